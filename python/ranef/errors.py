@@ -1,0 +1,75 @@
+"""Errors and warnings of the package.
+
+Every mistake a user can make ends in a subclass of :class:`RanefError` whose message says what is wrong, where, and what to do.
+Each is also a subclass of the built-in exception a caller would expect (``ValueError``, ``KeyError`` or ``TypeError``).
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RanefError(Exception):
+    """Base of all errors raised for input that cannot be used."""
+
+
+class OptionError(RanefError, ValueError):
+    """An argument has a value outside what is allowed."""
+
+
+class ArgumentTypeError(RanefError, TypeError):
+    """An argument has the wrong type."""
+
+
+class FormulaError(RanefError, ValueError):
+    """A formula cannot be understood.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to do.
+    text : str, optional
+        The formula as the user wrote it.
+    start, stop : int, optional
+        Character range of the culprit; it is marked under the formula in the message.
+    """
+
+    def __init__(self, message: str, text: str | None = None, start: int | None = None, stop: int | None = None):
+        self.text, self.start, self.stop = text, start, stop
+        if text is not None:
+            message = f"{message}\n    {text}"
+            if start is not None:
+                width = max(1, (stop or start + 1) - start)
+                message = f"{message}\n    {' ' * start}{'^' * width}"
+        super().__init__(message)
+
+
+class DataError(RanefError, ValueError):
+    """The data cannot be used for the model asked for."""
+
+
+class ColumnNotFoundError(RanefError, KeyError):
+    """A name in a formula or argument is not a column of the data."""
+
+    def __init__(self, name: str, available: Iterable[str], where: str = "the data"):
+        self.name = name
+        names = [str(n) for n in available]
+        close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+        hint = f" Did you mean {', '.join(repr(c) for c in close)}?" if close else ""
+        shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        self.message = f"there is no column {name!r} in {where}.{hint} Its columns are: {shown}."
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DesignError(RanefError, ValueError):
+    """The model matrices cannot be built, or describe a model that cannot be fitted."""
+
+
+class NewLevelError(RanefError, ValueError):
+    """New data contain a level of a grouping factor that was not in the data of the fit."""
+
+
+class RanefWarning(UserWarning):
+    """What a user should know about a fit that was nevertheless made; at most one for each fit."""
