@@ -1,0 +1,114 @@
+"""The table of variance components: one row for each effect of each grouping factor, correlations beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.presentation.numbers import format_fixed, format_numbers
+from ranef.presentation.text_table import table_lines
+
+#: Significant digits with which variance components are printed on their own.
+VARCORR_DIGITS = 5
+
+VARIANCE = "Variance"
+STD_DEV = "Std.Dev."
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceBlock:
+    """Standard deviations and correlations of the effects of one random term.
+
+    Attributes
+    ----------
+    group : str
+        The grouping factor, with a suffix where it occurs again (``Subject.1``).
+    names : tuple of str
+        The k effects.
+    sd : ndarray, shape (k,)
+        Their standard deviations.
+    corr : ndarray, shape (k, k), or None
+        Their correlations; None where the model has none to estimate.
+    """
+
+    group: str
+    names: tuple[str, ...]
+    sd: NDArray[np.float64]
+    corr: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceRow:
+    """One row of the table, as texts; `correlations` holds those with the effects above."""
+
+    group: str
+    name: str
+    components: tuple[str, ...]
+    correlations: tuple[str, ...]
+
+
+def format_variances(
+    blocks: Sequence[VarianceBlock],
+    sigma: float | None,
+    digits: int = 4,
+    components: Sequence[str] = (VARIANCE, STD_DEV),
+) -> list[VarianceRow]:
+    """Format the variance components, every column to one number of decimals.
+
+    Parameters
+    ----------
+    blocks : sequence of VarianceBlock
+        The random terms.
+    sigma : float or None
+        Residual standard deviation; None leaves the row of the residual out.
+    digits : int, default 4
+        Significant digits.
+    components : sequence of str
+        "Variance", "Std.Dev." or both.
+
+    Returns
+    -------
+    list of VarianceRow
+    """
+    sds = [float(s) for b in blocks for s in b.sd] + ([] if sigma is None else [float(sigma)])
+    columns = [format_numbers([s * s for s in sds] if c == VARIANCE else sds, digits) for c in components]
+    labels = [(b.group if i == 0 else "", name) for b in blocks for i, name in enumerate(b.names)]
+    correlations = [row for b in blocks for row in _correlation_rows(b, max(2, digits - 2))]
+    if sigma is not None:
+        labels.append(("Residual", ""))
+        correlations.append(())
+    return [
+        VarianceRow(group, name, tuple(column[i] for column in columns), correlations[i])
+        for i, (group, name) in enumerate(labels)
+    ]
+
+
+def _correlation_rows(block: VarianceBlock, decimals: int) -> list[tuple[str, ...]]:
+    k = len(block.names)
+    if block.corr is None or k == 1:
+        return [()] * k
+    texts = format_fixed(np.asarray(block.corr, dtype=np.float64).ravel().tolist(), decimals)
+    return [tuple(texts[i * k : i * k + i]) for i in range(k)]
+
+
+def variance_lines(
+    blocks: Sequence[VarianceBlock],
+    sigma: float | None,
+    digits: int = 4,
+    components: Sequence[str] = (VARIANCE, STD_DEV),
+) -> list[str]:
+    """Lay out the variance components as text; parameters as in :func:`format_variances`."""
+    rows = format_variances(blocks, sigma, digits, components)
+    width = max((len(row.correlations) for row in rows), default=0)
+    headings = ["Groups", "Name", *components, *(["Corr"] + [""] * (width - 1) if width else [])]
+    cells = [
+        [row.group, row.name, *row.components, *row.correlations, *[""] * (width - len(row.correlations))]
+        for row in rows
+    ]
+    return table_lines([""] * len(cells), headings, cells, right=False)
+
+
+def varcorr_text(blocks: Sequence[VarianceBlock], sigma: float | None, digits: int = VARCORR_DIGITS) -> str:
+    """Return the variance components as lme4 prints them on their own: standard deviations and correlations."""
+    return "\n".join(variance_lines(blocks, sigma, digits, (STD_DEV,)))

@@ -1,0 +1,107 @@
+"""Tables of plain text: aligned columns that continue below each other when a line is full."""
+
+import unicodedata
+from collections.abc import Sequence
+
+#: Width of a line.
+WIDTH = 80
+
+
+def text_width(text: str) -> int:
+    """Return the columns a text takes on a terminal: East Asian wide characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(c) for c in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def align(text: str, width: int, right: bool) -> str:
+    """Fill a text with blanks to a width."""
+    blanks = " " * (width - text_width(text))
+    return blanks + text if right else text + blanks
+
+
+def table_lines(
+    rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[str]], *, right: bool, width: int = WIDTH
+) -> list[str]:
+    """Lay out a table with labels for rows and columns.
+
+    Parameters
+    ----------
+    rows, columns : sequence of str
+        Labels. Row labels are left-aligned.
+    cells : sequence of sequences of str
+        The cells of each row.
+    right : bool
+        Align cells and column labels right instead of left.
+    width : int
+        Width of a line; columns that do not fit continue below, after the last row.
+
+    Returns
+    -------
+    list of str
+    """
+    label_width = max((text_width(r) for r in rows), default=0)
+    widths = [
+        max(text_width(label), *(text_width(row[j]) for row in cells)) if cells else text_width(label)
+        for j, label in enumerate(columns)
+    ]
+    lines: list[str] = []
+    start = 0
+    while start < len(columns):
+        used = label_width + 1 + widths[start]
+        stop = start + 1
+        while stop < len(columns) and used + 1 + widths[stop] < width:
+            used += 1 + widths[stop]
+            stop += 1
+        shown = range(start, stop)
+        for label, row in zip(["", *rows], [columns, *cells], strict=True):
+            lines.append(
+                " ".join([align(label, label_width, False), *(align(row[j], widths[j], right) for j in shown)])
+            )
+        start = stop
+    return lines
+
+
+def named_lines(names: Sequence[str], texts: Sequence[str], *, gap: int = 1, width: int = WIDTH) -> list[str]:
+    """Lay out values below their names, as many side by side as a line holds.
+
+    Parameters
+    ----------
+    names, texts : sequence of str
+        The names and the values.
+    gap : int
+        Blanks after each field.
+    width : int
+        Width of a line.
+
+    Returns
+    -------
+    list of str
+        Lines of names and of values by turns.
+    """
+    field = max((text_width(t) for t in (*names, *texts)), default=0)
+    per_line = max(1, width // (field + gap))
+    lines: list[str] = []
+    for start in range(0, len(names), per_line):
+        span = slice(start, start + per_line)
+        lines += ["".join(align(t, field, True) + " " * gap for t in row[span]) for row in (names, texts)]
+    return lines
+
+
+def filled_lines(items: Sequence[str], *, separator: str = " ", width: int = WIDTH) -> list[str]:
+    """Write items one after the other, starting a new line before an item that would not fit with the separator after it.
+
+    The separator between two items stays at the end of its line.
+    """
+    lines = [""]
+    for i, item in enumerate(items):
+        if lines[-1] and text_width(lines[-1] + item + separator) > width:
+            lines.append("")
+        lines[-1] += item + (separator if i < len(items) - 1 else "")
+    return lines
