@@ -119,19 +119,15 @@ def _code_complete(values: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[Any
     if n == 0:
         return np.empty(0, dtype=np.int32), values
     if values.dtype.kind in "iu":
-        low, high = values.min(), values.max()
-        span = int(high) - int(low) + 1
+        low = values.min()
+        span = int(values.max()) - int(low) + 1
         if span <= _DENSE_SPAN * n + 1000:
-            shifted = (
-                (values - low).astype(np.int64, copy=False)
-                if values.dtype.itemsize == 8
-                else values.astype(np.int64) - int(low)
-            )
+            shifted = values.astype(np.int64) - int(low) if values.dtype.itemsize < 8 else values - low
             position = np.zeros(span, dtype=np.int32)
             position[shifted] = 1
             used = np.flatnonzero(position)
             position[used] = np.arange(len(used), dtype=np.int32)
-            return position[shifted], (used + int(low)).astype(values.dtype)
+            return position[shifted], used.astype(values.dtype) + low
     if n > 20_000:
         # Hashing is several times faster than the sort of all rows inside numpy.unique.
         import pandas as pd

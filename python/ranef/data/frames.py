@@ -11,11 +11,13 @@ from ranef.data.labels import category_labels
 from ranef.data.text import text_from_arrow, text_from_objects
 
 
-def column_from_pandas(name: str, values: Any) -> Column:
-    """Turn the ``.values`` of a pandas Series into a column; a float64 array is taken without a copy."""
-    if type(values) is np.ndarray:
-        return column_from_numpy(name, values)
+def column_from_pandas(name: str, series: Any) -> Column:
+    """Turn a pandas Series, Index or array into a column; a float64 array is taken without a copy."""
+    if isinstance(series.dtype, np.dtype):
+        return column_from_numpy(name, getattr(series, "values", series))
     import pandas as pd
+
+    values = getattr(series, "array", series)
 
     if isinstance(values, pd.Categorical):
         codes = values.codes.astype(np.int32)
@@ -30,6 +32,8 @@ def column_from_pandas(name: str, values: Any) -> Column:
         return column_from_numpy(name, np.asarray(values))
     if isinstance(values.dtype, pd.StringDtype) and len(values) < 2000:
         return text_from_objects(name, values.to_numpy(dtype=object))
+    if isinstance(values, pd.arrays.DatetimeArray):  # with a time zone; the instants are compared, so as UTC
+        return column_from_numpy(name, values.to_numpy(dtype=np.dtype(f"datetime64[{values.unit}]")))
     if isinstance(values, pd.arrays.PeriodArray):
         raise unusable(
             name, "periods", f"Use dates, data[{name!r}].dt.to_timestamp(), or text, data[{name!r}].astype(str)."

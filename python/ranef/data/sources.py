@@ -102,7 +102,7 @@ class PandasSource(HeldSource):
                     "give them single names first: data.columns = ['_'.join(c) for c in data.columns]."
                 )
             raise duplicated(name, series.shape[1])
-        return column_from_pandas(name, series.values)
+        return column_from_pandas(name, series)
 
 
 class PolarsSource(HeldSource):
@@ -289,16 +289,14 @@ def source_in_memory(data: Any) -> Source | None:
 def column_from_any(name: str, values: Any) -> Column:
     """Turn an array, list or Series of any of the accepted libraries into a column."""
     if isinstance(values, np.ma.MaskedArray):
-        masked: Any = values.astype(object)
-        filled = masked.filled(None) if np.ma.is_masked(values) else values.data
-        return column_from_numpy(name, np.asarray(filled))
+        values = values.tolist() if np.ma.is_masked(values) else values.data
     if type(values) is np.ndarray:
         return column_from_numpy(name, values)
     if isinstance(values, list | tuple | range):
         return column_from_numpy(name, _from_list(name, values))
     library = type(values).__module__.partition(".")[0]
     if library == "pandas":
-        return column_from_pandas(name, getattr(values, "values", values))
+        return column_from_pandas(name, values)
     if library == "polars":
         return column_from_polars(name, values)
     if library == "pyarrow":

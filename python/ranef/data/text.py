@@ -1,6 +1,5 @@
 """Strings to levels and codes."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -22,15 +21,17 @@ def text_from_objects(name: str, values: NDArray[np.object_]) -> Column:
             return text_from_arrow(name, pa.array(values, type=pa.large_string(), from_pandas=True))
         except (UnicodeError, pa.ArrowException):
             pass  # strings that UTF-8 cannot hold (lone surrogates), or subclasses of str that Arrow does not know
-    return _text_from_iterable(name, values.tolist())
+    return _text_from_list(name, values.tolist())
 
 
-def _text_from_iterable(name: str, values: Iterable[Any]) -> Column:
-    rows = [v if isinstance(v, str) else None for v in values]
-    found = sorted({v for v in rows if v is not None})
-    position: dict[str | None, int] = {label: i for i, label in enumerate(found)}
-    position[None] = -1
-    codes = np.fromiter((position[v] for v in rows), dtype=np.int32, count=len(rows))
+def _text_from_list(name: str, rows: list[Any]) -> Column:
+    distinct = set(rows)
+    found = sorted(str(v) for v in distinct if isinstance(v, str))
+    position = {label: i for i, label in enumerate(found)}
+    if len(found) == len(distinct):
+        codes = np.fromiter(map(position.__getitem__, rows), dtype=np.int32, count=len(rows))
+    else:
+        codes = np.fromiter((position.get(v, -1) for v in rows), dtype=np.int32, count=len(rows))
     return Column(name, "text", levels=as_objects(found), codes=codes)
 
 
