@@ -1,0 +1,1 @@
+"""One file for each program that is timed; all answer :class:`benchmarks.engines.sample.Sample` records."""

@@ -1,0 +1,63 @@
+"""R's lme4, in one R process that lives as long as the run (started again if a fit had to be stopped)."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.engines.pipe import PipedProcess
+from benchmarks.engines.sample import EngineError, Sample
+from benchmarks.sources import columns_of, write_for_r
+
+SCRIPT = Path(__file__).with_name("lme4_session.R")
+
+
+class Lme4Engine:
+    """Fits with lme4 over a pipe; times are taken inside R."""
+
+    name = "lme4"
+
+    def __init__(self) -> None:
+        if shutil.which("Rscript") is None:
+            raise EngineError("Rscript is not installed")
+        self._directory = tempfile.TemporaryDirectory(prefix="ranef-bench-")
+        self._written: dict[str, Path] = {}
+        self._known: set[str] = set()
+        self._start()
+
+    def _start(self) -> None:
+        self._process = PipedProcess(["Rscript", "--vanilla", str(SCRIPT)])
+        self._known.clear()
+        ready = self._process.ask("", 120).split("\t")
+        if ready[0] != "ready":
+            raise EngineError("R did not start: is lme4 installed?")
+        self.version = f"lme4 {ready[2]} on R {ready[1]} (BLAS: {ready[3]})"
+
+    def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
+        """One round: ``repeat`` fits, mean seconds for each."""
+        if not self._process.alive:
+            self._start()
+        used = frame[columns_of(formula, frame)]
+        key = data_name + "-" + "-".join(used.columns)
+        if key not in self._written:
+            directory = Path(self._directory.name) / str(len(self._written))
+            write_for_r(used, directory)
+            self._written[key] = directory
+        if key not in self._known:
+            self._parts(f"load\t{key}\t{self._written[key]}", 600)
+            self._known.add(key)
+        elapsed, cpu, objective = self._parts(
+            f"fit\t{key}\t{'TRUE' if reml else 'FALSE'}\t{repeat}\t{formula}", timeout
+        )
+        return Sample(float(elapsed), float(cpu), float(objective))
+
+    def _parts(self, request: str, timeout: float) -> list[str]:
+        status, *values = self._process.ask(request, timeout).rstrip("\t").split("\t")
+        if status != "ok":
+            raise EngineError(" ".join(values)[:120])
+        return values
+
+    def close(self) -> None:
+        self._process.close()
+        self._directory.cleanup()

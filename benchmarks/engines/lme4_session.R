@@ -1,0 +1,67 @@
+# A persistent R session that fits models on request, so that starting R is never part of a time.
+# Reads tab-separated requests from standard input and answers each with one line that begins with "@@".
+suppressPackageStartupMessages(library(lme4))
+frames <- list()
+
+read_frame <- function(directory) {
+  lines <- readLines(file.path(directory, "columns.tsv"))
+  n <- as.integer(lines[1])
+  parts <- strsplit(lines[-1], "\t", fixed = TRUE)
+  out <- list()
+  for (i in seq_along(parts)) {
+    kind <- parts[[i]][2]
+    path <- file.path(directory, paste0(i, ".bin"))
+    column <- if (kind == "double") readBin(path, "double", n, endian = "little")
+              else readBin(path, "integer", n, size = 4L, endian = "little")
+    if (kind == "factor") {
+      labels <- readLines(file.path(directory, paste0(i, ".levels")), encoding = "UTF-8")
+      column[column == 0L] <- NA
+      column <- structure(column, levels = labels, class = "factor")
+    }
+    out[[parts[[i]][1]]] <- column
+  }
+  as.data.frame(out, stringsAsFactors = FALSE, optional = TRUE)
+}
+
+answer <- function(...) {
+  cat("@@", paste(..., sep = "\t"), "\n", sep = "")
+  flush(stdout())
+}
+
+one_line <- function(text) gsub("[\t\r\n]+", " ", paste(text, collapse = " "))
+
+blas <- normalizePath(extSoftVersion()[["BLAS"]], mustWork = FALSE)
+input <- file("stdin", "r")
+answer("ready", as.character(getRversion()), as.character(packageVersion("lme4")), one_line(paste(basename(dirname(blas)), basename(blas), sep = "/")))
+while (length(line <- readLines(input, 1L)) == 1L) {
+  request <- strsplit(line, "\t", fixed = TRUE)[[1]]
+  result <- try({
+    if (request[1] == "load") {
+      frames[[request[2]]] <- read_frame(request[3])
+      answer("ok", nrow(frames[[request[2]]]))
+    } else if (request[1] == "drop") {
+      frames[[request[2]]] <- NULL
+      invisible(gc())
+      answer("ok", "")
+    } else if (request[1] == "fit") {
+      data <- frames[[request[2]]]
+      reml <- request[3] == "TRUE"
+      times <- as.integer(request[4])
+      text <- request[5]
+      invisible(gc())
+      before <- proc.time()
+      for (k in seq_len(times))
+        fit <- suppressMessages(suppressWarnings(lmer(as.formula(text), data = data, REML = reml)))
+      spent <- proc.time() - before
+      criterion <- if (reml) lme4::REMLcrit(fit) else -2 * as.numeric(logLik(fit))
+      answer("ok", spent[["elapsed"]] / times, (spent[["user.self"]] + spent[["sys.self"]]) / times,
+             sprintf("%.10f", criterion))
+    } else if (request[1] == "quit") {
+      break
+    } else {
+      stop("unknown request")
+    }
+    TRUE
+  }, silent = TRUE)
+  if (inherits(result, "try-error")) answer("error", one_line(conditionMessage(attr(result, "condition"))))
+}

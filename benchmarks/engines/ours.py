@@ -1,0 +1,88 @@
+"""This package, in the process of the benchmark itself; the share of the compiled core is measured apart."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.engines.sample import EngineError, Sample
+
+
+class _TimedSystem:
+    """Stands in for the compiled class and adds up the time spent inside it."""
+
+    def __init__(self, clock: "CoreClock", *args: Any, **kwargs: Any):
+        start = time.perf_counter()
+        self._system = clock.original(*args, **kwargs)
+        clock.seconds += time.perf_counter() - start
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._system, name)
+        if not callable(attribute):
+            return attribute
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return attribute(*args, **kwargs)
+            finally:
+                self._clock.seconds += time.perf_counter() - start
+
+        return timed
+
+
+class CoreClock:
+    """Seconds spent inside the compiled module while :meth:`running`."""
+
+    def __init__(self) -> None:
+        from ranef import _core
+
+        self._module: Any = _core
+        self.original: Any = _core.LmmSystem
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator["CoreClock"]:
+        self.seconds = 0.0
+        self._module.LmmSystem = lambda *args, **kwargs: _TimedSystem(self, *args, **kwargs)
+        try:
+            yield self
+        finally:
+            self._module.LmmSystem = self.original
+
+
+class OursEngine:
+    """``ranef.lmer`` on one thread."""
+
+    name = "ranef"
+
+    def __init__(self) -> None:
+        import ranef
+
+        self._lmer = ranef.lmer
+        self.version = f"ranef {ranef.__version__}"
+
+    def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
+        """One round: ``repeat`` whole calls, text and frame in, fitted object out."""
+        lmer = self._lmer
+        try:
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(repeat):
+                model = lmer(formula, frame, REML=reml, n_threads=1)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        except Exception as error:
+            raise EngineError(f"{type(error).__name__}: {error}".replace("\n", " ")[:160]) from error
+        return Sample(wall / repeat, cpu / repeat, float(model.objective))
+
+    def core_seconds(self, formula: str, frame: pd.DataFrame, reml: bool, repeat: int) -> float:
+        """Mean seconds of one call that are spent inside the compiled module."""
+        with CoreClock().running() as clock:
+            for _ in range(repeat):
+                self._lmer(formula, frame, REML=reml, n_threads=1)
+        return clock.seconds / repeat
+
+    def close(self) -> None:
+        """Nothing to end."""

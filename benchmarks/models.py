@@ -1,0 +1,84 @@
+"""The models that are timed: formula, data, criterion, and what was promised for each."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkModel:
+    """One model of the table.
+
+    ``limit_ms`` is the whole-call time promised for this package, ``core_limit_ms`` the share of the compiled core;
+    ``peer_formula`` spells the same model for packages that do not know ``*`` before a bar. ``peers`` names the other
+    Python packages that are tried (None: all): the rest need more memory or time than anyone would give them.
+    ``slow_in_r`` marks fits of lme4 that take long enough to be left out of a quick run.
+    """
+
+    name: str
+    data: str
+    formula: str
+    reml: bool = True
+    limit_ms: float | None = None
+    core_limit_ms: float | None = None
+    peer_formula: str | None = None
+    peers: tuple[str, ...] | None = None
+    slow_in_r: bool = False
+
+
+GLMM = ("glmm", "glmm, no df")
+
+
+def _factorial(factors: str) -> str:
+    """Random intercepts for every factor and every pair of factors."""
+    pairs = [f"{a}:{b}" for i, a in enumerate(factors) for b in factors[i + 1 :]]
+    return "y ~ 1 + " + " + ".join(f"(1 | {group})" for group in [*factors, *pairs])
+
+
+MODELS = (
+    BenchmarkModel("sleepstudy", "sleepstudy", "Reaction ~ Days + (Days | Subject)", limit_ms=1.5, core_limit_ms=0.1),
+    BenchmarkModel("Exam 1", "exam", "normexam ~ 1 + (1 | school)", limit_ms=2.5),
+    BenchmarkModel("Exam 2", "exam", "normexam ~ standLRT + (1 | school)", limit_ms=2.5),
+    BenchmarkModel("Exam 3", "exam", "normexam ~ standLRT + (standLRT | school)", limit_ms=2.5, core_limit_ms=0.3),
+    BenchmarkModel("Exam 3 (ML)", "exam", "normexam ~ standLRT + (standLRT | school)", reml=False, limit_ms=2.5),
+    BenchmarkModel("Exam 4", "exam", "normexam ~ standLRT + schavg + (1 + standLRT | school)", limit_ms=2.5),
+    BenchmarkModel("Exam 5", "exam", "normexam ~ standLRT * schavg + (1 + standLRT | school)", limit_ms=2.5),
+    BenchmarkModel("Penicillin", "penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)"),
+    BenchmarkModel("Pastes", "pastes", "strength ~ 1 + (1 | batch/cask)"),
+    BenchmarkModel("egsingle", "egsingle", "math ~ year * size + female + (1 | childid) + (1 | schoolid)"),
+    BenchmarkModel("Chem97", "chem97", "score ~ gcsecnt + (1 | school) + (1 | lea)", limit_ms=25),
+    BenchmarkModel(
+        "InstEval",
+        "insteval",
+        "y ~ service + (1 | s) + (1 | d) + (1 | dept:service)",
+        limit_ms=400,
+        slow_in_r=True,
+    ),
+    BenchmarkModel("factorial 3x4x5x6x7", "factorial_small", _factorial("abcde")),
+    BenchmarkModel("factorial 4x6x8x10x12", "factorial_large", _factorial("abcde"), slow_in_r=True),
+    BenchmarkModel(
+        "kb07, 20 thetas", "kb07", "RTtrunc ~ S * P * C + (S + P + C | subj) + (S + P + C | item)", limit_ms=40
+    ),
+    BenchmarkModel(
+        "kb07, 72 thetas",
+        "kb07",
+        "RTtrunc ~ S * P * C + (S * P * C | subj) + (S * P * C | item)",
+        peer_formula="RTtrunc ~ S + P + C + SP + SC + PC + SPC + (S + P + C + SP + SC + PC + SPC | subj)"
+        " + (S + P + C + SP + SC + PC + SPC | item)",
+        slow_in_r=True,
+    ),
+    BenchmarkModel(
+        "kwdyz11", "kwdyz11", "rt ~ c1 + c2 + c3 + (c1 + c2 + c3 | subj) + (1 | item)", reml=False, slow_in_r=True
+    ),
+    BenchmarkModel("d3", "d3", "y ~ u + (u | g) + (u | h) + (u | i)", reml=False, peers=GLMM, slow_in_r=True),
+    BenchmarkModel(
+        "poems",
+        "poems",
+        "Y ~ U + V + W + (1 | G) + (1 + U + V + W | H) + (1 | I)",
+        reml=False,
+        peers=GLMM,
+        slow_in_r=True,
+    ),
+)
+
+SCALING_FORMULA = "y ~ x + (x | g)"
+SCALING_ROWS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+ROWS_PER_GROUP = 100
