@@ -1,0 +1,208 @@
+"""Random-effects terms: ``(effects | group)`` with its nestings, double bars and covariance structures written out."""
+
+from dataclasses import dataclass, field
+
+from ranef.formula.deparse import deparse
+from ranef.formula.syntax import (
+    Binary,
+    Call,
+    Constant,
+    Expr,
+    Name,
+    Number,
+    Paren,
+    Span,
+    String,
+    Unary,
+    is_bar,
+    walk,
+    without_parens,
+)
+from ranef.formula.terms import Effects, Expansion, Term, Variable
+from ranef.formula.tokens import fail
+from ranef.formula.vocabulary import STRUCTURES, check_calls
+
+
+@dataclass(frozen=True, slots=True)
+class RandomExpr:
+    """One random-effects term after expansion.
+
+    Parameters
+    ----------
+    text : str
+        For example ``Days | Subject``.
+    effects : tuple of Term
+        The terms to the left of the bar, without the intercept.
+    intercept : bool
+        Whether they include one.
+    group : tuple of str
+        Labels of the variables that group, one unless the grouping factor is an interaction; of several the last varies fastest.
+    group_label : str
+        The grouping factor as lme4 names it: ``a:b``, and for ``a/b`` the inner one ``b:a``.
+    structure : {"unstructured", "diagonal", "compound_symmetry", "ar1"}
+        Covariance structure.
+    split : bool
+        Whether the term is a part of a double bar.
+    span : tuple of int
+        Where the term stood in the formula.
+    grouping : tuple of Variable
+        The variables that group.
+    """
+
+    text: str
+    effects: tuple[Term, ...] = field(repr=False)
+    intercept: bool
+    group: tuple[str, ...]
+    group_label: str
+    structure: str = "unstructured"
+    split: bool = False
+    span: Span = field(default=(0, 0), compare=False, repr=False)
+    grouping: tuple[Variable, ...] = field(default=(), compare=False, repr=False)
+
+
+def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tuple[RandomExpr, ...], bool]:
+    """Write out one random-effects term of a formula.
+
+    Parameters
+    ----------
+    node : Expr
+        A bar in parentheses, or a call such as ``diag(x | g)``.
+    text : str
+        The whole formula, for messages.
+    dot : tuple of str or None
+        The columns that ``.`` stands for.
+
+    Returns
+    -------
+    terms : tuple of RandomExpr
+        In lme4's order: for each term of a double bar, for each grouping factor, the innermost first.
+    has_dot : bool
+        Whether ``.`` occurs.
+    """
+    structure = "unstructured"
+    if isinstance(node, Call):
+        structure, bar = _structured(node, text)
+    else:
+        inner = without_parens(node)
+        assert isinstance(inner, Binary)
+        bar = inner
+    for side in (bar.left, bar.right):
+        for part in walk(side):
+            if is_bar(part) and not _inside_a_call(part, side):
+                assert isinstance(part, Binary)
+                fail(
+                    "bars cannot be nested: a random-effects term has one bar, with columns on both sides.",
+                    text,
+                    *part.operator_span,
+                )
+    expansion = Expansion(text, dot).expand(bar.left)
+    effects = expansion.effects()
+    if not effects.terms and not effects.intercept and not (expansion.has_dot and dot is None):
+        fail(
+            "there are no effects to the left of the bar; an intercept for each group is (1 | group).",
+            text,
+            *bar.left.span,
+        )
+    if isinstance(without_parens(bar.right), Number):
+        fail(
+            "the grouping factor is missing: to the right of the bar stands a column, or several joined by ':' or '/'.",
+            text,
+            *bar.right.span,
+        )
+    if bar.operator == "||":
+        split = [(Effects((), True), "1")] if effects.intercept else []
+        split += [(Effects((term,), False), f"0 + {term.label}") for term in effects.terms]
+    else:
+        split = [(effects, deparse(bar.left))]
+    out = [
+        RandomExpr(
+            f"{left} | {label}",
+            part.terms,
+            part.intercept,
+            tuple(v.label for v in variables),
+            label,
+            structure,
+            bar.operator == "||",
+            node.span,
+            variables,
+        )
+        for part, left in split
+        for label, variables in _groups(bar.right, text)
+    ]
+    return tuple(out), expansion.has_dot
+
+
+def _inside_a_call(part: Expr, side: Expr) -> bool:
+    """Whether a bar is the logical "or" inside a function, as in I(a | b)."""
+    return any(isinstance(n, Call) and n is not part and any(p is part for p in walk(n)) for n in walk(side))
+
+
+def _structured(node: Call, text: str) -> tuple[str, Binary]:
+    if node.function not in STRUCTURES:
+        known = ", ".join(f"{s}()" for s in STRUCTURES)
+        fail(
+            f"there is no covariance structure {node.function}(); a random-effects term may stand in {known}. "
+            f"If {node.function} is a column, an operator is missing after it.",
+            text, *node.function_span,
+        )  # fmt: skip
+    if len(node.arguments) != 1 or node.arguments[0].keyword is not None:
+        extra = node.arguments[1].value if len(node.arguments) > 1 else node
+        fail(f"{node.function}() takes one random-effects term and nothing else.", text, *extra.span)
+    bar = without_parens(node.arguments[0].value)
+    assert isinstance(bar, Binary)
+    if bar.operator == "||":
+        fail(
+            f"inside {node.function}() the bar is a single one; uncorrelated effects are diag(x | g) or (x || g).",
+            text,
+            *bar.operator_span,
+        )
+    return STRUCTURES[node.function], bar
+
+
+def _groups(node: Expr, text: str) -> list[tuple[str, tuple[Variable, ...]]]:
+    """The grouping factors to the right of a bar, as label and variables; the innermost of a nesting comes first, as in lme4."""
+    inner = without_parens(node)
+    if isinstance(inner, Binary) and inner.operator in ("/", ":", "*", "+", "%in%"):
+        left, right = _groups(inner.left, text), _groups(inner.right, text)
+        if inner.operator == "+":
+            return [*left, *right]
+        if inner.operator == "/":
+            # a/b is "b within a", and lme4 names it b:a. Nesting in several factors is nesting in the innermost combination.
+            outer = left[0]
+            return [*(_crossed(g, outer) for g in right), *left]
+        if inner.operator == "*":
+            return [*left, *right, *(_crossed(a, b) for a in left for b in right)]
+        if len(left) == len(right) == 1:
+            label = f"{_operand(inner.left, left[0][0])}:{_operand(inner.right, right[0][0])}"
+            return [(label, _distinct(left[0][1] + right[0][1]))]
+        return [_crossed(a, b) for a in left for b in right]
+    if isinstance(inner, Binary) and inner.operator in ("-", "^"):
+        fail(
+            f"{inner.operator!r} has no meaning between grouping factors; join them by ':' or '/'.",
+            text,
+            *inner.operator_span,
+        )
+    if isinstance(inner, Unary) and inner.operator in "+-":
+        fail(f"{inner.operator!r} has no meaning before a grouping factor.", text, *inner.span)
+    if isinstance(inner, Number | Constant | String):
+        fail(f"{deparse(inner)} is not a grouping factor: to the right of a bar stand columns.", text, *inner.span)
+    if isinstance(inner, Name) and inner.name == ".":
+        fail("'.' cannot be a grouping factor; write the column's name.", text, *inner.span)
+    check_calls(inner, text)
+    variable = Variable.of(inner)
+    return [(variable.label, (variable,))]
+
+
+def _operand(node: Expr, label: str) -> str:
+    return f"({label})" if isinstance(node, Paren) and ":" in label else label
+
+
+def _crossed(
+    first: tuple[str, tuple[Variable, ...]], second: tuple[str, tuple[Variable, ...]]
+) -> tuple[str, tuple[Variable, ...]]:
+    label = ":".join(f"({text})" if len(variables) > 1 else text for text, variables in (first, second))
+    return label, _distinct(first[1] + second[1])
+
+
+def _distinct(variables: tuple[Variable, ...]) -> tuple[Variable, ...]:
+    return tuple(dict.fromkeys(variables))

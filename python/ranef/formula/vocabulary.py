@@ -1,0 +1,164 @@
+"""The functions a formula may call: their names and parameters. What they compute is defined in `ranef.design`."""
+
+import difflib
+from dataclasses import dataclass
+
+from ranef.formula.deparse import deparse
+from ranef.formula.syntax import Argument, Call, Expr, walk
+from ranef.formula.tokens import fail
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The parameters of a function in R's order.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Names; those after the first `required` may be left out.
+    required : int
+        How many must be given.
+    variadic : bool
+        Whether any number of further unnamed arguments comes first; the parameters must then be named.
+    """
+
+    parameters: tuple[str, ...] = ()
+    required: int = 0
+    variadic: bool = False
+
+
+_ONE = Signature(("x",), 1)
+_MANY = Signature(variadic=True, required=1)
+_SUMMARY = Signature(("x", "na.rm"), 1)
+
+ELEMENTWISE = (
+    "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sign", "floor", "ceiling", "trunc",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sinpi", "cospi",
+    "plogis", "qlogis", "pnorm", "qnorm", "gamma", "lgamma",
+)  # fmt: skip
+"""Functions of one number."""
+
+SUMMARIES = ("mean", "median", "sd", "var", "min", "max", "sum")
+"""Functions of a column whose value is one number, kept for new rows."""
+
+CONTRASTS = ("contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS", "contr.sdif")
+"""Functions that make a contrast matrix; they stand inside ``C()``."""
+
+SIGNATURES: dict[str, Signature] = {
+    **dict.fromkeys(ELEMENTWISE, _ONE),
+    **dict.fromkeys(SUMMARIES, _SUMMARY),
+    **dict.fromkeys(
+        ("I", "as.factor", "as.ordered", "as.numeric", "as.double", "as.integer", "as.character", "as.logical"), _ONE
+    ),
+    **dict.fromkeys(("is.na", "levels", "rev", "droplevels", "length"), _ONE),
+    **dict.fromkeys(("c", "cbind", "pmin", "pmax"), _MANY),
+    **dict.fromkeys(CONTRASTS[1:], Signature(("n",))),
+    "contr.treatment": Signature(("n", "base")),
+    "log": Signature(("x", "base"), 1),
+    "round": Signature(("x", "digits"), 1),
+    "signif": Signature(("x", "digits"), 1),
+    "poly": Signature(("x", "degree", "raw", "simple"), 1),
+    "scale": Signature(("x", "center", "scale"), 1),
+    "bs": Signature(("x", "df", "knots", "degree", "intercept", "Boundary.knots"), 1),
+    "ns": Signature(("x", "df", "knots", "intercept", "Boundary.knots"), 1),
+    "quantile": Signature(("x", "probs"), 1),
+    "seq": Signature(("from", "to", "by", "length.out"), 2),
+    "factor": Signature(("x", "levels", "labels", "exclude", "ordered"), 1),
+    "ordered": Signature(("x", "levels", "labels"), 1),
+    "relevel": Signature(("x", "ref"), 2),
+    "C": Signature(("object", "contr", "how.many"), 1),
+    "interaction": Signature(("sep", "drop", "lex.order"), required=1, variadic=True),
+    "paste": Signature(("sep",), required=1, variadic=True),
+    "paste0": _MANY,
+    "cut": Signature(("x", "breaks", "labels", "include.lowest", "right", "dig.lab", "ordered_result"), 2),
+    "ifelse": Signature(("test", "yes", "no"), 3),
+    "dummy": Signature(("f", "levelsToKeep"), 1),
+    "offset": Signature(("object",), 1),
+    "ave": Signature(required=1, variadic=True),
+}
+"""Every function and its parameters."""
+
+STRUCTURES = {"us": "unstructured", "diag": "diagonal", "cs": "compound_symmetry", "ar1": "ar1"}
+"""Covariance structures that may stand around a bar term, and what `RandomExpr.structure` calls them."""
+
+_NAMED_FREELY = ("cbind", "c")
+
+
+def check_calls(node: Expr, text: str) -> None:
+    """See that every function in an expression exists and is called with arguments it has.
+
+    Raises
+    ------
+    FormulaError
+        With a caret under the first call that is wrong.
+    """
+    for part in walk(node):
+        if isinstance(part, Call):
+            if part.function not in SIGNATURES:
+                unknown_function(part, text)
+            match_arguments(part, text)
+
+
+def unknown_function(call: Call, text: str) -> None:
+    """Raise the error for a function that does not exist."""
+    name = call.function
+    close = difflib.get_close_matches(name, SIGNATURES, n=3, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(f'{c}()' for c in close)}?" if close else ""
+    advice = "" if close else " Compute it as a column of the data and use the column's name."
+    fail(f"there is no function {name}() in a formula.{hint}{advice}", text, *call.function_span)
+
+
+def match_arguments(call: Call, text: str) -> tuple[dict[str, Expr], tuple[Argument, ...]]:
+    """Match the arguments of a call to parameters, as R does: full names, then unambiguous beginnings of names, then by position.
+
+    Returns
+    -------
+    named : dict
+        Expression of every parameter that was given.
+    rest : tuple of Argument
+        The free arguments of a variadic function.
+    """
+    signature = SIGNATURES[call.function]
+    named: dict[str, Expr] = {}
+    rest: list[Argument] = []
+    by_position: list[Argument] = []
+    for argument in call.arguments:
+        keyword = argument.keyword
+        if keyword is None:
+            (rest if signature.variadic else by_position).append(argument)
+            continue
+        parameter = _parameter(keyword, signature)
+        if parameter is None:
+            if call.function in _NAMED_FREELY:
+                rest.append(argument)
+                continue
+            allowed = ", ".join(signature.parameters) or "none"
+            fail(f"{call.function}() has no argument {keyword!r}; it has: {allowed}.", text, *argument.value.span)
+        if parameter in named:
+            fail(f"the argument {parameter!r} of {call.function}() is given twice.", text, *argument.value.span)
+        named[parameter] = argument.value
+    free = [p for p in signature.parameters if p not in named]
+    for parameter, argument in zip(free, by_position, strict=False):
+        named[parameter] = argument.value
+    if len(by_position) > len(free):
+        extra = by_position[len(free)].value
+        if call.function == "poly":
+            fail("poly() of several variables is not available; use poly(x, 2) * poly(z, 2).", text, *call.span)
+        fail(f"{call.function}() has no further argument for {deparse(extra)}.", text, *extra.span)
+    if signature.variadic:
+        if len(rest) < signature.required:
+            fail(f"{call.function}() needs an argument.", text, *call.span)
+    else:
+        for parameter in signature.parameters[: signature.required]:
+            if parameter not in named:
+                fail(f"{call.function}() needs its argument {parameter!r}.", text, *call.span)
+    return named, tuple(rest)
+
+
+def _parameter(keyword: str, signature: Signature) -> str | None:
+    if keyword in signature.parameters:
+        return keyword
+    if signature.variadic:
+        return None
+    begun = [p for p in signature.parameters if p.startswith(keyword)]
+    return begun[0] if len(begun) == 1 else None
