@@ -22,7 +22,7 @@ from ranef.presentation.numbers import (
 from ranef.presentation.text_table import table_lines
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CoefficientTable:
     """Fixed effects with their standard errors and tests.
 

@@ -6,6 +6,8 @@ broken operator, or broken list of arguments, whose right-hand side is still bei
 
 import re
 
+from ranef.presentation.text_table import text_width
+
 #: A line longer than this ends at the next operator or comma.
 LIMIT = 60
 
@@ -64,7 +66,7 @@ def formula_lines(text: str, limit: int = LIMIT) -> list[str]:
             # indentation that a former comma began, which lasts until the bracket closes.
             open_breaks = [b for b in open_breaks if b[0] < depth or b[1] < strength or b[1] == strength == _COMMA]
         line += token
-        if breakable and len(line) > limit:
+        if breakable and text_width(line) > limit:
             lines.append(line)
             if strength != _COMMA or (depth, _COMMA) not in open_breaks:
                 open_breaks.append((depth, strength))

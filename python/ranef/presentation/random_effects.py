@@ -16,7 +16,7 @@ VARIANCE = "Variance"
 STD_DEV = "Std.Dev."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class VarianceBlock:
     """Standard deviations and correlations of the effects of one random term.
 

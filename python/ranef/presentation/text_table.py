@@ -7,8 +7,14 @@ from collections.abc import Sequence
 WIDTH = 80
 
 
+def printable(text: str) -> str:
+    """Show line breaks, tabs and other control characters of a label by their escapes, so that they cannot break a table."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def text_width(text: str) -> int:
     """Return the columns a text takes on a terminal: East Asian wide characters take two, combining marks none."""
+    text = printable(text)
     if text.isascii():
         return len(text)
     return sum(_columns(c) for c in text)
@@ -22,6 +28,7 @@ def _columns(character: str) -> int:
 
 def align(text: str, width: int, right: bool) -> str:
     """Fill a text with blanks to a width."""
+    text = printable(text)
     blanks = " " * (width - text_width(text))
     return blanks + text if right else text + blanks
 

@@ -1,0 +1,126 @@
+"""A summary as a small document of titled tables, the common ground of HTML, Markdown and LaTeX."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranef.presentation.coefficients import format_coefficients, has_marks
+from ranef.presentation.numbers import STAR_LEGEND, format_number, format_numbers, round_decimals, zap_small
+from ranef.presentation.random_effects import STD_DEV, VARIANCE, format_variances
+from ranef.presentation.summary import QUANTILE_NAMES, Summary
+from ranef.presentation.summary_text import correlation_cells
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of texts.
+
+    Attributes
+    ----------
+    caption : str
+        What it shows.
+    columns : tuple of str
+        Headings.
+    rows : tuple of tuples of str
+        Cells, one tuple for each row, without padding.
+    labels : int
+        How many of the first columns are labels; the others hold numbers.
+    remark : str
+        What must be said below it, or an empty text.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    labels: int
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Title, facts with their labels, tables, and remarks at the end."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    grids: tuple[Grid, ...]
+    remarks: tuple[str, ...]
+
+
+def summary_document(summary: Summary) -> Document:
+    """Arrange a summary as a document; labels are given in full."""
+    facts = [("Formula", summary.call.formula), *summary.call.labelled()]
+    if summary.family is not None:
+        facts.insert(0, ("Family", " ".join(summary.family.split())))
+    facts.append(("Observations", str(summary.n_obs)))
+    facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
+    grids = [_criteria(summary), _residuals(summary), _random(summary), _fixed(summary), _correlation(summary)]
+    return Document(
+        title=" ".join(summary.title.split()).replace(" .", "."),
+        facts=tuple(facts),
+        grids=tuple(g for g in grids if g is not None),
+        remarks=(*(f"note: {note}" for note in summary.remarks), summary.verdict),
+    )
+
+
+def _criteria(summary: Summary) -> Grid:
+    c = summary.criteria
+    values = {"REML criterion" if c.reml else "deviance": c.objective, "AIC": c.aic, "BIC": c.bic, "logLik": c.log_lik}
+    if c.ml_deviance is not None and c.reml_deviance is not None:
+        values |= {"MLdeviance": c.ml_deviance, "REMLdeviance": c.reml_deviance}
+    cells = [format_number(round_decimals(v, 1)) for v in values.values()]
+    return Grid("Fit", (*values, "df.resid"), ((*cells, str(c.df_resid)),), 0)
+
+
+def _residuals(summary: Summary) -> Grid | None:
+    if summary.residual_quantiles is None:
+        return None
+    quantiles = zap_small(np.asarray(summary.residual_quantiles, dtype=np.float64).tolist(), summary.digits + 1)
+    return Grid("Scaled residuals", QUANTILE_NAMES, (_stripped(format_numbers(quantiles, summary.digits)),), 0)
+
+
+def _random(summary: Summary) -> Grid:
+    rows = format_variances(summary.random, summary.sigma, summary.digits)
+    width = max((len(row.correlations) for row in rows), default=0)
+    columns = ("Groups", "Name", VARIANCE, STD_DEV, *(("Corr",) + ("",) * (width - 1) if width else ()))
+    return Grid(
+        "Random effects",
+        columns,
+        tuple(
+            _stripped(
+                (r.group, r.name, *r.components, *r.correlations, *("" for _ in range(width - len(r.correlations))))
+            )
+            for r in rows
+        ),
+        2,
+    )
+
+
+def _fixed(summary: Summary) -> Grid | None:
+    table = summary.fixed
+    if not table.names:
+        return None
+    marked = has_marks(table)
+    rows = format_coefficients(table, summary.digits)
+    return Grid(
+        "Fixed effects",
+        ("", *table.columns, *(("",) if marked else ())),
+        tuple((name, *_stripped(row)) for name, row in zip(table.names, rows, strict=True)),
+        1,
+        f"Signif. codes: {STAR_LEGEND}" if marked else "",
+    )
+
+
+def _correlation(summary: Summary) -> Grid | None:
+    if not summary.correlation_shown:
+        return None
+    names = summary.fixed.names
+    p = len(names)
+    rows = tuple(
+        (names[i + 1], *_stripped(row), *("" for _ in range(p - 1 - len(row))))
+        for i, row in enumerate(correlation_cells(summary))
+    )
+    return Grid("Correlation of fixed effects", ("", *names[:-1]), rows, 1)
+
+
+def _stripped(cells: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in cells)

@@ -1,0 +1,37 @@
+"""The short text of a fitted model: what ``print`` shows in lme4."""
+
+import numpy as np
+
+from ranef.presentation.numbers import format_numbers
+from ranef.presentation.random_effects import STD_DEV, variance_lines
+from ranef.presentation.summary import Summary
+from ranef.presentation.summary_text import criterion_lines, group_lines, header_lines
+from ranef.presentation.text_table import named_lines
+
+#: Decimals of the criterion.
+CRITERION_DECIMALS = 4
+
+
+def short_text(summary: Summary, digits: int | None = None) -> str:
+    """Return header, criterion, standard deviations, numbers of levels and fixed effects, without tests.
+
+    Parameters
+    ----------
+    summary : Summary
+        The model's numbers; of the fixed effects only the column "Estimate" is used, residuals and correlations are not.
+    digits : int, optional
+        Significant digits; by default those of the record, 4.
+    """
+    digits = summary.digits if digits is None else digits
+    lines = header_lines(summary)
+    lines += criterion_lines(summary.criteria, CRITERION_DECIMALS)
+    lines += ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, (STD_DEV,))]
+    lines += group_lines(summary.n_obs, summary.groups)
+    if summary.fixed.names:
+        estimates = np.asarray(summary.fixed.column("Estimate")).tolist()
+        lines += ["Fixed Effects:", *named_lines(summary.fixed.names, format_numbers(estimates, digits), gap=2)]
+    else:
+        lines.append("No fixed effect coefficients")
+    lines += [f"note: {note}" for note in summary.notes]
+    lines.append(summary.verdict)
+    return "\n".join(lines)

@@ -1,0 +1,206 @@
+"""The summary of a fitted model: a record of numbers, and what it looks like as text, HTML, Markdown and LaTeX."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.presentation.coefficients import CoefficientTable
+from ranef.presentation.random_effects import VarianceBlock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Significant digits of a printed summary.
+DIGITS = 4
+
+#: With more coefficients than this their correlations are only shown when asked for.
+CORRELATION_LIMIT = 12
+
+QUANTILE_NAMES = ("Min", "1Q", "Median", "3Q", "Max")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What the user asked for, as texts; None where nothing was given.
+
+    Attributes
+    ----------
+    formula : str
+        The formula on one line.
+    data, weights, offset, subset, control : str, optional
+        Name of the data and the other arguments.
+    """
+
+    formula: str
+    data: str | None = None
+    weights: str | None = None
+    offset: str | None = None
+    subset: str | None = None
+    control: str | None = None
+
+    def labelled(self) -> tuple[tuple[str, str], ...]:
+        """Return label and text of what was given besides the formula, in the order it is printed."""
+        pairs = (
+            ("Data", self.data),
+            ("Weights", self.weights),
+            ("Offset", self.offset),
+            ("Control", self.control),
+            ("Subset", self.subset),
+        )
+        return tuple((label, text) for label, text in pairs if text is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Measures of fit.
+
+    Attributes
+    ----------
+    reml : bool
+        Whether the REML criterion was minimised, else -2 log-likelihood.
+    objective : float
+        The minimised criterion.
+    aic, bic, log_lik : float
+        Based on the objective.
+    df_resid : int
+        Observations minus parameters.
+    ml_deviance, reml_deviance : float, optional
+        Both criteria at the estimates, whichever was minimised; None for models without a REML criterion.
+    """
+
+    reml: bool
+    objective: float
+    aic: float
+    bic: float
+    log_lik: float
+    df_resid: int
+    ml_deviance: float | None = None
+    reml_deviance: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """Summary of a fitted model: numbers only, without the model.
+
+    ``str()`` gives the text as lme4 lays it out; notebooks show HTML; :meth:`to_markdown` and :meth:`to_latex` are for
+    documents; :attr:`tables` has the numbers as data frames.
+
+    Attributes
+    ----------
+    title : str
+        What was fitted and how.
+    model_class : str
+        Name of the class in R, shown after the title.
+    call : ModelCall
+        Formula, data and other arguments as texts.
+    criteria : Criteria
+        Measures of fit.
+    residual_quantiles : ndarray, shape (5,), or None
+        Minimum, quartiles and maximum of the scaled residuals.
+    random : tuple of VarianceBlock
+        Standard deviations and correlations of each random term.
+    sigma : float or None
+        Residual standard deviation; None for families without one.
+    n_obs : int
+        Observations used.
+    groups : tuple of (str, int)
+        Grouping factors and their numbers of levels.
+    fixed : CoefficientTable
+        The fixed effects.
+    correlation : ndarray, shape (p, p), or None
+        Correlations of the estimates of the fixed effects.
+    verdict : str
+        One line on how the fit ended.
+    notes : tuple of str
+        What else should be known, such as columns that were dropped.
+    family : str, optional
+        Family and link of a generalized model, as "binomial  ( logit )".
+    show_correlation : bool, optional
+        True or False shows or hides the correlations; None shows them for up to 12 coefficients.
+    digits : int
+        Significant digits of the printed forms.
+    """
+
+    title: str
+    model_class: str
+    call: ModelCall
+    criteria: Criteria
+    residual_quantiles: NDArray[np.float64] | None
+    random: tuple[VarianceBlock, ...]
+    sigma: float | None
+    n_obs: int
+    groups: tuple[tuple[str, int], ...]
+    fixed: CoefficientTable
+    correlation: NDArray[np.float64] | None
+    verdict: str
+    notes: tuple[str, ...] = ()
+    family: str | None = None
+    show_correlation: bool | None = None
+    digits: int = DIGITS
+
+    def text(self, digits: int | None = None) -> str:
+        """Return the summary as text.
+
+        Parameters
+        ----------
+        digits : int, optional
+            Significant digits; by default those of the record, 4.
+        """
+        from ranef.presentation.summary_text import summary_text
+
+        return summary_text(self, self.digits if digits is None else digits)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self) -> str:
+        """Return the summary as an HTML fragment."""
+        from ranef.presentation.document import summary_document
+        from ranef.presentation.html import html
+
+        return html(summary_document(self))
+
+    def to_markdown(self) -> str:
+        """Return the summary as Markdown with pipe tables."""
+        from ranef.presentation.document import summary_document
+        from ranef.presentation.markdown import markdown
+
+        return markdown(summary_document(self))
+
+    def to_latex(self) -> str:
+        r"""Return the summary as LaTeX; the tables need ``\usepackage{booktabs}``."""
+        from ranef.presentation.document import summary_document
+        from ranef.presentation.latex import latex
+
+        return latex(summary_document(self))
+
+    @property
+    def tables(self) -> "dict[str, pd.DataFrame]":
+        """The numbers as data frames: criteria, residuals, random_effects, groups, fixed_effects, correlation."""
+        from ranef.presentation.summary_frames import summary_frames
+
+        return summary_frames(self)
+
+    @property
+    def correlation_shown(self) -> bool:
+        """Whether the correlations of the fixed effects are printed."""
+        p = len(self.fixed.names)
+        if self.correlation is None or p < 2:
+            return False
+        return p <= CORRELATION_LIMIT if self.show_correlation is None else self.show_correlation
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, with one on correlations that are left out for their number."""
+        p = len(self.fixed.names)
+        if self.correlation is None or self.correlation_shown or self.show_correlation is not None or p < 2:
+            return self.notes
+        hidden = f"the correlations of the {p} fixed effects are not printed (limit {CORRELATION_LIMIT}); corr_params() has them."
+        return (*self.notes, hidden)

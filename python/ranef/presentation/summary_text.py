@@ -1,0 +1,122 @@
+"""A summary as text, line by line as lme4 prints it.
+
+Two things are added to lme4's lines: below the header AIC, BIC, log-likelihood and the deviances of both criteria, as early
+versions of lme4 printed them; at the end remarks and the verdict on the fit.
+"""
+
+import numpy as np
+
+from ranef.presentation.abbreviate import abbreviate
+from ranef.presentation.coefficients import coefficient_lines
+from ranef.presentation.formula_lines import formula_lines
+from ranef.presentation.numbers import format_fixed, format_number, format_numbers, round_decimals, zap_small
+from ranef.presentation.random_effects import variance_lines
+from ranef.presentation.summary import QUANTILE_NAMES, Criteria, ModelCall, Summary
+from ranef.presentation.text_table import WIDTH, filled_lines, named_lines, table_lines, text_width
+from ranef.presentation.titles import title_lines
+
+#: Width to which labels of the rows and columns of the correlation matrix are shortened.
+ROW_LABEL, COLUMN_LABEL = 11, 6
+
+#: Decimals of the correlations of fixed effects.
+CORRELATION_DECIMALS = 3
+
+#: Significant digits of a number that is printed in running text.
+_RUNNING_DIGITS = 7
+
+
+def summary_text(summary: Summary, digits: int) -> str:
+    """Return the whole text."""
+    return "\n".join(line for _, lines in summary_blocks(summary, digits) for line in lines)
+
+
+def summary_blocks(summary: Summary, digits: int) -> list[tuple[str, list[str]]]:
+    """Return the parts of the text in order, each with a name; blank lines belong to the part they follow or lead to."""
+    blocks = [
+        ("header", header_lines(summary)),
+        ("deviances", deviance_lines(summary.criteria, digits)),
+        ("criterion", ["", *criterion_lines(summary.criteria, 1), ""]),
+    ]
+    if summary.residual_quantiles is not None:
+        blocks.append(("residuals", ["Scaled residuals: ", *quantile_lines(summary, digits), ""]))
+    blocks.append(("random", ["Random effects:", *variance_lines(summary.random, summary.sigma, digits)]))
+    blocks.append(("groups", group_lines(summary.n_obs, summary.groups)))
+    if summary.fixed.names:
+        blocks.append(("fixed", ["", "Fixed effects:", *coefficient_lines(summary.fixed, digits)]))
+    if summary.correlation_shown:
+        blocks.append(("correlation", ["", "Correlation of Fixed Effects:", *correlation_lines(summary)]))
+    blocks.append(("verdict", ["", *(f"note: {note}" for note in summary.remarks), summary.verdict]))
+    return blocks
+
+
+def header_lines(summary: Summary) -> list[str]:
+    """Lay out title, family, formula, data and other arguments."""
+    lines = title_lines(summary.title, summary.model_class)
+    if summary.family is not None:
+        lines.append(f" Family: {summary.family}")
+    return lines + call_lines(summary.call)
+
+
+def call_lines(call: ModelCall) -> list[str]:
+    """Lay out formula, data and other arguments."""
+    lines = filled_lines(["Formula:", *formula_lines(call.formula)])
+    return lines + [f"{label:>7}: {text}" for label, text in call.labelled()]
+
+
+def deviance_lines(criteria: Criteria, digits: int) -> list[str]:
+    """Lay out information criteria and both deviances, where there are both."""
+    if criteria.ml_deviance is None or criteria.reml_deviance is None:
+        return []
+    values = {
+        "AIC": criteria.aic,
+        "BIC": criteria.bic,
+        "logLik": criteria.log_lik,
+        "MLdeviance": criteria.ml_deviance,
+        "REMLdeviance": criteria.reml_deviance,
+    }
+    return table_lines([""], list(values), [[format_number(v, digits) for v in values.values()]], right=True)
+
+
+def criterion_lines(criteria: Criteria, decimals: int) -> list[str]:
+    """Lay out the REML criterion or, for maximum likelihood, the table of information criteria."""
+    if criteria.reml:
+        value = format_number(round_decimals(criteria.objective, decimals), _RUNNING_DIGITS)
+        return [f"REML criterion at convergence: {value}"]
+    values = [criteria.aic, criteria.bic, criteria.log_lik, criteria.objective, criteria.df_resid]
+    texts = format_numbers([round_decimals(v, decimals) for v in values])
+    # The whole number takes part in the common format, so it can widen the columns, but it is shown without decimals.
+    texts[-1] = str(criteria.df_resid)
+    return named_lines(["AIC", "BIC", "logLik", "deviance", "df.resid"], texts)
+
+
+def quantile_lines(summary: Summary, digits: int) -> list[str]:
+    """Lay out the quantiles of the scaled residuals."""
+    quantiles = np.asarray(summary.residual_quantiles, dtype=np.float64).tolist()
+    return named_lines(QUANTILE_NAMES, format_numbers(zap_small(quantiles, digits + 1), digits))
+
+
+def group_lines(n_obs: int, groups: tuple[tuple[str, int], ...]) -> list[str]:
+    """Lay out the numbers of observations and of levels."""
+    counts = "; ".join(f"{name}, {count}" for name, count in groups)
+    lead = f"Number of obs: {n_obs}, groups: "
+    if text_width(lead) + 1 + text_width(counts) > WIDTH:
+        return [f"{lead} ", counts]
+    return [f"{lead} {counts}"]
+
+
+def correlation_cells(summary: Summary) -> list[list[str]]:
+    """Return the strict lower triangle of the correlations as texts, without the first row."""
+    p = len(summary.fixed.names)
+    texts = format_fixed(
+        np.asarray(summary.correlation, dtype=np.float64).ravel().tolist(), CORRELATION_DECIMALS, na="NaN"
+    )
+    return [texts[i * p : i * p + i] for i in range(1, p)]
+
+
+def correlation_lines(summary: Summary) -> list[str]:
+    """Lay out the correlations of the fixed effects under shortened labels."""
+    names = summary.fixed.names
+    rows = abbreviate(names, ROW_LABEL)[1:]
+    columns = abbreviate(names, COLUMN_LABEL)[:-1]
+    cells = [row + [""] * (len(columns) - len(row)) for row in correlation_cells(summary)]
+    return table_lines(rows, columns, cells, right=False)

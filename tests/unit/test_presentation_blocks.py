@@ -1,0 +1,158 @@
+"""Parts of a printed model against what R and lme4 print for the same numbers."""
+
+import numpy as np
+import pytest
+from presentation_reference import numbers, reference
+
+from ranef.presentation.coefficients import CoefficientTable, coefficient_lines
+from ranef.presentation.numbers import format_numbers, zap_small
+from ranef.presentation.random_effects import STD_DEV, VarianceBlock, varcorr_text, variance_lines
+from ranef.presentation.short_text import short_text
+from ranef.presentation.summary import QUANTILE_NAMES, Criteria, ModelCall, Summary
+from ranef.presentation.summary_text import call_lines, criterion_lines, group_lines
+from ranef.presentation.text_table import named_lines
+from ranef.presentation.titles import glmm_title, lmm_title, title_lines
+from ranef.presentation.verdict import verdict
+from ranef.status import FitStatus
+
+
+def blocks(case):
+    return tuple(
+        VarianceBlock(
+            b["group"], tuple(b["names"]), np.array(numbers(b["sd"])), np.array([numbers(r) for r in b["corr"]])
+        )
+        for b in case["blocks"]
+    )
+
+
+def test_coefficients_agree_with_r():
+    cases = reference()["coefficients"]
+    assert {len(c["columns"]) for c in cases} == {3, 4, 5}
+    for case in cases:
+        table = CoefficientTable(
+            tuple(case["rows"]), tuple(case["columns"]), np.array([numbers(r) for r in case["values"]])
+        )
+        assert coefficient_lines(table, case["digits"]) == case["lines"], case
+
+
+def test_variance_components_agree_with_lme4():
+    for case in reference()["varcorr"]:
+        sigma = None if case["sigma"] is None else float(case["sigma"])
+        assert variance_lines(blocks(case), sigma, case["digits"]) == case["summary"], case
+        assert variance_lines(blocks(case), sigma, case["digits"], (STD_DEV,)) == case["short"], case
+
+
+def test_varcorr_on_its_own_has_five_digits():
+    corr = np.array([[1.0, 0.06555124], [0.06555124, 1.0]])
+    block = VarianceBlock("Subject", ("(Intercept)", "Days"), np.array([24.740658, 5.9221377]), corr)
+    # lme4's print(VarCorr(fm1)) for sleepstudy.
+    assert varcorr_text([block], 25.5917957) == (
+        " Groups   Name        Std.Dev. Corr \n"
+        " Subject  (Intercept) 24.7407       \n"
+        "          Days         5.9221  0.066\n"
+        " Residual             25.5918       "
+    )
+
+
+def test_terms_without_correlations_leave_the_cells_empty():
+    lines = variance_lines([VarianceBlock("g", ("a", "b"), np.array([1.0, 2.0]))], 3.0)
+    assert lines == [
+        " Groups   Name Variance Std.Dev.",
+        " g        a    1        1       ",
+        "          b    4        2       ",
+        " Residual      9        3       ",
+    ]
+
+
+def test_quantiles_agree_with_r():
+    for case in reference()["quantiles"]:
+        texts = format_numbers(zap_small(numbers(case["x"]), case["digits"] + 1), case["digits"])
+        assert named_lines(QUANTILE_NAMES, texts) == case["lines"], case
+
+
+def test_titles_agree_with_lme4():
+    for case in reference()["titles"]:
+        assert title_lines(case["title"], case["class"]) == case["lines"], case
+
+
+def test_titles_name_method_and_class():
+    assert lmm_title(True) == lmm_title(True, "none") == ("Linear mixed model fit by REML", "lmerMod")
+    assert title_lines(*lmm_title(False)) == ["Linear mixed model fit by maximum likelihood  ['lmerMod']"]
+    assert lmm_title(False, "kenward-roger")[0].endswith(". t-tests use Kenward-Roger's method")
+    assert glmm_title()[0].endswith("(Laplace Approximation)")
+    assert glmm_title(9)[0].endswith("(Adaptive Gauss-Hermite Quadrature, nAGQ = 9)")
+
+
+def test_criteria_agree_with_lme4():
+    for case in reference()["criterion"]:
+        values = {k: float(case[k]) for k in ("aic", "bic", "log_lik")}
+        for reml, kind in ((True, "reml"), (False, "ml")):
+            criteria = Criteria(reml=reml, objective=float(case["x"]), df_resid=case["df_resid"], **values)
+            assert criterion_lines(criteria, 1) == case[f"{kind}1"], case
+            assert criterion_lines(criteria, 4) == case[f"{kind}4"], case
+
+
+def test_groups_agree_with_lme4():
+    for case in reference()["groups"]:
+        assert group_lines(case["n"], tuple(zip(case["names"], case["counts"], strict=True))) == case["lines"], case
+
+
+def test_short_text_agrees_with_lme4():
+    cases = reference()["short"]
+    assert {c["reml"] for c in cases} == {True, False}
+    for case in cases:
+        title, model_class = lmm_title(case["reml"])
+        summary = Summary(
+            title=title,
+            model_class=model_class,
+            call=ModelCall(case["formula"], data=case["data"]),
+            criteria=Criteria(
+                reml=case["reml"],
+                objective=float(case["objective"]),
+                aic=float(case["aic"]),
+                bic=float(case["bic"]),
+                log_lik=float(case["log_lik"]),
+                df_resid=case["df_resid"],
+            ),
+            residual_quantiles=None,
+            random=blocks(case),
+            sigma=float(case["sigma"]),
+            n_obs=case["n"],
+            groups=tuple(zip(case["group_names"], case["group_counts"], strict=True)),
+            fixed=CoefficientTable(
+                tuple(case["fixef_names"]), ("Estimate",), np.array(numbers(case["fixef"])).reshape(-1, 1)
+            ),
+            correlation=None,
+            verdict="converged",
+            notes=("column x was dropped",),
+        )
+        assert short_text(summary).split("\n") == [*case["lines"], "note: column x was dropped", "converged"], case
+
+
+def test_call_lines_in_the_order_of_lme4():
+    call = ModelCall("y ~ x + (1 | g)", data="d", weights="w", offset="log(n)", subset="x > 1", control="lmerControl()")
+    assert call_lines(call) == [
+        "Formula: y ~ x + (1 | g)",
+        "   Data: d",
+        "Weights: w",
+        " Offset: log(n)",
+        "Control: lmerControl()",
+        " Subset: x > 1",
+    ]
+
+
+@pytest.mark.parametrize("status", list(FitStatus))
+def test_verdict_says_how_the_fit_ended(status):
+    text = verdict(status, 12)
+    assert text.startswith("converged" if status.ok else "not converged")
+    assert "12 evaluations" in text
+    assert "\n" not in text
+
+
+def test_verdict_names_the_boundary_once():
+    text = verdict(FitStatus.CONVERGED, 1, {"Subject": 1, "Batch": 2})
+    assert text == (
+        "boundary (singular) fit: no variance left in Subject (1 direction), Batch (2 directions); "
+        "converged: the optimum was reached after 1 evaluation"
+    )
+    assert verdict(FitStatus.CONVERGED) == "converged: the optimum was reached"
