@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from presentation_reference import numbers, reference
 
 from ranef.presentation.coefficients import CoefficientTable, coefficient_lines
 from ranef.presentation.numbers import format_numbers, zap_small
@@ -14,6 +13,7 @@ from ranef.presentation.text_table import named_lines
 from ranef.presentation.titles import glmm_title, lmm_title, title_lines
 from ranef.presentation.verdict import verdict
 from ranef.status import FitStatus
+from reference.formatting import numbers, reference
 
 
 def blocks(case):

@@ -2,12 +2,12 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from presentation_reference import numbers, reference
 
 from ranef.presentation.abbreviate import abbreviate
 from ranef.presentation.formula_lines import formula_lines
 from ranef.presentation.numbers import format_numbers
 from ranef.presentation.text_table import filled_lines, named_lines, table_lines, text_width
+from reference.formatting import numbers, reference
 
 
 def test_abbreviations_agree_with_r():

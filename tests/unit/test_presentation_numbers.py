@@ -5,7 +5,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from presentation_reference import numbers, reference, same_numbers
 
 from ranef.presentation.numbers import (
     format_fixed,
@@ -16,6 +15,7 @@ from ranef.presentation.numbers import (
     stars,
     zap_small,
 )
+from reference.formatting import numbers, reference, same_numbers
 
 
 def test_format_numbers_agrees_with_r():

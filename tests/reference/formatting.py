@@ -1,4 +1,4 @@
-"""What R printed, from tests/reference/formatting.json (made by tests/reference/generate/formatting.R)."""
+"""What R printed, from formatting.json (made by generate/formatting.R)."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent.parent / "reference"
+FOLDER = Path(__file__).parent
 
 
 @cache
