@@ -1,1 +1,59 @@
 """Mixed-effects models as lme4 specifies them, in Python on a Rust core."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ranef.errors import (
+    ArgumentTypeError,
+    ColumnNotFoundError,
+    DataError,
+    DesignError,
+    FormulaError,
+    NewLevelError,
+    OptionError,
+    RanefError,
+    RanefWarning,
+)
+
+if TYPE_CHECKING:
+    from ranef.api.lmer import lmer
+    from ranef.api.load import load
+    from ranef.datasets import list_datasets, load_dataset
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentTypeError",
+    "ColumnNotFoundError",
+    "DataError",
+    "DesignError",
+    "FormulaError",
+    "NewLevelError",
+    "OptionError",
+    "RanefError",
+    "RanefWarning",
+    "list_datasets",
+    "lmer",
+    "load",
+    "load_dataset",
+]
+
+# Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
+_VERBS = {
+    "lmer": "ranef.api.lmer",
+    "load": "ranef.api.load",
+    "list_datasets": "ranef.datasets",
+    "load_dataset": "ranef.datasets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _VERBS:
+        raise AttributeError(f"module 'ranef' has no attribute {name!r}")
+    value = getattr(import_module(_VERBS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,106 @@
+"""Linear mixed models."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from ranef.fit.lmm import Progress
+from ranef.fit.request import LmmRequest, choose_reml, fit_request
+from ranef.results.linear import LinearMixedModel
+
+
+def lmer(
+    formula: str,
+    data: Any,
+    *,
+    REML: bool | None = None,
+    method: Literal["REML", "ML"] | None = None,
+    weights: Any = None,
+    offset: Any = None,
+    subset: Any = None,
+    na_action: Literal["omit", "exclude", "error"] = "omit",
+    contrasts: Mapping[str, Any] | None = None,
+    start: Sequence[float] | Mapping[str, Any] | None = None,
+    control: Mapping[str, Any] | None = None,
+    progress: bool | Progress = False,
+    n_threads: int | None = None,
+) -> LinearMixedModel:
+    """Fit a linear mixed model.
+
+    Parameters
+    ----------
+    formula : str
+        The model in lme4's notation, such as ``"y ~ x + (x | g)"``.
+    data : frame, dict or path
+        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a CSV or Parquet file. Only the columns
+        that the formula and the arguments name are read.
+    REML : bool, optional
+        Whether to fit by restricted maximum likelihood; True when neither this nor ``method`` is given.
+    method : {"REML", "ML"}, optional
+        Another way to say it; must not disagree with ``REML``.
+    weights : str or array, optional
+        Prior weights: the residual variance of a row is sigma² divided by its weight. The name of a column, an expression in columns, or an array.
+    offset : str or array, optional
+        A known part of the linear predictor, added to any ``offset(...)`` in the formula.
+    subset : str or array, optional
+        Rows to use: an expression in columns such as ``"age > 20"``, or a boolean array.
+    na_action : {"omit", "exclude", "error"}
+        What to do with rows that have a missing value: leave them out; leave them out of the fit but give NaN for them in fitted values, residuals and
+        simulations; or refuse.
+    contrasts : dict, optional
+        Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a matrix (levels × columns).
+    start : sequence or dict, optional
+        Starting values of theta, in lme4's order, or by name as in ``{"Subject.(Intercept)": 1.2}``.
+    control : dict, optional
+        ``max_evaluations``: limit on evaluations of the criterion. ``tolerance``: stop when the criterion can be lowered by less than this.
+    progress : bool or callable
+        True shows the evaluations on standard error; a function is called with the number of evaluations and the criterion.
+    n_threads : int, optional
+        Threads to use at most; by default one for each physical core. Results do not depend on it.
+
+    Returns
+    -------
+    LinearMixedModel
+
+    Raises
+    ------
+    RanefError
+        One of its subclasses, for input that cannot be used; the message says what to do.
+
+    Warns
+    -----
+    RanefWarning
+        At most once: columns dropped for linear dependence, random effects without variance, no convergence.
+
+    Examples
+    --------
+    >>> from ranef import lmer, load_dataset
+    >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+    >>> m.fixef.round(3)
+    (Intercept)    251.405
+    Days            10.467
+    Name: fixef, dtype: float64
+    >>> round(m.objective, 4)
+    1743.6283
+    >>> m.varcorr["Subject"].sd.round(3)
+    array([24.741,  5.922])
+
+    The same model by maximum likelihood:
+
+    >>> round(m.update(REML=False).aic, 3)
+    1763.939
+    """
+    request = LmmRequest(
+        formula=formula,
+        data=data,
+        reml=choose_reml(REML, method),
+        weights=weights,
+        offset=offset,
+        subset=subset,
+        na_action=na_action,
+        contrasts=contrasts,
+        start=start,
+        control=control,
+        progress=progress,
+        n_threads=n_threads,
+    )
+    return LinearMixedModel(fit_request(request), request)

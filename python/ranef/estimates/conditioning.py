@@ -1,0 +1,47 @@
+"""Which random effects a prediction is conditional on: all, none, or those a formula such as ``~ (1 | school)`` names."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.record import LmmFit
+from ranef.formula import parse_formula
+
+Mask = NDArray[np.bool_]
+
+
+def conditioned_effects(fit: LmmFit, re: object) -> tuple[Mask, ...]:
+    """Choose the effects of every random term (in lme4's order) whose conditional modes enter a prediction.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    re : str
+        ``"conditional"``, ``"population"``, or a one-sided formula of random terms. A term of the formula stands for the effects of the model with the
+        same grouping factor and the same label: ``~ (1 | g)`` takes the intercepts out of ``(x | g)``.
+    """
+    if not isinstance(re, str):
+        raise ArgumentTypeError(f"re must be 'conditional', 'population' or a formula such as '~ (1 | g)', not {re!r}.")
+    if re == "conditional":
+        return tuple(np.ones(len(t.names), bool) for t in fit.terms)
+    masks = tuple(np.zeros(len(t.names), bool) for t in fit.terms)
+    if re == "population":
+        return masks
+    if not re.lstrip().startswith("~"):
+        raise OptionError(f"re must be 'conditional', 'population' or a formula such as '~ (1 | g)', not {re!r}.")
+    formula = parse_formula(re)
+    if formula.fixed or formula.offsets:
+        raise OptionError(f"the formula of re may hold random terms only, such as '~ (1 | g)'; {re!r} has other terms.")
+    for bar in formula.random:
+        found = False
+        wanted = ["(Intercept)"] * bar.intercept + [t.label for t in bar.effects]
+        for term, mask in zip(fit.terms, masks, strict=True):
+            if set(term.factors) == set(bar.group):
+                for j, label in enumerate(term.labels):
+                    if label in wanted:
+                        mask[j] = found = True
+        if not found:
+            available = ", ".join(f"({t.text})" for t in fit.terms)
+            raise OptionError(f"the model has no random effects for ({bar.text}); its random terms are {available}.")
+    return masks
+

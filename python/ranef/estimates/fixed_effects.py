@@ -1,0 +1,31 @@
+"""Covariance, standard errors, correlation and t values of the fixed effects, given the estimated covariance parameters."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.record import LmmFit
+
+Floats = NDArray[np.float64]
+
+
+def covariance(fit: LmmFit) -> Floats:
+    """Covariance matrix (p × p) of the fixed effects."""
+    return fit.vcov_unscaled * fit.sigma**2
+
+
+def standard_errors(fit: LmmFit) -> Floats:
+    """Standard errors (p,)."""
+    return np.sqrt(np.diagonal(fit.vcov_unscaled)) * fit.sigma
+
+
+def correlation(fit: LmmFit) -> Floats:
+    """Correlation matrix (p × p) of the estimates."""
+    scale = np.sqrt(np.diagonal(fit.vcov_unscaled))
+    out = fit.vcov_unscaled / np.outer(scale, scale)
+    np.fill_diagonal(out, 1.0)
+    return out
+
+
+def t_values(fit: LmmFit) -> Floats:
+    """Estimates divided by their standard errors (p,)."""
+    return fit.beta / standard_errors(fit)

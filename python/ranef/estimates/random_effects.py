@@ -1,0 +1,69 @@
+"""Conditional modes of the random effects and their conditional covariance; coefficients of every level."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.record import LmmFit
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupEffects:
+    """Effects of one grouping factor, the terms on it side by side.
+
+    Attributes
+    ----------
+    group : str
+    levels : sequence of str
+    names : tuple of str
+        The k effects; a name can occur twice when two terms have it.
+    values : (levels, k) array
+    """
+
+    group: str
+    levels: Sequence[str]
+    names: tuple[str, ...]
+    values: Floats
+
+
+def random_effects(fit: LmmFit) -> tuple[GroupEffects, ...]:
+    """Conditional modes by grouping factor, factors by decreasing number of levels."""
+    out = []
+    for f, members in enumerate(fit.order.factors):
+        first = fit.design.random[members[0]]
+        at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
+        names = tuple(n for i in at for n in fit.terms[i].names)
+        values = fit.b[at[0]] if len(at) == 1 else np.hstack([fit.b[i] for i in at])
+        out.append(GroupEffects(first.group, first.levels, names, values))
+    return tuple(out)
+
+
+def conditional_covariances(fit: LmmFit) -> tuple[Floats, ...]:
+    """Covariance of the random effects of every level given the data, theta and the fixed effects.
+
+    One array (levels, k, k) for each grouping factor, in the order of :func:`random_effects`; k counts the effects of all terms on the factor, so the
+    covariance between effects of different terms is there as well.
+    """
+    core_theta = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
+    relative = fit.system.get(fit.n_threads).conditional_covariance(core_theta, fit.n_threads)
+    return tuple(c * fit.sigma**2 for c in relative)
+
+
+def level_coefficients(fit: LmmFit) -> tuple[GroupEffects, ...]:
+    """Fixed plus random effects of every level.
+
+    Columns are the fixed effects; random effects without a fixed effect of the same name come first, around zero.
+    """
+    out = []
+    for g in random_effects(fit):
+        missing = tuple(dict.fromkeys(n for n in g.names if n not in fit.x_names))
+        names = missing + fit.x_names
+        values = np.tile(np.concatenate([np.zeros(len(missing)), fit.beta]), (len(g.levels), 1))
+        for j, n in enumerate(g.names):
+            values[:, names.index(n)] += g.values[:, j]
+        out.append(GroupEffects(g.group, g.levels, names, values))
+    return tuple(out)

@@ -1,0 +1,105 @@
+"""Variances and correlations of the random effects."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.record import LmmFit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VarCorrBlock:
+    """Covariance of the random effects of one term.
+
+    Attributes
+    ----------
+    group : str
+        The grouping factor.
+    names : tuple of str
+        The k effects.
+    sd : (k,) array
+    cov : (k, k) array
+    corr : (k, k) array
+        NaN beside an effect without variance.
+    diagonal : bool
+        Whether the effects are independent by assumption, so that correlations are not parameters.
+    """
+
+    group: str
+    names: tuple[str, ...]
+    sd: Floats
+    cov: Floats
+    corr: Floats
+    diagonal: bool
+
+
+class VarCorr(Mapping[str, VarCorrBlock]):
+    """Blocks of the random-effects covariance by grouping factor, in lme4's order; a second term on the factor ``g`` is ``g.1``.
+
+    Attributes
+    ----------
+    sigma : float
+        Residual standard deviation.
+    """
+
+    __slots__ = ("_blocks", "sigma")
+
+    def __init__(self, blocks: Mapping[str, VarCorrBlock], sigma: float):
+        self._blocks = dict(blocks)
+        self.sigma = sigma
+
+    def __getitem__(self, key: str) -> VarCorrBlock:
+        return self._blocks[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __repr__(self) -> str:
+        return self.to_frame().fillna("").to_string(index=False)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for every parameter.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``group, name1, name2, variance, sd``. A row with one name holds the variance and standard deviation of that effect, a row with
+            two names their covariance and correlation; the last row is ``Residual``.
+        """
+        import pandas as pd
+
+        rows: list[tuple[str, str | None, str | None, float, float]] = []
+        for key, b in self._blocks.items():
+            k = len(b.names)
+            rows.extend((key, b.names[i], None, float(b.cov[i, i]), float(b.sd[i])) for i in range(k))
+            if not b.diagonal:
+                rows.extend((key, b.names[j], b.names[i], float(b.cov[i, j]), float(b.corr[i, j])) for j in range(k) for i in range(j + 1, k))
+        rows.append(("Residual", None, None, self.sigma**2, self.sigma))
+        return pd.DataFrame(rows, columns=["group", "name1", "name2", "variance", "sd"])
+
+
+def varcorr(fit: LmmFit) -> VarCorr:
+    """Compute the covariance of every random term: sigma² times the relative covariance."""
+    blocks = {}
+    for key, term, span, factor in zip(fit.term_keys, fit.terms, fit.order.spans, fit.relative_factors, strict=True):
+        scaled = factor * fit.sigma
+        cov = scaled @ scaled.T
+        sd = np.sqrt(np.diagonal(cov))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            corr = cov / np.outer(sd, sd)
+        np.fill_diagonal(corr, 1.0)
+        for a in (cov, sd, corr):
+            a.flags.writeable = False
+        blocks[key] = VarCorrBlock(term.group, tuple(term.names), sd, cov, corr, span.diagonal)
+    return VarCorr(blocks, fit.sigma)

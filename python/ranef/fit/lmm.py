@@ -1,0 +1,124 @@
+"""Fit a linear mixed model: one call into the core between a design and a frozen record."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.errors import DataError
+from ranef.fit.control import FitControl
+from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.record import Convergence, LmmFit, term_keys
+from ranef.fit.system import LazySystem, build_system
+from ranef.status import FitStatus
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, float], object]
+
+OPTIMIZER = "trust-region Newton on the relative Cholesky factors, exact gradient"
+
+
+def fit_lmm(
+    design: Design,
+    reml: bool,
+    start: Floats | None = None,
+    control: FitControl | None = None,
+    progress: Progress | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+) -> LmmFit:
+    """Estimate the model of a design.
+
+    Parameters
+    ----------
+    design : Design
+    reml : bool
+        Whether to minimise the REML criterion (else -2 log-likelihood).
+    start : (m,) array, optional
+        Theta to start from, in lme4's order.
+    control : FitControl, optional
+    progress : callable, optional
+        Called with the number of evaluations and the criterion; what it raises ends the fit.
+    n_threads : int
+    order : TermOrder, optional
+        The orders of the random terms, when already known.
+
+    Raises
+    ------
+    DataError
+        When the criterion is not finite, so that there are no estimates.
+    """
+    order = order or order_terms(design.random)
+    control = control or FitControl()
+    system = build_system(design, order, n_threads)
+    core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
+    solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, n_threads, progress)
+    status = FitStatus(solution["status"])
+    if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
+        raise DataError(_why_not_finite(design))
+
+    spans = order.spans
+    keys = term_keys(tuple(design.random[s.formula].group for s in spans))
+    null = solution["null_dimensions"]
+    gradient = solution["gradient"]
+    convergence = Convergence(
+        status=status,
+        gradient_norm=math.sqrt(float(gradient @ gradient)),
+        evaluations=solution["evaluations"],
+        optimizer=OPTIMIZER,
+        decrement=solution["decrement"],
+        certificate=solution["certificate"],
+        boundary={k: null[s.core_term] for k, s in zip(keys, spans, strict=True) if null[s.core_term]},
+    )
+    kept = tuple(system.kept)
+    dropped = () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
+    return LmmFit(
+        design=design,
+        order=order,
+        system=LazySystem(design, order, system),
+        reml=reml,
+        theta=solution["theta"][order.theta_of_core],
+        objective=solution["objective"],
+        reml_criterion=solution["reml_criterion"],
+        ml_deviance=solution["ml_deviance"],
+        kept=kept,
+        dropped=dropped,
+        beta=solution["beta"],
+        vcov_unscaled=solution["vcov_unscaled"],
+        sigma=solution["sigma"],
+        pwrss=solution["pwrss"],
+        ldl2=solution["ldl2"],
+        ldrx2=solution["ldrx2"],
+        u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
+        b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
+        convergence=convergence,
+        messages=fit_messages(design, dropped, convergence),
+        n_threads=n_threads,
+    )
+
+
+def fit_messages(design: Design, dropped: tuple[str, ...], convergence: Convergence) -> tuple[str, ...]:
+    """What the user should be warned of, in order of weight."""
+    out = []
+    if not convergence.ok:
+        out.append(f"the fit did not converge ({convergence.status.value}). {convergence.status.explanation}")
+    if dropped:
+        many = len(dropped) > 1
+        out.append(
+            f"the fixed effects are linearly dependent: {'columns' if many else 'column'} {', '.join(dropped)} "
+            f"{'were' if many else 'was'} dropped because the columns before {'them' if many else 'it'} determine {'them' if many else 'it'}."
+        )
+    if convergence.boundary:
+        where = ", ".join(f"{k} ({d} {'direction' if d == 1 else 'directions'})" for k, d in convergence.boundary.items())
+        out.append(f"singular fit: random effects without variance in {where}. The data do not support all random terms; see is_singular and varcorr.")
+    out.extend(design.notes)
+    return tuple(out)
+
+
+def _why_not_finite(design: Design) -> str:
+    y = design.y
+    if np.ptp(y) == 0:
+        return f"the response has the same value ({y[0]:g}) in all {len(y)} rows, so there is no variance to estimate."
+    return "the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have extreme values."

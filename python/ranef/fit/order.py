@@ -1,0 +1,168 @@
+"""The three orders of random terms and of theta, and the ways between them; nothing else in the package permutes them.
+
+* formula order: as the terms are written (``Design.random``);
+* lme4's order, in which everything is reported: formula order where the numbers of levels never increase along it, otherwise terms by decreasing number
+  of levels with ties in reverse; theta runs through the terms, within a term column by column through the lower triangle of its relative Cholesky factor
+  (a diagonal term has its diagonal only);
+* the core's order: one factor for each grouping, holding all terms on it side by side; factors and their terms in the order in
+  which they come in lme4's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import RandomTerm
+from ranef.errors import DesignError
+
+Floats = NDArray[np.float64]
+
+STRUCTURES = ("unstructured", "diagonal")
+
+
+@dataclass(frozen=True, slots=True)
+class TermSpan:
+    """Where one random term (in lme4's order) is found elsewhere.
+
+    Attributes
+    ----------
+    formula : int
+        Its position in the formula.
+    factor, start, size : int
+        Its core factor, and the columns ``start : start + size`` of that factor's block.
+    core_term : int
+        Its position among all terms in the core's order.
+    theta_start, theta_stop : int
+        Its part of theta in lme4's order.
+    diagonal : bool
+        Whether only the diagonal of its relative Cholesky factor is free.
+    """
+
+    formula: int
+    factor: int
+    start: int
+    size: int
+    core_term: int
+    theta_start: int
+    theta_stop: int
+    diagonal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TermOrder:
+    """Order of the random terms of one design.
+
+    Attributes
+    ----------
+    spans : tuple of TermSpan
+        One for each term, in lme4's order.
+    factors : tuple of tuple of int
+        For each core factor the formula positions of its terms.
+    theta_of_core : int array
+        ``theta_lme4 = theta_core[theta_of_core]``.
+    core_of_theta : int array
+        ``theta_core = theta_lme4[core_of_theta]``.
+    """
+
+    spans: tuple[TermSpan, ...]
+    factors: tuple[tuple[int, ...], ...]
+    theta_of_core: NDArray[np.intp]
+    core_of_theta: NDArray[np.intp]
+
+    @property
+    def n_theta(self) -> int:
+        """Number of covariance parameters without sigma."""
+        return len(self.theta_of_core)
+
+
+def theta_count(size: int, structure: str) -> int:
+    """Number of free entries of the relative Cholesky factor of a term with ``size`` effects."""
+    return size if structure == "diagonal" else size * (size + 1) // 2
+
+
+def order_terms(terms: Sequence[RandomTerm]) -> TermOrder:
+    """Find the orders of the random terms of a design.
+
+    Parameters
+    ----------
+    terms : sequence of RandomTerm
+        In formula order.
+    """
+    for t in terms:
+        if t.structure not in STRUCTURES:
+            raise DesignError(f"the covariance structure {t.structure!r} of ({t.text}) is not available in lmer; use one of {', '.join(STRUCTURES)}.")
+    return _order(tuple((t.group, len(t.levels), t.z.shape[1], t.structure) for t in terms))
+
+
+@lru_cache(maxsize=256)
+def _order(keys: tuple[tuple[str, int, int, str], ...]) -> TermOrder:
+    """The orders depend on (group, levels, effects, structure) of every term only, so that refits find them ready."""
+    reported = _reported(tuple(k[1] for k in keys))
+    groups: dict[str, list[int]] = {}
+    for i in reported:
+        groups.setdefault(keys[i][0], []).append(i)
+    core_start: dict[int, int] = {}
+    place: dict[int, tuple[int, int, int]] = {}
+    theta_position = term_position = 0
+    for f, members in enumerate(groups.values()):
+        column = 0
+        for i in members:
+            _, _, size, structure = keys[i]
+            core_start[i] = theta_position
+            place[i] = (f, column, term_position)
+            theta_position += theta_count(size, structure)
+            column += size
+            term_position += 1
+    spans, of_core, position = [], [], 0
+    for i in reported:
+        _, _, size, structure = keys[i]
+        count = theta_count(size, structure)
+        factor, start, core_term = place[i]
+        spans.append(TermSpan(i, factor, start, size, core_term, position, position + count, structure == "diagonal" and size > 1))
+        of_core.extend(range(core_start[i], core_start[i] + count))
+        position += count
+    theta_of_core = np.array(of_core, dtype=np.intp)
+    core_of_theta = np.empty_like(theta_of_core)
+    core_of_theta[theta_of_core] = np.arange(len(of_core))
+    theta_of_core.flags.writeable = core_of_theta.flags.writeable = False
+    return TermOrder(tuple(spans), tuple(tuple(m) for m in groups.values()), theta_of_core, core_of_theta)
+
+
+def _reported(levels: tuple[int, ...]) -> list[int]:
+    """Formula positions in lme4's order. It is the reverse of a stable increasing order, and so turns ties round, but only where it is needed at all."""
+    if all(a >= b for a, b in pairwise(levels)):
+        return list(range(len(levels)))
+    return sorted(range(len(levels)), key=levels.__getitem__)[::-1]
+
+
+def relative_factor(span: TermSpan, theta: Floats) -> Floats:
+    """Relative Cholesky factor (size × size, lower triangular) of one term from theta in lme4's order."""
+    k, part = span.size, theta[span.theta_start : span.theta_stop]
+    if span.diagonal:
+        return np.diag(part)
+    out = np.zeros((k, k))
+    # column by column through the lower triangle = row by row through the upper triangle of the transpose
+    out.T[np.triu_indices(k)] = part
+    return out
+
+
+def theta_positions(span: TermSpan) -> list[tuple[int, int]]:
+    """(row, column) in the relative Cholesky factor of every theta of the term."""
+    k = span.size
+    if span.diagonal:
+        return [(i, i) for i in range(k)]
+    return [(i, j) for j in range(k) for i in range(j, k)]
+
+
+def theta_names(order: TermOrder, terms: Sequence[RandomTerm]) -> tuple[str, ...]:
+    """Names of theta: ``group.effect`` on the diagonal, ``group.effect.earlier_effect`` below it."""
+    out = []
+    for span in order.spans:
+        t = terms[span.formula]
+        for i, j in theta_positions(span):
+            out.append(f"{t.group}.{t.names[i]}" if i == j else f"{t.group}.{t.names[i]}.{t.names[j]}")
+    return tuple(out)

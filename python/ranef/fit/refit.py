@@ -1,0 +1,147 @@
+"""Fit the same model to other responses."""
+
+import numbers
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, DataError
+from ranef.fit.control import FitControl
+from ranef.fit.lmm import fit_lmm
+from ranef.fit.record import LmmFit
+from ranef.fit.request import LmmRequest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refits:
+    """Fits of one model to m responses.
+
+    Attributes
+    ----------
+    objective : (m,) array
+    fixef, bse : (m, p) array
+        Fixed effects and their standard errors.
+    theta : (m, q) array
+        Covariance parameters in lme4's order.
+    sigma : (m,) array
+    converged : (m,) bool array
+    fixef_names, theta_names, response_names : tuple of str
+    """
+
+    objective: Floats
+    fixef: Floats
+    bse: Floats
+    theta: Floats
+    sigma: Floats
+    converged: NDArray[np.bool_]
+    fixef_names: tuple[str, ...]
+    theta_names: tuple[str, ...]
+    response_names: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.objective)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each response.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``objective``, the fixed effects, their standard errors (``se(name)``), theta (``theta(name)``), ``sigma``, ``converged``.
+        """
+        import pandas as pd
+
+        columns: dict[str, Any] = {"objective": self.objective}
+        columns.update(zip(self.fixef_names, self.fixef.T, strict=True))
+        columns.update((f"se({n})", c) for n, c in zip(self.fixef_names, self.bse.T, strict=True))
+        columns.update((f"theta({n})", c) for n, c in zip(self.theta_names, self.theta.T, strict=True))
+        columns.update(sigma=self.sigma, converged=self.converged)
+        return pd.DataFrame(columns, index=pd.Index(self.response_names))
+
+
+def response_values(fit: LmmFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
+    """Bring new responses to the rows of the fit.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    y : array-like
+        A vector or a matrix with a column for each response; as many rows as were used, or as the input had.
+
+    Returns
+    -------
+    values : (n,) or (n, m) array
+    names : tuple or None
+        Names of the columns of a frame.
+    """
+    d = fit.design
+    names = tuple(columns) if (columns := getattr(y, "columns", None)) is not None else None
+    if y is None or isinstance(y, str | bytes | numbers.Number):
+        raise ArgumentTypeError(f"y must be a vector or a matrix of responses, not {y!r}.")
+    to_numpy = getattr(y, "to_numpy", None)
+    try:
+        values = np.asarray(to_numpy() if to_numpy is not None else y)
+        if values.dtype.kind not in "fiub":
+            values = values.astype(object)
+            if any(isinstance(v, str | bytes) for v in values.ravel()[:100]):
+                raise TypeError
+        values = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError("y must hold numbers only.") from None
+    if values.ndim not in (1, 2):
+        raise DataError(f"y must be a vector or a matrix, not an array with {values.ndim} axes.")
+    n = fit.nobs
+    if len(values) != n and len(values) == d.n_input and d.kept is not None:
+        values = values[d.kept]
+    if len(values) != n:
+        also = f" or the {d.n_input} rows of the input" if d.n_input != n else ""
+        raise DataError(f"y has {len(values)} rows; it needs one for each of the {n} rows used{also}.")
+    if values.ndim == 2 and values.shape[1] == 0:
+        raise DataError("y has no column.")
+    bad = ~np.isfinite(values if values.ndim == 1 else values.sum(axis=1))
+    if bad.any():
+        raise DataError(f"y has a missing or infinite value in row {int(np.flatnonzero(bad)[0])} of the rows used.")
+    return values, names
+
+
+def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:
+    """Fit the model of ``fit`` to one other response (n,), starting as a first fit does."""
+    return fit_lmm(replace(fit.design, y=np.ascontiguousarray(y)), fit.reml, None, control, None, fit.n_threads, fit.order)
+
+
+def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
+    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core."""
+    if fit.design.offset is not None:
+        y = y - fit.design.offset[:, None]
+    start = np.ascontiguousarray(fit.theta[fit.order.core_of_theta]) if not fit.singular else None
+    out = fit.system.get(fit.n_threads).refit(
+        np.asfortranarray(y), fit.reml, start, control.max_evaluations, control.tolerance, fit.n_threads, None
+    )
+    return Refits(
+        objective=out["objective"],
+        fixef=out["beta"],
+        bse=out["se"],
+        theta=out["theta"][:, fit.order.theta_of_core],
+        sigma=out["sigma"],
+        converged=out["status"] == 0,
+        fixef_names=fit.x_names,
+        theta_names=fit.theta_names,
+        response_names=tuple(range(y.shape[1])) if names is None else names,
+    )
+
+
+def refitted_request(fit: LmmFit, request: LmmRequest, y: Floats) -> LmmRequest:
+    """The request of a model made by ``refit``: later updates keep the new response."""
+    d = fit.design
+    full = y
+    if d.kept is not None:
+        full = np.full(d.n_input, np.nan)
+        full[d.kept] = y
+    return replace(request, response=full)

@@ -1,0 +1,182 @@
+"""What a user asked ``lmer`` for: checked once, kept with the model, changed by ``update``."""
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.data.table import Table
+from ranef.design.build import build_design
+from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
+from ranef.fit.control import parse_control
+from ranef.fit.lmm import Progress, fit_lmm
+from ranef.fit.order import order_terms
+from ranef.fit.record import LmmFit
+from ranef.fit.start import parse_start
+from ranef.fit.threads import parse_n_threads
+from ranef.formula import parse_formula, require_random, update_formula
+
+NA_ACTIONS = ("omit", "exclude", "error")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LmmRequest:
+    """The arguments of one call of ``lmer``.
+
+    ``data`` is the user's own object and is left out of pickles and saved files. ``response`` holds, for models made by ``refit``, the values
+    that took the place of the formula's response (one for each input row, NaN where a row was not used).
+    """
+
+    formula: str
+    data: Any
+    reml: bool = True
+    weights: Any = None
+    offset: Any = None
+    subset: Any = None
+    na_action: str = "omit"
+    contrasts: Mapping[str, Any] | None = None
+    start: Any = None
+    control: Mapping[str, Any] | None = None
+    progress: bool | Progress = False
+    n_threads: int | None = None
+    response: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**state, "data": None, "progress": False}
+
+    def without_data(self) -> "LmmRequest":
+        """The same request as pickles and saved files keep it."""
+        out: LmmRequest = object.__new__(LmmRequest)
+        out.__setstate__(self.__getstate__())
+        return out
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+
+def choose_reml(REML: object, method: object, default: bool = True) -> bool:
+    """Settle ``REML`` and ``method``; ``None`` means not given."""
+    if REML is not None and not isinstance(REML, bool | np.bool_):
+        raise ArgumentTypeError(f"REML must be True or False, not {REML!r}.")
+    if method is None:
+        return default if REML is None else bool(REML)
+    if not isinstance(method, str):
+        raise ArgumentTypeError(f"method must be 'REML' or 'ML', not {method!r}.")
+    if method not in ("REML", "ML"):
+        raise OptionError(f"method must be 'REML' or 'ML', not {method!r}.")
+    if REML is not None and bool(REML) != (method == "REML"):
+        raise OptionError(f"REML={bool(REML)} and method={method!r} disagree; give one of them.")
+    return method == "REML"
+
+
+def fit_request(request: LmmRequest) -> LmmFit:
+    """Parse, build the design, fit, and issue at most one warning."""
+    n_threads = parse_n_threads(request.n_threads)
+    control = parse_control(request.control)
+    formula = parse_formula(request.formula)
+    require_random(formula)
+    design = build_design(
+        formula,
+        Table.from_data(request.data),
+        weights=request.weights,
+        offset=request.offset,
+        subset=request.subset,
+        na_action=request.na_action,
+        contrasts=request.contrasts,
+    )
+    if request.response is not None:
+        design = replace(design, y=_replaced_response(request.response, design.kept, design.n_input))
+    order = order_terms(design.random)
+    start = parse_start(request.start, order, design.random)
+    fit = fit_lmm(design, request.reml, start, control, progress_callback(request.progress), n_threads, order)
+    warn_once(fit.messages)
+    return fit
+
+
+def changed_request(request: LmmRequest, formula: str | None, changed: dict[str, Any]) -> LmmRequest:
+    """The request of ``update``: a formula that may use ``.`` for the old one, and other arguments of ``lmer``."""
+    allowed = [f.name for f in fields(LmmRequest) if f.name not in ("formula", "reml", "response")] + ["REML", "method"]
+    unknown = [k for k in changed if k not in allowed]
+    if unknown:
+        raise OptionError(f"lmer has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}.")
+    if "REML" in changed or "method" in changed:
+        changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), request.reml)
+    if "data" in changed:
+        changed["response"] = None
+    elif request.data is None:
+        raise DataError("the data are not kept in a saved or pickled model; give them again: update(..., data=...).")
+    if formula is not None:
+        if not isinstance(formula, str):
+            raise ArgumentTypeError(f"formula must be text such as '. ~ . + x', not {type(formula).__name__}.")
+        changed["formula"] = str(update_formula(request.formula, formula))
+        if request.start is not None and "start" not in changed:
+            changed["start"] = None  # the old theta need not fit the new random terms
+    return replace(request, **changed)
+
+
+def warn_once(messages: tuple[str, ...]) -> None:
+    """Issue the messages of one fit as one warning that points at the user's line."""
+    if not messages:
+        return
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ranef."):
+        frame = frame.f_back
+        level += 1
+    warnings.warn("\n".join(messages), RanefWarning, stacklevel=level - 1)
+
+
+def progress_callback(progress: bool | Progress) -> Progress | None:
+    """A callable as given; ``True`` writes one line to standard error that is overwritten."""
+    if callable(progress):
+        return progress
+    return _show_progress if progress else None
+
+
+def _show_progress(evaluations: int, objective: float) -> None:
+    sys.stderr.write(f"\revaluation {evaluations}: criterion {objective:.6f}")
+    sys.stderr.flush()
+
+
+def _replaced_response(response: NDArray[np.float64], kept: NDArray[np.int64] | None, n_input: int) -> NDArray[np.float64]:
+    y = response if kept is None else response[kept]
+    if len(response) != n_input or np.isnan(y).any():
+        raise DataError("this model was made by refit, whose response has no value for some of the rows now used; give data= with a response column.")
+    return np.ascontiguousarray(y)
+
+
+def _check_types(r: LmmRequest) -> None:
+    if not isinstance(r.formula, str):
+        raise ArgumentTypeError(f"formula must be text such as 'y ~ x + (1 | g)', not {_kind(r.formula)}.")
+    if r.data is None:
+        raise ArgumentTypeError("data must be given: a data frame, a dict of columns, or the path of a CSV or Parquet file.")
+    for name in ("weights", "offset", "subset"):
+        _check_column(name, getattr(r, name))
+    if not isinstance(r.na_action, str):
+        raise ArgumentTypeError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {_kind(r.na_action)}.")
+    if r.na_action not in NA_ACTIONS:
+        raise OptionError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {r.na_action!r}.")
+    if r.contrasts is not None and not isinstance(r.contrasts, Mapping):
+        raise ArgumentTypeError(f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}.")
+    if not isinstance(r.progress, bool) and not callable(r.progress):
+        raise ArgumentTypeError(f"progress must be True, False or a function of (evaluations, criterion), not {_kind(r.progress)}.")
+
+
+def _check_column(name: str, value: object) -> None:
+    """A column may be named by text or given as a one-dimensional array; its content is checked with the design."""
+    if value is None or isinstance(value, str):
+        return
+    if isinstance(value, Mapping | bytes | bool | int | float) or not hasattr(value, "__len__") or isinstance(value, Callable):  # type: ignore[arg-type]
+        raise ArgumentTypeError(f"{name} must be the name of a column, an expression in columns, or an array of one value a row, not {_kind(value)}.")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"{type(value).__name__} {value!r:.60}" if isinstance(value, int | float | str) else type(value).__name__

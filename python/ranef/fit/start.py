@@ -1,0 +1,65 @@
+"""Starting values of the covariance parameters."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import RandomTerm
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.order import TermOrder, theta_names, theta_positions
+
+Floats = NDArray[np.float64]
+
+
+def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) -> Floats | None:
+    """Check the ``start`` argument.
+
+    Parameters
+    ----------
+    start : array-like, dict or None
+        Theta in lme4's order; or ``{"theta": [...]}``; or values by name such as ``{"Subject.Days": 0.2}``, where those not named start at 1 on
+        the diagonal and at 0 below it.
+    order : TermOrder
+    terms : sequence of RandomTerm
+        In formula order.
+
+    Returns
+    -------
+    array or None
+        Theta in lme4's order.
+    """
+    if start is None:
+        return None
+    names = theta_names(order, terms)
+    if isinstance(start, Mapping):
+        if set(start) == {"theta"}:
+            return _vector(start["theta"], names, order)
+        unknown = [str(k) for k in start if k not in names]
+        if unknown:
+            raise OptionError(f"start has no parameter {', '.join(map(repr, unknown))}; they are 'theta' (all of them) or {', '.join(names)}.")
+        given = [(i, j) for span in order.spans for i, j in theta_positions(span)]
+        theta: list[object] = [start.get(n, 1.0 if i == j else 0.0) for n, (i, j) in zip(names, given, strict=True)]
+        return _vector(theta, names, order)
+    return _vector(start, names, order)
+
+
+def _vector(start: object, names: tuple[str, ...], order: TermOrder) -> Floats:
+    if isinstance(start, str | bytes):
+        raise ArgumentTypeError(f"start must hold numbers, not the text {start!r}.")
+    try:
+        theta = np.array(start, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"start must be a vector of numbers or a dict, not {start!r}.") from None
+    if theta.ndim == 0 and order.n_theta == 1:
+        theta = theta.reshape(1)
+    if theta.shape != (order.n_theta,):
+        shape = len(theta) if theta.ndim == 1 else f"an array of shape {theta.shape}"
+        raise OptionError(f"start must have {order.n_theta} values ({', '.join(names)}), not {shape}.")
+    if not np.isfinite(theta).all():
+        raise OptionError(f"start has a value that is not finite: {theta.tolist()}.")
+    diagonal = [i == j for span in order.spans for i, j in theta_positions(span)]
+    negative = [n for n, v, d in zip(names, theta, diagonal, strict=True) if d and v < 0]
+    if negative:
+        raise OptionError(f"start must not be negative for {', '.join(negative)}: these are relative standard deviations.")
+    return theta

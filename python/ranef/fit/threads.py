@@ -1,0 +1,35 @@
+"""How many threads the core may use. The number changes the time of a fit, never its result."""
+
+import numbers
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from ranef.errors import ArgumentTypeError, OptionError
+
+
+def parse_n_threads(n_threads: object) -> int:
+    """Check the ``n_threads`` argument; ``None`` is one thread for each physical core this process may run on."""
+    if n_threads is None:
+        return physical_cores()
+    if isinstance(n_threads, bool) or not isinstance(n_threads, numbers.Integral):
+        raise ArgumentTypeError(f"n_threads must be a whole number or None, not {n_threads!r}.")
+    if n_threads < 1:
+        raise OptionError(f"n_threads must be at least 1 (or None for all physical cores), not {n_threads}.")
+    return int(n_threads)
+
+
+@lru_cache(maxsize=1)
+def physical_cores() -> int:
+    """Physical cores this process may run on; where they cannot be told from hyper-threads, all logical ones."""
+    try:
+        allowed = os.sched_getaffinity(0)
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
+    cores = set()
+    for cpu in allowed:
+        try:
+            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
+        except OSError:
+            return len(allowed)
+    return max(1, len(cores))

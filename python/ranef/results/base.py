@@ -1,0 +1,258 @@
+"""What all fitted mixed models share: labelled access to a frozen record."""
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates import fixed_effects, random_effects
+from ranef.estimates.criteria import Criteria, criteria
+from ranef.estimates.varcorr import VarCorr, varcorr
+from ranef.fit.record import Convergence, LmmFit
+from ranef.fit.request import LmmRequest
+from ranef.fit.saved import save_lmm
+from ranef.inference.wald import wald_intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class MixedModel:
+    """A fitted mixed model. Made by ``ranef.lmer`` and its kin, not directly.
+
+    Labelled results are made when first asked for and kept.
+    """
+
+    _fit: LmmFit
+    _request: LmmRequest
+
+    def __init__(self, fit: LmmFit, request: LmmRequest):
+        self._fit = fit
+        self._request = request
+
+    def __getstate__(self) -> tuple[LmmFit, LmmRequest]:
+        return self._fit, self._request
+
+    def __setstate__(self, state: tuple[LmmFit, LmmRequest]) -> None:
+        self._fit, self._request = state
+
+    # ---- fixed effects
+
+    @cached_property
+    def fixef(self) -> "pd.Series[float]":
+        """Fixed effects by name; columns dropped for linear dependence are not there."""
+        return self._named(self._fit.beta, "fixef")
+
+    @property
+    def params(self) -> "pd.Series[float]":
+        """The same object as ``fixef``."""
+        return self.fixef
+
+    @cached_property
+    def bse(self) -> "pd.Series[float]":
+        """Standard errors of the fixed effects, with theta taken as known."""
+        return self._named(fixed_effects.standard_errors(self._fit), "bse")
+
+    def cov_params(self) -> "pd.DataFrame":
+        """Covariance matrix of the fixed effects.
+
+        Returns
+        -------
+        DataFrame
+            p × p.
+        """
+        return self._square(fixed_effects.covariance(self._fit))
+
+    def corr_params(self) -> "pd.DataFrame":
+        """Correlation matrix of the estimates of the fixed effects.
+
+        Returns
+        -------
+        DataFrame
+            p × p.
+        """
+        return self._square(fixed_effects.correlation(self._fit))
+
+    def conf_int(self, method: Literal["wald"] = "wald", level: float = 0.95, parm: str | list[str] | None = None) -> "pd.DataFrame":
+        """Confidence intervals of the fixed effects.
+
+        Parameters
+        ----------
+        method : {"wald"}
+            Estimate plus and minus a normal multiple of the standard error.
+        level : float
+        parm : str or list of str, optional
+            The fixed effects to show; all by default.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``, a row for each fixed effect.
+        """
+        import pandas as pd
+
+        if method != "wald":
+            raise OptionError(f"method must be 'wald', not {method!r}.")
+        names, limits = wald_intervals(self._fit, level, parm)
+        return pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
+
+    # ---- covariance parameters and random effects
+
+    @cached_property
+    def varcorr(self) -> VarCorr:
+        """Variances and correlations of the random effects: a mapping from grouping factor to a block with ``names, sd, cov, corr``."""
+        return varcorr(self._fit)
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self._fit.sigma
+
+    @cached_property
+    def theta(self) -> "pd.Series[float]":
+        """Relative covariance parameters in lme4's order, named as lme4 names them."""
+        import pandas as pd
+
+        return pd.Series(self._fit.theta, index=pd.Index(self._fit.theta_names), name="theta")
+
+    @overload
+    def ranef(self, condvar: Literal[False] = False) -> "dict[str, pd.DataFrame]": ...
+    @overload
+    def ranef(self, condvar: Literal[True]) -> "dict[str, tuple[pd.DataFrame, NDArray[np.float64]]]": ...
+    def ranef(self, condvar: bool = False) -> Any:
+        """Conditional modes of the random effects.
+
+        Parameters
+        ----------
+        condvar : bool
+            Whether to add their covariance given the data, theta and the fixed effects (so the uncertainty of the fixed effects is not in it).
+
+        Returns
+        -------
+        dict
+            For each grouping factor a DataFrame (levels × effects, the effects of all terms on the factor side by side); with ``condvar=True`` a pair of
+            that frame and an array (levels × k × k).
+        """
+        if not isinstance(condvar, bool | np.bool_):
+            raise ArgumentTypeError(f"condvar must be True or False, not {condvar!r}.")
+        effects = random_effects.random_effects(self._fit)
+        frames = {g.group: self._levels_frame(g) for g in effects}
+        if not condvar:
+            return frames
+        covariances = random_effects.conditional_covariances(self._fit)
+        return {name: (frame, c) for (name, frame), c in zip(frames.items(), covariances, strict=True)}
+
+    def coef(self) -> "dict[str, pd.DataFrame]":
+        """Coefficients of every level: fixed plus random effects.
+
+        Returns
+        -------
+        dict
+            For each grouping factor a DataFrame (levels × coefficients).
+        """
+        return {g.group: self._levels_frame(g) for g in random_effects.level_coefficients(self._fit)}
+
+    # ---- criteria and counts
+
+    @property
+    def objective(self) -> float:
+        """The criterion that was minimised."""
+        return self._fit.objective
+
+    @cached_property
+    def _criteria(self) -> Criteria:
+        return criteria(self._fit)
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood; the restricted one for a REML fit."""
+        return self._criteria.llf
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, from ``llf`` and ``npar``."""
+        return self._criteria.aic
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, from ``llf``, ``npar`` and ``nobs``."""
+        return self._criteria.bic
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion corrected for small samples."""
+        return self._criteria.aicc
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters and sigma."""
+        return self._fit.npar
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return self._fit.nobs
+
+    @property
+    def df_resid(self) -> int:
+        """``nobs - npar``."""
+        return self._criteria.df_resid
+
+    @property
+    def ngroups(self) -> dict[str, int]:
+        """Number of levels of each grouping factor."""
+        return {t.group: len(t.levels) for t in self._fit.terms}
+
+    # ---- the fit itself
+
+    @property
+    def formula(self) -> str:
+        """The formula as given."""
+        return self._request.formula
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether some random direction has exactly zero variance."""
+        return self._fit.singular
+
+    @property
+    def convergence(self) -> Convergence:
+        """How the optimisation ended."""
+        return self._fit.convergence
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file that ``ranef.load`` reads back without refitting.
+
+        The file is a zip archive of JSON and NumPy arrays; it holds the model's matrices but not the data frame, so that ``update`` of a loaded model
+        needs ``data=``.
+
+        Parameters
+        ----------
+        path : path
+            Any name; no extension is added.
+        """
+        if not isinstance(path, str | os.PathLike):
+            raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
+        save_lmm(path, type(self).__name__, self._fit, self._request)
+
+    # ---- labels
+
+    def _named(self, values: NDArray[np.float64], name: str) -> "pd.Series[float]":
+        import pandas as pd
+
+        return pd.Series(values, index=pd.Index(self._fit.x_names), name=name)
+
+    def _square(self, values: NDArray[np.float64]) -> "pd.DataFrame":
+        import pandas as pd
+
+        names = pd.Index(self._fit.x_names)
+        return pd.DataFrame(values, index=names, columns=names)
+
+    @staticmethod
+    def _levels_frame(g: random_effects.GroupEffects) -> "pd.DataFrame":
+        import pandas as pd
+
+        return pd.DataFrame(g.values, index=pd.Index(g.levels, name=g.group), columns=pd.Index(g.names))

@@ -1,0 +1,187 @@
+"""The fitted linear mixed model."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.estimates import fixed_effects
+from ranef.estimates.fitted import fitted_values, residual_values
+from ranef.estimates.predict import predict
+from ranef.estimates.rows import padded, row_index, row_series
+from ranef.estimates.simulate import simulated_responses
+from ranef.fit.control import parse_control
+from ranef.fit.refit import Refits, refit_many, refit_one, refitted_request, response_values
+from ranef.fit.request import changed_request, fit_request, warn_once
+from ranef.results.base import MixedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class LinearMixedModel(MixedModel):
+    """A linear mixed model fitted by ``ranef.lmer``."""
+
+    @cached_property
+    def tvalues(self) -> "pd.Series[float]":
+        """Fixed effects divided by their standard errors."""
+        return self._named(fixed_effects.t_values(self._fit), "tvalues")
+
+    @property
+    def reml_criterion(self) -> float:
+        """The REML criterion at the estimates, whichever criterion was minimised."""
+        return self._fit.reml_criterion
+
+    @property
+    def ml_deviance(self) -> float:
+        """-2 log-likelihood at the estimates, whichever criterion was minimised."""
+        return self._fit.ml_deviance
+
+    # ---- rows
+
+    @cached_property
+    def _fitted(self) -> NDArray[np.float64]:
+        return fitted_values(self._fit)
+
+    @cached_property
+    def fittedvalues(self) -> "pd.Series[float]":
+        """Fitted values with the random effects, in the order of the input; NaN for missing rows with ``na_action="exclude"``."""
+        return row_series(self._fit, self._fitted, "fitted")
+
+    @cached_property
+    def resid(self) -> "pd.Series[float]":
+        """Observed minus fitted values."""
+        return self.residuals()
+
+    def residuals(self, type: Literal["response", "working", "pearson", "deviance", "scaled"] = "response") -> "pd.Series[float]":
+        """Residuals from the fitted values with random effects.
+
+        Parameters
+        ----------
+        type : {"response", "working", "pearson", "deviance", "scaled"}
+            ``"response"`` (for a linear model the same as ``"working"``) is observed minus fitted. ``"pearson"`` (the same as ``"deviance"``) multiplies by
+            the square root of the prior weights and is not divided by sigma. ``"scaled"`` is the Pearson residual divided by sigma.
+
+        Returns
+        -------
+        Series
+            In the order of the input; NaN for missing rows with ``na_action="exclude"``.
+        """
+        return row_series(self._fit, residual_values(self._fit, type, self._fitted), "resid")
+
+    def predict(
+        self,
+        newdata: Any = None,
+        *,
+        re: str = "conditional",
+        type: Literal["response", "link"] = "response",
+        new_levels: Literal["error", "population"] = "error",
+        se: bool = False,
+        interval: Literal["confidence", "prediction"] | None = None,
+        level: float = 0.95,
+        offset: Any = None,
+    ) -> "pd.Series[float] | pd.DataFrame":
+        """Predict the response.
+
+        Parameters
+        ----------
+        newdata : frame, dict or path, optional
+            New rows, in any form that the fit takes; by default the rows of the fit. Rows with a missing value are predicted as NaN.
+        re : str
+            ``"conditional"`` adds all random effects, ``"population"`` none, and a one-sided formula such as ``"~ (1 | school)"`` those that it names.
+        type : {"response", "link"}
+            The same for a linear model.
+        new_levels : {"error", "population"}
+            What to do with a level of a grouping factor that was not in the data of the fit: refuse, or take its random effects to be zero. Their whole
+            variance then enters the standard error. Other factors of the row keep their effects.
+        se : bool
+            Whether to add standard errors. They account for the estimation of the fixed effects and of the random effects, not for that of the covariance
+            parameters: with few groups they are somewhat too small.
+        interval : {"confidence", "prediction"}, optional
+            ``"confidence"`` is for the mean that ``re`` describes; ``"prediction"`` is for a new observation and adds the residual variance and the
+            variance of the random effects that ``re`` leaves out. New rows have prior weight 1.
+        level : float
+            Level of the interval.
+        offset : str or array, optional
+            Offset of the new rows: needed when the fit was given its offset as an array.
+
+        Returns
+        -------
+        Series or DataFrame
+            The predictions; with ``se`` or ``interval`` a frame with columns ``fit, se`` and, for an interval, ``lower, upper``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> new = {"Days": [0, 10], "Subject": ["308", "309"]}
+        >>> m.predict(new).round(2).tolist()
+        [253.66, 229.14]
+        """
+        return predict(
+            self._fit, newdata, re=re, type=type, new_levels=new_levels, se=se, interval=interval, level=level, offset=offset
+        ).to_pandas()
+
+    def simulate(self, n: int = 1, *, re: Literal["new", "conditional"] = "new", rng: Any = None) -> "pd.DataFrame":
+        """Draw new responses from the model at its estimates.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        re : {"new", "conditional"}
+            Draw random effects anew for every response, or keep the conditional modes of the fit.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``sim_1 … sim_n``, rows as in ``fittedvalues``.
+        """
+        import pandas as pd
+
+        values = padded(self._fit, simulated_responses(self._fit, n, re, rng))
+        return pd.DataFrame(values, index=row_index(self._fit), columns=[f"sim_{i + 1}" for i in range(values.shape[1])])
+
+    # ---- other fits
+
+    def refit(self, y: Any) -> "LinearMixedModel | Refits":
+        """Fit the same model to other responses.
+
+        Parameters
+        ----------
+        y : array-like
+            A vector, or a matrix or frame with one response a column; as many rows as the fit used, or as its input had. Values are on the scale of the
+            model's response, after any transformation on the left of the formula.
+
+        Returns
+        -------
+        LinearMixedModel or Refits
+            A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, converged``) with ``to_frame()``.
+        """
+        values, names = response_values(self._fit, y)
+        control = parse_control(self._request.control)
+        if values.ndim == 2:
+            return refit_many(self._fit, values, names, control)
+        fit = refit_one(self._fit, values, control)
+        warn_once(fit.messages)
+        return LinearMixedModel(fit, refitted_request(self._fit, self._request, values))
+
+    def update(self, formula: str | None = None, **changed: Any) -> "LinearMixedModel":
+        """Fit again with something changed.
+
+        Parameters
+        ----------
+        formula : str, optional
+            A new formula, in which ``.`` stands for what was there: ``". ~ . + x"``.
+        **changed
+            Other arguments of ``lmer``, such as ``REML=False`` or ``data=...``.
+
+        Returns
+        -------
+        LinearMixedModel
+        """
+        request = changed_request(self._request, formula, changed)
+        return LinearMixedModel(fit_request(request), request)
