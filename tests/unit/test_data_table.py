@@ -2,6 +2,7 @@
 
 import pathlib
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -12,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from ranef.data import Table
+from ranef.data.table import _through_narwhals
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DataError
 
 FRAME = pd.DataFrame(
@@ -65,6 +67,8 @@ def sources(folder: pathlib.Path) -> dict:
         "parquet with index": folder / "indexed.parquet",
         "feather": folder / "a.feather",
         "stream": Narwhal(arrow),
+        "narwhals": nw.from_native(arrow),
+        "narwhals lazy": nw.from_native(polars.lazy()),
     }
 
 
@@ -84,6 +88,8 @@ def sources(folder: pathlib.Path) -> dict:
         "parquet with index",
         "feather",
         "stream",
+        "narwhals",
+        "narwhals lazy",
     ],
 )
 def test_every_source_gives_the_same_columns(kind, tmp_path):
@@ -353,3 +359,19 @@ def test_columns_of_unknown_type_are_refused():
 
     with pytest.raises(ArgumentTypeError, match="column 'a' is a Odd"):
         Table.from_data({"a": Odd()}).column("a")
+
+
+@pytest.mark.parametrize(
+    "native", [FRAME.reset_index(drop=True), pl.LazyFrame({**COLUMNS, "g": ["u", "v", None, "u"]})]
+)
+def test_frames_of_other_libraries_are_read_through_narwhals(native):
+    """As modin or DuckDB frames are, here with the libraries that are installed."""
+    source = _through_narwhals(native)
+    source.load(["y", "s"])
+    assert source.names == ["y", "n", "g", "s", "flag"]
+    assert source.n_rows == 4
+    np.testing.assert_array_equal(source.column("y").values, [1.5, 2.0, np.nan, 4.0])
+    assert source.column("s").codes.tolist() == [1, 0, 1, -1]
+    assert source.column("g").missing.tolist() == [False, False, True, False]
+    with pytest.raises(ColumnNotFoundError):
+        source.column("z")

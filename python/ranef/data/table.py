@@ -162,6 +162,9 @@ def _arrow(data: Any) -> Source:
 def _through_narwhals(data: Any) -> Source:
     import narwhals as nw
 
+    native = nw.to_native(data, pass_through=True)
+    if native is not data:  # it was a frame of narwhals' own
+        return source_in_memory(native) or _other_source(native)
     try:
         frame: Any = nw.from_native(data)
     except TypeError:
