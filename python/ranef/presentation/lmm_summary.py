@@ -1,0 +1,127 @@
+"""The summary record of a linear mixed model: the only place of presentation that knows a fit."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from ranef.estimates.criteria import criteria
+from ranef.estimates.fitted import residual_values
+from ranef.estimates.fixed_effects import correlation, standard_errors, t_values
+from ranef.estimates.varcorr import varcorr
+from ranef.fit.record import LmmFit
+from ranef.fit.request import LmmRequest
+from ranef.presentation.coefficients import CoefficientTable
+from ranef.presentation.random_effects import VarianceBlock
+from ranef.presentation.summary import Criteria, ModelCall, Summary
+from ranef.presentation.titles import lmm_title
+from ranef.presentation.verdict import verdict
+
+QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def lmm_summary(fit: LmmFit, request: LmmRequest) -> Summary:
+    """Gather what the summary of a fit shows, without tests of the fixed effects.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    request : LmmRequest
+        What the user asked for.
+
+    Returns
+    -------
+    Summary
+    """
+    table = CoefficientTable(
+        names=fit.x_names,
+        columns=("Estimate", "Std. Error", "t value"),
+        values=np.column_stack([fit.beta, standard_errors(fit), t_values(fit)]),
+    )
+    # NumPy's default interpolation is R's type 7.
+    quantiles = np.quantile(residual_values(fit, "scaled"), QUARTILES)
+    return _record(fit, request, table, quantiles, correlation(fit))
+
+
+def lmm_sketch(fit: LmmFit, request: LmmRequest) -> Summary:
+    """Gather only what the short text of a fit shows."""
+    table = CoefficientTable(names=fit.x_names, columns=("Estimate",), values=fit.beta[:, np.newaxis])
+    return _record(fit, request, table, None, None)
+
+
+def _record(
+    fit: LmmFit,
+    request: LmmRequest,
+    table: CoefficientTable,
+    quantiles: "np.ndarray[Any, np.dtype[np.float64]] | None",
+    corr: "np.ndarray[Any, np.dtype[np.float64]] | None",
+) -> Summary:
+    title, model_class = lmm_title(fit.reml)
+    measures = criteria(fit)
+    components = varcorr(fit)
+    blocks = [
+        VarianceBlock(key, block.names, block.sd, None if block.diagonal or len(block.names) == 1 else block.corr)
+        for key, block in components.items()
+    ]
+    return Summary(
+        title=title,
+        model_class=model_class,
+        call=model_call(fit, request),
+        criteria=Criteria(
+            reml=fit.reml,
+            objective=fit.objective,
+            aic=measures.aic,
+            bic=measures.bic,
+            log_lik=measures.llf,
+            df_resid=measures.df_resid,
+            ml_deviance=fit.ml_deviance,
+            reml_deviance=fit.reml_criterion,
+        ),
+        residual_quantiles=quantiles,
+        random=tuple(blocks),
+        sigma=fit.sigma,
+        n_obs=fit.nobs,
+        groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
+        fixed=table,
+        correlation=corr,
+        verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
+        notes=_notes(fit),
+    )
+
+
+def model_call(fit: LmmFit, request: LmmRequest) -> ModelCall:
+    """Write the arguments of a call as texts."""
+    return ModelCall(
+        formula=str(fit.design.formula),
+        data=data_name(request.data),
+        weights=_argument(request.weights),
+        offset=_argument(request.offset),
+        subset=_argument(request.subset),
+        control=None if not request.control else ", ".join(f"{k} = {v!r}" for k, v in request.control.items()),
+    )
+
+
+def data_name(data: Any) -> str | None:
+    """Name of the data, where they have one: bundled data sets carry theirs, files have their file name."""
+    if isinstance(data, str | os.PathLike):
+        return os.path.basename(os.fspath(data))
+    attributes = getattr(data, "attrs", None)
+    name = attributes.get("name") if isinstance(attributes, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _argument(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else "(given as values)"
+
+
+def _notes(fit: LmmFit) -> tuple[str, ...]:
+    """What the verdict does not say."""
+    if not fit.dropped:
+        return fit.design.notes
+    dropped = f"dropped from the fixed effects, as columns before determine them: {', '.join(fit.dropped)}."
+    return (dropped, *fit.design.notes)
