@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import fresh, machine, report
 from benchmarks.engines.lme4 import Lme4Engine
 from benchmarks.engines.ours import OursEngine
-from benchmarks.engines.peers import PeerEngine, PeerSession
+from benchmarks.engines.peers import PeerEngine, PeerProcess
 from benchmarks.engines.sample import EngineError
 from benchmarks.models import MODELS, SCALING_FORMULA, SCALING_ROWS, BenchmarkModel
 from benchmarks.rounds import FULL, QUICK, Effort, Engine, Timing, time_model
@@ -46,7 +46,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _engines(options: argparse.Namespace, notes: list[str]) -> tuple[list[Engine], PeerSession | None]:
+def _engines(options: argparse.Namespace, notes: list[str]) -> tuple[list[Engine], PeerProcess | None]:
     engines: list[Engine] = [OursEngine()]
     if options.without_r:
         notes.append("lme4: left out on request")
@@ -55,14 +55,14 @@ def _engines(options: argparse.Namespace, notes: list[str]) -> tuple[list[Engine
             engines.append(Lme4Engine())
         except EngineError as error:
             notes.append(f"lme4: {error}")
-    session = None
+    process = None
     if options.peers:
-        session = PeerSession(options.peers)
-        engines += [PeerEngine(session, name) for name in session.found]
-        notes += [f"{name}: {reason}" for name, reason in session.missing.items()]
+        process = PeerProcess(options.peers)
+        engines += [PeerEngine(process, name) for name in process.found]
+        notes += [f"{name}: {reason}" for name, reason in process.missing.items()]
     else:
         notes.append("other Python packages: no interpreter given (--peers)")
-    return engines, session
+    return engines, process
 
 
 def _models(options: argparse.Namespace, engines: list[Engine], effort: Effort, notes: list[str]) -> Results:
@@ -145,7 +145,7 @@ def main() -> None:
         effort = Effort(effort.rounds, effort.seconds_per_engine, options.timeout, effort.slow_in_r)
     notes: list[str] = []
     parts = ["# Last run of the benchmarks", ""]
-    engines, session = _engines(options, notes)
+    engines, process = _engines(options, notes)
     parts += [f"Machine: {machine.describe()}. One thread for every program.", ""]
     parts += ["Programs: " + "; ".join(engine.version for engine in engines) + ".", ""]
     others = [engine.name for engine in engines[1:]]
@@ -163,8 +163,8 @@ def main() -> None:
         notes += report.failures(results)
     for engine in engines:
         engine.close()
-    if session is not None:
-        session.close()
+    if process is not None:
+        process.close()
     if not options.without_fresh:
         parts += ["## Single figures", "", _single_figures(options.quick), ""]
         parts += [

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.engines.pipe import ONE_THREAD
 
-SESSION = Path(__file__).parent / "engines" / "lme4_session.R"
+SESSION = Path(__file__).parent / "engines" / "lme4_worker.R"
 
 
 def _peak_mb() -> float:

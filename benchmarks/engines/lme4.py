@@ -10,7 +10,7 @@ from benchmarks.engines.pipe import PipedProcess
 from benchmarks.engines.sample import EngineError, Sample
 from benchmarks.sources import columns_of, write_for_r
 
-SCRIPT = Path(__file__).with_name("lme4_session.R")
+SCRIPT = Path(__file__).with_name("lme4_worker.R")
 
 
 class Lme4Engine:

@@ -10,10 +10,10 @@ from benchmarks.engines.pipe import PipedProcess
 from benchmarks.engines.sample import EngineError, Sample
 from benchmarks.sources import columns_of
 
-SCRIPT = Path(__file__).with_name("peer_session.py")
+SCRIPT = Path(__file__).with_name("peer_worker.py")
 
 
-class PeerSession:
+class PeerProcess:
     """One process that holds all peers; started again when a fit had to be stopped."""
 
     def __init__(self, python: str):
@@ -70,14 +70,14 @@ class PeerSession:
 
 
 class PeerEngine:
-    """One peer of a session, with the interface of the other engines."""
+    """One peer of the process, with the interface of the other engines."""
 
-    def __init__(self, session: PeerSession, name: str):
-        self._session, self.name = session, name
-        self.version = f"{name} {session.found[name]}"
+    def __init__(self, owner: PeerProcess, name: str):
+        self._owner, self.name = owner, name
+        self.version = f"{name} {owner.found[name]}"
 
     def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
-        return self._session.fit(self.name, formula, frame, data_name, reml, repeat, timeout)
+        return self._owner.fit(self.name, formula, frame, data_name, reml, repeat, timeout)
 
     def close(self) -> None:
-        """The session is closed by its owner."""
+        """The process is closed by its owner."""

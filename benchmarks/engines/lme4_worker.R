@@ -1,4 +1,4 @@
-# A persistent R session that fits models on request, so that starting R is never part of a time.
+# A persistent R process that fits models on request, so that starting R is never part of a time.
 # Reads tab-separated requests from standard input and answers each with one line that begins with "@@".
 suppressPackageStartupMessages(library(lme4))
 frames <- list()

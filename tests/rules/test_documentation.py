@@ -1,0 +1,70 @@
+"""The examples in README, docs and docstrings run, and show what is printed."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import ranef
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(ranef.__path__, "ranef.")
+    if "_core" not in module.name and module.name != "ranef.cli"
+)
+
+
+def python_blocks(page: Path) -> list[tuple[int, str]]:
+    """The Python code blocks of a page with their first line."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text.count("\n", 0, match.start(1)) + 1, match.group(1))
+        for match in re.finditer(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_page(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Blocks of a page share their names, from top to bottom; prompts are compared with what is shown."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for line, block in python_blocks(page):
+        if ">>>" in block:
+            test = doctest.DocTestParser().get_doctest(block, names, page.name, str(page), line)
+            complaints: list[str] = []
+            doctest.DocTestRunner(optionflags=FLAGS).run(test, out=complaints.append, clear_globs=False)
+            assert not complaints, "".join(complaints)
+            names.update(test.globs)
+        else:
+            exec(compile(block, f"{page.name}:{line}", "exec"), names)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstrings(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(module), optionflags=FLAGS)
+    assert result.failed == 0
+
+
+def test_links_lead_somewhere() -> None:
+    """Relative links of the pages point to files that exist."""
+    pages = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+    links = [
+        (page, target) for page in pages for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    ]
+    broken = [f"{p.name}: {t}" for p, t in links if not re.match(r"\w+:", t) and not (p.parent / t).exists()]
+    assert not broken
+
+
+def test_readme_commands_are_marked() -> None:
+    """`.ci/run` finds the two commands of the README by their marks and runs them word for word."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("fit", "test"):
+        found = re.findall(rf"^<!-- command: {name} -->\n```bash\n(.+)\n```$", readme, flags=re.MULTILINE)
+        assert len(found) == 1
+        assert found[0].startswith("pip install ")

@@ -1,0 +1,77 @@
+"""What may be in the repository's files."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST_FILE = 600
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "lme4_compat"}
+TEXT = {".py", ".pyi", ".rs", ".toml", ".md", ".R", ".json", ".txt", ".yml", ".yaml", ".cfg", ".sh", ""}
+
+# Paths of the machine something was written on, and marks of unfinished work.
+FORBIDDEN = {
+    "an absolute path of somebody's machine": re.compile(
+        r"(?<![\w.])/(?:home|Users)/[A-Za-z]|(?<![\w.:/])/(?:root|work|mnt|workspace)/\w"
+    ),
+    "a drive of somebody's machine": re.compile(r"\b[A-Z]:\\\\?Users\\"),
+    "a mark of unfinished work": re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b"),
+    "a switched-off test": re.compile(
+        r"mark\.(?:sk" r"ip|xf" r"ail)|pytest\.(?:sk" r"ip|xf" r"ail)\(|unittest\.sk" r"ip"
+    ),
+}
+
+
+def tracked() -> list[Path]:
+    """The files under version control; in an unpacked archive, all that are not built."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0 and listed.stdout:
+        paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    else:
+        built = {"target", ".git", "__pycache__", ".venv"}
+        paths = [p for p in ROOT.rglob("*") if p.is_file() and not built & set(p.relative_to(ROOT).parts)]
+    return [p for p in paths if p.exists()]
+
+
+def text_files() -> list[Path]:
+    return [p for p in tracked() if p.suffix in TEXT and p.name != "Cargo.lock"]
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_nothing_forbidden(what: str) -> None:
+    found = []
+    for path in text_files():
+        text = path.read_text(encoding="utf-8")
+        for match in FORBIDDEN[what].finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(f"{path.relative_to(ROOT)}:{line}: {match.group()}")
+    assert not found, f"{what}: " + "; ".join(found[:20])
+
+
+def test_files_are_short() -> None:
+    long = {}
+    for path in tracked():
+        if path.suffix == ".py" and path.is_relative_to(ROOT / "python"):
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            if lines > LONGEST_FILE:
+                long[str(path.relative_to(ROOT))] = lines
+    assert not long, f"over {LONGEST_FILE} lines: {long}"
+
+
+def test_files_are_named_after_what_they_hold() -> None:
+    vague = [
+        str(p.relative_to(ROOT))
+        for p in tracked()
+        if p.suffix in {".py", ".rs"} and VAGUE_NAMES & {p.stem, *p.parent.parts}
+    ]
+    assert not vague
+
+
+def test_package_is_marked_as_typed() -> None:
+    assert (ROOT / "python/ranef/py.typed").is_file()
+
+
+def test_compiled_files_are_not_tracked() -> None:
+    assert not [p.name for p in tracked() if p.suffix in {".so", ".pyd", ".pyc", ".whl"}]
