@@ -1,0 +1,236 @@
+"""The command line: ``ranef fit``, ``ranef datasets``.
+
+Exit codes: 0 when the fit converged, 1 when it ended without convergence, 2 for bad usage or input. Results go to standard output, all
+that is said about them to standard error.
+"""
+
+import difflib
+import json
+import math
+import sys
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ranef import __version__
+from ranef.errors import DataError, RanefError, RanefWarning
+
+if TYPE_CHECKING:
+    import typer
+
+    from ranef.results.linear import LinearMixedModel
+
+OK, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_MISSING_EXTRA = (
+    "the command line needs typer and rich, which are not installed. Install them with: pip install 'ranef[cli]'"
+)
+
+
+class NaAction(StrEnum):
+    """What to do with rows that have a missing value."""
+
+    OMIT = "omit"
+    EXCLUDE = "exclude"
+    ERROR = "error"
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ImportError:
+        _say(_MISSING_EXTRA)
+        sys.exit(BAD_INPUT)
+    build_app()()
+
+
+def build_app() -> "typer.Typer":
+    """Define the commands; typer is only imported here, so that the module can say when it is missing."""
+    import typer
+
+    app = typer.Typer(
+        name="ranef",
+        help="Mixed-effects models as lme4 specifies them.",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    def show_version(value: bool) -> None:
+        if value:
+            typer.echo(f"ranef {__version__}")
+            raise typer.Exit(OK)
+
+    @app.callback()
+    def _options(
+        version: Annotated[
+            bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
+        pass
+
+    @app.command()
+    def fit(
+        formula: Annotated[str, typer.Argument(help="The model, such as 'y ~ x + (x | g)'.", show_default=False)],
+        data: Annotated[
+            str, typer.Argument(help="A CSV or Parquet file, or the name of a bundled data set.", show_default=False)
+        ],
+        ml: Annotated[bool, typer.Option("--ml", help="Fit by maximum likelihood instead of REML.")] = False,
+        weights: Annotated[str | None, typer.Option(help="Column with prior weights.")] = None,
+        offset: Annotated[str | None, typer.Option(help="Column with a known part of the linear predictor.")] = None,
+        subset: Annotated[str | None, typer.Option(help="Rows to use, such as 'age > 20'.")] = None,
+        na_action: Annotated[
+            NaAction, typer.Option(help="What to do with rows that have a missing value.")
+        ] = NaAction.OMIT,
+        as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of the summary.")] = False,
+        digits: Annotated[int, typer.Option(min=1, max=15, help="Significant digits of the summary.")] = 4,
+    ) -> None:
+        """Fit a linear mixed model and print its summary.
+
+        Exits with 0 when the fit converged, 1 when it did not, 2 when the input cannot be used.
+        """
+        from ranef import lmer
+
+        try:
+            with warnings.catch_warnings():
+                # What the warning says is in the summary and in the document.
+                warnings.simplefilter("ignore", RanefWarning)
+                model = lmer(
+                    formula,
+                    find_data(data),
+                    REML=not ml,
+                    weights=weights,
+                    offset=offset,
+                    subset=subset,
+                    na_action=na_action.value,
+                )
+            if as_json:
+                text = json.dumps(model_document(model), ensure_ascii=False, indent=2, allow_nan=False)
+            else:
+                text = model.summary().text(digits)
+        except RanefError as error:
+            _say(str(error))
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            _say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        typer.echo(text)
+        if not model.convergence.ok:
+            _say(f"the fit did not converge ({model.convergence.status.value}). {model.convergence.status.explanation}")
+            raise typer.Exit(NOT_CONVERGED)
+
+    @app.command()
+    def datasets() -> None:
+        """List the bundled data sets."""
+        _print_datasets()
+
+    return app
+
+
+def find_data(name: str) -> Any:
+    """Return the path of a file or, where there is none, the bundled data set of that name.
+
+    Raises
+    ------
+    DataError
+        When there is neither.
+    """
+    from ranef.datasets import load_dataset, registry
+
+    names = {known.lower(): known for known in registry()}
+    bundled = names.get(name.lower())
+    if Path(name).is_file():
+        if bundled is not None:
+            _say(f"reading the file {name!r}; the bundled data set {bundled!r} has the same name and is not used")
+        return name
+    if bundled is not None:
+        return load_dataset(bundled)
+    close = [names[n] for n in difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)]
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise DataError(
+        f"there is no file {name!r}, and no bundled data set has this name.{hint} Give the path of a CSV or Parquet file, or one of "
+        "the names that 'ranef datasets' lists."
+    )
+
+
+def model_document(model: "LinearMixedModel") -> dict[str, Any]:
+    """Describe a fitted model by plain values, under the names that the Python interface has for them; NaN becomes null."""
+    convergence = model.convergence
+    summary = model.summary()
+    document = {
+        "ranef": __version__,
+        "formula": summary.call.formula,
+        "data": summary.call.data,
+        "method": "REML" if summary.criteria.reml else "ML",
+        "nobs": model.nobs,
+        "npar": model.npar,
+        "df_resid": model.df_resid,
+        "ngroups": model.ngroups,
+        "objective": model.objective,
+        "reml_criterion": model.reml_criterion,
+        "ml_deviance": model.ml_deviance,
+        "llf": model.llf,
+        "aic": model.aic,
+        "bic": model.bic,
+        "fixef": model.fixef.to_dict(),
+        "bse": model.bse.to_dict(),
+        "tvalues": model.tvalues.to_dict(),
+        "cov_params": model.cov_params().to_numpy().tolist(),
+        "varcorr": {
+            key: {"names": list(b.names), "sd": b.sd.tolist(), "cov": b.cov.tolist(), "corr": b.corr.tolist()}
+            for key, b in model.varcorr.items()
+        },
+        "sigma": model.sigma,
+        "theta": model.theta.to_dict(),
+        "convergence": {
+            "ok": convergence.ok,
+            "status": convergence.status.value,
+            "explanation": convergence.status.explanation,
+            "evaluations": convergence.evaluations,
+            "gradient_norm": convergence.gradient_norm,
+            "is_singular": model.is_singular,
+            "boundary": dict(convergence.boundary),
+        },
+        "notes": list(summary.notes),
+    }
+    plain: dict[str, Any] = _plain(document)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def _print_datasets() -> None:
+    from ranef.datasets import registry
+
+    entries = sorted(registry().items(), key=lambda item: item[0].lower())
+    rows = [(name, str(entry["rows"]), str(entry["title"])) for name, entry in entries]
+    if not sys.stdout.isatty():
+        # One line each with tabs between the columns, for other programs.
+        sys.stdout.write("".join("\t".join(row) + "\n" for row in rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    table.add_column("name")
+    table.add_column("rows", justify="right")
+    table.add_column("title")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"ranef: {text}\n")
