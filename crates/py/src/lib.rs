@@ -1,4 +1,12 @@
-//! Python bindings.
+//! Python bindings of `ranef-core`: NumPy views in, dictionaries of arrays out, the interpreter released in between.
+
+mod lmm;
+mod threads;
+
 use pyo3::prelude::*;
+
 #[pymodule]
-fn _core(_m: &Bound<'_, PyModule>) -> PyResult<()> { Ok(()) }
+fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<lmm::LmmSystem>()?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Cross-products of the effects of two grouping factors: one block for each pair of levels that occur together.
+
+use super::transformed_z;
+use crate::basis::Basis;
+use crate::rows::Rows;
+use std::ops::Range;
+
+/// Observed pairs of levels of the factors f < g, by level of f, then of g.
+#[derive(Clone, Debug)]
+pub struct Cells {
+    /// First factor.
+    pub f: usize,
+    /// Second factor.
+    pub g: usize,
+    /// Number of effects of f.
+    pub kf: usize,
+    /// Number of effects of g.
+    pub kg: usize,
+    /// Start of each level of f in `level`; one more entry than levels.
+    pub start: Vec<usize>,
+    /// Level of g of each cell.
+    pub level: Vec<u32>,
+    /// `kf` x `kg` block of each cell, row-major.
+    pub value: Vec<f64>,
+}
+
+impl Cells {
+    /// The block of cell `c`.
+    #[inline(always)]
+    pub fn block(&self, c: usize) -> &[f64] {
+        let s = self.kf * self.kg;
+        &self.value[c * s..(c + 1) * s]
+    }
+
+    /// Sums of both parts.
+    pub fn merge(self, other: Cells) -> Cells {
+        let n = self.start.len() - 1;
+        let s = self.kf * self.kg;
+        let mut out = Cells {
+            f: self.f,
+            g: self.g,
+            kf: self.kf,
+            kg: self.kg,
+            start: Vec::with_capacity(n + 1),
+            level: Vec::with_capacity(self.level.len() + other.level.len() / 4),
+            value: Vec::with_capacity(self.value.len() + other.value.len() / 4),
+        };
+        out.start.push(0);
+        for l in 0..n {
+            let (mut a, mut b) = (self.start[l], other.start[l]);
+            let (ea, eb) = (self.start[l + 1], other.start[l + 1]);
+            while a < ea || b < eb {
+                let la = if a < ea { self.level[a] } else { u32::MAX };
+                let lb = if b < eb { other.level[b] } else { u32::MAX };
+                out.level.push(la.min(lb));
+                if la == lb {
+                    out.value
+                        .extend((0..s).map(|i| self.value[a * s + i] + other.value[b * s + i]));
+                } else if la < lb {
+                    out.value.extend_from_slice(&self.value[a * s..(a + 1) * s]);
+                } else {
+                    out.value
+                        .extend_from_slice(&other.value[b * s..(b + 1) * s]);
+                }
+                a += usize::from(la <= lb);
+                b += usize::from(lb <= la);
+            }
+            out.start.push(out.level.len());
+        }
+        out
+    }
+}
+
+/// Cells of all pairs of factors for a range of rows.
+pub(super) fn accumulate(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) -> Vec<Cells> {
+    let nf = rows.factors.len();
+    let mut out = Vec::new();
+    if nf < 2 {
+        return out;
+    }
+    let m = range.len();
+    let ks: Vec<usize> = rows
+        .factors
+        .iter()
+        .map(|f| f.terms.iter().map(|t| t.z.len()).sum())
+        .collect();
+    let z: Vec<Vec<f64>> = (0..nf)
+        .map(|f| {
+            let mut buf = vec![0.0; m * ks[f]];
+            transformed_z(rows, basis, f, range.clone(), &mut buf);
+            buf
+        })
+        .collect();
+    let codes: Vec<&[i32]> = rows
+        .factors
+        .iter()
+        .map(|f| &f.codes[range.clone()])
+        .collect();
+    for f in 0..nf - 1 {
+        let (row_start, row_order) = by_level(codes[f], rows.factors[f].n_levels);
+        for g in f + 1..nf {
+            out.push(pair(
+                f,
+                g,
+                ks[f],
+                ks[g],
+                &row_start,
+                &row_order,
+                codes[g],
+                rows.factors[g].n_levels,
+                &z[f],
+                &z[g],
+            ));
+        }
+    }
+    out
+}
+
+/// Rows sorted by level (counting sort).
+fn by_level(codes: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
+    let mut start = vec![0usize; n_levels + 1];
+    for &c in codes {
+        start[c as usize + 1] += 1;
+    }
+    for l in 0..n_levels {
+        start[l + 1] += start[l];
+    }
+    let mut next = start.clone();
+    let mut order = vec![0u32; codes.len()];
+    for (r, &c) in codes.iter().enumerate() {
+        order[next[c as usize]] = r as u32;
+        next[c as usize] += 1;
+    }
+    (start, order)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn pair(
+    f: usize,
+    g: usize,
+    kf: usize,
+    kg: usize,
+    row_start: &[usize],
+    row_order: &[u32],
+    codes_g: &[i32],
+    n_levels_g: usize,
+    zf: &[f64],
+    zg: &[f64],
+) -> Cells {
+    let n = row_start.len() - 1;
+    let s = kf * kg;
+    let mut start = Vec::with_capacity(n + 1);
+    start.push(0);
+    let mut level: Vec<u32> = Vec::new();
+    let mut value: Vec<f64> = Vec::new();
+    // slot[l] is the cell of level l of g within the present level of f, while touched[l] says so
+    let mut slot = vec![0u32; n_levels_g];
+    let mut touched = vec![u32::MAX; n_levels_g];
+    let mut here: Vec<u32> = Vec::new();
+    for l in 0..n {
+        here.clear();
+        let these = &row_order[row_start[l]..row_start[l + 1]];
+        for &r in these {
+            let c = codes_g[r as usize] as usize;
+            if touched[c] != l as u32 {
+                touched[c] = l as u32;
+                here.push(c as u32);
+            }
+        }
+        here.sort_unstable();
+        let base = level.len();
+        for (i, &c) in here.iter().enumerate() {
+            slot[c as usize] = (base + i) as u32;
+        }
+        level.extend_from_slice(&here);
+        value.resize(level.len() * s, 0.0);
+        for &r in these {
+            let r = r as usize;
+            let at = slot[codes_g[r] as usize] as usize * s;
+            let (a, b) = (&zf[r * kf..(r + 1) * kf], &zg[r * kg..(r + 1) * kg]);
+            let block = &mut value[at..at + s];
+            for (i, &x) in a.iter().enumerate() {
+                for (j, &y) in b.iter().enumerate() {
+                    block[i * kg + j] += x * y;
+                }
+            }
+        }
+        start.push(level.len());
+    }
+    Cells {
+        f,
+        g,
+        kf,
+        kg,
+        start,
+        level,
+        value,
+    }
+}

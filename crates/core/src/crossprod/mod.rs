@@ -1,0 +1,314 @@
+//! Sufficient statistics of a linear mixed model: everything a fit needs of the rows.
+//!
+//! Sums are additive, so chunks of rows are accumulated separately and merged; data in memory are one source of chunks.
+
+mod cells;
+mod rank;
+
+pub use cells::Cells;
+pub use rank::settle_rank;
+
+use crate::basis::Basis;
+use crate::error::CoreError;
+use crate::rows::Rows;
+use std::ops::Range;
+
+/// Rows handled together while they are in the first-level cache.
+const BLOCK: usize = 128;
+/// Rows of one chunk; chunks are the unit of parallel work and do not depend on the number of threads.
+const CHUNK: usize = 1 << 20;
+
+/// Sums over the rows of each level of one grouping factor.
+#[derive(Clone, Debug)]
+pub struct FactorSums {
+    /// Number of effects of all terms of the factor.
+    pub k: usize,
+    /// Number of levels.
+    pub n_levels: usize,
+    /// Z'Z of each level: k x k, row-major, symmetric.
+    pub ztz: Vec<f64>,
+    /// Z'\[X y\] of each level: k x (p + 1), row-major.
+    pub ztw: Vec<f64>,
+}
+
+/// Cross-products of \[Z X y\] in the changed basis.
+#[derive(Clone, Debug)]
+pub struct Crossprod {
+    /// Number of rows.
+    pub n: usize,
+    /// Sum of the logarithms of the prior weights.
+    pub sum_log_w: f64,
+    /// p + 1.
+    pub pw: usize,
+    /// \[X y\]'\[X y\], (p + 1) x (p + 1), symmetric.
+    pub wtw: Vec<f64>,
+    /// Running compensation of `wtw`.
+    wtw_low: Vec<f64>,
+    /// One entry per grouping factor.
+    pub factors: Vec<FactorSums>,
+    /// Cells of each pair of factors f < g, in the order (0,1), (0,2), …, (1,2), ….
+    pub cells: Vec<Cells>,
+}
+
+/// Neumaier's compensated addition.
+#[inline(always)]
+fn add(sum: &mut f64, low: &mut f64, v: f64) {
+    let t = *sum + v;
+    *low += if sum.abs() >= v.abs() {
+        (*sum - t) + v
+    } else {
+        (v - t) + *sum
+    };
+    *sum = t;
+}
+
+impl Crossprod {
+    /// All rows: chunks are accumulated (in parallel when allowed) and merged in order.
+    pub fn of(rows: &Rows<'_>, basis: &Basis, n_threads: usize) -> Self {
+        let n = rows.n();
+        let chunks: Vec<Range<usize>> = (0..n.div_ceil(CHUNK).max(1))
+            .map(|c| c * CHUNK..((c + 1) * CHUNK).min(n))
+            .collect();
+        let parts: Vec<Crossprod> = if n_threads > 1 && chunks.len() > 1 {
+            use rayon::prelude::*;
+            chunks
+                .into_par_iter()
+                .map(|r| Self::of_chunk(rows, basis, r))
+                .collect()
+        } else {
+            let mut done: Option<Crossprod> = None;
+            for r in chunks {
+                let part = Self::of_chunk(rows, basis, r);
+                done = Some(match done {
+                    None => part,
+                    Some(d) => d.merge(part),
+                });
+            }
+            return done.expect("at least one chunk").finish();
+        };
+        parts
+            .into_iter()
+            .reduce(Crossprod::merge)
+            .expect("at least one chunk")
+            .finish()
+    }
+
+    /// The sums of a range of rows, not finished: merge them, then call [`Crossprod::finish`].
+    pub fn of_chunk(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) -> Self {
+        let p = basis.p();
+        let pw = p + 1;
+        let ks: Vec<usize> = rows
+            .factors
+            .iter()
+            .map(|f| f.terms.iter().map(|t| t.z.len()).sum())
+            .collect();
+        let mut factors: Vec<FactorSums> = rows
+            .factors
+            .iter()
+            .zip(&ks)
+            .map(|(f, &k)| FactorSums {
+                k,
+                n_levels: f.n_levels,
+                ztz: vec![0.0; f.n_levels * k * k],
+                ztw: vec![0.0; f.n_levels * k * pw],
+            })
+            .collect();
+        let mut wtw = vec![0.0; pw * pw];
+        let mut wtw_low = vec![0.0; pw * pw];
+        let mut block_wtw = vec![0.0; pw * pw];
+        let mut w_buf = vec![0.0; BLOCK * pw];
+        let mut z_bufs: Vec<Vec<f64>> = ks.iter().map(|&k| vec![0.0; BLOCK * k]).collect();
+        let mut sum_log_w = 0.0;
+        let mut start = range.start;
+        while start < range.end {
+            let stop = (start + BLOCK).min(range.end);
+            let m = stop - start;
+            transformed_w(rows, basis, start..stop, &mut w_buf);
+            block_wtw.fill(0.0);
+            for r in 0..m {
+                let row = &w_buf[r * pw..(r + 1) * pw];
+                for i in 0..pw {
+                    let a = row[i];
+                    for (t, &b) in block_wtw[i * pw..i * pw + i + 1].iter_mut().zip(row) {
+                        *t += a * b;
+                    }
+                }
+            }
+            for (i, &v) in block_wtw.iter().enumerate() {
+                add(&mut wtw[i], &mut wtw_low[i], v);
+            }
+            if let Some(w) = rows.weights {
+                sum_log_w += w[start..stop].iter().map(|v| v.ln()).sum::<f64>();
+            }
+            for (fi, f) in rows.factors.iter().enumerate() {
+                let k = ks[fi];
+                transformed_z(rows, basis, fi, start..stop, &mut z_bufs[fi]);
+                let sums = &mut factors[fi];
+                match k {
+                    1 => add_levels::<1>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),
+                    2 => add_levels::<2>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),
+                    _ => add_levels::<0>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),
+                }
+            }
+            start = stop;
+        }
+        let cells = cells::accumulate(rows, basis, range.clone());
+        Crossprod {
+            n: range.len(),
+            sum_log_w,
+            pw,
+            wtw,
+            wtw_low,
+            factors,
+            cells,
+        }
+    }
+
+    /// Sums of both parts (same factors, levels and basis).
+    pub fn merge(mut self, other: Crossprod) -> Self {
+        self.n += other.n;
+        self.sum_log_w += other.sum_log_w;
+        for i in 0..self.wtw.len() {
+            add(&mut self.wtw[i], &mut self.wtw_low[i], other.wtw[i]);
+            self.wtw_low[i] += other.wtw_low[i];
+        }
+        for (a, b) in self.factors.iter_mut().zip(&other.factors) {
+            a.ztz.iter_mut().zip(&b.ztz).for_each(|(x, y)| *x += y);
+            a.ztw.iter_mut().zip(&b.ztw).for_each(|(x, y)| *x += y);
+        }
+        self.cells = self
+            .cells
+            .into_iter()
+            .zip(other.cells)
+            .map(|(a, b)| a.merge(b))
+            .collect();
+        self
+    }
+
+    /// Applies the compensation and fills the symmetric halves.
+    pub fn finish(mut self) -> Self {
+        let pw = self.pw;
+        for i in 0..self.wtw.len() {
+            self.wtw[i] += self.wtw_low[i];
+            self.wtw_low[i] = 0.0;
+        }
+        for i in 0..pw {
+            for j in 0..i {
+                self.wtw[j * pw + i] = self.wtw[i * pw + j];
+            }
+        }
+        for f in &mut self.factors {
+            let k = f.k;
+            if k > 1 {
+                for b in f.ztz.chunks_exact_mut(k * k) {
+                    for i in 0..k {
+                        for j in 0..i {
+                            b[j * k + i] = b[i * k + j];
+                        }
+                    }
+                }
+            }
+        }
+        self
+    }
+
+    /// Number of rows of X and y left after a check that all sums are finite.
+    pub fn check(&self) -> Result<(), CoreError> {
+        if self.wtw.iter().any(|v| !v.is_finite()) {
+            return Err(CoreError::Degenerate(
+                "the cross-products of X and y are not finite: rescale the variables".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// \[X y\] of a block of rows in the changed basis, times the square roots of the weights; row-major.
+pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
+    let p = basis.p();
+    let pw = p + 1;
+    let m = range.len();
+    if basis.x_diagonal {
+        for (c, &j) in basis.kept.iter().enumerate() {
+            let (shift, scale) = (basis.x_shift[c], basis.x_transform[c * p + c]);
+            for (r, &v) in rows.x[j][range.clone()].iter().enumerate() {
+                out[r * pw + c] = (v - shift) * scale;
+            }
+        }
+    } else {
+        let mut x = vec![0.0; p];
+        for r in 0..m {
+            for (c, &j) in basis.kept.iter().enumerate() {
+                x[c] = rows.x[j][range.start + r];
+            }
+            basis.x_row(&x, &mut out[r * pw..r * pw + p]);
+        }
+    }
+    let inv = 1.0 / basis.y_scale;
+    for (r, &v) in rows.y[range.clone()].iter().enumerate() {
+        out[r * pw + p] = (v - basis.y_shift) * inv;
+    }
+    if let Some(w) = rows.weights {
+        for (r, &v) in w[range].iter().enumerate() {
+            let s = v.sqrt();
+            out[r * pw..(r + 1) * pw].iter_mut().for_each(|t| *t *= s);
+        }
+    }
+}
+
+/// Effects of one factor for a block of rows in the changed basis, times the square roots of the weights; row-major.
+pub(crate) fn transformed_z(
+    rows: &Rows<'_>,
+    basis: &Basis,
+    factor: usize,
+    range: Range<usize>,
+    out: &mut [f64],
+) {
+    let f = &rows.factors[factor];
+    let k: usize = f.terms.iter().map(|t| t.z.len()).sum();
+    let mut at = 0;
+    for (t, tb) in f.terms.iter().zip(&basis.terms[factor]) {
+        for (j, z) in t.z.iter().enumerate() {
+            let (shift, inv) = (tb.shift[j], 1.0 / tb.scale[j]);
+            for (r, &v) in z[range.clone()].iter().enumerate() {
+                out[r * k + at + j] = (v - shift) * inv;
+            }
+        }
+        at += t.z.len();
+    }
+    if let Some(w) = rows.weights {
+        for (r, &v) in w[range].iter().enumerate() {
+            let s = v.sqrt();
+            out[r * k..(r + 1) * k].iter_mut().for_each(|t| *t *= s);
+        }
+    }
+}
+
+/// Adds a block of rows to the sums of their levels. `K` is the number of effects, or 0 where it is known only at run time.
+#[inline(always)]
+fn add_levels<const K: usize>(
+    codes: &[i32],
+    z: &[f64],
+    w: &[f64],
+    k: usize,
+    pw: usize,
+    sums: &mut FactorSums,
+) {
+    let k = if K == 0 { k } else { K };
+    for (r, &code) in codes.iter().enumerate() {
+        let l = code as usize;
+        let zr = &z[r * k..r * k + k];
+        let wr = &w[r * pw..r * pw + pw];
+        let ztw = &mut sums.ztw[l * k * pw..(l + 1) * k * pw];
+        let ztz = &mut sums.ztz[l * k * k..(l + 1) * k * k];
+        for i in 0..k {
+            let a = zr[i];
+            for (t, &b) in ztw[i * pw..(i + 1) * pw].iter_mut().zip(wr) {
+                *t += a * b;
+            }
+            for j in 0..=i {
+                ztz[i * k + j] += a * zr[j];
+            }
+        }
+    }
+}

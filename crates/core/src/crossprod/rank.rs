@@ -1,0 +1,179 @@
+//! Which columns of X are linearly independent, and a basis in which the rest are well conditioned.
+//!
+//! Pivots of a Cholesky factorisation of the cross-products settle clear cases. Where one is small, its cross-product has lost the
+//! digits that would tell, and a QR factorisation of the rows themselves decides (a column whose part orthogonal to the columns
+//! before it is below 1e-7 of its length is dropped, as R's `lm` does) and gives a new basis.
+
+use super::transformed_w;
+use crate::basis::Basis;
+use crate::crossprod::Crossprod;
+use crate::error::CoreError;
+use crate::rows::Rows;
+
+/// Pivot ratio below which the cross-products are not trusted.
+const DOUBT: f64 = 1e-8;
+/// Relative length below which a column is a combination of those before it.
+const DEPENDENT: f64 = 1e-7;
+const QR_BLOCK: usize = 256;
+
+/// Smallest pivot of X'X relative to its diagonal, in the order of the columns.
+fn smallest_pivot(cp: &Crossprod) -> f64 {
+    let (pw, p) = (cp.pw, cp.pw - 1);
+    let mut r = vec![0.0; p * p];
+    let mut worst = 1.0f64;
+    for i in 0..p {
+        for j in 0..=i {
+            let mut s = cp.wtw[i * pw + j];
+            for m in 0..j {
+                s -= r[i * p + m] * r[j * p + m];
+            }
+            if i == j {
+                let d = cp.wtw[i * pw + i];
+                if d <= 0.0 || s <= 0.0 {
+                    return 0.0;
+                }
+                worst = worst.min(s / d);
+                r[i * p + i] = s.sqrt();
+            } else {
+                r[i * p + j] = s / r[j * p + j];
+            }
+        }
+    }
+    worst
+}
+
+/// Upper triangular factor of the transformed X, by Householder reflections of stacked blocks of rows.
+fn qr_of_rows(rows: &Rows<'_>, basis: &Basis) -> Vec<f64> {
+    let p = basis.p();
+    let pw = p + 1;
+    let mut r = vec![0.0; p * p];
+    let mut buf = vec![0.0; QR_BLOCK * pw];
+    let n = rows.n();
+    let mut stack = vec![0.0; (QR_BLOCK + p) * p];
+    let mut start = 0;
+    while start < n {
+        let stop = (start + QR_BLOCK).min(n);
+        transformed_w(rows, basis, start..stop, &mut buf);
+        let m = p + stop - start;
+        stack[..p * p].copy_from_slice(&r);
+        for i in 0..stop - start {
+            stack[(p + i) * p..(p + i + 1) * p].copy_from_slice(&buf[i * pw..i * pw + p]);
+        }
+        householder(&mut stack[..m * p], m, p);
+        for i in 0..p {
+            for j in 0..p {
+                r[i * p + j] = if j >= i { stack[i * p + j] } else { 0.0 };
+            }
+        }
+        start = stop;
+    }
+    r
+}
+
+fn householder(a: &mut [f64], m: usize, p: usize) {
+    for j in 0..p.min(m) {
+        let norm = (j..m)
+            .map(|i| a[i * p + j] * a[i * p + j])
+            .sum::<f64>()
+            .sqrt();
+        if norm == 0.0 {
+            continue;
+        }
+        let alpha = if a[j * p + j] > 0.0 { -norm } else { norm };
+        let v0 = a[j * p + j] - alpha;
+        let vtv = v0 * v0 + (j + 1..m).map(|i| a[i * p + j] * a[i * p + j]).sum::<f64>();
+        for c in j + 1..p {
+            let dot =
+                v0 * a[j * p + c] + (j + 1..m).map(|i| a[i * p + j] * a[i * p + c]).sum::<f64>();
+            let f = 2.0 * dot / vtv;
+            a[j * p + c] -= f * v0;
+            for i in j + 1..m {
+                a[i * p + c] -= f * a[i * p + j];
+            }
+        }
+        a[j * p + j] = alpha;
+        for i in j + 1..m {
+            a[i * p + j] = 0.0;
+        }
+    }
+}
+
+/// Checks the rank of X and, where the cross-products are in doubt, changes the basis and forms them again.
+pub fn settle_rank(
+    rows: &Rows<'_>,
+    mut basis: Basis,
+    mut cp: Crossprod,
+    n_threads: usize,
+) -> Result<(Basis, Crossprod), CoreError> {
+    cp.check()?;
+    let p = basis.p();
+    if p == 0 || smallest_pivot(&cp) > DOUBT {
+        return Ok((basis, cp));
+    }
+    let r = qr_of_rows(rows, &basis);
+    let column = |j: usize| -> Vec<f64> { (0..p).map(|i| r[i * p + j]).collect() };
+    let mut q: Vec<Vec<f64>> = Vec::new();
+    let mut kept = Vec::new();
+    let mut coefficients: Vec<Vec<f64>> = Vec::new();
+    for j in 0..p {
+        let mut v = column(j);
+        let length = v.iter().map(|a| a * a).sum::<f64>().sqrt();
+        let mut c = vec![0.0; q.len()];
+        for _ in 0..2 {
+            for (k, u) in q.iter().enumerate() {
+                let d: f64 = u.iter().zip(&v).map(|(a, b)| a * b).sum();
+                c[k] += d;
+                v.iter_mut().zip(u).for_each(|(a, b)| *a -= d * b);
+            }
+        }
+        let rest = v.iter().map(|a| a * a).sum::<f64>().sqrt();
+        if length > 0.0 && rest > DEPENDENT * length {
+            v.iter_mut().for_each(|a| *a /= rest);
+            q.push(v);
+            c.push(rest);
+            coefficients.push(c);
+            kept.push(j);
+        }
+    }
+    let m = kept.len();
+    if m == 0 {
+        return Err(CoreError::Degenerate(
+            "every column of the fixed-effect model matrix is zero".into(),
+        ));
+    }
+    // R of the kept columns, then T_new = T_kept R^-1 sqrt(n)
+    let mut rk = vec![0.0; m * m];
+    for (c, col) in coefficients.iter().enumerate() {
+        for (i, &v) in col.iter().enumerate() {
+            rk[i * m + c] = v;
+        }
+    }
+    let root_n = (rows.n() as f64).sqrt();
+    let mut inv = vec![0.0; m * m];
+    for c in 0..m {
+        for i in (0..=c).rev() {
+            let mut s = if i == c { root_n } else { 0.0 };
+            for l in i + 1..=c {
+                s -= rk[i * m + l] * inv[l * m + c];
+            }
+            inv[i * m + c] = s / rk[i * m + i];
+        }
+    }
+    let mut transform = vec![0.0; m * m];
+    for i in 0..m {
+        let t = basis.x_transform[kept[i] * p + kept[i]];
+        for c in i..m {
+            transform[i * m + c] = t * inv[i * m + c];
+        }
+    }
+    basis.intercept = basis
+        .intercept
+        .and_then(|i0| kept.iter().position(|&j| j == i0));
+    basis.x_shift = kept.iter().map(|&j| basis.x_shift[j]).collect();
+    basis.kept = kept.iter().map(|&j| basis.kept[j]).collect();
+    basis.x_transform = transform;
+    basis.x_diagonal = m == 1;
+    cp = Crossprod::of(rows, &basis, n_threads);
+    cp.check()?;
+    Ok((basis, cp))
+}

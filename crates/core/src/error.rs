@@ -1,0 +1,37 @@
+//! What can go wrong in the core.
+
+use std::fmt;
+
+/// An error of the core; the bindings turn it into a Python exception.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CoreError {
+    /// Arrays whose sizes or codes do not fit together.
+    Shape(String),
+    /// The factor of the system would need more memory than the machine has.
+    TooLarge {
+        /// Bytes predicted.
+        bytes: f64,
+        /// Order of the dense part of the factor.
+        dense: usize,
+    },
+    /// No column of X is left, or a value is not finite.
+    Degenerate(String),
+    /// The caller asked to stop.
+    Interrupted,
+}
+
+impl fmt::Display for CoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CoreError::Shape(s) | CoreError::Degenerate(s) => f.write_str(s),
+            CoreError::TooLarge { bytes, dense } => write!(
+                f,
+                "the random effects are crossed so densely that their factor (a dense part of order {dense}) would need {:.1} GB of memory",
+                bytes / 1e9
+            ),
+            CoreError::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for CoreError {}

@@ -1,0 +1,302 @@
+//! Second-order quantities: quadratic forms w'Z'PZ w for the average-information matrix, and Psi on the null space of a lambda.
+
+use super::evaluator::{dense_forward, Evaluator};
+use super::path::{PathSolver, Tails};
+use super::score::Score;
+use super::system::{Block, System};
+use crate::blocks::kernels;
+
+/// Directions handled together.
+const BATCH: usize = 64;
+
+impl Evaluator {
+    /// w_k'Z'PZ w_l for all pairs of columns of w (q x cols, row-major, elimination order).
+    ///
+    /// These are the y'P V_k P V_l P y of the average-information matrix; the middle factor is P under either criterion because
+    /// the fixed effects are profiled out.
+    pub fn quadratic_forms(&self, sys: &System, w: &[f64], cols: usize) -> Vec<f64> {
+        let (q, pw) = (sys.sym.q, sys.cp.pw);
+        let p = pw - 1;
+        let mut zzw = vec![0.0; q * cols];
+        sys.ztz_times(w, cols, &mut zzw);
+        let mut out = vec![0.0; cols * cols];
+        add_products(w, &zzw, q, cols, 1.0, &mut out);
+        let mut a = vec![0.0; q * cols];
+        sys.lambda_transposed_times(&self.lambda, &zzw, cols, &mut a);
+        self.forward(sys, &mut a, cols);
+        add_products(&a, &a, q, cols, -1.0, &mut out);
+        if p > 0 {
+            // X'Z w - R_ZX'a
+            let mut c = vec![0.0; p * cols];
+            for pos in 0..sys.sym.k.len() {
+                let (f, l) = (sys.sym.factor[pos] as usize, sys.sym.level[pos] as usize);
+                let fs = &sys.cp.factors[f];
+                for i in 0..fs.k {
+                    let row = sys.sym.row[pos] + i;
+                    let ztw = &fs.ztw[(l * fs.k + i) * pw..(l * fs.k + i) * pw + p];
+                    let rzx = &self.rzw[row * pw..row * pw + p];
+                    let (wr, ar) = (
+                        &w[row * cols..(row + 1) * cols],
+                        &a[row * cols..(row + 1) * cols],
+                    );
+                    for j in 0..p {
+                        let (x, r) = (ztw[j], rzx[j]);
+                        for (t, (&u, &v)) in c[j * cols..(j + 1) * cols]
+                            .iter_mut()
+                            .zip(wr.iter().zip(ar))
+                        {
+                            *t += x * u - r * v;
+                        }
+                    }
+                }
+            }
+            let mut rx = vec![0.0; p * p];
+            for i in 0..p {
+                rx[i * p..i * p + i + 1].copy_from_slice(&self.rxx[i * pw..i * pw + i + 1]);
+            }
+            kernels::forward::<0>(&rx, p, &mut c, cols);
+            add_products(&c, &c, p, cols, -1.0, &mut out);
+        }
+        out
+    }
+
+    /// The matrix of sums over levels v_a'(Z'PZ)_ll v_b (V^-1 in place of P under ML) - (nu/r2) v_a'g_l g_l'v_b
+    /// for the columns v of a block's `directions` (k x m, row-major): Psi seen from those directions, exact.
+    pub fn psi_along(
+        &self,
+        sys: &System,
+        reml: bool,
+        score: &Score,
+        block: Block,
+        directions: &[f64],
+    ) -> Vec<f64> {
+        let s = &sys.sym;
+        let k = block.k;
+        let m = directions.len() / k;
+        let pw = sys.cp.pw;
+        let p = pw - 1;
+        let fs = &sys.cp.factors[block.factor];
+        let kf = fs.k;
+        let nu_r2 = sys.nu(reml) / self.r2;
+        let mut out = vec![0.0; m * m];
+        let mut rx = vec![0.0; p * p];
+        for i in 0..p {
+            rx[i * p..i * p + i + 1].copy_from_slice(&self.rxx[i * pw..i * pw + i + 1]);
+        }
+        // cells seen from the levels of this factor
+        let partners = Partners::of(sys, block.factor);
+        let mut paths = PathSolver::new(sys, m);
+        let group = (BATCH / m).max(1);
+        let mut tails = vec![0.0; s.dense * m * group];
+        let dense_row0 = s.row[s.n_sparse];
+        let mut block_c = vec![0.0; p * m * group];
+        let mut level = 0;
+        while level < fs.n_levels {
+            let stop = (level + group).min(fs.n_levels);
+            let width = (stop - level) * m;
+            tails[..s.dense * width].fill(0.0);
+            block_c[..p * width].fill(0.0);
+            for l in level..stop {
+                let column = (l - level) * m;
+                let pos = s.position[block.factor][l] as usize;
+                let ztz = &fs.ztz[l * kf * kf..(l + 1) * kf * kf];
+                // own part: Z'Z w, its product with w, X'Z w and g'w
+                let mut zzw = vec![0.0; kf * m];
+                for i in 0..kf {
+                    for c in 0..m {
+                        zzw[i * m + c] = (0..k)
+                            .map(|x| ztz[i * kf + block.offset + x] * directions[x * m + c])
+                            .sum();
+                    }
+                }
+                let gl: Vec<f64> = (0..m)
+                    .map(|c| {
+                        (0..k)
+                            .map(|x| {
+                                score.g(s.row[pos] + block.offset + x, pw) * directions[x * m + c]
+                            })
+                            .sum()
+                    })
+                    .collect();
+                for x in 0..m {
+                    for y in 0..m {
+                        let v: f64 = (0..k)
+                            .map(|i| directions[i * m + x] * zzw[(block.offset + i) * m + y])
+                            .sum();
+                        out[x * m + y] += v - nu_r2 * gl[x] * gl[y];
+                    }
+                }
+                if reml {
+                    for j in 0..p {
+                        for c in 0..m {
+                            block_c[j * width + column + c] += (0..k)
+                                .map(|x| {
+                                    fs.ztw[(l * kf + block.offset + x) * pw + j]
+                                        * directions[x * m + c]
+                                })
+                                .sum::<f64>();
+                        }
+                    }
+                }
+                // L'Z'Z w, nonzero for the level itself and the levels it meets
+                let mut t = Tails {
+                    values: &mut tails[..s.dense * width],
+                    width,
+                    column,
+                };
+                let mut place = |pos: usize, f: usize, v: &[f64]| {
+                    let kk = sys.cp.factors[f].k;
+                    let mut r = vec![0.0; kk * m];
+                    kernels::transposed_multiply(&self.lambda[f], v, kk, kk, m, &mut r);
+                    paths.place(sys, pos, &r, &mut t);
+                };
+                place(pos, block.factor, &zzw);
+                partners.each(sys, l, |g, other, cell, own_first| {
+                    let kg = sys.cp.factors[g].k;
+                    let mut v = vec![0.0; kg * m];
+                    for y in 0..kg {
+                        for c in 0..m {
+                            v[y * m + c] = (0..k)
+                                .map(|x| {
+                                    let at = block.offset + x;
+                                    let b = if own_first {
+                                        cell[at * kg + y]
+                                    } else {
+                                        cell[y * kf + at]
+                                    };
+                                    b * directions[x * m + c]
+                                })
+                                .sum();
+                        }
+                    }
+                    place(s.position[g][other] as usize, g, &v);
+                });
+                paths.run(sys, self, &mut t, |row, values| {
+                    subtract_outer(values, &mut out);
+                    if reml {
+                        for (x, &r) in self.rzw[row * pw..row * pw + p].iter().enumerate() {
+                            let to = &mut block_c[x * width + column..x * width + column + m];
+                            to.iter_mut().zip(values).for_each(|(t, v)| *t -= r * v);
+                        }
+                    }
+                });
+            }
+            if s.dense > 0 {
+                let t = &mut tails[..s.dense * width];
+                dense_forward(&self.tail, s.dense, t, width, self.par);
+                for r in 0..s.dense {
+                    let row = &t[r * width..(r + 1) * width];
+                    row.chunks_exact(m)
+                        .for_each(|group| subtract_outer(group, &mut out));
+                    if reml {
+                        let rzx = &self.rzw[(dense_row0 + r) * pw..(dense_row0 + r) * pw + p];
+                        for (x, &f) in rzx.iter().enumerate() {
+                            for (t, &v) in block_c[x * width..(x + 1) * width].iter_mut().zip(row) {
+                                *t -= f * v;
+                            }
+                        }
+                    }
+                }
+            }
+            if reml && p > 0 {
+                let c = &mut block_c[..p * width];
+                kernels::forward::<0>(&rx, p, c, width);
+                for row in c.chunks_exact(width) {
+                    row.chunks_exact(m)
+                        .for_each(|group| subtract_outer(group, &mut out));
+                }
+            }
+            level = stop;
+        }
+        out
+    }
+}
+
+/// out -= v v'.
+fn subtract_outer(v: &[f64], out: &mut [f64]) {
+    let m = v.len();
+    for (x, a) in v.iter().enumerate() {
+        out[x * m..(x + 1) * m]
+            .iter_mut()
+            .zip(v)
+            .for_each(|(t, b)| *t -= a * b);
+    }
+}
+
+/// The cells of each level of one factor, whichever side of the pair it is on.
+struct Partners {
+    factor: usize,
+    /// For pairs in which the factor is second: start of each level and (cell, level of the first factor), by pair.
+    reverse: Vec<Option<(Vec<usize>, Vec<(u32, u32)>)>>,
+}
+
+impl Partners {
+    fn of(sys: &System, factor: usize) -> Self {
+        let reverse = sys
+            .cp
+            .cells
+            .iter()
+            .map(|c| {
+                (c.g == factor).then(|| {
+                    let n = sys.cp.factors[factor].n_levels;
+                    let mut start = vec![0usize; n + 1];
+                    for &m in &c.level {
+                        start[m as usize + 1] += 1;
+                    }
+                    for i in 0..n {
+                        start[i + 1] += start[i];
+                    }
+                    let mut next = start.clone();
+                    let mut list = vec![(0u32, 0u32); c.level.len()];
+                    for l in 0..c.start.len() - 1 {
+                        for i in c.start[l]..c.start[l + 1] {
+                            let m = c.level[i] as usize;
+                            list[next[m]] = (i as u32, l as u32);
+                            next[m] += 1;
+                        }
+                    }
+                    (start, list)
+                })
+            })
+            .collect();
+        Partners { factor, reverse }
+    }
+
+    /// Visits (other factor, its level, the cell's block, whether this factor is the block's first).
+    fn each(&self, sys: &System, level: usize, mut visit: impl FnMut(usize, usize, &[f64], bool)) {
+        for (c, reverse) in sys.cp.cells.iter().zip(&self.reverse) {
+            if c.f == self.factor {
+                for i in c.start[level]..c.start[level + 1] {
+                    visit(c.g, c.level[i] as usize, c.block(i), true);
+                }
+            } else if let Some((start, list)) = reverse {
+                for &(i, l) in &list[start[level]..start[level + 1]] {
+                    visit(c.f, l as usize, c.block(i as usize), false);
+                }
+            }
+        }
+    }
+}
+
+/// out (cols x cols) += sign * a'b for row-major a, b (rows x cols).
+fn add_products(a: &[f64], b: &[f64], rows: usize, cols: usize, sign: f64, out: &mut [f64]) {
+    if cols >= 16 {
+        faer::linalg::matmul::matmul(
+            faer::MatMut::from_row_major_slice_mut(out, cols, cols),
+            faer::Accum::Add,
+            faer::MatRef::from_row_major_slice(a, rows, cols).transpose(),
+            faer::MatRef::from_row_major_slice(b, rows, cols),
+            sign,
+            faer::Par::Seq,
+        );
+        return;
+    }
+    for (x, y) in a.chunks_exact(cols).zip(b.chunks_exact(cols)) {
+        for i in 0..cols {
+            let f = sign * x[i];
+            for (t, &v) in out[i * cols..(i + 1) * cols].iter_mut().zip(y) {
+                *t += f * v;
+            }
+        }
+    }
+}

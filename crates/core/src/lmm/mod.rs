@@ -1,0 +1,18 @@
+//! The linear mixed model: its block system, criterion, score, curvature, fit and solution.
+
+mod curvature;
+mod evaluator;
+mod fit;
+mod frame;
+mod path;
+mod score;
+mod solution;
+mod solve;
+mod system;
+
+pub use evaluator::{Evaluator, Lambda, NotPositive};
+pub use fit::{fit, frames_of, identity_frames, Fit, FitOptions, Progress, Status};
+pub use frame::Frame;
+pub use score::Score;
+pub use solution::{predict_variance, Evaluation, NewRows, Solution};
+pub use system::{Block, System};

@@ -1,0 +1,391 @@
+//! Results in the units of the columns as given.
+
+use super::evaluator::{dense_forward, Evaluator, Lambda};
+use super::path::{PathSolver, Tails};
+use super::score::Score;
+use super::system::System;
+use crate::blocks::kernels;
+
+/// Estimates at one theta.
+#[derive(Clone, Debug)]
+pub struct Solution {
+    /// Relative covariance parameters, in the order of factors and terms.
+    pub theta: Vec<f64>,
+    /// Fixed effects of the kept columns.
+    pub beta: Vec<f64>,
+    /// Their covariance matrix divided by sigma^2, row-major.
+    pub vcov: Vec<f64>,
+    /// Residual variance.
+    pub sigma2: f64,
+    /// Penalised residual sum of squares.
+    pub pwrss: f64,
+    /// REML criterion at these estimates.
+    pub reml_criterion: f64,
+    /// -2 log-likelihood at these estimates' theta (fixed effects and sigma profiled out).
+    pub ml_deviance: f64,
+    /// 2 log|R|.
+    pub ldl2: f64,
+    /// 2 log|R_X|, columns as given.
+    pub ldrx2: f64,
+    /// Spherical random effects: for each factor, levels x effects.
+    pub u: Vec<Vec<f64>>,
+    /// Random effects: for each factor, levels x effects.
+    pub b: Vec<Vec<f64>>,
+}
+
+/// Criterion, score and average information at one theta.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The criterion asked for.
+    pub objective: f64,
+    /// Its gradient with respect to theta.
+    pub gradient: Vec<f64>,
+    /// Average-information approximation of its Hessian.
+    pub hessian_ai: Vec<f64>,
+}
+
+/// Lower triangular L and orthonormal rows Q with `m` = L Q for a k x k row-major matrix; a row that depends on those before it
+/// has a zero on the diagonal and nothing below it.
+fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut l = vec![0.0; k * k];
+    let mut q = vec![0.0; k * k];
+    let largest = (0..k)
+        .map(|i| {
+            m[i * k..(i + 1) * k]
+                .iter()
+                .map(|v| v * v)
+                .sum::<f64>()
+                .sqrt()
+        })
+        .fold(0.0, f64::max);
+    for i in 0..k {
+        let mut v = m[i * k..(i + 1) * k].to_vec();
+        let length = v.iter().map(|a| a * a).sum::<f64>().sqrt();
+        for _ in 0..2 {
+            for j in 0..i {
+                let d: f64 = (0..k).map(|c| q[j * k + c] * v[c]).sum();
+                l[i * k + j] += d;
+                (0..k).for_each(|c| v[c] -= d * q[j * k + c]);
+            }
+        }
+        let rest = v.iter().map(|a| a * a).sum::<f64>().sqrt();
+        if rest > 1e-12 * length && rest > 1e-200 * largest && rest > 0.0 {
+            l[i * k + i] = rest;
+            (0..k).for_each(|c| q[i * k + c] = v[c] / rest);
+        }
+    }
+    (l, q)
+}
+
+impl System {
+    /// theta of the columns as given, and for each term the rotation Q that turns this Lambda's spherical effects into theirs.
+    pub fn theta_from_lambda(&self, lambda: &Lambda) -> (Vec<f64>, Vec<Vec<Vec<f64>>>) {
+        let mut theta = vec![0.0; self.n_theta];
+        let mut turns = Vec::new();
+        for (f, layouts) in self.terms.iter().enumerate() {
+            let kf = self.cp.factors[f].k;
+            let mut of_factor = Vec::new();
+            for (t, tl) in layouts.iter().enumerate() {
+                let k = tl.k;
+                let small: Vec<f64> = (0..k * k)
+                    .map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k])
+                    .collect();
+                let (l, q) = lower_form(&self.basis.terms[f][t].to_given(&small, k), k);
+                tl.structure
+                    .rules()
+                    .read_theta(&l, k, &mut theta[tl.theta..tl.theta + tl.n_theta]);
+                of_factor.push(q);
+            }
+            turns.push(of_factor);
+        }
+        (theta, turns)
+    }
+
+    /// Random effects of each factor in given units from spherical ones in elimination order.
+    fn effects(&self, lambda: &Lambda, u: &[f64]) -> Vec<Vec<f64>> {
+        let scale = self.basis.y_scale;
+        let mut out = Vec::new();
+        for (f, layouts) in self.terms.iter().enumerate() {
+            let fs = &self.cp.factors[f];
+            let k = fs.k;
+            let mut b = vec![0.0; fs.n_levels * k];
+            // A Lambda, whole factor
+            let turned = self.given_lambda(lambda, f, layouts.len());
+            for l in 0..fs.n_levels {
+                let row = self.sym.row[self.sym.position[f][l] as usize];
+                kernels::multiply(
+                    &turned,
+                    &u[row..row + k],
+                    k,
+                    k,
+                    1,
+                    &mut b[l * k..(l + 1) * k],
+                );
+            }
+            b.iter_mut().for_each(|v| *v *= scale);
+            out.push(b);
+        }
+        out
+    }
+
+    /// A Lambda of a factor: the relative factor of its effects in given units (not triangular).
+    fn given_lambda(&self, lambda: &Lambda, f: usize, n_terms: usize) -> Vec<f64> {
+        let k = self.cp.factors[f].k;
+        let mut out = vec![0.0; k * k];
+        for t in 0..n_terms {
+            let tl = &self.terms[f][t];
+            let small: Vec<f64> = (0..tl.k * tl.k)
+                .map(|i| lambda[f][(tl.offset + i / tl.k) * k + tl.offset + i % tl.k])
+                .collect();
+            let g = self.basis.terms[f][t].to_given(&small, tl.k);
+            for i in 0..tl.k {
+                for j in 0..tl.k {
+                    out[(tl.offset + i) * k + tl.offset + j] = g[i * tl.k + j];
+                }
+            }
+        }
+        out
+    }
+
+    /// X'V^-1X)^-1 of the columns as given.
+    fn vcov(&self, s: &[f64]) -> Vec<f64> {
+        let p = self.p();
+        let g = self.basis.g();
+        let mut t = vec![0.0; p * p];
+        kernels::multiply(&g, s, p, p, p, &mut t);
+        let mut out = vec![0.0; p * p];
+        for i in 0..p {
+            for j in 0..p {
+                out[i * p + j] = (0..p).map(|c| t[i * p + c] * g[j * p + c]).sum();
+            }
+        }
+        out
+    }
+}
+
+impl Evaluator {
+    /// Results at the Lambda last factored; the score's effects must belong to it.
+    pub fn solution(&self, sys: &System, reml: bool, score: &Score) -> Solution {
+        let (theta, turns) = sys.theta_from_lambda(&self.lambda);
+        let scale2 = sys.basis.y_scale * sys.basis.y_scale;
+        let b = sys.effects(&self.lambda, &score.u);
+        let mut u = Vec::new();
+        for (f, layouts) in sys.terms.iter().enumerate() {
+            let fs = &sys.cp.factors[f];
+            let mut of_factor = vec![0.0; fs.n_levels * fs.k];
+            for l in 0..fs.n_levels {
+                let row = sys.sym.row[sys.sym.position[f][l] as usize];
+                for (t, tl) in layouts.iter().enumerate() {
+                    for i in 0..tl.k {
+                        let v: f64 = (0..tl.k)
+                            .map(|c| turns[f][t][i * tl.k + c] * score.u[row + tl.offset + c])
+                            .sum();
+                        of_factor[l * fs.k + tl.offset + i] = v * sys.basis.y_scale;
+                    }
+                }
+            }
+            u.push(of_factor);
+        }
+        let log_2pi = (2.0 * std::f64::consts::PI).ln();
+        let both = |reml: bool| {
+            let nu = sys.nu(reml);
+            let x = if reml { 2.0 * self.log_det_rx } else { 0.0 };
+            2.0 * self.log_det_r
+                + x
+                + nu * (1.0 + log_2pi + (self.r2 / nu).ln())
+                + sys.constant(reml)
+        };
+        Solution {
+            theta,
+            beta: sys.basis.beta_to_given(&score.beta),
+            vcov: sys.vcov(&score.s),
+            sigma2: self.r2 * scale2 / sys.nu(reml),
+            pwrss: self.r2 * scale2,
+            reml_criterion: both(true),
+            ml_deviance: both(false),
+            ldl2: 2.0 * self.log_det_r,
+            ldrx2: 2.0 * self.log_det_rx - 2.0 * sys.basis.log_det_g(),
+            u,
+            b,
+        }
+    }
+
+    /// Gradient and average information with respect to theta as given, at the Lambda of that theta.
+    pub fn evaluation(
+        &mut self,
+        sys: &System,
+        theta: &[f64],
+        reml: bool,
+        score: &mut Score,
+    ) -> Option<Evaluation> {
+        self.lambda = sys.lambda_from_theta(theta);
+        let objective = self.criterion(sys, reml).ok()? + sys.constant(reml);
+        self.score(sys, reml, score);
+        let (q, pw, n) = (sys.sym.q, sys.cp.pw, sys.n_theta);
+        let mut gradient = vec![0.0; n];
+        let mut w = vec![0.0; q * n];
+        let mut rdot = vec![0.0; n];
+        for (f, layouts) in sys.terms.iter().enumerate() {
+            let kf = sys.cp.factors[f].k;
+            for (t, tl) in layouts.iter().enumerate() {
+                let k = tl.k;
+                for a in 0..tl.n_theta {
+                    // d Lambda / d theta_a: the fill is linear in theta
+                    let mut unit = vec![0.0; tl.n_theta];
+                    unit[a] = 1.0;
+                    let mut dl = vec![0.0; k * k];
+                    tl.structure.rules().fill_lambda(&unit, k, &mut dl);
+                    let dl = sys.basis.terms[f][t].from_given(&dl, k);
+                    let col = tl.theta + a;
+                    for i in 0..k {
+                        for j in 0..k {
+                            gradient[col] += 2.0
+                                * score.gamma[f][(tl.offset + i) * kf + tl.offset + j]
+                                * dl[i * k + j];
+                        }
+                    }
+                    for &pos in &sys.sym.position[f] {
+                        let row = sys.sym.row[pos as usize];
+                        let r0 = row + tl.offset;
+                        // dL'g, then w = dL u + L dL'g
+                        let mut dg = vec![0.0; k];
+                        for j in 0..k {
+                            dg[j] = (0..k)
+                                .map(|i| dl[i * k + j] * score.fg[(r0 + i) * pw + pw - 1])
+                                .sum();
+                            rdot[col] -= 2.0 * dg[j] * score.u[r0 + j];
+                        }
+                        for i in 0..k {
+                            let mut v = 0.0;
+                            for j in 0..k {
+                                v += dl[i * k + j] * score.u[r0 + j];
+                                v += self.lambda[f][(tl.offset + i) * kf + tl.offset + j] * dg[j];
+                            }
+                            w[(r0 + i) * n + col] = v;
+                        }
+                    }
+                }
+            }
+        }
+        let quad = self.quadratic_forms(sys, &w, n);
+        let (a, b) = (sys.nu(reml) / self.r2, sys.nu(reml) / (self.r2 * self.r2));
+        let hessian_ai = (0..n * n)
+            .map(|t| a * quad[t] - b * rdot[t / n] * rdot[t % n])
+            .collect();
+        Some(Evaluation {
+            objective,
+            gradient,
+            hessian_ai,
+        })
+    }
+
+    /// Conditional covariance matrices of the random effects of one factor given y and beta, divided by sigma^2: levels x k x k.
+    /// [`Evaluator::invert`] must have been called.
+    pub fn conditional_covariance(&self, sys: &System, factor: usize) -> Vec<f64> {
+        let k = sys.cp.factors[factor].k;
+        let lam = sys.given_lambda(&self.lambda, factor, sys.terms[factor].len());
+        let mut t = self.inverse_diagonal(sys, factor);
+        let mut tmp = vec![0.0; k * k];
+        for block in t.chunks_exact_mut(k * k) {
+            kernels::multiply(&lam, block, k, k, k, &mut tmp);
+            for i in 0..k {
+                for j in 0..k {
+                    block[i * k + j] = (0..k).map(|c| tmp[i * k + c] * lam[j * k + c]).sum();
+                }
+            }
+        }
+        t
+    }
+}
+
+/// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
+pub struct NewRows<'a> {
+    /// Level of each row, or -1.
+    pub codes: &'a [i32],
+    /// Columns in the order of the factor's effects.
+    pub z: Vec<&'a [f64]>,
+}
+
+/// Variance of x'(b^ - b) + z'(u^ - u), divided by sigma^2, for new rows (columns `x` are the kept ones, as given).
+pub fn predict_variance(
+    sys: &System,
+    e: &Evaluator,
+    x: &[&[f64]],
+    factors: &[NewRows<'_>],
+    n_rows: usize,
+) -> Vec<f64> {
+    let s = &sys.sym;
+    let pw = sys.cp.pw;
+    let p = pw - 1;
+    let g = sys.basis.g();
+    let mut rx = vec![0.0; p * p];
+    for i in 0..p {
+        rx[i * p..i * p + i + 1].copy_from_slice(&e.rxx[i * pw..i * pw + i + 1]);
+    }
+    let lambdas: Vec<Vec<f64>> = (0..sys.terms.len())
+        .map(|f| sys.given_lambda(&e.lambda, f, sys.terms[f].len()))
+        .collect();
+    let dense_row0 = s.row[s.n_sparse];
+    let mut out = vec![0.0; n_rows];
+    let mut paths = PathSolver::new(sys, 1);
+    const WIDE: usize = 128;
+    let mut tails = vec![0.0; s.dense * WIDE];
+    let mut c = vec![0.0; p * WIDE];
+    let mut start = 0;
+    while start < n_rows {
+        let stop = (start + WIDE).min(n_rows);
+        let width = stop - start;
+        tails[..s.dense * width].fill(0.0);
+        for r in start..stop {
+            let column = r - start;
+            for j in 0..p {
+                c[j * width + column] = (0..p).map(|i| x[i][r] * g[i * p + j]).sum();
+            }
+            let mut t = Tails {
+                values: &mut tails[..s.dense * width],
+                width,
+                column,
+            };
+            for (f, new) in factors.iter().enumerate() {
+                if new.codes[r] >= 0 {
+                    let k = sys.cp.factors[f].k;
+                    let z: Vec<f64> = new.z.iter().map(|z| z[r]).collect();
+                    let mut v = vec![0.0; k];
+                    kernels::transposed_multiply(&lambdas[f], &z, k, k, 1, &mut v);
+                    paths.place(
+                        sys,
+                        s.position[f][new.codes[r] as usize] as usize,
+                        &v,
+                        &mut t,
+                    );
+                }
+            }
+            paths.run(sys, e, &mut t, |row, v| {
+                out[r] += v[0] * v[0];
+                for j in 0..p {
+                    c[j * width + column] -= e.rzw[row * pw + j] * v[0];
+                }
+            });
+        }
+        if s.dense > 0 {
+            let t = &mut tails[..s.dense * width];
+            dense_forward(&e.tail, s.dense, t, width, faer::Par::Seq);
+            for (d, row) in t.chunks_exact(width).enumerate() {
+                for (i, &v) in row.iter().enumerate() {
+                    out[start + i] += v * v;
+                    for j in 0..p {
+                        c[j * width + i] -= e.rzw[(dense_row0 + d) * pw + j] * v;
+                    }
+                }
+            }
+        }
+        kernels::forward::<0>(&rx, p, &mut c[..p * width], width);
+        for row in c[..p * width].chunks_exact(width) {
+            for (i, &v) in row.iter().enumerate() {
+                out[start + i] += v * v;
+            }
+        }
+        start = stop;
+    }
+    out
+}

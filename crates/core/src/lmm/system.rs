@@ -1,0 +1,164 @@
+//! What stays the same during a fit: cross-products, block layout, and how theta fills Lambda.
+
+use crate::basis::Basis;
+use crate::blocks::Symbolic;
+use crate::crossprod::{settle_rank, Crossprod};
+use crate::error::CoreError;
+use crate::rows::Rows;
+use crate::structure::Structure;
+
+/// A block of a factor's relative covariance that is free to be any matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Grouping factor.
+    pub factor: usize,
+    /// First effect of the block among the factor's effects.
+    pub offset: usize,
+    /// Number of effects.
+    pub k: usize,
+    /// Index of the term within the factor.
+    pub term: usize,
+}
+
+/// One random term within its factor.
+#[derive(Clone, Debug)]
+pub struct TermLayout {
+    /// First effect among the factor's effects.
+    pub offset: usize,
+    /// Number of effects.
+    pub k: usize,
+    /// Covariance structure.
+    pub structure: Structure,
+    /// First parameter in theta.
+    pub theta: usize,
+    /// Number of parameters.
+    pub n_theta: usize,
+}
+
+/// A linear mixed model reduced to its cross-products.
+pub struct System {
+    /// Cross-products in the changed basis.
+    pub cp: Crossprod,
+    /// Block layout.
+    pub sym: Symbolic,
+    /// Change of basis.
+    pub basis: Basis,
+    /// Terms of each factor.
+    pub terms: Vec<Vec<TermLayout>>,
+    /// Free blocks of all factors.
+    pub blocks: Vec<Block>,
+    /// Number of parameters.
+    pub n_theta: usize,
+}
+
+impl System {
+    /// Forms the cross-products of the rows and lays out their system.
+    ///
+    /// # Errors
+    /// Sizes that do not agree, values that are not finite, or a factor that does not fit into memory.
+    pub fn new(rows: &Rows<'_>, n_threads: usize) -> Result<Self, CoreError> {
+        rows.check()?;
+        let basis = Basis::from_rows(rows);
+        let cp = Crossprod::of(rows, &basis, n_threads);
+        let (basis, cp) = settle_rank(rows, basis, cp, n_threads)?;
+        let n_levels: Vec<usize> = cp.factors.iter().map(|f| f.n_levels).collect();
+        let ks: Vec<usize> = cp.factors.iter().map(|f| f.k).collect();
+        let sym = Symbolic::new(&n_levels, &ks, &cp.cells)?;
+        let mut terms = Vec::new();
+        let mut blocks = Vec::new();
+        let mut n_theta = 0;
+        for (factor, f) in rows.factors.iter().enumerate() {
+            let mut offset = 0;
+            let mut layouts = Vec::new();
+            for (term, t) in f.terms.iter().enumerate() {
+                let k = t.z.len();
+                let rules = t.structure.rules();
+                let m = rules.n_theta(k);
+                layouts.push(TermLayout {
+                    offset,
+                    k,
+                    structure: t.structure,
+                    theta: n_theta,
+                    n_theta: m,
+                });
+                blocks.extend(rules.free_blocks(k).into_iter().map(|(o, k)| Block {
+                    factor,
+                    offset: offset + o,
+                    k,
+                    term,
+                }));
+                offset += k;
+                n_theta += m;
+            }
+            terms.push(layouts);
+        }
+        Ok(System {
+            cp,
+            sym,
+            basis,
+            terms,
+            blocks,
+            n_theta,
+        })
+    }
+
+    /// A copy whose response may be replaced.
+    pub fn clone_for_refit(&self) -> Self {
+        System {
+            cp: self.cp.clone(),
+            sym: self.sym.clone(),
+            basis: self.basis.clone(),
+            terms: self.terms.clone(),
+            blocks: self.blocks.clone(),
+            n_theta: self.n_theta,
+        }
+    }
+
+    /// Number of fixed effects.
+    pub fn p(&self) -> usize {
+        self.cp.pw - 1
+    }
+
+    /// Divisor of r2: rows, less fixed effects under REML.
+    pub fn nu(&self, reml: bool) -> f64 {
+        (self.cp.n - if reml { self.p() } else { 0 }) as f64
+    }
+
+    /// What the changed basis and the weights add to the criterion.
+    pub fn constant(&self, reml: bool) -> f64 {
+        let x = if reml {
+            -2.0 * self.basis.log_det_g()
+        } else {
+            0.0
+        };
+        2.0 * self.nu(reml) * self.basis.y_scale.ln() - self.cp.sum_log_w + x
+    }
+
+    /// Lambda of each factor in the changed basis, from theta of the columns as given.
+    pub fn lambda_from_theta(&self, theta: &[f64]) -> Vec<Vec<f64>> {
+        let mut out: Vec<Vec<f64>> = self
+            .cp
+            .factors
+            .iter()
+            .map(|f| vec![0.0; f.k * f.k])
+            .collect();
+        for (f, layouts) in self.terms.iter().enumerate() {
+            let kf = self.cp.factors[f].k;
+            for (t, tl) in layouts.iter().enumerate() {
+                let mut small = vec![0.0; tl.k * tl.k];
+                tl.structure.rules().fill_lambda(
+                    &theta[tl.theta..tl.theta + tl.n_theta],
+                    tl.k,
+                    &mut small,
+                );
+                let moved = self.basis.terms[f][t].from_given(&small, tl.k);
+                for i in 0..tl.k {
+                    for j in 0..tl.k {
+                        out[f][(tl.offset + i) * kf + tl.offset + j] = moved[i * tl.k + j];
+                    }
+                }
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,4 @@
+//! Optimisation: the trust-region step, and the small dense decompositions it needs.
+
+pub mod jacobi_svd;
+pub mod trust_region;

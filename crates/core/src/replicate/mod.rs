@@ -1,0 +1,5 @@
+//! Many fits of one design.
+
+mod refit;
+
+pub use refit::{refit, Refits};

@@ -1,0 +1,180 @@
+//! The same design fitted to many responses: only the cross-products with y change.
+
+use crate::crossprod::transformed_z;
+use crate::error::CoreError;
+use crate::lmm::{fit, frames_of, identity_frames, Evaluator, FitOptions, Score, Status, System};
+use crate::rows::Rows;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Results of all responses, one row each.
+pub struct Refits {
+    /// Criterion.
+    pub objective: Vec<f64>,
+    /// Fixed effects, m x p.
+    pub beta: Vec<f64>,
+    /// Their standard errors, m x p.
+    pub se: Vec<f64>,
+    /// Relative covariance parameters, m x n_theta.
+    pub theta: Vec<f64>,
+    /// Residual standard deviations.
+    pub sigma: Vec<f64>,
+    /// How each fit ended.
+    pub status: Vec<Status>,
+}
+
+/// \[Z X\] of all rows in the changed basis, weights applied: what a response is multiplied by.
+struct Design {
+    x: Vec<f64>,
+    z: Vec<Vec<f64>>,
+}
+
+impl Design {
+    fn of(rows: &Rows<'_>, sys: &System) -> Self {
+        let n = rows.n();
+        let p = sys.p();
+        let mut w = vec![0.0; n * (p + 1)];
+        crate::crossprod::transformed_w(rows, &sys.basis, 0..n, &mut w);
+        let x = w
+            .chunks_exact(p + 1)
+            .flat_map(|r| r[..p].iter().copied())
+            .collect();
+        let z = (0..rows.factors.len())
+            .map(|f| {
+                let mut out = vec![0.0; n * sys.cp.factors[f].k];
+                transformed_z(rows, &sys.basis, f, 0..n, &mut out);
+                out
+            })
+            .collect();
+        Design { x, z }
+    }
+
+    /// Replaces y in the cross-products of `sys`.
+    fn set_response(&self, rows: &Rows<'_>, sys: &mut System, y: &[f64]) {
+        let n = y.len();
+        let p = sys.p();
+        let pw = p + 1;
+        let centred = sys.basis.intercept.is_some();
+        let mean = if centred {
+            y.iter().sum::<f64>() / n as f64
+        } else {
+            0.0
+        };
+        let ss: f64 = y.iter().map(|v| (v - mean).powi(2)).sum();
+        let sd = (ss / n as f64).sqrt();
+        sys.basis.y_shift = mean;
+        sys.basis.y_scale = if sd.is_finite() && sd > 0.0 { sd } else { 1.0 };
+        for f in &mut sys.cp.factors {
+            f.ztw.chunks_exact_mut(pw).for_each(|r| r[p] = 0.0);
+        }
+        let mut wty = vec![0.0; pw];
+        for (i, &v) in y.iter().enumerate() {
+            let root = rows.weights.map_or(1.0, |w| w[i].sqrt());
+            let v = root * (v - sys.basis.y_shift) / sys.basis.y_scale;
+            for (t, &x) in wty.iter_mut().zip(&self.x[i * p..(i + 1) * p]) {
+                *t += x * v;
+            }
+            wty[p] += v * v;
+            for ((fs, z), fr) in sys.cp.factors.iter_mut().zip(&self.z).zip(&rows.factors) {
+                let (k, l) = (fs.k, fr.codes[i] as usize);
+                for j in 0..k {
+                    fs.ztw[(l * k + j) * pw + p] += z[i * k + j] * v;
+                }
+            }
+        }
+        for j in 0..pw {
+            sys.cp.wtw[j * pw + p] = wty[j];
+            sys.cp.wtw[p * pw + j] = wty[j];
+        }
+    }
+}
+
+/// Fits every column of `y` (column-major, n x m); each worker has a private copy of the system.
+///
+/// # Errors
+/// [`CoreError::Interrupted`] when `keep_going` says so.
+pub fn refit(
+    rows: &Rows<'_>,
+    sys: &System,
+    y: &[f64],
+    start: Option<&[f64]>,
+    options: FitOptions,
+    n_threads: usize,
+    keep_going: &(dyn Fn(usize) -> bool + Sync),
+) -> Result<Refits, CoreError> {
+    let n = rows.n();
+    let m = y.len() / n.max(1);
+    let p = sys.p();
+    let nt = sys.n_theta;
+    let design = Design::of(rows, sys);
+    let stop = AtomicBool::new(false);
+    let finished = AtomicUsize::new(0);
+    let one = |work: &mut (System, Evaluator, Score),
+               j: usize|
+     -> Option<(f64, Vec<f64>, Vec<f64>, Vec<f64>, f64, Status)> {
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (sys, e, score) = work;
+        design.set_response(rows, sys, &y[j * n..(j + 1) * n]);
+        let frames = match start {
+            Some(t) => frames_of(sys, &sys.lambda_from_theta(t)),
+            None => identity_frames(sys),
+        };
+        let f = fit(sys, e, score, frames, options, &mut |_, _| true).ok()?;
+        let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
+        if done % 64 == 0 && !keep_going(done) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        if f.status == Status::NonFinite {
+            return Some((
+                f64::NAN,
+                vec![f64::NAN; p],
+                vec![f64::NAN; p],
+                vec![f64::NAN; nt],
+                f64::NAN,
+                f.status,
+            ));
+        }
+        let s = e.solution(sys, options.reml, score);
+        let se = (0..p)
+            .map(|i| (s.vcov[i * p + i] * s.sigma2).sqrt())
+            .collect();
+        let objective = if options.reml {
+            s.reml_criterion
+        } else {
+            s.ml_deviance
+        };
+        Some((objective, s.beta, se, s.theta, s.sigma2.sqrt(), f.status))
+    };
+    let make = || {
+        let s = sys.clone_for_refit();
+        let e = Evaluator::new(&s, 1);
+        let score = Score::new(&s);
+        (s, e, score)
+    };
+    let all: Vec<_> = if n_threads > 1 && m > 1 {
+        (0..m).into_par_iter().map_init(make, one).collect()
+    } else {
+        let mut work = make();
+        (0..m).map(|j| one(&mut work, j)).collect()
+    };
+    let mut out = Refits {
+        objective: Vec::with_capacity(m),
+        beta: Vec::with_capacity(m * p),
+        se: Vec::with_capacity(m * p),
+        theta: Vec::with_capacity(m * nt),
+        sigma: Vec::with_capacity(m),
+        status: Vec::with_capacity(m),
+    };
+    for r in all {
+        let (objective, beta, se, theta, sigma, status) = r.ok_or(CoreError::Interrupted)?;
+        out.objective.push(objective);
+        out.beta.extend(beta);
+        out.se.extend(se);
+        out.theta.extend(theta);
+        out.sigma.push(sigma);
+        out.status.push(status);
+    }
+    Ok(out)
+}

@@ -1,0 +1,595 @@
+//! The linear mixed model.
+
+use crate::threads::with_threads;
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use ranef_core::error::CoreError;
+use ranef_core::lmm::{
+    fit, frames_of, identity_frames, predict_variance, Evaluator, FitOptions, NewRows, Score,
+    Solution, System,
+};
+use ranef_core::replicate::refit;
+use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::structure::Structure;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+fn to_python(e: CoreError) -> PyErr {
+    match e {
+        CoreError::Interrupted => PyKeyboardInterrupt::new_err(()),
+        CoreError::TooLarge { .. } => PyMemoryError::new_err(e.to_string()),
+        _ => PyValueError::new_err(e.to_string()),
+    }
+}
+
+struct FactorArrays {
+    codes: Py<PyArray1<i32>>,
+    n_levels: usize,
+    terms: Vec<(Py<PyArray2<f64>>, Structure)>,
+}
+
+/// The arrays a model was made of, kept alive (not copied).
+struct Arrays {
+    x: Py<PyArray2<f64>>,
+    y: Py<PyArray1<f64>>,
+    weights: Option<Py<PyArray1<f64>>>,
+    factors: Vec<FactorArrays>,
+}
+
+struct Borrowed<'py> {
+    x: PyReadonlyArray2<'py, f64>,
+    y: PyReadonlyArray1<'py, f64>,
+    weights: Option<PyReadonlyArray1<'py, f64>>,
+    factors: Vec<(
+        PyReadonlyArray1<'py, i32>,
+        usize,
+        Vec<(PyReadonlyArray2<'py, f64>, Structure)>,
+    )>,
+}
+
+fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a [f64]>> {
+    let shape = a.shape();
+    let (n, k) = (shape[0], shape[1]);
+    if k == 0 || n == 0 {
+        return Ok(vec![&[]; k]);
+    }
+    if !a.is_fortran_contiguous() {
+        return Err(PyValueError::new_err("matrices must be in Fortran order"));
+    }
+    Ok(a.as_slice()?.chunks_exact(n).collect())
+}
+
+impl Arrays {
+    fn borrow<'py>(&self, py: Python<'py>) -> Borrowed<'py> {
+        Borrowed {
+            x: self.x.bind(py).readonly(),
+            y: self.y.bind(py).readonly(),
+            weights: self.weights.as_ref().map(|w| w.bind(py).readonly()),
+            factors: self
+                .factors
+                .iter()
+                .map(|f| {
+                    let terms = f
+                        .terms
+                        .iter()
+                        .map(|(z, s)| (z.bind(py).readonly(), *s))
+                        .collect();
+                    (f.codes.bind(py).readonly(), f.n_levels, terms)
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Borrowed<'_> {
+    fn rows(&self) -> PyResult<Rows<'_>> {
+        Ok(Rows {
+            x: columns(&self.x)?,
+            y: self.y.as_slice()?,
+            weights: self.weights.as_ref().map(|w| w.as_slice()).transpose()?,
+            factors: self
+                .factors
+                .iter()
+                .map(|(codes, n_levels, terms)| {
+                    Ok(FactorRows {
+                        codes: codes.as_slice()?,
+                        n_levels: *n_levels,
+                        terms: terms
+                            .iter()
+                            .map(|(z, s)| {
+                                Ok(TermRows {
+                                    z: columns(z)?,
+                                    structure: *s,
+                                })
+                            })
+                            .collect::<PyResult<_>>()?,
+                    })
+                })
+                .collect::<PyResult<_>>()?,
+        })
+    }
+}
+
+/// Work space kept between calls.
+struct Work {
+    evaluator: Evaluator,
+    score: Score,
+    n_threads: usize,
+}
+
+/// A linear mixed model reduced to its cross-products.
+#[pyclass(frozen, module = "ranef._core")]
+pub struct LmmSystem {
+    arrays: Arrays,
+    sys: System,
+    work: Mutex<Option<Work>>,
+}
+
+type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
+type FactorArgument<'py> = (Bound<'py, PyArray1<i32>>, usize, Vec<TermArgument<'py>>);
+type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyReadonlyArray2<'py, f64>>);
+
+fn matrix<'py>(
+    py: Python<'py>,
+    v: Vec<f64>,
+    rows: usize,
+    cols: usize,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    v.into_pyarray(py).reshape([rows, cols])
+}
+
+impl LmmSystem {
+    fn with_work<T>(
+        &self,
+        n_threads: usize,
+        f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T,
+    ) -> T {
+        let mut slot = self.work.lock().unwrap_or_else(|e| e.into_inner());
+        let mut work = match slot.take() {
+            Some(w) if w.n_threads == n_threads => w,
+            _ => Work {
+                evaluator: Evaluator::new(&self.sys, n_threads),
+                score: Score::new(&self.sys),
+                n_threads,
+            },
+        };
+        drop(slot);
+        let out = f(&self.sys, &mut work.evaluator, &mut work.score);
+        *self.work.lock().unwrap_or_else(|e| e.into_inner()) = Some(work);
+        out
+    }
+
+    fn check_theta(&self, theta: &[f64]) -> PyResult<()> {
+        if theta.len() != self.sys.n_theta {
+            return Err(PyValueError::new_err(format!(
+                "theta has {} entries where the model has {}",
+                theta.len(),
+                self.sys.n_theta
+            )));
+        }
+        Ok(())
+    }
+
+    fn solution_dict<'py>(
+        &self,
+        py: Python<'py>,
+        s: Solution,
+        reml: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let p = self.sys.p();
+        let d = PyDict::new(py);
+        d.set_item("theta", s.theta.into_pyarray(py))?;
+        d.set_item(
+            "objective",
+            if reml {
+                s.reml_criterion
+            } else {
+                s.ml_deviance
+            },
+        )?;
+        d.set_item("reml_criterion", s.reml_criterion)?;
+        d.set_item("ml_deviance", s.ml_deviance)?;
+        d.set_item("beta", s.beta.into_pyarray(py))?;
+        d.set_item("vcov_unscaled", matrix(py, s.vcov, p, p)?)?;
+        d.set_item("sigma", s.sigma2.sqrt())?;
+        d.set_item("sigma2", s.sigma2)?;
+        d.set_item("pwrss", s.pwrss)?;
+        d.set_item("ldl2", s.ldl2)?;
+        d.set_item("ldrx2", s.ldrx2)?;
+        for (name, all) in [("u", s.u), ("b", s.b)] {
+            let list = PyList::empty(py);
+            for (v, f) in all.into_iter().zip(&self.sys.cp.factors) {
+                list.append(matrix(py, v, f.n_levels, f.k)?)?;
+            }
+            d.set_item(name, list)?;
+        }
+        Ok(d)
+    }
+}
+
+/// Asks Python now and then whether to go on, and reports progress.
+struct Watch {
+    progress: Option<Py<PyAny>>,
+    last: Instant,
+    error: Option<PyErr>,
+}
+
+impl Watch {
+    fn new(progress: Option<Py<PyAny>>) -> Self {
+        Watch {
+            progress,
+            last: Instant::now(),
+            error: None,
+        }
+    }
+
+    fn go_on(&mut self, count: usize, value: f64) -> bool {
+        if self.progress.is_none() && self.last.elapsed() < Duration::from_millis(50) {
+            return true;
+        }
+        self.last = Instant::now();
+        let result = Python::attach(|py| {
+            py.check_signals()?;
+            if let Some(p) = &self.progress {
+                p.call1(py, (count, value))?;
+            }
+            Ok(())
+        });
+        match result {
+            Ok(()) => true,
+            Err(e) => {
+                self.error = Some(e);
+                false
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl LmmSystem {
+    #[new]
+    #[pyo3(signature = (x, y, weights, factors, n_threads = 1))]
+    fn new(
+        py: Python<'_>,
+        x: Bound<'_, PyArray2<f64>>,
+        y: Bound<'_, PyArray1<f64>>,
+        weights: Option<Bound<'_, PyArray1<f64>>>,
+        factors: Vec<FactorArgument<'_>>,
+        n_threads: usize,
+    ) -> PyResult<Self> {
+        let arrays = Arrays {
+            x: x.unbind(),
+            y: y.unbind(),
+            weights: weights.map(Bound::unbind),
+            factors: factors
+                .into_iter()
+                .map(|(codes, n_levels, terms)| {
+                    let terms = terms
+                        .into_iter()
+                        .map(|(z, s)| {
+                            let structure = Structure::parse(&s).ok_or_else(|| {
+                                PyValueError::new_err(format!("unknown covariance structure {s:?}"))
+                            })?;
+                            Ok((z.unbind(), structure))
+                        })
+                        .collect::<PyResult<_>>()?;
+                    Ok(FactorArrays {
+                        codes: codes.unbind(),
+                        n_levels,
+                        terms,
+                    })
+                })
+                .collect::<PyResult<_>>()?,
+        };
+        let borrowed = arrays.borrow(py);
+        let rows = borrowed.rows()?;
+        let sys = py
+            .detach(|| with_threads(n_threads, || System::new(&rows, n_threads)))
+            .map_err(to_python)?;
+        drop(rows);
+        drop(borrowed);
+        Ok(LmmSystem {
+            arrays,
+            sys,
+            work: Mutex::new(None),
+        })
+    }
+
+    /// Columns of x in use.
+    #[getter]
+    fn kept(&self) -> Vec<usize> {
+        self.sys.basis.kept.clone()
+    }
+
+    /// Number of relative covariance parameters.
+    #[getter]
+    fn n_theta(&self) -> usize {
+        self.sys.n_theta
+    }
+
+    /// Order of the dense part of the factor, number of levels in the sparse part, and length of its panels.
+    #[getter]
+    fn layout(&self) -> (usize, usize, usize) {
+        (
+            self.sys.sym.dense,
+            self.sys.sym.n_sparse,
+            self.sys.sym.panel_len,
+        )
+    }
+
+    #[pyo3(signature = (reml, start, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn fit<'py>(
+        &self,
+        py: Python<'py>,
+        reml: bool,
+        start: Option<PyReadonlyArray1<'py, f64>>,
+        max_evaluations: usize,
+        tolerance: f64,
+        n_threads: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let start: Option<Vec<f64>> = start.map(|s| s.as_array().to_vec());
+        if let Some(s) = &start {
+            self.check_theta(s)?;
+        }
+        let options = FitOptions {
+            reml,
+            max_evaluations,
+            tolerance,
+        };
+        let mut watch = Watch::new(progress);
+        let result = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |sys, e, score| {
+                    let frames = match &start {
+                        Some(s) => frames_of(sys, &sys.lambda_from_theta(s)),
+                        None => identity_frames(sys),
+                    };
+                    let f = fit(sys, e, score, frames, options, &mut |n, d| {
+                        watch.go_on(n, d + sys.constant(reml))
+                    })?;
+                    let usable = f.criterion.is_finite();
+                    let solution = usable.then(|| e.solution(sys, reml, score));
+                    Ok((f, solution))
+                })
+            })
+        });
+        if let Some(e) = watch.error {
+            return Err(e);
+        }
+        let (f, solution) = result.map_err(to_python)?;
+        let d = match solution {
+            Some(s) => self.solution_dict(py, s, reml)?,
+            None => PyDict::new(py),
+        };
+        // dimension of the null space of each term's covariance matrix
+        let mut null: Vec<Vec<usize>> = self.sys.terms.iter().map(|t| vec![0; t.len()]).collect();
+        for (b, frame) in self.sys.blocks.iter().zip(&f.frames) {
+            null[b.factor][b.term] += frame.s.iter().filter(|&&s| s == 0.0).count();
+        }
+        let null: Vec<usize> = null.into_iter().flatten().collect();
+        d.set_item("singular", null.iter().any(|&m| m > 0))?;
+        d.set_item("null_dimensions", null)?;
+        d.set_item("evaluations", f.evaluations)?;
+        d.set_item("status", f.status.name())?;
+        d.set_item("decrement", f.decrement)?;
+        d.set_item("certificate", f.certificate)?;
+        Ok(d)
+    }
+
+    #[pyo3(signature = (theta, reml, n_threads = 1))]
+    fn solution<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        reml: bool,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let theta = theta.as_array().to_vec();
+        self.check_theta(&theta)?;
+        let s = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |sys, e, score| {
+                    e.lambda = sys.lambda_from_theta(&theta);
+                    e.criterion(sys, reml).ok()?;
+                    e.solve_effects(sys, score);
+                    Some(e.solution(sys, reml, score))
+                })
+            })
+        });
+        let s = s.ok_or_else(|| {
+            PyValueError::new_err("the system is not positive definite at this theta")
+        })?;
+        self.solution_dict(py, s, reml)
+    }
+
+    #[pyo3(signature = (theta, reml, n_threads = 1))]
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        reml: bool,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let theta = theta.as_array().to_vec();
+        self.check_theta(&theta)?;
+        let n = theta.len();
+        let v = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |sys, e, score| {
+                    e.evaluation(sys, &theta, reml, score)
+                })
+            })
+        });
+        let v = v.ok_or_else(|| {
+            PyValueError::new_err("the system is not positive definite at this theta")
+        })?;
+        let d = PyDict::new(py);
+        d.set_item("objective", v.objective)?;
+        d.set_item("gradient", v.gradient.into_pyarray(py))?;
+        d.set_item("hessian_ai", matrix(py, v.hessian_ai, n, n)?)?;
+        Ok(d)
+    }
+
+    #[pyo3(signature = (theta, n_threads = 1))]
+    fn conditional_covariance<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        use numpy::PyArray3;
+        let theta = theta.as_array().to_vec();
+        self.check_theta(&theta)?;
+        let all = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |sys, e, _| {
+                    e.lambda = sys.lambda_from_theta(&theta);
+                    e.criterion(sys, false).ok()?;
+                    e.invert(sys);
+                    Some(
+                        (0..sys.terms.len())
+                            .map(|f| e.conditional_covariance(sys, f))
+                            .collect::<Vec<_>>(),
+                    )
+                })
+            })
+        });
+        let all = all.ok_or_else(|| {
+            PyValueError::new_err("the system is not positive definite at this theta")
+        })?;
+        let list = PyList::empty(py);
+        for (v, f) in all.into_iter().zip(&self.sys.cp.factors) {
+            let a: Bound<'py, PyArray3<f64>> =
+                v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
+            list.append(a)?;
+        }
+        Ok(list)
+    }
+
+    #[pyo3(signature = (theta, x_new, factors, n_threads = 1))]
+    fn prediction_variance<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        x_new: PyReadonlyArray2<'py, f64>,
+        factors: Vec<NewFactorArgument<'py>>,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let theta = theta.as_array().to_vec();
+        self.check_theta(&theta)?;
+        let n_rows = x_new.shape()[0];
+        let x = columns(&x_new)?;
+        if x.len() != self.sys.p() || factors.len() != self.sys.terms.len() {
+            return Err(PyValueError::new_err(
+                "new rows do not have the columns of the model",
+            ));
+        }
+        let mut new = Vec::new();
+        for ((codes, z), f) in factors.iter().zip(&self.sys.cp.factors) {
+            let mut cols = Vec::new();
+            for z in z {
+                cols.extend(columns(z)?);
+            }
+            let codes = codes.as_slice()?;
+            let fits = cols.len() == f.k
+                && codes.len() == n_rows
+                && cols.iter().all(|c| c.len() == n_rows)
+                && codes.iter().all(|&c| c < f.n_levels as i32);
+            if !fits {
+                return Err(PyValueError::new_err(
+                    "new rows do not have the effects and levels of the model",
+                ));
+            }
+            new.push(NewRows { codes, z: cols });
+        }
+        let v = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |sys, e, _| {
+                    e.lambda = sys.lambda_from_theta(&theta);
+                    e.criterion(sys, false).ok()?;
+                    Some(predict_variance(sys, e, &x, &new, n_rows))
+                })
+            })
+        });
+        let v = v.ok_or_else(|| {
+            PyValueError::new_err("the system is not positive definite at this theta")
+        })?;
+        Ok(v.into_pyarray(py))
+    }
+
+    #[pyo3(signature = (y, reml, start, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn refit<'py>(
+        &self,
+        py: Python<'py>,
+        y: PyReadonlyArray2<'py, f64>,
+        reml: bool,
+        start: Option<PyReadonlyArray1<'py, f64>>,
+        max_evaluations: usize,
+        tolerance: f64,
+        n_threads: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let shape = y.shape();
+        let (n, m) = (shape[0], shape[1]);
+        let borrowed = self.arrays.borrow(py);
+        let rows = borrowed.rows()?;
+        if n != rows.n() || (n > 0 && m > 0 && !y.is_fortran_contiguous()) {
+            return Err(PyValueError::new_err(
+                "y must be a matrix in Fortran order with a row for each row of the model",
+            ));
+        }
+        let start: Option<Vec<f64>> = start.map(|s| s.as_array().to_vec());
+        if let Some(s) = &start {
+            self.check_theta(s)?;
+        }
+        let options = FitOptions {
+            reml,
+            max_evaluations,
+            tolerance,
+        };
+        let y = y.as_slice()?;
+        let watch = Mutex::new(Watch::new(progress));
+        let result = py.detach(|| {
+            with_threads(n_threads, || {
+                let go_on = |done: usize| {
+                    watch
+                        .lock()
+                        .unwrap_or_else(|e| e.into_inner())
+                        .go_on(done, m as f64)
+                };
+                refit(
+                    &rows,
+                    &self.sys,
+                    y,
+                    start.as_deref(),
+                    options,
+                    n_threads,
+                    &go_on,
+                )
+            })
+        });
+        if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
+            return Err(e);
+        }
+        let r = result.map_err(to_python)?;
+        let d = PyDict::new(py);
+        d.set_item("objective", r.objective.into_pyarray(py))?;
+        d.set_item("beta", matrix(py, r.beta, m, self.sys.p())?)?;
+        d.set_item("se", matrix(py, r.se, m, self.sys.p())?)?;
+        d.set_item("theta", matrix(py, r.theta, m, self.sys.n_theta)?)?;
+        d.set_item("sigma", r.sigma.into_pyarray(py))?;
+        d.set_item(
+            "status",
+            r.status.iter().map(|s| s.name()).collect::<Vec<_>>(),
+        )?;
+        Ok(d)
+    }
+}

@@ -1,0 +1,45 @@
+//! One pool of worker threads for each process and size. Workers do not survive a fork, so the pool of a parent is never used.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+type Pools = Mutex<HashMap<(u32, usize), Arc<ThreadPool>>>;
+
+fn pools() -> &'static Pools {
+    static POOLS: OnceLock<Pools> = OnceLock::new();
+    POOLS.get_or_init(|| Mutex::new(HashMap::new()))
+}
+
+/// Runs `f` with `n` threads: in the calling thread for one, else inside this process's pool of that size.
+pub fn with_threads<T: Send>(n: usize, f: impl FnOnce() -> T + Send) -> T {
+    if n <= 1 {
+        return f();
+    }
+    let key = (std::process::id(), n);
+    let pool = {
+        let mut all = pools().lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(p) = all.get(&key) {
+            Some(p.clone())
+        } else {
+            let built = ThreadPoolBuilder::new()
+                .num_threads(n)
+                .build()
+                .ok()
+                .map(Arc::new);
+            if let Some(p) = &built {
+                // pools of a parent process are forgotten without joining their (absent) threads
+                let stale: Vec<_> = all.keys().filter(|k| k.0 != key.0).copied().collect();
+                for k in stale {
+                    std::mem::forget(all.remove(&k));
+                }
+                all.insert(key, p.clone());
+            }
+            built
+        }
+    };
+    match pool {
+        Some(p) => p.install(f),
+        None => f(),
+    }
+}
