@@ -136,9 +136,10 @@ def zap_small(values: Iterable[float], digits: int = 7) -> list[float]:
     numbers = [float(v) for v in values]
     known = [abs(x) for x in numbers if not math.isnan(x)]
     largest = max(known, default=0.0)
-    if not math.isfinite(largest):
-        return numbers if math.isnan(largest) else [x if math.isinf(x) else round_decimals(x, 0) for x in numbers]
-    decimals = max(0, math.floor(digits - math.log10(largest) + 0.5)) if largest > 0 else digits
+    if math.isinf(largest):
+        decimals = 0
+    else:
+        decimals = max(0, math.floor(digits - math.log10(largest) + 0.5)) if largest > 0 else digits
     return [round_decimals(x, decimals) for x in numbers]
 
 
