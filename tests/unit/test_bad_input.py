@@ -346,14 +346,15 @@ def test_unusable_weight_names_the_row(change: float, words: tuple[str, ...]) ->
     refused(lambda: lmer(INTERCEPT, sleep(w=w), weights="w"), DataError, "weight", *words)
 
 
-def test_missing_weight_drops_the_row() -> None:
-    """As R: a row whose weight is missing is a row with a missing value."""
+def test_missing_weight() -> None:
+    """In a column, a row with a missing value that is dropped, as in R; in an array, an error that names the row."""
     w = np.ones(180)
     w[6] = np.nan
     m = lmer(INTERCEPT, sleep(w=w), weights="w")
     without = lmer(INTERCEPT, sleep().drop(index=6))
     assert m.nobs == 179
     assert m.objective == pytest.approx(without.objective, abs=1e-8)
+    refused(lambda: lmer(INTERCEPT, sleep(), weights=w), DataError, "weight", "missing", r"\b[67]\b")
 
 
 def test_weights_of_another_length() -> None:
