@@ -66,7 +66,7 @@ SIGNATURES: dict[str, Signature] = {
     "factor": Signature(("x", "levels", "labels", "exclude", "ordered"), 1),
     "ordered": Signature(("x", "levels", "labels"), 1),
     "relevel": Signature(("x", "ref"), 2),
-    "C": Signature(("object", "contr", "how.many"), 1),
+    "C": Signature(("object", "contr", "how.many", "base"), 1),
     "interaction": Signature(("sep", "drop", "lex.order"), required=1, variadic=True),
     "paste": Signature(("sep",), required=1, variadic=True),
     "paste0": _MANY,

@@ -1,0 +1,157 @@
+"""Functions in formulas that make a basis of a curve, and scaling: all keep what they need for new rows."""
+
+import numpy as np
+
+from ranef.design.evaluate import Evaluator, State
+from ranef.design.functions import Function, Named, Rest, flag, numbers_given, whole
+from ranef.design.orthogonal import evaluate, recurrence
+from ranef.design.values import Floats, Numeric, Value
+from ranef.formula.deparse import deparse
+from ranef.formula.syntax import Call, Expr
+
+
+def _column(ev: Evaluator, node: Expr) -> Floats:
+    values = ev.numbers(node).values
+    if values.ndim != 1:
+        ev.fail(f"{deparse(node)} has several columns, and one is needed here.", node)
+    return values
+
+
+def _columns(values: Floats) -> Numeric:
+    """Numbered columns; one alone has no number, as in R."""
+    if values.shape[1] == 1:
+        return Numeric(values[:, 0])
+    return Numeric(np.asfortranarray(values), tuple(str(j + 1) for j in range(values.shape[1])))
+
+
+def _poly(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
+    x = _column(ev, named["x"])
+    degree = whole(ev, named["degree"], "the degree of a polynomial", 1) if "degree" in named else 1
+    if flag(ev, named.get("raw"), "'raw'", False):
+        return _columns(np.column_stack([x**d for d in range(1, degree + 1)]))
+
+    def learn() -> State:
+        known = x[np.isfinite(x)]
+        if len(np.unique(known)) <= degree:
+            ev.fail(
+                f"a polynomial of degree {degree} needs more than {degree} different values, and {deparse(named['x'])} has fewer.",
+                node,
+            )
+        alpha, norm2 = recurrence(known, degree)
+        return {"alpha": alpha, "norm2": norm2}
+
+    state = ev.state(node, learn)
+    with np.errstate(all="ignore"):
+        return _columns(evaluate(x, state["alpha"], state["norm2"]))
+
+
+def _scale(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
+    numeric = ev.numbers(named["x"])
+    values = numeric.values if numeric.values.ndim == 2 else numeric.values[:, None]
+    center, spread = (ev.value(named[p]) if p in named else True for p in ("center", "scale"))
+
+    def learn() -> State:
+        k = values.shape[1]
+        with np.errstate(all="ignore"):
+            if isinstance(center, bool):
+                # The mean of nothing but missing values is missing.
+                c = (
+                    np.array([np.mean(v[~np.isnan(v)]) if not np.isnan(v).all() else np.nan for v in values.T])
+                    if center
+                    else np.zeros(k)
+                )
+            else:
+                c = np.broadcast_to(numbers_given(ev, named["center"], "'center'"), (k,)).copy()
+            if isinstance(spread, bool):
+                s = np.ones(k)
+                if spread:
+                    # R divides the sum of squares, about whatever centre, by n - 1.
+                    moved = [v[~np.isnan(v)] for v in (values - c).T]
+                    s = np.array([np.sqrt(m @ m / max(1, len(m) - 1)) for m in moved])
+            else:
+                s = np.broadcast_to(numbers_given(ev, named["scale"], "'scale'"), (k,)).copy()
+        if (s == 0).any():
+            ev.fail(f"{deparse(named['x'])} is constant and cannot be scaled.", node)
+        return {"center": c, "scale": s}
+
+    state = ev.state(node, learn)
+    out = (values - state["center"]) / state["scale"]
+    return Numeric(out[:, 0]) if numeric.values.ndim == 1 else Numeric(out, numeric.suffixes)
+
+
+def _spline_state(ev: Evaluator, node: Call, named: Named, x: Floats, interior: int | None) -> State:
+    """Knots as R places them: at equally spaced quantiles of the values inside the boundary."""
+    known = x[~np.isnan(x)]
+    if not len(known):
+        ev.fail(f"{deparse(named['x'])} has only missing values.", node)
+    if not np.isfinite(known).all():
+        ev.fail(f"{deparse(named['x'])} has infinite values.", node)
+    if "Boundary.knots" in named:
+        boundary = np.sort(numbers_given(ev, named["Boundary.knots"], "the boundary knots"))
+        if len(boundary) != 2:
+            ev.fail("there are two boundary knots.", named["Boundary.knots"])
+    else:
+        boundary = np.array([known.min(), known.max()])
+    if boundary[0] == boundary[1]:
+        ev.fail(f"{deparse(named['x'])} is constant, so it has no spline.", node)
+    knots = np.empty(0)
+    if "knots" in named and ev.value(named["knots"]) is not None:
+        knots = np.sort(numbers_given(ev, named["knots"], "the knots"))
+    elif interior:
+        inside = known[(known >= boundary[0]) & (known <= boundary[1])]
+        knots = np.quantile(inside, np.linspace(0, 1, interior + 2)[1:-1])
+    return {"knots": knots, "boundary": boundary}
+
+
+def _design(x: Floats, knots: Floats, degree: int, derivative: int = 0) -> Floats:
+    """B-splines at points; beyond the boundary the outermost polynomial goes on. Missing points stay missing."""
+    from scipy.interpolate import BSpline
+
+    spline = BSpline(knots, np.eye(len(knots) - degree - 1), degree, extrapolate=True)
+    out: Floats = spline(x, nu=derivative)
+    return out
+
+
+def _all_knots(state: State, degree: int) -> Floats:
+    return np.sort(np.concatenate([np.repeat(state["boundary"], degree + 1), state["knots"]]))
+
+
+def _bs(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
+    x = _column(ev, named["x"])
+    degree = whole(ev, named["degree"], "the degree of a spline", 1) if "degree" in named else 3
+    intercept = flag(ev, named.get("intercept"), "'intercept'", False)
+    interior = None
+    if "df" in named and ev.value(named["df"]) is not None:
+        least = degree + intercept
+        interior = whole(ev, named["df"], "the degrees of freedom of this spline", least) - least
+    state = ev.state(node, lambda: _spline_state(ev, node, named, x, interior))
+    basis = _design(x, _all_knots(state, degree), degree)
+    return _columns(basis if intercept else basis[:, 1:])
+
+
+def _ns(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
+    x = _column(ev, named["x"])
+    intercept = flag(ev, named.get("intercept"), "'intercept'", False)
+    interior = None
+    if "df" in named and ev.value(named["df"]) is not None:
+        interior = whole(ev, named["df"], "the degrees of freedom of this spline", 1 + intercept) - 1 - intercept
+
+    def learn() -> State:
+        state = _spline_state(ev, node, named, x, interior)
+        curvature = _design(state["boundary"], _all_knots(state, 3), 3, derivative=2)
+        # The splines without curvature at the boundary: what is orthogonal to the two curvatures, in R's choice of a basis.
+        q = np.linalg.qr((curvature if intercept else curvature[:, 1:]).T, mode="complete")[0]
+        return {**state, "rotation": q[:, 2:]}
+
+    state = ev.state(node, learn)
+    knots, (low, high) = _all_knots(state, 3), state["boundary"]
+    with np.errstate(invalid="ignore"):
+        basis = _design(np.clip(x, low, high), knots, 3)
+        for end, outside in ((low, x < low), (high, x > high)):
+            if outside.any():
+                slope = _design(np.array([end]), knots, 3, derivative=1)
+                basis[outside] += (x[outside] - end)[:, None] * slope
+    return _columns((basis if intercept else basis[:, 1:]) @ state["rotation"])
+
+
+BASES: dict[str, Function] = {"poly": _poly, "scale": _scale, "bs": _bs, "ns": _ns}

@@ -1,0 +1,304 @@
+"""Formula and data to a `Design`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.data.table import Table
+from ranef.design.checks import Model, check_random_term, check_structure
+from ranef.design.coding import Coder, Layout, fill
+from ranef.design.contrasts import Contrast, parse_contrast
+from ranef.design.encoder import Encoder, RandomEncoder, argument_of
+from ranef.design.evaluate import Evaluator, State
+from ranef.design.grouping import Grouping, group_rows, group_variable
+from ranef.design.record import Design, RandomTerm
+from ranef.design.response import response_values
+from ranef.design.rows import (
+    NA_ACTIONS,
+    RowFilter,
+    argument_names,
+    check_finite,
+    check_weights,
+    invented_missing,
+    offset_values,
+    subset_mask,
+    weight_values,
+)
+from ranef.design.values import Factor, Floats, Numeric, Vector, as_numbers, from_column, take_rows
+from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DesignError, OptionError
+from ranef.formula.formula import Formula, expand_dot, parse_formula, require_random, require_response
+from ranef.formula.random import RandomExpr
+from ranef.formula.syntax import Name, names_in
+from ranef.formula.terms import Term, Variable
+
+
+def build_design(
+    formula: "str | Formula",
+    table: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    subset: Any = None,
+    na_action: str = "omit",
+    contrasts: Mapping[str, Any] | None = None,
+    response: bool = True,
+    model: Model = "lmm",
+) -> Design:
+    """Turn a formula and data into the arrays of a model.
+
+    Parameters
+    ----------
+    formula : str or Formula
+    table : Table
+        Or anything that `Table.from_data` takes.
+    weights, offset : str or array, optional
+        A column's name, an expression in columns, or one value for each row.
+    subset : str or array of bool, optional
+        A condition such as ``"Days > 1"``, or a mask. Functions that learn from a column (``poly``, ``scale``, splines) learn from all
+        its rows, as in R.
+    na_action : {"omit", "exclude", "error"}
+        What to do with rows in which a value is missing.
+    contrasts : mapping, optional
+        Contrasts of factors in the fixed effects, by name: ``"sum"``, ``"treatment"``, ``"helmert"``, ``"poly"``, or a matrix. As in
+        lme4, random effects keep the default coding.
+    response : bool
+        Whether the response is needed; without it `Design.y` is empty.
+    model : {"lmm", "glmm"}
+        A linear mixed model has a numeric response that varies, and residuals that must be told apart from its random effects. A generalised one may
+        have a response of two levels or of two columns.
+
+    Returns
+    -------
+    Design
+    """
+    parsed = parse_formula(formula)
+    if not isinstance(table, Table):
+        table = Table.from_data(table)
+    if na_action not in NA_ACTIONS:
+        raise OptionError(f"na_action is {na_action!r}; it is one of {', '.join(map(repr, NA_ACTIONS))}.")
+    if parsed.has_dot:
+        parsed = expand_dot(parsed, table.names)
+    require_random(parsed)
+    if response:
+        require_response(parsed)
+    table.load([*parsed.names, *argument_names(weights, offset, subset)])
+    call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
+    return _Builder(parsed, table, call, model).build(parsed.response if response else None)
+
+
+class _Builder:
+    """The steps of `build_design`, with what they share."""
+
+    def __init__(self, formula: Formula, table: Table, call: dict[str, Any], model: Model):
+        self.formula = formula
+        self.table = table
+        self.call = call
+        self.model = model
+        self.ev = Evaluator(table, formula.text)
+        self.values: dict[str, Vector] = {}
+        self.groups: dict[str, Factor] = {}
+        self.names: dict[str, str] = {}
+        self.notes = list(formula.notes)
+        chosen = None if call["subset"] is None else subset_mask(call["subset"], table)
+        self.rows = RowFilter(table, chosen, str(call["na_action"]))
+        self.kept: NDArray[np.int64] | None = None
+        self.matrices: dict[tuple[object, ...], Floats] = {}
+        self.grouped: dict[tuple[str, ...], tuple[NDArray[np.int32], Grouping]] = {}
+
+    def build(self, response: Variable | None) -> Design:
+        formula, call = self.formula, self.call
+        y = None if response is None else self._evaluate(response)
+        for term in formula.fixed:
+            self._evaluate_term(term)
+        for bar in formula.random:
+            check_structure(bar)
+            for term in bar.effects:
+                self._evaluate_term(term)
+            for variable in bar.grouping:
+                self._evaluate_group(variable)
+        offset, offset_states = self._offset()
+        weights, weight_states, weight_label = self._weights()
+        self.kept = kept = self.rows.kept()
+        self._keep()
+
+        n = self.table.n_rows if kept is None else len(kept)
+        levels: tuple[str, ...] | None = None
+        outcome = np.empty(0)
+        if y is not None and response is not None:
+            y = y if kept is None else take_rows(y, kept)
+            outcome, levels = response_values(y, response, self.table, kept, self.model)
+        coder = Coder(self.values)
+        layout = coder.layout(formula.fixed, formula.intercept, self._contrasts(coder))
+        x = self._matrix(coder, layout, n)
+        random = [self._random_term(coder, bar, n) for bar in formula.random]
+        self._note_split_factors(coder)
+        if offset is not None:
+            offset = offset if kept is None else offset[kept]
+            check_finite(offset, "offset", self.table, kept)
+        if weights is not None:
+            weights = weights.copy() if kept is None else weights[kept]
+            check_weights(weights, weight_label, self.table, kept)
+        encoder = Encoder(
+            formula=formula,
+            states=self.ev.states,
+            fixed=layout,
+            levels={label: f.levels for label, f in coder.factors.items()},
+            random=tuple(made for _, made in random),
+            offset=argument_of(call["offset"]),
+            offset_states=offset_states,
+            weights=argument_of(call["weights"]),
+            weight_states=weight_states,
+            response_levels=levels,
+            model=self.model,
+        )
+        return Design(
+            formula=formula,
+            y=outcome,
+            x=x,
+            x_names=layout.names,
+            x_assign=layout.assign,
+            fixed_terms=tuple(t.label for t in formula.fixed),
+            random=tuple(term for term, _ in random),
+            weights=weights,
+            offset=offset,
+            n_input=self.table.n_rows,
+            kept=kept,
+            row_index=self.table.index,
+            encoder=encoder,
+            notes=tuple(self.notes),
+            na_action=str(call["na_action"]),
+            call=call,
+            response_levels=levels,
+            missing=self.rows.missing,
+        )
+
+    def _evaluate(self, variable: Variable) -> Vector:
+        """The value of a variable in all rows; its missing ones are left out."""
+        value = self.ev.vector(variable.expr)
+        self.rows.require(variable.name, value)
+        if not isinstance(variable.expr, Name) and not isinstance(value, Factor):
+            sources = [from_column(self.table.column(c)) for c in names_in(variable.expr) if c in self.table]
+            note = invented_missing(variable.name, value, sources)
+            if note is not None:
+                self.notes.append(note)
+        return value
+
+    def _evaluate_term(self, term: Term) -> None:
+        for variable in term.variables:
+            if variable.label not in self.values:
+                self.values[variable.label] = self._evaluate(variable)
+                self.names[variable.label] = variable.name
+
+    def _evaluate_group(self, variable: Variable) -> None:
+        if variable.label not in self.groups:
+            factor = self.groups[variable.label] = group_variable(self.ev, variable)
+            self.rows.require(variable.name, factor)
+
+    def _offset(self) -> tuple[Floats | None, dict[str, State]]:
+        """The sum of all offsets, for every row."""
+        parts: list[Floats] = []
+        for variable in self.formula.offsets:
+            value = self._evaluate(variable)
+            if isinstance(value, Factor) or value.values.ndim != 1:
+                raise DesignError(f"{variable.name} does not have one number for each row.")
+            parts.append(as_numbers(value))
+        states: dict[str, State] = {}
+        if self.call["offset"] is not None:
+            values, states, label = offset_values(self.call["offset"], self.table)
+            self.rows.require(label, Numeric(values))
+            parts.append(values)
+        if not parts:
+            return None, states
+        return np.sum(parts, axis=0), states
+
+    def _weights(self) -> tuple[Floats | None, dict[str, State], str]:
+        if self.call["weights"] is None:
+            return None, {}, ""
+        values, states, label = weight_values(self.call["weights"], self.table)
+        self.rows.require(label, Numeric(values))
+        return values, states, label
+
+    def _keep(self) -> None:
+        """Restrict everything to the rows that are used, and see that they hold finite numbers."""
+        kept = self.kept
+        if kept is not None:
+            self.values = {label: take_rows(v, kept) for label, v in self.values.items()}
+            self.groups = {label: replace(f, codes=f.codes[kept]) for label, f in self.groups.items()}
+        for label, value in self.values.items():
+            if isinstance(value, Numeric):
+                check_finite(value.values, self.names[label], self.table, kept)
+
+    def _contrasts(self, coder: Coder) -> dict[str, Contrast]:
+        """The argument ``contrasts`` by label of the variables of the fixed effects."""
+        given = self.call["contrasts"]
+        if not given:
+            return {}
+        if not isinstance(given, Mapping):
+            raise ArgumentTypeError(f"contrasts is a {type(given).__name__}; give a dict such as {{'f': 'sum'}}.")
+        variables = {v.label: v for t in self.formula.fixed for v in t.variables}
+        by_name = {v.name: v for v in variables.values()}
+        out: dict[str, Contrast] = {}
+        for key, value in given.items():
+            name = str(key)
+            variable = variables.get(name) or by_name.get(name)
+            if variable is None:
+                if name not in self.table:
+                    raise ColumnNotFoundError(
+                        name, [*by_name, *self.table.names], "the factors that contrasts can be given for"
+                    )
+                parse_contrast(value, name)
+                self.notes.append(
+                    f"the contrasts of {name!r} have no effect, because it is not a factor of the fixed effects"
+                )
+                continue
+            if not coder.is_factor(variable):
+                raise DesignError(
+                    f"contrasts are for factors, and {name!r} is numeric; write factor({name}) in the formula to make levels of its values."
+                )
+            out[variable.label] = parse_contrast(value, name)
+        return out
+
+    def _matrix(self, coder: Coder, layout: Layout, n: int) -> Floats:
+        """The columns of a layout. Matrices that would be equal are one."""
+        key = layout.key
+        matrix = self.matrices.get(key)
+        if matrix is None:
+            arrays = {c.label: coder.array(c.label) for term in layout.terms for c in term}
+            matrix = self.matrices[key] = fill(layout, arrays, n)
+        return matrix
+
+    def _random_term(self, coder: Coder, bar: RandomExpr, n: int) -> tuple[RandomTerm, RandomEncoder]:
+        layout = coder.layout(bar.effects, bar.intercept)
+        if bar.group not in self.grouped:
+            self.grouped[bar.group] = group_rows(bar.grouping, [self.groups[label] for label in bar.group])
+        codes, grouping = self.grouped[bar.group]
+        labels = ("(Intercept)", *(t.label for t in bar.effects))
+        term = RandomTerm(
+            group=bar.group_label,
+            factors=bar.group,
+            codes=codes,
+            levels=grouping.levels,
+            names=layout.names,
+            z=self._matrix(coder, layout, n),
+            structure=bar.structure,
+            text=bar.text,
+            labels=tuple(labels[i] for i in layout.assign),
+            split=bar.split,
+        )
+        check_random_term(term, n, self.model)
+        return term, RandomEncoder(bar.group_label, grouping, layout)
+
+    def _note_split_factors(self, coder: Coder) -> None:
+        """Say what a double bar does to a factor, which is seldom what was meant."""
+        names = [
+            v.name for b in self.formula.random if b.split for t in b.effects for v in t.variables if coder.is_factor(v)
+        ]
+        if names:
+            what = ", ".join(dict.fromkeys(names))
+            self.notes.append(
+                f"the factor {what} stands to the left of a double bar: as in lme4, '||' separates terms but not the levels of a factor, whose effects stay "
+                "correlated beside an intercept of their own. diag(... | group) makes all effects uncorrelated"
+            )

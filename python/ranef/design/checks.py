@@ -1,0 +1,44 @@
+"""Models that data cannot tell apart from their residuals, and structures that cannot be fitted."""
+
+from typing import Literal
+
+from ranef.design.record import RandomTerm
+from ranef.errors import DesignError
+from ranef.formula.random import RandomExpr
+
+Model = Literal["lmm", "glmm"]
+
+
+def check_structure(bar: RandomExpr) -> None:
+    """See that the covariance structure of a term can be fitted."""
+    if bar.structure not in ("unstructured", "diagonal"):
+        name = {"compound_symmetry": "cs", "ar1": "ar1"}[bar.structure]
+        raise DesignError(
+            f"the covariance structure {name}() of ({bar.text}) is not available yet; us() and diag() are."
+        )
+
+
+def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
+    """See that a term has at least two levels, and fewer than there are observations.
+
+    In a linear model, random effects as many as the observations cannot be told apart from the residuals. In a generalised one they can
+    (an effect for each observation models overdispersion), but more than that cannot be estimated either.
+    """
+    levels, k = len(term.levels), len(term.names)
+    if levels < 2:
+        only = f" ({term.levels[0]!r})" if levels else ""
+        raise DesignError(
+            f"the grouping factor {term.group!r} has one level only{only}, so a variance between its levels cannot be estimated; leave it out."
+        )
+    linear = model == "lmm"
+    if linear and levels >= n:
+        raise DesignError(
+            f"the grouping factor {term.group!r} has {levels} levels for {n} observations: with one observation in each level, its effects cannot be told "
+            "apart from the residuals."
+        )
+    effects = levels * k
+    if effects > n or (linear and effects == n):
+        raise DesignError(
+            f"the term ({term.text}) has {effects} random effects ({levels} levels × {k}) for {n} observations; they cannot be told apart from the residuals. "
+            "Use fewer effects, such as an intercept only."
+        )
