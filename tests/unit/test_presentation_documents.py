@@ -147,7 +147,10 @@ def test_tables_are_numbers(summary):
 
 def test_text_has_deviances_below_the_header_and_the_verdict_at_the_end(summary):
     lines = str(summary).split("\n")
-    assert lines[3:5] == ["  AIC  BIC logLik MLdeviance REMLdeviance", " 1756 1775 -871.8       1752         1744"]
+    assert lines[3:5] == [
+        "    AIC    BIC logLik MLdeviance REMLdeviance",
+        " 1755.6 1774.8 -871.8     1752.0       1743.6",
+    ]
     assert lines[6] == "REML criterion at convergence: 1743.6"
     assert lines[-3:] == ["", "note: column <x> was dropped", "converged: the optimum was reached"]
     assert repr(summary) == str(summary)
@@ -157,6 +160,28 @@ def test_digits_change_the_printed_numbers(summary):
     assert "251.40510    6.82460 36.83809" in replace(
         summary, fixed=replace(summary.fixed, names=("(Intercept)", "Days"))
     ).text(6)
+
+
+def test_labels_of_correlations_are_those_of_r(summary):
+    # lme4's labels for recipeB, recipeC, temperature.L, temperature^4 and phaseearly:sexM.
+    ours = ("recipe[T.B]", "recipe[T.C]", "temperature[.L]", "temperature[^4]", "phase[T.early]:sex[M]")
+    lines = str(replace(many_effects(summary, 5), fixed=replace(many_effects(summary, 5).fixed, names=ours))).split(
+        "\n"
+    )
+    start = lines.index("Correlation of Fixed Effects:")
+    assert lines[start + 1].split() == ["recipB", "recipC", "tmpr.L", "tmpr^4"]
+    assert [line.split()[0] for line in lines[start + 2 : start + 6]] == [
+        "recipeC",
+        "temperatr.L",
+        "temperatr^4",
+        "phasrly:sxM",
+    ]
+    assert "recipe[T.B]" in "\n".join(lines[:start])
+
+
+def test_labels_keep_brackets_that_tell_columns_apart(summary):
+    alike = replace(summary, fixed=replace(summary.fixed, names=("ab", "a[b]")))
+    assert "a[b]" in str(alike).split("Correlation of Fixed Effects:")[1]
 
 
 def test_generalized_model_has_family_p_values_and_no_residual(summary):

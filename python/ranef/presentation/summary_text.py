@@ -4,6 +4,9 @@ Two things are added to lme4's lines: below the header AIC, BIC, log-likelihood 
 versions of lme4 printed them; at the end remarks and the verdict on the fit.
 """
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 
 from ranef.presentation.abbreviate import abbreviate
@@ -17,6 +20,12 @@ from ranef.presentation.titles import title_lines
 
 #: Width to which labels of the rows and columns of the correlation matrix are shortened.
 ROW_LABEL, COLUMN_LABEL = 11, 6
+
+#: The level of a factor in the name of a column: ``[T.Low]``, ``[.L]``, ``[a]``.
+_LEVEL = re.compile(r"\[(?:[A-Z]\.)?([^\[\]]*)\](?=:|$)")
+
+#: Decimals of criteria in a summary.
+CRITERION_DECIMALS = 1
 
 #: Decimals of the correlations of fixed effects.
 CORRELATION_DECIMALS = 3
@@ -34,8 +43,8 @@ def summary_blocks(summary: Summary, digits: int) -> list[tuple[str, list[str]]]
     """Return the parts of the text in order, each with a name; blank lines belong to the part they follow or lead to."""
     blocks = [
         ("header", header_lines(summary)),
-        ("deviances", deviance_lines(summary.criteria, digits)),
-        ("criterion", ["", *criterion_lines(summary.criteria, 1), ""]),
+        ("deviances", deviance_lines(summary.criteria)),
+        ("criterion", ["", *criterion_lines(summary.criteria, CRITERION_DECIMALS), ""]),
     ]
     if summary.residual_quantiles is not None:
         blocks.append(("residuals", ["Scaled residuals: ", *quantile_lines(summary, digits), ""]))
@@ -63,7 +72,7 @@ def call_lines(call: ModelCall) -> list[str]:
     return lines + [f"{label:>7}: {text}" for label, text in call.labelled()]
 
 
-def deviance_lines(criteria: Criteria, digits: int) -> list[str]:
+def deviance_lines(criteria: Criteria) -> list[str]:
     """Lay out information criteria and both deviances, where there are both."""
     if criteria.ml_deviance is None or criteria.reml_deviance is None:
         return []
@@ -74,7 +83,7 @@ def deviance_lines(criteria: Criteria, digits: int) -> list[str]:
         "MLdeviance": criteria.ml_deviance,
         "REMLdeviance": criteria.reml_deviance,
     }
-    return table_lines([""], list(values), [[format_number(v, digits) for v in values.values()]], right=True)
+    return table_lines([""], list(values), [format_fixed(values.values(), CRITERION_DECIMALS)], right=True)
 
 
 def criterion_lines(criteria: Criteria, decimals: int) -> list[str]:
@@ -115,8 +124,14 @@ def correlation_cells(summary: Summary) -> list[list[str]]:
 
 def correlation_lines(summary: Summary) -> list[str]:
     """Lay out the correlations of the fixed effects under shortened labels."""
-    names = summary.fixed.names
+    names = _unmarked(summary.fixed.names)
     rows = abbreviate(names, ROW_LABEL)[1:]
     columns = abbreviate(names, COLUMN_LABEL)[:-1]
     cells = [row + [""] * (len(columns) - len(row)) for row in correlation_cells(summary)]
     return table_lines(rows, columns, cells, right=False)
+
+
+def _unmarked(names: Sequence[str]) -> list[str]:
+    """Put the levels of factors behind their names without brackets, as R does, so that short labels say more."""
+    plain = [_LEVEL.sub(r"\1", name) for name in names]
+    return plain if len(set(plain)) == len(set(names)) else list(names)

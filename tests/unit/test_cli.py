@@ -1,0 +1,178 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import ranef
+from ranef.cli import build_app, main
+from reference.store import load_case, load_data
+
+FORMULA = "Reaction ~ Days + (Days | Subject)"
+
+
+@pytest.fixture
+def run():
+    runner, app = CliRunner(), build_app()
+    return lambda *arguments: runner.invoke(app, list(arguments))
+
+
+def test_version(run):
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"ranef {ranef.__version__}\n")
+
+
+def test_datasets_are_listed_one_a_line(run):
+    result = run("datasets")
+    assert result.exit_code == 0
+    rows = dict(line.split("\t")[:2] for line in result.stdout.splitlines())
+    assert rows["sleepstudy"] == "180"
+    assert rows["Exam"] == "4059"
+
+
+def test_fit_prints_the_summary(run):
+    result = run("fit", FORMULA, "SleepStudy")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    # Lines of lme4's summary; its variances differ in the fifth digit, where it stops earlier.
+    lines = result.stdout.splitlines()
+    for line in (
+        "Linear mixed model fit by REML ['lmerMod']",
+        f"Formula: {FORMULA}",
+        "   Data: sleepstudy",
+        "REML criterion at convergence: 1743.6",
+        "-3.9536 -0.4634  0.0231  0.4634  5.1793 ",
+        "(Intercept)  251.405      6.825  36.838",
+        "Days          10.467      1.546   6.771",
+        "Days -0.138",
+    ):
+        assert line in lines
+    assert lines[-1].startswith("converged")
+    assert "\x1b" not in result.stdout
+
+
+def test_digits(run):
+    assert "251.40510    6.82456 36.83831" in run("fit", FORMULA, "sleepstudy", "--digits", "6").stdout
+
+
+def test_json_document(run):
+    best = load_case("sleep_slope_reml")["best"]
+    document = json.loads(run("fit", FORMULA, "sleepstudy", "--json").stdout)
+    assert list(document) == [
+        "ranef", "formula", "data", "method", "nobs", "npar", "df_resid", "ngroups", "objective", "reml_criterion",
+        "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "cov_params", "varcorr", "sigma", "theta",
+        "convergence", "notes",
+    ]  # fmt: skip
+    assert document["method"] == "REML"
+    assert document["nobs"] == 180
+    assert document["ngroups"] == {"Subject": 18}
+    assert document["objective"] == pytest.approx(best["objective"], rel=1e-9)
+    assert document["ml_deviance"] == pytest.approx(best["MLdeviance"], rel=1e-9)
+    assert document["aic"] == pytest.approx(best["AIC"], rel=1e-9)
+    assert document["fixef"] == pytest.approx(best["beta"], rel=1e-6)
+    assert document["bse"] == pytest.approx(best["se"], rel=1e-5)
+    assert document["varcorr"]["Subject"]["names"] == ["(Intercept)", "Days"]
+    assert document["varcorr"]["Subject"]["sd"] == pytest.approx(best["varcorr"]["Subject"]["sd"], rel=1e-5)
+    assert document["sigma"] == pytest.approx(best["sigma"], rel=1e-6)
+    assert document["theta"] == pytest.approx(best["theta"], rel=1e-4)
+    assert document["convergence"]["ok"] is True
+    assert document["convergence"]["is_singular"] is False
+
+
+def test_maximum_likelihood_of_a_file_with_weights(run, tmp_path):
+    case = load_case("sleep_weights_ml_int")
+    path = tmp_path / "study.csv"
+    load_data(case["data"]).to_csv(path, index=False)
+    result = run("fit", "Reaction ~ Days + (1 | Subject)", str(path), "--ml", "--weights", "w", "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["method"] == "ML"
+    assert document["data"] == "study.csv"
+    assert document["objective"] == pytest.approx(case["best"]["objective"], rel=1e-9)
+
+
+def test_offset_and_subset(run, tmp_path):
+    case = load_case("sleep_offset_arg")
+    path = tmp_path / "study.csv"
+    load_data(case["data"]).to_csv(path, index=False)
+    result = run("fit", FORMULA, str(path), "--offset", "off")
+    assert " Offset: off" in result.stdout
+    assert "REML criterion at convergence: 1749.5" in result.stdout
+    result = run("fit", FORMULA, "sleepstudy", "--subset", "Days > 1")
+    assert " Subset: Days > 1" in result.stdout
+    assert "REML criterion at convergence: 1404.1" in result.stdout
+
+
+def test_missing_values_can_be_refused(run, tmp_path):
+    path = tmp_path / "study.csv"
+    load_data("sleepstudy_na").to_csv(path, index=False)
+    assert "Number of obs: 169" in run("fit", FORMULA, str(path)).stdout
+    result = run("fit", FORMULA, str(path), "--na-action", "error")
+    assert result.exit_code == 2
+    assert "missing" in result.stderr
+
+
+def test_boundary_is_said_once(run):
+    result = run("fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff2")
+    assert result.exit_code == 0
+    assert (result.stdout + result.stderr).count("singular") == 1
+    document = json.loads(run("fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff2", "--json").stdout)
+    assert document["convergence"]["is_singular"] is True
+    assert document["convergence"]["boundary"] == {"Batch": 1}
+
+
+def test_file_wins_over_a_bundled_data_set(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    load_data("Dyestuff").to_csv("sleepstudy", index=False)
+    result = run("fit", "Yield ~ 1 + (1 | Batch)", "sleepstudy")
+    assert "the bundled data set 'sleepstudy' has the same name and is not used" in result.stderr
+
+
+def test_fit_without_convergence_ends_with_one(run, monkeypatch):
+    lmer = ranef.lmer
+    monkeypatch.setattr(ranef, "lmer", lambda *a, **k: lmer(*a, **k, control={"max_evaluations": 2}))
+    result = run("fit", FORMULA, "sleepstudy")
+    assert result.exit_code == 1
+    assert "Fixed effects:" in result.stdout
+    assert "did not converge (max_evaluations)" in result.stderr
+
+
+def test_interrupted_fit(run, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ranef, "lmer", interrupted)
+    assert run("fit", FORMULA, "sleepstudy").exit_code == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fit", "Reaction ~ Days + (Days | Subject", "sleepstudy"), "^"),
+        (("fit", "Reaction ~ Dayz + (1 | Subject)", "sleepstudy"), "Did you mean 'Days'?"),
+        (("fit", "Reaction ~ Days", "sleepstudy"), "no random-effects term"),
+        (("fit", FORMULA, "sleepstudi"), "Did you mean 'sleepstudy'?"),
+        (("fit", FORMULA, "nowhere/at/all.csv"), "there is no file 'nowhere/at/all.csv'"),
+        (("fit", FORMULA, "sleepstudy", "--weights", "w"), "'w'"),
+        (("fit", FORMULA, "sleepstudy", "--digits", "0"), "--digits"),
+        (("fit", FORMULA, "sleepstudy", "--na-action", "drop"), "--na-action"),
+        (("fit", FORMULA), "DATA"),
+        (("fit", FORMULA, "sleepstudy", "--nonsense"), "--nonsense"),
+    ],
+)
+def test_bad_input_ends_with_two_and_a_message(run, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert message.lower() in result.stderr.lower()
+    assert "Traceback" not in result.stderr
+
+
+def test_missing_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit) as ending:
+        main()
+    assert ending.value.code == 2
+    assert "pip install 'ranef[cli]'" in capsys.readouterr().err
