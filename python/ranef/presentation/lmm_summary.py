@@ -8,7 +8,7 @@ import numpy as np
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fitted import residual_values
 from ranef.estimates.fixed_effects import correlation, standard_errors, t_values
-from ranef.estimates.varcorr import varcorr
+from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import LmmFit
 from ranef.fit.request import LmmRequest
 from ranef.presentation.coefficients import CoefficientTable
@@ -58,11 +58,6 @@ def _record(
 ) -> Summary:
     title, model_class = lmm_title(fit.reml)
     measures = criteria(fit)
-    components = varcorr(fit)
-    blocks = [
-        VarianceBlock(key, block.names, block.sd, None if block.diagonal or len(block.names) == 1 else block.corr)
-        for key, block in components.items()
-    ]
     return Summary(
         title=title,
         model_class=model_class,
@@ -78,7 +73,7 @@ def _record(
             reml_deviance=fit.reml_criterion,
         ),
         residual_quantiles=quantiles,
-        random=tuple(blocks),
+        random=variance_blocks(varcorr(fit)),
         sigma=fit.sigma,
         n_obs=fit.nobs,
         groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
@@ -86,6 +81,14 @@ def _record(
         correlation=corr,
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
         notes=_notes(fit),
+    )
+
+
+def variance_blocks(components: VarCorr) -> tuple[VarianceBlock, ...]:
+    """Turn the variances and correlations of a fit into what is printed of them."""
+    return tuple(
+        VarianceBlock(key, block.names, block.sd, None if block.diagonal or len(block.names) == 1 else block.corr)
+        for key, block in components.items()
     )
 
 

@@ -1,0 +1,87 @@
+"""From a fit to its summary: names of the data, arguments as texts, remarks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ranef import lmer, load_dataset
+from ranef.errors import RanefWarning
+from ranef.presentation.lmm_summary import data_name, variance_blocks
+from ranef.presentation.random_effects import varcorr_text
+from reference.store import load_data
+
+FORMULA = "Reaction ~ Days + (Days | Subject)"
+
+
+def sleep():
+    return load_data("sleepstudy")
+
+
+def test_data_are_named_where_they_have_a_name(tmp_path):
+    assert data_name(load_dataset("SLEEPSTUDY")) == "sleepstudy"
+    assert data_name(pd.DataFrame({"x": [1]})) is None
+    assert data_name({"x": [1]}) is None
+    assert data_name(tmp_path / "study.csv") == "study.csv"
+    path = tmp_path / "study.parquet"
+    sleep().to_parquet(path)
+    assert "   Data: study.parquet" in str(lmer(FORMULA, path).summary()).split("\n")
+    frame = sleep()
+    frame.attrs.clear()
+    assert "Data:" not in str(lmer(FORMULA, frame).summary())
+
+
+def test_arguments_are_shown_as_texts():
+    frame = sleep()
+    frame["w"] = np.linspace(1, 2, len(frame))
+    lines = str(lmer(FORMULA, frame, weights="w", subset="Days > 1", control={"max_evaluations": 500}).summary()).split(
+        "\n"
+    )
+    assert "Weights: w" in lines
+    assert " Subset: Days > 1" in lines
+    assert "Control: max_evaluations = 500" in lines
+    by_values = str(lmer(FORMULA, frame, weights=frame["w"], offset=np.zeros(len(frame))).summary()).split("\n")
+    assert "Weights: w" in by_values
+    assert " Offset: (given as values)" in by_values
+
+
+def test_formula_is_shown_as_r_writes_it():
+    text = str(lmer("Reaction~Days+( Days|Subject )", sleep()).summary())
+    assert f"Formula: {FORMULA}\n" in text
+
+
+def test_dropped_columns_are_noted():
+    with pytest.warns(RanefWarning, match="dropped"):
+        model = lmer("Reaction ~ Days + I(2 * Days) + (1 | Subject)", sleep())
+    summary = model.summary()
+    assert summary.notes == ("dropped from the fixed effects, as columns before determine them: I(2 * Days).",)
+    assert str(summary).count("I(2 * Days).") == 1
+    assert "note: dropped from the fixed effects" in repr(model)
+
+
+def test_repr_is_the_short_text():
+    lines = repr(lmer(FORMULA, sleep())).split("\n")
+    # Lines of lme4's print; its standard deviation of the intercept is 24.741, where it stops earlier.
+    for line in (
+        "REML criterion at convergence: 1743.628",
+        "          Days         5.922   0.07",
+        "     251.41        10.47  ",
+    ):
+        assert line in lines
+    assert lines[-1].startswith("converged: the optimum was reached after")
+
+
+def test_independent_effects_have_no_correlations():
+    model = lmer("Reaction ~ Days + (Days || Subject)", sleep())
+    text = varcorr_text(variance_blocks(model.varcorr), model.sigma)
+    # lme4's print(VarCorr(m)); these digits do not depend on where an optimiser stops.
+    assert text.split("\n")[0] == " Groups    Name        Std.Dev."
+    assert [line.split()[-1] for line in text.split("\n")[1:]] == ["25.0513", "5.9882", "25.5653"]
+
+
+def test_scaled_residuals_are_those_of_the_whole_fit():
+    model = lmer(FORMULA, sleep())
+    scaled = model.residuals("scaled").to_numpy()
+    quantiles = model.summary().residual_quantiles
+    np.testing.assert_allclose(quantiles[[0, 2, 4]], [scaled.min(), np.median(scaled), scaled.max()])
+    # R's quantile(resid, type = 7), as lme4 prints it.
+    np.testing.assert_allclose(quantiles, [-3.9536, -0.4634, 0.0231, 0.4634, 5.1793], atol=1e-4)
