@@ -1,5 +1,6 @@
 """What an expression in columns can be worth: numbers, truth values, a factor, or a constant."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,8 +114,9 @@ def as_factor(value: Vector, name: str) -> Factor:
 
 def is_finite(values: Floats) -> bool:
     """Whether all numbers are finite. The sum of any that are not is not finite either, and costs one pass without memory."""
-    total = values.sum()
-    if total - total == 0.0:
+    with np.errstate(all="ignore"):
+        total = values.sum()
+    if math.isfinite(total):
         return True
     return bool(np.isfinite(values).all())
 
