@@ -1,7 +1,9 @@
 """The examples in README, docs and docstrings run, and show what is printed."""
 
+import contextlib
 import doctest
 import importlib
+import io
 import pkgutil
 import re
 from pathlib import Path
@@ -20,12 +22,14 @@ MODULES = sorted(
 )
 
 
-def python_blocks(page: Path) -> list[tuple[int, str]]:
-    """The Python code blocks of a page with their first line."""
+def python_blocks(page: Path) -> list[tuple[int, str, str | None]]:
+    """The Python code blocks of a page: first line, code, and the output shown in a text block right after it."""
     text = page.read_text(encoding="utf-8")
     return [
-        (text.count("\n", 0, match.start(1)) + 1, match.group(1))
-        for match in re.finditer(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+        (text.count("\n", 0, match.start(1)) + 1, match.group(1), match.group(2))
+        for match in re.finditer(
+            r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", text, flags=re.MULTILINE | re.DOTALL
+        )
     ]
 
 
@@ -34,7 +38,7 @@ def test_page(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     """Blocks of a page share their names, from top to bottom; prompts are compared with what is shown."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
-    for line, block in python_blocks(page):
+    for line, block, shown in python_blocks(page):
         if ">>>" in block:
             test = doctest.DocTestParser().get_doctest(block, names, page.name, str(page), line)
             complaints: list[str] = []
@@ -42,7 +46,11 @@ def test_page(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
             assert not complaints, "".join(complaints)
             names.update(test.globs)
         else:
-            exec(compile(block, f"{page.name}:{line}", "exec"), names)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(block, f"{page.name}:{line}", "exec"), names)
+            if shown is not None:
+                assert doctest.OutputChecker().check_output(shown, printed.getvalue(), FLAGS), printed.getvalue()
 
 
 @pytest.mark.parametrize("module", MODULES)
