@@ -25,7 +25,7 @@ from ranef.formula.vocabulary import STRUCTURES, check_calls
 
 @dataclass(frozen=True, slots=True)
 class RandomExpr:
-    """One random-effects term after expansion.
+    """One random-effects term after expansion. Two are equal when they have the same effects, group and structure.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ class RandomExpr:
         The variables that group.
     """
 
-    text: str
+    text: str = field(compare=False)
     effects: tuple[Term, ...] = field(repr=False)
     intercept: bool
     group: tuple[str, ...]
     group_label: str
     structure: str = "unstructured"
-    split: bool = False
+    split: bool = field(default=False, compare=False)
     span: Span = field(default=(0, 0), compare=False, repr=False)
     grouping: tuple[Variable, ...] = field(default=(), compare=False, repr=False)
 
