@@ -56,6 +56,9 @@ while (length(line <- readLines(input, 1L)) == 1L) {
       criterion <- if (reml) lme4::REMLcrit(fit) else -2 * as.numeric(logLik(fit))
       answer("ok", spent[["elapsed"]] / times, (spent[["user.self"]] + spent[["sys.self"]]) / times,
              sprintf("%.10f", criterion))
+    } else if (request[1] == "peak") {
+      status <- if (file.exists("/proc/self/status")) readLines("/proc/self/status") else character()
+      answer("ok", c(as.numeric(gsub("[^0-9]", "", grep("^VmHWM", status, value = TRUE))) / 1024, NaN)[1])
     } else if (request[1] == "quit") {
       break
     } else {
