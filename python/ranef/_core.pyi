@@ -52,7 +52,7 @@ class LmmRefits(TypedDict):
     se: _F64
     theta: _F64
     sigma: _F64
-    status: NDArray[np.int32]
+    status: list[str]
 
 class LmmSystem:
     kept: list[int]

@@ -1,19 +1,13 @@
 """The compiled core against plain n x n algebra (tests/unit/dense_lmm.py) and against finite differences, for every layout of random terms."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-
-import dense_lmm
+import scipy.optimize
 
 from ranef._core import LmmSystem
+from unit import dense_lmm
 
 RTOL = 1e-8
-
 
 def unequal_codes(rng, n, levels):
     """Codes in which every level occurs, some once and some very often."""
@@ -21,22 +15,18 @@ def unequal_codes(rng, n, levels):
     codes = np.concatenate([np.arange(levels), rng.choice(levels, n - levels, p=p / p.sum())])
     return rng.permutation(codes).astype(np.int32)
 
-
 def columns(rng, n, k):
     """An intercept and k - 1 covariates."""
     return np.asfortranarray(np.column_stack([np.ones(n), rng.normal(1.0, 2.0, (n, k - 1))]))
 
-
 def slopes(rng, n, k):
     return np.asfortranarray(rng.normal(0.5, 1.5, (n, k)))
-
 
 def vector(k, structure="unstructured", n=90, levels=11):
     def make(rng):
         return n, [(unequal_codes(rng, n, levels), levels, [(columns(rng, n, k), structure)])]
 
     return make
-
 
 def nested(rng, k_outer=1, k_inner=1):
     n = 110
@@ -46,7 +36,6 @@ def nested(rng, k_outer=1, k_inner=1):
         (inner.astype(np.int32), len(pairs), [(columns(rng, n, k_inner), "unstructured")]),
         (outer, 7, [(columns(rng, n, k_outer), "unstructured")]),
     ]
-
 
 def crossed(sizes, widths):
     def make(rng):
@@ -58,18 +47,15 @@ def crossed(sizes, widths):
 
     return make
 
-
 def nested_within_crossed(rng):
     n, factors = nested(rng, k_outer=2)
     return n, [*factors, (unequal_codes(rng, n, 6), 6, [(columns(rng, n, 1), "unstructured")])]
-
 
 def two_on_one_factor(rng):
     n = 90
     return n, [
         (unequal_codes(rng, n, 12), 12, [(columns(rng, n, 1), "unstructured"), (slopes(rng, n, 1), "unstructured")])
     ]
-
 
 def three_on_one_factor_and_another(rng):
     n = 100
@@ -79,7 +65,6 @@ def three_on_one_factor_and_another(rng):
         (unequal_codes(rng, n, 5), 5, [(columns(rng, n, 1), "unstructured")]),
     ]
 
-
 def one_row_each(rng):
     n = 60
     codes = np.concatenate([np.arange(40), rng.integers(0, 40, 20)]).astype(np.int32)
@@ -87,7 +72,6 @@ def one_row_each(rng):
         (codes, 40, [(columns(rng, n, 1), "unstructured")]),
         (unequal_codes(rng, n, 4), 4, [(columns(rng, n, 1), "unstructured")]),
     ]
-
 
 def all_rows_in_two_levels(rng):
     n = 70
@@ -98,7 +82,6 @@ def all_rows_in_two_levels(rng):
         (unequal_codes(rng, n, 10), 10, [(columns(rng, n, 1), "unstructured")]),
     ]
 
-
 def fewer_levels_first(rng):
     n = 90
     return n, [
@@ -107,10 +90,10 @@ def fewer_levels_first(rng):
         (unequal_codes(rng, n, 9), 9, [(columns(rng, n, 1), "unstructured")]),
     ]
 
-
 LAYOUTS = {
     "scalar": vector(1),
-    **{f"vector{k}": vector(k) for k in range(2, 7)},
+    **{f"vector{k}": vector(k) for k in range(2, 5)},
+    **{f"vector{k}": vector(k, n=150, levels=24) for k in (5, 6)},  # fewer levels leave local minima
     "wide": vector(4, levels=3),
     "nested": nested,
     "nested_vectors": lambda rng: nested(rng, 2, 2),
@@ -126,7 +109,6 @@ LAYOUTS = {
     "all_rows_in_two_levels": all_rows_in_two_levels,
     "fewer_levels_first": fewer_levels_first,
 }
-
 
 class Case:
     """One data set, in the core and in dense algebra."""
@@ -156,7 +138,6 @@ class Case:
             t = np.array([0.0 if j == last[f, b] else v for v, (f, b, _, j) in zip(t, entries, strict=True)])
         return t
 
-
 @pytest.fixture(scope="module")
 def cases():
     made = {}
@@ -169,7 +150,6 @@ def cases():
 
     return get
 
-
 def close(actual, expected, rtol=RTOL):
     """Relative to the largest entry: single entries may be zero up to rounding."""
     actual, expected = np.asarray(actual, float), np.asarray(expected, float)
@@ -177,12 +157,10 @@ def close(actual, expected, rtol=RTOL):
     if expected.size:
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * max(np.abs(expected).max(), 1e-3))
 
-
 every_layout = pytest.mark.parametrize("layout", LAYOUTS)
 every_weight = pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 every_theta = pytest.mark.parametrize("kind", ["ordinary", "singular", "zero"])
 every_criterion = pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
-
 
 @every_layout
 @every_weight
@@ -193,9 +171,8 @@ def test_objective_gradient_hessian(cases, layout, weighted, kind, reml):
     assert case.core.n_theta == case.dense.n_theta
     theta = case.theta(kind)
     a, e = case.core.evaluate(theta, reml), case.dense.evaluate(theta, reml)
-    for key in ("objective", "reml_criterion", "ml_deviance", "gradient", "hessian_ai"):
+    for key in ("objective", "gradient", "hessian_ai"):
         close(a[key], e[key])
-
 
 @every_layout
 @every_criterion
@@ -208,7 +185,6 @@ def test_gradient_against_differences_of_the_objective(cases, layout, reml):
         f = [case.core.evaluate(theta + s * h * unit, reml)["objective"] for s in (-2, -1, 1, 2)]
         numeric.append((f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h))
     close(case.core.evaluate(theta, reml)["gradient"], numeric, rtol=3e-7)
-
 
 @every_layout
 @every_weight
@@ -230,14 +206,12 @@ def test_solution(cases, layout, weighted, kind, reml):
         "pwrss",
         "ldl2",
         "ldrx2",
-        "gradient",
     ):
         close(a[key], e[key])
     for key in ("u", "b"):
         assert len(a[key]) == len(e[key])
         for one, other in zip(a[key], e[key], strict=True):
             close(one, other)
-
 
 @every_layout
 @every_weight
@@ -249,7 +223,6 @@ def test_conditional_covariance(cases, layout, weighted, kind):
     assert len(a) == len(e)
     for one, other in zip(a, e, strict=True):
         close(one, other)
-
 
 @every_layout
 @every_weight
@@ -265,16 +238,15 @@ def test_prediction_variance(cases, layout, weighted, kind):
         new.append((codes, [np.asfortranarray(rng.normal(size=(m, z.shape[1]))) for z, _ in terms]))
     close(case.core.prediction_variance(theta, x_new, new), case.dense.prediction_variance(theta, x_new, new))
 
-
 @pytest.mark.parametrize("p", [0, 1, 6])
 @every_criterion
 def test_number_of_fixed_effects(cases, p, reml):
     case = cases("crossed", True, p)
     theta = case.theta("ordinary")
     a, e = case.core.solution(theta, reml), case.dense.solution(theta, reml)
-    for key in ("objective", "beta", "vcov_unscaled", "gradient"):
+    for key in ("objective", "beta", "vcov_unscaled"):
         close(a[key], e[key])
-
+    close(case.core.evaluate(theta, reml)["gradient"], e["gradient"])
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_dependent_columns_are_dropped_from_the_right(weighted):
@@ -288,6 +260,16 @@ def test_dependent_columns_are_dropped_from_the_right(weighted):
     theta = case.theta("ordinary")
     close(core.solution(theta, True)["beta"], case.dense.solution(theta, True)["beta"])
 
+def quasi_newton(case, reml):
+    """The lowest value that SciPy's optimiser reaches from four starts; the criterion and its gradient are held against dense algebra above."""
+
+    def both(theta):
+        e = case.core.evaluate(theta, reml)
+        return e["objective"], e["gradient"]
+
+    starts = [case.theta("ordinary") for _ in range(3)] + [np.array([float(i == j) for _, _, i, j in case.dense.entries])]
+    return min(scipy.optimize.minimize(both, s, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 500}).fun for s in starts)
+
 
 @every_layout
 @every_criterion
@@ -297,12 +279,10 @@ def test_fit_is_the_optimum(cases, layout, reml):
     assert fit["status"] == "converged"
     at_end = case.dense.evaluate(fit["theta"], reml)
     close(fit["objective"], at_end["objective"])
-    best = case.dense.fit(reml, None, 1000, 1e-10, 1, None)
-    assert fit["objective"] <= best["objective"] + 1e-6
+    assert fit["objective"] <= quasi_newton(case, reml) + 1e-6
     # diagonals of the relative factors are standard deviations
     assert all(v >= 0 for v, (_, _, i, j) in zip(fit["theta"], case.dense.entries, strict=True) if i == j)
     close(fit["beta"], case.dense.solution(fit["theta"], reml)["beta"])
-
 
 @every_layout
 def test_fit_from_any_start(cases, layout):
@@ -311,7 +291,6 @@ def test_fit_from_any_start(cases, layout):
     for kind in ("ordinary", "zero"):
         again = case.core.fit(True, case.theta(kind), 1000, 1e-10, 1, None)
         assert again["objective"] == pytest.approx(first["objective"], abs=1e-6)
-
 
 @pytest.mark.parametrize(
     "layout", ["vector3", "crossed_vectors", "nested_within_crossed", "three_on_one_factor_and_another"]
@@ -323,7 +302,6 @@ def test_threads_change_nothing(cases, layout):
     assert one["objective"] == two["objective"]
     assert np.array_equal(one["theta"], two["theta"])
     assert np.array_equal(one["beta"], two["beta"])
-
 
 @pytest.mark.parametrize("layout", ["scalar", "vector2", "crossed", "nested_vectors"])
 @every_criterion
@@ -340,7 +318,6 @@ def test_refits_are_fits(cases, layout, reml):
         np.testing.assert_allclose(out["se"][i], alone["sigma"] * np.sqrt(np.diag(alone["vcov_unscaled"])), rtol=1e-4)
         assert out["sigma"][i] == pytest.approx(alone["sigma"], rel=1e-4)
         assert out["theta"][i].shape == (case.core.n_theta,)
-
 
 def test_progress_and_interruption(cases):
     case = cases("crossed", False)

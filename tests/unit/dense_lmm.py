@@ -248,11 +248,11 @@ class LmmSystem:
             for j in range(y.shape[1]):
                 self.y = np.asarray(y[:, j], float) * self.scale
                 s = self.fit(reml, theta_start, max_evaluations, tolerance, n_threads, None)
-                rows.append((s["objective"], s["beta"], np.sqrt(s["sigma2"] * np.diag(s["vcov_unscaled"])), s["theta"], s["sigma"], 0))
+                rows.append((s["objective"], s["beta"], np.sqrt(s["sigma2"] * np.diag(s["vcov_unscaled"])), s["theta"], s["sigma"], s["status"]))
         finally:
             self.y = kept_y
         columns = list(zip(*rows, strict=True))
         names = ("objective", "beta", "se", "theta", "sigma")
         out = {name: np.array(c, float) for name, c in zip(names, columns, strict=False)}
-        out["status"] = np.array(columns[5], np.int32)
+        out["status"] = list(columns[5])
         return out

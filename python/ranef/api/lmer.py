@@ -82,7 +82,7 @@ def lmer(
     >>> round(m.objective, 4)
     1743.6283
     >>> m.varcorr["Subject"].sd.round(3)
-    array([24.741,  5.922])
+    array([24.74 ,  5.922])
 
     The same model by maximum likelihood:
 

@@ -15,13 +15,14 @@ def covariance(fit: LmmFit) -> Floats:
 
 def standard_errors(fit: LmmFit) -> Floats:
     """Standard errors (p,)."""
-    return np.sqrt(np.diagonal(fit.vcov_unscaled)) * fit.sigma
+    out: Floats = np.sqrt(np.diagonal(fit.vcov_unscaled)) * fit.sigma
+    return out
 
 
 def correlation(fit: LmmFit) -> Floats:
     """Correlation matrix (p × p) of the estimates."""
     scale = np.sqrt(np.diagonal(fit.vcov_unscaled))
-    out = fit.vcov_unscaled / np.outer(scale, scale)
+    out: Floats = fit.vcov_unscaled / np.outer(scale, scale)
     np.fill_diagonal(out, 1.0)
     return out
 

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.data.table import Table
+from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, NewLevelError, OptionError
 from ranef.estimates.conditioning import Mask, conditioned_effects
+from ranef.estimates.estimable import not_estimable
 from ranef.estimates.fitted import random_part
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.record import LmmFit
+from ranef.fit.request import warn_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +155,8 @@ def mean_variance(fit: LmmFit, rows: _Rows, masks: tuple[Mask, ...]) -> Floats:
     """Variance (m,) of x'(beta^ - beta) + z'(b^ - b) over the chosen effects, those of unseen levels with their full variance."""
     sigma2 = fit.sigma**2
     if not any(mask.any() for mask in masks):
-        return np.einsum("ij,jk,ik->i", rows.x, fit.vcov_unscaled, rows.x) * sigma2
+        fixed: Floats = np.einsum("ij,jk,ik->i", rows.x, fit.vcov_unscaled, rows.x) * sigma2
+        return fixed
     factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
     for f in range(len(fit.order.factors)):
         at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
@@ -179,7 +183,8 @@ def _left_out_variance(fit: LmmFit, rows: _Rows, masks: tuple[Mask, ...]) -> Flo
 def _own_variance(z: Floats, factor: Floats) -> Floats:
     """z' lambda lambda' z of every row."""
     scaled = z @ factor
-    return np.einsum("ij,ij->i", scaled, scaled)
+    out: Floats = np.einsum("ij,ij->i", scaled, scaled)
+    return out
 
 
 def _only(z: Floats, mask: Mask) -> Floats:
@@ -198,7 +203,9 @@ def _new_rows(
     import pandas as pd
 
     wanted = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any() or whole_variance]
-    new = fit.design.encoder.new_rows(Table.from_data(newdata), random=tuple(sorted(wanted)), offset=offset, weights=whole_variance)
+    encoder = fit.design.encoder
+    need_weights = whole_variance and encoder.weights is not None and encoder.weights != ARRAY
+    new = encoder.new_rows(Table.from_data(newdata), random=tuple(sorted(wanted)), offset=offset, need_weights=need_weights)
     found = {r.term: r for r in new.random}
     missing = new.missing
     codes: list[NDArray[np.int32]] = []
@@ -217,7 +224,12 @@ def _new_rows(
                 missing = (r.codes < 0) if missing is None else missing | (r.codes < 0)
         codes.append(r.codes)
         z.append(r.z)
-    x = new.x[:, list(fit.kept)] if fit.dropped else new.x
+    x = new.x
+    if fit.dropped:
+        broken = not_estimable(fit, x)
+        if broken:
+            warn_once((_not_estimable_text(fit, broken),))
+        x = x[:, list(fit.kept)]
     weights = new.weights
     if missing is not None and missing.any():  # computed as zeros, given back as NaN
         x, z = _without(x, missing), [_without(a, missing) for a in z]
@@ -237,6 +249,13 @@ def _unseen_text(group: str, unseen: Any) -> str:
     return (
         f"the new data have levels of {group!r} that were not in the data of the fit: {shown}. Use new_levels='population' to take their random effects "
         "to be zero, or re='population' to leave out all random effects."
+    )
+
+
+def _not_estimable_text(fit: LmmFit, rows: int) -> str:
+    return (
+        f"{rows} {'row' if rows == 1 else 'rows'} of the new data cannot be predicted reliably: the fit dropped {', '.join(fit.dropped)} because other columns "
+        "determined it in its data, and in these rows they do not."
     )
 
 

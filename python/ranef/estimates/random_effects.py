@@ -1,6 +1,5 @@
 """Conditional modes of the random effects and their conditional covariance; coefficients of every level."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +17,14 @@ class GroupEffects:
     Attributes
     ----------
     group : str
-    levels : sequence of str
+    levels : (levels,) array of str
     names : tuple of str
         The k effects; a name can occur twice when two terms have it.
     values : (levels, k) array
     """
 
     group: str
-    levels: Sequence[str]
+    levels: NDArray[np.object_]
     names: tuple[str, ...]
     values: Floats
 

@@ -110,14 +110,14 @@ class _Encoder:
     def encode(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | str):
             return value
+        if isinstance(value, np.generic):
+            return {"scalar": self.encode(np.asarray(value))}
         if isinstance(value, enum.Enum):
             return {"enum": _type_name(type(value)), "value": self.encode(value.value)}
         if isinstance(value, int):
             return int(value)
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else {"float": repr(float(value))}
-        if isinstance(value, np.generic):
-            return {"scalar": self.encode(np.asarray(value))}
         if isinstance(value, np.ndarray):
             return self._array(value)
         if isinstance(value, tuple | list | set | frozenset):
@@ -244,7 +244,8 @@ class _Decoder:
                 out[i] = self.decode(v)
             return out.reshape(node["shape"])
         if "range" in node:
-            return pd.RangeIndex(*node["range"], name=node["name"])
+            start, stop, step = node["range"]
+            return pd.RangeIndex(start, stop, step, name=node["name"])
         if "arrow_index" in node:
             import pyarrow as pa
 

@@ -53,6 +53,6 @@ def parse_control(control: Mapping[str, object] | None) -> FitControl:
     tolerance = control.get("tolerance", _DEFAULT.tolerance)
     if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real):
         raise ArgumentTypeError(f"control['tolerance'] must be a number, not {tolerance!r}.")
-    if not (math.isfinite(tolerance) and tolerance > 0):
+    if not (math.isfinite(tolerance) and float(tolerance) > 0):
         raise OptionError(f"control['tolerance'] must be a positive number, not {tolerance!r}.")
     return FitControl(int(evaluations), float(tolerance))

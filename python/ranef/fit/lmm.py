@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError
+from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.record import Convergence, LmmFit, term_keys
@@ -53,16 +53,19 @@ def fit_lmm(
     order = order or order_terms(design.random)
     control = control or FitControl()
     system = build_system(design, order, n_threads)
+    n, p = len(design.y), len(system.kept)
+    if n <= p:
+        raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
     core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
     solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, n_threads, progress)
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
-        raise DataError(_why_not_finite(design))
+        raise DataError(why_not_finite(design))
 
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
     null = solution["null_dimensions"]
-    gradient = solution["gradient"]
+    gradient = system.evaluate(solution["theta"], reml, n_threads)["gradient"]
     convergence = Convergence(
         status=status,
         gradient_norm=math.sqrt(float(gradient @ gradient)),
@@ -117,7 +120,7 @@ def fit_messages(design: Design, dropped: tuple[str, ...], convergence: Converge
     return tuple(out)
 
 
-def _why_not_finite(design: Design) -> str:
+def why_not_finite(design: Design) -> str:
     y = design.y
     if np.ptp(y) == 0:
         return f"the response has the same value ({y[0]:g}) in all {len(y)} rows, so there is no variance to estimate."

@@ -117,7 +117,9 @@ def _order(keys: tuple[tuple[str, int, int, str], ...]) -> TermOrder:
             theta_position += theta_count(size, structure)
             column += size
             term_position += 1
-    spans, of_core, position = [], [], 0
+    spans: list[TermSpan] = []
+    of_core: list[int] = []
+    position = 0
     for i in reported:
         _, _, size, structure = keys[i]
         count = theta_count(size, structure)

@@ -11,7 +11,7 @@ from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.control import FitControl
 from ranef.fit.lmm import fit_lmm
 from ranef.fit.record import LmmFit
-from ranef.fit.request import LmmRequest
+from ranef.status import FitStatus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,18 +130,18 @@ def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: F
         bse=out["se"],
         theta=out["theta"][:, fit.order.theta_of_core],
         sigma=out["sigma"],
-        converged=out["status"] == 0,
+        converged=np.array([FitStatus(s).ok for s in out["status"]], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,
         response_names=tuple(range(y.shape[1])) if names is None else names,
     )
 
 
-def refitted_request(fit: LmmFit, request: LmmRequest, y: Floats) -> LmmRequest:
-    """The request of a model made by ``refit``: later updates keep the new response."""
+def response_of_input(fit: LmmFit, y: Floats) -> Floats:
+    """Values of the rows used (n,), put at their place among the input rows; NaN elsewhere."""
     d = fit.design
-    full = y
-    if d.kept is not None:
-        full = np.full(d.n_input, np.nan)
-        full[d.kept] = y
-    return replace(request, response=full)
+    if d.kept is None:
+        return y
+    full = np.full(d.n_input, np.nan)
+    full[d.kept] = y
+    return full

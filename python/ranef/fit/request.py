@@ -1,5 +1,6 @@
 """What a user asked ``lmer`` for: checked once, kept with the model, changed by ``update``."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -23,11 +24,27 @@ from ranef.formula import parse_formula, require_random, update_formula
 NA_ACTIONS = ("omit", "exclude", "error")
 
 
+@dataclass(frozen=True, slots=True)
+class AbsentData:
+    """Stands in a saved or pickled model for data that are not kept in it; ``attrs`` holds their name, if they had one."""
+
+    attrs: dict[str, str]
+
+    @classmethod
+    def of(cls, data: Any) -> "AbsentData":
+        """What is kept of data."""
+        if isinstance(data, AbsentData):
+            return data
+        attributes = getattr(data, "attrs", None)
+        name = attributes.get("name") if isinstance(attributes, dict) else None
+        return cls({"name": name} if isinstance(name, str) else {})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LmmRequest:
     """The arguments of one call of ``lmer``.
 
-    ``data`` is the user's own object and is left out of pickles and saved files. ``response`` holds, for models made by ``refit``, the values
+    ``data`` is the user's own object and is left out of pickles and saved files unless it is a path. ``response`` holds, for models made by ``refit``, the values
     that took the place of the formula's response (one for each input row, NaN where a row was not used).
     """
 
@@ -50,7 +67,8 @@ class LmmRequest:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {**state, "data": None, "progress": False}
+        data = os.fspath(self.data) if isinstance(self.data, str | os.PathLike) else AbsentData.of(self.data)
+        return {**state, "data": data, "progress": False}
 
     def without_data(self) -> "LmmRequest":
         """The same request as pickles and saved files keep it."""
@@ -97,7 +115,11 @@ def fit_request(request: LmmRequest) -> LmmFit:
         design = replace(design, y=_replaced_response(request.response, design.kept, design.n_input))
     order = order_terms(design.random)
     start = parse_start(request.start, order, design.random)
-    fit = fit_lmm(design, request.reml, start, control, progress_callback(request.progress), n_threads, order)
+    try:
+        fit = fit_lmm(design, request.reml, start, control, progress_callback(request.progress), n_threads, order)
+    finally:
+        if request.progress is True:
+            sys.stderr.write("\n")
     warn_once(fit.messages)
     return fit
 
@@ -112,15 +134,22 @@ def changed_request(request: LmmRequest, formula: str | None, changed: dict[str,
         changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), request.reml)
     if "data" in changed:
         changed["response"] = None
-    elif request.data is None:
+    elif isinstance(request.data, AbsentData):
         raise DataError("the data are not kept in a saved or pickled model; give them again: update(..., data=...).")
     if formula is not None:
         if not isinstance(formula, str):
             raise ArgumentTypeError(f"formula must be text such as '. ~ . + x', not {type(formula).__name__}.")
         changed["formula"] = str(update_formula(request.formula, formula))
-        if request.start is not None and "start" not in changed:
+        if "start" not in changed:
             changed["start"] = None  # the old theta need not fit the new random terms
+        if request.contrasts and "contrasts" not in changed:
+            changed["contrasts"] = {k: v for k, v in request.contrasts.items() if _has_variable(changed["formula"], k)}
     return replace(request, **changed)
+
+
+def _has_variable(formula: str, name: str) -> bool:
+    parsed = parse_formula(formula)
+    return name in parsed.names or any(name == v.label for t in parsed.fixed for v in t.variables)
 
 
 def warn_once(messages: tuple[str, ...]) -> None:
@@ -131,7 +160,7 @@ def warn_once(messages: tuple[str, ...]) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ranef."):
         frame = frame.f_back
         level += 1
-    warnings.warn("\n".join(messages), RanefWarning, stacklevel=level - 1)
+    warnings.warn("\n".join(messages), RanefWarning, stacklevel=level)
 
 
 def progress_callback(progress: bool | Progress) -> Progress | None:
@@ -151,6 +180,11 @@ def _replaced_response(response: NDArray[np.float64], kept: NDArray[np.int64] | 
     if len(response) != n_input or np.isnan(y).any():
         raise DataError("this model was made by refit, whose response has no value for some of the rows now used; give data= with a response column.")
     return np.ascontiguousarray(y)
+
+
+def refitted_request(request: LmmRequest, response: NDArray[np.float64]) -> LmmRequest:
+    """The request of a model made by ``refit``: later updates keep the new response."""
+    return replace(request, response=response)
 
 
 def _check_types(r: LmmRequest) -> None:

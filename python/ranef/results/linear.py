@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import OptionError
 from ranef.estimates import fixed_effects
 from ranef.estimates.fitted import fitted_values, residual_values
 from ranef.estimates.predict import predict
 from ranef.estimates.rows import padded, row_index, row_series
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import parse_control
-from ranef.fit.refit import Refits, refit_many, refit_one, refitted_request, response_values
-from ranef.fit.request import changed_request, fit_request, warn_once
+from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
+from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
+from ranef.presentation.lmm_summary import lmm_sketch, lmm_summary
+from ranef.presentation.short_text import short_text
+from ranef.presentation.summary import Summary
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
@@ -100,7 +104,7 @@ class LinearMixedModel(MixedModel):
             parameters: with few groups they are somewhat too small.
         interval : {"confidence", "prediction"}, optional
             ``"confidence"`` is for the mean that ``re`` describes; ``"prediction"`` is for a new observation and adds the residual variance and the
-            variance of the random effects that ``re`` leaves out. New rows have prior weight 1.
+            variance of the random effects that ``re`` leaves out. New rows have the prior weights that the fit's ``weights`` give them when that is a column or an expression, else 1.
         level : float
             Level of the interval.
         offset : str or array, optional
@@ -117,7 +121,7 @@ class LinearMixedModel(MixedModel):
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
         >>> new = {"Days": [0, 10], "Subject": ["308", "309"]}
         >>> m.predict(new).round(2).tolist()
-        [253.66, 229.14]
+        [253.66, 229.48]
         """
         return predict(
             self._fit, newdata, re=re, type=type, new_levels=new_levels, se=se, interval=interval, level=level, offset=offset
@@ -145,6 +149,28 @@ class LinearMixedModel(MixedModel):
         values = padded(self._fit, simulated_responses(self._fit, n, re, rng))
         return pd.DataFrame(values, index=row_index(self._fit), columns=[f"sim_{i + 1}" for i in range(values.shape[1])])
 
+    # ---- presentation
+
+    def summary(self, ddf: Literal["none"] | None = None) -> Summary:
+        """Summarise the fit as lme4 does.
+
+        Parameters
+        ----------
+        ddf : {"none"}, optional
+            Without degrees of freedom: estimate, standard error and t value.
+
+        Returns
+        -------
+        Summary
+            A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an HTML form for notebooks.
+        """
+        if ddf is not None and ddf != "none":
+            raise OptionError(f"ddf must be 'none' or None, not {ddf!r}.")
+        return lmm_summary(self._fit, self._request)
+
+    def __repr__(self) -> str:
+        return short_text(lmm_sketch(self._fit, self._request))
+
     # ---- other fits
 
     def refit(self, y: Any) -> "LinearMixedModel | Refits":
@@ -167,7 +193,7 @@ class LinearMixedModel(MixedModel):
             return refit_many(self._fit, values, names, control)
         fit = refit_one(self._fit, values, control)
         warn_once(fit.messages)
-        return LinearMixedModel(fit, refitted_request(self._fit, self._request, values))
+        return LinearMixedModel(fit, refitted_request(self._request, response_of_input(self._fit, values)))
 
     def update(self, formula: str | None = None, **changed: Any) -> "LinearMixedModel":
         """Fit again with something changed.

@@ -1,0 +1,30 @@
+"""Whether new rows can be predicted by a fit that dropped linearly dependent columns."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.record import LmmFit
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = 1e-6
+
+
+def not_estimable(fit: LmmFit, x: Floats) -> int:
+    """Count the new rows whose fixed part the data of the fit do not determine.
+
+    In the data of the fit the dropped columns are linear combinations of those kept. Where new rows break that relation, their fixed part depends on
+    which columns were dropped.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    x : (m, columns of the design) array
+        All columns, the dropped ones too; NaN in rows that cannot be predicted anyway.
+    """
+    kept = list(fit.kept)
+    dropped = [j for j in range(x.shape[1]) if j not in fit.kept]
+    relation = np.linalg.lstsq(fit.design.x[:, kept], fit.design.x[:, dropped], rcond=None)[0]
+    broken = np.abs(x[:, dropped] - x[:, kept] @ relation)
+    size = np.abs(x[:, dropped]) + np.abs(x[:, kept]) @ np.abs(relation)
+    return int(np.any(broken > TOLERANCE * size, axis=1).sum())
