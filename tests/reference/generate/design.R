@@ -105,7 +105,7 @@ design("y ~ x + (x | g)"); design("y ~ x + (x || g)"); design("y ~ x + (0 + x | 
 design("y ~ f + (1 | g)"); design("y ~ 0 + f + (1 | g)"); design("y ~ 0 + f + h + (1 | g)"); design("y ~ f*h + (1 | g)", new_rows = TRUE)
 design("y ~ f:h + (1 | g)"); design("y ~ f + f:h + (1 | g)"); design("y ~ h + f:h + (1 | g)"); design("y ~ f/h + (1 | g)"); design("y ~ 0 + f:h + (1 | g)")
 design("y ~ x*f + (1 | g)"); design("y ~ x:f + (1 | g)"); design("y ~ 0 + x + x:f + (1 | g)"); design("y ~ 0 + x:f + f + (1 | g)"); design("y ~ f:x + x + (1 | g)")
-design("y ~ (f + h + l)^2 + (1 | g)"); design("y ~ f*h*x - f:h:x + (1 | g)"); design("y ~ f:h + h:l + (1 | g)"); design("y ~ f + h:l:x + (1 | g)")
+design("y ~ (f + h + l)^2 + (1 | g)"); design("y ~ f*h*x - f:h:x + (1 | g)"); design("y ~ f:h + h:l + (1 | g)"); design("y ~ f + h:l:x + (1 | g)"); design("y ~ x + f + x:h + f:h + (1 | g)")
 design("y ~ l + (l | g)"); design("y ~ 0 + l + (0 + l | g)"); design("y ~ l*x + (1 | l)"); design("y ~ I(x > 3) + (1 | g)", new_rows = TRUE); design("y ~ (x > 3)*h + (1 | g)")
 design("y ~ o + (o | g)"); design("y ~ 0 + o + (1 | g)"); design("y ~ o*x + (1 | g)", new_rows = TRUE); design("y ~ s + (s | h)"); design("y ~ s:x + (1 | s)")
 design("y ~ f + (f | g)", contrasts = list(f = "contr.sum")); design("y ~ f*h + (1 | g)", contrasts = list(f = "contr.helmert", h = "contr.sum"))
