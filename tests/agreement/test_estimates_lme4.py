@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import NewLevelError, RanefWarning, lmer, load_dataset
+from ranef import ColumnNotFoundError, DesignError, NewLevelError, OptionError, RanefWarning, lmer, load_dataset
 
 FILE = Path(__file__).parents[1] / "reference" / "estimates.json"
 REFERENCE = json.loads(FILE.read_text())
@@ -185,6 +185,50 @@ def test_population_predictions_need_no_grouping_columns(models, new):
     m = models["four"]
     close(m.predict(new[["x", "f", "off"]], re="population"), REFERENCE["four"]["predict"]["population"])
     close(m.predict(new[["x", "f", "off", "item"]], re="~ (1 | item)"), REFERENCE["four"]["predict"]["item"])
+    whole = new.assign(w=1.5)
+    for re, columns in (("population", ["x", "f", "off", "w"]), ("~ (1 | item)", ["x", "f", "off", "w", "item"])):
+        frame = m.predict(whole[columns], re=re, interval="prediction")
+        assert frame.equals(m.predict(whole, re=re, interval="prediction"))
+        assert frame.notna().all(axis=None)
+    with pytest.raises(ColumnNotFoundError, match="'item'"):
+        m.predict(whole[["x", "f", "off", "w"]], re="~ (1 | item)", interval="prediction")
+    with pytest.raises(ColumnNotFoundError, match="'x'"):
+        m.predict(whole.drop(columns="x"), re="population")
+
+
+def test_new_observations_have_the_weights_of_their_rows(models, new, data):
+    m = models["four"]
+    heavy = m.predict(new.assign(w=1e12), interval="prediction")
+    confidence = m.predict(new, interval="confidence")
+    close(heavy["upper"], confidence["upper"])
+    half = m.predict(new.assign(w=0.5), interval="prediction")
+    expected = 1.959963984540054 * np.sqrt(confidence["se"] ** 2 + m.sigma**2 / 0.5)
+    close(half["upper"] - half["fit"], expected, rtol=1e-9)
+    own = m.predict(interval="prediction")
+    close(own.iloc[:9], m.predict(data.iloc[:9], interval="prediction"), rtol=1e-9)
+    # weights given as an array are not known for new rows: weight 1
+    array = lmer(FOUR, data, weights=data["w"].to_numpy())
+    one = array.predict(new, interval="prediction")
+    close(one["upper"] - one["fit"], 1.959963984540054 * np.sqrt(one["se"] ** 2 + array.sigma**2), rtol=1e-9)
+
+
+def test_offsets_of_new_rows(models, new, data):
+    m = models["four"]
+    as_argument = lmer(FOUR.replace("offset(off) + ", ""), data, weights="w", offset="off")
+    assert as_argument.objective == pytest.approx(m.objective, abs=1e-9)
+    close(as_argument.predict(new), m.predict(new), rtol=1e-7)
+    as_array = lmer(FOUR.replace("offset(off) + ", ""), data, weights="w", offset=data["off"].to_numpy())
+    with pytest.raises(DesignError, match="offset="):
+        as_array.predict(new)
+    close(as_array.predict(new, offset=new["off"].to_numpy()), m.predict(new), rtol=1e-7)
+    close(as_array.predict(new, offset="off"), m.predict(new), rtol=1e-7)
+    close(as_array.predict(), m.fittedvalues, rtol=1e-7)
+    with pytest.raises(OptionError, match="newdata only"):
+        as_array.predict(offset="off")
+    # the fit takes the offset off the response, and nothing else
+    plain = lmer(FOUR.replace("offset(off) + ", "").replace("y ~", "I(y - off) ~"), data, weights="w")
+    assert plain.objective == pytest.approx(m.objective, abs=1e-8)
+    close(plain.fittedvalues + data["off"], m.fittedvalues, rtol=1e-6)
 
 
 def test_levels_that_the_fit_has_not_seen(models):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.data.table import Table
 from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, NewLevelError, OptionError
 from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.fitted import random_part
 from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.optional_groups import new_table
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.record import LmmFit
 from ranef.fit.request import warn_once
@@ -202,10 +202,11 @@ def _new_rows(
 ) -> tuple[_Rows, Any]:
     import pandas as pd
 
-    wanted = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any() or whole_variance]
+    conditioned = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any()]
+    wanted = range(len(masks)) if whole_variance else sorted(conditioned)
     encoder = fit.design.encoder
     need_weights = whole_variance and encoder.weights is not None and encoder.weights != ARRAY
-    new = encoder.new_rows(Table.from_data(newdata), random=tuple(sorted(wanted)), offset=offset, need_weights=need_weights)
+    new = encoder.new_rows(new_table(fit, newdata, conditioned), random=tuple(wanted), offset=offset, need_weights=need_weights)
     found = {r.term: r for r in new.random}
     missing = new.missing
     codes: list[NDArray[np.int32]] = []
