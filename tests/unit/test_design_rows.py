@@ -235,6 +235,14 @@ def test_weights(weights: Any) -> None:
     assert design.weights.dtype == np.float64
 
 
+def test_a_columns_name_need_not_be_an_expression() -> None:
+    frame = data().rename(columns={"w": "my weight (kg)"})
+    design = build_design(F, frame, weights="my weight (kg)", offset="`my weight (kg)` * 2")
+    assert design.weights is not None
+    assert design.weights.tolist() == [1.0, 2.0] * 6
+    assert design.encoder.new_rows(frame, need_weights=True).weights is not None
+
+
 @pytest.mark.parametrize(
     ("weights", "error", "words"),
     [

@@ -142,6 +142,18 @@ def test_deep_parentheses(depth: int) -> None:
     assert parse_formula("y ~ " + "(" * depth + "x" + ")" * depth).fixed[0].label == "x"
 
 
+def test_nested_too_deeply() -> None:
+    with pytest.raises(FormulaError, match="too deeply"):
+        parse_formula("y ~ " + "(" * 5000 + "x" + ")" * 5000)
+
+
+def test_more_interactions_than_anybody_wants() -> None:
+    with pytest.raises(FormulaError, match="interactions"):
+        parse_formula("y ~ " + "*".join(f"x{i}" for i in range(40)))
+    with pytest.raises(FormulaError, match="interactions"):
+        parse_formula("y ~ (" + "+".join(f"x{i}" for i in range(100)) + ")^5")
+
+
 def test_thousands_of_terms() -> None:
     formula = parse_formula("y ~ " + " + ".join(f"x{i}" for i in range(3000)) + " + (1 | g)")
     assert len(formula.fixed) == 3000

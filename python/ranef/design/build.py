@@ -84,7 +84,7 @@ def build_design(
     require_random(parsed)
     if response:
         require_response(parsed)
-    table.load([*parsed.names, *argument_names(weights, offset, subset)])
+    table.load([*parsed.names, *argument_names(table, weights, offset, subset)])
     call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
     return _Builder(parsed, table, call, model).build(parsed.response if response else None)
 

@@ -177,7 +177,7 @@ class _NewRows:
         argument = offset if offset is not None else encoder.offset
         for text in (argument, encoder.weights if need_weights else None):
             if isinstance(text, str) and text != ARRAY:
-                names += argument_names(text)
+                names += argument_names(self.table, text)
         return names
 
     def _matrix(self, layout: Layout) -> Floats:

@@ -27,11 +27,13 @@ def row_name(table: Table, row: int) -> str:
     return f"row {row} (index {index[row]!r})"
 
 
-def argument_names(*arguments: Any) -> list[str]:
+def argument_names(table: Table, *arguments: Any) -> list[str]:
     """Columns that expressions given as arguments need."""
     names: list[str] = []
     for argument in arguments:
-        if isinstance(argument, str):
+        if isinstance(argument, str) and argument in table:
+            names.append(argument)
+        elif isinstance(argument, str):
             names.extend(names_in(_expression(argument, "expression")))
     return names
 

@@ -48,7 +48,10 @@ def parse_expression(text: str) -> Expr:
     FormulaError
         If the text cannot be understood; a caret marks the culprit.
     """
-    return _Parser(text).whole()
+    try:
+        return _Parser(text).whole()
+    except RecursionError:
+        fail("the formula is nested too deeply.", text, 0)
 
 
 class _Parser:

@@ -25,6 +25,8 @@ from ranef.formula.syntax import (
 from ranef.formula.tokens import fail
 from ranef.formula.vocabulary import SIGNATURES, check_calls
 
+_MOST_PRODUCTS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -254,6 +256,7 @@ class Expansion:
             return [self.bit(self._variable(node))]
         left = self._sum(node.left, adding, False)
         right = self._sum(node.right, adding, False)
+        self._check_number(len(left) * len(right), node)
         if operator == "*":
             return _distinct([*left, *right, *(a | b for a in left for b in right)])
         if operator == ":":
@@ -263,6 +266,11 @@ class Expansion:
             return _distinct([*left, *(whole | b for b in right)])
         whole = _union(right)
         return _distinct([a | whole for a in left])
+
+    def _check_number(self, products: int, node: Binary) -> None:
+        """Refuse a product whose expansion would not end in any useful time."""
+        if products > _MOST_PRODUCTS:
+            fail(f"this has over {_MOST_PRODUCTS:,} interactions; name those that are wanted.", self.text, *node.span)
 
     def _power(self, node: Binary, adding: bool) -> list[int]:
         exponent = without_parens(node.right)
@@ -275,6 +283,7 @@ class Expansion:
         base = self._sum(node.left, adding, False)
         terms = base
         for _ in range(min(int(exponent.value), len(base) + 1) - 1):
+            self._check_number(len(terms) * len(base), node)
             terms = _distinct([a | b for a in terms for b in base])
         return terms
 
