@@ -26,5 +26,5 @@ def not_estimable(fit: LmmFit, x: Floats) -> int:
     dropped = [j for j in range(x.shape[1]) if j not in fit.kept]
     relation = np.linalg.lstsq(fit.design.x[:, kept], fit.design.x[:, dropped], rcond=None)[0]
     broken = np.abs(x[:, dropped] - x[:, kept] @ relation)
-    size = np.abs(x[:, dropped]) + np.abs(x[:, kept]) @ np.abs(relation)
+    size = np.abs(x[:, dropped]) + np.abs(x[:, kept]) @ np.abs(relation) + np.abs(fit.design.x[:, dropped]).mean(axis=0)
     return int(np.any(broken > TOLERANCE * size, axis=1).sum())

@@ -55,14 +55,23 @@ def conditional_covariances(fit: LmmFit) -> tuple[Floats, ...]:
 def level_coefficients(fit: LmmFit) -> tuple[GroupEffects, ...]:
     """Fixed plus random effects of every level.
 
-    Columns are the fixed effects; random effects without a fixed effect of the same name come first, around zero.
+    All groups have the same columns: the fixed effects, and before them the random effects, of any group, that no fixed effect goes with; those are
+    around zero. The effect of a level of a factor goes with the treatment contrast of that level (``f[b]`` with ``f[T.b]``).
     """
+    groups = random_effects(fit)
+    places = {_without_coding(n): n for n in fit.x_names}
+    alone = tuple(dict.fromkeys(n for g in groups for n in g.names if _without_coding(n) not in places))
+    places |= {_without_coding(n): n for n in alone}
+    names = alone + fit.x_names
+    start = np.concatenate([np.zeros(len(alone)), fit.beta])
     out = []
-    for g in random_effects(fit):
-        missing = tuple(dict.fromkeys(n for n in g.names if n not in fit.x_names))
-        names = missing + fit.x_names
-        values = np.tile(np.concatenate([np.zeros(len(missing)), fit.beta]), (len(g.levels), 1))
+    for g in groups:
+        values = np.tile(start, (len(g.levels), 1))
         for j, n in enumerate(g.names):
-            values[:, names.index(n)] += g.values[:, j]
+            values[:, names.index(places[_without_coding(n)])] += g.values[:, j]
         out.append(GroupEffects(g.group, g.levels, names, values))
     return tuple(out)
+
+
+def _without_coding(name: str) -> str:
+    return name.replace("[T.", "[")

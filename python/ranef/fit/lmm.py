@@ -60,7 +60,7 @@ def fit_lmm(
     solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, n_threads, progress)
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
-        raise DataError(why_not_finite(design))
+        raise DataError("the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have extreme values.")
 
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
@@ -118,10 +118,3 @@ def fit_messages(design: Design, dropped: tuple[str, ...], convergence: Converge
         out.append(f"singular fit: random effects without variance in {where}. The data do not support all random terms; see is_singular and varcorr.")
     out.extend(design.notes)
     return tuple(out)
-
-
-def why_not_finite(design: Design) -> str:
-    y = design.y
-    if np.ptp(y) == 0:
-        return f"the response has the same value ({y[0]:g}) in all {len(y)} rows, so there is no variance to estimate."
-    return "the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have extreme values."
