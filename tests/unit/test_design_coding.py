@@ -146,6 +146,10 @@ def test_fewer_contrasts_than_the_factor_has_are_completed_as_in_r() -> None:
     assert values == {"a": {0.408248290464}, "b": {-0.816496580928}, "c": {0.408248290464}}
 
 
+def test_a_matrix_of_fewer_contrasts_is_used_as_it_is() -> None:
+    assert build_design("y ~ f + (1 | g)", data(), contrasts={"f": [[1], [0], [-1]]}).x_names == ("(Intercept)", "f[1]")
+
+
 @pytest.mark.parametrize(
     ("contrasts", "error", "words"),
     [

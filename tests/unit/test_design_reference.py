@@ -23,7 +23,7 @@ def build(stored: dict[str, Any]) -> Design:
         subset=stored.get("subset"),
         weights=stored.get("weights_arg"),
         offset=stored.get("offset_arg"),
-        contrasts=stored.get("contrasts") or None,
+        contrasts={k: v if isinstance(v, str) else np.array(v).T for k, v in (stored.get("contrasts") or {}).items()},
         model="glmm",  # the designs are small: some have as many effects as rows
     )
 
@@ -124,3 +124,36 @@ def test_the_rows_of_the_fit_as_new_rows_are_the_design(case: str) -> None:
         assert (ours is None) == (fitted is None)
         if ours is not None:
             np.testing.assert_array_equal(ours, fitted)
+
+
+def test_every_function_of_the_language_is_defined() -> None:
+    from ranef.design.functions import function_table
+    from ranef.formula.vocabulary import SIGNATURES
+
+    assert set(function_table()) == set(SIGNATURES)
+
+
+def test_every_function_of_the_language_is_held_against_r() -> None:
+    """Except for what has no meaning of its own in a formula."""
+    from ranef.formula.vocabulary import SIGNATURES
+
+    texts = " ".join(d["formula"] for d in DESIGNS.values()) + " ".join(
+        str(d.get("contrasts")) for d in DESIGNS.values()
+    )
+    called = set(re.findall(r"([\w.]+)\(", texts)) | set(re.findall(r"contr\.\w+", texts))
+    assert set(SIGNATURES) - called <= {
+        "length",
+        "sinpi",
+        "cospi",
+        "qlogis",
+        "qnorm",
+        "pmin",
+        "paste0",
+        "as.double",
+        "contr.sdif",
+        "acos",
+        "cosh",
+        "tan",
+        "cos",
+        "sin",
+    }

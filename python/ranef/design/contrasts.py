@@ -89,6 +89,8 @@ def parse_contrast(value: Any, factor: str) -> Contrast:
         matrix = np.array(value, dtype=np.float64)
     except (ValueError, TypeError):
         raise ArgumentTypeError(f"the contrast matrix of {factor!r} does not hold numbers only.") from None
+    # As in R, a matrix is used as it is, while a vector is completed to as many contrasts as the factor has.
+    how_many = matrix.shape[1] if matrix.ndim == 2 else None
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or matrix.shape[1] == 0:
@@ -97,7 +99,7 @@ def parse_contrast(value: Any, factor: str) -> Contrast:
         )
     if not np.isfinite(matrix).all():
         raise DesignError(f"the contrast matrix of {factor!r} holds values that are not finite.")
-    return Contrast("matrix", matrix=matrix, columns=columns, rows=rows)
+    return Contrast("matrix", matrix=matrix, columns=columns, rows=rows, how_many=how_many)
 
 
 def _from_text(text: str, factor: str) -> Contrast:
@@ -230,8 +232,8 @@ def _given(
         raise DesignError(
             f"the contrast matrix of {name!r} is singular: its columns and a column of ones depend on each other."
         )
-    if given < n - 1:
-        # As R does: columns orthogonal to those given complete the space, so that the model stays the one the formula says.
+    if given < min(n - 1, contrast.how_many or n):
+        # Columns orthogonal to those given complete the space, so that the model stays the one that the formula says.
         q = np.linalg.qr(np.column_stack([np.ones(n), matrix]), mode="complete")[0]
         matrix = np.column_stack([matrix, q[:, given + 1 :]])
         names = (*names, *(str(j + 1) for j in range(given, n - 1)))
