@@ -109,6 +109,7 @@ def test_a_function_that_gives_no_number_is_noted() -> None:
     assert len(design.y) == 9
     assert design.notes == ("log(x - 3.5) is not a number in 3 rows, which were treated as missing",)
     assert build_design("y ~ log(x) + (1 | g)", gap("x", 1)).notes == ()
+    assert build_design("y ~ log(x - 3.5) + (1 | g)", data(), subset="x > 3.5").notes == ()
 
 
 # ---- infinite values
@@ -129,6 +130,36 @@ def test_infinite_values_are_named(name: str) -> None:
 def test_logarithm_of_zero() -> None:
     with pytest.raises(DataError, match=r"'log\(x - 1\)' is infinite in row 0"):
         build_design("y ~ log(x - 1) + (1 | g)", data())
+
+
+@pytest.mark.parametrize("term", ["poly(x, 2)", "scale(x)", "ns(x, 2)", "I(x - x)"])
+def test_a_function_of_an_infinite_value(term: str) -> None:
+    frame = data()
+    frame.loc[7, "x"] = np.inf
+    with pytest.raises(RanefError, match="'x' is infinite in row 7"):
+        build_design(f"y ~ {term} + (1 | g)", frame)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "poly(x, 2)",
+        "scale(x)",
+        "ns(x, 2)",
+        "bs(x, df = 4)",
+        "cut(x, 3)",
+        "ifelse(x > 3, 1, 0)",
+        "I(x > 3)",
+        "factor(x > 3)",
+        "dummy(f)",
+    ],
+)
+def test_a_function_of_a_missing_value_is_missing(term: str) -> None:
+    design = build_design(f"y ~ {term} + (1 | g)", gap("f" if "f)" in term else "x", 4))
+    assert design.kept is not None
+    assert design.kept.tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]
+    assert np.isfinite(design.x).all()
+    assert design.notes == ()
 
 
 def test_infinite_offset() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 from ranef.design.evaluate import Evaluator, State
 from ranef.design.functions import Function, Named, Rest, flag, numbers_given, whole
 from ranef.design.orthogonal import evaluate, recurrence
+from ranef.design.rows import check_finite
 from ranef.design.values import Floats, Numeric, Value
 from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Call, Expr
@@ -31,7 +32,8 @@ def _poly(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
         return _columns(np.column_stack([x**d for d in range(1, degree + 1)]))
 
     def learn() -> State:
-        known = x[np.isfinite(x)]
+        check_finite(x, deparse(named["x"]), ev.table, None)
+        known = x[~np.isnan(x)]
         if len(np.unique(known)) <= degree:
             ev.fail(
                 f"a polynomial of degree {degree} needs more than {degree} different values, and {deparse(named['x'])} has fewer.",
@@ -51,6 +53,7 @@ def _scale(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     center, spread = (ev.value(named[p]) if p in named else True for p in ("center", "scale"))
 
     def learn() -> State:
+        check_finite(values, deparse(named["x"]), ev.table, None)
         k = values.shape[1]
         with np.errstate(all="ignore"):
             if isinstance(center, bool):
@@ -84,8 +87,7 @@ def _spline_state(ev: Evaluator, node: Call, named: Named, x: Floats, interior: 
     known = x[~np.isnan(x)]
     if not len(known):
         ev.fail(f"{deparse(named['x'])} has only missing values.", node)
-    if not np.isfinite(known).all():
-        ev.fail(f"{deparse(named['x'])} has infinite values.", node)
+    check_finite(x, deparse(named["x"]), ev.table, None)
     if "Boundary.knots" in named:
         boundary = np.sort(numbers_given(ev, named["Boundary.knots"], "the boundary knots"))
         if len(boundary) != 2:

@@ -178,12 +178,12 @@ class _Builder:
     def _evaluate(self, variable: Variable) -> Vector:
         """The value of a variable in all rows; its missing ones are left out."""
         value = self.ev.vector(variable.expr)
-        self.rows.require(variable.name, value)
         if not isinstance(variable.expr, Name) and not isinstance(value, Factor):
-            sources = [from_column(self.table.column(c)) for c in names_in(variable.expr) if c in self.table]
-            note = invented_missing(variable.name, value, sources)
+            sources = {c: from_column(self.table.column(c)) for c in names_in(variable.expr) if c in self.table}
+            note = invented_missing(variable.name, value, sources, self.table, self.rows.chosen)
             if note is not None:
                 self.notes.append(note)
+        self.rows.require(variable.name, value)
         return value
 
     def _evaluate_term(self, term: Term) -> None:

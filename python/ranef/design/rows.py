@@ -1,6 +1,6 @@
 """Which rows are used, and the checks of what is in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -258,16 +258,34 @@ def check_finite(values: Floats, name: str, table: Table, kept: NDArray[np.int64
     )
 
 
-def invented_missing(name: str, value: Vector, sources: Sequence[Vector]) -> str | None:
-    """A note if a function gave no number in rows where its columns have one, as the logarithm of a negative number does."""
+def invented_missing(
+    name: str, value: Vector, sources: Mapping[str, Vector], table: Table, chosen: Mask | None
+) -> str | None:
+    """A note if a function gave no number in rows where its columns have one, as the logarithm of a negative number does.
+
+    Raises
+    ------
+    DataError
+        If it did so because a column is infinite.
+    """
     mask = missing_rows(value)
     if mask is None:
         return None
-    for source in sources:
+    if chosen is not None:
+        mask = mask & chosen
+    for source in sources.values():
         other = missing_rows(source)
         if other is not None:
             mask = mask & ~other
-    count = int(np.count_nonzero(mask))
-    if not count:
+    rows = np.flatnonzero(mask)
+    if not len(rows):
         return None
-    return f"{name} is not a number in {count} row{'s' if count > 1 else ''}, which {'were' if count > 1 else 'was'} treated as missing"
+    for column, source in sources.items():
+        if isinstance(source, Numeric):
+            check_finite(
+                source.values if chosen is None else source.values[chosen],
+                column,
+                table,
+                None if chosen is None else np.flatnonzero(chosen),
+            )
+    return f"{name} is not a number in {len(rows)} row{'s, which were' if len(rows) > 1 else ', which was'} treated as missing"
