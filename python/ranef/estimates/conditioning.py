@@ -33,15 +33,15 @@ def conditioned_effects(fit: LmmFit, re: object) -> tuple[Mask, ...]:
     if formula.fixed or formula.offsets:
         raise OptionError(f"the formula of re may hold random terms only, such as '~ (1 | g)'; {re!r} has other terms.")
     for bar in formula.random:
-        found = False
         wanted = ["(Intercept)"] * bar.intercept + [t.label for t in bar.effects]
+        found: set[str] = set()
         for term, mask in zip(fit.terms, masks, strict=True):
             if set(term.factors) == set(bar.group):
-                for j, label in enumerate(term.labels):
-                    if label in wanted:
-                        mask[j] = found = True
-        if not found:
+                chosen = [label in wanted for label in term.labels]
+                mask[chosen] = True
+                found.update(label for label in term.labels if label in wanted)
+        if len(found) < len(wanted):
+            absent = ", ".join(w for w in wanted if w not in found)
             available = ", ".join(f"({t.text})" for t in fit.terms)
-            raise OptionError(f"the model has no random effects for ({bar.text}); its random terms are {available}.")
+            raise OptionError(f"the model has no random effect {absent} for {bar.group_label}, as ({bar.text}) asks; its random terms are {available}.")
     return masks
-

@@ -98,6 +98,7 @@ def response_values(fit: LmmFit, y: object) -> tuple[Floats, tuple[Any, ...] | N
     if values.ndim not in (1, 2):
         raise DataError(f"y must be a vector or a matrix, not an array with {values.ndim} axes.")
     n = fit.nobs
+    _check_order(y, d.row_index if d.row_index is None or len(values) != n or d.kept is None else d.row_index[d.kept])
     if len(values) != n and len(values) == d.n_input and d.kept is not None:
         values = values[d.kept]
     if len(values) != n:
@@ -109,6 +110,15 @@ def response_values(fit: LmmFit, y: object) -> tuple[Floats, tuple[Any, ...] | N
     if bad.any():
         raise DataError(f"y has a missing or infinite value in row {int(np.flatnonzero(bad)[0])} of the rows used.")
     return values, names
+
+
+def _check_order(y: object, index: Any) -> None:
+    """Refuse responses whose labels are those of the data in another order: by position it would be a silent mix-up."""
+    own = getattr(y, "index", None)
+    if index is None or own is None or callable(own) or not hasattr(own, "equals") or len(own) != len(index) or own.equals(index):
+        return
+    if own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0:
+        raise DataError("y has the row labels of the data in a different order. Values are taken by position; use y.reindex(...) to match labels.")
 
 
 def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:

@@ -13,7 +13,6 @@ from ranef.estimates.criteria import Criteria, criteria
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import Convergence, LmmFit
 from ranef.fit.request import LmmRequest
-from ranef.fit.saved import save_lmm
 from ranef.inference.wald import wald_intervals
 
 if TYPE_CHECKING:
@@ -236,6 +235,8 @@ class MixedModel:
         """
         if not isinstance(path, str | os.PathLike):
             raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
+        from ranef.fit.saved import save_lmm
+
         save_lmm(path, type(self).__name__, self._fit, self._request)
 
     # ---- labels

@@ -15,13 +15,12 @@ from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
-from ranef.presentation.lmm_summary import lmm_sketch, lmm_summary
-from ranef.presentation.short_text import short_text
-from ranef.presentation.summary import Summary
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ranef.presentation.summary import Summary
 
 
 class LinearMixedModel(MixedModel):
@@ -151,7 +150,7 @@ class LinearMixedModel(MixedModel):
 
     # ---- presentation
 
-    def summary(self, ddf: Literal["none"] | None = None) -> Summary:
+    def summary(self, ddf: Literal["none"] | None = None) -> "Summary":
         """Summarise the fit as lme4 does.
 
         Parameters
@@ -166,9 +165,14 @@ class LinearMixedModel(MixedModel):
         """
         if ddf is not None and ddf != "none":
             raise OptionError(f"ddf must be 'none' or None, not {ddf!r}.")
+        from ranef.presentation.lmm_summary import lmm_summary
+
         return lmm_summary(self._fit, self._request)
 
     def __repr__(self) -> str:
+        from ranef.presentation.lmm_summary import lmm_sketch
+        from ranef.presentation.short_text import short_text
+
         return short_text(lmm_sketch(self._fit, self._request))
 
     # ---- other fits
