@@ -205,6 +205,11 @@ def test_subset(subset: Any) -> None:
         ("is.na(y)", []),
         ("x %% 2 == 0", [1, 3, 5, 7, 9, 11]),
         ("b", [0, 1, 2]),
+        ("x == '3' | x == \"12\"", [2, 11]),
+        ("x > 9 & w != '2'", [10]),
+        ("x %in% c('1', '5')", [0, 4]),
+        ("b == TRUE & x > 1", [1, 2]),
+        ("3 < x & 6 > x", [3, 4]),
     ],
 )
 def test_subset_expressions(subset: str, rows: list[int]) -> None:
@@ -241,7 +246,7 @@ def test_functions_learn_from_all_rows_as_in_r() -> None:
         ("x = 3", FormulaError, "=="),
         ("foo(x)", FormulaError, "foo"),
         ("~ x > 1", FormulaError, "without '~'"),
-        ("x > 'a'", FormulaError, "text"),
+        ("x > 'a'", FormulaError, "only be compared by =="),
         (True, ArgumentTypeError, "bool"),
         (3, ArgumentTypeError, "int"),
         (np.ones((12, 2), dtype=bool), DataError, "shape"),

@@ -199,6 +199,10 @@ def test_names() -> None:
         ("y ~ 1 + (1 | g)", ". ~ . - 1", "y ~ (1 | g) - 1"),
         ("y ~ x", ". ~ . - x - 1", "y ~ 0"),
         ("y ~ x + ((x | g))", ". ~ . - (x | g)", "y ~ x"),
+        # What a dot stands for is not known without the data.
+        ("y ~ . + (1 | g)", ". ~ . - x", "y ~ . + (1 | g) - x"),
+        ("y ~ .^2 + (1 | g)", "log(.) ~ . + z", "log(y) ~ .^2 + (1 | g) + z"),
+        ("y ~ . + (1 | g)", "z ~ .", "z ~ . + (1 | g)"),
     ],
 )
 def test_update_where_we_differ_from_r_on_purpose(old: str, change: str, new: str) -> None:

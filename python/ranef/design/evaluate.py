@@ -241,7 +241,10 @@ class Evaluator:
         if isinstance(left, Factor) or isinstance(right, Factor):
             return self._compare_levels(node, left, right)
         if isinstance(left, str) or isinstance(right, str):
-            self.fail("text can be compared with factors and text columns only.", node)
+            # As in R, numbers compared with text are taken as text.
+            if not isinstance(left, Numeric | Logical) and not isinstance(right, Numeric | Logical):
+                self.fail("two constants are compared here; one side should be a column.", node)
+            return self._compare_levels(node, _labelled(left), _labelled(right))
         a, b = self._operand(node.left), self._operand(node.right)
         if isinstance(a, float) and isinstance(b, float):
             return bool(operation(a, b))
@@ -300,6 +303,8 @@ class Evaluator:
             self.fail("to the right of %in% stands c(...) of constants.", node.right)
         if not isinstance(right, list):
             choices = [right]
+        if any(isinstance(c, str) for c in choices):
+            left = _labelled(left)
         if isinstance(left, Factor):
             labels = {level_label(c) for c in choices}
             chosen = np.array([*(level in labels for level in left.levels.tolist()), False], dtype=bool)
@@ -329,6 +334,11 @@ def level_label(value: Scalar) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else f"{value:.15g}"
     return str(value)
+
+
+def _labelled(value: Value) -> Value:
+    """Numbers and truth values as levels."""
+    return as_factor(value, "") if isinstance(value, Numeric | Logical) else value
 
 
 def _as_logical(value: Numeric | Logical) -> Logical | None:

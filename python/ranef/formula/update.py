@@ -37,6 +37,10 @@ def update_formula(old: "str | Formula", new: str) -> str:
     left = old_left if new_left is None else _substitute(new_left, old_left, new)
     # Positions inside the substituted tree would be those of two texts; the errors refer to the change written out.
     written = deparse(_substitute(new_right, Paren(old_right), new))
+    if formula.has_dot and formula.dot is None:
+        # The columns are not known here, so nothing can be simplified.
+        text = deparse(_open_sums(parse_expression(written)))
+        return f"~{text}" if left is None else f"{deparse(left)} ~ {text}"
     bars: dict[int, str] = {}
 
     def take_bar(expansion: Expansion, node: Expr, adding: bool) -> list[int]:
@@ -105,6 +109,18 @@ def _is_random(node: Expr) -> bool:
 
 def _random_text(node: Expr) -> str:
     return deparse(node if isinstance(node, Call) else Paren(without_parens(node)))
+
+
+def _open_sums(node: Expr) -> Expr:
+    """Take the parentheses from a sum that stands first in a sum."""
+    if isinstance(node, Binary) and node.operator in ("+", "-"):
+        left = _open_sums(node.left)
+        if isinstance(left, Paren) and not is_bar(left.inner):
+            left = left.inner
+        return Binary(node.operator, left, node.right)
+    if isinstance(node, Paren) and isinstance(node.inner, Binary) and node.inner.operator in ("+", "-"):
+        return node.inner
+    return node
 
 
 def _as_summand(expansion: Expansion, mask: int) -> str:
