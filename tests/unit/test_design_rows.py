@@ -307,6 +307,11 @@ def test_weights_of_rows_outside_the_subset_do_not_matter() -> None:
     assert len(build_design(F, data(), weights=weights, subset="x != 5").y) == 11
 
 
+def test_missing_weights_outside_the_subset_do_not_matter() -> None:
+    weights = np.where(np.arange(12) == 4, np.nan, 1.0)
+    assert len(build_design(F, data(), weights=weights, subset="x != 5").y) == 11
+
+
 def test_labels_in_another_order_are_refused_because_values_are_taken_by_position() -> None:
     frame = data().set_index(pd.Index(list("abcdefghijkl")))
     weights = pd.Series(np.arange(1.0, 13), index=frame.index)

@@ -217,7 +217,7 @@ class _Builder:
     def _weights(self) -> tuple[Floats | None, dict[str, State], str]:
         if self.call["weights"] is None:
             return None, {}, ""
-        values, states, label = weight_values(self.call["weights"], self.table)
+        values, states, label = weight_values(self.call["weights"], self.table, chosen=self.rows.chosen)
         self.rows.require(label, Numeric(values))
         return values, states, label
 

@@ -52,6 +52,7 @@ def function_table() -> dict[str, Function]:
         _TABLE.update(
             {
                 "I": lambda ev, node, named, rest: ev.value(named["x"]),
+                "as.vector": lambda ev, node, named, rest: ev.value(named["x"]),
                 "offset": lambda ev, node, named, rest: ev.numbers(named["object"]),
                 "log": _log,
                 "round": _round,
@@ -190,6 +191,10 @@ def _quantile(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 
 
 def _c(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
+    if len(rest) == 1:
+        # c(scale(x)) is a way of taking a column out of a matrix.
+        value = ev.value(rest[0].value)
+        return value if isinstance(value, Numeric | Logical | Factor | list) else [value]
     out: list[Any] = []
     for argument in rest:
         out.extend(constants(ev, argument.value, "the elements of c()"))

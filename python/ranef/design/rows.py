@@ -134,18 +134,22 @@ def subset_mask(subset: Any, table: Table) -> Mask:
 
 
 def weight_values(
-    weights: Any, table: Table, states: dict[str, State] | None = None
+    weights: Any, table: Table, states: dict[str, State] | None = None, chosen: Mask | None = None
 ) -> tuple[Floats, dict[str, State], str]:
-    """Prior weights for every row, not yet checked."""
+    """Prior weights for every row. Only missing ones in an array are refused here; a missing value in a column drops its row."""
     value, learned, label = argument_vector(weights, "weights", table, states)
     if isinstance(value, Factor):
         raise DataError(f"{label} is text or a factor; weights are positive numbers.")
     values = as_numbers(value)
     if values.ndim != 1:
         raise DataError(f"{label} has several columns; weights have one value for each row.")
-    if not isinstance(weights, str) and np.isnan(values).any():
-        row = int(np.flatnonzero(np.isnan(values))[0])
-        raise DataError(f"{label} is missing in {row_name(table, row)}. Drop such rows from the data and the weights.")
+    if not isinstance(weights, str):
+        absent = np.isnan(values) if chosen is None else np.isnan(values) & chosen
+        if absent.any():
+            row = row_name(table, int(np.flatnonzero(absent)[0]))
+            raise DataError(
+                f"{label} is missing in {row}. Leave such rows out with subset, or drop them from the data and the weights."
+            )
     return values, learned, label
 
 

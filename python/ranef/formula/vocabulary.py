@@ -48,7 +48,18 @@ SIGNATURES: dict[str, Signature] = {
     **dict.fromkeys(ELEMENTWISE, _ONE),
     **dict.fromkeys(SUMMARIES, _SUMMARY),
     **dict.fromkeys(
-        ("I", "as.factor", "as.ordered", "as.numeric", "as.double", "as.integer", "as.character", "as.logical"), _ONE
+        (
+            "I",
+            "as.factor",
+            "as.ordered",
+            "as.numeric",
+            "as.double",
+            "as.integer",
+            "as.character",
+            "as.logical",
+            "as.vector",
+        ),
+        _ONE,
     ),
     **dict.fromkeys(("is.na", "levels", "rev", "droplevels", "length"), _ONE),
     **dict.fromkeys(("c", "cbind", "pmin", "pmax"), _MANY),

@@ -116,7 +116,7 @@ design("y ~ ns(x, df = 3) + (1 | g)", new_rows = TRUE); design("y ~ ns(x, knots 
 design("y ~ ns(x, df = 4, Boundary.knots = c(1, 8)) + (1 | g)", new_rows = TRUE); design("y ~ ns(x) + (1 | g)"); design("y ~ 0 + ns(z, df = 2):h + (1 | g)")
 design("y ~ bs(x, df = 5) + (1 | g)", new_rows = TRUE); design("y ~ bs(x, knots = c(3, 6), degree = 2) + (1 | g)", new_rows = TRUE); design("y ~ bs(x, df = 6, intercept = TRUE) - 1 + (bs(x, df = 4) | g)", new_rows = TRUE)
 design("y ~ bs(x, Boundary.knots = c(1, 8), df = 4) + (1 | g)", new_rows = TRUE); design("y ~ splines::bs(z) + (1 | g)", new_rows = TRUE)
-design("y ~ scale(x) + scale(z, scale = FALSE) + scale(w, center = FALSE) + (scale(x) | g)", new_rows = TRUE); design("y ~ scale(x, 2, 3) + I(scale(z)^2) + (1 | g)")
+design("y ~ scale(x) + scale(z, scale = FALSE) + scale(w, center = FALSE) + (scale(x) | g)", new_rows = TRUE); design("y ~ as.vector(scale(x)) + c(scale(z)) + as.numeric(scale(w)) + (1 | g)"); design("y ~ scale(x, 2, 3) + I(scale(z)^2) + (1 | g)")
 design("y ~ log(x) + sqrt(w) + exp(z/10) + log(w, 2) + log10(x) + log1p(w) + abs(z) + (log(x) | g)", new_rows = TRUE); design("y ~ sin(2*pi*x) + cos(2*pi*x) + (1 | g)", new_rows = TRUE)
 design("y ~ I(x^2) + I(2*x - z/w) + I(x %% 2) + I(x %/% 2) + (I(x^2) | g)", new_rows = TRUE); design("log(y) ~ x + (1 | g)"); design("I(y/100) ~ x + (1 | g)"); design("y - x ~ z + (1 | g)")
 design("y ~ factor(id) + (1 | g)", new_rows = TRUE); design("y ~ factor(id)*x + (factor(id) | h)"); design("y ~ as.factor(h) + as.numeric(h) + as.integer(f) + (1 | id)")
