@@ -262,7 +262,6 @@ def slow_data(levels=1500):
     return {"y": rng.normal(size=n) + 0.3 * rng.normal(size=2000)[a] + 0.3 * rng.normal(size=2000)[b], "a": a, "b": b}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_fit_can_be_interrupted_and_lets_other_threads_run():
     data, ticks = slow_data(), []
 
