@@ -21,7 +21,7 @@ REGULAR = [i for i in IDENTIFIED if not load_case(i)["best"]["isSingular"]]
 SINGULAR = [i for i in CASES if load_case(i)["best"]["isSingular"]]
 PREDICTED = [i for i in CASES if "predict" in load_case(i)["derived"]]
 
-TOLERANCE = 1e-4
+TOLERANCE = 2e-5
 """Allowed differences, as parts of a standard error, of a standard deviation or of sigma. The objective is flat at its optimum, so that
 two optimisers which agree in it to 1e-9 differ by up to about 1e-5 in the parameters."""
 
@@ -55,7 +55,7 @@ def test_the_store_has_its_cases() -> None:
 def test_objective(identifier: str) -> None:
     objective, expected = fitted(identifier).objective, load_case(identifier)["objective_best"]
     assert objective <= expected + 1e-6
-    assert objective >= expected - 1e-3
+    assert objective >= expected - 1e-5  # lower would be a better optimum than any of R's, or another criterion
 
 
 @pytest.mark.parametrize("identifier", CASES)
@@ -85,7 +85,7 @@ def test_criteria(identifier: str) -> None:
     assert model.llf == pytest.approx(expected["logLik"], rel=0, abs=1e-5)
     # The criterion that was not minimised is not flat at the estimates: it feels their differences.
     for ours, theirs in (("ml_deviance", "MLdeviance"), ("reml_criterion", "REMLdeviance")):
-        tolerance = 2e-5 if expected[theirs] == expected["objective"] else 2e-3
+        tolerance = 2e-5 if expected[theirs] == expected["objective"] else 2e-4
         assert getattr(model, ours) == pytest.approx(expected[theirs], rel=0, abs=tolerance)
 
 
