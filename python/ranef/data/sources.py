@@ -1,5 +1,6 @@
 """Where columns come from: one small class for each kind of data, all with the same four members."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -272,8 +273,6 @@ def _same(one: Column, other: Column) -> bool:
 
 def source_in_memory(data: Any) -> Source | None:
     """Wrap a pandas, polars or Arrow frame; None for anything else. Imports none of these libraries: who has a frame has imported its library."""
-    import sys
-
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
         return PandasSource(data)
