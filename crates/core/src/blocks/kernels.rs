@@ -12,6 +12,24 @@ pub fn size<const K: usize>(k: usize) -> usize {
     }
 }
 
+/// Runs `f` compiled for the widest vectors that the processor has and that were prepared for. What `f` calls must be inlined
+/// always. No fused operations are used, so results do not depend on the choice.
+#[inline(always)]
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        unsafe fn with_avx2<R>(f: impl FnOnce() -> R) -> R {
+            f()
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the feature was detected
+            return unsafe { with_avx2(f) };
+        }
+    }
+    f()
+}
+
 /// Calls a function generic over the block size with the size as a constant where one is compiled.
 #[macro_export]
 macro_rules! with_size {

@@ -1,8 +1,8 @@
 //! The order in which levels are eliminated.
 //!
 //! Factors whose levels meet at most one level of every factor left (the children of a nested design, and any single factor) go
-//! first as they stand: that creates no fill. What remains is put in approximate minimum degree order, so levels seen once or twice
-//! leave early and the densely crossed ones come last.
+//! first as they stand: that creates no fill. For what remains there are two rules, of which the cheaper one is used: the largest
+//! factor first, which makes the rest one dense block, or approximate minimum degree, where levels seen once or twice leave early.
 
 use crate::crossprod::Cells;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -26,8 +26,17 @@ fn meets_at_most_one(cells: &[Cells], factor: usize, left: &[usize]) -> bool {
     })
 }
 
-/// Nodes (numbered factor by factor) in the order of elimination.
-pub(super) fn order(n_levels: &[usize], cells: &[Cells]) -> Vec<u32> {
+/// How the levels may be ordered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// The largest factor left as it stands, then the other levels by the number of levels they meet.
+    LargestFirst,
+    /// Approximate minimum degree.
+    MinimumDegree,
+}
+
+/// Nodes (numbered factor by factor) in the order of elimination, and how many of them leave no choice.
+pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32>, usize) {
     let nf = n_levels.len();
     let mut first = vec![0usize; nf + 1];
     for f in 0..nf {
@@ -44,8 +53,29 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells]) -> Vec<u32> {
         out.extend((first[f]..first[f + 1]).map(|v| v as u32));
         left.retain(|&g| g != f);
     }
+    let settled = out.len();
     if left.is_empty() {
-        return out;
+        return (out, settled);
+    }
+    if rule == Rule::LargestFirst {
+        let f = left[0];
+        out.extend((first[f]..first[f + 1]).map(|v| v as u32));
+        let mut degree = vec![0u32; first[nf]];
+        for c in cells {
+            for l in 0..n_levels[c.f] {
+                for &m in &c.level[c.start[l]..c.start[l + 1]] {
+                    degree[first[c.f] + l] += 1;
+                    degree[first[c.g] + m as usize] += 1;
+                }
+            }
+        }
+        let mut rest: Vec<u32> = left[1..]
+            .iter()
+            .flat_map(|&g| (first[g]..first[g + 1]).map(|v| v as u32))
+            .collect();
+        rest.sort_by_key(|&v| degree[v as usize]);
+        out.extend(rest);
+        return (out, settled);
     }
     // the remaining graph, upper triangle by columns
     let mut local = vec![u32::MAX; first[nf]];
@@ -98,5 +128,5 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells]) -> Vec<u32> {
         Ok(_) => out.extend(perm.iter().map(|&i| global[i])),
         Err(_) => out.extend_from_slice(&global),
     }
-    out
+    (out, settled)
 }

@@ -1,6 +1,6 @@
 //! Positions and sizes of all blocks of M and of its factor, fixed for the life of a model.
 
-use super::ordering;
+use super::ordering::{self, Rule};
 use crate::crossprod::Cells;
 use crate::error::CoreError;
 
@@ -50,6 +50,10 @@ pub struct Symbolic {
     /// Runs of consecutive sparse positions that cover all of them. Positions of a run longer than one have the same blocks
     /// below them, all in the dense block and consecutive there, so that their panels form one matrix.
     pub runs: Vec<(u32, u32)>,
+    /// For each row of each panel that lies in the dense block, its row there; panels one after another.
+    pub dense_of_row: Vec<u32>,
+    /// Start of each sparse position's part of `dense_of_row`, and the panel row it begins with.
+    pub dense_rows: Vec<(usize, u32)>,
     /// Total length of all diagonal blocks.
     pub diag_len: usize,
     /// Total length of all panels.
@@ -61,96 +65,32 @@ pub const SCATTERED: u32 = u32::MAX;
 
 impl Symbolic {
     /// Orders the levels and lays out the factor.
+    ///
+    /// # Errors
+    /// [`CoreError::TooLarge`] where the factor does not fit into memory.
     pub fn new(n_levels: &[usize], ks: &[usize], cells: &[Cells]) -> Result<Self, CoreError> {
-        let nf = n_levels.len();
-        let order = ordering::order(n_levels, cells);
-        let n = order.len();
-        let mut first = vec![0usize; nf + 1];
-        for f in 0..nf {
-            first[f + 1] = first[f] + n_levels[f];
+        let (order, settled) = ordering::order(n_levels, cells, Rule::LargestFirst);
+        let mut layout = Elimination::of(&order, n_levels, ks, cells);
+        // looking for a better order costs about as much as an evaluation with a dense block of a few hundred rows
+        if settled < order.len() && layout.cost > 4e-3 {
+            let (order, _) = ordering::order(n_levels, cells, Rule::MinimumDegree);
+            let other = Elimination::of(&order, n_levels, ks, cells);
+            if other.cost < layout.cost {
+                layout = other;
+            }
         }
-        let mut factor = vec![0u32; n];
-        let mut level = vec![0u32; n];
-        let mut k = vec![0u32; n];
-        let mut row = vec![0usize; n + 1];
-        let mut position: Vec<Vec<u32>> = n_levels.iter().map(|&m| vec![0u32; m]).collect();
-        for (pos, &v) in order.iter().enumerate() {
-            let f = first.partition_point(|&s| s <= v as usize) - 1;
-            let l = v as usize - first[f];
-            factor[pos] = f as u32;
-            level[pos] = l as u32;
-            k[pos] = ks[f] as u32;
-            row[pos + 1] = row[pos] + ks[f];
-            position[f][l] = pos as u32;
-        }
-        let q = row[n];
-
-        // later neighbours of each position
-        let mut count = vec![0usize; n + 1];
-        let each_cell = |visit: &mut dyn FnMut(u32, u32)| {
-            for c in cells {
-                for l in 0..n_levels[c.f] {
-                    let a = position[c.f][l];
-                    for &m in &c.level[c.start[l]..c.start[l + 1]] {
-                        let b = position[c.g][m as usize];
-                        visit(a.min(b), a.max(b));
-                    }
-                }
-            }
-        };
-        each_cell(&mut |a, _| count[a as usize + 1] += 1);
-        for i in 0..n {
-            count[i + 1] += count[i];
-        }
-        let mut later = vec![0u32; count[n]];
-        let mut next = count.clone();
-        each_cell(&mut |a, b| {
-            later[next[a as usize]] = b;
-            next[a as usize] += 1;
-        });
-
-        // structure of each column: its own neighbours and those of the columns whose first block it is
-        let mut below_start = vec![0usize];
-        let mut below: Vec<u32> = Vec::new();
-        let mut children: Vec<Vec<u32>> = vec![Vec::new(); if cells.is_empty() { 0 } else { n }];
-        let mut mark = vec![u32::MAX; n];
-        let mut n_sparse = n;
-        for j in 0..n {
-            if cells.is_empty() {
-                below_start.push(0);
-                continue;
-            }
-            let at = below.len();
-            mark[j] = j as u32;
-            for &b in &later[count[j]..count[j + 1]] {
-                if mark[b as usize] != j as u32 {
-                    mark[b as usize] = j as u32;
-                    below.push(b);
-                }
-            }
-            for ci in 0..children[j].len() {
-                let c = children[j][ci] as usize;
-                for i in below_start[c]..below_start[c + 1] {
-                    let b = below[i];
-                    if mark[b as usize] != j as u32 {
-                        mark[b as usize] = j as u32;
-                        below.push(b);
-                    }
-                }
-            }
-            let left = n - j - 1;
-            let here = below.len() - at;
-            if left >= 1 && here as f64 >= DENSE_SHARE * left as f64 {
-                below.truncate(at);
-                n_sparse = j;
-                break;
-            }
-            below[at..].sort_unstable();
-            if let Some(&parent) = below.get(at) {
-                children[parent as usize].push(j as u32);
-            }
-            below_start.push(below.len());
-        }
+        let Elimination {
+            factor,
+            level,
+            k,
+            position,
+            row,
+            below_start,
+            below,
+            n_sparse,
+            ..
+        } = layout;
+        let q = row[row.len() - 1];
         let dense = q - row[n_sparse];
 
         let mut diag = Vec::with_capacity(n_sparse);
@@ -158,6 +98,8 @@ impl Symbolic {
         let mut height = Vec::with_capacity(n_sparse);
         let mut below_row = vec![0u32; below.len()];
         let mut dense_first = vec![SCATTERED; n_sparse];
+        let mut dense_of_row: Vec<u32> = Vec::new();
+        let mut dense_rows = Vec::with_capacity(n_sparse);
         let (mut diag_len, mut panel_len) = (0usize, 0usize);
         for j in 0..n_sparse {
             let kj = k[j] as usize;
@@ -165,12 +107,16 @@ impl Symbolic {
             diag_len += kj * kj;
             let mut h = 0u32;
             let (mut runs, mut expected) = (0, usize::MAX);
+            let from = dense_of_row.len();
+            let mut first_dense = u32::MAX;
             for i in below_start[j]..below_start[j + 1] {
                 let b = below[i] as usize;
                 below_row[i] = h;
                 h += k[b];
                 if b >= n_sparse {
                     let at = row[b] - row[n_sparse];
+                    first_dense = first_dense.min(below_row[i]);
+                    dense_of_row.extend((at..at + k[b] as usize).map(|r| r as u32));
                     if at != expected {
                         runs += 1;
                         if runs == 1 {
@@ -183,6 +129,7 @@ impl Symbolic {
             if runs != 1 {
                 dense_first[j] = SCATTERED;
             }
+            dense_rows.push((from, first_dense.min(h)));
             panel.push(panel_len);
             panel_len += kj * h as usize;
             height.push(h);
@@ -273,6 +220,8 @@ impl Symbolic {
             dense,
             dense_first,
             runs,
+            dense_of_row,
+            dense_rows,
             diag_len,
             panel_len,
         })
@@ -290,11 +239,178 @@ impl Symbolic {
         &self.below_row[self.below_start[j]..self.below_start[j + 1]]
     }
 
+    /// Rows of the dense block that the last rows of a sparse position's panel stand for, and the first of those panel rows.
+    #[inline(always)]
+    pub fn dense_part(&self, j: usize) -> (&[u32], usize) {
+        let (from, first) = self.dense_rows[j];
+        let n = (self.height[j] - first) as usize;
+        (&self.dense_of_row[from..from + n], first as usize)
+    }
+
     /// First row of a position within the dense block.
     #[inline(always)]
     pub fn dense_row(&self, pos: usize) -> usize {
         self.row[pos] - self.row[self.n_sparse]
     }
+}
+
+/// An order of elimination and the structure of the factor it leads to.
+struct Elimination {
+    factor: Vec<u32>,
+    level: Vec<u32>,
+    k: Vec<u32>,
+    position: Vec<Vec<u32>>,
+    row: Vec<usize>,
+    below_start: Vec<usize>,
+    below: Vec<u32>,
+    n_sparse: usize,
+    /// Predicted seconds of one evaluation with its score; only comparisons matter.
+    cost: f64,
+}
+
+impl Elimination {
+    fn of(order: &[u32], n_levels: &[usize], ks: &[usize], cells: &[Cells]) -> Self {
+        let nf = n_levels.len();
+        let n = order.len();
+        let mut first = vec![0usize; nf + 1];
+        for f in 0..nf {
+            first[f + 1] = first[f] + n_levels[f];
+        }
+        let mut factor = vec![0u32; n];
+        let mut level = vec![0u32; n];
+        let mut k = vec![0u32; n];
+        let mut row = vec![0usize; n + 1];
+        let mut position: Vec<Vec<u32>> = n_levels.iter().map(|&m| vec![0u32; m]).collect();
+        for (pos, &v) in order.iter().enumerate() {
+            let f = first.partition_point(|&s| s <= v as usize) - 1;
+            let l = v as usize - first[f];
+            factor[pos] = f as u32;
+            level[pos] = l as u32;
+            k[pos] = ks[f] as u32;
+            row[pos + 1] = row[pos] + ks[f];
+            position[f][l] = pos as u32;
+        }
+
+        // later neighbours of each position
+        let mut count = vec![0usize; n + 1];
+        let each_cell = |visit: &mut dyn FnMut(u32, u32)| {
+            for c in cells {
+                for l in 0..n_levels[c.f] {
+                    let a = position[c.f][l];
+                    for &m in &c.level[c.start[l]..c.start[l + 1]] {
+                        let b = position[c.g][m as usize];
+                        visit(a.min(b), a.max(b));
+                    }
+                }
+            }
+        };
+        each_cell(&mut |a, _| count[a as usize + 1] += 1);
+        for i in 0..n {
+            count[i + 1] += count[i];
+        }
+        let mut later = vec![0u32; count[n]];
+        let mut next = count.clone();
+        each_cell(&mut |a, b| {
+            later[next[a as usize]] = b;
+            next[a as usize] += 1;
+        });
+
+        // structure of each column: its own neighbours and those of the columns whose first block it is
+        let mut below_start = vec![0usize];
+        let mut below: Vec<u32> = Vec::new();
+        let mut children: Vec<Vec<u32>> = vec![Vec::new(); if cells.is_empty() { 0 } else { n }];
+        let mut mark = vec![u32::MAX; n];
+        let mut n_sparse = n;
+        for j in 0..n {
+            if cells.is_empty() {
+                below_start.push(0);
+                continue;
+            }
+            let at = below.len();
+            mark[j] = j as u32;
+            for &b in &later[count[j]..count[j + 1]] {
+                if mark[b as usize] != j as u32 {
+                    mark[b as usize] = j as u32;
+                    below.push(b);
+                }
+            }
+            for ci in 0..children[j].len() {
+                let c = children[j][ci] as usize;
+                for i in below_start[c]..below_start[c + 1] {
+                    let b = below[i];
+                    if mark[b as usize] != j as u32 {
+                        mark[b as usize] = j as u32;
+                        below.push(b);
+                    }
+                }
+            }
+            let left = n - j - 1;
+            let here = below.len() - at;
+            if left >= 1 && here as f64 >= DENSE_SHARE * left as f64 {
+                below.truncate(at);
+                n_sparse = j;
+                break;
+            }
+            below[at..].sort_unstable();
+            if let Some(&parent) = below.get(at) {
+                children[parent as usize].push(j as u32);
+            }
+            below_start.push(below.len());
+        }
+        let (cut, cost) = cheapest_cut(n_sparse, &row, &k, &below_start, &below);
+        below_start.truncate(cut + 1);
+        below.truncate(below_start[cut]);
+        Elimination {
+            factor,
+            level,
+            k,
+            position,
+            row,
+            below_start,
+            below,
+            n_sparse: cut,
+            cost,
+        }
+    }
+}
+
+/// Seconds that one update of a scattered entry, one of consecutive entries, and one floating-point operation within the dense
+/// block take, roughly: only their ratios matter.
+const SCATTERED_COST: f64 = 6e-9;
+const CONSECUTIVE_COST: f64 = 1e-10;
+const DENSE_COST: f64 = 4e-11;
+
+/// The number of sparse positions, at most `limit`, for which elimination and selected inversion cost least, and that cost.
+fn cheapest_cut(
+    limit: usize,
+    row: &[usize],
+    k: &[u32],
+    below_start: &[usize],
+    below: &[u32],
+) -> (usize, f64) {
+    let q = row[row.len() - 1];
+    let dense = |cut: usize| ((q - row[cut]) as f64).powi(3) * DENSE_COST;
+    let mut sparse = 0.0;
+    let mut best = (0, dense(0));
+    for j in 0..limit {
+        let list = &below[below_start[j]..below_start[j + 1]];
+        let height: f64 = list.iter().map(|&b| f64::from(k[b as usize])).sum();
+        let kj = f64::from(k[j]);
+        let consecutive = list
+            .last()
+            .is_some_and(|&b| (b - list[0]) as usize == list.len() - 1);
+        let update = if consecutive {
+            kj * CONSECUTIVE_COST
+        } else {
+            (0.5 + 0.5 * kj) * SCATTERED_COST
+        };
+        sparse += height * (height + 1.0) * update;
+        let cost = sparse + dense(j + 1);
+        if cost <= best.1 {
+            best = (j + 1, cost);
+        }
+    }
+    best
 }
 
 /// Bytes of memory of the machine, where the operating system tells.

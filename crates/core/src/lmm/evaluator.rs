@@ -103,20 +103,10 @@ impl Evaluator {
 
     /// Assembles and factors M, and solves for R^-1 L'Z'\[X y\].
     fn factorise(&mut self, sys: &System) -> Result<(), NotPositive> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::arch::is_x86_feature_detected!("avx2") {
-                // SAFETY: the feature was detected
-                return unsafe { self.factorise_avx2(sys) };
-            }
-        }
-        self.factorise_impl(sys)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    unsafe fn factorise_avx2(&mut self, sys: &System) -> Result<(), NotPositive> {
-        self.factorise_impl(sys)
+        kernels::vectorised(
+            #[inline(always)]
+            || self.factorise_impl(sys),
+        )
     }
 
     #[inline(always)]
@@ -290,20 +280,10 @@ impl Evaluator {
 
     /// Eliminates the fixed effects: the Cholesky factor of \[X y\]'\[X y\] - R_ZW'R_ZW.
     fn eliminate_fixed(&mut self, sys: &System) -> Result<(), NotPositive> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::arch::is_x86_feature_detected!("avx2") {
-                // SAFETY: the feature was detected
-                return unsafe { self.eliminate_fixed_avx2(sys) };
-            }
-        }
-        self.eliminate_fixed_impl(sys)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    unsafe fn eliminate_fixed_avx2(&mut self, sys: &System) -> Result<(), NotPositive> {
-        self.eliminate_fixed_impl(sys)
+        kernels::vectorised(
+            #[inline(always)]
+            || self.eliminate_fixed_impl(sys),
+        )
     }
 
     #[inline(always)]
@@ -457,23 +437,25 @@ fn eliminate_node<const K: usize>(e: &mut Evaluator, sys: &System, j: usize, k: 
             }
             break;
         } else {
-            let cb = s.dense_row(b);
-            for (&a, &ra) in below[ib..].iter().zip(&first_row[ib..]) {
-                let (ka, ra, at) = (
-                    s.k[a as usize] as usize,
-                    ra as usize,
-                    s.dense_row(a as usize),
-                );
-                for y in 0..kb {
-                    let target = &mut e.tail[(cb + y) * s.dense + at..(cb + y) * s.dense + at + ka];
-                    for m in 0..k {
-                        let f = p[m * h + rb + y];
-                        for (t, &v) in target.iter_mut().zip(&p[m * h + ra..m * h + ra + ka]) {
-                            *t -= f * v;
+            let (rows, r0) = s.dense_part(j);
+            for (c, &col) in rows.iter().enumerate() {
+                let target = &mut e.tail[col as usize * s.dense..(col as usize + 1) * s.dense];
+                if k == 1 {
+                    let f = p[r0 + c];
+                    for (&r, &v) in rows[c..].iter().zip(&p[r0 + c..h]) {
+                        target[r as usize] -= f * v;
+                    }
+                } else {
+                    for (i, &r) in rows.iter().enumerate().skip(c) {
+                        let mut v = 0.0;
+                        for m in 0..k {
+                            v += p[m * h + r0 + c] * p[m * h + r0 + i];
                         }
+                        target[r as usize] -= v;
                     }
                 }
             }
+            break;
         }
     }
 }

@@ -140,21 +140,31 @@ pub fn fit(
     let noise = 2e-14 * (d.abs() + sys.nu(options.reml));
     let mut radius = 1.0f64;
     let mut snapped_at = usize::MAX;
+    let mut null_psi: Vec<Vec<f64>> = vec![Vec::new(); frames.len()];
     loop {
         e.score(sys, options.reml, score);
-        let mut psi: Vec<Vec<f64>> = Vec::with_capacity(frames.len());
-        for (b, f) in sys.blocks.iter().zip(&frames) {
-            psi.push(f.psi(sys, e, score, options.reml, *b, NULL));
+        // Psi on a null space is exact when that null space is new; it changes little while it stays
+        let mut fresh = false;
+        for ((b, f), known) in sys.blocks.iter().zip(&frames).zip(&mut null_psi) {
+            let m = f.k - f.rank(NULL);
+            if known.len() != m * m {
+                *known = f.null_psi(sys, e, score, options.reml, *b, NULL);
+                fresh |= m > 0;
+            }
         }
-        // directions out of exact zeros come first: the gradient does not see them
-        let out = escapes(sys, e, score, options.reml, &frames, &psi, Some(NULL));
-        if out.iter().any(|x| x.gain > NEGLIGIBLE) {
-            match leave(&mut st, e, &frames, &out, d)? {
-                Some((f, v)) => {
-                    (frames, d, radius) = (f, v, 1.0);
-                    continue;
+        let psi = all_psi(sys, score, &frames, &null_psi);
+        if fresh {
+            // directions out of exact zeros come first: the gradient does not see them
+            let out = escapes(sys, e, score, options.reml, &frames, &psi, Some(NULL));
+            if out.iter().any(|x| x.gain > NEGLIGIBLE) {
+                match leave(&mut st, e, &frames, &out, d)? {
+                    Some((f, v)) => {
+                        (frames, d, radius) = (f, v, 1.0);
+                        null_psi.iter_mut().for_each(Vec::clear);
+                        continue;
+                    }
+                    None => restore(&mut st, e, score, &frames)?,
                 }
-                None => restore(&mut st, e, score, &frames)?,
             }
         }
         let (g, h) = derivatives(sys, e, score, options.reml, &frames, &psi);
@@ -225,17 +235,16 @@ pub fn fit(
             }
         }
         // directions out of the boundary, whole Psi
-        let psi: Vec<Vec<f64>> = sys
-            .blocks
-            .iter()
-            .zip(&frames)
-            .map(|(b, f)| f.psi(sys, e, score, options.reml, *b, NULL))
-            .collect();
+        for ((b, f), known) in sys.blocks.iter().zip(&frames).zip(&mut null_psi) {
+            *known = f.null_psi(sys, e, score, options.reml, *b, NULL);
+        }
+        let psi = all_psi(sys, score, &frames, &null_psi);
         let out = escapes(sys, e, score, options.reml, &frames, &psi, None);
         let certificate = out.iter().fold(0.0f64, |a, x| a.max(x.gain));
         if certificate > NEGLIGIBLE && st.evaluations < options.max_evaluations {
             if let Some((f, v)) = leave(&mut st, e, &frames, &out, d)? {
                 (frames, d, radius) = (f, v, 1.0);
+                null_psi.iter_mut().for_each(Vec::clear);
                 continue;
             }
             restore(&mut st, e, score, &frames)?;
@@ -259,6 +268,16 @@ pub fn fit(
         };
         return done(status, d, st.evaluations, decrement, certificate, frames);
     }
+}
+
+/// U' Psi U of every block.
+fn all_psi(sys: &System, score: &Score, frames: &[Frame], null_psi: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    sys.blocks
+        .iter()
+        .zip(frames)
+        .zip(null_psi)
+        .map(|((b, f), n)| f.psi(sys, score, *b, NULL, n))
+        .collect()
 }
 
 /// Brings evaluator and score back to `frames` where a trial has moved them.

@@ -92,8 +92,13 @@ impl Frame {
         out
     }
 
-    /// U' Psi U: from Gamma = Psi lambda where singular values allow the division, by solves on the null space.
-    pub fn psi(
+    /// Number of singular values of at least `null`.
+    pub fn rank(&self, null: f64) -> usize {
+        self.s.partition_point(|&s| s >= null)
+    }
+
+    /// U' Psi U on the last k - rank directions, by solves: exact where Gamma = Psi lambda is silent.
+    pub fn null_psi(
         &self,
         sys: &System,
         e: &Evaluator,
@@ -102,9 +107,29 @@ impl Frame {
         b: Block,
         null: f64,
     ) -> Vec<f64> {
+        let (k, rank) = (self.k, self.rank(null));
+        let m = k - rank;
+        if m == 0 {
+            return Vec::new();
+        }
+        let directions: Vec<f64> = (0..k * m)
+            .map(|t| self.u[(t / m) * k + rank + t % m])
+            .collect();
+        e.psi_along(sys, reml, score, b, &directions)
+    }
+
+    /// U' Psi U, given its null part: the rest follows from Gamma = Psi lambda.
+    pub fn psi(
+        &self,
+        sys: &System,
+        score: &Score,
+        b: Block,
+        null: f64,
+        null_psi: &[f64],
+    ) -> Vec<f64> {
         let k = self.k;
         let ug = self.turned_gamma(b, sys, score);
-        let rank = self.s.partition_point(|&s| s >= null);
+        let rank = self.rank(null);
         let mut psi = vec![0.0; k * k];
         for i in 0..rank {
             for j in 0..rank {
@@ -119,15 +144,9 @@ impl Frame {
             }
         }
         let m = k - rank;
-        if m > 0 {
-            let directions: Vec<f64> = (0..k * m)
-                .map(|t| self.u[(t / m) * k + rank + t % m])
-                .collect();
-            let part = e.psi_along(sys, reml, score, b, &directions);
-            for i in 0..m {
-                for j in 0..m {
-                    psi[(rank + i) * k + rank + j] = part[i * m + j];
-                }
+        for i in 0..m {
+            for j in 0..m {
+                psi[(rank + i) * k + rank + j] = null_psi[i * m + j];
             }
         }
         psi

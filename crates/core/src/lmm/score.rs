@@ -57,6 +57,14 @@ impl Score {
 impl Evaluator {
     /// Fixed effects, spherical random effects, F and g at the Lambda last factored.
     pub fn solve_effects(&mut self, sys: &System, out: &mut Score) {
+        kernels::vectorised(
+            #[inline(always)]
+            || self.solve_effects_impl(sys, out),
+        );
+    }
+
+    #[inline(always)]
+    fn solve_effects_impl(&mut self, sys: &System, out: &mut Score) {
         let (pw, q) = (sys.cp.pw, sys.sym.q);
         let p = pw - 1;
         for i in (0..p).rev() {
@@ -156,21 +164,10 @@ impl Evaluator {
             llt::inverse::inverse(out, l, self.par, MemStack::new(&mut self.memory));
             mirror(&mut self.t_tail, s.dense);
         }
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::arch::is_x86_feature_detected!("avx2") {
-                // SAFETY: the feature was detected
-                unsafe { self.invert_sparse_avx2(sys) };
-                return;
-            }
-        }
-        self.invert_sparse(sys);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    unsafe fn invert_sparse_avx2(&mut self, sys: &System) {
-        self.invert_sparse(sys);
+        kernels::vectorised(
+            #[inline(always)]
+            || self.invert_sparse(sys),
+        );
     }
 
     #[inline(always)]
@@ -239,21 +236,10 @@ impl Evaluator {
 
     /// Adds sum over levels of (Z'Z L T)_ll to Gamma.
     fn traces(&self, sys: &System, gamma: &mut [Vec<f64>]) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::arch::is_x86_feature_detected!("avx2") {
-                // SAFETY: the feature was detected
-                unsafe { self.traces_avx2(sys, gamma) };
-                return;
-            }
-        }
-        self.traces_impl(sys, gamma);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    unsafe fn traces_avx2(&self, sys: &System, gamma: &mut [Vec<f64>]) {
-        self.traces_impl(sys, gamma);
+        kernels::vectorised(
+            #[inline(always)]
+            || self.traces_impl(sys, gamma),
+        );
     }
 
     #[inline(always)]
@@ -498,19 +484,14 @@ fn invert_node<const K: usize>(
             }
             break;
         } else {
-            // both halves of the dense part are filled: one pass over all its blocks
-            for (&c, &rc) in below[ib..].iter().zip(&first_row[ib..]) {
-                let (cc, rc) = (s.dense_row(c as usize), rc as usize);
-                for z in 0..s.k[c as usize] as usize {
-                    let source = &e.t_tail[(cc + z) * s.dense..(cc + z + 1) * s.dense];
-                    for (&a, &ra) in below[ib..].iter().zip(&first_row[ib..]) {
-                        let (at, ra) = (s.dense_row(a as usize), ra as usize);
-                        for x in 0..s.k[a as usize] as usize {
-                            let v = source[at + x];
-                            for m in 0..k {
-                                y[m * h + ra + x] -= v * kk[m * h + rc + z];
-                            }
-                        }
+            // both halves of the dense part are filled: one pass over all its columns
+            let (rows, r0) = s.dense_part(j);
+            for (c, &col) in rows.iter().enumerate() {
+                let source = &e.t_tail[col as usize * s.dense..(col as usize + 1) * s.dense];
+                for (i, &r) in rows.iter().enumerate() {
+                    let v = source[r as usize];
+                    for m in 0..k {
+                        y[m * h + r0 + i] -= v * kk[m * h + r0 + c];
                     }
                 }
             }

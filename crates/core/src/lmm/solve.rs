@@ -47,6 +47,14 @@ impl System {
 
     /// out = Z'Z v.
     pub fn ztz_times(&self, v: &[f64], cols: usize, out: &mut [f64]) {
+        kernels::vectorised(
+            #[inline(always)]
+            || self.ztz_times_impl(v, cols, out),
+        );
+    }
+
+    #[inline(always)]
+    fn ztz_times_impl(&self, v: &[f64], cols: usize, out: &mut [f64]) {
         let s = &self.sym;
         for pos in 0..s.k.len() {
             let (f, l) = (s.factor[pos] as usize, s.level[pos] as usize);
@@ -64,17 +72,20 @@ impl System {
         }
         for c in &self.cp.cells {
             for l in 0..c.start.len() - 1 {
-                let rf = s.row[s.position[c.f][l] as usize];
+                let rf = s.row[s.position[c.f][l] as usize] * cols;
                 for i in c.start[l]..c.start[l + 1] {
-                    let rg = s.row[s.position[c.g][c.level[i] as usize] as usize];
+                    let rg = s.row[s.position[c.g][c.level[i] as usize] as usize] * cols;
                     let b = c.block(i);
                     for x in 0..c.kf {
+                        let fa = rf + x * cols;
                         for y in 0..c.kg {
                             let w = b[x * c.kg + y];
-                            let (fa, ga) = ((rf + x) * cols, (rg + y) * cols);
-                            for j in 0..cols {
-                                out[fa + j] += w * v[ga + j];
-                                out[ga + j] += w * v[fa + j];
+                            let ga = rg + y * cols;
+                            for (t, &u) in out[fa..fa + cols].iter_mut().zip(&v[ga..ga + cols]) {
+                                *t += w * u;
+                            }
+                            for (t, &u) in out[ga..ga + cols].iter_mut().zip(&v[fa..fa + cols]) {
+                                *t += w * u;
                             }
                         }
                     }
@@ -87,6 +98,14 @@ impl System {
 impl Evaluator {
     /// Solves R x = b in place.
     pub fn forward(&self, sys: &System, b: &mut [f64], cols: usize) {
+        kernels::vectorised(
+            #[inline(always)]
+            || self.forward_impl(sys, b, cols),
+        );
+    }
+
+    #[inline(always)]
+    fn forward_impl(&self, sys: &System, b: &mut [f64], cols: usize) {
         let s = &sys.sym;
         for &(start, end) in &s.runs {
             let (start, end) = (start as usize, end as usize);
@@ -149,6 +168,14 @@ impl Evaluator {
 
     /// Solves R'x = b in place.
     pub fn backward(&self, sys: &System, b: &mut [f64], cols: usize) {
+        kernels::vectorised(
+            #[inline(always)]
+            || self.backward_impl(sys, b, cols),
+        );
+    }
+
+    #[inline(always)]
+    fn backward_impl(&self, sys: &System, b: &mut [f64], cols: usize) {
         let s = &sys.sym;
         if s.dense > 0 {
             dense_backward(
