@@ -3,9 +3,10 @@
 use super::ordering::{self, Rule};
 use crate::crossprod::Cells;
 use crate::error::CoreError;
+use std::ops::Range;
 
 /// Share of the levels still to come that a level must be joined with for the rest to be stored as one dense block.
-const DENSE_SHARE: f64 = 0.7;
+const DENSE_SHARE: f64 = 0.95;
 
 /// Symbolic factorisation. A *node* is one level of one factor; *positions* count nodes in the order of elimination.
 #[derive(Clone)]
@@ -358,8 +359,7 @@ impl Elimination {
             below_start.push(below.len());
         }
         let (cut, cost) = cheapest_cut(n_sparse, &row, &k, &below_start, &below);
-        below_start.truncate(cut + 1);
-        below.truncate(below_start[cut]);
+        let (below_start, below) = padded(cut, &row, &k, &below_start, &below);
         Elimination {
             factor,
             level,
@@ -377,6 +377,8 @@ impl Elimination {
 /// Seconds that one update of a scattered entry, one of consecutive entries, and one floating-point operation within the dense
 /// block take, roughly: only their ratios matter.
 const SCATTERED_COST: f64 = 6e-9;
+/// Largest ratio of the length of a padded list to that of the list.
+const PADDING: f64 = 1.6;
 const CONSECUTIVE_COST: f64 = 1e-10;
 const DENSE_COST: f64 = 4e-11;
 
@@ -411,6 +413,33 @@ fn cheapest_cut(
         }
     }
     best
+}
+
+/// The positions from the first to the last of a list, where it holds most of them: then they are stored all, as one piece.
+fn span(list: &[u32]) -> Option<Range<usize>> {
+    let (first, last) = (*list.first()? as usize, *list.last()? as usize);
+    ((last + 1 - first) as f64 <= PADDING * list.len() as f64).then_some(first..last + 1)
+}
+
+/// The lists of the sparse positions, with explicit zeros where they make a list consecutive within the dense block.
+fn padded(n_sparse: usize, row: &[usize], k: &[u32], below_start: &[usize], below: &[u32]) -> (Vec<usize>, Vec<u32>) {
+    let n = k.len();
+    let dense = (row[n] - row[n_sparse]) as f64;
+    let mut start = Vec::with_capacity(n_sparse + 1);
+    let mut out = Vec::with_capacity(below_start[n_sparse]);
+    start.push(0);
+    for j in 0..n_sparse {
+        let list = &below[below_start[j]..below_start[j + 1]];
+        let all_dense = list.first().is_some_and(|&b| b as usize >= n_sparse);
+        let height: f64 = list.iter().map(|&b| f64::from(k[b as usize])).sum();
+        match span(list) {
+            _ if all_dense && height * PADDING >= dense => out.extend((n_sparse..n).map(|b| b as u32)),
+            Some(s) if all_dense => out.extend(s.map(|b| b as u32)),
+            _ => out.extend_from_slice(list),
+        }
+        start.push(out.len());
+    }
+    (start, out)
 }
 
 /// Bytes of memory of the machine, where the operating system tells.

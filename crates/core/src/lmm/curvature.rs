@@ -8,6 +8,8 @@ use crate::blocks::kernels;
 
 /// Directions handled together.
 const BATCH: usize = 64;
+/// How much faster an entry of the factor is used for many full vectors at once than along one path.
+const GAIN_OF_WIDTH: f64 = 6.0;
 
 impl Evaluator {
     /// w_k'Z'PZ w_l for all pairs of columns of w (q x cols, row-major, elimination order).
@@ -88,6 +90,7 @@ impl Evaluator {
         let mut paths = PathSolver::new(sys, m);
         let group = (BATCH / m).max(1);
         let mut tails = vec![0.0; s.dense * m * group];
+        let mut wide: Vec<f64> = Vec::new();
         let dense_row0 = s.row[s.n_sparse];
         let mut block_c = vec![0.0; p * m * group];
         let mut level = 0;
@@ -96,6 +99,14 @@ impl Evaluator {
             let width = (stop - level) * m;
             tails[..s.dense * width].fill(0.0);
             block_c[..p * width].fill(0.0);
+            // right-hand sides that touch most of the factor are solved together as full vectors
+            let cells: usize = (level..stop).map(|l| partners.count(sys, l)).sum();
+            let along_paths = cells as f64 * m as f64 / s.n_sparse.max(1) as f64;
+            let is_wide = GAIN_OF_WIDTH * along_paths > width as f64;
+            if is_wide {
+                wide.resize(s.q * width, 0.0);
+                wide.fill(0.0);
+            }
             for l in level..stop {
                 let column = (l - level) * m;
                 let pos = s.position[block.factor][l] as usize;
@@ -148,7 +159,14 @@ impl Evaluator {
                     let kk = sys.cp.factors[f].k;
                     let mut r = vec![0.0; kk * m];
                     kernels::transposed_multiply(&self.lambda[f], v, kk, kk, m, &mut r);
-                    paths.place(sys, pos, &r, &mut t);
+                    if is_wide {
+                        for (i, row) in r.chunks_exact(m).enumerate() {
+                            let at = (s.row[pos] + i) * width + column;
+                            wide[at..at + m].iter_mut().zip(row).for_each(|(t, v)| *t += v);
+                        }
+                    } else {
+                        paths.place(sys, pos, &r, &mut t);
+                    }
                 };
                 place(pos, block.factor, &zzw);
                 partners.each(sys, l, |g, other, cell, own_first| {
@@ -181,19 +199,23 @@ impl Evaluator {
                     }
                 });
             }
-            if s.dense > 0 {
+            let (solved, first) = if is_wide {
+                self.forward(sys, &mut wide, width);
+                (&wide[..], 0)
+            } else {
                 let t = &mut tails[..s.dense * width];
-                dense_forward(&self.tail, s.dense, t, width, self.par);
-                for r in 0..s.dense {
-                    let row = &t[r * width..(r + 1) * width];
-                    row.chunks_exact(m)
-                        .for_each(|group| subtract_outer(group, &mut out));
-                    if reml {
-                        let rzx = &self.rzw[(dense_row0 + r) * pw..(dense_row0 + r) * pw + p];
-                        for (x, &f) in rzx.iter().enumerate() {
-                            for (t, &v) in block_c[x * width..(x + 1) * width].iter_mut().zip(row) {
-                                *t -= f * v;
-                            }
+                if s.dense > 0 {
+                    dense_forward(&self.tail, s.dense, t, width, self.par);
+                }
+                (&*t, dense_row0)
+            };
+            for (r, row) in solved.chunks_exact(width).enumerate() {
+                row.chunks_exact(m).for_each(|group| subtract_outer(group, &mut out));
+                if reml {
+                    let rzx = &self.rzw[(first + r) * pw..(first + r) * pw + p];
+                    for (x, &f) in rzx.iter().enumerate() {
+                        for (t, &v) in block_c[x * width..(x + 1) * width].iter_mut().zip(row) {
+                            *t -= f * v;
                         }
                     }
                 }
@@ -260,6 +282,20 @@ impl Partners {
             })
             .collect();
         Partners { factor, reverse }
+    }
+
+    /// Number of cells of a level.
+    fn count(&self, sys: &System, level: usize) -> usize {
+        sys.cp
+            .cells
+            .iter()
+            .zip(&self.reverse)
+            .map(|(c, reverse)| match reverse {
+                _ if c.f == self.factor => c.start[level + 1] - c.start[level],
+                Some((start, _)) => start[level + 1] - start[level],
+                None => 0,
+            })
+            .sum()
     }
 
     /// Visits (other factor, its level, the cell's block, whether this factor is the block's first).
