@@ -151,6 +151,8 @@ def main() -> None:
     engines, process = _engines(options, notes)
     parts += [f"Machine: {machine.describe()}. One thread for every program.", ""]
     parts += ["Programs: " + "; ".join(engine.version for engine in engines) + ".", ""]
+    if options.quick:
+        parts += ["Quick run: few rounds, short allowance for each fit. Small times vary by a third or more.", ""]
     others = [engine.name for engine in engines[1:]]
     if not options.without_models:
         results = _models(options, engines, effort, notes)

@@ -9,7 +9,7 @@ class BenchmarkModel:
 
     ``limit_ms`` is the whole-call time promised for this package, ``core_limit_ms`` the share of the compiled core;
     ``peer_formula`` spells the same model for packages that do not know ``*`` before a bar. ``peers`` names the other
-    Python packages that are tried (None: all): the rest need more memory or time than anyone would give them.
+    Python packages that are tried (None: all): a fit of the largest models by the others would take very long.
     ``slow_in_r`` marks fits of lme4 that take long enough to be left out of a quick run.
     """
 

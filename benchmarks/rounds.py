@@ -81,7 +81,7 @@ def time_model(
             timing.failure = "left out of a quick run"
             continue
         if engine.name not in ("ranef", "lme4") and model.peers is not None and engine.name not in model.peers:
-            timing.failure = "too large for it"
+            timing.failure = "not tried at this size"
             continue
         formulas[engine.name] = model.formula
         if engine.name not in ("ranef", "lme4") and model.peer_formula is not None:
