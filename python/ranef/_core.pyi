@@ -41,8 +41,6 @@ class LmmEvaluation(TypedDict):
     objective: float
     gradient: _F64
     hessian_ai: _F64
-    reml_criterion: float
-    ml_deviance: float
 
 class LmmRefits(TypedDict):
     """Fits of many responses; the first axis of every array is the response."""

@@ -32,8 +32,7 @@ impl TermBasis {
         if let Some(j0) = self.intercept {
             for i in (0..k).filter(|&i| i != j0) {
                 for c in 0..cols {
-                    out[j0 * cols + c] -=
-                        self.shift[i] / self.constant * m[i * cols + c] / self.scale[i];
+                    out[j0 * cols + c] -= self.shift[i] / self.constant * m[i * cols + c] / self.scale[i];
                 }
             }
         }
@@ -52,8 +51,7 @@ impl TermBasis {
         if let Some(j0) = self.intercept {
             for i in (0..k).filter(|&i| i != j0) {
                 for c in 0..cols {
-                    out[j0 * cols + c] +=
-                        self.scale[j0] * self.shift[i] / self.constant * m[i * cols + c];
+                    out[j0 * cols + c] += self.scale[j0] * self.shift[i] / self.constant * m[i * cols + c];
                 }
             }
         }
@@ -146,9 +144,7 @@ impl Basis {
         let step = n.div_ceil(SAMPLE).max(1);
         let w = rows.weights;
         let p = rows.x.len();
-        let mean_weight = w.map_or(1.0, |w| {
-            w.iter().step_by(step).sum::<f64>() / n.div_ceil(step) as f64
-        });
+        let mean_weight = w.map_or(1.0, |w| w.iter().step_by(step).sum::<f64>() / n.div_ceil(step) as f64);
         // only a leading column: one that comes later might itself be a combination of those before it
         let intercept = (p > 0 && constant_value(rows.x[0]).is_some()).then_some(0);
         let constant = intercept.map_or(1.0, |j| rows.x[j][0]);
@@ -174,11 +170,7 @@ impl Basis {
                 // a column that is constant but for rounding is left at zero, and dropped
                 let noise = 1e-14 * mean.abs();
                 x_shift[j] = mean;
-                x_transform[j * p + j] = if sd * mean_weight.sqrt().recip() <= noise {
-                    0.0
-                } else {
-                    1.0 / usable(sd)
-                };
+                x_transform[j * p + j] = if sd * mean_weight.sqrt().recip() <= noise { 0.0 } else { 1.0 / usable(sd) };
             } else {
                 let rms = (sd * sd + mean * mean * mean_weight).sqrt();
                 x_transform[j * p + j] = 1.0 / usable(rms);
@@ -199,11 +191,7 @@ impl Basis {
                     .map(|t| {
                         let k = t.z.len();
                         let recode = t.structure.rules().is_invariant_to_recoding() && k > 1;
-                        let int = if recode {
-                            t.z.iter().position(|z| constant_value(z).is_some())
-                        } else {
-                            None
-                        };
+                        let int = if recode { t.z.iter().position(|z| constant_value(z).is_some()) } else { None };
                         let c = int.map_or(1.0, |j| t.z[j][0]);
                         let mut shift = vec![0.0; k];
                         let mut scale = vec![1.0; k];
@@ -217,12 +205,7 @@ impl Basis {
                                 scale[j] = usable(rms);
                             }
                         }
-                        TermBasis {
-                            intercept: int,
-                            constant: c,
-                            shift,
-                            scale,
-                        }
+                        TermBasis { intercept: int, constant: c, shift, scale }
                     })
                     .collect()
             })
@@ -265,9 +248,8 @@ impl Basis {
     pub fn beta_to_given(&self, beta: &[f64]) -> Vec<f64> {
         let p = self.p();
         let g = self.g();
-        let mut out: Vec<f64> = (0..p)
-            .map(|i| self.y_scale * (0..p).map(|c| g[i * p + c] * beta[c]).sum::<f64>())
-            .collect();
+        let mut out: Vec<f64> =
+            (0..p).map(|i| self.y_scale * (0..p).map(|c| g[i * p + c] * beta[c]).sum::<f64>()).collect();
         if let Some(i0) = self.intercept {
             out[i0] += self.y_shift / self.constant;
         }

@@ -45,11 +45,7 @@ impl Rows<'_> {
     /// Checks that all lengths agree and all codes are in range.
     pub fn check(&self) -> Result<(), CoreError> {
         let n = self.n();
-        let bad = |what: &str, m: usize| {
-            Err(CoreError::Shape(format!(
-                "{what} has {m} rows where y has {n}"
-            )))
-        };
+        let bad = |what: &str, m: usize| Err(CoreError::Shape(format!("{what} has {m} rows where y has {n}")));
         for x in &self.x {
             if x.len() != n {
                 return bad("x", x.len());
@@ -66,9 +62,7 @@ impl Rows<'_> {
             }
             let limit = f.n_levels as u32;
             if f.codes.iter().any(|&c| c as u32 >= limit) {
-                return Err(CoreError::Shape(format!(
-                    "a level code lies outside 0..{limit}"
-                )));
+                return Err(CoreError::Shape(format!("a level code lies outside 0..{limit}")));
             }
             for t in &f.terms {
                 if t.z.is_empty() {

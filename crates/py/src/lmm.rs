@@ -2,16 +2,14 @@
 
 use crate::threads::with_threads;
 use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
-    PyUntypedArrayMethods,
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use ranef_core::error::CoreError;
 use ranef_core::lmm::{
-    fit, frames_of, identity_frames, predict_variance, Evaluator, FitOptions, NewRows, Score,
-    Solution, System,
+    fit, frames_of, moment_frames, predict_variance, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
 use ranef_core::replicate::refit;
 use ranef_core::rows::{FactorRows, Rows, TermRows};
@@ -45,11 +43,7 @@ struct Borrowed<'py> {
     x: PyReadonlyArray2<'py, f64>,
     y: PyReadonlyArray1<'py, f64>,
     weights: Option<PyReadonlyArray1<'py, f64>>,
-    factors: Vec<(
-        PyReadonlyArray1<'py, i32>,
-        usize,
-        Vec<(PyReadonlyArray2<'py, f64>, Structure)>,
-    )>,
+    factors: Vec<(PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Structure)>)>,
 }
 
 fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a [f64]>> {
@@ -74,11 +68,7 @@ impl Arrays {
                 .factors
                 .iter()
                 .map(|f| {
-                    let terms = f
-                        .terms
-                        .iter()
-                        .map(|(z, s)| (z.bind(py).readonly(), *s))
-                        .collect();
+                    let terms = f.terms.iter().map(|(z, s)| (z.bind(py).readonly(), *s)).collect();
                     (f.codes.bind(py).readonly(), f.n_levels, terms)
                 })
                 .collect(),
@@ -101,12 +91,7 @@ impl Borrowed<'_> {
                         n_levels: *n_levels,
                         terms: terms
                             .iter()
-                            .map(|(z, s)| {
-                                Ok(TermRows {
-                                    z: columns(z)?,
-                                    structure: *s,
-                                })
-                            })
+                            .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s }))
                             .collect::<PyResult<_>>()?,
                     })
                 })
@@ -134,29 +119,16 @@ type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
 type FactorArgument<'py> = (Bound<'py, PyArray1<i32>>, usize, Vec<TermArgument<'py>>);
 type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyReadonlyArray2<'py, f64>>);
 
-fn matrix<'py>(
-    py: Python<'py>,
-    v: Vec<f64>,
-    rows: usize,
-    cols: usize,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
+fn matrix<'py>(py: Python<'py>, v: Vec<f64>, rows: usize, cols: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
     v.into_pyarray(py).reshape([rows, cols])
 }
 
 impl LmmSystem {
-    fn with_work<T>(
-        &self,
-        n_threads: usize,
-        f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T,
-    ) -> T {
+    fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
         let mut slot = self.work.lock().unwrap_or_else(|e| e.into_inner());
         let mut work = match slot.take() {
             Some(w) if w.n_threads == n_threads => w,
-            _ => Work {
-                evaluator: Evaluator::new(&self.sys, n_threads),
-                score: Score::new(&self.sys),
-                n_threads,
-            },
+            _ => Work { evaluator: Evaluator::new(&self.sys, n_threads), score: Score::new(&self.sys), n_threads },
         };
         drop(slot);
         let out = f(&self.sys, &mut work.evaluator, &mut work.score);
@@ -175,23 +147,11 @@ impl LmmSystem {
         Ok(())
     }
 
-    fn solution_dict<'py>(
-        &self,
-        py: Python<'py>,
-        s: Solution,
-        reml: bool,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    fn solution_dict<'py>(&self, py: Python<'py>, s: Solution, reml: bool) -> PyResult<Bound<'py, PyDict>> {
         let p = self.sys.p();
         let d = PyDict::new(py);
         d.set_item("theta", s.theta.into_pyarray(py))?;
-        d.set_item(
-            "objective",
-            if reml {
-                s.reml_criterion
-            } else {
-                s.ml_deviance
-            },
-        )?;
+        d.set_item("objective", if reml { s.reml_criterion } else { s.ml_deviance })?;
         d.set_item("reml_criterion", s.reml_criterion)?;
         d.set_item("ml_deviance", s.ml_deviance)?;
         d.set_item("beta", s.beta.into_pyarray(py))?;
@@ -221,11 +181,7 @@ struct Watch {
 
 impl Watch {
     fn new(progress: Option<Py<PyAny>>) -> Self {
-        Watch {
-            progress,
-            last: Instant::now(),
-            error: None,
-        }
+        Watch { progress, last: Instant::now(), error: None }
     }
 
     fn go_on(&mut self, count: usize, value: f64) -> bool {
@@ -272,32 +228,21 @@ impl LmmSystem {
                     let terms = terms
                         .into_iter()
                         .map(|(z, s)| {
-                            let structure = Structure::parse(&s).ok_or_else(|| {
-                                PyValueError::new_err(format!("unknown covariance structure {s:?}"))
-                            })?;
+                            let structure = Structure::parse(&s)
+                                .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
                             Ok((z.unbind(), structure))
                         })
                         .collect::<PyResult<_>>()?;
-                    Ok(FactorArrays {
-                        codes: codes.unbind(),
-                        n_levels,
-                        terms,
-                    })
+                    Ok(FactorArrays { codes: codes.unbind(), n_levels, terms })
                 })
                 .collect::<PyResult<_>>()?,
         };
         let borrowed = arrays.borrow(py);
         let rows = borrowed.rows()?;
-        let sys = py
-            .detach(|| with_threads(n_threads, || System::new(&rows, n_threads)))
-            .map_err(to_python)?;
+        let sys = py.detach(|| with_threads(n_threads, || System::new(&rows, n_threads))).map_err(to_python)?;
         drop(rows);
         drop(borrowed);
-        Ok(LmmSystem {
-            arrays,
-            sys,
-            work: Mutex::new(None),
-        })
+        Ok(LmmSystem { arrays, sys, work: Mutex::new(None) })
     }
 
     /// Columns of x in use.
@@ -315,11 +260,7 @@ impl LmmSystem {
     /// Order of the dense part of the factor, number of levels in the sparse part, and length of its panels.
     #[getter]
     fn layout(&self) -> (usize, usize, usize) {
-        (
-            self.sys.sym.dense,
-            self.sys.sym.n_sparse,
-            self.sys.sym.panel_len,
-        )
+        (self.sys.sym.dense, self.sys.sym.n_sparse, self.sys.sym.panel_len)
     }
 
     #[pyo3(signature = (reml, start, max_evaluations, tolerance, n_threads = 1, progress = None))]
@@ -338,24 +279,18 @@ impl LmmSystem {
         if let Some(s) = &start {
             self.check_theta(s)?;
         }
-        let options = FitOptions {
-            reml,
-            max_evaluations,
-            tolerance,
-        };
+        let options = FitOptions { reml, max_evaluations, tolerance };
         let mut watch = Watch::new(progress);
         let result = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |sys, e, score| {
                     let frames = match &start {
                         Some(s) => frames_of(sys, &sys.lambda_from_theta(s)),
-                        None => identity_frames(sys),
+                        None => moment_frames(sys),
                     };
-                    let f = fit(sys, e, score, frames, options, &mut |n, d| {
-                        watch.go_on(n, d + sys.constant(reml))
-                    })?;
+                    let f = fit(sys, e, score, frames, options, &mut |n, d| watch.go_on(n, d + sys.constant(reml)))?;
                     let usable = f.criterion.is_finite();
-                    let solution = usable.then(|| e.solution(sys, reml, score));
+                    let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
                     Ok((f, solution))
                 })
             })
@@ -365,7 +300,11 @@ impl LmmSystem {
         }
         let (f, solution) = result.map_err(to_python)?;
         let d = match solution {
-            Some(s) => self.solution_dict(py, s, reml)?,
+            Some((s, gradient)) => {
+                let d = self.solution_dict(py, s, reml)?;
+                d.set_item("gradient", gradient.into_pyarray(py))?;
+                d
+            }
             None => PyDict::new(py),
         };
         // dimension of the null space of each term's covariance matrix
@@ -403,9 +342,7 @@ impl LmmSystem {
                 })
             })
         });
-        let s = s.ok_or_else(|| {
-            PyValueError::new_err("the system is not positive definite at this theta")
-        })?;
+        let s = s.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
         self.solution_dict(py, s, reml)
     }
 
@@ -422,14 +359,10 @@ impl LmmSystem {
         let n = theta.len();
         let v = py.detach(|| {
             with_threads(n_threads, || {
-                self.with_work(n_threads, |sys, e, score| {
-                    e.evaluation(sys, &theta, reml, score)
-                })
+                self.with_work(n_threads, |sys, e, score| e.evaluation(sys, &theta, reml, score))
             })
         });
-        let v = v.ok_or_else(|| {
-            PyValueError::new_err("the system is not positive definite at this theta")
-        })?;
+        let v = v.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
         let d = PyDict::new(py);
         d.set_item("objective", v.objective)?;
         d.set_item("gradient", v.gradient.into_pyarray(py))?;
@@ -453,21 +386,14 @@ impl LmmSystem {
                     e.lambda = sys.lambda_from_theta(&theta);
                     e.criterion(sys, false).ok()?;
                     e.invert(sys);
-                    Some(
-                        (0..sys.terms.len())
-                            .map(|f| e.conditional_covariance(sys, f))
-                            .collect::<Vec<_>>(),
-                    )
+                    Some((0..sys.terms.len()).map(|f| e.conditional_covariance(sys, f)).collect::<Vec<_>>())
                 })
             })
         });
-        let all = all.ok_or_else(|| {
-            PyValueError::new_err("the system is not positive definite at this theta")
-        })?;
+        let all = all.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
         let list = PyList::empty(py);
         for (v, f) in all.into_iter().zip(&self.sys.cp.factors) {
-            let a: Bound<'py, PyArray3<f64>> =
-                v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
+            let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
             list.append(a)?;
         }
         Ok(list)
@@ -487,9 +413,7 @@ impl LmmSystem {
         let n_rows = x_new.shape()[0];
         let x = columns(&x_new)?;
         if x.len() != self.sys.p() || factors.len() != self.sys.terms.len() {
-            return Err(PyValueError::new_err(
-                "new rows do not have the columns of the model",
-            ));
+            return Err(PyValueError::new_err("new rows do not have the columns of the model"));
         }
         let mut new = Vec::new();
         for ((codes, z), f) in factors.iter().zip(&self.sys.cp.factors) {
@@ -503,9 +427,7 @@ impl LmmSystem {
                 && cols.iter().all(|c| c.len() == n_rows)
                 && codes.iter().all(|&c| c < f.n_levels as i32);
             if !fits {
-                return Err(PyValueError::new_err(
-                    "new rows do not have the effects and levels of the model",
-                ));
+                return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
             }
             new.push(NewRows { codes, z: cols });
         }
@@ -518,9 +440,7 @@ impl LmmSystem {
                 })
             })
         });
-        let v = v.ok_or_else(|| {
-            PyValueError::new_err("the system is not positive definite at this theta")
-        })?;
+        let v = v.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
         Ok(v.into_pyarray(py))
     }
 
@@ -550,30 +470,13 @@ impl LmmSystem {
         if let Some(s) = &start {
             self.check_theta(s)?;
         }
-        let options = FitOptions {
-            reml,
-            max_evaluations,
-            tolerance,
-        };
+        let options = FitOptions { reml, max_evaluations, tolerance };
         let y = y.as_slice()?;
         let watch = Mutex::new(Watch::new(progress));
         let result = py.detach(|| {
             with_threads(n_threads, || {
-                let go_on = |done: usize| {
-                    watch
-                        .lock()
-                        .unwrap_or_else(|e| e.into_inner())
-                        .go_on(done, m as f64)
-                };
-                refit(
-                    &rows,
-                    &self.sys,
-                    y,
-                    start.as_deref(),
-                    options,
-                    n_threads,
-                    &go_on,
-                )
+                let go_on = |done: usize| watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64);
+                refit(&rows, &self.sys, y, start.as_deref(), options, n_threads, &go_on)
             })
         });
         if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
@@ -586,10 +489,7 @@ impl LmmSystem {
         d.set_item("se", matrix(py, r.se, m, self.sys.p())?)?;
         d.set_item("theta", matrix(py, r.theta, m, self.sys.n_theta)?)?;
         d.set_item("sigma", r.sigma.into_pyarray(py))?;
-        d.set_item(
-            "status",
-            r.status.iter().map(|s| s.name()).collect::<Vec<_>>(),
-        )?;
+        d.set_item("status", r.status.iter().map(|s| s.name()).collect::<Vec<_>>())?;
         Ok(d)
     }
 }

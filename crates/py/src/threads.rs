@@ -22,11 +22,7 @@ pub fn with_threads<T: Send>(n: usize, f: impl FnOnce() -> T + Send) -> T {
         if let Some(p) = all.get(&key) {
             Some(p.clone())
         } else {
-            let built = ThreadPoolBuilder::new()
-                .num_threads(n)
-                .build()
-                .ok()
-                .map(Arc::new);
+            let built = ThreadPoolBuilder::new().num_threads(n).build().ok().map(Arc::new);
             if let Some(p) = &built {
                 // pools of a parent process are forgotten without joining their (absent) threads
                 let stale: Vec<_> = all.keys().filter(|k| k.0 != key.0).copied().collect();

@@ -65,7 +65,7 @@ def fit_lmm(
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
     null = solution["null_dimensions"]
-    gradient = system.evaluate(solution["theta"], reml, n_threads)["gradient"]
+    gradient = solution["gradient"]
     convergence = Convergence(
         status=status,
         gradient_norm=math.sqrt(float(gradient @ gradient)),

@@ -159,15 +159,7 @@ pub fn panel_backward<const K: usize>(r: &[f64], k: usize, panel: &mut [f64], ro
 
 /// out (ka x kb) = a' c b for row-major a (ka x ka), c (ka x kb), b (kb x kb); `tmp` holds ka x kb.
 #[inline(always)]
-pub fn sandwich(
-    a: &[f64],
-    ka: usize,
-    c: &[f64],
-    b: &[f64],
-    kb: usize,
-    tmp: &mut [f64],
-    out: &mut [f64],
-) {
+pub fn sandwich(a: &[f64], ka: usize, c: &[f64], b: &[f64], kb: usize, tmp: &mut [f64], out: &mut [f64]) {
     if ka == 1 && kb == 1 {
         out[0] = a[0] * c[0] * b[0];
         return;
@@ -198,10 +190,7 @@ pub fn transposed_multiply(a: &[f64], b: &[f64], l: usize, m: usize, n: usize, o
     for q in 0..l {
         for i in 0..m {
             let f = a[q * m + i];
-            for (t, &s) in out[i * n..(i + 1) * n]
-                .iter_mut()
-                .zip(&b[q * n..(q + 1) * n])
-            {
+            for (t, &s) in out[i * n..(i + 1) * n].iter_mut().zip(&b[q * n..(q + 1) * n]) {
                 *t += f * s;
             }
         }

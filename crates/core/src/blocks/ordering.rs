@@ -17,9 +17,7 @@ fn meets_at_most_one(cells: &[Cells], factor: usize, left: &[usize]) -> bool {
         } else if c.g == factor && left.contains(&c.f) {
             let n = c.level.iter().copied().max().map_or(0, |m| m as usize + 1);
             let mut seen = vec![false; n];
-            c.level
-                .iter()
-                .all(|&l| !std::mem::replace(&mut seen[l as usize], true))
+            c.level.iter().all(|&l| !std::mem::replace(&mut seen[l as usize], true))
         } else {
             true
         }
@@ -69,10 +67,7 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32
                 }
             }
         }
-        let mut rest: Vec<u32> = left[1..]
-            .iter()
-            .flat_map(|&g| (first[g]..first[g + 1]).map(|v| v as u32))
-            .collect();
+        let mut rest: Vec<u32> = left[1..].iter().flat_map(|&g| (first[g]..first[g + 1]).map(|v| v as u32)).collect();
         rest.sort_by_key(|&v| degree[v as usize]);
         out.extend(rest);
         return (out, settled);
@@ -118,13 +113,7 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32
     let mut perm = vec![0usize; n];
     let mut inverse = vec![0usize; n];
     let mut memory = MemBuffer::new(amd::order_scratch::<usize>(n, edges.len()));
-    match amd::order(
-        &mut perm,
-        &mut inverse,
-        pattern,
-        amd::Control::default(),
-        MemStack::new(&mut memory),
-    ) {
+    match amd::order(&mut perm, &mut inverse, pattern, amd::Control::default(), MemStack::new(&mut memory)) {
         Ok(_) => out.extend(perm.iter().map(|&i| global[i])),
         Err(_) => out.extend_from_slice(&global),
     }

@@ -80,17 +80,7 @@ impl Symbolic {
                 layout = other;
             }
         }
-        let Elimination {
-            factor,
-            level,
-            k,
-            position,
-            row,
-            below_start,
-            below,
-            n_sparse,
-            ..
-        } = layout;
+        let Elimination { factor, level, k, position, row, below_start, below, n_sparse, .. } = layout;
         let q = row[row.len() - 1];
         let dense = q - row[n_sparse];
 
@@ -191,9 +181,7 @@ impl Symbolic {
                         let (lo, hi) = (a.min(b) as usize, a.max(b));
                         if lo < n_sparse {
                             let list = &below[below_start[lo]..below_start[lo + 1]];
-                            let at = list
-                                .binary_search(&hi)
-                                .expect("a cell is part of the structure");
+                            let at = list.binary_search(&hi).expect("a cell is part of the structure");
                             out[i] = below_row[below_start[lo] + at];
                         }
                     }
@@ -335,8 +323,8 @@ impl Elimination {
                     below.push(b);
                 }
             }
-            for ci in 0..children[j].len() {
-                let c = children[j][ci] as usize;
+            for &c in &children[j] {
+                let c = c as usize;
                 for i in below_start[c]..below_start[c + 1] {
                     let b = below[i];
                     if mark[b as usize] != j as u32 {
@@ -360,36 +348,20 @@ impl Elimination {
         }
         let (cut, cost) = cheapest_cut(n_sparse, &row, &k, &below_start, &below);
         let (below_start, below) = padded(cut, &row, &k, &below_start, &below);
-        Elimination {
-            factor,
-            level,
-            k,
-            position,
-            row,
-            below_start,
-            below,
-            n_sparse: cut,
-            cost,
-        }
+        Elimination { factor, level, k, position, row, below_start, below, n_sparse: cut, cost }
     }
 }
 
 /// Seconds that one update of a scattered entry, one of consecutive entries, and one floating-point operation within the dense
 /// block take, roughly: only their ratios matter.
-const SCATTERED_COST: f64 = 6e-9;
+const SCATTERED_COST: f64 = 4e-9;
 /// Largest ratio of the length of a padded list to that of the list.
 const PADDING: f64 = 1.6;
 const CONSECUTIVE_COST: f64 = 1e-10;
 const DENSE_COST: f64 = 4e-11;
 
 /// The number of sparse positions, at most `limit`, for which elimination and selected inversion cost least, and that cost.
-fn cheapest_cut(
-    limit: usize,
-    row: &[usize],
-    k: &[u32],
-    below_start: &[usize],
-    below: &[u32],
-) -> (usize, f64) {
+fn cheapest_cut(limit: usize, row: &[usize], k: &[u32], below_start: &[usize], below: &[u32]) -> (usize, f64) {
     let q = row[row.len() - 1];
     let dense = |cut: usize| ((q - row[cut]) as f64).powi(3) * DENSE_COST;
     let mut sparse = 0.0;
@@ -398,14 +370,8 @@ fn cheapest_cut(
         let list = &below[below_start[j]..below_start[j + 1]];
         let height: f64 = list.iter().map(|&b| f64::from(k[b as usize])).sum();
         let kj = f64::from(k[j]);
-        let consecutive = list
-            .last()
-            .is_some_and(|&b| (b - list[0]) as usize == list.len() - 1);
-        let update = if consecutive {
-            kj * CONSECUTIVE_COST
-        } else {
-            (0.5 + 0.5 * kj) * SCATTERED_COST
-        };
+        let consecutive = list.last().is_some_and(|&b| (b - list[0]) as usize == list.len() - 1);
+        let update = if consecutive { kj * CONSECUTIVE_COST } else { (0.5 + 0.5 * kj) * SCATTERED_COST };
         sparse += height * (height + 1.0) * update;
         let cost = sparse + dense(j + 1);
         if cost <= best.1 {
@@ -446,9 +412,5 @@ fn padded(n_sparse: usize, row: &[usize], k: &[u32], below_start: &[usize], belo
 fn memory_of_machine() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
-    line.split_whitespace()
-        .nth(1)?
-        .parse::<f64>()
-        .ok()
-        .map(|kb| kb * 1024.0)
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb * 1024.0)
 }

@@ -54,13 +54,11 @@ impl Cells {
                 let lb = if b < eb { other.level[b] } else { u32::MAX };
                 out.level.push(la.min(lb));
                 if la == lb {
-                    out.value
-                        .extend((0..s).map(|i| self.value[a * s + i] + other.value[b * s + i]));
+                    out.value.extend((0..s).map(|i| self.value[a * s + i] + other.value[b * s + i]));
                 } else if la < lb {
                     out.value.extend_from_slice(&self.value[a * s..(a + 1) * s]);
                 } else {
-                    out.value
-                        .extend_from_slice(&other.value[b * s..(b + 1) * s]);
+                    out.value.extend_from_slice(&other.value[b * s..(b + 1) * s]);
                 }
                 a += usize::from(la <= lb);
                 b += usize::from(lb <= la);
@@ -79,11 +77,7 @@ pub(super) fn accumulate(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) ->
         return out;
     }
     let m = range.len();
-    let ks: Vec<usize> = rows
-        .factors
-        .iter()
-        .map(|f| f.terms.iter().map(|t| t.z.len()).sum())
-        .collect();
+    let ks: Vec<usize> = rows.factors.iter().map(|f| f.terms.iter().map(|t| t.z.len()).sum()).collect();
     let z: Vec<Vec<f64>> = (0..nf)
         .map(|f| {
             let mut buf = vec![0.0; m * ks[f]];
@@ -91,11 +85,7 @@ pub(super) fn accumulate(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) ->
             buf
         })
         .collect();
-    let codes: Vec<&[i32]> = rows
-        .factors
-        .iter()
-        .map(|f| &f.codes[range.clone()])
-        .collect();
+    let codes: Vec<&[i32]> = rows.factors.iter().map(|f| &f.codes[range.clone()]).collect();
     for f in 0..nf - 1 {
         let (row_start, row_order) = by_level(codes[f], rows.factors[f].n_levels);
         for g in f + 1..nf {
@@ -187,13 +177,5 @@ fn pair(
         }
         start.push(level.len());
     }
-    Cells {
-        f,
-        g,
-        kf,
-        kg,
-        start,
-        level,
-        value,
-    }
+    Cells { f, g, kf, kg, start, level, value }
 }

@@ -54,11 +54,7 @@ pub struct Crossprod {
 #[inline(always)]
 fn add(sum: &mut f64, low: &mut f64, v: f64) {
     let t = *sum + v;
-    *low += if sum.abs() >= v.abs() {
-        (*sum - t) + v
-    } else {
-        (v - t) + *sum
-    };
+    *low += if sum.abs() >= v.abs() { (*sum - t) + v } else { (v - t) + *sum };
     *sum = t;
 }
 
@@ -66,15 +62,11 @@ impl Crossprod {
     /// All rows: chunks are accumulated (in parallel when allowed) and merged in order.
     pub fn of(rows: &Rows<'_>, basis: &Basis, n_threads: usize) -> Self {
         let n = rows.n();
-        let chunks: Vec<Range<usize>> = (0..n.div_ceil(CHUNK).max(1))
-            .map(|c| c * CHUNK..((c + 1) * CHUNK).min(n))
-            .collect();
+        let chunks: Vec<Range<usize>> =
+            (0..n.div_ceil(CHUNK).max(1)).map(|c| c * CHUNK..((c + 1) * CHUNK).min(n)).collect();
         let parts: Vec<Crossprod> = if n_threads > 1 && chunks.len() > 1 {
             use rayon::prelude::*;
-            chunks
-                .into_par_iter()
-                .map(|r| Self::of_chunk(rows, basis, r))
-                .collect()
+            chunks.into_par_iter().map(|r| Self::of_chunk(rows, basis, r)).collect()
         } else {
             let mut done: Option<Crossprod> = None;
             for r in chunks {
@@ -86,22 +78,14 @@ impl Crossprod {
             }
             return done.expect("at least one chunk").finish();
         };
-        parts
-            .into_iter()
-            .reduce(Crossprod::merge)
-            .expect("at least one chunk")
-            .finish()
+        parts.into_iter().reduce(Crossprod::merge).expect("at least one chunk").finish()
     }
 
     /// The sums of a range of rows, not finished: merge them, then call [`Crossprod::finish`].
     pub fn of_chunk(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) -> Self {
         let p = basis.p();
         let pw = p + 1;
-        let ks: Vec<usize> = rows
-            .factors
-            .iter()
-            .map(|f| f.terms.iter().map(|t| t.z.len()).sum())
-            .collect();
+        let ks: Vec<usize> = rows.factors.iter().map(|f| f.terms.iter().map(|t| t.z.len()).sum()).collect();
         let mut factors: Vec<FactorSums> = rows
             .factors
             .iter()
@@ -153,15 +137,7 @@ impl Crossprod {
             start = stop;
         }
         let cells = cells::accumulate(rows, basis, range.clone());
-        Crossprod {
-            n: range.len(),
-            sum_log_w,
-            pw,
-            wtw,
-            wtw_low,
-            factors,
-            cells,
-        }
+        Crossprod { n: range.len(), sum_log_w, pw, wtw, wtw_low, factors, cells }
     }
 
     /// Sums of both parts (same factors, levels and basis).
@@ -176,12 +152,7 @@ impl Crossprod {
             a.ztz.iter_mut().zip(&b.ztz).for_each(|(x, y)| *x += y);
             a.ztw.iter_mut().zip(&b.ztw).for_each(|(x, y)| *x += y);
         }
-        self.cells = self
-            .cells
-            .into_iter()
-            .zip(other.cells)
-            .map(|(a, b)| a.merge(b))
-            .collect();
+        self.cells = self.cells.into_iter().zip(other.cells).map(|(a, b)| a.merge(b)).collect();
         self
     }
 
@@ -257,13 +228,7 @@ pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>,
 }
 
 /// Effects of one factor for a block of rows in the changed basis, times the square roots of the weights; row-major.
-pub(crate) fn transformed_z(
-    rows: &Rows<'_>,
-    basis: &Basis,
-    factor: usize,
-    range: Range<usize>,
-    out: &mut [f64],
-) {
+pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
     let f = &rows.factors[factor];
     let k: usize = f.terms.iter().map(|t| t.z.len()).sum();
     let mut at = 0;
@@ -286,14 +251,7 @@ pub(crate) fn transformed_z(
 
 /// Adds a block of rows to the sums of their levels. `K` is the number of effects, or 0 where it is known only at run time.
 #[inline(always)]
-fn add_levels<const K: usize>(
-    codes: &[i32],
-    z: &[f64],
-    w: &[f64],
-    k: usize,
-    pw: usize,
-    sums: &mut FactorSums,
-) {
+fn add_levels<const K: usize>(codes: &[i32], z: &[f64], w: &[f64], k: usize, pw: usize, sums: &mut FactorSums) {
     let k = if K == 0 { k } else { K };
     for (r, &code) in codes.iter().enumerate() {
         let l = code as usize;

@@ -72,10 +72,7 @@ fn qr_of_rows(rows: &Rows<'_>, basis: &Basis) -> Vec<f64> {
 
 fn householder(a: &mut [f64], m: usize, p: usize) {
     for j in 0..p.min(m) {
-        let norm = (j..m)
-            .map(|i| a[i * p + j] * a[i * p + j])
-            .sum::<f64>()
-            .sqrt();
+        let norm = (j..m).map(|i| a[i * p + j] * a[i * p + j]).sum::<f64>().sqrt();
         if norm == 0.0 {
             continue;
         }
@@ -83,8 +80,7 @@ fn householder(a: &mut [f64], m: usize, p: usize) {
         let v0 = a[j * p + j] - alpha;
         let vtv = v0 * v0 + (j + 1..m).map(|i| a[i * p + j] * a[i * p + j]).sum::<f64>();
         for c in j + 1..p {
-            let dot =
-                v0 * a[j * p + c] + (j + 1..m).map(|i| a[i * p + j] * a[i * p + c]).sum::<f64>();
+            let dot = v0 * a[j * p + c] + (j + 1..m).map(|i| a[i * p + j] * a[i * p + c]).sum::<f64>();
             let f = 2.0 * dot / vtv;
             a[j * p + c] -= f * v0;
             for i in j + 1..m {
@@ -137,9 +133,7 @@ pub fn settle_rank(
     }
     let m = kept.len();
     if m == 0 {
-        return Err(CoreError::Degenerate(
-            "every column of the fixed-effect model matrix is zero".into(),
-        ));
+        return Err(CoreError::Degenerate("every column of the fixed-effect model matrix is zero".into()));
     }
     // R of the kept columns, then T_new = T_kept R^-1 sqrt(n)
     let mut rk = vec![0.0; m * m];
@@ -166,9 +160,7 @@ pub fn settle_rank(
             transform[i * m + c] = t * inv[i * m + c];
         }
     }
-    basis.intercept = basis
-        .intercept
-        .and_then(|i0| kept.iter().position(|&j| j == i0));
+    basis.intercept = basis.intercept.and_then(|i0| kept.iter().position(|&j| j == i0));
     basis.x_shift = kept.iter().map(|&j| basis.x_shift[j]).collect();
     basis.kept = kept.iter().map(|&j| basis.kept[j]).collect();
     basis.x_transform = transform;

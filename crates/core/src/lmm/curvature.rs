@@ -37,16 +37,10 @@ impl Evaluator {
                     let row = sys.sym.row[pos] + i;
                     let ztw = &fs.ztw[(l * fs.k + i) * pw..(l * fs.k + i) * pw + p];
                     let rzx = &self.rzw[row * pw..row * pw + p];
-                    let (wr, ar) = (
-                        &w[row * cols..(row + 1) * cols],
-                        &a[row * cols..(row + 1) * cols],
-                    );
+                    let (wr, ar) = (&w[row * cols..(row + 1) * cols], &a[row * cols..(row + 1) * cols]);
                     for j in 0..p {
                         let (x, r) = (ztw[j], rzx[j]);
-                        for (t, (&u, &v)) in c[j * cols..(j + 1) * cols]
-                            .iter_mut()
-                            .zip(wr.iter().zip(ar))
-                        {
+                        for (t, (&u, &v)) in c[j * cols..(j + 1) * cols].iter_mut().zip(wr.iter().zip(ar)) {
                             *t += x * u - r * v;
                         }
                     }
@@ -64,14 +58,7 @@ impl Evaluator {
 
     /// The matrix of sums over levels v_a'(Z'PZ)_ll v_b (V^-1 in place of P under ML) - (nu/r2) v_a'g_l g_l'v_b
     /// for the columns v of a block's `directions` (k x m, row-major): Psi seen from those directions, exact.
-    pub fn psi_along(
-        &self,
-        sys: &System,
-        reml: bool,
-        score: &Score,
-        block: Block,
-        directions: &[f64],
-    ) -> Vec<f64> {
+    pub fn psi_along(&self, sys: &System, reml: bool, score: &Score, block: Block, directions: &[f64]) -> Vec<f64> {
         let s = &sys.sym;
         let k = block.k;
         let m = directions.len() / k;
@@ -115,25 +102,15 @@ impl Evaluator {
                 let mut zzw = vec![0.0; kf * m];
                 for i in 0..kf {
                     for c in 0..m {
-                        zzw[i * m + c] = (0..k)
-                            .map(|x| ztz[i * kf + block.offset + x] * directions[x * m + c])
-                            .sum();
+                        zzw[i * m + c] = (0..k).map(|x| ztz[i * kf + block.offset + x] * directions[x * m + c]).sum();
                     }
                 }
                 let gl: Vec<f64> = (0..m)
-                    .map(|c| {
-                        (0..k)
-                            .map(|x| {
-                                score.g(s.row[pos] + block.offset + x, pw) * directions[x * m + c]
-                            })
-                            .sum()
-                    })
+                    .map(|c| (0..k).map(|x| score.g(s.row[pos] + block.offset + x, pw) * directions[x * m + c]).sum())
                     .collect();
                 for x in 0..m {
                     for y in 0..m {
-                        let v: f64 = (0..k)
-                            .map(|i| directions[i * m + x] * zzw[(block.offset + i) * m + y])
-                            .sum();
+                        let v: f64 = (0..k).map(|i| directions[i * m + x] * zzw[(block.offset + i) * m + y]).sum();
                         out[x * m + y] += v - nu_r2 * gl[x] * gl[y];
                     }
                 }
@@ -141,20 +118,13 @@ impl Evaluator {
                     for j in 0..p {
                         for c in 0..m {
                             block_c[j * width + column + c] += (0..k)
-                                .map(|x| {
-                                    fs.ztw[(l * kf + block.offset + x) * pw + j]
-                                        * directions[x * m + c]
-                                })
+                                .map(|x| fs.ztw[(l * kf + block.offset + x) * pw + j] * directions[x * m + c])
                                 .sum::<f64>();
                         }
                     }
                 }
                 // L'Z'Z w, nonzero for the level itself and the levels it meets
-                let mut t = Tails {
-                    values: &mut tails[..s.dense * width],
-                    width,
-                    column,
-                };
+                let mut t = Tails { values: &mut tails[..s.dense * width], width, column };
                 let mut place = |pos: usize, f: usize, v: &[f64]| {
                     let kk = sys.cp.factors[f].k;
                     let mut r = vec![0.0; kk * m];
@@ -177,11 +147,7 @@ impl Evaluator {
                             v[y * m + c] = (0..k)
                                 .map(|x| {
                                     let at = block.offset + x;
-                                    let b = if own_first {
-                                        cell[at * kg + y]
-                                    } else {
-                                        cell[y * kf + at]
-                                    };
+                                    let b = if own_first { cell[at * kg + y] } else { cell[y * kf + at] };
                                     b * directions[x * m + c]
                                 })
                                 .sum();
@@ -224,8 +190,7 @@ impl Evaluator {
                 let c = &mut block_c[..p * width];
                 kernels::forward::<0>(&rx, p, c, width);
                 for row in c.chunks_exact(width) {
-                    row.chunks_exact(m)
-                        .for_each(|group| subtract_outer(group, &mut out));
+                    row.chunks_exact(m).for_each(|group| subtract_outer(group, &mut out));
                 }
             }
             level = stop;
@@ -238,18 +203,18 @@ impl Evaluator {
 fn subtract_outer(v: &[f64], out: &mut [f64]) {
     let m = v.len();
     for (x, a) in v.iter().enumerate() {
-        out[x * m..(x + 1) * m]
-            .iter_mut()
-            .zip(v)
-            .for_each(|(t, b)| *t -= a * b);
+        out[x * m..(x + 1) * m].iter_mut().zip(v).for_each(|(t, b)| *t -= a * b);
     }
 }
+
+/// Start of each level, and (cell, level of the other factor) of its cells.
+type CellsOfLevels = (Vec<usize>, Vec<(u32, u32)>);
 
 /// The cells of each level of one factor, whichever side of the pair it is on.
 struct Partners {
     factor: usize,
-    /// For pairs in which the factor is second: start of each level and (cell, level of the first factor), by pair.
-    reverse: Vec<Option<(Vec<usize>, Vec<(u32, u32)>)>>,
+    /// By pair, where the factor is the second one.
+    reverse: Vec<Option<CellsOfLevels>>,
 }
 
 impl Partners {

@@ -52,21 +52,12 @@ impl Evaluator {
     /// Scratch for a system.
     pub fn new(sys: &System, n_threads: usize) -> Self {
         let s = &sys.sym;
-        let par = if n_threads > 1 && s.dense >= 256 {
-            Par::rayon(n_threads)
-        } else {
-            Par::Seq
-        };
+        let par = if n_threads > 1 && s.dense >= 256 { Par::rayon(n_threads) } else { Par::Seq };
         let kmax = sys.cp.factors.iter().map(|f| f.k).max().unwrap_or(1);
         let need = llt::factor::cholesky_in_place_scratch::<f64>(s.dense, par, Default::default())
             .or(llt::inverse::inverse_scratch::<f64>(s.dense, par));
         Evaluator {
-            lambda: sys
-                .cp
-                .factors
-                .iter()
-                .map(|f| vec![0.0; f.k * f.k])
-                .collect(),
+            lambda: sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect(),
             diag: vec![0.0; s.diag_len],
             panel: vec![0.0; s.panel_len],
             tail: vec![0.0; s.dense * s.dense],
@@ -89,8 +80,7 @@ impl Evaluator {
         self.factorise(sys)?;
         self.eliminate_fixed(sys)?;
         let nu = sys.nu(reml);
-        let mut d =
-            2.0 * self.log_det_r + nu * (1.0 + (2.0 * std::f64::consts::PI * self.r2 / nu).ln());
+        let mut d = 2.0 * self.log_det_r + nu * (1.0 + (2.0 * std::f64::consts::PI * self.r2 / nu).ln());
         if reml {
             d += 2.0 * self.log_det_rx;
         }
@@ -151,7 +141,7 @@ impl Evaluator {
                 let panel = &mut self.panel[s.panel[j]..s.panel[j] + h * k];
                 let rhs = &mut self.rzw[s.row[j] * pw..(s.row[j] + k) * pw];
                 let det = with_size!(k, factor_node(block, panel, rhs, k, h, pw));
-                if !(det > 0.0) {
+                if det.is_nan() || det <= 0.0 {
                     return Err(NotPositive);
                 }
                 log_det += det.ln();
@@ -176,7 +166,7 @@ impl Evaluator {
             .map_err(|_| NotPositive)?;
             for i in 0..s.dense {
                 let d = self.tail[i * s.dense + i];
-                if !(d > 0.0) {
+                if d.is_nan() || d <= 0.0 {
                     return Err(NotPositive);
                 }
                 log_det += d.ln();
@@ -215,18 +205,10 @@ impl Evaluator {
                     // the column is the position eliminated first
                     let (lo, f_first) = if pf < pg { (pf, true) } else { (pg, false) };
                     let (target, height, first) = if lo < s.n_sparse {
-                        (
-                            &mut self.panel[s.panel[lo]..],
-                            s.height[lo] as usize,
-                            rows[i] as usize,
-                        )
+                        (&mut self.panel[s.panel[lo]..], s.height[lo] as usize, rows[i] as usize)
                     } else {
                         let hi = pf.max(pg);
-                        (
-                            &mut self.tail[s.dense_row(lo) * s.dense..],
-                            s.dense,
-                            s.dense_row(hi),
-                        )
+                        (&mut self.tail[s.dense_row(lo) * s.dense..], s.dense, s.dense_row(hi))
                     };
                     if f_first {
                         for a in 0..kf {
@@ -252,11 +234,7 @@ impl Evaluator {
         let pw = sys.cp.pw;
         let h = s.height[start] as usize;
         let cols = s.row[end] - s.row[start];
-        let p = MatRef::from_column_major_slice(
-            &self.panel[s.panel[start]..s.panel[start] + h * cols],
-            h,
-            cols,
-        );
+        let p = MatRef::from_column_major_slice(&self.panel[s.panel[start]..s.panel[start] + h * cols], h, cols);
         let at = s.dense_first[start] as usize;
         let tail = MatMut::from_column_major_slice_mut(&mut self.tail, s.dense, s.dense);
         let block = tail.submatrix_mut(at, at, h, h);
@@ -326,13 +304,7 @@ impl Evaluator {
 
 /// lam' ztz lam + I.
 #[inline(always)]
-fn diagonal_block<const K: usize>(
-    lam: &[f64],
-    ztz: &[f64],
-    k: usize,
-    tmp: &mut [f64],
-    out: &mut [f64],
-) {
+fn diagonal_block<const K: usize>(lam: &[f64], ztz: &[f64], k: usize, tmp: &mut [f64], out: &mut [f64]) {
     let k = size::<K>(k);
     kernels::multiply(ztz, lam, k, k, k, tmp);
     kernels::transposed_multiply(lam, tmp, k, k, k, out);

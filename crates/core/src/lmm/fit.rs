@@ -86,9 +86,7 @@ impl State<'_> {
             f.write(*b, &mut e.lambda);
         }
         self.evaluations += 1;
-        let d = e
-            .criterion(self.sys, self.options.reml)
-            .unwrap_or(f64::INFINITY);
+        let d = e.criterion(self.sys, self.options.reml).unwrap_or(f64::INFINITY);
         if (self.progress)(self.evaluations, d) {
             Ok(d)
         } else {
@@ -109,33 +107,14 @@ pub fn fit(
     options: FitOptions,
     progress: Progress<'_>,
 ) -> Result<Fit, CoreError> {
-    let mut st = State {
-        sys,
-        options,
-        evaluations: 0,
-        progress,
-    };
+    let mut st = State { sys, options, evaluations: 0, progress };
     let mut frames = start;
     let mut d = st.criterion(e, &frames)?;
     let done = |status, criterion, evaluations, decrement, certificate, frames| {
-        Ok(Fit {
-            criterion,
-            status,
-            evaluations,
-            decrement,
-            certificate,
-            frames,
-        })
+        Ok(Fit { criterion, status, evaluations, decrement, certificate, frames })
     };
     if !d.is_finite() {
-        return done(
-            Status::NonFinite,
-            d,
-            st.evaluations,
-            f64::NAN,
-            f64::NAN,
-            frames,
-        );
+        return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
     }
     let noise = 2e-14 * (d.abs() + sys.nu(options.reml));
     let mut radius = 1.0f64;
@@ -170,25 +149,11 @@ pub fn fit(
         let (g, h) = derivatives(sys, e, score, options.reml, &frames, &psi);
         let n = g.len();
         let Some(eigen) = Eigen::of(&h, n) else {
-            return done(
-                Status::NonFinite,
-                d,
-                st.evaluations,
-                f64::NAN,
-                f64::NAN,
-                frames,
-            );
+            return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
         };
         let decrement = eigen.decrement(&g);
         if st.evaluations >= options.max_evaluations {
-            return done(
-                Status::MaxEvaluations,
-                d,
-                st.evaluations,
-                decrement,
-                f64::NAN,
-                frames,
-            );
+            return done(Status::MaxEvaluations, d, st.evaluations, decrement, f64::NAN, frames);
         }
         let mut finished = decrement < options.tolerance;
         let mut stuck = false;
@@ -215,11 +180,7 @@ pub fn fit(
                     d = v;
                     break;
                 }
-                radius = if v.is_finite() {
-                    0.25 * length
-                } else {
-                    0.1 * length
-                };
+                radius = if v.is_finite() { 0.25 * length } else { 0.1 * length };
                 if radius < 1e-10 || st.evaluations >= options.max_evaluations {
                     stuck = true;
                     restore(&mut st, e, score, &frames)?;
@@ -272,27 +233,12 @@ pub fn fit(
 
 /// U' Psi U of every block.
 fn all_psi(sys: &System, score: &Score, frames: &[Frame], null_psi: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    sys.blocks
-        .iter()
-        .zip(frames)
-        .zip(null_psi)
-        .map(|((b, f), n)| f.psi(sys, score, *b, NULL, n))
-        .collect()
+    sys.blocks.iter().zip(frames).zip(null_psi).map(|((b, f), n)| f.psi(sys, score, *b, NULL, n)).collect()
 }
 
 /// Brings evaluator and score back to `frames` where a trial has moved them.
-fn restore(
-    st: &mut State<'_>,
-    e: &mut Evaluator,
-    score: &mut Score,
-    frames: &[Frame],
-) -> Result<(), CoreError> {
-    let here = st
-        .sys
-        .blocks
-        .iter()
-        .zip(frames)
-        .all(|(b, f)| f.is_written(*b, &e.lambda));
+fn restore(st: &mut State<'_>, e: &mut Evaluator, score: &mut Score, frames: &[Frame]) -> Result<(), CoreError> {
+    let here = st.sys.blocks.iter().zip(frames).all(|(b, f)| f.is_written(*b, &e.lambda));
     if !here {
         st.criterion(e, frames)?;
         e.score(st.sys, st.options.reml, score);
@@ -330,9 +276,7 @@ fn derivatives(
         for &pos in &sys.sym.position[b.factor] {
             let row = sys.sym.row[pos as usize] + b.offset;
             for (i, t) in gl.iter_mut().enumerate() {
-                *t = (0..k)
-                    .map(|x| f.u[x * k + i] * score.fg[(row + x) * pw + pw - 1])
-                    .sum();
+                *t = (0..k).map(|x| f.u[x * k + i] * score.fg[(row + x) * pw + pw - 1]).sum();
             }
             let mut c = at;
             for j in 0..k {
@@ -340,8 +284,7 @@ fn derivatives(
                 for i in j..k {
                     rdot[c] -= 2.0 * gl[i] * ul;
                     for x in 0..k {
-                        w[(row + x) * n + c] +=
-                            f.u[x * k + i] * ul + f.s[j] * f.u[x * k + j] * gl[i];
+                        w[(row + x) * n + c] += f.u[x * k + i] * ul + f.s[j] * f.u[x * k + j] * gl[i];
                     }
                     c += 1;
                 }
@@ -352,9 +295,7 @@ fn derivatives(
     let quad = e.quadratic_forms(sys, &w, n);
     let nu = sys.nu(reml);
     let (a, b) = (nu / e.r2, nu / (e.r2 * e.r2));
-    let mut h: Vec<f64> = (0..n * n)
-        .map(|t| a * quad[t] - b * rdot[t / n] * rdot[t % n])
-        .collect();
+    let mut h: Vec<f64> = (0..n * n).map(|t| a * quad[t] - b * rdot[t / n] * rdot[t % n]).collect();
     let mut at = 0;
     for (f, psi) in frames.iter().zip(psi) {
         let k = f.k;
@@ -421,9 +362,7 @@ fn escapes(
         if m == 0 {
             continue;
         }
-        let part: Vec<f64> = (0..m * m)
-            .map(|t| psi[(first + t / m) * k + first + t % m])
-            .collect();
+        let part: Vec<f64> = (0..m * m).map(|t| psi[(first + t / m) * k + first + t % m]).collect();
         let Some(eigen) = Eigen::of(&part, m) else {
             continue;
         };
@@ -431,13 +370,8 @@ fn escapes(
             if value >= 0.0 {
                 break;
             }
-            let direction: Vec<f64> = (0..k)
-                .map(|x| {
-                    (0..m)
-                        .map(|i| f.u[x * k + first + i] * eigen.vectors[i * m + c])
-                        .sum()
-                })
-                .collect();
+            let direction: Vec<f64> =
+                (0..k).map(|x| (0..m).map(|i| f.u[x * k + first + i] * eigen.vectors[i * m + c]).sum()).collect();
             let b: Block = sys.blocks[index];
             let mut w = vec![0.0; sys.sym.q];
             let mut gag = 0.0;
@@ -449,17 +383,8 @@ fn escapes(
             }
             let h = nu / e.r2 * e.quadratic_forms(sys, &w, 1)[0] - nu / (e.r2 * e.r2) * gag * gag;
             // h <= 0: the model of the criterion along this direction has no minimum; take a unit step
-            let (amount, gain) = if h > 0.0 {
-                (-value / h, value * value / (2.0 * h))
-            } else {
-                (1.0, -value)
-            };
-            out.push(Escape {
-                block: index,
-                direction,
-                amount,
-                gain,
-            });
+            let (amount, gain) = if h > 0.0 { (-value / h, value * value / (2.0 * h)) } else { (1.0, -value) };
+            out.push(Escape { block: index, direction, amount, gain });
         }
     }
     out
@@ -484,9 +409,7 @@ fn leave(
                 let mut sigma = vec![0.0; k * k];
                 for x in 0..k {
                     for y in 0..k {
-                        sigma[x * k + y] = (0..k)
-                            .map(|j| f.u[x * k + j] * f.s[j] * f.s[j] * f.u[y * k + j])
-                            .sum();
+                        sigma[x * k + y] = (0..k).map(|j| f.u[x * k + j] * f.s[j] * f.s[j] * f.u[y * k + j]).sum();
                     }
                 }
                 let mut changed = false;
@@ -554,15 +477,9 @@ pub fn frames_of(sys: &System, lambda: &[Vec<f64>]) -> Vec<Frame> {
         .iter()
         .map(|b| {
             let kf = sys.cp.factors[b.factor].k;
-            let small: Vec<f64> = (0..b.k * b.k)
-                .map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k])
-                .collect();
+            let small: Vec<f64> =
+                (0..b.k * b.k).map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
             Frame::of(&small, b.k)
         })
         .collect()
-}
-
-/// The usual start: every effect has the standard deviation of the residuals.
-pub fn identity_frames(sys: &System) -> Vec<Frame> {
-    sys.blocks.iter().map(|b| Frame::identity(b.k)).collect()
 }

@@ -22,11 +22,7 @@ impl Frame {
     /// Of a k x k row-major lambda.
     pub fn of(lambda: &[f64], k: usize) -> Self {
         if k == 1 {
-            return Frame {
-                k,
-                u: vec![1.0],
-                s: vec![lambda[0].abs()],
-            };
+            return Frame { k, u: vec![1.0], s: vec![lambda[0].abs()] };
         }
         let (u, s) = svd_left(lambda, k);
         Frame { k, u, s }
@@ -48,11 +44,7 @@ impl Frame {
     pub fn identity(k: usize) -> Self {
         let mut u = vec![0.0; k * k];
         (0..k).for_each(|i| u[i * k + i] = 1.0);
-        Frame {
-            k,
-            u,
-            s: vec![1.0; k],
-        }
+        Frame { k, u, s: vec![1.0; k] }
     }
 
     /// Entry of lambda = U diag(s).
@@ -74,19 +66,15 @@ impl Frame {
     /// Whether that is what stands there.
     pub fn is_written(&self, b: Block, lambda: &Lambda) -> bool {
         let kf = lambda[b.factor].len().isqrt();
-        (0..self.k).all(|i| {
-            (0..self.k)
-                .all(|j| lambda[b.factor][(b.offset + i) * kf + b.offset + j] == self.entry(i, j))
-        })
+        (0..self.k)
+            .all(|i| (0..self.k).all(|j| lambda[b.factor][(b.offset + i) * kf + b.offset + j] == self.entry(i, j)))
     }
 
     /// U' Gamma of the block.
     pub fn turned_gamma(&self, b: Block, sys: &System, score: &Score) -> Vec<f64> {
         let (k, kf) = (self.k, sys.cp.factors[b.factor].k);
         let g = &score.gamma[b.factor];
-        let part: Vec<f64> = (0..k * k)
-            .map(|t| g[(b.offset + t / k) * kf + b.offset + t % k])
-            .collect();
+        let part: Vec<f64> = (0..k * k).map(|t| g[(b.offset + t / k) * kf + b.offset + t % k]).collect();
         let mut out = vec![0.0; k * k];
         kernels::transposed_multiply(&self.u, &part, k, k, k, &mut out);
         out
@@ -98,35 +86,18 @@ impl Frame {
     }
 
     /// U' Psi U on the last k - rank directions, by solves: exact where Gamma = Psi lambda is silent.
-    pub fn null_psi(
-        &self,
-        sys: &System,
-        e: &Evaluator,
-        score: &Score,
-        reml: bool,
-        b: Block,
-        null: f64,
-    ) -> Vec<f64> {
+    pub fn null_psi(&self, sys: &System, e: &Evaluator, score: &Score, reml: bool, b: Block, null: f64) -> Vec<f64> {
         let (k, rank) = (self.k, self.rank(null));
         let m = k - rank;
         if m == 0 {
             return Vec::new();
         }
-        let directions: Vec<f64> = (0..k * m)
-            .map(|t| self.u[(t / m) * k + rank + t % m])
-            .collect();
+        let directions: Vec<f64> = (0..k * m).map(|t| self.u[(t / m) * k + rank + t % m]).collect();
         e.psi_along(sys, reml, score, b, &directions)
     }
 
     /// U' Psi U, given its null part: the rest follows from Gamma = Psi lambda.
-    pub fn psi(
-        &self,
-        sys: &System,
-        score: &Score,
-        b: Block,
-        null: f64,
-        null_psi: &[f64],
-    ) -> Vec<f64> {
+    pub fn psi(&self, sys: &System, score: &Score, b: Block, null: f64, null_psi: &[f64]) -> Vec<f64> {
         let k = self.k;
         let ug = self.turned_gamma(b, sys, score);
         let rank = self.rank(null);

@@ -8,11 +8,13 @@ mod path;
 mod score;
 mod solution;
 mod solve;
+mod start;
 mod system;
 
 pub use evaluator::{Evaluator, Lambda, NotPositive};
-pub use fit::{fit, frames_of, identity_frames, Fit, FitOptions, Progress, Status};
+pub use fit::{fit, frames_of, Fit, FitOptions, Progress, Status};
 pub use frame::Frame;
 pub use score::Score;
 pub use solution::{predict_variance, Evaluation, NewRows, Solution};
+pub use start::moment_frames;
 pub use system::{Block, System};

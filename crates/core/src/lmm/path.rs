@@ -41,18 +41,12 @@ impl PathSolver {
             let at = s.dense_row(pos);
             for (i, row) in v.chunks_exact(m).enumerate() {
                 let from = (at + i) * tails.width + tails.column;
-                tails.values[from..from + m]
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(t, v)| *t += v);
+                tails.values[from..from + m].iter_mut().zip(row).for_each(|(t, v)| *t += v);
             }
             return;
         }
         let at = s.row[pos] * m;
-        self.values[at..at + v.len()]
-            .iter_mut()
-            .zip(v)
-            .for_each(|(t, v)| *t += v);
+        self.values[at..at + v.len()].iter_mut().zip(v).for_each(|(t, v)| *t += v);
         let mut j = pos;
         while j < s.n_sparse && !self.is_touched[j] {
             self.is_touched[j] = true;
@@ -62,13 +56,7 @@ impl PathSolver {
     }
 
     /// Solves the sparse part, shows each of its nonzero rows, and moves what falls on the dense part to `tails`, unsolved.
-    pub fn run(
-        &mut self,
-        sys: &System,
-        e: &Evaluator,
-        tails: &mut Tails<'_>,
-        mut show: impl FnMut(usize, &[f64]),
-    ) {
+    pub fn run(&mut self, sys: &System, e: &Evaluator, tails: &mut Tails<'_>, mut show: impl FnMut(usize, &[f64])) {
         let s = &sys.sym;
         let m = self.m;
         self.touched.sort_unstable();
@@ -91,10 +79,7 @@ impl PathSolver {
                     };
                     for z in 0..k {
                         let f = panel[z * h + r0 as usize + i];
-                        target
-                            .iter_mut()
-                            .zip(&mine[z * m..(z + 1) * m])
-                            .for_each(|(t, v)| *t -= f * v);
+                        target.iter_mut().zip(&mine[z * m..(z + 1) * m]).for_each(|(t, v)| *t -= f * v);
                     }
                 }
             }

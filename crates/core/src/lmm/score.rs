@@ -37,12 +37,7 @@ impl Score {
             u: vec![0.0; q],
             beta: vec![0.0; p],
             s: vec![0.0; p * p],
-            gamma: sys
-                .cp
-                .factors
-                .iter()
-                .map(|f| vec![0.0; f.k * f.k])
-                .collect(),
+            gamma: sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect(),
             scratch: vec![0.0; q * pw],
         }
     }
@@ -86,12 +81,7 @@ impl Evaluator {
         self.backward(sys, &mut out.kw, pw);
         for r in 0..q {
             let row = &out.kw[r * pw..(r + 1) * pw];
-            out.u[r] = row[p]
-                - row[..p]
-                    .iter()
-                    .zip(&out.beta)
-                    .map(|(a, b)| a * b)
-                    .sum::<f64>();
+            out.u[r] = row[p] - row[..p].iter().zip(&out.beta).map(|(a, b)| a * b).sum::<f64>();
         }
         // [F g0] = Z'[X y] - Z'Z L [K u0]
         sys.lambda_times(&self.lambda, &out.kw, pw, &mut out.scratch);
@@ -135,11 +125,7 @@ impl Evaluator {
                 if reml && p > 0 {
                     let kj = &out.kw[(row + j) * pw..(row + j) * pw + p];
                     for (a, t) in sk.iter_mut().enumerate() {
-                        *t = out.s[a * p..(a + 1) * p]
-                            .iter()
-                            .zip(kj)
-                            .map(|(x, y)| x * y)
-                            .sum();
+                        *t = out.s[a * p..(a + 1) * p].iter().zip(kj).map(|(x, y)| x * y).sum();
                     }
                     for i in 0..k {
                         let fi = &out.fg[(row + i) * pw..(row + i) * pw + p];
@@ -173,10 +159,7 @@ impl Evaluator {
     #[inline(always)]
     fn invert_sparse(&mut self, sys: &System) {
         let s = &sys.sym;
-        let tallest = (0..s.n_sparse)
-            .map(|j| s.height[j] as usize * s.k[j] as usize)
-            .max()
-            .unwrap_or(0);
+        let tallest = (0..s.n_sparse).map(|j| s.height[j] as usize * s.k[j] as usize).max().unwrap_or(0);
         let mut kk = vec![0.0; tallest];
         for &(start, end) in s.runs.iter().rev() {
             let (start, end) = (start as usize, end as usize);
@@ -206,12 +189,7 @@ impl Evaluator {
         for j in start..end {
             let k = s.k[j] as usize;
             let from = (s.row[j] - s.row[start]) * h;
-            kernels::panel_backward::<0>(
-                &self.diag[s.diag[j]..s.diag[j] + k * k],
-                k,
-                &mut kk[from..from + h * k],
-                h,
-            );
+            kernels::panel_backward::<0>(&self.diag[s.diag[j]..s.diag[j] + k * k], k, &mut kk[from..from + h * k], h);
         }
         let first = s.dense_first[start] as usize;
         let tail = MatRef::from_column_major_slice(&self.t_tail, s.dense, s.dense);
@@ -287,17 +265,9 @@ impl Evaluator {
                     let pg = s.position[c.g][c.level[i] as usize] as usize;
                     let (lo, f_first) = if pf < pg { (pf, true) } else { (pg, false) };
                     let (source, height, first) = if lo < s.n_sparse {
-                        (
-                            &self.t_panel[s.panel[lo]..],
-                            s.height[lo] as usize,
-                            rows[i] as usize,
-                        )
+                        (&self.t_panel[s.panel[lo]..], s.height[lo] as usize, rows[i] as usize)
                     } else {
-                        (
-                            &self.t_tail[s.dense_row(lo) * s.dense..],
-                            s.dense,
-                            s.dense_row(pf.max(pg)),
-                        )
+                        (&self.t_tail[s.dense_row(lo) * s.dense..], s.dense, s.dense_row(pf.max(pg)))
                     };
                     let b = c.block(i);
                     if m == 1 {
@@ -309,19 +279,13 @@ impl Evaluator {
                     // t = T_gf, kg x kf
                     for x in 0..kf {
                         for y in 0..kg {
-                            t[y * kf + x] = if f_first {
-                                source[x * height + first + y]
-                            } else {
-                                source[y * height + first + x]
-                            };
+                            t[y * kf + x] =
+                                if f_first { source[x * height + first + y] } else { source[y * height + first + x] };
                         }
                     }
                     kernels::multiply(&self.lambda[c.g], &t, kg, kg, kf, &mut lt);
                     kernels::multiply(b, &lt, kf, kg, kf, &mut out);
-                    gamma[c.f]
-                        .iter_mut()
-                        .zip(&out[..kf * kf])
-                        .for_each(|(a, v)| *a += v);
+                    gamma[c.f].iter_mut().zip(&out[..kf * kf]).for_each(|(a, v)| *a += v);
                     // Lambda_f T_fg = Lambda_f t'
                     for x in 0..kf {
                         for y in 0..kg {
@@ -333,10 +297,7 @@ impl Evaluator {
                         }
                     }
                     kernels::transposed_multiply(b, &lt, kf, kg, kg, &mut out);
-                    gamma[c.g]
-                        .iter_mut()
-                        .zip(&out[..kg * kg])
-                        .for_each(|(a, v)| *a += v);
+                    gamma[c.g].iter_mut().zip(&out[..kg * kg]).for_each(|(a, v)| *a += v);
                 }
             }
         }
@@ -408,11 +369,7 @@ fn add_inner_products<const K: usize>(kk: &[f64], tp: &[f64], k: usize, h: usize
     let k = size::<K>(k);
     for i in 0..k {
         for j in 0..k {
-            let v: f64 = kk[i * h..(i + 1) * h]
-                .iter()
-                .zip(&tp[j * h..(j + 1) * h])
-                .map(|(a, b)| a * b)
-                .sum();
+            let v: f64 = kk[i * h..(i + 1) * h].iter().zip(&tp[j * h..(j + 1) * h]).map(|(a, b)| a * b).sum();
             t[i * k + j] -= v;
         }
     }
@@ -420,13 +377,7 @@ fn add_inner_products<const K: usize>(kk: &[f64], tp: &[f64], k: usize, h: usize
 
 /// T below and on the diagonal of one sparse position, from T of the blocks below it.
 #[inline(always)]
-fn invert_node<const K: usize>(
-    e: &mut Evaluator,
-    sys: &System,
-    j: usize,
-    k: usize,
-    kk: &mut [f64],
-) {
+fn invert_node<const K: usize>(e: &mut Evaluator, sys: &System, j: usize, k: usize, kk: &mut [f64]) {
     let k = size::<K>(k);
     let s = &sys.sym;
     let h = s.height[j] as usize;

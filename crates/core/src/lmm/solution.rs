@@ -49,15 +49,7 @@ pub struct Evaluation {
 fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
     let mut l = vec![0.0; k * k];
     let mut q = vec![0.0; k * k];
-    let largest = (0..k)
-        .map(|i| {
-            m[i * k..(i + 1) * k]
-                .iter()
-                .map(|v| v * v)
-                .sum::<f64>()
-                .sqrt()
-        })
-        .fold(0.0, f64::max);
+    let largest = (0..k).map(|i| m[i * k..(i + 1) * k].iter().map(|v| v * v).sum::<f64>().sqrt()).fold(0.0, f64::max);
     for i in 0..k {
         let mut v = m[i * k..(i + 1) * k].to_vec();
         let length = v.iter().map(|a| a * a).sum::<f64>().sqrt();
@@ -87,13 +79,10 @@ impl System {
             let mut of_factor = Vec::new();
             for (t, tl) in layouts.iter().enumerate() {
                 let k = tl.k;
-                let small: Vec<f64> = (0..k * k)
-                    .map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k])
-                    .collect();
+                let small: Vec<f64> =
+                    (0..k * k).map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
                 let (l, q) = lower_form(&self.basis.terms[f][t].to_given(&small, k), k);
-                tl.structure
-                    .rules()
-                    .read_theta(&l, k, &mut theta[tl.theta..tl.theta + tl.n_theta]);
+                tl.structure.rules().read_theta(&l, k, &mut theta[tl.theta..tl.theta + tl.n_theta]);
                 of_factor.push(q);
             }
             turns.push(of_factor);
@@ -113,14 +102,7 @@ impl System {
             let turned = self.given_lambda(lambda, f, layouts.len());
             for l in 0..fs.n_levels {
                 let row = self.sym.row[self.sym.position[f][l] as usize];
-                kernels::multiply(
-                    &turned,
-                    &u[row..row + k],
-                    k,
-                    k,
-                    1,
-                    &mut b[l * k..(l + 1) * k],
-                );
+                kernels::multiply(&turned, &u[row..row + k], k, k, 1, &mut b[l * k..(l + 1) * k]);
             }
             b.iter_mut().for_each(|v| *v *= scale);
             out.push(b);
@@ -134,9 +116,8 @@ impl System {
         let mut out = vec![0.0; k * k];
         for t in 0..n_terms {
             let tl = &self.terms[f][t];
-            let small: Vec<f64> = (0..tl.k * tl.k)
-                .map(|i| lambda[f][(tl.offset + i / tl.k) * k + tl.offset + i % tl.k])
-                .collect();
+            let small: Vec<f64> =
+                (0..tl.k * tl.k).map(|i| lambda[f][(tl.offset + i / tl.k) * k + tl.offset + i % tl.k]).collect();
             let g = self.basis.terms[f][t].to_given(&small, tl.k);
             for i in 0..tl.k {
                 for j in 0..tl.k {
@@ -177,9 +158,7 @@ impl Evaluator {
                 let row = sys.sym.row[sys.sym.position[f][l] as usize];
                 for (t, tl) in layouts.iter().enumerate() {
                     for i in 0..tl.k {
-                        let v: f64 = (0..tl.k)
-                            .map(|c| turns[f][t][i * tl.k + c] * score.u[row + tl.offset + c])
-                            .sum();
+                        let v: f64 = (0..tl.k).map(|c| turns[f][t][i * tl.k + c] * score.u[row + tl.offset + c]).sum();
                         of_factor[l * fs.k + tl.offset + i] = v * sys.basis.y_scale;
                     }
                 }
@@ -190,10 +169,7 @@ impl Evaluator {
         let both = |reml: bool| {
             let nu = sys.nu(reml);
             let x = if reml { 2.0 * self.log_det_rx } else { 0.0 };
-            2.0 * self.log_det_r
-                + x
-                + nu * (1.0 + log_2pi + (self.r2 / nu).ln())
-                + sys.constant(reml)
+            2.0 * self.log_det_r + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml)
         };
         Solution {
             theta,
@@ -210,14 +186,29 @@ impl Evaluator {
         }
     }
 
+    /// Gradient with respect to theta as given, from a score at the Lambda last factored.
+    pub fn gradient(&self, sys: &System, score: &Score) -> Vec<f64> {
+        let (_, turns) = sys.theta_from_lambda(&self.lambda);
+        let mut out = vec![0.0; sys.n_theta];
+        for (f, layouts) in sys.terms.iter().enumerate() {
+            let kf = sys.cp.factors[f].k;
+            for (t, tl) in layouts.iter().enumerate() {
+                let k = tl.k;
+                let small: Vec<f64> =
+                    (0..k * k).map(|i| score.gamma[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
+                let moved = sys.basis.terms[f][t].score_to_given(&small, k);
+                // theta's lambda is this one times Q'
+                let turned: Vec<f64> = (0..k * k)
+                    .map(|i| (0..k).map(|c| 2.0 * moved[i / k * k + c] * turns[f][t][i % k * k + c]).sum())
+                    .collect();
+                tl.structure.rules().read_theta(&turned, k, &mut out[tl.theta..tl.theta + tl.n_theta]);
+            }
+        }
+        out
+    }
+
     /// Gradient and average information with respect to theta as given, at the Lambda of that theta.
-    pub fn evaluation(
-        &mut self,
-        sys: &System,
-        theta: &[f64],
-        reml: bool,
-        score: &mut Score,
-    ) -> Option<Evaluation> {
+    pub fn evaluation(&mut self, sys: &System, theta: &[f64], reml: bool, score: &mut Score) -> Option<Evaluation> {
         self.lambda = sys.lambda_from_theta(theta);
         let objective = self.criterion(sys, reml).ok()? + sys.constant(reml);
         self.score(sys, reml, score);
@@ -239,9 +230,7 @@ impl Evaluator {
                     let col = tl.theta + a;
                     for i in 0..k {
                         for j in 0..k {
-                            gradient[col] += 2.0
-                                * score.gamma[f][(tl.offset + i) * kf + tl.offset + j]
-                                * dl[i * k + j];
+                            gradient[col] += 2.0 * score.gamma[f][(tl.offset + i) * kf + tl.offset + j] * dl[i * k + j];
                         }
                     }
                     for &pos in &sys.sym.position[f] {
@@ -250,9 +239,7 @@ impl Evaluator {
                         // dL'g, then w = dL u + L dL'g
                         let mut dg = vec![0.0; k];
                         for j in 0..k {
-                            dg[j] = (0..k)
-                                .map(|i| dl[i * k + j] * score.fg[(r0 + i) * pw + pw - 1])
-                                .sum();
+                            dg[j] = (0..k).map(|i| dl[i * k + j] * score.fg[(r0 + i) * pw + pw - 1]).sum();
                             rdot[col] -= 2.0 * dg[j] * score.u[r0 + j];
                         }
                         for i in 0..k {
@@ -269,14 +256,8 @@ impl Evaluator {
         }
         let quad = self.quadratic_forms(sys, &w, n);
         let (a, b) = (sys.nu(reml) / self.r2, sys.nu(reml) / (self.r2 * self.r2));
-        let hessian_ai = (0..n * n)
-            .map(|t| a * quad[t] - b * rdot[t / n] * rdot[t % n])
-            .collect();
-        Some(Evaluation {
-            objective,
-            gradient,
-            hessian_ai,
-        })
+        let hessian_ai = (0..n * n).map(|t| a * quad[t] - b * rdot[t / n] * rdot[t % n]).collect();
+        Some(Evaluation { objective, gradient, hessian_ai })
     }
 
     /// Conditional covariance matrices of the random effects of one factor given y and beta, divided by sigma^2: levels x k x k.
@@ -307,13 +288,7 @@ pub struct NewRows<'a> {
 }
 
 /// Variance of x'(b^ - b) + z'(u^ - u), divided by sigma^2, for new rows (columns `x` are the kept ones, as given).
-pub fn predict_variance(
-    sys: &System,
-    e: &Evaluator,
-    x: &[&[f64]],
-    factors: &[NewRows<'_>],
-    n_rows: usize,
-) -> Vec<f64> {
+pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[NewRows<'_>], n_rows: usize) -> Vec<f64> {
     let s = &sys.sym;
     let pw = sys.cp.pw;
     let p = pw - 1;
@@ -322,9 +297,8 @@ pub fn predict_variance(
     for i in 0..p {
         rx[i * p..i * p + i + 1].copy_from_slice(&e.rxx[i * pw..i * pw + i + 1]);
     }
-    let lambdas: Vec<Vec<f64>> = (0..sys.terms.len())
-        .map(|f| sys.given_lambda(&e.lambda, f, sys.terms[f].len()))
-        .collect();
+    let lambdas: Vec<Vec<f64>> =
+        (0..sys.terms.len()).map(|f| sys.given_lambda(&e.lambda, f, sys.terms[f].len())).collect();
     let dense_row0 = s.row[s.n_sparse];
     let mut out = vec![0.0; n_rows];
     let mut paths = PathSolver::new(sys, 1);
@@ -341,23 +315,14 @@ pub fn predict_variance(
             for j in 0..p {
                 c[j * width + column] = (0..p).map(|i| x[i][r] * g[i * p + j]).sum();
             }
-            let mut t = Tails {
-                values: &mut tails[..s.dense * width],
-                width,
-                column,
-            };
+            let mut t = Tails { values: &mut tails[..s.dense * width], width, column };
             for (f, new) in factors.iter().enumerate() {
                 if new.codes[r] >= 0 {
                     let k = sys.cp.factors[f].k;
                     let z: Vec<f64> = new.z.iter().map(|z| z[r]).collect();
                     let mut v = vec![0.0; k];
                     kernels::transposed_multiply(&lambdas[f], &z, k, k, 1, &mut v);
-                    paths.place(
-                        sys,
-                        s.position[f][new.codes[r] as usize] as usize,
-                        &v,
-                        &mut t,
-                    );
+                    paths.place(sys, s.position[f][new.codes[r] as usize] as usize, &v, &mut t);
                 }
             }
             paths.run(sys, e, &mut t, |row, v| {

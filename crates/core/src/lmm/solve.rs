@@ -12,36 +12,16 @@ impl System {
         for (pos, &f) in self.sym.factor.iter().enumerate() {
             let k = self.sym.k[pos] as usize;
             let at = self.sym.row[pos] * cols..(self.sym.row[pos] + k) * cols;
-            kernels::multiply(
-                &lambda[f as usize],
-                &v[at.clone()],
-                k,
-                k,
-                cols,
-                &mut out[at],
-            );
+            kernels::multiply(&lambda[f as usize], &v[at.clone()], k, k, cols, &mut out[at]);
         }
     }
 
     /// out = L'v.
-    pub fn lambda_transposed_times(
-        &self,
-        lambda: &[Vec<f64>],
-        v: &[f64],
-        cols: usize,
-        out: &mut [f64],
-    ) {
+    pub fn lambda_transposed_times(&self, lambda: &[Vec<f64>], v: &[f64], cols: usize, out: &mut [f64]) {
         for (pos, &f) in self.sym.factor.iter().enumerate() {
             let k = self.sym.k[pos] as usize;
             let at = self.sym.row[pos] * cols..(self.sym.row[pos] + k) * cols;
-            kernels::transposed_multiply(
-                &lambda[f as usize],
-                &v[at.clone()],
-                k,
-                k,
-                cols,
-                &mut out[at],
-            );
+            kernels::transposed_multiply(&lambda[f as usize], &v[at.clone()], k, k, cols, &mut out[at]);
         }
     }
 
@@ -61,14 +41,7 @@ impl System {
             let fs = &self.cp.factors[f];
             let k = fs.k;
             let at = s.row[pos] * cols..(s.row[pos] + k) * cols;
-            kernels::multiply(
-                &fs.ztz[l * k * k..(l + 1) * k * k],
-                &v[at.clone()],
-                k,
-                k,
-                cols,
-                &mut out[at],
-            );
+            kernels::multiply(&fs.ztz[l * k * k..(l + 1) * k * k], &v[at.clone()], k, k, cols, &mut out[at]);
         }
         for c in &self.cp.cells {
             for l in 0..c.start.len() - 1 {
@@ -117,23 +90,11 @@ impl Evaluator {
             }
             if end - start > 1 {
                 let (h, n) = (s.height[start] as usize, s.row[end] - s.row[start]);
-                let p = MatRef::from_column_major_slice(
-                    &self.panel[s.panel[start]..s.panel[start] + h * n],
-                    h,
-                    n,
-                );
+                let p = MatRef::from_column_major_slice(&self.panel[s.panel[start]..s.panel[start] + h * n], h, n);
                 let (head, rest) = b.split_at_mut(s.row[s.n_sparse] * cols);
-                let c = MatRef::from_row_major_slice(
-                    &head[s.row[start] * cols..s.row[end] * cols],
-                    n,
-                    cols,
-                );
+                let c = MatRef::from_row_major_slice(&head[s.row[start] * cols..s.row[end] * cols], n, cols);
                 let at = s.dense_first[start] as usize;
-                let target = MatMut::from_row_major_slice_mut(
-                    &mut rest[at * cols..(at + h) * cols],
-                    h,
-                    cols,
-                );
+                let target = MatMut::from_row_major_slice_mut(&mut rest[at * cols..(at + h) * cols], h, cols);
                 faer::linalg::matmul::matmul(target, Accum::Add, p, c, -1.0, self.par);
             } else if s.height[start] > 0 {
                 let j = start;
@@ -156,13 +117,7 @@ impl Evaluator {
             }
         }
         if s.dense > 0 {
-            dense_forward(
-                &self.tail,
-                s.dense,
-                &mut b[s.row[s.n_sparse] * cols..],
-                cols,
-                self.par,
-            );
+            dense_forward(&self.tail, s.dense, &mut b[s.row[s.n_sparse] * cols..], cols, self.par);
         }
     }
 
@@ -178,13 +133,7 @@ impl Evaluator {
     fn backward_impl(&self, sys: &System, b: &mut [f64], cols: usize) {
         let s = &sys.sym;
         if s.dense > 0 {
-            dense_backward(
-                &self.tail,
-                s.dense,
-                &mut b[s.row[s.n_sparse] * cols..],
-                cols,
-                self.par,
-            );
+            dense_backward(&self.tail, s.dense, &mut b[s.row[s.n_sparse] * cols..], cols, self.par);
         }
         for j in (0..s.n_sparse).rev() {
             let (k, h) = (s.k[j] as usize, s.height[j] as usize);

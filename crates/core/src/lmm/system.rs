@@ -74,13 +74,7 @@ impl System {
                 let k = t.z.len();
                 let rules = t.structure.rules();
                 let m = rules.n_theta(k);
-                layouts.push(TermLayout {
-                    offset,
-                    k,
-                    structure: t.structure,
-                    theta: n_theta,
-                    n_theta: m,
-                });
+                layouts.push(TermLayout { offset, k, structure: t.structure, theta: n_theta, n_theta: m });
                 blocks.extend(rules.free_blocks(k).into_iter().map(|(o, k)| Block {
                     factor,
                     offset: offset + o,
@@ -92,14 +86,7 @@ impl System {
             }
             terms.push(layouts);
         }
-        Ok(System {
-            cp,
-            sym,
-            basis,
-            terms,
-            blocks,
-            n_theta,
-        })
+        Ok(System { cp, sym, basis, terms, blocks, n_theta })
     }
 
     /// A copy whose response may be replaced.
@@ -126,31 +113,18 @@ impl System {
 
     /// What the changed basis and the weights add to the criterion.
     pub fn constant(&self, reml: bool) -> f64 {
-        let x = if reml {
-            -2.0 * self.basis.log_det_g()
-        } else {
-            0.0
-        };
+        let x = if reml { -2.0 * self.basis.log_det_g() } else { 0.0 };
         2.0 * self.nu(reml) * self.basis.y_scale.ln() - self.cp.sum_log_w + x
     }
 
     /// Lambda of each factor in the changed basis, from theta of the columns as given.
     pub fn lambda_from_theta(&self, theta: &[f64]) -> Vec<Vec<f64>> {
-        let mut out: Vec<Vec<f64>> = self
-            .cp
-            .factors
-            .iter()
-            .map(|f| vec![0.0; f.k * f.k])
-            .collect();
+        let mut out: Vec<Vec<f64>> = self.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
         for (f, layouts) in self.terms.iter().enumerate() {
             let kf = self.cp.factors[f].k;
             for (t, tl) in layouts.iter().enumerate() {
                 let mut small = vec![0.0; tl.k * tl.k];
-                tl.structure.rules().fill_lambda(
-                    &theta[tl.theta..tl.theta + tl.n_theta],
-                    tl.k,
-                    &mut small,
-                );
+                tl.structure.rules().fill_lambda(&theta[tl.theta..tl.theta + tl.n_theta], tl.k, &mut small);
                 let moved = self.basis.terms[f][t].from_given(&small, tl.k);
                 for i in 0..tl.k {
                     for j in 0..tl.k {

@@ -34,19 +34,14 @@ pub fn svd_left(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
             break;
         }
     }
-    let norm: Vec<f64> = (0..k)
-        .map(|j| (0..k).map(|i| b[i * k + j].powi(2)).sum::<f64>().sqrt())
-        .collect();
+    let norm: Vec<f64> = (0..k).map(|j| (0..k).map(|i| b[i * k + j].powi(2)).sum::<f64>().sqrt()).collect();
     let mut order: Vec<usize> = (0..k).collect();
     order.sort_by(|&i, &j| norm[j].total_cmp(&norm[i]));
     let s: Vec<f64> = order.iter().map(|&j| norm[j]).collect();
     let mut u = vec![0.0; k * k];
     for (c, &j) in order.iter().enumerate() {
-        let mut v: Vec<f64> = if norm[j] > 1e-290 {
-            (0..k).map(|i| b[i * k + j] / norm[j]).collect()
-        } else {
-            vec![0.0; k]
-        };
+        let mut v: Vec<f64> =
+            if norm[j] > 1e-290 { (0..k).map(|i| b[i * k + j] / norm[j]).collect() } else { vec![0.0; k] };
         // orthogonality is lost where the columns are tiny beside each other: settle it against the columns before
         let mut candidate = 0;
         loop {
@@ -84,9 +79,7 @@ mod tests {
         for i in 0..3 {
             for j in 0..3 {
                 let want: f64 = (0..3).map(|m| a[i * 3 + m] * a[j * 3 + m]).sum();
-                let got: f64 = (0..3)
-                    .map(|m| u[i * 3 + m] * s[m] * s[m] * u[j * 3 + m])
-                    .sum();
+                let got: f64 = (0..3).map(|m| u[i * 3 + m] * s[m] * s[m] * u[j * 3 + m]).sum();
                 assert!((want - got).abs() < 1e-14, "{i} {j}: {want} {got}");
                 let dot: f64 = (0..3).map(|m| u[m * 3 + i] * u[m * 3 + j]).sum();
                 assert!((dot - f64::from(i == j)).abs() < 1e-14);

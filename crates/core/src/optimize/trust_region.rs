@@ -14,10 +14,7 @@ impl Eigen {
     /// Decomposes the row-major symmetric `h`.
     pub fn of(h: &[f64], n: usize) -> Option<Eigen> {
         if n == 1 {
-            return h[0].is_finite().then(|| Eigen {
-                values: vec![h[0]],
-                vectors: vec![1.0],
-            });
+            return h[0].is_finite().then(|| Eigen { values: vec![h[0]], vectors: vec![1.0] });
         }
         if h.iter().any(|v| !v.is_finite()) {
             return None;
@@ -40,9 +37,7 @@ impl Eigen {
     /// Components of `g` along the eigenvectors.
     pub fn components(&self, g: &[f64]) -> Vec<f64> {
         let n = g.len();
-        (0..n)
-            .map(|j| (0..n).map(|i| self.vectors[i * n + j] * g[i]).sum())
-            .collect()
+        (0..n).map(|j| (0..n).map(|i| self.vectors[i * n + j] * g[i]).sum()).collect()
     }
 
     /// sum of g_i^2 / |e_i|: the drop that a Newton step promises, in units of the criterion (doubled).
@@ -51,13 +46,7 @@ impl Eigen {
         self.components(g)
             .iter()
             .zip(&self.values)
-            .map(|(c, e)| {
-                if *c == 0.0 {
-                    0.0
-                } else {
-                    c * c / e.abs().max(1e-14 * largest).max(f64::MIN_POSITIVE)
-                }
-            })
+            .map(|(c, e)| if *c == 0.0 { 0.0 } else { c * c / e.abs().max(1e-14 * largest).max(f64::MIN_POSITIVE) })
             .sum()
     }
 }
@@ -73,10 +62,7 @@ fn jacobi(h: &[f64], n: usize) -> Eigen {
     let mut v = vec![0.0; n * n];
     (0..n).for_each(|i| v[i * n + i] = 1.0);
     for _ in 0..50 {
-        let off: f64 = (0..n)
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| a[i * n + j].abs())
-            .sum();
+        let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j].abs()).sum();
         let diag: f64 = (0..n).map(|i| a[i * n + i].abs()).sum();
         if off <= 1e-17 * diag || off == 0.0 {
             break;
@@ -88,11 +74,7 @@ fn jacobi(h: &[f64], n: usize) -> Eigen {
                     continue;
                 }
                 let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
-                let t = if theta == 0.0 {
-                    1.0
-                } else {
-                    theta.signum() / (theta.abs() + (1.0 + theta * theta).sqrt())
-                };
+                let t = if theta == 0.0 { 1.0 } else { theta.signum() / (theta.abs() + (1.0 + theta * theta).sqrt()) };
                 let c = 1.0 / (1.0 + t * t).sqrt();
                 let s = t * c;
                 for i in 0..n {
@@ -130,16 +112,9 @@ pub fn step(g: &[f64], e: &Eigen, radius: f64) -> (Vec<f64>, f64, bool) {
     let n = g.len();
     let c = e.components(g);
     let lowest = e.values[0];
-    let scale = e
-        .values
-        .iter()
-        .fold(0.0f64, |a, v| a.max(v.abs()))
-        .max(1e-300);
+    let scale = e.values.iter().fold(0.0f64, |a, v| a.max(v.abs())).max(1e-300);
     let along = |mu: f64| -> Vec<f64> {
-        c.iter()
-            .zip(&e.values)
-            .map(|(c, e)| if *c == 0.0 { 0.0 } else { -c / (e + mu) })
-            .collect()
+        c.iter().zip(&e.values).map(|(c, e)| if *c == 0.0 { 0.0 } else { -c / (e + mu) }).collect()
     };
     let norm = |s: &[f64]| s.iter().map(|v| v * v).sum::<f64>().sqrt();
     let mut on_boundary = false;
@@ -158,9 +133,7 @@ pub fn step(g: &[f64], e: &Eigen, radius: f64) -> (Vec<f64>, f64, bool) {
         let open: Vec<f64> = along(near);
         if norm(&open) < radius {
             s = open;
-            let gap = (radius * radius - s.iter().map(|v| v * v).sum::<f64>())
-                .max(0.0)
-                .sqrt();
+            let gap = (radius * radius - s.iter().map(|v| v * v).sum::<f64>()).max(0.0).sqrt();
             if lowest < 0.0 {
                 s[0] += if c[0] > 0.0 { -gap } else { gap };
             } else {
@@ -181,30 +154,15 @@ pub fn step(g: &[f64], e: &Eigen, radius: f64) -> (Vec<f64>, f64, bool) {
                     hi = mu;
                 }
                 // Newton on 1/radius - 1/|s(mu)|
-                let d: f64 = t
-                    .iter()
-                    .zip(&e.values)
-                    .map(|(t, e)| t * t / (e + mu))
-                    .sum::<f64>();
+                let d: f64 = t.iter().zip(&e.values).map(|(t, e)| t * t / (e + mu)).sum::<f64>();
                 let next = mu + (m * m / d) * ((m - radius) / radius);
-                mu = if next > lo && next < hi {
-                    next
-                } else {
-                    0.5 * (lo + hi)
-                };
+                mu = if next > lo && next < hi { next } else { 0.5 * (lo + hi) };
             }
             s = along(mu);
         }
     }
-    let predicted: f64 = c
-        .iter()
-        .zip(&s)
-        .zip(&e.values)
-        .map(|((c, s), e)| c * s + 0.5 * e * s * s)
-        .sum();
-    let out = (0..n)
-        .map(|i| (0..n).map(|j| e.vectors[i * n + j] * s[j]).sum())
-        .collect();
+    let predicted: f64 = c.iter().zip(&s).zip(&e.values).map(|((c, s), e)| c * s + 0.5 * e * s * s).sum();
+    let out = (0..n).map(|i| (0..n).map(|j| e.vectors[i * n + j] * s[j]).sum()).collect();
     (out, predicted, on_boundary)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::crossprod::transformed_z;
 use crate::error::CoreError;
-use crate::lmm::{fit, frames_of, identity_frames, Evaluator, FitOptions, Score, Status, System};
+use crate::lmm::{fit, frames_of, moment_frames, Evaluator, FitOptions, Score, Solution, Status, System};
 use crate::rows::Rows;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,10 +35,7 @@ impl Design {
         let p = sys.p();
         let mut w = vec![0.0; n * (p + 1)];
         crate::crossprod::transformed_w(rows, &sys.basis, 0..n, &mut w);
-        let x = w
-            .chunks_exact(p + 1)
-            .flat_map(|r| r[..p].iter().copied())
-            .collect();
+        let x = w.chunks_exact(p + 1).flat_map(|r| r[..p].iter().copied()).collect();
         let z = (0..rows.factors.len())
             .map(|f| {
                 let mut out = vec![0.0; n * sys.cp.factors[f].k];
@@ -55,11 +52,7 @@ impl Design {
         let p = sys.p();
         let pw = p + 1;
         let centred = sys.basis.intercept.is_some();
-        let mean = if centred {
-            y.iter().sum::<f64>() / n as f64
-        } else {
-            0.0
-        };
+        let mean = if centred { y.iter().sum::<f64>() / n as f64 } else { 0.0 };
         let ss: f64 = y.iter().map(|v| (v - mean).powi(2)).sum();
         let sd = (ss / n as f64).sqrt();
         sys.basis.y_shift = mean;
@@ -109,9 +102,7 @@ pub fn refit(
     let design = Design::of(rows, sys);
     let stop = AtomicBool::new(false);
     let finished = AtomicUsize::new(0);
-    let one = |work: &mut (System, Evaluator, Score),
-               j: usize|
-     -> Option<(f64, Vec<f64>, Vec<f64>, Vec<f64>, f64, Status)> {
+    let one = |work: &mut (System, Evaluator, Score), j: usize| -> Option<(Option<Solution>, Status)> {
         if stop.load(Ordering::Relaxed) {
             return None;
         }
@@ -119,33 +110,15 @@ pub fn refit(
         design.set_response(rows, sys, &y[j * n..(j + 1) * n]);
         let frames = match start {
             Some(t) => frames_of(sys, &sys.lambda_from_theta(t)),
-            None => identity_frames(sys),
+            None => moment_frames(sys),
         };
         let f = fit(sys, e, score, frames, options, &mut |_, _| true).ok()?;
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
         if done % 64 == 0 && !keep_going(done) {
             stop.store(true, Ordering::Relaxed);
         }
-        if f.status == Status::NonFinite {
-            return Some((
-                f64::NAN,
-                vec![f64::NAN; p],
-                vec![f64::NAN; p],
-                vec![f64::NAN; nt],
-                f64::NAN,
-                f.status,
-            ));
-        }
-        let s = e.solution(sys, options.reml, score);
-        let se = (0..p)
-            .map(|i| (s.vcov[i * p + i] * s.sigma2).sqrt())
-            .collect();
-        let objective = if options.reml {
-            s.reml_criterion
-        } else {
-            s.ml_deviance
-        };
-        Some((objective, s.beta, se, s.theta, s.sigma2.sqrt(), f.status))
+        let solution = (f.status != Status::NonFinite).then(|| e.solution(sys, options.reml, score));
+        Some((solution, f.status))
     };
     let make = || {
         let s = sys.clone_for_refit();
@@ -168,13 +141,24 @@ pub fn refit(
         status: Vec::with_capacity(m),
     };
     for r in all {
-        let (objective, beta, se, theta, sigma, status) = r.ok_or(CoreError::Interrupted)?;
-        out.objective.push(objective);
-        out.beta.extend(beta);
-        out.se.extend(se);
-        out.theta.extend(theta);
-        out.sigma.push(sigma);
+        let (solution, status) = r.ok_or(CoreError::Interrupted)?;
         out.status.push(status);
+        match solution {
+            Some(s) => {
+                out.objective.push(if options.reml { s.reml_criterion } else { s.ml_deviance });
+                out.se.extend((0..p).map(|i| (s.vcov[i * p + i] * s.sigma2).sqrt()));
+                out.beta.extend(s.beta);
+                out.theta.extend(s.theta);
+                out.sigma.push(s.sigma2.sqrt());
+            }
+            None => {
+                out.objective.push(f64::NAN);
+                out.se.extend(std::iter::repeat_n(f64::NAN, p));
+                out.beta.extend(std::iter::repeat_n(f64::NAN, p));
+                out.theta.extend(std::iter::repeat_n(f64::NAN, nt));
+                out.sigma.push(f64::NAN);
+            }
+        }
     }
     Ok(out)
 }
