@@ -9,24 +9,29 @@ from unit import dense_lmm
 
 RTOL = 1e-8
 
+
 def unequal_codes(rng, n, levels):
     """Codes in which every level occurs, some once and some very often."""
     p = (1.0 + np.arange(levels)) ** 2
     codes = np.concatenate([np.arange(levels), rng.choice(levels, n - levels, p=p / p.sum())])
     return rng.permutation(codes).astype(np.int32)
 
+
 def columns(rng, n, k):
     """An intercept and k - 1 covariates."""
     return np.asfortranarray(np.column_stack([np.ones(n), rng.normal(1.0, 2.0, (n, k - 1))]))
 
+
 def slopes(rng, n, k):
     return np.asfortranarray(rng.normal(0.5, 1.5, (n, k)))
+
 
 def vector(k, structure="unstructured", n=90, levels=11):
     def make(rng):
         return n, [(unequal_codes(rng, n, levels), levels, [(columns(rng, n, k), structure)])]
 
     return make
+
 
 def nested(rng, k_outer=1, k_inner=1):
     n = 110
@@ -36,6 +41,7 @@ def nested(rng, k_outer=1, k_inner=1):
         (inner.astype(np.int32), len(pairs), [(columns(rng, n, k_inner), "unstructured")]),
         (outer, 7, [(columns(rng, n, k_outer), "unstructured")]),
     ]
+
 
 def crossed(sizes, widths):
     def make(rng):
@@ -47,15 +53,18 @@ def crossed(sizes, widths):
 
     return make
 
+
 def nested_within_crossed(rng):
     n, factors = nested(rng, k_outer=2)
     return n, [*factors, (unequal_codes(rng, n, 6), 6, [(columns(rng, n, 1), "unstructured")])]
+
 
 def two_on_one_factor(rng):
     n = 90
     return n, [
         (unequal_codes(rng, n, 12), 12, [(columns(rng, n, 1), "unstructured"), (slopes(rng, n, 1), "unstructured")])
     ]
+
 
 def three_on_one_factor_and_another(rng):
     n = 100
@@ -65,6 +74,7 @@ def three_on_one_factor_and_another(rng):
         (unequal_codes(rng, n, 5), 5, [(columns(rng, n, 1), "unstructured")]),
     ]
 
+
 def one_row_each(rng):
     n = 60
     codes = np.concatenate([np.arange(40), rng.integers(0, 40, 20)]).astype(np.int32)
@@ -72,6 +82,7 @@ def one_row_each(rng):
         (codes, 40, [(columns(rng, n, 1), "unstructured")]),
         (unequal_codes(rng, n, 4), 4, [(columns(rng, n, 1), "unstructured")]),
     ]
+
 
 def all_rows_in_two_levels(rng):
     n = 70
@@ -82,6 +93,7 @@ def all_rows_in_two_levels(rng):
         (unequal_codes(rng, n, 10), 10, [(columns(rng, n, 1), "unstructured")]),
     ]
 
+
 def fewer_levels_first(rng):
     n = 90
     return n, [
@@ -89,6 +101,7 @@ def fewer_levels_first(rng):
         (unequal_codes(rng, n, 15), 15, [(columns(rng, n, 2), "unstructured")]),
         (unequal_codes(rng, n, 9), 9, [(columns(rng, n, 1), "unstructured")]),
     ]
+
 
 LAYOUTS = {
     "scalar": vector(1),
@@ -109,6 +122,7 @@ LAYOUTS = {
     "all_rows_in_two_levels": all_rows_in_two_levels,
     "fewer_levels_first": fewer_levels_first,
 }
+
 
 class Case:
     """One data set, in the core and in dense algebra."""
@@ -138,6 +152,7 @@ class Case:
             t = np.array([0.0 if j == last[f, b] else v for v, (f, b, _, j) in zip(t, entries, strict=True)])
         return t
 
+
 @pytest.fixture(scope="module")
 def cases():
     made = {}
@@ -150,6 +165,7 @@ def cases():
 
     return get
 
+
 def close(actual, expected, rtol=RTOL):
     """Relative to the largest entry: single entries may be zero up to rounding."""
     actual, expected = np.asarray(actual, float), np.asarray(expected, float)
@@ -157,10 +173,12 @@ def close(actual, expected, rtol=RTOL):
     if expected.size:
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * max(np.abs(expected).max(), 1e-3))
 
+
 every_layout = pytest.mark.parametrize("layout", LAYOUTS)
 every_weight = pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 every_theta = pytest.mark.parametrize("kind", ["ordinary", "singular", "zero"])
 every_criterion = pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+
 
 @every_layout
 @every_weight
@@ -174,6 +192,7 @@ def test_objective_gradient_hessian(cases, layout, weighted, kind, reml):
     for key in ("objective", "gradient", "hessian_ai"):
         close(a[key], e[key])
 
+
 @every_layout
 @every_criterion
 def test_gradient_against_differences_of_the_objective(cases, layout, reml):
@@ -185,6 +204,7 @@ def test_gradient_against_differences_of_the_objective(cases, layout, reml):
         f = [case.core.evaluate(theta + s * h * unit, reml)["objective"] for s in (-2, -1, 1, 2)]
         numeric.append((f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h))
     close(case.core.evaluate(theta, reml)["gradient"], numeric, rtol=3e-7)
+
 
 @every_layout
 @every_weight
@@ -213,6 +233,7 @@ def test_solution(cases, layout, weighted, kind, reml):
         for one, other in zip(a[key], e[key], strict=True):
             close(one, other)
 
+
 @every_layout
 @every_weight
 @every_theta
@@ -223,6 +244,7 @@ def test_conditional_covariance(cases, layout, weighted, kind):
     assert len(a) == len(e)
     for one, other in zip(a, e, strict=True):
         close(one, other)
+
 
 @every_layout
 @every_weight
@@ -238,6 +260,7 @@ def test_prediction_variance(cases, layout, weighted, kind):
         new.append((codes, [np.asfortranarray(rng.normal(size=(m, z.shape[1]))) for z, _ in terms]))
     close(case.core.prediction_variance(theta, x_new, new), case.dense.prediction_variance(theta, x_new, new))
 
+
 @pytest.mark.parametrize("p", [0, 1, 6])
 @every_criterion
 def test_number_of_fixed_effects(cases, p, reml):
@@ -247,6 +270,7 @@ def test_number_of_fixed_effects(cases, p, reml):
     for key in ("objective", "beta", "vcov_unscaled"):
         close(a[key], e[key])
     close(case.core.evaluate(theta, reml)["gradient"], e["gradient"])
+
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_dependent_columns_are_dropped_from_the_right(weighted):
@@ -260,6 +284,7 @@ def test_dependent_columns_are_dropped_from_the_right(weighted):
     theta = case.theta("ordinary")
     close(core.solution(theta, True)["beta"], case.dense.solution(theta, True)["beta"])
 
+
 def quasi_newton(case, reml):
     """The lowest value that SciPy's optimiser reaches from four starts; the criterion and its gradient are held against dense algebra above."""
 
@@ -267,8 +292,13 @@ def quasi_newton(case, reml):
         e = case.core.evaluate(theta, reml)
         return e["objective"], e["gradient"]
 
-    starts = [case.theta("ordinary") for _ in range(3)] + [np.array([float(i == j) for _, _, i, j in case.dense.entries])]
-    return min(scipy.optimize.minimize(both, s, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 500}).fun for s in starts)
+    starts = [case.theta("ordinary") for _ in range(3)] + [
+        np.array([float(i == j) for _, _, i, j in case.dense.entries])
+    ]
+    return min(
+        scipy.optimize.minimize(both, s, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 500}).fun
+        for s in starts
+    )
 
 
 @every_layout
@@ -284,6 +314,7 @@ def test_fit_is_the_optimum(cases, layout, reml):
     assert all(v >= 0 for v, (_, _, i, j) in zip(fit["theta"], case.dense.entries, strict=True) if i == j)
     close(fit["beta"], case.dense.solution(fit["theta"], reml)["beta"])
 
+
 @every_layout
 def test_fit_from_any_start(cases, layout):
     case = cases(layout, False)
@@ -291,6 +322,7 @@ def test_fit_from_any_start(cases, layout):
     for kind in ("ordinary", "zero"):
         again = case.core.fit(True, case.theta(kind), 1000, 1e-10, 1, None)
         assert again["objective"] == pytest.approx(first["objective"], abs=1e-6)
+
 
 @pytest.mark.parametrize(
     "layout", ["vector3", "crossed_vectors", "nested_within_crossed", "three_on_one_factor_and_another"]
@@ -302,6 +334,7 @@ def test_threads_change_nothing(cases, layout):
     assert one["objective"] == two["objective"]
     assert np.array_equal(one["theta"], two["theta"])
     assert np.array_equal(one["beta"], two["beta"])
+
 
 @pytest.mark.parametrize("layout", ["scalar", "vector2", "crossed", "nested_vectors"])
 @every_criterion
@@ -318,6 +351,7 @@ def test_refits_are_fits(cases, layout, reml):
         np.testing.assert_allclose(out["se"][i], alone["sigma"] * np.sqrt(np.diag(alone["vcov_unscaled"])), rtol=1e-4)
         assert out["sigma"][i] == pytest.approx(alone["sigma"], rel=1e-4)
         assert out["theta"][i].shape == (case.core.n_theta,)
+
 
 def test_progress_and_interruption(cases):
     case = cases("crossed", False)

@@ -122,7 +122,9 @@ def test_random_effects_and_coefficients(models, name):
         start = 0
         for block in e["blocks"]:  # one for each term on the factor
             width = np.shape(block)[-1]
-            close(variances[:, start : start + width, start : start + width], block, rtol=2e-5, atol=2e-6 * np.max(block))
+            close(
+                variances[:, start : start + width, start : start + width], block, rtol=2e-5, atol=2e-6 * np.max(block)
+            )
             start += width
         assert start == k
     coef = m.coef()

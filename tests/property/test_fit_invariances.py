@@ -39,8 +39,25 @@ def make(problem):
     g, h, f = rng.choice(9, n, p=np.arange(1, 10) / 45), rng.integers(0, 5, n), rng.integers(0, 3, n)
     x = rng.normal(size=n)
     sd = rng.uniform(0, 1.5, 4)
-    y = 1 + x + f + sd[0] * rng.normal(size=9)[g] + sd[1] * rng.normal(size=9)[g] * x + sd[2] * rng.normal(size=5)[h] + rng.normal(size=n)
-    data = pd.DataFrame({"y": y, "x": x, "f": np.array(["a", "b", "c"])[f], "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h], "w": rng.uniform(0.5, 2, n)})
+    y = (
+        1
+        + x
+        + f
+        + sd[0] * rng.normal(size=9)[g]
+        + sd[1] * rng.normal(size=9)[g] * x
+        + sd[2] * rng.normal(size=5)[h]
+        + rng.normal(size=n)
+    )
+    data = pd.DataFrame(
+        {
+            "y": y,
+            "x": x,
+            "f": np.array(["a", "b", "c"])[f],
+            "g": [f"g{i}" for i in g],
+            "h": [f"h{i}" for i in h],
+            "w": rng.uniform(0.5, 2, n),
+        }
+    )
     return formula, data, {"REML": reml, "weights": "w" if weighted else None}, rng
 
 
@@ -87,7 +104,9 @@ def test_grouping_by_text_numbers_or_categories(problem):
     formula, data, options, _ = make(problem)
     a = fit(formula, data, **options)
     number = data.assign(g=data["g"].str[1:].astype(int))
-    category = data.assign(g=pd.Categorical(data["g"], categories=[f"g{i}" for i in range(11)]))  # two that do not occur
+    category = data.assign(
+        g=pd.Categorical(data["g"], categories=[f"g{i}" for i in range(11)])
+    )  # two that do not occur
     for other in (number, category):
         b = fit(formula, other, **options)
         assert b.objective == a.objective
@@ -145,7 +164,9 @@ def test_predictions_of_the_data_are_fitted_values(problem):
     m = fit(formula, data, **options)
     np.testing.assert_allclose(m.predict(data), m.fittedvalues, rtol=1e-9, atol=1e-9)
     assert m.predict(se=True, interval="prediction").index.equals(data.index)
-    np.testing.assert_allclose(m.predict(data, interval="prediction"), m.predict(interval="prediction"), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(
+        m.predict(data, interval="prediction"), m.predict(interval="prediction"), rtol=1e-7, atol=1e-7
+    )
     rows = rng.permutation(len(data))[:11]
     np.testing.assert_allclose(m.predict(data.iloc[rows]), m.fittedvalues.iloc[rows], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(data["y"] - m.fittedvalues, m.resid, rtol=0, atol=1e-12)
@@ -160,7 +181,10 @@ def test_fixed_plus_random_is_coef(problem):
         effects = m.ranef()[group]
         for name in frame.columns:
             # an effect of a level goes with its treatment contrast, so columns are compared by their plain names
-            random = sum((effects.iloc[:, j].to_numpy() for j, n in enumerate(effects.columns) if n == name), np.zeros(len(frame)))
+            random = sum(
+                (effects.iloc[:, j].to_numpy() for j, n in enumerate(effects.columns) if n == name),
+                np.zeros(len(frame)),
+            )
             np.testing.assert_allclose(frame[name], m.fixef.get(name, 0.0) + random, atol=1e-12)
 
 

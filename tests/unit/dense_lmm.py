@@ -40,9 +40,14 @@ class LmmSystem:
         self.log_weights = 2 * np.log(scale).sum()
         self.x = x[:, self.kept] * scale[:, None]
         self.y = np.asarray(y, float) * scale
-        self.factors = [(np.asarray(codes), int(levels), [(np.asarray(z, float), s) for z, s in terms]) for codes, levels, terms in factors]
+        self.factors = [
+            (np.asarray(codes), int(levels), [(np.asarray(z, float), s) for z, s in terms])
+            for codes, levels, terms in factors
+        ]
         # columns of Z: factor by factor, level by level, the effects of all its terms side by side
-        self.z = np.hstack([self._indicators(codes, levels, np.hstack([z for z, _ in terms])) for codes, levels, terms in self.factors])
+        self.z = np.hstack(
+            [self._indicators(codes, levels, np.hstack([z for z, _ in terms])) for codes, levels, terms in self.factors]
+        )
         self.z *= scale[:, None]
         self.entries = [e for f, (_, _, terms) in enumerate(self.factors) for e in self._theta_entries(f, terms)]
         self.n_theta = len(self.entries)
@@ -74,7 +79,9 @@ class LmmSystem:
         return blocks
 
     def _lambda(self, blocks):
-        return scipy.linalg.block_diag(*[np.kron(np.eye(levels), b) for (_, levels, _), b in zip(self.factors, blocks, strict=True)])
+        return scipy.linalg.block_diag(
+            *[np.kron(np.eye(levels), b) for (_, levels, _), b in zip(self.factors, blocks, strict=True)]
+        )
 
     def _pieces(self, theta, reml):
         """V^-1, P, r2 and the criterion."""
@@ -183,7 +190,9 @@ class LmmSystem:
     def _identity(self):
         return np.array([1.0 if i == j else 0.0 for _, _, i, j in self.entries])
 
-    def fit(self, reml, start, max_evaluations, tolerance, n_threads, progress: Callable[[int, float], None] | None) -> dict[str, Any]:
+    def fit(
+        self, reml, start, max_evaluations, tolerance, n_threads, progress: Callable[[int, float], None] | None
+    ) -> dict[str, Any]:
         first = self._identity() if start is None else np.asarray(start, float)
         evaluations = 0
 
@@ -196,7 +205,10 @@ class LmmSystem:
             return e["objective"], e["gradient"]
 
         best = min(
-            (scipy.optimize.minimize(both, s, jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 500}) for s in (first, 0.3 * first)),
+            (
+                scipy.optimize.minimize(both, s, jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 500})
+                for s in (first, 0.3 * first)
+            ),
             key=lambda r: r.fun,
         )
         theta = np.array(best.x)
@@ -236,7 +248,10 @@ class LmmSystem:
         d = q["big"] @ q["big"].T
         c = d - d @ self.z.T @ q["v_inv"] @ self.z @ d
         z_new = np.hstack(
-            [self._indicators(codes, levels, np.hstack(z)) for (codes, z), (_, levels, _) in zip(factors, self.factors, strict=True)]
+            [
+                self._indicators(codes, levels, np.hstack(z))
+                for (codes, z), (_, levels, _) in zip(factors, self.factors, strict=True)
+            ]
         )
         a = np.asarray(x_new) - z_new @ d @ self.z.T @ q["v_inv"] @ self.x
         return np.einsum("ij,jk,ik->i", a, q["s"], a) + np.einsum("ij,jk,ik->i", z_new, c, z_new)
@@ -248,7 +263,16 @@ class LmmSystem:
             for j in range(y.shape[1]):
                 self.y = np.asarray(y[:, j], float) * self.scale
                 s = self.fit(reml, theta_start, max_evaluations, tolerance, n_threads, None)
-                rows.append((s["objective"], s["beta"], np.sqrt(s["sigma2"] * np.diag(s["vcov_unscaled"])), s["theta"], s["sigma"], s["status"]))
+                rows.append(
+                    (
+                        s["objective"],
+                        s["beta"],
+                        np.sqrt(s["sigma2"] * np.diag(s["vcov_unscaled"])),
+                        s["theta"],
+                        s["sigma"],
+                        s["status"],
+                    )
+                )
         finally:
             self.y = kept_y
         columns = list(zip(*rows, strict=True))

@@ -81,7 +81,11 @@ def test_unknown_argument(data):
 
 def test_reml_and_method_say_the_same_thing(data):
     assert lmer(FORMULA, data, method="ML").objective == lmer(FORMULA, data, REML=False).objective
-    assert lmer(FORMULA, data, method="REML").objective == lmer(FORMULA, data).objective == lmer(FORMULA, data, REML=True).objective
+    assert (
+        lmer(FORMULA, data, method="REML").objective
+        == lmer(FORMULA, data).objective
+        == lmer(FORMULA, data, REML=True).objective
+    )
     m = lmer(FORMULA, data, REML=False, method="ML")
     assert m.objective == m.ml_deviance
     assert m.reml_criterion > m.objective
@@ -103,7 +107,15 @@ def test_models_without_estimates(data):
 
 def test_start_by_vector_by_name_and_by_default_end_alike(data):
     m = lmer(FORMULA, data)
-    for start in (m.theta, m.theta.to_numpy(), list(m.theta), {"theta": m.theta}, {"g.x": 0.1}, [0.0, 0.0, 0.0], [5, -3, 2]):
+    for start in (
+        m.theta,
+        m.theta.to_numpy(),
+        list(m.theta),
+        {"theta": m.theta},
+        {"g.x": 0.1},
+        [0.0, 0.0, 0.0],
+        [5, -3, 2],
+    ):
         again = lmer(FORMULA, data, start=start)
         assert again.objective == pytest.approx(m.objective, abs=1e-7)
         np.testing.assert_allclose(again.theta, m.theta, atol=1e-4)

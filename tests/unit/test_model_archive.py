@@ -20,7 +20,9 @@ def data():
     g, h, x = rng.integers(0, 9, n), rng.integers(0, 6, n), rng.normal(size=n)
     f = np.array(["a", "b", "c"])[rng.integers(0, 3, n)]
     y = x + rng.normal(size=9)[g] + rng.normal(size=9)[g] * x + 2 * rng.normal(size=6)[h] + rng.normal(size=n)
-    d = pd.DataFrame({"y": y, "x": x, "f": pd.Categorical(f), "g": [f"g{i}" for i in g], "h": h, "w": rng.uniform(1, 3, n)})
+    d = pd.DataFrame(
+        {"y": y, "x": x, "f": pd.Categorical(f), "g": [f"g{i}" for i in g], "h": h, "w": rng.uniform(1, 3, n)}
+    )
     d.index = pd.Index([f"r{i}" for i in range(n)], name="row")
     d.iloc[4, 0] = np.nan
     return d
@@ -28,11 +30,28 @@ def data():
 
 @pytest.fixture(scope="module")
 def model(data):
-    return lmer("y ~ poly(x, 2) + f + (x | g) + (1 | h)", data, weights="w", na_action="exclude", contrasts={"f": "sum"})
+    return lmer(
+        "y ~ poly(x, 2) + f + (x | g) + (1 | h)", data, weights="w", na_action="exclude", contrasts={"f": "sum"}
+    )
 
 
 def same(a, b):
-    for member in ("objective", "llf", "aic", "bic", "aicc", "npar", "nobs", "df_resid", "ngroups", "sigma", "reml_criterion", "ml_deviance", "formula", "is_singular"):
+    for member in (
+        "objective",
+        "llf",
+        "aic",
+        "bic",
+        "aicc",
+        "npar",
+        "nobs",
+        "df_resid",
+        "ngroups",
+        "sigma",
+        "reml_criterion",
+        "ml_deviance",
+        "formula",
+        "is_singular",
+    ):
         assert getattr(a, member) == getattr(b, member), member
     for member in ("fixef", "bse", "tvalues", "theta", "fittedvalues", "resid"):
         assert getattr(a, member).equals(getattr(b, member)), member
@@ -191,7 +210,13 @@ def other_fields(header, members):
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [(object_array, "damaged"), (foreign_record, "unknown type"), (foreign_enum, "unknown type"), (newer, "version 99"), (other_fields, "other fields")],
+    [
+        (object_array, "damaged"),
+        (foreign_record, "unknown type"),
+        (foreign_enum, "unknown type"),
+        (newer, "version 99"),
+        (other_fields, "other fields"),
+    ],
 )
 def test_files_that_were_tampered_with(model, tmp_path, change, says):
     path = tmp_path / "m"

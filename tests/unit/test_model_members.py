@@ -125,7 +125,12 @@ def test_correlations_beside_no_variance_are_nan():
 
 def test_frames_of_other_libraries(model, data):
     plain = pd.DataFrame({c: np.asarray(data[c]) for c in data.columns}).astype({"Subject": str})
-    for other in (pl.from_pandas(plain), pa.Table.from_pandas(plain), plain.to_dict("list"), pl.from_pandas(plain).lazy()):
+    for other in (
+        pl.from_pandas(plain),
+        pa.Table.from_pandas(plain),
+        plain.to_dict("list"),
+        pl.from_pandas(plain).lazy(),
+    ):
         m = lmer(FORMULA, other)
         assert m.objective == model.objective
         assert m.fittedvalues.index.equals(pd.RangeIndex(180))

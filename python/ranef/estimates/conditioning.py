@@ -43,5 +43,7 @@ def conditioned_effects(fit: LmmFit, re: object) -> tuple[Mask, ...]:
         if len(found) < len(wanted):
             absent = ", ".join(w for w in wanted if w not in found)
             available = ", ".join(f"({t.text})" for t in fit.terms)
-            raise OptionError(f"the model has no random effect {absent} for {bar.group_label}, as ({bar.text}) asks; its random terms are {available}.")
+            raise OptionError(
+                f"the model has no random effect {absent} for {bar.group_label}, as ({bar.text}) asks; its random terms are {available}."
+            )
     return masks

@@ -134,7 +134,9 @@ def predict(
         variance = mean_variance(fit, rows, masks)
         std_error = np.sqrt(variance)
         if interval is not None:
-            half = multiplier * (std_error if interval == "confidence" else np.sqrt(variance + _left_out_variance(fit, rows, masks)))
+            half = multiplier * (
+                std_error if interval == "confidence" else np.sqrt(variance + _left_out_variance(fit, rows, masks))
+            )
             lower, upper = mean - half, mean + half
 
     def finish(values: Floats | None) -> Floats | None:
@@ -160,7 +162,12 @@ def mean_variance(fit: LmmFit, rows: _Rows, masks: tuple[Mask, ...]) -> Floats:
     factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
     for f in range(len(fit.order.factors)):
         at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
-        factors.append((np.ascontiguousarray(rows.codes[at[0]], dtype=np.int32), [np.asfortranarray(_only(rows.z[i], masks[i])) for i in at]))
+        factors.append(
+            (
+                np.ascontiguousarray(rows.codes[at[0]], dtype=np.int32),
+                [np.asfortranarray(_only(rows.z[i], masks[i])) for i in at],
+            )
+        )
     theta = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
     x = np.asfortranarray(rows.x)
     variance = fit.system.get(fit.n_threads).prediction_variance(theta, x, factors, fit.n_threads) * sigma2
@@ -206,7 +213,9 @@ def _new_rows(
     wanted = range(len(masks)) if whole_variance else sorted(conditioned)
     encoder = fit.design.encoder
     need_weights = whole_variance and encoder.weights is not None and encoder.weights != ARRAY
-    new = encoder.new_rows(new_table(fit, newdata, conditioned), random=tuple(wanted), offset=offset, need_weights=need_weights)
+    new = encoder.new_rows(
+        new_table(fit, newdata, conditioned), random=tuple(wanted), offset=offset, need_weights=need_weights
+    )
     found = {r.term: r for r in new.random}
     missing = new.missing
     codes: list[NDArray[np.int32]] = []

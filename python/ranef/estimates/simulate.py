@@ -21,7 +21,9 @@ def random_generator(rng: object) -> np.random.Generator:
     if rng is None or isinstance(rng, np.random.SeedSequence | np.random.BitGenerator):
         return np.random.default_rng(rng)
     if isinstance(rng, bool) or not isinstance(rng, numbers.Integral):
-        raise ArgumentTypeError(f"rng must be a whole number, a numpy.random.Generator or None, not {type(rng).__name__}.")
+        raise ArgumentTypeError(
+            f"rng must be a whole number, a numpy.random.Generator or None, not {type(rng).__name__}."
+        )
     if rng < 0:
         raise OptionError(f"rng must not be negative when it is a seed, not {rng}.")
     return np.random.default_rng(int(rng))

@@ -84,7 +84,11 @@ class VarCorr(Mapping[str, VarCorrBlock]):
             k = len(b.names)
             rows.extend((key, b.names[i], None, float(b.cov[i, i]), float(b.sd[i])) for i in range(k))
             if not b.diagonal:
-                rows.extend((key, b.names[j], b.names[i], float(b.cov[i, j]), float(b.corr[i, j])) for j in range(k) for i in range(j + 1, k))
+                rows.extend(
+                    (key, b.names[j], b.names[i], float(b.cov[i, j]), float(b.corr[i, j]))
+                    for j in range(k)
+                    for i in range(j + 1, k)
+                )
         rows.append(("Residual", None, None, self.sigma**2, self.sigma))
         return pd.DataFrame(rows, columns=["group", "name1", "name2", "variance", "sd"])
 

@@ -40,7 +40,11 @@ def _record_types() -> dict[str, type]:
         for name in names:
             module = importlib.import_module(name)
             for value in vars(module).values():
-                if isinstance(value, type) and value.__module__ == name and (dataclasses.is_dataclass(value) or issubclass(value, enum.Enum)):
+                if (
+                    isinstance(value, type)
+                    and value.__module__ == name
+                    and (dataclasses.is_dataclass(value) or issubclass(value, enum.Enum))
+                ):
                     found[_type_name(value)] = value
     return found
 
@@ -129,7 +133,10 @@ class _Encoder:
         if isinstance(value, Formula):
             return {"formula": value.text, "dot": self.encode(value.dot)}
         if _type_name(type(value)) in _record_types():
-            return {"record": _type_name(type(value)), "fields": {f.name: self.encode(getattr(value, f.name)) for f in dataclasses.fields(value)}}
+            return {
+                "record": _type_name(type(value)),
+                "fields": {f.name: self.encode(getattr(value, f.name)) for f in dataclasses.fields(value)},
+            }
         return self._foreign(value)
 
     def _foreign(self, value: Any) -> Any:
@@ -149,11 +156,16 @@ class _Encoder:
         import pyarrow as pa
 
         if isinstance(index, pd.RangeIndex):
-            return {"range": [index.start, index.stop, index.step], "name": self.encode(index.name) if isinstance(index.name, str) else None}
+            return {
+                "range": [index.start, index.stop, index.step],
+                "name": self.encode(index.name) if isinstance(index.name, str) else None,
+            }
         try:
             table = pa.Table.from_pandas(pd.DataFrame(index=index), preserve_index=True)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            table = pa.Table.from_pandas(pd.DataFrame(index=index.map(str)), preserve_index=True)  # labels of mixed types
+            table = pa.Table.from_pandas(
+                pd.DataFrame(index=index.map(str)), preserve_index=True
+            )  # labels of mixed types
         sink = io.BytesIO()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
@@ -214,13 +226,17 @@ class _Decoder:
         try:
             return _record_types()[name]
         except KeyError:
-            raise DataError(f"the file holds a record of unknown type {name!r}; it may come from a newer ranef.") from None
+            raise DataError(
+                f"the file holds a record of unknown type {name!r}; it may come from a newer ranef."
+            ) from None
 
     def _record(self, node: dict[str, Any]) -> Any:
         made = self._type(node["record"])
         names = {f.name for f in dataclasses.fields(made)}
         if names != set(node["fields"]):
-            raise DataError(f"the record {node['record']!r} in the file has other fields than this ranef knows; it may come from another version.")
+            raise DataError(
+                f"the record {node['record']!r} in the file has other fields than this ranef knows; it may come from another version."
+            )
         record = object.__new__(made)
         for name, value in node["fields"].items():
             object.__setattr__(record, name, self.decode(value))

@@ -40,11 +40,15 @@ def parse_control(control: Mapping[str, object] | None) -> FitControl:
     if control is None:
         return _DEFAULT
     if not isinstance(control, Mapping):
-        raise ArgumentTypeError(f"control must be a dict such as {{'max_evaluations': 1000}}, not {type(control).__name__}.")
+        raise ArgumentTypeError(
+            f"control must be a dict such as {{'max_evaluations': 1000}}, not {type(control).__name__}."
+        )
     allowed = [f.name for f in fields(FitControl)]
     unknown = [str(k) for k in control if k not in allowed]
     if unknown:
-        raise OptionError(f"control has no option {', '.join(map(repr, unknown))}; the options are {', '.join(allowed)}.")
+        raise OptionError(
+            f"control has no option {', '.join(map(repr, unknown))}; the options are {', '.join(allowed)}."
+        )
     evaluations = control.get("max_evaluations", _DEFAULT.max_evaluations)
     if isinstance(evaluations, bool) or not isinstance(evaluations, numbers.Integral):
         raise ArgumentTypeError(f"control['max_evaluations'] must be a whole number, not {evaluations!r}.")

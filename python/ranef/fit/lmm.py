@@ -60,7 +60,9 @@ def fit_lmm(
     solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, n_threads, progress)
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
-        raise DataError("the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have extreme values.")
+        raise DataError(
+            "the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have extreme values."
+        )
 
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
@@ -76,7 +78,9 @@ def fit_lmm(
         boundary={k: null[s.core_term] for k, s in zip(keys, spans, strict=True) if null[s.core_term]},
     )
     kept = tuple(system.kept)
-    dropped = () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
+    dropped = (
+        () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
+    )
     return LmmFit(
         design=design,
         order=order,
@@ -114,7 +118,11 @@ def fit_messages(design: Design, dropped: tuple[str, ...], convergence: Converge
             f"{'were' if many else 'was'} dropped because the columns before {'them' if many else 'it'} determine {'them' if many else 'it'}."
         )
     if convergence.boundary:
-        where = ", ".join(f"{k} ({d} {'direction' if d == 1 else 'directions'})" for k, d in convergence.boundary.items())
-        out.append(f"singular fit: random effects without variance in {where}. The data do not support all random terms; see is_singular and varcorr.")
+        where = ", ".join(
+            f"{k} ({d} {'direction' if d == 1 else 'directions'})" for k, d in convergence.boundary.items()
+        )
+        out.append(
+            f"singular fit: random effects without variance in {where}. The data do not support all random terms; see is_singular and varcorr."
+        )
     out.extend(design.notes)
     return tuple(out)

@@ -94,7 +94,9 @@ def order_terms(terms: Sequence[RandomTerm]) -> TermOrder:
     """
     for t in terms:
         if t.structure not in STRUCTURES:
-            raise DesignError(f"the covariance structure {t.structure!r} of ({t.text}) is not available in lmer; use one of {', '.join(STRUCTURES)}.")
+            raise DesignError(
+                f"the covariance structure {t.structure!r} of ({t.text}) is not available in lmer; use one of {', '.join(STRUCTURES)}."
+            )
     return _order(tuple((t.group, len(t.levels), t.z.shape[1], t.structure) for t in terms))
 
 
@@ -124,7 +126,11 @@ def _order(keys: tuple[tuple[str, int, int, str], ...]) -> TermOrder:
         _, _, size, structure = keys[i]
         count = theta_count(size, structure)
         factor, start, core_term = place[i]
-        spans.append(TermSpan(i, factor, start, size, core_term, position, position + count, structure == "diagonal" and size > 1))
+        spans.append(
+            TermSpan(
+                i, factor, start, size, core_term, position, position + count, structure == "diagonal" and size > 1
+            )
+        )
         of_core.extend(range(core_start[i], core_start[i] + count))
         position += count
     theta_of_core = np.array(of_core, dtype=np.intp)

@@ -115,15 +115,26 @@ def response_values(fit: LmmFit, y: object) -> tuple[Floats, tuple[Any, ...] | N
 def _check_order(y: object, index: Any) -> None:
     """Refuse responses whose labels are those of the data in another order: by position it would be a silent mix-up."""
     own = getattr(y, "index", None)
-    if index is None or own is None or callable(own) or not hasattr(own, "equals") or len(own) != len(index) or own.equals(index):
+    if (
+        index is None
+        or own is None
+        or callable(own)
+        or not hasattr(own, "equals")
+        or len(own) != len(index)
+        or own.equals(index)
+    ):
         return
     if own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0:
-        raise DataError("y has the row labels of the data in a different order. Values are taken by position; use y.reindex(...) to match labels.")
+        raise DataError(
+            "y has the row labels of the data in a different order. Values are taken by position; use y.reindex(...) to match labels."
+        )
 
 
 def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:
     """Fit the model of ``fit`` to one other response (n,), starting as a first fit does."""
-    return fit_lmm(replace(fit.design, y=np.ascontiguousarray(y)), fit.reml, None, control, None, fit.n_threads, fit.order)
+    return fit_lmm(
+        replace(fit.design, y=np.ascontiguousarray(y)), fit.reml, None, control, None, fit.n_threads, fit.order
+    )
 
 
 def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:

@@ -129,7 +129,9 @@ def changed_request(request: LmmRequest, formula: str | None, changed: dict[str,
     allowed = [f.name for f in fields(LmmRequest) if f.name not in ("formula", "reml", "response")] + ["REML", "method"]
     unknown = [k for k in changed if k not in allowed]
     if unknown:
-        raise OptionError(f"lmer has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}.")
+        raise OptionError(
+            f"lmer has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}."
+        )
     if "REML" in changed or "method" in changed:
         changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), request.reml)
     if "data" in changed:
@@ -175,10 +177,14 @@ def _show_progress(evaluations: int, objective: float) -> None:
     sys.stderr.flush()
 
 
-def _replaced_response(response: NDArray[np.float64], kept: NDArray[np.int64] | None, n_input: int) -> NDArray[np.float64]:
+def _replaced_response(
+    response: NDArray[np.float64], kept: NDArray[np.int64] | None, n_input: int
+) -> NDArray[np.float64]:
     y = response if kept is None else response[kept]
     if len(response) != n_input or np.isnan(y).any():
-        raise DataError("this model was made by refit, whose response has no value for some of the rows now used; give data= with a response column.")
+        raise DataError(
+            "this model was made by refit, whose response has no value for some of the rows now used; give data= with a response column."
+        )
     return np.ascontiguousarray(y)
 
 
@@ -191,26 +197,44 @@ def _check_types(r: LmmRequest) -> None:
     if not isinstance(r.formula, str):
         raise ArgumentTypeError(f"formula must be text such as 'y ~ x + (1 | g)', not {_kind(r.formula)}.")
     if r.data is None:
-        raise ArgumentTypeError("data must be given: a data frame, a dict of columns, or the path of a CSV or Parquet file.")
+        raise ArgumentTypeError(
+            "data must be given: a data frame, a dict of columns, or the path of a CSV or Parquet file."
+        )
     for name in ("weights", "offset", "subset"):
         _check_column(name, getattr(r, name))
     if not isinstance(r.na_action, str):
-        raise ArgumentTypeError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {_kind(r.na_action)}.")
+        raise ArgumentTypeError(
+            f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {_kind(r.na_action)}."
+        )
     if r.na_action not in NA_ACTIONS:
         raise OptionError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {r.na_action!r}.")
     if r.contrasts is not None and not isinstance(r.contrasts, Mapping):
         raise ArgumentTypeError(f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}.")
     if not isinstance(r.progress, bool) and not callable(r.progress):
-        raise ArgumentTypeError(f"progress must be True, False or a function of (evaluations, criterion), not {_kind(r.progress)}.")
+        raise ArgumentTypeError(
+            f"progress must be True, False or a function of (evaluations, criterion), not {_kind(r.progress)}."
+        )
 
 
 def _check_column(name: str, value: object) -> None:
     """A column may be named by text or given as a one-dimensional array; its content is checked with the design."""
     if value is None or isinstance(value, str):
         return
-    if isinstance(value, Mapping | bytes | bool | int | float) or not hasattr(value, "__len__") or isinstance(value, Callable):  # type: ignore[arg-type]
-        raise ArgumentTypeError(f"{name} must be the name of a column, an expression in columns, or an array of one value a row, not {_kind(value)}.")
+    if (
+        isinstance(value, Mapping | bytes | bool | int | float)
+        or not hasattr(value, "__len__")
+        or isinstance(value, Callable)
+    ):  # type: ignore[arg-type]
+        raise ArgumentTypeError(
+            f"{name} must be the name of a column, an expression in columns, or an array of one value a row, not {_kind(value)}."
+        )
 
 
 def _kind(value: object) -> str:
-    return "None" if value is None else f"{type(value).__name__} {value!r:.60}" if isinstance(value, int | float | str) else type(value).__name__
+    return (
+        "None"
+        if value is None
+        else f"{type(value).__name__} {value!r:.60}"
+        if isinstance(value, int | float | str)
+        else type(value).__name__
+    )

@@ -22,6 +22,10 @@ def load_lmm(path: str | os.PathLike[str]) -> tuple[str, LmmFit, LmmRequest]:
     kind, content = read_archive(path)
     record: Any = content.get("fit")
     request = content.get("request")
-    if not isinstance(record, dict) or not isinstance(request, LmmRequest) or {*record, "system"} != {f.name for f in fields(LmmFit)}:
+    if (
+        not isinstance(record, dict)
+        or not isinstance(request, LmmRequest)
+        or {*record, "system"} != {f.name for f in fields(LmmFit)}
+    ):
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
     return kind, LmmFit(system=LazySystem(record["design"], record["order"]), **record), request

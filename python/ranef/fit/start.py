@@ -37,7 +37,9 @@ def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) ->
             return _vector(start["theta"], names, order)
         unknown = [str(k) for k in start if k not in names]
         if unknown:
-            raise OptionError(f"start has no parameter {', '.join(map(repr, unknown))}; they are 'theta' (all of them) or {', '.join(names)}.")
+            raise OptionError(
+                f"start has no parameter {', '.join(map(repr, unknown))}; they are 'theta' (all of them) or {', '.join(names)}."
+            )
         given = [(i, j) for span in order.spans for i, j in theta_positions(span)]
         theta: list[object] = [start.get(n, 1.0 if i == j else 0.0) for n, (i, j) in zip(names, given, strict=True)]
         return _vector(theta, names, order)
@@ -61,5 +63,7 @@ def _vector(start: object, names: tuple[str, ...], order: TermOrder) -> Floats:
     diagonal = [i == j for span in order.spans for i, j in theta_positions(span)]
     negative = [n for n, v, d in zip(names, theta, diagonal, strict=True) if d and v < 0]
     if negative:
-        raise OptionError(f"start must not be negative for {', '.join(negative)}: these are relative standard deviations.")
+        raise OptionError(
+            f"start must not be negative for {', '.join(negative)}: these are relative standard deviations."
+        )
     return theta

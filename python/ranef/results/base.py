@@ -75,7 +75,9 @@ class MixedModel:
         """
         return self._square(fixed_effects.correlation(self._fit))
 
-    def conf_int(self, method: Literal["wald"] = "wald", level: float = 0.95, parm: str | list[str] | None = None) -> "pd.DataFrame":
+    def conf_int(
+        self, method: Literal["wald"] = "wald", level: float = 0.95, parm: str | list[str] | None = None
+    ) -> "pd.DataFrame":
         """Confidence intervals of the fixed effects.
 
         Parameters

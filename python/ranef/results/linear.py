@@ -57,7 +57,9 @@ class LinearMixedModel(MixedModel):
         """Observed minus fitted values."""
         return self.residuals()
 
-    def residuals(self, type: Literal["response", "working", "pearson", "deviance", "scaled"] = "response") -> "pd.Series[float]":
+    def residuals(
+        self, type: Literal["response", "working", "pearson", "deviance", "scaled"] = "response"
+    ) -> "pd.Series[float]":
         """Residuals from the fitted values with random effects.
 
         Parameters
@@ -123,7 +125,15 @@ class LinearMixedModel(MixedModel):
         [253.66, 229.48]
         """
         return predict(
-            self._fit, newdata, re=re, type=type, new_levels=new_levels, se=se, interval=interval, level=level, offset=offset
+            self._fit,
+            newdata,
+            re=re,
+            type=type,
+            new_levels=new_levels,
+            se=se,
+            interval=interval,
+            level=level,
+            offset=offset,
         ).to_pandas()
 
     def simulate(self, n: int = 1, *, re: Literal["new", "conditional"] = "new", rng: Any = None) -> "pd.DataFrame":
@@ -146,7 +156,9 @@ class LinearMixedModel(MixedModel):
         import pandas as pd
 
         values = padded(self._fit, simulated_responses(self._fit, n, re, rng))
-        return pd.DataFrame(values, index=row_index(self._fit), columns=[f"sim_{i + 1}" for i in range(values.shape[1])])
+        return pd.DataFrame(
+            values, index=row_index(self._fit), columns=[f"sim_{i + 1}" for i in range(values.shape[1])]
+        )
 
     # ---- presentation
 
