@@ -39,11 +39,14 @@ struct Arrays {
     factors: Vec<FactorArrays>,
 }
 
+/// Codes, number of levels, and the effects of each term of one factor.
+type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Structure)>);
+
 struct Borrowed<'py> {
     x: PyReadonlyArray2<'py, f64>,
     y: PyReadonlyArray1<'py, f64>,
     weights: Option<PyReadonlyArray1<'py, f64>>,
-    factors: Vec<(PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Structure)>)>,
+    factors: Vec<BorrowedFactor<'py>>,
 }
 
 fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a [f64]>> {

@@ -21,7 +21,7 @@ class FitControl:
     """
 
     max_evaluations: int = 1000
-    tolerance: float = 1e-10
+    tolerance: float = 1e-12
 
 
 _DEFAULT = FitControl()
