@@ -18,6 +18,11 @@ const NULL: f64 = 1e-6;
 /// Singular values below this are tried at zero at the end.
 const SNAP: f64 = 0.02;
 
+/// Steps with the average information before the Hessian is formed by differences of the gradient.
+const PATIENCE: usize = 15;
+/// Displacement of those differences, in standard deviations per residual standard deviation.
+const DISPLACEMENT: f64 = 1e-4;
+
 /// How a fit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -85,6 +90,11 @@ impl State<'_> {
         for (b, f) in self.sys.blocks.iter().zip(frames) {
             f.write(*b, &mut e.lambda);
         }
+        self.evaluate(e)
+    }
+
+    /// The criterion at the evaluator's Lambda.
+    fn evaluate(&mut self, e: &mut Evaluator) -> Result<f64, CoreError> {
         self.evaluations += 1;
         let d = e.criterion(self.sys, self.options.reml).unwrap_or(f64::INFINITY);
         if (self.progress)(self.evaluations, d) {
@@ -92,6 +102,51 @@ impl State<'_> {
         } else {
             Err(CoreError::Interrupted)
         }
+    }
+
+    /// The Hessian with respect to the entries of D by central differences of the exact gradient; none where a displaced point
+    /// cannot be evaluated. Leaves the evaluator displaced.
+    fn differenced_hessian(
+        &mut self,
+        e: &mut Evaluator,
+        score: &mut Score,
+        frames: &[Frame],
+    ) -> Result<Option<Vec<f64>>, CoreError> {
+        let sys = self.sys;
+        let n: usize = frames.iter().map(|f| f.k * (f.k + 1) / 2).sum();
+        let mut h = vec![0.0; n * n];
+        let mut c = 0;
+        for (b, f) in sys.blocks.iter().zip(frames) {
+            let (k, kf) = (f.k, sys.cp.factors[b.factor].k);
+            for j in 0..k {
+                for i in j..k {
+                    for sign in [1.0, -1.0] {
+                        for (b, f) in sys.blocks.iter().zip(frames) {
+                            f.write(*b, &mut e.lambda);
+                        }
+                        for x in 0..k {
+                            e.lambda[b.factor][(b.offset + x) * kf + b.offset + j] +=
+                                sign * DISPLACEMENT * f.u[x * k + i];
+                        }
+                        if self.evaluate(e)?.is_infinite() {
+                            return Ok(None);
+                        }
+                        e.score(sys, self.options.reml, score);
+                        for (r, g) in gradient(sys, score, frames).into_iter().enumerate() {
+                            h[r * n + c] += sign * g / (2.0 * DISPLACEMENT);
+                        }
+                    }
+                    c += 1;
+                }
+            }
+        }
+        for r in 0..n {
+            for c in 0..r {
+                let mean = 0.5 * (h[r * n + c] + h[c * n + r]);
+                (h[r * n + c], h[c * n + r]) = (mean, mean);
+            }
+        }
+        Ok(Some(h))
     }
 }
 
@@ -118,6 +173,7 @@ pub fn fit(
     }
     let noise = 2e-14 * (d.abs() + sys.nu(options.reml));
     let mut radius = 1.0f64;
+    let mut steps = 0;
     let mut snapped_at = usize::MAX;
     let mut null_psi: Vec<Vec<f64>> = vec![Vec::new(); frames.len()];
     loop {
@@ -146,7 +202,15 @@ pub fn fit(
                 }
             }
         }
-        let (g, h) = derivatives(sys, e, score, options.reml, &frames, &psi);
+        let (g, mut h) = derivatives(sys, e, score, options.reml, &frames, &psi);
+        steps += 1;
+        if steps > PATIENCE {
+            // the average information converges slowly where it is far from the Hessian
+            if let Some(exact) = st.differenced_hessian(e, score, &frames)? {
+                h = exact;
+            }
+            restore(&mut st, e, score, &frames)?;
+        }
         let n = g.len();
         let Some(eigen) = Eigen::of(&h, n) else {
             return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
@@ -246,6 +310,18 @@ fn restore(st: &mut State<'_>, e: &mut Evaluator, score: &mut Score, frames: &[F
     Ok(())
 }
 
+/// Gradient with respect to the entries of D of all blocks.
+fn gradient(sys: &System, score: &Score, frames: &[Frame]) -> Vec<f64> {
+    let mut g = Vec::new();
+    for (b, f) in sys.blocks.iter().zip(frames) {
+        let ug = f.turned_gamma(*b, sys, score);
+        for j in 0..f.k {
+            g.extend((j..f.k).map(|i| 2.0 * ug[i * f.k + j]));
+        }
+    }
+    g
+}
+
 /// Gradient and Hessian (average information + 2 Psi) with respect to the entries of D of all blocks.
 fn derivatives(
     sys: &System,
@@ -257,20 +333,12 @@ fn derivatives(
 ) -> (Vec<f64>, Vec<f64>) {
     let n: usize = frames.iter().map(|f| f.k * (f.k + 1) / 2).sum();
     let (q, pw) = (sys.sym.q, sys.cp.pw);
-    let mut g = Vec::with_capacity(n);
+    let g = gradient(sys, score, frames);
     let mut w = vec![0.0; q * n];
     let mut rdot = vec![0.0; n];
     let mut at = 0;
     for (b, f) in sys.blocks.iter().zip(frames) {
         let k = f.k;
-        let ug = f.turned_gamma(*b, sys, score);
-        let mut index = at;
-        for j in 0..k {
-            for i in j..k {
-                g.push(2.0 * ug[i * k + j]);
-                index += 1;
-            }
-        }
         let mut gl = vec![0.0; k];
         // w = u_i (u_l)_j + s_j u_j (u_i'g_l) on the rows of this block
         for &pos in &sys.sym.position[b.factor] {
@@ -290,7 +358,7 @@ fn derivatives(
                 }
             }
         }
-        at = index;
+        at += k * (k + 1) / 2;
     }
     let quad = e.quadratic_forms(sys, &w, n);
     let nu = sys.nu(reml);
