@@ -15,7 +15,7 @@ from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
-from ranef.results.base import MixedModel
+from ranef.results.diagnosed import DiagnosedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class LinearMixedModel(MixedModel):
+class LinearMixedModel(DiagnosedModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @cached_property
@@ -174,6 +174,64 @@ class LinearMixedModel(MixedModel):
         from ranef.presentation.short_text import short_text
 
         return short_text(lmm_sketch(self._fit, self._request))
+
+    # ---- tests by smaller models
+
+    def ranova(self) -> "pd.DataFrame":
+        """Test the random effects by likelihood ratios, leaving out one at a time.
+
+        ``(1 | g)`` is left out, ``(x | g)`` becomes ``(1 | g)``, and ``(x + z | g)`` loses ``x`` and ``z`` in turn. REML fits are compared by REML.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``npar, llf, aic, chisq, df, p_value, p_value_boundary``; the first row is the model itself. ``p_value`` is that of the chi-square, as lmerTest
+            gives it, and too large because a variance cannot be negative; ``p_value_boundary`` is that of the mixture of chi-squares which the notes name.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.ranova().loc["Days in (Days | Subject)", ["chisq", "df"]].round(3).tolist()
+        [42.837, 2.0]
+        """
+        from ranef.inference.ranova import compare_reductions
+        from ranef.inference.reduced import comparison_control
+        from ranef.presentation.test_table import random_effects_table
+
+        return random_effects_table(compare_reductions(self._fit, comparison_control(self._request.control)), self.formula)
+
+    def drop1(self, test: Literal["chisq"] = "chisq", *, scope: str | list[str] | None = None) -> "pd.DataFrame":
+        """Test the fixed terms, leaving out one at a time.
+
+        Terms that an interaction contains stay while it does.
+
+        Parameters
+        ----------
+        test : {"chisq"}
+            ``"chisq"``: likelihood-ratio tests by maximum likelihood.
+        scope : str or list of str, optional
+            The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default all that can be.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``npar, llf, aic, chisq, df, p_value``; the first row is the model itself.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.drop1().loc["Days", ["chisq", "df"]].round(3).tolist()
+        [23.537, 1.0]
+        """
+        if test != "chisq":
+            raise OptionError(f"test must be 'chisq', not {test!r}.")
+        from ranef.inference.drop1 import compare_deletions
+        from ranef.inference.reduced import comparison_control
+        from ranef.presentation.test_table import deletions_table
+
+        return deletions_table(compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula)
 
     # ---- other fits
 
