@@ -79,7 +79,10 @@ class EffectColumns:
 def effect_columns(fit: LmmFit) -> EffectColumns:
     """Lay out the random effects of a fit."""
     root = None if fit.design.weights is None else np.sqrt(fit.design.weights)
-    terms, codes, levels, columns = [], [], [], []
+    terms: list[tuple[int, ...]] = []
+    codes: list[NDArray[np.int32]] = []
+    levels: list[int] = []
+    columns: list[Floats] = []
     total = sum(s.size for s in fit.order.spans)
     covariance = np.zeros((total, total))
     for term, factor in zip(fit.terms, fit.relative_factors, strict=True):
@@ -119,14 +122,14 @@ class OneFactorBlocks:
         # (I + Z'Z D)⁻¹ needs no inverse of D, which may be singular.
         inner = np.eye(total) + zz @ e.covariance
         self._h = np.linalg.solve(inner, zz)
-        f = np.linalg.solve(inner, zx)
+        f = np.asarray(np.linalg.solve(inner, zx), dtype=np.float64)
         self._d = e.covariance
         self._hd = self._h @ e.covariance
-        f2 = f - self._hd @ f
+        f2: Floats = f - self._hd @ f
         self._h2 = self._h - self._hd @ self._h
         self._f = f
-        self.fixed = [f[:, i] for i in range(total)]
-        self.fixed2 = [f2[:, i] for i in range(total)]
+        self.fixed: list[Floats] = [f[:, i] for i in range(total)]
+        self.fixed2: list[Floats] = [f2[:, i] for i in range(total)]
 
     def apply(self, i: int, j: int, right: Floats) -> Floats:
         """Block (i, j) of H times a (levels, p) array."""
@@ -181,13 +184,13 @@ class DenseBlocks:
         inner = self._times_d(zz)
         inner.flat[:: q + 1] += 1.0
         p = zx.shape[1]
-        solved = np.linalg.solve(inner, np.concatenate([zz, zx], axis=1))
+        solved: Floats = np.linalg.solve(inner, np.concatenate([zz, zx], axis=1))
         self._h, f = solved[:, :q], solved[:, q:]
         self._hd = self._times_d(self._h)
-        f2 = f - self._hd @ f
+        f2: Floats = f - self._hd @ f
         self._f = f
-        self.fixed = [f[s] for s in self._at]
-        self.fixed2 = [f2[s] for s in self._at]
+        self.fixed: list[Floats] = [f[s] for s in self._at]
+        self.fixed2: list[Floats] = [f2[s] for s in self._at]
         assert f.shape == (q, p)
 
     def _times_d(self, left: Floats) -> Floats:

@@ -41,7 +41,7 @@ def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
     return out
 
 
-def orthogonal_parts(cov: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def orthogonal_parts(cov: Floats, rows: Floats) -> tuple[Floats, Floats, Floats]:
     """Combinations of contrasts whose estimates are uncorrelated.
 
     Parameters
@@ -51,14 +51,17 @@ def orthogonal_parts(cov: Floats, rows: Floats) -> tuple[Floats, Floats]:
 
     Returns
     -------
-    parts : (q, p) array
-        As many as are linearly independent.
+    weights : (q, k) array
+        As many combinations of the rows as are linearly independent.
     variances : (q,) array
+        Variances of their estimates.
+    rest : (k - q, k) array
+        Combinations that come to nothing.
     """
     values, vectors = np.linalg.eigh(rows @ cov @ rows.T)
     kept = values > RANK_TOLERANCE * max(float(values[-1]), 0.0)
-    parts: Floats = vectors[:, kept].T @ rows
-    return parts[::-1], values[kept][::-1]
+    weights: Floats = vectors[:, kept].T[::-1]
+    return weights, values[kept][::-1], vectors[:, ~kept].T
 
 
 def joint_df(parts: Floats) -> float:

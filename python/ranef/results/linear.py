@@ -15,6 +15,9 @@ from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
+from ranef.inference.anova import term_tests
+from ranef.inference.contrast_tests import contrast_tests
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, checked_ddf
 from ranef.results.diagnosed import DiagnosedModel
 
 if TYPE_CHECKING:
@@ -40,6 +43,103 @@ class LinearMixedModel(DiagnosedModel):
     def ml_deviance(self) -> float:
         """-2 log-likelihood at the estimates, whichever criterion was minimised."""
         return self._fit.ml_deviance
+
+    # ---- tests of fixed effects
+
+    @cached_property
+    def _tests(self) -> FixedEffectTests:
+        return FixedEffectTests(self._fit)
+
+    @property
+    def ddf(self) -> Ddf:
+        """Method of the degrees of freedom where none is asked for: ``"satterthwaite"``."""
+        return "satterthwaite"
+
+    @cached_property
+    def df(self) -> "pd.Series[float]":
+        """Degrees of freedom of the t tests of the fixed effects, by the model's ``ddf``."""
+        return self._named(self._tests.coefficients(self.ddf).df, "df")
+
+    @cached_property
+    def pvalues(self) -> "pd.Series[float]":
+        """Two-sided p-values of the t tests of the fixed effects, by the model's ``ddf``."""
+        return self._named(self._tests.coefficients(self.ddf).p_value, "pvalues")
+
+    def cov_params(self, ddf: Ddf | None = None) -> "pd.DataFrame":
+        """Covariance matrix of the fixed effects.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            ``"kenward-roger"`` gives the matrix adjusted for the estimation of the covariance parameters; all others give it with these taken as known.
+
+        Returns
+        -------
+        DataFrame
+            p × p.
+        """
+        return self._square(self._tests.covariance(checked_ddf(ddf, self.ddf)))
+
+    def anova(self, type: Literal[1, 2, 3] = 3, ddf: Ddf | None = None) -> "pd.DataFrame":
+        """Test the terms of the fixed effects by F tests.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}
+            1: each term after those before it in the formula. 2: each term after all others that do not contain it. 3: each term averaged over the levels
+            of the factors with which it interacts; this does not depend on how factors are coded.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the denominator degrees of freedom, the model's own by default. With ``"none"`` they are infinite: a chi-square test.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``, a row for each term; ``attrs["notes"]`` says what was done on the boundary.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.anova()[["num_df", "den_df", "f_value"]].round(3)
+              num_df  den_df  f_value
+        Days     1.0    17.0   45.853
+        """
+        return term_tests(self._tests, type, checked_ddf(ddf, self.ddf)).to_pandas()
+
+    def test(
+        self, L: Any, *, rhs: Any = None, ddf: Ddf | None = None, joint: bool | None = None, level: float = 0.95
+    ) -> "pd.DataFrame":
+        """Test contrasts of the fixed effects.
+
+        Parameters
+        ----------
+        L : str, dict, array, or list of str or dict
+            A hypothesis such as ``"standLRT = 0.5"`` or ``"a - b"``, coefficients by name, a vector with one number for each fixed effect, or a matrix
+            with one contrast a row.
+        rhs : float or array, optional
+            What the contrasts equal under the hypothesis: zero, or what the text says.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default. With ``"none"`` the tests are normal and chi-square.
+        joint : bool, optional
+            Whether to test all contrasts together by F. By default when there are several.
+        level : float
+            Level of the confidence intervals of single contrasts.
+
+        Returns
+        -------
+        DataFrame
+            For single contrasts ``estimate, std_error, df, statistic, p_value, lower, upper``, a row for each; for a joint test one row with ``num_df,
+            den_df, f_value, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.test("Days = 10")[["estimate", "std_error", "df", "p_value"]].round(4)
+                   estimate  std_error    df  p_value
+        Days = 10   10.4673     1.5458  17.0   0.7661
+        """
+        return contrast_tests(self._tests, L, rhs, checked_ddf(ddf, self.ddf), joint, level).to_pandas()
 
     # ---- rows
 
@@ -150,24 +250,23 @@ class LinearMixedModel(DiagnosedModel):
 
     # ---- presentation
 
-    def summary(self, ddf: Literal["none"] | None = None) -> "Summary":
-        """Summarise the fit as lme4 does.
+    def summary(self, ddf: Ddf | None = None) -> "Summary":
+        """Summarise the fit as lme4 does, with t tests of the fixed effects as lmerTest adds them.
 
         Parameters
         ----------
-        ddf : {"none"}, optional
-            Without degrees of freedom: estimate, standard error and t value.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default. With ``"none"`` there are no tests: estimate, standard error and t value, as
+            lme4 prints them.
 
         Returns
         -------
         Summary
             A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an HTML form for notebooks.
         """
-        if ddf is not None and ddf != "none":
-            raise OptionError(f"ddf must be 'none' or None, not {ddf!r}.")
         from ranef.presentation.lmm_summary import lmm_summary
 
-        return lmm_summary(self._fit, self._request)
+        return lmm_summary(self._fit, self._request, self._tests, checked_ddf(ddf, self.ddf))
 
     def __repr__(self) -> str:
         from ranef.presentation.lmm_summary import lmm_sketch
