@@ -16,7 +16,7 @@ from ranef.fit.record import LmmFit
 Floats = NDArray[np.float64]
 
 #: Random effects (levels times effects) above which matrices of that order are not formed.
-DENSE_LIMIT = 4000
+DENSE_LIMIT = 6000
 
 
 class LevelBlocks(Protocol):
