@@ -21,6 +21,10 @@ _ONE = (0.5, 0.5)
 _TWO = ((2 - math.sqrt(2)) / 4, math.sqrt(2) / 4, math.sqrt(2) / 4, (2 - math.sqrt(2)) / 4)
 
 
+#: A difference of two criteria below this is one of rounding and of where the fits stopped.
+_ZERO = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class ChiBarSquare:
     """The distribution of a likelihood-ratio statistic of variances.
@@ -52,15 +56,14 @@ class ChiBarSquare:
         Returns
         -------
         float
-            1 for a statistic of zero or less.
+            1 for a statistic of zero, up to what two fits can tell apart.
         """
         if math.isnan(statistic):
             return math.nan
-        if statistic <= 0:
-            return 1.0
         from scipy.special import gammaincc
 
-        return float(sum(w * gammaincc(df / 2, statistic / 2) for df, w in enumerate(self.weights) if df and w))
+        tails = [1.0 if statistic <= _ZERO else 0.0, *(float(gammaincc(df / 2, max(statistic, 0.0) / 2)) for df in range(1, len(self.weights)))]
+        return float(sum(w * tail for w, tail in zip(self.weights, tails, strict=True)))
 
     def words(self) -> str:
         """The mixture in words, as ``0.5 chi2(0) + 0.5 chi2(1)``."""

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ranef.inference.deletion_f import DeletionTests
 from ranef.inference.lrt import Comparison
+from ranef.inference.step import FixedStep, RandomStep
 from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, format_p_values, stars
 from ranef.presentation.text_table import table_lines
 
 #: Columns that are whole numbers, p-values, and how many significant digits the others show.
-_COUNTS = frozenset(("npar", "df", "num_df", "eliminated"))
+_COUNTS = frozenset(("npar", "df", "num_df"))
 _DIGITS = {"den_df": 5, "sum_sq": 5, "mean_sq": 5}
+
+_METHODS = {
+    "satterthwaite": "with Satterthwaite's method",
+    "kenward-roger": "with Kenward-Roger's method",
+    "residual": "with residual degrees of freedom",
+    "none": "without denominator degrees of freedom",
+}
 
 
 class TestTable(pd.DataFrame):
@@ -44,26 +53,28 @@ class TestTable(pd.DataFrame):
             + "</tr>"
             for label, cells in zip(self.index, rows, strict=True)
         )
-        lines = [f"<p>{escape(line)}</p>" for line in self.attrs.get("heading", ())]
+        lines = [f"<p>{escape(line)}</p>" for line in str(self.attrs.get("heading", "")).splitlines()]
         notes = [f"<p>{escape(note)}</p>" for note in self.notes]
         return "\n".join(['<div class="ranef-tests">', *lines, f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", *notes, "</div>"])
 
 
-def test_table(frame: pd.DataFrame, heading: Sequence[str], notes: Sequence[str]) -> TestTable:
+def test_table(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> TestTable:
     """Make a table of tests of a frame.
 
     Parameters
     ----------
     frame : DataFrame
-    heading, notes : sequence of str
-        Lines above and below.
+    heading : str
+        What stands above, one line or more.
+    notes : sequence of str
+        What stands below.
 
     Returns
     -------
     TestTable
     """
     table = TestTable(frame)
-    table.attrs["heading"] = tuple(heading)
+    table.attrs["heading"] = heading
     table.attrs["notes"] = tuple(notes)
     return table
 
@@ -75,7 +86,7 @@ def table_text(table: TestTable) -> str:
     """Lay out a table of tests: heading, aligned columns, legend of the stars, notes."""
     rows = _cells(table)
     columns = [*map(str, table.columns), ""]
-    lines = [*table.attrs.get("heading", ())]
+    lines = str(table.attrs.get("heading", "")).splitlines()
     lines += [line.rstrip() for line in table_lines([str(i) for i in table.index], columns, rows, right=True, width=120)]
     if any(row[-1].strip() for row in rows):
         lines += ["---", f"Signif. codes:  {STAR_LEGEND}"]
@@ -92,6 +103,8 @@ def _cells(table: pd.DataFrame) -> list[list[str]]:
 def _column(name: str, values: list[float]) -> list[str]:
     if name.startswith("p_value"):
         texts = format_p_values(values, 4)
+    elif name == "eliminated":
+        texts = ["" if v == 0 else t for v, t in zip(values, format_fixed(values, 0), strict=True)]
     elif name in _COUNTS:
         texts = format_fixed(values, 0)
     elif name in _DIGITS:
@@ -126,7 +139,7 @@ def likelihood_ratio_table(comparison: Comparison, formulas: Sequence[str]) -> T
     if not any(math.isfinite(p) for p in c.p_boundary):
         del frame["p_value_boundary"]
     kind = "REML criteria" if c.reml else "maximum likelihood"
-    heading = [f"Likelihood-ratio tests ({kind})", "Models:", *(f"{n}: {f}" for n, f in zip(c.names, formulas, strict=True))]
+    heading = "\n".join([f"Likelihood-ratio tests ({kind})", "Models:", *(f"{n}: {f}" for n, f in zip(c.names, formulas, strict=True))])
     return test_table(frame, heading, c.notes)
 
 
@@ -134,13 +147,71 @@ def random_effects_table(comparison: Comparison, formula: str) -> TestTable:
     """The table of ``ranova``: columns ``npar, llf, aic, chisq, df, p_value, p_value_boundary``."""
     frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value", "p_value_boundary"]]
     kind = "REML" if comparison.reml else "maximum likelihood"
-    return test_table(frame, [f"Tests of random effects: single deletions, {kind}", f"Model: {formula}"], comparison.notes)
+    return test_table(frame, f"Tests of random effects: single deletions, {kind}\nModel: {formula}", comparison.notes)
 
 
 def deletions_table(comparison: Comparison, formula: str) -> TestTable:
     """The table of ``drop1(test="chisq")``: columns ``npar, llf, aic, chisq, df, p_value``."""
     frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value"]]
-    return test_table(frame, ["Tests of fixed terms: single deletions, maximum likelihood", f"Model: {formula}"], comparison.notes)
+    return test_table(frame, f"Tests of fixed terms: single deletions, maximum likelihood\nModel: {formula}", comparison.notes)
+
+
+def deletion_f_table(deletions: DeletionTests, formula: str) -> TestTable:
+    """The table of ``drop1(test="f")``: columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``."""
+    heading = f"Tests of fixed terms: single deletions, F tests {_METHODS[deletions.ddf]}\nModel: {formula}"
+    return test_table(_f_tests(deletions), heading, deletions.notes)
+
+
+def _f_tests(d: DeletionTests) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sum_sq": [t.num_df * t.wald * s**2 for t, s in zip(d.tests, d.sigmas, strict=True)],
+            "mean_sq": [t.wald * s**2 for t, s in zip(d.tests, d.sigmas, strict=True)],
+            "num_df": [float(t.num_df) for t in d.tests],
+            "den_df": [t.den_df for t in d.tests],
+            "f_value": [t.f_value for t in d.tests],
+            "p_value": [t.p_value for t in d.tests],
+        },
+        index=pd.Index(d.names, dtype=object),
+    )
+
+
+def random_steps_table(rows: Sequence[RandomStep], notes: Sequence[str]) -> TestTable:
+    """The table of the random effects of ``step``."""
+    frame = pd.DataFrame(
+        {
+            "eliminated": [r.eliminated for r in rows],
+            "npar": [r.model.npar for r in rows],
+            "llf": [-r.model.objective / 2 for r in rows],
+            "aic": [r.model.objective + 2 * r.model.npar for r in rows],
+            "chisq": [r.statistic for r in rows],
+            "df": [r.df for r in rows],
+            "p_value": [r.p_value for r in rows],
+            "p_value_boundary": [r.p_boundary for r in rows],
+        },
+        index=pd.Index([r.label for r in rows], dtype=object),
+    )
+    return test_table(frame, "Backward elimination of random effects", notes)
+
+
+def fixed_steps_table(rows: Sequence[FixedStep], notes: Sequence[str]) -> TestTable:
+    """The table of the fixed terms of ``step``."""
+    if any(r.model is not None for r in rows):
+        columns = {
+            "npar": [r.model.npar for r in rows if r.model is not None],
+            "llf": [-r.model.objective / 2 for r in rows if r.model is not None],
+            "aic": [r.model.objective + 2 * r.model.npar for r in rows if r.model is not None],
+            "chisq": [r.statistic for r in rows],
+            "df": [r.df for r in rows],
+            "p_value": [r.p_value for r in rows],
+        }
+        frame = pd.DataFrame(columns, index=pd.Index([r.label for r in rows], dtype=object))
+    else:
+        tested = [r for r in rows if r.f_test is not None]
+        f_tests = tuple(r.f_test for r in rows if r.f_test is not None)
+        frame = _f_tests(DeletionTests(tuple(r.label for r in tested), f_tests, tuple(r.sigma for r in tested), "none", ()))
+    frame.insert(0, "eliminated", [r.eliminated for r in rows])
+    return test_table(frame, "Backward elimination of fixed terms", notes)
 
 
 def _criteria(c: Comparison) -> pd.DataFrame:

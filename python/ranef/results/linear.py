@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ranef.presentation.summary import Summary
+    from ranef.results.step import StepResult
 
 
 class LinearMixedModel(DiagnosedModel):
@@ -300,22 +301,25 @@ class LinearMixedModel(DiagnosedModel):
 
         return random_effects_table(compare_reductions(self._fit, comparison_control(self._request.control)), self.formula)
 
-    def drop1(self, test: Literal["chisq"] = "chisq", *, scope: str | list[str] | None = None) -> "pd.DataFrame":
+    def drop1(self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None) -> "pd.DataFrame":
         """Test the fixed terms, leaving out one at a time.
 
         Terms that an interaction contains stay while it does.
 
         Parameters
         ----------
-        test : {"chisq"}
-            ``"chisq"``: likelihood-ratio tests by maximum likelihood.
+        test : {"chisq", "f"}
+            ``"chisq"``: likelihood-ratio tests by maximum likelihood. ``"f"``: F tests in the model as it was fitted.
         scope : str or list of str, optional
             The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default all that can be.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Denominator degrees of freedom of F tests; by default those of the model.
 
         Returns
         -------
         DataFrame
-            Columns ``npar, llf, aic, chisq, df, p_value``; the first row is the model itself.
+            For ``"chisq"`` columns ``npar, llf, aic, chisq, df, p_value``, the first row being the model itself; for ``"f"`` columns
+            ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``.
 
         Examples
         --------
@@ -323,14 +327,69 @@ class LinearMixedModel(DiagnosedModel):
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
         >>> m.drop1().loc["Days", ["chisq", "df"]].round(3).tolist()
         [23.537, 1.0]
+        >>> m.drop1("f").loc["Days", ["f_value", "den_df"]].round(3).tolist()
+        [45.853, 17.0]
         """
-        if test != "chisq":
-            raise OptionError(f"test must be 'chisq', not {test!r}.")
+        if test not in ("chisq", "f"):
+            raise OptionError(f"test must be 'chisq' or 'f', not {test!r}.")
+        from ranef.presentation.test_table import deletion_f_table, deletions_table
+
+        if test == "f":
+            from ranef.inference.deletion_f import deletion_f_tests
+
+            return deletion_f_table(deletion_f_tests(self._tests, scope, checked_ddf(ddf, self.ddf)), self.formula)
+        if ddf is not None:
+            raise OptionError("ddf is for F tests: give test='f' too, or leave it out.")
         from ranef.inference.drop1 import compare_deletions
         from ranef.inference.reduced import comparison_control
-        from ranef.presentation.test_table import deletions_table
 
         return deletions_table(compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula)
+
+    def step(
+        self,
+        *,
+        alpha_random: float = 0.1,
+        alpha_fixed: float = 0.05,
+        test: Literal["f", "chisq"] = "f",
+        ddf: Ddf | None = None,
+        random: bool = True,
+        fixed: bool = True,
+    ) -> "StepResult":
+        """Simplify the model by backward elimination: random effects first, then fixed terms, each time what has the largest p-value.
+
+        Random effects are judged by ``p_value`` of ``ranova``, which is too large at the boundary; the default limit of 0.1 allows for it. The last random
+        effect stays, whatever its p-value. Estimates and p-values of a model that was chosen by its own p-values look better than they are.
+
+        Parameters
+        ----------
+        alpha_random, alpha_fixed : float
+            What has a larger p-value goes.
+        test : {"f", "chisq"}
+            For fixed terms, as in ``drop1``.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            For F tests; by default the method of the model.
+        random, fixed : bool
+            Whether random effects and fixed terms may go.
+
+        Returns
+        -------
+        StepResult
+            A record with the tables ``random`` and ``fixed``, the final ``model`` and ``notes``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + temp + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.step().model.formula
+        'angle ~ temp + (1 | recipe:replicate)'
+        """
+        from ranef.inference.step import eliminate
+        from ranef.presentation.test_table import fixed_steps_table, random_steps_table
+        from ranef.results.step import StepResult
+
+        found = eliminate(self._fit, self._request, alpha_random, alpha_fixed, test, checked_ddf(ddf, self.ddf), random=random, fixed=fixed)
+        model = self if found.fit is self._fit else LinearMixedModel(found.fit, found.request)
+        return StepResult(random_steps_table(found.random, ()), fixed_steps_table(found.fixed, ()), model, found.notes)
 
     # ---- other fits
 
