@@ -1,6 +1,7 @@
 """A fit as plain data frames: its terms, itself in one row, and its observations."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,13 @@ from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fitted import fitted_values, population_values, residual_values
-from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import LmmFit
 from ranef.fit.request import AbsentData
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,14 +28,17 @@ EFFECTS = ("fixed", "ran_pars", "ran_vals")
 Row = dict[str, Any]
 
 
-def tidy_frame(fit: LmmFit, effects: object, conf_int: object, level: object) -> "pd.DataFrame":
+def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object) -> "pd.DataFrame":
     """One row for each term.
 
     Parameters
     ----------
-    fit : LmmFit
+    tests : FixedEffectTests
+        Of the fit that is shown.
     effects : str or sequence of str
         Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (standard deviations and correlations), ``"ran_vals"`` (conditional modes).
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+        With ``"none"`` there are no columns ``df, p_value``.
     conf_int : bool
         Whether to add normal intervals to fixed effects and conditional modes.
     level : float
@@ -50,21 +54,29 @@ def tidy_frame(fit: LmmFit, effects: object, conf_int: object, level: object) ->
     if not isinstance(conf_int, bool | np.bool_):
         raise ArgumentTypeError(f"conf_int must be True or False, not {conf_int!r}.")
     multiplier = normal_multiplier(level)
-    makers = {"fixed": _fixed, "ran_pars": _parameters, "ran_vals": _values}
-    rows = [row for e in chosen for row in makers[e](fit)]
-    columns = ["effect", "group", *(["level"] if "ran_vals" in chosen else []), "term", "estimate", "std_error", "statistic"]
+    makers: dict[str, Callable[[], list[Row]]] = {
+        "fixed": lambda: _fixed(tests, ddf),
+        "ran_pars": lambda: _parameters(tests.fit),
+        "ran_vals": lambda: _values(tests.fit),
+    }
+    rows = [row for e in chosen for row in makers[e]()]
+    numbers = ["estimate", "std_error", "statistic", *([] if ddf == "none" else ["df", "p_value"])]
+    columns = ["effect", "group", *(["level"] if "ran_vals" in chosen else []), "term", *numbers]
     frame = pd.DataFrame(rows).reindex(columns=columns)
-    for name in ("estimate", "std_error", "statistic"):
-        frame[name] = frame[name].astype(float)
+    frame[numbers] = frame[numbers].astype(float)
     if conf_int:
         frame["conf_low"] = frame["estimate"] - multiplier * frame["std_error"]
         frame["conf_high"] = frame["estimate"] + multiplier * frame["std_error"]
     return frame
 
 
-def _fixed(fit: LmmFit) -> list[Row]:
-    pairs = zip(fit.x_names, fit.beta.tolist(), standard_errors(fit).tolist(), strict=True)
-    return [{"effect": "fixed", "term": n, "estimate": b, "std_error": s, "statistic": b / s} for n, b, s in pairs]
+def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
+    found = tests.coefficients(ddf)
+    out: list[Row] = []
+    for j, name in enumerate(tests.fit.x_names):
+        row = {"effect": "fixed", "term": name, "estimate": found.estimate[j], "std_error": found.std_error[j], "statistic": found.statistic[j]}
+        out.append(row if ddf == "none" else {**row, "df": found.df[j], "p_value": found.p_value[j]})
+    return out
 
 
 def _parameters(fit: LmmFit) -> list[Row]:

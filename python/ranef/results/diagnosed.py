@@ -207,28 +207,6 @@ class DiagnosedModel(MixedModel):
 
     # ---- plain frames
 
-    def tidy(self, effects: str | list[str] | tuple[str, ...] = ("fixed", "ran_pars"), *, conf_int: bool = False, level: float = 0.95) -> "pd.DataFrame":
-        """Terms as rows of a frame.
-
-        Parameters
-        ----------
-        effects : str or list of str
-            Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (``sd__`` and ``cor__`` of the random effects and the residual) and ``"ran_vals"`` (conditional modes,
-            their standard errors given the fixed effects).
-        conf_int : bool
-            Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
-        level : float
-            Level of the intervals.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``effect, group, term, estimate, std_error, statistic``, with ``level`` before ``term`` if there are conditional modes.
-        """
-        from ranef.presentation.tidy import tidy_frame
-
-        return tidy_frame(self._fit, effects, conf_int, level)
-
     def glance(self) -> "pd.DataFrame":
         """Return the fit in one row.
 

@@ -269,6 +269,45 @@ class LinearMixedModel(DiagnosedModel):
 
         return lmm_summary(self._fit, self._request, self._tests, checked_ddf(ddf, self.ddf))
 
+    def tidy(
+        self,
+        effects: str | list[str] | tuple[str, ...] = ("fixed", "ran_pars"),
+        *,
+        ddf: Ddf | None = None,
+        conf_int: bool = False,
+        level: float = 0.95,
+    ) -> "pd.DataFrame":
+        """Terms as rows of a frame.
+
+        Parameters
+        ----------
+        effects : str or list of str
+            Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (``sd__`` and ``cor__`` of the random effects and the residual) and ``"ran_vals"`` (conditional modes,
+            their standard errors given the fixed effects).
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom of the fixed effects, the model's own by default; with ``"none"`` there are no tests.
+        conf_int : bool
+            Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
+        level : float
+            Level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``effect, group, term, estimate, std_error, statistic, df, p_value``, with ``level`` before ``term`` if there are conditional modes, and without
+            ``df, p_value`` if there are no tests.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.tidy("fixed").set_index("term").loc["Days", ["estimate", "df"]].round(3).tolist()
+        [10.467, 17.0]
+        """
+        from ranef.presentation.tidy import tidy_frame
+
+        return tidy_frame(self._tests, effects, checked_ddf(ddf, self.ddf), conf_int, level)
+
     def __repr__(self) -> str:
         from ranef.presentation.lmm_summary import lmm_sketch
         from ranef.presentation.short_text import short_text
