@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ranef.fit.control import FitControl
 from ranef.fit.record import LmmFit
-from ranef.inference.boundary import variance_mixture
+from ranef.inference.boundary import ChiBarSquare, variance_mixture
 from ranef.inference.lrt import Comparison, chi_square_p, mixture_note
 from ranef.inference.reduced import criterion_of, fit_design, reductions
 
@@ -30,6 +30,7 @@ def compare_reductions(fit: LmmFit, control: FitControl) -> Comparison:
     full = criterion_of(fit)
     names, models, notes = [FULL], [full], []
     statistic, df, p, p_boundary = [math.nan], [math.nan], [math.nan], [math.nan]
+    mixtures: dict[tuple[ChiBarSquare, bool], list[str]] = {}
     if full.trouble:
         notes.append(f"the model {full.trouble}: the tests cannot be relied on")
     if full.singular:
@@ -46,7 +47,8 @@ def compare_reductions(fit: LmmFit, control: FitControl) -> Comparison:
         mixture = variance_mixture(design.random, reduction.random)
         p_boundary.append(math.nan if mixture is None else mixture.p_value(statistic[-1]))
         if mixture is not None and mixture.at_boundary:
-            notes.append(mixture_note(reduction.label, mixture, model.singular))
+            mixtures.setdefault((mixture, model.singular), []).append(reduction.label)
+    notes += [mixture_note(", ".join(labels), mixture, singular) for (mixture, singular), labels in mixtures.items()]
     return Comparison(
         tuple(names), tuple(models), tuple(statistic), tuple(df), tuple(p), tuple(p_boundary), fit.reml, fit.nobs, tuple(notes)
     )
