@@ -153,7 +153,7 @@ def test_step_keeps_offsets_weights_and_contrasts(sleep: pd.DataFrame) -> None:
     data = sleep.assign(noise=rng.standard_normal(180), off=0.1, part=np.where(sleep["Days"] % 2 == 0, "a", "b"))
     m = ranef.lmer("Reaction ~ 0 + Days + noise + part + offset(off) + (Days || Subject)", data, weights="Days + 1", contrasts={"part": "sum"})
     found = m.step(alpha_fixed=1e-8).model
-    assert found.formula == "Reaction ~ part + offset(off) + (1 | Subject) + (0 + Days | Subject) - 1" or "offset(off)" in found.formula
+    assert found.formula == "Reaction ~ part + (1 | Subject) + (0 + Days | Subject) + offset(off) - 1"
     assert "noise" not in found.formula
     assert "(Intercept)" not in found.fixef.index
     assert found._fit.design.weights is not None
