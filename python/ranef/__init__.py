@@ -16,6 +16,7 @@ from ranef.errors import (
 )
 
 if TYPE_CHECKING:
+    from ranef.api.anova import anova
     from ranef.api.lmer import lmer
     from ranef.api.load import load
     from ranef.datasets import list_datasets, load_dataset
@@ -32,6 +33,7 @@ __all__ = [
     "OptionError",
     "RanefError",
     "RanefWarning",
+    "anova",
     "list_datasets",
     "lmer",
     "load",
@@ -40,6 +42,7 @@ __all__ = [
 
 # Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
 _VERBS = {
+    "anova": "ranef.api.anova",
     "lmer": "ranef.api.lmer",
     "load": "ranef.api.load",
     "list_datasets": "ranef.datasets",

@@ -19,6 +19,7 @@ from ranef.errors import DataError, RanefError, RanefWarning
 if TYPE_CHECKING:
     import typer
 
+    from ranef.inference.fixed_effect_tests import Ddf
     from ranef.results.linear import LinearMixedModel
 
 OK, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -34,6 +35,15 @@ class NaAction(StrEnum):
     OMIT = "omit"
     EXCLUDE = "exclude"
     ERROR = "error"
+
+
+class DdfMethod(StrEnum):
+    """Degrees of freedom of the t tests."""
+
+    SATTERTHWAITE = "satterthwaite"
+    KENWARD_ROGER = "kenward-roger"
+    RESIDUAL = "residual"
+    NONE = "none"
 
 
 def main() -> None:
@@ -87,6 +97,9 @@ def build_app() -> "typer.Typer":
             NaAction, typer.Option(help="What to do with rows that have a missing value.")
         ] = NaAction.OMIT,
         as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of the summary.")] = False,
+        ddf: Annotated[
+            DdfMethod, typer.Option(help="Degrees of freedom of the t tests; with none there are no tests.")
+        ] = DdfMethod.SATTERTHWAITE,
         digits: Annotated[int, typer.Option(min=1, max=15, help="Significant digits of the summary.")] = 4,
     ) -> None:
         """Fit a linear mixed model and print its summary.
@@ -94,6 +107,7 @@ def build_app() -> "typer.Typer":
         Exits with 0 when the fit converged, 1 when it did not, 2 when the input cannot be used.
         """
         from ranef import lmer
+        from ranef.inference.fixed_effect_tests import checked_ddf
 
         try:
             with warnings.catch_warnings():
@@ -109,9 +123,9 @@ def build_app() -> "typer.Typer":
                     na_action=na_action.value,
                 )
             if as_json:
-                text = json.dumps(model_document(model), ensure_ascii=False, indent=2, allow_nan=False)
+                text = json.dumps(model_document(model, checked_ddf(ddf.value)), ensure_ascii=False, indent=2, allow_nan=False)
             else:
-                text = model.summary().text(digits)
+                text = model.summary(checked_ddf(ddf.value)).text(digits)
         except RanefError as error:
             _say(str(error))
             raise typer.Exit(BAD_INPUT) from None
@@ -157,10 +171,11 @@ def find_data(name: str) -> Any:
     )
 
 
-def model_document(model: "LinearMixedModel") -> dict[str, Any]:
+def model_document(model: "LinearMixedModel", ddf: "Ddf | None" = None) -> dict[str, Any]:
     """Describe a fitted model by plain values, under the names that the Python interface has for them; NaN becomes null."""
     convergence = model.convergence
-    summary = model.summary()
+    summary = model.summary(ddf)
+    tests = summary.tables["fixed_effects"]
     document = {
         "ranef": __version__,
         "formula": summary.call.formula,
@@ -179,6 +194,9 @@ def model_document(model: "LinearMixedModel") -> dict[str, Any]:
         "fixef": model.fixef.to_dict(),
         "bse": model.bse.to_dict(),
         "tvalues": model.tvalues.to_dict(),
+        "ddf": model.ddf if ddf is None else ddf,
+        "df": tests["df"].to_dict() if "df" in tests else None,
+        "pvalues": tests["p_value"].to_dict() if "p_value" in tests else None,
         "cov_params": model.cov_params().to_numpy().tolist(),
         "varcorr": {
             key: {"names": list(b.names), "sd": b.sd.tolist(), "cov": b.cov.tolist(), "corr": b.corr.tolist()}

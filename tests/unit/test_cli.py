@@ -33,7 +33,7 @@ def test_datasets_are_listed_one_a_line(run):
 
 
 def test_fit_prints_the_summary(run):
-    result = run("fit", FORMULA, "SleepStudy")
+    result = run("fit", FORMULA, "SleepStudy", "--ddf", "none")
     assert result.exit_code == 0
     assert result.stderr == ""
     # Lines of lme4's summary; its variances differ in the fifth digit, where it stops earlier.
@@ -53,8 +53,20 @@ def test_fit_prints_the_summary(run):
     assert "\x1b" not in result.stdout
 
 
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
+def test_tests_have_the_degrees_of_freedom_asked_for(run, ddf):
+    table = load_case("sleep_slope_reml")["derived"][f"summary_{ddf.replace('-', '_')}"]
+    column = {name: [row[i] for row in table["values"]] for i, name in enumerate(table["colnames"])}
+    asked = [] if ddf == "satterthwaite" else ["--ddf", ddf]
+    document = json.loads(run("fit", FORMULA, "sleepstudy", "--json", *asked).stdout)
+    assert document["ddf"] == ddf
+    assert list(document["df"].values()) == pytest.approx(column["df"], rel=1e-5)
+    assert list(document["pvalues"].values()) == pytest.approx(column["Pr(>|t|)"], rel=1e-4)
+    assert "Pr(>|t|)" in run("fit", FORMULA, "sleepstudy", *asked).stdout
+
+
 def test_digits(run):
-    assert "251.40510    6.82456 36.83831" in run("fit", FORMULA, "sleepstudy", "--digits", "6").stdout
+    assert "251.40510    6.82456 36.83831" in run("fit", FORMULA, "sleepstudy", "--ddf", "none", "--digits", "6").stdout
 
 
 def test_json_document(run):
@@ -62,7 +74,7 @@ def test_json_document(run):
     document = json.loads(run("fit", FORMULA, "sleepstudy", "--json").stdout)
     assert list(document) == [
         "ranef", "formula", "data", "method", "nobs", "npar", "df_resid", "ngroups", "objective", "reml_criterion",
-        "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "cov_params", "varcorr", "sigma", "theta",
+        "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "ddf", "df", "pvalues", "cov_params", "varcorr", "sigma", "theta",
         "convergence", "notes",
     ]  # fmt: skip
     assert document["method"] == "REML"

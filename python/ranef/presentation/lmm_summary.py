@@ -11,6 +11,7 @@ from ranef.estimates.fixed_effects import correlation, standard_errors, t_values
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import LmmFit
 from ranef.fit.request import LmmRequest
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
 from ranef.presentation.coefficients import CoefficientTable
 from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary import Criteria, ModelCall, Summary
@@ -20,33 +21,42 @@ from ranef.presentation.verdict import verdict
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def lmm_summary(fit: LmmFit, request: LmmRequest) -> Summary:
-    """Gather what the summary of a fit shows, without tests of the fixed effects.
+def lmm_summary(fit: LmmFit, request: LmmRequest, tests: FixedEffectTests, ddf: Ddf) -> Summary:
+    """Gather what the summary of a fit shows.
 
     Parameters
     ----------
     fit : LmmFit
     request : LmmRequest
         What the user asked for.
+    tests : FixedEffectTests
+        Tests of the fixed effects of this fit.
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+        Method of the degrees of freedom; without one there are no tests.
 
     Returns
     -------
     Summary
     """
-    table = CoefficientTable(
-        names=fit.x_names,
-        columns=("Estimate", "Std. Error", "t value"),
-        values=np.column_stack([fit.beta, standard_errors(fit), t_values(fit)]),
-    )
     # NumPy's default interpolation is R's type 7.
     quantiles = np.quantile(residual_values(fit, "scaled"), QUARTILES)
-    return _record(fit, request, table, quantiles, correlation(fit))
+    return _record(fit, request, _coefficients(fit, tests, ddf), quantiles, correlation(fit), ddf, tests.notes(ddf))
+
+
+def _coefficients(fit: LmmFit, tests: FixedEffectTests, ddf: Ddf) -> CoefficientTable:
+    """The fixed effects, with their t tests if they have degrees of freedom."""
+    if ddf == "none":
+        values = [fit.beta, standard_errors(fit), t_values(fit)]
+        return CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "t value"), np.column_stack(values))
+    found = tests.coefficients(ddf)
+    values = [found.estimate, found.std_error, found.df, found.statistic, found.p_value]
+    return CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"), np.column_stack(values))
 
 
 def lmm_sketch(fit: LmmFit, request: LmmRequest) -> Summary:
     """Gather only what the short text of a fit shows."""
     table = CoefficientTable(names=fit.x_names, columns=("Estimate",), values=fit.beta[:, np.newaxis])
-    return _record(fit, request, table, None, None)
+    return _record(fit, request, table, None, None, "none", ())
 
 
 def _record(
@@ -55,8 +65,10 @@ def _record(
     table: CoefficientTable,
     quantiles: "np.ndarray[Any, np.dtype[np.float64]] | None",
     corr: "np.ndarray[Any, np.dtype[np.float64]] | None",
+    ddf: Ddf,
+    test_notes: tuple[str, ...],
 ) -> Summary:
-    title, model_class = lmm_title(fit.reml)
+    title, model_class = lmm_title(fit.reml, ddf)
     measures = criteria(fit)
     return Summary(
         title=title,
@@ -80,7 +92,7 @@ def _record(
         fixed=table,
         correlation=corr,
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
-        notes=_notes(fit),
+        notes=(*_notes(fit), *test_notes),
     )
 
 

@@ -16,11 +16,13 @@ def lmm_title(reml: bool, ddf: str | None = None) -> tuple[str, str]:
     reml : bool
         Whether it was fitted by REML.
     ddf : str, optional
-        "satterthwaite" or "kenward-roger" when t-tests have such degrees of freedom.
+        "satterthwaite", "kenward-roger" or "residual" when t-tests have such degrees of freedom.
     """
     title = f"Linear mixed model fit by {'REML' if reml else 'maximum likelihood '}"
     if ddf is None or ddf == "none":
         return title, "lmerMod"
+    if ddf == "residual":
+        return f"{title}. t-tests use residual degrees of freedom", "lmerMod"
     return f"{title}. t-tests use {_TEST_METHODS[ddf]} method", "lmerModLmerTest"
 
 

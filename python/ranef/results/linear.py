@@ -15,15 +15,19 @@ from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
-from ranef.results.base import MixedModel
+from ranef.inference.anova import term_tests
+from ranef.inference.contrast_tests import contrast_tests
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, checked_ddf
+from ranef.results.diagnosed import DiagnosedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ranef.presentation.summary import Summary
+    from ranef.results.step import StepResult
 
 
-class LinearMixedModel(MixedModel):
+class LinearMixedModel(DiagnosedModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @cached_property
@@ -40,6 +44,103 @@ class LinearMixedModel(MixedModel):
     def ml_deviance(self) -> float:
         """-2 log-likelihood at the estimates, whichever criterion was minimised."""
         return self._fit.ml_deviance
+
+    # ---- tests of fixed effects
+
+    @cached_property
+    def _tests(self) -> FixedEffectTests:
+        return FixedEffectTests(self._fit)
+
+    @property
+    def ddf(self) -> Ddf:
+        """Method of the degrees of freedom where none is asked for: ``"satterthwaite"``."""
+        return "satterthwaite"
+
+    @cached_property
+    def df(self) -> "pd.Series[float]":
+        """Degrees of freedom of the t tests of the fixed effects, by the model's ``ddf``."""
+        return self._named(self._tests.coefficients(self.ddf).df, "df")
+
+    @cached_property
+    def pvalues(self) -> "pd.Series[float]":
+        """Two-sided p-values of the t tests of the fixed effects, by the model's ``ddf``."""
+        return self._named(self._tests.coefficients(self.ddf).p_value, "pvalues")
+
+    def cov_params(self, ddf: Ddf | None = None) -> "pd.DataFrame":
+        """Covariance matrix of the fixed effects.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            ``"kenward-roger"`` gives the matrix adjusted for the estimation of the covariance parameters; all others give it with these taken as known.
+
+        Returns
+        -------
+        DataFrame
+            p × p.
+        """
+        return self._square(self._tests.covariance(checked_ddf(ddf, self.ddf)))
+
+    def anova(self, type: Literal[1, 2, 3] = 3, ddf: Ddf | None = None) -> "pd.DataFrame":
+        """Test the terms of the fixed effects by F tests.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}
+            1: each term after those before it in the formula. 2: each term after all others that do not contain it. 3: each term averaged over the levels
+            of the factors with which it interacts; this does not depend on how factors are coded.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the denominator degrees of freedom, the model's own by default. With ``"none"`` they are infinite: a chi-square test.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``, a row for each term; ``attrs["notes"]`` says what was done on the boundary.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.anova()[["num_df", "den_df", "f_value"]].round(3)
+              num_df  den_df  f_value
+        Days     1.0    17.0   45.853
+        """
+        return term_tests(self._tests, type, checked_ddf(ddf, self.ddf)).to_pandas()
+
+    def test(
+        self, L: Any, *, rhs: Any = None, ddf: Ddf | None = None, joint: bool | None = None, level: float = 0.95
+    ) -> "pd.DataFrame":
+        """Test contrasts of the fixed effects.
+
+        Parameters
+        ----------
+        L : str, dict, array, or list of str or dict
+            A hypothesis such as ``"standLRT = 0.5"`` or ``"a - b"``, coefficients by name, a vector with one number for each fixed effect, or a matrix
+            with one contrast a row.
+        rhs : float or array, optional
+            What the contrasts equal under the hypothesis: zero, or what the text says.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default. With ``"none"`` the tests are normal and chi-square.
+        joint : bool, optional
+            Whether to test all contrasts together by F. By default when there are several.
+        level : float
+            Level of the confidence intervals of single contrasts.
+
+        Returns
+        -------
+        DataFrame
+            For single contrasts ``estimate, std_error, df, statistic, p_value, lower, upper``, a row for each; for a joint test one row with ``num_df,
+            den_df, f_value, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.test("Days = 10")[["estimate", "std_error", "df", "p_value"]].round(4)
+                   estimate  std_error    df  p_value
+        Days = 10   10.4673     1.5458  17.0   0.7661
+        """
+        return contrast_tests(self._tests, L, rhs, checked_ddf(ddf, self.ddf), joint, level).to_pandas()
 
     # ---- rows
 
@@ -162,30 +263,184 @@ class LinearMixedModel(MixedModel):
 
     # ---- presentation
 
-    def summary(self, ddf: Literal["none"] | None = None) -> "Summary":
-        """Summarise the fit as lme4 does.
+    def summary(self, ddf: Ddf | None = None) -> "Summary":
+        """Summarise the fit as lme4 does, with t tests of the fixed effects as lmerTest adds them.
 
         Parameters
         ----------
-        ddf : {"none"}, optional
-            Without degrees of freedom: estimate, standard error and t value.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default. With ``"none"`` there are no tests: estimate, standard error and t value, as
+            lme4 prints them.
 
         Returns
         -------
         Summary
             A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an HTML form for notebooks.
         """
-        if ddf is not None and ddf != "none":
-            raise OptionError(f"ddf must be 'none' or None, not {ddf!r}.")
         from ranef.presentation.lmm_summary import lmm_summary
 
-        return lmm_summary(self._fit, self._request)
+        return lmm_summary(self._fit, self._request, self._tests, checked_ddf(ddf, self.ddf))
+
+    def tidy(
+        self,
+        effects: str | list[str] | tuple[str, ...] = ("fixed", "ran_pars"),
+        *,
+        ddf: Ddf | None = None,
+        conf_int: bool = False,
+        level: float = 0.95,
+    ) -> "pd.DataFrame":
+        """Terms as rows of a frame.
+
+        Parameters
+        ----------
+        effects : str or list of str
+            Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (``sd__`` and ``cor__`` of the random effects and the residual) and ``"ran_vals"`` (conditional modes,
+            their standard errors given the fixed effects).
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom of the fixed effects, the model's own by default; with ``"none"`` there are no tests.
+        conf_int : bool
+            Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
+        level : float
+            Level of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``effect, group, term, estimate, std_error, statistic, df, p_value``, with ``level`` before ``term`` if there are conditional modes, and without
+            ``df, p_value`` if there are no tests.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.tidy("fixed").set_index("term").loc["Days", ["estimate", "df"]].round(3).tolist()
+        [10.467, 17.0]
+        """
+        from ranef.presentation.tidy import tidy_frame
+
+        return tidy_frame(self._tests, effects, checked_ddf(ddf, self.ddf), conf_int, level)
 
     def __repr__(self) -> str:
         from ranef.presentation.lmm_summary import lmm_sketch
         from ranef.presentation.short_text import short_text
 
         return short_text(lmm_sketch(self._fit, self._request))
+
+    # ---- tests by smaller models
+
+    def ranova(self) -> "pd.DataFrame":
+        """Test the random effects by likelihood ratios, leaving out one at a time.
+
+        ``(1 | g)`` is left out, ``(x | g)`` becomes ``(1 | g)``, and ``(x + z | g)`` loses ``x`` and ``z`` in turn. REML fits are compared by REML.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``npar, llf, aic, chisq, df, p_value, p_value_boundary``; the first row is the model itself. ``p_value`` is that of the chi-square, as lmerTest
+            gives it, and too large because a variance cannot be negative; ``p_value_boundary`` is that of the mixture of chi-squares which the notes name.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.ranova().loc["Days in (Days | Subject)", ["chisq", "df"]].round(3).tolist()
+        [42.837, 2.0]
+        """
+        from ranef.inference.ranova import compare_reductions
+        from ranef.inference.reduced import comparison_control
+        from ranef.presentation.test_table import random_effects_table
+
+        return random_effects_table(compare_reductions(self._fit, comparison_control(self._request.control)), self.formula)
+
+    def drop1(self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None) -> "pd.DataFrame":
+        """Test the fixed terms, leaving out one at a time.
+
+        Terms that an interaction contains stay while it does.
+
+        Parameters
+        ----------
+        test : {"chisq", "f"}
+            ``"chisq"``: likelihood-ratio tests by maximum likelihood. ``"f"``: F tests in the model as it was fitted.
+        scope : str or list of str, optional
+            The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default all that can be.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Denominator degrees of freedom of F tests; by default those of the model.
+
+        Returns
+        -------
+        DataFrame
+            For ``"chisq"`` columns ``npar, llf, aic, chisq, df, p_value``, the first row being the model itself; for ``"f"`` columns
+            ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.drop1().loc["Days", ["chisq", "df"]].round(3).tolist()
+        [23.537, 1.0]
+        >>> m.drop1("f").loc["Days", ["f_value", "den_df"]].round(3).tolist()
+        [45.853, 17.0]
+        """
+        if test not in ("chisq", "f"):
+            raise OptionError(f"test must be 'chisq' or 'f', not {test!r}.")
+        from ranef.presentation.test_table import deletion_f_table, deletions_table
+
+        if test == "f":
+            from ranef.inference.deletion_f import deletion_f_tests
+
+            return deletion_f_table(deletion_f_tests(self._tests, scope, checked_ddf(ddf, self.ddf)), self.formula)
+        if ddf is not None:
+            raise OptionError("ddf is for F tests: give test='f' too, or leave it out.")
+        from ranef.inference.drop1 import compare_deletions
+        from ranef.inference.reduced import comparison_control
+
+        return deletions_table(compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula)
+
+    def step(
+        self,
+        *,
+        alpha_random: float = 0.1,
+        alpha_fixed: float = 0.05,
+        test: Literal["f", "chisq"] = "f",
+        ddf: Ddf | None = None,
+        random: bool = True,
+        fixed: bool = True,
+    ) -> "StepResult":
+        """Simplify the model by backward elimination: random effects first, then fixed terms, each time what has the largest p-value.
+
+        Random effects are judged by ``p_value`` of ``ranova``, which is too large at the boundary; the default limit of 0.1 allows for it. The last random
+        effect stays, whatever its p-value. Estimates and p-values of a model that was chosen by its own p-values look better than they are.
+
+        Parameters
+        ----------
+        alpha_random, alpha_fixed : float
+            What has a larger p-value goes.
+        test : {"f", "chisq"}
+            For fixed terms, as in ``drop1``.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            For F tests; by default the method of the model.
+        random, fixed : bool
+            Whether random effects and fixed terms may go.
+
+        Returns
+        -------
+        StepResult
+            A record with the tables ``random`` and ``fixed``, the final ``model`` and ``notes``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + temp + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.step().model.formula
+        'angle ~ temp + (1 | recipe:replicate)'
+        """
+        from ranef.inference.step import eliminate
+        from ranef.presentation.test_table import fixed_steps_table, random_steps_table
+        from ranef.results.step import StepResult
+
+        found = eliminate(self._fit, self._request, alpha_random, alpha_fixed, test, checked_ddf(ddf, self.ddf), random=random, fixed=fixed)
+        model = self if found.fit is self._fit else LinearMixedModel(found.fit, found.request)
+        return StepResult(random_steps_table(found.random, ()), fixed_steps_table(found.fixed, ()), model, found.notes)
 
     # ---- other fits
 

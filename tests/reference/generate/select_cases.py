@@ -30,7 +30,10 @@ DEFAULT = (
     "nobs", "ngrps", "df_residual", "objective", "objective_excess", "logLik", "AIC", "BIC", "theta", "sigma", "beta", "se", "t",
     "corr_beta", "varcorr", "isSingular", "optimizer", "summary_print",
 )  # fmt: skip
-DERIVED = ("predict",)
+DERIVED = (
+    "predict", "summary_satterthwaite", "summary_kenward_roger", "vcov_beta_kr", "anova_satterthwaite_1", "anova_satterthwaite_2",
+    "anova_satterthwaite_3", "anova_kenward_roger_1", "anova_kenward_roger_2", "anova_kenward_roger_3",
+)  # fmt: skip
 
 
 def chosen(block: dict, keys: tuple[str, ...]) -> dict:

@@ -1,0 +1,136 @@
+"""Estimates without one observation or one group, at the theta of the fit, by exact downdating of the normal equations.
+
+Write D for the rows of ``[Z Lambda, X]`` that are left out, w for their weights, e for their conditional residuals and A for the matrix of the penalised normal
+equations, of which ``(u, beta)`` is the solution. Without those rows the solution is ``(u, beta) - (A - D'wD)^-1 D'we``. Only the columns that D touches matter: with B their
+part of ``A^-1`` the inverse on them is ``L (I - L' D'wD L)^-1 L'`` where ``B = L L'``. The eigenvalues of ``L' D'wD L`` lie between 0 and 1; one of them is 1 when a fixed
+effect cannot be estimated without the rows.
+
+Theta is held; sigma is estimated again.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.diagnostics.blocks import Block, RandomColumns, blocks, random_columns
+from ranef.diagnostics.leverage import hat_values, remaining, sigma_without
+from ranef.estimates.fitted import residual_values
+from ranef.fit.record import LmmFit
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+LARGEST_EIGENVALUE = 1 - 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deletion:
+    """Fits without each of m sets of rows, at the theta of the whole fit.
+
+    Attributes
+    ----------
+    change : (m, p) array
+        Fixed effects without the rows minus those with them; NaN where some fixed effect has no estimate without them.
+    std_error : (m, p) array
+        Standard errors without the rows.
+    distance : (m,) array
+        ``change' V^-1 change / p`` with V the covariance of the fixed effects of the whole fit.
+    cov_ratio : (m,) array
+        Determinant of the covariance of the fixed effects without the rows, divided by that with them.
+    sigma : (m,) array
+        Residual standard deviation without the rows.
+    rows : (m,) array
+        Number of rows left out.
+    """
+
+    change: Floats
+    std_error: Floats
+    distance: Floats
+    cov_ratio: Floats
+    sigma: Floats
+    rows: Ints
+
+
+def without_observations(fit: LmmFit) -> Deletion:
+    """Leave out every row in turn."""
+    weights = np.ones(fit.nobs) if fit.design.weights is None else fit.design.weights
+    left = weights * remaining(hat_values(fit))
+    random = random_columns(fit)
+    g = np.empty((random.size, len(fit.beta)))
+    for block in blocks(fit, random):
+        g[block.columns] = block.coefficients
+    # Rows of V^-1 X, divided by sigma^-2.
+    influence = (fit.x - random.times(g)) * weights[:, None]
+    direction = influence @ fit.vcov_unscaled
+    score = residual_values(fit, "response") * weights
+    change = -direction * (score / left)[:, None]
+    growth = np.einsum("ij,ij->i", direction, influence) / left
+    unscaled = np.diagonal(fit.vcov_unscaled) + direction**2 / left[:, None]
+    # A row without which a fixed effect has no estimate has a hat value of one.
+    sigma = sigma_without(fit, score**2 / left, 1)
+    return _deletion(fit, change, unscaled, 1.0 + growth, sigma, np.ones(fit.nobs, dtype=np.intp))
+
+
+def without_groups(fit: LmmFit, factor: int) -> Deletion:
+    """Leave out every level of a grouping factor (by its number in the core's order) in turn."""
+    term = next(t for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
+    m, p = len(term.levels), len(fit.beta)
+    random = random_columns(fit)
+    sorter = np.argsort(term.codes, kind="stable")
+    counts = np.bincount(term.codes, minlength=m)
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    # All rows of a level are in one block; levels are taken by block.
+    block_of_level = random.block[sorter[bounds[:-1]]]
+    levels = np.argsort(block_of_level, kind="stable")
+    first = np.searchsorted(block_of_level[levels], np.arange(random.n_blocks + 1))
+    score = residual_values(fit, "response")
+    weights = fit.design.weights
+    change, unscaled = np.full((m, p), np.nan), np.full((m, p), np.nan)
+    ratio, drop = np.full(m, np.nan), np.full(m, np.nan)
+    log_det = np.linalg.slogdet(fit.vcov_unscaled)[1]
+    x = np.ascontiguousarray(fit.x)
+    for number, block in enumerate(blocks(fit, random)):
+        for level in levels[first[number] : first[number + 1]].tolist():
+            rows = sorter[bounds[level] : bounds[level + 1]]
+            w = np.ones(len(rows)) if weights is None else weights[rows]
+            found = _without(fit, random, block, rows, x[rows], w, score[rows])
+            if found is not None:
+                change[level], covariance, drop[level] = found
+                unscaled[level] = np.diagonal(covariance)
+                ratio[level] = np.exp(np.linalg.slogdet(covariance)[1] - log_det)
+    sigma = sigma_without(fit, drop, counts.astype(np.intp))
+    return _deletion(fit, change, unscaled, ratio, sigma, counts.astype(np.intp))
+
+
+def _without(
+    fit: LmmFit, random: RandomColumns, block: Block, rows: Ints, x: Floats, w: Floats, e: Floats
+) -> tuple[Floats, Floats, float] | None:
+    """Change of the fixed effects, their unscaled covariance and the fall of the penalised sum of squares; None where an effect has no estimate."""
+    touched, place = np.unique(random.columns[rows], return_inverse=True)
+    t, p = len(touched), x.shape[1]
+    d = np.zeros((len(rows), t + p))
+    d[np.arange(len(rows))[:, None], place.reshape(len(rows), -1)] = random.values[rows]
+    d[:, t:] = x
+    at = np.searchsorted(block.columns, touched)
+    b = np.empty((t + p, t + p))
+    g, c = block.coefficients[at], fit.vcov_unscaled
+    b[:t, t:] = -g @ c
+    b[t:, :t] = b[:t, t:].T
+    b[:t, :t] = block.inverse_at(at) - b[:t, t:] @ g.T
+    b[t:, t:] = c
+    root = np.linalg.cholesky(b)
+    weighted = (d * np.sqrt(w)[:, None]) @ root
+    eigenvalues, vectors = np.linalg.eigh(weighted.T @ weighted)
+    if eigenvalues[-1] > LARGEST_EIGENVALUE:
+        return None
+    half = (root @ vectors) / np.sqrt(1.0 - eigenvalues)
+    pull = half.T @ (d.T @ (w * e))
+    return -half[t:] @ pull, half[t:] @ half[t:].T, float(e @ (w * e) + pull @ pull)
+
+
+def _deletion(fit: LmmFit, change: Floats, unscaled: Floats, ratio: Floats, sigma: Floats, rows: Ints) -> Deletion:
+    p = len(fit.beta)
+    relative = sigma / fit.sigma
+    distance = np.einsum("ij,ij->i", change, np.linalg.solve(fit.vcov_unscaled, change.T).T) / (p * fit.sigma**2)
+    return Deletion(change, np.sqrt(unscaled) * sigma[:, None], distance, ratio * relative ** (2 * p), sigma, rows)

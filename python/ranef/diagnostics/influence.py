@@ -1,0 +1,136 @@
+"""How much each observation or each group moves the fixed effects."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.diagnostics.deletion import without_groups, without_observations
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.rows import padded, row_index
+from ranef.fit.record import LmmFit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Influence:
+    """Estimates without each observation or group, with theta held at the estimates of the whole fit and sigma estimated again.
+
+    Attributes
+    ----------
+    by : str or None
+        The grouping factor whose levels were left out; None for single observations.
+    names : tuple of str
+        The p fixed effects.
+    index : pandas Index
+        The m rows or levels.
+    change : (m, p) array
+        Fixed effects without the rows minus those with them (the sign of lme4's ``dfbeta``). NaN where a fixed effect has no estimate without the rows.
+    scaled_change : (m, p) array
+        The same in standard errors of the estimates without the rows.
+    cooks : (m,) array
+        ``change' V^-1 change / p`` with V the covariance of the fixed effects of the whole fit.
+    cov_ratio : (m,) array
+        Determinant of the covariance of the fixed effects without the rows, divided by that with them.
+    sigma : (m,) array
+        Residual standard deviation without the rows.
+    n_deleted : (m,) array
+        Number of rows left out.
+    """
+
+    by: str | None
+    names: tuple[str, ...]
+    index: "pd.Index"
+    change: Floats
+    scaled_change: Floats
+    cooks: Floats
+    cov_ratio: Floats
+    sigma: Floats
+    n_deleted: Floats
+
+    @property
+    def dfbeta(self) -> "pd.DataFrame":
+        """``change`` as a frame, m × p."""
+        return self._frame(self.change)
+
+    @property
+    def dfbetas(self) -> "pd.DataFrame":
+        """``scaled_change`` as a frame, m × p."""
+        return self._frame(self.scaled_change)
+
+    @property
+    def cooks_distance(self) -> "pd.Series[float]":
+        """``cooks`` as a Series."""
+        import pandas as pd
+
+        return pd.Series(self.cooks, index=self.index, name="cooks_distance")
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row for each observation or group.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``n_deleted, cooks_distance, cov_ratio, sigma``, and for every fixed effect ``dfbeta:NAME`` and ``dfbetas:NAME``.
+        """
+        import pandas as pd
+
+        columns: dict[str, Floats] = {"n_deleted": self.n_deleted, "cooks_distance": self.cooks, "cov_ratio": self.cov_ratio, "sigma": self.sigma}
+        for j, name in enumerate(self.names):
+            columns[f"dfbeta:{name}"] = self.change[:, j]
+        for j, name in enumerate(self.names):
+            columns[f"dfbetas:{name}"] = self.scaled_change[:, j]
+        return pd.DataFrame(columns, index=self.index)
+
+    def _frame(self, values: Floats) -> "pd.DataFrame":
+        import pandas as pd
+
+        return pd.DataFrame(values, index=self.index, columns=pd.Index(self.names))
+
+
+def influence(fit: LmmFit, by: object = None) -> Influence:
+    """Leave out every observation, or every level of a grouping factor of the model, in turn.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    by : str, optional
+        A grouping factor of the model.
+    """
+    import pandas as pd
+
+    if by is None:
+        found = without_observations(fit)
+        index = row_index(fit)
+
+        def place(values: Floats) -> Floats:
+            return padded(fit, values)
+    else:
+        if not isinstance(by, str):
+            raise ArgumentTypeError(f"by must be a grouping factor of the model or None, not {by!r}.")
+        factor = next((s.factor for s, t in zip(fit.order.spans, fit.terms, strict=True) if t.group == by), None)
+        if factor is None:
+            groups = dict.fromkeys(t.group for t in fit.terms)
+            raise OptionError(f"by must be one of the model's grouping factors, {', '.join(map(repr, groups))}, or None, not {by!r}.")
+        found = without_groups(fit, factor)
+        index = pd.Index(next(t.levels for t in fit.terms if t.group == by), name=by)
+
+        def place(values: Floats) -> Floats:
+            return values
+
+    return Influence(
+        by=by,
+        names=fit.x_names,
+        index=index,
+        change=place(found.change),
+        scaled_change=place(found.change / found.std_error),
+        cooks=place(found.distance),
+        cov_ratio=place(found.cov_ratio),
+        sigma=place(found.sigma),
+        n_deleted=place(found.rows.astype(float)),
+    )

@@ -1,0 +1,106 @@
+"""Tests of contrasts that a user writes."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.inference.contrasts import Contrasts, parse_contrasts
+from ranef.inference.distributions import t_multiplier
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest, SingleTests
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContrastTests:
+    """Tests of contrasts: each by itself, or all together.
+
+    Attributes
+    ----------
+    contrasts : Contrasts
+    single : SingleTests or None
+    joint : JointTest or None
+        One of the two.
+    half_width : (k,) array or None
+        Of the intervals of single contrasts.
+    notes : tuple of str
+    """
+
+    contrasts: Contrasts
+    single: SingleTests | None
+    joint: JointTest | None
+    half_width: Floats | None
+    notes: tuple[str, ...]
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Frame with a row for each contrast, or one for the joint test."""
+        import pandas as pd
+
+        labels = self.contrasts.labels
+        if self.single is not None and self.half_width is not None:
+            s = self.single
+            columns = {"estimate": s.estimate, "std_error": s.std_error, "df": s.df, "statistic": s.statistic, "p_value": s.p_value}
+            columns |= {"lower": s.estimate - self.half_width, "upper": s.estimate + self.half_width}
+            frame = pd.DataFrame(columns, index=pd.Index(labels, dtype=object))
+        else:
+            assert self.joint is not None
+            j = self.joint
+            values = {"num_df": [float(j.num_df)], "den_df": [j.den_df], "f_value": [j.f_value], "p_value": [j.p_value]}
+            frame = pd.DataFrame(values, index=pd.Index([", ".join(labels)], dtype=object))
+        frame.attrs = {"notes": self.notes}
+        return frame
+
+
+def contrast_tests(tests: FixedEffectTests, L: Any, rhs: Any, ddf: Ddf, joint: object, level: object) -> ContrastTests:
+    """Read contrasts and test them.
+
+    Parameters
+    ----------
+    tests : FixedEffectTests
+    L : str, mapping, array, or sequence of these
+    rhs : float, array or None
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+    joint : bool or None
+        None: when there are several.
+    level : float
+
+    Returns
+    -------
+    ContrastTests
+    """
+    if joint is not None and not isinstance(joint, bool | np.bool_):
+        raise ArgumentTypeError(f"joint must be True, False or None, not {joint!r}.")
+    normal_multiplier(level)  # checks it
+    contrasts = parse_contrasts(L, tests.fit.x_names)
+    if rhs is not None:
+        contrasts = Contrasts(contrasts.rows, _right_side(rhs, contrasts), contrasts.labels)
+    notes = tests.notes(ddf)
+    if len(contrasts.rows) > 1 if joint is None else joint:
+        found = tests.joint(contrasts.rows, contrasts.values, ddf)
+        if np.isnan(found.p_value):
+            notes = (*notes, "the method gives no denominator degrees of freedom for this test, so that there is no p-value.")
+        return ContrastTests(contrasts, None, found, None, notes)
+    single = tests.single(contrasts.rows, contrasts.values, ddf)
+    assert isinstance(level, float | int)
+    half_width = t_multiplier(float(level), single.df) * single.std_error
+    return ContrastTests(contrasts, single, None, half_width, notes)
+
+
+def _right_side(rhs: Any, contrasts: Contrasts) -> Floats:
+    if np.any(contrasts.values != 0.0):
+        raise OptionError("the text of L has values on its right side already; leave rhs out.")
+    try:
+        values = np.array(rhs, dtype=np.float64)
+        out = np.broadcast_to(values, contrasts.values.shape).astype(np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(f"rhs must be a number, or one number for each of the {len(contrasts.rows)} contrasts, not {rhs!r}.") from None
+    if not np.isfinite(out).all():
+        raise OptionError("rhs must be finite.")
+    return out

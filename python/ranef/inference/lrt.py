@@ -1,0 +1,175 @@
+"""Likelihood-ratio comparison of fitted models."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranef.errors import DataError, OptionError
+from ranef.fit.control import FitControl
+from ranef.fit.record import LmmFit
+from ranef.inference.boundary import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
+from ranef.inference.reduced import Criterion, criterion_of, refit_by
+
+#: A larger model whose criterion is higher by more than this cannot contain the smaller one, or was not fitted to its optimum.
+_NEGATIVE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Models side by side, each compared with another one.
+
+    Attributes
+    ----------
+    names : tuple of str
+    models : tuple of Criterion
+    statistic, p_value, p_boundary : tuple of float
+        Likelihood-ratio statistic, its p-value by the chi-square, and by the mixture for a boundary; NaN where there is none.
+    df : tuple of float
+        Difference in parameters; NaN where nothing is compared.
+    reml : bool
+        Whether REML criteria are compared.
+    nobs : int
+    notes : tuple of str
+    """
+
+    names: tuple[str, ...]
+    models: tuple[Criterion, ...]
+    statistic: tuple[float, ...]
+    df: tuple[float, ...]
+    p_value: tuple[float, ...]
+    p_boundary: tuple[float, ...]
+    reml: bool
+    nobs: int
+    notes: tuple[str, ...]
+
+
+def chi_square_p(statistic: float, df: float) -> float:
+    """Upper tail of the chi-square; NaN without degrees of freedom."""
+    if not df > 0 or math.isnan(statistic):
+        return math.nan
+    from scipy.special import gammaincc
+
+    return float(gammaincc(df / 2, statistic / 2))
+
+
+def compare_models(fits: Sequence[LmmFit], names: Sequence[str], controls: Sequence[FitControl], refit: bool = True) -> Comparison:
+    """Compare models of the same data, in the order of their numbers of parameters.
+
+    Parameters
+    ----------
+    fits : sequence of LmmFit
+        At least two.
+    names : sequence of str
+    controls : sequence of FitControl
+        For the refits.
+    refit : bool
+        Whether REML fits are refitted by ML. Without it REML criteria are compared, which needs equal fixed parts.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    DataError
+        When the models are not of the same data.
+    OptionError
+        When REML criteria of different fixed parts, or a REML and an ML criterion, would be compared.
+    """
+    check_same_data(fits, names)
+    notes = []
+    if refit:
+        changed = [n for n, f in zip(names, fits, strict=True) if f.reml]
+        fits = [refit_by(f, False, c) for f, c in zip(fits, controls, strict=True)]
+        if changed:
+            notes.append(f"{', '.join(changed)} {'was' if len(changed) == 1 else 'were'} refitted by ML for the comparison, instead of REML")
+    else:
+        _check_criteria(fits, names)
+    order = sorted(range(len(fits)), key=lambda i: fits[i].npar)
+    fits, names = [fits[i] for i in order], [names[i] for i in order]
+    models = tuple(criterion_of(f) for f in fits)
+    notes += [f"{name} {m.trouble}: its row cannot be relied on" for name, m in zip(names, models, strict=True) if m.trouble]
+    statistic, df, p, p_boundary = [math.nan], [math.nan], [math.nan], [math.nan]
+    boundaries = False
+    for i in range(1, len(fits)):
+        change = models[i - 1].objective - models[i].objective
+        if change < -_NEGATIVE:
+            notes.append(f"{names[i]} has more parameters than {names[i - 1]} but fits worse, so they are not nested; the statistic was set to 0")
+        statistic.append(max(0.0, change))
+        df.append(models[i].npar - models[i - 1].npar)
+        p.append(chi_square_p(statistic[i], df[i]))
+        mixture = nested_mixture(fits[i], fits[i - 1]) if df[i] > 0 else None
+        p_boundary.append(math.nan if mixture is None else mixture.p_value(statistic[i]))
+        if mixture is not None and mixture.at_boundary:
+            boundaries = True
+            notes.append(mixture_note(names[i], mixture, models[i - 1].singular))
+        elif mixture is None and df[i] > 0 and change >= -_NEGATIVE:
+            notes.append(f"the terms of {names[i]} do not show that it contains {names[i - 1]}; the test is one for nested models")
+    if not boundaries:
+        p_boundary = [math.nan] * len(fits)
+    return Comparison(
+        tuple(names), models, tuple(statistic), tuple(df), tuple(p), tuple(p_boundary), fits[0].reml, fits[0].nobs, tuple(notes)
+    )
+
+
+def mixture_note(name: str, mixture: ChiBarSquare, singular: bool) -> str:
+    """What is said of a p-value at the boundary."""
+    text = f"{name}: variances are tested at their lower bound 0, where p_value is too large; p_value_boundary is from {mixture.words()}"
+    more = [KIND_NOTES[mixture.kind]] if mixture.kind in KIND_NOTES else []
+    if singular:
+        more.append("the smaller model is itself singular, which makes it approximate")
+    return "; ".join([text, *more])
+
+
+def nested_mixture(larger: LmmFit, smaller: LmmFit) -> ChiBarSquare | None:
+    """The distribution of the statistic of two fits, None when the smaller one is not seen to be a special case of the larger.
+
+    Fixed effects that the smaller one does not have add ordinary degrees of freedom.
+    """
+    if not (same_fixed_part(larger, smaller) or columns_within(smaller.x, larger.x)) or not _same_offset(larger, smaller):
+        return None
+    mixture = variance_mixture(larger.design.random, smaller.design.random)
+    if mixture is None:
+        return None
+    return ChiBarSquare((0.0,) * (len(larger.beta) - len(smaller.beta)) + mixture.weights, mixture.kind)
+
+
+def _same_offset(a: LmmFit, b: LmmFit) -> bool:
+    ours, theirs = (np.zeros(f.nobs) if f.design.offset is None else f.design.offset for f in (a, b))
+    return np.array_equal(ours, theirs)
+
+
+def same_fixed_part(a: LmmFit, b: LmmFit) -> bool:
+    """Whether two fits have the same columns of X."""
+    return a.x_names == b.x_names and np.array_equal(a.x, b.x)
+
+
+def check_same_data(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
+    """Refuse models that were not fitted to the same values."""
+    first = fits[0]
+    for fit, name in zip(fits[1:], names[1:], strict=True):
+        pair = f"{names[0]} and {name}"
+        if fit.nobs != first.nobs:
+            raise DataError(
+                f"{pair} were fitted to different numbers of rows, {first.nobs} and {fit.nobs}. Likelihoods of different data cannot be compared; when a "
+                "predictor has missing values, fit both models to the rows that are complete in all variables."
+            )
+        if not np.array_equal(fit.design.y, first.design.y):
+            raise DataError(f"{pair} have different responses (other rows, another order, or another transformation); their likelihoods cannot be compared.")
+        ours, theirs = (np.ones(f.nobs) if f.design.weights is None else f.design.weights for f in (first, fit))
+        if not np.array_equal(ours, theirs):
+            raise DataError(f"{pair} have different weights; their likelihoods cannot be compared.")
+
+
+def _check_criteria(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
+    if len({f.reml for f in fits}) > 1:
+        raise OptionError("some of the models were fitted by REML and others by ML, whose criteria cannot be compared; use refit=True.")
+    if not fits[0].reml:
+        return
+    for fit, name in zip(fits[1:], names[1:], strict=True):
+        if not same_fixed_part(fits[0], fit):
+            raise OptionError(
+                f"{names[0]} and {name} have different fixed effects, and REML criteria of different fixed effects cannot be compared; use refit=True."
+            )

@@ -1,0 +1,239 @@
+"""Smaller models of the rows of a fit, made from its arrays: no data frame is needed, and the rows cannot change."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design, RandomTerm
+from ranef.fit.control import FitControl, parse_control
+from ranef.fit.lmm import fit_lmm
+from ranef.fit.order import order_terms
+from ranef.fit.record import LmmFit
+from ranef.fit.system import response_without_offset
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What a comparison needs of one model.
+
+    Attributes
+    ----------
+    npar : int
+    objective : float
+        REML criterion or -2 log-likelihood.
+    trouble : str
+        What is wrong with the fit, empty if nothing is.
+    singular : bool
+    """
+
+    npar: int
+    objective: float
+    trouble: str = ""
+    singular: bool = False
+
+
+def comparison_control(control: Mapping[str, object] | None) -> FitControl:
+    """Options for the fits of other models: the user's, or a higher limit than usual, because a model without a needed term can be slow to fit."""
+    return FitControl(max_evaluations=5000) if control is None else parse_control(control)
+
+
+def criterion_of(fit: LmmFit) -> Criterion:
+    """The criterion that a fit minimised."""
+    trouble = "" if fit.convergence.ok else f"did not converge ({fit.convergence.status.value})"
+    return Criterion(fit.npar, fit.objective, trouble, fit.singular)
+
+
+def refit_by(fit: LmmFit, reml: bool, control: FitControl) -> LmmFit:
+    """The same model by another criterion; the fit itself if it is that one."""
+    if fit.reml == reml:
+        return fit
+    start = None if fit.singular else fit.theta
+    return fit_lmm(fit.design, reml, start, control, None, fit.n_threads, fit.order)
+
+
+def fit_design(design: Design, reml: bool, control: FitControl, n_threads: int) -> Criterion:
+    """Fit the model of a design, which may have no random terms."""
+    if not design.random:
+        return linear_criterion(design, reml)
+    return criterion_of(fit_lmm(design, reml, None, control, None, n_threads, order_terms(design.random)))
+
+
+def linear_criterion(design: Design, reml: bool) -> Criterion:
+    """The criterion of the linear model that is left without random terms, by least squares.
+
+    Parameters
+    ----------
+    design : Design
+        Its random terms are not looked at.
+    reml : bool
+
+    Returns
+    -------
+    Criterion
+    """
+    x, y = independent_columns(design.x), response_without_offset(design)
+    n, p = x.shape
+    log_weights = 0.0
+    if design.weights is not None:
+        root = np.sqrt(design.weights)
+        x, y = x * root[:, None], y * root
+        log_weights = float(np.log(design.weights).sum())
+    log_det = 0.0
+    if p:
+        q, r = np.linalg.qr(x)
+        y = y - q @ (q.T @ y)
+        y = y - q @ (q.T @ y)  # once more: what was rounded
+        log_det = 2 * float(np.log(np.abs(np.diag(r))).sum())
+    df = n - p if reml else n
+    objective = df * (1 + math.log(2 * math.pi * float(y @ y) / df)) - log_weights
+    return Criterion(p + 1, objective + log_det if reml else objective)
+
+
+def independent_columns(x: Floats) -> Floats:
+    """The columns that earlier ones do not determine."""
+    if np.linalg.matrix_rank(x / np.where((s := np.sqrt((x * x).sum(axis=0))) > 0, s, 1.0)) == x.shape[1]:
+        return x
+    kept: list[int] = []
+    basis = np.empty((len(x), 0))
+    for j in range(x.shape[1]):
+        size = math.sqrt(float(x[:, j] @ x[:, j]))
+        if not size:
+            continue
+        left = x[:, j] / size
+        for _ in range(2):
+            left = left - basis @ (basis.T @ left)
+        norm = math.sqrt(float(left @ left))
+        if norm > 1e-7:
+            kept.append(j)
+            basis = np.column_stack([basis, left / norm])
+    return x[:, kept]
+
+
+# ---- fixed terms
+
+
+def droppable(labels: Sequence[str], contents: Sequence[frozenset[str]]) -> tuple[str, ...]:
+    """The terms that are in no other term.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    contents : sequence of frozenset of str
+        The variables of every term.
+
+    Returns
+    -------
+    tuple of str
+    """
+    return tuple(label for label, inside in zip(labels, contents, strict=True) if not any(inside < other for other in contents))
+
+
+def fixed_scope(design: Design) -> tuple[str, ...]:
+    """The fixed terms that can be dropped on their own: those that no interaction contains."""
+    terms = design.formula.fixed
+    return droppable([t.label for t in terms], [frozenset(v.label for v in t.variables) for t in terms])
+
+
+def without_fixed_term(design: Design, label: str) -> Design:
+    """The design without the columns of a fixed term.
+
+    A model without intercept may hold one in its factors. When the factor that carries it goes and another one stays, the other takes it over, as R's coding
+    of the shorter formula would have it.
+    """
+    number = design.fixed_terms.index(label) + 1
+    keep = [j for j, a in enumerate(design.x_assign) if a != number]
+    x = design.x[:, keep]
+    names, assign = [design.x_names[j] for j in keep], [design.x_assign[j] for j in keep]
+    if 0 not in design.x_assign and keep and _loses_constant(design.x, x) and any("[" in n for n in names):
+        x = np.column_stack([np.ones(len(x)), x])
+        names, assign = ["(Intercept)", *names], [0, *assign]
+    return replace(design, x=np.asfortranarray(x), x_names=tuple(names), x_assign=tuple(assign))
+
+
+def _loses_constant(full: Floats, rest: Floats) -> bool:
+    return has_constant(full) and not has_constant(rest)
+
+
+def has_constant(columns: Floats) -> bool:
+    """Whether a constant is a combination of the columns."""
+    if not columns.shape[1]:
+        return False
+    ones = np.ones(len(columns))
+    left = ones - columns @ np.linalg.lstsq(columns, ones, rcond=None)[0]
+    return bool(left @ left <= 1e-14 * len(ones))
+
+
+# ---- random terms
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """One way of making the random part smaller.
+
+    Attributes
+    ----------
+    label : str
+        As ``Days in (Days | Subject)`` or ``(1 | Subject)``.
+    random : tuple of RandomTerm
+        The random terms that are left.
+    texts : tuple of str
+        The same as parts of a formula.
+    """
+
+    label: str
+    random: tuple[RandomTerm, ...]
+    texts: tuple[str, ...]
+
+
+def bar_text(term: RandomTerm) -> str:
+    """A random term as it stands in a formula."""
+    bar = term.text if "|" in term.text else f"{term.text} | {term.group}"
+    return f"diag({bar})" if term.structure == "diagonal" else f"({bar})"
+
+
+def reductions(design: Design) -> tuple[Reduction, ...]:
+    """All random parts with one effect less.
+
+    ``(f1 + f2 | g)`` loses one effect at a time, ``(x | g)`` becomes ``(1 | g)`` and ``(1 | g)`` goes. ``(0 + f | g)`` with a factor becomes ``(1 | g)``, which is a
+    special case of it; with a numeric variable ``(1 | g)`` would not be one, and the term goes.
+    """
+    out = []
+    for i, term in enumerate(design.random):
+        expr = design.formula.random[i]
+        scope = droppable([t.label for t in expr.effects], [frozenset(v.label for v in t.variables) for t in expr.effects])
+        if not scope:
+            out.append(_reduction(design, i, bar_text(term), None, ""))
+        for label in scope:
+            rest = [t.label for t in expr.effects if t.label != label]
+            keep = [j for j, of in enumerate(term.labels) if of != label]
+            z, names, labels = term.z[:, keep], [term.names[j] for j in keep], [term.labels[j] for j in keep]
+            intercept = expr.intercept
+            if not intercept and _loses_constant(term.z, z):
+                intercept = True
+                z = np.column_stack([np.ones(len(z)), z])
+                names, labels = ["(Intercept)", *names], ["(Intercept)", *labels]
+            left = " + ".join([*([] if intercept and rest else ["1" if intercept else "0"]), *rest])
+            text = f"{left} | {expr.group_label}"
+            new = None
+            if names and not (names == ["(Intercept)"] and _has_intercept_term(design, i)):
+                new = replace(term, z=np.asfortranarray(z), names=tuple(names), labels=tuple(labels), text=text)
+            out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, "" if new is None else bar_text(new)))
+    return tuple(out)
+
+
+def _has_intercept_term(design: Design, i: int) -> bool:
+    """Whether another term is the intercept of the same groups, so that one more would be the same variance twice."""
+    term = design.random[i]
+    return any(j != i and t.group == term.group and t.names == ("(Intercept)",) for j, t in enumerate(design.random))
+
+
+def _reduction(design: Design, i: int, label: str, new: RandomTerm | None, text: str) -> Reduction:
+    random = [*design.random[:i], *([] if new is None else [new]), *design.random[i + 1 :]]
+    texts = [bar_text(t) for t in design.random]
+    texts[i : i + 1] = [] if new is None else [text]
+    return Reduction(label, tuple(random), tuple(texts))

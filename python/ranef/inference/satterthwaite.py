@@ -1,0 +1,78 @@
+"""Satterthwaite's degrees of freedom of contrasts of the fixed effects."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.inference.information import VarianceInformation
+
+Floats = NDArray[np.float64]
+
+#: Eigenvalues below this share of the largest belong to combinations that earlier rows of a contrast already test.
+RANK_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
+
+#: Degrees of freedom of the parts of a test that differ by less are taken to be the same.
+EQUAL = 1e-8
+
+
+def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
+    """Degrees of freedom of single contrasts.
+
+    The variance ``v`` of a contrast is estimated; by the delta method its own variance is that of a multiple of a chi-square with ``2 v² / Var(v)``
+    degrees of freedom.
+
+    Parameters
+    ----------
+    info : VarianceInformation
+    cov : (p, p) array
+        Covariance matrix of the fixed effects.
+    rows : (k, p) array
+        Contrasts.
+
+    Returns
+    -------
+    (k,) array
+    """
+    variances = np.einsum("ki,ij,kj->k", rows, cov, rows)
+    slopes = np.einsum("ki,mij,kj->km", rows, info.slopes, rows)
+    # Sigma at given theta has variance sigma² / (2 nu), and the derivative of v by sigma is 2 v / sigma.
+    spread = np.einsum("km,mn,kn->k", slopes, info.covariance, slopes) + 2.0 * variances**2 / info.sigma_df
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out: Floats = 2.0 * variances**2 / spread
+    return out
+
+
+def orthogonal_parts(cov: Floats, rows: Floats) -> tuple[Floats, Floats, Floats]:
+    """Combinations of contrasts whose estimates are uncorrelated.
+
+    Parameters
+    ----------
+    cov : (p, p) array
+    rows : (k, p) array
+
+    Returns
+    -------
+    weights : (q, k) array
+        As many combinations of the rows as are linearly independent.
+    variances : (q,) array
+        Variances of their estimates.
+    rest : (k - q, k) array
+        Combinations that come to nothing.
+    """
+    values, vectors = np.linalg.eigh(rows @ cov @ rows.T)
+    kept = values > RANK_TOLERANCE * max(float(values[-1]), 0.0)
+    weights: Floats = vectors[:, kept].T[::-1]
+    return weights, values[kept][::-1], vectors[:, ~kept].T
+
+
+def joint_df(parts: Floats) -> float:
+    """Denominator degrees of freedom of an F test from those of its uncorrelated parts.
+
+    F is a mean of squared t variables, whose expectations are ``df / (df - 2)``; its denominator is chosen to give the same expectation. Where some part
+    has no expectation (two degrees of freedom or less), the answer is 2.
+    """
+    if len(parts) == 1 or np.ptp(parts) < EQUAL:
+        return float(np.mean(parts))
+    if np.any(parts <= 2.0):
+        return 2.0
+    expected = float(np.sum(parts / (parts - 2.0)))
+    return 2.0 * expected / (expected - len(parts))

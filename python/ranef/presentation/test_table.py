@@ -1,0 +1,229 @@
+"""Tables of tests: pandas frames that print as R prints them, with their heading and notes."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ranef.inference.deletion_f import DeletionTests
+from ranef.inference.lrt import Comparison
+from ranef.inference.step import FixedStep, RandomStep
+from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, format_p_values, stars
+from ranef.presentation.text_table import table_lines
+
+#: Columns that are whole numbers, p-values, and how many significant digits the others show.
+_COUNTS = frozenset(("npar", "df", "num_df"))
+_DIGITS = {"den_df": 5, "sum_sq": 5, "mean_sq": 5}
+
+_METHODS = {
+    "satterthwaite": "with Satterthwaite's method",
+    "kenward-roger": "with Kenward-Roger's method",
+    "residual": "with residual degrees of freedom",
+    "none": "without denominator degrees of freedom",
+}
+
+
+class TestTable(pd.DataFrame):
+    """A data frame of tests.
+
+    It is an ordinary frame in everything but its printed form, which has the heading and the notes kept in ``attrs["heading"]`` and ``attrs["notes"]``. What is
+    taken from it (rows, columns, results of arithmetic) is an ordinary frame.
+    """
+
+    __test__ = False  # no test of this package, though its name starts so
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has to be known to read the table, such as refits by ML."""
+        return tuple(self.attrs.get("notes", ()))
+
+    def __repr__(self) -> str:
+        return table_text(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = _cells(self)
+        head = "".join(f'<th style="text-align:right">{escape(str(c))}</th>' for c in ["", *self.columns, ""])
+        body = "".join(
+            f'<tr><th style="text-align:left">{escape(str(label))}</th>'
+            + "".join(f'<td style="text-align:right">{escape(cell.strip())}</td>' for cell in cells)
+            + "</tr>"
+            for label, cells in zip(self.index, rows, strict=True)
+        )
+        lines = [f"<p>{escape(line)}</p>" for line in str(self.attrs.get("heading", "")).splitlines()]
+        notes = [f"<p>{escape(note)}</p>" for note in self.notes]
+        return "\n".join(['<div class="ranef-tests">', *lines, f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", *notes, "</div>"])
+
+
+def test_table(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> TestTable:
+    """Make a table of tests of a frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    heading : str
+        What stands above, one line or more.
+    notes : sequence of str
+        What stands below.
+
+    Returns
+    -------
+    TestTable
+    """
+    table = TestTable(frame)
+    table.attrs["heading"] = heading
+    table.attrs["notes"] = tuple(notes)
+    return table
+
+
+test_table.__test__ = False  # type: ignore[attr-defined]
+
+
+def table_text(table: TestTable) -> str:
+    """Lay out a table of tests: heading, aligned columns, legend of the stars, notes."""
+    rows = _cells(table)
+    columns = [*map(str, table.columns), ""]
+    lines = str(table.attrs.get("heading", "")).splitlines()
+    lines += [line.rstrip() for line in table_lines([str(i) for i in table.index], columns, rows, right=True, width=120)]
+    if any(row[-1].strip() for row in rows):
+        lines += ["---", f"Signif. codes:  {STAR_LEGEND}"]
+    lines += [f"Note: {note}" for note in table.notes]
+    return "\n".join(lines)
+
+
+def _cells(table: pd.DataFrame) -> list[list[str]]:
+    columns = [_column(str(name), [float(v) for v in table[name]]) for name in table.columns]
+    p = [float(v) for v in table["p_value"]] if "p_value" in table.columns else [math.nan] * len(table)
+    return [[*row, stars(value)] for row, value in zip(zip(*columns, strict=True), p, strict=True)]
+
+
+def _column(name: str, values: list[float]) -> list[str]:
+    if name.startswith("p_value"):
+        texts = format_p_values(values, 4)
+    elif name == "eliminated":
+        texts = ["" if v == 0 else t for v, t in zip(values, format_fixed(values, 0), strict=True)]
+    elif name in _COUNTS:
+        texts = format_fixed(values, 0)
+    elif name in _DIGITS:
+        texts = format_numbers(values, _DIGITS[name])
+    elif name in ("chisq", "f_value"):
+        texts = format_fixed(values, 4)
+    else:
+        # Criteria: as many decimals as the smallest of them needs for five digits, three at most.
+        size = min((abs(v) for v in values if math.isfinite(v) and v), default=1.0)
+        texts = format_fixed(values, min(3, max(1, 4 - math.floor(math.log10(size)))))
+    return ["" if math.isnan(v) else t for v, t in zip(values, texts, strict=True)]
+
+
+def likelihood_ratio_table(comparison: Comparison, formulas: Sequence[str]) -> TestTable:
+    """The table of ``ranef.anova`` for several models.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    formulas : sequence of str
+        One for each model, in its order.
+
+    Returns
+    -------
+    TestTable
+        Columns ``npar, aic, bic, llf, deviance, chisq, df, p_value``, and ``p_value_boundary`` when variances are tested.
+    """
+    c = comparison
+    frame = _criteria(c)
+    frame.insert(2, "bic", [m.objective + m.npar * math.log(c.nobs) for m in c.models])
+    frame.insert(4, "deviance", [m.objective for m in c.models])
+    if not any(math.isfinite(p) for p in c.p_boundary):
+        del frame["p_value_boundary"]
+    kind = "REML criteria" if c.reml else "maximum likelihood"
+    heading = "\n".join([f"Likelihood-ratio tests ({kind})", "Models:", *(f"{n}: {f}" for n, f in zip(c.names, formulas, strict=True))])
+    return test_table(frame, heading, c.notes)
+
+
+def random_effects_table(comparison: Comparison, formula: str) -> TestTable:
+    """The table of ``ranova``: columns ``npar, llf, aic, chisq, df, p_value, p_value_boundary``."""
+    frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value", "p_value_boundary"]]
+    kind = "REML" if comparison.reml else "maximum likelihood"
+    return test_table(frame, f"Tests of random effects: single deletions, {kind}\nModel: {formula}", comparison.notes)
+
+
+def deletions_table(comparison: Comparison, formula: str) -> TestTable:
+    """The table of ``drop1(test="chisq")``: columns ``npar, llf, aic, chisq, df, p_value``."""
+    frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value"]]
+    return test_table(frame, f"Tests of fixed terms: single deletions, maximum likelihood\nModel: {formula}", comparison.notes)
+
+
+def deletion_f_table(deletions: DeletionTests, formula: str) -> TestTable:
+    """The table of ``drop1(test="f")``: columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``."""
+    heading = f"Tests of fixed terms: single deletions, F tests {_METHODS[deletions.ddf]}\nModel: {formula}"
+    return test_table(_f_tests(deletions), heading, deletions.notes)
+
+
+def _f_tests(d: DeletionTests) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sum_sq": [t.num_df * t.wald * s**2 for t, s in zip(d.tests, d.sigmas, strict=True)],
+            "mean_sq": [t.wald * s**2 for t, s in zip(d.tests, d.sigmas, strict=True)],
+            "num_df": [float(t.num_df) for t in d.tests],
+            "den_df": [t.den_df for t in d.tests],
+            "f_value": [t.f_value for t in d.tests],
+            "p_value": [t.p_value for t in d.tests],
+        },
+        index=pd.Index(d.names, dtype=object),
+    )
+
+
+def random_steps_table(rows: Sequence[RandomStep], notes: Sequence[str]) -> TestTable:
+    """The table of the random effects of ``step``."""
+    frame = pd.DataFrame(
+        {
+            "eliminated": [r.eliminated for r in rows],
+            "npar": [r.model.npar for r in rows],
+            "llf": [-r.model.objective / 2 for r in rows],
+            "aic": [r.model.objective + 2 * r.model.npar for r in rows],
+            "chisq": [r.statistic for r in rows],
+            "df": [r.df for r in rows],
+            "p_value": [r.p_value for r in rows],
+            "p_value_boundary": [r.p_boundary for r in rows],
+        },
+        index=pd.Index([r.label for r in rows], dtype=object),
+    )
+    return test_table(frame, "Backward elimination of random effects", notes)
+
+
+def fixed_steps_table(rows: Sequence[FixedStep], notes: Sequence[str]) -> TestTable:
+    """The table of the fixed terms of ``step``."""
+    if any(r.model is not None for r in rows):
+        columns = {
+            "npar": [r.model.npar for r in rows if r.model is not None],
+            "llf": [-r.model.objective / 2 for r in rows if r.model is not None],
+            "aic": [r.model.objective + 2 * r.model.npar for r in rows if r.model is not None],
+            "chisq": [r.statistic for r in rows],
+            "df": [r.df for r in rows],
+            "p_value": [r.p_value for r in rows],
+        }
+        frame = pd.DataFrame(columns, index=pd.Index([r.label for r in rows], dtype=object))
+    else:
+        tested = [r for r in rows if r.f_test is not None]
+        f_tests = tuple(r.f_test for r in rows if r.f_test is not None)
+        frame = _f_tests(DeletionTests(tuple(r.label for r in tested), f_tests, tuple(r.sigma for r in tested), "none", ()))
+    frame.insert(0, "eliminated", [r.eliminated for r in rows])
+    return test_table(frame, "Backward elimination of fixed terms", notes)
+
+
+def _criteria(c: Comparison) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "npar": [m.npar for m in c.models],
+            "aic": [m.objective + 2 * m.npar for m in c.models],
+            "llf": [-m.objective / 2 for m in c.models],
+            "chisq": c.statistic,
+            "df": c.df,
+            "p_value": c.p_value,
+            "p_value_boundary": c.p_boundary,
+        },
+        index=pd.Index(c.names),
+    )

@@ -1,0 +1,170 @@
+"""A fit as plain data frames: its terms, itself in one row, and its observations."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.data.column import Column
+from ranef.data.table import Table
+from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_residuals
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.criteria import criteria
+from ranef.estimates.fitted import fitted_values, population_values, residual_values
+from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.random_effects import conditional_covariances, random_effects
+from ranef.estimates.rows import padded, row_index
+from ranef.estimates.varcorr import varcorr
+from ranef.fit.record import LmmFit
+from ranef.fit.request import AbsentData
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EFFECTS = ("fixed", "ran_pars", "ran_vals")
+Row = dict[str, Any]
+
+
+def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object) -> "pd.DataFrame":
+    """One row for each term.
+
+    Parameters
+    ----------
+    tests : FixedEffectTests
+        Of the fit that is shown.
+    effects : str or sequence of str
+        Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (standard deviations and correlations), ``"ran_vals"`` (conditional modes).
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+        With ``"none"`` there are no columns ``df, p_value``.
+    conf_int : bool
+        Whether to add normal intervals to fixed effects and conditional modes.
+    level : float
+    """
+    import pandas as pd
+
+    chosen = (effects,) if isinstance(effects, str) else effects
+    if not isinstance(chosen, list | tuple) or not chosen or not all(isinstance(e, str) for e in chosen):
+        raise ArgumentTypeError(f"effects must be one or more of {', '.join(map(repr, EFFECTS))}, not {effects!r}.")
+    unknown = [e for e in chosen if e not in EFFECTS]
+    if unknown:
+        raise OptionError(f"effects must be of {', '.join(map(repr, EFFECTS))}, not {unknown[0]!r}.")
+    if not isinstance(conf_int, bool | np.bool_):
+        raise ArgumentTypeError(f"conf_int must be True or False, not {conf_int!r}.")
+    multiplier = normal_multiplier(level)
+    makers: dict[str, Callable[[], list[Row]]] = {
+        "fixed": lambda: _fixed(tests, ddf),
+        "ran_pars": lambda: _parameters(tests.fit),
+        "ran_vals": lambda: _values(tests.fit),
+    }
+    rows = [row for e in chosen for row in makers[e]()]
+    numbers = ["estimate", "std_error", "statistic", *([] if ddf == "none" else ["df", "p_value"])]
+    columns = ["effect", "group", *(["level"] if "ran_vals" in chosen else []), "term", *numbers]
+    frame = pd.DataFrame(rows).reindex(columns=columns)
+    frame[numbers] = frame[numbers].astype(float)
+    if conf_int:
+        frame["conf_low"] = frame["estimate"] - multiplier * frame["std_error"]
+        frame["conf_high"] = frame["estimate"] + multiplier * frame["std_error"]
+    return frame
+
+
+def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
+    found = tests.coefficients(ddf)
+    out: list[Row] = []
+    for j, name in enumerate(tests.fit.x_names):
+        row = {"effect": "fixed", "term": name, "estimate": found.estimate[j], "std_error": found.std_error[j], "statistic": found.statistic[j]}
+        out.append(row if ddf == "none" else {**row, "df": found.df[j], "p_value": found.p_value[j]})
+    return out
+
+
+def _parameters(fit: LmmFit) -> list[Row]:
+    out: list[Row] = []
+    for key, block in varcorr(fit).items():
+        for i, name in enumerate(block.names):
+            out.append({"effect": "ran_pars", "group": key, "term": f"sd__{name}", "estimate": float(block.sd[i])})
+        if not block.diagonal:
+            pairs = [(i, j) for j in range(len(block.names)) for i in range(j + 1, len(block.names))]
+            for i, j in pairs:
+                term = f"cor__{block.names[j]}.{block.names[i]}"
+                out.append({"effect": "ran_pars", "group": key, "term": term, "estimate": float(block.corr[i, j])})
+    return [*out, {"effect": "ran_pars", "group": "Residual", "term": "sd__Observation", "estimate": fit.sigma}]
+
+
+def _values(fit: LmmFit) -> list[Row]:
+    out: list[Row] = []
+    for g, covariance in zip(random_effects(fit), conditional_covariances(fit), strict=True):
+        sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
+        for j, name in enumerate(g.names):
+            triples = zip(g.levels, g.values[:, j].tolist(), sd[:, j].tolist(), strict=True)
+            out.extend({"effect": "ran_vals", "group": g.group, "level": v, "term": name, "estimate": b, "std_error": s} for v, b, s in triples)
+    return out
+
+
+def glance_frame(fit: LmmFit) -> "pd.DataFrame":
+    """Return the fit in one row."""
+    import pandas as pd
+
+    c = criteria(fit)
+    row = {
+        "nobs": fit.nobs,
+        "sigma": fit.sigma,
+        "llf": c.llf,
+        "aic": c.aic,
+        "bic": c.bic,
+        "reml_criterion": fit.reml_criterion if fit.reml else math.nan,
+        "deviance": math.nan if fit.reml else fit.objective,
+        "df_resid": c.df_resid,
+        "npar": fit.npar,
+        "is_singular": fit.singular,
+        "converged": fit.convergence.ok,
+    }
+    return pd.DataFrame([row])
+
+
+def augment_frame(fit: LmmFit, data: Any) -> "pd.DataFrame":
+    """Return the observations with what the fit says of each.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    data : frame or AbsentData
+        The data of the fit, of which the columns named in the formula are shown.
+    """
+    import pandas as pd
+
+    d, index = fit.design, row_index(fit)
+    columns: dict[str, Any] = {}
+    if not isinstance(data, AbsentData):
+        table = Table.from_data(data)
+        if table.n_rows != d.n_input:
+            raise OptionError(f"the data have {table.n_rows} rows now and had {d.n_input} when the model was fitted.")
+        rows = slice(None) if d.kept is None or d.na_action == "exclude" else d.kept
+        for name in d.formula.names:
+            if name in table:
+                columns[name] = _plain(table.column(name), rows)
+    fitted = fitted_values(fit)
+    hat = hat_values(fit)
+    own = {
+        ".fitted": fitted,
+        ".resid": residual_values(fit, "response", fitted),
+        ".fixed": population_values(fit),
+        ".hat": hat,
+        ".cooksd": cooks_distances(fit, hat),
+        ".std_resid": studentized_residuals(fit, hat),
+    }
+    columns |= {name: padded(fit, values) for name, values in own.items()}
+    return pd.DataFrame(columns, index=index)
+
+
+def _plain(column: Column, rows: "NDArray[np.int64] | slice") -> Any:
+    """Values of a column for a pandas frame."""
+    import pandas as pd
+
+    if column.levels is not None and column.codes is not None:
+        return pd.Categorical.from_codes(column.codes[rows].tolist(), categories=pd.Index(column.levels), ordered=column.ordered)
+    values: Any = column.values if column.exact is None else column.exact
+    if column.kind == "boolean" and column.missing is not None:
+        return np.where(column.missing, None, values.astype(object))[rows]
+    return values[rows]

@@ -1,0 +1,224 @@
+"""Tests of fixed effects: against plain n × n algebra, on the boundary, and for input that cannot be used."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ranef
+from ranef.errors import ArgumentTypeError, DesignError, OptionError, RanefError, RanefWarning
+from ranef.inference import level_blocks
+from ranef.inference.contrasts import parse_contrasts
+from ranef.inference.kenward_roger import kenward_roger
+from reference.store import load_data
+
+SLOPE = "Reaction ~ Days + (Days | Subject)"
+
+
+def sleep() -> Any:
+    return ranef.lmer(SLOPE, load_data("sleepstudy"))
+
+
+def crossed(weights: bool = False, reml: bool = True) -> Any:
+    rng = np.random.default_rng(7)
+    n = 120
+    data = {"a": rng.integers(0, 9, n), "b": rng.integers(0, 6, n), "x": rng.normal(size=n), "w": rng.uniform(0.3, 3, n)}
+    slopes, shifts = rng.normal(size=9), rng.normal(size=(2, 9))
+    data["y"] = data["x"] * (1 + slopes[data["a"]]) + shifts[0][data["a"]] + shifts[1][data["b"]] + rng.normal(size=n)
+    return ranef.lmer("y ~ x + (x | a) + (1 | b)", data, weights="w" if weights else None, REML=reml)
+
+
+def dense_kenward_roger(m: Any) -> np.ndarray:
+    """The adjusted covariance as Kenward and Roger (1997) define it, by matrices of the order of the data."""
+    fit = m._fit
+    n = fit.nobs
+    derivatives = []
+    marginal = np.zeros((n, n))
+    for term, factor in zip(fit.terms, fit.relative_factors, strict=True):
+        same = term.codes[:, None] == term.codes[None, :]
+        sigma = fit.sigma**2 * factor @ factor.T
+        k = len(term.names)
+        for i in range(k):
+            for j in range(i + 1):
+                g = np.outer(term.z[:, i], term.z[:, j]) * same
+                derivatives.append(g if i == j else g + g.T)
+                marginal += sigma[i, j] * derivatives[-1]
+    derivatives.append(np.diag(1 / fit.design.weights) if fit.design.weights is not None else np.eye(n))
+    marginal += fit.sigma**2 * derivatives[-1]
+    inverse = np.linalg.inv(marginal)
+    x = fit.x
+    phi = np.linalg.inv(x.T @ inverse @ x)
+    p = [-x.T @ inverse @ g @ inverse @ x for g in derivatives]
+    q = [[x.T @ inverse @ g @ inverse @ h @ inverse @ x for h in derivatives] for g in derivatives]
+    r = range(len(derivatives))
+    information = np.array(
+        [
+            [
+                np.trace(inverse @ derivatives[i] @ inverse @ derivatives[j]) - 2 * np.trace(phi @ q[i][j]) + np.trace(phi @ p[i] @ phi @ p[j])
+                for j in r
+            ]
+            for i in r
+        ]
+    )
+    w = 2 * np.linalg.inv(information)
+    return phi + 2 * phi @ sum(w[i, j] * (q[i][j] - p[i] @ phi @ p[j]) for i in r for j in r) @ phi
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_kenward_roger_is_that_of_plain_algebra(weights: bool) -> None:
+    """With prior weights too, which pbkrtest leaves out of the residual covariance."""
+    m = crossed(weights)
+    np.testing.assert_allclose(m.cov_params(ddf="kenward-roger"), dense_kenward_roger(m), rtol=1e-9)
+
+
+def test_one_factor_and_several_give_the_same() -> None:
+    m = sleep()
+    e = level_blocks.effect_columns(m._fit)
+    one, dense = level_blocks.OneFactorBlocks(e), level_blocks.DenseBlocks(e)
+    for a, b in zip(one.totals(), dense.totals(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10)
+    for i, j, k, q in [(0, 0, 0, 0), (0, 1, 1, 0), (1, 1, 0, 1)]:
+        assert one.product(i, j, k, q) == pytest.approx(dense.product(i, j, k, q), rel=1e-10)
+        assert one.trace2(i, j) == pytest.approx(dense.trace2(i, j), rel=1e-10)
+        np.testing.assert_allclose(one.apply(i, j, one.fixed[k]), dense.apply(i, j, dense.fixed[k]), rtol=1e-10)
+
+
+def test_weights_are_relative() -> None:
+    data = load_data("sleepstudy").assign(w=np.linspace(1, 3, 180))
+    plain, scaled = (ranef.lmer(SLOPE, data, weights=w) for w in ("w", "100 * w"))
+    for ddf in ("satterthwaite", "kenward-roger"):
+        np.testing.assert_allclose(plain.anova(ddf=ddf)["den_df"], scaled.anova(ddf=ddf)["den_df"], rtol=1e-5)
+
+
+def test_units_do_not_matter() -> None:
+    data = load_data("sleepstudy")
+    plain, scaled = ranef.lmer(SLOPE, data), ranef.lmer(SLOPE, data.assign(Days=data["Days"] * 1e4, Reaction=data["Reaction"] * 1e-3))
+    for ddf in ("satterthwaite", "kenward-roger"):
+        np.testing.assert_allclose(plain.summary(ddf).fixed.values[:, 2:], scaled.summary(ddf).fixed.values[:, 2:], rtol=1e-5)
+
+
+def test_boundary_is_said() -> None:
+    with pytest.warns(RanefWarning, match="singular"):
+        m = ranef.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff2"))
+    # Without random effects it is the t test of a mean: n - 1.
+    assert m.df.tolist() == pytest.approx([29.0], rel=1e-9)
+    assert any("Satterthwaite on the boundary" in note for note in m.summary().notes)
+    assert any("Kenward-Roger on the boundary" in note for note in m.summary("kenward-roger").notes)
+    assert m.summary("none").notes == ()
+    table = m.anova()
+    assert list(table) == ["sum_sq", "mean_sq", "num_df", "den_df", "f_value", "p_value"]
+    assert len(table) == 0
+
+
+def test_boundary_in_every_order_of_the_effects() -> None:
+    """A correlation of one: the degrees of freedom are those of the covariance matrices of rank one, however the effects are ordered."""
+    data = load_data("IGF")
+    found = []
+    for effects in ("age", "0 + age + one"):
+        with pytest.warns(RanefWarning, match="singular"):
+            found.append(ranef.lmer(f"conc ~ age + ({effects} | Lot)", data.assign(one=1.0)).df)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+
+
+def test_residual_and_no_degrees_of_freedom() -> None:
+    m = sleep()
+    assert m.test("Days", ddf="residual")["df"].item() == 178
+    assert m.test("Days", ddf="none")["df"].item() == np.inf
+    # qnorm(0.975) = 1.959963984540054
+    row = m.test("Days", ddf="none").iloc[0]
+    assert row["upper"] - row["estimate"] == pytest.approx(1.959963984540054 * row["std_error"], rel=1e-12)
+    # qchisq(0.95, 1) = 3.841458820694124
+    found = m.test("Days", rhs=row["estimate"] - np.sqrt(3.841458820694124) * row["std_error"], ddf="none", joint=True)
+    assert found["p_value"].item() == pytest.approx(0.05, rel=1e-9)
+
+
+def test_nothing_is_computed_by_the_fit_and_once_by_tests() -> None:
+    m = sleep()
+    assert "_tests" not in vars(m)
+    assert m.df is m.df
+    assert m.pvalues.index.equals(m.fixef.index)
+    copy = pickle.loads(pickle.dumps(m))
+    np.testing.assert_allclose(copy.pvalues, m.pvalues, rtol=1e-9)
+
+
+def test_model_without_fixed_effects() -> None:
+    m = ranef.lmer("Reaction ~ 0 + (Days | Subject)", load_data("sleepstudy"))
+    assert len(m.df) == 0
+    assert len(m.anova()) == 0
+    assert "Fixed effects" not in str(m.summary())
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "value"),
+    [
+        ("x = 0.5", [0, 1, 0, 0], 0.5),
+        ("(Intercept) + 2 * x - x:f[T.b] / 4", [1, 2, 0, -0.25], 0),
+        ("x = f[T.b] + 1", [0, 1, -1, 0], 1),
+        ("-`x` + 3 = 1e-1", [0, -1, 0, 0], -2.9),
+        ("x*2*3", [0, 6, 0, 0], 0),
+    ],
+)
+def test_text_of_contrasts(text: str, row: list[float], value: float) -> None:
+    found = parse_contrasts(text, ("(Intercept)", "x", "f[T.b]", "x:f[T.b]"))
+    np.testing.assert_allclose(found.rows, [row])
+    np.testing.assert_allclose(found.values, [value], atol=1e-15)
+
+
+def test_names_with_operators() -> None:
+    names = ("(Intercept)", "poly(x, 2)1", "poly(x, 2)2", "I(x - 1)", "bs(x, df = 3)1")
+    assert parse_contrasts("poly(x, 2)2 - I(x - 1)", names).rows.tolist() == [[0, 0, 1, -1, 0]]
+    assert parse_contrasts("bs(x, df = 3)1 = 2", names).values.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("Dayz = 1", "names no fixed effect"),
+        ("Days2", "names no fixed effect"),
+        ("Days * Days", "not linear"),
+        ("Days / 0", "not linear"),
+        ("Days = 1 = 2", "cannot be read"),
+        ("Days - Days", "only zeros"),
+        ("", "names no fixed effect"),
+        ({"Dayz": 1}, "names no fixed effect"),
+        ([1.0, 2.0, 3.0], "one column for each"),
+        ([[0.0, 0.0]], "only zeros"),
+        ([[0.0, np.nan]], "finite"),
+        ([], "one column for each"),
+        (["Days = 1", "2 * Days = 3"], "contradict"),
+    ],
+)
+def test_contrasts_that_cannot_be_used(wrong: Any, says: str) -> None:
+    with pytest.raises(RanefError, match=says):
+        sleep().test(wrong)
+
+
+def test_arguments_that_cannot_be_used() -> None:
+    m = sleep()
+    with pytest.raises(OptionError, match="ddf must be one of"):
+        m.summary("containment")
+    with pytest.raises(ArgumentTypeError, match="ddf must be one of"):
+        m.anova(ddf=3)
+    with pytest.raises(OptionError, match="type must be 1, 2 or 3"):
+        m.anova(type=4)
+    with pytest.raises(ArgumentTypeError, match="L must be"):
+        m.test(object())
+    with pytest.raises(OptionError, match="rhs must be"):
+        m.test("Days", rhs=[1, 2])
+    with pytest.raises(OptionError, match="leave rhs out"):
+        m.test("Days = 1", rhs=2)
+    with pytest.raises(OptionError, match="level must be"):
+        m.test("Days", level=95.0)
+    with pytest.raises(ArgumentTypeError, match="joint must be"):
+        m.test("Days", joint="yes")
+
+
+def test_kenward_roger_is_for_reml_and_moderate_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = crossed(reml=False)
+    for ask in (m.summary, lambda ddf: m.anova(ddf=ddf), lambda ddf: m.cov_params(ddf=ddf), lambda ddf: m.test("x", ddf=ddf)):
+        with pytest.raises(OptionError, match="REML"):
+            ask("kenward-roger")
+    monkeypatch.setattr(level_blocks, "DENSE_LIMIT", 20)
+    with pytest.raises(DesignError, match=r"here 24 .*limit is 20"):
+        kenward_roger(crossed()._fit)
