@@ -123,7 +123,9 @@ def build_app() -> "typer.Typer":
                     na_action=na_action.value,
                 )
             if as_json:
-                text = json.dumps(model_document(model, checked_ddf(ddf.value)), ensure_ascii=False, indent=2, allow_nan=False)
+                text = json.dumps(
+                    model_document(model, checked_ddf(ddf.value)), ensure_ascii=False, indent=2, allow_nan=False
+                )
             else:
                 text = model.summary(checked_ddf(ddf.value)).text(digits)
         except RanefError as error:

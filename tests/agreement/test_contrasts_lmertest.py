@@ -39,7 +39,14 @@ def test_contrasts(name: str, ddf: str) -> None:
     m = model(name)
     theirs = stored[ddf]["single"]
     single = m.test(stored["L"], rhs=stored["rhs"], ddf=ddf, joint=False, level=0.9)
-    for ours, column in {"estimate": "Estimate", "std_error": "Std. Error", "df": "df", "statistic": "t value", "lower": "lower", "upper": "upper"}.items():
+    for ours, column in {
+        "estimate": "Estimate",
+        "std_error": "Std. Error",
+        "df": "df",
+        "statistic": "t value",
+        "lower": "lower",
+        "upper": "upper",
+    }.items():
         np.testing.assert_allclose(single[ours], theirs[column], rtol=1e-5, atol=1e-7, err_msg=ours)
     np.testing.assert_allclose(single["p_value"], theirs["Pr(>|t|)"], rtol=1e-4)
     theirs = stored[ddf]["joint"]
@@ -65,6 +72,8 @@ def test_text_and_names_say_the_same_as_the_matrix() -> None:
 def test_summary_is_laid_out_as_lmertest_prints_it(ddf: str) -> None:
     # The estimates that lme4's optimiser reaches here agree to all the digits that are printed.
     ours = [line.rstrip() for line in str(model("sleepstudy").summary(ddf)).splitlines()]
-    theirs = [line.rstrip() for line in reference()["print"][ddf] if not re.match(r" +Data:|Control:|tight|Formula", line)]
+    theirs = [
+        line.rstrip() for line in reference()["print"][ddf] if not re.match(r" +Data:|Control:|tight|Formula", line)
+    ]
     missing = [line for line in theirs if line and line not in ours]
     assert not missing, "\n".join(missing)

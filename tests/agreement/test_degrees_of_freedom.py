@@ -33,7 +33,9 @@ def coefficient_tests(identifier: str, ddf: str) -> tuple[np.ndarray, Any]:
     return np.array(table["values"], dtype=float), fitted(identifier).summary(ddf)
 
 
-@pytest.mark.parametrize(("ddf", "identifier"), [(ddf, i) for ddf, key in DDF.items() for i in having(f"summary_{key}")])
+@pytest.mark.parametrize(
+    ("ddf", "identifier"), [(ddf, i) for ddf, key in DDF.items() for i in having(f"summary_{key}")]
+)
 def test_coefficients(identifier: str, ddf: str) -> None:
     theirs, summary = coefficient_tests(identifier, ddf)
     assert summary.fixed.columns == ("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")
@@ -44,7 +46,9 @@ def test_coefficients(identifier: str, ddf: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [1, 2, 3])
-@pytest.mark.parametrize(("ddf", "identifier"), [(ddf, i) for ddf, key in DDF.items() for i in having(f"anova_{key}_3")])
+@pytest.mark.parametrize(
+    ("ddf", "identifier"), [(ddf, i) for ddf, key in DDF.items() for i in having(f"anova_{key}_3")]
+)
 def test_terms(identifier: str, kind: int, ddf: str) -> None:
     table = load_case(identifier)["derived"][f"anova_{DDF[ddf]}_{kind}"]
     ours = fitted(identifier).anova(kind, ddf)
@@ -73,7 +77,9 @@ def test_adjusted_covariance_at_the_parameters_of_lme4(identifier: str) -> None:
     case, fit = load_case(identifier), fitted(identifier)._fit
     theta = np.array(list(case["best"]["theta"].values()), dtype=float)
     found = fit.system.get().solution(theta[fit.order.core_of_theta], True)
-    there = dataclasses.replace(fit, theta=theta, beta=found["beta"], vcov_unscaled=found["vcov_unscaled"], sigma=found["sigma"])
+    there = dataclasses.replace(
+        fit, theta=theta, beta=found["beta"], vcov_unscaled=found["vcov_unscaled"], sigma=found["sigma"]
+    )
     theirs = np.array(case["derived"]["vcov_beta_kr"]["values"], dtype=float)
     np.testing.assert_allclose(kenward_roger(there).adjusted, theirs, rtol=1e-7, atol=1e-7 * np.abs(theirs).max())
     ours = fitted(identifier).cov_params(ddf="kenward-roger").to_numpy()
@@ -94,7 +100,9 @@ def test_polynomials_are_numeric() -> None:
     rows = dict(term_contrasts(m._fit, 2))["QB"]
     assert [m.fixef.index[j] for j in np.flatnonzero(rows.any(axis=0))] == ["QB[T.300]"]
     theirs = load_case("dialyzer_poly4")["derived"]["anova_satterthwaite_2"]
-    assert theirs["columns"]["F value"][theirs["rows"].index("QB")] != pytest.approx(m.tvalues["QB[T.300]"] ** 2, rel=1e-4)
+    assert theirs["columns"]["F value"][theirs["rows"].index("QB")] != pytest.approx(
+        m.tvalues["QB[T.300]"] ** 2, rel=1e-4
+    )
 
 
 def test_terms_without_intercept() -> None:
@@ -114,14 +122,18 @@ def test_terms_without_intercept() -> None:
 def test_type_3_does_not_depend_on_the_coding(coding: str) -> None:
     case = load_case("cake_inter")
     plain = fitted("cake_inter").anova(3)
-    other = ranef.lmer(case["formula"], load_data(case["data"]), REML=False, contrasts={"recipe": coding, "temperature": coding})
+    other = ranef.lmer(
+        case["formula"], load_data(case["data"]), REML=False, contrasts={"recipe": coding, "temperature": coding}
+    )
     np.testing.assert_allclose(other.anova(3).to_numpy(), plain.to_numpy(), rtol=1e-6)
 
 
 def test_type_3_with_empty_cells() -> None:
     """R: lmerTest::anova(lmer(Yield ~ Variety * Date + (1 | Block), d)) is defined by the cells there are: order of levels must not matter."""
     data = load_data("Alfalfa")
-    data = data[~((data["Variety"] == data["Variety"].cat.categories[0]) & (data["Date"] == data["Date"].cat.categories[1]))]
+    data = data[
+        ~((data["Variety"] == data["Variety"].cat.categories[0]) & (data["Date"] == data["Date"].cat.categories[1]))
+    ]
     found = []
     for order in (1, -1):
         frame = data.copy()

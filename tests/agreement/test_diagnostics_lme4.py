@@ -52,7 +52,9 @@ def assert_long(ours: Any, theirs: dict[str, Any], tolerance: float) -> None:
 
 
 def test_the_store_has_its_cases() -> None:
-    counts = {block: len(given(block)) for block in ("hatvalues", "cooks_distance", "rstudent", "icc", "r2_nakagawa", "rePCA")}
+    counts = {
+        block: len(given(block)) for block in ("hatvalues", "cooks_distance", "rstudent", "icc", "r2_nakagawa", "rePCA")
+    }
     assert counts == {"hatvalues": 56, "cooks_distance": 56, "rstudent": 56, "icc": 74, "r2_nakagawa": 74, "rePCA": 91}
     assert len(reference()["variance_parts"]) == 88
 

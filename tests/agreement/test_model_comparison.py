@@ -55,7 +55,16 @@ def test_likelihood_ratio_table(identifier: str, other: str) -> None:
         model = ranef.lmer(stored["other"], load_data(case["data"]), **arguments(case))
     table = ranef.anova(fitted(identifier), model, names=["m", "m0"])
     assert list(table.index) == stored["anova"]["rows"]
-    for ours, r in (("npar", "npar"), ("aic", "AIC"), ("bic", "BIC"), ("llf", "logLik"), ("deviance", "deviance"), ("chisq", "Chisq"), ("df", "Df"), ("p_value", "Pr(>Chisq)")):
+    for ours, r in (
+        ("npar", "npar"),
+        ("aic", "AIC"),
+        ("bic", "BIC"),
+        ("llf", "logLik"),
+        ("deviance", "deviance"),
+        ("chisq", "Chisq"),
+        ("df", "Df"),
+        ("p_value", "Pr(>Chisq)"),
+    ):
         assert_close(table[ours], numbers(theirs[r]))
     assert ("refitted by ML" in str(table)) == case["reml"]
 
@@ -69,7 +78,14 @@ def test_ranova(identifier: str) -> None:
     stored = STORED[identifier]["ranova"]
     table = fitted(identifier).ranova()
     assert list(table.index) == stored["rows"]
-    for ours, r in (("npar", "npar"), ("aic", "AIC"), ("llf", "logLik"), ("chisq", "LRT"), ("df", "Df"), ("p_value", "Pr(>Chisq)")):
+    for ours, r in (
+        ("npar", "npar"),
+        ("aic", "AIC"),
+        ("llf", "logLik"),
+        ("chisq", "LRT"),
+        ("df", "Df"),
+        ("p_value", "Pr(>Chisq)"),
+    ):
         assert_close(table[ours], numbers(stored["columns"][r]))
 
 
@@ -116,10 +132,19 @@ def test_drop1_f(identifier: str) -> None:
     assert list(table.index) == stored["rows"]
     tolerance = LOOSE_F.get(identifier, TOLERANCE)
     tested = table["num_df"].to_numpy() > 0
-    for ours, r in (("sum_sq", "Sum Sq"), ("mean_sq", "Mean Sq"), ("num_df", "NumDF"), ("den_df", "DenDF"), ("f_value", "F value"), ("p_value", "Pr(>F)")):
+    for ours, r in (
+        ("sum_sq", "Sum Sq"),
+        ("mean_sq", "Mean Sq"),
+        ("num_df", "NumDF"),
+        ("den_df", "DenDF"),
+        ("f_value", "F value"),
+        ("p_value", "Pr(>F)"),
+    ):
         theirs = numbers(stored["columns"][r])
         assert np.isnan(theirs[~tested]).all()
-        assert_close(table[ours].to_numpy()[tested], theirs[tested], max(tolerance, 1e-4) if r == "DenDF" else tolerance)
+        assert_close(
+            table[ours].to_numpy()[tested], theirs[tested], max(tolerance, 1e-4) if r == "DenDF" else tolerance
+        )
 
 
 STEPS_FILE = FILE.with_name("model_steps.json")
@@ -144,12 +169,34 @@ def test_step(case: dict[str, Any]) -> None:
     at = [random["rows"].index(label) for label in found.random.index]
     assert sorted(at) == list(range(1, len(random["rows"])))
     assert list(found.fixed.index) == fixed["rows"]
-    tolerance = 2e-4 if case["data"] == "carrots" else TOLERANCE  # lmerTest refits with lme4's default optimiser, which warns there
-    for ours, r in (("eliminated", "Eliminated"), ("npar", "npar"), ("aic", "AIC"), ("llf", "logLik"), ("chisq", "LRT"), ("df", "Df"), ("p_value", "Pr(>Chisq)")):
+    tolerance = (
+        2e-4 if case["data"] == "carrots" else TOLERANCE
+    )  # lmerTest refits with lme4's default optimiser, which warns there
+    for ours, r in (
+        ("eliminated", "Eliminated"),
+        ("npar", "npar"),
+        ("aic", "AIC"),
+        ("llf", "logLik"),
+        ("chisq", "LRT"),
+        ("df", "Df"),
+        ("p_value", "Pr(>Chisq)"),
+    ):
         assert_close(found.random[ours], numbers(random["columns"][r])[at], tolerance)
-    for ours, r in (("eliminated", "Eliminated"), ("sum_sq", "Sum Sq"), ("num_df", "NumDF"), ("den_df", "DenDF"), ("f_value", "F value"), ("p_value", "Pr(>F)")):
-        assert_close(found.fixed[ours], numbers(fixed["columns"][r]), tolerance if r != "DenDF" else max(tolerance, 1e-4))
-    final, theirs = parse_formula(found.model.formula), parse_formula(case["final"].replace("((", "(").replace("))", ")"))
+    for ours, r in (
+        ("eliminated", "Eliminated"),
+        ("sum_sq", "Sum Sq"),
+        ("num_df", "NumDF"),
+        ("den_df", "DenDF"),
+        ("f_value", "F value"),
+        ("p_value", "Pr(>F)"),
+    ):
+        assert_close(
+            found.fixed[ours], numbers(fixed["columns"][r]), tolerance if r != "DenDF" else max(tolerance, 1e-4)
+        )
+    final, theirs = (
+        parse_formula(found.model.formula),
+        parse_formula(case["final"].replace("((", "(").replace("))", ")")),
+    )
     assert [t.label for t in final.fixed] == [t.label for t in theirs.fixed]
     assert {t.text for t in final.random} == {t.text for t in theirs.random}
 
@@ -168,6 +215,13 @@ def test_reml_criteria_of_equal_fixed_parts() -> None:
     data = load_data("sleepstudy")
     a, b = ranef.lmer("Reaction ~ Days + (1 | Subject)", data), ranef.lmer("Reaction ~ Days + (Days | Subject)", data)
     table, theirs = ranef.anova(a, b, refit=False), STEPS["reml_anova"]["columns"]
-    for ours, r in (("npar", "npar"), ("aic", "AIC"), ("bic", "BIC"), ("deviance", "deviance"), ("chisq", "Chisq"), ("p_value", "Pr(>Chisq)")):
+    for ours, r in (
+        ("npar", "npar"),
+        ("aic", "AIC"),
+        ("bic", "BIC"),
+        ("deviance", "deviance"),
+        ("chisq", "Chisq"),
+        ("p_value", "Pr(>Chisq)"),
+    ):
         assert_close(table[ours], numbers(theirs[r]))
     assert "refitted" not in str(table)

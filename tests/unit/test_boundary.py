@@ -51,7 +51,11 @@ def test_weights(larger: str, smaller: str, weights: tuple[float, ...], sleep: o
 
 @pytest.mark.parametrize(
     ("larger", "smaller"),
-    [("(0 + Days | Subject)", "(1 | Subject)"), ("(Days || Subject)", "(Days | Subject)"), ("(1 | Subject)", "(1 | Subject) + (0 + Days | Subject)")],
+    [
+        ("(0 + Days | Subject)", "(1 | Subject)"),
+        ("(Days || Subject)", "(Days | Subject)"),
+        ("(1 | Subject)", "(1 | Subject) + (0 + Days | Subject)"),
+    ],
 )
 def test_what_is_not_nested_has_none(larger: str, smaller: str, sleep: object) -> None:
     assert mixture(larger, smaller, sleep) is None

@@ -30,9 +30,21 @@ def slopes(sleep: pd.DataFrame) -> LinearMixedModel:
 def test_anova_orders_and_says_what_it_did(intercepts: LinearMixedModel, slopes: LinearMixedModel) -> None:
     table = ranef.anova(slopes, intercepts)
     assert list(table.index) == ["m2", "m1"]
-    assert list(table.columns) == ["npar", "aic", "bic", "llf", "deviance", "chisq", "df", "p_value", "p_value_boundary"]
+    assert list(table.columns) == [
+        "npar",
+        "aic",
+        "bic",
+        "llf",
+        "deviance",
+        "chisq",
+        "df",
+        "p_value",
+        "p_value_boundary",
+    ]
     text = str(table)
-    assert text.startswith("Likelihood-ratio tests (maximum likelihood)\nModels:\nm2: Reaction ~ Days + (1 | Subject)\n")
+    assert text.startswith(
+        "Likelihood-ratio tests (maximum likelihood)\nModels:\nm2: Reaction ~ Days + (1 | Subject)\n"
+    )
     assert "Note: m1, m2 were refitted by ML for the comparison, instead of REML" in text
     assert "0.5 chi2(1) + 0.5 chi2(2)" in text
     assert "<table>" in table._repr_html_()
@@ -98,9 +110,13 @@ def test_refusals(sleep: pd.DataFrame, intercepts: LinearMixedModel, slopes: Lin
         slopes.step(test="z")  # type: ignore[arg-type]
 
 
-def test_equal_weights_are_no_weights(sleep: pd.DataFrame, intercepts: LinearMixedModel, slopes: LinearMixedModel) -> None:
+def test_equal_weights_are_no_weights(
+    sleep: pd.DataFrame, intercepts: LinearMixedModel, slopes: LinearMixedModel
+) -> None:
     weighted = ranef.lmer("Reaction ~ Days + (1 | Subject)", sleep, weights=np.ones(180))
-    assert ranef.anova(weighted, slopes)["chisq"].iloc[1] == pytest.approx(ranef.anova(intercepts, slopes)["chisq"].iloc[1], abs=1e-7)
+    assert ranef.anova(weighted, slopes)["chisq"].iloc[1] == pytest.approx(
+        ranef.anova(intercepts, slopes)["chisq"].iloc[1], abs=1e-7
+    )
 
 
 def test_scope() -> None:
@@ -116,10 +132,14 @@ def test_scope() -> None:
         m.drop1(scope=3)  # type: ignore[arg-type]
 
 
-def test_a_saved_model_is_compared_without_its_data(tmp_path: Path, intercepts: LinearMixedModel, slopes: LinearMixedModel) -> None:
+def test_a_saved_model_is_compared_without_its_data(
+    tmp_path: Path, intercepts: LinearMixedModel, slopes: LinearMixedModel
+) -> None:
     slopes.save(tmp_path / "m")
     loaded = ranef.load(tmp_path / "m")
-    pd.testing.assert_frame_equal(pd.DataFrame(ranef.anova(intercepts, loaded)), pd.DataFrame(ranef.anova(intercepts, slopes)))
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(ranef.anova(intercepts, loaded)), pd.DataFrame(ranef.anova(intercepts, slopes))
+    )
     pd.testing.assert_frame_equal(pd.DataFrame(loaded.ranova()), pd.DataFrame(slopes.ranova()))
     pd.testing.assert_frame_equal(pd.DataFrame(loaded.drop1()), pd.DataFrame(slopes.drop1()))
     assert loaded.step().model is loaded  # nothing goes, so nothing is fitted
@@ -151,7 +171,12 @@ def test_step_refuses_rows_that_come_back(sleep: pd.DataFrame) -> None:
 def test_step_keeps_offsets_weights_and_contrasts(sleep: pd.DataFrame) -> None:
     rng = np.random.default_rng(4)
     data = sleep.assign(noise=rng.standard_normal(180), off=0.1, part=np.where(sleep["Days"] % 2 == 0, "a", "b"))
-    m = ranef.lmer("Reaction ~ 0 + Days + noise + part + offset(off) + (Days || Subject)", data, weights="Days + 1", contrasts={"part": "sum"})
+    m = ranef.lmer(
+        "Reaction ~ 0 + Days + noise + part + offset(off) + (Days || Subject)",
+        data,
+        weights="Days + 1",
+        contrasts={"part": "sum"},
+    )
     found = m.step(alpha_fixed=1e-8).model
     assert found.formula == "Reaction ~ part + (1 | Subject) + (0 + Days | Subject) + offset(off) - 1"
     assert "noise" not in found.formula

@@ -23,7 +23,12 @@ def sleep() -> Any:
 def crossed(weights: bool = False, reml: bool = True) -> Any:
     rng = np.random.default_rng(7)
     n = 120
-    data = {"a": rng.integers(0, 9, n), "b": rng.integers(0, 6, n), "x": rng.normal(size=n), "w": rng.uniform(0.3, 3, n)}
+    data = {
+        "a": rng.integers(0, 9, n),
+        "b": rng.integers(0, 6, n),
+        "x": rng.normal(size=n),
+        "w": rng.uniform(0.3, 3, n),
+    }
     slopes, shifts = rng.normal(size=9), rng.normal(size=(2, 9))
     data["y"] = data["x"] * (1 + slopes[data["a"]]) + shifts[0][data["a"]] + shifts[1][data["b"]] + rng.normal(size=n)
     return ranef.lmer("y ~ x + (x | a) + (1 | b)", data, weights="w" if weights else None, REML=reml)
@@ -55,7 +60,9 @@ def dense_kenward_roger(m: Any) -> np.ndarray:
     information = np.array(
         [
             [
-                np.trace(inverse @ derivatives[i] @ inverse @ derivatives[j]) - 2 * np.trace(phi @ q[i][j]) + np.trace(phi @ p[i] @ phi @ p[j])
+                np.trace(inverse @ derivatives[i] @ inverse @ derivatives[j])
+                - 2 * np.trace(phi @ q[i][j])
+                + np.trace(phi @ p[i] @ phi @ p[j])
                 for j in r
             ]
             for i in r
@@ -93,9 +100,14 @@ def test_weights_are_relative() -> None:
 
 def test_units_do_not_matter() -> None:
     data = load_data("sleepstudy")
-    plain, scaled = ranef.lmer(SLOPE, data), ranef.lmer(SLOPE, data.assign(Days=data["Days"] * 1e4, Reaction=data["Reaction"] * 1e-3))
+    plain, scaled = (
+        ranef.lmer(SLOPE, data),
+        ranef.lmer(SLOPE, data.assign(Days=data["Days"] * 1e4, Reaction=data["Reaction"] * 1e-3)),
+    )
     for ddf in ("satterthwaite", "kenward-roger"):
-        np.testing.assert_allclose(plain.summary(ddf).fixed.values[:, 2:], scaled.summary(ddf).fixed.values[:, 2:], rtol=1e-5)
+        np.testing.assert_allclose(
+            plain.summary(ddf).fixed.values[:, 2:], scaled.summary(ddf).fixed.values[:, 2:], rtol=1e-5
+        )
 
 
 def test_boundary_is_said() -> None:
@@ -216,7 +228,12 @@ def test_arguments_that_cannot_be_used() -> None:
 
 def test_kenward_roger_is_for_reml_and_moderate_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     m = crossed(reml=False)
-    for ask in (m.summary, lambda ddf: m.anova(ddf=ddf), lambda ddf: m.cov_params(ddf=ddf), lambda ddf: m.test("x", ddf=ddf)):
+    for ask in (
+        m.summary,
+        lambda ddf: m.anova(ddf=ddf),
+        lambda ddf: m.cov_params(ddf=ddf),
+        lambda ddf: m.test("x", ddf=ddf),
+    ):
         with pytest.raises(OptionError, match="REML"):
             ask("kenward-roger")
     monkeypatch.setattr(level_blocks, "DENSE_LIMIT", 20)

@@ -22,7 +22,9 @@ def crossed() -> pd.DataFrame:
     n = 120
     g, h, x = rng.integers(0, 9, n), rng.integers(0, 7, n), rng.normal(size=n)
     y = 1 + x + rng.normal(size=9)[g] + rng.normal(size=7)[h] * (1 + x) + rng.normal(size=n)
-    return pd.DataFrame({"y": y, "x": x, "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h], "off": rng.normal(size=n)})
+    return pd.DataFrame(
+        {"y": y, "x": x, "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h], "off": rng.normal(size=n)}
+    )
 
 
 MODELS: dict[str, tuple[str, Any, dict[str, Any]]] = {
@@ -73,7 +75,9 @@ def test_deletion_is_exact(name: str, sparse: bool, monkeypatch: pytest.MonkeyPa
             np.testing.assert_allclose(found.change[i], change, atol=1e-8 * se.max())
             np.testing.assert_allclose(found.scaled_change[i], change / se, atol=1e-8)
             assert found.sigma[i] == pytest.approx(reduced["sigma"], rel=1e-8)
-            assert found.cooks[i] == pytest.approx(change @ np.linalg.solve(covariance, change) / len(change), rel=1e-7, abs=1e-10)
+            assert found.cooks[i] == pytest.approx(
+                change @ np.linalg.solve(covariance, change) / len(change), rel=1e-7, abs=1e-10
+            )
             ratio = np.linalg.det(reduced["vcov_unscaled"] * reduced["sigma"] ** 2) / np.linalg.det(covariance)
             assert found.cov_ratio[i] == pytest.approx(ratio, rel=1e-7)
             assert found.n_deleted[i] == gone.sum()

@@ -16,7 +16,14 @@ def test_terms() -> None:
     m = lmer(FORMULA, load_dataset("sleepstudy"))
     frame = m.tidy(conf_int=True)
     assert list(frame["effect"]) == ["fixed"] * 2 + ["ran_pars"] * 4
-    assert list(frame["term"]) == ["(Intercept)", "Days", "sd__(Intercept)", "sd__Days", "cor__(Intercept).Days", "sd__Observation"]
+    assert list(frame["term"]) == [
+        "(Intercept)",
+        "Days",
+        "sd__(Intercept)",
+        "sd__Days",
+        "cor__(Intercept).Days",
+        "sd__Observation",
+    ]
     assert list(frame["group"].dropna()) == ["Subject"] * 3 + ["Residual"]
     # lme4's print of the model.
     np.testing.assert_allclose(frame["estimate"], [251.405, 10.467, 24.741, 5.922, 0.066, 25.592], atol=1e-3)
@@ -64,7 +71,17 @@ def test_observations() -> None:
     data = load_dataset("sleepstudy").set_index(pd.Index(range(1000, 1180)))
     m = lmer(FORMULA, data)
     frame = m.augment()
-    assert list(frame.columns) == ["Reaction", "Days", "Subject", ".fitted", ".resid", ".fixed", ".hat", ".cooksd", ".std_resid"]
+    assert list(frame.columns) == [
+        "Reaction",
+        "Days",
+        "Subject",
+        ".fitted",
+        ".resid",
+        ".fixed",
+        ".hat",
+        ".cooksd",
+        ".std_resid",
+    ]
     assert frame.index.equals(data.index)
     pd.testing.assert_series_equal(frame["Reaction"], data["Reaction"], check_dtype=False)
     assert list(frame["Subject"].astype(str)) == list(data["Subject"].astype(str))
@@ -89,7 +106,12 @@ def test_missing_rows(action: str, rows: int) -> None:
 
 def test_other_kinds_of_columns() -> None:
     rng = np.random.default_rng(3)
-    data = {"y": rng.normal(size=60) + np.arange(60) % 6, "late": rng.random(60) > 0.5, "id": np.arange(60) % 6, "kind": np.array(["a", "b", "c"] * 20)}
+    data = {
+        "y": rng.normal(size=60) + np.arange(60) % 6,
+        "late": rng.random(60) > 0.5,
+        "id": np.arange(60) % 6,
+        "kind": np.array(["a", "b", "c"] * 20),
+    }
     frame = lmer("log(y + 20) ~ late + kind + (1 | id)", data).augment()
     assert list(frame.columns[:4]) == ["y", "late", "kind", "id"]
     assert frame["late"].dtype == bool

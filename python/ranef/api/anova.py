@@ -58,9 +58,16 @@ def anova(*models: LinearMixedModel, names: Sequence[str] | None = None, refit: 
         if not isinstance(model, LinearMixedModel):
             raise ArgumentTypeError(f"anova compares models fitted by lmer, not {type(model).__name__}.")
     if len(models) < 2:
-        raise OptionError("anova needs at least two models to compare; the terms of one model m are tested by m.anova(), m.drop1() and m.ranova().")
+        raise OptionError(
+            "anova needs at least two models to compare; the terms of one model m are tested by m.anova(), m.drop1() and m.ranova()."
+        )
     labels = [f"m{i + 1}" for i in range(len(models))] if names is None else list(names)
-    if isinstance(names, str) or len(labels) != len(models) or not all(isinstance(n, str) for n in labels) or len(set(labels)) < len(labels):
+    if (
+        isinstance(names, str)
+        or len(labels) != len(models)
+        or not all(isinstance(n, str) for n in labels)
+        or len(set(labels)) < len(labels)
+    ):
         raise OptionError(f"names must be {len(models)} different texts, one for each model, not {names!r}.")
     controls = [comparison_control(m._request.control) for m in models]
     comparison = compare_models([m._fit for m in models], labels, controls, refit)

@@ -85,7 +85,9 @@ def _linked_levels(fit: LmmFit) -> tuple[list[Ints], int]:
     total, n = int(offsets[-1]), fit.nobs
     a = np.tile(terms[0].codes.astype(np.int64), len(terms) - 1)
     b = np.concatenate([t.codes.astype(np.int64) + o for t, o in zip(terms[1:], offsets[1:], strict=False)])
-    graph = coo_array((np.ones(len(a)), (a, b)), shape=(total, total)).tocsr() if n else coo_array((total, total)).tocsr()
+    graph = (
+        coo_array((np.ones(len(a)), (a, b)), shape=(total, total)).tocsr() if n else coo_array((total, total)).tocsr()
+    )
     count, label = connected_components(graph, directed=False)
     return [label[offsets[f] : offsets[f + 1]].astype(np.intp) for f in range(len(terms))], int(count)
 
@@ -120,7 +122,10 @@ def blocks(fit: LmmFit, random: RandomColumns) -> Iterator[Block]:
     root = np.ones(n) if fit.design.weights is None else np.sqrt(fit.design.weights)
     # Columns of a block stand side by side, so that its rows of the product are too.
     shape = (n, random.size)
-    scaled = csr_array(((random.values * root[:, None]).ravel(), place[random.columns].ravel(), np.arange(0, n * k + 1, k)), shape=shape)
+    scaled = csr_array(
+        ((random.values * root[:, None]).ravel(), place[random.columns].ravel(), np.arange(0, n * k + 1, k)),
+        shape=shape,
+    )
     product = (scaled.T @ scaled).tocsr()
     right = np.asarray(scaled.T @ (fit.x * root[:, None]))
     bounds = np.concatenate([[0], np.cumsum(np.bincount(random.column_block, minlength=random.n_blocks))])

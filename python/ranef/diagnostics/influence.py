@@ -80,7 +80,12 @@ class Influence:
         """
         import pandas as pd
 
-        columns: dict[str, Floats] = {"n_deleted": self.n_deleted, "cooks_distance": self.cooks, "cov_ratio": self.cov_ratio, "sigma": self.sigma}
+        columns: dict[str, Floats] = {
+            "n_deleted": self.n_deleted,
+            "cooks_distance": self.cooks,
+            "cov_ratio": self.cov_ratio,
+            "sigma": self.sigma,
+        }
         for j, name in enumerate(self.names):
             columns[f"dfbeta:{name}"] = self.change[:, j]
         for j, name in enumerate(self.names):
@@ -116,7 +121,9 @@ def influence(fit: LmmFit, by: object = None) -> Influence:
         factor = next((s.factor for s, t in zip(fit.order.spans, fit.terms, strict=True) if t.group == by), None)
         if factor is None:
             groups = dict.fromkeys(t.group for t in fit.terms)
-            raise OptionError(f"by must be one of the model's grouping factors, {', '.join(map(repr, groups))}, or None, not {by!r}.")
+            raise OptionError(
+                f"by must be one of the model's grouping factors, {', '.join(map(repr, groups))}, or None, not {by!r}."
+            )
         found = without_groups(fit, factor)
         index = pd.Index(next(t.levels for t in fit.terms if t.group == by), name=by)
 

@@ -25,7 +25,9 @@ def hat_values(fit: LmmFit) -> Floats:
         codes = np.ascontiguousarray(fit.terms[at[0]].codes, dtype=np.int32)
         factors.append((codes, [np.asfortranarray(fit.terms[i].z) for i in at]))
     theta = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
-    variance = fit.system.get(fit.n_threads).prediction_variance(theta, np.asfortranarray(fit.x), factors, fit.n_threads)
+    variance = fit.system.get(fit.n_threads).prediction_variance(
+        theta, np.asfortranarray(fit.x), factors, fit.n_threads
+    )
     return variance if fit.design.weights is None else variance * fit.design.weights
 
 

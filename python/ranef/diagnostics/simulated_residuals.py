@@ -92,7 +92,9 @@ class SimulatedResiduals:
 
         tests = (self.uniformity, self.dispersion, self.outliers)
         rows = [(t.statistic, t.p_value, t.meaning) for t in tests]
-        return pd.DataFrame(rows, index=pd.Index([t.name for t in tests], name="test"), columns=["statistic", "p_value", "meaning"])
+        return pd.DataFrame(
+            rows, index=pd.Index([t.name for t in tests], name="test"), columns=["statistic", "p_value", "meaning"]
+        )
 
     def __repr__(self) -> str:
         return self.to_frame().to_string()
@@ -124,7 +126,9 @@ def simulated_residuals(
     draws = simulated_responses(fit, n, re, generator)
     turn = re == "new" if rotate is None else bool(rotate)
     if turn and re == "conditional":
-        raise OptionError("rotate=True goes with re='new': given the random effects the model holds the rows to be independent.")
+        raise OptionError(
+            "rotate=True goes with re='new': given the random effects the model holds the rows to be independent."
+        )
     mean = population_values(fit) if re == "new" else fitted_values(fit)
     deviations = np.column_stack([fit.design.y, draws]) - mean[:, None]
     if turn:
@@ -148,7 +152,9 @@ def simulated_residuals(
         rotated=turn,
         uniformity=_uniformity(values),
         dispersion=_dispersion(own[:, 0], others),
-        outliers=_outliers(int(np.count_nonzero((below == 0) | (below + ties == others.shape[1]))), len(own), others.shape[1]),
+        outliers=_outliers(
+            int(np.count_nonzero((below == 0) | (below + ties == others.shape[1]))), len(own), others.shape[1]
+        ),
         _padded=padded(fit, values),
     )
 
@@ -157,7 +163,12 @@ def _uniformity(values: Floats) -> ResidualTest:
     from scipy.stats import kstest
 
     found = kstest(values, "uniform")
-    return ResidualTest("uniformity", float(found.statistic), float(found.pvalue), "distance from the uniform distribution (Kolmogorov-Smirnov)")
+    return ResidualTest(
+        "uniformity",
+        float(found.statistic),
+        float(found.pvalue),
+        "distance from the uniform distribution (Kolmogorov-Smirnov)",
+    )
 
 
 def _dispersion(own: Floats, others: Floats) -> ResidualTest:
@@ -168,7 +179,9 @@ def _dispersion(own: Floats, others: Floats) -> ResidualTest:
     below = np.count_nonzero(simulated <= observed) + 1
     p = min(1.0, 2.0 * min(above, below) / (len(simulated) + 1))
     mean = float(simulated.mean())
-    return ResidualTest("dispersion", observed / mean if mean > 0 else math.nan, p, "mean square deviation, observed over simulated")
+    return ResidualTest(
+        "dispersion", observed / mean if mean > 0 else math.nan, p, "mean square deviation, observed over simulated"
+    )
 
 
 def _outliers(count: int, rows: int, draws: int) -> ResidualTest:
@@ -176,4 +189,6 @@ def _outliers(count: int, rows: int, draws: int) -> ResidualTest:
     from scipy.stats import binomtest
 
     p = float(binomtest(count, rows, 2 / (draws + 1)).pvalue)
-    return ResidualTest("outliers", float(count), p, f"observations outside all simulations, {2 * rows / (draws + 1):.1f} expected")
+    return ResidualTest(
+        "outliers", float(count), p, f"observations outside all simulations, {2 * rows / (draws + 1):.1f} expected"
+    )

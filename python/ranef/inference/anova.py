@@ -89,6 +89,8 @@ def term_tests(tests: FixedEffectTests, kind: object, ddf: Ddf) -> TermTests:
         notes.append(f"not tested, as their columns were dropped: {', '.join(absent)}.")
     without = [label for (label, _), test in zip(shown, found, strict=True) if np.isnan(test.p_value)]
     if without:
-        notes.append(f"the method gives no denominator degrees of freedom for {', '.join(without)}, so that there is no p-value.")
+        notes.append(
+            f"the method gives no denominator degrees of freedom for {', '.join(without)}, so that there is no p-value."
+        )
     heading = f"Type {'I' * int(kind)} tests of fixed effects {_METHODS[ddf]}"
     return TermTests(tuple(label for label, _ in shown), found, tests.fit.sigma, heading, tuple(notes))

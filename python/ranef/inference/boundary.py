@@ -62,7 +62,10 @@ class ChiBarSquare:
             return math.nan
         from scipy.special import gammaincc
 
-        tails = [1.0 if statistic <= _ZERO else 0.0, *(float(gammaincc(df / 2, max(statistic, 0.0) / 2)) for df in range(1, len(self.weights)))]
+        tails = [
+            1.0 if statistic <= _ZERO else 0.0,
+            *(float(gammaincc(df / 2, max(statistic, 0.0) / 2)) for df in range(1, len(self.weights))),
+        ]
         return float(sum(w * tail for w, tail in zip(self.weights, tails, strict=True)))
 
     def words(self) -> str:
@@ -137,7 +140,10 @@ def _part(term: RandomTerm, inside: Sequence[RandomTerm]) -> ChiBarSquare | None
     if term.structure == "diagonal":
         if own != kept:
             return None  # correlations that the larger model does not have
-        return ChiBarSquare(tuple(math.comb(dropped, j) / 2**dropped for j in range(dropped + 1)), "independent" if dropped > 1 else "exact")
+        return ChiBarSquare(
+            tuple(math.comb(dropped, j) / 2**dropped for j in range(dropped + 1)),
+            "independent" if dropped > 1 else "exact",
+        )
     # Covariances among what is kept, and of it with what is dropped, are free in the larger model.
     free = kept * (kept + 1) // 2 - own + dropped * kept
     cone: tuple[float, ...]

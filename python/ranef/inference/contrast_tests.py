@@ -46,7 +46,13 @@ class ContrastTests:
         labels = self.contrasts.labels
         if self.single is not None and self.half_width is not None:
             s = self.single
-            columns = {"estimate": s.estimate, "std_error": s.std_error, "df": s.df, "statistic": s.statistic, "p_value": s.p_value}
+            columns = {
+                "estimate": s.estimate,
+                "std_error": s.std_error,
+                "df": s.df,
+                "statistic": s.statistic,
+                "p_value": s.p_value,
+            }
             columns |= {"lower": s.estimate - self.half_width, "upper": s.estimate + self.half_width}
             frame = pd.DataFrame(columns, index=pd.Index(labels, dtype=object))
         else:
@@ -85,7 +91,10 @@ def contrast_tests(tests: FixedEffectTests, L: Any, rhs: Any, ddf: Ddf, joint: o
     if len(contrasts.rows) > 1 if joint is None else joint:
         found = tests.joint(contrasts.rows, contrasts.values, ddf)
         if np.isnan(found.p_value):
-            notes = (*notes, "the method gives no denominator degrees of freedom for this test, so that there is no p-value.")
+            notes = (
+                *notes,
+                "the method gives no denominator degrees of freedom for this test, so that there is no p-value.",
+            )
         return ContrastTests(contrasts, None, found, None, notes)
     single = tests.single(contrasts.rows, contrasts.values, ddf)
     assert isinstance(level, float | int)
@@ -100,7 +109,9 @@ def _right_side(rhs: Any, contrasts: Contrasts) -> Floats:
         values = np.array(rhs, dtype=np.float64)
         out = np.broadcast_to(values, contrasts.values.shape).astype(np.float64)
     except (TypeError, ValueError):
-        raise OptionError(f"rhs must be a number, or one number for each of the {len(contrasts.rows)} contrasts, not {rhs!r}.") from None
+        raise OptionError(
+            f"rhs must be a number, or one number for each of the {len(contrasts.rows)} contrasts, not {rhs!r}."
+        ) from None
     if not np.isfinite(out).all():
         raise OptionError("rhs must be finite.")
     return out

@@ -69,7 +69,9 @@ def _from_array(L: Any, names: tuple[str, ...]) -> Contrasts:
             f"L must be text such as '{names[-1] if names else 'x'} = 0', a dict of coefficients by name, or a matrix of numbers, not {L!r}."
         ) from None
     if rows.ndim not in (1, 2) or rows.shape[-1] != p:
-        raise OptionError(f"L has the shape {rows.shape}; it needs one column for each of the {p} fixed effects: {', '.join(names)}.")
+        raise OptionError(
+            f"L has the shape {rows.shape}; it needs one column for each of the {p} fixed effects: {', '.join(names)}."
+        )
     rows = np.atleast_2d(rows)
     if len(rows) == 0 or not np.isfinite(rows).all():
         raise OptionError("L must have at least one row, and finite numbers only.")

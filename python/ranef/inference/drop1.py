@@ -38,18 +38,24 @@ def parse_scope(fit: LmmFit, scope: object) -> tuple[str, ...]:
     else:
         wanted = [scope] if isinstance(scope, str) else list(scope) if isinstance(scope, Sequence) else []
         if not all(isinstance(w, str) for w in wanted) or not isinstance(scope, Sequence):
-            raise ArgumentTypeError(f"scope must be the label of a term, a list of labels, or a formula such as '~ a + b', not {scope!r}.")
+            raise ArgumentTypeError(
+                f"scope must be the label of a term, a list of labels, or a formula such as '~ a + b', not {scope!r}."
+            )
     labels = fit.design.fixed_terms
     sets = {frozenset(v.label for v in t.variables): t.label for t in fit.design.formula.fixed}
     found = []
     for label in wanted:
         own = label if label in labels else sets.get(frozenset(str(label).replace(" ", "").split(":")))
         if own is None:
-            raise OptionError(f"scope names {label!r}, which is no fixed term of the model. They are {', '.join(labels) or 'none'}.")
+            raise OptionError(
+                f"scope names {label!r}, which is no fixed term of the model. They are {', '.join(labels) or 'none'}."
+            )
         if own not in allowed:
             inside = frozenset(next(k for k, v in sets.items() if v == own))
             holder = next(v for k, v in sets.items() if inside < k)
-            raise OptionError(f"{own} cannot be dropped while the model has {holder}, which contains it; those that can are {', '.join(allowed)}.")
+            raise OptionError(
+                f"{own} cannot be dropped while the model has {holder}, which contains it; those that can are {', '.join(allowed)}."
+            )
         found.append(own)
     return tuple(dict.fromkeys(found))
 
@@ -91,5 +97,13 @@ def compare_deletions(fit: LmmFit, scope: object, control: FitControl) -> Compar
     if not labels:
         notes.append("the model has no fixed term but the intercept")
     return Comparison(
-        tuple(names), tuple(models), tuple(statistic), tuple(df), tuple(p), (math.nan,) * len(p), False, fit.nobs, tuple(notes)
+        tuple(names),
+        tuple(models),
+        tuple(statistic),
+        tuple(df),
+        tuple(p),
+        (math.nan,) * len(p),
+        False,
+        fit.nobs,
+        tuple(notes),
     )

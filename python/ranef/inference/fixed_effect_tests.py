@@ -139,7 +139,9 @@ class FixedEffectTests:
         weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
         target = np.zeros(len(rows)) if values is None else values
         if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
-            raise OptionError("the hypotheses contradict each other: some contrasts are combinations of others, and their values are not.")
+            raise OptionError(
+                "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
+            )
         parts, distance = weights @ rows, weights @ (rows @ self.fit.beta - target)
         q, factor = len(parts), 1.0
         if ddf == "kenward-roger":

@@ -64,7 +64,9 @@ def kenward_roger(fit: LmmFit) -> KenwardRoger:
     KenwardRoger
     """
     if not fit.reml:
-        raise OptionError("Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, or use ddf='satterthwaite'.")
+        raise OptionError(
+            "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, or use ddf='satterthwaite'."
+        )
     e = effect_columns(fit)
     blocks = level_blocks(e)
     p_r, q_rs, traces = _pieces(fit, e, blocks)

@@ -176,7 +176,9 @@ class DenseBlocks:
         for i in range(total):
             for j in range(i + 1):
                 cell = e.codes[i].astype(np.int64) * e.levels[j] + e.codes[j]
-                block = np.bincount(cell, e.columns[i] * e.columns[j], e.levels[i] * e.levels[j]).reshape(e.levels[i], e.levels[j])
+                block = np.bincount(cell, e.columns[i] * e.columns[j], e.levels[i] * e.levels[j]).reshape(
+                    e.levels[i], e.levels[j]
+                )
                 zz[self._at[i], self._at[j]] = block
                 zz[self._at[j], self._at[i]] = block.T
         zx = np.concatenate([_x_products(e, i) for i in range(total)])

@@ -54,7 +54,9 @@ def chi_square_p(statistic: float, df: float) -> float:
     return float(gammaincc(df / 2, statistic / 2))
 
 
-def compare_models(fits: Sequence[LmmFit], names: Sequence[str], controls: Sequence[FitControl], refit: bool = True) -> Comparison:
+def compare_models(
+    fits: Sequence[LmmFit], names: Sequence[str], controls: Sequence[FitControl], refit: bool = True
+) -> Comparison:
     """Compare models of the same data, in the order of their numbers of parameters.
 
     Parameters
@@ -84,19 +86,25 @@ def compare_models(fits: Sequence[LmmFit], names: Sequence[str], controls: Seque
         changed = [n for n, f in zip(names, fits, strict=True) if f.reml]
         fits = [refit_by(f, False, c) for f, c in zip(fits, controls, strict=True)]
         if changed:
-            notes.append(f"{', '.join(changed)} {'was' if len(changed) == 1 else 'were'} refitted by ML for the comparison, instead of REML")
+            notes.append(
+                f"{', '.join(changed)} {'was' if len(changed) == 1 else 'were'} refitted by ML for the comparison, instead of REML"
+            )
     else:
         _check_criteria(fits, names)
     order = sorted(range(len(fits)), key=lambda i: fits[i].npar)
     fits, names = [fits[i] for i in order], [names[i] for i in order]
     models = tuple(criterion_of(f) for f in fits)
-    notes += [f"{name} {m.trouble}: its row cannot be relied on" for name, m in zip(names, models, strict=True) if m.trouble]
+    notes += [
+        f"{name} {m.trouble}: its row cannot be relied on" for name, m in zip(names, models, strict=True) if m.trouble
+    ]
     statistic, df, p, p_boundary = [math.nan], [math.nan], [math.nan], [math.nan]
     boundaries = False
     for i in range(1, len(fits)):
         change = models[i - 1].objective - models[i].objective
         if change < -_NEGATIVE:
-            notes.append(f"{names[i]} has more parameters than {names[i - 1]} but fits worse, so they are not nested; the statistic was set to 0")
+            notes.append(
+                f"{names[i]} has more parameters than {names[i - 1]} but fits worse, so they are not nested; the statistic was set to 0"
+            )
         statistic.append(max(0.0, change))
         df.append(models[i].npar - models[i - 1].npar)
         p.append(chi_square_p(statistic[i], df[i]))
@@ -106,11 +114,21 @@ def compare_models(fits: Sequence[LmmFit], names: Sequence[str], controls: Seque
             boundaries = True
             notes.append(mixture_note(names[i], mixture, models[i - 1].singular))
         elif mixture is None and df[i] > 0 and change >= -_NEGATIVE:
-            notes.append(f"the terms of {names[i]} do not show that it contains {names[i - 1]}; the test is one for nested models")
+            notes.append(
+                f"the terms of {names[i]} do not show that it contains {names[i - 1]}; the test is one for nested models"
+            )
     if not boundaries:
         p_boundary = [math.nan] * len(fits)
     return Comparison(
-        tuple(names), models, tuple(statistic), tuple(df), tuple(p), tuple(p_boundary), fits[0].reml, fits[0].nobs, tuple(notes)
+        tuple(names),
+        models,
+        tuple(statistic),
+        tuple(df),
+        tuple(p),
+        tuple(p_boundary),
+        fits[0].reml,
+        fits[0].nobs,
+        tuple(notes),
     )
 
 
@@ -128,7 +146,9 @@ def nested_mixture(larger: LmmFit, smaller: LmmFit) -> ChiBarSquare | None:
 
     Fixed effects that the smaller one does not have add ordinary degrees of freedom.
     """
-    if not (same_fixed_part(larger, smaller) or columns_within(smaller.x, larger.x)) or not _same_offset(larger, smaller):
+    if not (same_fixed_part(larger, smaller) or columns_within(smaller.x, larger.x)) or not _same_offset(
+        larger, smaller
+    ):
         return None
     mixture = variance_mixture(larger.design.random, smaller.design.random)
     if mixture is None:
@@ -157,7 +177,9 @@ def check_same_data(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
                 "predictor has missing values, fit both models to the rows that are complete in all variables."
             )
         if not np.array_equal(fit.design.y, first.design.y):
-            raise DataError(f"{pair} have different responses (other rows, another order, or another transformation); their likelihoods cannot be compared.")
+            raise DataError(
+                f"{pair} have different responses (other rows, another order, or another transformation); their likelihoods cannot be compared."
+            )
         ours, theirs = (np.ones(f.nobs) if f.design.weights is None else f.design.weights for f in (first, fit))
         if not np.array_equal(ours, theirs):
             raise DataError(f"{pair} have different weights; their likelihoods cannot be compared.")
@@ -165,7 +187,9 @@ def check_same_data(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
 
 def _check_criteria(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
     if len({f.reml for f in fits}) > 1:
-        raise OptionError("some of the models were fitted by REML and others by ML, whose criteria cannot be compared; use refit=True.")
+        raise OptionError(
+            "some of the models were fitted by REML and others by ML, whose criteria cannot be compared; use refit=True."
+        )
     if not fits[0].reml:
         return
     for fit, name in zip(fits[1:], names[1:], strict=True):

@@ -50,5 +50,13 @@ def compare_reductions(fit: LmmFit, control: FitControl) -> Comparison:
             mixtures.setdefault((mixture, model.singular), []).append(reduction.label)
     notes += [mixture_note(", ".join(labels), mixture, singular) for (mixture, singular), labels in mixtures.items()]
     return Comparison(
-        tuple(names), tuple(models), tuple(statistic), tuple(df), tuple(p), tuple(p_boundary), fit.reml, fit.nobs, tuple(notes)
+        tuple(names),
+        tuple(models),
+        tuple(statistic),
+        tuple(df),
+        tuple(p),
+        tuple(p_boundary),
+        fit.reml,
+        fit.nobs,
+        tuple(notes),
     )

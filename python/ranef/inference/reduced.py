@@ -130,7 +130,9 @@ def droppable(labels: Sequence[str], contents: Sequence[frozenset[str]]) -> tupl
     -------
     tuple of str
     """
-    return tuple(label for label, inside in zip(labels, contents, strict=True) if not any(inside < other for other in contents))
+    return tuple(
+        label for label, inside in zip(labels, contents, strict=True) if not any(inside < other for other in contents)
+    )
 
 
 def fixed_scope(design: Design) -> tuple[str, ...]:
@@ -205,7 +207,9 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
     out = []
     for i, term in enumerate(design.random):
         expr = design.formula.random[i]
-        scope = droppable([t.label for t in expr.effects], [frozenset(v.label for v in t.variables) for t in expr.effects])
+        scope = droppable(
+            [t.label for t in expr.effects], [frozenset(v.label for v in t.variables) for t in expr.effects]
+        )
         if not scope:
             out.append(_reduction(design, i, bar_text(term), None, ""))
         for label in scope:

@@ -67,7 +67,17 @@ class Elimination:
     notes: tuple[str, ...]
 
 
-def eliminate(fit: LmmFit, request: LmmRequest, alpha_random: float, alpha_fixed: float, test: str, ddf: Ddf, *, random: bool, fixed: bool) -> Elimination:
+def eliminate(
+    fit: LmmFit,
+    request: LmmRequest,
+    alpha_random: float,
+    alpha_fixed: float,
+    test: str,
+    ddf: Ddf,
+    *,
+    random: bool,
+    fixed: bool,
+) -> Elimination:
     """Leave out, one at a time, the random effect and then the fixed term with the largest p-value, while it is above a limit.
 
     Parameters
@@ -93,7 +103,9 @@ def eliminate(fit: LmmFit, request: LmmRequest, alpha_random: float, alpha_fixed
         raise OptionError(f"test must be 'f' or 'chisq', not {test!r}.")
     notes: list[str] = []
     if fit.singular:
-        notes.append(f"the model to begin with is singular ({', '.join(fit.convergence.boundary)}): what has no variance has a statistic of 0")
+        notes.append(
+            f"the model to begin with is singular ({', '.join(fit.convergence.boundary)}): what has no variance has a statistic of 0"
+        )
     random_steps: list[RandomStep] = []
     fixed_steps: list[FixedStep] = []
     if random:
@@ -107,25 +119,34 @@ def eliminate(fit: LmmFit, request: LmmRequest, alpha_random: float, alpha_fixed
     return Elimination(tuple(random_steps), tuple(fixed_steps), fit, request, tuple(notes))
 
 
-def _random_part(fit: LmmFit, request: LmmRequest, alpha: float, notes: list[str]) -> tuple[LmmFit, LmmRequest, list[RandomStep]]:
+def _random_part(
+    fit: LmmFit, request: LmmRequest, alpha: float, notes: list[str]
+) -> tuple[LmmFit, LmmRequest, list[RandomStep]]:
     gone: list[RandomStep] = []
     while True:
         c = compare_reductions(fit, comparison_control(request.control))
         ways = reductions(fit.design)
         rows = [
-            RandomStep(0, c.names[i], c.models[i], c.statistic[i], c.df[i], c.p_value[i], c.p_boundary[i]) for i in range(1, len(c.names))
+            RandomStep(0, c.names[i], c.models[i], c.statistic[i], c.df[i], c.p_value[i], c.p_boundary[i])
+            for i in range(1, len(c.names))
         ]
         worst = max((i for i, r in enumerate(rows) if r.p_value > alpha), key=lambda i: rows[i].p_value, default=None)
         if worst is not None and not ways[worst].random:
-            notes.append(f"{rows[worst].label} could be left out as well, but is the last random effect; without it the model is linear regression")
+            notes.append(
+                f"{rows[worst].label} could be left out as well, but is the last random effect; without it the model is linear regression"
+            )
             worst = None
         if worst is None:
             return fit, request, [*gone, *rows]
         gone.append(replace(rows[worst], eliminated=len(gone) + 1))
-        fit, request = _refitted(fit, request, _formula(fit, fit.design.formula.fixed, ways[worst].texts), rows[worst].label)
+        fit, request = _refitted(
+            fit, request, _formula(fit, fit.design.formula.fixed, ways[worst].texts), rows[worst].label
+        )
 
 
-def _fixed_part(fit: LmmFit, request: LmmRequest, alpha: float, test: str, ddf: Ddf) -> tuple[LmmFit, LmmRequest, list[FixedStep]]:
+def _fixed_part(
+    fit: LmmFit, request: LmmRequest, alpha: float, test: str, ddf: Ddf
+) -> tuple[LmmFit, LmmRequest, list[FixedStep]]:
     gone: list[FixedStep] = []
     while True:
         rows = _fixed_tests(fit, request, test, ddf)
@@ -135,15 +156,22 @@ def _fixed_part(fit: LmmFit, request: LmmRequest, alpha: float, test: str, ddf: 
             return fit, request, [*gone, *rows]
         gone.append(replace(rows[worst], eliminated=len(gone) + 1))
         rest = [t for t in terms if t.label != rows[worst].label]
-        fit, request = _refitted(fit, request, _formula(fit, rest, [bar_text(t) for t in fit.design.random]), rows[worst].label)
+        fit, request = _refitted(
+            fit, request, _formula(fit, rest, [bar_text(t) for t in fit.design.random]), rows[worst].label
+        )
 
 
 def _fixed_tests(fit: LmmFit, request: LmmRequest, test: str, ddf: Ddf) -> list[FixedStep]:
     if test == "f":
         f = deletion_f_tests(FixedEffectTests(fit), None, ddf)
-        return [FixedStep(0, n, t.p_value, f_test=t, sigma=s) for n, t, s in zip(f.names, f.tests, f.sigmas, strict=True)]
+        return [
+            FixedStep(0, n, t.p_value, f_test=t, sigma=s) for n, t, s in zip(f.names, f.tests, f.sigmas, strict=True)
+        ]
     c = compare_deletions(fit, None, comparison_control(request.control))
-    return [FixedStep(0, c.names[i], c.p_value[i], model=c.models[i], statistic=c.statistic[i], df=c.df[i]) for i in range(1, len(c.names))]
+    return [
+        FixedStep(0, c.names[i], c.p_value[i], model=c.models[i], statistic=c.statistic[i], df=c.df[i])
+        for i in range(1, len(c.names))
+    ]
 
 
 def _formula(fit: LmmFit, terms: Sequence[Term], bars: Sequence[str]) -> str:

@@ -47,7 +47,8 @@ def fixed_terms(fit: LmmFit) -> FixedTerms:
     numeric = [frozenset(c.label for c in term if c.basis is None) for term in coded]
     members = [frozenset(c.label for c in term) for term in coded]
     containing = tuple(
-        tuple(b for b in range(len(coded)) if members[a] < members[b] and numeric[a] == numeric[b]) for a in range(len(coded))
+        tuple(b for b in range(len(coded)) if members[a] < members[b] and numeric[a] == numeric[b])
+        for a in range(len(coded))
     )
     return FixedTerms(design.fixed_terms, columns, containing)
 
@@ -124,7 +125,10 @@ def _type_3(fit: LmmFit, terms: FixedTerms) -> list[Floats]:
             coefficients[rows[t]] -= part @ coefficients[others]
     size = np.abs(functions).max(initial=0.0)
     functions[np.abs(functions) < ROUNDING * size] = 0.0
-    return [functions[rows[t]][np.abs(coefficients[rows[t]]).max(axis=1, initial=0.0) > ROUNDING] for t in range(len(terms.labels))]
+    return [
+        functions[rows[t]][np.abs(coefficients[rows[t]]).max(axis=1, initial=0.0) > ROUNDING]
+        for t in range(len(terms.labels))
+    ]
 
 
 def _independent(matrix: Floats) -> list[int]:

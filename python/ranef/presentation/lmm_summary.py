@@ -50,7 +50,9 @@ def _coefficients(fit: LmmFit, tests: FixedEffectTests, ddf: Ddf) -> Coefficient
         return CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "t value"), np.column_stack(values))
     found = tests.coefficients(ddf)
     values = [found.estimate, found.std_error, found.df, found.statistic, found.p_value]
-    return CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"), np.column_stack(values))
+    return CoefficientTable(
+        fit.x_names, ("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"), np.column_stack(values)
+    )
 
 
 def lmm_sketch(fit: LmmFit, request: LmmRequest) -> Summary:

@@ -55,7 +55,15 @@ class TestTable(pd.DataFrame):
         )
         lines = [f"<p>{escape(line)}</p>" for line in str(self.attrs.get("heading", "")).splitlines()]
         notes = [f"<p>{escape(note)}</p>" for note in self.notes]
-        return "\n".join(['<div class="ranef-tests">', *lines, f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", *notes, "</div>"])
+        return "\n".join(
+            [
+                '<div class="ranef-tests">',
+                *lines,
+                f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+                *notes,
+                "</div>",
+            ]
+        )
 
 
 def test_table(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> TestTable:
@@ -87,7 +95,9 @@ def table_text(table: TestTable) -> str:
     rows = _cells(table)
     columns = [*map(str, table.columns), ""]
     lines = str(table.attrs.get("heading", "")).splitlines()
-    lines += [line.rstrip() for line in table_lines([str(i) for i in table.index], columns, rows, right=True, width=120)]
+    lines += [
+        line.rstrip() for line in table_lines([str(i) for i in table.index], columns, rows, right=True, width=120)
+    ]
     if any(row[-1].strip() for row in rows):
         lines += ["---", f"Signif. codes:  {STAR_LEGEND}"]
     lines += [f"Note: {note}" for note in table.notes]
@@ -139,7 +149,9 @@ def likelihood_ratio_table(comparison: Comparison, formulas: Sequence[str]) -> T
     if not any(math.isfinite(p) for p in c.p_boundary):
         del frame["p_value_boundary"]
     kind = "REML criteria" if c.reml else "maximum likelihood"
-    heading = "\n".join([f"Likelihood-ratio tests ({kind})", "Models:", *(f"{n}: {f}" for n, f in zip(c.names, formulas, strict=True))])
+    heading = "\n".join(
+        [f"Likelihood-ratio tests ({kind})", "Models:", *(f"{n}: {f}" for n, f in zip(c.names, formulas, strict=True))]
+    )
     return test_table(frame, heading, c.notes)
 
 
@@ -153,7 +165,9 @@ def random_effects_table(comparison: Comparison, formula: str) -> TestTable:
 def deletions_table(comparison: Comparison, formula: str) -> TestTable:
     """The table of ``drop1(test="chisq")``: columns ``npar, llf, aic, chisq, df, p_value``."""
     frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value"]]
-    return test_table(frame, f"Tests of fixed terms: single deletions, maximum likelihood\nModel: {formula}", comparison.notes)
+    return test_table(
+        frame, f"Tests of fixed terms: single deletions, maximum likelihood\nModel: {formula}", comparison.notes
+    )
 
 
 def deletion_f_table(deletions: DeletionTests, formula: str) -> TestTable:
@@ -209,7 +223,9 @@ def fixed_steps_table(rows: Sequence[FixedStep], notes: Sequence[str]) -> TestTa
     else:
         tested = [r for r in rows if r.f_test is not None]
         f_tests = tuple(r.f_test for r in rows if r.f_test is not None)
-        frame = _f_tests(DeletionTests(tuple(r.label for r in tested), f_tests, tuple(r.sigma for r in tested), "none", ()))
+        frame = _f_tests(
+            DeletionTests(tuple(r.label for r in tested), f_tests, tuple(r.sigma for r in tested), "none", ())
+        )
     frame.insert(0, "eliminated", [r.eliminated for r in rows])
     return test_table(frame, "Backward elimination of fixed terms", notes)
 

@@ -74,7 +74,13 @@ def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
     found = tests.coefficients(ddf)
     out: list[Row] = []
     for j, name in enumerate(tests.fit.x_names):
-        row = {"effect": "fixed", "term": name, "estimate": found.estimate[j], "std_error": found.std_error[j], "statistic": found.statistic[j]}
+        row = {
+            "effect": "fixed",
+            "term": name,
+            "estimate": found.estimate[j],
+            "std_error": found.std_error[j],
+            "statistic": found.statistic[j],
+        }
         out.append(row if ddf == "none" else {**row, "df": found.df[j], "p_value": found.p_value[j]})
     return out
 
@@ -98,7 +104,10 @@ def _values(fit: LmmFit) -> list[Row]:
         sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
         for j, name in enumerate(g.names):
             triples = zip(g.levels, g.values[:, j].tolist(), sd[:, j].tolist(), strict=True)
-            out.extend({"effect": "ran_vals", "group": g.group, "level": v, "term": name, "estimate": b, "std_error": s} for v, b, s in triples)
+            out.extend(
+                {"effect": "ran_vals", "group": g.group, "level": v, "term": name, "estimate": b, "std_error": s}
+                for v, b, s in triples
+            )
     return out
 
 
@@ -163,7 +172,9 @@ def _plain(column: Column, rows: "NDArray[np.int64] | slice") -> Any:
     import pandas as pd
 
     if column.levels is not None and column.codes is not None:
-        return pd.Categorical.from_codes(column.codes[rows].tolist(), categories=pd.Index(column.levels), ordered=column.ordered)
+        return pd.Categorical.from_codes(
+            column.codes[rows].tolist(), categories=pd.Index(column.levels), ordered=column.ordered
+        )
     values: Any = column.values if column.exact is None else column.exact
     if column.kind == "boolean" and column.missing is not None:
         return np.where(column.missing, None, values.astype(object))[rows]

@@ -350,9 +350,13 @@ class LinearMixedModel(DiagnosedModel):
         from ranef.inference.reduced import comparison_control
         from ranef.presentation.test_table import random_effects_table
 
-        return random_effects_table(compare_reductions(self._fit, comparison_control(self._request.control)), self.formula)
+        return random_effects_table(
+            compare_reductions(self._fit, comparison_control(self._request.control)), self.formula
+        )
 
-    def drop1(self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None) -> "pd.DataFrame":
+    def drop1(
+        self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None
+    ) -> "pd.DataFrame":
         """Test the fixed terms, leaving out one at a time.
 
         Terms that an interaction contains stay while it does.
@@ -394,7 +398,9 @@ class LinearMixedModel(DiagnosedModel):
         from ranef.inference.drop1 import compare_deletions
         from ranef.inference.reduced import comparison_control
 
-        return deletions_table(compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula)
+        return deletions_table(
+            compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula
+        )
 
     def step(
         self,
@@ -438,7 +444,16 @@ class LinearMixedModel(DiagnosedModel):
         from ranef.presentation.test_table import fixed_steps_table, random_steps_table
         from ranef.results.step import StepResult
 
-        found = eliminate(self._fit, self._request, alpha_random, alpha_fixed, test, checked_ddf(ddf, self.ddf), random=random, fixed=fixed)
+        found = eliminate(
+            self._fit,
+            self._request,
+            alpha_random,
+            alpha_fixed,
+            test,
+            checked_ddf(ddf, self.ddf),
+            random=random,
+            fixed=fixed,
+        )
         model = self if found.fit is self._fit else LinearMixedModel(found.fit, found.request)
         return StepResult(random_steps_table(found.random, ()), fixed_steps_table(found.fixed, ()), model, found.notes)
 

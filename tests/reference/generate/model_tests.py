@@ -19,12 +19,16 @@ def main(out: str) -> None:
     cases, sources, software = {}, {}, {}
     for path in sorted((Path(out) / "cases").glob("*.json")):
         case = json.loads(path.read_text(encoding="utf-8"))
-        blocks = {name: case["derived"][name] for name in BLOCKS if case["class"] == "lmer" and case["derived"].get(name)}
+        blocks = {
+            name: case["derived"][name] for name in BLOCKS if case["class"] == "lmer" and case["derived"].get(name)
+        }
         if blocks:
             cases[case["id"]] = blocks
             sources[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
             software = case["software"]
-    content = json.dumps({"software": software, "sources": sources, "cases": cases}, ensure_ascii=False, indent=0).encode()
+    content = json.dumps(
+        {"software": software, "sources": sources, "cases": cases}, ensure_ascii=False, indent=0
+    ).encode()
     (TARGET / "model_tests.json").write_bytes(content + b"\n")
     (TARGET / "model_tests.md5").write_text(hashlib.md5(content + b"\n").hexdigest() + "\n", encoding="utf-8")
 
