@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -220,11 +220,7 @@ def _check_column(name: str, value: object) -> None:
     """A column may be named by text or given as a one-dimensional array; its content is checked with the design."""
     if value is None or isinstance(value, str):
         return
-    if (
-        isinstance(value, Mapping | bytes | bool | int | float)
-        or not hasattr(value, "__len__")
-        or isinstance(value, Callable)
-    ):  # type: ignore[arg-type]
+    if isinstance(value, Mapping | bytes | bool | int | float) or not hasattr(value, "__len__") or callable(value):
         raise ArgumentTypeError(
             f"{name} must be the name of a column, an expression in columns, or an array of one value a row, not {_kind(value)}."
         )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_residuals
 from ranef.errors import ArgumentTypeError
 from ranef.estimates.rows import row_series
-from ranef.results.base import MixedModel
+from ranef.results.inferred import InferredModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ranef.diagnostics.variance_shares import Icc, RSquared
 
 
-class DiagnosedModel(MixedModel):
+class DiagnosedModel(InferredModel):
     """Diagnostics of a linear mixed model."""
 
     @cached_property

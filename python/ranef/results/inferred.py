@@ -1,0 +1,196 @@
+"""Tests of a fitted linear model: of its coefficients, its terms and its random effects."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from ranef.errors import OptionError
+from ranef.estimates import fixed_effects
+from ranef.inference.anova import term_tests
+from ranef.inference.contrast_tests import contrast_tests
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, checked_ddf
+from ranef.results.base import MixedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class InferredModel(MixedModel):
+    """Tests of a linear mixed model."""
+
+    @cached_property
+    def tvalues(self) -> "pd.Series[float]":
+        """Fixed effects divided by their standard errors."""
+        return self._named(fixed_effects.t_values(self._fit), "tvalues")
+
+    # ---- tests of fixed effects
+
+    @cached_property
+    def _tests(self) -> FixedEffectTests:
+        return FixedEffectTests(self._fit)
+
+    @property
+    def ddf(self) -> Ddf:
+        """Method of the degrees of freedom where none is asked for: ``"satterthwaite"``."""
+        return "satterthwaite"
+
+    @cached_property
+    def df(self) -> "pd.Series[float]":
+        """Degrees of freedom of the t tests of the fixed effects, by the model's ``ddf``."""
+        return self._named(self._tests.coefficients(self.ddf).df, "df")
+
+    @cached_property
+    def pvalues(self) -> "pd.Series[float]":
+        """Two-sided p-values of the t tests of the fixed effects, by the model's ``ddf``."""
+        return self._named(self._tests.coefficients(self.ddf).p_value, "pvalues")
+
+    def cov_params(self, ddf: Ddf | None = None) -> "pd.DataFrame":
+        """Covariance matrix of the fixed effects.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            ``"kenward-roger"`` gives the matrix adjusted for the estimation of the covariance parameters; all others give it with these taken as known.
+
+        Returns
+        -------
+        DataFrame
+            p × p.
+        """
+        return self._square(self._tests.covariance(checked_ddf(ddf, self.ddf)))
+
+    def anova(self, type: Literal[1, 2, 3] = 3, ddf: Ddf | None = None) -> "pd.DataFrame":
+        """Test the terms of the fixed effects by F tests.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}
+            1: each term after those before it in the formula. 2: each term after all others that do not contain it. 3: each term averaged over the levels
+            of the factors with which it interacts; this does not depend on how factors are coded.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the denominator degrees of freedom, the model's own by default. With ``"none"`` they are infinite: a chi-square test.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``, a row for each term; ``attrs["notes"]`` says what was done on the boundary.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.anova()[["num_df", "den_df", "f_value"]].round(3)
+              num_df  den_df  f_value
+        Days     1.0    17.0   45.853
+        """
+        return term_tests(self._tests, type, checked_ddf(ddf, self.ddf)).to_pandas()
+
+    def test(
+        self, L: Any, *, rhs: Any = None, ddf: Ddf | None = None, joint: bool | None = None, level: float = 0.95
+    ) -> "pd.DataFrame":
+        """Test contrasts of the fixed effects.
+
+        Parameters
+        ----------
+        L : str, dict, array, or list of str or dict
+            A hypothesis such as ``"standLRT = 0.5"`` or ``"a - b"``, coefficients by name, a vector with one number for each fixed effect, or a matrix
+            with one contrast a row.
+        rhs : float or array, optional
+            What the contrasts equal under the hypothesis: zero, or what the text says.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default. With ``"none"`` the tests are normal and chi-square.
+        joint : bool, optional
+            Whether to test all contrasts together by F. By default when there are several.
+        level : float
+            Level of the confidence intervals of single contrasts.
+
+        Returns
+        -------
+        DataFrame
+            For single contrasts ``estimate, std_error, df, statistic, p_value, lower, upper``, a row for each; for a joint test one row with ``num_df,
+            den_df, f_value, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.test("Days = 10")[["estimate", "std_error", "df", "p_value"]].round(4)
+                   estimate  std_error    df  p_value
+        Days = 10   10.4673     1.5458  17.0   0.7661
+        """
+        return contrast_tests(self._tests, L, rhs, checked_ddf(ddf, self.ddf), joint, level).to_pandas()
+
+    # ---- tests by smaller models
+
+    def ranova(self) -> "pd.DataFrame":
+        """Test the random effects by likelihood ratios, leaving out one at a time.
+
+        ``(1 | g)`` is left out, ``(x | g)`` becomes ``(1 | g)``, and ``(x + z | g)`` loses ``x`` and ``z`` in turn. REML fits are compared by REML.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``npar, llf, aic, chisq, df, p_value, p_value_boundary``; the first row is the model itself. ``p_value`` is that of the chi-square, as lmerTest
+            gives it, and too large because a variance cannot be negative; ``p_value_boundary`` is that of the mixture of chi-squares which the notes name.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.ranova().loc["Days in (Days | Subject)", ["chisq", "df"]].round(3).tolist()
+        [42.837, 2.0]
+        """
+        from ranef.inference.ranova import compare_reductions
+        from ranef.inference.reduced import comparison_control
+        from ranef.presentation.test_table import random_effects_table
+
+        return random_effects_table(
+            compare_reductions(self._fit, comparison_control(self._request.control)), self.formula
+        )
+
+    def drop1(
+        self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None
+    ) -> "pd.DataFrame":
+        """Test the fixed terms, leaving out one at a time.
+
+        Terms that an interaction contains stay while it does.
+
+        Parameters
+        ----------
+        test : {"chisq", "f"}
+            ``"chisq"``: likelihood-ratio tests by maximum likelihood. ``"f"``: F tests in the model as it was fitted.
+        scope : str or list of str, optional
+            The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default all that can be.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Denominator degrees of freedom of F tests; by default those of the model.
+
+        Returns
+        -------
+        DataFrame
+            For ``"chisq"`` columns ``npar, llf, aic, chisq, df, p_value``, the first row being the model itself; for ``"f"`` columns
+            ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.drop1().loc["Days", ["chisq", "df"]].round(3).tolist()
+        [23.537, 1.0]
+        >>> m.drop1("f").loc["Days", ["f_value", "den_df"]].round(3).tolist()
+        [45.853, 17.0]
+        """
+        if test not in ("chisq", "f"):
+            raise OptionError(f"test must be 'chisq' or 'f', not {test!r}.")
+        from ranef.presentation.test_table import deletion_f_table, deletions_table
+
+        if test == "f":
+            from ranef.inference.deletion_f import deletion_f_tests
+
+            return deletion_f_table(deletion_f_tests(self._tests, scope, checked_ddf(ddf, self.ddf)), self.formula)
+        if ddf is not None:
+            raise OptionError("ddf is for F tests: give test='f' too, or leave it out.")
+        from ranef.inference.drop1 import compare_deletions
+        from ranef.inference.reduced import comparison_control
+
+        return deletions_table(
+            compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula
+        )
