@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ranef.api.anova import anova
     from ranef.api.lmer import lmer
     from ranef.api.load import load
+    from ranef.api.translate import translate
     from ranef.datasets import list_datasets, load_dataset
 
 __version__ = "0.1.0"
@@ -38,6 +39,7 @@ __all__ = [
     "lmer",
     "load",
     "load_dataset",
+    "translate",
 ]
 
 # Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
@@ -47,6 +49,7 @@ _VERBS = {
     "load": "ranef.api.load",
     "list_datasets": "ranef.datasets",
     "load_dataset": "ranef.datasets",
+    "translate": "ranef.api.translate",
 }
 
 

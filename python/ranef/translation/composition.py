@@ -92,10 +92,14 @@ class Columns:
         whole = [part for n in names for part in self.groups.get(self.name(n), (self.name(n),))]
         for name in whole:
             if name in self.computed:
-                raise TranslationError(self.language, name, "it groups and is computed in the text; group by a column of the data.")
+                raise TranslationError(
+                    self.language, name, "it groups and is computed in the text; group by a column of the data."
+                )
         return ":".join(map(quoted_name, dict.fromkeys(whole)))
 
-    def random(self, effects: Sequence[Effect], subject: Sequence[str], structure: str, part: str, line: int) -> list[str]:
+    def random(
+        self, effects: Sequence[Effect], subject: Sequence[str], structure: str, part: str, line: int
+    ) -> list[str]:
         """Random terms of a formula.
 
         Parameters
@@ -111,14 +115,19 @@ class Columns:
         categorical = [any(map(self.is_factor, e)) for e in effects]
         if structure == "identity" and len(effects) > 1:
             raise TranslationError(
-                self.language, part, "several effects with one common variance have no random-effects term here; give each its own variance.", line
+                self.language,
+                part,
+                "several effects with one common variance have no random-effects term here; give each its own variance.",
+                line,
             )
         if structure in ("components", "identity") and any(categorical):
             return [t for e in effects for t in self._component(e, subject, part, line)]
         if not subject:
             if structure == "components":
                 return [t for e in effects for t in self._component(e, subject, part, line)]
-            raise TranslationError(self.language, part, "the subjects, over which these effects vary, are missing.", line)
+            raise TranslationError(
+                self.language, part, "the subjects, over which these effects vary, are missing.", line
+            )
         left = _left(["1" if not e else self.product(e) for e in effects])
         group = self.group(subject)
         if len(effects) == 1 and (structure == "unstructured" or not any(categorical)):
@@ -129,7 +138,10 @@ class Columns:
             return [f"({left} || {group})"]
         if () in effects:
             raise TranslationError(
-                self.language, part, "an intercept and every level of a factor, all uncorrelated, cannot be told apart; leave out the intercept.", line
+                self.language,
+                part,
+                "an intercept and every level of a factor, all uncorrelated, cannot be told apart; leave out the intercept.",
+                line,
             )
         return [f"diag({left} | {group})"]
 
@@ -139,7 +151,10 @@ class Columns:
         numbers = tuple(n for n in effect if not self.is_factor(n))
         if not group:
             raise TranslationError(
-                self.language, part, "a random coefficient needs subjects, over which it varies, and there are none here (a grouping column must be declared categorical).", line
+                self.language,
+                part,
+                "a random coefficient needs subjects, over which it varies, and there are none here (a grouping column must be declared categorical).",
+                line,
             )
         left = f"0 + {self.product(numbers)}" if numbers else "1"
         return [f"({left} | {self.group(group)})"]
@@ -150,6 +165,21 @@ def _left(terms: Sequence[str]) -> str:
     if not slopes:
         return "1"
     return " + ".join(slopes if "1" in terms else ["0", *slopes])
+
+
+def nested(terms: Sequence[str]) -> list[str]:
+    """Random terms, with equal ones of nested grouping factors as one: ``(1 | a)`` and ``(1 | a:b)`` are ``(1 | a/b)``."""
+    groups: dict[str, list[list[str]]] = {}
+    for term in dict.fromkeys(terms):
+        left, _, group = term.rpartition("| ")
+        groups.setdefault(left, []).append(group.removesuffix(")").split(":"))
+    out = []
+    for left, paths in groups.items():
+        chain = sorted(paths, key=len)
+        steps = all(len(p) == i and p[:-1] == ([] if i == 1 else chain[i - 2]) for i, p in enumerate(chain, start=1))
+        together = len(chain) > 1 and steps and not any("`" in p for p in chain[-1])
+        out += [f"{left}| {'/'.join(chain[-1])})"] if together else [f"{left}| {':'.join(p)})" for p in paths]
+    return out
 
 
 @dataclass(slots=True)
@@ -203,13 +233,14 @@ class Reading:
         if self.formula:
             return self.formula
         fixed = list(dict.fromkeys(self.fixed))
+        random = nested(self.random)
         offsets = [f"offset({o})" for o in self.offsets]
         if not fixed:
             # The intercept is written where nothing else is.
-            return f"{self.response} ~ {' + '.join(['1' if self.intercept else '0', *offsets, *self.random])}"
+            return f"{self.response} ~ {' + '.join(['1' if self.intercept else '0', *offsets, *random])}"
         if not self.intercept:
             fixed.insert(0, "0")
-        return formula_text(self.response, [*fixed, *offsets, *self.random])
+        return formula_text(self.response, [*fixed, *offsets, *random])
 
     def python_data(self) -> str:
         """Name of the data as a Python name."""

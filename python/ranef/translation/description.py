@@ -4,9 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ranef.errors import OptionError
-from ranef.formula import Formula, Term, Variable, deparse, parse_expression, parse_formula, require_random, require_response
+from ranef.formula import (
+    Formula,
+    Term,
+    Variable,
+    deparse,
+    parse_expression,
+    parse_formula,
+    require_random,
+    require_response,
+)
 from ranef.formula.random import RandomExpr
-from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Number, String, names_in, without_parens
+from ranef.formula.syntax import Binary, Call, Expr, Name, Number, String, names_in, without_parens
 
 FAMILY_LINKS = {
     "binomial": ("logit", "probit", "cloglog", "cauchit", "log"),
@@ -19,7 +28,13 @@ FAMILY_LINKS = {
 }
 """The families that have a name in other programs, and their links; the first is the default."""
 
-_FAMILY_NAMES = {"bernoulli": "binomial", "negativebinomial": "nbinom2", "nb2": "nbinom2", "inversegaussian": "inverse.gaussian", "normal": "gaussian"}
+_FAMILY_NAMES = {
+    "bernoulli": "binomial",
+    "negativebinomial": "nbinom2",
+    "nb2": "nbinom2",
+    "inversegaussian": "inverse.gaussian",
+    "normal": "gaussian",
+}
 _WITHOUT_SCALE = ("binomial", "poisson")
 
 
@@ -309,10 +324,14 @@ def family_and_link(family: str | None, link: str | None) -> tuple[str | None, s
     key = "".join(c for c in name.lower() if c.isalnum())
     names = {"".join(c for c in n.lower() if c.isalnum()): n for n in FAMILY_LINKS} | _FAMILY_NAMES
     if key not in names:
-        raise OptionError(f"there is no family {name!r} to translate; families are {', '.join(map(repr, FAMILY_LINKS))}.")
+        raise OptionError(
+            f"there is no family {name!r} to translate; families are {', '.join(map(repr, FAMILY_LINKS))}."
+        )
     found = names[key]
     if link is not None and link not in FAMILY_LINKS[found]:
-        raise OptionError(f"the {found} family has no link {link!r}; its links are {', '.join(map(repr, FAMILY_LINKS[found]))}.")
+        raise OptionError(
+            f"the {found} family has no link {link!r}; its links are {', '.join(map(repr, FAMILY_LINKS[found]))}."
+        )
     return found, link or FAMILY_LINKS[found][0]
 
 
@@ -419,7 +438,12 @@ def power_of(expr: Expr) -> tuple[str, int] | None:
         return inner.name, 1
     if isinstance(inner, Call) and inner.function == "I" and len(inner.arguments) == 1:
         body = without_parens(inner.arguments[0].value)
-        if isinstance(body, Binary) and body.operator == "^" and isinstance(body.left, Name) and isinstance(body.right, Number):
+        if (
+            isinstance(body, Binary)
+            and body.operator == "^"
+            and isinstance(body.left, Name)
+            and isinstance(body.right, Number)
+        ):
             exponent = body.right.value
             if exponent == int(exponent) and 2 <= exponent <= 9:
                 return body.left.name, int(exponent)
@@ -434,8 +458,3 @@ def columns_used(description: ModelDescription) -> tuple[str, ...]:
     exprs += [v.expr for b in description.blocks for t in b.terms for v in t.variables]
     names = [n for e in exprs for n in names_in(e)] + [g for b in description.blocks for g in b.group]
     return tuple(dict.fromkeys(names))
-
-
-def call(function: str, *arguments: Expr) -> Call:
-    """A call as an expression."""
-    return Call(function, tuple(Argument(a) for a in arguments))

@@ -5,7 +5,20 @@ from dataclasses import dataclass, field
 
 from ranef.errors import TranslationError
 from ranef.formula.deparse import number_text
-from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Number, Paren, String, Unary, names_in, walk, without_parens
+from ranef.formula.syntax import (
+    Argument,
+    Binary,
+    Call,
+    Expr,
+    Name,
+    Number,
+    Paren,
+    String,
+    Unary,
+    names_in,
+    walk,
+    without_parens,
+)
 from ranef.translation.scanner import Reader, Token
 
 _STRENGTH = {"|": 1, "&": 2, "==": 4, "!=": 4, "<": 4, ">": 4, "<=": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "^": 8}
@@ -67,11 +80,18 @@ class Dialect:
             return _bracketed(f"{sign}{space}{self._written(node.operand, strength, part)}", strength < outer)
         if isinstance(node, Call) and node.function == "I" and len(node.arguments) == 1:
             return self._written(node.arguments[0].value, outer, part)
-        if isinstance(node, Call) and node.function in self.functions and len(node.arguments) == 1 and not node.arguments[0].keyword:
+        if (
+            isinstance(node, Call)
+            and node.function in self.functions
+            and len(node.arguments) == 1
+            and not node.arguments[0].keyword
+        ):
             return f"{self.functions[node.function]}({self._written(node.arguments[0].value, 0, part)})"
         what = f"{node.function}()" if isinstance(node, Call) else "this expression"
         raise TranslationError(
-            self.language, part, f"{what} cannot be written there; make a column of its values in the data and use that column in the formula."
+            self.language,
+            part,
+            f"{what} cannot be written there; make a column of its values in the data and use that column in the formula.",
         )
 
     def read(self, reader: Reader, weakest: int = 0) -> Expr:
@@ -119,7 +139,11 @@ class Dialect:
         own = {v.lower(): k for k, v in self.functions.items()} | dict(self.spellings)
         function = own.get(token.lower)
         if function is None:
-            reader.fail("this function has no translation; compute the column in the data and use it in the model.", token, f"{token.value}()")
+            reader.fail(
+                "this function has no translation; compute the column in the data and use it in the model.",
+                token,
+                f"{token.value}()",
+            )
         return Call(function, (Argument(self.read_all(reader.inside())),))
 
 
@@ -153,8 +177,10 @@ def replace_names(node: Expr, values: Mapping[str, Expr]) -> Expr:
 def column_name(node: Expr, taken: set[str], longest: int = 32) -> str:
     """A name for a column computed by an expression."""
     words = [n.function for n in walk(node) if isinstance(n, Call) and n.function != "I"]
-    words += [n for n in names_in(node)]
-    base = "_".join("".join(c if c.isalnum() and c.isascii() else "_" for c in w).strip("_") for w in words) or "computed"
+    words += names_in(node)
+    base = (
+        "_".join("".join(c if c.isalnum() and c.isascii() else "_" for c in w).strip("_") for w in words) or "computed"
+    )
     base = (base if base[0].isalpha() else f"v_{base}")[: longest - 3]
     name, i = base, 2
     while name.lower() in taken:

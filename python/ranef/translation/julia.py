@@ -3,8 +3,7 @@
 import re
 
 from ranef.errors import TranslationError
-from ranef.formula import Term, deparse, formula_text
-from ranef.formula.deparse import quoted_name
+from ranef.formula import Term, deparse, formula_text, parse_expression
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Number, Paren, is_bar, without_parens
 from ranef.translation.composition import Columns, Reading
 from ranef.translation.description import Block, ModelDescription, power_of
@@ -14,9 +13,21 @@ from ranef.translation.scanner import Lexicon, Reader, Token, without_comments
 
 LANGUAGE = "MixedModels.jl"
 
-_FUNCTIONS = {"log": "log", "exp": "exp", "sqrt": "sqrt", "abs": "abs", "log2": "log2", "log10": "log10", "log1p": "log1p", "sin": "sin", "cos": "cos"}
+_FUNCTIONS = {
+    "log": "log",
+    "exp": "exp",
+    "sqrt": "sqrt",
+    "abs": "abs",
+    "log2": "log2",
+    "log10": "log10",
+    "log1p": "log1p",
+    "sin": "sin",
+    "cos": "cos",
+}
 _DIALECT = Dialect(LANGUAGE, _FUNCTIONS, {"&": "&&", "|": "||"})
-_LEXICON = Lexicon(LANGUAGE, ("./", ".*", ".+", ".-", ".^", "&&", "||", "==", "!=", "<=", ">=", "=>"), "_!", quotes='"', escape=True)
+_LEXICON = Lexicon(
+    LANGUAGE, ("./", ".*", ".+", ".-", ".^", "&&", "||", "==", "!=", "<=", ">=", "=>"), "_!", quotes='"', escape=True
+)
 _NAME = re.compile(r"[^\W\d]\w*")
 _COMMENTS = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<comment>#=.*?=#|#[^\n]*)', re.DOTALL)
 _DISTRIBUTIONS = {
@@ -26,10 +37,31 @@ _LINKS = {
     "LogitLink": "logit", "ProbitLink": "probit", "CloglogLink": "cloglog", "CauchitLink": "cauchit", "LogLink": "log", "IdentityLink": "identity",
     "InverseLink": "inverse", "SqrtLink": "sqrt", "InverseSquareLink": "1/mu^2",
 }  # fmt: skip
-_DEFAULT_LINKS = {"binomial": "logit", "poisson": "log", "Gamma": "inverse", "inverse.gaussian": "1/mu^2", "gaussian": "identity"}
+_DEFAULT_LINKS = {
+    "binomial": "logit",
+    "poisson": "log",
+    "Gamma": "inverse",
+    "inverse.gaussian": "1/mu^2",
+    "gaussian": "identity",
+}
 _FITTERS = ("fit", "fit!", "lmm", "glmm")
 _MODELS = ("MixedModel", "LinearMixedModel", "GeneralizedLinearMixedModel")
-_SILENT = ("verbose", "progress", "thin", "fitlog", "amalgamate", "init_from_lmm", "σ", "wts", "weights", "offset", "REML", "nAGQ", "fast", "contrasts")
+_SILENT = (
+    "verbose",
+    "progress",
+    "thin",
+    "fitlog",
+    "amalgamate",
+    "init_from_lmm",
+    "σ",
+    "wts",
+    "weights",
+    "offset",
+    "REML",
+    "nAGQ",
+    "fast",
+    "contrasts",
+)
 
 # ---- writing
 
@@ -45,7 +77,9 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     if model.subset is not None:
         raise TranslationError(LANGUAGE, "subset", "select the rows of the data frame before the fit.")
     if model.offsets and model.family is None:
-        raise TranslationError(LANGUAGE, "the offset", "linear models have none there; subtract it from the response in the formula.")
+        raise TranslationError(
+            LANGUAGE, "the offset", "linear models have none there; subtract it from the response in the formula."
+        )
     naming = Naming(model, _DIALECT, _NAME, 200)
     data = model.data if _NAME.fullmatch(model.data) and model.data != "data" else "df"
     before = []
@@ -72,7 +106,10 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
             total = Binary("+", total, other)
         keywords.append(f"offset={_broadcast(total, data)}")
     if model.categorical:
-        codings = (f':{c.name} => DummyCoding({f"""base="{c.reference}" """.strip() if c.reference else ""})' for c in model.categorical)
+        codings = (
+            f':{c.name} => DummyCoding({f"""base="{c.reference}" """.strip() if c.reference else ""})'
+            for c in model.categorical
+        )
         keywords.append(f"contrasts=Dict({', '.join(codings)})")
     call = f"fit({', '.join(arguments)}{'; ' + ', '.join(keywords) if keywords else ''})"
     return ["using MixedModels", *before, call], _notes(model)
@@ -120,11 +157,16 @@ def _broadcast(expr: Expr, data: str) -> str:
         return _DIALECT.write(inner)
     if isinstance(inner, Binary):
         sides = [_broadcast(s, data) for s in (inner.left, inner.right)]
-        sides = [f"({t})" if isinstance(without_parens(s), Binary) else t for s, t in zip((inner.left, inner.right), sides, strict=True)]
+        sides = [
+            f"({t})" if isinstance(without_parens(s), Binary) else t
+            for s, t in zip((inner.left, inner.right), sides, strict=True)
+        ]
         return f"{sides[0]} .{inner.operator} {sides[1]}"
     if isinstance(inner, Call) and inner.function in _FUNCTIONS and len(inner.arguments) == 1:
         return f"{_FUNCTIONS[inner.function]}.({_broadcast(inner.arguments[0].value, data)})"
-    raise TranslationError(LANGUAGE, deparse(expr), "this expression cannot be written there; make a column of its values in the data.")
+    raise TranslationError(
+        LANGUAGE, deparse(expr), "this expression cannot be written there; make a column of its values in the data."
+    )
 
 
 def _notes(model: ModelDescription) -> list[str]:
@@ -193,7 +235,9 @@ def _elementwise(tokens: list[Token], data: str | None) -> Expr:
                 # The broadcast of a function, as in log.(x).
                 out.append(token)
             elif data is not None and token.value != data:
-                raise TranslationError(LANGUAGE, f"{token.value}.{tokens[i + 2].value}", f"this is not a column of {data}.", token.line)
+                raise TranslationError(
+                    LANGUAGE, f"{token.value}.{tokens[i + 2].value}", f"this is not a column of {data}.", token.line
+                )
             i += 2
             continue
         if token.kind == "symbol" and token.value in ("./", ".*", ".+", ".-", ".^"):
@@ -273,9 +317,9 @@ def _keywords(keywords: dict[str, Reader], reading: Reading, columns: Columns) -
         reading.n_quad = 0
     for key in ("wts", "weights"):
         if key in keywords:
-            reading.weights = columns.text(_elementwise(keywords[key].tokens[:-1], reading.data))
+            reading.weights = columns.text(_elementwise(keywords[key].remaining(), reading.data))
     if "offset" in keywords:
-        reading.formula += f" + offset({columns.text(_elementwise(keywords['offset'].tokens[:-1], reading.data))})"
+        reading.formula += f" + offset({columns.text(_elementwise(keywords['offset'].remaining(), reading.data))})"
 
 
 def _read_formula(reader: Reader, reading: Reading, columns: Columns, contrasts: Reader | None) -> None:
@@ -298,14 +342,16 @@ def _read_formula(reader: Reader, reading: Reading, columns: Columns, contrasts:
         else:
             terms.append(_summand(part, columns))
     if not any("|" in t for t in terms):
-        raise TranslationError(LANGUAGE, "the formula", "it has no random effects; without them it is a linear regression.")
+        raise TranslationError(
+            LANGUAGE, "the formula", "it has no random effects; without them it is a linear regression."
+        )
     fixed = [t for t in terms if "|" not in t]
     terms = [*(["0"] if not intercept else ["1"] if not fixed else []), *fixed, *(t for t in terms if "|" in t)]
     reading.formula = formula_text(deparse(response), terms)
 
 
 def _contrasts(reader: Reader, columns: Columns) -> None:
-    reader.expect("Dict".lower())
+    reader.expect("dict")
     for pair in reader.inside().split(","):
         if pair.done:
             continue
@@ -342,7 +388,9 @@ def _summand(node: Expr, columns: Columns) -> str:
         inner = without_parens(node.arguments[0].value)
         return f"diag({_bar(inner, columns)})"
     if isinstance(node, Call) and node.function == "fulldummy":
-        raise TranslationError(LANGUAGE, "fulldummy()", "a factor has all its levels without an intercept: write (0 + f | g).")
+        raise TranslationError(
+            LANGUAGE, "fulldummy()", "a factor has all its levels without an intercept: write (0 + f | g)."
+        )
     inner = without_parens(node)
     return f"({_bar(inner, columns)})" if is_bar(inner) else deparse(_term_in_r(node, columns))
 
@@ -357,8 +405,6 @@ def _bar(node: Expr, columns: Columns) -> str:
 def _term_in_r(node: Expr, columns: Columns) -> Expr:
     """A term with R's functions around arithmetic and categorical columns."""
     if isinstance(node, Name):
-        from ranef.formula import parse_expression
-
         return parse_expression(columns.variable(node.name))
     if isinstance(node, Paren):
         return Paren(_term_in_r(node.inner, columns))
@@ -411,8 +457,3 @@ def _operand(reader: Reader) -> Expr:
         arguments = tuple(Argument(_sum(part)) for part in reader.inside().split(","))
         return Call(token.value, arguments)
     return Name(token.value)
-
-
-def column_text(name: str) -> str:
-    """A column as R writes it."""
-    return quoted_name(name)

@@ -7,7 +7,7 @@ from ranef.errors import ArgumentTypeError, OptionError, TranslationError
 from ranef.formula import Formula, parse_expression, parse_formula, require_random
 from ranef.translation import julia, lme4, nlme, sas, spss, stata
 from ranef.translation.composition import Reading
-from ranef.translation.description import FAMILY_LINKS, Categorical, ModelDescription, describe
+from ranef.translation.description import FAMILY_LINKS, ModelDescription, describe
 
 Written = tuple[list[str], list[str]]
 
@@ -194,7 +194,9 @@ def _generalized(reading: Reading, arguments: list[str]) -> tuple[str, list[str]
     links = FAMILY_LINKS[reading.family]
     link = reading.link or links[0]
     if link not in links:
-        raise TranslationError(reading.language, f"the {link} link of the {reading.family} family", f"it has {', '.join(links)} here.")
+        raise TranslationError(
+            reading.language, f"the {link} link of the {reading.family} family", f"it has {', '.join(links)} here."
+        )
     if reading.family == "nbinom2" and link == links[0]:
         return "glmer_nb", arguments
     family = reading.family if link == links[0] else f"{reading.family}({link})"
@@ -205,11 +207,11 @@ def _generalized(reading: Reading, arguments: list[str]) -> tuple[str, list[str]
 def _settle_quadrature(reading: Reading, formula: Formula) -> None:
     """Several grouping factors have no quadrature here."""
     if reading.family is not None and reading.n_quad > 1 and len({r.group_label for r in formula.random}) > 1:
-        reading.note(f"{reading.n_quad} nodes of quadrature for several grouping factors are not possible here; Laplace's approximation takes their place.")
+        reading.note(
+            f"{reading.n_quad} nodes of quadrature for several grouping factors are not possible here; Laplace's approximation takes their place."
+        )
         reading.n_quad = 1
 
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if '"' not in text else repr(text)
-
-

@@ -5,12 +5,50 @@ from ranef.formula import deparse, parse_formula
 from ranef.formula.syntax import Call, Constant, Expr, String, without_parens
 from ranef.translation.composition import Reading
 from ranef.translation.description import ModelDescription, family_and_link
-from ranef.translation.r_code import arguments, contrasts_of, data_of, find_call, require_formula, truth, whole_number, word
+from ranef.translation.r_code import (
+    arguments,
+    contrasts_of,
+    data_of,
+    find_call,
+    require_formula,
+    truth,
+    whole_number,
+    word,
+)
 
 LANGUAGE = "lme4"
 
-_LMER = ("formula", "data", "REML", "control", "start", "verbose", "subset", "weights", "na.action", "offset", "contrasts", "devFunOnly", "method", "family")
-_GLMER = ("formula", "data", "family", "control", "start", "verbose", "nAGQ", "subset", "weights", "na.action", "offset", "contrasts", "devFunOnly")
+_LMER = (
+    "formula",
+    "data",
+    "REML",
+    "control",
+    "start",
+    "verbose",
+    "subset",
+    "weights",
+    "na.action",
+    "offset",
+    "contrasts",
+    "devFunOnly",
+    "method",
+    "family",
+)
+_GLMER = (
+    "formula",
+    "data",
+    "family",
+    "control",
+    "start",
+    "verbose",
+    "nAGQ",
+    "subset",
+    "weights",
+    "na.action",
+    "offset",
+    "contrasts",
+    "devFunOnly",
+)
 _FAMILY_TEXT = {"nbinom2": "", "beta": ""}
 
 
@@ -22,13 +60,21 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     lines, notes : list of str
     """
     if model.contrasts:
-        raise TranslationError(LANGUAGE, f"the contrasts of {', '.join(model.contrasts)}", "give them to the call as contrasts = list(f = \"contr.sum\").")
+        raise TranslationError(
+            LANGUAGE,
+            f"the contrasts of {', '.join(model.contrasts)}",
+            'give them to the call as contrasts = list(f = "contr.sum").',
+        )
     formula = model.formula
     written = parse_formula(formula)
     extra = model.offsets[len(written.offsets) :]
     # A matrix of counts says the weights itself; a proportion needs them.
     weights = model.weights
-    if model.response.trials is not None and written.response is not None and not deparse(written.response.expr).startswith("cbind("):
+    if (
+        model.response.trials is not None
+        and written.response is not None
+        and not deparse(written.response.expr).startswith("cbind(")
+    ):
         weights = model.response.trials
     options = [f"data = {model.data}"]
     if weights is not None:
@@ -116,7 +162,9 @@ def read_family(node: Expr) -> tuple[str, str | None]:
     else:
         name = word(inner)
     if name.startswith("quasi"):
-        raise TranslationError(LANGUAGE, name, "quasi-families have no likelihood; use nbinom2 or a random effect for each row.")
+        raise TranslationError(
+            LANGUAGE, name, "quasi-families have no likelihood; use nbinom2 or a random effect for each row."
+        )
     family, found = family_and_link(name, link)
     assert family is not None
     return family, found

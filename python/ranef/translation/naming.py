@@ -9,7 +9,12 @@ from ranef.formula.syntax import Call, Expr, Name, walk, without_parens
 from ranef.translation.description import Block, ModelDescription, columns_used, power_of
 from ranef.translation.expressions import Dialect, column_name
 
-_SPLINES = {"bs": "spline terms", "ns": "spline terms", "poly": "orthogonal polynomials", "scale": "columns scaled by their own mean and deviation"}
+_SPLINES = {
+    "bs": "spline terms",
+    "ns": "spline terms",
+    "poly": "orthogonal polynomials",
+    "scale": "columns scaled by their own mean and deviation",
+}
 
 Product = tuple[tuple[str, bool], ...]
 """The columns of a term, each with whether it is categorical; a power repeats its column."""
@@ -44,12 +49,18 @@ class Naming:
         for name in names:
             if not self.pattern.fullmatch(name) or len(name) > self.longest:
                 raise TranslationError(
-                    self.dialect.language, f"the column {name!r}", f"it cannot have this name there (up to {self.longest} letters, digits and underscores); rename it in the data."
+                    self.dialect.language,
+                    f"the column {name!r}",
+                    f"it cannot have this name there (up to {self.longest} letters, digits and underscores); rename it in the data.",
                 )
         folded = [n.lower() for n in names]
         if self.fold and len(set(folded)) < len(folded):
             same = [n for n in names if folded.count(n.lower()) > 1]
-            raise TranslationError(self.dialect.language, f"the columns {' and '.join(same)}", "they differ only in upper and lower case, which are the same there; rename one.")
+            raise TranslationError(
+                self.dialect.language,
+                f"the columns {' and '.join(same)}",
+                "they differ only in upper and lower case, which are the same there; rename one.",
+            )
 
     def column(self, expr: Expr) -> str:
         """The name of a column or of a computed one."""
@@ -64,7 +75,9 @@ class Naming:
         for part in walk(inner):
             if isinstance(part, Call) and part.function in _SPLINES:
                 raise TranslationError(
-                    self.dialect.language, deparse(inner), f"{_SPLINES[part.function]} are made from the data and have no name there; put the columns of the basis into the data."
+                    self.dialect.language,
+                    deparse(inner),
+                    f"{_SPLINES[part.function]} are made from the data and have no name there; put the columns of the basis into the data.",
                 )
         self.dialect.write(inner, deparse(inner))
         taken = {n.lower() for n in columns_used(self.model)} | {n.lower() for n, _ in self.computed}
@@ -92,12 +105,18 @@ def check_common(model: ModelDescription, language: str) -> None:
     """Refuse what no language but R's can be told."""
     if model.contrasts:
         raise TranslationError(
-            language, f"the contrasts of {', '.join(model.contrasts)}", "coding of one's own cannot be said in the model there; the default coding gives the same fit with other coefficients."
+            language,
+            f"the contrasts of {', '.join(model.contrasts)}",
+            "coding of one's own cannot be said in the model there; the default coding gives the same fit with other coefficients.",
         )
     for block in model.blocks:
         if block.structure in ("compound_symmetry", "ar1"):
             short = {"compound_symmetry": "cs", "ar1": "ar1"}[block.structure]
-            raise TranslationError(language, f"{short}(... | {block.label})", "this covariance structure is not translated; us and diag are.")
+            raise TranslationError(
+                language,
+                f"{short}(... | {block.label})",
+                "this covariance structure is not translated; us and diag are.",
+            )
 
 
 def over_levels(model: ModelDescription, block: Block, language: str) -> tuple[bool, tuple[Term, ...]]:
@@ -115,14 +134,15 @@ def over_levels(model: ModelDescription, block: Block, language: str) -> tuple[b
         return block.intercept, block.terms
     part = f"({' + '.join(['1'] * block.intercept + [t.label for t in block.terms])} | {block.label})"
     if len(factors) > 1 or len(factors[0].variables) > 1:
-        raise TranslationError(language, part, "several random terms with factors would have redundant columns there; give the random effects one factor.")
+        raise TranslationError(
+            language,
+            part,
+            "several random terms with factors would have redundant columns there; give the random effects one factor.",
+        )
     if block.structure == "diagonal" and block.intercept:
         raise TranslationError(
-            language, part, "uncorrelated effects of an intercept and of a factor's contrasts: there, all levels have a column and none is a contrast. Write (0 + factor | group)."
+            language,
+            part,
+            "uncorrelated effects of an intercept and of a factor's contrasts: there, all levels have a column and none is a contrast. Write (0 + factor | group).",
         )
     return False, block.terms
-
-
-def event_level(model: ModelDescription) -> str:
-    """The level of a binary response that counts as success."""
-    return model.event

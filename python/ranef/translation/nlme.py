@@ -12,8 +12,27 @@ from ranef.translation.r_code import arguments, contrasts_of, data_of, find_call
 
 LANGUAGE = "nlme"
 
-_LME = ("fixed", "data", "random", "correlation", "weights", "subset", "method", "na.action", "control", "contrasts", "keep.data")
-_STRUCTURES = {"pdSymm": "us", "pdLogChol": "us", "pdNatural": "us", "pdDiag": "diag", "pdIdent": "identity", "pdCompSymm": "compound"}
+_LME = (
+    "fixed",
+    "data",
+    "random",
+    "correlation",
+    "weights",
+    "subset",
+    "method",
+    "na.action",
+    "control",
+    "contrasts",
+    "keep.data",
+)
+_STRUCTURES = {
+    "pdSymm": "us",
+    "pdLogChol": "us",
+    "pdNatural": "us",
+    "pdDiag": "diag",
+    "pdIdent": "identity",
+    "pdCompSymm": "compound",
+}
 
 # ---- writing
 
@@ -26,7 +45,11 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     lines, notes : list of str
     """
     if model.family is not None:
-        raise TranslationError(LANGUAGE, f"the {model.family} family", "lme has linear models only; MASS::glmmPQL iterates it for others, by penalised quasi-likelihood.")
+        raise TranslationError(
+            LANGUAGE,
+            f"the {model.family} family",
+            "lme has linear models only; MASS::glmmPQL iterates it for others, by penalised quasi-likelihood.",
+        )
     check_common(model, LANGUAGE)
     if model.offsets:
         raise TranslationError(LANGUAGE, "the offset", "lme has none; subtract it from the response in the formula.")
@@ -36,7 +59,9 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     for outer, inner in pairwise(levels):
         if not outer < inner:
             raise TranslationError(
-                LANGUAGE, f"the crossed grouping factors {':'.join(sorted(outer))} and {':'.join(sorted(inner))}", "lme's groups are nested in each other; crossed ones need lmer."
+                LANGUAGE,
+                f"the crossed grouping factors {':'.join(sorted(outer))} and {':'.join(sorted(inner))}",
+                "lme's groups are nested in each other; crossed ones need lmer.",
             )
     written = parse_formula(model.formula)
     assert written.response is not None
@@ -63,7 +88,9 @@ def _random(blocks: tuple[Block, ...], levels: list[frozenset[str]]) -> str:
         new = [n for n in members[0].group if n not in names]
         if len(new) > 1:
             raise TranslationError(
-                LANGUAGE, f"the grouping factor {members[0].label}", "lme groups by single columns, each within the one before; make a column of the combinations in the data."
+                LANGUAGE,
+                f"the grouping factor {members[0].label}",
+                "lme groups by single columns, each within the one before; make a column of the combinations in the data.",
             )
         names += new
         parts.append(members)
@@ -112,12 +139,16 @@ def read(text: str) -> Reading:
     reading = Reading(LANGUAGE, data=data_of(given.get("data")))
     if "correlation" in given:
         raise TranslationError(
-            LANGUAGE, f"correlation = {deparse(given['correlation'])}", "correlated residuals (R side) cannot be part of lmer's model; random effects can often say the same."
+            LANGUAGE,
+            f"correlation = {deparse(given['correlation'])}",
+            "correlated residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
         )
     if "weights" in given:
         reading.weights = _weights(given["weights"])
     if "random" not in given:
-        raise TranslationError(LANGUAGE, "random", "it is missing, so lme takes it from the grouped data; write it out.")
+        raise TranslationError(
+            LANGUAGE, "random", "it is missing, so lme takes it from the grouped data; write it out."
+        )
     if "method" in given:
         method = word(given["method"]).upper()
         if method not in ("ML", "REML"):
@@ -147,7 +178,11 @@ def _weights(node: Expr) -> str:
             if isinstance(column, Binary) and column.operator == "/" and deparse(column.left) == "1":
                 return deparse(without_parens(column.right))
             return f"1/{_operand(column)}"
-    raise TranslationError(LANGUAGE, f"weights = {deparse(node)}", "unequal residual variances that are estimated cannot be part of lmer's model; varFixed() can.")
+    raise TranslationError(
+        LANGUAGE,
+        f"weights = {deparse(node)}",
+        "unequal residual variances that are estimated cannot be part of lmer's model; varFixed() can.",
+    )
 
 
 def _read_random(node: Expr) -> list[str]:
@@ -155,14 +190,20 @@ def _read_random(node: Expr) -> list[str]:
     if isinstance(inner, Unary) and inner.operator == "~":
         bar = without_parens(inner.operand)
         if not isinstance(bar, Binary) or bar.operator != "|":
-            raise TranslationError(LANGUAGE, f"random = {deparse(node)}", "the grouping factor is missing: ~ x | group.")
+            raise TranslationError(
+                LANGUAGE, f"random = {deparse(node)}", "the grouping factor is missing: ~ x | group."
+            )
         return [f"({deparse(bar.left)} | {deparse(bar.right)})"]
     if not isinstance(inner, Call) or inner.function != "list":
-        raise TranslationError(LANGUAGE, f"random = {deparse(node)}", "it is a formula such as ~ x | group, or a list by grouping factor.")
+        raise TranslationError(
+            LANGUAGE, f"random = {deparse(node)}", "it is a formula such as ~ x | group, or a list by grouping factor."
+        )
     out, outer = [], ""
     for argument in inner.arguments:
         if argument.keyword is None:
-            raise TranslationError(LANGUAGE, deparse(argument.value), "the parts of the list are named by the grouping factors.")
+            raise TranslationError(
+                LANGUAGE, deparse(argument.value), "the parts of the list are named by the grouping factors."
+            )
         group = f"{outer}:{argument.keyword}" if outer else argument.keyword
         out += _structured(argument.value, group)
         outer = group
@@ -175,7 +216,9 @@ def _structured(node: Expr, group: str) -> list[str]:
     if isinstance(inner, Unary) and inner.operator == "~":
         return [f"({deparse(inner.operand)} | {group})"]
     if not isinstance(inner, Call) or not inner.arguments:
-        raise TranslationError(LANGUAGE, deparse(node), "random effects of a group are a formula or a pdMat structure around one.")
+        raise TranslationError(
+            LANGUAGE, deparse(node), "random effects of a group are a formula or a pdMat structure around one."
+        )
     values = {a.keyword: a.value for a in inner.arguments if a.keyword}
     content = values.get("form", inner.arguments[0].value)
     if inner.function == "pdBlocked":
@@ -185,7 +228,9 @@ def _structured(node: Expr, group: str) -> list[str]:
     formula = without_parens(content)
     structure = _STRUCTURES.get(inner.function)
     if structure is None or not isinstance(formula, Unary) or formula.operator != "~":
-        raise TranslationError(LANGUAGE, deparse(node), "this structure has no translation; pdSymm, pdDiag and pdBlocked of these have.")
+        raise TranslationError(
+            LANGUAGE, deparse(node), "this structure has no translation; pdSymm, pdDiag and pdBlocked of these have."
+        )
     left = deparse(formula.operand)
     effects = parse_formula(f"~ {left} + (1 | g)")
     count = len(effects.fixed) + effects.intercept
@@ -195,6 +240,8 @@ def _structured(node: Expr, group: str) -> list[str]:
             return [f"({left} | {group})" if not effects.fixed or structure != "diag" else f"diag({left} | {group})"]
     if structure in ("identity", "compound"):
         raise TranslationError(
-            LANGUAGE, deparse(node), "several effects with a common variance have no random-effects term here; for the levels of a factor, group by their combination."
+            LANGUAGE,
+            deparse(node),
+            "several effects with a common variance have no random-effects term here; for the levels of a factor, group by their combination.",
         )
     return [f"({left} | {group})" if structure == "us" else f"diag({left} | {group})"]

@@ -30,8 +30,12 @@ def find_call(text: str, functions: tuple[str, ...], language: str) -> Call:
                     found = parse_expression(text[token.start : closing.stop])
                     assert isinstance(found, Call)
                     return found
-        raise TranslationError(language, token.value, "its parenthesis is never closed.", text.count("\n", 0, token.start) + 1)
-    raise TranslationError(language, "the text", f"there is no call of {' or '.join(f'{f}()' for f in functions)} in it.")
+        raise TranslationError(
+            language, token.value, "its parenthesis is never closed.", text.count("\n", 0, token.start) + 1
+        )
+    raise TranslationError(
+        language, "the text", f"there is no call of {' or '.join(f'{f}()' for f in functions)} in it."
+    )
 
 
 def arguments(node: Call, parameters: tuple[str, ...], language: str) -> dict[str, Expr]:
@@ -42,9 +46,15 @@ def arguments(node: Call, parameters: tuple[str, ...], language: str) -> dict[st
         if argument.keyword is None:
             rest.append(argument.value)
             continue
-        full = [p for p in parameters if p == argument.keyword] or [p for p in parameters if p.startswith(argument.keyword)]
+        full = [p for p in parameters if p == argument.keyword] or [
+            p for p in parameters if p.startswith(argument.keyword)
+        ]
         if len(full) != 1:
-            raise TranslationError(language, f"the argument {argument.keyword}", f"{node.function}() has no such argument here; it has {', '.join(parameters)}.")
+            raise TranslationError(
+                language,
+                f"the argument {argument.keyword}",
+                f"{node.function}() has no such argument here; it has {', '.join(parameters)}.",
+            )
         out[full[0]] = argument.value
     free = [p for p in parameters if p not in out]
     if len(rest) > len(free):
@@ -103,4 +113,4 @@ def contrasts_of(node: Expr, language: str) -> dict[str, str]:
         out = {a.keyword: word(a.value).removeprefix("contr.") for a in inner.arguments if a.keyword}
         if len(out) == len(inner.arguments) and set(out.values()) <= set(kinds):
             return out
-    raise TranslationError(language, "contrasts", "only contrasts by name are translated, as in list(f = \"contr.sum\").")
+    raise TranslationError(language, "contrasts", 'only contrasts by name are translated, as in list(f = "contr.sum").')

@@ -15,16 +15,46 @@ LANGUAGE = "SAS"
 
 _DIALECT = Dialect(
     LANGUAGE,
-    {"log": "log", "exp": "exp", "sqrt": "sqrt", "abs": "abs", "log10": "log10", "floor": "floor", "ceiling": "ceil", "is.na": "missing"},
+    {
+        "log": "log",
+        "exp": "exp",
+        "sqrt": "sqrt",
+        "abs": "abs",
+        "log10": "log10",
+        "floor": "floor",
+        "ceiling": "ceil",
+        "is.na": "missing",
+    },
     {"^": "**", "==": "=", "!=": "ne", "&": "and", "|": "or", "!": "not"},
-    {"eq": "==", "ne": "!=", "^=": "!=", "~=": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "&": "&", "|": "|", "^": "!"},
+    {
+        "eq": "==",
+        "ne": "!=",
+        "^=": "!=",
+        "~=": "!=",
+        "lt": "<",
+        "le": "<=",
+        "gt": ">",
+        "ge": ">=",
+        "&": "&",
+        "|": "|",
+        "^": "!",
+    },
     "'",
 )
 _LEXICON = Lexicon(LANGUAGE, ("**", "<=", ">=", "^=", "~="), "_")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_COMMENTS = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|(?P<comment>/\*.*?\*/|(?:\A|(?<=;))(?:\s|/\*.*?\*/)*\*[^;]*;)", re.DOTALL)
+_COMMENTS = re.compile(
+    r"'[^'\n]*'|\"[^\"\n]*\"|(?P<comment>/\*.*?\*/|(?:\A|(?<=;))(?:\s|/\*.*?\*/)*\*[^;]*;)", re.DOTALL
+)
 
-_TYPES = {"vc": "components", "simple": "components", "un": "unstructured", "chol": "unstructured", "unr": "unstructured", "un(1)": "diagonal"}
+_TYPES = {
+    "vc": "components",
+    "simple": "components",
+    "un": "unstructured",
+    "chol": "unstructured",
+    "unr": "unstructured",
+    "un(1)": "diagonal",
+}
 _DISTRIBUTIONS = {
     "binary": "binomial", "binomial": "binomial", "poisson": "poisson", "negbin": "nbinom2", "nb": "nbinom2", "gamma": "Gamma", "invgauss": "inverse.gaussian",
     "ig": "inverse.gaussian", "normal": "gaussian", "gaussian": "gaussian", "beta": "beta", "bin": "binomial", "b": "binomial", "poi": "poisson",
@@ -38,17 +68,53 @@ _LINK_NAMES = {
     "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity", "inverse": "reciprocal", "1/mu^2": "power(-2)",
     "sqrt": "power(0.5)",
 }  # fmt: skip
-_FAMILY_NAMES = {"poisson": "poisson", "nbinom2": "negbin", "Gamma": "gamma", "inverse.gaussian": "invgauss", "gaussian": "normal", "beta": "beta"}
+_FAMILY_NAMES = {
+    "poisson": "poisson",
+    "nbinom2": "negbin",
+    "Gamma": "gamma",
+    "inverse.gaussian": "invgauss",
+    "gaussian": "normal",
+    "beta": "beta",
+}
 _AFTER_FIT = {
     "estimate": "m.test(...)", "contrast": "m.test(...)", "lsmeans": "m.emmeans(...)", "lsmestimate": "m.emmeans(...)", "slice": "m.emmeans(...)",
     "covtest": "m.ranova()", "store": "m.save(...)", "output": "m.fittedvalues, m.resid",
 }  # fmt: skip
-_SILENT = ("ods", "title", "run", "quit", "parms", "nloptions", "label", "format", "id", "prior", "libname", "options", "footnote")
+_SILENT = (
+    "ods",
+    "title",
+    "run",
+    "quit",
+    "parms",
+    "nloptions",
+    "label",
+    "format",
+    "id",
+    "prior",
+    "libname",
+    "options",
+    "footnote",
+)
 _MODEL_SILENT = (
     "solution", "s", "cl", "covb", "corrb", "chisq", "ddfm", "dfm", "ddf", "htype", "e", "e1", "e3", "outp", "outpm", "outpred", "outpredm", "alpha",
     "residual", "vciry", "influence", "intercept", "int", "oddsratio", "or", "stdcoef", "notest", "lcomponents", "df", "obsmargins",
 )  # fmt: skip
-_RANDOM_SILENT = ("solution", "s", "g", "gcorr", "gi", "gc", "gci", "v", "vcorr", "vi", "cl", "alpha", "ldata", "nofullz")
+_RANDOM_SILENT = (
+    "solution",
+    "s",
+    "g",
+    "gcorr",
+    "gi",
+    "gc",
+    "gci",
+    "v",
+    "vcorr",
+    "vi",
+    "cl",
+    "alpha",
+    "ldata",
+    "nofullz",
+)
 
 # ---- writing
 
@@ -68,7 +134,9 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     products = [*fixed, *(p for _, ps in random for p in ps)]
     body = _procedure(model, data)
     body.append(f"  class {' '.join(_classes(model, products))};")
-    body.append(f"  model {_response(model, naming)} = {' '.join(map(effect_text, fixed))}{' ' * bool(fixed)}/ {' '.join(_model_options(model, naming))};")
+    body.append(
+        f"  model {_response(model, naming)} = {' '.join(map(effect_text, fixed))}{' ' * bool(fixed)}/ {' '.join(_model_options(model, naming))};"
+    )
     body += [text for text, _ in random]
     if model.weights is not None:
         body.append(f"  weight {naming.column(model.weights)};")
@@ -84,10 +152,16 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
 def _procedure(model: ModelDescription, data: str) -> list[str]:
     if model.family is None:
         if model.offsets:
-            raise TranslationError(LANGUAGE, "the offset", "PROC MIXED has none; subtract it from the response in the formula.")
+            raise TranslationError(
+                LANGUAGE, "the offset", "PROC MIXED has none; subtract it from the response in the formula."
+            )
         return [f"proc mixed data={data} method={model.method.lower()};"]
     if model.n_quad == 0:
-        raise TranslationError(LANGUAGE, "n_quad=0", "the penalised form without integration is not there; use n_quad=1, Laplace's approximation.")
+        raise TranslationError(
+            LANGUAGE,
+            "n_quad=0",
+            "the penalised form without integration is not there; use n_quad=1, Laplace's approximation.",
+        )
     method = "laplace" if model.n_quad == 1 else f"quad(qpoints={model.n_quad})"
     return [f"proc glimmix data={data} method={method};"]
 
@@ -95,7 +169,9 @@ def _procedure(model: ModelDescription, data: str) -> list[str]:
 def _classes(model: ModelDescription, products: list[Product]) -> list[str]:
     groups = [g for b in model.blocks for g in b.group]
     references = {c.name: c.reference for c in model.categorical}
-    factors = {n: f"(ref='{references[n]}')" if references.get(n) else "(ref=first)" for p in products for n, c in p if c}
+    factors = {
+        n: f"(ref='{references[n]}')" if references.get(n) else "(ref=first)" for p in products for n, c in p if c
+    }
     # A column that also groups keeps its levels in the order of the data.
     return list(dict.fromkeys([*(f"{n}{r}" for n, r in factors.items()), *(g for g in groups if g not in factors)]))
 
@@ -146,10 +222,14 @@ def _nesting(model: ModelDescription, group: tuple[str, ...]) -> tuple[tuple[str
 def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
-        notes.append("under REML, AIC counts covariance parameters only; BIC always takes the number of subjects for n.")
+        notes.append(
+            "under REML, AIC counts covariance parameters only; BIC always takes the number of subjects for n."
+        )
         notes.append("ddfm=satterthwaite gives our degrees of freedom; containment is what SAS takes without it.")
     else:
-        notes.append("without METHOD= SAS maximises a pseudo-likelihood; what is written here is the approximation that was asked for.")
+        notes.append(
+            "without METHOD= SAS maximises a pseudo-likelihood; what is written here is the approximation that was asked for."
+        )
         notes.append("tests of fixed effects are t and F tests there, z tests here.")
     if model.categorical:
         notes.append("the last level is SAS's reference unless ref= says otherwise, as is written here.")
@@ -189,7 +269,9 @@ def read(text: str) -> Reading:
                 statement.take()
                 columns.define(verb.value, _DIALECT.read_all(statement))
             elif verb.lower in ("if", "merge", "do", "retain", "array", "infile", "input"):
-                reading.note(f"the data step's {verb.value.upper()} on line {verb.line} was not translated; prepare the data before the call.")
+                reading.note(
+                    f"the data step's {verb.value.upper()} on line {verb.line} was not translated; prepare the data before the call."
+                )
         else:
             waiting.append((verb, statement))
     if procedure is None:
@@ -218,7 +300,10 @@ def _read_options(reader: Reader, reading: Reading, procedure: str) -> None:
                 value = reader.word("a data set")
             reading.data = value.value
             if reader.sees("("):
-                reader.fail("options of the data set have no translation; select rows with WHERE.", part=f"data={value.value}(...)")
+                reader.fail(
+                    "options of the data set have no translation; select rows with WHERE.",
+                    part=f"data={value.value}(...)",
+                )
         elif key.lower == "method":
             method = value
             if method.lower.startswith("quad"):
@@ -246,7 +331,9 @@ def _set_method(method: Token | None, reader: Reader, reading: Reading, procedur
         reading.reml = name != "ml"
     elif name in ("", "rspl", "rmpl", "mspl", "mmpl"):
         reading.reml = name not in ("mspl", "mmpl")
-        reading.note("pseudo-likelihood is not available for other than normal responses; glmer takes Laplace's approximation, and estimates differ.")
+        reading.note(
+            "pseudo-likelihood is not available for other than normal responses; glmer takes Laplace's approximation, and estimates differ."
+        )
     elif name in ("laplace", "quad"):
         reading.reml = False
     else:
@@ -285,7 +372,11 @@ def _read_statement(verb: Token, reader: Reader, reading: Reading, columns: Colu
     elif name == "where":
         reading.subset = columns.text(_DIALECT.read_all(reader))
     elif name == "repeated":
-        reader.fail("correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.", verb, "REPEATED")
+        reader.fail(
+            "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
+            verb,
+            "REPEATED",
+        )
     elif name == "freq":
         reader.fail("frequencies of rows have no translation; repeat the rows.", verb, "FREQ")
     elif name == "by":
@@ -334,8 +425,16 @@ def _read_model(reader: Reader, reading: Reading, columns: Columns, procedure: s
             reader.fail("this option of MODEL has no translation.", key, key.value)
         elif key.lower in ("ddfm", "dfm"):
             reading.note("degrees of freedom are chosen when asking for tests: m.summary(ddf=...), m.anova(ddf=...).")
-    if procedure == "glimmix" and reading.family == "binomial" and distribution and event is None and "cbind" not in reading.response:
-        reading.note("without event= SAS models the first level of the response, here 1 is the event; the signs of all coefficients change.")
+    if (
+        procedure == "glimmix"
+        and reading.family == "binomial"
+        and distribution
+        and event is None
+        and "cbind" not in reading.response
+    ):
+        reading.note(
+            "without event= SAS models the first level of the response, here 1 is the event; the signs of all coefficients change."
+        )
     elif event not in (None, "1", "last"):
         reading.note(f"the event is {event!r} there; code the response as 1 for it and 0 for the other.")
 
@@ -388,7 +487,10 @@ def _value(tokens: list[Token]) -> str:
 
 def _read_random(reader: Reader, reading: Reading, columns: Columns, verb: Token) -> None:
     if reader.sees("_residual_"):
-        reader.fail("overdispersion and residual structures (R side) have no translation; use the family nbinom2 or a random effect for each row.", part="RANDOM _RESIDUAL_")
+        reader.fail(
+            "overdispersion and residual structures (R side) have no translation; use the family nbinom2 or a random effect for each row.",
+            part="RANDOM _RESIDUAL_",
+        )
     effects = _effects(reader, columns)
     subject: tuple[str, ...] = ()
     structure = "vc"
@@ -400,20 +502,29 @@ def _read_random(reader: Reader, reading: Reading, columns: Columns, verb: Token
         elif key.lower == "type":
             structure = _value(value)
         elif key.lower in ("residual", "rside", "group"):
-            reason = "correlated residuals (R side)" if key.lower != "group" else "covariance matrices that differ between groups"
+            reason = (
+                "correlated residuals (R side)"
+                if key.lower != "group"
+                else "covariance matrices that differ between groups"
+            )
             reader.fail(f"{reason} cannot be part of this model.", key, f"{key.value.upper()} of RANDOM")
         elif key.lower not in _RANDOM_SILENT:
             reader.fail("this option of RANDOM has no translation.", key, key.value)
     if structure not in _TYPES:
         raise TranslationError(
-            LANGUAGE, f"TYPE={structure.upper()}", "random effects have an unstructured or a diagonal covariance matrix here; use un or un(1).", verb.line
+            LANGUAGE,
+            f"TYPE={structure.upper()}",
+            "random effects have an unstructured or a diagonal covariance matrix here; use un or un(1).",
+            verb.line,
         )
     reading.random += columns.random(effects, subject, _TYPES[structure], "RANDOM", verb.line)
 
 
 def _outer_first(value: list[Token], subject: tuple[str, ...]) -> tuple[str, ...]:
     """Of class(school) the school comes first."""
-    before = sum(1 for t in value[: next((i for i, t in enumerate(value) if t.value == "("), len(value))] if t.kind == "word")
+    before = sum(
+        1 for t in value[: next((i for i, t in enumerate(value) if t.value == "("), len(value))] if t.kind == "word"
+    )
     return (*subject[before:], *subject[:before])
 
 
@@ -421,7 +532,9 @@ def _finish(reading: Reading, columns: Columns) -> None:
     if not reading.response:
         raise TranslationError(LANGUAGE, "the procedure", "the MODEL statement is missing.")
     if not reading.random:
-        raise TranslationError(LANGUAGE, "the model", "it has no RANDOM statement; without random effects it is a linear regression.")
+        raise TranslationError(
+            LANGUAGE, "the model", "it has no RANDOM statement; without random effects it is a linear regression."
+        )
     if reading.family == "gaussian" and reading.link in (None, "identity"):
         reading.family = reading.link = None
         reading.notes = [n for n in reading.notes if not n.startswith("pseudo-likelihood")]
@@ -430,6 +543,10 @@ def _finish(reading: Reading, columns: Columns) -> None:
     elif reading.family == "inverse.gaussian" and reading.link is None:
         reading.link = "1/mu^2"
     if any("factor(" in term and "relevel(" not in term for term in reading.fixed):
-        reading.note("SAS takes the last level of a CLASS variable as reference unless told, here it is the first: coefficients differ, the model is the same.")
+        reading.note(
+            "SAS takes the last level of a CLASS variable as reference unless told, here it is the first: coefficients differ, the model is the same."
+        )
     if reading.family is None:
-        reading.note("SAS counts only covariance parameters in AIC under REML and takes the number of subjects in BIC; here all parameters and the number of rows.")
+        reading.note(
+            "SAS counts only covariance parameters in AIC under REML and takes the number of subjects in BIC; here all parameters and the number of rows."
+        )

@@ -131,6 +131,10 @@ class Reader:
         self.at += token.kind != "end"
         return token
 
+    def remaining(self) -> list[Token]:
+        """The tokens that are not read yet, without the end."""
+        return self.tokens[self.at : -1]
+
     def sees(self, *values: str) -> bool:
         """Whether the next token is one of these symbols or words, in any case."""
         return self.token.kind in ("word", "symbol") and self.token.lower in values

@@ -38,7 +38,22 @@ _LINKS = {
     "logit": "LOGIT", "probit": "PROBIT", "cloglog": "CLOGLOG", "log": "LOG", "identity": "IDENTITY", "inverse": "POWER(-1)", "sqrt": "POWER(0.5)",
     "1/mu^2": "POWER(-2)",
 }  # fmt: skip
-_PREPARATIONS = ("execute", "temporary", "dataset", "get", "use", "filter", "title", "subtitle", "set", "new", "output", "value", "missing", "sort")
+_PREPARATIONS = (
+    "execute",
+    "temporary",
+    "dataset",
+    "get",
+    "use",
+    "filter",
+    "title",
+    "subtitle",
+    "set",
+    "new",
+    "output",
+    "value",
+    "missing",
+    "sort",
+)
 
 # ---- writing
 
@@ -72,23 +87,31 @@ def _mixed(model: ModelDescription, naming: Naming) -> list[str]:
         effects = ["INTERCEPT"] * intercept + [effect_text(p) for p in products]
         plain = not any(c for p in products for _, c in p)
         structure = "VC" if len(effects) == 1 and plain else "DIAG" if block.structure == "diagonal" else "UN"
-        random.append((f"  /RANDOM={' '.join(effects)} | SUBJECT({'*'.join(block.group)}) COVTYPE({structure})", products))
+        random.append(
+            (f"  /RANDOM={' '.join(effects)} | SUBJECT({'*'.join(block.group)}) COVTYPE({structure})", products)
+        )
     used = [*fixed, *(p for _, ps in random for p in ps)]
     names = dict.fromkeys(column for p in used for column in p)
     factors = [n for n, c in names if c]
     covariates = [n for n, c in names if not c]
     head = f"MIXED {naming.column(model.response.expr)}"
     head += f" BY {' '.join(factors)}" * bool(factors) + f" WITH {' '.join(covariates)}" * bool(covariates)
-    effects = " ".join(map(effect_text, fixed))
+    terms_text = " ".join(map(effect_text, fixed))
     options = "SSTYPE(3)" if model.intercept else "NOINT SSTYPE(3)"
-    lines = [head, f"  /METHOD={model.method}", f"  /FIXED={effects}{' ' * bool(effects)}| {options}", *(text for text, _ in random)]
+    lines = [
+        head,
+        f"  /METHOD={model.method}",
+        f"  /FIXED={terms_text}{' ' * bool(terms_text)}| {options}",
+        *(text for text, _ in random),
+    ]
     if model.weights is not None:
         lines.append(f"  /REGWGT={naming.column(model.weights)}")
     return [*lines, "  /PRINT=SOLUTION TESTCOV."]
 
 
 def _genlinmixed(model: ModelDescription, naming: Naming) -> list[str]:
-    assert model.family is not None and model.link is not None
+    assert model.family is not None
+    assert model.link is not None
     if model.family not in _DISTRIBUTIONS:
         raise TranslationError(LANGUAGE, f"the {model.family} family", "GENLINMIXED does not have it.")
     if model.link not in _LINKS:
@@ -118,7 +141,9 @@ def _genlinmixed(model: ModelDescription, naming: Naming) -> list[str]:
         single = len(effects) + intercept == 1 and plain
         structure = "VARIANCE_COMPONENTS" if single else "DIAGONAL" if block.structure == "diagonal" else "UNSTRUCTURED"
         text = f"  /RANDOM EFFECTS={' '.join(map(effect_text, effects))}" if effects else "  /RANDOM"
-        lines.append(f"{text} USE_INTERCEPT={_truth(intercept)} SUBJECTS={'*'.join(block.group)} COVARIANCE_TYPE={structure}")
+        lines.append(
+            f"{text} USE_INTERCEPT={_truth(intercept)} SUBJECTS={'*'.join(block.group)} COVARIANCE_TYPE={structure}"
+        )
     lines.append("  /BUILD_OPTIONS TARGET_CATEGORY_ORDER=DESCENDING.")
     names = dict.fromkeys(column for p in products for column in p)
     nominal = dict.fromkeys([*(n for n, c in names if c), *(g for b in model.blocks for g in b.group)])
@@ -222,8 +247,12 @@ def _prepare(verb: Token, reader: Reader, reading: Reading, columns: Columns) ->
                 columns.factors.update(dict.fromkeys(names))
             reader.accept("/")
     elif verb.lower == "weight" and not reader.sees("off"):
-        reader.fail("frequency weights of cases are not those of a mixed model here; repeat the rows, or use REGWGT for precision weights.", verb, "WEIGHT BY")
-    elif verb.lower == "split" and not reader.ahead().lower == "off":
+        reader.fail(
+            "frequency weights of cases are not those of a mixed model here; repeat the rows, or use REGWGT for precision weights.",
+            verb,
+            "WEIGHT BY",
+        )
+    elif verb.lower == "split" and reader.ahead().lower != "off":
         reader.fail("a model for each part of the file is a loop here; translate the model itself.", verb, "SPLIT FILE")
     elif verb.lower not in _PREPARATIONS:
         reading.note(f"{verb.value.upper()} on line {verb.line} was not translated; prepare the data before the call.")
@@ -261,7 +290,21 @@ def _read_mixed(reader: Reader, reading: Reading, columns: Columns) -> None:
             columns.factors.setdefault(columns.name(token.value), None)
         else:
             columns.name(token.value)
-    known = ("fixed", "random", "method", "print", "criteria", "repeated", "emmeans", "save", "missing", "regwgt", "test", "id", "outfile")
+    known = (
+        "fixed",
+        "random",
+        "method",
+        "print",
+        "criteria",
+        "repeated",
+        "emmeans",
+        "save",
+        "missing",
+        "regwgt",
+        "test",
+        "id",
+        "outfile",
+    )
     for name, token, body in _subcommands(reader, known):
         part = f"/{name.upper()}"
         if name == "fixed":
@@ -282,7 +325,10 @@ def _read_mixed(reader: Reader, reading: Reading, columns: Columns) -> None:
             reading.reml = method.lower == "reml"
         elif name == "repeated":
             raise TranslationError(
-                LANGUAGE, part, "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.", token.line
+                LANGUAGE,
+                part,
+                "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
+                token.line,
             )
         elif name == "regwgt":
             reading.weights = columns.text(Name(columns.name(body.word("the weights").value)))
@@ -293,7 +339,9 @@ def _read_mixed(reader: Reader, reading: Reading, columns: Columns) -> None:
         elif name == "save":
             reading.note("predictions and residuals are members of the fitted model: fittedvalues, resid.")
         elif name == "missing" and body.take().lower == "include":
-            raise TranslationError(LANGUAGE, part, "user-missing values are ordinary values here; recode them in the data.", token.line)
+            raise TranslationError(
+                LANGUAGE, part, "user-missing values are ordinary values here; recode them in the data.", token.line
+            )
     _notes_of_reading(reading, columns)
 
 
@@ -335,7 +383,10 @@ def _structure(covtype: str, token: Token) -> str:
     structure = _COVTYPES.get(covtype.lower())
     if structure is None:
         raise TranslationError(
-            LANGUAGE, f"COVTYPE({covtype})", "random effects have an unstructured or a diagonal covariance matrix here; use UN or DIAG.", token.line
+            LANGUAGE,
+            f"COVTYPE({covtype})",
+            "random effects have an unstructured or a diagonal covariance matrix here; use UN or DIAG.",
+            token.line,
         )
     return structure
 
@@ -357,7 +408,19 @@ def _settings(body: Reader) -> dict[str, tuple[Token, Reader]]:
 
 
 def _read_genlinmixed(reader: Reader, reading: Reading, columns: Columns) -> None:
-    known = ("data_structure", "fields", "target_options", "fixed", "random", "build_options", "emmeans", "emmeans_options", "save", "outfile", "export")
+    known = (
+        "data_structure",
+        "fields",
+        "target_options",
+        "fixed",
+        "random",
+        "build_options",
+        "emmeans",
+        "emmeans_options",
+        "save",
+        "outfile",
+        "export",
+    )
     reading.family, reading.link = "gaussian", None
     subjects: tuple[str, ...] = ()
     for name, token, body in _subcommands(reader, known):
@@ -367,7 +430,12 @@ def _read_genlinmixed(reader: Reader, reading: Reading, columns: Columns) -> Non
         values = _settings(body)
         if name == "data_structure":
             if "repeated_measures" in values:
-                raise TranslationError(LANGUAGE, "REPEATED_MEASURES", "correlated residuals (R side) cannot be part of glmer's model.", token.line)
+                raise TranslationError(
+                    LANGUAGE,
+                    "REPEATED_MEASURES",
+                    "correlated residuals (R side) cannot be part of glmer's model.",
+                    token.line,
+                )
             if "subjects" in values:
                 subjects = read_subject(values["subjects"][1], columns)
         elif name == "fields":
@@ -376,21 +444,29 @@ def _read_genlinmixed(reader: Reader, reading: Reading, columns: Columns) -> Non
             _read_target(values, reading)
         elif name == "fixed":
             reading.intercept = _is_true(values, True)
-            reading.fixed = [columns.product(e) for e in _effects(values["effects"][1], columns)] if "effects" in values else []
+            reading.fixed = (
+                [columns.product(e) for e in _effects(values["effects"][1], columns)] if "effects" in values else []
+            )
         elif name == "random":
             effects: list[Effect] = [()] if _is_true(values, False) else []
             if "effects" in values:
                 effects += _effects(values["effects"][1], columns)
             subject = read_subject(values["subjects"][1], columns) if "subjects" in values else subjects
-            covtype = values["covariance_type"][1].take().value if "covariance_type" in values else "variance_components"
+            covtype = (
+                values["covariance_type"][1].take().value if "covariance_type" in values else "variance_components"
+            )
             reading.random += columns.random(effects, subject, _structure(covtype, token), "/RANDOM", token.line)
     if reading.family == "gaussian" and reading.link in (None, "identity"):
         reading.family = reading.link = None
     else:
-        reading.note("GENLINMIXED maximises a pseudo-likelihood, glmer the Laplace approximation of the likelihood: estimates differ.")
+        reading.note(
+            "GENLINMIXED maximises a pseudo-likelihood, glmer the Laplace approximation of the likelihood: estimates differ."
+        )
     _notes_of_reading(reading, columns)
     if not columns.factors:
-        reading.note("GENLINMIXED takes fields of nominal or ordinal level as factors, which the syntax does not show; write factor(x) for those.")
+        reading.note(
+            "GENLINMIXED takes fields of nominal or ordinal level as factors, which the syntax does not show; write factor(x) for those."
+        )
 
 
 def _read_fields(values: dict[str, tuple[Token, Reader]], reading: Reading, columns: Columns) -> None:
@@ -430,9 +506,13 @@ def _read_target(values: dict[str, tuple[Token, Reader]], reading: Reading) -> N
         if reading.link is None:
             raise TranslationError(LANGUAGE, f"LINK={written}", "there is no such link here.", token.line)
     elif reading.family in ("Gamma", "inverse.gaussian"):
-        raise TranslationError(LANGUAGE, "/TARGET_OPTIONS", "LINK is missing, and programs differ in what they take then; name the link.")
+        raise TranslationError(
+            LANGUAGE, "/TARGET_OPTIONS", "LINK is missing, and programs differ in what they take then; name the link."
+        )
     if "reference" in values:
-        reading.note(f"the category {values['reference'][1].take().value} of the target is the reference; code the response as 0 for it and 1 for the other.")
+        reading.note(
+            f"the category {values['reference'][1].take().value} of the target is the reference; code the response as 0 for it and 1 for the other."
+        )
 
 
 def _is_true(values: dict[str, tuple[Token, Reader]], default: bool) -> bool:
@@ -441,9 +521,13 @@ def _is_true(values: dict[str, tuple[Token, Reader]], default: bool) -> bool:
 
 def _notes_of_reading(reading: Reading, columns: Columns) -> None:
     if not reading.random:
-        raise TranslationError(LANGUAGE, "the model", "it has no random effects; without them it is a linear regression.")
+        raise TranslationError(
+            LANGUAGE, "the model", "it has no random effects; without them it is a linear regression."
+        )
     if any("factor(" in term for term in reading.fixed):
-        reading.note("SPSS takes the last level of a factor as reference, here it is the first: coefficients differ, the model is the same.")
+        reading.note(
+            "SPSS takes the last level of a factor as reference, here it is the first: coefficients differ, the model is the same."
+        )
     if reading.family is None and reading.reml:
         reading.note("SPSS counts only covariance parameters in AIC under REML; here fixed effects count too.")
     if reading.weights:

@@ -1,7 +1,7 @@
 """Stata: ``mixed`` for linear models, ``melogit`` and its kin, ``meglm``."""
 
 import re
-from itertools import product
+from itertools import pairwise, product
 
 from ranef.errors import TranslationError
 from ranef.formula import Term
@@ -16,20 +16,38 @@ LANGUAGE = "Stata"
 
 _DIALECT = Dialect(
     LANGUAGE,
-    {"log": "ln", "exp": "exp", "sqrt": "sqrt", "abs": "abs", "log10": "log10", "floor": "floor", "ceiling": "ceil", "is.na": "missing"},
+    {
+        "log": "ln",
+        "exp": "exp",
+        "sqrt": "sqrt",
+        "abs": "abs",
+        "log10": "log10",
+        "floor": "floor",
+        "ceiling": "ceil",
+        "is.na": "missing",
+    },
     {},
     {"log": "log", "~": "!", "~=": "!="},
 )
 _LEXICON = Lexicon(LANGUAGE, ("||", "##", "==", "!=", "~=", "<=", ">="), "_")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_COMMENTS = re.compile(r'"[^"\n]*"|(?P<comment>/\*.*?\*/|(?:^|(?<=\s))//[^\n]*(?:\n(?=))?|(?:(?<=\n)|\A)[ \t]*\*[^\n]*)', re.DOTALL)
+_COMMENTS = re.compile(
+    r'"[^"\n]*"|(?P<comment>/\*.*?\*/|(?:^|(?<=\s))//[^\n]*(?:\n(?=))?|(?:(?<=\n)|\A)[ \t]*\*[^\n]*)', re.DOTALL
+)
 
 _COMMANDS: dict[str, tuple[str | None, str | None]] = {
     "mixed": (None, None), "xtmixed": (None, None), "melogit": ("binomial", "logit"), "meqrlogit": ("binomial", "logit"), "xtmelogit": ("binomial", "logit"),
     "meprobit": ("binomial", "probit"), "mecloglog": ("binomial", "cloglog"), "mepoisson": ("poisson", "log"), "meqrpoisson": ("poisson", "log"),
     "xtmepoisson": ("poisson", "log"), "menbreg": ("nbinom2", "log"), "meglm": ("gaussian", None),
 }  # fmt: skip
-_OTHER_MODELS = {"meologit": "ordinal", "meoprobit": "ordinal", "mestreg": "survival", "metobit": "censored", "meintreg": "censored", "menl": "nonlinear"}
+_OTHER_MODELS = {
+    "meologit": "ordinal",
+    "meoprobit": "ordinal",
+    "mestreg": "survival",
+    "metobit": "censored",
+    "meintreg": "censored",
+    "menl": "nonlinear",
+}
 _PREFIXES = ("xi", "quietly", "noisily", "capture", "eststo")
 # Names of options with the number of letters that are enough.
 _OPTIONS = {
@@ -46,7 +64,14 @@ _SILENT = frozenset(_OPTIONS) - {
     "dispersion", "dfmethod", "vce", "robust", "cluster", "pweight", "fweight", "iweight", "constraints", "or", "irr", "eform",
 }  # fmt: skip
 _COVARIANCES = {"unstructured": 2, "independent": 3, "identity": 2, "exchangeable": 2}
-_FAMILIES = {"gaussian": "gaussian", "bernoulli": "binomial", "binomial": "binomial", "poisson": "poisson", "nbinomial": "nbinom2", "gamma": "Gamma"}
+_FAMILIES = {
+    "gaussian": "gaussian",
+    "bernoulli": "binomial",
+    "binomial": "binomial",
+    "poisson": "poisson",
+    "nbinomial": "nbinom2",
+    "gamma": "Gamma",
+}
 _FAMILY_LETTERS = {"gaussian": 3, "bernoulli": 4, "binomial": 3, "poisson": 1, "nbinomial": 2, "gamma": 3}
 _LINKS = {"identity": 2, "log": 3, "logit": 4, "probit": 4, "cloglog": 4}
 
@@ -62,7 +87,11 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     """
     check_common(model, LANGUAGE)
     if model.weights is not None:
-        raise TranslationError(LANGUAGE, "the weights", "its weights are frequencies or sampling weights; precision weights of rows, as here, it does not have.")
+        raise TranslationError(
+            LANGUAGE,
+            "the weights",
+            "its weights are frequencies or sampling weights; precision weights of rows, as here, it does not have.",
+        )
     naming = Naming(model, _DIALECT, _NAME)
     command, options = _command(model, naming)
     response = naming.column(model.response.expr)
@@ -78,7 +107,11 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     groups: list[str] = []
     equations, crossed = _equations(model, naming, groups)
     if crossed and model.family is not None and model.n_quad > 1:
-        raise TranslationError(LANGUAGE, f"n_quad={model.n_quad}", "crossed random effects have no quadrature there; use Laplace's approximation, n_quad=1.")
+        raise TranslationError(
+            LANGUAGE,
+            f"n_quad={model.n_quad}",
+            "crossed random effects have no quadrature there; use Laplace's approximation, n_quad=1.",
+        )
     text = " || ".join([head, *equations])
     if options:
         text += f"{'' if ',' in equations[-1] else ','} {' '.join(options)}"
@@ -90,7 +123,11 @@ def _command(model: ModelDescription, naming: Naming) -> tuple[str, list[str]]:
     if model.family is None:
         return "mixed", ["reml" if model.reml else "mle"]
     if model.n_quad == 0:
-        raise TranslationError(LANGUAGE, "n_quad=0", "the penalised form without integration is not there; use n_quad=1, Laplace's approximation.")
+        raise TranslationError(
+            LANGUAGE,
+            "n_quad=0",
+            "the penalised form without integration is not there; use n_quad=1, Laplace's approximation.",
+        )
     method = ["intmethod(laplace)"] if model.n_quad == 1 else [f"intpoints({model.n_quad})"]
     trials = naming.column(model.response.trials) if model.response.trials is not None else None
     for command in ("melogit", "meprobit", "mecloglog", "mepoisson", "menbreg"):
@@ -99,15 +136,27 @@ def _command(model: ModelDescription, naming: Naming) -> tuple[str, list[str]]:
     families = {v: k for k, v in _FAMILIES.items() if k != "bernoulli"}
     if model.family not in families:
         raise TranslationError(LANGUAGE, f"the {model.family} family", "meglm does not have it.")
-    allowed = {"gaussian": ("identity", "log"), "Gamma": ("log",), "binomial": ("logit", "probit", "cloglog")}.get(model.family, ("log",))
+    allowed = {"gaussian": ("identity", "log"), "Gamma": ("log",), "binomial": ("logit", "probit", "cloglog")}.get(
+        model.family, ("log",)
+    )
     if model.link not in allowed:
-        raise TranslationError(LANGUAGE, f"the {model.link} link of the {model.family} family", f"meglm has {' and '.join(allowed)} for it.")
+        raise TranslationError(
+            LANGUAGE,
+            f"the {model.link} link of the {model.family} family",
+            f"meglm has {' and '.join(allowed)} for it.",
+        )
     return "meglm", [f"family({families[model.family]})", f"link({model.link})", *method]
 
 
 def _offset(model: ModelDescription, naming: Naming) -> str:
     only = model.offsets[0]
-    if len(model.offsets) == 1 and model.family is not None and isinstance(only, Call) and only.function == "log" and len(only.arguments) == 1:
+    if (
+        len(model.offsets) == 1
+        and model.family is not None
+        and isinstance(only, Call)
+        and only.function == "log"
+        and len(only.arguments) == 1
+    ):
         inner = only.arguments[0].value
         # Commands whose link is not a logarithm have no exposure.
         if isinstance(inner, Name) and model.link == "log":
@@ -140,7 +189,9 @@ def _equations(model: ModelDescription, naming: Naming, groups: list[str]) -> tu
     for block in crossed:
         if not block.scalar:
             raise TranslationError(
-                LANGUAGE, f"the random slopes of {block.label}", "of crossed factors one can have slopes there, the others have intercepts only."
+                LANGUAGE,
+                f"the random slopes of {block.label}",
+                "of crossed factors one can have slopes there, the others have intercepts only.",
             )
         equations.append(f"_all: R.{_group(block.group, groups, naming)}")
     known: set[str] = set()
@@ -160,7 +211,7 @@ def _chain(blocks: tuple[Block, ...]) -> list[frozenset[str]]:
     best: list[frozenset[str]] = []
     for keep in product((True, False), repeat=min(len(sets), 12)):
         chosen = sorted((s for s, k in zip(sets, keep, strict=False) if k), key=len)
-        nested = all(a < b for a, b in zip(chosen, chosen[1:], strict=False))
+        nested = all(a < b for a, b in pairwise(chosen))
         score = (len(needed & set(chosen)), len(chosen))
         if nested and score > (len(needed & set(best)), len(best)):
             best = chosen
@@ -183,7 +234,9 @@ def _equation(block: Block, group: str, naming: Naming) -> str:
         columns = naming.product(term)
         if any(categorical for _, categorical in columns):
             raise TranslationError(
-                LANGUAGE, f"the random effects of {term.label} over {block.label}", "factor variables cannot have random slopes there; make indicator columns of the levels."
+                LANGUAGE,
+                f"the random effects of {term.label} over {block.label}",
+                "factor variables cannot have random slopes there; make indicator columns of the levels.",
             )
         if len(columns) > 1:
             expr: Expr = Name(columns[0][0])
@@ -202,13 +255,19 @@ def _equation(block: Block, group: str, naming: Naming) -> str:
 def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
-        notes.append("mixed maximises the likelihood unless told reml, which lmer does by default; either is written out here.")
+        notes.append(
+            "mixed maximises the likelihood unless told reml, which lmer does by default; either is written out here."
+        )
         notes.append("tests are z tests without dfmethod(satterthwaite) or dfmethod(kroger), which need reml.")
     else:
-        notes.append("quadrature with 7 nodes is the default of the me commands, Laplace's approximation that of glmer; either is written out here.")
+        notes.append(
+            "quadrature with 7 nodes is the default of the me commands, Laplace's approximation that of glmer; either is written out here."
+        )
     notes.append("the last line compares with a model without random effects by chibar2.")
     if model.categorical:
-        notes.append("factor variables must be numeric with value labels there (encode makes them so); the first level is the reference in both programs.")
+        notes.append(
+            "factor variables must be numeric with value labels there (encode makes them so); the first level is the reference in both programs."
+        )
     return notes
 
 
@@ -239,7 +298,9 @@ def read(text: str) -> Reading:
         elif not found:
             _prepare(reader, reading, columns)
     if not found:
-        raise TranslationError(LANGUAGE, "the text", f"there is no mixed-effects command in it: {', '.join(_COMMANDS)}.")
+        raise TranslationError(
+            LANGUAGE, "the text", f"there is no mixed-effects command in it: {', '.join(_COMMANDS)}."
+        )
     return reading
 
 
@@ -303,13 +364,14 @@ def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
     if first.sees("in"):
         first.fail("a range of rows has no translation; select the rows in the data.", part="in")
     if first.sees("["):
-        first.fail("frequency and sampling weights have no translation: the weights here are precisions of rows.", part="the weights")
+        first.fail(
+            "frequency and sampling weights have no translation: the weights here are precisions of rows.",
+            part="the weights",
+        )
     if len(equations) == 1:
         first.fail("there is no random-effects equation, '|| group:'.", verb, verb.value)
     shared = _options(first)
-    own = []
-    for equation in equations[1:]:
-        own.append((equation, *_read_equation(equation, columns)))
+    own = [(equation, *_read_equation(equation, columns)) for equation in equations[1:]]
     for _, _, _, options in own:
         shared += [o for o in options if o[0] not in ("covariance", "noconstant", "fweight", "pweight", "iweight")]
     reading.intercept = not any(name == "noconstant" for name, _, _ in shared)
@@ -322,8 +384,8 @@ def _factor_terms(reader: Reader, columns: Columns) -> list[tuple[Effect, Token]
     start = reader.token
     operands = [_operand(reader, columns)]
     joins: list[str] = []
-    while join := reader.accept("#", "##"):
-        joins.append(join.value)
+    while sign := reader.accept("#", "##"):
+        joins.append(sign.value)
         operands.append(_operand(reader, columns))
     if not joins:
         # A column by itself is a number unless it has the prefix i.
@@ -349,7 +411,9 @@ def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
         while not inner.done:
             out += _operand(inner, columns, prefix)
             while inner.accept("#", "##"):
-                inner.fail("a product inside parentheses has no translation; write the products out.", part="the parentheses")
+                inner.fail(
+                    "a product inside parentheses has no translation; write the products out.", part="the parentheses"
+                )
         return out
     if token.kind != "word":
         reader.fail("the name of a column is missing here.", token)
@@ -370,7 +434,11 @@ def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
                     columns.factors[columns.name(name)] = level
         return out
     if reader.sees("-", "*", "?") and not reader.token.spaced:
-        reader.fail("a range or pattern of columns depends on the file; name each column.", token, f"{token.value}{reader.token.value}")
+        reader.fail(
+            "a range or pattern of columns depends on the file; name each column.",
+            token,
+            f"{token.value}{reader.token.value}",
+        )
     return [((columns.name(token.value), prefix),)]
 
 
@@ -418,7 +486,9 @@ def _read_equation(reader: Reader, columns: Columns) -> tuple[str, list[Effect],
     return group, effects, _options(reader)
 
 
-def _random(equations: "list[tuple[Reader, str, list[Effect], list[Option]]]", reading: Reading, columns: Columns) -> None:
+def _random(
+    equations: "list[tuple[Reader, str, list[Effect], list[Option]]]", reading: Reading, columns: Columns
+) -> None:
     outer: list[str] = []
     for equation, group, effects, options in equations:
         line = equation.tokens[0].line
@@ -441,10 +511,20 @@ def _random(equations: "list[tuple[Reader, str, list[Effect], list[Option]]]", r
             # A level without effects still says what the levels below are nested in.
             continue
         if written == "exchangeable" and len(every) > 1:
-            raise TranslationError(LANGUAGE, f"covariance(exchangeable) of {group}", "equal variances and equal covariances are no structure here; use unstructured.", line)
+            raise TranslationError(
+                LANGUAGE,
+                f"covariance(exchangeable) of {group}",
+                "equal variances and equal covariances are no structure here; use unstructured.",
+                line,
+            )
         structure = {"unstructured": "unstructured", "identity": "identity"}.get(written, "diagonal")
         if any(columns.is_factor(n) for e in effects for n in e):
-            raise TranslationError(LANGUAGE, part, "factor variables have no random slopes there; a random effect for each level is R.factor.", line)
+            raise TranslationError(
+                LANGUAGE,
+                part,
+                "factor variables have no random slopes there; a random effect for each level is R.factor.",
+                line,
+            )
         reading.random += columns.random(every, subject, structure, part, line)
 
 
@@ -477,10 +557,16 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns) -> No
         elif name == "laplace" or (name == "intmethod" and argument.token.lower.startswith("lap")):
             n_quad = 1
         elif name == "intmethod":
-            reading.note("quadrature is adaptive at the mode of the random effects here, which intmethod(mcaghermite) is there.")
+            reading.note(
+                "quadrature is adaptive at the mode of the random effects here, which intmethod(mcaghermite) is there."
+            )
         elif name == "residuals":
             if not argument.token.lower.startswith("ind") or argument.ahead().value == ",":
-                argument.fail("correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.", token, "residuals()")
+                argument.fail(
+                    "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
+                    token,
+                    "residuals()",
+                )
         elif name in ("constraints", "dispersion"):
             if name == "constraints" or not argument.token.lower.startswith("m"):
                 argument.fail("it has no translation.", token, f"{name}()")
@@ -499,10 +585,16 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns) -> No
     if reading.family is not None:
         reading.n_quad = n_quad
         if n_quad == 7:
-            reading.note("7 nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's; with several grouping factors only the latter is possible here.")
+            reading.note(
+                "7 nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's; with several grouping factors only the latter is possible here."
+            )
     elif not reading.reml:
         reading.note("Stata fits by ML unless told reml, lmer by REML unless told REML=False.")
-    reading.note("Stata's tests are z tests; here they are t tests." if reading.family is None else "tests are z tests in both programs.")
+    reading.note(
+        "Stata's tests are z tests; here they are t tests."
+        if reading.family is None
+        else "tests are z tests in both programs."
+    )
 
 
 def _trials(argument: Reader, reading: Reading, columns: Columns) -> None:
