@@ -407,20 +407,20 @@ def _read_model(reader: Reader, reading: Reading, columns: Columns, procedure: s
     reader.expect("=")
     reading.fixed = [columns.product(e) for e in _effects(reader, columns)]
     distribution = False
-    for key, value in _settings(reader):
+    for key, setting in _settings(reader):
         if key.lower == "noint":
             reading.intercept = False
         elif key.lower in ("dist", "d", "error", "distribution"):
-            found = _DISTRIBUTIONS.get(_value(value))
+            found = _DISTRIBUTIONS.get(_value(setting))
             if found is None:
-                reader.fail("there is no such family here.", key, f"dist={_value(value)}")
+                reader.fail("there is no such family here.", key, f"dist={_value(setting)}")
             reading.family, distribution = found, True
         elif key.lower == "link":
-            reading.link = _LINKS.get(_value(value))
+            reading.link = _LINKS.get(_value(setting))
             if reading.link is None:
-                reader.fail("there is no such link here.", key, f"link={_value(value)}")
+                reader.fail("there is no such link here.", key, f"link={_value(setting)}")
         elif key.lower == "offset":
-            reading.offsets.append(columns.text(Name(columns.name(value[0].value))))
+            reading.offsets.append(columns.text(Name(columns.name(setting[0].value))))
         elif key.lower not in _MODEL_SILENT:
             reader.fail("this option of MODEL has no translation.", key, key.value)
         elif key.lower in ("ddfm", "dfm"):

@@ -9,6 +9,7 @@ from ranef.formula.syntax import Binary, Call, Expr, Name
 from ranef.translation.composition import Columns, Effect, Reading
 from ranef.translation.description import Block, ModelDescription
 from ranef.translation.expressions import Dialect
+from ranef.translation.factor_variables import factor_terms
 from ranef.translation.naming import Naming, check_common
 from ranef.translation.scanner import Lexicon, Reader, Token, without_comments
 
@@ -354,10 +355,10 @@ def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
     equations = reader.split("||")
     first = equations[0]
     reading.response = columns.text(Name(first.word("the response").value))
-    terms: list[tuple[Effect, Token]] = []
+    terms: list[Effect] = []
     while not first.done and not first.sees(",", "if", "in", "["):
-        terms += _factor_terms(first, columns)
-    reading.fixed = [columns.product(e) for e, _ in terms]
+        terms += factor_terms(first, columns)
+    reading.fixed = [columns.product(e) for e in terms]
     if first.accept("if"):
         condition = columns.text(_DIALECT.read(first))
         reading.subset = condition if reading.subset is None else f"({reading.subset}) & ({condition})"
@@ -377,78 +378,6 @@ def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
     reading.intercept = not any(name == "noconstant" for name, _, _ in shared)
     _random(own, reading, columns)
     _estimation([o for o in shared if o[0] not in ("noconstant",)], reading, columns)
-
-
-def _factor_terms(reader: Reader, columns: Columns) -> list[tuple[Effect, Token]]:
-    """One word of a list of variables: a column, or a product in factor-variable notation."""
-    start = reader.token
-    operands = [_operand(reader, columns)]
-    joins: list[str] = []
-    while sign := reader.accept("#", "##"):
-        joins.append(sign.value)
-        operands.append(_operand(reader, columns))
-    if not joins:
-        # A column by itself is a number unless it has the prefix i.
-        return [(tuple(n for n, _ in o), start) for o in _marked(operands[0], columns, alone=True)]
-    marked = [_marked(o, columns, alone=False) for o in operands]
-    effects = [tuple(n for n, _ in o) for o in marked[0]]
-    for join, right in zip(joins, marked[1:], strict=True):
-        others = [tuple(n for n, _ in o) for o in right]
-        both = [a + b for a in effects for b in others]
-        effects = [*effects, *others, *both] if join == "##" else both
-    return [(e, start) for e in dict.fromkeys(effects)]
-
-
-Operand = list[tuple[tuple[str, str], ...]]
-
-
-def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
-    """Columns with the kind that their prefix says: ``i``, ``c`` or none; several in parentheses."""
-    token = reader.take()
-    if token.kind == "symbol" and token.value == "(":
-        reader.at -= 1
-        inner, out = reader.inside(), []
-        while not inner.done:
-            out += _operand(inner, columns, prefix)
-            while inner.accept("#", "##"):
-                inner.fail(
-                    "a product inside parentheses has no translation; write the products out.", part="the parentheses"
-                )
-        return out
-    if token.kind != "word":
-        reader.fail("the name of a column is missing here.", token)
-    if reader.sees(".") and not reader.token.spaced:
-        kind = re.fullmatch(r"(i|c)|i?bn?(\d+)?", token.lower)
-        level = None
-        reader.take()
-        if token.lower == "ib" and reader.sees("("):
-            reader.fail("name the base level by its number, as in ib2.x.", token, "ib()")
-        if kind is None:
-            what = "time-series operators" if token.lower[0] in "lfds" else "single levels of factors"
-            reader.fail(f"{what} have no translation; make a column of the values.", token, f"{token.value}.")
-        level = kind[2]
-        out = _operand(reader, columns, kind[1] or "i")
-        if level is not None:
-            for part in out:
-                for name, _ in part:
-                    columns.factors[columns.name(name)] = level
-        return out
-    if reader.sees("-", "*", "?") and not reader.token.spaced:
-        reader.fail(
-            "a range or pattern of columns depends on the file; name each column.",
-            token,
-            f"{token.value}{reader.token.value}",
-        )
-    return [((columns.name(token.value), prefix),)]
-
-
-def _marked(operand: Operand, columns: Columns, alone: bool) -> Operand:
-    """Note which columns are categorical: those with the prefix i, and in products those without c."""
-    for part in operand:
-        for name, prefix in part:
-            if prefix == "i" or (not alone and not prefix and name not in columns.factors):
-                columns.factors.setdefault(name, None)
-    return operand
 
 
 Option = tuple[str, Token, Reader]
@@ -482,7 +411,7 @@ def _read_equation(reader: Reader, columns: Columns) -> tuple[str, list[Effect],
             reader.take()
             effects.append(("R.", reader.word("a factor").value))
         else:
-            effects += [e for e, _ in _factor_terms(reader, columns)]
+            effects += factor_terms(reader, columns)
     return group, effects, _options(reader)
 
 
