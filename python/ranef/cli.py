@@ -1,4 +1,4 @@
-"""The command line: ``ranef fit``, ``ranef datasets``.
+"""The command line: ``ranef fit``, ``ranef explain``, ``ranef datasets``.
 
 Exit codes: 0 when the fit converged, 1 when it ended without convergence, 2 for bad usage or input. Results go to standard output, all
 that is said about them to standard error.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ranef import __version__
-from ranef.errors import DataError, RanefError, RanefWarning
+from ranef.errors import DataError, OptionError, RanefError, RanefWarning
 
 if TYPE_CHECKING:
     import typer
@@ -140,11 +140,57 @@ def build_app() -> "typer.Typer":
             raise typer.Exit(NOT_CONVERGED)
 
     @app.command()
+    def explain(
+        formula: Annotated[str, typer.Argument(help="The model, such as 'y ~ x + (x | g)'.", show_default=False)],
+        family: Annotated[
+            str | None, typer.Option(help="Family of a generalized model, such as 'binomial' or 'binomial(probit)'.")
+        ] = None,
+        ml: Annotated[bool, typer.Option("--ml", help="Maximum likelihood instead of REML.")] = False,
+        n_quad: Annotated[
+            int, typer.Option(min=0, max=100, help="Nodes of quadrature; 1 is Laplace's approximation.")
+        ] = 1,
+        factor: Annotated[
+            list[str] | None, typer.Option(help="A categorical column; may be given several times.")
+        ] = None,
+        within: Annotated[
+            list[str] | None,
+            typer.Option(help="A column that does not vary within a group, as in 'schavg=school'; several times."),
+        ] = None,
+        weights: Annotated[str | None, typer.Option(help="Column with prior weights.")] = None,
+    ) -> None:
+        """Explain a model without data: its levels, its parameters, and its syntax in other programs."""
+        from ranef.presentation.explanation import explain as explanation
+        from ranef.translation import describe
+
+        try:
+            model = describe(
+                formula,
+                reml=not ml,
+                family=family,
+                n_quad=n_quad,
+                weights=weights,
+                categorical=factor or (),
+                constant_within=dict(_pair(text) for text in within or ()),
+            )
+            text = explanation(model)
+        except RanefError as error:
+            _say(str(error))
+            raise typer.Exit(BAD_INPUT) from None
+        typer.echo(text)
+
+    @app.command()
     def datasets() -> None:
         """List the bundled data sets."""
         _print_datasets()
 
     return app
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, group = text.partition("=")
+    if not (column and equals and group):
+        raise OptionError(f"--within needs a column and a group, as in 'schavg=school', not {text!r}.")
+    return column, group
 
 
 def find_data(name: str) -> Any:

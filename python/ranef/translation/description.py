@@ -186,6 +186,11 @@ class ModelDescription:
         return any(self.is_categorical(v.name) for v in term.variables)
 
     @property
+    def outer_first(self) -> tuple[Block, ...]:
+        """The blocks with those of nested grouping factors after those that they are nested in."""
+        return tuple(sorted(self.blocks, key=lambda b: len(b.group)))
+
+    @property
     def scaled(self) -> bool:
         """Whether there is a residual variance, or another parameter of dispersion."""
         return self.family not in _WITHOUT_SCALE

@@ -89,7 +89,7 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
         response = "proportion"
         before.append(f"{data}.proportion = {_broadcast(ratio, data)}")
     terms = [_term(t, naming) for t in model.fixed]
-    right = ["1" if model.intercept else "0", *terms, *(_block(b, naming) for b in model.blocks)]
+    right = ["1" if model.intercept else "0", *terms, *(_block(b, naming) for b in model.outer_first)]
     arguments = ["MixedModel", f"@formula({response} ~ {' + '.join(right)})", data]
     keywords = []
     if model.family is None:
@@ -172,8 +172,8 @@ def _broadcast(expr: Expr, data: str) -> str:
 def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
-        notes.append("MixedModels fits by ML unless told REML=true; here REML is the default.")
-        notes.append("tests are z tests there; a REML fit has no log-likelihood and no AIC there.")
+        notes.append("MixedModels fits by ML unless told REML=true, lmer by REML unless told otherwise.")
+        notes.append("MixedModels' tests are z tests, and its REML fits have no log-likelihood and no AIC.")
     else:
         notes.append("Laplace's approximation is the default in both programs.")
     if model.data == "data":

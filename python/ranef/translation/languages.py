@@ -32,6 +32,9 @@ LANGUAGES = {
 }
 """The languages by the names that the interface has for them."""
 
+_DECLARING = ("spss", "stata", "sas")
+_TAKEN_AS_NUMBERS = "no data were seen: columns that are not declared categorical are taken as numbers."
+
 
 @dataclass(frozen=True, slots=True)
 class Translation:
@@ -120,6 +123,8 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     """
     target = language(to)
     lines, said = target.write(model)
+    if not model.levels_known and to in _DECLARING:
+        said = [*said, _TAKEN_AS_NUMBERS]
     comments = [target.comment.format(note) for note in said] if notes else []
     return "\n".join([*comments, *lines])
 

@@ -107,8 +107,8 @@ def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list
 
 def _notes(model: ModelDescription) -> list[str]:
     if model.family is not None:
-        return ["standard errors come from differences of the likelihood there, and their third digit may differ."]
-    return ["lme4 itself prints no p-values; lmerTest gives those of Satterthwaite's method, as here."]
+        return ["glmer's standard errors come from differences of the likelihood, and their third digit may differ."]
+    return ["lme4 itself prints no p-values; lmerTest gives those of Satterthwaite's method, as ranef does."]
 
 
 def read(text: str) -> Reading:

@@ -122,10 +122,10 @@ def _one_sided(block: Block) -> str:
 
 
 def _notes(model: ModelDescription) -> list[str]:
-    notes = ["degrees of freedom follow from the levels of grouping there; here they are Satterthwaite's."]
+    notes = ["lme's degrees of freedom follow from the levels of grouping; those of ranef are Satterthwaite's."]
     if model.reml:
-        notes.append("BIC of a REML fit takes n - p for n there, n here.")
-    notes.append("lme stops at missing values unless told na.action = na.omit, which is done here.")
+        notes.append("BIC of a REML fit takes n - p for n in nlme, n in ranef.")
+    notes.append("lme stops at missing values unless told na.action = na.omit, which is what ranef does.")
     return notes
 
 

@@ -5,7 +5,7 @@ import re
 from ranef.errors import TranslationError
 from ranef.formula.syntax import Binary, Expr, Name
 from ranef.translation.composition import Columns, Effect, Reading
-from ranef.translation.description import ModelDescription
+from ranef.translation.description import Block, ModelDescription
 from ranef.translation.effects import INTERCEPTS, effect_text, read_effect, read_subject
 from ranef.translation.expressions import Dialect
 from ranef.translation.naming import Naming, Product, check_common, over_levels
@@ -130,7 +130,7 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     naming = Naming(model, _DIALECT, _NAME, fold=True)
     data = model.data if _NAME.fullmatch(model.data) and model.data != "data" else "mydata"
     fixed = [naming.product(t) for t in model.fixed]
-    random = [_random_statement(model, naming, i) for i in range(len(model.blocks))]
+    random = [_random_statement(model, naming, block) for block in model.outer_first]
     products = [*fixed, *(p for _, ps in random for p in ps)]
     body = _procedure(model, data)
     body.append(f"  class {' '.join(_classes(model, products))};")
@@ -199,8 +199,7 @@ def _model_options(model: ModelDescription, naming: Naming) -> list[str]:
     return options
 
 
-def _random_statement(model: ModelDescription, naming: Naming, position: int) -> tuple[str, list[Product]]:
-    block = model.blocks[position]
+def _random_statement(model: ModelDescription, naming: Naming, block: Block) -> tuple[str, list[Product]]:
     intercept, terms = over_levels(model, block, LANGUAGE)
     products = [naming.product(t) for t in terms]
     effects = ["intercept"] * intercept + [effect_text(p) for p in products]
@@ -223,16 +222,16 @@ def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
         notes.append(
-            "under REML, AIC counts covariance parameters only; BIC always takes the number of subjects for n."
+            "under REML, SAS's AIC counts covariance parameters only; its BIC always takes the number of subjects for n."
         )
-        notes.append("ddfm=satterthwaite gives our degrees of freedom; containment is what SAS takes without it.")
+        notes.append("ddfm=satterthwaite gives the degrees of freedom of ranef; SAS takes containment without it.")
     else:
         notes.append(
-            "without METHOD= SAS maximises a pseudo-likelihood; what is written here is the approximation that was asked for."
+            "without METHOD= SAS maximises a pseudo-likelihood, not the approximation of the likelihood that ranef does."
         )
-        notes.append("tests of fixed effects are t and F tests there, z tests here.")
+        notes.append("tests of fixed effects are t and F tests in SAS, z tests in ranef.")
     if model.categorical:
-        notes.append("the last level is SAS's reference unless ref= says otherwise, as is written here.")
+        notes.append("the last level is SAS's reference unless ref= says otherwise, as it does below.")
     if any(b.size > 1 for b in model.blocks):
         notes.append("type=vc, SAS's default, has no covariances; type=un has them.")
     return notes

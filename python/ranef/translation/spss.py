@@ -81,7 +81,7 @@ def _mixed(model: ModelDescription, naming: Naming) -> list[str]:
         raise TranslationError(LANGUAGE, "the offset", "MIXED has none; subtract it from the response in the formula.")
     fixed = [naming.product(t) for t in model.fixed]
     random = []
-    for block in model.blocks:
+    for block in model.outer_first:
         intercept, terms = over_levels(model, block, LANGUAGE)
         products = [naming.product(t) for t in terms]
         effects = ["INTERCEPT"] * intercept + [effect_text(p) for p in products]
@@ -133,7 +133,7 @@ def _genlinmixed(model: ModelDescription, naming: Naming) -> list[str]:
         target,
         f"{fixed} USE_INTERCEPT={_truth(model.intercept)}",
     ]
-    for block in model.blocks:
+    for block in model.outer_first:
         intercept, terms = over_levels(model, block, LANGUAGE)
         effects = [naming.product(t) for t in terms]
         products += effects
@@ -175,11 +175,11 @@ def _truth(value: bool) -> str:
 def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
-        notes.append("p-values of fixed effects use Satterthwaite's degrees of freedom in both programs.")
+        notes.append("p-values of fixed effects use Satterthwaite's degrees of freedom in SPSS and in ranef.")
         notes.append(
-            "under REML, AIC counts the covariance parameters only, and BIC takes n - p for n; with ML the criteria agree."
+            "under REML, SPSS's AIC counts the covariance parameters only, and its BIC takes n - p for n; with ML the criteria agree."
             if model.reml
-            else "variances are given with Wald tests, which are no tests of a variance being zero; use ranova() for those."
+            else "SPSS prints Wald tests of variances, which are no tests of a variance being zero; ranova() of ranef is."
         )
     else:
         notes.append(
@@ -187,7 +187,7 @@ def _notes(model: ModelDescription) -> list[str]:
             "smaller, and its criteria compare no models."
         )
     if model.categorical:
-        notes.append("the last level of a factor is the reference there, the first one here.")
+        notes.append("the last level of a factor is the reference in SPSS, the first one in ranef.")
     return notes
 
 

@@ -257,17 +257,17 @@ def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
         notes.append(
-            "mixed maximises the likelihood unless told reml, which lmer does by default; either is written out here."
+            "mixed fits by ML unless told reml, lmer by REML unless told otherwise; the method is written out."
         )
-        notes.append("tests are z tests without dfmethod(satterthwaite) or dfmethod(kroger), which need reml.")
+        notes.append("Stata's tests are z tests without dfmethod(satterthwaite) or dfmethod(kroger), which need reml.")
     else:
         notes.append(
-            "quadrature with 7 nodes is the default of the me commands, Laplace's approximation that of glmer; either is written out here."
+            "7 nodes of quadrature are the default of the me commands, Laplace's approximation that of glmer; the method is written out."
         )
-    notes.append("the last line compares with a model without random effects by chibar2.")
+    notes.append("the last line of Stata's output compares with a model without random effects by chibar2.")
     if model.categorical:
         notes.append(
-            "factor variables must be numeric with value labels there (encode makes them so); the first level is the reference in both programs."
+            "factor variables must be numeric with value labels in Stata (encode makes them so); the first level is the reference there and in ranef."
         )
     return notes
 
