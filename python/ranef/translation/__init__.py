@@ -4,7 +4,7 @@
 a text in another language. Each language is one file that holds both directions.
 """
 
-from ranef.translation.description import ModelDescription, describe
+from ranef.translation.description import Categorical, ModelDescription, describe
 from ranef.translation.languages import LANGUAGES, Translation, read, write
 
-__all__ = ["LANGUAGES", "ModelDescription", "Translation", "describe", "read", "write"]
+__all__ = ["LANGUAGES", "Categorical", "ModelDescription", "Translation", "describe", "read", "write"]

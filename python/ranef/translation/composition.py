@@ -173,13 +173,14 @@ def nested(terms: Sequence[str]) -> list[str]:
     for term in dict.fromkeys(terms):
         left, _, group = term.rpartition("| ")
         groups.setdefault(left, []).append(group.removesuffix(")").split(":"))
-    out = []
+    out = {}
     for left, paths in groups.items():
         chain = sorted(paths, key=len)
         steps = all(len(p) == i and p[:-1] == ([] if i == 1 else chain[i - 2]) for i, p in enumerate(chain, start=1))
-        together = len(chain) > 1 and steps and not any("`" in p for p in chain[-1])
-        out += [f"{left}| {'/'.join(chain[-1])})"] if together else [f"{left}| {':'.join(p)})" for p in paths]
-    return out
+        if len(chain) > 1 and steps and not any("`" in p for p in chain[-1]):
+            for path in paths:
+                out[f"{left}| {':'.join(path)})"] = f"{left}| {'/'.join(chain[-1])})"
+    return list(dict.fromkeys(out.get(term, term) for term in terms))
 
 
 @dataclass(slots=True)

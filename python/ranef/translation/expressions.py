@@ -39,6 +39,8 @@ class Dialect:
     spellings : mapping
         Further spellings that are understood, by the language's operator or function, to R's.
     quote : str
+    tight_not : bool
+        Whether "not" binds more tightly than a comparison; in R it does not.
     """
 
     language: str
@@ -46,6 +48,7 @@ class Dialect:
     operators: Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
     quote: str = '"'
+    tight_not: bool = True
 
     def write(self, node: Expr, part: str | None = None) -> str:
         """Write an expression.
@@ -67,17 +70,18 @@ class Dialect:
             return f"{self.quote}{node.value.replace(self.quote, self.quote * 2)}{self.quote}"
         if isinstance(node, Binary) and node.operator in _STRENGTH:
             strength = _STRENGTH[node.operator]
-            right_open = node.operator == "^"
-            left = self._written(node.left, strength + right_open, part)
-            right = self._written(node.right, strength + (not right_open), part)
+            # Languages differ in how they group repeated powers, so those are bracketed on both sides.
+            left = self._written(node.left, strength + (node.operator == "^"), part)
+            right = self._written(node.right, strength + 1, part)
             sign = self.operators.get(node.operator, node.operator)
             space = "" if node.operator == "^" else " "
             return _bracketed(f"{left}{space}{sign}{space}{right}", strength < outer)
         if isinstance(node, Unary) and node.operator in "+-!":
             sign = self.operators.get(node.operator, node.operator)
-            strength = _NOT if node.operator == "!" else _SIGN
-            space = " " if sign.isalpha() else ""
-            return _bracketed(f"{sign}{space}{self._written(node.operand, strength, part)}", strength < outer)
+            if node.operator == "!":
+                # What "not" takes differs between languages; in brackets it is clear.
+                return f"{sign}{' ' * sign.isalpha()}{_not_operand(self._written(node.operand, 0, part), node.operand)}"
+            return _bracketed(f"{sign}{self._written(node.operand, _SIGN, part)}", outer > _SIGN)
         if isinstance(node, Call) and node.function == "I" and len(node.arguments) == 1:
             return self._written(node.arguments[0].value, outer, part)
         if (
@@ -124,7 +128,15 @@ class Dialect:
         operator = self._operator(token)
         if operator in ("-", "+", "!"):
             reader.take()
-            return Unary(operator, self.read(reader, _NOT if operator == "!" else _SIGN - 1))
+            if operator != "!":
+                return Unary(operator, self.read(reader, _SIGN - 1))
+            operand = self.read(reader, _SIGN - 1 if self.tight_not else _NOT)
+            # In R everything up to the next "and" belongs to "not", so brackets keep what was meant.
+            return (
+                Paren(Unary("!", operand))
+                if self.tight_not and not isinstance(operand, Paren | Call)
+                else Unary("!", operand)
+            )
         if reader.sees("("):
             return Paren(self.read_all(reader.inside()))
         reader.take()
@@ -145,6 +157,10 @@ class Dialect:
                 f"{token.value}()",
             )
         return Call(function, (Argument(self.read_all(reader.inside())),))
+
+
+def _not_operand(text: str, node: Expr) -> str:
+    return text if isinstance(without_parens(node), Call) else f"({text})"
 
 
 def _bracketed(text: str, needed: bool) -> str:

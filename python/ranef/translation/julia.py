@@ -134,8 +134,15 @@ def _variable(expr: Expr, naming: Naming) -> str:
         # A function of columns may stand in the formula; naming a computed column would refuse what has no translation.
         naming.column(expr)
         naming.computed.clear()
-        return _DIALECT.write(expr)
+        text = _DIALECT.write(expr)
+        return text if _is_function(expr) else f"identity({text})"
     return f"identity({_DIALECT.write(expr)})"
+
+
+def _is_function(expr: Expr) -> bool:
+    """Whether an expression is a function of columns, inside which operators are those of arithmetic."""
+    inner = without_parens(expr)
+    return isinstance(inner, Call) and inner.function != "I"
 
 
 def _term(term: Term, naming: Naming) -> str:
@@ -282,7 +289,10 @@ def _read_call(verb: Token, whole: Reader, reading: Reading, columns: Columns, f
     if formula is None:
         body.fail("this formula is not defined in the text; write @formula(...) there.", first.token)
     if len(positional) > 1 and positional[1].token.kind == "word":
-        reading.data = positional[1].token.value
+        frame = positional[1]
+        reading.data = frame.take().value
+        if frame.sees("("):
+            reading.data = frame.inside().token.value
     for extra in positional[2:]:
         _family(extra, reading)
     for key, value in keywords.items():
@@ -312,7 +322,7 @@ def _keywords(keywords: dict[str, Reader], reading: Reading, columns: Columns) -
     if "REML" in keywords:
         reading.reml = keywords["REML"].take().value == "true"
     if "nAGQ" in keywords:
-        reading.n_quad = int(keywords["nAGQ"].take().value)
+        reading.n_quad = keywords["nAGQ"].whole_number(100)
     if "fast" in keywords and keywords["fast"].take().value == "true":
         reading.n_quad = 0
     for key in ("wts", "weights"):

@@ -234,10 +234,9 @@ def _structured(node: Expr, group: str) -> list[str]:
     left = deparse(formula.operand)
     effects = parse_formula(f"~ {left} + (1 | g)")
     count = len(effects.fixed) + effects.intercept
-    if count == 1 and structure != "us":
-        single = not effects.fixed or all(isinstance(v.expr, Name) for v in effects.fixed[0].variables)
-        if single:
-            return [f"({left} | {group})" if not effects.fixed or structure != "diag" else f"diag({left} | {group})"]
+    # A single column without an intercept has several effects if it is a factor, which is not known here.
+    if count == 1 and not effects.fixed:
+        return [f"({left} | {group})"]
     if structure in ("identity", "compound"):
         raise TranslationError(
             LANGUAGE,

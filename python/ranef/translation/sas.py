@@ -317,7 +317,7 @@ def _points(reader: Reader) -> int:
         inner = reader.inside()
         while not inner.done:
             if inner.take().lower == "qpoints" and inner.accept("="):
-                return int(inner.take().value)
+                return inner.whole_number(100)
     # SAS chooses the number from the data then.
     return 7
 
@@ -331,7 +331,7 @@ def _set_method(method: Token | None, reader: Reader, reading: Reading, procedur
     elif name in ("", "rspl", "rmpl", "mspl", "mmpl"):
         reading.reml = name not in ("mspl", "mmpl")
         reading.note(
-            "pseudo-likelihood is not available for other than normal responses; glmer takes Laplace's approximation, and estimates differ."
+            "pseudo-likelihood, which SAS maximises here, is not available; glmer takes Laplace's approximation, and estimates differ."
         )
     elif name in ("laplace", "quad"):
         reading.reml = False
@@ -451,7 +451,7 @@ def _effects(reader: Reader, columns: Columns) -> list[Effect]:
             right = read_effect(reader, columns)
             chain = [*chain, right, *(a + right for a in chain)]
         if reader.accept("@"):
-            limit = int(reader.take().value)
+            limit = reader.whole_number(20)
             chain = [e for e in chain if len(e) <= limit]
         out += chain
     return list(dict.fromkeys(out))

@@ -155,6 +155,13 @@ class Reader:
             self.fail(f"{what} is missing here.")
         return self.take()
 
+    def whole_number(self, largest: int) -> int:
+        """Read a whole number."""
+        token = self.take()
+        if token.kind != "number" or not token.value.isdigit() or int(token.value) > largest:
+            self.fail(f"a whole number up to {largest} is expected here.", token)
+        return int(token.value)
+
     def fail(self, reason: str, token: Token | None = None, part: str | None = None) -> NoReturn:
         """Raise the error of a token, by default the next one."""
         token = token or self.token

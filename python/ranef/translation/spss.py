@@ -23,6 +23,7 @@ _DIALECT = Dialect(
         "&": "&", "|": "|", "~": "!", "~=": "!=",
     },
     "'",
+    tight_not=False,
 )  # fmt: skip
 _LEXICON = Lexicon(LANGUAGE, ("**", "<>", "~=", "<=", ">="), "_.$#@")
 _NAME = re.compile(r"[A-Za-z@#$][\w.$#@]*(?<![.])")

@@ -341,7 +341,8 @@ def _prepare(reader: Reader, reading: Reading, columns: Columns) -> None:
         condition = condition if verb.lower == "keep" else f"!({condition})"
         reading.subset = condition if reading.subset is None else f"({reading.subset}) & ({condition})"
     elif verb.lower in ("use", "sysuse", "webuse", "insheet", "import") and not reader.done:
-        stem = reader.take().value.replace("\\", "/").rsplit("/", 1)[-1]
+        parts = [t.value for t in reader.until(",").tokens]
+        stem = "".join(parts).replace("\\", "/").rsplit("/", 1)[-1]
         reading.data = stem.rsplit(".", 1)[0] if stem.endswith((".dta", ".csv")) else stem
     elif verb.lower in ("recode", "replace", "encode", "reshape", "merge", "collapse", "rename"):
         reading.note(f"{verb.value} on line {verb.line} was not translated; prepare the data before the call.")
@@ -350,7 +351,7 @@ def _prepare(reader: Reader, reading: Reading, columns: Columns) -> None:
 def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
     verb = reader.take()
     reading.family, reading.link = _COMMANDS[verb.value]
-    if verb.value == "xtmixed":
+    if verb.value == "xtmixed" and not any(t.lower in ("reml", "mle", "ml") for t in reader.tokens):
         reading.note("xtmixed fitted by REML before Stata 12; ML is taken here, as since then, unless reml is written.")
     equations = reader.split("||")
     first = equations[0]
@@ -482,7 +483,7 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns) -> No
         elif name == "link":
             reading.link = _abbreviated(argument, _LINKS)
         elif name == "intpoints":
-            n_quad = int(argument.take().value)
+            n_quad = argument.whole_number(100)
         elif name == "laplace" or (name == "intmethod" and argument.token.lower.startswith("lap")):
             n_quad = 1
         elif name == "intmethod":
