@@ -145,6 +145,13 @@ def require_random(formula: Formula) -> None:
     if formula.random:
         return
     right = formula.tree.right if isinstance(formula.tree, Binary) else formula.tree
+    for part in walk(right):
+        if isinstance(part, Unary) and part.operator == "!" and any(is_bar(inner) for inner in walk(part.operand)):
+            fail(
+                "as in R, '!' takes everything that is added after it, here the random effects too; put it in parentheses, as in (!a) + (1 | group).",
+                formula.text,
+                *part.span,
+            )
     raise FormulaError(
         "there is no random-effects term such as (1 | group). A model without one is linear regression: "
         "statsmodels.formula.api.ols(formula, data).fit().",

@@ -13,9 +13,10 @@ from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
 from ranef.inference.deletion_f import deletion_f_tests
 from ranef.inference.drop1 import compare_deletions
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.ranova import compare_reductions
 from ranef.inference.reduced import Criterion, bar_text, comparison_control, reductions
+from ranef.options import Ddf
 
 
 @dataclass(frozen=True, slots=True)
