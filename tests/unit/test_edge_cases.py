@@ -51,6 +51,8 @@ def test_names_are_understood_with_and_without_back_quotes(quoted: Any) -> None:
     assert plain.to_frame().equals(written.to_frame())
     assert plain.index.name == "grp 1"
     assert quoted.drop1(scope="my var").equals(quoted.drop1(scope="`my var`"))
+    with pytest.raises(ranef.OptionError, match="scope names no term"):
+        quoted.drop1(scope=[])
     assert quoted.predict(re="~ (1 | `grp 1`)").shape == (180,)
 
 

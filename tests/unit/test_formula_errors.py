@@ -58,6 +58,7 @@ REFUSED = [
     ("y ~ poly(x, 2, degree = 3)", "2", "by name"),
     ("y ~ poly(x, z, degre2 = 2)", "2", "it has: x, degree, raw, simple"),
     ("y ~ poly(degree = 2)", "poly(degree = 2)", "'x'"),
+    ("y ~ x %in% c(1, 2)", "x %in% c(1, 2)", "is an interaction"),
     ("y ~ mean(x, z)", "z", "no further argument"),
     ("y ~ max(x, na.rm = TRUE, na.rm = TRUE)", "TRUE", "twice"),
     ("y ~ sd(x, z, 3)", "3", "no further argument"),

@@ -248,7 +248,7 @@ class _Builder:
             if variable is None:
                 if name not in self.table:
                     raise ColumnNotFoundError(
-                        name, [*by_name, *self.table.names], "the factors that contrasts can be given for"
+                        name, dict.fromkeys([*by_name, *self.table.names]), "the data, for which contrasts are given"
                     )
                 parse_contrast(value, name)
                 self.notes.append(

@@ -273,6 +273,7 @@ def _interval_labels(breaks: NDArray[np.float64], digits: int, right: bool, lowe
         if len(set(ends)) == len(ends):
             break
         ends = [f"{b:.{more}g}" for b in breaks]
+    ends = [{"inf": " Inf", "-inf": "-Inf"}.get(end, end) for end in ends]  # as R writes them
     opening, closing = ("(", "]") if right else ("[", ")")
     out = [f"{opening}{a},{b}{closing}" for a, b in itertools.pairwise(ends)]
     if lowest and right:

@@ -41,6 +41,10 @@ def parse_scope(fit: LmmFit, scope: object) -> tuple[str, ...]:
             raise ArgumentTypeError(
                 f"scope must be the label of a term, a list of labels, or a formula such as '~ a + b', not {scope!r}."
             )
+    if not wanted:
+        raise OptionError(
+            f"scope names no term; the fixed terms that can be left out are {', '.join(allowed) or 'none'}."
+        )
     labels = fit.design.fixed_terms
     sets = {frozenset(v.label for v in t.variables): t.label for t in fit.design.formula.fixed}
     plain = {":".join(v.name for v in t.variables): t.label for t in fit.design.formula.fixed}

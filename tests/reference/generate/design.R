@@ -115,6 +115,7 @@ design("y ~ poly(x, 3) + (1 | g)", new_rows = TRUE); design("y ~ poly(x, 2)*h + 
 design("y ~ poly(x, z, degree = 2) + (1 | g)", new_rows = TRUE); design("y ~ poly(x, z, degree = 2, raw = TRUE) + (1 | g)", new_rows = TRUE)
 design("y ~ poly(x, z, w, degree = 3):h + (1 | g)"); design("y ~ poly(degree = 1, x, z) + (1 | g)", new_rows = TRUE); design("y ~ poly(cbind(x, z), 2, raw = TRUE) + (1 | g)")
 design("y ~ I(x - max(x, z)) + I(x / sum(x, w)) + pmin(x, gap, na.rm = TRUE) + (1 | g)"); design("y ~ factor(h, exclude = \"u\") + (1 | g)")
+design("y ~ cut(x, c(-Inf, 3, 6.5, Inf)) + (1 | cut(x, c(-Inf, 4, Inf), right = FALSE))", new_rows = TRUE)
 design("y ~ ns(x, df = 3) + (1 | g)", new_rows = TRUE); design("y ~ ns(x, knots = c(3, 5), intercept = TRUE) + (1 | g)", new_rows = TRUE)
 design("y ~ ns(x, df = 4, Boundary.knots = c(1, 8)) + (1 | g)", new_rows = TRUE); design("y ~ ns(x) + (1 | g)"); design("y ~ 0 + ns(z, df = 2):h + (1 | g)")
 design("y ~ bs(x, df = 5) + (1 | g)", new_rows = TRUE); design("y ~ bs(x, knots = c(3, 6), degree = 2) + (1 | g)", new_rows = TRUE); design("y ~ bs(x, df = 6, intercept = TRUE) - 1 + (bs(x, df = 4) | g)", new_rows = TRUE)
