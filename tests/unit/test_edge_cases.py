@@ -160,6 +160,19 @@ def test_negation_takes_what_is_added_after_it() -> None:
             lmer(text, sleep())
 
 
+def test_numbers_that_a_word_makes_text_are_noted(tmp_path: Any) -> None:
+    d = sleep()
+    rows = [
+        f"{y},{'.' if i == 3 else x},{s}" for i, (y, x, s) in enumerate(zip(d.Reaction, d.Days, d.Subject, strict=True))
+    ]
+    (tmp_path / "d.csv").write_text("\n".join(["Reaction,Days,Subject", *rows, ""]), encoding="utf-8")
+    with pytest.warns(RanefWarning, match=r"the column Days holds numbers but for '\.', .* a factor with 11 levels"):
+        lmer("Reaction ~ Days + (1 | Subject)", tmp_path / "d.csv")
+    # Neither numbers made text on purpose nor a grouping factor are warned of.
+    lmer("Reaction ~ Days + (1 | Subject)", d.assign(Days=d.Days.astype(str)))
+    lmer("Reaction ~ Days + (1 | k)", d.assign(k=d.Subject.astype(str).replace("308", "none")))
+
+
 def test_coefficients_with_one_name_are_refused() -> None:
     d = sleep().assign(**{"(Intercept)": np.arange(180.0) % 7, "late[T.True]": np.arange(180.0) % 5})
     with pytest.raises(DesignError, match=r"fixed effects are called '\(Intercept\)'"):

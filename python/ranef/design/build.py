@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.data.table import Table
-from ranef.design.checks import BESIDE_INTERCEPT, Model, check_names, check_random_term, check_structure
+from ranef.design.checks import (
+    BESIDE_INTERCEPT,
+    Model,
+    check_names,
+    check_random_term,
+    check_structure,
+    numbers_as_text,
+)
 from ranef.design.coding import Coder, Layout, fill
 from ranef.design.contrasts import Contrast, parse_contrast
 from ranef.design.encoder import Encoder, RandomEncoder, argument_of
@@ -192,6 +199,9 @@ class _Builder:
             if variable.label not in self.values:
                 self.values[variable.label] = self._evaluate(variable)
                 self.names[variable.label] = variable.name
+                value = self.values[variable.label]
+                if isinstance(variable.expr, Name) and isinstance(value, Factor) and value.text:
+                    self.notes.extend(numbers_as_text(variable.name, value.levels.tolist()))
 
     def _evaluate_group(self, variable: Variable) -> None:
         if variable.label not in self.groups:

@@ -23,6 +23,25 @@ def check_names(names: Sequence[str], where: str) -> None:
         seen.add(name)
 
 
+def numbers_as_text(name: str, levels: Sequence[str]) -> tuple[str, ...]:
+    """Say that a column is text because of one or two words among its numbers, such as another program's sign for missing values."""
+    words = [level for level in levels if not _is_number(level)]
+    if not 0 < len(words) <= 2 or len(levels) - len(words) < 5:
+        return ()
+    return (
+        f"the column {name} holds numbers but for {' and '.join(map(repr, words))}, which makes it text, so that it is a factor with {len(levels)} levels here. "
+        "If these are missing values, make them so and the column numeric, for example by pandas.to_numeric(..., errors='coerce')",
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def check_structure(bar: RandomExpr) -> None:
     """See that the covariance structure of a term can be fitted."""
     if bar.structure not in ("unstructured", "diagonal"):
