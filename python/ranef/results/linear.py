@@ -14,6 +14,7 @@ from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
 from ranef.inference.fixed_effect_tests import Ddf, checked_ddf
+from ranef.results.averaged import AveragedModel
 from ranef.results.diagnosed import DiagnosedModel
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(DiagnosedModel):
+class LinearMixedModel(DiagnosedModel, AveragedModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property
@@ -157,7 +158,7 @@ class LinearMixedModel(DiagnosedModel):
 
     # ---- presentation
 
-    def summary(self, ddf: Ddf | None = None) -> "Summary":
+    def summary(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "Summary":
         """Summarise the fit as lme4 does, with t tests of the fixed effects as lmerTest adds them.
 
         Parameters
@@ -165,6 +166,8 @@ class LinearMixedModel(DiagnosedModel):
         ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default. With ``"none"`` there are no tests: estimate, standard error and t value, as
             lme4 prints them.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -173,7 +176,7 @@ class LinearMixedModel(DiagnosedModel):
         """
         from ranef.presentation.lmm_summary import lmm_summary
 
-        return lmm_summary(self._fit, self._request, self._tests, checked_ddf(ddf, self.ddf))
+        return lmm_summary(self._fit, self._request, self._tests_with(cov, cluster), checked_ddf(ddf, self.ddf))
 
     def tidy(
         self,
@@ -182,6 +185,8 @@ class LinearMixedModel(DiagnosedModel):
         ddf: Ddf | None = None,
         conf_int: bool = False,
         level: float = 0.95,
+        cov: Any = None,
+        cluster: Any = None,
     ) -> "pd.DataFrame":
         """Terms as rows of a frame.
 
@@ -196,6 +201,8 @@ class LinearMixedModel(DiagnosedModel):
             Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
         level : float
             Level of the intervals.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -212,7 +219,7 @@ class LinearMixedModel(DiagnosedModel):
         """
         from ranef.presentation.tidy import tidy_frame
 
-        return tidy_frame(self._tests, effects, checked_ddf(ddf, self.ddf), conf_int, level)
+        return tidy_frame(self._tests_with(cov, cluster), effects, checked_ddf(ddf, self.ddf), conf_int, level)
 
     def __repr__(self) -> str:
         from ranef.presentation.lmm_summary import lmm_sketch

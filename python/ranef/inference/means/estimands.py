@@ -100,8 +100,11 @@ def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | fl
         Values under the hypotheses.
     """
     fit = tests.fit
-    rows = e.x[:, list(fit.kept)]
-    determined: NDArray[np.bool_] = ~np.any(departures(fit, e.x) > 1.0, axis=1)
+    # Means over no data at all have no coefficients.
+    absent = np.isnan(e.x).any(axis=1)
+    x = np.where(absent[:, np.newaxis], 0.0, e.x)
+    rows = x[:, list(fit.kept)]
+    determined: NDArray[np.bool_] = ~np.any(departures(fit, x) > 1.0, axis=1) & ~absent
     k = len(rows)
     out = {name: np.full(k, np.nan) for name in ("estimate", "std_error", "df", "statistic")}
     used = np.flatnonzero(determined & np.any(rows != 0.0, axis=1))
@@ -133,6 +136,7 @@ def joint_test(
         Whether some are combinations of others; whether only a part of them is estimable.
     """
     fit = tests.fit
+    rows = rows[~np.isnan(e.x[rows]).any(axis=1)]
     x, values = e.x[rows], null - e.offset[rows]
     loose = departures(fit, x)
     partial = bool((loose > 1.0).any())

@@ -54,11 +54,9 @@ def parse_specs(specs: Any, by: Any, fit: LmmFit, grid: ReferenceGrid, random: t
             raise _unknown(name, grid, random)
     groups = list(dict.fromkeys(groups))
     names = [n for n in dict.fromkeys(names) if n not in groups]
-    chosen = [*names, *groups]
-    for name in chosen[:]:  # a nested factor has levels within its containers only
-        for container in grid.nesting.get(name, ()):
-            if container not in names and container not in groups:
-                names.append(container)
+    for own in (names, groups):  # a nested factor has levels within its containers only
+        for name in own[:]:
+            own += [c for c in grid.nesting.get(name, ()) if c not in names and c not in groups]
     return Specs(tuple(names), tuple(groups), method)
 
 

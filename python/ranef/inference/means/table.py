@@ -1,0 +1,177 @@
+"""The table of means, trends or contrasts: estimates, tests and intervals, adjusted within each group, on the scale of the model or of the response."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+from ranef.inference.means.adjust import (
+    Family,
+    adjusted_p,
+    interval_method,
+    multipliers,
+    settled,
+)
+from ranef.inference.means.estimands import Estimands, Estimated, estimated
+from ranef.inference.satterthwaite import RANK_TOLERANCE
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeansTable:
+    """Means, trends or contrasts with their tests.
+
+    Attributes
+    ----------
+    labels : dict
+        Columns of labels.
+    by : tuple of str
+    estimate, std_error, df, statistic, p_value, lower, upper : (k,) arrays
+        NaN where the data do not determine the value.
+    null : (k,) array
+        Values under the hypotheses, on the scale of the estimates.
+    quantity : str
+        What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the response ``"response"``, ``"ratio"``, ``"odds ratio"``.
+    notes : tuple of str
+        How it was computed.
+    """
+
+    labels: dict[str, tuple[Any, ...]]
+    by: tuple[str, ...]
+    estimate: Floats
+    std_error: Floats
+    df: Floats
+    statistic: Floats
+    p_value: Floats
+    lower: Floats
+    upper: Floats
+    null: Floats
+    quantity: str
+    notes: tuple[str, ...]
+
+    def groups(self) -> list[tuple[tuple[Any, ...], list[int]]]:
+        """The groups in order, and the rows in them."""
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for i in range(len(self.estimate)):
+            found.setdefault(tuple(self.labels[c][i] for c in self.by), []).append(i)
+        return list(found.items())
+
+
+_WORDS = {"tukey": "Tukey's", "mvt": "multivariate t", "bonferroni": "Bonferroni's", "sidak": "Šidák's", "scheffe": "Scheffé's", "holm": "Holm's"}
+_METHODS = {
+    "satterthwaite": "Satterthwaite's",
+    "kenward-roger": "Kenward-Roger's",
+    "residual": "residual",
+    "none": "none (asymptotic)",
+}
+
+
+def means_table(
+    e: Estimands, tests: FixedEffectTests, ddf: Ddf, level: float, adjust: str, null: object, type: str
+) -> MeansTable:
+    """Estimate and test.
+
+    Parameters
+    ----------
+    e : Estimands
+    tests : FixedEffectTests
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+    level : float
+        Of the intervals.
+    adjust : str
+        A method of ``adjust.METHODS``.
+    null : float or array
+        Values under the hypotheses, on the scale of the model.
+    type : {"link", "response"}
+
+    Returns
+    -------
+    MeansTable
+    """
+    k = len(e.x)
+    values = _null_values(null, k)
+    found = estimated(e, tests, ddf, values)
+    p, half = np.full(k, np.nan), np.full(k, np.nan)
+    notes = [f"degrees of freedom: {_METHODS[ddf]}.", *tests.notes(ddf)]
+    families = []
+    for _, rows in e.groups():
+        family = _family(e, found, rows)
+        families.append(family)
+        p[rows] = adjusted_p(family, adjust)
+        half[rows] = multipliers(family, adjust, level)
+    lower, upper = found.estimate - half * found.std_error, found.estimate + half * found.std_error
+    if e.averaged:
+        notes.insert(0, f"averaged over the levels of {', '.join(e.averaged)}.")
+    notes += _adjust_notes(adjust, families)
+    quantity = {"means": "mean", "trends": "trend"}.get(e.kind, "contrast")
+    estimate, std_error = found.estimate, found.std_error
+    if type == "response" and e.scale is not None:
+        scale = e.scale
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            std_error = std_error * np.abs(scale.slope(estimate))
+            ends = np.stack([scale.inverse(lower), scale.inverse(upper)])
+            estimate, values = scale.inverse(estimate), scale.inverse(values)
+        lower, upper = ends.min(axis=0), ends.max(axis=0)
+        quantity = scale.quantity
+        notes.append(f"tests and intervals were made on the {scale.name} scale, and the intervals back-transformed.")
+    labels = e.labels
+    if quantity in ("ratio", "odds ratio"):
+        labels = {**labels, "contrast": tuple(str(n).replace(" - ", " / ") for n in labels["contrast"])}
+    lost = int(np.isnan(found.estimate).sum())
+    if lost:
+        notes.append(
+            f"{lost} of {k} {'are' if lost > 1 else 'is'} not estimable: the data do not determine {'them' if lost > 1 else 'it'}, "
+            "as some combinations of levels do not occur (NaN)."
+        )
+    return MeansTable(
+        labels, e.by, estimate, std_error, found.df, found.statistic, p, lower, upper, values, quantity, tuple(notes)
+    )
+
+
+def _null_values(null: object, k: int) -> Floats:
+    try:
+        values = np.broadcast_to(np.asarray(null, dtype=np.float64), (k,)).copy()
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"null must be a number, or one number for each of the {k} rows, not {null!r}.") from None
+    if not np.isfinite(values).all():
+        raise OptionError("null must be finite.")
+    return values
+
+
+def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp]) -> Family:
+    known = rows[np.isfinite(found.statistic[rows])]
+    rank = 0
+    if len(known):
+        eigen = np.linalg.eigvalsh(found.correlation[np.ix_(known, known)])
+        rank = int((eigen > RANK_TOLERANCE * eigen[-1]).sum())
+    return Family(
+        found.statistic[rows],
+        found.df[rows],
+        found.correlation[np.ix_(rows, rows)],
+        int(e.means[rows[0]]),
+        rank,
+        e.method == "pairwise",
+    )
+
+
+def _adjust_notes(adjust: str, families: list[Family]) -> list[str]:
+    if adjust == "none" or all(len(f.statistic) < 2 for f in families):
+        return []
+    used = settled(adjust, families[0])
+    sizes = sorted({f.means if used == "tukey" else len(f.statistic) for f in families})
+    how_many = " or ".join(map(str, sizes))
+    what = f"a family of {how_many} estimates" if used == "tukey" else f"{how_many} tests"
+    notes = [f"p-values and intervals adjusted by {_words(used)} method for {what}."]
+    if used != adjust:
+        notes = [*notes, "Tukey's method is for all differences between means; Šidák's is used instead."]
+    if interval_method(used) != used:
+        notes = [f"p-values adjusted by {_words(used)} method for {what}; intervals by Bonferroni's."]
+    return notes
+
+
+def _words(method: str) -> str:
+    return _WORDS.get(method, f"the {method}" if method != "fdr" else "the false discovery rate")
