@@ -233,7 +233,7 @@ class AveragedModel(InferredModel):
         -------
         DataFrame
             The variables, ``estimate`` (with random effects of zero; NaN where it is not estimable) and ``frequency`` (rows of the data with these levels of the
-            factors, or their prior weights); ``attrs["nesting"]`` has the factors that are nested in others.
+            factors); ``attrs["nesting"]`` has the factors that are nested in others.
 
         Examples
         --------

@@ -14,6 +14,9 @@ from ranef.inference.means.variables import level_text
 
 Floats = NDArray[np.float64]
 
+#: Sums below this share of what was summed are rounding errors.
+ROUNDING = 1e-12
+
 
 def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) -> Estimands:
     """Form contrasts.
@@ -69,7 +72,10 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
 def _combined(coefficients: Floats, x: Floats) -> Floats:
     """Combinations of rows; one that has no value matters only where its coefficient is not zero."""
     missing = np.isnan(x).any(axis=1)
-    out: Floats = coefficients @ np.where(missing[:, np.newaxis], 0.0, x)
+    x = np.where(missing[:, np.newaxis], 0.0, x)
+    out: Floats = coefficients @ x
+    # What cancels leaves rounding errors, which must not be tested.
+    out[np.abs(out) <= ROUNDING * (np.abs(coefficients) @ np.abs(x))] = 0.0
     out[np.any(coefficients[:, missing] != 0.0, axis=1)] = np.nan
     return out
 

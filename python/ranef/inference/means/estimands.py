@@ -108,6 +108,9 @@ def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | fl
     k = len(rows)
     out = {name: np.full(k, np.nan) for name in ("estimate", "std_error", "df", "statistic")}
     used = np.flatnonzero(determined & np.any(rows != 0.0, axis=1))
+    # Of what is zero whatever the fixed effects are, there is nothing to test.
+    nothing = determined & ~np.any(rows != 0.0, axis=1)
+    out["estimate"][nothing], out["std_error"][nothing] = e.offset[nothing], 0.0
     values = np.broadcast_to(np.asarray(null, dtype=np.float64), (k,)) - e.offset
     if len(used):
         found = tests.single(rows[used], values[used], ddf)

@@ -34,7 +34,7 @@ class ReferenceGrid:
         All columns of X, those dropped from the fit too.
     offset : (rows,) array
     frequency : (rows,) array
-        Rows of the data (sums of prior weights, if there are any) with these levels of the factors.
+        Rows of the data with these levels of the factors; prior weights do not count.
     nesting : dict
         By factor, the factors in which it is nested.
     """
@@ -134,7 +134,7 @@ def _rows(fit: LmmFit, columns: dict[str, Any], count: int, offset: Any) -> tupl
 def _frequencies(
     fit: LmmFit, levels: list[GridVariable | None], values: tuple[tuple[Any, ...], ...], index: NDArray[np.intp]
 ) -> Floats:
-    """Weight of the data in the cells of the grid; values of covariates that are not levels do not count."""
+    """Rows of the data in the cells of the grid; values of covariates that are not levels do not count."""
     cell = np.zeros(fit.nobs, dtype=np.int64)
     place = np.zeros(len(index), dtype=np.int64)
     inside = np.ones(fit.nobs, dtype=bool)
@@ -155,9 +155,7 @@ def _frequencies(
         cell += stride * codes
         place += stride * index[:, j]
         stride *= len(chosen)
-    weights = np.ones(fit.nobs) if fit.design.weights is None else fit.design.weights
-    counts = np.bincount(cell[inside], weights[inside], minlength=stride)
-    out: Floats = counts[place]
+    out: Floats = np.bincount(cell[inside], minlength=stride)[place].astype(np.float64)
     return out
 
 

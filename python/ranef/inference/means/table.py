@@ -121,7 +121,7 @@ def means_table(
     labels = e.labels
     if quantity in ("ratio", "odds ratio"):
         labels = {**labels, "contrast": tuple(str(n).replace(" - ", " / ") for n in labels["contrast"])}
-    lost = int(np.isnan(found.estimate).sum())
+    lost = int((~found.estimable).sum())
     if lost:
         notes.append(
             f"{lost} of {k} {'are' if lost > 1 else 'is'} not estimable: the data do not determine {'them' if lost > 1 else 'it'}, "
