@@ -46,5 +46,6 @@ def departures(fit: LmmFit, x: Floats) -> Floats:
     relation = np.linalg.lstsq(fit.design.x[:, kept], fit.design.x[:, dropped], rcond=None)[0]
     broken = np.abs(x[:, dropped] - x[:, kept] @ relation)
     size = np.abs(x[:, dropped]) + np.abs(x[:, kept]) @ np.abs(relation) + np.abs(fit.design.x[:, dropped]).mean(axis=0)
-    out: Floats = broken / (TOLERANCE * size)
+    # A column of zeros has no size, and rows that leave it so do not depart from it.
+    out: Floats = broken / np.where(size > 0.0, TOLERANCE * size, 1.0)
     return out

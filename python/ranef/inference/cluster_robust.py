@@ -71,7 +71,9 @@ def clusters_of(fit: LmmFit, name: str, codes: NDArray[Any]) -> Clusters:
     numbers = numbers.reshape(-1).astype(np.intp)
     count = int(numbers.max()) + 1 if len(numbers) else 0
     if count < 2:
-        raise OptionError(f"cluster {name!r} has {count} cluster only; a robust covariance needs at least two, and better forty.")
+        raise OptionError(
+            f"cluster {name!r} has {count} cluster only; a robust covariance needs at least two, and better forty."
+        )
     independent = True
     for term in fit.terms:
         home = np.full(len(term.levels), -1, dtype=np.intp)
@@ -132,7 +134,9 @@ class ClusterRobust:
             return g * (n - 1) / ((g - 1) * (n - p))
         if self.correction == "CR1p":
             if g <= p:
-                raise OptionError(f"CR1p divides by the number of clusters ({g}) less that of fixed effects ({p}); take CR1 or CR2.")
+                raise OptionError(
+                    f"CR1p divides by the number of clusters ({g}) less that of fixed effects ({p}); take CR1 or CR2."
+                )
             return g / (g - p)
         return 1.0
 
@@ -244,7 +248,11 @@ def _batches(sizes: Ints, widths: Ints, p: int) -> list[Ints]:
         stop = start
         while stop < len(order):
             first, last = order[start], order[stop]
-            largest = int(widths[order[start : stop + 1]].max()) if stop - start < 64 else int(widths[order[start:stop]].max())
+            largest = (
+                int(widths[order[start : stop + 1]].max())
+                if stop - start < 64
+                else int(widths[order[start:stop]].max())
+            )
             cost = (stop - start + 1) * int(sizes[last]) * (p + max(largest, int(widths[last])) + 1)
             if stop > start and (cost > BATCH or sizes[last] > 1.25 * sizes[first] + 4):
                 break

@@ -82,7 +82,8 @@ class ClusterRobustTests(FixedEffectTests):
         if not c.independent:
             out.append(
                 f"random effects are shared by rows of different clusters of {c.name!r}, which the sandwich takes to be independent; it is too small where they "
-                "are not." + (" Degrees of freedom are the number of clusters less one." if ddf == "satterthwaite" else "")
+                "are not."
+                + (" Degrees of freedom are the number of clusters less one." if ddf == "satterthwaite" else "")
             )
         if c.count <= p:
             out.append(
@@ -155,13 +156,14 @@ def find_clusters(fit: LmmFit, data: Any, cluster: object) -> Clusters:
                 f"{cluster!r} is no grouping factor of the model, and the data are not kept in a saved or pickled one; give cluster as an array."
             )
         value = from_column(Table.from_data(data).column(cluster))
-        codes = as_factor(value, cluster).codes
-        return clusters_of(fit, cluster, _used(fit, codes, missing_rows(value), cluster))
+        return clusters_of(fit, cluster, _used(fit, as_factor(value, cluster).codes, missing_rows(value), cluster))
     if isinstance(cluster, bytes | bool | int | float) or not hasattr(cluster, "__len__"):
         raise ArgumentTypeError(f"cluster must be the name of a column or an array, not {cluster!r}.")
     labels = np.asarray(cluster)
     if labels.ndim != 1 or len(labels) not in (fit.design.n_input, fit.nobs):
-        raise OptionError(f"cluster has the shape {labels.shape}; it needs one label for each of the {fit.design.n_input} rows of the data.")
+        raise OptionError(
+            f"cluster has the shape {labels.shape}; it needs one label for each of the {fit.design.n_input} rows of the data."
+        )
     name = getattr(cluster, "name", None)
     import pandas as pd
 

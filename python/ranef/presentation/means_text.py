@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ranef.estimates.estimable import departures
 from ranef.fit.record import LmmFit
 from ranef.inference.means.grid import ReferenceGrid
@@ -28,7 +30,7 @@ def means_frame(table: MeansTable) -> "pd.DataFrame":
     for name in ("estimate", "std_error", "df", "statistic", "p_value", "lower", "upper"):
         columns[name] = getattr(table, name)
     frame = pd.DataFrame(columns)
-    frame.attrs = {"quantity": table.quantity, "notes": table.notes}
+    frame.attrs = {"quantity": table.quantity, "notes": (*table.notes, *table.test_notes, *table.interval_notes)}
     return frame
 
 
@@ -41,23 +43,23 @@ def _labels(values: Sequence[object]) -> "pd.Series[float] | pd.Series[str]":
     return pd.Series([level_text(v) for v in values], dtype=object)
 
 
-def means_text(table: MeansTable, level: float) -> str:
+def means_text(table: MeansTable) -> str:
     """Lay out as text."""
     lines: list[str] = []
-    for heading, header, rows in _blocks(table, level):
+    for heading, header, rows in _blocks(table):
         if heading:
             lines.append(f"{heading}:")
         lines += _aligned(header, rows, _label_count(table))
         lines.append("")
-    lines += [f"Note: {note}" for note in table.notes]
+    lines += _notes(table)
     return "\n".join(lines).rstrip()
 
 
-def means_html(table: MeansTable, level: float) -> str:
+def means_html(table: MeansTable) -> str:
     """Lay out as HTML."""
     parts = ['<div class="ranef-means">']
     count = _label_count(table)
-    for heading, header, rows in _blocks(table, level):
+    for heading, header, rows in _blocks(table):
         if heading:
             parts.append(f"<p>{escape(heading)}</p>")
         sides = ["left" if j < count else "right" for j in range(len(header))]
@@ -69,32 +71,41 @@ def means_html(table: MeansTable, level: float) -> str:
             for row in rows
         )
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-    parts += [f"<p>{escape(note)}</p>" for note in table.notes]
+    parts += [f"<p>{escape(note)}</p>" for note in _notes(table)]
     return "\n".join([*parts, "</div>"])
+
+
+def _shows_tests(table: MeansTable) -> bool:
+    """Contrasts are shown with their tests, means and trends with their intervals."""
+    return table.quantity in ("contrast", "ratio", "odds ratio")
+
+
+def _notes(table: MeansTable) -> list[str]:
+    return [*table.notes, *(table.test_notes if _shows_tests(table) else table.interval_notes)]
 
 
 def _label_count(table: MeansTable) -> int:
     return len([c for c in table.labels if c not in table.by])
 
 
-def _blocks(table: MeansTable, level: float) -> list[tuple[str, list[str], list[list[str]]]]:
+def _blocks(table: MeansTable) -> list[tuple[str, list[str], list[list[str]]]]:
     """Of every group the heading, the names of the columns, and the cells. All groups have the same decimals."""
     shown = [c for c in table.labels if c not in table.by]
     columns: dict[str, list[str]] = {c: [level_text(v) for v in table.labels[c]] for c in shown}
-    name = {"mean": "estimate", "trend": "trend", "contrast": "estimate"}.get(table.quantity, table.quantity)
-    columns[name] = _numbers(table.estimate.tolist(), 3)
+    name = {"mean": "emmean", "contrast": "estimate", "odds ratio": "odds.ratio"}.get(table.quantity, table.quantity)
+    # What differs from zero by rounding only is shown as zero, and must not add decimals to the column.
+    zero = np.abs(table.estimate) < 1e-10 * table.std_error
+    columns[name] = _numbers(np.where(zero, 0.0, table.estimate).tolist(), 3)
     columns["SE"] = _numbers(table.std_error.tolist(), 3)
-    if all(math.isinf(v) for v in table.df.tolist() if not math.isnan(v)):
-        statistic = "z"
+    asymptotic = all(math.isinf(v) for v in table.df.tolist() if not math.isnan(v))
+    columns["df"] = [_df(v) for v in _numbers(table.df.tolist(), 3)]
+    if _shows_tests(table):
+        columns["z.ratio" if asymptotic else "t.ratio"] = format_fixed(np.where(zero, 0.0, table.statistic).tolist(), 3)
+        columns["p.value"] = [_p_text(p) for p in table.p_value.tolist()]
     else:
-        columns["df"] = [_df(v) for v in _numbers(table.df.tolist(), 3)]
-        statistic = "t"
-    if table.quantity in ("contrast", "ratio", "odds ratio"):
-        columns[statistic] = format_fixed(table.statistic.tolist(), 3)
-        columns["p"] = [_p_text(p) for p in table.p_value.tolist()]
-    else:
-        columns["lower"] = _numbers(table.lower.tolist(), 3)
-        columns["upper"] = _numbers(table.upper.tolist(), 3)
+        lower, upper = ("asymp.LCL", "asymp.UCL") if asymptotic else ("lower.CL", "upper.CL")
+        columns[lower] = _numbers(table.lower.tolist(), 3)
+        columns[upper] = _numbers(table.upper.tolist(), 3)
     header = list(columns)
     out = []
     for key, rows in table.groups():
@@ -136,9 +147,7 @@ def grid_frame(fit: LmmFit, grid: ReferenceGrid) -> "pd.DataFrame":
     """The reference grid as a frame, with predictions."""
     import pandas as pd
 
-    columns = {
-        name: _labels([grid.values_of(name)[i] for i in grid.column(name).tolist()]) for name in grid.names
-    }
+    columns = {name: _labels([grid.values_of(name)[i] for i in grid.column(name).tolist()]) for name in grid.names}
     estimate = grid.x[:, list(fit.kept)] @ fit.beta + grid.offset
     estimate[(departures(fit, grid.x) > 1.0).any(axis=1)] = math.nan
     frame = pd.DataFrame({**columns, "estimate": estimate, "frequency": grid.frequency})

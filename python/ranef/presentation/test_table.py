@@ -98,7 +98,8 @@ def table_text(table: TestTable) -> str:
     columns = [*map(str, table.columns), ""]
     lines = str(table.attrs.get("heading", "")).splitlines()
     lines += [
-        line.rstrip() for line in table_lines([_row_label(i) for i in table.index], columns, rows, right=True, width=120)
+        line.rstrip()
+        for line in table_lines([_row_label(i) for i in table.index], columns, rows, right=True, width=120)
     ]
     if any(row[-1].strip() for row in rows):
         lines += ["---", f"Signif. codes:  {STAR_LEGEND}"]
@@ -200,7 +201,11 @@ def joint_tests_table(found: TermJointTests) -> TestTable:
     """The table of ``joint_tests``: columns ``num_df, den_df, f_value, p_value``; the index has the groups and the term."""
     keys = [(*map(level_text, group), term) for term, group, _ in found.rows]
     names = [*found.by, "term"]
-    index = pd.MultiIndex.from_tuples(keys, names=names) if found.by else pd.Index([k[0] for k in keys], name="term", dtype=object)
+    index = (
+        pd.MultiIndex.from_tuples(keys, names=names)
+        if found.by
+        else pd.Index([k[0] for k in keys], name="term", dtype=object)
+    )
     tests = [t for _, _, t in found.rows]
     columns = {
         "num_df": [float(t.num_df) for t in tests],

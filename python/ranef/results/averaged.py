@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.fixed_effect_tests import Ddf, checked_ddf
 from ranef.inference.means.adjust import checked_adjust
@@ -89,12 +89,14 @@ class AveragedModel(InferredModel):
         >>> from ranef import lmer, load_dataset
         >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
         >>> print(m.emmeans("pairwise ~ recipe"))
-         recipe estimate   SE df lower upper
-         A          33.1 1.74 42  29.6  36.6
-         B          31.6 1.74 42  28.1  35.1
-         C          31.6 1.74 42  28.1  35.1
+         recipe emmean   SE df lower.CL upper.CL
+         A        33.1 1.74 42     29.6     36.6
+         B        31.6 1.74 42     28.1     35.1
+         C        31.6 1.74 42     28.1     35.1
         <BLANKLINE>
-        Note: averaged over the levels of temperature.
+        Results are averaged over the levels of: temperature
+        Degrees-of-freedom method: satterthwaite
+        Confidence level used: 0.95
         ...
         """
         normal_multiplier(level)
@@ -170,7 +172,9 @@ class AveragedModel(InferredModel):
         normal_multiplier(level)
         grid = self._grid(at, cov_reduce, cov_keep, data)
         found = self._specs(specs, by, grid)
-        return self._means(trends(self._fit, grid, found, weights, var), found, level, ddf, adjust, "link", cov, cluster)
+        return self._means(
+            trends(self._fit, grid, found, weights, var), found, level, ddf, adjust, "link", cov, cluster
+        )
 
     def joint_tests(
         self,

@@ -56,7 +56,8 @@ class MarginalMeans:
     @property
     def notes(self) -> tuple[str, ...]:
         """How the numbers were computed, in words."""
-        return self._table.notes
+        t = self._table
+        return (*t.notes, *t.test_notes, *t.interval_notes)
 
     def to_frame(self) -> "pd.DataFrame":
         """The table as a plain frame, ready for plotting.
@@ -153,9 +154,7 @@ class MarginalMeans:
         """
         return self.contrast("pairwise", adjust=adjust, by=by, reverse=reverse)
 
-    def test(
-        self, *, joint: bool = False, null: Any = 0.0, adjust: str | None = None, by: Any = ...
-    ) -> "pd.DataFrame":
+    def test(self, *, joint: bool = False, null: Any = 0.0, adjust: str | None = None, by: Any = ...) -> "pd.DataFrame":
         """Test against given values.
 
         Parameters
@@ -183,7 +182,7 @@ class MarginalMeans:
 
             table = self._made(self.level, checked_adjust(adjust, self.adjust), null)
             frame = means_frame(table)
-            frame.insert(frame.columns.get_loc("statistic"), "null", table.null)
+            frame.insert(list(frame.columns).index("statistic"), "null", table.null)
             return frame
         if not isinstance(null, int | float):
             raise ArgumentTypeError(f"null of a joint test must be one number, not {null!r}.")
@@ -247,7 +246,7 @@ class MarginalMeans:
     def __str__(self) -> str:
         from ranef.presentation.means_text import means_text
 
-        text = means_text(self._table, self.level)
+        text = means_text(self._table)
         return text if self.contrasts is None else f"{text}\n\n{self.contrasts}"
 
     __repr__ = __str__
@@ -255,7 +254,7 @@ class MarginalMeans:
     def _repr_html_(self) -> str:
         from ranef.presentation.means_text import means_html
 
-        html = means_html(self._table, self.level)
+        html = means_html(self._table)
         return html if self.contrasts is None else f"{html}\n{self.contrasts._repr_html_()}"
 
 

@@ -81,7 +81,7 @@ def _averaged(
         raise OptionError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, not {weights!r}.")
     shown = (*specs.names, *specs.by)
     existing = _existing(grid)
-    cell, counts = _cells(grid, shown)
+    cell, _ = _cells(grid, shown)
     rest = tuple(n for n in grid.names if n not in shown)
     row_weights = _row_weights(grid, rest, weights, existing)
     cells = np.unique(cell[existing])
@@ -140,10 +140,9 @@ def _row_weights(grid: ReferenceGrid, rest: tuple[str, ...], weights: str, exist
         return frequency
     if weights == "proportional":
         cell, count = _cells(grid, rest)
-        out: Floats = np.bincount(cell, frequency, minlength=count)[cell]
-        return out
+        return np.asarray(np.bincount(cell, frequency, minlength=count)[cell], dtype=np.float64)
     out = np.ones(len(frequency))
     for name in rest:
         codes = grid.column(name)
-        out = out * np.bincount(codes, frequency)[codes]
+        out *= np.bincount(codes, frequency)[codes]
     return out

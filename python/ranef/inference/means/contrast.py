@@ -71,7 +71,7 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
 
 def _combined(coefficients: Floats, x: Floats) -> Floats:
     """Combinations of rows; one that has no value matters only where its coefficient is not zero."""
-    missing = np.isnan(x).any(axis=1)
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(x).any(axis=1))
     x = np.where(missing[:, np.newaxis], 0.0, x)
     out: Floats = coefficients @ x
     # What cancels leaves rounding errors, which must not be tested.
@@ -89,7 +89,9 @@ def checked_by(by: Any, e: Estimands) -> tuple[str, ...]:
         raise ArgumentTypeError(f"by must be the name of a variable, a list of names or None, not {by!r}.")
     for name in names:
         if name not in e.labels:
-            raise OptionError(f"by names {name!r}, which is not among the variables of these {e.kind}: {', '.join(map(repr, e.labels))}.")
+            raise OptionError(
+                f"by names {name!r}, which is not among the variables of these {e.kind}: {', '.join(map(repr, e.labels))}."
+            )
     return tuple(dict.fromkeys(names))
 
 

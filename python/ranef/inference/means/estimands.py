@@ -101,7 +101,7 @@ def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | fl
     """
     fit = tests.fit
     # Means over no data at all have no coefficients.
-    absent = np.isnan(e.x).any(axis=1)
+    absent: NDArray[np.bool_] = np.asarray(np.isnan(e.x).any(axis=1))
     x = np.where(absent[:, np.newaxis], 0.0, e.x)
     rows = x[:, list(fit.kept)]
     determined: NDArray[np.bool_] = ~np.any(departures(fit, x) > 1.0, axis=1) & ~absent

@@ -60,7 +60,9 @@ def contrast_family(method: Any, labels: Sequence[str], ref: Any, reverse: bool)
     plain = [_marked(label) for label in labels]
     if isinstance(method, str):
         if method not in _FAMILIES:
-            raise OptionError(f"method must be one of {', '.join(map(repr, _FAMILIES))}, a dict or a matrix, not {method!r}.")
+            raise OptionError(
+                f"method must be one of {', '.join(map(repr, _FAMILIES))}, a dict or a matrix, not {method!r}."
+            )
         if ref is not None and method not in ("trt.vs.ctrl", "dunnett"):
             raise OptionError("ref is for the method 'trt.vs.ctrl'.")
         if method in ("trt.vs.ctrl", "dunnett"):
@@ -122,7 +124,9 @@ def _control(ref: Any, labels: Sequence[str]) -> int:
         return list(labels).index(ref)
     if isinstance(ref, int | np.integer) and not isinstance(ref, bool) and -len(labels) <= ref < len(labels):
         return int(ref) % len(labels)
-    raise OptionError(f"ref must be the label of a mean, or its place from 0, not {ref!r}. The means are {', '.join(map(repr, labels))}.")
+    raise OptionError(
+        f"ref must be the label of a mean, or its place from 0, not {ref!r}. The means are {', '.join(map(repr, labels))}."
+    )
 
 
 def _consec(labels: Sequence[str]) -> Made:
@@ -156,7 +160,7 @@ def _polynomials(labels: Sequence[str]) -> Made:
     for degree in range(1, min(6, k - 1) + 1):
         row = [Fraction(i) ** degree for i in range(k)]
         for other in basis:
-            part = sum(a * b for a, b in zip(row, other, strict=True)) / sum(b * b for b in other)
+            part = Fraction(sum(a * b for a, b in zip(row, other, strict=True)), sum(b * b for b in other))
             row = [a - part * b for a, b in zip(row, other, strict=True)]
         common = lcm(*(a.denominator for a in row))
         whole = [int(a * common) for a in row]

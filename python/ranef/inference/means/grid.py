@@ -94,7 +94,9 @@ def reference_grid(
     count = int(np.prod([len(v) for v in values], dtype=np.float64)) if values else 1
     if count > LIMIT:
         sizes = ", ".join(f"{v.name} ({len(w)})" for v, w in zip(variables, values, strict=True))
-        raise OptionError(f"the reference grid would have {count:,} rows; the limit is {LIMIT:,}. Fewer values are chosen by at= : {sizes}.")
+        raise OptionError(
+            f"the reference grid would have {count:,} rows; the limit is {LIMIT:,}. Fewer values are chosen by at= : {sizes}."
+        )
     index = np.array(list(itertools.product(*(range(len(v)) for v in reversed(values)))), dtype=np.intp)
     index = index.reshape(count, len(values))[:, ::-1]
     columns = {

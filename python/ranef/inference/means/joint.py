@@ -1,7 +1,7 @@
 """Joint tests of the terms of the fixed effects by means on the reference grid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,9 @@ def mean_and_beside(values: Floats) -> Floats:
     return np.array([centre - 1.0, centre + 1.0])
 
 
-def joint_tests(fit: LmmFit, tests: FixedEffectTests, ddf: Ddf, grid: ReferenceGrid, by: tuple[str, ...]) -> TermJointTests:
+def joint_tests(
+    fit: LmmFit, tests: FixedEffectTests, ddf: Ddf, grid: ReferenceGrid, by: tuple[str, ...]
+) -> TermJointTests:
     """Test interaction contrasts of the variables of each term, averaged over all others with equal weights.
 
     Parameters
@@ -93,8 +95,6 @@ def _terms(fit: LmmFit, grid: ReferenceGrid, by: tuple[str, ...]) -> list[tuple[
 
 def _interaction(means: Estimands, names: Sequence[str], members: Any, grid: ReferenceGrid) -> Estimands:
     """Products of differences between neighbouring levels; within each level of a factor in which another of the term is nested."""
-    from dataclasses import replace
-
     containers = [n for n in names if any(n in grid.nesting.get(m, ()) for m in names)]
     crossed = [n for n in names if n not in containers]
     rows: list[Floats] = []
@@ -103,10 +103,10 @@ def _interaction(means: Estimands, names: Sequence[str], members: Any, grid: Ref
     for i in members.tolist():
         blocks.setdefault(tuple(means.labels[c][i] for c in containers), []).append(i)
     for block in blocks.values():
-        coefficients = np.ones((1, 1))
+        coefficients: Floats = np.ones((1, 1))
         for name in crossed:
             levels = len({means.labels[name][i] for i in block})
-            coefficients = np.kron(np.diff(np.eye(levels), axis=0), coefficients)
+            coefficients = np.asarray(np.kron(np.diff(np.eye(levels), axis=0), coefficients), dtype=np.float64)
         if coefficients.shape[1] != len(block):
             continue
         rows.append(coefficients @ means.x[block])

@@ -4,8 +4,8 @@ Both are integrals over distributions that are known, so that probabilities come
 infinite, also fractional) degrees of freedom.
 """
 
-from functools import cache
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +89,9 @@ def _sphere(dimension: int) -> Floats:
     from scipy.special import ndtri
     from scipy.stats import qmc
 
-    points = qmc.Sobol(dimension, scramble=True, rng=20) if _takes_rng() else qmc.Sobol(dimension, scramble=True, seed=20)
+    points = (
+        qmc.Sobol(dimension, scramble=True, rng=20) if _takes_rng() else qmc.Sobol(dimension, scramble=True, seed=20)
+    )
     normal = ndtri(np.clip(points.random(DIRECTIONS), 1e-12, 1.0 - 1e-12))
     out: Floats = normal / np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, np.newaxis]
     return out

@@ -36,8 +36,10 @@ class MeansTable:
         Values under the hypotheses, on the scale of the estimates.
     quantity : str
         What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the response ``"response"``, ``"ratio"``, ``"odds ratio"``.
+    test_notes, interval_notes : tuple of str
+        How the tests and the intervals were made.
     notes : tuple of str
-        How it was computed.
+        What else is to be known.
     """
 
     labels: dict[str, tuple[Any, ...]]
@@ -51,6 +53,8 @@ class MeansTable:
     upper: Floats
     null: Floats
     quantity: str
+    test_notes: tuple[str, ...]
+    interval_notes: tuple[str, ...]
     notes: tuple[str, ...]
 
     def groups(self) -> list[tuple[tuple[Any, ...], list[int]]]:
@@ -61,12 +65,11 @@ class MeansTable:
         return list(found.items())
 
 
-_WORDS = {"tukey": "Tukey's", "mvt": "multivariate t", "bonferroni": "Bonferroni's", "sidak": "Šidák's", "scheffe": "Scheffé's", "holm": "Holm's"}
 _METHODS = {
-    "satterthwaite": "Satterthwaite's",
-    "kenward-roger": "Kenward-Roger's",
+    "satterthwaite": "satterthwaite",
+    "kenward-roger": "kenward-roger",
     "residual": "residual",
-    "none": "none (asymptotic)",
+    "none": "asymptotic",
 }
 
 
@@ -96,7 +99,8 @@ def means_table(
     values = _null_values(null, k)
     found = estimated(e, tests, ddf, values)
     p, half = np.full(k, np.nan), np.full(k, np.nan)
-    notes = [f"degrees of freedom: {_METHODS[ddf]}.", *tests.notes(ddf)]
+    notes = [f"Results are averaged over the levels of: {', '.join(e.averaged)}"] if e.averaged else []
+    notes.append(f"Degrees-of-freedom method: {_METHODS[ddf]}")
     families = []
     for _, rows in e.groups():
         family = _family(e, found, rows)
@@ -104,9 +108,7 @@ def means_table(
         p[rows] = adjusted_p(family, adjust)
         half[rows] = multipliers(family, adjust, level)
     lower, upper = found.estimate - half * found.std_error, found.estimate + half * found.std_error
-    if e.averaged:
-        notes.insert(0, f"averaged over the levels of {', '.join(e.averaged)}.")
-    notes += _adjust_notes(adjust, families)
+    test_notes, interval_notes = _adjust_notes(adjust, families, level)
     quantity = {"means": "mean", "trends": "trend"}.get(e.kind, "contrast")
     estimate, std_error = found.estimate, found.std_error
     if type == "response" and e.scale is not None:
@@ -117,18 +119,39 @@ def means_table(
             estimate, values = scale.inverse(estimate), scale.inverse(values)
         lower, upper = ends.min(axis=0), ends.max(axis=0)
         quantity = scale.quantity
-        notes.append(f"tests and intervals were made on the {scale.name} scale, and the intervals back-transformed.")
+        test_notes.append(f"Tests are performed on the {scale.name} scale")
+        interval_notes.append(f"Intervals are back-transformed from the {scale.name} scale")
+    elif e.scale is not None:
+        notes.append(f"Results are given on the {e.scale.name} (not the response) scale.")
+    elif type == "response":
+        notes.append(
+            "Note: contrasts are still on the scale of the model, as their differences have no counterpart on that of the response."
+        )
+    notes += [f"Note: {note}" for note in tests.notes(ddf)]
     labels = e.labels
     if quantity in ("ratio", "odds ratio"):
         labels = {**labels, "contrast": tuple(str(n).replace(" - ", " / ") for n in labels["contrast"])}
     lost = int((~found.estimable).sum())
     if lost:
         notes.append(
-            f"{lost} of {k} {'are' if lost > 1 else 'is'} not estimable: the data do not determine {'them' if lost > 1 else 'it'}, "
+            f"Note: {lost} of {k} {'are' if lost > 1 else 'is'} not estimable: the data do not determine {'them' if lost > 1 else 'it'}, "
             "as some combinations of levels do not occur (NaN)."
         )
     return MeansTable(
-        labels, e.by, estimate, std_error, found.df, found.statistic, p, lower, upper, values, quantity, tuple(notes)
+        labels,
+        e.by,
+        estimate,
+        std_error,
+        found.df,
+        found.statistic,
+        p,
+        lower,
+        upper,
+        values,
+        quantity,
+        tuple(test_notes),
+        tuple(interval_notes),
+        tuple(notes),
     )
 
 
@@ -136,7 +159,9 @@ def _null_values(null: object, k: int) -> Floats:
     try:
         values = np.broadcast_to(np.asarray(null, dtype=np.float64), (k,)).copy()
     except (TypeError, ValueError):
-        raise ArgumentTypeError(f"null must be a number, or one number for each of the {k} rows, not {null!r}.") from None
+        raise ArgumentTypeError(
+            f"null must be a number, or one number for each of the {k} rows, not {null!r}."
+        ) from None
     if not np.isfinite(values).all():
         raise OptionError("null must be finite.")
     return values
@@ -158,20 +183,21 @@ def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp]) -> Family:
     )
 
 
-def _adjust_notes(adjust: str, families: list[Family]) -> list[str]:
+def _adjust_notes(adjust: str, families: list[Family], level: float) -> tuple[list[str], list[str]]:
+    """What is said of the adjustment of tests and of intervals."""
+    intervals = [f"Confidence level used: {level:g}"]
     if adjust == "none" or all(len(f.statistic) < 2 for f in families):
-        return []
+        return [], intervals
     used = settled(adjust, families[0])
-    sizes = sorted({f.means if used == "tukey" else len(f.statistic) for f in families})
-    how_many = " or ".join(map(str, sizes))
-    what = f"a family of {how_many} estimates" if used == "tukey" else f"{how_many} tests"
-    notes = [f"p-values and intervals adjusted by {_words(used)} method for {what}."]
+    tests = [f"P value adjustment: {used} method {_family_words(used, families, 'tests')}"]
     if used != adjust:
-        notes = [*notes, "Tukey's method is for all differences between means; Šidák's is used instead."]
-    if interval_method(used) != used:
-        notes = [f"p-values adjusted by {_words(used)} method for {what}; intervals by Bonferroni's."]
-    return notes
+        tests.append(f"Note: {adjust} is for all differences between means; {used} is used instead.")
+    own = interval_method(used)
+    intervals.append(f"Conf-level adjustment: {own} method {_family_words(own, families, 'estimates')}")
+    return tests, intervals
 
 
-def _words(method: str) -> str:
-    return _WORDS.get(method, f"the {method}" if method != "fdr" else "the false discovery rate")
+def _family_words(method: str, families: list[Family], what: str) -> str:
+    sizes = sorted({f.means if method == "tukey" else len(f.statistic) for f in families})
+    how_many = " or ".join(map(str, sizes))
+    return f"for comparing a family of {how_many} estimates" if method == "tukey" else f"for {how_many} {what}"

@@ -170,7 +170,9 @@ def _level(variable: GridVariable, value: Any) -> Any:
         if value == level or str(value) == level_text(level) or str(value) == str(level):
             return level
     known = ", ".join(repr(level) for level in variable.levels[:20])
-    raise OptionError(f"at gives {variable.name!r} the level {value!r}, which it does not have. Its levels are {known}.")
+    raise OptionError(
+        f"at gives {variable.name!r} the level {value!r}, which it does not have. Its levels are {known}."
+    )
 
 
 def _number(name: str, value: Any) -> float:
