@@ -99,7 +99,7 @@ def _side(text: str, whole: str) -> list[str]:
 
     if text.strip() in ("", "1"):
         return []
-    parsed = parse_formula(f"~ {text}")
-    if parsed.random or "~" in text or "|" in text:
+    if "~" in text or "|" in text:
         raise OptionError(f"specs must be like '~ a', '~ a * b | c' or 'pairwise ~ a', not {whole!r}.")
+    parsed = parse_formula(f"~ {text}")
     return list(dict.fromkeys(n for t in parsed.fixed for v in t.variables for n in names_in(v.expr)))
