@@ -80,7 +80,8 @@ class InferredModel(MixedModel):
         tests, method = self._tests_with(cov, cluster), checked_ddf(ddf, self.ddf)
         frame = self._square(tests.covariance(method))
         if cov is not None:
-            frame.attrs["notes"] = tests.notes(method)
+            # The matrix itself has no degrees of freedom, unless they are asked for.
+            frame.attrs["notes"] = tests.notes("none" if ddf is None else method)
         return frame
 
     def conf_int(
