@@ -13,8 +13,9 @@ from ranef.fit.record import LmmFit
 from ranef.fit.request import AbsentData
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
 from ranef.inference.distributions import f_tail, t_multiplier
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.satterthwaite import orthogonal_parts
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 

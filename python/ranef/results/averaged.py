@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.inference.fixed_effect_tests import Ddf, checked_ddf
 from ranef.inference.means.adjust import checked_adjust
 from ranef.inference.means.averages import marginal_means, trends
 from ranef.inference.means.estimands import Estimands
 from ranef.inference.means.grid import ReferenceGrid, reference_grid
 from ranef.inference.means.specs import Specs, parse_specs
+from ranef.options import Ddf, checked_ddf
 from ranef.results.inferred import InferredModel
 from ranef.results.means import MarginalMeans
 
@@ -121,7 +121,7 @@ class AveragedModel(InferredModel):
         checked = checked_adjust(adjust, "none")
         tests = self._tests_with(cov, cluster)
         own = checked if specs.method is None else "none"
-        means = MarginalMeans(estimands, tests, checked_ddf(ddf, self.ddf), float(level), own, "link")
+        means = MarginalMeans(estimands, tests, checked_ddf(ddf, self._ddf_with(cov)), float(level), own, "link")
         if specs.method is not None:
             contrasts = means.contrast(specs.method, adjust=adjust)
             means = MarginalMeans(estimands, tests, means.ddf, means.level, own, "link", contrasts)
@@ -219,7 +219,7 @@ class AveragedModel(InferredModel):
 
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()
-        method = checked_ddf(ddf, self.ddf)
+        method = checked_ddf(ddf, self._ddf_with(cov))
         found = joint_tests(self._fit, self._tests_with(cov, cluster), method, grid, groups)
         return joint_tests_table(found)
 

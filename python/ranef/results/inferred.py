@@ -7,7 +7,8 @@ from ranef.errors import OptionError
 from ranef.estimates import fixed_effects
 from ranef.inference.anova import term_tests
 from ranef.inference.contrast_tests import contrast_tests
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, checked_ddf
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.options import Ddf, checked_ddf
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
@@ -45,10 +46,14 @@ class InferredModel(MixedModel):
         self.__dict__["_robust"] = (key, found)
         return found
 
+    def _ddf_with(self, cov: Any) -> Ddf:
+        """The method of degrees of freedom where none is asked for: Kenward-Roger's is not for a robust covariance."""
+        return "satterthwaite" if cov is not None and self.ddf == "kenward-roger" else self.ddf
+
     @property
     def ddf(self) -> Ddf:
-        """Method of the degrees of freedom where none is asked for: ``"satterthwaite"``."""
-        return "satterthwaite"
+        """Method of the degrees of freedom where none is asked for: the argument ``ddf`` of ``lmer``."""
+        return self._request.ddf
 
     @cached_property
     def df(self) -> "pd.Series[float]":
@@ -77,7 +82,7 @@ class InferredModel(MixedModel):
         DataFrame
             p × p.
         """
-        tests, method = self._tests_with(cov, cluster), checked_ddf(ddf, self.ddf)
+        tests, method = self._tests_with(cov, cluster), checked_ddf(ddf, self._ddf_with(cov))
         frame = self._square(tests.covariance(method))
         if cov is not None:
             # The matrix itself has no degrees of freedom, unless they are asked for.
@@ -150,7 +155,7 @@ class InferredModel(MixedModel):
               num_df  den_df  f_value
         Days     1.0    17.0   45.853
         """
-        return term_tests(self._tests_with(cov, cluster), type, checked_ddf(ddf, self.ddf)).to_pandas()
+        return term_tests(self._tests_with(cov, cluster), type, checked_ddf(ddf, self._ddf_with(cov))).to_pandas()
 
     def test(
         self,
@@ -196,7 +201,7 @@ class InferredModel(MixedModel):
         Days = 10   10.4673     1.5458  17.0   0.7661
         """
         tests = self._tests_with(cov, cluster)
-        return contrast_tests(tests, L, rhs, checked_ddf(ddf, self.ddf), joint, level).to_pandas()
+        return contrast_tests(tests, L, rhs, checked_ddf(ddf, self._ddf_with(cov)), joint, level).to_pandas()
 
     # ---- tests by smaller models
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.means.adjust import checked_adjust
 from ranef.inference.means.contrast import contrasts_of
 from ranef.inference.means.estimands import Estimands, joint_test
 from ranef.inference.means.table import MeansTable, means_table
+from ranef.options import Ddf
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.estimates.estimable import departures
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.means.scale import ResponseScale
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ranef.fit.record import LmmFit
 from ranef.formula.syntax import names_in
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.means.averages import marginal_means
 from ranef.inference.means.estimands import Estimands, joint_test
 from ranef.inference.means.grid import ReferenceGrid
 from ranef.inference.means.specs import Specs
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 

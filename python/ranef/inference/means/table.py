@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.means.adjust import (
     Family,
     adjusted_p,
@@ -17,6 +17,7 @@ from ranef.inference.means.adjust import (
 )
 from ranef.inference.means.estimands import Estimands, Estimated, estimated
 from ranef.inference.satterthwaite import RANK_TOLERANCE
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 
