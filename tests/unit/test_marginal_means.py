@@ -187,6 +187,21 @@ def test_a_model_without_its_data() -> None:
         copy.emmeans("recipe", data=data.head(100))
 
 
+def test_a_model_without_predictors() -> None:
+    m = ranef.lmer("angle ~ 1 + (1 | recipe:replicate)", ranef.load_dataset("cake"))
+    frame = m.emmeans("~ 1").to_frame()
+    assert frame["estimate"].tolist() == pytest.approx([m.fixef["(Intercept)"]])
+    assert len(m.joint_tests()) == 0
+    with pytest.raises(ranef.RanefError, match="They have none"):
+        m.emmeans("recipe2")
+
+
+def test_many_values_are_no_burden(cake: Any) -> None:
+    frame = cake.emmeans("temp", at={"temp": np.linspace(170, 230, 20_000)}).to_frame()
+    assert len(frame) == 20_000
+    assert np.isfinite(frame["lower"]).all()
+
+
 def test_dunnett_is_the_multivariate_t(cake: Any) -> None:
     means = cake.emmeans("recipe")
     a, b = (means.contrast("trt.vs.ctrl", adjust=name).to_frame() for name in (None, "dunnett"))
@@ -239,6 +254,7 @@ def test_intervals_and_tests_agree(cake: Any) -> None:
         (lambda m: m.emmeans("recipe", cov_reduce="mode"), "cov_reduce must be"),
         (lambda m: m.emmeans("recipe", cov_keep=-1), "cov_keep must be"),
         (lambda m: m.emmeans("temp", at={"temp": range(200_000)}), "the limit is 100,000"),
+        (lambda m: m.emmeans("temp", at={"temp": range(500)}).pairs(), "contrasts of more than 300 are not made"),
         (lambda m: m.emmeans("recipe").contrast("tukey"), "method must be one of 'pairwise'"),
         (lambda m: m.emmeans("recipe").contrast([[1, -1]]), "one coefficient for each of the 3 means"),
         (lambda m: m.emmeans("recipe").contrast({"a": [1, -1, 0], "b": [1, 0]}), "all of one length"),

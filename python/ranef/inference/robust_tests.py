@@ -10,7 +10,7 @@ from ranef.design.values import as_factor, from_column, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit
-from ranef.fit.request import AbsentData
+from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
 from ranef.inference.distributions import f_tail, t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
@@ -87,9 +87,7 @@ class ClusterRobustTests(FixedEffectTests):
                 + (" Degrees of freedom are the number of clusters less one." if ddf == "satterthwaite" else "")
             )
         if c.count <= p:
-            out.append(
-                f"there are no more clusters ({c.count}) than fixed effects ({p}): the robust covariance is singular, and joint tests of many contrasts are not possible."
-            )
+            out.append(_no_more_clusters(c.count, p))
         elif ddf == "satterthwaite" and c.independent:
             lowest = float(np.min(self.coefficients(ddf).df, initial=np.inf))
             if lowest < FEW:
@@ -131,7 +129,15 @@ def robust_tests(fit: LmmFit, data: Any, cov: object, cluster: object) -> Cluste
         A grouping factor, another column, or one label for each row.
     """
     correction = checked_correction(cov)
-    return ClusterRobustTests(ClusterRobust(fit, correction, find_clusters(fit, data, cluster)))
+    clusters = find_clusters(fit, data, cluster)
+    p = len(fit.beta)
+    if clusters.count <= p:
+        warn_once((_no_more_clusters(clusters.count, p),))
+    return ClusterRobustTests(ClusterRobust(fit, correction, clusters))
+
+
+def _no_more_clusters(count: int, p: int) -> str:
+    return f"there are no more clusters ({count}) than fixed effects ({p}): the robust covariance is singular, and joint tests of many contrasts are not possible."
 
 
 def robust_intervals(tests: FixedEffectTests, level: float) -> Floats:

@@ -1,4 +1,4 @@
-# Cluster-robust covariance of the fixed effects by clubSandwich: reference for tests/agreement/test_cluster_robust.py.
+# Cluster-robust covariance of the fixed effects by clubSandwich: reference for tests/agreement/test_robust_clubsandwich.py.
 # Run from the repository root: Rscript tests/reference/generate/cluster_robust.R
 # Writes tests/reference/cluster_robust.json; tests/reference/cluster_robust.md5 holds its checksum. Numbers have 17 significant digits; NA and Inf are null.
 suppressMessages({library(lme4); library(clubSandwich); library(jsonlite)})

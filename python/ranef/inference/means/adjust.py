@@ -29,6 +29,7 @@ class Family:
     statistic, df : (m,) arrays
         NaN where there is no estimate; such tests do not count.
     correlation : (m, m) array
+        Empty where the adjustment does not need it, as is ``rank`` then 0.
     means : int
         How many means are compared.
     rank : int

@@ -84,13 +84,13 @@ def _averaged(
     cell, _ = _cells(grid, shown)
     rest = tuple(n for n in grid.names if n not in shown)
     row_weights = _row_weights(grid, rest, weights, existing)
-    cells = np.unique(cell[existing])
+    there = np.flatnonzero(existing)
+    there = there[np.argsort(cell[there], kind="stable")]
+    cells, starts = np.unique(cell[there], return_index=True)
     rows = np.full((len(cells), x.shape[1]), np.nan)
     offsets = np.full(len(cells), np.nan)
-    first = np.empty(len(cells), dtype=np.intp)
-    for place, number in enumerate(cells.tolist()):
-        members = np.flatnonzero(existing & (cell == number))
-        first[place] = members[0]
+    first = there[starts]
+    for place, members in enumerate(np.split(there, starts[1:])):
         w = row_weights[members]
         if w.sum() > 0.0:
             # Rows without weight may not be estimable, so they must not take part.

@@ -73,9 +73,7 @@ class Estimated:
     Attributes
     ----------
     estimate, std_error, df, statistic : (k,) arrays
-    correlation : (k, k) array
-        Of the estimates.
-    rank_rows : (k, p) array
+    rows : (k, p) array
         Coefficients of the fixed effects that the fit kept.
     estimable : (k,) array of bool
     """
@@ -84,9 +82,16 @@ class Estimated:
     std_error: Floats
     df: Floats
     statistic: Floats
-    correlation: Floats
-    rank_rows: Floats
+    rows: Floats
     estimable: NDArray[np.bool_]
+
+    def correlation(self, which: Ints, cov: Floats) -> Floats:
+        """Correlation matrix of some estimates, from the covariance matrix of the fixed effects."""
+        covariance = self.rows[which] @ cov @ self.rows[which].T
+        sd = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
+        sd[sd == 0.0] = 1.0
+        out: Floats = covariance / np.outer(sd, sd)
+        return out
 
 
 def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | float = 0.0) -> Estimated:
@@ -119,12 +124,7 @@ def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | fl
         out["std_error"][used] = found.std_error
         out["df"][used] = found.df
         out["statistic"][used] = found.statistic
-    covariance = rows @ tests.covariance(ddf) @ rows.T
-    sd = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
-    sd[sd == 0.0] = 1.0
-    return Estimated(
-        out["estimate"], out["std_error"], out["df"], out["statistic"], covariance / np.outer(sd, sd), rows, determined
-    )
+    return Estimated(out["estimate"], out["std_error"], out["df"], out["statistic"], rows, determined)
 
 
 def joint_test(

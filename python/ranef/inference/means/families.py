@@ -31,6 +31,9 @@ DEFAULT_ADJUST = {
     "identity": "none",
 }
 
+#: Means of one group above which contrasts are refused: all pairs would not fit in memory.
+MOST_MEANS = 300
+
 _DEGREES = ("linear", "quadratic", "cubic", "quartic")
 _OPERATORS = re.compile(r"[-+*/]")
 
@@ -57,6 +60,10 @@ def contrast_family(method: Any, labels: Sequence[str], ref: Any, reverse: bool)
         Name of the family, or ``"custom"``.
     """
     k = len(labels)
+    if k > MOST_MEANS:
+        raise OptionError(
+            f"a group has {k:,} means, and contrasts of more than {MOST_MEANS} are not made; choose fewer by at=, or groups by by=."
+        )
     plain = [_marked(label) for label in labels]
     if isinstance(method, str):
         if method not in _FAMILIES:

@@ -103,8 +103,9 @@ def means_table(
     notes = [f"Results are averaged over the levels of: {', '.join(e.averaged)}"] if e.averaged else []
     notes.append(f"Degrees-of-freedom method: {_METHODS[ddf]}")
     families = []
+    cov = tests.covariance(ddf) if adjust in ("mvt", "scheffe") else None
     for _, rows in e.groups():
-        family = _family(e, found, rows)
+        family = _family(e, found, rows, cov)
         families.append(family)
         p[rows] = adjusted_p(family, adjust)
         half[rows] = multipliers(family, adjust, level)
@@ -168,16 +169,19 @@ def _null_values(null: object, k: int) -> Floats:
     return values
 
 
-def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp]) -> Family:
-    known = rows[np.isfinite(found.statistic[rows])]
-    rank = 0
-    if len(known):
-        eigen = np.linalg.eigvalsh(found.correlation[np.ix_(known, known)])
-        rank = int((eigen > RANK_TOLERANCE * eigen[-1]).sum())
+def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp], cov: Floats | None) -> Family:
+    """The tests of a group; their correlations only where the adjustment needs them."""
+    rank, correlation = 0, np.empty((0, 0))
+    if cov is not None:
+        correlation = found.correlation(rows, cov)
+        known = np.isfinite(found.statistic[rows])
+        if known.any():
+            eigen = np.linalg.eigvalsh(correlation[np.ix_(known, known)])
+            rank = int((eigen > RANK_TOLERANCE * eigen[-1]).sum())
     return Family(
         found.statistic[rows],
         found.df[rows],
-        found.correlation[np.ix_(rows, rows)],
+        correlation,
         int(e.means[rows[0]]),
         rank,
         e.method == "pairwise",
