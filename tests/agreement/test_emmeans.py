@@ -205,6 +205,20 @@ def test_tables(model: str, call: str) -> None:
     compare(CALLS[model, call](fitted(model)).to_frame(), OWN["results"][model][call])
 
 
+@pytest.mark.parametrize("fixed", ["t * k + a", "k + a + t", "t:k + a"])
+@pytest.mark.parametrize("specs", ["~ t", "~ k"])
+def test_nesting_is_that_of_the_data(fixed: str, specs: str) -> None:
+    """The same columns in other words. For the last of them emmeans finds no nesting, and no estimable mean."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ranef.RanefWarning)
+        m = ranef.lmer(f"y ~ {fixed} + (1 | g)", pd.DataFrame(OWN["data"]["nested"]))
+    compare(m.emmeans(specs).to_frame(), OWN["results"]["nested"][specs])
+    # Levels chosen of another factor leave the nesting as it is.
+    part = m.emmeans(specs, at={"a": ["top"]}).to_frame()
+    assert len(part) == len(m.emmeans(specs).to_frame())
+    assert np.isfinite(part["estimate"]).all()
+
+
 def test_differences_of_slopes() -> None:
     # One of them is a hundredth of the slopes, so that the rounding of differences in R shows.
     compare(fitted("squares").emtrends("a", "x").pairs().to_frame(), OWN["results"]["squares"]["trend pairs"], 2e-4)

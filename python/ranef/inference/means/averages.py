@@ -80,7 +80,7 @@ def _averaged(
     if weights not in WEIGHTS:
         raise OptionError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, not {weights!r}.")
     shown = (*specs.names, *specs.by)
-    existing = _existing(grid)
+    existing = grid.occurring
     cell, _ = _cells(grid, shown)
     rest = tuple(n for n in grid.names if n not in shown)
     row_weights = _row_weights(grid, rest, weights, existing)
@@ -106,16 +106,6 @@ def _averaged(
     out = Estimands(labels, specs.by, rows, offsets, kind, None, sizes, scale, averaged, "none")
     for _, members in out.groups():
         sizes[members] = len(members)
-    return out
-
-
-def _existing(grid: ReferenceGrid) -> NDArray[np.bool_]:
-    """Rows of the grid whose nested factors have levels that occur in their containers."""
-    out = np.ones(len(grid.index), dtype=bool)
-    for name, containers in grid.nesting.items():
-        cell, _ = _cells(grid, (name, *containers))
-        total = np.bincount(cell, grid.frequency)
-        out &= total[cell] > 0.0
     return out
 
 

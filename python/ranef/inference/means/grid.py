@@ -1,7 +1,7 @@
 """The reference grid: all combinations of the levels of the factors and of chosen values of the covariates, with the rows of X that belong to them."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,8 @@ class ReferenceGrid:
         Rows of the data with these levels of the factors; prior weights do not count.
     nesting : dict
         By factor, the factors in which it is nested.
+    occurring : (rows,) array of bool
+        Rows in which nested factors have levels that occur in their containers.
     """
 
     variables: tuple[GridVariable, ...]
@@ -46,6 +48,7 @@ class ReferenceGrid:
     offset: Floats
     frequency: Floats
     nesting: dict[str, tuple[str, ...]]
+    occurring: NDArray[np.bool_]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,9 +109,9 @@ def reference_grid(
     x, total = _rows(fit, columns, count, offset)
     levels = [v if c[1] else None for v, c in zip(variables, chosen, strict=True)]
     frequency = _frequencies(fit, levels, values, index)
-    return ReferenceGrid(
-        tuple(variables), values, index, x, total, frequency, _nesting(fit, levels, values, index, frequency)
-    )
+    nesting = _nesting(variables)
+    occurring = _occurring(variables, values, index, nesting)
+    return ReferenceGrid(tuple(variables), values, index, x, total, frequency, nesting, occurring)
 
 
 def _checked_at(at: Any, names: list[str]) -> Mapping[str, Any]:
@@ -161,35 +164,52 @@ def _frequencies(
     return out
 
 
-def _nesting(
-    fit: LmmFit,
-    levels: list[GridVariable | None],
-    values: tuple[tuple[Any, ...], ...],
-    index: NDArray[np.intp],
-    frequency: Floats,
-) -> dict[str, tuple[str, ...]]:
-    """Factors whose levels each occur with one level only of another factor, where the model has no effect of their own."""
-    factors = [j for j, v in enumerate(levels) if v is not None and v.is_factor and len(values[j]) > 1]
-    terms = [frozenset(n for v in t.variables for n in _names(v)) for t in fit.design.formula.fixed]
-    seen = index[frequency > 0]
+def _nesting(variables: Sequence[GridVariable]) -> dict[str, tuple[str, ...]]:
+    """Factors whose levels each occur with one level only of another factor: their levels have no meaning without it."""
     found: dict[str, tuple[str, ...]] = {}
-    for j in factors:
-        name = levels[j].name  # type: ignore[union-attr]
-        containers = []
-        for i in factors:
-            other = levels[i].name  # type: ignore[union-attr]
-            if i == j or name in found.get(other, ()):
-                continue
-            pairs = np.unique(seen[:, [j, i]], axis=0)
-            if len(np.unique(pairs[:, 0])) == len(pairs) and any({name, other} <= t for t in terms):
-                containers.append(other)
-        # A factor with an effect beside its containers' is crossed with them, however the data fell.
-        if containers and not any(name in t and not (t & set(containers)) for t in terms):
-            found[name] = tuple(containers)
+    factors = [v for v in variables if v.levels is not None and len(v.levels) > 1]
+    for inner in factors:
+        containers = tuple(
+            outer.name
+            for outer in factors
+            if outer is not inner
+            and inner.name not in found.get(outer.name, ())
+            and _pairs(inner, outer).sum(axis=1).max() == 1
+        )
+        if containers:
+            found[inner.name] = containers
     return found
 
 
-def _names(variable: Any) -> tuple[str, ...]:
-    from ranef.formula.syntax import names_in
+def _pairs(first: GridVariable, second: GridVariable) -> NDArray[np.bool_]:
+    """Which levels of two factors occur together, (levels, levels)."""
+    assert first.levels is not None
+    assert second.levels is not None
+    assert first.codes is not None
+    assert second.codes is not None
+    shape = len(first.levels), len(second.levels)
+    both = (first.codes >= 0) & (second.codes >= 0)
+    counts = np.bincount((first.codes * shape[1] + second.codes)[both], minlength=shape[0] * shape[1])
+    out: NDArray[np.bool_] = counts.reshape(shape) > 0
+    return out
 
-    return names_in(variable.expr)
+
+def _occurring(
+    variables: Sequence[GridVariable],
+    values: tuple[tuple[Any, ...], ...],
+    index: NDArray[np.intp],
+    nesting: dict[str, tuple[str, ...]],
+) -> NDArray[np.bool_]:
+    """Rows of the grid in which nested factors have levels that occur in their containers."""
+    names = [v.name for v in variables]
+    out = np.ones(len(index), dtype=bool)
+    for name, containers in nesting.items():
+        for container in containers:
+            places = names.index(name), names.index(container)
+            levels = []
+            for j in places:
+                known = variables[j].levels
+                assert known is not None
+                levels.append(np.array([known.index(v) for v in values[j]])[index[:, j]])
+            out &= _pairs(variables[places[0]], variables[places[1]])[levels[0], levels[1]]
+    return out

@@ -135,20 +135,21 @@ def choose_values(
     assert variable.values is not None
     if given is not None:
         return tuple(_number(variable.name, v) for v in _listed(given)), False
-    unique = np.unique(variable.values[np.isfinite(variable.values)])
+    known = variable.values[np.isfinite(variable.values)]
+    unique = np.unique(known)
     if len(unique) <= cov_keep:
         return tuple(unique.tolist()), True
     rule = cov_reduce.get(variable.name, "mean") if isinstance(cov_reduce, Mapping) else cov_reduce
     if rule is False:
         return tuple(unique.tolist()), True
     if rule == "mean" or rule is True:
-        return (float(variable.values.mean()),), False
+        return (float(known.mean()),), False
     if rule == "median":
-        return (float(np.median(variable.values)),), False
+        return (float(np.median(known)),), False
     if rule == "range":
         return (float(unique[0]), float(unique[-1])), False
     if callable(rule):
-        found = np.atleast_1d(np.asarray(rule(variable.values), dtype=np.float64))
+        found = np.atleast_1d(np.asarray(rule(known), dtype=np.float64))
         return tuple(_number(variable.name, v) for v in found.tolist()), False
     raise OptionError(
         f"cov_reduce must be 'mean', 'median', 'range', False (all values), a function of a column, or a dict of these by name, not {rule!r}."
