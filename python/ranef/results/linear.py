@@ -14,6 +14,7 @@ from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
 from ranef.options import Ddf, checked_ddf
+from ranef.results.averaged import AveragedModel
 from ranef.results.diagnosed import DiagnosedModel
 from ranef.results.translated import TranslatedModel
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(DiagnosedModel, TranslatedModel):
+class LinearMixedModel(DiagnosedModel, AveragedModel, TranslatedModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property
@@ -160,7 +161,7 @@ class LinearMixedModel(DiagnosedModel, TranslatedModel):
 
     # ---- presentation
 
-    def summary(self, ddf: Ddf | None = None) -> "Summary":
+    def summary(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "Summary":
         """Summarise the fit as lme4 does, with t tests of the fixed effects as lmerTest adds them.
 
         Parameters
@@ -168,6 +169,8 @@ class LinearMixedModel(DiagnosedModel, TranslatedModel):
         ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default. With ``"none"`` there are no tests: estimate, standard error and t value, as
             lme4 prints them.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -176,7 +179,9 @@ class LinearMixedModel(DiagnosedModel, TranslatedModel):
         """
         from ranef.presentation.lmm_summary import lmm_summary
 
-        return lmm_summary(self._fit, self._request, self._tests, checked_ddf(ddf, self.ddf))
+        return lmm_summary(
+            self._fit, self._request, self._tests_with(cov, cluster), checked_ddf(ddf, self._ddf_with(cov))
+        )
 
     def tidy(
         self,
@@ -185,6 +190,8 @@ class LinearMixedModel(DiagnosedModel, TranslatedModel):
         ddf: Ddf | None = None,
         conf_int: bool = False,
         level: float = 0.95,
+        cov: Any = None,
+        cluster: Any = None,
     ) -> "pd.DataFrame":
         """Terms as rows of a frame.
 
@@ -199,6 +206,8 @@ class LinearMixedModel(DiagnosedModel, TranslatedModel):
             Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
         level : float
             Level of the intervals.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -215,7 +224,9 @@ class LinearMixedModel(DiagnosedModel, TranslatedModel):
         """
         from ranef.presentation.tidy import tidy_frame
 
-        return tidy_frame(self._tests, effects, checked_ddf(ddf, self.ddf), conf_int, level)
+        return tidy_frame(
+            self._tests_with(cov, cluster), effects, checked_ddf(ddf, self._ddf_with(cov)), conf_int, level
+        )
 
     def __repr__(self) -> str:
         from ranef.presentation.lmm_summary import lmm_sketch
