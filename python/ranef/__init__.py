@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ranef.api.anova import anova
     from ranef.api.lmer import lmer
     from ranef.api.load import load
+    from ranef.api.load_bootstrap import load_bootstrap
     from ranef.datasets import list_datasets, load_dataset
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "list_datasets",
     "lmer",
     "load",
+    "load_bootstrap",
     "load_dataset",
 ]
 
@@ -45,6 +47,7 @@ _VERBS = {
     "anova": "ranef.api.anova",
     "lmer": "ranef.api.lmer",
     "load": "ranef.api.load",
+    "load_bootstrap": "ranef.api.load_bootstrap",
     "list_datasets": "ranef.datasets",
     "load_dataset": "ranef.datasets",
 }
