@@ -12,6 +12,9 @@ from ranef.fit.record import LmmFit
 
 Counter = Callable[[int, int], object]
 
+#: Most replicates of one run.
+MOST = 100_000_000
+
 TYPES = ("parametric", "residual", "cases")
 
 
@@ -19,11 +22,12 @@ def checked_count(n: object, name: str = "n", least: int = 1) -> int:
     """A number of replicates."""
     if isinstance(n, bool) or not isinstance(n, numbers.Integral):
         raise ArgumentTypeError(f"{name} must be a whole number, not {n!r}.")
-    if n < least:
-        raise OptionError(f"{name} must be at least {least}, not {n}.")
-    if n > 100_000_000:
-        raise OptionError(f"{name} must be at most 100000000, not {n}.")
-    return int(n)
+    count = int(n)
+    if count < least:
+        raise OptionError(f"{name} must be at least {least}, not {count}.")
+    if count > MOST:
+        raise OptionError(f"{name} must be at most {MOST}, not {count}.")
+    return count
 
 
 def seed_of(rng: object) -> int:
