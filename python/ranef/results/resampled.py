@@ -12,6 +12,7 @@ from ranef.results.inferred import InferredModel
 
 if TYPE_CHECKING:
     from ranef.fit.record import LmmFit
+    from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt
     from ranef.inference.bootstrap.result import Bootstrap
 
 
@@ -129,6 +130,65 @@ class ResampledModel(InferredModel):
             observed=quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.sigma]))[0],
             theta_names=fit.theta_names,
             influence=lambda: jackknife_influence(fit, by, control, threads),
+        )
+
+    def pb_lrt(
+        self,
+        smaller: "ResampledModel",
+        n: int = 1000,
+        *,
+        rng: Any = None,
+        progress: bool | Callable[[int, int], object] = False,
+        n_threads: int | None = None,
+    ) -> "BootstrapLrt":
+        """Test this model against a smaller one by parametric bootstrap of the likelihood ratio.
+
+        Responses are drawn from the smaller model, both models are fitted to each, and the p-value is the share of likelihood-ratio statistics that are at least
+        as large as that of the data. It needs no asymptotic distribution: neither for fixed effects with few groups nor for variances at their bound. The
+        method is that of Halekoh and Højsgaard (2014), except that replicates whose statistic is zero count as they are.
+
+        Parameters
+        ----------
+        smaller : LinearMixedModel
+            A model of the same data whose fixed effects are among those of this one. REML fits of both are refitted by maximum likelihood.
+        n : int
+            Number of replicates.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed.
+        progress : bool or callable
+            True shows the count on standard error; a function is called with the number of replicates finished and ``n``.
+        n_threads : int, optional
+            Threads to use at most; by default as many as the fit did.
+
+        Returns
+        -------
+        BootstrapLrt
+            With ``p_value``, ``statistic``, ``df``, ``reference`` and ``to_frame()``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> sleep = load_dataset("sleepstudy")
+        >>> slopes = lmer("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> intercepts = lmer("Reaction ~ Days + (1 | Subject)", sleep)
+        >>> t = slopes.pb_lrt(intercepts, 500, rng=1)
+        >>> round(t.statistic, 3), t.df, round(t.p_value, 4)
+        (42.139, 2, 0.002)
+        """
+        from ranef.inference.bootstrap.arguments import checked_count, checked_progress, seed_of
+        from ranef.inference.bootstrap.likelihood_ratio import bootstrap_lrt
+        from ranef.inference.reduced import comparison_control
+
+        if not isinstance(smaller, ResampledModel):
+            raise ArgumentTypeError(f"smaller must be a model fitted by lmer, not {smaller!r:.60}.")
+        return bootstrap_lrt(
+            self._fit,
+            smaller._fit,
+            checked_count(n),
+            seed_of(rng),
+            comparison_control(self._request.control),
+            self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
+            checked_progress(progress),
         )
 
     def _like(self, fit: "LmmFit") -> "ResampledModel":
