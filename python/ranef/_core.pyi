@@ -146,9 +146,8 @@ def bootstrap_cases(
 ) -> Replicates: ...
 def bootstrap_nested(
     union: LmmSystem,
-    theta: _F64,
-    sigma: float,
-    members: list[tuple[LmmSystem, list[tuple[int, list[int]]], _F64 | None, _F64]],
+    truth: _Truth,
+    members: list[tuple[LmmSystem, list[tuple[int, list[int]]], _F64 | None]],
     options_: _Options,
     n: int,
     seed: int,

@@ -175,18 +175,16 @@ pub fn jackknife_groups<'py>(
     finished(py, system, r)
 }
 
-/// A model to fit: its system, for each factor the union's factor and the union's effects, theta to start from, fixed effects to add.
-type MemberArgument<'py> =
-    (PyRef<'py, LmmSystem>, Vec<(usize, Vec<usize>)>, Option<PyReadonlyArray1<'py, f64>>, PyReadonlyArray1<'py, f64>);
+/// A model to fit: its system, for each factor the union's factor and the union's effects, and theta to start from.
+type MemberArgument<'py> = (PyRef<'py, LmmSystem>, Vec<(usize, Vec<usize>)>, Option<PyReadonlyArray1<'py, f64>>);
 
 #[pyfunction]
-#[pyo3(signature = (union, theta, sigma, members, options_, n, seed, n_threads, progress))]
+#[pyo3(signature = (union, truth, members, options_, n, seed, n_threads, progress))]
 #[allow(clippy::too_many_arguments)]
 pub fn bootstrap_nested<'py>(
     py: Python<'py>,
     union: &LmmSystem,
-    theta: PyReadonlyArray1<'py, f64>,
-    sigma: f64,
+    truth: TruthArgument<'py>,
     members: Vec<MemberArgument<'py>>,
     options_: OptionsArgument,
     n: usize,
@@ -194,19 +192,16 @@ pub fn bootstrap_nested<'py>(
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let theta = theta.as_slice()?;
-    union.check_theta(theta)?;
+    let truth = checked(union, &truth)?;
     let borrowed = union.arrays.borrow(py);
     let rows = borrowed.rows()?;
     let owned: Vec<_> = members.iter().map(|m| m.0.arrays.borrow(py)).collect();
     let member_rows = owned.iter().map(|b| b.rows()).collect::<PyResult<Vec<_>>>()?;
     let mut list = Vec::new();
-    for ((system, places, start, beta), rows) in members.iter().zip(&member_rows) {
+    for ((system, places, start), rows) in members.iter().zip(&member_rows) {
         let start = start.as_ref().map(|s| s.as_slice()).transpose()?;
         start.map_or(Ok(()), |s| system.check_theta(s))?;
-        let beta = beta.as_slice()?;
         let fits = places.len() == system.sys.cp.factors.len()
-            && beta.len() == system.sys.p()
             && places.iter().zip(&system.sys.cp.factors).all(|((g, e), f)| {
                 union
                     .sys
@@ -220,12 +215,12 @@ pub fn bootstrap_nested<'py>(
         }
         let factor = places.iter().map(|p| p.0).collect();
         let effect = places.iter().map(|p| p.1.clone()).collect();
-        list.push(Member { sys: &system.sys, rows, factor, effect, start, beta });
+        list.push(Member { sys: &system.sys, rows, factor, effect, start });
     }
     let o = options(options_);
     let sys = &union.sys;
     let (result, interrupted) = supervised(py, progress.as_ref(), n, n_threads, |w| {
-        nested(sys, &rows, theta, sigma, &list, o, n, seed, n_threads, w)
+        nested(sys, &rows, &truth, &list, o, n, seed, n_threads, w)
     })?;
     let result = result.map_err(to_python)?;
     let out = PyList::empty(py);

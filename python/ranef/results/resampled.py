@@ -52,7 +52,7 @@ class ResampledModel(InferredModel):
         re : {"new", "conditional"}
             For ``"parametric"``: draw random effects anew, or keep the conditional modes of the fit.
         by : str, optional
-            For ``"cases"``, and for method ``"bca"`` of the intervals: the grouping factor whose groups are taken. By default the one that contains the others;
+            For ``"cases"``, and for intervals by ``"bca"``, which leave out groups: the grouping factor whose groups are taken. By default the one that contains the others;
             crossed factors have none, and it must be given.
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed. The seed used is the ``seed`` of what is returned.

@@ -27,8 +27,8 @@ for (j in seq_along(t0)) {
 # ---- bootMer's distribution of the same model: standard deviations of 2000 replicates
 set.seed(7)
 many <- suppressMessages(bootMer(m, function(f) c(stat(f), cor = attr(VarCorr(f)$Subject, "correlation")[2, 1]), nsim = 2000))
-distribution <- list(names = I(c(names(t0), "cor")), n = 2000, mean = num(colMeans(many$t)), sd = num(apply(many$t, 2, sd)),
-  quantiles = apply(many$t, 2, function(v) num(quantile(v, c(.05, .25, .5, .75, .95))), simplify = FALSE))
+distribution <- list(names = I(c(names(t0), "cor")), n = 2000, mean = num(colMeans(many$t, na.rm = TRUE)), sd = num(apply(many$t, 2, sd, na.rm = TRUE)),
+  quantiles = apply(many$t, 2, function(v) num(quantile(v, c(.05, .25, .5, .75, .95), na.rm = TRUE)), simplify = FALSE))
 
 # ---- likelihood ratios
 tests <- list()

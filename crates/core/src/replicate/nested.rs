@@ -1,5 +1,6 @@
 //! The same drawn responses fitted by several models whose columns are all among those of one union.
 
+use super::bootstrap::Truth;
 use super::outcome::{outcome, Outcome, Replicates};
 use super::workers::{replicate, Watched};
 use crate::crossprod::transformed_w;
@@ -20,8 +21,6 @@ pub struct Member<'a> {
     pub effect: Vec<Vec<usize>>,
     /// Covariance parameters to start from; the method of moments without.
     pub start: Option<&'a [f64]>,
-    /// Fixed effects to add to the estimates.
-    pub beta: &'a [f64],
 }
 
 /// Results of each member, of the same replicates.
@@ -97,8 +96,41 @@ fn recoding(union: &System, m: &Member<'_>, f: usize) -> Vec<f64> {
     out
 }
 
-/// Draws `n` responses from the union's model, whose covariance parameters are `theta` and residual standard deviation `sigma`, and fits
-/// every member to each.
+/// Coefficients of the changed columns of X, in units of sigma, that give what `beta` gives of the columns as they were.
+fn changed_coefficients(sys: &System, beta: &[f64], sigma: f64) -> Vec<f64> {
+    let (b, p) = (&sys.basis, sys.p());
+    let mut v: Vec<f64> = beta.iter().map(|b| b / sigma).collect();
+    if let Some(i0) = b.intercept {
+        let moved: f64 = (0..p).filter(|&r| r != i0).map(|r| b.x_shift[r] * v[r]).sum();
+        v[i0] += moved / b.constant;
+    }
+    for i in (0..p).rev() {
+        let rest: f64 = (i + 1..p).map(|c| b.x_transform[i * p + c] * v[c]).sum();
+        v[i] = (v[i] - rest) / b.x_transform[i * p + i];
+    }
+    v
+}
+
+/// Adds X b to the response in the cross-products, b of the changed columns.
+fn add_fixed_part(sys: &mut System, b: &[f64]) {
+    let pw = sys.cp.pw;
+    let p = pw - 1;
+    for f in &mut sys.cp.factors {
+        for row in f.ztw.chunks_exact_mut(pw) {
+            row[p] += row[..p].iter().zip(b).map(|(z, b)| z * b).sum::<f64>();
+        }
+    }
+    let w = &mut sys.cp.wtw;
+    for i in 0..p {
+        let moved: f64 = (0..p).map(|j| w[i * pw + j] * b[j]).sum();
+        // b'X'y before the change and after it, together 2 b'X'y + b'X'X b
+        w[p * pw + p] += b[i] * (2.0 * w[i * pw + p] + moved);
+        w[i * pw + p] += moved;
+        w[p * pw + i] = w[i * pw + p];
+    }
+}
+
+/// Draws `n` responses from the union's model and fits every member to each.
 ///
 /// # Errors
 /// [`CoreError::Shape`] where a member's fixed effects are not among the union's.
@@ -106,8 +138,7 @@ fn recoding(union: &System, m: &Member<'_>, f: usize) -> Vec<f64> {
 pub fn nested(
     union: &System,
     union_rows: &Rows<'_>,
-    theta: &[f64],
-    sigma: f64,
+    truth: &Truth<'_>,
     members: &[Member<'_>],
     options: FitOptions,
     n: usize,
@@ -116,9 +147,10 @@ pub fn nested(
     watched: &Watched,
 ) -> Result<NestedOutcomes, CoreError> {
     let law = ResponseLaw::new(union);
-    let lambda = union.lambda_from_theta(theta);
+    let lambda = union.lambda_from_theta(truth.theta);
     let fixed: Vec<Vec<f64>> =
         members.iter().map(|m| combination(union, union_rows, m)).collect::<Result<_, CoreError>>()?;
+    let mean = changed_coefficients(union, truth.beta, truth.sigma);
     let random: Vec<Vec<Vec<f64>>> =
         members.iter().map(|m| (0..m.factor.len()).map(|f| recoding(union, m, f)).collect()).collect();
     let make = || {
@@ -127,7 +159,7 @@ pub fn nested(
             .map(|m| {
                 let mut s = m.sys.clone_for_refit();
                 s.basis.y_shift = 0.0;
-                s.basis.y_scale = sigma;
+                s.basis.y_scale = truth.sigma;
                 let (e, score) = (Evaluator::new(&s, 1), Score::new(&s));
                 (s, e, score)
             })
@@ -140,6 +172,7 @@ pub fn nested(
         let mut stream = Stream::of(seed, i as u64);
         draft.draw_effects(union, &lambda, &mut stream);
         law.draw(union, draft, &mut stream);
+        add_fixed_part(union, &mean);
         let mut out: Vec<Outcome> = Vec::with_capacity(members.len());
         for (((m, (sys, e, score)), fixed), random) in members.iter().zip(own).zip(&fixed).zip(&random) {
             carry(union, sys, m, fixed, random);
@@ -147,11 +180,7 @@ pub fn nested(
                 Some(t) => frames_of(sys, &sys.lambda_from_theta(t)),
                 None => moment_frames(sys),
             };
-            let mut r = outcome(sys, e, score, Some(&start), options, watched)?;
-            if let Some(e) = &mut r.estimates {
-                e.beta.iter_mut().zip(m.beta).for_each(|(b, t)| *b += t);
-            }
-            out.push(r);
+            out.push(outcome(sys, e, score, Some(&start), options, watched)?);
         }
         Some(out)
     });

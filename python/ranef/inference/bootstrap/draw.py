@@ -119,8 +119,8 @@ def draw(
     check_re(re, type)
     system, truth = fit.system.get(fit.n_threads), truth_of(fit)
     options = (fit.reml, control.max_evaluations, control.tolerance)
-    if by is not None and type != "cases":
-        raise OptionError(f"by= goes with type='cases', not with type={type!r}.")
+    if by is not None:
+        resampled_factor(fit, by, "are drawn")  # checks it
     if type == "parametric":
         kept = factor_effects(fit) if re == "conditional" else None
         out = _core.bootstrap_parametric(system, truth, kept, options, n, seed, n_threads, progress)

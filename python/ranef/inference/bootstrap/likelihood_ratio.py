@@ -177,9 +177,11 @@ def bootstrap_lrt(
     for name, f in zip(names, (big, small), strict=True):
         if not f.convergence.ok:
             notes.append(f"{name} did not converge ({f.convergence.status.value}): the test cannot be relied on")
-    union, theta, members = _union(big, small, n_threads)
+    union, theta, members = union_of(big, small, n_threads)
+    # the statistic does not depend on fixed effects that both models have: zeros lose no digits
+    truth = theta, np.zeros(len(big.beta)), float(small.sigma)
     options = (False, control.max_evaluations, control.tolerance)
-    out = _core.bootstrap_nested(union, theta, float(small.sigma), members, options, n, seed, n_threads, progress)
+    out = _core.bootstrap_nested(union, truth, members, options, n, seed, n_threads, progress)
     ours, theirs = out["members"]
     failed = np.array([s != "converged" for s in ours["status"]]) | np.array(
         [s != "converged" for s in theirs["status"]]
@@ -202,15 +204,28 @@ def bootstrap_lrt(
     return BootstrapLrt(max(0.0, statistic), df, reference, n, seed, tuple(notes))
 
 
+#: For each of a model's factors, the union's factor and the union's effects that are its own.
 _Places = list[tuple[int, list[int]]]
 
 
-def _union(
+def union_of(
     big: LmmFit, small: LmmFit, n_threads: int
-) -> "tuple[_core.LmmSystem, Floats, list[tuple[_core.LmmSystem, _Places, Floats | None, Floats]]]":
+) -> "tuple[_core.LmmSystem, Floats, list[tuple[_core.LmmSystem, _Places, Floats | None]]]":
     """A system with the columns of both models, the smaller one's theta in it, and where each model's columns are.
 
     Terms that both models have are there once; the larger model's other terms have no variance.
+
+    Parameters
+    ----------
+    big, small : LmmFit
+    n_threads : int
+
+    Returns
+    -------
+    system : LmmSystem
+    theta : array
+    members : list
+        For each model its system, its places and the theta to start from.
     """
     from ranef._core import LmmSystem
 
@@ -253,10 +268,8 @@ def _union(
     )
     members_out = []
     for fit, mine in zip((big, small), places, strict=True):
-        theta, beta, _ = truth_of(fit)
-        start = None if fit.singular else theta
-        # the response has fixed effects of zero; what is added to the estimates does not matter here
-        members_out.append((fit.system.get(n_threads), mine, start, np.zeros_like(beta)))
+        start = None if fit.singular else truth_of(fit)[0]
+        members_out.append((fit.system.get(n_threads), mine, start))
     return union, np.ascontiguousarray(np.concatenate([t for of in shares for t in of])), members_out
 
 

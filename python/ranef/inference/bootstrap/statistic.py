@@ -87,8 +87,8 @@ def draw_statistic(
     """
     checked_type(type)
     check_re(re, type)
-    if by is not None and type != "cases":
-        raise OptionError(f"by= goes with type='cases', not with type={type!r}.")
+    if by is not None:
+        resampled_factor(fit, by, "are drawn")  # checks it
     names, values_observed = statistic_values(observed)
     drawn = pools(fit) if type == "residual" else None
     group = ""
