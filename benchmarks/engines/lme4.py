@@ -36,6 +36,20 @@ class Lme4Engine:
 
     def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
         """One round: ``repeat`` fits, mean seconds for each."""
+        key = self._load(formula, frame, data_name)
+        elapsed, cpu, objective = self._parts(
+            f"fit\t{key}\t{'TRUE' if reml else 'FALSE'}\t{repeat}\t{formula}", timeout
+        )
+        return Sample(float(elapsed), float(cpu), float(objective))
+
+    def bootstrap(self, formula: str, frame: pd.DataFrame, data_name: str, n: int, timeout: float) -> Sample:
+        """``bootMer`` of a REML fit; the objective is the mean of the first fixed effect."""
+        key = self._load(formula, frame, data_name)
+        elapsed, cpu, mean = self._parts(f"boot\t{key}\t{n}\t{formula}", timeout)
+        return Sample(float(elapsed), float(cpu), float(mean))
+
+    def _load(self, formula: str, frame: pd.DataFrame, data_name: str) -> str:
+        """Hand the columns that a formula needs to R, once; returns R's name for them."""
         if not self._process.alive:
             self._start()
         used = frame[columns_of(formula, frame)]
@@ -47,10 +61,7 @@ class Lme4Engine:
         if key not in self._known:
             self._parts(f"load\t{key}\t{self._written[key]}", 600)
             self._known.add(key)
-        elapsed, cpu, objective = self._parts(
-            f"fit\t{key}\t{'TRUE' if reml else 'FALSE'}\t{repeat}\t{formula}", timeout
-        )
-        return Sample(float(elapsed), float(cpu), float(objective))
+        return key
 
     def _parts(self, request: str, timeout: float) -> list[str]:
         status, *values = self._process.ask(request, timeout).rstrip("\t").split("\t")

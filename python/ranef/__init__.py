@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ranef.api.lmer import lmer
     from ranef.api.load import load
     from ranef.api.translate import translate
+    from ranef.api.load_bootstrap import load_bootstrap
+    from ranef.api.power import power, power_curve
     from ranef.datasets import list_datasets, load_dataset
 
 __version__ = "0.1.0"
@@ -38,8 +40,11 @@ __all__ = [
     "list_datasets",
     "lmer",
     "load",
+    "load_bootstrap",
     "load_dataset",
     "translate",
+    "power",
+    "power_curve",
 ]
 
 # Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
@@ -47,7 +52,10 @@ _VERBS = {
     "anova": "ranef.api.anova",
     "lmer": "ranef.api.lmer",
     "load": "ranef.api.load",
+    "load_bootstrap": "ranef.api.load_bootstrap",
     "list_datasets": "ranef.datasets",
+    "power": "ranef.api.power",
+    "power_curve": "ranef.api.power",
     "load_dataset": "ranef.datasets",
     "translate": "ranef.api.translate",
 }

@@ -76,29 +76,51 @@ class MixedModel:
         return self._square(fixed_effects.correlation(self._fit))
 
     def conf_int(
-        self, method: Literal["wald"] = "wald", level: float = 0.95, parm: str | list[str] | None = None
+        self,
+        method: Literal["wald", "boot"] = "wald",
+        level: float = 0.95,
+        parm: str | list[str] | None = None,
+        *,
+        n: int = 1000,
+        rng: Any = None,
     ) -> "pd.DataFrame":
-        """Confidence intervals of the fixed effects.
+        """Confidence intervals of the fixed effects and, by bootstrap, of standard deviations and correlations.
 
         Parameters
         ----------
-        method : {"wald"}
-            Estimate plus and minus a normal multiple of the standard error.
+        method : {"wald", "boot"}
+            ``"wald"``: estimate plus and minus a normal multiple of the standard error. ``"boot"``: quantiles of a parametric bootstrap; ``bootstrap`` has other
+            kinds of both.
         level : float
         parm : str or list of str, optional
-            The fixed effects to show; all by default.
+            What to show, by name; all by default.
+        n : int
+            For ``"boot"``: number of replicates.
+        rng : int, numpy.random.Generator or None
+            For ``"boot"``: seed or generator.
 
         Returns
         -------
         DataFrame
-            Columns ``lower, upper``, a row for each fixed effect.
+            Columns ``lower, upper``, a row for each fixed effect and, for ``"boot"``, for ``sd_EFFECT|GROUP``, ``cor_EFFECT.EFFECT|GROUP`` and ``sigma``.
         """
         import pandas as pd
 
-        if method != "wald":
-            raise OptionError(f"method must be 'wald', not {method!r}.")
-        names, limits = wald_intervals(self._fit, level, parm)
-        return pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
+        notes: tuple[str, ...] = ()
+        if method == "boot":
+            from ranef.fit.control import parse_control
+            from ranef.inference.bootstrap.confint import bootstrap_intervals
+
+            control = parse_control(self._request.control)
+            names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control)
+        elif method == "wald":
+            names, limits = wald_intervals(self._fit, level, parm)
+        else:
+            raise OptionError(f"method must be 'wald' or 'boot', not {method!r}.")
+        frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
+        if notes:
+            frame.attrs["notes"] = notes
+        return frame
 
     # ---- covariance parameters and random effects
 

@@ -17,6 +17,7 @@ from ranef.options import Ddf, checked_ddf
 from ranef.results.averaged import AveragedModel
 from ranef.results.diagnosed import DiagnosedModel
 from ranef.results.translated import TranslatedModel
+from ranef.results.resampled import ResampledModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(DiagnosedModel, AveragedModel, TranslatedModel):
+class LinearMixedModel(DiagnosedModel, AveragedModel, TranslatedModel, ResampledModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property
