@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.errors import ArgumentTypeError
 from ranef.estimates import fixed_effects, random_effects
 from ranef.estimates.criteria import Criteria, criteria
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import Convergence, LmmFit
 from ranef.fit.request import LmmRequest
-from ranef.inference.wald import wald_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,31 +73,6 @@ class MixedModel:
             p × p.
         """
         return self._square(fixed_effects.correlation(self._fit))
-
-    def conf_int(
-        self, method: Literal["wald"] = "wald", level: float = 0.95, parm: str | list[str] | None = None
-    ) -> "pd.DataFrame":
-        """Confidence intervals of the fixed effects.
-
-        Parameters
-        ----------
-        method : {"wald"}
-            Estimate plus and minus a normal multiple of the standard error.
-        level : float
-        parm : str or list of str, optional
-            The fixed effects to show; all by default.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``lower, upper``, a row for each fixed effect.
-        """
-        import pandas as pd
-
-        if method != "wald":
-            raise OptionError(f"method must be 'wald', not {method!r}.")
-        names, limits = wald_intervals(self._fit, level, parm)
-        return pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
 
     # ---- covariance parameters and random effects
 
