@@ -11,7 +11,8 @@ from ranef.errors import ArgumentTypeError
 from ranef.estimates import fixed_effects, random_effects
 from ranef.estimates.criteria import Criteria, criteria
 from ranef.estimates.varcorr import VarCorr, varcorr
-from ranef.fit.record import Convergence, LmmFit
+from ranef.fit.convergence import Convergence
+from ranef.fit.record import LmmFit
 from ranef.fit.request import LmmRequest
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class MixedModel:
 
     @property
     def convergence(self) -> Convergence:
-        """How the optimisation ended."""
+        """How the optimisation ended: a record, and printed a paragraph on whether the fit can be trusted and what to try."""
         return self._fit.convergence
 
     def save(self, path: str | os.PathLike[str]) -> None:

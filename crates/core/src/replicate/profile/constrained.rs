@@ -11,6 +11,8 @@ use crate::optimize::trust_region::{self, Eigen};
 
 /// Newton decrement at which a search stops; the error of zeta is a fraction of it.
 const TOLERANCE: f64 = 1e-9;
+/// Decrement that is small enough where rounding allows no better.
+const TOLERABLE: f64 = 1e-6;
 /// Steps after which the Hessian is formed anew by differences.
 const PATIENCE: usize = 20;
 /// Displacement of the coordinates for those differences.
@@ -222,6 +224,7 @@ impl<'a> Constrained<'a> {
         let mut radius = 1.0f64;
         let mut converged = false;
         let mut moved = false;
+        let mut decrement = f64::INFINITY;
         for round in 0..5 * PATIENCE {
             if hessian.len() != n * n || (round > 0 && round % PATIENCE == 0) {
                 if let Some(h) = self.hessian(e, score, phi, watch)? {
@@ -234,7 +237,8 @@ impl<'a> Constrained<'a> {
             let Some(eigen) = Eigen::of(hessian, n) else {
                 break;
             };
-            if eigen.decrement(&g) < TOLERANCE {
+            decrement = eigen.decrement(&g);
+            if decrement < TOLERANCE {
                 converged = true;
                 break;
             }
@@ -280,7 +284,7 @@ impl<'a> Constrained<'a> {
             f = self.deviance(e, phi, watch)?;
             slope = self.gradient(e, score, phi, &mut g);
         }
-        Ok(Minimum { deviance: f, slope, converged })
+        Ok(Minimum { deviance: f, slope, converged: converged || decrement < TOLERABLE })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::chart::Chart;
 use super::constrained::{Constrained, Held};
-use crate::lmm::{Evaluator, Lambda, Plane, Score, System};
+use crate::lmm::{Evaluator, Lambda, Plane, System};
 use std::f64::consts::FRAC_PI_2;
 
 /// The ML fit: where all curves begin.
@@ -19,14 +19,7 @@ pub struct Origin {
     pub parameters: Vec<f64>,
 }
 
-impl Origin {
-    /// Standard deviations and correlations in the places of theta, sigma, fixed effects; columns as given.
-    pub fn parameters_at(&self, sys: &System, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> Vec<f64> {
-        parameters(sys, lambda, sigma2, beta)
-    }
-}
-
-/// See [`Origin::parameters_at`].
+/// Standard deviations and correlations in the places of theta, sigma, fixed effects; columns as given.
 pub fn parameters(sys: &System, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> Vec<f64> {
     let sigma = sigma2.sqrt() * sys.basis.y_scale;
     let mut out = Vec::with_capacity(sys.n_theta + 1 + beta.len());
@@ -34,8 +27,7 @@ pub fn parameters(sys: &System, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> V
         let kf = sys.cp.factors[f].k;
         for (t, tl) in layouts.iter().enumerate() {
             let k = tl.k;
-            let small: Vec<f64> =
-                (0..k * k).map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
+            let small: Vec<f64> = (0..k * k).map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
             let m = sys.basis.terms[f][t].to_given(&small, k);
             let dot = |i: usize, j: usize| (0..k).map(|c| m[i * k + c] * m[j * k + c]).sum::<f64>();
             let mut of_term = vec![0.0; k * k];
@@ -90,8 +82,7 @@ impl Target {
         if index > sys.n_theta {
             let (j, p) = (index - sys.n_theta - 1, sys.p());
             let g = sys.basis.g();
-            let shift =
-                if sys.basis.intercept == Some(j) { sys.basis.y_shift / sys.basis.constant } else { 0.0 };
+            let shift = if sys.basis.intercept == Some(j) { sys.basis.y_shift / sys.basis.constant } else { 0.0 };
             return Kind::Fixed { row: g[j * p..(j + 1) * p].to_vec(), shift };
         }
         let (f, t, tl) = sys
@@ -148,7 +139,7 @@ impl Target {
     }
 
     /// The parameter at a place of the walk.
-    pub fn value(&self, sys: &System, _origin: &Origin, w: f64) -> f64 {
+    pub fn value(&self, sys: &System, w: f64) -> f64 {
         match &self.kind {
             Kind::Sd { .. } => w * sys.basis.y_scale,
             Kind::Cor { .. } => w.sin(),
@@ -197,15 +188,20 @@ impl Target {
     /// The likelihood with a standard deviation of zero.
     pub fn absent<'a>(&self, sys: &'a System) -> Option<Constrained<'a>> {
         match &self.kind {
-            Kind::Sd { block, row, .. } => {
-                Some(Constrained::new(sys, Chart::without(sys, *block, *row), Held::Chart))
-            }
+            Kind::Sd { block, row, .. } => Some(Constrained::new(sys, Chart::without(sys, *block, *row), Held::Chart)),
             _ => None,
         }
     }
 
     /// Coordinates at a place from a Lambda that may have none of this standard deviation.
-    pub fn opened(&self, sys: &System, problem: &Constrained<'_>, lambda: &Lambda, w: f64, origin: &Origin) -> Vec<f64> {
+    pub fn opened(
+        &self,
+        sys: &System,
+        problem: &Constrained<'_>,
+        lambda: &Lambda,
+        w: f64,
+        origin: &Origin,
+    ) -> Vec<f64> {
         let mut lambda = lambda.clone();
         if let Kind::Sd { block, row, weights } = &self.kind {
             let b = sys.blocks[*block];
@@ -251,7 +247,7 @@ impl Target {
     }
 
     /// A length of the walk over which the deviance changes visibly, at the estimate.
-    pub fn width(&self, sys: &System, e: &Evaluator, _score: &Score, problem: &Constrained<'_>, w0: f64) -> f64 {
+    pub fn width(&self, sys: &System, e: &Evaluator, problem: &Constrained<'_>, w0: f64) -> f64 {
         match &self.kind {
             Kind::Sd { .. } => w0,
             Kind::Cor { .. } | Kind::Sigma => 1.0,
@@ -263,12 +259,9 @@ impl Target {
     }
 
     /// A first step where the curvature is not known.
-    pub fn guess(&self, sys: &System, origin: &Origin, step: f64) -> f64 {
+    pub fn guess(&self, origin: &Origin, step: f64) -> f64 {
         match &self.kind {
-            Kind::Sd { weights, .. } => {
-                let _ = sys;
-                0.1 * step * origin.sigma * weights.iter().map(|v| v * v).sum::<f64>().sqrt()
-            }
+            Kind::Sd { weights, .. } => 0.1 * step * origin.sigma * weights.iter().map(|v| v * v).sum::<f64>().sqrt(),
             _ => 0.1 * step,
         }
     }

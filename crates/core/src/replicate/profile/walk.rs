@@ -1,7 +1,7 @@
 //! One curve: steps away from the estimate on both sides, each point an optimum of everything else, and the values where zeta is asked for.
 
 use super::constrained::Constrained;
-use super::parameter::{Origin, Target};
+use super::parameter::{parameters, Origin, Target};
 use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
 use crate::error::CoreError;
 use crate::lmm::{Evaluator, Lambda, Score, System};
@@ -13,6 +13,10 @@ const MAX_POINTS: usize = 40;
 const GROWTH: f64 = 2.5;
 /// Fall of zeta from one point to the next that counts.
 const FALL: f64 = 1e-4;
+/// Points added to one side where the curve bends.
+const MAX_ADDED: usize = 12;
+/// Difference of the rate at a point from the mean rate to the next that counts as a bend.
+const BEND: f64 = 0.4;
 /// Error of zeta at a limit.
 const CLOSE: f64 = 1e-7;
 
@@ -143,7 +147,7 @@ impl<'a> Walk<'a> {
         if m.deviance < o.deviance - self.tolerance() && self.strict {
             return Err(Stop::Lower(self.e.lambda.clone()));
         }
-        let step = 1e-3 * self.target.width(self.sys, self.e, self.score, problem, w0);
+        let step = 1e-3 * self.target.width(self.sys, self.e, problem, w0);
         let mut slopes = [0.0; 2];
         let mut gradients = [Vec::new(), Vec::new()];
         for (side, sign) in [1.0, -1.0].into_iter().enumerate() {
@@ -156,8 +160,7 @@ impl<'a> Walk<'a> {
             slopes[side] = problem.gradient(self.e, self.score, &phi, &mut gradients[side]);
         }
         let own = (slopes[0] - slopes[1]) / (2.0 * step);
-        let cross: Vec<f64> =
-            gradients[0].iter().zip(&gradients[1]).map(|(a, b)| (a - b) / (2.0 * step)).collect();
+        let cross: Vec<f64> = gradients[0].iter().zip(&gradients[1]).map(|(a, b)| (a - b) / (2.0 * step)).collect();
         let mut tangent = vec![0.0; n];
         let mut curvature = own;
         if n > 0 {
@@ -218,8 +221,7 @@ impl<'a> Walk<'a> {
         }
         let w0 = self.target.start(self.sys, self.origin).expect("a walk has a start");
         let zeta = (w - w0).signum() * rise.max(0.0).sqrt();
-        let parameters =
-            self.origin.parameters_at(self.sys, &self.e.lambda, problem.sigma2, &self.score.beta);
+        let parameters = parameters(self.sys, &self.e.lambda, problem.sigma2, &self.score.beta);
         let mut node = Node {
             w,
             zeta,
@@ -231,17 +233,12 @@ impl<'a> Walk<'a> {
             parameters,
             converged: m.converged,
         };
-        node.parameters[self.target.index] = self.target.value(self.sys, self.origin, w);
+        node.parameters[self.target.index] = self.target.value(self.sys, w);
         Ok(Some(node))
     }
 
     /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation of one.
-    fn solve_bound(
-        &mut self,
-        problem: &mut Constrained<'_>,
-        bound: f64,
-        from: &Node,
-    ) -> Result<Option<Node>, Stop> {
+    fn solve_bound(&mut self, problem: &mut Constrained<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
         if let Some(mut without) = self.target.absent(self.sys) {
             let phi = without.chart.read(self.sys, &from.lambda);
             let node = self.solve(&mut without, bound, &[phi], &[])?;
@@ -299,12 +296,15 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        if self.options.targets.is_empty() {
+            self.refine(problem, start, &mut nodes)?;
+        }
         let mut limits = Vec::new();
         for t in 0..self.options.targets.len() {
             let at = self.options.targets[t];
             let limit = match self.crossing(problem, start, &nodes, at, sign)? {
                 Some((_, node)) => node.parameters[self.target.index],
-                None if ending == Ending::Bound => self.target.value(self.sys, self.origin, bound),
+                None if ending == Ending::Bound => self.target.value(self.sys, bound),
                 None => f64::NAN,
             };
             limits.push(limit);
@@ -329,7 +329,7 @@ impl<'a> Walk<'a> {
             let mut dw = step / last.rate.abs();
             if nodes.is_empty() {
                 if !dw.is_finite() {
-                    dw = self.target.guess(self.sys, self.origin, self.options.step);
+                    dw = self.target.guess(self.origin, self.options.step);
                 }
             } else {
                 dw = if dw.is_finite() { dw.min(GROWTH * before) } else { 1.5 * before };
@@ -426,6 +426,32 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Adds points where the curve bends so much that a cubic through its points would miss it.
+    fn refine(&mut self, problem: &mut Constrained<'_>, start: &Node, nodes: &mut Vec<Node>) -> Result<(), Stop> {
+        let mut added = 0;
+        let mut i = 0;
+        while i < nodes.len() {
+            let (a, b) = (if i == 0 { start } else { &nodes[i - 1] }, &nodes[i]);
+            let secant = (b.zeta - a.zeta) / (b.w - a.w);
+            let bend = (a.rate - secant).abs().max((b.rate - secant).abs());
+            let visible = (b.zeta - a.zeta).abs() > 0.02 * self.options.step;
+            // no rate is known at an estimate on the boundary
+            let bent = bend > BEND * secant.abs() || !bend.is_finite() && i > 0;
+            if !(bent && visible) || added == MAX_ADDED {
+                i += 1;
+                continue;
+            }
+            let (w, from) = (0.5 * (a.w + b.w), if b.phi.is_empty() { a.clone() } else { b.clone() });
+            let guess = self.coordinates(problem, w, &from);
+            added += 1;
+            match self.solve(problem, w, &[guess], &from.hessian)? {
+                Some(node) => nodes.insert(i, node),
+                None => i += 1,
+            }
+        }
+        Ok(())
+    }
+
     /// The first place where |zeta| is `target`, and how many nodes come before it.
     fn crossing(
         &mut self,
@@ -447,7 +473,15 @@ impl<'a> Walk<'a> {
         let mut w = between(&inner, &outer, target);
         for round in 0..40 {
             let near = if (w - inner.w).abs() < (w - outer.w).abs() { &inner } else { &outer };
-            let near = if near.phi.is_empty() { if near.w == inner.w { &outer } else { &inner } } else { near };
+            let near = if near.phi.is_empty() {
+                if near.w == inner.w {
+                    &outer
+                } else {
+                    &inner
+                }
+            } else {
+                near
+            };
             let mut guesses = vec![self.coordinates(problem, w, near)];
             if inner.phi.len() == outer.phi.len() && !inner.phi.is_empty() {
                 let t = (w - inner.w) / (outer.w - inner.w);
