@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from ranef.api.anova import anova
     from ranef.api.lmer import lmer
     from ranef.api.load import load
-    from ranef.api.translate import translate
     from ranef.api.load_bootstrap import load_bootstrap
     from ranef.api.power import power, power_curve
+    from ranef.api.translate import translate
     from ranef.datasets import list_datasets, load_dataset
 
 __version__ = "0.1.0"
@@ -42,9 +42,9 @@ __all__ = [
     "load",
     "load_bootstrap",
     "load_dataset",
-    "translate",
     "power",
     "power_curve",
+    "translate",
 ]
 
 # Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.

@@ -52,6 +52,29 @@ class LmmRefits(TypedDict):
     sigma: _F64
     status: list[str]
 
+class LmmCurve(TypedDict):
+    """The profile of one parameter, points by increasing value; limits for each target."""
+
+    index: int
+    zeta: _F64
+    value: _F64
+    rate: _F64
+    parameters: _F64
+    lower: _F64
+    upper: _F64
+    endings: tuple[str, str]
+    monotone: bool
+    converged: bool
+
+class LmmProfile(TypedDict):
+    """Profiles; parameters are those of theta (as standard deviations and correlations), sigma, fixed effects."""
+
+    deviance: float
+    estimates: _F64
+    status: str
+    refitted: bool
+    curves: list[LmmCurve]
+
 class LmmSystem:
     kept: list[int]
     n_theta: int
@@ -89,6 +112,18 @@ class LmmSystem:
         n_threads: int,
         progress: _Progress,
     ) -> LmmRefits: ...
+    def profile(
+        self,
+        theta: _F64,
+        indices: list[int],
+        step: float,
+        reach: float,
+        targets: list[float],
+        max_evaluations: int,
+        tolerance: float,
+        n_threads: int,
+        progress: _Progress,
+    ) -> LmmProfile: ...
 
 class Replicates(TypedDict):
     """Fits of the replicates that were finished; the first axis of every array is the replicate."""

@@ -3,6 +3,7 @@
 mod lmm;
 mod replicate;
 mod supervised;
+mod profile;
 mod threads;
 
 use pyo3::prelude::*;

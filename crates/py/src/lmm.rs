@@ -1,5 +1,6 @@
 //! The linear mixed model.
 
+use crate::profile::profile_dict;
 use crate::threads::with_threads;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -11,7 +12,7 @@ use ranef_core::error::CoreError;
 use ranef_core::lmm::{
     fit, frames_of, moment_frames, predict_variance, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
-use ranef_core::replicate::refit;
+use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
 use std::sync::Mutex;
@@ -190,6 +191,21 @@ struct Watch {
 impl Watch {
     fn new(progress: Option<Py<PyAny>>) -> Self {
         Watch { progress, last: Instant::now(), error: None }
+    }
+
+    /// Whether no signal has come; asks now and then.
+    fn check(&mut self) -> bool {
+        if self.last.elapsed() < Duration::from_millis(50) {
+            return true;
+        }
+        self.last = Instant::now();
+        match Python::attach(|py| py.check_signals()) {
+            Ok(()) => true,
+            Err(e) => {
+                self.error = Some(e);
+                false
+            }
+        }
     }
 
     fn go_on(&mut self, count: usize, value: f64) -> bool {
@@ -499,5 +515,48 @@ impl LmmSystem {
         d.set_item("sigma", r.sigma.into_pyarray(py))?;
         d.set_item("status", r.status.iter().map(|s| s.name()).collect::<Vec<_>>())?;
         Ok(d)
+    }
+
+    #[pyo3(signature = (theta, indices, step, reach, targets, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn profile<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        indices: Vec<usize>,
+        step: f64,
+        reach: f64,
+        targets: Vec<f64>,
+        max_evaluations: usize,
+        tolerance: f64,
+        n_threads: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let theta = theta.as_array().to_vec();
+        self.check_theta(&theta)?;
+        if indices.iter().any(|&i| i > self.sys.n_theta + self.sys.p()) {
+            return Err(PyValueError::new_err("there is no parameter of that number"));
+        }
+        let fit = FitOptions { reml: false, max_evaluations, tolerance };
+        let options = ProfileOptions { fit, step, reach, targets };
+        let total = indices.len() as f64;
+        let watch = Mutex::new(Watch::new(progress));
+        let result = py.detach(|| {
+            with_threads(n_threads, || {
+                let keep_going = |done: Option<usize>| {
+                    let mut w = watch.lock().unwrap_or_else(|e| e.into_inner());
+                    match done {
+                        None => w.check(),
+                        Some(done) => w.go_on(done, total),
+                    }
+                };
+                let start = frames_of(&self.sys, &self.sys.lambda_from_theta(&theta));
+                profile(&self.sys, start, &indices, &options, n_threads, &keep_going)
+            })
+        });
+        if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
+            return Err(e);
+        }
+        profile_dict(py, result.map_err(to_python)?)
     }
 }

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
-from ranef.fit.order import TermOrder, order_terms
-from ranef.fit.record import Convergence, LmmFit, term_keys
+from ranef.fit.convergence import Convergence, boundary_directions
+from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
 from ranef.status import FitStatus
 
@@ -73,6 +74,7 @@ def fit_lmm(
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
     null = solution["null_dimensions"]
     gradient = solution["gradient"]
+    theta = solution["theta"][order.theta_of_core]
     convergence = Convergence(
         status=status,
         gradient_norm=math.sqrt(float(gradient @ gradient)),
@@ -81,6 +83,12 @@ def fit_lmm(
         decrement=solution["decrement"],
         certificate=solution["certificate"],
         boundary={k: null[s.core_term] for k, s in zip(keys, spans, strict=True) if null[s.core_term]},
+        directions=tuple(
+            text
+            for k, s in zip(keys, spans, strict=True)
+            if null[s.core_term]
+            for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
+        ),
     )
     kept = tuple(system.kept)
     dropped = (
@@ -91,7 +99,7 @@ def fit_lmm(
         order=order,
         system=LazySystem(design, order, system),
         reml=reml,
-        theta=solution["theta"][order.theta_of_core],
+        theta=theta,
         objective=solution["objective"],
         reml_criterion=solution["reml_criterion"],
         ml_deviance=solution["ml_deviance"],

@@ -6,46 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
+from ranef.fit.convergence import Convergence
 from ranef.fit.order import TermOrder, relative_factor, theta_names
 from ranef.fit.system import LazySystem
-from ranef.status import FitStatus
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Convergence:
-    """How the optimisation ended.
-
-    Attributes
-    ----------
-    status : FitStatus
-        The outcome; ``status.explanation`` says in words what it means and what can be done.
-    gradient_norm : float
-        Length of the gradient of the criterion with respect to theta at the estimates.
-    evaluations : int
-        Evaluations of the criterion and its gradient.
-    optimizer : str
-    decrement : float
-        By how much a last Newton step would still have lowered the criterion.
-    certificate : float
-        The largest drop of the criterion promised by any direction out of the boundary.
-    boundary : dict
-        For every block of ``varcorr`` on the boundary, the number of directions that have zero variance.
-    """
-
-    status: FitStatus
-    gradient_norm: float
-    evaluations: int
-    optimizer: str
-    decrement: float
-    certificate: float
-    boundary: dict[str, int]
-
-    @property
-    def ok(self) -> bool:
-        """Whether the estimates are those of the optimum."""
-        return self.status.ok
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit
 from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
-from ranef.inference.distributions import f_tail, t_multiplier
+from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.satterthwaite import orthogonal_parts
 from ranef.options import Ddf
@@ -138,13 +138,6 @@ def robust_tests(fit: LmmFit, data: Any, cov: object, cluster: object) -> Cluste
 
 def _no_more_clusters(count: int, p: int) -> str:
     return f"there are no more clusters ({count}) than fixed effects ({p}): the robust covariance is singular, and joint tests of many contrasts are not possible."
-
-
-def robust_intervals(tests: FixedEffectTests, level: float) -> Floats:
-    """Limits (p, 2) of the fixed effects by t, with Satterthwaite's degrees of freedom."""
-    found = tests.coefficients("satterthwaite")
-    half = t_multiplier(float(level), found.df) * found.std_error
-    return np.column_stack([found.estimate - half, found.estimate + half])
 
 
 def find_clusters(fit: LmmFit, data: Any, cluster: object) -> Clusters:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.errors import ArgumentTypeError
 from ranef.estimates import fixed_effects, random_effects
 from ranef.estimates.criteria import Criteria, criteria
 from ranef.estimates.varcorr import VarCorr, varcorr
-from ranef.fit.record import Convergence, LmmFit
+from ranef.fit.convergence import Convergence
+from ranef.fit.record import LmmFit
 from ranef.fit.request import LmmRequest
-from ranef.inference.wald import wald_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,53 +74,6 @@ class MixedModel:
             p × p.
         """
         return self._square(fixed_effects.correlation(self._fit))
-
-    def conf_int(
-        self,
-        method: Literal["wald", "boot"] = "wald",
-        level: float = 0.95,
-        parm: str | list[str] | None = None,
-        *,
-        n: int = 1000,
-        rng: Any = None,
-    ) -> "pd.DataFrame":
-        """Confidence intervals of the fixed effects and, by bootstrap, of standard deviations and correlations.
-
-        Parameters
-        ----------
-        method : {"wald", "boot"}
-            ``"wald"``: estimate plus and minus a normal multiple of the standard error. ``"boot"``: quantiles of a parametric bootstrap; ``bootstrap`` has other
-            kinds of both.
-        level : float
-        parm : str or list of str, optional
-            What to show, by name; all by default.
-        n : int
-            For ``"boot"``: number of replicates.
-        rng : int, numpy.random.Generator or None
-            For ``"boot"``: seed or generator.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``lower, upper``, a row for each fixed effect and, for ``"boot"``, for ``sd_EFFECT|GROUP``, ``cor_EFFECT.EFFECT|GROUP`` and ``sigma``.
-        """
-        import pandas as pd
-
-        notes: tuple[str, ...] = ()
-        if method == "boot":
-            from ranef.fit.control import parse_control
-            from ranef.inference.bootstrap.confint import bootstrap_intervals
-
-            control = parse_control(self._request.control)
-            names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control)
-        elif method == "wald":
-            names, limits = wald_intervals(self._fit, level, parm)
-        else:
-            raise OptionError(f"method must be 'wald' or 'boot', not {method!r}.")
-        frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
-        if notes:
-            frame.attrs["notes"] = notes
-        return frame
 
     # ---- covariance parameters and random effects
 
@@ -243,7 +196,7 @@ class MixedModel:
 
     @property
     def convergence(self) -> Convergence:
-        """How the optimisation ended."""
+        """How the optimisation ended: a record, and printed a paragraph on whether the fit can be trusted and what to try."""
         return self._fit.convergence
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -89,44 +89,6 @@ class InferredModel(MixedModel):
             frame.attrs["notes"] = tests.notes("none" if ddf is None else method)
         return frame
 
-    def conf_int(
-        self,
-        method: Literal["wald"] = "wald",
-        level: float = 0.95,
-        parm: str | list[str] | None = None,
-        *,
-        cov: Any = None,
-        cluster: Any = None,
-    ) -> "pd.DataFrame":
-        """Confidence intervals of the fixed effects.
-
-        Parameters
-        ----------
-        method : {"wald"}
-            Estimate plus and minus a normal multiple of the standard error; with a robust covariance a multiple of t, by its own degrees of freedom.
-        level : float
-        parm : str or list of str, optional
-            The fixed effects to show; all by default.
-        cov, cluster : optional
-            A cluster-robust covariance, as in ``cov_params``.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``lower, upper``, a row for each fixed effect.
-        """
-        frame = super().conf_int(method, level, parm)
-        if cov is None and cluster is None:
-            return frame
-        if method != "wald":
-            raise OptionError("a robust covariance is for Wald intervals: method='wald'.")
-        from ranef.inference.robust_tests import robust_intervals
-
-        tests = self._tests_with(cov, cluster)
-        frame[["lower", "upper"]] = robust_intervals(tests, level)[[self._fit.x_names.index(n) for n in frame.index]]
-        frame.attrs["notes"] = tests.notes("satterthwaite")
-        return frame
-
     def anova(
         self, type: Literal[1, 2, 3] = 3, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None
     ) -> "pd.DataFrame":

@@ -16,8 +16,9 @@ from ranef.fit.request import changed_request, fit_request, refitted_request, wa
 from ranef.options import Ddf, checked_ddf
 from ranef.results.averaged import AveragedModel
 from ranef.results.diagnosed import DiagnosedModel
-from ranef.results.translated import TranslatedModel
+from ranef.results.intervals import IntervalModel
 from ranef.results.resampled import ResampledModel
+from ranef.results.translated import TranslatedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(DiagnosedModel, AveragedModel, TranslatedModel, ResampledModel):
+class LinearMixedModel(DiagnosedModel, AveragedModel, TranslatedModel, ResampledModel, IntervalModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property

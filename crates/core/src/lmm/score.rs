@@ -49,17 +49,46 @@ impl Score {
     }
 }
 
+/// Fixed effects held to row'beta = value, changed basis.
+#[derive(Clone, Debug)]
+pub struct Plane {
+    /// Its normal.
+    pub row: Vec<f64>,
+    /// Its distance.
+    pub value: f64,
+}
+
 impl Evaluator {
+    /// row'S row and value - row'beta of a plane, at the Lambda last factored: the least sum of squares on it is r2 + gap^2 / variance.
+    pub fn off_plane(&self, sys: &System, plane: &Plane) -> (f64, f64) {
+        let pw = sys.cp.pw;
+        let p = pw - 1;
+        let (mut variance, mut along) = (0.0, 0.0);
+        let mut t = vec![0.0; p];
+        for i in 0..p {
+            let known: f64 = (0..i).map(|m| self.rxx[i * pw + m] * t[m]).sum();
+            t[i] = (plane.row[i] - known) / self.rxx[i * pw + i];
+            variance += t[i] * t[i];
+            along += t[i] * self.rxx[p * pw + i];
+        }
+        (variance, plane.value - along)
+    }
+
     /// Fixed effects, spherical random effects, F and g at the Lambda last factored.
     pub fn solve_effects(&mut self, sys: &System, out: &mut Score) {
+        self.solve_effects_on(sys, None, out);
+    }
+
+    /// The same with the fixed effects held to a plane.
+    fn solve_effects_on(&mut self, sys: &System, plane: Option<&Plane>, out: &mut Score) {
         kernels::vectorised(
             #[inline(always)]
-            || self.solve_effects_impl(sys, out),
+            || self.solve_effects_impl(sys, plane, out),
         );
     }
 
     #[inline(always)]
-    fn solve_effects_impl(&mut self, sys: &System, out: &mut Score) {
+    fn solve_effects_impl(&mut self, sys: &System, plane: Option<&Plane>, out: &mut Score) {
         let (pw, q) = (sys.cp.pw, sys.sym.q);
         let p = pw - 1;
         for i in (0..p).rev() {
@@ -76,6 +105,13 @@ impl Evaluator {
         }
         if p > 0 {
             kernels::inverse_of_product::<0>(&rx, p, &mut out.s);
+        }
+        if let Some(plane) = plane {
+            let (variance, gap) = self.off_plane(sys, plane);
+            for i in 0..p {
+                let along: f64 = out.s[i * p..(i + 1) * p].iter().zip(&plane.row).map(|(s, r)| s * r).sum();
+                out.beta[i] += along * gap / variance;
+            }
         }
         out.kw.copy_from_slice(&self.rzw);
         self.backward(sys, &mut out.kw, pw);
@@ -105,10 +141,20 @@ impl Evaluator {
     /// Gamma of each factor (and, on the way, everything of [`Evaluator::solve_effects`]).
     pub fn score(&mut self, sys: &System, reml: bool, out: &mut Score) {
         self.solve_effects(sys, out);
+        self.gammas(sys, reml, sys.nu(reml) / self.r2, out);
+    }
+
+    /// The same for -2 log-likelihood with the residual variance given as 1 / `precision`, and the fixed effects held to a plane if there is one.
+    pub fn held_score(&mut self, sys: &System, precision: f64, plane: Option<&Plane>, out: &mut Score) {
+        self.solve_effects_on(sys, plane, out);
+        self.gammas(sys, false, precision, out);
+    }
+
+    /// Gamma of each factor, the sums of squares weighted by `precision`; the effects are those in `out`.
+    fn gammas(&mut self, sys: &System, reml: bool, precision: f64, out: &mut Score) {
         self.invert(sys);
         let pw = sys.cp.pw;
         let p = pw - 1;
-        let nu_r2 = sys.nu(reml) / self.r2;
         out.gamma.iter_mut().for_each(|g| g.fill(0.0));
         self.traces(sys, &mut out.gamma);
         let mut sk = vec![0.0; p];
@@ -118,7 +164,7 @@ impl Evaluator {
             let row = sys.sym.row[pos];
             let gamma = &mut out.gamma[f];
             for j in 0..k {
-                let uj = nu_r2 * out.u[row + j];
+                let uj = precision * out.u[row + j];
                 for i in 0..k {
                     gamma[i * k + j] -= out.fg[(row + i) * pw + p] * uj;
                 }

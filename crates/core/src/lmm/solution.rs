@@ -61,7 +61,7 @@ pub struct Evaluation {
 
 /// Lower triangular L and orthonormal rows Q with `m` = L Q for a k x k row-major matrix; a row that depends on those before it
 /// has a zero on the diagonal and nothing below it.
-fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
     let mut l = vec![0.0; k * k];
     let mut q = vec![0.0; k * k];
     let largest = (0..k).map(|i| m[i * k..(i + 1) * k].iter().map(|v| v * v).sum::<f64>().sqrt()).fold(0.0, f64::max);

@@ -1,0 +1,217 @@
+//! Profiles of -2 log-likelihood: for each parameter a curve of optima with that parameter held.
+//!
+//! zeta is the signed root of the rise of the deviance above its minimum (Bates, Mächler, Bolker and Walker 2015, section 5.1).
+
+mod chart;
+mod constrained;
+mod parameter;
+mod walk;
+
+use crate::error::CoreError;
+use crate::lmm::{fit, frames_of, Evaluator, FitOptions, Frame, Score, Status, System};
+use parameter::{parameters, Origin};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use walk::{Stop, Walk};
+
+/// How far curves go.
+#[derive(Clone, Debug)]
+pub struct ProfileOptions {
+    /// Limits of the ML fit.
+    pub fit: FitOptions,
+    /// Distance of points in zeta.
+    pub step: f64,
+    /// |zeta| at the ends.
+    pub reach: f64,
+    /// |zeta| at which limits are wanted.
+    pub targets: Vec<f64>,
+}
+
+/// Why a side ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// zeta is as large as asked for.
+    Reached,
+    /// The end of what is possible: a standard deviation of zero, a correlation of one.
+    Bound,
+    /// zeta does not get as large within the limit on points.
+    Unreached,
+    /// The parameter has no value at the estimate.
+    Undefined,
+}
+
+impl Ending {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ending::Reached => "reached",
+            Ending::Bound => "bound",
+            Ending::Unreached => "unreached",
+            Ending::Undefined => "undefined",
+        }
+    }
+}
+
+/// One side of a curve.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The parameter where |zeta| is each target; NaN where it is nowhere.
+    pub limits: Vec<f64>,
+    /// Why it ends.
+    pub ending: Ending,
+}
+
+/// A point of a curve.
+#[derive(Clone, Debug)]
+pub struct CurvePoint {
+    /// Signed root of the rise of the deviance.
+    pub zeta: f64,
+    /// Derivative of zeta: with respect to the parameter itself, the logarithm of sigma, the arcsine of a correlation.
+    pub rate: f64,
+    /// The parameter.
+    pub value: f64,
+    /// All parameters: standard deviations and correlations in the places of theta, sigma, fixed effects.
+    pub parameters: Vec<f64>,
+}
+
+/// The curve of one parameter.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// Which parameter.
+    pub index: usize,
+    /// Points by increasing value.
+    pub points: Vec<CurvePoint>,
+    /// Below the estimate.
+    pub lower: Side,
+    /// Above it.
+    pub upper: Side,
+    /// Whether zeta increases throughout.
+    pub monotone: bool,
+    /// Whether every optimum was found.
+    pub converged: bool,
+}
+
+/// Curves of a model.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// -2 log-likelihood at its minimum.
+    pub deviance: f64,
+    /// All parameters there.
+    pub estimates: Vec<f64>,
+    /// How the ML fit ended.
+    pub status: Status,
+    /// Whether a curve met a lower deviance than the fit, which was then made again from there.
+    pub refitted: bool,
+    /// A curve for each parameter asked for.
+    pub curves: Vec<Curve>,
+}
+
+/// Tells the searches to stop.
+pub struct Watcher<'a> {
+    stop: &'a AtomicBool,
+    keep_going: &'a (dyn Fn(Option<usize>) -> bool + Sync),
+}
+
+impl Watcher<'_> {
+    /// An error once the caller wants no more.
+    pub fn check(&self) -> Result<(), CoreError> {
+        if self.stop.load(Ordering::Relaxed) || !(self.keep_going)(None) {
+            self.stop.store(true, Ordering::Relaxed);
+            return Err(CoreError::Interrupted);
+        }
+        Ok(())
+    }
+}
+
+/// Profiles the parameters at `indices` (theta, then sigma, then fixed effects), starting the ML fit from frames.
+///
+/// `keep_going` is called with nothing during the work, and with the number of curves after each; it returns false to stop.
+///
+/// # Errors
+/// [`CoreError::Interrupted`] when `keep_going` says so.
+pub fn profile(
+    sys: &System,
+    start: Vec<Frame>,
+    indices: &[usize],
+    options: &ProfileOptions,
+    n_threads: usize,
+    keep_going: &(dyn Fn(Option<usize>) -> bool + Sync),
+) -> Result<Profile, CoreError> {
+    let stop = AtomicBool::new(false);
+    let watch = Watcher { stop: &stop, keep_going };
+    let mut frames = start;
+    let mut attempt = 0;
+    loop {
+        // every curve sees the same numbers whatever the number of threads: each has one
+        let mut e = Evaluator::new(sys, 1);
+        let mut score = Score::new(sys);
+        let f = fit(sys, &mut e, &mut score, frames, options.fit, &mut |_, _| keep_going(None))?;
+        if f.status == Status::NonFinite {
+            return Err(CoreError::Degenerate("the likelihood is not finite".into()));
+        }
+        let sigma2 = e.r2 / sys.nu(false);
+        let origin = Origin {
+            lambda: e.lambda.clone(),
+            deviance: f.criterion,
+            sigma: sigma2.sqrt(),
+            beta: score.beta.clone(),
+            parameters: parameters(sys, &e.lambda, sigma2, &score.beta),
+        };
+        let strict = attempt < 3;
+        match curves(sys, e, score, &origin, indices, options, n_threads, &watch, strict) {
+            Ok(curves) => {
+                return Ok(Profile {
+                    deviance: origin.deviance + sys.constant(false),
+                    estimates: origin.parameters,
+                    status: f.status,
+                    refitted: attempt > 0,
+                    curves,
+                })
+            }
+            Err(Stop::Core(e)) => return Err(e),
+            Err(Stop::Lower(lambda)) => {
+                frames = frames_of(sys, &lambda);
+                attempt += 1;
+            }
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn curves(
+    sys: &System,
+    e: Evaluator,
+    score: Score,
+    origin: &Origin,
+    indices: &[usize],
+    options: &ProfileOptions,
+    n_threads: usize,
+    watch: &Watcher<'_>,
+    strict: bool,
+) -> Result<Vec<Curve>, Stop> {
+    let finished = AtomicUsize::new(0);
+    let one = |work: &mut (Evaluator, Score), &index: &usize| -> Result<Curve, Stop> {
+        let (e, score) = work;
+        let curve = Walk::new(sys, e, score, origin, index, options, watch, strict).curve()?;
+        let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
+        if !(watch.keep_going)(Some(done)) {
+            watch.stop.store(true, Ordering::Relaxed);
+            return Err(Stop::Core(CoreError::Interrupted));
+        }
+        Ok(curve)
+    };
+    let all: Vec<Result<Curve, Stop>> = if n_threads > 1 && indices.len() > 1 {
+        indices.par_iter().map_init(|| (Evaluator::new(sys, 1), Score::new(sys)), one).collect()
+    } else {
+        let mut work = (e, score);
+        let mut out = Vec::new();
+        for index in indices {
+            out.push(one(&mut work, index));
+            if out.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        out
+    };
+    all.into_iter().collect()
+}

@@ -1,0 +1,268 @@
+//! The parameters that can be profiled, and how each is held.
+
+use super::chart::Chart;
+use super::constrained::{Constrained, Held};
+use crate::lmm::{Evaluator, Lambda, Plane, System};
+use std::f64::consts::FRAC_PI_2;
+
+/// The ML fit: where all curves begin.
+pub struct Origin {
+    /// Lambda (changed basis).
+    pub lambda: Lambda,
+    /// -2 log-likelihood (changed basis).
+    pub deviance: f64,
+    /// sigma (changed basis).
+    pub sigma: f64,
+    /// Fixed effects (changed basis).
+    pub beta: Vec<f64>,
+    /// All parameters, columns as given.
+    pub parameters: Vec<f64>,
+}
+
+/// Standard deviations and correlations in the places of theta, sigma, fixed effects; columns as given.
+pub fn parameters(sys: &System, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> Vec<f64> {
+    let sigma = sigma2.sqrt() * sys.basis.y_scale;
+    let mut out = Vec::with_capacity(sys.n_theta + 1 + beta.len());
+    for (f, layouts) in sys.terms.iter().enumerate() {
+        let kf = sys.cp.factors[f].k;
+        for (t, tl) in layouts.iter().enumerate() {
+            let k = tl.k;
+            let small: Vec<f64> = (0..k * k).map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
+            let m = sys.basis.terms[f][t].to_given(&small, k);
+            let dot = |i: usize, j: usize| (0..k).map(|c| m[i * k + c] * m[j * k + c]).sum::<f64>();
+            let mut of_term = vec![0.0; k * k];
+            for i in 0..k {
+                for j in 0..=i {
+                    of_term[i * k + j] = if i == j {
+                        sigma * dot(i, i).sqrt()
+                    } else {
+                        (dot(i, j) / (dot(i, i) * dot(j, j)).sqrt()).clamp(-1.0, 1.0)
+                    };
+                }
+            }
+            let at = out.len();
+            out.resize(at + tl.n_theta, 0.0);
+            tl.structure.rules().read_theta(&of_term, k, &mut out[at..]);
+        }
+    }
+    out.push(sigma);
+    out.extend(sys.basis.beta_to_given(beta));
+    out
+}
+
+/// Which parameter.
+enum Kind {
+    /// Standard deviation of row `row` of a block; its weights on the rows in the changed basis.
+    Sd { block: usize, row: usize, weights: Vec<f64> },
+    /// Correlation of two rows of a block.
+    Cor { block: usize, first: usize, second: usize },
+    /// Residual standard deviation.
+    Sigma,
+    /// A fixed effect: its combination of those in the changed basis, and what the shift of y adds.
+    Fixed { row: Vec<f64>, shift: f64 },
+}
+
+/// A parameter and the coordinate in which its curve is walked: itself, ln sigma, or the arcsine of a correlation.
+pub struct Target {
+    /// Position among theta, sigma, fixed effects.
+    pub index: usize,
+    kind: Kind,
+}
+
+impl Target {
+    /// The parameter at a position.
+    pub fn of(sys: &System, index: usize) -> Self {
+        Target { index, kind: Self::kind(sys, index) }
+    }
+
+    fn kind(sys: &System, index: usize) -> Kind {
+        if index == sys.n_theta {
+            return Kind::Sigma;
+        }
+        if index > sys.n_theta {
+            let (j, p) = (index - sys.n_theta - 1, sys.p());
+            let g = sys.basis.g();
+            let shift = if sys.basis.intercept == Some(j) { sys.basis.y_shift / sys.basis.constant } else { 0.0 };
+            return Kind::Fixed { row: g[j * p..(j + 1) * p].to_vec(), shift };
+        }
+        let (f, t, tl) = sys
+            .terms
+            .iter()
+            .enumerate()
+            .flat_map(|(f, l)| l.iter().enumerate().map(move |(t, tl)| (f, t, tl)))
+            .find(|(_, _, tl)| (tl.theta..tl.theta + tl.n_theta).contains(&index))
+            .expect("index of a parameter");
+        // the place in the lower triangle that this entry of theta fills
+        let k = tl.k;
+        let mut entry = vec![0.0; tl.n_theta];
+        entry[index - tl.theta] = 1.0;
+        let mut place = vec![0.0; k * k];
+        tl.structure.rules().fill_lambda(&entry, k, &mut place);
+        let at = place.iter().position(|&v| v != 0.0).expect("every parameter has a place");
+        let (i, j) = (at / k, at % k);
+        let block = sys
+            .blocks
+            .iter()
+            .position(|b| b.factor == f && b.offset <= tl.offset + i && tl.offset + i < b.offset + b.k)
+            .expect("every effect is in a block");
+        let b = sys.blocks[block];
+        let first = b.offset - tl.offset;
+        if i != j {
+            return Kind::Cor { block, first: j - first, second: i - first };
+        }
+        let weights = (0..b.k)
+            .map(|c| {
+                let mut unit = vec![0.0; k];
+                unit[first + c] = 1.0;
+                sys.basis.terms[f][t].to_given(&unit, 1)[i]
+            })
+            .collect();
+        Kind::Sd { block, row: i - first, weights }
+    }
+
+    /// Where the curve begins; nothing where the parameter has no value.
+    pub fn start(&self, sys: &System, origin: &Origin) -> Option<f64> {
+        let value = origin.parameters[self.index];
+        match &self.kind {
+            Kind::Sd { .. } => Some(value / sys.basis.y_scale),
+            Kind::Cor { .. } => {
+                let angle = value.asin();
+                (!value.is_nan()).then_some(if FRAC_PI_2 - angle.abs() < 1e-5 {
+                    FRAC_PI_2.copysign(angle)
+                } else {
+                    angle
+                })
+            }
+            Kind::Sigma => Some(origin.sigma.ln()),
+            Kind::Fixed { row, .. } => Some(row.iter().zip(&origin.beta).map(|(r, b)| r * b).sum()),
+        }
+    }
+
+    /// The parameter at a place of the walk.
+    pub fn value(&self, sys: &System, w: f64) -> f64 {
+        match &self.kind {
+            Kind::Sd { .. } => w * sys.basis.y_scale,
+            Kind::Cor { .. } => w.sin(),
+            Kind::Sigma => w.exp() * sys.basis.y_scale,
+            Kind::Fixed { shift, .. } => w * sys.basis.y_scale + shift,
+        }
+    }
+
+    /// Length of the parameter (its logarithm, its arcsine) for a unit of the walk.
+    pub fn unit(&self, sys: &System) -> f64 {
+        match &self.kind {
+            Kind::Sd { .. } | Kind::Fixed { .. } => sys.basis.y_scale,
+            Kind::Cor { .. } | Kind::Sigma => 1.0,
+        }
+    }
+
+    /// Range of the walk.
+    pub fn bounds(&self) -> (f64, f64) {
+        match &self.kind {
+            Kind::Sd { .. } => (0.0, f64::INFINITY),
+            Kind::Cor { .. } => (-FRAC_PI_2, FRAC_PI_2),
+            _ => (f64::NEG_INFINITY, f64::INFINITY),
+        }
+    }
+
+    /// Whether there are no coordinates at this place: a standard deviation of zero.
+    pub fn is_lost(&self, w: f64) -> bool {
+        matches!(self.kind, Kind::Sd { .. }) && w < 1e-9
+    }
+
+    /// The likelihood with this parameter held.
+    pub fn problem<'a>(&self, sys: &'a System, w: f64) -> Constrained<'a> {
+        let (chart, held) = match &self.kind {
+            Kind::Sd { block, weights, .. } => {
+                (Chart::free(sys), Held::Row { block: *block, weights: weights.clone(), sd: w })
+            }
+            Kind::Cor { block, first, second } => (Chart::turned(sys, *block, *first, *second), Held::Chart),
+            Kind::Sigma => (Chart::free(sys), Held::LogSigma(w)),
+            Kind::Fixed { row, .. } => (Chart::free(sys), Held::Fixed(Plane { row: row.clone(), value: w })),
+        };
+        let mut problem = Constrained::new(sys, chart, held);
+        problem.set(w);
+        problem
+    }
+
+    /// The likelihood with a standard deviation of zero.
+    pub fn absent<'a>(&self, sys: &'a System) -> Option<Constrained<'a>> {
+        match &self.kind {
+            Kind::Sd { block, row, .. } => Some(Constrained::new(sys, Chart::without(sys, *block, *row), Held::Chart)),
+            _ => None,
+        }
+    }
+
+    /// Coordinates at a place from a Lambda that may have none of this standard deviation.
+    pub fn opened(
+        &self,
+        sys: &System,
+        problem: &Constrained<'_>,
+        lambda: &Lambda,
+        w: f64,
+        origin: &Origin,
+    ) -> Vec<f64> {
+        let mut lambda = lambda.clone();
+        if let Kind::Sd { block, row, weights } = &self.kind {
+            let b = sys.blocks[*block];
+            let kf = sys.cp.factors[b.factor].k;
+            let k = b.k;
+            let length = (0..k)
+                .map(|j| {
+                    (0..k)
+                        .map(|i| weights[i] * lambda[b.factor][(b.offset + i) * kf + b.offset + j])
+                        .sum::<f64>()
+                        .powi(2)
+                })
+                .sum::<f64>()
+                .sqrt();
+            if length < 1e-6 * w / origin.sigma {
+                // the effect becomes independent of the others, with the standard deviation asked for, in a column that is free
+                let basis = &sys.basis.terms[b.factor][b.term];
+                let mut m: Vec<f64> =
+                    (0..k * k).map(|t| lambda[b.factor][(b.offset + t / k) * kf + b.offset + t % k]).collect();
+                if basis.scale.len() == k {
+                    m = basis.to_given(&m, k);
+                }
+                let order: Vec<usize> = (0..k).filter(|r| r != row).chain([*row]).collect();
+                let sorted: Vec<f64> = order.iter().flat_map(|&r| m[r * k..(r + 1) * k].to_vec()).collect();
+                let (l, _) = crate::lmm::lower_form(&sorted, k);
+                let mut back = vec![0.0; k * k];
+                for (i, &r) in order.iter().enumerate() {
+                    back[r * k..(r + 1) * k].copy_from_slice(&l[i * k..(i + 1) * k]);
+                }
+                back[*row * k..(*row + 1) * k].fill(0.0);
+                back[*row * k + k - 1] = if basis.scale.len() == k { w } else { w / weights[0].abs() } / origin.sigma;
+                if basis.scale.len() == k {
+                    back = basis.from_given(&back, k);
+                }
+                for i in 0..k {
+                    for j in 0..k {
+                        lambda[b.factor][(b.offset + i) * kf + b.offset + j] = back[i * k + j];
+                    }
+                }
+            }
+        }
+        problem.chart.read(sys, &lambda)
+    }
+
+    /// A length of the walk over which the deviance changes visibly, at the estimate.
+    pub fn width(&self, sys: &System, e: &Evaluator, problem: &Constrained<'_>, w0: f64) -> f64 {
+        match &self.kind {
+            Kind::Sd { .. } => w0,
+            Kind::Cor { .. } | Kind::Sigma => 1.0,
+            Kind::Fixed { row, .. } => {
+                let plane = Plane { row: row.clone(), value: w0 };
+                (e.off_plane(sys, &plane).0 * problem.sigma2).sqrt()
+            }
+        }
+    }
+
+    /// A first step where the curvature is not known.
+    pub fn guess(&self, origin: &Origin, step: f64) -> f64 {
+        match &self.kind {
+            Kind::Sd { weights, .. } => 0.1 * step * origin.sigma * weights.iter().map(|v| v * v).sum::<f64>().sqrt(),
+            _ => 0.1 * step,
+        }
+    }
+}

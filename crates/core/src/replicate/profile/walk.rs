@@ -1,0 +1,544 @@
+//! One curve: steps away from the estimate on both sides, each point an optimum of everything else, and the values where zeta is asked for.
+
+use super::constrained::Constrained;
+use super::parameter::{parameters, Origin, Target};
+use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
+use crate::error::CoreError;
+use crate::lmm::{Evaluator, Lambda, Score, System};
+use crate::optimize::trust_region::Eigen;
+
+/// Points of one side, at most.
+const MAX_POINTS: usize = 40;
+/// Largest growth of a step.
+const GROWTH: f64 = 2.5;
+/// Fall of zeta from one point to the next that counts.
+const FALL: f64 = 1e-4;
+/// Points added to one side where the curve bends.
+const MAX_ADDED: usize = 12;
+/// Difference of the rate at a point from the mean rate to the next that counts as a bend.
+const BEND: f64 = 0.4;
+/// Error of zeta at a limit.
+const CLOSE: f64 = 1e-7;
+
+/// Why a curve was not finished.
+pub enum Stop {
+    /// An error.
+    Core(CoreError),
+    /// A lower deviance than that of the fit was met at this Lambda.
+    Lower(Lambda),
+}
+
+impl From<CoreError> for Stop {
+    fn from(e: CoreError) -> Self {
+        Stop::Core(e)
+    }
+}
+
+/// A point of a curve with what is needed to go on from it.
+#[derive(Clone)]
+struct Node {
+    w: f64,
+    zeta: f64,
+    /// d zeta / d w.
+    rate: f64,
+    deviance: f64,
+    phi: Vec<f64>,
+    hessian: Vec<f64>,
+    lambda: Lambda,
+    parameters: Vec<f64>,
+    converged: bool,
+}
+
+/// Work on one curve.
+pub struct Walk<'a> {
+    sys: &'a System,
+    e: &'a mut Evaluator,
+    score: &'a mut Score,
+    origin: &'a Origin,
+    target: Target,
+    options: &'a ProfileOptions,
+    watch: &'a Watcher<'a>,
+    /// Whether a lower deviance ends the walk.
+    strict: bool,
+}
+
+impl<'a> Walk<'a> {
+    /// Prepares the curve of a parameter.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        sys: &'a System,
+        e: &'a mut Evaluator,
+        score: &'a mut Score,
+        origin: &'a Origin,
+        index: usize,
+        options: &'a ProfileOptions,
+        watch: &'a Watcher<'a>,
+        strict: bool,
+    ) -> Self {
+        Walk { sys, e, score, origin, target: Target::of(sys, index), options, watch, strict }
+    }
+
+    /// Both sides of the curve.
+    pub fn curve(mut self) -> Result<Curve, Stop> {
+        let index = self.target.index;
+        let Some(w0) = self.target.start(self.sys, self.origin) else {
+            let side = || Side { limits: vec![f64::NAN; self.options.targets.len()], ending: Ending::Undefined };
+            return Ok(Curve {
+                index,
+                points: Vec::new(),
+                lower: side(),
+                upper: side(),
+                monotone: true,
+                converged: true,
+            });
+        };
+        let mut problem = self.target.problem(self.sys, w0);
+        let (start, tangent) = self.start(&mut problem, w0)?;
+        let (lo, hi) = self.target.bounds();
+        let (below, lower, left) = self.side(&mut problem, &start, &tangent, -1.0, lo)?;
+        let (above, upper, right) = self.side(&mut problem, &start, &tangent, 1.0, hi)?;
+        let nodes: Vec<&Node> = below.iter().rev().chain([&start]).chain(&above).collect();
+        Ok(Curve {
+            index,
+            converged: nodes.iter().all(|n| n.converged),
+            points: nodes.iter().map(|n| self.shown(n)).collect(),
+            lower,
+            upper,
+            monotone: left && right,
+        })
+    }
+
+    fn shown(&self, n: &Node) -> CurvePoint {
+        CurvePoint {
+            zeta: n.zeta,
+            rate: n.rate / self.target.unit(self.sys),
+            value: n.parameters[self.target.index],
+            parameters: n.parameters.clone(),
+        }
+    }
+
+    /// The estimate as a node, with the direction in which the coordinates leave it.
+    fn start(&mut self, problem: &mut Constrained<'_>, w0: f64) -> Result<(Node, Vec<f64>), Stop> {
+        let o = self.origin;
+        let mut node = Node {
+            w: w0,
+            zeta: 0.0,
+            rate: f64::NAN,
+            deviance: o.deviance,
+            phi: Vec::new(),
+            hessian: Vec::new(),
+            lambda: o.lambda.clone(),
+            parameters: o.parameters.clone(),
+            converged: true,
+        };
+        if self.target.is_lost(w0) {
+            return Ok((node, Vec::new()));
+        }
+        problem.set(w0);
+        let mut phi = problem.chart.read(self.sys, &o.lambda);
+        let n = phi.len();
+        // at the estimate the search has nothing to do but form its Hessian
+        let Some(hessian) = problem.hessian(self.e, self.score, &phi, self.watch)? else {
+            node.phi = phi;
+            return Ok((node, vec![0.0; n]));
+        };
+        let mut h = hessian.clone();
+        let m = problem.minimise(self.e, self.score, &mut phi, &mut h, self.watch)?;
+        if m.deviance < o.deviance - self.tolerance() && self.strict {
+            return Err(Stop::Lower(self.e.lambda.clone()));
+        }
+        let step = 1e-3 * self.target.width(self.sys, self.e, problem, w0);
+        let mut slopes = [0.0; 2];
+        let mut gradients = [Vec::new(), Vec::new()];
+        for (side, sign) in [1.0, -1.0].into_iter().enumerate() {
+            problem.set(w0 + sign * step);
+            if problem.deviance(self.e, &phi, self.watch)?.is_infinite() {
+                slopes[side] = f64::NAN;
+                gradients[side] = vec![f64::NAN; n];
+                continue;
+            }
+            slopes[side] = problem.gradient(self.e, self.score, &phi, &mut gradients[side]);
+        }
+        let own = (slopes[0] - slopes[1]) / (2.0 * step);
+        let cross: Vec<f64> = gradients[0].iter().zip(&gradients[1]).map(|(a, b)| (a - b) / (2.0 * step)).collect();
+        let mut tangent = vec![0.0; n];
+        let mut curvature = own;
+        if n > 0 {
+            if let Some(eigen) = Eigen::of(&hessian, n) {
+                let largest = eigen.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+                for (j, (c, &v)) in eigen.components(&cross).iter().zip(&eigen.values).enumerate() {
+                    if v > 1e-10 * largest {
+                        curvature -= c * c / v;
+                        (0..n).for_each(|i| tangent[i] -= eigen.vectors[i * n + j] * c / v);
+                    }
+                }
+            }
+        }
+        if curvature > 1e-10 * own.abs() {
+            node.rate = (0.5 * curvature).sqrt();
+        }
+        if tangent.iter().any(|v| !v.is_finite()) {
+            tangent.fill(0.0);
+        }
+        node.phi = phi;
+        node.hessian = hessian;
+        node.converged = m.converged;
+        Ok((node, tangent))
+    }
+
+    /// Deviance below that of the fit by which the fit is no optimum.
+    fn tolerance(&self) -> f64 {
+        1e-6 + 1e-12 * self.origin.deviance.abs()
+    }
+
+    /// The optimum at a value, from guesses of the coordinates (the best is taken).
+    fn solve(
+        &mut self,
+        problem: &mut Constrained<'_>,
+        w: f64,
+        guesses: &[Vec<f64>],
+        hessian: &[f64],
+    ) -> Result<Option<Node>, Stop> {
+        problem.set(w);
+        let mut best: Option<(f64, &Vec<f64>)> = None;
+        if guesses.len() > 1 {
+            for guess in guesses {
+                let d = problem.deviance(self.e, guess, self.watch)?;
+                if d.is_finite() && best.is_none_or(|b| d < b.0) {
+                    best = Some((d, guess));
+                }
+            }
+        }
+        let mut phi = best.map_or_else(|| guesses[0].clone(), |b| b.1.clone());
+        let mut hessian = hessian.to_vec();
+        let m = problem.minimise(self.e, self.score, &mut phi, &mut hessian, self.watch)?;
+        if m.deviance.is_infinite() {
+            return Ok(None);
+        }
+        let rise = m.deviance - self.origin.deviance;
+        if rise < -self.tolerance() && self.strict {
+            return Err(Stop::Lower(self.e.lambda.clone()));
+        }
+        let w0 = self.target.start(self.sys, self.origin).expect("a walk has a start");
+        let zeta = (w - w0).signum() * rise.max(0.0).sqrt();
+        let parameters = parameters(self.sys, &self.e.lambda, problem.sigma2, &self.score.beta);
+        let mut node = Node {
+            w,
+            zeta,
+            rate: m.slope / (2.0 * zeta),
+            deviance: m.deviance,
+            phi,
+            hessian,
+            lambda: self.e.lambda.clone(),
+            parameters,
+            converged: m.converged,
+        };
+        node.parameters[self.target.index] = self.target.value(self.sys, w);
+        Ok(Some(node))
+    }
+
+    /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation of one.
+    fn solve_bound(&mut self, problem: &mut Constrained<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
+        if let Some(mut without) = self.target.absent(self.sys) {
+            let phi = without.chart.read(self.sys, &from.lambda);
+            let node = self.solve(&mut without, bound, &[phi], &[])?;
+            return Ok(node.map(|n| Node { phi: Vec::new(), hessian: Vec::new(), rate: 0.0, ..n }));
+        }
+        self.solve(problem, bound, std::slice::from_ref(&from.phi), &from.hessian)
+    }
+
+    /// The coordinates of a node, or those nearest to its Lambda.
+    fn coordinates(&self, problem: &mut Constrained<'_>, w: f64, n: &Node) -> Vec<f64> {
+        if n.phi.is_empty() {
+            problem.set(w);
+            self.target.opened(self.sys, problem, &n.lambda, w, self.origin)
+        } else {
+            n.phi.clone()
+        }
+    }
+
+    /// Nodes from the estimate outwards, the limits, and whether zeta only grows.
+    fn side(
+        &mut self,
+        problem: &mut Constrained<'_>,
+        start: &Node,
+        tangent: &[f64],
+        sign: f64,
+        bound: f64,
+    ) -> Result<(Vec<Node>, Side, bool), Stop> {
+        let mut nodes: Vec<Node> = Vec::new();
+        let ending = if (bound - start.w).abs() < 1e-9 {
+            Ending::Bound
+        } else {
+            self.step_out(problem, start, tangent, sign, bound, &mut nodes)?
+        };
+        let mut monotone = grows(start, &nodes);
+        if !monotone {
+            // an optimum that was missed on the way out is looked for on the way back
+            for i in (0..nodes.len() - 1).rev() {
+                let from = nodes[i + 1].clone();
+                let w = nodes[i].w;
+                let guess = self.coordinates(problem, w, &from);
+                if let Some(found) = self.solve(problem, w, &[guess], &from.hessian)? {
+                    if found.deviance < nodes[i].deviance - 1e-7 {
+                        nodes[i] = found;
+                    }
+                }
+            }
+            monotone = grows(start, &nodes);
+        }
+        let reach = self.options.reach;
+        if let (Ending::Reached, Some(last)) = (ending, nodes.last()) {
+            if last.zeta.abs() > reach + CLOSE {
+                if let Some((i, node)) = self.crossing(problem, start, &nodes, reach, sign)? {
+                    nodes.truncate(i);
+                    nodes.push(node);
+                }
+            }
+        }
+        if self.options.targets.is_empty() {
+            self.refine(problem, start, &mut nodes)?;
+        }
+        let mut limits = Vec::new();
+        for t in 0..self.options.targets.len() {
+            let at = self.options.targets[t];
+            let limit = match self.crossing(problem, start, &nodes, at, sign)? {
+                Some((_, node)) => node.parameters[self.target.index],
+                None if ending == Ending::Bound => self.target.value(self.sys, bound),
+                None => f64::NAN,
+            };
+            limits.push(limit);
+        }
+        Ok((nodes, Side { limits, ending }, monotone))
+    }
+
+    fn step_out(
+        &mut self,
+        problem: &mut Constrained<'_>,
+        start: &Node,
+        tangent: &[f64],
+        sign: f64,
+        bound: f64,
+        nodes: &mut Vec<Node>,
+    ) -> Result<Ending, Stop> {
+        let (step, reach) = (self.options.step, self.options.reach);
+        let mut before = f64::NAN;
+        let mut bound_is_out = false;
+        for _ in 0..MAX_POINTS {
+            let last = nodes.last().unwrap_or(start).clone();
+            let mut dw = step / last.rate.abs();
+            if nodes.is_empty() {
+                if !dw.is_finite() {
+                    dw = self.target.guess(self.origin, self.options.step);
+                }
+            } else {
+                dw = if dw.is_finite() { dw.min(GROWTH * before) } else { 1.5 * before };
+            }
+            let mut w = last.w + sign * dw;
+            if (w - bound) * sign >= 0.0 {
+                if bound_is_out {
+                    w = 0.5 * (last.w + bound);
+                } else {
+                    match self.solve_bound(problem, bound, &last)? {
+                        Some(end) if end.zeta.abs() < reach => {
+                            self.fill(problem, start, nodes, end, 1.5 * step)?;
+                            return Ok(Ending::Bound);
+                        }
+                        _ => {
+                            bound_is_out = true;
+                            w = 0.5 * (last.w + bound);
+                        }
+                    }
+                }
+                if (w - bound).abs() < 1e-8 * (start.w - bound).abs() {
+                    return Ok(Ending::Unreached);
+                }
+            }
+            let dw = (w - last.w).abs();
+            let here = self.coordinates(problem, w, &last);
+            let mut guesses = vec![here.clone()];
+            let ahead: Vec<f64> = match nodes.len() {
+                0 if tangent.len() == here.len() => {
+                    here.iter().zip(tangent).map(|(x, t)| x + (w - last.w) * t).collect()
+                }
+                0 => Vec::new(),
+                n => {
+                    let old = if n > 1 { &nodes[n - 2] } else { start };
+                    if old.phi.len() == here.len() {
+                        let f = (w - last.w) / (last.w - old.w);
+                        here.iter().zip(&old.phi).map(|(x, o)| x + f * (x - o)).collect()
+                    } else {
+                        Vec::new()
+                    }
+                }
+            };
+            if !ahead.is_empty() {
+                guesses.push(ahead);
+            }
+            let Some(node) = self.solve(problem, w, &guesses, &last.hessian)? else {
+                before = 0.3 * dw;
+                if before < 1e-10 * w.abs().max(1e-300) {
+                    return Ok(Ending::Unreached);
+                }
+                continue;
+            };
+            before = dw;
+            let zeta = node.zeta.abs();
+            if nodes.is_empty() && !start.rate.is_finite() && zeta > 1.5 * step {
+                // the first step was a guess: a shorter one, with this point kept for its coordinates only
+                let shorter = start.w + sign * dw * (step / zeta).max(0.05);
+                if let Some(node) = self.solve(problem, shorter, std::slice::from_ref(&node.phi), &node.hessian)? {
+                    before = (shorter - start.w).abs();
+                    nodes.push(node);
+                    continue;
+                }
+            }
+            nodes.push(node);
+            if zeta >= reach {
+                return Ok(Ending::Reached);
+            }
+        }
+        Ok(Ending::Unreached)
+    }
+
+    /// Adds the end of what is possible, and points before it where zeta jumps by more than `gap`.
+    fn fill(
+        &mut self,
+        problem: &mut Constrained<'_>,
+        start: &Node,
+        nodes: &mut Vec<Node>,
+        end: Node,
+        gap: f64,
+    ) -> Result<(), Stop> {
+        for _ in 0..8 {
+            let last = nodes.last().unwrap_or(start).clone();
+            if (end.zeta - last.zeta).abs() <= gap && !nodes.is_empty() {
+                break;
+            }
+            let w = 0.5 * (last.w + end.w);
+            let guess = self.coordinates(problem, w, &last);
+            match self.solve(problem, w, &[guess], &last.hessian)? {
+                Some(node) => nodes.push(node),
+                None => break,
+            }
+        }
+        nodes.push(end);
+        Ok(())
+    }
+
+    /// Adds points where the curve bends so much that a cubic through its points would miss it.
+    fn refine(&mut self, problem: &mut Constrained<'_>, start: &Node, nodes: &mut Vec<Node>) -> Result<(), Stop> {
+        let mut added = 0;
+        let mut i = 0;
+        while i < nodes.len() {
+            let (a, b) = (if i == 0 { start } else { &nodes[i - 1] }, &nodes[i]);
+            let secant = (b.zeta - a.zeta) / (b.w - a.w);
+            let bend = (a.rate - secant).abs().max((b.rate - secant).abs());
+            let visible = (b.zeta - a.zeta).abs() > 0.02 * self.options.step;
+            // no rate is known at an estimate on the boundary
+            let bent = bend > BEND * secant.abs() || !bend.is_finite() && i > 0;
+            if !(bent && visible) || added == MAX_ADDED {
+                i += 1;
+                continue;
+            }
+            let (w, from) = (0.5 * (a.w + b.w), if b.phi.is_empty() { a.clone() } else { b.clone() });
+            let guess = self.coordinates(problem, w, &from);
+            added += 1;
+            match self.solve(problem, w, &[guess], &from.hessian)? {
+                Some(node) => nodes.insert(i, node),
+                None => i += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// The first place where |zeta| is `target`, and how many nodes come before it.
+    fn crossing(
+        &mut self,
+        problem: &mut Constrained<'_>,
+        start: &Node,
+        nodes: &[Node],
+        target: f64,
+        sign: f64,
+    ) -> Result<Option<(usize, Node)>, Stop> {
+        let Some(i) = nodes.iter().position(|n| n.zeta.abs() >= target - CLOSE) else {
+            return Ok(None);
+        };
+        if (nodes[i].zeta.abs() - target).abs() <= CLOSE {
+            return Ok(Some((i, nodes[i].clone())));
+        }
+        let mut inner = if i == 0 { start.clone() } else { nodes[i - 1].clone() };
+        let mut outer = nodes[i].clone();
+        let mut best = outer.clone();
+        let mut w = between(&inner, &outer, target);
+        for round in 0..40 {
+            let near = if (w - inner.w).abs() < (w - outer.w).abs() { &inner } else { &outer };
+            let near = if near.phi.is_empty() {
+                if near.w == inner.w {
+                    &outer
+                } else {
+                    &inner
+                }
+            } else {
+                near
+            };
+            let mut guesses = vec![self.coordinates(problem, w, near)];
+            if inner.phi.len() == outer.phi.len() && !inner.phi.is_empty() {
+                let t = (w - inner.w) / (outer.w - inner.w);
+                guesses.push(inner.phi.iter().zip(&outer.phi).map(|(a, b)| a + t * (b - a)).collect());
+            }
+            let hessian = near.hessian.clone();
+            let Some(node) = self.solve(problem, w, &guesses, &hessian)? else {
+                break;
+            };
+            let miss = node.zeta.abs() - target;
+            if miss.abs() < (best.zeta.abs() - target).abs() {
+                best = node.clone();
+            }
+            if miss.abs() <= CLOSE || (outer.w - inner.w).abs() <= 1e-13 * outer.w.abs() {
+                break;
+            }
+            w = node.w - sign * miss / node.rate.abs();
+            if miss > 0.0 {
+                outer = node;
+            } else {
+                inner = node;
+            }
+            let inside = (w - inner.w) * sign > 0.0 && (outer.w - w) * sign > 0.0;
+            if !inside || round > 8 {
+                w = 0.5 * (inner.w + outer.w);
+            }
+        }
+        Ok(Some((i, best)))
+    }
+}
+
+/// Whether |zeta| grows from point to point.
+fn grows(start: &Node, nodes: &[Node]) -> bool {
+    let mut last = start.zeta.abs();
+    nodes.iter().all(|n| {
+        let here = n.zeta.abs();
+        let ok = here >= last - FALL;
+        last = here;
+        ok
+    })
+}
+
+/// Where |zeta| should be `target` between two points: w as a cubic of zeta with the rates of both, else linear.
+fn between(a: &Node, b: &Node, target: f64) -> f64 {
+    let (za, zb) = (a.zeta.abs(), b.zeta.abs());
+    let h = zb - za;
+    let t = (target - za) / h;
+    let linear = a.w + t * (b.w - a.w);
+    let (da, db) = ((b.w - a.w).signum() * h / a.rate.abs(), (b.w - a.w).signum() * h / b.rate.abs());
+    let cubic = (2.0 * t.powi(3) - 3.0 * t * t + 1.0) * a.w
+        + (t.powi(3) - 2.0 * t * t + t) * da
+        + (3.0 * t * t - 2.0 * t.powi(3)) * b.w
+        + (t.powi(3) - t * t) * db;
+    let (lo, hi) = (a.w.min(b.w), a.w.max(b.w));
+    if cubic.is_finite() && cubic > lo && cubic < hi {
+        cubic
+    } else {
+        linear
+    }
+}

@@ -1,0 +1,157 @@
+"""How an optimisation ended, and what that means, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.status import FitStatus
+
+Floats = NDArray[np.float64]
+
+#: Eigenvalues of a correlation matrix below this are directions without variance.
+_FLAT = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """How the optimisation ended; ``print`` it for a paragraph that says whether the fit can be trusted and what to try.
+
+    Attributes
+    ----------
+    status : FitStatus
+        The outcome; ``status.explanation`` says in words what it means and what can be done.
+    gradient_norm : float
+        Length of the gradient of the criterion with respect to theta at the estimates.
+    evaluations : int
+        Evaluations of the criterion and its gradient.
+    optimizer : str
+    decrement : float
+        By how much a last Newton step would still have lowered the criterion.
+    certificate : float
+        The largest drop of the criterion promised by any direction out of the boundary.
+    boundary : dict
+        For every block of ``varcorr`` on the boundary, the number of directions that have zero variance.
+    directions : tuple of str
+        Those directions in words, by the names of the effects.
+    """
+
+    status: FitStatus
+    gradient_norm: float
+    evaluations: int
+    optimizer: str
+    decrement: float
+    certificate: float
+    boundary: dict[str, int]
+    directions: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the estimates are those of the optimum."""
+        return self.status.ok
+
+    @property
+    def explanation(self) -> str:
+        """A paragraph: whether the estimates can be used, what the derivatives say, what lies on the boundary, what to try."""
+        return " ".join([*self._ending(), *self._boundary()])
+
+    def __str__(self) -> str:
+        import textwrap
+
+        return textwrap.fill(self.explanation, 100)
+
+    def _ending(self) -> list[str]:
+        effort = f"after {self.evaluations} evaluation{'' if self.evaluations == 1 else 's'}"
+        if self.status is FitStatus.CONVERGED:
+            first = f"The fit converged {effort}: the estimates are those of an optimum."
+            second = f"A further Newton step would lower the criterion by {self.decrement / 2:.1g}."
+            if self.boundary:
+                second += (
+                    f" The gradient does not see variances that are zero; they were tried apart, and letting any of them grow lowers the criterion by "
+                    f"{'nothing' if self.certificate <= 0 else f'no more than {self.certificate:.1g}'}."
+                )
+            return [first, second]
+        first = (
+            f"The fit did not converge: it ended {effort} ({self.status.value}). Do not use the estimates as they are."
+        )
+        left = f"A Newton step promises to lower the criterion by another {self.decrement / 2:.2g}; the length of the gradient is {self.gradient_norm:.2g}."
+        return [first, left, _ADVICE.get(self.status, self.status.explanation)]
+
+    def _boundary(self) -> list[str]:
+        if not self.boundary:
+            return []
+        out = [
+            f"The {'optimum' if self.ok else 'present point'} lies on the boundary (singular fit): {'; '.join(self.directions)}.",
+            "That the data show no such variance does not prove that there is none.",
+        ]
+        if self.ok:
+            out.append("Fixed effects and predictions can be used as they are.")
+            simpler = []
+            if any("correlation" in d for d in self.directions):
+                simpler.append("fit the effects uncorrelated, diag(...) in place of (...), or leave out one of the two")
+            if any("combination" in d for d in self.directions):
+                simpler.append(
+                    "leave out effects that weigh much in these combinations, or their correlations by diag(...)"
+                )
+            if any("correlation" not in d and "combination" not in d for d in self.directions):
+                simpler.append("leave out what has no variance, which changes no other estimate")
+            out.append(
+                f"To simplify: {'; '.join(simpler)}. ranova() tests each effect, and conf_int('profile') shows which standard deviations the data allow."
+            )
+        return out
+
+
+_ADVICE = {
+    FitStatus.MAX_EVALUATIONS: "Try a higher limit, control={'max_evaluations': 10000}; if that does not help, the random terms ask more of the data than "
+    "they hold: leave out correlations, diag(...) in place of (...), or the effects with the smallest variances.",
+    FitStatus.NO_PROGRESS: "No step lowers the criterion any more: it is at the limit of its numerical precision. Look for variables of extreme scale, weights "
+    "that differ by many orders of magnitude, and a response that the model fits almost exactly.",
+}
+
+
+def boundary_directions(key: str, names: Sequence[str], factor: Floats) -> tuple[str, ...]:
+    """Name what has no variance in one random term.
+
+    Parameters
+    ----------
+    key : str
+        Grouping factor.
+    names : sequence of str
+        The k effects.
+    factor : (k, k) array
+        Relative Cholesky factor.
+
+    Returns
+    -------
+    tuple of str
+        Effects without variance, pairs of effects with correlation 1 or -1, or else the combinations of standardised effects that do not vary.
+    """
+    length = np.sqrt((factor * factor).sum(axis=1))
+    present = [i for i in range(len(names)) if length[i] > 0]
+    out = [f"in {key}, {name} has no variance" for name, s in zip(names, length, strict=True) if s == 0]
+    rows = factor[present] / length[present, np.newaxis]
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    flat = int((values < _FLAT).sum())
+    if not flat:
+        return tuple(out)
+    pairs = [
+        (present[i], present[j], float(rows[i] @ rows[j]))
+        for j in range(len(present))
+        for i in range(j + 1, len(present))
+        if 1 - abs(float(rows[i] @ rows[j])) < _FLAT
+    ]
+    if len(pairs) >= flat:
+        out.extend(
+            f"in {key}, the correlation of {names[j]} and {names[i]} is {'1' if r > 0 else '-1'}" for i, j, r in pairs
+        )
+        return tuple(out)
+    for v in vectors.T[:flat]:
+        largest = v / v[np.argmax(np.abs(v))]
+        parts = [(c, names[i]) for c, i in zip(largest, present, strict=True) if abs(c) > 0.005]
+        text = " ".join(
+            f"{'-' if c < 0 else '+' if n else ''}{' ' if n else ''}{abs(c):.2f}·{name}"
+            for n, (c, name) in enumerate(parts)
+        )
+        out.append(f"in {key}, the combination {text} of the standardised effects has no variance")
+    return tuple(out)

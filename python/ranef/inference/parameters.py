@@ -1,0 +1,77 @@
+"""The parameters of a linear mixed model that intervals are given for, under lme4's names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.order import theta_positions
+from ranef.fit.record import LmmFit
+
+Kind = Literal["sd", "cor", "sigma", "beta"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter.
+
+    Attributes
+    ----------
+    name : str
+        ``sd_(Intercept)|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma``, or the name of a fixed effect.
+    kind : {"sd", "cor", "sigma", "beta"}
+    core : int
+        Its place in the core's list: theta in the core's order, sigma, fixed effects.
+    """
+
+    name: str
+    kind: Kind
+    core: int
+
+
+def parameters_of(fit: LmmFit) -> tuple[Parameter, ...]:
+    """Standard deviations and correlations in lme4's order of theta, sigma, fixed effects."""
+    out: list[Parameter] = []
+    core = iter(fit.order.theta_of_core)
+    for span, term in zip(fit.order.spans, fit.terms, strict=True):
+        for i, j in theta_positions(span):
+            name = f"sd_{term.names[i]}" if i == j else f"cor_{term.names[i]}.{term.names[j]}"
+            out.append(Parameter(f"{name}|{term.group}", "sd" if i == j else "cor", int(next(core))))
+    m = len(out)
+    out.append(Parameter("sigma", "sigma", m))
+    out.extend(Parameter(name, "beta", m + 1 + j) for j, name in enumerate(fit.x_names))
+    return tuple(out)
+
+
+def chosen_parameters(parameters: Sequence[Parameter], parm: object) -> tuple[Parameter, ...]:
+    """The parameters that ``parm`` names.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+    parm : str, list of str or None
+        Names; ``"theta_"`` stands for standard deviations, correlations and sigma, ``"beta_"`` for the fixed effects; None is all.
+
+    Returns
+    -------
+    tuple of Parameter
+        In the order in which they are named.
+    """
+    if parm is None:
+        return tuple(parameters)
+    wanted = [parm] if isinstance(parm, str) else parm
+    if not isinstance(wanted, Sequence) or not wanted or not all(isinstance(w, str) for w in wanted):
+        raise ArgumentTypeError(f"parm must be the name of a parameter or a list of names, not {parm!r}.")
+    out: list[Parameter] = []
+    for w in wanted:
+        if w in ("theta_", "beta_"):
+            found = [p for p in parameters if (p.kind == "beta") == (w == "beta_")]
+        else:
+            found = [p for p in parameters if p.name == w]
+            if not found:
+                names = ", ".join(dict.fromkeys(p.name for p in parameters))
+                raise OptionError(
+                    f"parm names no parameter: {w!r}. They are {names}; or 'theta_' for all of the random part, 'beta_' for all fixed effects."
+                )
+        out.extend(p for p in found if p not in out)
+    return tuple(out)

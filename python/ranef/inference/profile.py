@@ -1,0 +1,313 @@
+"""Likelihood profiles: the deviance along each parameter with all others estimated, and the intervals that it gives."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, DataError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.fit.control import FitControl
+from ranef.fit.record import LmmFit
+from ranef.inference.parameters import Kind, Parameter, chosen_parameters, parameters_of
+
+Floats = NDArray[np.float64]
+
+#: Distance of the points of a curve in zeta.
+STEP = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """The profile of one parameter, n points by increasing value; none where the parameter has no value at the estimate.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"sd", "cor", "sigma", "beta"}
+    estimate : float
+    value, zeta : (n,) arrays
+    rate : (n,) array
+        Derivative of zeta with respect to the parameter, the logarithm of sigma, or the arcsine of a correlation.
+    parameters : (n, m) array
+        All parameters along the curve.
+    lower, upper : (t,) arrays
+        Where zeta is minus and plus each target.
+    endings : pair of str
+        Why the sides end: ``reached``, ``bound``, ``unreached`` or ``undefined``.
+    monotone, converged : bool
+    """
+
+    name: str
+    kind: Kind
+    estimate: float
+    value: Floats
+    zeta: Floats
+    rate: Floats
+    parameters: Floats
+    lower: Floats
+    upper: Floats
+    endings: tuple[str, str]
+    monotone: bool
+    converged: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProfileCurves:
+    """Profiles of a model.
+
+    Attributes
+    ----------
+    names : tuple of str
+        All parameters of the model.
+    deviance : float
+        -2 log-likelihood at its minimum.
+    reach : float
+        |zeta| up to which the curves go.
+    curves : tuple of Curve
+    notes, problems : tuple of str
+        What was done, and what the user should be warned of.
+    """
+
+    names: tuple[str, ...]
+    deviance: float
+    reach: float
+    curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def profile_curves(
+    fit: LmmFit,
+    parm: object,
+    level: object,
+    control: FitControl,
+    progress: Callable[[int, float], object] | None,
+) -> ProfileCurves:
+    """Profile parameters up to the joint confidence region of a level.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    parm : str, list of str or None
+        As in :func:`chosen_parameters`.
+    level : float
+        Level of the region: the chi-square distribution has as many degrees of freedom as the model has parameters.
+    control : FitControl
+    progress : callable, optional
+        Called with the number of curves that are finished and the number of all.
+    """
+    from scipy.special import chdtri
+
+    normal_multiplier(level)  # checks it
+    reach = math.sqrt(float(chdtri(fit.npar, 1.0 - float(level))))  # type: ignore[arg-type]
+    return _curves(fit, chosen_parameters(parameters_of(fit), parm), STEP, reach, [], control, progress)
+
+
+def profile_intervals(
+    fit: LmmFit,
+    parm: object,
+    level: object,
+    control: FitControl,
+    progress: Callable[[int, float], object] | None,
+) -> ProfileCurves:
+    """Profile parameters as far as their intervals need, and solve for the limits: each curve's ``lower`` and ``upper`` have one entry."""
+    q = normal_multiplier(level)
+    return _curves(fit, chosen_parameters(parameters_of(fit), parm), 0.5 * q, q, [q], control, progress)
+
+
+def _curves(
+    fit: LmmFit,
+    wanted: tuple[Parameter, ...],
+    step: float,
+    reach: float,
+    targets: list[float],
+    control: FitControl,
+    progress: Callable[[int, float], object] | None,
+) -> ProfileCurves:
+    every = parameters_of(fit)
+    start = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
+    try:
+        found = fit.system.get(fit.n_threads).profile(
+            start,
+            [p.core for p in wanted],
+            step,
+            reach,
+            targets,
+            control.max_evaluations,
+            control.tolerance,
+            fit.n_threads,
+            progress,
+        )
+    except ValueError:
+        raise DataError(
+            "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the response exactly or nearly so."
+        ) from None
+    columns = [p.core for p in every]
+    curves = tuple(
+        Curve(
+            name=p.name,
+            kind=p.kind,
+            estimate=float(found["estimates"][p.core]),
+            value=c["value"],
+            zeta=c["zeta"],
+            rate=c["rate"],
+            parameters=c["parameters"][:, columns],
+            lower=c["lower"],
+            upper=c["upper"],
+            endings=c["endings"],
+            monotone=c["monotone"],
+            converged=c["converged"],
+        )
+        for p, c in zip(wanted, found["curves"], strict=True)
+    )
+    notes, problems = [], []
+    if fit.reml:
+        notes.append(
+            "the model was fitted by REML; profiles are those of the likelihood, from the ML fit of the same model."
+        )
+    if found["status"] != "converged":
+        problems.append(
+            f"the ML fit did not converge ({found['status']}), so that zeta counts from a deviance that is not the lowest."
+        )
+    if found["refitted"]:
+        problems.append("a profile met a lower deviance than the fit had found; the ML fit was made again from there.")
+    for c in curves:
+        _remark(c, notes, problems)
+    return ProfileCurves(
+        tuple(p.name for p in every), float(found["deviance"]), reach, curves, tuple(notes), tuple(problems)
+    )
+
+
+def _remark(c: Curve, notes: list[str], problems: list[str]) -> None:
+    """Say what is unusual about a curve."""
+    if c.endings[0] == "undefined":
+        notes.append(
+            f"{c.name}: one of the two effects has no variance at the estimate, where every correlation fits as well; the data say nothing, the limits are -1 and 1."
+        )
+        return
+    if not c.monotone:
+        problems.append(
+            f"{c.name}: zeta is not monotone; the likelihood has more than one maximum along it, and limits are where zeta first gets there."
+        )
+    if not c.converged:
+        problems.append(f"{c.name}: not every point of the profile is an optimum of the other parameters.")
+    for side, ending in zip(("lower", "upper"), c.endings, strict=True):
+        if ending == "unreached":
+            problems.append(
+                f"{c.name}: the deviance hardly rises on the {side} side, so that there is no {side} limit; the data do not determine this parameter."
+            )
+
+
+def interval_limits(curve: Curve) -> tuple[float, float]:
+    """The limits of a curve that was made by :func:`profile_intervals`.
+
+    A standard deviation or correlation whose deviance does not rise enough before it ends (at 0, -1 or 1) has its limit there. Where the deviance never rises
+    enough the interval is open.
+    """
+    return _closed(curve, float(curve.lower[0]), float(curve.upper[0]))
+
+
+def interpolated_limits(curve: Curve, level: object) -> tuple[float, float]:
+    """The limits of any level up to that of the curve, by interpolation between its points."""
+    q = normal_multiplier(level)
+    if not len(curve.zeta):
+        return _closed(curve, math.nan, math.nan)
+    return _closed(curve, crossing(curve, -q), crossing(curve, q))
+
+
+def _closed(curve: Curve, lower: float, upper: float) -> tuple[float, float]:
+    """Open sides become infinite, or the end of what is possible."""
+    lowest = {"sd": 0.0, "sigma": 0.0, "cor": -1.0, "beta": -math.inf}[curve.kind]
+    highest = 1.0 if curve.kind == "cor" else math.inf
+    return lowest if math.isnan(lower) else lower, highest if math.isnan(upper) else upper
+
+
+_INTO: Mapping[str, Callable[[Floats], Floats]] = {"sigma": np.log, "cor": np.arcsin}
+_BACK: Mapping[str, Callable[[float], float]] = {"sigma": math.exp, "cor": math.sin}
+
+
+def walked(curve: Curve, values: Floats) -> Floats:
+    """The coordinate in which a curve is smooth: the parameter, the logarithm of sigma, the arcsine of a correlation."""
+    into = _INTO.get(curve.kind)
+    return values if into is None else into(values)
+
+
+def zeta_at(curve: Curve, values: Floats) -> Floats:
+    """Zeta by cubic interpolation with the exact derivatives; NaN outside of the curve.
+
+    Parameters
+    ----------
+    curve : Curve
+    values : (k,) array
+
+    Returns
+    -------
+    (k,) array
+    """
+    out = np.full(len(values), np.nan)
+    inside = (
+        (values >= curve.value[0]) & (values <= curve.value[-1]) if len(curve.value) else np.zeros(len(values), bool)
+    )
+    w = walked(curve, curve.value)
+    at = walked(curve, values[inside])
+    place = np.clip(np.searchsorted(w, at, side="right") - 1, 0, len(w) - 2)
+    rates = _rates(curve, w)
+    h = w[place + 1] - w[place]
+    t = (at - w[place]) / h
+    out[inside] = _hermite(t, h, curve.zeta[place], curve.zeta[place + 1], rates[place], rates[place + 1])
+    return out
+
+
+def crossing(curve: Curve, target: float) -> float:
+    """The value nearest to the estimate at which zeta is ``target``; NaN where it is not reached."""
+    middle = int(np.argmin(np.abs(curve.zeta)))
+    side = range(middle, len(curve.zeta) - 1) if target > 0 else range(middle - 1, -1, -1)
+    w = walked(curve, curve.value)
+    rates = _rates(curve, w)
+    for i in side:
+        a, b = curve.zeta[i], curve.zeta[i + 1]
+        # the last point of a curve is where |zeta| is the reach, but for rounding
+        if not min(a, b) - 1e-6 <= target <= max(a, b) + 1e-6:
+            continue
+        lo, hi = 0.0, 1.0
+        for _ in range(60):
+            t = 0.5 * (lo + hi)
+            low = _hermite(t, w[i + 1] - w[i], a, b, rates[i], rates[i + 1]) < target
+            lo, hi = (t, hi) if low == (b > a) else (lo, t)
+        back = _BACK.get(curve.kind)
+        found = float(w[i] + 0.5 * (lo + hi) * (w[i + 1] - w[i]))
+        return found if back is None else back(found)
+    return math.nan
+
+
+def _rates(curve: Curve, w: Floats) -> Floats:
+    """Derivatives of zeta, by differences where they are not known."""
+    known = np.isfinite(curve.rate)
+    return curve.rate if known.all() or len(w) < 2 else np.where(known, curve.rate, np.gradient(curve.zeta, w))
+
+
+def _hermite(t: Floats | float, h: Floats | float, a: Floats, b: Floats, da: Floats, db: Floats) -> Floats:
+    """Cubic from values and derivatives at both ends."""
+    s = 1 - t
+    out: Floats = s * s * ((1 + 2 * t) * a + t * h * da) + t * t * ((3 - 2 * t) * b - s * h * db)
+    return out
+
+
+def progress_line(progress: object) -> Callable[[int, float], object] | None:
+    """Check the ``progress`` argument: True writes a line to standard error."""
+    if callable(progress):
+        return progress
+    if not isinstance(progress, bool | np.bool_):
+        raise ArgumentTypeError(
+            f"progress must be True, False or a function of (curves done, curves), not {progress!r}."
+        )
+    return _show if progress else None
+
+
+def _show(done: int, total: float) -> None:
+    import sys
+
+    print(f"\rprofile {done} of {int(total)}", end="\n" if done >= total else "", file=sys.stderr, flush=True)

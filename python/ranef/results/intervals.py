@@ -1,0 +1,161 @@
+"""Confidence intervals of a fitted linear model."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.control import parse_control
+from ranef.fit.request import warn_once
+from ranef.inference.wald import wald_intervals
+from ranef.options import Ddf, checked_ddf
+from ranef.results.inferred import InferredModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ranef.results.profile import Profile
+
+METHODS = ("wald", "profile", "boot")
+
+
+class IntervalModel(InferredModel):
+    """Confidence intervals and likelihood profiles of a linear mixed model."""
+
+    def conf_int(
+        self,
+        method: Literal["wald", "profile", "boot"] = "wald",
+        level: float = 0.95,
+        parm: str | list[str] | None = None,
+        *,
+        ddf: Ddf | None = None,
+        cov: Any = None,
+        cluster: Any = None,
+        n: int = 1000,
+        rng: Any = None,
+        progress: Any = False,
+    ) -> "pd.DataFrame":
+        """Confidence intervals of the parameters.
+
+        Parameters
+        ----------
+        method : {"wald", "profile", "boot"}
+            ``"wald"``: estimate plus and minus a multiple of the standard error, for fixed effects only. ``"profile"``: the values whose deviance, with all
+            other parameters estimated, is within the chi-square quantile of the minimum; the likelihood is the ML one, also for a REML fit. ``"boot"``: quantiles
+            of a parametric bootstrap; ``bootstrap`` has other kinds of both.
+        level : float
+        parm : str or list of str, optional
+            The parameters to show, all by default: ``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"``, names of fixed effects. For profiles
+            also ``"theta_"`` for all of the random part and ``"beta_"`` for all fixed effects.
+        ddf : {"none", "satterthwaite", "kenward-roger", "residual"}, optional
+            For Wald intervals: normal quantiles (the default, as in lme4), or those of t with these degrees of freedom (and Kenward and Roger's standard errors).
+        cov, cluster : optional
+            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, with quantiles of t by its own degrees of freedom.
+        n : int
+            For the bootstrap: number of replicates.
+        rng : int, numpy.random.Generator or None
+            For the bootstrap: seed or generator.
+        progress : bool or callable
+            For profiles: report curves that are finished.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``: standard deviations and correlations of the random effects and sigma, unless Wald, then the fixed effects. A standard
+            deviation may end at 0 and a correlation at -1 or 1. ``attrs["notes"]`` says what was done and what is unusual.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.conf_int("profile").round(3)
+                                        lower    upper
+        sd_(Intercept)|Subject         14.381   37.716
+        cor_Days.(Intercept)|Subject   -0.481    0.685
+        sd_Days|Subject                 3.801    8.753
+        sigma                          22.898   28.858
+        (Intercept)                   237.681  265.130
+        Days                            7.359   13.576
+        >>> m.conf_int(ddf="satterthwaite", parm="Days").round(3)
+              lower   upper
+        Days  7.206  13.729
+        """
+        import pandas as pd
+
+        if not isinstance(method, str):
+            raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
+        if method not in METHODS:
+            raise OptionError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
+        if method != "wald":
+            for name, value in (("ddf", ddf), ("cov", cov), ("cluster", cluster)):
+                if value is not None:
+                    raise OptionError(f"{name} is for Wald intervals: method='wald'.")
+        if method == "profile":
+            return self._profile_intervals(level, parm, progress)
+        notes: tuple[str, ...]
+        if method == "boot":
+            from ranef.inference.bootstrap.confint import bootstrap_intervals
+
+            control = parse_control(self._request.control)
+            names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control)
+        else:
+            kind = checked_ddf(ddf, "none" if cov is None else "satterthwaite")
+            tests = self._tests_with(cov, cluster)
+            names, limits = wald_intervals(tests, level, parm, kind)
+            notes = tests.notes(kind) if kind != "none" else ()
+        frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
+        frame.attrs["notes"] = notes
+        return frame
+
+    def profile(self, parm: str | list[str] | None = None, level: float = 0.99, *, progress: Any = False) -> "Profile":
+        """Profile the likelihood: for each parameter a curve of values, all others estimated anew at each.
+
+        ``zeta`` is the signed root of the rise of -2 log-likelihood above its minimum; were the likelihood quadratic, it would be a straight line. A REML fit
+        is fitted again by ML for this.
+
+        Parameters
+        ----------
+        parm : str or list of str, optional
+            The parameters, all by default, as in ``conf_int``.
+        level : float
+            The curves end at the joint confidence region of this level, whose chi-square has as many degrees of freedom as the model has parameters.
+        progress : bool or callable
+            True writes the number of finished curves to standard error; a function is called with that number and the number of all.
+
+        Returns
+        -------
+        Profile
+            With ``to_frame()``, ``conf_int(level)``, ``zeta(parameter, values)`` and ``notes``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> p = m.profile(["sigma", "Days"])
+        >>> p.conf_int(0.9).round(2)
+               lower  upper
+        sigma  23.30  28.28
+        Days    7.91  13.02
+        >>> p.zeta("Days", [0.0, 10.5]).round(2)
+        array([ nan, 0.02])
+        """
+        from ranef.inference.profile import profile_curves, progress_line
+        from ranef.inference.reduced import comparison_control
+        from ranef.results.profile import Profile
+
+        control = comparison_control(self._request.control)
+        record = profile_curves(self._fit, parm, level, control, progress_line(progress))
+        warn_once(record.problems)
+        return Profile(record)
+
+    def _profile_intervals(self, level: object, parm: object, progress: object) -> "pd.DataFrame":
+        import pandas as pd
+
+        from ranef.inference.profile import interval_limits, profile_intervals, progress_line
+        from ranef.inference.reduced import comparison_control
+
+        control = comparison_control(self._request.control)
+        record = profile_intervals(self._fit, parm, level, control, progress_line(progress))
+        warn_once(record.problems)
+        limits = [interval_limits(c) for c in record.curves]
+        frame = pd.DataFrame(limits, index=pd.Index([c.name for c in record.curves]), columns=["lower", "upper"])
+        frame.attrs["notes"] = record.notes + record.problems
+        return frame

@@ -1,0 +1,122 @@
+"""Likelihood profiles of a fitted model."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.inference.profile import Curve, ProfileCurves, interpolated_limits, zeta_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Profile:
+    """Profiles of the parameters of a linear mixed model, made by ``profile``.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+        The parameters that were profiled.
+    deviance : float
+        -2 log-likelihood at its minimum.
+    notes : tuple of str
+        What should be known: that profiles of a REML fit are of the likelihood, parameters whose zeta is not monotone, sides that do not rise.
+    """
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: ProfileCurves):
+        self._record = record
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that were profiled."""
+        return tuple(c.name for c in self._record.curves)
+
+    @property
+    def deviance(self) -> float:
+        """-2 log-likelihood at its minimum."""
+        return self._record.deviance
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be known of the profiles."""
+        return self._record.notes + self._record.problems
+
+    def __repr__(self) -> str:
+        points = sum(len(c.zeta) for c in self._record.curves)
+        lines = [f"Profile of {len(self.parameters)} parameters, {points} points: {', '.join(self.parameters)}"]
+        return "\n".join([*lines, *(f"Note: {n}" for n in self.notes)])
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return all points, curve by curve.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``parameter, value, zeta`` and, for every parameter of the model, its value at that point.
+        """
+        import pandas as pd
+
+        r = self._record
+        frame = pd.DataFrame(
+            {
+                "parameter": [c.name for c in r.curves for _ in c.zeta],
+                "value": np.concatenate([c.value for c in r.curves]),
+                "zeta": np.concatenate([c.zeta for c in r.curves]),
+            }
+        )
+        rest = pd.DataFrame(np.concatenate([c.parameters for c in r.curves]), columns=list(r.names))
+        return pd.concat([frame, rest], axis=1)
+
+    def conf_int(self, level: float = 0.95) -> "pd.DataFrame":
+        """Confidence intervals: the values whose deviance is within the quantile of the chi-square with one degree of freedom.
+
+        They are read from the curves by cubic interpolation with exact derivatives; ``conf_int(method="profile")`` of the model solves for them.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``, a row for each parameter that was profiled; ``attrs["notes"]`` are the notes.
+        """
+        import pandas as pd
+
+        if normal_multiplier(level) > self._record.reach + 1e-6:
+            raise OptionError(
+                f"level {level} goes beyond the curves, which end where zeta is {self._record.reach:.2f}; profile with a higher level."
+            )
+        limits = [interpolated_limits(c, level) for c in self._record.curves]
+        frame = pd.DataFrame(limits, index=pd.Index(self.parameters), columns=["lower", "upper"])
+        frame.attrs["notes"] = self.notes
+        return frame
+
+    def zeta(self, parameter: str, values: ArrayLike) -> NDArray[np.float64]:
+        """Signed root of the rise of the deviance at values of a parameter.
+
+        Parameters
+        ----------
+        parameter : str
+        values : array-like
+
+        Returns
+        -------
+        array
+            NaN for values outside of the curve.
+        """
+        if not isinstance(parameter, str):
+            raise ArgumentTypeError(f"parameter must be a name, not {parameter!r}.")
+        curve = self._curve(parameter)
+        return zeta_at(curve, np.atleast_1d(np.asarray(values, dtype=np.float64)))
+
+    def _curve(self, name: str) -> Curve:
+        for c in self._record.curves:
+            if c.name == name:
+                return c
+        raise OptionError(f"{name!r} was not profiled; what was: {', '.join(self.parameters)}.")
