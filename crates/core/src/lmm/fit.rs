@@ -175,6 +175,7 @@ pub fn fit(
     let mut radius = 1.0f64;
     let mut steps = 0;
     let mut snapped_at = usize::MAX;
+    let mut snapped_to = f64::INFINITY;
     let mut null_psi: Vec<Vec<f64>> = vec![Vec::new(); frames.len()];
     loop {
         e.score(sys, options.reml, score);
@@ -274,10 +275,11 @@ pub fn fit(
             }
             restore(&mut st, e, score, &frames)?;
         }
-        // small singular values are tried at zero
-        if snapped_at != st.evaluations {
+        // small singular values are tried at zero; not again where the way out of there led to nothing better, or it would go on for ever
+        if snapped_at != st.evaluations && d < snapped_to - NEGLIGIBLE {
             if let Some((f, v)) = snap(&mut st, e, &frames, d)? {
                 (frames, d) = (f, v);
+                snapped_to = v;
                 snapped_at = st.evaluations;
                 radius = 1.0;
                 continue;
