@@ -55,7 +55,13 @@ def test_round_trip(model, language):
 
 
 def sayable(described, language):
-    """nlme has linear models of nested factors; Stata has slopes over nested factors only."""
+    """Whether a language has the model: nlme has linear models of nested factors; Stata has slopes over nested factors only."""
+    effects = [
+        (frozenset(b.group), e) for b in described.blocks for e in [*(["1"] * b.intercept), *(t.label for t in b.terms)]
+    ]
+    if len(set(effects)) < len(effects):
+        # A variance that occurs twice is refused by all but R, which takes the formula as it is.
+        return language == "lme4"
     groups = sorted({frozenset(b.group) for b in described.blocks}, key=len)
     if language == "nlme":
         single = all(len(b - a) == 1 for a, b in pairwise([frozenset(), *groups]))

@@ -109,7 +109,16 @@ def check_common(model: ModelDescription, language: str) -> None:
             f"the contrasts of {', '.join(model.contrasts)}",
             "coding of one's own cannot be said in the model there; the default coding gives the same fit with other coefficients.",
         )
+    seen: set[tuple[frozenset[str], str]] = set()
     for block in model.blocks:
+        for label in ["1"] * block.intercept + [t.label for t in block.terms]:
+            if (frozenset(block.group), label) in seen:
+                raise TranslationError(
+                    language,
+                    f"({label} | {block.label})",
+                    "it occurs twice in the formula, so its two variances cannot be told apart; leave one out.",
+                )
+            seen.add((frozenset(block.group), label))
         if block.structure in ("compound_symmetry", "ar1"):
             short = {"compound_symmetry": "cs", "ar1": "ar1"}[block.structure]
             raise TranslationError(
