@@ -36,6 +36,19 @@ class Lme4Engine:
 
     def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
         """One round: ``repeat`` fits, mean seconds for each."""
+        key = self._loaded(formula, frame, data_name)
+        elapsed, cpu, objective = self._parts(
+            f"fit\t{key}\t{'TRUE' if reml else 'FALSE'}\t{repeat}\t{formula}", timeout
+        )
+        return Sample(float(elapsed), float(cpu), float(objective))
+
+    def profile(self, formula: str, frame: pd.DataFrame, data_name: str, timeout: float) -> float:
+        """Seconds of ``profile()`` of a REML fit, all parameters, without the fit."""
+        key = self._loaded(formula, frame, data_name)
+        return float(self._parts(f"profile\t{key}\t{formula}", timeout)[0])
+
+    def _loaded(self, formula: str, frame: pd.DataFrame, data_name: str) -> str:
+        """Name in R of a frame with the columns of a formula, written and read when first needed."""
         if not self._process.alive:
             self._start()
         used = frame[columns_of(formula, frame)]
@@ -47,10 +60,7 @@ class Lme4Engine:
         if key not in self._known:
             self._parts(f"load\t{key}\t{self._written[key]}", 600)
             self._known.add(key)
-        elapsed, cpu, objective = self._parts(
-            f"fit\t{key}\t{'TRUE' if reml else 'FALSE'}\t{repeat}\t{formula}", timeout
-        )
-        return Sample(float(elapsed), float(cpu), float(objective))
+        return key
 
     def _parts(self, request: str, timeout: float) -> list[str]:
         status, *values = self._process.ask(request, timeout).rstrip("\t").split("\t")

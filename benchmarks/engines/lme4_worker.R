@@ -56,6 +56,12 @@ while (length(line <- readLines(input, 1L)) == 1L) {
       criterion <- if (reml) lme4::REMLcrit(fit) else -2 * as.numeric(logLik(fit))
       answer("ok", spent[["elapsed"]] / times, (spent[["user.self"]] + spent[["sys.self"]]) / times,
              sprintf("%.10f", criterion))
+    } else if (request[1] == "profile") {
+      fit <- suppressMessages(suppressWarnings(lmer(as.formula(request[3]), data = frames[[request[2]]])))
+      before <- proc.time()
+      curves <- suppressMessages(suppressWarnings(profile(fit)))
+      spent <- proc.time() - before
+      answer("ok", spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]], nrow(as.data.frame(curves)))
     } else if (request[1] == "peak") {
       status <- if (file.exists("/proc/self/status")) readLines("/proc/self/status") else character()
       answer("ok", c(as.numeric(gsub("[^0-9]", "", grep("^VmHWM", status, value = TRUE))) / 1024, NaN)[1])

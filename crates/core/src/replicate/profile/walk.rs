@@ -45,6 +45,7 @@ struct Node {
     phi: Vec<f64>,
     hessian: Vec<f64>,
     lambda: Lambda,
+    sigma: f64,
     parameters: Vec<f64>,
     converged: bool,
 }
@@ -128,6 +129,7 @@ impl<'a> Walk<'a> {
             phi: Vec::new(),
             hessian: Vec::new(),
             lambda: o.lambda.clone(),
+            sigma: o.sigma,
             parameters: o.parameters.clone(),
             converged: true,
         };
@@ -135,7 +137,7 @@ impl<'a> Walk<'a> {
             return Ok((node, Vec::new()));
         }
         problem.set(w0);
-        let mut phi = problem.chart.read(self.sys, &o.lambda);
+        let mut phi = problem.chart.read(self.sys, &o.lambda, o.sigma);
         let n = phi.len();
         // at the estimate the search has nothing to do but form its Hessian
         let Some(hessian) = problem.hessian(self.e, self.score, &phi, self.watch)? else {
@@ -230,6 +232,7 @@ impl<'a> Walk<'a> {
             phi,
             hessian,
             lambda: self.e.lambda.clone(),
+            sigma: problem.sigma2.sqrt(),
             parameters,
             converged: m.converged,
         };
@@ -240,9 +243,9 @@ impl<'a> Walk<'a> {
     /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation of one.
     fn solve_bound(&mut self, problem: &mut Constrained<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
         if let Some(mut without) = self.target.absent(self.sys) {
-            let phi = without.chart.read(self.sys, &from.lambda);
+            let phi = without.chart.read(self.sys, &from.lambda, from.sigma);
             let node = self.solve(&mut without, bound, &[phi], &[])?;
-            return Ok(node.map(|n| Node { phi: Vec::new(), hessian: Vec::new(), rate: 0.0, ..n }));
+            return Ok(node.map(|n| Node { phi: Vec::new(), hessian: Vec::new(), rate: f64::NAN, ..n }));
         }
         self.solve(problem, bound, std::slice::from_ref(&from.phi), &from.hessian)
     }
@@ -251,7 +254,7 @@ impl<'a> Walk<'a> {
     fn coordinates(&self, problem: &mut Constrained<'_>, w: f64, n: &Node) -> Vec<f64> {
         if n.phi.is_empty() {
             problem.set(w);
-            self.target.opened(self.sys, problem, &n.lambda, w, self.origin)
+            problem.chart.read(self.sys, &n.lambda, n.sigma)
         } else {
             n.phi.clone()
         }
@@ -433,11 +436,10 @@ impl<'a> Walk<'a> {
         while i < nodes.len() {
             let (a, b) = (if i == 0 { start } else { &nodes[i - 1] }, &nodes[i]);
             let secant = (b.zeta - a.zeta) / (b.w - a.w);
-            let bend = (a.rate - secant).abs().max((b.rate - secant).abs());
+            let off = |rate: f64| if rate.is_finite() { (rate - secant).abs() } else { 0.0 };
+            let bend = off(a.rate).max(off(b.rate));
             let visible = (b.zeta - a.zeta).abs() > 0.02 * self.options.step;
-            // no rate is known at an estimate on the boundary
-            let bent = bend > BEND * secant.abs() || !bend.is_finite() && i > 0;
-            if !(bent && visible) || added == MAX_ADDED {
+            if !(bend > BEND * secant.abs() && visible) || added == MAX_ADDED {
                 i += 1;
                 continue;
             }
