@@ -1,6 +1,7 @@
 //! One curve: steps away from the estimate on both sides, each point an optimum of everything else, and the values where zeta is asked for.
 
 use super::constrained::Constrained;
+use super::node::{between, grows, Node};
 use super::parameter::{parameters, Origin, Target};
 use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
 use crate::error::CoreError;
@@ -11,8 +12,6 @@ use crate::optimize::trust_region::Eigen;
 const MAX_POINTS: usize = 40;
 /// Largest growth of a step.
 const GROWTH: f64 = 2.5;
-/// Fall of zeta from one point to the next that counts.
-const FALL: f64 = 1e-4;
 /// Points added to one side where the curve bends.
 const MAX_ADDED: usize = 12;
 /// Difference of the rate at a point from the mean rate to the next that counts as a bend.
@@ -32,22 +31,6 @@ impl From<CoreError> for Stop {
     fn from(e: CoreError) -> Self {
         Stop::Core(e)
     }
-}
-
-/// A point of a curve with what is needed to go on from it.
-#[derive(Clone)]
-struct Node {
-    w: f64,
-    zeta: f64,
-    /// d zeta / d w.
-    rate: f64,
-    deviance: f64,
-    phi: Vec<f64>,
-    hessian: Vec<f64>,
-    lambda: Lambda,
-    sigma: f64,
-    parameters: Vec<f64>,
-    converged: bool,
 }
 
 /// Work on one curve.
@@ -512,35 +495,5 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(Some((i, best)))
-    }
-}
-
-/// Whether |zeta| grows from point to point.
-fn grows(start: &Node, nodes: &[Node]) -> bool {
-    let mut last = start.zeta.abs();
-    nodes.iter().all(|n| {
-        let here = n.zeta.abs();
-        let ok = here >= last - FALL;
-        last = here;
-        ok
-    })
-}
-
-/// Where |zeta| should be `target` between two points: w as a cubic of zeta with the rates of both, else linear.
-fn between(a: &Node, b: &Node, target: f64) -> f64 {
-    let (za, zb) = (a.zeta.abs(), b.zeta.abs());
-    let h = zb - za;
-    let t = (target - za) / h;
-    let linear = a.w + t * (b.w - a.w);
-    let (da, db) = ((b.w - a.w).signum() * h / a.rate.abs(), (b.w - a.w).signum() * h / b.rate.abs());
-    let cubic = (2.0 * t.powi(3) - 3.0 * t * t + 1.0) * a.w
-        + (t.powi(3) - 2.0 * t * t + t) * da
-        + (3.0 * t * t - 2.0 * t.powi(3)) * b.w
-        + (t.powi(3) - t * t) * db;
-    let (lo, hi) = (a.w.min(b.w), a.w.max(b.w));
-    if cubic.is_finite() && cubic > lo && cubic < hi {
-        cubic
-    } else {
-        linear
     }
 }
