@@ -36,7 +36,7 @@ class Lme4Engine:
 
     def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
         """One round: ``repeat`` fits, mean seconds for each."""
-        key = self._load(formula, frame, data_name)
+        key = self._loaded(formula, frame, data_name)
         elapsed, cpu, objective = self._parts(
             f"fit\t{key}\t{'TRUE' if reml else 'FALSE'}\t{repeat}\t{formula}", timeout
         )
@@ -44,12 +44,17 @@ class Lme4Engine:
 
     def bootstrap(self, formula: str, frame: pd.DataFrame, data_name: str, n: int, timeout: float) -> Sample:
         """``bootMer`` of a REML fit; the objective is the mean of the first fixed effect."""
-        key = self._load(formula, frame, data_name)
+        key = self._loaded(formula, frame, data_name)
         elapsed, cpu, mean = self._parts(f"boot\t{key}\t{n}\t{formula}", timeout)
         return Sample(float(elapsed), float(cpu), float(mean))
 
-    def _load(self, formula: str, frame: pd.DataFrame, data_name: str) -> str:
-        """Hand the columns that a formula needs to R, once; returns R's name for them."""
+    def profile(self, formula: str, frame: pd.DataFrame, data_name: str, timeout: float) -> float:
+        """Seconds of ``profile()`` of a REML fit, all parameters, without the fit."""
+        key = self._loaded(formula, frame, data_name)
+        return float(self._parts(f"profile\t{key}\t{formula}", timeout)[0])
+
+    def _loaded(self, formula: str, frame: pd.DataFrame, data_name: str) -> str:
+        """Name in R of a frame with the columns of a formula, written and read when first needed."""
         if not self._process.alive:
             self._start()
         used = frame[columns_of(formula, frame)]

@@ -65,6 +65,12 @@ while (length(line <- readLines(input, 1L)) == 1L) {
         bootMer(fit, function(m) c(fixef(m), unlist(lapply(VarCorr(m), attr, "stddev")), sigma(m)), nsim = as.integer(request[3]))))
       spent <- proc.time() - before
       answer("ok", spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]], mean(drawn$t[, 1]))
+    } else if (request[1] == "profile") {
+      fit <- suppressMessages(suppressWarnings(lmer(as.formula(request[3]), data = frames[[request[2]]])))
+      before <- proc.time()
+      curves <- suppressMessages(suppressWarnings(profile(fit)))
+      spent <- proc.time() - before
+      answer("ok", spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]], nrow(as.data.frame(curves)))
     } else if (request[1] == "peak") {
       status <- if (file.exists("/proc/self/status")) readLines("/proc/self/status") else character()
       answer("ok", c(as.numeric(gsub("[^0-9]", "", grep("^VmHWM", status, value = TRUE))) / 1024, NaN)[1])

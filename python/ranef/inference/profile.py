@@ -284,9 +284,16 @@ def crossing(curve: Curve, target: float) -> float:
 
 
 def _rates(curve: Curve, w: Floats) -> Floats:
-    """Derivatives of zeta, by differences where they are not known."""
-    known = np.isfinite(curve.rate)
-    return curve.rate if known.all() or len(w) < 2 else np.where(known, curve.rate, np.gradient(curve.zeta, w))
+    """Derivatives of zeta; where they are not known (at a standard deviation of zero), those of the parabola with the next point's."""
+    rates = curve.rate.copy()
+    for i in np.flatnonzero(~np.isfinite(rates)):
+        beside = i + 1 if i + 1 < len(w) else i - 1
+        if 0 <= beside != i and np.isfinite(rates[beside]):
+            secant = (curve.zeta[beside] - curve.zeta[i]) / (w[beside] - w[i])
+            rates[i] = 2 * secant - rates[beside]
+        else:
+            rates[i] = 0.0
+    return rates
 
 
 def _hermite(t: Floats | float, h: Floats | float, a: Floats, b: Floats, da: Floats, db: Floats) -> Floats:

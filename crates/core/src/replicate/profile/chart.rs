@@ -1,18 +1,35 @@
 //! How free coordinates fill Lambda while one parameter of it is held.
 //!
 //! Lambda is a sum of fixed matrices, each times one coordinate (or its exponential), so that the constraint of a profile is gone:
-//! a correlation is held by the angle between two rows, a standard deviation of zero by a row that is not there.
+//! a correlation is held by the angle between two rows, a standard deviation of zero by a row that is not there, any other standard
+//! deviation by a row whose direction is free and whose length follows from sigma.
 
 use crate::lmm::{lower_form, Block, Lambda, Score, System};
 
 /// Log coordinates are not taken below this: a relative standard deviation of 1e-13.
 const LOWEST_LOG: f64 = -30.0;
 
+/// Weight of the deviation of a direction's squared length from one, which nothing else determines.
+const PENALTY: f64 = 1.0;
+
+/// What a coordinate is.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// A multiple of its matrix.
+    Linear,
+    /// The logarithm of such a multiple.
+    Log,
+    /// A component of the direction of the held row.
+    Direction,
+    /// ln sigma.
+    Sigma,
+}
+
 /// One coordinate and the matrix it multiplies.
 struct Coordinate {
     block: usize,
     matrix: Vec<f64>,
-    is_log: bool,
+    kind: Kind,
     /// On the diagonal of a lower triangular form, so that at zero a direction may be lost.
     is_diagonal: bool,
 }
@@ -25,6 +42,23 @@ struct Form {
     absent: bool,
     /// The angle between the first two rows is held.
     turned: bool,
+    /// The length of the last row is held, times sigma.
+    tied: bool,
+}
+
+/// A row whose length is held.
+struct Tie {
+    block: usize,
+    /// Its entries' matrices.
+    matrices: Vec<Vec<f64>>,
+    /// First coordinate of its direction; none for a single effect.
+    direction: Option<usize>,
+    /// Coordinate of ln sigma.
+    sigma: usize,
+    /// From the standard deviation to the length in the units of the matrices.
+    scale: f64,
+    /// The standard deviation.
+    sd: f64,
 }
 
 /// See the module.
@@ -34,12 +68,21 @@ pub struct Chart {
     coordinates: Vec<Coordinate>,
     /// The coordinate whose matrix depends on the angle, and the derivative of that matrix.
     turning: Option<(usize, Vec<f64>)>,
+    tie: Option<Tie>,
+}
+
+/// Whether rows of a block are those of the changed basis but for their scale: all but that of the intercept.
+fn is_mixed(sys: &System, block: usize, rows: &[usize]) -> bool {
+    let b = sys.blocks[block];
+    let basis = &sys.basis.terms[b.factor][b.term];
+    b.k > 1 && basis.intercept.is_some_and(|i| rows.contains(&i))
 }
 
 impl Chart {
     /// Every Lambda.
     pub fn free(sys: &System) -> Self {
-        let plain = |b: &Block| Form { order: (0..b.k).collect(), given: false, absent: false, turned: false };
+        let plain =
+            |b: &Block| Form { order: (0..b.k).collect(), given: false, absent: false, turned: false, tied: false };
         Self::of(sys, sys.blocks.iter().map(plain).collect())
     }
 
@@ -48,7 +91,8 @@ impl Chart {
         let mut chart_forms = Self::free(sys).forms;
         let k = sys.blocks[block].k;
         let order = (0..k).filter(|&r| r != row).chain([row]).collect();
-        chart_forms[block] = Form { order, given: true, absent: true, turned: false };
+        chart_forms[block] =
+            Form { order, given: is_mixed(sys, block, &[row]), absent: true, turned: false, tied: false };
         Self::of(sys, chart_forms)
     }
 
@@ -57,40 +101,92 @@ impl Chart {
         let mut chart_forms = Self::free(sys).forms;
         let k = sys.blocks[block].k;
         let order = [first, second].into_iter().chain((0..k).filter(|&r| r != first && r != second)).collect();
-        chart_forms[block] = Form { order, given: true, absent: false, turned: true };
+        chart_forms[block] =
+            Form { order, given: is_mixed(sys, block, &[first, second]), absent: false, turned: true, tied: false };
+        Self::of(sys, chart_forms)
+    }
+
+    /// Row `row` of a block (columns as given) has the length that makes its standard deviation what [`Chart::tie`] sets.
+    pub fn tied(sys: &System, block: usize, row: usize) -> Self {
+        let mut chart_forms = Self::free(sys).forms;
+        let b = sys.blocks[block];
+        let order = (0..b.k).filter(|&r| r != row).chain([row]).collect();
+        chart_forms[block] =
+            Form { order, given: is_mixed(sys, block, &[row]), absent: false, turned: false, tied: true };
         Self::of(sys, chart_forms)
     }
 
     fn of(sys: &System, forms: Vec<Form>) -> Self {
         let mut coordinates = Vec::new();
         let mut turning = None;
+        let mut tie = None;
         for (index, (b, form)) in sys.blocks.iter().zip(&forms).enumerate() {
             let k = b.k;
-            let last = if form.absent { k - 1 } else { k };
+            let last = if form.absent || form.tied { k - 1 } else { k };
             for i in 0..last {
                 for j in 0..=i {
                     if form.turned && i == 1 && j == 0 {
                         continue;
                     }
-                    let is_log = form.turned && i < 2;
+                    let kind = if form.turned && i < 2 { Kind::Log } else { Kind::Linear };
                     if form.turned && i == 1 {
                         turning = Some((coordinates.len(), Vec::new()));
                     }
                     coordinates.push(Coordinate {
                         block: index,
                         matrix: unit(sys, b, form, i, j),
-                        is_log,
-                        is_diagonal: i == j && !is_log,
+                        kind,
+                        is_diagonal: i == j && kind == Kind::Linear,
                     });
                 }
             }
+            if form.tied {
+                let plain = |kind| Coordinate { block: index, matrix: vec![0.0; k * k], kind, is_diagonal: false };
+                let direction = (k > 1).then_some(coordinates.len());
+                if k > 1 {
+                    coordinates.extend((0..k).map(|_| plain(Kind::Direction)));
+                }
+                let row = b.offset - sys.terms[b.factor][b.term].offset + form.order[k - 1];
+                tie = Some(Tie {
+                    block: index,
+                    matrices: (0..k).map(|c| unit(sys, b, form, k - 1, c)).collect(),
+                    direction,
+                    sigma: coordinates.len(),
+                    scale: sys.basis.terms[b.factor][b.term].scale[row],
+                    sd: f64::NAN,
+                });
+                coordinates.push(plain(Kind::Sigma));
+            }
         }
-        Chart { blocks: sys.blocks.clone(), forms, coordinates, turning }
+        Chart { blocks: sys.blocks.clone(), forms, coordinates, turning, tie }
     }
 
-    /// Number of coordinates.
-    pub fn len(&self) -> usize {
-        self.coordinates.len()
+    /// Sets the standard deviation of the tied row.
+    pub fn tie(&mut self, sd: f64) {
+        if let Some(tie) = &mut self.tie {
+            tie.sd = sd;
+        }
+    }
+
+    /// ln sigma where it is a coordinate.
+    pub fn log_sigma(&self, phi: &[f64]) -> Option<f64> {
+        self.tie.as_ref().map(|t| phi[t.sigma])
+    }
+
+    /// Entries of the direction of the tied row, before it is brought to length one, and that length.
+    fn direction<'p>(tie: &Tie, phi: &'p [f64]) -> (&'p [f64], f64) {
+        match tie.direction {
+            Some(at) => {
+                let z = &phi[at..at + tie.matrices.len()];
+                (z, z.iter().map(|v| v * v).sum::<f64>().sqrt())
+            }
+            None => (&[1.0], 1.0),
+        }
+    }
+
+    /// What keeps the direction's length near one; zero at one.
+    pub fn penalty(&self, phi: &[f64]) -> f64 {
+        self.tie.as_ref().map_or(0.0, |t| PENALTY * (Self::direction(t, phi).1.powi(2) - 1.0).powi(2))
     }
 
     /// Sets the sine of the angle: the correlation of the two rows.
@@ -116,20 +212,34 @@ impl Chart {
             }
         }
         for (c, &v) in self.coordinates.iter().zip(phi) {
-            let b = &self.blocks[c.block];
-            let kf = lambda[b.factor].len().isqrt();
-            let v = if c.is_log { v.max(LOWEST_LOG).exp() } else { v };
-            for i in 0..b.k {
-                for j in 0..b.k {
-                    lambda[b.factor][(b.offset + i) * kf + b.offset + j] += v * c.matrix[i * b.k + j];
-                }
+            match c.kind {
+                Kind::Linear => self.add(c.block, &c.matrix, v, lambda),
+                Kind::Log => self.add(c.block, &c.matrix, v.max(LOWEST_LOG).exp(), lambda),
+                Kind::Direction | Kind::Sigma => {}
+            }
+        }
+        if let Some(t) = &self.tie {
+            let (z, norm) = Self::direction(t, phi);
+            let length = t.scale * t.sd / phi[t.sigma].exp();
+            for (m, v) in t.matrices.iter().zip(z) {
+                self.add(t.block, m, length * v / norm, lambda);
             }
         }
     }
 
-    /// The coordinates nearest to a Lambda: exact where it meets the constraint.
-    pub fn read(&self, sys: &System, lambda: &Lambda) -> Vec<f64> {
-        let mut out = Vec::with_capacity(self.len());
+    fn add(&self, block: usize, matrix: &[f64], v: f64, lambda: &mut Lambda) {
+        let b = &self.blocks[block];
+        let kf = lambda[b.factor].len().isqrt();
+        for i in 0..b.k {
+            for j in 0..b.k {
+                lambda[b.factor][(b.offset + i) * kf + b.offset + j] += v * matrix[i * b.k + j];
+            }
+        }
+    }
+
+    /// The coordinates nearest to a Lambda and sigma: exact where they meet the constraint.
+    pub fn read(&self, sys: &System, lambda: &Lambda, sigma: f64) -> Vec<f64> {
+        let mut out = Vec::with_capacity(self.coordinates.len());
         for (b, form) in self.blocks.iter().zip(&self.forms) {
             let k = b.k;
             let kf = lambda[b.factor].len().isqrt();
@@ -147,7 +257,7 @@ impl Chart {
                 sorted[(k - 1) * k..].fill(0.0);
             }
             let (l, _) = lower_form(&sorted, k);
-            let last = if form.absent { k - 1 } else { k };
+            let last = if form.absent || form.tied { k - 1 } else { k };
             for i in 0..last {
                 for j in 0..=i {
                     if form.turned && i < 2 {
@@ -160,36 +270,58 @@ impl Chart {
                     }
                 }
             }
+            if form.tied {
+                if k > 1 {
+                    let row = &l[(k - 1) * k..];
+                    let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+                    // an effect that is not there comes in by itself, independent of the others
+                    out.extend((0..k).map(|c| if norm > 0.0 { row[c] / norm } else { f64::from(c == k - 1) }));
+                }
+                out.push(sigma.ln());
+            }
         }
         out
     }
 
-    /// Gradient with respect to the coordinates, given `along(factor, i, j)` = d criterion / d Lambda.
-    pub fn gradient(&self, phi: &[f64], score: &Score, row: Option<&RowTerm<'_>>, out: &mut Vec<f64>) {
+    /// Gradient with respect to the coordinates, given the derivative with respect to ln sigma with Lambda as it is; returns the
+    /// derivative with respect to the standard deviation of a tied row.
+    pub fn gradient(&self, phi: &[f64], score: &Score, by_log_sigma: f64, out: &mut Vec<f64>) -> f64 {
         out.clear();
         for (c, &v) in self.coordinates.iter().zip(phi) {
-            let g = self.along(c.block, &c.matrix, score, row);
-            out.push(if !c.is_log {
-                g
-            } else if v > LOWEST_LOG {
-                g * v.exp()
-            } else {
-                0.0
+            out.push(match c.kind {
+                Kind::Linear => self.along(c.block, &c.matrix, score),
+                Kind::Log if v > LOWEST_LOG => self.along(c.block, &c.matrix, score) * v.exp(),
+                _ => 0.0,
             });
         }
+        let Some(t) = &self.tie else {
+            return 0.0;
+        };
+        let (z, norm) = Self::direction(t, phi);
+        let per_sd = t.scale / phi[t.sigma].exp();
+        let h: Vec<f64> = t.matrices.iter().map(|m| self.along(t.block, m, score)).collect();
+        let outward = h.iter().zip(z).map(|(h, z)| h * z).sum::<f64>() / norm;
+        if let Some(at) = t.direction {
+            for (i, (h, z)) in h.iter().zip(z).enumerate() {
+                out[at + i] = per_sd * t.sd * (h - outward * z / norm) / norm + 4.0 * PENALTY * (norm * norm - 1.0) * z;
+            }
+        }
+        out[t.sigma] = by_log_sigma - per_sd * t.sd * outward;
+        per_sd * outward
     }
 
     /// Derivative with respect to the angle.
     pub fn angle_derivative(&self, phi: &[f64], score: &Score) -> f64 {
         match &self.turning {
             Some((at, matrix)) => {
-                phi[*at].max(LOWEST_LOG).exp() * self.along(self.coordinates[*at].block, matrix, score, None)
+                phi[*at].max(LOWEST_LOG).exp() * self.along(self.coordinates[*at].block, matrix, score)
             }
             None => 0.0,
         }
     }
 
-    fn along(&self, block: usize, matrix: &[f64], score: &Score, row: Option<&RowTerm<'_>>) -> f64 {
+    /// Derivative with respect to a multiple of a matrix of a block.
+    fn along(&self, block: usize, matrix: &[f64], score: &Score) -> f64 {
         let b = &self.blocks[block];
         let (k, kf) = (b.k, score.gamma[b.factor].len().isqrt());
         let gamma = &score.gamma[b.factor];
@@ -197,13 +329,6 @@ impl Chart {
         for i in 0..k {
             for j in 0..k {
                 g += 2.0 * gamma[(b.offset + i) * kf + b.offset + j] * matrix[i * k + j];
-            }
-        }
-        if let Some(r) = row.filter(|r| r.block == block) {
-            for i in 0..k {
-                for j in 0..k {
-                    g += r.factor * r.weights[i] * r.values[j] * matrix[i * k + j];
-                }
             }
         }
         g
@@ -221,18 +346,6 @@ impl Chart {
         }
         moved.then_some(out)
     }
-}
-
-/// Derivative of a function of one row of Lambda (columns as given): `factor` times weights values'.
-pub struct RowTerm<'a> {
-    /// Block of the row.
-    pub block: usize,
-    /// The row as a combination of those in the changed basis.
-    pub weights: &'a [f64],
-    /// Its values.
-    pub values: &'a [f64],
-    /// Multiplier.
-    pub factor: f64,
 }
 
 /// The matrix (changed basis) that has one entry at place (i, j) of a form.

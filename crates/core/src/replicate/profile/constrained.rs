@@ -3,7 +3,7 @@
 //! sigma^2 is either profiled out, given, or follows from Lambda (a standard deviation is sigma times the length of a row of Lambda),
 //! so the search is over the free coordinates of Lambda alone and has no constraint.
 
-use super::chart::{Chart, RowTerm};
+use super::chart::Chart;
 use super::Watcher;
 use crate::error::CoreError;
 use crate::lmm::{Evaluator, Plane, Score, System};
@@ -25,15 +25,8 @@ const NUDGE: f64 = 0.03;
 pub enum Held {
     /// ln sigma.
     LogSigma(f64),
-    /// A standard deviation: a row of Lambda (by its weights in the changed basis) times sigma.
-    Row {
-        /// Block of the row.
-        block: usize,
-        /// See [`RowTerm`].
-        weights: Vec<f64>,
-        /// The standard deviation.
-        sd: f64,
-    },
+    /// A standard deviation, by the length of a row that the chart ties to sigma.
+    Row,
     /// A correlation by its angle, or a standard deviation of zero: the chart holds it.
     Chart,
     /// A fixed effect.
@@ -52,9 +45,6 @@ pub struct Constrained<'a> {
     pub sigma2: f64,
     /// Residual sum of squares, with what the plane adds.
     r2: f64,
-    /// The held row at the last evaluation, and its squared length.
-    row: Vec<f64>,
-    row2: f64,
 }
 
 /// The end of a search; evaluator and score are left there.
@@ -70,14 +60,14 @@ pub struct Minimum {
 impl<'a> Constrained<'a> {
     /// Not yet evaluated.
     pub fn new(sys: &'a System, chart: Chart, held: Held) -> Self {
-        Constrained { sys, chart, held, sigma2: f64::NAN, r2: f64::NAN, row: Vec::new(), row2: f64::NAN }
+        Constrained { sys, chart, held, sigma2: f64::NAN, r2: f64::NAN }
     }
 
     /// Changes the value that is held.
     pub fn set(&mut self, value: f64) {
         match &mut self.held {
             Held::LogSigma(v) => *v = value,
-            Held::Row { sd, .. } => *sd = value,
+            Held::Row => self.chart.tie(value),
             Held::Chart => self.chart.turn(self.sys, value),
             Held::Fixed(plane) => plane.value = value,
         }
@@ -95,16 +85,7 @@ impl<'a> Constrained<'a> {
         self.r2 = e.r2;
         self.sigma2 = match &self.held {
             Held::LogSigma(v) => (2.0 * v).exp(),
-            Held::Row { block, weights, sd } => {
-                let b = sys.blocks[*block];
-                let (k, kf) = (b.k, sys.cp.factors[b.factor].k);
-                self.row.clear();
-                self.row.extend((0..k).map(|j| {
-                    (0..k).map(|i| weights[i] * e.lambda[b.factor][(b.offset + i) * kf + b.offset + j]).sum::<f64>()
-                }));
-                self.row2 = self.row.iter().map(|v| v * v).sum();
-                sd * sd / self.row2
-            }
+            Held::Row => (2.0 * self.chart.log_sigma(phi).unwrap_or(f64::NAN)).exp(),
             Held::Chart => self.r2 / n,
             Held::Fixed(plane) => {
                 let (variance, gap) = e.off_plane(sys, plane);
@@ -113,6 +94,7 @@ impl<'a> Constrained<'a> {
             }
         };
         let d = 2.0 * e.log_det_r + n * (2.0 * std::f64::consts::PI * self.sigma2).ln() + self.r2 / self.sigma2;
+        let d = d + self.chart.penalty(phi);
         Ok(if d.is_finite() { d } else { f64::INFINITY })
     }
 
@@ -122,24 +104,15 @@ impl<'a> Constrained<'a> {
         let plane = if let Held::Fixed(plane) = &self.held { Some(plane) } else { None };
         e.held_score(sys, 1.0 / self.sigma2, plane, score);
         let by_log_sigma = 2.0 * (sys.nu(false) - self.r2 / self.sigma2);
+        let by_sd = self.chart.gradient(phi, score, by_log_sigma, out);
         match &self.held {
-            Held::Row { block, weights, sd } => {
-                let factor = -by_log_sigma / self.row2;
-                let row = RowTerm { block: *block, weights, values: &self.row, factor };
-                self.chart.gradient(phi, score, Some(&row), out);
-                by_log_sigma / sd
+            Held::Row => by_sd,
+            Held::LogSigma(_) => by_log_sigma,
+            Held::Fixed(plane) => {
+                let (variance, gap) = e.off_plane(sys, plane);
+                2.0 * gap / (variance * self.sigma2)
             }
-            held => {
-                self.chart.gradient(phi, score, None, out);
-                match held {
-                    Held::LogSigma(_) => by_log_sigma,
-                    Held::Fixed(plane) => {
-                        let (variance, gap) = e.off_plane(sys, plane);
-                        2.0 * gap / (variance * self.sigma2)
-                    }
-                    _ => self.chart.angle_derivative(phi, score),
-                }
-            }
+            Held::Chart => self.chart.angle_derivative(phi, score),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod chart;
 mod constrained;
+mod node;
 mod parameter;
 mod walk;
 

@@ -173,9 +173,7 @@ impl Target {
     /// The likelihood with this parameter held.
     pub fn problem<'a>(&self, sys: &'a System, w: f64) -> Constrained<'a> {
         let (chart, held) = match &self.kind {
-            Kind::Sd { block, weights, .. } => {
-                (Chart::free(sys), Held::Row { block: *block, weights: weights.clone(), sd: w })
-            }
+            Kind::Sd { block, row, .. } => (Chart::tied(sys, *block, *row), Held::Row),
             Kind::Cor { block, first, second } => (Chart::turned(sys, *block, *first, *second), Held::Chart),
             Kind::Sigma => (Chart::free(sys), Held::LogSigma(w)),
             Kind::Fixed { row, .. } => (Chart::free(sys), Held::Fixed(Plane { row: row.clone(), value: w })),
@@ -191,59 +189,6 @@ impl Target {
             Kind::Sd { block, row, .. } => Some(Constrained::new(sys, Chart::without(sys, *block, *row), Held::Chart)),
             _ => None,
         }
-    }
-
-    /// Coordinates at a place from a Lambda that may have none of this standard deviation.
-    pub fn opened(
-        &self,
-        sys: &System,
-        problem: &Constrained<'_>,
-        lambda: &Lambda,
-        w: f64,
-        origin: &Origin,
-    ) -> Vec<f64> {
-        let mut lambda = lambda.clone();
-        if let Kind::Sd { block, row, weights } = &self.kind {
-            let b = sys.blocks[*block];
-            let kf = sys.cp.factors[b.factor].k;
-            let k = b.k;
-            let length = (0..k)
-                .map(|j| {
-                    (0..k)
-                        .map(|i| weights[i] * lambda[b.factor][(b.offset + i) * kf + b.offset + j])
-                        .sum::<f64>()
-                        .powi(2)
-                })
-                .sum::<f64>()
-                .sqrt();
-            if length < 1e-6 * w / origin.sigma {
-                // the effect becomes independent of the others, with the standard deviation asked for, in a column that is free
-                let basis = &sys.basis.terms[b.factor][b.term];
-                let mut m: Vec<f64> =
-                    (0..k * k).map(|t| lambda[b.factor][(b.offset + t / k) * kf + b.offset + t % k]).collect();
-                if basis.scale.len() == k {
-                    m = basis.to_given(&m, k);
-                }
-                let order: Vec<usize> = (0..k).filter(|r| r != row).chain([*row]).collect();
-                let sorted: Vec<f64> = order.iter().flat_map(|&r| m[r * k..(r + 1) * k].to_vec()).collect();
-                let (l, _) = crate::lmm::lower_form(&sorted, k);
-                let mut back = vec![0.0; k * k];
-                for (i, &r) in order.iter().enumerate() {
-                    back[r * k..(r + 1) * k].copy_from_slice(&l[i * k..(i + 1) * k]);
-                }
-                back[*row * k..(*row + 1) * k].fill(0.0);
-                back[*row * k + k - 1] = if basis.scale.len() == k { w } else { w / weights[0].abs() } / origin.sigma;
-                if basis.scale.len() == k {
-                    back = basis.from_given(&back, k);
-                }
-                for i in 0..k {
-                    for j in 0..k {
-                        lambda[b.factor][(b.offset + i) * kf + b.offset + j] = back[i * k + j];
-                    }
-                }
-            }
-        }
-        problem.chart.read(sys, &lambda)
     }
 
     /// A length of the walk over which the deviance changes visibly, at the estimate.

@@ -1,6 +1,7 @@
 //! One curve: steps away from the estimate on both sides, each point an optimum of everything else, and the values where zeta is asked for.
 
 use super::constrained::Constrained;
+use super::node::{between, grows, Node};
 use super::parameter::{parameters, Origin, Target};
 use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
 use crate::error::CoreError;
@@ -11,8 +12,6 @@ use crate::optimize::trust_region::Eigen;
 const MAX_POINTS: usize = 40;
 /// Largest growth of a step.
 const GROWTH: f64 = 2.5;
-/// Fall of zeta from one point to the next that counts.
-const FALL: f64 = 1e-4;
 /// Points added to one side where the curve bends.
 const MAX_ADDED: usize = 12;
 /// Difference of the rate at a point from the mean rate to the next that counts as a bend.
@@ -32,21 +31,6 @@ impl From<CoreError> for Stop {
     fn from(e: CoreError) -> Self {
         Stop::Core(e)
     }
-}
-
-/// A point of a curve with what is needed to go on from it.
-#[derive(Clone)]
-struct Node {
-    w: f64,
-    zeta: f64,
-    /// d zeta / d w.
-    rate: f64,
-    deviance: f64,
-    phi: Vec<f64>,
-    hessian: Vec<f64>,
-    lambda: Lambda,
-    parameters: Vec<f64>,
-    converged: bool,
 }
 
 /// Work on one curve.
@@ -128,6 +112,7 @@ impl<'a> Walk<'a> {
             phi: Vec::new(),
             hessian: Vec::new(),
             lambda: o.lambda.clone(),
+            sigma: o.sigma,
             parameters: o.parameters.clone(),
             converged: true,
         };
@@ -135,7 +120,7 @@ impl<'a> Walk<'a> {
             return Ok((node, Vec::new()));
         }
         problem.set(w0);
-        let mut phi = problem.chart.read(self.sys, &o.lambda);
+        let mut phi = problem.chart.read(self.sys, &o.lambda, o.sigma);
         let n = phi.len();
         // at the estimate the search has nothing to do but form its Hessian
         let Some(hessian) = problem.hessian(self.e, self.score, &phi, self.watch)? else {
@@ -230,6 +215,7 @@ impl<'a> Walk<'a> {
             phi,
             hessian,
             lambda: self.e.lambda.clone(),
+            sigma: problem.sigma2.sqrt(),
             parameters,
             converged: m.converged,
         };
@@ -240,9 +226,9 @@ impl<'a> Walk<'a> {
     /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation of one.
     fn solve_bound(&mut self, problem: &mut Constrained<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
         if let Some(mut without) = self.target.absent(self.sys) {
-            let phi = without.chart.read(self.sys, &from.lambda);
+            let phi = without.chart.read(self.sys, &from.lambda, from.sigma);
             let node = self.solve(&mut without, bound, &[phi], &[])?;
-            return Ok(node.map(|n| Node { phi: Vec::new(), hessian: Vec::new(), rate: 0.0, ..n }));
+            return Ok(node.map(|n| Node { phi: Vec::new(), hessian: Vec::new(), rate: f64::NAN, ..n }));
         }
         self.solve(problem, bound, std::slice::from_ref(&from.phi), &from.hessian)
     }
@@ -251,7 +237,7 @@ impl<'a> Walk<'a> {
     fn coordinates(&self, problem: &mut Constrained<'_>, w: f64, n: &Node) -> Vec<f64> {
         if n.phi.is_empty() {
             problem.set(w);
-            self.target.opened(self.sys, problem, &n.lambda, w, self.origin)
+            problem.chart.read(self.sys, &n.lambda, n.sigma)
         } else {
             n.phi.clone()
         }
@@ -433,11 +419,10 @@ impl<'a> Walk<'a> {
         while i < nodes.len() {
             let (a, b) = (if i == 0 { start } else { &nodes[i - 1] }, &nodes[i]);
             let secant = (b.zeta - a.zeta) / (b.w - a.w);
-            let bend = (a.rate - secant).abs().max((b.rate - secant).abs());
+            let off = |rate: f64| if rate.is_finite() { (rate - secant).abs() } else { 0.0 };
+            let bend = off(a.rate).max(off(b.rate));
             let visible = (b.zeta - a.zeta).abs() > 0.02 * self.options.step;
-            // no rate is known at an estimate on the boundary
-            let bent = bend > BEND * secant.abs() || !bend.is_finite() && i > 0;
-            if !(bent && visible) || added == MAX_ADDED {
+            if !(bend > BEND * secant.abs() && visible) || added == MAX_ADDED {
                 i += 1;
                 continue;
             }
@@ -510,35 +495,5 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(Some((i, best)))
-    }
-}
-
-/// Whether |zeta| grows from point to point.
-fn grows(start: &Node, nodes: &[Node]) -> bool {
-    let mut last = start.zeta.abs();
-    nodes.iter().all(|n| {
-        let here = n.zeta.abs();
-        let ok = here >= last - FALL;
-        last = here;
-        ok
-    })
-}
-
-/// Where |zeta| should be `target` between two points: w as a cubic of zeta with the rates of both, else linear.
-fn between(a: &Node, b: &Node, target: f64) -> f64 {
-    let (za, zb) = (a.zeta.abs(), b.zeta.abs());
-    let h = zb - za;
-    let t = (target - za) / h;
-    let linear = a.w + t * (b.w - a.w);
-    let (da, db) = ((b.w - a.w).signum() * h / a.rate.abs(), (b.w - a.w).signum() * h / b.rate.abs());
-    let cubic = (2.0 * t.powi(3) - 3.0 * t * t + 1.0) * a.w
-        + (t.powi(3) - 2.0 * t * t + t) * da
-        + (3.0 * t * t - 2.0 * t.powi(3)) * b.w
-        + (t.powi(3) - t * t) * db;
-    let (lo, hi) = (a.w.min(b.w), a.w.max(b.w));
-    if cubic.is_finite() && cubic > lo && cubic < hi {
-        cubic
-    } else {
-        linear
     }
 }
