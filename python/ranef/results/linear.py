@@ -14,7 +14,7 @@ from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
 from ranef.inference.fixed_effect_tests import Ddf, checked_ddf
-from ranef.results.diagnosed import DiagnosedModel
+from ranef.results.plotted import PlottedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(DiagnosedModel):
+class LinearMixedModel(PlottedModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property
