@@ -75,9 +75,16 @@ def check(fit: LmmFit, hat: Floats, rng: object = None) -> tuple[CheckPart, ...]
     standard = studentized_residuals(fit, hat)
     known = ~np.isnan(standard)
     frame, trend = trend_frame(fitted, residuals, "residual")
+    slope, expected = _slopes(fit, fitted, residuals, hat)
     scale, _ = trend_frame(fitted, np.sqrt(np.abs(standard)), "root_residual")
     return (
-        CheckPart("residuals", "Residuals along fitted values", "residual / sigma", frame, bend_sentence(trend, 1.0)),
+        CheckPart(
+            "residuals",
+            "Residuals along fitted values",
+            "residual / sigma",
+            frame,
+            bend_sentence(trend, slope, expected, float(np.std(fitted))),
+        ),
         CheckPart("scale", "Spread of the residuals", "", scale, spread_sentence(fitted[known], standard[known])),
         CheckPart(
             "residual_quantiles",
@@ -90,6 +97,22 @@ def check(fit: LmmFit, hat: Floats, rng: object = None) -> tuple[CheckPart, ...]
         _influence(fit),
         _distribution(fit, rng),
     )
+
+
+def _slopes(fit: LmmFit, fitted: Floats, residuals: Floats, hat: Floats) -> tuple[float, float | None]:
+    """Slope of the scaled residuals along the fitted values, and what shrinkage alone makes of it.
+
+    With theta known, residuals and fitted values of a right model have ``E(e' y^) = sigma² (tr H - p)``: p degrees of freedom go to the fixed effects, and the remaining
+    ones of the hat matrix H are those of effects drawn towards zero. For a model with weights this is not used.
+    """
+    centred = fitted - fitted.mean()
+    total = float(centred @ centred)
+    if total <= 0:
+        return 0.0, None
+    slope = float(centred @ residuals) / total
+    if fit.design.weights is not None:
+        return slope, None
+    return slope, fit.sigma * (float(hat.sum()) - len(fit.beta)) / total
 
 
 def standardized_modes(fit: LmmFit) -> "pd.DataFrame":

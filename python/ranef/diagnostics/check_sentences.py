@@ -25,11 +25,38 @@ ALPHA = 0.01
 FEW_LEVELS = 20
 
 
-def bend_sentence(trend: LocalTrend | None, sigma: float) -> str:
-    """On residuals along fitted values."""
+def bend_sentence(trend: LocalTrend | None, slope: float, expected: float | None, spread: float) -> str:
+    """On residuals, in units of sigma, along fitted values.
+
+    Parameters
+    ----------
+    trend : LocalTrend or None
+    slope : float
+        Of the straight line through the residuals.
+    expected : float or None
+        The slope that shrinkage alone gives; None where it is not known.
+    spread : float
+        Standard deviation of the fitted values.
+    """
+    return _bend(trend) + _slope(slope, expected, spread)
+
+
+def _slope(slope: float, expected: float | None, spread: float) -> str:
+    if abs(slope) * spread < 0.1:
+        return ""
+    direction = "rise" if slope > 0 else "fall"
+    size = f"by {abs(slope) * spread:.2f} for each standard deviation of the fitted values"
+    if expected is None:
+        return f" The residuals {direction} {size}."
+    if slope > 0 and 0.5 < slope / expected < 2:
+        return f" They {direction} {size}, about as much as shrinkage alone gives ({expected * spread:.2f})."
+    return f" They {direction} {size}, where shrinkage alone gives a rise of {expected * spread:.2f}."
+
+
+def _bend(trend: LocalTrend | None) -> str:
     if trend is None:
         return "The fitted values take fewer than ten different values: a bend could not be seen."
-    size = trend.bend / sigma if sigma > 0 else 0.0
+    size = trend.bend
     if trend.bend_ratio < BEND:
         return f"No clear bend: the local mean of the residuals leaves a straight line by at most {size:.2f} residual standard deviations, which chance can do."
     where = f"near a fitted value of {trend.bend_at:.3g} the local mean is {size:.2f} residual standard deviations off a straight line"
@@ -119,7 +146,7 @@ def influence_sentence(frame: "pd.DataFrame", group: str) -> str:
     if len(lost) == len(frame):
         return f"Without any one level of {group} some fixed effect cannot be estimated."
     known = frame.dropna(subset=["change"])
-    top = known.loc[known["change"].abs().idxmax()]
+    top = known.iloc[int(known["change"].abs().argmax())]
     size = abs(float(top["change"]))
     said = f"Without {group} {top['level']} the coefficient {top['term']} moves by {size:.2f} of its standard errors, and no other level matters more"
     many = int(np.count_nonzero(known["change"].abs() > 1))

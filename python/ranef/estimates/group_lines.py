@@ -16,6 +16,8 @@ from ranef.formula.syntax import names_in
 if TYPE_CHECKING:
     import pandas as pd
 
+Floats = NDArray[np.float64]
+
 #: Lines of more groups than this only make a blot.
 MOST_LINES = 500
 
@@ -102,7 +104,7 @@ def group_lines(
         parts[0] = parts[0][np.isin(codes, shown)]
     points = _POINTS if len(shown) <= 50 else 12
     blocks: list[dict[str, list[Any]]] = []
-    offsets: list[float] = []
+    offsets: list[Floats] = []
     labels: list[str] = []
     for code in shown:
         rows = codes == code
@@ -112,10 +114,11 @@ def group_lines(
         for name, values in grouping.items():
             block.setdefault(name, [values[first]] * len(grid))
         blocks.append(block)
-        offsets += variables.offset(len(grid), rows) or []
+        own = variables.offset(len(grid), rows)
+        offsets += [] if own is None else [own]
         labels += [all_levels[code]] * len(grid)
     newdata = {name: [v for block in blocks for v in block[name]] for name in blocks[0]}
-    offset = np.array(offsets) if offsets else None
+    offset = np.concatenate(offsets) if offsets else None
     fitted = predict(fit, newdata, re=re, offset=offset).fit
     parts.append(pd.DataFrame({"part": "group", "level": labels, "x": newdata[along.name], "y": fitted}))
     if own_population:
@@ -124,8 +127,7 @@ def group_lines(
     else:
         rows_all = variables.rows({along.name: along.grid(None, _POINTS)})
         n = len(rows_all[along.name])
-        offset = variables.offset(n)
-        population = predict(fit, rows_all, re="population", offset=None if offset is None else np.array(offset)).fit
+        population = predict(fit, rows_all, re="population", offset=variables.offset(n)).fit
         parts.append(pd.DataFrame({"part": "population", "level": "", "x": rows_all[along.name], "y": population}))
     return GroupLines(pd.concat(parts, ignore_index=True), along.name, chosen, len(shown), len(all_levels))
 

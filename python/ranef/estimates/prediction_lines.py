@@ -91,14 +91,13 @@ def prediction_lines(
         vary[by] = [value for _, value in lines for _ in grid]
     rows = variables.rows(vary, at)
     n = len(vary[x])
-    offset = variables.offset(n)
     found = predict(
         fit,
         rows,
         re="population",
         interval=interval,
         level=level,
-        offset=None if offset is None else np.array(offset),
+        offset=variables.offset(n),
     )
     places: Any = [float(v) for v in vary[x]] if along.numeric else [str(v) for v in vary[x]]
     columns: dict[str, Any] = {"x": places}

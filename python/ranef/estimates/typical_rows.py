@@ -16,6 +16,8 @@ from ranef.fit.request import AbsentData
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import Call, Name, names_in, walk
 
+Floats = NDArray[np.float64]
+
 #: Functions whose arguments take only the values that were observed.
 _CATEGORICAL = frozenset(("factor", "as.factor", "ordered", "C", "interaction"))
 
@@ -166,12 +168,12 @@ class ModelVariables:
                 out[name] = [value] * n
         return out
 
-    def offset(self, n: int, among: "NDArray[np.bool_] | None" = None) -> list[float] | None:
+    def offset(self, n: int, among: "NDArray[np.bool_] | None" = None) -> Floats | None:
         """The mean offset, where new rows cannot compute theirs; None where they can."""
         if self._design.encoder.offset != ARRAY or self._design.offset is None:
             return None
         offset = self._design.offset if among is None else self._design.offset[among]
-        return [float(offset.mean())] * n
+        return np.full(n, offset.mean())
 
 
 def _categories(column: Column, rows: Any, name: str) -> Variable:

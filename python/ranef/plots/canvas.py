@@ -126,6 +126,8 @@ def add_legend(ax: "Axes", title: str | None = None, **arguments: Any) -> None:
         arguments |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
     legend = ax.legend(**arguments)
     legend.set_alignment("left")
+    for line in legend.get_lines():
+        line.set_alpha(1.0)
 
 
 def cloud(count: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ranef.plots.palette import INK, MAIN, QUIET
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 def caterpillar(frame: "pd.DataFrame", ax: Any = None, *, order: str = "estimate", note: str = "") -> AxesArray:
@@ -43,7 +44,7 @@ def caterpillar(frame: "pd.DataFrame", ax: Any = None, *, order: str = "estimate
     first = blocks[0]
     n = len(first)
     rows = np.argsort(first["estimate"].to_numpy(), kind="stable") if order == "estimate" else np.arange(n)[::-1]
-    axes = several_axes(ax, len(effects), 3, (4.6 if len(effects) > 1 else 6.0, min(9.0, max(2.2, 1.2 + 0.19 * n))))
+    axes = several_axes(ax, len(effects), 3, (4.6 if len(effects) > 1 else 6.0, min(9.0, max(2.2, 1.3 + 0.22 * n))))
     group = str(first["group"].iloc[0])
     size = min(5.0, max(1.5, 140 / n))
     for panel, effect, block in zip(axes, effects, blocks, strict=True):
@@ -57,15 +58,24 @@ def caterpillar(frame: "pd.DataFrame", ax: Any = None, *, order: str = "estimate
                 some["position"], some["lower"], some["upper"], color=colour, linewidth=min(1.6, max(0.5, 60 / n))
             )
             panel.plot(some["estimate"], some["position"], "o", color=colour, markersize=size)
-        step = label_rows(panel, list(drawn["level"]))
+        beside = panel is not axes[0] and _beside(axes[0], panel)
+        step = 1 if beside else label_rows(panel, list(drawn["level"]))
         panel.set_ylim(-0.8, n - 0.2)
         panel.margins(x=0.04)
         finish(
             panel,
             drawn,
             "deviation from the population" + (f"\n{note}" if note else ""),
-            thinning(step, shortened([group])[0]),
+            "" if beside else thinning(step, shortened([group])[0]),
             shortened([effect], 40)[0],
         )
+        if beside:
+            panel.set_yticks([])
         panel.grid(axis="y", visible=False)
     return axes
+
+
+def _beside(first: "Axes", panel: "Axes") -> bool:
+    """Whether a panel stands at the height of the first, whose labels then hold for it."""
+    a, b = first.get_position(), panel.get_position()
+    return bool(abs(a.y0 - b.y0) < 1e-6 and abs(a.y1 - b.y1) < 1e-6)

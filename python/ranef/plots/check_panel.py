@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 _FONT = 9.5
 
+#: Points that a character takes on average.
+_CHARACTER = 0.56 * _FONT
+
 
 def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None = None, ax: Any = None) -> AxesArray:
     """Draw the panel.
@@ -43,8 +46,8 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
         axes = several_axes(ax, len(panels), _COLUMNS, (4.0, 4.0))
         for plot, panel in zip(axes, panels, strict=True):
             _draw(plot, panel)
-            width = max(20, int(plot.get_position().width * _inches(plot) * 72 / (0.5 * _FONT)))
-            plot.set_xlabel(f"{plot.get_xlabel()}\n{textwrap.fill(_plain(panel.sentence), width)}", fontsize=_FONT)
+            room = max(20, int(plot.get_position().width * _inches(plot) * 72 / _CHARACTER))
+            plot.set_xlabel(f"{plot.get_xlabel()}\n{textwrap.fill(_plain(panel.sentence), room)}", fontsize=_FONT)
         return axes
     require_matplotlib()
     from matplotlib import pyplot
@@ -52,12 +55,12 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
     width, height = size or (13.0, 9.4)
     columns = _COLUMNS if width >= 9 else 2
     rows = math.ceil(len(panels) / columns)
-    per_line = int(width / columns * 72 * 0.9 / (0.5 * _FONT))
+    per_line = max(20, int((width / columns - 0.8) * 72 / _CHARACTER))
     texts = [textwrap.fill(_plain(p.sentence), per_line) for p in panels]
     figure = pyplot.figure(figsize=(width, height), layout="constrained")
     # What the longest sentence of each row of pictures takes; the pictures have the rest.
     needed = [
-        max(t.count("\n") + 1 for t in texts[i * columns : (i + 1) * columns]) * 1.35 * _FONT / 72 + 0.12
+        max(t.count("\n") + 1 for t in texts[i * columns : (i + 1) * columns]) * 1.2 * _FONT / 72 + 0.05
         for i in range(rows)
     ]
     ratios = [r for n in needed for r in (max(0.6, height / rows - n), n)]

@@ -51,8 +51,9 @@ def fitted_lines(frame: "pd.DataFrame", x: str, y: str, group: str, ax: Any = No
         )
     names = shortened(levels)
     for i, (level, line) in enumerate(lines.groupby("level", sort=False)):
-        style = {"color": COLOURS[i], "linestyle": DASHES[i], "linewidth": 1.5, "label": names[i]}
-        if not named:
+        if named:
+            style = {"color": COLOURS[i], "linestyle": DASHES[i], "linewidth": 1.5, "label": names[i]}
+        else:
             style = {"color": MAIN, "linewidth": 0.9, "alpha": min(0.8, max(0.12, 30 / len(levels)))}
             style |= {"label": f"each of {len(levels)}"} if level == levels[0] else {}
         plot.plot(line["x"], line["y"], **style)
@@ -86,7 +87,8 @@ def fitted_panels(frame: "pd.DataFrame", x: str, y: str, ax: Any = None, *, note
     columns = min(5, max(1, math.ceil(math.sqrt(len(levels)))))
     axes = several_axes(ax, len(levels), columns, (2.3, 1.95), sharey=True)
     low, high = np.nanmin(frame["y"]), np.nanmax(frame["y"])
-    margin = 0.05 * (high - low)
+    left, right = np.nanmin(frame["x"]), np.nanmax(frame["x"])
+    margin, margin_x = 0.05 * (high - low), 0.05 * (right - left)
     for i, (plot, level, name) in enumerate(zip(axes, levels, shortened(levels, 18), strict=True)):
         own = frame[frame["level"] == level]
         data, line, population = (own[own["part"] == p] for p in ("data", "group", "population"))
@@ -96,8 +98,9 @@ def fitted_panels(frame: "pd.DataFrame", x: str, y: str, ax: Any = None, *, note
         finish(plot, own.reset_index(drop=True), "", "", None)
         plot.set_title(name, fontsize=9, loc="left")
         plot.set_ylim(low - margin, high + margin)
+        plot.set_xlim(left - margin_x, right + margin_x)
         plot.locator_params(axis="both", nbins=4)
-        plot.tick_params(labelsize=8)
+        plot.tick_params(labelsize=8, labelbottom=i + columns >= len(levels), labelleft=i % columns == 0)
         if i + columns >= len(levels):
             plot.set_xlabel(shortened([x], 18)[0], fontsize=9)
         if i % columns == 0:

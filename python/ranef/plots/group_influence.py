@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ranef.plots.canvas import finish, one_axes
-from ranef.plots.labels import shortened
+from ranef.plots.labels import length_of, shortened
 from ranef.plots.palette import CONTRAST, INK, MAIN, QUIET
 
 if TYPE_CHECKING:
@@ -46,8 +46,17 @@ def group_influence(frame: "pd.DataFrame", group: str, ax: Any = None, title: st
     top = known.tail(NAMED)
     axes.plot(top["position"], size[top.index], "o", color=CONTRAST, markersize=min(6.0, max(3.0, 150 / n)))
     axes.axhline(1.0, color=INK, linewidth=0.8, linestyle="--")
-    named = ", ".join(shortened(list(top["level"])[::-1], 14))
+    named = _named(axes, list(top["level"])[::-1])
     axes.set_xticks([])
     axes.set_ylim(0, max(1.15, 1.15 * float(size.max(skipna=True)) if len(known) else 1.15))
     label = f"levels of {shortened([group], 20)[0]}, by size"
-    return finish(axes, drawn, label + (f"\nlargest: {named}" if named else ""), "largest change / std. error", title)
+    return finish(axes, drawn, label + (f"\nlargest: {named}" if named else ""), "largest change (SE)", title)
+
+
+def _named(axes: "Axes", levels: list[str]) -> str:
+    """The names of the largest, as many as stand below the picture on one line."""
+    room = int(length_of(axes, "x") / 6.2) - len("largest: ")
+    names = shortened(levels, max(8, min(24, room)))
+    while len(names) > 1 and len(", ".join(names)) > room:
+        names.pop()
+    return ", ".join(names)

@@ -59,12 +59,12 @@ def _cut(text: str, width: int) -> str:
 
 
 def length_of(ax: "Axes", axis: str) -> float:
-    """Points that an axis of a picture is long, less what its labels may take."""
+    """Points that an axis of a picture is long, with a reserve for what the layout may still take."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     box = ax.get_position()
     inches = figure.get_figheight() * box.height if axis == "y" else figure.get_figwidth() * box.width
-    return float(72 * inches * 0.85)
+    return float(72 * inches * 0.95)
 
 
 def label_rows(ax: "Axes", labels: Sequence[object]) -> int:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranef.plots.canvas import add_legend, cloud, finish, one_axes
 from ranef.plots.labels import label_columns, shortened, thinning
@@ -11,6 +12,9 @@ from ranef.plots.palette import COLOURS, DASHES, MARKERS, QUIET
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+
+Floats = NDArray[np.float64]
 
 
 def predictions(
@@ -70,6 +74,6 @@ def predictions(
     return axes
 
 
-def _jitter(count: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _jitter(count: int) -> Floats:
     """Even steps in a scattered order, the same at every call."""
-    return 0.3 * ((np.arange(count) * 0.6180339887498949) % 1.0 - 0.5)
+    return np.asarray(0.3 * ((np.arange(count) * 0.6180339887498949) % 1.0 - 0.5), dtype=np.float64)

@@ -26,4 +26,4 @@ def scale_location(frame: "pd.DataFrame", ax: Any = None, title: str | None = No
     if len(line):
         axes.plot(line["fitted"], line["trend"], color=CONTRAST, linewidth=2.0)
     axes.set_ylim(bottom=0.0)
-    return finish(axes, frame, "fitted value", "√ |standardised residual|", title)
+    return finish(axes, frame, "fitted value", "√ |std. residual|", title)

@@ -54,7 +54,7 @@ def _rows(frame: "pd.DataFrame", group: str, effect: str, ax: Any) -> "Axes":
     n = len(frame)
     drawn = frame.iloc[np.argsort(frame["pooled"].to_numpy(), kind="stable")].reset_index(drop=True)
     drawn["position"] = np.arange(n)
-    axes = one_axes(ax, (7.0, min(9.0, max(2.6, 1.3 + 0.19 * n))))
+    axes = one_axes(ax, (7.0, min(9.0, max(2.6, 1.3 + 0.22 * n))))
     size = min(5.0, max(1.6, 150 / n))
     axes.axvline(float(drawn["population"].iloc[0]), color=INK, linewidth=0.9, linestyle="--", label=_LABELS[2])
     axes.hlines(drawn["position"], drawn["separate"], drawn["pooled"], color=QUIET, linewidth=0.7)

@@ -29,7 +29,7 @@ def simulated_residuals(
     left.fill_between(quantiles["expected"], quantiles["lower"], quantiles["upper"], color=INK, alpha=0.12, linewidth=0)
     left.plot([0, 1], [0, 1], color=INK, linewidth=0.9)
     left.scatter(quantiles["expected"], quantiles["residual"], color=MAIN, **{**cloud(len(quantiles)), "alpha": 0.8})
-    p = {name: tests.loc[name, "p_value"] for name in ("uniformity", "dispersion", "outliers")}
+    p = {name: float(tests["p_value"][name]) for name in ("uniformity", "dispersion", "outliers")}
     text = "p: " + ", ".join(f"{name} {value:.3f}" for name, value in p.items())
     finish(left, quantiles, f"uniform quantile\n{text}", "simulated residual", "Distribution")
     right.scatter(along["fitted"], along["residual"], color=MAIN, **cloud(len(along)))
