@@ -75,7 +75,7 @@ def check(fit: LmmFit, hat: Floats, rng: object = None) -> tuple[CheckPart, ...]
     standard = studentized_residuals(fit, hat)
     known = ~np.isnan(standard)
     frame, trend = trend_frame(fitted, residuals, "residual")
-    slope, expected = _slopes(fit, fitted, residuals, hat)
+    slope = _slope(fitted, residuals)
     scale, _ = trend_frame(fitted, np.sqrt(np.abs(standard)), "root_residual")
     return (
         CheckPart(
@@ -83,7 +83,7 @@ def check(fit: LmmFit, hat: Floats, rng: object = None) -> tuple[CheckPart, ...]
             "Residuals along fitted values",
             "residual / sigma",
             frame,
-            bend_sentence(trend, slope, expected, float(np.std(fitted))),
+            bend_sentence(trend, slope, float(np.std(fitted))),
         ),
         CheckPart("scale", "Spread of the residuals", "", scale, spread_sentence(fitted[known], standard[known])),
         CheckPart(
@@ -99,20 +99,15 @@ def check(fit: LmmFit, hat: Floats, rng: object = None) -> tuple[CheckPart, ...]
     )
 
 
-def _slopes(fit: LmmFit, fitted: Floats, residuals: Floats, hat: Floats) -> tuple[float, float | None]:
-    """Slope of the scaled residuals along the fitted values, and what shrinkage alone makes of it.
+def _slope(fitted: Floats, residuals: Floats) -> float:
+    """Slope of the residuals along the conditional fitted values.
 
-    With theta known, residuals and fitted values of a right model have ``E(e' y^) = sigma² (tr H - p)``: p degrees of freedom go to the fixed effects, and the remaining
-    ones of the hat matrix H are those of effects drawn towards zero. For a model with weights this is not used.
+    At an inner REML optimum without weights it is exactly ``sigma² (tr H - p) / S`` with H the hat matrix and S the sum of squares of the fitted values around their
+    mean, whatever the data: the part of H that belongs to effects drawn towards zero. So it tells nothing of the model's faults.
     """
     centred = fitted - fitted.mean()
     total = float(centred @ centred)
-    if total <= 0:
-        return 0.0, None
-    slope = float(centred @ residuals) / total
-    if fit.design.weights is not None:
-        return slope, None
-    return slope, fit.sigma * (float(hat.sum()) - len(fit.beta)) / total
+    return float(centred @ residuals) / total if total > 0 else 0.0
 
 
 def standardized_modes(fit: LmmFit) -> "pd.DataFrame":
