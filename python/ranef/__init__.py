@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ranef.api.anova import anova
     from ranef.api.lmer import lmer
     from ranef.api.load import load
+    from ranef.api.table import table
     from ranef.datasets import list_datasets, load_dataset
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "lmer",
     "load",
     "load_dataset",
+    "table",
 ]
 
 # Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
@@ -49,6 +51,7 @@ _VERBS = {
     "load": "ranef.api.load",
     "list_datasets": "ranef.datasets",
     "load_dataset": "ranef.datasets",
+    "table": "ranef.api.table",
 }
 
 

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 def drawn_texts(figure: Figure) -> list[Text]:
     """Every text that a reader sees."""
-    texts: list[Any] = [*figure.texts, *(t for t in (figure._supxlabel, figure._supylabel, figure._suptitle) if t)]  # type: ignore[attr-defined]
+    texts: list[Any] = list(figure.texts)
     for ax in figure.axes:
         texts += [ax.title, ax._left_title, ax._right_title, *ax.texts]  # type: ignore[attr-defined]
         if ax.axison:

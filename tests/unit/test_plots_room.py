@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 
 from drawn_text import outside, overlaps
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ranef import lmer
@@ -85,6 +86,7 @@ def test_in_axes_of_the_user(model: Any, name: str, size: tuple[float, float]) -
         "influence": lambda ax: model.plot.influence(ax=ax),
     }
     figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
     ax = figure.add_subplot()
     before = dict(matplotlib.rcParams)
     assert calls[name](ax) is ax
