@@ -19,7 +19,7 @@ from ranef.errors import DataError, RanefError, RanefWarning
 if TYPE_CHECKING:
     import typer
 
-    from ranef.inference.fixed_effect_tests import Ddf
+    from ranef.options import Ddf
     from ranef.results.linear import LinearMixedModel
 
 OK, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -107,7 +107,7 @@ def build_app() -> "typer.Typer":
         Exits with 0 when the fit converged, 1 when it did not, 2 when the input cannot be used.
         """
         from ranef import lmer
-        from ranef.inference.fixed_effect_tests import checked_ddf
+        from ranef.options import checked_ddf
 
         try:
             with warnings.catch_warnings():

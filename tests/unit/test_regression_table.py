@@ -90,6 +90,9 @@ def test_intervals_p_values_and_stars() -> None:
     own = ranef.table(m, stars={"+": 0.1}, ddf="kenward-roger")
     assert cells(own)["Days"] == ["10.47+"]
     assert any("Kenward-Roger" in n for n in own.notes)
+    plain = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), ddf="none")
+    both = ranef.table(m, plain, below="p").notes[0]
+    assert both == "p-values from t tests with Satterthwaite's degrees of freedom (m1); normal tests (m2)."
     assert cells(ranef.table(m, below="p"))["Days below"] == ["p < 0.001"]
     assert "Days below" not in cells(ranef.table(m, below="none"))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.coefficient_rows import model_names
-from ranef.inference.fixed_effect_tests import Ddf, checked_ddf
+from ranef.options import Ddf, checked_ddf
 from ranef.results.linear import LinearMixedModel
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ def table(
     normal_multiplier(level)
     chosen = tuple(STATISTICS) if statistics is None else _statistics(statistics, tuple(STATISTICS))
     marks = _marks(stars, STARS)
-    method = checked_ddf(ddf, models[0].ddf)
-    tested = method if marks or below == "p" else None
+    tested = bool(marks) or below == "p"
+    methods = [checked_ddf(ddf, m.ddf) for m in models]
     columns = tuple(
-        lmm_column(m._fit, m._tests, name, level, tested)
-        for m, name in zip(models, model_names(names, len(models)), strict=True)
+        lmm_column(m._fit, m._tests, name, level, d if tested else None)
+        for m, name, d in zip(models, model_names(names, len(models)), methods, strict=True)
     )
-    return RegressionTable(columns, dict(labels or {}), below, float(level), marks, method, int(digits), chosen, title)
+    return RegressionTable(columns, dict(labels or {}), below, float(level), marks, int(digits), chosen, title)
 
 
 def _statistics(wanted: object, allowed: tuple[str, ...]) -> tuple[str, ...]:

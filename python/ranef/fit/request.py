@@ -20,6 +20,7 @@ from ranef.fit.record import LmmFit
 from ranef.fit.start import parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import parse_formula, require_random, update_formula
+from ranef.options import Ddf, checked_ddf
 
 NA_ACTIONS = ("omit", "exclude", "error")
 
@@ -61,6 +62,7 @@ class LmmRequest:
     progress: bool | Progress = False
     n_threads: int | None = None
     response: NDArray[np.float64] | None = None
+    ddf: Ddf = "satterthwaite"
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -77,6 +79,7 @@ class LmmRequest:
         return out
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = {"ddf": "satterthwaite", **state}  # files of earlier versions do not have it
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
@@ -210,6 +213,7 @@ def _check_types(r: LmmRequest) -> None:
         raise OptionError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {r.na_action!r}.")
     if r.contrasts is not None and not isinstance(r.contrasts, Mapping):
         raise ArgumentTypeError(f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}.")
+    object.__setattr__(r, "ddf", checked_ddf(r.ddf))
     if not isinstance(r.progress, bool) and not callable(r.progress):
         raise ArgumentTypeError(
             f"progress must be True, False or a function of (evaluations, criterion), not {_kind(r.progress)}."

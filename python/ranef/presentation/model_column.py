@@ -10,8 +10,9 @@ from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import LmmFit
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.wald import wald_intervals
+from ranef.options import Ddf
 from ranef.presentation.lmm_summary import variance_blocks
 from ranef.presentation.random_effects import VarianceBlock
 
@@ -46,6 +47,8 @@ class ModelColumn:
         Estimates with standard errors and the limits of Wald intervals.
     p_value : (p,) array or None
         None when no tests were asked for.
+    ddf : str or None
+        Method of the degrees of freedom of the tests.
     random : tuple of VarianceBlock
     sigma : float or None
         Residual standard deviation; None for families without one.
@@ -66,6 +69,7 @@ class ModelColumn:
     lower: Floats
     upper: Floats
     p_value: Floats | None
+    ddf: Ddf | None
     random: tuple[VarianceBlock, ...]
     sigma: float | None
     groups: tuple[tuple[str, int], ...]
@@ -108,6 +112,7 @@ def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, dd
         lower=limits[:, 0],
         upper=limits[:, 1],
         p_value=None if ddf is None else tests.coefficients(ddf).p_value,
+        ddf=ddf,
         random=variance_blocks(varcorr(fit)),
         sigma=fit.sigma,
         groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),

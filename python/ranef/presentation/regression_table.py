@@ -49,8 +49,6 @@ class RegressionTable:
         Level of intervals.
     stars : mapping
         Marks and their limits; empty for none.
-    ddf : str
-        Method of the degrees of freedom of p-values.
     digits : int
         Significant digits of standard errors; estimates have as many decimals.
     statistics : tuple of str
@@ -63,7 +61,6 @@ class RegressionTable:
     below: str
     level: float
     stars: Mapping[str, float]
-    ddf: str
     digits: int
     statistics: tuple[str, ...]
     title: str
@@ -232,7 +229,11 @@ class RegressionTable:
             out.append("Standard errors in brackets.")
         elif self.below == "ci":
             out.append(f"Wald intervals of level {100 * self.level:g} % in brackets.")
-        tested = _METHODS[self.ddf]
+        methods = list(dict.fromkeys(m.ddf for m in self.models if m.ddf is not None))
+        tested = "; ".join(
+            _METHODS[d] + (f" ({_listed([m.name for m in self.models if m.ddf == d])})" if len(methods) > 1 else "")
+            for d in methods
+        )
         if self.stars:
             marks = ", ".join(f"{mark} p < {limit:g}" for mark, limit in sorted(self.stars.items(), key=lambda s: s[1]))
             out.append(f"{marks}; {tested}.")
