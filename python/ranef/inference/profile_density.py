@@ -31,12 +31,13 @@ def profile_density(frame: "pd.DataFrame") -> "pd.DataFrame":
 
     parts = []
     for name, curve in frame.groupby("parameter", sort=False):
-        points = curve.groupby("value", as_index=False)["zeta"].mean().sort_values("value")
-        points = points[np.isfinite(points["value"]) & np.isfinite(points["zeta"])]
-        if len(points) < 3:
+        own = curve[["value", "zeta"]].to_numpy(dtype=float)
+        own = own[np.isfinite(own).all(axis=1)]
+        value, first = np.unique(own[:, 0], return_index=True)
+        if len(value) < 3:
             continue
-        zeta = PchipInterpolator(points["value"].to_numpy(), points["zeta"].to_numpy())
-        at = np.linspace(float(points["value"].iloc[0]), float(points["value"].iloc[-1]), _POINTS)
+        zeta = PchipInterpolator(value, own[first, 1])
+        at = np.linspace(value[0], value[-1], _POINTS)
         density = np.exp(-0.5 * zeta(at) ** 2) / np.sqrt(2 * np.pi) * zeta.derivative()(at)
         parts.append(pd.DataFrame({"parameter": name, "value": at, "density": np.maximum(density, 0.0)}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["parameter", "value", "density"])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, MissingExtraError, OptionError
-from ranef.plots.labels import FONT
+from ranef.plots.labels import FONT, length_of
 from ranef.plots.palette import GRID, INK, QUIET
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 AxesArray = NDArray[np.object_]
 
 MISSING = "plots need matplotlib, which is not installed. Install it with: pip install 'ranef[plot]'"
+
+#: Points of a picture that can leave room for a legend beside it.
+_BESIDE = 250.0
 
 #: More panels than this are not drawn into one figure.
 MOST_PANELS = 6
@@ -119,11 +122,14 @@ def finish(ax: "Axes", frame: "pd.DataFrame", x: str, y: str, title: str | None 
 
 
 def add_legend(ax: "Axes", title: str | None = None, **arguments: Any) -> None:
-    """Put the legend beside the picture where the layout makes room for it, else where it hides least."""
+    """Put the legend beside a wide picture whose layout makes room for it, else where it hides least."""
     figure = ax.get_figure(root=True)
     arguments = {"frameon": False, "fontsize": FONT, "title": title, "title_fontsize": FONT, **arguments}
-    if figure is not None and figure.get_layout_engine() is not None:
+    roomy = figure is not None and length_of(ax, "x") > _BESIDE
+    if roomy and figure is not None and figure.get_layout_engine() is not None:
         arguments |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+    else:
+        arguments |= {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}
     legend = ax.legend(**arguments)
     legend.set_alignment("left")
     for line in legend.get_lines():

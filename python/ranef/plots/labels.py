@@ -67,6 +67,11 @@ def length_of(ax: "Axes", axis: str) -> float:
     return float(72 * inches * 0.95)
 
 
+def _share(ax: "Axes", axis: str) -> int:
+    """Characters of a label that stands across the end of an axis and shall leave most of it to the picture."""
+    return max(8, min(WIDTH, int(0.42 * length_of(ax, axis) / _CHARACTER)))
+
+
 def label_rows(ax: "Axes", labels: Sequence[object]) -> int:
     """Label the rows 0, 1, … of a picture on its y axis, as many as there is room for, evenly.
 
@@ -78,7 +83,7 @@ def label_rows(ax: "Axes", labels: Sequence[object]) -> int:
     room = max(1, int(length_of(ax, "y") / _LINE))
     step = max(1, math.ceil(len(labels) / room))
     shown = range(0, len(labels), step)
-    ax.set_yticks(list(shown), shortened([labels[i] for i in shown]), fontsize=FONT)
+    ax.set_yticks(list(shown), shortened([labels[i] for i in shown], _share(ax, "x")), fontsize=FONT)
     return step
 
 
@@ -93,6 +98,7 @@ def label_columns(ax: "Axes", labels: Sequence[object]) -> int:
     room = max(1, int(length / _LINE))
     step = max(1, math.ceil(len(texts) / room))
     shown = range(0, len(texts), step)
+    texts = shortened(labels, _share(ax, "y"))
     ax.set_xticks(list(shown), [texts[i] for i in shown], fontsize=FONT, rotation=90)
     return step
 
