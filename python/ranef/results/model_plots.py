@@ -66,7 +66,7 @@ class ModelPlots:
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
         >>> ax = m.plot.caterpillar(effect="Days")
         >>> ax.data[["level", "estimate"]].round(2).tail(2).values.tolist()
-        [['350', 6.61], ['308', 9.2]]
+        [['337', 8.63], ['308', 9.2]]
         """
         require_matplotlib()
         from ranef.estimates.effect_intervals import effect_intervals
