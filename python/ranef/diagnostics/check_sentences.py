@@ -65,7 +65,8 @@ def spread_sentence(fitted: Floats, residuals: Floats) -> str:
     low, high = np.quantile(fitted, [1 / 3, 2 / 3])
     lower, upper = (float(np.sqrt(np.mean(residuals[part] ** 2))) for part in (fitted <= low, fitted >= high))
     ratio = upper / lower if lower > 0 else np.inf
-    p = float(spearmanr(np.abs(residuals), fitted).pvalue)
+    sizes = np.abs(residuals)
+    p = float(spearmanr(sizes, fitted).pvalue) if np.ptp(sizes) > 0 else 1.0
     compared = f"residuals in the upper third of the fitted values are {ratio:.2f} times as large as in the lower third"
     if p >= ALPHA:
         if 0.8 <= ratio <= 1.25:
