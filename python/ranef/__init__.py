@@ -9,6 +9,7 @@ from ranef.errors import (
     DataError,
     DesignError,
     FormulaError,
+    MissingExtraError,
     NewLevelError,
     OptionError,
     RanefError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ranef.api.load import load
     from ranef.api.load_bootstrap import load_bootstrap
     from ranef.api.power import power, power_curve
+    from ranef.api.table import table
     from ranef.api.translate import translate
     from ranef.datasets import list_datasets, load_dataset
 
@@ -32,6 +34,7 @@ __all__ = [
     "DataError",
     "DesignError",
     "FormulaError",
+    "MissingExtraError",
     "NewLevelError",
     "OptionError",
     "RanefError",
@@ -44,6 +47,7 @@ __all__ = [
     "load_dataset",
     "power",
     "power_curve",
+    "table",
     "translate",
 ]
 
@@ -58,6 +62,7 @@ _VERBS = {
     "power_curve": "ranef.api.power",
     "load_dataset": "ranef.datasets",
     "translate": "ranef.api.translate",
+    "table": "ranef.api.table",
 }
 
 

@@ -95,5 +95,9 @@ class TranslationError(RanefError, ValueError):
         return (type(self), (self.language, self.part, self.reason, self.line))
 
 
+class MissingExtraError(RanefError, ImportError):
+    """Something was asked for that needs an optional package which is not installed; the message has the command that installs it."""
+
+
 class RanefWarning(UserWarning):
     """What a user should know about a fit that was nevertheless made; at most one for each fit."""

@@ -15,8 +15,8 @@ from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, re
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
 from ranef.options import Ddf, checked_ddf
 from ranef.results.averaged import AveragedModel
-from ranef.results.diagnosed import DiagnosedModel
 from ranef.results.intervals import IntervalModel
+from ranef.results.plotted import PlottedModel
 from ranef.results.resampled import ResampledModel
 from ranef.results.translated import TranslatedModel
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(DiagnosedModel, AveragedModel, TranslatedModel, ResampledModel, IntervalModel):
+class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledModel, IntervalModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property
