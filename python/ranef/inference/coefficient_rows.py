@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ranef.errors import OptionError
 from ranef.fit.record import LmmFit
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.wald import wald_intervals
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def coefficient_rows(
 
     rows = []
     for fit, name in zip(fits, model_names(names, len(fits)), strict=True):
-        terms, limits = wald_intervals(fit, level)
+        terms, limits = wald_intervals(FixedEffectTests(fit), level)
         rows += [
             (name, term, float(estimate), float(lower), float(upper))
             for term, estimate, (lower, upper) in zip(terms, fit.beta, limits, strict=True)

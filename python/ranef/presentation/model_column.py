@@ -92,7 +92,7 @@ def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, dd
         Method of the degrees of freedom of p-values; None leaves these out.
     """
     measures, shares = criteria(fit), r_squared(fit)
-    limits = wald_intervals(fit, level)[1]
+    limits = wald_intervals(tests, level)[1]
     formula = fit.design.formula
     remarks = []
     if fit.dropped:
