@@ -213,6 +213,12 @@ def test_what_cannot_be_said_is_named(language, formula, options, part):
     assert len(caught.value.reason) > 15
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_family_of_no_other_program_is_refused(language):
+    with pytest.raises(TranslationError, match="the nbinom1 family"):
+        write(describe("y ~ x + (1 | g)", family="nbinom1"), language)
+
+
 def test_values_have_no_name():
     data = load_dataset("sleepstudy")
     model = lmer("Reaction ~ Days + (1 | Subject)", data, weights=[1.0] * len(data))

@@ -21,6 +21,7 @@ FAMILY_LINKS = {
     "binomial": ("logit", "probit", "cloglog", "cauchit", "log"),
     "poisson": ("log", "identity", "sqrt"),
     "nbinom2": ("log", "identity", "sqrt"),
+    "nbinom1": ("log", "identity", "sqrt"),
     "Gamma": ("inverse", "log", "identity"),
     "inverse.gaussian": ("1/mu^2", "inverse", "log", "identity"),
     "gaussian": ("identity", "log", "inverse"),

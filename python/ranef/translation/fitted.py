@@ -48,7 +48,7 @@ def describe_fit(
     described = describe(
         _without_dot(formula) if formula.has_dot else formula.code,
         reml=bool(getattr(request, "reml", False)),
-        family=None if family is None else str(family.name),
+        family=_family_name(family),
         link=None if family is None else str(family.link),
         n_quad=int(getattr(request, "n_quad", 1)),
         weights=_argument("weights", request.weights, named),
@@ -64,6 +64,13 @@ def describe_fit(
     return replace(
         described, columns=tuple(columns.items()), constant_within=tuple(_constant_within(design, described).items())
     )
+
+
+def _family_name(family: Any) -> str | None:
+    """The family's name; R has one name for both kinds of negative binomial distributions."""
+    if family is None:
+        return None
+    return "nbinom1" if getattr(family, "type", None) == 1 else str(family.name)
 
 
 def _argument(name: str, value: Any, named: bool) -> str | None:

@@ -94,8 +94,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
 def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list[str]]:
     assert model.family is not None
     options = options + [f"nAGQ = {model.n_quad}"] * (model.n_quad != 1)
-    if model.family == "beta":
-        raise TranslationError(LANGUAGE, "the beta family", "glmer does not have it; glmmTMB does.")
+    if model.family in ("beta", "nbinom1"):
+        raise TranslationError(LANGUAGE, f"the {model.family} family", "glmer does not have it; glmmTMB does.")
     if model.family == "nbinom2":
         if model.link != "log":
             raise TranslationError(LANGUAGE, f"the {model.link} link", "glmer.nb has the log link.")

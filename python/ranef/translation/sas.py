@@ -189,6 +189,8 @@ def _model_options(model: ModelDescription, naming: Naming) -> list[str]:
         return [*options, "ddfm=satterthwaite"]
     if model.link not in _LINK_NAMES:
         raise TranslationError(LANGUAGE, f"the {model.link} link", "PROC GLIMMIX does not have it.")
+    if model.family != "binomial" and model.family not in _FAMILY_NAMES:
+        raise TranslationError(LANGUAGE, f"the {model.family} family", "PROC GLIMMIX does not have it.")
     binomial = "binary" if model.response.trials is None else "binomial"
     options += [f"dist={_FAMILY_NAMES.get(model.family, binomial)}", f"link={_LINK_NAMES[model.link]}"]
     if model.offsets:

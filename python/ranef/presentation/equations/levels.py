@@ -304,7 +304,13 @@ def _family(model: ModelDescription, rows: str) -> tuple[Node, Node]:
         return rate, _of("Poisson", rate)
     if model.family == "gaussian":
         return mu, _normal(mu, Indexed(Symbol("sigma"), None, Digits("2")))
-    names = {"nbinom2": "NegativeBinomial", "Gamma": "Gamma", "inverse.gaussian": "InverseGaussian", "beta": "Beta"}
+    names = {
+        "nbinom2": "NegativeBinomial",
+        "nbinom1": "NegativeBinomial1",
+        "Gamma": "Gamma",
+        "inverse.gaussian": "InverseGaussian",
+        "beta": "Beta",
+    }
     return mu, _of(names[str(model.family)], mu, extra)
 
 
