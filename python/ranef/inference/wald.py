@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.distributions import t_multiplier
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.parameters import parameters_of
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 

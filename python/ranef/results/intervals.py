@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.request import warn_once
-from ranef.inference.fixed_effect_tests import Ddf, checked_ddf
 from ranef.inference.wald import wald_intervals
+from ranef.options import Ddf, checked_ddf
 from ranef.results.inferred import InferredModel
 
 if TYPE_CHECKING:
