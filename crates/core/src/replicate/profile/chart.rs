@@ -12,6 +12,11 @@ const LOWEST_LOG: f64 = -30.0;
 /// Weight of the deviation of a direction's squared length from one, which nothing else determines.
 const PENALTY: f64 = 1.0;
 
+/// Diagonal coordinates below the first are taken for lost directions, and tried at the second: relative standard deviations.
+const LOST: (f64, f64) = (1e-3, 0.03);
+/// The same for the component of a direction that the other rows do not have.
+const LOST_DIRECTION: (f64, f64) = (1e-2, 0.3);
+
 /// What a coordinate is.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -141,10 +146,11 @@ impl Chart {
                 }
             }
             if form.tied {
-                let plain = |kind| Coordinate { block: index, matrix: vec![0.0; k * k], kind, is_diagonal: false };
+                let plain =
+                    |kind, is_diagonal| Coordinate { block: index, matrix: vec![0.0; k * k], kind, is_diagonal };
                 let direction = (k > 1).then_some(coordinates.len());
                 if k > 1 {
-                    coordinates.extend((0..k).map(|_| plain(Kind::Direction)));
+                    coordinates.extend((0..k).map(|c| plain(Kind::Direction, c == k - 1)));
                 }
                 let row = b.offset - sys.terms[b.factor][b.term].offset + form.order[k - 1];
                 tie = Some(Tie {
@@ -155,7 +161,7 @@ impl Chart {
                     scale: sys.basis.terms[b.factor][b.term].scale[row],
                     sd: f64::NAN,
                 });
-                coordinates.push(plain(Kind::Sigma));
+                coordinates.push(plain(Kind::Sigma, false));
             }
         }
         Chart { blocks: sys.blocks.clone(), forms, coordinates, turning, tie }
@@ -334,11 +340,13 @@ impl Chart {
         g
     }
 
-    /// The coordinates moved off zeros of the diagonal, where the gradient is silent; none if there are no such zeros.
-    pub fn nudged(&self, phi: &[f64], zero: f64, amount: f64) -> Option<Vec<f64>> {
+    /// The coordinates moved off zeros of the diagonal, where a direction is lost and the gradient is silent; none if there are no such
+    /// zeros.
+    pub fn nudged(&self, phi: &[f64]) -> Option<Vec<f64>> {
         let mut out = phi.to_vec();
         let mut moved = false;
         for (c, v) in self.coordinates.iter().zip(&mut out) {
+            let (zero, amount) = if c.kind == Kind::Direction { LOST_DIRECTION } else { LOST };
             if c.is_diagonal && v.abs() < zero {
                 *v = amount;
                 moved = true;

@@ -17,10 +17,6 @@ const TOLERABLE: f64 = 1e-6;
 const PATIENCE: usize = 20;
 /// Displacement of the coordinates for those differences.
 const DISPLACEMENT: f64 = 1e-4;
-/// Diagonal coordinates below this are taken for lost directions, and tried at `NUDGE`.
-const LOST: f64 = 1e-3;
-const NUDGE: f64 = 0.03;
-
 /// What is held.
 pub enum Held {
     /// ln sigma.
@@ -159,7 +155,7 @@ impl<'a> Constrained<'a> {
         watch: &Watcher<'_>,
     ) -> Result<Minimum, CoreError> {
         let first = self.descend(e, score, phi, hessian, watch)?;
-        let Some(mut other) = self.chart.nudged(phi, LOST, NUDGE) else {
+        let Some(mut other) = self.chart.nudged(phi) else {
             return Ok(first);
         };
         let mut curvature = hessian.clone();
