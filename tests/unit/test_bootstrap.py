@@ -241,7 +241,7 @@ def test_conf_int_of_the_model(sleep: LinearMixedModel) -> None:
     assert list(sleep.conf_int("boot", n=50, rng=8, parm="sigma", level=0.5).index) == ["sigma"]
     with pytest.raises(OptionError, match="parm has no quantity 'days'"):
         sleep.conf_int("boot", n=50, rng=8, parm="days")
-    with pytest.raises(OptionError, match="must be 'wald' or 'boot'"):
+    with pytest.raises(OptionError, match="must be one of 'wald', 'profile', 'boot'"):
         sleep.conf_int("bootstrap")  # type: ignore[arg-type]
 
 
