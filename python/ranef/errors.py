@@ -71,5 +71,9 @@ class NewLevelError(RanefError, ValueError):
     """New data contain a level of a grouping factor that was not in the data of the fit."""
 
 
+class MissingExtraError(RanefError, ImportError):
+    """Something was asked for that needs an optional package which is not installed; the message has the command that installs it."""
+
+
 class RanefWarning(UserWarning):
     """What a user should know about a fit that was nevertheless made; at most one for each fit."""
