@@ -14,7 +14,7 @@ from ranef import ArgumentTypeError, DataError, OptionError, lmer, load_dataset
 
 pytest.importorskip("marginaleffects")
 
-from marginaleffects import (  # noqa: E402
+from marginaleffects import (
     avg_comparisons,
     avg_predictions,
     avg_slopes,
@@ -25,7 +25,7 @@ from marginaleffects import (  # noqa: E402
     slopes,
 )
 
-from ranef.interop.marginaleffects import adapt  # noqa: E402
+from ranef.interop.marginaleffects import adapt
 
 # Of polars, for what marginaleffects calls.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

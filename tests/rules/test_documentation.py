@@ -23,6 +23,7 @@ NEEDS = {
     "ranef.interop.sklearn": ["sklearn"],
     "ranef.interop.marginaleffects": ["marginaleffects"],
     "ranef.interop.arviz": ["arviz"],
+    "ranef.interop.maketables": ["maketables"],
     "ecosystem.md": ["sklearn", "marginaleffects", "arviz", "maketables", "polars"],
 }
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
