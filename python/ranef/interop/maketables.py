@@ -62,7 +62,7 @@ class MixedModelExtractor:
 
     def coef_table(self, model: Any) -> "pd.DataFrame":
         """Fixed effects; p-values by the model's ``ddf``, NaN where it has no tests."""
-        tidy = model.tidy("fixed", conf_int=True)
+        tidy: pd.DataFrame = model.tidy("fixed", conf_int=True)
         return tidy.set_index("term").rename_axis("Coefficient").reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
 
     def depvar(self, model: Any) -> str:
