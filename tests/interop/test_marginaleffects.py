@@ -27,9 +27,6 @@ from marginaleffects import (
 
 from ranef.interop.marginaleffects import adapt
 
-# Of polars, for what marginaleffects calls.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 FILE = Path(__file__).parents[1] / "reference" / "marginal_effects.json"
 # Standard errors of slopes are difference quotients of difference quotients, whose default step is too small (docs/findings.md).
 STEP = 1.0

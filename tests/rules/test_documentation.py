@@ -23,8 +23,9 @@ NEEDS = {
     "ranef.interop.sklearn": ["sklearn"],
     "ranef.interop.marginaleffects": ["marginaleffects"],
     "ranef.interop.arviz": ["arviz"],
+    "ranef.interop.tqdm": ["tqdm"],
     "ranef.interop.maketables": ["maketables"],
-    "ecosystem.md": ["sklearn", "marginaleffects", "arviz", "maketables", "polars"],
+    "ecosystem.md": ["sklearn", "marginaleffects", "arviz", "maketables", "tqdm", "polars"],
 }
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 MODULES = sorted(
