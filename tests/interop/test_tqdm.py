@@ -9,7 +9,7 @@ from ranef import lmer, load_dataset
 
 pytest.importorskip("tqdm")
 
-from ranef.interop.tqdm import ProgressBar  # noqa: E402
+from ranef.interop.tqdm import ProgressBar
 
 pytestmark = pytest.mark.filterwarnings("ignore:IProgress not found")
 
