@@ -9,6 +9,7 @@ import json
 import math
 import sys
 import warnings
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import typer
 
     from ranef.options import Ddf
+    from ranef.presentation.summary import Summary
     from ranef.results.linear import LinearMixedModel
 
 OK, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -127,14 +129,16 @@ def build_app() -> "typer.Typer":
                     model_document(model, checked_ddf(ddf.value)), ensure_ascii=False, indent=2, allow_nan=False
                 )
             else:
-                text = model.summary(checked_ddf(ddf.value)).text(digits)
+                summary = model.summary(checked_ddf(ddf.value))
+                text = summary.text(digits)
         except RanefError as error:
             _say(str(error))
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             _say("interrupted")
             raise typer.Exit(INTERRUPTED) from None
-        typer.echo(text)
+        if as_json or not sys.stdout.isatty() or not _printed_as_tables(summary, digits):
+            typer.echo(text)
         if not model.convergence.ok:
             _say(f"the fit did not converge ({model.convergence.status.value}). {model.convergence.status.explanation}")
             raise typer.Exit(NOT_CONVERGED)
@@ -275,6 +279,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
+
+
+def _printed_as_tables(summary: "Summary", digits: int) -> bool:
+    """Print tables to a terminal, if it is wide enough; otherwise, and for pipes, there is the text laid out as lme4 prints it."""
+    from rich.console import Console
+
+    from ranef.presentation.console import fits, print_document
+    from ranef.presentation.document import summary_document
+
+    document, console = summary_document(replace(summary, digits=digits)), Console(highlight=False)
+    if not fits(document, console):
+        return False
+    print_document(document, console)
+    return True
 
 
 def _print_datasets() -> None:

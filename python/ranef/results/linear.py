@@ -230,6 +230,13 @@ class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledMo
             self._tests_with(cov, cluster), effects, checked_ddf(ddf, self._ddf_with(cov)), conf_int, level
         )
 
+    def _repr_html_(self) -> str:
+        from ranef.presentation.document import summary_document
+        from ranef.presentation.html import html
+        from ranef.presentation.lmm_summary import lmm_sketch
+
+        return html(summary_document(lmm_sketch(self._fit, self._request)))
+
     def __repr__(self) -> str:
         from ranef.presentation.lmm_summary import lmm_sketch
         from ranef.presentation.short_text import short_text
