@@ -106,8 +106,8 @@ class IntervalModel(InferredModel):
         >>> p = m.profile(["sigma", "Days"])
         >>> p.conf_int(0.9).round(2)
                lower  upper
-        sigma  23.30  28.28
-        Days    7.91  13.02
+        sigma   23.3  28.29
+        Days     7.9  13.03
         >>> p.zeta("Days", [0.0, 10.5]).round(2)
         array([ nan, 0.02])
         """
