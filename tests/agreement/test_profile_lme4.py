@@ -53,9 +53,9 @@ MISSED = [
     ("machines_full", "cor_Machine[T.B].(Intercept)|Worker", ("cor", 0, 1), 0),
     ("machines_full", "cor_Machine[T.B].(Intercept)|Worker", ("cor", 0, 1), 1),
     ("machines_full", "cor_Machine[T.C].Machine[T.B]|Worker", ("cor", 1, 2), 1),
-    ("early_growth", "sd_age|id", ("sd", 1, 0), 1),
     ("early_growth", "cor_age.(Intercept)|id", ("cor", 0, 1), 1),
     ("igf_slope", "sd_(Intercept)|Lot", ("sd", 0, 1), 1),
+    ("igf_slope", "(Intercept)", ("beta", 0, 1), 1),
 ]
 
 
@@ -90,11 +90,12 @@ def test_limits_that_lme4_misses(identifier: str, name: str, held: tuple[str, in
 
 
 @pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
-def test_the_limits_that_lme4_does_not_miss() -> None:
-    """The same models where lme4's search holds: limits of sigma and of most others agree to 1e-3 of their width."""
-    agree = {"machines_full": 14, "early_growth": 9, "igf_slope": 4}
-    for identifier, count in agree.items():
-        ours = by_likelihood(identifier).conf_int("profile")
-        limits = np.array(vector_reference()[identifier]["limits"], float)
-        width = (ours.upper - ours.lower).to_numpy()
-        assert (np.abs(ours.to_numpy() - limits) < 1e-3 * width[:, np.newaxis]).sum() >= count
+@pytest.mark.parametrize(
+    ("identifier", "rows"), [("machines_full", [0, 3, 5, 6, 7, 8, 9]), ("early_growth", [0, 2, 3, 4, 5, 6, 7])]
+)
+def test_the_limits_that_lme4_does_not_miss(identifier: str, rows: list[int]) -> None:
+    """The same models where lme4's search holds. The upper limits of the standard deviations of ``early_growth`` lie beyond the boundary of its fit."""
+    ours = by_likelihood(identifier).conf_int("profile")
+    limits = np.array(vector_reference()[identifier]["limits"], float)
+    width = (ours.upper - ours.lower).to_numpy()
+    assert (np.abs(ours.to_numpy() - limits)[rows] < 1e-3 * width[rows, np.newaxis]).all()
