@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-6
 
 
-def not_estimable(fit: LmmFit, x: Floats) -> int:
+def not_estimable(fit: MixedFit, x: Floats) -> int:
     """Count the new rows whose fixed part the data of the fit do not determine.
 
     In the data of the fit the dropped columns are linear combinations of those kept. Where new rows break that relation, their fixed part depends on
@@ -18,7 +18,7 @@ def not_estimable(fit: LmmFit, x: Floats) -> int:
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     x : (m, columns of the design) array
         All columns, the dropped ones too; NaN in rows that cannot be predicted anyway.
     """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.fixed_effects import covariance
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
@@ -74,10 +74,10 @@ class FixedEffectTests:
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     """
 
-    def __init__(self, fit: LmmFit):
+    def __init__(self, fit: MixedFit):
         self.fit = fit
         self._found: dict[Ddf, SingleTests] = {}
 

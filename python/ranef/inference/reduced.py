@@ -11,7 +11,7 @@ from ranef.design.record import Design, RandomTerm
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.lmm import fit_lmm
 from ranef.fit.order import order_terms
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.system import response_without_offset
 
 Floats = NDArray[np.float64]
@@ -42,13 +42,13 @@ def comparison_control(control: Mapping[str, object] | None) -> FitControl:
     return FitControl(max_evaluations=5000) if control is None else parse_control(control)
 
 
-def criterion_of(fit: LmmFit) -> Criterion:
+def criterion_of(fit: MixedFit) -> Criterion:
     """The criterion that a fit minimised."""
     trouble = "" if fit.convergence.ok else f"did not converge ({fit.convergence.status.value})"
     return Criterion(fit.npar, fit.objective, trouble, fit.singular)
 
 
-def refit_by(fit: LmmFit, reml: bool, control: FitControl) -> LmmFit:
+def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
     """The same model by another criterion; the fit itself if it is that one."""
     if fit.reml == reml:
         return fit

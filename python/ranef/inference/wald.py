@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.intervals import normal_multiplier
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
 
-def wald_intervals(fit: LmmFit, level: object, parm: object = None) -> tuple[tuple[str, ...], Floats]:
+def wald_intervals(fit: MixedFit, level: object, parm: object = None) -> tuple[tuple[str, ...], Floats]:
     """Estimates plus and minus a normal multiple of their standard errors.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     level : float
     parm : str or sequence of str, optional
         Fixed effects to show; all by default.

@@ -237,9 +237,9 @@ class MixedModel:
         """
         if not isinstance(path, str | os.PathLike):
             raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
-        from ranef.fit.saved import save_lmm
+        from ranef.fit.saved import save_fit
 
-        save_lmm(path, type(self).__name__, self._fit, self._request)
+        save_fit(path, type(self).__name__, self._fit, self._request)
 
     # ---- labels
 

@@ -1,0 +1,56 @@
+"""The normal family, for links other than the identity."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ranef.families.family import Family, Support
+from ranef.families.link import Floats, checked_link
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian(Family):
+    """Normally distributed responses around a mean that is linear on the scale of the link.
+
+    With the identity link this is the linear mixed model of ``lmer``.
+
+    Parameters
+    ----------
+    link : {"identity", "log", "inverse"}
+
+    Examples
+    --------
+    >>> from ranef import Gaussian
+    >>> Gaussian(link="log")
+    Gaussian(link='log')
+    """
+
+    link: str = "identity"
+    name: ClassVar[str] = "gaussian"
+    kernel: ClassVar[str] = "gaussian"
+    links: ClassVar[tuple[str, ...]] = ("identity", "log", "inverse")
+    support: ClassVar[Support] = "real"
+    dispersion_name: ClassVar[str | None] = "variance"
+    scaled: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+
+    def variance(self, mu: Floats, dispersion: float) -> Floats:
+        return np.ones_like(mu)
+
+    def sigma(self, dispersion: float) -> float:
+        return math.sqrt(dispersion)
+
+    def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        return np.square(y - mu)
+
+    def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        return np.asarray(mu + np.sqrt(dispersion / weights) * rng.standard_normal(mu.shape))
+
+    def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        from scipy.special import ndtr
+
+        return np.asarray(ndtr((y - mu) / np.sqrt(dispersion / weights)))

@@ -1,0 +1,99 @@
+"""The frozen record of a fitted generalized linear mixed model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.families.family import Family
+from ranef.fit.glmm_system import LazyGlmmSystem
+from ranef.fit.outcome import Kind
+from ranef.fit.record import MixedFit
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class GlmmFit(MixedFit):
+    """A fitted generalized linear mixed model.
+
+    The design's ``y`` is a proportion and its ``weights`` are numbers of trials when the family is binomial.
+
+    Attributes
+    ----------
+    system : LazyGlmmSystem
+        The core's representation of the design.
+    family : Family
+    response_kind : {"binary", "counts", "proportion", "value"}
+        How the response was given.
+    n_quad : int
+        Quadrature nodes for each random effect; 1 is Laplace's approximation, 0 the penalised form.
+    curvature : {"observed", "expected"}
+        Weights in the determinant of Laplace's approximation.
+    dispersion : float
+        The extra parameter of the family, NaN without one.
+    eta, mu : (n,) arrays
+        Linear predictor with the conditional modes, and the means.
+    hessian : (k, k) array
+        Second derivatives of the objective in theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion.
+    joint_vcov : (k, k) array
+        Covariance of the same; NaN for thetas on the boundary.
+    gradient : (k,) array
+    """
+
+    system: LazyGlmmSystem
+    family: Family
+    response_kind: Kind
+    n_quad: int
+    curvature: str
+    dispersion: float
+    eta: Floats
+    mu: Floats
+    hessian: Floats
+    joint_vcov: Floats
+    gradient: Floats
+
+    @property
+    def dispersion_estimated(self) -> bool:
+        """Whether the family has an extra parameter that was estimated."""
+        return self.family.dispersion_name is not None and self.family.fixed_dispersion is None
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters and an estimated dispersion."""
+        return len(self.beta) + len(self.theta) + self.dispersion_estimated
+
+    @property
+    def vcov(self) -> Floats:
+        """Covariance (p, p) of the fixed effects, with the estimation of the covariance parameters accounted for."""
+        m, p = len(self.theta), len(self.beta)
+        return self.joint_vcov[m : m + p, m : m + p]
+
+    @property
+    def residual_sd(self) -> float | None:
+        """``sigma`` for families with a scale."""
+        return self.sigma if self.family.scaled else None
+
+    @property
+    def core_dispersion(self) -> float | None:
+        """The extra parameter as the core takes it."""
+        return None if self.family.dispersion_name is None else self.dispersion
+
+    @property
+    def weights(self) -> Floats:
+        """Prior weights or trials (n,)."""
+        return np.ones(self.nobs) if self.design.weights is None else self.design.weights
+
+    def conditional_covariance(self) -> list[Floats]:
+        """Covariance of the random effects of every factor given the data and the parameters: the curvature at the modes."""
+        system = self.system.get(self.n_threads)
+        return list(
+            system.conditional_covariance(self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads)
+        )
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+        """Variance of predicted linear predictors."""
+        system = self.system.get(self.n_threads)
+        return system.prediction_variance(
+            self.core_theta, self.beta, self.core_dispersion, self.curvature, x, factors, self.n_threads
+        )
