@@ -17,32 +17,63 @@ from ranef.errors import (
 
 if TYPE_CHECKING:
     from ranef.api.anova import anova
+    from ranef.api.glmer import glmer, glmer_nb
     from ranef.api.lmer import lmer
     from ranef.api.load import load
     from ranef.datasets import list_datasets, load_dataset
+    from ranef.families import (
+        Beta,
+        Binomial,
+        CustomFamily,
+        Gamma,
+        Gaussian,
+        InverseGaussian,
+        NegativeBinomial,
+        Poisson,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentTypeError",
+    "Beta",
+    "Binomial",
     "ColumnNotFoundError",
+    "CustomFamily",
     "DataError",
     "DesignError",
     "FormulaError",
+    "Gamma",
+    "Gaussian",
+    "InverseGaussian",
+    "NegativeBinomial",
     "NewLevelError",
     "OptionError",
+    "Poisson",
     "RanefError",
     "RanefWarning",
     "anova",
+    "glmer",
+    "glmer_nb",
     "list_datasets",
     "lmer",
     "load",
     "load_dataset",
 ]
 
-# Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
+# Where each public name lives; it is imported when it is first used, so that `import ranef` stays quick.
 _VERBS = {
+    "Beta": "ranef.families",
+    "Binomial": "ranef.families",
+    "CustomFamily": "ranef.families",
+    "Gamma": "ranef.families",
+    "Gaussian": "ranef.families",
+    "InverseGaussian": "ranef.families",
+    "NegativeBinomial": "ranef.families",
+    "Poisson": "ranef.families",
     "anova": "ranef.api.anova",
+    "glmer": "ranef.api.glmer",
+    "glmer_nb": "ranef.api.glmer",
     "lmer": "ranef.api.lmer",
     "load": "ranef.api.load",
     "list_datasets": "ranef.datasets",

@@ -5,9 +5,13 @@ import os
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.saved import load_fit
 from ranef.results.base import MixedModel
+from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 
-_CLASSES: dict[str, type[MixedModel]] = {"LinearMixedModel": LinearMixedModel}
+_CLASSES: dict[str, type[MixedModel]] = {
+    "LinearMixedModel": LinearMixedModel,
+    "GeneralizedLinearMixedModel": GeneralizedLinearMixedModel,
+}
 
 
 def load(path: str | os.PathLike[str]) -> MixedModel:

@@ -188,11 +188,17 @@ def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
 
 def _left_out_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
     """Variance of a new observation around the mean: sigma² over its weight, and the random effects that the mean leaves out."""
-    out = np.ones(len(rows.x)) if rows.weights is None else 1.0 / rows.weights
+    residual = np.ones(len(rows.x)) if rows.weights is None else 1.0 / rows.weights
+    return residual * fit.sigma**2 + left_out_random(fit, rows, masks)
+
+
+def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
+    """Variance (m,) of the random effects outside the masks."""
+    out = np.zeros(len(rows.x))
     for z, mask, factor in zip(rows.z, masks, fit.relative_factors, strict=True):
         if not mask.all():
-            out = out + own_variance(only(z, ~mask), factor)
-    return out * fit.sigma**2
+            out += own_variance(only(z, ~mask), factor)
+    return out * fit.random_scale**2
 
 
 def own_variance(z: Floats, factor: Floats) -> Floats:

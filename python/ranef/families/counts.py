@@ -29,12 +29,15 @@ class Poisson(Family):
 
     link: str = "log"
     name: ClassVar[str] = "poisson"
-    kernel: ClassVar[str] = "poisson"
     links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
     support: ClassVar[Support] = "count"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+
+    @property
+    def kernel(self) -> str:
+        return "poisson"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         return mu
@@ -49,9 +52,6 @@ class Poisson(Family):
         from scipy.special import pdtr
 
         return np.where(y < 0, 0.0, pdtr(np.maximum(np.floor(y), 0.0), mu))
-
-    def observation_variance(self, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        return mu
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,11 @@ class NegativeBinomial(Family):
                     f"size must be a positive number, or None to have it estimated, not {self.size!r}."
                 )
             if not (math.isfinite(self.size) and float(self.size) > 0):
-                raise OptionError(
-                    f"size must be a positive number, or None to have it estimated, not {self.size!r}."
-                )
+                raise OptionError(f"size must be a positive number, or None to have it estimated, not {self.size!r}.")
             object.__setattr__(self, "size", float(self.size))
 
     @property
-    def kernel(self) -> str:  # type: ignore[override]
+    def kernel(self) -> str:
         """The core's name of the type."""
         return f"nbinom{self.type}"
 
@@ -109,16 +107,15 @@ class NegativeBinomial(Family):
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         return np.asarray(mu + mu * mu / dispersion if self.type == 2 else mu * (1 + dispersion))
 
-    def observation_variance(self, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        return self.variance(mu, dispersion)
-
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         m = above_zero(mu)
         if self.type == 2:
             k = dispersion
             return np.asarray(2 * (x_log_ratio(y, m) - (y + k) * np.log((y + k) / (m + k))))
         # Not an exponential family: the mean that fits best is close to y, not equal to it.
-        return np.maximum(2 * (self._log_density(y, above_zero(y), dispersion) - self._log_density(y, m, dispersion)), 0)
+        return np.maximum(
+            2 * (self._log_density(y, above_zero(y), dispersion) - self._log_density(y, m, dispersion)), 0
+        )
 
     def _log_density(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         from scipy.special import gammaln

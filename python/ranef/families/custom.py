@@ -62,7 +62,6 @@ class CustomFamily(Family):
     variance_of_mean: Callable[[Floats], Floats] | None = None
     sampler: Callable[[np.random.Generator, Floats], Floats] | None = None
     name: ClassVar[str] = "custom"
-    kernel: ClassVar[str] = "custom"
     links: ClassVar[tuple[str, ...]] = tuple(LINKS)
     support: ClassVar[Support] = "any"
 
@@ -93,8 +92,14 @@ class CustomFamily(Family):
             )
         arrays = tuple(np.ascontiguousarray(np.broadcast_to(np.asarray(a, dtype=np.float64), eta.shape)) for a in found)
         if len(arrays) != 4:
-            raise OptionError(f"derivatives must give four arrays (log-density, first, second, third), not {len(arrays)}.")
+            raise OptionError(
+                f"derivatives must give four arrays (log-density, first, second, third), not {len(arrays)}."
+            )
         return arrays[0], arrays[1], arrays[2], arrays[3]
+
+    @property
+    def kernel(self) -> str:
+        return "custom"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         if self.variance_of_mean is None:

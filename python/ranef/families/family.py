@@ -13,16 +13,14 @@ Support = Literal["proportion", "count", "positive", "real", "open_unit", "any"]
 class Family:
     """A conditional distribution of the response given the random effects.
 
-    Families are compared by their values and never change. ``dispersion`` below is the family's extra parameter: the shape of the negative binomial and gamma
-    distributions, the precision of beta and inverse Gaussian ones, the residual variance of the Gaussian; NaN for families without one.
+    Families are compared by their values and never change. ``dispersion`` below is the family's extra parameter: the size of the negative binomial
+    distribution, the precision of the beta distribution, ``sigma`` of the others that have one; NaN for families without one.
 
     Attributes
     ----------
     link : str
     name : str
         As in R.
-    kernel : str
-        The name that the compiled core knows the distribution by.
     links : tuple of str
         The links it can have; the first is the default.
     support : str
@@ -37,11 +35,15 @@ class Family:
 
     link: str
     name: ClassVar[str]
-    kernel: str
     links: ClassVar[tuple[str, ...]]
     support: ClassVar[Support]
     dispersion_name: ClassVar[str | None] = None
     scaled: ClassVar[bool] = False
+
+    @property
+    def kernel(self) -> str:
+        """The name that the compiled core knows the distribution by."""
+        raise NotImplementedError
 
     @property
     def link_function(self) -> Link:
@@ -62,8 +64,9 @@ class Family:
         raise NotImplementedError
 
     def observation_variance(self, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        """Variance of a response."""
-        return np.asarray(self.variance(mu, dispersion) * self.sigma(dispersion) ** 2 / weights)
+        """Variance of a response: trials divide it, weights of other families, which multiply the likelihood, do not."""
+        divisor = weights if self.support == "proportion" else 1.0
+        return np.asarray(self.variance(mu, dispersion) * self.sigma(dispersion) ** 2 / divisor)
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``, for weight 1 and scale 1."""

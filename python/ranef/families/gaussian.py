@@ -1,6 +1,5 @@
 """The normal family, for links other than the identity."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,28 +28,31 @@ class Gaussian(Family):
 
     link: str = "identity"
     name: ClassVar[str] = "gaussian"
-    kernel: ClassVar[str] = "gaussian"
     links: ClassVar[tuple[str, ...]] = ("identity", "log", "inverse")
     support: ClassVar[Support] = "real"
-    dispersion_name: ClassVar[str | None] = "variance"
+    dispersion_name: ClassVar[str | None] = "sigma"
     scaled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
 
+    @property
+    def kernel(self) -> str:
+        return "gaussian"
+
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         return np.ones_like(mu)
 
     def sigma(self, dispersion: float) -> float:
-        return math.sqrt(dispersion)
+        return dispersion
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         return np.square(y - mu)
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        return np.asarray(mu + np.sqrt(dispersion / weights) * rng.standard_normal(mu.shape))
+        return np.asarray(mu + dispersion * rng.standard_normal(mu.shape))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
         from scipy.special import ndtr
 
-        return np.asarray(ndtr((y - mu) / np.sqrt(dispersion / weights)))
+        return np.asarray(ndtr((y - mu) / dispersion))

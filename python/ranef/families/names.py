@@ -95,5 +95,7 @@ def _arguments(text: str | None, family: str, made: type[Family]) -> dict[str, o
             except ValueError:
                 raise OptionError(f"size in {family!r} must be a number, not {value!r}.") from None
         else:
-            raise OptionError(f"{part!r} in family={family!r} cannot be understood; give a link, as in 'binomial(probit)'.")
+            raise OptionError(
+                f"{part!r} in family={family!r} cannot be understood; give a link, as in 'binomial(probit)'."
+            )
     return out

@@ -1,6 +1,5 @@
 """Families of positive numbers."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,32 +28,36 @@ class Gamma(Family):
 
     link: str = "inverse"
     name: ClassVar[str] = "Gamma"
-    kernel: ClassVar[str] = "gamma"
     links: ClassVar[tuple[str, ...]] = ("inverse", "log", "identity")
     support: ClassVar[Support] = "positive"
-    dispersion_name: ClassVar[str | None] = "shape"
+    dispersion_name: ClassVar[str | None] = "sigma"
     scaled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
 
+    @property
+    def kernel(self) -> str:
+        return "gamma"
+
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         return np.square(mu)
 
     def sigma(self, dispersion: float) -> float:
-        return 1 / math.sqrt(dispersion)
+        return dispersion
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         ratio = y / above_zero(mu)
         return np.maximum(2 * (ratio - 1 - np.log(ratio)), 0)
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        return above_zero(rng.standard_gamma(dispersion * weights) * (mu / (dispersion * weights)))
+        shape = 1 / dispersion**2
+        return above_zero(rng.standard_gamma(shape, mu.shape) * (mu / shape))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
         from scipy.special import gammainc
 
-        shape = dispersion * weights
+        shape = 1 / dispersion**2
         return np.asarray(gammainc(shape, shape * np.maximum(y, 0.0) / above_zero(mu)))
 
 
@@ -77,32 +80,35 @@ class InverseGaussian(Family):
 
     link: str = "inverse_squared"
     name: ClassVar[str] = "inverse.gaussian"
-    kernel: ClassVar[str] = "inverse_gaussian"
     links: ClassVar[tuple[str, ...]] = ("inverse_squared", "inverse", "log", "identity")
     support: ClassVar[Support] = "positive"
-    dispersion_name: ClassVar[str | None] = "precision"
+    dispersion_name: ClassVar[str | None] = "sigma"
     scaled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
 
+    @property
+    def kernel(self) -> str:
+        return "inverse_gaussian"
+
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         return np.asarray(mu**3)
 
     def sigma(self, dispersion: float) -> float:
-        return 1 / math.sqrt(dispersion)
+        return dispersion
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         return np.asarray((y - mu) ** 2 / (y * mu * mu))
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        return above_zero(rng.wald(above_zero(mu), dispersion * weights))
+        return above_zero(rng.wald(above_zero(mu), 1 / dispersion**2))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
         from scipy.special import log_ndtr, ndtr
 
         y, m = above_zero(np.maximum(y, 0.0)), above_zero(mu)
-        root, ratio = np.sqrt(dispersion * weights / y), y / m
+        root, ratio = 1 / (dispersion * np.sqrt(y)), y / m
         # The second factor overflows long before the product does.
-        second = np.exp(2 * dispersion * weights / m + log_ndtr(-root * (ratio + 1)))
+        second = np.exp(2 / (dispersion**2 * m) + log_ndtr(-root * (ratio + 1)))
         return np.clip(ndtr(root * (ratio - 1)) + second, 0.0, 1.0)

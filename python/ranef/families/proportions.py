@@ -26,12 +26,15 @@ class Binomial(Family):
 
     link: str = "logit"
     name: ClassVar[str] = "binomial"
-    kernel: ClassVar[str] = "binomial"
     links: ClassVar[tuple[str, ...]] = ("logit", "probit", "cloglog", "loglog", "cauchit")
     support: ClassVar[Support] = "proportion"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+
+    @property
+    def kernel(self) -> str:
+        return "binomial"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         return np.asarray(mu * (1 - mu))
@@ -72,7 +75,6 @@ class Beta(Family):
 
     link: str = "logit"
     name: ClassVar[str] = "beta"
-    kernel: ClassVar[str] = "beta"
     links: ClassVar[tuple[str, ...]] = ("logit", "probit", "cloglog", "loglog", "cauchit")
     support: ClassVar[Support] = "open_unit"
     dispersion_name: ClassVar[str | None] = "precision"
@@ -80,11 +82,12 @@ class Beta(Family):
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
 
+    @property
+    def kernel(self) -> str:
+        return "beta"
+
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         return np.asarray(mu * (1 - mu) / (1 + dispersion))
-
-    def observation_variance(self, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        return self.variance(mu, dispersion)
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         # Not an exponential family in y: the mean that fits best is close to y, not equal to it.

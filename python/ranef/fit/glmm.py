@@ -227,9 +227,7 @@ def _messages(
     if not apart:
         return messages
     many = len(apart) > 1
-    text = (
-        f"the fixed effects separate the responses: {', '.join(apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
-    )
+    text = f"the fixed effects separate the responses: {', '.join(apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
     return (text, *messages[1:])
 
 

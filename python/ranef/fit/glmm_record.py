@@ -88,12 +88,15 @@ class GlmmFit(MixedFit):
         """Covariance of the random effects of every factor given the data and the parameters: the curvature at the modes."""
         system = self.system.get(self.n_threads)
         return list(
-            system.conditional_covariance(self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads)
+            system.conditional_covariance(
+                self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads
+            )
         )
 
     def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
         """Variance of predicted linear predictors."""
         system = self.system.get(self.n_threads)
-        return system.prediction_variance(
+        variance: Floats = system.prediction_variance(
             self.core_theta, self.beta, self.core_dispersion, self.curvature, x, factors, self.n_threads
         )
+        return variance

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.families.family import Family
 from ranef.families.names import parse_family
@@ -28,7 +29,6 @@ from ranef.fit.request import (
 )
 from ranef.fit.start import parse_start
 from ranef.fit.threads import parse_n_threads
-from ranef.design.record import Design
 
 Floats = NDArray[np.float64]
 
@@ -58,14 +58,14 @@ def choose_n_quad(n_quad: object, nAGQ: object) -> int:
             continue
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
             raise ArgumentTypeError(f"{name} must be a whole number of quadrature nodes, not {value!r}.")
-        if not 0 <= value <= MOST_NODES:
+        if not 0 <= int(value) <= MOST_NODES:
             raise OptionError(
                 f"{name} must be from 0 to {MOST_NODES}, not {value}: 1 is Laplace's approximation, more is adaptive quadrature, 0 the fast penalised form."
             )
     if n_quad is not None and nAGQ is not None and n_quad != nAGQ:
         raise OptionError(f"n_quad={n_quad} and nAGQ={nAGQ} disagree; give one of them.")
     chosen = n_quad if n_quad is not None else nAGQ
-    return 1 if chosen is None else int(chosen)  # type: ignore[call-overload, no-any-return]
+    return 1 if chosen is None else int(chosen)  # type: ignore[call-overload]
 
 
 def checked_curvature(curvature: object) -> str:
@@ -110,7 +110,9 @@ def parse_glmm_start(start: object, order: TermOrder, design: Design) -> GlmmSta
         return GlmmStart(parse_start(start, order, design.random))
     unknown = [str(k) for k in start if k not in ("theta", "fixef", "dispersion")]
     if unknown:
-        raise OptionError(f"start has no part {', '.join(map(repr, unknown))}; its parts are theta, fixef and dispersion.")
+        raise OptionError(
+            f"start has no part {', '.join(map(repr, unknown))}; its parts are theta, fixef and dispersion."
+        )
     theta = None if "theta" not in start else parse_start(start["theta"], order, design.random)
     dispersion = start.get("dispersion")
     if dispersion is not None and (isinstance(dispersion, bool) or not isinstance(dispersion, numbers.Real)):

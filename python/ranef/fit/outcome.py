@@ -90,7 +90,9 @@ def family_outcome(
     if family.support == "proportion":
         return _binomial(y, weights, check)
     if y.ndim == 2:
-        raise DataError(f"the response {name!r} has two columns, which are successes and failures for family='binomial'.")
+        raise DataError(
+            f"the response {name!r} has two columns, which are successes and failures for family='binomial'."
+        )
     if family.support == "count":
         check.refuse(y < 0, y, "is negative", f"the {family.name} family is for counts 0, 1, 2, …")
         check.refuse(
@@ -101,7 +103,10 @@ def family_outcome(
         )
     elif family.support == "positive":
         check.refuse(
-            ~(y > 0), y, "is not positive", f"the {family.name} family is for positive numbers; zeros need another model."
+            ~(y > 0),
+            y,
+            "is not positive",
+            f"the {family.name} family is for positive numbers; zeros need another model.",
         )
     elif family.support == "open_unit":
         check.refuse(

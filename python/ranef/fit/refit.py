@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.control import FitControl
 from ranef.fit.lmm import fit_lmm
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ class Refits:
         return pd.DataFrame(columns, index=pd.Index(self.response_names))
 
 
-def response_values(fit: LmmFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
+def response_values(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
     """Bring new responses to the rows of the fit.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     y : array-like
         A vector or a matrix with a column for each response; as many rows as were used, or as the input had.
 
@@ -158,7 +158,7 @@ def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: F
     )
 
 
-def response_of_input(fit: LmmFit, y: Floats) -> Floats:
+def response_of_input(fit: MixedFit, y: Floats) -> Floats:
     """Values of the rows used (n,), put at their place among the input rows; NaN elsewhere."""
     d = fit.design
     if d.kept is None:

@@ -9,7 +9,7 @@ from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
 from ranef.inference.lrt import Comparison, chi_square_p
 from ranef.inference.ranova import FULL
-from ranef.inference.reduced import criterion_of, fit_design, fixed_scope, refit_by, without_fixed_term
+from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, refit_by, without_fixed_term
 
 
 def parse_scope(fit: MixedFit, scope: object) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def compare_deletions(fit: MixedFit, scope: object, control: FitControl) -> Comp
     if full.trouble:
         notes.append(f"the model {full.trouble}: the tests cannot be relied on")
     for label in labels:
-        model = fit_design(without_fixed_term(fit.design, label), False, control, fit.n_threads)
+        model = fit_reduced(fit, without_fixed_term(fit.design, label), False, control)
         names.append(label)
         models.append(model)
         if model.trouble:

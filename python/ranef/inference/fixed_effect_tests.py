@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.fixed_effects import covariance
-from ranef.fit.record import MixedFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
@@ -84,11 +84,13 @@ class FixedEffectTests:
     @cached_property
     def information(self) -> VarianceInformation:
         """What Satterthwaite's method needs."""
+        assert isinstance(self.fit, LmmFit)
         return variance_information(self.fit)
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
         """What Kenward and Roger's method needs."""
+        assert isinstance(self.fit, LmmFit)
         return kenward_roger(self.fit)
 
     def covariance(self, ddf: Ddf) -> Floats:

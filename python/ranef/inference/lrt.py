@@ -8,6 +8,7 @@ import numpy as np
 
 from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
+from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.inference.boundary import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
@@ -91,6 +92,7 @@ def compare_models(
             )
     else:
         _check_criteria(fits, names)
+    notes += _different_likelihoods(fits, names)
     order = sorted(range(len(fits)), key=lambda i: fits[i].npar)
     fits, names = [fits[i] for i in order], [names[i] for i in order]
     models = tuple(criterion_of(f) for f in fits)
@@ -169,6 +171,10 @@ def same_fixed_part(a: MixedFit, b: MixedFit) -> bool:
 def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
     """Refuse models that were not fitted to the same values."""
     first = fits[0]
+    if len({type(fit) for fit in fits}) > 1:
+        raise DataError(
+            "models of lmer and of glmer cannot be compared: their likelihoods are of different kinds of response."
+        )
     for fit, name in zip(fits[1:], names[1:], strict=True):
         pair = f"{names[0]} and {name}"
         if fit.nobs != first.nobs:
@@ -183,6 +189,21 @@ def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
         ours, theirs = (np.ones(f.nobs) if f.design.weights is None else f.design.weights for f in (first, fit))
         if not np.array_equal(ours, theirs):
             raise DataError(f"{pair} have different weights; their likelihoods cannot be compared.")
+
+
+def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> list[str]:
+    """Notes on generalized models that differ in more than their terms."""
+    found = [f for f in fits if isinstance(f, GlmmFit)]
+    notes = []
+    if len({(f.family, f.family.link) for f in found}) > 1:
+        notes.append(
+            "the models have different families or links: their criteria can be compared, but the chi-square tests hold for nested models only"
+        )
+    if len({(f.n_quad, f.curvature) for f in found}) > 1:
+        notes.append(
+            f"the likelihoods of {', '.join(names)} are approximated in different ways (n_quad, curvature), and the differences contain the errors of that"
+        )
+    return notes
 
 
 def _check_criteria(fits: Sequence[MixedFit], names: Sequence[str]) -> None:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.fit.control import FitControl, parse_control
+from ranef.fit.glmm import fit_glmm, likelihood_of
+from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.lmm import fit_lmm
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
@@ -54,6 +56,14 @@ def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
         return fit
     start = None if fit.singular else fit.theta
     return fit_lmm(fit.design, reml, start, control, None, fit.n_threads, fit.order)
+
+
+def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) -> Criterion:
+    """Fit the model of another design that is otherwise like a fit: of the same family, by the same likelihood."""
+    if isinstance(fit, GlmmFit):
+        order = order_terms(design.random)
+        return criterion_of(fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, order))
+    return fit_design(design, reml, control, fit.n_threads)
 
 
 def fit_design(design: Design, reml: bool, control: FitControl, n_threads: int) -> Criterion:
