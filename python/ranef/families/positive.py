@@ -111,4 +111,5 @@ class InverseGaussian(Family):
         root, ratio = 1 / (dispersion * np.sqrt(y)), y / m
         # The second factor overflows long before the product does.
         second = np.exp(2 / (dispersion**2 * m) + log_ndtr(-root * (ratio + 1)))
-        return np.clip(ndtr(root * (ratio - 1)) + second, 0.0, 1.0)
+        out: Floats = np.clip(ndtr(root * (ratio - 1)) + second, 0.0, 1.0)
+        return out

@@ -34,6 +34,11 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel):
         """The extra parameter of the family: size of the negative binomial, precision of beta, ``sigma`` of Gamma, inverse Gaussian and Gaussian; else NaN."""
         return self._fit.dispersion
 
+    @property
+    def n_quad(self) -> int:
+        """Quadrature nodes for each random effect; 1 is Laplace's approximation."""
+        return self._fit.n_quad
+
     # ---- rows
 
     @cached_property
