@@ -113,7 +113,9 @@ def test_expected_curvature_is_lme4s(identifier: str) -> None:
     assert model.objective <= case["objective_best"] + 1e-4
     assert model.objective >= case["objective_best"] - 1e-3
     se = np.array(list(case["best"]["se"].values()))
-    np.testing.assert_array_less(np.abs(model.fixef.to_numpy() - np.array(list(case["best"]["beta"].values()))) / se, 1e-2)
+    np.testing.assert_array_less(
+        np.abs(model.fixef.to_numpy() - np.array(list(case["best"]["beta"].values()))) / se, 1e-2
+    )
 
 
 def saturated(identifier: str) -> float:
@@ -225,9 +227,7 @@ def test_single_deletions(identifier: str) -> None:
     np.testing.assert_allclose(table["df"].to_numpy()[1:], stored["columns"]["npar"][1:])
 
 
-@pytest.mark.parametrize(
-    "identifier", [i for i in [*COMPARED, *GLMMTMB] if "car_anova_2" in load_case(i)["derived"]]
-)
+@pytest.mark.parametrize("identifier", [i for i in [*COMPARED, *GLMMTMB] if "car_anova_2" in load_case(i)["derived"]])
 def test_wald_tests_of_terms(identifier: str) -> None:
     model, case = fitted(identifier), load_case(identifier)
     stored = case["derived"]["car_anova_2"]

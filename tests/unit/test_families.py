@@ -130,7 +130,9 @@ def test_binomial_moments() -> None:
     family, trials = Binomial(), np.full(3, 7.0)
     distribution = stats.binom(7, 0.3)
     y = np.array([0.0, 2.0, 7.0]) / 7
-    np.testing.assert_allclose(family.cumulative(y, np.full(3, 0.3), trials, np.nan), distribution.cdf(y * 7), rtol=1e-9)
+    np.testing.assert_allclose(
+        family.cumulative(y, np.full(3, 0.3), trials, np.nan), distribution.cdf(y * 7), rtol=1e-9
+    )
     variance = family.observation_variance(np.array([0.3]), np.array([7.0]), np.nan)[0]
     assert variance == pytest.approx(distribution.var() / 49)
     draws = family.draw(np.random.default_rng(1), np.full(9000, 0.3), np.full(9000, 7.0), np.nan)
