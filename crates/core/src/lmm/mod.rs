@@ -4,13 +4,14 @@ mod curvature;
 mod evaluator;
 mod fit;
 mod frame;
-mod path;
+pub(crate) mod path;
 mod score;
 mod solution;
 mod solve;
 mod start;
 mod system;
 
+pub(crate) use evaluator::dense_forward;
 pub use evaluator::{Evaluator, Lambda, NotPositive};
 pub use fit::{fit, frames_of, Fit, FitOptions, Progress, Status};
 pub use frame::Frame;
