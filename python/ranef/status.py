@@ -14,7 +14,7 @@ class FitStatus(enum.Enum):
     NO_PROGRESS = "no_progress"
     INTERRUPTED = "interrupted"
     NON_FINITE = "non_finite"
-    SEPARATION = "separation"
+    SEPARATION = "separated"
 
     @property
     def ok(self) -> bool:

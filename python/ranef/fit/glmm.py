@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 
 OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact gradient"
 
+#: A standard error that is larger than this on the scale of the linear predictor may be one of an estimate without end.
+RUNAWAY = 10.0
+
 #: Most random effects of one level that quadrature takes.
 LARGEST_QUADRATURE = 3
 
@@ -142,22 +145,23 @@ def record_of(
     dropped = (
         () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
     )
-    m, p = order.n_theta, len(kept)
-    place = np.concatenate([order.theta_of_core, np.arange(m, len(solution["hessian"]))]).astype(np.intp)
-    hessian = solution["hessian"][np.ix_(place, place)]
-    joint = solution["vcov"][np.ix_(place, place)]
-    gradient = np.asarray(solution["gradient"])
+    m = order.n_theta
+    hessian, joint, gradient = solution["hessian"], solution["covariance"], solution["gradient"]
+    vcov, profiled = solution["vcov"], solution["vcov_profiled"]
+    size = 0 if hessian is None else len(hessian)
+    place = np.concatenate([order.theta_of_core, np.arange(m, max(m, size))]).astype(np.intp)
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
     null = solution["null_dimensions"]
     apart: tuple[str, ...] = ()
-    if _suspicious(solution, joint[m : m + p, m : m + p], design, kept):
+    if status is FitStatus.SEPARATION or _suspicious(status, profiled if vcov is None else vcov, design, kept):
         apart = separated_columns(design, kept, family)
-        if apart:
-            status = FitStatus.SEPARATION
+        if not apart:
+            apart = tuple(design.x_names[kept[j]] for j in solution["separated"])
+        status = FitStatus.SEPARATION if apart else status
     convergence = Convergence(
         status=status,
-        gradient_norm=math.sqrt(float(gradient @ gradient)),
+        gradient_norm=math.nan if gradient is None else math.sqrt(float(gradient @ gradient)),
         evaluations=solution["evaluations"],
         optimizer=OPTIMIZER,
         decrement=solution["decrement"],
@@ -184,13 +188,14 @@ def record_of(
         sigma=family.sigma(value),
         eta=solution["eta"],
         mu=solution["mu"],
-        hessian=hessian,
-        joint_vcov=joint,
-        gradient=gradient[place] if len(gradient) == len(place) else gradient,
+        vcov_beta=profiled if vcov is None else vcov,
+        hessian=None if hessian is None else hessian[np.ix_(place, place)],
+        joint_vcov=None if joint is None else joint[np.ix_(place, place)],
+        gradient=None if gradient is None else gradient[place],
         u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
         b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
         convergence=convergence,
-        messages=_messages(design, dropped, convergence, apart),
+        messages=_messages(design, dropped, convergence, apart, vcov is None and likelihood.n_quad > 0),
         n_threads=n_threads,
     )
 
@@ -212,23 +217,28 @@ def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
         )
 
 
-def _suspicious(solution: "GlmmSolution", vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
+def _suspicious(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
     """Whether estimates look as if they ran away: only then is it worth a linear programme to find out."""
-    if solution["status"] != "converged" or not np.isfinite(vcov).all() or (np.diagonal(vcov) <= 0).any():
+    if not status.ok or not np.isfinite(vcov).all() or (np.diagonal(vcov) <= 0).any():
         return True
     spread = np.sqrt(np.diagonal(vcov)) * np.abs(design.x[:, list(kept)]).max(axis=0, initial=0.0)
-    return bool((spread > 10).any())
+    return bool((spread > RUNAWAY).any())
 
 
 def _messages(
-    design: Design, dropped: tuple[str, ...], convergence: Convergence, apart: tuple[str, ...]
+    design: Design, dropped: tuple[str, ...], convergence: Convergence, apart: tuple[str, ...], profiled: bool
 ) -> tuple[str, ...]:
-    messages = fit_messages(design, dropped, convergence)
-    if not apart:
-        return messages
-    many = len(apart) > 1
-    text = f"the fixed effects separate the responses: {', '.join(apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
-    return (text, *messages[1:])
+    messages = list(fit_messages(design, dropped, convergence))
+    if apart:
+        many = len(apart) > 1
+        messages[0] = (
+            f"the fixed effects separate the responses: {', '.join(apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
+        )
+    elif profiled:
+        messages.append(
+            "the second derivatives of the criterion at the estimates are not positive definite: the standard errors take the covariance parameters as known."
+        )
+    return tuple(messages)
 
 
 def refitted_design(fit: GlmmFit, y: Floats) -> Design:

@@ -34,11 +34,13 @@ class GlmmFit(MixedFit):
         The extra parameter of the family, NaN without one.
     eta, mu : (n,) arrays
         Linear predictor with the conditional modes, and the means.
-    hessian : (k, k) array
-        Second derivatives of the objective in theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion.
-    joint_vcov : (k, k) array
-        Covariance of the same; NaN for thetas on the boundary.
-    gradient : (k,) array
+    vcov_beta : (p, p) array
+        Covariance of the fixed effects.
+    hessian : (k, k) array or None
+        Second derivatives of the objective in theta (lme4's order), the fixed effects (unless ``n_quad`` is 0) and the logarithm of an estimated dispersion.
+    joint_vcov : (k, k) array or None
+        Covariance of the same; NaN for thetas on the boundary. None where the Hessian is not positive definite.
+    gradient : (k,) array or None
     """
 
     system: LazyGlmmSystem
@@ -49,9 +51,10 @@ class GlmmFit(MixedFit):
     dispersion: float
     eta: Floats
     mu: Floats
-    hessian: Floats
-    joint_vcov: Floats
-    gradient: Floats
+    vcov_beta: Floats
+    hessian: Floats | None
+    joint_vcov: Floats | None
+    gradient: Floats | None
 
     @property
     def dispersion_estimated(self) -> bool:
@@ -66,8 +69,7 @@ class GlmmFit(MixedFit):
     @property
     def vcov(self) -> Floats:
         """Covariance (p, p) of the fixed effects, with the estimation of the covariance parameters accounted for."""
-        m, p = len(self.theta), len(self.beta)
-        return self.joint_vcov[m : m + p, m : m + p]
+        return self.vcov_beta
 
     @property
     def residual_sd(self) -> float | None:
@@ -97,6 +99,6 @@ class GlmmFit(MixedFit):
         """Variance of predicted linear predictors."""
         system = self.system.get(self.n_threads)
         variance: Floats = system.prediction_variance(
-            self.core_theta, self.beta, self.core_dispersion, self.curvature, x, factors, self.n_threads
+            self.core_theta, self.beta, self.core_dispersion, self.vcov_beta, x, factors, self.n_threads
         )
         return variance

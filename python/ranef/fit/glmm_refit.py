@@ -57,7 +57,10 @@ def refit_glmm(fit: GlmmFit, y: Floats, control: FitControl) -> GlmmFit:
 
 
 def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
-    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core."""
+    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core.
+
+    Standard errors take the covariance parameters as known.
+    """
     start = None if fit.singular else fit.core_theta
     out = fit.system.get(fit.n_threads).refit(
         np.asfortranarray(y),
@@ -66,22 +69,21 @@ def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, cont
         start,
         fit.beta,
         fit.core_dispersion,
-        fit.family.fixed_dispersion,
         control.max_evaluations,
         control.tolerance,
         fit.n_threads,
         None,
     )
-    dispersion = out["dispersion"]
-    sigma = np.ones(y.shape[1]) if dispersion is None else np.array([fit.family.sigma(float(d)) for d in dispersion])
+    m = y.shape[1]
+    scaled = fit.family.scaled
     return Refits(
         objective=out["objective"],
         fixef=out["beta"],
         bse=out["se"],
         theta=out["theta"][:, fit.order.theta_of_core],
-        sigma=sigma,
+        sigma=np.array([fit.family.sigma(float(d)) for d in out["dispersion"]]) if scaled else np.ones(m),
         converged=np.array([FitStatus(s).ok for s in out["status"]], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,
-        response_names=tuple(range(y.shape[1])) if names is None else names,
+        response_names=tuple(range(m)) if names is None else names,
     )
