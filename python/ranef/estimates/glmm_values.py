@@ -34,8 +34,9 @@ def glmm_residuals(fit: GlmmFit, kind: object) -> Floats:
             return np.asarray(raw / family.link_function.slope(fit.eta))
         if kind == "deviance":
             return np.asarray(np.sign(raw) * np.sqrt(fit.weights * family.unit_deviance(y, mu, fit.dispersion)))
-        # A mean that has reached the edge of what is possible fits its row exactly: 0 / 0.
-        pearson = np.where(raw == 0.0, 0.0, raw * np.sqrt(fit.weights / family.variance(mu, fit.dispersion)))
+    # A mean at the edge of what is possible has no variance, and fits its row exactly.
+    variance = np.maximum(family.variance(mu, fit.dispersion), np.finfo(np.float64).tiny)
+    pearson = raw * np.sqrt(fit.weights) / np.sqrt(variance)
     return pearson / fit.sigma if kind == "scaled" else pearson
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
+#: Links that the core knows by another name.
+_CORE_LINKS = {"inverse_squared": "1/mu^2"}
+
+
 def build_glmm_system(design: Design, order: TermOrder, family: Family, n_threads: int) -> "GlmmSystem":
     """Hand the arrays of a design to the core; its response has the form of its family."""
     from ranef._core import GlmmSystem
@@ -25,7 +29,8 @@ def build_glmm_system(design: Design, order: TermOrder, family: Family, n_thread
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
     y = np.ascontiguousarray(design.y)
     factors = core_factors(design, order)
-    return GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, family.link, kernel, n_threads)
+    link = _CORE_LINKS.get(family.link, family.link)
+    return GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
 
 
 class LazyGlmmSystem:

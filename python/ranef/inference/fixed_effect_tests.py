@@ -153,7 +153,7 @@ class FixedEffectTests:
             den_df, factor = scaling.den_df, scaling.factor
         else:
             wald = float(np.mean(distance**2 / variances))
-            den_df = joint_df(self._single_df(parts, ddf))
+            den_df = float("inf") if ddf == "none" else joint_df(self._single_df(parts, ddf))
         f_value = factor * wald
         return JointTest(q, den_df, f_value, f_tail(f_value, q, den_df), wald)
 

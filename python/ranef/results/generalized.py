@@ -247,7 +247,8 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel):
         Returns
         -------
         GeneralizedLinearMixedModel or Refits
-            A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, converged``) with ``to_frame()``.
+            A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, converged``) with ``to_frame()``, whose standard errors
+            take the covariance parameters as known.
         """
         values, names = refit_values(self._fit, y)
         control = parse_control(self._request.control)
