@@ -3,8 +3,7 @@
 # Run from the repository root: Rscript tests/reference/generate/families.R. The data come with R packages.
 # Writes tests/reference/families.json; tests/reference/families.md5 holds its checksum. Numbers have 15 significant digits.
 suppressMessages({library(lme4); library(glmmTMB); library(jsonlite)})
-data(petrol, package = "MASS", envir = environment()); data(quine, package = "MASS", envir = environment())
-petrol <- MASS::petrol; quine <- MASS::quine; soy <- nlme::Soybean
+petrol <- MASS::petrol; quine <- MASS::quine
 control <- glmmTMBControl(optCtrl = list(iter.max = 1e5, eval.max = 1e5, rel.tol = 1e-15, x.tol = 0))
 record <- function(data_name, formula, data, family, ...) {
   environment(formula) <- environment()
@@ -31,7 +30,7 @@ out <- list(
   nb2_sqrt = record("quine", Days ~ Sex + Lrn + (1 | Age), quine, nbinom2(link = "sqrt")),
   nb2_olre = record("grouseticks", TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION), grouseticks, nbinom2(link = "log")),
   nb1_log = record("grouseticks", TICKS ~ YEAR + cHEIGHT + (1 | BROOD), grouseticks, nbinom1(link = "log")),
-  poisson_sqrt = record("grouseticks", TICKS ~ YEAR + (1 | LOCATION), grouseticks, poisson(link = "sqrt")),
+  poisson_sqrt = record("quine", Days ~ Sex + Lrn + (1 | Age), quine, poisson(link = "sqrt")),
   beta_probit = record("petrol", I(Y/100) ~ scale(EP) + (1 | No), petrol, beta_family(link = "probit")),
   beta_cloglog = record("petrol", I(Y/100) ~ scale(EP) + (1 | No), petrol, beta_family(link = "cloglog")),
   probit_crossed = record("VerbAgg", r2 ~ Anger + Gender + btype + (1 | id) + (1 | item), transform(VerbAgg, r2 = as.numeric(r2 == "Y")), binomial(link = "probit")))
