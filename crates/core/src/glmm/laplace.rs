@@ -8,6 +8,7 @@
 //! | rho = -2 r + s - Wo Z L v | `rho` |
 
 use super::pirls::{Failure, Modes};
+use super::quadrature::Rule;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
 
@@ -31,6 +32,8 @@ pub struct Value {
     pub beta: Vec<f64>,
     /// Derivative with respect to log dispersion.
     pub dispersion: f64,
+    /// Quadrature: largest |N| of a group, of the order of the error of its log-likelihood; 0 for Laplace.
+    pub error: f64,
 }
 
 impl Modes {
@@ -39,6 +42,24 @@ impl Modes {
     /// # Errors
     /// Where the modes cannot be found.
     pub fn laplace(&mut self, g: &GlmmSystem, curvature: Curvature, profiled: bool) -> Result<Value, Failure> {
+        self.approximate(g, curvature, profiled, None)
+    }
+
+    /// The same by the nodes of a rule.
+    ///
+    /// # Errors
+    /// Where the modes cannot be found.
+    pub fn quadrature(&mut self, g: &GlmmSystem, curvature: Curvature, rule: &Rule) -> Result<Value, Failure> {
+        self.approximate(g, curvature, false, Some(rule))
+    }
+
+    fn approximate(
+        &mut self,
+        g: &GlmmSystem,
+        curvature: Curvature,
+        profiled: bool,
+        rule: Option<&Rule>,
+    ) -> Result<Value, Failure> {
         let h = self.solve(g, profiled)?;
         let free = g.kernel.free(&g.y, &g.weights, self.dispersion);
         let expected = curvature == Curvature::Expected && !g.kernel.is_canonical();
@@ -54,11 +75,18 @@ impl Modes {
             gamma: self.sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect(),
             beta: vec![0.0; g.p()],
             dispersion: 0.0,
+            error: 0.0,
         };
+        self.e.invert(&self.sys);
+        let nodes = rule.map(|rule| self.nodes(g, rule));
+        if let Some(nodes) = &nodes {
+            out.objective = -2.0 * (nodes.log_l + free.0);
+            out.error = nodes.error;
+            self.e.t_diag.copy_from_slice(&nodes.q);
+        }
         if !out.objective.is_finite() {
             return Err(Failure::Undefined);
         }
-        self.e.invert(&self.sys);
         self.e.traces(&self.sys, &mut out.gamma);
         out.gamma.iter_mut().flatten().for_each(|v| *v *= 2.0);
         let mut a = std::mem::take(&mut self.rows);
@@ -66,7 +94,7 @@ impl Modes {
         if has_dispersion {
             let w_d = if expected { &self.more.w_d } else { &self.more.wo_d };
             out.dispersion = -2.0 * free.1
-                + self.more.l_d.iter().map(|v| -2.0 * v).sum::<f64>()
+                + nodes.as_ref().map_or_else(|| self.more.l_d.iter().sum::<f64>(), |n| n.l_d) * -2.0
                 + a.iter().zip(w_d).map(|(a, w)| a * w).sum::<f64>();
         }
         // s takes the place of a
@@ -79,6 +107,9 @@ impl Modes {
         g.random_transposed(&s, &mut zs);
         let mut v = vec![0.0; zs.len()];
         self.sys.lambda_transposed_times(&self.e.lambda, &zs, 1, &mut v);
+        if let Some(nodes) = &nodes {
+            v.iter_mut().zip(&nodes.g).for_each(|(v, g)| *v += 2.0 * g);
+        }
         let mut v_beta = vec![0.0; g.p()];
         let profiled = profiled && g.p() > 0;
         if profiled {
@@ -98,11 +129,24 @@ impl Modes {
         if has_dispersion {
             out.dispersion += rho.iter().zip(&self.more.r_d).map(|(z, r)| z * r).sum::<f64>();
         }
-        for i in 0..g.n {
-            rho[i] = s[i] - 2.0 * self.r[i] - self.wo[i] * rho[i];
+        match &nodes {
+            None => {
+                for i in 0..g.n {
+                    rho[i] = s[i] - 2.0 * self.r[i] - self.wo[i] * rho[i];
+                }
+                g.fixed_transposed(&rho, &mut out.beta);
+            }
+            Some(nodes) => {
+                let mut both = vec![0.0; g.n];
+                for i in 0..g.n {
+                    rho[i] = s[i] - self.wo[i] * rho[i];
+                    both[i] = rho[i] - 2.0 * nodes.r[i];
+                }
+                g.fixed_transposed(&both, &mut out.beta);
+                out.gamma[0].iter_mut().zip(&nodes.gamma).for_each(|(t, v)| *t -= 2.0 * v);
+            }
         }
         self.rows = s;
-        g.fixed_transposed(&rho, &mut out.beta);
         g.random_transposed(&rho, &mut zs);
         self.add_outer(&zs, &self.u, &mut out.gamma);
         self.add_outer(&self.zr, &v, &mut out.gamma);

@@ -3,6 +3,7 @@
 use super::laplace::{Curvature, Value};
 use super::parameters::{Coordinates, Point};
 use super::pirls::{Failure, Modes};
+use super::quadrature::Rule;
 use super::system::GlmmSystem;
 use crate::error::CoreError;
 use crate::optimize::quasi_newton::Evaluated;
@@ -42,7 +43,7 @@ impl Modes {
         let u = self.u.clone();
         let beta = self.beta.clone();
         let v = if how.n_quad > 1 && !profiled {
-            self.quadrature(g, how.curvature, how.n_quad)
+            self.quadrature(g, how.curvature, &Rule::new(how.n_quad, g.effects[0].k))
         } else {
             self.laplace(g, how.curvature, profiled)
         };

@@ -107,7 +107,7 @@ pub fn polygamma_differences(y: f64, x: f64) -> (f64, f64, f64, f64) {
     let mut log = 0.0;
     while s < LARGE {
         let (u, v) = (1.0 / s, 1.0 / (s + y));
-        log += (y * u).ln_1p();
+        log -= (y * u).ln_1p();
         a += y * u * v;
         b -= (u - v) * (u + v);
         c += 2.0 * (u - v) * (u * u + u * v + v * v);
