@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from ranef.inference.fixed_effect_tests import Ddf
+    from ranef.options import Ddf
     from ranef.presentation.summary import Summary
     from ranef.results.base import MixedModel
     from ranef.results.generalized import GeneralizedLinearMixedModel
@@ -195,7 +195,7 @@ def _fit_linear(
 ) -> "tuple[Any, Callable[[], dict[str, Any]]]":
     """The fitted model, and a function that describes it by plain values."""
     from ranef import lmer
-    from ranef.inference.fixed_effect_tests import checked_ddf
+    from ranef.options import checked_ddf
 
     ddf = checked_ddf(method)
     model = lmer(formula, find_data(data), REML=reml, **shared)

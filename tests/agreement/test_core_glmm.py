@@ -56,7 +56,17 @@ class Case:
             eta = np.clip(eta, 0.8, None)
         self.weights = rng.integers(1, 6, n).astype(float) if family == "binomial" else rng.choice([1.0, 2.0], n)
         self.y = self._draw(rng, LINKS[link].mean(eta))
-        self.system = GlmmSystem(self.x, self.y, self.weights, self.offset, self.factors, family, link.replace("inverse_squared", "1/mu^2"), None, 1)
+        self.system = GlmmSystem(
+            self.x,
+            self.y,
+            self.weights,
+            self.offset,
+            self.factors,
+            family,
+            link.replace("inverse_squared", "1/mu^2"),
+            None,
+            1,
+        )
 
     def _zl(self) -> np.ndarray:
         blocks, at = [], 0

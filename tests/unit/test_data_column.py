@@ -288,6 +288,15 @@ def test_categories_keep_their_order_and_unused_levels(ordered):
         assert col.as_factor() is col
 
 
+@pytest.mark.parametrize("kind", [k for k in ("Int128", "UInt128") if hasattr(pl, k)])
+def test_polars_integers_that_arrow_does_not_have(kind):
+    series = pl.Series([3, 1, 2], dtype=pl.Int64).cast(getattr(pl, kind))
+    found = Table.from_data(pl.DataFrame({"x": series})).column("x")
+    assert found.kind == "numeric"
+    assert found.values.tolist() == [3.0, 1.0, 2.0]
+    assert found.as_factor().levels.tolist() == ["1", "2", "3"]
+
+
 def test_polars_enum_keeps_its_order_and_categorical_is_sorted():
     pl.Series(["zebra", "b", "a"], dtype=pl.Categorical)  # what else has been read must not matter
     enum = column(pl.Series(["low", "high", None], dtype=pl.Enum(["low", "mid", "high"])))

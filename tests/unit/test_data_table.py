@@ -152,7 +152,8 @@ def test_csv(tmp_path):
 def test_csv_agrees_with_pandas(tmp_path):
     path = tmp_path / "d.csv"
     path.write_text("id,x,t,b,m\n001,1e3,NA,True,1\n002,,n/a,False,x\n010,-inf,z,True,\n")
-    ours, theirs = Table.from_data(path), Table.from_data(pd.read_csv(path))
+    theirs = Table.from_data(pd.read_csv(path, keep_default_na=False, na_values=["", "NA"]))
+    ours = Table.from_data(path)
     for name in ours.names:
         one, other = ours.column(name), theirs.column(name)
         assert one.kind == other.kind
@@ -160,6 +161,23 @@ def test_csv_agrees_with_pandas(tmp_path):
             assert (one.levels.tolist(), one.codes.tolist()) == (other.levels.tolist(), other.codes.tolist())
         else:
             np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_only_na_and_empty_fields_are_missing_in_a_csv(tmp_path):
+    # As R's read.csv reads it, but that an empty text is missing here.
+    path = tmp_path / "d.csv"
+    path.write_text(
+        'a,b,c,d,e,f\n1,"NA",x,NA,"",NaN\n2,3,"NA",y,z,nan\n"",4,,None,N/A,Inf\n4,"5",NULL,null,w,-inf\n',
+        encoding="utf-8",
+    )
+    table = Table.from_data(path)
+    np.testing.assert_array_equal(table.column("a").values, [1, 2, np.nan, 4])
+    np.testing.assert_array_equal(table.column("b").values, [np.nan, 3, 4, 5])
+    np.testing.assert_array_equal(table.column("f").values, [np.nan, np.nan, np.inf, -np.inf])
+    texts = {"c": ["x", None, None, "NULL"], "d": [None, "y", "None", "null"], "e": [None, "z", "N/A", "w"]}
+    for name, expected in texts.items():
+        column = table.column(name)
+        assert [None if code < 0 else column.levels[code] for code in column.codes] == expected
 
 
 def test_compressed_csv_and_tab_separated_files(tmp_path):

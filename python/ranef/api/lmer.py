@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ranef.fit.lmm import Progress
 from ranef.fit.request import LmmRequest, choose_reml, fit_request
+from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 
 
@@ -23,6 +24,7 @@ def lmer(
     control: Mapping[str, Any] | None = None,
     progress: bool | Progress = False,
     n_threads: int | None = None,
+    ddf: Ddf = "satterthwaite",
 ) -> LinearMixedModel:
     """Fit a linear mixed model.
 
@@ -32,7 +34,7 @@ def lmer(
         The model in lme4's notation, such as ``"y ~ x + (x | g)"``.
     data : frame, dict or path
         A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a CSV or Parquet file. Only the columns
-        that the formula and the arguments name are read.
+        that the formula and the arguments name are read. In a CSV file ``NA`` and empty fields are missing, and words such as ``None`` or ``N/A`` are values.
     REML : bool, optional
         Whether to fit by restricted maximum likelihood; True when neither this nor ``method`` is given.
     method : {"REML", "ML"}, optional
@@ -56,6 +58,9 @@ def lmer(
         True shows the evaluations on standard error; a function is called with the number of evaluations and the criterion.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+        Method of the degrees of freedom that the model uses wherever none is asked for: in its summary, ``df``, ``pvalues``, ``anova``, ``test``, ``tidy``…
+        It does not change the fit; ``"kenward-roger"`` needs REML.
 
     Returns
     -------
@@ -102,5 +107,6 @@ def lmer(
         control=control,
         progress=progress,
         n_threads=n_threads,
+        ddf=ddf,
     )
     return LinearMixedModel(fit_request(request), request)

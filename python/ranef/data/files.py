@@ -6,12 +6,16 @@ from typing import Any
 from ranef.data.sources import DeferredSource
 from ranef.errors import DataError
 
-# Read as missing in a CSV file, as pandas does.
-_MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]  # fmt: skip
+# Read as missing in a CSV file, quoted or not, in columns of every kind: what R writes, and an empty field. The other words that some programs take for
+# missing (None, null, N/A) are as often names of levels, whose rows would be lost without a word; NaN and nan are numbers in a column of numbers.
+_MISSING = ["", "NA"]
 
 
 def source_from_path(path: str | pathlib.Path) -> DeferredSource:
-    """Open a Parquet, Feather (Arrow) or CSV file, by the ending of its name; its columns are read when they are needed."""
+    """Open a Parquet, Feather (Arrow) or CSV file, by the ending of its name; its columns are read when they are needed.
+
+    In a CSV file an empty field and ``NA`` are missing; so are ``NaN`` and ``nan`` in a column of numbers. Everything else, such as ``None``, is a value.
+    """
     path = pathlib.Path(path).expanduser()
     endings = [s.lower() for s in path.suffixes]
     if endings and endings[-1] in (".gz", ".bz2", ".zst"):

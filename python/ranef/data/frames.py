@@ -51,6 +51,11 @@ def column_from_pandas(name: str, series: Any) -> Column:
     return column_from_numpy(name, np.asarray(values, dtype=object))
 
 
+def _known_to_arrow(dtype: Any) -> bool:
+    """Whether Arrow has the type: it has no integers of 128 bits."""
+    return str(dtype) not in ("Int128", "UInt128")
+
+
 def column_from_polars(name: str, series: Any) -> Column:
     """Turn a polars Series into a column.
 
@@ -68,6 +73,6 @@ def column_from_polars(name: str, series: Any) -> Column:
     if dtype == pl.Categorical:
         coded = text_from_arrow(name, series.cast(pl.String).to_arrow())
         return Column(name, "factor", levels=coded.levels, codes=coded.codes)
-    if dtype == pl.Object:
+    if dtype == pl.Object or not _known_to_arrow(dtype):
         return column_from_numpy(name, np.array(series.to_list(), dtype=object))
     return column_from_arrow(name, series.to_arrow())

@@ -1,12 +1,14 @@
 """Functions in formulas that make a basis of a curve, and scaling: all keep what they need for new rows."""
 
+import itertools
+
 import numpy as np
 
 from ranef.design.evaluate import Evaluator, State
 from ranef.design.functions import Function, Named, Rest, flag, numbers_given, whole
 from ranef.design.orthogonal import evaluate, recurrence
 from ranef.design.rows import check_finite
-from ranef.design.values import Floats, Numeric, Value
+from ranef.design.values import Factor, Floats, Logical, Numeric, Value
 from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Call, Expr
 
@@ -26,25 +28,58 @@ def _columns(values: Floats) -> Numeric:
 
 
 def _poly(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
-    x = _column(ev, named["x"])
-    degree = whole(ev, named["degree"], "the degree of a polynomial", 1) if "degree" in named else 1
-    if flag(ev, named.get("raw"), "'raw'", False):
-        return _columns(np.column_stack([x**d for d in range(1, degree + 1)]))
+    """Polynomials in one variable; in several, the products of theirs up to the degree together, as R's ``polym`` has them."""
+    variables, degree = _variables_of_poly(ev, named, rest)
+    raw = flag(ev, named.get("raw"), "'raw'", False)
+    if raw:
+        parts = [np.column_stack([x**d for d in range(1, degree + 1)]) for x, _ in variables]
+    else:
 
-    def learn() -> State:
-        check_finite(x, deparse(named["x"]), ev.table, None)
-        known = x[~np.isnan(x)]
-        if len(np.unique(known)) <= degree:
-            ev.fail(
-                f"a polynomial of degree {degree} needs more than {degree} different values, and {deparse(named['x'])} has fewer.",
-                node,
-            )
-        alpha, norm2 = recurrence(known, degree)
-        return {"alpha": alpha, "norm2": norm2}
+        def learn() -> State:
+            found = [_recurrence(ev, node, x, source, degree) for x, source in variables]
+            if len(found) == 1:
+                return {"alpha": found[0][0], "norm2": found[0][1]}
+            return {"alpha": np.stack([f[0] for f in found]), "norm2": np.stack([f[1] for f in found])}
 
-    state = ev.state(node, learn)
-    with np.errstate(all="ignore"):
-        return _columns(evaluate(x, state["alpha"], state["norm2"]))
+        state = ev.state(node, learn)
+        alpha, norm2 = np.atleast_2d(state["alpha"]), np.atleast_2d(state["norm2"])
+        with np.errstate(all="ignore"):
+            parts = [evaluate(x, a, s) for (x, _), a, s in zip(variables, alpha, norm2, strict=True)]
+    if len(parts) == 1:
+        return _columns(parts[0])
+    # The degree in the first variable runs fastest.
+    powers = [p[::-1] for p in itertools.product(range(degree + 1), repeat=len(parts)) if 0 < sum(p) <= degree]
+    columns = [np.prod([part[:, d - 1] for part, d in zip(parts, power, strict=True) if d], axis=0) for power in powers]
+    return Numeric(np.asfortranarray(np.column_stack(columns)), tuple(".".join(map(str, p)) for p in powers))
+
+
+def _variables_of_poly(ev: Evaluator, named: Named, rest: Rest) -> tuple[list[tuple[Floats, Expr]], int]:
+    """The variables, each with the expression it came from, and the degree: a number beside one variable is that."""
+    given, degree = [named["x"]], named.get("degree")
+    for argument in rest:
+        value = ev.value(argument.value)
+        if isinstance(value, Numeric | Logical | Factor):
+            given.append(argument.value)
+        elif degree is None and len(rest) == 1:
+            degree = argument.value
+        else:
+            ev.fail(f"{deparse(argument.value)} is not a variable.", argument.value)
+    variables = []
+    for source in given:
+        values = ev.numbers(source).values
+        variables += [(column, source) for column in (values.T if values.ndim == 2 else values[None, :])]
+    return variables, 1 if degree is None else whole(ev, degree, "the degree of a polynomial", 1)
+
+
+def _recurrence(ev: Evaluator, node: Call, x: Floats, source: Expr, degree: int) -> tuple[Floats, Floats]:
+    check_finite(x, deparse(source), ev.table, None)
+    known = x[~np.isnan(x)]
+    if len(np.unique(known)) <= degree:
+        ev.fail(
+            f"a polynomial of degree {degree} needs more than {degree} different values, and {deparse(source)} has fewer.",
+            node,
+        )
+    return recurrence(known, degree)
 
 
 def _scale(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:

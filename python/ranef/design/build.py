@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.data.table import Table
-from ranef.design.checks import Model, check_random_term, check_structure
+from ranef.design.checks import (
+    BESIDE_INTERCEPT,
+    Model,
+    check_names,
+    check_random_term,
+    check_structure,
+    numbers_as_text,
+)
 from ranef.design.coding import Coder, Layout, fill
 from ranef.design.contrasts import Contrast, parse_contrast
 from ranef.design.encoder import Encoder, RandomEncoder, argument_of
@@ -132,6 +139,7 @@ class _Builder:
             outcome, levels = response_values(y, response, self.table, kept, self.model)
         coder = Coder(self.values)
         layout = coder.layout(formula.fixed, formula.intercept, self._contrasts(coder))
+        check_names(layout.names, "the fixed effects")
         x = self._matrix(coder, layout, n)
         random = [self._random_term(coder, bar, n) for bar in formula.random]
         self._note_split_factors(coder)
@@ -191,6 +199,9 @@ class _Builder:
             if variable.label not in self.values:
                 self.values[variable.label] = self._evaluate(variable)
                 self.names[variable.label] = variable.name
+                value = self.values[variable.label]
+                if isinstance(variable.expr, Name) and isinstance(value, Factor) and value.text:
+                    self.notes.extend(numbers_as_text(variable.name, value.levels.tolist()))
 
     def _evaluate_group(self, variable: Variable) -> None:
         if variable.label not in self.groups:
@@ -247,7 +258,7 @@ class _Builder:
             if variable is None:
                 if name not in self.table:
                     raise ColumnNotFoundError(
-                        name, [*by_name, *self.table.names], "the factors that contrasts can be given for"
+                        name, dict.fromkeys([*by_name, *self.table.names]), "the data, for which contrasts are given"
                     )
                 parse_contrast(value, name)
                 self.notes.append(
@@ -275,9 +286,10 @@ class _Builder:
         if bar.group not in self.grouped:
             self.grouped[bar.group] = group_rows(bar.grouping, [self.groups[label] for label in bar.group])
         codes, grouping = self.grouped[bar.group]
+        check_names(layout.names, f"the term ({bar.text})")
         labels = ("(Intercept)", *(t.label for t in bar.effects))
         term = RandomTerm(
-            group=bar.group_label,
+            group=self._group_name(bar),
             factors=bar.group,
             codes=codes,
             levels=grouping.levels,
@@ -289,7 +301,13 @@ class _Builder:
             split=bar.split,
         )
         check_random_term(term, n, self.model)
-        return term, RandomEncoder(bar.group_label, grouping, layout)
+        return term, RandomEncoder(term.group, grouping, layout)
+
+    def _group_name(self, bar: RandomExpr) -> str:
+        """What a grouping factor is called; with back-quotes only where another would have the same name."""
+        name = bar.group_name
+        twice = any(b.group_name == name and b.group_label != bar.group_label for b in self.formula.random)
+        return bar.group_label if twice else name
 
     def _note_split_factors(self, coder: Coder) -> None:
         """Say what a double bar does to a factor, which is seldom what was meant."""
@@ -298,7 +316,9 @@ class _Builder:
         ]
         if names:
             what = ", ".join(dict.fromkeys(names))
+            bars = {(b.span, b.group_label) for b in self.formula.random if b.split and b.intercept}
+            beside = any((b.span, b.group_label) in bars for b in self.formula.random if b.split and b.effects)
             self.notes.append(
                 f"the factor {what} stands to the left of a double bar: as in lme4, '||' separates terms but not the levels of a factor, whose effects stay "
-                "correlated beside an intercept of their own. diag(... | group) makes all effects uncorrelated"
+                f"correlated{BESIDE_INTERCEPT if beside else ''}. diag(... | group) makes all effects uncorrelated"
             )

@@ -1,5 +1,6 @@
 """Models that data cannot tell apart from their residuals, and structures that cannot be fitted."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from ranef.design.record import RandomTerm
@@ -7,6 +8,38 @@ from ranef.errors import DesignError
 from ranef.formula.random import RandomExpr
 
 Model = Literal["lmm", "glmm"]
+
+BESIDE_INTERCEPT = " beside an intercept of their own. As every level has an effect already, the variance of that intercept cannot be told apart from what the levels share"
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """See that no two columns of a matrix have the same name, by which a coefficient could not be found."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DesignError(
+                f"two columns of {where} are called {name!r}; rename the column of the data, or the level of a factor, that makes the second one."
+            )
+        seen.add(name)
+
+
+def numbers_as_text(name: str, levels: Sequence[str]) -> tuple[str, ...]:
+    """Say that a column is text because of one or two words among its numbers, such as another program's sign for missing values."""
+    words = [level for level in levels if not _is_number(level)]
+    if not 0 < len(words) <= 2 or len(levels) - len(words) < 5:
+        return ()
+    return (
+        f"the column {name} holds numbers but for {' and '.join(map(repr, words))}, which makes it text, so that it is a factor with {len(levels)} levels here. "
+        "If these are missing values, make them so and the column numeric, for example by pandas.to_numeric(..., errors='coerce')",
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_structure(bar: RandomExpr) -> None:

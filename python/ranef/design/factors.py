@@ -142,6 +142,10 @@ def _sorted_text(factor: Factor) -> Factor:
 def _factor(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     factor = drop_unused(as_factor(ev.vector(named["x"]), deparse(named["x"])))[0]
     ordered = flag(ev, named.get("ordered"), "'ordered'", factor.ordered) if node.function == "factor" else True
+    if named.get("exclude") is not None and ev.value(named["exclude"]) is not None:
+        excluded = {level_label(v) for v in constants(ev, named["exclude"], "the excluded levels")}
+        present = np.array([*(level not in excluded for level in factor.levels.tolist()), False])
+        factor = drop_unused(replace(factor, codes=np.where(present[factor.codes], factor.codes, np.int32(-1))))[0]
     if "levels" in named:
         wanted = [level_label(v) for v in constants(ev, named["levels"], "the levels")]
         if len(set(wanted)) < len(wanted):
@@ -269,6 +273,7 @@ def _interval_labels(breaks: NDArray[np.float64], digits: int, right: bool, lowe
         if len(set(ends)) == len(ends):
             break
         ends = [f"{b:.{more}g}" for b in breaks]
+    ends = [{"inf": " Inf", "-inf": "-Inf"}.get(end, end) for end in ends]  # as R writes them
     opening, closing = ("(", "]") if right else ("[", ")")
     out = [f"{opening}{a},{b}{closing}" for a, b in itertools.pairwise(ends)]
     if lowest and right:
@@ -281,6 +286,8 @@ def _interval_labels(breaks: NDArray[np.float64], digits: int, right: bool, lowe
 def _coded(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     """``C(f, contrast)``: the factor, with how it is to be coded."""
     factor = as_factor(ev.vector(named["object"]), deparse(named["object"]))
+    if "contr" not in named and len(named) > 1:
+        ev.fail("C() needs the contrasts to which how.many and base belong: C(f, contr.treatment, base = 2).", node)
     how_many = whole(ev, named["how.many"], "'how.many'", 1) if "how.many" in named else None
     contrast = _contrast(ev, named["contr"], named.get("base")) if "contr" in named else None
     if contrast is not None and how_many is not None:

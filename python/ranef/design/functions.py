@@ -166,7 +166,8 @@ def _summary(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     """One number for a column, from its values that are not missing; the number of the fit is used for new rows."""
 
     def learn() -> State:
-        x = ev.numbers(named["x"]).values
+        given = [named["x"]] if "x" in named else [argument.value for argument in rest]
+        x = np.concatenate([ev.numbers(part).values.ravel() for part in given])
         x = x[~np.isnan(x)]
         if not len(x):
             return {"value": float("nan")}
@@ -236,7 +237,8 @@ def _cbind(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 
 
 def _extreme(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
-    function = np.minimum if node.function == "pmin" else np.maximum
+    smaller, larger = (np.fmin, np.fmax) if flag(ev, named.get("na.rm"), "'na.rm'", False) else (np.minimum, np.maximum)
+    function = smaller if node.function == "pmin" else larger
     out: Any = None
     for argument in rest:
         value = ev.value(argument.value)

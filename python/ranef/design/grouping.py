@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.data.column import Column
 from ranef.data.labels import as_objects
 from ranef.design.evaluate import Evaluator
 from ranef.design.factors import combine_codes, drop_unused
 from ranef.design.values import Factor, as_factor, map_levels
+from ranef.errors import DataError
 from ranef.formula.syntax import Name
 from ranef.formula.terms import Variable
 
@@ -39,12 +41,34 @@ def group_variable(ev: Evaluator, variable: Variable) -> Factor:
     """The value of one variable of a grouping factor. Numbers, truth values and dates become levels."""
     if isinstance(variable.expr, Name):
         # Read as a factor at once: identifiers may be integers that a float cannot tell apart.
-        column = ev.table.column(variable.expr.name).as_factor()
+        name = variable.expr.name
+        column = ev.table.column(name)
+        if ev.learning:
+            if column.kind == "boolean":
+                ev.states[f"kind {name}"] = {"kind": "boolean"}
+        elif ev.states.get(f"kind {name}", {}).get("kind") == "boolean":
+            column = _truth_values(column)
+        column = column.as_factor()
         assert column.codes is not None
         assert column.levels is not None
         return Factor(column.codes, column.levels)
     factor = as_factor(ev.vector(variable.expr), variable.name)
     return ev.known_levels(factor, variable.expr)
+
+
+def _truth_values(column: Column) -> Column:
+    """New data of a grouping column that held truth values in the fit: these, 0 and 1, or their words."""
+    values = column.values
+    if column.kind == "numeric" and values is not None and np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
+        absent = np.isnan(values)
+        return Column(column.name, "boolean", values == 1.0, absent=absent if absent.any() else None)
+    if column.kind != "boolean" and not (
+        column.levels is not None and set(column.levels.tolist()) <= {"False", "True"}
+    ):
+        raise DataError(
+            f"column {column.name!r} held truth values in the data of the fit, and holds something else than these, or 0 and 1, in the new data."
+        )
+    return column
 
 
 def group_rows(variables: tuple[Variable, ...], factors: Sequence[Factor]) -> tuple[NDArray[np.int32], Grouping]:

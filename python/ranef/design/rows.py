@@ -148,9 +148,13 @@ def weight_values(
         if absent.any():
             row = row_name(table, int(np.flatnonzero(absent)[0]))
             raise DataError(
-                f"{label} is missing in {row}. Leave such rows out with subset, or drop them from the data and the weights."
+                f"{_are(label)} missing in {row}. Leave such rows out with subset, or drop them from the data and the weights."
             )
     return values, learned, label
+
+
+def _are(label: str) -> str:
+    return f"{label} {'are' if label == 'the weights' else 'is'}"
 
 
 def check_weights(values: Floats, label: str, table: Table, kept: NDArray[np.int64] | None) -> None:
@@ -164,10 +168,10 @@ def check_weights(values: Floats, label: str, table: Table, kept: NDArray[np.int
     found = values[bad[0]]
     if found == 0:
         raise DataError(
-            f"{label} is zero in {row_name(table, row)}. An observation of weight 0 does not count; leave such rows out with subset."
+            f"{_are(label)} zero in {row_name(table, row)}. An observation of weight 0 does not count; leave such rows out with subset."
         )
     how = "negative" if found < 0 and np.isfinite(found) else "infinite"
-    raise DataError(f"{label} is {how} in {row_name(table, row)}; weights are positive and finite.")
+    raise DataError(f"{_are(label)} {how} in {row_name(table, row)}; weights are positive and finite.")
 
 
 def offset_values(

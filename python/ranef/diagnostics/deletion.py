@@ -35,7 +35,7 @@ class Deletion:
     std_error : (m, p) array
         Standard errors without the rows.
     distance : (m,) array
-        ``change' V^-1 change / p`` with V the covariance of the fixed effects of the whole fit.
+        ``change' V^-1 change / p`` with V the covariance of the fixed effects of the whole fit; NaN in a model without fixed effects.
     cov_ratio : (m,) array
         Determinant of the covariance of the fixed effects without the rows, divided by that with them.
     sigma : (m,) array
@@ -132,5 +132,7 @@ def _without(
 def _deletion(fit: LmmFit, change: Floats, unscaled: Floats, ratio: Floats, sigma: Floats, rows: Ints) -> Deletion:
     p = len(fit.beta)
     relative = sigma / fit.sigma
+    if not p:
+        return Deletion(change, np.sqrt(unscaled), np.full(len(change), np.nan), ratio, sigma, rows)
     distance = np.einsum("ij,ij->i", change, np.linalg.solve(fit.vcov_unscaled, change.T).T) / (p * fit.sigma**2)
     return Deletion(change, np.sqrt(unscaled) * sigma[:, None], distance, ratio * relative ** (2 * p), sigma, rows)

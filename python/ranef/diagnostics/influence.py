@@ -118,6 +118,7 @@ def influence(fit: LmmFit, by: object = None) -> Influence:
     else:
         if not isinstance(by, str):
             raise ArgumentTypeError(f"by must be a grouping factor of the model or None, not {by!r}.")
+        by = fit.group_called(by) or by
         factor = next((s.factor for s, t in zip(fit.order.spans, fit.terms, strict=True) if t.group == by), None)
         if factor is None:
             groups = dict.fromkeys(t.group for t in fit.terms)

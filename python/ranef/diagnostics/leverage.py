@@ -74,5 +74,10 @@ def sigma_without(fit: LmmFit, drop: Floats, rows: int | NDArray[np.intp]) -> Fl
 
 
 def cooks_distances(fit: LmmFit, hat: Floats) -> Floats:
-    """Cook's distance (n,) of the conditional fit, as lme4 defines it: squared studentised residual times ``h / (1 - h)``, divided by p."""
+    """Cook's distance (n,) of the conditional fit, as lme4 defines it: squared studentised residual times ``h / (1 - h)``, divided by p.
+
+    NaN in a model without fixed effects.
+    """
+    if not len(fit.beta):
+        return np.full(len(hat), np.nan)
     return np.asarray(studentized_residuals(fit, hat) ** 2 * hat / remaining(hat) / len(fit.beta))

@@ -101,14 +101,15 @@ def predict(
     ----------
     fit : MixedFit
     newdata : frame, optional
-        New rows; the rows of the fit by default. A row with a missing value is predicted as NaN.
+        New rows; the rows of the fit by default. A row with a missing value is predicted as NaN; a missing level of a grouping factor is such a value
+        unless ``new_levels`` is ``"population"``.
     re : str
         Which random effects enter: ``"conditional"`` (all), ``"population"`` (none), or a formula such as ``"~ (1 | school)"``.
     type : {"response", "link"}
         The same for a linear model.
     new_levels : {"error", "population"}
         What to do with a level of a grouping factor that the fit has not seen: refuse, or take its random effects to be zero, with their full variance
-        in the standard error.
+        in the standard error. The second takes a missing level for an unseen one, as lme4 does.
     se : bool
         Whether to compute standard errors.
     interval : {None, "confidence", "prediction"}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,16 @@ from ranef.fit.record import Convergence, LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
 from ranef.status import FitStatus
 
+if TYPE_CHECKING:
+    from ranef._core import LmmSystem
+
 Floats = NDArray[np.float64]
 Progress = Callable[[int, float], object]
 
 OPTIMIZER = "trust-region Newton on the relative Cholesky factors, exact gradient"
+#: Relative change of the criterion that is rounding.
+FLAT = 1e-10
+NOT_FINITE = "the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have extreme values."
 
 
 def fit_lmm(
@@ -60,9 +67,7 @@ def fit_lmm(
     solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, n_threads, progress)
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
-        raise DataError(
-            "the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have extreme values."
-        )
+        raise DataError(NOT_FINITE)
 
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
@@ -101,8 +106,48 @@ def fit_lmm(
         u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
         b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
         convergence=convergence,
-        messages=fit_messages(design, dropped, convergence),
+        messages=(
+            *fit_messages(design, dropped, convergence),
+            *unidentified(system, solution["theta"], order, design, reml, n_threads),
+        ),
         n_threads=n_threads,
+    )
+
+
+def unidentified(
+    system: "LmmSystem", theta: Floats, order: TermOrder, design: Design, reml: bool, n_threads: int
+) -> tuple[str, ...]:
+    """Say which random terms have a variance of which the data say nothing.
+
+    By REML that is so where the fixed effects explain all that a term could, which takes as many of them as the term has levels, or where
+    too few rows are left beside the fixed effects: then the criterion is the same whatever the size of the term.
+
+    Parameters
+    ----------
+    theta : (m,) array
+        The estimates in the core's order.
+    """
+    n, p = len(design.y), len(system.kept)
+    found = []
+    if not reml:
+        return ()
+    for span in order.spans:
+        term = design.random[span.formula]
+        if len(term.levels) > p and n - p > 1:
+            continue
+        own = np.zeros(order.n_theta, dtype=bool)
+        own[span.theta_start : span.theta_stop] = True
+        own = own[order.core_of_theta]
+        values = [
+            system.evaluate(np.where(own, theta * c, theta), reml, n_threads)["objective"] for c in (0.5, 1.0, 2.0)
+        ]
+        if theta[own].any() and np.ptp(values) <= FLAT * (1.0 + abs(values[1])):
+            found.append(term.text)
+    if not found:
+        return ()
+    return (
+        f"the variance of {', '.join(f'({t})' for t in found)} is not identified: the criterion is the same for any size of it, as the fixed effects leave nothing to "
+        "tell it apart from the residual. What is given for it, and for all that depends on it, is arbitrary.",
     )
 
 

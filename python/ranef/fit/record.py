@@ -147,6 +147,17 @@ class MixedFit:
         """A name for each random term: its grouping factor, with ``.1``, ``.2`` … for further terms on the same one."""
         return term_keys(tuple(t.group for t in self.terms))
 
+    def group_called(self, name: str) -> str | None:
+        """The grouping factor that a user names, with or without back-quotes; None if there is none."""
+        groups = {t.group for t in self.terms}
+        if name in groups:
+            return name
+        written = {
+            bar.group_label: term.group
+            for bar, term in zip(self.design.formula.random, self.design.random, strict=True)
+        }
+        return written.get(name)
+
     @property
     def theta_names(self) -> tuple[str, ...]:
         """Names of theta."""

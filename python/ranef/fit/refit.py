@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.control import FitControl
-from ranef.fit.lmm import fit_lmm
+from ranef.fit.lmm import NOT_FINITE, fit_lmm
 from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.request import warn_once
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -106,9 +107,14 @@ def response_values(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] |
         raise DataError(f"y has {len(values)} rows; it needs one for each of the {n} rows used{also}.")
     if values.ndim == 2 and values.shape[1] == 0:
         raise DataError("y has no column.")
-    bad = ~np.isfinite(values if values.ndim == 1 else values.sum(axis=1))
+    bad = ~np.isfinite(values)
     if bad.any():
-        raise DataError(f"y has a missing or infinite value in row {int(np.flatnonzero(bad)[0])} of the rows used.")
+        place = np.argwhere(bad)[0]
+        column = "" if values.ndim == 1 else f" of column {names[place[1]] if names is not None else int(place[1])!r}"
+        raise DataError(
+            f"y has a missing or infinite value in row {int(place[0])}{column} of the rows used; responses that are missing in different rows are fitted one by "
+            "one, by update(data=...)."
+        )
     return values, names
 
 
@@ -138,13 +144,18 @@ def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:
 
 
 def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
-    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core."""
+    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core.
+
+    What would be an error for a single response is NaN in its row here.
+    """
     if fit.design.offset is not None:
         y = y - fit.design.offset[:, None]
     start = np.ascontiguousarray(fit.theta[fit.order.core_of_theta]) if not fit.singular else None
     out = fit.system.get(fit.n_threads).refit(
         np.asfortranarray(y), fit.reml, start, control.max_evaluations, control.tolerance, fit.n_threads, None
     )
+    labels = tuple(range(y.shape[1])) if names is None else names
+    warn_once(_trouble(out, labels))
     return Refits(
         objective=out["objective"],
         fixef=out["beta"],
@@ -154,8 +165,31 @@ def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: F
         converged=np.array([FitStatus(s).ok for s in out["status"]], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,
-        response_names=tuple(range(y.shape[1])) if names is None else names,
+        response_names=labels,
     )
+
+
+def _trouble(out: Any, names: tuple[Any, ...]) -> tuple[str, ...]:
+    """Say which responses have no estimates, and which have estimates that are not those of the optimum."""
+    statuses = [FitStatus(s) for s in out["status"]]
+    without = [not np.isfinite(value) for value in out["objective"]]
+    messages = []
+    if any(without):
+        named = _listed([name for name, absent in zip(names, without, strict=True) if absent])
+        messages.append(f"no estimates, NaN is given, for response {named}: {NOT_FINITE}")
+    for status in FitStatus:
+        if not status.ok:
+            found = [n for n, s, absent in zip(names, statuses, without, strict=True) if s is status and not absent]
+            if found:
+                messages.append(
+                    f"the fit did not converge ({status.value}) for response {_listed(found)}. {status.explanation}"
+                )
+    return tuple(messages)
+
+
+def _listed(names: list[Any]) -> str:
+    shown = ", ".join(map(repr, names[:10]))
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
 
 
 def response_of_input(fit: MixedFit, y: Floats) -> Floats:

@@ -22,6 +22,7 @@ from ranef.fit.record import LmmFit
 from ranef.fit.start import parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import parse_formula, require_random, update_formula
+from ranef.options import Ddf, checked_ddf
 
 R = TypeVar("R", bound="ModelRequest")
 
@@ -64,6 +65,7 @@ class ModelRequest:
     progress: bool | Progress = False
     n_threads: int | None = None
     response: NDArray[np.float64] | None = None
+    ddf: Ddf = "satterthwaite"
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -80,6 +82,7 @@ class ModelRequest:
         return out
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = {"ddf": "satterthwaite", **state}  # files of earlier versions do not have it
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
@@ -241,6 +244,7 @@ def _check_types(r: ModelRequest) -> None:
         raise OptionError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {r.na_action!r}.")
     if r.contrasts is not None and not isinstance(r.contrasts, Mapping):
         raise ArgumentTypeError(f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}.")
+    object.__setattr__(r, "ddf", checked_ddf(r.ddf))
     if not isinstance(r.progress, bool) and not callable(r.progress):
         raise ArgumentTypeError(
             f"progress must be True, False or a function of (evaluations, criterion), not {_kind(r.progress)}."

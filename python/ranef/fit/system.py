@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.errors import DataError
 from ranef.fit.order import TermOrder
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def build_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem
     from ranef._core import LmmSystem
 
     factors = core_factors(design, order)
-    return LmmSystem(design.x, response_without_offset(design), design.weights, factors, n_threads)
+    try:
+        return LmmSystem(design.x, response_without_offset(design), design.weights, factors, n_threads)
+    except ValueError as problem:
+        raise DataError(f"the model cannot be set up: {problem}.") from None
 
 
 class LazySystem:

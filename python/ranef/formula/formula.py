@@ -13,6 +13,7 @@ from ranef.formula.syntax import (
     Expr,
     Name,
     Number,
+    Paren,
     String,
     Unary,
     is_bar,
@@ -165,6 +166,7 @@ def _tree(text: str) -> Expr:
 def _parse(text: str, dot: tuple[str, ...] | None) -> Formula:
     tree = _tree(text)
     left, right = sides(tree, text)
+    _check_negations(right, text)
     notes: list[str] = []
     random: list[RandomExpr] = []
     dots = False
@@ -208,6 +210,21 @@ def _parse(text: str, dot: tuple[str, ...] | None) -> Formula:
         names=_names(response, effects.terms, expansion, random),
         notes=tuple(notes),
     )
+
+
+def _check_negations(node: Expr, text: str) -> None:
+    """Refuse ``!a + (1 | g)``: as in R, ``!`` takes everything that is added after it."""
+    for part in walk(node):
+        if isinstance(part, Unary) and part.operator == "!":
+            rest = part.operand
+            while isinstance(rest, Binary) and rest.operator in "+-":
+                if isinstance(rest.right, Paren) and is_bar(without_parens(rest.right)):
+                    fail(
+                        "as in R, '!' takes everything that is added after it, here random effects too; put it in parentheses, as in (!a) + (1 | group).",
+                        text,
+                        *part.span,
+                    )
+                rest = rest.left
 
 
 def _names(

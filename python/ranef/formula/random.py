@@ -59,6 +59,15 @@ class RandomExpr:
     span: Span = field(default=(0, 0), compare=False, repr=False)
     grouping: tuple[Variable, ...] = field(default=(), compare=False, repr=False)
 
+    @property
+    def group_name(self) -> str:
+        """The grouping factor for output: names of columns stand without back-quotes."""
+        name = self.group_label
+        for variable in self.grouping:
+            if variable.label != variable.name:
+                name = name.replace(variable.label, variable.name)
+        return name
+
 
 def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tuple[RandomExpr, ...], bool]:
     """Write out one random-effects term of a formula.

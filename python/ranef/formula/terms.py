@@ -254,6 +254,12 @@ class Expansion:
             return self._power(node, adding)
         if operator not in ("*", ":", "/", "%in%"):
             return [self.bit(self._variable(node))]
+        if operator == "%in%" and isinstance(node.right, Call) and node.right.function in ("c", "seq"):
+            fail(
+                "between terms, %in% is an interaction, as in R; the question is written I(a %in% c(...)).",
+                self.text,
+                *node.span,
+            )
         left = self._sum(node.left, adding, False)
         right = self._sum(node.right, adding, False)
         self._check_number(len(left) * len(right), node)

@@ -4,7 +4,7 @@ import difflib
 from dataclasses import dataclass
 
 from ranef.formula.deparse import deparse
-from ranef.formula.syntax import Argument, Call, Expr, walk
+from ranef.formula.syntax import Argument, Call, Constant, Expr, Number, walk
 from ranef.formula.tokens import fail
 
 
@@ -19,17 +19,20 @@ class Signature:
     required : int
         How many must be given.
     variadic : bool
-        Whether any number of further unnamed arguments comes first; the parameters must then be named.
+        Whether it takes any number of unnamed arguments.
+    positional : int, optional
+        How many of the parameters can be given by position; the others must be named. By default all, and none of a variadic function.
     """
 
     parameters: tuple[str, ...] = ()
     required: int = 0
     variadic: bool = False
+    positional: int | None = None
 
 
 _ONE = Signature(("x",), 1)
 _MANY = Signature(variadic=True, required=1)
-_SUMMARY = Signature(("x", "na.rm"), 1)
+_EXTREME = Signature(("na.rm",), variadic=True, required=1)
 
 ELEMENTWISE = (
     "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sign", "floor", "ceiling", "trunc",
@@ -46,7 +49,9 @@ CONTRASTS = ("contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "con
 
 SIGNATURES: dict[str, Signature] = {
     **dict.fromkeys(ELEMENTWISE, _ONE),
-    **dict.fromkeys(SUMMARIES, _SUMMARY),
+    **dict.fromkeys(("mean", "var"), Signature(("x", "na.rm"), 1, positional=1)),
+    **dict.fromkeys(("median", "sd"), Signature(("x", "na.rm"), 1)),
+    **dict.fromkeys(("min", "max", "sum", "pmin", "pmax"), _EXTREME),
     **dict.fromkeys(
         (
             "I",
@@ -62,13 +67,13 @@ SIGNATURES: dict[str, Signature] = {
         _ONE,
     ),
     **dict.fromkeys(("is.na", "levels", "rev", "droplevels", "length"), _ONE),
-    **dict.fromkeys(("c", "cbind", "pmin", "pmax"), _MANY),
+    **dict.fromkeys(("c", "cbind"), _MANY),
     **dict.fromkeys(CONTRASTS[1:], Signature(("n",))),
     "contr.treatment": Signature(("n", "base")),
     "log": Signature(("x", "base"), 1),
     "round": Signature(("x", "digits"), 1),
     "signif": Signature(("x", "digits"), 1),
-    "poly": Signature(("x", "degree", "raw", "simple"), 1),
+    "poly": Signature(("x", "degree", "raw", "simple"), 1, variadic=True, positional=1),
     "scale": Signature(("x", "center", "scale"), 1),
     "bs": Signature(("x", "df", "knots", "degree", "intercept", "Boundary.knots"), 1),
     "ns": Signature(("x", "df", "knots", "intercept", "Boundary.knots"), 1),
@@ -136,7 +141,7 @@ def match_arguments(call: Call, text: str) -> tuple[dict[str, Expr], tuple[Argum
     for argument in call.arguments:
         keyword = argument.keyword
         if keyword is None:
-            (rest if signature.variadic else by_position).append(argument)
+            by_position.append(argument)
             continue
         parameter = _parameter(keyword, signature)
         if parameter is None:
@@ -148,28 +153,44 @@ def match_arguments(call: Call, text: str) -> tuple[dict[str, Expr], tuple[Argum
         if parameter in named:
             fail(f"the argument {parameter!r} of {call.function}() is given twice.", text, *argument.value.span)
         named[parameter] = argument.value
-    free = [p for p in signature.parameters if p not in named]
+    positional = signature.positional
+    if positional is None:
+        positional = 0 if signature.variadic else len(signature.parameters)
+    free = [p for p in signature.parameters[:positional] if p not in named]
     for parameter, argument in zip(free, by_position, strict=False):
         named[parameter] = argument.value
-    if len(by_position) > len(free):
-        extra = by_position[len(free)].value
-        if call.function == "poly":
-            fail("poly() of several variables is not available; use poly(x, 2) * poly(z, 2).", text, *call.span)
-        fail(f"{call.function}() has no further argument for {deparse(extra)}.", text, *extra.span)
+    beyond = by_position[len(free) :]
     if signature.variadic:
+        rest.extend(beyond)
+    elif beyond:
+        fail(f"{call.function}() has no further argument for {deparse(beyond[0].value)}.", text, *beyond[0].value.span)
+    if signature.variadic and not positional:
         if len(rest) < signature.required:
             fail(f"{call.function}() needs an argument.", text, *call.span)
     else:
         for parameter in signature.parameters[: signature.required]:
             if parameter not in named:
                 fail(f"{call.function}() needs its argument {parameter!r}.", text, *call.span)
+    if call.function == "poly":
+        _check_variables_of_poly(named, rest, text)
     return named, tuple(rest)
+
+
+def _check_variables_of_poly(named: dict[str, Expr], rest: list[Argument], text: str) -> None:
+    """A number alone beside ``x`` is the degree, as in R; beside further variables or a named degree it has no meaning."""
+    if len(rest) < 2 and ("degree" not in named or not rest):
+        return
+    for argument in rest:
+        if isinstance(argument.value, Number | Constant):
+            what = deparse(argument.value)
+            message = f"poly() takes several variables and then degree= and raw= by name; {what} is not a variable."
+            fail(message, text, *argument.value.span)
 
 
 def _parameter(keyword: str, signature: Signature) -> str | None:
     if keyword in signature.parameters:
         return keyword
-    if signature.variadic:
+    if signature.variadic and not signature.positional:
         return None
     begun = [p for p in signature.parameters if p.startswith(keyword)]
     return begun[0] if len(begun) == 1 else None

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranef.errors import OptionError
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.term_contrasts import term_contrasts
+from ranef.options import Ddf
 
 if TYPE_CHECKING:
     import pandas as pd

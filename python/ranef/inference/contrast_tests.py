@@ -10,7 +10,8 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.contrasts import Contrasts, parse_contrasts
 from ranef.inference.distributions import t_multiplier
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest, SingleTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest, SingleTests
+from ranef.options import Ddf
 
 if TYPE_CHECKING:
     import pandas as pd

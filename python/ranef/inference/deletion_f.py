@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from ranef.fit.record import MixedFit
 from ranef.inference.drop1 import parse_scope
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.reduced import without_fixed_term
 from ranef.inference.term_contrasts import term_contrasts
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 

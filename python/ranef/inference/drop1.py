@@ -41,11 +41,20 @@ def parse_scope(fit: MixedFit, scope: object) -> tuple[str, ...]:
             raise ArgumentTypeError(
                 f"scope must be the label of a term, a list of labels, or a formula such as '~ a + b', not {scope!r}."
             )
+    if not wanted:
+        raise OptionError(
+            f"scope names no term; the fixed terms that can be left out are {', '.join(allowed) or 'none'}."
+        )
     labels = fit.design.fixed_terms
     sets = {frozenset(v.label for v in t.variables): t.label for t in fit.design.formula.fixed}
+    plain = {":".join(v.name for v in t.variables): t.label for t in fit.design.formula.fixed}
     found = []
     for label in wanted:
-        own = label if label in labels else sets.get(frozenset(str(label).replace(" ", "").split(":")))
+        own = (
+            label
+            if label in labels
+            else plain.get(str(label)) or sets.get(frozenset(str(label).replace(" ", "").split(":")))
+        )
         if own is None:
             raise OptionError(
                 f"scope names {label!r}, which is no fixed term of the model. They are {', '.join(labels) or 'none'}."

@@ -2,33 +2,20 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.errors import OptionError
 from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
 from ranef.inference.satterthwaite import contrast_df, joint_df, orthogonal_parts
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
-
-Ddf = Literal["satterthwaite", "kenward-roger", "residual", "none"]
-
-
-def checked_ddf(ddf: object, default: Ddf = "satterthwaite") -> Ddf:
-    """Check the name of a method of degrees of freedom; None is the default."""
-    if ddf is None:
-        return default
-    if not isinstance(ddf, str):
-        raise ArgumentTypeError(f"ddf must be one of {', '.join(map(repr, get_args(Ddf)))}, not {ddf!r}.")
-    if ddf not in get_args(Ddf):
-        raise OptionError(f"ddf must be one of {', '.join(map(repr, get_args(Ddf)))}, not {ddf!r}.")
-    return cast(Ddf, ddf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

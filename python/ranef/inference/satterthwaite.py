@@ -68,11 +68,13 @@ def joint_df(parts: Floats) -> float:
     """Denominator degrees of freedom of an F test from those of its uncorrelated parts.
 
     F is a mean of squared t variables, whose expectations are ``df / (df - 2)``; its denominator is chosen to give the same expectation. Where some part
-    has no expectation (two degrees of freedom or less), the answer is 2.
+    has no expectation (two degrees of freedom or less), the answer is 2. Where all are infinite, so is the answer.
     """
-    if len(parts) == 1 or np.ptp(parts) < EQUAL:
+    if len(parts) == 1:
+        return float(parts[0])
+    if np.isfinite(parts).all() and np.ptp(parts) < EQUAL:
         return float(np.mean(parts))
     if np.any(parts <= 2.0):
         return 2.0
-    expected = float(np.sum(parts / (parts - 2.0)))
-    return 2.0 * expected / (expected - len(parts))
+    beyond_one = float(np.sum(2.0 / (parts - 2.0)))
+    return 2.0 * (len(parts) + beyond_one) / beyond_one if beyond_one > 0.0 else float("inf")

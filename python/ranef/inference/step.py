@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
 from ranef.fit.record import LmmFit
-from ranef.fit.request import LmmRequest, changed_request, fit_request
+from ranef.fit.request import AbsentData, LmmRequest, changed_request, fit_request
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
 from ranef.inference.deletion_f import deletion_f_tests
 from ranef.inference.drop1 import compare_deletions
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, JointTest
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.ranova import compare_reductions
 from ranef.inference.reduced import Criterion, bar_text, comparison_control, reductions
+from ranef.options import Ddf
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,11 @@ def _formula(fit: LmmFit, terms: Sequence[Term], bars: Sequence[str]) -> str:
 
 
 def _refitted(fit: LmmFit, request: LmmRequest, formula: str, without: str) -> tuple[LmmFit, LmmRequest]:
+    if isinstance(request.data, AbsentData):
+        raise DataError(
+            f"step fits the model without {without} again, and the data are not kept in a saved or pickled model; give them back first: "
+            "model.update(data=...).step()."
+        )
     changed = changed_request(request, formula, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RanefWarning)  # the outcome is among the notes

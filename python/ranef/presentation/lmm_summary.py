@@ -11,7 +11,8 @@ from ranef.estimates.fixed_effects import correlation, standard_errors, t_values
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import LmmRequest, ModelRequest
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.options import Ddf
 from ranef.presentation.coefficients import CoefficientTable
 from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary import Criteria, ModelCall, Summary

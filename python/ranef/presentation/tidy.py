@@ -19,7 +19,8 @@ from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import AbsentData
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.options import Ddf
 
 if TYPE_CHECKING:
     import pandas as pd

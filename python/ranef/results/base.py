@@ -227,8 +227,9 @@ class MixedModel:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that ``ranef.load`` reads back without refitting.
 
-        The file is a zip archive of JSON and NumPy arrays; it holds the model's matrices but not the data frame, so that ``update`` of a loaded model
-        needs ``data=``.
+        The file is a zip archive of JSON and NumPy arrays; it holds the model's matrices but not the data frame (the path of a file of data is kept). What is
+        computed from the matrices works for a loaded model as before: tests, ``drop1``, ``ranova``, ``refit``, ``predict``. ``update`` needs ``data=``, and ``step``,
+        if it leaves something out, a model that has its data again: ``model.update(data=...).step()``.
 
         Parameters
         ----------

@@ -90,7 +90,7 @@ class DiagnosedModel(InferredModel):
         -------
         Influence
             A record with ``dfbeta``, ``dfbetas``, ``cooks_distance``, ``cov_ratio``, ``sigma`` and ``to_frame()``. Values are NaN where a fixed effect has no estimate
-            without the rows.
+            without the rows; Cook's distances are NaN in a model without fixed effects.
 
         Examples
         --------

@@ -9,7 +9,8 @@ from ranef.fit.record import LmmFit
 from ranef.fit.request import LmmRequest
 from ranef.inference.anova import term_tests
 from ranef.inference.contrast_tests import contrast_tests
-from ranef.inference.fixed_effect_tests import Ddf, FixedEffectTests, checked_ddf
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.options import Ddf, checked_ddf
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class InferredModel(MixedModel):
 
     @property
     def ddf(self) -> Ddf:
-        """Method of the degrees of freedom where none is asked for: ``"satterthwaite"``."""
-        return "satterthwaite"
+        """Method of the degrees of freedom where none is asked for: the argument ``ddf`` of ``lmer``."""
+        return self._request.ddf
 
     @cached_property
     def df(self) -> "pd.Series[float]":

@@ -13,7 +13,7 @@ from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
-from ranef.inference.fixed_effect_tests import Ddf, checked_ddf
+from ranef.options import Ddf, checked_ddf
 from ranef.results.diagnosed import DiagnosedModel
 
 if TYPE_CHECKING:
@@ -87,14 +87,16 @@ class LinearMixedModel(DiagnosedModel):
         Parameters
         ----------
         newdata : frame, dict or path, optional
-            New rows, in any form that the fit takes; by default the rows of the fit. Rows with a missing value are predicted as NaN.
+            New rows, in any form that the fit takes; by default the rows of the fit. A row with a missing value is predicted as NaN, but see ``new_levels`` for a
+            missing level of a grouping factor.
         re : str
             ``"conditional"`` adds all random effects, ``"population"`` none, and a one-sided formula such as ``"~ (1 | school)"`` those that it names.
         type : {"response", "link"}
             The same for a linear model.
         new_levels : {"error", "population"}
             What to do with a level of a grouping factor that was not in the data of the fit: refuse, or take its random effects to be zero. Their whole
-            variance then enters the standard error. Other factors of the row keep their effects.
+            variance then enters the standard error. Other factors of the row keep their effects. A missing level is with ``"population"`` such an unknown level, as
+            in lme4, and a missing value (NaN is predicted) otherwise.
         se : bool
             Whether to add standard errors. They account for the estimation of the fixed effects and of the random effects, not for that of the covariance
             parameters: with few groups they are somewhat too small.
@@ -290,6 +292,7 @@ class LinearMixedModel(DiagnosedModel):
         -------
         LinearMixedModel or Refits
             A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, converged``) with ``to_frame()``.
+            Where a single response would be an error, a column of a matrix gets NaN, and a warning names it.
         """
         values, names = response_values(self._fit, y)
         control = parse_control(self._request.control)
