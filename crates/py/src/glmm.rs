@@ -1,6 +1,7 @@
 //! The generalized linear mixed model.
 
 use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
+use crate::kernel::PythonKernel;
 use crate::threads::with_threads;
 use crate::watch::Watch;
 use numpy::{
@@ -10,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use ranef_core::glmm::{
-    fit, predict_variance, Approximation, Coordinates, Curvature, Family, FamilyLink, Fit, FitOptions,
+    fit, predict_variance, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
     GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
 };
 use ranef_core::rows::{FactorRows, Rows, TermRows};
@@ -23,6 +24,7 @@ type Vector<'py> = PyReadonlyArray1<'py, f64>;
 #[pyclass(frozen, module = "ranef._core")]
 pub struct GlmmSystem {
     g: Model,
+    custom: Option<Arc<PythonKernel>>,
     work: Mutex<Option<(Modes, usize)>>,
 }
 
@@ -35,8 +37,13 @@ fn approximation(n_quad: usize, curvature: &str) -> PyResult<Approximation> {
     Ok(Approximation { n_quad, curvature })
 }
 
-fn not_found() -> PyErr {
-    PyValueError::new_err("the modes of the random effects cannot be found at these parameters")
+fn not_found(why: Failure) -> PyErr {
+    let why = match why {
+        Failure::Undefined => "the likelihood is not defined there",
+        Failure::NotPositive => "the penalised likelihood has no interior maximum there",
+        Failure::Kernel => "the family failed",
+    };
+    PyValueError::new_err(format!("the modes of the random effects cannot be found at these parameters: {why}"))
 }
 
 impl GlmmSystem {
@@ -49,6 +56,14 @@ impl GlmmSystem {
         let out = f(&self.g, &mut work);
         *self.work.lock().unwrap_or_else(|e| e.into_inner()) = Some((work, n_threads));
         out
+    }
+
+    /// The exception that a Python kernel raised, if it did.
+    fn raised(&self) -> PyResult<()> {
+        match self.custom.as_ref().and_then(|k| k.take_error()) {
+            Some(e) => Err(e),
+            None => Ok(()),
+        }
     }
 
     fn check(&self, what: &str, v: &[f64], n: usize) -> PyResult<()> {
@@ -148,16 +163,23 @@ impl GlmmSystem {
         kernel: Option<Py<PyAny>>,
         n_threads: usize,
     ) -> PyResult<Self> {
-        if kernel.is_some() {
-            return Err(PyValueError::new_err("families from Python are not available yet"));
-        }
-        let family =
-            Family::parse(family).ok_or_else(|| PyValueError::new_err(format!("unknown family {family:?}")))?;
         let link = Link::parse(link).ok_or_else(|| PyValueError::new_err(format!("unknown link {link:?}")))?;
-        if !family.allows(link) {
-            return Err(PyValueError::new_err("this link is not available for this family"));
-        }
-        let kernel: Arc<dyn Kernel> = Arc::new(FamilyLink { family, link });
+        let mut custom = None;
+        let kernel: Arc<dyn Kernel> = match kernel {
+            Some(callable) => {
+                let k = Arc::new(PythonKernel::new(callable, link));
+                custom = Some(k.clone());
+                k
+            }
+            None => {
+                let family =
+                    Family::parse(family).ok_or_else(|| PyValueError::new_err(format!("unknown family {family:?}")))?;
+                if !family.allows(link) {
+                    return Err(PyValueError::new_err("this link is not available for this family"));
+                }
+                Arc::new(FamilyLink { family, link })
+            }
+        };
         let parsed: Vec<_> = factors
             .iter()
             .map(|(codes, n_levels, terms)| {
@@ -194,7 +216,7 @@ impl GlmmSystem {
         let g = py
             .detach(|| with_threads(n_threads, || Model::new(&rows, offset, kernel, n_threads)))
             .map_err(to_python)?;
-        Ok(GlmmSystem { g, work: Mutex::new(None) })
+        Ok(GlmmSystem { g, custom, work: Mutex::new(None) })
     }
 
     /// Columns of x in use.
@@ -263,6 +285,7 @@ impl GlmmSystem {
         if let Some(e) = watch.error {
             return Err(e);
         }
+        self.raised()?;
         let (f, solution) = result.map_err(to_python)?;
         let d = match solution {
             Some(s) => self.solution_dict(py, s, &f.point)?,
@@ -294,11 +317,12 @@ impl GlmmSystem {
                     let before = m.steps;
                     m.beta.copy_from_slice(&point.beta);
                     let v = m.value(g, &point, how, n_quad == 0)?;
-                    Ok::<_, ranef_core::glmm::Failure>((v, m.steps - before, m.solution(g)?))
+                    Ok::<_, Failure>((v, m.steps - before, m.solution(g)?))
                 })
             })
         });
-        let (v, steps, s) = v.map_err(|_| not_found())?;
+        self.raised()?;
+        let (v, steps, s) = v.map_err(not_found)?;
         let c = Coordinates::new(&self.g, true, self.g.kernel.has_dispersion());
         let mut gradient = c.theta_gradient(&self.g, &v);
         // beta~ = G^-1 beta: the derivative moves with the transposed inverse
@@ -346,11 +370,12 @@ impl GlmmSystem {
                     m.beta.copy_from_slice(&point.beta);
                     let f = ranef_core::glmm::examine(g, m, &point, how)?;
                     let s = m.solution(g)?;
-                    Ok::<_, ranef_core::glmm::Failure>((f, s))
+                    Ok::<_, Failure>((f, s))
                 })
             })
         });
-        let (f, s) = r.map_err(|_| not_found())?;
+        self.raised()?;
+        let (f, s) = r.map_err(not_found)?;
         let d = self.solution_dict(py, s, &f.point)?;
         self.fit_items(py, &d, &f)?;
         Ok(d)
@@ -380,11 +405,12 @@ impl GlmmSystem {
                     m.e.invert(&m.sys);
                     let out =
                         (0..g.effects.len()).map(|f| m.e.conditional_covariance(&g.layout, f)).collect::<Vec<_>>();
-                    Ok::<_, ranef_core::glmm::Failure>(out)
+                    Ok::<_, Failure>(out)
                 })
             })
         });
-        let all = all.map_err(|_| not_found())?;
+        self.raised()?;
+        let all = all.map_err(not_found)?;
         let list = PyList::empty(py);
         for (v, f) in all.into_iter().zip(&self.g.layout.cp.factors) {
             let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
@@ -444,7 +470,8 @@ impl GlmmSystem {
                 })
             })
         });
-        Ok(v.map_err(|_| not_found())?.into_pyarray(py))
+        self.raised()?;
+        Ok(v.map_err(not_found)?.into_pyarray(py))
     }
 
     #[pyo3(signature = (y, n_quad, curvature, theta, beta, dispersion, max_evaluations, tolerance, n_threads = 1, progress = None))]
@@ -493,6 +520,7 @@ impl GlmmSystem {
         if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
             return Err(e);
         }
+        self.raised()?;
         let r = result.map_err(to_python)?;
         let d = PyDict::new(py);
         d.set_item("objective", r.objective.into_pyarray(py))?;

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod glmm;
+mod kernel;
 mod lmm;
 mod threads;
 mod watch;

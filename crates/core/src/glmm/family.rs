@@ -70,6 +70,10 @@ pub trait Kernel: Send + Sync {
     fn is_scale_free(&self) -> bool {
         true
     }
+    /// Whether calls are so dear that all rows should be handed over together.
+    fn takes_all_rows(&self) -> bool {
+        false
+    }
     /// A message of a failure inside the kernel, if there was one.
     fn failure(&self) -> Option<String> {
         None

@@ -105,6 +105,7 @@ pub struct Fit {
 /// [`CoreError::Interrupted`] when `progress` says so; a failure inside a kernel.
 pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progress<'_>) -> Result<Fit, CoreError> {
     let p = g.p();
+    m.free = None;
     let with_dispersion = g.kernel.has_dispersion() && options.fixed_dispersion.is_none();
     let mut base = match (&options.theta, &options.beta, options.dispersion) {
         (Some(theta), Some(beta), Some(dispersion)) => Point { theta: theta.clone(), beta: beta.clone(), dispersion },
@@ -210,7 +211,7 @@ pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation)
     let guess = first_hessian(g, outer.m, &outer.c);
     let n = x.len();
     let scale: Vec<f64> = (0..n).map(|i| guess[i * n + i]).collect();
-    let hessian = outer.hessian(&x, &scale).map_err(|_| Failure::Kernel)?;
+    let hessian = outer.hessian(&x, &gradient, &scale).map_err(|_| Failure::Kernel)?;
     outer.at(&x).map_err(|_| Failure::Kernel)?;
     let eigen = hessian.as_ref().and_then(|h| Eigen::of(h, n));
     let decrement = eigen.map_or(f64::NAN, |e| exact_decrement(&e, &gradient));
@@ -256,7 +257,7 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         }
         let scale: Vec<f64> = (0..n).map(|i| q.h[i * n + i]).collect();
         let before = outer.evaluations;
-        hessian = outer.hessian(&q.x, &scale)?;
+        hessian = outer.hessian(&q.x, &q.g, &scale)?;
         displaced += outer.evaluations - before;
         let Some(h) = &hessian else {
             status = Status::NoProgress;

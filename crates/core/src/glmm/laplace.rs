@@ -61,7 +61,7 @@ impl Modes {
         rule: Option<&Rule>,
     ) -> Result<Value, Failure> {
         let h = self.solve(g, profiled)?;
-        let free = g.kernel.free(&g.y, &g.weights, self.dispersion);
+        let free = self.free_part(g);
         let expected = curvature == Curvature::Expected && !g.kernel.is_canonical();
         let has_dispersion = g.kernel.has_dispersion();
         if expected || has_dispersion {

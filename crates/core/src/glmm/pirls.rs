@@ -80,6 +80,8 @@ pub struct Modes {
     pub rzx: Vec<f64>,
     /// See `xwx`.
     pub rx: Vec<f64>,
+    /// The part of the log-likelihood that is free of eta, and the dispersion it belongs to.
+    pub free: Option<(f64, (f64, f64))>,
     /// Newton steps since the work space was made.
     pub steps: usize,
     pub(super) n_threads: usize,
@@ -118,6 +120,7 @@ impl Modes {
             xwx: vec![0.0; p * p],
             rzx: Vec::new(),
             rx: vec![0.0; p * p],
+            free: None,
             steps: 0,
             n_threads,
             lu: vec![0.0; q],
@@ -140,38 +143,51 @@ impl Modes {
     pub fn rows_pass(&mut self, g: &GlmmSystem) -> f64 {
         self.sys.lambda_times(&self.e.lambda, &self.u, 1, &mut self.lu);
         let (lu, fixed, d) = (&self.lu, &self.eta_fixed, self.dispersion);
+        let batch = if g.kernel.takes_all_rows() { g.n.max(1) } else { BATCH };
         let work = |(i, ((((eta, l), r), wo), dwo)): (usize, Slices<'_>)| -> f64 {
-            let range = i * BATCH..i * BATCH + eta.len();
+            let range = i * batch..i * batch + eta.len();
             eta.copy_from_slice(&fixed[range.clone()]);
             g.add_random(lu, range.clone(), eta);
             let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, dispersion: d };
             g.kernel.derivatives(b, Derivatives { l, r, wo, dwo });
             l.iter().sum()
         };
-        let total: f64 = if self.n_threads > 1 && g.n > 4 * BATCH {
+        let total: f64 = if self.n_threads > 1 && g.n > 4 * batch {
             let parts: Vec<f64> = self
                 .eta
-                .par_chunks_mut(BATCH)
-                .zip(self.l.par_chunks_mut(BATCH))
-                .zip(self.r.par_chunks_mut(BATCH))
-                .zip(self.wo.par_chunks_mut(BATCH))
-                .zip(self.dwo.par_chunks_mut(BATCH))
+                .par_chunks_mut(batch)
+                .zip(self.l.par_chunks_mut(batch))
+                .zip(self.r.par_chunks_mut(batch))
+                .zip(self.wo.par_chunks_mut(batch))
+                .zip(self.dwo.par_chunks_mut(batch))
                 .enumerate()
                 .map(work)
                 .collect();
             parts.iter().sum()
         } else {
             self.eta
-                .chunks_mut(BATCH)
-                .zip(self.l.chunks_mut(BATCH))
-                .zip(self.r.chunks_mut(BATCH))
-                .zip(self.wo.chunks_mut(BATCH))
-                .zip(self.dwo.chunks_mut(BATCH))
+                .chunks_mut(batch)
+                .zip(self.l.chunks_mut(batch))
+                .zip(self.r.chunks_mut(batch))
+                .zip(self.wo.chunks_mut(batch))
+                .zip(self.dwo.chunks_mut(batch))
                 .enumerate()
                 .map(work)
                 .sum()
         };
         0.5 * self.u.iter().map(|v| v * v).sum::<f64>() - total
+    }
+
+    /// [`Kernel::free`](super::family::Kernel::free) at the present dispersion, computed once for each.
+    pub fn free_part(&mut self, g: &GlmmSystem) -> (f64, f64) {
+        match self.free {
+            Some((d, v)) if d == self.dispersion => v,
+            _ => {
+                let v = g.kernel.free(&g.y, &g.weights, self.dispersion);
+                self.free = Some((self.dispersion, v));
+                v
+            }
+        }
     }
 
     /// Expected weights and derivatives with respect to the dispersion at the present eta.

@@ -38,7 +38,7 @@ impl Modes {
     /// Where the system cannot be factored.
     pub fn solution(&mut self, g: &GlmmSystem) -> Result<Solution, Failure> {
         let p = g.p();
-        let free = g.kernel.free(&g.y, &g.weights, self.dispersion).0;
+        let free = self.free_part(g).0;
         let mut mu = vec![0.0; g.n];
         g.kernel.means(&self.eta, &mut mu);
         let mut s = vec![0.0; p * p];
