@@ -37,18 +37,23 @@ class Poisson(Family):
 
     @property
     def kernel(self) -> str:
+        """The core's name of the distribution."""
         return "poisson"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         return mu
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         return np.asarray(2 * (x_log_ratio(y, above_zero(mu)) - (y - mu)))
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         return rng.poisson(mu).astype(np.float64)
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         from scipy.special import pdtr
 
         return np.where(y < 0, 0.0, pdtr(np.maximum(np.floor(y), 0.0), mu))
@@ -105,9 +110,11 @@ class NegativeBinomial(Family):
         return self.size
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         return np.asarray(mu + mu * mu / dispersion if self.type == 2 else mu * (1 + dispersion))
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         m = above_zero(mu)
         if self.type == 2:
             k = dispersion
@@ -125,6 +132,7 @@ class NegativeBinomial(Family):
         return out
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         if self.type == 2:
             rate = rng.standard_gamma(dispersion, mu.shape) * (mu / dispersion)
         else:
@@ -132,10 +140,12 @@ class NegativeBinomial(Family):
         return rng.poisson(rate).astype(np.float64)
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         from scipy.special import betainc
 
         k = np.full_like(mu, dispersion) if self.type == 2 else mu / dispersion
         return np.where(y < 0, 0.0, betainc(k, np.maximum(np.floor(y), 0.0) + 1, k / (k + mu)))
 
     def label(self, dispersion: float) -> str:
+        """Name as R prints it."""
         return f"nbinom1({dispersion:.5g})" if self.type == 1 else f"{self.name}({dispersion:.5g})"

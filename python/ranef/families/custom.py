@@ -99,9 +99,11 @@ class CustomFamily(Family):
 
     @property
     def kernel(self) -> str:
+        """The core's name of the distribution."""
         return "custom"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         if self.variance_of_mean is None:
             raise OptionError(
                 f"the family {self.title!r} has no variance function: give variance_of_mean= to CustomFamily."
@@ -109,15 +111,19 @@ class CustomFamily(Family):
         return np.asarray(self.variance_of_mean(mu), dtype=np.float64)
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         raise OptionError(f"the family {self.title!r} has no deviance residuals; there are those of type 'response'.")
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         if self.sampler is None:
             raise OptionError(f"the family {self.title!r} cannot be simulated: give sampler= to CustomFamily.")
         return np.asarray(self.sampler(rng, mu), dtype=np.float64)
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         raise OptionError(f"the family {self.title!r} has no distribution function, which prediction intervals need.")
 
     def label(self, dispersion: float) -> str:
+        """Name as R prints it."""
         return self.title

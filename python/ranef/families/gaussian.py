@@ -38,21 +38,27 @@ class Gaussian(Family):
 
     @property
     def kernel(self) -> str:
+        """The core's name of the distribution."""
         return "gaussian"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         return np.ones_like(mu)
 
     def sigma(self, dispersion: float) -> float:
+        """The scale as a standard deviation, which is the extra parameter itself."""
         return dispersion
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         return np.square(y - mu)
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         return np.asarray(mu + dispersion * rng.standard_normal(mu.shape))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         from scipy.special import ndtr
 
         return np.asarray(ndtr((y - mu) / dispersion))

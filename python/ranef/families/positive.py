@@ -38,23 +38,29 @@ class Gamma(Family):
 
     @property
     def kernel(self) -> str:
+        """The core's name of the distribution."""
         return "gamma"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         return np.square(mu)
 
     def sigma(self, dispersion: float) -> float:
+        """The scale as a standard deviation, which is the extra parameter itself."""
         return dispersion
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         ratio = y / above_zero(mu)
         return np.maximum(2 * (ratio - 1 - np.log(ratio)), 0)
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         shape = 1 / dispersion**2
         return above_zero(rng.standard_gamma(shape, mu.shape) * (mu / shape))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         from scipy.special import gammainc
 
         shape = 1 / dispersion**2
@@ -90,21 +96,27 @@ class InverseGaussian(Family):
 
     @property
     def kernel(self) -> str:
+        """The core's name of the distribution."""
         return "inverse_gaussian"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         return np.asarray(mu**3)
 
     def sigma(self, dispersion: float) -> float:
+        """The scale as a standard deviation, which is the extra parameter itself."""
         return dispersion
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         return np.asarray((y - mu) ** 2 / (y * mu * mu))
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         return above_zero(rng.wald(above_zero(mu), 1 / dispersion**2))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         from scipy.special import log_ndtr, ndtr
 
         y, m = above_zero(np.maximum(y, 0.0)), above_zero(mu)

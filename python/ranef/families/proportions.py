@@ -34,20 +34,25 @@ class Binomial(Family):
 
     @property
     def kernel(self) -> str:
+        """The core's name of the distribution."""
         return "binomial"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         return np.asarray(mu * (1 - mu))
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         m = inside_unit(mu)
         return np.asarray(2 * (x_log_ratio(y, m) + x_log_ratio(1 - y, 1 - m)))
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         trials = np.rint(weights).astype(np.int64)
         return np.asarray(rng.binomial(trials, mu) / np.maximum(trials, 1))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         from scipy.special import betainc
 
         successes = np.floor(y * weights + 1e-9)
@@ -84,12 +89,15 @@ class Beta(Family):
 
     @property
     def kernel(self) -> str:
+        """The core's name of the distribution."""
         return "beta"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
         return np.asarray(mu * (1 - mu) / (1 + dispersion))
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         # Not an exponential family in y: the mean that fits best is close to y, not equal to it.
         own, other = self._log_density(y, inside_unit(y), dispersion), self._log_density(y, inside_unit(mu), dispersion)
         return np.maximum(2 * (own - other), 0)
@@ -102,14 +110,17 @@ class Beta(Family):
         return out
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
         m = inside_unit(mu)
         return inside_unit(rng.beta(m * dispersion, (1 - m) * dispersion))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
         from scipy.special import betainc
 
         m = inside_unit(mu)
         return np.asarray(betainc(m * dispersion, (1 - m) * dispersion, np.clip(y, 0.0, 1.0)))
 
     def label(self, dispersion: float) -> str:
+        """Name as R prints it."""
         return f"beta({dispersion:.5g})"

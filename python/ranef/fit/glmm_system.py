@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.errors import DataError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.order import TermOrder
@@ -30,7 +31,10 @@ def build_glmm_system(design: Design, order: TermOrder, family: Family, n_thread
     y = np.ascontiguousarray(design.y)
     factors = core_factors(design, order)
     link = _CORE_LINKS.get(family.link, family.link)
-    return GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
+    try:
+        return GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
+    except ValueError as problem:
+        raise DataError(f"the model cannot be set up: {problem}.") from None
 
 
 class LazyGlmmSystem:

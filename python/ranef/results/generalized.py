@@ -122,7 +122,7 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel):
         >>> m.predict({"period": ["1", "4"]}, re="population").round(3).tolist()
         [0.198, 0.048]
         >>> m.predict({"period": ["1", "4"]}, re="marginal").round(3).tolist()
-        [0.219, 0.057]
+        [0.216, 0.057]
         """
         return predict_glmm(
             self._fit,
