@@ -258,3 +258,23 @@ def test_cbpp() -> None:
     assert exact.llf == pytest.approx(-91.983369, abs=1e-6)
     assert exact.theta.iloc[0] == pytest.approx(0.64752, abs=1e-5)
     assert exact.fixef["(Intercept)"] == pytest.approx(-1.399224, abs=1e-5)
+
+
+# performance counts an effect of every row as residual variance, and gives NA for singular fits.
+NAKAGAWA = [
+    i
+    for i in [*COMPARED, *PENALISED]
+    if load_case(i)["family"] == "binomial"
+    and "icc" in load_case(i)["derived"]
+    and i not in ("cbpp_olre", "socatt_binary")
+]
+
+
+@pytest.mark.parametrize("identifier", NAKAGAWA)
+def test_shares_of_variance(identifier: str) -> None:
+    model, derived = fitted(identifier), load_case(identifier)["derived"]
+    assert model.icc().adjusted == pytest.approx(derived["icc"]["ICC_adjusted"], rel=2e-3)
+    r2 = model.r2()
+    conditional, marginal = derived["r2_nakagawa"].values()
+    assert r2.conditional == pytest.approx(conditional, rel=2e-3)
+    assert r2.marginal == pytest.approx(marginal, rel=2e-3)

@@ -387,3 +387,13 @@ def test_every_error_is_the_packages_own() -> None:
     ):
         with pytest.raises(RanefError):
             call()
+
+
+def test_nakagawa_of_counts_is_that_of_the_lognormal_approximation(ticks) -> None:
+    null = glmer("TICKS ~ 1 + (1 | BROOD) + (1 | LOCATION)", TICKS, family="poisson")
+    spread = sum(float(b.cov[0, 0]) for b in null.varcorr.values())
+    mean = np.exp(null.fixef.iloc[0] + spread / 2)
+    own = sum(float(b.cov[0, 0]) for b in ticks.varcorr.values())
+    assert ticks.icc().adjusted == pytest.approx(own / (own + np.log1p(1 / mean)), rel=1e-5)
+    by_group = ticks.icc(by_group=True)
+    assert by_group["adjusted"].sum() == pytest.approx(ticks.icc().adjusted)

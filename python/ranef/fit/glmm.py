@@ -221,8 +221,8 @@ def _suspicious(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int
     """Whether estimates look as if they ran away: only then is it worth a linear programme to find out."""
     if not status.ok or not np.isfinite(vcov).all() or (np.diagonal(vcov) <= 0).any():
         return True
-    spread = np.sqrt(np.diagonal(vcov)) * np.abs(design.x[:, list(kept)]).max(axis=0, initial=0.0)
-    return bool((spread > RUNAWAY).any())
+    size = np.maximum(design.x.max(axis=0, initial=0.0), -design.x.min(axis=0, initial=0.0))[list(kept)]
+    return bool((np.sqrt(np.diagonal(vcov)) * size > RUNAWAY).any())
 
 
 def _messages(
