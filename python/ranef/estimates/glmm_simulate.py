@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import OptionError
+from ranef.errors import OptionError, RanefError
 from ranef.estimates.fitted import population_values, random_part
 from ranef.estimates.glmm_values import response_of
 from ranef.estimates.simulate import check_draws, random_generator
@@ -46,6 +46,8 @@ def glmm_draws(fit: GlmmFit, n: int, re: str, rng: object) -> Floats:
         mu = fit.mu if re == "conditional" else family.mean(eta)
         try:
             out[:, i] = family.draw(generator, mu, weights, fit.dispersion)
+        except RanefError:
+            raise
         except ValueError:
             raise OptionError(
                 f"some means of a draw are outside what the {family.name} family can have: with the {family.link} link random effects can lead there. "

@@ -79,7 +79,9 @@ class CustomFamily(Family):
         if self.derivatives is not None:
             found: Any = self.derivatives(y, eta)
         else:
-            points = [self.log_density(y, self.mean(eta + k * STEP)) for k in range(-4, 5)]
+            # Far steps of the search may lead where the density is not defined; the core then takes a shorter one.
+            with np.errstate(all="ignore"):
+                points = [self.log_density(y, self.mean(eta + k * STEP)) for k in range(-4, 5)]
             values = np.stack([np.broadcast_to(np.asarray(p, dtype=np.float64), eta.shape) for p in points])
             centre = values[4]
             # Differences from the centre lose fewer digits than the values themselves.
