@@ -2,7 +2,7 @@
 
 With canonical links lme4 and we maximise the same likelihood, and the expected numbers are those of its best fit. With other links lme4 puts the expected curvature into
 Laplace's determinant and we the observed one, as glmmTMB does; the expected numbers are then those of glmmTMB. lme4's likelihood of Gamma, inverse Gaussian and Gaussian
-models is not one (docs/glmm.md): those families are compared in test_families.py.
+models is not one (docs/glmm.md): those families are compared in test_families_glmmtmb.py.
 """
 
 import math

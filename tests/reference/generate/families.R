@@ -1,5 +1,5 @@
 # Families and links that lme4 cannot be compared in, fitted by glmmTMB (Laplace's approximation with the observed curvature), and one that glmmTMB does
-# not have either, by numerical integration: reference for tests/agreement/test_families.py.
+# not have either, by numerical integration: reference for tests/agreement/test_families_glmmtmb.py.
 # Run from the repository root: Rscript tests/reference/generate/families.R. The data come with R packages.
 # Writes tests/reference/families.json; tests/reference/families.md5 holds its checksum. Numbers have 15 significant digits.
 suppressMessages({library(lme4); library(glmmTMB); library(jsonlite)})
