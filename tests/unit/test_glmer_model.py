@@ -354,6 +354,9 @@ def test_negative_binomial() -> None:
     held = glmer("TICKS ~ YEAR + (1 | BROOD)", TICKS, family=ranef.NegativeBinomial(size=m.dispersion))
     assert held.objective == pytest.approx(m.objective, abs=1e-6)
     assert held.npar == m.npar - 1
+    draws = held.simulate(2, rng=1)
+    many = held.refit(draws)
+    assert many.objective[1] == pytest.approx(held.refit(draws["sim_2"]).objective, abs=1e-8)
     with pytest.raises(OptionError, match="use glmer"):
         glmer_nb("TICKS ~ YEAR + (1 | BROOD)", TICKS, family="poisson")
 
@@ -397,3 +400,13 @@ def test_nakagawa_of_counts_is_that_of_the_lognormal_approximation(ticks) -> Non
     assert ticks.icc().adjusted == pytest.approx(own / (own + np.log1p(1 / mean)), rel=1e-5)
     by_group = ticks.icc(by_group=True)
     assert by_group["adjusted"].sum() == pytest.approx(ticks.icc().adjusted)
+
+
+def test_the_error_of_laplace(cbpp, ticks) -> None:
+    exact = cbpp.update(n_quad=25, start={"theta": cbpp.theta.tolist(), "fixef": cbpp.fixef.tolist()})
+    assert exact.objective - cbpp.objective == pytest.approx(cbpp.laplace_error(25), abs=2e-3)
+    assert cbpp.laplace_error() == pytest.approx(cbpp.laplace_error(25), abs=1e-3)
+    with pytest.raises(OptionError, match="at least 5"):
+        cbpp.laplace_error(3)
+    with pytest.raises(OptionError, match="one grouping factor"):
+        ticks.laplace_error()

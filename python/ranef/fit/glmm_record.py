@@ -86,6 +86,14 @@ class GlmmFit(MixedFit):
         """Prior weights or trials (n,)."""
         return np.ones(self.nobs) if self.design.weights is None else self.design.weights
 
+    def objective_at(self, n_quad: int) -> float:
+        """-2 log-likelihood at the estimates with another number of quadrature nodes, from the core."""
+        system = self.system.get(self.n_threads)
+        found = system.evaluate(
+            self.core_theta, self.beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
+        )
+        return found["objective"]
+
     def conditional_covariance(self) -> list[Floats]:
         """Covariance of the random effects of every factor given the data and the parameters: the curvature at the modes."""
         system = self.system.get(self.n_threads)

@@ -164,6 +164,33 @@ class InferredGeneralizedModel(MixedModel):
 
         return r_squared(self._fit)
 
+    def laplace_error(self, n_quad: int = 7) -> float:
+        """What quadrature would add to -2 log-likelihood at the estimates: how far Laplace's approximation is off.
+
+        For one grouping factor with up to three random effects. Where the difference is more than a few tenths, or where variances are large and responses are 0 and 1, fit
+        again with ``n_quad``.
+
+        Parameters
+        ----------
+        n_quad : int
+            Number of nodes to compare with, odd and at least 5.
+
+        Returns
+        -------
+        float
+            -2 log-likelihood by quadrature minus that by Laplace's approximation.
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> round(m.laplace_error(), 2)
+        -0.09
+        """
+        from ranef.diagnostics.laplace_accuracy import laplace_error
+
+        return laplace_error(self._fit, n_quad)
+
     def overdispersion(self, n: int = 250, *, rng: Any = None) -> "DispersionTest":
         """Compare the spread of the Pearson residuals with what the model says.
 
