@@ -185,7 +185,7 @@ class InferredGeneralizedModel(MixedModel):
         >>> from ranef import glmer, load_dataset
         >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
         >>> round(m.laplace_error(), 2)
-        -0.09
+        -0.08
         """
         from ranef.diagnostics.laplace_accuracy import laplace_error
 
