@@ -132,11 +132,15 @@ class GlmmSolution(TypedDict, total=False):
     covariance: _F64 | None
 
 class GlmmEvaluation(TypedDict):
-    """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes."""
+    """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes.
+
+    ``quadrature_error`` is of the order of the largest error of a group's log-likelihood under quadrature with 5 nodes or more (0 for Laplace).
+    """
 
     objective: float
     gradient: _F64
     iterations: int
+    quadrature_error: float
     u: list[_F64]
 
 class GlmmRefits(TypedDict):
@@ -150,6 +154,11 @@ class GlmmRefits(TypedDict):
     status: list[str]
 
 class GlmmSystem:
+    """Families are named as above, and ``binomial`` and ``poisson``; links ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``,
+    ``sqrt``, ``inverse``, ``1/mu^2``. With a ``kernel`` the name of the family is not looked at: ``kernel(y, eta)`` gives four arrays, the log-density
+    with all constants and its first three derivatives in eta; ``link`` then serves for the means alone.
+    """
+
     kept: list[int]
     n_theta: int
     n_dispersion: int

@@ -317,12 +317,12 @@ impl GlmmSystem {
                     let before = m.steps;
                     m.beta.copy_from_slice(&point.beta);
                     let v = m.value(g, &point, how, n_quad == 0)?;
-                    Ok::<_, Failure>((v, m.steps - before, m.solution(g)?))
+                    Ok::<_, Failure>((v, m.steps - before, m.spherical_effects(g)))
                 })
             })
         });
         self.raised()?;
-        let (v, steps, s) = v.map_err(not_found)?;
+        let (v, steps, u) = v.map_err(not_found)?;
         let c = Coordinates::new(&self.g, true, self.g.kernel.has_dispersion());
         let mut gradient = c.theta_gradient(&self.g, &v);
         // beta~ = G^-1 beta: the derivative moves with the transposed inverse
@@ -340,8 +340,9 @@ impl GlmmSystem {
         d.set_item("objective", v.objective)?;
         d.set_item("gradient", gradient.into_pyarray(py))?;
         d.set_item("iterations", steps)?;
+        d.set_item("quadrature_error", v.error)?;
         let list = PyList::empty(py);
-        for (v, f) in s.u.into_iter().zip(&self.g.layout.cp.factors) {
+        for (v, f) in u.into_iter().zip(&self.g.layout.cp.factors) {
             list.append(matrix(py, v, f.n_levels, f.k)?)?;
         }
         d.set_item("u", list)?;

@@ -85,6 +85,7 @@ impl Link {
             Self::Cloglog => (-(-mu).ln_1p()).ln(),
             Self::Loglog => -(-mu.ln()).ln(),
             Self::Cauchit => (std::f64::consts::PI * (mu - 0.5)).tan(),
+            Self::Probit if mu > 0.5 => -self.of_mean(1.0 - mu),
             Self::Probit => {
                 // Newton steps on log Phi, which is concave, from the logistic approximation
                 let mut x = (mu / (1.0 - mu)).ln() / 1.702;

@@ -318,7 +318,12 @@ impl Modes {
             if profiled {
                 g.fixed_transposed(&self.r, &mut self.grad_beta);
                 delta_beta.copy_from_slice(&self.grad_beta);
-                self.border(g, expected)?;
+                if self.border(g, expected).is_err() && !expected {
+                    expected = true;
+                    self.more_pass(g);
+                    self.factorise_expected(g)?;
+                    self.border(g, true)?;
+                }
                 self.solve_bordered(&mut delta, &mut delta_beta);
                 decrement += self.grad_beta.iter().zip(&delta_beta).map(|(a, b)| a * b).sum::<f64>();
             } else {

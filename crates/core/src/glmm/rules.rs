@@ -121,7 +121,7 @@ fn poisson(y: f64, tau: f64) -> Inner {
 }
 
 fn nbinom1(y: f64, tau: f64, d: f64) -> Inner {
-    let s = (exp(tau) / d).max(1e-100);
+    let s = (exp(tau) / d).clamp(1e-100, 1e100);
     let (g, a, b, c) = polygamma_differences(y, s);
     let a = a - d.ln_1p();
     let (sa, ssb) = (s * a, s * s * b);
@@ -206,7 +206,7 @@ fn general_inner_second(family: Family, y: f64, v: f64, nu: f64, d: f64) -> [f64
         }
         Family::NegativeBinomial1 => {
             let mu = exp(v);
-            let s = (mu / d).max(1e-100);
+            let s = (mu / d).clamp(1e-100, 1e100);
             let (_, a, b, c) = polygamma_differences(y, s);
             let a = a - d.ln_1p();
             let (sa, ssb) = (s * a, s * s * b);

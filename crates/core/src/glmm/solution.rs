@@ -32,6 +32,19 @@ pub struct Solution {
 }
 
 impl Modes {
+    /// Spherical random effects: for each factor, levels x effects.
+    pub fn spherical_effects(&self, g: &GlmmSystem) -> Vec<Vec<f64>> {
+        let of_factor = |(f, fs): (usize, &crate::crossprod::FactorSums)| {
+            let mut out = Vec::with_capacity(fs.n_levels * fs.k);
+            for &pos in &self.sys.sym.position[f] {
+                let at = self.sys.sym.row[pos as usize];
+                out.extend_from_slice(&self.u[at..at + fs.k]);
+            }
+            out
+        };
+        g.layout.cp.factors.iter().enumerate().map(of_factor).collect()
+    }
+
     /// Results at the present modes.
     ///
     /// # Errors
@@ -41,34 +54,25 @@ impl Modes {
         let free = self.free_part(g).0;
         let mut mu = vec![0.0; g.n];
         g.kernel.means(&self.eta, &mut mu);
+        let log_det = 2.0 * self.e.log_det_r;
         let mut s = vec![0.0; p * p];
         if p > 0 {
-            self.border(g, false)?;
+            if self.border(g, false).is_err() {
+                // away from the estimates the observed weights may not do
+                self.more_pass(g);
+                self.factorise_expected(g)?;
+                self.border(g, true)?;
+            }
             kernels::inverse_of_product::<0>(&self.rx, p, &mut s);
         }
-        let u = g
-            .layout
-            .cp
-            .factors
-            .iter()
-            .enumerate()
-            .map(|(f, fs)| {
-                let mut out = Vec::with_capacity(fs.n_levels * fs.k);
-                for &pos in &self.sys.sym.position[f] {
-                    let at = self.sys.sym.row[pos as usize];
-                    out.extend_from_slice(&self.u[at..at + fs.k]);
-                }
-                out
-            })
-            .collect();
         Ok(Solution {
             beta: g.layout.basis.beta_to_given(&self.beta),
             eta: g.in_given_order(&self.eta),
             mu: g.in_given_order(&mu),
             conditional_loglik: self.l.iter().sum::<f64>() + free,
             penalty: self.u.iter().map(|v| v * v).sum(),
-            log_det: 2.0 * self.e.log_det_r,
-            u,
+            log_det,
+            u: self.spherical_effects(g),
             b: g.layout.effects(&self.e.lambda, &self.u),
             vcov_profiled: g.layout.vcov(&s),
         })
