@@ -194,12 +194,11 @@ fn general_inner_second(family: Family, y: f64, v: f64, nu: f64, d: f64) -> [f64
             let ratio = mu / d;
             let q = 1.0 / (1.0 + ratio);
             let p = ratio * q;
-            // d D = d + mu: l_d holds only what depends on mu
             [
                 q * mu,
                 q * q * mu,
                 d * p * p,
-                d * (-ratio.ln_1p()) + (mu - y) * q,
+                -d * ratio.ln_1p() + (d + y) * p,
                 p * q * (y - mu),
                 -p * q * (y * (p - q) + 2.0 * d * p),
             ]
@@ -275,7 +274,7 @@ pub fn free(family: Family, y: f64, w: f64, d: f64) -> (f64, f64) {
         Family::Poisson => (-lgamma(y + 1.0), 0.0),
         Family::NegativeBinomial2 => {
             let (g, a, ..) = polygamma_differences(y, d);
-            (g - y * d.ln() - lgamma(y + 1.0), d * a)
+            (g - y * d.ln() - lgamma(y + 1.0), d * a - y)
         }
         Family::NegativeBinomial1 => {
             let share = 1.0 / (1.0 + d);

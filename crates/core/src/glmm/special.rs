@@ -94,7 +94,7 @@ pub fn polygamma_differences(y: f64, x: f64) -> (f64, f64, f64, f64) {
             let t = s + j as f64;
             let v = 1.0 / t;
             g *= t;
-            if g > 1e250 || g < 1e-250 {
+            if !(1e-250..=1e250).contains(&g) {
                 log += g.ln();
                 g = 1.0;
             }
