@@ -84,7 +84,7 @@ def _models(options: argparse.Namespace, engines: list[Engine], effort: Effort, 
         median = timings["ranef"].median
         if isinstance(ours, OursEngine) and median is not None:
             repeat = max(1, min(50, int(0.5 / median)))
-            core = ours.core_seconds(model.formula, frame, model.reml, repeat)
+            core = ours.core_seconds(model.formula, frame, model.method, repeat)
         results.append((model, timings, core))
         spent = ", ".join(
             f"{t.engine} {report.seconds(t.median) if t.samples else t.failure}" for t in timings.values()

@@ -4,6 +4,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """How a model is fitted: a linear one by REML or ML, or a generalized one of a family with quadrature nodes."""
+
+    reml: bool = True
+    family: str | None = None
+    n_quad: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class BenchmarkModel:
     """One model of the table.
 
@@ -22,6 +31,13 @@ class BenchmarkModel:
     peer_formula: str | None = None
     peers: tuple[str, ...] | None = None
     slow_in_r: bool = False
+    family: str | None = None
+    n_quad: int = 1
+
+    @property
+    def method(self) -> Method:
+        """How it is fitted."""
+        return Method(self.reml and self.family is None, self.family, self.n_quad)
 
 
 GLMM = ("glmm", "glmm, no df")
@@ -75,6 +91,62 @@ MODELS = (
         "Y ~ U + V + W + (1 | G) + (1 + U + V + W | H) + (1 | I)",
         reml=False,
         peers=GLMM,
+        slow_in_r=True,
+    ),
+)
+
+GENERALIZED_PEERS = ("glmm", "glmm, no df", "mixedlm", "lme-python")
+
+MODELS += (
+    BenchmarkModel(
+        "cbpp",
+        "cbpp",
+        "cbind(incidence, size - incidence) ~ period + (1 | herd)",
+        limit_ms=2,
+        family="binomial",
+        peers=GENERALIZED_PEERS,
+    ),
+    BenchmarkModel(
+        "VerbAgg",
+        "verbagg",
+        "r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)",
+        limit_ms=80,
+        family="binomial",
+        peers=GENERALIZED_PEERS,
+        slow_in_r=True,
+    ),
+    BenchmarkModel(
+        "Contraception",
+        "contraception",
+        "use ~ age + I(age^2) + urban + livch + (1 | district)",
+        limit_ms=9,
+        family="binomial",
+        peers=GENERALIZED_PEERS,
+    ),
+    BenchmarkModel(
+        "Contraception, 9 nodes",
+        "contraception",
+        "use ~ age + I(age^2) + urban + livch + (1 | district)",
+        family="binomial",
+        n_quad=9,
+        peers=GENERALIZED_PEERS,
+        slow_in_r=True,
+    ),
+    BenchmarkModel(
+        "grouseticks",
+        "grouseticks",
+        "TICKS ~ YEAR + HEIGHT + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION)",
+        limit_ms=65,
+        family="poisson",
+        peers=GENERALIZED_PEERS,
+    ),
+    BenchmarkModel(
+        "Bernoulli, 1e6 rows",
+        "bernoulli",
+        "y ~ x + (1 | g)",
+        limit_ms=10_000,
+        family="binomial",
+        peers=(),
         slow_in_r=True,
     ),
 )

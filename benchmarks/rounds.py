@@ -9,7 +9,7 @@ from typing import Protocol
 import pandas as pd
 
 from benchmarks.engines.sample import EngineError, EngineTimeoutError, Sample
-from benchmarks.models import BenchmarkModel
+from benchmarks.models import BenchmarkModel, Method
 
 
 class Engine(Protocol):
@@ -19,7 +19,7 @@ class Engine(Protocol):
     version: str
 
     def fit(
-        self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float
+        self, formula: str, frame: pd.DataFrame, data_name: str, method: Method, repeat: int, timeout: float
     ) -> Sample: ...
 
     def close(self) -> None: ...
@@ -87,10 +87,10 @@ def time_model(
         if engine.name not in ("ranef", "lme4") and model.peer_formula is not None:
             formulas[engine.name] = model.peer_formula
         try:
-            first = engine.fit(formulas[engine.name], frame, model.data, model.reml, 1, effort.timeout)
+            first = engine.fit(formulas[engine.name], frame, model.data, model.method, 1, effort.timeout)
             # A second call is warm; the first is the sample where one fit takes longer than the whole allowance.
             if first.elapsed < effort.seconds_per_engine:
-                warm = engine.fit(formulas[engine.name], frame, model.data, model.reml, 1, effort.timeout).elapsed
+                warm = engine.fit(formulas[engine.name], frame, model.data, model.method, 1, effort.timeout).elapsed
                 plans[engine.name] = _plan(warm, effort)
             else:
                 timing.samples.append(first)
@@ -106,7 +106,7 @@ def time_model(
                 continue
             try:
                 sample = engine.fit(
-                    formulas[engine.name], frame, model.data, model.reml, repeat, effort.timeout * repeat
+                    formulas[engine.name], frame, model.data, model.method, repeat, effort.timeout * repeat
                 )
                 timing.samples.append(sample)
             except EngineError as error:

@@ -36,6 +36,8 @@ class Sources:
             return factorial((3, 4, 5, 6, 7))
         if name == "factorial_large":
             return factorial((4, 6, 8, 10, 12))
+        if name == "bernoulli":
+            return bernoulli()
         if name in FOLDER_SETS:
             if self.folder is None:
                 raise SourceMissingError(
@@ -48,6 +50,16 @@ class Sources:
         from ranef import load_dataset
 
         return load_dataset(name)
+
+
+def bernoulli(rows: int = 1_000_000, groups: int = 10_000, seed: int = 73) -> pd.DataFrame:
+    """0/1 responses of a logistic model with a random intercept."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, groups, rows)
+    x = rng.normal(size=rows)
+    eta = -0.5 + 0.8 * x + rng.normal(scale=0.7, size=groups)[group]
+    y = (rng.random(rows) < 1 / (1 + np.exp(-eta))).astype(np.int32)
+    return pd.DataFrame({"y": y, "x": x, "g": group.astype(np.int32)})
 
 
 def factorial(levels: tuple[int, ...], seed: int = 591) -> pd.DataFrame:

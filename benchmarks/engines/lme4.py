@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.engines.pipe import PipedProcess
 from benchmarks.engines.sample import EngineError, Sample
+from benchmarks.models import Method
 from benchmarks.sources import columns_of, write_for_r
 
 SCRIPT = Path(__file__).with_name("lme4_worker.R")
@@ -34,11 +35,14 @@ class Lme4Engine:
             raise EngineError("R did not start: is lme4 installed?")
         self.version = f"lme4 {ready[2]} on R {ready[1]} (BLAS: {ready[3]})"
 
-    def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
+    def fit(
+        self, formula: str, frame: pd.DataFrame, data_name: str, method: Method, repeat: int, timeout: float
+    ) -> Sample:
         """One round: ``repeat`` fits, mean seconds for each."""
         key = self._loaded(formula, frame, data_name)
         elapsed, cpu, objective = self._parts(
-            f"fit\t{key}\t{'TRUE' if reml else 'FALSE'}\t{repeat}\t{formula}", timeout
+            f"fit\t{key}\t{'TRUE' if method.reml else 'FALSE'}\t{repeat}\t{method.family or 'none'}\t{method.n_quad}\t{formula}",
+            timeout,
         )
         return Sample(float(elapsed), float(cpu), float(objective))
 

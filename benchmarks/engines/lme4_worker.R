@@ -47,11 +47,15 @@ while (length(line <- readLines(input, 1L)) == 1L) {
       data <- frames[[request[2]]]
       reml <- request[3] == "TRUE"
       times <- as.integer(request[4])
-      text <- request[5]
+      family <- request[5]
+      nodes <- as.integer(request[6])
+      text <- request[7]
       invisible(gc())
       before <- proc.time()
       for (k in seq_len(times))
-        fit <- suppressMessages(suppressWarnings(lmer(as.formula(text), data = data, REML = reml)))
+        fit <- suppressMessages(suppressWarnings(
+          if (family == "none") lmer(as.formula(text), data = data, REML = reml)
+          else glmer(as.formula(text), data = data, family = family, nAGQ = nodes)))
       spent <- proc.time() - before
       criterion <- if (reml) lme4::REMLcrit(fit) else -2 * as.numeric(logLik(fit))
       answer("ok", spent[["elapsed"]] / times, (spent[["user.self"]] + spent[["sys.self"]]) / times,

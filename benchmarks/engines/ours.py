@@ -4,19 +4,21 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.engines.sample import EngineError, Sample
+from benchmarks.models import Method
 
 
 class _TimedSystem:
-    """Stands in for the compiled class and adds up the time spent inside it."""
+    """Stands in for a compiled class and adds up the time spent inside it."""
 
-    def __init__(self, clock: "CoreClock", *args: Any, **kwargs: Any):
+    def __init__(self, clock: "CoreClock", original: Any, *args: Any, **kwargs: Any):
         start = time.perf_counter()
-        self._system = clock.original(*args, **kwargs)
+        self._system = original(*args, **kwargs)
         clock.seconds += time.perf_counter() - start
         self._clock = clock
 
@@ -42,49 +44,57 @@ class CoreClock:
         from ranef import _core
 
         self._module: Any = _core
-        self.original: Any = _core.LmmSystem
+        self.originals: dict[str, Any] = {name: getattr(_core, name) for name in ("LmmSystem", "GlmmSystem")}
         self.seconds = 0.0
 
     @contextmanager
     def running(self) -> Iterator["CoreClock"]:
         self.seconds = 0.0
-        self._module.LmmSystem = lambda *args, **kwargs: _TimedSystem(self, *args, **kwargs)
+        for name, original in self.originals.items():
+            setattr(self._module, name, partial(_TimedSystem, self, original))
         try:
             yield self
         finally:
-            self._module.LmmSystem = self.original
+            for name, original in self.originals.items():
+                setattr(self._module, name, original)
 
 
 class OursEngine:
-    """``ranef.lmer`` on one thread."""
+    """``ranef.lmer`` and ``ranef.glmer`` on one thread."""
 
     name = "ranef"
 
     def __init__(self) -> None:
         import ranef
 
-        self._lmer = ranef.lmer
+        self._lmer, self._glmer = ranef.lmer, ranef.glmer
         self.version = f"ranef {ranef.__version__}"
 
-    def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
+    def _call(self, formula: str, frame: pd.DataFrame, method: Method) -> Any:
+        if method.family is None:
+            return self._lmer(formula, frame, REML=method.reml, n_threads=1)
+        return self._glmer(formula, frame, family=method.family, n_quad=method.n_quad, n_threads=1)
+
+    def fit(
+        self, formula: str, frame: pd.DataFrame, data_name: str, method: Method, repeat: int, timeout: float
+    ) -> Sample:
         """One round: ``repeat`` whole calls, text and frame in, fitted object out."""
-        lmer = self._lmer
         try:
             # A singular fit warns at every call; what is timed includes making the warning, not showing it.
             warnings.simplefilter("ignore")
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(repeat):
-                model = lmer(formula, frame, REML=reml, n_threads=1)
+                model = self._call(formula, frame, method)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         except Exception as error:
             raise EngineError(f"{type(error).__name__}: {error}".replace("\n", " ")[:160]) from error
         return Sample(wall / repeat, cpu / repeat, float(model.objective))
 
-    def core_seconds(self, formula: str, frame: pd.DataFrame, reml: bool, repeat: int) -> float:
+    def core_seconds(self, formula: str, frame: pd.DataFrame, method: Method, repeat: int) -> float:
         """Mean seconds of one call that are spent inside the compiled module."""
         with CoreClock().running() as clock:
             for _ in range(repeat):
-                self._lmer(formula, frame, REML=reml, n_threads=1)
+                self._call(formula, frame, method)
         return clock.seconds / repeat
 
     def close(self) -> None:

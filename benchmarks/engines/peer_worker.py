@@ -21,51 +21,66 @@ def load(path):
     return pd.read_parquet(path)
 
 
-def glmm_fit(formula, frame, reml, **options):
+def glmm_fit(formula, frame, how, **options):
     import glmm
 
-    return glmm.fit(frame, formula, reml=reml, **options)
+    if how["family"] is not None:
+        return glmm.fit(frame, formula, family=how["family"], n_agq=how["n_quad"])
+    return glmm.fit(frame, formula, reml=how["reml"], **options)
 
 
-def glmm_default(formula, frame, reml):
-    return glmm_fit(formula, frame, reml)
+def glmm_default(formula, frame, how):
+    return glmm_fit(formula, frame, how)
 
 
-def glmm_bare(formula, frame, reml):
-    return glmm_fit(formula, frame, reml, satterthwaite=False)
+def glmm_bare(formula, frame, how):
+    if how["family"] is not None:
+        raise ValueError("the same as glmm: generalized models have no degrees of freedom")
+    return glmm_fit(formula, frame, how, satterthwaite=False)
 
 
-def mixedlm(formula, frame, reml):
+def mixedlm(formula, frame, how):
     import mixedlm
 
-    return mixedlm.lmer(formula, frame, REML=reml)
+    if how["family"] is not None:
+        return mixedlm.glmer(
+            formula, frame, family=getattr(mixedlm.families, how["family"].title())(), nAGQ=how["n_quad"]
+        )
+    return mixedlm.lmer(formula, frame, REML=how["reml"])
 
 
-def lme_python(formula, frame, reml):
+def lme_python(formula, frame, how):
     import lme_python
 
-    return lme_python.lmer(formula, data=frame, reml=reml)
+    if how["family"] is not None:
+        return lme_python.glmer(formula, data=frame, family_name=how["family"], n_agq=how["n_quad"])
+    return lme_python.lmer(formula, data=frame, reml=how["reml"])
 
 
-def statsmodels(formula, frame, reml):
+def statsmodels(formula, frame, how):
     import statsmodels.formula.api as smf
+
+    if how["family"] is not None:
+        raise ValueError("no maximum likelihood for generalized models")
 
     bars = re.findall(r"\(([^()|]+)\|\s*([\w.]+)\s*\)", formula)
     if formula.count("|") != 1 or len(bars) != 1:
         raise ValueError("one grouping factor only")
     effects, group = (part.strip() for part in bars[0])
     fixed = re.sub(r"\s*\+?\s*\([^()]*\|[^()]*\)", "", formula)
-    return smf.mixedlm(fixed, frame, groups=frame[group], re_formula=f"~{effects}").fit(reml=reml)
+    return smf.mixedlm(fixed, frame, groups=frame[group], re_formula=f"~{effects}").fit(reml=how["reml"])
 
 
-def objective_of(peer, fit, reml):
+def objective_of(peer, fit, how):
     """Minus twice the log likelihood that the fit reports."""
     if peer.startswith("glmm"):
         return -2.0 * fit.loglik
     if peer == "mixedlm":
         return -2.0 * float(fit.logLik().value if hasattr(fit.logLik(), "value") else fit.logLik())
     if peer == "lme-python":
-        return float(fit.reml_criterion if reml and fit.reml_criterion is not None else -2.0 * fit.log_likelihood)
+        return float(
+            fit.reml_criterion if how["reml"] and fit.reml_criterion is not None else -2.0 * fit.log_likelihood
+        )
     return -2.0 * float(fit.llf)
 
 
@@ -92,7 +107,8 @@ def versions():
 
 def fit(request):
     frame = frames[request["data"]]
-    peer, reml = request["peer"], request["reml"]
+    peer = request["peer"]
+    how = {key: request[key] for key in ("reml", "family", "n_quad")}
     if peer == "lme-python":  # its native frame, so that no conversion is charged to it
         key = request["data"] + " (polars)"
         if key not in frames:
@@ -103,10 +119,10 @@ def fit(request):
     call = PEERS[peer][1]
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(request["repeat"]):
-        result = call(request["formula"], frame, reml)
+        result = call(request["formula"], frame, how)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     repeat = request["repeat"]
-    return {"elapsed": wall / repeat, "cpu": cpu / repeat, "objective": objective_of(peer, result, reml)}
+    return {"elapsed": wall / repeat, "cpu": cpu / repeat, "objective": objective_of(peer, result, how)}
 
 
 def main():

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.engines.pipe import PipedProcess
 from benchmarks.engines.sample import EngineError, Sample
+from benchmarks.models import Method
 from benchmarks.sources import columns_of
 
 SCRIPT = Path(__file__).with_name("peer_worker.py")
@@ -36,7 +37,7 @@ class PeerProcess:
         formula: str,
         frame: pd.DataFrame,
         data_name: str,
-        reml: bool,
+        method: Method,
         repeat: int,
         timeout: float,
     ) -> Sample:
@@ -54,7 +55,8 @@ class PeerProcess:
         if key not in self._known:
             self._ask({"do": "load", "data": key, "path": str(self._written[key])}, 600)
             self._known.add(key)
-        request = {"do": "fit", "peer": peer, "data": key, "formula": formula, "reml": reml, "repeat": repeat}
+        request: dict[str, object] = {"do": "fit", "peer": peer, "data": key, "formula": formula, "repeat": repeat}
+        request |= {"reml": method.reml, "family": method.family, "n_quad": method.n_quad}
         answer = self._ask(request, timeout)
         return Sample(answer["elapsed"], answer["cpu"], answer["objective"])
 
@@ -76,8 +78,10 @@ class PeerEngine:
         self._owner, self.name = owner, name
         self.version = f"{name} {owner.found[name]}"
 
-    def fit(self, formula: str, frame: pd.DataFrame, data_name: str, reml: bool, repeat: int, timeout: float) -> Sample:
-        return self._owner.fit(self.name, formula, frame, data_name, reml, repeat, timeout)
+    def fit(
+        self, formula: str, frame: pd.DataFrame, data_name: str, method: Method, repeat: int, timeout: float
+    ) -> Sample:
+        return self._owner.fit(self.name, formula, frame, data_name, method, repeat, timeout)
 
     def close(self) -> None:
         """The process is closed by its owner."""

@@ -18,6 +18,7 @@ from ranef.errors import (
 
 if TYPE_CHECKING:
     from ranef.api.anova import anova
+    from ranef.api.glmer import glmer, glmer_nb
     from ranef.api.lmer import lmer
     from ranef.api.load import load
     from ranef.api.load_bootstrap import load_bootstrap
@@ -25,21 +26,41 @@ if TYPE_CHECKING:
     from ranef.api.table import table
     from ranef.api.translate import translate
     from ranef.datasets import list_datasets, load_dataset
+    from ranef.families import (
+        Beta,
+        Binomial,
+        CustomFamily,
+        Gamma,
+        Gaussian,
+        InverseGaussian,
+        NegativeBinomial,
+        Poisson,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentTypeError",
+    "Beta",
+    "Binomial",
     "ColumnNotFoundError",
+    "CustomFamily",
     "DataError",
     "DesignError",
     "FormulaError",
+    "Gamma",
+    "Gaussian",
+    "InverseGaussian",
     "MissingExtraError",
+    "NegativeBinomial",
     "NewLevelError",
     "OptionError",
+    "Poisson",
     "RanefError",
     "RanefWarning",
     "anova",
+    "glmer",
+    "glmer_nb",
     "list_datasets",
     "lmer",
     "load",
@@ -51,9 +72,19 @@ __all__ = [
     "translate",
 ]
 
-# Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
+# Where each public name lives; it is imported when it is first used, so that `import ranef` stays quick.
 _VERBS = {
+    "Beta": "ranef.families",
+    "Binomial": "ranef.families",
+    "CustomFamily": "ranef.families",
+    "Gamma": "ranef.families",
+    "Gaussian": "ranef.families",
+    "InverseGaussian": "ranef.families",
+    "NegativeBinomial": "ranef.families",
+    "Poisson": "ranef.families",
     "anova": "ranef.api.anova",
+    "glmer": "ranef.api.glmer",
+    "glmer_nb": "ranef.api.glmer",
     "lmer": "ranef.api.lmer",
     "load": "ranef.api.load",
     "load_bootstrap": "ranef.api.load_bootstrap",

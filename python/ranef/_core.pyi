@@ -198,3 +198,134 @@ def jackknife_groups(
     n_threads: int,
     progress: _Counter,
 ) -> Replicates: ...
+
+class GlmmSolution(TypedDict, total=False):
+    """Estimates of a generalized linear mixed model; lists have one entry per factor, in the order the factors were given.
+
+    ``dispersion`` is None without one, else d in the variance of the family: ``gaussian`` d^2, ``gamma`` d^2 mu^2,
+    ``inverse_gaussian`` d^2 mu^3 (so d is a standard deviation: sigma), ``nbinom2`` mu + mu^2 / d, ``nbinom1`` mu (1 + d),
+    ``beta`` mu (1 - mu) / (1 + d).
+
+    ``hessian`` and ``covariance`` (twice the inverse Hessian of -2 log-likelihood) are over theta, beta, log dispersion, in this
+    order: a fixed dispersion is left out, and so is beta with ``n_quad=0``. They are None where they could not be formed (no
+    positive definite Hessian); rows of parameters at the boundary are NaN in ``covariance``. ``vcov`` is its block for beta;
+    ``vcov_profiled`` holds theta known. ``status`` is ``converged``, ``separated`` (``separated`` then lists positions in beta
+    without a finite estimate), ``max_evaluations``, ``no_progress``, ``non_finite`` (then only the items from ``objective`` down
+    are there) or ``fixed`` (of ``solution``).
+
+    The identity: objective = -2 conditional_loglik + penalty + log_det (Laplace, observed curvature).
+    """
+
+    theta: _F64
+    beta: _F64
+    dispersion: float | None
+    eta: _F64
+    mu: _F64
+    conditional_loglik: float
+    penalty: float
+    log_det: float
+    vcov_profiled: _F64
+    u: list[_F64]
+    b: list[_F64]
+    objective: float
+    singular: bool
+    null_dimensions: list[int]
+    evaluations: int
+    status: str
+    decrement: float
+    certificate: float
+    separated: list[int]
+    gradient: _F64 | None
+    hessian: _F64 | None
+    vcov: _F64 | None
+    covariance: _F64 | None
+
+class GlmmEvaluation(TypedDict):
+    """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes.
+
+    ``quadrature_error`` is of the order of the largest error of a group's log-likelihood under quadrature with 5 nodes or more (0 for Laplace).
+    """
+
+    objective: float
+    gradient: _F64
+    iterations: int
+    quadrature_error: float
+    u: list[_F64]
+
+class GlmmRefits(TypedDict):
+    """Fits of many responses; the first axis of every array is the response. ``se`` holds theta known."""
+
+    objective: _F64
+    beta: _F64
+    se: _F64
+    theta: _F64
+    dispersion: _F64
+    status: list[str]
+
+class GlmmSystem:
+    """Families are named as above, and ``binomial`` and ``poisson``; links ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``,
+    ``sqrt``, ``inverse``, ``1/mu^2``. With a ``kernel`` the name of the family is not looked at: ``kernel(y, eta)`` gives four arrays, the log-density
+    with all constants and its first three derivatives in eta; ``link`` then serves for the means alone.
+    """
+
+    kept: list[int]
+    n_theta: int
+    n_dispersion: int
+
+    def __init__(
+        self,
+        x: _F64,
+        y: _F64,
+        weights: _F64,
+        offset: _F64 | None,
+        factors: list[tuple[_I32, int, list[tuple[_F64, str]]]],
+        family: str,
+        link: str,
+        kernel: Callable[..., object] | None = None,
+        n_threads: int = 1,
+    ) -> None: ...
+    def fit(
+        self,
+        n_quad: int,
+        curvature: str,
+        theta: _F64 | None,
+        beta: _F64 | None,
+        dispersion: float | None,
+        fixed_dispersion: float | None,
+        max_evaluations: int,
+        tolerance: float,
+        n_threads: int = 1,
+        progress: _Progress = None,
+    ) -> GlmmSolution: ...
+    def evaluate(
+        self, theta: _F64, beta: _F64, dispersion: float | None, n_quad: int, curvature: str, n_threads: int = 1
+    ) -> GlmmEvaluation: ...
+    def solution(
+        self, theta: _F64, beta: _F64, dispersion: float | None, n_quad: int, curvature: str, n_threads: int = 1
+    ) -> GlmmSolution: ...
+    def conditional_covariance(
+        self, theta: _F64, beta: _F64, dispersion: float | None, curvature: str, n_threads: int = 1
+    ) -> list[_F64]: ...
+    def prediction_variance(
+        self,
+        theta: _F64,
+        beta: _F64,
+        dispersion: float | None,
+        covariance: _F64,
+        x_new: _F64,
+        factors: list[tuple[_I32, list[_F64]]],
+        n_threads: int = 1,
+    ) -> _F64: ...
+    def refit(
+        self,
+        y: _F64,
+        n_quad: int,
+        curvature: str,
+        theta: _F64 | None,
+        beta: _F64 | None,
+        dispersion: float | None,
+        max_evaluations: int,
+        tolerance: float,
+        n_threads: int,
+        progress: _Progress,
+    ) -> GlmmRefits: ...

@@ -18,10 +18,14 @@ from ranef import __version__
 from ranef.errors import DataError, OptionError, RanefError, RanefWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import typer
 
     from ranef.options import Ddf
     from ranef.presentation.summary import Summary
+    from ranef.results.base import MixedModel
+    from ranef.results.generalized import GeneralizedLinearMixedModel
     from ranef.results.linear import LinearMixedModel
 
 OK, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -91,6 +95,18 @@ def build_app() -> "typer.Typer":
         data: Annotated[
             str, typer.Argument(help="A CSV or Parquet file, or the name of a bundled data set.", show_default=False)
         ],
+        family: Annotated[
+            str | None,
+            typer.Option(
+                help="Family of a generalized model, such as 'poisson' or 'binomial(probit)'.", show_default=False
+            ),
+        ] = None,
+        n_quad: Annotated[
+            int | None,
+            typer.Option(
+                help="Quadrature nodes of a generalized model; 1 is Laplace's approximation.", show_default=False
+            ),
+        ] = None,
         ml: Annotated[bool, typer.Option("--ml", help="Fit by maximum likelihood instead of REML.")] = False,
         weights: Annotated[str | None, typer.Option(help="Column with prior weights.")] = None,
         offset: Annotated[str | None, typer.Option(help="Column with a known part of the linear predictor.")] = None,
@@ -100,36 +116,36 @@ def build_app() -> "typer.Typer":
         ] = NaAction.OMIT,
         as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of the summary.")] = False,
         ddf: Annotated[
-            DdfMethod, typer.Option(help="Degrees of freedom of the t tests; with none there are no tests.")
-        ] = DdfMethod.SATTERTHWAITE,
+            DdfMethod | None,
+            typer.Option(
+                help="Degrees of freedom of the t tests of a linear model; with none there are no tests. [default: satterthwaite]",
+                show_default=False,
+            ),
+        ] = None,
         digits: Annotated[int, typer.Option(min=1, max=15, help="Significant digits of the summary.")] = 4,
     ) -> None:
-        """Fit a linear mixed model and print its summary.
+        """Fit a linear mixed model, or with --family a generalized one, and print its summary.
 
         Exits with 0 when the fit converged, 1 when it did not, 2 when the input cannot be used.
         """
-        from ranef import lmer
-        from ranef.options import checked_ddf
-
+        shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
+        method = None if ddf is None else ddf.value
         try:
             with warnings.catch_warnings():
                 # What the warning says is in the summary and in the document.
                 warnings.simplefilter("ignore", RanefWarning)
-                model = lmer(
-                    formula,
-                    find_data(data),
-                    REML=not ml,
-                    weights=weights,
-                    offset=offset,
-                    subset=subset,
-                    na_action=na_action.value,
-                )
+                if family is None:
+                    if n_quad is not None:
+                        raise OptionError("--n-quad is for generalized models: give --family too.")
+                    model, document = _fit_linear(formula, data, not ml, shared, method)
+                else:
+                    if ml or method is not None:
+                        raise OptionError("--ml and --ddf are for linear models and do not go with --family.")
+                    model, document = _fit_generalized(formula, data, family, n_quad, shared)
             if as_json:
-                text = json.dumps(
-                    model_document(model, checked_ddf(ddf.value)), ensure_ascii=False, indent=2, allow_nan=False
-                )
+                text = json.dumps(document(), ensure_ascii=False, indent=2, allow_nan=False)
             else:
-                summary = model.summary(checked_ddf(ddf.value))
+                summary = model.summary() if method is None else model.summary(method)
                 text = summary.text(digits)
         except RanefError as error:
             _say(str(error))
@@ -223,32 +239,65 @@ def find_data(name: str) -> Any:
     )
 
 
-def model_document(model: "LinearMixedModel", ddf: "Ddf | None" = None) -> dict[str, Any]:
-    """Describe a fitted model by plain values, under the names that the Python interface has for them; NaN becomes null."""
-    convergence = model.convergence
-    summary = model.summary(ddf)
-    tests = summary.tables["fixed_effects"]
+def _fit_linear(
+    formula: str, data: str, reml: bool, shared: dict[str, Any], method: str | None
+) -> "tuple[Any, Callable[[], dict[str, Any]]]":
+    """The fitted model, and a function that describes it by plain values."""
+    from ranef import lmer
+    from ranef.options import checked_ddf
+
+    ddf = checked_ddf(method)
+    model = lmer(formula, find_data(data), REML=reml, **shared)
+    return model, lambda: model_document(model, ddf)
+
+
+def _fit_generalized(
+    formula: str, data: str, family: str, n_quad: int | None, shared: dict[str, Any]
+) -> "tuple[Any, Callable[[], dict[str, Any]]]":
+    from ranef import glmer
+
+    model = glmer(formula, find_data(data), family=family, n_quad=n_quad, **shared)
+    return model, lambda: generalized_document(model)
+
+
+def generalized_document(model: "GeneralizedLinearMixedModel") -> dict[str, Any]:
+    """Describe a fitted generalized model by plain values, under the names that the Python interface has for them; NaN becomes null."""
+    summary = model.summary()
     document = {
-        "ranef": __version__,
-        "formula": summary.call.formula,
-        "data": summary.call.data,
-        "method": "REML" if summary.criteria.reml else "ML",
-        "nobs": model.nobs,
-        "npar": model.npar,
-        "df_resid": model.df_resid,
-        "ngroups": model.ngroups,
+        **_head(summary),
+        "family": model.family.name,
+        "link": model.family.link,
+        "n_quad": model.n_quad,
+        **_counts(model),
         "objective": model.objective,
-        "reml_criterion": model.reml_criterion,
-        "ml_deviance": model.ml_deviance,
-        "llf": model.llf,
-        "aic": model.aic,
-        "bic": model.bic,
+        **_criteria(model),
         "fixef": model.fixef.to_dict(),
         "bse": model.bse.to_dict(),
-        "tvalues": model.tvalues.to_dict(),
-        "ddf": model.ddf if ddf is None else ddf,
-        "df": tests["df"].to_dict() if "df" in tests else None,
-        "pvalues": tests["p_value"].to_dict() if "p_value" in tests else None,
+        "zvalues": model.zvalues.to_dict(),
+        "pvalues": model.pvalues.to_dict(),
+        **_covariances(model),
+        "dispersion": model.dispersion,
+        "convergence": _ending(model),
+        "notes": list(summary.notes),
+    }
+    plain: dict[str, Any] = _plain(document)
+    return plain
+
+
+def _head(summary: "Summary") -> dict[str, Any]:
+    return {"ranef": __version__, "formula": summary.call.formula, "data": summary.call.data}
+
+
+def _counts(model: "MixedModel") -> dict[str, Any]:
+    return {"nobs": model.nobs, "npar": model.npar, "df_resid": model.df_resid, "ngroups": model.ngroups}
+
+
+def _criteria(model: "MixedModel") -> dict[str, Any]:
+    return {"llf": model.llf, "aic": model.aic, "bic": model.bic}
+
+
+def _covariances(model: "MixedModel") -> dict[str, Any]:
+    return {
         "cov_params": model.cov_params().to_numpy().tolist(),
         "varcorr": {
             key: {"names": list(b.names), "sd": b.sd.tolist(), "cov": b.cov.tolist(), "corr": b.corr.tolist()}
@@ -256,15 +305,42 @@ def model_document(model: "LinearMixedModel", ddf: "Ddf | None" = None) -> dict[
         },
         "sigma": model.sigma,
         "theta": model.theta.to_dict(),
-        "convergence": {
-            "ok": convergence.ok,
-            "status": convergence.status.value,
-            "explanation": convergence.status.explanation,
-            "evaluations": convergence.evaluations,
-            "gradient_norm": convergence.gradient_norm,
-            "is_singular": model.is_singular,
-            "boundary": dict(convergence.boundary),
-        },
+    }
+
+
+def _ending(model: "MixedModel") -> dict[str, Any]:
+    convergence = model.convergence
+    return {
+        "ok": convergence.ok,
+        "status": convergence.status.value,
+        "explanation": convergence.status.explanation,
+        "evaluations": convergence.evaluations,
+        "gradient_norm": convergence.gradient_norm,
+        "is_singular": model.is_singular,
+        "boundary": dict(convergence.boundary),
+    }
+
+
+def model_document(model: "LinearMixedModel", ddf: "Ddf | None" = None) -> dict[str, Any]:
+    """Describe a fitted model by plain values, under the names that the Python interface has for them; NaN becomes null."""
+    summary = model.summary(ddf)
+    tests = summary.tables["fixed_effects"]
+    document = {
+        **_head(summary),
+        "method": "REML" if summary.criteria.reml else "ML",
+        **_counts(model),
+        "objective": model.objective,
+        "reml_criterion": model.reml_criterion,
+        "ml_deviance": model.ml_deviance,
+        **_criteria(model),
+        "fixef": model.fixef.to_dict(),
+        "bse": model.bse.to_dict(),
+        "tvalues": model.tvalues.to_dict(),
+        "ddf": model.ddf if ddf is None else ddf,
+        "df": tests["df"].to_dict() if "df" in tests else None,
+        "pvalues": tests["p_value"].to_dict() if "p_value" in tests else None,
+        **_covariances(model),
+        "convergence": _ending(model),
         "notes": list(summary.notes),
     }
     plain: dict[str, Any] = _plain(document)

@@ -177,7 +177,7 @@ def test_other_members_are_those_of_the_model(cake):
 
 
 def test_mistakes_are_named(cake):
-    with pytest.raises(ArgumentTypeError, match="fitted model"):
+    with pytest.raises(ArgumentTypeError, match="linear mixed model"):
         adapt("model")
     again = pickle.loads(pickle.dumps(cake))
     with pytest.raises(DataError, match="adapt"):

@@ -52,6 +52,7 @@ def sections(text: str) -> dict[str, str]:
 
 def called_by_users() -> list[tuple[str, object]]:
     """The functions of the package, and the methods of what they return."""
+    from ranef.results.generalized import GeneralizedLinearMixedModel
     from ranef.results.linear import LinearMixedModel
 
     found: list[tuple[str, object]] = []
@@ -59,9 +60,10 @@ def called_by_users() -> list[tuple[str, object]]:
         thing = getattr(ranef, name)
         if inspect.isfunction(thing):
             found.append((name, thing))
-    for name, method in inspect.getmembers(LinearMixedModel, inspect.isfunction):
-        if not name.startswith("_"):
-            found.append((f"LinearMixedModel.{name}", method))
+    for model in (LinearMixedModel, GeneralizedLinearMixedModel):
+        for name, method in inspect.getmembers(model, inspect.isfunction):
+            if not name.startswith("_"):
+                found.append((f"{model.__name__}.{name}", method))
     return found
 
 

@@ -16,6 +16,7 @@ pub mod basis;
 pub mod blocks;
 pub mod crossprod;
 pub mod error;
+pub mod glmm;
 pub mod lmm;
 pub mod optimize;
 pub mod replicate;

@@ -1,16 +1,21 @@
 //! Python bindings of `ranef-core`: NumPy views in, dictionaries of arrays out, the interpreter released in between.
 
+mod arguments;
+mod glmm;
+mod kernel;
 mod lmm;
+mod profile;
 mod replicate;
 mod supervised;
-mod profile;
 mod threads;
+mod watch;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
+    m.add_class::<glmm::GlmmSystem>()?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_parametric, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_residual, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_cases, m)?)?;

@@ -1,14 +1,15 @@
 //! The linear mixed model.
 
+use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
 use crate::profile::profile_dict;
 use crate::threads::with_threads;
+use crate::watch::Watch;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
-use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use ranef_core::error::CoreError;
 use ranef_core::lmm::{
     fit, frames_of, moment_frames, predict_variance, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
@@ -16,15 +17,6 @@ use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
-
-pub(crate) fn to_python(e: CoreError) -> PyErr {
-    match e {
-        CoreError::Interrupted => PyKeyboardInterrupt::new_err(()),
-        CoreError::TooLarge { .. } => PyMemoryError::new_err(e.to_string()),
-        _ => PyValueError::new_err(e.to_string()),
-    }
-}
 
 struct FactorArrays {
     codes: Py<PyArray1<i32>>,
@@ -48,18 +40,6 @@ pub(crate) struct Borrowed<'py> {
     y: PyReadonlyArray1<'py, f64>,
     weights: Option<PyReadonlyArray1<'py, f64>>,
     factors: Vec<BorrowedFactor<'py>>,
-}
-
-fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a [f64]>> {
-    let shape = a.shape();
-    let (n, k) = (shape[0], shape[1]);
-    if k == 0 || n == 0 {
-        return Ok(vec![&[]; k]);
-    }
-    if !a.is_fortran_contiguous() {
-        return Err(PyValueError::new_err("matrices must be in Fortran order"));
-    }
-    Ok(a.as_slice()?.chunks_exact(n).collect())
 }
 
 impl Arrays {
@@ -119,19 +99,6 @@ pub struct LmmSystem {
     work: Mutex<Option<Work>>,
 }
 
-type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
-type FactorArgument<'py> = (Bound<'py, PyArray1<i32>>, usize, Vec<TermArgument<'py>>);
-type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyReadonlyArray2<'py, f64>>);
-
-pub(crate) fn matrix<'py>(
-    py: Python<'py>,
-    v: Vec<f64>,
-    rows: usize,
-    cols: usize,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    v.into_pyarray(py).reshape([rows, cols])
-}
-
 impl LmmSystem {
     fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
         let mut slot = self.work.lock().unwrap_or_else(|e| e.into_inner());
@@ -178,55 +145,6 @@ impl LmmSystem {
             d.set_item(name, list)?;
         }
         Ok(d)
-    }
-}
-
-/// Asks Python now and then whether to go on, and reports progress.
-struct Watch {
-    progress: Option<Py<PyAny>>,
-    last: Instant,
-    error: Option<PyErr>,
-}
-
-impl Watch {
-    fn new(progress: Option<Py<PyAny>>) -> Self {
-        Watch { progress, last: Instant::now(), error: None }
-    }
-
-    /// Whether no signal has come; asks now and then.
-    fn check(&mut self) -> bool {
-        if self.last.elapsed() < Duration::from_millis(50) {
-            return true;
-        }
-        self.last = Instant::now();
-        match Python::attach(|py| py.check_signals()) {
-            Ok(()) => true,
-            Err(e) => {
-                self.error = Some(e);
-                false
-            }
-        }
-    }
-
-    fn go_on(&mut self, count: usize, value: f64) -> bool {
-        if self.progress.is_none() && self.last.elapsed() < Duration::from_millis(50) {
-            return true;
-        }
-        self.last = Instant::now();
-        let result = Python::attach(|py| {
-            py.check_signals()?;
-            if let Some(p) = &self.progress {
-                p.call1(py, (count, value))?;
-            }
-            Ok(())
-        });
-        match result {
-            Ok(()) => true,
-            Err(e) => {
-                self.error = Some(e);
-                false
-            }
-        }
     }
 }
 

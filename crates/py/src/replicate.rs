@@ -1,6 +1,7 @@
 //! Bootstraps: many fits of drawn responses or of drawn groups, one call each.
 
-use crate::lmm::{matrix, to_python, LmmSystem};
+use crate::arguments::{matrix, to_python};
+use crate::lmm::LmmSystem;
 use crate::supervised::supervised;
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.inference.lrt import compare_models
 from ranef.inference.reduced import comparison_control
-from ranef.results.linear import LinearMixedModel
+from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def anova(*models: LinearMixedModel, names: Sequence[str] | None = None, refit: bool = True) -> "pd.DataFrame":
+def anova(*models: MixedModel, names: Sequence[str] | None = None, refit: bool = True) -> "pd.DataFrame":
     """Compare models of the same data by likelihood-ratio tests.
 
     The models are put in the order of their numbers of parameters, and each is tested against the one before it. REML fits are refitted by ML first, since REML
@@ -24,8 +24,8 @@ def anova(*models: LinearMixedModel, names: Sequence[str] | None = None, refit: 
 
     Parameters
     ----------
-    *models : LinearMixedModel
-        Two or more.
+    *models : LinearMixedModel or GeneralizedLinearMixedModel
+        Two or more, of one kind.
     names : sequence of str, optional
         Labels of the rows; ``m1, m2, …`` in the order given by default.
     refit : bool
@@ -55,8 +55,8 @@ def anova(*models: LinearMixedModel, names: Sequence[str] | None = None, refit: 
     'm1, m2 were refitted by ML for the comparison, instead of REML'
     """
     for model in models:
-        if not isinstance(model, LinearMixedModel):
-            raise ArgumentTypeError(f"anova compares models fitted by lmer, not {type(model).__name__}.")
+        if not isinstance(model, MixedModel):
+            raise ArgumentTypeError(f"anova compares models fitted by lmer or glmer, not {type(model).__name__}.")
     if len(models) < 2:
         raise OptionError(
             "anova needs at least two models to compare; the terms of one model m are tested by m.anova(), m.drop1() and m.ranova()."

@@ -3,11 +3,15 @@
 import os
 
 from ranef.errors import ArgumentTypeError, DataError
-from ranef.fit.saved import load_lmm
+from ranef.fit.saved import load_fit
 from ranef.results.base import MixedModel
+from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 
-_CLASSES: dict[str, type[MixedModel]] = {"LinearMixedModel": LinearMixedModel}
+_CLASSES: dict[str, type[MixedModel]] = {
+    "LinearMixedModel": LinearMixedModel,
+    "GeneralizedLinearMixedModel": GeneralizedLinearMixedModel,
+}
 
 
 def load(path: str | os.PathLike[str]) -> MixedModel:
@@ -36,7 +40,7 @@ def load(path: str | os.PathLike[str]) -> MixedModel:
     """
     if not isinstance(path, str | os.PathLike):
         raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
-    kind, fit, request = load_lmm(path)
+    kind, fit, request = load_fit(path)
     if kind not in _CLASSES:
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
     return _CLASSES[kind](fit, request)

@@ -150,16 +150,17 @@ def simulated_residuals(
         n_simulations=others.shape[1],
         re=re,
         rotated=turn,
-        uniformity=_uniformity(values),
-        dispersion=_dispersion(own[:, 0], others),
-        outliers=_outliers(
+        uniformity=uniformity_test(values),
+        dispersion=dispersion_test(own[:, 0], others),
+        outliers=outliers_test(
             int(np.count_nonzero((below == 0) | (below + ties == others.shape[1]))), len(own), others.shape[1]
         ),
         _padded=padded(fit, values),
     )
 
 
-def _uniformity(values: Floats) -> ResidualTest:
+def uniformity_test(values: Floats) -> ResidualTest:
+    """Kolmogorov and Smirnov's test of uniform residuals."""
     from scipy.stats import kstest
 
     found = kstest(values, "uniform")
@@ -171,7 +172,7 @@ def _uniformity(values: Floats) -> ResidualTest:
     )
 
 
-def _dispersion(own: Floats, others: Floats) -> ResidualTest:
+def dispersion_test(own: Floats, others: Floats) -> ResidualTest:
     """Compare the mean square of the deviations with that of the simulations, which are exchangeable with it if the model is right."""
     observed = float(own @ own)
     simulated = np.einsum("ij,ij->j", others, others)
@@ -184,7 +185,7 @@ def _dispersion(own: Floats, others: Floats) -> ResidualTest:
     )
 
 
-def _outliers(count: int, rows: int, draws: int) -> ResidualTest:
+def outliers_test(count: int, rows: int, draws: int) -> ResidualTest:
     """A row is outside all simulations with probability 2 / (draws + 1) if the model is right."""
     from scipy.stats import binomtest
 

@@ -1,16 +1,21 @@
 """Shares of variance: intraclass correlation and Nakagawa's R².
 
 The variance of the random effects of a term is the mean over the rows of ``z' S z`` with S their covariance, so that random slopes count with the values that
-their variables have in the data. That of the fixed effects is the variance over the rows of the fixed part, without the offset.
+their variables have in the data. That of the fixed effects is the variance over the rows of the fixed part, without the offset. In a generalized model all are on the scale
+of the link, and the variance of an observation is that of its family there (Nakagawa, Johnson and Schielzeth 2017).
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError
-from ranef.fit.record import LmmFit
+from ranef.fit.glmm import fit_glmm, likelihood_of
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +31,7 @@ class VarianceParts:
     random : dict
         By grouping factor, terms on the same one added.
     residual : float
-        sigma².
+        sigma², or the variance of the family on the scale of the link.
     """
 
     fixed: float
@@ -66,26 +71,65 @@ class RSquared:
     conditional: float
 
 
-def variance_parts(fit: LmmFit) -> VarianceParts:
+def variance_parts(fit: MixedFit) -> VarianceParts:
     """Compute the mean variances; an effect on the boundary has variance zero."""
     random: dict[str, float] = {}
     for term, factor in zip(fit.terms, fit.relative_factors, strict=True):
         # The mean of z' S z is the trace of S times the mean of z z'.
-        scaled = (term.z @ factor) * fit.sigma
+        scaled = (term.z @ factor) * fit.random_scale
         random[term.group] = random.get(term.group, 0.0) + float(np.einsum("ij,ij->", scaled, scaled)) / fit.nobs
     fixed = fit.x @ fit.beta
     # From the first value, so that a constant has variance zero exactly.
-    return VarianceParts(float(np.var(fixed - fixed[0], ddof=1)), random, fit.sigma**2)
+    spread = float(np.var(fixed - fixed[0], ddof=1)) if len(fit.beta) else 0.0
+    return VarianceParts(spread, random, observation_variance(fit))
 
 
-def icc(fit: LmmFit) -> Icc:
+#: Variance of the latent variable of a binary response, by link: logistic, normal, and the two extreme-value distributions.
+_LATENT = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6, "loglog": math.pi**2 / 6}
+
+
+def observation_variance(fit: MixedFit) -> float:
+    """Variance of an observation around its linear predictor.
+
+    A binomial response has that of the link's latent variable, as in the references. Other families have theirs at the mean of the model without predictors: with the log link
+    ``log(1 + V / mu²)``, as of a lognormal variable, and with other links by the delta method.
+    """
+    if not isinstance(fit, GlmmFit):
+        return fit.sigma**2
+    family = fit.family
+    if family.support == "proportion" and family.link in _LATENT:
+        return _LATENT[family.link]
+    null = null_fit(fit)
+    eta = null.beta[:1] if null.design.offset is None else null.beta[:1] + null.design.offset.mean()
+    if family.link == "log":
+        spread = sum(float(np.einsum("ij,ij->", s, s)) / fit.nobs for s in _scaled_columns(null))
+        mu = np.exp(eta + spread / 2)
+    else:
+        mu = family.mean(eta)
+    variance = family.variance(mu, fit.dispersion) * family.sigma(fit.dispersion) ** 2
+    if family.link == "log":
+        return float(np.log1p(variance / mu**2)[0])
+    return float((variance / family.link_function.slope(eta) ** 2)[0])
+
+
+def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
+    return [(term.z @ factor) for term, factor in zip(fit.terms, fit.relative_factors, strict=True)]
+
+
+def null_fit(fit: GlmmFit) -> GlmmFit:
+    """The model of a fit with an intercept for its fixed effects; its offset and random effects stay."""
+    design = replace(fit.design, x=np.ones((fit.nobs, 1), order="F"), x_names=("(Intercept)",), x_assign=(0,))
+    return fit_glmm(design, likelihood_of(fit), None, None, None, fit.n_threads, fit.order)
+
+
+def icc(fit: MixedFit) -> Icc:
     """Intraclass correlation of all grouping factors together."""
     parts = variance_parts(fit)
     total = sum(parts.random.values())
     return Icc(total / (total + parts.residual), total / (total + parts.residual + parts.fixed))
 
 
-def icc_by_group(fit: LmmFit, by_group: object) -> "Icc | pd.DataFrame":
+def icc_by_group(fit: MixedFit, by_group: object) -> "Icc | pd.DataFrame":
     """Intraclass correlation together, or a frame of the share of every grouping factor."""
     if not isinstance(by_group, bool | np.bool_):
         raise ArgumentTypeError(f"by_group must be True or False, not {by_group!r}.")
@@ -99,7 +143,7 @@ def icc_by_group(fit: LmmFit, by_group: object) -> "Icc | pd.DataFrame":
     return pd.DataFrame(rows, index=pd.Index(list(parts.random), name="group"), columns=["adjusted", "unadjusted"])
 
 
-def r_squared(fit: LmmFit) -> RSquared:
+def r_squared(fit: MixedFit) -> RSquared:
     """Nakagawa's marginal and conditional R²."""
     parts = variance_parts(fit)
     random = sum(parts.random.values())

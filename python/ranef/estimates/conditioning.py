@@ -4,18 +4,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
 
 Mask = NDArray[np.bool_]
 
 
-def conditioned_effects(fit: LmmFit, re: object) -> tuple[Mask, ...]:
+def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
     """Choose the effects of every random term (in lme4's order) whose conditional modes enter a prediction.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     re : str
         ``"conditional"``, ``"population"``, or a one-sided formula of random terms. A term of the formula stands for the effects of the model with the
         same grouping factor and the same label: ``~ (1 | g)`` takes the intercepts out of ``(x | g)``.

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Criteria:
     df_resid: int
 
 
-def criteria(fit: LmmFit) -> Criteria:
+def criteria(fit: MixedFit) -> Criteria:
     """Compute the criteria of a fit."""
     k, n, deviance = fit.npar, fit.nobs, fit.objective
     aic = deviance + 2 * k

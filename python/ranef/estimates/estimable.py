@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-6
 
 
-def not_estimable(fit: LmmFit, x: Floats) -> int:
+def not_estimable(fit: MixedFit, x: Floats) -> int:
     """Count the new rows whose fixed part the data of the fit do not determine.
 
     Parameters
@@ -22,7 +22,7 @@ def not_estimable(fit: LmmFit, x: Floats) -> int:
     return int(np.any(departures(fit, x) > 1.0, axis=1).sum())
 
 
-def departures(fit: LmmFit, x: Floats) -> Floats:
+def departures(fit: MixedFit, x: Floats) -> Floats:
     """How far rows are from what the data of the fit determine.
 
     In the data of the fit the dropped columns are linear combinations of those kept. Where new rows break that relation, their fixed part depends on
@@ -30,7 +30,7 @@ def departures(fit: LmmFit, x: Floats) -> Floats:
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     x : (m, columns of the design) array
         All columns, the dropped ones too; or combinations of such rows.
 

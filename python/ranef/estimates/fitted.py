@@ -1,10 +1,10 @@
-"""Fitted values and residuals on the rows of the fit."""
+"""Linear predictors on the rows of the fit, and residuals of a linear model, whose fitted values they are."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -30,26 +30,26 @@ def random_part(codes: NDArray[np.int32], z: Floats, b: Floats) -> Floats:
     return out
 
 
-def population_values(fit: LmmFit) -> Floats:
+def population_values(fit: MixedFit) -> Floats:
     """Fixed part with offset (n,)."""
     eta = fit.x @ fit.beta
     return eta if fit.design.offset is None else eta + fit.design.offset
 
 
-def fitted_values(fit: LmmFit) -> Floats:
-    """Conditional fitted values (n,): fixed part, offset and random effects."""
+def fitted_values(fit: MixedFit) -> Floats:
+    """Conditional linear predictor (n,), of a linear model the fitted values: fixed part, offset and random effects."""
     eta = population_values(fit)
     for term, b in zip(fit.terms, fit.b, strict=True):
         eta = eta + random_part(term.codes, term.z, b)
     return eta
 
 
-def residual_values(fit: LmmFit, kind: str, fitted: Floats | None = None) -> Floats:
+def residual_values(fit: MixedFit, kind: str, fitted: Floats | None = None) -> Floats:
     """Residuals (n,) from the conditional fitted values.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     kind : {"response", "working", "pearson", "deviance", "scaled"}
         ``response`` and ``working``: observed minus fitted. ``pearson`` and ``deviance``: the same times the square root of the prior weights, in units of
         the response. ``scaled``: Pearson residuals divided by sigma, free of units.

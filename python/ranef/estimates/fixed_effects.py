@@ -1,27 +1,30 @@
-"""Covariance, standard errors, correlation and t values of the fixed effects, given the estimated covariance parameters."""
+"""Covariance, standard errors, correlation and t values of the fixed effects.
+
+In a linear model they take the covariance parameters as known; in a generalised one they account for their estimation.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
 
-def covariance(fit: LmmFit) -> Floats:
+def covariance(fit: MixedFit) -> Floats:
     """Covariance matrix (p × p) of the fixed effects."""
-    return fit.vcov_unscaled * fit.sigma**2
+    return fit.vcov
 
 
-def standard_errors(fit: LmmFit) -> Floats:
+def standard_errors(fit: MixedFit) -> Floats:
     """Standard errors (p,)."""
-    out: Floats = np.sqrt(np.diagonal(fit.vcov_unscaled)) * fit.sigma
+    out: Floats = np.sqrt(np.diagonal(fit.vcov))
     return out
 
 
-def correlation(fit: LmmFit) -> Floats:
+def correlation(fit: MixedFit) -> Floats:
     """Correlation matrix (p × p) of the estimates."""
-    return correlations(fit.vcov_unscaled)
+    return correlations(fit.vcov)
 
 
 def correlations(cov: Floats) -> Floats:
@@ -32,6 +35,6 @@ def correlations(cov: Floats) -> Floats:
     return out
 
 
-def t_values(fit: LmmFit) -> Floats:
+def t_values(fit: MixedFit) -> Floats:
     """Estimates divided by their standard errors (p,)."""
     return fit.beta / standard_errors(fit)

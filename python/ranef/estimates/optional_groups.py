@@ -11,7 +11,7 @@ import numpy as np
 
 from ranef.data.column import Column
 from ranef.data.table import Table
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
 
 
@@ -34,7 +34,7 @@ class TableWithoutGroups(Table):
         return Column(name, "text", levels=np.empty(0, dtype=object), codes=np.full(self.n_rows, -1, dtype=np.int32))
 
 
-def new_table(fit: LmmFit, data: Any, conditioned: Iterable[int]) -> Table:
+def new_table(fit: MixedFit, data: Any, conditioned: Iterable[int]) -> Table:
     """New data as a table that may lack the grouping columns of all random terms but the conditioned ones (formula positions)."""
     table = Table.from_data(data)
     formula = fit.design.formula

@@ -18,7 +18,7 @@ from ranef.estimates.fitted import random_part
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.optional_groups import new_table
 from ranef.estimates.rows import padded, row_index
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import warn_once
 
 if TYPE_CHECKING:
@@ -61,8 +61,19 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Rows to predict, random terms in lme4's order; rows with a missing value hold zeros."""
+class Rows:
+    """Rows to predict, random terms in lme4's order; rows with a missing value hold zeros.
+
+    Attributes
+    ----------
+    x : (m, p) array
+    offset : (m,) array or None
+    codes : tuple of (m,) arrays
+        Level of every row, -1 where it is new.
+    z : tuple of (m, k) arrays
+    weights : (m,) array or None
+    missing : (m,) bool array or None
+    """
 
     x: Floats
     offset: Floats | None
@@ -73,7 +84,7 @@ class _Rows:
 
 
 def predict(
-    fit: LmmFit,
+    fit: MixedFit,
     newdata: Any = None,
     *,
     re: object = "conditional",
@@ -88,7 +99,7 @@ def predict(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     newdata : frame, optional
         New rows; the rows of the fit by default. A row with a missing value is predicted as NaN; a missing level of a grouping factor is such a value
         unless ``new_levels`` is ``"population"``.
@@ -112,23 +123,23 @@ def predict(
     -------
     Prediction
     """
-    _check_options(type, new_levels, se, interval)
+    check_options(type, new_levels, se, interval)
     multiplier = normal_multiplier(level)
     masks = conditioned_effects(fit, re)
     if newdata is None:
         if offset is not None:
             raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
-        rows = _own_rows(fit)
+        rows = own_rows(fit)
         index: Any = row_index(fit)
     else:
-        rows, index = _new_rows(fit, newdata, masks, new_levels == "population", interval == "prediction", offset)
+        rows, index = new_rows(fit, newdata, masks, new_levels == "population", interval == "prediction", offset)
 
     mean = rows.x @ fit.beta
     if rows.offset is not None:
         mean = mean + rows.offset
     for codes, z, b, mask in zip(rows.codes, rows.z, fit.b, masks, strict=True):
         if mask.any():
-            mean = mean + random_part(codes, _only(z, mask), b)
+            mean = mean + random_part(codes, only(z, mask), b)
 
     std_error = lower = upper = None
     if se or interval is not None:
@@ -154,11 +165,10 @@ def predict(
     return Prediction(finished, finish(std_error), finish(lower), finish(upper), index)
 
 
-def mean_variance(fit: LmmFit, rows: _Rows, masks: tuple[Mask, ...]) -> Floats:
+def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
     """Variance (m,) of x'(beta^ - beta) + z'(b^ - b) over the chosen effects, those of unseen levels with their full variance."""
-    sigma2 = fit.sigma**2
     if not any(mask.any() for mask in masks):
-        fixed: Floats = np.einsum("ij,jk,ik->i", rows.x, fit.vcov_unscaled, rows.x) * sigma2
+        fixed: Floats = np.einsum("ij,jk,ik->i", rows.x, fit.vcov, rows.x)
         return fixed
     factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
     for f in range(len(fit.order.factors)):
@@ -166,48 +176,54 @@ def mean_variance(fit: LmmFit, rows: _Rows, masks: tuple[Mask, ...]) -> Floats:
         factors.append(
             (
                 np.ascontiguousarray(rows.codes[at[0]], dtype=np.int32),
-                [np.asfortranarray(_only(rows.z[i], masks[i])) for i in at],
+                [np.asfortranarray(only(rows.z[i], masks[i])) for i in at],
             )
         )
-    theta = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
-    x = np.asfortranarray(rows.x)
-    variance = fit.system.get(fit.n_threads).prediction_variance(theta, x, factors, fit.n_threads) * sigma2
+    variance = fit.prediction_variance(np.asfortranarray(rows.x), factors)
     for codes, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
         unseen = codes < 0
         if mask.any() and unseen.any():
-            variance[unseen] += _own_variance(_only(z[unseen], mask), factor) * sigma2
+            variance[unseen] += own_variance(only(z[unseen], mask), factor) * fit.random_scale**2
     return np.asarray(variance)
 
 
-def _left_out_variance(fit: LmmFit, rows: _Rows, masks: tuple[Mask, ...]) -> Floats:
+def _left_out_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
     """Variance of a new observation around the mean: sigma² over its weight, and the random effects that the mean leaves out."""
-    out = np.ones(len(rows.x)) if rows.weights is None else 1.0 / rows.weights
+    residual = np.ones(len(rows.x)) if rows.weights is None else 1.0 / rows.weights
+    return residual * fit.sigma**2 + left_out_random(fit, rows, masks)
+
+
+def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
+    """Variance (m,) of the random effects outside the masks."""
+    out = np.zeros(len(rows.x))
     for z, mask, factor in zip(rows.z, masks, fit.relative_factors, strict=True):
         if not mask.all():
-            out = out + _own_variance(_only(z, ~mask), factor)
-    return out * fit.sigma**2
+            out += own_variance(only(z, ~mask), factor)
+    return out * fit.random_scale**2
 
 
-def _own_variance(z: Floats, factor: Floats) -> Floats:
+def own_variance(z: Floats, factor: Floats) -> Floats:
     """z' lambda lambda' z of every row."""
     scaled = z @ factor
     out: Floats = np.einsum("ij,ij->i", scaled, scaled)
     return out
 
 
-def _only(z: Floats, mask: Mask) -> Floats:
+def only(z: Floats, mask: Mask) -> Floats:
     """Z with the columns outside the mask set to zero."""
     return z if mask.all() else z * mask
 
 
-def _own_rows(fit: LmmFit) -> _Rows:
+def own_rows(fit: MixedFit) -> Rows:
+    """The rows of the fit as rows to predict."""
     d = fit.design
-    return _Rows(fit.x, d.offset, tuple(t.codes for t in fit.terms), tuple(t.z for t in fit.terms), d.weights, None)
+    return Rows(fit.x, d.offset, tuple(t.codes for t in fit.terms), tuple(t.z for t in fit.terms), d.weights, None)
 
 
-def _new_rows(
-    fit: LmmFit, newdata: Any, masks: tuple[Mask, ...], allow_unseen: bool, whole_variance: bool, offset: object
-) -> tuple[_Rows, Any]:
+def new_rows(
+    fit: MixedFit, newdata: Any, masks: tuple[Mask, ...], allow_unseen: bool, whole_variance: bool, offset: object
+) -> tuple[Rows, Any]:
+    """New data as rows to predict, with their labels; what is not needed for the effects in ``masks`` is not read."""
     import pandas as pd
 
     conditioned = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any()]
@@ -246,7 +262,7 @@ def _new_rows(
         x, z = _without(x, missing), [_without(a, missing) for a in z]
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
-    return _Rows(x, new.offset, tuple(codes), tuple(z), weights, missing), index
+    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing), index
 
 
 def _without(a: Floats, rows: Mask) -> Floats:
@@ -263,14 +279,15 @@ def _unseen_text(group: str, unseen: Any) -> str:
     )
 
 
-def _not_estimable_text(fit: LmmFit, rows: int) -> str:
+def _not_estimable_text(fit: MixedFit, rows: int) -> str:
     return (
         f"{rows} {'row' if rows == 1 else 'rows'} of the new data cannot be predicted reliably: the fit dropped {', '.join(fit.dropped)} because other columns "
         "determined it in its data, and in these rows they do not."
     )
 
 
-def _check_options(type: object, new_levels: object, se: object, interval: object) -> None:
+def check_options(type: object, new_levels: object, se: object, interval: object) -> None:
+    """Check the options of a prediction that are words."""
     if type not in ("response", "link"):
         raise OptionError(f"type must be 'response' or 'link', not {type!r}.")
     if new_levels not in NEW_LEVELS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class GroupEffects:
     values: Floats
 
 
-def random_effects(fit: LmmFit) -> tuple[GroupEffects, ...]:
+def random_effects(fit: MixedFit) -> tuple[GroupEffects, ...]:
     """Conditional modes by grouping factor, factors by decreasing number of levels."""
     out = []
     for f, members in enumerate(fit.order.factors):
@@ -41,18 +41,16 @@ def random_effects(fit: LmmFit) -> tuple[GroupEffects, ...]:
     return tuple(out)
 
 
-def conditional_covariances(fit: LmmFit) -> tuple[Floats, ...]:
+def conditional_covariances(fit: MixedFit) -> tuple[Floats, ...]:
     """Covariance of the random effects of every level given the data, theta and the fixed effects.
 
     One array (levels, k, k) for each grouping factor, in the order of :func:`random_effects`; k counts the effects of all terms on the factor, so the
     covariance between effects of different terms is there as well.
     """
-    core_theta = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
-    relative = fit.system.get(fit.n_threads).conditional_covariance(core_theta, fit.n_threads)
-    return tuple(c * fit.sigma**2 for c in relative)
+    return tuple(fit.conditional_covariance())
 
 
-def level_coefficients(fit: LmmFit) -> tuple[GroupEffects, ...]:
+def level_coefficients(fit: MixedFit) -> tuple[GroupEffects, ...]:
     """Fixed plus random effects of every level.
 
     All groups have the same columns: the fixed effects, and before them the random effects, of any group, that no fixed effect goes with; those are

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-def padded(fit: LmmFit, values: Floats) -> Floats:
+def padded(fit: MixedFit, values: Floats) -> Floats:
     """Put values of the rows used (first axis) at their place among the input rows, NaN elsewhere, when the fit excludes missing rows."""
     d = fit.design
     if d.na_action != "exclude" or d.kept is None:
@@ -23,7 +23,7 @@ def padded(fit: LmmFit, values: Floats) -> Floats:
     return out
 
 
-def row_index(fit: LmmFit) -> "pd.Index":
+def row_index(fit: MixedFit) -> "pd.Index":
     """Labels that go with :func:`padded` values: those of the input frame, or row numbers from 0."""
     import pandas as pd
 
@@ -34,7 +34,7 @@ def row_index(fit: LmmFit) -> "pd.Index":
     return index[d.kept]
 
 
-def row_series(fit: LmmFit, values: Floats, name: str) -> "pd.Series[float]":
+def row_series(fit: MixedFit, values: Floats, name: str) -> "pd.Series[float]":
     """Label one value for each row used."""
     import pandas as pd
 

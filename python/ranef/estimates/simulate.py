@@ -29,6 +29,18 @@ def random_generator(rng: object) -> np.random.Generator:
     return np.random.default_rng(int(rng))
 
 
+def check_draws(n: object, re: object) -> None:
+    """Check the number of draws and what is done with the random effects."""
+    if isinstance(n, bool) or not isinstance(n, numbers.Integral):
+        raise ArgumentTypeError(f"n must be a whole number, not {n!r}.")
+    if n < 1:
+        raise OptionError(f"n must be at least 1, not {n}.")
+    if not isinstance(re, str):
+        raise ArgumentTypeError(f"re must be 'new' or 'conditional', not {re!r}.")
+    if re not in RE_KINDS:
+        raise OptionError(f"re must be 'new' or 'conditional', not {re!r}.")
+
+
 def simulated_responses(fit: LmmFit, n: int, re: str, rng: object) -> Floats:
     """Draw responses from the model at its estimates.
 
@@ -46,14 +58,7 @@ def simulated_responses(fit: LmmFit, n: int, re: str, rng: object) -> Floats:
     (rows, n) array
         Residual variances are sigma² divided by the prior weights.
     """
-    if isinstance(n, bool) or not isinstance(n, numbers.Integral):
-        raise ArgumentTypeError(f"n must be a whole number, not {n!r}.")
-    if n < 1:
-        raise OptionError(f"n must be at least 1, not {n}.")
-    if not isinstance(re, str):
-        raise ArgumentTypeError(f"re must be 'new' or 'conditional', not {re!r}.")
-    if re not in RE_KINDS:
-        raise OptionError(f"re must be 'new' or 'conditional', not {re!r}.")
+    check_draws(n, re)
     generator = random_generator(rng)
     rows, d = fit.nobs, fit.design
     sd = fit.sigma if d.weights is None else fit.sigma / np.sqrt(d.weights)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +46,13 @@ class VarCorr(Mapping[str, VarCorrBlock]):
 
     Attributes
     ----------
-    sigma : float
-        Residual standard deviation.
+    sigma : float or None
+        Residual standard deviation; None for families without one.
     """
 
     __slots__ = ("_blocks", "sigma")
 
-    def __init__(self, blocks: Mapping[str, VarCorrBlock], sigma: float):
+    def __init__(self, blocks: Mapping[str, VarCorrBlock], sigma: float | None):
         self._blocks = dict(blocks)
         self.sigma = sigma
 
@@ -78,7 +78,7 @@ class VarCorr(Mapping[str, VarCorrBlock]):
         -------
         DataFrame
             Columns ``group, name1, name2, variance, sd``. A row with one name holds the variance and standard deviation of that effect, a row with
-            two names their covariance and correlation; the last row is ``Residual``.
+            two names their covariance and correlation; the last row is ``Residual``, unless the family has no scale.
         """
         import pandas as pd
 
@@ -92,15 +92,16 @@ class VarCorr(Mapping[str, VarCorrBlock]):
                     for j in range(k)
                     for i in range(j + 1, k)
                 )
-        rows.append(("Residual", None, None, self.sigma**2, self.sigma))
+        if self.sigma is not None:
+            rows.append(("Residual", None, None, self.sigma**2, self.sigma))
         return pd.DataFrame(rows, columns=["group", "name1", "name2", "variance", "sd"])
 
 
-def varcorr(fit: LmmFit) -> VarCorr:
-    """Compute the covariance of every random term: sigma² times the relative covariance."""
+def varcorr(fit: MixedFit) -> VarCorr:
+    """Compute the covariance of every random term: the relative covariance times the square of its scale."""
     blocks = {}
     for key, term, span, factor in zip(fit.term_keys, fit.terms, fit.order.spans, fit.relative_factors, strict=True):
-        scaled = factor * fit.sigma
+        scaled = factor * fit.random_scale
         cov = scaled @ scaled.T
         sd = np.sqrt(np.diagonal(cov))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,4 +110,4 @@ def varcorr(fit: LmmFit) -> VarCorr:
         for a in (cov, sd, corr):
             a.flags.writeable = False
         blocks[key] = VarCorrBlock(term.group, tuple(term.names), sd, cov, corr, span.diagonal)
-    return VarCorr(blocks, fit.sigma)
+    return VarCorr(blocks, fit.residual_sd)

@@ -1,4 +1,4 @@
-"""The frozen records of a fitted linear mixed model."""
+"""The frozen records of fitted mixed models: what all have in common, and the linear one."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ from ranef.fit.system import LazySystem
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LmmFit:
-    """A fitted linear mixed model, without labels and without methods.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MixedFit:
+    """What fitted mixed models of all kinds have in common, without labels.
 
     Everything about random terms is in lme4's order. ``n`` rows, ``p`` columns of X kept, ``m`` covariance parameters.
 
@@ -23,24 +23,18 @@ class LmmFit:
     ----------
     design : Design
     order : TermOrder
-    system : LazySystem
-        The core's representation of the design.
     reml : bool
+        Whether the REML criterion was minimised.
     theta : (m,) array
     objective : float
         The criterion that was minimised: the REML criterion, or -2 log-likelihood.
-    reml_criterion, ml_deviance : float
-        Both criteria at the estimates.
     kept : tuple of int
         Columns of ``design.x`` that are kept.
     dropped : tuple of str
         Names of the columns left out because earlier ones determine them.
     beta : (p,) array
-    vcov_unscaled : (p, p) array
-        Covariance of the fixed effects divided by sigma².
     sigma : float
-    pwrss, ldl2, ldrx2 : float
-        Penalised weighted residual sum of squares and the two log determinants of the criterion.
+        Residual standard deviation or scale; 1 for families without one.
     u, b : tuple of (levels, k) arrays
         Conditional modes of the spherical and of the original random effects.
     convergence : Convergence
@@ -51,20 +45,13 @@ class LmmFit:
 
     design: Design
     order: TermOrder
-    system: LazySystem
     reml: bool
     theta: Floats
     objective: float
-    reml_criterion: float
-    ml_deviance: float
     kept: tuple[int, ...]
     dropped: tuple[str, ...]
     beta: Floats
-    vcov_unscaled: Floats
     sigma: float
-    pwrss: float
-    ldl2: float
-    ldrx2: float
     u: tuple[Floats, ...]
     b: tuple[Floats, ...]
     convergence: Convergence
@@ -72,14 +59,37 @@ class LmmFit:
     n_threads: int
 
     @property
-    def nobs(self) -> int:
-        """Number of rows used."""
-        return len(self.design.y)
+    def vcov(self) -> Floats:
+        """Covariance (p, p) of the fixed effects."""
+        raise NotImplementedError
+
+    @property
+    def random_scale(self) -> float:
+        """What the relative Cholesky factors are multiplied by to give those of the random effects."""
+        return 1.0
+
+    @property
+    def residual_sd(self) -> float | None:
+        """``sigma`` where it is estimated, else None."""
+        return self.sigma
 
     @property
     def npar(self) -> int:
-        """Number of parameters: fixed effects, covariance parameters and sigma."""
-        return len(self.beta) + len(self.theta) + 1
+        """Number of parameters that were estimated."""
+        raise NotImplementedError
+
+    def conditional_covariance(self) -> list[Floats]:
+        """Covariance (levels, k, k) of the random effects of every factor given the data and the parameters, from the core."""
+        raise NotImplementedError
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+        """Variance (rows,) of ``x'(beta^ - beta) + z'(b^ - b)`` from the core; factors and their terms in its order."""
+        raise NotImplementedError
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return len(self.design.y)
 
     @property
     def x(self) -> Floats:
@@ -124,9 +134,64 @@ class LmmFit:
         return tuple(relative_factor(s, self.theta) for s in self.order.spans)
 
     @property
+    def core_theta(self) -> Floats:
+        """Theta in the core's order."""
+        return np.ascontiguousarray(self.theta[self.order.core_of_theta])
+
+    @property
     def singular(self) -> bool:
         """Whether some random direction has exactly zero variance."""
         return bool(self.convergence.boundary)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LmmFit(MixedFit):
+    """A fitted linear mixed model.
+
+    Attributes
+    ----------
+    system : LazySystem
+        The core's representation of the design.
+    reml_criterion, ml_deviance : float
+        Both criteria at the estimates.
+    vcov_unscaled : (p, p) array
+        Covariance of the fixed effects divided by sigma².
+    pwrss, ldl2, ldrx2 : float
+        Penalised weighted residual sum of squares and the two log determinants of the criterion.
+    """
+
+    system: LazySystem
+    reml_criterion: float
+    ml_deviance: float
+    vcov_unscaled: Floats
+    pwrss: float
+    ldl2: float
+    ldrx2: float
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters and sigma."""
+        return len(self.beta) + len(self.theta) + 1
+
+    @property
+    def vcov(self) -> Floats:
+        """Covariance (p, p) of the fixed effects, with theta taken as known."""
+        return self.vcov_unscaled * self.sigma**2
+
+    @property
+    def random_scale(self) -> float:
+        """Sigma."""
+        return self.sigma
+
+    def conditional_covariance(self) -> list[Floats]:
+        """Covariance of the random effects of every factor given the data, theta and the fixed effects."""
+        relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)
+        return [c * self.sigma**2 for c in relative]
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+        """Variance of predicted means, with theta taken as known."""
+        system = self.system.get(self.n_threads)
+        return system.prediction_variance(self.core_theta, x, factors, self.n_threads) * self.sigma**2
 
 
 def term_keys(groups: tuple[str, ...]) -> tuple[str, ...]:

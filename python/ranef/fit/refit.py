@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.control import FitControl
 from ranef.fit.lmm import NOT_FINITE, fit_lmm
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import warn_once
 from ranef.status import FitStatus
 
@@ -70,12 +70,12 @@ class Refits:
         return pd.DataFrame(columns, index=pd.Index(self.response_names))
 
 
-def response_values(fit: LmmFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
+def response_values(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
     """Bring new responses to the rows of the fit.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     y : array-like
         A vector or a matrix with a column for each response; as many rows as were used, or as the input had.
 
@@ -195,7 +195,7 @@ def _listed(names: list[Any]) -> str:
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
 
 
-def response_of_input(fit: LmmFit, y: Floats) -> Floats:
+def response_of_input(fit: MixedFit, y: Floats) -> Floats:
     """Values of the rows used (n,), put at their place among the input rows; NaN elsewhere."""
     d = fit.design
     if d.kept is None:

@@ -1,17 +1,19 @@
-"""What a user asked ``lmer`` for: checked once, kept with the model, changed by ``update``."""
+"""What a user asked ``lmer`` and its kin for: checked once, kept with the model, changed by ``update``."""
 
 import os
 import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.data.table import Table
 from ranef.design.build import build_design
+from ranef.design.checks import Model
+from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
 from ranef.fit.control import parse_control
 from ranef.fit.lmm import Progress, fit_lmm
@@ -21,6 +23,8 @@ from ranef.fit.start import parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import parse_formula, require_random, update_formula
 from ranef.options import Ddf, checked_ddf
+
+R = TypeVar("R", bound="ModelRequest")
 
 NA_ACTIONS = ("omit", "exclude", "error")
 
@@ -41,9 +45,9 @@ class AbsentData:
         return cls({"name": name} if isinstance(name, str) else {})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LmmRequest:
-    """The arguments of one call of ``lmer``.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ModelRequest:
+    """The arguments that ``lmer``, ``glmer`` and their kin have in common, as given in one call.
 
     ``data`` is the user's own object and is left out of pickles and saved files unless it is a path. ``response`` holds, for models made by ``refit``, the values
     that took the place of the formula's response (one for each input row, NaN where a row was not used).
@@ -51,7 +55,6 @@ class LmmRequest:
 
     formula: str
     data: Any
-    reml: bool = True
     weights: Any = None
     offset: Any = None
     subset: Any = None
@@ -72,9 +75,9 @@ class LmmRequest:
         data = os.fspath(self.data) if isinstance(self.data, str | os.PathLike) else AbsentData.of(self.data)
         return {**state, "data": data, "progress": False}
 
-    def without_data(self) -> "LmmRequest":
+    def without_data(self) -> Self:
         """The same request as pickles and saved files keep it."""
-        out: LmmRequest = object.__new__(LmmRequest)
+        out: Self = object.__new__(type(self))
         out.__setstate__(self.__getstate__())
         return out
 
@@ -82,6 +85,17 @@ class LmmRequest:
         state = {"ddf": "satterthwaite", **state}  # files of earlier versions do not have it
         for name, value in state.items():
             object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LmmRequest(ModelRequest):
+    """The arguments of one call of ``lmer``."""
+
+    reml: bool = True
+
+    # A frozen dataclass with slots gets methods of its own for pickles unless it names them.
+    __getstate__ = ModelRequest.__getstate__
+    __setstate__ = ModelRequest.__setstate__
 
 
 def choose_reml(REML: object, method: object, default: bool = True) -> bool:
@@ -99,13 +113,11 @@ def choose_reml(REML: object, method: object, default: bool = True) -> bool:
     return method == "REML"
 
 
-def fit_request(request: LmmRequest) -> LmmFit:
-    """Parse, build the design, fit, and issue at most one warning."""
-    n_threads = parse_n_threads(request.n_threads)
-    control = parse_control(request.control)
+def requested_design(request: ModelRequest, model: Model) -> Design:
+    """Parse the formula and build the design; a response given by ``refit`` is not put in yet."""
     formula = parse_formula(request.formula)
     require_random(formula)
-    design = build_design(
+    return build_design(
         formula,
         Table.from_data(request.data),
         weights=request.weights,
@@ -113,9 +125,17 @@ def fit_request(request: LmmRequest) -> LmmFit:
         subset=request.subset,
         na_action=request.na_action,
         contrasts=request.contrasts,
+        model=model,
     )
+
+
+def fit_request(request: LmmRequest) -> LmmFit:
+    """Parse, build the design, fit, and issue at most one warning."""
+    n_threads = parse_n_threads(request.n_threads)
+    control = parse_control(request.control)
+    design = requested_design(request, "lmm")
     if request.response is not None:
-        design = replace(design, y=_replaced_response(request.response, design.kept, design.n_input))
+        design = replace(design, y=replaced_response(request.response, design))
     order = order_terms(design.random)
     start = parse_start(request.start, order, design.random)
     try:
@@ -129,14 +149,26 @@ def fit_request(request: LmmRequest) -> LmmFit:
 
 def changed_request(request: LmmRequest, formula: str | None, changed: dict[str, Any]) -> LmmRequest:
     """The request of ``update``: a formula that may use ``.`` for the old one, and other arguments of ``lmer``."""
-    allowed = [f.name for f in fields(LmmRequest) if f.name not in ("formula", "reml", "response")] + ["REML", "method"]
+    check_changes(request, changed, "lmer", hidden=("reml",), more=("REML", "method"))
+    if "REML" in changed or "method" in changed:
+        changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), request.reml)
+    return replaced_request(request, formula, changed)
+
+
+def check_changes(
+    request: ModelRequest, changed: dict[str, Any], verb: str, hidden: tuple[str, ...] = (), more: tuple[str, ...] = ()
+) -> None:
+    """Refuse arguments of ``update`` that the verb does not have."""
+    allowed = [f.name for f in fields(request) if f.name not in ("formula", "response", *hidden)] + list(more)
     unknown = [k for k in changed if k not in allowed]
     if unknown:
         raise OptionError(
-            f"lmer has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}."
+            f"{verb} has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}."
         )
-    if "REML" in changed or "method" in changed:
-        changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), request.reml)
+
+
+def replaced_request(request: R, formula: str | None, changed: dict[str, Any]) -> R:
+    """The request with a changed formula and other changed arguments, which have been checked."""
     if "data" in changed:
         changed["response"] = None
     elif isinstance(request.data, AbsentData):
@@ -180,23 +212,22 @@ def _show_progress(evaluations: int, objective: float) -> None:
     sys.stderr.flush()
 
 
-def _replaced_response(
-    response: NDArray[np.float64], kept: NDArray[np.int64] | None, n_input: int
-) -> NDArray[np.float64]:
-    y = response if kept is None else response[kept]
-    if len(response) != n_input or np.isnan(y).any():
+def replaced_response(response: NDArray[np.float64], design: Design) -> NDArray[np.float64]:
+    """The response of a model made by ``refit`` in the rows that are used."""
+    y = response if design.kept is None else response[design.kept]
+    if len(response) != design.n_input or np.isnan(y).any():
         raise DataError(
             "this model was made by refit, whose response has no value for some of the rows now used; give data= with a response column."
         )
     return np.ascontiguousarray(y)
 
 
-def refitted_request(request: LmmRequest, response: NDArray[np.float64]) -> LmmRequest:
+def refitted_request(request: R, response: NDArray[np.float64]) -> R:
     """The request of a model made by ``refit``: later updates keep the new response."""
     return replace(request, response=response)
 
 
-def _check_types(r: LmmRequest) -> None:
+def _check_types(r: ModelRequest) -> None:
     if not isinstance(r.formula, str):
         raise ArgumentTypeError(f"formula must be text such as 'y ~ x + (1 | g)', not {_kind(r.formula)}.")
     if r.data is None:

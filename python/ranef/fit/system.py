@@ -20,15 +20,24 @@ def response_without_offset(design: Design) -> Floats:
     return design.y if design.offset is None else design.y - design.offset
 
 
-def build_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem":
-    """Hand the arrays of a design to the core; terms on the same grouping become one factor."""
-    from ranef._core import LmmSystem
+Factors = list[tuple[NDArray[np.int32], int, list[tuple[Floats, str]]]]
 
-    factors: list[tuple[NDArray[np.int32], int, list[tuple[Floats, str]]]] = []
+
+def core_factors(design: Design, order: TermOrder) -> Factors:
+    """The random terms as the core takes them: terms on the same grouping are one factor, with codes, levels and (Z, structure) of each."""
+    factors: Factors = []
     for members in order.factors:
         first = design.random[members[0]]
         terms = [(design.random[i].z, design.random[i].structure) for i in members]
         factors.append((first.codes, len(first.levels), terms))
+    return factors
+
+
+def build_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem":
+    """Hand the arrays of a design to the core."""
+    from ranef._core import LmmSystem
+
+    factors = core_factors(design, order)
     try:
         return LmmSystem(design.x, response_without_offset(design), design.weights, factors, n_threads)
     except ValueError as problem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.drop1 import parse_scope
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.reduced import without_fixed_term
@@ -70,7 +70,7 @@ def deletion_f_tests(tests: FixedEffectTests, scope: object, ddf: Ddf) -> Deleti
     return DeletionTests(labels, found, (fit.sigma,) * len(labels), ddf, tuple(notes))
 
 
-def deletion_contrast(fit: LmmFit, label: str) -> Floats:
+def deletion_contrast(fit: MixedFit, label: str) -> Floats:
     """The contrast that is zero exactly where the model without a term gives the same fitted values.
 
     Satterthwaite's degrees of freedom of several contrasts depend on which of the equivalent ones are taken. As lmerTest, we take
@@ -78,7 +78,7 @@ def deletion_contrast(fit: LmmFit, label: str) -> Floats:
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     label : str
 
     Returns

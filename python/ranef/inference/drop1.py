@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
 from ranef.inference.lrt import Comparison, chi_square_p
 from ranef.inference.ranova import FULL
-from ranef.inference.reduced import criterion_of, fit_design, fixed_scope, refit_by, without_fixed_term
+from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, refit_by, without_fixed_term
 
 
-def parse_scope(fit: LmmFit, scope: object) -> tuple[str, ...]:
+def parse_scope(fit: MixedFit, scope: object) -> tuple[str, ...]:
     """The terms to drop.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     scope : None, str or sequence of str
         Labels of terms, or a one-sided formula of them; None for all that can be dropped.
 
@@ -69,12 +69,12 @@ def parse_scope(fit: LmmFit, scope: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def compare_deletions(fit: LmmFit, scope: object, control: FitControl) -> Comparison:
+def compare_deletions(fit: MixedFit, scope: object, control: FitControl) -> Comparison:
     """Compare a fit by maximum likelihood with every model that has one fixed term less.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
         A REML fit is refitted by ML.
     scope : None, str or sequence of str
         The terms to drop, see `parse_scope`.
@@ -94,7 +94,7 @@ def compare_deletions(fit: LmmFit, scope: object, control: FitControl) -> Compar
     if full.trouble:
         notes.append(f"the model {full.trouble}: the tests cannot be relied on")
     for label in labels:
-        model = fit_design(without_fixed_term(fit.design, label), False, control, fit.n_threads)
+        model = fit_reduced(fit, without_fixed_term(fit.design, label), False, control)
         names.append(label)
         models.append(model)
         if model.trouble:

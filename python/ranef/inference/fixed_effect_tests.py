@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.estimates.fixed_effects import covariance
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
@@ -61,21 +61,23 @@ class FixedEffectTests:
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     """
 
-    def __init__(self, fit: LmmFit):
+    def __init__(self, fit: MixedFit):
         self.fit = fit
         self._found: dict[Ddf, SingleTests] = {}
 
     @cached_property
     def information(self) -> VarianceInformation:
         """What Satterthwaite's method needs."""
+        assert isinstance(self.fit, LmmFit)
         return variance_information(self.fit)
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
         """What Kenward and Roger's method needs."""
+        assert isinstance(self.fit, LmmFit)
         return kenward_roger(self.fit)
 
     def covariance(self, ddf: Ddf) -> Floats:
@@ -138,7 +140,7 @@ class FixedEffectTests:
             den_df, factor = scaling.den_df, scaling.factor
         else:
             wald = float(np.mean(distance**2 / variances))
-            den_df = joint_df(self._single_df(parts, ddf))
+            den_df = float("inf") if ddf == "none" else joint_df(self._single_df(parts, ddf))
         f_value = factor * wald
         return JointTest(q, den_df, f_value, f_tail(f_value, q, den_df), wald)
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.record import LmmFit
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.boundary import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 
@@ -55,13 +56,13 @@ def chi_square_p(statistic: float, df: float) -> float:
 
 
 def compare_models(
-    fits: Sequence[LmmFit], names: Sequence[str], controls: Sequence[FitControl], refit: bool = True
+    fits: Sequence[MixedFit], names: Sequence[str], controls: Sequence[FitControl], refit: bool = True
 ) -> Comparison:
     """Compare models of the same data, in the order of their numbers of parameters.
 
     Parameters
     ----------
-    fits : sequence of LmmFit
+    fits : sequence of MixedFit
         At least two.
     names : sequence of str
     controls : sequence of FitControl
@@ -91,6 +92,7 @@ def compare_models(
             )
     else:
         _check_criteria(fits, names)
+    notes += _different_likelihoods(fits, names)
     order = sorted(range(len(fits)), key=lambda i: fits[i].npar)
     fits, names = [fits[i] for i in order], [names[i] for i in order]
     models = tuple(criterion_of(f) for f in fits)
@@ -141,7 +143,7 @@ def mixture_note(name: str, mixture: ChiBarSquare, singular: bool) -> str:
     return "; ".join([text, *more])
 
 
-def nested_mixture(larger: LmmFit, smaller: LmmFit) -> ChiBarSquare | None:
+def nested_mixture(larger: MixedFit, smaller: MixedFit) -> ChiBarSquare | None:
     """The distribution of the statistic of two fits, None when the smaller one is not seen to be a special case of the larger.
 
     Fixed effects that the smaller one does not have add ordinary degrees of freedom.
@@ -156,19 +158,23 @@ def nested_mixture(larger: LmmFit, smaller: LmmFit) -> ChiBarSquare | None:
     return ChiBarSquare((0.0,) * (len(larger.beta) - len(smaller.beta)) + mixture.weights, mixture.kind)
 
 
-def _same_offset(a: LmmFit, b: LmmFit) -> bool:
+def _same_offset(a: MixedFit, b: MixedFit) -> bool:
     ours, theirs = (np.zeros(f.nobs) if f.design.offset is None else f.design.offset for f in (a, b))
     return np.array_equal(ours, theirs)
 
 
-def same_fixed_part(a: LmmFit, b: LmmFit) -> bool:
+def same_fixed_part(a: MixedFit, b: MixedFit) -> bool:
     """Whether two fits have the same columns of X."""
     return a.x_names == b.x_names and np.array_equal(a.x, b.x)
 
 
-def check_same_data(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
+def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
     """Refuse models that were not fitted to the same values."""
     first = fits[0]
+    if len({type(fit) for fit in fits}) > 1:
+        raise DataError(
+            "models of lmer and of glmer cannot be compared: their likelihoods are of different kinds of response."
+        )
     for fit, name in zip(fits[1:], names[1:], strict=True):
         pair = f"{names[0]} and {name}"
         if fit.nobs != first.nobs:
@@ -185,7 +191,22 @@ def check_same_data(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
             raise DataError(f"{pair} have different weights; their likelihoods cannot be compared.")
 
 
-def _check_criteria(fits: Sequence[LmmFit], names: Sequence[str]) -> None:
+def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> list[str]:
+    """Notes on generalized models that differ in more than their terms."""
+    found = [f for f in fits if isinstance(f, GlmmFit)]
+    notes = []
+    if len({(f.family, f.family.link) for f in found}) > 1:
+        notes.append(
+            "the models have different families or links: their criteria can be compared, but the chi-square tests hold for nested models only"
+        )
+    if len({(f.n_quad, f.curvature) for f in found}) > 1:
+        notes.append(
+            f"the likelihoods of {', '.join(names)} are approximated in different ways (n_quad, curvature), and the differences contain the errors of that"
+        )
+    return notes
+
+
+def _check_criteria(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
     if len({f.reml for f in fits}) > 1:
         raise OptionError(
             "some of the models were fitted by REML and others by ML, whose criteria cannot be compared; use refit=True."

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.order import theta_positions
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Kind = Literal["sd", "cor", "sigma", "beta"]
 
@@ -29,7 +29,7 @@ class Parameter:
     core: int
 
 
-def parameters_of(fit: LmmFit) -> tuple[Parameter, ...]:
+def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
     """Standard deviations and correlations in lme4's order of theta, sigma, fixed effects."""
     out: list[Parameter] = []
     core = iter(fit.order.theta_of_core)

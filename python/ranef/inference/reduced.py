@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.fit.control import FitControl, parse_control
+from ranef.fit.glmm import fit_glmm, likelihood_of
+from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.lmm import fit_lmm
 from ranef.fit.order import order_terms
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.system import response_without_offset
 
 Floats = NDArray[np.float64]
@@ -42,18 +44,26 @@ def comparison_control(control: Mapping[str, object] | None) -> FitControl:
     return FitControl(max_evaluations=5000) if control is None else parse_control(control)
 
 
-def criterion_of(fit: LmmFit) -> Criterion:
+def criterion_of(fit: MixedFit) -> Criterion:
     """The criterion that a fit minimised."""
     trouble = "" if fit.convergence.ok else f"did not converge ({fit.convergence.status.value})"
     return Criterion(fit.npar, fit.objective, trouble, fit.singular)
 
 
-def refit_by(fit: LmmFit, reml: bool, control: FitControl) -> LmmFit:
+def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
     """The same model by another criterion; the fit itself if it is that one."""
     if fit.reml == reml:
         return fit
     start = None if fit.singular else fit.theta
     return fit_lmm(fit.design, reml, start, control, None, fit.n_threads, fit.order)
+
+
+def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) -> Criterion:
+    """Fit the model of another design that is otherwise like a fit: of the same family, by the same likelihood."""
+    if isinstance(fit, GlmmFit):
+        order = order_terms(design.random)
+        return criterion_of(fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, order))
+    return fit_design(design, reml, control, fit.n_threads)
 
 
 def fit_design(design: Design, reml: bool, control: FitControl, n_threads: int) -> Criterion:

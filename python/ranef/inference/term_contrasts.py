@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.coding import Coded
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class FixedTerms:
     containing: tuple[tuple[int, ...], ...]
 
 
-def fixed_terms(fit: LmmFit) -> FixedTerms:
+def fixed_terms(fit: MixedFit) -> FixedTerms:
     """Find the columns of every term, and which terms contain it."""
     design = fit.design
     assign = np.array([design.x_assign[j] for j in fit.kept], dtype=np.intp)
@@ -53,12 +53,12 @@ def fixed_terms(fit: LmmFit) -> FixedTerms:
     return FixedTerms(design.fixed_terms, columns, containing)
 
 
-def term_contrasts(fit: LmmFit, kind: int) -> list[tuple[str, Floats]]:
+def term_contrasts(fit: MixedFit, kind: int) -> list[tuple[str, Floats]]:
     """Contrasts of every term.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     kind : {1, 2, 3}
         1: each term after those before it. 2: each term after all that do not contain it. 3: each term averaged over the levels of the terms that
         contain it, whatever the coding.
@@ -84,7 +84,7 @@ def _sequential(x: Floats) -> Floats:
     return rows
 
 
-def _type_2(fit: LmmFit, terms: FixedTerms) -> list[Floats]:
+def _type_2(fit: MixedFit, terms: FixedTerms) -> list[Floats]:
     """Rows of a term after the columns of all terms that do not contain it."""
     p = len(fit.beta)
     out = []
@@ -100,7 +100,7 @@ def _type_2(fit: LmmFit, terms: FixedTerms) -> list[Floats]:
     return out
 
 
-def _type_3(fit: LmmFit, terms: FixedTerms) -> list[Floats]:
+def _type_3(fit: MixedFit, terms: FixedTerms) -> list[Floats]:
     """Estimable functions of a term that are orthogonal, in the coefficients of the indicators, to those of the terms that contain it.
 
     The functions one starts from are the coefficients under treatment coding; each is carried along in the kept columns of X.
@@ -145,7 +145,7 @@ def _independent(matrix: Floats) -> list[int]:
     return found
 
 
-def _recodings(fit: LmmFit) -> tuple[Floats, Floats]:
+def _recodings(fit: MixedFit) -> tuple[Floats, Floats]:
     """Write the indicators of all levels, and the columns under treatment coding, as combinations of the columns of X.
 
     These are identities between functions of the factors, so that they can be solved on chosen combinations of levels: all levels of the factors of one

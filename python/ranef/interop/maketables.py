@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ranef.interop.requirement import require
-from ranef.results.base import MixedModel
+from ranef.results.linear import LinearMixedModel
 
 require("maketables", "maketables", "the tables of ranef.interop.maketables")
 
@@ -58,7 +58,7 @@ class MixedModelExtractor:
 
     def can_handle(self, model: Any) -> bool:
         """Whether it is a fitted model of this package."""
-        return isinstance(model, MixedModel)
+        return isinstance(model, LinearMixedModel)
 
     def coef_table(self, model: Any) -> "pd.DataFrame":
         """Fixed effects; p-values by the model's ``ddf``, NaN where it has no tests."""

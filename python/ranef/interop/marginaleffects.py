@@ -16,7 +16,7 @@ from ranef.fit.request import AbsentData
 from ranef.formula.formula import Formula
 from ranef.formula.syntax import names_in
 from ranef.interop.requirement import require
-from ranef.results.base import MixedModel
+from ranef.results.linear import LinearMixedModel
 
 require("marginaleffects", "marginaleffects", "the adapters of ranef.interop.marginaleffects")
 
@@ -33,7 +33,7 @@ RESERVED = frozenset(
 )  # fmt: skip
 
 
-def adapt(model: MixedModel, data: Any = None) -> "AdaptedModel":
+def adapt(model: LinearMixedModel, data: Any = None) -> "AdaptedModel":
     """Make a fitted model one that marginaleffects takes.
 
     Predictions are those of the population, with random effects of zero, and their standard errors come from the covariance of the fixed effects by the delta
@@ -65,8 +65,8 @@ def adapt(model: MixedModel, data: Any = None) -> "AdaptedModel":
     >>> round(slope["estimate"][0], 4), round(slope["std_error"][0], 4)
     (10.4673, 1.5458)
     """
-    if not isinstance(model, MixedModel):
-        raise ArgumentTypeError(f"model must be a fitted model of ranef, not {type(model).__name__}.")
+    if not isinstance(model, LinearMixedModel):
+        raise ArgumentTypeError(f"model must be a linear mixed model of ranef, not {type(model).__name__}.")
     data = model._request.data if data is None else data
     if isinstance(data, AbsentData):
         raise DataError("the data are not kept in a saved or pickled model; give them again: adapt(model, data=...).")
@@ -79,7 +79,7 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
     # marginaleffects takes the degrees of freedom of all its t tests from here; infinite ones make them normal.
     df_resid = float("inf")
 
-    def __init__(self, model: MixedModel, data: Any):
+    def __init__(self, model: LinearMixedModel, data: Any):
         formula = model._fit.design.formula
         self._predictors = _unique(
             [n for t in formula.fixed for v in t.variables for n in names_in(v.expr)]
@@ -140,7 +140,7 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         return pl.DataFrame({"rowid": np.arange(len(mean), dtype=np.int32), "estimate": mean})
 
 
-def _model_data(model: MixedModel, formula: Formula, data: Any, predictors: list[str]) -> "pl.DataFrame":
+def _model_data(model: LinearMixedModel, formula: Formula, data: Any, predictors: list[str]) -> "pl.DataFrame":
     """The rows of the fit: the variables of the model, and whatever other columns can be had, by which predictions may be averaged."""
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""The summary record of a linear mixed model: the only place of presentation that knows a fit."""
+"""The summary record of a linear mixed model, and the parts that summaries of all models share."""
 
 import os
 from typing import Any
@@ -9,8 +9,8 @@ from ranef.estimates.criteria import criteria
 from ranef.estimates.fitted import residual_values
 from ranef.estimates.fixed_effects import correlation, correlations
 from ranef.estimates.varcorr import VarCorr, varcorr
-from ranef.fit.record import LmmFit
-from ranef.fit.request import LmmRequest
+from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.request import LmmRequest, ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf
 from ranef.presentation.coefficients import CoefficientTable
@@ -97,7 +97,7 @@ def _record(
         fixed=table,
         correlation=corr,
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
-        notes=(*_notes(fit), *test_notes),
+        notes=(*fit_notes(fit), *test_notes),
     )
 
 
@@ -109,7 +109,7 @@ def variance_blocks(components: VarCorr) -> tuple[VarianceBlock, ...]:
     )
 
 
-def model_call(fit: LmmFit, request: LmmRequest) -> ModelCall:
+def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
     """Write the arguments of a call as texts."""
     return ModelCall(
         formula=str(fit.design.formula),
@@ -139,7 +139,7 @@ def _argument(value: Any) -> str | None:
     return name if isinstance(name, str) else "(given as values)"
 
 
-def _notes(fit: LmmFit) -> tuple[str, ...]:
+def fit_notes(fit: MixedFit) -> tuple[str, ...]:
     """What the verdict does not say."""
     if not fit.dropped:
         return fit.design.notes

@@ -17,7 +17,7 @@ from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import AbsentData
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf
@@ -29,7 +29,9 @@ EFFECTS = ("fixed", "ran_pars", "ran_vals")
 Row = dict[str, Any]
 
 
-def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object) -> "pd.DataFrame":
+def tidy_frame(
+    tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object, normal: bool = False
+) -> "pd.DataFrame":
     """One row for each term.
 
     Parameters
@@ -43,6 +45,8 @@ def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: obj
     conf_int : bool
         Whether to add normal intervals to fixed effects and conditional modes.
     level : float
+    normal : bool
+        Whether the tests are normal ones: without a column ``df``, but with ``p_value``.
     """
     import pandas as pd
 
@@ -56,12 +60,17 @@ def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: obj
         raise ArgumentTypeError(f"conf_int must be True or False, not {conf_int!r}.")
     multiplier = normal_multiplier(level)
     makers: dict[str, Callable[[], list[Row]]] = {
-        "fixed": lambda: _fixed(tests, ddf),
+        "fixed": lambda: _fixed(tests, ddf, normal),
         "ran_pars": lambda: _parameters(tests.fit),
         "ran_vals": lambda: _values(tests.fit),
     }
     rows = [row for e in chosen for row in makers[e]()]
-    numbers = ["estimate", "std_error", "statistic", *([] if ddf == "none" else ["df", "p_value"])]
+    numbers = [
+        "estimate",
+        "std_error",
+        "statistic",
+        *(["p_value"] if normal else [] if ddf == "none" else ["df", "p_value"]),
+    ]
     columns = ["effect", "group", *(["level"] if "ran_vals" in chosen else []), "term", *numbers]
     frame = pd.DataFrame(rows).reindex(columns=columns)
     frame[numbers] = frame[numbers].astype(float)
@@ -71,7 +80,7 @@ def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: obj
     return frame
 
 
-def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
+def _fixed(tests: FixedEffectTests, ddf: Ddf, normal: bool) -> list[Row]:
     found = tests.coefficients(ddf)
     out: list[Row] = []
     for j, name in enumerate(tests.fit.x_names):
@@ -82,11 +91,11 @@ def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
             "std_error": found.std_error[j],
             "statistic": found.statistic[j],
         }
-        out.append(row if ddf == "none" else {**row, "df": found.df[j], "p_value": found.p_value[j]})
+        out.append(row if ddf == "none" and not normal else {**row, "df": found.df[j], "p_value": found.p_value[j]})
     return out
 
 
-def _parameters(fit: LmmFit) -> list[Row]:
+def _parameters(fit: MixedFit) -> list[Row]:
     out: list[Row] = []
     for key, block in varcorr(fit).items():
         for i, name in enumerate(block.names):
@@ -96,10 +105,12 @@ def _parameters(fit: LmmFit) -> list[Row]:
             for i, j in pairs:
                 term = f"cor__{block.names[j]}.{block.names[i]}"
                 out.append({"effect": "ran_pars", "group": key, "term": term, "estimate": float(block.corr[i, j])})
-    return [*out, {"effect": "ran_pars", "group": "Residual", "term": "sd__Observation", "estimate": fit.sigma}]
+    if fit.residual_sd is None:
+        return out
+    return [*out, {"effect": "ran_pars", "group": "Residual", "term": "sd__Observation", "estimate": fit.residual_sd}]
 
 
-def _values(fit: LmmFit) -> list[Row]:
+def _values(fit: MixedFit) -> list[Row]:
     out: list[Row] = []
     for g, covariance in zip(random_effects(fit), conditional_covariances(fit), strict=True):
         sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
@@ -142,6 +153,30 @@ def augment_frame(fit: LmmFit, data: Any) -> "pd.DataFrame":
     data : frame or AbsentData
         The data of the fit, of which the columns named in the formula are shown.
     """
+    fitted = fitted_values(fit)
+    hat = hat_values(fit)
+    own = {
+        ".fitted": fitted,
+        ".resid": residual_values(fit, "response", fitted),
+        ".fixed": population_values(fit),
+        ".hat": hat,
+        ".cooksd": cooks_distances(fit, hat),
+        ".std_resid": studentized_residuals(fit, hat),
+    }
+    return beside_data(fit, data, own)
+
+
+def beside_data(fit: MixedFit, data: Any, own: dict[str, NDArray[np.float64]]) -> "pd.DataFrame":
+    """The columns of the data that the formula names, and values of the rows used beside them.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    data : frame or AbsentData
+        Without data there are only the values.
+    own : dict
+        Arrays (n,) by name.
+    """
     import pandas as pd
 
     d, index = fit.design, row_index(fit)
@@ -154,16 +189,6 @@ def augment_frame(fit: LmmFit, data: Any) -> "pd.DataFrame":
         for name in d.formula.names:
             if name in table:
                 columns[name] = _plain(table.column(name), rows)
-    fitted = fitted_values(fit)
-    hat = hat_values(fit)
-    own = {
-        ".fitted": fitted,
-        ".resid": residual_values(fit, "response", fitted),
-        ".fixed": population_values(fit),
-        ".hat": hat,
-        ".cooksd": cooks_distances(fit, hat),
-        ".std_resid": studentized_residuals(fit, hat),
-    }
     columns |= {name: padded(fit, values) for name, values in own.items()}
     return pd.DataFrame(columns, index=index)
 

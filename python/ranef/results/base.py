@@ -12,8 +12,8 @@ from ranef.estimates import fixed_effects, random_effects
 from ranef.estimates.criteria import Criteria, criteria
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.convergence import Convergence
-from ranef.fit.record import LmmFit
-from ranef.fit.request import LmmRequest
+from ranef.fit.record import MixedFit
+from ranef.fit.request import ModelRequest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,17 +25,17 @@ class MixedModel:
     Labelled results are made when first asked for and kept.
     """
 
-    _fit: LmmFit
-    _request: LmmRequest
+    _fit: MixedFit
+    _request: ModelRequest
 
-    def __init__(self, fit: LmmFit, request: LmmRequest):
+    def __init__(self, fit: MixedFit, request: ModelRequest):
         self._fit = fit
         self._request = request
 
-    def __getstate__(self) -> tuple[LmmFit, LmmRequest]:
+    def __getstate__(self) -> tuple[MixedFit, ModelRequest]:
         return self._fit, self._request
 
-    def __setstate__(self, state: tuple[LmmFit, LmmRequest]) -> None:
+    def __setstate__(self, state: tuple[MixedFit, ModelRequest]) -> None:
         self._fit, self._request = state
 
     # ---- fixed effects
@@ -52,7 +52,7 @@ class MixedModel:
 
     @cached_property
     def bse(self) -> "pd.Series[float]":
-        """Standard errors of the fixed effects, with theta taken as known."""
+        """Standard errors of the fixed effects: of a linear model with theta taken as known, of others with its estimation accounted for."""
         return self._named(fixed_effects.standard_errors(self._fit), "bse")
 
     def cov_params(self) -> "pd.DataFrame":
@@ -84,7 +84,7 @@ class MixedModel:
 
     @property
     def sigma(self) -> float:
-        """Residual standard deviation."""
+        """Residual standard deviation; 1 for families without one."""
         return self._fit.sigma
 
     @cached_property
@@ -164,7 +164,7 @@ class MixedModel:
 
     @property
     def npar(self) -> int:
-        """Number of parameters: fixed effects, covariance parameters and sigma."""
+        """Number of estimated parameters: fixed effects, covariance parameters and sigma or another dispersion."""
         return self._fit.npar
 
     @property
@@ -213,9 +213,9 @@ class MixedModel:
         """
         if not isinstance(path, str | os.PathLike):
             raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
-        from ranef.fit.saved import save_lmm
+        from ranef.fit.saved import save_fit
 
-        save_lmm(path, type(self).__name__, self._fit, self._request)
+        save_fit(path, type(self).__name__, self._fit, self._request)
 
     # ---- labels
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import OptionError
 from ranef.estimates import fixed_effects
+from ranef.fit.record import LmmFit
+from ranef.fit.request import LmmRequest
 from ranef.inference.anova import term_tests
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 class InferredModel(MixedModel):
     """Tests of a linear mixed model."""
+
+    _fit: LmmFit
+    _request: LmmRequest
 
     @cached_property
     def tvalues(self) -> "pd.Series[float]":

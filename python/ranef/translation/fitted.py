@@ -15,22 +15,21 @@ from ranef.translation.description import Block, Categorical, ModelDescription, 
 
 if TYPE_CHECKING:
     from ranef.design.record import Design
-    from ranef.fit.record import LmmFit
-    from ranef.fit.request import LmmRequest
+    from ranef.fit.record import MixedFit
+    from ranef.fit.request import ModelRequest
 
 _CODINGS_ALIKE = ("treatment", "contr.treatment")
 
 
 def describe_fit(
-    fit: "LmmFit", request: "LmmRequest", data: str | None = None, *, named: bool = True
+    fit: "MixedFit", request: "ModelRequest", data: str | None = None, *, named: bool = True
 ) -> ModelDescription:
     """Describe a fitted model, linear or generalized.
 
     Parameters
     ----------
-    fit : LmmFit
-        Or the fit of another model with a design.
-    request : LmmRequest
+    fit : MixedFit
+    request : ModelRequest
         Its call; a family and a number of nodes are taken from it if it has them.
     data : str, optional
         Name of the data.

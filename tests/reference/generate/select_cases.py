@@ -16,7 +16,11 @@ import shutil
 REFERENCE = pathlib.Path(__file__).resolve().parents[1]
 BUNDLED = {p.stem for p in (REFERENCE.parents[1] / "python" / "ranef" / "datasets" / "files").glob("*.parquet")}
 
-CLASSES = ("lmer",)
+CLASSES = ("lmer", "glmer", "glmmTMB")
+# Of the glmmTMB models those of families and covariance structures that are fitted here.
+GLMMTMB = (
+    "tmb_cbpp_binomial", "tmb_petrol_beta", "tmb_salam_nb1", "tmb_salam_nb2", "tmb_simcounts_nb1_slope", "tmb_soybean_gamma",
+)  # fmt: skip
 CASE = (
     "id", "class", "title", "tags", "formula", "data", "reml", "weights_arg", "offset_arg", "subset_arg", "na_action", "contrasts_arg",
     "start_arg", "control", "r_call", "software", "fit_warnings", "fit_messages", "objective_best", "optimizer_best",
@@ -36,17 +40,34 @@ DERIVED = (
 )  # fmt: skip
 
 
+# What generalized models have besides.
+GLMM_CASE = ("r_function", "family", "link", "nAGQ", "crosscheck_glmmTMB")
+GLMM_BEST = ("p", "nb_theta", "linear_predictor", "beta_cond", "se_cond", "vcov_cond", "beta_disp")
+GLMM_DEFAULT = ("p", "nb_theta")
+GLMM_DERIVED = ("predict", "drop1_chisq", "car_anova_2", "car_anova_3", "icc", "r2_nakagawa", "confint_profile_sdcor")
+
+
 def chosen(block: dict, keys: tuple[str, ...]) -> dict:
     return {key: block[key] for key in keys if block.get(key) is not None}
 
 
 def select(case: dict) -> dict:
+    if case["class"] != "lmer":
+        return select_generalized(case)
     kept = {key: case.get(key) for key in CASE}
     kept["best"] = chosen(case["best"], BEST)
     for residual_type in ("deviance", "working"):  # the same as the response residuals of a linear model
         kept["best"]["residuals"].pop(residual_type, None)
     kept["results"] = chosen(case["results"], DEFAULT)
     kept["derived"] = chosen(case.get("derived") or {}, DERIVED)
+    return kept
+
+
+def select_generalized(case: dict) -> dict:
+    kept = {key: case.get(key) for key in (*CASE, *GLMM_CASE)}
+    kept["best"] = chosen(case["best"], (*BEST, *GLMM_BEST))
+    kept["results"] = chosen(case["results"], (*DEFAULT, *GLMM_DEFAULT))
+    kept["derived"] = chosen(case.get("derived") or {}, GLMM_DERIVED)
     return kept
 
 
@@ -65,7 +86,7 @@ def main() -> None:
     needed = set()
     for path in sorted((out / "cases").glob("*.json")):
         case = json.loads(path.read_text(encoding="utf-8"))
-        if case["class"] not in CLASSES:
+        if case["class"] not in CLASSES or (case["class"] == "glmmTMB" and case["id"] not in GLMMTMB):
             continue
         needed.add(case["data"])
         text = json.dumps(select(case), ensure_ascii=False, separators=(",", ":"))

@@ -38,11 +38,11 @@ pub struct Evaluator {
     /// Penalised residual sum of squares at the minimum.
     pub r2: f64,
     /// Diagonal blocks of T = M^-1.
-    pub(super) t_diag: Vec<f64>,
+    pub(crate) t_diag: Vec<f64>,
     /// Blocks of T on the pattern of R.
-    pub(super) t_panel: Vec<f64>,
+    pub(crate) t_panel: Vec<f64>,
     /// Dense part of T: column-major; both halves are filled.
-    pub(super) t_tail: Vec<f64>,
+    pub(crate) t_tail: Vec<f64>,
     pub(super) memory: MemBuffer,
     pub(super) small: Vec<f64>,
     pub(super) par: Par,
@@ -92,7 +92,7 @@ impl Evaluator {
     }
 
     /// Assembles and factors M, and solves for R^-1 L'Z'\[X y\].
-    fn factorise(&mut self, sys: &System) -> Result<(), NotPositive> {
+    pub(crate) fn factorise(&mut self, sys: &System) -> Result<(), NotPositive> {
         kernels::vectorised(
             #[inline(always)]
             || self.factorise_impl(sys),
@@ -447,7 +447,7 @@ fn subtract_products<const P: usize>(a: &[f64], pw: usize, out: &mut [f64]) {
 }
 
 /// Solves with the dense factor for row-major right-hand sides, in place.
-pub(super) fn dense_forward(tail: &[f64], dense: usize, rhs: &mut [f64], cols: usize, par: Par) {
+pub(crate) fn dense_forward(tail: &[f64], dense: usize, rhs: &mut [f64], cols: usize, par: Par) {
     let l = MatRef::from_column_major_slice(tail, dense, dense);
     let b = MatMut::from_row_major_slice_mut(rhs, dense, cols);
     faer::linalg::triangular_solve::solve_lower_triangular_in_place(l, b, par);

@@ -4,7 +4,7 @@ mod curvature;
 mod evaluator;
 mod fit;
 mod frame;
-mod path;
+pub(crate) mod path;
 mod response_law;
 mod score;
 mod solution;
@@ -12,6 +12,7 @@ mod solve;
 mod start;
 mod system;
 
+pub(crate) use evaluator::dense_forward;
 pub use evaluator::{Evaluator, Lambda, NotPositive};
 pub use fit::{fit, frames_of, Fit, FitOptions, Progress, Status};
 pub use frame::Frame;

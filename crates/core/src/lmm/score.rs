@@ -259,7 +259,7 @@ impl Evaluator {
     }
 
     /// Adds sum over levels of (Z'Z L T)_ll to Gamma.
-    fn traces(&self, sys: &System, gamma: &mut [Vec<f64>]) {
+    pub(crate) fn traces(&self, sys: &System, gamma: &mut [Vec<f64>]) {
         kernels::vectorised(
             #[inline(always)]
             || self.traces_impl(sys, gamma),

@@ -106,7 +106,7 @@ impl System {
     }
 
     /// Random effects of each factor in given units from spherical ones in elimination order.
-    fn effects(&self, lambda: &Lambda, u: &[f64]) -> Vec<Vec<f64>> {
+    pub(crate) fn effects(&self, lambda: &Lambda, u: &[f64]) -> Vec<Vec<f64>> {
         let scale = self.basis.y_scale;
         let mut out = Vec::new();
         for (f, layouts) in self.terms.iter().enumerate() {
@@ -126,7 +126,7 @@ impl System {
     }
 
     /// A Lambda of a factor: the relative factor of its effects in given units (not triangular).
-    fn given_lambda(&self, lambda: &Lambda, f: usize, n_terms: usize) -> Vec<f64> {
+    pub(crate) fn given_lambda(&self, lambda: &Lambda, f: usize, n_terms: usize) -> Vec<f64> {
         let k = self.cp.factors[f].k;
         let mut out = vec![0.0; k * k];
         for t in 0..n_terms {
@@ -144,7 +144,7 @@ impl System {
     }
 
     /// X'V^-1X)^-1 of the columns as given.
-    fn vcov(&self, s: &[f64]) -> Vec<f64> {
+    pub(crate) fn vcov(&self, s: &[f64]) -> Vec<f64> {
         let p = self.p();
         let g = self.basis.g();
         let mut t = vec![0.0; p * p];

@@ -6,6 +6,7 @@ mod nested;
 mod outcome;
 mod profile;
 mod refit;
+mod refit_glmm;
 mod workers;
 
 pub use bootstrap::{parametric, residual, Pools, Truth};
@@ -14,4 +15,5 @@ pub use nested::{nested, Member, NestedOutcomes};
 pub use outcome::Replicates;
 pub use profile::{profile, Curve, CurvePoint, Ending, Profile, ProfileOptions, Side};
 pub use refit::{refit, Refits};
+pub use refit_glmm::{refit_glmm, GlmmRefits};
 pub use workers::Watched;

@@ -177,6 +177,8 @@ def bootstrap_lrt(
     for name, f in zip(names, (big, small), strict=True):
         if not f.convergence.ok:
             notes.append(f"{name} did not converge ({f.convergence.status.value}): the test cannot be relied on")
+    assert isinstance(big, LmmFit)
+    assert isinstance(small, LmmFit)
     union, theta, members = union_of(big, small, n_threads)
     # the statistic does not depend on fixed effects that both models have: zeros lose no digits
     truth = theta, np.zeros(len(big.beta)), float(small.sigma)

@@ -1,0 +1,434 @@
+//! The fit: fixed effects profiled inside the inner problem first, then all parameters jointly, then the exact Hessian.
+
+use super::outer::{Approximation, Outer, Progress};
+use super::parameters::{Coordinates, Point};
+use super::pirls::{Failure, Modes};
+use super::start::{first_hessian, start};
+use super::system::GlmmSystem;
+use crate::error::CoreError;
+use crate::optimize::jacobi_svd::svd_left;
+use crate::optimize::quasi_newton::{Outcome, QuasiNewton};
+use crate::optimize::trust_region::Eigen;
+
+/// Rise of the objective for which a small standard deviation is still set to zero, and drop that leaving zero must promise.
+const NEGLIGIBLE: f64 = 1e-7;
+/// Standard deviations (of the linear predictor) below this are tried at zero.
+const SNAP: f64 = 0.02;
+/// Decrement at which the quasi-Newton steps hand over to the exact Hessian.
+const NEAR: f64 = 1e-8;
+/// Largest number of times the exact Hessian is formed.
+const ROUNDS: usize = 6;
+/// Standard error of a fixed effect, in linear-predictor units per standard deviation of its column, that only separation gives.
+const SEPARATED: f64 = 40.0;
+
+/// How a fit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Small decrement and no direction of negative curvature.
+    Converged,
+    /// Converged to where the likelihood is flat: a fixed effect without a finite estimate.
+    Separated,
+    /// The limit on evaluations was reached.
+    MaxEvaluations,
+    /// No step lowers the objective any more although the decrement is not small.
+    NoProgress,
+    /// The objective is not defined at the start.
+    NonFinite,
+    /// The parameters were given.
+    Fixed,
+}
+
+impl Status {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Converged => "converged",
+            Status::Separated => "separated",
+            Status::MaxEvaluations => "max_evaluations",
+            Status::NoProgress => "no_progress",
+            Status::NonFinite => "non_finite",
+            Status::Fixed => "fixed",
+        }
+    }
+}
+
+/// What a fit is asked for.
+#[derive(Clone, Debug)]
+pub struct FitOptions {
+    /// Approximation of the likelihood.
+    pub how: Approximation,
+    /// Covariance parameters to start from.
+    pub theta: Option<Vec<f64>>,
+    /// Fixed effects (changed basis) to start from.
+    pub beta: Option<Vec<f64>>,
+    /// Dispersion to start from.
+    pub dispersion: Option<f64>,
+    /// Dispersion to keep.
+    pub fixed_dispersion: Option<f64>,
+    /// Largest number of evaluations, those of the Hessian not counted.
+    pub max_evaluations: usize,
+    /// Newton decrement at which to stop.
+    pub tolerance: f64,
+    /// Whether the Hessian is wanted; without it the fit ends with the quasi-Newton steps.
+    pub hessian: bool,
+}
+
+/// The end of a fit; the work space is left at the estimates.
+pub struct Fit {
+    /// -2 log-likelihood.
+    pub objective: f64,
+    /// Estimates.
+    pub point: Point,
+    /// How it ended.
+    pub status: Status,
+    /// Evaluations of objective and gradient, those of the Hessian included.
+    pub evaluations: usize,
+    /// Newton decrement at the end.
+    pub decrement: f64,
+    /// Largest drop that a direction of negative curvature promises.
+    pub certificate: f64,
+    /// Gradient in the coordinates.
+    pub gradient: Vec<f64>,
+    /// Hessian in the coordinates, where it could be formed.
+    pub hessian: Option<Vec<f64>>,
+    /// Dimension of the null space of each term's covariance matrix, in the order of the terms.
+    pub null_dimensions: Vec<usize>,
+    /// Fixed effects without a finite estimate.
+    pub separated: Vec<usize>,
+    /// The coordinates.
+    pub coordinates: Coordinates,
+}
+
+/// Fits a model.
+///
+/// # Errors
+/// [`CoreError::Interrupted`] when `progress` says so; a failure inside a kernel.
+pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progress<'_>) -> Result<Fit, CoreError> {
+    let p = g.p();
+    m.free = None;
+    let with_dispersion = g.kernel.has_dispersion() && options.fixed_dispersion.is_none();
+    let mut base = match (&options.theta, &options.beta, options.dispersion) {
+        (Some(theta), Some(beta), Some(dispersion)) => Point { theta: theta.clone(), beta: beta.clone(), dispersion },
+        _ => start(g, m),
+    };
+    if let Some(t) = &options.theta {
+        base.theta.clone_from(t);
+    }
+    if let Some(b) = &options.beta {
+        base.beta.clone_from(b);
+    }
+    if let Some(d) = options.fixed_dispersion.or(options.dispersion) {
+        base.dispersion = d;
+    }
+    m.u.fill(0.0);
+    m.beta.copy_from_slice(&base.beta);
+    let joint = options.how.n_quad > 0;
+    let mut outer = Outer {
+        g,
+        m,
+        c: Coordinates::new(g, false, with_dispersion),
+        base,
+        how: options.how,
+        evaluations: 0,
+        progress,
+    };
+    let limit = options.max_evaluations;
+    let mut q = None;
+    if !joint || (options.beta.is_none() && p > 0) {
+        q = first(&mut outer)?;
+        if let Some(q) = &mut q {
+            let (tolerance, limit) = if joint { (0.05, limit.min(12)) } else { (NEAR, limit) };
+            q.run(tolerance, limit.saturating_sub(outer.evaluations), &mut |x| outer.at(x))?;
+            if joint {
+                let x = q.x.clone();
+                outer.base = outer.c.point(&x, &outer.base);
+                outer.base.beta.copy_from_slice(&outer.m.beta);
+            }
+        }
+    }
+    if joint {
+        let profiled = q.take();
+        outer.c = Coordinates::new(g, true, with_dispersion);
+        q = first(&mut outer)?;
+        if let (Some(old), Some(q)) = (profiled, &mut q) {
+            carry_over(&old.h, &mut q.h, g.n_theta(), p, with_dispersion);
+        }
+    }
+    let Some(mut q) = q else {
+        let point = outer.base.clone();
+        return Ok(Fit {
+            objective: f64::NAN,
+            point,
+            status: Status::NonFinite,
+            evaluations: outer.evaluations,
+            decrement: f64::NAN,
+            certificate: f64::NAN,
+            gradient: Vec::new(),
+            hessian: None,
+            null_dimensions: Vec::new(),
+            separated: Vec::new(),
+            coordinates: outer.c,
+        });
+    };
+    finish(outer, &mut q, options)
+}
+
+/// The first evaluation and Hessian; smaller random effects are tried where the objective is not defined.
+fn first(outer: &mut Outer<'_, '_>) -> Result<Option<QuasiNewton>, CoreError> {
+    for _ in 0..6 {
+        let x = outer.c.of(&outer.base);
+        if let Some((f, g)) = outer.at(&x)? {
+            let h = first_hessian(outer.g, outer.m, &outer.c);
+            return Ok(Some(QuasiNewton::new(x, f, g, h)));
+        }
+        outer.base.theta.iter_mut().for_each(|t| *t *= 0.2);
+    }
+    Ok(None)
+}
+
+/// Puts what was learned with profiled fixed effects about theta and the dispersion into the joint Hessian.
+fn carry_over(old: &[f64], new: &mut [f64], nt: usize, p: usize, with_dispersion: bool) {
+    let (m, n) = (nt + usize::from(with_dispersion), nt + p + usize::from(with_dispersion));
+    let place = |i: usize| if i < nt { i } else { i + p };
+    for i in 0..m {
+        for j in 0..m {
+            new[place(i) * n + place(j)] = old[i * m + j];
+        }
+    }
+}
+
+/// What a fit would report at a point that is not to be moved.
+///
+/// # Errors
+/// Where the modes cannot be found there.
+pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation) -> Result<Fit, Failure> {
+    let joint = how.n_quad > 0;
+    let mut go_on = |_: usize, _: f64| true;
+    let c = Coordinates::new(g, joint, g.kernel.has_dispersion());
+    let mut outer = Outer { g, m, c, base: point.clone(), how, evaluations: 0, progress: &mut go_on };
+    let x = outer.c.of(point);
+    let (objective, gradient) = outer.at(&x).map_err(|_| Failure::Kernel)?.ok_or(Failure::NotPositive)?;
+    let guess = first_hessian(g, outer.m, &outer.c);
+    let n = x.len();
+    let scale: Vec<f64> = (0..n).map(|i| guess[i * n + i]).collect();
+    let hessian = outer.hessian(&x, &gradient, &scale).map_err(|_| Failure::Kernel)?;
+    outer.at(&x).map_err(|_| Failure::Kernel)?;
+    let eigen = hessian.as_ref().and_then(|h| Eigen::of(h, n));
+    let decrement = eigen.map_or(f64::NAN, |e| exact_decrement(&e, &gradient));
+    Ok(Fit {
+        objective,
+        point: Point { beta: outer.m.beta.clone(), ..point.clone() },
+        status: Status::Fixed,
+        evaluations: outer.evaluations,
+        decrement,
+        certificate: f64::NAN,
+        gradient,
+        hessian,
+        null_dimensions: null_dimensions(g, &point.theta),
+        separated: Vec::new(),
+        coordinates: outer.c,
+    })
+}
+
+/// Quasi-Newton steps, the boundary, the exact Hessian and the last Newton steps.
+fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -> Result<Fit, CoreError> {
+    let (g, n) = (outer.g, outer.c.len());
+    let limit = options.max_evaluations;
+    let mut status = Status::NoProgress;
+    let mut hessian = None;
+    let mut certificate = 0.0;
+    let mut displaced = 0;
+    let mut snapped_at = f64::INFINITY;
+    for round in 0..ROUNDS {
+        let used = outer.evaluations - displaced;
+        let end = q.run(NEAR.max(options.tolerance), limit.saturating_sub(used), &mut |x| outer.at(x))?;
+        settle(&mut outer, q, &mut snapped_at)?;
+        if end == Outcome::MaxEvaluations {
+            status = Status::MaxEvaluations;
+            break;
+        }
+        if n == 0 {
+            status = Status::Converged;
+            break;
+        }
+        if !options.hessian {
+            status = if end == Outcome::Converged { Status::Converged } else { Status::NoProgress };
+            break;
+        }
+        let scale: Vec<f64> = (0..n).map(|i| q.h[i * n + i]).collect();
+        let before = outer.evaluations;
+        hessian = outer.hessian(&q.x, &q.g, &scale)?;
+        displaced += outer.evaluations - before;
+        let Some(h) = &hessian else {
+            status = Status::NoProgress;
+            break;
+        };
+        let Some(e) = Eigen::of(h, n) else {
+            status = Status::NoProgress;
+            break;
+        };
+        let lowest = e.values[0];
+        // displacements are one standard error at most: what a unit step along negative curvature promises
+        certificate = if lowest < -1e-6 * e.values[n - 1].abs() { -0.5 * lowest } else { 0.0 };
+        q.h.clone_from(h);
+        q.decrement = exact_decrement(&e, &q.g);
+        if certificate <= NEGLIGIBLE && q.decrement < options.tolerance {
+            status = Status::Converged;
+            break;
+        }
+        q.radius = 0.5;
+        let close = q.decrement < 1e-5 && certificate <= NEGLIGIBLE;
+        let used = outer.evaluations - displaced;
+        if close {
+            // one or two Newton steps: the Hessian need not be formed again
+            let end = q.run(options.tolerance, limit.saturating_sub(used).min(6), &mut |x| outer.at(x))?;
+            settle(&mut outer, q, &mut snapped_at)?;
+            let done = end == Outcome::Converged || q.decrement < 1e-7;
+            status = if done { Status::Converged } else { Status::NoProgress };
+            if done || round + 1 == ROUNDS {
+                break;
+            }
+        } else {
+            q.run(f64::MIN_POSITIVE, 1, &mut |x| outer.at(x))?;
+            if round >= 2 && q.decrement < 1e-4 && certificate <= NEGLIGIBLE {
+                status = Status::NoProgress;
+            }
+        }
+    }
+    // the work space may be displaced
+    outer.at(&q.x.clone())?;
+    let point = outer.c.point(&q.x, &Point { beta: outer.m.beta.clone(), ..outer.base.clone() });
+    let mut separated = Vec::new();
+    if let (Some(h), true) = (&hessian, outer.c.with_beta) {
+        if let Some(e) = Eigen::of(h, n) {
+            for j in 0..g.p() {
+                let row = outer.c.first_beta() + j;
+                let variance: f64 =
+                    (0..n).map(|c| 2.0 * e.vectors[row * n + c].powi(2) / e.values[c].max(1e-300)).sum();
+                if variance.sqrt() > SEPARATED && point.beta[j].abs() > 3.0 && g.kernel.is_scale_free() {
+                    separated.push(j);
+                }
+            }
+        }
+    }
+    if status == Status::Converged && !separated.is_empty() {
+        status = Status::Separated;
+    }
+    let null_dimensions = null_dimensions(g, &point.theta);
+    Ok(Fit {
+        objective: q.f,
+        point,
+        status,
+        evaluations: outer.evaluations,
+        decrement: q.decrement,
+        certificate,
+        gradient: q.g.clone(),
+        hessian,
+        null_dimensions,
+        separated,
+        coordinates: outer.c,
+    })
+}
+
+/// Decrement with the exact Hessian; directions of no curvature and no gradient do not count.
+fn exact_decrement(e: &Eigen, g: &[f64]) -> f64 {
+    let largest = e.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+    e.components(g).iter().zip(&e.values).map(|(c, v)| c * c / v.abs().max(1e-9 * largest).max(f64::MIN_POSITIVE)).sum()
+}
+
+/// Brings theta to its canonical form (lower triangular, diagonal not negative), with small singular values at zero where the
+/// objective does not mind.
+fn settle(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, snapped_at: &mut f64) -> Result<(), CoreError> {
+    let g = outer.g;
+    let nt = g.n_theta();
+    let theta = outer.c.theta(&q.x[..nt]);
+    let lambda = g.layout.lambda_from_theta(&theta);
+    let small = singular_values(g, &lambda).into_iter().flatten().filter(|&s| s > 0.0 && s < SNAP).collect::<Vec<_>>();
+    let mut best: Option<Vec<f64>> = None;
+    if !small.is_empty() && *snapped_at != q.f {
+        let mut limits: Vec<f64> = small.clone();
+        limits.sort_by(|a, b| b.total_cmp(a));
+        // all small ones together, then fewer
+        let mut i = 0;
+        while i < limits.len() {
+            let trial = without_small(g, &lambda, limits[i]);
+            let (t, _) = g.layout.theta_from_lambda(&trial);
+            let mut x = q.x.clone();
+            x[..nt].copy_from_slice(&outer.c.xi(&t));
+            if let Some((f, gradient)) = outer.at(&x)? {
+                if f < q.f + NEGLIGIBLE {
+                    (q.f, q.g) = (f, gradient);
+                    best = Some(x);
+                    break;
+                }
+            }
+            i = (i + limits.len()).div_ceil(2).max(i + 1);
+        }
+        *snapped_at = q.f;
+    }
+    if let Some(x) = best {
+        q.x = x;
+        return Ok(());
+    }
+    // signs
+    let (canonical, _) = g.layout.theta_from_lambda(&lambda);
+    if canonical.iter().zip(&theta).any(|(a, b)| (a - b).abs() > 1e-12 * (1.0 + b.abs())) {
+        let mut x = q.x.clone();
+        x[..nt].copy_from_slice(&outer.c.xi(&canonical));
+        outer.m.u.fill(0.0);
+        if let Some((f, gradient)) = outer.at(&x)? {
+            if f < q.f + NEGLIGIBLE {
+                q.x = x;
+                q.f = f;
+                q.g = gradient;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Singular values of each free block of Lambda.
+fn singular_values(g: &GlmmSystem, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    g.layout
+        .blocks
+        .iter()
+        .map(|b| {
+            let kf = g.layout.cp.factors[b.factor].k;
+            let small: Vec<f64> =
+                (0..b.k * b.k).map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
+            svd_left(&small, b.k).1
+        })
+        .collect()
+}
+
+/// Lambda = U diag(s) with singular values up to `limit` set to zero.
+fn without_small(g: &GlmmSystem, lambda: &[Vec<f64>], limit: f64) -> Vec<Vec<f64>> {
+    let mut out = lambda.to_vec();
+    for b in &g.layout.blocks {
+        let (k, kf) = (b.k, g.layout.cp.factors[b.factor].k);
+        let small: Vec<f64> =
+            (0..k * k).map(|t| lambda[b.factor][(b.offset + t / k) * kf + b.offset + t % k]).collect();
+        let (u, s) = svd_left(&small, k);
+        if s.iter().all(|&s| s > limit) {
+            continue;
+        }
+        for i in 0..k {
+            for j in 0..k {
+                let s = if s[j] > limit { s[j] } else { 0.0 };
+                out[b.factor][(b.offset + i) * kf + b.offset + j] = u[i * k + j] * s;
+            }
+        }
+    }
+    out
+}
+
+/// Dimension of the null space of each term.
+fn null_dimensions(g: &GlmmSystem, theta: &[f64]) -> Vec<usize> {
+    let lambda = g.layout.lambda_from_theta(theta);
+    let mut null: Vec<Vec<usize>> = g.layout.terms.iter().map(|t| vec![0; t.len()]).collect();
+    for (b, s) in g.layout.blocks.iter().zip(singular_values(g, &lambda)) {
+        let largest = s.iter().fold(0.0f64, |a, &v| a.max(v));
+        null[b.factor][b.term] += s.iter().filter(|&&v| v <= 1e-11 * largest).count();
+    }
+    null.into_iter().flatten().collect()
+}

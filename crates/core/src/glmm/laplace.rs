@@ -1,0 +1,246 @@
+//! The Laplace approximation of -2 log-likelihood and its exact gradient by one adjoint solve.
+//!
+//! | formula | identifier |
+//! | --- | --- |
+//! | d = 2 h(u) + log det M | `Value::objective` |
+//! | a_i = \[Z L M^-1 L'Z'\]_ii, s_i = a_i dW_i/deta | `Modes::leverage`, `s` |
+//! | v = Mo^-1 L'Z's | `v` |
+//! | rho = -2 r + s - Wo Z L v | `rho` |
+
+use super::pirls::{Failure, Modes};
+use super::quadrature::Rule;
+use super::system::GlmmSystem;
+use crate::blocks::kernels;
+
+/// Which weights the determinant is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curvature {
+    /// Minus the second derivatives of the log-likelihood.
+    Observed,
+    /// Their expectations.
+    Expected,
+}
+
+/// The objective and its gradient.
+#[derive(Clone, Debug, Default)]
+pub struct Value {
+    /// -2 log-likelihood.
+    pub objective: f64,
+    /// For each factor, the derivative with respect to its Lambda in the changed basis.
+    pub gamma: Vec<Vec<f64>>,
+    /// Derivative with respect to the fixed effects in the changed basis.
+    pub beta: Vec<f64>,
+    /// Derivative with respect to log dispersion.
+    pub dispersion: f64,
+    /// Quadrature: largest |N| of a group, of the order of the error of its log-likelihood; 0 for Laplace.
+    pub error: f64,
+}
+
+impl Modes {
+    /// The Laplace deviance at the present Lambda, fixed effects (found on the way if `profiled`) and dispersion.
+    ///
+    /// # Errors
+    /// Where the modes cannot be found.
+    pub fn laplace(&mut self, g: &GlmmSystem, curvature: Curvature, profiled: bool) -> Result<Value, Failure> {
+        self.approximate(g, curvature, profiled, None)
+    }
+
+    /// The same by the nodes of a rule.
+    ///
+    /// # Errors
+    /// Where the modes cannot be found.
+    pub fn quadrature(&mut self, g: &GlmmSystem, curvature: Curvature, rule: &Rule) -> Result<Value, Failure> {
+        self.approximate(g, curvature, false, Some(rule))
+    }
+
+    fn approximate(
+        &mut self,
+        g: &GlmmSystem,
+        curvature: Curvature,
+        profiled: bool,
+        rule: Option<&Rule>,
+    ) -> Result<Value, Failure> {
+        let h = self.solve(g, profiled)?;
+        let free = self.free_part(g);
+        let expected = curvature == Curvature::Expected && !g.kernel.is_canonical();
+        let has_dispersion = g.kernel.has_dispersion();
+        if expected || has_dispersion {
+            self.more_pass(g);
+        }
+        if expected {
+            self.factorise_expected(g)?;
+        }
+        let mut out = Value {
+            objective: 2.0 * (h - free.0) + 2.0 * self.e.log_det_r,
+            gamma: self.sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect(),
+            beta: vec![0.0; g.p()],
+            dispersion: 0.0,
+            error: 0.0,
+        };
+        self.e.invert(&self.sys);
+        let nodes = rule.map(|rule| self.nodes(g, rule));
+        if let Some(nodes) = &nodes {
+            out.objective = -2.0 * (nodes.log_l + free.0);
+            out.error = nodes.error;
+            self.e.t_diag.copy_from_slice(&nodes.q);
+        }
+        if !out.objective.is_finite() {
+            return Err(Failure::Undefined);
+        }
+        self.e.traces(&self.sys, &mut out.gamma);
+        out.gamma.iter_mut().flatten().for_each(|v| *v *= 2.0);
+        let mut a = std::mem::take(&mut self.rows);
+        self.leverage(g, &mut a);
+        if has_dispersion {
+            let w_d = if expected { &self.more.w_d } else { &self.more.wo_d };
+            out.dispersion = -2.0 * free.1
+                + nodes.as_ref().map_or_else(|| self.more.l_d.iter().sum::<f64>(), |n| n.l_d) * -2.0
+                + a.iter().zip(w_d).map(|(a, w)| a * w).sum::<f64>();
+        }
+        // s takes the place of a
+        a.iter_mut().zip(if expected { &self.more.dw } else { &self.dwo }).for_each(|(a, d)| *a *= d);
+        let s = a;
+        if expected {
+            self.factorise_observed(g)?;
+        }
+        let mut zs = std::mem::take(&mut self.scratch);
+        g.random_transposed(&s, &mut zs);
+        let mut v = vec![0.0; zs.len()];
+        self.sys.lambda_transposed_times(&self.e.lambda, &zs, 1, &mut v);
+        if let Some(nodes) = &nodes {
+            v.iter_mut().zip(&nodes.g).for_each(|(v, g)| *v += 2.0 * g);
+        }
+        let mut v_beta = vec![0.0; g.p()];
+        let profiled = profiled && g.p() > 0;
+        if profiled {
+            g.fixed_transposed(&s, &mut v_beta);
+            self.border(g, false)?;
+            self.solve_bordered(&mut v, &mut v_beta);
+        } else {
+            self.solve_plain(&mut v);
+        }
+        // the change of eta along v
+        self.sys.lambda_times(&self.e.lambda, &v, 1, &mut zs);
+        let mut rho = vec![0.0; g.n];
+        if profiled {
+            g.add_fixed(&v_beta, &mut rho);
+        }
+        g.add_random(&zs, 0..g.n, &mut rho);
+        if has_dispersion {
+            out.dispersion += rho.iter().zip(&self.more.r_d).map(|(z, r)| z * r).sum::<f64>();
+        }
+        match &nodes {
+            None => {
+                for i in 0..g.n {
+                    rho[i] = s[i] - 2.0 * self.r[i] - self.wo[i] * rho[i];
+                }
+                g.fixed_transposed(&rho, &mut out.beta);
+            }
+            Some(nodes) => {
+                let mut both = vec![0.0; g.n];
+                for i in 0..g.n {
+                    rho[i] = s[i] - self.wo[i] * rho[i];
+                    both[i] = rho[i] - 2.0 * nodes.r[i];
+                }
+                g.fixed_transposed(&both, &mut out.beta);
+                out.gamma[0].iter_mut().zip(&nodes.gamma).for_each(|(t, v)| *t -= 2.0 * v);
+            }
+        }
+        self.rows = s;
+        g.random_transposed(&rho, &mut zs);
+        self.add_outer(&zs, &self.u, &mut out.gamma);
+        self.add_outer(&self.zr, &v, &mut out.gamma);
+        self.scratch = zs;
+        Ok(out)
+    }
+
+    /// gamma += sum over levels of a_l b_l'.
+    pub(super) fn add_outer(&self, a: &[f64], b: &[f64], gamma: &mut [Vec<f64>]) {
+        let s = &self.sys.sym;
+        for (pos, &f) in s.factor.iter().enumerate() {
+            let (k, at) = (s.k[pos] as usize, s.row[pos]);
+            let g = &mut gamma[f as usize];
+            for i in 0..k {
+                for j in 0..k {
+                    g[i * k + j] += a[at + i] * b[at + j];
+                }
+            }
+        }
+    }
+
+    /// \[Z L T L'Z'\]_ii of every row; T has been computed.
+    pub fn leverage(&self, g: &GlmmSystem, out: &mut [f64]) {
+        let s = &self.sys.sym;
+        out.fill(0.0);
+        for (f, eff) in g.effects.iter().enumerate() {
+            let k = eff.k;
+            let mut blocks = self.e.inverse_diagonal(&self.sys, f);
+            let mut tmp = vec![0.0; k * k];
+            for b in blocks.chunks_exact_mut(k * k) {
+                between(&self.e.lambda[f], k, b, &self.e.lambda[f], k, &mut tmp);
+            }
+            if eff.z.is_empty() {
+                out.iter_mut().zip(&eff.level).for_each(|(o, &l)| *o += blocks[l as usize]);
+                continue;
+            }
+            for (r, (o, &l)) in out.iter_mut().zip(&eff.level).enumerate() {
+                let (b, z) = (&blocks[l as usize * k * k..(l as usize + 1) * k * k], eff.of_row(r));
+                for i in 0..k {
+                    *o += z[i] * (0..k).map(|j| b[i * k + j] * z[j]).sum::<f64>();
+                }
+            }
+        }
+        for ((c, rows), cell) in self.sys.cp.cells.iter().zip(&s.cell_row).zip(&g.cells) {
+            let (kf, kg) = (c.kf, c.kg);
+            let m = kf * kg;
+            let mut blocks = vec![0.0; c.level.len() * m];
+            let mut tmp = vec![0.0; m];
+            for l in 0..c.start.len() - 1 {
+                let pf = s.position[c.f][l] as usize;
+                for i in c.start[l]..c.start[l + 1] {
+                    let pg = s.position[c.g][c.level[i] as usize] as usize;
+                    let (lo, f_first) = if pf < pg { (pf, true) } else { (pg, false) };
+                    let (source, height, first) = if lo < s.n_sparse {
+                        (&self.e.t_panel[s.panel[lo]..], s.height[lo] as usize, rows[i] as usize)
+                    } else {
+                        (&self.e.t_tail[s.dense_row(lo) * s.dense..], s.dense, s.dense_row(pf.max(pg)))
+                    };
+                    let b = &mut blocks[i * m..(i + 1) * m];
+                    for x in 0..kf {
+                        for y in 0..kg {
+                            b[x * kg + y] =
+                                if f_first { source[x * height + first + y] } else { source[y * height + first + x] };
+                        }
+                    }
+                    between(&self.e.lambda[c.f], kf, b, &self.e.lambda[c.g], kg, &mut tmp);
+                }
+            }
+            let (ef, eg) = (&g.effects[c.f], &g.effects[c.g]);
+            if ef.z.is_empty() && eg.z.is_empty() {
+                out.iter_mut().zip(cell).for_each(|(o, &i)| *o += 2.0 * blocks[i as usize]);
+                continue;
+            }
+            for (r, (o, &i)) in out.iter_mut().zip(cell).enumerate() {
+                let b = &blocks[i as usize * m..(i as usize + 1) * m];
+                let (zf, zg) = (ef.of_row(r), eg.of_row(r));
+                for x in 0..kf {
+                    *o += 2.0 * zf[x] * (0..kg).map(|y| b[x * kg + y] * zg[y]).sum::<f64>();
+                }
+            }
+        }
+    }
+}
+
+/// b = a b c' in place, for row-major a (ka x ka), b (ka x kc), c (kc x kc).
+fn between(a: &[f64], ka: usize, b: &mut [f64], c: &[f64], kc: usize, tmp: &mut [f64]) {
+    if ka == 1 && kc == 1 {
+        b[0] *= a[0] * c[0];
+        return;
+    }
+    kernels::multiply(a, b, ka, ka, kc, tmp);
+    for i in 0..ka {
+        for j in 0..kc {
+            b[i * kc + j] = (0..kc).map(|m| tmp[i * kc + m] * c[j * kc + m]).sum();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Generalized linear mixed models: families and links, the modes of the random effects, approximations of the likelihood with
+//! exact gradients, and the optimiser that fits them.
+
+mod design;
+mod elementary;
+mod family;
+mod fit;
+mod laplace;
+mod link;
+mod outer;
+mod parameters;
+mod pirls;
+mod quadrature;
+mod rules;
+mod solution;
+mod special;
+mod start;
+mod system;
+
+pub use family::{Batch, Derivatives, Family, FamilyLink, Kernel, MoreDerivatives};
+pub use fit::{examine, fit, Fit, FitOptions, Status};
+pub use laplace::{Curvature, Value};
+pub use link::Link;
+pub use outer::{Approximation, Outer, Progress};
+pub use parameters::{Coordinates, Point};
+pub use pirls::{Failure, Modes};
+pub use solution::{predict_variance, NewRows, Solution};
+pub use system::GlmmSystem;

@@ -1,0 +1,196 @@
+//! The coordinates in which the outer problem is solved: xi, a linear change of theta whose unit is one standard deviation of the
+//! linear predictor, fixed effects in the changed basis, and the logarithm of the dispersion.
+
+use super::laplace::Value;
+use super::system::GlmmSystem;
+use crate::blocks::kernels;
+
+/// Parameters in the units of the columns as given (fixed effects: in the changed basis).
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Covariance parameters.
+    pub theta: Vec<f64>,
+    /// Fixed effects in the changed basis.
+    pub beta: Vec<f64>,
+    /// Dispersion.
+    pub dispersion: f64,
+}
+
+/// Which parameters move, and the change of theta.
+pub struct Coordinates {
+    /// Start in theta and lower factor C with xi = C'theta, for each term.
+    blocks: Vec<(usize, usize, Vec<f64>)>,
+    n_theta: usize,
+    p: usize,
+    /// Whether the fixed effects are among the coordinates.
+    pub with_beta: bool,
+    /// Whether the dispersion is.
+    pub with_dispersion: bool,
+}
+
+impl Coordinates {
+    /// For a model.
+    pub fn new(g: &GlmmSystem, with_beta: bool, with_dispersion: bool) -> Self {
+        let sys = &g.layout;
+        let mut blocks = Vec::new();
+        for (f, layouts) in sys.terms.iter().enumerate() {
+            for (t, tl) in layouts.iter().enumerate() {
+                let (k, m) = (tl.k, tl.n_theta);
+                let filled: Vec<Vec<f64>> = (0..m)
+                    .map(|a| {
+                        let mut unit = vec![0.0; m];
+                        unit[a] = 1.0;
+                        let mut dl = vec![0.0; k * k];
+                        tl.structure.rules().fill_lambda(&unit, k, &mut dl);
+                        sys.basis.terms[f][t].from_given(&dl, k)
+                    })
+                    .collect();
+                let mut c = vec![0.0; m * m];
+                for a in 0..m {
+                    for b in 0..m {
+                        c[a * m + b] = filled[a].iter().zip(&filled[b]).map(|(x, y)| x * y).sum();
+                    }
+                }
+                if !kernels::cholesky::<0>(&mut c, m) {
+                    // columns of Z so nearly dependent that only their scale can be used
+                    let scale: Vec<f64> = filled.iter().map(|v| v.iter().map(|x| x * x).sum::<f64>().sqrt()).collect();
+                    c.fill(0.0);
+                    (0..m).for_each(|a| c[a * m + a] = scale[a]);
+                }
+                blocks.push((tl.theta, m, c));
+            }
+        }
+        Coordinates { blocks, n_theta: sys.n_theta, p: g.p(), with_beta, with_dispersion }
+    }
+
+    /// Number of coordinates.
+    pub fn len(&self) -> usize {
+        self.n_theta + if self.with_beta { self.p } else { 0 } + usize::from(self.with_dispersion)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Position of the first fixed effect.
+    pub fn first_beta(&self) -> usize {
+        self.n_theta
+    }
+
+    /// xi of a theta.
+    pub fn xi(&self, theta: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; self.n_theta];
+        for (at, m, c) in &self.blocks {
+            for j in 0..*m {
+                out[at + j] = (j..*m).map(|i| c[i * m + j] * theta[at + i]).sum();
+            }
+        }
+        out
+    }
+
+    /// theta of a xi.
+    pub fn theta(&self, xi: &[f64]) -> Vec<f64> {
+        let mut out = xi[..self.n_theta].to_vec();
+        for (at, m, c) in &self.blocks {
+            kernels::backward::<0>(c, *m, &mut out[*at..at + m], 1);
+        }
+        out
+    }
+
+    /// Derivative with respect to xi from that with respect to theta.
+    fn score(&self, theta: &mut [f64]) {
+        for (at, m, c) in &self.blocks {
+            kernels::forward::<0>(c, *m, &mut theta[*at..at + m], 1);
+        }
+    }
+
+    /// Coordinates of a point.
+    pub fn of(&self, point: &Point) -> Vec<f64> {
+        let mut x = self.xi(&point.theta);
+        if self.with_beta {
+            x.extend_from_slice(&point.beta);
+        }
+        if self.with_dispersion {
+            x.push(point.dispersion.ln());
+        }
+        x
+    }
+
+    /// The point of coordinates; what is not among them is taken from `base`.
+    pub fn point(&self, x: &[f64], base: &Point) -> Point {
+        let at = self.n_theta + if self.with_beta { self.p } else { 0 };
+        Point {
+            theta: self.theta(x),
+            beta: if self.with_beta { x[self.n_theta..at].to_vec() } else { base.beta.clone() },
+            dispersion: if self.with_dispersion { x[at].clamp(-300.0, 300.0).exp() } else { base.dispersion },
+        }
+    }
+
+    /// Derivative with respect to theta (columns as given) of a value.
+    pub fn theta_gradient(&self, g: &GlmmSystem, v: &Value) -> Vec<f64> {
+        let sys = &g.layout;
+        let mut out = vec![0.0; self.n_theta];
+        for (f, layouts) in sys.terms.iter().enumerate() {
+            let kf = sys.cp.factors[f].k;
+            for (t, tl) in layouts.iter().enumerate() {
+                let k = tl.k;
+                for a in 0..tl.n_theta {
+                    let mut unit = vec![0.0; tl.n_theta];
+                    unit[a] = 1.0;
+                    let mut dl = vec![0.0; k * k];
+                    tl.structure.rules().fill_lambda(&unit, k, &mut dl);
+                    let dl = sys.basis.terms[f][t].from_given(&dl, k);
+                    for i in 0..k {
+                        for j in 0..k {
+                            out[tl.theta + a] += v.gamma[f][(tl.offset + i) * kf + tl.offset + j] * dl[i * k + j];
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Gradient with respect to the coordinates.
+    pub fn gradient(&self, g: &GlmmSystem, v: &Value) -> Vec<f64> {
+        let mut out = self.theta_gradient(g, v);
+        self.score(&mut out);
+        if self.with_beta {
+            out.extend_from_slice(&v.beta);
+        }
+        if self.with_dispersion {
+            out.push(v.dispersion);
+        }
+        out
+    }
+
+    /// The matrix J with d(theta, beta as given, log d) = J dx, row-major. All parameters must be among the coordinates, but for
+    /// the dispersion.
+    pub fn jacobian(&self, g: &GlmmSystem) -> Vec<f64> {
+        let n = self.len();
+        let mut j = vec![0.0; n * n];
+        let mut unit = vec![0.0; self.n_theta];
+        for c in 0..self.n_theta {
+            unit.fill(0.0);
+            unit[c] = 1.0;
+            for (r, v) in self.theta(&unit).into_iter().enumerate() {
+                j[r * n + c] = v;
+            }
+        }
+        let mut at = self.n_theta;
+        if self.with_beta {
+            let b = g.layout.basis.g();
+            for r in 0..self.p {
+                for c in 0..self.p {
+                    j[(at + r) * n + at + c] = b[r * self.p + c];
+                }
+            }
+            at += self.p;
+        }
+        if self.with_dispersion {
+            j[at * n + at] = 1.0;
+        }
+        j
+    }
+}

@@ -1,0 +1,373 @@
+//! Penalised iteratively reweighted least squares: the modes of the random effects by damped Newton steps.
+//!
+//! h(u) = -sum l_i(eta_i) + u'u/2 with eta = offset + X b + Z L u; with `profiled`, b is part of the unknowns.
+
+use super::family::{Batch, Derivatives, MoreDerivatives};
+use super::system::GlmmSystem;
+use crate::blocks::kernels;
+use crate::lmm::{Evaluator, System};
+use rayon::prelude::*;
+
+/// Rows of one batch: the unit of work of a kernel and of its partial sums.
+const BATCH: usize = 2048;
+/// Newton decrement at which the modes are taken for exact: what is left of their error enters gradients with its square root.
+const EXACT: f64 = 1e-20;
+/// Newton decrement that must be reached.
+const REQUIRED: f64 = 1e-12;
+/// Decrement below which rounding may hide that a step lowers h; the step is then taken without the comparison.
+const TRUSTED: f64 = 1e-9;
+const MAX_STEPS: usize = 200;
+
+/// Why the modes could not be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The log-likelihood is not finite at any start.
+    Undefined,
+    /// The Hessian of h is not positive definite at the mode, or no step lowers h.
+    NotPositive,
+    /// The kernel of the family failed.
+    Kernel,
+}
+
+/// Second-order results of a family, by row.
+#[derive(Default)]
+pub struct More {
+    /// Expected weights.
+    pub w: Vec<f64>,
+    /// Their derivatives with respect to eta.
+    pub dw: Vec<f64>,
+    /// Their derivatives with respect to log dispersion.
+    pub w_d: Vec<f64>,
+    /// dl/dlog d.
+    pub l_d: Vec<f64>,
+    /// dr/dlog d.
+    pub r_d: Vec<f64>,
+    /// d wo/dlog d.
+    pub wo_d: Vec<f64>,
+}
+
+/// Work space of one fit and the state of its last evaluation. Vectors over effects are in elimination order.
+pub struct Modes {
+    /// Block system; its cross-products are Z'WZ for the weights last used.
+    pub sys: System,
+    /// Factorisation; its Lambda is the present one.
+    pub e: Evaluator,
+    /// Fixed effects in the changed basis.
+    pub beta: Vec<f64>,
+    /// Dispersion.
+    pub dispersion: f64,
+    /// Spherical random effects.
+    pub u: Vec<f64>,
+    /// offset + X b.
+    pub eta_fixed: Vec<f64>,
+    /// Linear predictors.
+    pub eta: Vec<f64>,
+    /// Log-likelihood of each row, without its free part.
+    pub l: Vec<f64>,
+    /// dl/deta.
+    pub r: Vec<f64>,
+    /// Observed weights.
+    pub wo: Vec<f64>,
+    /// Their derivatives.
+    pub dwo: Vec<f64>,
+    /// Second-order results, where asked for.
+    pub more: More,
+    /// Z'r.
+    pub zr: Vec<f64>,
+    /// X'WX and R^-1 L'Z'WX, and the Cholesky factor of the Schur complement, at the last bordered solve.
+    pub xwx: Vec<f64>,
+    /// See `xwx`.
+    pub rzx: Vec<f64>,
+    /// See `xwx`.
+    pub rx: Vec<f64>,
+    /// The part of the log-likelihood that is free of eta, and the dispersion it belongs to.
+    pub free: Option<(f64, (f64, f64))>,
+    /// Newton steps since the work space was made.
+    pub steps: usize,
+    pub(super) n_threads: usize,
+    pub(super) lu: Vec<f64>,
+    pub(super) grad: Vec<f64>,
+    pub(super) delta: Vec<f64>,
+    pub(super) scratch: Vec<f64>,
+    pub(super) rows: Vec<f64>,
+    grad_beta: Vec<f64>,
+    delta_beta: Vec<f64>,
+}
+
+impl Modes {
+    /// Work space for a model.
+    pub fn new(g: &GlmmSystem, n_threads: usize) -> Self {
+        let mut sys = g.layout.clone_for_refit();
+        // right-hand sides are kept here, not in the cross-products
+        sys.cp.pw = 0;
+        let e = Evaluator::new(&sys, n_threads);
+        let (n, q, p) = (g.n, sys.sym.q, g.p());
+        let rows = || vec![0.0; n];
+        Modes {
+            e,
+            sys,
+            beta: vec![0.0; p],
+            dispersion: 1.0,
+            u: vec![0.0; q],
+            eta_fixed: rows(),
+            eta: rows(),
+            l: rows(),
+            r: rows(),
+            wo: rows(),
+            dwo: rows(),
+            more: More::default(),
+            zr: vec![0.0; q],
+            xwx: vec![0.0; p * p],
+            rzx: Vec::new(),
+            rx: vec![0.0; p * p],
+            free: None,
+            steps: 0,
+            n_threads,
+            lu: vec![0.0; q],
+            grad: vec![0.0; q],
+            delta: vec![0.0; q],
+            scratch: vec![0.0; q],
+            rows: rows(),
+            grad_beta: vec![0.0; p],
+            delta_beta: vec![0.0; p],
+        }
+    }
+
+    /// eta_fixed for the present fixed effects.
+    pub fn set_fixed(&mut self, g: &GlmmSystem) {
+        self.eta_fixed.copy_from_slice(&g.offset);
+        g.add_fixed(&self.beta, &mut self.eta_fixed);
+    }
+
+    /// eta and the kernel's results at the present u; returns h less the free part of the log-likelihood.
+    pub fn rows_pass(&mut self, g: &GlmmSystem) -> f64 {
+        self.sys.lambda_times(&self.e.lambda, &self.u, 1, &mut self.lu);
+        let (lu, fixed, d) = (&self.lu, &self.eta_fixed, self.dispersion);
+        let batch = if g.kernel.takes_all_rows() { g.n.max(1) } else { BATCH };
+        let work = |(i, ((((eta, l), r), wo), dwo)): (usize, Slices<'_>)| -> f64 {
+            let range = i * batch..i * batch + eta.len();
+            eta.copy_from_slice(&fixed[range.clone()]);
+            g.add_random(lu, range.clone(), eta);
+            let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, dispersion: d };
+            g.kernel.derivatives(b, Derivatives { l, r, wo, dwo });
+            l.iter().sum()
+        };
+        let total: f64 = if self.n_threads > 1 && g.n > 4 * batch {
+            let parts: Vec<f64> = self
+                .eta
+                .par_chunks_mut(batch)
+                .zip(self.l.par_chunks_mut(batch))
+                .zip(self.r.par_chunks_mut(batch))
+                .zip(self.wo.par_chunks_mut(batch))
+                .zip(self.dwo.par_chunks_mut(batch))
+                .enumerate()
+                .map(work)
+                .collect();
+            parts.iter().sum()
+        } else {
+            self.eta
+                .chunks_mut(batch)
+                .zip(self.l.chunks_mut(batch))
+                .zip(self.r.chunks_mut(batch))
+                .zip(self.wo.chunks_mut(batch))
+                .zip(self.dwo.chunks_mut(batch))
+                .enumerate()
+                .map(work)
+                .sum()
+        };
+        0.5 * self.u.iter().map(|v| v * v).sum::<f64>() - total
+    }
+
+    /// [`Kernel::free`](super::family::Kernel::free) at the present dispersion, computed once for each.
+    pub fn free_part(&mut self, g: &GlmmSystem) -> (f64, f64) {
+        match self.free {
+            Some((d, v)) if d == self.dispersion => v,
+            _ => {
+                let v = g.kernel.free(&g.y, &g.weights, self.dispersion);
+                self.free = Some((self.dispersion, v));
+                v
+            }
+        }
+    }
+
+    /// Expected weights and derivatives with respect to the dispersion at the present eta.
+    pub fn more_pass(&mut self, g: &GlmmSystem) {
+        let n = g.n;
+        let m = &mut self.more;
+        if m.w.len() != n {
+            *m = More {
+                w: vec![0.0; n],
+                dw: vec![0.0; n],
+                w_d: vec![0.0; n],
+                l_d: vec![0.0; n],
+                r_d: vec![0.0; n],
+                wo_d: vec![0.0; n],
+            };
+        }
+        let b = Batch { y: &g.y, w: &g.weights, eta: &self.eta, dispersion: self.dispersion };
+        let out = MoreDerivatives {
+            w: &mut m.w,
+            dw: &mut m.dw,
+            w_d: &mut m.w_d,
+            l_d: &mut m.l_d,
+            r_d: &mut m.r_d,
+            wo_d: &mut m.wo_d,
+        };
+        g.kernel.more_derivatives(b, out);
+    }
+
+    /// Factors L'Z'WoZL + I at the present rows.
+    pub fn factorise_observed(&mut self, g: &GlmmSystem) -> Result<(), Failure> {
+        g.weighted_crossprod(&self.wo, &mut self.sys);
+        self.e.factorise(&self.sys).map_err(|_| Failure::NotPositive)
+    }
+
+    /// The same with expected weights, from the last [`Modes::more_pass`].
+    pub fn factorise_expected(&mut self, g: &GlmmSystem) -> Result<(), Failure> {
+        g.weighted_crossprod(&self.more.w, &mut self.sys);
+        self.e.factorise(&self.sys).map_err(|_| Failure::NotPositive)
+    }
+
+    /// Borders the factor with X: R^-1 L'Z'WX, X'WX and the factor of the Schur complement.
+    pub fn border(&mut self, g: &GlmmSystem, expected: bool) -> Result<(), Failure> {
+        let (p, q) = (g.p(), self.sys.sym.q);
+        let mut zwx = std::mem::take(&mut self.rzx);
+        zwx.resize(q * p, 0.0);
+        let w = if expected { &self.more.w } else { &self.wo };
+        g.weighted_fixed(w, p, &mut self.xwx, &mut zwx);
+        let mut out = vec![0.0; q * p];
+        self.sys.lambda_transposed_times(&self.e.lambda, &zwx, p, &mut out);
+        self.e.forward(&self.sys, &mut out, p);
+        self.rzx = out;
+        self.rx.copy_from_slice(&self.xwx);
+        for row in self.rzx.chunks_exact(p.max(1)) {
+            for i in 0..p {
+                for j in 0..=i {
+                    self.rx[i * p + j] -= row[i] * row[j];
+                }
+            }
+        }
+        let plain = self.rx.clone();
+        let mut ridge = 0.0;
+        for _ in 0..8 {
+            for i in 0..p {
+                self.rx[i * p + i] += ridge * self.xwx[i * p + i].max(1e-12);
+            }
+            if kernels::cholesky::<0>(&mut self.rx, p) {
+                return Ok(());
+            }
+            ridge = if ridge == 0.0 { 1e-12 } else { ridge * 100.0 };
+            self.rx.copy_from_slice(&plain);
+        }
+        Err(Failure::NotPositive)
+    }
+
+    /// Solves the (bordered) Newton system in place: `a` over effects, `b` over fixed effects.
+    pub fn solve_bordered(&self, a: &mut [f64], b: &mut [f64]) {
+        let p = b.len();
+        self.e.forward(&self.sys, a, 1);
+        for (row, v) in self.rzx.chunks_exact(p.max(1)).zip(a.iter()) {
+            for (t, x) in b.iter_mut().zip(row) {
+                *t -= x * v;
+            }
+        }
+        kernels::forward::<0>(&self.rx, p, b, 1);
+        kernels::backward::<0>(&self.rx, p, b, 1);
+        for (row, v) in self.rzx.chunks_exact(p.max(1)).zip(a.iter_mut()) {
+            *v -= row.iter().zip(b.iter()).map(|(x, b)| x * b).sum::<f64>();
+        }
+        self.e.backward(&self.sys, a, 1);
+    }
+
+    /// Solves with the factor alone, in place.
+    pub fn solve_plain(&self, a: &mut [f64]) {
+        self.e.forward(&self.sys, a, 1);
+        self.e.backward(&self.sys, a, 1);
+    }
+
+    /// The modes at the present Lambda, fixed effects (unless `profiled`) and dispersion, from the present u. Returns h less the
+    /// free part of the log-likelihood. The rows and the factor (of observed weights) are left at the modes.
+    pub fn solve(&mut self, g: &GlmmSystem, profiled: bool) -> Result<f64, Failure> {
+        let profiled = profiled && g.p() > 0;
+        self.set_fixed(g);
+        let mut h = self.rows_pass(g);
+        if !h.is_finite() {
+            self.u.fill(0.0);
+            h = self.rows_pass(g);
+        }
+        if !h.is_finite() {
+            return Err(if g.kernel.failure().is_some() { Failure::Kernel } else { Failure::Undefined });
+        }
+        let mut before = f64::INFINITY;
+        let mut u = self.u.clone();
+        for _ in 0..MAX_STEPS {
+            g.random_transposed(&self.r, &mut self.zr);
+            self.sys.lambda_transposed_times(&self.e.lambda, &self.zr, 1, &mut self.grad);
+            self.grad.iter_mut().zip(&self.u).for_each(|(g, u)| *g -= u);
+            let mut expected = false;
+            if self.factorise_observed(g).is_err() {
+                // outside the region where h is convex: expected weights are never negative
+                expected = true;
+                self.more_pass(g);
+                self.factorise_expected(g)?;
+            }
+            self.delta.copy_from_slice(&self.grad);
+            let mut delta = std::mem::take(&mut self.delta);
+            let mut delta_beta = std::mem::take(&mut self.delta_beta);
+            let mut decrement = 0.0;
+            if profiled {
+                g.fixed_transposed(&self.r, &mut self.grad_beta);
+                delta_beta.copy_from_slice(&self.grad_beta);
+                if self.border(g, expected).is_err() && !expected {
+                    expected = true;
+                    self.more_pass(g);
+                    self.factorise_expected(g)?;
+                    self.border(g, true)?;
+                }
+                self.solve_bordered(&mut delta, &mut delta_beta);
+                decrement += self.grad_beta.iter().zip(&delta_beta).map(|(a, b)| a * b).sum::<f64>();
+            } else {
+                self.solve_plain(&mut delta);
+            }
+            decrement += self.grad.iter().zip(&delta).map(|(a, b)| a * b).sum::<f64>();
+            self.delta = delta;
+            self.delta_beta = delta_beta;
+            if !decrement.is_finite() {
+                return Err(Failure::NotPositive);
+            }
+            let settled = decrement <= EXACT || (decrement < REQUIRED && decrement > 0.1 * before);
+            if settled {
+                return if expected { Err(Failure::NotPositive) } else { Ok(h) };
+            }
+            before = decrement;
+            self.steps += 1;
+            // the step, halved until h falls
+            u.copy_from_slice(&self.u);
+            let mut t = 1.0;
+            loop {
+                self.u.iter_mut().zip(&u).zip(&self.delta).for_each(|((x, u), d)| *x = u + t * d);
+                if profiled {
+                    self.beta.iter_mut().zip(&self.delta_beta).for_each(|(b, d)| *b += t * d);
+                    self.set_fixed(g);
+                }
+                let trial = self.rows_pass(g);
+                let fallen = trial <= h - 1e-4 * t * decrement;
+                let trusted = decrement < TRUSTED.max(1e-14 * h.abs()) && t == 1.0 && trial.is_finite();
+                if fallen || trusted {
+                    h = trial;
+                    break;
+                }
+                if profiled {
+                    self.beta.iter_mut().zip(&self.delta_beta).for_each(|(b, d)| *b -= t * d);
+                }
+                t *= if trial.is_finite() { 0.5 } else { 0.25 };
+                if t < 1e-14 {
+                    return Err(if g.kernel.failure().is_some() { Failure::Kernel } else { Failure::NotPositive });
+                }
+            }
+        }
+        Err(Failure::NotPositive)
+    }
+}
+
+type Slices<'a> = ((((&'a mut [f64], &'a mut [f64]), &'a mut [f64]), &'a mut [f64]), &'a mut [f64]);

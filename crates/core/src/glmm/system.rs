@@ -1,0 +1,202 @@
+//! What stays the same during the fits of a model: rows in the changed basis, sorted by the largest factor, and where each of them
+//! goes in the block system.
+
+use super::family::Kernel;
+use crate::error::CoreError;
+use crate::lmm::System;
+use crate::rows::Rows;
+use std::sync::Arc;
+
+/// The effects of one factor, by row.
+#[derive(Clone)]
+pub struct Effects {
+    /// Number of effects.
+    pub k: usize,
+    /// Effects in the changed basis, n x k, row-major; empty where there is one and it is 1 throughout.
+    pub z: Vec<f64>,
+    /// First scalar row (elimination order) of each row's level.
+    pub at: Vec<u32>,
+    /// Level of each row.
+    pub level: Vec<u32>,
+}
+
+/// A generalized linear mixed model: the arrays of its rows.
+pub struct GlmmSystem {
+    /// Block layout; its cross-products are a template for those of the work space.
+    pub layout: System,
+    /// Number of rows.
+    pub n: usize,
+    /// Row of the caller's arrays that stands at each place here.
+    pub order: Vec<u32>,
+    /// X in the changed basis, n x p, row-major.
+    pub x: Vec<f64>,
+    /// Response.
+    pub y: Vec<f64>,
+    /// Prior weights.
+    pub weights: Vec<f64>,
+    /// Offset.
+    pub offset: Vec<f64>,
+    /// Effects of each factor.
+    pub effects: Vec<Effects>,
+    /// For each pair of factors, the cell of each row.
+    pub cells: Vec<Vec<u32>>,
+    /// Family and link.
+    pub kernel: Arc<dyn Kernel>,
+}
+
+impl GlmmSystem {
+    /// Sorts the rows, changes their basis and lays out the system. `rows.y` and `rows.weights` are the response and the prior
+    /// weights of the model.
+    ///
+    /// # Errors
+    /// Sizes that do not agree, values that are not finite, or a factor that does not fit into memory.
+    pub fn new(
+        rows: &Rows<'_>,
+        offset: Option<&[f64]>,
+        kernel: Arc<dyn Kernel>,
+        n_threads: usize,
+    ) -> Result<Self, CoreError> {
+        let n = rows.n();
+        let weights = rows.weights.map_or_else(|| vec![1.0; n], <[f64]>::to_vec);
+        if weights.len() != n || offset.is_some_and(|o| o.len() != n) {
+            return Err(CoreError::Shape(format!("weights and offset must have {n} rows")));
+        }
+        // the cross-products only give the layout, the basis and the rank of X
+        let zeros = vec![0.0; n];
+        let plain = Rows { y: &zeros, weights: None, ..rows.clone() };
+        let layout = System::new(&plain, n_threads)?;
+        let p = layout.p();
+        let order = sorted(rows);
+        let pick = |v: &[f64]| -> Vec<f64> { order.iter().map(|&i| v[i as usize]).collect() };
+
+        let basis = &layout.basis;
+        let mut x = vec![0.0; n * p];
+        let (mut given, mut changed) = (vec![0.0; p], vec![0.0; p]);
+        for (r, &i) in order.iter().enumerate() {
+            for (t, &j) in given.iter_mut().zip(&basis.kept) {
+                *t = rows.x[j][i as usize];
+            }
+            basis.x_row(&given, &mut changed);
+            x[r * p..(r + 1) * p].copy_from_slice(&changed);
+        }
+        let mut effects = Vec::new();
+        for (f, fr) in rows.factors.iter().enumerate() {
+            let k = layout.cp.factors[f].k;
+            let mut z = vec![0.0; n * k];
+            crate::crossprod::transformed_z(&plain, basis, f, 0..n, &mut z);
+            let one = k == 1 && z.iter().all(|&v| v == 1.0);
+            let z = if one {
+                Vec::new()
+            } else {
+                order.iter().flat_map(|&i| z[i as usize * k..(i as usize + 1) * k].iter().copied()).collect()
+            };
+            let level: Vec<u32> = order.iter().map(|&i| fr.codes[i as usize] as u32).collect();
+            let at =
+                level.iter().map(|&l| layout.sym.row[layout.sym.position[f][l as usize] as usize] as u32).collect();
+            effects.push(Effects { k, z, at, level });
+        }
+        let cells = layout
+            .cp
+            .cells
+            .iter()
+            .map(|c| {
+                (0..n)
+                    .map(|r| {
+                        let l = effects[c.f].level[r] as usize;
+                        let list = &c.level[c.start[l]..c.start[l + 1]];
+                        let i = list.binary_search(&effects[c.g].level[r]).expect("every row is in a cell");
+                        (c.start[l] + i) as u32
+                    })
+                    .collect()
+            })
+            .collect();
+        let offset = offset.map_or_else(|| vec![0.0; n], &pick);
+        Ok(GlmmSystem { n, x, y: pick(rows.y), weights: pick(&weights), offset, effects, cells, kernel, order, layout })
+    }
+
+    /// A copy whose response may be replaced.
+    pub fn clone_for_refit(&self) -> Self {
+        GlmmSystem {
+            layout: self.layout.clone_for_refit(),
+            n: self.n,
+            order: self.order.clone(),
+            x: self.x.clone(),
+            y: self.y.clone(),
+            weights: self.weights.clone(),
+            offset: self.offset.clone(),
+            effects: self.effects.clone(),
+            cells: self.cells.clone(),
+            kernel: self.kernel.clone(),
+        }
+    }
+
+    /// Number of fixed effects in use.
+    pub fn p(&self) -> usize {
+        self.layout.p()
+    }
+
+    /// Number of covariance parameters.
+    pub fn n_theta(&self) -> usize {
+        self.layout.n_theta
+    }
+
+    /// 1 where a dispersion is estimated, else 0.
+    pub fn n_dispersion(&self) -> usize {
+        usize::from(self.kernel.has_dispersion())
+    }
+
+    /// A vector by row, in the caller's order.
+    pub fn in_given_order(&self, v: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; v.len()];
+        for (&i, &v) in self.order.iter().zip(v) {
+            out[i as usize] = v;
+        }
+        out
+    }
+
+    /// A vector of the caller, in the order of the rows here.
+    pub fn in_own_order(&self, v: &[f64]) -> Vec<f64> {
+        self.order.iter().map(|&i| v[i as usize]).collect()
+    }
+
+    /// Fixed effects of the changed basis from those of the columns as given.
+    pub fn beta_from_given(&self, beta: &[f64]) -> Vec<f64> {
+        let b = &self.layout.basis;
+        let p = b.p();
+        let mut out = beta.to_vec();
+        if let Some(i0) = b.intercept {
+            let s: f64 = (0..p).filter(|&r| r != i0).map(|r| b.x_shift[r] * beta[r]).sum();
+            out[i0] += s / b.constant;
+        }
+        for i in (0..p).rev() {
+            let s: f64 = (i + 1..p).map(|c| b.x_transform[i * p + c] * out[c]).sum();
+            out[i] = (out[i] - s) / b.x_transform[i * p + i];
+        }
+        out
+    }
+}
+
+/// Rows in the order of the levels of the largest factor, and of the next within it.
+fn sorted(rows: &Rows<'_>) -> Vec<u32> {
+    let mut factors: Vec<usize> = (0..rows.factors.len()).collect();
+    factors.sort_by_key(|&f| rows.factors[f].n_levels);
+    let mut order: Vec<u32> = (0..rows.n() as u32).collect();
+    let mut next = order.clone();
+    for &f in factors.iter().rev().take(2).collect::<Vec<_>>().into_iter().rev() {
+        let fr = &rows.factors[f];
+        let mut start = vec![0usize; fr.n_levels + 1];
+        for &c in fr.codes {
+            start[c as usize + 1] += 1;
+        }
+        for l in 0..fr.n_levels {
+            start[l + 1] += start[l];
+        }
+        for &i in &order {
+            let s = &mut start[fr.codes[i as usize] as usize];
+            next[*s] = i;
+            *s += 1;
+        }
+        std::mem::swap(&mut order, &mut next);
+    }
+    order
+}

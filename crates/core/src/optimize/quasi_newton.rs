@@ -1,0 +1,148 @@
+//! Quasi-Newton steps in a trust region, for an objective with an exact gradient that costs much more than linear algebra in its
+//! few parameters. The Hessian may become indefinite: it is updated by BFGS where the curvature along the step is positive, else by
+//! the symmetric rank-one formula.
+
+use super::trust_region::{self, Eigen};
+use crate::error::CoreError;
+
+/// Objective and gradient; none where the objective is not defined.
+pub type Evaluated = Result<Option<(f64, Vec<f64>)>, CoreError>;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The Newton decrement is below the tolerance.
+    Converged,
+    /// The limit on evaluations was reached.
+    MaxEvaluations,
+    /// No step lowers the objective.
+    NoProgress,
+}
+
+/// The state of a minimisation.
+pub struct QuasiNewton {
+    /// Present point.
+    pub x: Vec<f64>,
+    /// Objective there.
+    pub f: f64,
+    /// Gradient there.
+    pub g: Vec<f64>,
+    /// Approximate Hessian, row-major.
+    pub h: Vec<f64>,
+    /// Radius of the trust region.
+    pub radius: f64,
+    /// Newton decrement at the last step.
+    pub decrement: f64,
+}
+
+impl QuasiNewton {
+    /// From a point with its objective, gradient and a first Hessian.
+    pub fn new(x: Vec<f64>, f: f64, g: Vec<f64>, h: Vec<f64>) -> Self {
+        QuasiNewton { x, f, g, h, radius: 1.0, decrement: f64::INFINITY }
+    }
+
+    /// Steps until the decrement is below `tolerance` or `limit` evaluations have been made in this run.
+    ///
+    /// # Errors
+    /// What `evaluate` returns.
+    pub fn run(
+        &mut self,
+        tolerance: f64,
+        limit: usize,
+        evaluate: &mut dyn FnMut(&[f64]) -> Evaluated,
+    ) -> Result<Outcome, CoreError> {
+        let n = self.x.len();
+        let mut used = 0;
+        loop {
+            let Some(eigen) = Eigen::of(&self.h, n) else {
+                return Ok(Outcome::NoProgress);
+            };
+            self.decrement = eigen.decrement(&self.g);
+            if self.decrement < tolerance {
+                return Ok(Outcome::Converged);
+            }
+            if used >= limit {
+                return Ok(Outcome::MaxEvaluations);
+            }
+            let (s, predicted, edge) = trust_region::step(&self.g, &eigen, self.radius);
+            let length = s.iter().map(|v| v * v).sum::<f64>().sqrt();
+            let trial: Vec<f64> = self.x.iter().zip(&s).map(|(x, s)| x + s).collect();
+            used += 1;
+            let Some((f, g)) = evaluate(&trial)? else {
+                self.radius = 0.2 * length;
+                if self.radius < 1e-12 {
+                    return Ok(Outcome::NoProgress);
+                }
+                continue;
+            };
+            let noise = 1e-13 * (1.0 + self.f.abs());
+            let ratio = (f - self.f) / predicted;
+            self.update(&s, &g);
+            let invisible = predicted.abs() < 8.0 * noise && f <= self.f + 8.0 * noise;
+            if (f < self.f && ratio > 1e-4) || invisible {
+                if ratio > 0.75 && edge {
+                    self.radius *= 2.5;
+                } else if ratio < 0.25 && !invisible {
+                    self.radius = 0.5 * length;
+                }
+                self.x = trial;
+                self.f = f;
+                self.g = g;
+            } else {
+                self.radius = (0.3 * length).min(0.5 * self.radius);
+                if self.radius < 1e-12 {
+                    return Ok(Outcome::NoProgress);
+                }
+            }
+        }
+    }
+
+    /// Corrects the Hessian so that it maps the step to the change of the gradient.
+    fn update(&mut self, s: &[f64], g_new: &[f64]) {
+        let n = s.len();
+        let y: Vec<f64> = g_new.iter().zip(&self.g).map(|(a, b)| a - b).collect();
+        let bs: Vec<f64> = (0..n).map(|i| (0..n).map(|j| self.h[i * n + j] * s[j]).sum()).collect();
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+        let (sy, sbs) = (dot(s, &y), dot(s, &bs));
+        let (ss, yy) = (dot(s, s), dot(&y, &y));
+        if !yy.is_finite() || ss == 0.0 {
+            return;
+        }
+        if sy > 1e-6 * (ss * yy).sqrt() && sbs > 0.0 {
+            for i in 0..n {
+                for j in 0..n {
+                    self.h[i * n + j] += y[i] * y[j] / sy - bs[i] * bs[j] / sbs;
+                }
+            }
+            return;
+        }
+        let d: Vec<f64> = y.iter().zip(&bs).map(|(a, b)| a - b).collect();
+        let sd = dot(s, &d);
+        if sd.abs() > 1e-8 * (ss * dot(&d, &d)).sqrt() {
+            for i in 0..n {
+                for j in 0..n {
+                    self.h[i * n + j] += d[i] * d[j] / sd;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, QuasiNewton};
+
+    #[test]
+    fn minimises_rosenbrock() {
+        let f = |x: &[f64]| {
+            let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
+            (a * a + 100.0 * b * b, vec![-2.0 * a - 400.0 * x[0] * b, 200.0 * b])
+        };
+        let x = vec![-1.2, 1.0];
+        let (v, g) = f(&x);
+        let mut q = QuasiNewton::new(x, v, g, vec![1.0, 0.0, 0.0, 1.0]);
+        let end = q.run(1e-14, 200, &mut |x| Ok(Some(f(x)))).unwrap();
+        assert_eq!(end, Outcome::Converged);
+        assert!((q.x[0] - 1.0).abs() < 1e-6 && (q.x[1] - 1.0).abs() < 1e-6);
+    }
+}

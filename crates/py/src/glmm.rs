@@ -1,0 +1,535 @@
+//! The generalized linear mixed model.
+
+use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
+use crate::kernel::PythonKernel;
+use crate::threads::with_threads;
+use crate::watch::Watch;
+use numpy::{
+    IntoPyArray, PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use ranef_core::glmm::{
+    fit, predict_variance, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
+    GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
+};
+use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::structure::Structure;
+use std::sync::{Arc, Mutex};
+
+type Vector<'py> = PyReadonlyArray1<'py, f64>;
+
+/// A generalized linear mixed model: its rows and the layout of its system.
+#[pyclass(frozen, module = "ranef._core")]
+pub struct GlmmSystem {
+    g: Model,
+    custom: Option<Arc<PythonKernel>>,
+    work: Mutex<Option<(Modes, usize)>>,
+}
+
+fn approximation(n_quad: usize, curvature: &str) -> PyResult<Approximation> {
+    let curvature = match curvature {
+        "observed" => Curvature::Observed,
+        "expected" => Curvature::Expected,
+        other => return Err(PyValueError::new_err(format!("unknown curvature {other:?}"))),
+    };
+    Ok(Approximation { n_quad, curvature })
+}
+
+fn not_found(why: Failure) -> PyErr {
+    let why = match why {
+        Failure::Undefined => "the likelihood is not defined there",
+        Failure::NotPositive => "the penalised likelihood has no interior maximum there",
+        Failure::Kernel => "the family failed",
+    };
+    PyValueError::new_err(format!("the modes of the random effects cannot be found at these parameters: {why}"))
+}
+
+impl GlmmSystem {
+    fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&Model, &mut Modes) -> T) -> T {
+        let taken = self.work.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let mut work = match taken {
+            Some((w, n)) if n == n_threads => w,
+            _ => Modes::new(&self.g, n_threads),
+        };
+        let out = f(&self.g, &mut work);
+        *self.work.lock().unwrap_or_else(|e| e.into_inner()) = Some((work, n_threads));
+        out
+    }
+
+    /// The exception that a Python kernel raised, if it did.
+    fn raised(&self) -> PyResult<()> {
+        match self.custom.as_ref().and_then(|k| k.take_error()) {
+            Some(e) => Err(e),
+            None => Ok(()),
+        }
+    }
+
+    fn check(&self, what: &str, v: &[f64], n: usize) -> PyResult<()> {
+        if v.len() != n {
+            return Err(PyValueError::new_err(format!("{what} has {} entries where the model has {n}", v.len())));
+        }
+        Ok(())
+    }
+
+    fn check_n_quad(&self, n_quad: usize) -> PyResult<()> {
+        let k = self.g.effects.iter().map(|f| f.k).sum::<usize>();
+        if n_quad > 1 && (self.g.effects.len() != 1 || k > 3) {
+            return Err(PyValueError::new_err(
+                "quadrature needs exactly one grouping factor with at most 3 random effects per level",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Parameters given by the caller, fixed effects in the changed basis.
+    fn point(&self, theta: &Vector<'_>, beta: &Vector<'_>, dispersion: Option<f64>) -> PyResult<Point> {
+        let theta = theta.as_array().to_vec();
+        let beta = beta.as_array().to_vec();
+        self.check("theta", &theta, self.g.n_theta())?;
+        self.check("beta", &beta, self.g.p())?;
+        let dispersion = dispersion.unwrap_or(1.0);
+        if !(dispersion > 0.0 && dispersion.is_finite()) {
+            return Err(PyValueError::new_err("the dispersion must be positive"));
+        }
+        Ok(Point { theta, beta: self.g.beta_from_given(&beta), dispersion })
+    }
+
+    fn dispersion_or_none(&self, d: f64) -> Option<f64> {
+        self.g.kernel.has_dispersion().then_some(d)
+    }
+
+    fn solution_dict<'py>(&self, py: Python<'py>, s: Solution, point: &Point) -> PyResult<Bound<'py, PyDict>> {
+        let p = self.g.p();
+        let d = PyDict::new(py);
+        d.set_item("theta", point.theta.clone().into_pyarray(py))?;
+        d.set_item("beta", s.beta.into_pyarray(py))?;
+        d.set_item("dispersion", self.dispersion_or_none(point.dispersion))?;
+        d.set_item("eta", s.eta.into_pyarray(py))?;
+        d.set_item("mu", s.mu.into_pyarray(py))?;
+        d.set_item("conditional_loglik", s.conditional_loglik)?;
+        d.set_item("penalty", s.penalty)?;
+        d.set_item("log_det", s.log_det)?;
+        d.set_item("vcov_profiled", matrix(py, s.vcov_profiled, p, p)?)?;
+        for (name, all) in [("u", s.u), ("b", s.b)] {
+            let list = PyList::empty(py);
+            for (v, f) in all.into_iter().zip(&self.g.layout.cp.factors) {
+                list.append(matrix(py, v, f.n_levels, f.k)?)?;
+            }
+            d.set_item(name, list)?;
+        }
+        Ok(d)
+    }
+
+    fn fit_items<'py>(&self, py: Python<'py>, d: &Bound<'py, PyDict>, f: &Fit) -> PyResult<()> {
+        let (p, nt) = (self.g.p(), self.g.n_theta());
+        let m = f.coordinates.len();
+        d.set_item("objective", f.objective)?;
+        d.set_item("singular", f.null_dimensions.iter().any(|&m| m > 0))?;
+        d.set_item("null_dimensions", f.null_dimensions.clone())?;
+        d.set_item("evaluations", f.evaluations)?;
+        d.set_item("status", f.status.name())?;
+        d.set_item("decrement", f.decrement)?;
+        d.set_item("certificate", f.certificate)?;
+        d.set_item("separated", f.separated.clone())?;
+        d.set_item("gradient", f.given_gradient(&self.g).map(|v| v.into_pyarray(py)))?;
+        d.set_item("hessian", f.given_hessian(&self.g).map(|h| matrix(py, h, m, m)).transpose()?)?;
+        let covariance = f.covariance(&self.g);
+        let vcov = covariance
+            .as_ref()
+            .filter(|_| f.coordinates.with_beta)
+            .map(|c| (0..p * p).map(|t| c[(nt + t / p) * m + nt + t % p]).collect::<Vec<f64>>());
+        d.set_item("vcov", vcov.map(|v| matrix(py, v, p, p)).transpose()?)?;
+        d.set_item("covariance", covariance.map(|c| matrix(py, c, m, m)).transpose()?)?;
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl GlmmSystem {
+    #[new]
+    #[pyo3(signature = (x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        x: PyReadonlyArray2<'_, f64>,
+        y: Vector<'_>,
+        weights: Vector<'_>,
+        offset: Option<Vector<'_>>,
+        factors: Vec<FactorArgument<'_>>,
+        family: &str,
+        link: &str,
+        kernel: Option<Py<PyAny>>,
+        n_threads: usize,
+    ) -> PyResult<Self> {
+        let link = Link::parse(link).ok_or_else(|| PyValueError::new_err(format!("unknown link {link:?}")))?;
+        let mut custom = None;
+        let kernel: Arc<dyn Kernel> = match kernel {
+            Some(callable) => {
+                let k = Arc::new(PythonKernel::new(callable, link));
+                custom = Some(k.clone());
+                k
+            }
+            None => {
+                let family =
+                    Family::parse(family).ok_or_else(|| PyValueError::new_err(format!("unknown family {family:?}")))?;
+                if !family.allows(link) {
+                    return Err(PyValueError::new_err("this link is not available for this family"));
+                }
+                Arc::new(FamilyLink { family, link })
+            }
+        };
+        let parsed: Vec<_> = factors
+            .iter()
+            .map(|(codes, n_levels, terms)| {
+                let terms = terms
+                    .iter()
+                    .map(|(z, s)| {
+                        let structure = Structure::parse(s)
+                            .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
+                        Ok((z.readonly(), structure))
+                    })
+                    .collect::<PyResult<Vec<_>>>()?;
+                Ok((codes.readonly(), *n_levels, terms))
+            })
+            .collect::<PyResult<_>>()?;
+        let rows = Rows {
+            x: columns(&x)?,
+            y: y.as_slice()?,
+            weights: Some(weights.as_slice()?),
+            factors: parsed
+                .iter()
+                .map(|(codes, n_levels, terms)| {
+                    Ok(FactorRows {
+                        codes: codes.as_slice()?,
+                        n_levels: *n_levels,
+                        terms: terms
+                            .iter()
+                            .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s }))
+                            .collect::<PyResult<_>>()?,
+                    })
+                })
+                .collect::<PyResult<_>>()?,
+        };
+        let offset = offset.as_ref().map(|o| o.as_slice()).transpose()?;
+        let g = py
+            .detach(|| with_threads(n_threads, || Model::new(&rows, offset, kernel, n_threads)))
+            .map_err(to_python)?;
+        Ok(GlmmSystem { g, custom, work: Mutex::new(None) })
+    }
+
+    /// Columns of x in use.
+    #[getter]
+    fn kept(&self) -> Vec<usize> {
+        self.g.layout.basis.kept.clone()
+    }
+
+    /// Number of covariance parameters.
+    #[getter]
+    fn n_theta(&self) -> usize {
+        self.g.n_theta()
+    }
+
+    /// Number of dispersion parameters: 0 or 1.
+    #[getter]
+    fn n_dispersion(&self) -> usize {
+        self.g.n_dispersion()
+    }
+
+    #[pyo3(signature = (n_quad, curvature, theta, beta, dispersion, fixed_dispersion, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn fit<'py>(
+        &self,
+        py: Python<'py>,
+        n_quad: usize,
+        curvature: &str,
+        theta: Option<Vector<'py>>,
+        beta: Option<Vector<'py>>,
+        dispersion: Option<f64>,
+        fixed_dispersion: Option<f64>,
+        max_evaluations: usize,
+        tolerance: f64,
+        n_threads: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.check_n_quad(n_quad)?;
+        let theta = theta.map(|t| t.as_array().to_vec());
+        let beta = beta.map(|t| t.as_array().to_vec());
+        if let Some(t) = &theta {
+            self.check("theta", t, self.g.n_theta())?;
+        }
+        if let Some(b) = &beta {
+            self.check("beta", b, self.g.p())?;
+        }
+        let options = FitOptions {
+            how: approximation(n_quad, curvature)?,
+            theta,
+            beta: beta.map(|b| self.g.beta_from_given(&b)),
+            dispersion,
+            fixed_dispersion,
+            max_evaluations,
+            tolerance,
+            hessian: true,
+        };
+        let mut watch = Watch::new(progress);
+        let result = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |g, m| {
+                    let f = fit(g, m, &options, &mut |n, d| watch.go_on(n, d))?;
+                    let solution = if f.objective.is_finite() { m.solution(g).ok() } else { None };
+                    Ok((f, solution))
+                })
+            })
+        });
+        if let Some(e) = watch.error {
+            return Err(e);
+        }
+        self.raised()?;
+        let (f, solution) = result.map_err(to_python)?;
+        let d = match solution {
+            Some(s) => self.solution_dict(py, s, &f.point)?,
+            None => PyDict::new(py),
+        };
+        self.fit_items(py, &d, &f)?;
+        Ok(d)
+    }
+
+    #[pyo3(signature = (theta, beta, dispersion, n_quad, curvature, n_threads = 1))]
+    #[allow(clippy::too_many_arguments)]
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        theta: Vector<'py>,
+        beta: Vector<'py>,
+        dispersion: Option<f64>,
+        n_quad: usize,
+        curvature: &str,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.check_n_quad(n_quad)?;
+        let point = self.point(&theta, &beta, dispersion)?;
+        let how = approximation(n_quad, curvature)?;
+        let v = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |g, m| {
+                    m.u.fill(0.0);
+                    let before = m.steps;
+                    m.beta.copy_from_slice(&point.beta);
+                    let v = m.value(g, &point, how, n_quad == 0)?;
+                    Ok::<_, Failure>((v, m.steps - before, m.spherical_effects(g)))
+                })
+            })
+        });
+        self.raised()?;
+        let (v, steps, u) = v.map_err(not_found)?;
+        let c = Coordinates::new(&self.g, true, self.g.kernel.has_dispersion());
+        let mut gradient = c.theta_gradient(&self.g, &v);
+        // beta~ = G^-1 beta: the derivative moves with the transposed inverse
+        let p = self.g.p();
+        for j in 0..p {
+            let mut unit = vec![0.0; p];
+            unit[j] = 1.0;
+            let column = self.g.beta_from_given(&unit);
+            gradient.push(column.iter().zip(&v.beta).map(|(a, b)| a * b).sum());
+        }
+        if self.g.kernel.has_dispersion() {
+            gradient.push(v.dispersion);
+        }
+        let d = PyDict::new(py);
+        d.set_item("objective", v.objective)?;
+        d.set_item("gradient", gradient.into_pyarray(py))?;
+        d.set_item("iterations", steps)?;
+        d.set_item("quadrature_error", v.error)?;
+        let list = PyList::empty(py);
+        for (v, f) in u.into_iter().zip(&self.g.layout.cp.factors) {
+            list.append(matrix(py, v, f.n_levels, f.k)?)?;
+        }
+        d.set_item("u", list)?;
+        Ok(d)
+    }
+
+    #[pyo3(signature = (theta, beta, dispersion, n_quad, curvature, n_threads = 1))]
+    #[allow(clippy::too_many_arguments)]
+    fn solution<'py>(
+        &self,
+        py: Python<'py>,
+        theta: Vector<'py>,
+        beta: Vector<'py>,
+        dispersion: Option<f64>,
+        n_quad: usize,
+        curvature: &str,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.check_n_quad(n_quad)?;
+        let point = self.point(&theta, &beta, dispersion)?;
+        let how = approximation(n_quad, curvature)?;
+        let r = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |g, m| {
+                    m.u.fill(0.0);
+                    m.beta.copy_from_slice(&point.beta);
+                    let f = ranef_core::glmm::examine(g, m, &point, how)?;
+                    let s = m.solution(g)?;
+                    Ok::<_, Failure>((f, s))
+                })
+            })
+        });
+        self.raised()?;
+        let (f, s) = r.map_err(not_found)?;
+        let d = self.solution_dict(py, s, &f.point)?;
+        self.fit_items(py, &d, &f)?;
+        Ok(d)
+    }
+
+    #[pyo3(signature = (theta, beta, dispersion, curvature, n_threads = 1))]
+    fn conditional_covariance<'py>(
+        &self,
+        py: Python<'py>,
+        theta: Vector<'py>,
+        beta: Vector<'py>,
+        dispersion: Option<f64>,
+        curvature: &str,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let point = self.point(&theta, &beta, dispersion)?;
+        let how = approximation(1, curvature)?;
+        let all = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |g, m| {
+                    m.u.fill(0.0);
+                    m.stand_at(g, &point)?;
+                    if how.curvature == Curvature::Expected {
+                        m.more_pass(g);
+                        m.factorise_expected(g)?;
+                    }
+                    m.e.invert(&m.sys);
+                    let out =
+                        (0..g.effects.len()).map(|f| m.e.conditional_covariance(&g.layout, f)).collect::<Vec<_>>();
+                    Ok::<_, Failure>(out)
+                })
+            })
+        });
+        self.raised()?;
+        let all = all.map_err(not_found)?;
+        let list = PyList::empty(py);
+        for (v, f) in all.into_iter().zip(&self.g.layout.cp.factors) {
+            let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
+            list.append(a)?;
+        }
+        Ok(list)
+    }
+
+    #[pyo3(signature = (theta, beta, dispersion, covariance, x_new, factors, n_threads = 1))]
+    #[allow(clippy::too_many_arguments)]
+    fn prediction_variance<'py>(
+        &self,
+        py: Python<'py>,
+        theta: Vector<'py>,
+        beta: Vector<'py>,
+        dispersion: Option<f64>,
+        covariance: PyReadonlyArray2<'py, f64>,
+        x_new: PyReadonlyArray2<'py, f64>,
+        factors: Vec<NewFactorArgument<'py>>,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let point = self.point(&theta, &beta, dispersion)?;
+        let (p, nt) = (self.g.p(), self.g.n_theta());
+        let order = covariance.shape()[0];
+        if covariance.shape()[1] != order || ![p, nt + p, nt + p + 1].contains(&order) {
+            return Err(PyValueError::new_err("the covariance matrix must be of beta, or of all parameters"));
+        }
+        // symmetric: the order of the entries does not matter
+        let covariance: Vec<f64> = covariance.as_array().iter().copied().collect();
+        let n_rows = x_new.shape()[0];
+        let x = columns(&x_new)?;
+        if x.len() != p || factors.len() != self.g.effects.len() {
+            return Err(PyValueError::new_err("new rows do not have the columns of the model"));
+        }
+        let mut new = Vec::new();
+        for ((codes, z), f) in factors.iter().zip(&self.g.layout.cp.factors) {
+            let mut cols = Vec::new();
+            for z in z {
+                cols.extend(columns(z)?);
+            }
+            let codes = codes.as_slice()?;
+            let fits = cols.len() == f.k
+                && codes.len() == n_rows
+                && cols.iter().all(|c| c.len() == n_rows)
+                && codes.iter().all(|&c| c < f.n_levels as i32);
+            if !fits {
+                return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
+            }
+            new.push(NewRows { codes, z: cols });
+        }
+        let v = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |g, m| {
+                    m.u.fill(0.0);
+                    m.stand_at(g, &point)?;
+                    predict_variance(g, m, &covariance, &x, &new, n_rows)
+                })
+            })
+        });
+        self.raised()?;
+        Ok(v.map_err(not_found)?.into_pyarray(py))
+    }
+
+    #[pyo3(signature = (y, n_quad, curvature, theta, beta, dispersion, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn refit<'py>(
+        &self,
+        py: Python<'py>,
+        y: PyReadonlyArray2<'py, f64>,
+        n_quad: usize,
+        curvature: &str,
+        theta: Option<Vector<'py>>,
+        beta: Option<Vector<'py>>,
+        dispersion: Option<f64>,
+        max_evaluations: usize,
+        tolerance: f64,
+        n_threads: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.check_n_quad(n_quad)?;
+        let shape = y.shape();
+        let (n, m) = (shape[0], shape[1]);
+        if n != self.g.n || (n > 0 && m > 0 && !y.is_fortran_contiguous()) {
+            return Err(PyValueError::new_err(
+                "y must be a matrix in Fortran order with a row for each row of the model",
+            ));
+        }
+        let beta: Option<Vec<f64>> = beta.map(|b| b.as_array().to_vec());
+        let options = FitOptions {
+            how: approximation(n_quad, curvature)?,
+            theta: theta.map(|t| t.as_array().to_vec()),
+            beta: beta.map(|b| self.g.beta_from_given(&b)),
+            dispersion,
+            fixed_dispersion: None,
+            max_evaluations,
+            tolerance,
+            hessian: false,
+        };
+        let y = y.as_slice()?;
+        let watch = Mutex::new(Watch::new(progress));
+        let result = py.detach(|| {
+            with_threads(n_threads, || {
+                let go_on = |done: usize| watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64);
+                ranef_core::replicate::refit_glmm(&self.g, y, &options, n_threads, &go_on)
+            })
+        });
+        if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
+            return Err(e);
+        }
+        self.raised()?;
+        let r = result.map_err(to_python)?;
+        let d = PyDict::new(py);
+        d.set_item("objective", r.objective.into_pyarray(py))?;
+        d.set_item("beta", matrix(py, r.beta, m, self.g.p())?)?;
+        d.set_item("se", matrix(py, r.se, m, self.g.p())?)?;
+        d.set_item("theta", matrix(py, r.theta, m, self.g.n_theta())?)?;
+        d.set_item("dispersion", r.dispersion.into_pyarray(py))?;
+        d.set_item("status", r.status.iter().map(|s| s.name()).collect::<Vec<_>>())?;
+        Ok(d)
+    }
+}

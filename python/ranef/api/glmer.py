@@ -1,0 +1,170 @@
+"""Generalized linear mixed models."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from ranef.errors import OptionError
+from ranef.families.counts import NegativeBinomial
+from ranef.families.family import Family
+from ranef.families.gaussian import Gaussian
+from ranef.families.names import parse_family
+from ranef.fit.glmm_request import GlmmRequest, checked_curvature, choose_n_quad, fit_glmm_request
+from ranef.fit.lmm import Progress
+from ranef.results.generalized import GeneralizedLinearMixedModel
+
+
+def glmer(
+    formula: str,
+    data: Any,
+    *,
+    family: str | Family,
+    n_quad: int | None = None,
+    nAGQ: int | None = None,
+    curvature: Literal["observed", "expected"] = "observed",
+    weights: Any = None,
+    offset: Any = None,
+    subset: Any = None,
+    na_action: Literal["omit", "exclude", "error"] = "omit",
+    contrasts: Mapping[str, Any] | None = None,
+    start: Sequence[float] | Mapping[str, Any] | None = None,
+    control: Mapping[str, Any] | None = None,
+    progress: bool | Progress = False,
+    n_threads: int | None = None,
+) -> GeneralizedLinearMixedModel:
+    """Fit a generalized linear mixed model by maximum likelihood.
+
+    Parameters
+    ----------
+    formula : str
+        The model in lme4's notation, such as ``"y ~ x + (x | g)"``. A binomial response is 0 and 1, True and False, two levels of which the first is failure,
+        ``cbind(successes, failures)``, or a proportion with ``weights="trials"``.
+    data : frame, dict or path
+        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a CSV or Parquet file.
+    family : str or Family
+        ``"binomial"``, ``"poisson"``, ``"nbinom2"``, ``"nbinom1"``, ``"Gamma"``, ``"inverse.gaussian"``, ``"gaussian"``, ``"beta"``, also with a link as in R:
+        ``"binomial(probit)"``; or an object such as ``Binomial(link="probit")``, ``NegativeBinomial(type=1)``, ``CustomFamily(...)``.
+    n_quad : int, optional
+        Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor with up to three of them; 1, the default, is Laplace's
+        approximation and 0 the fast penalised form, whose fixed effects are biased.
+    nAGQ : int, optional
+        R's name of ``n_quad``.
+    curvature : {"observed", "expected"}
+        Second derivatives in Laplace's determinant: the observed ones, which make it Laplace's approximation proper (as in glmmTMB), or their expectations, as in lme4. With
+        canonical links (logit, log for counts) they are the same.
+    weights : str or array, optional
+        Of a binomial response that is a proportion the numbers of trials; of other families what the log-likelihood of each row is multiplied by.
+    offset : str or array, optional
+        A known part of the linear predictor, added to any ``offset(...)`` in the formula. An exposure is ``offset="log(exposure)"``.
+    subset : str or array, optional
+        Rows to use: an expression in columns such as ``"age > 20"``, or a boolean array.
+    na_action : {"omit", "exclude", "error"}
+        What to do with rows that have a missing value: leave them out; leave them out of the fit but give NaN for them in fitted values, residuals and
+        simulations; or refuse.
+    contrasts : dict, optional
+        Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a matrix (levels × columns).
+    start : sequence or dict, optional
+        Starting values of theta, in lme4's order or by name; or a dict with ``theta``, ``fixef`` and ``dispersion``, as far as known.
+    control : dict, optional
+        ``max_evaluations``: limit on evaluations of the likelihood. ``tolerance``: stop when the criterion can be lowered by less than this.
+    progress : bool or callable
+        True shows the evaluations on standard error; a function is called with the number of evaluations and the criterion.
+    n_threads : int, optional
+        Threads to use at most; by default one for each physical core. Results do not depend on it.
+
+    Returns
+    -------
+    GeneralizedLinearMixedModel
+
+    Raises
+    ------
+    RanefError
+        One of its subclasses, for input that cannot be used; the message says what to do.
+
+    Warns
+    -----
+    RanefWarning
+        At most once: separation, columns dropped for linear dependence, random effects without variance, no convergence.
+
+    Examples
+    --------
+    >>> from ranef import glmer, load_dataset
+    >>> cbpp = load_dataset("cbpp")
+    >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", cbpp, family="binomial")
+    >>> round(m.llf, 4)
+    -92.0263
+    >>> m.bse.round(4).tolist()
+    [0.2325, 0.3066, 0.3266, 0.4274]
+
+    The same with 25 quadrature nodes:
+
+    >>> round(m.update(n_quad=25).llf, 4)
+    -91.9834
+    """
+    return _fitted(
+        GlmmRequest(
+            formula=formula,
+            data=data,
+            family=_checked(parse_family(family)),
+            n_quad=choose_n_quad(n_quad, nAGQ),
+            curvature=checked_curvature(curvature),
+            weights=weights,
+            offset=offset,
+            subset=subset,
+            na_action=na_action,
+            contrasts=contrasts,
+            start=start,
+            control=control,
+            progress=progress,
+            n_threads=n_threads,
+        )
+    )
+
+
+def glmer_nb(
+    formula: str,
+    data: Any,
+    *,
+    link: Literal["log", "sqrt", "identity"] = "log",
+    type: Literal[1, 2] = 2,
+    **arguments: Any,
+) -> GeneralizedLinearMixedModel:
+    """Fit a negative binomial mixed model, with its shape estimated together with all other parameters.
+
+    Parameters
+    ----------
+    formula : str
+    data : frame, dict or path
+    link : {"log", "sqrt", "identity"}
+    type : {2, 1}
+        Whether the variance is ``mu + mu² / size`` or ``mu (1 + size)``.
+    **arguments
+        Other arguments of ``glmer``.
+
+    Returns
+    -------
+    GeneralizedLinearMixedModel
+        Its ``dispersion`` is the size.
+
+    Examples
+    --------
+    >>> from ranef import glmer_nb, load_dataset
+    >>> ticks = load_dataset("grouseticks")
+    >>> m = glmer_nb("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", ticks)
+    >>> bool(m.dispersion > 0)
+    True
+    """
+    if "family" in arguments:
+        raise OptionError("glmer_nb has the negative binomial family; use glmer for another one.")
+    return glmer(formula, data, family=NegativeBinomial(link=link, type=type), **arguments)
+
+
+def _checked(family: Family) -> Family:
+    if isinstance(family, Gaussian) and family.link == "identity":
+        raise OptionError(
+            "family='gaussian' with the identity link is a linear mixed model: use lmer(formula, data), with REML=False for maximum likelihood."
+        )
+    return family
+
+
+def _fitted(request: GlmmRequest) -> GeneralizedLinearMixedModel:
+    return GeneralizedLinearMixedModel(fit_glmm_request(request), request)

@@ -1,0 +1,142 @@
+"""Tests of two ways in which counts and proportions differ from their model: more spread, more zeros."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import OptionError
+from ranef.estimates.glmm_simulate import glmm_draws
+from ranef.estimates.glmm_values import glmm_residuals
+from ranef.fit.glmm_record import GlmmFit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class DispersionTest:
+    """Spread of the Pearson residuals.
+
+    Attributes
+    ----------
+    ratio : float
+        Sum of squares over degrees of freedom; above 1 is overdispersion.
+    chisq : float
+        The sum of squares.
+    df : int
+        Observations minus parameters.
+    p_chisq : float
+        Chance of a larger sum by the chi-square distribution.
+    p_value : float
+        Two-sided, by simulation from the fit with its random effects kept.
+    n_simulations : int
+    """
+
+    ratio: float
+    chisq: float
+    df: int
+    p_chisq: float
+    p_value: float
+    n_simulations: int
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the test in one row."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [[self.ratio, self.chisq, self.df, self.p_chisq, self.p_value]],
+            columns=["ratio", "chisq", "df", "p_chisq", "p_value"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroInflationTest:
+    """Number of zeros.
+
+    Attributes
+    ----------
+    observed : int
+    expected : float
+        Mean number in the simulations.
+    ratio : float
+        Observed over expected; above 1 there are more zeros than the model has.
+    p_value : float
+        Two-sided, by simulation.
+    n_simulations : int
+    """
+
+    observed: int
+    expected: float
+    ratio: float
+    p_value: float
+    n_simulations: int
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the test in one row."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [[self.observed, self.expected, self.ratio, self.p_value]],
+            columns=["observed", "expected", "ratio", "p_value"],
+        )
+
+
+def dispersion_test(fit: GlmmFit, n: int, rng: object) -> DispersionTest:
+    """Compare the sum of squared Pearson residuals with its degrees of freedom and with simulations.
+
+    Parameters
+    ----------
+    fit : GlmmFit
+    n : int
+        Number of simulations.
+    rng : int, Generator or None
+    """
+    if fit.response_kind == "binary":
+        raise OptionError("responses of 0 and 1 cannot be overdispersed: their variance follows from their mean.")
+    chisq = float(np.sum(glmm_residuals(fit, "scaled") ** 2))
+    df = fit.nobs - fit.npar
+    draws = glmm_draws(fit, n, "conditional", rng)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = fit.family.observation_variance(fit.mu, fit.weights, fit.dispersion)
+        squares = np.where(draws == fit.mu[:, None], 0.0, (draws - fit.mu[:, None]) ** 2 / variance[:, None])
+    simulated = squares.sum(axis=0)
+    return DispersionTest(
+        chisq / df if df > 0 else math.nan, chisq, df, _upper_tail(chisq, df), _two_sided(chisq, simulated), int(n)
+    )
+
+
+def zero_inflation_test(fit: GlmmFit, n: int, rng: object) -> ZeroInflationTest:
+    """Compare the number of zeros with simulations in which the random effects are drawn anew.
+
+    Parameters
+    ----------
+    fit : GlmmFit
+    n : int
+        Number of simulations.
+    rng : int, Generator or None
+    """
+    if fit.family.support not in ("count", "proportion"):
+        raise OptionError(f"responses of the {fit.family.name} family are never zero, so there are no zeros to count.")
+    observed = int(np.count_nonzero(fit.design.y == 0))
+    simulated = np.count_nonzero(glmm_draws(fit, n, "new", rng) == 0, axis=0).astype(np.float64)
+    expected = float(simulated.mean())
+    ratio = observed / expected if expected else math.inf if observed else 1.0
+    return ZeroInflationTest(observed, expected, ratio, _two_sided(observed, simulated), int(n))
+
+
+def _two_sided(value: float, simulated: Floats) -> float:
+    """Twice the smaller tail of a value among simulations, which the value itself is one of."""
+    above = np.count_nonzero(simulated >= value) + 1
+    below = np.count_nonzero(simulated <= value) + 1
+    return float(min(1.0, 2.0 * min(above, below) / (len(simulated) + 1)))
+
+
+def _upper_tail(chisq: float, df: int) -> float:
+    from scipy.special import gammaincc
+
+    return float(gammaincc(df / 2, chisq / 2)) if df > 0 else math.nan

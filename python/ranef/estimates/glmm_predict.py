@@ -1,0 +1,208 @@
+"""Predictions of a generalized model, on the scale of the response or of the link, with standard errors and intervals."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import OptionError
+from ranef.estimates.conditioning import conditioned_effects
+from ranef.estimates.fitted import random_part
+from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.predict import (
+    Prediction,
+    check_options,
+    left_out_random,
+    mean_variance,
+    new_rows,
+    only,
+    own_rows,
+)
+from ranef.estimates.rows import padded, row_index
+from ranef.fit.glmm_record import GlmmFit
+
+Floats = NDArray[np.float64]
+
+#: Nodes of the integral over one normal variable: enough for standard deviations of the linear predictor of 3 and more.
+NODES = 41
+
+MARGINAL = "marginal"
+
+
+def predict_glmm(
+    fit: GlmmFit,
+    newdata: Any = None,
+    *,
+    re: object = "conditional",
+    type: object = "response",
+    new_levels: object = "error",
+    se: object = False,
+    interval: object = None,
+    level: object = 0.95,
+    offset: object = None,
+) -> Prediction:
+    """Predict means or linear predictors.
+
+    Parameters
+    ----------
+    fit : GlmmFit
+    newdata : frame, optional
+        New rows; the rows of the fit by default. A row with a missing value is predicted as NaN.
+    re : str
+        ``"conditional"``, ``"population"`` (random effects of zero), ``"marginal"`` (averaged over the distribution of the random effects), or a formula.
+    type : {"response", "link"}
+    new_levels : {"error", "population"}
+    se : bool
+    interval : {None, "confidence", "prediction"}
+    level : float
+    offset : str or array, optional
+
+    Returns
+    -------
+    Prediction
+        Standard errors on the scale of the response by the delta method; limits are those of the linear predictor, transformed.
+    """
+    check_options(type, new_levels, se, interval)
+    multiplier = normal_multiplier(level)
+    marginal = isinstance(re, str) and re == MARGINAL
+    masks = conditioned_effects(fit, "population" if marginal else re)
+    whole = marginal or interval == "prediction"
+    if interval == "prediction" and type == "link":
+        raise OptionError("a prediction interval is for a new response: it goes with type='response'.")
+    if newdata is None:
+        if offset is not None:
+            raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
+        rows = own_rows(fit)
+        index: Any = row_index(fit)
+    else:
+        if interval == "prediction" and fit.response_kind == "counts":
+            raise OptionError(
+                "prediction intervals for new rows need their numbers of trials, which cbind(successes, failures) does not give for them; fit the proportion with "
+                "weights='trials' instead."
+            )
+        rows, index = new_rows(fit, newdata, masks, new_levels == "population", whole, offset)
+
+    eta = rows.x @ fit.beta
+    if rows.offset is not None:
+        eta = eta + rows.offset
+    for codes, z, b, mask in zip(rows.codes, rows.z, fit.b, masks, strict=True):
+        if mask.any():
+            eta = eta + random_part(codes, only(z, mask), b)
+    spread = left_out_random(fit, rows, masks) if marginal else np.zeros(len(eta))
+    scale = _Scale(fit, str(type), spread)
+    values = scale.value(eta)
+    std_error = lower = upper = None
+    if se or interval is not None:
+        deviation = np.sqrt(mean_variance(fit, rows, masks))
+        std_error = np.abs(scale.slope(eta)) * deviation
+        if interval == "confidence":
+            limits = scale.value(eta - multiplier * deviation), scale.value(eta + multiplier * deviation)
+            lower, upper = np.minimum(*limits), np.maximum(*limits)
+        elif interval == "prediction":
+            total = deviation**2 + left_out_random(fit, rows, masks)
+            weights = np.ones(len(eta)) if rows.weights is None else rows.weights
+            assert isinstance(level, float | int)
+            lower, upper = _response_limits(fit, eta, np.sqrt(total), weights, float(level))
+
+    def finish(a: Floats | None) -> Floats | None:
+        if a is None:
+            return None
+        if newdata is None:
+            return padded(fit, a)
+        return a if rows.missing is None else np.where(rows.missing, np.nan, a)
+
+    finished = finish(values)
+    assert finished is not None
+    return Prediction(finished, finish(std_error), finish(lower), finish(upper), index)
+
+
+class _Scale:
+    """From the linear predictor to what is predicted.
+
+    Parameters
+    ----------
+    fit : GlmmFit
+    type : {"response", "link"}
+    variance : (m,) array
+        Of the random effects to average over.
+    """
+
+    def __init__(self, fit: GlmmFit, type: str, variance: Floats):
+        self.link = fit.family.link_function
+        self.on_link = type == "link"
+        self.sd = np.sqrt(variance)
+        self.averaged = bool(variance.any())
+
+    def value(self, eta: Floats) -> Floats:
+        if not self.averaged:
+            return eta if self.on_link else self.link.mean(eta)
+        mean = self._average(self.link.mean, eta)
+        return self.link.predictor(mean) if self.on_link else mean
+
+    def slope(self, eta: Floats) -> Floats:
+        """Derivative of the value."""
+        if not self.averaged:
+            return np.ones_like(eta) if self.on_link else self.link.slope(eta)
+        slope = self._average(self.link.slope, eta)
+        return slope / self.link.slope(self.value(eta)) if self.on_link else slope
+
+    def _average(self, function: Any, eta: Floats) -> Floats:
+        out = np.zeros_like(eta)
+        for node, weight in zip(*_normal_rule(), strict=True):
+            out += weight * function(eta + self.sd * node)
+        return out
+
+
+def _normal_rule() -> tuple[list[float], list[float]]:
+    """Nodes and weights of an average over a standard normal variable."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return nodes.tolist(), (weights / weights.sum()).tolist()
+
+
+def _response_limits(fit: GlmmFit, eta: Floats, sd: Floats, weights: Floats, level: float) -> tuple[Floats, Floats]:
+    """Quantiles of a new response whose linear predictor is normal around ``eta``."""
+    family = fit.family
+    means = [(family.mean(eta + sd * node), w) for node, w in zip(*_normal_rule(), strict=True)]
+
+    def below(y: Floats) -> Floats:
+        out = np.zeros_like(eta)
+        for mu, w in means:
+            out += w * family.cumulative(y, mu, weights, fit.dispersion)
+        return out
+
+    step = 1.0 / weights if family.support == "proportion" else 1.0
+    discrete = family.support in ("proportion", "count")
+    out = []
+    for probability in ((1 - level) / 2, (1 + level) / 2):
+        low, high = _bracket(below, probability, eta, fit)
+        for _ in range(200):
+            middle = (low + high) / 2
+            enough = below(middle) >= probability
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+            if np.all(high - low <= (0.25 * step if discrete else 1e-10 * np.maximum(np.abs(high), 1e-300))):
+                break
+        if discrete:  # the smallest possible response whose probability is reached
+            high = np.floor(high / step + 1e-9) * step
+        out.append(high)
+    return out[0], out[1]
+
+
+def _bracket(below: Any, probability: float, eta: Floats, fit: GlmmFit) -> tuple[Floats, Floats]:
+    """Values between which the quantile lies."""
+    if fit.family.support in ("proportion", "open_unit"):
+        return np.full_like(eta, -1e-3), np.ones_like(eta)
+    size = np.maximum(np.abs(fit.family.mean(eta)), 1.0)
+    low = np.full_like(eta, -1e-3) if fit.family.support != "real" else -size
+    high = size.copy()
+    for _ in range(1000):
+        short = below(high) < probability
+        if not short.any():
+            break
+        high = np.where(short, 2 * high, high)
+    if fit.family.support == "real":
+        for _ in range(1000):
+            long = below(low) >= probability
+            if not long.any():
+                break
+            low = np.where(long, 2 * low, low)
+    return low, high

@@ -1,0 +1,265 @@
+"""Fit a generalized linear mixed model: one call into the core between a design and a frozen record."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.errors import DataError, DesignError, OptionError
+from ranef.families.custom import CustomFamily
+from ranef.families.family import Family
+from ranef.fit.control import FitControl
+from ranef.fit.convergence import Convergence, boundary_directions
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.glmm_system import LazyGlmmSystem, build_glmm_system
+from ranef.fit.lmm import Progress, fit_messages
+from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.outcome import Kind
+from ranef.fit.record import term_keys
+from ranef.fit.separation import separated_columns
+from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef._core import GlmmSolution
+
+Floats = NDArray[np.float64]
+
+OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact gradient"
+
+#: A standard error that is larger than this on the scale of the linear predictor may be one of an estimate without end.
+RUNAWAY = 10.0
+
+#: Most random effects of one level that quadrature takes.
+LARGEST_QUADRATURE = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GlmmStart:
+    """Starting values, None where the core finds its own.
+
+    Attributes
+    ----------
+    theta : (m,) array or None
+        In lme4's order.
+    beta : (p,) array or None
+        For the columns that are kept.
+    dispersion : float or None
+    """
+
+    theta: Floats | None = None
+    beta: Floats | None = None
+    dispersion: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Which likelihood is maximised.
+
+    Attributes
+    ----------
+    family : Family
+    response_kind : str
+    n_quad : int
+    curvature : {"observed", "expected"}
+    """
+
+    family: Family
+    response_kind: Kind
+    n_quad: int = 1
+    curvature: str = "observed"
+
+
+def fit_glmm(
+    design: Design,
+    likelihood: Likelihood,
+    start: GlmmStart | None = None,
+    control: FitControl | None = None,
+    progress: Progress | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+) -> GlmmFit:
+    """Estimate the model of a design.
+
+    Parameters
+    ----------
+    design : Design
+        Its response in the form of the family, see ``fit.outcome``.
+    likelihood : Likelihood
+    start : GlmmStart, optional
+    control : FitControl, optional
+    progress : callable, optional
+        Called with the number of evaluations and the criterion; what it raises ends the fit.
+    n_threads : int
+    order : TermOrder, optional
+        The orders of the random terms, when already known.
+
+    Raises
+    ------
+    DataError
+        When the criterion is not finite, so that there are no estimates.
+    """
+    order = order or order_terms(design.random)
+    control = control or FitControl()
+    start = start or GlmmStart()
+    family = likelihood.family
+    check_quadrature(likelihood.n_quad, order, design)
+    system = build_glmm_system(design, order, family, n_threads)
+    n, p = len(design.y), len(system.kept)
+    if n < p:
+        raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs at least as many rows.")
+    theta = None if start.theta is None else np.ascontiguousarray(start.theta[order.core_of_theta])
+    solution = system.fit(
+        likelihood.n_quad,
+        likelihood.curvature,
+        theta,
+        start.beta,
+        start.dispersion,
+        family.fixed_dispersion,
+        control.max_evaluations,
+        control.tolerance,
+        n_threads,
+        progress,
+    )
+    return record_of(design, order, likelihood, LazyGlmmSystem(design, order, family, system), solution, n_threads)
+
+
+def record_of(
+    design: Design,
+    order: TermOrder,
+    likelihood: Likelihood,
+    system: LazyGlmmSystem,
+    solution: "GlmmSolution",
+    n_threads: int,
+) -> GlmmFit:
+    """Turn what the core gives into the frozen record, everything in lme4's order."""
+    family = likelihood.family
+    status = FitStatus(solution["status"])
+    if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
+        raise DataError(
+            f"the likelihood is not finite at the starting values: the means cannot be those of the {family.name} family with the {family.link} link, or the "
+            "response, the offset or the weights have extreme values. Another link (such as 'log') has means for every linear predictor; start= gives other starting values."
+        )
+    kept = tuple(system.get(n_threads).kept)
+    dropped = (
+        () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
+    )
+    m = order.n_theta
+    hessian, joint, gradient = solution["hessian"], solution["covariance"], solution["gradient"]
+    vcov, profiled = solution["vcov"], solution["vcov_profiled"]
+    size = 0 if hessian is None else len(hessian)
+    place = np.concatenate([order.theta_of_core, np.arange(m, max(m, size))]).astype(np.intp)
+    spans = order.spans
+    keys = term_keys(tuple(design.random[s.formula].group for s in spans))
+    null = solution["null_dimensions"]
+    apart: tuple[str, ...] = ()
+    if status is FitStatus.SEPARATION or _suspicious(status, profiled if vcov is None else vcov, design, kept):
+        apart = separated_columns(design, kept, family)
+        if not apart:
+            apart = tuple(design.x_names[kept[j]] for j in solution["separated"])
+        status = FitStatus.SEPARATION if apart else status
+    convergence = Convergence(
+        status=status,
+        gradient_norm=math.nan if gradient is None else math.sqrt(float(gradient @ gradient)),
+        evaluations=solution["evaluations"],
+        optimizer=OPTIMIZER,
+        decrement=solution["decrement"],
+        certificate=solution["certificate"],
+        boundary={k: null[s.core_term] for k, s in zip(keys, spans, strict=True) if null[s.core_term]},
+        directions=tuple(
+            text
+            for k, s in zip(keys, spans, strict=True)
+            if null[s.core_term]
+            for text in boundary_directions(
+                k, design.random[s.formula].names, relative_factor(s, solution["theta"][order.theta_of_core])
+            )
+        ),
+    )
+    dispersion = solution["dispersion"]
+    value = math.nan if dispersion is None or family.dispersion_name is None else float(dispersion)
+    return GlmmFit(
+        design=design,
+        order=order,
+        system=system,
+        reml=False,
+        family=family,
+        response_kind=likelihood.response_kind,
+        n_quad=likelihood.n_quad,
+        curvature=likelihood.curvature,
+        theta=solution["theta"][order.theta_of_core],
+        objective=solution["objective"],
+        kept=kept,
+        dropped=dropped,
+        beta=solution["beta"],
+        dispersion=value,
+        sigma=family.sigma(value),
+        eta=solution["eta"],
+        mu=solution["mu"],
+        vcov_beta=profiled if vcov is None else vcov,
+        hessian=None if hessian is None else hessian[np.ix_(place, place)],
+        joint_vcov=None if joint is None else joint[np.ix_(place, place)],
+        gradient=None if gradient is None else gradient[place],
+        u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
+        b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
+        convergence=convergence,
+        messages=_messages(design, dropped, convergence, apart, vcov is None and likelihood.n_quad > 0),
+        n_threads=n_threads,
+    )
+
+
+def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
+    """Refuse quadrature where the integral has too many dimensions."""
+    if n_quad <= 1:
+        return
+    groups = [design.random[members[0]].group for members in order.factors]
+    if len(groups) > 1:
+        raise OptionError(
+            f"n_quad={n_quad} needs one grouping factor, and the model has {len(groups)} ({', '.join(groups)}): the integral over crossed or nested effects has too "
+            "many dimensions for quadrature. Use n_quad=1, Laplace's approximation."
+        )
+    effects = sum(span.size for span in order.spans)
+    if effects > LARGEST_QUADRATURE:
+        raise OptionError(
+            f"n_quad={n_quad} takes at most {LARGEST_QUADRATURE} random effects for each level, and {groups[0]!r} has {effects}. Use n_quad=1, Laplace's approximation."
+        )
+
+
+def _suspicious(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
+    """Whether estimates look as if they ran away: only then is it worth a linear programme to find out."""
+    if not status.ok or not np.isfinite(vcov).all() or (np.diagonal(vcov) <= 0).any():
+        return True
+    size = np.maximum(design.x.max(axis=0, initial=0.0), -design.x.min(axis=0, initial=0.0))[list(kept)]
+    return bool((np.sqrt(np.diagonal(vcov)) * size > RUNAWAY).any())
+
+
+def _messages(
+    design: Design, dropped: tuple[str, ...], convergence: Convergence, apart: tuple[str, ...], profiled: bool
+) -> tuple[str, ...]:
+    messages = list(fit_messages(design, dropped, convergence))
+    if apart:
+        many = len(apart) > 1
+        messages[0] = (
+            f"the fixed effects separate the responses: {', '.join(apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
+        )
+    elif profiled:
+        messages.append(
+            "the second derivatives of the criterion at the estimates are not positive definite: the standard errors take the covariance parameters as known."
+        )
+    return tuple(messages)
+
+
+def refitted_design(fit: GlmmFit, y: Floats) -> Design:
+    """The design of a fit with another response, in the form that the fit keeps."""
+    return replace(fit.design, y=np.ascontiguousarray(y))
+
+
+def likelihood_of(fit: GlmmFit) -> Likelihood:
+    """The likelihood that a fit maximised."""
+    return Likelihood(fit.family, fit.response_kind, fit.n_quad, fit.curvature)
+
+
+def is_custom(family: Family) -> bool:
+    """Whether a family is made of Python functions, which no file can hold."""
+    return isinstance(family, CustomFamily)

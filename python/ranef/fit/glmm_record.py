@@ -1,0 +1,112 @@
+"""The frozen record of a fitted generalized linear mixed model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.families.family import Family
+from ranef.fit.glmm_system import LazyGlmmSystem
+from ranef.fit.outcome import Kind
+from ranef.fit.record import MixedFit
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class GlmmFit(MixedFit):
+    """A fitted generalized linear mixed model.
+
+    The design's ``y`` is a proportion and its ``weights`` are numbers of trials when the family is binomial.
+
+    Attributes
+    ----------
+    system : LazyGlmmSystem
+        The core's representation of the design.
+    family : Family
+    response_kind : {"binary", "counts", "proportion", "value"}
+        How the response was given.
+    n_quad : int
+        Quadrature nodes for each random effect; 1 is Laplace's approximation, 0 the penalised form.
+    curvature : {"observed", "expected"}
+        Weights in the determinant of Laplace's approximation.
+    dispersion : float
+        The extra parameter of the family, NaN without one.
+    eta, mu : (n,) arrays
+        Linear predictor with the conditional modes, and the means.
+    vcov_beta : (p, p) array
+        Covariance of the fixed effects.
+    hessian : (k, k) array or None
+        Second derivatives of the objective in theta (lme4's order), the fixed effects (unless ``n_quad`` is 0) and the logarithm of an estimated dispersion.
+    joint_vcov : (k, k) array or None
+        Covariance of the same; NaN for thetas on the boundary. None where the Hessian is not positive definite.
+    gradient : (k,) array or None
+    """
+
+    system: LazyGlmmSystem
+    family: Family
+    response_kind: Kind
+    n_quad: int
+    curvature: str
+    dispersion: float
+    eta: Floats
+    mu: Floats
+    vcov_beta: Floats
+    hessian: Floats | None
+    joint_vcov: Floats | None
+    gradient: Floats | None
+
+    @property
+    def dispersion_estimated(self) -> bool:
+        """Whether the family has an extra parameter that was estimated."""
+        return self.family.dispersion_name is not None and self.family.fixed_dispersion is None
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters and an estimated dispersion."""
+        return len(self.beta) + len(self.theta) + self.dispersion_estimated
+
+    @property
+    def vcov(self) -> Floats:
+        """Covariance (p, p) of the fixed effects, with the estimation of the covariance parameters accounted for."""
+        return self.vcov_beta
+
+    @property
+    def residual_sd(self) -> float | None:
+        """``sigma`` for families with a scale."""
+        return self.sigma if self.family.scaled else None
+
+    @property
+    def core_dispersion(self) -> float | None:
+        """The extra parameter as the core takes it."""
+        return None if self.family.dispersion_name is None else self.dispersion
+
+    @property
+    def weights(self) -> Floats:
+        """Prior weights or trials (n,)."""
+        return np.ones(self.nobs) if self.design.weights is None else self.design.weights
+
+    def objective_at(self, n_quad: int) -> float:
+        """-2 log-likelihood at the estimates with another number of quadrature nodes, from the core."""
+        system = self.system.get(self.n_threads)
+        found = system.evaluate(
+            self.core_theta, self.beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
+        )
+        return found["objective"]
+
+    def conditional_covariance(self) -> list[Floats]:
+        """Covariance of the random effects of every factor given the data and the parameters: the curvature at the modes."""
+        system = self.system.get(self.n_threads)
+        return list(
+            system.conditional_covariance(
+                self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads
+            )
+        )
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+        """Variance of predicted linear predictors."""
+        system = self.system.get(self.n_threads)
+        variance: Floats = system.prediction_variance(
+            self.core_theta, self.beta, self.core_dispersion, self.vcov_beta, x, factors, self.n_threads
+        )
+        return variance

@@ -1,0 +1,63 @@
+"""Separation: fixed effects that tell the responses apart so well that their estimates have no end.
+
+With 0/1 responses this is so when some combination of the columns is never on the wrong side: not negative where the response is 1 and not positive where it is 0, and
+not zero everywhere. The likelihood, with random effects or without, then rises for ever along it. The same holds for counts that are zero wherever a combination is not.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.families.family import Family
+
+Floats = NDArray[np.float64]
+
+#: Columns that move less than this share of the largest do not take part.
+SHARE = 1e-6
+
+
+def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> tuple[str, ...]:
+    """Names of the fixed effects without a finite estimate, empty when there is no separation.
+
+    Parameters
+    ----------
+    design : Design
+        Its response in the form of the family.
+    kept : tuple of int
+        Columns of X in use.
+    family : Family
+
+    Notes
+    -----
+    A linear programme decides it exactly (Konis 2007): the sum of the signed combination is maximised over directions of bounded length that never point to the wrong
+    side, and is positive only under separation.
+    """
+    counts = family.support == "count" and family.link == "log"
+    if not kept or not (family.support == "proportion" or counts):
+        return ()
+    y = design.y
+    positive = np.ones(len(y), bool) if design.weights is None else design.weights > 0
+    upper, lower = ((y >= 1) & positive, (y <= 0) & positive) if not counts else (np.zeros(len(y), bool), y <= 0)
+    between = positive & ~upper & ~lower
+    x = design.x[:, list(kept)]
+    size = np.abs(x).max(axis=0)
+    scaled = x / np.where(size > 0, size, 1.0)
+    signed = np.unique(np.concatenate([scaled[upper], -scaled[lower]]), axis=0)
+    fixed = np.unique(scaled[between], axis=0)
+    if not len(signed):
+        return ()
+    from scipy.optimize import linprog
+
+    solution = linprog(
+        -signed.sum(axis=0),
+        A_ub=-signed,
+        b_ub=np.zeros(len(signed)),
+        A_eq=fixed if len(fixed) else None,
+        b_eq=np.zeros(len(fixed)) if len(fixed) else None,
+        bounds=(-1, 1),
+        method="highs",
+    )
+    if solution.x is None or -solution.fun <= SHARE:
+        return ()
+    direction = np.abs(solution.x)
+    return tuple(design.x_names[j] for j, d in zip(kept, direction, strict=True) if d > SHARE * direction.max())

@@ -1,0 +1,95 @@
+"""Wald chi-square tests of the terms of a generalized model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import OptionError
+from ranef.fit.glmm_record import GlmmFit
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.lrt import chi_square_p
+from ranef.inference.term_contrasts import fixed_terms, term_contrasts
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class WaldTests:
+    """Chi-square tests of terms.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    chisq, df, p_value : tuple of float
+    heading : str
+    notes : tuple of str
+    """
+
+    labels: tuple[str, ...]
+    chisq: tuple[float, ...]
+    df: tuple[float, ...]
+    p_value: tuple[float, ...]
+    heading: str
+    notes: tuple[str, ...]
+
+
+def wald_term_tests(fit: GlmmFit, tests: FixedEffectTests, kind: object) -> WaldTests:
+    """Test every term by a Wald chi-square.
+
+    Parameters
+    ----------
+    fit : GlmmFit
+    tests : FixedEffectTests
+        Of the same fit.
+    kind : {2, 3}
+        2: each term after all others that do not contain it, as R's ``car`` has it: what the chi-square of the term with those that contain it exceeds the chi-square
+        of the latter by. 3: each term averaged over the levels of the factors with which it interacts.
+    """
+    if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or kind not in (2, 3):
+        raise OptionError(f"type must be 2 or 3 for a generalized model, whose tests are Wald tests, not {kind!r}.")
+    found = _type_2(fit) if kind == 2 else _type_3(fit, tests)
+    absent = [label for label, _, df in found if not df]
+    found = [entry for entry in found if entry[2]]
+    notes = (f"not tested, as their columns were dropped: {', '.join(absent)}",) if absent else ()
+    return WaldTests(
+        tuple(label for label, _, _ in found),
+        tuple(chisq for _, chisq, _ in found),
+        tuple(float(df) for _, _, df in found),
+        tuple(chi_square_p(chisq, df) for _, chisq, df in found),
+        f"Type {'I' * int(kind)} Wald chi-square tests of fixed effects",
+        notes,
+    )
+
+
+def _type_2(fit: GlmmFit) -> list[tuple[str, float, int]]:
+    terms = fixed_terms(fit)
+    # For the tests of type II it matters only whether a term has all variables of another, numeric or not.
+    members = [frozenset(v.label for v in t.variables) for t in fit.design.formula.fixed]
+    out = []
+    for i, label in enumerate(terms.labels):
+        above = [terms.columns[j] for j in range(len(terms.labels)) if members[i] < members[j]]
+        relatives = np.concatenate([*above, np.empty(0, dtype=np.intp)]).astype(np.intp)
+        own = terms.columns[i]
+        chisq = _wald(fit, np.concatenate([own, relatives])) - _wald(fit, relatives) if len(own) else 0.0
+        out.append((label, max(chisq, 0.0), len(own)))
+    return out
+
+
+def _wald(fit: GlmmFit, columns: NDArray[np.intp]) -> float:
+    """Chi-square of the hypothesis that these coefficients are zero."""
+    if not len(columns):
+        return 0.0
+    beta, covariance = fit.beta[columns], fit.vcov[np.ix_(columns, columns)]
+    return float(beta @ np.linalg.solve(covariance, beta))
+
+
+def _type_3(fit: GlmmFit, tests: FixedEffectTests) -> list[tuple[str, float, int]]:
+    out = []
+    for label, rows in term_contrasts(fit, 3):
+        if not len(rows):
+            out.append((label, 0.0, 0))
+            continue
+        test = tests.joint(rows, None, "none")
+        out.append((label, test.wald * test.num_df, int(test.num_df)))
+    return out

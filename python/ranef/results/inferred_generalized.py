@@ -1,0 +1,286 @@
+"""Tests and diagnostics of a fitted generalized model."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from ranef.errors import OptionError
+from ranef.estimates import fixed_effects
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.glmm_request import GlmmRequest
+from ranef.inference.contrast_tests import contrast_tests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.wald import wald_intervals
+from ranef.results.base import MixedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ranef.diagnostics.glmm_dispersion import DispersionTest, ZeroInflationTest
+    from ranef.diagnostics.simulated_residuals import SimulatedResiduals
+    from ranef.diagnostics.variance_shares import Icc, RSquared
+
+
+class InferredGeneralizedModel(MixedModel):
+    """Tests and diagnostics of a generalized linear mixed model."""
+
+    _fit: GlmmFit
+    _request: GlmmRequest
+
+    @cached_property
+    def _tests(self) -> FixedEffectTests:
+        return FixedEffectTests(self._fit)
+
+    # ---- tests of fixed effects
+
+    @cached_property
+    def zvalues(self) -> "pd.Series[float]":
+        """Fixed effects divided by their standard errors."""
+        return self._named(fixed_effects.t_values(self._fit), "zvalues")
+
+    @cached_property
+    def pvalues(self) -> "pd.Series[float]":
+        """Two-sided p-values of the z tests of the fixed effects."""
+        return self._named(self._tests.coefficients("none").p_value, "pvalues")
+
+    def conf_int(
+        self, method: Literal["wald"] = "wald", level: float = 0.95, parm: str | list[str] | None = None
+    ) -> "pd.DataFrame":
+        """Confidence intervals of the fixed effects.
+
+        Parameters
+        ----------
+        method : {"wald"}
+            Estimate plus and minus a normal multiple of the standard error.
+        level : float
+        parm : str or list of str, optional
+            The fixed effects to show; all by default.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``, a row for each fixed effect.
+        """
+        import pandas as pd
+
+        if method != "wald":
+            raise OptionError(f"method must be 'wald' for a generalized model, not {method!r}.")
+        names, limits = wald_intervals(self._tests, level, parm)
+        return pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
+
+    def anova(self, type: Literal[2, 3] = 3) -> "pd.DataFrame":
+        """Test the terms of the fixed effects by Wald chi-squares.
+
+        Parameters
+        ----------
+        type : {2, 3}
+            2: each term after all others that do not contain it, as ``car::Anova`` has it. 3: each term averaged over the levels of the factors with which it interacts;
+            this does not depend on how factors are coded.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``chisq, df, p_value``, a row for each term.
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> m.anova().loc["period", ["chisq", "df"]].round(2).tolist()
+        [24.95, 3.0]
+        """
+        from ranef.inference.wald_terms import wald_term_tests
+        from ranef.presentation.glmm_frames import wald_table
+
+        return wald_table(wald_term_tests(self._fit, self._tests, type), self.formula)
+
+    def test(self, L: Any, *, rhs: Any = None, joint: bool | None = None, level: float = 0.95) -> "pd.DataFrame":
+        """Test contrasts of the fixed effects.
+
+        Parameters
+        ----------
+        L : str, dict, array, or list of str or dict
+            A hypothesis such as ``"x = 0.5"`` or ``"a - b"``, coefficients by name, a vector with one number for each fixed effect, or a matrix
+            with one contrast a row.
+        rhs : float or array, optional
+            What the contrasts equal under the hypothesis: zero, or what the text says.
+        joint : bool, optional
+            Whether to test all contrasts together by a chi-square. By default when there are several.
+        level : float
+            Level of the confidence intervals of single contrasts.
+
+        Returns
+        -------
+        DataFrame
+            For single contrasts ``estimate, std_error, df, statistic, p_value, lower, upper`` with infinite degrees of freedom, a row for each; for a joint test one row
+            with ``chisq, df, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> m.test("period[T.2] = period[T.3]")[["estimate", "std_error", "p_value"]].round(3)
+                                   estimate  std_error  p_value
+        period[T.2] = period[T.3]     0.136      0.381     0.72
+        """
+        from ranef.presentation.glmm_frames import contrast_frame
+
+        return contrast_frame(contrast_tests(self._tests, L, rhs, "none", joint, level))
+
+    def drop1(self, *, scope: str | list[str] | None = None) -> "pd.DataFrame":
+        """Test the fixed terms by likelihood ratios, leaving out one at a time.
+
+        Terms that an interaction contains stay while it does.
+
+        Parameters
+        ----------
+        scope : str or list of str, optional
+            The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default all that can be.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``npar, llf, aic, chisq, df, p_value``, the first row being the model itself.
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> m.drop1().loc["period", ["chisq", "df"]].round(2).tolist()
+        [25.61, 3.0]
+        """
+        from ranef.inference.drop1 import compare_deletions
+        from ranef.inference.reduced import comparison_control
+        from ranef.presentation.test_table import deletions_table
+
+        return deletions_table(
+            compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula
+        )
+
+    # ---- diagnostics
+
+    def icc(self, *, by_group: bool = False) -> "Icc | pd.DataFrame":
+        """Intraclass correlation on the scale of the link.
+
+        The variance of an observation around its linear predictor is that of the link's latent variable for 0/1 responses and trials, else what the family's variance
+        becomes on the scale of the link (Nakagawa, Johnson and Schielzeth 2017).
+
+        Parameters
+        ----------
+        by_group : bool
+            Whether to return the share of every grouping factor.
+
+        Returns
+        -------
+        Icc or DataFrame
+            ``adjusted`` for the variance that the fixed effects leave, ``unadjusted`` for the whole variance; with ``by_group`` a frame with these columns, a row
+            for each grouping factor.
+        """
+        from ranef.diagnostics.variance_shares import icc_by_group
+
+        return icc_by_group(self._fit, by_group)
+
+    def r2(self) -> "RSquared":
+        """Nakagawa's R² on the scale of the link.
+
+        Returns
+        -------
+        RSquared
+            ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects).
+        """
+        from ranef.diagnostics.variance_shares import r_squared
+
+        return r_squared(self._fit)
+
+    def laplace_error(self, n_quad: int = 7) -> float:
+        """What quadrature would add to -2 log-likelihood at the estimates: how far Laplace's approximation is off.
+
+        For one grouping factor with up to three random effects. Where the difference is more than a few tenths, or where variances are large and responses are 0 and 1, fit
+        again with ``n_quad``.
+
+        Parameters
+        ----------
+        n_quad : int
+            Number of nodes to compare with, odd and at least 5.
+
+        Returns
+        -------
+        float
+            -2 log-likelihood by quadrature minus that by Laplace's approximation.
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> round(m.laplace_error(), 2)
+        -0.08
+        """
+        from ranef.diagnostics.laplace_accuracy import laplace_error
+
+        return laplace_error(self._fit, n_quad)
+
+    def overdispersion(self, n: int = 250, *, rng: Any = None) -> "DispersionTest":
+        """Compare the spread of the Pearson residuals with what the model says.
+
+        The sum of their squares over the residual degrees of freedom is near 1 for a model that is right; as chi-square tests of it are biased with few counts in a row,
+        the p-value is by simulation from the fit with its random effects kept.
+
+        Parameters
+        ----------
+        n : int
+            Number of simulations.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed.
+
+        Returns
+        -------
+        DispersionTest
+            ``ratio``, ``chisq``, ``df``, ``p_chisq`` (the chi-square test), ``p_value`` (two-sided, by simulation).
+        """
+        from ranef.diagnostics.glmm_dispersion import dispersion_test
+
+        return dispersion_test(self._fit, n, rng)
+
+    def zero_inflation(self, n: int = 250, *, rng: Any = None) -> "ZeroInflationTest":
+        """Compare the number of zeros with those in responses simulated from the model.
+
+        Parameters
+        ----------
+        n : int
+            Number of simulations.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed.
+
+        Returns
+        -------
+        ZeroInflationTest
+            ``observed``, ``expected`` (mean of the simulations), ``ratio``, ``p_value`` (two-sided, by simulation).
+        """
+        from ranef.diagnostics.glmm_dispersion import zero_inflation_test
+
+        return zero_inflation_test(self._fit, n, rng)
+
+    def simulated_residuals(
+        self, n: int = 250, *, re: Literal["new", "conditional"] = "new", rng: Any = None
+    ) -> "SimulatedResiduals":
+        """Where each observation lies among responses simulated from the fit, between 0 and 1, with tests.
+
+        Ties are broken at random, so that the residuals of counts and of 0/1 responses are uniform, too, if the model is right.
+
+        Parameters
+        ----------
+        n : int
+            Number of simulations, at least 20.
+        re : {"new", "conditional"}
+            Draw random effects anew, or keep the conditional modes of the fit.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed.
+
+        Returns
+        -------
+        SimulatedResiduals
+            A record with ``residuals`` (a Series, rows as in ``fittedvalues``) and the tests ``uniformity``, ``dispersion`` and ``outliers``, each with ``statistic`` and
+            ``p_value``.
+        """
+        from ranef.diagnostics.glmm_residuals import simulated_glmm_residuals
+
+        return simulated_glmm_residuals(self._fit, n, re, rng)
