@@ -1,7 +1,7 @@
 //! The linear mixed model.
 
 use crate::profile::profile_dict;
-use crate::threads::with_threads;
+use crate::threads::{with_threads, with_watched_threads};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -15,6 +15,7 @@ use ranef_core::lmm::{
 use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
+use std::sync::atomic::Ordering;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -536,9 +537,15 @@ impl LmmSystem {
         let options = ProfileOptions { fit, step, reach, targets };
         let total = indices.len() as f64;
         let watch = Mutex::new(Watch::new(progress));
-        let result = py.detach(|| {
-            with_threads(n_threads, || {
+        let (result, signal) = py.detach(|| {
+            with_watched_threads(n_threads, |stop| {
                 let keep_going = |done: Option<usize>| {
+                    if stop.load(Ordering::Relaxed) {
+                        return false;
+                    }
+                    if done.is_none() && n_threads > 1 {
+                        return true;
+                    }
                     let mut w = watch.lock().unwrap_or_else(|e| e.into_inner());
                     match done {
                         None => w.check(),
@@ -549,7 +556,7 @@ impl LmmSystem {
                 profile(&self.sys, start, &indices, &options, n_threads, &keep_going)
             })
         });
-        if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
+        if let Some(e) = signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
             return Err(e);
         }
         profile_dict(py, result.map_err(to_python)?)
