@@ -42,6 +42,12 @@ class Lme4Engine:
         )
         return Sample(float(elapsed), float(cpu), float(objective))
 
+    def bootstrap(self, formula: str, frame: pd.DataFrame, data_name: str, n: int, timeout: float) -> Sample:
+        """``bootMer`` of a REML fit; the objective is the mean of the first fixed effect."""
+        key = self._loaded(formula, frame, data_name)
+        elapsed, cpu, mean = self._parts(f"boot\t{key}\t{n}\t{formula}", timeout)
+        return Sample(float(elapsed), float(cpu), float(mean))
+
     def profile(self, formula: str, frame: pd.DataFrame, data_name: str, timeout: float) -> float:
         """Seconds of ``profile()`` of a REML fit, all parameters, without the fit."""
         key = self._loaded(formula, frame, data_name)

@@ -56,6 +56,15 @@ while (length(line <- readLines(input, 1L)) == 1L) {
       criterion <- if (reml) lme4::REMLcrit(fit) else -2 * as.numeric(logLik(fit))
       answer("ok", spent[["elapsed"]] / times, (spent[["user.self"]] + spent[["sys.self"]]) / times,
              sprintf("%.10f", criterion))
+    } else if (request[1] == "boot") {
+      data <- frames[[request[2]]]
+      fit <- suppressMessages(suppressWarnings(lmer(as.formula(request[4]), data = data)))
+      invisible(gc())
+      before <- proc.time()
+      drawn <- suppressMessages(suppressWarnings(
+        bootMer(fit, function(m) c(fixef(m), unlist(lapply(VarCorr(m), attr, "stddev")), sigma(m)), nsim = as.integer(request[3]))))
+      spent <- proc.time() - before
+      answer("ok", spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]], mean(drawn$t[, 1]))
     } else if (request[1] == "profile") {
       fit <- suppressMessages(suppressWarnings(lmer(as.formula(request[3]), data = frames[[request[2]]])))
       before <- proc.time()

@@ -9,6 +9,7 @@ from ranef.errors import (
     DataError,
     DesignError,
     FormulaError,
+    MissingExtraError,
     NewLevelError,
     OptionError,
     RanefError,
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from ranef.api.anova import anova
     from ranef.api.lmer import lmer
     from ranef.api.load import load
+    from ranef.api.load_bootstrap import load_bootstrap
+    from ranef.api.power import power, power_curve
+    from ranef.api.table import table
+    from ranef.api.translate import translate
     from ranef.datasets import list_datasets, load_dataset
 
 __version__ = "0.1.0"
@@ -29,6 +34,7 @@ __all__ = [
     "DataError",
     "DesignError",
     "FormulaError",
+    "MissingExtraError",
     "NewLevelError",
     "OptionError",
     "RanefError",
@@ -37,7 +43,12 @@ __all__ = [
     "list_datasets",
     "lmer",
     "load",
+    "load_bootstrap",
     "load_dataset",
+    "power",
+    "power_curve",
+    "table",
+    "translate",
 ]
 
 # Where each verb lives; a verb is imported when it is first used, so that `import ranef` stays quick.
@@ -45,8 +56,13 @@ _VERBS = {
     "anova": "ranef.api.anova",
     "lmer": "ranef.api.lmer",
     "load": "ranef.api.load",
+    "load_bootstrap": "ranef.api.load_bootstrap",
     "list_datasets": "ranef.datasets",
+    "power": "ranef.api.power",
+    "power_curve": "ranef.api.power",
     "load_dataset": "ranef.datasets",
+    "translate": "ranef.api.translate",
+    "table": "ranef.api.table",
 }
 
 

@@ -124,3 +124,77 @@ class LmmSystem:
         n_threads: int,
         progress: _Progress,
     ) -> LmmProfile: ...
+
+class Replicates(TypedDict):
+    """Fits of the replicates that were finished; the first axis of every array is the replicate."""
+
+    number: NDArray[np.int64]
+    objective: _F64
+    beta: _F64
+    se: _F64
+    theta: _F64
+    sigma: _F64
+    status: list[str]
+    singular: NDArray[np.bool_]
+    interrupted: bool
+
+class NestedReplicates(TypedDict):
+    """The same for several models."""
+
+    members: list[Replicates]
+    interrupted: bool
+
+_Counter = Callable[[int, int], object] | None
+_Truth = tuple[_F64, _F64, float]
+_Options = tuple[bool, int, float]
+
+def bootstrap_parametric(
+    system: LmmSystem,
+    truth: _Truth,
+    kept: list[_F64] | None,
+    options_: _Options,
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: _Counter,
+) -> Replicates: ...
+def bootstrap_residual(
+    system: LmmSystem,
+    truth: _Truth,
+    effects_: list[_F64],
+    residuals: _F64,
+    options_: _Options,
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: _Counter,
+) -> Replicates: ...
+def bootstrap_cases(
+    system: LmmSystem,
+    truth: _Truth,
+    by: int,
+    options_: _Options,
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: _Counter,
+) -> Replicates: ...
+def bootstrap_nested(
+    union: LmmSystem,
+    truth: _Truth,
+    members: list[tuple[LmmSystem, list[tuple[int, list[int]]], _F64 | None]],
+    options_: _Options,
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: _Counter,
+) -> NestedReplicates: ...
+def jackknife_groups(
+    system: LmmSystem,
+    truth: _Truth,
+    by: int,
+    options_: _Options,
+    n: int,
+    n_threads: int,
+    progress: _Counter,
+) -> Replicates: ...

@@ -1,4 +1,4 @@
-"""The command line: ``ranef fit``, ``ranef datasets``.
+"""The command line: ``ranef fit``, ``ranef explain``, ``ranef datasets``.
 
 Exit codes: 0 when the fit converged, 1 when it ended without convergence, 2 for bad usage or input. Results go to standard output, all
 that is said about them to standard error.
@@ -9,17 +9,19 @@ import json
 import math
 import sys
 import warnings
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ranef import __version__
-from ranef.errors import DataError, RanefError, RanefWarning
+from ranef.errors import DataError, OptionError, RanefError, RanefWarning
 
 if TYPE_CHECKING:
     import typer
 
     from ranef.options import Ddf
+    from ranef.presentation.summary import Summary
     from ranef.results.linear import LinearMixedModel
 
 OK, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -127,17 +129,58 @@ def build_app() -> "typer.Typer":
                     model_document(model, checked_ddf(ddf.value)), ensure_ascii=False, indent=2, allow_nan=False
                 )
             else:
-                text = model.summary(checked_ddf(ddf.value)).text(digits)
+                summary = model.summary(checked_ddf(ddf.value))
+                text = summary.text(digits)
         except RanefError as error:
             _say(str(error))
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             _say("interrupted")
             raise typer.Exit(INTERRUPTED) from None
-        typer.echo(text)
+        if as_json or not sys.stdout.isatty() or not _printed_as_tables(summary, digits):
+            typer.echo(text)
         if not model.convergence.ok:
             _say(f"the fit did not converge ({model.convergence.status.value}). {model.convergence.status.explanation}")
             raise typer.Exit(NOT_CONVERGED)
+
+    @app.command()
+    def explain(
+        formula: Annotated[str, typer.Argument(help="The model, such as 'y ~ x + (x | g)'.", show_default=False)],
+        family: Annotated[
+            str | None, typer.Option(help="Family of a generalized model, such as 'binomial' or 'binomial(probit)'.")
+        ] = None,
+        ml: Annotated[bool, typer.Option("--ml", help="Maximum likelihood instead of REML.")] = False,
+        n_quad: Annotated[
+            int, typer.Option(min=0, max=100, help="Nodes of quadrature; 1 is Laplace's approximation.")
+        ] = 1,
+        factor: Annotated[
+            list[str] | None, typer.Option(help="A categorical column; may be given several times.")
+        ] = None,
+        within: Annotated[
+            list[str] | None,
+            typer.Option(help="A column that does not vary within a group, as in 'schavg=school'; several times."),
+        ] = None,
+        weights: Annotated[str | None, typer.Option(help="Column with prior weights.")] = None,
+    ) -> None:
+        """Explain a model without data: its levels, its parameters, and its syntax in other programs."""
+        from ranef.presentation.explanation import explain as explanation
+        from ranef.translation import describe
+
+        try:
+            model = describe(
+                formula,
+                reml=not ml,
+                family=family,
+                n_quad=n_quad,
+                weights=weights,
+                categorical=factor or (),
+                constant_within=dict(_pair(text) for text in within or ()),
+            )
+            text = explanation(model)
+        except RanefError as error:
+            _say(str(error))
+            raise typer.Exit(BAD_INPUT) from None
+        typer.echo(text)
 
     @app.command()
     def datasets() -> None:
@@ -145,6 +188,13 @@ def build_app() -> "typer.Typer":
         _print_datasets()
 
     return app
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, group = text.partition("=")
+    if not (column and equals and group):
+        raise OptionError(f"--within needs a column and a group, as in 'schavg=school', not {text!r}.")
+    return column, group
 
 
 def find_data(name: str) -> Any:
@@ -229,6 +279,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
+
+
+def _printed_as_tables(summary: "Summary", digits: int) -> bool:
+    """Print tables to a terminal, if it is wide enough; otherwise, and for pipes, there is the text laid out as lme4 prints it."""
+    from rich.console import Console
+
+    from ranef.presentation.console import fits, print_document
+    from ranef.presentation.document import summary_document
+
+    document, console = summary_document(replace(summary, digits=digits)), Console(highlight=False)
+    if not fits(document, console):
+        return False
+    print_document(document, console)
+    return True
 
 
 def _print_datasets() -> None:

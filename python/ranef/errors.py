@@ -71,5 +71,33 @@ class NewLevelError(RanefError, ValueError):
     """New data contain a level of a grouping factor that was not in the data of the fit."""
 
 
+class TranslationError(RanefError, ValueError):
+    """A model cannot be said in another program's language, or a text of another program says what is not a model of this package.
+
+    Parameters
+    ----------
+    language : str
+        The program, as it writes its name.
+    part : str
+        The part of the model or of the text that is the reason.
+    reason : str
+        Why, and what to do.
+    line : int, optional
+        Line of the text, counted from one.
+    """
+
+    def __init__(self, language: str, part: str, reason: str, line: int | None = None):
+        self.language, self.part, self.reason, self.line = language, part, reason, line
+        where = "" if line is None else f", line {line}"
+        super().__init__(f"{language}{where}: {part}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.language, self.part, self.reason, self.line))
+
+
+class MissingExtraError(RanefError, ImportError):
+    """Something was asked for that needs an optional package which is not installed; the message has the command that installs it."""
+
+
 class RanefWarning(UserWarning):
     """What a user should know about a fit that was nevertheless made; at most one for each fit."""

@@ -18,6 +18,15 @@ PAGES = [
     ROOT / "README.md",
     *sorted(p for p in (ROOT / "docs").glob("**/*.md") if not set(p.relative_to(ROOT / "docs").parts) & set(GENERATED)),
 ]
+# What the examples of a module or page need beyond the package; the extra `test` has it all.
+NEEDS = {
+    "ranef.interop.sklearn": ["sklearn"],
+    "ranef.interop.marginaleffects": ["marginaleffects"],
+    "ranef.interop.arviz": ["arviz"],
+    "ranef.interop.tqdm": ["tqdm"],
+    "ranef.interop.maketables": ["maketables"],
+    "ecosystem.md": ["sklearn", "marginaleffects", "arviz", "maketables", "tqdm", "polars"],
+}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 MODULES = sorted(
     module.name
@@ -40,6 +49,8 @@ def python_blocks(page: Path) -> list[tuple[int, str, str | None]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_page(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Blocks of a page share their names, from top to bottom; prompts are compared with what is shown."""
+    for library in NEEDS.get(page.name, ()):
+        pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     for line, block, shown in python_blocks(page):
@@ -59,6 +70,8 @@ def test_page(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("module", MODULES)
 def test_docstrings(module: str) -> None:
+    for library in NEEDS.get(module, ()):
+        pytest.importorskip(library)
     result = doctest.testmod(importlib.import_module(module), optionflags=FLAGS)
     assert result.failed == 0
 

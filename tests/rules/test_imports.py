@@ -43,7 +43,8 @@ def test_import_is_light() -> None:
     """Importing the package brings nothing heavier than numpy, and nothing optional."""
     script = (
         "import sys, ranef\n"
-        "heavy = {'pandas', 'scipy', 'pyarrow', 'polars', 'narwhals', 'matplotlib', 'formulaic', 'typer', 'rich'}\n"
+        "heavy = {'pandas', 'scipy', 'pyarrow', 'polars', 'narwhals', 'matplotlib', 'formulaic', 'typer', 'rich', 'sklearn', 'tqdm',\n"
+        "         'marginaleffects', 'maketables', 'arviz'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = run(sys.executable, "-W", "error", "-c", script)

@@ -1,6 +1,9 @@
 """The command line: what it prints, where, and with which exit code."""
 
 import json
+import os
+import re
+import subprocess
 import sys
 
 import pytest
@@ -180,6 +183,60 @@ def test_bad_input_ends_with_two_and_a_message(run, arguments, message):
     assert result.stdout == ""
     assert message.lower() in result.stderr.lower()
     assert "Traceback" not in result.stderr
+
+
+def on_a_terminal(arguments, columns=100):
+    """Run the command with standard output on a pseudo-terminal; return what a reader sees, and the exit code."""
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are of Unix")
+    script = "import sys; from ranef.cli import main; sys.argv = ['ranef', *sys.argv[1:]]; main()"
+    master, slave = pty.openpty()
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    environment |= {"COLUMNS": str(columns), "TERM": "xterm-256color"}
+    command = [sys.executable, "-c", script, *arguments]
+    with subprocess.Popen(command, stdout=slave, stderr=subprocess.PIPE, env=environment) as process:
+        os.close(slave)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            seen += piece
+        code = process.wait()
+    os.close(master)
+    return seen.decode().replace("\r\n", "\n"), code
+
+
+def test_a_terminal_gets_tables():
+    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy"])
+    assert code == 0
+    assert "\x1b[1m" in shown  # bold titles
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    lines = [re.sub(r"\s+", " ", line).strip() for line in plain.splitlines()]
+    for line in (
+        "Formula Reaction ~ Days + (Days | Subject)",
+        "Random effects",
+        "Subject (Intercept) 612.09 24.740",
+        "Days 10.467 1.546 17.000 6.771 3.26e-06 ***",
+        "Days -0.138",
+    ):
+        assert any(line in seen for seen in lines), plain
+    assert max(map(len, plain.splitlines())) <= 100
+
+
+def test_a_narrow_terminal_gets_the_text():
+    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy", "--ddf", "none"], columns=40)
+    assert code == 0
+    assert "Days          10.467      1.546   6.771" in shown.splitlines()
+    assert "\x1b" not in shown
+
+
+def test_a_terminal_gets_plain_json():
+    shown, code = on_a_terminal(["fit", FORMULA, "sleepstudy", "--json"])
+    assert code == 0
+    assert json.loads(shown)["nobs"] == 180
 
 
 def test_missing_extra_is_named(monkeypatch, capsys):

@@ -194,6 +194,15 @@ def test_numbers_that_overflow_are_an_error_of_ours() -> None:
         lmer("y ~ Days + (1 | Subject)", sleep().assign(y=lambda d: d.Reaction * 1e200))
 
 
+def test_exact_fit_with_few_levels_is_an_error_of_ours() -> None:
+    x = np.random.RandomState(0).normal(
+        size=(10, 4)
+    )  # here rounding leaves the criterion finite where the optimiser ends
+    data = {f"x{i}": x[:, i] for i in range(4)} | {"y": x[:, 0], "g": np.arange(10) % 4}
+    with pytest.raises(DataError, match="fit the response exactly"):
+        lmer("y ~ x0 + x1 + x2 + x3 + (1 | g)", data)
+
+
 # ---- refits of a matrix
 
 

@@ -20,4 +20,5 @@ pub mod lmm;
 pub mod optimize;
 pub mod replicate;
 pub mod rows;
+pub mod stream;
 pub mod structure;

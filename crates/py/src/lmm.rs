@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-fn to_python(e: CoreError) -> PyErr {
+pub(crate) fn to_python(e: CoreError) -> PyErr {
     match e {
         CoreError::Interrupted => PyKeyboardInterrupt::new_err(()),
         CoreError::TooLarge { .. } => PyMemoryError::new_err(e.to_string()),
@@ -34,7 +34,7 @@ struct FactorArrays {
 }
 
 /// The arrays a model was made of, kept alive (not copied).
-struct Arrays {
+pub(crate) struct Arrays {
     x: Py<PyArray2<f64>>,
     y: Py<PyArray1<f64>>,
     weights: Option<Py<PyArray1<f64>>>,
@@ -44,7 +44,7 @@ struct Arrays {
 /// Codes, number of levels, and the effects of each term of one factor.
 type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Structure)>);
 
-struct Borrowed<'py> {
+pub(crate) struct Borrowed<'py> {
     x: PyReadonlyArray2<'py, f64>,
     y: PyReadonlyArray1<'py, f64>,
     weights: Option<PyReadonlyArray1<'py, f64>>,
@@ -64,7 +64,7 @@ fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a [f64]>> {
 }
 
 impl Arrays {
-    fn borrow<'py>(&self, py: Python<'py>) -> Borrowed<'py> {
+    pub(crate) fn borrow<'py>(&self, py: Python<'py>) -> Borrowed<'py> {
         Borrowed {
             x: self.x.bind(py).readonly(),
             y: self.y.bind(py).readonly(),
@@ -82,7 +82,7 @@ impl Arrays {
 }
 
 impl Borrowed<'_> {
-    fn rows(&self) -> PyResult<Rows<'_>> {
+    pub(crate) fn rows(&self) -> PyResult<Rows<'_>> {
         Ok(Rows {
             x: columns(&self.x)?,
             y: self.y.as_slice()?,
@@ -115,8 +115,8 @@ struct Work {
 /// A linear mixed model reduced to its cross-products.
 #[pyclass(frozen, module = "ranef._core")]
 pub struct LmmSystem {
-    arrays: Arrays,
-    sys: System,
+    pub(crate) arrays: Arrays,
+    pub(crate) sys: System,
     work: Mutex<Option<Work>>,
 }
 
@@ -124,7 +124,12 @@ type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
 type FactorArgument<'py> = (Bound<'py, PyArray1<i32>>, usize, Vec<TermArgument<'py>>);
 type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyReadonlyArray2<'py, f64>>);
 
-fn matrix<'py>(py: Python<'py>, v: Vec<f64>, rows: usize, cols: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
+pub(crate) fn matrix<'py>(
+    py: Python<'py>,
+    v: Vec<f64>,
+    rows: usize,
+    cols: usize,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
     v.into_pyarray(py).reshape([rows, cols])
 }
 
@@ -141,7 +146,7 @@ impl LmmSystem {
         out
     }
 
-    fn check_theta(&self, theta: &[f64]) -> PyResult<()> {
+    pub(crate) fn check_theta(&self, theta: &[f64]) -> PyResult<()> {
         if theta.len() != self.sys.n_theta {
             return Err(PyValueError::new_err(format!(
                 "theta has {} entries where the model has {}",

@@ -70,6 +70,11 @@ class Influence:
 
         return pd.Series(self.cooks, index=self.index, name="cooks_distance")
 
+    def __repr__(self) -> str:
+        shown = self.to_frame().nlargest(5, "cooks_distance").to_string(float_format=lambda v: f"{v:.4g}")
+        of = "observation" if self.by is None else f"level of {self.by}"
+        return f"Influence of each {of}, {len(self.cooks)} in all; the largest by Cook's distance:\n{shown}"
+
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each observation or group.
 

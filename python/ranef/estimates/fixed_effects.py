@@ -21,8 +21,13 @@ def standard_errors(fit: LmmFit) -> Floats:
 
 def correlation(fit: LmmFit) -> Floats:
     """Correlation matrix (p × p) of the estimates."""
-    scale = np.sqrt(np.diagonal(fit.vcov_unscaled))
-    out: Floats = fit.vcov_unscaled / np.outer(scale, scale)
+    return correlations(fit.vcov_unscaled)
+
+
+def correlations(cov: Floats) -> Floats:
+    """Correlation matrix of a covariance matrix."""
+    scale = np.sqrt(np.diagonal(cov))
+    out: Floats = cov / np.outer(scale, scale)
     np.fill_diagonal(out, 1.0)
     return out
 

@@ -146,9 +146,12 @@ def unidentified(
         own = np.zeros(order.n_theta, dtype=bool)
         own[span.theta_start : span.theta_stop] = True
         own = own[order.core_of_theta]
-        values = [
-            system.evaluate(np.where(own, theta * c, theta), reml, n_threads)["objective"] for c in (0.5, 1.0, 2.0)
-        ]
+        try:
+            values = [
+                system.evaluate(np.where(own, theta * c, theta), reml, n_threads)["objective"] for c in (0.5, 1.0, 2.0)
+            ]
+        except ValueError:  # no residual is left but rounding errors
+            raise DataError(NOT_FINITE) from None
         if theta[own].any() and np.ptp(values) <= FLAT * (1.0 + abs(values[1])):
             found.append(term.text)
     if not found:

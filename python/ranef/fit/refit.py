@@ -49,6 +49,9 @@ class Refits:
     def __len__(self) -> int:
         return len(self.objective)
 
+    def __repr__(self) -> str:
+        return f"Fits of one model to {len(self)} responses, {np.count_nonzero(self.converged)} converged:\n{self.to_frame()!r}"
+
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each response.
 

@@ -20,7 +20,8 @@ _ESCAPES = {
     "|": r"\textbar{}",
 }
 
-_NEGATIVE = re.compile(r"^-(?=[\dI])")
+# A minus at the start of a number, also after a bracket or a blank.
+_NEGATIVE = re.compile(r"(?<![^\s\[(])-(?=[\dI])")
 
 
 def latex(document: Document) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fitted import residual_values
-from ranef.estimates.fixed_effects import correlation, standard_errors, t_values
+from ranef.estimates.fixed_effects import correlation, correlations
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import LmmFit
 from ranef.fit.request import LmmRequest
@@ -41,15 +41,17 @@ def lmm_summary(fit: LmmFit, request: LmmRequest, tests: FixedEffectTests, ddf: 
     """
     # NumPy's default interpolation is R's type 7.
     quantiles = np.quantile(residual_values(fit, "scaled"), QUARTILES)
-    return _record(fit, request, _coefficients(fit, tests, ddf), quantiles, correlation(fit), ddf, tests.notes(ddf))
+    notes = tests.notes(ddf)
+    corr = correlation(fit) if type(tests) is FixedEffectTests else correlations(tests.covariance(ddf))
+    return _record(fit, request, _coefficients(fit, tests, ddf), quantiles, corr, ddf, notes)
 
 
 def _coefficients(fit: LmmFit, tests: FixedEffectTests, ddf: Ddf) -> CoefficientTable:
     """The fixed effects, with their t tests if they have degrees of freedom."""
-    if ddf == "none":
-        values = [fit.beta, standard_errors(fit), t_values(fit)]
-        return CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "t value"), np.column_stack(values))
     found = tests.coefficients(ddf)
+    if ddf == "none":
+        values = [found.estimate, found.std_error, found.statistic]
+        return CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "t value"), np.column_stack(values))
     values = [found.estimate, found.std_error, found.df, found.statistic, found.p_value]
     return CoefficientTable(
         fit.x_names, ("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"), np.column_stack(values)

@@ -7,6 +7,8 @@ import pandas as pd
 
 from ranef.inference.deletion_f import DeletionTests
 from ranef.inference.lrt import Comparison
+from ranef.inference.means.joint import TermJointTests
+from ranef.inference.means.variables import level_text
 from ranef.inference.step import FixedStep, RandomStep
 from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, format_p_values, stars
 from ranef.presentation.text_table import table_lines
@@ -48,7 +50,7 @@ class TestTable(pd.DataFrame):
         rows = _cells(self)
         head = "".join(f'<th style="text-align:right">{escape(str(c))}</th>' for c in ["", *self.columns, ""])
         body = "".join(
-            f'<tr><th style="text-align:left">{escape(str(label))}</th>'
+            f'<tr><th style="text-align:left">{escape(_row_label(label))}</th>'
             + "".join(f'<td style="text-align:right">{escape(cell.strip())}</td>' for cell in cells)
             + "</tr>"
             for label, cells in zip(self.index, rows, strict=True)
@@ -96,12 +98,17 @@ def table_text(table: TestTable) -> str:
     columns = [*map(str, table.columns), ""]
     lines = str(table.attrs.get("heading", "")).splitlines()
     lines += [
-        line.rstrip() for line in table_lines([str(i) for i in table.index], columns, rows, right=True, width=120)
+        line.rstrip()
+        for line in table_lines([_row_label(i) for i in table.index], columns, rows, right=True, width=120)
     ]
     if any(row[-1].strip() for row in rows):
         lines += ["---", f"Signif. codes:  {STAR_LEGEND}"]
     lines += [f"Note: {note}" for note in table.notes]
     return "\n".join(lines)
+
+
+def _row_label(label: object) -> str:
+    return ", ".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
 def _cells(table: pd.DataFrame) -> list[list[str]]:
@@ -188,6 +195,25 @@ def _f_tests(d: DeletionTests) -> pd.DataFrame:
         },
         index=pd.Index(d.names, dtype=object),
     )
+
+
+def joint_tests_table(found: TermJointTests) -> TestTable:
+    """The table of ``joint_tests``: columns ``num_df, den_df, f_value, p_value``; the index has the groups and the term."""
+    keys = [(*map(level_text, group), term) for term, group, _ in found.rows]
+    names = [*found.by, "term"]
+    index = (
+        pd.MultiIndex.from_tuples(keys, names=names)
+        if found.by
+        else pd.Index([k[0] for k in keys], name="term", dtype=object)
+    )
+    tests = [t for _, _, t in found.rows]
+    columns = {
+        "num_df": [float(t.num_df) for t in tests],
+        "den_df": [t.den_df for t in tests],
+        "f_value": [t.f_value for t in tests],
+        "p_value": [t.p_value for t in tests],
+    }
+    return test_table(pd.DataFrame(columns, index=index), "Joint tests of terms on the reference grid", found.notes)
 
 
 def random_steps_table(rows: Sequence[RandomStep], notes: Sequence[str]) -> TestTable:

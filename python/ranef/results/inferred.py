@@ -29,6 +29,27 @@ class InferredModel(MixedModel):
     def _tests(self) -> FixedEffectTests:
         return FixedEffectTests(self._fit)
 
+    def _tests_with(self, cov: Any, cluster: Any) -> FixedEffectTests:
+        """Tests with the covariance that is asked for: the model's, or a cluster-robust one. The last robust one is kept."""
+        if cov is None:
+            if cluster is not None:
+                raise OptionError("cluster= is for a robust covariance; say which: cov='CR2'.")
+            return self._tests
+        from ranef.inference.robust_tests import robust_tests
+
+        key = (cov, cluster) if isinstance(cov, str) and isinstance(cluster, str) else None
+        kept = self.__dict__.get("_robust")
+        if key is not None and kept is not None and kept[0] == key:
+            found: FixedEffectTests = kept[1]
+            return found
+        found = robust_tests(self._fit, self._request.data, cov, cluster)
+        self.__dict__["_robust"] = (key, found)
+        return found
+
+    def _ddf_with(self, cov: Any) -> Ddf:
+        """The method of degrees of freedom where none is asked for: Kenward-Roger's is not for a robust covariance."""
+        return "satterthwaite" if cov is not None and self.ddf == "kenward-roger" else self.ddf
+
     @property
     def ddf(self) -> Ddf:
         """Method of the degrees of freedom where none is asked for: the argument ``ddf`` of ``lmer``."""
@@ -44,22 +65,33 @@ class InferredModel(MixedModel):
         """Two-sided p-values of the t tests of the fixed effects, by the model's ``ddf``."""
         return self._named(self._tests.coefficients(self.ddf).p_value, "pvalues")
 
-    def cov_params(self, ddf: Ddf | None = None) -> "pd.DataFrame":
+    def cov_params(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
         """Covariance matrix of the fixed effects.
 
         Parameters
         ----------
         ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
             ``"kenward-roger"`` gives the matrix adjusted for the estimation of the covariance parameters; all others give it with these taken as known.
+        cov : {"CR0", "CR1", "CR1p", "CR1S", "CR2"}, optional
+            A covariance robust to what the model gets wrong within clusters, as in clubSandwich.
+        cluster : str or array, optional
+            The clusters: a grouping factor, another column of the data, or an array with one label a row.
 
         Returns
         -------
         DataFrame
             p × p.
         """
-        return self._square(self._tests.covariance(checked_ddf(ddf, self.ddf)))
+        tests, method = self._tests_with(cov, cluster), checked_ddf(ddf, self._ddf_with(cov))
+        frame = self._square(tests.covariance(method))
+        if cov is not None:
+            # The matrix itself has no degrees of freedom, unless they are asked for.
+            frame.attrs["notes"] = tests.notes("none" if ddf is None else method)
+        return frame
 
-    def anova(self, type: Literal[1, 2, 3] = 3, ddf: Ddf | None = None) -> "pd.DataFrame":
+    def anova(
+        self, type: Literal[1, 2, 3] = 3, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None
+    ) -> "pd.DataFrame":
         """Test the terms of the fixed effects by F tests.
 
         Parameters
@@ -69,6 +101,8 @@ class InferredModel(MixedModel):
             of the factors with which it interacts; this does not depend on how factors are coded.
         ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
             Method of the denominator degrees of freedom, the model's own by default. With ``"none"`` they are infinite: a chi-square test.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -83,10 +117,18 @@ class InferredModel(MixedModel):
               num_df  den_df  f_value
         Days     1.0    17.0   45.853
         """
-        return term_tests(self._tests, type, checked_ddf(ddf, self.ddf)).to_pandas()
+        return term_tests(self._tests_with(cov, cluster), type, checked_ddf(ddf, self._ddf_with(cov))).to_pandas()
 
     def test(
-        self, L: Any, *, rhs: Any = None, ddf: Ddf | None = None, joint: bool | None = None, level: float = 0.95
+        self,
+        L: Any,
+        *,
+        rhs: Any = None,
+        ddf: Ddf | None = None,
+        joint: bool | None = None,
+        level: float = 0.95,
+        cov: Any = None,
+        cluster: Any = None,
     ) -> "pd.DataFrame":
         """Test contrasts of the fixed effects.
 
@@ -103,6 +145,8 @@ class InferredModel(MixedModel):
             Whether to test all contrasts together by F. By default when there are several.
         level : float
             Level of the confidence intervals of single contrasts.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -118,7 +162,8 @@ class InferredModel(MixedModel):
                    estimate  std_error    df  p_value
         Days = 10   10.4673     1.5458  17.0   0.7661
         """
-        return contrast_tests(self._tests, L, rhs, checked_ddf(ddf, self.ddf), joint, level).to_pandas()
+        tests = self._tests_with(cov, cluster)
+        return contrast_tests(tests, L, rhs, checked_ddf(ddf, self._ddf_with(cov)), joint, level).to_pandas()
 
     # ---- tests by smaller models
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.control import parse_control
 from ranef.fit.request import warn_once
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf, checked_ddf
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from ranef.results.profile import Profile
 
-METHODS = ("wald", "profile")
+METHODS = ("wald", "profile", "boot")
 
 
 class IntervalModel(InferredModel):
@@ -21,26 +22,37 @@ class IntervalModel(InferredModel):
 
     def conf_int(
         self,
-        method: Literal["wald", "profile"] = "wald",
+        method: Literal["wald", "profile", "boot"] = "wald",
         level: float = 0.95,
         parm: str | list[str] | None = None,
         *,
-        ddf: Ddf = "none",
+        ddf: Ddf | None = None,
+        cov: Any = None,
+        cluster: Any = None,
+        n: int = 1000,
+        rng: Any = None,
         progress: Any = False,
     ) -> "pd.DataFrame":
         """Confidence intervals of the parameters.
 
         Parameters
         ----------
-        method : {"wald", "profile"}
+        method : {"wald", "profile", "boot"}
             ``"wald"``: estimate plus and minus a multiple of the standard error, for fixed effects only. ``"profile"``: the values whose deviance, with all
-            other parameters estimated, is within the chi-square quantile of the minimum; the likelihood is the ML one, also for a REML fit.
+            other parameters estimated, is within the chi-square quantile of the minimum; the likelihood is the ML one, also for a REML fit. ``"boot"``: quantiles
+            of a parametric bootstrap; ``bootstrap`` has other kinds of both.
         level : float
         parm : str or list of str, optional
-            The parameters to show, all by default: ``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"``, names of fixed effects;
-            ``"theta_"`` for all of the random part and ``"beta_"`` for all fixed effects.
-        ddf : {"none", "satterthwaite", "kenward-roger", "residual"}
-            For Wald intervals: normal quantiles, as in lme4, or those of t with these degrees of freedom (and Kenward and Roger's standard errors).
+            The parameters to show, all by default: ``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"``, names of fixed effects. For profiles
+            also ``"theta_"`` for all of the random part and ``"beta_"`` for all fixed effects.
+        ddf : {"none", "satterthwaite", "kenward-roger", "residual"}, optional
+            For Wald intervals: normal quantiles (the default, as in lme4), or those of t with these degrees of freedom (and Kenward and Roger's standard errors).
+        cov, cluster : optional
+            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, with quantiles of t by its own degrees of freedom.
+        n : int
+            For the bootstrap: number of replicates.
+        rng : int, numpy.random.Generator or None
+            For the bootstrap: seed or generator.
         progress : bool or callable
             For profiles: report curves that are finished.
 
@@ -70,14 +82,28 @@ class IntervalModel(InferredModel):
 
         if not isinstance(method, str):
             raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
-        if method == "wald":
-            names, limits = wald_intervals(self._tests, level, parm, checked_ddf(ddf))
-            frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
-            frame.attrs["notes"] = self._tests.notes(ddf) if ddf != "none" else ()
-            return frame
+        if method not in METHODS:
+            raise OptionError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
+        if method != "wald":
+            for name, value in (("ddf", ddf), ("cov", cov), ("cluster", cluster)):
+                if value is not None:
+                    raise OptionError(f"{name} is for Wald intervals: method='wald'.")
         if method == "profile":
             return self._profile_intervals(level, parm, progress)
-        raise OptionError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
+        notes: tuple[str, ...]
+        if method == "boot":
+            from ranef.inference.bootstrap.confint import bootstrap_intervals
+
+            control = parse_control(self._request.control)
+            names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control)
+        else:
+            kind = checked_ddf(ddf, "none" if cov is None else "satterthwaite")
+            tests = self._tests_with(cov, cluster)
+            names, limits = wald_intervals(tests, level, parm, kind)
+            notes = tests.notes(kind) if kind != "none" else ()
+        frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
+        frame.attrs["notes"] = notes
+        return frame
 
     def profile(self, parm: str | list[str] | None = None, level: float = 0.99, *, progress: Any = False) -> "Profile":
         """Profile the likelihood: for each parameter a curve of values, all others estimated anew at each.

@@ -14,8 +14,11 @@ from ranef.fit.control import parse_control
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
 from ranef.options import Ddf, checked_ddf
-from ranef.results.diagnosed import DiagnosedModel
+from ranef.results.averaged import AveragedModel
 from ranef.results.intervals import IntervalModel
+from ranef.results.plotted import PlottedModel
+from ranef.results.resampled import ResampledModel
+from ranef.results.translated import TranslatedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(IntervalModel, DiagnosedModel):
+class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledModel, IntervalModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property
@@ -160,7 +163,7 @@ class LinearMixedModel(IntervalModel, DiagnosedModel):
 
     # ---- presentation
 
-    def summary(self, ddf: Ddf | None = None) -> "Summary":
+    def summary(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "Summary":
         """Summarise the fit as lme4 does, with t tests of the fixed effects as lmerTest adds them.
 
         Parameters
@@ -168,6 +171,8 @@ class LinearMixedModel(IntervalModel, DiagnosedModel):
         ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
             Method of the degrees of freedom, the model's own by default. With ``"none"`` there are no tests: estimate, standard error and t value, as
             lme4 prints them.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -176,7 +181,9 @@ class LinearMixedModel(IntervalModel, DiagnosedModel):
         """
         from ranef.presentation.lmm_summary import lmm_summary
 
-        return lmm_summary(self._fit, self._request, self._tests, checked_ddf(ddf, self.ddf))
+        return lmm_summary(
+            self._fit, self._request, self._tests_with(cov, cluster), checked_ddf(ddf, self._ddf_with(cov))
+        )
 
     def tidy(
         self,
@@ -185,6 +192,8 @@ class LinearMixedModel(IntervalModel, DiagnosedModel):
         ddf: Ddf | None = None,
         conf_int: bool = False,
         level: float = 0.95,
+        cov: Any = None,
+        cluster: Any = None,
     ) -> "pd.DataFrame":
         """Terms as rows of a frame.
 
@@ -199,6 +208,8 @@ class LinearMixedModel(IntervalModel, DiagnosedModel):
             Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
         level : float
             Level of the intervals.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -215,7 +226,16 @@ class LinearMixedModel(IntervalModel, DiagnosedModel):
         """
         from ranef.presentation.tidy import tidy_frame
 
-        return tidy_frame(self._tests, effects, checked_ddf(ddf, self.ddf), conf_int, level)
+        return tidy_frame(
+            self._tests_with(cov, cluster), effects, checked_ddf(ddf, self._ddf_with(cov)), conf_int, level
+        )
+
+    def _repr_html_(self) -> str:
+        from ranef.presentation.document import summary_document
+        from ranef.presentation.html import html
+        from ranef.presentation.lmm_summary import lmm_sketch
+
+        return html(summary_document(lmm_sketch(self._fit, self._request)))
 
     def __repr__(self) -> str:
         from ranef.presentation.lmm_summary import lmm_sketch

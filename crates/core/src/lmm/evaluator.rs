@@ -180,7 +180,7 @@ impl Evaluator {
 
     /// Places L'Z'Z L of all pairs of levels.
     #[inline(always)]
-    fn assemble_cells(&mut self, sys: &System) {
+    pub(super) fn assemble_cells(&mut self, sys: &System) {
         let s = &sys.sym;
         self.panel.fill(0.0);
         if s.dense > 0 {
@@ -229,7 +229,7 @@ impl Evaluator {
     }
 
     /// Subtracts the products of the panels of a run, as one matrix, from the dense block.
-    fn eliminate_run(&mut self, sys: &System, start: usize, end: usize) {
+    pub(super) fn eliminate_run(&mut self, sys: &System, start: usize, end: usize) {
         let s = &sys.sym;
         let pw = sys.cp.pw;
         let h = s.height[start] as usize;
@@ -336,7 +336,7 @@ fn factor_node<const K: usize>(
 
 /// Subtracts the products of one panel from the blocks and right-hand sides below it.
 #[inline(always)]
-fn eliminate_node<const K: usize>(e: &mut Evaluator, sys: &System, j: usize, k: usize) {
+pub(super) fn eliminate_node<const K: usize>(e: &mut Evaluator, sys: &System, j: usize, k: usize) {
     let k = size::<K>(k);
     let s = &sys.sym;
     let pw = sys.cp.pw;

@@ -17,6 +17,8 @@ const NEGLIGIBLE: f64 = 1e-7;
 const NULL: f64 = 1e-6;
 /// Singular values below this are tried at zero at the end.
 const SNAP: f64 = 0.02;
+/// Returns to the boundary after which it was left for nothing better that are made before the point beside it is taken.
+const IDLE: usize = 2;
 
 /// Steps with the average information before the Hessian is formed by differences of the gradient.
 const PATIENCE: usize = 15;
@@ -175,6 +177,8 @@ pub fn fit(
     let mut radius = 1.0f64;
     let mut steps = 0;
     let mut snapped_at = usize::MAX;
+    // criterion and zero singular values after the last return to the boundary, and how often it was left for nothing better
+    let (mut snapped_to, mut zeros, mut idle) = (f64::INFINITY, 0, 0);
     let mut null_psi: Vec<Vec<f64>> = vec![Vec::new(); frames.len()];
     loop {
         e.score(sys, options.reml, score);
@@ -274,10 +278,12 @@ pub fn fit(
             }
             restore(&mut st, e, score, &frames)?;
         }
-        // small singular values are tried at zero
-        if snapped_at != st.evaluations {
+        // small singular values are tried at zero, but not for ever where the way out of there leads to nothing better
+        idle += usize::from(n_zero(&frames) < zeros && d >= snapped_to - NEGLIGIBLE);
+        if snapped_at != st.evaluations && idle <= IDLE {
             if let Some((f, v)) = snap(&mut st, e, &frames, d)? {
                 (frames, d) = (f, v);
+                (snapped_to, zeros) = (v, n_zero(&frames));
                 snapped_at = st.evaluations;
                 radius = 1.0;
                 continue;
@@ -293,6 +299,11 @@ pub fn fit(
         };
         return done(status, d, st.evaluations, decrement, certificate, frames);
     }
+}
+
+/// Number of singular values that are zero.
+fn n_zero(frames: &[Frame]) -> usize {
+    frames.iter().flat_map(|f| &f.s).filter(|&&s| s == 0.0).count()
 }
 
 /// U' Psi U of every block.

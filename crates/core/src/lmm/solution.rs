@@ -33,6 +33,21 @@ pub struct Solution {
     pub b: Vec<Vec<f64>>,
 }
 
+/// Estimates of one replicate: a [`Solution`] without random effects.
+#[derive(Clone, Debug)]
+pub struct Estimates {
+    /// The criterion asked for.
+    pub objective: f64,
+    /// Fixed effects of the kept columns.
+    pub beta: Vec<f64>,
+    /// Their standard errors.
+    pub se: Vec<f64>,
+    /// Relative covariance parameters, in the order of factors and terms.
+    pub theta: Vec<f64>,
+    /// Residual standard deviation.
+    pub sigma: f64,
+}
+
 /// Criterion, score and average information at one theta.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
@@ -183,6 +198,28 @@ impl Evaluator {
             ldrx2: 2.0 * self.log_det_rx - 2.0 * sys.basis.log_det_g(),
             u,
             b,
+        }
+    }
+
+    /// What is kept of a replicate, at the Lambda last factored; the score's effects must belong to it.
+    pub fn estimates(&self, sys: &System, reml: bool, score: &Score) -> Estimates {
+        let p = sys.p();
+        let nu = sys.nu(reml);
+        let scale = sys.basis.y_scale;
+        let sigma = scale * (self.r2 / nu).sqrt();
+        let g = sys.basis.g();
+        let variance = |i: usize| -> f64 {
+            let row = &g[i * p..(i + 1) * p];
+            (0..p).map(|a| row[a] * (0..p).map(|b| score.s[a * p + b] * row[b]).sum::<f64>()).sum()
+        };
+        let x = if reml { 2.0 * self.log_det_rx } else { 0.0 };
+        let log_2pi = (2.0 * std::f64::consts::PI).ln();
+        Estimates {
+            objective: 2.0 * self.log_det_r + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml),
+            beta: sys.basis.beta_to_given(&score.beta),
+            se: (0..p).map(|i| sigma * variance(i).max(0.0).sqrt()).collect(),
+            theta: sys.theta_from_lambda(&self.lambda).0,
+            sigma,
         }
     }
 

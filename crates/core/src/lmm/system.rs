@@ -101,6 +101,24 @@ impl System {
         }
     }
 
+    /// Puts other cross-products with y in place: Z'y in elimination order, X'y and y'y.
+    pub fn set_products(&mut self, zty: &[f64], xty: &[f64], yty: f64) {
+        let pw = self.cp.pw;
+        let p = pw - 1;
+        for (pos, (&f, &l)) in self.sym.factor.iter().zip(&self.sym.level).enumerate() {
+            let fs = &mut self.cp.factors[f as usize];
+            let (row, first) = (self.sym.row[pos], l as usize * fs.k);
+            for i in 0..fs.k {
+                fs.ztw[(first + i) * pw + p] = zty[row + i];
+            }
+        }
+        for (j, &v) in xty.iter().enumerate() {
+            self.cp.wtw[j * pw + p] = v;
+            self.cp.wtw[p * pw + j] = v;
+        }
+        self.cp.wtw[p * pw + p] = yty;
+    }
+
     /// Number of fixed effects.
     pub fn p(&self) -> usize {
         self.cp.pw - 1

@@ -24,13 +24,14 @@ pub struct Refits {
 }
 
 /// \[Z X\] of all rows in the changed basis, weights applied: what a response is multiplied by.
-struct Design {
+pub(super) struct Design {
     x: Vec<f64>,
     z: Vec<Vec<f64>>,
 }
 
 impl Design {
-    fn of(rows: &Rows<'_>, sys: &System) -> Self {
+    /// Of a system made from these rows.
+    pub(super) fn of(rows: &Rows<'_>, sys: &System) -> Self {
         let n = rows.n();
         let p = sys.p();
         let mut w = vec![0.0; n * (p + 1)];
@@ -47,7 +48,7 @@ impl Design {
     }
 
     /// Replaces y in the cross-products of `sys`.
-    fn set_response(&self, rows: &Rows<'_>, sys: &mut System, y: &[f64]) {
+    pub(super) fn set_response(&self, rows: &Rows<'_>, sys: &mut System, y: &[f64]) {
         let n = y.len();
         let p = sys.p();
         let pw = p + 1;

@@ -1,0 +1,38 @@
+"""Models written in other programs' languages."""
+
+from typing import Literal
+
+from ranef.translation import Translation, read
+
+
+def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4", "julia"]) -> Translation:
+    """The call of ``lmer`` or ``glmer`` for a model in another program's language.
+
+    Parameters
+    ----------
+    text : str
+        Syntax that fits a mixed model, with what prepares the data for it. The first model counts.
+    source : {"spss", "stata", "sas", "nlme", "lme4", "julia"}
+        SPSS (``MIXED``, ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meglm`` …), SAS (``PROC MIXED``, ``PROC GLIMMIX``), R's nlme (``lme``) or
+        lme4 (``lmer``, ``glmer``), Julia's MixedModels.
+
+    Returns
+    -------
+    Translation
+        With ``call, formula, method, family, link, n_quad, weights, subset, notes``; ``str()`` gives the call and, as comments, what differs.
+
+    Raises
+    ------
+    TranslationError
+        If a part has no counterpart here; the message names the part and its line.
+
+    Examples
+    --------
+    >>> import ranef
+    >>> t = ranef.translate("mixed normexam standLRT || school: standLRT, cov(un)", source="stata")
+    >>> t.call
+    'lmer("normexam ~ standLRT + (standLRT | school)", data, REML=False)'
+    >>> t.method, t.notes[0]
+    ('ML', 'Stata fits by ML unless told reml, lmer by REML unless told REML=False.')
+    """
+    return read(text, source)

@@ -1,0 +1,169 @@
+"""One plain sentence on each picture of the diagnostic panel, from what was computed for it.
+
+A sentence says what is seen, how large it is, and whether chance alone often gives as much. Nothing is called right: a picture can show a fault, not its absence.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.diagnostics.local_trend import LocalTrend
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+#: A local mean so many standard errors off a straight line, anywhere, is seldom chance: of fits to data simulated from their own model fewer than one in a
+#: hundred get there.
+BEND = 2.5
+
+#: A test that rejects at this level is called more than chance.
+ALPHA = 0.01
+
+#: Fewer levels than this tell nothing of a distribution's shape.
+FEW_LEVELS = 20
+
+
+def bend_sentence(trend: LocalTrend | None, slope: float, spread: float) -> str:
+    """On residuals, in units of sigma, along fitted values.
+
+    Parameters
+    ----------
+    trend : LocalTrend or None
+    slope : float
+        Of the straight line through the residuals.
+    spread : float
+        Standard deviation of the fitted values.
+    """
+    rise = slope * spread
+    if rise < 0.1:
+        return _bend(trend)
+    return f"{_bend(trend)} That they rise ({rise:.2f} for each standard deviation of the fitted values) comes from shrinkage of the random effects and is no fault."
+
+
+def _bend(trend: LocalTrend | None) -> str:
+    if trend is None:
+        return "The fitted values take fewer than ten different values: a bend could not be seen."
+    size = trend.bend
+    if trend.bend_ratio < BEND:
+        return f"No clear bend: the local mean of the residuals leaves a straight line by at most {size:.2f} residual standard deviations, which chance can do."
+    where = f"near a fitted value of {trend.bend_at:.3g} the local mean is {size:.2f} residual standard deviations off a straight line"
+    if size < 0.1:
+        return f"A slight bend: {where}, which is more than chance gives but small."
+    return f"A bend: {where}, more than chance gives; a curved term or an interaction may be missing."
+
+
+def spread_sentence(fitted: Floats, residuals: Floats) -> str:
+    """On the size of standardised residuals along fitted values."""
+    from scipy.stats import spearmanr
+
+    n = len(fitted)
+    if n < 12 or len(np.unique(fitted)) < 3:
+        return "There are too few different fitted values to compare the spread of the residuals."
+    low, high = np.quantile(fitted, [1 / 3, 2 / 3])
+    lower, upper = (float(np.sqrt(np.mean(residuals[part] ** 2))) for part in (fitted <= low, fitted >= high))
+    ratio = upper / lower if lower > 0 else np.inf
+    sizes = np.abs(residuals)
+    p = float(spearmanr(sizes, fitted).pvalue) if np.ptp(sizes) > 0 else 1.0
+    compared = f"residuals in the upper third of the fitted values are {ratio:.2f} times as large as in the lower third"
+    if p >= ALPHA:
+        if 0.8 <= ratio <= 1.25:
+            return f"The spread looks even: {compared}."
+        return f"The spread is not clearly uneven: {compared}, but their sizes follow no steady trend beyond chance (p = {p:.2g})."
+    if 0.9 <= ratio <= 1.11:
+        return f"The spread changes little: {compared}, though there is a trend beyond chance (p = {p:.2g})."
+    direction = "grows" if ratio > 1 else "shrinks"
+    return f"The spread {direction} with the fitted values: {compared} (p = {p:.2g}); weights or a transformed response may be needed."
+
+
+def shape_words(values: Floats) -> tuple[bool, str]:
+    """Whether a sample departs from a normal shape beyond chance, and how, in words."""
+    from scipy.stats import kurtosis, kurtosistest, skew, skewtest
+
+    skewness, excess = float(skew(values)), float(kurtosis(values))
+    words = []
+    if float(skewtest(values).pvalue) < ALPHA:
+        size = "somewhat " if abs(skewness) < 0.5 else ""
+        words.append(f"{size}skewed to the {'right' if skewness > 0 else 'left'} (skewness {skewness:.2f})")
+    if float(kurtosistest(values).pvalue) < ALPHA:
+        size = "somewhat " if abs(excess) < 1 else ""
+        words.append(f"{size}{'heavy' if excess > 0 else 'light'} in the tails (excess kurtosis {excess:.2f})")
+    if words:
+        return True, " and ".join(words)
+    return False, f"skewness {skewness:.2f}, excess kurtosis {excess:.2f}"
+
+
+def residual_shape_sentence(values: Floats) -> str:
+    """On the normal quantiles of standardised residuals."""
+    n = len(values)
+    if n < FEW_LEVELS or np.ptp(values) == 0:
+        return f"With {n} residuals nothing can be said about their distribution."
+    beyond, expected = int(np.count_nonzero(np.abs(values) > 3)), 0.0026998 * n
+    count = f"{beyond} of {n} lie beyond 3 standard deviations, where a normal distribution puts {expected:.1f}"
+    departs, words = shape_words(values)
+    if departs:
+        return f"The residuals are {words}; {count}. Estimates suffer little from this, prediction intervals and simulations do."
+    return f"No clear departure from a normal distribution ({words}); {count}."
+
+
+def effect_shape_sentence(values: Floats, effect: str, group: str, looked_at: int) -> str:
+    """On the normal quantiles of the modes of one random effect."""
+    name = f"{effect} of {group}"
+    chosen = f" Of {looked_at} random effects the one that departs most is drawn." if looked_at > 1 else ""
+    known = values[~np.isnan(values)]
+    if len(known) < 3:
+        return f"The variance of {name} is estimated as zero, or too few levels tell of it: there is nothing to judge."
+    largest = float(np.max(np.abs(known)))
+    if len(known) < FEW_LEVELS:
+        return f"{len(known)} levels are too few to judge the distribution of {name}; the outermost lies {largest:.1f} standard deviations from zero.{chosen}"
+    departs, words = shape_words(known)
+    if departs:
+        return f"The modes of {name} are {words}; the outermost of {len(known)} lies {largest:.1f} standard deviations from zero.{chosen}"
+    return f"No clear departure from a normal distribution in {name} ({words}, {len(known)} levels).{chosen}"
+
+
+def influence_sentence(frame: "pd.DataFrame", group: str) -> str:
+    """On the change of the fixed effects without each level.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns ``level, term, change``.
+    group : str
+    """
+    lost = frame[frame["change"].isna()]
+    if len(lost) == len(frame):
+        return f"Without any one level of {group} some fixed effect cannot be estimated."
+    known = frame.dropna(subset=["change"])
+    top = known.iloc[int(known["change"].abs().argmax())]
+    size = abs(float(top["change"]))
+    said = f"Without {group} {top['level']} the coefficient {top['term']} moves by {size:.2f} of its standard errors, and no other level matters more"
+    many = int(np.count_nonzero(known["change"].abs() > 1))
+    if many == 0:
+        out = f"{said}: no single level decides a result."
+    else:
+        out = f"{said}; {many} {'level moves' if many == 1 else 'levels move'} a coefficient by more than one standard error and should be looked at."
+    if len(lost):
+        out += f" Without {group} {lost['level'].iloc[0]} some fixed effect cannot be estimated."
+    return out
+
+
+def distribution_sentence(frame: "pd.DataFrame", n_simulations: int, response: str) -> str:
+    """On the response beside simulated responses.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns ``y, observed, lower, upper``.
+    n_simulations : int
+    response : str
+    """
+    outside = (frame["observed"] < frame["lower"]) | (frame["observed"] > frame["upper"])
+    share = float(np.mean(~outside))
+    said = f"the observed distribution stays within {n_simulations} simulated ones over {100 * share:.0f} % of the range of {response}"
+    if share >= 0.9:
+        return f"The model produces responses like those observed: {said}."
+    gap = np.maximum(frame["lower"] - frame["observed"], frame["observed"] - frame["upper"])
+    return f"The model does not produce responses like those observed: {said}, and is furthest off near {float(frame['y'][int(gap.argmax())]):.3g}."

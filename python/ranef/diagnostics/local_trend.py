@@ -1,0 +1,84 @@
+"""Local mean of one variable along another: straight lines fitted in a moving window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: Points at which the trend is computed.
+POINTS = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalTrend:
+    """A smooth curve.
+
+    Attributes
+    ----------
+    x, y : (m,) array
+    std_error : (m,) array
+        Of y, for independent observations of equal variance, estimated from the residuals of the trend.
+    bend : float
+        Largest distance of the curve from the straight line fitted to it.
+    bend_at : float
+        Where that is.
+    bend_ratio : float
+        Largest distance in standard errors; 0 without a curve.
+    """
+
+    x: Floats
+    y: Floats
+    std_error: Floats
+    bend: float
+    bend_at: float
+    bend_ratio: float
+
+
+def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
+    """Fit straight lines by tricube weights on the nearest ``span`` of the observations (Cleveland 1979, without robustness steps).
+
+    Parameters
+    ----------
+    x, y : (n,) array
+    span : float
+        Share of the observations in each window.
+
+    Returns
+    -------
+    LocalTrend or None
+        From the first to the last percentile of x; None when x has fewer than 10 different values, which shows no curve.
+    """
+    if len(x) < 10 or len(np.unique(x)) < 10:
+        return None
+    ordered = np.sort(x)
+    width = max(10, int(span * len(x)))
+    low, high = np.quantile(x, [0.01, 0.99])
+    points = np.linspace(low, high, POINTS)
+    fitted, norms = np.empty(POINTS), np.empty(POINTS)
+    for i, at in enumerate(points):
+        distances = np.abs(ordered - at)
+        reach = max(float(np.partition(distances, width - 1)[width - 1]), 1e-12 * max(1.0, abs(float(at))))
+        near = np.abs(x - at) < reach
+        if np.count_nonzero(near) < 3:
+            near = np.abs(x - at) <= reach
+        u = x[near] - at
+        weight = (1 - np.minimum(np.abs(u) / reach, 1.0) ** 3) ** 3 + 1e-9
+        total, first, second = weight.sum(), weight @ u, weight @ (u * u)
+        spread = total * second - first**2
+        if spread > 1e-12 * total * max(second, 1e-300):
+            rows = weight * (second - first * u) / spread
+        else:
+            rows = weight / total
+        fitted[i] = rows @ y[near]
+        norms[i] = np.sqrt(rows @ rows)
+    noise = float(np.std(y - np.interp(x, points, fitted)))
+    std_error = noise * norms
+    # The straight line to which the curve is compared, weighted by how many observations lie there.
+    density = np.interp(points, ordered, np.linspace(0, 1, len(ordered)))
+    mass = np.maximum(np.gradient(density), 1e-6)
+    away = fitted - np.polyval(np.polyfit(points, fitted, 1, w=np.sqrt(mass)), points)
+    at = int(np.argmax(np.abs(away)))
+    ratio = float(np.max(np.abs(away) / std_error)) if noise > 0 else 0.0
+    return LocalTrend(points, fitted, std_error, float(abs(away[at])), float(points[at]), ratio)

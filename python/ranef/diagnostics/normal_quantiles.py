@@ -1,0 +1,58 @@
+"""Sample against normal quantiles."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+def normal_quantiles(values: Floats, level: float = 0.95) -> "pd.DataFrame":
+    """Pair sorted values with the normal quantiles of their ranks, as R's ``qqnorm`` does.
+
+    Parameters
+    ----------
+    values : (n,) array
+        NaN are left out.
+    level : float
+        Level of the pointwise band.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by value, index the position in ``values``; columns ``theoretical``, ``sample``, ``line`` (through the quartiles, as R's ``qqline``) and ``lower, upper``: where an
+        ordered value of a normal sample around the line lies with the probability ``level`` (from the beta distribution of ordered uniforms).
+    """
+    import pandas as pd
+    from scipy.stats import beta, norm
+
+    known = np.flatnonzero(~np.isnan(values))
+    n = len(known)
+    if n < 3:
+        raise OptionError(f"a picture of quantiles needs at least 3 values, and there are {n}.")
+    order = known[np.argsort(values[known], kind="stable")]
+    sample = values[order]
+    ranks = np.arange(1, n + 1)
+    shift = 0.375 if n <= 10 else 0.5
+    theoretical = norm.ppf((ranks - shift) / (n + 1 - 2 * shift))
+    low, high = np.quantile(sample, [0.25, 0.75])
+    slope = (high - low) / (2 * norm.ppf(0.75))
+    centre = (low + high) / 2
+    tail = (1 - level) / 2
+    limits = [centre + slope * norm.ppf(beta.ppf(p, ranks, n + 1 - ranks)) for p in (tail, 1 - tail)]
+    return pd.DataFrame(
+        {
+            "theoretical": theoretical,
+            "sample": sample,
+            "line": centre + slope * theoretical,
+            "lower": limits[0],
+            "upper": limits[1],
+        },
+        index=pd.Index(order, name="row"),
+    )

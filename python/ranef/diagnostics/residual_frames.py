@@ -1,0 +1,93 @@
+"""Frames behind the pictures of residuals."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.diagnostics.local_trend import LocalTrend, local_trend
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+def trend_frame(fitted: Floats, values: Floats, name: str) -> "tuple[pd.DataFrame, LocalTrend | None]":
+    """Pair fitted values with something of the residuals, and its local mean.
+
+    Parameters
+    ----------
+    fitted, values : (n,) array
+        Rows with NaN are left out.
+    name : str
+        Column of the values.
+
+    Returns
+    -------
+    frame : DataFrame
+        Columns ``fitted``, the values, and ``trend``: the local mean there, NaN beyond the first and last percentile of the fitted values or without a trend.
+    trend : LocalTrend or None
+    """
+    import pandas as pd
+
+    known = ~(np.isnan(fitted) | np.isnan(values))
+    trend = local_trend(fitted[known], values[known])
+    frame = pd.DataFrame({"fitted": fitted[known], name: values[known]})
+    frame["trend"] = (
+        np.nan if trend is None else np.interp(frame["fitted"], trend.x, trend.y, left=np.nan, right=np.nan)
+    )
+    return frame, trend
+
+
+def uniform_quantiles(values: Floats, level: float = 0.95) -> "pd.DataFrame":
+    """Pair sorted values with the uniform quantiles of their ranks.
+
+    Parameters
+    ----------
+    values : (n,) array
+        Between 0 and 1.
+    level : float
+        Level of the pointwise band.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``expected`` (``i / (n + 1)``), ``residual, lower, upper``: the limits are those of ordered uniforms.
+    """
+    import pandas as pd
+    from scipy.stats import beta
+
+    n = len(values)
+    ranks = np.arange(1, n + 1)
+    tail = (1 - level) / 2
+    return pd.DataFrame(
+        {
+            "expected": ranks / (n + 1),
+            "residual": np.sort(values),
+            "lower": beta.ppf(tail, ranks, n + 1 - ranks),
+            "upper": beta.ppf(1 - tail, ranks, n + 1 - ranks),
+        }
+    )
+
+
+def local_quartiles(fitted: Floats, values: Floats) -> "pd.DataFrame":
+    """Quartiles of values in a window that moves along the fitted values and holds 30 % of the rows.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``fitted, residual, q25, q50, q75``, in the order of the fitted values.
+    """
+    import pandas as pd
+
+    order = np.argsort(fitted, kind="stable")
+    frame = pd.DataFrame({"fitted": fitted[order], "residual": values[order]})
+    width = max(5, int(0.3 * len(frame)))
+    window = frame["residual"].rolling(width, center=True, min_periods=max(3, width // 2))
+    for name, q in (("q25", 0.25), ("q50", 0.5), ("q75", 0.75)):
+        frame[name] = window.quantile(q)
+    # Rows with the same fitted value have the same quartiles.
+    columns = ["q25", "q50", "q75"]
+    frame[columns] = frame.groupby("fitted")[columns].transform("mean")
+    return frame

@@ -1,0 +1,281 @@
+"""Likelihood-ratio test of nested models by parametric bootstrap: the statistic is compared with those of responses drawn from the smaller model.
+
+Both models are fitted to the same drawn response. It is drawn as cross-products with the union of their columns (never as n values), of which each model
+takes its own.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import OptionError
+from ranef.fit.control import FitControl
+from ranef.fit.record import LmmFit
+from ranef.inference.bootstrap.arguments import Counter
+from ranef.inference.bootstrap.draw import FAILURES, truth_of
+from ranef.inference.boundary import columns_within
+from ranef.inference.lrt import check_same_data, chi_square_p
+from ranef.inference.reduced import refit_by
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ranef import _core
+
+Floats = NDArray[np.float64]
+
+#: Statistics that differ by less than this are equal: the fits stop somewhere.
+TIE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BootstrapLrt:
+    """A likelihood-ratio test by parametric bootstrap. Made by ``model.pb_lrt``.
+
+    Attributes
+    ----------
+    statistic : float
+        Twice the difference of the log-likelihoods (maximum likelihood).
+    df : int
+        Difference in parameters.
+    reference : (m,) array
+        The statistic in the m replicates drawn from the smaller model; NaN where a fit failed.
+    n : int
+        Number of replicates asked for.
+    seed : int
+    notes : tuple of str
+    """
+
+    statistic: float
+    df: int
+    reference: Floats
+    n: int
+    seed: int
+    notes: tuple[str, ...]
+
+    @property
+    def n_failed(self) -> int:
+        """Number of replicates in which a fit failed."""
+        return int(np.isnan(self.reference).sum())
+
+    @property
+    def p_value(self) -> float:
+        """``(1 + r) / (1 + n)``, where r of n replicates have a statistic at least as large (Davison and Hinkley 1997, section 4.2)."""
+        return bootstrap_p(self.statistic, self.reference)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the test, and others that use only moments of the replicates.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``statistic, df, den_df, p_value``. Rows: ``bootstrap`` (``p_value``); ``chisq`` (the likelihood-ratio test without a bootstrap); ``bartlett`` (the
+            statistic divided by the mean of the replicates over df, as chi-square); ``gamma`` (a gamma distribution with the mean and variance of the
+            replicates); ``f`` (statistic over df as F, the denominator degrees of freedom from the mean of the replicates), as in Halekoh and Højsgaard (2014).
+        """
+        import pandas as pd
+
+        rows = reference_tests(self.statistic, self.df, self.reference)
+        frame = pd.DataFrame(
+            [r[1:] for r in rows],
+            index=pd.Index([r[0] for r in rows], name="test"),
+            columns=["statistic", "df", "den_df", "p_value"],
+        )
+        if self.notes:
+            frame.attrs["notes"] = self.notes
+        return frame
+
+    def __repr__(self) -> str:
+        head = f"Likelihood-ratio test by parametric bootstrap: {len(self.reference)} replicates, {self.n_failed} failed, seed {self.seed}"
+        table = self.to_frame().to_string(float_format=lambda v: f"{v:.5g}", na_rep="")
+        return "\n".join([head, table, *self.notes])
+
+
+def bootstrap_p(statistic: float, reference: Floats) -> float:
+    """The chance of a statistic at least as large, the observed one counted among the replicates."""
+    own = reference[~np.isnan(reference)]
+    return (1 + int(np.count_nonzero(own >= statistic - TIE))) / (1 + len(own))
+
+
+def reference_tests(statistic: float, df: int, reference: Floats) -> list[tuple[str, float, float, float, float]]:
+    """Name, statistic, df, denominator df and p-value of the tests that replicates of a statistic give."""
+    from scipy.stats import f as f_distribution
+    from scipy.stats import gamma
+
+    own = reference[~np.isnan(reference)]
+    mean, variance = float(own.mean()), float(own.var(ddof=1)) if len(own) > 1 else math.nan
+    nan = math.nan
+    rows = [
+        ("bootstrap", statistic, nan, nan, bootstrap_p(statistic, reference)),
+        ("chisq", statistic, float(df), nan, chi_square_p(statistic, df)),
+    ]
+    if not (mean > 0 and variance > 0):
+        return rows
+    corrected = statistic * df / mean
+    rows.append(("bartlett", corrected, float(df), nan, chi_square_p(corrected, df)))
+    p_gamma = float(gamma.sf(statistic, mean**2 / variance, scale=variance / mean))
+    rows.append(("gamma", statistic, nan, nan, p_gamma))
+    ratio = mean / df
+    if ratio > 1:  # the mean of F is d / (d - 2)
+        den_df = 2 * ratio / (ratio - 1)
+        rows.append(("f", statistic / df, float(df), den_df, float(f_distribution.sf(statistic / df, df, den_df))))
+    return rows
+
+
+def bootstrap_lrt(
+    larger: LmmFit,
+    smaller: LmmFit,
+    n: int,
+    seed: int,
+    control: FitControl,
+    n_threads: int,
+    progress: Counter | None,
+    names: tuple[str, str] = ("the model", "the smaller model"),
+) -> BootstrapLrt:
+    """Compare two nested fits.
+
+    Parameters
+    ----------
+    larger, smaller : LmmFit
+        REML fits are refitted by maximum likelihood.
+    n : int
+    seed : int
+    control : FitControl
+    n_threads : int
+    progress : callable or None
+    names : tuple of str
+        For messages.
+
+    Raises
+    ------
+    DataError
+        When the models are not of the same data.
+    OptionError
+        When they are not nested.
+    """
+    from ranef import _core
+
+    check_same_data([larger, smaller], list(names))
+    if larger.npar <= smaller.npar:
+        raise OptionError(
+            f"{names[0]} has {larger.npar} parameters and {names[1]} {smaller.npar}: a test of nested models needs more in the first."
+        )
+    if not columns_within(smaller.x, larger.x):
+        raise OptionError(
+            f"the models are not nested: the fixed effects of {names[1]} are not among those of {names[0]}."
+        )
+    notes = []
+    changed = [name for name, f in zip(names, (larger, smaller), strict=True) if f.reml]
+    if changed:
+        notes.append(
+            f"{' and '.join(changed)} {'was' if len(changed) == 1 else 'were'} refitted by ML, instead of REML"
+        )
+    big, small = refit_by(larger, False, control), refit_by(smaller, False, control)
+    for name, f in zip(names, (big, small), strict=True):
+        if not f.convergence.ok:
+            notes.append(f"{name} did not converge ({f.convergence.status.value}): the test cannot be relied on")
+    union, theta, members = union_of(big, small, n_threads)
+    # the statistic does not depend on fixed effects that both models have: zeros lose no digits
+    truth = theta, np.zeros(len(big.beta)), float(small.sigma)
+    options = (False, control.max_evaluations, control.tolerance)
+    out = _core.bootstrap_nested(union, truth, members, options, n, seed, n_threads, progress)
+    ours, theirs = out["members"]
+    failed = np.array([s != "converged" for s in ours["status"]]) | np.array(
+        [s != "converged" for s in theirs["status"]]
+    )
+    reference = np.maximum(theirs["objective"] - ours["objective"], 0.0)
+    reference[failed] = np.nan
+    statistic = small.objective - big.objective
+    if statistic < -TIE:
+        notes.append(f"{names[0]} fits worse than {names[1]}, so they are not nested; the statistic was set to 0")
+    if failed.all():
+        raise OptionError("all replicates failed: there is nothing to compare the statistic with.")
+    if failed.any():
+        why = sorted({s for m in (ours, theirs) for s in m["status"] if s != "converged"})
+        notes.append(
+            f"{int(failed.sum())} of {len(failed)} replicates failed and are left out: a fit {' or '.join(FAILURES.get(w, w) for w in why)}"
+        )
+    if out["interrupted"]:
+        notes.append(f"the bootstrap was interrupted: {len(failed)} of {n} replicates were finished and are used")
+    df = larger.npar - smaller.npar
+    return BootstrapLrt(max(0.0, statistic), df, reference, n, seed, tuple(notes))
+
+
+#: For each of a model's factors, the union's factor and the union's effects that are its own.
+_Places = list[tuple[int, list[int]]]
+
+
+def union_of(
+    big: LmmFit, small: LmmFit, n_threads: int
+) -> "tuple[_core.LmmSystem, Floats, list[tuple[_core.LmmSystem, _Places, Floats | None]]]":
+    """A system with the columns of both models, the smaller one's theta in it, and where each model's columns are.
+
+    Terms that both models have are there once; the larger model's other terms have no variance.
+
+    Parameters
+    ----------
+    big, small : LmmFit
+    n_threads : int
+
+    Returns
+    -------
+    system : LmmSystem
+    theta : array
+    members : list
+        For each model its system, its places and the theta to start from.
+    """
+    from ranef._core import LmmSystem
+
+    factors: list[tuple[NDArray[np.int32], int, list[Any]]] = []
+    sizes: list[int] = []
+    shares: list[list[Floats]] = []  # theta of every term
+    places: list[_Places] = []
+    for fit in (big, small):
+        mine: _Places = []
+        for members in fit.order.factors:
+            first = fit.design.random[members[0]]
+            at = next((i for i, f in enumerate(factors) if np.array_equal(f[0], first.codes)), None)
+            if at is None:
+                at = len(factors)
+                factors.append((first.codes, len(first.levels), []))
+                sizes.append(0)
+                shares.append([])
+            effects: list[int] = []
+            for formula in members:
+                term = fit.design.random[formula]
+                span = next(s for s in fit.order.spans if s.formula == formula)
+                theta = fit.theta[span.theta_start : span.theta_stop]
+                known = _find(factors[at][2], term.z, term.structure)
+                if known is None:
+                    known = (len(factors[at][2]), sizes[at])
+                    factors[at][2].append((term.z, term.structure, sizes[at]))
+                    shares[at].append(np.zeros(len(theta)))
+                    sizes[at] += span.size
+                if fit is small:
+                    shares[at][known[0]] = np.array(theta)
+                effects.extend(range(known[1], known[1] + span.size))
+            mine.append((at, effects))
+        places.append(mine)
+    union = LmmSystem(
+        np.asfortranarray(big.x),
+        np.zeros(big.nobs),
+        big.design.weights,
+        [(codes, m, [(z, structure) for z, structure, _ in terms]) for codes, m, terms in factors],
+        n_threads,
+    )
+    members_out = []
+    for fit, mine in zip((big, small), places, strict=True):
+        start = None if fit.singular else truth_of(fit)[0]
+        members_out.append((fit.system.get(n_threads), mine, start))
+    return union, np.ascontiguousarray(np.concatenate([t for of in shares for t in of])), members_out
+
+
+def _find(terms: list[Any], z: Floats, structure: str) -> tuple[int, int] | None:
+    """Number and first effect of a term that is there already."""
+    for i, (columns, kind, start) in enumerate(terms):
+        if kind == structure and np.array_equal(columns, z):
+            return i, start
+    return None

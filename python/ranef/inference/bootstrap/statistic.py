@@ -1,0 +1,190 @@
+"""Replicates of any statistic: responses are drawn, and models fitted, one after the other in Python."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
+from ranef.estimates.fitted import population_values, random_part
+from ranef.estimates.simulate import simulated_responses
+from ranef.fit.control import FitControl
+from ranef.fit.lmm import fit_lmm
+from ranef.fit.record import LmmFit
+from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
+from ranef.inference.bootstrap.draw import Draws, check_re
+from ranef.inference.bootstrap.pools import Pools, pools
+from ranef.inference.bootstrap.quantities import Quantity
+from ranef.inference.bootstrap.rows import design_of_groups
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Any], object]
+
+
+def statistic_values(value: object) -> tuple[tuple[str, ...], Floats]:
+    """Names and numbers of what a statistic returned: a number, an array, a dict or a Series."""
+    names: tuple[str, ...] | None = None
+    if isinstance(value, Mapping):
+        names, value = tuple(str(k) for k in value), list(value.values())
+    elif (index := getattr(value, "index", None)) is not None and not callable(index):
+        names, value = tuple(str(k) for k in index), value.to_numpy()  # type: ignore[attr-defined]
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(
+            f"statistic must return a number, an array, a dict or a Series of numbers, not {type(value).__name__}."
+        ) from None
+    if names is None:
+        if array.ndim == 0:
+            names = ("statistic",)
+        else:
+            names = tuple(f"statistic[{', '.join(map(str, i))}]" for i in np.ndindex(array.shape))
+    flat = array.reshape(-1)
+    if not len(flat):
+        raise OptionError("statistic returned no value.")
+    if len(flat) != len(names) or len(set(names)) < len(names):
+        raise OptionError("statistic must return one number for each of its names, which must differ.")
+    return names, flat
+
+
+def draw_statistic(
+    fit: LmmFit,
+    statistic: Statistic,
+    make_model: Callable[[LmmFit], Any],
+    observed: object,
+    n: int,
+    type: str,
+    re: str,
+    by: object,
+    seed: int,
+    control: FitControl,
+    n_threads: int,
+    progress: Counter | None,
+) -> tuple[Draws, tuple[Quantity, ...], Floats]:
+    """Draw replicates of a statistic.
+
+    Replicate i is drawn by NumPy's generator seeded with (seed, i), so that it does not depend on the number of replicates; it is not the replicate that the
+    core draws for the same seed.
+
+    Parameters
+    ----------
+    statistic : callable
+        Of a fitted model.
+    make_model : callable
+        Makes the model that the statistic sees of a fit.
+    observed
+        What the statistic says of the model itself.
+
+    Returns
+    -------
+    Draws
+    tuple of Quantity
+    (K,) array
+        The observed statistic.
+    """
+    checked_type(type)
+    check_re(re, type)
+    if by is not None:
+        resampled_factor(fit, by, "are drawn")  # checks it
+    names, values_observed = statistic_values(observed)
+    drawn = pools(fit) if type == "residual" else None
+    group = ""
+    if type == "cases":
+        factor = resampled_factor(fit, by, "are drawn")
+        check_groups(fit, factor)
+        group = next(t.group for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
+    values = np.full((n, len(names)), np.nan)
+    status = np.full(n, "converged", dtype="<U20")
+    singular = np.zeros(n, dtype=bool)
+    finished = 0
+    interrupted = False
+    try:
+        for i in range(n):
+            generator = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, i])
+            design = _drawn_design(fit, type, re, group, drawn, generator)
+            start = None if fit.singular else fit.theta
+            status[i] = _one(
+                fit, design, start, control, n_threads, statistic, make_model, names, values[i], singular, i
+            )
+            finished = i + 1
+            if progress is not None:
+                progress(finished, n)
+    except KeyboardInterrupt:
+        interrupted = True
+    empty = np.empty((finished, 0))
+    draws = Draws(
+        number=np.arange(finished, dtype=np.int64),
+        status=status[:finished],
+        singular=singular[:finished],
+        values=values[:finished],
+        std_error=empty,
+        theta=empty,
+        objective=np.full(finished, np.nan),
+        interrupted=interrupted,
+    )
+    return draws, tuple(Quantity(n, "statistic", None, n) for n in names), values_observed
+
+
+def _one(
+    fit: LmmFit,
+    design: Design,
+    start: Floats | None,
+    control: FitControl,
+    n_threads: int,
+    statistic: Statistic,
+    make_model: Callable[[LmmFit], Any],
+    names: tuple[str, ...],
+    out: Floats,
+    singular: NDArray[np.bool_],
+    i: int,
+) -> str:
+    """Fit one design and fill in its statistic; returns the status."""
+    try:
+        new = fit_lmm(design, fit.reml, start, control, None, n_threads)
+    except DataError:
+        return "non_finite"
+    except DesignError:
+        return "rank_deficient"
+    if new.x_names != fit.x_names:
+        return "rank_deficient"
+    if not new.convergence.ok:
+        return new.convergence.status.value
+    singular[i] = new.singular
+    try:
+        value = statistic(make_model(new))
+    except Exception:  # whatever a user's function raises is a failed replicate, counted and reported
+        return "statistic_failed"
+    found, numbers = statistic_values(value)
+    if found != names:
+        raise OptionError(
+            f"statistic returned {len(names)} {'value' if len(names) == 1 else 'values'} ({_short(names)}) for the model and {len(found)} ({_short(found)}) for replicate {i}; "
+            "it must return the same ones each time."
+        )
+    out[:] = numbers
+    return "converged"
+
+
+def _short(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+
+
+def _drawn_design(
+    fit: LmmFit, type: str, re: str, group: str, drawn: Pools | None, generator: np.random.Generator
+) -> Design:
+    if type == "cases":
+        m = len(next(t.levels for t in fit.design.random if t.group == group))
+        return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
+    if drawn is None:
+        y = simulated_responses(fit, 1, re, generator)[:, 0]
+    else:
+        y = population_values(fit)
+        picks = [generator.integers(0, len(e), len(e)) for e in drawn.effects]
+        for term, span in zip(fit.terms, fit.order.spans, strict=True):
+            b = drawn.effects[span.factor][picks[span.factor], span.start : span.start + span.size]
+            y = y + random_part(term.codes, term.z, b)
+        e = drawn.residuals[generator.integers(0, fit.nobs, fit.nobs)]
+        y = y + (e if fit.design.weights is None else e / np.sqrt(fit.design.weights))
+    return replace(fit.design, y=np.ascontiguousarray(y))

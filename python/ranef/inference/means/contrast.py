@@ -1,0 +1,114 @@
+"""Contrasts of means and trends, group by group."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.inference.means.estimands import Estimands
+from ranef.inference.means.families import DEFAULT_ADJUST, contrast_family
+from ranef.inference.means.variables import level_text
+
+Floats = NDArray[np.float64]
+
+#: Sums below this share of what was summed are rounding errors.
+ROUNDING = 1e-12
+
+
+def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) -> Estimands:
+    """Form contrasts.
+
+    Parameters
+    ----------
+    e : Estimands
+        Means, trends or contrasts.
+    method : str, mapping or array
+    by : str, list of str, None, or ... for the groups of ``e``
+    ref : int or str
+        The control.
+    reverse : bool
+    """
+    if not isinstance(reverse, bool | np.bool_):
+        raise ArgumentTypeError(f"reverse must be True or False, not {reverse!r}.")
+    groups = e.by if by is ... else checked_by(by, e)
+    own = [c for c in e.labels if c not in groups]
+    rows: list[Floats] = []
+    offsets: list[Floats] = []
+    names: list[str] = []
+    keys: list[tuple[Any, ...]] = []
+    sizes: list[int] = []
+    zero = True
+    family = "custom"
+    for key, members in e.groups(groups):
+        coefficients, found, family = contrast_family(method, mean_labels(e, own, members), ref, bool(reverse))
+        rows.append(_combined(coefficients, e.x[members]))
+        offsets.append(_combined(coefficients, e.offset[members][:, np.newaxis])[:, 0])
+        zero = zero and bool(np.all(np.abs(coefficients.sum(axis=1)) < 1e-10))
+        names += found
+        keys += [key] * len(found)
+        sizes += [len(members)] * len(found)
+    if not names:
+        raise OptionError("there is one mean only in each group, so there is nothing to compare.")
+    labels: dict[str, tuple[Any, ...]] = {"contrast": tuple(names)}
+    labels |= {c: tuple(k[j] for k in keys) for j, c in enumerate(groups)}
+    scale = e.scale.of_contrasts() if e.scale is not None and zero else None
+    return replace(
+        e,
+        labels=labels,
+        by=groups,
+        x=np.concatenate(rows),
+        offset=np.concatenate(offsets),
+        kind="contrasts",
+        method=family,
+        means=np.array(sizes, dtype=np.intp),
+        scale=scale,
+        adjust=DEFAULT_ADJUST.get(family, "none"),
+    )
+
+
+def _combined(coefficients: Floats, x: Floats) -> Floats:
+    """Combinations of rows; one that has no value matters only where its coefficient is not zero."""
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(x).any(axis=1))
+    x = np.where(missing[:, np.newaxis], 0.0, x)
+    out: Floats = coefficients @ x
+    # What cancels leaves rounding errors, which must not be tested.
+    out[np.abs(out) <= ROUNDING * (np.abs(coefficients) @ np.abs(x))] = 0.0
+    out[np.any(coefficients[:, missing] != 0.0, axis=1)] = np.nan
+    return out
+
+
+def checked_by(by: Any, e: Estimands) -> tuple[str, ...]:
+    """Check the names of the columns that make groups."""
+    if by is None:
+        return ()
+    names = (by,) if isinstance(by, str) else by
+    if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+        raise ArgumentTypeError(f"by must be the name of a variable, a list of names or None, not {by!r}.")
+    for name in names:
+        if name not in e.labels:
+            raise OptionError(
+                f"by names {name!r}, which is not among the variables of these {e.kind}: {', '.join(map(repr, e.labels))}."
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def mean_labels(e: Estimands, columns: Sequence[str], members: Any) -> list[str]:
+    """Labels of means: their levels, with the name of the variable before levels that are numbers or truth values."""
+    parts = []
+    for name in columns:
+        values = [e.labels[name][i] for i in members]
+        texts = [level_text(v) for v in values]
+        bare = any(isinstance(v, bool) or _is_number(t) for v, t in zip(values, texts, strict=True))
+        parts.append([f"{name}{t}" for t in texts] if bare and name != "contrast" else texts)
+    return [" ".join(p) for p in zip(*parts, strict=True)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""Transformations of the response that can be undone: from the scale of the model back to that of the measurements.
+
+The link of a generalized model is the same thing, so that everything here serves it too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.formula.syntax import Binary, Call, Expr, Name, Number, Unary, without_parens
+
+Floats = NDArray[np.float64]
+Map = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResponseScale:
+    """How an estimate on the scale of the model becomes one on the scale of the response.
+
+    Attributes
+    ----------
+    name : str
+        Of the transformation, as ``log``.
+    inverse, slope : callable
+        The response of a value on the scale of the model, and its derivative.
+    quantity : {"response", "ratio", "odds ratio"}
+        What the result is.
+    """
+
+    name: str
+    inverse: Map
+    slope: Map
+    quantity: str = "response"
+
+    def of_contrasts(self) -> "ResponseScale | None":
+        """The scale of differences: ratios after a logarithm, odds ratios after a logit, none otherwise."""
+        if self.name in _BASES:
+            return ResponseScale(self.name, self.inverse, self.slope, "ratio")
+        if self.name == "logit":
+            return ResponseScale(self.name, np.exp, np.exp, "odds ratio")
+        return None
+
+
+_BASES = {"log": np.e, "log2": 2.0, "log10": 10.0}
+
+
+def _power_of(base: float) -> tuple[Map, Map]:
+    scale = np.log(base)
+    return lambda v: np.exp(scale * v), lambda v: scale * np.exp(scale * v)
+
+
+def _logistic(v: Floats) -> Floats:
+    from scipy.special import expit
+
+    out: Floats = expit(v)
+    return out
+
+
+def _logistic_slope(v: Floats) -> Floats:
+    p = _logistic(v)
+    return p * (1.0 - p)
+
+
+def _normal(v: Floats) -> Floats:
+    from scipy.special import ndtr
+
+    out: Floats = ndtr(v)
+    return out
+
+
+#: Inverses and their slopes of the functions that have one.
+_INVERSES: dict[str, tuple[Map, Map]] = {
+    **{name: _power_of(base) for name, base in _BASES.items()},
+    "log1p": (np.expm1, np.exp),
+    "sqrt": (np.square, lambda v: 2.0 * v),
+    "exp": (np.log, np.reciprocal),
+    "qlogis": (_logistic, _logistic_slope),
+    "qnorm": (_normal, lambda v: np.exp(-0.5 * v * v) / np.sqrt(2.0 * np.pi)),
+    "asinh": (np.sinh, np.cosh),
+}
+
+_NAMES = {"qlogis": "logit", "qnorm": "probit"}
+
+
+def response_scale(expr: Expr | None) -> ResponseScale | None:
+    """Find how to undo the transformation on the left of a formula.
+
+    Parameters
+    ----------
+    expr : expression or None
+        The response, such as ``log(y)``, ``sqrt(y + 1)`` or ``-1 / y``.
+
+    Returns
+    -------
+    ResponseScale or None
+        None where there is no transformation, or none that can be undone.
+    """
+    if expr is None or isinstance(_bare(expr), Name):
+        return None
+    found = _undone(expr)
+    if found is None:
+        return None
+    from ranef.formula.deparse import deparse
+
+    node = _bare(expr)
+    name = deparse(expr)
+    if isinstance(node, Call) and len(node.arguments) == 1 and isinstance(_bare(node.arguments[0].value), Name):
+        name = _NAMES.get(node.function, node.function)
+    return ResponseScale(name, *found)
+
+
+def _bare(expr: Expr) -> Expr:
+    """What is inside parentheses and ``I()``."""
+    node = without_parens(expr)
+    while isinstance(node, Call) and node.function == "I" and len(node.arguments) == 1:
+        node = without_parens(node.arguments[0].value)
+    return node
+
+
+def _undone(expr: Expr) -> tuple[Map, Map] | None:
+    """The inverse of an expression in one column, with its slope."""
+    node = _bare(expr)
+    if isinstance(node, Name):
+        return (lambda v: v), np.ones_like
+    step = _step(node)
+    if step is None:
+        return None
+    inner, (inverse, slope) = step
+    rest = _undone(inner)
+    if rest is None:
+        return None
+    deeper, deeper_slope = rest
+    return (lambda v: deeper(inverse(v))), (lambda v: deeper_slope(inverse(v)) * slope(v))
+
+
+def _step(node: Expr) -> tuple[Expr, tuple[Map, Map]] | None:
+    """The outermost operation undone: what it was applied to, its inverse and the slope of that."""
+    if isinstance(node, Call):
+        if len(node.arguments) == 1 and node.arguments[0].keyword is None and node.function in _INVERSES:
+            return node.arguments[0].value, _INVERSES[node.function]
+        return None
+    if isinstance(node, Unary) and node.operator == "-":
+        return node.operand, (np.negative, lambda v: np.full_like(v, -1.0))
+    if not isinstance(node, Binary):
+        return None
+    left, right = _constant(node.left), _constant(node.right)
+    if (left is None) == (right is None):
+        return None
+    if right is not None:
+        return _right_constant(node, right)
+    assert left is not None
+    return _left_constant(node, left)
+
+
+def _right_constant(node: Binary, c: float) -> tuple[Expr, tuple[Map, Map]] | None:
+    operations: dict[str, tuple[Map, Map]] = {
+        "+": (lambda v: v - c, np.ones_like),
+        "-": (lambda v: v + c, np.ones_like),
+    }
+    if c != 0.0:
+        operations["*"] = (lambda v: v / c, lambda v: np.full_like(v, 1.0 / c))
+        operations["/"] = (lambda v: v * c, lambda v: np.full_like(v, c))
+        operations["^"] = (lambda v: v ** (1.0 / c), lambda v: v ** (1.0 / c - 1.0) / c)
+    return (node.left, operations[node.operator]) if node.operator in operations else None
+
+
+def _left_constant(node: Binary, c: float) -> tuple[Expr, tuple[Map, Map]] | None:
+    operations: dict[str, tuple[Map, Map]] = {
+        "+": (lambda v: v - c, np.ones_like),
+        "-": (lambda v: c - v, lambda v: np.full_like(v, -1.0)),
+    }
+    if c != 0.0:
+        operations["*"] = (lambda v: v / c, lambda v: np.full_like(v, 1.0 / c))
+        operations["/"] = (lambda v: c / v, lambda v: -c / v**2)
+    return (node.right, operations[node.operator]) if node.operator in operations else None
+
+
+def _constant(expr: Expr) -> float | None:
+    node = _bare(expr)
+    if isinstance(node, Number):
+        return float(node.value)
+    if isinstance(node, Unary) and node.operator in ("-", "+"):
+        inner = _constant(node.operand)
+        return None if inner is None else -inner if node.operator == "-" else inner
+    return None

@@ -1,0 +1,102 @@
+"""The diagnostic panel: a picture for each check, and a sentence under it."""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ranef.plots.canvas import AxesArray, axes_array, empty, require_matplotlib, several_axes
+from ranef.plots.group_influence import group_influence
+from ranef.plots.labels import shortened
+from ranef.plots.palette import INK
+from ranef.plots.quantiles import quantiles
+from ranef.plots.residuals_fitted import residuals_fitted
+from ranef.plots.response_distribution import response_distribution
+from ranef.plots.scale_location import scale_location
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ranef.diagnostics.check import CheckPart
+
+_COLUMNS = 3
+_FONT = 9.5
+
+#: Points that a character takes on average.
+_CHARACTER = 0.56 * _FONT
+
+
+def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None = None, ax: Any = None) -> AxesArray:
+    """Draw the panel.
+
+    Parameters
+    ----------
+    panels : sequence of CheckPart
+    size : tuple of float, optional
+        Width and height of the figure in inches.
+    ax : array of Axes, optional
+        One for each picture; the sentence then stands below the name of the x axis.
+
+    Returns
+    -------
+    array of Axes
+        Each with ``data`` and ``sentence``.
+    """
+    if ax is not None:
+        axes = several_axes(ax, len(panels), _COLUMNS, (4.0, 4.0))
+        for plot, panel in zip(axes, panels, strict=True):
+            _draw(plot, panel)
+            room = max(20, int(plot.get_position().width * _inches(plot) * 72 / _CHARACTER))
+            plot.set_xlabel(f"{plot.get_xlabel()}\n{textwrap.fill(_plain(panel.sentence), room)}", fontsize=_FONT)
+        return axes
+    require_matplotlib()
+    from matplotlib import pyplot
+
+    width, height = size or (13.0, 9.4)
+    columns = _COLUMNS if width >= 9 else 2
+    rows = math.ceil(len(panels) / columns)
+    per_line = max(20, int((width / columns - 0.8) * 72 / _CHARACTER))
+    texts = [textwrap.fill(_plain(p.sentence), per_line) for p in panels]
+    figure = pyplot.figure(figsize=(width, height), layout="constrained")
+    # What the longest sentence of each row of pictures takes; the pictures have the rest.
+    needed = [
+        max(t.count("\n") + 1 for t in texts[i * columns : (i + 1) * columns]) * 1.2 * _FONT / 72 + 0.05
+        for i in range(rows)
+    ]
+    ratios = [r for n in needed for r in (max(0.6, height / rows - n), n)]
+    grid = figure.add_gridspec(2 * rows, columns, height_ratios=ratios)
+    out = []
+    for i, (panel, text) in enumerate(zip(panels, texts, strict=True)):
+        plot = figure.add_subplot(grid[2 * (i // columns), i % columns])
+        below = figure.add_subplot(grid[2 * (i // columns) + 1, i % columns])
+        below.axis("off")
+        below.text(0.0, 1.0, text, fontsize=_FONT, color=INK, va="top", ha="left", transform=below.transAxes)
+        _draw(plot, panel)
+        out.append(plot)
+    return axes_array(out)
+
+
+def _inches(plot: "Axes") -> float:
+    figure = plot.get_figure(root=True)
+    return 4.0 if figure is None else float(figure.get_figwidth())
+
+
+def _plain(sentence: str) -> str:
+    return sentence.replace("$", r"\$")
+
+
+def _draw(plot: "Axes", panel: "CheckPart") -> None:
+    title = shortened([panel.title], 44)[0]
+    drawers: Mapping[str, Any] = {
+        "residuals": lambda: residuals_fitted(panel.frame, panel.label, plot, title),
+        "scale": lambda: scale_location(panel.frame, plot, title),
+        "residual_quantiles": lambda: quantiles(panel.frame, panel.label, plot, title),
+        "effect_quantiles": lambda: quantiles(panel.frame, panel.label, plot, title),
+        "influence": lambda: group_influence(panel.frame, panel.label, plot, title),
+        "distribution": lambda: response_distribution(panel.frame, panel.label, plot, title),
+    }
+    if len(panel.frame):
+        drawers[panel.kind]()
+    else:
+        empty(plot, panel.frame, "nothing to draw", title)
+    plot.sentence = panel.sentence  # type: ignore[attr-defined]

@@ -1,0 +1,129 @@
+"""What a regression table shows of one model, as numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.diagnostics.variance_shares import icc, r_squared
+from ranef.estimates.criteria import criteria
+from ranef.estimates.fixed_effects import standard_errors
+from ranef.estimates.varcorr import varcorr
+from ranef.fit.record import LmmFit
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.wald import wald_intervals
+from ranef.options import Ddf
+from ranef.presentation.lmm_summary import variance_blocks
+from ranef.presentation.random_effects import VarianceBlock
+
+Floats = NDArray[np.float64]
+
+#: Statistics of a model by the name they are chosen by, with their label.
+STATISTICS = {
+    "nobs": "Observations",
+    "groups": "Groups",
+    "icc": "ICC",
+    "r2_marginal": "R² marginal",
+    "r2_conditional": "R² conditional",
+    "llf": "Log-likelihood",
+    "aic": "AIC",
+    "bic": "BIC",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelColumn:
+    """One model of a regression table.
+
+    Attributes
+    ----------
+    name : str
+    formula, response : str
+    method : str
+        How it was estimated, as "REML" or "ML".
+    terms : tuple of str
+        The p fixed effects.
+    estimate, std_error, lower, upper : (p,) array
+        Estimates with standard errors and the limits of Wald intervals.
+    p_value : (p,) array or None
+        None when no tests were asked for.
+    ddf : str or None
+        Method of the degrees of freedom of the tests.
+    random : tuple of VarianceBlock
+    sigma : float or None
+        Residual standard deviation; None for families without one.
+    groups : tuple of (str, int)
+    statistics : dict
+        By the names of ``STATISTICS``, without the groups.
+    remarks : tuple of str
+        What must be said of this model: dropped columns, the boundary, no convergence.
+    """
+
+    name: str
+    formula: str
+    response: str
+    method: str
+    terms: tuple[str, ...]
+    estimate: Floats
+    std_error: Floats
+    lower: Floats
+    upper: Floats
+    p_value: Floats | None
+    ddf: Ddf | None
+    random: tuple[VarianceBlock, ...]
+    sigma: float | None
+    groups: tuple[tuple[str, int], ...]
+    statistics: dict[str, float]
+    remarks: tuple[str, ...]
+
+
+def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, ddf: Ddf | None) -> ModelColumn:
+    """Gather what a table shows of a linear mixed model.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    tests : FixedEffectTests
+        Tests of this fit.
+    name : str
+    level : float
+        Level of the intervals.
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        Method of the degrees of freedom of p-values; None leaves these out.
+    """
+    measures, shares = criteria(fit), r_squared(fit)
+    limits = wald_intervals(tests, level)[1]
+    formula = fit.design.formula
+    remarks = []
+    if fit.dropped:
+        remarks.append(f"{name}: {', '.join(fit.dropped)} dropped, as other columns determine it.")
+    if fit.singular:
+        remarks.append(f"{name}: some variance is zero (boundary, or singular, fit).")
+    if not fit.convergence.ok:
+        remarks.append(f"{name}: not converged. {fit.convergence.status.explanation}")
+    return ModelColumn(
+        name=name,
+        formula=str(formula),
+        response="" if formula.response is None else formula.response.name,
+        method="REML" if fit.reml else "ML",
+        terms=fit.x_names,
+        estimate=fit.beta,
+        std_error=standard_errors(fit),
+        lower=limits[:, 0],
+        upper=limits[:, 1],
+        p_value=None if ddf is None else tests.coefficients(ddf).p_value,
+        ddf=ddf,
+        random=variance_blocks(varcorr(fit)),
+        sigma=fit.sigma,
+        groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
+        statistics={
+            "nobs": float(fit.nobs),
+            "icc": icc(fit).adjusted,
+            "r2_marginal": shares.marginal,
+            "r2_conditional": shares.conditional,
+            "llf": measures.llf,
+            "aic": measures.aic,
+            "bic": measures.bic,
+        },
+        remarks=tuple(remarks),
+    )

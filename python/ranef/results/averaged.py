@@ -1,0 +1,254 @@
+"""Marginal means of a fitted linear model, their trends and joint tests."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ranef.errors import OptionError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.inference.means.adjust import checked_adjust
+from ranef.inference.means.averages import marginal_means, trends
+from ranef.inference.means.estimands import Estimands
+from ranef.inference.means.grid import ReferenceGrid, reference_grid
+from ranef.inference.means.specs import Specs, parse_specs
+from ranef.options import Ddf, checked_ddf
+from ranef.results.inferred import InferredModel
+from ranef.results.means import MarginalMeans
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class AveragedModel(InferredModel):
+    """Marginal means of a linear mixed model."""
+
+    def _grid(self, at: Any, cov_reduce: Any, cov_keep: int, data: Any) -> ReferenceGrid:
+        offset = None if isinstance(self._request.offset, str) else self._request.offset
+        source = self._request.data if data is None else data
+        return reference_grid(self._fit, source, offset, at, cov_reduce, cov_keep)
+
+    def _specs(self, specs: Any, by: Any, grid: ReferenceGrid) -> Specs:
+        random = tuple(dict.fromkeys(f for t in self._fit.terms for f in (*t.factors, t.group)))
+        return parse_specs(specs, by, self._fit, grid, random)
+
+    def emmeans(
+        self,
+        specs: Any,
+        *,
+        by: str | list[str] | None = None,
+        at: dict[str, Any] | None = None,
+        weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
+        level: float = 0.95,
+        ddf: Ddf | None = None,
+        adjust: str | None = None,
+        type: Literal["link", "response"] = "link",
+        cov_reduce: Any = "mean",
+        cov_keep: int = 2,
+        cov: Any = None,
+        cluster: Any = None,
+        data: Any = None,
+    ) -> MarginalMeans:
+        """Marginal means: predictions on a grid of the predictors, averaged over those that were not asked for.
+
+        The grid has all levels of the factors, and the mean of each covariate (of the variable, also where the formula has a function of it). A factor nested in
+        others is averaged within them. Random effects are zero.
+
+        Parameters
+        ----------
+        specs : str or list of str
+            The variables whose combinations have means: ``"a"``, ``["a", "b"]``, or a formula: ``"~ a * b | c"``, in groups by ``c``, or ``"pairwise ~ a"``, with contrasts
+            in ``.contrasts``. ``"~ 1"`` asks for the overall mean.
+        by : str or list of str, optional
+            Variables whose combinations make groups.
+        at : dict, optional
+            Values of covariates, or levels of factors, in the grid.
+        weights : {"equal", "proportional", "outer", "cells", "flat"}
+            Weights of the combinations of levels that are averaged over: all the same; by their frequency in the data; by the product of the frequencies of each
+            factor; by the frequency within each cell; or the same for all that occur in the cell.
+        level : float
+            Level of the intervals.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default.
+        adjust : str, optional
+            Adjustment of the intervals for several means (``"bonferroni"``, ``"sidak"``, ``"mvt"`` or ``"scheffe"``), or of the contrasts that the formula asks for.
+        type : {"link", "response"}
+            ``"response"`` undoes a transformation on the left of the model's formula.
+        cov_reduce : str, callable, bool or dict
+            What stands for a covariate: ``"mean"``, ``"median"``, ``"range"``, a function of the column, False for all its values; or a dict of these by name.
+        cov_keep : int
+            Covariates with so many different values or fewer are taken as factors.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
+        data : frame, optional
+            The data of the fit, for a model that was loaded without them.
+
+        Returns
+        -------
+        MarginalMeans
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> print(m.emmeans("pairwise ~ recipe"))
+         recipe emmean   SE df lower.CL upper.CL
+         A        33.1 1.74 42     29.6     36.6
+         B        31.6 1.74 42     28.1     35.1
+         C        31.6 1.74 42     28.1     35.1
+        <BLANKLINE>
+        Results are averaged over the levels of: temperature
+        Degrees-of-freedom method: satterthwaite
+        Confidence level used: 0.95
+        ...
+        """
+        normal_multiplier(level)
+        grid = self._grid(at, cov_reduce, cov_keep, data)
+        found = self._specs(specs, by, grid)
+        means = marginal_means(self._fit, grid, found, weights)
+        return self._means(means, found, level, ddf, adjust, type, cov, cluster)
+
+    def _means(
+        self,
+        estimands: Estimands,
+        specs: Specs,
+        level: float,
+        ddf: Ddf | None,
+        adjust: str | None,
+        type: str,
+        cov: Any,
+        cluster: Any,
+    ) -> MarginalMeans:
+        if type not in ("link", "response"):
+            raise OptionError(f"type must be 'link' or 'response', not {type!r}.")
+        checked = checked_adjust(adjust, "none")
+        tests = self._tests_with(cov, cluster)
+        own = checked if specs.method is None else "none"
+        means = MarginalMeans(estimands, tests, checked_ddf(ddf, self._ddf_with(cov)), float(level), own, "link")
+        if specs.method is not None:
+            contrasts = means.contrast(specs.method, adjust=adjust)
+            means = MarginalMeans(estimands, tests, means.ddf, means.level, own, "link", contrasts)
+        return means._as_type("response") if type == "response" else means
+
+    def emtrends(
+        self,
+        specs: Any,
+        var: str,
+        *,
+        by: str | list[str] | None = None,
+        at: dict[str, Any] | None = None,
+        weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
+        level: float = 0.95,
+        ddf: Ddf | None = None,
+        adjust: str | None = None,
+        cov_reduce: Any = "mean",
+        cov_keep: int = 2,
+        cov: Any = None,
+        cluster: Any = None,
+        data: Any = None,
+    ) -> MarginalMeans:
+        """Marginal slopes of a covariate.
+
+        Parameters
+        ----------
+        specs : str or list of str
+            As in ``emmeans``.
+        var : str
+            The covariate; the slope is that of the variable, also where the formula has functions of it.
+        by, at, weights, level, ddf, adjust, cov_reduce, cov_keep, cov, cluster, data
+            As in ``emmeans``.
+
+        Returns
+        -------
+        MarginalMeans
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe * temp + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.emtrends("recipe", "temp").to_frame()[["recipe", "estimate", "std_error"]].round(4)
+          recipe  estimate  std_error
+        0      A    0.1537     0.0282
+        1      B    0.1646     0.0282
+        2      C    0.1558     0.0282
+        """
+        normal_multiplier(level)
+        grid = self._grid(at, cov_reduce, cov_keep, data)
+        found = self._specs(specs, by, grid)
+        return self._means(
+            trends(self._fit, grid, found, weights, var), found, level, ddf, adjust, "link", cov, cluster
+        )
+
+    def joint_tests(
+        self,
+        by: str | list[str] | None = None,
+        *,
+        at: dict[str, Any] | None = None,
+        ddf: Ddf | None = None,
+        cov: Any = None,
+        cluster: Any = None,
+        data: Any = None,
+    ) -> "pd.DataFrame":
+        """Test each term by F on the reference grid, with covariates at their means.
+
+        The tests of factors are those of ``anova(type=3)`` in a model without covariates. Where a factor interacts with a covariate, its test here is at the mean
+        of the covariate and there at zero.
+
+        Parameters
+        ----------
+        by : str or list of str, optional
+            Factors in whose levels the other terms are tested.
+        at, ddf, cov, cluster, data
+            As in ``emmeans``.
+
+        Returns
+        -------
+        DataFrame
+            The term (and the groups) and ``num_df, den_df, f_value, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.joint_tests().round(3)
+                               num_df  den_df  f_value  p_value
+        term
+        recipe                    2.0    42.0    0.249    0.781
+        temperature               5.0   210.0   20.520    0.000
+        recipe:temperature       10.0   210.0    1.006    0.439
+        """
+        from ranef.inference.means.joint import joint_tests, mean_and_beside
+        from ranef.presentation.test_table import joint_tests_table
+
+        grid = self._grid(at, mean_and_beside, 2, data)
+        groups = self._specs("~ 1", by, grid).by if by is not None else ()
+        method = checked_ddf(ddf, self._ddf_with(cov))
+        found = joint_tests(self._fit, self._tests_with(cov, cluster), method, grid, groups)
+        return joint_tests_table(found)
+
+    def reference_grid(
+        self, *, at: dict[str, Any] | None = None, cov_reduce: Any = "mean", cov_keep: int = 2, data: Any = None
+    ) -> "pd.DataFrame":
+        """The grid of predictors on which marginal means are computed.
+
+        Parameters
+        ----------
+        at, cov_reduce, cov_keep, data
+            As in ``emmeans``.
+
+        Returns
+        -------
+        DataFrame
+            The variables, ``estimate`` (with random effects of zero; NaN where it is not estimable) and ``frequency`` (rows of the data with these levels of the
+            factors); ``attrs["nesting"]`` has the factors that are nested in others.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + temp + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.reference_grid().round(2)
+          recipe   temp  estimate  frequency
+        0      A  200.0     33.12       90.0
+        1      B  200.0     31.64       90.0
+        2      C  200.0     31.60       90.0
+        """
+        from ranef.presentation.means_text import grid_frame
+
+        return grid_frame(self._fit, self._grid(at, cov_reduce, cov_keep, data))

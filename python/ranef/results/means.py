@@ -1,0 +1,266 @@
+"""Marginal means and what is made of them."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.means.adjust import checked_adjust
+from ranef.inference.means.contrast import contrasts_of
+from ranef.inference.means.estimands import Estimands, joint_test
+from ranef.inference.means.table import MeansTable, means_table
+from ranef.options import Ddf
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class MarginalMeans:
+    """Marginal means, trends, or contrasts of them. Made by ``emmeans``, ``emtrends`` and their own methods, not directly.
+
+    Attributes
+    ----------
+    estimands : Estimands
+        The linear functions of the fixed effects.
+    ddf : str
+        Method of the degrees of freedom.
+    level : float
+        Level of the intervals.
+    adjust : str
+        Adjustment of p-values and intervals within each group.
+    type : {"link", "response"}
+        Whether a transformation of the response is undone.
+    contrasts : MarginalMeans or None
+        Contrasts that were asked for together with the means.
+    """
+
+    estimands: Estimands
+    tests: FixedEffectTests
+    ddf: Ddf
+    level: float
+    adjust: str
+    type: str
+    contrasts: "MarginalMeans | None" = None
+
+    @cached_property
+    def _table(self) -> MeansTable:
+        return self._made(self.level, self.adjust, 0.0)
+
+    def _made(self, level: float, adjust: str, null: Any) -> MeansTable:
+        return means_table(self.estimands, self.tests, self.ddf, level, adjust, null, self.type)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the numbers were computed, in words."""
+        t = self._table
+        return (*t.notes, *t.test_notes, *t.interval_notes)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The table as a plain frame, ready for plotting.
+
+        Returns
+        -------
+        DataFrame
+            The variables (or ``contrast``), then ``estimate, std_error, df, statistic, p_value, lower, upper``. NaN where the data do not determine a mean.
+            ``attrs["quantity"]`` says what the estimates are, ``attrs["notes"]`` how they were computed.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.emmeans("recipe").to_frame()[["recipe", "estimate", "df"]].round(2)
+          recipe  estimate    df
+        0      A     33.12  42.0
+        1      B     31.64  42.0
+        2      C     31.60  42.0
+        """
+        from ranef.presentation.means_text import means_frame
+
+        return means_frame(self._table)
+
+    def contrast(
+        self,
+        method: Any = "pairwise",
+        *,
+        adjust: str | None = None,
+        by: Any = ...,
+        reverse: bool = False,
+        ref: int | str | None = None,
+        level: float | None = None,
+    ) -> "MarginalMeans":
+        """Contrasts of the means of each group.
+
+        Parameters
+        ----------
+        method : str, dict or array
+            ``"pairwise"``, ``"revpairwise"``, ``"trt.vs.ctrl"`` (the first mean is the control, or that of ``ref``), ``"trt.vs.ctrlk"`` (the last is), ``"consec"``
+            (each minus the one before), ``"mean_chg"``, ``"eff"`` (each minus the mean of all), ``"del.eff"`` (each minus the mean of the others), ``"poly"`` (orthogonal
+            polynomials in whole numbers) or ``"identity"``; a dict of coefficients by name; or a matrix with one contrast a row.
+        adjust : str, optional
+            ``"tukey"``, ``"mvt"`` (the largest of correlated t statistics, exact for any contrasts; for comparisons with a control this is Dunnett's test),
+            ``"holm"``, ``"hochberg"``, ``"hommel"``, ``"bonferroni"``, ``"sidak"``, ``"fdr"``, ``"BY"``, ``"scheffe"`` or ``"none"``. By default Tukey's for pairwise
+            differences, ``"mvt"`` for ``trt.vs.ctrl`` and ``consec``, ``"fdr"`` for effects, none for polynomials and custom contrasts. Each group is a family.
+        by : str or list of str, optional
+            The variables whose combinations make groups; by default those of the means, and None is a single group.
+        reverse : bool
+            Whether to change the direction of all differences.
+        ref : int or str, optional
+            The control: its label, or its place from 0.
+        level : float, optional
+            Level of the intervals.
+
+        Returns
+        -------
+        MarginalMeans
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> c = m.emmeans("temperature").contrast("trt.vs.ctrl")
+        >>> c.to_frame().loc[[0, 4], ["contrast", "estimate", "p_value"]].round(4)
+                              contrast  estimate  p_value
+        0  temperature185 - temperature175   ...
+        """
+        found = contrasts_of(self.estimands, method, by, ref, reverse)
+        return MarginalMeans(
+            found,
+            self.tests,
+            self.ddf,
+            _checked_level(level, self.level),
+            checked_adjust(adjust, found.adjust),
+            self.type,
+        )
+
+    def pairs(self, *, adjust: str | None = None, by: Any = ..., reverse: bool = False) -> "MarginalMeans":
+        """All differences between the means of each group.
+
+        Parameters
+        ----------
+        adjust : str, optional
+            By default Tukey's method.
+        by : str or list of str, optional
+            As in ``contrast``.
+        reverse : bool
+            Whether to change the direction of all differences.
+
+        Returns
+        -------
+        MarginalMeans
+        """
+        return self.contrast("pairwise", adjust=adjust, by=by, reverse=reverse)
+
+    def test(self, *, joint: bool = False, null: Any = 0.0, adjust: str | None = None, by: Any = ...) -> "pd.DataFrame":
+        """Test against given values.
+
+        Parameters
+        ----------
+        joint : bool
+            Whether to test all rows of a group together, by F.
+        null : float or array
+            What they equal under the hypothesis, on the scale of the model.
+        adjust : str, optional
+            Adjustment of the p-values of single tests.
+        by : str or list of str, optional
+            Groups of a joint test; by default those of the means.
+
+        Returns
+        -------
+        DataFrame
+            For single tests the frame of ``to_frame`` with a column ``null``; for joint ones the variables of the groups and ``num_df, den_df, f_value, p_value``.
+        """
+        import pandas as pd
+
+        if not isinstance(joint, bool | np.bool_):
+            raise ArgumentTypeError(f"joint must be True or False, not {joint!r}.")
+        if not joint:
+            from ranef.presentation.means_text import means_frame
+
+            table = self._made(self.level, checked_adjust(adjust, self.adjust), null)
+            frame = means_frame(table)
+            frame.insert(list(frame.columns).index("statistic"), "null", table.null)
+            return frame
+        if not isinstance(null, int | float):
+            raise ArgumentTypeError(f"null of a joint test must be one number, not {null!r}.")
+        from ranef.inference.means.contrast import checked_by
+        from ranef.inference.means.variables import level_text
+
+        groups = self.estimands.by if by is ... else checked_by(by, self.estimands)
+        rows = []
+        notes = list(self.tests.notes(self.ddf))
+        for key, members in self.estimands.groups(groups):
+            test, reduced, partial = joint_test(self.estimands, members, self.tests, self.ddf, float(null))
+            values = (np.nan,) * 4 if test is None else (float(test.num_df), test.den_df, test.f_value, test.p_value)
+            labels = dict(zip(groups, map(level_text, key), strict=True))
+            rows.append({**labels, **dict(zip(("num_df", "den_df", "f_value", "p_value"), values, strict=True))})
+            if reduced and "some rows are combinations of others." not in notes:
+                notes.append("some rows are combinations of others.")
+            if partial:
+                notes.append("some rows are not estimable; the test is of what the data determine.")
+        frame = pd.DataFrame(rows)
+        frame.attrs = {"notes": tuple(dict.fromkeys(notes))}
+        return frame
+
+    def conf_int(self, level: float | None = None, *, adjust: str | None = None) -> "pd.DataFrame":
+        """Confidence intervals.
+
+        Parameters
+        ----------
+        level : float, optional
+        adjust : str, optional
+            As in ``contrast``; methods without intervals of their own give Bonferroni's.
+
+        Returns
+        -------
+        DataFrame
+            The variables, then ``estimate, std_error, df, lower, upper``.
+        """
+        from ranef.presentation.means_text import means_frame
+
+        table = self._made(_checked_level(level, self.level), checked_adjust(adjust, self.adjust), 0.0)
+        frame = means_frame(table)
+        return frame.drop(columns=["statistic", "p_value"])
+
+    def response(self) -> "MarginalMeans":
+        """The same on the scale of the response, with the transformation on the left of the formula undone.
+
+        Returns
+        -------
+        MarginalMeans
+            Estimates are back-transformed, standard errors by the delta method, limits at both ends. After a logarithm differences become ratios.
+        """
+        return self._as_type("response")
+
+    def _as_type(self, type: Literal["link", "response"]) -> "MarginalMeans":
+        if type == "response" and self.estimands.kind == "means" and self.estimands.scale is None:
+            raise OptionError(
+                "the response of this model has no transformation that could be undone, so the means are on its scale already."
+            )
+        inner = None if self.contrasts is None else replace(self.contrasts, type=type)
+        return replace(self, type=type, contrasts=inner)
+
+    def __str__(self) -> str:
+        from ranef.presentation.means_text import means_text
+
+        text = means_text(self._table)
+        return text if self.contrasts is None else f"{text}\n\n{self.contrasts}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from ranef.presentation.means_text import means_html
+
+        html = means_html(self._table)
+        return html if self.contrasts is None else f"{html}\n{self.contrasts._repr_html_()}"
+
+
+def _checked_level(level: float | None, default: float) -> float:
+    if level is None:
+        return default
+    normal_multiplier(level)
+    return float(level)

@@ -1,0 +1,196 @@
+"""What a fitted linear model says by being drawn from and fitted again: bootstrap, and tests by it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.control import parse_control
+from ranef.fit.threads import parse_n_threads
+from ranef.results.inferred import InferredModel
+
+if TYPE_CHECKING:
+    from ranef.fit.record import LmmFit
+    from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt
+    from ranef.inference.bootstrap.result import Bootstrap
+
+
+class ResampledModel(InferredModel):
+    """Bootstrap of a linear mixed model."""
+
+    def bootstrap(
+        self,
+        n: int,
+        *,
+        type: Literal["parametric", "residual", "cases"] = "parametric",
+        statistic: Callable[[Any], Any] | None = None,
+        re: Literal["new", "conditional"] = "new",
+        by: str | None = None,
+        rng: Any = None,
+        progress: bool | Callable[[int, int], object] = False,
+        n_threads: int | None = None,
+    ) -> "Bootstrap":
+        """Draw new data from the model, fit it to them, and do so again and again.
+
+        Replicate i depends on the seed and on i only: it is the same for any ``n_threads`` and any ``n``. Fits begin at the estimates. An interrupt from the
+        keyboard ends the run: the replicates that are finished are returned, with a warning that says so.
+
+        Parameters
+        ----------
+        n : int
+            Number of replicates. Intervals want a thousand or more.
+        type : {"parametric", "residual", "cases"}
+            ``"parametric"``: random effects and residuals are normal with the estimated variances. ``"residual"``: they are drawn with replacement from the
+            predicted effects and the residuals of the fit, centred and reflated to the estimated variances (Carpenter, Goldstein and Rasbash 2003).
+            ``"cases"``: whole groups are drawn with replacement, each copy as a group of its own; nothing of the model is presumed beyond the independence of
+            the groups.
+        statistic : callable, optional
+            A function of a fitted model that returns a number, an array, a dict or a Series. By default the fixed effects, standard deviations,
+            correlations and sigma are kept, and fitted in the core; a function is called in Python on one model after the other, which is slower, and sees
+            other draws than the core makes of the same seed.
+        re : {"new", "conditional"}
+            For ``"parametric"``: draw random effects anew, or keep the conditional modes of the fit.
+        by : str, optional
+            For ``"cases"``, and for intervals by ``"bca"``, which leave out groups: the grouping factor whose groups are taken. By default the one that contains the others;
+            crossed factors have none, and it must be given.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed. The seed used is the ``seed`` of what is returned.
+        progress : bool or callable
+            True shows the count on standard error; a function is called with the number of replicates finished and ``n``.
+        n_threads : int, optional
+            Threads to use at most; by default as many as the fit did.
+
+        Returns
+        -------
+        Bootstrap
+            With ``conf_int()``, ``bias``, ``std_error``, ``to_frame()`` and ``to_parquet()``.
+
+        Warns
+        -----
+        RanefWarning
+            At most once: how many replicates failed and why; that the run was interrupted.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> b = m.bootstrap(1000, rng=1)
+        >>> b.names
+        ('(Intercept)', 'Days', 'sd_(Intercept)|Subject', 'cor_Days.(Intercept)|Subject', 'sd_Days|Subject', 'sigma')
+        >>> b.n_failed, len(b.to_frame())
+        (0, 6000)
+        >>> bool(b.conf_int().loc["Days", "lower"] < 10.467 < b.conf_int().loc["Days", "upper"])
+        True
+        """
+        from ranef.inference.bootstrap.arguments import checked_count, checked_progress, checked_type, seed_of
+        from ranef.inference.bootstrap.draw import check_re, draw, jackknife_influence
+        from ranef.inference.bootstrap.quantities import quantities, quantity_values
+        from ranef.inference.bootstrap.result import Bootstrap
+
+        n = checked_count(n)
+        checked_type(type)
+        check_re(re, type)
+        show = checked_progress(progress)
+        threads = self._fit.n_threads if n_threads is None else parse_n_threads(n_threads)
+        control = parse_control(self._request.control)
+        fit = self._fit
+        if statistic is not None and not callable(statistic):
+            raise ArgumentTypeError(f"statistic must be a function of a fitted model, not {statistic!r}.")
+        seed = seed_of(rng)
+        if statistic is not None:
+            from ranef.inference.bootstrap.statistic import draw_statistic
+
+            try:
+                own = statistic(self)
+            except Exception as e:
+                raise OptionError(f"statistic failed on the model itself: {e.__class__.__name__}: {e}") from e
+            drawn, which, observed = draw_statistic(
+                fit, statistic, self._like, own, n, type, re, by, seed, control, threads, show
+            )
+            return Bootstrap.of_draws(
+                drawn,
+                type=type,
+                n=n,
+                seed=seed,
+                re=re,
+                quantities=which,
+                observed=observed,
+                theta_names=(),
+                influence=None,
+            )
+        drawn = draw(fit, n, type, re, by, seed, control, threads, show)
+        return Bootstrap.of_draws(
+            drawn,
+            type=type,
+            n=n,
+            seed=seed,
+            re=re,
+            quantities=quantities(fit),
+            observed=quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.sigma]))[0],
+            theta_names=fit.theta_names,
+            influence=lambda: jackknife_influence(fit, by, control, threads),
+        )
+
+    def pb_lrt(
+        self,
+        smaller: "ResampledModel",
+        n: int = 1000,
+        *,
+        rng: Any = None,
+        progress: bool | Callable[[int, int], object] = False,
+        n_threads: int | None = None,
+    ) -> "BootstrapLrt":
+        """Test this model against a smaller one by parametric bootstrap of the likelihood ratio.
+
+        Responses are drawn from the smaller model, both models are fitted to each, and the p-value is the share of likelihood-ratio statistics that are at least
+        as large as that of the data. It needs no asymptotic distribution: neither for fixed effects with few groups nor for variances at their bound. The
+        method is that of Halekoh and Højsgaard (2014), except that replicates whose statistic is zero count as they are.
+
+        Parameters
+        ----------
+        smaller : LinearMixedModel
+            A model of the same data whose fixed effects are among those of this one. REML fits of both are refitted by maximum likelihood.
+        n : int
+            Number of replicates.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed.
+        progress : bool or callable
+            True shows the count on standard error; a function is called with the number of replicates finished and ``n``.
+        n_threads : int, optional
+            Threads to use at most; by default as many as the fit did.
+
+        Returns
+        -------
+        BootstrapLrt
+            With ``p_value``, ``statistic``, ``df``, ``reference`` and ``to_frame()``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> sleep = load_dataset("sleepstudy")
+        >>> slopes = lmer("Reaction ~ Days + (Days | Subject)", sleep)
+        >>> intercepts = lmer("Reaction ~ Days + (1 | Subject)", sleep)
+        >>> t = slopes.pb_lrt(intercepts, 500, rng=1)
+        >>> round(t.statistic, 3), t.df, round(t.p_value, 4)
+        (42.139, 2, 0.002)
+        """
+        from ranef.inference.bootstrap.arguments import checked_count, checked_progress, seed_of
+        from ranef.inference.bootstrap.likelihood_ratio import bootstrap_lrt
+        from ranef.inference.reduced import comparison_control
+
+        if not isinstance(smaller, ResampledModel):
+            raise ArgumentTypeError(f"smaller must be a model fitted by lmer, not {smaller!r:.60}.")
+        return bootstrap_lrt(
+            self._fit,
+            smaller._fit,
+            checked_count(n),
+            seed_of(rng),
+            comparison_control(self._request.control),
+            self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
+            checked_progress(progress),
+        )
+
+    def _like(self, fit: "LmmFit") -> "ResampledModel":
+        """A model of another fit, whose data are not kept."""
+        return self.__class__(fit, self._request.without_data())

@@ -1,0 +1,180 @@
+"""The description of a fitted model: what its data say besides its formula."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import TranslationError
+from ranef.formula import Formula, formula_text, parse_expression
+from ranef.formula.deparse import quoted_name
+from ranef.formula.syntax import Call, Expr, Name, without_parens
+from ranef.translation.description import Block, Categorical, ModelDescription, describe
+
+if TYPE_CHECKING:
+    from ranef.design.record import Design
+    from ranef.fit.record import LmmFit
+    from ranef.fit.request import LmmRequest
+
+_CODINGS_ALIKE = ("treatment", "contr.treatment")
+
+
+def describe_fit(
+    fit: "LmmFit", request: "LmmRequest", data: str | None = None, *, named: bool = True
+) -> ModelDescription:
+    """Describe a fitted model, linear or generalized.
+
+    Parameters
+    ----------
+    fit : LmmFit
+        Or the fit of another model with a design.
+    request : LmmRequest
+        Its call; a family and a number of nodes are taken from it if it has them.
+    data : str, optional
+        Name of the data.
+    named : bool
+        Whether weights, offset and subset must be columns or expressions; otherwise those that are not are left out.
+
+    Raises
+    ------
+    TranslationError
+        With ``named``, if one of them was given as values.
+    """
+    design = fit.design
+    family = getattr(request, "family", None)
+    formula = design.formula
+    described = describe(
+        _without_dot(formula) if formula.has_dot else formula.code,
+        reml=bool(getattr(request, "reml", False)),
+        family=_family_name(family),
+        link=None if family is None else str(family.link),
+        n_quad=int(getattr(request, "n_quad", 1)),
+        weights=_argument("weights", request.weights, named),
+        offset=_argument("offset", request.offset, named),
+        subset=_argument("subset", request.subset, named),
+        categorical=_categories(design),
+        levels_known=True,
+        contrasts=_contrasts(design, request.contrasts),
+        event=design.response_levels[1] if design.response_levels else "1",
+        data=_data_name(data),
+    )
+    columns = _fixed_columns(design, described) | _random_columns(design, described.blocks)
+    return replace(
+        described, columns=tuple(columns.items()), constant_within=tuple(_constant_within(design, described).items())
+    )
+
+
+def _family_name(family: Any) -> str | None:
+    """The family's name; R has one name for both kinds of negative binomial distributions."""
+    if family is None:
+        return None
+    return "nbinom1" if getattr(family, "type", None) == 1 else str(family.name)
+
+
+def _argument(name: str, value: Any, named: bool) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    column = getattr(value, "name", None)
+    if isinstance(column, str) and column:
+        return quoted_name(column)
+    if not named:
+        return None
+    raise TranslationError(
+        "Other programs",
+        f"the {name}",
+        "they were given as values, which have no name; put them into the data and name the column.",
+    )
+
+
+def _data_name(name: str | None) -> str:
+    stem = (name or "").rsplit("/", 1)[-1].split(".", 1)[0]
+    return stem if stem.isidentifier() else "data"
+
+
+def _without_dot(formula: Formula) -> str:
+    terms = [t.label for t in formula.fixed] + [v.label for v in formula.offsets]
+    terms += [f"({r.text})" if r.structure == "unstructured" else f"diag({r.text})" for r in formula.random]
+    return formula_text(
+        None if formula.response is None else formula.response.label, terms, intercept=formula.intercept
+    )
+
+
+def _column(expr: Expr) -> str | None:
+    """The column inside ``factor(column)``."""
+    inner = without_parens(expr)
+    while isinstance(inner, Call) and inner.arguments:
+        inner = without_parens(inner.arguments[0].value)
+    return inner.name if isinstance(inner, Name) else None
+
+
+def _categories(design: "Design") -> list[Categorical]:
+    out = {}
+    for label, levels in design.encoder.levels.items():
+        name = _column(parse_expression(label))
+        if name is not None:
+            out[name] = Categorical(name, tuple(map(str, levels)))
+    return list(out.values())
+
+
+def _contrasts(design: "Design", given: Mapping[str, Any] | None) -> list[str]:
+    """Variables coded otherwise than by differences from the first level."""
+    custom = [k for k, v in (given or {}).items() if not (isinstance(v, str) and v in _CODINGS_ALIKE)]
+    layouts = [design.encoder.fixed, *(r.layout for r in design.encoder.random)]
+    for coded in (c for layout in layouts for term in layout.terms for c in term):
+        levels = len(design.encoder.levels.get(coded.label, ()))
+        contrast = coded.basis is not None and len(coded.suffixes) < levels
+        if contrast and not all(s.startswith("[T.") for s in coded.suffixes) and coded.name not in custom:
+            custom.append(coded.name)
+    return custom
+
+
+def _fixed_columns(design: "Design", model: ModelDescription) -> dict[str, tuple[str, ...]]:
+    out = {}
+    for number, term in enumerate(model.fixed, start=1):
+        names = tuple(n for n, t in zip(design.x_names, design.x_assign, strict=True) if t == number)
+        if names and names != (term.label,):
+            out[term.label] = names
+    return out
+
+
+def _random_columns(design: "Design", blocks: tuple[Block, ...]) -> dict[str, tuple[str, ...]]:
+    out: dict[str, tuple[str, ...]] = {}
+    for block in blocks:
+        for random in design.random:
+            if set(random.factors) != {quoted_name(g) for g in block.group} and set(random.factors) != set(block.group):
+                continue
+            labels = list(dict.fromkeys(x for x in random.labels if x != "(Intercept)"))
+            for label, term in zip(labels, block.terms, strict=False):
+                if len(labels) != len(block.terms):
+                    continue
+                names = tuple(n for n, x in zip(random.names, random.labels, strict=True) if x == label)
+                if names != (term.label,):
+                    out[f"{term.label} | {block.label}"] = names
+    return out
+
+
+def _constant_within(design: "Design", model: ModelDescription) -> dict[str, str]:
+    """The columns that do not vary within a grouping factor, with the one that has the fewest levels."""
+    groups = sorted({r.group: r for r in design.random}.values(), key=lambda r: len(r.levels))
+    out = {}
+    for number, term in enumerate(model.fixed, start=1):
+        if len(term.variables) != 1:
+            continue
+        x = design.x[:, [j for j, t in enumerate(design.x_assign) if t == number]]
+        group = next((r for r in groups if _is_constant(x, r.codes)), None)
+        if group is not None:
+            block = next((b for b in model.blocks if set(b.group) == {f.strip("`") for f in group.factors}), None)
+            if block is not None:
+                out[term.variables[0].name] = block.label
+    return out
+
+
+def _is_constant(x: NDArray[np.float64], codes: NDArray[np.int32]) -> bool:
+    if not x.shape[1] or not len(codes):
+        return False
+    first = np.zeros(int(codes.max()) + 1, dtype=np.intp)
+    # Written backwards, so that the first row of each level stays.
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return bool(np.array_equal(x, x[first[codes]]))

@@ -1,0 +1,222 @@
+"""The languages, and the two verbs: `write` a model in one, `read` a text of one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ranef.errors import ArgumentTypeError, OptionError, TranslationError
+from ranef.formula import Formula, parse_expression, parse_formula, require_random
+from ranef.translation import julia, lme4, nlme, sas, spss, stata
+from ranef.translation.composition import Reading
+from ranef.translation.description import FAMILY_LINKS, ModelDescription, describe
+
+Written = tuple[list[str], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language: its name as people write it, both directions, and how it writes a comment."""
+
+    title: str
+    write: Callable[[ModelDescription], Written]
+    read: Callable[[str], Reading]
+    comment: str
+
+
+LANGUAGES = {
+    "lme4": Language("R (lme4)", lme4.write, lme4.read, "# {}"),
+    "nlme": Language("R (nlme)", nlme.write, nlme.read, "# {}"),
+    "spss": Language("SPSS", spss.write, spss.read, "* {}"),
+    "stata": Language("Stata", stata.write, stata.read, "* {}"),
+    "sas": Language("SAS", sas.write, sas.read, "/* {} */"),
+    "julia": Language("Julia (MixedModels.jl)", julia.write, julia.read, "# {}"),
+}
+"""The languages by the names that the interface has for them."""
+
+_DECLARING = ("spss", "stata", "sas")
+_TAKEN_AS_NUMBERS = "no data were seen: columns that are not declared categorical are taken as numbers."
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A call of this package for a model written in another program's language.
+
+    ``str()`` gives the call with the notes as comments.
+
+    Attributes
+    ----------
+    call : str
+        The call of ``lmer`` or ``glmer``.
+    formula : str
+    method : str
+        ``"REML"``, ``"ML"``, ``"Laplace"``, ``"AGHQ"`` or ``"penalised"``.
+    family, link : str or None
+        None for a linear model.
+    n_quad : int or None
+        Nodes of quadrature; None for a linear model.
+    weights, subset : str or None
+    notes : tuple of str
+        What will print differently, and what was left out.
+    source : str
+        The language.
+    """
+
+    call: str
+    formula: str
+    method: str
+    family: str | None
+    link: str | None
+    n_quad: int | None
+    weights: str | None
+    subset: str | None
+    notes: tuple[str, ...]
+    source: str
+
+    def __str__(self) -> str:
+        return "\n".join([self.call, *(f"# {note}" for note in self.notes)])
+
+    def describe(self) -> ModelDescription:
+        """The neutral description of the model."""
+        return describe(
+            self.formula,
+            reml=self.method == "REML",
+            family=self.family,
+            link=self.link,
+            n_quad=1 if self.n_quad is None else self.n_quad,
+            weights=self.weights,
+            subset=self.subset,
+        )
+
+
+def language(name: object) -> Language:
+    """The language of a name, or an error that lists them."""
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"the language must be one of {', '.join(map(repr, LANGUAGES))}, not {name!r}.")
+    if name not in LANGUAGES:
+        raise OptionError(f"there is no language {name!r}; known are {', '.join(map(repr, LANGUAGES))}.")
+    return LANGUAGES[name]
+
+
+def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
+    """Write a model in another program's language.
+
+    Parameters
+    ----------
+    model : ModelDescription
+    to : str
+        One of `LANGUAGES`.
+    notes : bool
+        Whether to put comments before it that say what will print differently there.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    TranslationError
+        If the language cannot say it; the message names the part.
+
+    Examples
+    --------
+    >>> print(write(describe("y ~ x + (x | g)"), "stata", notes=False))
+    mixed y x || g: x, covariance(unstructured) reml
+    """
+    target = language(to)
+    lines, said = target.write(model)
+    if not model.levels_known and to in _DECLARING:
+        said = [*said, _TAKEN_AS_NUMBERS]
+    comments = [target.comment.format(note) for note in said] if notes else []
+    return "\n".join([*comments, *lines])
+
+
+def read(text: str, source: str) -> Translation:
+    """Read a model in another program's language.
+
+    Parameters
+    ----------
+    text : str
+    source : str
+        One of `LANGUAGES`.
+
+    Returns
+    -------
+    Translation
+
+    Raises
+    ------
+    TranslationError
+        For what is no model of this package; the message names the part.
+
+    Examples
+    --------
+    >>> read("mixed y x || g: x, cov(un) reml", "stata").formula
+    'y ~ x + (x | g)'
+    """
+    target = language(source)
+    if not isinstance(text, str):
+        raise ArgumentTypeError(f"the text to translate must be a str, not {type(text).__name__}.")
+    reading = target.read(text)
+    return _translation(reading, source)
+
+
+def _translation(reading: Reading, source: str) -> Translation:
+    formula = parse_formula(reading.whole_formula())
+    require_random(formula)
+    for argument in (reading.weights, reading.subset):
+        if argument is not None:
+            parse_expression(argument)
+    _settle_quadrature(reading, formula)
+    arguments = [_quoted(formula.text), reading.python_data()]
+    if reading.family is None:
+        function = "lmer"
+        arguments += ["REML=False"] * (not reading.reml)
+        method = "REML" if reading.reml else "ML"
+    else:
+        function, arguments = _generalized(reading, arguments)
+        method = "AGHQ" if reading.n_quad > 1 else "Laplace" if reading.n_quad == 1 else "penalised"
+    if reading.weights is not None:
+        arguments.append(f"weights={_quoted(reading.weights)}")
+    if reading.subset is not None:
+        arguments.append(f"subset={_quoted(reading.subset)}")
+    if reading.contrasts:
+        arguments.append(f"contrasts={reading.contrasts!r}")
+    return Translation(
+        call=f"{function}({', '.join(arguments)})",
+        formula=formula.text,
+        method=method,
+        family=reading.family,
+        link=reading.link if reading.family is None else reading.link or FAMILY_LINKS[reading.family][0],
+        n_quad=None if reading.family is None else reading.n_quad,
+        weights=reading.weights,
+        subset=reading.subset,
+        notes=tuple(reading.notes),
+        source=source,
+    )
+
+
+def _generalized(reading: Reading, arguments: list[str]) -> tuple[str, list[str]]:
+    assert reading.family is not None
+    links = FAMILY_LINKS[reading.family]
+    link = reading.link or links[0]
+    if link not in links:
+        raise TranslationError(
+            reading.language, f"the {link} link of the {reading.family} family", f"it has {', '.join(links)} here."
+        )
+    if reading.family == "nbinom2" and link == links[0]:
+        return "glmer_nb", arguments
+    family = reading.family if link == links[0] else f"{reading.family}({link})"
+    arguments = [*arguments, f"family={_quoted(family)}"]
+    return "glmer", arguments + [f"n_quad={reading.n_quad}"] * (reading.n_quad != 1)
+
+
+def _settle_quadrature(reading: Reading, formula: Formula) -> None:
+    """Several grouping factors have no quadrature here."""
+    if reading.family is not None and reading.n_quad > 1 and len({r.group_label for r in formula.random}) > 1:
+        reading.note(
+            f"{reading.n_quad} nodes of quadrature for several grouping factors are not possible here; Laplace's approximation takes their place."
+        )
+        reading.n_quad = 1
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if '"' not in text else repr(text)

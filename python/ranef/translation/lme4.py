@@ -1,0 +1,170 @@
+"""lme4: ``lmer`` and ``glmer`` of R."""
+
+from ranef.errors import TranslationError
+from ranef.formula import deparse, parse_formula
+from ranef.formula.syntax import Call, Constant, Expr, String, without_parens
+from ranef.translation.composition import Reading
+from ranef.translation.description import ModelDescription, family_and_link
+from ranef.translation.r_code import (
+    arguments,
+    contrasts_of,
+    data_of,
+    find_call,
+    require_formula,
+    truth,
+    whole_number,
+    word,
+)
+
+LANGUAGE = "lme4"
+
+_LMER = (
+    "formula",
+    "data",
+    "REML",
+    "control",
+    "start",
+    "verbose",
+    "subset",
+    "weights",
+    "na.action",
+    "offset",
+    "contrasts",
+    "devFunOnly",
+    "method",
+    "family",
+)
+_GLMER = (
+    "formula",
+    "data",
+    "family",
+    "control",
+    "start",
+    "verbose",
+    "nAGQ",
+    "subset",
+    "weights",
+    "na.action",
+    "offset",
+    "contrasts",
+    "devFunOnly",
+)
+_FAMILY_TEXT = {"nbinom2": "", "beta": ""}
+
+
+def write(model: ModelDescription) -> tuple[list[str], list[str]]:
+    """Write a model.
+
+    Returns
+    -------
+    lines, notes : list of str
+    """
+    if model.contrasts:
+        raise TranslationError(
+            LANGUAGE,
+            f"the contrasts of {', '.join(model.contrasts)}",
+            'give them to the call as contrasts = list(f = "contr.sum").',
+        )
+    formula = model.formula
+    written = parse_formula(formula)
+    extra = model.offsets[len(written.offsets) :]
+    # A matrix of counts says the weights itself; a proportion needs them.
+    weights = model.weights
+    if (
+        model.response.trials is not None
+        and written.response is not None
+        and not deparse(written.response.expr).startswith("cbind(")
+    ):
+        weights = model.response.trials
+    options = [f"data = {model.data}"]
+    if weights is not None:
+        options.append(f"weights = {deparse(weights)}")
+    if extra:
+        options.append(f"offset = {' + '.join(map(deparse, extra))}")
+    if model.subset is not None:
+        options.append(f"subset = {deparse(model.subset)}")
+    if model.family is None:
+        call = "lmer"
+        options += ["REML = FALSE"] * (not model.reml)
+    else:
+        call, options = _generalized(model, options)
+    return [f"{call}({formula}, {', '.join(options)})"], [*_notes(model)]
+
+
+def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list[str]]:
+    assert model.family is not None
+    options = options + [f"nAGQ = {model.n_quad}"] * (model.n_quad != 1)
+    if model.family in ("beta", "nbinom1"):
+        raise TranslationError(LANGUAGE, f"the {model.family} family", "glmer does not have it; glmmTMB does.")
+    if model.family == "nbinom2":
+        if model.link != "log":
+            raise TranslationError(LANGUAGE, f"the {model.link} link", "glmer.nb has the log link.")
+        return "glmer.nb", options
+    default = family_and_link(model.family, None)[1]
+    family = model.family if model.link == default else f'{model.family}(link = "{model.link}")'
+    return "glmer", [*options[:1], f"family = {family}", *options[1:]]
+
+
+def _notes(model: ModelDescription) -> list[str]:
+    if model.family is not None:
+        return ["glmer's standard errors come from differences of the likelihood, and their third digit may differ."]
+    return ["lme4 itself prints no p-values; lmerTest gives those of Satterthwaite's method, as ranef does."]
+
+
+def read(text: str) -> Reading:
+    """Read the first call of ``lmer``, ``glmer`` or ``glmer.nb``."""
+    node = find_call(text, ("lmer", "glmer", "glmer.nb"), LANGUAGE)
+    given = arguments(node, _LMER if node.function == "lmer" else _GLMER, LANGUAGE)
+    formula = require_formula(given.get("formula"), LANGUAGE)
+    reading = Reading(LANGUAGE, formula=deparse(formula), data=data_of(given.get("data")))
+    if "REML" in given:
+        reading.reml = truth(given["REML"], "REML", LANGUAGE)
+    if "method" in given:
+        reading.reml = word(given["method"]).upper() == "REML"
+    if node.function == "glmer.nb":
+        reading.family, reading.link = "nbinom2", "log"
+    elif "family" in given:
+        reading.family, reading.link = read_family(given["family"])
+    elif node.function == "glmer":
+        raise TranslationError(LANGUAGE, "glmer()", "the family is missing; without one the model is lmer's.")
+    if reading.family == "gaussian" and reading.link in (None, "identity"):
+        reading.family = reading.link = None
+    if "nAGQ" in given:
+        reading.n_quad = whole_number(given["nAGQ"], "nAGQ", LANGUAGE)
+    for name in ("weights", "subset"):
+        if name in given and not _is_null(given[name]):
+            setattr(reading, name, deparse(given[name]))
+    if "offset" in given and not _is_null(given["offset"]):
+        reading.formula += f" + offset({deparse(given['offset'])})"
+    if "contrasts" in given:
+        reading.contrasts = contrasts_of(given["contrasts"], LANGUAGE)
+    for name in ("control", "start", "na.action"):
+        if name in given:
+            reading.note(f"{name} was left out; the call here has its own.")
+    return reading
+
+
+def _is_null(node: Expr) -> bool:
+    return isinstance(node, Constant) and node.word == "NULL"
+
+
+def read_family(node: Expr) -> tuple[str, str | None]:
+    """Name and link of a family as R writes it."""
+    inner = without_parens(node)
+    link = None
+    if isinstance(inner, Call):
+        for argument in inner.arguments:
+            if argument.keyword in (None, "link"):
+                link = word(argument.value)
+        name = inner.function
+    elif isinstance(inner, String):
+        name = inner.value
+    else:
+        name = word(inner)
+    if name.startswith("quasi"):
+        raise TranslationError(
+            LANGUAGE, name, "quasi-families have no likelihood; use nbinom2 or a random effect for each row."
+        )
+    family, found = family_and_link(name, link)
+    assert family is not None
+    return family, found

@@ -1,0 +1,116 @@
+"""Calls in R code: found, parsed, and their arguments matched as R does."""
+
+from ranef.errors import TranslationError
+from ranef.formula import deparse, parse_expression
+from ranef.formula.syntax import Binary, Call, Constant, Expr, Name, Number, String, without_parens
+from ranef.formula.tokens import tokenize
+
+
+def find_call(text: str, functions: tuple[str, ...], language: str) -> Call:
+    """Find the first call of one of some functions.
+
+    Parameters
+    ----------
+    text : str
+        R code: comments, assignments and other calls may stand around it.
+    functions : tuple of str
+    language : str
+        For messages.
+    """
+    tokens = tokenize(text)
+    for i, token in enumerate(tokens[:-1]):
+        opening = tokens[i + 1]
+        if token.kind != "name" or token.value not in functions or (opening.kind, opening.value) != ("operator", "("):
+            continue
+        depth = 0
+        for closing in tokens[i + 1 :]:
+            if closing.kind == "operator":
+                depth += {"(": 1, ")": -1}.get(closing.value, 0)
+                if depth == 0:
+                    found = parse_expression(text[token.start : closing.stop])
+                    assert isinstance(found, Call)
+                    return found
+        raise TranslationError(
+            language, token.value, "its parenthesis is never closed.", text.count("\n", 0, token.start) + 1
+        )
+    raise TranslationError(
+        language, "the text", f"there is no call of {' or '.join(f'{f}()' for f in functions)} in it."
+    )
+
+
+def arguments(node: Call, parameters: tuple[str, ...], language: str) -> dict[str, Expr]:
+    """Match arguments: full names, then beginnings of names, then by position."""
+    out: dict[str, Expr] = {}
+    rest: list[Expr] = []
+    for argument in node.arguments:
+        if argument.keyword is None:
+            rest.append(argument.value)
+            continue
+        full = [p for p in parameters if p == argument.keyword] or [
+            p for p in parameters if p.startswith(argument.keyword)
+        ]
+        if len(full) != 1:
+            raise TranslationError(
+                language,
+                f"the argument {argument.keyword}",
+                f"{node.function}() has no such argument here; it has {', '.join(parameters)}.",
+            )
+        out[full[0]] = argument.value
+    free = [p for p in parameters if p not in out]
+    if len(rest) > len(free):
+        raise TranslationError(language, deparse(rest[-1]), f"{node.function}() has no further argument.")
+    out.update(zip(free, rest, strict=False))
+    return out
+
+
+def require_formula(node: Expr | None, language: str, what: str = "the formula") -> Binary:
+    """See that an argument is a formula with two sides."""
+    inner = None if node is None else without_parens(node)
+    if isinstance(inner, Call) and inner.function in ("formula", "as.formula") and len(inner.arguments) == 1:
+        inner = without_parens(inner.arguments[0].value)
+    if not isinstance(inner, Binary) or inner.operator != "~":
+        shown = "nothing" if inner is None else deparse(inner)
+        raise TranslationError(language, what, f"it must be written in the call, as in y ~ x; this is {shown}.")
+    return inner
+
+
+def data_of(node: Expr | None) -> str:
+    """The name of the data."""
+    return node.name if isinstance(node, Name) else "data"
+
+
+def truth(node: Expr, part: str, language: str) -> bool:
+    """The value of TRUE or FALSE."""
+    inner = without_parens(node)
+    if isinstance(inner, Constant) and inner.word in ("TRUE", "FALSE"):
+        return inner.word == "TRUE"
+    if isinstance(inner, Name) and inner.name in ("T", "F"):
+        return inner.name == "T"
+    raise TranslationError(language, part, f"it must be TRUE or FALSE, not {deparse(node)}.")
+
+
+def whole_number(node: Expr, part: str, language: str) -> int:
+    """The value of a whole number."""
+    inner = without_parens(node)
+    if isinstance(inner, Number) and inner.value == int(inner.value):
+        return int(inner.value)
+    raise TranslationError(language, part, f"it must be a whole number, not {deparse(node)}.")
+
+
+def word(node: Expr) -> str:
+    """A name, quoted or not."""
+    inner = without_parens(node)
+    return inner.value if isinstance(inner, String) else inner.name if isinstance(inner, Name) else deparse(inner)
+
+
+def contrasts_of(node: Expr, language: str) -> dict[str, str]:
+    """``list(f = "contr.sum")`` as a dict of names of codings."""
+    inner = without_parens(node)
+    if isinstance(inner, Constant) and inner.word == "NULL":
+        return {}
+    kinds = ("treatment", "sum", "helmert", "poly", "SAS", "sdif")
+    if isinstance(inner, Call) and inner.function == "list":
+        out = {a.keyword: word(a.value).removeprefix("contr.") for a in inner.arguments if a.keyword}
+        if len(out) == len(inner.arguments) and set(out.values()) <= set(kinds):
+            return out
+    raise TranslationError(language, "contrasts", 'only contrasts by name are translated, as in list(f = "contr.sum").')

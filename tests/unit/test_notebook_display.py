@@ -1,0 +1,98 @@
+"""What a notebook shows of every record: a table where there is one, and never a heap of arrays."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from ranef import anova, lmer, load_dataset
+
+# How a notebook gets each record, and a piece of what it must show.
+RECORDS = {
+    "model": (lambda m, _: m, "<caption>Fixed effects</caption>"),
+    "summary": (lambda m, _: m.summary(), "Pr(&gt;|t|)"),
+    "varcorr": (lambda m, _: m.varcorr, "<td>Residual</td>"),
+    "anova": (lambda m, _: m.anova(), "f_value"),
+    "comparison": (lambda m, smaller: anova(smaller, m), "chisq"),
+    "ranova": (lambda m, _: m.ranova(), "p_value_boundary"),
+    "drop1": (lambda m, _: m.drop1(), "chisq"),
+    "step": (lambda m, _: m.step(), "eliminated"),
+    "test": (lambda m, _: m.test("Days"), "std_error"),
+    "fixef": (lambda m, _: m.fixef, "Days"),
+    "conf_int": (lambda m, _: m.conf_int(), "lower"),
+    "tidy": (lambda m, _: m.tidy(), "estimate"),
+    "glance": (lambda m, _: m.glance(), "nobs"),
+    "augment": (lambda m, _: m.augment(), ".cooksd"),
+    "ranef": (lambda m, _: m.ranef()["Subject"], "(Intercept)"),
+    "convergence": (lambda m, _: m.convergence, "CONVERGED"),
+    "influence": (lambda m, _: m.influence(), "cooks_distance"),
+    "influence of groups": (lambda m, _: m.influence("Subject"), "level of Subject, 18 in all"),
+    "refits": (lambda m, _: m.refit(m.simulate(30, rng=1)), "30 responses, 30 converged"),
+    "icc": (lambda m, _: m.icc(), "adjusted"),
+    "r2": (lambda m, _: m.r2(), "conditional"),
+    "repca": (lambda m, _: m.repca(), "proportion"),
+    "vif": (lambda m, _: m.vif(), "tolerance"),
+    "simulated residuals": (lambda m, _: m.simulated_residuals(rng=1), "p_value"),
+}
+
+
+class WellFormed(HTMLParser):
+    """Sees that every element that is opened is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in ("br", "hr", "img", "meta"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def models():
+    study = load_dataset("sleepstudy")
+    return lmer("Reaction ~ Days + (Days | Subject)", study), lmer("Reaction ~ Days + (1 | Subject)", study)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_display(name, models):
+    make, piece = RECORDS[name]
+    record = make(*models)
+    text = repr(record)
+    assert "array(" not in text
+    assert len(text) < 20_000
+    html = getattr(record, "_repr_html_", lambda: None)()
+    if html is None:
+        assert piece in text
+        assert " object at 0x" not in text
+        assert len(text) < 3000
+        return
+    assert piece in html
+    parser = WellFormed()
+    parser.feed(html)
+    assert not parser.open
+
+
+def test_tables_have_html():
+    """What is a table is one in a notebook."""
+    m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+    for record in (m, m.summary(), m.varcorr, m.anova(), m.ranova(), m.drop1(), m.step(), m.tidy()):
+        assert "<table" in record._repr_html_()
+
+
+def test_html_of_a_model_escapes_what_users_wrote():
+    data = load_dataset("sleepstudy").rename(columns={"Days": "<b>days</b>"})
+    html = lmer("Reaction ~ `<b>days</b>` + (1 | Subject)", data)._repr_html_()
+    assert "<b>" not in html
+    assert "&lt;b&gt;days&lt;/b&gt;" in html
+    varcorr = lmer("Reaction ~ `<b>days</b>` + (`<b>days</b>` | Subject)", data).varcorr
+    assert "<b>" not in varcorr._repr_html_()
+
+
+def test_html_of_a_model_makes_no_tests():
+    """Opening a notebook cell must not cost degrees of freedom of a large model."""
+    m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+    assert "Pr(" not in m._repr_html_()
+    assert "_tests" not in vars(m)

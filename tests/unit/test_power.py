@@ -1,0 +1,164 @@
+"""Power by simulation."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranef import ArgumentTypeError, OptionError, lmer, load_dataset, power, power_curve
+from ranef.estimates.simulate import simulated_responses
+from ranef.inference.power import exact_limits, extended, model_to_draw
+from ranef.results.linear import LinearMixedModel
+
+
+@pytest.fixture(scope="module")
+def sleep() -> LinearMixedModel:
+    return lmer("Reaction ~ Days + (1 | Subject)", load_dataset("sleepstudy"), n_threads=1)
+
+
+def exact_power(model: LinearMixedModel, effect: float, alpha: float = 0.05) -> float:
+    """Of the F test of Days in a balanced design with random intercepts, which is the F test within subjects: noncentral F on (1, n - 1 - subjects)."""
+    from scipy.stats import f, ncf
+
+    days = np.arange(10.0)
+    within = 18 * np.sum((days - days.mean()) ** 2)
+    df = 180 - 18 - 1
+    return float(ncf.sf(f.isf(alpha, 1, df), 1, df, effect**2 * within / model.sigma**2))
+
+
+@pytest.mark.parametrize("test", ["satterthwaite", "kenward-roger"])
+def test_power_of_a_balanced_design_is_the_exact_one(sleep: LinearMixedModel, test: Any) -> None:
+    effect = 2.0
+    want = exact_power(sleep, effect)
+    assert 0.5 < want < 0.9
+    made = power(sleep, "Days", 400, test=test, fixef={"Days": effect}, rng=1)
+    assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 400)
+    assert made.lower < want < made.upper
+
+
+def test_power_of_the_likelihood_ratio(sleep: LinearMixedModel) -> None:
+    want = exact_power(sleep, 2.0)
+    made = power(sleep, "Days", 4000, test="lrt", fixef={"Days": 2.0}, rng=1)
+    # the chi-square of this many rows rejects a little more often than F: by less than two hundredths
+    assert want - 0.03 < made.power < want + 0.05
+    null = power(sleep, "Days", 4000, test="lrt", fixef={"Days": 0.0}, rng=1)
+    assert 0.04 < null.power < 0.065
+
+
+def test_core_and_python_simulate_the_same_likelihood_ratios() -> None:
+    """P-values from the core's drawn cross-products, and from whole responses fitted one by one, of a term with several columns in an unbalanced design."""
+    from scipy.stats import chi2, ks_2samp
+
+    data = load_dataset("egsingle").iloc[:1500]
+    larger: Any = lmer("math ~ year * size + (year | childid)", data, REML=False)
+    made = power(larger, "size", 500, test="lrt", rng=3)
+    drawn = simulated_responses(larger._fit, 500, "new", 4)
+    smaller: Any = larger.update(". ~ . - size")
+    assert smaller.fixef.index.tolist() == ["(Intercept)", "year", "year:size"]
+    p = chi2.sf(np.maximum(0, smaller.refit(drawn).objective - larger.refit(drawn).objective), 1)
+    assert ks_2samp(made.p_values, p).pvalue > 0.005
+
+
+def test_seed_and_threads(sleep: LinearMixedModel) -> None:
+    one, two = (power(sleep, "Days", 60, test="lrt", rng=2, n_threads=t) for t in (1, 2))
+    assert np.array_equal(one.p_values, two.p_values)
+    assert np.array_equal(power(sleep, "Days", 20, test="lrt", rng=2).p_values, one.p_values[:20])
+    few, many = (power(sleep, "Days", n, rng=2) for n in (4, 8))
+    assert np.array_equal(few.p_values, many.p_values[:4])
+
+
+def test_extended_designs() -> None:
+    m = lmer("strength ~ 1 + (1 | batch/cask)", load_dataset("Pastes"))
+    made = extended(m._fit.design, {"batch": 25}, None)
+    levels = {t.group: len(t.levels) for t in made.random}
+    assert levels == {"cask:batch": 75, "batch": 25}
+    assert len(made.y) == 150
+    np.testing.assert_array_equal(made.y[:6], made.y[60:66])
+    few = extended(m._fit.design, {"batch": 4}, {"cask:batch": 5})
+    assert {t.group: len(t.levels) for t in few.random} == {"cask:batch": 12, "batch": 4}
+    assert len(few.y) == 60
+    record = power(
+        m.update("strength ~ batch_number + (1 | batch/cask)", data=with_number()),
+        "batch_number",
+        10,
+        test="lrt",
+        extend={"batch": 25},
+        rng=1,
+    )
+    assert record.n_groups == {"cask:batch": 75, "batch": 25}
+    assert record.nobs == 150
+
+
+def with_number() -> Any:
+    data = load_dataset("Pastes")
+    return data.assign(batch_number=data["batch"].cat.codes.astype(float))
+
+
+def test_sigma_leaves_the_random_effects(sleep: LinearMixedModel) -> None:
+    made = model_to_draw(sleep._fit, None, 10.0, {"Subject": 9}, None)
+    assert made.sigma == 10.0
+    assert made.theta[0] * made.sigma == pytest.approx(sleep.varcorr["Subject"].sd[0])
+
+
+def test_terms_with_several_columns() -> None:
+    m = lmer("angle ~ recipe + temp + (1 | recipe:replicate)", load_dataset("cake"))
+    made = power(m, "recipe", 30, rng=1)
+    assert made.effect == "recipe"
+    assert np.isfinite(made.p_values).all()
+    frame = made.to_frame()
+    assert list(frame.columns) == [
+        "effect", "test", "alpha", "nobs", "recipe:replicate", "power", "lower", "upper", "n", "n_failed"
+    ]  # fmt: skip
+    assert "Power for 'recipe'" in repr(made)
+
+
+def test_power_curve(sleep: LinearMixedModel) -> None:
+    curve = power_curve(sleep, "Days", 300, extend={"Subject": [4, 18, 60]}, fixef={"Days": 1.5}, test="lrt", rng=1)
+    assert curve["Subject"].tolist() == [4, 18, 60]
+    assert curve["power"].is_monotonic_increasing
+    rows = power_curve(sleep, "Days", 100, within={"Subject": [5, 20]}, fixef={"Days": 1.5}, test="lrt", rng=1)
+    assert rows["nobs"].tolist() == [90, 360]
+
+
+def test_exact_limits() -> None:
+    """R: binom.test(8, 10)$conf.int, and the rule of three's exact form."""
+    assert exact_limits(8, 10) == pytest.approx((0.4439045376923585, 0.9747892736731666), rel=1e-12)
+    assert exact_limits(0, 100) == pytest.approx((0.0, 1 - 0.025 ** (1 / 100)))
+    assert exact_limits(100, 100)[1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"effect": "days"}, OptionError, "no fixed effect or term 'days'"),
+        ({"effect": 1}, ArgumentTypeError, "effect must be the name"),
+        ({"n": 0}, OptionError, "at least 1"),
+        ({"test": "wald"}, OptionError, "'lrt', not 'wald'"),
+        ({"alpha": 0}, OptionError, "between 0 and 1"),
+        ({"alpha": "a"}, ArgumentTypeError, "alpha must be a number"),
+        ({"fixef": {"x": 1}}, OptionError, "no fixed effect 'x'"),
+        ({"fixef": {"Days": float("nan")}}, OptionError, "must be finite"),
+        ({"fixef": 3}, ArgumentTypeError, "must be a dict"),
+        ({"sigma": -1}, OptionError, "sigma must be positive"),
+        ({"extend": {"school": 3}}, OptionError, "no grouping factor 'school'"),
+        ({"extend": {"Subject": 1}}, OptionError, "at least 2"),
+        ({"extend": {"Subject": 2.5}}, ArgumentTypeError, "whole number"),
+        ({"within": {"Subject": 0}}, OptionError, "at least 1"),
+        ({"within": {"Subject": 1}}, OptionError, "does not determine all fixed effects"),
+        ({"extend": 5}, ArgumentTypeError, "must be a dict"),
+    ],
+)
+def test_bad_arguments(sleep: LinearMixedModel, arguments: dict[str, Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        power(sleep, **{"effect": "Days", "n": 5, **arguments})
+
+
+def test_bad_curves(sleep: LinearMixedModel) -> None:
+    with pytest.raises(OptionError, match="either extend= or within="):
+        power_curve(sleep, "Days", 5)
+    with pytest.raises(ArgumentTypeError, match="list of whole numbers"):
+        power_curve(sleep, "Days", 5, extend={"Subject": 5})  # type: ignore[dict-item]
+    with pytest.raises(OptionError, match="no option 'tests'"):
+        power_curve(sleep, "Days", 5, extend={"Subject": [5]}, tests=1)
+    with pytest.raises(ArgumentTypeError, match="fitted by lmer"):
+        power(3, "Days")  # type: ignore[arg-type]

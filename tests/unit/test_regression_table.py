@@ -1,0 +1,167 @@
+"""Models side by side: the numbers of lme4, what is blank, and what is said."""
+
+import json
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+
+import ranef
+from ranef import ArgumentTypeError, OptionError, RanefWarning, lmer, load_dataset
+
+TUTORIAL = json.loads((Path(__file__).parents[1] / "reference" / "exam_tutorial.json").read_text())["models"]
+
+
+@pytest.fixture(scope="module")
+def models() -> list[Any]:
+    exam = load_dataset("exam")
+    return [lmer(m["formula"], exam) for m in TUTORIAL]
+
+
+def cells(table: Any) -> dict[str, list[str]]:
+    """Cells of the Markdown form by label; those below a coefficient by its label and a mark."""
+    out: dict[str, list[str]] = {}
+    last = ""
+    for line in table.to_markdown().splitlines():
+        if line.startswith("| ") and line.endswith(" |"):
+            label, *rest = [c.strip().replace("\\", "") for c in line[1:-1].split(" | ")]
+            last, key = (label, label) if label else (last, f"{last} below")
+            out[key] = rest
+    return out
+
+
+def test_the_five_models_of_the_tutorial(models: list[Any]) -> None:
+    table = ranef.table(*models)
+    shown = cells(table)
+    for j, m in enumerate(TUTORIAL):
+        r = m["REML"]
+        assert shown["AIC"][j] == f"{r['aic']:.1f}"
+        assert shown["Log-likelihood"][j] == f"{r['llf']:.1f}"
+        assert shown["Observations"][j] == str(r["nobs"])
+        assert shown["Levels of school"][j] == "65"
+        assert float(shown["SD residual"][j]) == pytest.approx(r["sigma"], rel=1e-3)
+        assert shown["Estimated by"][j] == "REML"
+    frame = table.to_frame().set_index(["model", "term"])
+    for j, (m, fitted) in enumerate(zip(TUTORIAL, models, strict=True)):
+        own = frame.loc[f"m{j + 1}"]
+        fixed = own[own["part"] == "fixed"]
+        np.testing.assert_allclose(fixed["estimate"], fitted.fixef)
+        np.testing.assert_allclose(fixed[["lower", "upper"]], fitted.conf_int())
+        assert own.loc["bic", "estimate"] == pytest.approx(m["REML"]["bic"], rel=1e-7)
+    # What a model does not have is blank, also in the line below.
+    assert shown["standLRT"][0] == ""
+    assert shown["standLRT below"][0] == ""
+    assert shown["standLRT"][1] != ""
+    assert any("REML fits with different fixed effects cannot be compared" in note for note in table.notes)
+
+
+def test_decimals_follow_the_standard_error() -> None:
+    m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+    shown = cells(ranef.table(m))
+    # lme4 prints 251.405 (6.825) and 10.467 (1.546), 24.741, 5.922, 0.07, 25.592.
+    assert shown["(Intercept)"] == ["251.41"]
+    assert shown["(Intercept) below"] == ["(6.82)"]
+    assert shown["Days"] == ["10.47"]
+    assert shown["Days below"] == ["(1.55)"]
+    assert shown["SD (Intercept), Subject"] == ["24.74"]
+    assert shown["SD Days, Subject"] == ["5.922"]
+    assert shown["Correlation (Intercept) with Days, Subject"] == ["0.07"]
+    assert shown["SD residual"] == ["25.59"]
+    assert cells(ranef.table(m, digits=2))["Days below"] == ["(1.5)"]
+    # performance::icc and r2_nakagawa: 0.722, 0.279, 0.799.
+    assert [shown[k][0] for k in ("ICC", "R² marginal", "R² conditional")] == ["0.722", "0.279", "0.799"]
+
+
+def test_intervals_p_values_and_stars() -> None:
+    m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+    interval = ranef.table(m, below="ci", level=0.9)
+    low, high = m.conf_int(level=0.9).loc["Days"]
+    assert cells(interval)["Days below"] == [f"[{low:.2f}, {high:.2f}]"]
+    assert "90 %" in interval.notes[0]
+    assert "*" not in str(interval)
+    starred = ranef.table(m, stars=True)
+    assert cells(starred)["Days"] == ["10.47***"]
+    assert any("Satterthwaite" in n and "*** p < 0.001" in n for n in starred.notes)
+    own = ranef.table(m, stars={"+": 0.1}, ddf="kenward-roger")
+    assert cells(own)["Days"] == ["10.47+"]
+    assert any("Kenward-Roger" in n for n in own.notes)
+    plain = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), ddf="none")
+    both = ranef.table(m, plain, below="p").notes[0]
+    assert both == "p-values from t tests with Satterthwaite's degrees of freedom (m1); normal tests (m2)."
+    assert cells(ranef.table(m, below="p"))["Days below"] == ["p < 0.001"]
+    assert "Days below" not in cells(ranef.table(m, below="none"))
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    sleep = load_dataset("sleepstudy")
+    reml = lmer("Reaction ~ Days + (1 | Subject)", sleep)
+    ml = reml.update(REML=False)
+    fewer = reml.update(data=sleep.iloc[:150])
+    other = lmer("log(Reaction) ~ Days + (1 | Subject)", sleep)
+    notes = ranef.table(reml, ml, names=["first", "second"]).notes
+    assert any(n.startswith("Estimated differently: first by REML; second by ML.") for n in notes)
+    assert any("different numbers of rows" in n for n in ranef.table(reml, fewer).notes)
+    assert any("different responses: Reaction and log(Reaction)" in n for n in ranef.table(reml, other).notes)
+    assert ranef.table(reml, reml).notes == ("Standard errors in brackets.",)
+
+
+def test_dropped_columns_and_the_boundary() -> None:
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame({"x": rng.normal(size=80), "g": np.repeat(list("abcdefgh"), 10), "y": rng.normal(size=80)})
+    d["twice"] = 2 * d["x"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RanefWarning)
+        whole = lmer("y ~ x + twice + (x | g)", d)
+    with_twice = lmer("y ~ twice + (1 | h)", d.assign(h=d["g"], y=d["y"] + np.repeat(rng.normal(size=8) * 3, 10)))
+    assert whole.is_singular
+    table = ranef.table(whole, with_twice)
+    shown = cells(table)
+    assert shown["twice"][0] == ""
+    assert shown["twice"][1] != ""
+    assert "m1: twice dropped, as other columns determine it." in table.notes
+    assert any(n.startswith("m1: some variance is zero") for n in table.notes)
+    assert np.isnan(whole.varcorr["g"].corr[0, 1])
+    assert shown["Correlation (Intercept) with x, g"] == ["undefined", ""]
+    assert any(n.startswith("undefined:") for n in table.notes)
+
+
+def test_forms_escape_and_agree() -> None:
+    sleep = load_dataset("sleepstudy").rename(columns={"Days": "D_1"})
+    m = lmer("Reaction ~ D_1 + (D_1 | Subject)", sleep)
+    table = ranef.table(m, labels={"D_1": "Days <of> 50 % & more_", "Subject": "person|s"}, names=["a*b"])
+    assert "Days &lt;of&gt; 50 % &amp; more_" in table.to_html()
+    assert r"Days \textless{}of\textgreater{} 50 \% \& more\_" in table.to_latex()
+    tokens = MarkdownIt("commonmark").enable("table").render(table.to_markdown())
+    assert "Days &lt;of&gt; 50 % &amp; more_" in tokens
+    assert '<th style="text-align:right">a*b</th>' in tokens
+    assert "Days <of> 50 % & more_" in str(table)
+    assert "D_1" not in cells(table)
+    assert table._repr_html_() == table.to_html()
+    assert str(pickle.loads(pickle.dumps(table))) == str(table)
+    negative = ranef.table(lmer("normexam ~ standLRT + (1 | school)", load_dataset("exam")), below="ci")
+    assert "[$-$0.07" in negative.to_latex()
+
+
+def test_mistakes() -> None:
+    m = lmer("Reaction ~ Days + (1 | Subject)", load_dataset("sleepstudy"))
+    with pytest.raises(OptionError, match="at least one"):
+        ranef.table()
+    with pytest.raises(ArgumentTypeError, match="not str"):
+        ranef.table(m, "m2")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="2 different texts"):
+        ranef.table(m, m, names=["a"])
+    with pytest.raises(OptionError, match="'se', 'ci', 'p', 'none'"):
+        ranef.table(m, below="sd")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="statistics must be"):
+        ranef.table(m, statistics=["AIC"])
+    with pytest.raises(OptionError, match="limits between 0 and 1"):
+        ranef.table(m, stars={"*": 5})
+    with pytest.raises(ArgumentTypeError, match="labels"):
+        ranef.table(m, labels=["a"])  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="digits"):
+        ranef.table(m, digits=0)
