@@ -1,9 +1,9 @@
 //! Python bindings of `ranef-core`: NumPy views in, dictionaries of arrays out, the interpreter released in between.
 
 mod lmm;
+mod profile;
 mod replicate;
 mod supervised;
-mod profile;
 mod threads;
 
 use pyo3::prelude::*;
