@@ -1,5 +1,8 @@
 """Profiles: each point against an independent constrained search in n x n algebra, refits with an offset, the boundary, bad input."""
 
+import os
+import signal
+import threading
 import warnings
 from typing import Any
 
@@ -182,6 +185,18 @@ def test_progress_and_interruption() -> None:
     with pytest.raises(KeyboardInterrupt):
         m.profile(progress=stop)
     assert len(m.profile("sigma").to_frame()) > 10
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_signal_ends_the_work(n_threads: int) -> None:
+    """Also where threads other than Python's main one do it. Without an answer to the signal all curves would be finished first."""
+    m = fitted("y ~ service + (1 | s) + (1 | d)", "InstEval", n_threads=n_threads)
+    seen: list[int] = []
+    alarm = threading.Timer(0.3, lambda s: os.kill(os.getpid(), s), [signal.SIGINT])
+    alarm.start()
+    with pytest.raises(KeyboardInterrupt):
+        m.profile(progress=lambda done, of: seen.append(done))
+    assert len(seen) < m.npar
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
 use crate::kernel::PythonKernel;
-use crate::threads::with_threads;
+use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
 use numpy::{
     IntoPyArray, PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -16,6 +16,7 @@ use ranef_core::glmm::{
 };
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
@@ -273,16 +274,17 @@ impl GlmmSystem {
             hessian: true,
         };
         let mut watch = Watch::new(progress);
-        let result = py.detach(|| {
-            with_threads(n_threads, || {
+        let (result, signal) = py.detach(|| {
+            with_watched_threads(n_threads, |stop| {
+                let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
                 self.with_work(n_threads, |g, m| {
-                    let f = fit(g, m, &options, &mut |n, d| watch.go_on(n, d))?;
+                    let f = fit(g, m, &options, &mut go_on)?;
                     let solution = if f.objective.is_finite() { m.solution(g).ok() } else { None };
                     Ok((f, solution))
                 })
             })
         });
-        if let Some(e) = watch.error {
+        if let Some(e) = signal.or(watch.error) {
             return Err(e);
         }
         self.raised()?;
@@ -512,13 +514,16 @@ impl GlmmSystem {
         };
         let y = y.as_slice()?;
         let watch = Mutex::new(Watch::new(progress));
-        let result = py.detach(|| {
-            with_threads(n_threads, || {
-                let go_on = |done: usize| watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64);
+        let (result, signal) = py.detach(|| {
+            with_watched_threads(n_threads, |stop| {
+                let go_on = |done: usize| {
+                    !stop.load(Ordering::Relaxed)
+                        && watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64)
+                };
                 ranef_core::replicate::refit_glmm(&self.g, y, &options, n_threads, &go_on)
             })
         });
-        if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
+        if let Some(e) = signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
             return Err(e);
         }
         self.raised()?;

@@ -2,7 +2,7 @@
 
 use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
 use crate::profile::profile_dict;
-use crate::threads::with_threads;
+use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -16,6 +16,7 @@ use ranef_core::lmm::{
 use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
+use std::sync::atomic::Ordering;
 use std::sync::Mutex;
 
 struct FactorArrays {
@@ -223,21 +224,22 @@ impl LmmSystem {
         }
         let options = FitOptions { reml, max_evaluations, tolerance };
         let mut watch = Watch::new(progress);
-        let result = py.detach(|| {
-            with_threads(n_threads, || {
+        let (result, signal) = py.detach(|| {
+            with_watched_threads(n_threads, |stop| {
+                let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
                 self.with_work(n_threads, |sys, e, score| {
                     let frames = match &start {
                         Some(s) => frames_of(sys, &sys.lambda_from_theta(s)),
                         None => moment_frames(sys),
                     };
-                    let f = fit(sys, e, score, frames, options, &mut |n, d| watch.go_on(n, d + sys.constant(reml)))?;
+                    let f = fit(sys, e, score, frames, options, &mut |n, d| go_on(n, d + sys.constant(reml)))?;
                     let usable = f.criterion.is_finite();
                     let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
                     Ok((f, solution))
                 })
             })
         });
-        if let Some(e) = watch.error {
+        if let Some(e) = signal.or(watch.error) {
             return Err(e);
         }
         let (f, solution) = result.map_err(to_python)?;
@@ -415,13 +417,16 @@ impl LmmSystem {
         let options = FitOptions { reml, max_evaluations, tolerance };
         let y = y.as_slice()?;
         let watch = Mutex::new(Watch::new(progress));
-        let result = py.detach(|| {
-            with_threads(n_threads, || {
-                let go_on = |done: usize| watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64);
+        let (result, signal) = py.detach(|| {
+            with_watched_threads(n_threads, |stop| {
+                let go_on = |done: usize| {
+                    !stop.load(Ordering::Relaxed)
+                        && watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64)
+                };
                 refit(&rows, &self.sys, y, start.as_deref(), options, n_threads, &go_on)
             })
         });
-        if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
+        if let Some(e) = signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
             return Err(e);
         }
         let r = result.map_err(to_python)?;
@@ -459,9 +464,15 @@ impl LmmSystem {
         let options = ProfileOptions { fit, step, reach, targets };
         let total = indices.len() as f64;
         let watch = Mutex::new(Watch::new(progress));
-        let result = py.detach(|| {
-            with_threads(n_threads, || {
+        let (result, signal) = py.detach(|| {
+            with_watched_threads(n_threads, |stop| {
                 let keep_going = |done: Option<usize>| {
+                    if stop.load(Ordering::Relaxed) {
+                        return false;
+                    }
+                    if done.is_none() && n_threads > 1 {
+                        return true;
+                    }
                     let mut w = watch.lock().unwrap_or_else(|e| e.into_inner());
                     match done {
                         None => w.check(),
@@ -472,7 +483,7 @@ impl LmmSystem {
                 profile(&self.sys, start, &indices, &options, n_threads, &keep_going)
             })
         });
-        if let Some(e) = watch.into_inner().unwrap_or_else(|e| e.into_inner()).error {
+        if let Some(e) = signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
             return Err(e);
         }
         profile_dict(py, result.map_err(to_python)?)

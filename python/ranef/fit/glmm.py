@@ -20,6 +20,7 @@ from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.outcome import Kind
 from ranef.fit.record import term_keys
 from ranef.fit.separation import separated_columns
+from ranef.fit.threads import threads_of_fit
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def fit_glmm(
     start = start or GlmmStart()
     family = likelihood.family
     check_quadrature(likelihood.n_quad, order, design)
-    system = build_glmm_system(design, order, family, n_threads)
+    threads = threads_of_fit(len(design.y), n_threads)
+    system = build_glmm_system(design, order, family, threads)
     n, p = len(design.y), len(system.kept)
     if n < p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs at least as many rows.")
@@ -120,7 +122,7 @@ def fit_glmm(
         family.fixed_dispersion,
         control.max_evaluations,
         control.tolerance,
-        n_threads,
+        threads,
         progress,
     )
     return record_of(design, order, likelihood, LazyGlmmSystem(design, order, family, system), solution, n_threads)

@@ -14,6 +14,7 @@ from ranef.fit.convergence import Convergence, boundary_directions
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
+from ranef.fit.threads import threads_of_fit
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -60,12 +61,13 @@ def fit_lmm(
     """
     order = order or order_terms(design.random)
     control = control or FitControl()
-    system = build_system(design, order, n_threads)
+    threads = threads_of_fit(len(design.y), n_threads)
+    system = build_system(design, order, threads)
     n, p = len(design.y), len(system.kept)
     if n <= p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
     core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-    solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, n_threads, progress)
+    solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
         raise DataError(NOT_FINITE)
@@ -116,7 +118,7 @@ def fit_lmm(
         convergence=convergence,
         messages=(
             *fit_messages(design, dropped, convergence),
-            *unidentified(system, solution["theta"], order, design, reml, n_threads),
+            *unidentified(system, solution["theta"], order, design, reml, threads),
         ),
         n_threads=n_threads,
     )

@@ -33,3 +33,12 @@ def physical_cores() -> int:
         except OSError:
             return len(allowed)
     return max(1, len(cores))
+
+
+#: With fewer rows a second thread costs more than it saves in one fit.
+WORTH_SHARING = 50_000
+
+
+def threads_of_fit(n_rows: int, n_threads: int) -> int:
+    """Threads for one fit of so many rows."""
+    return n_threads if n_rows >= WORTH_SHARING else 1

@@ -113,9 +113,9 @@ pub fn refit(
             Some(t) => frames_of(sys, &sys.lambda_from_theta(t)),
             None => moment_frames(sys),
         };
-        let f = fit(sys, e, score, frames, options, &mut |_, _| true).ok()?;
+        let f = fit(sys, e, score, frames, options, &mut |_, _| !stop.load(Ordering::Relaxed)).ok()?;
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
-        if done % 64 == 0 && !keep_going(done) {
+        if !keep_going(done) {
             stop.store(true, Ordering::Relaxed);
         }
         let solution = (f.status != Status::NonFinite).then(|| e.solution(sys, options.reml, score));

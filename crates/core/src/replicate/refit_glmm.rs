@@ -44,9 +44,9 @@ pub fn refit_glmm(
         }
         let (g, modes) = work;
         g.y = g.in_own_order(&y[j * n..(j + 1) * n]);
-        let f = fit(g, modes, options, &mut |_, _| true).ok();
+        let f = fit(g, modes, options, &mut |_, _| !stop.load(Ordering::Relaxed)).ok();
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
-        if done % 64 == 0 && !keep_going(done) {
+        if !keep_going(done) {
             stop.store(true, Ordering::Relaxed);
         }
         let nan = |k: usize| vec![f64::NAN; k];
