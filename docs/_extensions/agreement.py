@@ -62,16 +62,22 @@ def write_page(app: Sphinx) -> None:
     (Path(app.srcdir) / "agreement.md").write_text(HEAD + "".join(lines) + FOOT, encoding="utf-8")
 
 
-def write_performance(app: Sphinx) -> None:
-    """The last committed table of the benchmarks as a page."""
-    text = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
-    (Path(app.srcdir) / "performance.md").write_text(
-        text.replace("# Last run of the benchmarks", "# Performance", 1), encoding="utf-8"
-    )
+TABLES = {
+    "performance.md": ("results.md", "# Last run of the benchmarks", "# Performance"),
+    "coverage.md": ("results_coverage.md", "", ""),
+}
+"""Pages of the site, and the committed tables of the benchmarks that they show."""
+
+
+def write_tables(app: Sphinx) -> None:
+    """The last committed tables of the benchmarks as pages."""
+    for page, (source, title, shown) in TABLES.items():
+        text = (ROOT / "benchmarks" / source).read_text(encoding="utf-8")
+        (Path(app.srcdir) / page).write_text(text.replace(title, shown, 1), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the pages with Sphinx."""
     app.connect("builder-inited", write_page)
-    app.connect("builder-inited", write_performance)
+    app.connect("builder-inited", write_tables)
     return {"parallel_read_safe": True}

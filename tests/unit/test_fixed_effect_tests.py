@@ -239,3 +239,18 @@ def test_kenward_roger_is_for_reml_and_moderate_sizes(monkeypatch: pytest.Monkey
     monkeypatch.setattr(level_blocks, "DENSE_LIMIT", 20)
     with pytest.raises(DesignError, match=r"here 24 .*limit is 20"):
         kenward_roger(crossed()._fit)
+
+
+def test_four_degrees_of_freedom_are_no_exception() -> None:
+    """Six balanced groups and a covariate between them: F of one degree of freedom has exactly four in the denominator, where the formula of Kenward and Roger
+    divides by zero on its way. Exact are 6 - 2 between groups and 6 - 1 for a slope that varies between them."""
+    groups, rows = 6, 5
+    g = np.repeat(np.arange(groups), rows)
+    x, w = np.tile(np.linspace(-1, 1, rows), groups), np.linspace(-1, 1, groups)[g]
+    rng = np.random.default_rng(11)
+    y = rng.normal(size=groups)[g] + 0.5 * rng.normal(size=groups)[g] * x + rng.normal(size=groups * rows)
+    m = ranef.lmer("y ~ x + w + (x | g)", {"y": y, "x": x, "w": w, "g": g}, ddf="kenward-roger")
+    assert not m.is_singular
+    np.testing.assert_allclose(m.df[["x", "w"]], [5.0, 4.0], rtol=1e-6)
+    np.testing.assert_allclose(m.anova()["den_df"], [5.0, 4.0], rtol=1e-6)
+    np.testing.assert_allclose(m.anova()["f_value"], m.test(["x", "w"], joint=False)["statistic"] ** 2, rtol=1e-6)

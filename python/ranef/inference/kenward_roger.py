@@ -150,8 +150,11 @@ def f_scaling(kr: KenwardRoger, rows: Floats) -> FScaling:
     v0, v1, v2 = 1 + c1 * b, 1 - c2 * b, 1 - c3 * b
     v0 = 0.0 if abs(v0) < ZERO else v0
     shrink = 1 - a2 / q
-    ratio = 1.0 if abs(shrink) < ZERO and abs(v1) < ZERO else shrink / v1
-    rho = ratio**2 * v0 / (q * v2)
-    den_df = 4 + (q + 2) / (q * rho - 1)
+    if abs(shrink) < ZERO and abs(v1) < ZERO:
+        shrink, v1 = 1.0, 1.0  # their ratio has the limit 1
+    # 4 + (q + 2) / (q rho - 1) without rho, which is infinite where the denominator has exactly four degrees of freedom
+    numerator, denominator = v2 * v1**2, shrink**2 * v0 - v2 * v1**2
+    den_df = 4 + (q + 2) * numerator / denominator if abs(denominator) > ZERO else float("inf")
+    shrink = 1 - a2 / q
     factor = 1.0 if abs(den_df - 2) < NEAR_TWO else den_df * shrink / (den_df - 2)
     return FScaling(den_df, factor)
