@@ -3,7 +3,6 @@
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranef.families.link import LINKS, Floats, Link
 
@@ -93,5 +92,4 @@ def x_log_ratio(y: Floats, mu: Floats) -> Floats:
     """``y log(y / mu)``, zero where ``y`` is."""
     from scipy.special import xlogy
 
-    out: NDArray[np.float64] = xlogy(y, np.where(y > 0, y, 1.0) / mu)
-    return out
+    return np.asarray(xlogy(y, np.where(y > 0, y, 1.0) / mu), dtype=np.float64)

@@ -57,7 +57,7 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
         bounds=(-1, 1),
         method="highs",
     )
-    if solution.x is None or -solution.fun <= SHARE:
+    if solution.x is None or solution.fun is None or solution.fun >= -SHARE:
         return ()
     direction = np.abs(solution.x)
     return tuple(design.x_names[j] for j, d in zip(kept, direction, strict=True) if d > SHARE * direction.max())
