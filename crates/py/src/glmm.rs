@@ -75,10 +75,9 @@ impl GlmmSystem {
     }
 
     fn check_n_quad(&self, n_quad: usize) -> PyResult<()> {
-        let k = self.g.effects.iter().map(|f| f.k).sum::<usize>();
-        if n_quad > 1 && (self.g.effects.len() != 1 || k > 3) {
+        if n_quad > 1 && !self.g.allows_quadrature() {
             return Err(PyValueError::new_err(
-                "quadrature needs exactly one grouping factor with at most 3 random effects per level",
+                "quadrature needs one grouping factor with at most 3 random effects per level, or two nested ones with one each",
             ));
         }
         Ok(())
@@ -315,7 +314,7 @@ impl GlmmSystem {
         let v = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     let before = m.steps;
                     m.beta.copy_from_slice(&point.beta);
                     let v = m.value(g, &point, how, n_quad == 0)?;
@@ -369,7 +368,7 @@ impl GlmmSystem {
         let r = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     m.beta.copy_from_slice(&point.beta);
                     let f = ranef_core::glmm::examine(g, m, &point, how)?;
                     let s = m.solution(g)?;
@@ -399,7 +398,7 @@ impl GlmmSystem {
         let all = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     m.stand_at(g, &point)?;
                     if how.curvature == Curvature::Expected {
                         m.more_pass(g);
@@ -467,7 +466,7 @@ impl GlmmSystem {
         let v = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     m.stand_at(g, &point)?;
                     predict_variance(g, m, &covariance, &x, &new, n_rows)
                 })

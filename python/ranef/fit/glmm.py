@@ -151,8 +151,7 @@ def record_of(
     m = order.n_theta
     hessian, joint, gradient = solution["hessian"], solution["covariance"], solution["gradient"]
     vcov, profiled = solution["vcov"], solution["vcov_profiled"]
-    size = 0 if hessian is None else len(hessian)
-    place = np.concatenate([order.theta_of_core, np.arange(m, max(m, size))]).astype(np.intp)
+    place = _places(order, m if hessian is None else len(hessian))
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
     null = solution["null_dimensions"]
@@ -200,15 +199,31 @@ def record_of(
         eta=solution["eta"],
         mu=solution["mu"],
         vcov_beta=profiled if vcov is None else vcov,
-        hessian=None if hessian is None else hessian[np.ix_(place, place)],
-        joint_vcov=None if joint is None else joint[np.ix_(place, place)],
-        gradient=None if gradient is None else gradient[place],
+        hessian=_placed(hessian, place),
+        joint_vcov=_placed(joint, place),
+        gradient=_placed(gradient, place),
         u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
         b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
         convergence=convergence,
         messages=_messages(design, dropped, convergence, apart, vcov is None and likelihood.n_quad > 0),
         n_threads=n_threads,
     )
+
+
+def _places(order: TermOrder, size: int) -> NDArray[np.intp] | None:
+    """Where the core keeps each parameter of lme4's order, theta first; None where both orders are the same."""
+    of_core, m = order.theta_of_core, order.n_theta
+    if of_core.tolist() == list(range(m)):
+        return None
+    return np.concatenate([of_core, np.arange(m, max(m, size))]).astype(np.intp)
+
+
+def _placed(values: Floats | None, place: NDArray[np.intp] | None) -> Floats | None:
+    """A vector or a square matrix over the parameters, in lme4's order."""
+    if values is None or place is None:
+        return values
+    out: Floats = values[place] if values.ndim == 1 else values[np.ix_(place, place)]
+    return out
 
 
 def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
@@ -230,10 +245,16 @@ def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
 
 def _suspicious(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
     """Whether estimates look as if they ran away: only then is it worth a linear programme to find out."""
-    if not status.ok or not np.isfinite(vcov).all() or (np.diagonal(vcov) <= 0).any():
+    variances = vcov.diagonal()
+    if not status.ok or not all(0 < v < math.inf for v in variances.tolist()):
         return True
+    if not len(kept):
+        return False
+    largest = max(float(design.x.max()), -float(design.x.min()))
+    if float(variances.max()) * largest**2 <= RUNAWAY**2:
+        return False
     size = np.maximum(design.x.max(axis=0, initial=0.0), -design.x.min(axis=0, initial=0.0))[list(kept)]
-    return bool((np.sqrt(np.diagonal(vcov)) * size > RUNAWAY).any())
+    return bool((np.sqrt(variances) * size > RUNAWAY).any())
 
 
 def _messages(

@@ -120,7 +120,7 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     if let Some(d) = options.fixed_dispersion.or(options.dispersion) {
         base.dispersion = d;
     }
-    m.u.fill(0.0);
+    m.forget();
     m.beta.copy_from_slice(&base.beta);
     let joint = options.how.n_quad > 0;
     let mut outer = Outer {
@@ -130,6 +130,7 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
         base,
         how: options.how,
         evaluations: 0,
+        stands: None,
         progress,
     };
     let limit = options.max_evaluations;
@@ -205,7 +206,7 @@ pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation)
     let joint = how.n_quad > 0;
     let mut go_on = |_: usize, _: f64| true;
     let c = Coordinates::new(g, joint, g.kernel.has_dispersion());
-    let mut outer = Outer { g, m, c, base: point.clone(), how, evaluations: 0, progress: &mut go_on };
+    let mut outer = Outer { g, m, c, base: point.clone(), how, evaluations: 0, stands: None, progress: &mut go_on };
     let x = outer.c.of(point);
     let (objective, gradient) = outer.at(&x).map_err(|_| Failure::Kernel)?.ok_or(Failure::NotPositive)?;
     let guess = first_hessian(g, outer.m, &outer.c);
@@ -295,8 +296,9 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
             }
         }
     }
-    // the work space may be displaced
-    outer.at(&q.x.clone())?;
+    if outer.stands.as_deref() != Some(&q.x[..]) {
+        outer.at(&q.x.clone())?;
+    }
     let point = outer.c.point(&q.x, &Point { beta: outer.m.beta.clone(), ..outer.base.clone() });
     let mut separated = Vec::new();
     if let (Some(h), true) = (&hessian, outer.c.with_beta) {
@@ -375,7 +377,7 @@ fn settle(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, snapped_at: &mut f64) 
     if canonical.iter().zip(&theta).any(|(a, b)| (a - b).abs() > 1e-12 * (1.0 + b.abs())) {
         let mut x = q.x.clone();
         x[..nt].copy_from_slice(&outer.c.xi(&canonical));
-        outer.m.u.fill(0.0);
+        outer.m.forget();
         if let Some((f, gradient)) = outer.at(&x)? {
             if f < q.f + NEGLIGIBLE {
                 q.x = x;

@@ -45,7 +45,7 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
         }
     }
     m.beta.copy_from_slice(&beta);
-    m.u.fill(0.0);
+    m.forget();
     m.set_fixed(g);
     let valid = |m: &mut Modes| -> bool {
         m.eta.copy_from_slice(&m.eta_fixed);
