@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError, DesignError, OptionError
+from ranef.errors import DataError, DesignError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.control import FitControl
@@ -18,6 +18,7 @@ from ranef.fit.glmm_system import LazyGlmmSystem, build_glmm_system
 from ranef.fit.lmm import Progress, fit_messages
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.outcome import Kind
+from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import term_keys
 from ranef.fit.separation import separated_columns
 from ranef.fit.threads import threads_of_fit
@@ -32,9 +33,6 @@ OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact
 
 #: A standard error that is larger than this on the scale of the linear predictor may be one of an estimate without end.
 RUNAWAY = 10.0
-
-#: Most random effects of one level that quadrature takes.
-LARGEST_QUADRATURE = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,23 +222,6 @@ def _placed(values: Floats | None, place: NDArray[np.intp] | None) -> Floats | N
         return values
     out: Floats = values[place] if values.ndim == 1 else values[np.ix_(place, place)]
     return out
-
-
-def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
-    """Refuse quadrature where the integral has too many dimensions."""
-    if n_quad <= 1:
-        return
-    groups = [design.random[members[0]].group for members in order.factors]
-    if len(groups) > 1:
-        raise OptionError(
-            f"n_quad={n_quad} needs one grouping factor, and the model has {len(groups)} ({', '.join(groups)}): the integral over crossed or nested effects has too "
-            "many dimensions for quadrature. Use n_quad=1, Laplace's approximation."
-        )
-    effects = sum(span.size for span in order.spans)
-    if effects > LARGEST_QUADRATURE:
-        raise OptionError(
-            f"n_quad={n_quad} takes at most {LARGEST_QUADRATURE} random effects for each level, and {groups[0]!r} has {effects}. Use n_quad=1, Laplace's approximation."
-        )
 
 
 def _suspicious(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
