@@ -476,7 +476,7 @@ impl GlmmSystem {
         Ok(v.map_err(not_found)?.into_pyarray(py))
     }
 
-    #[pyo3(signature = (y, n_quad, curvature, theta, beta, dispersion, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[pyo3(signature = (y, n_quad, curvature, theta, beta, dispersion, max_evaluations, tolerance, n_threads = 1, progress = None, fixed_dispersion = None))]
     #[allow(clippy::too_many_arguments)]
     fn refit<'py>(
         &self,
@@ -491,6 +491,7 @@ impl GlmmSystem {
         tolerance: f64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
+        fixed_dispersion: Option<f64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         self.check_n_quad(n_quad)?;
         let shape = y.shape();
@@ -506,7 +507,7 @@ impl GlmmSystem {
             theta: theta.map(|t| t.as_array().to_vec()),
             beta: beta.map(|b| self.g.beta_from_given(&b)),
             dispersion,
-            fixed_dispersion: None,
+            fixed_dispersion,
             max_evaluations,
             tolerance,
             hessian: false,

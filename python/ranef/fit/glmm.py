@@ -16,6 +16,7 @@ from ranef.fit.convergence import Convergence, boundary_directions
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import LazyGlmmSystem, build_glmm_system
 from ranef.fit.lmm import Progress, fit_messages
+from ranef.fit.no_optimum import no_optimum
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.outcome import Kind
 from ranef.fit.quadrature import check_quadrature
@@ -142,6 +143,11 @@ def record_of(
             f"the likelihood is not finite at the starting values: the means cannot be those of the {family.name} family with the {family.link} link, or the "
             "response, the offset or the weights have extreme values. Another link (such as 'log') has means for every linear predictor; start= gives other starting values."
         )
+    if "beta" not in solution:
+        raise DataError(
+            f"the fit ended where the modes of the random effects cannot be found again: the likelihood of the {family.name} family with the {family.link} link has several modes "
+            "there, or none. Another link (such as 'log') or fewer random effects make a smoother likelihood; start= gives other starting values."
+        )
     kept = tuple(system.get(n_threads).kept)
     dropped = (
         () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
@@ -154,11 +160,15 @@ def record_of(
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
     null = solution["null_dimensions"]
     apart: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
     if status is FitStatus.SEPARATION or _suspicious(status, profiled if vcov is None else vcov, design, kept):
         apart = separated_columns(design, kept, family)
-        if not apart:
-            apart = tuple(design.x_names[kept[j]] for j in solution["separated"])
-        status = FitStatus.SEPARATION if apart else status
+        if apart:
+            status = FitStatus.SEPARATION
+        elif status is FitStatus.SEPARATION:
+            # the core has seen a flat likelihood; that no direction separates the responses is exact
+            status = FitStatus.CONVERGED
+            flat = tuple(design.x_names[kept[j]] for j in solution["separated"])
     convergence = Convergence(
         status=status,
         gradient_norm=math.nan if gradient is None else math.sqrt(float(gradient @ gradient)),
@@ -176,6 +186,19 @@ def record_of(
             )
         ),
     )
+    reason = None
+    if not status.ok and not apart:
+        sds = np.concatenate(
+            [
+                np.linalg.norm(relative_factor(s, solution["theta"][order.theta_of_core]), axis=1)
+                * np.sqrt((design.random[s.formula].z ** 2).mean(axis=0))
+                for s in spans
+            ]
+        )
+        extra = solution["dispersion"]
+        reason = no_optimum(
+            design, family, math.nan if extra is None else float(extra), solution["eta"], solution["mu"], sds
+        )
     dispersion = solution["dispersion"]
     value = math.nan if dispersion is None or family.dispersion_name is None else float(dispersion)
     return GlmmFit(
@@ -203,7 +226,9 @@ def record_of(
         u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
         b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
         convergence=convergence,
-        messages=_messages(design, dropped, convergence, apart, vcov is None and likelihood.n_quad > 0),
+        messages=_messages(
+            design, dropped, convergence, _Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
+        ),
         n_threads=n_threads,
     )
 
@@ -238,18 +263,34 @@ def _suspicious(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int
     return bool((np.sqrt(variances) * size > RUNAWAY).any())
 
 
-def _messages(
-    design: Design, dropped: tuple[str, ...], convergence: Convergence, apart: tuple[str, ...], profiled: bool
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """What a user should hear of beyond the status: separated columns, columns with a flat likelihood, why there is no optimum, and whether standard errors hold theta."""
+
+    apart: tuple[str, ...]
+    flat: tuple[str, ...]
+    reason: str | None
+    profiled: bool
+
+
+def _messages(design: Design, dropped: tuple[str, ...], convergence: Convergence, trouble: _Trouble) -> tuple[str, ...]:
     messages = list(fit_messages(design, dropped, convergence))
-    if apart:
-        many = len(apart) > 1
+    if trouble.apart:
+        many = len(trouble.apart) > 1
         messages[0] = (
-            f"the fixed effects separate the responses: {', '.join(apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
+            f"the fixed effects separate the responses: {', '.join(trouble.apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
         )
-    elif profiled:
+    elif trouble.reason:
+        messages[0] = f"the fit did not converge ({convergence.status.value}). {trouble.reason}"
+    elif trouble.profiled:
         messages.append(
             "the second derivatives of the criterion at the estimates are not positive definite: the standard errors take the covariance parameters as known."
+        )
+    if trouble.flat:
+        messages.insert(
+            0,
+            f"the likelihood is almost flat in {', '.join(trouble.flat)}: the data hardly bound what is estimated there, although no combination of the fixed effects separates "
+            "the responses. Look at the standard errors before the estimates.",
         )
     return tuple(messages)
 

@@ -56,29 +56,11 @@ def refit_glmm(fit: GlmmFit, y: Floats, control: FitControl) -> GlmmFit:
     return fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, fit.order)
 
 
-def _refit_held(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
-    """Fit one response after the other, with the extra parameter held where the user put it: the core's fits of many estimate it."""
-    fits = [refit_glmm(fit, np.ascontiguousarray(y[:, j]), control) for j in range(y.shape[1])]
-    return Refits(
-        objective=np.array([f.objective for f in fits]),
-        fixef=np.array([f.beta for f in fits]),
-        bse=np.array([np.sqrt(np.diagonal(f.vcov)) for f in fits]),
-        theta=np.array([f.theta for f in fits]),
-        sigma=np.array([f.sigma for f in fits]),
-        converged=np.array([f.convergence.ok for f in fits], dtype=bool),
-        fixef_names=fit.x_names,
-        theta_names=fit.theta_names,
-        response_names=tuple(range(len(fits))) if names is None else names,
-    )
-
-
 def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
     """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core.
 
     Standard errors take the covariance parameters as known.
     """
-    if fit.family.fixed_dispersion is not None:
-        return _refit_held(fit, y, names, control)
     start = None if fit.singular else fit.core_theta
     out = fit.system.get(fit.n_threads).refit(
         np.asfortranarray(y),
@@ -91,6 +73,7 @@ def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, cont
         control.tolerance,
         fit.n_threads,
         None,
+        fit.family.fixed_dispersion,
     )
     m = y.shape[1]
     scaled = fit.family.scaled

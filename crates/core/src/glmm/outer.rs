@@ -62,6 +62,14 @@ impl Modes {
     }
 }
 
+/// An evaluation that can be returned to: where the modes are not unique its objective belongs to the modes it had.
+pub struct Lowest {
+    x: Vec<f64>,
+    objective: f64,
+    u: Vec<f64>,
+    beta: Vec<f64>,
+}
+
 /// The outer problem.
 pub struct Outer<'a, 'p> {
     /// The model.
@@ -78,6 +86,8 @@ pub struct Outer<'a, 'p> {
     pub evaluations: usize,
     /// Where the work space stands after an evaluation that succeeded.
     pub stands: Option<Vec<f64>>,
+    /// The lowest objective seen since the coordinates were chosen, with its point, modes and fixed effects.
+    pub lowest: Option<Lowest>,
     /// Callback.
     pub progress: Progress<'p>,
 }
@@ -107,7 +117,44 @@ impl Outer<'_, '_> {
             return Ok(None);
         }
         self.stands = Some(x.to_vec());
+        let known = self.lowest.take();
+        self.lowest = match known {
+            Some(mut l) if l.x.len() == x.len() => {
+                if v.objective <= l.objective {
+                    l.objective = v.objective;
+                    l.x.copy_from_slice(x);
+                    l.u.copy_from_slice(&self.m.u);
+                    l.beta.copy_from_slice(&self.m.beta);
+                }
+                Some(l)
+            }
+            _ => Some(Lowest {
+                x: x.to_vec(),
+                objective: v.objective,
+                u: self.m.u.clone(),
+                beta: self.m.beta.clone(),
+            }),
+        };
         Ok(Some((v.objective, gradient)))
+    }
+
+    /// Brings the work space to a point where it has been, if it is elsewhere. Whether it stands there.
+    ///
+    /// # Errors
+    /// As [`Outer::at`].
+    pub fn stand(&mut self, x: &[f64]) -> Result<bool, CoreError> {
+        if self.stands.as_deref() == Some(x) {
+            return Ok(true);
+        }
+        if let Some(l) = self.lowest.as_ref().filter(|l| l.x == x) {
+            self.m.u.copy_from_slice(&l.u);
+            self.m.beta.copy_from_slice(&l.beta);
+        }
+        if self.at(x)?.is_some() {
+            return Ok(true);
+        }
+        self.m.forget();
+        Ok(self.at(x)?.is_some())
     }
 
     /// The Hessian by differences of the gradient, which is `here` at `x`; `scale` holds the diagonal of a guess. None where a displaced point
@@ -117,6 +164,9 @@ impl Outer<'_, '_> {
     /// As [`Outer::at`].
     pub fn hessian(&mut self, x: &[f64], here: &[f64], scale: &[f64]) -> Result<Option<Vec<f64>>, CoreError> {
         let n = x.len();
+        if !self.stand(x)? {
+            return Ok(None);
+        }
         let mut h = vec![0.0; n * n];
         let u = self.m.u.clone();
         let beta = self.m.beta.clone();

@@ -34,12 +34,14 @@ pub struct QuasiNewton {
     pub radius: f64,
     /// Newton decrement at the last step.
     pub decrement: f64,
+    /// Rounding error of the objective where it is larger than its own size tells, as in a difference of large numbers.
+    pub noise: f64,
 }
 
 impl QuasiNewton {
     /// From a point with its objective, gradient and a first Hessian.
     pub fn new(x: Vec<f64>, f: f64, g: Vec<f64>, h: Vec<f64>) -> Self {
-        QuasiNewton { x, f, g, h, radius: 1.0, decrement: f64::INFINITY }
+        QuasiNewton { x, f, g, h, radius: 1.0, decrement: f64::INFINITY, noise: 0.0 }
     }
 
     /// Steps until the decrement is below `tolerance` or `limit` evaluations have been made in this run.
@@ -87,7 +89,7 @@ impl QuasiNewton {
                 }
                 continue;
             };
-            let noise = 1e-13 * (1.0 + self.f.abs());
+            let noise = self.noise.max(1e-13 * (1.0 + self.f.abs()));
             let ratio = (f - self.f) / predicted;
             self.update(&s, &g);
             let invisible = predicted.abs() < 8.0 * noise && f <= self.f + 8.0 * noise;
