@@ -93,7 +93,15 @@ class InferredGeneralizedModel(MixedModel):
 
         return wald_table(wald_term_tests(self._fit, self._tests, type), self.formula)
 
-    def test(self, L: Any, *, rhs: Any = None, joint: bool | None = None, level: float = 0.95) -> "pd.DataFrame":
+    def test(
+        self,
+        L: Any,
+        *,
+        rhs: Any = None,
+        joint: bool | None = None,
+        level: float = 0.95,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+    ) -> "pd.DataFrame":
         """Test contrasts of the fixed effects.
 
         Parameters
@@ -107,6 +115,8 @@ class InferredGeneralizedModel(MixedModel):
             Whether to test all contrasts together by a chi-square. By default when there are several.
         level : float
             Level of the confidence intervals of single contrasts.
+        alternative : {"two-sided", "greater", "less"}
+            Of single tests; a one-sided interval has one end.
 
         Returns
         -------
@@ -124,7 +134,7 @@ class InferredGeneralizedModel(MixedModel):
         """
         from ranef.presentation.glmm_frames import contrast_frame
 
-        return contrast_frame(contrast_tests(self._tests, L, rhs, "none", joint, level))
+        return contrast_frame(contrast_tests(self._tests, L, rhs, "none", joint, level, alternative))
 
     def drop1(self, *, scope: str | list[str] | None = None) -> "pd.DataFrame":
         """Test the fixed terms by likelihood ratios, leaving out one at a time.
