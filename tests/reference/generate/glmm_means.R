@@ -62,6 +62,7 @@ for (id in names(fits)) {
   e <- emmeans(m, first, df = Inf)
   add(id, "link", frame(e)); add(id, "response", frame(e, type = "response"))
   add(id, "bias", frame(e, type = "response", bias.adjust = TRUE, sigma = .7))
+  add(id, "pairs bias", frame(pairs(e), type = "response", bias.adjust = TRUE, sigma = .7))
   add(id, "pairs link", frame(pairs(e))); add(id, "pairs response", frame(pairs(e), type = "response"))
 }
 m <- fits$poisson
@@ -123,8 +124,20 @@ for (id in names(fits)) {
   if (inherits(v, "try-error") || length(v) < 3) { cat(id, "no variance\n"); next }
   add(id, "shares", list(fixed = unname(v$var.fixed), random = unname(v$var.random), distribution = unname(v$var.distribution), icc = i$ICC_adjusted, icc_unadjusted = i$ICC_unadjusted,
     marginal = unname(r$R2_marginal), conditional = unname(r$R2_conditional)))
-  null <- insight::null_model(m); add(id, "null", list(intercept = unname(fixef(null)$cond[1]), variance = sum(sapply(VarCorr(null)$cond, function(v) v[1, 1]))))
 }
+# Variance of an observation by the formulas of Nakagawa, Johnson and Schielzeth (2017) at the mean exp(b0 + v / 2 + mean offset) of the model without predictors; of a beta response by the delta method at b0.
+by_paper <- list(
+  poisson = list(y ~ 1 + offset(log(e)) + (1 | g), poisson(), function(mu, m) log1p(1 / mu)),
+  nested = list(y ~ 1 + offset(log(e)) + (1 | g) + (1 | gh), poisson(), function(mu, m) log1p(1 / mu)),
+  nbinom = list(k ~ 1 + (1 | g), nbinom2(), function(mu, m) log1p(1 / mu + 1 / sigma(m))),
+  gamma = list(t ~ 1 + (1 | g), Gamma("log"), function(mu, m) log1p(sigma(m)^2)))
+for (id in names(by_paper)) {
+  s <- by_paper[[id]]; null <- eval(bquote(tmb(.(s[[1]]), u, .(s[[2]]))), globalenv())
+  shift <- if (grepl("offset", deparse(s[[1]]))) mean(log(u$e)) else 0
+  mu <- exp(fixef(null)$cond[[1]] + sum(unlist(VarCorr(null)$cond)) / 2 + shift)
+  add(id, "by_paper", s[[3]](mu, fits[[id]]))
+}
+null <- tmb(q ~ 1 + (1 | g), u, beta_family()); mu <- plogis(fixef(null)$cond[[1]]); add("beta", "by_paper", 1 / ((1 + sigma(fits$beta)) * mu * (1 - mu)))
 
 columns <- function(d) lapply(as.list(d), function(v) if (is.factor(v)) as.character(v) else v)
 text <- function(s) list(formula = paste(deparse(s$f, 500), collapse = ""), data = s$d, family = deparse(s$fam))
