@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from glmm_means_case import FILE, RESULTS, fitted, first_factor
+from glmm_means_case import FILE, RESULTS, first_factor, fitted
 
 MODELS = sorted(RESULTS)
 

@@ -32,9 +32,7 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
             there, own = np.unique(term.codes[rows], return_inverse=True)
             codes[key] = own.reshape(-1).astype(np.int32), there.astype(np.intp)
         own_codes, levels = codes[key]
-        random.append(
-            replace(term, codes=own_codes, levels=term.levels[levels], z=np.asfortranarray(term.z[rows]))
-        )
+        random.append(replace(term, codes=own_codes, levels=term.levels[levels], z=np.asfortranarray(term.z[rows])))
     kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
     return replace(
         design,

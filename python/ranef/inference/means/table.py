@@ -128,7 +128,9 @@ def means_table(
         scale = e.scale
         if correction is not None and e.kind == "means":
             scale = scale.corrected(correction)
-            interval_notes.append(f"Means are corrected for random effects with a standard deviation of {correction:.4g}")
+            interval_notes.append(
+                f"Means are corrected for random effects with a standard deviation of {correction:.4g}"
+            )
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             std_error = std_error * np.abs(scale.slope(estimate))
             ends = np.stack([scale.inverse(lower), scale.inverse(upper)])
