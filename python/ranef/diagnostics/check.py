@@ -21,7 +21,7 @@ from ranef.diagnostics.normal_quantiles import normal_quantiles
 from ranef.diagnostics.residual_frames import trend_frame
 from ranef.estimates.effect_intervals import standardized_effects
 from ranef.estimates.fitted import fitted_values, residual_values
-from ranef.estimates.random_effects import conditional_covariances
+from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.simulate import simulated_responses
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import LmmFit, MixedFit
