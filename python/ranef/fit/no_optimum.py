@@ -102,7 +102,7 @@ def _at_the_edge(design: Design, family: Family, eta: Floats) -> str | None:
     if family.link not in POSITIVE_LINKS or family.support not in ("count", "positive"):
         return None
     row = int(np.argmin(eta))
-    if eta[row] > EDGE * float(np.median(np.abs(eta))):
+    if eta[row] > EDGE * float(np.mean(np.abs(eta))):
         return None
     name = family.kernel if family.name == _NEGATIVE_BINOMIAL else family.name
     given = int(row if design.kept is None else design.kept[row])
