@@ -128,12 +128,7 @@ impl Outer<'_, '_> {
                 }
                 Some(l)
             }
-            _ => Some(Lowest {
-                x: x.to_vec(),
-                objective: v.objective,
-                u: self.m.u.clone(),
-                beta: self.m.beta.clone(),
-            }),
+            _ => Some(Lowest { x: x.to_vec(), objective: v.objective, u: self.m.u.clone(), beta: self.m.beta.clone() }),
         };
         Ok(Some((v.objective, gradient)))
     }
