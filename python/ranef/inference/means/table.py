@@ -37,7 +37,8 @@ class MeansTable:
     null : (k,) array
         Values under the hypotheses, on the scale of the estimates.
     quantity : str
-        What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the response ``"response"``, ``"ratio"``, ``"odds ratio"``.
+        What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the response ``"response"``, ``"probability"``, ``"rate"``, ``"ratio"``,
+        ``"odds ratio"``.
     test_notes, interval_notes : tuple of str
         How the tests and the intervals were made.
     notes : tuple of str
@@ -85,6 +86,7 @@ def means_table(
     type: str,
     *,
     alternative: str = "two-sided",
+    correction: float | None = None,
 ) -> MeansTable:
     """Estimate and test.
 
@@ -101,6 +103,9 @@ def means_table(
         Values under the hypotheses, on the scale of the model.
     type : {"link", "response"}
     alternative : {"two-sided", "greater", "less"}
+    correction : float, optional
+        Standard deviation of the random effects for which means on the scale of the response are corrected. Ratios are not: what is added to means in proportion
+        cancels in them.
 
     Returns
     -------
@@ -129,6 +134,11 @@ def means_table(
     estimate, std_error = found.estimate, found.std_error
     if type == "response" and e.scale is not None:
         scale = e.scale
+        if correction is not None and e.kind == "means":
+            scale = scale.corrected(correction)
+            interval_notes.append(
+                f"Means are corrected for random effects with a standard deviation of {correction:.4g}"
+            )
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             std_error = std_error * np.abs(scale.slope(estimate))
             ends = np.stack([scale.inverse(lower), scale.inverse(upper)])
