@@ -75,7 +75,7 @@ def calibration_sentence(outside: int, bins: int, largest: float) -> str:
     """
     said = f"observed shares of successes are within {largest:.2f} of what the model gives"
     if outside <= 1:
-        return f"The probabilities fit: {said}, and {bins - outside} of {bins} groups of rows lie where simulations do. That the spread is right cannot be seen from responses of 0 and 1."
+        return f"The probabilities are not clearly off: {said}, and {bins - outside} of {bins} groups of rows lie where simulations do. That the spread is right cannot be seen from responses of 0 and 1."
     return f"The probabilities are off: {outside} of {bins} groups of rows lie where simulations seldom do; {said}."
 
 
