@@ -81,7 +81,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
         *,
         re: str = "conditional",
         type: Literal["response", "link"] = "response",
-        new_levels: Literal["error", "population"] = "error",
+        new_levels: Literal["error", "population", "marginal"] = "error",
         se: bool = False,
         interval: Literal["confidence", "prediction"] | None = None,
         level: float = 0.95,
@@ -98,9 +98,9 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
             all groups, which on the scale of the response is another number), and a one-sided formula such as ``"~ (1 | school)"`` adds those that it names.
         type : {"response", "link"}
             Means, or linear predictors.
-        new_levels : {"error", "population"}
-            What to do with a level of a grouping factor that was not in the data of the fit: refuse, or take its random effects to be zero. Their whole
-            variance then enters the standard error.
+        new_levels : {"error", "population", "marginal"}
+            What to do with a level of a grouping factor that was not in the data of the fit: refuse; take its random effects to be zero, whose whole variance then enters
+            the standard error; or average the mean over their distribution.
         se : bool
             Whether to add standard errors, for means by the delta method. They account for the estimation of the fixed effects and of the random effects.
         interval : {"confidence", "prediction"}, optional

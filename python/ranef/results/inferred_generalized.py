@@ -149,6 +149,7 @@ class InferredGeneralizedModel(MixedModel):
         rhs: Any = None,
         joint: bool | None = None,
         level: float = 0.95,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
         cov: Any = None,
         cluster: Any = None,
     ) -> "pd.DataFrame":
@@ -165,6 +166,8 @@ class InferredGeneralizedModel(MixedModel):
             Whether to test all contrasts together by a chi-square. By default when there are several.
         level : float
             Level of the confidence intervals of single contrasts.
+        alternative : {"two-sided", "greater", "less"}
+            Of single tests; a one-sided interval has one end.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
 
@@ -184,7 +187,7 @@ class InferredGeneralizedModel(MixedModel):
         """
         from ranef.presentation.glmm_frames import contrast_frame
 
-        return contrast_frame(contrast_tests(self._tests_with(cov, cluster), L, rhs, "none", joint, level))
+        return contrast_frame(contrast_tests(self._tests_with(cov, cluster), L, rhs, "none", joint, level, alternative))
 
     def drop1(self, *, scope: str | list[str] | None = None) -> "pd.DataFrame":
         """Test the fixed terms by likelihood ratios, leaving out one at a time.

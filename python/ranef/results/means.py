@@ -10,6 +10,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
+from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.means.adjust import checked_adjust
 from ranef.inference.means.contrast import contrasts_of
@@ -39,6 +40,8 @@ class MarginalMeans:
         Whether a transformation of the response is undone.
     contrasts : MarginalMeans or None
         Contrasts that were asked for together with the means.
+    alternative : {"two-sided", "greater", "less"}
+        Of tests and intervals.
     correction : float or None
         Standard deviation of the random effects for which means on the scale of the response are corrected.
     """
@@ -50,14 +53,26 @@ class MarginalMeans:
     adjust: str
     type: str
     contrasts: "MarginalMeans | None" = None
+    alternative: str = "two-sided"
     correction: float | None = None
 
     @cached_property
     def _table(self) -> MeansTable:
         return self._made(self.level, self.adjust, 0.0)
 
-    def _made(self, level: float, adjust: str, null: Any) -> MeansTable:
-        return means_table(self.estimands, self.tests, self.ddf, level, adjust, null, self.type, self.correction)
+    def _made(self, level: float, adjust: str, null: Any, alternative: object = None) -> MeansTable:
+        side = self.alternative if alternative is None else checked_alternative(alternative)
+        return means_table(
+            self.estimands,
+            self.tests,
+            self.ddf,
+            level,
+            adjust,
+            null,
+            self.type,
+            alternative=side,
+            correction=self.correction,
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -97,6 +112,8 @@ class MarginalMeans:
         reverse: bool = False,
         ref: int | str | None = None,
         level: float | None = None,
+        interaction: Any = None,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
     ) -> "MarginalMeans":
         """Contrasts of the means of each group.
 
@@ -118,6 +135,12 @@ class MarginalMeans:
             The control: its label, or its place from 0.
         level : float, optional
             Level of the intervals.
+        interaction : str, list or dict, optional
+            Contrasts of contrasts, in place of ``method``: the family of each variable of the means, by name in a dict, in order in a list, or one for all. So
+            ``"pairwise"`` gives differences of differences. Their p-values are not adjusted by default.
+        alternative : {"two-sided", "greater", "less"}
+            One-sided tests are of contrasts above or below zero, with intervals that have one end. Tukey's and Scheffé's adjustments, which are for two-sided tests,
+            become Šidák's; ``"mvt"`` is exact for one side too.
 
         Returns
         -------
@@ -131,8 +154,25 @@ class MarginalMeans:
         >>> c.to_frame().loc[[0, 4], ["contrast", "estimate", "p_value"]].round(4)
                               contrast  estimate  p_value
         0  temperature185 - temperature175   ...
+
+        Does the difference between recipes depend on the temperature?
+
+        >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> c = m.emmeans(["recipe", "temperature"]).contrast(interaction={"recipe": "pairwise", "temperature": "poly"})
+        >>> c.to_frame().iloc[:3, :3].round(2)
+          recipe_pairwise temperature_poly  estimate
+        0           A - B           linear     -3.80
+        1           A - C           linear     -0.73
+        2           B - C           linear      3.07
         """
-        found = contrasts_of(self.estimands, method, by, ref, reverse)
+        if interaction is None:
+            found = contrasts_of(self.estimands, method, by, ref, reverse)
+        else:
+            from ranef.inference.means.interaction import interaction_contrasts
+
+            if not (isinstance(method, str) and method == "pairwise") or ref is not None:
+                raise OptionError("interaction takes the place of method and ref; leave these out.")
+            found = interaction_contrasts(self.estimands, interaction, by, reverse)
         return MarginalMeans(
             found,
             self.tests,
@@ -140,6 +180,7 @@ class MarginalMeans:
             _checked_level(level, self.level),
             checked_adjust(adjust, found.adjust),
             self.type,
+            alternative=checked_alternative(alternative),
             correction=self.correction,
         )
 
@@ -161,7 +202,15 @@ class MarginalMeans:
         """
         return self.contrast("pairwise", adjust=adjust, by=by, reverse=reverse)
 
-    def test(self, *, joint: bool = False, null: Any = 0.0, adjust: str | None = None, by: Any = ...) -> "pd.DataFrame":
+    def test(
+        self,
+        *,
+        joint: bool = False,
+        null: Any = 0.0,
+        adjust: str | None = None,
+        by: Any = ...,
+        alternative: Literal["two-sided", "greater", "less"] | None = None,
+    ) -> "pd.DataFrame":
         """Test against given values.
 
         Parameters
@@ -174,6 +223,8 @@ class MarginalMeans:
             Adjustment of the p-values of single tests.
         by : str or list of str, optional
             Groups of a joint test; by default those of the means.
+        alternative : {"two-sided", "greater", "less"}, optional
+            Side of single tests, with intervals that have one end; that of the contrasts by default.
 
         Returns
         -------
@@ -188,10 +239,13 @@ class MarginalMeans:
         if not joint:
             from ranef.presentation.means_text import means_frame
 
-            table = self._made(self.level, checked_adjust(adjust, self.adjust), null)
+            table = self._made(self.level, checked_adjust(adjust, self.adjust), null, alternative)
             frame = means_frame(table)
             frame.insert(list(frame.columns).index("statistic"), "null", table.null)
             return frame
+        if alternative not in (None, "two-sided"):
+            checked_alternative(alternative)
+            raise OptionError(f"a joint test has no sides: leave out alternative={alternative!r} or joint=True.")
         if not isinstance(null, int | float):
             raise ArgumentTypeError(f"null of a joint test must be one number, not {null!r}.")
         from ranef.inference.means.contrast import checked_by
