@@ -126,6 +126,29 @@ def test_what_means_refuse(cbpp: Any, options: dict[str, Any], error: type[Excep
         cbpp.emmeans(**{"specs": "period", **options})
 
 
+def test_standard_errors_of_means_over_the_random_effects(ticks: Any) -> None:
+    """With the log link that mean is exp(eta + s²/2), whose derivative in the standard deviation s is s times it."""
+    new = {"YEAR": ["95", "96"], "cHEIGHT": [0.0, 30.0]}
+    found = ticks.predict(new, re="marginal", interval="confidence")
+    theta, joint = ticks.theta.to_numpy(), ticks._fit.joint_vcov
+    x = np.array([[1.0, 0, 0, 0.0], [1.0, 1, 0, 30.0]])
+    mean = np.exp(x @ ticks.fixef.to_numpy() + theta @ theta / 2)
+    gradient = np.column_stack([np.tile(theta, (2, 1)), x])
+    deviation = np.sqrt(np.einsum("ij,jk,ik->i", gradient, joint, gradient))
+    np.testing.assert_allclose(found["fit"], mean, rtol=1e-8)
+    np.testing.assert_allclose(found["se"], mean * deviation, rtol=1e-6)
+    np.testing.assert_allclose(found["upper"], mean * np.exp(norm.ppf(0.975) * deviation), rtol=1e-6)
+    assert (found["se"] > ticks.predict(new, re="population", se=True)["se"]).all()
+    link = ticks.predict(new, re="marginal", type="link", se=True)
+    np.testing.assert_allclose(link["se"], deviation, rtol=1e-6)
+
+
+def test_one_sided_limits_of_corrected_means(ticks: Any) -> None:
+    found = ticks.emmeans("YEAR", type="response", bias_correct=True).test(alternative="less")
+    assert np.isfinite(found["estimate"]).all()
+    assert not found[["lower", "upper"]].isna().to_numpy().any()
+
+
 # ---- robust covariance
 
 

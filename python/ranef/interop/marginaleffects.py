@@ -48,7 +48,7 @@ def adapt(model: Model, data: Any = None, *, type: Literal["response", "link"] =
 
     Give ``slopes`` and ``avg_slopes`` the argument ``eps_vcov=1.0``: their standard errors are difference quotients of difference quotients, and marginaleffects'
     own step loses digits, for any model (several percent in small data). Predictions of linear models, and linear predictors, are linear in the fixed effects, so that a large
-    step is exact; for means of generalized models take ``eps_vcov=1e-4``.
+    step is exact; for means of generalized models take ``eps_vcov=1e-5``.
 
     Parameters
     ----------
