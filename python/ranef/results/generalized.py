@@ -104,10 +104,12 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
             What to do with a level of a grouping factor that was not in the data of the fit: refuse; take its random effects to be zero, whose whole variance then enters
             the standard error; or average the mean over their distribution.
         se : bool
-            Whether to add standard errors, for means by the delta method. They account for the estimation of the fixed effects and of the random effects.
+            Whether to add standard errors, for means by the delta method. They account for the estimation of the fixed effects, the covariance parameters and the dispersion
+            together, and with conditional random effects for the variance that these have given the data. With ``re="marginal"`` the variance that is averaged over
+            is an estimate, too (with ``new_levels="marginal"`` it is taken as known). Only where the second derivatives of the likelihood have no inverse, and with ``n_quad=0``, are the covariance parameters taken as known.
         interval : {"confidence", "prediction"}, optional
             ``"confidence"`` is for the mean that ``re`` describes, transformed from the scale of the link; ``"prediction"`` is for a new response, of quantiles of the
-            family averaged over the uncertainty of its mean and over the random effects that ``re`` leaves out.
+            family, its extra parameter held, averaged over the uncertainty of the linear predictor and over the random effects that ``re`` leaves out.
         level : float
             Level of the interval.
         offset : str or array, optional
