@@ -24,7 +24,7 @@ from ranef.estimates.fitted import fitted_values, residual_values
 from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.simulate import simulated_responses
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +110,7 @@ def _slope(fitted: Floats, residuals: Floats) -> float:
     return float(centred @ residuals) / total if total > 0 else 0.0
 
 
-def standardized_modes(fit: LmmFit) -> "pd.DataFrame":
+def standardized_modes(fit: MixedFit) -> "pd.DataFrame":
     """Conditional modes divided by the standard deviations that the model gives them; columns as in :func:`standardized_effects`."""
     variances: dict[str, list[float]] = {}
     for block in varcorr(fit).values():

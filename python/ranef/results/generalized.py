@@ -14,7 +14,7 @@ from ranef.fit.glmm_request import changed_glmm_request, fit_glmm_request
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
 from ranef.results.inferred_generalized import InferredGeneralizedModel
-from ranef.results.translated import TranslatedModel
+from ranef.results.reported import ReportedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
+class GeneralizedLinearMixedModel(InferredGeneralizedModel, ReportedModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property
