@@ -7,6 +7,7 @@ import numpy as np
 from ranef.diagnostics.leverage import hat_values
 from ranef.errors import RanefError
 from ranef.estimates.effect_intervals import effect_intervals
+from ranef.estimates.fitted import population_values
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import LmmFit
 from ranef.inference.wald import wald_intervals
@@ -151,6 +152,8 @@ class _Gallery:
             effects = list(dict.fromkeys(own["effect"]))[:_MOST_EFFECTS]
             own = own[own["effect"].isin(effects)]
             n = own["level"].nunique()
+            if n == self.fit.nobs:  # an effect for every row shows nothing that residuals do not
+                continue
             figure, axes = self.figure(len(effects), max(2.2, min(5.5, 1.2 + 0.17 * n)))
             drawn = caterpillar(own, axes)
             for ax in axes:
@@ -196,9 +199,12 @@ class _Gallery:
             return
         (first, one), (second, two) = self.figure(), self.figure()
         simulated_residuals(
-            uniform_quantiles(found.values), local_quartiles(fit.eta, found.values), found.to_frame(), [one[0], two[0]]
+            uniform_quantiles(found.values),
+            local_quartiles(fit.eta if kept else population_values(fit), found.values),
+            found.to_frame(),
+            [one[0], two[0]],
         )
-        two[0].set_xlabel("linear predictor\nlines: local quartiles")
+        two[0].set_xlabel(f"linear predictor{'' if kept else ', random effects zero'}\nlines: local quartiles")
         for ax in (one[0], two[0]):
             ax.set_title("", loc="left")
         departs = found.uniformity.p_value < 0.01
@@ -220,7 +226,7 @@ class _Gallery:
         for (group, effect), own in list(frame.groupby(["group", "effect"], sort=False))[:_MOST_GROUPS]:
             values = own["standardized"].to_numpy()
             known = values[~np.isnan(values)]
-            if len(known) < 3:
+            if not 3 <= len(known) < self.fit.nobs:
                 continue
             figure, axes = self.figure()
             quantiles(normal_quantiles(known), "standardised mode", axes[0])
