@@ -280,7 +280,11 @@ def test_odds(tmp_path: Path) -> None:
 def test_overdispersed_counts(tmp_path: Path) -> None:
     model = glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", load_dataset("grouseticks"), family="poisson")
     page = report(model, tmp_path)
-    assert "Overdispersion: the residuals spread" in page.section("trust")
+    assert "Overdispersion: Pearson residuals vary" in page.section("short")
+    rows = glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX)", load_dataset("grouseticks"), family="poisson")
+    said = report(rows, tmp_path).section("trust")
+    assert "A random effect for every row takes up" in said
+    assert "nderdispersion" not in said
     assert "the expected count TICKS is multiplied by" in page.section("fixed")
 
 

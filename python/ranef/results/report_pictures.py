@@ -4,15 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ranef.diagnostics.check import CheckPart, check
+from ranef.diagnostics.check_sentences import calls_for_caution
 from ranef.diagnostics.leverage import hat_values
 from ranef.errors import RanefError
 from ranef.estimates.effect_intervals import effect_intervals
-from ranef.estimates.fitted import population_values
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import LmmFit
 from ranef.inference.wald import wald_intervals
 from ranef.presentation.report.page import Picture
-from ranef.presentation.report.phrases import number, p_words, percent
+from ranef.presentation.report.phrases import number, percent
 from ranef.presentation.report.scale_words import effect_scale
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class _Gallery:
 
     def lines(self) -> None:
         plot = getattr(self.model, "plot", None)
-        if plot is None or isinstance(self.fit, GlmmFit):
+        if plot is None:
             return
         figure, axes = self.figure()
         try:
@@ -169,66 +170,20 @@ class _Gallery:
             )
 
     def checks(self, rng: Any) -> None:
-        from ranef.diagnostics.check import check
-        from ranef.diagnostics.check_sentences import calls_for_caution
+        from ranef.diagnostics.glmm_check_sentences import fault_of_generalized
         from ranef.plots.check_panel import draw_part
 
-        if isinstance(self.fit, GlmmFit):
-            self.simulated(self.fit, rng)
-            self.modes()
-        if not isinstance(self.fit, LmmFit):
-            return
-        for part in check(self.fit, hat_values(self.fit), rng):
+        for part in self.parts(rng):
             figure, axes = self.figure()
             draw_part(axes[0], part)
             axes[0].set_title("", loc="left")
-            concern = calls_for_caution(part.sentence)
+            concern = calls_for_caution(part.sentence) or fault_of_generalized(part.sentence)
             self.add("check", figure, part.title, part.sentence, part.sentence, concern)
 
-    def simulated(self, fit: GlmmFit, rng: Any) -> None:
-        """Where each response lies among simulated ones: for families whose residuals have no shape of their own."""
-        from ranef.diagnostics.glmm_residuals import simulated_glmm_residuals
-        from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
-        from ranef.plots.simulated_residuals import simulated_residuals
+    def parts(self, rng: Any) -> "tuple[CheckPart, ...]":
+        if isinstance(self.fit, GlmmFit):
+            from ranef.diagnostics.glmm_check import check_glmm
 
-        try:
-            # The modes of an effect for every row follow the responses too closely to be kept.
-            kept = all(len(t.levels) < fit.nobs for t in fit.terms)
-            found = simulated_glmm_residuals(fit, 250, "conditional" if kept else "new", rng)
-        except RanefError:  # a family of the user's own need not be able to draw
-            return
-        (first, one), (second, two) = self.figure(), self.figure()
-        simulated_residuals(
-            uniform_quantiles(found.values),
-            local_quartiles(fit.eta if kept else population_values(fit), found.values),
-            found.to_frame(),
-            [one[0], two[0]],
-        )
-        two[0].set_xlabel(f"linear predictor{'' if kept else ', random effects zero'}\nlines: local quartiles")
-        for ax in (one[0], two[0]):
-            ax.set_title("", loc="left")
-        departs = found.uniformity.p_value < 0.01
-        said = (
-            "Each response was compared with 250 that the model simulates; if the model is right, the points follow the line. "
-            f"{'They depart from it more than chance allows' if departs else 'They do not depart from it beyond chance'} ({p_words(found.uniformity.p_value)})."
-        )
-        self.add("check", first, "Observed among simulated responses", said, said, departs)
-        said = "The same along the linear predictor: lines at a quarter, half and three quarters should be level; a bend or a fan speaks of a missing term or of a wrong distribution."
-        self.add("check", second, "Simulated residuals along the predictor", said, said)
-
-    def modes(self) -> None:
-        from ranef.diagnostics.check import standardized_modes
-        from ranef.diagnostics.check_sentences import effect_shape_sentence
-        from ranef.diagnostics.normal_quantiles import normal_quantiles
-        from ranef.plots.quantiles import quantiles
-
-        frame = standardized_modes(self.fit)
-        for (group, effect), own in list(frame.groupby(["group", "effect"], sort=False))[:_MOST_GROUPS]:
-            values = own["standardized"].to_numpy()
-            known = values[~np.isnan(values)]
-            if not 3 <= len(known) < self.fit.nobs:
-                continue
-            figure, axes = self.figure()
-            quantiles(normal_quantiles(known), "standardised mode", axes[0])
-            said = effect_shape_sentence(values, str(effect), str(group), 1)
-            self.add("check", figure, f"Random effects: {effect} of {group}", said, said)
+            return check_glmm(self.fit, rng)
+        assert isinstance(self.fit, LmmFit)
+        return check(self.fit, hat_values(self.fit), rng)

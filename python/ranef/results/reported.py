@@ -69,7 +69,6 @@ class ReportedModel(TranslatedModel):
             report_pictures(self, level, rng),
             title=title,
             level=level,
-            seed=rng,
             now=datetime.datetime.now(),
         )
         target = Path(path)

@@ -113,7 +113,6 @@ def report_page(
     *,
     title: str | None,
     level: float,
-    seed: object,
     now: datetime.datetime,
 ) -> str:
     """Render the page.
@@ -126,8 +125,6 @@ def report_page(
         Heading of the page; by default it names the response.
     level : float
         Of the intervals.
-    seed : int, Generator or None
-        Of what is simulated for the verdict.
     now : datetime
         When the report was made.
 
@@ -147,7 +144,7 @@ def report_page(
     components = varcorr(fit)
     coefficients = coefficients_of(subject, level)
     shares, why = _shares(fit)
-    judged = trust(fit, seed, [p.caption for p in pictures if p.concern])
+    judged = trust(fit, [p.caption for p in pictures if p.concern])
     data = overview(fit, roles, scale)
     ddf = "normal" if isinstance(fit, GlmmFit) else subject.ddf
     slopes: dict[str, tuple[str, ...]] = {}

@@ -3,20 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ranef.errors import RanefError
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import LmmFit, MixedFit
-from ranef.presentation.report.phrases import listed, number, p_words, percent
-from ranef.presentation.report.scale_words import family_name
+from ranef.presentation.report.phrases import listed, percent
 
 #: With fewer levels than this a variance rests on too little to be known well.
 FEW_LEVELS = 10
 
 #: With fewer levels than this, maximum likelihood makes variances clearly too small.
 FEW_FOR_ML = 30
-
-#: An error of Laplace's approximation of -2 log-likelihood that calls for quadrature.
-LAPLACE_ERROR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +25,26 @@ class Trust:
         One sentence.
     ending : str
         How the optimisation ended.
-    cautions, passed : tuple of str
-        What calls for caution, and checks that found nothing.
+    cautions : tuple of str
+        What calls for caution.
     """
 
     mark: str
     headline: str
     ending: str
     cautions: tuple[str, ...]
-    passed: tuple[str, ...]
 
 
-def trust(fit: MixedFit, rng: object, seen: Sequence[str] = ()) -> Trust:
+def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
     """Judge a fit by what can be computed for it.
 
     Parameters
     ----------
     fit : MixedFit
-    rng : int, Generator or None
-        For tests by simulation.
     seen : sequence of str
         What pictures showed that calls for caution.
     """
     cautions: list[str] = []
-    passed: list[str] = []
     if fit.convergence.ok:
         cautions += [
             f"{d[:1].upper()}{d[1:]}: the estimate lies on the edge of what is possible (a singular fit)."
@@ -79,9 +70,8 @@ def trust(fit: MixedFit, rng: object, seen: Sequence[str] = ()) -> Trust:
             f"{percent(lost / fit.design.n_input)} of the rows were left out; if not by chance, results describe the others only."
         )
     cautions += [_finished(n) for n in fit.design.notes]
-    if isinstance(fit, GlmmFit) and fit.convergence.ok:
-        for concern, text in (*_laplace(fit), *_dispersion(fit, rng)):
-            (cautions if concern else passed).append(text)
+    if isinstance(fit, GlmmFit) and fit.n_quad == 0:
+        cautions.append("The fast penalised form was used, which is biased; report a fit with n_quad=1 or more.")
     if fit.convergence.ok:
         cautions += seen
     ok = fit.convergence.ok
@@ -103,48 +93,9 @@ def trust(fit: MixedFit, rng: object, seen: Sequence[str] = ()) -> Trust:
             "good",
             "The fit converged: the numbers are the estimates of this model. None of the automatic checks calls for caution.",
         )
-    return Trust(mark, headline, fit.convergence.explanation, tuple(cautions), tuple(passed))
+    return Trust(mark, headline, fit.convergence.explanation, tuple(cautions))
 
 
 def _finished(note: str) -> str:
     text = f"{note[:1].upper()}{note[1:]}"
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _laplace(fit: GlmmFit) -> list[tuple[bool, str]]:
-    if fit.n_quad == 0:
-        return [(True, "The fast penalised form was used, which is biased; report a fit with n_quad=1 or more.")]
-    if fit.n_quad != 1:
-        return []
-    from ranef.diagnostics.laplace_accuracy import laplace_error
-
-    try:
-        error = laplace_error(fit, 7)
-    except RanefError:  # quadrature is for one grouping factor with few effects
-        return []
-    said = f"Quadrature would change -2 log-likelihood by {number(error, 2)}"
-    if abs(error) > LAPLACE_ERROR:
-        return [(True, f"{said}: Laplace's approximation, which was used, is rough here. Fit again with n_quad=9.")]
-    return [(False, f"{said}: Laplace's approximation, which was used, is good enough here.")]
-
-
-def _dispersion(fit: GlmmFit, rng: object) -> list[tuple[bool, str]]:
-    if fit.family.dispersion_name is not None or fit.response_kind == "binary":
-        return []
-    if any(len(t.levels) == fit.nobs for t in fit.terms):  # an effect for every row takes up any overdispersion
-        return []
-    from ranef.diagnostics.glmm_dispersion import dispersion_test
-
-    try:
-        found = dispersion_test(fit, 250, rng)
-    except RanefError:  # not for every family
-        return []
-    said = f"the residuals spread {number(found.ratio)} times as much as the {family_name(fit)} distribution lets expect ({p_words(found.p_value)} by simulation)"
-    if found.p_value < 0.01 and found.ratio > 1:
-        return [
-            (
-                True,
-                f"Overdispersion: {said}. Standard errors are too small; a negative binomial or an effect for every row may be needed.",
-            )
-        ]
-    return [(False, f"No clear overdispersion: {said}.")]
