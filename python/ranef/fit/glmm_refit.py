@@ -10,6 +10,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.glmm import fit_glmm, likelihood_of, refitted_design
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.outcome import family_outcome
+from ranef.fit.progress import Report, in_whole_numbers
 from ranef.fit.refit import Refits, response_values
 from ranef.status import FitStatus
 
@@ -56,7 +57,9 @@ def refit_glmm(fit: GlmmFit, y: Floats, control: FitControl) -> GlmmFit:
     return fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, fit.order)
 
 
-def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
+def refit_glmm_many(
+    fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
+) -> Refits:
     """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core.
 
     Standard errors take the covariance parameters as known.
@@ -72,7 +75,7 @@ def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, cont
         control.max_evaluations,
         control.tolerance,
         fit.n_threads,
-        None,
+        in_whole_numbers(progress),
         fit.family.fixed_dispersion,
     )
     m = y.shape[1]
