@@ -21,10 +21,10 @@ def uniformity_sentence(distance: float, p: float) -> str:
 
 def trend_sentence(mean: float, place: float, p: float) -> str:
     """On simulated residuals along the linear predictor."""
-    where = f"their mean is {mean:.2f} instead of 0.50 near a linear predictor of {place:.3g}"
+    where = f"mean is {mean:.2f} instead of 0.50 near a linear predictor of {place:.3g}"
     if p >= ALPHA:
-        return f"No clear trend of the residuals: at most {where}, and {_often(p)} of responses simulated from the model get as far."
-    return f"The residuals do not lie evenly: {where}, more than chance gives (p = {p:.2g}); a curved term, an interaction or another link may be missing."
+        return f"No clear trend of the residuals: where it is most striking their {where}, and {_often(p)} of responses simulated from the model get as far."
+    return f"The residuals do not lie evenly: their {where}, more than chance gives (p = {p:.2g}); a curved term, an interaction or another link may be missing."
 
 
 def dispersion_sentence(ratio: float, p: float) -> str:
@@ -59,6 +59,15 @@ def zeros_sentence(observed: int, expected: float, p: float) -> str:
     return f"Too few zeros: {said} (p = {p:.2g})."
 
 
+def equal_levels_sentence(observed: int, expected: float, p: float, group: str) -> str:
+    """On levels of a grouping factor in which all responses of 0 and 1 are the same."""
+    said = f"{observed} levels of {group} have only responses of 0 or only of 1, and {expected:.1f} in simulations on average"
+    if p >= ALPHA:
+        return f"The levels vary as the model says: {said} (p = {p:.2g})."
+    more = "more" if observed > expected else "less"
+    return f"The levels vary {more} than the model says: {said} (p = {p:.2g}); their effects may not be normal."
+
+
 def calibration_sentence(outside: int, bins: int, largest: float) -> str:
     """On shares of successes along the fitted probability.
 
@@ -71,7 +80,7 @@ def calibration_sentence(outside: int, bins: int, largest: float) -> str:
     """
     said = f"observed shares of successes are within {largest:.2f} of what the model gives"
     if outside <= 1:
-        return f"The probabilities fit: {said}, and {bins - outside} of {bins} groups of rows lie where simulations do. That the spread is right cannot be seen from responses of 0 and 1."
+        return f"The probabilities are not clearly off: {said}, and {bins - outside} of {bins} groups of rows lie where simulations do. That the spread is right cannot be seen from responses of 0 and 1."
     return f"The probabilities are off: {outside} of {bins} groups of rows lie where simulations seldom do; {said}."
 
 
