@@ -13,7 +13,7 @@ from ranef.inference.reduced import comparison_control
 from ranef.results.linear import LinearMixedModel
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from ranef.results.power import PowerCurve
 
 PowerTest = Literal["satterthwaite", "kenward-roger", "residual", "none", "lrt"]
 
@@ -115,7 +115,7 @@ def power_curve(
     within: Mapping[str, Sequence[int]] | None = None,
     rng: Any = None,
     **options: Any,
-) -> "pd.DataFrame":
+) -> "PowerCurve":
     """Estimate power for several numbers of groups, or of rows within groups.
 
     Parameters
@@ -135,8 +135,9 @@ def power_curve(
 
     Returns
     -------
-    DataFrame
-        A row for each number: ``effect, test, alpha, nobs``, one column for each grouping factor, ``power, lower, upper, n, n_failed``.
+    PowerCurve
+        A frame with a row for each number: ``effect, test, alpha, nobs``, one column for each grouping factor, ``power, lower, upper, n, n_failed``. Its ``plot()``
+        draws the curve.
 
     Examples
     --------
@@ -146,7 +147,7 @@ def power_curve(
     >>> curve["Subject"].tolist(), bool(curve["power"].is_monotonic_increasing)
     ([6, 12, 24], True)
     """
-    import pandas as pd
+    from ranef.results.power import PowerCurve
 
     _check_model(model, "power_curve")
     given = {k: v for k, v in (("extend", extend), ("within", within)) if v is not None}
@@ -188,7 +189,11 @@ def power_curve(
             if made[-1].interrupted:
                 break
     warn_once(_messages(made))
-    return pd.DataFrame([p.row() for p in made])
+    curve = PowerCurve([p.row() for p in made])
+    # Rows within groups are shown by the number of all rows, as the groups stay the same.
+    curve.attrs = {"along": group if name == "extend" else "nobs"}
+    curve.attrs["label"] = f"levels of {group}" if name == "extend" else "rows"
+    return curve
 
 
 def _check_model(model: object, verb: str) -> None:

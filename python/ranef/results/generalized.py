@@ -16,7 +16,7 @@ from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
-from ranef.results.translated import TranslatedModel
+from ranef.results.reported import ReportedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property

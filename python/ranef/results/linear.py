@@ -19,8 +19,8 @@ from ranef.options import Ddf, checked_ddf
 from ranef.results.averaged import AveragedModel
 from ranef.results.intervals import IntervalModel
 from ranef.results.plotted import PlottedModel
+from ranef.results.reported import ReportedModel
 from ranef.results.resampled import ResampledModel
-from ranef.results.translated import TranslatedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledModel, IntervalModel):
+class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledModel, IntervalModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property

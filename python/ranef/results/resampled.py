@@ -14,7 +14,7 @@ from ranef.results.inferred import InferredModel
 if TYPE_CHECKING:
     from ranef.fit.record import LmmFit
     from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt
-    from ranef.inference.bootstrap.result import Bootstrap
+    from ranef.results.bootstrap import Bootstrap
 
 
 class ResampledModel(InferredModel):
@@ -87,7 +87,7 @@ class ResampledModel(InferredModel):
         from ranef.inference.bootstrap.arguments import checked_count, checked_type, seed_of
         from ranef.inference.bootstrap.draw import check_re, draw, jackknife_influence
         from ranef.inference.bootstrap.quantities import quantities, quantity_values
-        from ranef.inference.bootstrap.result import Bootstrap
+        from ranef.results.bootstrap import Bootstrap
 
         n = checked_count(n)
         checked_type(type)
