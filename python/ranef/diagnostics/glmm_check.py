@@ -41,6 +41,9 @@ MOST_NUMBERS = 20_000_000
 #: Nodes with which Laplace's approximation is compared; the last is taken for the truth.
 NODES = (1, 5, 7, 9, 11, 15, 21)
 
+#: Rows of all simulations together whose modes are found again.
+MOST_ROWS = 1_000_000
+
 _BINS = 10
 _POINTS = 100
 
@@ -61,7 +64,7 @@ def check_glmm(fit: GlmmFit, rng: object = None) -> tuple[CheckPart, ...]:
     if fit.response_kind == "binary":
         spread, zeros = _calibration(fit, draws), _equal_levels(fit, draws)
     else:
-        spread = _dispersion(fit, n, generator)
+        spread = _dispersion(fit, max(FEWEST, min(n, MOST_ROWS // fit.nobs)), generator)
         zeros = _zeros(fit, draws) if fit.family.support in ("count", "proportion") else _responses(fit, draws)
     return _uniformity(residuals), _trend(fit, residuals), spread, zeros, effects_part(fit), _laplace(fit)
 
