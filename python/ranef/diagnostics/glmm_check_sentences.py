@@ -44,6 +44,11 @@ def dispersion_sentence(ratio: float, p: float) -> str:
     return f"Underdispersion: {said} (p = {p:.2g}); standard errors are too large."
 
 
+def effect_of_rows_sentence() -> str:
+    """Where a random effect for every row makes the spread of the residuals meaningless."""
+    return "A random effect for every row takes up what the family does not allow for: the spread of what is left says nothing about overdispersion."
+
+
 def zeros_sentence(observed: int, expected: float, p: float) -> str:
     """On the number of zeros."""
     said = f"{observed} responses are zero, and {expected:.1f} in simulations on average"
@@ -105,3 +110,28 @@ def no_quadrature_sentence(groups: int, rows: float) -> str:
 
 def _often(p: float) -> str:
     return f"{max(1, math.floor(100 * p + 0.5))} %"
+
+
+#: How sentences begin that name a fault.
+_FAULTS = (
+    "The responses are not distributed",
+    "The residuals do not lie evenly",
+    "Overdispersion",
+    "Underdispersion",
+    "Too many zeros",
+    "Too few zeros",
+    "The probabilities are off",
+    "Laplace's approximation is rough",
+    "There are too few nodes",
+)
+
+
+def fault_of_generalized(sentence: str) -> bool:
+    """Whether a sentence of the panel names a fault that matters.
+
+    Parameters
+    ----------
+    sentence : str
+        Of one of the functions above.
+    """
+    return sentence.startswith(_FAULTS)

@@ -1,5 +1,6 @@
 """The fitted generalized linear mixed model."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,10 +12,11 @@ from ranef.families.family import Family
 from ranef.fit.control import parse_control
 from ranef.fit.glmm_refit import refit_glmm, refit_glmm_many, refit_values
 from ranef.fit.glmm_request import changed_glmm_request, fit_glmm_request
+from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
-from ranef.results.translated import TranslatedModel
+from ranef.results.reported import ReportedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property
@@ -247,7 +249,9 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
 
     # ---- other fits
 
-    def refit(self, y: Any) -> "GeneralizedLinearMixedModel | Refits":
+    def refit(
+        self, y: Any, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
+    ) -> "GeneralizedLinearMixedModel | Refits":
         """Fit the same model to other responses.
 
         Parameters
@@ -255,6 +259,10 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
         y : array-like
             A vector, or a matrix or frame with one response a column, in the form that ``simulate`` gives: for ``cbind(successes, failures)`` numbers of successes out of
             the same trials. As many rows as the fit used, or as its input had.
+
+        progress : bool, "tqdm" or callable
+            Of a matrix: True shows the number of responses that are fitted on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with it and the number of
+            all.
 
         Returns
         -------
@@ -265,7 +273,8 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
         values, names = refit_values(self._fit, y)
         control = parse_control(self._request.control)
         if values.ndim == 2:
-            return refit_glmm_many(self._fit, values, names, control)
+            with reported(progress, "responses") as show:
+                return refit_glmm_many(self._fit, values, names, control, show)
         fit = refit_glmm(self._fit, values, control)
         warn_once(fit.messages)
         return GeneralizedLinearMixedModel(fit, refitted_request(self._request, response_of_input(self._fit, values)))

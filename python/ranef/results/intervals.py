@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
+from ranef.fit.progress import in_whole_numbers, reported
 from ranef.fit.request import warn_once
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf, checked_ddf
@@ -53,8 +54,8 @@ class IntervalModel(InferredModel):
             For the bootstrap: number of replicates.
         rng : int, numpy.random.Generator or None
             For the bootstrap: seed or generator.
-        progress : bool or callable
-            For profiles: report curves that are finished.
+        progress : bool, "tqdm" or callable
+            For profiles and the bootstrap: report what is finished, as ``profile`` and ``bootstrap`` do.
 
         Returns
         -------
@@ -95,7 +96,8 @@ class IntervalModel(InferredModel):
             from ranef.inference.bootstrap.confint import bootstrap_intervals
 
             control = parse_control(self._request.control)
-            names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control)
+            with reported(progress) as show:
+                names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control, show)
         else:
             kind = checked_ddf(ddf, "none" if cov is None else "satterthwaite")
             tests = self._tests_with(cov, cluster)
@@ -117,8 +119,8 @@ class IntervalModel(InferredModel):
             The parameters, all by default, as in ``conf_int``.
         level : float
             The curves end at the joint confidence region of this level, whose chi-square has as many degrees of freedom as the model has parameters.
-        progress : bool or callable
-            True writes the number of finished curves to standard error; a function is called with that number and the number of all.
+        progress : bool, "tqdm" or callable
+            True writes the number of finished curves to standard error, ``"tqdm"`` shows a bar of tqdm; a function is called with that number and the number of all.
 
         Returns
         -------
@@ -137,23 +139,25 @@ class IntervalModel(InferredModel):
         >>> p.zeta("Days", [0.0, 10.5]).round(2)
         array([ nan, 0.02])
         """
-        from ranef.inference.profile import profile_curves, progress_line
+        from ranef.inference.profile import profile_curves
         from ranef.inference.reduced import comparison_control
         from ranef.results.profile import Profile
 
         control = comparison_control(self._request.control)
-        record = profile_curves(self._fit, parm, level, control, progress_line(progress))
+        with reported(progress, "profiles") as show:
+            record = profile_curves(self._fit, parm, level, control, in_whole_numbers(show))
         warn_once(record.problems)
         return Profile(record)
 
     def _profile_intervals(self, level: object, parm: object, progress: object) -> "pd.DataFrame":
         import pandas as pd
 
-        from ranef.inference.profile import interval_limits, profile_intervals, progress_line
+        from ranef.inference.profile import interval_limits, profile_intervals
         from ranef.inference.reduced import comparison_control
 
         control = comparison_control(self._request.control)
-        record = profile_intervals(self._fit, parm, level, control, progress_line(progress))
+        with reported(progress, "profiles") as show:
+            record = profile_intervals(self._fit, parm, level, control, in_whole_numbers(show))
         warn_once(record.problems)
         limits = [interval_limits(c) for c in record.curves]
         frame = pd.DataFrame(limits, index=pd.Index([c.name for c in record.curves]), columns=["lower", "upper"])

@@ -7,13 +7,14 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
+from ranef.fit.progress import reported
 from ranef.fit.threads import parse_n_threads
 from ranef.results.inferred import InferredModel
 
 if TYPE_CHECKING:
     from ranef.fit.record import LmmFit
     from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt
-    from ranef.inference.bootstrap.result import Bootstrap
+    from ranef.results.bootstrap import Bootstrap
 
 
 class ResampledModel(InferredModel):
@@ -28,7 +29,7 @@ class ResampledModel(InferredModel):
         re: Literal["new", "conditional"] = "new",
         by: str | None = None,
         rng: Any = None,
-        progress: bool | Callable[[int, int], object] = False,
+        progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
         n_threads: int | None = None,
     ) -> "Bootstrap":
         """Draw new data from the model, fit it to them, and do so again and again.
@@ -56,8 +57,8 @@ class ResampledModel(InferredModel):
             crossed factors have none, and it must be given.
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed. The seed used is the ``seed`` of what is returned.
-        progress : bool or callable
-            True shows the count on standard error; a function is called with the number of replicates finished and ``n``.
+        progress : bool, "tqdm" or callable
+            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with the number of replicates finished and ``n``.
         n_threads : int, optional
             Threads to use at most; by default as many as the fit did.
 
@@ -83,15 +84,14 @@ class ResampledModel(InferredModel):
         >>> bool(b.conf_int().loc["Days", "lower"] < 10.467 < b.conf_int().loc["Days", "upper"])
         True
         """
-        from ranef.inference.bootstrap.arguments import checked_count, checked_progress, checked_type, seed_of
+        from ranef.inference.bootstrap.arguments import checked_count, checked_type, seed_of
         from ranef.inference.bootstrap.draw import check_re, draw, jackknife_influence
         from ranef.inference.bootstrap.quantities import quantities, quantity_values
-        from ranef.inference.bootstrap.result import Bootstrap
+        from ranef.results.bootstrap import Bootstrap
 
         n = checked_count(n)
         checked_type(type)
         check_re(re, type)
-        show = checked_progress(progress)
         threads = self._fit.n_threads if n_threads is None else parse_n_threads(n_threads)
         control = parse_control(self._request.control)
         fit = self._fit
@@ -105,9 +105,10 @@ class ResampledModel(InferredModel):
                 own = statistic(self)
             except Exception as e:
                 raise OptionError(f"statistic failed on the model itself: {e.__class__.__name__}: {e}") from e
-            drawn, which, observed = draw_statistic(
-                fit, statistic, self._like, own, n, type, re, by, seed, control, threads, show
-            )
+            with reported(progress) as show:
+                drawn, which, observed = draw_statistic(
+                    fit, statistic, self._like, own, n, type, re, by, seed, control, threads, show
+                )
             return Bootstrap.of_draws(
                 drawn,
                 type=type,
@@ -119,7 +120,8 @@ class ResampledModel(InferredModel):
                 theta_names=(),
                 influence=None,
             )
-        drawn = draw(fit, n, type, re, by, seed, control, threads, show)
+        with reported(progress) as show:
+            drawn = draw(fit, n, type, re, by, seed, control, threads, show)
         return Bootstrap.of_draws(
             drawn,
             type=type,
@@ -138,7 +140,7 @@ class ResampledModel(InferredModel):
         n: int = 1000,
         *,
         rng: Any = None,
-        progress: bool | Callable[[int, int], object] = False,
+        progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
         n_threads: int | None = None,
     ) -> "BootstrapLrt":
         """Test this model against a smaller one by parametric bootstrap of the likelihood ratio.
@@ -155,8 +157,8 @@ class ResampledModel(InferredModel):
             Number of replicates.
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed.
-        progress : bool or callable
-            True shows the count on standard error; a function is called with the number of replicates finished and ``n``.
+        progress : bool, "tqdm" or callable
+            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with the number of replicates finished and ``n``.
         n_threads : int, optional
             Threads to use at most; by default as many as the fit did.
 
@@ -175,21 +177,22 @@ class ResampledModel(InferredModel):
         >>> round(t.statistic, 3), t.df, round(t.p_value, 4)
         (42.139, 2, 0.002)
         """
-        from ranef.inference.bootstrap.arguments import checked_count, checked_progress, seed_of
+        from ranef.inference.bootstrap.arguments import checked_count, seed_of
         from ranef.inference.bootstrap.likelihood_ratio import bootstrap_lrt
         from ranef.inference.reduced import comparison_control
 
         if not isinstance(smaller, ResampledModel):
             raise ArgumentTypeError(f"smaller must be a model fitted by lmer, not {smaller!r:.60}.")
-        return bootstrap_lrt(
-            self._fit,
-            smaller._fit,
-            checked_count(n),
-            seed_of(rng),
-            comparison_control(self._request.control),
-            self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
-            checked_progress(progress),
-        )
+        with reported(progress) as show:
+            return bootstrap_lrt(
+                self._fit,
+                smaller._fit,
+                checked_count(n),
+                seed_of(rng),
+                comparison_control(self._request.control),
+                self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
+                show,
+            )
 
     def _like(self, fit: "LmmFit") -> "ResampledModel":
         """A model of another fit, whose data are not kept."""
