@@ -120,6 +120,8 @@ _FAULTS = (
     "Underdispersion",
     "Too many zeros",
     "Too few zeros",
+    "The levels vary more",
+    "The levels vary less",
     "The probabilities are off",
     "Laplace's approximation is rough",
     "There are too few nodes",
