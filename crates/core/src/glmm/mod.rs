@@ -7,6 +7,7 @@ mod family;
 mod fit;
 mod laplace;
 mod link;
+mod nested;
 mod outer;
 mod parameters;
 mod pirls;
