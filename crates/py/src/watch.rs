@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct Watch {
     progress: Option<Py<PyAny>>,
     last: Instant,
+    /// The highest count reported: threads may tell of theirs out of turn.
+    reported: usize,
     pub(crate) error: Option<PyErr>,
 }
 
 impl Watch {
     pub(crate) fn new(progress: Option<Py<PyAny>>) -> Self {
-        Watch { progress, last: Instant::now(), error: None }
+        Watch { progress, last: Instant::now(), reported: 0, error: None }
     }
 
     /// Whether no signal has come; asks now and then.
@@ -37,7 +39,8 @@ impl Watch {
         self.last = Instant::now();
         let result = Python::attach(|py| {
             py.check_signals()?;
-            if let Some(p) = &self.progress {
+            if let (Some(p), true) = (&self.progress, count > self.reported) {
+                self.reported = count;
                 p.call1(py, (count, value))?;
             }
             Ok(())
