@@ -102,8 +102,6 @@ def test_reasons_are_given() -> None:
     d, rng, eta = frame()
     d["y"] = np.exp(1 + 0.3 * d["x"])
     assert "reproduces the response" in fit("y ~ x + (1 | g)", d, family="gaussian(log)")[1]
-    d["y"] = np.exp(1 + 0.3 * eta) + 0.2 * rng.normal(size=N)
-    assert "a level of 'obs' of its own" in fit("y ~ x + (1 | obs)", d, family="gaussian(inverse)")[1]
     d["y"] = d["g"] % 2
     assert "Every level of 'g' has only" in fit("y ~ x + (1 | g)", d, family="binomial(cauchit)")[1]
     d["y"] = np.where(d["g"] == 2, 0, rng.poisson(np.exp(1 + eta)))
