@@ -10,7 +10,6 @@ from ranef.diagnostics.check_sentences import distribution_sentence
 from ranef.diagnostics.glmm_check_sentences import (
     calibration_sentence,
     dispersion_sentence,
-    effect_of_rows_sentence,
     equal_levels_sentence,
     laplace_sentence,
     no_quadrature_sentence,
@@ -95,8 +94,6 @@ def _trend(fit: GlmmFit, residuals: RankResiduals) -> CheckPart:
 
 
 def _dispersion(fit: GlmmFit, n: int, rng: np.random.Generator) -> CheckPart:
-    if any(len(t.levels) == fit.nobs for t in fit.terms):
-        return CheckPart("simulated_statistic", "Spread of the responses", "", _nothing(), effect_of_rows_sentence())
     try:
         own, simulated = pearson_sums(fit, n, rng)
     except OptionError as problem:  # a family of the user's own without a variance function

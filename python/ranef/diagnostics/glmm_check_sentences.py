@@ -44,11 +44,6 @@ def dispersion_sentence(ratio: float, p: float) -> str:
     return f"Underdispersion: {said} (p = {p:.2g}); standard errors are too large."
 
 
-def effect_of_rows_sentence() -> str:
-    """Where a random effect for every row makes the spread of the residuals meaningless."""
-    return "A random effect for every row takes up what the family does not allow for: the spread of what is left says nothing about overdispersion."
-
-
 def zeros_sentence(observed: int, expected: float, p: float) -> str:
     """On the number of zeros."""
     said = f"{observed} responses are zero, and {expected:.1f} in simulations on average"

@@ -212,7 +212,8 @@ pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation)
     let joint = how.n_quad > 0;
     let mut go_on = |_: usize, _: f64| true;
     let c = Coordinates::new(g, joint, g.kernel.has_dispersion());
-    let mut outer = Outer { g, m, c, base: point.clone(), how, evaluations: 0, stands: None, lowest: None, progress: &mut go_on };
+    let mut outer =
+        Outer { g, m, c, base: point.clone(), how, evaluations: 0, stands: None, lowest: None, progress: &mut go_on };
     let x = outer.c.of(point);
     let (objective, gradient) = outer.at(&x).map_err(|_| Failure::Kernel)?.ok_or(Failure::NotPositive)?;
     let guess = first_hessian(g, outer.m, &outer.c);
@@ -357,7 +358,11 @@ fn settle(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, snapped_at: &mut f64) 
     let nt = g.n_theta();
     let theta = outer.c.theta(&q.x[..nt]);
     let lambda = g.layout.lambda_from_theta(&theta);
-    let small = singular_values(g, &lambda).into_iter().flatten().filter(|&s| s > 0.0 && s < SNAP * outer.c.unit()).collect::<Vec<_>>();
+    let small = singular_values(g, &lambda)
+        .into_iter()
+        .flatten()
+        .filter(|&s| s > 0.0 && s < SNAP * outer.c.unit())
+        .collect::<Vec<_>>();
     let mut best: Option<Vec<f64>> = None;
     if !small.is_empty() && !snapped_at.is_nan() && *snapped_at != q.f {
         let mut limits: Vec<f64> = small.clone();

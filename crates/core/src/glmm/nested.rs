@@ -255,9 +255,8 @@ impl Modes {
         let (lam_i, lam_o) = (self.e.lambda[inner][0], self.e.lambda[outer][0]);
         let root2 = std::f64::consts::SQRT_2;
         let has_dispersion = g.kernel.has_dispersion();
-        let gathered = |v: &[f64]| -> Vec<f64> {
-            inners.iter().flat_map(|i| v[i.rows.clone()].iter().copied()).collect()
-        };
+        let gathered =
+            |v: &[f64]| -> Vec<f64> { inners.iter().flat_map(|i| v[i.rows.clone()].iter().copied()).collect() };
         let effect = |e: &Effects| if e.z.is_empty() { Vec::new() } else { gathered(&e.z) };
         let (y, w, fixed) = (gathered(&g.y), gathered(&g.weights), gathered(&self.eta_fixed));
         let (zi, zo) = (effect(&g.effects[inner]), effect(&g.effects[outer]));

@@ -134,9 +134,8 @@ pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates) -> Vec<f64>
         if p > 0 && m.border(g, false).is_ok() {
             for i in 0..p {
                 for j in 0..p {
-                    h[(at + i) * n + at + j] = c.unit().powi(2)
-                        * 2.0
-                        * (0..=i.min(j)).map(|k| m.rx[i * p + k] * m.rx[j * p + k]).sum::<f64>();
+                    h[(at + i) * n + at + j] =
+                        c.unit().powi(2) * 2.0 * (0..=i.min(j)).map(|k| m.rx[i * p + k] * m.rx[j * p + k]).sum::<f64>();
                 }
             }
         } else {
