@@ -72,10 +72,8 @@ impl<'py> BorrowedFactors<'py> {
     pub(crate) fn rows(&self) -> PyResult<Vec<FactorRows<'_>>> {
         let mut out = Vec::with_capacity(self.0.len());
         for (codes, n_levels, terms) in &self.0 {
-            let terms = terms
-                .iter()
-                .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s }))
-                .collect::<PyResult<_>>()?;
+            let terms =
+                terms.iter().map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s })).collect::<PyResult<_>>()?;
             out.push(FactorRows { codes: codes.as_slice()?, n_levels: *n_levels, terms });
         }
         Ok(out)

@@ -181,12 +181,8 @@ impl GlmmSystem {
             }
         };
         let borrowed = BorrowedFactors::of(&factors)?;
-        let rows = Rows {
-            x: columns(&x)?,
-            y: y.as_slice()?,
-            weights: Some(weights.as_slice()?),
-            factors: borrowed.rows()?,
-        };
+        let rows =
+            Rows { x: columns(&x)?, y: y.as_slice()?, weights: Some(weights.as_slice()?), factors: borrowed.rows()? };
         let offset = offset.as_ref().map(|o| o.as_slice()).transpose()?;
         let g = py
             .detach(|| with_threads(n_threads, || Model::new(&rows, offset, kernel, n_threads)))

@@ -25,6 +25,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_parametric, m)?)?;
     m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_cases, m)?)?;
     m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_nested, m)?)?;
+    m.add_function(wrap_pyfunction!(profile::profile_glmm_curves, m)?)?;
     m.add_function(wrap_pyfunction!(replicate_glmm::jackknife_glmm_groups, m)?)?;
     Ok(())
 }

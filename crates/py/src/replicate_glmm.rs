@@ -15,10 +15,10 @@ use ranef_core::replicate::{
 use ranef_core::rows::Rows;
 
 /// theta, fixed effects and dispersion of a model.
-type PointArgument<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>, Option<f64>);
+pub(crate) type PointArgument<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>, Option<f64>);
 
 /// Quadrature nodes, curvature, limit on evaluations, tolerance, dispersion to keep, and whether fits start at the model's parameters.
-type OptionsArgument = (usize, String, usize, f64, Option<f64>, bool);
+pub(crate) type OptionsArgument = (usize, String, usize, f64, Option<f64>, bool);
 
 /// X, prior weights, offset and grouping factors as they were given.
 type RowsArgument<'py> = (
@@ -40,7 +40,7 @@ pub(crate) fn point(system: &GlmmSystem, given: &PointArgument<'_>) -> PyResult<
     Ok(Point { theta: theta.to_vec(), beta: system.g.beta_from_given(beta), dispersion })
 }
 
-fn options(system: &GlmmSystem, truth: &Point, given: &OptionsArgument) -> PyResult<FitOptions> {
+pub(crate) fn options(system: &GlmmSystem, truth: &Point, given: &OptionsArgument) -> PyResult<FitOptions> {
     let (n_quad, curvature, max_evaluations, tolerance, fixed_dispersion, warm) = given;
     system.check_n_quad(*n_quad)?;
     Ok(FitOptions {
@@ -112,12 +112,8 @@ fn with_rows<'py>(
     f: impl FnOnce(&GlmmRows<'_>, &Watched) -> Replicates + Send,
 ) -> PyResult<Bound<'py, PyDict>> {
     let borrowed = BorrowedFactors::of(&given.3)?;
-    let rows = Rows {
-        x: columns(&given.0)?,
-        y: y.as_slice()?,
-        weights: Some(given.1.as_slice()?),
-        factors: borrowed.rows()?,
-    };
+    let rows =
+        Rows { x: columns(&given.0)?, y: y.as_slice()?, weights: Some(given.1.as_slice()?), factors: borrowed.rows()? };
     let offset = given.2.as_ref().map(|o| o.as_slice()).transpose()?;
     let m = system.g.n;
     if by >= rows.factors.len() || rows.n() != m || offset.is_some_and(|o| o.len() != m) || n > i64::MAX as usize {
@@ -200,9 +196,8 @@ pub fn bootstrap_glmm_nested<'py>(
             Ok(GlmmMember { g: &m.g, options: options(m, &point(m, start)?, o)? })
         })
         .collect::<PyResult<Vec<_>>>()?;
-    let (result, interrupted) = supervised(py, progress.as_ref(), n, n_threads, |w| {
-        nested_glmm(g, &truth, &list, n, seed, n_threads, w)
-    })?;
+    let (result, interrupted) =
+        supervised(py, progress.as_ref(), n, n_threads, |w| nested_glmm(g, &truth, &list, n, seed, n_threads, w))?;
     let out = PyList::empty(py);
     for (r, m) in result.into_iter().zip(&list) {
         out.append(dictionary(py, r, m.g.p(), m.g.n_theta())?)?;

@@ -263,12 +263,14 @@ impl Kernel for FamilyLink {
     }
 
     fn draw(&self, stream: &mut Stream, eta: &[f64], w: &[f64], dispersion: f64, y: &mut [f64]) -> bool {
-        y.iter_mut().zip(eta).zip(w).all(|((y, &e), &w)| match draw::response(self.family, stream, self.link.mean(e), w, dispersion) {
-            Some(v) => {
-                *y = v;
-                true
+        y.iter_mut().zip(eta).zip(w).all(|((y, &e), &w)| {
+            match draw::response(self.family, stream, self.link.mean(e), w, dispersion) {
+                Some(v) => {
+                    *y = v;
+                    true
+                }
+                None => false,
             }
-            None => false,
         })
     }
 

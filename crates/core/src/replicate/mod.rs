@@ -16,7 +16,9 @@ pub use bootstrap_glmm::{cases_glmm, jackknife_glmm, nested_glmm, parametric_glm
 pub use cases::{cases, jackknife};
 pub use nested::{nested, Member, NestedOutcomes};
 pub use outcome::Replicates;
-pub use profile::{profile, Curve, CurvePoint, Ending, Profile, ProfileOptions, Side};
+pub use profile::{
+    profile, profile_glmm, Curve, CurvePoint, Ending, GlmmProfileOptions, Profile, ProfileOptions, Side,
+};
 pub use refit::{refit, Refits};
 pub use refit_glmm::{refit_glmm, GlmmRefits};
 pub use workers::Watched;
