@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import fresh, machine, report
-from benchmarks.engines.lme4 import Lme4Engine
 from benchmarks.engines.ours import OursEngine
 from benchmarks.engines.peers import PeerEngine, PeerProcess
+from benchmarks.engines.r import REngine
 from benchmarks.engines.sample import EngineError
-from benchmarks.models import MODELS, SCALING_FORMULA, SCALING_ROWS, BenchmarkModel
+from benchmarks.models import MODELS, R_PACKAGES, SCALING_FORMULA, SCALING_ROWS, BenchmarkModel
 from benchmarks.rounds import FULL, QUICK, Effort, Engine, Timing, time_model
 from benchmarks.sources import SourceMissingError, Sources
 
@@ -33,11 +33,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Time the same models here and elsewhere."
     )
-    parser.add_argument("--quick", action="store_true", help="few rounds, no fit of lme4 that takes over a second")
+    parser.add_argument("--quick", action="store_true", help="few rounds, no fit of R that takes over a second")
     parser.add_argument("--folder", type=Path, help="folder with kb07, kwdyz11, d3 and poems as Parquet files")
     parser.add_argument("--peers", metavar="PYTHON", help="interpreter of an environment that holds the other packages")
     parser.add_argument("--only", default="", help="comma-separated beginnings of model names")
-    parser.add_argument("--without-r", action="store_true", help="leave lme4 out")
+    parser.add_argument("--without-r", action="store_true", help="leave lme4 and glmmTMB out")
     parser.add_argument("--without-models", action="store_true", help="leave the table of models out")
     parser.add_argument("--without-fresh", action="store_true", help="leave out start-up, growth, memory and refits")
     parser.add_argument("--max-rows", type=int, default=10_000_000, help="largest n of the growing data")
@@ -50,12 +50,13 @@ def _arguments() -> argparse.Namespace:
 def _engines(options: argparse.Namespace, notes: list[str]) -> tuple[list[Engine], PeerProcess | None]:
     engines: list[Engine] = [OursEngine()]
     if options.without_r:
-        notes.append("lme4: left out on request")
+        notes.append("R: left out on request")
     else:
-        try:
-            engines.append(Lme4Engine())
-        except EngineError as error:
-            notes.append(f"lme4: {error}")
+        for name in R_PACKAGES:
+            try:
+                engines.append(REngine(name))
+            except EngineError as error:
+                notes.append(f"{name}: {error}")
     process = None
     if options.peers:
         process = PeerProcess(options.peers)

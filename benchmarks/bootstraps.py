@@ -10,7 +10,7 @@ import argparse
 import statistics
 import time
 
-from benchmarks.engines.lme4 import Lme4Engine
+from benchmarks.engines.r import REngine
 from benchmarks.models import MODELS
 from benchmarks.sources import Sources
 
@@ -27,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     import ranef
 
-    lme4 = Lme4Engine()
+    lme4 = REngine()
     sources = Sources.at(None)
     print(f"{lme4.version}; medians of {options.rounds} rounds, refits per second\n")
     print(f"| model | ranef, 1 thread | lme4 | ratio | ranef, {options.threads} threads |")

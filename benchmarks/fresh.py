@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.engines.pipe import ONE_THREAD
 
-WORKER = Path(__file__).parent / "engines" / "lme4_worker.R"
+WORKER = Path(__file__).parent / "engines" / "r_worker.R"
 
 
 def _peak_mb() -> float:
@@ -103,7 +103,7 @@ def grow_in_r(rows: int, directory: Path, timeout: float) -> dict[str, float]:
     write_for_r(growing(rows, ROWS_PER_GROUP), directory)
     requests = f"load\td\t{directory}\nfit\td\tTRUE\t1\t{SCALING_FORMULA}\npeak\nquit\n"
     done = subprocess.run(
-        ["Rscript", "--vanilla", str(WORKER)],
+        ["Rscript", "--vanilla", str(WORKER), "lme4"],
         input=requests,
         env={**os.environ, **ONE_THREAD},
         capture_output=True,

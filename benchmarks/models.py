@@ -17,9 +17,10 @@ class BenchmarkModel:
     """One model of the table.
 
     ``limit_ms`` is the whole-call time promised for this package, ``core_limit_ms`` the share of the compiled core;
-    ``peer_formula`` spells the same model for packages that do not know ``*`` before a bar. ``peers`` names the other
-    Python packages that are tried (None: all): a fit of the largest models by the others would take very long.
-    ``slow_in_r`` marks fits of lme4 that take long enough to be left out of a quick run.
+    ``peer_formula`` spells the same model, with columns that hold what the formula computes, for the other Python packages, of which
+    none knows the whole formula language. ``peers`` names those that are tried (None: all): a fit of the largest models by the others would
+    take very long. glmmTMB is timed on generalized models.
+    ``slow_in_r`` marks fits of R that take long enough to be left out of a quick run.
     """
 
     name: str
@@ -40,6 +41,7 @@ class BenchmarkModel:
         return Method(self.reml and self.family is None, self.family, self.n_quad)
 
 
+R_PACKAGES = ("lme4", "glmmTMB")
 GLMM = ("glmm", "glmm, no df")
 
 
@@ -95,13 +97,16 @@ MODELS = (
     ),
 )
 
-GENERALIZED_PEERS = ("glmm", "glmm, no df", "mixedlm", "lme-python")
+GENERALIZED_PEERS = ("glmm", "mixedlm", "lme-python")
+CONTRACEPTION = "use ~ age + I(age^2) + urban + livch + (1 | district)"
+CONTRACEPTION_PLAIN = "use_yes ~ age + age_squared + urban + livch + (1 | district)"
 
 MODELS += (
     BenchmarkModel(
         "cbpp",
         "cbpp",
         "cbind(incidence, size - incidence) ~ period + (1 | herd)",
+        peer_formula="cbind(incidence, healthy) ~ period + (1 | herd)",
         limit_ms=2,
         family="binomial",
         peers=GENERALIZED_PEERS,
@@ -110,6 +115,7 @@ MODELS += (
         "VerbAgg",
         "verbagg",
         "r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)",
+        peer_formula="r2_yes ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)",
         limit_ms=80,
         family="binomial",
         peers=GENERALIZED_PEERS,
@@ -118,7 +124,8 @@ MODELS += (
     BenchmarkModel(
         "Contraception",
         "contraception",
-        "use ~ age + I(age^2) + urban + livch + (1 | district)",
+        CONTRACEPTION,
+        peer_formula=CONTRACEPTION_PLAIN,
         limit_ms=9,
         family="binomial",
         peers=GENERALIZED_PEERS,
@@ -126,7 +133,8 @@ MODELS += (
     BenchmarkModel(
         "Contraception, 9 nodes",
         "contraception",
-        "use ~ age + I(age^2) + urban + livch + (1 | district)",
+        CONTRACEPTION,
+        peer_formula=CONTRACEPTION_PLAIN,
         family="binomial",
         n_quad=9,
         peers=GENERALIZED_PEERS,

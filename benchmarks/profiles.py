@@ -14,7 +14,7 @@ import statistics
 import time
 
 from benchmarks import machine, report
-from benchmarks.engines.lme4 import Lme4Engine
+from benchmarks.engines.r import REngine
 from benchmarks.engines.sample import EngineError
 from benchmarks.models import MODELS
 from benchmarks.sources import Sources
@@ -30,7 +30,7 @@ def main() -> None:
     from ranef import lmer
 
     sources = Sources.at(None)
-    r = Lme4Engine()
+    r = REngine()
     rows = []
     for model in (m for m in MODELS if m.name in NAMES):
         frame = sources.load(model.data)

@@ -9,7 +9,7 @@ from typing import Protocol
 import pandas as pd
 
 from benchmarks.engines.sample import EngineError, EngineTimeoutError, Sample
-from benchmarks.models import BenchmarkModel, Method
+from benchmarks.models import R_PACKAGES, BenchmarkModel, Method
 
 
 class Engine(Protocol):
@@ -77,14 +77,18 @@ def time_model(
     formulas: dict[str, str] = {}
     for engine in engines:
         timing = timings[engine.name]
-        if engine.name == "lme4" and model.slow_in_r and not effort.slow_in_r:
+        is_peer = engine.name not in ("ranef", *R_PACKAGES)
+        if engine.name in R_PACKAGES and model.slow_in_r and not effort.slow_in_r:
             timing.failure = "left out of a quick run"
             continue
-        if engine.name not in ("ranef", "lme4") and model.peers is not None and engine.name not in model.peers:
+        if engine.name == "glmmTMB" and model.family is None:
+            timing.failure = "for generalized models"
+            continue
+        if is_peer and model.peers is not None and engine.name not in model.peers:
             timing.failure = "not tried at this size"
             continue
         formulas[engine.name] = model.formula
-        if engine.name not in ("ranef", "lme4") and model.peer_formula is not None:
+        if is_peer and model.peer_formula is not None:
             formulas[engine.name] = model.peer_formula
         try:
             first = engine.fit(formulas[engine.name], frame, model.data, model.method, 1, effort.timeout)

@@ -49,7 +49,18 @@ class Sources:
             return pd.read_parquet(path)
         from ranef import load_dataset
 
-        return load_dataset(name)
+        return with_plain_columns(name, load_dataset(name))
+
+
+def with_plain_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add what a formula computes as columns, for programs that take plain columns only."""
+    if name == "cbpp":
+        return frame.assign(healthy=frame["size"] - frame["incidence"])
+    if name == "verbagg":
+        return frame.assign(r2_yes=(frame["r2"] == "Y").astype("int32"))
+    if name == "contraception":
+        return frame.assign(use_yes=(frame["use"] == "Y").astype("int32"), age_squared=frame["age"] ** 2)
+    return frame
 
 
 def bernoulli(rows: int = 1_000_000, groups: int = 10_000, seed: int = 73) -> pd.DataFrame:

@@ -25,7 +25,7 @@ def glmm_fit(formula, frame, how, **options):
     import glmm
 
     if how["family"] is not None:
-        return glmm.fit(frame, formula, family=how["family"], n_agq=how["n_quad"])
+        return glmm.fit(frame, formula, family=how["family"], nagq=how["n_quad"])
     return glmm.fit(frame, formula, reml=how["reml"], **options)
 
 

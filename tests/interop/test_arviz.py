@@ -1,12 +1,13 @@
 """Replicates of estimates in ArviZ."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import ArgumentTypeError, DataError, lmer, load_dataset
+from ranef import ArgumentTypeError, DataError, lmer, load_bootstrap, load_dataset
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what ArviZ says of its own future when it is imported
@@ -74,6 +75,74 @@ def test_netcdf_round_trip(refits, tmp_path):
     data.to_netcdf(tmp_path / "replicates.nc")
     again = arviz.from_netcdf(tmp_path / "replicates.nc")
     np.testing.assert_array_equal(again.posterior["fixef"], data.posterior["fixef"])
+
+
+@pytest.fixture(scope="module")
+def bootstrap(model):
+    return model.bootstrap(300, rng=2)
+
+
+def test_a_bootstrap_has_its_variables_with_labels(bootstrap):
+    data = bootstrap.to_arviz()
+    wide = bootstrap.to_frame("wide")
+    assert set(data.posterior.data_vars) == {"fixef", "sd", "cor", "sigma"}
+    assert data.posterior["term"].values.tolist() == ["(Intercept)", "Days"]
+    assert data.posterior["effect"].values.tolist() == ["(Intercept)|Subject", "Days|Subject"]
+    assert data.posterior["pair"].values.tolist() == ["Days.(Intercept)|Subject"]
+    np.testing.assert_array_equal(data.posterior["sd"].sel(effect="Days|Subject").values[0], wide["sd_Days|Subject"])
+    np.testing.assert_array_equal(data.posterior["cor"].values[0, :, 0], wide["cor_Days.(Intercept)|Subject"])
+    np.testing.assert_array_equal(data.posterior["sigma"].values[0], wide["sigma"])
+    np.testing.assert_array_equal(data.sample_stats["objective"].values[0], wide["objective"])
+    attributes = data.posterior.attrs
+    assert "not draws from a posterior" in attributes["content"]
+    assert (attributes["bootstrap"], attributes["seed"], attributes["n_asked"]) == ("parametric", "2", 300)
+    assert to_arviz(bootstrap).posterior.equals(data.posterior)
+
+
+def test_arviz_summarises_and_draws_a_bootstrap(bootstrap):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    data = bootstrap.to_arviz()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = arviz.summary(data, kind="stats", round_to="none", hdi_prob=0.95)
+        axes = arviz.plot_forest(data, var_names=["fixef", "sd"], combined=True)
+    assert table.index.tolist() == [
+        "fixef[(Intercept)]", "fixef[Days]", "sd[(Intercept)|Subject]", "sd[Days|Subject]",
+        "cor[Days.(Intercept)|Subject]", "sigma",
+    ]  # fmt: skip
+    by_kind = [0, 1, 2, 4, 3, 5]  # correlations stand between standard deviations in the bootstrap
+    assert table["mean"].to_numpy() == pytest.approx(bootstrap.values.mean(axis=0)[by_kind])
+    shortest = bootstrap.conf_int("shortest").iloc[by_kind]
+    assert table["hdi_2.5%"].to_numpy() == pytest.approx(shortest["lower"].to_numpy(), rel=0.03)
+    labels = [t.get_text() for t in axes[0].get_yticklabels()]
+    assert len(labels) == 4
+    assert any("Days|Subject" in t for t in labels)
+    matplotlib.pyplot.close("all")
+
+
+def test_failed_replicates_of_a_bootstrap_are_left_out_and_counted(bootstrap):
+    status = bootstrap.status.astype(object)
+    status[[3, 7]] = "no_progress"
+    values = bootstrap.values.copy()
+    values[[3, 7]] = np.nan
+    data = replace(bootstrap, status=status, values=values).to_arviz()
+    assert data.posterior.attrs["n_left_out"] == 2
+    assert data.posterior.sizes["draw"] == 298
+    assert data.sample_stats["replicate"].values[0, :5].tolist() == [0, 1, 2, 4, 5]
+    assert np.isfinite(data.posterior["fixef"]).all()
+
+
+def test_a_bootstrap_of_a_statistic_and_one_from_a_file(model, bootstrap, tmp_path):
+    slope = model.bootstrap(20, statistic=lambda m: {"slope": m.fixef["Days"], "ratio": m.sigma / m.bse["Days"]}, rng=1)
+    data = slope.to_arviz()
+    assert data.posterior["quantity"].values.tolist() == ["slope", "ratio"]
+    np.testing.assert_array_equal(data.posterior["statistic"].values[0], slope.values)
+    bootstrap.to_parquet(tmp_path / "replicates.parquet")
+    again = load_bootstrap(tmp_path / "replicates.parquet").to_arviz()
+    np.testing.assert_array_equal(again.posterior["fixef"], bootstrap.to_arviz().posterior["fixef"])
+    again.to_netcdf(tmp_path / "replicates.nc")
+    assert arviz.from_netcdf(tmp_path / "replicates.nc").posterior.attrs["seed"] == "2"
 
 
 def test_mistakes_are_named(model):

@@ -59,7 +59,7 @@ def test_a_model_without_tests_has_no_stars(models):
 def test_columns_of_coefficients(models):
     table = get_extractor(models[0]).coef_table(models[0])
     assert table.index.name == "Coefficient"
-    interval = models[0].conf_int()
+    interval = models[0].conf_int(ddf="satterthwaite")
     assert table["t"].to_list() == pytest.approx(models[0].tvalues.to_list())
     assert table["p"].to_list() == pytest.approx(models[0].pvalues.to_list())
     assert table["df"].to_list() == pytest.approx(models[0].df.to_list())

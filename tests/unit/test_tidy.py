@@ -36,7 +36,7 @@ def test_terms() -> None:
     assert frame["p_value"][2:].isna().all()
     assert list(m.tidy(ddf="none").columns) == ["effect", "group", "term", "estimate", "std_error", "statistic"]
     assert list(m.tidy().columns) == ["effect", "group", "term", "estimate", "std_error", "statistic", "df", "p_value"]
-    limits = m.conf_int()
+    limits = m.conf_int(ddf="satterthwaite")
     np.testing.assert_allclose(frame[["conf_low", "conf_high"]][:2], limits)
 
 

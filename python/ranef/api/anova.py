@@ -1,18 +1,29 @@
 """Comparison of fitted models."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.inference.lrt import compare_models
+from ranef.inference.lrt import Comparison, compare_models
 from ranef.inference.reduced import comparison_control
 from ranef.results.base import MixedModel
+from ranef.results.resampled import ResampledModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def anova(*models: MixedModel, names: Sequence[str] | None = None, refit: bool = True) -> "pd.DataFrame":
+def anova(
+    *models: MixedModel,
+    names: Sequence[str] | None = None,
+    refit: bool = True,
+    test: Literal["chisq", "pb"] = "chisq",
+    n: int = 1000,
+    rng: Any = None,
+    progress: bool | Callable[[int, int], object] = False,
+) -> "pd.DataFrame":
     """Compare models of the same data by likelihood-ratio tests.
 
     The models are put in the order of their numbers of parameters, and each is tested against the one before it. REML fits are refitted by ML first, since REML
@@ -30,6 +41,15 @@ def anova(*models: MixedModel, names: Sequence[str] | None = None, refit: bool =
         Labels of the rows; ``m1, m2, …`` in the order given by default.
     refit : bool
         False compares REML criteria of REML fits as they are, which is refused when their fixed effects differ.
+    test : {"chisq", "pb"}
+        ``"pb"`` takes the p-values from a parametric bootstrap of each statistic, as ``model.pb_lrt`` does, which is exact up to the number of replicates with few groups and at
+        the boundary of variances. For linear models.
+    n : int
+        Number of replicates of each bootstrap.
+    rng : int, numpy.random.Generator or None
+        Seed or generator of the bootstraps; None takes a fresh seed.
+    progress : bool or callable
+        As in ``model.pb_lrt``, for each bootstrap.
 
     Returns
     -------
@@ -53,6 +73,8 @@ def anova(*models: MixedModel, names: Sequence[str] | None = None, refit: bool =
     [nan, 42.139]
     >>> table.attrs["notes"][0]
     'm1, m2 were refitted by ML for the comparison, instead of REML'
+    >>> anova(intercepts, slopes, test="pb", n=200, rng=1)["p_value"].round(4).tolist()
+    [nan, 0.005]
     """
     for model in models:
         if not isinstance(model, MixedModel):
@@ -61,6 +83,10 @@ def anova(*models: MixedModel, names: Sequence[str] | None = None, refit: bool =
         raise OptionError(
             "anova needs at least two models to compare; the terms of one model m are tested by m.anova(), m.drop1() and m.ranova()."
         )
+    if test not in ("chisq", "pb"):
+        raise OptionError(f"test must be 'chisq' or 'pb', not {test!r}.")
+    if test == "pb" and not refit:
+        raise OptionError("the bootstrap compares likelihoods of ML fits: leave out refit=False with test='pb'.")
     labels = [f"m{i + 1}" for i in range(len(models))] if names is None else list(names)
     if (
         isinstance(names, str)
@@ -71,7 +97,29 @@ def anova(*models: MixedModel, names: Sequence[str] | None = None, refit: bool =
         raise OptionError(f"names must be {len(models)} different texts, one for each model, not {names!r}.")
     controls = [comparison_control(m._request.control) for m in models]
     comparison = compare_models([m._fit for m in models], labels, controls, refit)
+    if test == "pb":
+        comparison = _bootstrapped(comparison, dict(zip(labels, models, strict=True)), n, rng, progress)
     from ranef.presentation.test_table import likelihood_ratio_table
 
     formulas = dict(zip(labels, (m.formula for m in models), strict=True))
     return likelihood_ratio_table(comparison, [formulas[n] for n in comparison.names])
+
+
+def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int, rng: Any, progress: Any) -> Comparison:
+    """The comparison with p-values by parametric bootstrap, each model against the one before."""
+    ordered = []
+    for name in comparison.names:
+        model = models[name]
+        if not isinstance(model, ResampledModel):
+            raise OptionError(f"test='pb' is for models fitted by lmer, and {name} is not one; use test='chisq'.")
+        ordered.append(model)
+    p = [math.nan]
+    notes = [note for note in comparison.notes if "p_value_boundary" not in note]
+    seeds = []
+    for i in range(1, len(ordered)):
+        found = ordered[i].pb_lrt(ordered[i - 1], n, rng=rng, progress=progress)
+        p.append(found.p_value)
+        seeds.append(str(found.seed))
+        notes += [f"{comparison.names[i]}: {note}" for note in found.notes if "refitted by ML" not in note]
+    notes.append(f"p-values are by parametric bootstrap, {n} replicates, seed {', '.join(dict.fromkeys(seeds))}")
+    return replace(comparison, p_value=tuple(p), p_boundary=(math.nan,) * len(p), notes=tuple(notes))

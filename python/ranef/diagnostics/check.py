@@ -15,7 +15,7 @@ from ranef.diagnostics.check_sentences import (
     residual_shape_sentence,
     spread_sentence,
 )
-from ranef.diagnostics.influence import influence
+from ranef.diagnostics.influence import Influence, influence
 from ranef.diagnostics.leverage import studentized_residuals
 from ranef.diagnostics.normal_quantiles import normal_quantiles
 from ranef.diagnostics.residual_frames import trend_frame
@@ -24,7 +24,7 @@ from ranef.estimates.fitted import fitted_values, residual_values
 from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.simulate import simulated_responses
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,8 @@ class CheckPart:
     Attributes
     ----------
     kind : str
-        ``"residuals"``, ``"scale"``, ``"residual_quantiles"``, ``"effect_quantiles"``, ``"influence"`` or ``"distribution"``.
+        ``"residuals"``, ``"scale"``, ``"residual_quantiles"``, ``"effect_quantiles"``, ``"influence"`` or ``"distribution"``; of generalized models also
+        ``"uniform_quantiles"``, ``"residuals_along"``, ``"simulated_statistic"``, ``"calibration"`` or ``"laplace"``.
     title, label : str
         The title, and what the picture's sample or factor is called.
     frame : DataFrame
@@ -93,7 +94,7 @@ def check(fit: LmmFit, hat: Floats, rng: object = None) -> tuple[CheckPart, ...]
             normal_quantiles(standard),
             residual_shape_sentence(standard[known]),
         ),
-        _effects(fit),
+        effects_part(fit),
         _influence(fit),
         _distribution(fit, rng),
     )
@@ -110,7 +111,7 @@ def _slope(fitted: Floats, residuals: Floats) -> float:
     return float(centred @ residuals) / total if total > 0 else 0.0
 
 
-def standardized_modes(fit: LmmFit) -> "pd.DataFrame":
+def standardized_modes(fit: MixedFit) -> "pd.DataFrame":
     """Conditional modes divided by the standard deviations that the model gives them; columns as in :func:`standardized_effects`."""
     variances: dict[str, list[float]] = {}
     for block in varcorr(fit).values():
@@ -128,7 +129,7 @@ def _frame(values: Floats, levels: "NDArray[np.object_]", names: tuple[str, ...]
     return pd.DataFrame(values, index=pd.Index(levels), columns=pd.Index(names))
 
 
-def _effects(fit: LmmFit) -> CheckPart:
+def effects_part(fit: MixedFit) -> CheckPart:
     """The random effect whose modes look least normal."""
     import pandas as pd
 
@@ -179,20 +180,24 @@ def largest_changes(fit: LmmFit, group: str | None = None) -> "pd.DataFrame":
     DataFrame
         Columns ``level, term, change``: the change in standard errors, NaN where some fixed effect loses its estimate. Attribute ``group``.
     """
-    import pandas as pd
-
     sizes = {t.group: len(t.levels) for t in fit.terms}
     chosen = min(sizes, key=lambda g: sizes[g]) if group is None else group
-    found = influence(fit, chosen)
+    frame = changes_of(influence(fit, chosen))
+    frame.attrs["group"] = chosen
+    return frame
+
+
+def changes_of(found: Influence) -> "pd.DataFrame":
+    """For each level the fixed effect that moves most without it: columns ``level, term, change``, as in :func:`largest_changes`."""
+    import pandas as pd
+
     broken = np.isnan(found.scaled_change).any(axis=1)
     size = np.where(np.isnan(found.scaled_change), -1.0, np.abs(found.scaled_change))
     at = np.argmax(size, axis=1)
     change = np.where(broken, np.nan, found.scaled_change[np.arange(len(at)), at])
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {"level": found.index.astype(str), "term": [found.names[j] for j in at.tolist()], "change": change}
     )
-    frame.attrs["group"] = chosen
-    return frame
 
 
 def _influence(fit: LmmFit) -> CheckPart:

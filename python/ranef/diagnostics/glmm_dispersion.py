@@ -98,16 +98,21 @@ def dispersion_test(fit: GlmmFit, n: int, rng: object) -> DispersionTest:
     """
     if fit.response_kind == "binary":
         raise OptionError("responses of 0 and 1 cannot be overdispersed: their variance follows from their mean.")
-    chisq = float(np.sum(glmm_residuals(fit, "scaled") ** 2))
+    chisq, simulated = pearson_sums(fit, n, rng)
     df = fit.nobs - fit.npar
+    return DispersionTest(
+        chisq / df if df > 0 else math.nan, chisq, df, _upper_tail(chisq, df), two_sided(chisq, simulated), int(n)
+    )
+
+
+def pearson_sums(fit: GlmmFit, n: int, rng: object) -> tuple[float, Floats]:
+    """Sum of squared Pearson residuals of the data, and (n,) of responses simulated with the random effects kept."""
+    chisq = float(np.sum(glmm_residuals(fit, "scaled") ** 2))
     draws = glmm_draws(fit, n, "conditional", rng)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = fit.family.observation_variance(fit.mu, fit.weights, fit.dispersion)
         squares = np.where(draws == fit.mu[:, None], 0.0, (draws - fit.mu[:, None]) ** 2 / variance[:, None])
-    simulated = squares.sum(axis=0)
-    return DispersionTest(
-        chisq / df if df > 0 else math.nan, chisq, df, _upper_tail(chisq, df), _two_sided(chisq, simulated), int(n)
-    )
+    return chisq, squares.sum(axis=0)
 
 
 def zero_inflation_test(fit: GlmmFit, n: int, rng: object) -> ZeroInflationTest:
@@ -122,14 +127,19 @@ def zero_inflation_test(fit: GlmmFit, n: int, rng: object) -> ZeroInflationTest:
     """
     if fit.family.support not in ("count", "proportion"):
         raise OptionError(f"responses of the {fit.family.name} family are never zero, so there are no zeros to count.")
-    observed = int(np.count_nonzero(fit.design.y == 0))
-    simulated = np.count_nonzero(glmm_draws(fit, n, "new", rng) == 0, axis=0).astype(np.float64)
+    observed, simulated = zero_counts(fit, n, rng)
     expected = float(simulated.mean())
     ratio = observed / expected if expected else math.inf if observed else 1.0
-    return ZeroInflationTest(observed, expected, ratio, _two_sided(observed, simulated), int(n))
+    return ZeroInflationTest(observed, expected, ratio, two_sided(observed, simulated), int(n))
 
 
-def _two_sided(value: float, simulated: Floats) -> float:
+def zero_counts(fit: GlmmFit, n: int, rng: object) -> tuple[int, Floats]:
+    """Number of zeros in the data, and (n,) in simulated responses with random effects drawn anew."""
+    simulated = np.count_nonzero(glmm_draws(fit, n, "new", rng) == 0, axis=0)
+    return int(np.count_nonzero(fit.design.y == 0)), simulated.astype(np.float64)
+
+
+def two_sided(value: float, simulated: Floats) -> float:
     """Twice the smaller tail of a value among simulations, which the value itself is one of."""
     above = np.count_nonzero(simulated >= value) + 1
     below = np.count_nonzero(simulated <= value) + 1

@@ -71,13 +71,19 @@ class RSquared:
     conditional: float
 
 
-def variance_parts(fit: MixedFit) -> VarianceParts:
-    """Compute the mean variances; an effect on the boundary has variance zero."""
+def random_variances(fit: MixedFit) -> dict[str, float]:
+    """Mean variance that the random effects of every grouping factor give an observation; an effect on the boundary has variance zero."""
     random: dict[str, float] = {}
     for term, factor in zip(fit.terms, fit.relative_factors, strict=True):
         # The mean of z' S z is the trace of S times the mean of z z'.
         scaled = (term.z @ factor) * fit.random_scale
         random[term.group] = random.get(term.group, 0.0) + float(np.einsum("ij,ij->", scaled, scaled)) / fit.nobs
+    return random
+
+
+def variance_parts(fit: MixedFit) -> VarianceParts:
+    """Compute the mean variances."""
+    random = random_variances(fit)
     fixed = fit.x @ fit.beta
     # From the first value, so that a constant has variance zero exactly.
     spread = float(np.var(fixed - fixed[0], ddof=1)) if len(fit.beta) else 0.0

@@ -17,6 +17,7 @@ from ranef.estimates.predict import (
     new_rows,
     only,
     own_rows,
+    unseen_random,
 )
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.glmm_record import GlmmFit
@@ -27,6 +28,7 @@ Floats = NDArray[np.float64]
 NODES = 41
 
 MARGINAL = "marginal"
+NEW_LEVELS = ("error", "population", MARGINAL)
 
 
 def predict_glmm(
@@ -51,7 +53,8 @@ def predict_glmm(
     re : str
         ``"conditional"``, ``"population"`` (random effects of zero), ``"marginal"`` (averaged over the distribution of the random effects), or a formula.
     type : {"response", "link"}
-    new_levels : {"error", "population"}
+    new_levels : {"error", "population", "marginal"}
+        ``"marginal"`` averages over the random effects of levels that are new, and adds those of the others.
     se : bool
     interval : {None, "confidence", "prediction"}
     level : float
@@ -62,7 +65,7 @@ def predict_glmm(
     Prediction
         Standard errors on the scale of the response by the delta method; limits are those of the linear predictor, transformed.
     """
-    check_options(type, new_levels, se, interval)
+    check_options(type, new_levels, se, interval, NEW_LEVELS)
     multiplier = normal_multiplier(level)
     marginal = isinstance(re, str) and re == MARGINAL
     masks = conditioned_effects(fit, "population" if marginal else re)
@@ -80,7 +83,7 @@ def predict_glmm(
                 "prediction intervals for new rows need their numbers of trials, which cbind(successes, failures) does not give for them; fit the proportion with "
                 "weights='trials' instead."
             )
-        rows, index = new_rows(fit, newdata, masks, new_levels == "population", whole, offset)
+        rows, index = new_rows(fit, newdata, masks, new_levels != "error", whole, offset)
 
     eta = rows.x @ fit.beta
     if rows.offset is not None:
@@ -89,17 +92,20 @@ def predict_glmm(
         if mask.any():
             eta = eta + random_part(codes, only(z, mask), b)
     spread = left_out_random(fit, rows, masks) if marginal else np.zeros(len(eta))
+    unseen = unseen_random(fit, rows, masks) if new_levels == MARGINAL else np.zeros(len(eta))
+    spread = spread + unseen
     scale = _Scale(fit, str(type), spread)
     values = scale.value(eta)
     std_error = lower = upper = None
     if se or interval is not None:
-        deviation = np.sqrt(mean_variance(fit, rows, masks))
+        # What is averaged over is part of the mean, and no uncertainty of it.
+        deviation = np.sqrt(np.maximum(mean_variance(fit, rows, masks) - unseen, 0.0))
         std_error = np.abs(scale.slope(eta)) * deviation
         if interval == "confidence":
             limits = scale.value(eta - multiplier * deviation), scale.value(eta + multiplier * deviation)
             lower, upper = np.minimum(*limits), np.maximum(*limits)
         elif interval == "prediction":
-            total = deviation**2 + left_out_random(fit, rows, masks)
+            total = deviation**2 + unseen + left_out_random(fit, rows, masks)
             weights = np.ones(len(eta)) if rows.weights is None else rows.weights
             assert isinstance(level, float | int)
             lower, upper = _response_limits(fit, eta, np.sqrt(total), weights, float(level))

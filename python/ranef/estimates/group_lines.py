@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.predict import predict
+from ranef.estimates.predict_rows import predict_rows
 from ranef.estimates.typical_rows import ModelVariables, Variable
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class GroupLines:
 
 
 def group_lines(
-    fit: LmmFit,
+    fit: MixedFit,
     data: Any,
     x: str | None,
     group: str | None,
@@ -61,7 +61,7 @@ def group_lines(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     data : frame or AbsentData
         The data of the fit.
     x : str, optional
@@ -119,20 +119,20 @@ def group_lines(
         labels += [all_levels[code]] * len(grid)
     newdata = {name: [v for block in blocks for v in block[name]] for name in blocks[0]}
     offset = np.concatenate(offsets) if offsets else None
-    fitted = predict(fit, newdata, re=re, offset=offset).fit
+    fitted = predict_rows(fit, newdata, re=re, offset=offset).fit
     parts.append(pd.DataFrame({"part": "group", "level": labels, "x": newdata[along.name], "y": fitted}))
     if own_population:
-        population = predict(fit, newdata, re="population", offset=offset).fit
+        population = predict_rows(fit, newdata, re="population", offset=offset).fit
         parts.append(parts[-1].assign(part="population", y=population))
     else:
         rows_all = variables.rows({along.name: along.grid(None, _POINTS)})
         n = len(rows_all[along.name])
-        population = predict(fit, rows_all, re="population", offset=variables.offset(n)).fit
+        population = predict_rows(fit, rows_all, re="population", offset=variables.offset(n)).fit
         parts.append(pd.DataFrame({"part": "population", "level": "", "x": rows_all[along.name], "y": population}))
     return GroupLines(pd.concat(parts, ignore_index=True), along.name, chosen, len(shown), len(all_levels))
 
 
-def _along(fit: LmmFit, variables: ModelVariables, x: str | None, group: str) -> Variable:
+def _along(fit: MixedFit, variables: ModelVariables, x: str | None, group: str) -> Variable:
     """The variable of the x axis."""
     if x is not None:
         found = variables.variable(x, "x")
@@ -180,7 +180,7 @@ def _constant(codes: NDArray[np.int32], other: NDArray[np.int32]) -> bool:
     return len(pairs) == len(np.unique(codes[known]))
 
 
-def _grouping_columns(fit: LmmFit, variables: ModelVariables) -> dict[str, list[Any]]:
+def _grouping_columns(fit: MixedFit, variables: ModelVariables) -> dict[str, list[Any]]:
     """Values, on the rows of the fit, of the columns that group."""
     expressions = [v.expr for bar in fit.design.formula.random for v in bar.grouping]
     return variables.labels(n for e in expressions for n in names_in(e))

@@ -180,11 +180,7 @@ def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
             )
         )
     variance = fit.prediction_variance(np.asfortranarray(rows.x), factors)
-    for codes, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
-        unseen = codes < 0
-        if mask.any() and unseen.any():
-            variance[unseen] += own_variance(only(z[unseen], mask), factor) * fit.random_scale**2
-    return np.asarray(variance)
+    return np.asarray(variance) + unseen_random(fit, rows, masks)
 
 
 def _left_out_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
@@ -199,6 +195,16 @@ def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Float
     for z, mask, factor in zip(rows.z, masks, fit.relative_factors, strict=True):
         if not mask.all():
             out += own_variance(only(z, ~mask), factor)
+    return out * fit.random_scale**2
+
+
+def unseen_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
+    """Variance (m,) of the random effects within the masks whose level was not in the data of the fit."""
+    out = np.zeros(len(rows.x))
+    for codes, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
+        unseen = codes < 0
+        if mask.any() and unseen.any():
+            out[unseen] += own_variance(only(z[unseen], mask), factor)
     return out * fit.random_scale**2
 
 
@@ -286,12 +292,14 @@ def _not_estimable_text(fit: MixedFit, rows: int) -> str:
     )
 
 
-def check_options(type: object, new_levels: object, se: object, interval: object) -> None:
+def check_options(
+    type: object, new_levels: object, se: object, interval: object, allowed: tuple[str, ...] = NEW_LEVELS
+) -> None:
     """Check the options of a prediction that are words."""
     if type not in ("response", "link"):
         raise OptionError(f"type must be 'response' or 'link', not {type!r}.")
-    if new_levels not in NEW_LEVELS:
-        raise OptionError(f"new_levels must be 'error' or 'population', not {new_levels!r}.")
+    if new_levels not in allowed:
+        raise OptionError(f"new_levels must be {' or '.join(map(repr, allowed))}, not {new_levels!r}.")
     if not isinstance(se, bool | np.bool_):
         raise ArgumentTypeError(f"se must be True or False, not {se!r}.")
     if interval is not None and interval not in INTERVALS:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, OptionError
-from ranef.estimates.predict import predict
+from ranef.estimates.predict_rows import predict_rows
 from ranef.estimates.typical_rows import ModelVariables, Variable
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ class PredictionLines:
 
 
 def prediction_lines(
-    fit: LmmFit,
+    fit: MixedFit,
     data: Any,
     x: str,
     by: str | None,
@@ -51,7 +51,7 @@ def prediction_lines(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     data : frame or AbsentData
         The data of the fit.
     x : str
@@ -91,7 +91,7 @@ def prediction_lines(
         vary[by] = [value for _, value in lines for _ in grid]
     rows = variables.rows(vary, at)
     n = len(vary[x])
-    found = predict(
+    found = predict_rows(
         fit,
         rows,
         re="population",

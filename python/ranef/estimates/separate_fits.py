@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.fitted import population_values, random_part
 from ranef.estimates.random_effects import random_effects
-from ranef.fit.record import LmmFit
+from ranef.fit.glm_limit import level_coefficients
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,16 +21,16 @@ Floats = NDArray[np.float64]
 _RANK = 1e-10
 
 
-def separate_fits(fit: LmmFit, group: object = None) -> "pd.DataFrame":
+def separate_fits(fit: MixedFit, group: object = None) -> "pd.DataFrame":
     """Compare coefficients of no pooling, of partial pooling, and of the population.
 
-    No pooling is weighted least squares, in every level on its own, on the columns that vary randomly over the levels. What else is in the model (other fixed
+    No pooling is, of a generalized model, maximum likelihood in every level on its own, with the dispersion held at its estimate; of a linear model it is weighted least squares, in every level on its own, on the columns that vary randomly over the levels. What else is in the model (other fixed
     effects, other grouping factors, the offset) is held at its estimate. In a model whose fixed effects all vary randomly over one factor these are the
     coefficients of a separate regression in each level.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     group : str, optional
         Grouping factor; by default the one with most levels.
 
@@ -36,7 +38,7 @@ def separate_fits(fit: LmmFit, group: object = None) -> "pd.DataFrame":
     -------
     DataFrame
         Columns ``group, level, effect, n, separate, pooled, population``: n is the number of rows of the level; ``separate`` is NaN for all effects of a level whose
-        rows do not determine them.
+        rows do not determine them, or have no finite estimate.
     """
     import pandas as pd
 
@@ -51,13 +53,18 @@ def separate_fits(fit: LmmFit, group: object = None) -> "pd.DataFrame":
     f = groups.index(chosen)
     effects = random_effects(fit)[f]
     members = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
-    rest = fit.design.y - population_values(fit)
+    rest = population_values(fit)
     for i, (term, b) in enumerate(zip(fit.terms, fit.b, strict=True)):
         if i not in members:
-            rest = rest - random_part(term.codes, term.z, b)
+            rest = rest + random_part(term.codes, term.z, b)
     z = np.hstack([fit.terms[i].z for i in members])
     codes = fit.terms[members[0]].codes
-    own, counts = _by_level(z, rest, codes, len(effects.levels), fit.design.weights)
+    count = len(effects.levels)
+    if isinstance(fit, GlmmFit):
+        own = level_coefficients(fit, z, rest, codes.astype(np.intp), count)
+        counts = np.bincount(codes, minlength=count)
+    else:
+        own, counts = _by_level(z, fit.design.y - rest, codes, count, fit.design.weights)
     rows = []
     for j, name in enumerate(effects.names):
         centre = _population(fit, name)
@@ -77,7 +84,7 @@ def separate_fits(fit: LmmFit, group: object = None) -> "pd.DataFrame":
     return pd.concat(rows, ignore_index=True)
 
 
-def _population(fit: LmmFit, effect: str) -> float:
+def _population(fit: MixedFit, effect: str) -> float:
     """The fixed effect that an effect varies around, zero without one."""
     names = [n.replace("[T.", "[") for n in fit.x_names]
     plain = effect.replace("[T.", "[")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, DesignError, OptionError
 from ranef.estimates.fitted import population_values, residual_values
 from ranef.estimates.fixed_effects import covariance
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -65,7 +65,7 @@ def checked_correction(cov: object) -> Correction:
     return cast(Correction, cov)
 
 
-def clusters_of(fit: LmmFit, name: str, codes: NDArray[Any]) -> Clusters:
+def clusters_of(fit: MixedFit, name: str, codes: NDArray[Any]) -> Clusters:
     """Number the clusters of rows, and see whether random effects cut across them."""
     _, numbers = np.unique(codes, return_inverse=True)
     numbers = numbers.reshape(-1).astype(np.intp)
@@ -80,6 +80,31 @@ def clusters_of(fit: LmmFit, name: str, codes: NDArray[Any]) -> Clusters:
         home[term.codes] = numbers
         independent = independent and bool((home[term.codes] == numbers).all())
     return Clusters(name, numbers, count, independent)
+
+
+def shared_groups(fit: MixedFit, clusters: Clusters) -> list[str]:
+    """Grouping factors with levels that have rows in several clusters, in quotes."""
+    out = []
+    for term in fit.terms:
+        pairs = term.codes.astype(np.int64) * clusters.count + clusters.codes
+        if len(np.unique(pairs)) > len(np.unique(term.codes)):
+            out.append(repr(term.group))
+    return list(dict.fromkeys(out))
+
+
+def sample_factor(correction: Correction, g: int, n: int, p: int) -> float:
+    """What CR1 and its kin multiply by, with ``g`` clusters, ``n`` rows and ``p`` fixed effects."""
+    if correction == "CR1":
+        return g / (g - 1)
+    if correction == "CR1S":
+        return g * (n - 1) / ((g - 1) * (n - p))
+    if correction == "CR1p":
+        if g <= p:
+            raise OptionError(
+                f"CR1p divides by the number of clusters ({g}) less that of fixed effects ({p}); take CR1."
+            )
+        return g / (g - p)
+    return 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +125,9 @@ class ClusterRobust:
     def __post_init__(self) -> None:
         if self.correction == "CR2" and not self.clusters.independent:
             raise OptionError(
-                f"CR2 needs clusters whose rows are independent of those of other clusters in the model, and levels of {', '.join(self._shared())} have rows in "
+                f"CR2 needs clusters whose rows are independent of those of other clusters in the model, and levels of {', '.join(shared_groups(self.fit, self.clusters))} have rows in "
                 f"several clusters of {self.clusters.name!r}. Cluster by a factor that contains all grouping factors, or take cov='CR0' or 'CR1'."
             )
-
-    def _shared(self) -> list[str]:
-        out = []
-        for term in self.fit.terms:
-            pairs = term.codes.astype(np.int64) * self.clusters.count + self.clusters.codes
-            if len(np.unique(pairs)) > len(np.unique(term.codes)):
-                out.append(repr(term.group))
-        return list(dict.fromkeys(out))
 
     @cached_property
     def scores(self) -> Floats:
@@ -127,18 +144,7 @@ class ClusterRobust:
     @cached_property
     def factor(self) -> float:
         """What CR1 and its kin multiply by."""
-        g, n, p = self.clusters.count, self.fit.nobs, len(self.fit.beta)
-        if self.correction == "CR1":
-            return g / (g - 1)
-        if self.correction == "CR1S":
-            return g * (n - 1) / ((g - 1) * (n - p))
-        if self.correction == "CR1p":
-            if g <= p:
-                raise OptionError(
-                    f"CR1p divides by the number of clusters ({g}) less that of fixed effects ({p}); take CR1 or CR2."
-                )
-            return g / (g - p)
-        return 1.0
+        return sample_factor(self.correction, self.clusters.count, self.fit.nobs, len(self.fit.beta))
 
     @cached_property
     def covariance(self) -> Floats:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ranef.errors import OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.wald import wald_intervals
 
@@ -23,13 +23,13 @@ def model_names(names: object, count: int) -> list[str]:
 
 
 def coefficient_rows(
-    fits: Sequence[LmmFit], names: object = None, level: object = 0.95, intercept: bool = False
+    fits: Sequence[MixedFit], names: object = None, level: object = 0.95, intercept: bool = False
 ) -> "pd.DataFrame":
     """List estimates with Wald intervals.
 
     Parameters
     ----------
-    fits : sequence of LmmFit
+    fits : sequence of MixedFit
     names : sequence of str, optional
         Names of the models.
     level : float

@@ -1,6 +1,6 @@
 """Tests of contrasts that a user writes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.contrasts import Contrasts, parse_contrasts
-from ranef.inference.distributions import t_multiplier
+from ranef.inference.distributions import checked_alternative, interval_ends, p_values
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest, SingleTests
 from ranef.options import Ddf
 
@@ -29,7 +29,7 @@ class ContrastTests:
     single : SingleTests or None
     joint : JointTest or None
         One of the two.
-    half_width : (k,) array or None
+    limits : tuple of (k,) arrays, or None
         Of the intervals of single contrasts.
     notes : tuple of str
     """
@@ -37,7 +37,7 @@ class ContrastTests:
     contrasts: Contrasts
     single: SingleTests | None
     joint: JointTest | None
-    half_width: Floats | None
+    limits: tuple[Floats, Floats] | None
     notes: tuple[str, ...]
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -45,7 +45,7 @@ class ContrastTests:
         import pandas as pd
 
         labels = self.contrasts.labels
-        if self.single is not None and self.half_width is not None:
+        if self.single is not None and self.limits is not None:
             s = self.single
             columns = {
                 "estimate": s.estimate,
@@ -54,7 +54,7 @@ class ContrastTests:
                 "statistic": s.statistic,
                 "p_value": s.p_value,
             }
-            columns |= {"lower": s.estimate - self.half_width, "upper": s.estimate + self.half_width}
+            columns |= {"lower": self.limits[0], "upper": self.limits[1]}
             frame = pd.DataFrame(columns, index=pd.Index(labels, dtype=object))
         else:
             assert self.joint is not None
@@ -65,7 +65,15 @@ class ContrastTests:
         return frame
 
 
-def contrast_tests(tests: FixedEffectTests, L: Any, rhs: Any, ddf: Ddf, joint: object, level: object) -> ContrastTests:
+def contrast_tests(
+    tests: FixedEffectTests,
+    L: Any,
+    rhs: Any,
+    ddf: Ddf,
+    joint: object,
+    level: object,
+    alternative: object = "two-sided",
+) -> ContrastTests:
     """Read contrasts and test them.
 
     Parameters
@@ -75,8 +83,10 @@ def contrast_tests(tests: FixedEffectTests, L: Any, rhs: Any, ddf: Ddf, joint: o
     rhs : float, array or None
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
     joint : bool or None
-        None: when there are several.
+        None: when there are several, unless the alternative is one-sided.
     level : float
+    alternative : {"two-sided", "greater", "less"}
+        Of single tests.
 
     Returns
     -------
@@ -85,6 +95,11 @@ def contrast_tests(tests: FixedEffectTests, L: Any, rhs: Any, ddf: Ddf, joint: o
     if joint is not None and not isinstance(joint, bool | np.bool_):
         raise ArgumentTypeError(f"joint must be True, False or None, not {joint!r}.")
     normal_multiplier(level)  # checks it
+    side = checked_alternative(alternative)
+    if side != "two-sided":
+        if joint:
+            raise OptionError(f"a joint test has no sides: give joint=False with alternative={side!r}.")
+        joint = False
     contrasts = parse_contrasts(L, tests.fit.x_names)
     if rhs is not None:
         contrasts = Contrasts(contrasts.rows, _right_side(rhs, contrasts), contrasts.labels)
@@ -99,8 +114,11 @@ def contrast_tests(tests: FixedEffectTests, L: Any, rhs: Any, ddf: Ddf, joint: o
         return ContrastTests(contrasts, None, found, None, notes)
     single = tests.single(contrasts.rows, contrasts.values, ddf)
     assert isinstance(level, float | int)
-    half_width = t_multiplier(float(level), single.df) * single.std_error
-    return ContrastTests(contrasts, single, None, half_width, notes)
+    if side != "two-sided":
+        single = replace(single, p_value=p_values(single.statistic, single.df, side))
+        notes = (*notes, f"p-values are of the alternative that the contrast is {side} than the value tested.")
+    limits = interval_ends(single.estimate, single.std_error, single.df, float(level), side)
+    return ContrastTests(contrasts, single, None, limits, notes)
 
 
 def _right_side(rhs: Any, contrasts: Contrasts) -> Floats:

@@ -4,20 +4,20 @@ import math
 from dataclasses import replace
 
 from ranef.fit.control import FitControl
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.boundary import ChiBarSquare, variance_mixture
 from ranef.inference.lrt import Comparison, chi_square_p, mixture_note
-from ranef.inference.reduced import criterion_of, fit_design, reductions
+from ranef.inference.reduced import criterion_of, fit_reduced, reductions
 
 FULL = "<none>"
 
 
-def compare_reductions(fit: LmmFit, control: FitControl) -> Comparison:
+def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
     """Compare a fit with every model that has one random effect less, by the criterion of the fit.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     control : FitControl
         For the fits of the smaller models.
 
@@ -36,7 +36,7 @@ def compare_reductions(fit: LmmFit, control: FitControl) -> Comparison:
     if full.singular:
         notes.append("the model is singular: an effect that has no variance in it is tested with a statistic of 0")
     for reduction in reductions(design):
-        model = fit_design(replace(design, random=reduction.random), fit.reml, control, fit.n_threads)
+        model = fit_reduced(fit, replace(design, random=reduction.random), fit.reml, control)
         names.append(reduction.label)
         models.append(model)
         if model.trouble:

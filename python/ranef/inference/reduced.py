@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.fit.control import FitControl, parse_control
+from ranef.fit.glm_limit import glm_limit
 from ranef.fit.glmm import fit_glmm, likelihood_of
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.lmm import fit_lmm
@@ -59,8 +60,15 @@ def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
 
 
 def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) -> Criterion:
-    """Fit the model of another design that is otherwise like a fit: of the same family, by the same likelihood."""
+    """Fit the model of another design that is otherwise like a fit: of the same family, by the same likelihood.
+
+    A design without random terms must have the fixed effects of the fit.
+    """
     if isinstance(fit, GlmmFit):
+        if not design.random:
+            limit = glm_limit(fit)
+            trouble = "" if limit.converged else "did not converge"
+            return Criterion(len(limit.beta) + fit.dispersion_estimated, limit.objective, trouble)
         order = order_terms(design.random)
         return criterion_of(fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, order))
     return fit_design(design, reml, control, fit.n_threads)

@@ -9,7 +9,7 @@ from ranef.data.table import Table
 from ranef.design.values import as_factor, from_column, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.estimates.fixed_effects import covariance
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
 from ranef.inference.distributions import f_tail
@@ -87,7 +87,7 @@ class ClusterRobustTests(FixedEffectTests):
                 + (" Degrees of freedom are the number of clusters less one." if ddf == "satterthwaite" else "")
             )
         if c.count <= p:
-            out.append(_no_more_clusters(c.count, p))
+            out.append(no_more_clusters(c.count, p))
         elif ddf == "satterthwaite" and c.independent:
             lowest = float(np.min(self.coefficients(ddf).df, initial=np.inf))
             if lowest < FEW:
@@ -132,15 +132,16 @@ def robust_tests(fit: LmmFit, data: Any, cov: object, cluster: object) -> Cluste
     clusters = find_clusters(fit, data, cluster)
     p = len(fit.beta)
     if clusters.count <= p:
-        warn_once((_no_more_clusters(clusters.count, p),))
+        warn_once((no_more_clusters(clusters.count, p),))
     return ClusterRobustTests(ClusterRobust(fit, correction, clusters))
 
 
-def _no_more_clusters(count: int, p: int) -> str:
+def no_more_clusters(count: int, p: int) -> str:
+    """What is said where a robust covariance is singular."""
     return f"there are no more clusters ({count}) than fixed effects ({p}): the robust covariance is singular, and joint tests of many contrasts are not possible."
 
 
-def find_clusters(fit: LmmFit, data: Any, cluster: object) -> Clusters:
+def find_clusters(fit: MixedFit, data: Any, cluster: object) -> Clusters:
     """Read the clusters of the rows of a fit."""
     if cluster is None:
         groups = list(dict.fromkeys(t.group for t in fit.terms))
@@ -171,7 +172,7 @@ def find_clusters(fit: LmmFit, data: Any, cluster: object) -> Clusters:
     return clusters_of(fit, name if isinstance(name, str) else "cluster", _used(fit, codes, codes < 0, "cluster"))
 
 
-def _used(fit: LmmFit, codes: NDArray[Any], missing: Any, name: str) -> NDArray[Any]:
+def _used(fit: MixedFit, codes: NDArray[Any], missing: Any, name: str) -> NDArray[Any]:
     """Codes in the rows that the fit used."""
     kept = fit.design.kept
     if kept is not None and len(codes) == fit.design.n_input:

@@ -48,10 +48,12 @@ def wald_term_tests(fit: GlmmFit, tests: FixedEffectTests, kind: object) -> Wald
     """
     if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or kind not in (2, 3):
         raise OptionError(f"type must be 2 or 3 for a generalized model, whose tests are Wald tests, not {kind!r}.")
-    found = _type_2(fit) if kind == 2 else _type_3(fit, tests)
+    found = _type_2(fit, tests.covariance("none")) if kind == 2 else _type_3(fit, tests)
     absent = [label for label, _, df in found if not df]
     found = [entry for entry in found if entry[2]]
-    notes = (f"not tested, as their columns were dropped: {', '.join(absent)}",) if absent else ()
+    notes = tests.notes("none")
+    if absent:
+        notes = (f"not tested, as their columns were dropped: {', '.join(absent)}", *notes)
     return WaldTests(
         tuple(label for label, _, _ in found),
         tuple(chisq for _, chisq, _ in found),
@@ -62,7 +64,7 @@ def wald_term_tests(fit: GlmmFit, tests: FixedEffectTests, kind: object) -> Wald
     )
 
 
-def _type_2(fit: GlmmFit) -> list[tuple[str, float, int]]:
+def _type_2(fit: GlmmFit, covariance: Floats) -> list[tuple[str, float, int]]:
     terms = fixed_terms(fit)
     # For the tests of type II it matters only whether a term has all variables of another, numeric or not.
     members = [frozenset(v.label for v in t.variables) for t in fit.design.formula.fixed]
@@ -71,17 +73,21 @@ def _type_2(fit: GlmmFit) -> list[tuple[str, float, int]]:
         above = [terms.columns[j] for j in range(len(terms.labels)) if members[i] < members[j]]
         relatives = np.concatenate([*above, np.empty(0, dtype=np.intp)]).astype(np.intp)
         own = terms.columns[i]
-        chisq = _wald(fit, np.concatenate([own, relatives])) - _wald(fit, relatives) if len(own) else 0.0
+        chisq = (
+            _wald(fit, np.concatenate([own, relatives]), covariance) - _wald(fit, relatives, covariance)
+            if len(own)
+            else 0.0
+        )
         out.append((label, max(chisq, 0.0), len(own)))
     return out
 
 
-def _wald(fit: GlmmFit, columns: NDArray[np.intp]) -> float:
+def _wald(fit: GlmmFit, columns: NDArray[np.intp], covariance: Floats) -> float:
     """Chi-square of the hypothesis that these coefficients are zero."""
     if not len(columns):
         return 0.0
-    beta, covariance = fit.beta[columns], fit.vcov[np.ix_(columns, columns)]
-    return float(beta @ np.linalg.solve(covariance, beta))
+    beta = fit.beta[columns]
+    return float(beta @ np.linalg.solve(covariance[np.ix_(columns, columns)], beta))
 
 
 def _type_3(fit: GlmmFit, tests: FixedEffectTests) -> list[tuple[str, float, int]]:

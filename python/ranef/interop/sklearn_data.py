@@ -87,6 +87,15 @@ def known_groups(formula: Formula, data: Mapping[str, Any]) -> str:
     return "~ " + " + ".join(f"({text})" for text in bars) if bars else "population"
 
 
+def with_unknown_groups(formula: Formula, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns with those of grouping factors that are not there, every level of which is unknown."""
+    names = {n for bar in formula.random for v in bar.grouping for n in names_in(v.expr)}
+    fixed = {n for t in formula.fixed for v in t.variables for n in names_in(v.expr)}
+    rows = len(next(iter(data.values())))
+    absent = sorted(names - fixed - set(data))
+    return {**data, **{n: np.full(rows, None, dtype=object) for n in absent}}
+
+
 def _random_effects(random: object, features: Sequence[str]) -> str:
     if isinstance(random, str):
         return random

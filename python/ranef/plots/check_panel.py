@@ -5,14 +5,18 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ranef.plots.calibration import calibration
 from ranef.plots.canvas import AxesArray, axes_array, empty, require_matplotlib, several_axes
 from ranef.plots.group_influence import group_influence
 from ranef.plots.labels import shortened
+from ranef.plots.laplace_accuracy import laplace_accuracy
 from ranef.plots.palette import INK
 from ranef.plots.quantiles import quantiles
 from ranef.plots.residuals_fitted import residuals_fitted
 from ranef.plots.response_distribution import response_distribution
 from ranef.plots.scale_location import scale_location
+from ranef.plots.simulated_residuals import ALONG_LINK, residual_quantiles, residuals_along
+from ranef.plots.simulated_statistic import simulated_statistic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,6 +98,11 @@ def _draw(plot: "Axes", panel: "CheckPart") -> None:
         "effect_quantiles": lambda: quantiles(panel.frame, panel.label, plot, title),
         "influence": lambda: group_influence(panel.frame, panel.label, plot, title),
         "distribution": lambda: response_distribution(panel.frame, panel.label, plot, title),
+        "uniform_quantiles": lambda: residual_quantiles(panel.frame, plot, title),
+        "residuals_along": lambda: residuals_along(panel.frame, plot, title, ALONG_LINK),
+        "simulated_statistic": lambda: simulated_statistic(panel.frame, panel.label, plot, title),
+        "calibration": lambda: calibration(panel.frame, plot, title),
+        "laplace": lambda: laplace_accuracy(panel.frame, plot, title),
     }
     if len(panel.frame):
         drawers[panel.kind]()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.estimates.criteria import criteria
-from ranef.estimates.fixed_effects import correlation
+from ranef.estimates.fixed_effects import correlations
 from ranef.estimates.glmm_values import glmm_residuals
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.glmm_record import GlmmFit
@@ -40,13 +40,14 @@ def glmm_summary(fit: GlmmFit, request: GlmmRequest, tests: FixedEffectTests) ->
     found = tests.coefficients("none")
     values = np.column_stack([found.estimate, found.std_error, found.statistic, found.p_value])
     table = CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "z value", "Pr(>|z|)"), values)
-    return _record(fit, request, table, _quantiles(fit), correlation(fit))
+    corr = correlations(tests.covariance("none"))
+    return _record(fit, request, table, _quantiles(fit), corr, tests.notes("none"))
 
 
 def glmm_sketch(fit: GlmmFit, request: GlmmRequest) -> Summary:
     """Gather only what the short text of a fit shows."""
     table = CoefficientTable(names=fit.x_names, columns=("Estimate",), values=fit.beta[:, np.newaxis])
-    return _record(fit, request, table, None, None)
+    return _record(fit, request, table, None, None, ())
 
 
 def _quantiles(fit: GlmmFit) -> Floats | None:
@@ -59,7 +60,12 @@ def _quantiles(fit: GlmmFit) -> Floats | None:
 
 
 def _record(
-    fit: GlmmFit, request: GlmmRequest, table: CoefficientTable, quantiles: Floats | None, corr: Any
+    fit: GlmmFit,
+    request: GlmmRequest,
+    table: CoefficientTable,
+    quantiles: Floats | None,
+    corr: Any,
+    test_notes: tuple[str, ...],
 ) -> Summary:
     title, model_class = glmm_title(fit.n_quad)
     measures = criteria(fit)
@@ -83,6 +89,6 @@ def _record(
         fixed=table,
         correlation=corr,
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
-        notes=fit_notes(fit),
+        notes=(*fit_notes(fit), *test_notes),
         family=f"{fit.family.label(fit.dispersion)}  ( {fit.family.link} )",
     )

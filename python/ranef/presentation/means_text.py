@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranef.estimates.estimable import departures
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.means.grid import ReferenceGrid
 from ranef.inference.means.table import MeansTable
 from ranef.inference.means.variables import level_text
@@ -92,7 +92,9 @@ def _blocks(table: MeansTable) -> list[tuple[str, list[str], list[list[str]]]]:
     """Of every group the heading, the names of the columns, and the cells. All groups have the same decimals."""
     shown = [c for c in table.labels if c not in table.by]
     columns: dict[str, list[str]] = {c: [level_text(v) for v in table.labels[c]] for c in shown}
-    name = {"mean": "emmean", "contrast": "estimate", "odds ratio": "odds.ratio"}.get(table.quantity, table.quantity)
+    name = {"mean": "emmean", "contrast": "estimate", "odds ratio": "odds.ratio", "probability": "prob"}.get(
+        table.quantity, table.quantity
+    )
     # What differs from zero by rounding only is shown as zero, and must not add decimals to the column.
     zero = np.abs(table.estimate) < 1e-10 * table.std_error
     columns[name] = _numbers(np.where(zero, 0.0, table.estimate).tolist(), 3)
@@ -143,7 +145,7 @@ def _aligned(header: list[str], rows: list[list[str]], labels: int) -> list[str]
     ]
 
 
-def grid_frame(fit: LmmFit, grid: ReferenceGrid) -> "pd.DataFrame":
+def grid_frame(fit: MixedFit, grid: ReferenceGrid) -> "pd.DataFrame":
     """The reference grid as a frame, with predictions."""
     import pandas as pd
 

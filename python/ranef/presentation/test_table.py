@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ranef.inference.deletion_f import DeletionTests
+from ranef.inference.fixed_effect_tests import JointTest
 from ranef.inference.lrt import Comparison
 from ranef.inference.means.joint import TermJointTests
 from ranef.inference.means.variables import level_text
@@ -197,8 +198,20 @@ def _f_tests(d: DeletionTests) -> pd.DataFrame:
     )
 
 
-def joint_tests_table(found: TermJointTests) -> TestTable:
-    """The table of ``joint_tests``: columns ``num_df, den_df, f_value, p_value``; the index has the groups and the term."""
+def test_columns(test: JointTest | None, *, normal: bool) -> dict[str, float]:
+    """A joint test as columns: ``num_df, den_df, f_value, p_value``, or ``chisq, df, p_value`` where estimates are normal; NaN where there is none."""
+    names = ("chisq", "df", "p_value") if normal else ("num_df", "den_df", "f_value", "p_value")
+    if test is None:
+        return dict.fromkeys(names, math.nan)
+    if normal:
+        values: tuple[float, ...] = (test.wald * test.num_df, float(test.num_df), test.p_value)
+    else:
+        values = (float(test.num_df), test.den_df, test.f_value, test.p_value)
+    return dict(zip(names, values, strict=True))
+
+
+def joint_tests_table(found: TermJointTests, *, normal: bool = False) -> TestTable:
+    """The table of ``joint_tests``: columns as in :func:`test_columns`; the index has the groups and the term."""
     keys = [(*map(level_text, group), term) for term, group, _ in found.rows]
     names = [*found.by, "term"]
     index = (
@@ -206,14 +219,9 @@ def joint_tests_table(found: TermJointTests) -> TestTable:
         if found.by
         else pd.Index([k[0] for k in keys], name="term", dtype=object)
     )
-    tests = [t for _, _, t in found.rows]
-    columns = {
-        "num_df": [float(t.num_df) for t in tests],
-        "den_df": [t.den_df for t in tests],
-        "f_value": [t.f_value for t in tests],
-        "p_value": [t.p_value for t in tests],
-    }
-    return test_table(pd.DataFrame(columns, index=index), "Joint tests of terms on the reference grid", found.notes)
+    columns = list(test_columns(None, normal=normal))
+    frame = pd.DataFrame([test_columns(t, normal=normal) for _, _, t in found.rows], index=index, columns=columns)
+    return test_table(frame, "Joint tests of terms on the reference grid", found.notes)
 
 
 def random_steps_table(rows: Sequence[RandomStep], notes: Sequence[str]) -> TestTable:

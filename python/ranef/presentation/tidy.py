@@ -19,6 +19,7 @@ from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import AbsentData
+from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf
 
@@ -43,7 +44,7 @@ def tidy_frame(
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
         With ``"none"`` there are no columns ``df, p_value``.
     conf_int : bool
-        Whether to add normal intervals to fixed effects and conditional modes.
+        Whether to add intervals to fixed effects, by quantiles of the distribution that their tests have, and normal ones to conditional modes.
     level : float
     normal : bool
         Whether the tests are normal ones: without a column ``df``, but with ``p_value``.
@@ -75,8 +76,13 @@ def tidy_frame(
     frame = pd.DataFrame(rows).reindex(columns=columns)
     frame[numbers] = frame[numbers].astype(float)
     if conf_int:
-        frame["conf_low"] = frame["estimate"] - multiplier * frame["std_error"]
-        frame["conf_high"] = frame["estimate"] + multiplier * frame["std_error"]
+        multipliers = np.full(len(frame), multiplier)
+        if "df" in frame:
+            assert isinstance(level, float | int)
+            known = frame["df"].notna().to_numpy()
+            multipliers[known] = t_multiplier(float(level), frame["df"].to_numpy()[known])
+        frame["conf_low"] = frame["estimate"] - multipliers * frame["std_error"]
+        frame["conf_high"] = frame["estimate"] + multipliers * frame["std_error"]
     return frame
 
 

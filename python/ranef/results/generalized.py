@@ -13,7 +13,7 @@ from ranef.fit.glmm_refit import refit_glmm, refit_glmm_many, refit_values
 from ranef.fit.glmm_request import changed_glmm_request, fit_glmm_request
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
-from ranef.results.inferred_generalized import InferredGeneralizedModel
+from ranef.results.plotted_generalized import PlottedGeneralizedModel
 from ranef.results.translated import TranslatedModel
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property
@@ -81,7 +81,7 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
         *,
         re: str = "conditional",
         type: Literal["response", "link"] = "response",
-        new_levels: Literal["error", "population"] = "error",
+        new_levels: Literal["error", "population", "marginal"] = "error",
         se: bool = False,
         interval: Literal["confidence", "prediction"] | None = None,
         level: float = 0.95,
@@ -98,9 +98,9 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
             all groups, which on the scale of the response is another number), and a one-sided formula such as ``"~ (1 | school)"`` adds those that it names.
         type : {"response", "link"}
             Means, or linear predictors.
-        new_levels : {"error", "population"}
-            What to do with a level of a grouping factor that was not in the data of the fit: refuse, or take its random effects to be zero. Their whole
-            variance then enters the standard error.
+        new_levels : {"error", "population", "marginal"}
+            What to do with a level of a grouping factor that was not in the data of the fit: refuse; take its random effects to be zero, whose whole variance then enters
+            the standard error; or average the mean over their distribution.
         se : bool
             Whether to add standard errors, for means by the delta method. They account for the estimation of the fixed effects and of the random effects.
         interval : {"confidence", "prediction"}, optional
@@ -164,8 +164,13 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
 
     # ---- presentation
 
-    def summary(self) -> "Summary":
+    def summary(self, *, cov: Any = None, cluster: Any = None) -> "Summary":
         """Summarise the fit as lme4 does, with z tests of the fixed effects.
+
+        Parameters
+        ----------
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -174,7 +179,7 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
         """
         from ranef.presentation.glmm_summary import glmm_summary
 
-        return glmm_summary(self._fit, self._request, self._tests)
+        return glmm_summary(self._fit, self._request, self._tests_with(cov, cluster))
 
     def tidy(
         self,
@@ -182,6 +187,8 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
         *,
         conf_int: bool = False,
         level: float = 0.95,
+        cov: Any = None,
+        cluster: Any = None,
     ) -> "pd.DataFrame":
         """Terms as rows of a frame.
 
@@ -193,6 +200,8 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
             Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
         level : float
             Level of the intervals.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -201,7 +210,7 @@ class GeneralizedLinearMixedModel(InferredGeneralizedModel, TranslatedModel):
         """
         from ranef.presentation.tidy import tidy_frame
 
-        return tidy_frame(self._tests, effects, "none", conf_int, level, normal=True)
+        return tidy_frame(self._tests_with(cov, cluster), effects, "none", conf_int, level, normal=True)
 
     def glance(self) -> "pd.DataFrame":
         """Return the fit in one row.

@@ -134,6 +134,7 @@ class InferredModel(MixedModel):
         level: float = 0.95,
         cov: Any = None,
         cluster: Any = None,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
     ) -> "pd.DataFrame":
         """Test contrasts of the fixed effects.
 
@@ -152,6 +153,9 @@ class InferredModel(MixedModel):
             Level of the confidence intervals of single contrasts.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
+        alternative : {"two-sided", "greater", "less"}
+            Of single tests: ``"greater"`` gives p-values for contrasts above the value tested, with intervals that have a lower end only. It is to be chosen before the
+            estimate is seen.
 
         Returns
         -------
@@ -168,7 +172,9 @@ class InferredModel(MixedModel):
         Days = 10   10.4673     1.5458  17.0   0.7661
         """
         tests = self._tests_with(cov, cluster)
-        return contrast_tests(tests, L, rhs, checked_ddf(ddf, self._ddf_with(cov)), joint, level).to_pandas()
+        return contrast_tests(
+            tests, L, rhs, checked_ddf(ddf, self._ddf_with(cov)), joint, level, alternative
+        ).to_pandas()
 
     # ---- tests by smaller models
 

@@ -30,7 +30,54 @@ class InferredGeneralizedModel(MixedModel):
     def _tests(self) -> FixedEffectTests:
         return FixedEffectTests(self._fit)
 
+    def _tests_with(self, cov: Any, cluster: Any) -> FixedEffectTests:
+        """Tests with the covariance that is asked for: the model's, or a cluster-robust one. The last robust one is kept."""
+        if cov is None:
+            if cluster is not None:
+                raise OptionError("cluster= is for a robust covariance; say which: cov='CR1'.")
+            return self._tests
+        from ranef.inference.glmm_robust import robust_glmm_tests
+
+        key = (cov, cluster) if isinstance(cov, str) and isinstance(cluster, str) else None
+        kept = self.__dict__.get("_robust")
+        if key is not None and kept is not None and kept[0] == key:
+            found: FixedEffectTests = kept[1]
+            return found
+        found = robust_glmm_tests(self._fit, self._request.data, cov, cluster)
+        self.__dict__["_robust"] = (key, found)
+        return found
+
     # ---- tests of fixed effects
+
+    def cov_params(self, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
+        """Covariance matrix of the fixed effects.
+
+        Parameters
+        ----------
+        cov : {"CR0", "CR1", "CR1p", "CR1S"}, optional
+            A covariance robust to what the model gets wrong within clusters: the sandwich of the exact scores of the clusters in all parameters and the joint second
+            derivatives of the likelihood. ``"CR1"`` multiplies by ``G / (G - 1)`` with G clusters.
+        cluster : str or array, optional
+            The clusters: a grouping factor, another column of the data, or an array with one label a row. No random effect may be shared by two of them.
+
+        Returns
+        -------
+        DataFrame
+            p × p.
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> robust = m.cov_params(cov="CR1", cluster="herd")
+        >>> round(robust.loc["period[T.2]", "period[T.2]"] ** 0.5, 4)
+        0.42
+        """
+        tests = self._tests_with(cov, cluster)
+        frame = self._square(tests.covariance("none"))
+        if cov is not None:
+            frame.attrs["notes"] = tests.notes("none")
+        return frame
 
     @cached_property
     def zvalues(self) -> "pd.Series[float]":
@@ -67,7 +114,7 @@ class InferredGeneralizedModel(MixedModel):
         names, limits = wald_intervals(self._tests, level, parm)
         return pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
 
-    def anova(self, type: Literal[2, 3] = 3) -> "pd.DataFrame":
+    def anova(self, type: Literal[2, 3] = 3, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
         """Test the terms of the fixed effects by Wald chi-squares.
 
         Parameters
@@ -75,6 +122,8 @@ class InferredGeneralizedModel(MixedModel):
         type : {2, 3}
             2: each term after all others that do not contain it, as ``car::Anova`` has it. 3: each term averaged over the levels of the factors with which it interacts;
             this does not depend on how factors are coded.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -91,9 +140,19 @@ class InferredGeneralizedModel(MixedModel):
         from ranef.inference.wald_terms import wald_term_tests
         from ranef.presentation.glmm_frames import wald_table
 
-        return wald_table(wald_term_tests(self._fit, self._tests, type), self.formula)
+        return wald_table(wald_term_tests(self._fit, self._tests_with(cov, cluster), type), self.formula)
 
-    def test(self, L: Any, *, rhs: Any = None, joint: bool | None = None, level: float = 0.95) -> "pd.DataFrame":
+    def test(
+        self,
+        L: Any,
+        *,
+        rhs: Any = None,
+        joint: bool | None = None,
+        level: float = 0.95,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+        cov: Any = None,
+        cluster: Any = None,
+    ) -> "pd.DataFrame":
         """Test contrasts of the fixed effects.
 
         Parameters
@@ -107,6 +166,10 @@ class InferredGeneralizedModel(MixedModel):
             Whether to test all contrasts together by a chi-square. By default when there are several.
         level : float
             Level of the confidence intervals of single contrasts.
+        alternative : {"two-sided", "greater", "less"}
+            Of single tests; a one-sided interval has one end.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
 
         Returns
         -------
@@ -124,7 +187,7 @@ class InferredGeneralizedModel(MixedModel):
         """
         from ranef.presentation.glmm_frames import contrast_frame
 
-        return contrast_frame(contrast_tests(self._tests, L, rhs, "none", joint, level))
+        return contrast_frame(contrast_tests(self._tests_with(cov, cluster), L, rhs, "none", joint, level, alternative))
 
     def drop1(self, *, scope: str | list[str] | None = None) -> "pd.DataFrame":
         """Test the fixed terms by likelihood ratios, leaving out one at a time.

@@ -205,7 +205,8 @@ class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledMo
         ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
             Method of the degrees of freedom of the fixed effects, the model's own by default; with ``"none"`` there are no tests.
         conf_int : bool
-            Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
+            Whether to add intervals ``conf_low, conf_high``: to fixed effects by the t distributions of their tests (normal with ``ddf="none"``), so that intervals and p-values
+            agree, and normal ones to conditional modes.
         level : float
             Level of the intervals.
         cov, cluster : optional

@@ -8,6 +8,9 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
+from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.means.adjust import checked_adjust
 from ranef.inference.means.contrast import contrasts_of
@@ -37,6 +40,10 @@ class MarginalMeans:
         Whether a transformation of the response is undone.
     contrasts : MarginalMeans or None
         Contrasts that were asked for together with the means.
+    alternative : {"two-sided", "greater", "less"}
+        Of tests and intervals.
+    correction : float or None
+        Standard deviation of the random effects for which means on the scale of the response are corrected.
     """
 
     estimands: Estimands
@@ -46,13 +53,26 @@ class MarginalMeans:
     adjust: str
     type: str
     contrasts: "MarginalMeans | None" = None
+    alternative: str = "two-sided"
+    correction: float | None = None
 
     @cached_property
     def _table(self) -> MeansTable:
         return self._made(self.level, self.adjust, 0.0)
 
-    def _made(self, level: float, adjust: str, null: Any) -> MeansTable:
-        return means_table(self.estimands, self.tests, self.ddf, level, adjust, null, self.type)
+    def _made(self, level: float, adjust: str, null: Any, alternative: object = None) -> MeansTable:
+        side = self.alternative if alternative is None else checked_alternative(alternative)
+        return means_table(
+            self.estimands,
+            self.tests,
+            self.ddf,
+            level,
+            adjust,
+            null,
+            self.type,
+            alternative=side,
+            correction=self.correction,
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -92,6 +112,8 @@ class MarginalMeans:
         reverse: bool = False,
         ref: int | str | None = None,
         level: float | None = None,
+        interaction: Any = None,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
     ) -> "MarginalMeans":
         """Contrasts of the means of each group.
 
@@ -113,6 +135,12 @@ class MarginalMeans:
             The control: its label, or its place from 0.
         level : float, optional
             Level of the intervals.
+        interaction : str, list or dict, optional
+            Contrasts of contrasts, in place of ``method``: the family of each variable of the means, by name in a dict, in order in a list, or one for all. So
+            ``"pairwise"`` gives differences of differences. Their p-values are not adjusted by default.
+        alternative : {"two-sided", "greater", "less"}
+            One-sided tests are of contrasts above or below zero, with intervals that have one end. Tukey's and Scheffé's adjustments, which are for two-sided tests,
+            become Šidák's; ``"mvt"`` is exact for one side too.
 
         Returns
         -------
@@ -126,8 +154,25 @@ class MarginalMeans:
         >>> c.to_frame().loc[[0, 4], ["contrast", "estimate", "p_value"]].round(4)
                               contrast  estimate  p_value
         0  temperature185 - temperature175   ...
+
+        Does the difference between recipes depend on the temperature?
+
+        >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> c = m.emmeans(["recipe", "temperature"]).contrast(interaction={"recipe": "pairwise", "temperature": "poly"})
+        >>> c.to_frame().iloc[:3, :3].round(2)
+          recipe_pairwise temperature_poly  estimate
+        0           A - B           linear     -3.80
+        1           A - C           linear     -0.73
+        2           B - C           linear      3.07
         """
-        found = contrasts_of(self.estimands, method, by, ref, reverse)
+        if interaction is None:
+            found = contrasts_of(self.estimands, method, by, ref, reverse)
+        else:
+            from ranef.inference.means.interaction import interaction_contrasts
+
+            if not (isinstance(method, str) and method == "pairwise") or ref is not None:
+                raise OptionError("interaction takes the place of method and ref; leave these out.")
+            found = interaction_contrasts(self.estimands, interaction, by, reverse)
         return MarginalMeans(
             found,
             self.tests,
@@ -135,6 +180,8 @@ class MarginalMeans:
             _checked_level(level, self.level),
             checked_adjust(adjust, found.adjust),
             self.type,
+            alternative=checked_alternative(alternative),
+            correction=self.correction,
         )
 
     def pairs(self, *, adjust: str | None = None, by: Any = ..., reverse: bool = False) -> "MarginalMeans":
@@ -155,24 +202,35 @@ class MarginalMeans:
         """
         return self.contrast("pairwise", adjust=adjust, by=by, reverse=reverse)
 
-    def test(self, *, joint: bool = False, null: Any = 0.0, adjust: str | None = None, by: Any = ...) -> "pd.DataFrame":
+    def test(
+        self,
+        *,
+        joint: bool = False,
+        null: Any = 0.0,
+        adjust: str | None = None,
+        by: Any = ...,
+        alternative: Literal["two-sided", "greater", "less"] | None = None,
+    ) -> "pd.DataFrame":
         """Test against given values.
 
         Parameters
         ----------
         joint : bool
-            Whether to test all rows of a group together, by F.
+            Whether to test all rows of a group together, by F (of a generalized model by a chi-square).
         null : float or array
             What they equal under the hypothesis, on the scale of the model.
         adjust : str, optional
             Adjustment of the p-values of single tests.
         by : str or list of str, optional
             Groups of a joint test; by default those of the means.
+        alternative : {"two-sided", "greater", "less"}, optional
+            Side of single tests, with intervals that have one end; that of the contrasts by default.
 
         Returns
         -------
         DataFrame
-            For single tests the frame of ``to_frame`` with a column ``null``; for joint ones the variables of the groups and ``num_df, den_df, f_value, p_value``.
+            For single tests the frame of ``to_frame`` with a column ``null``; for joint ones the variables of the groups and ``num_df, den_df, f_value, p_value``, of a
+            generalized model ``chisq, df, p_value``.
         """
         import pandas as pd
 
@@ -181,23 +239,26 @@ class MarginalMeans:
         if not joint:
             from ranef.presentation.means_text import means_frame
 
-            table = self._made(self.level, checked_adjust(adjust, self.adjust), null)
+            table = self._made(self.level, checked_adjust(adjust, self.adjust), null, alternative)
             frame = means_frame(table)
             frame.insert(list(frame.columns).index("statistic"), "null", table.null)
             return frame
+        if alternative not in (None, "two-sided"):
+            checked_alternative(alternative)
+            raise OptionError(f"a joint test has no sides: leave out alternative={alternative!r} or joint=True.")
         if not isinstance(null, int | float):
             raise ArgumentTypeError(f"null of a joint test must be one number, not {null!r}.")
         from ranef.inference.means.contrast import checked_by
         from ranef.inference.means.variables import level_text
+        from ranef.presentation.test_table import test_columns
 
         groups = self.estimands.by if by is ... else checked_by(by, self.estimands)
         rows = []
         notes = list(self.tests.notes(self.ddf))
         for key, members in self.estimands.groups(groups):
             test, reduced, partial = joint_test(self.estimands, members, self.tests, self.ddf, float(null))
-            values = (np.nan,) * 4 if test is None else (float(test.num_df), test.den_df, test.f_value, test.p_value)
             labels = dict(zip(groups, map(level_text, key), strict=True))
-            rows.append({**labels, **dict(zip(("num_df", "den_df", "f_value", "p_value"), values, strict=True))})
+            rows.append({**labels, **test_columns(test, normal=isinstance(self.tests.fit, GlmmFit))})
             if reduced and "some rows are combinations of others." not in notes:
                 notes.append("some rows are combinations of others.")
             if partial:
@@ -226,23 +287,42 @@ class MarginalMeans:
         frame = means_frame(table)
         return frame.drop(columns=["statistic", "p_value"])
 
-    def response(self) -> "MarginalMeans":
-        """The same on the scale of the response, with the transformation on the left of the formula undone.
+    def response(self, *, bias_correct: bool = False, sigma: float | None = None) -> "MarginalMeans":
+        """The same on the scale of the response: the link, or the transformation on the left of the formula, undone.
+
+        Parameters
+        ----------
+        bias_correct : bool
+            Whether means are those over all groups, to second order in the random effects, and not those of the typical group, whose random effects are zero. Ratios and
+            odds ratios stay as they are.
+        sigma : float, optional
+            Standard deviation of what is averaged over; by default of all random effects together, averaged over the observations, and, where a transformation
+            of the response is undone, of the residual.
 
         Returns
         -------
         MarginalMeans
-            Estimates are back-transformed, standard errors by the delta method, limits at both ends. After a logarithm differences become ratios.
+            Estimates are back-transformed, standard errors by the delta method, limits at both ends. On a scale of logarithms differences become ratios, on one of logits
+            odds ratios.
         """
-        return self._as_type("response")
+        return self._as_type("response", bias_correct, sigma)
 
-    def _as_type(self, type: Literal["link", "response"]) -> "MarginalMeans":
+    def _as_type(
+        self, type: Literal["link", "response"], bias_correct: object = False, sigma: object = None
+    ) -> "MarginalMeans":
+        if not isinstance(bias_correct, bool | np.bool_):
+            raise ArgumentTypeError(f"bias_correct must be True or False, not {bias_correct!r}.")
+        if sigma is not None and not bias_correct:
+            raise OptionError("sigma is for the correction of bias: give bias_correct=True too, or leave it out.")
+        if bias_correct and type != "response":
+            raise OptionError("bias_correct is for means on the scale of the response: give type='response' too.")
         if type == "response" and self.estimands.kind == "means" and self.estimands.scale is None:
             raise OptionError(
                 "the response of this model has no transformation that could be undone, so the means are on its scale already."
             )
-        inner = None if self.contrasts is None else replace(self.contrasts, type=type)
-        return replace(self, type=type, contrasts=inner)
+        correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
+        inner = None if self.contrasts is None else replace(self.contrasts, type=type, correction=correction)
+        return replace(self, type=type, contrasts=inner, correction=correction)
 
     def __str__(self) -> str:
         from ranef.presentation.means_text import means_text
@@ -264,3 +344,17 @@ def _checked_level(level: float | None, default: float) -> float:
         return default
     normal_multiplier(level)
     return float(level)
+
+
+def _total_sd(fit: MixedFit, sigma: object) -> float:
+    """The standard deviation for which means are corrected."""
+    if sigma is None:
+        from ranef.diagnostics.variance_shares import random_variances
+
+        residual = 0.0 if isinstance(fit, GlmmFit) else fit.sigma**2
+        return float(np.sqrt(sum(random_variances(fit).values()) + residual))
+    if isinstance(sigma, bool) or not isinstance(sigma, int | float | np.number):
+        raise ArgumentTypeError(f"sigma must be a number, not {sigma!r}.")
+    if not (np.isfinite(sigma) and sigma >= 0):
+        raise OptionError(f"sigma must be a standard deviation, zero or more, not {sigma!r}.")
+    return float(sigma)

@@ -1,86 +1,34 @@
 """The pictures of a fitted linear model, as ``m.plot`` offers them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ranef.diagnostics.leverage import studentized_residuals
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.errors import OptionError
 from ranef.estimates.fitted import fitted_values, population_values, residual_values
 from ranef.plots.canvas import AxesArray, require_matplotlib
 from ranef.results.diagnosed import DiagnosedModel
+from ranef.results.effect_plots import EffectPlots, one_of, unwrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class ModelPlots:
-    """Pictures of one model, as ``m.plot``.
+class ModelPlots(EffectPlots):
+    """Pictures of one linear model, as ``m.plot``.
 
     Every method returns matplotlib Axes, or an array of them where there are several panels. ``ax.data`` is the frame that was drawn. Without ``ax`` a new figure is
     made; nothing is shown, and ``rcParams`` stay as they are. Needs matplotlib, which ``pip install 'ranef[plot]'`` brings.
     """
 
+    _model: DiagnosedModel
+
     def __init__(self, model: DiagnosedModel):
         self._model = model
 
-    def __repr__(self) -> str:
-        names = ", ".join(n for n in dir(type(self)) if not n.startswith("_"))
-        return f"pictures of the model: {names}"
-
     # ---- random effects
-
-    def caterpillar(
-        self,
-        group: str | None = None,
-        effect: str | Sequence[str] | None = None,
-        *,
-        level: float = 0.95,
-        order: Literal["estimate", "level"] = "estimate",
-        ax: Any = None,
-    ) -> "Axes | AxesArray":
-        """Draw the random effects of every level with intervals.
-
-        Parameters
-        ----------
-        group : str, optional
-            Grouping factor; by default the one with most levels.
-        effect : str or list of str, optional
-            The effects; by default all of the factor, a panel for each.
-        level : float
-            Level of the intervals, which take theta and the fixed effects as known.
-        order : {"estimate", "level"}
-            Rows by the first effect's estimates, or in the order of the levels.
-        ax : Axes or array of Axes, optional
-            One for each effect.
-
-        Returns
-        -------
-        Axes or array of Axes
-            ``data``: ``group, level, effect, estimate, std_error, lower, upper, position``, from below. Levels whose interval excludes zero are coloured.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-        >>> ax = m.plot.caterpillar(effect="Days")
-        >>> ax.data[["level", "estimate"]].round(2).tail(2).values.tolist()
-        [['337', 8.63], ['308', 9.2]]
-        """
-        require_matplotlib()
-        from ranef.estimates.effect_intervals import effect_intervals
-        from ranef.plots.caterpillar import caterpillar
-
-        frame = effect_intervals(self._model.ranef(condvar=True), level)
-        chosen = _chosen("group", group, list(dict.fromkeys(frame["group"])))
-        frame = frame[frame["group"] == chosen]
-        effects = list(dict.fromkeys(frame["effect"]))
-        wanted = [effect] if isinstance(effect, str) else effects if effect is None else list(effect)
-        for e in wanted:
-            _chosen("effect", e, effects)
-        frame = frame[frame["effect"].isin(wanted)]
-        return _unwrapped(caterpillar(frame, ax, order=order))
 
     def shrinkage(
         self, group: str | None = None, effects: str | Sequence[str] | None = None, *, ax: Any = None
@@ -107,85 +55,7 @@ class ModelPlots:
         wanted = [effects] if isinstance(effects, str) else None if effects is None else list(effects)
         return shrinkage(separate_fits(self._model._fit, group), wanted, ax)
 
-    def correlation(self, group: str | None = None, *, ax: Any = None) -> "Axes | AxesArray":
-        """Draw pairs of correlated random effects with ellipses that hold 50 and 95 % of the estimated population.
-
-        The modes vary less than the population, as each is drawn towards zero.
-
-        Parameters
-        ----------
-        group : str, optional
-            Grouping factor; all by default.
-        ax : Axes or array of Axes, optional
-            One for each pair.
-
-        Returns
-        -------
-        Axes or array of Axes
-            ``data``: ``part`` ("mode", or the share inside an ellipse), ``level, x, y``.
-        """
-        require_matplotlib()
-        from ranef.estimates.effect_ellipses import effect_ellipses
-        from ranef.plots.canvas import MOST_PANELS
-        from ranef.plots.ellipses import ellipses
-
-        frames = effect_ellipses(self._model.ranef(), self._model.varcorr, group)
-        if len(frames) > MOST_PANELS and ax is None:
-            frames = sorted(frames, key=lambda f: -abs(f.attrs["correlation"]))[:MOST_PANELS]
-        return _unwrapped(ellipses(frames, ax))
-
     # ---- fit and residuals
-
-    def fitted(
-        self,
-        x: str | None = None,
-        group: str | None = None,
-        *,
-        levels: Sequence[str] | None = None,
-        panels: bool = False,
-        ax: Any = None,
-    ) -> "Axes | AxesArray":
-        """Draw the fitted lines of the groups over the data.
-
-        Other variables are held at their mean (their most frequent level) in each group. A line has the random effects of its group and of the groups
-        that this lies in.
-
-        Parameters
-        ----------
-        x : str, optional
-            A numeric variable; by default the first that varies randomly over the groups, or else the first of the fixed effects.
-        group : str, optional
-            Grouping factor; by default the one with most levels.
-        levels : list of str, optional
-            Groups to draw; by default all (500 of them where there are more, 20 in panels).
-        panels : bool
-            Whether to draw a panel for each group.
-        ax : Axes or array of Axes, optional
-
-        Returns
-        -------
-        Axes or array of Axes
-            ``data``: ``part`` ("data", "group", "population"), ``level, x, y``.
-        """
-        require_matplotlib()
-        from ranef.estimates.group_lines import MOST_LINES, group_lines
-        from ranef.plots.fitted_lines import MOST_GROUPS, fitted_lines, fitted_panels
-
-        model = self._model
-        found = group_lines(
-            model._fit,
-            model._request.data,
-            x,
-            group,
-            levels,
-            MOST_GROUPS if panels else MOST_LINES,
-            own_population=panels,
-        )
-        cut = levels is None and found.shown < found.levels
-        note = f"{found.shown} of {found.levels} levels of {found.group}" if cut else ""
-        if panels:
-            return fitted_panels(found.frame, found.x, _response(model), ax, note=note)
-        return _unwrapped(fitted_lines(found.frame, found.x, _response(model), found.group, ax, note=note))
 
     def residuals(self, type: Literal["response", "pearson", "scaled"] = "response", *, ax: Any = None) -> "Axes":
         """Draw residuals against fitted values, with their local mean.
@@ -273,8 +143,8 @@ class ModelPlots:
             )
         frame = frame[frame["group"] == of]
         effects = list(dict.fromkeys(frame["effect"]))
-        wanted = effects if effect is None else [_chosen("effect", effect, effects)]
-        return _unwrapped(effect_quantiles(frame, wanted, ax))
+        wanted = effects if effect is None else [one_of("effect", effect, effects)]
+        return unwrapped(effect_quantiles(frame, wanted, ax))
 
     def simulated_residuals(self, n: int = 250, *, rng: Any = None, ax: Any = None) -> AxesArray:
         """Draw simulated residuals: their distribution, and along the fitted values.
@@ -323,125 +193,3 @@ class ModelPlots:
             raise OptionError("the model has no fixed effects that could move.")
         frame = largest_changes(self._model._fit, group)
         return group_influence(frame, frame.attrs["group"], ax)
-
-    # ---- fixed effects
-
-    def coefficients(
-        self,
-        *others: DiagnosedModel,
-        names: Sequence[str] | None = None,
-        level: float = 0.95,
-        intercept: bool = False,
-        ax: Any = None,
-    ) -> "Axes":
-        """Draw the fixed effects with Wald intervals, beside those of other models.
-
-        Parameters
-        ----------
-        *others : LinearMixedModel
-            Models to compare.
-        names : list of str, optional
-            Names of the models; ``m1, m2, …`` by default.
-        level : float
-            Level of the intervals.
-        intercept : bool
-            Whether to draw the intercepts, whose size often hides the others.
-        ax : Axes, optional
-
-        Returns
-        -------
-        Axes
-            ``data``: ``model, term, estimate, lower, upper, position``.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> sleep = load_dataset("sleepstudy")
-        >>> m = lmer("Reaction ~ Days + (Days | Subject)", sleep)
-        >>> ax = m.plot.coefficients(lmer("Reaction ~ Days + (1 | Subject)", sleep), names=["slopes", "intercepts"])
-        >>> ax.data[["model", "lower", "upper"]].round(2).values.tolist()
-        [['slopes', 7.44, 13.5], ['intercepts', 8.89, 12.04]]
-        """
-        require_matplotlib()
-        from ranef.inference.coefficient_rows import coefficient_rows
-        from ranef.plots.forest import forest
-
-        models = (self._model, *others)
-        for model in others:
-            if not isinstance(model, DiagnosedModel):
-                raise ArgumentTypeError(f"coefficients draws fitted models, not {type(model).__name__}.")
-        return forest(coefficient_rows([m._fit for m in models], names, level, intercept), ax)
-
-    def predictions(
-        self,
-        x: str,
-        by: str | None = None,
-        *,
-        at: Mapping[str, Any] | None = None,
-        interval: Literal["confidence", "prediction"] = "confidence",
-        level: float = 0.95,
-        points: bool = True,
-        ax: Any = None,
-    ) -> "Axes":
-        """Draw predictions for the population along a variable, with bands.
-
-        Random effects are zero. Other variables have their mean, or their most frequent level.
-
-        Parameters
-        ----------
-        x : str
-            A variable of the fixed effects; points with bars are drawn along a factor.
-        by : str, optional
-            A second one: a line for each level, or for the mean of a number and a standard deviation around it.
-        at : dict, optional
-            Values at which to hold other variables.
-        interval : {"confidence", "prediction"}
-            For the mean of the population, or for a new observation of a new group.
-        level : float
-            Level of the bands.
-        points : bool
-            Whether to draw the observations.
-        ax : Axes, optional
-
-        Returns
-        -------
-        Axes
-            ``data``: ``x, by, fit, se, lower, upper``; ``data.attrs["held"]`` has the values of the other variables.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> m = lmer("normexam ~ standLRT * schgend + (standLRT | school)", load_dataset("exam"))
-        >>> ax = m.plot.predictions("standLRT", by="schgend")
-        >>> sorted(set(ax.data["by"]))
-        ['boys', 'girls', 'mixed']
-        """
-        require_matplotlib()
-        from ranef.estimates.prediction_lines import prediction_lines
-        from ranef.plots.palette import MOST_SERIES
-        from ranef.plots.predictions import predictions
-
-        model = self._model
-        found = prediction_lines(model._fit, model._request.data, x, by, at, interval, level, MOST_SERIES)
-        axes = predictions(found.frame, x, _response(model), by, found.points if points else None, ax, found.note)
-        axes.data.attrs["held"] = found.held  # type: ignore[attr-defined]
-        return axes
-
-
-def _chosen(role: str, value: object, there: list[str]) -> str:
-    """One of the names there are; the first by default."""
-    if value is None:
-        return there[0]
-    if value not in there:
-        raise OptionError(f"{role} must be one of {', '.join(map(repr, there))}, not {value!r}.")
-    return str(value)
-
-
-def _unwrapped(axes: AxesArray) -> "Axes | AxesArray":
-    """A single panel is Axes."""
-    return axes[0] if len(axes) == 1 else axes
-
-
-def _response(model: DiagnosedModel) -> str:
-    response = model._fit.design.formula.response
-    return "" if response is None else response.name

@@ -324,6 +324,26 @@ class Bootstrap:
         )
         return f"{head}\n{state}\n{table.to_string(float_format=lambda v: f'{v:.5g}')}"
 
+    def to_arviz(self) -> Any:
+        """Return the replicates as ArviZ's InferenceData, for its summaries and pictures (extra ``interop``).
+
+        They are in the group ``posterior``, where ArviZ looks for draws, though they are none from a posterior distribution; its attribute ``content`` says so. What the
+        variables are is in ``ranef.interop.arviz.to_arviz``, which does the same.
+
+        Returns
+        -------
+        arviz.InferenceData
+            Without failed replicates, which the attribute ``n_left_out`` counts.
+
+        Raises
+        ------
+        MissingExtraError
+            When arviz is not installed.
+        """
+        from ranef.inference.bootstrap.inference_data import bootstrap_data
+
+        return bootstrap_data(self)
+
     # ---- files
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.inference.distributions import f_tail, t_multiplier, t_tails
+from ranef.inference.distributions import f_tail, p_values, t_multiplier
 from ranef.inference.means.max_t import LargestT, range_quantile, range_tail
 
 Floats = NDArray[np.float64]
@@ -36,6 +36,7 @@ class Family:
         How many of the contrasts are independent.
     pairwise : bool
         Whether these are all differences between the means.
+    alternative : {"two-sided", "greater", "less"}
     """
 
     statistic: Floats
@@ -44,6 +45,7 @@ class Family:
     means: int
     rank: int
     pairwise: bool
+    alternative: str = "two-sided"
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -66,8 +68,10 @@ def checked_adjust(adjust: object, default: str) -> str:
 
 
 def settled(adjust: str, family: Family) -> str:
-    """The method that is used: Tukey's is for all differences between means only."""
-    return "sidak" if adjust == "tukey" and not family.pairwise else adjust
+    """The method that is used: Tukey's is for all differences between means only, and like Scheffé's for two-sided tests."""
+    if adjust == "tukey" and not family.pairwise:
+        return "sidak"
+    return "sidak" if adjust in ("tukey", "scheffe") and family.alternative != "two-sided" else adjust
 
 
 def interval_method(adjust: str) -> str:
@@ -76,7 +80,7 @@ def interval_method(adjust: str) -> str:
 
 
 def adjusted_p(family: Family, adjust: str) -> Floats:
-    """Two-sided p-values of a family.
+    """p-values of a family.
 
     Parameters
     ----------
@@ -94,13 +98,14 @@ def adjusted_p(family: Family, adjust: str) -> Floats:
     m = len(t)
     if not m:
         return out
-    p = t_tails(t, df)
+    p = p_values(t, df, family.alternative)
     adjust = settled(adjust, family)
     if adjust == "tukey":
         p = np.array([range_tail(abs(a) * np.sqrt(2.0), family.means, d) for a, d in zip(t, df, strict=True)])
     elif adjust == "mvt":
-        largest = LargestT(family.correlation[np.ix_(known, known)])
-        p = np.array([largest.tail(abs(a), d) for a, d in zip(t, df, strict=True)])
+        largest, towards = _largest_t(family), t if family.alternative == "greater" else -t
+        towards = np.abs(t) if family.alternative == "two-sided" else towards
+        p = np.array([largest.tail(a, d) for a, d in zip(towards, df, strict=True)])
     elif adjust == "scheffe":
         p = np.array([f_tail(a * a / family.rank, family.rank, d) for a, d in zip(t, df, strict=True)])
     elif adjust == "bonferroni":
@@ -111,6 +116,11 @@ def adjusted_p(family: Family, adjust: str) -> Floats:
         p = _stepwise(p, adjust)
     out[known] = p
     return out
+
+
+def _largest_t(family: Family) -> LargestT:
+    known = family.known
+    return LargestT(family.correlation[np.ix_(known, known)], family.alternative != "two-sided")
 
 
 def _stepwise(p: Floats, adjust: str) -> Floats:
@@ -153,7 +163,7 @@ def _hommel(p: Floats) -> Floats:
 
 
 def multipliers(family: Family, adjust: str, level: float) -> Floats:
-    """Half-widths of intervals in standard errors.
+    """Half-widths of intervals in standard errors; of one-sided ones the distance of their end.
 
     Parameters
     ----------
@@ -174,14 +184,11 @@ def multipliers(family: Family, adjust: str, level: float) -> Floats:
     if not m:
         return out
     method = interval_method(settled(adjust, family))
-    if method == "bonferroni":
-        out[known] = t_multiplier(1.0 - alpha / m, df)
-    elif method == "sidak":
-        out[known] = t_multiplier(level ** (1.0 / m), df)
-    elif method == "none":
-        out[known] = t_multiplier(level, df)
+    single = {"bonferroni": alpha / m, "sidak": 1.0 - level ** (1.0 / m), "none": alpha}.get(method)
+    if single is not None:
+        out[known] = t_multiplier(1.0 - (single if family.alternative == "two-sided" else 2.0 * single), df)
     else:
-        largest = LargestT(family.correlation[np.ix_(known, known)]) if method == "mvt" else None
+        largest = _largest_t(family) if method == "mvt" else None
         found: dict[float, float] = {}
         for d in df.tolist():
             key = round(d, 9)

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.means.estimands import Estimands
 from ranef.inference.means.grid import ReferenceGrid
-from ranef.inference.means.scale import response_scale
+from ranef.inference.means.scale import fit_scale
 from ranef.inference.means.specs import Specs
 from ranef.inference.means.variables import column_of
 
@@ -20,12 +20,12 @@ Ints = NDArray[np.intp]
 WEIGHTS = ("equal", "proportional", "outer", "cells", "flat")
 
 
-def marginal_means(fit: LmmFit, grid: ReferenceGrid, specs: Specs, weights: object) -> Estimands:
+def marginal_means(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object) -> Estimands:
     """Average the rows of a grid.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     grid : ReferenceGrid
     specs : Specs
     weights : {"equal", "proportional", "outer", "cells", "flat"}
@@ -35,11 +35,11 @@ def marginal_means(fit: LmmFit, grid: ReferenceGrid, specs: Specs, weights: obje
     -------
     Estimands
     """
-    scale = response_scale(None if fit.design.formula.response is None else fit.design.formula.response.expr)
+    scale = fit_scale(fit)
     return _averaged(grid, specs, weights, grid.x, grid.offset, "means", scale)
 
 
-def trends(fit: LmmFit, grid: ReferenceGrid, specs: Specs, weights: object, var: object) -> Estimands:
+def trends(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object, var: object) -> Estimands:
     """Average the slopes of a covariate over the rows of a grid.
 
     The slope is a central difference over a thousandth of the covariate's range, exact for polynomials up to degree 2.
@@ -61,7 +61,7 @@ def trends(fit: LmmFit, grid: ReferenceGrid, specs: Specs, weights: object, var:
     )
 
 
-def _moved(fit: LmmFit, grid: ReferenceGrid, var: str, step: float) -> tuple[Floats, Floats]:
+def _moved(fit: MixedFit, grid: ReferenceGrid, var: str, step: float) -> tuple[Floats, Floats]:
     """Rows of X and offsets with a covariate moved."""
     columns: dict[str, Any] = {}
     for j, (variable, values) in enumerate(zip(grid.variables, grid.values, strict=True)):

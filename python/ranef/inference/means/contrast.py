@@ -44,8 +44,8 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
     family = "custom"
     for key, members in e.groups(groups):
         coefficients, found, family = contrast_family(method, mean_labels(e, own, members), ref, bool(reverse))
-        rows.append(_combined(coefficients, e.x[members]))
-        offsets.append(_combined(coefficients, e.offset[members][:, np.newaxis])[:, 0])
+        rows.append(combined(coefficients, e.x[members]))
+        offsets.append(combined(coefficients, e.offset[members][:, np.newaxis])[:, 0])
         zero = zero and bool(np.all(np.abs(coefficients.sum(axis=1)) < 1e-10))
         names += found
         keys += [key] * len(found)
@@ -69,7 +69,7 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
     )
 
 
-def _combined(coefficients: Floats, x: Floats) -> Floats:
+def combined(coefficients: Floats, x: Floats) -> Floats:
     """Combinations of rows; one that has no value matters only where its coefficient is not zero."""
     missing: NDArray[np.bool_] = np.asarray(np.isnan(x).any(axis=1))
     x = np.where(missing[:, np.newaxis], 0.0, x)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.means.variables import GridVariable, choose_values, column_of, grid_variables
 
 Floats = NDArray[np.float64]
@@ -65,7 +65,7 @@ class ReferenceGrid:
 
 
 def reference_grid(
-    fit: LmmFit,
+    fit: MixedFit,
     data: Any,
     offset: Any = None,
     at: Any = None,
@@ -76,7 +76,7 @@ def reference_grid(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     data : frame
         The data of the fit.
     offset : array, optional
@@ -125,7 +125,7 @@ def _checked_at(at: Any, names: list[str]) -> Mapping[str, Any]:
     return at
 
 
-def _rows(fit: LmmFit, columns: dict[str, Any], count: int, offset: Any) -> tuple[Floats, Floats]:
+def _rows(fit: MixedFit, columns: dict[str, Any], count: int, offset: Any) -> tuple[Floats, Floats]:
     encoder = fit.design.encoder
     new = encoder.new_rows(columns or {"": np.zeros(count)}, random="none", need_offset=False)
     total = np.zeros(count) if new.offset is None else np.asarray(new.offset, dtype=np.float64)
@@ -137,7 +137,7 @@ def _rows(fit: LmmFit, columns: dict[str, Any], count: int, offset: Any) -> tupl
 
 
 def _frequencies(
-    fit: LmmFit, levels: list[GridVariable | None], values: tuple[tuple[Any, ...], ...], index: NDArray[np.intp]
+    fit: MixedFit, levels: list[GridVariable | None], values: tuple[tuple[Any, ...], ...], index: NDArray[np.intp]
 ) -> Floats:
     """Rows of the data in the cells of the grid; values of covariates that are not levels do not count."""
     cell = np.zeros(fit.nobs, dtype=np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.means.averages import marginal_means
@@ -43,13 +43,13 @@ def mean_and_beside(values: Floats) -> Floats:
 
 
 def joint_tests(
-    fit: LmmFit, tests: FixedEffectTests, ddf: Ddf, grid: ReferenceGrid, by: tuple[str, ...]
+    fit: MixedFit, tests: FixedEffectTests, ddf: Ddf, grid: ReferenceGrid, by: tuple[str, ...]
 ) -> TermJointTests:
     """Test interaction contrasts of the variables of each term, averaged over all others with equal weights.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     tests : FixedEffectTests
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
     grid : ReferenceGrid
@@ -82,7 +82,7 @@ def joint_tests(
     return TermJointTests(tuple(found), by, tuple(notes))
 
 
-def _terms(fit: LmmFit, grid: ReferenceGrid, by: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _terms(fit: MixedFit, grid: ReferenceGrid, by: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Sets of variables that the model has terms of, without those of the groups, from few to many."""
     sets: dict[frozenset[str], tuple[str, ...]] = {}
     for term in fit.design.formula.fixed:

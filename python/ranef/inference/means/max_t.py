@@ -115,28 +115,35 @@ class LargestT:
     Parameters
     ----------
     correlation : (k, k) array
+    signed : bool
+        Whether it is the largest of the statistics themselves, and not of their absolute values.
     """
 
-    def __init__(self, correlation: Floats):
+    def __init__(self, correlation: Floats, signed: bool = False):
         values, vectors = np.linalg.eigh(correlation)
         kept = values > 1e-10 * values[-1]
         factor = vectors[:, kept] * np.sqrt(values[kept])
         self.rank = int(kept.sum())
-        if self.rank == 1:
-            self._largest = np.array([float(np.abs(factor).max())])
-        else:
-            found = np.sort(np.abs(_sphere(self.rank) @ factor.T).max(axis=1))
-            self._largest = found.reshape(GATHERED, -1).mean(axis=1)
+        self.signed = signed
+        # Every direction and its opposite, as often as each other.
+        half = np.ones((1, 1)) if self.rank == 1 else _sphere(self.rank)
+        of = half @ factor.T
+        largest = np.concatenate([of.max(axis=1), (-of).max(axis=1)]) if signed else np.abs(of).max(axis=1)
+        gathered = min(GATHERED, len(largest))
+        self._largest = np.sort(largest).reshape(gathered, -1).mean(axis=1)
 
     def tail(self, t: float, df: float) -> float:
-        """Probability that some statistic is larger in absolute value."""
+        """Probability that some statistic is larger (in absolute value)."""
         from scipy.special import chdtrc, fdtrc
 
-        if not t > 0.0:
+        if not self.signed and not t > 0.0:
             return 1.0
-        squares = (t / self._largest) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            squares = (t / self._largest) ** 2
         r = self.rank
-        found = fdtrc(r, df, squares / r) if df < MANY else chdtrc(r, squares)
+        beyond = fdtrc(r, df, squares / r) if df < MANY else chdtrc(r, squares)
+        # In a direction where the largest is negative, it comes to lie below t if the length is beyond.
+        found = np.where(self._largest > 0, beyond, 0.0) if t > 0 else np.where(self._largest < 0, 1.0 - beyond, 1.0)
         return float(np.mean(found))
 
     def quantile(self, probability: float, df: float) -> float:

@@ -1,14 +1,17 @@
-"""Transformations of the response that can be undone: from the scale of the model back to that of the measurements.
+"""From the scale of the model back to that of the measurements: the link of a generalized model, or a transformation of the response, undone.
 
-The link of a generalized model is the same thing, so that everything here serves it too.
+A mean on the scale of the model is that of a typical group. Its counterpart on the scale of the response is not the mean over groups, because the inverse h of the link
+is curved: with random effects of variance s² that mean is ``h(eta) + s² h''(eta) / 2`` to second order.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, Unary, without_parens
 
 Floats = NDArray[np.float64]
@@ -25,14 +28,27 @@ class ResponseScale:
         Of the transformation, as ``log``.
     inverse, slope : callable
         The response of a value on the scale of the model, and its derivative.
-    quantity : {"response", "ratio", "odds ratio"}
+    quantity : {"response", "probability", "rate", "ratio", "odds ratio"}
         What the result is.
+    correction : float or None
+        Standard deviation of the random effects over which means are corrected for bias.
     """
 
     name: str
     inverse: Map
     slope: Map
     quantity: str = "response"
+    correction: float | None = None
+
+    def corrected(self, sigma: float) -> "ResponseScale":
+        """The scale of means over random effects of standard deviation ``sigma``, by the second-order expansion of the inverse."""
+        half = 0.5 * sigma**2
+        return replace(
+            self,
+            inverse=lambda v: self.inverse(v) + half * _derivative(self.slope, v),
+            slope=lambda v: self.slope(v) + half * _second_derivative(self.slope, v),
+            correction=sigma,
+        )
 
     def of_contrasts(self) -> "ResponseScale | None":
         """The scale of differences: ratios after a logarithm, odds ratios after a logit, none otherwise."""
@@ -41,6 +57,18 @@ class ResponseScale:
         if self.name == "logit":
             return ResponseScale(self.name, np.exp, np.exp, "odds ratio")
         return None
+
+
+def _derivative(f: Map, v: Floats) -> Floats:
+    """By central differences of fourth order; the functions here vary on a scale of one."""
+    h = 2e-3
+    return (8.0 * (f(v + h) - f(v - h)) - (f(v + 2.0 * h) - f(v - 2.0 * h))) / (12.0 * h)
+
+
+def _second_derivative(f: Map, v: Floats) -> Floats:
+    h = 1e-2
+    near, far = f(v + h) + f(v - h), f(v + 2.0 * h) + f(v - 2.0 * h)
+    return (16.0 * near - far - 30.0 * f(v)) / (12.0 * h**2)
 
 
 _BASES = {"log": np.e, "log2": 2.0, "log10": 10.0}
@@ -82,6 +110,22 @@ _INVERSES: dict[str, tuple[Map, Map]] = {
 }
 
 _NAMES = {"qlogis": "logit", "qnorm": "probit"}
+
+
+def fit_scale(fit: MixedFit) -> ResponseScale | None:
+    """How means of a fit become responses: by the inverse of its link, and else by undoing the transformation on the left of its formula.
+
+    Returns
+    -------
+    ResponseScale or None
+        None where the means are on the scale of the response already.
+    """
+    if isinstance(fit, GlmmFit) and fit.family.link != "identity":
+        link = fit.family.link_function
+        quantity = {"proportion": "probability", "count": "rate"}.get(fit.family.support, "response")
+        return ResponseScale(link.name, link.mean, link.slope, quantity)
+    response = fit.design.formula.response
+    return response_scale(None if response is None else response.expr)
 
 
 def response_scale(expr: Expr | None) -> ResponseScale | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
 from ranef.inference.means.grid import ReferenceGrid
 
@@ -28,14 +28,14 @@ class Specs:
     method: str | None
 
 
-def parse_specs(specs: Any, by: Any, fit: LmmFit, grid: ReferenceGrid, random: tuple[str, ...]) -> Specs:
+def parse_specs(specs: Any, by: Any, fit: MixedFit, grid: ReferenceGrid, random: tuple[str, ...]) -> Specs:
     """Read specifications.
 
     Parameters
     ----------
     specs : str or list of str
     by : str, list of str or None
-    fit : LmmFit
+    fit : MixedFit
     grid : ReferenceGrid
     random : tuple of str
         Variables of the grouping factors, for messages.

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.inference.distributions import one_sided
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.means.adjust import (
     Family,
@@ -36,7 +37,8 @@ class MeansTable:
     null : (k,) array
         Values under the hypotheses, on the scale of the estimates.
     quantity : str
-        What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the response ``"response"``, ``"ratio"``, ``"odds ratio"``.
+        What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the response ``"response"``, ``"probability"``, ``"rate"``, ``"ratio"``,
+        ``"odds ratio"``.
     test_notes, interval_notes : tuple of str
         How the tests and the intervals were made.
     notes : tuple of str
@@ -75,7 +77,16 @@ _METHODS = {
 
 
 def means_table(
-    e: Estimands, tests: FixedEffectTests, ddf: Ddf, level: float, adjust: str, null: object, type: str
+    e: Estimands,
+    tests: FixedEffectTests,
+    ddf: Ddf,
+    level: float,
+    adjust: str,
+    null: object,
+    type: str,
+    *,
+    alternative: str = "two-sided",
+    correction: float | None = None,
 ) -> MeansTable:
     """Estimate and test.
 
@@ -91,6 +102,10 @@ def means_table(
     null : float or array
         Values under the hypotheses, on the scale of the model.
     type : {"link", "response"}
+    alternative : {"two-sided", "greater", "less"}
+    correction : float, optional
+        Standard deviation of the random effects for which means on the scale of the response are corrected. Ratios are not: what is added to means in proportion
+        cancels in them.
 
     Returns
     -------
@@ -105,16 +120,25 @@ def means_table(
     families = []
     cov = tests.covariance(ddf) if adjust in ("mvt", "scheffe") else None
     for _, rows in e.groups():
-        family = _family(e, found, rows, cov)
+        family = _family(e, found, rows, cov, alternative)
         families.append(family)
         p[rows] = adjusted_p(family, adjust)
         half[rows] = multipliers(family, adjust, level)
-    lower, upper = found.estimate - half * found.std_error, found.estimate + half * found.std_error
+    lower, upper = one_sided(
+        found.estimate - half * found.std_error, found.estimate + half * found.std_error, alternative
+    )
     test_notes, interval_notes = _adjust_notes(adjust, families, level)
+    if alternative != "two-sided":
+        test_notes.append(f"P values are {'right' if alternative == 'greater' else 'left'}-tailed")
     quantity = {"means": "mean", "trends": "trend"}.get(e.kind, "contrast")
     estimate, std_error = found.estimate, found.std_error
     if type == "response" and e.scale is not None:
         scale = e.scale
+        if correction is not None and e.kind == "means":
+            scale = scale.corrected(correction)
+            interval_notes.append(
+                f"Means are corrected for random effects with a standard deviation of {correction:.4g}"
+            )
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             std_error = std_error * np.abs(scale.slope(estimate))
             ends = np.stack([scale.inverse(lower), scale.inverse(upper)])
@@ -132,7 +156,8 @@ def means_table(
     notes += [f"Note: {note}" for note in tests.notes(ddf)]
     labels = e.labels
     if quantity in ("ratio", "odds ratio"):
-        labels = {**labels, "contrast": tuple(str(n).replace(" - ", " / ") for n in labels["contrast"])}
+        own = [c for c in labels if c not in e.by]
+        labels = {**labels, **{c: tuple(str(n).replace(" - ", " / ") for n in labels[c]) for c in own}}
     lost = int((~found.estimable).sum())
     if lost:
         notes.append(
@@ -169,7 +194,7 @@ def _null_values(null: object, k: int) -> Floats:
     return values
 
 
-def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp], cov: Floats | None) -> Family:
+def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp], cov: Floats | None, alternative: str) -> Family:
     """The tests of a group; their correlations only where the adjustment needs them."""
     rank, correlation = 0, np.empty((0, 0))
     if cov is not None:
@@ -185,6 +210,7 @@ def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp], cov: Floats 
         int(e.means[rows[0]]),
         rank,
         e.method == "pairwise",
+        alternative,
     )
 
 
@@ -196,7 +222,9 @@ def _adjust_notes(adjust: str, families: list[Family], level: float) -> tuple[li
     used = settled(adjust, families[0])
     tests = [f"P value adjustment: {used} method {_family_words(used, families, 'tests')}"]
     if used != adjust:
-        tests.append(f"Note: {adjust} is for all differences between means; {used} is used instead.")
+        why = "two-sided tests of" if families[0].alternative != "two-sided" else ""
+        what = "all contrasts" if adjust == "scheffe" else "all differences between means"
+        tests.append(f"Note: {adjust} is for {why}{' ' if why else ''}{what}; {used} is used instead.")
     own = interval_method(used)
     intervals.append(f"Conf-level adjustment: {own} method {_family_words(own, families, 'estimates')}")
     return tests, intervals

@@ -12,7 +12,7 @@ from ranef.design.encoder import ARRAY
 from ranef.design.rows import argument_names
 from ranef.design.values import Factor, Logical, from_column
 from ranef.errors import DataError, OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import AbsentData
 from ranef.formula.syntax import Call, Expr, Name, names_in, walk
 
@@ -51,7 +51,7 @@ class GridVariable:
         return self.levels is not None
 
 
-def used_rows(fit: LmmFit, data: Any) -> "tuple[Table, slice | NDArray[np.int64]]":
+def used_rows(fit: MixedFit, data: Any) -> "tuple[Table, slice | NDArray[np.int64]]":
     """The data of a fit, and which of their rows it used."""
     if isinstance(data, AbsentData):
         raise DataError(
@@ -64,12 +64,12 @@ def used_rows(fit: LmmFit, data: Any) -> "tuple[Table, slice | NDArray[np.int64]
     return table, slice(None) if d.kept is None else d.kept
 
 
-def grid_variables(fit: LmmFit, data: Any) -> list[GridVariable]:
+def grid_variables(fit: MixedFit, data: Any) -> list[GridVariable]:
     """Find the columns that the fixed effects and offsets use, in the order of the formula.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     data : frame or AbsentData
         The data of the fit.
     """

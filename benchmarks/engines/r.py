@@ -1,4 +1,4 @@
-"""R's lme4, in one R process that lives as long as the run (started again if a fit had to be stopped)."""
+"""R's lme4 and glmmTMB, each in one R process that lives as long as the run (started again if a fit had to be stopped)."""
 
 import shutil
 import tempfile
@@ -11,15 +11,14 @@ from benchmarks.engines.sample import EngineError, Sample
 from benchmarks.models import Method
 from benchmarks.sources import columns_of, write_for_r
 
-SCRIPT = Path(__file__).with_name("lme4_worker.R")
+SCRIPT = Path(__file__).with_name("r_worker.R")
 
 
-class Lme4Engine:
-    """Fits with lme4 over a pipe; times are taken inside R."""
+class REngine:
+    """Fits with one package of R (``lme4`` or ``glmmTMB``) over a pipe; times are taken inside R."""
 
-    name = "lme4"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "lme4") -> None:
+        self.name = name
         if shutil.which("Rscript") is None:
             raise EngineError("Rscript is not installed")
         self._directory = tempfile.TemporaryDirectory(prefix="ranef-bench-")
@@ -28,12 +27,12 @@ class Lme4Engine:
         self._start()
 
     def _start(self) -> None:
-        self._process = PipedProcess(["Rscript", "--vanilla", str(SCRIPT)])
+        self._process = PipedProcess(["Rscript", "--vanilla", str(SCRIPT), self.name])
         self._known.clear()
         ready = self._process.ask("", 120).split("\t")
         if ready[0] != "ready":
-            raise EngineError("R did not start: is lme4 installed?")
-        self.version = f"lme4 {ready[2]} on R {ready[1]} (BLAS: {ready[3]})"
+            raise EngineError(f"R did not start: is {self.name} installed?")
+        self.version = f"{self.name} {ready[2]} on R {ready[1]} (BLAS: {ready[3]})"
 
     def fit(
         self, formula: str, frame: pd.DataFrame, data_name: str, method: Method, repeat: int, timeout: float

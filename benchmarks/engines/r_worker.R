@@ -1,6 +1,7 @@
 # A persistent R process that fits models on request, so that starting R is never part of a time.
 # Reads tab-separated requests from standard input and answers each with one line that begins with "@@".
-suppressPackageStartupMessages(library(lme4))
+program <- commandArgs(trailingOnly = TRUE)[1]
+suppressPackageStartupMessages(library(program, character.only = TRUE))
 frames <- list()
 
 read_frame <- function(directory) {
@@ -32,7 +33,7 @@ one_line <- function(text) gsub("[\t\r\n]+", " ", paste(text, collapse = " "))
 
 blas <- normalizePath(extSoftVersion()[["BLAS"]], mustWork = FALSE)
 input <- file("stdin", "r")
-answer("ready", as.character(getRversion()), as.character(packageVersion("lme4")), one_line(paste(basename(dirname(blas)), basename(blas), sep = "/")))
+answer("ready", as.character(getRversion()), as.character(packageVersion(program)), one_line(paste(basename(dirname(blas)), basename(blas), sep = "/")))
 while (length(line <- readLines(input, 1L)) == 1L) {
   request <- strsplit(line, "\t", fixed = TRUE)[[1]]
   result <- try({
@@ -50,14 +51,16 @@ while (length(line <- readLines(input, 1L)) == 1L) {
       family <- request[5]
       nodes <- as.integer(request[6])
       text <- request[7]
+      if (program == "glmmTMB" && nodes > 1L) stop("Laplace only")
       invisible(gc())
       before <- proc.time()
       for (k in seq_len(times))
         fit <- suppressMessages(suppressWarnings(
-          if (family == "none") lmer(as.formula(text), data = data, REML = reml)
+          if (program == "glmmTMB") glmmTMB(as.formula(text), data = data, family = if (family == "none") "gaussian" else family, REML = reml)
+          else if (family == "none") lmer(as.formula(text), data = data, REML = reml)
           else glmer(as.formula(text), data = data, family = family, nAGQ = nodes)))
       spent <- proc.time() - before
-      criterion <- if (reml) lme4::REMLcrit(fit) else -2 * as.numeric(logLik(fit))
+      criterion <- if (reml && program == "lme4") REMLcrit(fit) else -2 * as.numeric(logLik(fit))
       answer("ok", spent[["elapsed"]] / times, (spent[["user.self"]] + spent[["sys.self"]]) / times,
              sprintf("%.10f", criterion))
     } else if (request[1] == "boot") {

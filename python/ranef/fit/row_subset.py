@@ -1,0 +1,45 @@
+"""The design of some of the rows of a fit."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design, RandomTerm
+
+Ints = NDArray[np.intp]
+
+
+def design_of_rows(design: Design, rows: Ints) -> Design:
+    """Keep some rows; levels of grouping factors that do not occur in them go, columns of X stay as they are.
+
+    Parameters
+    ----------
+    design : Design
+    rows : (m,) int array
+        Numbers among the rows used.
+
+    Returns
+    -------
+    Design
+        Fits of it take the order of the terms of the whole fit, which with other numbers of levels could be another one.
+    """
+    codes: dict[int, tuple[NDArray[np.int32], Ints]] = {}
+    random: list[RandomTerm] = []
+    for term in design.random:
+        key = id(term.codes)
+        if key not in codes:  # terms on the same factor share the array
+            there, own = np.unique(term.codes[rows], return_inverse=True)
+            codes[key] = own.reshape(-1).astype(np.int32), there.astype(np.intp)
+        own_codes, levels = codes[key]
+        random.append(replace(term, codes=own_codes, levels=term.levels[levels], z=np.asfortranarray(term.z[rows])))
+    kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
+    return replace(
+        design,
+        y=np.ascontiguousarray(design.y[rows]),
+        x=np.asfortranarray(design.x[rows]),
+        random=tuple(random),
+        weights=None if design.weights is None else design.weights[rows],
+        offset=None if design.offset is None else design.offset[rows],
+        kept=kept,
+    )

@@ -1,0 +1,30 @@
+"""What quadrature changes of the likelihood, by the number of its nodes."""
+
+from typing import TYPE_CHECKING, Any
+
+from ranef.plots.canvas import finish, one_axes
+from ranef.plots.palette import INK, MAIN
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+def laplace_accuracy(frame: "pd.DataFrame", ax: Any = None, title: str | None = None) -> "Axes":
+    """Draw the change of -2 log-likelihood at the estimates.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns ``nodes, change``.
+    ax : Axes, optional
+    title : str, optional
+    """
+    axes = one_axes(ax)
+    axes.axhline(0.0, color=INK, linewidth=0.8)
+    axes.plot(frame["nodes"], frame["change"], color=MAIN, marker="o", linewidth=1.4)
+    # So that an error that matters to nobody does not fill the picture.
+    reach = max(0.5, 1.15 * float(frame["change"].abs().max()))
+    axes.set_ylim(-reach, reach)
+    axes.set_xticks(frame["nodes"].tolist())
+    return finish(axes, frame, "nodes of the quadrature (1: Laplace)", "change of -2 log-likelihood", title)
