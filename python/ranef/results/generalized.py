@@ -13,6 +13,7 @@ from ranef.fit.glmm_refit import refit_glmm, refit_glmm_many, refit_values
 from ranef.fit.glmm_request import changed_glmm_request, fit_glmm_request
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
+from ranef.results.intervals_generalized import IntervalGeneralizedModel
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
 from ranef.results.translated import TranslatedModel
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel, IntervalGeneralizedModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property
