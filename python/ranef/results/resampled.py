@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
-from ranef.fit.threads import parse_n_threads
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.threads import parse_n_threads
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class ResampledModel(MixedModel):
         """
         from ranef.inference.bootstrap.arguments import checked_count, checked_progress, checked_type, seed_of
         from ranef.inference.bootstrap.draw import check_re, draw, jackknife_influence
-        from ranef.inference.bootstrap.quantities import observed_values, quantities
         from ranef.inference.bootstrap.draw_glmm import is_drawn_in_python
+        from ranef.inference.bootstrap.quantities import observed_values, quantities
         from ranef.inference.bootstrap.result import Bootstrap
         from ranef.inference.bootstrap.statistic import draw_statistic
 
@@ -200,7 +200,9 @@ class ResampledModel(MixedModel):
         from ranef.inference.reduced import comparison_control
 
         verb = "glmer" if isinstance(self._fit, GlmmFit) else "lmer"
-        if not isinstance(smaller, ResampledModel) or isinstance(smaller._fit, GlmmFit) != isinstance(self._fit, GlmmFit):
+        if not isinstance(smaller, ResampledModel) or isinstance(smaller._fit, GlmmFit) != isinstance(
+            self._fit, GlmmFit
+        ):
             raise ArgumentTypeError(f"smaller must be a model fitted by {verb}, not {smaller!r:.60}.")
         rest = (
             checked_count(n),

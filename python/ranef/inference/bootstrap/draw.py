@@ -198,7 +198,9 @@ def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_thread
     else:
         assert isinstance(fit, LmmFit)
         options = (fit.reml, control.max_evaluations, control.tolerance)
-        out = _core.jackknife_groups(fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None)
+        out = _core.jackknife_groups(
+            fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None
+        )
     if out["interrupted"]:
         raise KeyboardInterrupt
     values = draws_of(fit, out).values

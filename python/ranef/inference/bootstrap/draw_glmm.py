@@ -26,7 +26,11 @@ def check_glmm_type(fit: GlmmFit, type: str) -> None:
             "some fixed effects have no finite estimate (see m.convergence), so that there is no model to draw from. Leave out what separates the responses."
         )
     weights = fit.weights
-    if type == "parametric" and fit.family.support == "proportion" and np.any(np.abs(weights - np.rint(weights)) > 1e-6):
+    if (
+        type == "parametric"
+        and fit.family.support == "proportion"
+        and np.any(np.abs(weights - np.rint(weights)) > 1e-6)
+    ):
         raise OptionError("the numbers of trials (the weights) are not whole, so that no responses can be drawn.")
 
 
@@ -67,9 +71,7 @@ def glmm_replicates(
     threads = 1 if isinstance(fit.family, CustomFamily) else n_threads
     if type == "cases":
         y = np.ascontiguousarray(fit.design.y)
-        return _core.bootstrap_glmm_cases(
-            system, truth, y, core_rows(fit), factor, options, n, seed, threads, progress
-        )
+        return _core.bootstrap_glmm_cases(system, truth, y, core_rows(fit), factor, options, n, seed, threads, progress)
     eta = np.ascontiguousarray(fit.eta) if re == "conditional" else None
     return _core.bootstrap_glmm_parametric(system, truth, eta, options, n, seed, threads, progress)
 

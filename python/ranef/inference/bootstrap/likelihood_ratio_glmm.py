@@ -81,5 +81,3 @@ def bootstrap_glmm_lrt(
     )
     statistic = smaller.objective - larger.objective
     return compared(statistic, larger.npar - smaller.npar, out, n, seed, notes, names)
-
-

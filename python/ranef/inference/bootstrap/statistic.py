@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
 from ranef.estimates.fitted import population_values, random_part
+from ranef.estimates.glmm_simulate import glmm_draws
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import FitControl
-from ranef.estimates.glmm_simulate import glmm_draws
 from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.lmm import fit_lmm
@@ -118,9 +118,7 @@ def draw_statistic(
                 status[i] = "no_response"
                 finished = i + 1
                 continue
-            status[i] = _one(
-                fit, design, control, n_threads, statistic, make_model, names, values[i], singular, i
-            )
+            status[i] = _one(fit, design, control, n_threads, statistic, make_model, names, values[i], singular, i)
             finished = i + 1
             if progress is not None:
                 progress(finished, n)

@@ -317,7 +317,11 @@ impl<'a, S: Subject> Walk<'a, S> {
                     dw = self.target.guess(self.subject.scale(self.origin), self.options.step);
                 }
             } else {
-                dw = if dw.is_finite() { dw.min(GROWTH * before) } else { 1.5 * before };
+                dw = if dw.is_finite() && dw > 0.0 { dw.min(GROWTH * before) } else { 1.5 * before };
+                // where the deviance is flat the rate is rounding
+                if last.zeta.abs() < 0.01 * step {
+                    dw = dw.max(1.5 * before);
+                }
             }
             let mut w = last.w + sign * dw;
             if (w - bound) * sign >= 0.0 {
