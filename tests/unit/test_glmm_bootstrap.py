@@ -51,8 +51,8 @@ def test_threads_and_number_do_not_change_a_replicate(name: str, type: Any, requ
 def test_core_and_python_draw_the_same_distribution(name: str, re: Any, request: pytest.FixtureRequest) -> None:
     """Replicates of the core against responses drawn by NumPy and fitted as any other."""
     m = request.getfixturevalue(name)
-    ours = m.bootstrap(3000, rng=2, re=re)
-    n = 400
+    ours = m.bootstrap(1000, rng=2, re=re)
+    n = 200
     theirs = m.refit(m.simulate(n, re=re, rng=5))
     kept = np.isfinite(ours.objective)
     assert kept.mean() > 0.99
@@ -69,16 +69,18 @@ def test_core_and_python_draw_the_same_distribution(name: str, re: Any, request:
 def test_every_family_is_drawn(family: str) -> None:
     """Means of the replicates lie near the estimates, and the criterion is that of the data."""
     data = load_dataset("sleepstudy")
-    data["y"] = np.round(data["Reaction"] / 20)
+    rng = np.random.default_rng(6)
+    eta = 0.8 + 0.1 * data["Days"] + 0.5 * rng.normal(size=18)[data["Subject"].cat.codes]
+    data["y"] = rng.poisson(np.exp(eta) * rng.gamma(3.0, 1 / 3.0, len(data)))
     if family == "beta":
         data["y"] = (data["Reaction"] - 150) / 400
     elif not family.startswith(("poisson", "nbinom")):
         data["y"] = data["Reaction"] / 100
     m = glmer("y ~ Days + (1 | Subject)", data, family=family)
-    b = m.bootstrap(400, rng=1)
-    assert b.n_failed < 5
-    error = b.std_error / 20
-    assert (b.bias.abs()[["(Intercept)", "Days"]] < 5 * error[["(Intercept)", "Days"]]).all()
+    b = m.bootstrap(200, rng=1)
+    assert b.n_failed < 3
+    fixed = ["(Intercept)", "Days"]
+    assert (b.bias.abs()[fixed] < 0.5 * b.std_error[fixed]).all()
     assert np.nanmin(b.objective) < m.objective < np.nanmax(b.objective)
 
 
@@ -109,7 +111,7 @@ def test_leave_one_group_out_is_a_fit_without_it(cbpp: Any) -> None:
     without = {h: glmer(FORMULA, data[data["herd"] != h], family="binomial") for h in herds[:2]}
     difference = [[*without[h].fixef, without[h].varcorr["herd"].sd[0]] for h in herds[:2]]
     np.testing.assert_allclose(
-        influence[0] - influence[1], (len(herds) - 1) * (np.array(difference[1]) - difference[0]), rtol=1e-4, atol=1e-5
+        influence[0] - influence[1], (len(herds) - 1) * (np.array(difference[1]) - difference[0]), rtol=1e-3, atol=1e-3
     )
 
 
@@ -173,7 +175,7 @@ def test_means_that_a_family_cannot_have_are_failures() -> None:
     rng = np.random.default_rng(1)
     data["y"] = (
         1
-        / np.maximum(0.5 + 0.25 * rng.normal(size=18)[data["Subject"].cat.codes], 0.05)
+        / np.maximum(0.5 + 0.4 * rng.normal(size=18)[data["Subject"].cat.codes], 0.05)
         * rng.gamma(20, 1 / 20, len(data))
     )
     m = glmer("y ~ 1 + (1 | Subject)", data, family="Gamma(inverse)")

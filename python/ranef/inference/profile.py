@@ -135,6 +135,10 @@ def _curves(
     progress: Callable[[int, float], object] | None,
 ) -> ProfileCurves:
     every = parameters_of(fit)
+    if isinstance(fit, GlmmFit) and fit.n_quad == 0:
+        raise OptionError(
+            "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit with n_quad=1."
+        )
     try:
         found = _found(fit, [p.core for p in wanted], step, reach, targets, control, progress)
     except ValueError:
@@ -190,10 +194,6 @@ def _found(
     if isinstance(fit, GlmmFit):
         from ranef import _core
 
-        if fit.n_quad == 0:
-            raise OptionError(
-                "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit with n_quad=1."
-            )
         threads = 1 if isinstance(fit.family, CustomFamily) else fit.n_threads
         options = core_options(fit, control, True)
         return _core.profile_glmm_curves(

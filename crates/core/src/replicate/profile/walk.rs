@@ -316,6 +316,9 @@ impl<'a, S: Subject> Walk<'a, S> {
                 if !dw.is_finite() {
                     dw = self.target.guess(self.subject.scale(self.origin), self.options.step);
                 }
+                if before.is_finite() {
+                    dw = dw.min(before);
+                }
             } else {
                 dw = if dw.is_finite() && dw > 0.0 { dw.min(GROWTH * before) } else { 1.5 * before };
                 // where the deviance is flat the rate is rounding
