@@ -12,7 +12,15 @@ author = "the ranef authors"
 copyright = "2026, the ranef authors"
 version = release = ranef.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "agreement", "tutorial"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "agreement",
+    "tutorial",
+    "example_report",
+]
 exclude_patterns = ["_build", "jupyter_execute"]
 source_suffix = {".md": "myst-nb"}
 

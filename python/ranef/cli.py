@@ -123,6 +123,14 @@ def build_app() -> "typer.Typer":
             ),
         ] = None,
         digits: Annotated[int, typer.Option(min=1, max=15, help="Significant digits of the summary.")] = 4,
+        report: Annotated[
+            str | None,
+            typer.Option(
+                metavar="FILE",
+                help="Write a report to this file, too: one web page with tables, pictures and words. Needs the extra 'report'.",
+                show_default=False,
+            ),
+        ] = None,
     ) -> None:
         """Fit a linear mixed model, or with --family a generalized one, and print its summary.
 
@@ -147,6 +155,8 @@ def build_app() -> "typer.Typer":
             else:
                 summary = model.summary() if method is None else model.summary(method)
                 text = summary.text(digits)
+            if report is not None:
+                _say(f"the report is in {model.report(report)}")
         except RanefError as error:
             _say(str(error))
             raise typer.Exit(BAD_INPUT) from None

@@ -56,6 +56,14 @@ def test_random_effects_left_out(model: str) -> None:
     np.testing.assert_allclose(table.loc[only, "p_value_boundary"], table.loc[only, "p_value"] / 2)
 
 
+@pytest.mark.parametrize("model", having("predict"))
+def test_standard_errors_of_predictions(model: str) -> None:
+    """Of conditional linear predictors, with the estimation of the covariance parameters and of the dispersion accounted for."""
+    ours, r = fitted(model).predict(type="link", se=True), RESULTS[model]["predict"]
+    np.testing.assert_allclose(ours["fit"][:40], r["fit"], atol=1e-5)
+    np.testing.assert_allclose(ours["se"][:40], r["se"], rtol=2e-4)
+
+
 @pytest.mark.parametrize("model", ["cbpp", "cloglog", "probit", "logit", "sqrt"])
 def test_shares_of_variance(model: str) -> None:
     m, r = fitted(model), RESULTS[model]["shares"]

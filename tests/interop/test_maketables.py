@@ -2,7 +2,7 @@
 
 import pytest
 
-from ranef import lmer, load_dataset
+from ranef import glmer, lmer, load_dataset
 
 maketables = pytest.importorskip("maketables")
 
@@ -82,3 +82,17 @@ def test_other_models_are_left_to_others(models):
 
 def test_without_maketables_the_extra_is_named(without):
     without("maketables", "ranef.interop.maketables", "maketables")
+
+
+def test_generalized_models_beside_each_other():
+    data = load_dataset("grouseticks")
+    poisson = glmer("TICKS ~ YEAR + (1 | BROOD)", data, family="poisson")
+    nb = glmer("TICKS ~ YEAR + (1 | BROOD)", data, family="nbinom2")
+    table = maketables.ETable([poisson, nb]).df
+    assert {c[0] for c in table.columns} == {"TICKS"}
+    stats = table.loc["stats"]
+    assert stats.loc["SD (Intercept), BROOD"].tolist() == [f"{m.varcorr['BROOD'].sd[0]:.3f}" for m in (poisson, nb)]
+    assert stats.loc["Dispersion"].tolist() == ["-", f"{nb.dispersion:.3f}"]
+    assert "SD residual" not in stats.index
+    frame = get_extractor(poisson).coef_table(poisson)
+    assert frame["t"].to_numpy() == pytest.approx(poisson.zvalues.to_numpy())

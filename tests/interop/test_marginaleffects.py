@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ranef import ArgumentTypeError, DataError, OptionError, lmer, load_dataset
+from ranef import ArgumentTypeError, DataError, OptionError, glmer, lmer, load_dataset
 
 pytest.importorskip("marginaleffects")
 
@@ -177,7 +177,7 @@ def test_other_members_are_those_of_the_model(cake):
 
 
 def test_mistakes_are_named(cake):
-    with pytest.raises(ArgumentTypeError, match="linear mixed model"):
+    with pytest.raises(ArgumentTypeError, match="mixed model of ranef"):
         adapt("model")
     again = pickle.loads(pickle.dumps(cake))
     with pytest.raises(DataError, match="adapt"):
@@ -202,3 +202,61 @@ def test_columns_that_marginaleffects_reserves_may_group():
 
 def test_without_marginaleffects_the_extra_is_named(without):
     without("marginaleffects", "ranef.interop.marginaleffects", "marginaleffects")
+
+
+# ---- generalized models
+
+
+@pytest.fixture(scope="module")
+def ticks():
+    return glmer("TICKS ~ YEAR * cHEIGHT + (1 | BROOD)", load_dataset("grouseticks"), family="poisson")
+
+
+def test_predictions_of_a_generalized_model(ticks):
+    means = ticks.emmeans(["YEAR"], at={"cHEIGHT": 10.0})
+    for type in ("link", "response"):
+        a = adapt(ticks, type=type)
+        found = predictions(a, newdata=datagrid(model=a, YEAR=["95", "96", "97"], cHEIGHT=10.0))
+        expected = (means if type == "link" else means.response()).to_frame()
+        assert_same(found, expected["estimate"], expected["std_error"], rel=1e-5)
+
+
+def test_slopes_of_means_are_derivatives(ticks):
+    """With the log link the slope of a mean is the mean times the slope of the linear predictor; standard errors by the delta method."""
+    a = adapt(ticks)
+    found = slopes(a, variables="cHEIGHT", newdata=datagrid(model=a, YEAR="96", cHEIGHT=20.0), eps_vcov=1e-5)
+    x = np.array([1.0, 1.0, 0.0, 20.0, 20.0, 0.0])
+    d = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    assert list(ticks.fixef.index[1:3]) == ["YEAR[T.96]", "YEAR[T.97]"]
+    beta, cov = ticks.fixef.to_numpy(), ticks.cov_params().to_numpy()
+    mean = np.exp(x @ beta)
+    gradient = mean * (d + (d @ beta) * x)
+    assert found["estimate"][0] == pytest.approx(mean * (d @ beta), rel=1e-4)
+    assert found["std_error"][0] == pytest.approx(np.sqrt(gradient @ cov @ gradient), rel=1e-3)
+    link = avg_slopes(adapt(ticks, type="link"), variables="cHEIGHT", by="YEAR", eps_vcov=STEP)
+    trend = ticks.emtrends("YEAR", "cHEIGHT").to_frame()
+    assert_same(link, trend["estimate"], trend["std_error"], rel=1e-5)
+
+
+def test_comparisons_of_means(ticks):
+    a = adapt(ticks)
+    found = comparisons(a, variables={"YEAR": "pairwise"}, newdata=datagrid(model=a, cHEIGHT=0.0))
+    beta, cov = ticks.fixef.to_numpy(), ticks.cov_params().to_numpy()
+    x = np.zeros((3, 6))
+    x[:, 0], x[1, 1], x[2, 2] = 1.0, 1.0, 1.0
+    mean = np.exp(x @ beta)
+    for row, (high, low) in enumerate([(1, 0), (2, 0), (2, 1)]):
+        gradient = mean[high] * x[high] - mean[low] * x[low]
+        assert found["estimate"][row] == pytest.approx(mean[high] - mean[low], rel=1e-6)
+        assert found["std_error"][row] == pytest.approx(np.sqrt(gradient @ cov @ gradient), rel=1e-4)
+
+
+def test_offsets_of_generalized_models():
+    data = load_dataset("grouseticks")
+    data["hours"] = np.linspace(1.0, 4.0, len(data))
+    m = glmer("TICKS ~ YEAR + offset(log(hours)) + (1 | BROOD)", data, family="poisson")
+    a = adapt(m)
+    found = predictions(a, newdata=datagrid(model=a, YEAR="95", hours=2.0))
+    assert found["estimate"][0] == pytest.approx(2.0 * np.exp(m.fixef.iloc[0]), rel=1e-8)
+    with pytest.raises(OptionError, match="'response' or 'link'"):
+        adapt(m, type="mean")

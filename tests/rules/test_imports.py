@@ -44,7 +44,7 @@ def test_import_is_light() -> None:
     script = (
         "import sys, ranef\n"
         "heavy = {'pandas', 'scipy', 'pyarrow', 'polars', 'narwhals', 'matplotlib', 'formulaic', 'typer', 'rich', 'sklearn', 'tqdm',\n"
-        "         'marginaleffects', 'maketables', 'arviz'}\n"
+        "         'marginaleffects', 'maketables', 'arviz', 'jinja2'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = run(sys.executable, "-W", "error", "-c", script)

@@ -245,3 +245,34 @@ def test_missing_extra_is_named(monkeypatch, capsys):
         main()
     assert ending.value.code == 2
     assert "pip install 'ranef[cli]'" in capsys.readouterr().err
+
+
+def test_a_terminal_colours_the_verdict():
+    shown, _ = on_a_terminal(["fit", FORMULA, "sleepstudy"])
+    assert "\x1b[32mconverged" in shown
+    shown, _ = on_a_terminal(["fit", "Yield ~ 1 + (1 | Batch)", "Dyestuff2"])
+    assert "\x1b[33mboundary" in shown
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_report(run, tmp_path, options):
+    pytest.importorskip("jinja2")
+    path = tmp_path / "sleep.html"
+    result = run("fit", FORMULA, "sleepstudy", "--report", str(path), *options)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == f"ranef: the report is in {path}\n"
+    assert "Where Days is higher by 1" in path.read_text(encoding="utf-8")
+    assert bool(options) == result.stdout.startswith("{")
+    generalized = ("use ~ age + (1 | district)", "Contraception", "--family", "binomial")
+    assert run("fit", *generalized, "--report", str(path)).exit_code == 0
+    assert "the odds of use = Y" in path.read_text(encoding="utf-8")
+
+
+def test_report_that_cannot_be_made(run, tmp_path, monkeypatch):
+    result = run("fit", FORMULA, "sleepstudy", "--report", str(tmp_path / "nowhere" / "sleep.html"))
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = run("fit", FORMULA, "sleepstudy", "--report", str(tmp_path / "sleep.html"))
+    assert result.exit_code == 2
+    assert "pip install 'ranef[report]'" in result.stderr

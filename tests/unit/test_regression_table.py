@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import ranef
-from ranef import ArgumentTypeError, OptionError, RanefWarning, lmer, load_dataset
+from ranef import ArgumentTypeError, OptionError, RanefWarning, glmer, lmer, load_dataset
 
 TUTORIAL = json.loads((Path(__file__).parents[1] / "reference" / "exam_tutorial.json").read_text())["models"]
 
@@ -165,3 +165,49 @@ def test_mistakes() -> None:
         ranef.table(m, labels=["a"])  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="digits"):
         ranef.table(m, digits=0)
+
+
+# ---- generalized models
+
+
+@pytest.fixture(scope="module")
+def herds() -> list[Any]:
+    m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+    return [m, m.update(n_quad=9)]
+
+
+def test_generalized_models(herds: list[Any]) -> None:
+    table = ranef.table(*herds, below="p")
+    assert table.title == "Generalized linear mixed models"
+    shown = cells(table)
+    assert shown["Estimated by"] == ["Laplace", "quadrature, 9 nodes"]
+    assert shown["Family"] == ["binomial, logit"] * 2
+    assert shown["ICC"] == [f"{m.icc().adjusted:.3f}" for m in herds]
+    assert shown["R² conditional"] == [f"{m.r2().conditional:.3f}" for m in herds]
+    assert shown["SD (Intercept), herd"] == [f"{m.varcorr['herd'].sd[0]:.4f}" for m in herds]
+    assert not {"SD residual", "Dispersion"} & set(shown)
+    assert shown["(Intercept) below"] == ["p < 0.001"] * 2
+    assert "p-values from normal tests." in table.notes
+    assert any("approximated in different ways (Laplace and quadrature, 9 nodes)" in n for n in table.notes)
+    frame = table.to_frame()
+    fixed = frame[(frame["model"] == "m1") & (frame["part"] == "fixed")]
+    np.testing.assert_allclose(fixed["p_value"], herds[0].pvalues)
+    np.testing.assert_allclose(fixed["std_error"], herds[0].bse)
+    for text in (table.to_latex(), table.to_html(), str(table)):
+        assert "binomial, logit" in text
+
+
+def test_dispersion_and_models_of_both_kinds() -> None:
+    sleep = load_dataset("sleepstudy")
+    gamma = glmer("Reaction ~ Days + (1 | Subject)", sleep, family="Gamma(log)")
+    linear = lmer("Reaction ~ Days + (1 | Subject)", sleep)
+    table = ranef.table(gamma, linear, stars=True)
+    assert table.title == "Mixed models"
+    shown = cells(table)
+    assert shown["Dispersion"] == [f"{gamma.dispersion:.4g}", ""]
+    assert shown["SD residual"][0] == ""
+    assert shown["Estimated by"] == ["Laplace", "REML"]
+    assert any(n.startswith("Estimated differently: m1 by ML; m2 by REML.") for n in table.notes)
+    assert any("Satterthwaite's degrees of freedom (m2)" in n for n in table.notes)
+    assert ranef.table(linear).title == "Linear mixed models"
+    assert "Family" not in cells(ranef.table(linear))

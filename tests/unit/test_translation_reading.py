@@ -119,6 +119,16 @@ NOTES = [
     ("sas", "proc glimmix; class g; model y=x/dist=binary; random int/subject=g; run;", "pseudo-likelihood"),
     (
         "sas",
+        "proc glimmix method=quad; class g; model y=x/dist=poisson; random int/subject=g; run;",
+        "7 are taken here",
+    ),
+    (
+        "spss",
+        "GENLINMIXED /FIELDS TARGET=y /TARGET_OPTIONS DISTRIBUTION=BINOMIAL LINK=LOGIT /FIXED EFFECTS=x /RANDOM USE_INTERCEPT=TRUE SUBJECTS=g.",
+        "the signs of all coefficients change",
+    ),
+    (
+        "sas",
         "proc glimmix method=laplace; class g; model y=x/dist=binary; random int/subject=g; run;",
         "first level of the response",
     ),

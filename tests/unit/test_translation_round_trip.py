@@ -101,6 +101,58 @@ def test_generalized_models(name, language):
     assert back.call.startswith("glmer(")
 
 
+# ---- every structure by every method
+
+STRUCTURES = {
+    "random intercept": "y ~ x + (1 | g)",
+    "correlated slope": "y ~ x + (x | g)",
+    "uncorrelated slope": "y ~ x + (x || g)",
+    "three levels": "y ~ x + (1 | school/class)",
+    "crossed": "y ~ x + (1 | subject) + (1 | item)",
+    "cross-level interaction": "y ~ x * w + (x | g)",
+}
+METHODS = {
+    "REML": {},
+    "ML": {"reml": False},
+    "logit": {"family": "binomial"},
+    "logit, 7 nodes": {"family": "binomial", "n_quad": 7},
+    "Poisson": {"family": "poisson"},
+    "Poisson, 7 nodes": {"family": "poisson", "n_quad": 7},
+}
+
+
+def impossible(structure, method, language):
+    """What is said of a combination that a language does not have."""
+    if language == "nlme":
+        return "lme has linear models only" if "family" in METHODS[method] else (
+            "crossed grouping factors" if structure == "crossed" else None
+        )  # fmt: skip
+    if language == "stata" and structure == "crossed" and "n_quad" in METHODS[method]:
+        return "crossed random effects have no quadrature"
+    return None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_every_structure_by_every_method(structure, method, language):
+    model = describe(STRUCTURES[structure], **METHODS[method])
+    reason = impossible(structure, method, language)
+    if reason is not None:
+        with pytest.raises(TranslationError, match=reason) as caught:
+            write(model, language)
+        assert caught.value.part
+        return
+    text = write(model, language)
+    back = read(text, language)
+    # Quadrature for several grouping factors is not possible here, and GENLINMIXED has none: both say so.
+    several = structure in ("three levels", "crossed")
+    if "n_quad" in METHODS[method] and (several or language == "spss"):
+        model = describe(STRUCTURES[structure], **{**METHODS[method], "n_quad": 1})
+        assert "quadrature" in text or any("quadrature" in note for note in back.notes)
+    assert back.describe().signature == model.signature
+
+
 @pytest.mark.parametrize("language", ["lme4", "nlme", "spss", "sas", "julia"])
 def test_weights(language):
     model, back = there_and_back("y ~ x + (1 | g)", {"weights": "w"}, language)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.progress import part_of, reported
+from ranef.inference.bootstrap.arguments import checked_count
 from ranef.inference.lrt import Comparison, compare_models
 from ranef.inference.reduced import comparison_control
 from ranef.results.base import MixedModel
@@ -22,7 +24,7 @@ def anova(
     test: Literal["chisq", "pb"] = "chisq",
     n: int = 1000,
     rng: Any = None,
-    progress: bool | Callable[[int, int], object] = False,
+    progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
 ) -> "pd.DataFrame":
     """Compare models of the same data by likelihood-ratio tests.
 
@@ -43,13 +45,13 @@ def anova(
         False compares REML criteria of REML fits as they are, which is refused when their fixed effects differ.
     test : {"chisq", "pb"}
         ``"pb"`` takes the p-values from a parametric bootstrap of each statistic, as ``model.pb_lrt`` does, which is exact up to the number of replicates with few groups and at
-        the boundary of variances. For linear models.
+        the boundary of variances.
     n : int
         Number of replicates of each bootstrap.
     rng : int, numpy.random.Generator or None
         Seed or generator of the bootstraps; None takes a fresh seed.
-    progress : bool or callable
-        As in ``model.pb_lrt``, for each bootstrap.
+    progress : bool, "tqdm" or callable
+        As in ``model.pb_lrt``, for all bootstraps together.
 
     Returns
     -------
@@ -107,19 +109,22 @@ def anova(
 
 def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int, rng: Any, progress: Any) -> Comparison:
     """The comparison with p-values by parametric bootstrap, each model against the one before."""
+    n = checked_count(n)
     ordered = []
     for name in comparison.names:
         model = models[name]
         if not isinstance(model, ResampledModel):
-            raise OptionError(f"test='pb' is for models fitted by lmer, and {name} is not one; use test='chisq'.")
+            raise OptionError(f"test='pb' is for models that can be drawn from, and {name} is not one; use test='chisq'.")
         ordered.append(model)
     p = [math.nan]
     notes = [note for note in comparison.notes if "p_value_boundary" not in note]
     seeds = []
-    for i in range(1, len(ordered)):
-        found = ordered[i].pb_lrt(ordered[i - 1], n, rng=rng, progress=progress)
-        p.append(found.p_value)
-        seeds.append(str(found.seed))
-        notes += [f"{comparison.names[i]}: {note}" for note in found.notes if "refitted by ML" not in note]
+    with reported(progress) as show:
+        for i in range(1, len(ordered)):
+            part = part_of(show, (i - 1) * n, (len(ordered) - 1) * n) or False
+            found = ordered[i].pb_lrt(ordered[i - 1], n, rng=rng, progress=part)
+            p.append(found.p_value)
+            seeds.append(str(found.seed))
+            notes += [f"{comparison.names[i]}: {note}" for note in found.notes if "refitted by ML" not in note]
     notes.append(f"p-values are by parametric bootstrap, {n} replicates, seed {', '.join(dict.fromkeys(seeds))}")
     return replace(comparison, p_value=tuple(p), p_boundary=(math.nan,) * len(p), notes=tuple(notes))

@@ -9,7 +9,7 @@ from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.names import parse_family
 from ranef.fit.glmm_request import GlmmRequest, checked_curvature, choose_n_quad, fit_glmm_request
-from ranef.fit.lmm import Progress
+from ranef.fit.progress import Progress
 from ranef.results.generalized import GeneralizedLinearMixedModel
 
 
@@ -28,7 +28,7 @@ def glmer(
     contrasts: Mapping[str, Any] | None = None,
     start: Sequence[float] | Mapping[str, Any] | None = None,
     control: Mapping[str, Any] | None = None,
-    progress: bool | Progress = False,
+    progress: Progress = False,
     n_threads: int | None = None,
 ) -> GeneralizedLinearMixedModel:
     """Fit a generalized linear mixed model by maximum likelihood.
@@ -66,8 +66,8 @@ def glmer(
         Starting values of theta, in lme4's order or by name; or a dict with ``theta``, ``fixef`` and ``dispersion``, as far as known.
     control : dict, optional
         ``max_evaluations``: limit on evaluations of the likelihood. ``tolerance``: stop when the criterion can be lowered by less than this.
-    progress : bool or callable
-        True shows the evaluations on standard error; a function is called with the number of evaluations and the criterion.
+    progress : bool, "tqdm" or callable
+        True shows the evaluations on standard error, ``"tqdm"`` in a bar of tqdm, also in notebooks; a function is called with the number of evaluations and the criterion.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from ranef.fit.lmm import Progress
+from ranef.fit.progress import Progress
 from ranef.fit.request import LmmRequest, choose_reml, fit_request
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
@@ -22,7 +22,7 @@ def lmer(
     contrasts: Mapping[str, Any] | None = None,
     start: Sequence[float] | Mapping[str, Any] | None = None,
     control: Mapping[str, Any] | None = None,
-    progress: bool | Progress = False,
+    progress: Progress = False,
     n_threads: int | None = None,
     ddf: Ddf = "satterthwaite",
 ) -> LinearMixedModel:
@@ -54,8 +54,8 @@ def lmer(
         Starting values of theta, in lme4's order, or by name as in ``{"Subject.(Intercept)": 1.2}``.
     control : dict, optional
         ``max_evaluations``: limit on evaluations of the criterion. ``tolerance``: stop when the criterion can be lowered by less than this.
-    progress : bool or callable
-        True shows the evaluations on standard error; a function is called with the number of evaluations and the criterion.
+    progress : bool, "tqdm" or callable
+        True shows the evaluations on standard error, ``"tqdm"`` in a bar of tqdm, also in notebooks; a function is called with the number of evaluations and the criterion.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}

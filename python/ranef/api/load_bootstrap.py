@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ranef.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
-    from ranef.inference.bootstrap.result import Bootstrap
+    from ranef.results.bootstrap import Bootstrap
 
 
 def load_bootstrap(path: str | os.PathLike[str]) -> "Bootstrap":
@@ -36,5 +36,6 @@ def load_bootstrap(path: str | os.PathLike[str]) -> "Bootstrap":
     if not isinstance(path, str | os.PathLike):
         raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
     from ranef.inference.bootstrap.files import read_bootstrap
+    from ranef.results.bootstrap import Bootstrap
 
-    return read_bootstrap(path)
+    return Bootstrap.of_replicates(read_bootstrap(path))

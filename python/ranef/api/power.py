@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.progress import part_of, reported
 from ranef.fit.request import warn_once
 from ranef.fit.threads import parse_n_threads
-from ranef.inference.bootstrap.arguments import checked_count, checked_progress, seed_of
+from ranef.inference.bootstrap.arguments import checked_count, seed_of
 from ranef.inference.power import Power, simulated_power
 from ranef.inference.reduced import comparison_control
 from ranef.results.linear import LinearMixedModel
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from ranef.results.power import PowerCurve
 
 PowerTest = Literal["satterthwaite", "kenward-roger", "residual", "none", "lrt"]
 
@@ -29,7 +30,7 @@ def power(
     extend: Mapping[str, int] | None = None,
     within: Mapping[str, int] | None = None,
     rng: Any = None,
-    progress: bool | Callable[[int, int], object] = False,
+    progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
     n_threads: int | None = None,
 ) -> Power:
     """Estimate the power of a test of a fixed effect by simulation.
@@ -85,21 +86,22 @@ def power(
     True
     """
     _check_model(model, "power")
-    made = simulated_power(
-        model._fit,
-        effect,
-        checked_count(n),
-        test,
-        alpha,
-        fixef,
-        sigma,
-        extend,
-        within,
-        seed_of(rng),
-        comparison_control(model._request.control),
-        model._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
-        checked_progress(progress),
-    )
+    with reported(progress, "simulations") as show:
+        made = simulated_power(
+            model._fit,
+            effect,
+            checked_count(n),
+            test,
+            alpha,
+            fixef,
+            sigma,
+            extend,
+            within,
+            seed_of(rng),
+            comparison_control(model._request.control),
+            model._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
+            show,
+        )
     warn_once(_messages([made]))
     return made
 
@@ -113,7 +115,7 @@ def power_curve(
     within: Mapping[str, Sequence[int]] | None = None,
     rng: Any = None,
     **options: Any,
-) -> "pd.DataFrame":
+) -> "PowerCurve":
     """Estimate power for several numbers of groups, or of rows within groups.
 
     Parameters
@@ -133,8 +135,9 @@ def power_curve(
 
     Returns
     -------
-    DataFrame
-        A row for each number: ``effect, test, alpha, nobs``, one column for each grouping factor, ``power, lower, upper, n, n_failed``.
+    PowerCurve
+        A frame with a row for each number: ``effect, test, alpha, nobs``, one column for each grouping factor, ``power, lower, upper, n, n_failed``. Its ``plot()``
+        draws the curve.
 
     Examples
     --------
@@ -144,7 +147,7 @@ def power_curve(
     >>> curve["Subject"].tolist(), bool(curve["power"].is_monotonic_increasing)
     ([6, 12, 24], True)
     """
-    import pandas as pd
+    from ranef.results.power import PowerCurve
 
     _check_model(model, "power_curve")
     given = {k: v for k, v in (("extend", extend), ("within", within)) if v is not None}
@@ -163,28 +166,34 @@ def power_curve(
     seed = seed_of(rng)
     threads = options.get("n_threads")
     made: list[Power] = []
-    for number in numbers:
-        made.append(
-            simulated_power(
-                model._fit,
-                effect,
-                checked_count(n),
-                options.get("test", "satterthwaite"),
-                options.get("alpha", 0.05),
-                options.get("fixef"),
-                options.get("sigma"),
-                {group: number} if name == "extend" else None,
-                {group: number} if name == "within" else None,
-                seed,
-                comparison_control(model._request.control),
-                model._fit.n_threads if threads is None else parse_n_threads(threads),
-                checked_progress(options.get("progress", False)),
+    count = checked_count(n)
+    with reported(options.get("progress", False), "simulations") as show:
+        for i, number in enumerate(numbers):
+            made.append(
+                simulated_power(
+                    model._fit,
+                    effect,
+                    count,
+                    options.get("test", "satterthwaite"),
+                    options.get("alpha", 0.05),
+                    options.get("fixef"),
+                    options.get("sigma"),
+                    {group: number} if name == "extend" else None,
+                    {group: number} if name == "within" else None,
+                    seed,
+                    comparison_control(model._request.control),
+                    model._fit.n_threads if threads is None else parse_n_threads(threads),
+                    part_of(show, i * count, count * len(numbers)),
+                )
             )
-        )
-        if made[-1].interrupted:
-            break
+            if made[-1].interrupted:
+                break
     warn_once(_messages(made))
-    return pd.DataFrame([p.row() for p in made])
+    curve = PowerCurve([p.row() for p in made])
+    # Rows within groups are shown by the number of all rows, as the groups stay the same.
+    curve.attrs = {"along": group if name == "extend" else "nobs"}
+    curve.attrs["label"] = f"levels of {group}" if name == "extend" else "rows"
+    return curve
 
 
 def _check_model(model: object, verb: str) -> None:

@@ -8,14 +8,17 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.coefficient_rows import model_names
 from ranef.options import Ddf, checked_ddf
+from ranef.results.base import MixedModel
+from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 
 if TYPE_CHECKING:
+    from ranef.presentation.model_column import ModelColumn
     from ranef.presentation.regression_table import RegressionTable
 
 
 def table(
-    *models: LinearMixedModel,
+    *models: MixedModel,
     names: Sequence[str] | None = None,
     labels: Mapping[str, str] | None = None,
     below: Literal["se", "ci", "p", "none"] = "se",
@@ -24,7 +27,7 @@ def table(
     ddf: Ddf | None = None,
     digits: int = 3,
     statistics: Sequence[str] | None = None,
-    title: str = "Linear mixed models",
+    title: str | None = None,
 ) -> "RegressionTable":
     """Put models side by side in a regression table.
 
@@ -33,7 +36,7 @@ def table(
 
     Parameters
     ----------
-    *models : LinearMixedModel
+    *models : LinearMixedModel or GeneralizedLinearMixedModel
         One or more.
     names : sequence of str, optional
         Headings of the columns; ``m1, m2, …`` by default.
@@ -46,13 +49,13 @@ def table(
     stars : bool or dict
         True marks estimates by p < 0.001, 0.01 and 0.05; a dict gives marks and limits, such as ``{"+": 0.1}``. Off by default.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
-        Method of the degrees of freedom of p-values; by default that of the models.
+        Method of the degrees of freedom of p-values of linear models; by default that of the models. Tests of generalized models are normal.
     digits : int
         Significant digits of the smallest standard error in a row; estimates have as many decimals.
     statistics : sequence of str, optional
-        Of ``"nobs"``, ``"groups"``, ``"icc"``, ``"r2_marginal"``, ``"r2_conditional"``, ``"llf"``, ``"aic"``, ``"bic"``; all by default.
-    title : str
-        Heading.
+        Of ``"nobs"``, ``"groups"``, ``"dispersion"``, ``"icc"``, ``"r2_marginal"``, ``"r2_conditional"``, ``"llf"``, ``"aic"``, ``"bic"``; all by default.
+    title : str, optional
+        Heading; what kind of models they are by default.
 
     Returns
     -------
@@ -88,12 +91,12 @@ def table(
     slopes: Reaction ~ Days + (Days | Subject)
     Standard errors in brackets.
     """
-    from ranef.presentation.model_column import STATISTICS, lmm_column
+    from ranef.presentation.model_column import STATISTICS, glmm_column, lmm_column
     from ranef.presentation.regression_table import BELOW, STARS, RegressionTable
 
     for model in models:
-        if not isinstance(model, LinearMixedModel):
-            raise ArgumentTypeError(f"table shows models fitted by lmer, not {type(model).__name__}.")
+        if not isinstance(model, LinearMixedModel | GeneralizedLinearMixedModel):
+            raise ArgumentTypeError(f"table shows models fitted by lmer and glmer, not {type(model).__name__}.")
     if not models:
         raise OptionError("table needs at least one model.")
     if below not in BELOW:
@@ -106,18 +109,30 @@ def table(
         isinstance(labels, Mapping) and all(isinstance(t, str) for pair in labels.items() for t in pair)
     ):
         raise ArgumentTypeError(f"labels must be a dict of names and texts, not {labels!r}.")
-    if not isinstance(title, str):
+    if title is not None and not isinstance(title, str):
         raise ArgumentTypeError(f"title must be text, not {title!r}.")
     normal_multiplier(level)
     chosen = tuple(STATISTICS) if statistics is None else _statistics(statistics, tuple(STATISTICS))
     marks = _marks(stars, STARS)
     tested = bool(marks) or below == "p"
-    methods = [checked_ddf(ddf, m.ddf) for m in models]
-    columns = tuple(
-        lmm_column(m._fit, m._tests, name, level, d if tested else None)
-        for m, name, d in zip(models, model_names(names, len(models)), methods, strict=True)
-    )
-    return RegressionTable(columns, dict(labels or {}), below, float(level), marks, int(digits), chosen, title)
+    if ddf is not None:
+        checked_ddf(ddf, "none")
+    columns = []
+    for m, name in zip(models, model_names(names, len(models)), strict=True):
+        if isinstance(m, LinearMixedModel):
+            columns.append(lmm_column(m._fit, m._tests, name, level, checked_ddf(ddf, m.ddf) if tested else None))
+        else:
+            assert isinstance(m, GeneralizedLinearMixedModel)
+            columns.append(glmm_column(m._fit, m._tests, name, level, tested))
+    heading = _title(columns) if title is None else title
+    return RegressionTable(tuple(columns), dict(labels or {}), below, float(level), marks, int(digits), chosen, heading)
+
+
+def _title(columns: "Sequence[ModelColumn]") -> str:
+    generalized = [bool(c.family) for c in columns]
+    if all(generalized):
+        return "Generalized linear mixed models"
+    return "Mixed models" if any(generalized) else "Linear mixed models"
 
 
 def _statistics(wanted: object, allowed: tuple[str, ...]) -> tuple[str, ...]:

@@ -167,3 +167,19 @@ def distribution_sentence(frame: "pd.DataFrame", n_simulations: int, response: s
         return f"The model produces responses like those observed: {said}."
     gap = np.maximum(frame["lower"] - frame["observed"], frame["observed"] - frame["upper"])
     return f"The model does not produce responses like those observed: {said}, and is furthest off near {float(frame['y'][int(gap.argmax())]):.3g}."
+
+
+#: How sentences begin, or what they have in them, that call for caution.
+_BEGINNINGS = ("A bend:", "The spread grows", "The spread shrinks", "The model does not produce")
+_WITHIN = "should be looked at"
+
+
+def calls_for_caution(sentence: str) -> bool:
+    """Whether a sentence of the panel names a fault that matters; a distribution that is not quite normal is none.
+
+    Parameters
+    ----------
+    sentence : str
+        Of one of the functions above.
+    """
+    return sentence.startswith(_BEGINNINGS) or _WITHIN in sentence

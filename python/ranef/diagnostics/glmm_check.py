@@ -10,6 +10,8 @@ from ranef.diagnostics.check_sentences import distribution_sentence
 from ranef.diagnostics.glmm_check_sentences import (
     calibration_sentence,
     dispersion_sentence,
+    effect_of_rows_sentence,
+    equal_levels_sentence,
     laplace_sentence,
     no_quadrature_sentence,
     quadrature_sentence,
@@ -57,14 +59,12 @@ def check_glmm(fit: GlmmFit, rng: object = None) -> tuple[CheckPart, ...]:
     n = max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1)))
     draws = glmm_draws(fit, n, "new", generator)
     residuals = rank_residuals(fit.design.y, draws, generator)
-    return (
-        _uniformity(residuals),
-        _trend(fit, residuals),
-        _calibration(fit, draws) if fit.response_kind == "binary" else _dispersion(fit, n, generator),
-        _zeros(fit, draws) if fit.response_kind in ("counts", "value") and _has_zeros(fit) else _responses(fit, draws),
-        effects_part(fit),
-        _laplace(fit),
-    )
+    if fit.response_kind == "binary":
+        spread, zeros = _calibration(fit, draws), _equal_levels(fit, draws)
+    else:
+        spread = _dispersion(fit, n, generator)
+        zeros = _zeros(fit, draws) if fit.family.support in ("count", "proportion") else _responses(fit, draws)
+    return _uniformity(residuals), _trend(fit, residuals), spread, zeros, effects_part(fit), _laplace(fit)
 
 
 def _uniformity(residuals: RankResiduals) -> CheckPart:
@@ -89,6 +89,8 @@ def _trend(fit: GlmmFit, residuals: RankResiduals) -> CheckPart:
 
 
 def _dispersion(fit: GlmmFit, n: int, rng: np.random.Generator) -> CheckPart:
+    if any(len(t.levels) == fit.nobs for t in fit.terms):
+        return CheckPart("simulated_statistic", "Spread of the responses", "", _nothing(), effect_of_rows_sentence())
     try:
         own, simulated = pearson_sums(fit, n, rng)
     except OptionError as problem:  # a family of the user's own without a variance function
@@ -104,10 +106,6 @@ def _dispersion(fit: GlmmFit, n: int, rng: np.random.Generator) -> CheckPart:
     )
 
 
-def _has_zeros(fit: GlmmFit) -> bool:
-    return fit.family.support in ("count", "proportion")
-
-
 def _zeros(fit: GlmmFit, draws: Floats) -> CheckPart:
     own = int(np.count_nonzero(fit.design.y == 0))
     simulated = np.count_nonzero(draws == 0, axis=0).astype(np.float64)
@@ -118,6 +116,23 @@ def _zeros(fit: GlmmFit, draws: Floats) -> CheckPart:
         statistic_frame(float(own), simulated),
         zeros_sentence(own, float(simulated.mean()), two_sided(own, simulated)),
     )
+
+
+def _equal_levels(fit: GlmmFit, draws: Floats) -> CheckPart:
+    """Levels of the largest grouping factor in which all responses are the same."""
+    term = max(fit.terms, key=lambda t: len(t.levels))
+    counts = np.bincount(term.codes, minlength=len(term.levels))
+    several = counts > 1
+
+    def equal(y: Floats) -> int:
+        sums = np.bincount(term.codes, y, minlength=len(counts))
+        return int(np.count_nonzero(several & ((sums == 0) | (sums == counts))))
+
+    own, simulated = equal(fit.design.y), np.array([equal(d) for d in draws.T], dtype=np.float64)
+    sentence = equal_levels_sentence(own, float(simulated.mean()), two_sided(own, simulated), term.group)
+    frame = statistic_frame(float(own), simulated)
+    label = f"levels of {term.group} with one kind of response"
+    return CheckPart("simulated_statistic", "Levels with only 0 or only 1", label, frame, sentence)
 
 
 def statistic_frame(observed: float, simulated: Floats) -> "pd.DataFrame":

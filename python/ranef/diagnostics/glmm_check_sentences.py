@@ -21,10 +21,10 @@ def uniformity_sentence(distance: float, p: float) -> str:
 
 def trend_sentence(mean: float, place: float, p: float) -> str:
     """On simulated residuals along the linear predictor."""
-    where = f"their mean is {mean:.2f} instead of 0.50 near a linear predictor of {place:.3g}"
+    where = f"mean is {mean:.2f} instead of 0.50 near a linear predictor of {place:.3g}"
     if p >= ALPHA:
-        return f"No clear trend of the residuals: at most {where}, and {_often(p)} of responses simulated from the model get as far."
-    return f"The residuals do not lie evenly: {where}, more than chance gives (p = {p:.2g}); a curved term, an interaction or another link may be missing."
+        return f"No clear trend of the residuals: where it is most striking their {where}, and {_often(p)} of responses simulated from the model get as far."
+    return f"The residuals do not lie evenly: their {where}, more than chance gives (p = {p:.2g}); a curved term, an interaction or another link may be missing."
 
 
 def dispersion_sentence(ratio: float, p: float) -> str:
@@ -44,6 +44,11 @@ def dispersion_sentence(ratio: float, p: float) -> str:
     return f"Underdispersion: {said} (p = {p:.2g}); standard errors are too large."
 
 
+def effect_of_rows_sentence() -> str:
+    """Where a random effect for every row makes the spread of the residuals meaningless."""
+    return "A random effect for every row takes up what the family does not allow for: the spread of what is left says nothing about overdispersion."
+
+
 def zeros_sentence(observed: int, expected: float, p: float) -> str:
     """On the number of zeros."""
     said = f"{observed} responses are zero, and {expected:.1f} in simulations on average"
@@ -52,6 +57,15 @@ def zeros_sentence(observed: int, expected: float, p: float) -> str:
     if observed > expected:
         return f"Too many zeros: {said} (p = {p:.2g}); overdispersion alone can do this, or some zeros come about in another way."
     return f"Too few zeros: {said} (p = {p:.2g})."
+
+
+def equal_levels_sentence(observed: int, expected: float, p: float, group: str) -> str:
+    """On levels of a grouping factor in which all responses of 0 and 1 are the same."""
+    said = f"{observed} levels of {group} have only responses of 0 or only of 1, and {expected:.1f} in simulations on average"
+    if p >= ALPHA:
+        return f"The levels vary as the model says: {said} (p = {p:.2g})."
+    more = "more" if observed > expected else "less"
+    return f"The levels vary {more} than the model says: {said} (p = {p:.2g}); their effects may not be normal."
 
 
 def calibration_sentence(outside: int, bins: int, largest: float) -> str:
@@ -66,7 +80,7 @@ def calibration_sentence(outside: int, bins: int, largest: float) -> str:
     """
     said = f"observed shares of successes are within {largest:.2f} of what the model gives"
     if outside <= 1:
-        return f"The probabilities fit: {said}, and {bins - outside} of {bins} groups of rows lie where simulations do. That the spread is right cannot be seen from responses of 0 and 1."
+        return f"The probabilities are not clearly off: {said}, and {bins - outside} of {bins} groups of rows lie where simulations do. That the spread is right cannot be seen from responses of 0 and 1."
     return f"The probabilities are off: {outside} of {bins} groups of rows lie where simulations seldom do; {said}."
 
 
@@ -96,3 +110,28 @@ def no_quadrature_sentence(groups: int, rows: float) -> str:
 
 def _often(p: float) -> str:
     return f"{max(1, math.floor(100 * p + 0.5))} %"
+
+
+#: How sentences begin that name a fault.
+_FAULTS = (
+    "The responses are not distributed",
+    "The residuals do not lie evenly",
+    "Overdispersion",
+    "Underdispersion",
+    "Too many zeros",
+    "Too few zeros",
+    "The probabilities are off",
+    "Laplace's approximation is rough",
+    "There are too few nodes",
+)
+
+
+def fault_of_generalized(sentence: str) -> bool:
+    """Whether a sentence of the panel names a fault that matters.
+
+    Parameters
+    ----------
+    sentence : str
+        Of one of the functions above.
+    """
+    return sentence.startswith(_FAULTS)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranef.errors import OptionError
 from ranef.estimates.glmm_simulate import glmm_draws
 from ranef.estimates.glmm_values import glmm_residuals
+from ranef.fit.glmm_modes import linear_predictors
 from ranef.fit.glmm_record import GlmmFit
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class DispersionTest:
     p_chisq : float
         Chance of a larger sum by the chi-square distribution.
     p_value : float
-        Two-sided, by simulation from the fit with its random effects kept.
+        Two-sided, by simulation from the fit, with random effects drawn anew and their modes found again.
     n_simulations : int
     """
 
@@ -98,21 +99,29 @@ def dispersion_test(fit: GlmmFit, n: int, rng: object) -> DispersionTest:
     """
     if fit.response_kind == "binary":
         raise OptionError("responses of 0 and 1 cannot be overdispersed: their variance follows from their mean.")
-    chisq, simulated = pearson_sums(fit, n, rng)
-    df = fit.nobs - fit.npar
+    chisq, df = float(np.sum(glmm_residuals(fit, "scaled") ** 2)), fit.nobs - fit.npar
+    own, simulated = pearson_sums(fit, n, rng)
     return DispersionTest(
-        chisq / df if df > 0 else math.nan, chisq, df, _upper_tail(chisq, df), two_sided(chisq, simulated), int(n)
+        chisq / df if df > 0 else math.nan, chisq, df, _upper_tail(chisq, df), two_sided(own, simulated), int(n)
     )
 
 
 def pearson_sums(fit: GlmmFit, n: int, rng: object) -> tuple[float, Floats]:
-    """Sum of squared Pearson residuals of the data, and (n,) of responses simulated with the random effects kept."""
-    chisq = float(np.sum(glmm_residuals(fit, "scaled") ** 2))
-    draws = glmm_draws(fit, n, "conditional", rng)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = fit.family.observation_variance(fit.mu, fit.weights, fit.dispersion)
-        squares = np.where(draws == fit.mu[:, None], 0.0, (draws - fit.mu[:, None]) ** 2 / variance[:, None])
-    return chisq, squares.sum(axis=0)
+    """Sum of squared Pearson residuals of the data, and (n,) of simulated responses.
+
+    Random effects are drawn anew and their modes found again for each simulated response, since modes that were fitted to a response take up a part of its variation: with a
+    random effect for each observation most of it. The parameters are held for the simulations, so that the sum of the data is enlarged by what the fixed effects took.
+    """
+    own = float(np.sum(glmm_residuals(fit, "scaled") ** 2)) * fit.nobs / max(fit.nobs - len(fit.beta), 1)
+    draws = glmm_draws(fit, n, "new", rng)
+    simulated = np.empty(draws.shape[1])
+    for j in range(len(simulated)):
+        y = np.ascontiguousarray(draws[:, j])
+        mu = fit.family.mean(linear_predictors(fit, y))
+        variance = fit.family.observation_variance(mu, fit.weights, fit.dispersion)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            simulated[j] = np.sum(np.where(y == mu, 0.0, (y - mu) ** 2 / variance))
+    return own, simulated
 
 
 def zero_inflation_test(fit: GlmmFit, n: int, rng: object) -> ZeroInflationTest:

@@ -13,6 +13,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import build_glmm_system
+from ranef.fit.progress import Report
 from ranef.fit.row_subset import design_of_rows
 from ranef.status import FitStatus
 
@@ -65,7 +66,7 @@ class RefitInfluence(Influence):
         return frame
 
 
-def refit_influence(fit: GlmmFit, by: object, control: FitControl) -> RefitInfluence:
+def refit_influence(fit: GlmmFit, by: object, control: FitControl, progress: Report | None = None) -> RefitInfluence:
     """Fit without every observation, or every level of a grouping factor of the model, in turn.
 
     Parameters
@@ -75,6 +76,8 @@ def refit_influence(fit: GlmmFit, by: object, control: FitControl) -> RefitInflu
         A grouping factor of the model; None for single observations.
     control : FitControl
         Options of the fits, which start from the estimates of the whole.
+    progress : callable, optional
+        Called with the number of fits finished and of all.
     """
     import pandas as pd
 
@@ -95,6 +98,8 @@ def refit_influence(fit: GlmmFit, by: object, control: FitControl) -> RefitInflu
     determinant = np.linalg.slogdet(fit.vcov)[1] if p else 0.0
     for i in range(count):
         found = _fit_without(fit, codes, i, control)
+        if progress is not None:
+            progress(i + 1, count)
         if found is None:
             continue
         converged[i] = found.convergence.ok

@@ -1,16 +1,18 @@
 """Predictions of a generalized model, on the scale of the response or of the link, with standard errors and intervals."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.conditioning import conditioned_effects
+from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.fitted import random_part
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.predict import (
     Prediction,
+    Rows,
     check_options,
     left_out_random,
     mean_variance,
@@ -99,7 +101,11 @@ def predict_glmm(
     std_error = lower = upper = None
     if se or interval is not None:
         # What is averaged over is part of the mean, and no uncertainty of it.
-        deviation = np.sqrt(np.maximum(mean_variance(fit, rows, masks) - unseen, 0.0))
+        deviation = (
+            _marginal_deviation(fit, rows, masks, scale, str(type), eta)
+            if marginal
+            else np.sqrt(np.maximum(mean_variance(fit, rows, masks) - unseen, 0.0))
+        )
         std_error = np.abs(scale.slope(eta)) * deviation
         if interval == "confidence":
             limits = scale.value(eta - multiplier * deviation), scale.value(eta + multiplier * deviation)
@@ -120,6 +126,33 @@ def predict_glmm(
     finished = finish(values)
     assert finished is not None
     return Prediction(finished, finish(std_error), finish(lower), finish(upper), index)
+
+
+def _marginal_deviation(
+    fit: GlmmFit, rows: Rows, masks: tuple[Mask, ...], scale: "_Scale", type: str, eta: Floats
+) -> Floats:
+    """Standard deviation of a mean over the random effects, divided by its slope in the linear predictor: their variances are estimated, too.
+
+    The delta method in the covariance parameters and the fixed effects together, with differences for the former.
+    """
+    joint = fit.joint_vcov
+    if joint is None or fit.n_quad == 0:
+        return np.sqrt(mean_variance(fit, rows, masks))
+    m, p = len(fit.theta), len(fit.beta)
+    gradient = np.zeros((len(eta), m + p))
+    gradient[:, m:] = rows.x
+    slope = scale.slope(eta)
+    for j in range(m):
+        h = 1e-4 * max(1.0, abs(float(fit.theta[j])))
+        ends = [fit.theta.copy() for _ in range(2)]
+        ends[0][j] += h
+        ends[1][j] -= h
+        above, below = (_Scale(fit, type, left_out_random(replace(fit, theta=t), rows, masks)).value(eta) for t in ends)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gradient[:, j] = np.where(slope != 0, (above - below) / (2.0 * h * slope), 0.0)
+    covariance = np.where(np.isnan(joint), 0.0, joint)[: m + p, : m + p]  # nothing of what is held at the boundary
+    out: Floats = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", gradient, covariance, gradient), 0.0))
+    return out
 
 
 class _Scale:

@@ -120,7 +120,8 @@ def _minimum(value: Value, point: Floats) -> tuple[Floats, float, bool]:
         step = _newton_step(value, point, gradient)
         decrement = float(-gradient @ step)
         if decrement < DECREMENT:
-            return point, objective, True
+            there, _ = value(point + step)
+            return (point + step, there, True) if there <= objective else (point, objective, True)
         for _ in range(MOST_HALVINGS):
             there, slope = value(point + step)
             if np.isfinite(there) and there < objective:

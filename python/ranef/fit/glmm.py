@@ -15,9 +15,10 @@ from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, boundary_directions
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import LazyGlmmSystem, build_glmm_system
-from ranef.fit.lmm import Progress, fit_messages
+from ranef.fit.lmm import fit_messages
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.outcome import Kind
+from ranef.fit.progress import Report
 from ranef.fit.record import term_keys
 from ranef.fit.separation import separated_columns
 from ranef.fit.threads import threads_of_fit
@@ -78,7 +79,7 @@ def fit_glmm(
     likelihood: Likelihood,
     start: GlmmStart | None = None,
     control: FitControl | None = None,
-    progress: Progress | None = None,
+    progress: Report | None = None,
     n_threads: int = 1,
     order: TermOrder | None = None,
 ) -> GlmmFit:

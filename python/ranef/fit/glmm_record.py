@@ -116,9 +116,13 @@ class GlmmFit(MixedFit):
         )
 
     def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
-        """Variance of predicted linear predictors."""
+        """Variance of predicted linear predictors, with the estimation of all parameters accounted for (of the fixed effects alone where their joint covariance is not known)."""
         system = self.system.get(self.n_threads)
+        covariance, joint = self.vcov_beta, self.joint_vcov
+        if joint is not None and self.n_quad > 0:
+            place = np.concatenate([self.order.core_of_theta, np.arange(len(self.theta), len(joint))])
+            covariance = np.ascontiguousarray(joint[np.ix_(place, place)])
         variance: Floats = system.prediction_variance(
-            self.core_theta, self.beta, self.core_dispersion, self.vcov_beta, x, factors, self.n_threads
+            self.core_theta, self.beta, self.core_dispersion, covariance, x, factors, self.n_threads
         )
         return variance

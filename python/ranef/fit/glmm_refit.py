@@ -10,6 +10,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.glmm import fit_glmm, likelihood_of, refitted_design
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.outcome import family_outcome
+from ranef.fit.progress import Report, in_whole_numbers
 from ranef.fit.refit import Refits, response_values
 from ranef.status import FitStatus
 
@@ -56,9 +57,15 @@ def refit_glmm(fit: GlmmFit, y: Floats, control: FitControl) -> GlmmFit:
     return fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, fit.order)
 
 
-def _refit_held(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
+def _refit_held(
+    fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None
+) -> Refits:
     """Fit one response after the other, with the extra parameter held where the user put it: the core's fits of many estimate it."""
-    fits = [refit_glmm(fit, np.ascontiguousarray(y[:, j]), control) for j in range(y.shape[1])]
+    fits = []
+    for j in range(y.shape[1]):
+        fits.append(refit_glmm(fit, np.ascontiguousarray(y[:, j]), control))
+        if progress is not None:
+            progress(j + 1, y.shape[1])
     return Refits(
         objective=np.array([f.objective for f in fits]),
         fixef=np.array([f.beta for f in fits]),
@@ -72,13 +79,15 @@ def _refit_held(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control:
     )
 
 
-def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
+def refit_glmm_many(
+    fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
+) -> Refits:
     """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core.
 
     Standard errors take the covariance parameters as known.
     """
     if fit.family.fixed_dispersion is not None:
-        return _refit_held(fit, y, names, control)
+        return _refit_held(fit, y, names, control, progress)
     start = None if fit.singular else fit.core_theta
     out = fit.system.get(fit.n_threads).refit(
         np.asfortranarray(y),
@@ -90,7 +99,7 @@ def refit_glmm_many(fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, cont
         control.max_evaluations,
         control.tolerance,
         fit.n_threads,
-        None,
+        in_whole_numbers(progress),
     )
     m = y.shape[1]
     scaled = fit.family.scaled

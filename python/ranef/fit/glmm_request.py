@@ -1,7 +1,6 @@
 """What a user asked ``glmer`` for: checked once, kept with the model, changed by ``update``."""
 
 import numbers
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,10 +17,10 @@ from ranef.fit.glmm import GlmmStart, Likelihood, fit_glmm
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import outcome_of
+from ranef.fit.progress import reported
 from ranef.fit.request import (
     ModelRequest,
     check_changes,
-    progress_callback,
     replaced_request,
     replaced_response,
     requested_design,
@@ -87,11 +86,8 @@ def fit_glmm_request(request: GlmmRequest) -> GlmmFit:
     order = order_terms(design.random)
     start = parse_glmm_start(request.start, order, design)
     likelihood = Likelihood(request.family, kind, request.n_quad, request.curvature)
-    try:
-        fit = fit_glmm(design, likelihood, start, control, progress_callback(request.progress), n_threads, order)
-    finally:
-        if request.progress is True:
-            sys.stderr.write("\n")
+    with reported(request.progress, "evaluations") as show:
+        fit = fit_glmm(design, likelihood, start, control, show, n_threads, order)
     warn_once(fit.messages)
     return fit
 

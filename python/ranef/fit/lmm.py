@@ -1,7 +1,6 @@
 """Fit a linear mixed model: one call into the core between a design and a frozen record."""
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, boundary_directions
 from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.progress import Report
 from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
 from ranef.fit.threads import threads_of_fit
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ranef._core import LmmSystem
 
 Floats = NDArray[np.float64]
-Progress = Callable[[int, float], object]
 
 OPTIMIZER = "trust-region Newton on the relative Cholesky factors, exact gradient"
 #: Relative change of the criterion that is rounding.
@@ -34,7 +33,7 @@ def fit_lmm(
     reml: bool,
     start: Floats | None = None,
     control: FitControl | None = None,
-    progress: Progress | None = None,
+    progress: Report | None = None,
     n_threads: int = 1,
     order: TermOrder | None = None,
 ) -> LmmFit:

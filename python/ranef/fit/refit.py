@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.control import FitControl
 from ranef.fit.lmm import NOT_FINITE, fit_lmm
+from ranef.fit.progress import Report, in_whole_numbers
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import warn_once
 from ranef.status import FitStatus
@@ -146,7 +147,9 @@ def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:
     )
 
 
-def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl) -> Refits:
+def refit_many(
+    fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
+) -> Refits:
     """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core.
 
     What would be an error for a single response is NaN in its row here.
@@ -155,7 +158,13 @@ def refit_many(fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: F
         y = y - fit.design.offset[:, None]
     start = np.ascontiguousarray(fit.theta[fit.order.core_of_theta]) if not fit.singular else None
     out = fit.system.get(fit.n_threads).refit(
-        np.asfortranarray(y), fit.reml, start, control.max_evaluations, control.tolerance, fit.n_threads, None
+        np.asfortranarray(y),
+        fit.reml,
+        start,
+        control.max_evaluations,
+        control.tolerance,
+        fit.n_threads,
+        in_whole_numbers(progress),
     )
     labels = tuple(range(y.shape[1])) if names is None else names
     warn_once(_trouble(out, labels))

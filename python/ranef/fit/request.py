@@ -16,8 +16,9 @@ from ranef.design.checks import Model
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
 from ranef.fit.control import parse_control
-from ranef.fit.lmm import Progress, fit_lmm
+from ranef.fit.lmm import fit_lmm
 from ranef.fit.order import order_terms
+from ranef.fit.progress import Progress, checked_progress, reported
 from ranef.fit.record import LmmFit
 from ranef.fit.start import parse_start
 from ranef.fit.threads import parse_n_threads
@@ -62,7 +63,7 @@ class ModelRequest:
     contrasts: Mapping[str, Any] | None = None
     start: Any = None
     control: Mapping[str, Any] | None = None
-    progress: bool | Progress = False
+    progress: Progress = False
     n_threads: int | None = None
     response: NDArray[np.float64] | None = None
     ddf: Ddf = "satterthwaite"
@@ -138,11 +139,8 @@ def fit_request(request: LmmRequest) -> LmmFit:
         design = replace(design, y=replaced_response(request.response, design))
     order = order_terms(design.random)
     start = parse_start(request.start, order, design.random)
-    try:
-        fit = fit_lmm(design, request.reml, start, control, progress_callback(request.progress), n_threads, order)
-    finally:
-        if request.progress is True:
-            sys.stderr.write("\n")
+    with reported(request.progress, "evaluations") as show:
+        fit = fit_lmm(design, request.reml, start, control, show, n_threads, order)
     warn_once(fit.messages)
     return fit
 
@@ -200,18 +198,6 @@ def warn_once(messages: tuple[str, ...]) -> None:
     warnings.warn("\n".join(messages), RanefWarning, stacklevel=level)
 
 
-def progress_callback(progress: bool | Progress) -> Progress | None:
-    """A callable as given; ``True`` writes one line to standard error that is overwritten."""
-    if callable(progress):
-        return progress
-    return _show_progress if progress else None
-
-
-def _show_progress(evaluations: int, objective: float) -> None:
-    sys.stderr.write(f"\revaluation {evaluations}: criterion {objective:.6f}")
-    sys.stderr.flush()
-
-
 def replaced_response(response: NDArray[np.float64], design: Design) -> NDArray[np.float64]:
     """The response of a model made by ``refit`` in the rows that are used."""
     y = response if design.kept is None else response[design.kept]
@@ -245,10 +231,7 @@ def _check_types(r: ModelRequest) -> None:
     if r.contrasts is not None and not isinstance(r.contrasts, Mapping):
         raise ArgumentTypeError(f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}.")
     object.__setattr__(r, "ddf", checked_ddf(r.ddf))
-    if not isinstance(r.progress, bool) and not callable(r.progress):
-        raise ArgumentTypeError(
-            f"progress must be True, False or a function of (evaluations, criterion), not {_kind(r.progress)}."
-        )
+    checked_progress(r.progress)
 
 
 def _check_column(name: str, value: object) -> None:

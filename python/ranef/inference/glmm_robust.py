@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.estimates.fixed_effects import covariance
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import build_glmm_system
 from ranef.fit.request import warn_once
 from ranef.fit.row_subset import design_of_rows
 from ranef.inference.cluster_robust import Clusters, Correction, checked_correction, sample_factor, shared_groups
-from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.distributions import f_tail
+from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.robust_tests import find_clusters, no_more_clusters
+from ranef.inference.satterthwaite import orthogonal_parts
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -102,6 +105,23 @@ class LikelihoodSandwichTests(FixedEffectTests):
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects."""
         return self.robust.covariance
+
+    def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
+        """Test contrasts together by a chi-square; NaN where there are as many contrasts as clusters or more."""
+        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        target = np.zeros(len(rows)) if values is None else values
+        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+            raise OptionError(
+                "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
+            )
+        scaled = weights / np.sqrt(variances)[:, np.newaxis]
+        parts, distance = scaled @ rows, scaled @ (rows @ self.fit.beta - target)
+        middle = parts @ self.robust.covariance @ parts.T
+        q, eigen = len(parts), np.linalg.eigvalsh(middle)
+        if eigen[0] <= 1e-12 * eigen[-1]:
+            return JointTest(q, float("inf"), float("nan"), float("nan"), float("nan"))
+        wald = float(distance @ np.linalg.solve(middle, distance)) / q
+        return JointTest(q, float("inf"), wald, f_tail(wald, q, float("inf")), wald)
 
     def notes(self, ddf: Ddf) -> tuple[str, ...]:
         """What should be known of these tests."""

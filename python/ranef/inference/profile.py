@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError, DataError, OptionError
+from ranef.errors import DataError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
@@ -333,20 +333,3 @@ def _hermite(t: Floats | float, h: Floats | float, a: Floats, b: Floats, da: Flo
     s = 1 - t
     out: Floats = s * s * ((1 + 2 * t) * a + t * h * da) + t * t * ((3 - 2 * t) * b - s * h * db)
     return out
-
-
-def progress_line(progress: object) -> Callable[[int, float], object] | None:
-    """Check the ``progress`` argument: True writes a line to standard error."""
-    if callable(progress):
-        return progress
-    if not isinstance(progress, bool | np.bool_):
-        raise ArgumentTypeError(
-            f"progress must be True, False or a function of (curves done, curves), not {progress!r}."
-        )
-    return _show if progress else None
-
-
-def _show(done: int, total: float) -> None:
-    import sys
-
-    print(f"\rprofile {done} of {int(total)}", end="\n" if done >= total else "", file=sys.stderr, flush=True)

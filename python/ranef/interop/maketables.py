@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ranef.interop.requirement import require
+from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 
 require("maketables", "maketables", "the tables of ranef.interop.maketables")
@@ -58,10 +59,10 @@ class MixedModelExtractor:
 
     def can_handle(self, model: Any) -> bool:
         """Whether it is a fitted model of this package."""
-        return isinstance(model, LinearMixedModel)
+        return isinstance(model, LinearMixedModel | GeneralizedLinearMixedModel)
 
     def coef_table(self, model: Any) -> "pd.DataFrame":
-        """Fixed effects; p-values by the model's ``ddf``, NaN where it has no tests."""
+        """Fixed effects; p-values by the model's ``ddf``, NaN where it has no tests; of a generalized model those of z tests."""
         tidy: pd.DataFrame = model.tidy("fixed", conf_int=True)
         return tidy.set_index("term").rename_axis("Coefficient").reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
 
@@ -116,7 +117,10 @@ def _parameters(model: Any) -> dict[str, float]:
                 for j in range(k)
                 for i in range(j)
             }
-    if math.isfinite(model.varcorr.sigma):
+    if isinstance(model, GeneralizedLinearMixedModel):
+        if math.isfinite(model.dispersion):
+            out["Dispersion"] = model.dispersion
+    elif math.isfinite(model.varcorr.sigma):
         out["SD residual"] = float(model.varcorr.sigma)
     return out
 

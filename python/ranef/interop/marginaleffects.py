@@ -4,7 +4,7 @@ Importing this module needs marginaleffects (extra ``interop``), which needs a p
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from ranef.fit.request import AbsentData
 from ranef.formula.formula import Formula
 from ranef.formula.syntax import names_in
 from ranef.interop.requirement import require
+from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 
 require("marginaleffects", "marginaleffects", "the adapters of ranef.interop.marginaleffects")
@@ -33,22 +34,30 @@ RESERVED = frozenset(
 )  # fmt: skip
 
 
-def adapt(model: LinearMixedModel, data: Any = None) -> "AdaptedModel":
+Model = LinearMixedModel | GeneralizedLinearMixedModel
+
+
+def adapt(model: Model, data: Any = None, *, type: Literal["response", "link"] = "response") -> "AdaptedModel":
     """Make a fitted model one that marginaleffects takes.
 
     Predictions are those of the population, with random effects of zero, and their standard errors come from the covariance of the fixed effects by the delta
     method. Tests and intervals are normal, as those of R's marginaleffects for lme4's models by default; ``m.test`` has Satterthwaite's and Kenward and Roger's
     degrees of freedom.
 
+    Those of a generalized model are means of a typical group, whose random effects are zero, or with ``type="link"`` linear predictors.
+
     Give ``slopes`` and ``avg_slopes`` the argument ``eps_vcov=1.0``: their standard errors are difference quotients of difference quotients, and marginaleffects'
-    own step loses digits, for any model (several percent in small data). Predictions are linear in the fixed effects, so that a large step is exact.
+    own step loses digits, for any model (several percent in small data). Predictions of linear models, and linear predictors, are linear in the fixed effects, so that a large
+    step is exact; for means of generalized models take ``eps_vcov=1e-5``.
 
     Parameters
     ----------
     model : fitted model
-        What ``lmer`` returns.
+        What ``lmer`` or ``glmer`` returns.
     data : frame, optional
         The data of the fit, needed for models that were saved or pickled, which do not keep them.
+    type : {"response", "link"}
+        What is predicted by a generalized model; ``comparisons`` and ``slopes`` are of the same.
 
     Returns
     -------
@@ -65,12 +74,14 @@ def adapt(model: LinearMixedModel, data: Any = None) -> "AdaptedModel":
     >>> round(slope["estimate"][0], 4), round(slope["std_error"][0], 4)
     (10.4673, 1.5458)
     """
-    if not isinstance(model, LinearMixedModel):
-        raise ArgumentTypeError(f"model must be a linear mixed model of ranef, not {type(model).__name__}.")
+    if not isinstance(model, Model):
+        raise ArgumentTypeError(f"model must be a mixed model of ranef, not {model.__class__.__name__}.")
+    if type not in ("response", "link"):
+        raise OptionError(f"type must be 'response' or 'link', not {type!r}.")
     data = model._request.data if data is None else data
     if isinstance(data, AbsentData):
         raise DataError("the data are not kept in a saved or pickled model; give them again: adapt(model, data=...).")
-    return AdaptedModel(model, data)
+    return AdaptedModel(model, data, type)
 
 
 class AdaptedModel(ModelAbstract):  # type: ignore[misc]
@@ -79,7 +90,10 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
     # marginaleffects takes the degrees of freedom of all its t tests from here; infinite ones make them normal.
     df_resid = float("inf")
 
-    def __init__(self, model: LinearMixedModel, data: Any):
+    def __init__(self, model: Model, data: Any, type: str = "response"):
+        self._mean = (
+            model.family.mean if isinstance(model, GeneralizedLinearMixedModel) and type == "response" else None
+        )
         formula = model._fit.design.formula
         self._predictors = _unique(
             [n for t in formula.fixed for v in t.variables for n in names_in(v.expr)]
@@ -115,8 +129,8 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         return 10**9
 
     def get_autodiff_args(self) -> dict[str, Any] | None:
-        """What marginaleffects needs for exact derivatives; it has no offsets, and takes difference quotients instead."""
-        if self.model._fit.design.offset is not None:
+        """What marginaleffects needs for exact derivatives; it has no offsets and not all links, and takes difference quotients instead."""
+        if self.model._fit.design.offset is not None or self._mean is not None:
             return None
         return {"model_type": "linear", "family": None, "link": None}
 
@@ -129,7 +143,7 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         return x if offset is None else np.column_stack([x, rows.offset])
 
     def get_predict(self, params: Any, newdata: Any) -> "pl.DataFrame":
-        """Predictions of the population at any values of the fixed effects."""
+        """Predictions of the population, with random effects of zero, at any values of the fixed effects."""
         import polars as pl
 
         exog = newdata if isinstance(newdata, np.ndarray) else self.get_exog(newdata)
@@ -137,10 +151,12 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         mean = exog[:, : len(beta)] @ beta
         if exog.shape[1] > len(beta):
             mean = mean + exog[:, len(beta)]
+        if self._mean is not None:
+            mean = self._mean(mean)
         return pl.DataFrame({"rowid": np.arange(len(mean), dtype=np.int32), "estimate": mean})
 
 
-def _model_data(model: LinearMixedModel, formula: Formula, data: Any, predictors: list[str]) -> "pl.DataFrame":
+def _model_data(model: Model, formula: Formula, data: Any, predictors: list[str]) -> "pl.DataFrame":
     """The rows of the fit: the variables of the model, and whatever other columns can be had, by which predictions may be averaged."""
     import polars as pl
 

@@ -49,7 +49,7 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
     if ax is not None:
         axes = several_axes(ax, len(panels), _COLUMNS, (4.0, 4.0))
         for plot, panel in zip(axes, panels, strict=True):
-            _draw(plot, panel)
+            draw_part(plot, panel)
             room = max(20, int(plot.get_position().width * _inches(plot) * 72 / _CHARACTER))
             plot.set_xlabel(f"{plot.get_xlabel()}\n{textwrap.fill(_plain(panel.sentence), room)}", fontsize=_FONT)
         return axes
@@ -75,7 +75,7 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
         below = figure.add_subplot(grid[2 * (i // columns) + 1, i % columns])
         below.axis("off")
         below.text(0.0, 1.0, text, fontsize=_FONT, color=INK, va="top", ha="left", transform=below.transAxes)
-        _draw(plot, panel)
+        draw_part(plot, panel)
         out.append(plot)
     return axes_array(out)
 
@@ -89,7 +89,8 @@ def _plain(sentence: str) -> str:
     return sentence.replace("$", r"\$")
 
 
-def _draw(plot: "Axes", panel: "CheckPart") -> None:
+def draw_part(plot: "Axes", panel: "CheckPart") -> None:
+    """Draw one picture of the panel; ``plot.sentence`` is what is said of it."""
     title = shortened([panel.title], 44)[0]
     drawers: Mapping[str, Any] = {
         "residuals": lambda: residuals_fitted(panel.frame, panel.label, plot, title),

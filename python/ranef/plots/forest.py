@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def forest(frame: "pd.DataFrame", ax: Any = None) -> "Axes":
+def forest(
+    frame: "pd.DataFrame", ax: Any = None, *, label: str = "estimate", null: float = 0.0, legend: str | None = None
+) -> "Axes":
     """Draw coefficients as rows, those of different models below each other in one row.
 
     Parameters
@@ -22,6 +24,12 @@ def forest(frame: "pd.DataFrame", ax: Any = None) -> "Axes":
     frame : DataFrame
         Columns ``model, term, estimate, lower, upper``.
     ax : Axes, optional
+    label : str
+        What the estimates are.
+    null : float
+        The value of no effect, which is marked.
+    legend : str, optional
+        What the models are.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def forest(frame: "pd.DataFrame", ax: Any = None) -> "Axes":
     drawn["position"] = [rows[t] + offsets[m] for t, m in zip(drawn["term"], drawn["model"], strict=True)]
     height = 1.0 + len(terms) * max(0.3, 0.16 * len(models))
     axes = one_axes(ax, (7.0, min(10.0, max(2.4, height))))
-    axes.axvline(0.0, color=INK, linewidth=0.8)
+    axes.axvline(null, color=INK, linewidth=0.8)
     crowd = max(1.0, len(drawn) / 60)
     for i, (model, name) in enumerate(zip(models, shortened(models), strict=True)):
         own = drawn[drawn["model"] == model]
@@ -54,8 +62,8 @@ def forest(frame: "pd.DataFrame", ax: Any = None) -> "Axes":
         )
     step = label_rows(axes, terms[::-1])
     axes.set_ylim(-0.7, len(terms) - 0.3)
-    finish(axes, drawn, "estimate", "" if step == 1 else thinning(step, "coefficient"))
+    finish(axes, drawn, label, "" if step == 1 else thinning(step, "coefficient"))
     axes.grid(axis="y", visible=False)
     if len(models) > 1:
-        add_legend(axes)
+        add_legend(axes, title=None if legend is None else shortened([legend], 20)[0])
     return axes

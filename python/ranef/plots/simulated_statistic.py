@@ -32,6 +32,8 @@ def simulated_statistic(frame: "pd.DataFrame", label: str, ax: Any = None, title
     whole = len(distinct) <= 25 and bool(np.all(distinct == np.round(distinct)))
     edges: Any = np.arange(distinct[0] - 0.5, distinct[-1] + 1.0) if whole and np.ptp(distinct) <= 40 else 20
     axes.hist(values, bins=edges, color=MAIN, alpha=0.35, label="simulated")
+    if whole:
+        axes.locator_params(axis="x", integer=True)
     axes.axvline(observed, color=CONTRAST, linewidth=2.0, label="observed")
     finish(axes, frame, label, "simulations", title)
     axes.legend(frameon=False, fontsize=9)

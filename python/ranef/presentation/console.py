@@ -31,8 +31,17 @@ def print_document(document: Document, console: "Console") -> None:
         if grid.remark:
             console.print(Text(grid.remark, style="dim"))
     console.print()
-    for remark in document.remarks:
-        console.print(Text(remark))
+    *notes, verdict = document.remarks
+    for note in notes:
+        console.print(Text(note))
+    console.print(Text(verdict, style=_verdict_style(verdict)))
+
+
+def _verdict_style(verdict: str) -> str:
+    """Green, yellow or red by how the fit ended; the words say the same."""
+    if "not converged" in verdict:
+        return "bold red"
+    return "yellow" if verdict.startswith("boundary") else "green"
 
 
 def fits(document: Document, console: "Console") -> bool:

@@ -1,15 +1,18 @@
 """What a regression table shows of one model, as numbers."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.variance_shares import icc, r_squared
+from ranef.diagnostics.variance_shares import icc, r_squared, variance_parts
+from ranef.errors import RanefError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.record import LmmFit
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
@@ -22,6 +25,7 @@ Floats = NDArray[np.float64]
 STATISTICS = {
     "nobs": "Observations",
     "groups": "Groups",
+    "dispersion": "Dispersion",
     "icc": "ICC",
     "r2_marginal": "R² marginal",
     "r2_conditional": "R² conditional",
@@ -40,7 +44,7 @@ class ModelColumn:
     name : str
     formula, response : str
     method : str
-        How it was estimated, as "REML" or "ML".
+        How it was estimated: "REML", "ML", "Laplace", "quadrature, 9 nodes" or "n_quad=0".
     terms : tuple of str
         The p fixed effects.
     estimate, std_error, lower, upper : (p,) array
@@ -51,10 +55,12 @@ class ModelColumn:
         Method of the degrees of freedom of the tests.
     random : tuple of VarianceBlock
     sigma : float or None
-        Residual standard deviation; None for families without one.
+        Residual standard deviation; None for a generalized model.
     groups : tuple of (str, int)
     statistics : dict
-        By the names of ``STATISTICS``, without the groups.
+        By the names of ``STATISTICS``, without the groups; the dispersion only where there is one.
+    family : str
+        Family and link of a generalized model, else empty.
     remarks : tuple of str
         What must be said of this model: dropped columns, the boundary, no convergence.
     """
@@ -75,6 +81,77 @@ class ModelColumn:
     groups: tuple[tuple[str, int], ...]
     statistics: dict[str, float]
     remarks: tuple[str, ...]
+    family: str = ""
+
+
+def _remarks(fit: MixedFit, name: str) -> tuple[str, ...]:
+    """What must be said of any model."""
+    remarks = []
+    if fit.dropped:
+        remarks.append(f"{name}: {', '.join(fit.dropped)} dropped, as other columns determine it.")
+    if fit.singular:
+        remarks.append(f"{name}: some variance is zero (boundary, or singular, fit).")
+    if not fit.convergence.ok:
+        remarks.append(f"{name}: not converged. {fit.convergence.status.explanation}")
+    return tuple(remarks)
+
+
+def glmm_column(fit: GlmmFit, tests: FixedEffectTests, name: str, level: float, tested: bool) -> ModelColumn:
+    """Gather what a table shows of a generalized linear mixed model.
+
+    Parameters
+    ----------
+    fit : GlmmFit
+    tests : FixedEffectTests
+        Tests of this fit.
+    name : str
+    level : float
+        Level of the intervals.
+    tested : bool
+        Whether there are p-values: those of z tests.
+    """
+    measures, limits = criteria(fit), wald_intervals(tests, level)[1]
+    formula = fit.design.formula
+    remarks = _remarks(fit, name)
+    try:
+        parts = variance_parts(fit)
+        random = sum(parts.random.values())
+        total = parts.fixed + random + parts.residual
+        shares = random / (random + parts.residual), parts.fixed / total, (parts.fixed + random) / total
+    except RanefError:
+        shares = (math.nan,) * 3
+        remarks = (*remarks, f"{name}: the family has no variance function, so there are no shares of variance.")
+    statistics = {
+        "nobs": float(fit.nobs),
+        "icc": shares[0],
+        "r2_marginal": shares[1],
+        "r2_conditional": shares[2],
+        "llf": measures.llf,
+        "aic": measures.aic,
+        "bic": measures.bic,
+    }
+    if math.isfinite(fit.dispersion):
+        statistics["dispersion"] = fit.dispersion
+    method = "Laplace" if fit.n_quad == 1 else f"quadrature, {fit.n_quad} nodes" if fit.n_quad else "n_quad=0"
+    return ModelColumn(
+        name=name,
+        formula=str(formula),
+        response="" if formula.response is None else formula.response.name,
+        method=method,
+        terms=fit.x_names,
+        estimate=fit.beta,
+        std_error=standard_errors(fit),
+        lower=limits[:, 0],
+        upper=limits[:, 1],
+        p_value=tests.coefficients("none").p_value if tested else None,
+        ddf="none" if tested else None,
+        random=variance_blocks(varcorr(fit)),
+        sigma=None,
+        groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
+        statistics=statistics,
+        remarks=remarks,
+        family=f"{fit.family.name}, {fit.family.link}",
+    )
 
 
 def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, ddf: Ddf | None) -> ModelColumn:
@@ -94,13 +171,6 @@ def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, dd
     measures, shares = criteria(fit), r_squared(fit)
     limits = wald_intervals(tests, level)[1]
     formula = fit.design.formula
-    remarks = []
-    if fit.dropped:
-        remarks.append(f"{name}: {', '.join(fit.dropped)} dropped, as other columns determine it.")
-    if fit.singular:
-        remarks.append(f"{name}: some variance is zero (boundary, or singular, fit).")
-    if not fit.convergence.ok:
-        remarks.append(f"{name}: not converged. {fit.convergence.status.explanation}")
     return ModelColumn(
         name=name,
         formula=str(formula),
@@ -125,5 +195,5 @@ def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, dd
             "aic": measures.aic,
             "bic": measures.bic,
         },
-        remarks=tuple(remarks),
+        remarks=_remarks(fit, name),
     )

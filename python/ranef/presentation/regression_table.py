@@ -216,9 +216,16 @@ class RegressionTable:
                     rows.append((f"Levels of {self._label(group)}", tuple("" if c is None else str(c) for c in counts)))
                 continue
             values = [m.statistics.get(name) for m in self.models]
+            if all(v is None for v in values):
+                continue
+            if name == "dispersion":
+                rows.append((STATISTICS[name], tuple("" if v is None else format_number(v, 4) for v in values)))
+                continue
             decimals = 0 if name == "nobs" else 1 if name in ("llf", "aic", "bic") else 3
             cells = tuple("" if v is None else format_fixed([v], decimals)[0] for v in values)
             rows.append((STATISTICS[name], cells))
+        if any(m.family for m in self.models):
+            rows.append(("Family", tuple(m.family or "gaussian" for m in self.models)))
         return [*rows, ("Estimated by", tuple(m.method for m in self.models))]
 
     # ---- notes
@@ -244,14 +251,24 @@ class RegressionTable:
     def _comparability(self) -> list[str]:
         criteria = [STATISTICS[s] for s in self.statistics if s in ("llf", "aic", "bic")]
         out = []
-        methods = list(dict.fromkeys(m.method for m in self.models))
+        methods = list(dict.fromkeys("REML" if m.method == "REML" else "ML" for m in self.models))
+        approximations = list(dict.fromkeys(m.method for m in self.models if m.family))
         different = len({frozenset(m.terms) for m in self.models}) > 1
         named = _listed(criteria)
         if len(methods) > 1:
-            by = "; ".join(f"{_listed([m.name for m in self.models if m.method == x])} by {x}" for x in methods)
+            by = "; ".join(
+                f"{_listed([m.name for m in self.models if (m.method == 'REML') == (x == 'REML')])} by {x}"
+                for x in methods
+            )
             out.append(f"Estimated differently: {by}." + (f" {named} of these cannot be compared." if criteria else ""))
         elif methods == ["REML"] and different and criteria:
             out.append(f"{named} of REML fits with different fixed effects cannot be compared; refit with REML=False.")
+        if len(approximations) > 1 and criteria:
+            out.append(
+                f"The likelihoods are approximated in different ways ({_listed(approximations)}): differences of {named} contain the errors of that."
+            )
+        if any(m.family for m in self.models) and {"icc", "r2_marginal", "r2_conditional"} & set(self.statistics):
+            out.append("ICC and R² of generalized models are on the scale of the link.")
         if len({m.statistics.get("nobs") for m in self.models}) > 1:
             out.append("The models were fitted to different numbers of rows.")
         responses = list(dict.fromkeys(m.response for m in self.models))

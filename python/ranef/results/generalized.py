@@ -1,5 +1,6 @@
 """The fitted generalized linear mixed model."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,11 +12,12 @@ from ranef.families.family import Family
 from ranef.fit.control import parse_control
 from ranef.fit.glmm_refit import refit_glmm, refit_glmm_many, refit_values
 from ranef.fit.glmm_request import changed_glmm_request, fit_glmm_request
+from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
 from ranef.results.intervals_generalized import IntervalGeneralizedModel
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
-from ranef.results.translated import TranslatedModel
+from ranef.results.reported import ReportedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel, IntervalGeneralizedModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, IntervalGeneralizedModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property
@@ -103,10 +105,12 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel, Inte
             What to do with a level of a grouping factor that was not in the data of the fit: refuse; take its random effects to be zero, whose whole variance then enters
             the standard error; or average the mean over their distribution.
         se : bool
-            Whether to add standard errors, for means by the delta method. They account for the estimation of the fixed effects and of the random effects.
+            Whether to add standard errors, for means by the delta method. They account for the estimation of the fixed effects, the covariance parameters and the dispersion
+            together, and with conditional random effects for the variance that these have given the data. With ``re="marginal"`` the variance that is averaged over
+            is an estimate, too (with ``new_levels="marginal"`` it is taken as known). Only where the second derivatives of the likelihood have no inverse, and with ``n_quad=0``, are the covariance parameters taken as known.
         interval : {"confidence", "prediction"}, optional
             ``"confidence"`` is for the mean that ``re`` describes, transformed from the scale of the link; ``"prediction"`` is for a new response, of quantiles of the
-            family averaged over the uncertainty of its mean and over the random effects that ``re`` leaves out.
+            family, its extra parameter held, averaged over the uncertainty of the linear predictor and over the random effects that ``re`` leaves out.
         level : float
             Level of the interval.
         offset : str or array, optional
@@ -246,7 +250,9 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel, Inte
 
     # ---- other fits
 
-    def refit(self, y: Any) -> "GeneralizedLinearMixedModel | Refits":
+    def refit(
+        self, y: Any, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
+    ) -> "GeneralizedLinearMixedModel | Refits":
         """Fit the same model to other responses.
 
         Parameters
@@ -254,6 +260,10 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel, Inte
         y : array-like
             A vector, or a matrix or frame with one response a column, in the form that ``simulate`` gives: for ``cbind(successes, failures)`` numbers of successes out of
             the same trials. As many rows as the fit used, or as its input had.
+
+        progress : bool, "tqdm" or callable
+            Of a matrix: True shows the number of responses that are fitted on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with it and the number of
+            all.
 
         Returns
         -------
@@ -264,7 +274,8 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, TranslatedModel, Inte
         values, names = refit_values(self._fit, y)
         control = parse_control(self._request.control)
         if values.ndim == 2:
-            return refit_glmm_many(self._fit, values, names, control)
+            with reported(progress, "responses") as show:
+                return refit_glmm_many(self._fit, values, names, control, show)
         fit = refit_glmm(self._fit, values, control)
         warn_once(fit.messages)
         return GeneralizedLinearMixedModel(fit, refitted_request(self._request, response_of_input(self._fit, values)))

@@ -258,8 +258,8 @@ class InferredGeneralizedModel(MixedModel):
     def overdispersion(self, n: int = 250, *, rng: Any = None) -> "DispersionTest":
         """Compare the spread of the Pearson residuals with what the model says.
 
-        The sum of their squares over the residual degrees of freedom is near 1 for a model that is right; as chi-square tests of it are biased with few counts in a row,
-        the p-value is by simulation from the fit with its random effects kept.
+        The sum of their squares over the residual degrees of freedom is near 1 for a model that is right and has few random effects: their modes take up a part of the
+        variation. So the p-value is by simulation from the fit, with random effects drawn anew and their modes found again for every response.
 
         Parameters
         ----------

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
+from ranef.fit.progress import reported
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf, checked_ddf
 from ranef.results.inferred import InferredModel
@@ -51,8 +52,8 @@ class IntervalModel(InferredModel, ProfiledModel):
             For the bootstrap: number of replicates.
         rng : int, numpy.random.Generator or None
             For the bootstrap: seed or generator.
-        progress : bool or callable
-            For profiles: report curves that are finished.
+        progress : bool, "tqdm" or callable
+            For profiles and the bootstrap: report what is finished, as ``profile`` and ``bootstrap`` do.
 
         Returns
         -------
@@ -93,7 +94,8 @@ class IntervalModel(InferredModel, ProfiledModel):
             from ranef.inference.bootstrap.confint import bootstrap_intervals
 
             control = parse_control(self._request.control)
-            names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control)
+            with reported(progress) as show:
+                names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control, show)
         else:
             kind = checked_ddf(ddf, "none" if cov is None else "satterthwaite")
             tests = self._tests_with(cov, cluster)

@@ -46,8 +46,8 @@ class IntervalGeneralizedModel(InferredGeneralizedModel, ResampledModel, Profile
             For the bootstrap: number of replicates.
         rng : int, numpy.random.Generator or None
             For the bootstrap: seed or generator.
-        progress : bool or callable
-            For profiles: report curves that are finished.
+        progress : bool, "tqdm" or callable
+            For profiles and the bootstrap: report the curves or replicates that are finished.
 
         Returns
         -------
@@ -81,7 +81,7 @@ class IntervalGeneralizedModel(InferredGeneralizedModel, ResampledModel, Profile
         if method == "profile":
             return self._profile_intervals(level, parm, progress)
         if method == "boot":
-            made = self.bootstrap(n, rng=rng)
+            made = self.bootstrap(n, rng=rng, progress=progress)
             chosen, limits, notes = made.interval_limits("percentile", level, parm)
             names = tuple(made.names[j] for j in chosen)
         else:

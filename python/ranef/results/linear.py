@@ -1,5 +1,6 @@
 """The fitted linear mixed model."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,14 +12,15 @@ from ranef.estimates.predict import predict
 from ranef.estimates.rows import padded, row_index, row_series
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import parse_control
+from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
 from ranef.options import Ddf, checked_ddf
 from ranef.results.averaged import AveragedModel
 from ranef.results.intervals import IntervalModel
 from ranef.results.plotted import PlottedModel
+from ranef.results.reported import ReportedModel
 from ranef.results.resampled import ResampledModel
-from ranef.results.translated import TranslatedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledModel, IntervalModel):
+class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledModel, IntervalModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
 
     @property
@@ -301,7 +303,9 @@ class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledMo
         model = self if found.fit is self._fit else LinearMixedModel(found.fit, found.request)
         return StepResult(random_steps_table(found.random, ()), fixed_steps_table(found.fixed, ()), model, found.notes)
 
-    def refit(self, y: Any) -> "LinearMixedModel | Refits":
+    def refit(
+        self, y: Any, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
+    ) -> "LinearMixedModel | Refits":
         """Fit the same model to other responses.
 
         Parameters
@@ -309,6 +313,10 @@ class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledMo
         y : array-like
             A vector, or a matrix or frame with one response a column; as many rows as the fit used, or as its input had. Values are on the scale of the
             model's response, after any transformation on the left of the formula.
+
+        progress : bool, "tqdm" or callable
+            Of a matrix: True shows the number of responses that are fitted on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with it and the number of
+            all.
 
         Returns
         -------
@@ -319,7 +327,8 @@ class LinearMixedModel(PlottedModel, AveragedModel, TranslatedModel, ResampledMo
         values, names = response_values(self._fit, y)
         control = parse_control(self._request.control)
         if values.ndim == 2:
-            return refit_many(self._fit, values, names, control)
+            with reported(progress, "responses") as show:
+                return refit_many(self._fit, values, names, control, show)
         fit = refit_one(self._fit, values, control)
         warn_once(fit.messages)
         return LinearMixedModel(fit, refitted_request(self._request, response_of_input(self._fit, values)))

@@ -1,5 +1,6 @@
 """Marginal means and what is made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ from ranef.options import Ddf
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,6 +325,71 @@ class MarginalMeans:
         correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
         inner = None if self.contrasts is None else replace(self.contrasts, type=type, correction=correction)
         return replace(self, type=type, contrasts=inner, correction=correction)
+
+    def plot(self, x: str | None = None, by: str | Sequence[str] | None = None, *, ax: Any = None) -> "Axes":
+        """Draw means or trends along a variable with a line for each combination of the others, or contrasts below each other, with their intervals.
+
+        Parameters
+        ----------
+        x : str, optional
+            The variable along the axis: the first by default. Contrasts have none.
+        by : str or list of str, optional
+            The variables whose combinations have lines of their own: all others by default.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+            ``data``: the frame of ``to_frame`` with ``position``; of contrasts ``model`` (the group), ``term, estimate, lower, upper, position``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> ax = m.emmeans(["temperature", "recipe"]).plot()
+        >>> len(ax.lines), ax.data["estimate"].round(2).tolist()[:2]
+        (3, [29.13, 31.53])
+        """
+        from ranef.plots.canvas import require_matplotlib
+
+        require_matplotlib()
+        frame = self.to_frame()
+        if np.isinf(frame[["lower", "upper"]].to_numpy(dtype=float)).any():
+            raise OptionError("one-sided intervals have one end only and are not drawn; leave out alternative=.")
+        labels = list(self._table.labels)
+        quantity = str(frame.attrs["quantity"])
+        if self.estimands.kind == "contrasts":
+            if x is not None or by is not None:
+                raise OptionError("contrasts are drawn below each other: x and by are for means and trends.")
+            return self._drawn_contrasts(frame, labels, quantity, ax)
+        from ranef.plots.interaction import interaction
+
+        for name in [n for n in (x, *([by] if isinstance(by, str) else by or ())) if n is not None]:
+            if name not in labels:
+                raise OptionError(f"there is no variable {name!r}; there are {', '.join(map(repr, labels))}.")
+        own = [n for n in labels if n not in self.estimands.by] or labels
+        along = own[0] if x is None else x
+        lines = [n for n in labels if n != along] if by is None else [by] if isinstance(by, str) else list(by)
+        label = {"mean": "marginal mean", "trend": "slope"}.get(quantity, quantity)
+        return interaction(frame, along, lines, label, ax)
+
+    def _drawn_contrasts(self, frame: "pd.DataFrame", labels: list[str], quantity: str, ax: Any) -> "Axes":
+        from ranef.plots.forest import forest
+
+        by = list(self.estimands.by)
+        joined = {
+            "model": frame[by].astype(str).agg(", ".join, axis=1) if by else "",
+            "term": frame[[n for n in labels if n not in by]].astype(str).agg(", ".join, axis=1),
+        }
+        drawn = frame[["estimate", "lower", "upper"]].assign(**joined)
+        null = 1.0 if "ratio" in quantity else 0.0
+        return forest(
+            drawn[["model", "term", "estimate", "lower", "upper"]],
+            ax,
+            label=quantity,
+            null=null,
+            legend=", ".join(by) or None,
+        )
 
     def __str__(self) -> str:
         from ranef.presentation.means_text import means_text

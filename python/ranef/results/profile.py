@@ -1,6 +1,7 @@
 """Likelihood profiles of a fitted model."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,9 @@ from ranef.inference.profile import Curve, ProfileCurves, interpolated_limits, z
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+
+    from ranef.plots.canvas import AxesArray
 
 
 class Profile:
@@ -114,6 +118,61 @@ class Profile:
             raise ArgumentTypeError(f"parameter must be a name, not {parameter!r}.")
         curve = self._curve(parameter)
         return zeta_at(curve, np.atleast_1d(np.asarray(values, dtype=np.float64)))
+
+    def plot(
+        self,
+        kind: Literal["zeta", "density"] = "zeta",
+        *,
+        parm: str | Sequence[str] | None = None,
+        ax: Any = None,
+    ) -> "Axes | AxesArray":
+        """Draw the profiles, a panel for each parameter.
+
+        Parameters
+        ----------
+        kind : {"zeta", "density"}
+            ``"zeta"``: the signed root of the rise of the deviance, with the intervals of 50, 80, 95 and 99 %. A straight line says that Wald intervals are good.
+            ``"density"``: the density that the profile implies, with the value of the smallest deviance marked.
+        parm : str or list of str, optional
+            The parameters to draw, at most 12; by default all that were profiled.
+        ax : Axes or array of Axes, optional
+            One for each parameter.
+
+        Returns
+        -------
+        Axes or array of Axes
+            ``data`` of each: ``parameter, value, zeta`` and the other parameters, or ``parameter, value, density``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> ax = m.profile("Days").plot()
+        >>> ax.data["parameter"].unique().tolist()
+        ['Days']
+        """
+        from ranef.inference.profile_density import profile_density
+        from ranef.plots.canvas import require_matplotlib
+        from ranef.plots.profile_curves import profile_densities, profile_zeta
+
+        require_matplotlib()
+        if kind not in ("zeta", "density"):
+            raise OptionError(f"kind must be 'zeta' or 'density', not {kind!r}.")
+        frame = self.to_frame()
+        if parm is not None:
+            wanted = [parm] if isinstance(parm, str) else parm
+            if not isinstance(wanted, Sequence) or not all(isinstance(w, str) for w in wanted):
+                raise ArgumentTypeError(f"parm must be the name of a parameter or a list of names, not {parm!r}.")
+            for name in wanted:
+                self._curve(name)
+            frame = frame[frame["parameter"].isin(wanted)]
+        if kind == "zeta":
+            axes = profile_zeta(frame, ax)
+        else:
+            # The smallest deviance is where zeta is nearest to zero.
+            best = frame.loc[frame["zeta"].abs().groupby(frame["parameter"]).idxmin()]
+            axes = profile_densities(profile_density(frame), best.set_index("parameter")["value"], ax)
+        return axes[0] if len(axes) == 1 else axes
 
     def _curve(self, name: str) -> Curve:
         for c in self._record.curves:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ranef.fit.progress import in_whole_numbers, reported
 from ranef.fit.request import warn_once
 from ranef.results.base import MixedModel
 
@@ -26,8 +27,8 @@ class ProfiledModel(MixedModel):
             The parameters, all by default, as in ``conf_int``.
         level : float
             The curves end at the joint confidence region of this level, whose chi-square has as many degrees of freedom as the model has parameters.
-        progress : bool or callable
-            True writes the number of finished curves to standard error; a function is called with that number and the number of all.
+        progress : bool, "tqdm" or callable
+            True writes the number of finished curves to standard error, ``"tqdm"`` shows a bar of tqdm; a function is called with that number and the number of all.
 
         Returns
         -------
@@ -46,23 +47,25 @@ class ProfiledModel(MixedModel):
         >>> p.zeta("Days", [0.0, 10.5]).round(2)
         array([ nan, 0.02])
         """
-        from ranef.inference.profile import profile_curves, progress_line
+        from ranef.inference.profile import profile_curves
         from ranef.inference.reduced import comparison_control
         from ranef.results.profile import Profile
 
         control = comparison_control(self._request.control)
-        record = profile_curves(self._fit, parm, level, control, progress_line(progress))
+        with reported(progress, "profiles") as show:
+            record = profile_curves(self._fit, parm, level, control, in_whole_numbers(show))
         warn_once(record.problems)
         return Profile(record)
 
     def _profile_intervals(self, level: object, parm: object, progress: object) -> "pd.DataFrame":
         import pandas as pd
 
-        from ranef.inference.profile import interval_limits, profile_intervals, progress_line
+        from ranef.inference.profile import interval_limits, profile_intervals
         from ranef.inference.reduced import comparison_control
 
         control = comparison_control(self._request.control)
-        record = profile_intervals(self._fit, parm, level, control, progress_line(progress))
+        with reported(progress, "profiles") as show:
+            record = profile_intervals(self._fit, parm, level, control, in_whole_numbers(show))
         warn_once(record.problems)
         limits = [interval_limits(c) for c in record.curves]
         frame = pd.DataFrame(limits, index=pd.Index([c.name for c in record.curves]), columns=["lower", "upper"])

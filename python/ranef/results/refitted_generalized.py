@@ -1,8 +1,10 @@
 """What a fitted generalized model learns from fits of other models: without groups of rows, and without random effects."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 from ranef.fit.control import parse_control
+from ranef.fit.progress import reported
 from ranef.results.averaged_generalized import AveragedGeneralizedModel
 
 if TYPE_CHECKING:
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 class RefittedGeneralizedModel(AveragedGeneralizedModel):
     """Influence and tests of random effects of a generalized linear mixed model."""
 
-    def influence(self, by: str | None = None) -> "RefitInfluence":
+    def influence(
+        self, by: str | None = None, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
+    ) -> "RefitInfluence":
         """Estimates without each observation, or without each level of a grouping factor.
 
         Each is an exact fit of all parameters without the rows, started from the estimates of the whole. It takes a fit for every observation or level, so that single
@@ -24,6 +28,8 @@ class RefittedGeneralizedModel(AveragedGeneralizedModel):
         ----------
         by : str, optional
             A grouping factor of the model, whose levels are left out with all their rows; by default single observations are.
+        progress : bool, "tqdm" or callable
+            True shows the number of fits on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with it and the number of all.
 
         Returns
         -------
@@ -40,7 +46,8 @@ class RefittedGeneralizedModel(AveragedGeneralizedModel):
         """
         from ranef.diagnostics.glmm_influence import refit_influence
 
-        return refit_influence(self._fit, by, parse_control(self._request.control))
+        with reported(progress, "fits") as show:
+            return refit_influence(self._fit, by, parse_control(self._request.control), show)
 
     def ranova(self) -> "pd.DataFrame":
         """Test the random effects by likelihood ratios, leaving out one at a time.

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.progress import reported
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.threads import parse_n_threads
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
     from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt
-    from ranef.inference.bootstrap.result import Bootstrap
+    from ranef.results.bootstrap import Bootstrap
 
 
 class ResampledModel(MixedModel):
@@ -27,7 +28,7 @@ class ResampledModel(MixedModel):
         re: Literal["new", "conditional"] = "new",
         by: str | None = None,
         rng: Any = None,
-        progress: bool | Callable[[int, int], object] = False,
+        progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
         n_threads: int | None = None,
     ) -> "Bootstrap":
         """Draw new data from the model, fit it to them, and do so again and again.
@@ -56,8 +57,8 @@ class ResampledModel(MixedModel):
             crossed factors have none, and it must be given.
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed. The seed used is the ``seed`` of what is returned.
-        progress : bool or callable
-            True shows the count on standard error; a function is called with the number of replicates finished and ``n``.
+        progress : bool, "tqdm" or callable
+            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with the number of replicates finished and ``n``.
         n_threads : int, optional
             Threads to use at most; by default as many as the fit did.
 
@@ -83,12 +84,12 @@ class ResampledModel(MixedModel):
         >>> bool(b.conf_int().loc["Days", "lower"] < 10.467 < b.conf_int().loc["Days", "upper"])
         True
         """
-        from ranef.inference.bootstrap.arguments import checked_count, checked_progress, checked_type, seed_of
+        from ranef.inference.bootstrap.arguments import checked_count, checked_type, seed_of
         from ranef.inference.bootstrap.draw import check_re, draw, jackknife_influence
         from ranef.inference.bootstrap.draw_glmm import is_drawn_in_python
         from ranef.inference.bootstrap.quantities import observed_values, quantities
-        from ranef.inference.bootstrap.result import Bootstrap
         from ranef.inference.bootstrap.statistic import draw_statistic
+        from ranef.results.bootstrap import Bootstrap
 
         def observed_of(model: ResampledModel) -> Any:
             return observed_values(model._fit)
@@ -96,7 +97,6 @@ class ResampledModel(MixedModel):
         n = checked_count(n)
         checked_type(type)
         check_re(re, type)
-        show = checked_progress(progress)
         threads = self._fit.n_threads if n_threads is None else parse_n_threads(n_threads)
         control = parse_control(self._request.control)
         fit = self._fit
@@ -108,9 +108,10 @@ class ResampledModel(MixedModel):
                 own = statistic(self)
             except Exception as e:
                 raise OptionError(f"statistic failed on the model itself: {e.__class__.__name__}: {e}") from e
-            drawn, which, observed = draw_statistic(
-                fit, statistic, self._like, own, n, type, re, by, seed, control, threads, show
-            )
+            with reported(progress) as show:
+                drawn, which, observed = draw_statistic(
+                    fit, statistic, self._like, own, n, type, re, by, seed, control, threads, show
+                )
             return Bootstrap.of_draws(
                 drawn,
                 type=type,
@@ -123,9 +124,10 @@ class ResampledModel(MixedModel):
                 influence=None,
             )
         if isinstance(fit, GlmmFit) and is_drawn_in_python(fit, type):
-            drawn, _, observed = draw_statistic(
-                fit, observed_of, self._like, observed_of(self), n, type, re, by, seed, control, threads, show
-            )
+            with reported(progress) as show:
+                drawn, _, observed = draw_statistic(
+                    fit, observed_of, self._like, observed_of(self), n, type, re, by, seed, control, threads, show
+                )
             return Bootstrap.of_draws(
                 drawn,
                 type=type,
@@ -137,7 +139,8 @@ class ResampledModel(MixedModel):
                 theta_names=(),
                 influence=lambda: jackknife_influence(fit, by, control, threads),
             )
-        drawn = draw(fit, n, type, re, by, seed, control, threads, show)
+        with reported(progress) as show:
+            drawn = draw(fit, n, type, re, by, seed, control, threads, show)
         return Bootstrap.of_draws(
             drawn,
             type=type,
@@ -156,7 +159,7 @@ class ResampledModel(MixedModel):
         n: int = 1000,
         *,
         rng: Any = None,
-        progress: bool | Callable[[int, int], object] = False,
+        progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
         n_threads: int | None = None,
     ) -> "BootstrapLrt":
         """Test this model against a smaller one by parametric bootstrap of the likelihood ratio.
@@ -174,8 +177,8 @@ class ResampledModel(MixedModel):
             Number of replicates.
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed.
-        progress : bool or callable
-            True shows the count on standard error; a function is called with the number of replicates finished and ``n``.
+        progress : bool, "tqdm" or callable
+            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with the number of replicates finished and ``n``.
         n_threads : int, optional
             Threads to use at most; by default as many as the fit did.
 
@@ -194,7 +197,7 @@ class ResampledModel(MixedModel):
         >>> round(t.statistic, 3), t.df, round(t.p_value, 4)
         (42.139, 2, 0.002)
         """
-        from ranef.inference.bootstrap.arguments import checked_count, checked_progress, seed_of
+        from ranef.inference.bootstrap.arguments import checked_count, seed_of
         from ranef.inference.bootstrap.likelihood_ratio import bootstrap_lrt
         from ranef.inference.bootstrap.likelihood_ratio_glmm import bootstrap_glmm_lrt
         from ranef.inference.reduced import comparison_control
@@ -209,14 +212,14 @@ class ResampledModel(MixedModel):
             seed_of(rng),
             comparison_control(self._request.control),
             self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
-            checked_progress(progress),
         )
-        if isinstance(self._fit, GlmmFit):
-            assert isinstance(smaller._fit, GlmmFit)
-            return bootstrap_glmm_lrt(self._fit, smaller._fit, *rest)
-        assert isinstance(self._fit, LmmFit)
-        assert isinstance(smaller._fit, LmmFit)
-        return bootstrap_lrt(self._fit, smaller._fit, *rest)
+        with reported(progress) as show:
+            if isinstance(self._fit, GlmmFit):
+                assert isinstance(smaller._fit, GlmmFit)
+                return bootstrap_glmm_lrt(self._fit, smaller._fit, *rest, show)
+            assert isinstance(self._fit, LmmFit)
+            assert isinstance(smaller._fit, LmmFit)
+            return bootstrap_lrt(self._fit, smaller._fit, *rest, show)
 
     def _like(self, fit: MixedFit) -> "ResampledModel":
         """A model of another fit, whose data are not kept."""

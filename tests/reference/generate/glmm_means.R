@@ -106,6 +106,12 @@ for (id in c("cbpp", "poisson", "gamma", "slope")) {
   add(id, "deletion", rows)
 }
 
+# ---- standard errors of conditional predictions, with the estimation of all parameters
+for (id in c("cbpp", "nested", "slope", "gamma", "nbinom")) {
+  p <- predict(fits[[id]], se.fit = TRUE)
+  add(id, "predict", list(fit = unname(p$fit)[1:40], se = unname(p$se.fit)[1:40]))
+}
+
 # ---- tests of random effects: with each left out
 dev <- function(f, d, fam) 2 * eval(bquote(tmb(.(f), .(as.name(d)), .(fam))), globalenv())$fit$objective
 drop <- function(f, d, fam) { m <- suppressWarnings(eval(bquote(glmmTMB(.(f), data = .(as.name(d)), family = .(fam), control = tight)), globalenv())); -2 * as.numeric(logLik(m)) }

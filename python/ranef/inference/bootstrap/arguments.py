@@ -1,7 +1,6 @@
 """Arguments that all resampling has in common."""
 
 import numbers
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -46,20 +45,6 @@ def checked_type(type: object) -> str:
     if type not in TYPES:
         raise OptionError(f"type must be one of {', '.join(map(repr, TYPES))}, not {type!r}.")
     return type
-
-
-def checked_progress(progress: object) -> Counter | None:
-    """A function of the number of replicates finished and of all; ``True`` writes one line to standard error that is overwritten."""
-    if callable(progress):
-        return progress
-    if not isinstance(progress, bool | np.bool_):
-        raise ArgumentTypeError(f"progress must be True, False or a function of (finished, all), not {progress!r}.")
-    return _show if progress else None
-
-
-def _show(finished: int, total: int) -> None:
-    sys.stderr.write(f"\r{finished} of {total} replicates" + ("\n" if finished == total else ""))
-    sys.stderr.flush()
 
 
 #: Fewest groups from which samples of groups can be drawn: with m groups there are (2m - 1)! / (m! (m - 1)!) different ones, 126 for 5.

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
-from ranef.inference.bootstrap.arguments import checked_count, seed_of
+from ranef.inference.bootstrap.arguments import Counter, checked_count, seed_of
 from ranef.inference.bootstrap.draw import draw
 from ranef.inference.bootstrap.quantities import observed_values, quantities
 from ranef.inference.bootstrap.result import Bootstrap
@@ -14,7 +14,13 @@ Floats = NDArray[np.float64]
 
 
 def bootstrap_intervals(
-    fit: MixedFit, level: object, parm: object, n: object, rng: object, control: FitControl
+    fit: MixedFit,
+    level: object,
+    parm: object,
+    n: object,
+    rng: object,
+    control: FitControl,
+    progress: Counter | None = None,
 ) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
     """Percentile intervals of the named quantities from a parametric bootstrap.
 
@@ -27,6 +33,7 @@ def bootstrap_intervals(
         Number of replicates.
     rng : int, Generator or None
     control : FitControl
+    progress : callable or None
 
     Returns
     -------
@@ -35,7 +42,7 @@ def bootstrap_intervals(
     notes : tuple of str
     """
     count, seed = checked_count(n), seed_of(rng)
-    drawn = draw(fit, count, "parametric", "new", None, seed, control, fit.n_threads, None)
+    drawn = draw(fit, count, "parametric", "new", None, seed, control, fit.n_threads, progress)
     made = Bootstrap.of_draws(
         drawn,
         type="parametric",

@@ -4,7 +4,7 @@ import os
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class Bootstrap:
         observed: Floats,
         theta_names: tuple[str, ...],
         influence: Callable[[], Floats] | None,
-    ) -> "Bootstrap":
+    ) -> Self:
         """Wrap what was drawn and warn once of what is missing."""
         out = cls(
             type=type,

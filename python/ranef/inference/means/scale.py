@@ -45,7 +45,7 @@ class ResponseScale:
         half = 0.5 * sigma**2
         return replace(
             self,
-            inverse=lambda v: self.inverse(v) + half * _derivative(self.slope, v),
+            inverse=lambda v: self.inverse(v) + half * np.where(np.isfinite(v), _derivative(self.slope, v), 0.0),
             slope=lambda v: self.slope(v) + half * _second_derivative(self.slope, v),
             correction=sigma,
         )

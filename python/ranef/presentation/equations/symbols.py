@@ -155,10 +155,12 @@ class Indexed:
     def mathml(self) -> str:
         """As MathML."""
         base = self.base.mathml()
+        # Brackets of an index shall not grow.
+        index = "" if self.index is None else self.index.mathml().replace("<mo>", '<mo stretchy="false">')
         if self.index is not None and self.exponent is not None:
-            return f"<msubsup>{base}{self.index.mathml()}{self.exponent.mathml()}</msubsup>"
+            return f"<msubsup>{base}{index}{self.exponent.mathml()}</msubsup>"
         if self.index is not None:
-            return f"<msub>{base}{self.index.mathml()}</msub>"
+            return f"<msub>{base}{index}</msub>"
         return base if self.exponent is None else f"<msup>{base}{self.exponent.mathml()}</msup>"
 
     def text(self) -> str:

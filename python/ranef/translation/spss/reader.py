@@ -1,198 +1,14 @@
-"""SPSS: ``MIXED`` for linear models, ``GENLINMIXED`` for others."""
+"""Reads models of SPSS."""
 
 import re
 from collections.abc import Iterator
 
 from ranef.errors import TranslationError
-from ranef.formula.syntax import Binary, Expr, Name
+from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
-from ranef.translation.description import ModelDescription
-from ranef.translation.effects import INTERCEPTS, effect_text, read_effect, read_subject
-from ranef.translation.expressions import Dialect
-from ranef.translation.naming import Naming, check_common, over_levels
-from ranef.translation.scanner import Lexicon, Reader, Token, blank
-
-LANGUAGE = "SPSS"
-
-_DIALECT = Dialect(
-    LANGUAGE,
-    {"log": "LN", "exp": "EXP", "sqrt": "SQRT", "abs": "ABS", "log10": "LG10"},
-    {"^": "**", "==": "=", "!=": "<>", "&": "AND", "|": "OR", "!": "NOT"},
-    {
-        "and": "&", "or": "|", "not": "!", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
-        "&": "&", "|": "|", "~": "!", "~=": "!=",
-    },
-    "'",
-    tight_not=False,
-)  # fmt: skip
-_LEXICON = Lexicon(LANGUAGE, ("**", "<>", "~=", "<=", ">="), "_.$#@")
-_NAME = re.compile(r"[A-Za-z@#$][\w.$#@]*(?<![.])")
-_COVTYPES = {
-    "vc": "components", "id": "identity", "diag": "diagonal", "un": "unstructured", "unr": "unstructured",
-    "variance_components": "components", "scaled_identity": "identity", "diagonal": "diagonal", "unstructured": "unstructured",
-}  # fmt: skip
-_DISTRIBUTIONS = {
-    "binomial": "BINOMIAL", "poisson": "POISSON", "nbinom2": "NEGATIVE_BINOMIAL", "Gamma": "GAMMA", "inverse.gaussian": "INVERSE_GAUSS",
-    "gaussian": "NORMAL",
-}  # fmt: skip
-_LINKS = {
-    "logit": "LOGIT", "probit": "PROBIT", "cloglog": "CLOGLOG", "log": "LOG", "identity": "IDENTITY", "inverse": "POWER(-1)", "sqrt": "POWER(0.5)",
-    "1/mu^2": "POWER(-2)",
-}  # fmt: skip
-_PREPARATIONS = (
-    "execute",
-    "temporary",
-    "dataset",
-    "get",
-    "use",
-    "filter",
-    "title",
-    "subtitle",
-    "set",
-    "new",
-    "output",
-    "value",
-    "missing",
-    "sort",
-)
-
-# ---- writing
-
-
-def write(model: ModelDescription) -> tuple[list[str], list[str]]:
-    """Write a model.
-
-    Returns
-    -------
-    lines, notes : list of str
-    """
-    check_common(model, LANGUAGE)
-    naming = Naming(model, _DIALECT, _NAME, 64, fold=True)
-    body = _mixed(model, naming) if model.family is None else _genlinmixed(model, naming)
-    before = naming.definitions("COMPUTE {name} = {value}.")
-    if before:
-        before.append("EXECUTE.")
-    if model.subset is not None:
-        before += ["TEMPORARY.", f"SELECT IF ({_DIALECT.write(model.subset, 'subset')})."]
-    return [*before, *body], _notes(model)
-
-
-def _mixed(model: ModelDescription, naming: Naming) -> list[str]:
-    if model.offsets:
-        raise TranslationError(LANGUAGE, "the offset", "MIXED has none; subtract it from the response in the formula.")
-    fixed = [naming.product(t) for t in model.fixed]
-    random = []
-    for block in model.outer_first:
-        intercept, terms = over_levels(model, block, LANGUAGE)
-        products = [naming.product(t) for t in terms]
-        effects = ["INTERCEPT"] * intercept + [effect_text(p) for p in products]
-        plain = not any(c for p in products for _, c in p)
-        structure = "VC" if len(effects) == 1 and plain else "DIAG" if block.structure == "diagonal" else "UN"
-        random.append(
-            (f"  /RANDOM={' '.join(effects)} | SUBJECT({'*'.join(block.group)}) COVTYPE({structure})", products)
-        )
-    used = [*fixed, *(p for _, ps in random for p in ps)]
-    names = dict.fromkeys(column for p in used for column in p)
-    factors = [n for n, c in names if c]
-    covariates = [n for n, c in names if not c]
-    head = f"MIXED {naming.column(model.response.expr)}"
-    head += f" BY {' '.join(factors)}" * bool(factors) + f" WITH {' '.join(covariates)}" * bool(covariates)
-    terms_text = " ".join(map(effect_text, fixed))
-    options = "SSTYPE(3)" if model.intercept else "NOINT SSTYPE(3)"
-    lines = [
-        head,
-        f"  /METHOD={model.method}",
-        f"  /FIXED={terms_text}{' ' * bool(terms_text)}| {options}",
-        *(text for text, _ in random),
-    ]
-    if model.weights is not None:
-        lines.append(f"  /REGWGT={naming.column(model.weights)}")
-    return [*lines, "  /PRINT=SOLUTION TESTCOV."]
-
-
-def _genlinmixed(model: ModelDescription, naming: Naming) -> list[str]:
-    assert model.family is not None
-    assert model.link is not None
-    if model.family not in _DISTRIBUTIONS:
-        raise TranslationError(LANGUAGE, f"the {model.family} family", "GENLINMIXED does not have it.")
-    if model.link not in _LINKS:
-        raise TranslationError(LANGUAGE, f"the {model.link} link", "GENLINMIXED does not have it.")
-    fields = f"  /FIELDS TARGET={naming.column(model.response.expr)}"
-    if model.response.trials is not None:
-        fields += f" TRIALS=FIELD({naming.column(model.response.trials)})"
-    if model.weights is not None:
-        fields += f" ANALYSIS_WEIGHT={naming.column(model.weights)}"
-    if model.offsets:
-        fields += f" OFFSET=FIELD({naming.column(_sum(model.offsets))})"
-    target = f"  /TARGET_OPTIONS DISTRIBUTION={_DISTRIBUTIONS[model.family]} LINK={_LINKS[model.link]}"
-    products = [naming.product(t) for t in model.fixed]
-    fixed = f"  /FIXED EFFECTS={' '.join(map(effect_text, products))}" if products else "  /FIXED"
-    lines = [
-        "GENLINMIXED",
-        *_data_structure(model),
-        fields,
-        target,
-        f"{fixed} USE_INTERCEPT={_truth(model.intercept)}",
-    ]
-    for block in model.outer_first:
-        intercept, terms = over_levels(model, block, LANGUAGE)
-        effects = [naming.product(t) for t in terms]
-        products += effects
-        plain = not any(c for p in effects for _, c in p)
-        single = len(effects) + intercept == 1 and plain
-        structure = "VARIANCE_COMPONENTS" if single else "DIAGONAL" if block.structure == "diagonal" else "UNSTRUCTURED"
-        text = f"  /RANDOM EFFECTS={' '.join(map(effect_text, effects))}" if effects else "  /RANDOM"
-        lines.append(
-            f"{text} USE_INTERCEPT={_truth(intercept)} SUBJECTS={'*'.join(block.group)} COVARIANCE_TYPE={structure}"
-        )
-    lines.append("  /BUILD_OPTIONS TARGET_CATEGORY_ORDER=DESCENDING.")
-    names = dict.fromkeys(column for p in products for column in p)
-    nominal = dict.fromkeys([*(n for n, c in names if c), *(g for b in model.blocks for g in b.group)])
-    levels = [f"VARIABLE LEVEL {' '.join(nominal)} (NOMINAL)."]
-    scale = [n for n, c in names if not c]
-    if scale:
-        levels.append(f"VARIABLE LEVEL {' '.join(scale)} (SCALE).")
-    return [*levels, *lines]
-
-
-def _data_structure(model: ModelDescription) -> list[str]:
-    """The subjects of nested groups; crossed ones have no common subjects."""
-    innermost = max((b.group for b in model.blocks), key=len)
-    nested = all(set(b.group) <= set(innermost) for b in model.blocks)
-    return [f"  /DATA_STRUCTURE SUBJECTS={'*'.join(innermost)}"] if nested else []
-
-
-def _sum(terms: tuple[Expr, ...]) -> Expr:
-    total = terms[0]
-    for term in terms[1:]:
-        total = Binary("+", total, term)
-    return total
-
-
-def _truth(value: bool) -> str:
-    return "TRUE" if value else "FALSE"
-
-
-def _notes(model: ModelDescription) -> list[str]:
-    notes = []
-    if model.family is None:
-        notes.append("p-values of fixed effects use Satterthwaite's degrees of freedom in SPSS and in ranef.")
-        notes.append(
-            "under REML, SPSS's AIC counts the covariance parameters only, and its BIC takes n - p for n; with ML the criteria agree."
-            if model.reml
-            else "SPSS prints Wald tests of variances, which are no tests of a variance being zero; ranova() of ranef is."
-        )
-    else:
-        notes.append(
-            f"GENLINMIXED maximises a pseudo-likelihood and has no {'quadrature' if model.n_quad > 1 else 'Laplace approximation'}: estimates differ, variances are often "
-            "smaller, and its criteria compare no models."
-        )
-    if model.categorical:
-        notes.append("the last level of a factor is the reference in SPSS, the first one in ranef.")
-    return notes
-
-
-# ---- reading
+from ranef.translation.effects import INTERCEPTS, read_effect, read_subject
+from ranef.translation.scanner import Reader, Token, blank
+from ranef.translation.spss.vocabulary import COVTYPES, DIALECT, DISTRIBUTIONS, LANGUAGE, LEXICON, LINKS, PREPARATIONS
 
 
 def read(text: str) -> Reading:
@@ -201,7 +17,7 @@ def read(text: str) -> Reading:
     reading = Reading(LANGUAGE)
     found = False
     for command, line in _commands(text):
-        reader = Reader(LANGUAGE, _LEXICON.scan(command, line))
+        reader = Reader(LANGUAGE, LEXICON.scan(command, line))
         verb = reader.take()
         if verb.lower in ("mixed", "genlinmixed"):
             if found:
@@ -236,9 +52,9 @@ def _prepare(verb: Token, reader: Reader, reading: Reading, columns: Columns) ->
     if verb.lower == "compute":
         name = reader.word("the name of a column").value
         reader.expect("=")
-        columns.define(name, _DIALECT.read_all(reader))
+        columns.define(name, DIALECT.read_all(reader))
     elif verb.lower == "select" and reader.accept("if"):
-        reading.subset = columns.text(_DIALECT.read_all(reader))
+        reading.subset = columns.text(DIALECT.read_all(reader))
     elif verb.lower == "variable" and reader.accept("level"):
         while not reader.done:
             names = []
@@ -255,7 +71,7 @@ def _prepare(verb: Token, reader: Reader, reading: Reading, columns: Columns) ->
         )
     elif verb.lower == "split" and reader.ahead().lower != "off":
         reader.fail("a model for each part of the file is a loop here; translate the model itself.", verb, "SPLIT FILE")
-    elif verb.lower not in _PREPARATIONS:
+    elif verb.lower not in PREPARATIONS:
         reading.note(f"{verb.value.upper()} on line {verb.line} was not translated; prepare the data before the call.")
 
 
@@ -381,7 +197,7 @@ def _read_random(body: Reader, reading: Reading, columns: Columns, token: Token)
 
 
 def _structure(covtype: str, token: Token) -> str:
-    structure = _COVTYPES.get(covtype.lower())
+    structure = COVTYPES.get(covtype.lower())
     if structure is None:
         raise TranslationError(
             LANGUAGE,
@@ -424,6 +240,7 @@ def _read_genlinmixed(reader: Reader, reading: Reading, columns: Columns) -> Non
     )
     reading.family, reading.link = "gaussian", None
     subjects: tuple[str, ...] = ()
+    settled = False  # which of two values is the event
     for name, token, body in _subcommands(reader, known):
         if name in ("emmeans", "emmeans_options", "save", "outfile", "export"):
             reading.note(f"/{name.upper()} was not translated: ask the fitted model.")
@@ -443,6 +260,9 @@ def _read_genlinmixed(reader: Reader, reading: Reading, columns: Columns) -> Non
             _read_fields(values, reading, columns)
         elif name == "target_options":
             _read_target(values, reading)
+            settled = settled or "reference" in values
+        elif name == "build_options" and "target_category_order" in values:
+            settled = settled or values["target_category_order"][1].token.lower == "descending"
         elif name == "fixed":
             reading.intercept = _is_true(values, True)
             reading.fixed = (
@@ -457,6 +277,10 @@ def _read_genlinmixed(reader: Reader, reading: Reading, columns: Columns) -> Non
                 values["covariance_type"][1].take().value if "covariance_type" in values else "variance_components"
             )
             reading.random += columns.random(effects, subject, _structure(covtype, token), "/RANDOM", token.line)
+    if reading.family == "binomial" and not settled and "cbind" not in reading.response:
+        reading.note(
+            "without REFERENCE= or TARGET_CATEGORY_ORDER=DESCENDING SPSS models the lower value of the target, here 1 is the event; the signs of all coefficients change."
+        )
     if reading.family == "gaussian" and reading.link in (None, "identity"):
         reading.family = reading.link = None
     else:
@@ -494,7 +318,7 @@ def _read_fields(values: dict[str, tuple[Token, Reader]], reading: Reading, colu
 def _read_target(values: dict[str, tuple[Token, Reader]], reading: Reading) -> None:
     if "distribution" in values:
         token = values["distribution"][1].take()
-        reading.family = next((k for k, v in _DISTRIBUTIONS.items() if v == token.value.upper()), None)
+        reading.family = next((k for k, v in DISTRIBUTIONS.items() if v == token.value.upper()), None)
         if reading.family is None:
             raise TranslationError(LANGUAGE, f"DISTRIBUTION={token.value}", "there is no such family here.", token.line)
     if "link" in values:
@@ -503,7 +327,7 @@ def _read_target(values: dict[str, tuple[Token, Reader]], reading: Reading) -> N
         written = token.value.upper()
         if body.sees("("):
             written += f"({''.join(t.value for t in body.inside().tokens)})"
-        reading.link = next((k for k, v in _LINKS.items() if v == written), None)
+        reading.link = next((k for k, v in LINKS.items() if v == written), None)
         if reading.link is None:
             raise TranslationError(LANGUAGE, f"LINK={written}", "there is no such link here.", token.line)
     elif reading.family in ("Gamma", "inverse.gaussian"):

@@ -1,253 +1,31 @@
-"""SAS: ``PROC MIXED`` for linear models, ``PROC GLIMMIX`` for others."""
-
-import re
+"""Reads models of SAS."""
 
 from ranef.errors import TranslationError
-from ranef.formula.syntax import Binary, Expr, Name
+from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
-from ranef.translation.description import Block, ModelDescription
-from ranef.translation.effects import INTERCEPTS, effect_text, read_effect, read_subject
-from ranef.translation.expressions import Dialect
-from ranef.translation.naming import Naming, Product, check_common, over_levels
-from ranef.translation.scanner import Lexicon, Reader, Token, without_comments
-
-LANGUAGE = "SAS"
-
-_DIALECT = Dialect(
+from ranef.translation.effects import INTERCEPTS, read_effect, read_subject
+from ranef.translation.sas.vocabulary import (
+    AFTER_FIT,
+    COMMENTS,
+    DIALECT,
+    DISTRIBUTIONS,
     LANGUAGE,
-    {
-        "log": "log",
-        "exp": "exp",
-        "sqrt": "sqrt",
-        "abs": "abs",
-        "log10": "log10",
-        "floor": "floor",
-        "ceiling": "ceil",
-        "is.na": "missing",
-    },
-    {"^": "**", "==": "=", "!=": "ne", "&": "and", "|": "or", "!": "not"},
-    {
-        "eq": "==",
-        "ne": "!=",
-        "^=": "!=",
-        "~=": "!=",
-        "lt": "<",
-        "le": "<=",
-        "gt": ">",
-        "ge": ">=",
-        "&": "&",
-        "|": "|",
-        "^": "!",
-    },
-    "'",
+    LEXICON,
+    LINKS,
+    MODEL_SILENT,
+    RANDOM_SILENT,
+    SILENT,
+    TYPES,
 )
-_LEXICON = Lexicon(LANGUAGE, ("**", "<=", ">=", "^=", "~="), "_")
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_COMMENTS = re.compile(
-    r"'[^'\n]*'|\"[^\"\n]*\"|(?P<comment>/\*.*?\*/|(?:\A|(?<=;))(?:\s|/\*.*?\*/)*\*[^;]*;)", re.DOTALL
-)
-
-_TYPES = {
-    "vc": "components",
-    "simple": "components",
-    "un": "unstructured",
-    "chol": "unstructured",
-    "unr": "unstructured",
-    "un(1)": "diagonal",
-}
-_DISTRIBUTIONS = {
-    "binary": "binomial", "binomial": "binomial", "poisson": "poisson", "negbin": "nbinom2", "nb": "nbinom2", "gamma": "Gamma", "invgauss": "inverse.gaussian",
-    "ig": "inverse.gaussian", "normal": "gaussian", "gaussian": "gaussian", "beta": "beta", "bin": "binomial", "b": "binomial", "poi": "poisson",
-    "p": "poisson", "negbinomial": "nbinom2", "gam": "Gamma", "g": "gaussian", "n": "gaussian", "inversegaussian": "inverse.gaussian",
-}  # fmt: skip
-_LINKS = {
-    "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity", "id": "identity", "reciprocal": "inverse",
-    "inverse": "inverse", "inv": "inverse", "power(-2)": "1/mu^2", "power(0.5)": "sqrt", "power(.5)": "sqrt",
-}  # fmt: skip
-_LINK_NAMES = {
-    "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity", "inverse": "reciprocal", "1/mu^2": "power(-2)",
-    "sqrt": "power(0.5)",
-}  # fmt: skip
-_FAMILY_NAMES = {
-    "poisson": "poisson",
-    "nbinom2": "negbin",
-    "Gamma": "gamma",
-    "inverse.gaussian": "invgauss",
-    "gaussian": "normal",
-    "beta": "beta",
-}
-_AFTER_FIT = {
-    "estimate": "m.test(...)", "contrast": "m.test(...)", "lsmeans": "m.emmeans(...)", "lsmestimate": "m.emmeans(...)", "slice": "m.emmeans(...)",
-    "covtest": "m.ranova()", "store": "m.save(...)", "output": "m.fittedvalues, m.resid",
-}  # fmt: skip
-_SILENT = (
-    "ods",
-    "title",
-    "run",
-    "quit",
-    "parms",
-    "nloptions",
-    "label",
-    "format",
-    "id",
-    "prior",
-    "libname",
-    "options",
-    "footnote",
-)
-_MODEL_SILENT = (
-    "solution", "s", "cl", "covb", "corrb", "chisq", "ddfm", "dfm", "ddf", "htype", "e", "e1", "e3", "outp", "outpm", "outpred", "outpredm", "alpha",
-    "residual", "vciry", "influence", "intercept", "int", "oddsratio", "or", "stdcoef", "notest", "lcomponents", "df", "obsmargins",
-)  # fmt: skip
-_RANDOM_SILENT = (
-    "solution",
-    "s",
-    "g",
-    "gcorr",
-    "gi",
-    "gc",
-    "gci",
-    "v",
-    "vcorr",
-    "vi",
-    "cl",
-    "alpha",
-    "ldata",
-    "nofullz",
-)
-
-# ---- writing
-
-
-def write(model: ModelDescription) -> tuple[list[str], list[str]]:
-    """Write a model.
-
-    Returns
-    -------
-    lines, notes : list of str
-    """
-    check_common(model, LANGUAGE)
-    naming = Naming(model, _DIALECT, _NAME, fold=True)
-    data = model.data if _NAME.fullmatch(model.data) and model.data != "data" else "mydata"
-    fixed = [naming.product(t) for t in model.fixed]
-    random = [_random_statement(model, naming, block) for block in model.outer_first]
-    products = [*fixed, *(p for _, ps in random for p in ps)]
-    body = _procedure(model, data)
-    body.append(f"  class {' '.join(_classes(model, products))};")
-    body.append(
-        f"  model {_response(model, naming)} = {' '.join(map(effect_text, fixed))}{' ' * bool(fixed)}/ {' '.join(_model_options(model, naming))};"
-    )
-    body += [text for text, _ in random]
-    if model.weights is not None:
-        body.append(f"  weight {naming.column(model.weights)};")
-    if model.subset is not None:
-        body.insert(1, f"  where {_DIALECT.write(model.subset, 'subset')};")
-    body.append("run;")
-    before = naming.definitions("  {name} = {value};")
-    if before:
-        before = [f"data {data};", f"  set {data};", *before, "run;"]
-    return [*before, *body], _notes(model)
-
-
-def _procedure(model: ModelDescription, data: str) -> list[str]:
-    if model.family is None:
-        if model.offsets:
-            raise TranslationError(
-                LANGUAGE, "the offset", "PROC MIXED has none; subtract it from the response in the formula."
-            )
-        return [f"proc mixed data={data} method={model.method.lower()};"]
-    if model.n_quad == 0:
-        raise TranslationError(
-            LANGUAGE,
-            "n_quad=0",
-            "the penalised form without integration is not there; use n_quad=1, Laplace's approximation.",
-        )
-    method = "laplace" if model.n_quad == 1 else f"quad(qpoints={model.n_quad})"
-    return [f"proc glimmix data={data} method={method};"]
-
-
-def _classes(model: ModelDescription, products: list[Product]) -> list[str]:
-    groups = [g for b in model.blocks for g in b.group]
-    references = {c.name: c.reference for c in model.categorical}
-    factors = {
-        n: f"(ref='{references[n]}')" if references.get(n) else "(ref=first)" for p in products for n, c in p if c
-    }
-    # A column that also groups keeps its levels in the order of the data.
-    return list(dict.fromkeys([*(f"{n}{r}" for n, r in factors.items()), *(g for g in groups if g not in factors)]))
-
-
-def _response(model: ModelDescription, naming: Naming) -> str:
-    response = naming.column(model.response.expr)
-    if model.response.trials is not None:
-        return f"{response}/{naming.column(model.response.trials)}"
-    return f"{response}(event='{model.event}')" if model.family == "binomial" else response
-
-
-def _model_options(model: ModelDescription, naming: Naming) -> list[str]:
-    options = ["noint"] * (not model.intercept) + ["solution"]
-    if model.family is None:
-        return [*options, "ddfm=satterthwaite"]
-    if model.link not in _LINK_NAMES:
-        raise TranslationError(LANGUAGE, f"the {model.link} link", "PROC GLIMMIX does not have it.")
-    if model.family != "binomial" and model.family not in _FAMILY_NAMES:
-        raise TranslationError(LANGUAGE, f"the {model.family} family", "PROC GLIMMIX does not have it.")
-    binomial = "binary" if model.response.trials is None else "binomial"
-    options += [f"dist={_FAMILY_NAMES.get(model.family, binomial)}", f"link={_LINK_NAMES[model.link]}"]
-    if model.offsets:
-        total: Expr = model.offsets[0]
-        for other in model.offsets[1:]:
-            total = Binary("+", total, other)
-        options.append(f"offset={naming.column(total)}")
-    return options
-
-
-def _random_statement(model: ModelDescription, naming: Naming, block: Block) -> tuple[str, list[Product]]:
-    intercept, terms = over_levels(model, block, LANGUAGE)
-    products = [naming.product(t) for t in terms]
-    effects = ["intercept"] * intercept + [effect_text(p) for p in products]
-    outer, inner = _nesting(model, block.group)
-    subject = f"{'*'.join(inner)}({' '.join(outer)})" if outer else "*".join(inner)
-    text = f"  random {' '.join(effects)} / subject={subject}"
-    if len(effects) > 1 or any(c for p in products for _, c in p):
-        text += " type=un(1)" if block.structure == "diagonal" else " type=un"
-    return f"{text};", products
-
-
-def _nesting(model: ModelDescription, group: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns of a grouping factor that are one themselves, and those within them."""
-    others = [b.group for b in model.blocks if len(b.group) < len(group) and set(b.group) < set(group)]
-    outer = max(others, key=len, default=())
-    return outer, tuple(g for g in group if g not in outer)
-
-
-def _notes(model: ModelDescription) -> list[str]:
-    notes = []
-    if model.family is None:
-        notes.append(
-            "under REML, SAS's AIC counts covariance parameters only; its BIC always takes the number of subjects for n."
-        )
-        notes.append("ddfm=satterthwaite gives the degrees of freedom of ranef; SAS takes containment without it.")
-    else:
-        notes.append(
-            "without METHOD= SAS maximises a pseudo-likelihood, not the approximation of the likelihood that ranef does."
-        )
-        notes.append("tests of fixed effects are t and F tests in SAS, z tests in ranef.")
-    if model.categorical:
-        notes.append("the last level is SAS's reference unless ref= says otherwise, as it does below.")
-    if any(b.size > 1 for b in model.blocks):
-        notes.append("type=vc, SAS's default, has no covariances; type=un has them.")
-    return notes
-
-
-# ---- reading
+from ranef.translation.scanner import Reader, Token, without_comments
 
 
 def read(text: str) -> Reading:
     """Read the first ``PROC MIXED`` or ``PROC GLIMMIX`` of a program, with the data step before it."""
-    text = without_comments(text, _COMMENTS)
+    text = without_comments(text, COMMENTS)
     columns = Columns(LANGUAGE, fold=True)
     reading = Reading(LANGUAGE)
-    whole = Reader(LANGUAGE, _LEXICON.scan(text))
+    whole = Reader(LANGUAGE, LEXICON.scan(text))
     procedure: str | None = None
     waiting: list[tuple[Token, Reader]] = []
     while not whole.done:
@@ -268,7 +46,7 @@ def read(text: str) -> Reading:
         elif procedure is None:
             if verb.kind == "word" and statement.sees("=") and statement.ahead().kind != "end":
                 statement.take()
-                columns.define(verb.value, _DIALECT.read_all(statement))
+                columns.define(verb.value, DIALECT.read_all(statement))
             elif verb.lower in ("if", "merge", "do", "retain", "array", "infile", "input"):
                 reading.note(
                     f"the data step's {verb.value.upper()} on line {verb.line} was not translated; prepare the data before the call."
@@ -308,19 +86,19 @@ def _read_options(reader: Reader, reading: Reading, procedure: str) -> None:
         elif key.lower == "method":
             method = value
             if method.lower.startswith("quad"):
-                reading.n_quad = _points(reader)
+                reading.n_quad = _points(reader, reading)
         elif reader.sees("("):
             reader.inside()
     _set_method(method, reader, reading, procedure)
 
 
-def _points(reader: Reader) -> int:
+def _points(reader: Reader, reading: Reading) -> int:
     if reader.sees("("):
         inner = reader.inside()
         while not inner.done:
             if inner.take().lower == "qpoints" and inner.accept("="):
                 return inner.whole_number(100)
-    # SAS chooses the number from the data then.
+    reading.note("without qpoints= SAS chooses the number of nodes from the data; 7 are taken here.")
     return 7
 
 
@@ -362,7 +140,7 @@ def _read_class(reader: Reader, columns: Columns, reading: Reading) -> None:
 
 def _read_statement(verb: Token, reader: Reader, reading: Reading, columns: Columns, procedure: str) -> None:
     name = verb.lower
-    if name in ("class", "classes") or name in _SILENT:
+    if name in ("class", "classes") or name in SILENT:
         return
     if name == "model":
         _read_model(reader, reading, columns, procedure)
@@ -371,7 +149,7 @@ def _read_statement(verb: Token, reader: Reader, reading: Reading, columns: Colu
     elif name == "weight":
         reading.weights = columns.text(Name(columns.name(reader.word("the weights").value)))
     elif name == "where":
-        reading.subset = columns.text(_DIALECT.read_all(reader))
+        reading.subset = columns.text(DIALECT.read_all(reader))
     elif name == "repeated":
         reader.fail(
             "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
@@ -382,8 +160,8 @@ def _read_statement(verb: Token, reader: Reader, reading: Reading, columns: Colu
         reader.fail("frequencies of rows have no translation; repeat the rows.", verb, "FREQ")
     elif name == "by":
         reader.fail("a model for each group is a loop here; translate the model itself.", verb, "BY")
-    elif name in _AFTER_FIT:
-        reading.note(f"{name.upper()} is asked of the fitted model: {_AFTER_FIT[name]}.")
+    elif name in AFTER_FIT:
+        reading.note(f"{name.upper()} is asked of the fitted model: {AFTER_FIT[name]}.")
     else:
         reader.fail("this statement is not known.", verb, verb.value.upper())
 
@@ -412,17 +190,17 @@ def _read_model(reader: Reader, reading: Reading, columns: Columns, procedure: s
         if key.lower == "noint":
             reading.intercept = False
         elif key.lower in ("dist", "d", "error", "distribution"):
-            found = _DISTRIBUTIONS.get(_value(setting))
+            found = DISTRIBUTIONS.get(_value(setting))
             if found is None:
                 reader.fail("there is no such family here.", key, f"dist={_value(setting)}")
             reading.family, distribution = found, True
         elif key.lower == "link":
-            reading.link = _LINKS.get(_value(setting))
+            reading.link = LINKS.get(_value(setting))
             if reading.link is None:
                 reader.fail("there is no such link here.", key, f"link={_value(setting)}")
         elif key.lower == "offset":
             reading.offsets.append(columns.text(Name(columns.name(setting[0].value))))
-        elif key.lower not in _MODEL_SILENT:
+        elif key.lower not in MODEL_SILENT:
             reader.fail("this option of MODEL has no translation.", key, key.value)
         elif key.lower in ("ddfm", "dfm"):
             reading.note("degrees of freedom are chosen when asking for tests: m.summary(ddf=...), m.anova(ddf=...).")
@@ -509,16 +287,16 @@ def _read_random(reader: Reader, reading: Reading, columns: Columns, verb: Token
                 else "covariance matrices that differ between groups"
             )
             reader.fail(f"{reason} cannot be part of this model.", key, f"{key.value.upper()} of RANDOM")
-        elif key.lower not in _RANDOM_SILENT:
+        elif key.lower not in RANDOM_SILENT:
             reader.fail("this option of RANDOM has no translation.", key, key.value)
-    if structure not in _TYPES:
+    if structure not in TYPES:
         raise TranslationError(
             LANGUAGE,
             f"TYPE={structure.upper()}",
             "random effects have an unstructured or a diagonal covariance matrix here; use un or un(1).",
             verb.line,
         )
-    reading.random += columns.random(effects, subject, _TYPES[structure], "RANDOM", verb.line)
+    reading.random += columns.random(effects, subject, TYPES[structure], "RANDOM", verb.line)
 
 
 def _outer_first(value: list[Token], subject: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,31 @@
+"""Conditional modes of other responses at the parameters of a fit: one inner optimisation, without a refit."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.glmm import refitted_design
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.glmm_system import build_glmm_system
+
+Floats = NDArray[np.float64]
+
+
+def linear_predictors(fit: GlmmFit, y: Floats) -> Floats:
+    """Linear predictors (n,) with the conditional modes of the random effects of another response, theta, fixed effects and dispersion held.
+
+    Parameters
+    ----------
+    fit : GlmmFit
+    y : (n,) array
+        In the form that the fit keeps: of a binomial model proportions.
+    """
+    design = refitted_design(fit, y)
+    system = build_glmm_system(design, fit.order, fit.family, fit.n_threads)
+    found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)
+    eta = fit.x @ fit.beta
+    if design.offset is not None:
+        eta = eta + design.offset
+    for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):
+        u = found["u"][span.factor][:, span.start : span.start + span.size]
+        eta = eta + np.einsum("ij,ij->i", term.z, (u @ factor.T)[term.codes])
+    return eta

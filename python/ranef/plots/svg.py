@@ -1,0 +1,91 @@
+"""A figure as an ``svg`` element of a web page: its colours are those of the page, light or dark, and its texts stay texts."""
+
+import io
+import re
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ranef.plots.canvas import require_matplotlib
+from ranef.plots.palette import COLOURS, GRID, INK, QUIET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: More points than this are drawn as an image, which takes less room.
+_MOST_POINTS = 600
+
+_DPI = 200
+
+_VARIABLES = {
+    INK.lower(): "ink",
+    QUIET.lower(): "quiet",
+    GRID.lower(): "grid",
+    "#000000": "ink",
+    "#ffffff": "paper",
+    **{c.lower(): f"c{i}" for i, c in enumerate(COLOURS) if c != "#000000"},
+}
+_COLOUR = re.compile(r"(fill|stroke): (#[0-9a-fA-F]{6})")
+_UNUSED_ID = re.compile(r' id="(?!p[0-9a-f]{10}|m[0-9a-f]{10}|image|C)[^"]*"')
+
+
+def figure_svg(figure: "Figure", name: str, title: str, description: str) -> str:
+    """Draw a figure as an ``svg`` element.
+
+    Colours are the variables ``--ink, --quiet, --grid, --paper, --c0 … --c7`` of the page's style.
+
+    Parameters
+    ----------
+    figure : Figure
+    name : str
+        A name that no other picture of the page has; its identifiers begin with it.
+    title, description : str
+        For readers who do not see it.
+
+    Returns
+    -------
+    str
+    """
+    require_matplotlib()
+    import matplotlib
+
+    for ax in figure.axes:
+        for drawn in (*ax.collections, *ax.lines):
+            if _points(drawn) > _MOST_POINTS:
+                drawn.set_rasterized(True)
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", transparent=True, dpi=_DPI, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    # Texts without a colour are black.
+    text = re.sub(r'<text style="(?![^"]*fill:)', '<text style="fill: #000000; ', text)
+    text = _COLOUR.sub(_variable, text)
+    text = _UNUSED_ID.sub("", text)
+    text = re.sub(r' id="([^"]+)"', rf' id="{name}-\1"', text)
+    text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    text = text.replace('xlink:href="data:', 'href="data:')
+    box = re.search(r'viewBox="[^"]*"', text)
+    head = (
+        f'<svg {box.group() if box else ""} role="img" aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+    )
+    text = re.sub(r"^<svg[^>]*>", lambda _: head, text, count=1)
+    return re.sub(r"\n\s*", "\n", text).strip()
+
+
+def _points(drawn: Any) -> int:
+    """Points of a cloud, or markers of a line."""
+    from matplotlib.lines import Line2D
+
+    if isinstance(drawn, Line2D):
+        return len(drawn.get_xdata()) if drawn.get_marker() not in ("", "None", None, " ") else 0  # type: ignore[arg-type]
+    return len(drawn.get_offsets())
+
+
+def _variable(match: "re.Match[str]") -> str:
+    name = _VARIABLES.get(match.group(2).lower())
+    return match.group() if name is None else f"{match.group(1)}: var(--{name})"

@@ -1,0 +1,74 @@
+"""What was fitted, in words."""
+
+from ranef.design.record import RandomTerm
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
+from ranef.presentation.report.phrases import count, listed
+from ranef.presentation.report.scale_words import EffectScale, family_name
+from ranef.presentation.report.variance_words import noun
+
+
+def model_sentence(fit: MixedFit, scale: EffectScale) -> str:
+    """Response, predictors and groups in one sentence."""
+    terms = [t for t in fit.design.fixed_terms if t]
+    on = listed(terms) if terms else ""
+    groups = listed(list(dict.fromkeys(t.group for t in fit.terms)), "or")
+    goal = scale.target if scale.kind != "linear" else scale.response
+    explained = f" by {on}" if on else ", without predictors,"
+    return f"The model explains {goal}{explained} and lets rows of the same {groups} be alike."
+
+
+def paragraphs(fit: MixedFit) -> list[str]:
+    """What a mixed model is, what varies here, and how it was estimated."""
+    out = [
+        "A mixed model has fixed effects, which hold for the whole population, and random effects, by which groups deviate from it. The deviations of the groups are not estimated one by one "
+        "as separate parameters; the model estimates how much they vary, and from that and the data what each group's deviation is likely to be."
+    ]
+    out += [_term(t) for t in fit.terms]
+    out.append(_method(fit))
+    return out
+
+
+def _term(term: RandomTerm) -> str:
+    effects = ["the intercept (the level)" if n == "(Intercept)" else f"the effect of {n}" for n in term.names]
+    shown = effects if len(effects) <= 6 else [*effects[:5], f"{len(effects) - 5} more"]
+    relation = ""
+    if len(effects) > 1:
+        relation = (
+            ", independently of each other"
+            if term.structure == "diagonal"
+            else ", and these deviations may be correlated"
+        )
+    one = noun(term.group)
+    return f"Each {one} ({count(len(term.levels), 'level')}) has its own deviation in {listed(shown)}{relation}."
+
+
+def _method(fit: MixedFit) -> str:
+    if isinstance(fit, GlmmFit):
+        family = f"Given the random effects, the response has a {family_name(fit)} distribution, whose mean depends on the predictors by a {fit.family.link} link."
+        how = {
+            0: "by a fast penalised form of the likelihood, which is biased",
+            1: "by maximum likelihood with Laplace's approximation of the integral over the random effects",
+        }.get(
+            fit.n_quad,
+            f"by maximum likelihood with adaptive Gauss-Hermite quadrature over the random effects ({fit.n_quad} nodes)",
+        )
+        return f"{family} The parameters were estimated {how}."
+    if fit.reml:
+        return (
+            "Residuals and random effects are taken as normally distributed. The variances were estimated by restricted maximum likelihood (REML), which allows for the estimation of the "
+            "fixed effects. Criteria such as AIC of REML fits must not be compared between models with different fixed effects."
+        )
+    return (
+        "Residuals and random effects are taken as normally distributed. The model was fitted by maximum likelihood (ML), so that its criteria can be compared with those of other models of "
+        "the same data; its variances are somewhat smaller than those of REML."
+    )
+
+
+def symbols(fit: MixedFit) -> str:
+    """How to read the equations."""
+    residual = "" if isinstance(fit, GlmmFit) else ", e what is left in single rows"
+    return (
+        f"The index i counts rows, and j, k … the groups. β are coefficients of the rows; those that vary between groups have equations of their own. γ (or the coefficients without a group's "
+        f"index) are fixed effects, u (v, w …) the deviations of the groups{residual}; N(0, σ²) is a normal distribution with mean 0 and variance σ²."
+    )

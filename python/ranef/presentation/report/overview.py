@@ -1,0 +1,178 @@
+"""The data in numbers: rows, missing values, groups and how they lie in each other, the response, the predictors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import RandomTerm
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
+from ranef.presentation.document import Grid
+from ranef.presentation.report.phrases import count, listed, number, percent
+from ranef.presentation.report.roles import Role
+from ranef.presentation.report.scale_words import EffectScale
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The data of a fit.
+
+    Attributes
+    ----------
+    sentences : tuple of str
+    groups, response, predictors : Grid
+    """
+
+    sentences: tuple[str, ...]
+    groups: Grid
+    response: Grid
+    predictors: Grid | None
+
+
+def overview(fit: MixedFit, roles: list[Role], scale: EffectScale) -> Overview:
+    """Describe the data of a fit.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    roles : list of Role
+        Of the fixed effects.
+    scale : EffectScale
+    """
+    return Overview(
+        (*_rows(fit), *_relations(_factors(fit)), *_kind(fit, scale)),
+        _groups(fit),
+        _response(fit, scale),
+        _predictors(fit, roles),
+    )
+
+
+def _rows(fit: MixedFit) -> list[str]:
+    design = fit.design
+    missing = 0 if design.missing is None else int(np.count_nonzero(design.missing))
+    other = design.n_input - fit.nobs - missing
+    if fit.nobs == design.n_input:
+        return [
+            f"All {count(fit.nobs, 'row')} of the data were used; none has a missing value in the variables of the model."
+        ]
+    out = [
+        f"{count(fit.nobs, 'row')} of {count(design.n_input, 'row')} were used ({percent(fit.nobs / design.n_input)})."
+    ]
+    if missing:
+        out.append(
+            f"{count(missing, 'row')} {'was' if missing == 1 else 'were'} left out because a value is missing. That is harmless if values are missing by chance given the variables of "
+            "the model."
+        )
+    if other > 0:
+        out.append(
+            f"{count(other, 'row')} {'was' if other == 1 else 'were'} left out by the choice of rows (subset) or a weight of zero."
+        )
+    return out
+
+
+def _factors(fit: MixedFit) -> list[RandomTerm]:
+    """One term for each grouping factor."""
+    return list({t.group: t for t in fit.terms}.values())
+
+
+def _relations(factors: list[RandomTerm]) -> list[str]:
+    out = []
+    for i, first in enumerate(factors):
+        for second in factors[i + 1 :]:
+            few, many = sorted((first, second), key=lambda t: len(t.levels))
+            pairs = len(np.unique(np.stack([few.codes, many.codes]), axis=1).T)
+            if pairs == len(many.levels):
+                out.append(f"The levels of {many.group} are nested in {few.group}: each lies in one level of it.")
+            elif pairs == len(many.levels) * len(few.levels):
+                out.append(
+                    f"{few.group} and {many.group} are fully crossed: every level of one occurs with every level of the other."
+                )
+            else:
+                share = pairs / (len(many.levels) * len(few.levels))
+                out.append(
+                    f"{few.group} and {many.group} are crossed: {percent(share)} of the combinations of their levels occur."
+                )
+    return out
+
+
+def _kind(fit: MixedFit, scale: EffectScale) -> list[str]:
+    if not isinstance(fit, GlmmFit):
+        return []
+    if fit.response_kind == "binary":
+        return [f"The response has two values; the model is of {scale.target}."] if scale.kind == "odds" else []
+    if fit.family.support == "proportion" and fit.design.weights is not None:
+        trials = float(fit.design.weights.sum())
+        hits = float((fit.design.weights * fit.design.y).sum())
+        return [
+            f"The rows have {trials:.10g} trials together, of which {hits:.10g} ({percent(hits / trials)}) are a success ({scale.response})."
+        ]
+    return []
+
+
+def _groups(fit: MixedFit) -> Grid:
+    rows = []
+    for term in _factors(fit):
+        sizes = np.bincount(term.codes, minlength=len(term.levels))
+        rows.append(
+            (term.group, str(len(term.levels)), str(sizes.min()), f"{float(np.median(sizes)):g}", str(sizes.max()))
+        )
+    return Grid(
+        "Groups and the number of rows in each",
+        ("grouping factor", "levels", "smallest", "median", "largest"),
+        tuple(rows),
+        1,
+    )
+
+
+def _response(fit: MixedFit, scale: EffectScale) -> Grid:
+    y = fit.design.y
+    title = f"Distribution of {scale.response}"
+    if isinstance(fit, GlmmFit) and fit.response_kind == "binary":
+        levels = fit.design.response_levels or ("0", "1")
+        ones = int(np.count_nonzero(y))
+        rows = tuple(
+            (str(v), str(n), percent(n / len(y))) for v, n in zip(levels[:2], (len(y) - ones, ones), strict=False)
+        )
+        return Grid(title, ("value", "rows", "share"), rows, 1)
+    if isinstance(fit, GlmmFit) and fit.family.support == "proportion":
+        title = f"Distribution of the share of {scale.response} over the rows"
+    names = ("minimum", "lower quartile", "median", "mean", "upper quartile", "maximum", "standard deviation")
+    quartiles = np.quantile(y, [0.0, 0.25, 0.5, 0.75, 1.0])
+    spread = float(np.std(y, ddof=1)) if len(y) > 1 else float("nan")
+    values = (*quartiles[:3], float(y.mean()), *quartiles[3:], spread)
+    return Grid(title, names, (tuple(number(float(v)) for v in values),), 0)
+
+
+def _predictors(fit: MixedFit, roles: list[Role]) -> Grid | None:
+    rows: list[tuple[str, ...]] = []
+    for role, column in zip(roles, fit.x.T, strict=True):
+        if len(role.pieces) != 1:
+            continue
+        piece = role.pieces[0]
+        if piece.kind == "level":
+            n = int(np.count_nonzero(column))
+            note = f"{piece.level} against {piece.reference}: {count(n, 'row')} ({percent(n / len(column))}) are {piece.level}"
+            rows.append((piece.name, note, "", "", "", ""))
+        else:
+            rows.append((role.name, "number" if piece.kind == "number" else "column of a coding", *_spread(column)))
+    if not rows:
+        return None
+    names = ("predictor", "kind", "mean", "standard deviation", "minimum", "maximum")
+    if not any(r[2] for r in rows):
+        return Grid("Predictors as the model takes them", names[:2], tuple(r[:2] for r in rows), 2)
+    return Grid("Predictors as the model takes them", names, tuple(rows), 2)
+
+
+def _spread(column: NDArray[np.float64]) -> tuple[str, ...]:
+    sd = float(np.std(column, ddof=1)) if len(column) > 1 else float("nan")
+    mean = float(column.mean())
+    # The columns of a coding often add up to zero but for rounding.
+    mean = 0.0 if abs(mean) < 1e-12 * float(np.abs(column).max()) else mean
+    return tuple(number(v) for v in (mean, sd, float(column.min()), float(column.max())))
+
+
+def used_sentence(fit: MixedFit) -> str:
+    """Rows and groups in one sentence."""
+    groups = listed([f"{count(len(t.levels), 'level')} of {t.group}" for t in _factors(fit)])
+    return f"It was fitted to {count(fit.nobs, 'row')} in {groups}."

@@ -1,0 +1,350 @@
+"""The page of a report: everything that it says, put together and rendered.
+
+The page is one file without scripts and without anything from elsewhere; its Content-Security-Policy forbids both.
+"""
+
+import datetime
+import importlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ranef.diagnostics.variance_shares import r_squared, variance_parts
+from ranef.errors import MissingExtraError, RanefError
+from ranef.estimates.criteria import criteria
+from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.varcorr import VarCorr, varcorr
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.request import ModelRequest
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.wald import wald_intervals
+from ranef.options import Ddf
+from ranef.presentation.document import Grid
+from ranef.presentation.report.fixed_words import MOST, Coefficient, about_effects, fixed_sentences, overview_of_effects
+from ranef.presentation.report.model_words import model_sentence, paragraphs, symbols
+from ranef.presentation.report.overview import overview, used_sentence
+from ranef.presentation.report.phrases import decimals_for, number, p_cell, percent
+from ranef.presentation.report.roles import roles_of
+from ranef.presentation.report.scale_words import EffectScale, effect_scale
+from ranef.presentation.report.sources import citations, other_programs, python_call, versions
+from ranef.presentation.report.trust import trust
+from ranef.presentation.report.variance_words import Shares, share_sentences, variance_sentences
+
+if TYPE_CHECKING:
+    from ranef.presentation.equations import Equations
+    from ranef.translation import ModelDescription
+
+_FOLDER = Path(__file__).parent
+_MISSING = "reports need {}, which is not installed. Install it with: pip install 'ranef[report]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the page.
+
+    Attributes
+    ----------
+    place : {"response", "fixed", "random", "check"}
+        The section it stands in.
+    title, caption : str
+    svg : str
+        An ``svg`` element with a title and a description of its own.
+    concern : bool
+        Whether what it shows calls for caution.
+    """
+
+    place: str
+    title: str
+    caption: str
+    svg: str
+    concern: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What a report is of.
+
+    Attributes
+    ----------
+    fit : MixedFit
+    request : ModelRequest
+    tests : FixedEffectTests
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+    description : ModelDescription or None
+        None where the model cannot be described for other programs, for the `reason`.
+    equations : Equations or None
+    data : str or None
+        Name of the data.
+    about : dict or None
+        What is known of bundled data.
+    version : str
+    reason : str
+    """
+
+    fit: MixedFit
+    request: ModelRequest
+    tests: FixedEffectTests
+    ddf: Ddf
+    description: "ModelDescription | None"
+    equations: "Equations | None"
+    data: str | None
+    about: dict[str, Any] | None
+    version: str
+    reason: str = ""
+
+
+def require_report_libraries() -> None:
+    """Raise an error that names the extra when jinja2 or matplotlib is missing."""
+    for library in ("jinja2", "matplotlib"):
+        try:
+            importlib.import_module(library)
+        except ImportError:
+            raise MissingExtraError(_MISSING.format(library)) from None
+
+
+def report_page(
+    subject: Subject,
+    pictures: Sequence[Picture],
+    *,
+    title: str | None,
+    level: float,
+    now: datetime.datetime,
+) -> str:
+    """Render the page.
+
+    Parameters
+    ----------
+    subject : Subject
+    pictures : sequence of Picture
+    title : str, optional
+        Heading of the page; by default it names the response.
+    level : float
+        Of the intervals.
+    now : datetime
+        When the report was made.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    require_report_libraries()
+    import jinja2
+    from markupsafe import Markup
+
+    normal_multiplier(level)
+    fit = subject.fit
+    scale = effect_scale(fit, subject.description)
+    roles = roles_of(fit)
+    components = varcorr(fit)
+    coefficients = coefficients_of(subject, level)
+    shares, why = _shares(fit)
+    judged = trust(fit, [p.caption for p in pictures if p.concern])
+    data = overview(fit, roles, scale)
+    ddf = "normal" if isinstance(fit, GlmmFit) else subject.ddf
+    slopes: dict[str, tuple[str, ...]] = {}
+    for term in fit.terms:
+        for name in term.names:
+            slopes[name] = (*slopes.get(name, ()), term.group)
+    groups = list(dict.fromkeys(t.group for t in fit.terms))
+    kind = "linear mixed model" if isinstance(fit, LmmFit) else "generalized linear mixed model"
+    called = subject.description.data if subject.description is not None and subject.data else "data"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER, encoding="utf-8"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    by_place = {
+        place: [{"title": p.title, "caption": p.caption, "svg": Markup(p.svg)} for p in pictures if p.place == place]
+        for place in ("response", "fixed", "random", "check")
+    }
+    page: str = environment.get_template("page.html").render(
+        title=title or f"{scale.response}: report on a {kind}",
+        kind=kind,
+        style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        formula=subject.request.formula,
+        data=subject.data,
+        facts=_facts(subject),
+        model_sentence=model_sentence(fit, scale),
+        used_sentence=used_sentence(fit),
+        effects_sentence=overview_of_effects(coefficients, roles, level),
+        paragraphs=paragraphs(fit),
+        equations=None if subject.equations is None else Markup(subject.equations.to_mathml()),
+        symbols=symbols(fit),
+        overview=data,
+        pictures=by_place,
+        trust=judged,
+        fixed=_fixed_grid(coefficients, scale, level, subject.ddf, fit),
+        about_effects=about_effects(scale, groups, ddf, any(not math.isnan(c.p_value) for c in coefficients)),
+        fixed_sentences=fixed_sentences(coefficients, roles, scale, slopes, level),
+        fixed_rest=max(0, len(coefficients) - MOST),
+        variances=_variance_grid(components),
+        variance_sentences=variance_sentences(fit, components, roles, scale),
+        shares=[] if shares is None else share_sentences(shares, fit, scale),
+        shares_grid=None if shares is None else _share_grid(shares),
+        no_shares=why,
+        criteria=_criteria_grid(fit),
+        call=python_call(fit, subject.request, called),
+        programs=other_programs(subject.description, subject.reason),
+        citations=citations(subject.version, fit, subject.ddf, subject.about, shares is not None),
+        versions=versions(subject.version),
+        made=f"{now:%Y-%m-%d %H:%M}",
+        version=subject.version,
+    )
+    return page
+
+
+def coefficients_of(subject: Subject, level: float) -> list[Coefficient]:
+    """The fixed effects with their tests and intervals.
+
+    Parameters
+    ----------
+    subject : Subject
+    level : float
+    """
+    fit, ddf = subject.fit, subject.ddf
+    if not fit.x_names:
+        return []
+    method: Ddf = "none" if isinstance(fit, GlmmFit) else ddf
+    found = subject.tests.coefficients(method)
+    _, limits = wald_intervals(subject.tests, level, None, method)
+    tested = isinstance(fit, GlmmFit) or ddf != "none"
+    p = found.p_value if tested else np.full(len(fit.beta), np.nan)
+    df = np.broadcast_to(found.df, fit.beta.shape)
+    return [
+        Coefficient(
+            name,
+            float(fit.beta[j]),
+            float(found.std_error[j]),
+            float(df[j]),
+            float(found.statistic[j]),
+            float(p[j]),
+            float(limits[j, 0]),
+            float(limits[j, 1]),
+        )
+        for j, name in enumerate(fit.x_names)
+    ]
+
+
+def _shares(fit: MixedFit) -> tuple[Shares | None, str]:
+    """ICC and R², or why there are none."""
+    try:
+        parts, r2 = variance_parts(fit), r_squared(fit)
+    except (RanefError, NotImplementedError) as problem:
+        return None, f"R² and the intraclass correlation are not available: {problem}"
+    total = sum(parts.random.values()) + parts.residual
+    if not (math.isfinite(total) and total > 0):
+        return None, "R² and the intraclass correlation are not available: there is no variance left to share."
+    by_group = tuple((g, v / total) for g, v in parts.random.items())
+    return Shares(sum(s for _, s in by_group), r2.marginal, r2.conditional, by_group), ""
+
+
+def _facts(subject: Subject) -> list[tuple[str, str]]:
+    fit, request = subject.fit, subject.request
+    facts = [("Formula", str(fit.design.formula))]
+    if subject.data:
+        facts.append(("Data", subject.data))
+    if isinstance(fit, GlmmFit):
+        facts.append(("Family and link", f"{fit.family.label(fit.dispersion)}, {fit.family.link}"))
+        facts.append(("Method", {0: "penalised", 1: "Laplace"}.get(fit.n_quad, f"quadrature, {fit.n_quad} nodes")))
+    else:
+        facts.append(("Method", "REML" if fit.reml else "maximum likelihood"))
+    for name in ("weights", "offset", "subset"):
+        value = getattr(request, name)
+        if value is not None:
+            facts.append((name.capitalize(), value if isinstance(value, str) else "given as values"))
+    facts.append(("Rows used", str(fit.nobs)))
+    facts.append(("Groups", "; ".join(f"{g} {n}" for g, n in {t.group: len(t.levels) for t in fit.terms}.items())))
+    return facts
+
+
+def _fixed_grid(
+    coefficients: Sequence[Coefficient], scale: EffectScale, level: float, ddf: Ddf, fit: MixedFit
+) -> Grid | None:
+    if not coefficients:
+        return None
+    normal = isinstance(fit, GlmmFit)
+    tests = normal or ddf != "none"
+    columns = ["fixed effect", "estimate", "standard error", f"{percent(level)} from", f"{percent(level)} to"]
+    if tests and not normal:
+        columns.append("df")
+    columns.append("z" if normal else "t")
+    if tests:
+        columns.append("p")
+    if scale.multiplies:
+        columns += [f"{scale.ratio}", "from", "to"]
+    rows = []
+    for c in coefficients:
+        places = decimals_for(c.std_error)
+        cells = [c.name, *(_fixed(v, places) for v in (c.estimate, c.std_error, c.lower, c.upper))]
+        if tests and not normal:
+            cells.append(_fixed(c.df, 1))
+        cells.append(_fixed(c.statistic, 2))
+        if tests:
+            cells.append(p_cell(c.p_value))
+        if scale.multiplies:
+            cells += [
+                "" if c.name == "(Intercept)" else number(math.exp(min(v, 700.0)))
+                for v in (c.estimate, c.lower, c.upper)
+            ]
+        rows.append(tuple(cells))
+    return Grid("Fixed effects", tuple(columns), tuple(rows), 1)
+
+
+def _fixed(x: float, places: int) -> str:
+    if not math.isfinite(x):
+        return "n/a" if math.isnan(x) else "∞" if x > 0 else "-∞"
+    return f"{x:.{places}f}"
+
+
+def _variance_grid(components: VarCorr) -> Grid:
+    widest = max((len(b.names) for b in components.values() if not b.diagonal and len(b.names) > 1), default=0)
+    rows: list[tuple[str, ...]] = []
+    for block in components.values():
+        for i, name in enumerate(block.names):
+            correlated = not block.diagonal and len(block.names) > 1
+            r = [_fixed(float(block.corr[i, j]), 2) for j in range(i)] if correlated else []
+            sd = float(block.sd[i])
+            rows.append((block.group, name, number(sd**2, 4), number(sd, 4), *r, *[""] * (max(0, widest - 1) - len(r))))
+    if components.sigma is not None:
+        s = float(components.sigma)
+        rows.append(("Residual", "", number(s**2, 4), number(s, 4), *[""] * max(0, widest - 1)))
+    extra = [f"correlation with effect {j + 1}" for j in range(max(0, widest - 1))]
+    return Grid(
+        "Variance components",
+        ("group", "effect", "variance", "standard deviation", *extra),
+        tuple(rows),
+        2,
+        "Correlations are with the effects above in the same group, in their order." if extra else "",
+    )
+
+
+def _share_grid(shares: Shares) -> Grid:
+    rows = [
+        (f"intraclass correlation, {g}" if len(shares.by_group) > 1 else "intraclass correlation", f"{v:.3f}")
+        for g, v in shares.by_group
+    ]
+    if len(shares.by_group) > 1:
+        rows.append(("intraclass correlation, together", f"{shares.adjusted:.3f}"))
+    rows += [("marginal R²", f"{shares.marginal:.3f}"), ("conditional R²", f"{shares.conditional:.3f}")]
+    return Grid("Shares of variance", ("share", "value"), tuple(rows), 1)
+
+
+def _criteria_grid(fit: MixedFit) -> Grid:
+    c = criteria(fit)
+    name = "REML criterion" if fit.reml else "-2 log-likelihood"
+    columns = (name, "log-likelihood", "AIC", "BIC", "parameters", "rows")
+    values = (*(f"{v:.1f}" for v in (fit.objective, c.llf, c.aic, c.bic)), str(fit.npar), str(fit.nobs))
+    remark = (
+        "The log-likelihood, AIC and BIC are those of the restricted likelihood."
+        if fit.reml
+        else "Smaller AIC and BIC are better, among models of the same rows and response."
+    )
+    return Grid("Fit", columns, (values,), 0, remark)

@@ -1,0 +1,101 @@
+"""How effects of a model are said: as differences, or after a logarithm or logit as factors."""
+
+import math
+from dataclasses import dataclass
+
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
+from ranef.formula import deparse
+from ranef.presentation.report.phrases import number
+from ranef.translation import ModelDescription
+
+#: Names of families as a sentence has them.
+_FAMILIES = {"poisson": "Poisson", "inverse.gaussian": "inverse Gaussian", "gaussian": "normal"}
+
+
+def family_name(fit: GlmmFit) -> str:
+    """The family as a sentence has it."""
+    if fit.family.support == "count" and fit.family.dispersion_name is not None:
+        return "negative binomial"
+    return _FAMILIES.get(fit.family.name, fit.family.name)
+
+
+@dataclass(frozen=True, slots=True)
+class EffectScale:
+    """On what the effects of a model work.
+
+    Attributes
+    ----------
+    response : str
+        Name of the response.
+    target : str
+        What the predictors change: ``"normexam"``, ``"the odds of use = Y"``, ``"the expected count total.fruits"``.
+    ratio : str
+        What ``exp(coefficient)`` is called, such as ``"odds ratio"``; empty where effects are differences.
+    link : str
+        The scale of the differences, such as ``"probit"``; empty where that is the scale of the response.
+    kind : str
+        ``"linear"``, ``"odds"``, ``"factor"`` or ``"link"``.
+    """
+
+    response: str
+    target: str
+    ratio: str
+    link: str
+    kind: str
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether effects are factors."""
+        return bool(self.ratio)
+
+    def expected(self, eta: float) -> str:
+        """What the model expects at a value of the linear predictor, where that can be said."""
+        if self.kind == "odds":
+            return (
+                f"the probability of {self.target.removeprefix('the odds of ')} is {number(1 / (1 + math.exp(-eta)))}"
+            )
+        if self.kind == "factor":
+            return f"{self.target} is {number(math.exp(eta))}"
+        if self.kind == "link":
+            return f"{self.target} is {number(eta)}"
+        return f"the expected {self.target} is {number(eta)}"
+
+
+def effect_scale(fit: MixedFit, model: ModelDescription | None) -> EffectScale:
+    """The scale of a fit.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    model : ModelDescription or None
+        None where the model has no description.
+    """
+    formula = fit.design.formula
+    response = "the response" if formula.response is None else formula.response.name
+    if not isinstance(fit, GlmmFit):
+        return EffectScale(response, response, "", "", "linear")
+    trials = model is not None and model.response.trials is not None
+    if trials and model is not None:
+        response = deparse(model.response.expr)
+    link, family = fit.family.link, fit.family
+    proportion = family.support == "proportion"
+    levels = fit.design.response_levels
+    event = f"{response} = {levels[1]}" if levels else response if trials or not proportion else f"{response} = 1"
+    if fit.response_kind == "proportion" and not trials:
+        event = f"a success ({response})"
+    if link == "logit" and proportion:
+        return EffectScale(response, f"the odds of {event}", "odds ratio", "", "odds")
+    if link == "log":
+        if family.support == "count":
+            return EffectScale(response, f"the expected count {response}", "rate ratio", "", "factor")
+        if proportion:
+            return EffectScale(response, f"the probability of {event}", "ratio of probabilities", "", "factor")
+        return EffectScale(response, f"the mean of {response}", "ratio of means", "", "factor")
+    if link == "identity":
+        return EffectScale(response, f"mean of {response}", "", "", "linear")
+    if link == "logit":
+        return EffectScale(response, f"the logit of the mean of {response}", "", "logit", "link")
+    of = f"the probability of {event}" if proportion else f"the mean of {response}"
+    name = {"1/mu^2": "inverse square", "sqrt": "square root"}.get(str(link), str(link))
+    return EffectScale(response, f"the {name} of {of}", "", name, "link")

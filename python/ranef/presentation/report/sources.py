@@ -1,0 +1,131 @@
+"""What a report says of its origins: the call in several programs, what to cite, and the versions."""
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from ranef.errors import TranslationError
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
+from ranef.fit.request import ModelRequest
+from ranef.translation import LANGUAGES, ModelDescription, write
+
+_LIBRARIES = ("numpy", "scipy", "pandas", "narwhals", "pyarrow", "matplotlib", "jinja2")
+
+_LME4 = (
+    "Bates, D., Mächler, M., Bolker, B. and Walker, S. (2015). Fitting linear mixed-effects models using lme4. Journal of Statistical Software 67(1), 1-48. "
+    "doi:10.18637/jss.v067.i01 (the formulation of the model)."
+)
+_METHODS = {
+    "satterthwaite": "Kuznetsova, A., Brockhoff, P. B. and Christensen, R. H. B. (2017). lmerTest package: tests in linear mixed effects models. Journal of Statistical Software "
+    "82(13), 1-26. doi:10.18637/jss.v082.i13 (Satterthwaite's degrees of freedom).",
+    "kenward-roger": "Kenward, M. G. and Roger, J. H. (1997). Small sample inference for fixed effects from restricted maximum likelihood. Biometrics 53(3), 983-997. "
+    "doi:10.2307/2533558 (degrees of freedom and standard errors).",
+}
+_NAKAGAWA = (
+    "Nakagawa, S., Johnson, P. C. D. and Schielzeth, H. (2017). The coefficient of determination R² and intra-class correlation coefficient from generalized linear mixed-effects "
+    "models revisited and expanded. Journal of the Royal Society Interface 14, 20170213. doi:10.1098/rsif.2017.0213 (R² and intraclass correlation)."
+)
+
+
+def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
+    """The call that makes the same fit.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    request : ModelRequest
+    data : str
+        Name of the data.
+    """
+    arguments = [_quoted(request.formula), data]
+    verb = "lmer"
+    if isinstance(fit, GlmmFit):
+        verb = "glmer"
+        links = fit.family.links
+        named = not links or fit.family.link == links[0]
+        arguments.append(f"family={_quoted(fit.family.name if named else f'{fit.family.name}({fit.family.link})')}")
+        if fit.n_quad != 1:
+            arguments.append(f"n_quad={fit.n_quad}")
+    elif not fit.reml:
+        arguments.append("REML=False")
+    for name in ("weights", "offset", "subset"):
+        value = getattr(request, name)
+        if value is not None:
+            arguments.append(f"{name}={_quoted(value) if isinstance(value, str) else '...'}")
+    if request.na_action != "omit":
+        arguments.append(f"na_action={_quoted(request.na_action)}")
+    if request.contrasts:
+        arguments.append(f"contrasts={_contrasts(request.contrasts)}")
+    if request.control:
+        arguments.append(f"control={dict(request.control)!r}")
+    return f"from ranef import {verb}\n\nm = {verb}({', '.join(arguments)})\nprint(m.summary())"
+
+
+def _contrasts(given: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{k!r}: {v!r}" if isinstance(v, str) else f"{k!r}: ..." for k, v in given.items()) + "}"
+
+
+def _quoted(text: str) -> str:
+    return repr(text) if '"' in text else '"' + text.replace("\\", "\\\\") + '"'
+
+
+def other_programs(model: ModelDescription | None, reason: str = "") -> list[tuple[str, str, bool]]:
+    """Title, text and success of the model in every language.
+
+    Parameters
+    ----------
+    model : ModelDescription or None
+        None where the model has no description, for the reason given.
+    reason : str
+    """
+    out = []
+    for name, language in LANGUAGES.items():
+        if model is None:
+            out.append((language.title, reason, False))
+            continue
+        try:
+            out.append((language.title, write(model, name), True))
+        except TranslationError as problem:
+            out.append((language.title, f"It cannot be said there: {problem.part}: {problem.reason}", False))
+    return out
+
+
+def citations(version: str, fit: MixedFit, ddf: str, about: Mapping[str, Any] | None, shares: bool) -> list[str]:
+    """What to cite.
+
+    Parameters
+    ----------
+    version : str
+    fit : MixedFit
+    ddf : str
+        Method of the degrees of freedom.
+    about : mapping or None
+        ``title``, ``source`` and ``origin`` of bundled data.
+    shares : bool
+        Whether R² is shown.
+    """
+    out = [f"The ranef authors (2026). ranef: mixed-effects models in Python on a Rust core. Version {version}.", _LME4]
+    if ddf in _METHODS and not isinstance(fit, GlmmFit):
+        out.append(_METHODS[ddf])
+    if shares:
+        out.append(_NAKAGAWA)
+    if about is not None:
+        out.append(f"Data: {about['title']}. {about['source']} (as distributed with {about['origin']}).")
+    return out
+
+
+def versions(version: str) -> list[tuple[str, str]]:
+    """Names and versions of what computed the report."""
+    out = [
+        ("ranef", version),
+        ("Python", platform.python_version()),
+        ("system", f"{platform.system()} {platform.machine()}"),
+    ]
+    for name in _LIBRARIES:
+        try:
+            out.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return out

@@ -1,0 +1,247 @@
+"""The variance components in words."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.estimates.varcorr import VarCorr
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
+from ranef.presentation.report.phrases import listed, number, percent, sentence
+from ranef.presentation.report.roles import Role
+from ranef.presentation.report.scale_words import EffectScale, family_name
+
+#: A normal variable is so many standard deviations or less from its mean with a probability of 95 %.
+_Z = 1.959964
+
+#: Random effects that are put into words one by one.
+MOST = 12
+
+
+def noun(group: str) -> str:
+    """A grouping factor as a sentence names it."""
+    parts = group.split(":")
+    return group if len(parts) == 1 else f"combination of {listed(parts)}"
+
+
+def variance_sentences(fit: MixedFit, components: VarCorr, roles: Sequence[Role], scale: EffectScale) -> list[str]:
+    """What each standard deviation and correlation says.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    components : VarCorr
+    roles : sequence of Role
+        Of the fixed effects.
+    scale : EffectScale
+    """
+    fixed = {r.name: (float(b), r) for r, b in zip(roles, fit.beta, strict=True)}
+    slopes = _slopes(components)
+    out: list[str] = []
+    for block in list(components.values()):
+        for name, sd in zip(block.names, block.sd.tolist(), strict=True):
+            if len(out) >= MOST:
+                break
+            out.append(sentence(_effect(name, float(sd), block.group, slopes, fixed, scale)))
+        if len(block.names) > 1:
+            zeros = [_zero(n, fixed) for n in slopes[block.group]]
+            out += _relations(block.names, block.sd, block.corr, block.group, block.diagonal, zeros)
+    out += _rest(fit, scale)
+    return out
+
+
+def _slopes(components: VarCorr) -> dict[str, list[str]]:
+    """By grouping factor the names of the effects besides the intercept."""
+    out: dict[str, list[str]] = {}
+    for block in components.values():
+        out.setdefault(block.group, []).extend(n for n in block.names if n != "(Intercept)")
+    return out
+
+
+def _zero(name: str, fixed: dict[str, tuple[float, Role]]) -> str:
+    """Where a column of a random effect is zero."""
+    role = fixed[name][1] if name in fixed else None
+    places = [p.at_zero for p in role.pieces] if role is not None else []
+    return listed(places, "or") if places and all(places) else f"{name} is 0"
+
+
+def _effect(
+    name: str,
+    sd: float,
+    group: str,
+    slopes: dict[str, list[str]],
+    fixed: dict[str, tuple[float, Role]],
+    scale: EffectScale,
+) -> str:
+    one = noun(group)
+    intercept = name == "(Intercept)"
+    what = "the intercept" if intercept else f"the effect of {name}"
+    if sd == 0:
+        return f"no variance of {what} between the levels of {group} was found: the estimate is exactly zero, the edge of what is possible. That does not prove that there is none."
+    at = f" where {listed([_zero(s, fixed) for s in slopes[group]])}" if intercept and slopes[group] else ""
+    if intercept:
+        return _level(sd, one, at, scale)
+    return _slope(name, sd, one, fixed.get(name), scale)
+
+
+def _level(sd: float, one: str, at: str, scale: EffectScale) -> str:
+    reach = _Z * sd
+    if scale.multiplies:
+        whose = {"odds": "log odds", "factor": "logarithms of what is expected"}[scale.kind]
+        return (
+            f"from one {one} to another the {whose} differ with a standard deviation of {number(sd)}{at}. One standard deviation above the typical {one}, {scale.target} "
+            f"{'are' if scale.kind == 'odds' else 'is'} {number(math.exp(min(sd, 700)))} times the typical value; 95 % of the groups lie between {number(math.exp(-reach))} and "
+            f"{number(math.exp(min(reach, 700)))} times it."
+        )
+    on = f" (on the scale of the {scale.link})" if scale.link else ""
+    return (
+        f"from one {one} to another the level of {scale.response}{on} differs with a standard deviation of {number(sd)}{at}: 95 % of the groups lie within "
+        f"{number(reach)} above or below what the fixed effects say."
+    )
+
+
+def _slope(name: str, sd: float, one: str, known: tuple[float, Role] | None, scale: EffectScale) -> str:
+    said = f"the effect of {name} differs from one {one} to another with a standard deviation of {number(sd)}"
+    if known is None:
+        return f"{said}; it has no fixed effect of this name around which it would vary."
+    average, role = known
+    where = f", where {listed(role.where)}," if role.where else ""
+    low, high = average - _Z * sd, average + _Z * sd
+    share = 0.5 * math.erfc(abs(average) / sd / math.sqrt(2))
+    if scale.multiplies:
+        low, high = math.exp(max(min(low, 700), -700)), math.exp(max(min(high, 700), -700))
+        average_text = f"around the typical {scale.ratio} of {number(math.exp(min(average, 700)))}{where} 95 % of the groups have one between {number(low)} and {number(high)}"
+    else:
+        average_text = f"around the average of {number(average)}{where} 95 % of the groups have an effect between {number(low)} and {number(high)}"
+    direction = (
+        f"; in about {percent(share)} it would have the opposite direction"
+        if share >= 0.005
+        else "; practically all have the same direction"
+    )
+    return (
+        f"{said}{' (on the scale of the link)' if scale.multiplies or scale.link else ''}: {average_text}{direction}."
+    )
+
+
+def _relations(
+    names: Sequence[str],
+    sd: "NDArray[np.float64]",
+    corr: "NDArray[np.float64]",
+    group: str,
+    diagonal: bool,
+    zeros: list[str],
+) -> list[str]:
+    if diagonal:
+        return [f"The formula takes {_together(names)} of {group} as uncorrelated."]
+    out: list[str] = []
+    for i in range(len(names)):
+        for j in range(i + 1, len(names)):
+            if sd[i] == 0 or sd[j] == 0 or len(out) >= 6:
+                continue
+            out.append(_relation(names[i], names[j], float(corr[j, i]), noun(group), zeros))
+    return out
+
+
+def _together(names: Sequence[str]) -> str:
+    return listed(["the intercept" if n == "(Intercept)" else f"the effect of {n}" for n in names])
+
+
+def _relation(first: str, second: str, r: float, one: str, zeros: list[str]) -> str:
+    a = "intercept" if first == "(Intercept)" else f"effect of {first}"
+    b = f"effect of {second}"
+    at = f" (the level where {listed(zeros)})" if first == "(Intercept)" else ""
+    if abs(r) > 1 - 1e-6:
+        return f"The correlation of the {a}{at} and the {b} is estimated as exactly {'1' if r > 0 else '-1'}, the edge of what is possible: the data cannot tell the two apart."
+    if abs(r) < 0.1:
+        return f"The {a}{at} and the {b} hardly go together (correlation {r:.2f})."
+    size = "weak" if abs(r) < 0.3 else "moderate" if abs(r) < 0.6 else "strong"
+    return f"From one {one} to another, a higher {a}{at} tends to go with a {'higher' if r > 0 else 'lower'} {b}: correlation {r:.2f}, a {size} one."
+
+
+def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
+    """What the residual says, or the spread that belongs to the family."""
+    if not isinstance(fit, GlmmFit):
+        weighted = (
+            " For rows of weight 1; the variance of others is divided by their weight."
+            if fit.design.weights is not None
+            else ""
+        )
+        return [
+            f"What is left, from row to row with the same predictors and random effects, has a standard deviation of {number(fit.sigma)} (residual): 95 % of the rows lie within "
+            f"{number(_Z * fit.sigma)} of what the model expects for them.{weighted}"
+        ]
+    name, value = family_name(fit), fit.dispersion
+    if fit.family.dispersion_name is None:
+        return [f"The {name} distribution has no variance of its own to estimate: its spread follows from its mean."]
+    how = "" if fit.dispersion_estimated else " (given, not estimated)"
+    if fit.family.scaled:
+        return [f"The scale of the {name} distribution is {number(fit.sigma)}{how}."]
+    if fit.family.support == "count" and getattr(fit.family, "type", None) != 1:
+        return [
+            f"The size of the negative binomial distribution is {number(value)}{how}: counts with a mean of m have the variance m + m² / {number(value)}, where a Poisson distribution has m."
+        ]
+    return [f"The {fit.family.dispersion_name} of the {name} distribution is {number(value)}{how}."]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Intraclass correlations and R².
+
+    Attributes
+    ----------
+    adjusted, marginal, conditional : float
+    by_group : tuple of pairs
+        Adjusted share of every grouping factor.
+    """
+
+    adjusted: float
+    marginal: float
+    conditional: float
+    by_group: tuple[tuple[str, float], ...]
+
+
+def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale) -> list[str]:
+    """What the shares of variance say.
+
+    Parameters
+    ----------
+    shares : Shares
+    fit : MixedFit
+    scale : EffectScale
+    """
+    linear = not isinstance(fit, GlmmFit)
+    on = "" if linear else " on the scale of the link"
+    simple = all(t.names == ("(Intercept)",) for t in fit.terms)
+    groups = [g for g, _ in shares.by_group]
+    averaged = (
+        ""
+        if simple
+        else " With random slopes this share depends on the predictors; it is given as its average over the rows."
+    )
+    out = []
+    if len(groups) == 1:
+        alike = (
+            f" It is also the correlation to be expected of two rows of the same {noun(groups[0])} after allowing for the predictors."
+            if simple and linear
+            else ""
+        )
+        out.append(
+            f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} lies between the levels of {groups[0]} and "
+            f"{percent(1 - shares.adjusted)} within them.{alike}{averaged}"
+        )
+    else:
+        each = listed([f"{percent(share)} to {g}" for g, share in shares.by_group])
+        out.append(
+            f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} belongs to the grouping factors together ({each}) and "
+            f"{percent(1 - shares.adjusted)} to the single rows.{averaged}"
+        )
+    if not any(n != "(Intercept)" for n in fit.x_names):
+        return out
+    out.append(
+        f"R²: the fixed effects account for {percent(shares.marginal)} of the variance of {scale.response}{on} (marginal R²), fixed and random effects together for "
+        f"{percent(shares.conditional)} (conditional R², Nakagawa's)."
+    )
+    return out

@@ -1,0 +1,279 @@
+"""Reads models of Stata."""
+
+import re
+
+from ranef.errors import TranslationError
+from ranef.formula.syntax import Name
+from ranef.translation.composition import Columns, Effect, Reading
+from ranef.translation.factor_variables import factor_terms
+from ranef.translation.scanner import Reader, Token, without_comments
+from ranef.translation.stata.vocabulary import (
+    COMMANDS,
+    COMMENTS,
+    COVARIANCES,
+    DIALECT,
+    FAMILIES,
+    FAMILY_LETTERS,
+    LANGUAGE,
+    LEXICON,
+    LINKS,
+    OPTIONS,
+    OTHER_MODELS,
+    PREFIXES,
+)
+
+
+def read(text: str) -> Reading:
+    """Read the first mixed-effects command of a do-file, with what prepares the data for it."""
+    columns = Columns(LANGUAGE)
+    reading = Reading(LANGUAGE, reml=False)
+    found = False
+    for command, line in _statements(text):
+        reader = Reader(LANGUAGE, LEXICON.scan(command, line))
+        # The prompt of a log, and prefixes such as "xi:".
+        reader.accept(".")
+        while reader.token.lower in PREFIXES:
+            reader.take()
+            reader.accept(":")
+        verb = reader.token
+        if verb.lower in OTHER_MODELS:
+            reader.fail(f"there are no {OTHER_MODELS[verb.lower]} models here.")
+        if verb.kind == "word" and verb.value in COMMANDS:
+            if found:
+                reading.note("only the first model was translated.")
+                break
+            found = True
+            _read_command(reader, reading, columns)
+        elif not found:
+            _prepare(reader, reading, columns)
+    if not found:
+        raise TranslationError(LANGUAGE, "the text", f"there is no mixed-effects command in it: {', '.join(COMMANDS)}.")
+    return reading
+
+
+def _statements(text: str) -> list[tuple[str, int]]:
+    """Commands with their first lines; three slashes continue a line."""
+    text = re.sub(r"[ \t]///[^\n]*\n", lambda m: " " * (len(m[0]) - 1) + "\v", text)
+    text = without_comments(text, COMMENTS)
+    if re.search(r"^\s*#delimit\s*;", text, flags=re.MULTILINE):
+        raise TranslationError(LANGUAGE, "#delimit ;", "write one command a line, continued by ///.")
+    return [(line.replace("\v", "\n"), i) for i, line in _numbered(text) if line.strip()]
+
+
+def _numbered(text: str) -> list[tuple[int, str]]:
+    out, number = [], 1
+    for line in text.split("\n"):
+        out.append((number, line))
+        number += 1 + line.count("\v")
+    return out
+
+
+def _prepare(reader: Reader, reading: Reading, columns: Columns) -> None:
+    verb = reader.take()
+    if verb.lower in ("g", "ge", "gen", "gene", "gener", "genera", "generat", "generate") or verb.lower == "egen":
+        name = reader.word("the name of a column")
+        if name.lower in ("byte", "int", "long", "float", "double"):
+            name = reader.word("the name of a column")
+        reader.expect("=")
+        if verb.lower == "egen":
+            if reader.accept("group") is None:
+                reader.fail("only egen group() has a translation; compute the column in the data.", verb, "egen")
+            inner = reader.inside()
+            columns.groups[name.value] = tuple(inner.take().value for _ in range(len(inner.tokens) - 1))
+        else:
+            columns.define(name.value, DIALECT.read_all(reader))
+    elif verb.lower in ("keep", "drop") and reader.accept("if"):
+        condition = columns.text(DIALECT.read_all(reader))
+        condition = condition if verb.lower == "keep" else f"!({condition})"
+        reading.subset = condition if reading.subset is None else f"({reading.subset}) & ({condition})"
+    elif verb.lower in ("use", "sysuse", "webuse", "insheet", "import") and not reader.done:
+        parts = [t.value for t in reader.until(",").tokens]
+        stem = "".join(parts).replace("\\", "/").rsplit("/", 1)[-1]
+        reading.data = stem.rsplit(".", 1)[0] if stem.endswith((".dta", ".csv")) else stem
+    elif verb.lower in ("recode", "replace", "encode", "reshape", "merge", "collapse", "rename"):
+        reading.note(f"{verb.value} on line {verb.line} was not translated; prepare the data before the call.")
+
+
+def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
+    verb = reader.take()
+    reading.family, reading.link = COMMANDS[verb.value]
+    if verb.value == "xtmixed" and not any(t.lower in ("reml", "mle", "ml") for t in reader.tokens):
+        reading.note("xtmixed fitted by REML before Stata 12; ML is taken here, as since then, unless reml is written.")
+    equations = reader.split("||")
+    first = equations[0]
+    reading.response = columns.text(Name(first.word("the response").value))
+    terms: list[Effect] = []
+    while not first.done and not first.sees(",", "if", "in", "["):
+        terms += factor_terms(first, columns)
+    reading.fixed = [columns.product(e) for e in terms]
+    if first.accept("if"):
+        condition = columns.text(DIALECT.read(first))
+        reading.subset = condition if reading.subset is None else f"({reading.subset}) & ({condition})"
+    if first.sees("in"):
+        first.fail("a range of rows has no translation; select the rows in the data.", part="in")
+    if first.sees("["):
+        first.fail(
+            "frequency and sampling weights have no translation: the weights here are precisions of rows.",
+            part="the weights",
+        )
+    if len(equations) == 1:
+        first.fail("there is no random-effects equation, '|| group:'.", verb, verb.value)
+    shared = _options(first)
+    own = [(equation, *_read_equation(equation, columns)) for equation in equations[1:]]
+    for _, _, _, options in own:
+        shared += [o for o in options if o[0] not in ("covariance", "noconstant", "fweight", "pweight", "iweight")]
+    reading.intercept = not any(name == "noconstant" for name, _, _ in shared)
+    _random(own, reading, columns)
+    _estimation([o for o in shared if o[0] not in ("noconstant",)], reading, columns)
+
+
+Option = tuple[str, Token, Reader]
+
+
+def _options(reader: Reader) -> list[Option]:
+    """Options after a comma, under their full names."""
+    out: list[Option] = []
+    if not reader.accept(","):
+        return out
+    while not reader.done:
+        if reader.accept(","):
+            continue
+        token = reader.word("an option")
+        full = next((k for k, n in OPTIONS.items() if len(token.lower) >= n and k.startswith(token.lower)), None)
+        if full is None:
+            reader.fail("this option is not known.", token, f"the option {token.value}")
+        argument = reader.inside() if reader.sees("(") else Reader(LANGUAGE, [Token("end", "", token.line, 0, 0)])
+        out.append((full, token, argument))
+    return out
+
+
+def _read_equation(reader: Reader, columns: Columns) -> tuple[str, list[Effect], list[Option]]:
+    group = columns.name(reader.word("the grouping factor").value)
+    reader.expect(":")
+    effects: list[Effect] = []
+    while not reader.done and not reader.sees(","):
+        token = reader.token
+        if token.lower == "r" and reader.ahead().value == ".":
+            reader.take()
+            reader.take()
+            effects.append(("R.", reader.word("a factor").value))
+        else:
+            effects += factor_terms(reader, columns)
+    return group, effects, _options(reader)
+
+
+def _random(
+    equations: "list[tuple[Reader, str, list[Effect], list[Option]]]", reading: Reading, columns: Columns
+) -> None:
+    outer: list[str] = []
+    for equation, group, effects, options in equations:
+        line = equation.tokens[0].line
+        settings = {name: argument for name, _, argument in options}
+        for name in ("fweight", "pweight", "iweight"):
+            if name in settings:
+                raise TranslationError(LANGUAGE, f"{name}() of {group}", "weights of groups have no translation.", line)
+        if group != "_all" and group not in outer:
+            outer.append(group)
+        subject = outer[: outer.index(group) + 1] if group != "_all" else []
+        if effects and effects[0][0] == "R.":
+            reading.random.append(f"(1 | {columns.group([*subject, effects[0][1]])})")
+            continue
+        if group == "_all":
+            raise TranslationError(LANGUAGE, "_all:", "effects of all rows together are of the form R.factor.", line)
+        written = _abbreviated(settings["covariance"], COVARIANCES) if "covariance" in settings else "independent"
+        every: list[Effect] = ([] if "noconstant" in settings else [()]) + effects
+        part = f"the equation of {group}"
+        if not every:
+            # A level without effects still says what the levels below are nested in.
+            continue
+        if written == "exchangeable" and len(every) > 1:
+            raise TranslationError(
+                LANGUAGE,
+                f"covariance(exchangeable) of {group}",
+                "equal variances and equal covariances are no structure here; use unstructured.",
+                line,
+            )
+        structure = {"unstructured": "unstructured", "identity": "identity"}.get(written, "diagonal")
+        if any(columns.is_factor(n) for e in effects for n in e):
+            raise TranslationError(
+                LANGUAGE,
+                part,
+                "factor variables have no random slopes there; a random effect for each level is R.factor.",
+                line,
+            )
+        reading.random += columns.random(every, subject, structure, part, line)
+
+
+def _abbreviated(reader: Reader, names: dict[str, int]) -> str:
+    token = reader.word("a name")
+    full = next((k for k, n in names.items() if len(token.lower) >= n and k.startswith(token.lower)), None)
+    if full is None:
+        reader.fail(f"known are {', '.join(names)}.", token)
+    return full
+
+
+def _estimation(options: list[Option], reading: Reading, columns: Columns) -> None:
+    n_quad = 7
+    for name, token, argument in options:
+        if name in ("reml", "mle", "ml"):
+            reading.reml = name == "reml"
+        elif name in ("exposure", "offset"):
+            column = columns.text(Name(argument.word("a column").value))
+            reading.offsets.append(f"log({column})" if name == "exposure" else column)
+        elif name == "binomial":
+            _trials(argument, reading, columns)
+        elif name == "family":
+            reading.family = FAMILIES[_abbreviated(argument, FAMILY_LETTERS)]
+            if not argument.done:
+                _trials(argument, reading, columns)
+        elif name == "link":
+            reading.link = _abbreviated(argument, LINKS)
+        elif name == "intpoints":
+            n_quad = argument.whole_number(100)
+        elif name == "laplace" or (name == "intmethod" and argument.token.lower.startswith("lap")):
+            n_quad = 1
+        elif name == "intmethod":
+            reading.note(
+                "quadrature is adaptive at the mode of the random effects here, which intmethod(mcaghermite) is there."
+            )
+        elif name == "residuals":
+            if not argument.token.lower.startswith("ind") or argument.ahead().value == ",":
+                argument.fail(
+                    "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
+                    token,
+                    "residuals()",
+                )
+        elif name in ("constraints", "dispersion"):
+            if name == "constraints" or not argument.token.lower.startswith("m"):
+                argument.fail("it has no translation.", token, f"{name}()")
+        elif name in ("pweight", "fweight", "iweight"):
+            argument.fail("weights of groups have no translation.", token, f"{name}()")
+        elif name in ("vce", "robust", "cluster"):
+            reading.note("robust standard errors were asked for; those here are of the model.")
+        elif name == "dfmethod":
+            reading.note("degrees of freedom are chosen when asking for tests: m.summary(ddf=...), m.anova(ddf=...).")
+        elif name in ("or", "irr", "eform"):
+            reading.note("coefficients are printed on the link's scale here; exponentiate them for ratios.")
+    if reading.family == "gaussian" and reading.link in (None, "identity"):
+        reading.family = reading.link = None
+    elif reading.family == "Gamma" and reading.link is None:
+        reading.link = "log"
+    if reading.family is not None:
+        reading.n_quad = n_quad
+        if n_quad == 7:
+            reading.note(
+                "7 nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's; with several grouping factors only the latter is possible here."
+            )
+    elif not reading.reml:
+        reading.note("Stata fits by ML unless told reml, lmer by REML unless told REML=False.")
+    reading.note(
+        "Stata's tests are z tests; here they are t tests."
+        if reading.family is None
+        else "tests are z tests in both programs."
+    )
+
+
+def _trials(argument: Reader, reading: Reading, columns: Columns) -> None:
+    token = argument.take()
+    trials = columns.text(Name(token.value)) if token.kind == "word" else token.value
+    reading.response = f"cbind({reading.response}, {trials} - {reading.response})"
