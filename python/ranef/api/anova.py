@@ -114,7 +114,9 @@ def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int,
     for name in comparison.names:
         model = models[name]
         if not isinstance(model, ResampledModel):
-            raise OptionError(f"test='pb' is for models that can be drawn from, and {name} is not one; use test='chisq'.")
+            raise OptionError(
+                f"test='pb' is for models that can be drawn from, and {name} is not one; use test='chisq'."
+            )
         ordered.append(model)
     p = [math.nan]
     notes = [note for note in comparison.notes if "p_value_boundary" not in note]
