@@ -386,4 +386,5 @@ class GlmmSystem:
         tolerance: float,
         n_threads: int,
         progress: _Progress,
+        fixed_dispersion: float | None = None,
     ) -> GlmmRefits: ...

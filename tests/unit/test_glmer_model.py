@@ -408,5 +408,4 @@ def test_the_error_of_laplace(cbpp, ticks) -> None:
     assert cbpp.laplace_error() == pytest.approx(cbpp.laplace_error(25), abs=1e-3)
     with pytest.raises(OptionError, match="at least 5"):
         cbpp.laplace_error(3)
-    with pytest.raises(OptionError, match="one grouping factor"):
-        ticks.laplace_error()
+    assert 0 < abs(ticks.laplace_error()) < 1

@@ -12,13 +12,13 @@ use ranef_core::glmm::{
 const LAPLACE: Approximation = Approximation { n_quad: 1, curvature: Curvature::Observed };
 
 fn objective(g: &GlmmSystem, m: &mut Modes, p: &Point, how: Approximation) -> f64 {
-    m.u.fill(0.0);
+    m.forget();
     m.value(g, p, how, how.n_quad == 0).unwrap().objective
 }
 
 /// Derivatives with respect to theta, beta of the changed basis and log dispersion.
 fn analytic(g: &GlmmSystem, m: &mut Modes, p: &Point, how: Approximation) -> Vec<f64> {
-    m.u.fill(0.0);
+    m.forget();
     let v = m.value(g, p, how, false).unwrap();
     let mut out = Coordinates::new(g, true, true).theta_gradient(g, &v);
     out.extend(v.beta);

@@ -74,10 +74,9 @@ impl GlmmSystem {
     }
 
     pub(crate) fn check_n_quad(&self, n_quad: usize) -> PyResult<()> {
-        let k = self.g.effects.iter().map(|f| f.k).sum::<usize>();
-        if n_quad > 1 && (self.g.effects.len() != 1 || k > 3) {
+        if n_quad > 1 && !self.g.allows_quadrature() {
             return Err(PyValueError::new_err(
-                "quadrature needs exactly one grouping factor with at most 3 random effects per level",
+                "quadrature needs one grouping factor with at most 3 random effects per level, or two nested ones with one each",
             ));
         }
         Ok(())
@@ -285,7 +284,7 @@ impl GlmmSystem {
         let v = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     let before = m.steps;
                     m.beta.copy_from_slice(&point.beta);
                     let v = m.value(g, &point, how, n_quad == 0)?;
@@ -339,7 +338,7 @@ impl GlmmSystem {
         let r = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     m.beta.copy_from_slice(&point.beta);
                     let f = ranef_core::glmm::examine(g, m, &point, how)?;
                     let s = m.solution(g)?;
@@ -369,7 +368,7 @@ impl GlmmSystem {
         let all = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     m.stand_at(g, &point)?;
                     if how.curvature == Curvature::Expected {
                         m.more_pass(g);
@@ -437,7 +436,7 @@ impl GlmmSystem {
         let v = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {
-                    m.u.fill(0.0);
+                    m.forget();
                     m.stand_at(g, &point)?;
                     predict_variance(g, m, &covariance, &x, &new, n_rows)
                 })
@@ -447,7 +446,7 @@ impl GlmmSystem {
         Ok(v.map_err(not_found)?.into_pyarray(py))
     }
 
-    #[pyo3(signature = (y, n_quad, curvature, theta, beta, dispersion, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[pyo3(signature = (y, n_quad, curvature, theta, beta, dispersion, max_evaluations, tolerance, n_threads = 1, progress = None, fixed_dispersion = None))]
     #[allow(clippy::too_many_arguments)]
     fn refit<'py>(
         &self,
@@ -462,6 +461,7 @@ impl GlmmSystem {
         tolerance: f64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
+        fixed_dispersion: Option<f64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         self.check_n_quad(n_quad)?;
         let shape = y.shape();
@@ -477,7 +477,7 @@ impl GlmmSystem {
             theta: theta.map(|t| t.as_array().to_vec()),
             beta: beta.map(|b| self.g.beta_from_given(&b)),
             dispersion,
-            fixed_dispersion: None,
+            fixed_dispersion,
             max_evaluations,
             tolerance,
             hessian: false,

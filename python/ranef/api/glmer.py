@@ -44,8 +44,8 @@ def glmer(
         ``"binomial"``, ``"poisson"``, ``"nbinom2"``, ``"nbinom1"``, ``"Gamma"``, ``"inverse.gaussian"``, ``"gaussian"``, ``"beta"``, also with a link as in R:
         ``"binomial(probit)"``; or an object such as ``Binomial(link="probit")``, ``NegativeBinomial(type=1)``, ``CustomFamily(...)``.
     n_quad : int, optional
-        Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor with up to three of them; 1, the default, is Laplace's
-        approximation and 0 the fast penalised form, whose fixed effects are biased.
+        Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor with up to three of them or two nested ones with one each; 1, the
+        default, is Laplace's approximation and 0 the fast penalised form, whose fixed effects are biased.
     nAGQ : int, optional
         R's name of ``n_quad``.
     curvature : {"observed", "expected"}

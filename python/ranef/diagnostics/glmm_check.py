@@ -26,8 +26,8 @@ from ranef.errors import OptionError
 from ranef.estimates.fitted import population_values
 from ranef.estimates.glmm_simulate import glmm_draws
 from ranef.estimates.simulate import random_generator
-from ranef.fit.glmm import check_quadrature
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.quadrature import check_quadrature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,8 +3,8 @@
 import numbers
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.glmm import check_quadrature
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.quadrature import check_quadrature
 
 #: Fewer nodes can be worse than one.
 FEWEST_NODES = 5

@@ -30,7 +30,8 @@ class Convergence:
     decrement : float
         By how much a last Newton step would still have lowered the criterion.
     certificate : float
-        The largest drop of the criterion promised by any direction out of the boundary.
+        The largest drop of the criterion promised by any direction out of the boundary; of a generalized model, by a unit step along any direction of negative curvature, the unit
+        being a standard deviation of the linear predictor or its typical size. It does not depend on the units of the variables.
     boundary : dict
         For every block of ``varcorr`` on the boundary, the number of directions that have zero variance.
     directions : tuple of str

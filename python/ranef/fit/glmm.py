@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError, DesignError, OptionError
+from ranef.errors import DataError, DesignError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.control import FitControl
@@ -16,9 +16,11 @@ from ranef.fit.convergence import Convergence, boundary_directions
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import LazyGlmmSystem, build_glmm_system
 from ranef.fit.lmm import fit_messages
+from ranef.fit.no_optimum import no_optimum
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.outcome import Kind
 from ranef.fit.progress import Report
+from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import term_keys
 from ranef.fit.separation import separated_columns
 from ranef.fit.threads import threads_of_fit
@@ -33,9 +35,6 @@ OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact
 
 #: A standard error that is larger than this on the scale of the linear predictor may be one of an estimate without end.
 RUNAWAY = 10.0
-
-#: Most random effects of one level that quadrature takes.
-LARGEST_QUADRATURE = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +144,11 @@ def record_of(
             f"the likelihood is not finite at the starting values: the means cannot be those of the {family.name} family with the {family.link} link, or the "
             "response, the offset or the weights have extreme values. Another link (such as 'log') has means for every linear predictor; start= gives other starting values."
         )
+    if "beta" not in solution:
+        raise DataError(
+            f"the fit ended where the modes of the random effects cannot be found again: the likelihood of the {family.name} family with the {family.link} link has several modes "
+            "there, or none. Another link (such as 'log') or fewer random effects make a smoother likelihood; start= gives other starting values."
+        )
     kept = tuple(system.get(n_threads).kept)
     dropped = (
         () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
@@ -152,17 +156,20 @@ def record_of(
     m = order.n_theta
     hessian, joint, gradient = solution["hessian"], solution["covariance"], solution["gradient"]
     vcov, profiled = solution["vcov"], solution["vcov_profiled"]
-    size = 0 if hessian is None else len(hessian)
-    place = np.concatenate([order.theta_of_core, np.arange(m, max(m, size))]).astype(np.intp)
+    place = _places(order, m if hessian is None else len(hessian))
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
     null = solution["null_dimensions"]
     apart: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
     if status is FitStatus.SEPARATION or _suspicious(status, profiled if vcov is None else vcov, design, kept):
         apart = separated_columns(design, kept, family)
-        if not apart:
-            apart = tuple(design.x_names[kept[j]] for j in solution["separated"])
-        status = FitStatus.SEPARATION if apart else status
+        if apart:
+            status = FitStatus.SEPARATION
+        elif status is FitStatus.SEPARATION:
+            # the core has seen a flat likelihood; that no direction separates the responses is exact
+            status = FitStatus.CONVERGED
+            flat = tuple(design.x_names[kept[j]] for j in solution["separated"])
     convergence = Convergence(
         status=status,
         gradient_norm=math.nan if gradient is None else math.sqrt(float(gradient @ gradient)),
@@ -180,6 +187,19 @@ def record_of(
             )
         ),
     )
+    reason = None
+    if not status.ok and not apart:
+        sds = np.concatenate(
+            [
+                np.linalg.norm(relative_factor(s, solution["theta"][order.theta_of_core]), axis=1)
+                * np.sqrt((design.random[s.formula].z ** 2).mean(axis=0))
+                for s in spans
+            ]
+        )
+        extra = solution["dispersion"]
+        reason = no_optimum(
+            design, family, math.nan if extra is None else float(extra), solution["eta"], solution["mu"], sds
+        )
     dispersion = solution["dispersion"]
     value = math.nan if dispersion is None or family.dispersion_name is None else float(dispersion)
     return GlmmFit(
@@ -201,54 +221,77 @@ def record_of(
         eta=solution["eta"],
         mu=solution["mu"],
         vcov_beta=profiled if vcov is None else vcov,
-        hessian=None if hessian is None else hessian[np.ix_(place, place)],
-        joint_vcov=None if joint is None else joint[np.ix_(place, place)],
-        gradient=None if gradient is None else gradient[place],
+        hessian=_placed(hessian, place),
+        joint_vcov=_placed(joint, place),
+        gradient=_placed(gradient, place),
         u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
         b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
         convergence=convergence,
-        messages=_messages(design, dropped, convergence, apart, vcov is None and likelihood.n_quad > 0),
+        messages=_messages(
+            design, dropped, convergence, _Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
+        ),
         n_threads=n_threads,
     )
 
 
-def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
-    """Refuse quadrature where the integral has too many dimensions."""
-    if n_quad <= 1:
-        return
-    groups = [design.random[members[0]].group for members in order.factors]
-    if len(groups) > 1:
-        raise OptionError(
-            f"n_quad={n_quad} needs one grouping factor, and the model has {len(groups)} ({', '.join(groups)}): the integral over crossed or nested effects has too "
-            "many dimensions for quadrature. Use n_quad=1, Laplace's approximation."
-        )
-    effects = sum(span.size for span in order.spans)
-    if effects > LARGEST_QUADRATURE:
-        raise OptionError(
-            f"n_quad={n_quad} takes at most {LARGEST_QUADRATURE} random effects for each level, and {groups[0]!r} has {effects}. Use n_quad=1, Laplace's approximation."
-        )
+def _places(order: TermOrder, size: int) -> NDArray[np.intp] | None:
+    """Where the core keeps each parameter of lme4's order, theta first; None where both orders are the same."""
+    of_core, m = order.theta_of_core, order.n_theta
+    if of_core.tolist() == list(range(m)):
+        return None
+    return np.concatenate([of_core, np.arange(m, max(m, size))]).astype(np.intp)
+
+
+def _placed(values: Floats | None, place: NDArray[np.intp] | None) -> Floats | None:
+    """A vector or a square matrix over the parameters, in lme4's order."""
+    if values is None or place is None:
+        return values
+    out: Floats = values[place] if values.ndim == 1 else values[np.ix_(place, place)]
+    return out
 
 
 def _suspicious(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
     """Whether estimates look as if they ran away: only then is it worth a linear programme to find out."""
-    if not status.ok or not np.isfinite(vcov).all() or (np.diagonal(vcov) <= 0).any():
+    variances = vcov.diagonal()
+    if not status.ok or not all(0 < v < math.inf for v in variances.tolist()):
         return True
+    if not len(kept):
+        return False
+    largest = max(float(design.x.max()), -float(design.x.min()))
+    if float(variances.max()) * largest**2 <= RUNAWAY**2:
+        return False
     size = np.maximum(design.x.max(axis=0, initial=0.0), -design.x.min(axis=0, initial=0.0))[list(kept)]
-    return bool((np.sqrt(np.diagonal(vcov)) * size > RUNAWAY).any())
+    return bool((np.sqrt(variances) * size > RUNAWAY).any())
 
 
-def _messages(
-    design: Design, dropped: tuple[str, ...], convergence: Convergence, apart: tuple[str, ...], profiled: bool
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """What a user should hear of beyond the status: separated columns, columns with a flat likelihood, why there is no optimum, and whether standard errors hold theta."""
+
+    apart: tuple[str, ...]
+    flat: tuple[str, ...]
+    reason: str | None
+    profiled: bool
+
+
+def _messages(design: Design, dropped: tuple[str, ...], convergence: Convergence, trouble: _Trouble) -> tuple[str, ...]:
     messages = list(fit_messages(design, dropped, convergence))
-    if apart:
-        many = len(apart) > 1
+    if trouble.apart:
+        many = len(trouble.apart) > 1
         messages[0] = (
-            f"the fixed effects separate the responses: {', '.join(apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
+            f"the fixed effects separate the responses: {', '.join(trouble.apart)} {'have' if many else 'has'} no finite estimate. {FitStatus.SEPARATION.explanation}"
         )
-    elif profiled:
+    elif trouble.reason:
+        messages[0] = f"the fit did not converge ({convergence.status.value}). {trouble.reason}"
+    elif trouble.profiled:
         messages.append(
             "the second derivatives of the criterion at the estimates are not positive definite: the standard errors take the covariance parameters as known."
+        )
+    if trouble.flat:
+        messages.insert(
+            0,
+            f"the likelihood is almost flat in {', '.join(trouble.flat)}: the data hardly bound what is estimated there, although no combination of the fixed effects separates "
+            "the responses. Look at the standard errors before the estimates.",
         )
     return tuple(messages)
 

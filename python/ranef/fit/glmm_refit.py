@@ -57,28 +57,6 @@ def refit_glmm(fit: GlmmFit, y: Floats, control: FitControl) -> GlmmFit:
     return fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, fit.order)
 
 
-def _refit_held(
-    fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None
-) -> Refits:
-    """Fit one response after the other, with the extra parameter held where the user put it: the core's fits of many estimate it."""
-    fits = []
-    for j in range(y.shape[1]):
-        fits.append(refit_glmm(fit, np.ascontiguousarray(y[:, j]), control))
-        if progress is not None:
-            progress(j + 1, y.shape[1])
-    return Refits(
-        objective=np.array([f.objective for f in fits]),
-        fixef=np.array([f.beta for f in fits]),
-        bse=np.array([np.sqrt(np.diagonal(f.vcov)) for f in fits]),
-        theta=np.array([f.theta for f in fits]),
-        sigma=np.array([f.sigma for f in fits]),
-        converged=np.array([f.convergence.ok for f in fits], dtype=bool),
-        fixef_names=fit.x_names,
-        theta_names=fit.theta_names,
-        response_names=tuple(range(len(fits))) if names is None else names,
-    )
-
-
 def refit_glmm_many(
     fit: GlmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
 ) -> Refits:
@@ -86,8 +64,6 @@ def refit_glmm_many(
 
     Standard errors take the covariance parameters as known.
     """
-    if fit.family.fixed_dispersion is not None:
-        return _refit_held(fit, y, names, control, progress)
     start = None if fit.singular else fit.core_theta
     out = fit.system.get(fit.n_threads).refit(
         np.asfortranarray(y),
@@ -100,6 +76,7 @@ def refit_glmm_many(
         control.tolerance,
         fit.n_threads,
         in_whole_numbers(progress),
+        fit.family.fixed_dispersion,
     )
     m = y.shape[1]
     scaled = fit.family.scaled

@@ -231,7 +231,7 @@ class InferredGeneralizedModel(MixedModel):
     def laplace_error(self, n_quad: int = 7) -> float:
         """What quadrature would add to -2 log-likelihood at the estimates: how far Laplace's approximation is off.
 
-        For one grouping factor with up to three random effects. Where the difference is more than a few tenths, or where variances are large and responses are 0 and 1, fit
+        For one grouping factor with up to three random effects, or two nested ones with one each. Where the difference is more than a few tenths, or where variances are large and responses are 0 and 1, fit
         again with ``n_quad``.
 
         Parameters

@@ -1,9 +1,98 @@
 //! Passes over the rows: products with X and Z and their transposes, and weighted cross-products.
 
 use super::system::GlmmSystem;
-use crate::blocks::kernels::vectorised;
+use crate::blocks::kernels::{size, vectorised};
 use crate::lmm::System;
 use std::ops::Range;
+
+/// Calls a function generic over the number of columns with that number as a constant where it is small.
+macro_rules! with_columns {
+    ($p:expr, $f:ident ( $($a:expr),* )) => {
+        match $p {
+            0 => {}
+            1 => $f::<1>($($a),*),
+            2 => $f::<2>($($a),*),
+            3 => $f::<3>($($a),*),
+            4 => $f::<4>($($a),*),
+            5 => $f::<5>($($a),*),
+            6 => $f::<6>($($a),*),
+            7 => $f::<7>($($a),*),
+            8 => $f::<8>($($a),*),
+            _ => $f::<0>($($a),*),
+        }
+    };
+}
+
+/// Sum in eight interleaved parts: the same for every width of vectors.
+#[inline(always)]
+pub(super) fn sum(v: &[f64]) -> f64 {
+    let mut parts = [0.0; 8];
+    let chunks = v.chunks_exact(8);
+    let rest: f64 = chunks.remainder().iter().sum();
+    for c in chunks {
+        for (p, c) in parts.iter_mut().zip(c) {
+            *p += c;
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = parts;
+    (((a + e) + (b + f)) + ((c + g) + (d + h))) + rest
+}
+
+#[inline(always)]
+fn add_products<const P: usize>(x: &[f64], p: usize, beta: &[f64], eta: &mut [f64]) {
+    let p = size::<P>(p);
+    let beta = &beta[..p];
+    for (e, x) in eta.iter_mut().zip(x.chunks_exact(p)) {
+        let mut s = 0.0;
+        for (x, b) in x.iter().zip(beta) {
+            s += x * b;
+        }
+        *e += s;
+    }
+}
+
+#[inline(always)]
+fn transposed_products<const P: usize>(x: &[f64], p: usize, r: &[f64], out: &mut [f64]) {
+    if P == 0 {
+        for (r, x) in r.iter().zip(x.chunks_exact(p)) {
+            for (t, x) in out.iter_mut().zip(x) {
+                *t += r * x;
+            }
+        }
+        return;
+    }
+    let mut total = [0.0; P];
+    for (r, x) in r.iter().zip(x.chunks_exact(P)) {
+        for j in 0..P {
+            total[j] += r * x[j];
+        }
+    }
+    out.copy_from_slice(&total);
+}
+
+#[inline(always)]
+fn weighted_products<const P: usize>(g: &GlmmSystem, w: &[f64], p: usize, xwx: &mut [f64], zwx: &mut [f64]) {
+    let p = size::<P>(p);
+    let xwx = &mut xwx[..p * p];
+    for (r, (&w, x)) in w.iter().zip(g.x.chunks_exact(p)).enumerate() {
+        for i in 0..p {
+            let t = w * x[i];
+            for j in 0..=i {
+                xwx[i * p + j] += t * x[j];
+            }
+        }
+        for f in &g.effects {
+            let at = f.at[r] as usize;
+            for (i, z) in f.of_row(r).iter().enumerate() {
+                let t = w * z;
+                let row = &mut zwx[(at + i) * p..(at + i + 1) * p];
+                for j in 0..p {
+                    row[j] += t * x[j];
+                }
+            }
+        }
+    }
+}
 
 impl GlmmSystem {
     /// eta += X beta for all rows.
@@ -11,19 +100,7 @@ impl GlmmSystem {
         let p = beta.len();
         vectorised(
             #[inline(always)]
-            || match p {
-                0 => {}
-                1 => eta.iter_mut().zip(&self.x).for_each(|(e, x)| *e += x * beta[0]),
-                _ => {
-                    for (e, x) in eta.iter_mut().zip(self.x.chunks_exact(p)) {
-                        let mut s = 0.0;
-                        for (x, b) in x.iter().zip(beta) {
-                            s += x * b;
-                        }
-                        *e += s;
-                    }
-                }
-            },
+            || with_columns!(p, add_products(&self.x, p, beta, eta)),
         );
     }
 
@@ -55,21 +132,27 @@ impl GlmmSystem {
         }
         vectorised(
             #[inline(always)]
-            || {
-                for (r, x) in r.iter().zip(self.x.chunks_exact(p)) {
-                    for (t, x) in out.iter_mut().zip(x) {
-                        *t += r * x;
-                    }
-                }
-            },
+            || with_columns!(p, transposed_products(&self.x, p, r, out)),
         );
     }
 
     /// out = Z'r by scalar row of the block system.
     pub fn random_transposed(&self, r: &[f64], out: &mut [f64]) {
+        vectorised(
+            #[inline(always)]
+            || self.random_transposed_impl(r, out),
+        );
+    }
+
+    #[inline(always)]
+    fn random_transposed_impl(&self, r: &[f64], out: &mut [f64]) {
         out.fill(0.0);
         for f in &self.effects {
-            if f.z.is_empty() {
+            if !f.runs.is_empty() {
+                for (&a, &b) in f.runs.iter().zip(&f.runs[1..]) {
+                    out[f.at[a as usize] as usize] += sum(&r[a as usize..b as usize]);
+                }
+            } else if f.z.is_empty() {
                 r.iter().zip(&f.at).for_each(|(r, &a)| out[a as usize] += r);
             } else if f.k == 1 {
                 r.iter().zip(&f.at).zip(&f.z).for_each(|((r, &a), z)| out[a as usize] += z * r);
@@ -96,7 +179,11 @@ impl GlmmSystem {
             let k = f.k;
             fs.ztz.fill(0.0);
             if k == 1 {
-                if f.z.is_empty() {
+                if !f.runs.is_empty() {
+                    for (&a, &b) in f.runs.iter().zip(&f.runs[1..]) {
+                        fs.ztz[f.level[a as usize] as usize] += sum(&w[a as usize..b as usize]);
+                    }
+                } else if f.z.is_empty() {
                     w.iter().zip(&f.level).for_each(|(w, &l)| fs.ztz[l as usize] += w);
                 } else {
                     w.iter().zip(&f.level).zip(&f.z).for_each(|((w, &l), z)| fs.ztz[l as usize] += w * z * z);
@@ -148,26 +235,7 @@ impl GlmmSystem {
             || {
                 xwx.fill(0.0);
                 zwx.fill(0.0);
-                if p == 0 {
-                    return;
-                }
-                for (r, (&w, x)) in w.iter().zip(self.x.chunks_exact(p)).enumerate() {
-                    for i in 0..p {
-                        let t = w * x[i];
-                        for (a, x) in xwx[i * p..i * p + i + 1].iter_mut().zip(x) {
-                            *a += t * x;
-                        }
-                    }
-                    for f in &self.effects {
-                        let at = f.at[r] as usize;
-                        for (i, z) in f.of_row(r).iter().enumerate() {
-                            let t = w * z;
-                            for (a, x) in zwx[(at + i) * p..(at + i + 1) * p].iter_mut().zip(x) {
-                                *a += t * x;
-                            }
-                        }
-                    }
-                }
+                with_columns!(p, weighted_products(self, w, p, xwx, zwx));
                 for i in 0..p {
                     for j in 0..i {
                         xwx[j * p + i] = xwx[i * p + j];

@@ -59,7 +59,13 @@ pub fn ln(x: f64) -> f64 {
 #[inline(always)]
 pub fn ln_1p(x: f64) -> f64 {
     let u = 1.0 + x;
-    ln(u) + (x - (u - 1.0)) / u
+    ln_near(x, u, 1.0 / u)
+}
+
+/// log(1 + x) for 0 <= x, with u = 1 + x and its reciprocal at hand.
+#[inline(always)]
+pub fn ln_near(x: f64, u: f64, reciprocal: f64) -> f64 {
+    ln(u) + (x - (u - 1.0)) * reciprocal
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     if let Some(d) = options.fixed_dispersion.or(options.dispersion) {
         base.dispersion = d;
     }
-    m.u.fill(0.0);
+    m.forget();
     m.beta.copy_from_slice(&base.beta);
     let joint = options.how.n_quad > 0;
     let mut outer = Outer {
@@ -130,6 +130,8 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
         base,
         how: options.how,
         evaluations: 0,
+        stands: None,
+        lowest: None,
         progress,
     };
     let limit = options.max_evaluations;
@@ -149,6 +151,7 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     if joint {
         let profiled = q.take();
         outer.c = Coordinates::new(g, true, with_dispersion);
+        (outer.stands, outer.lowest) = (None, None);
         q = first(&mut outer)?;
         if let (Some(old), Some(q)) = (profiled, &mut q) {
             carry_over(&old.h, &mut q.h, g.n_theta(), p, with_dispersion);
@@ -179,7 +182,11 @@ fn first(outer: &mut Outer<'_, '_>) -> Result<Option<QuasiNewton>, CoreError> {
         let x = outer.c.of(&outer.base);
         if let Some((f, g)) = outer.at(&x)? {
             let h = first_hessian(outer.g, outer.m, &outer.c);
-            return Ok(Some(QuasiNewton::new(x, f, g, h)));
+            let free = outer.m.free_part(outer.g).0;
+            let summed = free.abs() + outer.m.l.iter().map(|l| l.abs()).sum::<f64>();
+            let mut q = QuasiNewton::new(x, f, g, h);
+            q.noise = 1e-15 * summed;
+            return Ok(Some(q));
         }
         outer.base.theta.iter_mut().for_each(|t| *t *= 0.2);
     }
@@ -205,7 +212,8 @@ pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation)
     let joint = how.n_quad > 0;
     let mut go_on = |_: usize, _: f64| true;
     let c = Coordinates::new(g, joint, g.kernel.has_dispersion());
-    let mut outer = Outer { g, m, c, base: point.clone(), how, evaluations: 0, progress: &mut go_on };
+    let mut outer =
+        Outer { g, m, c, base: point.clone(), how, evaluations: 0, stands: None, lowest: None, progress: &mut go_on };
     let x = outer.c.of(point);
     let (objective, gradient) = outer.at(&x).map_err(|_| Failure::Kernel)?.ok_or(Failure::NotPositive)?;
     let guess = first_hessian(g, outer.m, &outer.c);
@@ -239,6 +247,7 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
     let mut certificate = 0.0;
     let mut displaced = 0;
     let mut snapped_at = f64::INFINITY;
+    let mut left = 0;
     for round in 0..ROUNDS {
         let used = outer.evaluations - displaced;
         let end = q.run(NEAR.max(options.tolerance), limit.saturating_sub(used), &mut |x| outer.at(x))?;
@@ -289,14 +298,20 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
                 break;
             }
         } else {
+            if certificate > NEGLIGIBLE {
+                // the way out of a variance of zero that was found to do no harm: the second time it is followed to its end
+                left += 1;
+                if left > 1 {
+                    snapped_at = f64::NAN;
+                }
+            }
             q.run(f64::MIN_POSITIVE, 1, &mut |x| outer.at(x))?;
             if round >= 2 && q.decrement < 1e-4 && certificate <= NEGLIGIBLE {
                 status = Status::NoProgress;
             }
         }
     }
-    // the work space may be displaced
-    outer.at(&q.x.clone())?;
+    outer.stand(&q.x)?;
     let point = outer.c.point(&q.x, &Point { beta: outer.m.beta.clone(), ..outer.base.clone() });
     let mut separated = Vec::new();
     if let (Some(h), true) = (&hessian, outer.c.with_beta) {
@@ -305,7 +320,7 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
                 let row = outer.c.first_beta() + j;
                 let variance: f64 =
                     (0..n).map(|c| 2.0 * e.vectors[row * n + c].powi(2) / e.values[c].max(1e-300)).sum();
-                if variance.sqrt() > SEPARATED && point.beta[j].abs() > 3.0 && g.kernel.is_scale_free() {
+                if variance.sqrt() > SEPARATED && point.beta[j].abs() > 3.0 * outer.c.unit() {
                     separated.push(j);
                 }
             }
@@ -343,9 +358,13 @@ fn settle(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, snapped_at: &mut f64) 
     let nt = g.n_theta();
     let theta = outer.c.theta(&q.x[..nt]);
     let lambda = g.layout.lambda_from_theta(&theta);
-    let small = singular_values(g, &lambda).into_iter().flatten().filter(|&s| s > 0.0 && s < SNAP).collect::<Vec<_>>();
+    let small = singular_values(g, &lambda)
+        .into_iter()
+        .flatten()
+        .filter(|&s| s > 0.0 && s < SNAP * outer.c.unit())
+        .collect::<Vec<_>>();
     let mut best: Option<Vec<f64>> = None;
-    if !small.is_empty() && *snapped_at != q.f {
+    if !small.is_empty() && !snapped_at.is_nan() && *snapped_at != q.f {
         let mut limits: Vec<f64> = small.clone();
         limits.sort_by(|a, b| b.total_cmp(a));
         // all small ones together, then fewer
@@ -375,7 +394,7 @@ fn settle(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, snapped_at: &mut f64) 
     if canonical.iter().zip(&theta).any(|(a, b)| (a - b).abs() > 1e-12 * (1.0 + b.abs())) {
         let mut x = q.x.clone();
         x[..nt].copy_from_slice(&outer.c.xi(&canonical));
-        outer.m.u.fill(0.0);
+        outer.m.forget();
         if let Some((f, gradient)) = outer.at(&x)? {
             if f < q.f + NEGLIGIBLE {
                 q.x = x;

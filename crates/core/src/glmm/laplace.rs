@@ -8,7 +8,7 @@
 //! | rho = -2 r + s - Wo Z L v | `rho` |
 
 use super::pirls::{Failure, Modes};
-use super::quadrature::Rule;
+use super::quadrature::{Rule, Shape};
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
 
@@ -78,11 +78,18 @@ impl Modes {
             error: 0.0,
         };
         self.e.invert(&self.sys);
-        let nodes = rule.map(|rule| self.nodes(g, rule));
+        let nodes = match rule {
+            None => None,
+            Some(rule) if g.effects.len() == 1 => Some(self.nodes(g, rule)),
+            Some(rule) => Some(self.nested_nodes(g, rule, g.nesting().ok_or(Failure::Undefined)?)),
+        };
         if let Some(nodes) = &nodes {
             out.objective = -2.0 * (nodes.log_l + free.0);
             out.error = nodes.error;
-            self.e.t_diag.copy_from_slice(&nodes.q);
+            match &nodes.q {
+                Shape::OneFactor(q) => self.e.t_diag.copy_from_slice(q),
+                Shape::Nested(q) => self.place_nested(q),
+            }
         }
         if !out.objective.is_finite() {
             return Err(Failure::Undefined);
@@ -143,7 +150,9 @@ impl Modes {
                     both[i] = rho[i] - 2.0 * nodes.r[i];
                 }
                 g.fixed_transposed(&both, &mut out.beta);
-                out.gamma[0].iter_mut().zip(&nodes.gamma).for_each(|(t, v)| *t -= 2.0 * v);
+                for (total, part) in out.gamma.iter_mut().flatten().zip(nodes.gamma.iter().flatten()) {
+                    *total -= 2.0 * part;
+                }
             }
         }
         self.rows = s;
@@ -195,6 +204,7 @@ impl Modes {
             let m = kf * kg;
             let mut blocks = vec![0.0; c.level.len() * m];
             let mut tmp = vec![0.0; m];
+            let scalar = self.e.lambda[c.f][0] * self.e.lambda[c.g][0];
             for l in 0..c.start.len() - 1 {
                 let pf = s.position[c.f][l] as usize;
                 for i in c.start[l]..c.start[l + 1] {
@@ -205,6 +215,10 @@ impl Modes {
                     } else {
                         (&self.e.t_tail[s.dense_row(lo) * s.dense..], s.dense, s.dense_row(pf.max(pg)))
                     };
+                    if m == 1 {
+                        blocks[i] = scalar * source[first];
+                        continue;
+                    }
                     let b = &mut blocks[i * m..(i + 1) * m];
                     for x in 0..kf {
                         for y in 0..kg {

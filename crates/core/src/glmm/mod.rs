@@ -8,6 +8,7 @@ mod family;
 mod fit;
 mod laplace;
 mod link;
+mod nested;
 mod outer;
 mod parameters;
 mod pirls;

@@ -20,12 +20,9 @@ pub struct Approximation {
 /// Told the number of evaluations and the objective; returns false to stop.
 pub type Progress<'a> = &'a mut dyn FnMut(usize, f64) -> bool;
 
-/// Displacement of central differences, in standard errors.
-const DISPLACEMENT: f64 = 1e-3;
-/// Displacement of one-sided differences.
-const ONE_SIDED: f64 = 1e-4;
-/// Rows from which differences are one-sided: the error of standard errors is then 1e-5 instead of 1e-7 of them, at half the cost.
-const MANY: usize = 2000;
+/// Displacement of the differences, in standard errors. They are one-sided: the gradient is exact to rounding, so the displacement can
+/// be so small that what a second side would remove is of the order of 1e-6 of the standard errors.
+const DISPLACEMENT: f64 = 1e-5;
 
 impl Modes {
     /// Moves to a point and evaluates there. Where that fails the modes are left as they were.
@@ -47,7 +44,13 @@ impl Modes {
         let u = self.u.clone();
         let beta = self.beta.clone();
         let v = if how.n_quad > 1 && !profiled {
-            self.quadrature(g, how.curvature, &Rule::new(how.n_quad, g.effects[0].k))
+            let rule = match self.rule.take() {
+                Some(rule) if rule.is(how.n_quad, g.effects[0].k) => rule,
+                _ => Rule::new(how.n_quad, g.effects[0].k),
+            };
+            let v = self.quadrature(g, how.curvature, &rule);
+            self.rule = Some(rule);
+            v
         } else {
             self.laplace(g, how.curvature, profiled)
         };
@@ -57,6 +60,14 @@ impl Modes {
         }
         v
     }
+}
+
+/// An evaluation that can be returned to: where the modes are not unique its objective belongs to the modes it had.
+pub struct Lowest {
+    x: Vec<f64>,
+    objective: f64,
+    u: Vec<f64>,
+    beta: Vec<f64>,
 }
 
 /// The outer problem.
@@ -73,6 +84,10 @@ pub struct Outer<'a, 'p> {
     pub how: Approximation,
     /// Evaluations so far.
     pub evaluations: usize,
+    /// Where the work space stands after an evaluation that succeeded.
+    pub stands: Option<Vec<f64>>,
+    /// The lowest objective seen since the coordinates were chosen, with its point, modes and fixed effects.
+    pub lowest: Option<Lowest>,
     /// Callback.
     pub progress: Progress<'p>,
 }
@@ -85,6 +100,7 @@ impl Outer<'_, '_> {
     pub fn at(&mut self, x: &[f64]) -> Evaluated {
         let point = self.c.point(x, &self.base);
         self.evaluations += 1;
+        self.stands = None;
         let v = self.m.value(self.g, &point, self.how, !self.c.with_beta);
         if let Some(message) = self.g.kernel.failure() {
             return Err(CoreError::Degenerate(message));
@@ -100,7 +116,40 @@ impl Outer<'_, '_> {
         if gradient.iter().any(|v| !v.is_finite()) {
             return Ok(None);
         }
+        self.stands = Some(x.to_vec());
+        let known = self.lowest.take();
+        self.lowest = match known {
+            Some(mut l) if l.x.len() == x.len() => {
+                if v.objective <= l.objective {
+                    l.objective = v.objective;
+                    l.x.copy_from_slice(x);
+                    l.u.copy_from_slice(&self.m.u);
+                    l.beta.copy_from_slice(&self.m.beta);
+                }
+                Some(l)
+            }
+            _ => Some(Lowest { x: x.to_vec(), objective: v.objective, u: self.m.u.clone(), beta: self.m.beta.clone() }),
+        };
         Ok(Some((v.objective, gradient)))
+    }
+
+    /// Brings the work space to a point where it has been, if it is elsewhere. Whether it stands there.
+    ///
+    /// # Errors
+    /// As [`Outer::at`].
+    pub fn stand(&mut self, x: &[f64]) -> Result<bool, CoreError> {
+        if self.stands.as_deref() == Some(x) {
+            return Ok(true);
+        }
+        if let Some(l) = self.lowest.as_ref().filter(|l| l.x == x) {
+            self.m.u.copy_from_slice(&l.u);
+            self.m.beta.copy_from_slice(&l.beta);
+        }
+        if self.at(x)?.is_some() {
+            return Ok(true);
+        }
+        self.m.forget();
+        Ok(self.at(x)?.is_some())
     }
 
     /// The Hessian by differences of the gradient, which is `here` at `x`; `scale` holds the diagonal of a guess. None where a displaced point
@@ -110,37 +159,34 @@ impl Outer<'_, '_> {
     /// As [`Outer::at`].
     pub fn hessian(&mut self, x: &[f64], here: &[f64], scale: &[f64]) -> Result<Option<Vec<f64>>, CoreError> {
         let n = x.len();
+        if !self.stand(x)? {
+            return Ok(None);
+        }
         let mut h = vec![0.0; n * n];
         let u = self.m.u.clone();
         let beta = self.m.beta.clone();
+        self.stands = None;
         let mut at = x.to_vec();
         for c in 0..n {
-            let one_sided = self.g.n >= MANY;
-            let displacement = if one_sided { ONE_SIDED } else { DISPLACEMENT };
-            let step = (displacement * (2.0 / scale[c].abs().max(1e-300)).sqrt()).clamp(1e-7, 1e-2);
-            if one_sided {
-                for (r, g) in here.iter().enumerate() {
-                    h[r * n + c] = -g / step;
-                }
-            }
-            let (signs, width): (&[f64], f64) = if one_sided { (&[1.0], step) } else { (&[1.0, -1.0], 2.0 * step) };
-            for &sign in signs {
+            let step = (DISPLACEMENT * (2.0 / scale[c].abs().max(1e-300)).sqrt()).clamp(1e-9, 1e-2);
+            // away from zero: a standard deviation near it would change its sign
+            at[c] = if x[c] < 0.0 { x[c] - step } else { x[c] + step };
+            let width = at[c] - x[c];
+            self.m.u.copy_from_slice(&u);
+            self.m.beta.copy_from_slice(&beta);
+            let Some((_, g)) = self.at(&at)? else {
                 self.m.u.copy_from_slice(&u);
                 self.m.beta.copy_from_slice(&beta);
-                at[c] = x[c] + sign * step;
-                let Some((_, g)) = self.at(&at)? else {
-                    self.m.u.copy_from_slice(&u);
-                    self.m.beta.copy_from_slice(&beta);
-                    return Ok(None);
-                };
-                for (r, g) in g.into_iter().enumerate() {
-                    h[r * n + c] += sign * g / width;
-                }
+                return Ok(None);
+            };
+            for (r, (g, here)) in g.into_iter().zip(here).enumerate() {
+                h[r * n + c] = (g - here) / width;
             }
             at[c] = x[c];
         }
         self.m.u.copy_from_slice(&u);
         self.m.beta.copy_from_slice(&beta);
+        self.stands = None;
         for r in 0..n {
             for c in 0..r {
                 let mean = 0.5 * (h[r * n + c] + h[c * n + r]);

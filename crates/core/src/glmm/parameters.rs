@@ -1,5 +1,6 @@
 //! The coordinates in which the outer problem is solved: xi, a linear change of theta whose unit is one standard deviation of the
-//! linear predictor, fixed effects in the changed basis, and the logarithm of the dispersion.
+//! linear predictor, fixed effects in the changed basis, and the logarithm of the dispersion. Where the linear predictor has a unit
+//! of its own (the response's, say), xi and the fixed effects are in its typical size, so that a fit does not depend on that unit.
 
 use super::laplace::Value;
 use super::system::GlmmSystem;
@@ -22,6 +23,8 @@ pub struct Coordinates {
     blocks: Vec<(usize, usize, Vec<f64>)>,
     n_theta: usize,
     p: usize,
+    /// Typical size of the linear predictor, a power of two; 1 where predictors of order one are moderate for every response.
+    unit: f64,
     /// Whether the fixed effects are among the coordinates.
     pub with_beta: bool,
     /// Whether the dispersion is.
@@ -60,7 +63,12 @@ impl Coordinates {
                 blocks.push((tl.theta, m, c));
             }
         }
-        Coordinates { blocks, n_theta: sys.n_theta, p: g.p(), with_beta, with_dispersion }
+        Coordinates { blocks, n_theta: sys.n_theta, p: g.p(), unit: predictor_unit(g), with_beta, with_dispersion }
+    }
+
+    /// Typical size of the linear predictor: what one is in xi and in the fixed effects.
+    pub fn unit(&self) -> f64 {
+        self.unit
     }
 
     /// Number of coordinates.
@@ -83,7 +91,7 @@ impl Coordinates {
         let mut out = vec![0.0; self.n_theta];
         for (at, m, c) in &self.blocks {
             for j in 0..*m {
-                out[at + j] = (j..*m).map(|i| c[i * m + j] * theta[at + i]).sum();
+                out[at + j] = (j..*m).map(|i| c[i * m + j] * theta[at + i]).sum::<f64>() / self.unit;
             }
         }
         out
@@ -91,7 +99,7 @@ impl Coordinates {
 
     /// theta of a xi.
     pub fn theta(&self, xi: &[f64]) -> Vec<f64> {
-        let mut out = xi[..self.n_theta].to_vec();
+        let mut out: Vec<f64> = xi[..self.n_theta].iter().map(|v| v * self.unit).collect();
         for (at, m, c) in &self.blocks {
             kernels::backward::<0>(c, *m, &mut out[*at..at + m], 1);
         }
@@ -103,13 +111,14 @@ impl Coordinates {
         for (at, m, c) in &self.blocks {
             kernels::forward::<0>(c, *m, &mut theta[*at..at + m], 1);
         }
+        theta.iter_mut().for_each(|v| *v *= self.unit);
     }
 
     /// Coordinates of a point.
     pub fn of(&self, point: &Point) -> Vec<f64> {
         let mut x = self.xi(&point.theta);
         if self.with_beta {
-            x.extend_from_slice(&point.beta);
+            x.extend(point.beta.iter().map(|b| b / self.unit));
         }
         if self.with_dispersion {
             x.push(point.dispersion.ln());
@@ -122,7 +131,11 @@ impl Coordinates {
         let at = self.n_theta + if self.with_beta { self.p } else { 0 };
         Point {
             theta: self.theta(x),
-            beta: if self.with_beta { x[self.n_theta..at].to_vec() } else { base.beta.clone() },
+            beta: if self.with_beta {
+                x[self.n_theta..at].iter().map(|b| b * self.unit).collect()
+            } else {
+                base.beta.clone()
+            },
             dispersion: if self.with_dispersion { x[at].clamp(-300.0, 300.0).exp() } else { base.dispersion },
         }
     }
@@ -157,7 +170,7 @@ impl Coordinates {
         let mut out = self.theta_gradient(g, v);
         self.score(&mut out);
         if self.with_beta {
-            out.extend_from_slice(&v.beta);
+            out.extend(v.beta.iter().map(|b| b * self.unit));
         }
         if self.with_dispersion {
             out.push(v.dispersion);
@@ -183,7 +196,7 @@ impl Coordinates {
             let b = g.layout.basis.g();
             for r in 0..self.p {
                 for c in 0..self.p {
-                    j[(at + r) * n + at + c] = b[r * self.p + c];
+                    j[(at + r) * n + at + c] = b[r * self.p + c] * self.unit;
                 }
             }
             at += self.p;
@@ -193,4 +206,20 @@ impl Coordinates {
         }
         j
     }
+}
+
+/// Typical size of linear predictors near the data, as a power of two: scaling by it changes no digit.
+fn predictor_unit(g: &GlmmSystem) -> f64 {
+    if g.kernel.is_scale_free() || g.n == 0 {
+        return 1.0;
+    }
+    let mut eta = vec![0.0; g.n];
+    g.kernel.start(&g.y, &g.weights, &mut eta);
+    let mut sizes: Vec<f64> = eta.iter().map(|v| v.abs()).filter(|v| v.is_finite() && *v > 0.0).collect();
+    if sizes.is_empty() {
+        return 1.0;
+    }
+    let middle = sizes.len() / 2;
+    let (_, median, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
+    2f64.powi(median.log2().round().clamp(-500.0, 500.0) as i32)
 }

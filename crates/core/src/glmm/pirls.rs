@@ -2,7 +2,9 @@
 //!
 //! h(u) = -sum l_i(eta_i) + u'u/2 with eta = offset + X b + Z L u; with `profiled`, b is part of the unknowns.
 
+use super::design::sum;
 use super::family::{Batch, Derivatives, MoreDerivatives};
+use super::quadrature::Rule;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
 use crate::lmm::{Evaluator, System};
@@ -27,6 +29,16 @@ pub enum Failure {
     NotPositive,
     /// The kernel of the family failed.
     Kernel,
+}
+
+/// What the work space holds of a Newton system, at the parameters and modes where it was last formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    /// The factor of observed weights.
+    Factor,
+    /// That factor and its border.
+    Border,
 }
 
 /// Second-order results of a family, by row.
@@ -84,6 +96,9 @@ pub struct Modes {
     pub free: Option<(f64, (f64, f64))>,
     /// Newton steps since the work space was made.
     pub steps: usize,
+    /// The quadrature rule last used.
+    pub(super) rule: Option<Rule>,
+    held: Held,
     pub(super) n_threads: usize,
     pub(super) lu: Vec<f64>,
     pub(super) grad: Vec<f64>,
@@ -122,6 +137,8 @@ impl Modes {
             rx: vec![0.0; p * p],
             free: None,
             steps: 0,
+            rule: None,
+            held: Held::Nothing,
             n_threads,
             lu: vec![0.0; q],
             grad: vec![0.0; q],
@@ -131,6 +148,12 @@ impl Modes {
             grad_beta: vec![0.0; p],
             delta_beta: vec![0.0; p],
         }
+    }
+
+    /// Forgets the modes and the factor, so that what follows does not depend on what was done before.
+    pub fn forget(&mut self) {
+        self.u.fill(0.0);
+        self.held = Held::Nothing;
     }
 
     /// eta_fixed for the present fixed effects.
@@ -150,7 +173,7 @@ impl Modes {
             g.add_random(lu, range.clone(), eta);
             let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, dispersion: d };
             g.kernel.derivatives(b, Derivatives { l, r, wo, dwo });
-            l.iter().sum()
+            sum(l)
         };
         let total: f64 = if self.n_threads > 1 && g.n > 4 * batch {
             let parts: Vec<f64> = self
@@ -218,12 +241,16 @@ impl Modes {
 
     /// Factors L'Z'WoZL + I at the present rows.
     pub fn factorise_observed(&mut self, g: &GlmmSystem) -> Result<(), Failure> {
+        self.held = Held::Nothing;
         g.weighted_crossprod(&self.wo, &mut self.sys);
-        self.e.factorise(&self.sys).map_err(|_| Failure::NotPositive)
+        self.e.factorise(&self.sys).map_err(|_| Failure::NotPositive)?;
+        self.held = Held::Factor;
+        Ok(())
     }
 
     /// The same with expected weights, from the last [`Modes::more_pass`].
     pub fn factorise_expected(&mut self, g: &GlmmSystem) -> Result<(), Failure> {
+        self.held = Held::Nothing;
         g.weighted_crossprod(&self.more.w, &mut self.sys);
         self.e.factorise(&self.sys).map_err(|_| Failure::NotPositive)
     }
@@ -254,6 +281,9 @@ impl Modes {
                 self.rx[i * p + i] += ridge * self.xwx[i * p + i].max(1e-12);
             }
             if kernels::cholesky::<0>(&mut self.rx, p) {
+                if self.held == Held::Factor && !expected {
+                    self.held = Held::Border;
+                }
                 return Ok(());
             }
             ridge = if ridge == 0.0 { 1e-12 } else { ridge * 100.0 };
@@ -300,10 +330,38 @@ impl Modes {
         }
         let mut before = f64::INFINITY;
         let mut u = self.u.clone();
+        let mut beta = self.beta.clone();
+        let mut first = true;
         for _ in 0..MAX_STEPS {
             g.random_transposed(&self.r, &mut self.zr);
             self.sys.lambda_transposed_times(&self.e.lambda, &self.zr, 1, &mut self.grad);
             self.grad.iter_mut().zip(&self.u).for_each(|(g, u)| *g -= u);
+            if profiled {
+                g.fixed_transposed(&self.r, &mut self.grad_beta);
+            }
+            // a step with the factor at hand, which belongs to parameters and modes nearby: as good as Newton's for the first, and
+            // good enough for a last one
+            let near = first || before < 1e-5;
+            if near && (self.held == Held::Border || (self.held == Held::Factor && !profiled)) {
+                let decrement = self.direction(profiled);
+                let last = decrement * (decrement / before).min(1.0) <= EXACT && decrement > EXACT;
+                if decrement.is_finite() && (first || last) {
+                    first = false;
+                    u.copy_from_slice(&self.u);
+                    beta.copy_from_slice(&self.beta);
+                    self.move_by(g, &u, &beta, 1.0, profiled);
+                    let trial = self.rows_pass(g);
+                    if trial <= h || (decrement < TRUSTED && trial.is_finite()) {
+                        h = trial;
+                        before = decrement;
+                        self.steps += 1;
+                        continue;
+                    }
+                    self.move_by(g, &u, &beta, 0.0, profiled);
+                    h = self.rows_pass(g);
+                }
+            }
+            first = false;
             let mut expected = false;
             if self.factorise_observed(g).is_err() {
                 // outside the region where h is convex: expected weights are never negative
@@ -311,27 +369,16 @@ impl Modes {
                 self.more_pass(g);
                 self.factorise_expected(g)?;
             }
-            self.delta.copy_from_slice(&self.grad);
-            let mut delta = std::mem::take(&mut self.delta);
-            let mut delta_beta = std::mem::take(&mut self.delta_beta);
-            let mut decrement = 0.0;
-            if profiled {
-                g.fixed_transposed(&self.r, &mut self.grad_beta);
-                delta_beta.copy_from_slice(&self.grad_beta);
-                if self.border(g, expected).is_err() && !expected {
-                    expected = true;
-                    self.more_pass(g);
-                    self.factorise_expected(g)?;
-                    self.border(g, true)?;
+            if profiled && self.border(g, expected).is_err() {
+                if expected {
+                    return Err(Failure::NotPositive);
                 }
-                self.solve_bordered(&mut delta, &mut delta_beta);
-                decrement += self.grad_beta.iter().zip(&delta_beta).map(|(a, b)| a * b).sum::<f64>();
-            } else {
-                self.solve_plain(&mut delta);
+                expected = true;
+                self.more_pass(g);
+                self.factorise_expected(g)?;
+                self.border(g, true)?;
             }
-            decrement += self.grad.iter().zip(&delta).map(|(a, b)| a * b).sum::<f64>();
-            self.delta = delta;
-            self.delta_beta = delta_beta;
+            let decrement = self.direction(profiled);
             if !decrement.is_finite() {
                 return Err(Failure::NotPositive);
             }
@@ -343,22 +390,16 @@ impl Modes {
             self.steps += 1;
             // the step, halved until h falls
             u.copy_from_slice(&self.u);
+            beta.copy_from_slice(&self.beta);
             let mut t = 1.0;
             loop {
-                self.u.iter_mut().zip(&u).zip(&self.delta).for_each(|((x, u), d)| *x = u + t * d);
-                if profiled {
-                    self.beta.iter_mut().zip(&self.delta_beta).for_each(|(b, d)| *b += t * d);
-                    self.set_fixed(g);
-                }
+                self.move_by(g, &u, &beta, t, profiled);
                 let trial = self.rows_pass(g);
                 let fallen = trial <= h - 1e-4 * t * decrement;
                 let trusted = decrement < TRUSTED.max(1e-14 * h.abs()) && t == 1.0 && trial.is_finite();
                 if fallen || trusted {
                     h = trial;
                     break;
-                }
-                if profiled {
-                    self.beta.iter_mut().zip(&self.delta_beta).for_each(|(b, d)| *b -= t * d);
                 }
                 t *= if trial.is_finite() { 0.5 } else { 0.25 };
                 if t < 1e-14 {
@@ -367,6 +408,34 @@ impl Modes {
             }
         }
         Err(Failure::NotPositive)
+    }
+
+    /// The step of the (bordered) system at hand from the present gradients, and its decrement.
+    fn direction(&mut self, profiled: bool) -> f64 {
+        let mut delta = std::mem::take(&mut self.delta);
+        let mut delta_beta = std::mem::take(&mut self.delta_beta);
+        delta.copy_from_slice(&self.grad);
+        let mut decrement = 0.0;
+        if profiled {
+            delta_beta.copy_from_slice(&self.grad_beta);
+            self.solve_bordered(&mut delta, &mut delta_beta);
+            decrement += self.grad_beta.iter().zip(&delta_beta).map(|(a, b)| a * b).sum::<f64>();
+        } else {
+            self.solve_plain(&mut delta);
+        }
+        decrement += self.grad.iter().zip(&delta).map(|(a, b)| a * b).sum::<f64>();
+        self.delta = delta;
+        self.delta_beta = delta_beta;
+        decrement
+    }
+
+    /// Goes from `u` and `beta` along the direction.
+    fn move_by(&mut self, g: &GlmmSystem, u: &[f64], beta: &[f64], t: f64, profiled: bool) {
+        self.u.iter_mut().zip(u).zip(&self.delta).for_each(|((x, u), d)| *x = u + t * d);
+        if profiled {
+            self.beta.iter_mut().zip(beta).zip(&self.delta_beta).for_each(|((x, b), d)| *x = b + t * d);
+            self.set_fixed(g);
+        }
     }
 }
 

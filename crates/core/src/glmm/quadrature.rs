@@ -7,6 +7,7 @@
 //! | pi_j, h'_j, gbar, G, N, Q = R^-T N R^-1 | as written; Q takes the place of M^-1 |
 
 use super::family::{Batch, Derivatives, MoreDerivatives};
+use super::nested::NestedShape;
 use super::pirls::Modes;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
@@ -14,10 +15,11 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Most numbers stored for one chunk of groups.
-const CHUNK: usize = 1 << 17;
+pub(super) const CHUNK: usize = 1 << 17;
 
 /// A product rule for the weight exp(-z'z).
 pub struct Rule {
+    n: usize,
     k: usize,
     /// Nodes, k numbers each.
     z: Vec<f64>,
@@ -43,7 +45,32 @@ impl Rule {
             }
             log_w.push(w);
         }
-        Rule { k, z, log_w }
+        Rule { n, k, z, log_w }
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.log_w.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.log_w.is_empty()
+    }
+
+    /// A node of a rule in one dimension.
+    pub(super) fn node(&self, i: usize) -> f64 {
+        self.z[i]
+    }
+
+    /// Logarithm of a weight plus z'z.
+    pub(super) fn log_weight(&self, i: usize) -> f64 {
+        self.log_w[i]
+    }
+
+    /// Whether it has `n` nodes in each of `k` dimensions.
+    pub fn is(&self, n: usize, k: usize) -> bool {
+        self.n == n && self.k == k
     }
 }
 
@@ -97,6 +124,14 @@ fn gauss_hermite(n: usize) -> (Vec<f64>, Vec<f64>) {
     (x, log_w)
 }
 
+/// Q on the pattern of M.
+pub enum Shape {
+    /// Of each group, by position.
+    OneFactor(Vec<f64>),
+    /// Of an outer group and its inner groups.
+    Nested(NestedShape),
+}
+
 /// What the nodes contribute to the objective and its gradient.
 pub struct Nodes {
     /// Sum over groups of log L, without the free part of the log-likelihood.
@@ -105,12 +140,12 @@ pub struct Nodes {
     pub r: Vec<f64>,
     /// sum_j pi_j h'_j, by scalar row of the block system.
     pub g: Vec<f64>,
-    /// Sum over groups and nodes of pi_j Z'r(u_j) u_j'.
-    pub gamma: Vec<f64>,
+    /// For each factor, the sum over groups and nodes of pi_j Z'r(u_j) u_j'.
+    pub gamma: Vec<Vec<f64>>,
     /// Sum over groups, nodes and rows of pi_j dl/dlog d.
     pub l_d: f64,
-    /// Q of each group, by position.
-    pub q: Vec<f64>,
+    /// Q.
+    pub q: Shape,
     /// Largest |N| of any group: an indicator of the error of log L.
     pub error: f64,
 }
@@ -157,24 +192,26 @@ impl Modes {
             log_l: 0.0,
             r: Vec::with_capacity(g.n),
             g: vec![0.0; n_levels * k],
-            gamma: vec![0.0; k * k],
+            gamma: vec![vec![0.0; k * k]],
             l_d: 0.0,
-            q: vec![0.0; n_levels * k * k],
+            q: Shape::OneFactor(Vec::new()),
             error: 0.0,
         };
+        let mut q = vec![0.0; n_levels * k * k];
         for (levels, part) in chunks.into_iter().zip(parts) {
             out.log_l += part.log_l;
             out.l_d += part.l_d;
             out.error = out.error.max(part.error);
             out.r.extend_from_slice(&part.r);
-            out.gamma.iter_mut().zip(&part.gamma).for_each(|(a, b)| *a += b);
+            out.gamma[0].iter_mut().zip(&part.gamma).for_each(|(a, b)| *a += b);
             for (i, l) in levels.enumerate() {
                 let pos = self.sys.sym.position[0][l] as usize;
                 let (at, diag) = (self.sys.sym.row[pos], self.sys.sym.diag[pos]);
                 out.g[at..at + k].copy_from_slice(&part.g[i * k..(i + 1) * k]);
-                out.q[diag..diag + k * k].copy_from_slice(&part.q[i * k * k..(i + 1) * k * k]);
+                q[diag..diag + k * k].copy_from_slice(&part.q[i * k * k..(i + 1) * k * k]);
             }
         }
+        out.q = Shape::OneFactor(q);
         out
     }
 

@@ -3,7 +3,7 @@
 //! A general family gives its log-likelihood and three derivatives in an inner variable (log mu for positive means, mu otherwise);
 //! the derivatives of that variable with respect to eta turn them into those of l.
 
-use super::elementary::{exp, ln_1p};
+use super::elementary::{exp, ln_1p, ln_near};
 use super::family::Family;
 use super::link::Link;
 use super::special::{gamma_normaliser, lgamma, log_minus_digamma, polygamma, polygamma_differences};
@@ -45,14 +45,15 @@ pub fn observed(w: f64, f: Inner, t: [f64; 3]) -> Observed {
 #[inline(always)]
 pub fn binomial_logit(y: f64, w: f64, eta: f64) -> Observed {
     let e = exp(-eta.abs());
-    let d = 1.0 / (1.0 + e);
+    let t = 1.0 + e;
+    let d = 1.0 / t;
     let (big, small) = (d, e * d);
     let up = eta >= 0.0;
     let mu = if up { big } else { small };
     let nu = if up { small } else { big };
     let v = w * (big * small);
     Observed {
-        l: w * (y * eta - if up { eta } else { 0.0 } - ln_1p(e)),
+        l: w * (y * eta - if up { eta } else { 0.0 } - ln_near(e, t, d)),
         r: w * (y * nu - (1.0 - y) * mu),
         wo: v,
         dwo: v * (nu - mu),

@@ -45,7 +45,7 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
         }
     }
     m.beta.copy_from_slice(&beta);
-    m.u.fill(0.0);
+    m.forget();
     m.set_fixed(g);
     let valid = |m: &mut Modes| -> bool {
         m.eta.copy_from_slice(&m.eta_fixed);
@@ -135,7 +135,7 @@ pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates) -> Vec<f64>
             for i in 0..p {
                 for j in 0..p {
                     h[(at + i) * n + at + j] =
-                        2.0 * (0..=i.min(j)).map(|k| m.rx[i * p + k] * m.rx[j * p + k]).sum::<f64>();
+                        c.unit().powi(2) * 2.0 * (0..=i.min(j)).map(|k| m.rx[i * p + k] * m.rx[j * p + k]).sum::<f64>();
                 }
             }
         } else {

@@ -18,6 +18,8 @@ pub struct Effects {
     pub at: Vec<u32>,
     /// Level of each row.
     pub level: Vec<u32>,
+    /// Where the level changes from one row to the next, both ends included; empty where that is often.
+    pub runs: Vec<u32>,
 }
 
 /// A generalized linear mixed model: the arrays of its rows.
@@ -93,7 +95,14 @@ impl GlmmSystem {
             let level: Vec<u32> = order.iter().map(|&i| fr.codes[i as usize] as u32).collect();
             let at =
                 level.iter().map(|&l| layout.sym.row[layout.sym.position[f][l as usize] as usize] as u32).collect();
-            effects.push(Effects { k, z, at, level });
+            let mut runs: Vec<u32> = (1..n).filter(|&r| level[r] != level[r - 1]).map(|r| r as u32).collect();
+            if z.is_empty() && n > 0 && 4 * runs.len() <= n {
+                runs.insert(0, 0);
+                runs.push(n as u32);
+            } else {
+                runs.clear();
+            }
+            effects.push(Effects { k, z, at, level, runs });
         }
         let cells = layout
             .cp

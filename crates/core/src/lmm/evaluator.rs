@@ -201,7 +201,11 @@ impl Evaluator {
                 for i in c.start[l]..c.start[l + 1] {
                     let pg = s.position[c.g][c.level[i] as usize] as usize;
                     let (tmp, out) = self.small.split_at_mut(kmax2);
-                    kernels::sandwich(lf, kf, c.block(i), lg, kg, tmp, out);
+                    if kf == 1 && kg == 1 {
+                        out[0] = lf[0] * c.value[i] * lg[0];
+                    } else {
+                        kernels::sandwich(lf, kf, c.block(i), lg, kg, tmp, out);
+                    }
                     // the column is the position eliminated first
                     let (lo, f_first) = if pf < pg { (pf, true) } else { (pg, false) };
                     let (target, height, first) = if lo < s.n_sparse {

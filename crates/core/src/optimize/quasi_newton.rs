@@ -3,6 +3,7 @@
 //! the symmetric rank-one formula.
 
 use super::trust_region::{self, Eigen};
+use crate::blocks::kernels;
 use crate::error::CoreError;
 
 /// Objective and gradient; none where the objective is not defined.
@@ -33,12 +34,14 @@ pub struct QuasiNewton {
     pub radius: f64,
     /// Newton decrement at the last step.
     pub decrement: f64,
+    /// Rounding error of the objective where it is larger than its own size tells, as in a difference of large numbers.
+    pub noise: f64,
 }
 
 impl QuasiNewton {
     /// From a point with its objective, gradient and a first Hessian.
     pub fn new(x: Vec<f64>, f: f64, g: Vec<f64>, h: Vec<f64>) -> Self {
-        QuasiNewton { x, f, g, h, radius: 1.0, decrement: f64::INFINITY }
+        QuasiNewton { x, f, g, h, radius: 1.0, decrement: f64::INFINITY, noise: 0.0 }
     }
 
     /// Steps until the decrement is below `tolerance` or `limit` evaluations have been made in this run.
@@ -54,18 +57,29 @@ impl QuasiNewton {
         let n = self.x.len();
         let mut used = 0;
         loop {
-            let Some(eigen) = Eigen::of(&self.h, n) else {
-                return Ok(Outcome::NoProgress);
-            };
-            self.decrement = eigen.decrement(&self.g);
+            let (mut s, mut predicted, mut edge) = (Vec::new(), 0.0, false);
+            let mut length = f64::INFINITY;
+            if let Some((newton, decrement)) = self.newton_step() {
+                length = newton.iter().map(|v| v * v).sum::<f64>().sqrt();
+                self.decrement = decrement;
+                (s, predicted) = (newton, -0.5 * decrement);
+            }
+            if length > self.radius && (s.is_empty() || self.decrement >= tolerance) {
+                let Some(eigen) = Eigen::of(&self.h, n) else {
+                    return Ok(Outcome::NoProgress);
+                };
+                self.decrement = eigen.decrement(&self.g);
+                if self.decrement >= tolerance && used < limit {
+                    (s, predicted, edge) = trust_region::step(&self.g, &eigen, self.radius);
+                    length = s.iter().map(|v| v * v).sum::<f64>().sqrt();
+                }
+            }
             if self.decrement < tolerance {
                 return Ok(Outcome::Converged);
             }
             if used >= limit {
                 return Ok(Outcome::MaxEvaluations);
             }
-            let (s, predicted, edge) = trust_region::step(&self.g, &eigen, self.radius);
-            let length = s.iter().map(|v| v * v).sum::<f64>().sqrt();
             let trial: Vec<f64> = self.x.iter().zip(&s).map(|(x, s)| x + s).collect();
             used += 1;
             let Some((f, g)) = evaluate(&trial)? else {
@@ -75,7 +89,7 @@ impl QuasiNewton {
                 }
                 continue;
             };
-            let noise = 1e-13 * (1.0 + self.f.abs());
+            let noise = self.noise.max(1e-13 * (1.0 + self.f.abs()));
             let ratio = (f - self.f) / predicted;
             self.update(&s, &g);
             let invisible = predicted.abs() < 8.0 * noise && f <= self.f + 8.0 * noise;
@@ -95,6 +109,24 @@ impl QuasiNewton {
                 }
             }
         }
+    }
+
+    /// The Newton step and its decrement, where the Hessian is safely positive definite.
+    fn newton_step(&self) -> Option<(Vec<f64>, f64)> {
+        let n = self.g.len();
+        let mut factor = self.h.clone();
+        if n == 0 || !kernels::cholesky::<0>(&mut factor, n) {
+            return None;
+        }
+        let pivots = (0..n).map(|i| factor[i * n + i].powi(2) / self.h[i * n + i]);
+        if !pivots.fold(f64::INFINITY, f64::min).gt(&1e-10) {
+            return None;
+        }
+        let mut s: Vec<f64> = self.g.iter().map(|g| -g).collect();
+        kernels::forward::<0>(&factor, n, &mut s, 1);
+        let decrement = s.iter().map(|v| v * v).sum::<f64>();
+        kernels::backward::<0>(&factor, n, &mut s, 1);
+        decrement.is_finite().then_some((s, decrement))
     }
 
     /// Corrects the Hessian so that it maps the step to the change of the gradient.

@@ -62,37 +62,38 @@ fn jacobi(h: &[f64], n: usize) -> Eigen {
     let mut v = vec![0.0; n * n];
     (0..n).for_each(|i| v[i * n + i] = 1.0);
     for _ in 0..50 {
-        let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j].abs()).sum();
-        let diag: f64 = (0..n).map(|i| a[i * n + i].abs()).sum();
-        if off <= 1e-17 * diag || off == 0.0 {
-            break;
-        }
+        let mut turned = false;
         for p in 0..n {
             for q in p + 1..n {
                 let apq = a[p * n + q];
-                if apq == 0.0 {
+                // what is small beside both diagonal entries changes neither eigenvalue in its last digit
+                if apq * apq <= 1e-34 * (a[p * n + p] * a[q * n + q]).abs() {
                     continue;
                 }
+                turned = true;
                 let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
                 let t = if theta == 0.0 { 1.0 } else { theta.signum() / (theta.abs() + (1.0 + theta * theta).sqrt()) };
                 let c = 1.0 / (1.0 + t * t).sqrt();
                 let s = t * c;
                 for i in 0..n {
                     let (x, y) = (a[i * n + p], a[i * n + q]);
-                    a[i * n + p] = c * x - s * y;
-                    a[i * n + q] = s * x + c * y;
+                    (a[i * n + p], a[i * n + q]) = (c * x - s * y, s * x + c * y);
                 }
                 for i in 0..n {
                     let (x, y) = (a[p * n + i], a[q * n + i]);
-                    a[p * n + i] = c * x - s * y;
-                    a[q * n + i] = s * x + c * y;
+                    (a[p * n + i], a[q * n + i]) = (c * x - s * y, s * x + c * y);
                 }
                 for i in 0..n {
                     let (x, y) = (v[i * n + p], v[i * n + q]);
                     v[i * n + p] = c * x - s * y;
                     v[i * n + q] = s * x + c * y;
                 }
+                a[p * n + q] = 0.0;
+                a[q * n + p] = 0.0;
             }
+        }
+        if !turned {
+            break;
         }
     }
     let mut order: Vec<usize> = (0..n).collect();

@@ -52,6 +52,7 @@ pub fn draws_of(family: Family, w: &[f64], d: &mut Draws) -> Vec<f64> {
         .collect()
 }
 
+#[allow(dead_code)]
 /// Every family with every link but those whose range the points of the tests leave.
 pub fn families() -> Vec<(Family, Link)> {
     let mut out = Vec::new();
@@ -134,6 +135,7 @@ fn columns(d: &mut Draws, n: usize, k: usize) -> Vec<Vec<f64>> {
     (0..k).map(|j| (0..n).map(|_| if j == 0 { 1.0 } else { 1.0 + 0.5 * d.normal() }).collect()).collect()
 }
 
+#[allow(dead_code)]
 /// The layouts: name and data. The first three have one factor.
 pub fn layouts() -> Vec<(&'static str, Data)> {
     let mut d = Draws(7);
