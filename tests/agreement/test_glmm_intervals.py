@@ -1,4 +1,4 @@
-"""Profile intervals of generalized models against glmmTMB (limits by root finding) and lme4 (limits by interpolation), and bootstraps against lme4's bootMer."""
+"""Profile intervals of generalized models against glmmTMB (limits by root finding) and lme4 (limits by interpolation)."""
 
 import hashlib
 import json
@@ -106,29 +106,3 @@ def test_curves_give_the_same_limits(identifier: str) -> None:
     assert list(exact.index) == list(read.index)
     width = (exact.upper - exact.lower).to_numpy()
     assert np.abs((exact - read).to_numpy() / width[:, np.newaxis]).max() < 2e-4
-
-
-@pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
-def test_the_bootstrap_is_that_of_boot_mer() -> None:
-    from scipy.stats import ks_2samp
-
-    theirs = reference("glmm_bootstrap")
-    ours = fitted("cbpp").bootstrap(5000, rng=1)
-    assert len(theirs["names"]) == len(ours.names) == 5
-    kept = np.isfinite(ours.values[:, 0])
-    for j, name in enumerate(theirs["names"]):
-        replicates = np.array(theirs["replicates"][name], float)
-        assert len(replicates) == 400
-        assert ks_2samp(replicates, ours.values[kept, j]).pvalue > 0.002, name
-
-
-def test_likelihood_ratios_under_the_smaller_model_are_those_of_lme4() -> None:
-    from scipy.stats import ks_2samp
-
-    theirs = reference("glmm_bootstrap")
-    m = fitted("cbpp")
-    made = m.pb_lrt(m.update(". ~ . - period"), 3000, rng=1)
-    assert made.statistic == pytest.approx(theirs["statistic"], abs=1e-4)
-    assert made.df == 3
-    assert made.n_failed <= 3
-    assert ks_2samp(made.reference[np.isfinite(made.reference)], np.array(theirs["reference"])).pvalue > 0.002
