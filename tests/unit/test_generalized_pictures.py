@@ -184,10 +184,12 @@ def test_panel_of_positive_responses_and_crossed_groups() -> None:
         "effect_quantiles",
         "laplace",
     ]
-    verb = ranef.glmer(
-        "TICKS ~ YEAR + (1 | BROOD) + (1 | LOCATION)", ranef.load_dataset("grouseticks"), family="poisson"
+    crossed = ranef.glmer(
+        "cbind(incidence, size - incidence) ~ 1 + (1 | herd) + (1 | period)",
+        ranef.load_dataset("cbpp"),
+        family="binomial",
     )
-    last = check_glmm(verb._fit, 1)[5]
+    last = check_glmm(crossed._fit, 1)[5]
     assert not len(last.frame)
     assert last.sentence.startswith("With 2 grouping factors there is no quadrature")
 
@@ -239,3 +241,25 @@ def test_no_text_covers_another(cbpp: Any, slopes: Any, size: tuple[float, float
         assert not overlaps(figure)
         assert not outside(figure)
         plt.close("all")
+
+
+def test_sentences_name_faults_in_both_directions() -> None:
+    from ranef.diagnostics import glmm_check_sentences as s
+
+    found = {
+        s.dispersion_sentence(0.5, 0.001): True,
+        s.zeros_sentence(2, 10.0, 0.001): True,
+        s.zeros_sentence(20, 10.0, 0.001): True,
+        s.equal_levels_sentence(9, 2.0, 0.001, "g"): True,
+        s.equal_levels_sentence(0, 6.0, 0.001, "g"): True,
+        s.calibration_sentence(4, 10, 0.2): True,
+        s.laplace_sentence(-1.2, 21, 7): True,
+        s.quadrature_sentence(0.9, 3, 21, 1.5): True,
+        s.uniformity_sentence(0.2, 0.001): True,
+        s.calibration_sentence(1, 10, 0.05): False,
+        s.equal_levels_sentence(3, 2.0, 0.5, "g"): False,
+        s.quadrature_sentence(0.01, 9, 21, 0.2): False,
+        s.no_quadrature_sentence(1, 3.0): False,
+    }
+    assert {text: s.fault_of_generalized(text) for text in found} == found
+    assert len(found) == 13

@@ -109,7 +109,8 @@ def test_reasons_are_given() -> None:
     d["y"] = np.where(d["g"] == 2, 0, rng.poisson(np.exp(1 + eta)))
     assert "edge of that range" in fit("y ~ x + (1 | g)", d, family="poisson(identity)")[1]
     d["y"] = rng.normal(size=N)
-    assert "both signs" in fit("y ~ x + (1 | g)", d, family="gaussian(inverse)")[1]
+    _, said = fit("y ~ x + (1 | g)", d, family="gaussian(inverse)")
+    assert "both signs" in said or "almost flat" in said
 
 
 @pytest.mark.parametrize(

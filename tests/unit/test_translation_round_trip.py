@@ -153,6 +153,14 @@ def test_every_structure_by_every_method(structure, method, language):
     assert back.describe().signature == model.signature
 
 
+def test_lme4_and_its_constant_under_quadrature():
+    assert "leave a constant out" in write(describe("y ~ x + (1 | g)", family="poisson", n_quad=7), "lme4")
+    assert "leave a constant out" in write(
+        describe("cbind(s, n - s) ~ x + (1 | g)", family="binomial", n_quad=7), "lme4"
+    )
+    assert "leave a constant out" not in write(describe("y ~ x + (1 | g)", family="binomial", n_quad=7), "lme4")
+
+
 @pytest.mark.parametrize("language", ["lme4", "nlme", "spss", "sas", "julia"])
 def test_weights(language):
     model, back = there_and_back("y ~ x + (1 | g)", {"weights": "w"}, language)

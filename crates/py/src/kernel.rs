@@ -119,6 +119,10 @@ impl Kernel for PythonKernel {
         self.link.is_for_probabilities() || self.link == Link::Log
     }
 
+    fn has_unit(&self) -> bool {
+        !self.is_scale_free() && self.link != Link::Sqrt
+    }
+
     fn takes_all_rows(&self) -> bool {
         true
     }

@@ -10,7 +10,6 @@ from ranef.diagnostics.check_sentences import distribution_sentence
 from ranef.diagnostics.glmm_check_sentences import (
     calibration_sentence,
     dispersion_sentence,
-    effect_of_rows_sentence,
     equal_levels_sentence,
     laplace_sentence,
     no_quadrature_sentence,
@@ -42,6 +41,12 @@ MOST_NUMBERS = 20_000_000
 #: Nodes with which Laplace's approximation is compared; the last is taken for the truth.
 NODES = (1, 5, 7, 9, 11, 15, 21)
 
+#: So close to the last of them others are good enough.
+ENOUGH = 0.05
+
+#: Rows of all simulations together whose modes are found again.
+MOST_ROWS = 1_000_000
+
 _BINS = 10
 _POINTS = 100
 
@@ -62,7 +67,7 @@ def check_glmm(fit: GlmmFit, rng: object = None) -> tuple[CheckPart, ...]:
     if fit.response_kind == "binary":
         spread, zeros = _calibration(fit, draws), _equal_levels(fit, draws)
     else:
-        spread = _dispersion(fit, n, generator)
+        spread = _dispersion(fit, max(FEWEST, min(n, MOST_ROWS // fit.nobs)), generator)
         zeros = _zeros(fit, draws) if fit.family.support in ("count", "proportion") else _responses(fit, draws)
     return _uniformity(residuals), _trend(fit, residuals), spread, zeros, effects_part(fit), _laplace(fit)
 
@@ -89,8 +94,6 @@ def _trend(fit: GlmmFit, residuals: RankResiduals) -> CheckPart:
 
 
 def _dispersion(fit: GlmmFit, n: int, rng: np.random.Generator) -> CheckPart:
-    if any(len(t.levels) == fit.nobs for t in fit.terms):
-        return CheckPart("simulated_statistic", "Spread of the responses", "", _nothing(), effect_of_rows_sentence())
     try:
         own, simulated = pearson_sums(fit, n, rng)
     except OptionError as problem:  # a family of the user's own without a variance function
@@ -225,5 +228,6 @@ def _laplace(fit: GlmmFit) -> CheckPart:
     if fit.n_quad > 1:
         sentence = quadrature_sentence(best - values[fit.n_quad], fit.n_quad, nodes[-1], best - laplace)
     else:
-        sentence = laplace_sentence(best - laplace, nodes[-1])
+        enough = next(k for k in nodes if k > 1 and abs(values[k] - best) < ENOUGH)
+        sentence = laplace_sentence(best - laplace, nodes[-1], enough)
     return CheckPart("laplace", title, "", frame, sentence)

@@ -44,11 +44,6 @@ def dispersion_sentence(ratio: float, p: float) -> str:
     return f"Underdispersion: {said} (p = {p:.2g}); standard errors are too large."
 
 
-def effect_of_rows_sentence() -> str:
-    """Where a random effect for every row makes the spread of the residuals meaningless."""
-    return "A random effect for every row takes up what the family does not allow for: the spread of what is left says nothing about overdispersion."
-
-
 def zeros_sentence(observed: int, expected: float, p: float) -> str:
     """On the number of zeros."""
     said = f"{observed} responses are zero, and {expected:.1f} in simulations on average"
@@ -84,12 +79,21 @@ def calibration_sentence(outside: int, bins: int, largest: float) -> str:
     return f"The probabilities are off: {outside} of {bins} groups of rows lie where simulations seldom do; {said}."
 
 
-def laplace_sentence(error: float, nodes: int) -> str:
-    """On what quadrature adds to -2 log-likelihood of a fit by Laplace's approximation."""
+def laplace_sentence(error: float, nodes: int, enough: int) -> str:
+    """On what quadrature adds to -2 log-likelihood of a fit by Laplace's approximation.
+
+    Parameters
+    ----------
+    error : float
+    nodes : int
+        Of the quadrature.
+    enough : int
+        Nodes that would do.
+    """
     said = f"quadrature with {nodes} nodes changes -2 log-likelihood at the estimates by {error:.3f}"
     if abs(error) < NOTABLE_ERROR:
         return f"Laplace's approximation is close: {said}, less than a test would notice."
-    return f"Laplace's approximation is rough: {said}. Fit again with n_quad={nodes}: variances may come out larger."
+    return f"Laplace's approximation is rough: {said}. Fit again with n_quad={enough}: variances may come out larger."
 
 
 def quadrature_sentence(error: float, used: int, nodes: int, laplace: float) -> str:
@@ -120,6 +124,8 @@ _FAULTS = (
     "Underdispersion",
     "Too many zeros",
     "Too few zeros",
+    "The levels vary more",
+    "The levels vary less",
     "The probabilities are off",
     "Laplace's approximation is rough",
     "There are too few nodes",

@@ -81,7 +81,7 @@ def _score(fit: GlmmFit, rows: NDArray[np.intp]) -> Floats:
     # Within a cluster columns of X may be combinations of others, and the core keeps a part of them: what the linear predictor is stays the same, and the
     # derivative in a column left out is that combination of the derivatives in those kept.
     x, own = fit.x[rows], design.x[:, list(system.kept)]
-    combine = np.linalg.lstsq(own, x, rcond=None)[0]
+    combine = np.eye(x.shape[1]) if tuple(system.kept) == fit.kept else np.linalg.lstsq(own, x, rcond=None)[0]
     found = system.evaluate(fit.core_theta, combine @ fit.beta, fit.core_dispersion, fit.n_quad, fit.curvature, 1)
     gradient, m, q = found["gradient"], len(fit.theta), own.shape[1]
     parts = [gradient[:m][fit.order.theta_of_core], combine.T @ gradient[m : m + q]]

@@ -86,10 +86,10 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
         >>> print(m.emmeans("period", type="response"))
          period   prob     SE  df asymp.LCL asymp.UCL
-         1      0.1981 0.0369 Inf    0.1354    0.2803
-         2      0.0839 0.0236 Inf    0.0476    0.1438
-         3      0.0740 0.0225 Inf    0.0402    0.1323
-         4      0.0484 0.0198 Inf    0.0213    0.1062
+         1      0.1980 0.0369 Inf    0.1354     0.280
+         2      0.0839 0.0238 Inf    0.0475     0.144
+         3      0.0740 0.0226 Inf    0.0401     0.132
+         4      0.0484 0.0198 Inf    0.0214     0.106
         <BLANKLINE>
         Degrees-of-freedom method: asymptotic
         Confidence level used: 0.95

@@ -69,8 +69,8 @@ class InferredGeneralizedModel(MixedModel):
         >>> from ranef import glmer, load_dataset
         >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
         >>> robust = m.cov_params(cov="CR1", cluster="herd")
-        >>> round(robust.loc["period[T.2]", "period[T.2]"] ** 0.5, 4)
-        0.42
+        >>> round(float(robust.loc["period[T.2]", "period[T.2]"]) ** 0.5, 4)
+        0.4703
         """
         tests = self._tests_with(cov, cluster)
         frame = self._square(tests.covariance("none"))

@@ -72,6 +72,11 @@ pub trait Kernel: Send + Sync {
     fn is_scale_free(&self) -> bool {
         true
     }
+    /// Whether the linear predictor is measured in a unit of the response: that of its square root is not, as counts scatter by a half there
+    /// whatever their mean.
+    fn has_unit(&self) -> bool {
+        !self.is_scale_free()
+    }
     /// Whether calls are so dear that all rows should be handed over together.
     fn takes_all_rows(&self) -> bool {
         false
@@ -198,6 +203,10 @@ impl Kernel for FamilyLink {
 
     fn is_scale_free(&self) -> bool {
         self.link.is_for_probabilities() || self.link == Link::Log
+    }
+
+    fn has_unit(&self) -> bool {
+        !self.is_scale_free() && self.link != Link::Sqrt
     }
 
     fn derivatives(&self, b: Batch<'_>, out: Derivatives<'_>) {

@@ -20,9 +20,13 @@ pub struct Approximation {
 /// Told the number of evaluations and the objective; returns false to stop.
 pub type Progress<'a> = &'a mut dyn FnMut(usize, f64) -> bool;
 
-/// Displacement of the differences, in standard errors. They are one-sided: the gradient is exact to rounding, so the displacement can
-/// be so small that what a second side would remove is of the order of 1e-6 of the standard errors.
+/// Displacement of one-sided differences, in standard errors: the gradient is exact to rounding, so it can be so small that what a
+/// second side would remove is of the order of 1e-6 of the standard errors.
 const DISPLACEMENT: f64 = 1e-5;
+/// Displacement of central differences.
+const CENTRAL: f64 = 1e-4;
+/// Rows up to which differences are central: few rows make a skew likelihood, and evaluations cheap.
+const FEW: usize = 1000;
 
 impl Modes {
     /// Moves to a point and evaluates there. Where that fails the modes are left as they were.
@@ -168,19 +172,33 @@ impl Outer<'_, '_> {
         self.stands = None;
         let mut at = x.to_vec();
         for c in 0..n {
-            let step = (DISPLACEMENT * (2.0 / scale[c].abs().max(1e-300)).sqrt()).clamp(1e-9, 1e-2);
+            let unit = (2.0 / scale[c].abs().max(1e-300)).sqrt();
+            let central = self.g.n <= FEW;
+            let step = ((if central { CENTRAL } else { DISPLACEMENT }) * unit).clamp(1e-9, 1e-2);
             // away from zero: a standard deviation near it would change its sign
-            at[c] = if x[c] < 0.0 { x[c] - step } else { x[c] + step };
-            let width = at[c] - x[c];
-            self.m.u.copy_from_slice(&u);
-            self.m.beta.copy_from_slice(&beta);
-            let Some((_, g)) = self.at(&at)? else {
+            let step = if x[c] < 0.0 { -step } else { step };
+            let mut before = here.to_vec();
+            let mut width = 0.0;
+            for side in if central { &[-1.0, 1.0][..] } else { &[1.0][..] } {
+                at[c] = x[c] + side * step;
+                width += side * (at[c] - x[c]);
                 self.m.u.copy_from_slice(&u);
                 self.m.beta.copy_from_slice(&beta);
-                return Ok(None);
-            };
-            for (r, (g, here)) in g.into_iter().zip(here).enumerate() {
-                h[r * n + c] = (g - here) / width;
+                let Some((_, g)) = self.at(&at)? else {
+                    self.m.u.copy_from_slice(&u);
+                    self.m.beta.copy_from_slice(&beta);
+                    return Ok(None);
+                };
+                if *side < 0.0 {
+                    before = g;
+                } else {
+                    for (r, (g, before)) in g.iter().zip(&before).enumerate() {
+                        h[r * n + c] = g - before;
+                    }
+                }
+            }
+            for r in 0..n {
+                h[r * n + c] /= width;
             }
             at[c] = x[c];
         }

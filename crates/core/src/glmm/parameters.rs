@@ -210,7 +210,7 @@ impl Coordinates {
 
 /// Typical size of linear predictors near the data, as a power of two: scaling by it changes no digit.
 fn predictor_unit(g: &GlmmSystem) -> f64 {
-    if g.kernel.is_scale_free() || g.n == 0 {
+    if !g.kernel.has_unit() || g.n == 0 {
         return 1.0;
     }
     let mut eta = vec![0.0; g.n];
