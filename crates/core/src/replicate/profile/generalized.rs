@@ -175,6 +175,7 @@ impl Subject for Generalized<'_> {
     fn begin(&self, work: &mut Modes, origin: &Origin) {
         work.u.copy_from_slice(&origin.state.u);
         work.free = None;
+        work.forget();
     }
 
     fn problem(&self, target: &Target, w: f64) -> HeldGeneralized<'_> {
