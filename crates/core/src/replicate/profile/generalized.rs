@@ -173,9 +173,9 @@ impl Subject for Generalized<'_> {
     }
 
     fn begin(&self, work: &mut Modes, origin: &Origin) {
-        work.u.copy_from_slice(&origin.state.u);
-        work.free = None;
         work.forget();
+        work.free = None;
+        work.u.copy_from_slice(&origin.state.u);
     }
 
     fn problem(&self, target: &Target, w: f64) -> HeldGeneralized<'_> {
