@@ -199,6 +199,64 @@ def jackknife_groups(
     progress: _Counter,
 ) -> Replicates: ...
 
+_Point = tuple[_F64, _F64, float | None]
+_GlmmOptions = tuple[int, str, int, float, float | None, bool]
+_GlmmRows = tuple[_F64, _F64, _F64 | None, list[tuple[NDArray[np.int32], int, list[tuple[_F64, str]]]]]
+
+def bootstrap_glmm_parametric(
+    system: GlmmSystem,
+    truth: _Point,
+    eta: _F64 | None,
+    options_: _GlmmOptions,
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> Replicates: ...
+def bootstrap_glmm_cases(
+    system: GlmmSystem,
+    truth: _Point,
+    y: _F64,
+    rows: _GlmmRows,
+    by: int,
+    options_: _GlmmOptions,
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> Replicates: ...
+def bootstrap_glmm_nested(
+    system: GlmmSystem,
+    truth: _Point,
+    members: list[tuple[GlmmSystem, _Point, _GlmmOptions]],
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NestedReplicates: ...
+def jackknife_glmm_groups(
+    system: GlmmSystem,
+    truth: _Point,
+    y: _F64,
+    rows: _GlmmRows,
+    by: int,
+    options_: _GlmmOptions,
+    n: int,
+    n_threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> Replicates: ...
+def profile_glmm_curves(
+    system: GlmmSystem,
+    start: _Point,
+    options_: _GlmmOptions,
+    indices: list[int],
+    step: float,
+    reach: float,
+    targets: list[float],
+    n_threads: int = 1,
+    progress: Callable[[int, float], object] | None = None,
+) -> LmmProfile: ...
+
 class GlmmSolution(TypedDict, total=False):
     """Estimates of a generalized linear mixed model; lists have one entry per factor, in the order the factors were given.
 

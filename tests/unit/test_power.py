@@ -162,3 +162,27 @@ def test_bad_curves(sleep: LinearMixedModel) -> None:
         power_curve(sleep, "Days", 5, extend={"Subject": [5]}, tests=1)
     with pytest.raises(ArgumentTypeError, match="fitted by lmer"):
         power(3, "Days")  # type: ignore[arg-type]
+
+
+def test_a_generalized_model() -> None:
+    """Power of z tests and of likelihood ratios, the rate of false positives, and what such models do not have."""
+    from ranef import glmer
+
+    m = glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", load_dataset("grouseticks"), family="poisson")
+    null = power(m, "cHEIGHT", 200, fixef={"cHEIGHT": 0.0}, rng=1, test="lrt")
+    assert null.upper > 0.05 > null.lower * 0.5
+    assert null.power < 0.12
+    small = power(m, "cHEIGHT", 40, fixef={"cHEIGHT": -0.008}, rng=1)
+    assert small.test == "none"
+    both = power(m, "cHEIGHT", 200, fixef={"cHEIGHT": -0.008}, rng=1, test="lrt")
+    assert null.power < both.power < 1
+    assert small.lower < both.power < small.upper
+    more = power(m, "cHEIGHT", 100, fixef={"cHEIGHT": -0.008}, rng=1, test="lrt", extend={"BROOD": 236})
+    assert more.n_groups == {"BROOD": 236}
+    assert more.power > both.power
+    term = power(m, "YEAR", 30, rng=1, test="lrt")
+    assert term.power > 0.9
+    with pytest.raises(OptionError, match="denominator"):
+        power(m, "cHEIGHT", 10, test="kenward-roger")
+    with pytest.raises(OptionError, match="poisson"):
+        power(m, "cHEIGHT", 10, sigma=2.0)

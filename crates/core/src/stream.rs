@@ -73,21 +73,24 @@ impl Stream {
         }
     }
 
-    /// Chi-square, by the gamma generator of Marsaglia and Tsang (2000).
+    /// Chi-square.
     pub fn chi_square(&mut self, df: usize) -> f64 {
-        if df == 0 {
-            return 0.0;
+        match df {
+            0 => 0.0,
+            1 => self.normal().powi(2),
+            _ => 2.0 * self.gamma(0.5 * df as f64),
         }
-        if df == 1 {
-            return self.normal().powi(2);
-        }
-        let d = 0.5 * df as f64 - 1.0 / 3.0;
+    }
+
+    /// Gamma of a shape of at least 1 and scale 1, by the generator of Marsaglia and Tsang (2000).
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        let d = shape - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
         loop {
             let x = self.normal();
             let v = (1.0 + c * x).powi(3);
             if v > 0.0 && self.uniform().ln() < 0.5 * x * x + d - d * v + d * v.ln() {
-                return 2.0 * d * v;
+                return d * v;
             }
         }
     }

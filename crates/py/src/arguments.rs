@@ -6,6 +6,8 @@ use numpy::{
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use ranef_core::error::CoreError;
+use ranef_core::rows::{FactorRows, TermRows};
+use ranef_core::structure::Structure;
 
 /// The exception of an error of the core.
 pub(crate) fn to_python(e: CoreError) -> PyErr {
@@ -42,3 +44,38 @@ pub(crate) fn matrix<'py>(
 pub(crate) type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
 pub(crate) type FactorArgument<'py> = (Bound<'py, PyArray1<i32>>, usize, Vec<TermArgument<'py>>);
 pub(crate) type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyReadonlyArray2<'py, f64>>);
+
+/// Grouping factors with their arrays borrowed.
+pub(crate) struct BorrowedFactors<'py>(Vec<BorrowedFactor<'py>>);
+
+/// Codes, number of levels, and the effects of each term of one factor.
+type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Structure)>);
+
+impl<'py> BorrowedFactors<'py> {
+    /// Of an argument.
+    pub(crate) fn of(factors: &[FactorArgument<'py>]) -> PyResult<Self> {
+        let one = |(codes, n_levels, terms): &FactorArgument<'py>| {
+            let terms = terms
+                .iter()
+                .map(|(z, s)| {
+                    let structure = Structure::parse(s)
+                        .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
+                    Ok((z.readonly(), structure))
+                })
+                .collect::<PyResult<Vec<_>>>()?;
+            Ok((codes.readonly(), *n_levels, terms))
+        };
+        Ok(BorrowedFactors(factors.iter().map(one).collect::<PyResult<_>>()?))
+    }
+
+    /// As the core takes them.
+    pub(crate) fn rows(&self) -> PyResult<Vec<FactorRows<'_>>> {
+        let mut out = Vec::with_capacity(self.0.len());
+        for (codes, n_levels, terms) in &self.0 {
+            let terms =
+                terms.iter().map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s })).collect::<PyResult<_>>()?;
+            out.push(FactorRows { codes: codes.as_slice()?, n_levels: *n_levels, terms });
+        }
+        Ok(out)
+    }
+}

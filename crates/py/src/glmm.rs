@@ -1,6 +1,6 @@
 //! The generalized linear mixed model.
 
-use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
+use crate::arguments::{columns, matrix, to_python, BorrowedFactors, FactorArgument, NewFactorArgument};
 use crate::kernel::PythonKernel;
 use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
@@ -14,8 +14,7 @@ use ranef_core::glmm::{
     fit, predict_variance, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
     GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
 };
-use ranef_core::rows::{FactorRows, Rows, TermRows};
-use ranef_core::structure::Structure;
+use ranef_core::rows::Rows;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -24,12 +23,12 @@ type Vector<'py> = PyReadonlyArray1<'py, f64>;
 /// A generalized linear mixed model: its rows and the layout of its system.
 #[pyclass(frozen, module = "ranef._core")]
 pub struct GlmmSystem {
-    g: Model,
+    pub(crate) g: Model,
     custom: Option<Arc<PythonKernel>>,
     work: Mutex<Option<(Modes, usize)>>,
 }
 
-fn approximation(n_quad: usize, curvature: &str) -> PyResult<Approximation> {
+pub(crate) fn approximation(n_quad: usize, curvature: &str) -> PyResult<Approximation> {
     let curvature = match curvature {
         "observed" => Curvature::Observed,
         "expected" => Curvature::Expected,
@@ -60,21 +59,21 @@ impl GlmmSystem {
     }
 
     /// The exception that a Python kernel raised, if it did.
-    fn raised(&self) -> PyResult<()> {
+    pub(crate) fn raised(&self) -> PyResult<()> {
         match self.custom.as_ref().and_then(|k| k.take_error()) {
             Some(e) => Err(e),
             None => Ok(()),
         }
     }
 
-    fn check(&self, what: &str, v: &[f64], n: usize) -> PyResult<()> {
+    pub(crate) fn check(&self, what: &str, v: &[f64], n: usize) -> PyResult<()> {
         if v.len() != n {
             return Err(PyValueError::new_err(format!("{what} has {} entries where the model has {n}", v.len())));
         }
         Ok(())
     }
 
-    fn check_n_quad(&self, n_quad: usize) -> PyResult<()> {
+    pub(crate) fn check_n_quad(&self, n_quad: usize) -> PyResult<()> {
         if n_quad > 1 && !self.g.allows_quadrature() {
             return Err(PyValueError::new_err(
                 "quadrature needs one grouping factor with at most 3 random effects per level, or two nested ones with one each",
@@ -180,38 +179,9 @@ impl GlmmSystem {
                 Arc::new(FamilyLink { family, link })
             }
         };
-        let parsed: Vec<_> = factors
-            .iter()
-            .map(|(codes, n_levels, terms)| {
-                let terms = terms
-                    .iter()
-                    .map(|(z, s)| {
-                        let structure = Structure::parse(s)
-                            .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
-                        Ok((z.readonly(), structure))
-                    })
-                    .collect::<PyResult<Vec<_>>>()?;
-                Ok((codes.readonly(), *n_levels, terms))
-            })
-            .collect::<PyResult<_>>()?;
-        let rows = Rows {
-            x: columns(&x)?,
-            y: y.as_slice()?,
-            weights: Some(weights.as_slice()?),
-            factors: parsed
-                .iter()
-                .map(|(codes, n_levels, terms)| {
-                    Ok(FactorRows {
-                        codes: codes.as_slice()?,
-                        n_levels: *n_levels,
-                        terms: terms
-                            .iter()
-                            .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s }))
-                            .collect::<PyResult<_>>()?,
-                    })
-                })
-                .collect::<PyResult<_>>()?,
-        };
+        let borrowed = BorrowedFactors::of(&factors)?;
+        let rows =
+            Rows { x: columns(&x)?, y: y.as_slice()?, weights: Some(weights.as_slice()?), factors: borrowed.rows()? };
         let offset = offset.as_ref().map(|o| o.as_slice()).transpose()?;
         let g = py
             .detach(|| with_threads(n_threads, || Model::new(&rows, offset, kernel, n_threads)))

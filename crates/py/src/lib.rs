@@ -6,6 +6,7 @@ mod kernel;
 mod lmm;
 mod profile;
 mod replicate;
+mod replicate_glmm;
 mod supervised;
 mod threads;
 mod watch;
@@ -21,5 +22,10 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(replicate::bootstrap_cases, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_nested, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::jackknife_groups, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_parametric, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_cases, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_nested, m)?)?;
+    m.add_function(wrap_pyfunction!(profile::profile_glmm_curves, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate_glmm::jackknife_glmm_groups, m)?)?;
     Ok(())
 }

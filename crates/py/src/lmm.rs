@@ -1,7 +1,7 @@
 //! The linear mixed model.
 
 use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
-use crate::profile::profile_dict;
+use crate::profile::{profile_dict, watched_curves};
 use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
 use numpy::{
@@ -461,31 +461,11 @@ impl LmmSystem {
             return Err(PyValueError::new_err("there is no parameter of that number"));
         }
         let fit = FitOptions { reml: false, max_evaluations, tolerance };
-        let options = ProfileOptions { fit, step, reach, targets };
-        let total = indices.len() as f64;
-        let watch = Mutex::new(Watch::new(progress));
-        let (result, signal) = py.detach(|| {
-            with_watched_threads(n_threads, |stop| {
-                let keep_going = |done: Option<usize>| {
-                    if stop.load(Ordering::Relaxed) {
-                        return false;
-                    }
-                    if done.is_none() && n_threads > 1 {
-                        return true;
-                    }
-                    let mut w = watch.lock().unwrap_or_else(|e| e.into_inner());
-                    match done {
-                        None => w.check(),
-                        Some(done) => w.go_on(done, total),
-                    }
-                };
-                let start = frames_of(&self.sys, &self.sys.lambda_from_theta(&theta));
-                profile(&self.sys, start, &indices, &options, n_threads, &keep_going)
-            })
-        });
-        if let Some(e) = signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
-            return Err(e);
-        }
+        let options = ProfileOptions { step, reach, targets };
+        let result = watched_curves(py, indices.len(), n_threads, progress, |keep_going| {
+            let start = frames_of(&self.sys, &self.sys.lambda_from_theta(&theta));
+            profile(&self.sys, start, &indices, fit, &options, n_threads, keep_going)
+        })?;
         profile_dict(py, result.map_err(to_python)?)
     }
 }

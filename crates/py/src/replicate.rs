@@ -47,7 +47,12 @@ fn checked_factor(system: &LmmSystem, by: usize, n: usize) -> PyResult<()> {
     Ok(())
 }
 
-fn dictionary<'py>(py: Python<'py>, r: Replicates, p: usize, n_theta: usize) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn dictionary<'py>(
+    py: Python<'py>,
+    r: Replicates,
+    p: usize,
+    n_theta: usize,
+) -> PyResult<Bound<'py, PyDict>> {
     let m = r.number.len();
     let d = PyDict::new(py);
     d.set_item("number", r.number.into_pyarray(py))?;

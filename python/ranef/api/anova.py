@@ -45,7 +45,7 @@ def anova(
         False compares REML criteria of REML fits as they are, which is refused when their fixed effects differ.
     test : {"chisq", "pb"}
         ``"pb"`` takes the p-values from a parametric bootstrap of each statistic, as ``model.pb_lrt`` does, which is exact up to the number of replicates with few groups and at
-        the boundary of variances. For linear models.
+        the boundary of variances.
     n : int
         Number of replicates of each bootstrap.
     rng : int, numpy.random.Generator or None
@@ -114,7 +114,9 @@ def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int,
     for name in comparison.names:
         model = models[name]
         if not isinstance(model, ResampledModel):
-            raise OptionError(f"test='pb' is for models fitted by lmer, and {name} is not one; use test='chisq'.")
+            raise OptionError(
+                f"test='pb' is for models that can be drawn from, and {name} is not one; use test='chisq'."
+            )
         ordered.append(model)
     p = [math.nan]
     notes = [note for note in comparison.notes if "p_value_boundary" not in note]

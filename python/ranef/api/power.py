@@ -10,6 +10,7 @@ from ranef.fit.threads import parse_n_threads
 from ranef.inference.bootstrap.arguments import checked_count, seed_of
 from ranef.inference.power import Power, simulated_power
 from ranef.inference.reduced import comparison_control
+from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ PowerTest = Literal["satterthwaite", "kenward-roger", "residual", "none", "lrt"]
 
 
 def power(
-    model: LinearMixedModel,
+    model: LinearMixedModel | GeneralizedLinearMixedModel,
     effect: str,
     n: int = 1000,
     *,
-    test: PowerTest = "satterthwaite",
+    test: PowerTest | None = None,
     alpha: float = 0.05,
     fixef: Mapping[str, float] | None = None,
     sigma: float | None = None,
@@ -40,14 +41,14 @@ def power(
 
     Parameters
     ----------
-    model : LinearMixedModel
+    model : LinearMixedModel or GeneralizedLinearMixedModel
         Gives the design and the variances.
     effect : str
         A fixed effect by name, or a term of the formula, whose columns are tested together.
     n : int
         Number of simulations.
-    test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"}
-        A t or F test with the degrees of freedom of that method, or the likelihood ratio by maximum likelihood. The likelihood ratio is simulated in the core as
+    test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"}, optional
+        By default ``"satterthwaite"``, for a generalized model ``"none"`` (z, or Wald chi-square), which has no others but ``"lrt"``. A t or F test with the degrees of freedom of that method, or the likelihood ratio by maximum likelihood. The likelihood ratio is simulated in the core as
         bootstraps are, the others are fitted one after the other.
     alpha : float
         Level of the test.
@@ -107,7 +108,7 @@ def power(
 
 
 def power_curve(
-    model: LinearMixedModel,
+    model: LinearMixedModel | GeneralizedLinearMixedModel,
     effect: str,
     n: int = 1000,
     *,
@@ -120,7 +121,7 @@ def power_curve(
 
     Parameters
     ----------
-    model : LinearMixedModel
+    model : LinearMixedModel or GeneralizedLinearMixedModel
     effect : str
     n : int
         Number of simulations for each.
@@ -174,7 +175,7 @@ def power_curve(
                     model._fit,
                     effect,
                     count,
-                    options.get("test", "satterthwaite"),
+                    options.get("test"),
                     options.get("alpha", 0.05),
                     options.get("fixef"),
                     options.get("sigma"),
@@ -197,8 +198,8 @@ def power_curve(
 
 
 def _check_model(model: object, verb: str) -> None:
-    if not isinstance(model, LinearMixedModel):
-        raise ArgumentTypeError(f"{verb} is for models fitted by lmer, not {type(model).__name__}.")
+    if not isinstance(model, LinearMixedModel | GeneralizedLinearMixedModel):
+        raise ArgumentTypeError(f"{verb} is for models fitted by lmer or glmer, not {type(model).__name__}.")
 
 
 def _messages(made: Sequence[Power]) -> tuple[str, ...]:

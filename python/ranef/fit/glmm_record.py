@@ -62,6 +62,18 @@ class GlmmFit(MixedFit):
         return self.family.dispersion_name is not None and self.family.fixed_dispersion is None
 
     @property
+    def spread_name(self) -> str | None:
+        """``sigma``, or what the family calls its extra parameter; None where there is none or it is held."""
+        name = self.family.dispersion_name if self.dispersion_estimated else None
+        # a predictor may be called size
+        return name if name is None or name not in self.x_names else f"{name}|{self.family.name}"
+
+    @property
+    def spread(self) -> float:
+        """The extra parameter of the family, NaN without one."""
+        return self.dispersion
+
+    @property
     def npar(self) -> int:
         """Number of parameters: fixed effects, covariance parameters and an estimated dispersion."""
         return len(self.beta) + len(self.theta) + self.dispersion_estimated

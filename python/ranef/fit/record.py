@@ -74,6 +74,16 @@ class MixedFit:
         return self.sigma
 
     @property
+    def spread_name(self) -> str | None:
+        """What the estimated parameter of the spread of responses is called; None without one."""
+        return "sigma"
+
+    @property
+    def spread(self) -> float:
+        """That parameter; NaN without one."""
+        return self.sigma
+
+    @property
     def npar(self) -> int:
         """Number of parameters that were estimated."""
         raise NotImplementedError

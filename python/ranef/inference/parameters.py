@@ -1,4 +1,4 @@
-"""The parameters of a linear mixed model that intervals are given for, under lme4's names."""
+"""The parameters of a mixed model that intervals are given for, under lme4's names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Parameter:
     Attributes
     ----------
     name : str
-        ``sd_(Intercept)|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma``, or the name of a fixed effect.
+        ``sd_(Intercept)|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma`` or the extra parameter of a family, or the name of a fixed effect.
     kind : {"sd", "cor", "sigma", "beta"}
     core : int
-        Its place in the core's list: theta in the core's order, sigma, fixed effects.
+        Its place in the core's list: theta in the core's order, sigma (also where there is none), fixed effects.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Parameter:
 
 
 def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
-    """Standard deviations and correlations in lme4's order of theta, sigma, fixed effects."""
+    """Standard deviations and correlations in lme4's order of theta, sigma or a family's extra parameter where it is estimated, fixed effects."""
     out: list[Parameter] = []
     core = iter(fit.order.theta_of_core)
     for span, term in zip(fit.order.spans, fit.terms, strict=True):
@@ -38,7 +38,8 @@ def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
             name = f"sd_{term.names[i]}" if i == j else f"cor_{term.names[i]}.{term.names[j]}"
             out.append(Parameter(f"{name}|{term.group}", "sd" if i == j else "cor", int(next(core))))
     m = len(out)
-    out.append(Parameter("sigma", "sigma", m))
+    if fit.spread_name is not None:
+        out.append(Parameter(fit.spread_name, "sigma", m))
     out.extend(Parameter(name, "beta", m + 1 + j) for j, name in enumerate(fit.x_names))
     return tuple(out)
 

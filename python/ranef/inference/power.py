@@ -12,9 +12,10 @@ from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import FitControl
+from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.lmm import fit_lmm
 from ranef.fit.order import order_terms
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.system import LazySystem
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.likelihood_ratio import union_of
@@ -151,23 +152,30 @@ def _sizes(design: Design, given: object, name: str) -> list[tuple[str, int]]:
     return out
 
 
+def changed_effects(fit: MixedFit, fixef: object) -> Floats:
+    """Fixed effects with those replaced that the user names."""
+    beta = fit.beta.copy()
+    if fixef is None:
+        return beta
+    if not isinstance(fixef, Mapping):
+        raise ArgumentTypeError(f"fixef must be a dict such as {{'Days': 5.0}}, not {fixef!r}.")
+    for name, value in fixef.items():
+        if name not in fit.x_names:
+            raise OptionError(f"fixef has no fixed effect {name!r}; they are {', '.join(fit.x_names)}.")
+        beta[fit.x_names.index(name)] = finite(value, f"fixef[{name!r}]")
+    return beta
+
+
 def model_to_draw(fit: LmmFit, fixef: object, sigma: object, extend: object, within: object) -> LmmFit:
     """The fit with the fixed effects, sigma and rows that are to be simulated."""
-    beta, s = fit.beta.copy(), fit.sigma
-    if fixef is not None:
-        if not isinstance(fixef, Mapping):
-            raise ArgumentTypeError(f"fixef must be a dict such as {{'Days': 5.0}}, not {fixef!r}.")
-        for name, value in fixef.items():
-            if name not in fit.x_names:
-                raise OptionError(f"fixef has no fixed effect {name!r}; they are {', '.join(fit.x_names)}.")
-            beta[fit.x_names.index(name)] = _finite(value, f"fixef[{name!r}]")
+    beta, s = changed_effects(fit, fixef), fit.sigma
     if sigma is not None:
-        s = _finite(sigma, "sigma")
+        s = finite(sigma, "sigma")
         if not s > 0:
             raise OptionError(f"sigma must be positive, not {sigma!r}.")
     design = extended(fit.design, extend, within)
     if fit.dropped:
-        design = _with_columns(design, list(fit.kept))
+        design = with_columns(design, list(fit.kept))
     order = order_terms(design.random)
     # sigma has its own value: relative parameters change so that the random effects keep their variances
     parts = {o.formula: fit.theta[o.theta_start : o.theta_stop] * (fit.sigma / s) for o in fit.order.spans}
@@ -185,7 +193,7 @@ def model_to_draw(fit: LmmFit, fixef: object, sigma: object, extend: object, wit
     )
 
 
-def _with_columns(design: Design, keep: list[int]) -> Design:
+def with_columns(design: Design, keep: list[int]) -> Design:
     """The design with some of the columns of X."""
     return replace(
         design,
@@ -195,7 +203,8 @@ def _with_columns(design: Design, keep: list[int]) -> Design:
     )
 
 
-def _finite(value: object, name: str) -> float:
+def finite(value: object, name: str) -> float:
+    """A finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise ArgumentTypeError(f"{name} must be a number, not {value!r}.")
     if not math.isfinite(value):
@@ -203,7 +212,7 @@ def _finite(value: object, name: str) -> float:
     return float(value)
 
 
-def tested_columns(fit: LmmFit, effect: object) -> list[int]:
+def tested_columns(fit: MixedFit, effect: object) -> list[int]:
     """Columns of X of a fixed effect, or of a term of the formula."""
     if not isinstance(effect, str):
         raise ArgumentTypeError(f"effect must be the name of a fixed effect or of a term, not {effect!r}.")
@@ -223,7 +232,7 @@ def tested_columns(fit: LmmFit, effect: object) -> list[int]:
 
 
 def simulated_power(
-    fit: LmmFit,
+    fit: MixedFit,
     effect: object,
     n: int,
     test: object,
@@ -241,12 +250,12 @@ def simulated_power(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
         Gives the design and the covariance parameters.
     effect : str
     n : int
-    test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"}
-        F or t test with degrees of freedom by that method, or likelihood ratio.
+    test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"} or None
+        By default ``"satterthwaite"``, for a generalized model ``"none"``. F or t test with degrees of freedom by that method, or likelihood ratio.
     alpha : float
     fixef, sigma, extend, within
         See ``ranef.power``.
@@ -255,23 +264,43 @@ def simulated_power(
     n_threads : int
     progress : callable or None
     """
+    if test is None:
+        test = "none" if isinstance(fit, GlmmFit) else "satterthwaite"
     if not isinstance(test, str) or test not in TESTS:
         raise OptionError(f"test must be one of {', '.join(map(repr, TESTS))}, not {test!r}.")
-    level = _finite(alpha, "alpha")
+    level = finite(alpha, "alpha")
     if not 0 < level < 1:
         raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}.")
     columns = tested_columns(fit, effect)
     assert isinstance(effect, str)
-    model = model_to_draw(fit, fixef, sigma, extend, within)
+    model: MixedFit
+    if isinstance(fit, GlmmFit):
+        from ranef.inference.power_glmm import glmm_to_draw
+
+        if test not in ("none", "lrt"):
+            raise OptionError(
+                f"test={test!r} is for linear models: tests in generalized models have no denominator degrees of freedom. Use 'none' (z and Wald chi-square) or 'lrt'."
+            )
+        model = glmm_to_draw(fit, fixef, sigma, extend, within)
+    else:
+        assert isinstance(fit, LmmFit)
+        model = model_to_draw(fit, fixef, sigma, extend, within)
     if len(model.design.y) <= len(model.beta):
         raise OptionError(
             f"the design to simulate has {len(model.design.y)} rows for {len(model.beta)} fixed effects; it needs more rows."
         )
     if np.linalg.matrix_rank(model.x / np.maximum(np.sqrt((model.x**2).sum(axis=0)), 1e-300)) < len(model.beta):
         raise OptionError("the design to simulate does not determine all fixed effects: extend it to more groups.")
-    if test == "lrt":
+    if isinstance(model, GlmmFit):
+        from ranef.inference.power_glmm import likelihood_ratio_p_values, wald_p_values
+
+        simulate = likelihood_ratio_p_values if test == "lrt" else wald_p_values
+        p, interrupted = simulate(model, columns, n, seed, control, n_threads, progress)
+    elif test == "lrt":
+        assert isinstance(model, LmmFit)
         p, interrupted = _by_likelihood_ratio(model, columns, n, seed, control, n_threads, progress)
     else:
+        assert isinstance(model, LmmFit)
         p, interrupted = _by_f_tests(model, columns, n, test, seed, control, n_threads, progress)  # type: ignore[arg-type]
     if not len(p):
         raise KeyboardInterrupt
@@ -357,7 +386,7 @@ def _by_likelihood_ratio(
 
     rest = [j for j in range(len(model.beta)) if j not in columns]
     design = model.design
-    without = _with_columns(design, rest)
+    without = with_columns(design, rest)
     smaller = replace(
         model,
         design=without,

@@ -3,15 +3,22 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import DataError
+from ranef.errors import DataError, OptionError
 from ranef.estimates.intervals import normal_multiplier
+from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.record import LmmFit
+from ranef.fit.glmm_core import core_options, core_point
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.parameters import Kind, Parameter, chosen_parameters, parameters_of
+
+if TYPE_CHECKING:
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -80,7 +87,7 @@ class ProfileCurves:
 
 
 def profile_curves(
-    fit: LmmFit,
+    fit: MixedFit,
     parm: object,
     level: object,
     control: FitControl,
@@ -90,7 +97,7 @@ def profile_curves(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     parm : str, list of str or None
         As in :func:`chosen_parameters`.
     level : float
@@ -107,7 +114,7 @@ def profile_curves(
 
 
 def profile_intervals(
-    fit: LmmFit,
+    fit: MixedFit,
     parm: object,
     level: object,
     control: FitControl,
@@ -119,7 +126,7 @@ def profile_intervals(
 
 
 def _curves(
-    fit: LmmFit,
+    fit: MixedFit,
     wanted: tuple[Parameter, ...],
     step: float,
     reach: float,
@@ -128,19 +135,12 @@ def _curves(
     progress: Callable[[int, float], object] | None,
 ) -> ProfileCurves:
     every = parameters_of(fit)
-    start = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
-    try:
-        found = fit.system.get(fit.n_threads).profile(
-            start,
-            [p.core for p in wanted],
-            step,
-            reach,
-            targets,
-            control.max_evaluations,
-            control.tolerance,
-            fit.n_threads,
-            progress,
+    if isinstance(fit, GlmmFit) and fit.n_quad == 0:
+        raise OptionError(
+            "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit with n_quad=1."
         )
+    try:
+        found = _found(fit, [p.core for p in wanted], step, reach, targets, control, progress)
     except ValueError:
         raise DataError(
             "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the response exactly or nearly so."
@@ -170,14 +170,46 @@ def _curves(
         )
     if found["status"] != "converged":
         problems.append(
-            f"the ML fit did not converge ({found['status']}), so that zeta counts from a deviance that is not the lowest."
+            f"the {'' if isinstance(fit, GlmmFit) else 'ML '}fit did not converge ({found['status']}), so that zeta counts from a deviance that is not the lowest."
         )
     if found["refitted"]:
-        problems.append("a profile met a lower deviance than the fit had found; the ML fit was made again from there.")
+        problems.append("a profile met a lower deviance than the fit had found; the fit was made again from there.")
     for c in curves:
         _remark(c, notes, problems)
     return ProfileCurves(
         tuple(p.name for p in every), float(found["deviance"]), reach, curves, tuple(notes), tuple(problems)
+    )
+
+
+def _found(
+    fit: MixedFit,
+    indices: list[int],
+    step: float,
+    reach: float,
+    targets: list[float],
+    control: FitControl,
+    progress: Callable[[int, float], object] | None,
+) -> "_core.LmmProfile":
+    """The curves of parameters by their places in the core's list."""
+    if isinstance(fit, GlmmFit):
+        from ranef import _core
+
+        threads = 1 if isinstance(fit.family, CustomFamily) else fit.n_threads
+        options = core_options(fit, control, True)
+        return _core.profile_glmm_curves(
+            fit.system.get(fit.n_threads), core_point(fit), options, indices, step, reach, targets, threads, progress
+        )
+    assert isinstance(fit, LmmFit)
+    return fit.system.get(fit.n_threads).profile(
+        fit.core_theta,
+        indices,
+        step,
+        reach,
+        targets,
+        control.max_evaluations,
+        control.tolerance,
+        fit.n_threads,
+        progress,
     )
 
 

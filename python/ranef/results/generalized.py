@@ -15,6 +15,7 @@ from ranef.fit.glmm_request import changed_glmm_request, fit_glmm_request
 from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
+from ranef.results.intervals_generalized import IntervalGeneralizedModel
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
 from ranef.results.reported import ReportedModel
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, IntervalGeneralizedModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property

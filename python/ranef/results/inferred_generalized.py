@@ -9,7 +9,6 @@ from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_request import GlmmRequest
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.inference.wald import wald_intervals
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
@@ -88,31 +87,6 @@ class InferredGeneralizedModel(MixedModel):
     def pvalues(self) -> "pd.Series[float]":
         """Two-sided p-values of the z tests of the fixed effects."""
         return self._named(self._tests.coefficients("none").p_value, "pvalues")
-
-    def conf_int(
-        self, method: Literal["wald"] = "wald", level: float = 0.95, parm: str | list[str] | None = None
-    ) -> "pd.DataFrame":
-        """Confidence intervals of the fixed effects.
-
-        Parameters
-        ----------
-        method : {"wald"}
-            Estimate plus and minus a normal multiple of the standard error.
-        level : float
-        parm : str or list of str, optional
-            The fixed effects to show; all by default.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``lower, upper``, a row for each fixed effect.
-        """
-        import pandas as pd
-
-        if method != "wald":
-            raise OptionError(f"method must be 'wald' for a generalized model, not {method!r}.")
-        names, limits = wald_intervals(self._tests, level, parm)
-        return pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
 
     def anova(self, type: Literal[2, 3] = 3, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
         """Test the terms of the fixed effects by Wald chi-squares.

@@ -4,21 +4,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
-from ranef.fit.progress import in_whole_numbers, reported
-from ranef.fit.request import warn_once
+from ranef.fit.progress import reported
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf, checked_ddf
 from ranef.results.inferred import InferredModel
+from ranef.results.profiled import ProfiledModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ranef.results.profile import Profile
-
 METHODS = ("wald", "profile", "boot")
 
 
-class IntervalModel(InferredModel):
+class IntervalModel(InferredModel, ProfiledModel):
     """Confidence intervals and likelihood profiles of a linear mixed model."""
 
     def conf_int(
@@ -105,61 +103,4 @@ class IntervalModel(InferredModel):
             notes = tests.notes(kind) if kind != "none" else ()
         frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
         frame.attrs["notes"] = notes
-        return frame
-
-    def profile(self, parm: str | list[str] | None = None, level: float = 0.99, *, progress: Any = False) -> "Profile":
-        """Profile the likelihood: for each parameter a curve of values, all others estimated anew at each.
-
-        ``zeta`` is the signed root of the rise of -2 log-likelihood above its minimum; were the likelihood quadratic, it would be a straight line. A REML fit
-        is fitted again by ML for this.
-
-        Parameters
-        ----------
-        parm : str or list of str, optional
-            The parameters, all by default, as in ``conf_int``.
-        level : float
-            The curves end at the joint confidence region of this level, whose chi-square has as many degrees of freedom as the model has parameters.
-        progress : bool, "tqdm" or callable
-            True writes the number of finished curves to standard error, ``"tqdm"`` shows a bar of tqdm; a function is called with that number and the number of all.
-
-        Returns
-        -------
-        Profile
-            With ``to_frame()``, ``conf_int(level)``, ``zeta(parameter, values)`` and ``notes``.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-        >>> p = m.profile(["sigma", "Days"])
-        >>> p.conf_int(0.9).round(2)
-               lower  upper
-        sigma   23.3  28.29
-        Days     7.9  13.03
-        >>> p.zeta("Days", [0.0, 10.5]).round(2)
-        array([ nan, 0.02])
-        """
-        from ranef.inference.profile import profile_curves
-        from ranef.inference.reduced import comparison_control
-        from ranef.results.profile import Profile
-
-        control = comparison_control(self._request.control)
-        with reported(progress, "profiles") as show:
-            record = profile_curves(self._fit, parm, level, control, in_whole_numbers(show))
-        warn_once(record.problems)
-        return Profile(record)
-
-    def _profile_intervals(self, level: object, parm: object, progress: object) -> "pd.DataFrame":
-        import pandas as pd
-
-        from ranef.inference.profile import interval_limits, profile_intervals
-        from ranef.inference.reduced import comparison_control
-
-        control = comparison_control(self._request.control)
-        with reported(progress, "profiles") as show:
-            record = profile_intervals(self._fit, parm, level, control, in_whole_numbers(show))
-        warn_once(record.problems)
-        limits = [interval_limits(c) for c in record.curves]
-        frame = pd.DataFrame(limits, index=pd.Index([c.name for c in record.curves]), columns=["lower", "upper"])
-        frame.attrs["notes"] = record.notes + record.problems
         return frame

@@ -1,24 +1,23 @@
-"""What a fitted linear model says by being drawn from and fitted again: bootstrap, and tests by it."""
+"""What a fitted model says by being drawn from and fitted again: bootstrap, and tests by it."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
+from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.progress import reported
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.threads import parse_n_threads
-from ranef.results.inferred import InferredModel
+from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:
-    from ranef.fit.record import LmmFit
     from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt
     from ranef.results.bootstrap import Bootstrap
 
 
-class ResampledModel(InferredModel):
-    """Bootstrap of a linear mixed model."""
+class ResampledModel(MixedModel):
+    """Bootstrap of a mixed model."""
 
     def bootstrap(
         self,
@@ -42,13 +41,14 @@ class ResampledModel(InferredModel):
         n : int
             Number of replicates. Intervals want a thousand or more.
         type : {"parametric", "residual", "cases"}
-            ``"parametric"``: random effects and residuals are normal with the estimated variances. ``"residual"``: they are drawn with replacement from the
-            predicted effects and the residuals of the fit, centred and reflated to the estimated variances (Carpenter, Goldstein and Rasbash 2003).
+            ``"parametric"``: random effects are normal with the estimated variances, and so are residuals of a linear model; responses of a generalized one are drawn from its
+            family. ``"residual"``: they are drawn with replacement from the
+            predicted effects and the residuals of the fit, centred and reflated to the estimated variances (Carpenter, Goldstein and Rasbash 2003); for linear models.
             ``"cases"``: whole groups are drawn with replacement, each copy as a group of its own; nothing of the model is presumed beyond the independence of
             the groups.
         statistic : callable, optional
             A function of a fitted model that returns a number, an array, a dict or a Series. By default the fixed effects, standard deviations,
-            correlations and sigma are kept, and fitted in the core; a function is called in Python on one model after the other, which is slower, and sees
+            correlations and sigma (or the extra parameter of a family) are kept, and fitted in the core; a function is called in Python on one model after the other, which is slower, and sees
             other draws than the core makes of the same seed.
         re : {"new", "conditional"}
             For ``"parametric"``: draw random effects anew, or keep the conditional modes of the fit.
@@ -86,8 +86,13 @@ class ResampledModel(InferredModel):
         """
         from ranef.inference.bootstrap.arguments import checked_count, checked_type, seed_of
         from ranef.inference.bootstrap.draw import check_re, draw, jackknife_influence
-        from ranef.inference.bootstrap.quantities import quantities, quantity_values
+        from ranef.inference.bootstrap.draw_glmm import is_drawn_in_python
+        from ranef.inference.bootstrap.quantities import observed_values, quantities
+        from ranef.inference.bootstrap.statistic import draw_statistic
         from ranef.results.bootstrap import Bootstrap
+
+        def observed_of(model: ResampledModel) -> Any:
+            return observed_values(model._fit)
 
         n = checked_count(n)
         checked_type(type)
@@ -99,8 +104,6 @@ class ResampledModel(InferredModel):
             raise ArgumentTypeError(f"statistic must be a function of a fitted model, not {statistic!r}.")
         seed = seed_of(rng)
         if statistic is not None:
-            from ranef.inference.bootstrap.statistic import draw_statistic
-
             try:
                 own = statistic(self)
             except Exception as e:
@@ -120,6 +123,22 @@ class ResampledModel(InferredModel):
                 theta_names=(),
                 influence=None,
             )
+        if isinstance(fit, GlmmFit) and is_drawn_in_python(fit, type):
+            with reported(progress) as show:
+                drawn, _, observed = draw_statistic(
+                    fit, observed_of, self._like, observed_of(self), n, type, re, by, seed, control, threads, show
+                )
+            return Bootstrap.of_draws(
+                drawn,
+                type=type,
+                n=n,
+                seed=seed,
+                re=re,
+                quantities=quantities(fit),
+                observed=observed,
+                theta_names=(),
+                influence=lambda: jackknife_influence(fit, by, control, threads),
+            )
         with reported(progress) as show:
             drawn = draw(fit, n, type, re, by, seed, control, threads, show)
         return Bootstrap.of_draws(
@@ -129,7 +148,7 @@ class ResampledModel(InferredModel):
             seed=seed,
             re=re,
             quantities=quantities(fit),
-            observed=quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.sigma]))[0],
+            observed=observed_values(fit),
             theta_names=fit.theta_names,
             influence=lambda: jackknife_influence(fit, by, control, threads),
         )
@@ -151,8 +170,9 @@ class ResampledModel(InferredModel):
 
         Parameters
         ----------
-        smaller : LinearMixedModel
-            A model of the same data whose fixed effects are among those of this one. REML fits of both are refitted by maximum likelihood.
+        smaller : LinearMixedModel or GeneralizedLinearMixedModel
+            A model of the same kind and data whose fixed effects are among those of this one. REML fits of both are refitted by maximum likelihood; generalized models must
+            have the same family, link and approximation of the likelihood.
         n : int
             Number of replicates.
         rng : int, numpy.random.Generator or None
@@ -179,21 +199,28 @@ class ResampledModel(InferredModel):
         """
         from ranef.inference.bootstrap.arguments import checked_count, seed_of
         from ranef.inference.bootstrap.likelihood_ratio import bootstrap_lrt
+        from ranef.inference.bootstrap.likelihood_ratio_glmm import bootstrap_glmm_lrt
         from ranef.inference.reduced import comparison_control
 
-        if not isinstance(smaller, ResampledModel):
-            raise ArgumentTypeError(f"smaller must be a model fitted by lmer, not {smaller!r:.60}.")
+        verb = "glmer" if isinstance(self._fit, GlmmFit) else "lmer"
+        if not isinstance(smaller, ResampledModel) or isinstance(smaller._fit, GlmmFit) != isinstance(
+            self._fit, GlmmFit
+        ):
+            raise ArgumentTypeError(f"smaller must be a model fitted by {verb}, not {smaller!r:.60}.")
+        rest = (
+            checked_count(n),
+            seed_of(rng),
+            comparison_control(self._request.control),
+            self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
+        )
         with reported(progress) as show:
-            return bootstrap_lrt(
-                self._fit,
-                smaller._fit,
-                checked_count(n),
-                seed_of(rng),
-                comparison_control(self._request.control),
-                self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
-                show,
-            )
+            if isinstance(self._fit, GlmmFit):
+                assert isinstance(smaller._fit, GlmmFit)
+                return bootstrap_glmm_lrt(self._fit, smaller._fit, *rest, show)
+            assert isinstance(self._fit, LmmFit)
+            assert isinstance(smaller._fit, LmmFit)
+            return bootstrap_lrt(self._fit, smaller._fit, *rest, show)
 
-    def _like(self, fit: "LmmFit") -> "ResampledModel":
+    def _like(self, fit: MixedFit) -> "ResampledModel":
         """A model of another fit, whose data are not kept."""
         return self.__class__(fit, self._request.without_data())

@@ -3,9 +3,11 @@
 //! A row with response y and prior weight w contributes l(eta, d). Derivatives with respect to the dispersion are with respect to
 //! log d. What depends on y and d alone is kept apart ([`Kernel::free`]): it need not be computed at every step.
 
+use super::draw;
 use super::link::Link;
 use super::rules::{self, Observed, Second};
 use crate::blocks::kernels::vectorised;
+use crate::stream::Stream;
 
 /// Rows handed to a kernel.
 #[derive(Clone, Copy)]
@@ -77,6 +79,14 @@ pub trait Kernel: Send + Sync {
     }
     /// Whether calls are so dear that all rows should be handed over together.
     fn takes_all_rows(&self) -> bool {
+        false
+    }
+    /// Whether responses can be drawn.
+    fn can_draw(&self) -> bool {
+        false
+    }
+    /// Draws responses at linear predictors; false where the family has no response of such a mean.
+    fn draw(&self, _stream: &mut Stream, _eta: &[f64], _w: &[f64], _dispersion: f64, _y: &mut [f64]) -> bool {
         false
     }
     /// A message of a failure inside the kernel, if there was one.
@@ -255,6 +265,22 @@ impl Kernel for FamilyLink {
 
     fn means(&self, eta: &[f64], mu: &mut [f64]) {
         mu.iter_mut().zip(eta).for_each(|(m, &e)| *m = self.link.mean(e));
+    }
+
+    fn can_draw(&self) -> bool {
+        true
+    }
+
+    fn draw(&self, stream: &mut Stream, eta: &[f64], w: &[f64], dispersion: f64, y: &mut [f64]) -> bool {
+        y.iter_mut().zip(eta).zip(w).all(|((y, &e), &w)| {
+            match draw::response(self.family, stream, self.link.mean(e), w, dispersion) {
+                Some(v) => {
+                    *y = v;
+                    true
+                }
+                None => false,
+            }
+        })
     }
 
     fn start(&self, y: &[f64], w: &[f64], eta: &mut [f64]) {

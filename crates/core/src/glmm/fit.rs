@@ -19,7 +19,7 @@ const NEAR: f64 = 1e-8;
 /// Largest number of times the exact Hessian is formed.
 const ROUNDS: usize = 6;
 /// Standard error of a fixed effect, in linear-predictor units per standard deviation of its column, that only separation gives.
-const SEPARATED: f64 = 40.0;
+pub(crate) const SEPARATED: f64 = 40.0;
 
 /// How a fit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! exact gradients, and the optimiser that fits them.
 
 mod design;
+mod draw;
 mod elementary;
 mod family;
 mod fit;
@@ -19,6 +20,7 @@ mod start;
 mod system;
 
 pub use family::{Batch, Derivatives, Family, FamilyLink, Kernel, MoreDerivatives};
+pub(crate) use fit::SEPARATED;
 pub use fit::{examine, fit, Fit, FitOptions, Status};
 pub use laplace::{Curvature, Value};
 pub use link::Link;

@@ -8,7 +8,7 @@ use crate::rows::{FactorRows, Rows, TermRows};
 use crate::stream::Stream;
 
 /// Rows of each level of the factor whose groups are taken.
-struct Groups {
+pub(super) struct Groups {
     start: Vec<usize>,
     order: Vec<u32>,
     by: usize,
@@ -17,7 +17,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(rows: &Rows<'_>, by: usize) -> Self {
+    pub(super) fn of(rows: &Rows<'_>, by: usize) -> Self {
         let codes = rows.factors[by].codes;
         let m = rows.factors[by].n_levels;
         let mut start = vec![0usize; m + 1];
@@ -45,13 +45,15 @@ impl Groups {
         Groups { start, order, by, nested }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.start.len() - 1
     }
 }
 
 /// Columns of the rows that were picked.
-struct Picked {
+pub(super) struct Picked {
+    /// Their numbers.
+    pub(super) index: Vec<u32>,
     x: Vec<Vec<f64>>,
     y: Vec<f64>,
     weights: Option<Vec<f64>>,
@@ -62,7 +64,7 @@ struct Picked {
 
 impl Picked {
     /// Rows of the groups in `picks`, one group after the other; only the columns `kept` of X.
-    fn of(rows: &Rows<'_>, groups: &Groups, kept: &[usize], picks: &[usize]) -> Self {
+    pub(super) fn of(rows: &Rows<'_>, groups: &Groups, kept: &[usize], picks: &[usize]) -> Self {
         let parts = || picks.iter().map(|&g| &groups.order[groups.start[g]..groups.start[g + 1]]);
         let n: usize = parts().map(<[u32]>::len).sum();
         let mut index = Vec::with_capacity(n);
@@ -101,10 +103,11 @@ impl Picked {
             codes,
             n_levels,
             z: rows.factors.iter().map(|f| f.terms.iter().flat_map(|t| &t.z).map(|z| take(z)).collect()).collect(),
+            index,
         }
     }
 
-    fn rows<'a>(&'a self, like: &Rows<'_>) -> Rows<'a> {
+    pub(super) fn rows<'a>(&'a self, like: &Rows<'_>) -> Rows<'a> {
         let factors = like.factors.iter().enumerate().map(|(f, fr)| {
             let mut columns = self.z[f].iter().map(Vec::as_slice);
             let terms = fr

@@ -7,7 +7,7 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.simulate import random_generator
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Counter = Callable[[int, int], object]
 
@@ -51,7 +51,7 @@ def checked_type(type: object) -> str:
 FEWEST_GROUPS = 5
 
 
-def resampled_factor(fit: LmmFit, by: object, what: str) -> int:
+def resampled_factor(fit: MixedFit, by: object, what: str) -> int:
     """The core's number of the grouping factor whose groups are taken as wholes.
 
     By default the one within whose groups all levels of the others lie.
@@ -74,7 +74,7 @@ def resampled_factor(fit: LmmFit, by: object, what: str) -> int:
     return factors[by]
 
 
-def contains_all(fit: LmmFit, group: str) -> bool:
+def contains_all(fit: MixedFit, group: str) -> bool:
     """Whether every level of every other grouping factor lies within one level of this one."""
     codes = {t.group: t.codes for t in fit.terms}
     own = codes[group]
@@ -83,7 +83,7 @@ def contains_all(fit: LmmFit, group: str) -> bool:
     )
 
 
-def check_groups(fit: LmmFit, factor: int) -> None:
+def check_groups(fit: MixedFit, factor: int) -> None:
     """Refuse to draw groups from too few."""
     term = next(t for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
     if len(term.levels) < FEWEST_GROUPS:

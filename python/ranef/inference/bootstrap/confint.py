@@ -4,17 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.control import FitControl
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.bootstrap.arguments import Counter, checked_count, seed_of
 from ranef.inference.bootstrap.draw import draw
-from ranef.inference.bootstrap.quantities import quantities, quantity_values
+from ranef.inference.bootstrap.quantities import observed_values, quantities
 from ranef.inference.bootstrap.result import Bootstrap
 
 Floats = NDArray[np.float64]
 
 
 def bootstrap_intervals(
-    fit: LmmFit,
+    fit: MixedFit,
     level: object,
     parm: object,
     n: object,
@@ -26,7 +26,7 @@ def bootstrap_intervals(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     level : float
     parm : str or sequence of str, optional
     n : int
@@ -50,7 +50,7 @@ def bootstrap_intervals(
         seed=seed,
         re="new",
         quantities=quantities(fit),
-        observed=quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.sigma]))[0],
+        observed=observed_values(fit),
         theta_names=fit.theta_names,
         influence=None,
     )

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.record import LmmFit
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
+from ranef.inference.bootstrap.draw_glmm import check_glmm_type, glmm_jackknife, glmm_replicates
 from ranef.inference.bootstrap.pools import pools
 from ranef.inference.bootstrap.quantities import quantity_values
 
@@ -24,6 +26,8 @@ FAILURES = {
     "no_progress": "stopped without convergence",
     "non_finite": "had no finite criterion",
     "rank_deficient": "drew groups that do not determine all fixed effects",
+    "no_response": "had means that the family cannot have",
+    "separated": "had fixed effects without a finite estimate",
     "statistic_failed": "had a statistic that raised an error",
 }
 
@@ -86,7 +90,7 @@ def check_re(re: object, type: str) -> None:
 
 
 def draw(
-    fit: LmmFit,
+    fit: MixedFit,
     n: int,
     type: str,
     re: str,
@@ -100,7 +104,7 @@ def draw(
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     n : int
     type : {"parametric", "residual", "cases"}
     re : {"new", "conditional"}
@@ -117,6 +121,16 @@ def draw(
 
     checked_type(type)
     check_re(re, type)
+    if isinstance(fit, GlmmFit):
+        check_glmm_type(fit, type)
+        if by is not None:
+            resampled_factor(fit, by, "are drawn")  # checks it
+        drawn_by = 0
+        if type == "cases":
+            drawn_by = resampled_factor(fit, by, "are drawn")
+            check_groups(fit, drawn_by)
+        return draws_of(fit, glmm_replicates(fit, n, type, re, drawn_by, seed, control, n_threads, progress))
+    assert isinstance(fit, LmmFit)
     system, truth = fit.system.get(fit.n_threads), truth_of(fit)
     options = (fit.reml, control.max_evaluations, control.tolerance)
     if by is not None:
@@ -136,7 +150,7 @@ def draw(
     return draws_of(fit, out)
 
 
-def draws_of(fit: LmmFit, out: "_core.Replicates") -> Draws:
+def draws_of(fit: MixedFit, out: "_core.Replicates") -> Draws:
     """What the core returned, with failed replicates blanked."""
     status = np.array(out["status"], dtype=np.str_)
     failed = status != "converged"
@@ -161,7 +175,7 @@ def draws_of(fit: LmmFit, out: "_core.Replicates") -> Draws:
 MOST_PARTS = 400
 
 
-def jackknife_influence(fit: LmmFit, by: object, control: FitControl, n_threads: int) -> Floats:
+def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_threads: int) -> Floats:
     """Influence of the groups on the named quantities: how much their fits without one group (or, beyond 400 groups, one part of the groups) fall short of
     their mean, all parameters estimated again.
 
@@ -179,8 +193,14 @@ def jackknife_influence(fit: LmmFit, by: object, control: FitControl, n_threads:
         raise OptionError(
             f"method='bca' leaves out one group at a time, and {term.group} has {len(term.levels)}; at least 3 are needed. Use method='percentile' or 'basic'."
         )
-    options = (fit.reml, control.max_evaluations, control.tolerance)
-    out = _core.jackknife_groups(fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None)
+    if isinstance(fit, GlmmFit):
+        out = glmm_jackknife(fit, factor, parts, control, n_threads)
+    else:
+        assert isinstance(fit, LmmFit)
+        options = (fit.reml, control.max_evaluations, control.tolerance)
+        out = _core.jackknife_groups(
+            fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None
+        )
     if out["interrupted"]:
         raise KeyboardInterrupt
     values = draws_of(fit, out).values

@@ -75,7 +75,7 @@ def bootstrap_data(replicates: "Bootstrap") -> Any:
         columns.setdefault(kind, []).append(j)
         labels.setdefault(kind, []).append(q.name if q.effect != "ran_pars" else q.name.partition("_")[2])
     values = replicates.values[kept]
-    variables = {k: values[:, at[0]] if AXES[k] is None else values[:, at] for k, at in columns.items()}
+    variables = {k: values[:, at[0]] if AXES.get(k) is None else values[:, at] for k, at in columns.items()}
     stats: Variables = {"singular": replicates.singular[kept], "replicate": replicates.number[kept]}
     if np.isfinite(replicates.objective[kept]).all():
         stats["objective"] = replicates.objective[kept]
@@ -83,8 +83,8 @@ def bootstrap_data(replicates: "Bootstrap") -> Any:
         variables,
         stats,
         replicates.n_failed,
-        {axis: labels[k] for k in variables if (axis := AXES[k]) is not None},
-        {k: [axis] for k in variables if (axis := AXES[k]) is not None},
+        {axis: labels[k] for k in variables if (axis := AXES.get(k)) is not None},
+        {k: [axis] for k in variables if (axis := AXES.get(k)) is not None},
         bootstrap=replicates.type,
         random_effects=replicates.re,
         seed=str(replicates.seed),

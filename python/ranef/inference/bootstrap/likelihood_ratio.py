@@ -184,13 +184,25 @@ def bootstrap_lrt(
     truth = theta, np.zeros(len(big.beta)), float(small.sigma)
     options = (False, control.max_evaluations, control.tolerance)
     out = _core.bootstrap_nested(union, truth, members, options, n, seed, n_threads, progress)
+    return compared(small.objective - big.objective, larger.npar - smaller.npar, out, n, seed, notes, names)
+
+
+def compared(
+    statistic: float,
+    df: int,
+    out: "_core.NestedReplicates",
+    n: int,
+    seed: int,
+    notes: list[str],
+    names: tuple[str, str],
+) -> BootstrapLrt:
+    """A statistic beside those of the replicates, of which the core's first member is the larger model."""
     ours, theirs = out["members"]
     failed = np.array([s != "converged" for s in ours["status"]]) | np.array(
         [s != "converged" for s in theirs["status"]]
     )
     reference = np.maximum(theirs["objective"] - ours["objective"], 0.0)
     reference[failed] = np.nan
-    statistic = small.objective - big.objective
     if statistic < -TIE:
         notes.append(f"{names[0]} fits worse than {names[1]}, so they are not nested; the statistic was set to 0")
     if failed.all():
@@ -202,7 +214,6 @@ def bootstrap_lrt(
         )
     if out["interrupted"]:
         notes.append(f"the bootstrap was interrupted: {len(failed)} of {n} replicates were finished and are used")
-    df = larger.npar - smaller.npar
     return BootstrapLrt(max(0.0, statistic), df, reference, n, seed, tuple(notes))
 
 

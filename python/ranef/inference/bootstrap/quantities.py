@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.order import TermSpan
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +31,8 @@ class Quantity:
     term: str
 
 
-def quantities(fit: LmmFit) -> tuple[Quantity, ...]:
-    """Fixed effects, then for every random term its standard deviations and correlations in the order of theta, then sigma."""
+def quantities(fit: MixedFit) -> tuple[Quantity, ...]:
+    """Fixed effects, then for every random term its standard deviations and correlations in the order of theta, then sigma or a family's extra parameter."""
     out = [Quantity(n, "fixed", None, n) for n in fit.x_names]
     taken: set[str] = set()
     for key, term, span in zip(fit.term_keys, fit.terms, fit.order.spans, strict=True):
@@ -45,20 +45,24 @@ def quantities(fit: LmmFit) -> tuple[Quantity, ...]:
             short = f"sd__{names[i]}" if i == j else f"cor__{names[j]}.{names[i]}"
             taken.add(f"{text}|{group}")
             out.append(Quantity(f"{text}|{group}", "ran_pars", key, short))
-    return (*out, Quantity("sigma", "ran_pars", "Residual", "sd__Observation"))
+    name = fit.spread_name
+    if name is None:
+        return tuple(out)
+    return (*out, Quantity(name, "ran_pars", "Residual", "sd__Observation" if name == "sigma" else name))
 
 
-def quantity_values(fit: LmmFit, beta: Floats, theta: Floats, sigma: Floats) -> Floats:
+def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -> Floats:
     """Values of :func:`quantities` for m sets of parameters.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
         Says how theta is to be read.
     beta : (m, p) array
     theta : (m, q) array
         In lme4's order.
     sigma : (m,) array
+        Or the extra parameter of a family.
 
     Returns
     -------
@@ -66,6 +70,7 @@ def quantity_values(fit: LmmFit, beta: Floats, theta: Floats, sigma: Floats) -> 
         Correlations are NaN beside an effect without variance.
     """
     columns = [beta]
+    scale = sigma if isinstance(fit, LmmFit) else np.ones(len(theta))
     for span in fit.order.spans:
         k, part = span.size, theta[:, span.theta_start : span.theta_stop]
         factor = np.zeros((len(theta), k, k))
@@ -75,12 +80,20 @@ def quantity_values(fit: LmmFit, beta: Floats, theta: Floats, sigma: Floats) -> 
         sd = np.sqrt(np.einsum("mij,mij->mi", factor, factor))
         for i, j in places:
             if i == j:
-                columns.append((sd[:, i] * sigma)[:, None])
+                columns.append((sd[:, i] * scale)[:, None])
             else:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     r = np.einsum("mc,mc->m", factor[:, i], factor[:, j]) / (sd[:, i] * sd[:, j])
                 columns.append(np.clip(r, -1.0, 1.0)[:, None])
-    return np.hstack([*columns, sigma[:, None]])
+    if fit.spread_name is not None:
+        columns.append(sigma[:, None])
+    return np.hstack(columns)
+
+
+def observed_values(fit: MixedFit) -> Floats:
+    """The values of :func:`quantities` of the fit itself."""
+    out: Floats = quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.spread]))[0]
+    return out
 
 
 def _places(span: TermSpan) -> list[tuple[int, int]]:

@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
 from ranef.estimates.fitted import population_values, random_part
+from ranef.estimates.glmm_simulate import glmm_draws
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import FitControl
+from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
+from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.lmm import fit_lmm
-from ranef.fit.record import LmmFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
 from ranef.inference.bootstrap.draw import Draws, check_re
+from ranef.inference.bootstrap.draw_glmm import check_glmm_type
 from ranef.inference.bootstrap.pools import Pools, pools
 from ranef.inference.bootstrap.quantities import Quantity
 from ranef.inference.bootstrap.rows import design_of_groups
@@ -51,9 +55,9 @@ def statistic_values(value: object) -> tuple[tuple[str, ...], Floats]:
 
 
 def draw_statistic(
-    fit: LmmFit,
+    fit: MixedFit,
     statistic: Statistic,
-    make_model: Callable[[LmmFit], Any],
+    make_model: Callable[[Any], Any],
     observed: object,
     n: int,
     type: str,
@@ -90,7 +94,9 @@ def draw_statistic(
     if by is not None:
         resampled_factor(fit, by, "are drawn")  # checks it
     names, values_observed = statistic_values(observed)
-    drawn = pools(fit) if type == "residual" else None
+    if isinstance(fit, GlmmFit):
+        check_glmm_type(fit, type)
+    drawn = pools(fit) if type == "residual" and isinstance(fit, LmmFit) else None
     group = ""
     if type == "cases":
         factor = resampled_factor(fit, by, "are drawn")
@@ -104,11 +110,15 @@ def draw_statistic(
     try:
         for i in range(n):
             generator = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, i])
-            design = _drawn_design(fit, type, re, group, drawn, generator)
-            start = None if fit.singular else fit.theta
-            status[i] = _one(
-                fit, design, start, control, n_threads, statistic, make_model, names, values[i], singular, i
-            )
+            try:
+                design = _drawn_design(fit, type, re, group, drawn, generator)
+            except OptionError:
+                if finished == 0:  # nothing can be drawn at all
+                    raise
+                status[i] = "no_response"
+                finished = i + 1
+                continue
+            status[i] = _one(fit, design, control, n_threads, statistic, make_model, names, values[i], singular, i)
             finished = i + 1
             if progress is not None:
                 progress(finished, n)
@@ -129,13 +139,12 @@ def draw_statistic(
 
 
 def _one(
-    fit: LmmFit,
+    fit: MixedFit,
     design: Design,
-    start: Floats | None,
     control: FitControl,
     n_threads: int,
     statistic: Statistic,
-    make_model: Callable[[LmmFit], Any],
+    make_model: Callable[[Any], Any],
     names: tuple[str, ...],
     out: Floats,
     singular: NDArray[np.bool_],
@@ -143,7 +152,7 @@ def _one(
 ) -> str:
     """Fit one design and fill in its statistic; returns the status."""
     try:
-        new = fit_lmm(design, fit.reml, start, control, None, n_threads)
+        new = _fitted(fit, design, control, n_threads)
     except DataError:
         return "non_finite"
     except DesignError:
@@ -167,16 +176,30 @@ def _one(
     return "converged"
 
 
+def _fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit:
+    """The model of a fit for another design, from its estimates on."""
+    if isinstance(fit, GlmmFit):
+        start = None if fit.singular else GlmmStart(fit.theta, fit.beta, fit.core_dispersion)
+        if start is not None and fit.dropped:
+            start = GlmmStart(fit.theta, None, fit.core_dispersion)
+        return fit_glmm(design, likelihood_of(fit), start, control, None, n_threads)
+    return fit_lmm(design, fit.reml, None if fit.singular else fit.theta, control, None, n_threads)
+
+
 def _short(names: tuple[str, ...]) -> str:
     return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
 
 
 def _drawn_design(
-    fit: LmmFit, type: str, re: str, group: str, drawn: Pools | None, generator: np.random.Generator
+    fit: MixedFit, type: str, re: str, group: str, drawn: Pools | None, generator: np.random.Generator
 ) -> Design:
     if type == "cases":
         m = len(next(t.levels for t in fit.design.random if t.group == group))
         return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
+    if isinstance(fit, GlmmFit):
+        y = glmm_draws(fit, 1, re, generator)[:, 0]
+        return replace(fit.design, y=np.ascontiguousarray(y))
+    assert isinstance(fit, LmmFit)
     if drawn is None:
         y = simulated_responses(fit, 1, re, generator)[:, 0]
     else:

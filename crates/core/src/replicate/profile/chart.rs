@@ -4,7 +4,7 @@
 //! a correlation is held by the angle between two rows, a standard deviation of zero by a row that is not there, any other standard
 //! deviation by a row whose direction is free and whose length follows from sigma.
 
-use crate::lmm::{lower_form, Block, Lambda, Score, System};
+use crate::lmm::{lower_form, Block, Lambda, System};
 
 /// Log coordinates are not taken below this: a relative standard deviation of 1e-13.
 const LOWEST_LOG: f64 = -30.0;
@@ -58,8 +58,8 @@ struct Tie {
     matrices: Vec<Vec<f64>>,
     /// First coordinate of its direction; none for a single effect.
     direction: Option<usize>,
-    /// Coordinate of ln sigma.
-    sigma: usize,
+    /// Coordinate of ln sigma; none where Lambda is not relative to a sigma.
+    sigma: Option<usize>,
     /// From the standard deviation to the length in the units of the matrices.
     scale: f64,
     /// The standard deviation.
@@ -88,7 +88,7 @@ impl Chart {
     pub fn free(sys: &System) -> Self {
         let plain =
             |b: &Block| Form { order: (0..b.k).collect(), given: false, absent: false, turned: false, tied: false };
-        Self::of(sys, sys.blocks.iter().map(plain).collect())
+        Self::of(sys, sys.blocks.iter().map(plain).collect(), true)
     }
 
     /// Row `row` of a block (columns as given) is zero.
@@ -98,7 +98,7 @@ impl Chart {
         let order = (0..k).filter(|&r| r != row).chain([row]).collect();
         chart_forms[block] =
             Form { order, given: is_mixed(sys, block, &[row]), absent: true, turned: false, tied: false };
-        Self::of(sys, chart_forms)
+        Self::of(sys, chart_forms, true)
     }
 
     /// Rows `first` and `second` of a block (columns as given) meet at an angle, whose complement is set by [`Chart::turn`].
@@ -108,20 +108,20 @@ impl Chart {
         let order = [first, second].into_iter().chain((0..k).filter(|&r| r != first && r != second)).collect();
         chart_forms[block] =
             Form { order, given: is_mixed(sys, block, &[first, second]), absent: false, turned: true, tied: false };
-        Self::of(sys, chart_forms)
+        Self::of(sys, chart_forms, true)
     }
 
     /// Row `row` of a block (columns as given) has the length that makes its standard deviation what [`Chart::tie`] sets.
-    pub fn tied(sys: &System, block: usize, row: usize) -> Self {
+    pub fn tied(sys: &System, block: usize, row: usize, with_sigma: bool) -> Self {
         let mut chart_forms = Self::free(sys).forms;
         let b = sys.blocks[block];
         let order = (0..b.k).filter(|&r| r != row).chain([row]).collect();
         chart_forms[block] =
             Form { order, given: is_mixed(sys, block, &[row]), absent: false, turned: false, tied: true };
-        Self::of(sys, chart_forms)
+        Self::of(sys, chart_forms, with_sigma)
     }
 
-    fn of(sys: &System, forms: Vec<Form>) -> Self {
+    fn of(sys: &System, forms: Vec<Form>, with_sigma: bool) -> Self {
         let mut coordinates = Vec::new();
         let mut turning = None;
         let mut tie = None;
@@ -157,11 +157,13 @@ impl Chart {
                     block: index,
                     matrices: (0..k).map(|c| unit(sys, b, form, k - 1, c)).collect(),
                     direction,
-                    sigma: coordinates.len(),
+                    sigma: with_sigma.then_some(coordinates.len()),
                     scale: sys.basis.terms[b.factor][b.term].scale[row],
                     sd: f64::NAN,
                 });
-                coordinates.push(plain(Kind::Sigma, false));
+                if with_sigma {
+                    coordinates.push(plain(Kind::Sigma, false));
+                }
             }
         }
         Chart { blocks: sys.blocks.clone(), forms, coordinates, turning, tie }
@@ -176,7 +178,7 @@ impl Chart {
 
     /// ln sigma where it is a coordinate.
     pub fn log_sigma(&self, phi: &[f64]) -> Option<f64> {
-        self.tie.as_ref().map(|t| phi[t.sigma])
+        self.tie.as_ref().and_then(|t| t.sigma).map(|s| phi[s])
     }
 
     /// Entries of the direction of the tied row, before it is brought to length one, and that length.
@@ -209,6 +211,11 @@ impl Chart {
         self.turning = Some((at, mix(cos, -sin)));
     }
 
+    /// Number of coordinates.
+    pub fn len(&self) -> usize {
+        self.coordinates.len()
+    }
+
     /// Fills Lambda.
     pub fn write(&self, phi: &[f64], lambda: &mut Lambda) {
         for b in &self.blocks {
@@ -226,7 +233,7 @@ impl Chart {
         }
         if let Some(t) = &self.tie {
             let (z, norm) = Self::direction(t, phi);
-            let length = t.scale * t.sd / phi[t.sigma].exp();
+            let length = t.scale * t.sd / t.sigma.map_or(1.0, |s| phi[s].exp());
             for (m, v) in t.matrices.iter().zip(z) {
                 self.add(t.block, m, length * v / norm, lambda);
             }
@@ -283,20 +290,22 @@ impl Chart {
                     // an effect that is not there comes in by itself, independent of the others
                     out.extend((0..k).map(|c| if norm > 0.0 { row[c] / norm } else { f64::from(c == k - 1) }));
                 }
-                out.push(sigma.ln());
+                if self.tie.as_ref().is_some_and(|t| t.sigma.is_some()) {
+                    out.push(sigma.ln());
+                }
             }
         }
         out
     }
 
-    /// Gradient with respect to the coordinates, given the derivative with respect to ln sigma with Lambda as it is; returns the
-    /// derivative with respect to the standard deviation of a tied row.
-    pub fn gradient(&self, phi: &[f64], score: &Score, by_log_sigma: f64, out: &mut Vec<f64>) -> f64 {
+    /// Gradient with respect to the coordinates, given half the derivatives with respect to Lambda and that with respect to ln sigma
+    /// with Lambda as it is; returns the derivative with respect to the standard deviation of a tied row.
+    pub fn gradient(&self, phi: &[f64], gamma: &[Vec<f64>], by_log_sigma: f64, out: &mut Vec<f64>) -> f64 {
         out.clear();
         for (c, &v) in self.coordinates.iter().zip(phi) {
             out.push(match c.kind {
-                Kind::Linear => self.along(c.block, &c.matrix, score),
-                Kind::Log if v > LOWEST_LOG => self.along(c.block, &c.matrix, score) * v.exp(),
+                Kind::Linear => self.along(c.block, &c.matrix, gamma),
+                Kind::Log if v > LOWEST_LOG => self.along(c.block, &c.matrix, gamma) * v.exp(),
                 _ => 0.0,
             });
         }
@@ -304,33 +313,35 @@ impl Chart {
             return 0.0;
         };
         let (z, norm) = Self::direction(t, phi);
-        let per_sd = t.scale / phi[t.sigma].exp();
-        let h: Vec<f64> = t.matrices.iter().map(|m| self.along(t.block, m, score)).collect();
+        let per_sd = t.scale / t.sigma.map_or(1.0, |s| phi[s].exp());
+        let h: Vec<f64> = t.matrices.iter().map(|m| self.along(t.block, m, gamma)).collect();
         let outward = h.iter().zip(z).map(|(h, z)| h * z).sum::<f64>() / norm;
         if let Some(at) = t.direction {
             for (i, (h, z)) in h.iter().zip(z).enumerate() {
                 out[at + i] = per_sd * t.sd * (h - outward * z / norm) / norm + 4.0 * PENALTY * (norm * norm - 1.0) * z;
             }
         }
-        out[t.sigma] = by_log_sigma - per_sd * t.sd * outward;
+        if let Some(s) = t.sigma {
+            out[s] = by_log_sigma - per_sd * t.sd * outward;
+        }
         per_sd * outward
     }
 
     /// Derivative with respect to the angle.
-    pub fn angle_derivative(&self, phi: &[f64], score: &Score) -> f64 {
+    pub fn angle_derivative(&self, phi: &[f64], gamma: &[Vec<f64>]) -> f64 {
         match &self.turning {
             Some((at, matrix)) => {
-                phi[*at].max(LOWEST_LOG).exp() * self.along(self.coordinates[*at].block, matrix, score)
+                phi[*at].max(LOWEST_LOG).exp() * self.along(self.coordinates[*at].block, matrix, gamma)
             }
             None => 0.0,
         }
     }
 
     /// Derivative with respect to a multiple of a matrix of a block.
-    fn along(&self, block: usize, matrix: &[f64], score: &Score) -> f64 {
+    fn along(&self, block: usize, matrix: &[f64], gamma: &[Vec<f64>]) -> f64 {
         let b = &self.blocks[block];
-        let (k, kf) = (b.k, score.gamma[b.factor].len().isqrt());
-        let gamma = &score.gamma[b.factor];
+        let (k, kf) = (b.k, gamma[b.factor].len().isqrt());
+        let gamma = &gamma[b.factor];
         let mut g = 0.0;
         for i in 0..k {
             for j in 0..k {

@@ -4,22 +4,26 @@
 
 mod chart;
 mod constrained;
+mod generalized;
 mod node;
 mod parameter;
+mod search;
+mod subject;
 mod walk;
 
 use crate::error::CoreError;
-use crate::lmm::{fit, frames_of, Evaluator, FitOptions, Frame, Score, Status, System};
+use crate::lmm::{fit, frames_of, FitOptions, Frame, Status, System};
+use constrained::Linear;
+pub use generalized::{profile_glmm, GlmmProfileOptions};
 use parameter::{parameters, Origin};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use subject::{State, Subject};
 use walk::{Stop, Walk};
 
 /// How far curves go.
 #[derive(Clone, Debug)]
 pub struct ProfileOptions {
-    /// Limits of the ML fit.
-    pub fit: FitOptions,
     /// Distance of points in zeta.
     pub step: f64,
     /// |zeta| at the ends.
@@ -100,7 +104,7 @@ pub struct Profile {
     /// All parameters there.
     pub estimates: Vec<f64>,
     /// How the ML fit ended.
-    pub status: Status,
+    pub status: &'static str,
     /// Whether a curve met a lower deviance than the fit, which was then made again from there.
     pub refitted: bool,
     /// A curve for each parameter asked for.
@@ -130,10 +134,12 @@ impl Watcher<'_> {
 ///
 /// # Errors
 /// [`CoreError::Interrupted`] when `keep_going` says so.
+#[allow(clippy::too_many_arguments)]
 pub fn profile(
     sys: &System,
     start: Vec<Frame>,
     indices: &[usize],
+    fit_options: FitOptions,
     options: &ProfileOptions,
     n_threads: usize,
     keep_going: &(dyn Fn(Option<usize>) -> bool + Sync),
@@ -143,35 +149,33 @@ pub fn profile(
     let mut frames = start;
     let mut attempt = 0;
     loop {
-        // every curve sees the same numbers whatever the number of threads: each has one
-        let mut e = Evaluator::new(sys, 1);
-        let mut score = Score::new(sys);
-        let f = fit(sys, &mut e, &mut score, frames, options.fit, &mut |_, _| keep_going(None))?;
+        let subject = Linear(sys);
+        let mut work = subject.work();
+        let f = fit(sys, &mut work.e, &mut work.score, frames, fit_options, &mut |_, _| keep_going(None))?;
         if f.status == Status::NonFinite {
             return Err(CoreError::Degenerate("the likelihood is not finite".into()));
         }
-        let sigma2 = e.r2 / sys.nu(false);
+        let sigma2 = work.e.r2 / sys.nu(false);
+        let beta = work.score.beta.clone();
         let origin = Origin {
-            lambda: e.lambda.clone(),
             deviance: f.criterion,
-            sigma: sigma2.sqrt(),
-            beta: score.beta.clone(),
-            parameters: parameters(sys, &e.lambda, sigma2, &score.beta),
+            parameters: parameters(sys, &work.e.lambda, sigma2, &beta),
+            state: State { lambda: work.e.lambda.clone(), sigma: sigma2.sqrt(), beta, u: Vec::new() },
         };
         let strict = attempt < 3;
-        match curves(sys, e, score, &origin, indices, options, n_threads, &watch, strict) {
+        match curves(&subject, work, &origin, indices, options, n_threads, &watch, strict) {
             Ok(curves) => {
                 return Ok(Profile {
                     deviance: origin.deviance + sys.constant(false),
                     estimates: origin.parameters,
-                    status: f.status,
+                    status: f.status.name(),
                     refitted: attempt > 0,
                     curves,
                 })
             }
             Err(Stop::Core(e)) => return Err(e),
-            Err(Stop::Lower(lambda)) => {
-                frames = frames_of(sys, &lambda);
+            Err(Stop::Lower(state)) => {
+                frames = frames_of(sys, &state.lambda);
                 attempt += 1;
             }
         }
@@ -179,10 +183,9 @@ pub fn profile(
 }
 
 #[allow(clippy::too_many_arguments)]
-fn curves(
-    sys: &System,
-    e: Evaluator,
-    score: Score,
+fn curves<S: Subject>(
+    subject: &S,
+    mut work: S::Work,
     origin: &Origin,
     indices: &[usize],
     options: &ProfileOptions,
@@ -191,9 +194,8 @@ fn curves(
     strict: bool,
 ) -> Result<Vec<Curve>, Stop> {
     let finished = AtomicUsize::new(0);
-    let one = |work: &mut (Evaluator, Score), &index: &usize| -> Result<Curve, Stop> {
-        let (e, score) = work;
-        let curve = Walk::new(sys, e, score, origin, index, options, watch, strict).curve()?;
+    let one = |work: &mut S::Work, &index: &usize| -> Result<Curve, Stop> {
+        let curve = Walk::new(subject, work, origin, index, options, watch, strict).curve()?;
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
         if !(watch.keep_going)(Some(done)) {
             watch.stop.store(true, Ordering::Relaxed);
@@ -201,10 +203,11 @@ fn curves(
         }
         Ok(curve)
     };
+    // every curve sees the same numbers whatever the number of threads: each has one
     let all: Vec<Result<Curve, Stop>> = if n_threads > 1 && indices.len() > 1 {
-        indices.par_iter().map_init(|| (Evaluator::new(sys, 1), Score::new(sys)), one).collect()
+        drop(work);
+        indices.par_iter().map_init(|| subject.work(), one).collect()
     } else {
-        let mut work = (e, score);
         let mut out = Vec::new();
         for index in indices {
             out.push(one(&mut work, index));

@@ -1,6 +1,6 @@
 //! Points of a curve, and what can be told from them alone.
 
-use crate::lmm::Lambda;
+use super::subject::State;
 
 /// Fall of zeta from one point to the next that counts.
 const FALL: f64 = 1e-4;
@@ -20,10 +20,8 @@ pub struct Node {
     pub phi: Vec<f64>,
     /// Hessian with respect to them.
     pub hessian: Vec<f64>,
-    /// Lambda (changed basis).
-    pub lambda: Lambda,
-    /// sigma (changed basis).
-    pub sigma: f64,
+    /// The point (changed basis).
+    pub state: State,
     /// All parameters, columns as given.
     pub parameters: Vec<f64>,
     /// Whether it is an optimum.

@@ -1,20 +1,15 @@
 //! The parameters that can be profiled, and how each is held.
 
-use super::chart::Chart;
-use super::constrained::{Constrained, Held};
-use crate::lmm::{Evaluator, Lambda, Plane, System};
+use super::subject::State;
+use crate::lmm::{Lambda, System};
 use std::f64::consts::FRAC_PI_2;
 
 /// The ML fit: where all curves begin.
 pub struct Origin {
-    /// Lambda (changed basis).
-    pub lambda: Lambda,
+    /// The point (changed basis).
+    pub state: State,
     /// -2 log-likelihood (changed basis).
     pub deviance: f64,
-    /// sigma (changed basis).
-    pub sigma: f64,
-    /// Fixed effects (changed basis).
-    pub beta: Vec<f64>,
     /// All parameters, columns as given.
     pub parameters: Vec<f64>,
 }
@@ -51,22 +46,42 @@ pub fn parameters(sys: &System, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> V
 }
 
 /// Which parameter.
-enum Kind {
-    /// Standard deviation of row `row` of a block; its weights on the rows in the changed basis.
-    Sd { block: usize, row: usize, weights: Vec<f64> },
-    /// Correlation of two rows of a block.
-    Cor { block: usize, first: usize, second: usize },
-    /// Residual standard deviation.
+pub enum Kind {
+    /// A standard deviation.
+    Sd {
+        /// Its block.
+        block: usize,
+        /// Its row in it.
+        row: usize,
+        /// Its combination of the rows in the changed basis.
+        weights: Vec<f64>,
+    },
+    /// A correlation of two rows of a block.
+    Cor {
+        /// Its block.
+        block: usize,
+        /// The earlier row.
+        first: usize,
+        /// The later row.
+        second: usize,
+    },
+    /// Residual standard deviation, or the dispersion of a family.
     Sigma,
     /// A fixed effect: its combination of those in the changed basis, and what the shift of y adds.
-    Fixed { row: Vec<f64>, shift: f64 },
+    Fixed {
+        /// The combination.
+        row: Vec<f64>,
+        /// The shift.
+        shift: f64,
+    },
 }
 
 /// A parameter and the coordinate in which its curve is walked: itself, ln sigma, or the arcsine of a correlation.
 pub struct Target {
     /// Position among theta, sigma, fixed effects.
     pub index: usize,
-    kind: Kind,
+    /// Which parameter.
+    pub kind: Kind,
 }
 
 impl Target {
@@ -133,8 +148,8 @@ impl Target {
                     angle
                 })
             }
-            Kind::Sigma => Some(origin.sigma.ln()),
-            Kind::Fixed { row, .. } => Some(row.iter().zip(&origin.beta).map(|(r, b)| r * b).sum()),
+            Kind::Sigma => Some(origin.state.sigma.ln()),
+            Kind::Fixed { row, .. } => Some(row.iter().zip(&origin.state.beta).map(|(r, b)| r * b).sum()),
         }
     }
 
@@ -170,43 +185,10 @@ impl Target {
         matches!(self.kind, Kind::Sd { .. }) && w < 1e-9
     }
 
-    /// The likelihood with this parameter held.
-    pub fn problem<'a>(&self, sys: &'a System, w: f64) -> Constrained<'a> {
-        let (chart, held) = match &self.kind {
-            Kind::Sd { block, row, .. } => (Chart::tied(sys, *block, *row), Held::Row),
-            Kind::Cor { block, first, second } => (Chart::turned(sys, *block, *first, *second), Held::Chart),
-            Kind::Sigma => (Chart::free(sys), Held::LogSigma(w)),
-            Kind::Fixed { row, .. } => (Chart::free(sys), Held::Fixed(Plane { row: row.clone(), value: w })),
-        };
-        let mut problem = Constrained::new(sys, chart, held);
-        problem.set(w);
-        problem
-    }
-
-    /// The likelihood with a standard deviation of zero.
-    pub fn absent<'a>(&self, sys: &'a System) -> Option<Constrained<'a>> {
+    /// A first step where the curvature is not known; `scale` is what relative standard deviations are multiplied by.
+    pub fn guess(&self, scale: f64, step: f64) -> f64 {
         match &self.kind {
-            Kind::Sd { block, row, .. } => Some(Constrained::new(sys, Chart::without(sys, *block, *row), Held::Chart)),
-            _ => None,
-        }
-    }
-
-    /// A length of the walk over which the deviance changes visibly, at the estimate.
-    pub fn width(&self, sys: &System, e: &Evaluator, problem: &Constrained<'_>, w0: f64) -> f64 {
-        match &self.kind {
-            Kind::Sd { .. } => w0,
-            Kind::Cor { .. } | Kind::Sigma => 1.0,
-            Kind::Fixed { row, .. } => {
-                let plane = Plane { row: row.clone(), value: w0 };
-                (e.off_plane(sys, &plane).0 * problem.sigma2).sqrt()
-            }
-        }
-    }
-
-    /// A first step where the curvature is not known.
-    pub fn guess(&self, origin: &Origin, step: f64) -> f64 {
-        match &self.kind {
-            Kind::Sd { weights, .. } => 0.1 * step * origin.sigma * weights.iter().map(|v| v * v).sum::<f64>().sqrt(),
+            Kind::Sd { weights, .. } => 0.1 * step * scale * weights.iter().map(|v| v * v).sum::<f64>().sqrt(),
             _ => 0.1 * step,
         }
     }

@@ -1,11 +1,12 @@
 //! One curve: steps away from the estimate on both sides, each point an optimum of everything else, and the values where zeta is asked for.
 
-use super::constrained::Constrained;
 use super::node::{between, grows, Node};
-use super::parameter::{parameters, Origin, Target};
+use super::parameter::{Origin, Target};
+use super::search::{hessian, minimise};
+use super::subject::{Held, State, Subject};
 use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
 use crate::error::CoreError;
-use crate::lmm::{Evaluator, Lambda, Score, System};
+use crate::lmm::System;
 use crate::optimize::trust_region::Eigen;
 
 /// Points of one side, at most.
@@ -23,8 +24,8 @@ const CLOSE: f64 = 1e-7;
 pub enum Stop {
     /// An error.
     Core(CoreError),
-    /// A lower deviance than that of the fit was met at this Lambda.
-    Lower(Lambda),
+    /// A lower deviance than that of the fit was met at this point.
+    Lower(State),
 }
 
 impl From<CoreError> for Stop {
@@ -34,10 +35,10 @@ impl From<CoreError> for Stop {
 }
 
 /// Work on one curve.
-pub struct Walk<'a> {
+pub struct Walk<'a, S: Subject> {
+    subject: &'a S,
     sys: &'a System,
-    e: &'a mut Evaluator,
-    score: &'a mut Score,
+    work: &'a mut S::Work,
     origin: &'a Origin,
     target: Target,
     options: &'a ProfileOptions,
@@ -46,20 +47,21 @@ pub struct Walk<'a> {
     strict: bool,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, S: Subject> Walk<'a, S> {
     /// Prepares the curve of a parameter.
     #[allow(clippy::too_many_arguments)]
     pub fn new(
-        sys: &'a System,
-        e: &'a mut Evaluator,
-        score: &'a mut Score,
+        subject: &'a S,
+        work: &'a mut S::Work,
         origin: &'a Origin,
         index: usize,
         options: &'a ProfileOptions,
         watch: &'a Watcher<'a>,
         strict: bool,
     ) -> Self {
-        Walk { sys, e, score, origin, target: Target::of(sys, index), options, watch, strict }
+        let sys = subject.system();
+        subject.begin(work, origin);
+        Walk { subject, sys, work, origin, target: Target::of(sys, index), options, watch, strict }
     }
 
     /// Both sides of the curve.
@@ -76,7 +78,7 @@ impl<'a> Walk<'a> {
                 converged: true,
             });
         };
-        let mut problem = self.target.problem(self.sys, w0);
+        let mut problem = self.subject.problem(&self.target, w0);
         let (start, tangent) = self.start(&mut problem, w0)?;
         let (lo, hi) = self.target.bounds();
         let (below, lower, left) = self.side(&mut problem, &start, &tangent, -1.0, lo)?;
@@ -102,7 +104,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The estimate as a node, with the direction in which the coordinates leave it.
-    fn start(&mut self, problem: &mut Constrained<'_>, w0: f64) -> Result<(Node, Vec<f64>), Stop> {
+    fn start(&mut self, problem: &mut S::Held<'_>, w0: f64) -> Result<(Node, Vec<f64>), Stop> {
         let o = self.origin;
         let mut node = Node {
             w: w0,
@@ -111,8 +113,7 @@ impl<'a> Walk<'a> {
             deviance: o.deviance,
             phi: Vec::new(),
             hessian: Vec::new(),
-            lambda: o.lambda.clone(),
-            sigma: o.sigma,
+            state: o.state.clone(),
             parameters: o.parameters.clone(),
             converged: true,
         };
@@ -120,29 +121,29 @@ impl<'a> Walk<'a> {
             return Ok((node, Vec::new()));
         }
         problem.set(w0);
-        let mut phi = problem.chart.read(self.sys, &o.lambda, o.sigma);
+        let mut phi = problem.coordinates(&o.state);
         let n = phi.len();
         // at the estimate the search has nothing to do but form its Hessian
-        let Some(hessian) = problem.hessian(self.e, self.score, &phi, self.watch)? else {
+        let Some(hessian) = hessian(problem, self.work, &phi, self.watch)? else {
             node.phi = phi;
             return Ok((node, vec![0.0; n]));
         };
         let mut h = hessian.clone();
-        let m = problem.minimise(self.e, self.score, &mut phi, &mut h, self.watch)?;
+        let m = minimise(problem, self.work, &mut phi, &mut h, self.watch)?;
         if m.deviance < o.deviance - self.tolerance() && self.strict {
-            return Err(Stop::Lower(self.e.lambda.clone()));
+            return Err(Stop::Lower(problem.state(self.work)));
         }
-        let step = 1e-3 * self.target.width(self.sys, self.e, problem, w0);
+        let step = 1e-3 * self.subject.width(self.work, problem, &self.target, w0);
         let mut slopes = [0.0; 2];
         let mut gradients = [Vec::new(), Vec::new()];
         for (side, sign) in [1.0, -1.0].into_iter().enumerate() {
             problem.set(w0 + sign * step);
-            if problem.deviance(self.e, &phi, self.watch)?.is_infinite() {
+            if problem.deviance(self.work, &phi, self.watch)?.is_infinite() {
                 slopes[side] = f64::NAN;
                 gradients[side] = vec![f64::NAN; n];
                 continue;
             }
-            slopes[side] = problem.gradient(self.e, self.score, &phi, &mut gradients[side]);
+            slopes[side] = problem.gradient(self.work, &phi, &mut gradients[side]);
         }
         let own = (slopes[0] - slopes[1]) / (2.0 * step);
         let cross: Vec<f64> = gradients[0].iter().zip(&gradients[1]).map(|(a, b)| (a - b) / (2.0 * step)).collect();
@@ -179,7 +180,7 @@ impl<'a> Walk<'a> {
     /// The optimum at a value, from guesses of the coordinates (the best is taken).
     fn solve(
         &mut self,
-        problem: &mut Constrained<'_>,
+        problem: &mut S::Held<'_>,
         w: f64,
         guesses: &[Vec<f64>],
         hessian: &[f64],
@@ -188,7 +189,7 @@ impl<'a> Walk<'a> {
         let mut best: Option<(f64, &Vec<f64>)> = None;
         if guesses.len() > 1 {
             for guess in guesses {
-                let d = problem.deviance(self.e, guess, self.watch)?;
+                let d = problem.deviance(self.work, guess, self.watch)?;
                 if d.is_finite() && best.is_none_or(|b| d < b.0) {
                     best = Some((d, guess));
                 }
@@ -196,17 +197,16 @@ impl<'a> Walk<'a> {
         }
         let mut phi = best.map_or_else(|| guesses[0].clone(), |b| b.1.clone());
         let mut hessian = hessian.to_vec();
-        let m = problem.minimise(self.e, self.score, &mut phi, &mut hessian, self.watch)?;
+        let m = minimise(problem, self.work, &mut phi, &mut hessian, self.watch)?;
         if m.deviance.is_infinite() {
             return Ok(None);
         }
         let rise = m.deviance - self.origin.deviance;
         if rise < -self.tolerance() && self.strict {
-            return Err(Stop::Lower(self.e.lambda.clone()));
+            return Err(Stop::Lower(problem.state(self.work)));
         }
         let w0 = self.target.start(self.sys, self.origin).expect("a walk has a start");
         let zeta = (w - w0).signum() * rise.max(0.0).sqrt();
-        let parameters = parameters(self.sys, &self.e.lambda, problem.sigma2, &self.score.beta);
         let mut node = Node {
             w,
             zeta,
@@ -214,9 +214,8 @@ impl<'a> Walk<'a> {
             deviance: m.deviance,
             phi,
             hessian,
-            lambda: self.e.lambda.clone(),
-            sigma: problem.sigma2.sqrt(),
-            parameters,
+            state: problem.state(self.work),
+            parameters: problem.parameters(self.work),
             converged: m.converged,
         };
         node.parameters[self.target.index] = self.target.value(self.sys, w);
@@ -224,9 +223,9 @@ impl<'a> Walk<'a> {
     }
 
     /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation of one.
-    fn solve_bound(&mut self, problem: &mut Constrained<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
-        if let Some(mut without) = self.target.absent(self.sys) {
-            let phi = without.chart.read(self.sys, &from.lambda, from.sigma);
+    fn solve_bound(&mut self, problem: &mut S::Held<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
+        if let Some(mut without) = self.subject.absent(&self.target) {
+            let phi = without.coordinates(&from.state);
             let node = self.solve(&mut without, bound, &[phi], &[])?;
             return Ok(node.map(|n| Node { phi: Vec::new(), hessian: Vec::new(), rate: f64::NAN, ..n }));
         }
@@ -234,10 +233,10 @@ impl<'a> Walk<'a> {
     }
 
     /// The coordinates of a node, or those nearest to its Lambda.
-    fn coordinates(&self, problem: &mut Constrained<'_>, w: f64, n: &Node) -> Vec<f64> {
+    fn coordinates(&self, problem: &mut S::Held<'_>, w: f64, n: &Node) -> Vec<f64> {
         if n.phi.is_empty() {
             problem.set(w);
-            problem.chart.read(self.sys, &n.lambda, n.sigma)
+            problem.coordinates(&n.state)
         } else {
             n.phi.clone()
         }
@@ -246,7 +245,7 @@ impl<'a> Walk<'a> {
     /// Nodes from the estimate outwards, the limits, and whether zeta only grows.
     fn side(
         &mut self,
-        problem: &mut Constrained<'_>,
+        problem: &mut S::Held<'_>,
         start: &Node,
         tangent: &[f64],
         sign: f64,
@@ -300,7 +299,7 @@ impl<'a> Walk<'a> {
 
     fn step_out(
         &mut self,
-        problem: &mut Constrained<'_>,
+        problem: &mut S::Held<'_>,
         start: &Node,
         tangent: &[f64],
         sign: f64,
@@ -315,10 +314,17 @@ impl<'a> Walk<'a> {
             let mut dw = step / last.rate.abs();
             if nodes.is_empty() {
                 if !dw.is_finite() {
-                    dw = self.target.guess(self.origin, self.options.step);
+                    dw = self.target.guess(self.subject.scale(self.origin), self.options.step);
+                }
+                if before.is_finite() {
+                    dw = dw.min(before);
                 }
             } else {
-                dw = if dw.is_finite() { dw.min(GROWTH * before) } else { 1.5 * before };
+                dw = if dw.is_finite() && dw > 0.0 { dw.min(GROWTH * before) } else { 1.5 * before };
+                // where the deviance is flat the rate is rounding
+                if last.zeta.abs() < 0.01 * step {
+                    dw = dw.max(1.5 * before);
+                }
             }
             let mut w = last.w + sign * dw;
             if (w - bound) * sign >= 0.0 {
@@ -390,7 +396,7 @@ impl<'a> Walk<'a> {
     /// Adds the end of what is possible, and points before it where zeta jumps by more than `gap`.
     fn fill(
         &mut self,
-        problem: &mut Constrained<'_>,
+        problem: &mut S::Held<'_>,
         start: &Node,
         nodes: &mut Vec<Node>,
         end: Node,
@@ -413,7 +419,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds points where the curve bends so much that a cubic through its points would miss it.
-    fn refine(&mut self, problem: &mut Constrained<'_>, start: &Node, nodes: &mut Vec<Node>) -> Result<(), Stop> {
+    fn refine(&mut self, problem: &mut S::Held<'_>, start: &Node, nodes: &mut Vec<Node>) -> Result<(), Stop> {
         let mut added = 0;
         let mut i = 0;
         while i < nodes.len() {
@@ -440,7 +446,7 @@ impl<'a> Walk<'a> {
     /// The first place where |zeta| is `target`, and how many nodes come before it.
     fn crossing(
         &mut self,
-        problem: &mut Constrained<'_>,
+        problem: &mut S::Held<'_>,
         start: &Node,
         nodes: &[Node],
         target: f64,

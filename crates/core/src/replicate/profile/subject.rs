@@ -1,0 +1,80 @@
+//! What a walk needs to know of a model: the likelihood with one parameter held, and the point that it stands at.
+
+use super::parameter::{Origin, Target};
+use super::Watcher;
+use crate::error::CoreError;
+use crate::lmm::{Lambda, System};
+
+/// A point from which coordinates of any kind can be read.
+#[derive(Clone)]
+pub struct State {
+    /// Lambda (changed basis).
+    pub lambda: Lambda,
+    /// Residual standard deviation (changed basis), or the dispersion of a family.
+    pub sigma: f64,
+    /// Fixed effects (changed basis).
+    pub beta: Vec<f64>,
+    /// Modes of the random effects to start from; empty where they are not searched for.
+    pub u: Vec<f64>,
+}
+
+/// -2 log-likelihood while one parameter is held, as a function of free coordinates.
+pub trait Held {
+    /// Work space.
+    type Work;
+
+    /// Changes the value that is held.
+    fn set(&mut self, value: f64);
+
+    /// The coordinates nearest to a point: exact where it meets the constraint.
+    fn coordinates(&self, state: &State) -> Vec<f64>;
+
+    /// -2 log-likelihood (changed basis) at coordinates; infinite where it cannot be computed.
+    fn deviance(&mut self, work: &mut Self::Work, phi: &[f64], watch: &Watcher<'_>) -> Result<f64, CoreError>;
+
+    /// Gradient at the coordinates last evaluated; returns the derivative with respect to what is held.
+    fn gradient(&self, work: &mut Self::Work, phi: &[f64], out: &mut Vec<f64>) -> f64;
+
+    /// The coordinates moved to where lost directions come back; none if none is lost.
+    fn nudged(&self, phi: &[f64]) -> Option<Vec<f64>>;
+
+    /// Differences of the deviance that may be rounding.
+    fn noise(&self, deviance: f64) -> f64;
+
+    /// The point last evaluated.
+    fn state(&self, work: &Self::Work) -> State;
+
+    /// All parameters there, columns as given.
+    fn parameters(&self, work: &Self::Work) -> Vec<f64>;
+}
+
+/// A model whose parameters are profiled.
+pub trait Subject: Sync {
+    /// Work space of one curve.
+    type Work;
+    /// Its likelihood with one parameter held.
+    type Held<'a>: Held<Work = Self::Work>
+    where
+        Self: 'a;
+
+    /// Layout and basis.
+    fn system(&self) -> &System;
+
+    /// A new work space.
+    fn work(&self) -> Self::Work;
+
+    /// Makes a work space forget what was done with it.
+    fn begin(&self, work: &mut Self::Work, origin: &Origin);
+
+    /// The likelihood with a parameter held.
+    fn problem(&self, target: &Target, w: f64) -> Self::Held<'_>;
+
+    /// The likelihood with a standard deviation of zero.
+    fn absent(&self, target: &Target) -> Option<Self::Held<'_>>;
+
+    /// What relative standard deviations are multiplied by (changed basis).
+    fn scale(&self, origin: &Origin) -> f64;
+
+    /// A length of the walk over which the deviance changes visibly, at the estimate.
+    fn width(&self, work: &Self::Work, problem: &Self::Held<'_>, target: &Target, w0: f64) -> f64;
+}
