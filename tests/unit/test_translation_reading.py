@@ -109,7 +109,8 @@ def test_calls(source, text, call):
 NOTES = [
     ("stata", "mixed y x || g:", "Stata fits by ML unless told reml"),
     ("stata", "melogit y x || g:", "7 nodes of quadrature are Stata's default"),
-    ("stata", "melogit y x || a: || b:", "Laplace's approximation takes their place"),
+    ("stata", "melogit y x || a: || b: || c:", "Laplace's approximation takes their place"),
+    ("stata", "melogit y x || a: || b: x", "Laplace's approximation takes their place"),
     ("stata", "mixed y x || g:, vce(robust)", "robust standard errors"),
     ("spss", "MIXED y BY f /FIXED=f /RANDOM=INTERCEPT | SUBJECT(g).", "last level of a factor as reference"),
     ("spss", "MIXED y WITH x /FIXED=x /RANDOM=INTERCEPT | SUBJECT(g).", "only covariance parameters in AIC"),

@@ -187,6 +187,12 @@ class ModelDescription:
         return any(self.is_categorical(v.name) for v in term.variables)
 
     @property
+    def crossed(self) -> bool:
+        """Whether some grouping factor is not nested in, and does not contain, another one, as far as their names tell."""
+        groups = [frozenset(b.group) for b in self.blocks]
+        return any(not (a <= b or b <= a) for a in groups for b in groups)
+
+    @property
     def outer_first(self) -> tuple[Block, ...]:
         """The blocks with those of nested grouping factors after those that they are nested in."""
         return tuple(sorted(self.blocks, key=lambda b: len(b.group)))

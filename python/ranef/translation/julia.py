@@ -95,6 +95,12 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     if model.family is None:
         keywords += ["REML=true"] * model.reml
     else:
+        if model.n_quad > 1 and (len(model.blocks) > 1 or not model.blocks[0].scalar):
+            raise TranslationError(
+                LANGUAGE,
+                f"n_quad={model.n_quad}",
+                "MixedModels.jl has quadrature for one random intercept only; use Laplace's approximation, n_quad=1.",
+            )
         arguments += _distribution(model)
         keywords += ["fast=true"] * (model.n_quad == 0) + [f"nAGQ={model.n_quad}"] * (model.n_quad > 1)
     weights = model.response.trials if model.response.trials is not None else model.weights

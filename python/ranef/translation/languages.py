@@ -210,12 +210,25 @@ def _generalized(reading: Reading, arguments: list[str]) -> tuple[str, list[str]
 
 
 def _settle_quadrature(reading: Reading, formula: Formula) -> None:
-    """Several grouping factors have no quadrature here."""
-    if reading.family is not None and reading.n_quad > 1 and len({r.group_label for r in formula.random}) > 1:
+    """Quadrature is for one grouping factor, or two nested ones with one random effect each."""
+    if reading.family is not None and reading.n_quad > 1 and not _has_quadrature(formula):
         reading.note(
-            f"{reading.n_quad} nodes of quadrature for several grouping factors are not possible here; Laplace's approximation takes their place."
+            f"{reading.n_quad} nodes of quadrature are possible here for one grouping factor or for two nested ones with one random effect each; "
+            "Laplace's approximation takes their place."
         )
         reading.n_quad = 1
+
+
+def _has_quadrature(formula: Formula) -> bool:
+    """Whether the text of a formula tells that its random effects can be integrated over nodes."""
+    effects: dict[frozenset[str], int] = {}
+    for term in formula.random:
+        group = frozenset(term.group)
+        effects[group] = effects.get(group, 0) + term.intercept + len(term.effects)
+    if len(effects) < 2:
+        return True
+    inner, *outer = sorted(effects, key=len, reverse=True)
+    return len(outer) == 1 and outer[0] < inner and max(effects.values()) == 1
 
 
 def _quoted(text: str) -> str:

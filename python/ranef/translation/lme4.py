@@ -93,6 +93,12 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
 
 def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list[str]]:
     assert model.family is not None
+    if model.n_quad > 1 and (len(model.blocks) > 1 or not model.blocks[0].scalar):
+        raise TranslationError(
+            LANGUAGE,
+            f"n_quad={model.n_quad}",
+            "glmer has quadrature for one random intercept only; use Laplace's approximation, n_quad=1.",
+        )
     options = options + [f"nAGQ = {model.n_quad}"] * (model.n_quad != 1)
     if model.family in ("beta", "nbinom1"):
         raise TranslationError(LANGUAGE, f"the {model.family} family", "glmer does not have it; glmmTMB does.")

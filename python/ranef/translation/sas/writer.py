@@ -51,6 +51,12 @@ def _procedure(model: ModelDescription, data: str) -> list[str]:
             "n_quad=0",
             "the penalised form without integration is not there; use n_quad=1, Laplace's approximation.",
         )
+    if model.n_quad > 1 and model.crossed:
+        raise TranslationError(
+            LANGUAGE,
+            f"n_quad={model.n_quad}",
+            "METHOD=QUAD needs nested subjects, and the grouping factors are crossed; use Laplace's approximation, n_quad=1.",
+        )
     method = "laplace" if model.n_quad == 1 else f"quad(qpoints={model.n_quad})"
     return [f"proc glimmix data={data} method={method};"]
 

@@ -261,9 +261,7 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns) -> No
     if reading.family is not None:
         reading.n_quad = n_quad
         if n_quad == 7:
-            reading.note(
-                "7 nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's; with several grouping factors only the latter is possible here."
-            )
+            reading.note("7 nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's.")
     elif not reading.reml:
         reading.note("Stata fits by ML unless told reml, lmer by REML unless told REML=False.")
     reading.note(
