@@ -100,6 +100,7 @@ pub fn bootstrap_glmm_parametric<'py>(
 }
 
 /// Runs `f` on the rows as they were given.
+#[allow(clippy::too_many_arguments)]
 fn with_rows<'py>(
     py: Python<'py>,
     system: &GlmmSystem,

@@ -16,7 +16,7 @@ pub fn response(family: Family, s: &mut Stream, mu: f64, w: f64, d: f64) -> Opti
         Family::Binomial => (0.0..=1.0).contains(&mu),
         Family::Beta => (0.0..=1.0).contains(&mu),
         Family::Gaussian => mu.is_finite(),
-        Family::Poisson | Family::NegativeBinomial1 | Family::NegativeBinomial2 => mu >= 0.0 && mu < 1e15,
+        Family::Poisson | Family::NegativeBinomial1 | Family::NegativeBinomial2 => (0.0..1e15).contains(&mu),
         Family::Gamma | Family::InverseGaussian => mu > 0.0 && mu.is_finite(),
     };
     if !possible {
