@@ -119,7 +119,6 @@ MODELS += (
         limit_ms=80,
         family="binomial",
         peers=GENERALIZED_PEERS,
-        slow_in_r=True,
     ),
     BenchmarkModel(
         "Contraception",
@@ -138,7 +137,6 @@ MODELS += (
         family="binomial",
         n_quad=9,
         peers=GENERALIZED_PEERS,
-        slow_in_r=True,
     ),
     BenchmarkModel(
         "grouseticks",
