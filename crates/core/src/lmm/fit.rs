@@ -20,8 +20,8 @@ const SNAP: f64 = 0.02;
 /// Returns to the boundary after which it was left for nothing better that are made before the point beside it is taken.
 const IDLE: usize = 2;
 
-/// Least number of steps with the average information before the Hessian is formed by differences of the gradient; with more
-/// parameters than that, as many as there are: a Hessian takes two evaluations for each of them.
+/// Least number of steps with the average information before the Hessian is formed by differences of the gradient; of more than
+/// half as many parameters twice their number, which is what a Hessian costs in evaluations.
 const PATIENCE: usize = 15;
 /// Displacement of those differences, in standard deviations per residual standard deviation.
 const DISPLACEMENT: f64 = 1e-4;
@@ -209,7 +209,7 @@ pub fn fit(
         }
         let (g, mut h) = derivatives(sys, e, score, options.reml, &frames, &psi);
         steps += 1;
-        if steps > PATIENCE.max(g.len()) {
+        if steps > PATIENCE.max(2 * g.len()) {
             // the average information converges slowly where it is far from the Hessian
             if let Some(exact) = st.differenced_hessian(e, score, &frames)? {
                 h = exact;
