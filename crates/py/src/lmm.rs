@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use ranef_core::lmm::{
-    fit, frames_of, moment_frames, predict_variance, Evaluator, FitOptions, NewRows, Score, Solution, System,
+    frames_of, predict_variance, search, Begin, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
 use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
@@ -228,21 +228,23 @@ impl LmmSystem {
             with_watched_threads(n_threads, |stop| {
                 let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
                 self.with_work(n_threads, |sys, e, score| {
-                    let frames = match &start {
-                        Some(s) => frames_of(sys, &sys.lambda_from_theta(s)),
-                        None => moment_frames(sys),
+                    let begin = match &start {
+                        Some(s) => Begin::At(frames_of(sys, &sys.lambda_from_theta(s))),
+                        None => Begin::Anywhere,
                     };
-                    let f = fit(sys, e, score, frames, options, &mut |n, d| go_on(n, d + sys.constant(reml)))?;
-                    let usable = f.criterion.is_finite();
+                    let mut go_on = |n, d| go_on(n, d + sys.constant(reml));
+                    let s = search(sys, e, score, begin, options, &mut go_on)?;
+                    let usable = s.fit.criterion.is_finite();
                     let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
-                    Ok((f, solution))
+                    Ok((s, solution))
                 })
             })
         });
         if let Some(e) = signal.or(watch.error) {
             return Err(e);
         }
-        let (f, solution) = result.map_err(to_python)?;
+        let (s, solution) = result.map_err(to_python)?;
+        let f = &s.fit;
         let d = match solution {
             Some((s, gradient)) => {
                 let d = self.solution_dict(py, s, reml)?;
@@ -263,6 +265,14 @@ impl LmmSystem {
         d.set_item("status", f.status.name())?;
         d.set_item("decrement", f.decrement)?;
         d.set_item("certificate", f.certificate)?;
+        let valleys = PyList::empty(py);
+        for v in &s.valleys {
+            valleys.append((v.criterion + self.sys.constant(reml), v.theta(&self.sys).into_pyarray(py)))?;
+        }
+        d.set_item("valleys", valleys)?;
+        d.set_item("runs", s.runs)?;
+        d.set_item("looks", s.looks)?;
+        d.set_item("complete", s.complete)?;
         Ok(d)
     }
 

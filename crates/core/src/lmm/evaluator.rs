@@ -91,6 +91,18 @@ impl Evaluator {
         }
     }
 
+    /// Rounding error to expect of the criterion at the last evaluation: what r2 and the eliminated fixed effects lose where they are
+    /// small differences of large numbers.
+    pub fn noise(&self, sys: &System, reml: bool, criterion: f64) -> f64 {
+        let (pw, nu) = (sys.cp.pw, sys.nu(reml));
+        let p = pw - 1;
+        let mut lost = nu * sys.cp.wtw[pw * pw - 1] / self.r2;
+        if reml {
+            lost += 2.0 * (0..p).map(|i| sys.cp.wtw[i * pw + i] / self.rxx[i * pw + i].powi(2)).sum::<f64>();
+        }
+        2e-14 * (criterion.abs() + nu) + 2.0 * f64::EPSILON * lost
+    }
+
     /// Assembles and factors M, and solves for R^-1 L'Z'\[X y\].
     pub(crate) fn factorise(&mut self, sys: &System) -> Result<(), NotPositive> {
         kernels::vectorised(

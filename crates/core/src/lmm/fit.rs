@@ -12,7 +12,7 @@ use crate::error::CoreError;
 use crate::optimize::trust_region::{self, Eigen};
 
 /// Drop of the criterion below which a direction out of the boundary, or a return to it, does not count.
-const NEGLIGIBLE: f64 = 1e-7;
+pub(super) const NEGLIGIBLE: f64 = 1e-7;
 /// Singular values below this are held for zero when directions out of the boundary are sought.
 const NULL: f64 = 1e-6;
 /// Singular values below this are tried at zero at the end.
@@ -23,7 +23,8 @@ const IDLE: usize = 2;
 /// Least number of steps with the average information before the Hessian is formed by differences of the gradient; of more than
 /// half as many parameters twice their number, which is what a Hessian costs in evaluations.
 const PATIENCE: usize = 15;
-/// Displacement of those differences, in standard deviations per residual standard deviation.
+/// Displacement of those differences, in standard deviations per residual standard deviation, or of the direction displaced where
+/// that is larger.
 const DISPLACEMENT: f64 = 1e-4;
 
 /// How a fit ended.
@@ -123,20 +124,20 @@ impl State<'_> {
             let (k, kf) = (f.k, sys.cp.factors[b.factor].k);
             for j in 0..k {
                 for i in j..k {
+                    let width = DISPLACEMENT * f.s[i].max(1.0);
                     for sign in [1.0, -1.0] {
                         for (b, f) in sys.blocks.iter().zip(frames) {
                             f.write(*b, &mut e.lambda);
                         }
                         for x in 0..k {
-                            e.lambda[b.factor][(b.offset + x) * kf + b.offset + j] +=
-                                sign * DISPLACEMENT * f.u[x * k + i];
+                            e.lambda[b.factor][(b.offset + x) * kf + b.offset + j] += sign * width * f.u[x * k + i];
                         }
                         if self.evaluate(e)?.is_infinite() {
                             return Ok(None);
                         }
                         e.score(sys, self.options.reml, score);
                         for (r, g) in gradient(sys, score, frames).into_iter().enumerate() {
-                            h[r * n + c] += sign * g / (2.0 * DISPLACEMENT);
+                            h[r * n + c] += sign * g / (2.0 * width);
                         }
                     }
                     c += 1;
@@ -174,7 +175,7 @@ pub fn fit(
     if !d.is_finite() {
         return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
     }
-    let noise = 2e-14 * (d.abs() + sys.nu(options.reml));
+    let mut noise = e.noise(sys, options.reml, d);
     let mut radius = 1.0f64;
     let mut steps = 0;
     let mut snapped_at = usize::MAX;
@@ -247,6 +248,7 @@ pub fn fit(
                     }
                     frames = trial;
                     d = v;
+                    noise = e.noise(sys, options.reml, d);
                     break;
                 }
                 radius = if v.is_finite() { 0.25 * length } else { 0.1 * length };
@@ -486,12 +488,7 @@ fn leave(
             .enumerate()
             .map(|(i, f)| {
                 let k = f.k;
-                let mut sigma = vec![0.0; k * k];
-                for x in 0..k {
-                    for y in 0..k {
-                        sigma[x * k + y] = (0..k).map(|j| f.u[x * k + j] * f.s[j] * f.s[j] * f.u[y * k + j]).sum();
-                    }
-                }
+                let mut sigma = f.sigma();
                 let mut changed = false;
                 for o in out.iter().filter(|o| o.block == i && o.gain > NEGLIGIBLE) {
                     if attempt >= 2 && o.gain < best {

@@ -119,6 +119,14 @@ impl System {
         self.cp.wtw[p * pw + p] = yty;
     }
 
+    /// Predicted seconds of one evaluation of the criterion; only their order of magnitude matters.
+    pub fn predicted_seconds(&self) -> f64 {
+        let pw = self.cp.pw as f64;
+        let rows: f64 =
+            self.cp.factors.iter().map(|f| (f.n_levels * f.k) as f64 * (f.k as f64 + pw) * pw.max(2.0)).sum();
+        self.sym.seconds + 1e-9 * (rows + pw.powi(3))
+    }
+
     /// Number of fixed effects.
     pub fn p(&self) -> usize {
         self.cp.pw - 1
