@@ -18,6 +18,7 @@ mod solution;
 mod special;
 mod start;
 mod system;
+mod zero;
 
 pub use family::{Batch, Derivatives, Family, FamilyLink, Kernel, MoreDerivatives};
 pub(crate) use fit::SEPARATED;

@@ -16,7 +16,7 @@ mod system;
 
 pub(crate) use evaluator::dense_forward;
 pub use evaluator::{Evaluator, Lambda, NotPositive};
-pub use fit::{fit, frames_of, Fit, FitOptions, Progress, Status};
+pub use fit::{frames_of, Fit, FitOptions, Progress, Status};
 pub use frame::Frame;
 pub use response_law::{Draft, ResponseLaw};
 pub use score::{Plane, Score};

@@ -30,6 +30,8 @@ const ROUNDS: usize = 8;
 /// Predicted seconds that looks may take in any case, and share of the time of the fits that they may take beyond.
 const FREE_SECONDS: f64 = 4e-3;
 const SHARE: f64 = 0.12;
+/// A start is left alone along a ray that falls by no more than this.
+const ABOUT_RIGHT: f64 = 2.0;
 /// Steps by which the lowest point of a ray is refined for a start.
 const REFINEMENTS: usize = 3;
 
@@ -290,9 +292,9 @@ impl<'a> Searcher<'a> {
                     }
                 }
                 // a start that is about right along a ray is better left alone: what is best depends on the other rays
-                let near = |p: &Look| p.at <= SPACING * s0 && s0 <= SPACING * p.at;
-                if !one && near(&points[lowest]) {
-                    criterion = points[lowest].criterion;
+                let here = points.iter().find(|p| p.at == s0).map_or(f64::INFINITY, |p| p.criterion);
+                if !one && here < points[lowest].criterion + ABOUT_RIGHT {
+                    criterion = here;
                     continue;
                 }
                 let found = self.refined(&mut along, &mut points, lowest)?;
