@@ -11,13 +11,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use ranef_core::lmm::{
-    frames_of, predict_variance, search, Begin, Evaluator, FitOptions, NewRows, Score, Solution, System,
+    frames_of, predict_variance, search, sharpened, Begin, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
 use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
 use std::sync::atomic::Ordering;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 struct FactorArrays {
     codes: Py<PyArray1<i32>>,
@@ -97,18 +97,29 @@ struct Work {
 pub struct LmmSystem {
     pub(crate) arrays: Arrays,
     pub(crate) sys: System,
+    /// The same with cross-products for very large standard deviations, once a fit has needed them.
+    sharp: OnceLock<System>,
     work: Mutex<Option<Work>>,
 }
 
 impl LmmSystem {
     fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
+        self.with_work_on(self.sharp.get().unwrap_or(&self.sys), n_threads, f)
+    }
+
+    fn with_work_on<T>(
+        &self,
+        sys: &System,
+        n_threads: usize,
+        f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T,
+    ) -> T {
         let mut slot = self.work.lock().unwrap_or_else(|e| e.into_inner());
         let mut work = match slot.take() {
             Some(w) if w.n_threads == n_threads => w,
             _ => Work { evaluator: Evaluator::new(&self.sys, n_threads), score: Score::new(&self.sys), n_threads },
         };
         drop(slot);
-        let out = f(&self.sys, &mut work.evaluator, &mut work.score);
+        let out = f(sys, &mut work.evaluator, &mut work.score);
         *self.work.lock().unwrap_or_else(|e| e.into_inner()) = Some(work);
         out
     }
@@ -185,7 +196,7 @@ impl LmmSystem {
         let sys = py.detach(|| with_threads(n_threads, || System::new(&rows, n_threads))).map_err(to_python)?;
         drop(rows);
         drop(borrowed);
-        Ok(LmmSystem { arrays, sys, work: Mutex::new(None) })
+        Ok(LmmSystem { arrays, sys, sharp: OnceLock::new(), work: Mutex::new(None) })
     }
 
     /// Columns of x in use.
@@ -224,16 +235,23 @@ impl LmmSystem {
         }
         let options = FitOptions { reml, max_evaluations, tolerance };
         let mut watch = Watch::new(progress);
+        let borrowed = self.arrays.borrow(py);
+        let rows = borrowed.rows()?;
         let (result, signal) = py.detach(|| {
             with_watched_threads(n_threads, |stop| {
                 let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
-                self.with_work(n_threads, |sys, e, score| {
+                self.with_work_on(&self.sys, n_threads, |sys, e, score| {
                     let begin = match &start {
                         Some(s) => Begin::At(frames_of(sys, &sys.lambda_from_theta(s))),
                         None => Begin::Anywhere,
                     };
                     let mut go_on = |n, d| go_on(n, d + sys.constant(reml));
-                    let s = search(sys, e, score, begin, options, &mut go_on)?;
+                    let mut s = search(sys, e, score, begin, options, &mut go_on)?;
+                    let mut sys = sys;
+                    if let Some((sharp, again)) = sharpened(&rows, sys, e, score, &s, options, &mut go_on)? {
+                        s = again;
+                        sys = self.sharp.get_or_init(|| sharp);
+                    }
                     let usable = s.fit.criterion.is_finite();
                     let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
                     Ok((s, solution))
@@ -387,7 +405,7 @@ impl LmmSystem {
         }
         let v = py.detach(|| {
             with_threads(n_threads, || {
-                self.with_work(n_threads, |sys, e, _| {
+                self.with_work_on(&self.sys, n_threads, |sys, e, _| {
                     e.lambda = sys.lambda_from_theta(&theta);
                     e.criterion(sys, false).ok()?;
                     Some(predict_variance(sys, e, &x, &new, n_rows))

@@ -20,6 +20,9 @@ const SNAP: f64 = 0.02;
 /// Returns to the boundary after which it was left for nothing better that are made before the point beside it is taken.
 const IDLE: usize = 2;
 
+/// Steps in a row that rounding hides after which there is nothing to be gained by more.
+const BLIND: usize = 4;
+
 /// Least number of steps with the average information before the Hessian is formed by differences of the gradient; of more than
 /// half as many parameters twice their number, which is what a Hessian costs in evaluations.
 const PATIENCE: usize = 15;
@@ -67,6 +70,8 @@ pub struct FitOptions {
 pub struct Fit {
     /// Criterion in the changed basis.
     pub criterion: f64,
+    /// Rounding error to expect of it.
+    pub noise: f64,
     /// How it ended.
     pub status: Status,
     /// Evaluations of the criterion.
@@ -100,7 +105,7 @@ impl State<'_> {
     /// The criterion at the evaluator's Lambda.
     fn evaluate(&mut self, e: &mut Evaluator) -> Result<f64, CoreError> {
         self.evaluations += 1;
-        let d = e.criterion(self.sys, self.options.reml).unwrap_or(f64::INFINITY);
+        let d = e.trusted_criterion(self.sys, self.options.reml);
         if (self.progress)(self.evaluations, d) {
             Ok(d)
         } else {
@@ -169,15 +174,17 @@ pub fn fit(
     let mut st = State { sys, options, evaluations: 0, progress };
     let mut frames = start;
     let mut d = st.criterion(e, &frames)?;
-    let done = |status, criterion, evaluations, decrement, certificate, frames| {
-        Ok(Fit { criterion, status, evaluations, decrement, certificate, frames })
+    let done = |status, criterion, noise, evaluations, decrement, certificate, frames| {
+        Ok(Fit { criterion, noise, status, evaluations, decrement, certificate, frames })
     };
     if !d.is_finite() {
-        return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
+        return done(Status::NonFinite, d, f64::INFINITY, st.evaluations, f64::NAN, f64::NAN, frames);
     }
     let mut noise = e.noise(sys, options.reml, d);
     let mut radius = 1.0f64;
     let mut steps = 0;
+    // steps in a row whose gain is below the rounding error
+    let mut blind = 0;
     let mut snapped_at = usize::MAX;
     // criterion and zero singular values after the last return to the boundary, and how often it was left for nothing better
     let (mut snapped_to, mut zeros, mut idle) = (f64::INFINITY, 0, 0);
@@ -219,11 +226,11 @@ pub fn fit(
         }
         let n = g.len();
         let Some(eigen) = Eigen::of(&h, n) else {
-            return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
+            return done(Status::NonFinite, d, noise, st.evaluations, f64::NAN, f64::NAN, frames);
         };
         let decrement = eigen.decrement(&g);
         if st.evaluations >= options.max_evaluations {
-            return done(Status::MaxEvaluations, d, st.evaluations, decrement, f64::NAN, frames);
+            return done(Status::MaxEvaluations, d, noise, st.evaluations, decrement, f64::NAN, frames);
         }
         let mut finished = decrement < options.tolerance;
         let mut stuck = false;
@@ -242,7 +249,8 @@ pub fn fit(
                     } else if ratio < 0.25 && !invisible {
                         radius = 0.5 * length;
                     }
-                    if invisible && v >= d - noise && decrement < 1e-6 {
+                    blind = if invisible { blind + 1 } else { 0 };
+                    if invisible && v >= d - noise && decrement < 1e-6 || blind > BLIND {
                         // the criterion cannot resolve the step any more: it is taken, and it is the last
                         finished = true;
                     }
@@ -300,7 +308,7 @@ pub fn fit(
         } else {
             Status::NoProgress
         };
-        return done(status, d, st.evaluations, decrement, certificate, frames);
+        return done(status, d, noise, st.evaluations, decrement, certificate, frames);
     }
 }
 

@@ -4,7 +4,7 @@
 //! directions are eliminated from a level, what is left of M is 1 + t^2 c, and of its products with [X y] a row w. An evaluation
 //! then costs a few operations a level.
 
-use super::evaluator::Evaluator;
+use super::evaluator::{Evaluator, TRUSTED};
 use super::frame::Frame;
 use super::system::{Block, System};
 use crate::blocks::kernels::{self, size};
@@ -25,6 +25,11 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// Where there is no criterion, or only rounding.
+    fn undefined(at: f64) -> Self {
+        Look { at, criterion: f64::INFINITY, rising: f64::NAN, r2: f64::NAN }
+    }
+
     /// From the two parts.
     pub fn new(at: f64, rising: f64, r2: f64, nu: f64) -> Self {
         let criterion = rising + falling(r2, nu);
@@ -34,10 +39,11 @@ impl Look {
 
     /// At an evaluator's Lambda.
     pub fn of(e: &mut Evaluator, sys: &System, reml: bool, at: f64) -> Self {
-        match e.criterion(sys, reml) {
-            Ok(criterion) => Look { at, criterion, rising: criterion - falling(e.r2, sys.nu(reml)), r2: e.r2 },
-            Err(_) => Look { at, criterion: f64::INFINITY, rising: f64::NAN, r2: f64::NAN },
+        let criterion = e.trusted_criterion(sys, reml);
+        if criterion.is_infinite() {
+            return Look::undefined(at);
         }
+        Look { at, criterion, rising: criterion - falling(e.r2, sys.nu(reml)), r2: e.r2 }
     }
 
     /// What the criterion is at least between here and a place further out.
@@ -67,6 +73,8 @@ pub(super) struct Ladder {
     /// log|M| without the direction.
     log_det: f64,
     pw: usize,
+    /// Sums of squares of the columns of \[X y\].
+    size: Vec<f64>,
     tau: Vec<f64>,
 }
 
@@ -99,6 +107,7 @@ impl Ladder {
             base: Vec::with_capacity(pairs),
             log_det: 0.0,
             pw,
+            size: (0..pw).map(|i| sys.cp.wtw[i * pw + i]).collect(),
             tau: vec![0.0; n],
         };
         for x in 0..pw {
@@ -157,9 +166,14 @@ impl Ladder {
             }
         }
         if !kernels::cholesky::<0>(&mut r, pw) {
-            return Look { at, criterion: f64::INFINITY, rising: f64::NAN, r2: f64::NAN };
+            return Look::undefined(at);
         }
         let p = pw - 1;
+        let kept = |i: usize| r[i * pw + i].powi(2) / self.size[i];
+        let lost = nu / kept(p) + if reml { 2.0 * (0..p).map(|i| 1.0 / kept(i)).sum::<f64>() } else { 0.0 };
+        if 2.0 * f64::EPSILON * lost > TRUSTED {
+            return Look::undefined(at);
+        }
         let mut rising = log_det;
         if reml {
             rising += 2.0 * (0..p).map(|i| r[i * pw + i].ln()).sum::<f64>();
@@ -184,6 +198,7 @@ fn eliminate<const K: usize>(out: &mut Ladder, fs: &FactorSums, d: &[f64], k: us
             kernels::transposed_multiply(d, &t, k, k, k, &mut m);
             kernels::transposed_multiply(d, ztw, k, k, pw, &mut w);
         }
+        let own = m[o * k + o];
         for i in 0..o {
             let pivot = 1.0 + m[i * k + i];
             if pivot.is_nan() || pivot <= 0.0 {
@@ -210,7 +225,13 @@ fn eliminate<const K: usize>(out: &mut Ladder, fs: &FactorSums, d: &[f64], k: us
                 at += x + 1;
             }
         }
-        out.c[l] = m[o * k + o].max(0.0);
+        // what is left of it is rounding where the other directions take up all of a level
+        let left = m[o * k + o];
+        let spanned = k > 1 && left <= ROUNDING * own;
+        out.c[l] = if spanned { 0.0 } else { left.max(0.0) };
+        if spanned {
+            w[o * pw..].fill(0.0);
+        }
         let last = &w[o * pw..];
         let mut at = 0;
         for x in 0..pw {
@@ -222,6 +243,9 @@ fn eliminate<const K: usize>(out: &mut Ladder, fs: &FactorSums, d: &[f64], k: us
     }
     true
 }
+
+/// A Schur complement this small beside what it is left of is rounding.
+const ROUNDING: f64 = 1e-13;
 
 /// How far a ray goes: the standard deviation below which it is as good as nothing, and where all information is used up.
 pub(super) struct Reach {

@@ -13,10 +13,12 @@ use super::evaluator::{Evaluator, Lambda};
 use super::fit::{fit, Fit, FitOptions, Progress, Status, NEGLIGIBLE};
 use super::frame::Frame;
 use super::ray::{Ladder, Look, Reach, FARTHEST};
+use super::rebase::Rebase;
 use super::score::Score;
 use super::start::moment_frames;
 use super::system::System;
 use crate::error::CoreError;
+use crate::rows::Rows;
 
 /// Standard deviations (per residual one, scaled columns) tried for all effects together before the first fit.
 const COMMON: [f64; 4] = [0.25, 1.0, 4.0, 16.0];
@@ -25,11 +27,24 @@ const SPACING: f64 = 4.0;
 /// Intervals of a ray whose bound is this much above the lowest value seen on it are not looked into: by no more is the criterion
 /// expected to fall when the other parameters adapt.
 const MARGIN: f64 = 20.0;
-/// How often the rays are looked along again from a lower optimum.
-const ROUNDS: usize = 8;
+/// How often local fits are made from what was found from the lowest optimum so far.
+const ROUNDS: usize = 12;
+/// Standard deviations outside these limits make a fit one of those where other valleys are.
+const NEAR_ZERO: f64 = 0.02;
+const FAR_OUT: f64 = 30.0;
+/// Most fits made from exchanges, and most patterns of signs of a block's correlations.
+const EXCHANGES: usize = 4;
+const RESTARTS: usize = 4;
+/// Least standard deviation of a restart, and share of its correlations that is kept.
+const LEAST_START: f64 = 0.3;
+const SHRUNK: f64 = 0.6;
+/// A fit is lower where rounding accounts for at most this share of the difference.
+const NOISE_SHARE: f64 = 0.3;
 /// Predicted seconds that looks may take in any case, and share of the time of the fits that they may take beyond.
 const FREE_SECONDS: f64 = 4e-3;
 const SHARE: f64 = 0.12;
+/// Rounding error of the criterion from which other cross-products are used.
+const BLURRED: f64 = 1e-8;
 /// A start is left alone along a ray that falls by no more than this.
 const ABOUT_RIGHT: f64 = 2.0;
 /// Steps by which the lowest point of a ray is refined for a start.
@@ -94,14 +109,13 @@ pub fn search(
     let mut s = Searcher::new(sys, e, options, progress);
     let one = s.n_directions == 1;
     let mut waiting = Vec::new();
-    // whether all rays have been seen from where they are now
-    let mut looked = false;
+    let mut stage = Stage::Rays;
     match begin {
         Begin::Truth(frames) if !one => waiting.push(Candidate::first(frames)),
         Begin::At(frames) => waiting.push(Candidate::first(frames)),
         Begin::Truth(frames) => {
             waiting = s.sweep(frames)?;
-            looked = s.complete;
+            stage = if s.complete { Stage::Done } else { Stage::Rays };
         }
         Begin::Anywhere => {
             let mut first = moment_frames(sys);
@@ -109,25 +123,33 @@ pub fn search(
                 (first, waiting) = s.starts(first)?;
             }
             waiting.extend(s.sweep(first)?);
-            looked = one && s.complete;
+            stage = if one && s.complete { Stage::Done } else { Stage::Rays };
         }
     }
     let mut best: Option<Fit> = None;
     for _ in 0..ROUNDS {
-        waiting.sort_by(|a, b| a.criterion.total_cmp(&b.criterion));
-        for c in waiting.drain(..) {
-            let f = s.run(score, c.frames)?;
-            if best.as_ref().is_none_or(|b| f.criterion < b.criterion - NEGLIGIBLE || !b.criterion.is_finite()) {
-                best = Some(f);
-                looked &= one;
+        let mut lower = s.run_all(score, &mut best, &mut waiting)?;
+        if best.as_ref().is_none_or(|b| b.status == Status::NonFinite) {
+            // the start was too far out
+            for frames in [moment_frames(sys), sys.blocks.iter().map(|b| Frame::identity(b.k)).collect()] {
+                waiting.push(Candidate { criterion: f64::INFINITY, frames });
             }
+            lower |= s.run_all(score, &mut best, &mut waiting)?;
         }
         let b = best.as_ref().expect("there is a first start");
-        if looked || !matches!(b.status, Status::Converged | Status::NoProgress) {
+        if !matches!(b.status, Status::Converged | Status::NoProgress) {
             break;
         }
-        waiting = s.rays(b)?;
-        looked = true;
+        stage = if lower && !(one && stage > Stage::Rays) { Stage::Rays } else { stage };
+        while waiting.is_empty() && stage < Stage::Done {
+            waiting = match stage {
+                Stage::Rays => s.rays(b)?,
+                Stage::Exchanges => s.exchanges(b)?,
+                Stage::Restarts => s.restarts(b),
+                Stage::Done => Vec::new(),
+            };
+            stage = stage.next();
+        }
         if waiting.is_empty() {
             break;
         }
@@ -139,6 +161,43 @@ pub fn search(
     Ok(Search { fit, valleys: s.valleys, runs: s.runs, looks: s.looks, complete: s.complete })
 }
 
+/// The fit made again with cross-products that lose nothing to cancellation, where rounding hides more of the criterion than is
+/// wanted: the system with them, and the lowest optimum there. Evaluator and score must stand at the estimates of `found`.
+///
+/// # Errors
+/// As [`search`].
+pub fn sharpened(
+    rows: &Rows<'_>,
+    sys: &System,
+    e: &mut Evaluator,
+    score: &mut Score,
+    found: &Search,
+    options: FitOptions,
+    progress: Progress<'_>,
+) -> Result<Option<(System, Search)>, CoreError> {
+    let f = &found.fit;
+    if !f.criterion.is_finite() || e.noise(sys, options.reml, f.criterion) < BLURRED {
+        return Ok(None);
+    }
+    let mut sharp = sys.clone_for_refit();
+    sharp.rebase = Some(Rebase::of(rows, sys, e, score));
+    let before = found.fit.evaluations;
+    let mut s = Searcher::new(&sharp, e, options, progress);
+    s.evaluations = before;
+    let mut fit = s.run(score, f.frames.clone())?;
+    fit.evaluations = s.evaluations;
+    if !fit.criterion.is_finite() {
+        return Ok(None);
+    }
+    let valleys = if s.valleys.is_empty() {
+        found.valleys.clone()
+    } else {
+        s.valleys.into_iter().chain(found.valleys.iter().skip(1).cloned()).collect()
+    };
+    let search = Search { fit, valleys, runs: found.runs + 1, looks: found.looks, complete: found.complete };
+    Ok(Some((sharp, search)))
+}
+
 /// Where a local fit may begin.
 struct Candidate {
     criterion: f64,
@@ -148,6 +207,28 @@ struct Candidate {
 impl Candidate {
     fn first(frames: Vec<Frame>) -> Self {
         Candidate { criterion: f64::NEG_INFINITY, frames }
+    }
+}
+
+/// What is tried from an optimum, in this order, and anew from a lower one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Stage {
+    /// One direction at a time.
+    Rays,
+    /// One direction in the place of another.
+    Exchanges,
+    /// Blocks that have lost directions, with all of them.
+    Restarts,
+    Done,
+}
+
+impl Stage {
+    fn next(self) -> Self {
+        match self {
+            Stage::Rays => Stage::Exchanges,
+            Stage::Exchanges => Stage::Restarts,
+            Stage::Restarts | Stage::Done => Stage::Done,
+        }
     }
 }
 
@@ -343,6 +424,29 @@ impl<'a> Searcher<'a> {
         Ok(f)
     }
 
+    /// Local fits from all candidates, the lowest first; whether one ends lower than all before.
+    fn run_all(
+        &mut self,
+        score: &mut Score,
+        best: &mut Option<Fit>,
+        waiting: &mut Vec<Candidate>,
+    ) -> Result<bool, CoreError> {
+        let mut lower = false;
+        waiting.sort_by(|a, b| a.criterion.total_cmp(&b.criterion));
+        for c in waiting.drain(..) {
+            let f = self.run(score, c.frames)?;
+            let below = |b: &Fit| {
+                !b.criterion.is_finite()
+                    || (f.criterion < b.criterion - NEGLIGIBLE && f.noise < NOISE_SHARE * (b.criterion - f.criterion))
+            };
+            if best.as_ref().is_none_or(below) {
+                *best = Some(f);
+                lower = true;
+            }
+        }
+        Ok(lower)
+    }
+
     /// Brings evaluator and score to the estimates of a fit.
     fn stand(&mut self, score: &mut Score, f: &Fit) -> Result<(), CoreError> {
         if f.criterion.is_finite() && (self.runs > 1 || self.moved) {
@@ -357,23 +461,116 @@ impl<'a> Searcher<'a> {
         let mut out = Vec::new();
         for b in 0..best.frames.len() {
             for j in 0..best.frames[b].k {
-                if !self.affordable(4) {
-                    self.complete = false;
-                    return Ok(out);
-                }
-                let mut along = self.along(&best.frames, b, j);
-                let reach = self.reach(&along, &best.frames, b, j);
                 let s0 = best.frames[b].s[j];
-                let points = self.profile(&mut along, &reach, Some((s0, best.criterion)))?;
-                for (i, p) in points.iter().enumerate() {
-                    let stationary = p.at == s0 && p.criterion <= best.criterion + NEGLIGIBLE;
-                    if !stationary && is_valley_of(&points, i) {
-                        out.push(Candidate { criterion: p.criterion, frames: with(&best.frames, b, j, p.at) });
-                    }
+                if !self.ray(best, &best.frames, b, j, Some(s0), &mut out)? {
+                    return Ok(out);
                 }
             }
         }
         Ok(out)
+    }
+
+    /// Other valleys along one ray from `frames`; through the optimum at `known`. False where there is no time left.
+    fn ray(
+        &mut self,
+        best: &Fit,
+        frames: &[Frame],
+        block: usize,
+        column: usize,
+        known: Option<f64>,
+        out: &mut Vec<Candidate>,
+    ) -> Result<bool, CoreError> {
+        if !self.affordable(4) {
+            self.complete = false;
+            return Ok(false);
+        }
+        let mut along = self.along(frames, block, column);
+        let reach = self.reach(&along, frames, block, column);
+        let points = self.profile(&mut along, &reach, Some((known.unwrap_or(0.0), best.criterion)))?;
+        for (i, p) in points.iter().enumerate() {
+            let stationary = known == Some(p.at) && p.criterion <= best.criterion + NEGLIGIBLE;
+            let near = p.criterion < best.criterion + MARGIN;
+            if !stationary && near && is_valley_of(&points, i) {
+                out.push(Candidate { criterion: p.criterion, frames: with(frames, block, column, p.at) });
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether some direction has nearly no variance, or a very large one: where valleys are.
+    fn is_extreme(best: &Fit) -> bool {
+        best.frames.iter().flat_map(|f| &f.s).any(|&s| !(NEAR_ZERO..FAR_OUT).contains(&s))
+    }
+
+    /// Valleys where one direction takes the place of another, or of all others of its factor.
+    fn exchanges(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
+        let mut out = Vec::new();
+        if self.n_directions < 2 || !Self::is_extreme(best) {
+            return Ok(out);
+        }
+        let all: Vec<(usize, usize)> =
+            best.frames.iter().enumerate().flat_map(|(b, f)| (0..f.k).map(move |j| (b, j))).collect();
+        for &(b, j) in &all {
+            // alone within its factor
+            let mut frames = best.frames.clone();
+            let mut gone = 0;
+            for &(c, i) in all.iter().filter(|&&d| d != (b, j)) {
+                if self.sys.blocks[c].factor == self.sys.blocks[b].factor {
+                    gone += usize::from(frames[c].s[i] > 0.0);
+                    frames[c].s[i] = 0.0;
+                }
+            }
+            if gone > 0 && !self.ray(best, &frames, b, j, None, &mut out)? {
+                return Ok(out);
+            }
+            for &(c, i) in all.iter().filter(|&&d| d != (b, j)) {
+                let own = self.sys.blocks[c].factor == self.sys.blocks[b].factor;
+                if best.frames[c].s[i] == 0.0 || (own && gone == 1) {
+                    continue;
+                }
+                let mut frames = best.frames.clone();
+                frames[c].s[i] = 0.0;
+                if !self.ray(best, &frames, b, j, None, &mut out)? {
+                    return Ok(out);
+                }
+            }
+        }
+        out.sort_by(|a, b| a.criterion.total_cmp(&b.criterion));
+        out.truncate(EXCHANGES);
+        Ok(out)
+    }
+
+    /// Starts with all directions of the blocks that have lost some: without correlations, and with their signs changed.
+    fn restarts(&mut self, best: &Fit) -> Vec<Candidate> {
+        let mut out = Vec::new();
+        for (b, f) in best.frames.iter().enumerate() {
+            if f.k < 2 || f.s[f.k - 1] >= NEAR_ZERO {
+                continue;
+            }
+            let (k, sigma) = (f.k, f.sigma());
+            let sd: Vec<f64> = (0..k).map(|i| sigma[i * k + i].sqrt().max(LEAST_START)).collect();
+            for pattern in 0..(1usize << (k - 1)).min(RESTARTS) {
+                // pattern 0: no correlations
+                let sign = |i: usize| if i > 0 && pattern >> (i - 1) & 1 == 1 { -1.0 } else { 1.0 };
+                let mut changed = vec![0.0; k * k];
+                for i in 0..k {
+                    for j in 0..k {
+                        let r = sigma[i * k + j] / (sd[i] * sd[j]);
+                        let r = if pattern == 0 { 0.0 } else { SHRUNK * r * sign(i) * sign(j) };
+                        changed[i * k + j] = sd[i] * sd[j] * if i == j { 1.0 } else { r };
+                    }
+                }
+                let cost = 3.0 * self.evaluations as f64 / self.runs.max(1) as f64;
+                if !self.affordable(out.len() * cost as usize + cost as usize) {
+                    self.complete = false;
+                    return out;
+                }
+                let mut frames = best.frames.clone();
+                frames[b] = Frame::of_covariance(&changed, k);
+                out.push(Candidate { criterion: f64::INFINITY, frames });
+            }
+        }
+        out
     }
 
     /// Points of a ray, as close as the bound asks for. `known` is a place that shall be among them, and the criterion there.
