@@ -124,9 +124,10 @@ impl Rebase {
                 }
             }
         }
-        let ratio = |i: usize| sums[i * pw + i] / sys.cp.wtw[i * pw + i];
-        let (smaller, no_larger) = ((0..pw).any(|i| ratio(i) < WORTH), (0..pw).all(|i| ratio(i) <= 2.0));
-        (smaller && no_larger).then_some(sums)
+        // what is gained in the column that cancels most must be more than what is lost in another
+        let ratios = (0..pw).map(|i| sums[i * pw + i] / sys.cp.wtw[i * pw + i]);
+        let (least, most) = ratios.fold((f64::INFINITY, 1.0f64), |(a, b), r| (a.min(r), b.max(r)));
+        (least * most < WORTH).then_some(sums)
     }
 
     /// Z'W0 of a factor.
