@@ -8,7 +8,7 @@ import pytest
 
 import ranef
 from ranef.errors import ArgumentTypeError, DesignError, OptionError, RanefError, RanefWarning
-from ranef.inference import level_blocks
+from ranef.inference import kenward_roger as kenward_roger_module
 from ranef.inference.contrasts import parse_contrasts
 from ranef.inference.kenward_roger import kenward_roger
 from reference.store import load_data
@@ -79,16 +79,22 @@ def test_kenward_roger_is_that_of_plain_algebra(weights: bool) -> None:
     np.testing.assert_allclose(m.cov_params(ddf="kenward-roger"), dense_kenward_roger(m), rtol=1e-9)
 
 
-def test_one_factor_and_several_give_the_same() -> None:
-    m = sleep()
-    e = level_blocks.effect_columns(m._fit)
-    one, dense = level_blocks.OneFactorBlocks(e), level_blocks.DenseBlocks(e)
-    for a, b in zip(one.totals(), dense.totals(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10)
-    for i, j, k, q in [(0, 0, 0, 0), (0, 1, 1, 0), (1, 1, 0, 1)]:
-        assert one.product(i, j, k, q) == pytest.approx(dense.product(i, j, k, q), rel=1e-10)
-        assert one.trace2(i, j) == pytest.approx(dense.trace2(i, j), rel=1e-10)
-        np.testing.assert_allclose(one.apply(i, j, one.fixed[k]), dense.apply(i, j, dense.fixed[k]), rtol=1e-10)
+@pytest.mark.parametrize(
+    "random",
+    ["(x | a)", "(x | a) + (x | b)", "(x || a) + (1 | b)", "(1 | a) + (x + z | b) + (1 | c)", "(0 + x | a) + (1 | a)"],
+)
+def test_every_layout_is_that_of_plain_algebra(random: str) -> None:
+    """One factor, several terms on one, vector effects of the largest factor and of the others."""
+    rng = np.random.default_rng(5)
+    n = 240
+    data = {k: rng.integers(0, m, n) for k, m in (("a", 25), ("b", 14), ("c", 9))}
+    data |= {"x": rng.normal(size=n), "z": rng.normal(size=n), "y": rng.normal(size=n)}
+    for k, m in (("a", 25), ("b", 14), ("c", 9)):
+        s, t, u = rng.normal(size=(3, m))
+        data["y"] = data["y"] + s[data[k]] + t[data[k]] * data["x"] + u[data[k]] * data["z"]
+    m = ranef.lmer(f"y ~ x + z + {random}", data)
+    assert not m.is_singular
+    np.testing.assert_allclose(m.cov_params(ddf="kenward-roger"), dense_kenward_roger(m), rtol=1e-9, atol=1e-12)
 
 
 def test_weights_are_relative() -> None:
@@ -236,9 +242,10 @@ def test_kenward_roger_is_for_reml_and_moderate_sizes(monkeypatch: pytest.Monkey
     ):
         with pytest.raises(OptionError, match="REML"):
             ask("kenward-roger")
-    monkeypatch.setattr(level_blocks, "DENSE_LIMIT", 20)
-    with pytest.raises(DesignError, match=r"here 24 .*limit is 20"):
+    monkeypatch.setattr(kenward_roger_module, "memory_allowed", lambda: 1000.0)
+    with pytest.raises(DesignError, match=r"dense matrices of order 6 .*satterthwaite"):
         kenward_roger(crossed()._fit)
+    sleep().summary("kenward-roger")  # one factor needs no dense matrices
 
 
 def test_four_degrees_of_freedom_are_no_exception() -> None:

@@ -10,7 +10,7 @@ from ranef.errors import OptionError
 from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
-from ranef.inference.information import VarianceInformation, variance_information
+from ranef.inference.information import VarianceInformation, fixed_root, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
 from ranef.inference.satterthwaite import contrast_df, joint_df, orthogonal_parts
 from ranef.options import Ddf
@@ -80,6 +80,25 @@ class FixedEffectTests:
         assert isinstance(self.fit, LmmFit)
         return kenward_roger(self.fit)
 
+    @cached_property
+    def root(self) -> Floats | None:
+        """K (p, p) with ``sigma**2 * K @ K.T`` the covariance of the fixed effects; None where only the covariance is known."""
+        for known in ("information", "kenward_roger"):
+            if known in self.__dict__:
+                found: Floats = self.__dict__[known].root
+                return found
+        return fixed_root(self.fit) if isinstance(self.fit, LmmFit) else None
+
+    def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Standard errors (k,) of contrasts (k, p), by coordinates where there are some: these lose nothing where a covariate is far from zero."""
+        if self.root is None:
+            out: Floats = np.sqrt(np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows))
+            return out
+        inner = rows @ self.root
+        change = self.kenward_roger.change if ddf == "kenward-roger" else np.eye(inner.shape[1])
+        out = self.fit.sigma * np.sqrt(np.einsum("ki,ij,kj->k", inner, change, inner))
+        return out
+
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects that goes with a method."""
         return self.kenward_roger.adjusted if ddf == "kenward-roger" else covariance(self.fit)
@@ -105,7 +124,7 @@ class FixedEffectTests:
         SingleTests
         """
         estimate = rows @ self.fit.beta
-        std_error = np.sqrt(np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows))
+        std_error = self.standard_errors(rows, ddf)
         df = self._single_df(rows, ddf)
         statistic = (estimate if values is None else estimate - values) / std_error
         return SingleTests(estimate, std_error, df, statistic, t_tails(statistic, df))
@@ -170,7 +189,7 @@ class FixedEffectTests:
 
     def _single_df(self, rows: Floats, ddf: Ddf) -> Floats:
         if ddf == "satterthwaite":
-            return contrast_df(self.information, covariance(self.fit), rows)
+            return contrast_df(self.information, rows)
         if ddf == "kenward-roger":
             kr = self.kenward_roger
             return np.array([f_scaling(kr, row[np.newaxis]).den_df for row in rows])

@@ -14,7 +14,7 @@ RANK_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 EQUAL = 1e-8
 
 
-def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
+def contrast_df(info: VarianceInformation, rows: Floats) -> Floats:
     """Degrees of freedom of single contrasts.
 
     The variance ``v`` of a contrast is estimated; by the delta method its own variance is that of a multiple of a chi-square with ``2 v² / Var(v)``
@@ -23,8 +23,6 @@ def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
     Parameters
     ----------
     info : VarianceInformation
-    cov : (p, p) array
-        Covariance matrix of the fixed effects.
     rows : (k, p) array
         Contrasts.
 
@@ -32,12 +30,14 @@ def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
     -------
     (k,) array
     """
-    variances = np.einsum("ki,ij,kj->k", rows, cov, rows)
-    slopes = np.einsum("ki,mij,kj->km", rows, info.slopes, rows)
+    inner = rows @ info.root
+    # of unit variance: the unit of a contrast does not matter
+    lengths = np.sqrt(np.sum(inner**2, axis=1, keepdims=True))
+    inner = inner / np.where(lengths > 0.0, lengths, 1.0)
+    slopes = np.einsum("ki,mij,kj->km", inner, info.slopes, inner)
     # Sigma at given theta has variance sigma² / (2 nu), and the derivative of v by sigma is 2 v / sigma.
-    spread = np.einsum("km,mn,kn->k", slopes, info.covariance, slopes) + 2.0 * variances**2 / info.sigma_df
-    with np.errstate(divide="ignore", invalid="ignore"):
-        out: Floats = 2.0 * variances**2 / spread
+    spread = np.einsum("km,mn,kn->k", slopes, info.covariance, slopes) + 2.0 / info.sigma_df
+    out: Floats = np.where(lengths[:, 0] > 0.0, 2.0 / spread, np.nan)
     return out
 
 
