@@ -12,7 +12,7 @@ from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, fixed_root, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
-from ranef.inference.satterthwaite import contrast_df, joint_df, orthogonal_parts
+from ranef.inference.satterthwaite import contradict, contrast_df, joint_df, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -144,17 +144,21 @@ class FixedEffectTests:
         -------
         JointTest
         """
-        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        # variances in units of sigma², which may be too small or too large to be squared
+        inner, unit = (None, 1.0) if self.root is None else (rows @ self.root, self.fit.sigma)
+        gram = rows @ covariance(self.fit) @ rows.T if inner is None else inner @ inner.T
+        weights, variances, rest = parts_of_gram(gram)
         target = np.zeros(len(rows)) if values is None else values
-        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+        if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )
-        parts, distance = weights @ rows, weights @ (rows @ self.fit.beta - target)
+        parts, distance = weights @ rows, weights @ ((rows @ self.fit.beta - target) / unit)
         q, factor = len(parts), 1.0
         if ddf == "kenward-roger":
             kr = self.kenward_roger
-            wald = float(distance @ np.linalg.solve(parts @ kr.adjusted @ parts.T, distance)) / q
+            inner = parts @ kr.root
+            wald = float(distance @ np.linalg.solve(inner @ kr.change @ inner.T, distance)) / q
             scaling = f_scaling(kr, parts)
             den_df, factor = scaling.den_df, scaling.factor
         else:

@@ -58,10 +58,31 @@ def orthogonal_parts(cov: Floats, rows: Floats) -> tuple[Floats, Floats, Floats]
     rest : (k - q, k) array
         Combinations that come to nothing.
     """
-    values, vectors = np.linalg.eigh(rows @ cov @ rows.T)
+    return parts_of_gram(rows @ cov @ rows.T)
+
+
+def parts_of_gram(gram: Floats) -> tuple[Floats, Floats, Floats]:
+    """The same from the covariance matrix (k, k) of the estimates of the contrasts.
+
+    Contrasts that look dependent in their own units only because these differ by many orders of magnitude are taken in units of their standard errors.
+    """
+    values, vectors = np.linalg.eigh(gram)
     kept = values > RANK_TOLERANCE * max(float(values[-1]), 0.0)
+    if not kept.all():
+        scale = np.sqrt(np.diagonal(gram))
+        scale = np.where(scale > 0.0, scale, 1.0)
+        own_values, own_vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+        own_kept = own_values > RANK_TOLERANCE * max(float(own_values[-1]), 0.0)
+        if own_kept.sum() > kept.sum():
+            values, vectors, kept = own_values, own_vectors / scale[:, np.newaxis], own_kept
     weights: Floats = vectors[:, kept].T[::-1]
     return weights, values[kept][::-1], vectors[:, ~kept].T
+
+
+def contradict(rest: Floats, target: Floats) -> bool:
+    """Whether the values of contrasts disagree with their combinations that come to nothing."""
+    bound = 1e-8 * float(np.abs(target).max(initial=0.0)) * np.abs(rest).max(axis=1, initial=0.0)
+    return bool(np.any(np.abs(rest @ target) > bound))
 
 
 def joint_df(parts: Floats) -> float:
