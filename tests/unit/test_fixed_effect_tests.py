@@ -97,10 +97,7 @@ def dense_satterthwaite(m: Any) -> np.ndarray:
     middle = project if fit.reml else inverse
     hessian = np.array(
         [
-            [
-                -np.trace(middle @ g @ middle @ h) + 2 * y @ project @ g @ project @ h @ project @ y
-                for h in derivatives
-            ]
+            [-np.trace(middle @ g @ middle @ h) + 2 * y @ project @ g @ project @ h @ project @ y for h in derivatives]
             for g in derivatives
         ]
     )

@@ -40,7 +40,8 @@ impl Interior {
     /// About a theta.
     pub fn of(sys: &System, at: At<'_>) -> Self {
         let lambda = sys.lambda_from_theta(at.theta);
-        let first_term: Vec<usize> = sys.terms.iter().scan(0, |n, t| Some(std::mem::replace(n, *n + t.len()))).collect();
+        let first_term: Vec<usize> =
+            sys.terms.iter().scan(0, |n, t| Some(std::mem::replace(n, *n + t.len()))).collect();
         let mut frames = Vec::new();
         for &b in &sys.blocks {
             let kf = sys.cp.factors[b.factor].k;
@@ -85,7 +86,9 @@ impl Interior {
         let mut out = Vec::with_capacity(self.all.len() * all.len());
         for c in &self.all {
             let (b, frame) = (sys.blocks[c.block], &self.frames[c.block]);
-            out.extend(all.iter().map(|r| if joins(r, b) { along(c, frame, r.x - b.offset, r.y - b.offset) } else { 0.0 }));
+            out.extend(
+                all.iter().map(|r| if joins(r, b) { along(c, frame, r.x - b.offset, r.y - b.offset) } else { 0.0 }),
+            );
         }
         out
     }

@@ -51,8 +51,9 @@ impl Runner<'_> {
         }
         self.check()?;
         let (mut forward, mut backward) = (vec![0usize; n], vec![0usize; n]);
-        let need = lu_in_place_scratch::<usize, f64>(n, n, self.par, Default::default())
-            .or(solve_in_place_scratch::<usize, f64>(n, PANEL, self.par));
+        let need =
+            lu_in_place_scratch::<usize, f64>(n, n, self.par, Default::default())
+                .or(solve_in_place_scratch::<usize, f64>(n, PANEL, self.par));
         let mut memory = MemBuffer::new(need);
         let (_, permutation) = lu_in_place(
             MatMut::from_column_major_slice_mut(a, n, n),

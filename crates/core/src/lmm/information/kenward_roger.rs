@@ -88,8 +88,7 @@ fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoge
         }
     }
     // 1 + 2 * the symmetric part
-    let adjusted =
-        (0..p * p).map(|t| f64::from(t / p == t % p) + middle[t] + middle[t % p * p + t / p]).collect();
+    let adjusted = (0..p * p).map(|t| f64::from(t / p == t % p) + middle[t] + middle[t % p * p + t / p]).collect();
     Ok(KenwardRoger { root, adjusted, slopes: slopes.concat(), weights })
 }
 

@@ -22,9 +22,9 @@ pub use satterthwaite::{satterthwaite, Satterthwaite};
 use super::evaluator::{Evaluator, NotPositive};
 use super::score::Score;
 use super::system::System;
-use dense::Runner;
 use crate::error::CoreError;
 use crate::optimize::trust_region::Eigen;
+use dense::Runner;
 
 /// Told nothing; says whether to go on.
 pub type GoOn<'a> = &'a (dyn Fn() -> bool + Sync);
@@ -116,5 +116,5 @@ fn inverse_on_range(h: &[f64], n: usize, share: f64) -> Option<(Vec<f64>, usize)
     Some((out, left_out))
 }
 
-
-
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,10 @@ impl Moments {
         let cross = cross_products(sys, &h, &fg, width);
         let mut out = Moments {
             d: parameters.iter().map(|r| h.relative(r.factor)[r.x * ks[r.factor] + r.y]).collect(),
-            trace: parameters.iter().map(|r| r.pairs().map(|(i, j)| traces.own[r.factor][j * ks[r.factor] + i]).sum()).collect(),
+            trace: parameters
+                .iter()
+                .map(|r| r.pairs().map(|(i, j)| traces.own[r.factor][j * ks[r.factor] + i]).sum())
+                .collect(),
             traces: vec![0.0; n * n],
             width,
             p: Vec::with_capacity(n),
@@ -152,7 +155,15 @@ fn apply(h: &MarginalBlocks<'_>, r: &Parameter, k: usize, v: &[f64], width: usiz
 }
 
 /// a'J b.
-fn form(h: &MarginalBlocks<'_>, r: &Parameter, k: usize, levels: usize, a: &[f64], b: &[f64], width: usize) -> Vec<f64> {
+fn form(
+    h: &MarginalBlocks<'_>,
+    r: &Parameter,
+    k: usize,
+    levels: usize,
+    a: &[f64],
+    b: &[f64],
+    width: usize,
+) -> Vec<f64> {
     let mut out = vec![0.0; width * width];
     for (i, j) in r.pairs() {
         for first in (0..levels).map(|l| h.start(r.factor) + l * k) {

@@ -85,14 +85,19 @@ fn combined(weights: &[f64], of: &[Vec<f64>], m: usize) -> Vec<Vec<f64>> {
 ///
 /// H_kl = - tr(B A_k B A_l) + 2 <B - (nu/r2) g g', dL_k dL_l'> + 2 (nu/r2) y'P V_k P V_l P y - (nu/r2^2) rdot_k rdot_l, where B is
 /// Z'PZ (REML) or Z'V^-1Z (ML), A_k the derivative of D and rdot_k = -g'A_k g.
-fn exact_curvature(sys: &System, e: &Evaluator, interior: &Interior, moments: &Moments, reml: bool) -> Vec<f64> {
+pub(super) fn exact_curvature(
+    sys: &System,
+    e: &Evaluator,
+    interior: &Interior,
+    moments: &Moments,
+    reml: bool,
+) -> Vec<f64> {
     let (m, n, p, w) = (interior.all.len(), moments.parameters.len(), sys.p(), moments.width);
     let a = interior.derivatives(sys);
     let first = combined(&a, &moments.p, m);
     // sums over both parameters, one after the other
     let mut second = Vec::with_capacity(m * m);
-    let halves: Vec<Vec<Vec<f64>>> =
-        (0..n).map(|r| combined(&a, &moments.q[r * n..(r + 1) * n], m)).collect();
+    let halves: Vec<Vec<Vec<f64>>> = (0..n).map(|r| combined(&a, &moments.q[r * n..(r + 1) * n], m)).collect();
     for k in 0..m {
         for l in 0..m {
             let mut out = vec![0.0; w * w];
@@ -106,8 +111,7 @@ fn exact_curvature(sys: &System, e: &Evaluator, interior: &Interior, moments: &M
     let mut out = vec![0.0; m * m];
     for k in 0..m {
         for l in 0..m {
-            let hh: f64 =
-                (0..n * n).map(|t| a[k * n + t / n] * a[l * n + t % n] * moments.traces[t]).sum();
+            let hh: f64 = (0..n * n).map(|t| a[k * n + t / n] * a[l * n + t % n] * moments.traces[t]).sum();
             let mut v = -hh;
             if reml {
                 for i in 0..p {
@@ -155,7 +159,7 @@ fn curvature_of_lambda(
 }
 
 /// F'A_k F + rdot_k / r2.
-fn exact_slopes(sys: &System, e: &Evaluator, interior: &Interior, moments: &Moments) -> Vec<f64> {
+pub(super) fn exact_slopes(sys: &System, e: &Evaluator, interior: &Interior, moments: &Moments) -> Vec<f64> {
     let (m, p, w) = (interior.all.len(), sys.p(), moments.width);
     let a = interior.derivatives(sys);
     let mut out = Vec::with_capacity(m * p * p);
@@ -167,7 +171,7 @@ fn exact_slopes(sys: &System, e: &Evaluator, interior: &Interior, moments: &Mome
 }
 
 /// The same by central differences of the exact gradient and of the covariance of the fixed effects.
-fn differences(
+pub(super) fn differences(
     sys: &System,
     e: &mut Evaluator,
     score: &mut Score,
