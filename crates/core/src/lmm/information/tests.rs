@@ -39,11 +39,11 @@ impl Draws {
 }
 
 /// For each factor its levels and, for each of its terms, the number of effects (1, x, z) and the structure.
-type Layout = [(usize, Vec<(usize, Structure)>)];
+type Layout = Vec<(usize, Vec<(usize, Structure)>)>;
 
 const ROWS: usize = 150;
 
-fn layouts() -> Vec<Vec<(usize, Vec<(usize, Structure)>)>> {
+fn layouts() -> Vec<Layout> {
     vec![
         vec![(12, vec![(2, Unstructured)])],
         vec![(7, vec![(1, Unstructured), (2, Diagonal)])],
@@ -55,7 +55,7 @@ fn layouts() -> Vec<Vec<(usize, Vec<(usize, Structure)>)>> {
 }
 
 /// A system of such a layout, and a theta.
-fn system(layout: &Layout, seed: u64) -> (System, Vec<f64>) {
+fn system(layout: &[(usize, Vec<(usize, Structure)>)], seed: u64) -> (System, Vec<f64>) {
     let mut draws = Draws(seed);
     let (one, x, z) = (vec![1.0; ROWS], draws.column(ROWS), draws.column(ROWS));
     let columns: [&[f64]; 3] = [&one, &x, &z];
