@@ -99,6 +99,13 @@ class FixedEffectTests:
         out = self.fit.sigma * np.sqrt(np.einsum("ki,ij,kj->k", inner, change, inner))
         return out
 
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance matrix (k, k) of contrasts (k, p); in units of sigma² in a linear model."""
+        if self.root is None:
+            return rows @ self.covariance(ddf) @ rows.T
+        inner = rows @ self.root
+        return inner @ self.kenward_roger.change @ inner.T if ddf == "kenward-roger" else inner @ inner.T
+
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects that goes with a method."""
         return self.kenward_roger.adjusted if ddf == "kenward-roger" else covariance(self.fit)
@@ -145,9 +152,8 @@ class FixedEffectTests:
         JointTest
         """
         # variances in units of sigma², which may be too small or too large to be squared
-        inner, unit = (None, 1.0) if self.root is None else (rows @ self.root, self.fit.sigma)
-        gram = rows @ covariance(self.fit) @ rows.T if inner is None else inner @ inner.T
-        weights, variances, rest = parts_of_gram(gram)
+        unit = 1.0 if self.root is None else self.fit.sigma
+        weights, variances, rest = parts_of_gram(self.contrast_covariance(rows, "none"))
         target = np.zeros(len(rows)) if values is None else values
         if contradict(rest, target):
             raise OptionError(

@@ -48,6 +48,11 @@ class ClusterRobustTests(FixedEffectTests):
         self._checked(ddf)
         return self.robust.covariance
 
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance matrix (k, k) of contrasts (k, p) in units of sigma²."""
+        self._checked(ddf)
+        return rows @ self.robust.relative @ rows.T
+
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together: by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names."""
         self._checked(ddf)

@@ -75,7 +75,7 @@ impl Runner<'_> {
     }
 }
 
-/// a' a^-1 for small row-major systems: solves a x = b (k x cols) in place by elimination with row pivots; `a` is overwritten.
+/// Solves a x = b (k x cols, row-major) in place for a small `a`, which is overwritten, by elimination with row pivots.
 pub fn solve_small(a: &mut [f64], k: usize, b: &mut [f64], cols: usize) {
     for c in 0..k {
         let pivot = (c..k).max_by(|&i, &j| a[i * k + c].abs().total_cmp(&a[j * k + c].abs())).unwrap_or(c);

@@ -29,7 +29,7 @@ use dense::Runner;
 /// Told nothing; says whether to go on.
 pub type GoOn<'a> = &'a (dyn Fn() -> bool + Sync);
 
-/// One random term's place and the number of directions it lacks.
+/// Where a fit is, and how it was made.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
     /// Relative covariance parameters of the columns as given.
@@ -91,8 +91,8 @@ fn coordinates(sys: &System, e: &Evaluator, score: &Score) -> Vec<f64> {
     out
 }
 
-/// Inverse of a symmetric matrix, in units in which its diagonal is one, on the eigenvectors whose eigenvalues are above
-/// `share` of the largest; and the number of the others.
+/// Inverse of a symmetric matrix on the eigenvectors whose eigenvalues are above `share` of the largest, and the number of the others;
+/// None where an entry is not finite.
 fn inverse_on_range(h: &[f64], n: usize, share: f64) -> Option<(Vec<f64>, usize)> {
     if n == 0 {
         return Some((Vec::new(), 0));
