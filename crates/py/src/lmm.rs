@@ -1,6 +1,7 @@
 //! The linear mixed model.
 
 use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
+use crate::information::{self, PointArgument};
 use crate::profile::{profile_dict, watched_curves};
 use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
@@ -103,7 +104,7 @@ pub struct LmmSystem {
 }
 
 impl LmmSystem {
-    fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
+    pub(crate) fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
         self.with_work_on(self.sharp.get().unwrap_or(&self.sys), n_threads, f)
     }
 
@@ -495,5 +496,31 @@ impl LmmSystem {
             profile(&self.sys, start, &indices, fit, &options, n_threads, keep_going)
         })?;
         profile_dict(py, result.map_err(to_python)?)
+    }
+
+    #[pyo3(signature = (at, n_threads = 1))]
+    fn fixed_root<'py>(
+        &self,
+        py: Python<'py>,
+        at: PointArgument,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        information::root(py, self, &at, n_threads)
+    }
+
+    #[pyo3(signature = (at, n_threads = 1))]
+    fn satterthwaite<'py>(&self, py: Python<'py>, at: PointArgument, n_threads: usize) -> PyResult<Bound<'py, PyDict>> {
+        information::satterthwaite(py, self, &at, n_threads)
+    }
+
+    #[pyo3(signature = (at, memory, n_threads = 1))]
+    fn kenward_roger<'py>(
+        &self,
+        py: Python<'py>,
+        at: PointArgument,
+        memory: f64,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        information::kenward_roger(py, self, &at, memory, n_threads)
     }
 }

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, DesignError, OptionError
 from ranef.estimates.fitted import population_values, residual_values
-from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 
 Floats = NDArray[np.float64]
@@ -131,13 +130,13 @@ class ClusterRobust:
 
     @cached_property
     def scores(self) -> Floats:
-        """For every cluster ``X_c' V_c⁻¹ A_c e_c``, (clusters, p)."""
+        """For every cluster ``sigma X_c' V_c⁻¹ A_c e_c``, (clusters, p): neither sigma² nor its inverse, which may not be representable."""
         if self.correction == "CR2":
             return self._pieces[0]
         # V⁻¹ e is the conditional residual divided by the residual variance.
         fit = self.fit
         weights = 1.0 if fit.design.weights is None else fit.design.weights
-        score = residual_values(fit, "response") * weights / fit.sigma**2
+        score = residual_values(fit, "response") / fit.sigma * weights
         products = [np.bincount(self.clusters.codes, column * score, self.clusters.count) for column in fit.x.T]
         return np.column_stack(products) if products else np.zeros((self.clusters.count, 0))
 
@@ -147,18 +146,23 @@ class ClusterRobust:
         return sample_factor(self.correction, self.clusters.count, self.fit.nobs, len(self.fit.beta))
 
     @cached_property
-    def covariance(self) -> Floats:
-        """Covariance matrix of the fixed effects, (p, p)."""
-        m = covariance(self.fit)
+    def relative(self) -> Floats:
+        """Covariance matrix of the fixed effects divided by sigma², (p, p)."""
+        m = self.fit.vcov_unscaled
         out: Floats = self.factor * m @ (self.scores.T @ self.scores) @ m
         return 0.5 * (out + out.T)
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance matrix of the fixed effects, (p, p)."""
+        return self.relative * self.fit.sigma**2
 
     @cached_property
     def _pieces(self) -> tuple[Floats, Floats, Floats]:
         return _adjusted_pieces(self.fit, self.clusters, self.correction == "CR2")
 
     def expected_and_spread(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Moments, under the model, of the estimated covariance matrix of contrasts.
+        """Moments, under the model, of the estimated covariance matrix of contrasts divided by sigma².
 
         Parameters
         ----------
@@ -171,7 +175,7 @@ class ClusterRobust:
             Of the entries.
         """
         _, inner, cross = self._pieces
-        m = covariance(self.fit)
+        m = self.fit.vcov_unscaled
         right = m @ rows.T
         # w_s' V w_t and X' w_s of every cluster, with w = A' V⁻¹ X M rows'.
         own = np.einsum("ps,cpr,rt->cst", right, inner, right)
@@ -196,14 +200,14 @@ class ClusterRobust:
 
 
 def _adjusted_pieces(fit: LmmFit, clusters: Clusters, adjusted: bool) -> tuple[Floats, Floats, Floats]:
-    """Of every cluster, with B = A' V⁻¹ X: B'e (the score), B'VB and X'B."""
+    """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²: B'e / sigma (the score), B'VB and X'B."""
     p, count, n = len(fit.beta), clusters.count, fit.nobs
-    s2, m = fit.sigma**2, covariance(fit)
+    m = fit.vcov_unscaled
     order = np.argsort(clusters.codes, kind="stable")
     sizes = np.bincount(clusters.codes, minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     random = _RandomParts(fit, clusters, order)
-    error = fit.design.y - population_values(fit)
+    error = (fit.design.y - population_values(fit)) / fit.sigma
     weights = fit.design.weights
     score, inner, cross = np.empty((count, p)), np.empty((count, p, p)), np.empty((count, p, p))
     for batch in _batches(sizes, random.widths, p):
@@ -224,7 +228,7 @@ def _adjusted_pieces(fit: LmmFit, clusters: Clusters, adjusted: bool) -> tuple[F
         else:
             spread = np.where(real, 1.0 / weights[taken], 1.0)
             noise = spread[:, :, np.newaxis] * np.eye(rows)
-        v = s2 * (noise + z @ np.swapaxes(z, 1, 2))
+        v = noise + z @ np.swapaxes(z, 1, 2)
         b = np.linalg.solve(v, x)
         if adjusted:
             b = _geometric_mean(v, v - x @ m @ np.swapaxes(x, 1, 2)) @ b

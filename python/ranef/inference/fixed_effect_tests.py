@@ -10,9 +10,9 @@ from ranef.errors import OptionError
 from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
-from ranef.inference.information import VarianceInformation, variance_information
+from ranef.inference.information import VarianceInformation, fixed_root, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
-from ranef.inference.satterthwaite import contrast_df, joint_df, orthogonal_parts
+from ranef.inference.satterthwaite import contradict, contrast_df, joint_df, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -80,6 +80,32 @@ class FixedEffectTests:
         assert isinstance(self.fit, LmmFit)
         return kenward_roger(self.fit)
 
+    @cached_property
+    def root(self) -> Floats | None:
+        """K (p, p) with ``sigma**2 * K @ K.T`` the covariance of the fixed effects; None where only the covariance is known."""
+        for known in ("information", "kenward_roger"):
+            if known in self.__dict__:
+                found: Floats = self.__dict__[known].root
+                return found
+        return fixed_root(self.fit) if isinstance(self.fit, LmmFit) else None
+
+    def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Standard errors (k,) of contrasts (k, p), by coordinates where there are some: these lose nothing where a covariate is far from zero."""
+        if self.root is None:
+            out: Floats = np.sqrt(np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows))
+            return out
+        inner = rows @ self.root
+        change = self.kenward_roger.change if ddf == "kenward-roger" else np.eye(inner.shape[1])
+        out = self.fit.sigma * np.sqrt(np.einsum("ki,ij,kj->k", inner, change, inner))
+        return out
+
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance matrix (k, k) of contrasts (k, p); in units of sigma² in a linear model."""
+        if self.root is None:
+            return rows @ self.covariance(ddf) @ rows.T
+        inner = rows @ self.root
+        return inner @ self.kenward_roger.change @ inner.T if ddf == "kenward-roger" else inner @ inner.T
+
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects that goes with a method."""
         return self.kenward_roger.adjusted if ddf == "kenward-roger" else covariance(self.fit)
@@ -105,7 +131,7 @@ class FixedEffectTests:
         SingleTests
         """
         estimate = rows @ self.fit.beta
-        std_error = np.sqrt(np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows))
+        std_error = self.standard_errors(rows, ddf)
         df = self._single_df(rows, ddf)
         statistic = (estimate if values is None else estimate - values) / std_error
         return SingleTests(estimate, std_error, df, statistic, t_tails(statistic, df))
@@ -125,17 +151,20 @@ class FixedEffectTests:
         -------
         JointTest
         """
-        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        # variances in units of sigma², which may be too small or too large to be squared
+        unit = 1.0 if self.root is None else self.fit.sigma
+        weights, variances, rest = parts_of_gram(self.contrast_covariance(rows, "none"))
         target = np.zeros(len(rows)) if values is None else values
-        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+        if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )
-        parts, distance = weights @ rows, weights @ (rows @ self.fit.beta - target)
+        parts, distance = weights @ rows, weights @ ((rows @ self.fit.beta - target) / unit)
         q, factor = len(parts), 1.0
         if ddf == "kenward-roger":
             kr = self.kenward_roger
-            wald = float(distance @ np.linalg.solve(parts @ kr.adjusted @ parts.T, distance)) / q
+            inner = parts @ kr.root
+            wald = float(distance @ np.linalg.solve(inner @ kr.change @ inner.T, distance)) / q
             scaling = f_scaling(kr, parts)
             den_df, factor = scaling.den_df, scaling.factor
         else:
@@ -170,7 +199,7 @@ class FixedEffectTests:
 
     def _single_df(self, rows: Floats, ddf: Ddf) -> Floats:
         if ddf == "satterthwaite":
-            return contrast_df(self.information, covariance(self.fit), rows)
+            return contrast_df(self.information, rows)
         if ddf == "kenward-roger":
             kr = self.kenward_roger
             return np.array([f_scaling(kr, row[np.newaxis]).den_df for row in rows])

@@ -23,7 +23,7 @@ from ranef.inference.cluster_robust import Clusters, Correction, checked_correct
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.robust_tests import find_clusters, no_more_clusters
-from ranef.inference.satterthwaite import orthogonal_parts
+from ranef.inference.satterthwaite import contradict, orthogonal_parts
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -110,7 +110,7 @@ class LikelihoodSandwichTests(FixedEffectTests):
         """Test contrasts together by a chi-square; NaN where there are as many contrasts as clusters or more."""
         weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
         target = np.zeros(len(rows)) if values is None else values
-        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+        if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from ranef.data.table import Table
 from ranef.design.values import as_factor, from_column, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.satterthwaite import orthogonal_parts
+from ranef.inference.satterthwaite import contradict, orthogonal_parts
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -35,26 +34,39 @@ class ClusterRobustTests(FixedEffectTests):
 
     def __init__(self, robust: ClusterRobust):
         super().__init__(robust.fit)
+        self.fit: LmmFit = robust.fit
         self.robust = robust
+
+    def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Standard errors (k,) of contrasts (k, p)."""
+        self._checked(ddf)
+        out: Floats = self.fit.sigma * np.sqrt(np.einsum("ki,ij,kj->k", rows, self.robust.relative, rows))
+        return out
 
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects."""
         self._checked(ddf)
         return self.robust.covariance
 
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance matrix (k, k) of contrasts (k, p) in units of sigma²."""
+        self._checked(ddf)
+        return rows @ self.robust.relative @ rows.T
+
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together: by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names."""
         self._checked(ddf)
-        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        # all variances in units of sigma²
+        weights, variances, rest = orthogonal_parts(self.fit.vcov_unscaled, rows)
         target = np.zeros(len(rows)) if values is None else values
-        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+        if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
-        parts, distance = scaled @ rows, scaled @ (rows @ self.fit.beta - target)
+        parts, distance = scaled @ rows, scaled @ ((rows @ self.fit.beta - target) / self.fit.sigma)
         q = len(parts)
-        middle = parts @ self.robust.covariance @ parts.T
+        middle = parts @ self.robust.relative @ parts.T
         eigen = np.linalg.eigvalsh(middle)
         if eigen[0] <= 1e-12 * eigen[-1]:
             # As many contrasts as clusters or more: the sandwich has no inverse.
@@ -104,7 +116,7 @@ class ClusterRobustTests(FixedEffectTests):
             return np.full(len(rows), float(self.robust.clusters.count - 1))
         out = np.empty(len(rows))
         for i, row in enumerate(rows):
-            scale = float(row @ covariance(self.fit) @ row)
+            scale = float(row @ self.fit.vcov_unscaled @ row)
             expected, spread = self.robust.expected_and_spread(row[np.newaxis] / np.sqrt(scale))
             out[i] = 2.0 * expected[0, 0] ** 2 / spread[0, 0]
         return out
