@@ -15,10 +15,11 @@ from ranef.fit.progress import Report
 from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
 from ranef.fit.threads import threads_of_fit
+from ranef.fit.valleys import Search, Valley, stories
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
-    from ranef._core import LmmSystem
+    from ranef._core import LmmFitted, LmmSystem
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +77,8 @@ def fit_lmm(
     null = solution["null_dimensions"]
     gradient = solution["gradient"]
     theta = solution["theta"][order.theta_of_core]
+    valleys = linear_valleys(system, solution, order, reml, threads)
+    kept = tuple(system.kept)
     convergence = Convergence(
         status=status,
         gradient_norm=math.sqrt(float(gradient @ gradient)),
@@ -90,8 +93,18 @@ def fit_lmm(
             if null[s.core_term]
             for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
         ),
+        valleys=valleys,
+        search=Search(solution["runs"], solution["looks"], solution["complete"]),
+        stories=()
+        if len(valleys) < 2
+        else stories(
+            valleys,
+            lambda v: linear_errors(system, v, order, reml, threads),
+            design,
+            order,
+            [design.x_names[j] for j in kept],
+        ),
     )
-    kept = tuple(system.kept)
     dropped = (
         () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
     )
@@ -121,6 +134,25 @@ def fit_lmm(
         ),
         n_threads=n_threads,
     )
+
+
+def linear_valleys(
+    system: "LmmSystem", solution: "LmmFitted", order: TermOrder, reml: bool, n_threads: int
+) -> tuple[Valley, ...]:
+    """The optima that a fit met, the lowest first; that of the fit with its own numbers."""
+    own = Valley(solution["objective"], solution["theta"][order.theta_of_core], solution["beta"])
+    others = [
+        Valley(criterion, theta[order.theta_of_core], system.solution(theta, reml, n_threads)["beta"])
+        for criterion, theta in solution["valleys"][1:]
+    ]
+    return (own, *others)
+
+
+def linear_errors(system: "LmmSystem", valley: Valley, order: TermOrder, reml: bool, n_threads: int) -> Floats:
+    """Standard errors (p,) of the fixed effects in a valley."""
+    s = system.solution(np.ascontiguousarray(valley.theta[order.core_of_theta]), reml, n_threads)
+    errors: Floats = s["sigma"] * np.sqrt(s["vcov_unscaled"].diagonal())
+    return errors
 
 
 def unidentified(
