@@ -34,6 +34,8 @@ const STEPS_OF_GRADIENT: usize = 3;
 /// Standard deviations outside these limits, in units of the linear predictor, make a fit one of those where other valleys are.
 const NEAR_ZERO: f64 = 0.02;
 const FAR_OUT: f64 = 8.0;
+/// An optimum is taken for the only one where leaving out any direction raises the objective by this.
+const SURE: f64 = 4.0;
 /// Standard deviations of restarts; the Newton steps one takes, and the seconds it may take.
 const RESTARTS: [f64; 3] = [0.3, 3.0, 15.0];
 const RESTART_STEPS: f64 = 80.0;
@@ -74,7 +76,17 @@ pub fn search(
     options: &FitOptions,
     progress: Progress<'_>,
 ) -> Result<Search, CoreError> {
-    let mut s = Searcher { g, options, progress, evaluations: 0, spent: 0, looks: 0, look_steps: 0, runs: 0 };
+    let mut s = Searcher {
+        g,
+        options,
+        progress,
+        evaluations: 0,
+        spent: 0,
+        looks: 0,
+        look_steps: 0,
+        runs: 0,
+        weakest: f64::INFINITY,
+    };
     let mut best = s.run(m, options)?;
     let mut valleys = Vec::new();
     note(&mut valleys, &best);
@@ -154,6 +166,8 @@ struct Searcher<'a> {
     looks: usize,
     look_steps: usize,
     runs: usize,
+    /// The least rise of the objective when one direction of the optimum is left out, of those looked at.
+    weakest: f64,
 }
 
 /// One look to be made.
@@ -194,7 +208,6 @@ impl Searcher<'_> {
         let before = m.steps;
         m.e.lambda = lambda_of(g, frames);
         m.dispersion = dispersion;
-        m.forget();
         let mut found = (f64::INFINITY, dispersion);
         let adapts = g.kernel.has_dispersion() && self.options.fixed_dispersion.is_none();
         let mut mu = Vec::new();
@@ -228,13 +241,14 @@ impl Searcher<'_> {
     fn rays(&mut self, m: &mut Modes, best: &Fit) -> Result<(Vec<Point>, bool), CoreError> {
         let g = self.g;
         let frames = frames_of(&g.layout, &g.layout.lambda_from_theta(&best.point.theta));
-        let beta = m.beta.clone();
+        let (beta, u) = (m.beta.clone(), m.u.clone());
         let places = self.places(m, best, &frames);
         let mut complete = true;
         if !self.affordable() {
             return Ok((Vec::new(), places.is_empty()));
         }
         let here = self.look(m, &frames, best.point.dispersion)?;
+        self.weakest = f64::INFINITY;
         let mut seen: Vec<(Place, f64, f64)> = Vec::with_capacity(places.len());
         for p in places {
             if !self.affordable() {
@@ -244,7 +258,20 @@ impl Searcher<'_> {
             let mut there = frames.clone();
             there[p.block].s[p.column] = p.at;
             m.beta.copy_from_slice(&beta);
+            m.forget();
+            if frames.iter().all(|f| f.k == 1) {
+                // the random effects stay what they are
+                m.u.copy_from_slice(&u);
+                let b = g.layout.blocks[p.block];
+                let share = if p.at > 0.0 { frames[p.block].s[0] / p.at } else { 0.0 };
+                for &pos in &m.sys.sym.position[b.factor] {
+                    m.u[m.sys.sym.row[pos as usize] + b.offset] *= share;
+                }
+            }
             let (v, d) = self.look(m, &there, best.point.dispersion)?;
+            if p.at == 0.0 {
+                self.weakest = self.weakest.min(v - here.0);
+            }
             seen.push((p, v, d));
         }
         let mut starts: Vec<(f64, Point)> = Vec::new();
@@ -280,7 +307,7 @@ impl Searcher<'_> {
         let frames = frames_of(&g.layout, &g.layout.lambda_from_theta(&best.point.theta));
         let extreme = |s: &f64| !(NEAR_ZERO * unit..FAR_OUT * unit).contains(s);
         let several = frames.iter().map(|f| f.k).sum::<usize>() > 1;
-        if !several || !frames.iter().flat_map(|f| &f.s).any(extreme) {
+        if !several || !(self.weakest < SURE || frames.iter().flat_map(|f| &f.s).any(extreme)) {
             return Vec::new();
         }
         if self.seconds_of_step() * RESTART_STEPS > RESTART_SECONDS {

@@ -82,13 +82,22 @@ impl Ladder {
     /// The ray of column `j` of block `b`, all else as in `frames`. None with several grouping factors, or where the other
     /// directions cannot be eliminated.
     pub fn of(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
-        let [fs] = &sys.cp.factors[..] else { return None };
+        match &sys.cp.factors[..] {
+            [_] => Self::alone(sys, frames, b, j),
+            _ => None,
+        }
+    }
+
+    /// The ray of column `j` of block `b` in the model without the other grouping factors.
+    pub fn alone(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
+        let factor = sys.blocks[b].factor;
+        let fs = &sys.cp.factors[factor];
         let (kf, pw, n) = (fs.k, sys.cp.pw, fs.n_levels);
         // directions as columns, the ray's last, with their standard deviations
         let mut d = vec![0.0; kf * kf];
         let mut s = vec![1.0; kf];
         let mut at = 0;
-        for (i, (block, f)) in sys.blocks.iter().zip(frames).enumerate() {
+        for (i, (block, f)) in sys.blocks.iter().zip(frames).enumerate().filter(|(_, (b, _))| b.factor == factor) {
             for c in 0..f.k {
                 let ray = i == b && c == j;
                 let column = if ray { kf - 1 } else { at };

@@ -32,10 +32,14 @@ const ROUNDS: usize = 12;
 /// Standard deviations outside these limits make a fit one of those where other valleys are.
 const NEAR_ZERO: f64 = 0.02;
 const FAR_OUT: f64 = 30.0;
+/// An optimum is taken for the only one where leaving out any direction raises the criterion by this.
+const SURE: f64 = 4.0;
+/// Standard deviations of one direction at which the other is looked along, where there are two; the first of them where there are more.
+const LEVELS: [f64; 4] = [0.0, 0.3, 3.0, 30.0];
 /// Most fits made from exchanges.
 const EXCHANGES: usize = 4;
 /// Standard deviations of restarts.
-const RESTARTS: [f64; 2] = [0.3, 30.0];
+const RESTARTS: [f64; 3] = [0.1, 3.0, 30.0];
 /// Evaluations after which a fit from another start than the first ends if it is not below the lowest so far.
 const RESTART_EVALUATIONS: usize = 40;
 /// A fit is lower where rounding accounts for at most this share of the difference.
@@ -112,6 +116,8 @@ pub fn search(
     let one = s.n_directions == 1;
     let mut waiting = Vec::new();
     let mut stage = Stage::Rays;
+    // replicates are many, and begin where they should end
+    s.thorough = !matches!(begin, Begin::Truth(_));
     match begin {
         Begin::Truth(frames) if !one => waiting.push(Candidate::first(frames)),
         Begin::At(frames) => waiting.push(Candidate::first(frames)),
@@ -265,6 +271,10 @@ struct Searcher<'a> {
     moved: bool,
     valleys: Vec<Valley>,
     complete: bool,
+    /// Whether doubts are followed that only small rises of the criterion raise.
+    thorough: bool,
+    /// The least rise of the criterion when one direction of the optimum is left out.
+    weakest: f64,
 }
 
 impl<'a> Searcher<'a> {
@@ -282,6 +292,8 @@ impl<'a> Searcher<'a> {
             moved: false,
             valleys: Vec::new(),
             complete: true,
+            thorough: true,
+            weakest: f64::INFINITY,
         }
     }
 
@@ -489,11 +501,42 @@ impl<'a> Searcher<'a> {
     /// Other valleys along the rays through an optimum.
     fn rays(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
         let mut out = Vec::new();
+        self.weakest = f64::INFINITY;
+        if self.sys.cp.factors.len() > 1 && !self.affordable(8 * self.n_directions) {
+            self.complete = false;
+            return self.hints(best);
+        }
         for b in 0..best.frames.len() {
             for j in 0..best.frames[b].k {
                 let s0 = best.frames[b].s[j];
                 if !self.ray(best, &best.frames, b, j, Some(s0), &mut out)? {
                     return Ok(out);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Lower places that the models with one grouping factor each hint at, where evaluations of the whole model are dear: theirs cost
+    /// next to nothing.
+    fn hints(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
+        let mut out = Vec::new();
+        for b in 0..best.frames.len() {
+            for j in 0..best.frames[b].k {
+                let Some(ladder) = Ladder::alone(self.sys, &best.frames, b, j) else { continue };
+                let (reach, s0) = (ladder.reach(), best.frames[b].s[j]);
+                let looks = self.looks;
+                let points = self.profile(&mut Along::Ladder(ladder), &reach, Some((s0, f64::INFINITY)))?;
+                self.looks = looks;
+                let away = |p: &Look| p.at > SPACING * s0.max(reach.lowest) || p.at < s0 / SPACING;
+                for (i, p) in points.iter().enumerate() {
+                    if is_valley_of(&points, i) && away(p) && self.affordable(1) {
+                        let frames = with(&best.frames, b, j, p.at);
+                        let criterion = self.look(&frames, p.at)?.criterion;
+                        if criterion < best.criterion - NEGLIGIBLE {
+                            out.push(Candidate { criterion, frames });
+                        }
+                    }
                 }
             }
         }
@@ -517,6 +560,9 @@ impl<'a> Searcher<'a> {
         let mut along = self.along(frames, block, column);
         let reach = self.reach(&along, frames, block, column);
         let points = self.profile(&mut along, &reach, Some((known.unwrap_or(0.0), best.criterion)))?;
+        if known.is_some_and(|s| s > 0.0) {
+            self.weakest = self.weakest.min(points[0].criterion - best.criterion);
+        }
         for (i, p) in points.iter().enumerate() {
             let stationary = known == Some(p.at) && p.criterion <= best.criterion + NEGLIGIBLE;
             let near = p.criterion < best.criterion + MARGIN;
@@ -527,15 +573,17 @@ impl<'a> Searcher<'a> {
         Ok(true)
     }
 
-    /// Whether some direction has nearly no variance, or a very large one: where valleys are.
-    fn is_extreme(best: &Fit) -> bool {
-        best.frames.iter().flat_map(|f| &f.s).any(|&s| !(NEAR_ZERO..FAR_OUT).contains(&s))
+    /// Whether there may be other valleys: some direction has nearly no variance, or a very large one, or could be left out at little
+    /// cost.
+    fn is_doubtful(&self, best: &Fit) -> bool {
+        (self.thorough && self.weakest < SURE)
+            || best.frames.iter().flat_map(|f| &f.s).any(|&s| !(NEAR_ZERO..FAR_OUT).contains(&s))
     }
 
     /// Valleys where one direction takes the place of another, or of all others of its factor.
     fn exchanges(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
         let mut out = Vec::new();
-        if self.n_directions < 2 || !Self::is_extreme(best) {
+        if self.n_directions < 2 || !self.is_doubtful(best) {
             return Ok(out);
         }
         let all: Vec<(usize, usize)> =
@@ -555,13 +603,18 @@ impl<'a> Searcher<'a> {
             }
             for &(c, i) in all.iter().filter(|&&d| d != (b, j)) {
                 let own = self.sys.blocks[c].factor == self.sys.blocks[b].factor;
-                if best.frames[c].s[i] == 0.0 || (own && gone == 1) {
-                    continue;
-                }
-                let mut frames = best.frames.clone();
-                frames[c].s[i] = 0.0;
-                if !self.ray(best, &frames, b, j, None, &mut out)? {
-                    return Ok(out);
+                let levels = if self.n_directions == 2 { &LEVELS[..] } else { &LEVELS[..1] };
+                for &level in levels {
+                    let s0 = best.frames[c].s[i];
+                    let as_it_is = if level == 0.0 { s0 == 0.0 } else { s0 > 0.5 * level && s0 < 2.0 * level };
+                    if as_it_is || (level == 0.0 && own && gone == 1) {
+                        continue;
+                    }
+                    let mut frames = best.frames.clone();
+                    frames[c].s[i] = level;
+                    if !self.ray(best, &frames, b, j, None, &mut out)? {
+                        return Ok(out);
+                    }
                 }
             }
         }
@@ -573,7 +626,9 @@ impl<'a> Searcher<'a> {
     /// Starts with all directions of all blocks, small and large: what rays and exchanges do not show.
     fn restarts(&mut self, best: &Fit) -> Vec<Candidate> {
         let mut out = Vec::new();
-        if self.n_directions < 2 || !Self::is_extreme(best) {
+        // two numbers have been looked at on a grid
+        let scalars = best.frames.iter().all(|f| f.k == 1);
+        if self.n_directions < if scalars { 3 } else { 2 } || !self.is_doubtful(best) {
             return out;
         }
         for scale in RESTARTS {

@@ -3,7 +3,7 @@
 use super::rebase::Rebase;
 use crate::basis::Basis;
 use crate::blocks::Symbolic;
-use crate::crossprod::{settle_rank, Crossprod};
+use crate::crossprod::{settle_rank, Crossprod, FactorSums};
 use crate::error::CoreError;
 use crate::rows::Rows;
 use crate::structure::Structure;
@@ -126,9 +126,10 @@ impl System {
     /// Predicted seconds of one evaluation of the criterion; only their order of magnitude matters.
     pub fn predicted_seconds(&self) -> f64 {
         let pw = self.cp.pw as f64;
-        let rows: f64 =
-            self.cp.factors.iter().map(|f| (f.n_levels * f.k) as f64 * (f.k as f64 + pw) * pw.max(2.0)).sum();
-        self.sym.seconds + 1e-9 * (rows + pw.powi(3))
+        let of_factor = |f: &FactorSums| (f.n_levels * f.k) as f64 * (8.0 + (f.k as f64 + pw) * pw);
+        let rows: f64 = self.cp.factors.iter().map(of_factor).sum();
+        let cells: f64 = self.cp.cells.iter().map(|c| (c.level.len() * c.kf * c.kg) as f64).sum();
+        self.sym.seconds + 2e-9 * rows + 8e-9 * cells + 1e-9 * pw.powi(3)
     }
 
     /// Number of fixed effects.
