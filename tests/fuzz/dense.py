@@ -1,0 +1,160 @@
+"""Check: the criterion at the estimates is that of plain dense algebra, which shares nothing with the core."""
+
+from typing import Any
+
+import numpy as np
+
+from ranef.fit.order import relative_factor, theta_positions
+from ranef.fit.system import core_factors, response_without_offset
+from unit.dense_glmm import DenseGlmm
+from unit.dense_lmm import LmmSystem
+
+from .finding import Finding
+
+LINEAR, GENERALIZED = 1e-6, 5e-5
+#: Random effects of a generalized model up to which its plain algebra, by differences, is worth the time.
+MOST = 60
+
+
+def factor_of_z(fit: Any, theta: np.ndarray) -> np.ndarray:
+    """Z times the relative Cholesky factor, (n, q), at theta in lme4's order."""
+    columns = []
+    for span in fit.order.spans:
+        term = fit.design.random[span.formula]
+        zl = term.z @ relative_factor(span, theta)
+        levels = np.eye(len(term.levels))[term.codes]
+        columns.append((levels[:, :, None] * zl[:, None, :]).reshape(len(zl), -1))
+    return np.hstack(columns)
+
+
+def linear_criterion(fit: Any, theta: np.ndarray) -> float:
+    """REML criterion or deviance at theta in lme4's order, by an orthogonal factorisation that squares no condition number.
+
+    The rows of ``[W Z L, W X, W y; I, 0, 0]`` are factorised from the largest to the smallest, as weights of many powers of ten ask for.
+    """
+    y, x = response_without_offset(fit.design), fit.x
+    w = np.ones(len(y)) if fit.design.weights is None else fit.design.weights
+    zl = factor_of_z(fit, theta)
+    n, (q, p) = len(y), (zl.shape[1], x.shape[1])
+    size = np.linalg.norm(x * np.sqrt(w)[:, None], axis=0)
+    top = np.sqrt(w)[:, None] * np.column_stack([zl, x / size, y])
+    rows = np.vstack([top, np.eye(q, q + p + 1)])
+    rows = rows[np.argsort(-np.abs(rows).max(axis=1), kind="stable")]
+    d = np.abs(np.diag(np.linalg.qr(rows, mode="r")))
+    logs = 2 * np.log(d[: q + p])
+    rss = d[q + p] ** 2
+    nu = n - p if fit.reml else n
+    value = logs[:q].sum() + nu * (1 + np.log(2 * np.pi * rss / nu)) - np.log(w).sum()
+    if fit.reml:
+        value += logs[q:].sum() + 2 * np.log(size).sum()
+    return float(value)
+
+
+def marginal_criterion(fit: Any) -> float:
+    """The same from the n x n covariance matrix of the response, at the estimates."""
+    design = fit.design
+    y = response_without_offset(design)
+    dense = LmmSystem(fit.x, y, design.weights, core_factors(design, fit.order))
+    return float(dense.evaluate(fit.core_theta, fit.reml)["objective"])
+
+
+def dense_glmm(
+    fit: Any, theta: np.ndarray, beta: np.ndarray, dispersion: float | None, modes: np.ndarray | None = None
+) -> DenseGlmm:
+    """The generalized model with dense Z at a point, theta in lme4's order."""
+    design = fit.design
+    n = len(design.y)
+    eta0 = fit.x @ beta + (0.0 if design.offset is None else design.offset)
+    w = np.ones(n) if design.weights is None else design.weights
+    d = 1.0 if dispersion is None else dispersion
+    made = FromModes(fit.family.kernel, fit.family.link, d, w, design.y, eta0, factor_of_z(fit, theta))
+    made.first = np.zeros(made.zl.shape[1]) if modes is None else modes
+    return made
+
+
+def spherical_modes(fit: Any, modes: Any) -> np.ndarray:
+    """The modes that the core gives, factor by factor, in the order of the columns of ``factor_of_z``."""
+    parts = [np.asarray(modes[s.factor])[:, s.start : s.start + s.size].ravel() for s in fit.order.spans]
+    return np.concatenate(parts)
+
+
+class FromModes(DenseGlmm):
+    """The same with the lower of the modes found from zero and from those of the core: a density can have several."""
+
+    first: np.ndarray
+
+    def mode(self) -> tuple[np.ndarray, np.ndarray]:
+        """The conditional mode of the spherical effects and the Hessian there."""
+        u, hessian = super().mode()
+        first, second = self.derivatives(self.eta0 + self.zl @ self.first)
+        if (
+            self.penalised(self.first) < self.penalised(u) - 1e-3
+            and np.abs(self.zl.T @ first - self.first).max() < 1e-3
+        ):
+            return self.first, self.zl.T @ (-second[:, None] * self.zl) + np.eye(len(u))
+        return u, hessian
+
+
+def dense_laplace(
+    fit: Any, theta: np.ndarray, beta: np.ndarray, dispersion: float | None, modes: np.ndarray | None = None
+) -> float:
+    """-2 log-likelihood there by Laplace's approximation; NaN where SciPy's densities lose their digits, or the plain algebra finds no mode, or would take long."""
+    small, large = {"nbinom1": (1e-3, 1e6), "nbinom2": (1e-6, 1e4)}.get(fit.family.kernel, (1e-9, 1e9))
+    effects = sum(u.size for u in fit.u)
+    if effects > MOST or not small < (1.0 if dispersion is None else dispersion) < large:
+        return float("nan")
+    try:
+        with np.errstate(all="ignore"):
+            return float(dense_glmm(fit, theta, beta, dispersion, modes).laplace())
+    except np.linalg.LinAlgError:
+        return float("nan")
+
+
+def _consistent(fit: Any) -> list[Finding]:
+    """Whether the core finds the criterion of the fit again at the estimates, and no relative standard deviation is negative."""
+    diagonal = np.array([i == j for span in fit.order.spans for i, j in theta_positions(span)])
+    if (fit.theta[diagonal] < 0).any():
+        return [Finding("dense", "negative theta", float(-fit.theta[diagonal].min()), "", fit.theta.tolist())]
+    system = fit.system.get(1)
+    try:
+        if hasattr(fit, "family"):
+            dispersion = None if np.isnan(fit.dispersion) else fit.dispersion
+            again = system.evaluate(fit.core_theta, fit.beta, dispersion, 1, fit.curvature, 1)["objective"]
+        else:
+            again = system.evaluate(fit.core_theta, fit.reml, 1)["objective"]
+    except ValueError as problem:
+        return [Finding("dense", "not found again", float("inf"), str(problem), fit.theta.tolist())]
+    gap = abs(again - fit.objective)
+    if gap <= 1e-6:
+        return []
+    return [
+        Finding(
+            "dense", "not found again", gap, f"fit {fit.objective:.8f}, evaluated there {again:.8f}", fit.theta.tolist()
+        )
+    ]
+
+
+def check(case: Any, model: Any) -> list[Finding]:
+    """Compare at the estimates."""
+    fit = model._fit
+    out = _consistent(fit)
+    if out:
+        return out
+    if case.model == "generalized":
+        value = dense_laplace(
+            fit,
+            fit.theta,
+            fit.beta,
+            None if np.isnan(fit.dispersion) else fit.dispersion,
+            np.concatenate([u.ravel() for u in fit.u]),
+        )
+        gap = abs(value - fit.objective)
+        if np.isnan(gap) or gap <= GENERALIZED * max(1.0, abs(fit.objective) / 300):
+            return []
+        return [Finding("dense", "criterion", gap, f"core {fit.objective:.8f}, dense {value:.8f}", fit.theta.tolist())]
+    value = linear_criterion(fit, fit.theta)
+    gap = abs(value - fit.objective)
+    if gap <= LINEAR:
+        return []
+    note = f"core {fit.objective:.8f}, QR {value:.8f}, n x n {marginal_criterion(fit):.8f}"
+    return [Finding("dense", "criterion", gap, note, fit.theta.tolist())]
