@@ -31,7 +31,6 @@ def cause_of(criterion: Any, point: np.ndarray, value: float) -> tuple[str, str]
         ``criterion``: the core's values are wrong at one of the points, by more than half of what separates them.
         ``other modes``: of a generalized model, the same, most often because the random effects have several modes given the data.
         ``degenerate``: the better point is one where Laplace's determinant nearly vanishes, which no fit should go to.
-        ``saturated``: random and fixed effects together fit the response exactly, so that the criterion has no minimum.
         ``at infinity``: the criterion falls on as standard deviations grow without end.
         ``no minimum``: a plain descent from the fit itself goes down.
         ``zero trap``: the fit has a variance of zero, the better point has not.
@@ -43,8 +42,6 @@ def cause_of(criterion: Any, point: np.ndarray, value: float) -> tuple[str, str]
     note = f"core {criterion.own_value:.7f} and {value:.7f}; dense {own:.7f} and {there:.7f}"
     if own - there <= gap / 2:
         return "other modes" if hasattr(criterion, "parts") else "criterion", note
-    if not hasattr(criterion, "parts") and _saturated(criterion.fit):
-        return "saturated", note
     if _vanishing(criterion, point):
         return "degenerate", note
     sizes = np.abs(point[: criterion.n_theta])
@@ -74,8 +71,10 @@ def accurate(criterion: Any, v: np.ndarray) -> float:
     return dense_laplace(fit, criterion.theta(v), beta, dispersion, criterion.modes(v))
 
 
-def _saturated(fit: Any) -> bool:
-    """Whether the columns of X and of Z span all rows."""
+def saturated(fit: Any) -> bool:
+    """Whether the columns of X and of Z span all rows of a model with a residual scale: the criterion then may fall without end."""
+    if hasattr(fit, "family") and not np.isfinite(fit.dispersion):
+        return False
     z = factor_of_z(fit, np.array([float(i == j) for s in fit.order.spans for i, j in theta_positions(s)]))
     both = np.column_stack([fit.x, z])
     return bool(np.linalg.matrix_rank(both / np.maximum(np.linalg.norm(both, axis=0), 1e-300)) >= len(both))

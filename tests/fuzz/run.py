@@ -3,12 +3,14 @@
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from ranef import RanefError
 
 from . import dense, free_search, invariance, other_starts
 from .case import Case
+from .cause import saturated
 from .finding import Finding, Outcome
 from .generalized_cases import generalized_case
 from .linear_cases import linear_case
@@ -39,6 +41,8 @@ def run_case(case: Case, checks: Iterable[str]) -> Outcome:
     status = model.convergence.status
     wanted = checks if status.ok else [c for c in checks if c == "search" and status.value != "separated"]
     found = without_consequences([f for name in wanted for f in CHECKS[name](case, model)])
+    if found and saturated(model._fit):
+        found = [replace(f, cause="saturated", note=f"{f.cause}; {f.note}") for f in found]
     return Outcome(case.seed, kind, family, status.value, status.ok, float(model.objective), tuple(found), seconds)
 
 

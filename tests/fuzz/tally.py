@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from .finding import Finding, Outcome
 
-#: Where a lower criterion is no fault of the fit.
+#: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or Laplace's determinant vanishes there.
 EXCUSED = ("saturated", "degenerate")
 
 
