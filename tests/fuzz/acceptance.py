@@ -124,10 +124,14 @@ def failures(kind: str, n: int, seed: int) -> Iterator[tuple[int, str]]:
 def two_valleys() -> tuple[Any, pd.DataFrame]:
     """The fit of a model whose REML criterion has two valleys, to draw bootstrap replicates from, and its data."""
     data = _two_levels(37, 6, 8, 6, -2, 3, 1)
-    return quiet(lmer, "y ~ x + (1 | g)", data, n_threads=1), data
+    return quiet(lmer, "y ~ x + (1 | g)", data, n_threads=1, start=[30.0]), data
 
 
-def wrong_valleys(n: int, seed: int) -> dict[str, int]:
+#: Ways to fit a replicate, none of which may end in the wrong valley.
+WRONG = ("fresh", "refit matrix", "refit", "refit from flat")
+
+
+def wrong_valleys(n: int, seed: int, effects: str = "conditional") -> dict[str, int]:
     """Fits of simulated responses of the model with two valleys, each held against fresh fits from small and large standard deviations.
 
     Parameters
@@ -135,29 +139,35 @@ def wrong_valleys(n: int, seed: int) -> dict[str, int]:
     n : int
         Responses.
     seed : int
+    effects : {"conditional", "new"}
+        Whether the groups keep their effects, which go with the covariate, so that every response has two valleys; or draw new ones.
 
     Returns
     -------
     dict
-        How many of ``fresh`` fits, of ``refit`` of a matrix and of ``refit`` of one response after the other are above the best of all by more than 1e-6; how many of
+        How many of ``fresh`` fits, of ``refit`` of a matrix, of ``refit`` of one response after the other and of ``refit`` by a model of a response without group effects
+        are above the best of all by more than 1e-6; how many of
         ``best`` and of the replicates of ``bootstrap`` have a slope of the wrong sign. The last two are samples of one distribution.
     """
     m, data = two_valleys()
-    y = m.simulate(n, rng=seed).to_numpy()
+    y = m.simulate(n, rng=seed, re=effects).to_numpy()
     matrix = quiet(m.refit, y)
-    found = dict.fromkeys(("fresh", "refit matrix", "refit", "wrong sign: best", "wrong sign: bootstrap"), 0)
+    flat = quiet(m.refit, data["x"].to_numpy() + np.random.default_rng(seed).normal(size=len(data)))
+    from_flat = quiet(flat.refit, y)
+    found = dict.fromkeys((*WRONG, "wrong sign: best", "wrong sign: bootstrap"), 0)
     for j in range(n):
         d = data.assign(y=y[:, j])
         fresh = quiet(lmer, "y ~ x + (1 | g)", d, n_threads=1)
         others = [quiet(lmer, "y ~ x + (1 | g)", d, n_threads=1, start=[t]) for t in (0.03, 1.0, 10.0, 100.0)]
         one = quiet(m.refit, y[:, j])
         best = min([fresh, one, *others], key=lambda k: k.objective)
-        limit = min(best.objective, matrix.objective[j]) + 1e-6
-        found["fresh"] += fresh.objective > limit
+        limit = min(best.objective, matrix.objective[j], from_flat.objective[j]) + 1e-6
+        found["fresh"] += bool(fresh.objective > limit)
         found["refit matrix"] += bool(matrix.objective[j] > limit)
-        found["refit"] += one.objective > limit
+        found["refit from flat"] += bool(from_flat.objective[j] > limit)
+        found["refit"] += bool(one.objective > limit)
         found["wrong sign: best"] += bool(best.fixef["x"] > 0)
-    slopes_ = quiet(m.bootstrap, n, rng=seed).to_frame("wide")["x"]
+    slopes_ = quiet(m.bootstrap, n, rng=seed, re=effects).to_frame("wide")["x"]
     found["wrong sign: bootstrap"] = int((slopes_ > 0).sum())
     return found
 
@@ -171,9 +181,11 @@ def report(n: int, replicates: int, seed: int) -> int:
         print(f"{kind:16s} {len(found):4d} of {n} wrong or not converged" + (": " if found else ""), flush=True)
         for s, what in found[:5]:
             print(f"    {s}: {what}")
-    found_ = wrong_valleys(replicates, seed)
-    print(f"bootstrap of {replicates} replicates: {found_}")
-    return int(bad > 0 or any(found_[k] for k in ("fresh", "refit matrix", "refit")))
+    for effects in ("conditional", "new"):
+        wrong = wrong_valleys(replicates, seed, effects)
+        bad += sum(wrong[k] for k in WRONG)
+        print(f"bootstrap of {replicates} replicates, {effects} effects, wrong: {wrong}")
+    return int(bad > 0)
 
 
 def quiet(call: Callable[..., Any], *positional: Any, **named: Any) -> Any:

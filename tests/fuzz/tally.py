@@ -9,6 +9,10 @@ from .finding import Finding, Outcome
 EXCUSED = ("saturated", "degenerate")
 
 
+#: Causes that are errors of the criterion's value and not of the search.
+VALUE = ("criterion", "not found again")
+
+
 def misses(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Finding]]:
     """Every finding on a fit that says it converged, without those that no fit could mend."""
     return [(o, f) for o in outcomes if o.ok for f in o.findings if f.cause not in EXCUSED]
@@ -26,14 +30,22 @@ def table(outcomes: Sequence[Outcome], examples: int = 5) -> str:
     n = len(outcomes)
     ok = sum(o.ok for o in outcomes)
     wrong = {o.seed for o, _ in misses(outcomes)}
+    of_value = wrong - {o.seed for o, f in misses(outcomes) if f.cause not in VALUE}
     lines = [
-        f"{n} cases: {ok} converged, of which {len(wrong)} wrong ({len(wrong) / max(1, ok):.3%}); slowest fit {max((o.seconds for o in outcomes), default=0):.2f} s"
+        f"{n} cases: {ok} converged, of which {len(wrong)} wrong ({len(wrong) / max(1, ok):.3%}), {len(of_value)} of them by the value of the criterion only;"
+        f" slowest fit {max((o.seconds for o in outcomes), default=0):.2f} s"
     ]
     for what in ("kind", "family"):
         names = {getattr(o, what) for o in outcomes}
         if names != {""}:
-            lines += ["", f"by {what}: cases, converged, wrong, not converged, refused"]
-            lines += [_line(name, [o for o in outcomes if getattr(o, what) == name], wrong) for name in sorted(names)]
+            lines += [
+                "",
+                f"by {what}: cases, converged, wrong, wrong value only, not converged, refused; rate of wrong searches",
+            ]
+            lines += [
+                _line(name, [o for o in outcomes if getattr(o, what) == name], wrong, of_value)
+                for name in sorted(names)
+            ]
     lines += ["", "wrong, by check and cause: number, largest gap, seeds with gaps"]
     causes: dict[tuple[str, str], list[tuple[Outcome, Finding]]] = defaultdict(list)
     for o in outcomes:
@@ -55,8 +67,9 @@ def table(outcomes: Sequence[Outcome], examples: int = 5) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, some: list[Outcome], wrong: set[int]) -> str:
+def _line(name: str, some: list[Outcome], wrong: set[int], of_value: set[int]) -> str:
     good = sum(o.ok for o in some)
-    bad = sum(o.seed in wrong for o in some)
+    value = sum(o.seed in of_value for o in some)
+    bad = sum(o.seed in wrong for o in some) - value
     refused = sum(o.objective != o.objective for o in some)
-    return f"  {name:24s} {len(some):6d} {good:6d} {bad:5d} {len(some) - good - refused:5d} {refused:5d}   {bad / max(1, good):.2%}"
+    return f"  {name:24s} {len(some):6d} {good:6d} {bad:5d} {value:5d} {len(some) - good - refused:5d} {refused:5d}   {bad / max(1, good):.2%}"
