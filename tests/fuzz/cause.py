@@ -7,6 +7,7 @@ import numpy as np
 from ranef.fit.order import theta_positions
 
 from .dense import dense_glmm, dense_laplace, factor_of_z, linear_criterion
+from .integral import exact_criterion
 
 #: Standard deviations, in units of the linear predictor or residual, from which an optimum lies at infinity.
 AWAY = 1e6
@@ -31,6 +32,7 @@ def cause_of(criterion: Any, point: np.ndarray, value: float) -> tuple[str, str]
         ``criterion``: the core's values are wrong at one of the points, by more than half of what separates them.
         ``other modes``: of a generalized model, the same, most often because the random effects have several modes given the data.
         ``degenerate``: the better point is one where Laplace's determinant nearly vanishes, which no fit should go to.
+        ``artefact``: the approximation is lower there and the likelihood that it stands for is not, as with 0 and 1 and large standard deviations.
         ``at infinity``: the criterion falls on as standard deviations grow without end.
         ``no minimum``: a plain descent from the fit itself goes down.
         ``zero trap``: the fit has a variance of zero, the better point has not.
@@ -44,6 +46,11 @@ def cause_of(criterion: Any, point: np.ndarray, value: float) -> tuple[str, str]
         return "other modes" if hasattr(criterion, "parts") else "criterion", note
     if _vanishing(criterion, point):
         return "degenerate", note
+    if hasattr(criterion, "parts"):
+        exact, exact_there = exact_criterion(criterion, criterion.own), exact_criterion(criterion, point)
+        note += f"; integrated {exact:.3f} and {exact_there:.3f}"
+        if exact_there > exact:
+            return "artefact", note
     sizes = np.abs(point[: criterion.n_theta])
     further = point.copy()
     further[: criterion.n_theta] *= np.where(sizes == sizes.max(), 10.0, 1.0)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from .finding import Finding, Outcome
 
-#: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or Laplace's determinant vanishes there.
-EXCUSED = ("saturated", "degenerate")
+#: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or Laplace's
+#: determinant vanishes there, or Laplace's approximation is lower there and the likelihood is not.
+EXCUSED = ("saturated", "degenerate", "artefact")
 
 
 #: Causes that are errors of the criterion's value and not of the search.
