@@ -12,7 +12,7 @@ from ranef import RanefWarning, lmer
 from .case import Case
 from .run import run_case
 
-CHECKS = ("starts", "search")
+CHECKS = ("other starts", "free search")
 
 
 def _two_levels(

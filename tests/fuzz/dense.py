@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from ranef.fit.order import relative_factor, theta_positions
 from ranef.fit.system import core_factors, response_without_offset
@@ -68,6 +69,8 @@ def dense_glmm(
     w = np.ones(n) if design.weights is None else design.weights
     d = 1.0 if dispersion is None else dispersion
     made = FromModes(fit.family.kernel, fit.family.link, d, w, design.y, eta0, factor_of_z(fit, theta))
+    if fit.family.kernel == "binomial":
+        made.tails = (fit.family.link, np.rint(w))
     made.first = np.zeros(made.zl.shape[1]) if modes is None else modes
     return made
 
@@ -78,10 +81,34 @@ def spherical_modes(fit: Any, modes: Any) -> np.ndarray:
     return np.concatenate(parts)
 
 
+#: Logs of the probabilities of success and failure from the linear predictor.
+LOG_PROBABILITIES = {
+    "logit": lambda eta: (special.log_expit(eta), special.log_expit(-eta)),
+    "probit": lambda eta: (special.log_ndtr(eta), special.log_ndtr(-eta)),
+    "cloglog": lambda eta: (np.log(-np.expm1(-np.exp(eta))), -np.exp(eta)),
+}
+
+
 class FromModes(DenseGlmm):
     """The same with the lower of the modes found from zero and from those of the core: a density can have several."""
 
     first: np.ndarray
+    tails: Any = None
+
+    def rows(self, eta: np.ndarray) -> np.ndarray:
+        """Log-densities; those of proportions from the logs of both probabilities, which SciPy's density does not take and whose difference from 1 it loses."""
+        if self.tails is None:
+            return super().rows(eta)
+        link, w = self.tails
+        yes, no = LOG_PROBABILITIES[link](eta)
+        successes = np.rint(self.y * w)
+        ways = special.gammaln(w + 1) - special.gammaln(successes + 1) - special.gammaln(w - successes + 1)
+        return ways + np.where(successes > 0, successes * yes, 0) + np.where(w > successes, (w - successes) * no, 0)
+
+    def derivatives(self, eta: np.ndarray, step: float = 2e-3) -> tuple[np.ndarray, np.ndarray]:
+        """First and second derivatives; zero where the density is out of range."""
+        first, second = super().derivatives(eta, step)
+        return np.nan_to_num(first, posinf=0, neginf=0), np.nan_to_num(second, posinf=0, neginf=0)
 
     def mode(self) -> tuple[np.ndarray, np.ndarray]:
         """The conditional mode of the spherical effects and the Hessian there."""

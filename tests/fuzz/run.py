@@ -17,8 +17,8 @@ from .linear_cases import linear_case
 
 MAKE: dict[str, Callable[[int], Case]] = {"linear": linear_case, "generalized": generalized_case}
 CHECKS = {
-    "starts": other_starts.check,
-    "search": free_search.check,
+    "other starts": other_starts.check,
+    "free search": free_search.check,
     "dense": dense.check,
     "invariance": invariance.check,
 }
@@ -39,7 +39,7 @@ def run_case(case: Case, checks: Iterable[str]) -> Outcome:
         )
     seconds = time.perf_counter() - begun
     status = model.convergence.status
-    wanted = checks if status.ok else [c for c in checks if c == "search" and status.value != "separated"]
+    wanted = checks if status.ok else [c for c in checks if c == "free search" and status.value != "separated"]
     found = without_consequences([f for name in wanted for f in CHECKS[name](case, model)])
     if found and saturated(model._fit):
         found = [replace(f, cause="saturated", note=f"{f.cause}; {f.note}") for f in found]

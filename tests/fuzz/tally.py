@@ -11,7 +11,7 @@ EXCUSED = ("saturated", "degenerate", "artefact")
 
 
 #: Causes that are errors of the criterion's value and not of the search.
-VALUE = ("criterion", "not found again")
+VALUE = ("criterion", "not found again", "other modes")
 
 
 def misses(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Finding]]:
