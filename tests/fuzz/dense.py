@@ -137,51 +137,43 @@ def dense_laplace(
         return float("nan")
 
 
-def _consistent(fit: Any) -> list[Finding]:
-    """Whether the core finds the criterion of the fit again at the estimates, and no relative standard deviation is negative."""
+def check(case: Any, model: Any) -> list[Finding]:
+    """Compare at the estimates; and what the core has there when it is asked for the criterion alone; and that no relative standard deviation is negative."""
+    fit = model._fit
     diagonal = np.array([i == j for span in fit.order.spans for i, j in theta_positions(span)])
     if (fit.theta[diagonal] < 0).any():
         return [Finding("dense", "negative theta", float(-fit.theta[diagonal].min()), "", fit.theta.tolist())]
+    generalized = case.model == "generalized"
+    dispersion = None if not generalized or np.isnan(fit.dispersion) else fit.dispersion
+    if generalized:
+        modes = np.concatenate([u.ravel() for u in fit.u])
+        value = dense_laplace(fit, fit.theta, fit.beta, dispersion, modes)
+        limit = GENERALIZED * max(1.0, abs(fit.objective) / 300)
+    else:
+        value, limit = linear_criterion(fit, fit.theta), LINEAR
+    out = []
+    gap = abs(value - fit.objective)
+    if gap > limit:
+        note = f"core {fit.objective:.8f}, dense {value:.8f}"
+        if not generalized:
+            note += f", n x n {marginal_criterion(fit):.8f}"
+        out.append(Finding("dense", "criterion", gap, note, fit.theta.tolist()))
+    again = _evaluated(fit, dispersion, generalized)
+    gap = abs(again - fit.objective)
+    if gap > LINEAR:
+        note = f"fit {fit.objective:.8f}, evaluated there {again:.8f}"
+        out.append(Finding("dense", "not found again", gap, note, fit.theta.tolist()))
+    return out
+
+
+def _evaluated(fit: Any, dispersion: float | None, generalized: bool) -> float:
+    """The criterion that the core finds at the estimates; infinite where it finds none."""
     system = fit.system.get(1)
     try:
-        if hasattr(fit, "family"):
-            dispersion = None if np.isnan(fit.dispersion) else fit.dispersion
-            again = system.evaluate(fit.core_theta, fit.beta, dispersion, 1, fit.curvature, 1)["objective"]
+        if generalized:
+            e = system.evaluate(fit.core_theta, fit.beta, dispersion, 1, fit.curvature, 1)
         else:
-            again = system.evaluate(fit.core_theta, fit.reml, 1)["objective"]
-    except ValueError as problem:
-        return [Finding("dense", "not found again", float("inf"), str(problem), fit.theta.tolist())]
-    gap = abs(again - fit.objective)
-    if gap <= 1e-6:
-        return []
-    return [
-        Finding(
-            "dense", "not found again", gap, f"fit {fit.objective:.8f}, evaluated there {again:.8f}", fit.theta.tolist()
-        )
-    ]
-
-
-def check(case: Any, model: Any) -> list[Finding]:
-    """Compare at the estimates."""
-    fit = model._fit
-    out = _consistent(fit)
-    if out:
-        return out
-    if case.model == "generalized":
-        value = dense_laplace(
-            fit,
-            fit.theta,
-            fit.beta,
-            None if np.isnan(fit.dispersion) else fit.dispersion,
-            np.concatenate([u.ravel() for u in fit.u]),
-        )
-        gap = abs(value - fit.objective)
-        if np.isnan(gap) or gap <= GENERALIZED * max(1.0, abs(fit.objective) / 300):
-            return []
-        return [Finding("dense", "criterion", gap, f"core {fit.objective:.8f}, dense {value:.8f}", fit.theta.tolist())]
-    value = linear_criterion(fit, fit.theta)
-    gap = abs(value - fit.objective)
-    if gap <= LINEAR:
-        return []
-    note = f"core {fit.objective:.8f}, QR {value:.8f}, n x n {marginal_criterion(fit):.8f}"
-    return [Finding("dense", "criterion", gap, note, fit.theta.tolist())]
+            e = system.evaluate(fit.core_theta, fit.reml, 1)
+    except ValueError:
+        return float("inf")
+    return float(e["objective"])
