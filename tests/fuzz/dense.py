@@ -52,11 +52,14 @@ def linear_criterion(fit: Any, theta: np.ndarray) -> float:
 
 
 def marginal_criterion(fit: Any) -> float:
-    """The same from the n x n covariance matrix of the response, at the estimates."""
+    """The same from the n x n covariance matrix of the response, at the estimates; NaN where that is singular to rounding."""
     design = fit.design
     y = response_without_offset(design)
     dense = LmmSystem(fit.x, y, design.weights, core_factors(design, fit.order))
-    return float(dense.evaluate(fit.core_theta, fit.reml)["objective"])
+    try:
+        return float(dense.evaluate(fit.core_theta, fit.reml)["objective"])
+    except np.linalg.LinAlgError:
+        return float("nan")
 
 
 def dense_glmm(
