@@ -189,9 +189,7 @@ def record_of(
             text
             for k, s in zip(keys, spans, strict=True)
             if null[s.core_term]
-            for text in boundary_directions(
-                k, design.random[s.formula].names, relative_factor(s, theta)
-            )
+            for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
         ),
         valleys=valleys,
         search=Search(solution.get("runs", 1), solution.get("looks", 0), solution.get("complete", False)),
@@ -253,13 +251,20 @@ def record_of(
 
 
 def _errors(
-    valley: Valley, solution: "GlmmSolution", order: TermOrder, likelihood: Likelihood, system: LazyGlmmSystem, n_threads: int
+    valley: Valley,
+    solution: "GlmmSolution",
+    order: TermOrder,
+    likelihood: Likelihood,
+    system: LazyGlmmSystem,
+    n_threads: int,
 ) -> Floats:
     """Standard errors (p,) of the fixed effects in a valley, theta known there."""
     vcov = solution["vcov_profiled"]
     for objective, theta, beta, dispersion in solution["valleys"][1:]:
         if objective == valley.criterion:
-            there = system.get(n_threads).solution(theta, beta, dispersion, likelihood.n_quad, likelihood.curvature, n_threads)
+            there = system.get(n_threads).solution(
+                theta, beta, dispersion, likelihood.n_quad, likelihood.curvature, n_threads
+            )
             vcov = there["vcov_profiled"]
     errors: Floats = np.sqrt(vcov.diagonal())
     return errors

@@ -628,7 +628,7 @@ impl<'a> Searcher<'a> {
         let mut out = Vec::new();
         // two numbers have been looked at on a grid
         let scalars = best.frames.iter().all(|f| f.k == 1);
-        if self.n_directions < if scalars { 3 } else { 2 } || !self.is_doubtful(best) {
+        if !self.thorough || self.n_directions < if scalars { 3 } else { 2 } || !self.is_doubtful(best) {
             return out;
         }
         for scale in RESTARTS {
