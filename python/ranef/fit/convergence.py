@@ -97,7 +97,7 @@ class Convergence:
         effort = f"{s.looks} evaluations, {s.runs} local fit{'' if s.runs == 1 else 's'}"
         if s.complete:
             extent = f"Every direction of the random effects was looked along, from no variance to a very large one ({effort})"
-            extent += "." if len(self.valleys) > 1 else ", and no other optimum was met."
+            extent += "." if len(self.valleys) > 1 else ", and no other optimum was met that is not much higher."
         else:
             extent = (
                 f"Not every direction of the random effects was looked along ({effort}), as that would take long beside the fit: "

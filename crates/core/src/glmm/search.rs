@@ -42,6 +42,8 @@ const RESTART_STEPS: f64 = 80.0;
 const RESTART_SECONDS: f64 = 5e-3;
 /// How often a dispersion is adapted at a look.
 const ADAPTATIONS: usize = 3;
+/// Multiples of the dispersion of the optimum with which that begins.
+const DISPERSIONS: [f64; 3] = [1.0, 1.0 / 16.0, 16.0];
 
 /// An optimum that a local fit found.
 #[derive(Clone, Debug)]
@@ -207,23 +209,25 @@ impl Searcher<'_> {
         let g = self.g;
         let before = m.steps;
         m.e.lambda = lambda_of(g, frames);
-        m.dispersion = dispersion;
-        let mut found = (f64::INFINITY, dispersion);
         let adapts = g.kernel.has_dispersion() && self.options.fixed_dispersion.is_none();
-        let mut mu = Vec::new();
-        for _ in 0..if adapts { ADAPTATIONS } else { 1 } {
-            let Ok(v) = objective(g, m, self.options.how.curvature) else { break };
-            if v < found.0 {
-                found = (v, m.dispersion);
-            }
-            if adapts {
-                mu.resize(g.n, 0.0);
-                g.kernel.means(&m.eta, &mut mu);
-                let d = g.kernel.start_dispersion(&g.y, &g.weights, &mu);
-                if !(d.is_finite() && d > 0.0) || (d / m.dispersion).ln().abs() < 0.05 {
-                    break;
+        let mut found = (f64::INFINITY, dispersion);
+        let mut mu = vec![0.0; if adapts { g.n } else { 0 }];
+        // what groups differ by counts as dispersion where it is large, and stays there: so it is also begun with small and large ones
+        for factor in if adapts { &DISPERSIONS[..] } else { &DISPERSIONS[..1] } {
+            m.dispersion = dispersion * factor;
+            for _ in 0..if adapts { ADAPTATIONS } else { 1 } {
+                let Ok(v) = objective(g, m, self.options.how.curvature) else { break };
+                if v < found.0 {
+                    found = (v, m.dispersion);
                 }
-                m.dispersion = d;
+                if adapts {
+                    g.kernel.means(&m.eta, &mut mu);
+                    let d = g.kernel.start_dispersion(&g.y, &g.weights, &mu);
+                    if !(d.is_finite() && d > 0.0) || (d / m.dispersion).ln().abs() < 0.05 {
+                        break;
+                    }
+                    m.dispersion = d;
+                }
             }
         }
         self.looks += 1;
