@@ -10,6 +10,7 @@ from ranef.errors import OptionError
 from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.fitted import random_part
 from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.normal_average import average_mean, average_of_step, average_slope
 from ranef.estimates.predict import (
     Prediction,
     Rows,
@@ -23,11 +24,9 @@ from ranef.estimates.predict import (
 )
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.request import warn_once
 
 Floats = NDArray[np.float64]
-
-#: Nodes of the integral over one normal variable: enough for standard deviations of the linear predictor of 3 and more.
-NODES = 41
 
 MARGINAL = "marginal"
 NEW_LEVELS = ("error", "population", MARGINAL)
@@ -98,6 +97,8 @@ def predict_glmm(
     spread = spread + unseen
     scale = _Scale(fit, str(type), spread)
     values = scale.value(eta)
+    if scale.averaged and (without := int(np.isnan(values).sum())):
+        warn_once((_no_average_text(fit, without),))
     std_error = lower = upper = None
     if se or interval is not None:
         # What is averaged over is part of the mean, and no uncertainty of it.
@@ -126,6 +127,13 @@ def predict_glmm(
     finished = finish(values)
     assert finished is not None
     return Prediction(finished, finish(std_error), finish(lower), finish(upper), index)
+
+
+def _no_average_text(fit: GlmmFit, rows: int) -> str:
+    return (
+        f"{rows} {'row has' if rows == 1 else 'rows have'} no mean over the random effects (NaN): with the {fit.family.link} link the mean is infinite at a linear predictor "
+        "of zero, which the random effects reach. re='population' predicts for a typical group; the log link has means for all groups."
+    )
 
 
 def _marginal_deviation(
@@ -175,39 +183,28 @@ class _Scale:
     def value(self, eta: Floats) -> Floats:
         if not self.averaged:
             return eta if self.on_link else self.link.mean(eta)
-        mean = self._average(self.link.mean, eta)
+        mean = average_mean(self.link, eta, self.sd)
         return self.link.predictor(mean) if self.on_link else mean
 
     def slope(self, eta: Floats) -> Floats:
         """Derivative of the value."""
         if not self.averaged:
             return np.ones_like(eta) if self.on_link else self.link.slope(eta)
-        slope = self._average(self.link.slope, eta)
+        slope = average_slope(self.link, eta, self.sd)
         return slope / self.link.slope(self.value(eta)) if self.on_link else slope
-
-    def _average(self, function: Any, eta: Floats) -> Floats:
-        out = np.zeros_like(eta)
-        for node, weight in zip(*_normal_rule(), strict=True):
-            out += weight * function(eta + self.sd * node)
-        return out
-
-
-def _normal_rule() -> tuple[list[float], list[float]]:
-    """Nodes and weights of an average over a standard normal variable."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    return nodes.tolist(), (weights / weights.sum()).tolist()
 
 
 def _response_limits(fit: GlmmFit, eta: Floats, sd: Floats, weights: Floats, level: float) -> tuple[Floats, Floats]:
     """Quantiles of a new response whose linear predictor is normal around ``eta``."""
     family = fit.family
-    means = [(family.mean(eta + sd * node), w) for node, w in zip(*_normal_rule(), strict=True)]
+    monotone = family.link not in ("sqrt", "inverse", "inverse_squared")
 
     def below(y: Floats) -> Floats:
-        out = np.zeros_like(eta)
-        for mu, w in means:
-            out += w * family.cumulative(y, mu, weights, fit.dispersion)
-        return out
+        return average_of_step(
+            lambda b: family.cumulative(y, family.mean(eta + sd * b), weights, fit.dispersion),
+            len(eta),
+            monotone=monotone,
+        )
 
     step = 1.0 / weights if family.support == "proportion" else 1.0
     discrete = family.support in ("proportion", "count")
