@@ -1,6 +1,7 @@
 """Averages over normal random effects against closed forms and SciPy's adaptive quadrature."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def integral(function, eta: float, sd: float, low: float = -9.0) -> float:
     ends = np.unique(np.clip(np.concatenate([places, np.linspace(-9, 9, 10)]), low, 9))
     return sum(
         quad(lambda b: float(function(np.float64(eta + sd * b))) * norm.pdf(b), a, c, epsabs=1e-14, limit=200)[0]
-        for a, c in zip(ends[:-1], ends[1:], strict=True)
+        for a, c in pairwise(ends)
     )
 
 
