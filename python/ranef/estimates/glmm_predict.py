@@ -1,6 +1,5 @@
 """Predictions of a generalized model, on the scale of the response or of the link, with standard errors and intervals."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from ranef.estimates.predict import (
 )
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.order import relative_factor
 from ranef.fit.request import warn_once
 
 Floats = NDArray[np.float64]
@@ -141,7 +141,7 @@ def _marginal_deviation(
 ) -> Floats:
     """Standard deviation of a mean over the random effects, divided by its slope in the linear predictor: their variances are estimated, too.
 
-    The delta method in the covariance parameters and the fixed effects together, with differences for the former.
+    The delta method in the covariance parameters and the fixed effects together. The former act through the variance that is averaged over, of which the mean is a smooth function.
     """
     joint = fit.joint_vcov
     if joint is None or fit.n_quad == 0:
@@ -149,18 +149,27 @@ def _marginal_deviation(
     m, p = len(fit.theta), len(fit.beta)
     gradient = np.zeros((len(eta), m + p))
     gradient[:, m:] = rows.x
-    slope = scale.slope(eta)
-    for j in range(m):
-        h = 1e-4 * max(1.0, abs(float(fit.theta[j])))
-        ends = [fit.theta.copy() for _ in range(2)]
-        ends[0][j] += h
-        ends[1][j] -= h
-        above, below = (_Scale(fit, type, left_out_random(replace(fit, theta=t), rows, masks)).value(eta) for t in ends)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gradient[:, j] = np.where(slope != 0, (above - below) / (2.0 * h * slope), 0.0)
+    variance = scale.sd**2
+    # At a variance of zero the derivative of the variance is zero, and that of the mean does not matter.
+    step = 1e-3 * np.maximum(variance, 1e-12)
+    above, below = (_Scale(fit, type, v).value(eta) for v in (variance + step, np.maximum(variance - step, 0.0)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        response = (above - below) / (2.0 * step * scale.slope(eta))
+    gradient[:, :m] = np.where(np.isfinite(response), response, 0.0)[:, None] * _variance_gradient(fit, rows)
     covariance = np.where(np.isnan(joint), 0.0, joint)[: m + p, : m + p]  # nothing of what is held at the boundary
     out: Floats = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", gradient, covariance, gradient), 0.0))
     return out
+
+
+def _variance_gradient(fit: GlmmFit, rows: Rows) -> Floats:
+    """Derivatives (rows, m) of the variance of all random effects by theta, in which the relative factors are linear."""
+    out = np.empty((len(rows.x), len(fit.theta)))
+    for j in range(len(fit.theta)):
+        unit = np.zeros_like(fit.theta)
+        unit[j] = 1.0
+        parts = zip(fit.order.spans, rows.z, fit.relative_factors, strict=True)
+        out[:, j] = sum(np.einsum("ij,ij->i", z @ factor, z @ relative_factor(s, unit)) for s, z, factor in parts)
+    return 2.0 * fit.random_scale**2 * out
 
 
 class _Scale:

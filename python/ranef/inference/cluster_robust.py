@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, DesignError, OptionError
 from ranef.estimates.fitted import population_values, residual_values
-from ranef.estimates.fixed_effects import covariance
+from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.fit.record import LmmFit, MixedFit
 
 Floats = NDArray[np.float64]
@@ -131,14 +131,14 @@ class ClusterRobust:
 
     @cached_property
     def scores(self) -> Floats:
-        """For every cluster ``X_c' V_c⁻¹ A_c e_c``, (clusters, p)."""
+        """For every cluster ``X_c' V_c⁻¹ A_c e_c`` in the columns of the basis, (clusters, p)."""
         if self.correction == "CR2":
             return self._pieces[0]
         # V⁻¹ e is the conditional residual divided by the residual variance.
         fit = self.fit
         weights = 1.0 if fit.design.weights is None else fit.design.weights
         score = residual_values(fit, "response") * weights / fit.sigma**2
-        products = [np.bincount(self.clusters.codes, column * score, self.clusters.count) for column in fit.x.T]
+        products = [np.bincount(self.clusters.codes, column * score, self.clusters.count) for column in self._x.T]
         return np.column_stack(products) if products else np.zeros((self.clusters.count, 0))
 
     @cached_property
@@ -149,13 +149,27 @@ class ClusterRobust:
     @cached_property
     def covariance(self) -> Floats:
         """Covariance matrix of the fixed effects, (p, p)."""
-        m = covariance(self.fit)
-        out: Floats = self.factor * m @ (self.scores.T @ self.scores) @ m
-        return 0.5 * (out + out.T)
+        return self.covariance_of(np.eye(len(self.fit.beta)))
+
+    def covariance_of(self, rows: Floats) -> Floats:
+        """Covariance matrix (q, q) of contrasts (q, p)."""
+        parts = self.scores @ self.basis.vcov @ self.basis.columns(rows).T
+        out: Floats = self.factor * parts.T @ parts
+        return out
+
+    @cached_property
+    def basis(self) -> FixedBasis:
+        """The basis in which all is computed."""
+        return fixed_basis(self.fit)
+
+    @cached_property
+    def _x(self) -> Floats:
+        """X in that basis, (n, p)."""
+        return self.basis.columns(self.fit.x)
 
     @cached_property
     def _pieces(self) -> tuple[Floats, Floats, Floats]:
-        return _adjusted_pieces(self.fit, self.clusters, self.correction == "CR2")
+        return _adjusted_pieces(self.fit, self._x, self.basis.vcov, self.clusters, self.correction == "CR2")
 
     def expected_and_spread(self, rows: Floats) -> tuple[Floats, Floats]:
         """Moments, under the model, of the estimated covariance matrix of contrasts.
@@ -171,8 +185,8 @@ class ClusterRobust:
             Of the entries.
         """
         _, inner, cross = self._pieces
-        m = covariance(self.fit)
-        right = m @ rows.T
+        m, turned = self.basis.vcov, self.basis.columns(rows)
+        right = m @ turned.T
         # w_s' V w_t and X' w_s of every cluster, with w = A' V⁻¹ X M rows'.
         own = np.einsum("ps,cpr,rt->cst", right, inner, right)
         root = np.linalg.cholesky(m)
@@ -195,10 +209,12 @@ class ClusterRobust:
         return expected, variances
 
 
-def _adjusted_pieces(fit: LmmFit, clusters: Clusters, adjusted: bool) -> tuple[Floats, Floats, Floats]:
-    """Of every cluster, with B = A' V⁻¹ X: B'e (the score), B'VB and X'B."""
+def _adjusted_pieces(
+    fit: LmmFit, columns: Floats, m: Floats, clusters: Clusters, adjusted: bool
+) -> tuple[Floats, Floats, Floats]:
+    """Of every cluster, with B = A' V⁻¹ X: B'e (the score), B'VB and X'B; for X in any basis and the covariance M of its coefficients."""
     p, count, n = len(fit.beta), clusters.count, fit.nobs
-    s2, m = fit.sigma**2, covariance(fit)
+    s2 = fit.sigma**2
     order = np.argsort(clusters.codes, kind="stable")
     sizes = np.bincount(clusters.codes, minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -213,7 +229,7 @@ def _adjusted_pieces(fit: LmmFit, clusters: Clusters, adjusted: bool) -> tuple[F
         place = starts[batch, np.newaxis] + np.arange(rows)
         real = np.arange(rows) < sizes[batch, np.newaxis]
         taken = order[np.minimum(place, n - 1)]
-        x = np.where(real[:, :, np.newaxis], fit.x[taken], 0.0)
+        x = np.where(real[:, :, np.newaxis], columns[taken], 0.0)
         e = np.where(real, error[taken], 0.0)
         z = random.columns(batch, rows, width)
         if weights is None:

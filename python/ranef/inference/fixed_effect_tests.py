@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
@@ -84,6 +85,18 @@ class FixedEffectTests:
         """Covariance matrix of the fixed effects that goes with a method."""
         return self.kenward_roger.adjusted if ddf == "kenward-roger" else covariance(self.fit)
 
+    @cached_property
+    def basis(self) -> FixedBasis:
+        """The basis in which to compute with the model's covariance."""
+        return fixed_basis(self.fit)
+
+    def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Variances (k,) of contrasts (k, p) by the covariance that goes with a method."""
+        if ddf == "kenward-roger":
+            out: Floats = np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows)
+            return out
+        return self.basis.variance_of(rows)
+
     def coefficients(self, ddf: Ddf) -> SingleTests:
         """Test every fixed effect against zero."""
         if ddf not in self._found:
@@ -105,7 +118,7 @@ class FixedEffectTests:
         SingleTests
         """
         estimate = rows @ self.fit.beta
-        std_error = np.sqrt(np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows))
+        std_error = np.sqrt(self.contrast_variances(rows, ddf))
         df = self._single_df(rows, ddf)
         statistic = (estimate if values is None else estimate - values) / std_error
         return SingleTests(estimate, std_error, df, statistic, t_tails(statistic, df))
@@ -125,7 +138,7 @@ class FixedEffectTests:
         -------
         JointTest
         """
-        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        weights, variances, rest = orthogonal_parts(self.basis.vcov, self.basis.columns(rows))
         target = np.zeros(len(rows)) if values is None else values
         if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
             raise OptionError(

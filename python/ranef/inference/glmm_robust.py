@@ -106,6 +106,11 @@ class LikelihoodSandwichTests(FixedEffectTests):
         """Covariance matrix of the fixed effects."""
         return self.robust.covariance
 
+    def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Variances (k,) of contrasts (k, p)."""
+        out: Floats = np.einsum("ki,ij,kj->k", rows, self.robust.covariance, rows)
+        return out
+
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together by a chi-square; NaN where there are as many contrasts as clusters or more."""
         weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)

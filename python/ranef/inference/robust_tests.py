@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ranef.data.table import Table
 from ranef.design.values import as_factor, from_column, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
@@ -42,10 +41,15 @@ class ClusterRobustTests(FixedEffectTests):
         self._checked(ddf)
         return self.robust.covariance
 
+    def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Variances (k,) of contrasts (k, p)."""
+        self._checked(ddf)
+        return np.diagonal(self.robust.covariance_of(rows))
+
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together: by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names."""
         self._checked(ddf)
-        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        weights, variances, rest = orthogonal_parts(self.basis.vcov, self.basis.columns(rows))
         target = np.zeros(len(rows)) if values is None else values
         if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
             raise OptionError(
@@ -54,7 +58,7 @@ class ClusterRobustTests(FixedEffectTests):
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
         parts, distance = scaled @ rows, scaled @ (rows @ self.fit.beta - target)
         q = len(parts)
-        middle = parts @ self.robust.covariance @ parts.T
+        middle = self.robust.covariance_of(parts)
         eigen = np.linalg.eigvalsh(middle)
         if eigen[0] <= 1e-12 * eigen[-1]:
             # As many contrasts as clusters or more: the sandwich has no inverse.
@@ -103,9 +107,9 @@ class ClusterRobustTests(FixedEffectTests):
         if not self.robust.clusters.independent:
             return np.full(len(rows), float(self.robust.clusters.count - 1))
         out = np.empty(len(rows))
+        scales = np.sqrt(self.basis.variance_of(rows))
         for i, row in enumerate(rows):
-            scale = float(row @ covariance(self.fit) @ row)
-            expected, spread = self.robust.expected_and_spread(row[np.newaxis] / np.sqrt(scale))
+            expected, spread = self.robust.expected_and_spread(row[np.newaxis] / scales[i])
             out[i] = 2.0 * expected[0, 0] ** 2 / spread[0, 0]
         return out
 
