@@ -80,7 +80,7 @@ def fixed_basis(fit: MixedFit) -> FixedBasis:
     if len(unscaled) < 2 or not _collinear(unscaled):
         return FixedBasis(None, unscaled, scale)
     x = fit.x if fit.design.weights is None else fit.x * np.sqrt(fit.design.weights)[:, None]
-    root = np.linalg.qr(x, mode="r")
+    root = np.asarray(np.linalg.qr(x, mode="r"), dtype=np.float64)
     return FixedBasis(root, _covariance(fit, root), scale)
 
 
@@ -99,7 +99,8 @@ def _covariance(fit: LmmFit, rows: Floats) -> Floats:
     sums, differences = (_variances(fit, scaled[first] + s * scaled[second]) for s in (1.0, -1.0))
     out = np.empty((m, m))
     out[first, second] = out[second, first] = 0.25 * (sums - differences)
-    return out * np.outer(sizes, sizes)
+    out *= np.outer(sizes, sizes)
+    return out
 
 
 def _variances(fit: LmmFit, rows: Floats) -> Floats:

@@ -158,8 +158,10 @@ def _through_predictors(
     from scipy.special import ndtr
 
     count = int(np.ceil(TAIL / step))
-    nodes = step * np.arange(-count, count + 1)
-    values = function(nodes) - (ndtr(nodes) if sigmoid else 0.0)
+    nodes: Floats = step * np.arange(-count, count + 1, dtype=np.float64)
+    values = function(nodes)
+    if sigmoid:
+        values = values - ndtr(nodes)
     rows = np.flatnonzero(wide)
     size = max(1, BLOCK // len(nodes))
     for start in range(0, len(rows), size):
@@ -238,15 +240,14 @@ def average_of_step(function: Function, size: int, *, monotone: bool) -> Floats:
     first, last = function(np.full(size, -REACH)), function(np.full(size, REACH))
     sign = np.where(last < first, -1.0, 1.0)
     # From where on the function, taken along the sign, is not 0, and from where on it is 1: the outer ends of the brackets.
-    low, high = (_bracket_of(function, sign, size, level) for level in (EDGE, 1.0 - EDGE))
-    low, high = low[0], high[1]
+    low, high = _bracket_of(function, sign, size, EDGE)[0], _bracket_of(function, sign, size, 1.0 - EDGE)[1]
     nodes, weights = _legendre()
     half = 0.5 * (high - low)
     out = np.zeros(size)
     for node, weight in zip(nodes, weights, strict=True):
         b = 0.5 * (low + high) + half * node
         out += weight * np.exp(-0.5 * b**2) * function(sign * b)
-    return out * half / np.sqrt(2.0 * np.pi) + ndtr(-high)
+    return np.asarray(out * half / np.sqrt(2.0 * np.pi) + ndtr(-high))
 
 
 def _bracket_of(function: Function, sign: Floats, size: int, level: float) -> tuple[Floats, Floats]:

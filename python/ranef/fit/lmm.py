@@ -1,7 +1,7 @@
 """Fit a linear mixed model: one call into the core between a design and a frozen record."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,12 @@ from ranef.design.record import Design
 from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, boundary_directions
-from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.order import TermOrder, order_terms, relative_factor, theta_positions
 from ranef.fit.progress import Report
 from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
 from ranef.fit.threads import threads_of_fit
+from ranef.fit.unidentified import Unidentified, unidentified_effects, unidentified_text, without_unidentified
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -65,8 +66,12 @@ def fit_lmm(
     n, p = len(design.y), len(system.kept)
     if n <= p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
-    core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-    solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
+    free = unidentified_effects(design, system.kept) if reml else {}
+    if free:
+        solution = _fit_identified(system, design, order, free, control, progress, threads)
+    else:
+        core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
+        solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
         raise DataError(NOT_FINITE)
@@ -117,32 +122,86 @@ def fit_lmm(
         convergence=convergence,
         messages=(
             *fit_messages(design, dropped, convergence),
-            *unidentified(system, solution["theta"], order, design, reml, threads),
+            *unidentified(system, solution["theta"], order, design, reml, threads, free),
         ),
         n_threads=n_threads,
     )
 
 
-def unidentified(
-    system: "LmmSystem", theta: Floats, order: TermOrder, design: Design, reml: bool, n_threads: int
-) -> tuple[str, ...]:
-    """Say which random terms have a variance of which the data say nothing.
+def _fit_identified(
+    system: "LmmSystem",
+    design: Design,
+    order: TermOrder,
+    free: dict[int, Unidentified],
+    control: FitControl,
+    progress: Report | None,
+    threads: int,
+) -> dict[str, Any]:
+    """Estimate by REML the random effects that are identified, and give the others the variance of the convention.
 
-    By REML that is so where the fixed effects explain all that a term could, which takes as many of them as the term has levels, or where
-    too few rows are left beside the fixed effects: then the criterion is the same whatever the size of the term.
+    Returns
+    -------
+    dict
+        As the core's of a fit, in its order.
+    """
+    reduced, places = without_unidentified(design, free)
+    theta, null = np.zeros(order.n_theta), [0] * len(order.spans)
+    found: dict[str, Any] = {
+        "status": FitStatus.CONVERGED.value,
+        "evaluations": 1,
+        "decrement": 0.0,
+        "certificate": 0.0,
+    }
+    found["gradient"] = np.zeros(0)
+    factors: dict[int, Floats] = {}
+    if reduced.random:
+        fit = fit_lmm(reduced, True, None, control, progress, threads)
+        c = fit.convergence
+        found |= {"status": c.status.value, "evaluations": c.evaluations, "decrement": c.decrement}
+        found |= {"certificate": c.certificate, "gradient": np.array([c.gradient_norm])}
+        zero = [c.boundary.get(key, 0) for key in fit.term_keys]
+        for span, factor, dimensions in zip(fit.order.spans, fit.relative_factors, zero, strict=True):
+            factors[places[span.formula]] = factor
+            null[next(s.core_term for s in order.spans if s.formula == places[span.formula])] = dimensions
+    for span in order.spans:
+        own = factors.get(span.formula, np.zeros((0, 0)))
+        full = free[span.formula].factor(own) if span.formula in free else own
+        theta[span.theta_start : span.theta_stop] = [full[i, j] for i, j in theta_positions(span)]
+    try:
+        solution: dict[str, Any] = system.solution(np.ascontiguousarray(theta[order.core_of_theta]), True, threads)
+    except ValueError:
+        raise DataError(NOT_FINITE) from None
+    return {**solution, **found, "null_dimensions": null}
+
+
+def unidentified(
+    system: "LmmSystem",
+    theta: Floats,
+    order: TermOrder,
+    design: Design,
+    reml: bool,
+    n_threads: int,
+    free: dict[int, Unidentified],
+) -> tuple[str, ...]:
+    """Say of which random effects' variance the data say nothing.
+
+    By REML that is so where the fixed effects explain all that an effect could, or where too few rows are left beside the fixed effects: then the criterion is the same
+    whatever the size of the term.
 
     Parameters
     ----------
     theta : (m,) array
         The estimates in the core's order.
+    free : dict
+        The former, by the position of the term in the formula.
     """
     n, p = len(design.y), len(system.kept)
-    found = []
+    flat = []
     if not reml:
         return ()
     for span in order.spans:
         term = design.random[span.formula]
-        if len(term.levels) > p and n - p > 1:
+        if span.formula in free or (len(term.levels) > p and n - p > 1):
             continue
         own = np.zeros(order.n_theta, dtype=bool)
         own[span.theta_start : span.theta_stop] = True
@@ -154,13 +213,8 @@ def unidentified(
         except ValueError:  # no residual is left but rounding errors
             raise DataError(NOT_FINITE) from None
         if theta[own].any() and np.ptp(values) <= FLAT * (1.0 + abs(values[1])):
-            found.append(term.text)
-    if not found:
-        return ()
-    return (
-        f"the variance of {', '.join(f'({t})' for t in found)} is not identified: the criterion is the same for any size of it, as the fixed effects leave nothing to "
-        "tell it apart from the residual. What is given for it, and for all that depends on it, is arbitrary.",
-    )
+            flat.append(term.text)
+    return unidentified_text(design, free, flat)
 
 
 def fit_messages(design: Design, dropped: tuple[str, ...], convergence: Convergence) -> tuple[str, ...]:
