@@ -1,7 +1,7 @@
 """Fit a linear mixed model: one call into the core between a design and a frozen record."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from ranef.fit.unidentified import Unidentified, unidentified_effects, unidentif
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
-    from ranef._core import LmmSystem
+    from ranef._core import LmmSolution, LmmSystem
 
 Floats = NDArray[np.float64]
 
@@ -136,29 +136,21 @@ def _fit_identified(
     control: FitControl,
     progress: Report | None,
     threads: int,
-) -> dict[str, Any]:
+) -> "LmmSolution":
     """Estimate by REML the random effects that are identified, and give the others the variance of the convention.
 
     Returns
     -------
-    dict
-        As the core's of a fit, in its order.
+    LmmSolution
+        As that of a fit, in the core's order.
     """
     reduced, places = without_unidentified(design, free)
     theta, null = np.zeros(order.n_theta), [0] * len(order.spans)
-    found: dict[str, Any] = {
-        "status": FitStatus.CONVERGED.value,
-        "evaluations": 1,
-        "decrement": 0.0,
-        "certificate": 0.0,
-    }
-    found["gradient"] = np.zeros(0)
+    ending: Convergence | None = None
     factors: dict[int, Floats] = {}
     if reduced.random:
         fit = fit_lmm(reduced, True, None, control, progress, threads)
-        c = fit.convergence
-        found |= {"status": c.status.value, "evaluations": c.evaluations, "decrement": c.decrement}
-        found |= {"certificate": c.certificate, "gradient": np.array([c.gradient_norm])}
+        ending = c = fit.convergence
         zero = [c.boundary.get(key, 0) for key in fit.term_keys]
         for span, factor, dimensions in zip(fit.order.spans, fit.relative_factors, zero, strict=True):
             factors[places[span.formula]] = factor
@@ -168,10 +160,18 @@ def _fit_identified(
         full = free[span.formula].factor(own) if span.formula in free else own
         theta[span.theta_start : span.theta_stop] = [full[i, j] for i, j in theta_positions(span)]
     try:
-        solution: dict[str, Any] = system.solution(np.ascontiguousarray(theta[order.core_of_theta]), True, threads)
+        solution = system.solution(np.ascontiguousarray(theta[order.core_of_theta]), True, threads)
     except ValueError:
         raise DataError(NOT_FINITE) from None
-    return {**solution, **found, "null_dimensions": null}
+    solution["status"] = FitStatus.CONVERGED.value if ending is None else ending.status.value
+    solution["evaluations"] = 1 if ending is None else ending.evaluations
+    solution["decrement"], solution["certificate"] = (
+        (0.0, 0.0) if ending is None else (ending.decrement, ending.certificate)
+    )
+    # Nothing but its length is kept of the gradient.
+    solution["gradient"] = np.array([0.0 if ending is None else ending.gradient_norm])
+    solution["null_dimensions"] = null
+    return solution
 
 
 def unidentified(

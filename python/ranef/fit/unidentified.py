@@ -52,7 +52,7 @@ class Unidentified:
             That of the other effects.
         """
         root = np.column_stack([self.rest @ identified, self.directions])
-        lower = np.linalg.qr(root.T, mode="r").T
+        lower = np.asarray(np.linalg.qr(root.T, mode="r")).T
         signs = np.where(np.diagonal(lower) < 0, -1.0, 1.0)
         out: Floats = lower * signs
         return out
