@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.design.shared_effects import shared_effects
 from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, boundary_directions
+from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.order import TermOrder, order_terms, relative_factor, theta_positions
 from ranef.fit.progress import Report
 from ranef.fit.record import LmmFit, term_keys
@@ -70,8 +72,17 @@ def fit_lmm(
     if free:
         solution = _fit_identified(system, design, order, free, control, progress, threads)
     else:
+        before = 0
+        if start is None and (shared := shared_effects(design.random)):
+            needed, places = without_shared(design, shared)
+            alone = fit_lmm(needed, reml, None, control, progress, threads)
+            start, before = (
+                divided(shared, design, order, places, alone.order, alone.theta),
+                alone.convergence.evaluations,
+            )
         core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
         solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
+        solution["evaluations"] += before
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
         raise DataError(NOT_FINITE)
