@@ -91,3 +91,22 @@ def test_a_formula_that_is_no_smaller_model_is_named() -> None:
     table = m.drop1()
     assert "is no smaller model" in str(table)
     assert table.loc["x:z", "df"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:singular")
+def test_random_effects_are_coded_anew_too() -> None:
+    # lmerTest's ranova: parameters and log-likelihoods; -171.93 for the model without f:x, whose optimum it misses by 0.04.
+    theirs = {
+        "y ~ x + (0 + f:x + h:x | g)": {"f:x": (9, -199.41), "x:h": (6, -199.41)},
+        "y ~ x + (0 + f + h | g)": {"f": (9, -173.61), "h": (6, -172.59)},
+        "y ~ x + (f:x + h:x | g)": {"f:x": (13, -171.89), "x:h": (9, -175.26)},
+    }
+    for formula, rows in theirs.items():
+        m = ranef.lmer(formula, data())
+        table = m.ranova()
+        for label, (npar, llf) in rows.items():
+            row = next(table.loc[name] for name in table.index if str(name).startswith(f"{label} in "))
+            assert row["npar"] == npar
+            assert row["llf"] == pytest.approx(llf, abs=0.006)
+    small = ranef.lmer("y ~ x + (h:x | g)", data())
+    assert table.loc["f:x in (f:x + h:x | g)", "llf"] == pytest.approx(small.llf, abs=1e-6)

@@ -1,5 +1,6 @@
 """Model matrices of shorter formulas, made from the matrix of the whole formula."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.design.coding import Coded, Layout, fill, full_codings
 from ranef.design.contrasts import full_columns
-from ranef.design.encoder import Encoder
-from ranef.formula.formula import Formula
+from ranef.formula.terms import Term
 
 Floats = NDArray[np.float64]
 
@@ -17,13 +17,18 @@ Floats = NDArray[np.float64]
 ROUNDING = 1e-9
 
 
-def shorter_layout(encoder: Encoder, formula: Formula, number: int) -> Layout:
-    """The columns of the fixed effects without one term, by R's rules of coding.
+def shorter_layout(
+    whole: Layout, terms: Sequence[Term], levels: Mapping[str, NDArray[np.object_]], number: int
+) -> Layout:
+    """The columns without one term, by R's rules of coding.
 
     Parameters
     ----------
-    encoder : Encoder
-    formula : Formula
+    whole : Layout
+    terms : sequence of Term
+        Those of the layout.
+    levels : mapping
+        Of the factors, by label.
     number : int
         The term, from 1.
 
@@ -31,11 +36,10 @@ def shorter_layout(encoder: Encoder, formula: Formula, number: int) -> Layout:
     -------
     Layout
     """
-    whole = encoder.fixed
-    terms = [t for i, t in enumerate(formula.fixed, start=1) if i != number]
+    left = [t for i, t in enumerate(terms, start=1) if i != number]
     parts = [list(p) for i, p in enumerate(whole.terms, start=1) if i != number]
     factors = {c.label for term in whole.terms for c in term if c.basis is not None}
-    full = full_codings(terms, whole.intercept, lambda v: v.label in factors)
+    full = full_codings(left, whole.intercept, lambda v: v.label in factors)
     indicators: dict[str, Coded] = {}
     names: list[str] = ["(Intercept)"] if whole.intercept else []
     assign = [0] if whole.intercept else []
@@ -43,7 +47,7 @@ def shorter_layout(encoder: Encoder, formula: Formula, number: int) -> Layout:
         for j, c in enumerate(coded):
             if c.label in wanted:
                 if c.label not in indicators:
-                    basis, suffixes = full_columns(encoder.levels[c.label].tolist())
+                    basis, suffixes = full_columns(levels[c.label].tolist())
                     indicators[c.label] = replace(c, basis=basis, suffixes=suffixes)
                 coded[j] = indicators[c.label]
         columns = list(coded[0].columns)

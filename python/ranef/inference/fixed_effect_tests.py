@@ -90,6 +90,13 @@ class FixedEffectTests:
         """The basis in which to compute with the model's covariance."""
         return fixed_basis(self.fit)
 
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance (k, k) of contrasts (k, p) by the covariance that goes with a method."""
+        if ddf == "kenward-roger":
+            out: Floats = rows @ self.covariance(ddf) @ rows.T
+            return out
+        return self.basis.covariance_of(rows)
+
     def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
         """Variances (k,) of contrasts (k, p) by the covariance that goes with a method."""
         if ddf == "kenward-roger":

@@ -106,6 +106,11 @@ class LikelihoodSandwichTests(FixedEffectTests):
         """Covariance matrix of the fixed effects."""
         return self.robust.covariance
 
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance (k, k) of contrasts (k, p)."""
+        out: Floats = rows @ self.robust.covariance @ rows.T
+        return out
+
     def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
         """Variances (k,) of contrasts (k, p)."""
         out: Floats = np.einsum("ki,ij,kj->k", rows, self.robust.covariance, rows)

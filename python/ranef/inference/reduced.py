@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.coding import Layout
 from ranef.design.recoding import recoding, shorter_layout
 from ranef.design.record import Design, RandomTerm
 from ranef.fit.control import FitControl, parse_control
@@ -168,7 +169,7 @@ def without_fixed_term(design: Design, label: str) -> Design:
     """
     number = design.fixed_terms.index(label) + 1
     keep = [j for j, a in enumerate(design.x_assign) if a != number]
-    layout = shorter_layout(design.encoder, design.formula, number)
+    layout = _shorter_fixed(design, number)
     x = design.x[:, keep]
     names, assign = tuple(design.x_names[j] for j in keep), tuple(design.x_assign[j] for j in keep)
     if layout.names != names:
@@ -185,11 +186,15 @@ def not_smaller(design: Design, label: str) -> str:
     ``x`` in ``x:z + h:x`` is no combination of the columns, and without ``x:z`` the factor ``h`` would have indicators of all levels, which hold it.
     """
     number = design.fixed_terms.index(label) + 1
-    layout = shorter_layout(design.encoder, design.formula, number)
+    layout = _shorter_fixed(design, number)
     kept = tuple(n for n, a in zip(design.x_names, design.x_assign, strict=True) if a != number)
     if layout.names == kept or recoding(design.encoder.fixed, layout) is not None:
         return ""
     return f"the formula without {label} is coded with columns that the model does not have, and is no smaller model; {label} is tested by leaving out its own columns"
+
+
+def _shorter_fixed(design: Design, number: int) -> Layout:
+    return shorter_layout(design.encoder.fixed, design.formula.fixed, design.encoder.levels, number)
 
 
 def _loses_constant(full: Floats, rest: Floats) -> bool:
@@ -256,6 +261,8 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
                 intercept = True
                 z = np.column_stack([np.ones(len(z)), z])
                 names, labels = ["(Intercept)", *names], ["(Intercept)", *labels]
+            elif term.structure != "diagonal":
+                z, names, labels = _recoded_effects(design, i, label, z, names, labels)
             left = " + ".join([*([] if intercept and rest else ["1" if intercept else "0"]), *rest])
             text = f"{left} | {expr.group_label}"
             new = None
@@ -263,6 +270,19 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
                 new = replace(term, z=np.asfortranarray(z), names=tuple(names), labels=tuple(labels), text=text)
             out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, "" if new is None else bar_text(new)))
     return tuple(out)
+
+
+def _recoded_effects(
+    design: Design, i: int, label: str, z: Floats, names: list[str], labels: list[str]
+) -> tuple[Floats, list[str], list[str]]:
+    """The effects that a random term keeps without one, coded as R would code the shorter formula; as they are where that is so already."""
+    whole, effects = design.encoder.random[i].layout, design.formula.random[i].effects
+    number = [t.label for t in effects].index(label) + 1
+    layout = shorter_layout(whole, effects, design.encoder.levels, number)
+    if list(layout.names) == names or (combine := recoding(whole, layout)) is None:
+        return z, names, labels
+    kept = ["(Intercept)", *(t.label for t in effects if t.label != label)]
+    return design.random[i].z @ combine, list(layout.names), [kept[a] for a in layout.assign]
 
 
 def _has_intercept_term(design: Design, i: int) -> bool:

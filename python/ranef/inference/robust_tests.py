@@ -41,6 +41,11 @@ class ClusterRobustTests(FixedEffectTests):
         self._checked(ddf)
         return self.robust.covariance
 
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance (k, k) of contrasts (k, p)."""
+        self._checked(ddf)
+        return self.robust.covariance_of(rows)
+
     def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
         """Variances (k,) of contrasts (k, p)."""
         self._checked(ddf)

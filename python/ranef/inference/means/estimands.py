@@ -85,9 +85,9 @@ class Estimated:
     rows: Floats
     estimable: NDArray[np.bool_]
 
-    def correlation(self, which: Ints, cov: Floats) -> Floats:
-        """Correlation matrix of some estimates, from the covariance matrix of the fixed effects."""
-        covariance = self.rows[which] @ cov @ self.rows[which].T
+    def correlation(self, which: Ints, tests: FixedEffectTests, ddf: Ddf) -> Floats:
+        """Correlation matrix of some estimates."""
+        covariance = tests.contrast_covariance(self.rows[which], ddf)
         sd = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
         sd[sd == 0.0] = 1.0
         out: Floats = covariance / np.outer(sd, sd)

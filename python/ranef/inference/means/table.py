@@ -118,9 +118,9 @@ def means_table(
     notes = [f"Results are averaged over the levels of: {', '.join(e.averaged)}"] if e.averaged else []
     notes.append(f"Degrees-of-freedom method: {_METHODS[ddf]}")
     families = []
-    cov = tests.covariance(ddf) if adjust in ("mvt", "scheffe") else None
     for _, rows in e.groups():
-        family = _family(e, found, rows, cov, alternative)
+        correlation = found.correlation(rows, tests, ddf) if adjust in ("mvt", "scheffe") else None
+        family = _family(e, found, rows, correlation, alternative)
         families.append(family)
         p[rows] = adjusted_p(family, adjust)
         half[rows] = multipliers(family, adjust, level)
@@ -194,11 +194,13 @@ def _null_values(null: object, k: int) -> Floats:
     return values
 
 
-def _family(e: Estimands, found: Estimated, rows: NDArray[np.intp], cov: Floats | None, alternative: str) -> Family:
+def _family(
+    e: Estimands, found: Estimated, rows: NDArray[np.intp], correlations: Floats | None, alternative: str
+) -> Family:
     """The tests of a group; their correlations only where the adjustment needs them."""
     rank, correlation = 0, np.empty((0, 0))
-    if cov is not None:
-        correlation = found.correlation(rows, cov)
+    if correlations is not None:
+        correlation = correlations
         known = np.isfinite(found.statistic[rows])
         if known.any():
             eigen = np.linalg.eigvalsh(correlation[np.ix_(known, known)])
