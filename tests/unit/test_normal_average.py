@@ -10,7 +10,7 @@ from scipy.special import expit
 from scipy.stats import norm, poisson
 
 import ranef
-from ranef.estimates.normal_average import average_mean, average_of_step, average_slope
+from ranef.estimates.normal_average import average_mean, average_of_step, average_predictor, average_slope
 from ranef.families.link import LINKS
 
 SDS = (1e-3, 0.7, 3.9, 4.1, 20.0, 60.0)
@@ -117,3 +117,17 @@ def test_no_marginal_mean_is_said() -> None:
     assert m.fixef.iloc[0] < 3 * m.varcorr["g"].sd[0]
     with pytest.warns(ranef.RanefWarning, match="no mean over the random effects"):
         assert np.isnan(m.predict({"g": ["new"]}, re="marginal")).all()
+
+
+@pytest.mark.parametrize("name", ["logit", "probit", "cloglog", "loglog", "cauchit", "log"])
+def test_predictors_of_means_keep_their_digits_near_one(name) -> None:
+    link = LINKS[name]
+    for sd in (0.5, 3.0, 6.0):
+        eta = np.array([-1.0, 0.5, 2.0, 4.0])
+        right = link.predictor(average_mean(link, eta, np.array(sd)))
+        np.testing.assert_allclose(average_predictor(link, eta, np.array(sd)), right, rtol=1e-7, atol=1e-9)
+    # Far out the logistic function is an exponential one, whose mean is in closed form; 1 - 1e-22 is 1 in floating point.
+    if name == "logit":
+        for sd in (1.0, 3.0, 5.0):
+            found = average_predictor(link, np.array([-90.0, 90.0]), np.array(sd))
+            np.testing.assert_allclose(found, [-90 + sd**2 / 2, 90 - sd**2 / 2], rtol=1e-9)

@@ -9,7 +9,7 @@ from ranef.errors import OptionError
 from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.fitted import random_part
 from ranef.estimates.intervals import normal_multiplier
-from ranef.estimates.normal_average import average_mean, average_of_step, average_slope
+from ranef.estimates.normal_average import average_mean, average_of_step, average_predictor, average_slope
 from ranef.estimates.predict import (
     Prediction,
     Rows,
@@ -192,8 +192,7 @@ class _Scale:
     def value(self, eta: Floats) -> Floats:
         if not self.averaged:
             return eta if self.on_link else self.link.mean(eta)
-        mean = average_mean(self.link, eta, self.sd)
-        return self.link.predictor(mean) if self.on_link else mean
+        return (average_predictor if self.on_link else average_mean)(self.link, eta, self.sd)
 
     def slope(self, eta: Floats) -> Floats:
         """Derivative of the value."""

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.families.link import Link
+from ranef.families.link import LINKS, Link
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -84,6 +84,37 @@ def average_mean(link: Link, eta: Floats, sd: Floats) -> Floats:
     return _trapezoid(link, link.mean, eta, sd, sigmoid=True)
 
 
+def average_predictor(link: Link, eta: Floats, sd: Floats) -> Floats:
+    """The linear predictor of `average_mean`, also where the mean is so close to 1 that it cannot be told from it.
+
+    Parameters
+    ----------
+    link : Link
+    eta, sd : (m,) arrays
+
+    Returns
+    -------
+    (m,) array
+    """
+    eta, sd = _pair(eta, sd)
+    with np.errstate(divide="ignore"):
+        match link.name:
+            case "probit":
+                return np.asarray(eta / np.sqrt(1.0 + sd**2))
+            case "log":
+                return np.asarray(eta + 0.5 * sd**2)
+            case "logit" | "cauchit":
+                return np.asarray(np.where(eta > 0, -1.0, 1.0) * link.predictor(average_mean(link, -np.abs(eta), sd)))
+            case "cloglog" | "loglog":
+                # What is left to 1 is the mean of the other one.
+                mean = average_mean(link, eta, sd)
+                rest = average_mean(LINKS["loglog" if link.name == "cloglog" else "cloglog"], -eta, sd)
+                low = link.predictor(np.minimum(mean, 0.5))
+                high = np.log(-np.log(rest)) if link.name == "cloglog" else -np.log(-np.log1p(-rest))
+                return np.where(mean > 0.5, high, low)
+    return link.predictor(average_mean(link, eta, sd))
+
+
 def average_slope(link: Link, eta: Floats, sd: Floats) -> Floats:
     """Derivative of `average_mean` in the expectation of the linear predictor.
 
@@ -126,8 +157,8 @@ def _trapezoid(link: Link, function: Function, eta: Floats, sd: Floats, *, sigmo
     """The average by the trapezoidal rule; ``sigmoid`` for a mean, which goes from 0 to 1, and not for a slope, which is 0 on both sides."""
     out = np.empty_like(eta)
     step = STEP[link.name]
-    # The arc tangent has no exponential tails, and its slope is in closed form.
-    wide = (sd > WIDE) & (link.name != "cauchit")
+    # The arc tangent has no exponential tails, and its slope is in closed form. Beyond sd² most of a mean comes from where it is an exponential function.
+    wide = (sd > WIDE) & (np.abs(eta) < sd**2) & (link.name != "cauchit")
     _through_predictors(function, step, eta, sd, wide, out, sigmoid)
     with np.errstate(divide="ignore"):
         halvings = np.maximum(np.ceil(np.log2(0.5 * sd / step)), 0.0)
@@ -138,7 +169,11 @@ def _trapezoid(link: Link, function: Function, eta: Floats, sd: Floats, *, sigmo
 
 def _through_distribution(function: Function, step: float, eta: Floats, sd: Floats, rows: Ints, out: Floats) -> None:
     """Nodes at equal distances of the standard normal variable."""
-    count = int(np.ceil(REACH / step))
+    if not len(rows):
+        return
+    # An exponential tail moves the middle of the integrand by the standard deviation; beyond 38 the density is zero.
+    reach = min(REACH + float(sd[rows].max()), 38.0)
+    count = int(np.ceil(reach / step))
     nodes = step * np.arange(-count, count + 1)
     weights = np.exp(-0.5 * nodes**2)
     weights /= weights.sum()
