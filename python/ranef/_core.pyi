@@ -42,6 +42,26 @@ class LmmEvaluation(TypedDict):
     gradient: _F64
     hessian_ai: _F64
 
+class Satterthwaite(TypedDict):
+    """What degrees of freedom are made of; the residual variance is the unit of all variances. ``vcov_unscaled`` is ``root @ root.T``, and contrasts have
+    the coordinates ``l @ root``, in which everything else is given."""
+
+    root: _F64
+    covariance: _F64
+    slopes: _F64
+    flat: int
+
+class KenwardRoger(TypedDict):
+    """The same by Kenward and Roger."""
+
+    root: _F64
+    adjusted: _F64
+    slopes: _F64
+    weights: _F64
+
+# theta, the number of directions without variance of every term, and whether the criterion is REML
+_FitPoint = tuple[_F64, list[int], bool]
+
 class LmmRefits(TypedDict):
     """Fits of many responses; the first axis of every array is the response."""
 
@@ -124,6 +144,9 @@ class LmmSystem:
         n_threads: int,
         progress: _Progress,
     ) -> LmmProfile: ...
+    def fixed_root(self, at: _FitPoint, n_threads: int = 1) -> _F64: ...
+    def satterthwaite(self, at: _FitPoint, n_threads: int = 1) -> Satterthwaite: ...
+    def kenward_roger(self, at: _FitPoint, memory: float, n_threads: int = 1) -> KenwardRoger: ...
 
 class Replicates(TypedDict):
     """Fits of the replicates that were finished; the first axis of every array is the replicate."""

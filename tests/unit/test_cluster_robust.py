@@ -118,7 +118,7 @@ def test_cr2_is_unbiased_under_the_model(model: str) -> None:
     tests = robust_tests(m._fit, None, "CR2", cluster)
     rows = np.eye(len(m.fixef))
     expected, _ = tests.robust.expected_and_spread(rows)
-    np.testing.assert_allclose(expected, m.cov_params(ddf="none"), rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(expected * m.sigma**2, m.cov_params(ddf="none"), rtol=1e-8, atol=1e-12)
 
 
 def test_order_of_rows_and_names_of_clusters_do_not_matter() -> None:

@@ -1,5 +1,6 @@
 """Tests of fixed effects: against plain n × n algebra, on the boundary, and for input that cannot be used."""
 
+import os
 import pickle
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 import ranef
 from ranef.errors import ArgumentTypeError, DesignError, OptionError, RanefError, RanefWarning
-from ranef.inference import level_blocks
+from ranef.inference import kenward_roger as kenward_roger_module
 from ranef.inference.contrasts import parse_contrasts
 from ranef.inference.kenward_roger import kenward_roger
 from reference.store import load_data
@@ -72,6 +73,45 @@ def dense_kenward_roger(m: Any) -> np.ndarray:
     return phi + 2 * phi @ sum(w[i, j] * (q[i][j] - p[i] @ phi @ p[j]) for i in r for j in r) @ phi
 
 
+def dense_satterthwaite(m: Any) -> np.ndarray:
+    """Degrees of freedom of the coefficients from the observed information about variances and covariances, by matrices of the order of the data."""
+    fit = m._fit
+    n, y, x = fit.nobs, fit.design.y, fit.x
+    derivatives = []
+    marginal = np.zeros((n, n))
+    for term, span, factor in zip(fit.terms, fit.order.spans, fit.relative_factors, strict=True):
+        same = term.codes[:, None] == term.codes[None, :]
+        sigma = fit.sigma**2 * factor @ factor.T
+        for i in range(len(term.names)):
+            for j in range(i + 1):
+                if i != j and span.diagonal:
+                    continue
+                g = np.outer(term.z[:, i], term.z[:, j]) * same
+                derivatives.append(g if i == j else g + g.T)
+                marginal += sigma[i, j] * derivatives[-1]
+    derivatives.append(np.diag(1 / fit.design.weights) if fit.design.weights is not None else np.eye(n))
+    marginal += fit.sigma**2 * derivatives[-1]
+    inverse = np.linalg.inv(marginal)
+    phi = np.linalg.inv(x.T @ inverse @ x)
+    project = inverse - inverse @ x @ phi @ x.T @ inverse
+    middle = project if fit.reml else inverse
+    hessian = np.array(
+        [
+            [-np.trace(middle @ g @ middle @ h) + 2 * y @ project @ g @ project @ h @ project @ y for h in derivatives]
+            for g in derivatives
+        ]
+    )
+    gradients = np.array([np.diagonal(phi @ x.T @ inverse @ g @ inverse @ x @ phi) for g in derivatives])
+    return 2 * np.diagonal(phi) ** 2 / np.einsum("rp,rs,sp->p", gradients, 2 * np.linalg.inv(hessian), gradients)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("weights", [False, True])
+def test_satterthwaite_is_that_of_plain_algebra(weights: bool, reml: bool) -> None:
+    m = crossed(weights, reml)
+    np.testing.assert_allclose(m.df, dense_satterthwaite(m), rtol=1e-6)
+
+
 @pytest.mark.parametrize("weights", [False, True])
 def test_kenward_roger_is_that_of_plain_algebra(weights: bool) -> None:
     """With prior weights too, which pbkrtest leaves out of the residual covariance."""
@@ -79,16 +119,113 @@ def test_kenward_roger_is_that_of_plain_algebra(weights: bool) -> None:
     np.testing.assert_allclose(m.cov_params(ddf="kenward-roger"), dense_kenward_roger(m), rtol=1e-9)
 
 
-def test_one_factor_and_several_give_the_same() -> None:
-    m = sleep()
-    e = level_blocks.effect_columns(m._fit)
-    one, dense = level_blocks.OneFactorBlocks(e), level_blocks.DenseBlocks(e)
-    for a, b in zip(one.totals(), dense.totals(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10)
-    for i, j, k, q in [(0, 0, 0, 0), (0, 1, 1, 0), (1, 1, 0, 1)]:
-        assert one.product(i, j, k, q) == pytest.approx(dense.product(i, j, k, q), rel=1e-10)
-        assert one.trace2(i, j) == pytest.approx(dense.trace2(i, j), rel=1e-10)
-        np.testing.assert_allclose(one.apply(i, j, one.fixed[k]), dense.apply(i, j, dense.fixed[k]), rtol=1e-10)
+@pytest.mark.parametrize(
+    "random",
+    ["(x | a)", "(x | a) + (x | b)", "(x || a) + (1 | b)", "(1 | a) + (x + z | b) + (1 | c)", "(0 + x | a) + (1 | a)"],
+)
+def test_every_layout_is_that_of_plain_algebra(random: str) -> None:
+    """One factor, several terms on one, vector effects of the largest factor and of the others."""
+    rng = np.random.default_rng(5)
+    n = 240
+    data = {k: rng.integers(0, m, n) for k, m in (("a", 25), ("b", 14), ("c", 9))}
+    data |= {"x": rng.normal(size=n), "z": rng.normal(size=n), "y": rng.normal(size=n)}
+    for k, m in (("a", 25), ("b", 14), ("c", 9)):
+        s, t, u = rng.normal(size=(3, m))
+        data["y"] = data["y"] + s[data[k]] + t[data[k]] * data["x"] + u[data[k]] * data["z"]
+    m = ranef.lmer(f"y ~ x + z + {random}", data)
+    assert not m.is_singular
+    np.testing.assert_allclose(m.cov_params(ddf="kenward-roger"), dense_kenward_roger(m), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(m.df, dense_satterthwaite(m), rtol=1e-6)
+
+
+@pytest.mark.parametrize("origin", [0.0, 19030.0, -2e6])
+def test_a_covariate_far_from_zero_in_a_random_slope(origin: float) -> None:
+    """A day of the calendar, centred and not. Values: lmerTest 3.1-3 with pbkrtest 0.5.2, t centred and divided by 17 so that lme4 reaches the optimum."""
+    rng = np.random.default_rng(3)
+    n, g = 150, np.repeat(np.arange(15), 10)
+    for low, high, b in ((1990, 2021, 0.05), (19000, 19060, 0.03)):
+        t = rng.integers(low, high, n) - (low + high) // 2
+        shift, slope = 0.5 * rng.normal(size=15)[g], b * rng.normal(size=15)[g]
+        y = 1 + 0.7 * b * t + shift + slope * t + rng.normal(size=n)
+    m = ranef.lmer("y ~ t + (t | g)", {"y": y, "t": t + origin, "g": g})
+    kr = m.tidy("fixed", ddf="kenward-roger").iloc[1]
+    assert kr["df"] == pytest.approx(13.831096285, rel=1e-6)
+    assert kr["std_error"] == pytest.approx(0.0085554675653, rel=1e-6)
+    assert kr["p_value"] == pytest.approx(0.000992773333437, rel=1e-6)
+    assert m.df["t"] == pytest.approx(12.8852494, rel=1e-5)
+    mean = m.test([[1, origin]], ddf="kenward-roger", joint=False).iloc[0]
+    assert mean["df"] == pytest.approx(13.9929376334, rel=1e-6)
+    assert mean["std_error"] == pytest.approx(0.2284273271199, rel=1e-6)
+
+
+@pytest.mark.parametrize("origin", [0.0, 200.0, 3e4, 1e5])
+def test_mean_at_the_mean_of_a_covariate_far_from_zero(origin: float) -> None:
+    """lmerTest 3.1-3 with pbkrtest 0.5.2, centred: 13.98384128 and 13.52170715 degrees of freedom."""
+    rng = np.random.default_rng(3)
+    n, g = 150, np.repeat(np.arange(15), 10)
+    for low, high in ((1990, 2021), (19000, 19060)):
+        rng.integers(low, high, n)
+        rng.normal(size=30 + n)
+    x = rng.normal(size=n)
+    y = 1 + 0.5 * x + 0.5 * rng.normal(size=15)[g] + 0.4 * rng.normal(size=15)[g] * x + rng.normal(size=n)
+    m = ranef.lmer("y ~ x + (x | g)", {"y": y, "x": x + origin, "g": g})
+    found = m.test([[0, 1], [1, origin]], ddf="kenward-roger", joint=False)
+    np.testing.assert_allclose(found["df"], [13.5217071507, 13.9838412788], rtol=1e-6)
+    np.testing.assert_allclose(m.df["x"], 16.2206, atol=2e-4)
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e4, 1e12])
+def test_the_unit_of_weights_does_not_matter(unit: float) -> None:
+    """Values by matrices of the order of the data, for weights of order one."""
+    rng = np.random.default_rng(3)
+    n = 120
+    g, x = np.repeat(np.arange(12), 10), rng.normal(size=n)
+    y = 1 + 0.5 * x + 0.5 * rng.normal(size=12)[g] + 0.4 * rng.normal(size=12)[g] * x + rng.normal(size=n)
+    w = rng.uniform(0.5, 2, n)
+    m = ranef.lmer("y ~ x + (x | g)", {"y": y, "x": x, "g": g, "w": w * unit}, weights="w")
+    if unit == 1.0:
+        np.testing.assert_allclose(m.df, dense_satterthwaite(m), rtol=1e-6)
+    np.testing.assert_allclose(m.df, [11.02823, 8.60239], atol=1e-5)
+    assert m.pvalues.iloc[1] == pytest.approx(0.00468689, rel=1e-5)
+    np.testing.assert_allclose(m.tidy("fixed", ddf="kenward-roger")["df"], [10.98024, 10.63056], atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e-100, 1e-35, 1e50, 1e150])
+def test_responses_of_any_unit(unit: float) -> None:
+    """Neither a variance nor its inverse may be squared on the way."""
+    rng = np.random.default_rng(4)
+    n, g = 150, np.repeat(np.arange(15), 10)
+    x, f = rng.normal(size=n), np.array(list("abc"))[rng.integers(0, 3, n)]
+    y = 1 + 0.5 * x + 0.5 * rng.normal(size=15)[g] + rng.normal(size=n)
+
+    def found(scale: float) -> list[float]:
+        m = ranef.lmer("y ~ x + f + (1 | g)", {"y": y * scale, "x": x, "g": g, "f": f})
+        return [
+            *m.tidy("fixed")["df"],
+            *m.tidy("fixed", ddf="kenward-roger")["p_value"],
+            *m.anova(ddf="kenward-roger")["f_value"],
+            *m.emmeans("f").pairs().to_frame()["p_value"],
+            *m.emmeans("f").pairs(adjust="scheffe").to_frame()["p_value"],
+            *m.tidy("fixed", cov="CR2", cluster="g")["df"],
+            *m.tidy("fixed", cov="CR1", cluster="g")["p_value"],
+            *m.test(["f[T.b]", "f[T.c]"], cov="CR2", cluster="g")["p_value"],
+        ]
+
+    np.testing.assert_allclose(found(unit), found(1.0), rtol=1e-6)
+
+
+def test_thousands_of_threads_are_cut() -> None:
+    """They would take minutes to start."""
+    m = ranef.lmer(SLOPE, load_data("sleepstudy"), n_threads=100_000)
+    assert m._fit.n_threads <= max(16, os.cpu_count() or 1)
+    np.testing.assert_allclose(m.df, sleep().df, rtol=1e-12)
+
+
+def test_contrasts_in_units_far_apart_are_not_dependent() -> None:
+    data = load_data("sleepstudy")
+    m = ranef.lmer("Reaction ~ Days + I(Days**2) + (1 | Subject)", data)
+    plain, apart = (m.test([[0, 1, 0], [0, 0, a]], joint=True, ddf="kenward-roger") for a in (1.0, 1e10))
+    np.testing.assert_allclose(plain, apart, rtol=1e-8)
 
 
 def test_weights_are_relative() -> None:
@@ -236,9 +373,10 @@ def test_kenward_roger_is_for_reml_and_moderate_sizes(monkeypatch: pytest.Monkey
     ):
         with pytest.raises(OptionError, match="REML"):
             ask("kenward-roger")
-    monkeypatch.setattr(level_blocks, "DENSE_LIMIT", 20)
-    with pytest.raises(DesignError, match=r"here 24 .*limit is 20"):
+    monkeypatch.setattr(kenward_roger_module, "memory_allowed", lambda: 1000.0)
+    with pytest.raises(DesignError, match=r"dense matrices of order 6 .*satterthwaite"):
         kenward_roger(crossed()._fit)
+    sleep().summary("kenward-roger")  # one factor needs no dense matrices
 
 
 def test_four_degrees_of_freedom_are_no_exception() -> None:

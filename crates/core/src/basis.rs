@@ -198,7 +198,8 @@ impl Basis {
                         for j in 0..k {
                             let (mean, sd) = column(t.z[j]);
                             let rms = (sd * sd + mean * mean * mean_weight).sqrt();
-                            if int.is_some() && int != Some(j) && sd > 1e-14 * mean.abs() {
+                            let noise = 1e-14 * mean.abs() * mean_weight.sqrt();
+                            if int.is_some() && int != Some(j) && sd > noise {
                                 shift[j] = mean;
                                 scale[j] = usable(sd);
                             } else {

@@ -14,6 +14,15 @@ pub enum CoreError {
         /// Order of the dense part of the factor.
         dense: usize,
     },
+    /// Dense matrices would take more memory than is allowed.
+    Refused {
+        /// Their order.
+        order: usize,
+        /// Bytes they take.
+        bytes: f64,
+        /// Bytes allowed.
+        memory: f64,
+    },
     /// No column of X is left, or a value is not finite.
     Degenerate(String),
     /// The caller asked to stop.
@@ -28,6 +37,12 @@ impl fmt::Display for CoreError {
                 f,
                 "the random effects are crossed so densely that their factor (a dense part of order {dense}) would need {:.1} GB of memory",
                 bytes / 1e9
+            ),
+            CoreError::Refused { order, bytes, memory } => write!(
+                f,
+                "dense matrices of order {order} are needed, which take {:.1} GB; {:.1} GB are allowed",
+                bytes / 1e9,
+                memory / 1e9
             ),
             CoreError::Interrupted => f.write_str("interrupted"),
         }

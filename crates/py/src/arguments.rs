@@ -13,7 +13,7 @@ use ranef_core::structure::Structure;
 pub(crate) fn to_python(e: CoreError) -> PyErr {
     match e {
         CoreError::Interrupted => PyKeyboardInterrupt::new_err(()),
-        CoreError::TooLarge { .. } => PyMemoryError::new_err(e.to_string()),
+        CoreError::TooLarge { .. } | CoreError::Refused { .. } => PyMemoryError::new_err(e.to_string()),
         _ => PyValueError::new_err(e.to_string()),
     }
 }

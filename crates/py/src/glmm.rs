@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use ranef_core::glmm::{
-    fit, predict_variance, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
+    predict_variance, search, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
     GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
 };
 use ranef_core::rows::Rows;
@@ -247,9 +247,9 @@ impl GlmmSystem {
             with_watched_threads(n_threads, |stop| {
                 let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
                 self.with_work(n_threads, |g, m| {
-                    let f = fit(g, m, &options, &mut go_on)?;
-                    let solution = if f.objective.is_finite() { m.solution(g).ok() } else { None };
-                    Ok((f, solution))
+                    let s = search(g, m, &options, &mut go_on)?;
+                    let solution = if s.fit.objective.is_finite() { m.solution(g).ok() } else { None };
+                    Ok((s, solution))
                 })
             })
         });
@@ -257,12 +257,21 @@ impl GlmmSystem {
             return Err(e);
         }
         self.raised()?;
-        let (f, solution) = result.map_err(to_python)?;
+        let (s, solution) = result.map_err(to_python)?;
         let d = match solution {
-            Some(s) => self.solution_dict(py, s, &f.point)?,
+            Some(found) => self.solution_dict(py, found, &s.fit.point)?,
             None => PyDict::new(py),
         };
-        self.fit_items(py, &d, &f)?;
+        self.fit_items(py, &d, &s.fit)?;
+        let valleys = PyList::empty(py);
+        for v in s.valleys {
+            let beta = self.g.layout.basis.beta_to_given(&v.point.beta).into_pyarray(py);
+            valleys.append((v.objective, v.point.theta.into_pyarray(py), beta))?;
+        }
+        d.set_item("valleys", valleys)?;
+        d.set_item("runs", s.runs)?;
+        d.set_item("looks", s.looks)?;
+        d.set_item("complete", s.complete)?;
         Ok(d)
     }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod glmm;
+mod information;
 mod kernel;
 mod lmm;
 mod profile;

@@ -1,6 +1,7 @@
 //! The linear mixed model.
 
 use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
+use crate::information::{self, PointArgument};
 use crate::profile::{profile_dict, watched_curves};
 use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
@@ -11,13 +12,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use ranef_core::lmm::{
-    fit, frames_of, moment_frames, predict_variance, Evaluator, FitOptions, NewRows, Score, Solution, System,
+    frames_of, predict_variance, search, sharpened, Begin, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
 use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
 use std::sync::atomic::Ordering;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 struct FactorArrays {
     codes: Py<PyArray1<i32>>,
@@ -97,18 +98,29 @@ struct Work {
 pub struct LmmSystem {
     pub(crate) arrays: Arrays,
     pub(crate) sys: System,
+    /// The same with cross-products for very large standard deviations, once a fit has needed them.
+    sharp: OnceLock<System>,
     work: Mutex<Option<Work>>,
 }
 
 impl LmmSystem {
-    fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
+    pub(crate) fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
+        self.with_work_on(self.sharp.get().unwrap_or(&self.sys), n_threads, f)
+    }
+
+    fn with_work_on<T>(
+        &self,
+        sys: &System,
+        n_threads: usize,
+        f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T,
+    ) -> T {
         let mut slot = self.work.lock().unwrap_or_else(|e| e.into_inner());
         let mut work = match slot.take() {
             Some(w) if w.n_threads == n_threads => w,
             _ => Work { evaluator: Evaluator::new(&self.sys, n_threads), score: Score::new(&self.sys), n_threads },
         };
         drop(slot);
-        let out = f(&self.sys, &mut work.evaluator, &mut work.score);
+        let out = f(sys, &mut work.evaluator, &mut work.score);
         *self.work.lock().unwrap_or_else(|e| e.into_inner()) = Some(work);
         out
     }
@@ -185,7 +197,7 @@ impl LmmSystem {
         let sys = py.detach(|| with_threads(n_threads, || System::new(&rows, n_threads))).map_err(to_python)?;
         drop(rows);
         drop(borrowed);
-        Ok(LmmSystem { arrays, sys, work: Mutex::new(None) })
+        Ok(LmmSystem { arrays, sys, sharp: OnceLock::new(), work: Mutex::new(None) })
     }
 
     /// Columns of x in use.
@@ -224,25 +236,34 @@ impl LmmSystem {
         }
         let options = FitOptions { reml, max_evaluations, tolerance };
         let mut watch = Watch::new(progress);
+        let borrowed = self.arrays.borrow(py);
+        let rows = borrowed.rows()?;
         let (result, signal) = py.detach(|| {
             with_watched_threads(n_threads, |stop| {
                 let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
-                self.with_work(n_threads, |sys, e, score| {
-                    let frames = match &start {
-                        Some(s) => frames_of(sys, &sys.lambda_from_theta(s)),
-                        None => moment_frames(sys),
+                self.with_work_on(&self.sys, n_threads, |sys, e, score| {
+                    let begin = match &start {
+                        Some(s) => Begin::At(frames_of(sys, &sys.lambda_from_theta(s))),
+                        None => Begin::Anywhere,
                     };
-                    let f = fit(sys, e, score, frames, options, &mut |n, d| go_on(n, d + sys.constant(reml)))?;
-                    let usable = f.criterion.is_finite();
+                    let mut go_on = |n, d| go_on(n, d + sys.constant(reml));
+                    let mut s = search(sys, e, score, begin, options, &mut go_on)?;
+                    let mut sys = sys;
+                    if let Some((sharp, again)) = sharpened(&rows, sys, e, score, &s, options, &mut go_on)? {
+                        s = again;
+                        sys = self.sharp.get_or_init(|| sharp);
+                    }
+                    let usable = s.fit.criterion.is_finite();
                     let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
-                    Ok((f, solution))
+                    Ok((s, solution))
                 })
             })
         });
         if let Some(e) = signal.or(watch.error) {
             return Err(e);
         }
-        let (f, solution) = result.map_err(to_python)?;
+        let (s, solution) = result.map_err(to_python)?;
+        let f = &s.fit;
         let d = match solution {
             Some((s, gradient)) => {
                 let d = self.solution_dict(py, s, reml)?;
@@ -263,6 +284,14 @@ impl LmmSystem {
         d.set_item("status", f.status.name())?;
         d.set_item("decrement", f.decrement)?;
         d.set_item("certificate", f.certificate)?;
+        let valleys = PyList::empty(py);
+        for v in &s.valleys {
+            valleys.append((v.criterion + self.sys.constant(reml), v.theta(&self.sys).into_pyarray(py)))?;
+        }
+        d.set_item("valleys", valleys)?;
+        d.set_item("runs", s.runs)?;
+        d.set_item("looks", s.looks)?;
+        d.set_item("complete", s.complete)?;
         Ok(d)
     }
 
@@ -377,7 +406,7 @@ impl LmmSystem {
         }
         let v = py.detach(|| {
             with_threads(n_threads, || {
-                self.with_work(n_threads, |sys, e, _| {
+                self.with_work_on(&self.sys, n_threads, |sys, e, _| {
                     e.lambda = sys.lambda_from_theta(&theta);
                     e.criterion(sys, false).ok()?;
                     Some(predict_variance(sys, e, &x, &new, n_rows))
@@ -467,5 +496,31 @@ impl LmmSystem {
             profile(&self.sys, start, &indices, fit, &options, n_threads, keep_going)
         })?;
         profile_dict(py, result.map_err(to_python)?)
+    }
+
+    #[pyo3(signature = (at, n_threads = 1))]
+    fn fixed_root<'py>(
+        &self,
+        py: Python<'py>,
+        at: PointArgument,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        information::root(py, self, &at, n_threads)
+    }
+
+    #[pyo3(signature = (at, n_threads = 1))]
+    fn satterthwaite<'py>(&self, py: Python<'py>, at: PointArgument, n_threads: usize) -> PyResult<Bound<'py, PyDict>> {
+        information::satterthwaite(py, self, &at, n_threads)
+    }
+
+    #[pyo3(signature = (at, memory, n_threads = 1))]
+    fn kenward_roger<'py>(
+        &self,
+        py: Python<'py>,
+        at: PointArgument,
+        memory: f64,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        information::kenward_roger(py, self, &at, memory, n_threads)
     }
 }

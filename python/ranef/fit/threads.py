@@ -7,16 +7,25 @@ from pathlib import Path
 
 from ranef.errors import ArgumentTypeError, OptionError
 
+#: So many threads may always be asked for.
+FEW = 16
+
 
 def parse_n_threads(n_threads: object) -> int:
-    """Check the ``n_threads`` argument; ``None`` is one thread for each physical core this process may run on."""
+    """Check the ``n_threads`` argument; ``None`` is one thread for each physical core this process may run on. Larger numbers than make sense are cut."""
     if n_threads is None:
         return physical_cores()
     if isinstance(n_threads, bool) or not isinstance(n_threads, numbers.Integral):
         raise ArgumentTypeError(f"n_threads must be a whole number or None, not {n_threads!r}.")
     if n_threads < 1:
         raise OptionError(f"n_threads must be at least 1 (or None for all physical cores), not {n_threads}.")
-    return int(n_threads)
+    return min(int(n_threads), most_threads())
+
+
+@lru_cache(maxsize=1)
+def most_threads() -> int:
+    """The most threads that are ever started: more than there are processors gain nothing, and thousands take minutes to start and to share work out to."""
+    return max(FEW, os.cpu_count() or 1)
 
 
 @lru_cache(maxsize=1)

@@ -131,13 +131,13 @@ class ClusterRobust:
 
     @cached_property
     def scores(self) -> Floats:
-        """For every cluster ``X_c' V_c⁻¹ A_c e_c`` in the columns of the basis, (clusters, p)."""
+        """For every cluster ``sigma X_c' V_c⁻¹ A_c e_c`` for X in the coordinates of the basis, (clusters, p): neither sigma² nor its inverse, which may not be representable."""
         if self.correction == "CR2":
             return self._pieces[0]
         # V⁻¹ e is the conditional residual divided by the residual variance.
         fit = self.fit
         weights = 1.0 if fit.design.weights is None else fit.design.weights
-        score = residual_values(fit, "response") * weights / fit.sigma**2
+        score = residual_values(fit, "response") / fit.sigma * weights
         products = [np.bincount(self.clusters.codes, column * score, self.clusters.count) for column in self._x.T]
         return np.column_stack(products) if products else np.zeros((self.clusters.count, 0))
 
@@ -147,32 +147,37 @@ class ClusterRobust:
         return sample_factor(self.correction, self.clusters.count, self.fit.nobs, len(self.fit.beta))
 
     @cached_property
-    def covariance(self) -> Floats:
-        """Covariance matrix of the fixed effects, (p, p)."""
-        return self.covariance_of(np.eye(len(self.fit.beta)))
-
-    def covariance_of(self, rows: Floats) -> Floats:
-        """Covariance matrix (q, q) of contrasts (q, p)."""
-        parts = self.scores @ self.basis.vcov @ self.basis.columns(rows).T
-        out: Floats = self.factor * parts.T @ parts
-        return out
-
-    @cached_property
     def basis(self) -> FixedBasis:
-        """The basis in which all is computed."""
+        """The coordinates in which all is computed: M is the identity there."""
         return fixed_basis(self.fit)
 
     @cached_property
     def _x(self) -> Floats:
-        """X in that basis, (n, p)."""
+        """X in these coordinates, (n, p)."""
         return self.basis.columns(self.fit.x)
+
+    def covariance_of(self, rows: Floats) -> Floats:
+        """Covariance matrix (q, q) of contrasts (q, p), divided by sigma²."""
+        parts = self.scores @ self.basis.columns(rows).T
+        out: Floats = self.factor * parts.T @ parts
+        return out
+
+    def variance_of(self, rows: Floats) -> Floats:
+        """Variances (q,) of contrasts (q, p), divided by sigma²."""
+        out: Floats = self.factor * np.sum((self.scores @ self.basis.columns(rows).T) ** 2, axis=0)
+        return out
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance matrix of the fixed effects, (p, p)."""
+        return self.covariance_of(np.eye(len(self.fit.beta))) * self.fit.sigma**2
 
     @cached_property
     def _pieces(self) -> tuple[Floats, Floats, Floats]:
-        return _adjusted_pieces(self.fit, self._x, self.basis.vcov, self.clusters, self.correction == "CR2")
+        return _adjusted_pieces(self.fit, self._x, self.clusters, self.correction == "CR2")
 
     def expected_and_spread(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Moments, under the model, of the estimated covariance matrix of contrasts.
+        """Moments, under the model, of the estimated covariance matrix of contrasts divided by sigma².
 
         Parameters
         ----------
@@ -185,12 +190,10 @@ class ClusterRobust:
             Of the entries.
         """
         _, inner, cross = self._pieces
-        m, turned = self.basis.vcov, self.basis.columns(rows)
-        right = m @ turned.T
+        right = self.basis.columns(rows).T
         # w_s' V w_t and X' w_s of every cluster, with w = A' V⁻¹ X M rows'.
         own = np.einsum("ps,cpr,rt->cst", right, inner, right)
-        root = np.linalg.cholesky(m)
-        outside = np.einsum("kp,cpr,rt->ckt", root.T, cross, right)
+        outside = np.einsum("ckr,rt->ckt", cross, right)
         expected = (own - np.einsum("cks,ckt->cst", outside, outside)).sum(axis=0)
         q = len(rows)
         variances = np.empty((q, q))
@@ -209,17 +212,14 @@ class ClusterRobust:
         return expected, variances
 
 
-def _adjusted_pieces(
-    fit: LmmFit, columns: Floats, m: Floats, clusters: Clusters, adjusted: bool
-) -> tuple[Floats, Floats, Floats]:
-    """Of every cluster, with B = A' V⁻¹ X: B'e (the score), B'VB and X'B; for X in any basis and the covariance M of its coefficients."""
+def _adjusted_pieces(fit: LmmFit, columns: Floats, clusters: Clusters, adjusted: bool) -> tuple[Floats, Floats, Floats]:
+    """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²: B'e / sigma (the score), B'VB and X'B; for X in coordinates in which M is the identity."""
     p, count, n = len(fit.beta), clusters.count, fit.nobs
-    s2 = fit.sigma**2
     order = np.argsort(clusters.codes, kind="stable")
     sizes = np.bincount(clusters.codes, minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     random = _RandomParts(fit, clusters, order)
-    error = fit.design.y - population_values(fit)
+    error = (fit.design.y - population_values(fit)) / fit.sigma
     weights = fit.design.weights
     score, inner, cross = np.empty((count, p)), np.empty((count, p, p)), np.empty((count, p, p))
     for batch in _batches(sizes, random.widths, p):
@@ -240,10 +240,10 @@ def _adjusted_pieces(
         else:
             spread = np.where(real, 1.0 / weights[taken], 1.0)
             noise = spread[:, :, np.newaxis] * np.eye(rows)
-        v = s2 * (noise + z @ np.swapaxes(z, 1, 2))
+        v = noise + z @ np.swapaxes(z, 1, 2)
         b = np.linalg.solve(v, x)
         if adjusted:
-            b = _geometric_mean(v, v - x @ m @ np.swapaxes(x, 1, 2)) @ b
+            b = _geometric_mean(v, v - x @ np.swapaxes(x, 1, 2)) @ b
         score[batch] = np.einsum("crp,cr->cp", b, e)
         inner[batch] = np.swapaxes(b, 1, 2) @ v @ b
         cross[batch] = np.swapaxes(x, 1, 2) @ b

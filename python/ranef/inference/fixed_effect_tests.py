@@ -13,7 +13,7 @@ from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
-from ranef.inference.satterthwaite import contrast_df, joint_df, orthogonal_parts
+from ranef.inference.satterthwaite import contradict, contrast_df, joint_df, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -81,28 +81,46 @@ class FixedEffectTests:
         assert isinstance(self.fit, LmmFit)
         return kenward_roger(self.fit)
 
+    @cached_property
+    def basis(self) -> FixedBasis | None:
+        """Coordinates in which the covariance of a linear model loses nothing where a covariate is far from zero; None in a generalized model."""
+        for known in ("information", "kenward_roger"):
+            if known in self.__dict__:
+                return FixedBasis(self.__dict__[known].root)
+        return fixed_basis(self.fit) if isinstance(self.fit, LmmFit) else None
+
+    @property
+    def unit(self) -> float:
+        """The unit of the estimates in covariances of contrasts: sigma in a linear model."""
+        return 1.0 if self.basis is None else self.fit.sigma
+
+    def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Standard errors (k,) of contrasts (k, p)."""
+        if self.basis is None:
+            own, middle = rows, self.covariance(ddf)
+        elif ddf == "kenward-roger":
+            own, middle = self.basis.columns(rows), self.kenward_roger.change
+        else:
+            return self.unit * np.sqrt(self.basis.variance_of(rows))
+        out: Floats = self.unit * np.sqrt(np.einsum("ki,ij,kj->k", own, middle, own))
+        return out
+
+    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Covariance matrix (k, k) of contrasts (k, p) that goes with a method, divided by the square of the unit."""
+        if self.basis is None:
+            return rows @ self.covariance(ddf) @ rows.T
+        if ddf == "kenward-roger":
+            own = self.basis.columns(rows)
+            return own @ self.kenward_roger.change @ own.T
+        return self.basis.covariance_of(rows)
+
+    def model_covariance(self, rows: Floats) -> Floats:
+        """The same by the covariance that the model itself gives, whatever the tests go by."""
+        return rows @ covariance(self.fit) @ rows.T if self.basis is None else self.basis.covariance_of(rows)
+
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects that goes with a method."""
         return self.kenward_roger.adjusted if ddf == "kenward-roger" else covariance(self.fit)
-
-    @cached_property
-    def basis(self) -> FixedBasis:
-        """The basis in which to compute with the model's covariance."""
-        return fixed_basis(self.fit)
-
-    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Covariance (k, k) of contrasts (k, p) by the covariance that goes with a method."""
-        if ddf == "kenward-roger":
-            out: Floats = rows @ self.covariance(ddf) @ rows.T
-            return out
-        return self.basis.covariance_of(rows)
-
-    def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Variances (k,) of contrasts (k, p) by the covariance that goes with a method."""
-        if ddf == "kenward-roger":
-            out: Floats = np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows)
-            return out
-        return self.basis.variance_of(rows)
 
     def coefficients(self, ddf: Ddf) -> SingleTests:
         """Test every fixed effect against zero."""
@@ -125,8 +143,9 @@ class FixedEffectTests:
         SingleTests
         """
         estimate = rows @ self.fit.beta
-        std_error = np.sqrt(self.contrast_variances(rows, ddf))
+        # first, as a method that needs much of the core gets the basis with it
         df = self._single_df(rows, ddf)
+        std_error = self.standard_errors(rows, ddf)
         statistic = (estimate if values is None else estimate - values) / std_error
         return SingleTests(estimate, std_error, df, statistic, t_tails(statistic, df))
 
@@ -145,17 +164,18 @@ class FixedEffectTests:
         -------
         JointTest
         """
-        weights, variances, rest = orthogonal_parts(self.basis.vcov, self.basis.columns(rows))
+        # variances in units of sigma², which may be too small or too large to be squared
+        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
         target = np.zeros(len(rows)) if values is None else values
-        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+        if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )
-        parts, distance = weights @ rows, weights @ (rows @ self.fit.beta - target)
+        parts, distance = weights @ rows, weights @ ((rows @ self.fit.beta - target) / self.unit)
         q, factor = len(parts), 1.0
         if ddf == "kenward-roger":
             kr = self.kenward_roger
-            wald = float(distance @ np.linalg.solve(parts @ kr.adjusted @ parts.T, distance)) / q
+            wald = float(distance @ np.linalg.solve(self.contrast_covariance(parts, ddf), distance)) / q
             scaling = f_scaling(kr, parts)
             den_df, factor = scaling.den_df, scaling.factor
         else:
@@ -190,7 +210,7 @@ class FixedEffectTests:
 
     def _single_df(self, rows: Floats, ddf: Ddf) -> Floats:
         if ddf == "satterthwaite":
-            return contrast_df(self.information, covariance(self.fit), rows)
+            return contrast_df(self.information, rows)
         if ddf == "kenward-roger":
             kr = self.kenward_roger
             return np.array([f_scaling(kr, row[np.newaxis]).den_df for row in rows])

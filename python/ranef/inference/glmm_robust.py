@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.fixed_effects import covariance
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import build_glmm_system
 from ranef.fit.request import warn_once
@@ -23,7 +22,7 @@ from ranef.inference.cluster_robust import Clusters, Correction, checked_correct
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.robust_tests import find_clusters, no_more_clusters
-from ranef.inference.satterthwaite import orthogonal_parts
+from ranef.inference.satterthwaite import contradict, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -106,21 +105,11 @@ class LikelihoodSandwichTests(FixedEffectTests):
         """Covariance matrix of the fixed effects."""
         return self.robust.covariance
 
-    def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Covariance (k, k) of contrasts (k, p)."""
-        out: Floats = rows @ self.robust.covariance @ rows.T
-        return out
-
-    def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Variances (k,) of contrasts (k, p)."""
-        out: Floats = np.einsum("ki,ij,kj->k", rows, self.robust.covariance, rows)
-        return out
-
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together by a chi-square; NaN where there are as many contrasts as clusters or more."""
-        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
         target = np.zeros(len(rows)) if values is None else values
-        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+        if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )

@@ -1,44 +1,54 @@
-"""Kenward and Roger's adjusted covariance of the fixed effects, degrees of freedom and scaling of F, in matrices of the order of the random effects."""
+"""Kenward and Roger's adjusted covariance of the fixed effects, degrees of freedom and scaling of F."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import OptionError
-from ranef.estimates.fixed_effects import covariance
+from ranef.errors import DesignError, OptionError
 from ranef.fit.record import LmmFit
-from ranef.inference.level_blocks import EffectColumns, LevelBlocks, effect_columns, level_blocks
 
 Floats = NDArray[np.float64]
 
 #: Numbers this close to zero (or to 2, for degrees of freedom) are taken to be there.
 ZERO, NEAR_TWO = 1e-10, 0.01
 
-#: Information about the variance parameters whose reciprocal condition is below this is inverted on its range only.
-SINGULAR = 1e-10
+#: Share of the memory at hand that dense matrices may take, and what is assumed to be at hand where the system does not tell.
+MEMORY_SHARE, MEMORY_UNKNOWN = 0.8, 4e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KenwardRoger:
     """What tests by Kenward and Roger need of a fit.
 
+    Variances are in units of sigma², and fixed effects in the coordinates in which their covariance matrix is the identity: those of a contrast ``l`` of
+    the columns as given are ``l @ root``. Nothing here depends on the origin or unit of a variable.
+
     Attributes
     ----------
-    cov : (p, p) array
-        Covariance matrix of the fixed effects as estimated.
-    adjusted : (p, p) array
-        The same with the estimation of the variance parameters accounted for.
+    sigma : float
+    root : (p, p) array
+        ``sigma**2 * root @ root.T`` is the covariance matrix of the fixed effects as estimated.
+    change : (p, p) array
+        What the matrix becomes in the coordinates when the estimation of the variance parameters is accounted for.
     slopes : (r, p, p) array
-        Derivatives of the inverse of ``cov`` by the variance parameters: variances and covariances of each random term, then sigma².
+        Derivatives of the inverse of the covariance matrix by the variance parameters: those of each random term, then sigma².
     weights : (r, r) array
         Asymptotic covariance of the variance parameters.
     """
 
-    cov: Floats
-    adjusted: Floats
+    sigma: float
+    root: Floats
+    change: Floats
     slopes: Floats
     weights: Floats
+
+    @property
+    def adjusted(self) -> Floats:
+        """Adjusted covariance matrix (p, p) of the fixed effects."""
+        out: Floats = self.root @ self.change @ self.root.T * self.sigma**2
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,58 +77,27 @@ def kenward_roger(fit: LmmFit) -> KenwardRoger:
         raise OptionError(
             "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, or use ddf='satterthwaite'."
         )
-    e = effect_columns(fit)
-    blocks = level_blocks(e)
-    p_r, q_rs, traces = _pieces(fit, e, blocks)
-    phi = covariance(fit)
-    phi_p = np.einsum("ij,rjk->rik", phi, p_r)
-    information = traces - 2.0 * np.einsum("ij,rsji->rs", phi, q_rs) + np.einsum("rij,sji->rs", phi_p, phi_p)
-    weights = 2.0 * _inverse(information)
-    middle = np.einsum("rs,rsij->ij", weights, q_rs) - np.einsum("rs,rij,sjk->ik", weights, p_r, phi_p)
-    adjusted = phi + 2.0 * phi @ (0.5 * (middle + middle.T)) @ phi
-    return KenwardRoger(phi, adjusted, p_r, weights)
+    try:
+        found = fit.system.get(fit.n_threads).kenward_roger(fit.core_point, memory_allowed(), fit.n_threads)
+    except MemoryError as problem:
+        raise DesignError(
+            f"Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random effects but those of the largest "
+            f"factor: {problem}. Use ddf='satterthwaite', which needs none; with so many levels the two hardly differ."
+        ) from None
+    return KenwardRoger(fit.sigma, found["root"], found["adjusted"], found["slopes"], found["weights"])
 
 
-def _pieces(fit: LmmFit, e: EffectColumns, blocks: LevelBlocks) -> tuple[Floats, Floats, Floats]:
-    """P (derivatives of the precision), Q and the traces of products, for all pairs of variance parameters; the last parameter is sigma²."""
-    # A parameter is a set of ordered pairs of effects: {(i, i)} for a variance, {(i, j), (j, i)} for a covariance.
-    parameters: list[tuple[tuple[int, int], ...]] = []
-    for span, term in zip(fit.order.spans, e.terms, strict=True):
-        for a, i in enumerate(term):
-            for b, j in enumerate(term[: a + 1]):
-                if a == b:
-                    parameters.append(((i, i),))
-                elif not span.diagonal:
-                    parameters.append(((i, j), (j, i)))
-    s2, count, p = fit.sigma**2, len(parameters), e.x.shape[1]
-    f, f2 = blocks.fixed, blocks.fixed2
-    p_r = np.empty((count + 1, p, p))
-    q_rs = np.empty((count + 1, count + 1, p, p))
-    traces = np.empty((count + 1, count + 1))
-    for r, first in enumerate(parameters):
-        p_r[r] = -sum(f[i].T @ f[j] for i, j in first) / s2**2
-        cross = sum(f[i].T @ f2[j] for i, j in first) / s2**3
-        q_rs[r, count], q_rs[count, r] = cross, np.transpose(cross)
-        traces[r, count] = traces[count, r] = sum(blocks.trace2(i, j) for i, j in first) / s2**2
-        for s, second in enumerate(parameters[: r + 1]):
-            q = sum(f[i].T @ blocks.apply(j, k, f[m]) for i, j in first for k, m in second) / s2**3
-            q_rs[r, s], q_rs[s, r] = q, np.transpose(q)
-            traces[r, s] = traces[s, r] = sum(blocks.product(j, k, i, m) for i, j in first for k, m in second) / s2**2
-    precision = np.linalg.inv(fit.vcov_unscaled)
-    fdf, fdhdf, trace_hd, trace_hdhd = blocks.totals()
-    p_r[count] = -(precision - fdf) / s2**2
-    q_rs[count, count] = (precision - 2.0 * fdf + fdhdf) / s2**3
-    traces[count, count] = (fit.nobs - 2.0 * trace_hd + trace_hdhd) / s2**2
-    return p_r, q_rs, traces
-
-
-def _inverse(information: Floats) -> Floats:
-    """Inverse of the information, in units in which its diagonal is 1, so that the units of the data do not matter."""
-    scale = np.sqrt(np.abs(np.diagonal(information)))
-    scale[scale == 0.0] = 1.0
-    units = np.outer(scale, scale)
-    out: Floats = np.linalg.pinv(information / units, rcond=SINGULAR, hermitian=True) / units
-    return out
+def memory_allowed() -> float:
+    """Bytes that dense matrices may take."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            free = next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):  # not on Linux
+        try:
+            free = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        except (AttributeError, ValueError, OSError):
+            free = MEMORY_UNKNOWN
+    return MEMORY_SHARE * free
 
 
 def f_scaling(kr: KenwardRoger, rows: Floats) -> FScaling:
@@ -135,8 +114,9 @@ def f_scaling(kr: KenwardRoger, rows: Floats) -> FScaling:
     FScaling
     """
     q = len(rows)
-    theta = rows.T @ np.linalg.solve(rows @ kr.cov @ rows.T, rows)
-    u = np.einsum("ij,rjk->rik", theta @ kr.cov, kr.slopes) @ kr.cov
+    # in the coordinates the contrasts matter by the space that they span only
+    basis = np.linalg.qr((rows @ kr.root).T)[0]
+    u = np.einsum("ia,rij,jb->rab", basis, kr.slopes, basis)
     traces = np.einsum("rii->r", u)
     a1 = float(traces @ kr.weights @ traces)
     a2 = float(np.sum(kr.weights * np.einsum("rij,sji->rs", u, u)))

@@ -13,7 +13,7 @@ from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.satterthwaite import orthogonal_parts
+from ranef.inference.satterthwaite import contradict, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,14 @@ class ClusterRobustTests(FixedEffectTests):
 
     def __init__(self, robust: ClusterRobust):
         super().__init__(robust.fit)
+        self.fit: LmmFit = robust.fit
         self.robust = robust
+
+    def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
+        """Standard errors (k,) of contrasts (k, p)."""
+        self._checked(ddf)
+        out: Floats = self.fit.sigma * np.sqrt(self.robust.variance_of(rows))
+        return out
 
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects."""
@@ -42,26 +49,22 @@ class ClusterRobustTests(FixedEffectTests):
         return self.robust.covariance
 
     def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Covariance (k, k) of contrasts (k, p)."""
+        """Covariance matrix (k, k) of contrasts (k, p) in units of sigma²."""
         self._checked(ddf)
         return self.robust.covariance_of(rows)
-
-    def contrast_variances(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Variances (k,) of contrasts (k, p)."""
-        self._checked(ddf)
-        return np.diagonal(self.robust.covariance_of(rows))
 
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together: by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names."""
         self._checked(ddf)
-        weights, variances, rest = orthogonal_parts(self.basis.vcov, self.basis.columns(rows))
+        # all variances in units of sigma²
+        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
         target = np.zeros(len(rows)) if values is None else values
-        if np.any(np.abs(rest @ target) > 1e-8 * max(1.0, float(np.abs(target).max()))):
+        if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
-        parts, distance = scaled @ rows, scaled @ (rows @ self.fit.beta - target)
+        parts, distance = scaled @ rows, scaled @ ((rows @ self.fit.beta - target) / self.fit.sigma)
         q = len(parts)
         middle = self.robust.covariance_of(parts)
         eigen = np.linalg.eigvalsh(middle)
@@ -112,7 +115,7 @@ class ClusterRobustTests(FixedEffectTests):
         if not self.robust.clusters.independent:
             return np.full(len(rows), float(self.robust.clusters.count - 1))
         out = np.empty(len(rows))
-        scales = np.sqrt(self.basis.variance_of(rows))
+        scales = np.sqrt(self.robust.basis.variance_of(rows))
         for i, row in enumerate(rows):
             expected, spread = self.robust.expected_and_spread(row[np.newaxis] / scales[i])
             out[i] = 2.0 * expected[0, 0] ** 2 / spread[0, 0]

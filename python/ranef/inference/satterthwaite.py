@@ -14,7 +14,7 @@ RANK_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 EQUAL = 1e-8
 
 
-def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
+def contrast_df(info: VarianceInformation, rows: Floats) -> Floats:
     """Degrees of freedom of single contrasts.
 
     The variance ``v`` of a contrast is estimated; by the delta method its own variance is that of a multiple of a chi-square with ``2 v² / Var(v)``
@@ -23,8 +23,6 @@ def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
     Parameters
     ----------
     info : VarianceInformation
-    cov : (p, p) array
-        Covariance matrix of the fixed effects.
     rows : (k, p) array
         Contrasts.
 
@@ -32,36 +30,53 @@ def contrast_df(info: VarianceInformation, cov: Floats, rows: Floats) -> Floats:
     -------
     (k,) array
     """
-    variances = np.einsum("ki,ij,kj->k", rows, cov, rows)
-    slopes = np.einsum("ki,mij,kj->km", rows, info.slopes, rows)
+    inner = rows @ info.root
+    # of unit variance: the unit of a contrast does not matter
+    lengths = np.sqrt(np.sum(inner**2, axis=1, keepdims=True))
+    inner = inner / np.where(lengths > 0.0, lengths, 1.0)
+    slopes = np.einsum("ki,mij,kj->km", inner, info.slopes, inner)
     # Sigma at given theta has variance sigma² / (2 nu), and the derivative of v by sigma is 2 v / sigma.
-    spread = np.einsum("km,mn,kn->k", slopes, info.covariance, slopes) + 2.0 * variances**2 / info.sigma_df
-    with np.errstate(divide="ignore", invalid="ignore"):
-        out: Floats = 2.0 * variances**2 / spread
+    spread = np.einsum("km,mn,kn->k", slopes, info.covariance, slopes) + 2.0 / info.sigma_df
+    out: Floats = np.where(lengths[:, 0] > 0.0, 2.0 / spread, np.nan)
     return out
 
 
-def orthogonal_parts(cov: Floats, rows: Floats) -> tuple[Floats, Floats, Floats]:
+def parts_of_gram(gram: Floats) -> tuple[Floats, Floats, Floats]:
     """Combinations of contrasts whose estimates are uncorrelated.
+
+    Contrasts that look dependent in their own units only because these differ by many orders of magnitude are taken in units of their standard errors.
 
     Parameters
     ----------
-    cov : (p, p) array
-    rows : (k, p) array
+    gram : (k, k) array
+        Covariance of the estimates of the contrasts, up to a factor.
 
     Returns
     -------
     weights : (q, k) array
-        As many combinations of the rows as are linearly independent.
+        As many combinations of the contrasts as are linearly independent.
     variances : (q,) array
         Variances of their estimates.
     rest : (k - q, k) array
         Combinations that come to nothing.
     """
-    values, vectors = np.linalg.eigh(rows @ cov @ rows.T)
+    values, vectors = np.linalg.eigh(gram)
     kept = values > RANK_TOLERANCE * max(float(values[-1]), 0.0)
+    if not kept.all():
+        scale = np.sqrt(np.diagonal(gram))
+        scale = np.where(scale > 0.0, scale, 1.0)
+        own_values, own_vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+        own_kept = own_values > RANK_TOLERANCE * max(float(own_values[-1]), 0.0)
+        if own_kept.sum() > kept.sum():
+            values, vectors, kept = own_values, own_vectors / scale[:, np.newaxis], own_kept
     weights: Floats = vectors[:, kept].T[::-1]
     return weights, values[kept][::-1], vectors[:, ~kept].T
+
+
+def contradict(rest: Floats, target: Floats) -> bool:
+    """Whether the values of contrasts disagree with their combinations that come to nothing."""
+    bound = 1e-8 * float(np.abs(target).max(initial=0.0)) * np.abs(rest).max(axis=1, initial=0.0)
+    return bool(np.any(np.abs(rest @ target) > bound))
 
 
 def joint_df(parts: Floats) -> float:

@@ -59,6 +59,8 @@ pub struct Symbolic {
     pub diag_len: usize,
     /// Total length of all panels.
     pub panel_len: usize,
+    /// Predicted seconds of one factorisation and selected inversion; only the order of magnitude matters.
+    pub seconds: f64,
 }
 
 /// Value of `dense_first` where the rows are scattered or absent.
@@ -80,7 +82,7 @@ impl Symbolic {
                 layout = other;
             }
         }
-        let Elimination { factor, level, k, position, row, below_start, below, n_sparse, .. } = layout;
+        let Elimination { factor, level, k, position, row, below_start, below, n_sparse, cost } = layout;
         let q = row[row.len() - 1];
         let dense = q - row[n_sparse];
 
@@ -213,6 +215,7 @@ impl Symbolic {
             dense_rows,
             diag_len,
             panel_len,
+            seconds: cost,
         })
     }
 

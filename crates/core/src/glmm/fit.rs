@@ -5,6 +5,7 @@ use super::parameters::{Coordinates, Point};
 use super::pirls::{Failure, Modes};
 use super::start::{first_hessian, start};
 use super::system::GlmmSystem;
+use super::zero::{silent, WayOut};
 use crate::error::CoreError;
 use crate::optimize::jacobi_svd::svd_left;
 use crate::optimize::quasi_newton::{Outcome, QuasiNewton};
@@ -18,6 +19,10 @@ const SNAP: f64 = 0.02;
 const NEAR: f64 = 1e-8;
 /// Largest number of times the exact Hessian is formed.
 const ROUNDS: usize = 6;
+/// Largest number of times that variances of zero are left.
+const LEAVES: usize = 6;
+/// How often a step out of zero is shortened.
+const SHORTER: usize = 8;
 /// Standard error of a fixed effect, in linear-predictor units per standard deviation of its column, that only separation gives.
 pub(crate) const SEPARATED: f64 = 40.0;
 
@@ -244,11 +249,12 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
     let limit = options.max_evaluations;
     let mut status = Status::NoProgress;
     let mut hessian = None;
-    let mut certificate = 0.0;
+    let (mut certificate, mut zero) = (0.0, 0.0f64);
     let mut displaced = 0;
     let mut snapped_at = f64::INFINITY;
     let mut left = 0;
-    for round in 0..ROUNDS {
+    let mut round = 0;
+    while round < ROUNDS {
         let used = outer.evaluations - displaced;
         let end = q.run(NEAR.max(options.tolerance), limit.saturating_sub(used), &mut |x| outer.at(x))?;
         settle(&mut outer, q, &mut snapped_at)?;
@@ -260,6 +266,19 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
             status = Status::Converged;
             break;
         }
+        let before = outer.evaluations;
+        let ways = outer.ways_out(&q.x)?;
+        displaced += outer.evaluations - before;
+        zero = ways.iter().fold(0.0f64, |m, w| m.max(w.gain));
+        if zero > NEGLIGIBLE && left < LEAVES && leave(&mut outer, q, &ways)? {
+            // a variance found to do no harm at zero that is then left: the second time it is followed to its end
+            left += 1;
+            if left > 1 {
+                snapped_at = f64::NAN;
+            }
+            continue;
+        }
+        outer.stand(&q.x)?;
         if !options.hessian {
             status = if end == Outcome::Converged { Status::Converged } else { Status::NoProgress };
             break;
@@ -272,15 +291,22 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
             status = Status::NoProgress;
             break;
         };
-        let Some(e) = Eigen::of(h, n) else {
+        // of variances of zero the ways out have been looked at
+        let silent = silent(&outer.c, g, &q.x);
+        let heard: Vec<usize> = (0..n).filter(|&i| !silent[i]).collect();
+        let m = heard.len();
+        let part: Vec<f64> = (0..m * m).map(|t| h[heard[t / m] * n + heard[t % m]]).collect();
+        let Some(e) = Eigen::of(&part, m) else {
             status = Status::NoProgress;
             break;
         };
-        let lowest = e.values[0];
+        let lowest = e.values.first().copied().unwrap_or(0.0);
+        let highest = e.values.last().copied().unwrap_or(0.0);
         // displacements are one standard error at most: what a unit step along negative curvature promises
-        certificate = if lowest < -1e-6 * e.values[n - 1].abs() { -0.5 * lowest } else { 0.0 };
+        certificate = if lowest < -1e-6 * highest.abs() { -0.5 * lowest } else { 0.0 };
         q.h.clone_from(h);
-        q.decrement = exact_decrement(&e, &q.g);
+        let gradient: Vec<f64> = heard.iter().map(|&i| q.g[i]).collect();
+        q.decrement = exact_decrement(&e, &gradient);
         if certificate <= NEGLIGIBLE && q.decrement < options.tolerance {
             status = Status::Converged;
             break;
@@ -298,19 +324,14 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
                 break;
             }
         } else {
-            if certificate > NEGLIGIBLE {
-                // the way out of a variance of zero that was found to do no harm: the second time it is followed to its end
-                left += 1;
-                if left > 1 {
-                    snapped_at = f64::NAN;
-                }
-            }
             q.run(f64::MIN_POSITIVE, 1, &mut |x| outer.at(x))?;
             if round >= 2 && q.decrement < 1e-4 && certificate <= NEGLIGIBLE {
                 status = Status::NoProgress;
             }
         }
+        round += 1;
     }
+    certificate = certificate.max(zero);
     outer.stand(&q.x)?;
     let point = outer.c.point(&q.x, &Point { beta: outer.m.beta.clone(), ..outer.base.clone() });
     let mut separated = Vec::new();
@@ -343,6 +364,23 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         separated,
         coordinates: outer.c,
     })
+}
+
+/// Steps out of variances of zero, shortened until the objective falls; false where it does not.
+fn leave(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, ways: &[WayOut]) -> Result<bool, CoreError> {
+    let mut share = 1.0;
+    for _ in 0..SHORTER {
+        let x = outer.grown(&q.x, ways, share);
+        if let Some((f, gradient)) = outer.at(&x)? {
+            if f < q.f {
+                let h = first_hessian(outer.g, outer.m, &outer.c);
+                (q.x, q.f, q.g, q.h, q.radius) = (x, f, gradient, h, 1.0);
+                return Ok(true);
+            }
+        }
+        share *= 0.25;
+    }
+    Ok(false)
 }
 
 /// Decrement with the exact Hessian; directions of no curvature and no gradient do not count.

@@ -97,11 +97,11 @@ pub struct Outer<'a, 'p> {
 }
 
 impl Outer<'_, '_> {
-    /// Objective and gradient.
+    /// The value at coordinates; none where it is not defined.
     ///
     /// # Errors
     /// [`CoreError::Interrupted`] when the callback says so; a failure inside a kernel.
-    pub fn at(&mut self, x: &[f64]) -> Evaluated {
+    pub fn value(&mut self, x: &[f64]) -> Result<Option<Value>, CoreError> {
         let point = self.c.point(x, &self.base);
         self.evaluations += 1;
         self.stands = None;
@@ -113,7 +113,15 @@ impl Outer<'_, '_> {
         if !(self.progress)(self.evaluations, objective) {
             return Err(CoreError::Interrupted);
         }
-        let Ok(v) = v else {
+        Ok(v.ok())
+    }
+
+    /// Objective and gradient.
+    ///
+    /// # Errors
+    /// As [`Outer::value`].
+    pub fn at(&mut self, x: &[f64]) -> Evaluated {
+        let Some(v) = self.value(x)? else {
             return Ok(None);
         };
         let gradient = self.c.gradient(self.g, &v);

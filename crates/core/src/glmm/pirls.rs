@@ -318,6 +318,11 @@ impl Modes {
     /// The modes at the present Lambda, fixed effects (unless `profiled`) and dispersion, from the present u. Returns h less the
     /// free part of the log-likelihood. The rows and the factor (of observed weights) are left at the modes.
     pub fn solve(&mut self, g: &GlmmSystem, profiled: bool) -> Result<f64, Failure> {
+        self.solve_to(g, profiled, EXACT)
+    }
+
+    /// The same, until the Newton decrement is below `enough`. What the last step would still have gained is taken off.
+    pub fn solve_to(&mut self, g: &GlmmSystem, profiled: bool, enough: f64) -> Result<f64, Failure> {
         let profiled = profiled && g.p() > 0;
         self.set_fixed(g);
         let mut h = self.rows_pass(g);
@@ -382,9 +387,10 @@ impl Modes {
             if !decrement.is_finite() {
                 return Err(Failure::NotPositive);
             }
-            let settled = decrement <= EXACT || (decrement < REQUIRED && decrement > 0.1 * before);
+            let settled = decrement <= enough || (decrement < REQUIRED && decrement > 0.1 * before);
             if settled {
-                return if expected { Err(Failure::NotPositive) } else { Ok(h) };
+                let left = if enough > EXACT { 0.5 * decrement } else { 0.0 };
+                return if expected && enough <= EXACT { Err(Failure::NotPositive) } else { Ok(h - left) };
             }
             before = decrement;
             self.steps += 1;

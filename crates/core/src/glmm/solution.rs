@@ -140,7 +140,7 @@ impl Fit {
 }
 
 /// Which entries of theta belong to columns of lambda that are zero.
-fn null_parameters(g: &GlmmSystem, theta: &[f64]) -> Vec<bool> {
+pub(super) fn null_parameters(g: &GlmmSystem, theta: &[f64]) -> Vec<bool> {
     let mut out = vec![false; theta.len()];
     for tl in g.layout.terms.iter().flatten() {
         let (k, m) = (tl.k, tl.n_theta);

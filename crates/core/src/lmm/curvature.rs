@@ -35,7 +35,7 @@ impl Evaluator {
                 let fs = &sys.cp.factors[f];
                 for i in 0..fs.k {
                     let row = sys.sym.row[pos] + i;
-                    let ztw = &fs.ztw[(l * fs.k + i) * pw..(l * fs.k + i) * pw + p];
+                    let ztw = &self.ztw(sys, f)[(l * fs.k + i) * pw..(l * fs.k + i) * pw + p];
                     let rzx = &self.rzw[row * pw..row * pw + p];
                     let (wr, ar) = (&w[row * cols..(row + 1) * cols], &a[row * cols..(row + 1) * cols]);
                     for j in 0..p {
@@ -66,6 +66,7 @@ impl Evaluator {
         let p = pw - 1;
         let fs = &sys.cp.factors[block.factor];
         let kf = fs.k;
+        let ztw = self.ztw(sys, block.factor);
         let nu_r2 = sys.nu(reml) / self.r2;
         let mut out = vec![0.0; m * m];
         let mut rx = vec![0.0; p * p];
@@ -118,7 +119,7 @@ impl Evaluator {
                     for j in 0..p {
                         for c in 0..m {
                             block_c[j * width + column + c] += (0..k)
-                                .map(|x| fs.ztw[(l * kf + block.offset + x) * pw + j] * directions[x * m + c])
+                                .map(|x| ztw[(l * kf + block.offset + x) * pw + j] * directions[x * m + c])
                                 .sum::<f64>();
                         }
                     }

@@ -17,6 +17,11 @@ pub type Lambda = Vec<Vec<f64>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotPositive;
 
+/// Entries of Lambda from which digits of M are lost that count.
+const LARGE: f64 = 1e3;
+/// Rounding error of a criterion that is still of use.
+pub(super) const TRUSTED: f64 = 0.5;
+
 /// Scratch of one fit and the state of its last evaluation.
 pub struct Evaluator {
     /// Present Lambda.
@@ -37,6 +42,8 @@ pub struct Evaluator {
     pub log_det_rx: f64,
     /// Penalised residual sum of squares at the minimum.
     pub r2: f64,
+    /// C of [`Rebase`](super::rebase::Rebase) and W0'W0 + C'C, where the last evaluation used them.
+    pub(super) taken: Option<(Vec<f64>, Vec<f64>)>,
     /// Diagonal blocks of T = M^-1.
     pub(crate) t_diag: Vec<f64>,
     /// Blocks of T on the pattern of R.
@@ -66,6 +73,7 @@ impl Evaluator {
             log_det_r: 0.0,
             log_det_rx: 0.0,
             r2: 0.0,
+            taken: None,
             t_diag: Vec::new(),
             t_panel: Vec::new(),
             t_tail: Vec::new(),
@@ -91,8 +99,77 @@ impl Evaluator {
         }
     }
 
+    /// The criterion; infinite where it is not defined, or only rounding is left of it, as may be at very large Lambda.
+    pub fn trusted_criterion(&mut self, sys: &System, reml: bool) -> f64 {
+        match self.criterion(sys, reml) {
+            Ok(d) if !self.is_large() || self.noise(sys, reml, d) < TRUSTED => d,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// Whether Lambda is so large that digits are lost.
+    fn is_large(&self) -> bool {
+        self.lambda.iter().flatten().any(|v| v.abs() > LARGE)
+    }
+
+    /// Sum over the rows of M of the ratio of its diagonal to what the factorisation leaves of it.
+    fn pivots_lost(&self, sys: &System) -> f64 {
+        let s = &sys.sym;
+        let mut total = 0.0;
+        for pos in 0..s.k.len() {
+            let (f, l) = (s.factor[pos] as usize, s.level[pos] as usize);
+            let k = sys.cp.factors[f].k;
+            let (ztz, lam) = (&sys.cp.factors[f].ztz[l * k * k..(l + 1) * k * k], &self.lambda[f]);
+            for i in 0..k {
+                let mut m = 1.0;
+                for x in 0..k {
+                    m += lam[x * k + i] * (0..k).map(|y| ztz[x * k + y] * lam[y * k + i]).sum::<f64>();
+                }
+                let r = if pos < s.n_sparse {
+                    self.diag[s.diag[pos] + i * k + i]
+                } else {
+                    let at = s.dense_row(pos) + i;
+                    self.tail[at * s.dense + at]
+                };
+                total += m / (r * r);
+            }
+        }
+        total
+    }
+
+    /// Rounding error to expect of the criterion at the last evaluation: what r2 and the eliminated fixed effects lose where they are
+    /// small differences of large numbers.
+    pub fn noise(&self, sys: &System, reml: bool, criterion: f64) -> f64 {
+        let (pw, nu) = (sys.cp.pw, sys.nu(reml));
+        let p = pw - 1;
+        let wtw = self.taken.as_ref().map_or(&sys.cp.wtw, |t| &t.1);
+        let mut lost = nu * wtw[pw * pw - 1] / self.r2;
+        if reml {
+            lost += 2.0 * (0..p).map(|i| wtw[i * pw + i] / self.rxx[i * pw + i].powi(2)).sum::<f64>();
+        }
+        if self.is_large() {
+            lost += self.pivots_lost(sys);
+        }
+        2e-14 * (criterion.abs() + nu) + 2.0 * f64::EPSILON * lost
+    }
+
+    /// Z'\[X y\] of a factor, of what is left of them where random effects have been taken out.
+    pub(super) fn ztw<'s>(&self, sys: &'s System, factor: usize) -> &'s [f64] {
+        match (&self.taken, &sys.rebase) {
+            (Some(_), Some(r)) => r.ztw(factor),
+            _ => &sys.cp.factors[factor].ztw,
+        }
+    }
+
     /// Assembles and factors M, and solves for R^-1 L'Z'\[X y\].
     pub(crate) fn factorise(&mut self, sys: &System) -> Result<(), NotPositive> {
+        self.taken = match &sys.rebase {
+            None => None,
+            Some(r) => {
+                let mut c = self.taken.take().map_or_else(Vec::new, |t| t.0);
+                r.at(sys, &self.lambda, &mut c).map(|sums| (c, sums))
+            }
+        };
         kernels::vectorised(
             #[inline(always)]
             || self.factorise_impl(sys),
@@ -109,9 +186,13 @@ impl Evaluator {
             let fs = &sys.cp.factors[f];
             let k = fs.k;
             let ztz = &fs.ztz[l * k * k..(l + 1) * k * k];
-            let ztw = &fs.ztw[l * k * pw..(l + 1) * k * pw];
-            let rhs = &mut self.rzw[s.row[pos] * pw..(s.row[pos] + k) * pw];
+            let ztw = &self.ztw(sys, f)[l * k * pw..(l + 1) * k * pw];
+            let at = s.row[pos] * pw..(s.row[pos] + k) * pw;
+            let rhs = &mut self.rzw[at.clone()];
             kernels::transposed_multiply(&self.lambda[f], ztw, k, k, pw, rhs);
+            if let Some((c, _)) = &self.taken {
+                rhs.iter_mut().zip(&c[at]).for_each(|(r, c)| *r -= c);
+            }
             if pos < s.n_sparse {
                 let out = &mut self.diag[s.diag[pos]..s.diag[pos] + k * k];
                 let lam = &self.lambda[f];
@@ -272,7 +353,7 @@ impl Evaluator {
     fn eliminate_fixed_impl(&mut self, sys: &System) -> Result<(), NotPositive> {
         let pw = sys.cp.pw;
         let p = pw - 1;
-        self.rxx.copy_from_slice(&sys.cp.wtw);
+        self.rxx.copy_from_slice(self.taken.as_ref().map_or(&sys.cp.wtw, |t| &t.1));
         if pw >= 12 {
             let a = MatRef::from_row_major_slice(&self.rzw, sys.sym.q, pw);
             let target = MatMut::from_row_major_slice_mut(&mut self.rxx, pw, pw);

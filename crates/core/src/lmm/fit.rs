@@ -12,7 +12,7 @@ use crate::error::CoreError;
 use crate::optimize::trust_region::{self, Eigen};
 
 /// Drop of the criterion below which a direction out of the boundary, or a return to it, does not count.
-const NEGLIGIBLE: f64 = 1e-7;
+pub(super) const NEGLIGIBLE: f64 = 1e-7;
 /// Singular values below this are held for zero when directions out of the boundary are sought.
 const NULL: f64 = 1e-6;
 /// Singular values below this are tried at zero at the end.
@@ -20,10 +20,14 @@ const SNAP: f64 = 0.02;
 /// Returns to the boundary after which it was left for nothing better that are made before the point beside it is taken.
 const IDLE: usize = 2;
 
+/// Steps in a row that rounding hides after which there is nothing to be gained by more.
+const BLIND: usize = 4;
+
 /// Least number of steps with the average information before the Hessian is formed by differences of the gradient; of more than
 /// half as many parameters twice their number, which is what a Hessian costs in evaluations.
 const PATIENCE: usize = 15;
-/// Displacement of those differences, in standard deviations per residual standard deviation.
+/// Displacement of those differences, in standard deviations per residual standard deviation, or of the direction displaced where
+/// that is larger.
 const DISPLACEMENT: f64 = 1e-4;
 
 /// How a fit ended.
@@ -66,6 +70,8 @@ pub struct FitOptions {
 pub struct Fit {
     /// Criterion in the changed basis.
     pub criterion: f64,
+    /// Rounding error to expect of it.
+    pub noise: f64,
     /// How it ended.
     pub status: Status,
     /// Evaluations of the criterion.
@@ -99,7 +105,7 @@ impl State<'_> {
     /// The criterion at the evaluator's Lambda.
     fn evaluate(&mut self, e: &mut Evaluator) -> Result<f64, CoreError> {
         self.evaluations += 1;
-        let d = e.criterion(self.sys, self.options.reml).unwrap_or(f64::INFINITY);
+        let d = e.trusted_criterion(self.sys, self.options.reml);
         if (self.progress)(self.evaluations, d) {
             Ok(d)
         } else {
@@ -123,20 +129,20 @@ impl State<'_> {
             let (k, kf) = (f.k, sys.cp.factors[b.factor].k);
             for j in 0..k {
                 for i in j..k {
+                    let width = DISPLACEMENT * f.s[i].max(1.0);
                     for sign in [1.0, -1.0] {
                         for (b, f) in sys.blocks.iter().zip(frames) {
                             f.write(*b, &mut e.lambda);
                         }
                         for x in 0..k {
-                            e.lambda[b.factor][(b.offset + x) * kf + b.offset + j] +=
-                                sign * DISPLACEMENT * f.u[x * k + i];
+                            e.lambda[b.factor][(b.offset + x) * kf + b.offset + j] += sign * width * f.u[x * k + i];
                         }
                         if self.evaluate(e)?.is_infinite() {
                             return Ok(None);
                         }
                         e.score(sys, self.options.reml, score);
                         for (r, g) in gradient(sys, score, frames).into_iter().enumerate() {
-                            h[r * n + c] += sign * g / (2.0 * DISPLACEMENT);
+                            h[r * n + c] += sign * g / (2.0 * width);
                         }
                     }
                     c += 1;
@@ -168,15 +174,17 @@ pub fn fit(
     let mut st = State { sys, options, evaluations: 0, progress };
     let mut frames = start;
     let mut d = st.criterion(e, &frames)?;
-    let done = |status, criterion, evaluations, decrement, certificate, frames| {
-        Ok(Fit { criterion, status, evaluations, decrement, certificate, frames })
+    let done = |status, criterion, noise, evaluations, decrement, certificate, frames| {
+        Ok(Fit { criterion, noise, status, evaluations, decrement, certificate, frames })
     };
     if !d.is_finite() {
-        return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
+        return done(Status::NonFinite, d, f64::INFINITY, st.evaluations, f64::NAN, f64::NAN, frames);
     }
-    let noise = 2e-14 * (d.abs() + sys.nu(options.reml));
+    let mut noise = e.noise(sys, options.reml, d);
     let mut radius = 1.0f64;
     let mut steps = 0;
+    // steps in a row whose gain is below the rounding error
+    let mut blind = 0;
     let mut snapped_at = usize::MAX;
     // criterion and zero singular values after the last return to the boundary, and how often it was left for nothing better
     let (mut snapped_to, mut zeros, mut idle) = (f64::INFINITY, 0, 0);
@@ -218,11 +226,11 @@ pub fn fit(
         }
         let n = g.len();
         let Some(eigen) = Eigen::of(&h, n) else {
-            return done(Status::NonFinite, d, st.evaluations, f64::NAN, f64::NAN, frames);
+            return done(Status::NonFinite, d, noise, st.evaluations, f64::NAN, f64::NAN, frames);
         };
         let decrement = eigen.decrement(&g);
         if st.evaluations >= options.max_evaluations {
-            return done(Status::MaxEvaluations, d, st.evaluations, decrement, f64::NAN, frames);
+            return done(Status::MaxEvaluations, d, noise, st.evaluations, decrement, f64::NAN, frames);
         }
         let mut finished = decrement < options.tolerance;
         let mut stuck = false;
@@ -241,12 +249,14 @@ pub fn fit(
                     } else if ratio < 0.25 && !invisible {
                         radius = 0.5 * length;
                     }
-                    if invisible && v >= d - noise && decrement < 1e-6 {
+                    blind = if invisible { blind + 1 } else { 0 };
+                    if invisible && v >= d - noise && decrement < 1e-6 || blind > BLIND {
                         // the criterion cannot resolve the step any more: it is taken, and it is the last
                         finished = true;
                     }
                     frames = trial;
                     d = v;
+                    noise = e.noise(sys, options.reml, d);
                     break;
                 }
                 radius = if v.is_finite() { 0.25 * length } else { 0.1 * length };
@@ -298,7 +308,7 @@ pub fn fit(
         } else {
             Status::NoProgress
         };
-        return done(status, d, st.evaluations, decrement, certificate, frames);
+        return done(status, d, noise, st.evaluations, decrement, certificate, frames);
     }
 }
 
@@ -486,12 +496,7 @@ fn leave(
             .enumerate()
             .map(|(i, f)| {
                 let k = f.k;
-                let mut sigma = vec![0.0; k * k];
-                for x in 0..k {
-                    for y in 0..k {
-                        sigma[x * k + y] = (0..k).map(|j| f.u[x * k + j] * f.s[j] * f.s[j] * f.u[y * k + j]).sum();
-                    }
-                }
+                let mut sigma = f.sigma();
                 let mut changed = false;
                 for o in out.iter().filter(|o| o.block == i && o.gain > NEGLIGIBLE) {
                     if attempt >= 2 && o.gain < best {

@@ -47,6 +47,18 @@ impl Frame {
         Frame { k, u, s: vec![1.0; k] }
     }
 
+    /// Sigma = U diag(s)^2 U'.
+    pub fn sigma(&self) -> Vec<f64> {
+        let k = self.k;
+        let mut out = vec![0.0; k * k];
+        for x in 0..k {
+            for y in 0..k {
+                out[x * k + y] = (0..k).map(|j| self.entry(x, j) * self.entry(y, j)).sum();
+            }
+        }
+        out
+    }
+
     /// Entry of lambda = U diag(s).
     #[inline(always)]
     fn entry(&self, i: usize, j: usize) -> f64 {

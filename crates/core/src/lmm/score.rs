@@ -115,21 +115,23 @@ impl Evaluator {
         }
         out.kw.copy_from_slice(&self.rzw);
         self.backward(sys, &mut out.kw, pw);
-        for r in 0..q {
-            let row = &out.kw[r * pw..(r + 1) * pw];
-            out.u[r] = row[p] - row[..p].iter().zip(&out.beta).map(|(a, b)| a * b).sum::<f64>();
-        }
         // [F g0] = Z'[X y] - Z'Z L [K u0]
         sys.lambda_times(&self.lambda, &out.kw, pw, &mut out.scratch);
         sys.ztz_times(&out.scratch, pw, &mut out.fg);
         for (pos, (&f, &l)) in sys.sym.factor.iter().zip(&sys.sym.level).enumerate() {
-            let fs = &sys.cp.factors[f as usize];
-            let m = fs.k * pw;
-            let ztw = &fs.ztw[l as usize * m..(l as usize + 1) * m];
+            let m = sys.cp.factors[f as usize].k * pw;
+            let ztw = &self.ztw(sys, f as usize)[l as usize * m..(l as usize + 1) * m];
             let at = sys.sym.row[pos] * pw;
             for (t, &z) in out.fg[at..at + m].iter_mut().zip(ztw) {
                 *t = z - *t;
             }
+        }
+        if let Some((c, _)) = &self.taken {
+            out.kw.iter_mut().zip(c).for_each(|(k, c)| *k += c);
+        }
+        for r in 0..q {
+            let row = &out.kw[r * pw..(r + 1) * pw];
+            out.u[r] = row[p] - row[..p].iter().zip(&out.beta).map(|(a, b)| a * b).sum::<f64>();
         }
         for r in 0..q {
             let row = &mut out.fg[r * pw..(r + 1) * pw];

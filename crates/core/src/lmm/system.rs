@@ -1,5 +1,6 @@
 //! What stays the same during a fit: cross-products, block layout, and how theta fills Lambda.
 
+use super::rebase::Rebase;
 use crate::basis::Basis;
 use crate::blocks::Symbolic;
 use crate::crossprod::{settle_rank, Crossprod};
@@ -49,6 +50,8 @@ pub struct System {
     pub blocks: Vec<Block>,
     /// Number of parameters.
     pub n_theta: usize,
+    /// Other cross-products for very large standard deviations, where they are needed.
+    pub rebase: Option<Rebase>,
 }
 
 impl System {
@@ -86,7 +89,7 @@ impl System {
             }
             terms.push(layouts);
         }
-        Ok(System { cp, sym, basis, terms, blocks, n_theta })
+        Ok(System { cp, sym, basis, terms, blocks, n_theta, rebase: None })
     }
 
     /// A copy whose response may be replaced.
@@ -98,6 +101,7 @@ impl System {
             terms: self.terms.clone(),
             blocks: self.blocks.clone(),
             n_theta: self.n_theta,
+            rebase: None,
         }
     }
 
@@ -117,6 +121,14 @@ impl System {
             self.cp.wtw[p * pw + j] = v;
         }
         self.cp.wtw[p * pw + p] = yty;
+    }
+
+    /// Predicted seconds of one evaluation of the criterion; only their order of magnitude matters.
+    pub fn predicted_seconds(&self) -> f64 {
+        let pw = self.cp.pw as f64;
+        let rows: f64 =
+            self.cp.factors.iter().map(|f| (f.n_levels * f.k) as f64 * (f.k as f64 + pw) * pw.max(2.0)).sum();
+        self.sym.seconds + 1e-9 * (rows + pw.powi(3))
     }
 
     /// Number of fixed effects.

@@ -5,7 +5,7 @@ use super::outcome::{outcome, Outcome, Replicates};
 use super::workers::{replicate, Watched};
 use crate::crossprod::transformed_w;
 use crate::error::CoreError;
-use crate::lmm::{frames_of, moment_frames, Draft, Evaluator, FitOptions, ResponseLaw, Score, System};
+use crate::lmm::{frames_of, Draft, Evaluator, FitOptions, ResponseLaw, Score, System};
 use crate::rows::Rows;
 use crate::stream::Stream;
 
@@ -176,11 +176,8 @@ pub fn nested(
         let mut out: Vec<Outcome> = Vec::with_capacity(members.len());
         for (((m, (sys, e, score)), fixed), random) in members.iter().zip(own).zip(&fixed).zip(&random) {
             carry(union, sys, m, fixed, random);
-            let start = match m.start {
-                Some(t) => frames_of(sys, &sys.lambda_from_theta(t)),
-                None => moment_frames(sys),
-            };
-            out.push(outcome(sys, e, score, Some(&start), options, watched)?);
+            let start = m.start.map(|t| frames_of(sys, &sys.lambda_from_theta(t)));
+            out.push(outcome(sys, e, score, start.as_deref(), options, watched)?);
         }
         Some(out)
     });

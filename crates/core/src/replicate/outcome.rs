@@ -1,7 +1,7 @@
 //! What is kept of the fits of replicates.
 
 use super::workers::Watched;
-use crate::lmm::{fit, moment_frames, Estimates, Evaluator, FitOptions, Frame, Score, Status, System};
+use crate::lmm::{search, Begin, Estimates, Evaluator, FitOptions, Frame, Score, Status, System};
 
 /// Status of a replicate whose rows do not determine all fixed effects.
 pub(super) const RANK_DEFICIENT: &str = "rank_deficient";
@@ -31,8 +31,9 @@ pub(super) fn outcome(
     options: FitOptions,
     watched: &Watched,
 ) -> Option<Outcome> {
-    let frames = start.map_or_else(|| moment_frames(sys), <[Frame]>::to_vec);
-    let f = fit(sys, e, score, frames, options, &mut |_, _| !watched.stopped()).ok()?;
+    let mut go_on = |_: usize, _: f64| !watched.stopped();
+    let begin = start.map_or(Begin::Anywhere, |f| Begin::Truth(f.to_vec()));
+    let f = search(sys, e, score, begin, options, &mut go_on).ok()?.fit;
     let estimates = (f.status != Status::NonFinite).then(|| e.estimates(sys, options.reml, score));
     let singular = f.frames.iter().any(|f| f.s.contains(&0.0));
     Some(Outcome { status: f.status.name(), singular, estimates })

@@ -4,7 +4,7 @@ use super::outcome::Outcome;
 use super::workers::Watched;
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::glmm::{fit, FitOptions, GlmmSystem, Modes, Status, SEPARATED};
+use crate::glmm::{search, FitOptions, GlmmSystem, Modes, Status, SEPARATED};
 use crate::lmm::Estimates;
 
 /// Status of a replicate whose random effects led to means that the family does not have.
@@ -21,7 +21,7 @@ pub(super) fn outcome(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watch
 }
 
 fn attempt(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watched: &Watched) -> Option<Outcome> {
-    let f = match fit(g, m, options, &mut |_, _| !watched.stopped()) {
+    let f = match search(g, m, options, &mut |_, _| !watched.stopped()).map(|s| s.fit) {
         Ok(f) if f.objective.is_finite() => f,
         Err(CoreError::Interrupted) => return None,
         _ => return Some(Outcome::failed(Status::NonFinite.name())),

@@ -2,7 +2,7 @@
 
 use crate::crossprod::transformed_z;
 use crate::error::CoreError;
-use crate::lmm::{fit, frames_of, moment_frames, Evaluator, FitOptions, Score, Solution, Status, System};
+use crate::lmm::{frames_of, search, Begin, Evaluator, FitOptions, Score, Solution, Status, System};
 use crate::rows::Rows;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -109,11 +109,9 @@ pub fn refit(
         }
         let (sys, e, score) = work;
         design.set_response(rows, sys, &y[j * n..(j + 1) * n]);
-        let frames = match start {
-            Some(t) => frames_of(sys, &sys.lambda_from_theta(t)),
-            None => moment_frames(sys),
-        };
-        let f = fit(sys, e, score, frames, options, &mut |_, _| !stop.load(Ordering::Relaxed)).ok()?;
+        let begin = start.map_or(Begin::Anywhere, |t| Begin::Truth(frames_of(sys, &sys.lambda_from_theta(t))));
+        let mut go_on = |_: usize, _: f64| !stop.load(Ordering::Relaxed);
+        let f = search(sys, e, score, begin, options, &mut go_on).ok()?.fit;
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
         if !keep_going(done) {
             stop.store(true, Ordering::Relaxed);

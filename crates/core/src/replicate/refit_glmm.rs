@@ -1,7 +1,7 @@
 //! The same generalized linear design fitted to many responses.
 
 use crate::error::CoreError;
-use crate::glmm::{fit, FitOptions, GlmmSystem, Modes, Status};
+use crate::glmm::{search, FitOptions, GlmmSystem, Modes, Status};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -44,7 +44,7 @@ pub fn refit_glmm(
         }
         let (g, modes) = work;
         g.y = g.in_own_order(&y[j * n..(j + 1) * n]);
-        let f = fit(g, modes, options, &mut |_, _| !stop.load(Ordering::Relaxed)).ok();
+        let f = search(g, modes, options, &mut |_, _| !stop.load(Ordering::Relaxed)).ok().map(|s| s.fit);
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
         if !keep_going(done) {
             stop.store(true, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 """Linear functions of the fixed effects with labels, and their estimates: what means, contrasts and trends have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,9 +86,9 @@ class Estimated:
     rows: Floats
     estimable: NDArray[np.bool_]
 
-    def correlation(self, which: Ints, tests: FixedEffectTests, ddf: Ddf) -> Floats:
-        """Correlation matrix of some estimates."""
-        covariance = tests.contrast_covariance(self.rows[which], ddf)
+    def correlation(self, which: Ints, covariance_of: Callable[[Floats], Floats]) -> Floats:
+        """Correlation matrix of some estimates, from what gives the covariance matrix (k, k) of contrasts (k, p) up to a factor."""
+        covariance = covariance_of(self.rows[which])
         sd = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
         sd[sd == 0.0] = 1.0
         out: Floats = covariance / np.outer(sd, sd)

@@ -1,6 +1,8 @@
 """The table of means, trends or contrasts: estimates, tests and intervals, adjusted within each group, on the scale of the model or of the response."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,9 +120,9 @@ def means_table(
     notes = [f"Results are averaged over the levels of: {', '.join(e.averaged)}"] if e.averaged else []
     notes.append(f"Degrees-of-freedom method: {_METHODS[ddf]}")
     families = []
+    covariance_of = partial(tests.contrast_covariance, ddf=ddf) if adjust in ("mvt", "scheffe") else None
     for _, rows in e.groups():
-        correlation = found.correlation(rows, tests, ddf) if adjust in ("mvt", "scheffe") else None
-        family = _family(e, found, rows, correlation, alternative)
+        family = _family(e, found, rows, covariance_of, alternative)
         families.append(family)
         p[rows] = adjusted_p(family, adjust)
         half[rows] = multipliers(family, adjust, level)
@@ -195,12 +197,16 @@ def _null_values(null: object, k: int) -> Floats:
 
 
 def _family(
-    e: Estimands, found: Estimated, rows: NDArray[np.intp], correlations: Floats | None, alternative: str
+    e: Estimands,
+    found: Estimated,
+    rows: NDArray[np.intp],
+    covariance_of: Callable[[Floats], Floats] | None,
+    alternative: str,
 ) -> Family:
     """The tests of a group; their correlations only where the adjustment needs them."""
     rank, correlation = 0, np.empty((0, 0))
-    if correlations is not None:
-        correlation = correlations
+    if covariance_of is not None:
+        correlation = found.correlation(rows, covariance_of)
         known = np.isfinite(found.statistic[rows])
         if known.any():
             eigen = np.linalg.eigvalsh(correlation[np.ix_(known, known)])

@@ -9,7 +9,7 @@ use super::subject::{Held, State, Subject};
 use super::walk::Stop;
 use super::{curves, Profile, ProfileOptions, Watcher};
 use crate::error::CoreError;
-use crate::glmm::{fit, Approximation, FitOptions, GlmmSystem, Modes, Point, Value};
+use crate::glmm::{search, Approximation, FitOptions, GlmmSystem, Modes, Point, Value};
 use crate::lmm::{Lambda, System};
 use std::sync::atomic::AtomicBool;
 
@@ -86,7 +86,7 @@ pub fn profile_glmm(
     let mut attempt = 0;
     loop {
         let mut modes = Modes::new(g, 1);
-        let f = fit(g, &mut modes, &start, &mut |_, _| keep_going(None))?;
+        let f = search(g, &mut modes, &start, &mut |_, _| keep_going(None))?.fit;
         if !f.objective.is_finite() {
             return Err(CoreError::Degenerate("the likelihood is not finite".into()));
         }

@@ -12,7 +12,7 @@ mod subject;
 mod walk;
 
 use crate::error::CoreError;
-use crate::lmm::{fit, frames_of, FitOptions, Frame, Status, System};
+use crate::lmm::{frames_of, search, Begin, FitOptions, Frame, Status, System};
 use constrained::Linear;
 pub use generalized::{profile_glmm, GlmmProfileOptions};
 use parameter::{parameters, Origin};
@@ -151,7 +151,8 @@ pub fn profile(
     loop {
         let subject = Linear(sys);
         let mut work = subject.work();
-        let f = fit(sys, &mut work.e, &mut work.score, frames, fit_options, &mut |_, _| keep_going(None))?;
+        let mut go_on = |_: usize, _: f64| keep_going(None);
+        let f = search(sys, &mut work.e, &mut work.score, Begin::At(frames), fit_options, &mut go_on)?.fit;
         if f.status == Status::NonFinite {
             return Err(CoreError::Degenerate("the likelihood is not finite".into()));
         }

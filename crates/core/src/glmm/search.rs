@@ -1,0 +1,325 @@
+//! The search for the lowest valley of a generalized model: local fits from the starts that the objective itself suggests.
+//!
+//! As for linear models the objective is looked at along rays, each a direction of one block's Sigma from no variance to a large
+//! one, with the other covariance parameters held. The fixed effects adapt within the inner problem, a dispersion by moments of the
+//! rows about their modes. There is no bound here that would exclude an interval: what lies between two looks is not seen.
+
+use super::fit::{fit, Fit, FitOptions, Status};
+use super::laplace::Curvature;
+use super::outer::Progress;
+use super::parameters::Point;
+use super::pirls::{Failure, Modes};
+use super::system::GlmmSystem;
+use super::zero::lambda_of;
+use crate::error::CoreError;
+use crate::lmm::{frames_of, Frame};
+
+/// Ratio of neighbouring standard deviations of a ray.
+const SPACING: f64 = 4.0;
+/// Rays end at this standard deviation, in units of the linear predictor.
+const FARTHEST: f64 = 32.0;
+/// Newton decrement at which the modes are good enough for a look.
+const ROUGH: f64 = 1e-2;
+/// A look is a valley only where it is below its neighbours by more than this.
+const NOTABLE: f64 = 1e-2;
+/// A fit is lower only by more than this.
+const NEGLIGIBLE: f64 = 1e-7;
+/// How often rays are looked along again from a lower optimum.
+const ROUNDS: usize = 4;
+/// Predicted seconds that looks may take in any case, and share of the fits' Newton steps that they may take beyond.
+const FREE_SECONDS: f64 = 2e-3;
+const SHARE: f64 = 0.06;
+/// Newton steps that an evaluation of the gradient costs beside those that it makes.
+const STEPS_OF_GRADIENT: usize = 3;
+/// How often a dispersion is adapted at a look.
+const ADAPTATIONS: usize = 3;
+
+/// An optimum that a local fit found.
+#[derive(Clone, Debug)]
+pub struct Valley {
+    /// -2 log-likelihood.
+    pub objective: f64,
+    /// Estimates, fixed effects in the changed basis.
+    pub point: Point,
+}
+
+/// The lowest optimum, and what else was seen.
+pub struct Search {
+    /// The local fit that ended lowest; the work space is left at its estimates.
+    pub fit: Fit,
+    /// All distinct optima, the lowest first.
+    pub valleys: Vec<Valley>,
+    /// Local fits made.
+    pub runs: usize,
+    /// Objectives looked at along rays.
+    pub looks: usize,
+    /// Whether every ray was looked along to its end.
+    pub complete: bool,
+}
+
+/// Fits, and looks for lower valleys.
+///
+/// # Errors
+/// As [`fit`].
+pub fn search(
+    g: &GlmmSystem,
+    m: &mut Modes,
+    options: &FitOptions,
+    progress: Progress<'_>,
+) -> Result<Search, CoreError> {
+    let mut s = Searcher { g, options, progress, evaluations: 0, spent: 0, looks: 0, look_steps: 0, runs: 0 };
+    let mut best = s.run(m, options)?;
+    let mut valleys = Vec::new();
+    note(&mut valleys, &best);
+    let mut complete = true;
+    for _ in 0..ROUNDS {
+        if !matches!(best.status, Status::Converged | Status::NoProgress) {
+            break;
+        }
+        let kept = (m.u.clone(), m.beta.clone());
+        let (starts, all) = s.rays(m, &best)?;
+        complete = all;
+        let mut lower = None;
+        for start in starts {
+            let from = FitOptions {
+                theta: Some(start.theta),
+                beta: None,
+                dispersion: Some(start.dispersion),
+                hessian: false,
+                ..options.clone()
+            };
+            let f = s.run(m, &from)?;
+            note(&mut valleys, &f);
+            let least = lower.as_ref().map_or(best.objective, |l: &Fit| l.objective);
+            if f.objective.is_finite() && f.objective < least - NEGLIGIBLE {
+                lower = Some(f);
+            }
+        }
+        let Some(l) = lower else {
+            restore(g, m, &best, options, kept);
+            break;
+        };
+        let from = FitOptions {
+            theta: Some(l.point.theta.clone()),
+            beta: Some(l.point.beta.clone()),
+            dispersion: Some(l.point.dispersion),
+            ..options.clone()
+        };
+        let f = s.run(m, &from)?;
+        note(&mut valleys, &f);
+        best = f;
+    }
+    best.evaluations = s.evaluations;
+    valleys.sort_by(|a, b| a.objective.total_cmp(&b.objective));
+    Ok(Search { fit: best, valleys, runs: s.runs, looks: s.looks, complete })
+}
+
+/// Brings the work space back to the estimates of a fit.
+fn restore(g: &GlmmSystem, m: &mut Modes, f: &Fit, options: &FitOptions, kept: (Vec<f64>, Vec<f64>)) {
+    (m.u, m.beta) = kept;
+    m.e.lambda = g.layout.lambda_from_theta(&f.point.theta);
+    // a failure leaves the modes as they were; the caller's own solution then says so
+    let _ = m.value(g, &f.point, options.how, !f.coordinates.with_beta);
+}
+
+/// Enters a converged fit among the valleys, if it is a new one.
+fn note(valleys: &mut Vec<Valley>, f: &Fit) {
+    let same = |v: &Valley| {
+        let size = v.point.theta.iter().chain(&f.point.theta).fold(0.0f64, |m, t| m.max(t.abs()));
+        (v.objective - f.objective).abs() <= 1e-4
+            && v.point.theta.iter().zip(&f.point.theta).all(|(a, b)| (a.abs() - b.abs()).abs() <= 1e-2 * size)
+    };
+    if matches!(f.status, Status::Converged) && !valleys.iter().any(same) {
+        valleys.push(Valley { objective: f.objective, point: f.point.clone() });
+    }
+}
+
+struct Searcher<'a> {
+    g: &'a GlmmSystem,
+    options: &'a FitOptions,
+    progress: Progress<'a>,
+    evaluations: usize,
+    /// Newton steps of the fits, and what their gradients cost.
+    spent: usize,
+    looks: usize,
+    look_steps: usize,
+    runs: usize,
+}
+
+/// One look to be made.
+struct Place {
+    block: usize,
+    column: usize,
+    at: f64,
+}
+
+impl Searcher<'_> {
+    fn run(&mut self, m: &mut Modes, options: &FitOptions) -> Result<Fit, CoreError> {
+        let (before, steps) = (self.evaluations, m.steps);
+        let progress = &mut self.progress;
+        let f = fit(self.g, m, options, &mut |n, d| progress(before + n, d))?;
+        self.evaluations += f.evaluations;
+        self.spent += m.steps - steps + STEPS_OF_GRADIENT * f.evaluations;
+        self.runs += 1;
+        Ok(f)
+    }
+
+    /// Whether one more look is within the time allowed.
+    fn affordable(&self) -> bool {
+        let g = self.g;
+        let step = 1e-8 * (g.n * (4 + g.p())) as f64 + g.layout.predicted_seconds();
+        let each = if self.looks == 0 { 6.0 } else { self.look_steps as f64 / self.looks as f64 };
+        let allowed = FREE_SECONDS / step + SHARE * self.spent as f64;
+        self.look_steps as f64 + each <= allowed
+    }
+
+    /// The objective at frames with the fixed effects profiled and the dispersion adapted; infinite where it is not defined.
+    fn look(&mut self, m: &mut Modes, frames: &[Frame], dispersion: f64) -> Result<(f64, f64), CoreError> {
+        let g = self.g;
+        let before = m.steps;
+        m.e.lambda = lambda_of(g, frames);
+        m.dispersion = dispersion;
+        m.forget();
+        let mut found = (f64::INFINITY, dispersion);
+        let adapts = g.kernel.has_dispersion() && self.options.fixed_dispersion.is_none();
+        let mut mu = Vec::new();
+        for _ in 0..if adapts { ADAPTATIONS } else { 1 } {
+            let Ok(v) = objective(g, m, self.options.how.curvature) else { break };
+            if v < found.0 {
+                found = (v, m.dispersion);
+            }
+            if adapts {
+                mu.resize(g.n, 0.0);
+                g.kernel.means(&m.eta, &mut mu);
+                let d = g.kernel.start_dispersion(&g.y, &g.weights, &mu);
+                if !(d.is_finite() && d > 0.0) || (d / m.dispersion).ln().abs() < 0.05 {
+                    break;
+                }
+                m.dispersion = d;
+            }
+        }
+        self.looks += 1;
+        self.look_steps += m.steps - before;
+        if let Some(message) = g.kernel.failure() {
+            return Err(CoreError::Degenerate(message));
+        }
+        if !(self.progress)(self.evaluations, found.0) {
+            return Err(CoreError::Interrupted);
+        }
+        Ok(found)
+    }
+
+    /// Starts in other valleys along the rays through an optimum, and whether all rays were looked along.
+    fn rays(&mut self, m: &mut Modes, best: &Fit) -> Result<(Vec<Point>, bool), CoreError> {
+        let g = self.g;
+        let frames = frames_of(&g.layout, &g.layout.lambda_from_theta(&best.point.theta));
+        let beta = m.beta.clone();
+        let places = self.places(m, best, &frames);
+        let mut complete = true;
+        if !self.affordable() {
+            return Ok((Vec::new(), places.is_empty()));
+        }
+        let here = self.look(m, &frames, best.point.dispersion)?;
+        let mut seen: Vec<(Place, f64, f64)> = Vec::with_capacity(places.len());
+        for p in places {
+            if !self.affordable() {
+                complete = false;
+                break;
+            }
+            let mut there = frames.clone();
+            there[p.block].s[p.column] = p.at;
+            m.beta.copy_from_slice(&beta);
+            let (v, d) = self.look(m, &there, best.point.dispersion)?;
+            seen.push((p, v, d));
+        }
+        let mut starts: Vec<(f64, Point)> = Vec::new();
+        for (b, f) in frames.iter().enumerate() {
+            for j in 0..f.k {
+                let mut along: Vec<(f64, f64, f64)> = seen
+                    .iter()
+                    .filter(|(p, _, _)| p.block == b && p.column == j)
+                    .map(|(p, v, d)| (p.at, *v, *d))
+                    .collect();
+                along.push((f.s[j], here.0, here.1));
+                along.sort_by(|a, b| a.0.total_cmp(&b.0));
+                for (i, &(at, v, d)) in along.iter().enumerate() {
+                    let above = |k: usize| along[k].1 > v + NOTABLE;
+                    let valley = v.is_finite() && (i == 0 || above(i - 1)) && (i + 1 == along.len() || above(i + 1));
+                    if valley && at != f.s[j] {
+                        let mut there = frames.clone();
+                        there[b].s[j] = at;
+                        let theta = g.layout.theta_from_lambda(&lambda_of(g, &there)).0;
+                        starts.push((v, Point { theta, beta: beta.clone(), dispersion: d }));
+                    }
+                }
+            }
+        }
+        starts.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Ok((starts.into_iter().map(|s| s.1).collect(), complete))
+    }
+
+    /// Places of all rays, the most telling first: far out, none at all, then between.
+    fn places(&self, m: &Modes, best: &Fit, frames: &[Frame]) -> Vec<Place> {
+        let unit = best.coordinates.unit();
+        let mut ranked: Vec<(usize, Place)> = Vec::new();
+        for (block, (b, f)) in self.g.layout.blocks.iter().zip(frames).enumerate() {
+            let fs = &m.sys.cp.factors[b.factor];
+            for column in 0..f.k {
+                let mut total = 0.0;
+                for ztz in fs.ztz.chunks_exact(fs.k * fs.k) {
+                    for x in 0..f.k {
+                        for y in 0..f.k {
+                            let z = ztz[(b.offset + x) * fs.k + b.offset + y];
+                            total += f.u[x * f.k + column] * f.u[y * f.k + column] * z;
+                        }
+                    }
+                }
+                // where a level's own information about a random effect equals that of its distribution
+                let even = (fs.n_levels as f64 / total).sqrt();
+                if !even.is_finite() || even <= 0.0 {
+                    continue;
+                }
+                let s = f.s[column];
+                let first = if s > 0.0 { SPACING * s } else { even };
+                let mut up = Vec::new();
+                let mut t = first;
+                while t <= FARTHEST * unit || up.is_empty() {
+                    up.push(t);
+                    t *= SPACING;
+                }
+                // far out first, then what is nearer
+                for (i, &at) in up.iter().rev().enumerate() {
+                    ranked.push((if i == 0 { 0 } else { i + 1 }, Place { block, column, at }));
+                }
+                if s > 0.0 {
+                    ranked.push((1, Place { block, column, at: 0.0 }));
+                    let mut t = s / SPACING;
+                    let mut i = 3;
+                    while t > 0.3 * even {
+                        ranked.push((i, Place { block, column, at: t }));
+                        t /= SPACING;
+                        i += 1;
+                    }
+                }
+            }
+        }
+        ranked.sort_by_key(|r| r.0);
+        ranked.into_iter().map(|r| r.1).collect()
+    }
+}
+
+/// -2 log-likelihood by Laplace's approximation at the present Lambda and dispersion, fixed effects at the mode.
+fn objective(g: &GlmmSystem, m: &mut Modes, curvature: Curvature) -> Result<f64, Failure> {
+    let h = m.solve_to(g, true, ROUGH)?;
+    let free = m.free_part(g).0;
+    if curvature == Curvature::Expected && !g.kernel.is_canonical() {
+        m.more_pass(g);
+        m.factorise_expected(g)?;
+    }
+    let v = 2.0 * (h - free) + 2.0 * m.e.log_det_r;
+    if v.is_finite() {
+        Ok(v)
+    } else {
+        Err(Failure::Undefined)
+    }
+}

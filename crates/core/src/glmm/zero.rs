@@ -1,0 +1,180 @@
+//! Variances of zero: whether the objective falls where one of them grows.
+//!
+//! A standard deviation of zero has a gradient of zero whatever the data say, since the objective depends on its square. Its
+//! derivative with respect to the variance is finite there: that of the score test for a variance. With Sigma = L L' the exact
+//! gradient is Gamma = 2 Psi L, so that U'Gamma L'U = 2 e^2 U'Psi U on directions U to which L gives the standard deviation e. It
+//! is taken at so small an e that what is neglected, of relative size e^2 times the information of a level, does not count.
+
+use super::outer::Outer;
+use super::parameters::Coordinates;
+use super::system::GlmmSystem;
+use crate::blocks::kernels;
+use crate::error::CoreError;
+use crate::lmm::{frames_of, Block, Frame, Lambda};
+use crate::optimize::trust_region::Eigen;
+
+/// Square of the standard deviation given to the directions, times the largest information of a level.
+const TINY: f64 = 1e-6;
+/// Standard deviations up to this share of the unit are taken for zero.
+const ZERO: f64 = 1e-11;
+
+/// A direction of a block's Sigma without variance in which the objective falls.
+pub struct WayOut {
+    /// Number of the block.
+    pub block: usize,
+    /// Unit vector of the block's effects.
+    pub direction: Vec<f64>,
+    /// The variance of a Newton step.
+    pub amount: f64,
+    /// The drop that it promises.
+    pub gain: f64,
+}
+
+/// v'Z'WZ v of a block's levels, summed, squared and summed, and the largest.
+fn information(cp: &crate::crossprod::Crossprod, b: Block, v: &[f64]) -> (f64, f64) {
+    let fs = &cp.factors[b.factor];
+    let (mut squares, mut largest) = (0.0, 0.0f64);
+    for ztz in fs.ztz.chunks_exact(fs.k * fs.k) {
+        let mut c = 0.0;
+        for i in 0..b.k {
+            for j in 0..b.k {
+                c += v[i] * v[j] * ztz[(b.offset + i) * fs.k + b.offset + j];
+            }
+        }
+        squares += c * c;
+        largest = largest.max(c);
+    }
+    (squares, largest)
+}
+
+/// The Lambda of frames.
+pub fn lambda_of(g: &GlmmSystem, frames: &[Frame]) -> Lambda {
+    let mut lambda: Lambda = g.layout.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+    for (b, f) in g.layout.blocks.iter().zip(frames) {
+        f.write(*b, &mut lambda);
+    }
+    lambda
+}
+
+impl Outer<'_, '_> {
+    /// The frames of coordinates.
+    pub fn frames(&self, x: &[f64]) -> Vec<Frame> {
+        frames_of(&self.g.layout, &self.g.layout.lambda_from_theta(&self.c.theta(x)))
+    }
+
+    /// Coordinates with the covariance parameters of frames, all others as in `x`.
+    pub fn with_frames(&self, x: &[f64], frames: &[Frame]) -> Vec<f64> {
+        let (theta, _) = self.g.layout.theta_from_lambda(&lambda_of(self.g, frames));
+        let mut out = x.to_vec();
+        out[..theta.len()].copy_from_slice(&self.c.xi(&theta));
+        out
+    }
+
+    /// Directions out of variances of zero in which the objective falls. The work space must stand at `x`; it is left displaced.
+    ///
+    /// # Errors
+    /// As [`Outer::at`].
+    pub fn ways_out(&mut self, x: &[f64]) -> Result<Vec<WayOut>, CoreError> {
+        let g = self.g;
+        let mut frames = self.frames(x);
+        let mut ranks = Vec::with_capacity(frames.len());
+        let mut displacements = Vec::with_capacity(frames.len());
+        for (b, f) in g.layout.blocks.iter().zip(&mut frames) {
+            let rank = f.rank(ZERO * self.c.unit());
+            let mut most = 0.0f64;
+            for j in rank..f.k {
+                let v: Vec<f64> = (0..f.k).map(|i| f.u[i * f.k + j]).collect();
+                most = most.max(information(&self.m.sys.cp, *b, &v).1);
+            }
+            let e = if most > 0.0 && most.is_finite() { (TINY / most).sqrt() } else { 0.0 };
+            f.s[rank..].fill(e);
+            ranks.push(rank);
+            displacements.push(e);
+        }
+        if displacements.iter().all(|&e| e == 0.0) {
+            return Ok(Vec::new());
+        }
+        let (u, beta) = (self.m.u.clone(), self.m.beta.clone());
+        let moved = self.with_frames(x, &frames);
+        let value = self.value(&moved)?;
+        let mut out = Vec::new();
+        if let Some(v) = value {
+            for (index, (b, f)) in g.layout.blocks.iter().zip(&frames).enumerate() {
+                let (rank, e) = (ranks[index], displacements[index]);
+                if rank == f.k || e == 0.0 {
+                    continue;
+                }
+                let psi = null_psi(&v.gamma[b.factor], &self.m.e.lambda[b.factor], *b, f, rank, e);
+                let m = f.k - rank;
+                let Some(eigen) = Eigen::of(&psi, m) else { continue };
+                for c in 0..m {
+                    if eigen.values[c] >= 0.0 {
+                        break;
+                    }
+                    let direction: Vec<f64> = (0..f.k)
+                        .map(|i| (0..m).map(|j| f.u[i * f.k + rank + j] * eigen.vectors[j * m + c]).sum())
+                        .collect();
+                    let h = information(&self.m.sys.cp, *b, &direction).0;
+                    if h > 0.0 {
+                        let psi = eigen.values[c];
+                        out.push(WayOut { block: index, direction, amount: -psi / h, gain: psi * psi / (2.0 * h) });
+                    }
+                }
+            }
+        }
+        self.m.u.copy_from_slice(&u);
+        self.m.beta.copy_from_slice(&beta);
+        self.stands = None;
+        Ok(out)
+    }
+
+    /// The frames at `x` with `share` of the amounts added.
+    pub fn grown(&self, x: &[f64], ways: &[WayOut], share: f64) -> Vec<f64> {
+        let mut frames = self.frames(x);
+        for (index, f) in frames.iter_mut().enumerate() {
+            let mut sigma = f.sigma();
+            let mut changed = false;
+            for w in ways.iter().filter(|w| w.block == index) {
+                changed = true;
+                for i in 0..f.k {
+                    for j in 0..f.k {
+                        sigma[i * f.k + j] += share * w.amount * w.direction[i] * w.direction[j];
+                    }
+                }
+            }
+            if changed {
+                *f = Frame::of_covariance(&sigma, f.k);
+            }
+        }
+        self.with_frames(x, &frames)
+    }
+}
+
+/// U'Psi U on the columns of a frame from `rank` on, which have the standard deviation `e` in `lambda`.
+fn null_psi(gamma: &[f64], lambda: &[f64], b: Block, f: &Frame, rank: usize, e: f64) -> Vec<f64> {
+    let (k, m) = (f.k, f.k - rank);
+    let kf = gamma.len().isqrt();
+    let part = |a: &[f64]| -> Vec<f64> { (0..k * k).map(|t| a[(b.offset + t / k) * kf + b.offset + t % k]).collect() };
+    let (gamma, lambda) = (part(gamma), part(lambda));
+    let u: Vec<f64> = (0..k * m).map(|t| f.u[(t / m) * k + rank + t % m]).collect();
+    let (mut gu, mut lu, mut out) = (vec![0.0; k * m], vec![0.0; k * m], vec![0.0; m * m]);
+    // (Gamma'U)'(L'U)
+    kernels::transposed_multiply(&gamma, &u, k, k, m, &mut gu);
+    kernels::transposed_multiply(&lambda, &u, k, k, m, &mut lu);
+    kernels::transposed_multiply(&gu, &lu, k, m, m, &mut out);
+    out.iter_mut().for_each(|v| *v /= 2.0 * e * e);
+    for i in 0..m {
+        for j in 0..i {
+            let mean = 0.5 * (out[i * m + j] + out[j * m + i]);
+            (out[i * m + j], out[j * m + i]) = (mean, mean);
+        }
+    }
+    out
+}
+
+/// Which coordinates belong to variances of zero: the gradient is silent about them.
+pub fn silent(c: &Coordinates, g: &GlmmSystem, x: &[f64]) -> Vec<bool> {
+    let mut out = super::solution::null_parameters(g, &c.theta(x));
+    out.resize(x.len(), false);
+    out
+}

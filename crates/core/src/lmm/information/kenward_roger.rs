@@ -1,0 +1,158 @@
+//! Kenward and Roger's adjusted covariance of the fixed effects and what their degrees of freedom are made of.
+
+use super::blocks::size_of;
+use super::moments::Moments;
+use super::{inverse_on_range, not_positive, root, At, GoOn, Runner};
+use crate::blocks::kernels;
+use crate::error::CoreError;
+use crate::lmm::evaluator::Evaluator;
+use crate::lmm::score::Score;
+use crate::lmm::system::System;
+use faer::Par;
+
+/// Information whose reciprocal condition (with a diagonal of one) is below this is inverted on its range only.
+const SINGULAR: f64 = 1e-10;
+/// Order of the tail from which on its products are worth sharing among threads.
+const SHARED: usize = 256;
+
+/// Results; the residual variance is the unit of all variances, and the fixed effects are in the coordinates of the module.
+#[derive(Clone, Debug)]
+pub struct KenwardRoger {
+    /// Leads from contrasts of the columns as given to coordinates: p x p, row-major.
+    pub root: Vec<f64>,
+    /// Adjusted covariance, p x p.
+    pub adjusted: Vec<f64>,
+    /// Derivatives of the precision by the variance parameters, the residual variance last: r x p x p.
+    pub slopes: Vec<f64>,
+    /// Asymptotic covariance of the variance parameters, r x r.
+    pub weights: Vec<f64>,
+}
+
+/// Of so many threads, how many the work for a system is worth.
+pub fn threads_worth(sys: &System, n_threads: usize) -> usize {
+    if size_of(sys).0 >= SHARED {
+        n_threads
+    } else {
+        1
+    }
+}
+
+/// Dense products for a system.
+pub(super) fn runner<'a>(sys: &System, n_threads: usize, go_on: GoOn<'a>) -> Runner<'a> {
+    let n = threads_worth(sys, n_threads);
+    Runner { par: if n > 1 { Par::rayon(n) } else { Par::Seq }, go_on }
+}
+
+/// Computes them with the expected information at a theta; `memory` is how many bytes dense matrices may take.
+///
+/// # Errors
+/// Matrices that would take more memory, a theta at which the system is not positive definite, or a stop.
+pub fn kenward_roger(
+    sys: &System,
+    e: &mut Evaluator,
+    score: &mut Score,
+    at: At<'_>,
+    memory: f64,
+    go_on: GoOn<'_>,
+) -> Result<KenwardRoger, CoreError> {
+    let (order, bytes) = size_of(sys);
+    if bytes > memory {
+        return Err(CoreError::Refused { order, bytes, memory });
+    }
+    e.lambda = sys.lambda_from_theta(at.theta);
+    e.criterion(sys, at.reml).map_err(not_positive)?;
+    e.solve_effects(sys, score);
+    let m = Moments::of(sys, e, score, runner(sys, at.n_threads, go_on))?;
+    from_moments(sys, &m, root(sys, e))
+}
+
+fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoger, CoreError> {
+    let p = sys.p();
+    let (slopes, q, traces) = pieces(sys, m);
+    let r = slopes.len();
+    let mut products = vec![Vec::new(); r * r];
+    let mut information = vec![0.0; r * r];
+    for i in 0..r {
+        for j in 0..r {
+            let mut pp = vec![0.0; p * p];
+            kernels::multiply(&slopes[i], &slopes[j], p, p, p, &mut pp);
+            information[i * r + j] = traces[i * r + j] - 2.0 * trace(&q[i * r + j], p) + trace(&pp, p);
+            products[i * r + j] = pp;
+        }
+    }
+    let weights = inverse_of_information(&mut information, r)?;
+    let mut middle = vec![0.0; p * p];
+    for t in 0..r * r {
+        for (s, v) in middle.iter_mut().enumerate() {
+            *v += weights[t] * (q[t][s] - products[t][s]);
+        }
+    }
+    // 1 + 2 * the symmetric part
+    let adjusted = (0..p * p).map(|t| f64::from(t / p == t % p) + middle[t] + middle[t % p * p + t / p]).collect();
+    Ok(KenwardRoger { root, adjusted, slopes: slopes.concat(), weights })
+}
+
+/// Twice the inverse, in units in which the diagonal is one.
+fn inverse_of_information(information: &mut [f64], r: usize) -> Result<Vec<f64>, CoreError> {
+    let scale: Vec<f64> = (0..r)
+        .map(|i| {
+            let s = information[i * r + i].abs().sqrt();
+            if s > 0.0 {
+                s
+            } else {
+                1.0
+            }
+        })
+        .collect();
+    for t in 0..r * r {
+        information[t] /= scale[t / r] * scale[t % r];
+    }
+    let (mut weights, _) = inverse_on_range(information, r, SINGULAR)
+        .ok_or_else(|| CoreError::Degenerate("the information about the variances is not finite".into()))?;
+    for t in 0..r * r {
+        weights[t] *= 2.0 / (scale[t / r] * scale[t % r]);
+    }
+    Ok(weights)
+}
+
+/// P_r, Q_rc and tr(V^-1 V_r V^-1 V_c), the residual variance last.
+fn pieces(sys: &System, m: &Moments) -> (Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<f64>) {
+    let (p, n) = (sys.p(), m.parameters.len());
+    let r = n + 1;
+    let leading = |full: &[f64]| -> Vec<f64> { (0..p * p).map(|t| full[t / p * m.width + t % p]).collect() };
+    let px: Vec<Vec<f64>> = m.p.iter().map(|v| leading(v)).collect();
+    let mut q = vec![Vec::new(); r * r];
+    let mut traces = vec![0.0; r * r];
+    let identity = |t: usize| f64::from(t / p == t % p);
+    // sums over c of d_c Q_ac, which the residual parameter needs
+    let mut with_d = vec![vec![0.0; p * p]; n];
+    for a in 0..n {
+        for c in 0..n {
+            let found = leading(&m.q[a * n + c]);
+            with_d[a].iter_mut().zip(&found).for_each(|(t, v)| *t += m.d[c] * v);
+            traces[a * r + c] = m.traces[a * n + c];
+            q[a * r + c] = found;
+        }
+    }
+    for a in 0..n {
+        let mixed: Vec<f64> = (0..p * p).map(|t| px[a][t] - with_d[a][t]).collect();
+        q[n * r + a] = (0..p * p).map(|t| mixed[t % p * p + t / p]).collect();
+        q[a * r + n] = mixed;
+        let t = m.trace[a] - (0..n).map(|c| m.d[c] * m.traces[a * n + c]).sum::<f64>();
+        traces[a * r + n] = t;
+        traces[n * r + a] = t;
+    }
+    let fdf: Vec<f64> = (0..p * p).map(|t| (0..n).map(|a| m.d[a] * px[a][t]).sum()).collect();
+    q[n * r + n] =
+        (0..p * p).map(|t| identity(t) - 2.0 * fdf[t] + (0..n).map(|a| m.d[a] * with_d[a][t]).sum::<f64>()).collect();
+    let hd: f64 = (0..n).map(|a| m.d[a] * m.trace[a]).sum();
+    let hdhd: f64 = (0..n * n).map(|t| m.d[t / n] * m.d[t % n] * m.traces[t]).sum();
+    traces[n * r + n] = sys.cp.n as f64 - 2.0 * hd + hdhd;
+    let mut slopes: Vec<Vec<f64>> = px.iter().map(|v| v.iter().map(|x| -x).collect()).collect();
+    slopes.push((0..p * p).map(|t| fdf[t] - identity(t)).collect());
+    (slopes, q, traces)
+}
+
+fn trace(m: &[f64], p: usize) -> f64 {
+    (0..p).map(|i| m[i * p + i]).sum()
+}

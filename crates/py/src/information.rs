@@ -1,0 +1,84 @@
+//! What degrees of freedom of the fixed effects are made of.
+
+use crate::arguments::{matrix, to_python};
+use crate::lmm::LmmSystem;
+use crate::profile::watched_curves;
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use ranef_core::error::CoreError;
+use ranef_core::lmm::{self, At, Evaluator, GoOn, Score, System};
+
+/// A theta, the directions that each term lacks, and whether the criterion is REML.
+pub(crate) type PointArgument = (Vec<f64>, Vec<usize>, bool);
+
+/// Runs a computation with the interpreter released, ready to be stopped.
+fn watched<T: Send>(
+    py: Python<'_>,
+    system: &LmmSystem,
+    (theta, null, reml): &PointArgument,
+    n_threads: usize,
+    f: impl FnOnce(&System, &mut Evaluator, &mut Score, At<'_>, GoOn<'_>) -> Result<T, CoreError> + Send,
+) -> PyResult<T> {
+    system.check_theta(theta)?;
+    if null.len() != system.sys.terms.iter().map(Vec::len).sum::<usize>() {
+        return Err(PyValueError::new_err("there must be a number of directions for each random term"));
+    }
+    let n_threads = lmm::threads_worth(&system.sys, n_threads);
+    let at = At { theta, null, reml: *reml, n_threads };
+    let out = watched_curves(py, 1, n_threads, None, |keep_going| {
+        system.with_work(n_threads, |sys, e, score| f(sys, e, score, at, &|| keep_going(None)))
+    })?;
+    out.map_err(to_python)
+}
+
+/// Root of the covariance of the fixed effects.
+pub(crate) fn root<'py>(
+    py: Python<'py>,
+    system: &LmmSystem,
+    at: &PointArgument,
+    n_threads: usize,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let p = system.sys.p();
+    let root = watched(py, system, at, n_threads, |sys, e, _, at, _| lmm::fixed_root(sys, e, at.theta, at.reml))?;
+    matrix(py, root, p, p)
+}
+
+/// By Satterthwaite.
+pub(crate) fn satterthwaite<'py>(
+    py: Python<'py>,
+    system: &LmmSystem,
+    at: &PointArgument,
+    n_threads: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let p = system.sys.p();
+    let s = watched(py, system, at, n_threads, lmm::satterthwaite)?;
+    let d = PyDict::new(py);
+    d.set_item("root", matrix(py, s.root, p, p)?)?;
+    d.set_item("covariance", matrix(py, s.covariance, s.m, s.m)?)?;
+    d.set_item("slopes", s.slopes.into_pyarray(py).reshape([s.m, p, p])?)?;
+    d.set_item("flat", s.flat)?;
+    Ok(d)
+}
+
+/// By Kenward and Roger; `memory` is how many bytes dense matrices may take.
+pub(crate) fn kenward_roger<'py>(
+    py: Python<'py>,
+    system: &LmmSystem,
+    at: &PointArgument,
+    memory: f64,
+    n_threads: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let p = system.sys.p();
+    let k = watched(py, system, at, n_threads, |sys, e, score, at, go_on| {
+        lmm::kenward_roger(sys, e, score, at, memory, go_on)
+    })?;
+    let r = k.weights.len().isqrt();
+    let d = PyDict::new(py);
+    d.set_item("root", matrix(py, k.root, p, p)?)?;
+    d.set_item("adjusted", matrix(py, k.adjusted, p, p)?)?;
+    d.set_item("slopes", k.slopes.into_pyarray(py).reshape([r, p, p])?)?;
+    d.set_item("weights", matrix(py, k.weights, r, r)?)?;
+    Ok(d)
+}
