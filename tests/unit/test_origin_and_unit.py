@@ -58,8 +58,10 @@ def answers(formula: str, shift: float, unit: float, weight: float) -> dict[str,
                 kind = {"new_levels": "population"} if rows else {}
                 out[f"{where} {re} {interval}"] = m.predict(rows, re=re, se=True, interval=interval, **kind)
     if crossed:
-        means = m.emmeans("k", at={"x": (0.3 + shift) * unit}, ddf="none").to_frame()
-        out["means"] = means[["estimate", "std_error"]]
+        for ddf in ("none", "satterthwaite", "kenward-roger"):
+            means = m.emmeans("k", at={"x": (0.3 + shift) * unit}, ddf=ddf)
+            columns = ["estimate", "std_error"] if ddf == "none" else ["estimate", "std_error", "df"]
+            out[f"{ddf} means"], out[f"{ddf} pairs"] = means.to_frame()[columns], means.pairs().to_frame()[columns]
     return {k: np.asarray(v, dtype=float) for k, v in out.items()}
 
 

@@ -84,3 +84,18 @@ def test_no_variance_to_divide() -> None:
     m = ranef.lmer("y ~ x + (1 | g) + (1 | h)", flat)
     assert m.is_singular
     assert m.theta.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.filterwarnings("ignore:singular", "ignore:the ")
+def test_replicates_are_divided_equally_too() -> None:
+    right, m = (ranef.lmer(f"y ~ x + {random}", DATA) for random in ("(1 | g)", "(1 | g) + (1 | h)"))
+    y = right.simulate(5, rng=1).to_numpy()
+    own, many = right.refit(y), m.refit(y)
+    np.testing.assert_allclose(many.objective, own.objective, atol=1e-8)
+    np.testing.assert_allclose(many.theta, own.theta @ np.full((1, 2), np.sqrt(0.5)), rtol=1e-4, atol=1e-6)
+    for options in ({}, {"type": "cases", "by": "g"}):
+        b = m.bootstrap(20, rng=1, **options)
+        assert b.n_failed == 0
+        g, h = (b.values[:, b.names.index(f"sd_(Intercept)|{group}")] for group in "gh")
+        np.testing.assert_allclose(g, h, rtol=1e-4, atol=1e-6)
+        assert np.isfinite(b.conf_int(method="bca").loc["x"]).all()

@@ -108,6 +108,66 @@ def test_other_ways_of_writing_it() -> None:
     assert "not identified" not in said
 
 
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
+def test_degrees_of_freedom_leave_out_what_is_not_identified(ddf) -> None:
+    m, _ = fitted("y ~ f + x + (x | a)", data())
+    terms = m.anova(ddf=ddf)
+    # Of the slope nothing is estimated but its variance between four groups; the levels of f have a variance in proportion to that of the residuals.
+    assert terms.loc["x", "den_df"] == pytest.approx(3, abs=1e-3)
+    assert terms.loc["f", "den_df"] == pytest.approx(92, abs=0.01)
+    assert "2 combinations of covariance parameters are not determined" in " ".join(terms.attrs["notes"])
+    single = m.tidy("fixed", ddf=ddf)
+    assert np.isfinite(single[["std_error", "df", "p_value"]].to_numpy()).all()
+    far, _ = fitted("y ~ f + x + (x | a)", data().assign(x=data()["x"] + 2e5))
+    assert far.anova(ddf=ddf).loc["x", "f_value"] == pytest.approx(terms.loc["x", "f_value"], rel=1e-4)
+    assert far.anova(ddf=ddf).loc["f", "den_df"] == pytest.approx(terms.loc["f", "den_df"], rel=1e-4)
+
+
+def test_kenward_roger_of_the_slope_is_that_of_the_model_without_the_intercept() -> None:
+    # Fixed intercepts of all groups leave the model of slopes within them.
+    d = data()
+    m, _ = fitted("y ~ f + x + (x || a)", d)
+    slopes = ranef.lmer("y ~ f + x + (0 + x | a)", d)
+    for ddf in ("satterthwaite", "kenward-roger"):
+        a, b = (k.tidy("fixed", ddf=ddf).iloc[-1] for k in (m, slopes))
+        for name in ("std_error", "df", "p_value"):
+            assert a[name] == pytest.approx(b[name], rel=1e-6), (ddf, name)
+
+
+@pytest.mark.parametrize("formula", ["y ~ f + x + (x | a)", "y ~ f + x + diag(x | a) + (1 | a:b)"])
+def test_starts_are_those_of_the_other_effects(formula) -> None:
+    m, _ = fitted(formula, data())
+    again, _ = fitted(formula, data(), start=m.theta.to_numpy())
+    assert again.convergence.evaluations == 1 < m.convergence.evaluations
+    np.testing.assert_allclose(again.theta, m.theta, rtol=1e-8, atol=1e-10)
+    scale = np.where(np.arange(len(m.theta)) % 2, 0.3, 5.0)
+    elsewhere, _ = fitted(formula, data(), start=scale * m.theta.to_numpy())
+    assert elsewhere.objective == pytest.approx(m.objective, abs=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
+def test_replicates_are_fitted_as_the_model_is() -> None:
+    d = data()
+    m, _ = fitted("y ~ f + x + (x | a)", d)
+    y = m.simulate(5, rng=1).to_numpy()
+    many = m.refit(np.column_stack([y, np.ones(len(y))]))
+    assert many.converged.tolist() == [True] * 5 + [False]
+    for i in range(5):
+        one = m.refit(y[:, i])
+        assert many.objective[i] == one.objective
+        np.testing.assert_array_equal(many.theta[i], one.theta)
+        np.testing.assert_allclose(many.bse[i], one.bse, rtol=1e-12)
+    slopes = ranef.lmer("y ~ f + x + (0 + x | a)", d)
+    for kind in ("parametric", "residual"):
+        b = m.bootstrap(60, type=kind, rng=1)
+        assert b.n_failed == 0
+        means = m.bootstrap(60, type=kind, rng=1, statistic=lambda k: k.fixef)
+        np.testing.assert_array_equal(b.values[:, : len(m.fixef)], means.values)
+    found, right = m.bootstrap(300, rng=1).std_error, slopes.bootstrap(300, rng=1).std_error
+    for name in ("x", "sd_x|a", "sigma"):
+        assert found[name] == pytest.approx(right[name], rel=0.2)
+
+
 def test_it_can_be_refitted_and_explained() -> None:
     d = data()
     m, _ = fitted("y ~ f + x + (x | a)", d)

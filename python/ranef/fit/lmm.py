@@ -17,7 +17,13 @@ from ranef.fit.progress import Report
 from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
 from ranef.fit.threads import threads_of_fit
-from ranef.fit.unidentified import Unidentified, unidentified_effects, unidentified_text, without_unidentified
+from ranef.fit.unidentified import (
+    Unidentified,
+    identified_start,
+    unidentified_effects,
+    unidentified_text,
+    without_unidentified,
+)
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -48,7 +54,7 @@ def fit_lmm(
     reml : bool
         Whether to minimise the REML criterion (else -2 log-likelihood).
     start : (m,) array, optional
-        Theta to start from, in lme4's order.
+        Theta to start from, in lme4's order. Of effects whose variance is not identified nothing depends on it.
     control : FitControl, optional
     progress : callable, optional
         Called with the number of evaluations and the criterion; what it raises ends the fit.
@@ -70,7 +76,7 @@ def fit_lmm(
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
     free = unidentified_effects(design, system.kept) if reml else {}
     if free:
-        solution = _fit_identified(system, design, order, free, control, progress, threads)
+        solution = _fit_identified(system, design, order, free, start, control, progress, threads)
     else:
         before = 0
         if start is None and (shared := shared_effects(design.random)):
@@ -144,6 +150,7 @@ def _fit_identified(
     design: Design,
     order: TermOrder,
     free: dict[int, Unidentified],
+    start: Floats | None,
     control: FitControl,
     progress: Report | None,
     threads: int,
@@ -160,7 +167,9 @@ def _fit_identified(
     ending: Convergence | None = None
     factors: dict[int, Floats] = {}
     if reduced.random:
-        fit = fit_lmm(reduced, True, None, control, progress, threads)
+        rest = order_terms(reduced.random)
+        own_start = None if start is None else identified_start(free, order, start, rest, places)
+        fit = fit_lmm(reduced, True, own_start, control, progress, threads, rest)
         ending = c = fit.convergence
         zero = [c.boundary.get(key, 0) for key in fit.term_keys]
         for span, factor, dimensions in zip(fit.order.spans, fit.relative_factors, zero, strict=True):
@@ -183,6 +192,13 @@ def _fit_identified(
     solution["gradient"] = np.array([0.0 if ending is None else ending.gradient_norm])
     solution["null_dimensions"] = null
     return solution
+
+
+def has_conventions(fit: LmmFit) -> bool:
+    """Whether some variances of a fit are what they are by convention: a search of the core alone would give other ones, or not end."""
+    if shared_effects(fit.design.random):
+        return True
+    return fit.reml and bool(unidentified_effects(fit.design, fit.kept))
 
 
 def unidentified(

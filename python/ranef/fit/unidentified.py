@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
+from ranef.fit.order import TermOrder, relative_factor, theta_positions
 
 Floats = NDArray[np.float64]
 
@@ -51,11 +52,20 @@ class Unidentified:
         identified : (k - d, k - d) array
             That of the other effects.
         """
-        root = np.column_stack([self.rest @ identified, self.directions])
-        lower = np.asarray(np.linalg.qr(root.T, mode="r")).T
-        signs = np.where(np.diagonal(lower) < 0, -1.0, 1.0)
-        out: Floats = lower * signs
-        return out
+        return _lower(np.column_stack([self.rest @ identified, self.directions]))
+
+    def identified(self, factor: Floats) -> Floats:
+        """Relative Cholesky factor (k - d, k - d) of the other effects from that of all."""
+        whole = np.asarray(np.column_stack([self.rest, self.directions]), dtype=np.float64)
+        own = np.asarray(np.linalg.solve(whole, factor), dtype=np.float64)
+        return _lower(own[: self.rest.shape[1]])
+
+
+def _lower(root: Floats) -> Floats:
+    """The lower triangular L with LL' = RR' for a root R, with a diagonal that is not negative."""
+    lower = np.asarray(np.linalg.qr(root.T, mode="r")).T
+    out: Floats = lower * np.where(np.diagonal(lower) < 0, -1.0, 1.0)
+    return out
 
 
 def unidentified_effects(design: Design, kept: Sequence[int]) -> dict[int, Unidentified]:
@@ -154,6 +164,38 @@ def without_unidentified(design: Design, found: dict[int, Unidentified]) -> tupl
             continue
         places.append(i)
     return replace(design, random=tuple(random)), tuple(places)
+
+
+def identified_start(
+    found: dict[int, Unidentified], order: TermOrder, start: Floats, rest: TermOrder, places: Sequence[int]
+) -> Floats:
+    """Where to start for the other random effects.
+
+    Parameters
+    ----------
+    found : dict
+        See `unidentified_effects`.
+    order : TermOrder
+        Of all terms.
+    start : (m,) array
+        Their theta, in lme4's order.
+    rest : TermOrder
+        Of the terms of the other effects.
+    places : sequence of int
+        The positions in the formula of these terms.
+
+    Returns
+    -------
+    (q,) array
+        In lme4's order.
+    """
+    factors = {s.formula: relative_factor(s, start) for s in order.spans}
+    out = np.zeros(rest.n_theta)
+    for span in rest.spans:
+        at = places[span.formula]
+        factor = found[at].identified(factors[at]) if at in found else factors[at]
+        out[span.theta_start : span.theta_stop] = [factor[i, j] for i, j in theta_positions(span)]
+    return out
 
 
 def unidentified_text(design: Design, found: dict[int, Unidentified], flat: Sequence[str]) -> tuple[str, ...]:

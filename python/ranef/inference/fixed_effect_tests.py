@@ -187,23 +187,24 @@ class FixedEffectTests:
     def notes(self, ddf: Ddf) -> tuple[str, ...]:
         """What should be known of the tests of this fit: how the boundary was dealt with."""
         boundary = ", ".join(self.fit.convergence.boundary)
-        if ddf == "kenward-roger" and boundary:
-            return (
-                f"Kenward-Roger on the boundary: variances that are zero ({boundary}) enter with their expected information, as if they could also be "
-                "negative.",
-            )
-        if ddf != "satterthwaite":
+        if ddf not in ("satterthwaite", "kenward-roger"):
             return ()
         out = []
-        if boundary:
+        if boundary and ddf == "kenward-roger":
+            out.append(
+                f"Kenward-Roger on the boundary: variances that are zero ({boundary}) enter with their expected information, as if they could also be "
+                "negative."
+            )
+        elif boundary:
             out.append(
                 f"Satterthwaite on the boundary: directions without variance ({boundary}) are held there, and the degrees of freedom account for the "
                 "other covariance parameters only."
             )
-        if self.information.flat:
-            many = self.information.flat > 1
+        flat = self.kenward_roger.flat if ddf == "kenward-roger" else self.information.flat
+        if flat:
+            many = flat > 1
             out.append(
-                f"{self.information.flat} combination{'s' if many else ''} of covariance parameters {'are' if many else 'is'} not determined by the data; "
+                f"{flat} combination{'s' if many else ''} of covariance parameters {'are' if many else 'is'} not determined by the data; "
                 f"the degrees of freedom leave {'them' if many else 'it'} out."
             )
         return tuple(out)

@@ -36,6 +36,8 @@ class KenwardRoger:
         Derivatives of the inverse of the covariance matrix by the variance parameters: those of each random term, then sigma².
     weights : (r, r) array
         Asymptotic covariance of the variance parameters.
+    flat : int
+        Number of combinations of them about which the response says nothing.
     """
 
     sigma: float
@@ -43,6 +45,7 @@ class KenwardRoger:
     change: Floats
     slopes: Floats
     weights: Floats
+    flat: int
 
     @property
     def adjusted(self) -> Floats:
@@ -84,7 +87,7 @@ def kenward_roger(fit: LmmFit) -> KenwardRoger:
             f"Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random effects but those of the largest "
             f"factor: {problem}. Use ddf='satterthwaite', which needs none; with so many levels the two hardly differ."
         ) from None
-    return KenwardRoger(fit.sigma, found["root"], found["adjusted"], found["slopes"], found["weights"])
+    return KenwardRoger(fit.sigma, found["root"], found["adjusted"], found["slopes"], found["weights"], found["flat"])
 
 
 def memory_allowed() -> float:
