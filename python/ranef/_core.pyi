@@ -27,6 +27,10 @@ class LmmSolution(TypedDict):
     ldrx2: float
     u: list[_F64]
     b: list[_F64]
+
+class LmmFitted(LmmSolution):
+    """The estimates, how the fit ended, and the optima that were met: the criterion and theta of each, the lowest first."""
+
     singular: bool
     null_dimensions: list[int]
     evaluations: int
@@ -34,6 +38,10 @@ class LmmSolution(TypedDict):
     decrement: float
     certificate: float
     gradient: _F64
+    valleys: list[tuple[float, _F64]]
+    runs: int
+    looks: int
+    complete: bool
 
 class LmmEvaluation(TypedDict):
     """The criterion at one theta with its derivatives."""
@@ -116,7 +124,7 @@ class LmmSystem:
         tolerance: float,
         n_threads: int,
         progress: _Progress,
-    ) -> LmmSolution: ...
+    ) -> LmmFitted: ...
     def solution(self, theta: _F64, reml: bool, n_threads: int = 1) -> LmmSolution: ...
     def evaluate(self, theta: _F64, reml: bool, n_threads: int = 1) -> LmmEvaluation: ...
     def conditional_covariance(self, theta: _F64, n_threads: int = 1) -> list[_F64]: ...
@@ -295,6 +303,8 @@ class GlmmSolution(TypedDict, total=False):
     without a finite estimate), ``max_evaluations``, ``no_progress``, ``non_finite`` (then only the items from ``objective`` down
     are there) or ``fixed`` (of ``solution``).
 
+    ``valleys`` lists the optima that a fit met, the lowest first: the objective, theta, beta and dispersion of each.
+
     The identity: objective = -2 conditional_loglik + penalty + log_det (Laplace, observed curvature).
     """
 
@@ -321,6 +331,10 @@ class GlmmSolution(TypedDict, total=False):
     hessian: _F64 | None
     vcov: _F64 | None
     covariance: _F64 | None
+    valleys: list[tuple[float, _F64, _F64, float]]
+    runs: int
+    looks: int
+    complete: bool
 
 class GlmmEvaluation(TypedDict):
     """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes.

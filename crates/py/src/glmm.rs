@@ -266,7 +266,7 @@ impl GlmmSystem {
         let valleys = PyList::empty(py);
         for v in s.valleys {
             let beta = self.g.layout.basis.beta_to_given(&v.point.beta).into_pyarray(py);
-            valleys.append((v.objective, v.point.theta.into_pyarray(py), beta))?;
+            valleys.append((v.objective, v.point.theta.into_pyarray(py), beta, v.point.dispersion))?;
         }
         d.set_item("valleys", valleys)?;
         d.set_item("runs", s.runs)?;

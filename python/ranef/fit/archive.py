@@ -232,14 +232,19 @@ class _Decoder:
 
     def _record(self, node: dict[str, Any]) -> Any:
         made = self._type(node["record"])
-        names = {f.name for f in dataclasses.fields(made)}
-        if names != set(node["fields"]):
+        fields = dataclasses.fields(made)
+        names = {f.name for f in fields}
+        # a field that is newer than the file has its default
+        missing = {f.name: f.default for f in fields if f.name not in node["fields"]}
+        if not names.issuperset(node["fields"]) or dataclasses.MISSING in missing.values():
             raise DataError(
                 f"the record {node['record']!r} in the file has other fields than this ranef knows; it may come from another version."
             )
         record = object.__new__(made)
         for name, value in node["fields"].items():
             object.__setattr__(record, name, self.decode(value))
+        for name, value in missing.items():
+            object.__setattr__(record, name, value)
         return record
 
     def _array(self, node: dict[str, Any]) -> Any:

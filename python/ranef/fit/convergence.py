@@ -6,12 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.fit.valleys import Search, Valley
 from ranef.status import FitStatus
 
 Floats = NDArray[np.float64]
 
 #: Eigenvalues of a correlation matrix below this are directions without variance.
 _FLAT = 1e-10
+
+#: Where nothing is known of how other optima were looked for.
+NO_SEARCH = Search()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,12 @@ class Convergence:
         For every block of ``varcorr`` on the boundary, the number of directions that have zero variance.
     directions : tuple of str
         Those directions in words, by the names of the effects.
+    valleys : tuple of Valley
+        All optima that were met, the lowest first: the criterion, theta and the fixed effects of each. The first is that of the fit.
+    search : Search
+        How they were looked for.
+    stories : tuple of str
+        For every other valley in which a fixed effect is another one: the two estimates, the reason and what to do.
     """
 
     status: FitStatus
@@ -46,16 +56,19 @@ class Convergence:
     certificate: float
     boundary: dict[str, int]
     directions: tuple[str, ...] = ()
+    valleys: tuple[Valley, ...] = ()
+    search: Search = NO_SEARCH
+    stories: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether the estimates are those of the optimum."""
+        """Whether the estimates are those of an optimum."""
         return self.status.ok
 
     @property
     def explanation(self) -> str:
         """A paragraph: whether the estimates can be used, what the derivatives say, what lies on the boundary, what to try."""
-        return " ".join([*self._ending(), *self._boundary()])
+        return " ".join([*self._ending(), *self._valleys(), *self._boundary()])
 
     def __str__(self) -> str:
         import textwrap
@@ -78,6 +91,30 @@ class Convergence:
         )
         left = f"A Newton step promises to lower the criterion by another {self.decrement / 2:.2g}; the length of the gradient is {self.gradient_norm:.2g}."
         return [first, left, _ADVICE.get(self.status, self.status.explanation)]
+
+    def _valleys(self) -> list[str]:
+        """What is known of other optima. Local is what the derivatives prove; that no other optimum is lower was looked for, not proven."""
+        if not self.ok:
+            return []
+        s = self.search
+        effort = f"{s.looks} evaluations, {s.runs} local fit{'' if s.runs == 1 else 's'}"
+        if s.complete:
+            extent = f"Every direction of the random effects was looked along, from no variance to a very large one ({effort})"
+            extent += "." if len(self.valleys) > 1 else ", and no other optimum was met."
+        else:
+            extent = (
+                f"Not every direction of the random effects was looked along ({effort}), as that would take long beside the fit: "
+                "the optimum is a local one; start= begins in another place."
+            )
+        out = [extent]
+        if len(self.valleys) > 1:
+            first, *others = self.valleys
+            gaps = ", ".join(f"{v.criterion - first.criterion:.3g}" for v in others[:3])
+            out.append(
+                f"The criterion has {'another valley' if len(others) == 1 else f'{len(others)} other valleys'}, higher by {gaps}"
+                f"{' and more' if len(others) > 3 else ''}; the estimates are those of the lowest."
+            )
+        return [*out, *self.stories]
 
     def _boundary(self) -> list[str]:
         if not self.boundary:

@@ -26,6 +26,7 @@ from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import term_keys
 from ranef.fit.separation import separated_columns
 from ranef.fit.threads import threads_of_fit
+from ranef.fit.valleys import Search, Valley, stories
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -179,6 +180,12 @@ def record_of(
             # the core has seen a flat likelihood; that no direction separates the responses is exact
             status = FitStatus.CONVERGED
             flat = tuple(design.x_names[kept[j]] for j in solution["separated"])
+    theta = solution["theta"][order.theta_of_core]
+    found = solution.get("valleys", [])[1:]
+    valleys = (
+        Valley(solution["objective"], theta, solution["beta"]),
+        *(Valley(objective, t[order.theta_of_core], beta) for objective, t, beta, _ in found),
+    )
     convergence = Convergence(
         status=status,
         gradient_norm=math.nan if gradient is None else math.sqrt(float(gradient @ gradient)),
@@ -191,16 +198,25 @@ def record_of(
             text
             for k, s in zip(keys, spans, strict=True)
             if null[s.core_term]
-            for text in boundary_directions(
-                k, design.random[s.formula].names, relative_factor(s, solution["theta"][order.theta_of_core])
-            )
+            for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
+        ),
+        valleys=valleys,
+        search=Search(solution.get("runs", 1), solution.get("looks", 0), solution.get("complete", False)),
+        stories=()
+        if len(valleys) < 2
+        else stories(
+            valleys,
+            lambda v: _errors(v, solution, order, likelihood, system, n_threads),
+            design,
+            order,
+            [design.x_names[j] for j in kept],
         ),
     )
     reason = None
     if not status.ok and not apart:
         sds = np.concatenate(
             [
-                np.linalg.norm(relative_factor(s, solution["theta"][order.theta_of_core]), axis=1)
+                np.linalg.norm(relative_factor(s, theta), axis=1)
                 * np.sqrt((design.random[s.formula].z ** 2).mean(axis=0))
                 for s in spans
             ]
@@ -220,7 +236,7 @@ def record_of(
         response_kind=likelihood.response_kind,
         n_quad=likelihood.n_quad,
         curvature=likelihood.curvature,
-        theta=solution["theta"][order.theta_of_core],
+        theta=theta,
         objective=solution["objective"],
         kept=kept,
         dropped=dropped,
@@ -241,6 +257,26 @@ def record_of(
         ),
         n_threads=n_threads,
     )
+
+
+def _errors(
+    valley: Valley,
+    solution: "GlmmSolution",
+    order: TermOrder,
+    likelihood: Likelihood,
+    system: LazyGlmmSystem,
+    n_threads: int,
+) -> Floats:
+    """Standard errors (p,) of the fixed effects in a valley, theta known there."""
+    vcov = solution["vcov_profiled"]
+    for objective, theta, beta, dispersion in solution["valleys"][1:]:
+        if objective == valley.criterion:
+            there = system.get(n_threads).solution(
+                theta, beta, dispersion, likelihood.n_quad, likelihood.curvature, n_threads
+            )
+            vcov = there["vcov_profiled"]
+    errors: Floats = np.sqrt(vcov.diagonal())
+    return errors
 
 
 def _places(order: TermOrder, size: int) -> NDArray[np.intp] | None:

@@ -12,7 +12,7 @@ from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, boundary_directions
 from ranef.fit.equal_parts import divided, without_shared
-from ranef.fit.order import TermOrder, order_terms, relative_factor, theta_positions
+from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
@@ -20,14 +20,16 @@ from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
     Unidentified,
     identified_start,
+    theta_of_all,
     unidentified_effects,
     unidentified_text,
     without_unidentified,
 )
+from ranef.fit.valleys import Search, Valley, stories
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
-    from ranef._core import LmmSolution, LmmSystem
+    from ranef._core import LmmFitted, LmmSystem
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +100,8 @@ def fit_lmm(
     null = solution["null_dimensions"]
     gradient = solution["gradient"]
     theta = solution["theta"][order.theta_of_core]
+    valleys = linear_valleys(system, solution, order, reml, threads)
+    kept = tuple(system.kept)
     convergence = Convergence(
         status=status,
         gradient_norm=math.sqrt(float(gradient @ gradient)),
@@ -112,8 +116,18 @@ def fit_lmm(
             if null[s.core_term]
             for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
         ),
+        valleys=valleys,
+        search=Search(solution["runs"], solution["looks"], solution["complete"]),
+        stories=()
+        if len(valleys) < 2
+        else stories(
+            valleys,
+            lambda v: linear_errors(system, v, order, reml, threads),
+            design,
+            order,
+            [design.x_names[j] for j in kept],
+        ),
     )
-    kept = tuple(system.kept)
     dropped = (
         () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
     )
@@ -145,6 +159,25 @@ def fit_lmm(
     )
 
 
+def linear_valleys(
+    system: "LmmSystem", solution: "LmmFitted", order: TermOrder, reml: bool, n_threads: int
+) -> tuple[Valley, ...]:
+    """The optima that a fit met, the lowest first; that of the fit with its own numbers."""
+    own = Valley(solution["objective"], solution["theta"][order.theta_of_core], solution["beta"])
+    others = [
+        Valley(criterion, theta[order.theta_of_core], system.solution(theta, reml, n_threads)["beta"])
+        for criterion, theta in solution["valleys"][1:]
+    ]
+    return (own, *others)
+
+
+def linear_errors(system: "LmmSystem", valley: Valley, order: TermOrder, reml: bool, n_threads: int) -> Floats:
+    """Standard errors (p,) of the fixed effects in a valley."""
+    s = system.solution(np.ascontiguousarray(valley.theta[order.core_of_theta]), reml, n_threads)
+    errors: Floats = s["sigma"] * np.sqrt(s["vcov_unscaled"].diagonal())
+    return errors
+
+
 def _fit_identified(
     system: "LmmSystem",
     design: Design,
@@ -154,44 +187,51 @@ def _fit_identified(
     control: FitControl,
     progress: Report | None,
     threads: int,
-) -> "LmmSolution":
+) -> "LmmFitted":
     """Estimate by REML the random effects that are identified, and give the others the variance of the convention.
 
     Returns
     -------
-    LmmSolution
+    LmmFitted
         As that of a fit, in the core's order.
     """
     reduced, places = without_unidentified(design, free)
-    theta, null = np.zeros(order.n_theta), [0] * len(order.spans)
+    rest = order_terms(reduced.random)
+    null = [0] * len(order.spans)
     ending: Convergence | None = None
-    factors: dict[int, Floats] = {}
+    part = np.zeros(0)
     if reduced.random:
-        rest = order_terms(reduced.random)
         own_start = None if start is None else identified_start(free, order, start, rest, places)
         fit = fit_lmm(reduced, True, own_start, control, progress, threads, rest)
-        ending = c = fit.convergence
-        zero = [c.boundary.get(key, 0) for key in fit.term_keys]
-        for span, factor, dimensions in zip(fit.order.spans, fit.relative_factors, zero, strict=True):
-            factors[places[span.formula]] = factor
-            null[next(s.core_term for s in order.spans if s.formula == places[span.formula])] = dimensions
-    for span in order.spans:
-        own = factors.get(span.formula, np.zeros((0, 0)))
-        full = free[span.formula].factor(own) if span.formula in free else own
-        theta[span.theta_start : span.theta_stop] = [full[i, j] for i, j in theta_positions(span)]
+        ending, part = fit.convergence, fit.theta
+        for key, span in zip(fit.term_keys, rest.spans, strict=True):
+            core_term = next(s.core_term for s in order.spans if s.formula == places[span.formula])
+            null[core_term] = ending.boundary.get(key, 0)
+
+    def core_theta(identified: Floats) -> Floats:
+        return np.ascontiguousarray(theta_of_all(free, order, identified, rest, places)[order.core_of_theta])
+
     try:
-        solution = system.solution(np.ascontiguousarray(theta[order.core_of_theta]), True, threads)
+        solution = system.solution(core_theta(part), True, threads)
     except ValueError:
         raise DataError(NOT_FINITE) from None
-    solution["status"] = FitStatus.CONVERGED.value if ending is None else ending.status.value
-    solution["evaluations"] = 1 if ending is None else ending.evaluations
-    solution["decrement"], solution["certificate"] = (
-        (0.0, 0.0) if ending is None else (ending.decrement, ending.certificate)
-    )
-    # Nothing but its length is kept of the gradient.
-    solution["gradient"] = np.array([0.0 if ending is None else ending.gradient_norm])
-    solution["null_dimensions"] = null
-    return solution
+    if ending is None:
+        ending = Convergence(FitStatus.CONVERGED, 0.0, 1, OPTIMIZER, 0.0, 0.0, {}, search=Search(complete=True))
+    return {
+        **solution,
+        "status": ending.status.value,
+        "evaluations": ending.evaluations,
+        "decrement": ending.decrement,
+        "certificate": ending.certificate,
+        # Nothing but its length is kept of the gradient.
+        "gradient": np.array([ending.gradient_norm]),
+        "null_dimensions": null,
+        "singular": any(null),
+        "valleys": [(v.criterion, core_theta(v.theta)) for v in ending.valleys],
+        "runs": ending.search.runs,
+        "looks": ending.search.looks,
+        "complete": ending.search.complete,
+    }
 
 
 def has_conventions(fit: LmmFit) -> bool:

@@ -198,6 +198,30 @@ def identified_start(
     return out
 
 
+def theta_of_all(
+    found: dict[int, Unidentified], order: TermOrder, identified: Floats, rest: TermOrder, places: Sequence[int]
+) -> Floats:
+    """Theta of all terms from that of the other random effects, with the convention for what is not identified: what `identified_start` undoes.
+
+    Parameters
+    ----------
+    identified : (q,) array
+        In lme4's order.
+
+    Returns
+    -------
+    (m,) array
+        In lme4's order.
+    """
+    factors = {places[s.formula]: relative_factor(s, identified) for s in rest.spans}
+    out = np.zeros(order.n_theta)
+    for span in order.spans:
+        own = factors.get(span.formula, np.zeros((0, 0)))
+        factor = found[span.formula].factor(own) if span.formula in found else own
+        out[span.theta_start : span.theta_stop] = [factor[i, j] for i, j in theta_positions(span)]
+    return out
+
+
 def unidentified_text(design: Design, found: dict[int, Unidentified], flat: Sequence[str]) -> tuple[str, ...]:
     """What is said of variances that are not identified.
 

@@ -31,6 +31,13 @@ const FREE_SECONDS: f64 = 2e-3;
 const SHARE: f64 = 0.06;
 /// Newton steps that an evaluation of the gradient costs beside those that it makes.
 const STEPS_OF_GRADIENT: usize = 3;
+/// Standard deviations outside these limits, in units of the linear predictor, make a fit one of those where other valleys are.
+const NEAR_ZERO: f64 = 0.02;
+const FAR_OUT: f64 = 8.0;
+/// Standard deviations of restarts; the Newton steps one takes, and the seconds it may take.
+const RESTARTS: [f64; 3] = [0.3, 3.0, 15.0];
+const RESTART_STEPS: f64 = 80.0;
+const RESTART_SECONDS: f64 = 5e-3;
 /// How often a dispersion is adapted at a look.
 const ADAPTATIONS: usize = 3;
 
@@ -77,8 +84,11 @@ pub fn search(
             break;
         }
         let kept = (m.u.clone(), m.beta.clone());
-        let (starts, all) = s.rays(m, &best)?;
+        let (mut starts, all) = s.rays(m, &best)?;
         complete = all;
+        if starts.is_empty() {
+            starts = s.restarts(&best, &mut complete);
+        }
         let mut lower = None;
         for start in starts {
             let from = FitOptions {
@@ -164,10 +174,15 @@ impl Searcher<'_> {
         Ok(f)
     }
 
+    /// Predicted seconds of a Newton step for the modes.
+    fn seconds_of_step(&self) -> f64 {
+        let g = self.g;
+        1e-8 * (g.n * (4 + g.p())) as f64 + g.layout.predicted_seconds()
+    }
+
     /// Whether one more look is within the time allowed.
     fn affordable(&self) -> bool {
-        let g = self.g;
-        let step = 1e-8 * (g.n * (4 + g.p())) as f64 + g.layout.predicted_seconds();
+        let step = self.seconds_of_step();
         let each = if self.looks == 0 { 6.0 } else { self.look_steps as f64 / self.looks as f64 };
         let allowed = FREE_SECONDS / step + SHARE * self.spent as f64;
         self.look_steps as f64 + each <= allowed
@@ -256,6 +271,29 @@ impl Searcher<'_> {
         }
         starts.sort_by(|a, b| a.0.total_cmp(&b.0));
         Ok((starts.into_iter().map(|s| s.1).collect(), complete))
+    }
+
+    /// Starts with all directions of all blocks, where one is near zero or far out: what rays do not show.
+    fn restarts(&self, best: &Fit, complete: &mut bool) -> Vec<Point> {
+        let g = self.g;
+        let unit = best.coordinates.unit();
+        let frames = frames_of(&g.layout, &g.layout.lambda_from_theta(&best.point.theta));
+        let extreme = |s: &f64| !(NEAR_ZERO * unit..FAR_OUT * unit).contains(s);
+        let several = frames.iter().map(|f| f.k).sum::<usize>() > 1;
+        if !several || !frames.iter().flat_map(|f| &f.s).any(extreme) {
+            return Vec::new();
+        }
+        if self.seconds_of_step() * RESTART_STEPS > RESTART_SECONDS {
+            *complete = false;
+            return Vec::new();
+        }
+        let start = |scale: &f64| {
+            let there: Vec<Frame> =
+                frames.iter().map(|f| Frame { s: vec![scale * unit; f.k], ..Frame::identity(f.k) }).collect();
+            let theta = g.layout.theta_from_lambda(&lambda_of(g, &there)).0;
+            Point { theta, beta: best.point.beta.clone(), dispersion: best.point.dispersion }
+        };
+        RESTARTS.iter().map(start).collect()
     }
 
     /// Places of all rays, the most telling first: far out, none at all, then between.

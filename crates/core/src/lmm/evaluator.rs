@@ -140,17 +140,12 @@ impl Evaluator {
     /// Rounding error to expect of the criterion at the last evaluation: what r2 and the eliminated fixed effects lose where they are
     /// small differences of large numbers.
     pub fn noise(&self, sys: &System, reml: bool, criterion: f64) -> f64 {
-        let (pw, nu) = (sys.cp.pw, sys.nu(reml));
-        let p = pw - 1;
         let wtw = self.taken.as_ref().map_or(&sys.cp.wtw, |t| &t.1);
-        let mut lost = nu * wtw[pw * pw - 1] / self.r2;
-        if reml {
-            lost += 2.0 * (0..p).map(|i| wtw[i * pw + i] / self.rxx[i * pw + i].powi(2)).sum::<f64>();
-        }
+        let mut lost = elimination_lost(&self.rxx, sys.cp.pw, |i| wtw[i * sys.cp.pw + i], sys.nu(reml), reml);
         if self.is_large() {
             lost += self.pivots_lost(sys);
         }
-        2e-14 * (criterion.abs() + nu) + 2.0 * f64::EPSILON * lost
+        2e-14 * (criterion.abs() + sys.nu(reml)) + 2.0 * f64::EPSILON * lost
     }
 
     /// Z'\[X y\] of a factor, of what is left of them where random effects have been taken out.
@@ -385,6 +380,25 @@ impl Evaluator {
         self.r2 = self.rxx[p * pw + p].powi(2);
         Ok(())
     }
+}
+
+/// Error of the criterion, in units of rounding, that eliminating the fixed effects brings: `rxx` is the factor of what is left of
+/// the products of [X y], `size` the sum of squares of a column before random effects were eliminated.
+pub(super) fn elimination_lost(rxx: &[f64], pw: usize, size: impl Fn(usize) -> f64, nu: f64, reml: bool) -> f64 {
+    let p = pw - 1;
+    let r2 = rxx[p * pw + p].powi(2);
+    let yy = size(p);
+    // of r2, then of each fixed effect's part of it
+    let (mut total, mut of_r2) = (0.0, yy);
+    for i in 0..p {
+        let ratio = size(i) / rxx[i * pw + i].powi(2);
+        if reml {
+            total += 2.0 * ratio;
+        }
+        let c = rxx[p * pw + i].abs();
+        of_r2 += c * c * ratio + 2.0 * c * (ratio * yy).sqrt() + f64::EPSILON * ratio * yy;
+    }
+    total + nu * of_r2 / r2
 }
 
 /// lam' ztz lam + I.

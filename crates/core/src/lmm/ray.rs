@@ -4,7 +4,7 @@
 //! directions are eliminated from a level, what is left of M is 1 + t^2 c, and of its products with [X y] a row w. An evaluation
 //! then costs a few operations a level.
 
-use super::evaluator::{Evaluator, TRUSTED};
+use super::evaluator::{elimination_lost, Evaluator, TRUSTED};
 use super::frame::Frame;
 use super::system::{Block, System};
 use crate::blocks::kernels::{self, size};
@@ -169,8 +169,7 @@ impl Ladder {
             return Look::undefined(at);
         }
         let p = pw - 1;
-        let kept = |i: usize| r[i * pw + i].powi(2) / self.size[i];
-        let lost = nu / kept(p) + if reml { 2.0 * (0..p).map(|i| 1.0 / kept(i)).sum::<f64>() } else { 0.0 };
+        let lost = elimination_lost(&r, pw, |i| self.size[i], nu, reml);
         if 2.0 * f64::EPSILON * lost > TRUSTED {
             return Look::undefined(at);
         }

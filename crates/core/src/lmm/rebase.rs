@@ -16,6 +16,8 @@ use crate::crossprod::{transformed_w, transformed_z};
 use crate::optimize::jacobi_svd::svd_left;
 use crate::rows::Rows;
 
+/// Effects of blocks are taken out whose least standard deviation is at least this: smaller ones may become zero.
+const LARGE: f64 = 30.0;
 /// Rows handled together.
 const BLOCK: usize = 256;
 /// The products with the effects taken out are used where those of some column are this much smaller.
@@ -42,10 +44,9 @@ impl Rebase {
             let kf = sys.cp.factors[b.factor].k;
             let part: Vec<f64> =
                 (0..b.k * b.k).map(|t| e.lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
-            if svd_left(&part, b.k).1[b.k - 1] >= 1.0 {
+            if svd_left(&part, b.k).1[b.k - 1] >= LARGE {
                 continue;
             }
-            // small effects stay where they are: their Lambda may become zero
             for &pos in &sys.sym.position[b.factor] {
                 let at = (sys.sym.row[pos as usize] + b.offset) * pw;
                 b0[at..at + b.k * pw].fill(0.0);

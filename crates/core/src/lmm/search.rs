@@ -32,19 +32,21 @@ const ROUNDS: usize = 12;
 /// Standard deviations outside these limits make a fit one of those where other valleys are.
 const NEAR_ZERO: f64 = 0.02;
 const FAR_OUT: f64 = 30.0;
-/// Most fits made from exchanges, and most patterns of signs of a block's correlations.
+/// Most fits made from exchanges.
 const EXCHANGES: usize = 4;
-const RESTARTS: usize = 4;
-/// Least standard deviation of a restart, and share of its correlations that is kept.
-const LEAST_START: f64 = 0.3;
-const SHRUNK: f64 = 0.6;
+/// Standard deviations of restarts.
+const RESTARTS: [f64; 2] = [0.3, 30.0];
+/// Evaluations after which a fit from another start than the first ends if it is not below the lowest so far.
+const RESTART_EVALUATIONS: usize = 40;
 /// A fit is lower where rounding accounts for at most this share of the difference.
 const NOISE_SHARE: f64 = 0.3;
 /// Predicted seconds that looks may take in any case, and share of the time of the fits that they may take beyond.
 const FREE_SECONDS: f64 = 4e-3;
 const SHARE: f64 = 0.12;
-/// Rounding error of the criterion from which other cross-products are used.
+/// Rounding error of the criterion from which other cross-products are used, share of it that must be left, and how often that is tried.
 const BLURRED: f64 = 1e-8;
+const SHARPER: f64 = 0.1;
+const SHARPENINGS: usize = 4;
 /// A start is left alone along a ray that falls by no more than this.
 const ABOUT_RIGHT: f64 = 2.0;
 /// Steps by which the lowest point of a ray is refined for a start.
@@ -180,22 +182,32 @@ pub fn sharpened(
         return Ok(None);
     }
     let mut sharp = sys.clone_for_refit();
-    sharp.rebase = Some(Rebase::of(rows, sys, e, score));
-    let before = found.fit.evaluations;
-    let mut s = Searcher::new(&sharp, e, options, progress);
-    s.evaluations = before;
-    let mut fit = s.run(score, f.frames.clone())?;
-    fit.evaluations = s.evaluations;
-    if !fit.criterion.is_finite() {
-        return Ok(None);
+    let (mut frames, mut evaluations) = (f.frames.clone(), f.evaluations);
+    let mut progress = progress;
+    // the effects that can be taken out are others where a direction has come to zero on the way
+    for _ in 0..SHARPENINGS {
+        sharp.rebase = Some(Rebase::of(rows, sys, e, score));
+        let mut s = Searcher::new(&sharp, e, options, &mut progress);
+        s.evaluations = evaluations;
+        let fit = s.run(score, frames, options)?;
+        evaluations = s.evaluations;
+        if !fit.criterion.is_finite() {
+            break;
+        }
+        if fit.noise < BLURRED || fit.noise < SHARPER * f.noise {
+            let own = std::mem::take(&mut s.valleys);
+            let first = usize::from(!own.is_empty());
+            let valleys = own.into_iter().chain(found.valleys.iter().skip(first).cloned()).collect();
+            let runs = found.runs + 1;
+            let fit = Fit { evaluations, ..fit };
+            return Ok(Some((sharp, Search { fit, valleys, runs, looks: found.looks, complete: found.complete })));
+        }
+        frames = fit.frames;
     }
-    let valleys = if s.valleys.is_empty() {
-        found.valleys.clone()
-    } else {
-        s.valleys.into_iter().chain(found.valleys.iter().skip(1).cloned()).collect()
-    };
-    let search = Search { fit, valleys, runs: found.runs + 1, looks: found.looks, complete: found.complete };
-    Ok(Some((sharp, search)))
+    let mut s = Searcher::new(sys, e, options, progress);
+    s.moved = true;
+    s.stand(score, f)?;
+    Ok(None)
 }
 
 /// Where a local fit may begin.
@@ -217,7 +229,7 @@ enum Stage {
     Rays,
     /// One direction in the place of another.
     Exchanges,
-    /// Blocks that have lost directions, with all of them.
+    /// All directions anew.
     Restarts,
     Done,
 }
@@ -411,10 +423,10 @@ impl<'a> Searcher<'a> {
     }
 
     /// A local fit, entered among the valleys.
-    fn run(&mut self, score: &mut Score, start: Vec<Frame>) -> Result<Fit, CoreError> {
+    fn run(&mut self, score: &mut Score, start: Vec<Frame>, options: FitOptions) -> Result<Fit, CoreError> {
         let before = self.evaluations;
         let progress = &mut self.progress;
-        let f = fit(self.sys, self.e, score, start, self.options, &mut |n, d| progress(before + n, d))?;
+        let f = fit(self.sys, self.e, score, start, options, &mut |n, d| progress(before + n, d))?;
         self.evaluations += f.evaluations;
         self.runs += 1;
         self.moved = false;
@@ -434,7 +446,25 @@ impl<'a> Searcher<'a> {
         let mut lower = false;
         waiting.sort_by(|a, b| a.criterion.total_cmp(&b.criterion));
         for c in waiting.drain(..) {
-            let f = self.run(score, c.frames)?;
+            let f = match best {
+                Some(b) if b.criterion.is_finite() => {
+                    let short = FitOptions {
+                        max_evaluations: self
+                            .options
+                            .max_evaluations
+                            .min(RESTART_EVALUATIONS * self.n_directions.max(2) / 2),
+                        ..self.options
+                    };
+                    let f = self.run(score, c.frames, short)?;
+                    let promising = f.status == Status::MaxEvaluations && f.criterion < b.criterion - NEGLIGIBLE;
+                    if promising {
+                        self.run(score, f.frames, self.options)?
+                    } else {
+                        f
+                    }
+                }
+                _ => self.run(score, c.frames, self.options)?,
+            };
             let below = |b: &Fit| {
                 !b.criterion.is_finite()
                     || (f.criterion < b.criterion - NEGLIGIBLE && f.noise < NOISE_SHARE * (b.criterion - f.criterion))
@@ -540,35 +570,21 @@ impl<'a> Searcher<'a> {
         Ok(out)
     }
 
-    /// Starts with all directions of the blocks that have lost some: without correlations, and with their signs changed.
+    /// Starts with all directions of all blocks, small and large: what rays and exchanges do not show.
     fn restarts(&mut self, best: &Fit) -> Vec<Candidate> {
         let mut out = Vec::new();
-        for (b, f) in best.frames.iter().enumerate() {
-            if f.k < 2 || f.s[f.k - 1] >= NEAR_ZERO {
-                continue;
+        if self.n_directions < 2 || !Self::is_extreme(best) {
+            return out;
+        }
+        for scale in RESTARTS {
+            let cost = 3 * (out.len() + 1) * RESTART_EVALUATIONS;
+            if !self.affordable(cost) {
+                self.complete = false;
+                break;
             }
-            let (k, sigma) = (f.k, f.sigma());
-            let sd: Vec<f64> = (0..k).map(|i| sigma[i * k + i].sqrt().max(LEAST_START)).collect();
-            for pattern in 0..(1usize << (k - 1)).min(RESTARTS) {
-                // pattern 0: no correlations
-                let sign = |i: usize| if i > 0 && pattern >> (i - 1) & 1 == 1 { -1.0 } else { 1.0 };
-                let mut changed = vec![0.0; k * k];
-                for i in 0..k {
-                    for j in 0..k {
-                        let r = sigma[i * k + j] / (sd[i] * sd[j]);
-                        let r = if pattern == 0 { 0.0 } else { SHRUNK * r * sign(i) * sign(j) };
-                        changed[i * k + j] = sd[i] * sd[j] * if i == j { 1.0 } else { r };
-                    }
-                }
-                let cost = 3.0 * self.evaluations as f64 / self.runs.max(1) as f64;
-                if !self.affordable(out.len() * cost as usize + cost as usize) {
-                    self.complete = false;
-                    return out;
-                }
-                let mut frames = best.frames.clone();
-                frames[b] = Frame::of_covariance(&changed, k);
-                out.push(Candidate { criterion: f64::INFINITY, frames });
-            }
+            let frames =
+                self.sys.blocks.iter().map(|b| Frame { s: vec![scale; b.k], ..Frame::identity(b.k) }).collect();
+            out.push(Candidate { criterion: f64::INFINITY, frames });
         }
         out
     }
