@@ -66,6 +66,7 @@ class KenwardRoger(TypedDict):
     adjusted: _F64
     slopes: _F64
     weights: _F64
+    flat: int
 
 # theta, the number of directions without variance of every term, and whether the criterion is REML
 _FitPoint = tuple[_F64, list[int], bool]

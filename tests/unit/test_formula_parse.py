@@ -154,10 +154,6 @@ def test_response_among_the_predictors_is_dropped_with_a_note() -> None:
     assert "dropped" in formula.notes[0]
 
 
-def test_a_term_written_twice_is_noted() -> None:
-    assert "twice" in parse_formula("y ~ (x || g) + (1 | g)").notes[0]
-
-
 def test_dot_is_every_column_that_is_not_in_the_response() -> None:
     formula = parse_formula("log(y) ~ . - w + (1 | g)")
     assert formula.has_dot

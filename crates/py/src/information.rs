@@ -80,5 +80,6 @@ pub(crate) fn kenward_roger<'py>(
     d.set_item("adjusted", matrix(py, k.adjusted, p, p)?)?;
     d.set_item("slopes", k.slopes.into_pyarray(py).reshape([r, p, p])?)?;
     d.set_item("weights", matrix(py, k.weights, r, r)?)?;
+    d.set_item("flat", k.flat)?;
     Ok(d)
 }

@@ -51,7 +51,8 @@ def lmer(
     contrasts : dict, optional
         Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a matrix (levels × columns).
     start : sequence or dict, optional
-        Starting values of theta, in lme4's order, or by name as in ``{"Subject.(Intercept)": 1.2}``.
+        Starting values of theta, in lme4's order, or by name as in ``{"Subject.(Intercept)": 1.2}``. Of effects whose variance is not
+        identified (a warning names them) nothing depends on it.
     control : dict, optional
         ``max_evaluations``: limit on evaluations of the criterion. ``tolerance``: stop when the criterion can be lowered by less than this.
     progress : bool, "tqdm" or callable

@@ -34,6 +34,7 @@ from ranef.design.rows import (
     subset_mask,
     weight_values,
 )
+from ranef.design.shared_effects import shared_effects_notes
 from ranef.design.values import Factor, Floats, Numeric, Vector, as_numbers, from_column, take_rows
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DesignError, OptionError
 from ranef.formula.formula import Formula, expand_dot, parse_formula, require_random, require_response
@@ -143,6 +144,7 @@ class _Builder:
         x = self._matrix(coder, layout, n)
         random = [self._random_term(coder, bar, n) for bar in formula.random]
         self._note_split_factors(coder)
+        self.notes.extend(shared_effects_notes([term for term, _ in random]))
         if offset is not None:
             offset = offset if kept is None else offset[kept]
             check_finite(offset, "offset", self.table, kept)

@@ -111,8 +111,16 @@ class Block:
     coefficients: Floats
 
 
-def blocks(fit: LmmFit, random: RandomColumns) -> Iterator[Block]:
-    """Go through the blocks in the order of their numbers, so that only one inverse is held at a time."""
+def blocks(fit: LmmFit, random: RandomColumns, x: Floats) -> Iterator[Block]:
+    """Go through the blocks in the order of their numbers, so that only one inverse is held at a time.
+
+    Parameters
+    ----------
+    fit : LmmFit
+    random : RandomColumns
+    x : (n, p) array
+        X, in any basis.
+    """
     from scipy.sparse import csr_array
 
     n, k = random.columns.shape
@@ -127,7 +135,7 @@ def blocks(fit: LmmFit, random: RandomColumns) -> Iterator[Block]:
         shape=shape,
     )
     product = (scaled.T @ scaled).tocsr()
-    right = np.asarray(scaled.T @ (fit.x * root[:, None]))
+    right = np.asarray(scaled.T @ (x * root[:, None]))
     bounds = np.concatenate([[0], np.cumsum(np.bincount(random.column_block, minlength=random.n_blocks))])
     pointer, index, data = product.indptr, product.indices, product.data
     for lower, upper in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):

@@ -5,7 +5,8 @@ equations, of which ``(u, beta)`` is the solution. Without those rows the soluti
 part of ``A^-1`` the inverse on them is ``L (I - L' D'wD L)^-1 L'`` where ``B = L L'``. The eigenvalues of ``L' D'wD L`` lie between 0 and 1; one of them is 1 when a fixed
 effect cannot be estimated without the rows.
 
-Theta is held; sigma is estimated again.
+Theta is held; sigma is estimated again. All is computed in coordinates of the fixed effects in which their covariance is sigma^2 (`ranef.estimates.fixed_basis`),
+and given back in terms of the columns of the model.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ranef.diagnostics.blocks import Block, RandomColumns, blocks, random_columns
 from ranef.diagnostics.leverage import hat_values, remaining, sigma_without
 from ranef.estimates.fitted import residual_values
+from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.fit.record import LmmFit
 
 Floats = NDArray[np.float64]
@@ -56,20 +58,20 @@ def without_observations(fit: LmmFit) -> Deletion:
     """Leave out every row in turn."""
     weights = np.ones(fit.nobs) if fit.design.weights is None else fit.design.weights
     left = weights * remaining(hat_values(fit))
-    random = random_columns(fit)
+    random, basis = random_columns(fit), fixed_basis(fit)
+    x = basis.columns(fit.x)
     g = np.empty((random.size, len(fit.beta)))
-    for block in blocks(fit, random):
+    for block in blocks(fit, random, x):
         g[block.columns] = block.coefficients
     # Rows of V^-1 X, divided by sigma^-2.
-    influence = (fit.x - random.times(g)) * weights[:, None]
-    direction = influence @ fit.vcov_unscaled
+    direction = (x - random.times(g)) * weights[:, None]
     score = residual_values(fit, "response") * weights
     change = -direction * (score / left)[:, None]
-    growth = np.einsum("ij,ij->i", direction, influence) / left
-    unscaled = np.diagonal(fit.vcov_unscaled) + direction**2 / left[:, None]
+    growth = np.einsum("ij,ij->i", direction, direction) / left
+    unscaled = np.sum(basis.root**2, axis=1) + basis.given(direction) ** 2 / left[:, None]
     # A row without which a fixed effect has no estimate has a hat value of one.
     sigma = sigma_without(fit, score**2 / left, 1)
-    return _deletion(fit, change, unscaled, 1.0 + growth, sigma, np.ones(fit.nobs, dtype=np.intp))
+    return _deletion(fit, basis, change, unscaled, 1.0 + growth, sigma, np.ones(fit.nobs, dtype=np.intp))
 
 
 def without_groups(fit: LmmFit, factor: int) -> Deletion:
@@ -88,25 +90,25 @@ def without_groups(fit: LmmFit, factor: int) -> Deletion:
     weights = fit.design.weights
     change, unscaled = np.full((m, p), np.nan), np.full((m, p), np.nan)
     ratio, drop = np.full(m, np.nan), np.full(m, np.nan)
-    log_det = np.linalg.slogdet(fit.vcov_unscaled)[1]
-    x = np.ascontiguousarray(fit.x)
-    for number, block in enumerate(blocks(fit, random)):
+    basis = fixed_basis(fit)
+    x = np.ascontiguousarray(basis.columns(fit.x))
+    for number, block in enumerate(blocks(fit, random, x)):
         for level in levels[first[number] : first[number + 1]].tolist():
             rows = sorter[bounds[level] : bounds[level + 1]]
             w = np.ones(len(rows)) if weights is None else weights[rows]
-            found = _without(fit, random, block, rows, x[rows], w, score[rows])
+            found = _without(random, block, rows, x[rows], w, score[rows])
             if found is not None:
-                change[level], covariance, drop[level] = found
-                unscaled[level] = np.diagonal(covariance)
-                ratio[level] = np.exp(np.linalg.slogdet(covariance)[1] - log_det)
+                change[level], half, drop[level] = found
+                unscaled[level] = (basis.given(half.T) ** 2).sum(axis=0)
+                ratio[level] = np.exp(np.linalg.slogdet(half @ half.T)[1])
     sigma = sigma_without(fit, drop, counts.astype(np.intp))
-    return _deletion(fit, change, unscaled, ratio, sigma, counts.astype(np.intp))
+    return _deletion(fit, basis, change, unscaled, ratio, sigma, counts.astype(np.intp))
 
 
 def _without(
-    fit: LmmFit, random: RandomColumns, block: Block, rows: Ints, x: Floats, w: Floats, e: Floats
+    random: RandomColumns, block: Block, rows: Ints, x: Floats, w: Floats, e: Floats
 ) -> tuple[Floats, Floats, float] | None:
-    """Change of the fixed effects, their unscaled covariance and the fall of the penalised sum of squares; None where an effect has no estimate."""
+    """Change of the fixed effects, a root (p, t + p) of their unscaled covariance and the fall of the penalised sum of squares; None where an effect has no estimate."""
     touched, place = np.unique(random.columns[rows], return_inverse=True)
     t, p = len(touched), x.shape[1]
     d = np.zeros((len(rows), t + p))
@@ -114,11 +116,11 @@ def _without(
     d[:, t:] = x
     at = np.searchsorted(block.columns, touched)
     b = np.empty((t + p, t + p))
-    g, c = block.coefficients[at], fit.vcov_unscaled
-    b[:t, t:] = -g @ c
-    b[t:, :t] = b[:t, t:].T
-    b[:t, :t] = block.inverse_at(at) - b[:t, t:] @ g.T
-    b[t:, t:] = c
+    g = block.coefficients[at]
+    b[:t, t:] = -g
+    b[t:, :t] = -g.T
+    b[:t, :t] = block.inverse_at(at) + g @ g.T
+    b[t:, t:] = np.eye(p)
     root = np.linalg.cholesky(b)
     weighted = (d * np.sqrt(w)[:, None]) @ root
     eigenvalues, vectors = np.linalg.eigh(weighted.T @ weighted)
@@ -126,13 +128,16 @@ def _without(
         return None
     half = (root @ vectors) / np.sqrt(1.0 - eigenvalues)
     pull = half.T @ (d.T @ (w * e))
-    return -half[t:] @ pull, half[t:] @ half[t:].T, float(e @ (w * e) + pull @ pull)
+    return -half[t:] @ pull, half[t:], float(e @ (w * e) + pull @ pull)
 
 
-def _deletion(fit: LmmFit, change: Floats, unscaled: Floats, ratio: Floats, sigma: Floats, rows: Ints) -> Deletion:
+def _deletion(
+    fit: LmmFit, basis: FixedBasis, own: Floats, unscaled: Floats, ratio: Floats, sigma: Floats, rows: Ints
+) -> Deletion:
+    """Put together what was computed in the coordinates of a basis."""
     p = len(fit.beta)
-    relative = sigma / fit.sigma
+    relative, change = sigma / fit.sigma, basis.given(own)
     if not p:
         return Deletion(change, np.sqrt(unscaled), np.full(len(change), np.nan), ratio, sigma, rows)
-    distance = np.einsum("ij,ij->i", change, np.linalg.solve(fit.vcov_unscaled, change.T).T) / (p * fit.sigma**2)
+    distance = np.sum((own / fit.sigma) ** 2, axis=1) / p
     return Deletion(change, np.sqrt(unscaled) * sigma[:, None], distance, ratio * relative ** (2 * p), sigma, rows)

@@ -1,6 +1,5 @@
 """Predictions of a generalized model, on the scale of the response or of the link, with standard errors and intervals."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from ranef.errors import OptionError
 from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.fitted import random_part
 from ranef.estimates.intervals import normal_multiplier
+from ranef.estimates.normal_average import average_mean, average_of_step, average_predictor, average_slope
 from ranef.estimates.predict import (
     Prediction,
     Rows,
@@ -23,11 +23,10 @@ from ranef.estimates.predict import (
 )
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.order import relative_factor
+from ranef.fit.request import warn_once
 
 Floats = NDArray[np.float64]
-
-#: Nodes of the integral over one normal variable: enough for standard deviations of the linear predictor of 3 and more.
-NODES = 41
 
 MARGINAL = "marginal"
 NEW_LEVELS = ("error", "population", MARGINAL)
@@ -98,6 +97,8 @@ def predict_glmm(
     spread = spread + unseen
     scale = _Scale(fit, str(type), spread)
     values = scale.value(eta)
+    if scale.averaged and (without := int(np.isnan(values).sum())):
+        warn_once((_no_average_text(fit, without),))
     std_error = lower = upper = None
     if se or interval is not None:
         # What is averaged over is part of the mean, and no uncertainty of it.
@@ -128,12 +129,19 @@ def predict_glmm(
     return Prediction(finished, finish(std_error), finish(lower), finish(upper), index)
 
 
+def _no_average_text(fit: GlmmFit, rows: int) -> str:
+    return (
+        f"{rows} {'row has' if rows == 1 else 'rows have'} no mean over the random effects (NaN): with the {fit.family.link} link the mean is infinite at a linear predictor "
+        "of zero, which the random effects reach. re='population' predicts for a typical group; the log link has means for all groups."
+    )
+
+
 def _marginal_deviation(
     fit: GlmmFit, rows: Rows, masks: tuple[Mask, ...], scale: "_Scale", type: str, eta: Floats
 ) -> Floats:
     """Standard deviation of a mean over the random effects, divided by its slope in the linear predictor: their variances are estimated, too.
 
-    The delta method in the covariance parameters and the fixed effects together, with differences for the former.
+    The delta method in the covariance parameters and the fixed effects together. The former act through the variance that is averaged over, of which the mean is a smooth function.
     """
     joint = fit.joint_vcov
     if joint is None or fit.n_quad == 0:
@@ -141,18 +149,27 @@ def _marginal_deviation(
     m, p = len(fit.theta), len(fit.beta)
     gradient = np.zeros((len(eta), m + p))
     gradient[:, m:] = rows.x
-    slope = scale.slope(eta)
-    for j in range(m):
-        h = 1e-4 * max(1.0, abs(float(fit.theta[j])))
-        ends = [fit.theta.copy() for _ in range(2)]
-        ends[0][j] += h
-        ends[1][j] -= h
-        above, below = (_Scale(fit, type, left_out_random(replace(fit, theta=t), rows, masks)).value(eta) for t in ends)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gradient[:, j] = np.where(slope != 0, (above - below) / (2.0 * h * slope), 0.0)
+    variance = scale.sd**2
+    # At a variance of zero the derivative of the variance is zero, and that of the mean does not matter.
+    step = 1e-3 * np.maximum(variance, 1e-12)
+    above, below = (_Scale(fit, type, v).value(eta) for v in (variance + step, np.maximum(variance - step, 0.0)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        response = (above - below) / (2.0 * step * scale.slope(eta))
+    gradient[:, :m] = np.where(np.isfinite(response), response, 0.0)[:, None] * _variance_gradient(fit, rows)
     covariance = np.where(np.isnan(joint), 0.0, joint)[: m + p, : m + p]  # nothing of what is held at the boundary
     out: Floats = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", gradient, covariance, gradient), 0.0))
     return out
+
+
+def _variance_gradient(fit: GlmmFit, rows: Rows) -> Floats:
+    """Derivatives (rows, m) of the variance of all random effects by theta, in which the relative factors are linear."""
+    out = np.empty((len(rows.x), len(fit.theta)))
+    for j in range(len(fit.theta)):
+        unit = np.zeros_like(fit.theta)
+        unit[j] = 1.0
+        parts = zip(fit.order.spans, rows.z, fit.relative_factors, strict=True)
+        out[:, j] = sum(np.einsum("ij,ij->i", z @ factor, z @ relative_factor(s, unit)) for s, z, factor in parts)
+    return 2.0 * fit.random_scale**2 * out
 
 
 class _Scale:
@@ -175,39 +192,27 @@ class _Scale:
     def value(self, eta: Floats) -> Floats:
         if not self.averaged:
             return eta if self.on_link else self.link.mean(eta)
-        mean = self._average(self.link.mean, eta)
-        return self.link.predictor(mean) if self.on_link else mean
+        return (average_predictor if self.on_link else average_mean)(self.link, eta, self.sd)
 
     def slope(self, eta: Floats) -> Floats:
         """Derivative of the value."""
         if not self.averaged:
             return np.ones_like(eta) if self.on_link else self.link.slope(eta)
-        slope = self._average(self.link.slope, eta)
+        slope = average_slope(self.link, eta, self.sd)
         return slope / self.link.slope(self.value(eta)) if self.on_link else slope
-
-    def _average(self, function: Any, eta: Floats) -> Floats:
-        out = np.zeros_like(eta)
-        for node, weight in zip(*_normal_rule(), strict=True):
-            out += weight * function(eta + self.sd * node)
-        return out
-
-
-def _normal_rule() -> tuple[list[float], list[float]]:
-    """Nodes and weights of an average over a standard normal variable."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    return nodes.tolist(), (weights / weights.sum()).tolist()
 
 
 def _response_limits(fit: GlmmFit, eta: Floats, sd: Floats, weights: Floats, level: float) -> tuple[Floats, Floats]:
     """Quantiles of a new response whose linear predictor is normal around ``eta``."""
     family = fit.family
-    means = [(family.mean(eta + sd * node), w) for node, w in zip(*_normal_rule(), strict=True)]
+    monotone = family.link not in ("sqrt", "inverse", "inverse_squared")
 
     def below(y: Floats) -> Floats:
-        out = np.zeros_like(eta)
-        for mu, w in means:
-            out += w * family.cumulative(y, mu, weights, fit.dispersion)
-        return out
+        return average_of_step(
+            lambda b: family.cumulative(y, family.mean(eta + sd * b), weights, fit.dispersion),
+            len(eta),
+            monotone=monotone,
+        )
 
     step = 1.0 / weights if family.support == "proportion" else 1.0
     discrete = family.support in ("proportion", "count")

@@ -15,10 +15,11 @@ from ranef.errors import ArgumentTypeError, NewLevelError, OptionError
 from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.fitted import random_part
+from ranef.estimates.fixed_basis import fixed_basis
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.optional_groups import new_table
 from ranef.estimates.rows import padded, row_index
-from ranef.fit.record import MixedFit
+from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import warn_once
 
 if TYPE_CHECKING:
@@ -168,8 +169,10 @@ def predict(
 def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
     """Variance (m,) of x'(beta^ - beta) + z'(b^ - b) over the chosen effects, those of unseen levels with their full variance."""
     if not any(mask.any() for mask in masks):
-        fixed: Floats = np.einsum("ij,jk,ik->i", rows.x, fit.vcov, rows.x)
-        return fixed
+        if isinstance(fit, LmmFit):
+            return fixed_basis(fit).variance_of(rows.x) * fit.sigma**2
+        out: Floats = np.einsum("ij,jk,ik->i", rows.x, fit.vcov, rows.x)
+        return out
     factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
     for f in range(len(fit.order.factors)):
         at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]

@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 #: Eigenvalues of a correlation matrix below this are directions without variance.
 _FLAT = 1e-10
 
+#: Where nothing is known of how other optima were looked for.
+NO_SEARCH = Search()
+
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
@@ -54,7 +57,7 @@ class Convergence:
     boundary: dict[str, int]
     directions: tuple[str, ...] = ()
     valleys: tuple[Valley, ...] = ()
-    search: Search = Search()
+    search: Search = NO_SEARCH
     stories: tuple[str, ...] = ()
 
     @property

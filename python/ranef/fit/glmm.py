@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.design.shared_effects import shared_effects
 from ranef.errors import DataError, DesignError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, boundary_directions
+from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import LazyGlmmSystem, build_glmm_system
 from ranef.fit.lmm import fit_messages
@@ -106,8 +108,14 @@ def fit_glmm(
     order = order or order_terms(design.random)
     control = control or FitControl()
     start = start or GlmmStart()
-    family = likelihood.family
+    family, before = likelihood.family, 0
     check_quadrature(likelihood.n_quad, order, design)
+    if start.theta is None and (shared := shared_effects(design.random)):
+        needed, places = without_shared(design, shared)
+        alone = fit_glmm(needed, likelihood, start, control, progress, n_threads)
+        equal = divided(shared, design, order, places, alone.order, alone.theta)
+        extra = None if math.isnan(alone.dispersion) else alone.dispersion
+        start, before = GlmmStart(equal, alone.beta, extra), alone.convergence.evaluations
     threads = threads_of_fit(len(design.y), n_threads)
     system = build_glmm_system(design, order, family, threads)
     n, p = len(design.y), len(system.kept)
@@ -126,6 +134,7 @@ def fit_glmm(
         threads,
         progress,
     )
+    solution["evaluations"] += before
     return record_of(design, order, likelihood, LazyGlmmSystem(design, order, family, system), solution, n_threads)
 
 

@@ -7,14 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.design.shared_effects import shared_effects
 from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, boundary_directions
+from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.record import LmmFit, term_keys
 from ranef.fit.system import LazySystem, build_system
 from ranef.fit.threads import threads_of_fit
+from ranef.fit.unidentified import (
+    Unidentified,
+    identified_start,
+    theta_of_all,
+    unidentified_effects,
+    unidentified_text,
+    without_unidentified,
+)
 from ranef.fit.valleys import Search, Valley, stories
 from ranef.status import FitStatus
 
@@ -46,7 +56,7 @@ def fit_lmm(
     reml : bool
         Whether to minimise the REML criterion (else -2 log-likelihood).
     start : (m,) array, optional
-        Theta to start from, in lme4's order.
+        Theta to start from, in lme4's order. Of effects whose variance is not identified nothing depends on it.
     control : FitControl, optional
     progress : callable, optional
         Called with the number of evaluations and the criterion; what it raises ends the fit.
@@ -66,8 +76,21 @@ def fit_lmm(
     n, p = len(design.y), len(system.kept)
     if n <= p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
-    core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-    solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
+    free = unidentified_effects(design, system.kept) if reml else {}
+    if free:
+        solution = _fit_identified(system, design, order, free, start, control, progress, threads)
+    else:
+        before = 0
+        if start is None and (shared := shared_effects(design.random)):
+            needed, places = without_shared(design, shared)
+            alone = fit_lmm(needed, reml, None, control, progress, threads)
+            start, before = (
+                divided(shared, design, order, places, alone.order, alone.theta),
+                alone.convergence.evaluations,
+            )
+        core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
+        solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
+        solution["evaluations"] += before
     status = FitStatus(solution["status"])
     if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
         raise DataError(NOT_FINITE)
@@ -130,7 +153,7 @@ def fit_lmm(
         convergence=convergence,
         messages=(
             *fit_messages(design, dropped, convergence),
-            *unidentified(system, solution["theta"], order, design, reml, threads),
+            *unidentified(system, solution["theta"], order, design, reml, threads, free),
         ),
         n_threads=n_threads,
     )
@@ -155,26 +178,97 @@ def linear_errors(system: "LmmSystem", valley: Valley, order: TermOrder, reml: b
     return errors
 
 
-def unidentified(
-    system: "LmmSystem", theta: Floats, order: TermOrder, design: Design, reml: bool, n_threads: int
-) -> tuple[str, ...]:
-    """Say which random terms have a variance of which the data say nothing.
+def _fit_identified(
+    system: "LmmSystem",
+    design: Design,
+    order: TermOrder,
+    free: dict[int, Unidentified],
+    start: Floats | None,
+    control: FitControl,
+    progress: Report | None,
+    threads: int,
+) -> "LmmFitted":
+    """Estimate by REML the random effects that are identified, and give the others the variance of the convention.
 
-    By REML that is so where the fixed effects explain all that a term could, which takes as many of them as the term has levels, or where
-    too few rows are left beside the fixed effects: then the criterion is the same whatever the size of the term.
+    Returns
+    -------
+    LmmFitted
+        As that of a fit, in the core's order.
+    """
+    reduced, places = without_unidentified(design, free)
+    rest = order_terms(reduced.random)
+    null = [0] * len(order.spans)
+    ending: Convergence | None = None
+    part = np.zeros(0)
+    if reduced.random:
+        own_start = None if start is None else identified_start(free, order, start, rest, places)
+        fit = fit_lmm(reduced, True, own_start, control, progress, threads, rest)
+        ending, part = fit.convergence, fit.theta
+        for key, span in zip(fit.term_keys, rest.spans, strict=True):
+            core_term = next(s.core_term for s in order.spans if s.formula == places[span.formula])
+            null[core_term] = ending.boundary.get(key, 0)
+
+    def core_theta(identified: Floats) -> Floats:
+        return np.ascontiguousarray(theta_of_all(free, order, identified, rest, places)[order.core_of_theta])
+
+    try:
+        solution = system.solution(core_theta(part), True, threads)
+    except ValueError:
+        raise DataError(NOT_FINITE) from None
+    if ending is None:
+        ending = Convergence(FitStatus.CONVERGED, 0.0, 1, OPTIMIZER, 0.0, 0.0, {}, search=Search(complete=True))
+    return {
+        **solution,
+        "status": ending.status.value,
+        "evaluations": ending.evaluations,
+        "decrement": ending.decrement,
+        "certificate": ending.certificate,
+        # Nothing but its length is kept of the gradient.
+        "gradient": np.array([ending.gradient_norm]),
+        "null_dimensions": null,
+        "singular": any(null),
+        "valleys": [(v.criterion, core_theta(v.theta)) for v in ending.valleys],
+        "runs": ending.search.runs,
+        "looks": ending.search.looks,
+        "complete": ending.search.complete,
+    }
+
+
+def has_conventions(fit: LmmFit) -> bool:
+    """Whether some variances of a fit are what they are by convention: a search of the core alone would give other ones, or not end."""
+    if shared_effects(fit.design.random):
+        return True
+    return fit.reml and bool(unidentified_effects(fit.design, fit.kept))
+
+
+def unidentified(
+    system: "LmmSystem",
+    theta: Floats,
+    order: TermOrder,
+    design: Design,
+    reml: bool,
+    n_threads: int,
+    free: dict[int, Unidentified],
+) -> tuple[str, ...]:
+    """Say of which random effects' variance the data say nothing.
+
+    By REML that is so where the fixed effects explain all that an effect could, or where too few rows are left beside the fixed effects: then the criterion is the same
+    whatever the size of the term.
 
     Parameters
     ----------
     theta : (m,) array
         The estimates in the core's order.
+    free : dict
+        The former, by the position of the term in the formula.
     """
     n, p = len(design.y), len(system.kept)
-    found = []
+    flat = []
     if not reml:
         return ()
     for span in order.spans:
         term = design.random[span.formula]
-        if len(term.levels) > p and n - p > 1:
+        if span.formula in free or (len(term.levels) > p and n - p > 1):
             continue
         own = np.zeros(order.n_theta, dtype=bool)
         own[span.theta_start : span.theta_stop] = True
@@ -186,13 +280,8 @@ def unidentified(
         except ValueError:  # no residual is left but rounding errors
             raise DataError(NOT_FINITE) from None
         if theta[own].any() and np.ptp(values) <= FLAT * (1.0 + abs(values[1])):
-            found.append(term.text)
-    if not found:
-        return ()
-    return (
-        f"the variance of {', '.join(f'({t})' for t in found)} is not identified: the criterion is the same for any size of it, as the fixed effects leave nothing to "
-        "tell it apart from the residual. What is given for it, and for all that depends on it, is arbitrary.",
-    )
+            flat.append(term.text)
+    return unidentified_text(design, free, flat)
 
 
 def fit_messages(design: Design, dropped: tuple[str, ...], convergence: Convergence) -> tuple[str, ...]:

@@ -193,6 +193,14 @@ class LmmFit(MixedFit):
         """Sigma."""
         return self.sigma
 
+    @property
+    def core_point(self) -> tuple[Floats, list[int], bool]:
+        """Where the fit is, as the core takes it: theta, the number of directions without variance of every random term, and whether the criterion is REML."""
+        null = [0] * len(self.order.spans)
+        for key, span in zip(self.term_keys, self.order.spans, strict=True):
+            null[span.core_term] = self.convergence.boundary.get(key, 0)
+        return self.core_theta, null, self.reml
+
     def conditional_covariance(self) -> list[Floats]:
         """Covariance of the random effects of every factor given the data, theta and the fixed effects."""
         relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)

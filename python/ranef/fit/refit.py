@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.control import FitControl
-from ranef.fit.lmm import NOT_FINITE, fit_lmm
+from ranef.fit.lmm import NOT_FINITE, fit_lmm, has_conventions
 from ranef.fit.progress import Report, in_whole_numbers
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.request import warn_once
@@ -150,10 +150,13 @@ def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:
 def refit_many(
     fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
 ) -> Refits:
-    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core.
+    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core, or one by one where variances are given by convention.
 
     What would be an error for a single response is NaN in its row here.
     """
+    labels = tuple(range(y.shape[1])) if names is None else names
+    if has_conventions(fit):
+        return _refit_each(fit, y, labels, control, progress)
     if fit.design.offset is not None:
         y = y - fit.design.offset[:, None]
     start = np.ascontiguousarray(fit.theta[fit.order.core_of_theta]) if not fit.singular else None
@@ -166,8 +169,7 @@ def refit_many(
         fit.n_threads,
         in_whole_numbers(progress),
     )
-    labels = tuple(range(y.shape[1])) if names is None else names
-    warn_once(_trouble(out, labels))
+    warn_once(_trouble([FitStatus(s) for s in out["status"]], out["objective"], labels))
     return Refits(
         objective=out["objective"],
         fixef=out["beta"],
@@ -181,10 +183,30 @@ def refit_many(
     )
 
 
-def _trouble(out: Any, names: tuple[Any, ...]) -> tuple[str, ...]:
+def _refit_each(
+    fit: LmmFit, y: Floats, labels: tuple[Any, ...], control: FitControl, progress: Report | None
+) -> Refits:
+    m, report = y.shape[1], in_whole_numbers(progress)
+    beta, se = np.full((m, len(fit.beta)), np.nan), np.full((m, len(fit.beta)), np.nan)
+    theta, sigma, objective = np.full((m, len(fit.theta)), np.nan), np.full(m, np.nan), np.full(m, np.nan)
+    statuses = [FitStatus.NON_FINITE] * m
+    for i in range(m):
+        try:
+            new = refit_one(fit, y[:, i], control)
+        except DataError:
+            continue
+        beta[i], se[i], theta[i] = new.beta, np.sqrt(np.diagonal(new.vcov)), new.theta
+        sigma[i], objective[i], statuses[i] = new.sigma, new.objective, new.convergence.status
+        if report is not None:
+            report(i + 1, m)
+    warn_once(_trouble(statuses, objective, labels))
+    converged = np.array([s.ok for s in statuses], dtype=bool)
+    return Refits(objective, beta, se, theta, sigma, converged, fit.x_names, fit.theta_names, labels)
+
+
+def _trouble(statuses: list[FitStatus], objective: Floats, names: tuple[Any, ...]) -> tuple[str, ...]:
     """Say which responses have no estimates, and which have estimates that are not those of the optimum."""
-    statuses = [FitStatus(s) for s in out["status"]]
-    without = [not np.isfinite(value) for value in out["objective"]]
+    without = [not np.isfinite(value) for value in objective]
     messages = []
     if any(without):
         named = _listed([name for name, absent in zip(names, without, strict=True) if absent])

@@ -142,7 +142,7 @@ def split_formula(text: str, name: str) -> str:
             parts[i] = word.sub(f"{name}_within", part)
             continue
         both = f"{name}_within + {name}_between"
-        part = alone.sub(lambda m: m.group().replace(name, both), part)
+        part = alone.sub(lambda m, both=both: m.group().replace(name, both), part)
         parts[i] = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.])", f"({both})", part)
     return "".join(parts)
 

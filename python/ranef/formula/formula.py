@@ -177,10 +177,6 @@ def _parse(text: str, dot: tuple[str, ...] | None) -> Formula:
         dots = dots or has_dot
         for term in terms:
             if adding:
-                if term in random:
-                    notes.append(
-                        f"the random-effects term ({term.text}) occurs twice, so its two variances cannot be told apart"
-                    )
                 random.append(term)
             elif term in random:
                 random.remove(term)

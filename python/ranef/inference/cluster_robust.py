@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, DesignError, OptionError
 from ranef.estimates.fitted import population_values, residual_values
+from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.fit.record import LmmFit, MixedFit
 
 Floats = NDArray[np.float64]
@@ -130,14 +131,14 @@ class ClusterRobust:
 
     @cached_property
     def scores(self) -> Floats:
-        """For every cluster ``sigma X_c' V_c⁻¹ A_c e_c``, (clusters, p): neither sigma² nor its inverse, which may not be representable."""
+        """For every cluster ``sigma X_c' V_c⁻¹ A_c e_c`` for X in the coordinates of the basis, (clusters, p): neither sigma² nor its inverse, which may not be representable."""
         if self.correction == "CR2":
             return self._pieces[0]
         # V⁻¹ e is the conditional residual divided by the residual variance.
         fit = self.fit
         weights = 1.0 if fit.design.weights is None else fit.design.weights
         score = residual_values(fit, "response") / fit.sigma * weights
-        products = [np.bincount(self.clusters.codes, column * score, self.clusters.count) for column in fit.x.T]
+        products = [np.bincount(self.clusters.codes, column * score, self.clusters.count) for column in self._x.T]
         return np.column_stack(products) if products else np.zeros((self.clusters.count, 0))
 
     @cached_property
@@ -146,20 +147,34 @@ class ClusterRobust:
         return sample_factor(self.correction, self.clusters.count, self.fit.nobs, len(self.fit.beta))
 
     @cached_property
-    def relative(self) -> Floats:
-        """Covariance matrix of the fixed effects divided by sigma², (p, p)."""
-        m = self.fit.vcov_unscaled
-        out: Floats = self.factor * m @ (self.scores.T @ self.scores) @ m
-        return 0.5 * (out + out.T)
+    def basis(self) -> FixedBasis:
+        """The coordinates in which all is computed: M is the identity there."""
+        return fixed_basis(self.fit)
+
+    @cached_property
+    def _x(self) -> Floats:
+        """X in these coordinates, (n, p)."""
+        return self.basis.columns(self.fit.x)
+
+    def covariance_of(self, rows: Floats) -> Floats:
+        """Covariance matrix (q, q) of contrasts (q, p), divided by sigma²."""
+        parts = self.scores @ self.basis.columns(rows).T
+        out: Floats = self.factor * parts.T @ parts
+        return out
+
+    def variance_of(self, rows: Floats) -> Floats:
+        """Variances (q,) of contrasts (q, p), divided by sigma²."""
+        out: Floats = self.factor * np.sum((self.scores @ self.basis.columns(rows).T) ** 2, axis=0)
+        return out
 
     @property
     def covariance(self) -> Floats:
         """Covariance matrix of the fixed effects, (p, p)."""
-        return self.relative * self.fit.sigma**2
+        return self.covariance_of(np.eye(len(self.fit.beta))) * self.fit.sigma**2
 
     @cached_property
     def _pieces(self) -> tuple[Floats, Floats, Floats]:
-        return _adjusted_pieces(self.fit, self.clusters, self.correction == "CR2")
+        return _adjusted_pieces(self.fit, self._x, self.clusters, self.correction == "CR2")
 
     def expected_and_spread(self, rows: Floats) -> tuple[Floats, Floats]:
         """Moments, under the model, of the estimated covariance matrix of contrasts divided by sigma².
@@ -175,12 +190,10 @@ class ClusterRobust:
             Of the entries.
         """
         _, inner, cross = self._pieces
-        m = self.fit.vcov_unscaled
-        right = m @ rows.T
+        right = self.basis.columns(rows).T
         # w_s' V w_t and X' w_s of every cluster, with w = A' V⁻¹ X M rows'.
         own = np.einsum("ps,cpr,rt->cst", right, inner, right)
-        root = np.linalg.cholesky(m)
-        outside = np.einsum("kp,cpr,rt->ckt", root.T, cross, right)
+        outside = np.einsum("ckr,rt->ckt", cross, right)
         expected = (own - np.einsum("cks,ckt->cst", outside, outside)).sum(axis=0)
         q = len(rows)
         variances = np.empty((q, q))
@@ -199,10 +212,9 @@ class ClusterRobust:
         return expected, variances
 
 
-def _adjusted_pieces(fit: LmmFit, clusters: Clusters, adjusted: bool) -> tuple[Floats, Floats, Floats]:
-    """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²: B'e / sigma (the score), B'VB and X'B."""
+def _adjusted_pieces(fit: LmmFit, columns: Floats, clusters: Clusters, adjusted: bool) -> tuple[Floats, Floats, Floats]:
+    """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²: B'e / sigma (the score), B'VB and X'B; for X in coordinates in which M is the identity."""
     p, count, n = len(fit.beta), clusters.count, fit.nobs
-    m = fit.vcov_unscaled
     order = np.argsort(clusters.codes, kind="stable")
     sizes = np.bincount(clusters.codes, minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -217,7 +229,7 @@ def _adjusted_pieces(fit: LmmFit, clusters: Clusters, adjusted: bool) -> tuple[F
         place = starts[batch, np.newaxis] + np.arange(rows)
         real = np.arange(rows) < sizes[batch, np.newaxis]
         taken = order[np.minimum(place, n - 1)]
-        x = np.where(real[:, :, np.newaxis], fit.x[taken], 0.0)
+        x = np.where(real[:, :, np.newaxis], columns[taken], 0.0)
         e = np.where(real, error[taken], 0.0)
         z = random.columns(batch, rows, width)
         if weights is None:
@@ -231,7 +243,7 @@ def _adjusted_pieces(fit: LmmFit, clusters: Clusters, adjusted: bool) -> tuple[F
         v = noise + z @ np.swapaxes(z, 1, 2)
         b = np.linalg.solve(v, x)
         if adjusted:
-            b = _geometric_mean(v, v - x @ m @ np.swapaxes(x, 1, 2)) @ b
+            b = _geometric_mean(v, v - x @ np.swapaxes(x, 1, 2)) @ b
         score[batch] = np.einsum("crp,cr->cp", b, e)
         inner[batch] = np.swapaxes(b, 1, 2) @ v @ b
         cross[batch] = np.swapaxes(x, 1, 2) @ b

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranef.fit.record import MixedFit
 from ranef.inference.drop1 import parse_scope
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.reduced import without_fixed_term
+from ranef.inference.reduced import not_smaller, without_fixed_term
 from ranef.inference.term_contrasts import term_contrasts
 from ranef.options import Ddf
 
@@ -65,6 +65,7 @@ def deletion_f_tests(tests: FixedEffectTests, scope: object, ddf: Ddf) -> Deleti
     empty = [label for label, r in zip(labels, rows, strict=True) if not len(r)]
     if empty:
         notes.append(f"the other terms determine {', '.join(empty)}: nothing is left to test")
+    notes += [odd for label in labels if (odd := not_smaller(fit.design, label))]
     if not labels:
         notes.append("the model has no fixed term but the intercept")
     return DeletionTests(labels, found, (fit.sigma,) * len(labels), ddf, tuple(notes))

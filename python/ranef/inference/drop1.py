@@ -9,7 +9,7 @@ from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
 from ranef.inference.lrt import Comparison, chi_square_p
 from ranef.inference.ranova import FULL
-from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, refit_by, without_fixed_term
+from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, not_smaller, refit_by, without_fixed_term
 
 
 def parse_scope(fit: MixedFit, scope: object) -> tuple[str, ...]:
@@ -94,13 +94,15 @@ def compare_deletions(fit: MixedFit, scope: object, control: FitControl) -> Comp
     if full.trouble:
         notes.append(f"the model {full.trouble}: the tests cannot be relied on")
     for label in labels:
+        if odd := not_smaller(fit.design, label):
+            notes.append(odd)
         model = fit_reduced(fit, without_fixed_term(fit.design, label), False, control)
         names.append(label)
         models.append(model)
         if model.trouble:
             notes.append(f"the model without {label} {model.trouble}: its test cannot be relied on")
         df.append(full.npar - model.npar)
-        # The same column space: what is left is the rounding of two optimisations.
+        # Without degrees of freedom it is the same column space: what is left is the rounding of two optimisations.
         statistic.append(max(0.0, model.objective - full.objective) if df[-1] else 0.0)
         p.append(chi_square_p(statistic[-1], df[-1]))
     if not labels:

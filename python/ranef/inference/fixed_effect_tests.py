@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.distributions import f_tail, t_tails
-from ranef.inference.information import VarianceInformation, fixed_root, variance_information
+from ranef.inference.information import VarianceInformation, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
 from ranef.inference.satterthwaite import contradict, contrast_df, joint_df, parts_of_gram
 from ranef.options import Ddf
@@ -81,30 +82,41 @@ class FixedEffectTests:
         return kenward_roger(self.fit)
 
     @cached_property
-    def root(self) -> Floats | None:
-        """K (p, p) with ``sigma**2 * K @ K.T`` the covariance of the fixed effects; None where only the covariance is known."""
+    def basis(self) -> FixedBasis | None:
+        """Coordinates in which the covariance of a linear model loses nothing where a covariate is far from zero; None in a generalized model."""
         for known in ("information", "kenward_roger"):
             if known in self.__dict__:
-                found: Floats = self.__dict__[known].root
-                return found
-        return fixed_root(self.fit) if isinstance(self.fit, LmmFit) else None
+                return FixedBasis(self.__dict__[known].root)
+        return fixed_basis(self.fit) if isinstance(self.fit, LmmFit) else None
+
+    @property
+    def unit(self) -> float:
+        """The unit of the estimates in covariances of contrasts: sigma in a linear model."""
+        return 1.0 if self.basis is None else self.fit.sigma
 
     def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Standard errors (k,) of contrasts (k, p), by coordinates where there are some: these lose nothing where a covariate is far from zero."""
-        if self.root is None:
-            out: Floats = np.sqrt(np.einsum("ki,ij,kj->k", rows, self.covariance(ddf), rows))
-            return out
-        inner = rows @ self.root
-        change = self.kenward_roger.change if ddf == "kenward-roger" else np.eye(inner.shape[1])
-        out = self.fit.sigma * np.sqrt(np.einsum("ki,ij,kj->k", inner, change, inner))
+        """Standard errors (k,) of contrasts (k, p)."""
+        if self.basis is None:
+            own, middle = rows, self.covariance(ddf)
+        elif ddf == "kenward-roger":
+            own, middle = self.basis.columns(rows), self.kenward_roger.change
+        else:
+            return self.unit * np.sqrt(self.basis.variance_of(rows))
+        out: Floats = self.unit * np.sqrt(np.einsum("ki,ij,kj->k", own, middle, own))
         return out
 
     def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Covariance matrix (k, k) of contrasts (k, p); in units of sigma² in a linear model."""
-        if self.root is None:
+        """Covariance matrix (k, k) of contrasts (k, p) that goes with a method, divided by the square of the unit."""
+        if self.basis is None:
             return rows @ self.covariance(ddf) @ rows.T
-        inner = rows @ self.root
-        return inner @ self.kenward_roger.change @ inner.T if ddf == "kenward-roger" else inner @ inner.T
+        if ddf == "kenward-roger":
+            own = self.basis.columns(rows)
+            return own @ self.kenward_roger.change @ own.T
+        return self.basis.covariance_of(rows)
+
+    def model_covariance(self, rows: Floats) -> Floats:
+        """The same by the covariance that the model itself gives, whatever the tests go by."""
+        return rows @ covariance(self.fit) @ rows.T if self.basis is None else self.basis.covariance_of(rows)
 
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects that goes with a method."""
@@ -131,8 +143,9 @@ class FixedEffectTests:
         SingleTests
         """
         estimate = rows @ self.fit.beta
-        std_error = self.standard_errors(rows, ddf)
+        # first, as a method that needs much of the core gets the basis with it
         df = self._single_df(rows, ddf)
+        std_error = self.standard_errors(rows, ddf)
         statistic = (estimate if values is None else estimate - values) / std_error
         return SingleTests(estimate, std_error, df, statistic, t_tails(statistic, df))
 
@@ -152,19 +165,17 @@ class FixedEffectTests:
         JointTest
         """
         # variances in units of sigma², which may be too small or too large to be squared
-        unit = 1.0 if self.root is None else self.fit.sigma
-        weights, variances, rest = parts_of_gram(self.contrast_covariance(rows, "none"))
+        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
         target = np.zeros(len(rows)) if values is None else values
         if contradict(rest, target):
             raise OptionError(
                 "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
             )
-        parts, distance = weights @ rows, weights @ ((rows @ self.fit.beta - target) / unit)
+        parts, distance = weights @ rows, weights @ ((rows @ self.fit.beta - target) / self.unit)
         q, factor = len(parts), 1.0
         if ddf == "kenward-roger":
             kr = self.kenward_roger
-            inner = parts @ kr.root
-            wald = float(distance @ np.linalg.solve(inner @ kr.change @ inner.T, distance)) / q
+            wald = float(distance @ np.linalg.solve(self.contrast_covariance(parts, ddf), distance)) / q
             scaling = f_scaling(kr, parts)
             den_df, factor = scaling.den_df, scaling.factor
         else:
@@ -176,23 +187,24 @@ class FixedEffectTests:
     def notes(self, ddf: Ddf) -> tuple[str, ...]:
         """What should be known of the tests of this fit: how the boundary was dealt with."""
         boundary = ", ".join(self.fit.convergence.boundary)
-        if ddf == "kenward-roger" and boundary:
-            return (
-                f"Kenward-Roger on the boundary: variances that are zero ({boundary}) enter with their expected information, as if they could also be "
-                "negative.",
-            )
-        if ddf != "satterthwaite":
+        if ddf not in ("satterthwaite", "kenward-roger"):
             return ()
         out = []
-        if boundary:
+        if boundary and ddf == "kenward-roger":
+            out.append(
+                f"Kenward-Roger on the boundary: variances that are zero ({boundary}) enter with their expected information, as if they could also be "
+                "negative."
+            )
+        elif boundary:
             out.append(
                 f"Satterthwaite on the boundary: directions without variance ({boundary}) are held there, and the degrees of freedom account for the "
                 "other covariance parameters only."
             )
-        if self.information.flat:
-            many = self.information.flat > 1
+        flat = self.kenward_roger.flat if ddf == "kenward-roger" else self.information.flat
+        if flat:
+            many = flat > 1
             out.append(
-                f"{self.information.flat} combination{'s' if many else ''} of covariance parameters {'are' if many else 'is'} not determined by the data; "
+                f"{flat} combination{'s' if many else ''} of covariance parameters {'are' if many else 'is'} not determined by the data; "
                 f"the degrees of freedom leave {'them' if many else 'it'} out."
             )
         return tuple(out)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.fixed_effects import covariance
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import build_glmm_system
 from ranef.fit.request import warn_once
@@ -23,7 +22,7 @@ from ranef.inference.cluster_robust import Clusters, Correction, checked_correct
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.robust_tests import find_clusters, no_more_clusters
-from ranef.inference.satterthwaite import contradict, orthogonal_parts
+from ranef.inference.satterthwaite import contradict, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -108,7 +107,7 @@ class LikelihoodSandwichTests(FixedEffectTests):
 
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together by a chi-square; NaN where there are as many contrasts as clusters or more."""
-        weights, variances, rest = orthogonal_parts(covariance(self.fit), rows)
+        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
         target = np.zeros(len(rows)) if values is None else values
         if contradict(rest, target):
             raise OptionError(

@@ -42,14 +42,6 @@ class VarianceInformation:
     flat: int
 
 
-def core_point(fit: LmmFit) -> tuple[Floats, list[int], bool]:
-    """Where a fit is, as the core takes it: theta, the number of directions without variance of every random term, and the criterion."""
-    null = [0] * len(fit.order.spans)
-    for key, span in zip(fit.term_keys, fit.order.spans, strict=True):
-        null[span.core_term] = fit.convergence.boundary.get(key, 0)
-    return fit.core_theta, null, fit.reml
-
-
 def variance_information(fit: LmmFit) -> VarianceInformation:
     """Curvature of the criterion and slopes of the covariance of the fixed effects.
 
@@ -61,16 +53,7 @@ def variance_information(fit: LmmFit) -> VarianceInformation:
     -------
     VarianceInformation
     """
-    found = fit.system.get(fit.n_threads).satterthwaite(core_point(fit), fit.n_threads)
+    found = fit.system.get(fit.n_threads).satterthwaite(fit.core_point, fit.n_threads)
     nu = fit.nobs - len(fit.beta) if fit.reml else fit.nobs
     boundary = dict(fit.convergence.boundary)
     return VarianceInformation(found["root"], found["covariance"], found["slopes"], float(nu), boundary, found["flat"])
-
-
-def fixed_root(fit: LmmFit) -> Floats:
-    """A (p, p) matrix K with ``sigma**2 * K @ K.T`` the covariance of the fixed effects.
-
-    Standard errors of contrasts are lengths of ``rows @ K``: unlike the sums that the covariance matrix gives, these lose nothing where a covariate is far
-    from zero.
-    """
-    return fit.system.get(fit.n_threads).fixed_root(core_point(fit), fit.n_threads)

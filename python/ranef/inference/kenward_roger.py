@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from ranef.errors import DesignError, OptionError
 from ranef.fit.record import LmmFit
-from ranef.inference.information import core_point
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +36,8 @@ class KenwardRoger:
         Derivatives of the inverse of the covariance matrix by the variance parameters: those of each random term, then sigma².
     weights : (r, r) array
         Asymptotic covariance of the variance parameters.
+    flat : int
+        Number of combinations of them about which the response says nothing.
     """
 
     sigma: float
@@ -44,6 +45,7 @@ class KenwardRoger:
     change: Floats
     slopes: Floats
     weights: Floats
+    flat: int
 
     @property
     def adjusted(self) -> Floats:
@@ -79,13 +81,13 @@ def kenward_roger(fit: LmmFit) -> KenwardRoger:
             "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, or use ddf='satterthwaite'."
         )
     try:
-        found = fit.system.get(fit.n_threads).kenward_roger(core_point(fit), memory_allowed(), fit.n_threads)
+        found = fit.system.get(fit.n_threads).kenward_roger(fit.core_point, memory_allowed(), fit.n_threads)
     except MemoryError as problem:
         raise DesignError(
             f"Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random effects but those of the largest "
             f"factor: {problem}. Use ddf='satterthwaite', which needs none; with so many levels the two hardly differ."
         ) from None
-    return KenwardRoger(fit.sigma, found["root"], found["adjusted"], found["slopes"], found["weights"])
+    return KenwardRoger(fit.sigma, found["root"], found["adjusted"], found["slopes"], found["weights"], found["flat"])
 
 
 def memory_allowed() -> float:

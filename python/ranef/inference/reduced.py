@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.coding import Layout
+from ranef.design.recoding import recoding, shorter_layout
 from ranef.design.record import Design, RandomTerm
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.glm_limit import glm_limit
@@ -160,19 +162,39 @@ def fixed_scope(design: Design) -> tuple[str, ...]:
 
 
 def without_fixed_term(design: Design, label: str) -> Design:
-    """The design without the columns of a fixed term.
+    """The design of the formula without a fixed term, coded as R would.
 
-    A model without intercept may hold one in its factors. When the factor that carries it goes and another one stays, the other takes it over, as R's coding
-    of the shorter formula would have it.
+    Where another factor was coded in the light of the term, it is coded anew: ``h`` in ``f:x + h:x`` has contrasts, and indicators of all levels when ``f:x`` goes; in ``0 + f + h`` it
+    takes over the constant from ``f``. No data are needed, as the new columns are combinations of those at hand. Where they are not (see `not_smaller`), the columns of the term go.
     """
     number = design.fixed_terms.index(label) + 1
     keep = [j for j, a in enumerate(design.x_assign) if a != number]
+    layout = _shorter_fixed(design, number)
     x = design.x[:, keep]
-    names, assign = [design.x_names[j] for j in keep], [design.x_assign[j] for j in keep]
-    if 0 not in design.x_assign and keep and _loses_constant(design.x, x) and any("[" in n for n in names):
-        x = np.column_stack([np.ones(len(x)), x])
-        names, assign = ["(Intercept)", *names], [0, *assign]
-    return replace(design, x=np.asfortranarray(x), x_names=tuple(names), x_assign=tuple(assign))
+    names, assign = tuple(design.x_names[j] for j in keep), tuple(design.x_assign[j] for j in keep)
+    if layout.names != names:
+        combine = recoding(design.encoder.fixed, layout)
+        if combine is not None:
+            x, names = design.x @ combine, layout.names
+            assign = tuple(a + (a >= number) for a in layout.assign)
+    return replace(design, x=np.asfortranarray(x), x_names=names, x_assign=assign)
+
+
+def not_smaller(design: Design, label: str) -> str:
+    """What to say where the formula without a term, as R codes it, is not a smaller model; empty where it is.
+
+    ``x`` in ``x:z + h:x`` is no combination of the columns, and without ``x:z`` the factor ``h`` would have indicators of all levels, which hold it.
+    """
+    number = design.fixed_terms.index(label) + 1
+    layout = _shorter_fixed(design, number)
+    kept = tuple(n for n, a in zip(design.x_names, design.x_assign, strict=True) if a != number)
+    if layout.names == kept or recoding(design.encoder.fixed, layout) is not None:
+        return ""
+    return f"the formula without {label} is coded with columns that the model does not have, and is no smaller model; {label} is tested by leaving out its own columns"
+
+
+def _shorter_fixed(design: Design, number: int) -> Layout:
+    return shorter_layout(design.encoder.fixed, design.formula.fixed, design.encoder.levels, number)
 
 
 def _loses_constant(full: Floats, rest: Floats) -> bool:
@@ -239,6 +261,8 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
                 intercept = True
                 z = np.column_stack([np.ones(len(z)), z])
                 names, labels = ["(Intercept)", *names], ["(Intercept)", *labels]
+            elif term.structure != "diagonal":
+                z, names, labels = _recoded_effects(design, i, label, z, names, labels)
             left = " + ".join([*([] if intercept and rest else ["1" if intercept else "0"]), *rest])
             text = f"{left} | {expr.group_label}"
             new = None
@@ -246,6 +270,19 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
                 new = replace(term, z=np.asfortranarray(z), names=tuple(names), labels=tuple(labels), text=text)
             out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, "" if new is None else bar_text(new)))
     return tuple(out)
+
+
+def _recoded_effects(
+    design: Design, i: int, label: str, z: Floats, names: list[str], labels: list[str]
+) -> tuple[Floats, list[str], list[str]]:
+    """The effects that a random term keeps without one, coded as R would code the shorter formula; as they are where that is so already."""
+    whole, effects = design.encoder.random[i].layout, design.formula.random[i].effects
+    number = [t.label for t in effects].index(label) + 1
+    layout = shorter_layout(whole, effects, design.encoder.levels, number)
+    if list(layout.names) == names or (combine := recoding(whole, layout)) is None:
+        return z, names, labels
+    kept = ["(Intercept)", *(t.label for t in effects if t.label != label)]
+    return design.random[i].z @ combine, list(layout.names), [kept[a] for a in layout.assign]
 
 
 def _has_intercept_term(design: Design, i: int) -> bool:

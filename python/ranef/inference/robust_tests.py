@@ -13,7 +13,7 @@ from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.satterthwaite import contradict, orthogonal_parts
+from ranef.inference.satterthwaite import contradict, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ class ClusterRobustTests(FixedEffectTests):
     def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
         """Standard errors (k,) of contrasts (k, p)."""
         self._checked(ddf)
-        out: Floats = self.fit.sigma * np.sqrt(np.einsum("ki,ij,kj->k", rows, self.robust.relative, rows))
+        out: Floats = self.fit.sigma * np.sqrt(self.robust.variance_of(rows))
         return out
 
     def covariance(self, ddf: Ddf) -> Floats:
@@ -51,13 +51,13 @@ class ClusterRobustTests(FixedEffectTests):
     def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
         """Covariance matrix (k, k) of contrasts (k, p) in units of sigma²."""
         self._checked(ddf)
-        return rows @ self.robust.relative @ rows.T
+        return self.robust.covariance_of(rows)
 
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together: by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names."""
         self._checked(ddf)
         # all variances in units of sigma²
-        weights, variances, rest = orthogonal_parts(self.fit.vcov_unscaled, rows)
+        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
         target = np.zeros(len(rows)) if values is None else values
         if contradict(rest, target):
             raise OptionError(
@@ -66,7 +66,7 @@ class ClusterRobustTests(FixedEffectTests):
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
         parts, distance = scaled @ rows, scaled @ ((rows @ self.fit.beta - target) / self.fit.sigma)
         q = len(parts)
-        middle = parts @ self.robust.relative @ parts.T
+        middle = self.robust.covariance_of(parts)
         eigen = np.linalg.eigvalsh(middle)
         if eigen[0] <= 1e-12 * eigen[-1]:
             # As many contrasts as clusters or more: the sandwich has no inverse.
@@ -115,9 +115,9 @@ class ClusterRobustTests(FixedEffectTests):
         if not self.robust.clusters.independent:
             return np.full(len(rows), float(self.robust.clusters.count - 1))
         out = np.empty(len(rows))
+        scales = np.sqrt(self.robust.basis.variance_of(rows))
         for i, row in enumerate(rows):
-            scale = float(row @ self.fit.vcov_unscaled @ row)
-            expected, spread = self.robust.expected_and_spread(row[np.newaxis] / np.sqrt(scale))
+            expected, spread = self.robust.expected_and_spread(row[np.newaxis] / scales[i])
             out[i] = 2.0 * expected[0, 0] ** 2 / spread[0, 0]
         return out
 

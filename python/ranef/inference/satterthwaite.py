@@ -41,30 +41,24 @@ def contrast_df(info: VarianceInformation, rows: Floats) -> Floats:
     return out
 
 
-def orthogonal_parts(cov: Floats, rows: Floats) -> tuple[Floats, Floats, Floats]:
+def parts_of_gram(gram: Floats) -> tuple[Floats, Floats, Floats]:
     """Combinations of contrasts whose estimates are uncorrelated.
+
+    Contrasts that look dependent in their own units only because these differ by many orders of magnitude are taken in units of their standard errors.
 
     Parameters
     ----------
-    cov : (p, p) array
-    rows : (k, p) array
+    gram : (k, k) array
+        Covariance of the estimates of the contrasts, up to a factor.
 
     Returns
     -------
     weights : (q, k) array
-        As many combinations of the rows as are linearly independent.
+        As many combinations of the contrasts as are linearly independent.
     variances : (q,) array
         Variances of their estimates.
     rest : (k - q, k) array
         Combinations that come to nothing.
-    """
-    return parts_of_gram(rows @ cov @ rows.T)
-
-
-def parts_of_gram(gram: Floats) -> tuple[Floats, Floats, Floats]:
-    """The same from the covariance matrix (k, k) of the estimates of the contrasts.
-
-    Contrasts that look dependent in their own units only because these differ by many orders of magnitude are taken in units of their standard errors.
     """
     values, vectors = np.linalg.eigh(gram)
     kept = values > RANK_TOLERANCE * max(float(values[-1]), 0.0)

@@ -34,7 +34,8 @@ class ResampledModel(MixedModel):
         """Draw new data from the model, fit it to them, and do so again and again.
 
         Replicate i depends on the seed and on i only: it is the same for any ``n_threads`` and any ``n``. Fits begin at the estimates. An interrupt from the
-        keyboard ends the run: the replicates that are finished are returned, with a warning that says so.
+        keyboard ends the run: the replicates that are finished are returned, with a warning that says so. A linear model with variances that are given by
+        convention, as the data do not determine them, is drawn and fitted one by one like the model itself, on one thread.
 
         Parameters
         ----------

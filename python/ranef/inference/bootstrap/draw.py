@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.lmm import has_conventions
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
 from ranef.inference.bootstrap.draw_glmm import check_glmm_type, glmm_jackknife, glmm_replicates
+from ranef.inference.bootstrap.one_by_one import jackknife, replicates
 from ranef.inference.bootstrap.pools import pools
 from ranef.inference.bootstrap.quantities import quantity_values
 
@@ -135,6 +137,13 @@ def draw(
     options = (fit.reml, control.max_evaluations, control.tolerance)
     if by is not None:
         resampled_factor(fit, by, "are drawn")  # checks it
+    if has_conventions(fit):
+        group = ""
+        if type == "cases":
+            factor = resampled_factor(fit, by, "are drawn")
+            check_groups(fit, factor)
+            group = _group(fit, factor)
+        return draws_of(fit, replicates(fit, n, type, re, group, seed, control, n_threads, progress))
     if type == "parametric":
         kept = factor_effects(fit) if re == "conditional" else None
         out = _core.bootstrap_parametric(system, truth, kept, options, n, seed, n_threads, progress)
@@ -148,6 +157,11 @@ def draw(
         check_groups(fit, factor)
         out = _core.bootstrap_cases(system, truth, factor, options, n, seed, n_threads, progress)
     return draws_of(fit, out)
+
+
+def _group(fit: MixedFit, factor: int) -> str:
+    """Name of a factor by its number in the core."""
+    return next(t.group for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
 
 
 def draws_of(fit: MixedFit, out: "_core.Replicates") -> Draws:
@@ -198,8 +212,12 @@ def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_thread
     else:
         assert isinstance(fit, LmmFit)
         options = (fit.reml, control.max_evaluations, control.tolerance)
-        out = _core.jackknife_groups(
-            fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None
+        out = (
+            jackknife(fit, term.group, parts, control, n_threads)
+            if has_conventions(fit)
+            else _core.jackknife_groups(
+                fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None
+            )
         )
     if out["interrupted"]:
         raise KeyboardInterrupt

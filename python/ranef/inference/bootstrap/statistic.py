@@ -1,28 +1,22 @@
 """Replicates of any statistic: responses are drawn, and models fitted, one after the other in Python."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
-from ranef.estimates.fitted import population_values, random_part
-from ranef.estimates.glmm_simulate import glmm_draws
-from ranef.estimates.simulate import simulated_responses
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
 from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.lmm import fit_lmm
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
 from ranef.inference.bootstrap.draw import Draws, check_re
 from ranef.inference.bootstrap.draw_glmm import check_glmm_type
-from ranef.inference.bootstrap.pools import Pools, pools
+from ranef.inference.bootstrap.one_by_one import drawn_design, fitted, generator_of
+from ranef.inference.bootstrap.pools import pools
 from ranef.inference.bootstrap.quantities import Quantity
-from ranef.inference.bootstrap.rows import design_of_groups
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Any], object]
@@ -109,9 +103,8 @@ def draw_statistic(
     interrupted = False
     try:
         for i in range(n):
-            generator = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, i])
             try:
-                design = _drawn_design(fit, type, re, group, drawn, generator)
+                design = drawn_design(fit, type, re, group, drawn, generator_of(seed, i))
             except OptionError:
                 if finished == 0:  # nothing can be drawn at all
                     raise
@@ -151,16 +144,9 @@ def _one(
     i: int,
 ) -> str:
     """Fit one design and fill in its statistic; returns the status."""
-    try:
-        new = _fitted(fit, design, control, n_threads)
-    except DataError:
-        return "non_finite"
-    except DesignError:
-        return "rank_deficient"
-    if new.x_names != fit.x_names:
-        return "rank_deficient"
-    if not new.convergence.ok:
-        return new.convergence.status.value
+    new = fitted(fit, design, control, n_threads)
+    if isinstance(new, str):
+        return new
     singular[i] = new.singular
     try:
         value = statistic(make_model(new))
@@ -176,38 +162,5 @@ def _one(
     return "converged"
 
 
-def _fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit:
-    """The model of a fit for another design, from its estimates on."""
-    if isinstance(fit, GlmmFit):
-        start = None if fit.singular else GlmmStart(fit.theta, fit.beta, fit.core_dispersion)
-        if start is not None and fit.dropped:
-            start = GlmmStart(fit.theta, None, fit.core_dispersion)
-        return fit_glmm(design, likelihood_of(fit), start, control, None, n_threads)
-    return fit_lmm(design, fit.reml, None if fit.singular else fit.theta, control, None, n_threads)
-
-
 def _short(names: tuple[str, ...]) -> str:
     return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-
-
-def _drawn_design(
-    fit: MixedFit, type: str, re: str, group: str, drawn: Pools | None, generator: np.random.Generator
-) -> Design:
-    if type == "cases":
-        m = len(next(t.levels for t in fit.design.random if t.group == group))
-        return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
-    if isinstance(fit, GlmmFit):
-        y = glmm_draws(fit, 1, re, generator)[:, 0]
-        return replace(fit.design, y=np.ascontiguousarray(y))
-    assert isinstance(fit, LmmFit)
-    if drawn is None:
-        y = simulated_responses(fit, 1, re, generator)[:, 0]
-    else:
-        y = population_values(fit)
-        picks = [generator.integers(0, len(e), len(e)) for e in drawn.effects]
-        for term, span in zip(fit.terms, fit.order.spans, strict=True):
-            b = drawn.effects[span.factor][picks[span.factor], span.start : span.start + span.size]
-            y = y + random_part(term.codes, term.z, b)
-        e = drawn.residuals[generator.integers(0, fit.nobs, fit.nobs)]
-        y = y + (e if fit.design.weights is None else e / np.sqrt(fit.design.weights))
-    return replace(fit.design, y=np.ascontiguousarray(y))

@@ -10,7 +10,8 @@ use crate::lmm::score::Score;
 use crate::lmm::system::System;
 use faer::Par;
 
-/// Information whose reciprocal condition (with a diagonal of one) is below this is inverted on its range only.
+/// Information whose reciprocal condition is below this (in units of what would be known were the fixed effects known) is inverted on
+/// its range only: of a random effect that the fixed effects explain nothing is left but rounding errors.
 const SINGULAR: f64 = 1e-10;
 /// Order of the tail from which on its products are worth sharing among threads.
 const SHARED: usize = 256;
@@ -26,6 +27,8 @@ pub struct KenwardRoger {
     pub slopes: Vec<f64>,
     /// Asymptotic covariance of the variance parameters, r x r.
     pub weights: Vec<f64>,
+    /// Number of combinations of them about which the response says nothing.
+    pub flat: usize,
 }
 
 /// Of so many threads, how many the work for a system is worth.
@@ -80,7 +83,7 @@ fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoge
             products[i * r + j] = pp;
         }
     }
-    let weights = inverse_of_information(&mut information, r)?;
+    let (weights, flat) = inverse_of_information(&mut information, &traces, &m.d)?;
     let mut middle = vec![0.0; p * p];
     for t in 0..r * r {
         for (s, v) in middle.iter_mut().enumerate() {
@@ -89,14 +92,16 @@ fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoge
     }
     // 1 + 2 * the symmetric part
     let adjusted = (0..p * p).map(|t| f64::from(t / p == t % p) + middle[t] + middle[t % p * p + t / p]).collect();
-    Ok(KenwardRoger { root, adjusted, slopes: slopes.concat(), weights })
+    Ok(KenwardRoger { root, adjusted, slopes: slopes.concat(), weights, flat })
 }
 
-/// Twice the inverse, in units in which the diagonal is one.
-fn inverse_of_information(information: &mut [f64], r: usize) -> Result<Vec<f64>, CoreError> {
+/// Twice the inverse, and how many combinations it leaves out: these are taken as known multiples of the residual variance. `known` is
+/// the information were the fixed effects known, whose diagonal gives the units, and `d` the variances of the random effects.
+fn inverse_of_information(information: &mut [f64], known: &[f64], d: &[f64]) -> Result<(Vec<f64>, usize), CoreError> {
+    let r = d.len() + 1;
     let scale: Vec<f64> = (0..r)
         .map(|i| {
-            let s = information[i * r + i].abs().sqrt();
+            let s = known[i * r + i].abs().sqrt();
             if s > 0.0 {
                 s
             } else {
@@ -107,12 +112,26 @@ fn inverse_of_information(information: &mut [f64], r: usize) -> Result<Vec<f64>,
     for t in 0..r * r {
         information[t] /= scale[t / r] * scale[t % r];
     }
-    let (mut weights, _) = inverse_on_range(information, r, SINGULAR)
+    let (mut weights, flat) = inverse_on_range(information, r, SINGULAR)
         .ok_or_else(|| CoreError::Degenerate("the information about the variances is not finite".into()))?;
+    if flat > 0 {
+        // of the parameters themselves what lies outside the range follows the residual variance, the last of them
+        let own: Vec<f64> = (0..r).map(|i| scale[i] * d.get(i).copied().unwrap_or(1.0)).collect();
+        let times =
+            |m: &[f64], v: &[f64]| -> Vec<f64> { (0..r).map(|i| (0..r).map(|j| m[i * r + j] * v[j]).sum()).collect() };
+        let within = times(&weights, &times(information, &own));
+        let unit = scale[r - 1];
+        let beside: Vec<f64> = own.iter().zip(&within).map(|(a, b)| (a - b) / unit).collect();
+        let last: Vec<f64> = (0..r).map(|i| weights[i * r + r - 1]).collect();
+        for t in 0..r * r {
+            let (i, j) = (t / r, t % r);
+            weights[t] += beside[i] * last[j] + last[i] * beside[j] + beside[i] * beside[j] * last[r - 1];
+        }
+    }
     for t in 0..r * r {
         weights[t] *= 2.0 / (scale[t / r] * scale[t % r]);
     }
-    Ok(weights)
+    Ok((weights, flat))
 }
 
 /// P_r, Q_rc and tr(V^-1 V_r V^-1 V_c), the residual variance last.

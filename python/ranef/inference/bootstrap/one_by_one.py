@@ -1,0 +1,180 @@
+"""Replicates that are drawn and fitted one after the other in Python: for statistics that are Python functions, and models of which a search alone does not make a fit."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.errors import DataError, DesignError, OptionError
+from ranef.estimates.fitted import population_values, random_part
+from ranef.estimates.fixed_effects import standard_errors
+from ranef.estimates.glmm_simulate import glmm_draws
+from ranef.estimates.simulate import simulated_responses
+from ranef.fit.control import FitControl
+from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
+from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.lmm import fit_lmm, has_conventions
+from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.row_subset import design_of_rows
+from ranef.inference.bootstrap.arguments import Counter
+from ranef.inference.bootstrap.pools import Pools, pools
+from ranef.inference.bootstrap.rows import design_of_groups
+
+if TYPE_CHECKING:
+    from ranef import _core
+
+Floats = NDArray[np.float64]
+
+
+def generator_of(seed: int, i: int) -> np.random.Generator:
+    """Random numbers of replicate i: they depend on the seed and i only."""
+    return np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, i])
+
+
+def drawn_design(
+    fit: MixedFit, type: str, re: str, group: str, drawn: Pools | None, generator: np.random.Generator
+) -> Design:
+    """The design of a replicate.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    type : {"parametric", "residual", "cases"}
+    re : {"new", "conditional"}
+    group : str
+        The factor whose groups are drawn, for ``"cases"``.
+    drawn : Pools or None
+        What is drawn from, for ``"residual"``.
+    generator : numpy.random.Generator
+    """
+    if type == "cases":
+        m = len(next(t.levels for t in fit.design.random if t.group == group))
+        return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
+    if isinstance(fit, GlmmFit):
+        y = glmm_draws(fit, 1, re, generator)[:, 0]
+        return replace(fit.design, y=np.ascontiguousarray(y))
+    assert isinstance(fit, LmmFit)
+    if drawn is None:
+        y = simulated_responses(fit, 1, re, generator)[:, 0]
+    else:
+        y = population_values(fit)
+        picks = [generator.integers(0, len(e), len(e)) for e in drawn.effects]
+        for term, span in zip(fit.terms, fit.order.spans, strict=True):
+            b = drawn.effects[span.factor][picks[span.factor], span.start : span.start + span.size]
+            y = y + random_part(term.codes, term.z, b)
+        e = drawn.residuals[generator.integers(0, fit.nobs, fit.nobs)]
+        y = y + (e if fit.design.weights is None else e / np.sqrt(fit.design.weights))
+    return replace(fit.design, y=np.ascontiguousarray(y))
+
+
+def fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit | str:
+    """The model of a fit for another design, from its estimates on; or why there is none, by the names that statuses of replicates have."""
+    try:
+        new = _fit(fit, design, control, n_threads)
+    except DataError:
+        return "non_finite"
+    except DesignError:
+        return "rank_deficient"
+    if new.x_names != fit.x_names:
+        return "rank_deficient"
+    return new if new.convergence.ok else new.convergence.status.value
+
+
+def _fit(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit:
+    if isinstance(fit, GlmmFit):
+        start = None if fit.singular else GlmmStart(fit.theta, fit.beta, fit.core_dispersion)
+        if start is not None and fit.dropped:
+            start = GlmmStart(fit.theta, None, fit.core_dispersion)
+        return fit_glmm(design, likelihood_of(fit), start, control, None, n_threads)
+    assert isinstance(fit, LmmFit)
+    theta = None if fit.singular or has_conventions(fit) else fit.theta
+    # With other groups the terms could have another order.
+    return fit_lmm(design, fit.reml, theta, control, None, n_threads, fit.order)
+
+
+def replicates(
+    fit: LmmFit,
+    n: int,
+    type: str,
+    re: str,
+    group: str,
+    seed: int,
+    control: FitControl,
+    n_threads: int,
+    progress: Counter | None,
+) -> "_core.Replicates":
+    """Draw and fit replicates of a linear model; see `ranef.inference.bootstrap.draw.draw`.
+
+    Returns
+    -------
+    _core.Replicates
+        As the core gives them.
+    """
+    drawn = pools(fit) if type == "residual" else None
+    return _fits(
+        fit,
+        n,
+        lambda i: drawn_design(fit, type, re, group, drawn, generator_of(seed, i)),
+        control,
+        n_threads,
+        progress,
+    )
+
+
+def jackknife(fit: LmmFit, group: str, parts: int, control: FitControl, n_threads: int) -> "_core.Replicates":
+    """Fit a linear model without each of the parts into which groups are put in turn."""
+    codes = next(t.codes for t in fit.terms if t.group == group)
+    return _fits(
+        fit,
+        parts,
+        lambda i: design_of_rows(fit.design, np.flatnonzero(codes % parts != i)),
+        control,
+        n_threads,
+        None,
+    )
+
+
+def _fits(
+    fit: LmmFit,
+    n: int,
+    design_of: Callable[[int], Design],
+    control: FitControl,
+    n_threads: int,
+    progress: Counter | None,
+) -> "_core.Replicates":
+    p, q = len(fit.beta), len(fit.theta)
+    beta, se, theta = np.full((n, p), np.nan), np.full((n, p), np.nan), np.full((n, q), np.nan)
+    sigma, objective, singular = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
+    status: list[str] = []
+    interrupted = False
+    try:
+        for i in range(n):
+            try:
+                new = fitted(fit, design_of(i), control, n_threads)
+            except OptionError:
+                if i == 0:  # nothing can be drawn at all
+                    raise
+                new = "no_response"
+            if isinstance(new, MixedFit):
+                beta[i], se[i], theta[i] = new.beta, standard_errors(new), new.core_theta
+                sigma[i], objective[i], singular[i] = new.sigma, new.objective, new.singular
+            status.append("converged" if isinstance(new, MixedFit) else new)
+            if progress is not None:
+                progress(i + 1, n)
+    except KeyboardInterrupt:
+        interrupted = True
+    m = len(status)
+    return {
+        "number": np.arange(m, dtype=np.int64),
+        "objective": objective[:m],
+        "beta": beta[:m],
+        "se": se[:m],
+        "theta": theta[:m],
+        "sigma": sigma[:m],
+        "status": status,
+        "singular": singular[:m],
+        "interrupted": interrupted,
+    }
