@@ -1,7 +1,7 @@
 """How an optimisation ended, and what that means, in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Convergence:
     certificate: float
     boundary: dict[str, int]
     directions: tuple[str, ...] = ()
-    valleys: tuple[Valley, ...] = ()
+    valleys: tuple[Valley, ...] = field(default=(), repr=False)
     search: Search = NO_SEARCH
     stories: tuple[str, ...] = ()
 

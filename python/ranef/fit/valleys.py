@@ -37,6 +37,17 @@ class Valley:
     theta: Floats
     fixef: Floats
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Valley)
+            and self.criterion == other.criterion
+            and np.array_equal(self.theta, other.theta)
+            and np.array_equal(self.fixef, other.fixef)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.criterion, self.theta.tobytes(), self.fixef.tobytes()))
+
 
 @dataclass(frozen=True, slots=True)
 class Search:

@@ -16,6 +16,8 @@ use crate::lmm::{frames_of, Frame};
 
 /// Ratio of neighbouring standard deviations of a ray.
 const SPACING: f64 = 4.0;
+/// Rays out of zero begin at this standard deviation, in units of the linear predictor, or at a smaller one that tells.
+const NEAREST: f64 = 0.5;
 /// Rays end at this standard deviation, in units of the linear predictor.
 const FARTHEST: f64 = 32.0;
 /// Newton decrement at which the modes are good enough for a look.
@@ -345,11 +347,9 @@ impl Searcher<'_> {
                 }
                 // where a level's own information about a random effect equals that of its distribution
                 let even = (fs.n_levels as f64 / total).sqrt();
-                if !even.is_finite() || even <= 0.0 {
-                    continue;
-                }
+                let even = if even.is_finite() && even > 0.0 { even } else { NEAREST * unit };
                 let s = f.s[column];
-                let first = if s > 0.0 { SPACING * s } else { even };
+                let first = if s > 0.0 { SPACING * s } else { even.min(NEAREST * unit) };
                 let mut up = Vec::new();
                 let mut t = first;
                 while t <= FARTHEST * unit || up.is_empty() {
