@@ -114,7 +114,7 @@ def _story(lowest: Valley, other: Valley, j: int, name: str, design: Design, ord
     group = _group_that_differs(lowest.theta, other.theta, design, order)
     higher = other.criterion - lowest.criterion
     text = (
-        f"{name} is {lowest.fixef[j]:.4g} here and {other.fixef[j]:.4g} in another valley of the criterion, only {higher:.2g} higher, as happens where its slope "
+        f"{name} is {lowest.fixef[j]:.4g} here and {other.fixef[j]:.4g} in another valley of the criterion, {higher:.2g} higher, as happens where its slope "
         f"between the groups of {group} differs from that within them: the variance of {group} decides which of the two counts."
     )
     if name not in design.formula.names:

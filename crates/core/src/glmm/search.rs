@@ -96,7 +96,8 @@ pub fn search(
     note(&mut valleys, &best);
     let mut complete = true;
     for _ in 0..ROUNDS {
-        if !matches!(best.status, Status::Converged | Status::NoProgress) {
+        if !matches!(best.status, Status::Converged | Status::Separated | Status::NoProgress) {
+            complete = false;
             break;
         }
         let kept = (m.u.clone(), m.beta.clone());

@@ -146,6 +146,7 @@ pub fn search(
         }
         let b = best.as_ref().expect("there is a first start");
         if !matches!(b.status, Status::Converged | Status::NoProgress) {
+            s.complete = false;
             break;
         }
         stage = if lower && !(one && stage > Stage::Rays) { Stage::Rays } else { stage };
