@@ -167,6 +167,7 @@ class Replicates(TypedDict):
     theta: _F64
     sigma: _F64
     status: list[str]
+    second_starts: int
     singular: NDArray[np.bool_]
     interrupted: bool
 

@@ -62,6 +62,7 @@ pub(crate) fn dictionary<'py>(
     d.set_item("theta", matrix(py, r.theta, m, n_theta)?)?;
     d.set_item("sigma", r.sigma.into_pyarray(py))?;
     d.set_item("status", r.status)?;
+    d.set_item("second_starts", r.moved_on.iter().filter(|&&m| m).count())?;
     d.set_item("singular", r.singular.into_pyarray(py))?;
     Ok(d)
 }

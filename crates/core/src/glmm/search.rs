@@ -68,6 +68,8 @@ pub struct Search {
     pub looks: usize,
     /// Whether every ray was looked along to its end.
     pub complete: bool,
+    /// Whether the first local fit ended in a higher valley.
+    pub moved_on: bool,
 }
 
 /// Fits, and looks for lower valleys.
@@ -94,7 +96,7 @@ pub fn search(
     let mut best = s.run(m, options)?;
     let mut valleys = Vec::new();
     note(&mut valleys, &best);
-    let mut complete = true;
+    let (mut complete, mut moved_on) = (true, false);
     for _ in 0..ROUNDS {
         if !matches!(best.status, Status::Converged | Status::Separated | Status::NoProgress) {
             complete = false;
@@ -135,10 +137,11 @@ pub fn search(
         let f = s.run(m, &from)?;
         note(&mut valleys, &f);
         best = f;
+        moved_on = true;
     }
     best.evaluations = s.evaluations;
     valleys.sort_by(|a, b| a.objective.total_cmp(&b.objective));
-    Ok(Search { fit: best, valleys, runs: s.runs, looks: s.looks, complete })
+    Ok(Search { fit: best, valleys, runs: s.runs, looks: s.looks, complete, moved_on })
 }
 
 /// Brings the work space back to the estimates of a fit.

@@ -11,6 +11,8 @@ pub(super) struct Outcome {
     pub status: &'static str,
     /// Whether some direction of the random effects has no variance.
     pub singular: bool,
+    /// Whether the lowest valley was found from another start than the first.
+    pub moved_on: bool,
     /// None where there is no fit.
     pub estimates: Option<Estimates>,
 }
@@ -18,7 +20,7 @@ pub(super) struct Outcome {
 impl Outcome {
     /// A replicate that could not be fitted.
     pub fn failed(status: &'static str) -> Self {
-        Outcome { status, singular: false, estimates: None }
+        Outcome { status, singular: false, moved_on: false, estimates: None }
     }
 }
 
@@ -33,10 +35,11 @@ pub(super) fn outcome(
 ) -> Option<Outcome> {
     let mut go_on = |_: usize, _: f64| !watched.stopped();
     let begin = start.map_or(Begin::Anywhere, |f| Begin::Truth(f.to_vec()));
-    let f = search(sys, e, score, begin, options, &mut go_on).ok()?.fit;
+    let found = search(sys, e, score, begin, options, &mut go_on).ok()?;
+    let f = found.fit;
     let estimates = (f.status != Status::NonFinite).then(|| e.estimates(sys, options.reml, score));
     let singular = f.frames.iter().any(|f| f.s.contains(&0.0));
-    Some(Outcome { status: f.status.name(), singular, estimates })
+    Some(Outcome { status: f.status.name(), singular, moved_on: found.moved_on, estimates })
 }
 
 /// Results of the finished replicates, one row each; NaN where there was no fit.
@@ -58,6 +61,8 @@ pub struct Replicates {
     pub status: Vec<&'static str>,
     /// Whether it ended on the boundary.
     pub singular: Vec<bool>,
+    /// Whether its lowest valley was found from another start than the first.
+    pub moved_on: Vec<bool>,
 }
 
 impl Replicates {
@@ -69,6 +74,7 @@ impl Replicates {
             out.number.push(i as i64);
             out.status.push(r.status);
             out.singular.push(r.singular);
+            out.moved_on.push(r.moved_on);
             match r.estimates {
                 Some(e) => {
                     out.objective.push(e.objective);

@@ -21,8 +21,8 @@ pub(super) fn outcome(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watch
 }
 
 fn attempt(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watched: &Watched) -> Option<Outcome> {
-    let f = match search(g, m, options, &mut |_, _| !watched.stopped()).map(|s| s.fit) {
-        Ok(f) if f.objective.is_finite() => f,
+    let (f, moved_on) = match search(g, m, options, &mut |_, _| !watched.stopped()) {
+        Ok(s) if s.fit.objective.is_finite() => (s.fit, s.moved_on),
         Err(CoreError::Interrupted) => return None,
         _ => return Some(Outcome::failed(Status::NonFinite.name())),
     };
@@ -40,7 +40,7 @@ fn attempt(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watched: &Watche
     let converged = f.status == Status::Converged;
     let status = if converged && runs_away(g, m) { Status::Separated } else { f.status };
     let singular = f.null_dimensions.iter().any(|&d| d > 0);
-    Some(Outcome { status: status.name(), singular, estimates: Some(estimates) })
+    Some(Outcome { status: status.name(), singular, moved_on, estimates: Some(estimates) })
 }
 
 /// Whether a fixed effect looks as if it had no finite estimate, by the bordered system of the last solution.

@@ -54,6 +54,8 @@ class Draws:
         In lme4's order.
     objective : (m,) array
     interrupted : bool
+    n_second_start : int
+        Fits whose lowest valley was found from another start than the first.
     """
 
     number: NDArray[np.int64]
@@ -64,6 +66,7 @@ class Draws:
     theta: Floats
     objective: Floats
     interrupted: bool
+    n_second_start: int = 0
 
 
 def truth_of(fit: LmmFit) -> tuple[Floats, Floats, float]:
@@ -177,6 +180,7 @@ def draws_of(fit: MixedFit, out: "_core.Replicates") -> Draws:
         number=out["number"],
         status=status,
         singular=out["singular"] & ~failed,
+        n_second_start=out.get("second_starts", 0),
         values=values,
         std_error=se,
         theta=theta,

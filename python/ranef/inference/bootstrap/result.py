@@ -57,6 +57,9 @@ class Bootstrap:
     thetas : (m, q) array
         Relative covariance parameters; no columns for a ``statistic``.
     theta_names : tuple of str
+    n_second_start : int
+        Replicates whose fit from the truth ended in a higher valley of the criterion, the lowest being found from another start. Many of them say that the model has
+        two answers to such data: see ``model.convergence.valleys``. Not kept in files.
     """
 
     type: str
@@ -74,6 +77,7 @@ class Bootstrap:
     thetas: Floats
     theta_names: tuple[str, ...]
     influence: Callable[[], Floats] | None = field(default=None, repr=False)
+    n_second_start: int = 0
 
     @classmethod
     def of_draws(
@@ -106,6 +110,7 @@ class Bootstrap:
             thetas=draws.theta,
             theta_names=theta_names,
             influence=influence,
+            n_second_start=draws.n_second_start,
         )
         warn_once(out.messages)
         return out
@@ -317,7 +322,9 @@ class Bootstrap:
 
         m = len(self.number)
         head = f"Bootstrap ({self.type}{', random effects kept' if self.re == 'conditional' else ''}): {m} replicates, seed {self.seed}"
-        state = f"{self.n_failed} failed, {self.n_singular} singular" + (", interrupted" if self.interrupted else "")
+        state = f"{self.n_failed} failed, {self.n_singular} singular"
+        state += f", {self.n_second_start} found from a second start" if self.n_second_start else ""
+        state += ", interrupted" if self.interrupted else ""
         table = pd.DataFrame(
             {"estimate": self.observed, "bias": self.bias.to_numpy(), "std_error": self.std_error.to_numpy()},
             index=pd.Index(self.names),
