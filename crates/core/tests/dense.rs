@@ -3,7 +3,7 @@
 use faer::{linalg::solvers::Solve, Mat, Side};
 use ranef_core::basis::Basis;
 use ranef_core::crossprod::Crossprod;
-use ranef_core::lmm::{fit, moment_frames, Evaluator, FitOptions, Score, Status, System};
+use ranef_core::lmm::{search, Begin, Evaluator, FitOptions, Score, Status, System};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
 
@@ -216,7 +216,7 @@ fn fit_ends_at_a_point_that_no_small_change_improves() {
             let mut e = Evaluator::new(&sys, 1);
             let mut score = Score::new(&sys);
             let options = FitOptions { reml, max_evaluations: 500, tolerance: 1e-10 };
-            let f = fit(&sys, &mut e, &mut score, moment_frames(&sys), options, &mut |_, _| true).unwrap();
+            let f = search(&sys, &mut e, &mut score, Begin::Anywhere, options, &mut |_, _| true).unwrap().fit;
             assert_eq!(f.status, Status::Converged, "{name}");
             let s = e.solution(&sys, reml, &score);
             let best = data.dense_criterion(&s.theta, reml);
@@ -286,7 +286,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
             let mut e = Evaluator::new(&sys, threads);
             let mut score = Score::new(&sys);
             let options = FitOptions { reml: true, max_evaluations: 100, tolerance: 1e-10 };
-            fit(&sys, &mut e, &mut score, moment_frames(&sys), options, &mut |_, _| true).unwrap();
+            search(&sys, &mut e, &mut score, Begin::Anywhere, options, &mut |_, _| true).unwrap();
             e.solution(&sys, true, &score)
         })
     };

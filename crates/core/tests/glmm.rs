@@ -5,8 +5,8 @@ mod glmm_data;
 use faer::{linalg::solvers::Solve, Mat, Side};
 use glmm_data::{draws_of, families, layouts, Data, Draws};
 use ranef_core::glmm::{
-    fit, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem, Kernel,
-    Link, Modes, MoreDerivatives, Point, Status,
+    search, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem,
+    Kernel, Link, Modes, MoreDerivatives, Point, Status,
 };
 
 const LAPLACE: Approximation = Approximation { n_quad: 1, curvature: Curvature::Observed };
@@ -278,7 +278,7 @@ fn fit_ends_at_a_point_that_no_small_change_improves() {
             let mut d = Draws(31);
             let g = data.system(family, link, &mut d);
             let mut m = Modes::new(&g, 1);
-            let f = fit(&g, &mut m, &options(1), &mut |_, _| true).unwrap();
+            let f = search(&g, &mut m, &options(1), &mut |_, _| true).unwrap().fit;
             assert_eq!(f.status, Status::Converged, "{name} {family:?} {} {}", f.decrement, f.certificate);
             let n = f.coordinates.len();
             let best = objective(&g, &mut m, &f.point, LAPLACE);
@@ -314,7 +314,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 let mut m = Modes::new(&g, threads);
                 let mut o = options(n_quad);
                 o.hessian = false;
-                let f = fit(&g, &mut m, &o, &mut |_, _| true).unwrap();
+                let f = search(&g, &mut m, &o, &mut |_, _| true).unwrap().fit;
                 (f.objective.to_bits(), f.point.theta, f.point.beta)
             })
         };

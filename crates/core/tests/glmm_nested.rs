@@ -4,8 +4,8 @@ mod glmm_data;
 
 use glmm_data::{Data, Draws, Factor};
 use ranef_core::glmm::{
-    fit, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem, Kernel,
-    Link, Modes, Point, Status,
+    search, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem,
+    Kernel, Link, Modes, Point, Status,
 };
 use ranef_core::structure::Structure;
 
@@ -170,7 +170,7 @@ fn fits_and_does_not_depend_on_threads_or_on_the_order_of_the_factors() {
             hessian: true,
         };
         let mut m = Modes::new(&g, threads);
-        let f = fit(&g, &mut m, &options, &mut |_, _| true).unwrap();
+        let f = search(&g, &mut m, &options, &mut |_, _| true).unwrap().fit;
         assert_eq!(f.status, Status::Converged, "{} {}", f.decrement, f.certificate);
         f.objective
     };
