@@ -10,14 +10,16 @@
 
 use super::evaluator::{Evaluator, Lambda};
 use super::score::Score;
-use super::system::System;
+use super::system::{Block, System};
 use crate::blocks::kernels;
 use crate::crossprod::{transformed_w, transformed_z};
 use crate::optimize::jacobi_svd::svd_left;
 use crate::rows::Rows;
 
-/// Effects of blocks are taken out whose least standard deviation is at least this: smaller ones may become zero.
+/// Effects along directions with at least this standard deviation are taken out: smaller ones may become zero.
 const LARGE: f64 = 30.0;
+/// Share of an effect outside the range of its Lambda that is rounding.
+const OUTSIDE: f64 = 1e-13;
 /// Rows handled together.
 const BLOCK: usize = 256;
 /// The products with the effects taken out are used where those of some column are this much smaller.
@@ -41,15 +43,19 @@ impl Rebase {
         let mut b0 = vec![0.0; score.kw.len()];
         sys.lambda_times(&e.lambda, &score.kw, pw, &mut b0);
         for b in &sys.blocks {
-            let kf = sys.cp.factors[b.factor].k;
-            let part: Vec<f64> =
-                (0..b.k * b.k).map(|t| e.lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
-            if svd_left(&part, b.k).1[b.k - 1] >= LARGE {
-                continue;
-            }
+            let (u, sd) = svd_left(&block_of(&e.lambda, *b), b.k);
+            let rank = sd.partition_point(|&s| s >= LARGE);
+            let mut row = vec![0.0; b.k];
             for &pos in &sys.sym.position[b.factor] {
                 let at = (sys.sym.row[pos as usize] + b.offset) * pw;
-                b0[at..at + b.k * pw].fill(0.0);
+                for c in 0..pw {
+                    for (j, t) in row.iter_mut().enumerate() {
+                        *t = (0..b.k).map(|i| u[i * b.k + j] * b0[at + i * pw + c]).sum();
+                    }
+                    for i in 0..b.k {
+                        b0[at + i * pw + c] = (0..rank).map(|j| u[i * b.k + j] * row[j]).sum();
+                    }
+                }
             }
         }
         let n = rows.n();
@@ -103,17 +109,12 @@ impl Rebase {
         c.clear();
         c.resize(self.b0.len(), 0.0);
         for b in &sys.blocks {
-            let kf = sys.cp.factors[b.factor].k;
-            let part: Vec<f64> =
-                (0..b.k * b.k).map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
-            let inverse = inverse(&part);
+            let inverse = Inverse::of(&block_of(lambda, *b), b.k);
             for &pos in &sys.sym.position[b.factor] {
                 let at = (sys.sym.row[pos as usize] + b.offset) * pw;
                 let own = at..at + b.k * pw;
-                match &inverse {
-                    Some(i) => kernels::multiply(i, &self.b0[own.clone()], b.k, b.k, pw, &mut c[own]),
-                    None if self.b0[own].iter().all(|&v| v == 0.0) => {}
-                    None => return None,
+                if !inverse.apply(&self.b0[own.clone()], pw, &mut c[own]) {
+                    return None;
                 }
             }
         }
@@ -137,33 +138,54 @@ impl Rebase {
     }
 }
 
-/// Inverse of a small matrix by elimination with row pivots.
-fn inverse(a: &[f64]) -> Option<Vec<f64>> {
-    let k = a.len().isqrt();
-    let mut a = a.to_vec();
-    let mut out = vec![0.0; k * k];
-    (0..k).for_each(|i| out[i * k + i] = 1.0);
-    for c in 0..k {
-        let pivot = (c..k).max_by(|&i, &j| a[i * k + c].abs().total_cmp(&a[j * k + c].abs()))?;
-        if a[pivot * k + c] == 0.0 || !a[pivot * k + c].is_finite() {
-            return None;
-        }
-        for x in 0..k {
-            a.swap(pivot * k + x, c * k + x);
-            out.swap(pivot * k + x, c * k + x);
-        }
-        let d = a[c * k + c];
-        for x in 0..k {
-            a[c * k + x] /= d;
-            out[c * k + x] /= d;
-        }
-        for r in (0..k).filter(|&r| r != c) {
-            let f = a[r * k + c];
+/// The block of a Lambda.
+fn block_of(lambda: &Lambda, b: Block) -> Vec<f64> {
+    let kf = lambda[b.factor].len().isqrt();
+    (0..b.k * b.k).map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect()
+}
+
+/// The inverse of a block on its range.
+struct Inverse {
+    k: usize,
+    /// L'U diag(1/s^2) U' without the directions in which s is zero.
+    matrix: Vec<f64>,
+    /// Those directions.
+    null: Vec<Vec<f64>>,
+}
+
+impl Inverse {
+    fn of(l: &[f64], k: usize) -> Self {
+        let (u, s) = svd_left(l, k);
+        let column = |j: usize| -> Vec<f64> { (0..k).map(|i| u[i * k + j]).collect() };
+        let mut matrix = vec![0.0; k * k];
+        let mut null = Vec::new();
+        for j in 0..k {
+            let v = column(j);
+            if s[j] <= f64::EPSILON * s[0] {
+                null.push(v);
+                continue;
+            }
             for x in 0..k {
-                a[r * k + x] -= f * a[c * k + x];
-                out[r * k + x] -= f * out[c * k + x];
+                let along: f64 = (0..k).map(|i| l[i * k + x] * v[i]).sum::<f64>() / (s[j] * s[j]);
+                (0..k).for_each(|y| matrix[x * k + y] += along * v[y]);
             }
         }
+        Inverse { k, matrix, null }
     }
-    Some(out)
+
+    /// `out` with L out = `b` (k x cols); false where there is none.
+    fn apply(&self, b: &[f64], cols: usize, out: &mut [f64]) -> bool {
+        let k = self.k;
+        for c in 0..cols {
+            let size = (0..k).map(|i| b[i * cols + c].powi(2)).sum::<f64>().sqrt();
+            for v in &self.null {
+                let outside: f64 = (0..k).map(|i| v[i] * b[i * cols + c]).sum();
+                if outside.abs() > OUTSIDE * size {
+                    return false;
+                }
+            }
+        }
+        kernels::multiply(&self.matrix, b, k, k, cols, out);
+        true
+    }
 }
