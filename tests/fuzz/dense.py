@@ -116,13 +116,15 @@ class FromModes(DenseGlmm):
     def mode(self) -> tuple[np.ndarray, np.ndarray]:
         """The conditional mode of the spherical effects and the Hessian there."""
         u, hessian = super().mode()
+        given = self.given_mode()
+        return given if given is not None and self.penalised(given[0]) < self.penalised(u) - 1e-3 else (u, hessian)
+
+    def given_mode(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The core's mode and the Hessian there; None if it is no mode here."""
         first, second = self.derivatives(self.eta0 + self.zl @ self.first)
-        if (
-            self.penalised(self.first) < self.penalised(u) - 1e-3
-            and np.abs(self.zl.T @ first - self.first).max() < 1e-3
-        ):
-            return self.first, self.zl.T @ (-second[:, None] * self.zl) + np.eye(len(u))
-        return u, hessian
+        if not np.abs(self.zl.T @ first - self.first).max() < 1e-3:
+            return None
+        return self.first, self.zl.T @ (-second[:, None] * self.zl) + np.eye(len(self.first))
 
 
 def dense_laplace(

@@ -38,7 +38,7 @@ def exact_criterion(criterion: Any, v: np.ndarray) -> float:
 
 def _sampled(dense: Any) -> float:
     """Importance sampling from a multivariate t at the modes."""
-    u, hessian = dense.mode()
+    u, hessian = dense.given_mode() or dense.mode()
     root = np.linalg.cholesky(np.linalg.inv(hessian))
     rng, q = np.random.default_rng(1), len(u)
     normal = rng.normal(size=(DRAWS // 2, q))

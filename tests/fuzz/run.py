@@ -2,9 +2,11 @@
 
 import multiprocessing
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from ranef import RanefError
 
@@ -40,10 +42,19 @@ def run_case(case: Case, checks: Iterable[str]) -> Outcome:
     seconds = time.perf_counter() - begun
     status = model.convergence.status
     wanted = checks if status.ok else [c for c in checks if c == "free search" and status.value != "separated"]
-    found = without_consequences([f for name in wanted for f in CHECKS[name](case, model)])
+    found = without_consequences([f for name in wanted for f in _checked(name, case, model)])
     if found and saturated(model._fit):
         found = [replace(f, cause="saturated", note=f"{f.cause}; {f.note}") for f in found]
     return Outcome(case.seed, kind, family, status.value, status.ok, float(model.objective), tuple(found), seconds)
+
+
+def _checked(name: str, case: Case, model: Any) -> list[Finding]:
+    """The findings of one check; an error that is not one of the package, in a fit with other starts or other units, is a finding."""
+    try:
+        return CHECKS[name](case, model)
+    except Exception as problem:
+        where = traceback.extract_tb(problem.__traceback__)[-1]
+        return [Finding(name, type(problem).__name__, float("inf"), f"{problem} ({where.filename}:{where.lineno})")]
 
 
 def without_consequences(found: list[Finding]) -> list[Finding]:

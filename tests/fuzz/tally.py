@@ -8,15 +8,13 @@ from .finding import Finding, Outcome
 #: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or Laplace's
 #: determinant vanishes there, or Laplace's approximation is lower there and the likelihood is not.
 EXCUSED = ("saturated", "degenerate", "artefact")
-
-
 #: Causes that are errors of the criterion's value and not of the search.
 VALUE = ("criterion", "not found again", "other modes")
 
 
 def misses(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Finding]]:
-    """Every finding on a fit that says it converged, without those that no fit could mend."""
-    return [(o, f) for o in outcomes if o.ok for f in o.findings if f.cause not in EXCUSED]
+    """Every finding on a fit that says it converged, without those that no fit could mend; and every error that is not one of the package."""
+    return [(o, f) for o in outcomes for f in o.findings if (o.ok and f.cause not in EXCUSED) or f.check == "fit"]
 
 
 def table(outcomes: Sequence[Outcome], examples: int = 5) -> str:
@@ -51,7 +49,7 @@ def table(outcomes: Sequence[Outcome], examples: int = 5) -> str:
     causes: dict[tuple[str, str], list[tuple[Outcome, Finding]]] = defaultdict(list)
     for o in outcomes:
         for f in o.findings:
-            causes[f.check if o.ok else f"{f.check} ({o.status})", f.cause].append((o, f))
+            causes[f.check if o.ok or f.check == "fit" else f"{f.check} ({o.status})", f.cause].append((o, f))
     for (check, cause), some in sorted(causes.items()):
         some.sort(key=lambda pair: -pair[1].gap)
         named = ", ".join(f"{o.seed} ({f.gap:.2g})" for o, f in some[:examples])
