@@ -163,12 +163,14 @@ def linear_valleys(
     system: "LmmSystem", solution: "LmmFitted", order: TermOrder, reml: bool, n_threads: int
 ) -> tuple[Valley, ...]:
     """The optima that a fit met, the lowest first; that of the fit with its own numbers."""
-    own = Valley(solution["objective"], solution["theta"][order.theta_of_core], solution["beta"])
-    others = [
-        Valley(criterion, theta[order.theta_of_core], system.solution(theta, reml, n_threads)["beta"])
-        for criterion, theta in solution["valleys"][1:]
-    ]
-    return (own, *others)
+    found = [Valley(solution["objective"], solution["theta"][order.theta_of_core], solution["beta"])]
+    for criterion, theta in solution["valleys"][1:]:
+        try:
+            beta = system.solution(theta, reml, n_threads)["beta"]
+        except ValueError:  # so far out that there is nothing but rounding at the theta as it is given
+            continue
+        found.append(Valley(criterion, theta[order.theta_of_core], beta))
+    return tuple(found)
 
 
 def linear_errors(system: "LmmSystem", valley: Valley, order: TermOrder, reml: bool, n_threads: int) -> Floats:

@@ -148,6 +148,25 @@ impl System {
         2.0 * self.nu(reml) * self.basis.y_scale.ln() - self.cp.sum_log_w + x
     }
 
+    /// Lambda of each factor in the changed basis where that of the columns as given is the identity.
+    pub fn identity_as_given(&self) -> Vec<Vec<f64>> {
+        let mut out: Vec<Vec<f64>> = self.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+        for (f, layouts) in self.terms.iter().enumerate() {
+            let kf = self.cp.factors[f].k;
+            for (tl, basis) in layouts.iter().zip(&self.basis.terms[f]) {
+                let mut unit = vec![0.0; tl.k * tl.k];
+                (0..tl.k).for_each(|i| unit[i * tl.k + i] = 1.0);
+                let moved = basis.from_given(&unit, tl.k);
+                for i in 0..tl.k {
+                    for j in 0..tl.k {
+                        out[f][(tl.offset + i) * kf + tl.offset + j] = moved[i * tl.k + j];
+                    }
+                }
+            }
+        }
+        out
+    }
+
     /// Lambda of each factor in the changed basis, from theta of the columns as given.
     pub fn lambda_from_theta(&self, theta: &[f64]) -> Vec<Vec<f64>> {
         let mut out: Vec<Vec<f64>> = self.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();

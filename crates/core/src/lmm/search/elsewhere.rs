@@ -3,7 +3,7 @@
 use super::along::{is_valley, is_valley_of, sorted, with, Along, MARGIN, SPACING};
 use super::{Candidate, Searcher, RESTART_EVALUATIONS};
 use crate::error::CoreError;
-use crate::lmm::fit::{Fit, NEGLIGIBLE};
+use crate::lmm::fit::{frames_of, Fit, NEGLIGIBLE};
 use crate::lmm::frame::Frame;
 use crate::lmm::ray::{Ladder, Look};
 
@@ -15,7 +15,7 @@ const ABOUT_RIGHT: f64 = 2.0;
 const NEAR_ZERO: f64 = 0.02;
 const FAR_OUT: f64 = 30.0;
 /// An optimum is taken for the only one where leaving out any direction raises the criterion by this.
-const SURE: f64 = 4.0;
+const SURE: f64 = 8.0;
 /// Standard deviations of one direction at which the other is looked along, where there are two; the first of them where there are more.
 const LEVELS: [f64; 4] = [0.0, 0.3, 3.0, 30.0];
 /// Most fits made from exchanges.
@@ -233,6 +233,11 @@ impl Searcher<'_> {
             }
             let frames =
                 self.sys.blocks.iter().map(|b| Frame { s: vec![scale; b.k], ..Frame::identity(b.k) }).collect();
+            out.push(Candidate { criterion: f64::INFINITY, frames });
+        }
+        // other programs begin where Lambda is the identity for the columns as given, which may be far out in these units
+        if !out.is_empty() {
+            let frames = frames_of(self.sys, &self.sys.identity_as_given());
             out.push(Candidate { criterion: f64::INFINITY, frames });
         }
         out
