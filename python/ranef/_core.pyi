@@ -42,6 +42,7 @@ class LmmFitted(LmmSolution):
     runs: int
     looks: int
     complete: bool
+    moved_on: bool
 
 class LmmEvaluation(TypedDict):
     """The criterion at one theta with its derivatives."""
@@ -336,6 +337,7 @@ class GlmmSolution(TypedDict, total=False):
     runs: int
     looks: int
     complete: bool
+    moved_on: bool
 
 class GlmmEvaluation(TypedDict):
     """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes.

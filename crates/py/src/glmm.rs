@@ -272,6 +272,7 @@ impl GlmmSystem {
         d.set_item("runs", s.runs)?;
         d.set_item("looks", s.looks)?;
         d.set_item("complete", s.complete)?;
+        d.set_item("moved_on", s.moved_on)?;
         Ok(d)
     }
 

@@ -201,7 +201,12 @@ def record_of(
             for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
         ),
         valleys=valleys,
-        search=Search(solution.get("runs", 1), solution.get("looks", 0), solution.get("complete", False)),
+        search=Search(
+            solution.get("runs", 1),
+            solution.get("looks", 0),
+            solution.get("complete", False),
+            solution.get("moved_on", False),
+        ),
         stories=()
         if len(valleys) < 2
         else stories(

@@ -117,7 +117,7 @@ def fit_lmm(
             for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
         ),
         valleys=valleys,
-        search=Search(solution["runs"], solution["looks"], solution["complete"]),
+        search=Search(solution["runs"], solution["looks"], solution["complete"], solution["moved_on"]),
         stories=()
         if len(valleys) < 2
         else stories(
@@ -233,6 +233,7 @@ def _fit_identified(
         "runs": ending.search.runs,
         "looks": ending.search.looks,
         "complete": ending.search.complete,
+        "moved_on": ending.search.moved_on,
     }
 
 

@@ -62,11 +62,14 @@ class Search:
     complete : bool
         Whether every direction of the random effects was looked along, from no variance to a very large one; the search stops before where
         that would take long beside the fit.
+    moved_on : bool
+        Whether the first local fit ended in a higher valley.
     """
 
     runs: int = 1
     looks: int = 0
     complete: bool = False
+    moved_on: bool = False
 
 
 def stories(

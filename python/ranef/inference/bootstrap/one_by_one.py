@@ -149,6 +149,7 @@ def _fits(
     beta, se, theta = np.full((n, p), np.nan), np.full((n, p), np.nan), np.full((n, q), np.nan)
     sigma, objective, singular = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
     status: list[str] = []
+    second_starts = 0
     interrupted = False
     try:
         for i in range(n):
@@ -161,6 +162,7 @@ def _fits(
             if isinstance(new, MixedFit):
                 beta[i], se[i], theta[i] = new.beta, standard_errors(new), new.core_theta
                 sigma[i], objective[i], singular[i] = new.sigma, new.objective, new.singular
+                second_starts += new.convergence.search.moved_on
             status.append("converged" if isinstance(new, MixedFit) else new)
             if progress is not None:
                 progress(i + 1, n)
@@ -175,6 +177,7 @@ def _fits(
         "theta": theta[:m],
         "sigma": sigma[:m],
         "status": status,
+        "second_starts": second_starts,
         "singular": singular[:m],
         "interrupted": interrupted,
     }
