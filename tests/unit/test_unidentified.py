@@ -138,7 +138,7 @@ def test_kenward_roger_of_the_slope_is_that_of_the_model_without_the_intercept()
 def test_starts_are_those_of_the_other_effects(formula) -> None:
     m, _ = fitted(formula, data())
     again, _ = fitted(formula, data(), start=m.theta.to_numpy())
-    assert again.convergence.evaluations == 1 < m.convergence.evaluations
+    assert again.convergence.evaluations < m.convergence.evaluations  # other starts are tried beside it
     np.testing.assert_allclose(again.theta, m.theta, rtol=1e-8, atol=1e-10)
     scale = np.where(np.arange(len(m.theta)) % 2, 0.3, 5.0)
     elsewhere, _ = fitted(formula, data(), start=scale * m.theta.to_numpy())
