@@ -275,44 +275,13 @@ pub(super) const FARTHEST: f64 = 1e9;
 impl Reach {
     /// Of column `j` of a block's frame.
     pub fn of(sys: &System, block: Block, f: &Frame, j: usize) -> Reach {
-        let fs = &sys.cp.factors[block.factor];
-        let (k, kf) = (block.k, fs.k);
         let (mut most, mut least) = (0.0f64, f64::INFINITY);
-        let mut d = vec![0.0; kf];
-        (0..k).for_each(|x| d[block.offset + x] = f.u[x * k + j]);
-        let mut zd = vec![0.0; kf];
-        let mut others = vec![0.0; kf * kf];
-        for ztz in fs.ztz.chunks_exact(kf * kf) {
-            for x in 0..kf {
-                zd[x] = (0..kf).map(|y| ztz[x * kf + y] * d[y]).sum();
-            }
-            let own: f64 = d.iter().zip(&zd).map(|(a, b)| a * b).sum();
+        each_level(sys, block, f, j, |own, left| {
             most = most.max(own);
-            if own <= 0.0 {
-                continue;
-            }
-            // what is left of it when the other effects of the level are free
-            let mut left = own;
-            if kf > 1 {
-                let size: f64 = d.iter().map(|v| v * v).sum();
-                for x in 0..kf {
-                    for y in 0..kf {
-                        others[x * kf + y] = ztz[x * kf + y];
-                    }
-                    others[x * kf + x] += OWN * ztz[x * kf + x];
-                }
-                if kernels::cholesky::<0>(&mut others, kf) {
-                    // 1 / (d'(Z'Z)^-1 d) is the Schur complement of a unit direction
-                    let mut t = d.clone();
-                    kernels::forward::<0>(&others, kf, &mut t, 1);
-                    let inverse: f64 = t.iter().map(|v| v * v).sum();
-                    left = (size * size / inverse).min(own);
-                }
-            }
             if left > OWN * own {
                 least = least.min(left);
             }
-        }
+        });
         Reach::between(most, least)
     }
 
@@ -325,4 +294,44 @@ impl Reach {
         let highest = (AMPLE / least.sqrt()).clamp(AMPLE, FARTHEST);
         Reach { lowest, highest: highest.max(16.0 * lowest) }
     }
+}
+
+/// Calls `visit` for each level with the information that it has of a direction: what there is, and what is left of it where the
+/// other effects of the level are free.
+fn each_level(sys: &System, block: Block, f: &Frame, j: usize, mut visit: impl FnMut(f64, f64)) {
+    let fs = &sys.cp.factors[block.factor];
+    let (k, kf) = (block.k, fs.k);
+    let mut d = vec![0.0; kf];
+    (0..k).for_each(|x| d[block.offset + x] = f.u[x * k + j]);
+    let mut others = vec![0.0; kf * kf];
+    for ztz in fs.ztz.chunks_exact(kf * kf) {
+        let along = |x: usize| (0..kf).map(|y| ztz[x * kf + y] * d[y]).sum::<f64>();
+        let own: f64 = (0..kf).map(|x| d[x] * along(x)).sum();
+        if own <= 0.0 {
+            continue;
+        }
+        let mut left = own;
+        if kf > 1 {
+            others.copy_from_slice(ztz);
+            (0..kf).for_each(|x| others[x * kf + x] *= 1.0 + OWN);
+            if kernels::cholesky::<0>(&mut others, kf) {
+                // 1 / (d'(Z'Z)^-1 d) is the Schur complement of a unit direction
+                let mut t = d.clone();
+                kernels::forward::<0>(&others, kf, &mut t, 1);
+                left = (1.0 / t.iter().map(|v| v * v).sum::<f64>()).min(own);
+            }
+        }
+        visit(own, left);
+    }
+}
+
+/// How much larger than it looks the scale of a direction is, where the other effects of its levels take up nearly all of it, as an
+/// intercept does of a covariate far from zero.
+pub(super) fn stretch(sys: &System, block: Block, f: &Frame, j: usize) -> f64 {
+    let (mut all, mut apart) = (0.0, 0.0);
+    each_level(sys, block, f, j, |own, left| {
+        all += own;
+        apart += left;
+    });
+    (all / apart.max(OWN * all)).sqrt().max(1.0)
 }

@@ -5,7 +5,8 @@ use super::{Candidate, Searcher, RESTART_EVALUATIONS};
 use crate::error::CoreError;
 use crate::lmm::fit::{frames_of, Fit, NEGLIGIBLE};
 use crate::lmm::frame::Frame;
-use crate::lmm::ray::{Ladder, Look};
+use crate::lmm::ray::{stretch, Ladder, Look};
+use crate::lmm::system::Block;
 
 /// Standard deviations (per residual one, scaled columns) tried for all effects together before the first fit.
 const COMMON: [f64; 4] = [0.25, 1.0, 4.0, 16.0];
@@ -20,6 +21,10 @@ const SURE: f64 = 8.0;
 const LEVELS: [f64; 4] = [0.0, 0.3, 3.0, 30.0];
 /// Most fits made from exchanges.
 const EXCHANGES: usize = 4;
+/// Predicted seconds that restarts may take.
+const RESTART_SECONDS: f64 = 1e-2;
+/// From where restarts are stretched.
+const STRETCHED: f64 = 10.0;
 /// Standard deviations of restarts.
 const RESTARTS: [f64; 3] = [0.1, 3.0, 30.0];
 
@@ -220,24 +225,34 @@ impl Searcher<'_> {
     /// Starts with all directions of all blocks, small and large: what rays and exchanges do not show.
     pub(super) fn restarts(&mut self, best: &Fit) -> Vec<Candidate> {
         let mut out = Vec::new();
-        // two numbers have been looked at on a grid
-        let scalars = best.frames.iter().all(|f| f.k == 1);
-        if !self.thorough || self.n_directions < if scalars { 3 } else { 2 } || !self.is_doubtful(best) {
+        if !self.thorough || self.n_directions < 2 || !self.is_doubtful(best) {
             return out;
         }
-        for scale in RESTARTS {
-            let cost = 3 * (out.len() + 1) * RESTART_EVALUATIONS;
-            if !self.affordable(cost) {
+        let all = |scale: f64| -> Vec<Frame> {
+            self.sys.blocks.iter().map(|b| Frame { s: vec![scale; b.k], ..Frame::identity(b.k) }).collect()
+        };
+        // two numbers have been looked at on a grid
+        let gridded = self.n_directions == 2 && best.frames.iter().all(|f| f.k == 1);
+        let mut places: Vec<Vec<Frame>> = if gridded { Vec::new() } else { RESTARTS.map(all).into() };
+        // columns far from zero beside an intercept that is independent of them: both must be large together
+        let stretched = |scale: f64| -> Vec<Frame> {
+            let of_block = |b: &Block| {
+                let f = Frame::identity(b.k);
+                let s = (0..b.k).map(|j| scale * stretch(self.sys, *b, &f, j)).collect();
+                sorted(&Frame { s, ..f })
+            };
+            self.sys.blocks.iter().map(of_block).collect()
+        };
+        if stretched(1.0).iter().flat_map(|f| &f.s).any(|&s| s > STRETCHED) {
+            places.extend(RESTARTS.map(stretched));
+            // other programs begin where Lambda is the identity for the columns as given, which is far out in these units
+            places.push(frames_of(self.sys, &self.sys.identity_as_given()));
+        }
+        for frames in places {
+            if 3.0 * ((out.len() + 1) * RESTART_EVALUATIONS) as f64 * self.seconds > RESTART_SECONDS {
                 self.complete = false;
                 break;
             }
-            let frames =
-                self.sys.blocks.iter().map(|b| Frame { s: vec![scale; b.k], ..Frame::identity(b.k) }).collect();
-            out.push(Candidate { criterion: f64::INFINITY, frames });
-        }
-        // other programs begin where Lambda is the identity for the columns as given, which may be far out in these units
-        if !out.is_empty() {
-            let frames = frames_of(self.sys, &self.sys.identity_as_given());
             out.push(Candidate { criterion: f64::INFINITY, frames });
         }
         out
