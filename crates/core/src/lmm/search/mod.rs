@@ -12,6 +12,8 @@
 mod along;
 mod elsewhere;
 mod sharpen;
+#[cfg(test)]
+mod tests;
 
 use crate::error::CoreError;
 use crate::lmm::evaluator::{Evaluator, Lambda};
