@@ -11,6 +11,8 @@ from ranef.estimates.fitted import fitted_values, residual_values
 from ranef.estimates.predict import predict
 from ranef.estimates.rows import padded, row_index, row_series
 from ranef.estimates.simulate import simulated_responses
+from ranef.families.family import Family
+from ranef.families.gaussian import Gaussian
 from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
@@ -20,7 +22,7 @@ from ranef.results.averaged import AveragedModel
 from ranef.results.intervals import IntervalModel
 from ranef.results.plotted import PlottedModel
 from ranef.results.reported import ReportedModel
-from ranef.results.resampled import ResampledModel
+from ranef.results.shown import ShownModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +31,18 @@ if TYPE_CHECKING:
     from ranef.results.step import StepResult
 
 
-class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledModel, IntervalModel):
+class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, IntervalModel, ShownModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
+
+    @property
+    def family(self) -> Family:
+        """The normal family with the identity link."""
+        return Gaussian()
+
+    @property
+    def dispersion(self) -> float:
+        """The extra parameter of the normal family, which is ``sigma``."""
+        return self._fit.sigma
 
     @property
     def reml_criterion(self) -> float:
@@ -52,6 +64,11 @@ class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledMode
     def fittedvalues(self) -> "pd.Series[float]":
         """Fitted values with the random effects, in the order of the input; NaN for missing rows with ``na_action="exclude"``."""
         return row_series(self._fit, self._fitted, "fitted")
+
+    @cached_property
+    def linear_predictor(self) -> "pd.Series[float]":
+        """Linear predictor with the random effects: of a linear model the fitted values."""
+        return self.fittedvalues.rename("linear_predictor")
 
     @cached_property
     def resid(self) -> "pd.Series[float]":
@@ -233,18 +250,10 @@ class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledMode
             self._tests_with(cov, cluster), effects, checked_ddf(ddf, self._ddf_with(cov)), conf_int, level
         )
 
-    def _repr_html_(self) -> str:
-        from ranef.presentation.document import summary_document
-        from ranef.presentation.html import html
+    def _sketch(self) -> "Summary":
         from ranef.presentation.lmm_summary import lmm_sketch
 
-        return html(summary_document(lmm_sketch(self._fit, self._request)))
-
-    def __repr__(self) -> str:
-        from ranef.presentation.lmm_summary import lmm_sketch
-        from ranef.presentation.short_text import short_text
-
-        return short_text(lmm_sketch(self._fit, self._request))
+        return lmm_sketch(self._fit, self._request)
 
     # ---- other fits
 

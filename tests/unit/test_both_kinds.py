@@ -1,0 +1,149 @@
+"""What both kinds of models answer, and the sentences in which one kind refuses what is for the other."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranef import Gaussian, OptionError, RanefError, glmer, lmer, load_dataset
+from ranef.errors import ArgumentTypeError
+
+TICKS = load_dataset("grouseticks")
+CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+
+
+@pytest.fixture(scope="module")
+def cbpp() -> Any:
+    return glmer(CBPP, load_dataset("cbpp"), family="binomial")
+
+
+@pytest.fixture(scope="module")
+def sleep() -> Any:
+    return lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+
+
+# Calls of methods that take ddf.
+TESTED = {
+    "summary": {},
+    "tidy": {},
+    "cov_params": {},
+    "anova": {},
+    "drop1": {},
+    "conf_int": {},
+    "joint_tests": {},
+    "test": {"L": "period[T.2]"},
+    "emmeans": {"specs": "period"},
+    "emtrends": {"specs": "~ 1", "var": "cHEIGHT"},
+}
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "residual"])
+@pytest.mark.parametrize("name", TESTED)
+def test_generalized_models_refuse_ddf(cbpp: Any, name: str, ddf: str) -> None:
+    m = glmer("TICKS ~ cHEIGHT + (1 | BROOD)", TICKS, family="poisson") if name == "emtrends" else cbpp
+    with pytest.raises(OptionError, match="is for linear models"):
+        getattr(m, name)(**TESTED[name], ddf=ddf)
+
+
+@pytest.mark.parametrize("name", [n for n in TESTED if n != "emtrends"])
+def test_generalized_models_take_the_ddf_that_they_have(cbpp: Any, name: str) -> None:
+    same, usual = (getattr(cbpp, name)(**TESTED[name], **extra) for extra in ({"ddf": "none"}, {}))
+    assert str(same) == str(usual)
+    with pytest.raises(OptionError, match="ddf must be one of"):
+        getattr(cbpp, name)(**TESTED[name], ddf="exact")
+    with pytest.raises(ArgumentTypeError, match="ddf must be one of"):
+        getattr(cbpp, name)(**TESTED[name], ddf=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("drop1", {"test": "f"}, "likelihood-ratio tests"),
+        ("drop1", {"test": "t"}, "test must be 'chisq'"),
+        ("anova", {"type": 1}, "type must be 2 or 3"),
+        ("simulated_residuals", {"rotate": True}, "rotate=True is for linear models"),
+        ("conf_int", {"method": "boot", "ddf": "residual"}, "for Wald intervals"),
+        ("conf_int", {"parm": "sd_(Intercept)|herd"}, "use method='profile'"),
+        ("update", {"REML": True}, "glmer has no argument 'REML'"),
+    ],
+)
+def test_generalized_models_refuse(cbpp: Any, name: str, arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(RanefError, match=says):
+        getattr(cbpp, name)(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("influence", {"progress": True}, "progress= is for generalized models"),
+        ("predict", {"new_levels": "marginal"}, "'error' or 'population'"),
+        ("emmeans", {"specs": "Days", "bias_correct": True}, "type='response'"),
+        ("emmeans", {"specs": "Days", "sigma": 1.0}, "bias_correct=True"),
+        ("conf_int", {"parm": "sigma"}, "use method='profile'"),
+        ("update", {"family": "poisson"}, "lmer has no argument 'family'"),
+    ],
+)
+def test_linear_models_refuse(sleep: Any, name: str, arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(RanefError, match=says):
+        getattr(sleep, name)(**arguments)
+
+
+def test_intervals_by_bootstrap_are_not_drawn_for_a_level_that_cannot_be(cbpp: Any, sleep: Any) -> None:
+    for m in (cbpp, sleep):
+        calls: list[int] = []
+        with pytest.raises(OptionError, match="between 0 and 1"):
+            m.conf_int("boot", level=95, n=200, progress=lambda done, total, calls=calls: calls.append(done))
+        assert not calls
+
+
+def test_intervals_by_bootstrap_are_those_of_bootstrap(cbpp: Any, sleep: Any) -> None:
+    for m in (cbpp, sleep):
+        assert m.conf_int("boot", n=60, rng=4).equals(m.bootstrap(60, rng=4).conf_int())
+
+
+def test_degrees_of_freedom(cbpp: Any) -> None:
+    assert cbpp.ddf == "none"
+    assert list(cbpp.df.index) == list(cbpp.fixef.index)
+    assert np.isinf(cbpp.df).all()
+
+
+def test_family_and_criteria(cbpp: Any, sleep: Any) -> None:
+    assert sleep.family == Gaussian()
+    assert sleep.dispersion == sleep.sigma
+    assert sleep.linear_predictor.to_list() == sleep.fittedvalues.to_list()
+    assert sleep.linear_predictor.name == "linear_predictor"
+    assert cbpp.ml_deviance == -2 * cbpp.llf
+
+
+def test_principal_components_of_a_generalized_model() -> None:
+    """Against ``rePCA`` of lme4 1.1-31."""
+    m = glmer("TICKS ~ YEAR + cHEIGHT + (YEAR | LOCATION)", TICKS, family="poisson")
+    found = m.repca()["LOCATION"]
+    assert m.objective == pytest.approx(2219.415809, abs=1e-4)
+    np.testing.assert_allclose(found.sd, [1.4719838366, 0.6079766827, 0.3577747352], rtol=2e-4)
+    np.testing.assert_allclose(found.proportion, [0.81322507496, 0.13873260005, 0.04804232499], rtol=4e-4)
+    loadings = [
+        [0.7431438942, 0.2887232097, 0.6036357020],
+        [0.2064391880, 0.7591823271, 0.6172722705],
+        [0.6364903881, 0.5833361830, 0.5045779260],
+    ]
+    np.testing.assert_allclose(np.abs(found.loadings), loadings, atol=5e-4)
+
+
+def test_variance_inflation_of_a_generalized_model() -> None:
+    """Against performance 0.10.2 and the determinants themselves, of the covariance matrix of lme4 1.1-31."""
+    found = glmer("TICKS ~ YEAR * cHEIGHT + (1 | BROOD)", TICKS, family="poisson").vif()
+    assert found.index.to_list() == ["YEAR", "cHEIGHT", "YEAR:cHEIGHT"]
+    assert found["df"].to_list() == [2, 1, 2]
+    np.testing.assert_allclose(found["gvif"], [1.039147214, 3.451431338, 3.564230088], rtol=2e-4)
+    np.testing.assert_allclose(found["gvif_root"], found["gvif"] ** (0.5 / found["df"]))
+
+
+def test_means_of_a_linear_model_are_corrected_for_bias() -> None:
+    """Against ``emmeans(..., bias.adjust = TRUE, sigma = 0.15)`` of emmeans 1.8.4.1."""
+    m = lmer("log(Reaction) ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+    found = m.emmeans("Days", at={"Days": [0, 5]}, type="response", bias_correct=True, sigma=0.15).to_frame()
+    np.testing.assert_allclose(found["estimate"], [254.9970549, 301.7479828], rtol=1e-7)
+    np.testing.assert_allclose(found["std_error"], [6.887056628, 9.763006773], rtol=1e-4)
+    np.testing.assert_allclose(found["lower"], [240.8729088, 281.8372800], rtol=1e-5)
+    np.testing.assert_allclose(found["upper"], [269.9494033, 323.0652990], rtol=1e-5)
