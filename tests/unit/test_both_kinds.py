@@ -147,3 +147,21 @@ def test_means_of_a_linear_model_are_corrected_for_bias() -> None:
     np.testing.assert_allclose(found["std_error"], [6.887056628, 9.763006773], rtol=1e-4)
     np.testing.assert_allclose(found["lower"], [240.8729088, 281.8372800], rtol=1e-5)
     np.testing.assert_allclose(found["upper"], [269.9494033, 323.0652990], rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["nbinom2", "Gamma(log)", "poisson"])
+def test_refits_have_a_dispersion(family: str) -> None:
+    data = TICKS.assign(y=TICKS["TICKS"] + (0.5 if family.startswith("Gamma") else 0))
+    m = glmer("y ~ cHEIGHT + (1 | BROOD)", data, family=family)
+    draws = m.simulate(2, rng=3)
+    many = m.refit(draws)
+    one = m.refit(draws.iloc[:, 0])
+    np.testing.assert_allclose(many.dispersion[0], one.dispersion, rtol=1e-4)
+    np.testing.assert_allclose(many.sigma[0], one.sigma, rtol=1e-4)
+    assert many.to_frame().columns[-3:].to_list() == ["sigma", "dispersion", "converged"]
+
+
+def test_refits_of_a_linear_model_have_sigma_once(sleep: Any) -> None:
+    many = sleep.refit(sleep.simulate(2, rng=3))
+    assert many.dispersion is many.sigma
+    assert "dispersion" not in many.to_frame()

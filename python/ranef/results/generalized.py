@@ -280,7 +280,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         Returns
         -------
         GeneralizedLinearMixedModel or Refits
-            A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, converged``) with ``to_frame()``, whose standard errors
+            A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, dispersion, converged``) with ``to_frame()``, whose standard errors
             take the covariance parameters as known.
         """
         values, names = refit_values(self._fit, y)
