@@ -1,4 +1,4 @@
-"""What all fitted mixed models share: labelled access to a frozen record."""
+"""Labelled access to the frozen record of a fitted mixed model."""
 
 import os
 from functools import cached_property
@@ -52,7 +52,7 @@ class MixedModel:
 
     @cached_property
     def bse(self) -> "pd.Series[float]":
-        """Standard errors of the fixed effects: of a linear model with theta taken as known, of others with its estimation accounted for."""
+        """Standard errors of the fixed effects: conditional on theta for a linear model, accounting for its estimation for a generalized one."""
         return self._named(fixed_effects.standard_errors(self._fit), "bse")
 
     def cov_params(self) -> "pd.DataFrame":

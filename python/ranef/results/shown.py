@@ -1,4 +1,4 @@
-"""What is printed of a fitted model, and what a notebook shows."""
+"""Display of a fitted model in a console and in a notebook."""
 
 from typing import TYPE_CHECKING
 
