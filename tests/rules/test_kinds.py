@@ -16,7 +16,6 @@ LINEAR = {
     "hatvalues": "no linear map takes responses to fitted values; influence() fits without each observation",
     "cooks_distance": "it comes from the hat values; influence().cooks_distance is that of fits without each observation",
     "rstudent": "it comes from the hat values; simulated_residuals() are standardised whatever the family",
-    "step": "lmerTest, whose procedure it is, has it for linear models only; drop1() and ranova() give each of its tests",
 }
 
 # Members that only a generalized model has.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranef import Gaussian, OptionError, RanefError, glmer, lmer, load_dataset
+from ranef import Gaussian, OptionError, RanefError, RanefWarning, glmer, lmer, load_dataset
 from ranef.errors import ArgumentTypeError
 
 TICKS = load_dataset("grouseticks")
@@ -60,6 +60,8 @@ def test_generalized_models_take_the_ddf_that_they_have(cbpp: Any, name: str) ->
     [
         ("drop1", {"test": "f"}, "likelihood-ratio tests"),
         ("drop1", {"test": "t"}, "test must be 'chisq'"),
+        ("step", {"test": "f"}, "likelihood-ratio tests"),
+        ("step", {"ddf": "kenward-roger"}, "is for linear models"),
         ("anova", {"type": 1}, "type must be 2 or 3"),
         ("simulated_residuals", {"rotate": True}, "rotate=True is for linear models"),
         ("conf_int", {"method": "boot", "ddf": "residual"}, "for Wald intervals"),
@@ -165,3 +167,28 @@ def test_refits_of_a_linear_model_have_sigma_once(sleep: Any) -> None:
     many = sleep.refit(sleep.simulate(2, rng=3))
     assert many.dispersion is many.sigma
     assert "dispersion" not in many.to_frame()
+
+
+def test_backward_elimination_of_a_generalized_model() -> None:
+    """Against the likelihood ratios of lme4 1.1-31, model by model."""
+    data = TICKS.assign(half=np.resize([0, 1], 403), five=np.resize(list("abcde"), 403))
+    m = glmer("TICKS ~ YEAR + cHEIGHT + half + (1 | BROOD) + (1 | five) + (1 | LOCATION)", data, family="poisson")
+    found = m.step()
+    random, fixed = found.random, found.fixed
+    assert random["eliminated"].to_dict() == {"(1 | LOCATION)": 1, "(1 | BROOD)": 0, "(1 | five)": 0}
+    np.testing.assert_allclose(random["chisq"], [2.461868869, 2395.26418514, 25.29098949], atol=1e-4)
+    assert fixed["eliminated"].to_dict() == {"half": 1, "YEAR": 0, "cHEIGHT": 0}
+    np.testing.assert_allclose(fixed["chisq"], [2.818111778, 59.93489739, 52.16604607], atol=1e-4)
+    assert fixed["df"].to_list() == [1, 2, 1]
+    assert type(found.model) is type(m)
+    assert found.model.objective == pytest.approx(1952.383798, abs=1e-5)
+    assert found.model.formula == "TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | five)"
+
+
+def test_the_last_random_effect_of_a_generalized_model_stays() -> None:
+    data = TICKS.assign(half=np.resize([0, 1], 403), other=np.resize(list("abcdefg"), 403), y=np.resize([1, 2], 403))
+    with pytest.warns(RanefWarning, match="singular"):
+        m = glmer("y ~ half + (1 | other)", data, family="poisson")
+    found = m.step(fixed=False)
+    assert found.model is m
+    assert "without it the model is a generalized linear model" in " ".join(found.notes)

@@ -16,6 +16,7 @@ from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
 from ranef.options import Ddf, normal_ddf
+from ranef.results.eliminated import EliminatedModel
 from ranef.results.intervals import IntervalModel
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
 from ranef.results.reported import ReportedModel
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, IntervalModel, ShownModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, IntervalModel, EliminatedModel, ShownModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
 
     @property

@@ -39,6 +39,9 @@ class InferredModel(TestedModel):
     def _method(self, ddf: Any, default: Ddf) -> Ddf:
         return checked_ddf(ddf, default)
 
+    def _step_test(self, test: Any) -> str:
+        return "f" if test is None else test
+
     def _ddf_with(self, cov: Any) -> Ddf:
         """The method of degrees of freedom where none is asked for: Kenward-Roger's is not for a robust covariance."""
         return "satterthwaite" if cov is not None and self.ddf == "kenward-roger" else self.ddf

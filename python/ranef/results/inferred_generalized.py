@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from ranef.diagnostics.simulated_residuals import SimulatedResiduals
 
 
+def _likelihood_ratio(test: object) -> str:
+    """Check the kind of test of fixed terms."""
+    if test == "f":
+        raise OptionError(
+            "test='f' is for linear models: a generalized model has likelihood-ratio tests, test='chisq'."
+        )
+    if test != "chisq":
+        raise OptionError(f"test must be 'chisq', not {test!r}.")
+    return "chisq"
+
+
 class InferredGeneralizedModel(TestedModel):
     """Tests and diagnostics of a generalized linear mixed model."""
 
@@ -33,6 +44,9 @@ class InferredGeneralizedModel(TestedModel):
 
     def _method(self, ddf: Any, default: Ddf) -> Ddf:
         return normal_ddf(ddf)
+
+    def _step_test(self, test: Any) -> str:
+        return "chisq" if test is None else _likelihood_ratio(test)
 
     # ---- tests of fixed effects
 
@@ -201,12 +215,7 @@ class InferredGeneralizedModel(TestedModel):
         >>> m.drop1().loc["period", ["chisq", "df"]].round(2).tolist()
         [25.61, 3.0]
         """
-        if test == "f":
-            raise OptionError(
-                "test='f' is for linear models: a generalized model has likelihood-ratio tests, test='chisq'."
-            )
-        if test != "chisq":
-            raise OptionError(f"test must be 'chisq', not {test!r}.")
+        _likelihood_ratio(test)
         normal_ddf(ddf)
         from ranef.inference.drop1 import compare_deletions
         from ranef.inference.reduced import comparison_control
