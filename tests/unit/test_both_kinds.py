@@ -192,3 +192,24 @@ def test_the_last_random_effect_of_a_generalized_model_stays() -> None:
     found = m.step(fixed=False)
     assert found.model is m
     assert "without it the model is a generalized linear model" in " ".join(found.notes)
+
+
+def test_members_of_the_other_kind_are_missed_with_a_reason(cbpp: Any, sleep: Any) -> None:
+    with pytest.raises(
+        AttributeError, match=r"'GeneralizedLinearMixedModel' object has no attribute 'tvalues': .* zvalues"
+    ):
+        _ = cbpp.tvalues
+    with pytest.raises(AttributeError, match=r"influence\(\) fits"):
+        cbpp.hatvalues()
+    with pytest.raises(AttributeError, match="'LinearMixedModel' object has no attribute 'zero_inflation': "):
+        sleep.zero_inflation()
+    with pytest.raises(AttributeError, match=r"no attribute 'fixeff'$"):
+        _ = sleep.fixeff
+    assert not hasattr(cbpp, "tvalues")
+
+
+@pytest.mark.parametrize("name", ["residuals", "qq"])
+def test_pictures_of_a_linear_model_refuse_what_is_for_simulations(sleep: Any, name: str) -> None:
+    for arguments in ({"n": 100}, {"rng": 1}):
+        with pytest.raises(OptionError, match="for generalized models"):
+            getattr(sleep.plot, name)(**arguments)

@@ -1,8 +1,9 @@
 """Labelled access to the frozen record of a fitted mixed model."""
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class MixedModel:
 
     _fit: MixedFit
     _request: ModelRequest
+    _of_the_other_kind: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, fit: MixedFit, request: ModelRequest):
         self._fit = fit
@@ -37,6 +39,15 @@ class MixedModel:
 
     def __setstate__(self, state: tuple[MixedFit, ModelRequest]) -> None:
         self._fit, self._request = state
+
+    # Type checkers are to see which members there are.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if reason := self._of_the_other_kind.get(name):
+                text += f": {reason}"
+            raise AttributeError(text, name=name, obj=self)
 
     # ---- fixed effects
 

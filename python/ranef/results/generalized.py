@@ -18,6 +18,7 @@ from ranef.fit.request import refitted_request, warn_once
 from ranef.options import Ddf, normal_ddf
 from ranef.results.eliminated import EliminatedModel
 from ranef.results.intervals import IntervalModel
+from ranef.results.one_kind import LINEAR
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
 from ranef.results.reported import ReportedModel
 from ranef.results.shown import ShownModel
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, IntervalModel, EliminatedModel, ShownModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
+
+    _of_the_other_kind = LINEAR
 
     @property
     def family(self) -> Family:

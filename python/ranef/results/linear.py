@@ -21,6 +21,7 @@ from ranef.options import Ddf, checked_ddf
 from ranef.results.averaged import AveragedModel
 from ranef.results.eliminated import EliminatedModel
 from ranef.results.intervals import IntervalModel
+from ranef.results.one_kind import GENERALIZED
 from ranef.results.plotted import PlottedModel
 from ranef.results.reported import ReportedModel
 from ranef.results.shown import ShownModel
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, IntervalModel, EliminatedModel, ShownModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
+
+    _of_the_other_kind = GENERALIZED
 
     @property
     def family(self) -> Family:
