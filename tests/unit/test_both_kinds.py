@@ -213,3 +213,27 @@ def test_pictures_of_a_linear_model_refuse_what_is_for_simulations(sleep: Any, n
     for arguments in ({"n": 100}, {"rng": 1}):
         with pytest.raises(OptionError, match="for generalized models"):
             getattr(sleep.plot, name)(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("caterpillar", {"effect": 1}),
+        ("shrinkage", {"effects": 1}),
+        ("shrinkage", {"effects": [1]}),
+        ("correlation", {"group": ["x"]}),
+        ("fitted", {"levels": 1}),
+    ],
+)
+def test_pictures_refuse_what_is_no_name(cbpp: Any, sleep: Any, name: str, arguments: dict[str, Any]) -> None:
+    slopes = glmer("TICKS ~ cHEIGHT + (cHEIGHT | LOCATION)", TICKS, family="poisson")
+    for m in (slopes, sleep) if name == "fitted" else (cbpp, sleep):
+        with pytest.raises(ArgumentTypeError, match=" must be "):
+            getattr(m.plot, name)(**arguments)
+
+
+@pytest.mark.parametrize("size", [5, "ab", (1,), (True, 2), (0, 3)])
+def test_the_panel_refuses_what_is_no_size(cbpp: Any, sleep: Any, size: Any) -> None:
+    for m in (cbpp, sleep):
+        with pytest.raises(RanefError, match="size must be"):
+            m.check(rng=1, size=size)

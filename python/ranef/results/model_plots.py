@@ -10,7 +10,7 @@ from ranef.errors import OptionError
 from ranef.estimates.fitted import fitted_values, population_values, residual_values
 from ranef.plots.canvas import AxesArray, require_matplotlib
 from ranef.results.diagnosed import DiagnosedModel
-from ranef.results.effect_plots import EffectPlots, one_of, unwrapped
+from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ class ModelPlots(EffectPlots):
         from ranef.estimates.separate_fits import separate_fits
         from ranef.plots.shrinkage import shrinkage
 
-        wanted = [effects] if isinstance(effects, str) else None if effects is None else list(effects)
+        wanted = named("effects", effects)
         return shrinkage(separate_fits(self._model._fit, group), wanted, ax)
 
     # ---- fit and residuals
