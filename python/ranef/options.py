@@ -17,3 +17,12 @@ def checked_ddf(ddf: object, default: Ddf = "satterthwaite") -> Ddf:
     if ddf not in get_args(Ddf):
         raise OptionError(f"ddf must be one of {', '.join(map(repr, get_args(Ddf)))}, not {ddf!r}.")
     return cast(Ddf, ddf)
+
+
+def normal_ddf(ddf: object) -> Ddf:
+    """Check ``ddf`` of a model whose tests are normal: it can be None or ``"none"`` only."""
+    if checked_ddf(ddf, "none") != "none":
+        raise OptionError(
+            f"ddf={ddf!r} is for linear models: tests of generalized models are normal and have no degrees of freedom. Leave ddf out."
+        )
+    return "none"

@@ -33,7 +33,7 @@ _EXPLANATIONS = {
     FitStatus.NO_PROGRESS: "No step lowered the criterion although its gradient is not zero: the criterion is at the limit of its numerical precision; check the scale of the variables.",
     FitStatus.INTERRUPTED: "The fit was interrupted; the estimates are those of the last iterate.",
     FitStatus.NON_FINITE: "The criterion is not finite at the starting values; check the response and the weights for extreme values.",
-    FitStatus.SEPARATION: "The likelihood rises without end as they grow: some combination of the fixed effects predicts the response perfectly in some rows (a cell "
-    "with only successes or only failures, or only zero counts, does so). Their estimates and standard errors are where the search stopped and mean nothing; merge "
-    "levels, leave the term out, or say in a likelihood-ratio test what it explains.",
+    FitStatus.SEPARATION: "Some combination of the fixed effects predicts part of the response perfectly (a cell with only successes, only failures or only zero "
+    "counts does so), so the likelihood increases without bound as their coefficients grow. Estimates and standard errors are those at which the search stopped, and "
+    "mean nothing. Merge levels, leave the term out, or test it by a likelihood ratio.",
 }

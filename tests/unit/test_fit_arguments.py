@@ -6,6 +6,7 @@ import pytest
 
 import ranef
 from ranef import ArgumentTypeError, DataError, DesignError, FormulaError, OptionError, RanefError, RanefWarning, lmer
+from ranef.families.family import Family
 
 FORMULA = "y ~ x + (x | g)"
 
@@ -171,9 +172,21 @@ def test_threads_do_not_change_the_result(data):
     assert one.theta.equals(two.theta)
 
 
+VERBS = "anova glmer glmer_nb list_datasets lmer load load_bootstrap load_dataset power power_curve table translate"
+FAMILIES = "Beta Binomial CustomFamily Gamma Gaussian InverseGaussian NegativeBinomial Poisson"
+ERRORS = """ArgumentTypeError ColumnNotFoundError DataError DesignError FormulaError MissingExtraError NewLevelError OptionError RanefError
+RanefWarning"""
+
+
 def test_public_names_are_all_there():
-    for name in ranef.__all__:
-        assert getattr(ranef, name) is not None
-    assert set(ranef.__all__) <= set(dir(ranef))
+    names = [*VERBS.split(), *FAMILIES.split(), *ERRORS.split()]
+    assert sorted(ranef.__all__) == sorted(names)
+    assert set(names) <= set(dir(ranef))
+    for name in names:
+        assert getattr(ranef, name).__name__ == name
+    for name in FAMILIES.split():
+        assert issubclass(getattr(ranef, name), Family)
+    for name in ERRORS.split()[:-1]:
+        assert issubclass(getattr(ranef, name), ranef.RanefError)
     with pytest.raises(AttributeError, match="lmerr"):
         _ = ranef.lmerr

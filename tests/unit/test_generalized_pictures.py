@@ -158,7 +158,7 @@ def test_panel_of_trials(cbpp: Any) -> None:
     pearson = (cbpp.residuals("pearson") ** 2).sum() * 56 / 52
     assert spread["value"][0] == pytest.approx(pearson)
     fine = cbpp.update(n_quad=11).check(rng=3)[5]
-    assert fine.sentence.startswith("There are nodes enough")
+    assert fine.sentence.startswith("The number of quadrature nodes is sufficient: ")
 
 
 def test_panel_of_zeros_and_ones() -> None:

@@ -226,6 +226,31 @@ def test_files_that_were_tampered_with(model, tmp_path, change, says):
         load(path)
 
 
+def test_a_file_with_a_field_that_records_no_longer_have(model, tmp_path):
+    """Files of earlier versions have the arguments of the user a second time."""
+    path = tmp_path / "m"
+    model.save(path)
+    changed = []
+
+    def earlier(header, members):
+        def walk(node):
+            if isinstance(node, dict):
+                if node.get("record") == "ranef.design.record:Design":
+                    node["fields"]["call"] = {"dict": [["weights", None]]}
+                    changed.append(node)
+                for value in node.values():
+                    walk(value)
+            elif isinstance(node, list):
+                for value in node:
+                    walk(value)
+
+        walk(header["content"])
+
+    rewritten(path, earlier)
+    assert len(changed) == 1
+    assert load(path).objective == model.objective
+
+
 def test_other_files(model, tmp_path):
     (tmp_path / "text").write_text("hello")
     (tmp_path / "pickle").write_bytes(pickle.dumps(Bomb()))

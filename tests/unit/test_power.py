@@ -186,3 +186,52 @@ def test_a_generalized_model() -> None:
         power(m, "cHEIGHT", 10, test="kenward-roger")
     with pytest.raises(OptionError, match="poisson"):
         power(m, "cHEIGHT", 10, sigma=2.0)
+
+
+def test_another_dispersion() -> None:
+    """P-values with the size of the negative binomial changed, against counts drawn by NumPy and fitted as any other."""
+    from scipy.stats import chi2, ks_2samp
+
+    from ranef import glmer
+
+    data = load_dataset("grouseticks").assign(half=np.resize([0.0, 1.0], 403))
+    m: Any = glmer("TICKS ~ half + (1 | BROOD)", data, family="nbinom2")
+    size, effect = 0.4, 0.5
+    made = power(m, "half", 300, dispersion=size, fixef={"half": effect}, rng=1, test="lrt")
+    rng = np.random.default_rng(2)
+    brood = data["BROOD"].cat.codes.to_numpy()
+    sd = m.varcorr["BROOD"].sd[0]
+    eta = (
+        m.fixef["(Intercept)"]
+        + effect * data["half"].to_numpy()
+        + sd * rng.normal(size=(300, brood.max() + 1))[:, brood]
+    )
+    drawn = rng.poisson(rng.gamma(size, np.exp(eta) / size)).T.astype(float)
+    smaller = m.update(". ~ . - half")
+    p = chi2.sf(np.maximum(0, smaller.refit(drawn).objective - m.refit(drawn).objective), 1)
+    assert ks_2samp(made.p_values, p).pvalue > 0.005
+    # With the dispersion of the model the power is another.
+    assert power(m, "half", 300, fixef={"half": effect}, rng=1, test="lrt").lower > made.upper
+
+
+@pytest.mark.parametrize(
+    ("family", "arguments", "says"),
+    [
+        ("poisson", {"dispersion": 2.0}, "the poisson family of this model has none"),
+        ("poisson", {"sigma": 2.0}, "the poisson family has none.$"),
+        ("nbinom2", {"sigma": 2.0}, "Give dispersion="),
+        ("nbinom2", {"dispersion": 0.0}, "dispersion must be positive"),
+        ("nbinom2", {"dispersion": 1.0, "sigma": 1.0}, "give one of them"),
+    ],
+)
+def test_a_dispersion_that_cannot_be(family: str, arguments: dict[str, float], says: str) -> None:
+    from ranef import glmer
+
+    m = glmer("TICKS ~ cHEIGHT + (1 | BROOD)", load_dataset("grouseticks"), family=family)
+    with pytest.raises(OptionError, match=says):
+        power(m, "cHEIGHT", 10, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_dispersion_of_a_linear_model_is_sigma(sleep: LinearMixedModel) -> None:
+    one, two = (power(sleep, "Days", 20, test="lrt", rng=2, **{name: 40.0}) for name in ("sigma", "dispersion"))  # type: ignore[arg-type]
+    assert np.array_equal(one.p_values, two.p_values)

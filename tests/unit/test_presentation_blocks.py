@@ -5,7 +5,7 @@ import pytest
 
 from ranef.presentation.coefficients import CoefficientTable, coefficient_lines
 from ranef.presentation.numbers import format_numbers, zap_small
-from ranef.presentation.random_effects import STD_DEV, VarianceBlock, varcorr_text, variance_lines
+from ranef.presentation.random_effects import STD_DEV, VarianceBlock, variance_lines
 from ranef.presentation.short_text import short_text
 from ranef.presentation.summary import QUANTILE_NAMES, Criteria, ModelCall, Summary
 from ranef.presentation.summary_text import call_lines, criterion_lines, group_lines
@@ -46,7 +46,7 @@ def test_varcorr_on_its_own_has_five_digits():
     corr = np.array([[1.0, 0.06555124], [0.06555124, 1.0]])
     block = VarianceBlock("Subject", ("(Intercept)", "Days"), np.array([24.740658, 5.9221377]), corr)
     # lme4's print(VarCorr(fm1)) for sleepstudy.
-    assert varcorr_text([block], 25.5917957) == (
+    assert "\n".join(variance_lines([block], 25.5917957, 5, (STD_DEV,))) == (
         " Groups   Name        Std.Dev. Corr \n"
         " Subject  (Intercept) 24.7407       \n"
         "          Days         5.9221  0.066\n"

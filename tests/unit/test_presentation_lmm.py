@@ -7,7 +7,7 @@ import pytest
 from ranef import lmer, load_dataset
 from ranef.errors import RanefWarning
 from ranef.presentation.lmm_summary import data_name, variance_blocks
-from ranef.presentation.random_effects import varcorr_text
+from ranef.presentation.random_effects import STD_DEV, variance_lines
 from reference.store import load_data
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
@@ -72,7 +72,7 @@ def test_repr_is_the_short_text():
 
 def test_independent_effects_have_no_correlations():
     model = lmer("Reaction ~ Days + (Days || Subject)", sleep())
-    text = varcorr_text(variance_blocks(model.varcorr), model.sigma)
+    text = "\n".join(variance_lines(variance_blocks(model.varcorr), model.sigma, 5, (STD_DEV,)))
     # lme4's print(VarCorr(m)); these digits do not depend on where an optimiser stops.
     assert text.split("\n")[0] == " Groups    Name        Std.Dev."
     assert [line.split()[-1] for line in text.split("\n")[1:]] == ["25.0513", "5.9882", "25.5653"]

@@ -212,12 +212,6 @@ impl LmmSystem {
         self.sys.n_theta
     }
 
-    /// Order of the dense part of the factor, number of levels in the sparse part, and length of its panels.
-    #[getter]
-    fn layout(&self) -> (usize, usize, usize) {
-        (self.sys.sym.dense, self.sys.sym.n_sparse, self.sys.sym.panel_len)
-    }
-
     #[pyo3(signature = (reml, start, max_evaluations, tolerance, n_threads = 1, progress = None))]
     #[allow(clippy::too_many_arguments)]
     fn fit<'py>(

@@ -28,6 +28,7 @@ def power(
     alpha: float = 0.05,
     fixef: Mapping[str, float] | None = None,
     sigma: float | None = None,
+    dispersion: float | None = None,
     extend: Mapping[str, int] | None = None,
     within: Mapping[str, int] | None = None,
     rng: Any = None,
@@ -56,6 +57,8 @@ def power(
         Fixed effects to simulate with, by name; the others are those of the model. Zero for the effect tested gives the rate of false positives.
     sigma : float, optional
         Residual standard deviation to simulate with. The variances of the random effects stay.
+    dispersion : float, optional
+        Dispersion of a generalized model to simulate with: the size of the negative binomial, the precision of beta, ``sigma`` of families that have one.
     extend : dict, optional
         Number of levels to simulate, by grouping factor, such as ``{"school": 100}``. New levels are copies of the rows of those there are, in turn; a number
         smaller than there are keeps the first ones. Levels of factors nested in it are copied with them.
@@ -96,6 +99,7 @@ def power(
             alpha,
             fixef,
             sigma,
+            dispersion,
             extend,
             within,
             seed_of(rng),
@@ -132,7 +136,7 @@ def power_curve(
     rng : int, numpy.random.Generator or None
         Seed or generator; all points of the curve use the same seed.
     **options
-        ``test``, ``alpha``, ``fixef``, ``sigma``, ``progress`` and ``n_threads`` of ``power``.
+        ``test``, ``alpha``, ``fixef``, ``sigma``, ``dispersion``, ``progress`` and ``n_threads`` of ``power``.
 
     Returns
     -------
@@ -160,7 +164,7 @@ def power_curve(
     group, numbers = next(iter(along.items()))
     if isinstance(numbers, str) or not isinstance(numbers, Sequence) or not len(numbers):
         raise ArgumentTypeError(f"{name}[{group!r}] must be a list of whole numbers, not {numbers!r}.")
-    allowed = ("test", "alpha", "fixef", "sigma", "progress", "n_threads")
+    allowed = ("test", "alpha", "fixef", "sigma", "dispersion", "progress", "n_threads")
     unknown = [k for k in options if k not in allowed]
     if unknown:
         raise OptionError(f"power_curve has no option {unknown[0]!r}; the options are {', '.join(allowed)}.")
@@ -179,6 +183,7 @@ def power_curve(
                     options.get("alpha", 0.05),
                     options.get("fixef"),
                     options.get("sigma"),
+                    options.get("dispersion"),
                     {group: number} if name == "extend" else None,
                     {group: number} if name == "within" else None,
                     seed,

@@ -180,7 +180,6 @@ class _Builder:
             encoder=encoder,
             notes=tuple(self.notes),
             na_action=str(call["na_action"]),
-            call=call,
             response_levels=levels,
             missing=self.rows.missing,
         )

@@ -1,6 +1,6 @@
 """What a formula and data become: the arrays that the fit takes, and those of new rows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,8 +88,6 @@ class Design:
     notes : tuple of str
         What the user should know.
     na_action : {"omit", "exclude", "error"}
-    call : dict
-        The arguments as the user gave them.
     response_levels : tuple of str or None
         The two levels of a response that was a factor or text; the second counts as success.
     missing : bool ndarray or None
@@ -111,7 +109,6 @@ class Design:
     encoder: "Encoder"
     notes: tuple[str, ...] = ()
     na_action: str = "omit"
-    call: dict[str, Any] = field(default_factory=dict)
     response_levels: tuple[str, ...] | None = None
     missing: NDArray[np.bool_] | None = None
 

@@ -114,7 +114,7 @@ def effect_shape_sentence(values: Floats, effect: str, group: str, looked_at: in
     chosen = f" Of {looked_at} random effects the one that departs most is drawn." if looked_at > 1 else ""
     known = values[~np.isnan(values)]
     if len(known) < 3:
-        return f"The variance of {name} is estimated as zero, or too few levels tell of it: there is nothing to judge."
+        return f"The variance of {name} is estimated as zero, or estimated from too few levels: its distribution cannot be judged."
     largest = float(np.max(np.abs(known)))
     if len(known) < FEW_LEVELS:
         return f"{len(known)} levels are too few to judge the distribution of {name}; the outermost lies {largest:.1f} standard deviations from zero.{chosen}"

@@ -6,13 +6,13 @@ import numpy as np
 
 from ranef.errors import DesignError
 from ranef.estimates.fixed_effects import correlation
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def inflation(fit: LmmFit) -> "pd.DataFrame":
+def inflation(fit: MixedFit) -> "pd.DataFrame":
     """Fox and Monette's generalised variance inflation factors.
 
     With R the correlation matrix of the estimates without the intercept, that of a term is ``det(R[term]) det(R[others]) / det(R)``. A term of several columns

@@ -40,7 +40,7 @@ def dispersion_sentence(ratio: float, p: float) -> str:
     if p >= ALPHA:
         return f"No clear over- or underdispersion: {said}, which chance can do (p = {p:.2g})."
     if ratio > 1:
-        return f"Overdispersion: {said} (p = {p:.2g}); standard errors are too small. A negative binomial family, or a random effect for each observation, takes it up."
+        return f"Overdispersion: {said} (p = {p:.2g}); standard errors are too small. A negative binomial family, or a random effect for each observation, accounts for it."
     return f"Underdispersion: {said} (p = {p:.2g}); standard errors are too large."
 
 
@@ -50,7 +50,7 @@ def zeros_sentence(observed: int, expected: float, p: float) -> str:
     if p >= ALPHA:
         return f"The number of zeros is no surprise: {said} (p = {p:.2g})."
     if observed > expected:
-        return f"Too many zeros: {said} (p = {p:.2g}); overdispersion alone can do this, or some zeros come about in another way."
+        return f"Too many zeros: {said} (p = {p:.2g}); overdispersion alone can do this, or a separate process produces some of the zeros (zero inflation)."
     return f"Too few zeros: {said} (p = {p:.2g})."
 
 
@@ -101,8 +101,8 @@ def quadrature_sentence(error: float, used: int, nodes: int, laplace: float) -> 
     said = f"{nodes} nodes instead of {used} change -2 log-likelihood at the estimates by {error:.3f}"
     other = f"Laplace's approximation would be off by {abs(laplace):.3f}"
     if abs(error) < NOTABLE_ERROR:
-        return f"There are nodes enough: {said}; {other}."
-    return f"There are too few nodes: {said}; {other}."
+        return f"The number of quadrature nodes is sufficient: {said}; {other}."
+    return f"The number of quadrature nodes is too small: {said}; {other}."
 
 
 def no_quadrature_sentence(groups: int, rows: float) -> str:
@@ -128,7 +128,7 @@ _FAULTS = (
     "The levels vary less",
     "The probabilities are off",
     "Laplace's approximation is rough",
-    "There are too few nodes",
+    "The number of quadrature nodes is too small",
 )
 
 

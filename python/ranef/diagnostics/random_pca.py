@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ class GroupComponents:
     names : tuple of str
         The k effects.
     sd : (k,) array
-        Standard deviations of the components divided by sigma, largest first; zero for a direction without variance.
+        Standard deviations of the components, largest first; zero for a direction without variance. Those of a linear model are divided by sigma.
     proportion : (k,) array
         Shares of the variance; zeros if there is none.
     loadings : (k, k) array
@@ -74,7 +74,7 @@ class RandomPca:
         return self.to_frame().to_string(index=False)
 
 
-def random_pca(fit: LmmFit) -> RandomPca:
+def random_pca(fit: MixedFit) -> RandomPca:
     """Decompose the relative covariance of the random effects of every grouping factor."""
     out = {}
     for f in range(len(fit.order.factors)):

@@ -1,13 +1,13 @@
 """Fitted lines of groups along a variable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import OptionError
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.predict_rows import predict_rows
 from ranef.estimates.typical_rows import ModelVariables, Variable
 from ranef.fit.record import MixedFit
@@ -162,6 +162,8 @@ def _shown(levels: "Sequence[str] | None", there: list[str], most: int, group: s
         if len(there) <= most:
             return list(range(len(there)))
         return [int(i) for i in np.linspace(0, len(there) - 1, most).round()]
+    if not isinstance(levels, Iterable):
+        raise ArgumentTypeError(f"levels must be a list of levels of {group!r}, not {levels!r}.")
     wanted = [levels] if isinstance(levels, str) else [str(v) for v in levels]
     unknown = [v for v in wanted if v not in there]
     if unknown or not wanted:

@@ -26,6 +26,9 @@ from ranef.formula import Formula, expand_dot, parse_formula
 FORMAT = "ranef model"
 VERSION = 1
 
+#: Fields that files of earlier versions have and records no longer do.
+GONE = {"ranef.design.record:Design": ("call",)}
+
 # Every record type a saved model may contain is a dataclass, or an enumeration, of one of these packages or modules.
 _HOMES = ("ranef.status", "ranef.data", "ranef.formula", "ranef.design", "ranef.families", "ranef.fit")
 
@@ -234,14 +237,15 @@ class _Decoder:
         made = self._type(node["record"])
         fields = dataclasses.fields(made)
         names = {f.name for f in fields}
+        stored = {k: v for k, v in node["fields"].items() if k not in GONE.get(node["record"], ())}
         # a field that is newer than the file has its default
-        missing = {f.name: f.default for f in fields if f.name not in node["fields"]}
-        if not names.issuperset(node["fields"]) or dataclasses.MISSING in missing.values():
+        missing = {f.name: f.default for f in fields if f.name not in stored}
+        if not names.issuperset(stored) or dataclasses.MISSING in missing.values():
             raise DataError(
                 f"the record {node['record']!r} in the file has other fields than this ranef knows; it may come from another version."
             )
         record = object.__new__(made)
-        for name, value in node["fields"].items():
+        for name, value in stored.items():
             object.__setattr__(record, name, self.decode(value))
         for name, value in missing.items():
             object.__setattr__(record, name, value)

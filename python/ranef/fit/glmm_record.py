@@ -74,6 +74,11 @@ class GlmmFit(MixedFit):
         return self.dispersion
 
     @property
+    def without_random(self) -> str:
+        """What the model is called without its random effects."""
+        return "a generalized linear model"
+
+    @property
     def npar(self) -> int:
         """Number of parameters: fixed effects, covariance parameters and an estimated dispersion."""
         return len(self.beta) + len(self.theta) + self.dispersion_estimated

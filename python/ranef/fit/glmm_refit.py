@@ -79,13 +79,14 @@ def refit_glmm_many(
         fit.family.fixed_dispersion,
     )
     m = y.shape[1]
-    scaled = fit.family.scaled
+    dispersion = np.full(m, np.nan) if fit.family.dispersion_name is None else out["dispersion"]
     return Refits(
         objective=out["objective"],
         fixef=out["beta"],
         bse=out["se"],
         theta=out["theta"][:, fit.order.theta_of_core],
-        sigma=np.array([fit.family.sigma(float(d)) for d in out["dispersion"]]) if scaled else np.ones(m),
+        sigma=np.array([fit.family.sigma(float(d)) for d in dispersion]) if fit.family.scaled else np.ones(m),
+        dispersion=dispersion,
         converged=np.array([FitStatus(s).ok for s in out["status"]], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,

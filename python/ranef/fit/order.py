@@ -141,7 +141,7 @@ def _order(keys: tuple[tuple[str, int, int, str], ...]) -> TermOrder:
 
 
 def _reported(levels: tuple[int, ...]) -> list[int]:
-    """Formula positions in lme4's order. It is the reverse of a stable increasing order, and so turns ties round, but only where it is needed at all."""
+    """Formula positions in lme4's order. lme4 sorts terms by decreasing number of levels only if they are not sorted already; sorting reverses ties."""
     if all(a >= b for a, b in pairwise(levels)):
         return list(range(len(levels)))
     return sorted(range(len(levels)), key=levels.__getitem__)[::-1]

@@ -10,7 +10,7 @@ import numpy as np
 from ranef.errors import ArgumentTypeError, MissingExtraError
 
 Report = Callable[[int, float], object]
-"""Called with what is done so far and, as a whole number, the length of the job, or, of a fit, whose length nobody knows, the criterion."""
+"""Called as ``report(done, total)``; for a single fit, whose length is unknown, as ``report(evaluations, criterion)``."""
 
 Progress = bool | Literal["tqdm"] | Report
 

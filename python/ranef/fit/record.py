@@ -84,6 +84,11 @@ class MixedFit:
         return self.sigma
 
     @property
+    def without_random(self) -> str:
+        """What the model is called without its random effects."""
+        return "linear regression"
+
+    @property
     def npar(self) -> int:
         """Number of parameters that were estimated."""
         raise NotImplementedError

@@ -33,6 +33,9 @@ class Refits:
     theta : (m, q) array
         Covariance parameters in lme4's order.
     sigma : (m,) array
+        Residual standard deviations; 1 for families without one.
+    dispersion : (m,) array
+        The extra parameter of the family, which is sigma in a linear model; NaN for families without one.
     converged : (m,) bool array
     fixef_names, theta_names, response_names : tuple of str
     """
@@ -42,6 +45,7 @@ class Refits:
     bse: Floats
     theta: Floats
     sigma: Floats
+    dispersion: Floats
     converged: NDArray[np.bool_]
     fixef_names: tuple[str, ...]
     theta_names: tuple[str, ...]
@@ -59,7 +63,7 @@ class Refits:
         Returns
         -------
         DataFrame
-            Columns ``objective``, the fixed effects, their standard errors (``se(name)``), theta (``theta(name)``), ``sigma``, ``converged``.
+            Columns ``objective``, the fixed effects, their standard errors (``se(name)``), theta (``theta(name)``), ``sigma``, of a generalized model ``dispersion``, then ``converged``.
         """
         import pandas as pd
 
@@ -67,7 +71,10 @@ class Refits:
         columns.update(zip(self.fixef_names, self.fixef.T, strict=True))
         columns.update((f"se({n})", c) for n, c in zip(self.fixef_names, self.bse.T, strict=True))
         columns.update((f"theta({n})", c) for n, c in zip(self.theta_names, self.theta.T, strict=True))
-        columns.update(sigma=self.sigma, converged=self.converged)
+        columns["sigma"] = self.sigma
+        if self.dispersion is not self.sigma:
+            columns["dispersion"] = self.dispersion
+        columns["converged"] = self.converged
         return pd.DataFrame(columns, index=pd.Index(self.response_names))
 
 
@@ -176,6 +183,7 @@ def refit_many(
         bse=out["se"],
         theta=out["theta"][:, fit.order.theta_of_core],
         sigma=out["sigma"],
+        dispersion=out["sigma"],
         converged=np.array([FitStatus(s).ok for s in out["status"]], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,
@@ -201,7 +209,7 @@ def _refit_each(
             report(i + 1, m)
     warn_once(_trouble(statuses, objective, labels))
     converged = np.array([s.ok for s in statuses], dtype=bool)
-    return Refits(objective, beta, se, theta, sigma, converged, fit.x_names, fit.theta_names, labels)
+    return Refits(objective, beta, se, theta, sigma, sigma, converged, fit.x_names, fit.theta_names, labels)
 
 
 def _trouble(statuses: list[FitStatus], objective: Floats, names: tuple[Any, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Covariance of the fixed effects that stays right where the random effects and variances of the model are not: the sandwich estimator by clusters.
+"""Cluster-robust (sandwich) covariance of the fixed effects, valid when the covariance model is wrong within clusters.
 
 Write V for the covariance of the response under the model, M = (X'V⁻¹X)⁻¹ for that of the fixed effects and e = y - Xβ for the residuals. The estimator is
 ``M (Σ X_c' V_c⁻¹ A_c e_c e_c' A_c' V_c⁻¹ X_c) M`` over clusters c. CR0 has A = I. CR2 has the symmetric matrix with ``A_c (V_c - X_c M X_c') A_c = V_c``, which makes it

@@ -170,9 +170,7 @@ def model_to_draw(fit: LmmFit, fixef: object, sigma: object, extend: object, wit
     """The fit with the fixed effects, sigma and rows that are to be simulated."""
     beta, s = changed_effects(fit, fixef), fit.sigma
     if sigma is not None:
-        s = finite(sigma, "sigma")
-        if not s > 0:
-            raise OptionError(f"sigma must be positive, not {sigma!r}.")
+        s = positive(sigma, "sigma")
     design = extended(fit.design, extend, within)
     if fit.dropped:
         design = with_columns(design, list(fit.kept))
@@ -212,6 +210,14 @@ def finite(value: object, name: str) -> float:
     return float(value)
 
 
+def positive(value: object, name: str) -> float:
+    """A finite number above zero."""
+    number = finite(value, name)
+    if not number > 0:
+        raise OptionError(f"{name} must be positive, not {value!r}.")
+    return number
+
+
 def tested_columns(fit: MixedFit, effect: object) -> list[int]:
     """Columns of X of a fixed effect, or of a term of the formula."""
     if not isinstance(effect, str):
@@ -239,6 +245,7 @@ def simulated_power(
     alpha: object,
     fixef: object,
     sigma: object,
+    dispersion: object,
     extend: object,
     within: object,
     seed: int,
@@ -257,7 +264,7 @@ def simulated_power(
     test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"} or None
         By default ``"satterthwaite"``, for a generalized model ``"none"``. F or t test with degrees of freedom by that method, or likelihood ratio.
     alpha : float
-    fixef, sigma, extend, within
+    fixef, sigma, dispersion, extend, within
         See ``ranef.power``.
     seed : int
     control : FitControl
@@ -271,6 +278,8 @@ def simulated_power(
     level = finite(alpha, "alpha")
     if not 0 < level < 1:
         raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}.")
+    if sigma is not None and dispersion is not None:
+        raise OptionError("sigma and dispersion are the same parameter: give one of them.")
     columns = tested_columns(fit, effect)
     assert isinstance(effect, str)
     model: MixedFit
@@ -281,10 +290,11 @@ def simulated_power(
             raise OptionError(
                 f"test={test!r} is for linear models: tests in generalized models have no denominator degrees of freedom. Use 'none' (z and Wald chi-square) or 'lrt'."
             )
-        model = glmm_to_draw(fit, fixef, sigma, extend, within)
+        model = glmm_to_draw(fit, fixef, sigma, dispersion, extend, within)
     else:
         assert isinstance(fit, LmmFit)
-        model = model_to_draw(fit, fixef, sigma, extend, within)
+        # the dispersion of a linear model is its sigma
+        model = model_to_draw(fit, fixef, dispersion if sigma is None else sigma, extend, within)
     if len(model.design.y) <= len(model.beta):
         raise OptionError(
             f"the design to simulate has {len(model.design.y)} rows for {len(model.beta)} fixed effects; it needs more rows."

@@ -19,23 +19,29 @@ from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.draw_glmm import check_glmm_type
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.lrt import chi_square_p
-from ranef.inference.power import changed_effects, extended, finite, with_columns
+from ranef.inference.power import changed_effects, extended, positive, with_columns
 
 Floats = NDArray[np.float64]
 
 TESTS = ("none", "lrt")
 
 
-def glmm_to_draw(fit: GlmmFit, fixef: object, sigma: object, extend: object, within: object) -> GlmmFit:
-    """The fit with the fixed effects, sigma and rows that are to be simulated."""
+def glmm_to_draw(fit: GlmmFit, fixef: object, sigma: object, given: object, extend: object, within: object) -> GlmmFit:
+    """The fit with the fixed effects, the dispersion (under its name or as sigma) and the rows that are to be simulated."""
     check_glmm_type(fit, "parametric")
     beta, dispersion = changed_effects(fit, fixef), fit.dispersion
     if sigma is not None:
         if not fit.family.scaled:
-            raise OptionError(f"sigma is for models that have one, and the {fit.family.name} family has none.")
-        dispersion = finite(sigma, "sigma")
-        if not dispersion > 0:
-            raise OptionError(f"sigma must be positive, not {sigma!r}.")
+            other = "" if fit.family.dispersion_name is None else " Give dispersion=."
+            raise OptionError(f"sigma is for models that have one, and the {fit.family.name} family has none.{other}")
+        dispersion = positive(sigma, "sigma")
+    if given is not None:
+        if not fit.dispersion_estimated:
+            why = "has none" if fit.family.dispersion_name is None else f"holds it at {fit.dispersion:g}"
+            raise OptionError(
+                f"dispersion is for models that estimate one, and the {fit.family.name} family of this model {why}."
+            )
+        dispersion = positive(given, "dispersion")
     design = extended(fit.design, extend, within)
     if fit.dropped:
         design = with_columns(design, list(fit.kept))

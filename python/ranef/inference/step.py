@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
-from ranef.fit.record import LmmFit
-from ranef.fit.request import AbsentData, LmmRequest, changed_request, fit_request
+from ranef.fit.glmm_request import GlmmRequest, changed_glmm_request, fit_glmm_request
+from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.request import AbsentData, LmmRequest, ModelRequest, changed_request, fit_request
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
@@ -55,22 +56,22 @@ class Elimination:
     random : tuple of RandomStep
     fixed : tuple of FixedStep
         First what was eliminated, in that order; then what stayed, with its last test.
-    fit : LmmFit
-    request : LmmRequest
+    fit : MixedFit
+    request : ModelRequest
         The model that is left.
     notes : tuple of str
     """
 
     random: tuple[RandomStep, ...]
     fixed: tuple[FixedStep, ...]
-    fit: LmmFit
-    request: LmmRequest
+    fit: MixedFit
+    request: ModelRequest
     notes: tuple[str, ...]
 
 
 def eliminate(
-    fit: LmmFit,
-    request: LmmRequest,
+    fit: MixedFit,
+    request: ModelRequest,
     alpha_random: float,
     alpha_fixed: float,
     test: str,
@@ -83,11 +84,11 @@ def eliminate(
 
     Parameters
     ----------
-    fit : LmmFit
-    request : LmmRequest
+    fit : MixedFit
+    request : ModelRequest
     alpha_random, alpha_fixed : float
     test : {"f", "chisq"}
-        For the fixed terms.
+        For the fixed terms; F tests are for linear models.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
         For F tests.
     random, fixed : bool
@@ -121,8 +122,8 @@ def eliminate(
 
 
 def _random_part(
-    fit: LmmFit, request: LmmRequest, alpha: float, notes: list[str]
-) -> tuple[LmmFit, LmmRequest, list[RandomStep]]:
+    fit: MixedFit, request: ModelRequest, alpha: float, notes: list[str]
+) -> tuple[MixedFit, ModelRequest, list[RandomStep]]:
     gone: list[RandomStep] = []
     while True:
         c = compare_reductions(fit, comparison_control(request.control))
@@ -134,7 +135,7 @@ def _random_part(
         worst = max((i for i, r in enumerate(rows) if r.p_value > alpha), key=lambda i: rows[i].p_value, default=None)
         if worst is not None and not ways[worst].random:
             notes.append(
-                f"{rows[worst].label} could be left out as well, but is the last random effect; without it the model is linear regression"
+                f"{rows[worst].label} could be left out as well, but is the last random effect; without it the model is {fit.without_random}"
             )
             worst = None
         if worst is None:
@@ -146,8 +147,8 @@ def _random_part(
 
 
 def _fixed_part(
-    fit: LmmFit, request: LmmRequest, alpha: float, test: str, ddf: Ddf
-) -> tuple[LmmFit, LmmRequest, list[FixedStep]]:
+    fit: MixedFit, request: ModelRequest, alpha: float, test: str, ddf: Ddf
+) -> tuple[MixedFit, ModelRequest, list[FixedStep]]:
     gone: list[FixedStep] = []
     while True:
         rows = _fixed_tests(fit, request, test, ddf)
@@ -162,8 +163,9 @@ def _fixed_part(
         )
 
 
-def _fixed_tests(fit: LmmFit, request: LmmRequest, test: str, ddf: Ddf) -> list[FixedStep]:
+def _fixed_tests(fit: MixedFit, request: ModelRequest, test: str, ddf: Ddf) -> list[FixedStep]:
     if test == "f":
+        assert isinstance(fit, LmmFit)
         f = deletion_f_tests(FixedEffectTests(fit), None, ddf)
         return [
             FixedStep(0, n, t.p_value, f_test=t, sigma=s) for n, t, s in zip(f.names, f.tests, f.sigmas, strict=True)
@@ -175,7 +177,7 @@ def _fixed_tests(fit: LmmFit, request: LmmRequest, test: str, ddf: Ddf) -> list[
     ]
 
 
-def _formula(fit: LmmFit, terms: Sequence[Term], bars: Sequence[str]) -> str:
+def _formula(fit: MixedFit, terms: Sequence[Term], bars: Sequence[str]) -> str:
     """The text of a formula of some of the fixed terms and given random ones."""
     formula = fit.design.formula
     parts = [":".join(f"({v.label})" if isinstance(v.expr, Binary) else v.label for v in t.variables) for t in terms]
@@ -185,19 +187,28 @@ def _formula(fit: LmmFit, terms: Sequence[Term], bars: Sequence[str]) -> str:
     return formula_text(response, right, intercept=formula.intercept or not parts)
 
 
-def _refitted(fit: LmmFit, request: LmmRequest, formula: str, without: str) -> tuple[LmmFit, LmmRequest]:
+def _refitted(fit: MixedFit, request: ModelRequest, formula: str, without: str) -> tuple[MixedFit, ModelRequest]:
     if isinstance(request.data, AbsentData):
         raise DataError(
             f"step fits the model without {without} again, and the data are not kept in a saved or pickled model; give them back first: "
             "model.update(data=...).step()."
         )
-    changed = changed_request(request, formula, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RanefWarning)  # the outcome is among the notes
-        new = fit_request(changed)
+        new, changed = _fitted(request, formula)
     if new.nobs != fit.nobs:
         raise DataError(
             f"without {without} the model would use {new.nobs} rows instead of {fit.nobs}, because a variable that is left out has missing values. "
             "Fit the model to the rows that are complete in all variables."
         )
     return new, changed
+
+
+def _fitted(request: ModelRequest, formula: str) -> tuple[MixedFit, ModelRequest]:
+    """The model of a request with another formula."""
+    if isinstance(request, GlmmRequest):
+        generalized = changed_glmm_request(request, formula, {})
+        return fit_glmm_request(generalized), generalized
+    assert isinstance(request, LmmRequest)
+    linear = changed_request(request, formula, {})
+    return fit_request(linear), linear

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.fit.record import LmmFit
 from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.parameters import parameters_of
@@ -61,7 +60,7 @@ def _chosen(parm: object, tests: FixedEffectTests) -> list[int]:
         if random.intersection(unknown):
             raise OptionError(
                 f"there are no Wald intervals of {', '.join(map(repr, unknown))}: the likelihood is far from quadratic in standard deviations and correlations"
-                f"{'; use method=' + repr('profile') if isinstance(tests.fit, LmmFit) else ''}."
+                "; use method='profile'."
             )
         raise OptionError(f"parm names no fixed effect: {', '.join(map(repr, unknown))}. They are {', '.join(names)}.")
     return [names.index(w) for w in wanted]

@@ -31,7 +31,7 @@ def to_arviz(replicates: Any) -> Any:
     -------
     arviz.InferenceData
         Of a bootstrap, the variables ``fixef`` (by ``term``), ``sd`` (by ``effect``), ``cor`` (by ``pair``) and ``sigma``, or ``statistic`` (by ``quantity``), with
-        ``objective``, ``singular`` and the number of each ``replicate`` in ``sample_stats``; of refits, the variables ``fixef`` (by ``term``), ``theta`` (by ``parameter``) and ``sigma``, with ``objective`` in ``sample_stats``; of a frame, its
+        ``objective``, ``singular`` and the number of each ``replicate`` in ``sample_stats``; of refits, the variables ``fixef`` (by ``term``), ``theta`` (by ``parameter``), ``sigma`` and, of a family that has one, ``dispersion``, with ``objective`` in ``sample_stats``; of a frame, its
         columns of numbers. Replicates without estimates are left out, and counted in the attribute ``n_left_out``. Correlations beside a variance of zero are
         NaN; ``arviz.summary(data, skipna=True)`` leaves them out.
 
@@ -64,6 +64,8 @@ def to_arviz(replicates: Any) -> Any:
 def _of_refits(refits: Refits) -> Any:
     kept = np.isfinite(refits.objective)
     variables: Variables = {"fixef": refits.fixef, "theta": refits.theta, "sigma": refits.sigma}
+    if refits.dispersion is not refits.sigma and np.isfinite(refits.dispersion[kept]).all():
+        variables["dispersion"] = refits.dispersion
     stats: Variables = {"objective": refits.objective, "converged": refits.converged}
     return inference_data(
         {name: values[kept] for name, values in variables.items()},

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.plots.calibration import calibration
 from ranef.plots.canvas import AxesArray, axes_array, empty, require_matplotlib, several_axes
 from ranef.plots.group_influence import group_influence
@@ -56,7 +57,7 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
     require_matplotlib()
     from matplotlib import pyplot
 
-    width, height = size or (13.0, 9.4)
+    width, height = (13.0, 9.4) if size is None else _checked(size)
     columns = _COLUMNS if width >= 9 else 2
     rows = math.ceil(len(panels) / columns)
     per_line = max(20, int((width / columns - 0.8) * 72 / _CHARACTER))
@@ -110,3 +111,13 @@ def draw_part(plot: "Axes", panel: "CheckPart") -> None:
     else:
         empty(plot, panel.frame, "nothing to draw", title)
     plot.sentence = panel.sentence  # type: ignore[attr-defined]
+
+
+def _checked(size: object) -> tuple[float, float]:
+    """Width and height of a figure."""
+    numbers = tuple(size) if isinstance(size, tuple | list) else ()
+    if len(numbers) != 2 or any(isinstance(s, bool) or not isinstance(s, int | float) for s in numbers):
+        raise ArgumentTypeError(f"size must be width and height in inches, such as (13, 9.4), not {size!r}.")
+    if not all(0 < s < 1000 for s in numbers):
+        raise OptionError(f"size must be positive numbers of inches, not {size!r}.")
+    return numbers[0], numbers[1]

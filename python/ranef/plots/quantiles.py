@@ -56,7 +56,7 @@ def effect_quantiles(frame: "pd.DataFrame", effects: list[str], ax: Any = None) 
         own = frame[frame["effect"] == effect].reset_index(drop=True)
         title = shortened([effect], 40)[0]
         if own["standardized"].notna().sum() < 3:
-            empty(plot, own, "The estimated variance is zero, or fewer than three levels tell of it.", title)
+            empty(plot, own, "The estimated variance is zero, or estimated from fewer than three levels.", title)
         else:
             quantiles(normal_quantiles(own["standardized"].to_numpy()), "standardised mode", plot, title)
     return axes

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from ranef.presentation.numbers import format_fixed, format_numbers
 from ranef.presentation.text_table import table_lines
 
-#: Significant digits with which variance components are printed on their own.
-VARCORR_DIGITS = 5
-
 VARIANCE = "Variance"
 STD_DEV = "Std.Dev."
 
@@ -107,8 +104,3 @@ def variance_lines(
         for row in rows
     ]
     return table_lines([""] * len(cells), headings, cells, right=False)
-
-
-def varcorr_text(blocks: Sequence[VarianceBlock], sigma: float | None, digits: int = VARCORR_DIGITS) -> str:
-    """Return the variance components as lme4 prints them on their own: standard deviations and correlations."""
-    return "\n".join(variance_lines(blocks, sigma, digits, (STD_DEV,)))

@@ -31,6 +31,8 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         ddf: Ddf | None = None,
         adjust: str | None = None,
         type: Literal["link", "response"] = "link",
+        bias_correct: bool = False,
+        sigma: float | None = None,
         cov_reduce: Any = "mean",
         cov_keep: int = 2,
         cov: Any = None,
@@ -62,6 +64,10 @@ class AveragedModel(InferredModel, ReferenceGridModel):
             Adjustment of the intervals for several means (``"bonferroni"``, ``"sidak"``, ``"mvt"`` or ``"scheffe"``), or of the contrasts that the formula asks for.
         type : {"link", "response"}
             ``"response"`` undoes a transformation on the left of the model's formula.
+        bias_correct : bool
+            Whether means on the scale of the response are means of the response, by a second-order correction, and not transformed means.
+        sigma : float, optional
+            Standard deviation for that correction; by default of the residual and all random effects together, averaged over the observations.
         cov_reduce : str, callable, bool or dict
             What stands for a covariate: ``"mean"``, ``"median"``, ``"range"``, a function of the column, False for all its values; or a dict of these by name.
         cov_keep : int
@@ -94,7 +100,9 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         grid = self._grid(at, cov_reduce, cov_keep, data)
         found = self._specs(specs, by, grid)
         means = marginal_means(self._fit, grid, found, weights)
-        return self._means(means, found, level, ddf, adjust, type, cov, cluster)
+        if type not in ("link", "response"):
+            raise OptionError(f"type must be 'link' or 'response', not {type!r}.")
+        return self._means(means, found, level, ddf, adjust, cov, cluster)._as_type(type, bias_correct, sigma)
 
     def _means(
         self,
@@ -103,12 +111,9 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         level: float,
         ddf: Ddf | None,
         adjust: str | None,
-        type: str,
         cov: Any,
         cluster: Any,
     ) -> MarginalMeans:
-        if type not in ("link", "response"):
-            raise OptionError(f"type must be 'link' or 'response', not {type!r}.")
         checked = checked_adjust(adjust, "none")
         tests = self._tests_with(cov, cluster)
         own = checked if specs.method is None else "none"
@@ -116,7 +121,7 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         if specs.method is not None:
             contrasts = means.contrast(specs.method, adjust=adjust)
             means = MarginalMeans(estimands, tests, means.ddf, means.level, own, "link", contrasts)
-        return means._as_type("response") if type == "response" else means
+        return means
 
     def emtrends(
         self,
@@ -163,9 +168,7 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         normal_multiplier(level)
         grid = self._grid(at, cov_reduce, cov_keep, data)
         found = self._specs(specs, by, grid)
-        return self._means(
-            trends(self._fit, grid, found, weights, var), found, level, ddf, adjust, "link", cov, cluster
-        )
+        return self._means(trends(self._fit, grid, found, weights, var), found, level, ddf, adjust, cov, cluster)
 
     def joint_tests(
         self,

@@ -8,6 +8,7 @@ from ranef.inference.means.adjust import checked_adjust
 from ranef.inference.means.averages import marginal_means, trends
 from ranef.inference.means.estimands import Estimands
 from ranef.inference.means.specs import Specs
+from ranef.options import Ddf, normal_ddf
 from ranef.results.inferred_generalized import InferredGeneralizedModel
 from ranef.results.means import MarginalMeans
 from ranef.results.reference_grids import ReferenceGridModel
@@ -27,6 +28,7 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         at: dict[str, Any] | None = None,
         weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
         level: float = 0.95,
+        ddf: Ddf | None = None,
         adjust: str | None = None,
         type: Literal["link", "response"] = "link",
         bias_correct: bool = False,
@@ -57,6 +59,8 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
             each factor; by the frequency within each cell; or the same for all that occur in the cell.
         level : float
             Level of the intervals.
+        ddf : {"none"}, optional
+            For linear models: tests of generalized models are normal.
         adjust : str, optional
             Adjustment of the intervals for several means (``"bonferroni"``, ``"sidak"``, ``"mvt"`` or ``"scheffe"``), or of the contrasts that the formula asks for.
         type : {"link", "response"}
@@ -101,19 +105,27 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         means = marginal_means(self._fit, grid, found, weights)
         if type not in ("link", "response"):
             raise OptionError(f"type must be 'link' or 'response', not {type!r}.")
-        return self._means(means, found, level, adjust, cov, cluster)._as_type(type, bias_correct, sigma)
+        return self._means(means, found, level, ddf, adjust, cov, cluster)._as_type(type, bias_correct, sigma)
 
     def _means(
-        self, estimands: Estimands, specs: Specs, level: float, adjust: str | None, cov: Any, cluster: Any
+        self,
+        estimands: Estimands,
+        specs: Specs,
+        level: float,
+        ddf: Ddf | None,
+        adjust: str | None,
+        cov: Any,
+        cluster: Any,
     ) -> MarginalMeans:
+        method = normal_ddf(ddf)
         checked = checked_adjust(adjust, "none")
         tests = self._tests_with(cov, cluster)
         own = checked if specs.method is None else "none"
-        means = MarginalMeans(estimands, tests, "none", float(level), own, "link")
+        means = MarginalMeans(estimands, tests, method, float(level), own, "link")
         if specs.method is None:
             return means
         contrasts = means.contrast(specs.method, adjust=adjust)
-        return MarginalMeans(estimands, tests, "none", float(level), own, "link", contrasts)
+        return MarginalMeans(estimands, tests, method, float(level), own, "link", contrasts)
 
     def emtrends(
         self,
@@ -124,6 +136,7 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         at: dict[str, Any] | None = None,
         weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
         level: float = 0.95,
+        ddf: Ddf | None = None,
         adjust: str | None = None,
         cov_reduce: Any = "mean",
         cov_keep: int = 2,
@@ -139,7 +152,7 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
             As in ``emmeans``.
         var : str
             The covariate; the slope is that of the variable, also where the formula has functions of it.
-        by, at, weights, level, adjust, cov_reduce, cov_keep, cov, cluster, data
+        by, at, weights, level, ddf, adjust, cov_reduce, cov_keep, cov, cluster, data
             As in ``emmeans``.
 
         Returns
@@ -157,13 +170,14 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         normal_multiplier(level)
         grid = self._grid(at, cov_reduce, cov_keep, data)
         found = self._specs(specs, by, grid)
-        return self._means(trends(self._fit, grid, found, weights, var), found, level, adjust, cov, cluster)
+        return self._means(trends(self._fit, grid, found, weights, var), found, level, ddf, adjust, cov, cluster)
 
     def joint_tests(
         self,
         by: str | list[str] | None = None,
         *,
         at: dict[str, Any] | None = None,
+        ddf: Ddf | None = None,
         cov: Any = None,
         cluster: Any = None,
         data: Any = None,
@@ -177,7 +191,7 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         ----------
         by : str or list of str, optional
             Factors in whose levels the other terms are tested.
-        at, cov, cluster, data
+        at, ddf, cov, cluster, data
             As in ``emmeans``.
 
         Returns
@@ -197,5 +211,5 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
 
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()
-        found = joint_tests(self._fit, self._tests_with(cov, cluster), "none", grid, groups)
+        found = joint_tests(self._fit, self._tests_with(cov, cluster), normal_ddf(ddf), grid, groups)
         return joint_tests_table(found, normal=True)

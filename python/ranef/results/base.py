@@ -1,8 +1,9 @@
-"""What all fitted mixed models share: labelled access to a frozen record."""
+"""Labelled access to the frozen record of a fitted mixed model."""
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class MixedModel:
 
     _fit: MixedFit
     _request: ModelRequest
+    _of_the_other_kind: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, fit: MixedFit, request: ModelRequest):
         self._fit = fit
@@ -37,6 +39,15 @@ class MixedModel:
 
     def __setstate__(self, state: tuple[MixedFit, ModelRequest]) -> None:
         self._fit, self._request = state
+
+    # Type checkers are to see which members there are.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if reason := self._of_the_other_kind.get(name):
+                text += f": {reason}"
+            raise AttributeError(text, name=name, obj=self)
 
     # ---- fixed effects
 
@@ -52,7 +63,7 @@ class MixedModel:
 
     @cached_property
     def bse(self) -> "pd.Series[float]":
-        """Standard errors of the fixed effects: of a linear model with theta taken as known, of others with its estimation accounted for."""
+        """Standard errors of the fixed effects: conditional on theta for a linear model, accounting for its estimation for a generalized one."""
         return self._named(fixed_effects.standard_errors(self._fit), "bse")
 
     def cov_params(self) -> "pd.DataFrame":

@@ -1,5 +1,6 @@
-"""What a fitted linear model says about itself: leverage, influence, shares of variance, simulated residuals, and plain frames of it all."""
+"""Diagnostics of a fitted linear model: leverage, influence, simulated residuals, and plain frames of them."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -7,20 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_residuals
-from ranef.errors import ArgumentTypeError
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import row_series
+from ranef.results.assessed import AssessedModel
 from ranef.results.inferred import InferredModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ranef.diagnostics.influence import Influence
-    from ranef.diagnostics.random_pca import RandomPca
     from ranef.diagnostics.simulated_residuals import SimulatedResiduals
-    from ranef.diagnostics.variance_shares import Icc, RSquared
 
 
-class DiagnosedModel(InferredModel):
+class DiagnosedModel(InferredModel, AssessedModel):
     """Diagnostics of a linear mixed model."""
 
     @cached_property
@@ -76,7 +76,9 @@ class DiagnosedModel(InferredModel):
             raise ArgumentTypeError(f"external must be True or False, not {external!r}.")
         return row_series(self._fit, studentized_residuals(self._fit, self._hat, bool(external)), "rstudent")
 
-    def influence(self, by: str | None = None) -> "Influence":
+    def influence(
+        self, by: str | None = None, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
+    ) -> "Influence":
         """Estimates without each observation, or without each level of a grouping factor.
 
         They are exact for theta held at the estimates of the whole fit, and found by downdating, without a refit; sigma is estimated again.
@@ -85,6 +87,8 @@ class DiagnosedModel(InferredModel):
         ----------
         by : str, optional
             A grouping factor of the model, whose levels are left out with all their rows; by default single observations are.
+        progress : bool, "tqdm" or callable
+            For generalized models, which are fitted again without each; here there is no fit to report.
 
         Returns
         -------
@@ -99,80 +103,13 @@ class DiagnosedModel(InferredModel):
         >>> m.influence("Subject").cooks_distance.round(3).nlargest(2).to_dict()
         {'309': 0.149, '335': 0.129}
         """
+        if progress is not False:
+            raise OptionError(
+                "progress= is for generalized models, which are fitted again without each level; a linear model needs no further fit. Leave progress out."
+            )
         from ranef.diagnostics.influence import influence
 
         return influence(self._fit, by)
-
-    def icc(self, *, by_group: bool = False) -> "Icc | pd.DataFrame":
-        """Intraclass correlation: the share of the random effects in the variance.
-
-        The variance of random slopes is the mean over the observations of ``z' S z``. Random effects on the boundary have variance 0.
-
-        Parameters
-        ----------
-        by_group : bool
-            Whether to return the share of every grouping factor.
-
-        Returns
-        -------
-        Icc or DataFrame
-            ``adjusted`` for the variance that the fixed effects leave, ``unadjusted`` for the whole variance; with ``by_group`` a frame with these columns, a row
-            for each grouping factor.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-        >>> round(m.icc().adjusted, 3)
-        0.722
-        """
-        from ranef.diagnostics.variance_shares import icc_by_group
-
-        return icc_by_group(self._fit, by_group)
-
-    def r2(self) -> "RSquared":
-        """Nakagawa's R².
-
-        Returns
-        -------
-        RSquared
-            ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects); never NaN, also on the boundary.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> r2 = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy")).r2()
-        >>> round(r2.marginal, 3), round(r2.conditional, 3)
-        (0.279, 0.799)
-        """
-        from ranef.diagnostics.variance_shares import r_squared
-
-        return r_squared(self._fit)
-
-    def repca(self) -> "RandomPca":
-        """Principal components of the random effects of each grouping factor.
-
-        Returns
-        -------
-        RandomPca
-            Standard deviations (divided by sigma), shares of variance and loadings; ``to_frame()`` has one row for each component. A component with standard
-            deviation 0 is a direction that the data do not support.
-        """
-        from ranef.diagnostics.random_pca import random_pca
-
-        return random_pca(self._fit)
-
-    def vif(self) -> "pd.DataFrame":
-        """Generalised variance inflation of the fixed terms.
-
-        Returns
-        -------
-        DataFrame
-            A row for each term, columns ``df, gvif, gvif_root, tolerance``; ``gvif_root`` is ``gvif^(1 / 2 df)``, the inflation of a standard error.
-        """
-        from ranef.diagnostics.collinearity import inflation
-
-        return inflation(self._fit)
 
     def simulated_residuals(
         self, n: int = 250, *, re: Literal["new", "conditional"] = "new", rotate: bool | None = None, rng: Any = None

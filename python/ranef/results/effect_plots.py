@@ -74,7 +74,7 @@ class EffectPlots:
         chosen = one_of("group", group, list(dict.fromkeys(frame["group"])))
         frame = frame[frame["group"] == chosen]
         effects = list(dict.fromkeys(frame["effect"]))
-        wanted = [effect] if isinstance(effect, str) else effects if effect is None else list(effect)
+        wanted = named("effect", effect) or effects
         for e in wanted:
             one_of("effect", e, effects)
         frame = frame[frame["effect"].isin(wanted)]
@@ -102,6 +102,8 @@ class EffectPlots:
         from ranef.plots.canvas import MOST_PANELS
         from ranef.plots.ellipses import ellipses
 
+        if group is not None and not isinstance(group, str):
+            raise ArgumentTypeError(f"group must be the name of a grouping factor, not {group!r}.")
         frames = effect_ellipses(self._model.ranef(), self._model.varcorr, group)
         if len(frames) > MOST_PANELS and ax is None:
             frames = sorted(frames, key=lambda f: -abs(f.attrs["correlation"]))[:MOST_PANELS]
@@ -267,6 +269,16 @@ def one_of(role: str, value: object, there: list[str]) -> str:
     if value not in there:
         raise OptionError(f"{role} must be one of {', '.join(map(repr, there))}, not {value!r}.")
     return str(value)
+
+
+def named(role: str, value: object) -> list[str] | None:
+    """A name or a sequence of names as a list; None where all are meant."""
+    if value is None:
+        return None
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not names or not all(isinstance(n, str) for n in names):
+        raise ArgumentTypeError(f"{role} must be a name or a list of names, not {value!r}.")
+    return list(names)
 
 
 def unwrapped(axes: AxesArray) -> "Axes | AxesArray":

@@ -15,9 +15,13 @@ from ranef.fit.glmm_request import changed_glmm_request, fit_glmm_request
 from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, response_of_input
 from ranef.fit.request import refitted_request, warn_once
-from ranef.results.intervals_generalized import IntervalGeneralizedModel
+from ranef.options import Ddf, normal_ddf
+from ranef.results.eliminated import EliminatedModel
+from ranef.results.intervals import IntervalModel
+from ranef.results.one_kind import LINEAR
 from ranef.results.plotted_generalized import PlottedGeneralizedModel
 from ranef.results.reported import ReportedModel
+from ranef.results.shown import ShownModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +29,10 @@ if TYPE_CHECKING:
     from ranef.presentation.summary import Summary
 
 
-class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, IntervalGeneralizedModel):
+class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, IntervalModel, EliminatedModel, ShownModel):
     """A generalized linear mixed model fitted by ``ranef.glmer``."""
+
+    _of_the_other_kind = LINEAR
 
     @property
     def family(self) -> Family:
@@ -42,6 +48,11 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
     def n_quad(self) -> int:
         """Quadrature nodes for each random effect; 1 is Laplace's approximation."""
         return self._fit.n_quad
+
+    @property
+    def ml_deviance(self) -> float:
+        """-2 log-likelihood at the estimates, by the approximation that the fit has maximised."""
+        return self._fit.objective
 
     # ---- rows
 
@@ -169,11 +180,13 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
 
     # ---- presentation
 
-    def summary(self, *, cov: Any = None, cluster: Any = None) -> "Summary":
+    def summary(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "Summary":
         """Summarise the fit as lme4 does, with z tests of the fixed effects.
 
         Parameters
         ----------
+        ddf : {"none"}, optional
+            For linear models: tests of generalized models are normal.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
 
@@ -182,6 +195,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         Summary
             A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an HTML form for notebooks.
         """
+        normal_ddf(ddf)
         from ranef.presentation.glmm_summary import glmm_summary
 
         return glmm_summary(self._fit, self._request, self._tests_with(cov, cluster))
@@ -190,6 +204,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         self,
         effects: str | list[str] | tuple[str, ...] = ("fixed", "ran_pars"),
         *,
+        ddf: Ddf | None = None,
         conf_int: bool = False,
         level: float = 0.95,
         cov: Any = None,
@@ -201,6 +216,8 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         ----------
         effects : str or list of str
             Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (``sd__`` and ``cor__`` of the random effects) and ``"ran_vals"`` (conditional modes).
+        ddf : {"none"}, optional
+            For linear models: tests of generalized models are normal.
         conf_int : bool
             Whether to add normal intervals ``conf_low, conf_high`` to fixed effects and conditional modes.
         level : float
@@ -215,7 +232,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         """
         from ranef.presentation.tidy import tidy_frame
 
-        return tidy_frame(self._tests_with(cov, cluster), effects, "none", conf_int, level, normal=True)
+        return tidy_frame(self._tests_with(cov, cluster), effects, normal_ddf(ddf), conf_int, level, normal=True)
 
     def glance(self) -> "pd.DataFrame":
         """Return the fit in one row.
@@ -242,11 +259,10 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
 
         return glmm_augment(self._fit, self._request.data)
 
-    def __repr__(self) -> str:
+    def _sketch(self) -> "Summary":
         from ranef.presentation.glmm_summary import glmm_sketch
-        from ranef.presentation.short_text import short_text
 
-        return short_text(glmm_sketch(self._fit, self._request))
+        return glmm_sketch(self._fit, self._request)
 
     # ---- other fits
 
@@ -268,7 +284,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         Returns
         -------
         GeneralizedLinearMixedModel or Refits
-            A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, converged``) with ``to_frame()``, whose standard errors
+            A model for a vector; for a matrix a record of arrays (``objective, fixef, bse, theta, sigma, dispersion, converged``) with ``to_frame()``, whose standard errors
             take the covariance parameters as known.
         """
         values, names = refit_values(self._fit, y)

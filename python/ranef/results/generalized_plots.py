@@ -10,7 +10,7 @@ from ranef.errors import OptionError
 from ranef.estimates.fitted import population_values
 from ranef.estimates.glmm_values import glmm_residuals
 from ranef.plots.canvas import AxesArray, require_matplotlib
-from ranef.results.effect_plots import EffectPlots, one_of, unwrapped
+from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
 from ranef.results.refitted_generalized import RefittedGeneralizedModel
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class GeneralizedPlots(EffectPlots):
         from ranef.estimates.separate_fits import separate_fits
         from ranef.plots.shrinkage import shrinkage
 
-        wanted = [effects] if isinstance(effects, str) else None if effects is None else list(effects)
+        wanted = named("effects", effects)
         return shrinkage(separate_fits(self._model._fit, group), wanted, ax)
 
     def residuals(

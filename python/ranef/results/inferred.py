@@ -11,17 +11,18 @@ from ranef.inference.anova import term_tests
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf, checked_ddf
-from ranef.results.base import MixedModel
+from ranef.results.tested import TestedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class InferredModel(MixedModel):
+class InferredModel(TestedModel):
     """Tests of a linear mixed model."""
 
     _fit: LmmFit
     _request: LmmRequest
+    _usual_robust = "CR2"
 
     @cached_property
     def tvalues(self) -> "pd.Series[float]":
@@ -30,26 +31,16 @@ class InferredModel(MixedModel):
 
     # ---- tests of fixed effects
 
-    @cached_property
-    def _tests(self) -> FixedEffectTests:
-        return FixedEffectTests(self._fit)
-
-    def _tests_with(self, cov: Any, cluster: Any) -> FixedEffectTests:
-        """Tests with the covariance that is asked for: the model's, or a cluster-robust one. The last robust one is kept."""
-        if cov is None:
-            if cluster is not None:
-                raise OptionError("cluster= is for a robust covariance; say which: cov='CR2'.")
-            return self._tests
+    def _robust_tests(self, cov: Any, cluster: Any) -> FixedEffectTests:
         from ranef.inference.robust_tests import robust_tests
 
-        key = (cov, cluster) if isinstance(cov, str) and isinstance(cluster, str) else None
-        kept = self.__dict__.get("_robust")
-        if key is not None and kept is not None and kept[0] == key:
-            found: FixedEffectTests = kept[1]
-            return found
-        found = robust_tests(self._fit, self._request.data, cov, cluster)
-        self.__dict__["_robust"] = (key, found)
-        return found
+        return robust_tests(self._fit, self._request.data, cov, cluster)
+
+    def _method(self, ddf: Any, default: Ddf) -> Ddf:
+        return checked_ddf(ddf, default)
+
+    def _step_test(self, test: Any) -> str:
+        return "f" if test is None else test
 
     def _ddf_with(self, cov: Any) -> Ddf:
         """The method of degrees of freedom where none is asked for: Kenward-Roger's is not for a robust covariance."""

@@ -9,50 +9,54 @@ from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_request import GlmmRequest
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.results.base import MixedModel
+from ranef.options import Ddf, normal_ddf
+from ranef.results.tested import TestedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ranef.diagnostics.glmm_dispersion import DispersionTest, ZeroInflationTest
     from ranef.diagnostics.simulated_residuals import SimulatedResiduals
-    from ranef.diagnostics.variance_shares import Icc, RSquared
 
 
-class InferredGeneralizedModel(MixedModel):
+def _likelihood_ratio(test: object) -> str:
+    """Check the kind of test of fixed terms."""
+    if test == "f":
+        raise OptionError(
+            "test='f' is for linear models: a generalized model has likelihood-ratio tests, test='chisq'."
+        )
+    if test != "chisq":
+        raise OptionError(f"test must be 'chisq', not {test!r}.")
+    return "chisq"
+
+
+class InferredGeneralizedModel(TestedModel):
     """Tests and diagnostics of a generalized linear mixed model."""
 
     _fit: GlmmFit
     _request: GlmmRequest
+    _usual_robust = "CR1"
 
-    @cached_property
-    def _tests(self) -> FixedEffectTests:
-        return FixedEffectTests(self._fit)
-
-    def _tests_with(self, cov: Any, cluster: Any) -> FixedEffectTests:
-        """Tests with the covariance that is asked for: the model's, or a cluster-robust one. The last robust one is kept."""
-        if cov is None:
-            if cluster is not None:
-                raise OptionError("cluster= is for a robust covariance; say which: cov='CR1'.")
-            return self._tests
+    def _robust_tests(self, cov: Any, cluster: Any) -> FixedEffectTests:
         from ranef.inference.glmm_robust import robust_glmm_tests
 
-        key = (cov, cluster) if isinstance(cov, str) and isinstance(cluster, str) else None
-        kept = self.__dict__.get("_robust")
-        if key is not None and kept is not None and kept[0] == key:
-            found: FixedEffectTests = kept[1]
-            return found
-        found = robust_glmm_tests(self._fit, self._request.data, cov, cluster)
-        self.__dict__["_robust"] = (key, found)
-        return found
+        return robust_glmm_tests(self._fit, self._request.data, cov, cluster)
+
+    def _method(self, ddf: Any, default: Ddf) -> Ddf:
+        return normal_ddf(ddf)
+
+    def _step_test(self, test: Any) -> str:
+        return "chisq" if test is None else _likelihood_ratio(test)
 
     # ---- tests of fixed effects
 
-    def cov_params(self, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
+    def cov_params(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
         """Covariance matrix of the fixed effects.
 
         Parameters
         ----------
+        ddf : {"none"}, optional
+            For linear models: tests of generalized models are normal.
         cov : {"CR0", "CR1", "CR1p", "CR1S"}, optional
             A covariance robust to what the model gets wrong within clusters: the sandwich of the exact scores of the clusters in all parameters and the joint second
             derivatives of the likelihood. ``"CR1"`` multiplies by ``G / (G - 1)`` with G clusters.
@@ -72,11 +76,22 @@ class InferredGeneralizedModel(MixedModel):
         >>> round(float(robust.loc["period[T.2]", "period[T.2]"]) ** 0.5, 4)
         0.4703
         """
+        normal_ddf(ddf)
         tests = self._tests_with(cov, cluster)
         frame = self._square(tests.covariance("none"))
         if cov is not None:
             frame.attrs["notes"] = tests.notes("none")
         return frame
+
+    @property
+    def ddf(self) -> Ddf:
+        """Method of the degrees of freedom: ``"none"``, as tests are normal."""
+        return "none"
+
+    @cached_property
+    def df(self) -> "pd.Series[float]":
+        """Degrees of freedom of the tests of the fixed effects: infinite, as they are normal."""
+        return self._named(self._tests.coefficients("none").df, "df")
 
     @cached_property
     def zvalues(self) -> "pd.Series[float]":
@@ -88,7 +103,9 @@ class InferredGeneralizedModel(MixedModel):
         """Two-sided p-values of the z tests of the fixed effects."""
         return self._named(self._tests.coefficients("none").p_value, "pvalues")
 
-    def anova(self, type: Literal[2, 3] = 3, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
+    def anova(
+        self, type: Literal[2, 3] = 3, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None
+    ) -> "pd.DataFrame":
         """Test the terms of the fixed effects by Wald chi-squares.
 
         Parameters
@@ -96,6 +113,8 @@ class InferredGeneralizedModel(MixedModel):
         type : {2, 3}
             2: each term after all others that do not contain it, as ``car::Anova`` has it. 3: each term averaged over the levels of the factors with which it interacts;
             this does not depend on how factors are coded.
+        ddf : {"none"}, optional
+            For linear models: tests of generalized models are normal.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
 
@@ -111,6 +130,7 @@ class InferredGeneralizedModel(MixedModel):
         >>> m.anova().loc["period", ["chisq", "df"]].round(2).tolist()
         [24.95, 3.0]
         """
+        normal_ddf(ddf)
         from ranef.inference.wald_terms import wald_term_tests
         from ranef.presentation.glmm_frames import wald_table
 
@@ -121,11 +141,12 @@ class InferredGeneralizedModel(MixedModel):
         L: Any,
         *,
         rhs: Any = None,
+        ddf: Ddf | None = None,
         joint: bool | None = None,
         level: float = 0.95,
-        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
         cov: Any = None,
         cluster: Any = None,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
     ) -> "pd.DataFrame":
         """Test contrasts of the fixed effects.
 
@@ -136,6 +157,8 @@ class InferredGeneralizedModel(MixedModel):
             with one contrast a row.
         rhs : float or array, optional
             What the contrasts equal under the hypothesis: zero, or what the text says.
+        ddf : {"none"}, optional
+            For linear models: tests of generalized models are normal.
         joint : bool, optional
             Whether to test all contrasts together by a chi-square. By default when there are several.
         level : float
@@ -161,17 +184,24 @@ class InferredGeneralizedModel(MixedModel):
         """
         from ranef.presentation.glmm_frames import contrast_frame
 
-        return contrast_frame(contrast_tests(self._tests_with(cov, cluster), L, rhs, "none", joint, level, alternative))
+        method = normal_ddf(ddf)
+        return contrast_frame(contrast_tests(self._tests_with(cov, cluster), L, rhs, method, joint, level, alternative))
 
-    def drop1(self, *, scope: str | list[str] | None = None) -> "pd.DataFrame":
+    def drop1(
+        self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None
+    ) -> "pd.DataFrame":
         """Test the fixed terms by likelihood ratios, leaving out one at a time.
 
         Terms that an interaction contains stay while it does.
 
         Parameters
         ----------
+        test : {"chisq"}
+            Likelihood-ratio tests; F tests are for linear models.
         scope : str or list of str, optional
             The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default all that can be.
+        ddf : {"none"}, optional
+            For linear models: tests of generalized models are normal.
 
         Returns
         -------
@@ -185,6 +215,8 @@ class InferredGeneralizedModel(MixedModel):
         >>> m.drop1().loc["period", ["chisq", "df"]].round(2).tolist()
         [25.61, 3.0]
         """
+        _likelihood_ratio(test)
+        normal_ddf(ddf)
         from ranef.inference.drop1 import compare_deletions
         from ranef.inference.reduced import comparison_control
         from ranef.presentation.test_table import deletions_table
@@ -194,39 +226,6 @@ class InferredGeneralizedModel(MixedModel):
         )
 
     # ---- diagnostics
-
-    def icc(self, *, by_group: bool = False) -> "Icc | pd.DataFrame":
-        """Intraclass correlation on the scale of the link.
-
-        The variance of an observation around its linear predictor is that of the link's latent variable for 0/1 responses and trials, else what the family's variance
-        becomes on the scale of the link (Nakagawa, Johnson and Schielzeth 2017).
-
-        Parameters
-        ----------
-        by_group : bool
-            Whether to return the share of every grouping factor.
-
-        Returns
-        -------
-        Icc or DataFrame
-            ``adjusted`` for the variance that the fixed effects leave, ``unadjusted`` for the whole variance; with ``by_group`` a frame with these columns, a row
-            for each grouping factor.
-        """
-        from ranef.diagnostics.variance_shares import icc_by_group
-
-        return icc_by_group(self._fit, by_group)
-
-    def r2(self) -> "RSquared":
-        """Nakagawa's R² on the scale of the link.
-
-        Returns
-        -------
-        RSquared
-            ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects).
-        """
-        from ranef.diagnostics.variance_shares import r_squared
-
-        return r_squared(self._fit)
 
     def laplace_error(self, n_quad: int = 7) -> float:
         """What quadrature would add to -2 log-likelihood at the estimates: how far Laplace's approximation is off.
@@ -297,7 +296,7 @@ class InferredGeneralizedModel(MixedModel):
         return zero_inflation_test(self._fit, n, rng)
 
     def simulated_residuals(
-        self, n: int = 250, *, re: Literal["new", "conditional"] = "new", rng: Any = None
+        self, n: int = 250, *, re: Literal["new", "conditional"] = "new", rotate: bool | None = None, rng: Any = None
     ) -> "SimulatedResiduals":
         """Where each observation lies among responses simulated from the fit, between 0 and 1, with tests.
 
@@ -309,6 +308,8 @@ class InferredGeneralizedModel(MixedModel):
             Number of simulations, at least 20.
         re : {"new", "conditional"}
             Draw random effects anew, or keep the conditional modes of the fit.
+        rotate : bool, optional
+            For linear models: only normal responses are independent once they are rotated to be uncorrelated.
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed.
 
@@ -318,6 +319,10 @@ class InferredGeneralizedModel(MixedModel):
             A record with ``residuals`` (a Series, rows as in ``fittedvalues``) and the tests ``uniformity``, ``dispersion`` and ``outliers``, each with ``statistic`` and
             ``p_value``.
         """
+        if rotate is not None and rotate is not False:
+            raise OptionError(
+                f"rotate={rotate!r} is for linear models: only normal responses are independent once they are rotated to be uncorrelated. Leave rotate out."
+            )
         from ranef.diagnostics.glmm_residuals import simulated_glmm_residuals
 
         return simulated_glmm_residuals(self._fit, n, re, rng)

@@ -1,14 +1,14 @@
-"""Confidence intervals of a fitted linear model."""
+"""Confidence intervals of a fitted model."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.control import parse_control
-from ranef.fit.progress import reported
+from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.wald import wald_intervals
-from ranef.options import Ddf, checked_ddf
-from ranef.results.inferred import InferredModel
+from ranef.options import Ddf
 from ranef.results.profiled import ProfiledModel
+from ranef.results.resampled import ResampledModel
+from ranef.results.tested import TestedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 METHODS = ("wald", "profile", "boot")
 
 
-class IntervalModel(InferredModel, ProfiledModel):
-    """Confidence intervals and likelihood profiles of a linear mixed model."""
+class IntervalModel(TestedModel, ResampledModel, ProfiledModel):
+    """Confidence intervals, likelihood profiles and bootstrap of a mixed model."""
 
     def conf_int(
         self,
@@ -38,16 +38,18 @@ class IntervalModel(InferredModel, ProfiledModel):
         ----------
         method : {"wald", "profile", "boot"}
             ``"wald"``: estimate plus and minus a multiple of the standard error, for fixed effects only. ``"profile"``: the values whose deviance, with all
-            other parameters estimated, is within the chi-square quantile of the minimum; the likelihood is the ML one, also for a REML fit. ``"boot"``: quantiles
-            of a parametric bootstrap; ``bootstrap`` has other kinds of both.
+            other parameters estimated, is within the chi-square quantile of the minimum; the likelihood is the ML one, also for a REML fit, and of a generalized
+            model the approximation that the fit has maximised. ``"boot"``: quantiles of a parametric bootstrap; ``bootstrap`` has other kinds of both.
         level : float
         parm : str or list of str, optional
-            The parameters to show, all by default: ``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"``, names of fixed effects. For profiles
-            also ``"theta_"`` for all of the random part and ``"beta_"`` for all fixed effects.
+            The parameters to show, all by default: ``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"`` (of a generalized model its dispersion
+            where it is estimated, by the name that the family has for it: ``"sigma"``, ``"size"``, ``"precision"``), names of fixed effects. For profiles also ``"theta_"``
+            for all of the random part and ``"beta_"`` for all fixed effects.
         ddf : {"none", "satterthwaite", "kenward-roger", "residual"}, optional
-            For Wald intervals: normal quantiles (the default, as in lme4), or those of t with these degrees of freedom (and Kenward and Roger's standard errors).
+            For Wald intervals of linear models: normal quantiles (the default, as in lme4), or those of t with these degrees of freedom (and Kenward and Roger's standard
+            errors).
         cov, cluster : optional
-            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, with quantiles of t by its own degrees of freedom.
+            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, of a linear model with quantiles of t by its own degrees of freedom.
         n : int
             For the bootstrap: number of replicates.
         rng : int, numpy.random.Generator or None
@@ -58,8 +60,8 @@ class IntervalModel(InferredModel, ProfiledModel):
         Returns
         -------
         DataFrame
-            Columns ``lower, upper``: standard deviations and correlations of the random effects and sigma, unless Wald, then the fixed effects. A standard
-            deviation may end at 0 and a correlation at -1 or 1. ``attrs["notes"]`` says what was done and what is unusual.
+            Columns ``lower, upper``: standard deviations and correlations of the random effects and sigma or dispersion, unless Wald, then the fixed effects. A
+            standard deviation may end at 0, a correlation at -1 or 1, and a limit that the data do not determine is infinite. ``attrs["notes"]`` says what was done and what is unusual.
 
         Examples
         --------
@@ -76,6 +78,11 @@ class IntervalModel(InferredModel, ProfiledModel):
         >>> m.conf_int(ddf="satterthwaite", parm="Days").round(3)
               lower   upper
         Days  7.206  13.729
+        >>> from ranef import glmer
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> g.conf_int("profile", parm="theta_").round(3)
+                             lower  upper
+        sd_(Intercept)|herd  0.346    1.1
         """
         import pandas as pd
 
@@ -89,18 +96,16 @@ class IntervalModel(InferredModel, ProfiledModel):
                     raise OptionError(f"{name} is for Wald intervals: method='wald'.")
         if method == "profile":
             return self._profile_intervals(level, parm, progress)
-        notes: tuple[str, ...]
         if method == "boot":
-            from ranef.inference.bootstrap.confint import bootstrap_intervals
-
-            control = parse_control(self._request.control)
-            with reported(progress) as show:
-                names, limits, notes = bootstrap_intervals(self._fit, level, parm, n, rng, control, show)
+            normal_multiplier(level)
+            made = self.bootstrap(n, rng=rng, progress=progress)
+            chosen, limits, notes = made.interval_limits("percentile", level, parm)
+            names = tuple(made.names[j] for j in chosen)
         else:
-            kind = checked_ddf(ddf, "none" if cov is None else "satterthwaite")
+            kind = self._method(ddf, "none" if cov is None else "satterthwaite")
             tests = self._tests_with(cov, cluster)
             names, limits = wald_intervals(tests, level, parm, kind)
-            notes = tests.notes(kind) if kind != "none" else ()
+            notes = () if kind == "none" and cov is None else tests.notes(kind)
         frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
         frame.attrs["notes"] = notes
         return frame

@@ -11,26 +11,41 @@ from ranef.estimates.fitted import fitted_values, residual_values
 from ranef.estimates.predict import predict
 from ranef.estimates.rows import padded, row_index, row_series
 from ranef.estimates.simulate import simulated_responses
+from ranef.families.family import Family
+from ranef.families.gaussian import Gaussian
 from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
 from ranef.fit.refit import Refits, refit_many, refit_one, response_of_input, response_values
 from ranef.fit.request import changed_request, fit_request, refitted_request, warn_once
 from ranef.options import Ddf, checked_ddf
 from ranef.results.averaged import AveragedModel
+from ranef.results.eliminated import EliminatedModel
 from ranef.results.intervals import IntervalModel
+from ranef.results.one_kind import GENERALIZED
 from ranef.results.plotted import PlottedModel
 from ranef.results.reported import ReportedModel
-from ranef.results.resampled import ResampledModel
+from ranef.results.shown import ShownModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ranef.presentation.summary import Summary
-    from ranef.results.step import StepResult
 
 
-class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledModel, IntervalModel):
+class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, IntervalModel, EliminatedModel, ShownModel):
     """A linear mixed model fitted by ``ranef.lmer``."""
+
+    _of_the_other_kind = GENERALIZED
+
+    @property
+    def family(self) -> Family:
+        """The normal family with the identity link."""
+        return Gaussian()
+
+    @property
+    def dispersion(self) -> float:
+        """The extra parameter of the normal family, which is ``sigma``."""
+        return self._fit.sigma
 
     @property
     def reml_criterion(self) -> float:
@@ -52,6 +67,11 @@ class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledMode
     def fittedvalues(self) -> "pd.Series[float]":
         """Fitted values with the random effects, in the order of the input; NaN for missing rows with ``na_action="exclude"``."""
         return row_series(self._fit, self._fitted, "fitted")
+
+    @cached_property
+    def linear_predictor(self) -> "pd.Series[float]":
+        """Linear predictor with the random effects: of a linear model the fitted values."""
+        return self.fittedvalues.rename("linear_predictor")
 
     @cached_property
     def resid(self) -> "pd.Series[float]":
@@ -233,75 +253,12 @@ class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, ResampledMode
             self._tests_with(cov, cluster), effects, checked_ddf(ddf, self._ddf_with(cov)), conf_int, level
         )
 
-    def _repr_html_(self) -> str:
-        from ranef.presentation.document import summary_document
-        from ranef.presentation.html import html
+    def _sketch(self) -> "Summary":
         from ranef.presentation.lmm_summary import lmm_sketch
 
-        return html(summary_document(lmm_sketch(self._fit, self._request)))
-
-    def __repr__(self) -> str:
-        from ranef.presentation.lmm_summary import lmm_sketch
-        from ranef.presentation.short_text import short_text
-
-        return short_text(lmm_sketch(self._fit, self._request))
+        return lmm_sketch(self._fit, self._request)
 
     # ---- other fits
-
-    def step(
-        self,
-        *,
-        alpha_random: float = 0.1,
-        alpha_fixed: float = 0.05,
-        test: Literal["f", "chisq"] = "f",
-        ddf: Ddf | None = None,
-        random: bool = True,
-        fixed: bool = True,
-    ) -> "StepResult":
-        """Simplify the model by backward elimination: random effects first, then fixed terms, each time what has the largest p-value.
-
-        Random effects are judged by ``p_value`` of ``ranova``, which is too large at the boundary; the default limit of 0.1 allows for it. The last random
-        effect stays, whatever its p-value. Estimates and p-values of a model that was chosen by its own p-values look better than they are.
-
-        Parameters
-        ----------
-        alpha_random, alpha_fixed : float
-            What has a larger p-value goes.
-        test : {"f", "chisq"}
-            For fixed terms, as in ``drop1``.
-        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
-            For F tests; by default the method of the model.
-        random, fixed : bool
-            Whether random effects and fixed terms may go.
-
-        Returns
-        -------
-        StepResult
-            A record with the tables ``random`` and ``fixed``, the final ``model`` and ``notes``.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> m = lmer("angle ~ recipe + temp + (1 | recipe:replicate)", load_dataset("cake"))
-        >>> m.step().model.formula
-        'angle ~ temp + (1 | recipe:replicate)'
-        """
-        from ranef.inference.step import eliminate
-        from ranef.presentation.test_table import fixed_steps_table, random_steps_table
-        from ranef.results.step import StepResult
-
-        found = eliminate(
-            self._fit,
-            self._request,
-            alpha_random,
-            alpha_fixed,
-            test,
-            checked_ddf(ddf, self.ddf),
-            random=random,
-            fixed=fixed,
-        )
-        model = self if found.fit is self._fit else LinearMixedModel(found.fit, found.request)
-        return StepResult(random_steps_table(found.random, ()), fixed_steps_table(found.fixed, ()), model, found.notes)
 
     def refit(
         self, y: Any, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False

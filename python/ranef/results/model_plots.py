@@ -10,10 +10,19 @@ from ranef.errors import OptionError
 from ranef.estimates.fitted import fitted_values, population_values, residual_values
 from ranef.plots.canvas import AxesArray, require_matplotlib
 from ranef.results.diagnosed import DiagnosedModel
-from ranef.results.effect_plots import EffectPlots, one_of, unwrapped
+from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+def _not_simulated(n: object, rng: object) -> None:
+    """Refuse what is for simulated residuals."""
+    for name, value in (("n", n), ("rng", rng)):
+        if value is not None:
+            raise OptionError(
+                f"{name} is for generalized models, whose usual residuals are simulated; of a linear model plot.simulated_residuals() draws those."
+            )
 
 
 class ModelPlots(EffectPlots):
@@ -52,12 +61,19 @@ class ModelPlots(EffectPlots):
         from ranef.estimates.separate_fits import separate_fits
         from ranef.plots.shrinkage import shrinkage
 
-        wanted = [effects] if isinstance(effects, str) else None if effects is None else list(effects)
+        wanted = named("effects", effects)
         return shrinkage(separate_fits(self._model._fit, group), wanted, ax)
 
     # ---- fit and residuals
 
-    def residuals(self, type: Literal["response", "pearson", "scaled"] = "response", *, ax: Any = None) -> "Axes":
+    def residuals(
+        self,
+        type: Literal["response", "pearson", "scaled"] = "response",
+        *,
+        n: int | None = None,
+        rng: Any = None,
+        ax: Any = None,
+    ) -> "Axes":
         """Draw residuals against fitted values, with their local mean.
 
         Shrinkage alone makes residuals rise slightly along conditional fitted values; look for bends.
@@ -66,6 +82,8 @@ class ModelPlots(EffectPlots):
         ----------
         type : {"response", "pearson", "scaled"}
             As in ``m.residuals``.
+        n, rng : optional
+            For generalized models, whose usual residuals are simulated; ``simulated_residuals`` draws those of a linear model.
         ax : Axes, optional
 
         Returns
@@ -73,6 +91,7 @@ class ModelPlots(EffectPlots):
         Axes
             ``data``: ``fitted, residual, trend``.
         """
+        _not_simulated(n, rng)
         require_matplotlib()
         from ranef.diagnostics.residual_frames import trend_frame
         from ranef.plots.residuals_fitted import residuals_fitted
@@ -106,7 +125,15 @@ class ModelPlots(EffectPlots):
         )
         return scale_location(frame, ax)
 
-    def qq(self, of: str = "residuals", effect: str | None = None, *, ax: Any = None) -> "Axes | AxesArray":
+    def qq(
+        self,
+        of: str = "residuals",
+        effect: str | None = None,
+        *,
+        n: int | None = None,
+        rng: Any = None,
+        ax: Any = None,
+    ) -> "Axes | AxesArray":
         """Draw normal quantiles of the residuals or of the random effects.
 
         Parameters
@@ -116,6 +143,8 @@ class ModelPlots(EffectPlots):
             it, so that levels with few and many rows compare.
         effect : str, optional
             One random effect of the factor; by default all, a panel for each.
+        n, rng : optional
+            For generalized models, whose usual residuals are simulated.
         ax : Axes or array of Axes, optional
 
         Returns
@@ -123,6 +152,7 @@ class ModelPlots(EffectPlots):
         Axes or array of Axes
             ``data``: ``theoretical, sample, line, lower, upper``, sorted; the line goes through the quartiles, the limits are pointwise 95 %.
         """
+        _not_simulated(n, rng)
         require_matplotlib()
         from ranef.diagnostics.check import standardized_modes
         from ranef.diagnostics.normal_quantiles import normal_quantiles

@@ -1,4 +1,4 @@
-"""What shows a fitted generalized model: the pictures of ``m.plot`` and the diagnostic panel."""
+"""Pictures of a fitted generalized model: those of ``m.plot`` and the diagnostic panel."""
 
 from typing import Any
 

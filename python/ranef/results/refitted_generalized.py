@@ -1,10 +1,11 @@
-"""What a fitted generalized model learns from fits of other models: without groups of rows, and without random effects."""
+"""Influence and tests of random effects of a fitted generalized model, by fits of other models."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
+from ranef.results.assessed import AssessedModel
 from ranef.results.averaged_generalized import AveragedGeneralizedModel
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ranef.diagnostics.glmm_influence import RefitInfluence
 
 
-class RefittedGeneralizedModel(AveragedGeneralizedModel):
+class RefittedGeneralizedModel(AveragedGeneralizedModel, AssessedModel):
     """Influence and tests of random effects of a generalized linear mixed model."""
 
     def influence(

@@ -1,4 +1,4 @@
-"""What a fitted model says by being drawn from and fitted again: bootstrap, and tests by it."""
+"""Resampling of a fitted model: bootstrap, and tests by it."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,7 +31,7 @@ class ResampledModel(MixedModel):
         progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
         n_threads: int | None = None,
     ) -> "Bootstrap":
-        """Draw new data from the model, fit it to them, and do so again and again.
+        """Bootstrap the model: draw new data sets from it and refit it to each.
 
         Replicate i depends on the seed and on i only: it is the same for any ``n_threads`` and any ``n``. Fits begin at the estimates. An interrupt from the
         keyboard ends the run: the replicates that are finished are returned, with a warning that says so. A linear model with variances that are given by

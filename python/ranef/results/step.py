@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ranef.results.generalized import GeneralizedLinearMixedModel
     from ranef.results.linear import LinearMixedModel
 
 
@@ -19,7 +20,7 @@ class StepResult:
         Tests of the random effects. ``eliminated`` numbers those that went, in order; it is 0 for those that stayed, whose tests are in the model that is left.
     fixed : DataFrame
         The same of the fixed terms.
-    model : LinearMixedModel
+    model : LinearMixedModel or GeneralizedLinearMixedModel
         The model that is left.
     notes : tuple of str
         What should be known: singular fits, and a random effect that could not go because it is the last.
@@ -27,7 +28,7 @@ class StepResult:
 
     random: "pd.DataFrame"
     fixed: "pd.DataFrame"
-    model: "LinearMixedModel"
+    model: "LinearMixedModel | GeneralizedLinearMixedModel"
     notes: tuple[str, ...]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A fitted model in other words: as equations, and in the languages of other programs."""
+"""Equations of a fitted model, and its translations into the languages of other programs."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal

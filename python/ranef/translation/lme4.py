@@ -49,7 +49,6 @@ _GLMER = (
     "contrasts",
     "devFunOnly",
 )
-_FAMILY_TEXT = {"nbinom2": "", "beta": ""}
 
 
 def write(model: ModelDescription) -> tuple[list[str], list[str]]:

@@ -18,8 +18,8 @@ pub struct Truth<'a> {
 }
 
 impl Truth<'_> {
-    /// Where the fits of replicates begin: at the truth, or nowhere in particular where it lies on the boundary, from which a fit
-    /// must first find its way out.
+    /// Start of the replicates: the true parameters; none (the default start) if they lie on the boundary, which a fit would first
+    /// have to leave.
     pub(super) fn start(&self, sys: &System) -> Option<Vec<Frame>> {
         let frames = frames_of(sys, &sys.lambda_from_theta(self.theta));
         (!frames.iter().any(|f| f.s.iter().any(|&s| s < 1e-6))).then_some(frames)

@@ -1,7 +1,7 @@
 """Linear functions of the fixed effects with labels, and their estimates: what means, contrasts and trends have in common."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,10 +61,6 @@ class Estimands:
         for i, key in enumerate(keys):
             found.setdefault(key, []).append(i)
         return [(key, np.array(rows, dtype=np.intp)) for key, rows in found.items()]
-
-    def with_by(self, by: tuple[str, ...]) -> "Estimands":
-        """The same functions in other groups."""
-        return replace(self, by=by)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -190,7 +190,7 @@ def about_effects(scale: EffectScale, groups: Sequence[str], ddf: str, has_tests
     }[ddf]
     if has_tests and method:
         out.append(
-            f"p-values and intervals are those of {method} A p-value is the probability of an estimate at least so far from zero if the true effect were zero, and the model right."
+            f"p-values and intervals are those of {method} A p-value is the probability of an estimate at least this far from zero if the true effect were zero and the model correct."
         )
     return out
 

@@ -12,7 +12,7 @@ const LOWEST_LOG: f64 = -30.0;
 /// Weight of the deviation of a direction's squared length from one, which nothing else determines.
 const PENALTY: f64 = 1.0;
 
-/// Diagonal coordinates below the first are taken for lost directions, and tried at the second: relative standard deviations.
+/// A diagonal coordinate (relative standard deviation) below the first value counts as collapsed; it is retried at the second.
 const LOST: (f64, f64) = (1e-3, 0.03);
 /// The same for the component of a direction that the other rows do not have.
 const LOST_DIRECTION: (f64, f64) = (1e-2, 0.3);

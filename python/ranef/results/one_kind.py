@@ -1,0 +1,19 @@
+"""Members that only one kind of model has, and why the other has them not."""
+
+#: Members that only a linear model has: what a generalized one has instead.
+LINEAR = {
+    "tvalues": "its tests are z tests: zvalues",
+    "reml_criterion": "it is fitted by maximum likelihood: ml_deviance",
+    "hatvalues": "no linear map takes its responses to its fitted values; influence() fits without each observation or group",
+    "cooks_distance": "it has no hat values; influence().cooks_distance is that of fits without each observation or group",
+    "rstudent": "it has no hat values; simulated_residuals() are standardised for any family",
+}
+
+#: Members that only a generalized model has: why a linear one has no need of them.
+GENERALIZED = {
+    "zvalues": "its tests are t tests: tvalues",
+    "n_quad": "its likelihood is exact and needs no quadrature",
+    "laplace_error": "its likelihood is exact and not Laplace's approximation",
+    "overdispersion": "its sigma takes any dispersion; simulated_residuals() show what it does not",
+    "zero_inflation": "a normal response is never exactly zero; simulated_residuals() show whether this one is",
+}
