@@ -57,7 +57,8 @@ def marginal_criterion(fit: Any) -> float:
     y = response_without_offset(design)
     dense = LmmSystem(fit.x, y, design.weights, core_factors(design, fit.order))
     try:
-        return float(dense.evaluate(fit.core_theta, fit.reml)["objective"])
+        with np.errstate(all="ignore"):
+            return float(dense.evaluate(fit.core_theta, fit.reml)["objective"])
     except np.linalg.LinAlgError:
         return float("nan")
 

@@ -30,7 +30,7 @@ def test_linear(first: int) -> None:
     assert_right("linear", range(first, first + 20))
 
 
-@pytest.mark.parametrize("first", range(4, 20, 4))
+@pytest.mark.parametrize("first", [4, 8, 13])
 def test_generalized(first: int) -> None:
     assert_right("generalized", range(first, first + 4))
 
