@@ -86,7 +86,7 @@ def stories(
     valleys : sequence of Valley
         The lowest first.
     std_errors : callable
-        Standard errors (p,) of the fixed effects in a valley.
+        Standard errors (p,) of the fixed effects in a valley; a ValueError where there are none.
     design : Design
     order : TermOrder
     names : sequence of str
@@ -102,7 +102,10 @@ def stories(
     for other in valleys[1:]:
         if other.criterion - lowest.criterion > RIVAL:
             continue
-        errors = np.maximum(std_errors(lowest), std_errors(other))
+        try:
+            errors = np.maximum(std_errors(lowest), std_errors(other))
+        except ValueError:  # the core finds no modes, or no factor, at theta as it is given
+            continue
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = np.abs(lowest.fixef - other.fixef) / errors
         distance[[n == "(Intercept)" for n in names]] = 0.0

@@ -333,7 +333,7 @@ impl Searcher<'_> {
         RESTARTS.iter().map(start).collect()
     }
 
-    /// Places of all rays, the most telling first: far out, none at all, then between.
+    /// Places of all rays, the most telling first: far out, none at all, then what is between the optimum and far out.
     fn places(&self, m: &Modes, best: &Fit, frames: &[Frame]) -> Vec<Place> {
         let unit = best.coordinates.unit();
         let mut ranked: Vec<(usize, Place)> = Vec::new();
@@ -366,13 +366,6 @@ impl Searcher<'_> {
                 }
                 if s > 0.0 {
                     ranked.push((1, Place { block, column, at: 0.0 }));
-                    let mut t = s / SPACING;
-                    let mut i = 3;
-                    while t > 0.3 * even {
-                        ranked.push((i, Place { block, column, at: t }));
-                        t /= SPACING;
-                        i += 1;
-                    }
                 }
             }
         }
