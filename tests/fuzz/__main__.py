@@ -43,6 +43,8 @@ def fuzz(given: argparse.Namespace) -> int:
     """Many cases, with progress."""
     begun, outcomes = time.perf_counter(), []
     checks = tuple(given.checks.split(","))
+    if unknown := set(checks) - set(CHECKS):
+        raise SystemExit(f"there is no check {', '.join(sorted(unknown))}; the checks are {', '.join(CHECKS)}")
     for o in run_many(given.command, range(given.seed, given.seed + given.n), checks, given.jobs):
         outcomes.append(o)
         if len(outcomes) % 500 == 0:
