@@ -165,6 +165,8 @@ def linear_valleys(
     """The optima that a fit met, the lowest first; that of the fit with its own numbers."""
     found = [Valley(solution["objective"], solution["theta"][order.theta_of_core], solution["beta"])]
     for criterion, theta in solution["valleys"][1:]:
+        if criterion <= solution["objective"]:  # the same valley but for rounding
+            continue
         try:
             beta = system.solution(theta, reml, n_threads)["beta"]
         except ValueError:  # so far out that there is nothing but rounding at the theta as it is given
