@@ -3,7 +3,7 @@
 use faer::{linalg::solvers::Solve, Mat, Side};
 use ranef_core::basis::Basis;
 use ranef_core::crossprod::Crossprod;
-use ranef_core::lmm::{search, Begin, Evaluator, FitOptions, Score, Status, System};
+use ranef_core::linear::{search, Begin, Evaluator, FitOptions, Score, Status, System};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
 

@@ -4,7 +4,7 @@ mod glmm_data;
 
 use faer::{linalg::solvers::Solve, Mat, Side};
 use glmm_data::{draws_of, families, layouts, Data, Draws};
-use ranef_core::glmm::{
+use ranef_core::generalized::{
     search, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem,
     Kernel, Link, Modes, MoreDerivatives, Point, Status,
 };

@@ -3,7 +3,7 @@
 mod glmm_data;
 
 use glmm_data::{Data, Draws, Factor};
-use ranef_core::glmm::{
+use ranef_core::generalized::{
     search, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem,
     Kernel, Link, Modes, Point, Status,
 };

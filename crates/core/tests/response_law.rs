@@ -1,8 +1,8 @@
 //! Cross-products drawn without the n values of a response have the moments that a response has.
 
-use ranef_core::lmm::{Draft, ResponseLaw, System};
+use ranef_core::linear::{Draft, ResponseLaw, System};
+use ranef_core::rng::Rng;
 use ranef_core::rows::{FactorRows, Rows, TermRows};
-use ranef_core::stream::Stream;
 use ranef_core::structure::Structure;
 
 struct Design {
@@ -31,7 +31,7 @@ impl Design {
 }
 
 fn column(n: usize, seed: u64) -> Vec<f64> {
-    let mut s = Stream::of(seed, 1000);
+    let mut s = Rng::of(seed, 1000);
     (0..n).map(|_| s.normal()).collect()
 }
 
@@ -68,7 +68,7 @@ fn more_columns_than_rows() -> Design {
 fn wide_crossed() -> Design {
     let n = 900;
     let x = column(n, 4);
-    let mut s = Stream::of(5, 0);
+    let mut s = Rng::of(5, 0);
     let a: Vec<i32> = (0..n).map(|i| (i % 130) as i32).collect();
     let b: Vec<i32> = (0..n).map(|i| if i < 110 { i as i32 } else { s.below(110) as i32 }).collect();
     Design {
@@ -191,7 +191,7 @@ fn check_moments(design: &Design, kept: bool, seed: u64) {
     let mut sum = vec![0.0; m + 1];
     let mut square = vec![0.0; (m + 1) * (m + 1)];
     for r in 0..draws {
-        let mut stream = Stream::of(seed, r);
+        let mut stream = Rng::of(seed, r);
         if !kept {
             draft.draw_effects(&sys, &lambda, &mut stream);
         }
@@ -277,11 +277,11 @@ fn effects_enter_linearly() {
         let law = ResponseLaw::new(&sys);
         let mut draft = Draft::new(&sys);
         draft.b.fill(0.0);
-        law.draw(&mut sys, &mut draft, &mut Stream::of(1, 1));
+        law.draw(&mut sys, &mut draft, &mut Rng::of(1, 1));
         let without = products(&sys);
         let b: Vec<f64> = (0..q).map(|i| ((i * 13) % 11) as f64 / 5.0 - 1.0).collect();
         draft.b.copy_from_slice(&b);
-        law.draw(&mut sys, &mut draft, &mut Stream::of(1, 1));
+        law.draw(&mut sys, &mut draft, &mut Rng::of(1, 1));
         let with = products(&sys);
         for i in 0..m {
             let want: f64 = (0..q).map(|j| g[i * m + j] * b[j]).sum();

@@ -10,7 +10,7 @@ use numpy::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use ranef_core::glmm::{
+use ranef_core::generalized::{
     predict_variance, search, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
     GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
 };
@@ -350,7 +350,7 @@ impl GlmmSystem {
                 self.with_work(n_threads, |g, m| {
                     m.forget();
                     m.beta.copy_from_slice(&point.beta);
-                    let f = ranef_core::glmm::examine(g, m, &point, how)?;
+                    let f = ranef_core::generalized::examine(g, m, &point, how)?;
                     let s = m.solution(g)?;
                     Ok::<_, Failure>((f, s))
                 })

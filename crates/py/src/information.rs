@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use ranef_core::error::CoreError;
-use ranef_core::lmm::{self, At, Evaluator, GoOn, Score, System};
+use ranef_core::linear::{self, At, Evaluator, GoOn, Score, System};
 
 /// A theta, the directions that each term lacks, and whether the criterion is REML.
 pub(crate) type PointArgument = (Vec<f64>, Vec<usize>, bool);
@@ -25,7 +25,7 @@ fn watched<T: Send>(
     if null.len() != system.sys.terms.iter().map(Vec::len).sum::<usize>() {
         return Err(PyValueError::new_err("there must be a number of directions for each random term"));
     }
-    let n_threads = lmm::threads_worth(&system.sys, n_threads);
+    let n_threads = linear::threads_worth(&system.sys, n_threads);
     let at = At { theta, null, reml: *reml, n_threads };
     let out = watched_curves(py, 1, n_threads, None, |keep_going| {
         system.with_work(n_threads, |sys, e, score| f(sys, e, score, at, &|| keep_going(None)))
@@ -41,7 +41,7 @@ pub(crate) fn root<'py>(
     n_threads: usize,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let p = system.sys.p();
-    let root = watched(py, system, at, n_threads, |sys, e, _, at, _| lmm::fixed_root(sys, e, at.theta, at.reml))?;
+    let root = watched(py, system, at, n_threads, |sys, e, _, at, _| linear::fixed_root(sys, e, at.theta, at.reml))?;
     matrix(py, root, p, p)
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn satterthwaite<'py>(
     n_threads: usize,
 ) -> PyResult<Bound<'py, PyDict>> {
     let p = system.sys.p();
-    let s = watched(py, system, at, n_threads, lmm::satterthwaite)?;
+    let s = watched(py, system, at, n_threads, linear::satterthwaite)?;
     let d = PyDict::new(py);
     d.set_item("root", matrix(py, s.root, p, p)?)?;
     d.set_item("covariance", matrix(py, s.covariance, s.m, s.m)?)?;
@@ -72,7 +72,7 @@ pub(crate) fn kenward_roger<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let p = system.sys.p();
     let k = watched(py, system, at, n_threads, |sys, e, score, at, go_on| {
-        lmm::kenward_roger(sys, e, score, at, memory, go_on)
+        linear::kenward_roger(sys, e, score, at, memory, go_on)
     })?;
     let r = k.weights.len().isqrt();
     let d = PyDict::new(py);

@@ -3,7 +3,7 @@
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::glmm::{Batch, Derivatives, Kernel, Link, MoreDerivatives};
+use ranef_core::generalized::{Batch, Derivatives, Kernel, Link, MoreDerivatives};
 use std::sync::Mutex;
 
 /// `callable(y, eta)` gives the log-density, constants included, and its first three derivatives in the linear predictor. Prior

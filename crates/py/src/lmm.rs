@@ -11,7 +11,7 @@ use numpy::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use ranef_core::lmm::{
+use ranef_core::linear::{
     frames_of, predict_variance, search, sharpened, Begin, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
 use ranef_core::replicate::{profile, refit, ProfileOptions};

@@ -7,7 +7,7 @@ use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMetho
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use ranef_core::lmm::FitOptions;
+use ranef_core::linear::FitOptions;
 use ranef_core::replicate::{cases, jackknife, nested, parametric, residual, Member, Pools, Replicates, Truth};
 
 /// theta, fixed effects and residual standard deviation of the model that is drawn from.

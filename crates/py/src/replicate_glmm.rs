@@ -8,7 +8,7 @@ use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use ranef_core::glmm::{FitOptions, Point};
+use ranef_core::generalized::{FitOptions, Point};
 use ranef_core::replicate::{
     cases_glmm, jackknife_glmm, nested_glmm, parametric_glmm, GlmmMember, GlmmRows, Replicates, Watched,
 };

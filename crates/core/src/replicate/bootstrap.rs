@@ -3,9 +3,9 @@
 use super::outcome::{outcome, Replicates};
 use super::refit::Design;
 use super::workers::{replicate, Watched};
-use crate::lmm::{frames_of, Draft, Evaluator, FitOptions, Frame, ResponseLaw, Score, System};
+use crate::linear::{frames_of, Draft, Evaluator, FitOptions, Frame, ResponseLaw, Score, System};
+use crate::rng::Rng;
 use crate::rows::Rows;
-use crate::stream::Stream;
 
 /// The model that responses are drawn from, in the units of the columns as given.
 pub struct Truth<'a> {
@@ -57,7 +57,7 @@ pub fn parametric(
         (s, e, score, draft)
     };
     let all = replicate(n, n_threads, watched, make, |(sys, e, score, draft), i| {
-        let mut stream = Stream::of(seed, i as u64);
+        let mut stream = Rng::of(seed, i as u64);
         if fixed.is_none() {
             draft.draw_effects(sys, &lambda, &mut stream);
         }
@@ -120,7 +120,7 @@ pub fn residual(
         (s, e, score, vec![0.0; n_rows], vec![0usize; most])
     };
     let all = replicate(n, n_threads, watched, make, |(sys, e, score, y, picks), i| {
-        let mut stream = Stream::of(seed, i as u64);
+        let mut stream = Rng::of(seed, i as u64);
         y.fill(0.0);
         for ((fr, fs), pool) in rows.factors.iter().zip(&sys.cp.factors).zip(&pools.effects) {
             let picks = &mut picks[..fs.n_levels];

@@ -4,10 +4,10 @@ use super::cases::{Groups, Picked};
 use super::outcome::{Outcome, Replicates, RANK_DEFICIENT};
 use super::outcome_glmm::{outcome, NO_RESPONSE};
 use super::workers::{replicate, Watched};
-use crate::glmm::{FitOptions, GlmmSystem, Modes, Point};
-use crate::lmm::Lambda;
+use crate::generalized::{FitOptions, GlmmSystem, Modes, Point};
+use crate::linear::Lambda;
+use crate::rng::Rng;
 use crate::rows::Rows;
-use crate::stream::Stream;
 
 /// Draws responses of one model.
 struct Law<'a> {
@@ -44,7 +44,7 @@ impl<'a> Law<'a> {
     }
 
     /// A response in `draft.y`, in the order of the rows of the model; false where the family has none of such a mean.
-    fn draw(&self, draft: &mut Draft, stream: &mut Stream) -> bool {
+    fn draw(&self, draft: &mut Draft, stream: &mut Rng) -> bool {
         let (g, q) = (self.g, self.g.layout.sym.q);
         draft.eta.clone_from(&self.fixed);
         if let Some(lambda) = &self.lambda {
@@ -79,7 +79,7 @@ pub fn parametric_glmm(
         (own, modes, Draft::default())
     };
     let all = replicate(n, n_threads, watched, make, |(own, modes, draft), i| {
-        if !law.draw(draft, &mut Stream::of(seed, i as u64)) {
+        if !law.draw(draft, &mut Rng::of(seed, i as u64)) {
             return Some(Outcome::failed(NO_RESPONSE));
         }
         own.y.copy_from_slice(&draft.y);
@@ -116,7 +116,7 @@ pub fn nested_glmm(
         (members.iter().map(own).collect::<Vec<_>>(), Draft::default())
     };
     let all = replicate(n, n_threads, watched, make, |(own, draft), i| {
-        if !law.draw(draft, &mut Stream::of(seed, i as u64)) {
+        if !law.draw(draft, &mut Rng::of(seed, i as u64)) {
             return Some(members.iter().map(|_| Outcome::failed(NO_RESPONSE)).collect::<Vec<_>>());
         }
         let y = from.in_given_order(&draft.y);
@@ -177,7 +177,7 @@ pub fn cases_glmm(
     let groups = Groups::of(&data.rows, by);
     let make = || vec![0; groups.len()];
     let all = replicate(n, n_threads, watched, make, |picks, i| {
-        let mut stream = Stream::of(seed, i as u64);
+        let mut stream = Rng::of(seed, i as u64);
         picks.iter_mut().for_each(|p| *p = stream.below(groups.len()));
         fit_groups(data, g, &groups, picks, options, watched)
     });

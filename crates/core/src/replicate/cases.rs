@@ -3,9 +3,9 @@
 use super::bootstrap::Truth;
 use super::outcome::{outcome, Outcome, Replicates, RANK_DEFICIENT};
 use super::workers::{replicate, Watched};
-use crate::lmm::{Evaluator, FitOptions, Score, System};
+use crate::linear::{Evaluator, FitOptions, Score, System};
+use crate::rng::Rng;
 use crate::rows::{FactorRows, Rows, TermRows};
-use crate::stream::Stream;
 
 /// Rows of each level of the factor whose groups are taken.
 pub(super) struct Groups {
@@ -163,7 +163,7 @@ pub fn cases(
         watched,
         || vec![0; groups.len()],
         |picks, i| {
-            let mut stream = Stream::of(seed, i as u64);
+            let mut stream = Rng::of(seed, i as u64);
             picks.iter_mut().for_each(|p| *p = stream.below(groups.len()));
             fit_groups(rows, sys, &groups, picks, truth, options, watched)
         },

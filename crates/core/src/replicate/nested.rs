@@ -5,9 +5,9 @@ use super::outcome::{outcome, Outcome, Replicates};
 use super::workers::{replicate, Watched};
 use crate::crossprod::transformed_w;
 use crate::error::CoreError;
-use crate::lmm::{frames_of, Draft, Evaluator, FitOptions, ResponseLaw, Score, System};
+use crate::linear::{frames_of, Draft, Evaluator, FitOptions, ResponseLaw, Score, System};
+use crate::rng::Rng;
 use crate::rows::Rows;
-use crate::stream::Stream;
 
 /// One of the models fitted.
 pub struct Member<'a> {
@@ -169,7 +169,7 @@ pub fn nested(
         (union, draft, own)
     };
     let all = replicate(n, n_threads, watched, make, |(union, draft, own), i| {
-        let mut stream = Stream::of(seed, i as u64);
+        let mut stream = Rng::of(seed, i as u64);
         draft.draw_effects(union, &lambda, &mut stream);
         law.draw(union, draft, &mut stream);
         add_fixed_part(union, &mean);

@@ -1,7 +1,7 @@
 //! What is kept of the fits of replicates.
 
 use super::workers::Watched;
-use crate::lmm::{search, Begin, Estimates, Evaluator, FitOptions, Frame, Score, Status, System};
+use crate::linear::{search, Begin, Estimates, Evaluator, FitOptions, Frame, Score, Status, System};
 
 /// Status of a replicate whose rows do not determine all fixed effects.
 pub(super) const RANK_DEFICIENT: &str = "rank_deficient";

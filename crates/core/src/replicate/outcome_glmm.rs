@@ -4,8 +4,8 @@ use super::outcome::Outcome;
 use super::workers::Watched;
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::glmm::{search, FitOptions, GlmmSystem, Modes, Status, SEPARATED};
-use crate::lmm::Estimates;
+use crate::generalized::{search, FitOptions, GlmmSystem, Modes, Status, SEPARATED};
+use crate::linear::Estimates;
 
 /// Status of a replicate whose random effects led to means that the family does not have.
 pub(super) const NO_RESPONSE: &str = "no_response";

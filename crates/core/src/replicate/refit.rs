@@ -2,7 +2,7 @@
 
 use crate::crossprod::transformed_z;
 use crate::error::CoreError;
-use crate::lmm::{frames_of, search, Begin, Evaluator, FitOptions, Score, Solution, Status, System};
+use crate::linear::{frames_of, search, Begin, Evaluator, FitOptions, Score, Solution, Status, System};
 use crate::rows::Rows;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

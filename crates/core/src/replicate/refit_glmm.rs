@@ -1,7 +1,7 @@
 //! The same generalized linear design fitted to many responses.
 
 use crate::error::CoreError;
-use crate::glmm::{search, FitOptions, GlmmSystem, Modes, Status};
+use crate::generalized::{search, FitOptions, GlmmSystem, Modes, Status};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -1,7 +1,7 @@
 //! Layouts of random terms and responses of every family for the tests of generalized models.
 
 use faer::Mat;
-use ranef_core::glmm::{Family, FamilyLink, GlmmSystem, Link};
+use ranef_core::generalized::{Family, FamilyLink, GlmmSystem, Link};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::Structure;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use super::parameter::{parameters, Kind, Origin, Target};
 use super::subject::{Held, State, Subject};
 use super::Watcher;
 use crate::error::CoreError;
-use crate::lmm::{Evaluator, Plane, Score, System};
+use crate::linear::{Evaluator, Plane, Score, System};
 
 /// What is held.
 pub enum What {

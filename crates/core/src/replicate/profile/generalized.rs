@@ -9,8 +9,8 @@ use super::subject::{Held, State, Subject};
 use super::walk::Stop;
 use super::{curves, Profile, ProfileOptions, Watcher};
 use crate::error::CoreError;
-use crate::glmm::{search, Approximation, FitOptions, GlmmSystem, Modes, Point, Value};
-use crate::lmm::{Lambda, System};
+use crate::generalized::{search, Approximation, FitOptions, GlmmSystem, Modes, Point, Value};
+use crate::linear::{Lambda, System};
 use std::sync::atomic::AtomicBool;
 
 /// How a generalized model is profiled.

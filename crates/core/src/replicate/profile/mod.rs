@@ -12,7 +12,7 @@ mod subject;
 mod walk;
 
 use crate::error::CoreError;
-use crate::lmm::{frames_of, search, Begin, FitOptions, Frame, Status, System};
+use crate::linear::{frames_of, search, Begin, FitOptions, Frame, Status, System};
 use constrained::Linear;
 pub use generalized::{profile_glmm, GlmmProfileOptions};
 use parameter::{parameters, Origin};

@@ -1,7 +1,7 @@
 //! The parameters that can be profiled, and how each is held.
 
 use super::subject::State;
-use crate::lmm::{Lambda, System};
+use crate::linear::{Lambda, System};
 use std::f64::consts::FRAC_PI_2;
 
 /// The ML fit: where all curves begin.

@@ -3,7 +3,7 @@
 use super::parameter::{Origin, Target};
 use super::Watcher;
 use crate::error::CoreError;
-use crate::lmm::{Lambda, System};
+use crate::linear::{Lambda, System};
 
 /// A point from which coordinates of any kind can be read.
 #[derive(Clone)]

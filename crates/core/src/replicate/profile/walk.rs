@@ -6,7 +6,7 @@ use super::search::{hessian, minimise};
 use super::subject::{Held, State, Subject};
 use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
 use crate::error::CoreError;
-use crate::lmm::System;
+use crate::linear::System;
 use crate::optimize::trust_region::Eigen;
 
 /// Points of one side, at most.

@@ -4,7 +4,7 @@ use super::fit::Fit;
 use super::pirls::{Failure, Modes};
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
-use crate::lmm::path::{PathSolver, Tails};
+use crate::linear::path::{PathSolver, Tails};
 use crate::optimize::trust_region::Eigen;
 use faer::Par;
 
@@ -320,7 +320,7 @@ pub fn predict_variance(
         }
         if s.dense > 0 {
             let t = &mut tails[..s.dense * width];
-            crate::lmm::dense_forward(&m.e.tail, s.dense, t, width, Par::Seq);
+            crate::linear::dense_forward(&m.e.tail, s.dense, t, width, Par::Seq);
             for row in t.chunks_exact(width) {
                 for (i, &v) in row.iter().enumerate() {
                     out[start + i] += v * v;

@@ -10,7 +10,7 @@ use super::parameters::Coordinates;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::lmm::{frames_of, Block, Frame, Lambda};
+use crate::linear::{frames_of, Block, Frame, Lambda};
 use crate::optimize::trust_region::Eigen;
 
 /// Square of the standard deviation given to the directions, times the largest information of a level.

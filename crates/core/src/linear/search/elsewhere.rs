@@ -3,10 +3,10 @@
 use super::along::{is_valley, is_valley_of, sorted, with, Along, MARGIN, SPACING};
 use super::{Candidate, Searcher, RESTART_EVALUATIONS};
 use crate::error::CoreError;
-use crate::lmm::fit::{frames_of, Fit, NEGLIGIBLE};
-use crate::lmm::frame::Frame;
-use crate::lmm::ray::{stretch, Ladder, Look};
-use crate::lmm::system::Block;
+use crate::linear::fit::{frames_of, Fit, NEGLIGIBLE};
+use crate::linear::frame::Frame;
+use crate::linear::ray::{stretch, Ladder, Look};
+use crate::linear::system::Block;
 
 /// Standard deviations (per residual one, scaled columns) tried for all effects together before the first fit.
 const COMMON: [f64; 4] = [0.25, 1.0, 4.0, 16.0];

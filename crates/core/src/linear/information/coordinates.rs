@@ -5,9 +5,9 @@
 
 use super::moments::{parameters, Parameter};
 use super::At;
-use crate::lmm::evaluator::Lambda;
-use crate::lmm::frame::Frame;
-use crate::lmm::system::{Block, System};
+use crate::linear::evaluator::Lambda;
+use crate::linear::frame::Frame;
+use crate::linear::system::{Block, System};
 
 /// Step of central differences, in units of the size of a random term. The gradient is exact, so that the error is of the order of
 /// its square.

@@ -2,7 +2,7 @@
 //! whichever thread draws it and however many replicates there are.
 
 /// xoshiro256++ of Blackman and Vigna (2021), begun by SplitMix64.
-pub struct Stream {
+pub struct Rng {
     state: [u64; 4],
     spare: Option<f64>,
 }
@@ -16,7 +16,7 @@ fn mixed(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-impl Stream {
+impl Rng {
     /// The stream of a replicate.
     pub fn of(seed: u64, replicate: u64) -> Self {
         let mut z = mixed(mixed(seed.wrapping_add(GOLDEN)) ^ mixed(replicate.wrapping_mul(GOLDEN)));
@@ -24,7 +24,7 @@ impl Stream {
             z = z.wrapping_add(GOLDEN);
             mixed(z)
         });
-        Stream { state, spare: None }
+        Rng { state, spare: None }
     }
 
     /// 64 random bits.
@@ -98,19 +98,19 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
-    use super::Stream;
+    use super::Rng;
 
     /// The reference implementation's first outputs from the state 1, 2, 3, 4.
     #[test]
     fn bits_are_those_of_xoshiro256pp() {
-        let mut s = Stream { state: [1, 2, 3, 4], spare: None };
+        let mut s = Rng { state: [1, 2, 3, 4], spare: None };
         let first: Vec<u64> = (0..4).map(|_| s.bits()).collect();
         assert_eq!(first, [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386]);
     }
 
     #[test]
     fn moments_of_the_distributions() {
-        let mut s = Stream::of(7, 0);
+        let mut s = Rng::of(7, 0);
         let n = 400_000;
         let (mut m, mut v, mut k) = (0.0, 0.0, 0.0);
         for _ in 0..n {
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_level_is_equally_likely() {
-        let mut s = Stream::of(1, 2);
+        let mut s = Rng::of(1, 2);
         let mut count = [0usize; 7];
         (0..70_000).for_each(|_| count[s.below(7)] += 1);
         let chi: f64 = count.iter().map(|&c| (c as f64 - 1e4).powi(2) / 1e4).sum();
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn streams_differ_by_seed_and_replicate() {
-        let first = |seed, replicate| Stream::of(seed, replicate).bits();
+        let first = |seed, replicate| Rng::of(seed, replicate).bits();
         assert_eq!(first(3, 5), first(3, 5));
         assert_ne!(first(3, 5), first(5, 3));
         assert_ne!(first(3, 5), first(3, 6));

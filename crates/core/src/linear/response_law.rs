@@ -8,7 +8,7 @@
 use super::evaluator::{eliminate_node, Evaluator};
 use super::system::System;
 use crate::blocks::kernels;
-use crate::stream::Stream;
+use crate::rng::Rng;
 use crate::with_size;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::{Accum, MatMut, Par};
@@ -51,7 +51,7 @@ impl Draft {
     }
 
     /// Draws independent random effects of every level.
-    pub fn draw_effects(&mut self, sys: &System, lambda: &[Vec<f64>], stream: &mut Stream) {
+    pub fn draw_effects(&mut self, sys: &System, lambda: &[Vec<f64>], stream: &mut Rng) {
         self.t.iter_mut().for_each(|v| *v = stream.normal());
         sys.lambda_times(lambda, &self.t, 1, &mut self.b);
     }
@@ -173,7 +173,7 @@ impl ResponseLaw {
 
     /// Replaces the response in the cross-products of `sys` by one with the random effects of `draft`, fixed effects of zero and residual
     /// variance 1.
-    pub fn draw(&self, sys: &mut System, draft: &mut Draft, stream: &mut Stream) {
+    pub fn draw(&self, sys: &mut System, draft: &mut Draft, stream: &mut Rng) {
         let pw = sys.cp.pw;
         let p = pw - 1;
         self.transposed_times(sys, &draft.b, &mut draft.t);

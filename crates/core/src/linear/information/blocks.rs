@@ -14,7 +14,7 @@
 use super::dense::{solve_small, symmetrise, Runner};
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::lmm::system::System;
+use crate::linear::system::System;
 use faer::{Accum, MatMut, MatRef};
 
 /// Rows of the head turned into dense ones together, where they have many entries.

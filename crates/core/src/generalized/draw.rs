@@ -2,7 +2,7 @@
 
 use super::family::Family;
 use super::special::lgamma;
-use crate::stream::Stream;
+use crate::rng::Rng;
 
 /// Means from which rejection replaces the search through the probabilities.
 const MANY: f64 = 10.0;
@@ -11,7 +11,7 @@ const BELOW_ONE: f64 = 1.0 - f64::EPSILON / 2.0;
 
 /// A response of mean `mu` and prior weight `w` (numbers of trials of the binomial family, else without effect); none where there is no
 /// response of that mean.
-pub fn response(family: Family, s: &mut Stream, mu: f64, w: f64, d: f64) -> Option<f64> {
+pub fn response(family: Family, s: &mut Rng, mu: f64, w: f64, d: f64) -> Option<f64> {
     let possible = match family {
         Family::Binomial => (0.0..=1.0).contains(&mu),
         Family::Beta => (0.0..=1.0).contains(&mu),
@@ -55,7 +55,7 @@ pub fn response(family: Family, s: &mut Stream, mu: f64, w: f64, d: f64) -> Opti
 }
 
 /// Logarithm of a gamma variable of scale 1: of small shapes the variable itself would often be zero.
-fn gamma(s: &mut Stream, shape: f64) -> f64 {
+fn gamma(s: &mut Rng, shape: f64) -> f64 {
     if shape >= 1.0 {
         s.gamma(shape).ln()
     } else {
@@ -64,7 +64,7 @@ fn gamma(s: &mut Stream, shape: f64) -> f64 {
 }
 
 /// By the transformation of Michael, Schucany and Haas (1976).
-fn inverse_gaussian(s: &mut Stream, mu: f64, lambda: f64) -> f64 {
+fn inverse_gaussian(s: &mut Rng, mu: f64, lambda: f64) -> f64 {
     let v = mu * s.normal().powi(2) / (2.0 * lambda);
     // mu (1 + v - sqrt(v (v + 2))), without cancellation
     let x = mu / (1.0 + v + (v * (v + 2.0)).sqrt());
@@ -76,7 +76,7 @@ fn inverse_gaussian(s: &mut Stream, mu: f64, lambda: f64) -> f64 {
 }
 
 /// By search from zero, or by the transformed rejection (PTRS) of Hörmann (1993).
-fn poisson(s: &mut Stream, mu: f64) -> f64 {
+fn poisson(s: &mut Rng, mu: f64) -> f64 {
     if mu < MANY {
         let mut p = (-mu).exp();
         let mut u = s.uniform();
@@ -111,7 +111,7 @@ fn poisson(s: &mut Stream, mu: f64) -> f64 {
 }
 
 /// By search from zero, or by the transformed rejection (BTRS) of Hörmann (1993).
-fn binomial(s: &mut Stream, n: f64, p: f64) -> f64 {
+fn binomial(s: &mut Rng, n: f64, p: f64) -> f64 {
     if p > 0.5 {
         return n - binomial(s, n, 1.0 - p);
     }
@@ -163,7 +163,7 @@ mod tests {
     /// Mean and variance of a family, and the fourth central moment of the draws for the error of the latter.
     #[track_caller]
     fn check(family: Family, mu: f64, w: f64, d: f64, variance: f64) {
-        let mut s = Stream::of(11, 3);
+        let mut s = Rng::of(11, 3);
         let n = 200_000;
         let draws: Vec<f64> = (0..n).map(|_| response(family, &mut s, mu, w, d).unwrap()).collect();
         let m = draws.iter().sum::<f64>() / n as f64;
@@ -209,7 +209,7 @@ mod tests {
             }
             (chi - df as f64) / (2.0 * df as f64).sqrt()
         };
-        let mut s = Stream::of(5, 0);
+        let mut s = Rng::of(5, 0);
         let mu = 14.0f64;
         let p = |k: f64| (k * mu.ln() - mu - lgamma(k + 1.0)).exp();
         assert!(chi_square(&mut || poisson(&mut s, mu), &p, 60).abs() < 4.0);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn impossible_means_have_no_response() {
-        let mut s = Stream::of(1, 1);
+        let mut s = Rng::of(1, 1);
         assert!(response(Family::Gamma, &mut s, -1.0, 1.0, 1.0).is_none());
         assert!(response(Family::Poisson, &mut s, f64::NAN, 1.0, 1.0).is_none());
         assert!(response(Family::Binomial, &mut s, 1.2, 3.0, 1.0).is_none());

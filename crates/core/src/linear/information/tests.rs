@@ -8,7 +8,7 @@ use super::satterthwaite::{differences, exact_curvature, exact_slopes};
 use super::traces::Traces;
 use super::{kenward_roger, At};
 use crate::error::CoreError;
-use crate::lmm::{Evaluator, Score, System};
+use crate::linear::{Evaluator, Score, System};
 use crate::rows::{FactorRows, Rows, TermRows};
 use crate::structure::Structure::{self, Diagonal, Unstructured};
 use faer::linalg::solvers::DenseSolveCore;

@@ -2,8 +2,8 @@
 
 use super::Searcher;
 use crate::error::CoreError;
-use crate::lmm::frame::Frame;
-use crate::lmm::ray::{Ladder, Look, Reach, FARTHEST};
+use crate::linear::frame::Frame;
+use crate::linear::ray::{Ladder, Look, Reach, FARTHEST};
 
 /// Neighbouring points of a ray are at most this factor apart where the bound excludes nothing.
 pub(super) const SPACING: f64 = 4.0;

@@ -2,7 +2,7 @@
 
 use super::system::GlmmSystem;
 use crate::blocks::kernels::{size, vectorised};
-use crate::lmm::System;
+use crate::linear::System;
 use std::ops::Range;
 
 /// Calls a function generic over the number of columns with that number as a constant where it is small.

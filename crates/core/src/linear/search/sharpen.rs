@@ -2,11 +2,11 @@
 
 use super::{Search, Searcher};
 use crate::error::CoreError;
-use crate::lmm::evaluator::Evaluator;
-use crate::lmm::fit::{Fit, FitOptions, Progress};
-use crate::lmm::rebase::Rebase;
-use crate::lmm::score::Score;
-use crate::lmm::system::System;
+use crate::linear::evaluator::Evaluator;
+use crate::linear::fit::{Fit, FitOptions, Progress};
+use crate::linear::rebase::Rebase;
+use crate::linear::score::Score;
+use crate::linear::system::System;
 use crate::rows::Rows;
 
 /// Rounding error of the criterion from which other cross-products are used, share of it that must be left, and how often that is tried.

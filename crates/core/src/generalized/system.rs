@@ -3,7 +3,7 @@
 
 use super::family::Kernel;
 use crate::error::CoreError;
-use crate::lmm::System;
+use crate::linear::System;
 use crate::rows::Rows;
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use super::pirls::{Failure, Modes};
 use super::system::GlmmSystem;
 use super::zero::lambda_of;
 use crate::error::CoreError;
-use crate::lmm::{frames_of, Frame};
+use crate::linear::{frames_of, Frame};
 
 /// Ratio of neighbouring standard deviations of a ray.
 const SPACING: f64 = 4.0;

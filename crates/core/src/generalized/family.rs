@@ -7,7 +7,7 @@ use super::draw;
 use super::link::Link;
 use super::rules::{self, Observed, Second};
 use crate::blocks::kernels::vectorised;
-use crate::stream::Stream;
+use crate::rng::Rng;
 
 /// Rows handed to a kernel.
 #[derive(Clone, Copy)]
@@ -86,7 +86,7 @@ pub trait Kernel: Send + Sync {
         false
     }
     /// Draws responses at linear predictors; false where the family has no response of such a mean.
-    fn draw(&self, _stream: &mut Stream, _eta: &[f64], _w: &[f64], _dispersion: f64, _y: &mut [f64]) -> bool {
+    fn draw(&self, _stream: &mut Rng, _eta: &[f64], _w: &[f64], _dispersion: f64, _y: &mut [f64]) -> bool {
         false
     }
     /// A message of a failure inside the kernel, if there was one.
@@ -271,7 +271,7 @@ impl Kernel for FamilyLink {
         true
     }
 
-    fn draw(&self, stream: &mut Stream, eta: &[f64], w: &[f64], dispersion: f64, y: &mut [f64]) -> bool {
+    fn draw(&self, stream: &mut Rng, eta: &[f64], w: &[f64], dispersion: f64, y: &mut [f64]) -> bool {
         y.iter_mut().zip(eta).zip(w).all(|((y, &e), &w)| {
             match draw::response(self.family, stream, self.link.mean(e), w, dispersion) {
                 Some(v) => {

@@ -5,9 +5,9 @@ use super::traces::Traces;
 use super::{coordinates, Runner};
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::lmm::evaluator::Evaluator;
-use crate::lmm::score::Score;
-use crate::lmm::system::System;
+use crate::linear::evaluator::Evaluator;
+use crate::linear::score::Score;
+use crate::linear::system::System;
 
 /// A variance (x = y) or covariance of a factor's effects x >= y.
 #[derive(Clone, Copy, Debug)]

@@ -10,9 +10,9 @@ use super::kenward_roger::runner;
 use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn};
 use crate::error::CoreError;
-use crate::lmm::evaluator::Evaluator;
-use crate::lmm::score::Score;
-use crate::lmm::system::System;
+use crate::linear::evaluator::Evaluator;
+use crate::linear::score::Score;
+use crate::linear::system::System;
 
 /// Curvatures below this share of the largest (of the criterion in steps of one size) carry no information.
 const FLAT: f64 = 1e-9;

@@ -1,9 +1,9 @@
 //! Rays against the criterion of the whole model, what bounds them, and cross-products without the effects against a closed form.
 
-use crate::lmm::frame::Frame;
-use crate::lmm::ray::Ladder;
-use crate::lmm::rebase::Rebase;
-use crate::lmm::{frames_of, search, Begin, Evaluator, FitOptions, Score, System};
+use crate::linear::frame::Frame;
+use crate::linear::ray::Ladder;
+use crate::linear::rebase::Rebase;
+use crate::linear::{frames_of, search, Begin, Evaluator, FitOptions, Score, System};
 use crate::rows::{FactorRows, Rows, TermRows};
 use crate::structure::Structure;
 

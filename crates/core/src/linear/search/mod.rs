@@ -16,13 +16,13 @@ mod sharpen;
 mod tests;
 
 use crate::error::CoreError;
-use crate::lmm::evaluator::{Evaluator, Lambda};
-use crate::lmm::fit::{fit, Fit, FitOptions, Progress, Status, NEGLIGIBLE};
-use crate::lmm::frame::Frame;
-use crate::lmm::ray::Look;
-use crate::lmm::score::Score;
-use crate::lmm::start::moment_frames;
-use crate::lmm::system::System;
+use crate::linear::evaluator::{Evaluator, Lambda};
+use crate::linear::fit::{fit, Fit, FitOptions, Progress, Status, NEGLIGIBLE};
+use crate::linear::frame::Frame;
+use crate::linear::ray::Look;
+use crate::linear::score::Score;
+use crate::linear::start::moment_frames;
+use crate::linear::system::System;
 pub use sharpen::sharpened;
 
 /// How often local fits are made from what was found from the lowest optimum so far.

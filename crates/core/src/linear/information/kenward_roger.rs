@@ -5,9 +5,9 @@ use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn, Runner};
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::lmm::evaluator::Evaluator;
-use crate::lmm::score::Score;
-use crate::lmm::system::System;
+use crate::linear::evaluator::Evaluator;
+use crate::linear::score::Score;
+use crate::linear::system::System;
 use faer::Par;
 
 /// Information whose reciprocal condition is below this (in units of what would be known were the fixed effects known) is inverted on

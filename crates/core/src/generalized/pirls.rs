@@ -7,7 +7,7 @@ use super::family::{Batch, Derivatives, MoreDerivatives};
 use super::quadrature::Rule;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
-use crate::lmm::{Evaluator, System};
+use crate::linear::{Evaluator, System};
 use rayon::prelude::*;
 
 /// Rows of one batch: the unit of work of a kernel and of its partial sums.
