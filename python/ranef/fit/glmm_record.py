@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.families.family import Family
 from ranef.fit.glmm_system import LazyGlmmSystem
-from ranef.fit.outcome import Kind
 from ranef.fit.record import MixedFit
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 
@@ -23,13 +22,6 @@ class GlmmFit(MixedFit):
     ----------
     system : LazyGlmmSystem
         The core's representation of the design.
-    family : Family
-    response_kind : {"binary", "counts", "proportion", "value"}
-        How the response was given.
-    n_quad : int
-        Quadrature nodes for each random effect; 1 is Laplace's approximation, 0 the penalised form.
-    curvature : {"observed", "expected"}
-        Weights in the determinant of Laplace's approximation.
     dispersion : float
         The extra parameter of the family, NaN without one.
     eta, mu : (n,) arrays
@@ -44,10 +36,6 @@ class GlmmFit(MixedFit):
     """
 
     system: LazyGlmmSystem
-    family: Family
-    response_kind: Kind
-    n_quad: int
-    curvature: str
     dispersion: float
     eta: Floats
     mu: Floats
@@ -55,6 +43,40 @@ class GlmmFit(MixedFit):
     hessian: Floats | None
     joint_vcov: Floats | None
     gradient: Floats | None
+
+    @property
+    def verb(self) -> str:
+        """The function that fits such a model."""
+        return "glmer"
+
+    @property
+    def title(self) -> str:
+        """What such a model is called in a sentence."""
+        return "generalized linear mixed model"
+
+    @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Tests are asymptotic."""
+        return ("none",)
+
+    @property
+    def fixed_effects_profiled(self) -> bool:
+        """They are parameters of the criterion."""
+        return False
+
+    @property
+    def integral_exact(self) -> bool:
+        """Laplace's approximation and quadrature have an error."""
+        return False
+
+    @property
+    def residual_variance(self) -> float:
+        """Rows vary around a mean, not on the scale of the linear predictor."""
+        return 0.0
+
+    def observation_variance(self) -> Floats:
+        """Variance (n,) of every response given the random effects, by the family."""
+        return self.family.observation_variance(self.mu, self.weights, self.dispersion)
 
     @property
     def dispersion_estimated(self) -> bool:
@@ -97,11 +119,6 @@ class GlmmFit(MixedFit):
     def core_dispersion(self) -> float | None:
         """The extra parameter as the core takes it."""
         return None if self.family.dispersion_name is None else self.dispersion
-
-    @property
-    def weights(self) -> Floats:
-        """Prior weights or trials (n,)."""
-        return np.ones(self.nobs) if self.design.weights is None else self.design.weights
 
     def objective_at(self, n_quad: int) -> float:
         """-2 log-likelihood at the estimates with another number of quadrature nodes, from the core."""

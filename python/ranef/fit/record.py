@@ -6,11 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
+from ranef.families.family import Family
+from ranef.families.gaussian import Gaussian
 from ranef.fit.convergence import Convergence
 from ranef.fit.order import TermOrder, relative_factor, theta_names
+from ranef.fit.outcome import Kind
 from ranef.fit.system import LazySystem
+from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
+
+#: The family of linear models.
+LINEAR = Gaussian()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -35,6 +42,15 @@ class MixedFit:
     beta : (p,) array
     sigma : float
         Residual standard deviation or scale; 1 for families without one.
+    family : Family
+        ``Gaussian("identity")`` for a linear model.
+    response_kind : {"binary", "counts", "proportion", "value"}
+        How the response was given; always ``"value"`` for a linear model.
+    n_quad : int
+        Quadrature nodes for each random effect; 1 is Laplace's approximation, which is exact for a
+        linear model, 0 the penalised form.
+    curvature : {"observed", "expected"}
+        Weights in the determinant of Laplace's approximation; the same in a linear model.
     u, b : tuple of (levels, k) arrays
         Conditional modes of the spherical and of the original random effects.
     convergence : Convergence
@@ -57,6 +73,64 @@ class MixedFit:
     convergence: Convergence
     messages: tuple[str, ...]
     n_threads: int
+    family: Family = LINEAR
+    response_kind: Kind = "value"
+    n_quad: int = 1
+    curvature: str = "observed"
+
+    # ---- what depends on the kind of model: code above ``fit`` asks these, never for the class
+
+    @property
+    def verb(self) -> str:
+        """The function that fits such a model."""
+        return "lmer"
+
+    @property
+    def title(self) -> str:
+        """What such a model is called in a sentence."""
+        return "linear mixed model"
+
+    @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Methods of degrees of freedom that tests of the fixed effects can have, the default first.
+
+        ``("none",)`` alone where tests are asymptotic: z and chi-square.
+        """
+        return ("satterthwaite", "kenward-roger", "residual", "none")
+
+    @property
+    def asymptotic_tests(self) -> bool:
+        """Whether tests of the fixed effects are z and Wald chi-square tests only."""
+        return self.ddf_choices == ("none",)
+
+    @property
+    def fixed_effects_profiled(self) -> bool:
+        """Whether the fixed effects are a function of theta (least squares), so that their covariance takes theta as known."""
+        return True
+
+    @property
+    def identity_scale(self) -> bool:
+        """Whether the linear predictor is the mean itself: no link stands between them."""
+        return self.family.link == "identity"
+
+    @property
+    def integral_exact(self) -> bool:
+        """Whether the likelihood is integrated over the random effects without error."""
+        return True
+
+    @property
+    def residual_variance(self) -> float:
+        """Variance that a new row of weight 1 adds on the scale of the linear predictor; 0 where rows vary around a mean behind a link."""
+        return self.sigma**2
+
+    def observation_variance(self) -> Floats:
+        """Variance (n,) of every response given the random effects, prior weights accounted for."""
+        return self.sigma**2 / self.weights
+
+    @property
+    def weights(self) -> Floats:
+        """Prior weights or trials (n,); ones where none were given."""
+        return np.ones(self.nobs) if self.design.weights is None else self.design.weights
 
     @property
     def vcov(self) -> Floats:

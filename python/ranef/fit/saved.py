@@ -1,7 +1,7 @@
 """Fitted models in files."""
 
 import os
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from ranef.errors import DataError
@@ -34,7 +34,10 @@ def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:
     record: Any = content.get("fit")
     request = content.get("request")
     made = _RECORDS.get(type(request)) if isinstance(request, ModelRequest) else None
-    if not isinstance(record, dict) or made is None or {*record, "system"} != {f.name for f in fields(made)}:
+    known = {} if made is None else {f.name: f.default for f in fields(made) if f.name != "system"}
+    # a field that is newer than the file has its default
+    needed = {name for name, default in known.items() if default is MISSING}
+    if not isinstance(record, dict) or made is None or not needed <= set(record) <= set(known):
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
     if made is GlmmFit:
         system = LazyGlmmSystem(record["design"], record["order"], record["family"])
