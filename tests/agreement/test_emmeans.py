@@ -15,7 +15,7 @@ import pytest
 from lme4_case import fitted as fitted_case
 
 import ranef
-from ranef.inference.means.max_t import LargestT, range_tail
+from ranef.inference.marginal_means.max_t import LargestT, range_tail
 
 FOLDER = Path(__file__).parents[1] / "reference"
 OWN: dict[str, Any] = json.loads((FOLDER / "emmeans.json").read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ import pytest
 
 import ranef
 from ranef.formula import parse_formula
-from ranef.inference.means.scale import response_scale
+from ranef.inference.marginal_means.scale import response_scale
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.progress import part_of, reported
 from ranef.inference.bootstrap.arguments import checked_count
-from ranef.inference.lrt import Comparison, compare_models
+from ranef.inference.likelihood_ratio import Comparison, compare_models
 from ranef.inference.reduced import comparison_control
 from ranef.results.base import MixedModel
 from ranef.results.resampled import ResampledModel

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.fitted import random_part
+from ranef.estimates.included_effects import Mask, conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.normal_average import average_mean, average_of_step, average_predictor, average_slope
 from ranef.estimates.predict import (

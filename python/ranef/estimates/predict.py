@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, NewLevelError, OptionError
-from ranef.estimates.conditioning import Mask, conditioned_effects
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.fitted import random_part
 from ranef.estimates.fixed_basis import fixed_basis
+from ranef.estimates.included_effects import Mask, conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.optional_groups import new_table
 from ranef.estimates.rows import padded, row_index

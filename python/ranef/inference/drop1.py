@@ -7,7 +7,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
-from ranef.inference.lrt import Comparison, chi_square_p
+from ranef.inference.likelihood_ratio import Comparison, chi_square_p
 from ranef.inference.ranova import FULL
 from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, not_smaller, refit_by, without_fixed_term
 

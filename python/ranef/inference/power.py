@@ -21,7 +21,7 @@ from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.likelihood_ratio import union_of
 from ranef.inference.bootstrap.rows import design_of_groups, design_of_rows, rows_by_level
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.inference.lrt import chi_square_p
+from ranef.inference.likelihood_ratio import chi_square_p
 from ranef.options import Ddf
 
 if TYPE_CHECKING:

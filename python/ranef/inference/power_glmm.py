@@ -18,7 +18,7 @@ from ranef.fit.order import order_terms
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.draw_glmm import check_glmm_type
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.inference.lrt import chi_square_p
+from ranef.inference.likelihood_ratio import chi_square_p
 from ranef.inference.power import changed_effects, extended, positive, with_columns
 
 Floats = NDArray[np.float64]

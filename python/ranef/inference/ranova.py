@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
-from ranef.inference.boundary import ChiBarSquare, variance_mixture
-from ranef.inference.lrt import Comparison, chi_square_p, mixture_note
+from ranef.inference.likelihood_ratio import Comparison, chi_square_p, mixture_note
 from ranef.inference.reduced import criterion_of, fit_reduced, reductions
+from ranef.inference.variance_tests import ChiBarSquare, variance_mixture
 
 FULL = "<none>"
 

@@ -12,7 +12,7 @@ from ranef.fit.request import AbsentData, LmmRequest, ModelRequest, changed_requ
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
-from ranef.inference.deletion_f import deletion_f_tests
+from ranef.inference.anova.deletion_tests import deletion_f_tests
 from ranef.inference.drop1 import compare_deletions
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.ranova import compare_reductions

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ranef.errors import OptionError
 from ranef.fit.glmm_record import GlmmFit
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.inference.lrt import chi_square_p
+from ranef.inference.likelihood_ratio import chi_square_p
 from ranef.inference.term_contrasts import fixed_terms, term_contrasts
 
 Floats = NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 
 from ranef.estimates.estimable import departures
 from ranef.fit.record import MixedFit
-from ranef.inference.means.grid import ReferenceGrid
-from ranef.inference.means.table import MeansTable
-from ranef.inference.means.variables import level_text
+from ranef.inference.marginal_means.grid import ReferenceGrid
+from ranef.inference.marginal_means.table import MeansTable
+from ranef.inference.marginal_means.variables import level_text
 from ranef.presentation.numbers import format_fixed, format_numbers
 from ranef.presentation.text_table import align, text_width
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ranef.inference.deletion_f import DeletionTests
+from ranef.inference.anova.deletion_tests import DeletionTests
 from ranef.inference.fixed_effect_tests import JointTest
-from ranef.inference.lrt import Comparison
-from ranef.inference.means.joint import TermJointTests
-from ranef.inference.means.variables import level_text
+from ranef.inference.likelihood_ratio import Comparison
+from ranef.inference.marginal_means.joint import TermJointTests
+from ranef.inference.marginal_means.variables import level_text
 from ranef.inference.step import FixedStep, RandomStep
 from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, format_p_values, stars
 from ranef.presentation.text_table import table_lines

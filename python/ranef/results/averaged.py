@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.inference.means.adjust import checked_adjust
-from ranef.inference.means.averages import marginal_means, trends
-from ranef.inference.means.estimands import Estimands
-from ranef.inference.means.specs import Specs
+from ranef.inference.marginal_means.adjustments import checked_adjust
+from ranef.inference.marginal_means.averages import marginal_means, trends
+from ranef.inference.marginal_means.estimands import Estimands
+from ranef.inference.marginal_means.specs import Specs
 from ranef.options import Ddf, checked_ddf
 from ranef.results.inferred import InferredModel
 from ranef.results.means import MarginalMeans
@@ -208,7 +208,7 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         temperature               5.0   210.0   20.520    0.000
         recipe:temperature       10.0   210.0    1.006    0.439
         """
-        from ranef.inference.means.joint import joint_tests, mean_and_beside
+        from ranef.inference.marginal_means.joint import joint_tests, mean_and_beside
         from ranef.presentation.test_table import joint_tests_table
 
         grid = self._grid(at, mean_and_beside, 2, data)

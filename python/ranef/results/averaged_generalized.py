@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.inference.means.adjust import checked_adjust
-from ranef.inference.means.averages import marginal_means, trends
-from ranef.inference.means.estimands import Estimands
-from ranef.inference.means.specs import Specs
+from ranef.inference.marginal_means.adjustments import checked_adjust
+from ranef.inference.marginal_means.averages import marginal_means, trends
+from ranef.inference.marginal_means.estimands import Estimands
+from ranef.inference.marginal_means.specs import Specs
 from ranef.options import Ddf, normal_ddf
 from ranef.results.inferred_generalized import InferredGeneralizedModel
 from ranef.results.means import MarginalMeans
@@ -206,7 +206,7 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         >>> m.joint_tests().loc["period", ["chisq", "df"]].round(2).tolist()
         [24.95, 3.0]
         """
-        from ranef.inference.means.joint import joint_tests, mean_and_beside
+        from ranef.inference.marginal_means.joint import joint_tests, mean_and_beside
         from ranef.presentation.test_table import joint_tests_table
 
         grid = self._grid(at, mean_and_beside, 2, data)

@@ -7,7 +7,7 @@ from ranef.errors import OptionError
 from ranef.estimates import fixed_effects
 from ranef.fit.record import LmmFit
 from ranef.fit.request import LmmRequest
-from ranef.inference.anova import term_tests
+from ranef.inference.anova.term_tests import term_tests
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf, checked_ddf
@@ -231,7 +231,7 @@ class InferredModel(TestedModel):
         from ranef.presentation.test_table import deletion_f_table, deletions_table
 
         if test == "f":
-            from ranef.inference.deletion_f import deletion_f_tests
+            from ranef.inference.anova.deletion_tests import deletion_f_tests
 
             return deletion_f_table(deletion_f_tests(self._tests, scope, checked_ddf(ddf, self.ddf)), self.formula)
         if ddf is not None:

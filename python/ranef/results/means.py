@@ -13,10 +13,10 @@ from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.inference.means.adjust import checked_adjust
-from ranef.inference.means.contrast import contrasts_of
-from ranef.inference.means.estimands import Estimands, joint_test
-from ranef.inference.means.table import MeansTable, means_table
+from ranef.inference.marginal_means.adjustments import checked_adjust
+from ranef.inference.marginal_means.contrast import contrasts_of
+from ranef.inference.marginal_means.estimands import Estimands, joint_test
+from ranef.inference.marginal_means.table import MeansTable, means_table
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class MarginalMeans:
         if interaction is None:
             found = contrasts_of(self.estimands, method, by, ref, reverse)
         else:
-            from ranef.inference.means.interaction import interaction_contrasts
+            from ranef.inference.marginal_means.interaction import interaction_contrasts
 
             if not (isinstance(method, str) and method == "pairwise") or ref is not None:
                 raise OptionError("interaction takes the place of method and ref; leave these out.")
@@ -250,8 +250,8 @@ class MarginalMeans:
             raise OptionError(f"a joint test has no sides: leave out alternative={alternative!r} or joint=True.")
         if not isinstance(null, int | float):
             raise ArgumentTypeError(f"null of a joint test must be one number, not {null!r}.")
-        from ranef.inference.means.contrast import checked_by
-        from ranef.inference.means.variables import level_text
+        from ranef.inference.marginal_means.contrast import checked_by
+        from ranef.inference.marginal_means.variables import level_text
         from ranef.presentation.test_table import test_columns
 
         groups = self.estimands.by if by is ... else checked_by(by, self.estimands)

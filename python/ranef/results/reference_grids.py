@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ranef.inference.means.grid import ReferenceGrid, reference_grid
-from ranef.inference.means.specs import Specs, parse_specs
+from ranef.inference.marginal_means.grid import ReferenceGrid, reference_grid
+from ranef.inference.marginal_means.specs import Specs, parse_specs
 from ranef.results.base import MixedModel
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from ranef.fit.control import FitControl
 from ranef.fit.record import LmmFit
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.draw import FAILURES, truth_of
-from ranef.inference.boundary import columns_within
-from ranef.inference.lrt import check_same_data, chi_square_p
+from ranef.inference.likelihood_ratio import check_same_data, chi_square_p
 from ranef.inference.reduced import refit_by
+from ranef.inference.variance_tests import columns_within
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from ranef.fit.glmm_record import GlmmFit
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.draw_glmm import check_glmm_type
 from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt, compared
-from ranef.inference.boundary import columns_within
-from ranef.inference.lrt import check_same_data
+from ranef.inference.likelihood_ratio import check_same_data
+from ranef.inference.variance_tests import columns_within
 
 
 def bootstrap_glmm_lrt(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, OptionError
 from ranef.fit.record import MixedFit
-from ranef.inference.means.variables import GridVariable, choose_values, column_of, grid_variables
+from ranef.inference.marginal_means.variables import GridVariable, choose_values, column_of, grid_variables
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.inference.means.estimands import Estimands
-from ranef.inference.means.families import DEFAULT_ADJUST, contrast_family
-from ranef.inference.means.variables import level_text
+from ranef.inference.marginal_means.contrast_families import DEFAULT_ADJUST, contrast_family
+from ranef.inference.marginal_means.estimands import Estimands
+from ranef.inference.marginal_means.variables import level_text
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.estimates.estimable import departures
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.means.scale import ResponseScale
+from ranef.inference.marginal_means.scale import ResponseScale
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]

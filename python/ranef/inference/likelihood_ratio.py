@@ -10,8 +10,8 @@ from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
-from ranef.inference.boundary import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
+from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 
 #: A larger model whose criterion is higher by more than this cannot contain the smaller one, or was not fitted to its optimum.
 _NEGATIVE = 1e-6

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.inference.distributions import f_tail, p_values, t_multiplier
-from ranef.inference.means.max_t import LargestT, range_quantile, range_tail
+from ranef.inference.marginal_means.max_t import LargestT, range_quantile, range_tail
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import ranef
-from ranef.inference.boundary import ChiBarSquare, variance_mixture
+from ranef.inference.variance_tests import ChiBarSquare, variance_mixture
 from ranef.results.linear import LinearMixedModel
 
 
@@ -71,7 +71,7 @@ def test_two_effects_at_once() -> None:
     matrices[:, 0, 1] = matrices[:, 1, 0] = g[:, 2] / math.sqrt(2)
     values = np.linalg.eigvalsh(matrices)
     statistic = (np.maximum(values, 0) ** 2).sum(axis=1)
-    from ranef.inference.boundary import _TWO
+    from ranef.inference.variance_tests import _TWO
 
     found = ChiBarSquare(_TWO, "balanced")
     assert sum(found.weights) == pytest.approx(1)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.inference.distributions import one_sided
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.inference.means.adjust import (
+from ranef.inference.marginal_means.adjustments import (
     Family,
     adjusted_p,
     interval_method,
     multipliers,
     settled,
 )
-from ranef.inference.means.estimands import Estimands, Estimated, estimated
+from ranef.inference.marginal_means.estimands import Estimands, Estimated, estimated
 from ranef.inference.satterthwaite import RANK_TOLERANCE
 from ranef.options import Ddf
 

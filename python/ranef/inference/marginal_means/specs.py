@@ -6,7 +6,7 @@ from typing import Any
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
-from ranef.inference.means.grid import ReferenceGrid
+from ranef.inference.marginal_means.grid import ReferenceGrid
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
-from ranef.inference.means.estimands import Estimands
-from ranef.inference.means.grid import ReferenceGrid
-from ranef.inference.means.scale import fit_scale
-from ranef.inference.means.specs import Specs
-from ranef.inference.means.variables import column_of
+from ranef.inference.marginal_means.estimands import Estimands
+from ranef.inference.marginal_means.grid import ReferenceGrid
+from ranef.inference.marginal_means.scale import fit_scale
+from ranef.inference.marginal_means.specs import Specs
+from ranef.inference.marginal_means.variables import column_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

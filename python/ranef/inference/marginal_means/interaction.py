@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.inference.means.contrast import checked_by, combined
-from ranef.inference.means.estimands import Estimands
-from ranef.inference.means.families import contrast_family
-from ranef.inference.means.variables import level_text
+from ranef.inference.marginal_means.contrast import checked_by, combined
+from ranef.inference.marginal_means.contrast_families import contrast_family
+from ranef.inference.marginal_means.estimands import Estimands
+from ranef.inference.marginal_means.variables import level_text
 
 Floats = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.means.averages import marginal_means
-from ranef.inference.means.estimands import Estimands, joint_test
-from ranef.inference.means.grid import ReferenceGrid
-from ranef.inference.means.specs import Specs
+from ranef.inference.marginal_means.averages import marginal_means
+from ranef.inference.marginal_means.estimands import Estimands, joint_test
+from ranef.inference.marginal_means.grid import ReferenceGrid
+from ranef.inference.marginal_means.specs import Specs
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
