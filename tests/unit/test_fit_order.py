@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ranef.design.record import RandomTerm
+from ranef.design.record import RandomTerm, TermRows
 from ranef.errors import DesignError
 from ranef.fit.order import order_terms, relative_factor, theta_names
 from ranef.fit.record import term_keys
@@ -14,13 +14,12 @@ def term(group, levels, names, structure="unstructured"):
     return RandomTerm(
         group=group,
         factors=(group,),
-        codes=np.zeros(1, np.int32),
         levels=np.array([f"l{i}" for i in range(levels)], object),
         names=tuple(names),
-        z=np.zeros((1, k), order="F"),
         structure=structure,
         text=f"{' + '.join(names)} | {group}",
         labels=tuple(names),
+        rows=TermRows(np.zeros(1, np.int32), np.zeros((1, k), order="F")),
     )
 
 

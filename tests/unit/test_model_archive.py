@@ -4,13 +4,17 @@ import io
 import json
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import ArgumentTypeError, DataError, lmer, load, load_dataset
+from ranef import ArgumentTypeError, DataError, glmer, lmer, load, load_dataset
 from ranef.fit.archive import read_archive, write_archive
+
+#: Files that an earlier version of the package wrote.
+ARCHIVES = Path(__file__).parents[1] / "reference" / "archives"
 
 
 @pytest.fixture(scope="module")
@@ -226,29 +230,26 @@ def test_files_that_were_tampered_with(model, tmp_path, change, says):
         load(path)
 
 
-def test_a_file_with_a_field_that_records_no_longer_have(model, tmp_path):
-    """Files of earlier versions have the arguments of the user a second time."""
-    path = tmp_path / "m"
-    model.save(path)
-    changed = []
-
-    def earlier(header, members):
-        def walk(node):
-            if isinstance(node, dict):
-                if node.get("record") == "ranef.design.record:Design":
-                    node["fields"]["call"] = {"dict": [["weights", None]]}
-                    changed.append(node)
-                for value in node.values():
-                    walk(value)
-            elif isinstance(node, list):
-                for value in node:
-                    walk(value)
-
-        walk(header["content"])
-
-    rewritten(path, earlier)
-    assert len(changed) == 1
-    assert load(path).objective == model.objective
+@pytest.mark.parametrize(
+    ("name", "fitted"),
+    [
+        ("sleepstudy", lambda d: lmer("Reaction ~ Days + (Days | Subject)", d)),
+        ("cbpp", lambda d: glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", d, family="binomial")),
+    ],
+)
+def test_files_of_the_first_version(name, fitted):
+    """Rows were fields of the design and of its terms, and the arguments were kept a second time."""
+    data = load_dataset(name)
+    old, new = load(ARCHIVES / f"{name}.v1"), fitted(data)
+    assert old.objective == pytest.approx(new.objective, rel=1e-12)
+    for of_model in (
+        lambda m: m.predict(),
+        lambda m: m.predict(data.iloc[:5]),
+        lambda m: m.simulate(1, rng=1).iloc[:, 0],
+        lambda m: m.bse,
+    ):
+        assert np.asarray(of_model(old)) == pytest.approx(np.asarray(of_model(new)), rel=1e-6)
+    assert str(old.summary()) == str(new.summary())
 
 
 def test_other_files(model, tmp_path):

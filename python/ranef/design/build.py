@@ -21,7 +21,7 @@ from ranef.design.contrasts import Contrast, parse_contrast
 from ranef.design.encoder import Encoder, RandomEncoder, argument_of
 from ranef.design.evaluate import Evaluator, State
 from ranef.design.grouping import Grouping, group_rows, group_variable
-from ranef.design.record import Design, RandomTerm
+from ranef.design.record import Design, ModelRows, RandomTerm, TermRows
 from ranef.design.response import response_values
 from ranef.design.rows import (
     NA_ACTIONS,
@@ -166,22 +166,24 @@ class _Builder:
         )
         return Design(
             formula=formula,
-            y=outcome,
-            x=x,
             x_names=layout.names,
             x_assign=layout.assign,
             fixed_terms=tuple(t.label for t in formula.fixed),
             random=tuple(term for term, _ in random),
-            weights=weights,
-            offset=offset,
-            n_input=self.table.n_rows,
-            kept=kept,
-            row_index=self.table.index,
             encoder=encoder,
+            rows=ModelRows(
+                y=outcome,
+                x=x,
+                weights=weights,
+                offset=offset,
+                n_input=self.table.n_rows,
+                kept=kept,
+                row_index=self.table.index,
+                missing=self.rows.missing,
+            ),
             notes=tuple(self.notes),
             na_action=str(call["na_action"]),
             response_levels=levels,
-            missing=self.rows.missing,
         )
 
     def _evaluate(self, variable: Variable) -> Vector:
@@ -292,13 +294,12 @@ class _Builder:
         term = RandomTerm(
             group=self._group_name(bar),
             factors=bar.group,
-            codes=codes,
             levels=grouping.levels,
             names=layout.names,
-            z=self._matrix(coder, layout, n),
             structure=bar.structure,
             text=bar.text,
             labels=tuple(labels[i] for i in layout.assign),
+            rows=TermRows(codes, self._matrix(coder, layout, n)),
             split=bar.split,
         )
         check_random_term(term, n, self.model)

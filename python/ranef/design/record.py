@@ -1,17 +1,40 @@
-"""What a formula and data become: the arrays that the fit takes, and those of new rows."""
+"""What a formula and data become: names and codings, the arrays of the rows, and those of new rows.
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+Names and rows are apart: a model made of sums has no rows, and whatever needs them says so.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import DataError
 from ranef.formula.formula import Formula
 
 if TYPE_CHECKING:
     from ranef.design.encoder import Encoder
 
 Floats = NDArray[np.float64]
+
+NO_ROWS = "this needs the rows of the data, which the model does not have: it was made of sums over them."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TermRows:
+    """The rows of one random-effects term.
+
+    Attributes
+    ----------
+    codes : int32 ndarray of shape (n,)
+        Level of every row. Terms on the same grouping factor share the array.
+    z : ndarray of shape (n, k)
+        The columns of the k effects, in Fortran order. The array may be shared with another term or
+        with the fixed effects: never write into it.
+    """
+
+    codes: NDArray[np.int32]
+    z: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,55 +47,61 @@ class RandomTerm:
         The grouping factor as lme4 names it, for example ``dept:service``.
     factors : tuple of str
         Its variables, more than one for an interaction.
-    codes : int32 ndarray of shape (n,)
-        Level of every row. Terms on the same grouping factor share the array.
     levels : ndarray of str objects
-        Labels of the levels that occur; those of an interaction are joined by ``:`` and ordered with the last factor varying fastest.
+        Labels of the levels that occur; those of an interaction are joined by ``:`` and ordered with
+        the last factor varying fastest.
     names : tuple of str
         Names of the k effects.
-    z : ndarray of shape (n, k)
-        Their columns, in Fortran order. The array may be shared with another term or with the fixed effects: never write into it.
     structure : {"unstructured", "diagonal"}
         Covariance structure.
     text : str
         For example ``Days | Subject``.
     labels : tuple of str
-        For each of the k effects, the label of the formula's term that it belongs to; ``(Intercept)`` for the intercept.
+        For each of the k effects, the label of the formula's term that it belongs to;
+        ``(Intercept)`` for the intercept.
+    rows : TermRows or None
+        None in a model without rows; ``codes`` and ``z`` are those of the rows, or an error.
     split : bool
         Whether the term is a part of a double bar.
     """
 
     group: str
     factors: tuple[str, ...]
-    codes: NDArray[np.int32]
     levels: NDArray[np.object_]
     names: tuple[str, ...]
-    z: Floats
     structure: str
     text: str
     labels: tuple[str, ...]
+    rows: TermRows | None
     split: bool = False
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """Level (n,) of every row."""
+        return self._own_rows.codes
+
+    @property
+    def z(self) -> Floats:
+        """Columns (n, k) of the effects."""
+        return self._own_rows.z
+
+    @property
+    def _own_rows(self) -> TermRows:
+        if self.rows is None:
+            raise DataError(NO_ROWS)
+        return self.rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Design:
-    """A model in arrays.
+class ModelRows:
+    """The rows of a model, but for those of its random terms.
 
     Attributes
     ----------
-    formula : Formula
-        With ``.`` written out.
     y : ndarray of shape (n,)
         Response; of shape (n, 2) for ``cbind(successes, failures)``.
     x : ndarray of shape (n, p)
         Fixed effects, in Fortran order; dependent columns are not removed here. Never write into it.
-    x_names : tuple of str
-    x_assign : tuple of int
-        For every column, the term it belongs to: 0 is the intercept, i is ``fixed_terms[i - 1]``.
-    fixed_terms : tuple of str
-        Labels of the fixed terms in R's order.
-    random : tuple of RandomTerm
-        In the order of the formula.
     weights : ndarray of shape (n,) or None
         Prior weights, all positive.
     offset : ndarray of shape (n,) or None
@@ -83,34 +112,115 @@ class Design:
         Numbers of the rows that are used, None if all are.
     row_index : pandas Index or None
         Labels of all input rows, None unless the data were a pandas frame.
+    missing : bool ndarray or None
+        Of all input rows, those dropped because a value is missing (and not by `subset`); None if
+        there are none.
+    """
+
+    y: Floats
+    x: Floats
+    weights: Floats | None
+    offset: Floats | None
+    n_input: int
+    kept: NDArray[np.int64] | None = None
+    row_index: Any = None
+    missing: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """A model in names, codings and arrays.
+
+    Attributes
+    ----------
+    formula : Formula
+        With ``.`` written out.
+    x_names : tuple of str
+        Names of the p columns of the fixed effects.
+    x_assign : tuple of int
+        For every column, the term it belongs to: 0 is the intercept, i is ``fixed_terms[i - 1]``.
+    fixed_terms : tuple of str
+        Labels of the fixed terms in R's order.
+    random : tuple of RandomTerm
+        In the order of the formula.
     encoder : Encoder
         Makes the same columns of new rows.
+    rows : ModelRows or None
+        None in a model without rows; the properties below are those of the rows, or an error.
     notes : tuple of str
         What the user should know.
     na_action : {"omit", "exclude", "error"}
     response_levels : tuple of str or None
         The two levels of a response that was a factor or text; the second counts as success.
-    missing : bool ndarray or None
-        Of all input rows, those dropped because a value is missing (and not by `subset`); None if there are none.
     """
 
     formula: Formula
-    y: Floats
-    x: Floats
     x_names: tuple[str, ...]
     x_assign: tuple[int, ...]
     fixed_terms: tuple[str, ...]
     random: tuple[RandomTerm, ...]
-    weights: Floats | None
-    offset: Floats | None
-    n_input: int
-    kept: NDArray[np.int64] | None
-    row_index: Any
     encoder: "Encoder"
+    rows: ModelRows | None
     notes: tuple[str, ...] = ()
     na_action: str = "omit"
     response_levels: tuple[str, ...] | None = None
-    missing: NDArray[np.bool_] | None = None
+
+    @property
+    def own_rows(self) -> ModelRows:
+        """The rows.
+
+        Raises
+        ------
+        DataError
+            When the model has none.
+        """
+        if self.rows is None:
+            raise DataError(NO_ROWS)
+        return self.rows
+
+    @property
+    def y(self) -> Floats:
+        """Response (n,), or (n, 2)."""
+        return self.own_rows.y
+
+    @property
+    def x(self) -> Floats:
+        """Columns (n, p) of the fixed effects."""
+        return self.own_rows.x
+
+    @property
+    def weights(self) -> Floats | None:
+        """Prior weights (n,), or None."""
+        return self.own_rows.weights
+
+    @property
+    def offset(self) -> Floats | None:
+        """Sum of all offsets (n,), or None."""
+        return self.own_rows.offset
+
+    @property
+    def n_input(self) -> int:
+        """Number of rows of the data."""
+        return self.own_rows.n_input
+
+    @property
+    def kept(self) -> NDArray[np.int64] | None:
+        """Numbers of the rows that are used, None if all are."""
+        return self.own_rows.kept
+
+    @property
+    def row_index(self) -> Any:
+        """Labels of all input rows, None unless the data were a pandas frame."""
+        return self.own_rows.row_index
+
+    @property
+    def missing(self) -> NDArray[np.bool_] | None:
+        """Of all input rows, those dropped because a value is missing; None if there are none."""
+        return self.own_rows.missing
+
+    def with_rows(self, **changes: Any) -> Self:
+        """The same model with other arrays: fields of `ModelRows`."""
+        return replace(self, rows=replace(self.own_rows, **changes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

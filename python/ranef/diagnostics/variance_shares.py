@@ -124,7 +124,7 @@ def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
 
 def null_fit(fit: GlmmFit) -> GlmmFit:
     """The model of a fit with an intercept for its fixed effects; its offset and random effects stay."""
-    design = replace(fit.design, x=np.ones((fit.nobs, 1), order="F"), x_names=("(Intercept)",), x_assign=(0,))
+    design = replace(fit.design.with_rows(x=np.ones((fit.nobs, 1), order="F")), x_names=("(Intercept)",), x_assign=(0,))
     return fit_glmm(design, likelihood_of(fit), None, None, None, fit.n_threads, fit.order)
 
 

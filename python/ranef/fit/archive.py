@@ -24,10 +24,22 @@ from ranef.errors import DataError
 from ranef.formula import Formula, expand_dot, parse_formula
 
 FORMAT = "ranef model"
-VERSION = 1
+VERSION = 2
 
-#: Fields that files of earlier versions have and records no longer do.
+#: Versions that are read.
+READ = (1, 2)
+
+#: Fields of version 1 that records no longer have.
 GONE = {"ranef.design.record:Design": ("call",)}
+
+#: Fields of version 1 that are now those of a record of their own: its type, and where it is kept.
+MOVED = {
+    "ranef.design.record:Design": (
+        "ranef.design.record:ModelRows",
+        ("y", "x", "weights", "offset", "n_input", "kept", "row_index", "missing"),
+    ),
+    "ranef.design.record:RandomTerm": ("ranef.design.record:TermRows", ("codes", "z")),
+}
 
 # Every record type a saved model may contain is a dataclass, or an enumeration, of one of these packages or modules.
 _HOMES = ("ranef.status", "ranef.data", "ranef.formula", "ranef.design", "ranef.families", "ranef.fit")
@@ -92,11 +104,12 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
             header = json.loads(archive.read("model.json"))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise DataError(f"{target!r} is not a model saved by ranef.")
-            if header.get("version") != VERSION:
+            if header.get("version") not in READ:
                 raise DataError(
-                    f"{target!r} has file version {header.get('version')!r} (written by ranef {header.get('written_by')}); this ranef reads version {VERSION}."
+                    f"{target!r} has file version {header.get('version')!r} (written by ranef {header.get('written_by')}); "
+                    f"this ranef reads versions {', '.join(map(str, READ))}."
                 )
-            content = _Decoder(archive).decode(header["content"])
+            content = _Decoder(archive, header["version"]).decode(header["content"])
             return str(header["kind"]), content
     except DataError:
         raise
@@ -197,11 +210,21 @@ class _Encoder:
         return name
 
 
+def _of_version_1(record: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record of version 1 as they are today."""
+    out = {k: v for k, v in fields.items() if k not in GONE.get(record, ())}
+    if record in MOVED:
+        made, names = MOVED[record]
+        out["rows"] = {"record": made, "fields": {k: out.pop(k) for k in names if k in out}}
+    return out
+
+
 class _Decoder:
     """Reads the tree back."""
 
-    def __init__(self, archive: zipfile.ZipFile):
+    def __init__(self, archive: zipfile.ZipFile, version: int):
         self._archive = archive
+        self._version = version
         self._read: dict[str, NDArray[Any]] = {}
 
     def decode(self, node: Any) -> Any:
@@ -237,7 +260,7 @@ class _Decoder:
         made = self._type(node["record"])
         fields = dataclasses.fields(made)
         names = {f.name for f in fields}
-        stored = {k: v for k, v in node["fields"].items() if k not in GONE.get(node["record"], ())}
+        stored = node["fields"] if self._version == VERSION else _of_version_1(node["record"], node["fields"])
         # a field that is newer than the file has its default
         missing = {f.name: f.default for f in fields if f.name not in stored}
         if not names.issuperset(stored) or dataclasses.MISSING in missing.values():

@@ -96,7 +96,7 @@ def level_coefficients(fit: GlmmFit, z: Floats, rest: Floats, codes: Ints, n_lev
     zero = np.zeros_like(fit.core_theta)
     for level, rows in enumerate(parts):
         part = design_of_rows(fit.design, rows)
-        own = replace(part, x=np.asfortranarray(z[rows]), x_names=names, x_assign=(0,) * k, offset=rest[rows])
+        own = replace(part.with_rows(x=np.asfortranarray(z[rows]), offset=rest[rows]), x_names=names, x_assign=(0,) * k)
         system = build_glmm_system(own, fit.order, fit.family, 1)
         if len(system.kept) < k:
             continue

@@ -1,7 +1,7 @@
 """Fit a generalized linear mixed model: one call into the core between a design and a frozen record."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -348,7 +348,7 @@ def _messages(design: Design, dropped: tuple[str, ...], convergence: Convergence
 
 def refitted_design(fit: GlmmFit, y: Floats) -> Design:
     """The design of a fit with another response, in the form that the fit keeps."""
-    return replace(fit.design, y=np.ascontiguousarray(y))
+    return fit.design.with_rows(y=np.ascontiguousarray(y))
 
 
 def likelihood_of(fit: GlmmFit) -> Likelihood:

@@ -2,7 +2,7 @@
 
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def fit_glmm_request(request: GlmmRequest) -> GlmmFit:
     control = parse_control(request.control)
     design, kind = outcome_of(requested_design(request, "glmm"), request.family)
     if request.response is not None:
-        design = replace(design, y=replaced_response(request.response, design))
+        design = design.with_rows(y=replaced_response(request.response, design))
     order = order_terms(design.random)
     start = parse_glmm_start(request.start, order, design)
     likelihood = Likelihood(request.family, kind, request.n_quad, request.curvature)

@@ -3,7 +3,7 @@
 A binomial response becomes a proportion with the numbers of trials as weights, whatever form it was given in. Other responses stay as they are.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -68,7 +68,7 @@ def outcome_of(design: Design, family: Family) -> tuple[Design, Kind]:
             f"the response has the two levels {' and '.join(map(repr, design.response_levels))}, and the {family.name} family needs numbers; "
             "family='binomial' models the second level against the first."
         )
-    return replace(design, y=found.y, weights=found.weights), found.kind
+    return design.with_rows(y=found.y, weights=found.weights), found.kind
 
 
 def family_outcome(

@@ -1,7 +1,7 @@
 """Fit the same model to other responses."""
 
 import numbers
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -150,7 +150,7 @@ def _check_order(y: object, index: Any) -> None:
 def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:
     """Fit the model of ``fit`` to one other response (n,), starting as a first fit does."""
     return fit_lmm(
-        replace(fit.design, y=np.ascontiguousarray(y)), fit.reml, None, control, None, fit.n_threads, fit.order
+        fit.design.with_rows(y=np.ascontiguousarray(y)), fit.reml, None, control, None, fit.n_threads, fit.order
     )
 
 

@@ -136,7 +136,7 @@ def fit_request(request: LmmRequest) -> LmmFit:
     control = parse_control(request.control)
     design = requested_design(request, "lmm")
     if request.response is not None:
-        design = replace(design, y=replaced_response(request.response, design))
+        design = design.with_rows(y=replaced_response(request.response, design))
     order = order_terms(design.random)
     start = parse_start(request.start, order, design.random)
     with reported(request.progress, "evaluations") as show:

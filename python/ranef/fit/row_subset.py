@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design, RandomTerm
+from ranef.design.record import Design, RandomTerm, TermRows
 
 Ints = NDArray[np.intp]
 
@@ -32,13 +32,13 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
             there, own = np.unique(term.codes[rows], return_inverse=True)
             codes[key] = own.reshape(-1).astype(np.int32), there.astype(np.intp)
         own_codes, levels = codes[key]
-        random.append(replace(term, codes=own_codes, levels=term.levels[levels], z=np.asfortranarray(term.z[rows])))
+        random.append(
+            replace(term, levels=term.levels[levels], rows=TermRows(own_codes, np.asfortranarray(term.z[rows])))
+        )
     kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
-    return replace(
-        design,
+    return replace(design, random=tuple(random)).with_rows(
         y=np.ascontiguousarray(design.y[rows]),
         x=np.asfortranarray(design.x[rows]),
-        random=tuple(random),
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
         kept=kept,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design, RandomTerm
+from ranef.design.record import Design, RandomTerm, TermRows
 from ranef.fit.order import TermOrder, relative_factor, theta_positions
 
 Floats = NDArray[np.float64]
@@ -159,7 +159,11 @@ def without_unidentified(design: Design, found: dict[int, Unidentified]) -> tupl
         elif not gone.whole:
             names = tuple(term.names[j] for j in gone.columns)
             labels = tuple(term.labels[j] for j in gone.columns)
-            random.append(replace(term, z=np.asfortranarray(term.z @ gone.rest), names=names, labels=labels))
+            random.append(
+                replace(
+                    term, rows=TermRows(term.codes, np.asfortranarray(term.z @ gone.rest)), names=names, labels=labels
+                )
+            )
         else:
             continue
         places.append(i)

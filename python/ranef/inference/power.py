@@ -194,8 +194,7 @@ def model_to_draw(fit: LmmFit, fixef: object, sigma: object, extend: object, wit
 def with_columns(design: Design, keep: list[int]) -> Design:
     """The design with some of the columns of X."""
     return replace(
-        design,
-        x=np.asfortranarray(design.x[:, keep]),
+        design.with_rows(x=np.asfortranarray(design.x[:, keep])),
         x_names=tuple(design.x_names[j] for j in keep),
         x_assign=tuple(design.x_assign[j] for j in keep),
     )
@@ -363,7 +362,7 @@ def _by_f_tests(
             generator = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, i])
             y = simulated_responses(model, 1, "new", generator)[:, 0]
             out[i] = _f_test_p(
-                replace(model.design, y=np.ascontiguousarray(y)), model, rows, start, ddf, control, n_threads
+                model.design.with_rows(y=np.ascontiguousarray(y)), model, rows, start, ddf, control, n_threads
             )
             finished = i + 1
             if progress is not None:

@@ -89,7 +89,7 @@ def _wald_p(
     control: FitControl,
     n_threads: int,
 ) -> float:
-    design = replace(model.design, y=np.ascontiguousarray(glmm_draws(model, 1, "new", generator)[:, 0]))
+    design = model.design.with_rows(y=np.ascontiguousarray(glmm_draws(model, 1, "new", generator)[:, 0]))
     try:
         new = fit_glmm(design, likelihood_of(model), start, control, None, n_threads, model.order)
     except (DataError, DesignError):

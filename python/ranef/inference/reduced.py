@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.design.coding import Layout
 from ranef.design.recoding import recoding, shorter_layout
-from ranef.design.record import Design, RandomTerm
+from ranef.design.record import Design, RandomTerm, TermRows
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.glm_limit import glm_limit
 from ranef.fit.glmm import fit_glmm, likelihood_of
@@ -177,7 +177,7 @@ def without_fixed_term(design: Design, label: str) -> Design:
         if combine is not None:
             x, names = design.x @ combine, layout.names
             assign = tuple(a + (a >= number) for a in layout.assign)
-    return replace(design, x=np.asfortranarray(x), x_names=names, x_assign=assign)
+    return replace(design.with_rows(x=np.asfortranarray(x)), x_names=names, x_assign=assign)
 
 
 def not_smaller(design: Design, label: str) -> str:
@@ -267,7 +267,13 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
             text = f"{left} | {expr.group_label}"
             new = None
             if names and not (names == ["(Intercept)"] and _has_intercept_term(design, i)):
-                new = replace(term, z=np.asfortranarray(z), names=tuple(names), labels=tuple(labels), text=text)
+                new = replace(
+                    term,
+                    rows=TermRows(term.codes, np.asfortranarray(z)),
+                    names=tuple(names),
+                    labels=tuple(labels),
+                    text=text,
+                )
             out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, "" if new is None else bar_text(new)))
     return tuple(out)
 

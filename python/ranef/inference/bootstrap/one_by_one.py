@@ -1,7 +1,6 @@
 """Replicates that are drawn and fitted one after the other in Python: for statistics that are Python functions, and models of which a search alone does not make a fit."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +54,7 @@ def drawn_design(
         return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
     if isinstance(fit, GlmmFit):
         y = glmm_draws(fit, 1, re, generator)[:, 0]
-        return replace(fit.design, y=np.ascontiguousarray(y))
+        return fit.design.with_rows(y=np.ascontiguousarray(y))
     assert isinstance(fit, LmmFit)
     if drawn is None:
         y = simulated_responses(fit, 1, re, generator)[:, 0]
@@ -67,7 +66,7 @@ def drawn_design(
             y = y + random_part(term.codes, term.z, b)
         e = drawn.residuals[generator.integers(0, fit.nobs, fit.nobs)]
         y = y + (e if fit.design.weights is None else e / np.sqrt(fit.design.weights))
-    return replace(fit.design, y=np.ascontiguousarray(y))
+    return fit.design.with_rows(y=np.ascontiguousarray(y))
 
 
 def fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit | str:

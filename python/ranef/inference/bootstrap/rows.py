@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.data.labels import as_objects
-from ranef.design.record import Design, RandomTerm
+from ranef.design.record import Design, RandomTerm, TermRows
 
 Ints = NDArray[np.intp]
 
@@ -72,12 +72,12 @@ def design_of_rows(design: Design, index: Ints, copies: dict[str, NDArray[np.int
     random: list[RandomTerm] = []
     for t in design.random:
         codes32, levels = made[t.group]
-        random.append(replace(t, codes=np.ascontiguousarray(codes32), levels=levels, z=np.asfortranarray(t.z[index])))
-    return replace(
-        design,
+        random.append(
+            replace(t, levels=levels, rows=TermRows(np.ascontiguousarray(codes32), np.asfortranarray(t.z[index])))
+        )
+    return replace(design, random=tuple(random)).with_rows(
         y=np.ascontiguousarray(design.y[index]),
         x=np.asfortranarray(design.x[index]),
-        random=tuple(random),
         weights=None if design.weights is None else np.ascontiguousarray(design.weights[index]),
         offset=None if design.offset is None else np.ascontiguousarray(design.offset[index]),
         n_input=len(index),
