@@ -42,7 +42,7 @@ def test_fit_prints_the_summary(run):
     # Lines of lme4's summary; its variances differ in the fifth digit, where it stops earlier.
     lines = result.stdout.splitlines()
     for line in (
-        "Linear mixed model fit by REML ['lmerMod']",
+        "Linear mixed model fit by REML",
         f"Formula: {FORMULA}",
         "   Data: sleepstudy",
         "REML criterion at convergence: 1743.6",

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from ranef.presentation.coefficients import CoefficientTable
 from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary import Criteria, ModelCall, Summary
-from ranef.presentation.titles import glmm_title, lmm_title
+from ranef.presentation.titles import model_title
 
 # lme4's fit of Reaction ~ Days + (Days | Subject) to sleepstudy; the second effect is renamed to need escaping.
 EFFECT = r"a<b|c_d&e%f{g}\h"
@@ -20,10 +20,8 @@ EFFECT = r"a<b|c_d&e%f{g}\h"
 
 @pytest.fixture
 def summary():
-    title, model_class = lmm_title(True)
     return Summary(
-        title=title,
-        model_class=model_class,
+        title=model_title("linear mixed model", "REML"),
         call=ModelCall("Reaction ~ `a<b|c` + (`a<b|c` | Subject)", data="<sleep & study>"),
         criteria=Criteria(True, 1743.6283, 1755.6283, 1774.786, -871.8141, 174, 1751.9859, 1743.6283),
         residual_quantiles=np.array([-3.9536, -0.4634, 0.0231, 0.4634, 5.1793]),
@@ -186,7 +184,6 @@ def test_labels_keep_brackets_that_tell_columns_apart(summary):
 
 def test_generalized_model_has_family_p_values_and_no_residual(summary):
     # lme4's fit of the cbpp data: its first two coefficients.
-    title, model_class = glmm_title()
     fixed = CoefficientTable(
         ("(Intercept)", "period2"),
         ("Estimate", "Std. Error", "z value", "Pr(>|z|)"),
@@ -194,8 +191,7 @@ def test_generalized_model_has_family_p_values_and_no_residual(summary):
     )
     glmm = replace(
         summary,
-        title=title,
-        model_class=model_class,
+        title=model_title("generalized linear mixed model", "maximum likelihood (Laplace Approximation)"),
         family="binomial  ( logit )",
         sigma=None,
         fixed=fixed,

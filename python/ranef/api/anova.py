@@ -101,7 +101,7 @@ def anova(
     comparison = compare_models([m._fit for m in models], labels, controls, refit)
     if test == "pb":
         comparison = _bootstrapped(comparison, dict(zip(labels, models, strict=True)), n, rng, progress)
-    from ranef.presentation.test_table import likelihood_ratio_table
+    from ranef.presentation.anova_table import likelihood_ratio_table
 
     formulas = dict(zip(labels, (m.formula for m in models), strict=True))
     return likelihood_ratio_table(comparison, [formulas[n] for n in comparison.names])

@@ -91,7 +91,7 @@ def table(
     slopes: Reaction ~ Days + (Days | Subject)
     Standard errors in brackets.
     """
-    from ranef.presentation.model_column import STATISTICS, glmm_column, lmm_column
+    from ranef.presentation.model_column import STATISTICS, column_of
     from ranef.presentation.regression_table import BELOW, STARS, RegressionTable
 
     for model in models:
@@ -119,11 +119,9 @@ def table(
         checked_ddf(ddf, "none")
     columns = []
     for m, name in zip(models, model_names(names, len(models)), strict=True):
-        if isinstance(m, LinearMixedModel):
-            columns.append(lmm_column(m._fit, m._tests, name, level, checked_ddf(ddf, m.ddf) if tested else None))
-        else:
-            assert isinstance(m, GeneralizedLinearMixedModel)
-            columns.append(glmm_column(m._fit, m._tests, name, level, tested))
+        # a table may show models of which some have no degrees of freedom: these keep their normal tests
+        method = "none" if m._fit.asymptotic_tests else checked_ddf(ddf, m.ddf)
+        columns.append(column_of(m._fit, m._tests, name, level, method if tested else None))
     heading = _title(columns) if title is None else title
     return RegressionTable(tuple(columns), dict(labels or {}), below, float(level), marks, int(digits), chosen, heading)
 

@@ -70,6 +70,11 @@ class GlmmFit(MixedFit):
         return False
 
     @property
+    def family_shown(self) -> bool:
+        """There are many families."""
+        return True
+
+    @property
     def residual_variance(self) -> float:
         """Rows vary around a mean, not on the scale of the linear predictor."""
         return 0.0

@@ -119,6 +119,19 @@ class MixedFit:
         return True
 
     @property
+    def family_shown(self) -> bool:
+        """Whether family and link are shown with the model, and the family's spread as its dispersion.
+
+        A linear model is normal by its name and has a residual standard deviation.
+        """
+        return False
+
+    @property
+    def both_criteria(self) -> tuple[float, float] | None:
+        """-2 log-likelihood and REML criterion at the estimates; None where there is no REML criterion."""
+        return None
+
+    @property
     def residual_variance(self) -> float:
         """Variance that a new row of weight 1 adds on the scale of the linear predictor; 0 where rows vary around a mean behind a link."""
         return self.sigma**2
@@ -266,6 +279,11 @@ class LmmFit(MixedFit):
     def vcov(self) -> Floats:
         """Covariance (p, p) of the fixed effects, with theta taken as known."""
         return self.vcov_unscaled * self.sigma**2
+
+    @property
+    def both_criteria(self) -> tuple[float, float]:
+        """-2 log-likelihood and REML criterion at the estimates."""
+        return self.ml_deviance, self.reml_criterion
 
     @property
     def random_scale(self) -> float:

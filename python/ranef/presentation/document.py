@@ -55,7 +55,7 @@ def summary_document(summary: Summary) -> Document:
     facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
     grids = [_criteria(summary), _residuals(summary), _random(summary), _fixed(summary), _correlation(summary)]
     return Document(
-        title=" ".join(summary.title.split()).replace(" .", "."),
+        title=summary.title,
         facts=tuple(facts),
         grids=tuple(g for g in grids if g is not None),
         remarks=(*(f"note: {note}" for note in summary.remarks), summary.verdict),

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.variance_shares import icc, r_squared, variance_parts
+from ranef.diagnostics.variance_shares import variance_parts
 from ranef.errors import RanefError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
-from ranef.presentation.lmm_summary import variance_blocks
+from ranef.presentation.model_summary import variance_blocks
 from ranef.presentation.random_effects import VarianceBlock
 
 Floats = NDArray[np.float64]
@@ -96,28 +95,25 @@ def _remarks(fit: MixedFit, name: str) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def glmm_column(fit: GlmmFit, tests: FixedEffectTests, name: str, level: float, tested: bool) -> ModelColumn:
-    """Gather what a table shows of a generalized linear mixed model.
+def column_of(fit: MixedFit, tests: FixedEffectTests, name: str, level: float, ddf: Ddf | None) -> ModelColumn:
+    """Gather what a table shows of a model.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
     tests : FixedEffectTests
         Tests of this fit.
     name : str
     level : float
         Level of the intervals.
-    tested : bool
-        Whether there are p-values: those of z tests.
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+        Method of the degrees of freedom of p-values; None leaves these out.
     """
     measures, limits = criteria(fit), wald_intervals(tests, level)[1]
     formula = fit.design.formula
     remarks = _remarks(fit, name)
     try:
-        parts = variance_parts(fit)
-        random = sum(parts.random.values())
-        total = parts.fixed + random + parts.residual
-        shares = random / (random + parts.residual), parts.fixed / total, (parts.fixed + random) / total
+        shares = _shares(fit)
     except RanefError:
         shares = (math.nan,) * 3
         remarks = (*remarks, f"{name}: the family has no variance function, so there are no shares of variance.")
@@ -130,52 +126,13 @@ def glmm_column(fit: GlmmFit, tests: FixedEffectTests, name: str, level: float, 
         "aic": measures.aic,
         "bic": measures.bic,
     }
-    if math.isfinite(fit.dispersion):
-        statistics["dispersion"] = fit.dispersion
-    method = "Laplace" if fit.n_quad == 1 else f"quadrature, {fit.n_quad} nodes" if fit.n_quad else "n_quad=0"
+    if fit.family_shown and math.isfinite(fit.spread):
+        statistics["dispersion"] = fit.spread
     return ModelColumn(
         name=name,
         formula=str(formula),
         response="" if formula.response is None else formula.response.name,
-        method=method,
-        terms=fit.x_names,
-        estimate=fit.beta,
-        std_error=standard_errors(fit),
-        lower=limits[:, 0],
-        upper=limits[:, 1],
-        p_value=tests.coefficients("none").p_value if tested else None,
-        ddf="none" if tested else None,
-        random=variance_blocks(varcorr(fit)),
-        sigma=None,
-        groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
-        statistics=statistics,
-        remarks=remarks,
-        family=f"{fit.family.name}, {fit.family.link}",
-    )
-
-
-def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, ddf: Ddf | None) -> ModelColumn:
-    """Gather what a table shows of a linear mixed model.
-
-    Parameters
-    ----------
-    fit : LmmFit
-    tests : FixedEffectTests
-        Tests of this fit.
-    name : str
-    level : float
-        Level of the intervals.
-    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
-        Method of the degrees of freedom of p-values; None leaves these out.
-    """
-    measures, shares = criteria(fit), r_squared(fit)
-    limits = wald_intervals(tests, level)[1]
-    formula = fit.design.formula
-    return ModelColumn(
-        name=name,
-        formula=str(formula),
-        response="" if formula.response is None else formula.response.name,
-        method="REML" if fit.reml else "ML",
+        method=_method(fit),
         terms=fit.x_names,
         estimate=fit.beta,
         std_error=standard_errors(fit),
@@ -184,16 +141,24 @@ def lmm_column(fit: LmmFit, tests: FixedEffectTests, name: str, level: float, dd
         p_value=None if ddf is None else tests.coefficients(ddf).p_value,
         ddf=ddf,
         random=variance_blocks(varcorr(fit)),
-        sigma=fit.sigma,
+        # with a family its spread is the dispersion, among the statistics
+        sigma=None if fit.family_shown else fit.sigma,
         groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
-        statistics={
-            "nobs": float(fit.nobs),
-            "icc": icc(fit).adjusted,
-            "r2_marginal": shares.marginal,
-            "r2_conditional": shares.conditional,
-            "llf": measures.llf,
-            "aic": measures.aic,
-            "bic": measures.bic,
-        },
-        remarks=_remarks(fit, name),
+        statistics=statistics,
+        remarks=remarks,
+        family=f"{fit.family.name}, {fit.family.link}" if fit.family_shown else "",
     )
+
+
+def _shares(fit: MixedFit) -> tuple[float, float, float]:
+    """Adjusted ICC, marginal and conditional R²."""
+    parts = variance_parts(fit)
+    random = sum(parts.random.values())
+    total = parts.fixed + random + parts.residual
+    return random / (random + parts.residual), parts.fixed / total, (parts.fixed + random) / total
+
+
+def _method(fit: MixedFit) -> str:
+    if fit.integral_exact:
+        return "REML" if fit.reml else "ML"
+    return "Laplace" if fit.n_quad == 1 else f"quadrature, {fit.n_quad} nodes" if fit.n_quad else "n_quad=0"

@@ -91,8 +91,6 @@ class Summary:
     ----------
     title : str
         What was fitted and how.
-    model_class : str
-        Name of the class in R, shown after the title.
     call : ModelCall
         Formula, data and other arguments as texts.
     criteria : Criteria
@@ -124,7 +122,6 @@ class Summary:
     """
 
     title: str
-    model_class: str
     call: ModelCall
     criteria: Criteria
     residual_quantiles: NDArray[np.float64] | None

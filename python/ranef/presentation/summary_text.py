@@ -60,7 +60,7 @@ def summary_blocks(summary: Summary, digits: int) -> list[tuple[str, list[str]]]
 
 def header_lines(summary: Summary) -> list[str]:
     """Lay out title, family, formula, data and other arguments."""
-    lines = title_lines(summary.title, summary.model_class)
+    lines = title_lines(summary.title)
     if summary.family is not None:
         lines.append(f" Family: {summary.family}")
     return lines + call_lines(summary.call)

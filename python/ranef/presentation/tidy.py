@@ -13,11 +13,12 @@ from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fitted import fitted_values, population_values, residual_values
+from ranef.estimates.glmm_values import glmm_residuals
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import AbsentData
 from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
 
 EFFECTS = ("fixed", "ran_pars", "ran_vals")
 Row = dict[str, Any]
+Floats = NDArray[np.float64]
 
 
-def tidy_frame(
-    tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object, normal: bool = False
-) -> "pd.DataFrame":
+def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object) -> "pd.DataFrame":
     """One row for each term.
 
     Parameters
@@ -42,12 +42,10 @@ def tidy_frame(
     effects : str or sequence of str
         Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (standard deviations and correlations), ``"ran_vals"`` (conditional modes).
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
-        With ``"none"`` there are no columns ``df, p_value``.
+        With ``"none"`` there is no column ``df``, and ``p_value`` only where tests are normal.
     conf_int : bool
         Whether to add intervals to fixed effects, by quantiles of the distribution that their tests have, and normal ones to conditional modes.
     level : float
-    normal : bool
-        Whether the tests are normal ones: without a column ``df``, but with ``p_value``.
     """
     import pandas as pd
 
@@ -61,7 +59,7 @@ def tidy_frame(
         raise ArgumentTypeError(f"conf_int must be True or False, not {conf_int!r}.")
     multiplier = normal_multiplier(level)
     makers: dict[str, Callable[[], list[Row]]] = {
-        "fixed": lambda: _fixed(tests, ddf, normal),
+        "fixed": lambda: _fixed(tests, ddf),
         "ran_pars": lambda: _parameters(tests.fit),
         "ran_vals": lambda: _values(tests.fit),
     }
@@ -70,7 +68,7 @@ def tidy_frame(
         "estimate",
         "std_error",
         "statistic",
-        *(["p_value"] if normal else [] if ddf == "none" else ["df", "p_value"]),
+        *(["p_value"] if tests.fit.asymptotic_tests else [] if ddf == "none" else ["df", "p_value"]),
     ]
     columns = ["effect", "group", *(["level"] if "ran_vals" in chosen else []), "term", *numbers]
     frame = pd.DataFrame(rows).reindex(columns=columns)
@@ -86,7 +84,7 @@ def tidy_frame(
     return frame
 
 
-def _fixed(tests: FixedEffectTests, ddf: Ddf, normal: bool) -> list[Row]:
+def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
     found = tests.coefficients(ddf)
     out: list[Row] = []
     for j, name in enumerate(tests.fit.x_names):
@@ -97,7 +95,8 @@ def _fixed(tests: FixedEffectTests, ddf: Ddf, normal: bool) -> list[Row]:
             "std_error": found.std_error[j],
             "statistic": found.statistic[j],
         }
-        out.append(row if ddf == "none" and not normal else {**row, "df": found.df[j], "p_value": found.p_value[j]})
+        tested = ddf != "none" or tests.fit.asymptotic_tests
+        out.append({**row, "df": found.df[j], "p_value": found.p_value[j]} if tested else row)
     return out
 
 
@@ -129,7 +128,7 @@ def _values(fit: MixedFit) -> list[Row]:
     return out
 
 
-def glance_frame(fit: LmmFit) -> "pd.DataFrame":
+def glance_frame(fit: MixedFit) -> "pd.DataFrame":
     """Return the fit in one row."""
     import pandas as pd
 
@@ -137,10 +136,11 @@ def glance_frame(fit: LmmFit) -> "pd.DataFrame":
     row = {
         "nobs": fit.nobs,
         "sigma": fit.sigma,
+        **({"dispersion": fit.spread} if fit.family_shown else {}),
         "llf": c.llf,
         "aic": c.aic,
         "bic": c.bic,
-        "reml_criterion": fit.reml_criterion if fit.reml else math.nan,
+        **({"reml_criterion": fit.objective if fit.reml else math.nan} if fit.both_criteria else {}),
         "deviance": math.nan if fit.reml else fit.objective,
         "df_resid": c.df_resid,
         "npar": fit.npar,
@@ -150,18 +150,22 @@ def glance_frame(fit: LmmFit) -> "pd.DataFrame":
     return pd.DataFrame([row])
 
 
-def augment_frame(fit: LmmFit, data: Any) -> "pd.DataFrame":
-    """Return the observations with what the fit says of each.
+def augment_frame(fit: MixedFit, data: Any) -> "pd.DataFrame":
+    """Return the observations with what the fit has for each.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     data : frame or AbsentData
         The data of the fit, of which the columns named in the formula are shown.
     """
-    fitted = fitted_values(fit)
-    hat = hat_values(fit)
-    own = {
+    return beside_data(fit, data, _linear_values(fit) if fit.fixed_effects_profiled else _link_values(fit))
+
+
+def _linear_values(fit: Any) -> dict[str, Floats]:
+    """Values of the rows where the fitted values are a linear map of the responses."""
+    fitted, hat = fitted_values(fit), hat_values(fit)
+    return {
         ".fitted": fitted,
         ".resid": residual_values(fit, "response", fitted),
         ".fixed": population_values(fit),
@@ -169,7 +173,22 @@ def augment_frame(fit: LmmFit, data: Any) -> "pd.DataFrame":
         ".cooksd": cooks_distances(fit, hat),
         ".std_resid": studentized_residuals(fit, hat),
     }
-    return beside_data(fit, data, own)
+
+
+def _link_values(fit: Any) -> dict[str, Floats]:
+    """Values of the rows where a link stands between linear predictor and mean."""
+    own = {
+        ".fitted": fit.mu,
+        ".eta": fit.eta,
+        ".fixed": population_values(fit),
+        ".resid": glmm_residuals(fit, "response"),
+    }
+    for kind in ("pearson", "deviance"):
+        try:
+            own[f".{kind}"] = glmm_residuals(fit, kind)
+        except OptionError:  # a family of the user's own need not have them
+            continue
+    return own
 
 
 def beside_data(fit: MixedFit, data: Any, own: dict[str, NDArray[np.float64]]) -> "pd.DataFrame":

@@ -1,51 +1,40 @@
-"""The first line of a printed model: what was fitted, how, and by which class lme4 and lmerTest would call it."""
+"""The first line of a printed model: what was fitted, and how."""
 
-from ranef.presentation.text_table import WIDTH, filled_lines, text_width
+from ranef.options import Ddf
+from ranef.presentation.text_table import WIDTH, text_width
 
-#: Titles longer than this are wrapped.
+#: Titles that do not fit on one line are wrapped here.
 _WRAP = 77
 
-_TEST_METHODS = {"satterthwaite": "Satterthwaite's", "kenward-roger": "Kenward-Roger's"}
+_TEST_METHODS = {
+    "satterthwaite": "Satterthwaite's method",
+    "kenward-roger": "Kenward-Roger's method",
+    "residual": "residual degrees of freedom",
+}
 
 
-def lmm_title(reml: bool, ddf: str | None = None) -> tuple[str, str]:
-    """Return title and class of a linear mixed model.
+def model_title(model: str, estimation: str, ddf: Ddf = "none") -> str:
+    """Return the title of a model.
 
     Parameters
     ----------
-    reml : bool
-        Whether it was fitted by REML.
-    ddf : str, optional
-        "satterthwaite", "kenward-roger" or "residual" when t-tests have such degrees of freedom.
+    model : str
+        What such a model is called, such as "linear mixed model".
+    estimation : str
+        What was minimised, such as "REML" or "maximum likelihood (Laplace Approximation)".
+    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+        Method of the degrees of freedom of the tests that are shown; "none" where they have none.
     """
-    title = f"Linear mixed model fit by {'REML' if reml else 'maximum likelihood '}"
-    if ddf is None or ddf == "none":
-        return title, "lmerMod"
-    if ddf == "residual":
-        return f"{title}. t-tests use residual degrees of freedom", "lmerMod"
-    return f"{title}. t-tests use {_TEST_METHODS[ddf]} method", "lmerModLmerTest"
+    title = f"{model[:1].upper()}{model[1:]} fit by {estimation}"
+    return title if ddf == "none" else f"{title}. t-tests use {_TEST_METHODS[ddf]}"
 
 
-def glmm_title(n_quad: int = 1) -> tuple[str, str]:
-    """Return title and class of a generalized linear mixed model fitted with `n_quad` quadrature points."""
-    if n_quad != 1:
-        method = f"Adaptive Gauss-Hermite Quadrature, nAGQ = {n_quad}"
-    else:
-        method = "Laplace Approximation"
-    return f"Generalized linear mixed model fit by maximum likelihood ({method})", "glmerMod"
-
-
-def title_lines(title: str, model_class: str, width: int = WIDTH) -> list[str]:
-    """Lay out a title with the class in brackets: quoted where all fits on one line, else without quotes and wrapped."""
-    quoted = f"{title} ['{model_class}']"
-    if text_width(quoted) <= width:
-        return [quoted]
-    return filled_lines([*_wrap(title), " [", model_class, "]"], separator="", width=width)
-
-
-def _wrap(text: str) -> list[str]:
+def title_lines(title: str, width: int = WIDTH) -> list[str]:
+    """Lay out a title, wrapped where it does not fit on one line."""
+    if text_width(title) <= width:
+        return [title]
     lines = [""]
-    for word in text.split():
+    for word in title.split():
         blank = " " if lines[-1].strip() else ""
         if blank and text_width(lines[-1]) + 1 + text_width(word) > _WRAP:
             lines.append("  ")

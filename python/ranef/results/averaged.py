@@ -209,7 +209,7 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         recipe:temperature       10.0   210.0    1.006    0.439
         """
         from ranef.inference.marginal_means.joint import joint_tests, mean_and_beside
-        from ranef.presentation.test_table import joint_tests_table
+        from ranef.presentation.anova_table import joint_tests_table
 
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()

@@ -207,7 +207,7 @@ class AveragedGeneralizedModel(InferredGeneralizedModel, ReferenceGridModel):
         [24.95, 3.0]
         """
         from ranef.inference.marginal_means.joint import joint_tests, mean_and_beside
-        from ranef.presentation.test_table import joint_tests_table
+        from ranef.presentation.anova_table import joint_tests_table
 
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()

@@ -55,7 +55,7 @@ class EliminatedModel(TestedModel):
         'angle ~ temp + (1 | recipe:replicate)'
         """
         from ranef.inference.step import eliminate
-        from ranef.presentation.test_table import fixed_steps_table, random_steps_table
+        from ranef.presentation.anova_table import fixed_steps_table, random_steps_table
         from ranef.results.step import StepResult
 
         found = eliminate(

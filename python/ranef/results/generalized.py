@@ -195,10 +195,9 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         Summary
             A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an HTML form for notebooks.
         """
-        normal_ddf(ddf)
-        from ranef.presentation.glmm_summary import glmm_summary
+        from ranef.presentation.model_summary import summary_of
 
-        return glmm_summary(self._fit, self._request, self._tests_with(cov, cluster))
+        return summary_of(self._fit, self._request, self._tests_with(cov, cluster), normal_ddf(ddf))
 
     def tidy(
         self,
@@ -232,7 +231,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         """
         from ranef.presentation.tidy import tidy_frame
 
-        return tidy_frame(self._tests_with(cov, cluster), effects, normal_ddf(ddf), conf_int, level, normal=True)
+        return tidy_frame(self._tests_with(cov, cluster), effects, normal_ddf(ddf), conf_int, level)
 
     def glance(self) -> "pd.DataFrame":
         """Return the fit in one row.
@@ -242,9 +241,9 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         DataFrame
             Columns ``nobs, sigma, dispersion, llf, aic, bic, deviance, df_resid, npar, is_singular, converged``.
         """
-        from ranef.presentation.glmm_frames import glmm_glance
+        from ranef.presentation.tidy import glance_frame
 
-        return glmm_glance(self._fit)
+        return glance_frame(self._fit)
 
     def augment(self) -> "pd.DataFrame":
         """Return the observations with what the fit says of each.
@@ -255,14 +254,14 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
             The columns named in the formula (if the data of the fit are at hand: a saved model has none) and ``.fitted`` (conditional mean), ``.eta`` (linear predictor),
             ``.fixed`` (its part without random effects), ``.resid``, ``.pearson``, ``.deviance``; rows as in ``fittedvalues``.
         """
-        from ranef.presentation.glmm_frames import glmm_augment
+        from ranef.presentation.tidy import augment_frame
 
-        return glmm_augment(self._fit, self._request.data)
+        return augment_frame(self._fit, self._request.data)
 
     def _sketch(self) -> "Summary":
-        from ranef.presentation.glmm_summary import glmm_sketch
+        from ranef.presentation.model_summary import sketch_of
 
-        return glmm_sketch(self._fit, self._request)
+        return sketch_of(self._fit, self._request)
 
     # ---- other fits
 

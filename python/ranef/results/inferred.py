@@ -189,7 +189,7 @@ class InferredModel(TestedModel):
         """
         from ranef.inference.ranova import compare_reductions
         from ranef.inference.reduced import comparison_control
-        from ranef.presentation.test_table import random_effects_table
+        from ranef.presentation.anova_table import random_effects_table
 
         return random_effects_table(
             compare_reductions(self._fit, comparison_control(self._request.control)), self.formula
@@ -228,7 +228,7 @@ class InferredModel(TestedModel):
         """
         if test not in ("chisq", "f"):
             raise OptionError(f"test must be 'chisq' or 'f', not {test!r}.")
-        from ranef.presentation.test_table import deletion_f_table, deletions_table
+        from ranef.presentation.anova_table import deletion_f_table, deletions_table
 
         if test == "f":
             from ranef.inference.anova.deletion_tests import deletion_f_tests

@@ -132,7 +132,7 @@ class InferredGeneralizedModel(TestedModel):
         """
         normal_ddf(ddf)
         from ranef.inference.wald_terms import wald_term_tests
-        from ranef.presentation.glmm_frames import wald_table
+        from ranef.presentation.anova_table import wald_table
 
         return wald_table(wald_term_tests(self._fit, self._tests_with(cov, cluster), type), self.formula)
 
@@ -182,10 +182,11 @@ class InferredGeneralizedModel(TestedModel):
                                    estimate  std_error  p_value
         period[T.2] = period[T.3]     0.136      0.381     0.72
         """
-        from ranef.presentation.glmm_frames import contrast_frame
+        from ranef.presentation.anova_table import contrast_frame
 
         method = normal_ddf(ddf)
-        return contrast_frame(contrast_tests(self._tests_with(cov, cluster), L, rhs, method, joint, level, alternative))
+        found = contrast_tests(self._tests_with(cov, cluster), L, rhs, method, joint, level, alternative)
+        return contrast_frame(found, normal=True)
 
     def drop1(
         self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None
@@ -219,7 +220,7 @@ class InferredGeneralizedModel(TestedModel):
         normal_ddf(ddf)
         from ranef.inference.drop1 import compare_deletions
         from ranef.inference.reduced import comparison_control
-        from ranef.presentation.test_table import deletions_table
+        from ranef.presentation.anova_table import deletions_table
 
         return deletions_table(
             compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula

@@ -201,9 +201,9 @@ class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, IntervalModel
         Summary
             A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an HTML form for notebooks.
         """
-        from ranef.presentation.lmm_summary import lmm_summary
+        from ranef.presentation.model_summary import summary_of
 
-        return lmm_summary(
+        return summary_of(
             self._fit, self._request, self._tests_with(cov, cluster), checked_ddf(ddf, self._ddf_with(cov))
         )
 
@@ -254,9 +254,9 @@ class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, IntervalModel
         )
 
     def _sketch(self) -> "Summary":
-        from ranef.presentation.lmm_summary import lmm_sketch
+        from ranef.presentation.model_summary import sketch_of
 
-        return lmm_sketch(self._fit, self._request)
+        return sketch_of(self._fit, self._request)
 
     # ---- other fits
 

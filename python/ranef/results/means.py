@@ -252,7 +252,7 @@ class MarginalMeans:
             raise ArgumentTypeError(f"null of a joint test must be one number, not {null!r}.")
         from ranef.inference.marginal_means.contrast import checked_by
         from ranef.inference.marginal_means.variables import level_text
-        from ranef.presentation.test_table import test_columns
+        from ranef.presentation.anova_table import joint_test_columns
 
         groups = self.estimands.by if by is ... else checked_by(by, self.estimands)
         rows = []
@@ -260,7 +260,7 @@ class MarginalMeans:
         for key, members in self.estimands.groups(groups):
             test, reduced, partial = joint_test(self.estimands, members, self.tests, self.ddf, float(null))
             labels = dict(zip(groups, map(level_text, key), strict=True))
-            rows.append({**labels, **test_columns(test, normal=isinstance(self.tests.fit, GlmmFit))})
+            rows.append({**labels, **joint_test_columns(test, normal=isinstance(self.tests.fit, GlmmFit))})
             if reduced and "some rows are combinations of others." not in notes:
                 notes.append("some rows are combinations of others.")
             if partial:

@@ -71,7 +71,7 @@ class RefittedGeneralizedModel(AveragedGeneralizedModel, AssessedModel):
         """
         from ranef.inference.ranova import compare_reductions
         from ranef.inference.reduced import comparison_control
-        from ranef.presentation.test_table import random_effects_table
+        from ranef.presentation.anova_table import random_effects_table
 
         return random_effects_table(
             compare_reductions(self._fit, comparison_control(self._request.control)), self.formula

@@ -83,7 +83,7 @@ class ReportedModel(TranslatedModel):
     def _subject(self) -> "Subject":
         from ranef import __version__
         from ranef.datasets import registry
-        from ranef.presentation.lmm_summary import data_name
+        from ranef.presentation.model_summary import data_name
         from ranef.presentation.report.page import Subject
 
         try:

@@ -14,7 +14,7 @@ class TranslatedModel(MixedModel):
     """Equations and translations of a mixed model."""
 
     def _described(self, named: bool) -> "ModelDescription":
-        from ranef.presentation.lmm_summary import data_name
+        from ranef.presentation.model_summary import data_name
         from ranef.translation.fitted import describe_fit
 
         return describe_fit(self._fit, self._request, data_name(self._request.data), named=named)

@@ -1,7 +1,6 @@
 """What was fitted, in words."""
 
 from ranef.design.record import RandomTerm
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import count, listed
 from ranef.presentation.report.scale_words import EffectScale, family_name
@@ -44,7 +43,7 @@ def _term(term: RandomTerm) -> str:
 
 
 def _method(fit: MixedFit) -> str:
-    if isinstance(fit, GlmmFit):
+    if not fit.integral_exact:
         family = f"Given the random effects, the response has a {family_name(fit)} distribution, whose mean depends on the predictors by a {fit.family.link} link."
         how = {
             0: "by a fast penalised form of the likelihood, which is biased",
@@ -67,7 +66,7 @@ def _method(fit: MixedFit) -> str:
 
 def symbols(fit: MixedFit) -> str:
     """How to read the equations."""
-    residual = "" if isinstance(fit, GlmmFit) else ", e what is left in single rows"
+    residual = "" if fit.family_shown else ", e what is left in single rows"
     return (
         f"The index i counts rows, and j, k … the groups. β are coefficients of the rows; those that vary between groups have equations of their own. γ (or the coefficients without a group's "
         f"index) are fixed effects, u (v, w …) the deviations of the groups{residual}; N(0, σ²) is a normal distribution with mean 0 and variance σ²."

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import RandomTerm
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.presentation.document import Grid
 from ranef.presentation.report.phrases import count, listed, number, percent
@@ -97,8 +96,6 @@ def _relations(factors: list[RandomTerm]) -> list[str]:
 
 
 def _kind(fit: MixedFit, scale: EffectScale) -> list[str]:
-    if not isinstance(fit, GlmmFit):
-        return []
     if fit.response_kind == "binary":
         return [f"The response has two values; the model is of {scale.target}."] if scale.kind == "odds" else []
     if fit.family.support == "proportion" and fit.design.weights is not None:
@@ -128,14 +125,14 @@ def _groups(fit: MixedFit) -> Grid:
 def _response(fit: MixedFit, scale: EffectScale) -> Grid:
     y = fit.design.y
     title = f"Distribution of {scale.response}"
-    if isinstance(fit, GlmmFit) and fit.response_kind == "binary":
+    if fit.response_kind == "binary":
         levels = fit.design.response_levels or ("0", "1")
         ones = int(np.count_nonzero(y))
         rows = tuple(
             (str(v), str(n), percent(n / len(y))) for v, n in zip(levels[:2], (len(y) - ones, ones), strict=False)
         )
         return Grid(title, ("value", "rows", "share"), rows, 1)
-    if isinstance(fit, GlmmFit) and fit.family.support == "proportion":
+    if fit.family.support == "proportion":
         title = f"Distribution of the share of {scale.response} over the rows"
     names = ("minimum", "lower quartile", "median", "mean", "upper quartile", "maximum", "standard deviation")
     quartiles = np.quantile(y, [0.0, 0.25, 0.5, 0.75, 1.0])

@@ -18,8 +18,7 @@ from ranef.errors import MissingExtraError, RanefError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.varcorr import VarCorr, varcorr
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.wald import wald_intervals
@@ -146,13 +145,12 @@ def report_page(
     shares, why = _shares(fit)
     judged = trust(fit, [p.caption for p in pictures if p.concern])
     data = overview(fit, roles, scale)
-    ddf = "normal" if isinstance(fit, GlmmFit) else subject.ddf
+    ddf = "normal" if fit.asymptotic_tests else subject.ddf
     slopes: dict[str, tuple[str, ...]] = {}
     for term in fit.terms:
         for name in term.names:
             slopes[name] = (*slopes.get(name, ()), term.group)
     groups = list(dict.fromkeys(t.group for t in fit.terms))
-    kind = "linear mixed model" if isinstance(fit, LmmFit) else "generalized linear mixed model"
     called = subject.description.data if subject.description is not None and subject.data else "data"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER, encoding="utf-8"),
@@ -166,8 +164,8 @@ def report_page(
         for place in ("response", "fixed", "random", "check")
     }
     page: str = environment.get_template("page.html").render(
-        title=title or f"{scale.response}: report on a {kind}",
-        kind=kind,
+        title=title or f"{scale.response}: report on a {fit.title}",
+        kind=fit.title,
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
         formula=subject.request.formula,
         data=subject.data,
@@ -212,10 +210,10 @@ def coefficients_of(subject: Subject, level: float) -> list[Coefficient]:
     fit, ddf = subject.fit, subject.ddf
     if not fit.x_names:
         return []
-    method: Ddf = "none" if isinstance(fit, GlmmFit) else ddf
+    method: Ddf = "none" if fit.asymptotic_tests else ddf
     found = subject.tests.coefficients(method)
     _, limits = wald_intervals(subject.tests, level, None, method)
-    tested = isinstance(fit, GlmmFit) or ddf != "none"
+    tested = fit.asymptotic_tests or ddf != "none"
     p = found.p_value if tested else np.full(len(fit.beta), np.nan)
     df = np.broadcast_to(found.df, fit.beta.shape)
     return [
@@ -251,11 +249,12 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
     facts = [("Formula", str(fit.design.formula))]
     if subject.data:
         facts.append(("Data", subject.data))
-    if isinstance(fit, GlmmFit):
-        facts.append(("Family and link", f"{fit.family.label(fit.dispersion)}, {fit.family.link}"))
-        facts.append(("Method", {0: "penalised", 1: "Laplace"}.get(fit.n_quad, f"quadrature, {fit.n_quad} nodes")))
-    else:
+    if fit.family_shown:
+        facts.append(("Family and link", f"{fit.family.label(fit.spread)}, {fit.family.link}"))
+    if fit.integral_exact:
         facts.append(("Method", "REML" if fit.reml else "maximum likelihood"))
+    else:
+        facts.append(("Method", {0: "penalised", 1: "Laplace"}.get(fit.n_quad, f"quadrature, {fit.n_quad} nodes")))
     for name in ("weights", "offset", "subset"):
         value = getattr(request, name)
         if value is not None:
@@ -270,7 +269,7 @@ def _fixed_grid(
 ) -> Grid | None:
     if not coefficients:
         return None
-    normal = isinstance(fit, GlmmFit)
+    normal = fit.asymptotic_tests
     tests = normal or ddf != "none"
     columns = ["fixed effect", "estimate", "standard error", f"{percent(level)} from", f"{percent(level)} to"]
     if tests and not normal:

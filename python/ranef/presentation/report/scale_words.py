@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.formula import deparse
 from ranef.presentation.report.phrases import number
@@ -13,7 +12,7 @@ from ranef.translation import ModelDescription
 _FAMILIES = {"poisson": "Poisson", "inverse.gaussian": "inverse Gaussian", "gaussian": "normal"}
 
 
-def family_name(fit: GlmmFit) -> str:
+def family_name(fit: MixedFit) -> str:
     """The family as a sentence has it."""
     if fit.family.support == "count" and fit.family.dispersion_name is not None:
         return "negative binomial"
@@ -73,7 +72,7 @@ def effect_scale(fit: MixedFit, model: ModelDescription | None) -> EffectScale:
     """
     formula = fit.design.formula
     response = "the response" if formula.response is None else formula.response.name
-    if not isinstance(fit, GlmmFit):
+    if fit.identity_scale and fit.family.support == "real":
         return EffectScale(response, response, "", "", "linear")
     trials = model is not None and model.response.trials is not None
     if trials and model is not None:

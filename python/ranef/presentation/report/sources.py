@@ -6,7 +6,6 @@ from importlib import metadata
 from typing import Any
 
 from ranef.errors import TranslationError
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.translation import LANGUAGES, ModelDescription, write
@@ -40,15 +39,13 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
         Name of the data.
     """
     arguments = [_quoted(request.formula), data]
-    verb = "lmer"
-    if isinstance(fit, GlmmFit):
-        verb = "glmer"
+    if fit.family_shown:
         links = fit.family.links
         named = not links or fit.family.link == links[0]
         arguments.append(f"family={_quoted(fit.family.name if named else f'{fit.family.name}({fit.family.link})')}")
-        if fit.n_quad != 1:
-            arguments.append(f"n_quad={fit.n_quad}")
-    elif not fit.reml:
+    if fit.n_quad != 1:
+        arguments.append(f"n_quad={fit.n_quad}")
+    if fit.both_criteria and not fit.reml:
         arguments.append("REML=False")
     for name in ("weights", "offset", "subset"):
         value = getattr(request, name)
@@ -60,6 +57,7 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
         arguments.append(f"contrasts={_contrasts(request.contrasts)}")
     if request.control:
         arguments.append(f"control={dict(request.control)!r}")
+    verb = fit.verb
     return f"from ranef import {verb}\n\nm = {verb}({', '.join(arguments)})\nprint(m.summary())"
 
 
@@ -107,7 +105,7 @@ def citations(version: str, fit: MixedFit, ddf: str, about: Mapping[str, Any] | 
         Whether R² is shown.
     """
     out = [f"The ranef authors (2026). ranef: mixed-effects models in Python on a Rust core. Version {version}.", _LME4]
-    if ddf in _METHODS and not isinstance(fit, GlmmFit):
+    if ddf in _METHODS and not fit.asymptotic_tests:
         out.append(_METHODS[ddf])
     if shares:
         out.append(_NAKAGAWA)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import listed, percent
 
 #: With fewer levels than this a variance rests on too little to be known well.
@@ -56,7 +55,7 @@ def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
         for g, n in small.items()
     ]
     fewest = min((len(t.levels) for t in fit.terms), default=FEW_FOR_ML)
-    if isinstance(fit, LmmFit) and not fit.reml and fewest < FEW_FOR_ML:
+    if fit.both_criteria and not fit.reml and fewest < FEW_FOR_ML:
         cautions.append(
             "The model was fitted by maximum likelihood to few groups: its variances are estimated somewhat too small. REML corrects this."
         )
@@ -70,7 +69,7 @@ def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
             f"{percent(lost / fit.design.n_input)} of the rows were left out; if not by chance, results describe the others only."
         )
     cautions += [_finished(n) for n in fit.design.notes]
-    if isinstance(fit, GlmmFit) and fit.n_quad == 0:
+    if fit.n_quad == 0:
         cautions.append("The fast penalised form was used, which is biased; report a fit with n_quad=1 or more.")
     if fit.convergence.ok:
         cautions += seen

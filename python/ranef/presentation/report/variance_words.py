@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.estimates.varcorr import VarCorr
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import listed, number, percent, sentence
 from ranef.presentation.report.roles import Role
@@ -163,7 +162,7 @@ def _relation(first: str, second: str, r: float, one: str, zeros: list[str]) -> 
 
 def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
     """What the residual says, or the spread that belongs to the family."""
-    if not isinstance(fit, GlmmFit):
+    if fit.identity_scale and fit.family.support == "real":
         weighted = (
             " For rows of weight 1; the variance of others is divided by their weight."
             if fit.design.weights is not None
@@ -173,10 +172,10 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
             f"What is left, from row to row with the same predictors and random effects, has a standard deviation of {number(fit.sigma)} (residual): 95 % of the rows lie within "
             f"{number(_Z * fit.sigma)} of what the model expects for them.{weighted}"
         ]
-    name, value = family_name(fit), fit.dispersion
+    name, value = family_name(fit), fit.spread
     if fit.family.dispersion_name is None:
         return [f"The {name} distribution has no variance of its own to estimate: its spread follows from its mean."]
-    how = "" if fit.dispersion_estimated else " (given, not estimated)"
+    how = "" if fit.spread_name is not None else " (given, not estimated)"
     if fit.family.scaled:
         return [f"The scale of the {name} distribution is {number(fit.sigma)}{how}."]
     if fit.family.support == "count" and getattr(fit.family, "type", None) != 1:
@@ -212,7 +211,7 @@ def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale) -> list[s
     fit : MixedFit
     scale : EffectScale
     """
-    linear = not isinstance(fit, GlmmFit)
+    linear = fit.identity_scale
     on = "" if linear else " on the scale of the link"
     simple = all(t.names == ("(Intercept)",) for t in fit.terms)
     groups = [g for g, _ in shares.by_group]

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ranef.inference.anova.deletion_tests import DeletionTests
+from ranef.inference.contrast_tests import ContrastTests
 from ranef.inference.fixed_effect_tests import JointTest
 from ranef.inference.likelihood_ratio import Comparison
 from ranef.inference.marginal_means.joint import TermJointTests
 from ranef.inference.marginal_means.variables import level_text
 from ranef.inference.step import FixedStep, RandomStep
+from ranef.inference.wald_terms import WaldTests
 from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, format_p_values, stars
 from ranef.presentation.text_table import table_lines
 
@@ -69,7 +71,7 @@ class TestTable(pd.DataFrame):
         )
 
 
-def test_table(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> TestTable:
+def table_of_tests(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> TestTable:
     """Make a table of tests of a frame.
 
     Parameters
@@ -88,9 +90,6 @@ def test_table(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> TestT
     table.attrs["heading"] = heading
     table.attrs["notes"] = tuple(notes)
     return table
-
-
-test_table.__test__ = False  # type: ignore[attr-defined]
 
 
 def table_text(table: TestTable) -> str:
@@ -160,20 +159,22 @@ def likelihood_ratio_table(comparison: Comparison, formulas: Sequence[str]) -> T
     heading = "\n".join(
         [f"Likelihood-ratio tests ({kind})", "Models:", *(f"{n}: {f}" for n, f in zip(c.names, formulas, strict=True))]
     )
-    return test_table(frame, heading, c.notes)
+    return table_of_tests(frame, heading, c.notes)
 
 
 def random_effects_table(comparison: Comparison, formula: str) -> TestTable:
     """The table of ``ranova``: columns ``npar, llf, aic, chisq, df, p_value, p_value_boundary``."""
     frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value", "p_value_boundary"]]
     kind = "REML" if comparison.reml else "maximum likelihood"
-    return test_table(frame, f"Tests of random effects: single deletions, {kind}\nModel: {formula}", comparison.notes)
+    return table_of_tests(
+        frame, f"Tests of random effects: single deletions, {kind}\nModel: {formula}", comparison.notes
+    )
 
 
 def deletions_table(comparison: Comparison, formula: str) -> TestTable:
     """The table of ``drop1(test="chisq")``: columns ``npar, llf, aic, chisq, df, p_value``."""
     frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value"]]
-    return test_table(
+    return table_of_tests(
         frame, f"Tests of fixed terms: single deletions, maximum likelihood\nModel: {formula}", comparison.notes
     )
 
@@ -181,7 +182,7 @@ def deletions_table(comparison: Comparison, formula: str) -> TestTable:
 def deletion_f_table(deletions: DeletionTests, formula: str) -> TestTable:
     """The table of ``drop1(test="f")``: columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``."""
     heading = f"Tests of fixed terms: single deletions, F tests {_METHODS[deletions.ddf]}\nModel: {formula}"
-    return test_table(_f_tests(deletions), heading, deletions.notes)
+    return table_of_tests(_f_tests(deletions), heading, deletions.notes)
 
 
 def _f_tests(d: DeletionTests) -> pd.DataFrame:
@@ -198,8 +199,31 @@ def _f_tests(d: DeletionTests) -> pd.DataFrame:
     )
 
 
-def test_columns(test: JointTest | None, *, normal: bool) -> dict[str, float]:
-    """A joint test as columns: ``num_df, den_df, f_value, p_value``, or ``chisq, df, p_value`` where estimates are normal; NaN where there is none."""
+def wald_table(tests: WaldTests, formula: str) -> TestTable:
+    """The table of ``anova`` where tests are normal: columns ``chisq, df, p_value``."""
+    frame = pd.DataFrame(
+        {"chisq": tests.chisq, "df": tests.df, "p_value": tests.p_value}, index=pd.Index(tests.labels, dtype=object)
+    )
+    return table_of_tests(frame, f"{tests.heading}\nModel: {formula}", tests.notes)
+
+
+def contrast_frame(found: ContrastTests, *, normal: bool) -> pd.DataFrame:
+    """Tests of contrasts; a joint one is a chi-square where tests are normal: ``chisq, df, p_value``."""
+    if found.joint is None or not normal:
+        return found.to_pandas()
+    frame = pd.DataFrame(
+        [joint_test_columns(found.joint, normal=True)],
+        index=pd.Index([", ".join(found.contrasts.labels)], dtype=object),
+    )
+    frame.attrs = {"notes": found.notes}
+    return frame
+
+
+def joint_test_columns(test: JointTest | None, *, normal: bool) -> dict[str, float]:
+    """A joint test as columns: F, or chi-square where estimates are normal; NaN where there is none.
+
+    Their names are ``num_df, den_df, f_value, p_value``, or ``chisq, df, p_value``.
+    """
     names = ("chisq", "df", "p_value") if normal else ("num_df", "den_df", "f_value", "p_value")
     if test is None:
         return dict.fromkeys(names, math.nan)
@@ -211,7 +235,7 @@ def test_columns(test: JointTest | None, *, normal: bool) -> dict[str, float]:
 
 
 def joint_tests_table(found: TermJointTests, *, normal: bool = False) -> TestTable:
-    """The table of ``joint_tests``: columns as in :func:`test_columns`; the index has the groups and the term."""
+    """The table of ``joint_tests``: columns as in :func:`joint_test_columns`; the index has the groups and the term."""
     keys = [(*map(level_text, group), term) for term, group, _ in found.rows]
     names = [*found.by, "term"]
     index = (
@@ -219,9 +243,9 @@ def joint_tests_table(found: TermJointTests, *, normal: bool = False) -> TestTab
         if found.by
         else pd.Index([k[0] for k in keys], name="term", dtype=object)
     )
-    columns = list(test_columns(None, normal=normal))
-    frame = pd.DataFrame([test_columns(t, normal=normal) for _, _, t in found.rows], index=index, columns=columns)
-    return test_table(frame, "Joint tests of terms on the reference grid", found.notes)
+    columns = list(joint_test_columns(None, normal=normal))
+    frame = pd.DataFrame([joint_test_columns(t, normal=normal) for _, _, t in found.rows], index=index, columns=columns)
+    return table_of_tests(frame, "Joint tests of terms on the reference grid", found.notes)
 
 
 def random_steps_table(rows: Sequence[RandomStep], notes: Sequence[str]) -> TestTable:
@@ -239,7 +263,7 @@ def random_steps_table(rows: Sequence[RandomStep], notes: Sequence[str]) -> Test
         },
         index=pd.Index([r.label for r in rows], dtype=object),
     )
-    return test_table(frame, "Backward elimination of random effects", notes)
+    return table_of_tests(frame, "Backward elimination of random effects", notes)
 
 
 def fixed_steps_table(rows: Sequence[FixedStep], notes: Sequence[str]) -> TestTable:
@@ -261,7 +285,7 @@ def fixed_steps_table(rows: Sequence[FixedStep], notes: Sequence[str]) -> TestTa
             DeletionTests(tuple(r.label for r in tested), f_tests, tuple(r.sigma for r in tested), "none", ())
         )
     frame.insert(0, "eliminated", [r.eliminated for r in rows])
-    return test_table(frame, "Backward elimination of fixed terms", notes)
+    return table_of_tests(frame, "Backward elimination of fixed terms", notes)
 
 
 def _criteria(c: Comparison) -> pd.DataFrame:

@@ -1,83 +1,97 @@
-"""The summary record of a linear mixed model, and the parts that summaries of all models share."""
+"""The summary record of a fitted model, and the parts that other presentations share with it."""
 
 import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ranef.errors import OptionError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fitted import residual_values
 from ranef.estimates.fixed_effects import correlation, correlations
+from ranef.estimates.glmm_values import glmm_residuals
 from ranef.estimates.varcorr import VarCorr, varcorr
-from ranef.fit.record import LmmFit, MixedFit
-from ranef.fit.request import LmmRequest, ModelRequest
+from ranef.fit.record import MixedFit
+from ranef.fit.request import ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf
 from ranef.presentation.coefficients import CoefficientTable
 from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary import Criteria, ModelCall, Summary
-from ranef.presentation.titles import lmm_title
+from ranef.presentation.titles import model_title
 from ranef.presentation.verdict import verdict
+
+Floats = NDArray[np.float64]
 
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def lmm_summary(fit: LmmFit, request: LmmRequest, tests: FixedEffectTests, ddf: Ddf) -> Summary:
+def summary_of(fit: MixedFit, request: ModelRequest, tests: FixedEffectTests, ddf: Ddf) -> Summary:
     """Gather what the summary of a fit shows.
 
     Parameters
     ----------
-    fit : LmmFit
-    request : LmmRequest
+    fit : MixedFit
+    request : ModelRequest
         What the user asked for.
     tests : FixedEffectTests
         Tests of the fixed effects of this fit.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
-        Method of the degrees of freedom; without one there are no tests.
+        Method of the degrees of freedom. With "none" a linear model has no tests; those of other
+        models are normal.
 
     Returns
     -------
     Summary
     """
-    # NumPy's default interpolation is R's type 7.
-    quantiles = np.quantile(residual_values(fit, "scaled"), QUARTILES)
-    notes = tests.notes(ddf)
     corr = correlation(fit) if type(tests) is FixedEffectTests else correlations(tests.covariance(ddf))
-    return _record(fit, request, _coefficients(fit, tests, ddf), quantiles, corr, ddf, notes)
+    return _record(fit, request, _coefficients(fit, tests, ddf), _quantiles(fit), corr, ddf, tests.notes(ddf))
 
 
-def _coefficients(fit: LmmFit, tests: FixedEffectTests, ddf: Ddf) -> CoefficientTable:
-    """The fixed effects, with their t tests if they have degrees of freedom."""
-    found = tests.coefficients(ddf)
-    if ddf == "none":
-        values = [found.estimate, found.std_error, found.statistic]
-        return CoefficientTable(fit.x_names, ("Estimate", "Std. Error", "t value"), np.column_stack(values))
-    values = [found.estimate, found.std_error, found.df, found.statistic, found.p_value]
-    return CoefficientTable(
-        fit.x_names, ("Estimate", "Std. Error", "df", "t value", "Pr(>|t|)"), np.column_stack(values)
-    )
-
-
-def lmm_sketch(fit: LmmFit, request: LmmRequest) -> Summary:
+def sketch_of(fit: MixedFit, request: ModelRequest) -> Summary:
     """Gather only what the short text of a fit shows."""
     table = CoefficientTable(names=fit.x_names, columns=("Estimate",), values=fit.beta[:, np.newaxis])
     return _record(fit, request, table, None, None, "none", ())
 
 
+def _coefficients(fit: MixedFit, tests: FixedEffectTests, ddf: Ddf) -> CoefficientTable:
+    """The fixed effects with their tests: z, or t with degrees of freedom if there are any."""
+    found = tests.coefficients(ddf)
+    columns = {"Estimate": found.estimate, "Std. Error": found.std_error}
+    if fit.asymptotic_tests:
+        columns |= {"z value": found.statistic, "Pr(>|z|)": found.p_value}
+    elif ddf == "none":
+        columns |= {"t value": found.statistic}
+    else:
+        columns |= {"df": found.df, "t value": found.statistic, "Pr(>|t|)": found.p_value}
+    return CoefficientTable(fit.x_names, tuple(columns), np.column_stack(list(columns.values())))
+
+
+def _quantiles(fit: MixedFit) -> Floats | None:
+    """Quartiles of the scaled residuals; None for a user's own family without a variance function."""
+    values: Any = residual_values if fit.fixed_effects_profiled else glmm_residuals
+    try:
+        residuals = values(fit, "scaled")
+    except OptionError:
+        return None
+    # NumPy's default interpolation is R's type 7.
+    return np.asarray(np.quantile(residuals, QUARTILES))
+
+
 def _record(
-    fit: LmmFit,
-    request: LmmRequest,
+    fit: MixedFit,
+    request: ModelRequest,
     table: CoefficientTable,
-    quantiles: "np.ndarray[Any, np.dtype[np.float64]] | None",
-    corr: "np.ndarray[Any, np.dtype[np.float64]] | None",
+    quantiles: Floats | None,
+    corr: Floats | None,
     ddf: Ddf,
     test_notes: tuple[str, ...],
 ) -> Summary:
-    title, model_class = lmm_title(fit.reml, ddf)
     measures = criteria(fit)
+    ml_deviance, reml_deviance = fit.both_criteria or (None, None)
     return Summary(
-        title=title,
-        model_class=model_class,
+        title=model_title(fit.title, estimation(fit), ddf),
         call=model_call(fit, request),
         criteria=Criteria(
             reml=fit.reml,
@@ -86,19 +100,31 @@ def _record(
             bic=measures.bic,
             log_lik=measures.llf,
             df_resid=measures.df_resid,
-            ml_deviance=fit.ml_deviance,
-            reml_deviance=fit.reml_criterion,
+            ml_deviance=ml_deviance,
+            reml_deviance=reml_deviance,
         ),
         residual_quantiles=quantiles,
         random=variance_blocks(varcorr(fit)),
-        sigma=fit.sigma,
+        sigma=fit.residual_sd,
         n_obs=fit.nobs,
         groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
         fixed=table,
         correlation=corr,
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
         notes=(*fit_notes(fit), *test_notes),
+        family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
     )
+
+
+def estimation(fit: MixedFit) -> str:
+    """The criterion that was minimised, as the title has it."""
+    if fit.reml:
+        return "REML"
+    if fit.integral_exact:
+        return "maximum likelihood"
+    if fit.n_quad == 1:
+        return "maximum likelihood (Laplace Approximation)"
+    return f"maximum likelihood (Adaptive Gauss-Hermite Quadrature, nAGQ = {fit.n_quad})"
 
 
 def variance_blocks(components: VarCorr) -> tuple[VarianceBlock, ...]:
@@ -140,7 +166,7 @@ def _argument(value: Any) -> str | None:
 
 
 def fit_notes(fit: MixedFit) -> tuple[str, ...]:
-    """What the verdict does not say."""
+    """What the verdict leaves out: columns that were dropped, and notes on the design."""
     if not fit.dropped:
         return fit.design.notes
     dropped = f"dropped from the fixed effects, as columns before determine them: {', '.join(fit.dropped)}."

@@ -6,7 +6,7 @@ import pytest
 
 from ranef import lmer, load_dataset
 from ranef.errors import RanefWarning
-from ranef.presentation.lmm_summary import data_name, variance_blocks
+from ranef.presentation.model_summary import data_name, variance_blocks
 from ranef.presentation.random_effects import STD_DEV, variance_lines
 from reference.store import load_data
 
