@@ -1,7 +1,6 @@
 """Types of the compiled module. Arrays are float64 or int32; a random term's ``z`` and the fixed-effects matrix are Fortran-ordered."""
 
 from collections.abc import Callable
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,40 @@ _I32 = NDArray[np.int32]
 
 _Progress = Callable[[int, float], object] | None
 
-class LmmSolution(TypedDict):
+class Ending:
+    """How a fit ended.
+
+    ``status`` is ``converged``, ``separated``, ``max_evaluations``, ``no_progress``, ``non_finite`` or ``fixed`` (of ``solution`` of a generalized model).
+    ``gradient`` is None where there are no estimates.
+    """
+
+    objective: float
+    status: str
+    evaluations: int
+    decrement: float
+    certificate: float
+    singular: bool
+    null_dimensions: list[int]
+    gradient: _F64 | None
+
+class Valley:
+    """An optimum that a search met; ``beta`` and ``dispersion`` of a generalized model only."""
+
+    objective: float
+    theta: _F64
+    beta: _F64 | None
+    dispersion: float | None
+
+class Search:
+    """What a search for the lowest valley did, and the optima that it met, the lowest first."""
+
+    runs: int
+    looks: int
+    complete: bool
+    moved_on: bool
+    valleys: list[Valley]
+
+class LinearSolution:
     """Estimates at one theta; lists have one entry per factor, in the order the factors were given."""
 
     theta: _F64
@@ -21,37 +53,76 @@ class LmmSolution(TypedDict):
     beta: _F64
     vcov_unscaled: _F64
     sigma: float
-    sigma2: float
     pwrss: float
     ldl2: float
     ldrx2: float
     u: list[_F64]
     b: list[_F64]
 
-class LmmFitted(LmmSolution):
-    """The estimates, how the fit ended, and the optima that were met: the criterion and theta of each, the lowest first."""
+class LinearFit:
+    """The estimates (None where the criterion is not finite), and how the fit ended."""
 
-    singular: bool
-    null_dimensions: list[int]
-    evaluations: int
-    status: str
-    decrement: float
-    certificate: float
-    gradient: _F64
-    valleys: list[tuple[float, _F64]]
-    runs: int
-    looks: int
-    complete: bool
-    moved_on: bool
+    solution: LinearSolution | None
+    ending: Ending
+    search: Search
 
-class LmmEvaluation(TypedDict):
+class LinearEvaluation:
     """The criterion at one theta with its derivatives."""
 
     objective: float
     gradient: _F64
     hessian_ai: _F64
 
-class Satterthwaite(TypedDict):
+class GeneralizedSolution:
+    """Estimates of a generalized linear mixed model; lists have one entry per factor, in the order the factors were given.
+
+    ``dispersion`` is None without one, else d in the variance of the family: ``gaussian`` d^2, ``gamma`` d^2 mu^2, ``inverse_gaussian`` d^2 mu^3 (so d
+    is a standard deviation: sigma), ``nbinom2`` mu + mu^2 / d, ``nbinom1`` mu (1 + d), ``beta`` mu (1 - mu) / (1 + d).
+
+    ``vcov_profiled`` holds theta known. The identity: objective = -2 conditional_loglik + penalty + log_det (Laplace, observed curvature).
+    """
+
+    theta: _F64
+    beta: _F64
+    dispersion: float | None
+    eta: _F64
+    mu: _F64
+    conditional_loglik: float
+    penalty: float
+    log_det: float
+    vcov_profiled: _F64
+    u: list[_F64]
+    b: list[_F64]
+
+class GeneralizedFit:
+    """The estimates (None where there are none), how the fit ended, and the curvature there.
+
+    ``hessian`` and ``covariance`` (twice the inverse Hessian of -2 log-likelihood) are over theta, beta, log dispersion, in this order: a fixed
+    dispersion is left out, and so is beta with ``n_quad=0``. They are None where they could not be formed (no positive definite Hessian); rows of
+    parameters at the boundary are NaN in ``covariance``. ``vcov`` is its block for beta. ``separated`` lists positions in beta without a finite estimate.
+    """
+
+    solution: GeneralizedSolution | None
+    ending: Ending
+    search: Search
+    separated: list[int]
+    hessian: _F64 | None
+    covariance: _F64 | None
+    vcov: _F64 | None
+
+class GeneralizedEvaluation:
+    """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes.
+
+    ``quadrature_error`` is of the order of the largest error of a group's log-likelihood under quadrature with 5 nodes or more (0 for Laplace).
+    """
+
+    objective: float
+    gradient: _F64
+    iterations: int
+    quadrature_error: float
+    u: list[_F64]
+
+class Satterthwaite:
     """What degrees of freedom are made of; the residual variance is the unit of all variances. ``vcov_unscaled`` is ``root @ root.T``, and contrasts have
     the coordinates ``l @ root``, in which everything else is given."""
 
@@ -60,7 +131,7 @@ class Satterthwaite(TypedDict):
     slopes: _F64
     flat: int
 
-class KenwardRoger(TypedDict):
+class KenwardRoger:
     """The same by Kenward and Roger."""
 
     root: _F64
@@ -72,17 +143,49 @@ class KenwardRoger(TypedDict):
 # theta, the number of directions without variance of every term, and whether the criterion is REML
 _FitPoint = tuple[_F64, list[int], bool]
 
-class LmmRefits(TypedDict):
-    """Fits of many responses; the first axis of every array is the response."""
+class Refits:
+    """Fits of many responses; the first axis of every array is the response.
+
+    ``spread`` is sigma of a linear model, the dispersion of a generalized one, whose ``se`` hold theta known.
+    """
 
     objective: _F64
     beta: _F64
     se: _F64
     theta: _F64
-    sigma: _F64
+    spread: _F64
     status: list[str]
 
-class LmmCurve(TypedDict):
+class Replicates:
+    """Fits of the replicates that were finished; the first axis of every array is the replicate. ``spread`` is as in `Refits`."""
+
+    number: NDArray[np.int64]
+    objective: _F64
+    beta: _F64
+    se: _F64
+    theta: _F64
+    spread: _F64
+    status: list[str]
+    second_starts: int
+    singular: NDArray[np.bool_]
+    interrupted: bool
+
+    def __init__(
+        self,
+        *,
+        number: NDArray[np.int64],
+        objective: _F64,
+        beta: _F64,
+        se: _F64,
+        theta: _F64,
+        spread: _F64,
+        status: list[str],
+        second_starts: int,
+        singular: NDArray[np.bool_],
+        interrupted: bool,
+    ) -> None: ...
+
+class Curve:
     """The profile of one parameter, points by increasing value; limits for each target."""
 
     index: int
@@ -96,14 +199,14 @@ class LmmCurve(TypedDict):
     monotone: bool
     converged: bool
 
-class LmmProfile(TypedDict):
-    """Profiles; parameters are those of theta (as standard deviations and correlations), sigma, fixed effects."""
+class Profile:
+    """Profiles; parameters are those of theta (as standard deviations and correlations), sigma or the dispersion, fixed effects."""
 
     deviance: float
     estimates: _F64
     status: str
     refitted: bool
-    curves: list[LmmCurve]
+    curves: list[Curve]
 
 class LmmSystem:
     kept: list[int]
@@ -125,9 +228,9 @@ class LmmSystem:
         tolerance: float,
         n_threads: int,
         progress: _Progress,
-    ) -> LmmFitted: ...
-    def solution(self, theta: _F64, reml: bool, n_threads: int = 1) -> LmmSolution: ...
-    def evaluate(self, theta: _F64, reml: bool, n_threads: int = 1) -> LmmEvaluation: ...
+    ) -> LinearFit: ...
+    def solution(self, theta: _F64, reml: bool, n_threads: int = 1) -> LinearSolution: ...
+    def evaluate(self, theta: _F64, reml: bool, n_threads: int = 1) -> LinearEvaluation: ...
     def conditional_covariance(self, theta: _F64, n_threads: int = 1) -> list[_F64]: ...
     def prediction_variance(
         self, theta: _F64, x_new: _F64, factors: list[tuple[_I32, list[_F64]]], n_threads: int = 1
@@ -141,7 +244,7 @@ class LmmSystem:
         tolerance: float,
         n_threads: int,
         progress: _Progress,
-    ) -> LmmRefits: ...
+    ) -> Refits: ...
     def profile(
         self,
         theta: _F64,
@@ -153,30 +256,10 @@ class LmmSystem:
         tolerance: float,
         n_threads: int,
         progress: _Progress,
-    ) -> LmmProfile: ...
+    ) -> Profile: ...
     def fixed_root(self, at: _FitPoint, n_threads: int = 1) -> _F64: ...
     def satterthwaite(self, at: _FitPoint, n_threads: int = 1) -> Satterthwaite: ...
     def kenward_roger(self, at: _FitPoint, memory: float, n_threads: int = 1) -> KenwardRoger: ...
-
-class Replicates(TypedDict):
-    """Fits of the replicates that were finished; the first axis of every array is the replicate."""
-
-    number: NDArray[np.int64]
-    objective: _F64
-    beta: _F64
-    se: _F64
-    theta: _F64
-    sigma: _F64
-    status: list[str]
-    second_starts: int
-    singular: NDArray[np.bool_]
-    interrupted: bool
-
-class NestedReplicates(TypedDict):
-    """The same for several models."""
-
-    members: list[Replicates]
-    interrupted: bool
 
 _Counter = Callable[[int, int], object] | None
 _Truth = tuple[_F64, _F64, float]
@@ -222,7 +305,7 @@ def bootstrap_nested(
     seed: int,
     n_threads: int,
     progress: _Counter,
-) -> NestedReplicates: ...
+) -> list[Replicates]: ...
 def jackknife_groups(
     system: LmmSystem,
     truth: _Truth,
@@ -267,7 +350,7 @@ def bootstrap_glmm_nested(
     seed: int,
     n_threads: int,
     progress: Callable[[int, int], object] | None,
-) -> NestedReplicates: ...
+) -> list[Replicates]: ...
 def jackknife_glmm_groups(
     system: GlmmSystem,
     truth: _Point,
@@ -289,80 +372,10 @@ def profile_glmm_curves(
     targets: list[float],
     n_threads: int = 1,
     progress: Callable[[int, float], object] | None = None,
-) -> LmmProfile: ...
-
-class GlmmSolution(TypedDict, total=False):
-    """Estimates of a generalized linear mixed model; lists have one entry per factor, in the order the factors were given.
-
-    ``dispersion`` is None without one, else d in the variance of the family: ``gaussian`` d^2, ``gamma`` d^2 mu^2,
-    ``inverse_gaussian`` d^2 mu^3 (so d is a standard deviation: sigma), ``nbinom2`` mu + mu^2 / d, ``nbinom1`` mu (1 + d),
-    ``beta`` mu (1 - mu) / (1 + d).
-
-    ``hessian`` and ``covariance`` (twice the inverse Hessian of -2 log-likelihood) are over theta, beta, log dispersion, in this
-    order: a fixed dispersion is left out, and so is beta with ``n_quad=0``. They are None where they could not be formed (no
-    positive definite Hessian); rows of parameters at the boundary are NaN in ``covariance``. ``vcov`` is its block for beta;
-    ``vcov_profiled`` holds theta known. ``status`` is ``converged``, ``separated`` (``separated`` then lists positions in beta
-    without a finite estimate), ``max_evaluations``, ``no_progress``, ``non_finite`` (then only the items from ``objective`` down
-    are there) or ``fixed`` (of ``solution``).
-
-    ``valleys`` lists the optima that a fit met, the lowest first: the objective, theta, beta and dispersion of each.
-
-    The identity: objective = -2 conditional_loglik + penalty + log_det (Laplace, observed curvature).
-    """
-
-    theta: _F64
-    beta: _F64
-    dispersion: float | None
-    eta: _F64
-    mu: _F64
-    conditional_loglik: float
-    penalty: float
-    log_det: float
-    vcov_profiled: _F64
-    u: list[_F64]
-    b: list[_F64]
-    objective: float
-    singular: bool
-    null_dimensions: list[int]
-    evaluations: int
-    status: str
-    decrement: float
-    certificate: float
-    separated: list[int]
-    gradient: _F64 | None
-    hessian: _F64 | None
-    vcov: _F64 | None
-    covariance: _F64 | None
-    valleys: list[tuple[float, _F64, _F64, float]]
-    runs: int
-    looks: int
-    complete: bool
-    moved_on: bool
-
-class GlmmEvaluation(TypedDict):
-    """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes.
-
-    ``quadrature_error`` is of the order of the largest error of a group's log-likelihood under quadrature with 5 nodes or more (0 for Laplace).
-    """
-
-    objective: float
-    gradient: _F64
-    iterations: int
-    quadrature_error: float
-    u: list[_F64]
-
-class GlmmRefits(TypedDict):
-    """Fits of many responses; the first axis of every array is the response. ``se`` holds theta known."""
-
-    objective: _F64
-    beta: _F64
-    se: _F64
-    theta: _F64
-    dispersion: _F64
-    status: list[str]
+) -> Profile: ...
 
 class GlmmSystem:
-    """Families are named as above, and ``binomial`` and ``poisson``; links ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``,
+    """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``,
     ``sqrt``, ``inverse``, ``1/mu^2``. With a ``kernel`` the name of the family is not looked at: ``kernel(y, eta)`` gives four arrays, the log-density
     with all constants and its first three derivatives in eta; ``link`` then serves for the means alone.
     """
@@ -395,13 +408,13 @@ class GlmmSystem:
         tolerance: float,
         n_threads: int = 1,
         progress: _Progress = None,
-    ) -> GlmmSolution: ...
+    ) -> GeneralizedFit: ...
     def evaluate(
         self, theta: _F64, beta: _F64, dispersion: float | None, n_quad: int, curvature: str, n_threads: int = 1
-    ) -> GlmmEvaluation: ...
+    ) -> GeneralizedEvaluation: ...
     def solution(
         self, theta: _F64, beta: _F64, dispersion: float | None, n_quad: int, curvature: str, n_threads: int = 1
-    ) -> GlmmSolution: ...
+    ) -> GeneralizedFit: ...
     def conditional_covariance(
         self, theta: _F64, beta: _F64, dispersion: float | None, curvature: str, n_threads: int = 1
     ) -> list[_F64]: ...
@@ -428,4 +441,4 @@ class GlmmSystem:
         n_threads: int,
         progress: _Progress,
         fixed_dispersion: float | None = None,
-    ) -> GlmmRefits: ...
+    ) -> Refits: ...

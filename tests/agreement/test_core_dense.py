@@ -190,7 +190,7 @@ def test_objective_gradient_hessian(cases, layout, weighted, kind, reml):
     theta = case.theta(kind)
     a, e = case.core.evaluate(theta, reml), case.dense.evaluate(theta, reml)
     for key in ("objective", "gradient", "hessian_ai"):
-        close(a[key], e[key])
+        close(getattr(a, key), e[key])
 
 
 @every_layout
@@ -201,9 +201,9 @@ def test_gradient_against_differences_of_the_objective(cases, layout, reml):
     h = 1e-4
     numeric = []
     for unit in np.eye(len(theta)):
-        f = [case.core.evaluate(theta + s * h * unit, reml)["objective"] for s in (-2, -1, 1, 2)]
+        f = [case.core.evaluate(theta + s * h * unit, reml).objective for s in (-2, -1, 1, 2)]
         numeric.append((f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h))
-    close(case.core.evaluate(theta, reml)["gradient"], numeric, rtol=3e-7)
+    close(case.core.evaluate(theta, reml).gradient, numeric, rtol=3e-7)
 
 
 @every_layout
@@ -222,15 +222,14 @@ def test_solution(cases, layout, weighted, kind, reml):
         "beta",
         "vcov_unscaled",
         "sigma",
-        "sigma2",
         "pwrss",
         "ldl2",
         "ldrx2",
     ):
-        close(a[key], e[key])
+        close(getattr(a, key), e[key])
     for key in ("u", "b"):
-        assert len(a[key]) == len(e[key])
-        for one, other in zip(a[key], e[key], strict=True):
+        assert len(getattr(a, key)) == len(e[key])
+        for one, other in zip(getattr(a, key), e[key], strict=True):
             close(one, other)
 
 
@@ -268,8 +267,8 @@ def test_number_of_fixed_effects(cases, p, reml):
     theta = case.theta("ordinary")
     a, e = case.core.solution(theta, reml), case.dense.solution(theta, reml)
     for key in ("objective", "beta", "vcov_unscaled"):
-        close(a[key], e[key])
-    close(case.core.evaluate(theta, reml)["gradient"], e["gradient"])
+        close(getattr(a, key), e[key])
+    close(case.core.evaluate(theta, reml).gradient, e["gradient"])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -282,7 +281,7 @@ def test_dependent_columns_are_dropped_from_the_right(weighted):
     core = LmmSystem(x, case.y, case.weights, case.factors)
     assert list(core.kept) == [0, 1, 3, 4]
     theta = case.theta("ordinary")
-    close(core.solution(theta, True)["beta"], case.dense.solution(theta, True)["beta"])
+    close(core.solution(theta, True).beta, case.dense.solution(theta, True)["beta"])
 
 
 def quasi_newton(case, reml):
@@ -290,7 +289,7 @@ def quasi_newton(case, reml):
 
     def both(theta):
         e = case.core.evaluate(theta, reml)
-        return e["objective"], e["gradient"]
+        return e.objective, e.gradient
 
     starts = [case.theta("ordinary") for _ in range(3)] + [
         np.array([float(i == j) for _, _, i, j in case.dense.entries])
@@ -306,13 +305,13 @@ def quasi_newton(case, reml):
 def test_fit_is_the_optimum(cases, layout, reml):
     case = cases(layout, True)
     fit = case.core.fit(reml, None, 1000, 1e-10, 1, None)
-    assert fit["status"] == "converged"
-    at_end = case.dense.evaluate(fit["theta"], reml)
-    close(fit["objective"], at_end["objective"])
-    assert fit["objective"] <= quasi_newton(case, reml) + 1e-6
+    assert fit.ending.status == "converged"
+    at_end = case.dense.evaluate(fit.solution.theta, reml)
+    close(fit.solution.objective, at_end["objective"])
+    assert fit.solution.objective <= quasi_newton(case, reml) + 1e-6
     # diagonals of the relative factors are standard deviations
-    assert all(v >= 0 for v, (_, _, i, j) in zip(fit["theta"], case.dense.entries, strict=True) if i == j)
-    close(fit["beta"], case.dense.solution(fit["theta"], reml)["beta"])
+    assert all(v >= 0 for v, (_, _, i, j) in zip(fit.solution.theta, case.dense.entries, strict=True) if i == j)
+    close(fit.solution.beta, case.dense.solution(fit.solution.theta, reml)["beta"])
 
 
 @every_layout
@@ -321,7 +320,7 @@ def test_fit_from_any_start(cases, layout):
     first = case.core.fit(True, None, 1000, 1e-10, 1, None)
     for kind in ("ordinary", "zero"):
         again = case.core.fit(True, case.theta(kind), 1000, 1e-10, 1, None)
-        assert again["objective"] == pytest.approx(first["objective"], abs=1e-6)
+        assert again.solution.objective == pytest.approx(first.solution.objective, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -331,9 +330,9 @@ def test_threads_change_nothing(cases, layout):
     case = cases(layout, True)
     one = case.core.fit(True, None, 1000, 1e-10, 1, None)
     two = LmmSystem(case.x, case.y, case.weights, case.factors, 2).fit(True, None, 1000, 1e-10, 2, None)
-    assert one["objective"] == two["objective"]
-    assert np.array_equal(one["theta"], two["theta"])
-    assert np.array_equal(one["beta"], two["beta"])
+    assert one.solution.objective == two.solution.objective
+    assert np.array_equal(one.solution.theta, two.solution.theta)
+    assert np.array_equal(one.solution.beta, two.solution.beta)
 
 
 @pytest.mark.parametrize("layout", ["scalar", "vector2", "crossed", "nested_vectors"])
@@ -346,11 +345,13 @@ def test_refits_are_fits(cases, layout, reml):
         alone = LmmSystem(case.x, np.ascontiguousarray(y[:, i]), case.weights, case.factors).fit(
             reml, None, 1000, 1e-10, 1, None
         )
-        assert out["objective"][i] == pytest.approx(alone["objective"], abs=1e-7)
-        np.testing.assert_allclose(out["beta"][i], alone["beta"], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(out["se"][i], alone["sigma"] * np.sqrt(np.diag(alone["vcov_unscaled"])), rtol=1e-4)
-        assert out["sigma"][i] == pytest.approx(alone["sigma"], rel=1e-4)
-        assert out["theta"][i].shape == (case.core.n_theta,)
+        assert out.objective[i] == pytest.approx(alone.solution.objective, abs=1e-7)
+        np.testing.assert_allclose(out.beta[i], alone.solution.beta, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            out.se[i], alone.solution.sigma * np.sqrt(np.diag(alone.solution.vcov_unscaled)), rtol=1e-4
+        )
+        assert out.spread[i] == pytest.approx(alone.solution.sigma, rel=1e-4)
+        assert out.theta[i].shape == (case.core.n_theta,)
 
 
 def test_progress_and_interruption(cases):
@@ -358,7 +359,7 @@ def test_progress_and_interruption(cases):
     seen = []
     fit = case.core.fit(True, None, 1000, 1e-10, 1, lambda i, f: seen.append((i, f)))
     assert seen
-    assert seen[-1][1] == pytest.approx(fit["objective"], abs=1e-3)
+    assert seen[-1][1] == pytest.approx(fit.solution.objective, abs=1e-3)
 
     def stop(i, f):
         raise KeyboardInterrupt

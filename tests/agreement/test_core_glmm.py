@@ -104,7 +104,7 @@ class Case:
         m, p = len(self.theta), len(self.beta)
         dispersion = None if self.dispersion is None else float(np.exp(point[m + p]))
         found = self.system.evaluate(point[:m].copy(), point[m : m + p].copy(), dispersion, n_quad, curvature)
-        return found["objective"], np.asarray(found["gradient"])
+        return found.objective, np.asarray(found.gradient)
 
     @property
     def point(self) -> np.ndarray:

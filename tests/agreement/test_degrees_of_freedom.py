@@ -77,9 +77,7 @@ def test_adjusted_covariance_at_the_parameters_of_lme4(identifier: str) -> None:
     case, fit = load_case(identifier), fitted(identifier)._fit
     theta = np.array(list(case["best"]["theta"].values()), dtype=float)
     found = fit.system.get().solution(theta[fit.order.core_of_theta], True)
-    there = dataclasses.replace(
-        fit, theta=theta, beta=found["beta"], vcov_unscaled=found["vcov_unscaled"], sigma=found["sigma"]
-    )
+    there = dataclasses.replace(fit, theta=theta, beta=found.beta, vcov_unscaled=found.vcov_unscaled, sigma=found.sigma)
     theirs = np.array(case["derived"]["vcov_beta_kr"]["values"], dtype=float)
     np.testing.assert_allclose(kenward_roger(there).adjusted, theirs, rtol=1e-7, atol=1e-7 * np.abs(theirs).max())
     ours = fitted(identifier).cov_params(ddf="kenward-roger").to_numpy()

@@ -76,7 +76,7 @@ def test_no_other_scale_is_lower(kind: tuple[float, ...]) -> None:
     for seed in range(500, 515):
         m = ranef.lmer("y ~ x + (1|g)", simpson(seed, *kind))  # type: ignore[arg-type]
         core = m._fit.system.get(1)
-        least = min(core.evaluate(np.array([t]), True, 1)["objective"] for t in np.geomspace(1e-3, 1e4, 140))
+        least = min(core.evaluate(np.array([t]), True, 1).objective for t in np.geomspace(1e-3, 1e4, 140))
         assert m.objective <= least + 1e-9
 
 

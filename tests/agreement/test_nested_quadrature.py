@@ -55,7 +55,7 @@ def objective_at(frame: pd.DataFrame, case: dict[str, Any], n_quad: int) -> floa
     sds = [case["sd_inner"], case["sd_outer"]]
     theta = np.array(sds if inner_first else sds[::-1])
     out = fit.system.get(1).evaluate(theta, np.array(case["beta"]), None, n_quad, "observed", 1)
-    return float(out["objective"])
+    return float(out.objective)
 
 
 @pytest.mark.filterwarnings("ignore::ranef.RanefWarning")

@@ -55,9 +55,9 @@ class LinearCriterion:
             e = self.system.evaluate(np.ascontiguousarray(v / self.scaled.units), self.fit.reml, 1)
         except ValueError:  # not positive definite to rounding
             return NONE, np.zeros(self.size)
-        if not np.isfinite(e["objective"]):
+        if not np.isfinite(e.objective):
             return NONE, np.zeros(self.size)
-        return float(e["objective"]), e["gradient"] / self.scaled.units
+        return float(e.objective), e.gradient / self.scaled.units
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """Random numbers: standard deviations of 0.01 to 100 residual ones (of a row drawn at random), any correlation."""
@@ -101,13 +101,13 @@ class GeneralizedCriterion:
             e = self.system.evaluate(theta, beta, dispersion, 1, self.fit.curvature, 1)
         except (ValueError, RuntimeError, ArithmeticError):  # no mode of the random effects
             return NONE, np.zeros(self.size)
-        if not (np.isfinite(e["objective"]) and np.isfinite(e["gradient"]).all()):
+        if not (np.isfinite(e.objective) and np.isfinite(e.gradient).all()):
             return NONE, np.zeros(self.size)
-        g = e["gradient"][: self.size].copy()
+        g = e.gradient[: self.size].copy()
         g[: self.n_theta] /= self.scaled.units
         fixed = slice(self.n_theta, self.n_theta + self.p)
         g[fixed] = np.linalg.solve(self.r.T, g[fixed]) if self.p else g[fixed]
-        return float(e["objective"]), g
+        return float(e.objective), g
 
     def modes(self, v: np.ndarray) -> np.ndarray:
         """The core's modes of the spherical random effects, term by term in lme4's order; with the signs of ``theta``."""
@@ -117,7 +117,7 @@ class GeneralizedCriterion:
             e = self.system.evaluate(theta, *signed[1:], 1, self.fit.curvature, 1)
         except (ValueError, RuntimeError, ArithmeticError):
             return np.zeros(sum(u.size for u in self.fit.u))
-        return spherical_modes(self.fit, e["u"])
+        return spherical_modes(self.fit, e.u)
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """Random theta, the fixed effects that the penalised fit has there, and a dispersion within a factor of ten of the estimate."""
@@ -127,10 +127,10 @@ class GeneralizedCriterion:
             v[-1] += rng.normal()
         theta, beta, dispersion = self.parts(v)
         try:
-            s = self.system.solution(theta, beta, dispersion, 0, self.fit.curvature, 1)
-            if np.isfinite(s["beta"]).all():
-                v[self.n_theta : self.n_theta + self.p] = self.r @ s["beta"]
-        except (ValueError, RuntimeError, ArithmeticError, KeyError):
+            s = self.system.solution(theta, beta, dispersion, 0, self.fit.curvature, 1).solution
+            if s is not None and np.isfinite(s.beta).all():
+                v[self.n_theta : self.n_theta + self.p] = self.r @ s.beta
+        except (ValueError, RuntimeError, ArithmeticError):
             pass
         return v
 

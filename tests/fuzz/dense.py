@@ -182,4 +182,4 @@ def _evaluated(fit: Any, dispersion: float | None, generalized: bool) -> float:
             e = system.evaluate(fit.core_theta, fit.reml, 1)
     except ValueError:
         return float("inf")
-    return float(e["objective"])
+    return float(e.objective)

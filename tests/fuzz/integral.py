@@ -26,7 +26,7 @@ def exact_criterion(criterion: Any, v: np.ndarray) -> float:
     if len({t.group for t in terms}) == 1 and k <= 3:
         try:
             nodes = {1: 41, 2: 15, 3: 9}[k]
-            return float(criterion.system.evaluate(theta, beta, dispersion, nodes, fit.curvature, 1)["objective"])
+            return float(criterion.system.evaluate(theta, beta, dispersion, nodes, fit.curvature, 1).objective)
         except (ValueError, RuntimeError, ArithmeticError):
             return float("nan")
     try:

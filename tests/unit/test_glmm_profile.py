@@ -48,7 +48,7 @@ def objective_at(m: Any, values: Any) -> float:
     beta = np.array([values[n] for n in fit.x_names])
     spread = None if fit.spread_name is None else float(values[fit.spread_name])
     system = fit.system.get(1)
-    return float(system.evaluate(core, beta, spread, fit.n_quad, fit.curvature, 1)["objective"])
+    return float(system.evaluate(core, beta, spread, fit.n_quad, fit.curvature, 1).objective)
 
 
 @pytest.mark.parametrize("n_quad", [1, 5])

@@ -5,6 +5,7 @@ use numpy::{
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
+use ranef_core::crossprod::FactorSums;
 use ranef_core::error::CoreError;
 use ranef_core::rows::{FactorRows, TermRows};
 use ranef_core::structure::Structure;
@@ -32,13 +33,17 @@ pub(crate) fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a 
 }
 
 /// A matrix from its rows.
-pub(crate) fn matrix<'py>(
-    py: Python<'py>,
-    v: Vec<f64>,
-    rows: usize,
-    cols: usize,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    v.into_pyarray(py).reshape([rows, cols])
+pub(crate) fn matrix(py: Python<'_>, v: Vec<f64>, rows: usize, cols: usize) -> PyResult<Py<PyArray2<f64>>> {
+    Ok(v.into_pyarray(py).reshape([rows, cols])?.unbind())
+}
+
+/// For each factor a matrix, levels x effects.
+pub(crate) fn by_factor(
+    py: Python<'_>,
+    all: Vec<Vec<f64>>,
+    factors: &[FactorSums],
+) -> PyResult<Vec<Py<PyArray2<f64>>>> {
+    all.into_iter().zip(factors).map(|(v, f)| matrix(py, v, f.n_levels, f.k)).collect()
 }
 
 pub(crate) type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);

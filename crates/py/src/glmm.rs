@@ -1,7 +1,8 @@
 //! The generalized linear mixed model.
 
-use crate::arguments::{columns, matrix, to_python, BorrowedFactors, FactorArgument, NewFactorArgument};
+use crate::arguments::{by_factor, columns, matrix, to_python, BorrowedFactors, FactorArgument, NewFactorArgument};
 use crate::kernel::PythonKernel;
+use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Refits, Search, Valley};
 use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
 use numpy::{
@@ -9,7 +10,7 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyList;
 use ranef_core::generalized::{
     predict_variance, search, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
     GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
@@ -99,49 +100,57 @@ impl GlmmSystem {
         self.g.kernel.has_dispersion().then_some(d)
     }
 
-    fn solution_dict<'py>(&self, py: Python<'py>, s: Solution, point: &Point) -> PyResult<Bound<'py, PyDict>> {
+    fn solution_record(&self, py: Python<'_>, s: Solution, point: &Point) -> PyResult<GeneralizedSolution> {
         let p = self.g.p();
-        let d = PyDict::new(py);
-        d.set_item("theta", point.theta.clone().into_pyarray(py))?;
-        d.set_item("beta", s.beta.into_pyarray(py))?;
-        d.set_item("dispersion", self.dispersion_or_none(point.dispersion))?;
-        d.set_item("eta", s.eta.into_pyarray(py))?;
-        d.set_item("mu", s.mu.into_pyarray(py))?;
-        d.set_item("conditional_loglik", s.conditional_loglik)?;
-        d.set_item("penalty", s.penalty)?;
-        d.set_item("log_det", s.log_det)?;
-        d.set_item("vcov_profiled", matrix(py, s.vcov_profiled, p, p)?)?;
-        for (name, all) in [("u", s.u), ("b", s.b)] {
-            let list = PyList::empty(py);
-            for (v, f) in all.into_iter().zip(&self.g.layout.cp.factors) {
-                list.append(matrix(py, v, f.n_levels, f.k)?)?;
-            }
-            d.set_item(name, list)?;
-        }
-        Ok(d)
+        Ok(GeneralizedSolution {
+            theta: point.theta.clone().into_pyarray(py).unbind(),
+            beta: s.beta.into_pyarray(py).unbind(),
+            dispersion: self.dispersion_or_none(point.dispersion),
+            eta: s.eta.into_pyarray(py).unbind(),
+            mu: s.mu.into_pyarray(py).unbind(),
+            conditional_loglik: s.conditional_loglik,
+            penalty: s.penalty,
+            log_det: s.log_det,
+            vcov_profiled: matrix(py, s.vcov_profiled, p, p)?,
+            u: by_factor(py, s.u, &self.g.layout.cp.factors)?,
+            b: by_factor(py, s.b, &self.g.layout.cp.factors)?,
+        })
     }
 
-    fn fit_items<'py>(&self, py: Python<'py>, d: &Bound<'py, PyDict>, f: &Fit) -> PyResult<()> {
+    fn fit_record(
+        &self,
+        py: Python<'_>,
+        f: &Fit,
+        solution: Option<GeneralizedSolution>,
+        search: Search,
+    ) -> PyResult<GeneralizedFit> {
         let (p, nt) = (self.g.p(), self.g.n_theta());
         let m = f.coordinates.len();
-        d.set_item("objective", f.objective)?;
-        d.set_item("singular", f.null_dimensions.iter().any(|&m| m > 0))?;
-        d.set_item("null_dimensions", f.null_dimensions.clone())?;
-        d.set_item("evaluations", f.evaluations)?;
-        d.set_item("status", f.status.name())?;
-        d.set_item("decrement", f.decrement)?;
-        d.set_item("certificate", f.certificate)?;
-        d.set_item("separated", f.separated.clone())?;
-        d.set_item("gradient", f.given_gradient(&self.g).map(|v| v.into_pyarray(py)))?;
-        d.set_item("hessian", f.given_hessian(&self.g).map(|h| matrix(py, h, m, m)).transpose()?)?;
+        let square = |v: Option<Vec<f64>>, n: usize| v.map(|v| matrix(py, v, n, n)).transpose();
         let covariance = f.covariance(&self.g);
         let vcov = covariance
             .as_ref()
             .filter(|_| f.coordinates.with_beta)
             .map(|c| (0..p * p).map(|t| c[(nt + t / p) * m + nt + t % p]).collect::<Vec<f64>>());
-        d.set_item("vcov", vcov.map(|v| matrix(py, v, p, p)).transpose()?)?;
-        d.set_item("covariance", covariance.map(|c| matrix(py, c, m, m)).transpose()?)?;
-        Ok(())
+        let ending = Ending {
+            objective: f.objective,
+            status: f.status.name(),
+            evaluations: f.evaluations,
+            decrement: f.decrement,
+            certificate: f.certificate,
+            singular: f.null_dimensions.iter().any(|&m| m > 0),
+            null_dimensions: f.null_dimensions.clone(),
+            gradient: f.given_gradient(&self.g).map(|v| v.into_pyarray(py).unbind()),
+        };
+        Ok(GeneralizedFit {
+            solution: solution.map(|s| Py::new(py, s)).transpose()?,
+            ending: Py::new(py, ending)?,
+            search: Py::new(py, search)?,
+            separated: f.separated.clone(),
+            hessian: square(f.given_hessian(&self.g), m)?,
+            vcov: square(vcov, p)?,
+            covariance: square(covariance, m)?,
+        })
     }
 }
 
@@ -222,7 +231,7 @@ impl GlmmSystem {
         tolerance: f64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<GeneralizedFit> {
         self.check_n_quad(n_quad)?;
         let theta = theta.map(|t| t.as_array().to_vec());
         let beta = beta.map(|t| t.as_array().to_vec());
@@ -258,22 +267,24 @@ impl GlmmSystem {
         }
         self.raised()?;
         let (s, solution) = result.map_err(to_python)?;
-        let d = match solution {
-            Some(found) => self.solution_dict(py, found, &s.fit.point)?,
-            None => PyDict::new(py),
+        let solution = solution.map(|found| self.solution_record(py, found, &s.fit.point)).transpose()?;
+        let valley = |v: ranef_core::generalized::Valley| {
+            let valley = Valley {
+                objective: v.objective,
+                theta: v.point.theta.into_pyarray(py).unbind(),
+                beta: Some(self.g.layout.basis.beta_to_given(&v.point.beta).into_pyarray(py).unbind()),
+                dispersion: Some(v.point.dispersion),
+            };
+            Py::new(py, valley)
         };
-        self.fit_items(py, &d, &s.fit)?;
-        let valleys = PyList::empty(py);
-        for v in s.valleys {
-            let beta = self.g.layout.basis.beta_to_given(&v.point.beta).into_pyarray(py);
-            valleys.append((v.objective, v.point.theta.into_pyarray(py), beta, v.point.dispersion))?;
-        }
-        d.set_item("valleys", valleys)?;
-        d.set_item("runs", s.runs)?;
-        d.set_item("looks", s.looks)?;
-        d.set_item("complete", s.complete)?;
-        d.set_item("moved_on", s.moved_on)?;
-        Ok(d)
+        let search = Search {
+            runs: s.runs,
+            looks: s.looks,
+            complete: s.complete,
+            moved_on: s.moved_on,
+            valleys: s.valleys.into_iter().map(valley).collect::<PyResult<_>>()?,
+        };
+        self.fit_record(py, &s.fit, solution, search)
     }
 
     #[pyo3(signature = (theta, beta, dispersion, n_quad, curvature, n_threads = 1))]
@@ -287,7 +298,7 @@ impl GlmmSystem {
         n_quad: usize,
         curvature: &str,
         n_threads: usize,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<GeneralizedEvaluation> {
         self.check_n_quad(n_quad)?;
         let point = self.point(&theta, &beta, dispersion)?;
         let how = approximation(n_quad, curvature)?;
@@ -317,17 +328,13 @@ impl GlmmSystem {
         if self.g.kernel.has_dispersion() {
             gradient.push(v.dispersion);
         }
-        let d = PyDict::new(py);
-        d.set_item("objective", v.objective)?;
-        d.set_item("gradient", gradient.into_pyarray(py))?;
-        d.set_item("iterations", steps)?;
-        d.set_item("quadrature_error", v.error)?;
-        let list = PyList::empty(py);
-        for (v, f) in u.into_iter().zip(&self.g.layout.cp.factors) {
-            list.append(matrix(py, v, f.n_levels, f.k)?)?;
-        }
-        d.set_item("u", list)?;
-        Ok(d)
+        Ok(GeneralizedEvaluation {
+            objective: v.objective,
+            gradient: gradient.into_pyarray(py).unbind(),
+            iterations: steps,
+            quadrature_error: v.error,
+            u: by_factor(py, u, &self.g.layout.cp.factors)?,
+        })
     }
 
     #[pyo3(signature = (theta, beta, dispersion, n_quad, curvature, n_threads = 1))]
@@ -341,7 +348,7 @@ impl GlmmSystem {
         n_quad: usize,
         curvature: &str,
         n_threads: usize,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<GeneralizedFit> {
         self.check_n_quad(n_quad)?;
         let point = self.point(&theta, &beta, dispersion)?;
         let how = approximation(n_quad, curvature)?;
@@ -358,9 +365,9 @@ impl GlmmSystem {
         });
         self.raised()?;
         let (f, s) = r.map_err(not_found)?;
-        let d = self.solution_dict(py, s, &f.point)?;
-        self.fit_items(py, &d, &f)?;
-        Ok(d)
+        let solution = self.solution_record(py, s, &f.point)?;
+        let none = Search { runs: 1, looks: 0, complete: false, moved_on: false, valleys: Vec::new() };
+        self.fit_record(py, &f, Some(solution), none)
     }
 
     #[pyo3(signature = (theta, beta, dispersion, curvature, n_threads = 1))]
@@ -472,7 +479,7 @@ impl GlmmSystem {
         n_threads: usize,
         progress: Option<Py<PyAny>>,
         fixed_dispersion: Option<f64>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<Refits> {
         self.check_n_quad(n_quad)?;
         let shape = y.shape();
         let (n, m) = (shape[0], shape[1]);
@@ -508,13 +515,13 @@ impl GlmmSystem {
         }
         self.raised()?;
         let r = result.map_err(to_python)?;
-        let d = PyDict::new(py);
-        d.set_item("objective", r.objective.into_pyarray(py))?;
-        d.set_item("beta", matrix(py, r.beta, m, self.g.p())?)?;
-        d.set_item("se", matrix(py, r.se, m, self.g.p())?)?;
-        d.set_item("theta", matrix(py, r.theta, m, self.g.n_theta())?)?;
-        d.set_item("dispersion", r.dispersion.into_pyarray(py))?;
-        d.set_item("status", r.status.iter().map(|s| s.name()).collect::<Vec<_>>())?;
-        Ok(d)
+        Ok(Refits {
+            objective: r.objective.into_pyarray(py).unbind(),
+            beta: matrix(py, r.beta, m, self.g.p())?,
+            se: matrix(py, r.se, m, self.g.p())?,
+            theta: matrix(py, r.theta, m, self.g.n_theta())?,
+            spread: r.dispersion.into_pyarray(py).unbind(),
+            status: r.status.iter().map(|s| s.name()).collect(),
+        })
     }
 }

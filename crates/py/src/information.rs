@@ -3,10 +3,10 @@
 use crate::arguments::{matrix, to_python};
 use crate::lmm::LmmSystem;
 use crate::profile::watched_curves;
+use crate::records::{KenwardRoger, Satterthwaite};
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use ranef_core::error::CoreError;
 use ranef_core::linear::{self, At, Evaluator, GoOn, Score, System};
 
@@ -34,52 +34,52 @@ fn watched<T: Send>(
 }
 
 /// Root of the covariance of the fixed effects.
-pub(crate) fn root<'py>(
-    py: Python<'py>,
+pub(crate) fn root(
+    py: Python<'_>,
     system: &LmmSystem,
     at: &PointArgument,
     n_threads: usize,
-) -> PyResult<Bound<'py, PyArray2<f64>>> {
+) -> PyResult<Py<PyArray2<f64>>> {
     let p = system.sys.p();
     let root = watched(py, system, at, n_threads, |sys, e, _, at, _| linear::fixed_root(sys, e, at.theta, at.reml))?;
     matrix(py, root, p, p)
 }
 
 /// By Satterthwaite.
-pub(crate) fn satterthwaite<'py>(
-    py: Python<'py>,
+pub(crate) fn satterthwaite(
+    py: Python<'_>,
     system: &LmmSystem,
     at: &PointArgument,
     n_threads: usize,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Satterthwaite> {
     let p = system.sys.p();
     let s = watched(py, system, at, n_threads, linear::satterthwaite)?;
-    let d = PyDict::new(py);
-    d.set_item("root", matrix(py, s.root, p, p)?)?;
-    d.set_item("covariance", matrix(py, s.covariance, s.m, s.m)?)?;
-    d.set_item("slopes", s.slopes.into_pyarray(py).reshape([s.m, p, p])?)?;
-    d.set_item("flat", s.flat)?;
-    Ok(d)
+    Ok(Satterthwaite {
+        root: matrix(py, s.root, p, p)?,
+        covariance: matrix(py, s.covariance, s.m, s.m)?,
+        slopes: s.slopes.into_pyarray(py).reshape([s.m, p, p])?.unbind(),
+        flat: s.flat,
+    })
 }
 
 /// By Kenward and Roger; `memory` is how many bytes dense matrices may take.
-pub(crate) fn kenward_roger<'py>(
-    py: Python<'py>,
+pub(crate) fn kenward_roger(
+    py: Python<'_>,
     system: &LmmSystem,
     at: &PointArgument,
     memory: f64,
     n_threads: usize,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<KenwardRoger> {
     let p = system.sys.p();
     let k = watched(py, system, at, n_threads, |sys, e, score, at, go_on| {
         linear::kenward_roger(sys, e, score, at, memory, go_on)
     })?;
     let r = k.weights.len().isqrt();
-    let d = PyDict::new(py);
-    d.set_item("root", matrix(py, k.root, p, p)?)?;
-    d.set_item("adjusted", matrix(py, k.adjusted, p, p)?)?;
-    d.set_item("slopes", k.slopes.into_pyarray(py).reshape([r, p, p])?)?;
-    d.set_item("weights", matrix(py, k.weights, r, r)?)?;
-    d.set_item("flat", k.flat)?;
-    Ok(d)
+    Ok(KenwardRoger {
+        root: matrix(py, k.root, p, p)?,
+        adjusted: matrix(py, k.adjusted, p, p)?,
+        slopes: k.slopes.into_pyarray(py).reshape([r, p, p])?.unbind(),
+        weights: matrix(py, k.weights, r, r)?,
+        flat: k.flat,
+    })
 }

@@ -1,4 +1,4 @@
-//! Python bindings of `ranef-core`: NumPy views in, dictionaries of arrays out, the interpreter released in between.
+//! Python bindings of `ranef-core`: NumPy views in, frozen records out, the interpreter released in between.
 
 mod arguments;
 mod glmm;
@@ -6,6 +6,7 @@ mod information;
 mod kernel;
 mod lmm;
 mod profile;
+mod records;
 mod replicate;
 mod replicate_glmm;
 mod supervised;
@@ -18,6 +19,21 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
+    m.add_class::<records::Ending>()?;
+    m.add_class::<records::Valley>()?;
+    m.add_class::<records::Search>()?;
+    m.add_class::<records::LinearSolution>()?;
+    m.add_class::<records::LinearFit>()?;
+    m.add_class::<records::LinearEvaluation>()?;
+    m.add_class::<records::GeneralizedSolution>()?;
+    m.add_class::<records::GeneralizedFit>()?;
+    m.add_class::<records::GeneralizedEvaluation>()?;
+    m.add_class::<records::Satterthwaite>()?;
+    m.add_class::<records::KenwardRoger>()?;
+    m.add_class::<records::Refits>()?;
+    m.add_class::<records::Replicates>()?;
+    m.add_class::<records::Curve>()?;
+    m.add_class::<records::Profile>()?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_parametric, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_residual, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_cases, m)?)?;

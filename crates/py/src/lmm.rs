@@ -1,8 +1,11 @@
 //! The linear mixed model.
 
-use crate::arguments::{columns, matrix, to_python, FactorArgument, NewFactorArgument};
+use crate::arguments::{by_factor, columns, matrix, to_python, FactorArgument, NewFactorArgument};
 use crate::information::{self, PointArgument};
-use crate::profile::{profile_dict, watched_curves};
+use crate::profile::{profile_record, watched_curves};
+use crate::records::{
+    Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Profile, Refits, Satterthwaite, Search, Valley,
+};
 use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
 use numpy::{
@@ -10,7 +13,7 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyList;
 use ranef_core::linear::{
     frames_of, predict_variance, search, sharpened, Begin, Evaluator, FitOptions, NewRows, Score, Solution, System,
 };
@@ -136,28 +139,22 @@ impl LmmSystem {
         Ok(())
     }
 
-    fn solution_dict<'py>(&self, py: Python<'py>, s: Solution, reml: bool) -> PyResult<Bound<'py, PyDict>> {
+    fn solution_record(&self, py: Python<'_>, s: Solution, reml: bool) -> PyResult<LinearSolution> {
         let p = self.sys.p();
-        let d = PyDict::new(py);
-        d.set_item("theta", s.theta.into_pyarray(py))?;
-        d.set_item("objective", if reml { s.reml_criterion } else { s.ml_deviance })?;
-        d.set_item("reml_criterion", s.reml_criterion)?;
-        d.set_item("ml_deviance", s.ml_deviance)?;
-        d.set_item("beta", s.beta.into_pyarray(py))?;
-        d.set_item("vcov_unscaled", matrix(py, s.vcov, p, p)?)?;
-        d.set_item("sigma", s.sigma2.sqrt())?;
-        d.set_item("sigma2", s.sigma2)?;
-        d.set_item("pwrss", s.pwrss)?;
-        d.set_item("ldl2", s.ldl2)?;
-        d.set_item("ldrx2", s.ldrx2)?;
-        for (name, all) in [("u", s.u), ("b", s.b)] {
-            let list = PyList::empty(py);
-            for (v, f) in all.into_iter().zip(&self.sys.cp.factors) {
-                list.append(matrix(py, v, f.n_levels, f.k)?)?;
-            }
-            d.set_item(name, list)?;
-        }
-        Ok(d)
+        Ok(LinearSolution {
+            theta: s.theta.into_pyarray(py).unbind(),
+            objective: if reml { s.reml_criterion } else { s.ml_deviance },
+            reml_criterion: s.reml_criterion,
+            ml_deviance: s.ml_deviance,
+            beta: s.beta.into_pyarray(py).unbind(),
+            vcov_unscaled: matrix(py, s.vcov, p, p)?,
+            sigma: s.sigma2.sqrt(),
+            pwrss: s.pwrss,
+            ldl2: s.ldl2,
+            ldrx2: s.ldrx2,
+            u: by_factor(py, s.u, &self.sys.cp.factors)?,
+            b: by_factor(py, s.b, &self.sys.cp.factors)?,
+        })
     }
 }
 
@@ -223,7 +220,7 @@ impl LmmSystem {
         tolerance: f64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<LinearFit> {
         let start: Option<Vec<f64>> = start.map(|s| s.as_array().to_vec());
         if let Some(s) = &start {
             self.check_theta(s)?;
@@ -258,36 +255,43 @@ impl LmmSystem {
         }
         let (s, solution) = result.map_err(to_python)?;
         let f = &s.fit;
-        let d = match solution {
-            Some((s, gradient)) => {
-                let d = self.solution_dict(py, s, reml)?;
-                d.set_item("gradient", gradient.into_pyarray(py))?;
-                d
-            }
-            None => PyDict::new(py),
-        };
         // dimension of the null space of each term's covariance matrix
         let mut null: Vec<Vec<usize>> = self.sys.terms.iter().map(|t| vec![0; t.len()]).collect();
         for (b, frame) in self.sys.blocks.iter().zip(&f.frames) {
             null[b.factor][b.term] += frame.s.iter().filter(|&&s| s == 0.0).count();
         }
         let null: Vec<usize> = null.into_iter().flatten().collect();
-        d.set_item("singular", null.iter().any(|&m| m > 0))?;
-        d.set_item("null_dimensions", null)?;
-        d.set_item("evaluations", f.evaluations)?;
-        d.set_item("status", f.status.name())?;
-        d.set_item("decrement", f.decrement)?;
-        d.set_item("certificate", f.certificate)?;
-        let valleys = PyList::empty(py);
-        for v in &s.valleys {
-            valleys.append((v.criterion + self.sys.constant(reml), v.theta(&self.sys).into_pyarray(py)))?;
-        }
-        d.set_item("valleys", valleys)?;
-        d.set_item("runs", s.runs)?;
-        d.set_item("looks", s.looks)?;
-        d.set_item("complete", s.complete)?;
-        d.set_item("moved_on", s.moved_on)?;
-        Ok(d)
+        let (solution, gradient) = match solution {
+            Some((s, g)) => (Some(self.solution_record(py, s, reml)?), Some(g.into_pyarray(py).unbind())),
+            None => (None, None),
+        };
+        let ending = Ending {
+            objective: solution.as_ref().map_or(f64::NAN, |s| s.objective),
+            status: f.status.name(),
+            evaluations: f.evaluations,
+            decrement: f.decrement,
+            certificate: f.certificate,
+            singular: null.iter().any(|&m| m > 0),
+            null_dimensions: null,
+            gradient,
+        };
+        let valley = |v: &ranef_core::linear::Valley| {
+            let theta = v.theta(&self.sys).into_pyarray(py).unbind();
+            let objective = v.criterion + self.sys.constant(reml);
+            Py::new(py, Valley { objective, theta, beta: None, dispersion: None })
+        };
+        let search = Search {
+            runs: s.runs,
+            looks: s.looks,
+            complete: s.complete,
+            moved_on: s.moved_on,
+            valleys: s.valleys.iter().map(valley).collect::<PyResult<_>>()?,
+        };
+        Ok(LinearFit {
+            solution: solution.map(|s| Py::new(py, s)).transpose()?,
+            ending: Py::new(py, ending)?,
+            search: Py::new(py, search)?,
+        })
     }
 
     #[pyo3(signature = (theta, reml, n_threads = 1))]
@@ -297,7 +301,7 @@ impl LmmSystem {
         theta: PyReadonlyArray1<'py, f64>,
         reml: bool,
         n_threads: usize,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<LinearSolution> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
         let s = py.detach(|| {
@@ -311,7 +315,7 @@ impl LmmSystem {
             })
         });
         let s = s.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
-        self.solution_dict(py, s, reml)
+        self.solution_record(py, s, reml)
     }
 
     #[pyo3(signature = (theta, reml, n_threads = 1))]
@@ -321,7 +325,7 @@ impl LmmSystem {
         theta: PyReadonlyArray1<'py, f64>,
         reml: bool,
         n_threads: usize,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<LinearEvaluation> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
         let n = theta.len();
@@ -331,11 +335,11 @@ impl LmmSystem {
             })
         });
         let v = v.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
-        let d = PyDict::new(py);
-        d.set_item("objective", v.objective)?;
-        d.set_item("gradient", v.gradient.into_pyarray(py))?;
-        d.set_item("hessian_ai", matrix(py, v.hessian_ai, n, n)?)?;
-        Ok(d)
+        Ok(LinearEvaluation {
+            objective: v.objective,
+            gradient: v.gradient.into_pyarray(py).unbind(),
+            hessian_ai: matrix(py, v.hessian_ai, n, n)?,
+        })
     }
 
     #[pyo3(signature = (theta, n_threads = 1))]
@@ -424,7 +428,7 @@ impl LmmSystem {
         tolerance: f64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<Refits> {
         let shape = y.shape();
         let (n, m) = (shape[0], shape[1]);
         let borrowed = self.arrays.borrow(py);
@@ -454,14 +458,14 @@ impl LmmSystem {
             return Err(e);
         }
         let r = result.map_err(to_python)?;
-        let d = PyDict::new(py);
-        d.set_item("objective", r.objective.into_pyarray(py))?;
-        d.set_item("beta", matrix(py, r.beta, m, self.sys.p())?)?;
-        d.set_item("se", matrix(py, r.se, m, self.sys.p())?)?;
-        d.set_item("theta", matrix(py, r.theta, m, self.sys.n_theta)?)?;
-        d.set_item("sigma", r.sigma.into_pyarray(py))?;
-        d.set_item("status", r.status.iter().map(|s| s.name()).collect::<Vec<_>>())?;
-        Ok(d)
+        Ok(Refits {
+            objective: r.objective.into_pyarray(py).unbind(),
+            beta: matrix(py, r.beta, m, self.sys.p())?,
+            se: matrix(py, r.se, m, self.sys.p())?,
+            theta: matrix(py, r.theta, m, self.sys.n_theta)?,
+            spread: r.sigma.into_pyarray(py).unbind(),
+            status: r.status.iter().map(|s| s.name()).collect(),
+        })
     }
 
     #[pyo3(signature = (theta, indices, step, reach, targets, max_evaluations, tolerance, n_threads = 1, progress = None))]
@@ -478,7 +482,7 @@ impl LmmSystem {
         tolerance: f64,
         n_threads: usize,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<Profile> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
         if indices.iter().any(|&i| i > self.sys.n_theta + self.sys.p()) {
@@ -490,32 +494,27 @@ impl LmmSystem {
             let start = frames_of(&self.sys, &self.sys.lambda_from_theta(&theta));
             profile(&self.sys, start, &indices, fit, &options, n_threads, keep_going)
         })?;
-        profile_dict(py, result.map_err(to_python)?)
+        profile_record(py, result.map_err(to_python)?)
     }
 
     #[pyo3(signature = (at, n_threads = 1))]
-    fn fixed_root<'py>(
-        &self,
-        py: Python<'py>,
-        at: PointArgument,
-        n_threads: usize,
-    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    fn fixed_root<'py>(&self, py: Python<'py>, at: PointArgument, n_threads: usize) -> PyResult<Py<PyArray2<f64>>> {
         information::root(py, self, &at, n_threads)
     }
 
     #[pyo3(signature = (at, n_threads = 1))]
-    fn satterthwaite<'py>(&self, py: Python<'py>, at: PointArgument, n_threads: usize) -> PyResult<Bound<'py, PyDict>> {
+    fn satterthwaite(&self, py: Python<'_>, at: PointArgument, n_threads: usize) -> PyResult<Satterthwaite> {
         information::satterthwaite(py, self, &at, n_threads)
     }
 
     #[pyo3(signature = (at, memory, n_threads = 1))]
-    fn kenward_roger<'py>(
+    fn kenward_roger(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         at: PointArgument,
         memory: f64,
         n_threads: usize,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<KenwardRoger> {
         information::kenward_roger(py, self, &at, memory, n_threads)
     }
 }

@@ -1,16 +1,16 @@
-//! Profiles: the call that can be stopped, and dictionaries of arrays.
+//! Profiles: the call that can be stopped, and its records.
 
-use crate::arguments::to_python;
+use crate::arguments::{matrix, to_python};
 use crate::glmm::GlmmSystem;
+use crate::records;
 use crate::replicate_glmm::{options, point, OptionsArgument, PointArgument};
 use crate::threads::with_watched_threads;
 use crate::watch::Watch;
-use numpy::{IntoPyArray, PyArrayMethods};
+use numpy::IntoPyArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
 use ranef_core::error::CoreError;
-use ranef_core::replicate::{profile_glmm, Curve, GlmmProfileOptions, Profile, ProfileOptions};
+use ranef_core::replicate::{profile_glmm, Curve, CurvePoint, GlmmProfileOptions, Profile, ProfileOptions};
 use std::sync::atomic::Ordering;
 use std::sync::Mutex;
 
@@ -67,7 +67,7 @@ pub fn profile_glmm_curves<'py>(
     targets: Vec<f64>,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Profile> {
     let g = &system.g;
     if indices.iter().any(|&i| i > g.n_theta() + g.p()) || options_.0 == 0 {
         return Err(PyValueError::new_err(
@@ -82,38 +82,42 @@ pub fn profile_glmm_curves<'py>(
         profile_glmm(g, &indices, &o, n_threads, keep_going)
     })?;
     system.raised()?;
-    profile_dict(py, result.map_err(to_python)?)
+    profile_record(py, result.map_err(to_python)?)
 }
 
 /// The curves and the ML fit they begin at.
-pub fn profile_dict<'py>(py: Python<'py>, p: Profile) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn profile_record(py: Python<'_>, p: Profile) -> PyResult<records::Profile> {
     let n_parameters = p.estimates.len();
-    let d = PyDict::new(py);
-    d.set_item("deviance", p.deviance)?;
-    d.set_item("estimates", p.estimates.into_pyarray(py))?;
-    d.set_item("status", p.status)?;
-    d.set_item("refitted", p.refitted)?;
-    let list = PyList::empty(py);
-    for c in p.curves {
-        list.append(curve_dict(py, c, n_parameters)?)?;
-    }
-    d.set_item("curves", list)?;
-    Ok(d)
+    Ok(records::Profile {
+        deviance: p.deviance,
+        estimates: p.estimates.into_pyarray(py).unbind(),
+        status: p.status,
+        refitted: p.refitted,
+        curves: p
+            .curves
+            .into_iter()
+            .map(|c| Py::new(py, curve_record(py, c, n_parameters)?))
+            .collect::<PyResult<_>>()?,
+    })
 }
 
-fn curve_dict<'py>(py: Python<'py>, c: Curve, n_parameters: usize) -> PyResult<Bound<'py, PyDict>> {
-    let d = PyDict::new(py);
-    let n = c.points.len();
-    d.set_item("index", c.index)?;
-    d.set_item("zeta", c.points.iter().map(|p| p.zeta).collect::<Vec<_>>().into_pyarray(py))?;
-    d.set_item("value", c.points.iter().map(|p| p.value).collect::<Vec<_>>().into_pyarray(py))?;
-    d.set_item("rate", c.points.iter().map(|p| p.rate).collect::<Vec<_>>().into_pyarray(py))?;
-    let all: Vec<f64> = c.points.into_iter().flat_map(|p| p.parameters).collect();
-    d.set_item("parameters", all.into_pyarray(py).reshape([n, n_parameters])?)?;
-    d.set_item("lower", c.lower.limits.into_pyarray(py))?;
-    d.set_item("upper", c.upper.limits.into_pyarray(py))?;
-    d.set_item("endings", (c.lower.ending.name(), c.upper.ending.name()))?;
-    d.set_item("monotone", c.monotone)?;
-    d.set_item("converged", c.converged)?;
-    Ok(d)
+fn curve_record(py: Python<'_>, c: Curve, n_parameters: usize) -> PyResult<records::Curve> {
+    let column = |f: fn(&CurvePoint) -> f64| c.points.iter().map(f).collect::<Vec<_>>().into_pyarray(py).unbind();
+    Ok(records::Curve {
+        index: c.index,
+        zeta: column(|p| p.zeta),
+        value: column(|p| p.value),
+        rate: column(|p| p.rate),
+        parameters: matrix(
+            py,
+            c.points.iter().flat_map(|p| p.parameters.iter().copied()).collect(),
+            c.points.len(),
+            n_parameters,
+        )?,
+        lower: c.lower.limits.into_pyarray(py).unbind(),
+        upper: c.upper.limits.into_pyarray(py).unbind(),
+        endings: (c.lower.ending.name(), c.upper.ending.name()),
+        monotone: c.monotone,
+        converged: c.converged,
+    })
 }

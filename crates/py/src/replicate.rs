@@ -2,11 +2,11 @@
 
 use crate::arguments::{matrix, to_python};
 use crate::lmm::LmmSystem;
+use crate::records;
 use crate::supervised::supervised;
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
 use ranef_core::linear::FitOptions;
 use ranef_core::replicate::{cases, jackknife, nested, parametric, residual, Member, Pools, Replicates, Truth};
 
@@ -47,34 +47,31 @@ fn checked_factor(system: &LmmSystem, by: usize, n: usize) -> PyResult<()> {
     Ok(())
 }
 
-pub(crate) fn dictionary<'py>(
-    py: Python<'py>,
+/// What is finished of some replicates.
+pub(crate) fn record(
+    py: Python<'_>,
     r: Replicates,
     p: usize,
     n_theta: usize,
-) -> PyResult<Bound<'py, PyDict>> {
+    interrupted: bool,
+) -> PyResult<records::Replicates> {
     let m = r.number.len();
-    let d = PyDict::new(py);
-    d.set_item("number", r.number.into_pyarray(py))?;
-    d.set_item("objective", r.objective.into_pyarray(py))?;
-    d.set_item("beta", matrix(py, r.beta, m, p)?)?;
-    d.set_item("se", matrix(py, r.se, m, p)?)?;
-    d.set_item("theta", matrix(py, r.theta, m, n_theta)?)?;
-    d.set_item("sigma", r.sigma.into_pyarray(py))?;
-    d.set_item("status", r.status)?;
-    d.set_item("second_starts", r.moved_on.iter().filter(|&&m| m).count())?;
-    d.set_item("singular", r.singular.into_pyarray(py))?;
-    Ok(d)
+    Ok(records::Replicates {
+        number: r.number.into_pyarray(py).unbind(),
+        objective: r.objective.into_pyarray(py).unbind(),
+        beta: matrix(py, r.beta, m, p)?,
+        se: matrix(py, r.se, m, p)?,
+        theta: matrix(py, r.theta, m, n_theta)?,
+        spread: r.sigma.into_pyarray(py).unbind(),
+        status: r.status.into_iter().map(str::to_owned).collect(),
+        second_starts: r.moved_on.iter().filter(|&&m| m).count(),
+        singular: r.singular.into_pyarray(py).unbind(),
+        interrupted,
+    })
 }
 
-fn finished<'py>(
-    py: Python<'py>,
-    system: &LmmSystem,
-    (r, interrupted): (Replicates, bool),
-) -> PyResult<Bound<'py, PyDict>> {
-    let d = dictionary(py, r, system.sys.p(), system.sys.n_theta)?;
-    d.set_item("interrupted", interrupted)?;
-    Ok(d)
+fn finished(py: Python<'_>, system: &LmmSystem, (r, interrupted): (Replicates, bool)) -> PyResult<records::Replicates> {
+    record(py, r, system.sys.p(), system.sys.n_theta, interrupted)
 }
 
 #[pyfunction]
@@ -90,7 +87,7 @@ pub fn bootstrap_parametric<'py>(
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     let truth = checked(system, &truth)?;
     let kept: Option<Vec<Vec<f64>>> = match &kept {
         Some(b) => Some(effects(system, b)?.into_iter().map(<[f64]>::to_vec).collect()),
@@ -118,7 +115,7 @@ pub fn bootstrap_residual<'py>(
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     let truth = checked(system, &truth)?;
     let borrowed = system.arrays.borrow(py);
     let rows = borrowed.rows()?;
@@ -147,7 +144,7 @@ pub fn bootstrap_cases<'py>(
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     let truth = checked(system, &truth)?;
     checked_factor(system, by, n)?;
     let borrowed = system.arrays.borrow(py);
@@ -171,7 +168,7 @@ pub fn jackknife_groups<'py>(
     n: usize,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     let truth = checked(system, &truth)?;
     checked_factor(system, by, n)?;
     let borrowed = system.arrays.borrow(py);
@@ -198,7 +195,7 @@ pub fn bootstrap_nested<'py>(
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Vec<records::Replicates>> {
     let truth = checked(union, &truth)?;
     let borrowed = union.arrays.borrow(py);
     let rows = borrowed.rows()?;
@@ -230,12 +227,5 @@ pub fn bootstrap_nested<'py>(
         nested(sys, &rows, &truth, &list, o, n, seed, n_threads, w)
     })?;
     let result = result.map_err(to_python)?;
-    let out = PyList::empty(py);
-    for (r, m) in result.into_iter().zip(&list) {
-        out.append(dictionary(py, r, m.sys.p(), m.sys.n_theta)?)?;
-    }
-    let d = PyDict::new(py);
-    d.set_item("members", out)?;
-    d.set_item("interrupted", interrupted)?;
-    Ok(d)
+    result.into_iter().zip(&list).map(|(r, m)| record(py, r, m.sys.p(), m.sys.n_theta, interrupted)).collect()
 }

@@ -2,12 +2,12 @@
 
 use crate::arguments::{columns, BorrowedFactors, FactorArgument};
 use crate::glmm::{approximation, GlmmSystem};
-use crate::replicate::dictionary;
+use crate::records;
+use crate::replicate::record;
 use crate::supervised::supervised;
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
 use ranef_core::generalized::{FitOptions, Point};
 use ranef_core::replicate::{
     cases_glmm, jackknife_glmm, nested_glmm, parametric_glmm, GlmmMember, GlmmRows, Replicates, Watched,
@@ -62,15 +62,13 @@ fn drawable(system: &GlmmSystem) -> PyResult<()> {
     Ok(())
 }
 
-fn finished<'py>(
-    py: Python<'py>,
+fn finished(
+    py: Python<'_>,
     system: &GlmmSystem,
     (r, interrupted): (Replicates, bool),
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     system.raised()?;
-    let d = dictionary(py, r, system.g.p(), system.g.n_theta())?;
-    d.set_item("interrupted", interrupted)?;
-    Ok(d)
+    record(py, r, system.g.p(), system.g.n_theta(), interrupted)
 }
 
 #[pyfunction]
@@ -86,7 +84,7 @@ pub fn bootstrap_glmm_parametric<'py>(
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     drawable(system)?;
     let truth = point(system, &truth)?;
     let eta = eta.as_ref().map(|e| e.as_slice()).transpose()?;
@@ -111,7 +109,7 @@ fn with_rows<'py>(
     n_threads: usize,
     progress: Option<&Py<PyAny>>,
     f: impl FnOnce(&GlmmRows<'_>, &Watched) -> Replicates + Send,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     let borrowed = BorrowedFactors::of(&given.3)?;
     let rows =
         Rows { x: columns(&given.0)?, y: y.as_slice()?, weights: Some(given.1.as_slice()?), factors: borrowed.rows()? };
@@ -141,7 +139,7 @@ pub fn bootstrap_glmm_cases<'py>(
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     let o = options(system, &point(system, &truth)?, &options_)?;
     let g = &system.g;
     with_rows(py, system, &y, &rows, by, n, n_threads, progress.as_ref(), |data, w| {
@@ -163,7 +161,7 @@ pub fn jackknife_glmm_groups<'py>(
     n: usize,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<records::Replicates> {
     let o = options(system, &point(system, &truth)?, &options_)?;
     let g = &system.g;
     with_rows(py, system, &y, &rows, by, n, n_threads, progress.as_ref(), |data, w| {
@@ -186,7 +184,7 @@ pub fn bootstrap_glmm_nested<'py>(
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Vec<records::Replicates>> {
     drawable(system)?;
     let truth = point(system, &truth)?;
     let g = &system.g;
@@ -199,12 +197,5 @@ pub fn bootstrap_glmm_nested<'py>(
         .collect::<PyResult<Vec<_>>>()?;
     let (result, interrupted) =
         supervised(py, progress.as_ref(), n, n_threads, |w| nested_glmm(g, &truth, &list, n, seed, n_threads, w))?;
-    let out = PyList::empty(py);
-    for (r, m) in result.into_iter().zip(&list) {
-        out.append(dictionary(py, r, m.g.p(), m.g.n_theta())?)?;
-    }
-    let d = PyDict::new(py);
-    d.set_item("members", out)?;
-    d.set_item("interrupted", interrupted)?;
-    Ok(d)
+    result.into_iter().zip(&list).map(|(r, m)| record(py, r, m.g.p(), m.g.n_theta(), interrupted)).collect()
 }

@@ -61,7 +61,7 @@ def glm_limit(fit: GlmmFit) -> GlmLimit:
     def value(point: Floats) -> tuple[float, Floats]:
         dispersion = float(np.exp(point[p])) if free else fit.core_dispersion
         found = system.evaluate(zero, np.ascontiguousarray(point[:p]), dispersion, 1, fit.curvature, fit.n_threads)
-        return found["objective"], found["gradient"][len(zero) :][: p + free]
+        return found.objective, found.gradient[len(zero) :][: p + free]
 
     start = np.concatenate([fit.beta, [np.log(fit.dispersion)]]) if free else fit.beta.copy()
     point, objective, converged = _minimum(value, start)
@@ -103,7 +103,7 @@ def level_coefficients(fit: GlmmFit, z: Floats, rest: Floats, codes: Ints, n_lev
 
         def value(point: Floats, system: "GlmmSystem" = system) -> tuple[float, Floats]:
             found = system.evaluate(zero, np.ascontiguousarray(point), fit.core_dispersion, 1, fit.curvature, 1)
-            return found["objective"], found["gradient"][len(zero) :][:k]
+            return found.objective, found.gradient[len(zero) :][:k]
 
         point, _, converged = _minimum(value, np.zeros(k))
         information = 0.5 * _second_derivatives(value, point)

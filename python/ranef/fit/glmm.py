@@ -30,7 +30,7 @@ from ranef.fit.valleys import Search, Valley, stories
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
-    from ranef._core import GlmmSolution
+    from ranef._core import GeneralizedFit
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def fit_glmm(
     if n < p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs at least as many rows.")
     theta = None if start.theta is None else np.ascontiguousarray(start.theta[order.core_of_theta])
-    solution = system.fit(
+    found = system.fit(
         likelihood.n_quad,
         likelihood.curvature,
         theta,
@@ -134,8 +134,8 @@ def fit_glmm(
         threads,
         progress,
     )
-    solution["evaluations"] += before
-    return record_of(design, order, likelihood, LazyGlmmSystem(design, order, family, system), solution, n_threads)
+    lazy = LazyGlmmSystem(design, order, family, system)
+    return record_of(design, order, likelihood, lazy, found, n_threads, before)
 
 
 def record_of(
@@ -143,18 +143,20 @@ def record_of(
     order: TermOrder,
     likelihood: Likelihood,
     system: LazyGlmmSystem,
-    solution: "GlmmSolution",
+    found: "GeneralizedFit",
     n_threads: int,
+    before: int = 0,
 ) -> GlmmFit:
-    """Turn what the core gives into the frozen record, everything in lme4's order."""
+    """Turn what the core gives, after ``before`` evaluations of another fit, into the frozen record, everything in lme4's order."""
     family = likelihood.family
-    status = FitStatus(solution["status"])
-    if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
+    ending, solution = found.ending, found.solution
+    status = FitStatus(ending.status)
+    if status is FitStatus.NON_FINITE or not math.isfinite(ending.objective):
         raise DataError(
             f"the likelihood is not finite at the starting values: the means cannot be those of the {family.name} family with the {family.link} link, or the "
             "response, the offset or the weights have extreme values. Another link (such as 'log') has means for every linear predictor; start= gives other starting values."
         )
-    if "beta" not in solution:
+    if solution is None:
         raise DataError(
             f"the fit ended where the modes of the random effects cannot be found again: the likelihood of the {family.name} family with the {family.link} link has several modes "
             "there, or none. Another link (such as 'log') or fewer random effects make a smoother likelihood; start= gives other starting values."
@@ -164,12 +166,12 @@ def record_of(
         () if len(kept) == len(design.x_names) else tuple(n for j, n in enumerate(design.x_names) if j not in kept)
     )
     m = order.n_theta
-    hessian, joint, gradient = solution["hessian"], solution["covariance"], solution["gradient"]
-    vcov, profiled = solution["vcov"], solution["vcov_profiled"]
+    hessian, joint, gradient = found.hessian, found.covariance, ending.gradient
+    vcov, profiled = found.vcov, solution.vcov_profiled
     place = _places(order, m if hessian is None else len(hessian))
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
-    null = solution["null_dimensions"]
+    null = ending.null_dimensions
     apart: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
     if status is FitStatus.SEPARATION or _suspicious(status, profiled if vcov is None else vcov, design, kept):
@@ -179,20 +181,23 @@ def record_of(
         elif status is FitStatus.SEPARATION:
             # the core has seen a flat likelihood; that no direction separates the responses is exact
             status = FitStatus.CONVERGED
-            flat = tuple(design.x_names[kept[j]] for j in solution["separated"])
-    theta = solution["theta"][order.theta_of_core]
-    found = solution.get("valleys", [])[1:]
+            flat = tuple(design.x_names[kept[j]] for j in found.separated)
+    theta = solution.theta[order.theta_of_core]
     valleys = (
-        Valley(solution["objective"], theta, solution["beta"]),
-        *(Valley(objective, t[order.theta_of_core], beta) for objective, t, beta, _ in found),
+        Valley(ending.objective, theta, solution.beta),
+        *(
+            Valley(v.objective, v.theta[order.theta_of_core], v.beta)
+            for v in found.search.valleys[1:]
+            if v.beta is not None
+        ),
     )
     convergence = Convergence(
         status=status,
         gradient_norm=math.nan if gradient is None else math.sqrt(float(gradient @ gradient)),
-        evaluations=solution["evaluations"],
+        evaluations=ending.evaluations + before,
         optimizer=OPTIMIZER,
-        decrement=solution["decrement"],
-        certificate=solution["certificate"],
+        decrement=ending.decrement,
+        certificate=ending.certificate,
         boundary={k: null[s.core_term] for k, s in zip(keys, spans, strict=True) if null[s.core_term]},
         directions=tuple(
             text
@@ -201,17 +206,12 @@ def record_of(
             for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
         ),
         valleys=valleys,
-        search=Search(
-            solution.get("runs", 1),
-            solution.get("looks", 0),
-            solution.get("complete", False),
-            solution.get("moved_on", False),
-        ),
+        search=Search(found.search.runs, found.search.looks, found.search.complete, found.search.moved_on),
         stories=()
         if len(valleys) < 2
         else stories(
             valleys,
-            lambda v: _errors(v, solution, order, likelihood, system, n_threads),
+            lambda v: _errors(v, found, profiled, order, likelihood, system, n_threads),
             design,
             order,
             [design.x_names[j] for j in kept],
@@ -226,11 +226,9 @@ def record_of(
                 for s in spans
             ]
         )
-        extra = solution["dispersion"]
-        reason = no_optimum(
-            design, family, math.nan if extra is None else float(extra), solution["eta"], solution["mu"], sds
-        )
-    dispersion = solution["dispersion"]
+        extra = solution.dispersion
+        reason = no_optimum(design, family, math.nan if extra is None else float(extra), solution.eta, solution.mu, sds)
+    dispersion = solution.dispersion
     value = math.nan if dispersion is None or family.dispersion_name is None else float(dispersion)
     return GlmmFit(
         design=design,
@@ -242,20 +240,20 @@ def record_of(
         n_quad=likelihood.n_quad,
         curvature=likelihood.curvature,
         theta=theta,
-        objective=solution["objective"],
+        objective=ending.objective,
         kept=kept,
         dropped=dropped,
-        beta=solution["beta"],
+        beta=solution.beta,
         dispersion=value,
         sigma=family.sigma(value),
-        eta=solution["eta"],
-        mu=solution["mu"],
+        eta=solution.eta,
+        mu=solution.mu,
         vcov_beta=profiled if vcov is None else vcov,
         hessian=_placed(hessian, place),
         joint_vcov=_placed(joint, place),
         gradient=_placed(gradient, place),
-        u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
-        b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
+        u=tuple(solution.u[s.factor][:, s.start : s.start + s.size] for s in spans),
+        b=tuple(solution.b[s.factor][:, s.start : s.start + s.size] for s in spans),
         convergence=convergence,
         messages=_messages(
             design, dropped, convergence, _Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
@@ -266,20 +264,21 @@ def record_of(
 
 def _errors(
     valley: Valley,
-    solution: "GlmmSolution",
+    found: "GeneralizedFit",
+    vcov: Floats,
     order: TermOrder,
     likelihood: Likelihood,
     system: LazyGlmmSystem,
     n_threads: int,
 ) -> Floats:
-    """Standard errors (p,) of the fixed effects in a valley, theta known there."""
-    vcov = solution["vcov_profiled"]
-    for objective, theta, beta, dispersion in solution["valleys"][1:]:
-        if objective == valley.criterion:
+    """Standard errors (p,) of the fixed effects in a valley, theta known there; ``vcov`` is that of the fit."""
+    for v in found.search.valleys[1:]:
+        if v.objective == valley.criterion and v.beta is not None:
             there = system.get(n_threads).solution(
-                theta, beta, dispersion, likelihood.n_quad, likelihood.curvature, n_threads
+                v.theta, v.beta, v.dispersion, likelihood.n_quad, likelihood.curvature, n_threads
             )
-            vcov = there["vcov_profiled"]
+            if there.solution is not None:
+                vcov = there.solution.vcov_profiled
     errors: Floats = np.sqrt(vcov.diagonal())
     return errors
 

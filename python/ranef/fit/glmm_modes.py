@@ -26,6 +26,6 @@ def linear_predictors(fit: GlmmFit, y: Floats) -> Floats:
     if design.offset is not None:
         eta = eta + design.offset
     for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):
-        u = found["u"][span.factor][:, span.start : span.start + span.size]
+        u = found.u[span.factor][:, span.start : span.start + span.size]
         eta = eta + np.einsum("ij,ij->i", term.z, (u @ factor.T)[term.codes])
     return eta

@@ -131,7 +131,7 @@ class GlmmFit(MixedFit):
         found = system.evaluate(
             self.core_theta, self.beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
         )
-        return found["objective"]
+        return found.objective
 
     def conditional_covariance(self) -> list[Floats]:
         """Covariance of the random effects of every factor given the data and the parameters: the curvature at the modes."""

@@ -79,15 +79,15 @@ def refit_glmm_many(
         fit.family.fixed_dispersion,
     )
     m = y.shape[1]
-    dispersion = np.full(m, np.nan) if fit.family.dispersion_name is None else out["dispersion"]
+    dispersion = np.full(m, np.nan) if fit.family.dispersion_name is None else out.spread
     return Refits(
-        objective=out["objective"],
-        fixef=out["beta"],
-        bse=out["se"],
-        theta=out["theta"][:, fit.order.theta_of_core],
+        objective=out.objective,
+        fixef=out.beta,
+        bse=out.se,
+        theta=out.theta[:, fit.order.theta_of_core],
         sigma=np.array([fit.family.sigma(float(d)) for d in dispersion]) if fit.family.scaled else np.ones(m),
         dispersion=dispersion,
-        converged=np.array([FitStatus(s).ok for s in out["status"]], dtype=bool),
+        converged=np.array([FitStatus(s).ok for s in out.status], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,
         response_names=tuple(range(m)) if names is None else names,

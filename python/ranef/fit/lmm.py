@@ -1,6 +1,7 @@
 """Fit a linear mixed model: one call into the core between a design and a frozen record."""
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +30,7 @@ from ranef.fit.valleys import Search, Valley, stories
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
-    from ranef._core import LmmFitted, LmmSystem
+    from ranef._core import LinearFit, LinearSolution, LmmSystem
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ def fit_lmm(
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
     free = unidentified_effects(design, system.kept) if reml else {}
     if free:
-        solution = _fit_identified(system, design, order, free, start, control, progress, threads)
+        outcome = _fit_identified(system, design, order, free, start, control, progress, threads)
     else:
         before = 0
         if start is None and (shared := shared_effects(design.random)):
@@ -89,26 +90,24 @@ def fit_lmm(
                 alone.convergence.evaluations,
             )
         core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-        solution = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
-        solution["evaluations"] += before
-    status = FitStatus(solution["status"])
-    if status is FitStatus.NON_FINITE or not math.isfinite(solution["objective"]):
-        raise DataError(NOT_FINITE)
+        outcome = _outcome(
+            system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress), before
+        )
+    solution = outcome.solution
 
     spans = order.spans
     keys = term_keys(tuple(design.random[s.formula].group for s in spans))
-    null = solution["null_dimensions"]
-    gradient = solution["gradient"]
-    theta = solution["theta"][order.theta_of_core]
-    valleys = linear_valleys(system, solution, order, reml, threads)
+    null = outcome.null_dimensions
+    theta = solution.theta[order.theta_of_core]
+    valleys = linear_valleys(system, solution, outcome.valleys, order, reml, threads)
     kept = tuple(system.kept)
     convergence = Convergence(
-        status=status,
-        gradient_norm=math.sqrt(float(gradient @ gradient)),
-        evaluations=solution["evaluations"],
+        status=outcome.status,
+        gradient_norm=outcome.gradient_norm,
+        evaluations=outcome.evaluations,
         optimizer=OPTIMIZER,
-        decrement=solution["decrement"],
-        certificate=solution["certificate"],
+        decrement=outcome.decrement,
+        certificate=outcome.certificate,
         boundary={k: null[s.core_term] for k, s in zip(keys, spans, strict=True) if null[s.core_term]},
         directions=tuple(
             text
@@ -117,7 +116,7 @@ def fit_lmm(
             for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
         ),
         valleys=valleys,
-        search=Search(solution["runs"], solution["looks"], solution["complete"], solution["moved_on"]),
+        search=outcome.search,
         stories=()
         if len(valleys) < 2
         else stories(
@@ -137,38 +136,82 @@ def fit_lmm(
         system=LazySystem(design, order, system),
         reml=reml,
         theta=theta,
-        objective=solution["objective"],
-        reml_criterion=solution["reml_criterion"],
-        ml_deviance=solution["ml_deviance"],
+        objective=solution.objective,
+        reml_criterion=solution.reml_criterion,
+        ml_deviance=solution.ml_deviance,
         kept=kept,
         dropped=dropped,
-        beta=solution["beta"],
-        vcov_unscaled=solution["vcov_unscaled"],
-        sigma=solution["sigma"],
-        pwrss=solution["pwrss"],
-        ldl2=solution["ldl2"],
-        ldrx2=solution["ldrx2"],
-        u=tuple(solution["u"][s.factor][:, s.start : s.start + s.size] for s in spans),
-        b=tuple(solution["b"][s.factor][:, s.start : s.start + s.size] for s in spans),
+        beta=solution.beta,
+        vcov_unscaled=solution.vcov_unscaled,
+        sigma=solution.sigma,
+        pwrss=solution.pwrss,
+        ldl2=solution.ldl2,
+        ldrx2=solution.ldrx2,
+        u=tuple(solution.u[s.factor][:, s.start : s.start + s.size] for s in spans),
+        b=tuple(solution.b[s.factor][:, s.start : s.start + s.size] for s in spans),
         convergence=convergence,
         messages=(
             *fit_messages(design, dropped, convergence),
-            *unidentified(system, solution["theta"], order, design, reml, threads, free),
+            *unidentified(system, solution.theta, order, design, reml, threads, free),
         ),
         n_threads=n_threads,
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outcome:
+    """Estimates and how their search ended, in the core's order; the other optima that it met, as criterion and theta."""
+
+    solution: "LinearSolution"
+    status: FitStatus
+    evaluations: int
+    decrement: float
+    certificate: float
+    gradient_norm: float
+    null_dimensions: list[int]
+    search: Search
+    valleys: list[tuple[float, Floats]]
+
+
+def _outcome(fit: "LinearFit", before: int) -> _Outcome:
+    """What the core found, after ``before`` evaluations of another fit."""
+    solution, ending, search = fit.solution, fit.ending, fit.search
+    status = FitStatus(ending.status)
+    if (
+        solution is None
+        or ending.gradient is None
+        or status is FitStatus.NON_FINITE
+        or not math.isfinite(solution.objective)
+    ):
+        raise DataError(NOT_FINITE)
+    return _Outcome(
+        solution=solution,
+        status=status,
+        evaluations=ending.evaluations + before,
+        decrement=ending.decrement,
+        certificate=ending.certificate,
+        gradient_norm=math.sqrt(float(ending.gradient @ ending.gradient)),
+        null_dimensions=ending.null_dimensions,
+        search=Search(search.runs, search.looks, search.complete, search.moved_on),
+        valleys=[(v.objective, v.theta) for v in search.valleys[1:]],
+    )
+
+
 def linear_valleys(
-    system: "LmmSystem", solution: "LmmFitted", order: TermOrder, reml: bool, n_threads: int
+    system: "LmmSystem",
+    solution: "LinearSolution",
+    others: list[tuple[float, Floats]],
+    order: TermOrder,
+    reml: bool,
+    n_threads: int,
 ) -> tuple[Valley, ...]:
     """The optima that a fit met, the lowest first; that of the fit with its own numbers."""
-    found = [Valley(solution["objective"], solution["theta"][order.theta_of_core], solution["beta"])]
-    for criterion, theta in solution["valleys"][1:]:
-        if criterion <= solution["objective"]:  # the same valley but for rounding
+    found = [Valley(solution.objective, solution.theta[order.theta_of_core], solution.beta)]
+    for criterion, theta in others:
+        if criterion <= solution.objective:  # the same valley but for rounding
             continue
         try:
-            beta = system.solution(theta, reml, n_threads)["beta"]
+            beta = system.solution(theta, reml, n_threads).beta
         except ValueError:  # so far out that there is nothing but rounding at the theta as it is given
             continue
         found.append(Valley(criterion, theta[order.theta_of_core], beta))
@@ -178,7 +221,7 @@ def linear_valleys(
 def linear_errors(system: "LmmSystem", valley: Valley, order: TermOrder, reml: bool, n_threads: int) -> Floats:
     """Standard errors (p,) of the fixed effects in a valley."""
     s = system.solution(np.ascontiguousarray(valley.theta[order.core_of_theta]), reml, n_threads)
-    errors: Floats = s["sigma"] * np.sqrt(s["vcov_unscaled"].diagonal())
+    errors: Floats = s.sigma * np.sqrt(s.vcov_unscaled.diagonal())
     return errors
 
 
@@ -191,14 +234,8 @@ def _fit_identified(
     control: FitControl,
     progress: Report | None,
     threads: int,
-) -> "LmmFitted":
-    """Estimate by REML the random effects that are identified, and give the others the variance of the convention.
-
-    Returns
-    -------
-    LmmFitted
-        As that of a fit, in the core's order.
-    """
+) -> _Outcome:
+    """Estimate by REML the random effects that are identified, and give the others the variance of the convention."""
     reduced, places = without_unidentified(design, free)
     rest = order_terms(reduced.random)
     null = [0] * len(order.spans)
@@ -221,22 +258,19 @@ def _fit_identified(
         raise DataError(NOT_FINITE) from None
     if ending is None:
         ending = Convergence(FitStatus.CONVERGED, 0.0, 1, OPTIMIZER, 0.0, 0.0, {}, search=Search(complete=True))
-    return {
-        **solution,
-        "status": ending.status.value,
-        "evaluations": ending.evaluations,
-        "decrement": ending.decrement,
-        "certificate": ending.certificate,
-        # Nothing but its length is kept of the gradient.
-        "gradient": np.array([ending.gradient_norm]),
-        "null_dimensions": null,
-        "singular": any(null),
-        "valleys": [(v.criterion, core_theta(v.theta)) for v in ending.valleys],
-        "runs": ending.search.runs,
-        "looks": ending.search.looks,
-        "complete": ending.search.complete,
-        "moved_on": ending.search.moved_on,
-    }
+    if ending.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
+        raise DataError(NOT_FINITE)
+    return _Outcome(
+        solution=solution,
+        status=ending.status,
+        evaluations=ending.evaluations,
+        decrement=ending.decrement,
+        certificate=ending.certificate,
+        gradient_norm=ending.gradient_norm,
+        null_dimensions=null,
+        search=ending.search,
+        valleys=[(v.criterion, core_theta(v.theta)) for v in ending.valleys[1:]],
+    )
 
 
 def has_conventions(fit: LmmFit) -> bool:
@@ -280,7 +314,7 @@ def unidentified(
         own = own[order.core_of_theta]
         try:
             values = [
-                system.evaluate(np.where(own, theta * c, theta), reml, n_threads)["objective"] for c in (0.5, 1.0, 2.0)
+                system.evaluate(np.where(own, theta * c, theta), reml, n_threads).objective for c in (0.5, 1.0, 2.0)
             ]
         except ValueError:  # no residual is left but rounding errors
             raise DataError(NOT_FINITE) from None

@@ -176,15 +176,15 @@ def refit_many(
         fit.n_threads,
         in_whole_numbers(progress),
     )
-    warn_once(_trouble([FitStatus(s) for s in out["status"]], out["objective"], labels))
+    warn_once(_trouble([FitStatus(s) for s in out.status], out.objective, labels))
     return Refits(
-        objective=out["objective"],
-        fixef=out["beta"],
-        bse=out["se"],
-        theta=out["theta"][:, fit.order.theta_of_core],
-        sigma=out["sigma"],
-        dispersion=out["sigma"],
-        converged=np.array([FitStatus(s).ok for s in out["status"]], dtype=bool),
+        objective=out.objective,
+        fixef=out.beta,
+        bse=out.se,
+        theta=out.theta[:, fit.order.theta_of_core],
+        sigma=out.spread,
+        dispersion=out.spread,
+        converged=np.array([FitStatus(s).ok for s in out.status], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,
         response_names=labels,

@@ -82,7 +82,7 @@ def _score(fit: GlmmFit, rows: NDArray[np.intp]) -> Floats:
     x, own = fit.x[rows], design.x[:, list(system.kept)]
     combine = np.eye(x.shape[1]) if tuple(system.kept) == fit.kept else np.linalg.lstsq(own, x, rcond=None)[0]
     found = system.evaluate(fit.core_theta, combine @ fit.beta, fit.core_dispersion, fit.n_quad, fit.curvature, 1)
-    gradient, m, q = found["gradient"], len(fit.theta), own.shape[1]
+    gradient, m, q = found.gradient, len(fit.theta), own.shape[1]
     parts = [gradient[:m][fit.order.theta_of_core], combine.T @ gradient[m : m + q]]
     if fit.dispersion_estimated:
         parts.append(gradient[m + q :])

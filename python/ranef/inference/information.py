@@ -56,4 +56,4 @@ def variance_information(fit: LmmFit) -> VarianceInformation:
     found = fit.system.get(fit.n_threads).satterthwaite(fit.core_point, fit.n_threads)
     nu = fit.nobs - len(fit.beta) if fit.reml else fit.nobs
     boundary = dict(fit.convergence.boundary)
-    return VarianceInformation(found["root"], found["covariance"], found["slopes"], float(nu), boundary, found["flat"])
+    return VarianceInformation(found.root, found.covariance, found.slopes, float(nu), boundary, found.flat)

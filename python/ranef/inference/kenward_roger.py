@@ -87,7 +87,7 @@ def kenward_roger(fit: LmmFit) -> KenwardRoger:
             f"Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random effects but those of the largest "
             f"factor: {problem}. Use ddf='satterthwaite', which needs none; with so many levels the two hardly differ."
         ) from None
-    return KenwardRoger(fit.sigma, found["root"], found["adjusted"], found["slopes"], found["weights"], found["flat"])
+    return KenwardRoger(fit.sigma, found.root, found.adjusted, found.slopes, found.weights, found.flat)
 
 
 def memory_allowed() -> float:

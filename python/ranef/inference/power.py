@@ -416,8 +416,8 @@ def _by_likelihood_ratio(
         n_threads,
         progress,
     )
-    ours, theirs = out["members"]
-    p = np.array([chi_square_p(max(0.0, t), len(columns)) for t in theirs["objective"] - ours["objective"]])
-    failed = [a != "converged" or b != "converged" for a, b in zip(ours["status"], theirs["status"], strict=True)]
+    ours, theirs = out
+    p = np.array([chi_square_p(max(0.0, t), len(columns)) for t in theirs.objective - ours.objective])
+    failed = [a != "converged" or b != "converged" for a, b in zip(ours.status, theirs.status, strict=True)]
     p[np.array(failed, dtype=bool)] = np.nan
-    return p, out["interrupted"]
+    return p, ours.interrupted

@@ -124,8 +124,8 @@ def likelihood_ratio_p_values(
     warm = not model.singular
     members = [(m.system.get(n_threads), core_point(m), core_options(m, control, warm)) for m in (model, smaller)]
     out = _core.bootstrap_glmm_nested(members[0][0], core_point(model), members, n, seed, n_threads, progress)
-    ours, theirs = out["members"]
-    p = np.array([chi_square_p(max(0.0, t), len(columns)) for t in theirs["objective"] - ours["objective"]])
-    failed = [a != "converged" or b != "converged" for a, b in zip(ours["status"], theirs["status"], strict=True)]
+    ours, theirs = out
+    p = np.array([chi_square_p(max(0.0, t), len(columns)) for t in theirs.objective - ours.objective])
+    failed = [a != "converged" or b != "converged" for a, b in zip(ours.status, theirs.status, strict=True)]
     p[np.array(failed, dtype=bool)] = np.nan
-    return p, out["interrupted"]
+    return p, ours.interrupted

@@ -150,34 +150,34 @@ def _curves(
         Curve(
             name=p.name,
             kind=p.kind,
-            estimate=float(found["estimates"][p.core]),
-            value=c["value"],
-            zeta=c["zeta"],
-            rate=c["rate"],
-            parameters=c["parameters"][:, columns],
-            lower=c["lower"],
-            upper=c["upper"],
-            endings=c["endings"],
-            monotone=c["monotone"],
-            converged=c["converged"],
+            estimate=float(found.estimates[p.core]),
+            value=c.value,
+            zeta=c.zeta,
+            rate=c.rate,
+            parameters=c.parameters[:, columns],
+            lower=c.lower,
+            upper=c.upper,
+            endings=c.endings,
+            monotone=c.monotone,
+            converged=c.converged,
         )
-        for p, c in zip(wanted, found["curves"], strict=True)
+        for p, c in zip(wanted, found.curves, strict=True)
     )
     notes, problems = [], []
     if fit.reml:
         notes.append(
             "the model was fitted by REML; profiles are those of the likelihood, from the ML fit of the same model."
         )
-    if found["status"] != "converged":
+    if found.status != "converged":
         problems.append(
-            f"the {'' if isinstance(fit, GlmmFit) else 'ML '}fit did not converge ({found['status']}), so that zeta counts from a deviance that is not the lowest."
+            f"the {'' if isinstance(fit, GlmmFit) else 'ML '}fit did not converge ({found.status}), so that zeta counts from a deviance that is not the lowest."
         )
-    if found["refitted"]:
+    if found.refitted:
         problems.append("a profile met a lower deviance than the fit had found; the fit was made again from there.")
     for c in curves:
         _remark(c, notes, problems)
     return ProfileCurves(
-        tuple(p.name for p in every), float(found["deviance"]), reach, curves, tuple(notes), tuple(problems)
+        tuple(p.name for p in every), float(found.deviance), reach, curves, tuple(notes), tuple(problems)
     )
 
 
@@ -189,7 +189,7 @@ def _found(
     targets: list[float],
     control: FitControl,
     progress: Callable[[int, float], object] | None,
-) -> "_core.LmmProfile":
+) -> "_core.Profile":
     """The curves of parameters by their places in the core's list."""
     if isinstance(fit, GlmmFit):
         from ranef import _core

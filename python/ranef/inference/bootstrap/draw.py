@@ -169,23 +169,23 @@ def _group(fit: MixedFit, factor: int) -> str:
 
 def draws_of(fit: MixedFit, out: "_core.Replicates") -> Draws:
     """What the core returned, with failed replicates blanked."""
-    status = np.array(out["status"], dtype=np.str_)
+    status = np.array(out.status, dtype=np.str_)
     failed = status != "converged"
-    theta = out["theta"][:, fit.order.theta_of_core]
-    values = quantity_values(fit, out["beta"], theta, out["sigma"])
-    objective, se = out["objective"], out["se"]
+    theta = out.theta[:, fit.order.theta_of_core]
+    values = quantity_values(fit, out.beta, theta, out.spread)
+    objective, se = out.objective, out.se
     for a in (values, theta, se, objective):
         a[failed] = np.nan
     return Draws(
-        number=out["number"],
+        number=out.number,
         status=status,
-        singular=out["singular"] & ~failed,
-        n_second_start=out.get("second_starts", 0),
+        singular=out.singular & ~failed,
+        n_second_start=out.second_starts,
         values=values,
         std_error=se,
         theta=theta,
         objective=objective,
-        interrupted=out["interrupted"],
+        interrupted=out.interrupted,
     )
 
 
@@ -223,7 +223,7 @@ def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_thread
                 fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None
             )
         )
-    if out["interrupted"]:
+    if out.interrupted:
         raise KeyboardInterrupt
     values = draws_of(fit, out).values
     with np.errstate(invalid="ignore"):

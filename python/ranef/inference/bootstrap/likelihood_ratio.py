@@ -190,29 +190,27 @@ def bootstrap_lrt(
 def compared(
     statistic: float,
     df: int,
-    out: "_core.NestedReplicates",
+    out: "list[_core.Replicates]",
     n: int,
     seed: int,
     notes: list[str],
     names: tuple[str, str],
 ) -> BootstrapLrt:
     """A statistic beside those of the replicates, of which the core's first member is the larger model."""
-    ours, theirs = out["members"]
-    failed = np.array([s != "converged" for s in ours["status"]]) | np.array(
-        [s != "converged" for s in theirs["status"]]
-    )
-    reference = np.maximum(theirs["objective"] - ours["objective"], 0.0)
+    ours, theirs = out
+    failed = np.array([s != "converged" for s in ours.status]) | np.array([s != "converged" for s in theirs.status])
+    reference = np.maximum(theirs.objective - ours.objective, 0.0)
     reference[failed] = np.nan
     if statistic < -TIE:
         notes.append(f"{names[0]} fits worse than {names[1]}, so they are not nested; the statistic was set to 0")
     if failed.all():
         raise OptionError("all replicates failed: there is nothing to compare the statistic with.")
     if failed.any():
-        why = sorted({s for m in (ours, theirs) for s in m["status"] if s != "converged"})
+        why = sorted({s for m in (ours, theirs) for s in m.status if s != "converged"})
         notes.append(
             f"{int(failed.sum())} of {len(failed)} replicates failed and are left out: a fit {' or '.join(FAILURES.get(w, w) for w in why)}"
         )
-    if out["interrupted"]:
+    if ours.interrupted:
         notes.append(f"the bootstrap was interrupted: {len(failed)} of {n} replicates were finished and are used")
     return BootstrapLrt(max(0.0, statistic), df, reference, n, seed, tuple(notes))
 

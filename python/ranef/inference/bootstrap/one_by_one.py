@@ -144,6 +144,8 @@ def _fits(
     n_threads: int,
     progress: Counter | None,
 ) -> "_core.Replicates":
+    from ranef._core import Replicates
+
     p, q = len(fit.beta), len(fit.theta)
     beta, se, theta = np.full((n, p), np.nan), np.full((n, p), np.nan), np.full((n, q), np.nan)
     sigma, objective, singular = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
@@ -168,15 +170,15 @@ def _fits(
     except KeyboardInterrupt:
         interrupted = True
     m = len(status)
-    return {
-        "number": np.arange(m, dtype=np.int64),
-        "objective": objective[:m],
-        "beta": beta[:m],
-        "se": se[:m],
-        "theta": theta[:m],
-        "sigma": sigma[:m],
-        "status": status,
-        "second_starts": second_starts,
-        "singular": singular[:m],
-        "interrupted": interrupted,
-    }
+    return Replicates(
+        number=np.arange(m, dtype=np.int64),
+        objective=objective[:m],
+        beta=beta[:m],
+        se=se[:m],
+        theta=theta[:m],
+        spread=sigma[:m],
+        status=status,
+        second_starts=second_starts,
+        singular=singular[:m],
+        interrupted=interrupted,
+    )
