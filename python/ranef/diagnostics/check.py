@@ -20,8 +20,8 @@ from ranef.diagnostics.leverage import studentized_residuals
 from ranef.diagnostics.normal_quantiles import normal_quantiles
 from ranef.diagnostics.residual_frames import trend_frame
 from ranef.estimates.effect_intervals import standardized_effects
-from ranef.estimates.fitted import fitted_values, residual_values
 from ranef.estimates.random_effects import conditional_covariances, random_effects
+from ranef.estimates.residuals import residual_values
 from ranef.estimates.simulate import simulated_responses
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import LmmFit, MixedFit
@@ -71,7 +71,7 @@ def check(fit: LmmFit, hat: Floats, rng: object = None) -> tuple[CheckPart, ...]
     rng : int, Generator or None
         For the simulated responses.
     """
-    fitted = fitted_values(fit)
+    fitted = fit.means()
     residuals = residual_values(fit, "scaled", fitted)
     standard = studentized_residuals(fit, hat)
     known = ~np.isnan(standard)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ranef.diagnostics.blocks import Block, RandomColumns, blocks, random_columns
 from ranef.diagnostics.leverage import hat_values, remaining, sigma_without
-from ranef.estimates.fitted import residual_values
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
+from ranef.estimates.residuals import residual_values
 from ranef.fit.record import LmmFit
 
 Floats = NDArray[np.float64]
@@ -59,6 +59,7 @@ def without_observations(fit: LmmFit) -> Deletion:
     weights = np.ones(fit.nobs) if fit.design.weights is None else fit.design.weights
     left = weights * remaining(hat_values(fit))
     random, basis = random_columns(fit), fixed_basis(fit)
+    assert basis is not None
     x = basis.columns(fit.x)
     g = np.empty((random.size, len(fit.beta)))
     for block in blocks(fit, random, x):
@@ -91,6 +92,7 @@ def without_groups(fit: LmmFit, factor: int) -> Deletion:
     change, unscaled = np.full((m, p), np.nan), np.full((m, p), np.nan)
     ratio, drop = np.full(m, np.nan), np.full(m, np.nan)
     basis = fixed_basis(fit)
+    assert basis is not None
     x = np.ascontiguousarray(basis.columns(fit.x))
     for number, block in enumerate(blocks(fit, random, x)):
         for level in levels[first[number] : first[number + 1]].tolist():

@@ -22,9 +22,7 @@ from ranef.diagnostics.glmm_dispersion import pearson_sums, two_sided
 from ranef.diagnostics.rank_residuals import RankResiduals, rank_residuals
 from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
 from ranef.errors import OptionError
-from ranef.estimates.fitted import population_values
-from ranef.estimates.glmm_simulate import glmm_draws
-from ranef.estimates.simulate import random_generator
+from ranef.estimates.simulate import random_generator, simulated_responses
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.quadrature import check_quadrature
 
@@ -62,7 +60,7 @@ def check_glmm(fit: GlmmFit, rng: object = None) -> tuple[CheckPart, ...]:
     """
     generator = random_generator(rng)
     n = max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1)))
-    draws = glmm_draws(fit, n, "new", generator)
+    draws = simulated_responses(fit, n, "new", generator)
     residuals = rank_residuals(fit.design.y, draws, generator)
     if fit.response_kind == "binary":
         spread, zeros = _calibration(fit, draws), _equal_levels(fit, draws)
@@ -83,7 +81,7 @@ def _uniformity(residuals: RankResiduals) -> CheckPart:
 
 
 def _trend(fit: GlmmFit, residuals: RankResiduals) -> CheckPart:
-    eta = population_values(fit)
+    eta = fit.fixed_part()
     return CheckPart(
         "residuals_along",
         "Residuals along the linear predictor",
@@ -163,7 +161,7 @@ def _calibration(fit: GlmmFit, draws: Floats) -> CheckPart:
     """Shares of successes of rows with similar probabilities, beside those of simulations with new random effects."""
     import pandas as pd
 
-    eta = population_values(fit)
+    eta = fit.fixed_part()
     edges = np.unique(np.quantile(eta, np.linspace(0, 1, _BINS + 1)))
     bins = np.clip(np.searchsorted(edges, eta, side="right") - 1, 0, max(len(edges) - 2, 0))
     counts = np.bincount(bins).astype(np.float64)

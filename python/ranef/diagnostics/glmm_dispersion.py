@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.glmm_simulate import glmm_draws
-from ranef.estimates.glmm_values import glmm_residuals
+from ranef.estimates.residuals import residual_values
+from ranef.estimates.simulate import simulated_responses
 from ranef.fit.glmm_modes import linear_predictors
 from ranef.fit.glmm_record import GlmmFit
 
@@ -99,7 +99,7 @@ def dispersion_test(fit: GlmmFit, n: int, rng: object) -> DispersionTest:
     """
     if fit.response_kind == "binary":
         raise OptionError("responses of 0 and 1 cannot be overdispersed: their variance follows from their mean.")
-    chisq, df = float(np.sum(glmm_residuals(fit, "scaled") ** 2)), fit.nobs - fit.npar
+    chisq, df = float(np.sum(residual_values(fit, "scaled") ** 2)), fit.nobs - fit.npar
     own, simulated = pearson_sums(fit, n, rng)
     return DispersionTest(
         chisq / df if df > 0 else math.nan, chisq, df, _upper_tail(chisq, df), two_sided(own, simulated), int(n)
@@ -112,8 +112,8 @@ def pearson_sums(fit: GlmmFit, n: int, rng: object) -> tuple[float, Floats]:
     Random effects are drawn anew and their modes found again for each simulated response, since modes that were fitted to a response take up a part of its variation: with a
     random effect for each observation most of it. The parameters are held for the simulations, so that the sum of the data is enlarged by what the fixed effects took.
     """
-    own = float(np.sum(glmm_residuals(fit, "scaled") ** 2)) * fit.nobs / max(fit.nobs - len(fit.beta), 1)
-    draws = glmm_draws(fit, n, "new", rng)
+    own = float(np.sum(residual_values(fit, "scaled") ** 2)) * fit.nobs / max(fit.nobs - len(fit.beta), 1)
+    draws = simulated_responses(fit, n, "new", rng)
     simulated = np.empty(draws.shape[1])
     for j in range(len(simulated)):
         y = np.ascontiguousarray(draws[:, j])
@@ -144,7 +144,7 @@ def zero_inflation_test(fit: GlmmFit, n: int, rng: object) -> ZeroInflationTest:
 
 def zero_counts(fit: GlmmFit, n: int, rng: object) -> tuple[int, Floats]:
     """Number of zeros in the data, and (n,) in simulated responses with random effects drawn anew."""
-    simulated = np.count_nonzero(glmm_draws(fit, n, "new", rng) == 0, axis=0)
+    simulated = np.count_nonzero(simulated_responses(fit, n, "new", rng) == 0, axis=0)
     return int(np.count_nonzero(fit.design.y == 0)), simulated.astype(np.float64)
 
 

@@ -12,9 +12,8 @@ from ranef.diagnostics.simulated_residuals import (
     uniformity_test,
 )
 from ranef.errors import OptionError
-from ranef.estimates.glmm_simulate import glmm_draws
 from ranef.estimates.rows import padded, row_index
-from ranef.estimates.simulate import random_generator
+from ranef.estimates.simulate import random_generator, simulated_responses
 from ranef.fit.glmm_record import GlmmFit
 
 
@@ -35,7 +34,7 @@ def simulated_glmm_residuals(
     generator = random_generator(rng)
     if isinstance(n, int) and not isinstance(n, bool) and n < FEWEST:
         raise OptionError(f"n must be at least {FEWEST}, so that residuals are not too coarse, not {n}.")
-    draws = glmm_draws(fit, n, re, generator)
+    draws = simulated_responses(fit, n, re, generator)
     own = fit.design.y[:, None]
     # Proportions of the same trials differ by rounding where they are equal.
     equal = np.isclose(draws, own, rtol=1e-12, atol=1e-12)

@@ -8,7 +8,7 @@ the random and the fixed effects, the diagonal of H is the prior weight times th
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.estimates.fitted import residual_values
+from ranef.estimates.residuals import residual_values
 from ranef.fit.record import LmmFit
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ranef.diagnostics.leverage import LARGEST_HAT, hat_values
 from ranef.diagnostics.rotation import rotated
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.fitted import fitted_values, population_values
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.simulate import random_generator, simulated_responses
 from ranef.fit.record import LmmFit
@@ -129,7 +128,7 @@ def simulated_residuals(
         raise OptionError(
             "rotate=True goes with re='new': given the random effects the model holds the rows to be independent."
         )
-    mean = population_values(fit) if re == "new" else fitted_values(fit)
+    mean = fit.fixed_part() if re == "new" else fit.means()
     deviations = np.column_stack([fit.design.y, draws]) - mean[:, None]
     if turn:
         deviations = rotated(fit, deviations)

@@ -15,7 +15,7 @@ def not_estimable(fit: MixedFit, x: Floats) -> int:
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     x : (m, columns of the design) array
         All columns, the dropped ones too; NaN in rows that cannot be predicted anyway.
     """

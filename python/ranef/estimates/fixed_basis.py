@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -47,15 +47,17 @@ class FixedBasis:
         return out
 
 
-def fixed_basis(fit: LmmFit) -> FixedBasis:
+def fixed_basis(fit: MixedFit) -> FixedBasis | None:
     """The coordinates in which to compute with the covariance of the fixed effects.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
 
     Returns
     -------
-    FixedBasis
+    FixedBasis or None
+        None where the covariance is no function of least squares, as in a generalized model.
     """
-    return FixedBasis(fit.system.get(fit.n_threads).fixed_root(fit.core_point, fit.n_threads))
+    root = fit.fixed_root()
+    return None if root is None else FixedBasis(root)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.predict_rows import predict_rows
+from ranef.estimates.predict import predict
 from ranef.estimates.typical_rows import ModelVariables, Variable
 from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
@@ -119,15 +119,15 @@ def group_lines(
         labels += [all_levels[code]] * len(grid)
     newdata = {name: [v for block in blocks for v in block[name]] for name in blocks[0]}
     offset = np.concatenate(offsets) if offsets else None
-    fitted = predict_rows(fit, newdata, re=re, offset=offset).fit
+    fitted = predict(fit, newdata, re=re, offset=offset).fit
     parts.append(pd.DataFrame({"part": "group", "level": labels, "x": newdata[along.name], "y": fitted}))
     if own_population:
-        population = predict_rows(fit, newdata, re="population", offset=offset).fit
+        population = predict(fit, newdata, re="population", offset=offset).fit
         parts.append(parts[-1].assign(part="population", y=population))
     else:
         rows_all = variables.rows({along.name: along.grid(None, _POINTS)})
         n = len(rows_all[along.name])
-        population = predict_rows(fit, rows_all, re="population", offset=variables.offset(n)).fit
+        population = predict(fit, rows_all, re="population", offset=variables.offset(n)).fit
         parts.append(pd.DataFrame({"part": "population", "level": "", "x": rows_all[along.name], "y": population}))
     return GroupLines(pd.concat(parts, ignore_index=True), along.name, chosen, len(shown), len(all_levels))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, OptionError
-from ranef.estimates.predict_rows import predict_rows
+from ranef.estimates.predict import predict
 from ranef.estimates.typical_rows import ModelVariables, Variable
 from ranef.fit.record import MixedFit
 
@@ -91,7 +91,7 @@ def prediction_lines(
         vary[by] = [value for _, value in lines for _ in grid]
     rows = variables.rows(vary, at)
     n = len(vary[x])
-    found = predict_rows(
+    found = predict(
         fit,
         rows,
         re="population",

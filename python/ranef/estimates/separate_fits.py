@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.fitted import population_values, random_part
 from ranef.estimates.random_effects import random_effects
 from ranef.fit.glm_limit import level_coefficients
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -53,18 +52,18 @@ def separate_fits(fit: MixedFit, group: object = None) -> "pd.DataFrame":
     f = groups.index(chosen)
     effects = random_effects(fit)[f]
     members = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
-    rest = population_values(fit)
+    rest = fit.fixed_part()
     for i, (term, b) in enumerate(zip(fit.terms, fit.b, strict=True)):
         if i not in members:
             rest = rest + random_part(term.codes, term.z, b)
     z = np.hstack([fit.terms[i].z for i in members])
     codes = fit.terms[members[0]].codes
     count = len(effects.levels)
-    if isinstance(fit, GlmmFit):
+    if fit.normal_responses:
+        own, counts = _by_level(z, fit.design.y - rest, codes, count, fit.design.weights)
+    else:
         own = level_coefficients(fit, z, rest, codes.astype(np.intp), count)
         counts = np.bincount(codes, minlength=count)
-    else:
-        own, counts = _by_level(z, fit.design.y - rest, codes, count, fit.design.weights)
     rows = []
     for j, name in enumerate(effects.names):
         centre = _population(fit, name)

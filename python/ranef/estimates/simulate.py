@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.fitted import fitted_values, population_values, random_part
-from ranef.fit.record import LmmFit
+from ranef.fit.random_part import random_part
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
 RE_KINDS = ("new", "conditional")
+
+#: How far numbers of trials may be from whole ones.
+WHOLE = 1e-6
 
 
 def random_generator(rng: object) -> np.random.Generator:
@@ -41,12 +44,12 @@ def check_draws(n: object, re: object) -> None:
         raise OptionError(f"re must be 'new' or 'conditional', not {re!r}.")
 
 
-def simulated_responses(fit: LmmFit, n: int, re: str, rng: object) -> Floats:
-    """Draw responses from the model at its estimates.
+def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
+    """Draw responses from the model at its estimates, in the form that the fit keeps: of a binomial model proportions.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     n : int
         Number of draws.
     re : {"new", "conditional"}
@@ -56,20 +59,29 @@ def simulated_responses(fit: LmmFit, n: int, re: str, rng: object) -> Floats:
     Returns
     -------
     (rows, n) array
-        Residual variances are sigma² divided by the prior weights.
+        Residual variances of a linear model are sigma² divided by the prior weights.
     """
     check_draws(n, re)
+    if fit.family.support == "proportion" and np.any(np.abs(fit.weights - np.rint(fit.weights)) > WHOLE):
+        raise OptionError("the numbers of trials (the weights) are not whole, so that no responses can be drawn.")
     generator = random_generator(rng)
-    rows, d = fit.nobs, fit.design
-    sd = fit.sigma if d.weights is None else fit.sigma / np.sqrt(d.weights)
-    mean = population_values(fit) if re == "new" else fitted_values(fit)
-    terms = list(zip(fit.terms, fit.relative_factors, strict=True)) if re == "new" else []
-    out = np.empty((rows, int(n)), order="F")
+    new = re == "new"
+    base = fit.fixed_part() if new else fit.means()
+    terms = list(zip(fit.terms, fit.relative_factors, strict=True)) if new else []
+    out = np.empty((fit.nobs, int(n)), order="F")
     # One draw after the other: draw number i is the same whatever n is.
     for i in range(int(n)):
-        y = mean
+        eta = base
         for term, factor in terms:
             u = generator.standard_normal((len(term.levels), factor.shape[0]))
-            y = y + random_part(term.codes, term.z, u @ (factor.T * fit.sigma))
-        out[:, i] = y + sd * generator.standard_normal(rows)
+            eta = eta + random_part(term.codes, term.z, u @ (factor.T * fit.random_scale))
+        out[:, i] = fit.draw(generator, fit.family.mean(eta) if new else base)
     return out
+
+
+def response_as_given(fit: MixedFit, values: Floats) -> Floats:
+    """Responses (n,) or (n, m) as a user gave them: numbers of successes where the formula has successes and failures."""
+    if fit.response_kind != "counts":
+        return values
+    weights = fit.weights if values.ndim == 1 else fit.weights[:, None]
+    return np.rint(values * weights)

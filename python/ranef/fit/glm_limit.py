@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.glmm_system import build_glmm_system
+from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def glm_limit(fit: GlmmFit) -> GlmLimit:
     return GlmLimit(point[:p], dispersion, objective, converged)
 
 
-def level_coefficients(fit: GlmmFit, z: Floats, rest: Floats, codes: Ints, n_levels: int) -> Floats:
+def level_coefficients(fit: MixedFit, z: Floats, rest: Floats, codes: Ints, n_levels: int) -> Floats:
     """Coefficients of every level of a grouping factor by maximum likelihood in its rows alone.
 
     Parameters
     ----------
-    fit : GlmmFit
-        Its family, and the estimate of its extra parameter, are those of the levels.
+    fit : MixedFit
+        A generalized one. Its family, and the estimate of its extra parameter, are those of the levels.
     z : (n, k) array
         Columns whose coefficients are estimated.
     rest : (n,) array
@@ -88,6 +89,7 @@ def level_coefficients(fit: GlmmFit, z: Floats, rest: Floats, codes: Ints, n_lev
     (levels, k) array
         NaN where a level has no finite estimate, as with successes only.
     """
+    assert isinstance(fit, GlmmFit)
     k = z.shape[1]
     out = np.full((n_levels, k), np.nan)
     order = np.argsort(codes, kind="stable")

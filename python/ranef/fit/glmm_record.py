@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import OptionError, RanefError
 from ranef.fit.glmm_system import LazyGlmmSystem
 from ranef.fit.record import MixedFit
 from ranef.options import Ddf
@@ -75,6 +76,11 @@ class GlmmFit(MixedFit):
         return True
 
     @property
+    def normal_responses(self) -> bool:
+        """Responses have the distribution of the family, around a mean behind a link."""
+        return False
+
+    @property
     def residual_variance(self) -> float:
         """Rows vary around a mean, not on the scale of the linear predictor."""
         return 0.0
@@ -82,6 +88,30 @@ class GlmmFit(MixedFit):
     def observation_variance(self) -> Floats:
         """Variance (n,) of every response given the random effects, by the family."""
         return self.family.observation_variance(self.mu, self.weights, self.dispersion)
+
+    def linear_predictor(self) -> Floats:
+        """The linear predictor (n,) at the conditional modes, from the core."""
+        return self.eta
+
+    def means(self) -> Floats:
+        """Conditional means (n,), from the core."""
+        return self.mu
+
+    def draw(self, generator: np.random.Generator, means: Floats) -> Floats:
+        """Draw responses (n,) from the family around these means."""
+        try:
+            return self.family.draw(generator, means, self.weights, self.dispersion)
+        except RanefError:
+            raise
+        except ValueError:
+            raise OptionError(
+                f"some means of a draw are outside what the {self.family.name} family can have: with the {self.family.link} link random effects can lead there. "
+                "re='conditional' keeps the means of the fit."
+            ) from None
+
+    def joint_covariance(self) -> Floats | None:
+        """The inverse of half the Hessian; None where that is not positive definite."""
+        return self.joint_vcov
 
     @property
     def dispersion_estimated(self) -> bool:

@@ -11,6 +11,7 @@ from ranef.families.gaussian import Gaussian
 from ranef.fit.convergence import Convergence
 from ranef.fit.order import TermOrder, relative_factor, theta_names
 from ranef.fit.outcome import Kind
+from ranef.fit.random_part import random_part
 from ranef.fit.system import LazySystem
 from ranef.options import Ddf
 
@@ -132,6 +133,11 @@ class MixedFit:
         return None
 
     @property
+    def normal_responses(self) -> bool:
+        """Whether responses are normal around the linear predictor, so that what is linear in them has a normal distribution."""
+        return True
+
+    @property
     def residual_variance(self) -> float:
         """Variance that a new row of weight 1 adds on the scale of the linear predictor; 0 where rows vary around a mean behind a link."""
         return self.sigma**2
@@ -139,6 +145,27 @@ class MixedFit:
     def observation_variance(self) -> Floats:
         """Variance (n,) of every response given the random effects, prior weights accounted for."""
         return self.sigma**2 / self.weights
+
+    def fixed_part(self) -> Floats:
+        """The linear predictor (n,) without random effects: fixed effects and offset."""
+        eta = self.x @ self.beta
+        return eta if self.design.offset is None else eta + self.design.offset
+
+    def linear_predictor(self) -> Floats:
+        """The linear predictor (n,) with the conditional modes of the random effects."""
+        eta = self.fixed_part()
+        for term, b in zip(self.terms, self.b, strict=True):
+            eta = eta + random_part(term.codes, term.z, b)
+        return eta
+
+    def means(self) -> Floats:
+        """Means (n,) of the responses given the conditional modes; proportions where the response is one."""
+        return self.linear_predictor()
+
+    def draw(self, generator: np.random.Generator, means: Floats) -> Floats:
+        """Draw responses (n,) with these means (n,), in the form that the design keeps."""
+        sd = self.sigma if self.design.weights is None else self.sigma / np.sqrt(self.design.weights)
+        return means + sd * generator.standard_normal(self.nobs)
 
     @property
     def weights(self) -> Floats:
@@ -149,6 +176,14 @@ class MixedFit:
     def vcov(self) -> Floats:
         """Covariance (p, p) of the fixed effects."""
         raise NotImplementedError
+
+    def fixed_root(self) -> Floats | None:
+        """A root K (p, p) of the covariance of the fixed effects, ``sigma**2 * K @ K.T``, with no digits lost to the origin or unit of a variable; None where the core has none."""
+        return None
+
+    def joint_covariance(self) -> Floats | None:
+        """Covariance of theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion together; NaN for thetas on the boundary, None where it is not known."""
+        return None
 
     @property
     def random_scale(self) -> float:
@@ -289,6 +324,10 @@ class LmmFit(MixedFit):
     def random_scale(self) -> float:
         """Sigma."""
         return self.sigma
+
+    def fixed_root(self) -> Floats:
+        """The root that the core gives, which centres and scales."""
+        return self.system.get(self.n_threads).fixed_root(self.core_point, self.n_threads)
 
     @property
     def core_point(self) -> tuple[Floats, list[int], bool]:

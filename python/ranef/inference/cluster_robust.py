@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, DesignError, OptionError
-from ranef.estimates.fitted import population_values, residual_values
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
+from ranef.estimates.residuals import residual_values
 from ranef.fit.record import LmmFit, MixedFit
 
 Floats = NDArray[np.float64]
@@ -149,7 +149,9 @@ class ClusterRobust:
     @cached_property
     def basis(self) -> FixedBasis:
         """The coordinates in which all is computed: M is the identity there."""
-        return fixed_basis(self.fit)
+        basis = fixed_basis(self.fit)
+        assert basis is not None
+        return basis
 
     @cached_property
     def _x(self) -> Floats:
@@ -219,7 +221,7 @@ def _adjusted_pieces(fit: LmmFit, columns: Floats, clusters: Clusters, adjusted:
     sizes = np.bincount(clusters.codes, minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     random = _RandomParts(fit, clusters, order)
-    error = (fit.design.y - population_values(fit)) / fit.sigma
+    error = (fit.design.y - fit.fixed_part()) / fit.sigma
     weights = fit.design.weights
     score, inner, cross = np.empty((count, p)), np.empty((count, p, p)), np.empty((count, p, p))
     for batch in _batches(sizes, random.widths, p):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import DataError, DesignError, OptionError
-from ranef.estimates.glmm_simulate import glmm_draws
+from ranef.estimates.simulate import simulated_responses
 from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
 from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
@@ -89,7 +89,7 @@ def _wald_p(
     control: FitControl,
     n_threads: int,
 ) -> float:
-    design = model.design.with_rows(y=np.ascontiguousarray(glmm_draws(model, 1, "new", generator)[:, 0]))
+    design = model.design.with_rows(y=np.ascontiguousarray(simulated_responses(model, 1, "new", generator)[:, 0]))
     try:
         new = fit_glmm(design, likelihood_of(model), start, control, None, n_threads, model.order)
     except (DataError, DesignError):

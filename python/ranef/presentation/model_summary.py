@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.estimates.criteria import criteria
-from ranef.estimates.fitted import residual_values
 from ranef.estimates.fixed_effects import correlation, correlations
-from ranef.estimates.glmm_values import glmm_residuals
+from ranef.estimates.residuals import residual_values
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
@@ -70,9 +69,8 @@ def _coefficients(fit: MixedFit, tests: FixedEffectTests, ddf: Ddf) -> Coefficie
 
 def _quantiles(fit: MixedFit) -> Floats | None:
     """Quartiles of the scaled residuals; None for a user's own family without a variance function."""
-    values: Any = residual_values if fit.fixed_effects_profiled else glmm_residuals
     try:
-        residuals = values(fit, "scaled")
+        residuals = residual_values(fit, "scaled")
     except OptionError:
         return None
     # NumPy's default interpolation is R's type 7.

@@ -12,10 +12,9 @@ from ranef.data.table import Table
 from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_residuals
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.criteria import criteria
-from ranef.estimates.fitted import fitted_values, population_values, residual_values
-from ranef.estimates.glmm_values import glmm_residuals
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.random_effects import conditional_covariances, random_effects
+from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import MixedFit
@@ -164,28 +163,28 @@ def augment_frame(fit: MixedFit, data: Any) -> "pd.DataFrame":
 
 def _linear_values(fit: Any) -> dict[str, Floats]:
     """Values of the rows where the fitted values are a linear map of the responses."""
-    fitted, hat = fitted_values(fit), hat_values(fit)
+    fitted, hat = fit.means(), hat_values(fit)
     return {
         ".fitted": fitted,
         ".resid": residual_values(fit, "response", fitted),
-        ".fixed": population_values(fit),
+        ".fixed": fit.fixed_part(),
         ".hat": hat,
         ".cooksd": cooks_distances(fit, hat),
         ".std_resid": studentized_residuals(fit, hat),
     }
 
 
-def _link_values(fit: Any) -> dict[str, Floats]:
+def _link_values(fit: MixedFit) -> dict[str, Floats]:
     """Values of the rows where a link stands between linear predictor and mean."""
     own = {
-        ".fitted": fit.mu,
-        ".eta": fit.eta,
-        ".fixed": population_values(fit),
-        ".resid": glmm_residuals(fit, "response"),
+        ".fitted": fit.means(),
+        ".eta": fit.linear_predictor(),
+        ".fixed": fit.fixed_part(),
+        ".resid": residual_values(fit, "response"),
     }
     for kind in ("pearson", "deviance"):
         try:
-            own[f".{kind}"] = glmm_residuals(fit, kind)
+            own[f".{kind}"] = residual_values(fit, kind)
         except OptionError:  # a family of the user's own need not have them
             continue
     return own

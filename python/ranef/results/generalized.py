@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranef.estimates.glmm_predict import predict_glmm
-from ranef.estimates.glmm_simulate import simulated_glmm
-from ranef.estimates.glmm_values import glmm_residuals
+from ranef.estimates.predict import predict
+from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index, row_series
+from ranef.estimates.simulate import response_as_given, simulated_responses
 from ranef.families.family import Family
 from ranef.fit.control import parse_control
 from ranef.fit.glmm_refit import refit_glmm, refit_glmm_many, refit_values
@@ -87,7 +87,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         Series
             In the order of the input; NaN for missing rows with ``na_action="exclude"``.
         """
-        return row_series(self._fit, glmm_residuals(self._fit, type), "resid")
+        return row_series(self._fit, residual_values(self._fit, type), "resid")
 
     def predict(
         self,
@@ -141,7 +141,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         >>> m.predict({"period": ["1", "4"]}, re="marginal").round(3).tolist()
         [0.216, 0.057]
         """
-        return predict_glmm(
+        return predict(
             self._fit,
             newdata,
             re=re,
@@ -173,7 +173,7 @@ class GeneralizedLinearMixedModel(PlottedGeneralizedModel, ReportedModel, Interv
         """
         import pandas as pd
 
-        values = padded(self._fit, simulated_glmm(self._fit, n, re, rng))
+        values = padded(self._fit, response_as_given(self._fit, simulated_responses(self._fit, n, re, rng)))
         return pd.DataFrame(
             values, index=row_index(self._fit), columns=[f"sim_{i + 1}" for i in range(values.shape[1])]
         )

@@ -7,8 +7,7 @@ import numpy as np
 
 from ranef.diagnostics.glmm_residuals import simulated_glmm_residuals
 from ranef.errors import OptionError
-from ranef.estimates.fitted import population_values
-from ranef.estimates.glmm_values import glmm_residuals
+from ranef.estimates.residuals import residual_values
 from ranef.plots.canvas import AxesArray, require_matplotlib
 from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
 from ranef.results.refitted_generalized import RefittedGeneralizedModel
@@ -109,8 +108,8 @@ class GeneralizedPlots(EffectPlots):
         one_of("type", type, list(_RESIDUALS))
         if type == "simulated":
             found = simulated_glmm_residuals(fit, n, rng=rng)
-            return residuals_along(local_quartiles(population_values(fit), found.values), ax, None, ALONG_LINK)
-        frame, _ = trend_frame(fit.mu, glmm_residuals(fit, type), "residual")
+            return residuals_along(local_quartiles(fit.fixed_part(), found.values), ax, None, ALONG_LINK)
+        frame, _ = trend_frame(fit.mu, residual_values(fit, type), "residual")
         return residuals_fitted(frame, _RESIDUALS[type], ax)
 
     def scale_location(self, *, ax: Any = None) -> "Axes":
@@ -130,7 +129,7 @@ class GeneralizedPlots(EffectPlots):
         from ranef.plots.scale_location import scale_location
 
         fit = self._model._fit
-        frame, _ = trend_frame(fit.mu, np.sqrt(np.abs(glmm_residuals(fit, "scaled"))), "root_residual")
+        frame, _ = trend_frame(fit.mu, np.sqrt(np.abs(residual_values(fit, "scaled"))), "root_residual")
         return scale_location(frame, ax)
 
     def qq(
@@ -200,7 +199,7 @@ class GeneralizedPlots(EffectPlots):
 
         fit = self._model._fit
         found = simulated_glmm_residuals(fit, n, rng=rng)
-        along = local_quartiles(population_values(fit), found.values)
+        along = local_quartiles(fit.fixed_part(), found.values)
         return simulated_residuals(uniform_quantiles(found.values), along, found.to_frame(), ax, ALONG_LINK)
 
     def influence(self, group: str | None = None, *, ax: Any = None) -> "Axes":

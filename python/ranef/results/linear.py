@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.estimates.fitted import fitted_values, residual_values
 from ranef.estimates.predict import predict
+from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index, row_series
 from ranef.estimates.simulate import simulated_responses
 from ranef.families.family import Family
@@ -61,7 +61,7 @@ class LinearMixedModel(PlottedModel, AveragedModel, ReportedModel, IntervalModel
 
     @cached_property
     def _fitted(self) -> NDArray[np.float64]:
-        return fitted_values(self._fit)
+        return self._fit.means()
 
     @cached_property
     def fittedvalues(self) -> "pd.Series[float]":

@@ -7,7 +7,7 @@ import numpy as np
 
 from ranef.diagnostics.leverage import studentized_residuals
 from ranef.errors import OptionError
-from ranef.estimates.fitted import fitted_values, population_values, residual_values
+from ranef.estimates.residuals import residual_values
 from ranef.plots.canvas import AxesArray, require_matplotlib
 from ranef.results.diagnosed import DiagnosedModel
 from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
@@ -97,7 +97,7 @@ class ModelPlots(EffectPlots):
         from ranef.plots.residuals_fitted import residuals_fitted
 
         model = self._model
-        frame, _ = trend_frame(fitted_values(model._fit), residual_values(model._fit, type), "residual")
+        frame, _ = trend_frame(model._fit.means(), residual_values(model._fit, type), "residual")
         label = {"response": "residual", "pearson": "Pearson residual", "scaled": "residual / sigma"}.get(
             type, "residual"
         )
@@ -121,7 +121,7 @@ class ModelPlots(EffectPlots):
 
         model = self._model
         frame, _ = trend_frame(
-            fitted_values(model._fit), np.sqrt(np.abs(studentized_residuals(model._fit, model._hat))), "root_residual"
+            model._fit.means(), np.sqrt(np.abs(studentized_residuals(model._fit, model._hat))), "root_residual"
         )
         return scale_location(frame, ax)
 
@@ -198,7 +198,7 @@ class ModelPlots(EffectPlots):
         from ranef.plots.simulated_residuals import simulated_residuals
 
         found = simulate(self._model._fit, n, rng=rng)
-        along = local_quartiles(population_values(self._model._fit), found.values)
+        along = local_quartiles(self._model._fit.fixed_part(), found.values)
         return simulated_residuals(uniform_quantiles(found.values), along, found.to_frame(), ax)
 
     def influence(self, group: str | None = None, *, ax: Any = None) -> "Axes":

@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.errors import DataError, DesignError, OptionError
-from ranef.estimates.fitted import population_values, random_part
 from ranef.estimates.fixed_effects import standard_errors
-from ranef.estimates.glmm_simulate import glmm_draws
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import FitControl
 from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
 from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.lmm import fit_lmm, has_conventions
+from ranef.fit.random_part import random_part
 from ranef.fit.record import LmmFit, MixedFit
 from ranef.fit.row_subset import design_of_rows
 from ranef.inference.bootstrap.arguments import Counter
@@ -53,13 +52,13 @@ def drawn_design(
         m = len(next(t.levels for t in fit.design.random if t.group == group))
         return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
     if isinstance(fit, GlmmFit):
-        y = glmm_draws(fit, 1, re, generator)[:, 0]
+        y = simulated_responses(fit, 1, re, generator)[:, 0]
         return fit.design.with_rows(y=np.ascontiguousarray(y))
     assert isinstance(fit, LmmFit)
     if drawn is None:
         y = simulated_responses(fit, 1, re, generator)[:, 0]
     else:
-        y = population_values(fit)
+        y = fit.fixed_part()
         picks = [generator.integers(0, len(e), len(e)) for e in drawn.effects]
         for term, span in zip(fit.terms, fit.order.spans, strict=True):
             b = drawn.effects[span.factor][picks[span.factor], span.start : span.start + span.size]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import DataError
-from ranef.estimates.fitted import residual_values
+from ranef.estimates.residuals import residual_values
 from ranef.fit.record import LmmFit
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,117 @@
+"""The rows of a prediction: those of the fit, or new ones as the design encodes them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.encoder import ARRAY
+from ranef.errors import NewLevelError
+from ranef.estimates.estimable import not_estimable
+from ranef.estimates.included_effects import Mask
+from ranef.estimates.optional_groups import new_table
+from ranef.fit.record import MixedFit
+from ranef.fit.request import warn_once
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows to predict, random terms in lme4's order; rows with a missing value hold zeros.
+
+    Attributes
+    ----------
+    x : (m, p) array
+    offset : (m,) array or None
+    codes : tuple of (m,) arrays
+        Level of every row, -1 where it is new.
+    z : tuple of (m, k) arrays
+    weights : (m,) array or None
+    missing : (m,) bool array or None
+    """
+
+    x: Floats
+    offset: Floats | None
+    codes: tuple[NDArray[np.int32], ...]
+    z: tuple[Floats, ...]
+    weights: Floats | None
+    missing: Mask | None
+
+
+def only(z: Floats, mask: Mask) -> Floats:
+    """Z with the columns outside the mask set to zero."""
+    return z if mask.all() else z * mask
+
+
+def own_rows(fit: MixedFit) -> Rows:
+    """The rows of the fit as rows to predict."""
+    d = fit.design
+    return Rows(fit.x, d.offset, tuple(t.codes for t in fit.terms), tuple(t.z for t in fit.terms), d.weights, None)
+
+
+def new_rows(
+    fit: MixedFit, newdata: Any, masks: tuple[Mask, ...], allow_unseen: bool, whole_variance: bool, offset: object
+) -> tuple[Rows, Any]:
+    """New data as rows to predict, with their labels; what is not needed for the effects in ``masks`` is not read."""
+    import pandas as pd
+
+    conditioned = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any()]
+    wanted = range(len(masks)) if whole_variance else sorted(conditioned)
+    encoder = fit.design.encoder
+    need_weights = whole_variance and encoder.weights is not None and encoder.weights != ARRAY
+    new = encoder.new_rows(
+        new_table(fit, newdata, conditioned), random=tuple(wanted), offset=offset, need_weights=need_weights
+    )
+    found = {r.term: r for r in new.random}
+    missing = new.missing
+    codes: list[NDArray[np.int32]] = []
+    z: list[Floats] = []
+    nowhere = np.full(len(new.x), -1, dtype=np.int32)
+    for span, term, mask in zip(fit.order.spans, fit.terms, masks, strict=True):
+        r = found.get(span.formula)
+        if r is None:  # neither the prediction nor its variance needs this term
+            codes.append(nowhere)
+            z.append(np.zeros((len(nowhere), span.size)))
+            continue
+        if mask.any() and not allow_unseen:
+            if r.unseen:
+                raise NewLevelError(_unseen_text(term.group, r.unseen))
+            if r.n_missing:  # a missing level is a missing value
+                missing = (r.codes < 0) if missing is None else missing | (r.codes < 0)
+        codes.append(r.codes)
+        z.append(r.z)
+    x = new.x
+    if fit.dropped:
+        broken = not_estimable(fit, x)
+        if broken:
+            warn_once((_not_estimable_text(fit, broken),))
+        x = x[:, list(fit.kept)]
+    weights = new.weights
+    if missing is not None and missing.any():  # computed as zeros, given back as NaN
+        x, z = _without(x, missing), [_without(a, missing) for a in z]
+        weights = None if weights is None else np.where(missing, 1.0, weights)
+    index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
+    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing), index
+
+
+def _without(a: Floats, rows: Mask) -> Floats:
+    out = a.copy()
+    out[rows] = 0.0
+    return out
+
+
+def _unseen_text(group: str, unseen: Any) -> str:
+    shown = ", ".join(repr(u) for u in unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
+    return (
+        f"the new data have levels of {group!r} that were not in the data of the fit: {shown}. Use new_levels='population' to take their random effects "
+        "to be zero, or re='population' to leave out all random effects."
+    )
+
+
+def _not_estimable_text(fit: MixedFit, rows: int) -> str:
+    return (
+        f"{rows} {'row' if rows == 1 else 'rows'} of the new data cannot be predicted reliably: the fit dropped {', '.join(fit.dropped)} because other columns "
+        "determined it in its data, and in these rows they do not."
+    )

@@ -1,0 +1,57 @@
+"""Variances of predicted linear predictors, and of the random effects that a prediction leaves out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.estimates.fixed_basis import fixed_basis
+from ranef.estimates.included_effects import Mask
+from ranef.estimates.prediction_rows import Rows, only
+from ranef.fit.record import MixedFit
+
+Floats = NDArray[np.float64]
+
+
+def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
+    """Variance (m,) of x'(beta^ - beta) + z'(b^ - b) over the chosen effects, those of unseen levels with their full variance."""
+    if not any(mask.any() for mask in masks):
+        if (basis := fixed_basis(fit)) is not None:
+            return basis.variance_of(rows.x) * fit.sigma**2
+        out: Floats = np.einsum("ij,jk,ik->i", rows.x, fit.vcov, rows.x)
+        return out
+    factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
+    for f in range(len(fit.order.factors)):
+        at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
+        factors.append(
+            (
+                np.ascontiguousarray(rows.codes[at[0]], dtype=np.int32),
+                [np.asfortranarray(only(rows.z[i], masks[i])) for i in at],
+            )
+        )
+    variance = fit.prediction_variance(np.asfortranarray(rows.x), factors)
+    return np.asarray(variance) + unseen_random(fit, rows, masks)
+
+
+def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
+    """Variance (m,) of the random effects outside the masks."""
+    out = np.zeros(len(rows.x))
+    for z, mask, factor in zip(rows.z, masks, fit.relative_factors, strict=True):
+        if not mask.all():
+            out += own_variance(only(z, ~mask), factor)
+    return out * fit.random_scale**2
+
+
+def unseen_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
+    """Variance (m,) of the random effects within the masks whose level was not in the data of the fit."""
+    out = np.zeros(len(rows.x))
+    for codes, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
+        unseen = codes < 0
+        if mask.any() and unseen.any():
+            out[unseen] += own_variance(only(z[unseen], mask), factor)
+    return out * fit.random_scale**2
+
+
+def own_variance(z: Floats, factor: Floats) -> Floats:
+    """z' lambda lambda' z of every row."""
+    scaled = z @ factor
+    out: Floats = np.einsum("ij,ij->i", scaled, scaled)
+    return out

@@ -1,0 +1,47 @@
+"""Residuals from the conditional means."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.record import MixedFit
+
+Floats = NDArray[np.float64]
+
+RESIDUAL_TYPES = ("response", "pearson", "deviance", "working", "scaled")
+
+#: The smallest variance of a response: a mean at the edge of what is possible has none, and fits its row exactly.
+SMALLEST_VARIANCE = float(np.finfo(np.float64).tiny)
+
+
+def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) -> Floats:
+    """Residuals (n,) from the conditional means.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    kind : {"response", "pearson", "deviance", "working", "scaled"}
+        ``response``: observed minus fitted, of a binomial response as proportions. ``pearson``: divided by the standard
+        deviation that the family gives (1 in a linear model) and times the root of the prior weight, without the scale.
+        ``scaled``: the same divided by sigma. ``deviance``: signed root of what the row adds to the deviance, in a linear
+        model the Pearson residual. ``working``: on the scale of the linear predictor.
+    means : (n,) array, optional
+        The means when already known.
+    """
+    if not isinstance(kind, str):
+        raise ArgumentTypeError(f"type must be one of {', '.join(map(repr, RESIDUAL_TYPES))}, not {kind!r}.")
+    if kind not in RESIDUAL_TYPES:
+        raise OptionError(f"type must be one of {', '.join(map(repr, RESIDUAL_TYPES))}, not {kind!r}.")
+    y, family = fit.design.y, fit.family
+    mu = fit.means() if means is None else means
+    raw = y - mu
+    if kind == "response":
+        return raw
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if kind == "working":
+            return np.asarray(raw / family.link_function.slope(fit.linear_predictor()))
+        if kind == "deviance" and not fit.normal_responses:
+            return np.asarray(np.sign(raw) * np.sqrt(fit.weights * family.unit_deviance(y, mu, fit.spread)))
+    variance = np.maximum(family.variance(mu, fit.spread), SMALLEST_VARIANCE)
+    pearson = raw * np.sqrt(fit.weights) / np.sqrt(variance)
+    return pearson / fit.sigma if kind == "scaled" else pearson
