@@ -93,7 +93,7 @@ def build_app() -> "typer.Typer":
     def fit(
         formula: Annotated[str, typer.Argument(help="The model, such as 'y ~ x + (x | g)'.", show_default=False)],
         data: Annotated[
-            str, typer.Argument(help="A CSV or Parquet file, or the name of a bundled data set.", show_default=False)
+            str, typer.Argument(help="A file of data, or the name of a bundled data set.", show_default=False)
         ],
         family: Annotated[
             str | None,
@@ -244,7 +244,7 @@ def find_data(name: str) -> Any:
     close = [names[n] for n in difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)]
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise DataError(
-        f"there is no file {name!r}, and no bundled data set has this name.{hint} Give the path of a CSV or Parquet file, or one of "
+        f"there is no file {name!r}, and no bundled data set has this name.{hint} Give the path of a file, or one of "
         "the names that 'ranef datasets' lists."
     )
 

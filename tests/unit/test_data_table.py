@@ -206,7 +206,10 @@ def test_csv_with_a_repeated_name(tmp_path):
     ("name", "content", "words"),
     [
         ("none.csv", None, "there is no file"),
-        ("d.xlsx", b"", r"name should end in \.parquet"),
+        ("d.xlsx", b"no sheet", "cannot be read"),
+        ("d.dta", b"no Stata", "cannot be read"),
+        ("d.sas7bdat", b"no SAS", "cannot be read"),
+        ("d.doc", b"", r"name should end in \.parquet"),
         ("d", b"", r"name should end in \.parquet"),
         ("d.parquet", b"no parquet", "cannot be read"),
         ("d.feather", b"no feather", "cannot be read"),

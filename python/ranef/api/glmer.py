@@ -39,7 +39,7 @@ def glmer(
         The model in lme4's notation, such as ``"y ~ x + (x | g)"``. A binomial response is 0 and 1, True and False, two levels of which the first is failure,
         ``cbind(successes, failures)``, or a proportion with ``weights="trials"``.
     data : frame, dict or path
-        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a CSV or Parquet file.
+        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a file.
     family : str or Family
         ``"binomial"``, ``"poisson"``, ``"nbinom2"``, ``"nbinom1"``, ``"Gamma"``, ``"inverse.gaussian"``, ``"gaussian"``, ``"beta"``, also with a link as in R:
         ``"binomial(probit)"``; or an object such as ``Binomial(link="probit")``, ``NegativeBinomial(type=1)``, ``CustomFamily(...)``.

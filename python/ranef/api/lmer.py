@@ -33,7 +33,7 @@ def lmer(
     formula : str
         The model in lme4's notation, such as ``"y ~ x + (x | g)"``.
     data : frame, dict or path
-        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a CSV or Parquet file. Only the columns
+        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a file. Only the columns
         that the formula and the arguments name are read. In a CSV file ``NA`` and empty fields are missing, and words such as ``None`` or ``N/A`` are values.
     REML : bool, optional
         Whether to fit by restricted maximum likelihood; True when neither this nor ``method`` is given.

@@ -1,47 +1,58 @@
 """Data in files."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
-from ranef.data.sources import DeferredSource
+from ranef.data.sources import DeferredSource, Source, source_in_memory
+from ranef.data.text_layout import TextLayout, text_layout
 from ranef.errors import DataError
 
-# Read as missing in a CSV file, quoted or not, in columns of every kind: what R writes, and an empty field. The other words that some programs take for
-# missing (None, null, N/A) are as often names of levels, whose rows would be lost without a word; NaN and nan are numbers in a column of numbers.
+# Read as missing in a CSV file, quoted or not, in columns of every kind: what R writes, and an empty field.
+# The other words that some programs take for missing (None, null, N/A) are as often names of levels, whose
+# rows would be lost without a word; NaN and nan are numbers in a column of numbers.
 _MISSING = ["", "NA"]
 
+_COMPRESSED = (".gz", ".bz2", ".zst")
 
-def source_from_path(path: str | pathlib.Path) -> DeferredSource:
-    """Open a Parquet, Feather (Arrow) or CSV file, by the ending of its name; its columns are read when they are needed.
+#: Layout of text files that their ending suggests.
+_USUAL = {".csv": TextLayout(), ".tsv": TextLayout("\t"), ".tab": TextLayout("\t"), ".txt": TextLayout("\t")}
 
-    In a CSV file an empty field and ``NA`` are missing; so are ``NaN`` and ``nan`` in a column of numbers. Everything else, such as ``None``, is a value.
+
+def source_from_path(path: str | pathlib.Path) -> Source:
+    """Open a file of data, by the ending of its name.
+
+    Parquet, Feather (Arrow) and text files are read column by column when they are needed. Text files are
+    separated by commas, semicolons, tabs or bars, with decimal points or commas, in UTF-8, UTF-16 or
+    Latin-1, whatever they turn out to be; an empty field and ``NA`` are missing, and so are ``NaN`` and
+    ``nan`` in a column of numbers. Everything else, such as ``None``, is a value. Files of Excel, SPSS,
+    Stata, SAS and R are read whole, by pandas or pyreadr and what they need.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, its kind is not known, or it cannot be read.
     """
     path = pathlib.Path(path).expanduser()
     endings = [s.lower() for s in path.suffixes]
-    if endings and endings[-1] in (".gz", ".bz2", ".zst"):
+    if endings and endings[-1] in _COMPRESSED:
         endings.pop()
     ending = endings[-1] if endings else ""
-    openers = {
-        ".parquet": _parquet,
-        ".pq": _parquet,
-        ".feather": _feather,
-        ".arrow": _feather,
-        ".csv": _csv,
-        ".tsv": _csv,
-    }
-    if ending not in openers:
-        raise DataError(f"cannot tell what kind of file {str(path)!r} is; its name should end in {', '.join(openers)}.")
+    if ending not in _OPENERS:
+        raise DataError(
+            f"cannot tell what kind of file {str(path)!r} is; its name should end in {', '.join(_OPENERS)}."
+        )
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r} (looked for in {pathlib.Path.cwd()}).")
     import pyarrow as pa
 
     try:
-        return openers[ending](path)
+        return _OPENERS[ending](path, ending)
     except (pa.ArrowException, OSError) as problem:
-        raise DataError(f"the file {str(path)!r} cannot be read: {problem}") from None
+        raise _unreadable(path, problem) from None
 
 
-def _parquet(path: pathlib.Path) -> DeferredSource:
+def _parquet(path: pathlib.Path, ending: str) -> Source:
     import pyarrow.parquet as pq
 
     names = pq.read_schema(path).names
@@ -50,7 +61,7 @@ def _parquet(path: pathlib.Path) -> DeferredSource:
     )
 
 
-def _feather(path: pathlib.Path) -> DeferredSource:
+def _feather(path: pathlib.Path, ending: str) -> Source:
     import pyarrow as pa
     from pyarrow import feather
 
@@ -61,21 +72,97 @@ def _feather(path: pathlib.Path) -> DeferredSource:
     )
 
 
-def _csv(path: pathlib.Path) -> DeferredSource:
+def _text(path: pathlib.Path, ending: str) -> Source:
+    import pyarrow as pa
     from pyarrow import csv
 
-    parse = csv.ParseOptions(delimiter="\t" if ".tsv" in path.suffixes else ",", newlines_in_values=True)
+    usual = _USUAL[ending]
+    with pa.input_stream(str(path)) as stream:
+        layout = text_layout(stream, usual)
+    parse = csv.ParseOptions(delimiter=layout.separator, newlines_in_values=True)
+
+    def read_options() -> Any:
+        return csv.ReadOptions(encoding=layout.encoding)
 
     def convert(columns: list[str] | None) -> Any:
-        return csv.ConvertOptions(include_columns=columns, null_values=_MISSING, strings_can_be_null=True)
+        return csv.ConvertOptions(
+            include_columns=columns, null_values=_MISSING, strings_can_be_null=True, decimal_point=layout.decimal
+        )
 
-    with csv.open_csv(path, parse_options=parse) as reader:
+    with csv.open_csv(path, read_options=read_options(), parse_options=parse) as reader:
         names = reader.schema.names
-    return DeferredSource(
-        names,
-        lambda columns: _read(path, lambda: csv.read_csv(path, parse_options=parse, convert_options=convert(columns))),
-        f"the file {path.name!r}",
-    )
+
+    def collect(columns: list[str]) -> Any:
+        return _read(
+            path,
+            lambda: csv.read_csv(
+                path, read_options=read_options(), parse_options=parse, convert_options=convert(columns)
+            ),
+        )
+
+    differs = layout.differences(usual)
+    notes = (f"the file {path.name!r} was read with {differs}",) if differs else ()
+    return DeferredSource(names, collect, f"the file {path.name!r}", notes)
+
+
+def _excel(path: pathlib.Path, ending: str) -> Source:
+    import pandas as pd
+
+    needed = {".xls": "xlrd", ".ods": "odfpy", ".xlsb": "pyxlsb"}.get(ending, "openpyxl")
+    return _whole(path, lambda: pd.read_excel(path), f"{needed} (or python-calamine)", needed)
+
+
+def _stata(path: pathlib.Path, ending: str) -> Source:
+    import pandas as pd
+
+    # Value labels have an order in every file; ordered categories would get polynomial contrasts.
+    return _whole(path, lambda: pd.read_stata(path, order_categoricals=False))
+
+
+def _spss(path: pathlib.Path, ending: str) -> Source:
+    import pandas as pd
+
+    return _whole(path, lambda: pd.read_spss(path), "pyreadstat", "pyreadstat")
+
+
+def _sas(path: pathlib.Path, ending: str) -> Source:
+    import pandas as pd
+
+    encoding = "utf-8" if ending == ".xpt" else "infer"
+    return _whole(path, lambda: pd.read_sas(path, encoding=encoding))
+
+
+def _r(path: pathlib.Path, ending: str) -> Source:
+    def read() -> Any:
+        import pandas as pd
+        import pyreadr
+
+        frames = {name: f for name, f in pyreadr.read_r(str(path)).items() if isinstance(f, pd.DataFrame)}
+        if len(frames) != 1:
+            held = ", ".join(map(str, frames)) or "none"
+            raise DataError(f"the file {str(path)!r} should hold one data frame; it holds {held}.")
+        return next(iter(frames.values()))
+
+    return _whole(path, read, "pyreadr", "pyreadr")
+
+
+def _whole(path: pathlib.Path, read: Callable[[], Any], library: str = "", install: str = "") -> Source:
+    """Read a file with another library, which is asked for where it is missing."""
+    try:
+        source = source_in_memory(read())
+    except ImportError as problem:
+        if not install:
+            raise
+        raise DataError(
+            f"files such as {path.name!r} are read with {library}, which is not installed: pip install {install}. "
+            "Or read it yourself and give the data frame."
+        ) from problem
+    except DataError:
+        raise
+    except Exception as problem:  # of whatever class the library has
+        raise _unreadable(path, problem) from problem
+    assert source is not None
+    return source
 
 
 def _read(path: pathlib.Path, read: Any) -> Any:
@@ -84,4 +171,34 @@ def _read(path: pathlib.Path, read: Any) -> Any:
     try:
         return read()
     except (pa.ArrowException, OSError) as problem:
-        raise DataError(f"the file {str(path)!r} cannot be read: {problem}") from None
+        raise _unreadable(path, problem) from None
+
+
+def _unreadable(path: pathlib.Path, problem: Exception) -> DataError:
+    return DataError(f"the file {str(path)!r} cannot be read: {problem}")
+
+
+_OPENERS: dict[str, Callable[[pathlib.Path, str], Source]] = {
+    ".parquet": _parquet,
+    ".pq": _parquet,
+    ".feather": _feather,
+    ".arrow": _feather,
+    ".csv": _text,
+    ".tsv": _text,
+    ".tab": _text,
+    ".txt": _text,
+    ".xlsx": _excel,
+    ".xlsm": _excel,
+    ".xls": _excel,
+    ".xlsb": _excel,
+    ".ods": _excel,
+    ".dta": _stata,
+    ".sav": _spss,
+    ".zsav": _spss,
+    ".por": _spss,
+    ".sas7bdat": _sas,
+    ".xpt": _sas,
+    ".rds": _r,
+    ".rdata": _r,
+    ".rda": _r,
+}

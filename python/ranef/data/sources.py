@@ -29,6 +29,10 @@ class Source(Protocol):
     def index(self) -> Any:
         """The pandas index, or None."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the data were read."""
+
     def load(self, names: Iterable[str]) -> None:
         """Make these columns available at once (matters only for sources that are read from elsewhere)."""
 
@@ -41,6 +45,7 @@ class HeldSource:
 
     __slots__ = ()
     index: Any = None
+    notes: tuple[str, ...] = ()
 
     def load(self, names: Iterable[str]) -> None:
         """Do nothing: everything is here."""
@@ -209,13 +214,15 @@ class DeferredSource:
         Given the names of columns, returns a frame in memory (pandas, polars or Arrow) that has them.
     what : str
         What the data are, for messages.
+    notes : tuple of str
+        What the user should know of how they were read.
     """
 
-    __slots__ = ("_collect", "_columns", "_held", "_loaded", "_names", "_what")
+    __slots__ = ("_collect", "_columns", "_held", "_loaded", "_names", "_what", "notes")
     index: Any = None
 
-    def __init__(self, names: list[str], collect: Callable[[list[str]], Any], what: str):
-        self._names, self._collect, self._what = names, collect, what
+    def __init__(self, names: list[str], collect: Callable[[list[str]], Any], what: str, notes: tuple[str, ...] = ()):
+        self._names, self._collect, self._what, self.notes = names, collect, what, notes
         self._held: Source | None = None
         self._loaded: set[str] = set()
         self._columns: dict[str, Column] = {}

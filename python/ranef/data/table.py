@@ -73,6 +73,11 @@ class Table:
         """The index of a pandas frame, otherwise None."""
         return self._source.index
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the data were read."""
+        return self._source.notes
+
     def __contains__(self, name: object) -> bool:
         return name in self._columns or name in self._source.names
 

@@ -109,7 +109,7 @@ class _Builder:
         self.values: dict[str, Vector] = {}
         self.groups: dict[str, Factor] = {}
         self.names: dict[str, str] = {}
-        self.notes = list(formula.notes)
+        self.notes = [*table.notes, *formula.notes]
         chosen = None if call["subset"] is None else subset_mask(call["subset"], table)
         self.rows = RowFilter(table, chosen, str(call["na_action"]))
         self.kept: NDArray[np.int64] | None = None

@@ -217,9 +217,7 @@ def _check_types(r: ModelRequest) -> None:
     if not isinstance(r.formula, str):
         raise ArgumentTypeError(f"formula must be text such as 'y ~ x + (1 | g)', not {_kind(r.formula)}.")
     if r.data is None:
-        raise ArgumentTypeError(
-            "data must be given: a data frame, a dict of columns, or the path of a CSV or Parquet file."
-        )
+        raise ArgumentTypeError("data must be given: a data frame, a dict of columns, or the path of a file.")
     for name in ("weights", "offset", "subset"):
         _check_column(name, getattr(r, name))
     if not isinstance(r.na_action, str):
