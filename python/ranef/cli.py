@@ -1,7 +1,7 @@
 """The command line: ``ranef fit``, ``ranef explain``, ``ranef datasets``.
 
-Exit codes: 0 when the fit converged, 1 when it ended without convergence, 2 for bad usage or input. Results go to standard output, all
-that is said about them to standard error.
+Exit codes: 0 when the fit converged, 1 when it ended without convergence, 2 for bad usage or input.
+Results go to standard output, all that is said about them to standard error.
 """
 
 import difflib
@@ -64,7 +64,10 @@ def main() -> None:
 
 
 def build_app() -> "typer.Typer":
-    """Define the commands; typer is only imported here, so that the module can say when it is missing."""
+    """Define the commands.
+
+    Typer is only imported here, so that the module can say when it is missing.
+    """
     import typer
 
     app = typer.Typer(
@@ -118,7 +121,8 @@ def build_app() -> "typer.Typer":
         ddf: Annotated[
             DdfMethod | None,
             typer.Option(
-                help="Degrees of freedom of the t tests of a linear model; with none there are no tests. [default: satterthwaite]",
+                help="Degrees of freedom of the t tests of a linear model; with none there are no tests. [default: "
+                "satterthwaite]",
                 show_default=False,
             ),
         ] = None,
@@ -127,7 +131,8 @@ def build_app() -> "typer.Typer":
             str | None,
             typer.Option(
                 metavar="FILE",
-                help="Write a report to this file, too: one web page with tables, pictures and words. Needs the extra 'report'.",
+                help="Write a report to this file, too: one web page with tables, pictures and words. Needs the extra "
+                "'report'.",
                 show_default=False,
             ),
         ] = None,
@@ -188,7 +193,9 @@ def build_app() -> "typer.Typer":
         ] = None,
         weights: Annotated[str | None, typer.Option(help="Column with prior weights.")] = None,
     ) -> None:
-        """Explain a model without data: its levels, its parameters, and its syntax in other programs."""
+        """Explain a model without data:
+        its levels, its parameters, and its syntax in other programs.
+        """
         from ranef.presentation.explanation import explain as explanation
         from ranef.translation import describe
 
@@ -271,7 +278,9 @@ def _fit_generalized(
 
 
 def generalized_document(model: "GeneralizedLinearMixedModel") -> dict[str, Any]:
-    """Describe a fitted generalized model by plain values, under the names that the Python interface has for them; NaN becomes null."""
+    """Describe a fitted generalized model by plain values,
+    under the names that the Python interface has for them; NaN becomes null.
+    """
     summary = model.summary()
     document = {
         **_head(summary),
@@ -332,7 +341,9 @@ def _ending(model: "MixedModel") -> dict[str, Any]:
 
 
 def model_document(model: "LinearMixedModel", ddf: "Ddf | None" = None) -> dict[str, Any]:
-    """Describe a fitted model by plain values, under the names that the Python interface has for them; NaN becomes null."""
+    """Describe a fitted model by plain values,
+    under the names that the Python interface has for them; NaN becomes null.
+    """
     summary = model.summary(ddf)
     tests = summary.tables["fixed_effects"]
     document = {
@@ -368,7 +379,10 @@ def _plain(value: Any) -> Any:
 
 
 def _printed_as_tables(summary: "Summary", digits: int) -> bool:
-    """Print tables to a terminal, if it is wide enough; otherwise, and for pipes, there is the text laid out as lme4 prints it."""
+    """Print tables to a terminal, if it is wide enough.
+
+    Otherwise, and for pipes, there is the text laid out as lme4 prints it.
+    """
     from rich.console import Console
 
     from ranef.presentation.console import fits, print_document

@@ -45,7 +45,9 @@ def column_from_numpy(name: str, values: NDArray[Any]) -> Column:
 
 
 def _column_from_objects(name: str, values: NDArray[np.object_]) -> Column:
-    """Find out what an object array holds: one kind of value, besides missing ones, or else an error that says where they mix."""
+    """Find out what an object array holds:
+    one kind of value, besides missing ones, or else an error that says where they mix.
+    """
     types = set(map(type, values))
     missing = _missing_types()
     present = types - missing

@@ -82,7 +82,8 @@ def _factor(name: str, values: Any) -> Column:
     import pyarrow as pa
 
     if isinstance(values, pa.ChunkedArray):
-        # Chunks may have dictionaries of their own; the union keeps the order of first occurrence in them.
+        # Chunks may have dictionaries of their own; the union keeps the order of first occurrence
+        # in them.
         values = values.unify_dictionaries()
     array = _one_chunk(values)
     categories = array.dictionary.to_pylist()

@@ -12,7 +12,8 @@ from ranef.errors import DataError
 Kind = Literal["numeric", "boolean", "factor", "text", "datetime"]
 """What a column holds."""
 
-# A counting table is used instead of a sort when the integers span at most this many times their number.
+# A counting table is used instead of a sort when the integers span at most this many times their
+# number.
 _DENSE_SPAN = 4
 
 
@@ -25,13 +26,15 @@ class Column:
     name : str
         Name as written in formulas.
     kind : {"numeric", "boolean", "factor", "text", "datetime"}
-        ``"text"`` is coded like ``"factor"``, but its levels are the distinct strings in code-point order, while those of a factor
-        have the order of the source.
+        ``"text"`` is coded like ``"factor"``, but its levels are the distinct strings in code-point
+        order, while those of a factor have the order of the source.
     values : ndarray of shape (n,), optional
-        float64 for ``"numeric"`` (NaN where missing), bool for ``"boolean"`` (False where missing), datetime64 or timedelta64 for
-        ``"datetime"`` (NaT where missing); None for factors and text. The memory may be the caller's: never write into it.
+        float64 for ``"numeric"`` (NaN where missing), bool for ``"boolean"`` (False where missing),
+        datetime64 or timedelta64 for ``"datetime"`` (NaT where missing); None for factors and text.
+        The memory may be the caller's: never write into it.
     levels : ndarray of str objects, optional
-        Labels of a factor in order, unused ones included; None unless ``kind`` is ``"factor"`` or ``"text"``.
+        Labels of a factor in order, unused ones included; None unless ``kind`` is ``"factor"`` or
+        ``"text"``.
     codes : int32 ndarray of shape (n,), optional
         Position in ``levels`` of every row, -1 where missing.
     ordered : bool
@@ -39,7 +42,8 @@ class Column:
     absent : bool ndarray of shape (n,), optional
         The missing rows of a boolean column, None when there are none.
     exact : integer ndarray of shape (n,), optional
-        The integers behind a numeric column, which may be too large for a float64 to tell apart (identifiers).
+        The integers behind a numeric column, which may be too large for a float64 to tell apart
+        (identifiers).
     """
 
     name: str
@@ -79,9 +83,10 @@ class Column:
         Returns
         -------
         Column
-            The column itself when it is a factor or text. Numbers become levels sorted by value and labelled as R labels them
-            (``1``, not ``1.0``; 15 significant digits, so values that differ by rounding error only are one level); truth values
-            become ``False``, ``True``; dates are sorted by time. Only values that occur become levels.
+            The column itself when it is a factor or text. Numbers become levels sorted by value and
+            labelled as R labels them (``1``, not ``1.0``; 15 significant digits, so values that
+            differ by rounding error only are one level); truth values become ``False``, ``True``;
+            dates are sorted by time. Only values that occur become levels.
         """
         if self.codes is not None:
             return self

@@ -8,9 +8,10 @@ from ranef.data.sources import DeferredSource, Source, source_in_memory
 from ranef.data.text_layout import TextLayout, text_layout
 from ranef.errors import DataError
 
-# Read as missing in a CSV file, quoted or not, in columns of every kind: what R writes, and an empty field.
-# The other words that some programs take for missing (None, null, N/A) are as often names of levels, whose
-# rows would be lost without a word; NaN and nan are numbers in a column of numbers.
+# Read as missing in a CSV file, quoted or not, in columns of every kind: what R writes, and an
+# empty field. The other words that some programs take for missing (None, null, N/A) are as often
+# names of levels, whose rows would be lost without a word; NaN and nan are numbers in a column of
+# numbers.
 _MISSING = ["", "NA"]
 
 _COMPRESSED = (".gz", ".bz2", ".zst")
@@ -22,11 +23,12 @@ _USUAL = {".csv": TextLayout(), ".tsv": TextLayout("\t"), ".tab": TextLayout("\t
 def source_from_path(path: str | pathlib.Path) -> Source:
     """Open a file of data, by the ending of its name.
 
-    Parquet, Feather (Arrow) and text files are read column by column when they are needed. Text files are
-    separated by commas, semicolons, tabs or bars, with decimal points or commas, in UTF-8, UTF-16 or
-    Latin-1, whatever they turn out to be; an empty field and ``NA`` are missing, and so are ``NaN`` and
-    ``nan`` in a column of numbers. Everything else, such as ``None``, is a value. Files of Excel, SPSS,
-    Stata, SAS and R are read whole, by pandas or pyreadr and what they need.
+    Parquet, Feather (Arrow) and text files are read column by column when they are needed. Text
+    files are separated by commas, semicolons, tabs or bars, with decimal points or commas, in
+    UTF-8, UTF-16 or Latin-1, whatever they turn out to be; an empty field and ``NA`` are missing,
+    and so are ``NaN`` and ``nan`` in a column of numbers. Everything else, such as ``None``, is a
+    value. Files of Excel, SPSS, Stata, SAS and R are read whole, by pandas or pyreadr and what they
+    need.
 
     Raises
     ------

@@ -12,7 +12,10 @@ from ranef.data.text import text_from_arrow, text_from_objects
 
 
 def column_from_pandas(name: str, series: Any) -> Column:
-    """Turn a pandas Series, Index or array into a column; a float64 array is taken without a copy."""
+    """Turn a pandas Series, Index or array into a column.
+
+    A float64 array is taken without a copy.
+    """
     if isinstance(series.dtype, np.dtype):
         return column_from_numpy(name, getattr(series, "values", series))
     import pandas as pd
@@ -59,8 +62,9 @@ def _known_to_arrow(dtype: Any) -> bool:
 def column_from_polars(name: str, series: Any) -> Column:
     """Turn a polars Series into a column.
 
-    An Enum keeps the order of its categories (polars cannot tell an ordered from an unordered one; it is taken as unordered).
-    A Categorical has no order of its own, because its codes depend on what else the process has read: its levels are sorted.
+    An Enum keeps the order of its categories (polars cannot tell an ordered from an unordered one;
+    it is taken as unordered). A Categorical has no order of its own, because its codes depend on
+    what else the process has read: its levels are sorted.
     """
     import polars as pl
 

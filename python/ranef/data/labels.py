@@ -14,7 +14,8 @@ def as_objects(labels: list[str]) -> NDArray[np.object_]:
 
 
 def number_labels(values: NDArray[Any]) -> NDArray[np.object_]:
-    """Label numbers as R's ``factor()`` does: whole numbers without a point, others with up to 15 significant digits.
+    """Label numbers as R's ``factor()`` does:
+    whole numbers without a point, others with up to 15 significant digits.
 
     Unlike R, 100000 is not abbreviated to ``1e+05``.
     """
@@ -28,7 +29,9 @@ def number_labels(values: NDArray[Any]) -> NDArray[np.object_]:
 
 
 def date_labels(values: NDArray[Any]) -> NDArray[np.object_]:
-    """Label dates as ``2026-01-31``, times as ``2026-01-31 08:30:00`` and durations as their count and unit."""
+    """Label dates as ``2026-01-31``,
+    times as ``2026-01-31 08:30:00`` and durations as their count and unit.
+    """
     if values.dtype.kind == "m":
         return as_objects([str(v) for v in values])
     days = values.astype("datetime64[D]")
@@ -38,7 +41,9 @@ def date_labels(values: NDArray[Any]) -> NDArray[np.object_]:
 
 
 def category_labels(categories: list[Any]) -> NDArray[np.object_]:
-    """Label the categories of a categorical column, which may be text, numbers or any other objects."""
+    """Label the categories of a categorical column,
+    which may be text, numbers or any other objects.
+    """
     if all(type(c) is str for c in categories):
         return as_objects(categories)
     labels = [_category_label(c) for c in categories]

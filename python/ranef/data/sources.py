@@ -1,4 +1,6 @@
-"""Where columns come from: one small class for each kind of data, all with the same four members."""
+"""Where columns come from:
+one small class for each kind of data, all with the same four members.
+"""
 
 import sys
 from collections import Counter
@@ -34,7 +36,9 @@ class Source(Protocol):
         """What the user should know of how the data were read."""
 
     def load(self, names: Iterable[str]) -> None:
-        """Make these columns available at once (matters only for sources that are read from elsewhere)."""
+        """Make these columns available at once
+        (matters only for sources that are read from elsewhere).
+        """
 
     def column(self, name: str) -> Column:
         """Read a column."""
@@ -52,7 +56,9 @@ class HeldSource:
 
 
 def find_key(name: str, keys: Iterable[Any], where: str = "the data") -> Any:
-    """Find the column a name stands for: the name itself, or else a key that is not text (such as 0) and is written so."""
+    """Find the column a name stands for:
+    the name itself, or else a key that is not text (such as 0) and is written so.
+    """
     keys = list(keys)
     matches = [k for k in keys if isinstance(k, str) and k == name] or [
         k for k in keys if not isinstance(k, str) and str(k) == name
@@ -177,7 +183,8 @@ class MappingSource(HeldSource):
                 or getattr(values, "ndim", 1) == 0
             ):
                 raise DataError(
-                    f"{key!r} in the data is a single {type(values).__name__}; give every column as an array or list of all its rows."
+                    f"{key!r} in the data is a single {type(values).__name__}; give every column as an array or list "
+                    "of all its rows."
                 )
             lengths[key] = len(values)
         if len(set(lengths.values())) > 1:
@@ -211,7 +218,8 @@ class DeferredSource:
     names : list of str
         All columns.
     collect : callable
-        Given the names of columns, returns a frame in memory (pandas, polars or Arrow) that has them.
+        Given the names of columns, returns a frame in memory (pandas, polars or Arrow) that has
+        them.
     what : str
         What the data are, for messages.
     notes : tuple of str
@@ -250,12 +258,13 @@ class DeferredSource:
                 raise duplicated(name, self._names.count(name))
         held = source_in_memory(self._collect([n for n in self._names if n in wanted]))
         assert held is not None
-        # A query may return its rows in another order each time; columns of two passes would then not belong together.
+        # A query may return its rows in another order each time; columns of two passes would then
+        # not belong together.
         for name, column in self._columns.items():
             if not _same(column, held.column(name)):
                 raise DataError(
-                    f"{self._what} gives its rows in a different order each time it is read, so its columns cannot be put together. "
-                    "Collect it into a data frame first, or sort it."
+                    f"{self._what} gives its rows in a different order each time it is read, so its columns cannot be "
+                    "put together. Collect it into a data frame first, or sort it."
                 )
         self._held, self._loaded = held, wanted
 
@@ -279,7 +288,10 @@ def _same(one: Column, other: Column) -> bool:
 
 
 def source_in_memory(data: Any) -> Source | None:
-    """Wrap a pandas, polars or Arrow frame; None for anything else. Imports none of these libraries: who has a frame has imported its library."""
+    """Wrap a pandas, polars or Arrow frame; None for anything else.
+
+    Imports none of these libraries: who has a frame has imported its library.
+    """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
         return PandasSource(data)

@@ -36,9 +36,11 @@ class Table:
         Parameters
         ----------
         data : DataFrame, LazyFrame, Table, mapping, path, …
-            A pandas or polars frame (eager or lazy), a pyarrow Table, RecordBatch, RecordBatchReader or Dataset, any other frame that
-            narwhals reads or that offers the Arrow stream protocol, a mapping from names to arrays or lists of one length, a structured
-            NumPy array, or the path of a CSV (``.csv``, ``.tsv``, possibly compressed), Parquet or Feather file.
+            A pandas or polars frame (eager or lazy), a pyarrow Table, RecordBatch,
+            RecordBatchReader or Dataset, any other frame that narwhals reads or that offers the
+            Arrow stream protocol, a mapping from names to arrays or lists of one length, a
+            structured NumPy array, or the path of a CSV (``.csv``, ``.tsv``, possibly compressed),
+            Parquet or Feather file.
 
         Returns
         -------
@@ -84,7 +86,8 @@ class Table:
     def load(self, names: Iterable[str]) -> None:
         """Say which columns will be needed.
 
-        A file, lazy frame or query is then read once; for data in memory nothing happens. Names that are not columns are ignored here.
+        A file, lazy frame or query is then read once; for data in memory nothing happens. Names
+        that are not columns are ignored here.
         """
         self._source.load(names)
 
@@ -192,7 +195,10 @@ def _through_narwhals(data: Any) -> Source:
 
 
 def _guarded(read: Any, what: str) -> Any:
-    """Call a foreign library; its errors, of whatever class, become one of ours that quotes them."""
+    """Call a foreign library.
+
+    Its errors, of whatever class, become one of ours that quotes them.
+    """
     try:
         return read()
     except Exception as problem:

@@ -13,7 +13,9 @@ _FEW_ROWS = 2000
 
 
 def text_from_objects(name: str, values: NDArray[np.object_]) -> Column:
-    """Code an object array whose elements are strings or missing (None, NaN, NaT, ``pandas.NA``)."""
+    """Code an object array whose elements are strings
+    or missing (None, NaN, NaT, ``pandas.NA``).
+    """
     if len(values) > _FEW_ROWS:
         import pyarrow as pa
 

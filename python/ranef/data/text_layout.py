@@ -1,6 +1,7 @@
 """How a text file is laid out: its encoding, what separates its columns, and its decimal mark.
 
-Spreadsheets write CSV files by the conventions of the country: semicolons and decimal commas in much of Europe.
+Spreadsheets write CSV files by the conventions of the country: semicolons and decimal commas in
+much of Europe.
 """
 
 import codecs
@@ -106,7 +107,10 @@ def _chunks(start: bytes, rest: Any) -> Iterator[bytes]:
 
 
 def _separator(sample: str, is_cut: bool, usual: str) -> str:
-    """The character by which all rows have equally many fields, more than one; the usual one first."""
+    """The character by which all rows have equally many fields, more than one.
+
+    The usual one first.
+    """
     found = usual
     most = 1
     for candidate in (usual, *(s for s in SEPARATORS if s != usual)):

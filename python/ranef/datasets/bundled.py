@@ -17,7 +17,9 @@ _FRAMES = ("pandas", "polars", "pyarrow")
 
 @functools.cache
 def registry() -> dict[str, dict[str, Any]]:
-    """What is known of each data set: title, description, source, origin, licence, rows, columns and the SHA-256 of its file."""
+    """What is known of each data set:
+    title, description, source, origin, licence, rows, columns and the SHA-256 of its file.
+    """
     with (_FOLDER / "registry.toml").open("rb") as file:
         entries = tomllib.load(file)
     for entry in entries.values():
@@ -43,9 +45,10 @@ def load_dataset(name: str, frame: str = "pandas") -> Any:
     Returns
     -------
     pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        A fresh copy. Factors are categoricals with their levels in order (in polars Enums, which cannot say whether the order is
-        meant). ``attrs`` of a pandas frame, and the schema metadata of an Arrow table, hold ``name``, ``title``, ``description``,
-        ``source``, ``origin`` and ``licence``.
+        A fresh copy. Factors are categoricals with their levels in order (in polars Enums, which
+        cannot say whether the order is meant). ``attrs`` of a pandas frame, and the schema metadata
+        of an Arrow table, hold ``name``, ``title``, ``description``, ``source``, ``origin`` and
+        ``licence``.
 
     Raises
     ------
@@ -86,7 +89,8 @@ def list_datasets() -> "pd.DataFrame":
     Returns
     -------
     pandas.DataFrame
-        One row for each, with the columns ``name``, ``rows``, ``columns`` (their number), ``title`` and ``source``.
+        One row for each, with the columns ``name``, ``rows``, ``columns`` (their number), ``title``
+        and ``source``.
     """
     import pandas as pd
 

@@ -1,4 +1,6 @@
-"""Functions in formulas that make a basis of a curve, and scaling: all keep what they need for new rows."""
+"""Functions in formulas that make a basis of a curve, and scaling:
+all keep what they need for new rows.
+"""
 
 import itertools
 
@@ -28,7 +30,9 @@ def _columns(values: Floats) -> Numeric:
 
 
 def _poly(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
-    """Polynomials in one variable; in several, the products of theirs up to the degree together, as R's ``polym`` has them."""
+    """Polynomials in one variable;
+    in several, the products of theirs up to the degree together, as R's ``polym`` has them.
+    """
     variables, degree = _variables_of_poly(ev, named, rest)
     raw = flag(ev, named.get("raw"), "'raw'", False)
     if raw:
@@ -54,7 +58,9 @@ def _poly(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 
 
 def _variables_of_poly(ev: Evaluator, named: Named, rest: Rest) -> tuple[list[tuple[Floats, Expr]], int]:
-    """The variables, each with the expression it came from, and the degree: a number beside one variable is that."""
+    """The variables, each with the expression it came from, and the degree:
+    a number beside one variable is that.
+    """
     given, degree = [named["x"]], named.get("degree")
     for argument in rest:
         value = ev.value(argument.value)
@@ -76,7 +82,8 @@ def _recurrence(ev: Evaluator, node: Call, x: Floats, source: Expr, degree: int)
     known = x[~np.isnan(x)]
     if len(np.unique(known)) <= degree:
         ev.fail(
-            f"a polynomial of degree {degree} needs more than {degree} different values, and {deparse(source)} has fewer.",
+            f"a polynomial of degree {degree} needs more than {degree} different values, and {deparse(source)} has "
+            "fewer.",
             node,
         )
     return recurrence(known, degree)
@@ -141,7 +148,10 @@ def _spline_state(ev: Evaluator, node: Call, named: Named, x: Floats, interior: 
 
 
 def _design(x: Floats, knots: Floats, degree: int, derivative: int = 0) -> Floats:
-    """B-splines at points; beyond the boundary the outermost polynomial goes on. Missing points stay missing."""
+    """B-splines at points; beyond the boundary the outermost polynomial goes on.
+
+    Missing points stay missing.
+    """
     from scipy.interpolate import BSpline
 
     spline = BSpline(knots, np.eye(len(knots) - degree - 1), degree, extrapolate=True)
@@ -176,7 +186,8 @@ def _ns(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     def learn() -> State:
         state = _spline_state(ev, node, named, x, interior)
         curvature = _design(state["boundary"], _all_knots(state, 3), 3, derivative=2)
-        # The splines without curvature at the boundary: what is orthogonal to the two curvatures, in R's choice of a basis.
+        # The splines without curvature at the boundary: what is orthogonal to the two curvatures,
+        # in R's choice of a basis.
         q = np.linalg.qr((curvature if intercept else curvature[:, 1:]).T, mode="complete")[0]
         return {**state, "rotation": q[:, 2:]}
 

@@ -65,18 +65,19 @@ def build_design(
     weights, offset : str or array, optional
         A column's name, an expression in columns, or one value for each row.
     subset : str or array of bool, optional
-        A condition such as ``"Days > 1"``, or a mask. Functions that learn from a column (``poly``, ``scale``, splines) learn from all
-        its rows, as in R.
+        A condition such as ``"Days > 1"``, or a mask. Functions that learn from a column (``poly``,
+        ``scale``, splines) learn from all its rows, as in R.
     na_action : {"omit", "exclude", "error"}
         What to do with rows in which a value is missing.
     contrasts : mapping, optional
-        Contrasts of factors in the fixed effects, by name: ``"sum"``, ``"treatment"``, ``"helmert"``, ``"poly"``, or a matrix. As in
-        lme4, random effects keep the default coding.
+        Contrasts of factors in the fixed effects, by name: ``"sum"``, ``"treatment"``,
+        ``"helmert"``, ``"poly"``, or a matrix. As in lme4, random effects keep the default coding.
     response : bool
         Whether the response is needed; without it `Design.y` is empty.
     model : {"lmm", "glmm"}
-        A linear mixed model has a numeric response that varies, and residuals that must be told apart from its random effects. A generalised one may
-        have a response of two levels or of two columns.
+        A linear mixed model has a numeric response that varies, and residuals that must be told
+        apart from its random effects. A generalised one may have a response of two levels or of two
+        columns.
 
     Returns
     -------
@@ -270,7 +271,8 @@ class _Builder:
                 continue
             if not coder.is_factor(variable):
                 raise DesignError(
-                    f"contrasts are for factors, and {name!r} is numeric; write factor({name}) in the formula to make levels of its values."
+                    f"contrasts are for factors, and {name!r} is numeric; write factor({name}) in the formula to make "
+                    "levels of its values."
                 )
             out[variable.label] = parse_contrast(value, name)
         return out
@@ -306,7 +308,9 @@ class _Builder:
         return term, RandomEncoder(term.group, grouping, layout)
 
     def _group_name(self, bar: RandomExpr) -> str:
-        """What a grouping factor is called; with back-quotes only where another would have the same name."""
+        """What a grouping factor is called;
+        with back-quotes only where another would have the same name.
+        """
         name = bar.group_name
         twice = any(b.group_name == name and b.group_label != bar.group_label for b in self.formula.random)
         return bar.group_label if twice else name
@@ -321,6 +325,7 @@ class _Builder:
             bars = {(b.span, b.group_label) for b in self.formula.random if b.split and b.intercept}
             beside = any((b.span, b.group_label) in bars for b in self.formula.random if b.split and b.effects)
             self.notes.append(
-                f"the factor {what} stands to the left of a double bar: as in lme4, '||' separates terms but not the levels of a factor, whose effects stay "
-                f"correlated{BESIDE_INTERCEPT if beside else ''}. diag(... | group) makes all effects uncorrelated"
+                f"the factor {what} stands to the left of a double bar: as in lme4, '||' separates terms but not the "
+                f"levels of a factor, whose effects stay correlated{BESIDE_INTERCEPT if beside else ''}. diag(... | "
+                "group) makes all effects uncorrelated"
             )

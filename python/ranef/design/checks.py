@@ -9,28 +9,37 @@ from ranef.formula.random import RandomExpr
 
 Model = Literal["lmm", "glmm"]
 
-BESIDE_INTERCEPT = " beside an intercept of their own. As every level has an effect already, the variance of that intercept cannot be told apart from what the levels share"
+BESIDE_INTERCEPT = (
+    " beside an intercept of their own. As every level has an effect already, the variance of that intercept cannot "
+    "be told apart from what the levels share"
+)
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """See that no two columns of a matrix have the same name, by which a coefficient could not be found."""
+    """See that no two columns of a matrix have the same name,
+    by which a coefficient could not be found.
+    """
     seen: set[str] = set()
     for name in names:
         if name in seen:
             raise DesignError(
-                f"two columns of {where} are called {name!r}; rename the column of the data, or the level of a factor, that makes the second one."
+                f"two columns of {where} are called {name!r}; rename the column of the data, or the level of a factor, "
+                "that makes the second one."
             )
         seen.add(name)
 
 
 def numbers_as_text(name: str, levels: Sequence[str]) -> tuple[str, ...]:
-    """Say that a column is text because of one or two words among its numbers, such as another program's sign for missing values."""
+    """Say that a column is text because of one or two words among its numbers,
+    such as another program's sign for missing values.
+    """
     words = [level for level in levels if not _is_number(level)]
     if not 0 < len(words) <= 2 or len(levels) - len(words) < 5:
         return ()
     return (
-        f"the column {name} holds numbers but for {' and '.join(map(repr, words))}, which makes it text, so that it is a factor with {len(levels)} levels here. "
-        "If these are missing values, make them so and the column numeric, for example by pandas.to_numeric(..., errors='coerce')",
+        f"the column {name} holds numbers but for {' and '.join(map(repr, words))}, which makes it text, so that it is "
+        f"a factor with {len(levels)} levels here. If these are missing values, make them so and the column numeric, "
+        "for example by pandas.to_numeric(..., errors='coerce')",
     )
 
 
@@ -54,24 +63,26 @@ def check_structure(bar: RandomExpr) -> None:
 def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
     """See that a term has at least two levels, and fewer than there are observations.
 
-    In a linear model, random effects as many as the observations cannot be told apart from the residuals. In a generalised one they can
-    (an effect for each observation models overdispersion), but more than that cannot be estimated either.
+    In a linear model, random effects as many as the observations cannot be told apart from the
+    residuals. In a generalised one they can (an effect for each observation models overdispersion),
+    but more than that cannot be estimated either.
     """
     levels, k = len(term.levels), len(term.names)
     if levels < 2:
         only = f" ({term.levels[0]!r})" if levels else ""
         raise DesignError(
-            f"the grouping factor {term.group!r} has one level only{only}, so a variance between its levels cannot be estimated; leave it out."
+            f"the grouping factor {term.group!r} has one level only{only}, so a variance between its levels cannot be "
+            "estimated; leave it out."
         )
     linear = model == "lmm"
     if linear and levels >= n:
         raise DesignError(
-            f"the grouping factor {term.group!r} has {levels} levels for {n} observations: with one observation in each level, its effects cannot be told "
-            "apart from the residuals."
+            f"the grouping factor {term.group!r} has {levels} levels for {n} observations: with one observation in "
+            "each level, its effects cannot be told apart from the residuals."
         )
     effects = levels * k
     if effects > n or (linear and effects == n):
         raise DesignError(
-            f"the term ({term.text}) has {effects} random effects ({levels} levels × {k}) for {n} observations; they cannot be told apart from the residuals. "
-            "Use fewer effects, such as an intercept only."
+            f"the term ({term.text}) has {effects} random effects ({levels} levels × {k}) for {n} observations; they "
+            "cannot be told apart from the residuals. Use fewer effects, such as an intercept only."
         )

@@ -1,4 +1,6 @@
-"""R's rules for the columns of terms: which factors get contrasts and which indicators, and how columns are multiplied and named."""
+"""R's rules for the columns of terms:
+which factors get contrasts and which indicators, and how columns are multiplied and named.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,7 +124,8 @@ class Coder:
             if len(factor.levels) < 2:
                 only = f" ({factor.levels[0]!r})" if len(factor.levels) else ""
                 raise DesignError(
-                    f"the factor {variable.name!r} has one level only{only} in the rows that are used, so it has no effect to estimate; leave it out of the model."
+                    f"the factor {variable.name!r} has one level only{only} in the rows that are used, so it has no "
+                    "effect to estimate; leave it out of the model."
                 )
             self.factors[variable.label] = factor
             self.used[variable.label] = used
@@ -167,8 +170,9 @@ class Coder:
 def full_codings(terms: Sequence[Term], intercept: bool, is_factor: Callable[[Variable], bool]) -> list[set[str]]:
     """For every term, the variables that are coded by an indicator of every level.
 
-    R's rule: in a term, a factor is coded by contrasts if what is left of the term without it is contained in an earlier term (or is
-    nothing). Without an intercept, the first factor of the first term that has one gets indicators.
+    R's rule: in a term, a factor is coded by contrasts if what is left of the term without it is
+    contained in an earlier term (or is nothing). Without an intercept, the first factor of the
+    first term that has one gets indicators.
     """
     out: list[set[str]] = []
     earlier: list[frozenset[str]] = []
@@ -197,7 +201,8 @@ def fill(layout: Layout, arrays: Mapping[str, NDArray[Any]], n: int) -> Floats:
     ----------
     layout : Layout
     arrays : mapping
-        By label: numbers of shape (n,) or (n, k), or codes of levels; -1 is missing and becomes NaN.
+        By label: numbers of shape (n,) or (n, k), or codes of levels; -1 is missing and becomes
+        NaN.
     n : int
         Number of rows.
 
@@ -232,7 +237,10 @@ def _multiply(
     at: int,
     single: dict[tuple[int, int], Floats],
 ) -> int:
-    """Write the products of an interaction; columns of its variables that are in the matrix already are read from there."""
+    """Write the products of an interaction.
+
+    Columns of its variables that are in the matrix already are read from there.
+    """
     sizes = [len(coded.suffixes) for coded in term]
     for number in range(int(np.prod(sizes))):
         column = out[:, at]

@@ -68,7 +68,8 @@ def parse_contrast(value: Any, factor: str) -> Contrast:
     Parameters
     ----------
     value : str, array or DataFrame
-        A name (``"sum"``, ``"contr.sum"``), a call (``"contr.treatment(base = 'b')"``), or a matrix with one row for each level.
+        A name (``"sum"``, ``"contr.sum"``), a call (``"contr.treatment(base = 'b')"``), or a matrix
+        with one row for each level.
     factor : str
         The factor it is for, for messages.
     """
@@ -83,19 +84,22 @@ def parse_contrast(value: Any, factor: str) -> Contrast:
         value = value.to_numpy()
     if isinstance(value, Mapping) or not isinstance(value, np.ndarray | Sequence):
         raise ArgumentTypeError(
-            f"the contrasts of {factor!r} are a {type(value).__name__}; give a name ({', '.join(map(repr, KINDS))}) or a matrix with a row for each level."
+            f"the contrasts of {factor!r} are a {type(value).__name__}; give a name ({', '.join(map(repr, KINDS))}) or "
+            "a matrix with a row for each level."
         )
     try:
         matrix = np.array(value, dtype=np.float64)
     except (ValueError, TypeError):
         raise ArgumentTypeError(f"the contrast matrix of {factor!r} does not hold numbers only.") from None
-    # As in R, a matrix is used as it is, while a vector is completed to as many contrasts as the factor has.
+    # As in R, a matrix is used as it is, while a vector is completed to as many contrasts as the
+    # factor has.
     how_many = matrix.shape[1] if matrix.ndim == 2 else None
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise DesignError(
-            f"the contrast matrix of {factor!r} has the shape {matrix.shape}; it needs a row for each level and at least one column."
+            f"the contrast matrix of {factor!r} has the shape {matrix.shape}; it needs a row for each level and at "
+            "least one column."
         )
     if not np.isfinite(matrix).all():
         raise DesignError(f"the contrast matrix of {factor!r} holds values that are not finite.")
@@ -123,7 +127,8 @@ def _from_text(text: str, factor: str) -> Contrast:
     close = difflib.get_close_matches(text, _NAMES, n=1)
     hint = f" Did you mean {_NAMES[close[0]]!r}?" if close else ""
     raise OptionError(
-        f"there are no contrasts {text!r} for {factor!r}.{hint} Available are {', '.join(map(repr, KINDS))}, or a matrix."
+        f"there are no contrasts {text!r} for {factor!r}.{hint} Available are {', '.join(map(repr, KINDS))}, or a "
+        "matrix."
     )
 
 
@@ -222,7 +227,8 @@ def _given(
         matrix = matrix[used]
     if matrix.shape[0] != n:
         raise DesignError(
-            f"the contrast matrix of {name!r} has {matrix.shape[0]} rows, but there are {n} levels: {', '.join(map(str, levels[:20]))}."
+            f"the contrast matrix of {name!r} has {matrix.shape[0]} rows, but there are {n} levels: "
+            f"{', '.join(map(str, levels[:20]))}."
         )
     given = matrix.shape[1]
     names = contrast.columns or tuple(str(j + 1) for j in range(given))
@@ -233,7 +239,8 @@ def _given(
             f"the contrast matrix of {name!r} is singular: its columns and a column of ones depend on each other."
         )
     if given < min(n - 1, contrast.how_many or n):
-        # Columns orthogonal to those given complete the space, so that the model stays the one that the formula says.
+        # Columns orthogonal to those given complete the space, so that the model stays the one that
+        # the formula says.
         q = np.linalg.qr(np.column_stack([np.ones(n), matrix]), mode="complete")[0]
         matrix = np.column_stack([matrix, q[:, given + 1 :]])
         names = (*names, *(str(j + 1) for j in range(given, n - 1)))

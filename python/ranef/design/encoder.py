@@ -98,7 +98,8 @@ class Encoder:
         Parameters
         ----------
         data : Table, or anything that `Table.from_data` takes
-            Only columns that are needed are read: those of the fixed effects, and of the random terms that are asked for.
+            Only columns that are needed are read: those of the fixed effects, and of the random
+            terms that are asked for.
         random : {"all", "none"} or sequence of int
             Random terms, by position in `Design.random`.
         offset : str or array, optional
@@ -117,7 +118,8 @@ class Encoder:
         ColumnNotFoundError
             If a column is missing.
         NewLevelError
-            If a factor of the effects has a level that was not in the data of the fit. New levels of grouping factors are not errors here.
+            If a factor of the effects has a level that was not in the data of the fit. New levels
+            of grouping factors are not errors here.
         """
         table = data if isinstance(data, Table) else Table.from_data(data)
         try:
@@ -211,8 +213,8 @@ class _NewRows:
             shown = ", ".join(map(repr, new[:5])) + (", …" if len(new) > 5 else "")
             known = ", ".join(map(repr, levels[:10].tolist())) + (", …" if len(levels) > 10 else "")
             raise NewLevelError(
-                f"the factor {name!r} has {'levels' if len(new) > 1 else 'the level'} {shown} in the new data ({row_name(self.table, int(rows[0]))}), "
-                f"for which the fit has no effect. Its levels are {known}."
+                f"the factor {name!r} has {'levels' if len(new) > 1 else 'the level'} {shown} in the new data "
+                f"({row_name(self.table, int(rows[0]))}), for which the fit has no effect. Its levels are {known}."
             )
         return mapped.codes
 
@@ -236,8 +238,9 @@ class _NewRows:
         elif encoder.offset == ARRAY:
             if needed:
                 raise DesignError(
-                    "the model was fitted with an offset given as an array, so the offset of new rows is not known. Pass it: offset=, as an array for the new "
-                    "rows or the name of a column. An offset that is a column of the data, or an expression in columns, is found by itself."
+                    "the model was fitted with an offset given as an array, so the offset of new rows is not known. "
+                    "Pass it: offset=, as an array for the new rows or the name of a column. An offset that is a "
+                    "column of the data, or an expression in columns, is found by itself."
                 )
         elif encoder.offset is not None:
             parts.append(offset_values(encoder.offset, self.table, encoder.offset_states)[0])
@@ -266,7 +269,7 @@ class _NewRows:
             return None
         if encoder.weights == ARRAY:
             raise DesignError(
-                "the model was fitted with weights given as an array, so the weights of new rows are not known. Give the weights of the fit as a column of "
-                "the data or an expression in columns."
+                "the model was fitted with weights given as an array, so the weights of new rows are not known. Give "
+                "the weights of the fit as a column of the data or an expression in columns."
             )
         return weight_values(encoder.weights, self.table, encoder.weight_states)[0]

@@ -1,7 +1,8 @@
-"""Expressions to values: names, arithmetic, comparisons; function calls go to `ranef.design.functions`.
+"""Expressions to values: names, arithmetic, comparisons;
+function calls go to `ranef.design.functions`.
 
-What a function learns from the data of the fit (means, knots, levels, ...) is kept in `states` under the text of the call, so that the same
-function is applied to new rows.
+What a function learns from the data of the fit (means, knots, levels, ...) is kept in `states`
+under the text of the call, so that the same function is applied to new rows.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,8 @@ State = dict[str, Any]
 _CONSTANTS: dict[str, Scalar] = {"pi": np.pi, "T": True, "F": False}
 _RESERVED: dict[str, Scalar] = {"TRUE": True, "FALSE": False, "NULL": None, "NA": np.nan, "NaN": np.nan, "Inf": np.inf}
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "^": lambda a, b: np.asarray(a) ** b, "%%": np.mod, "%/%": np.floor_divide,
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "^": lambda a, b: np.asarray(a) ** b, "%%": np.mod,
+    "%/%": np.floor_divide,
 }  # fmt: skip
 _COMPARISON: dict[str, Callable[[Any, Any], Any]] = {
     "==": np.equal, "!=": np.not_equal, "<": np.less, ">": np.greater, "<=": np.less_equal, ">=": np.greater_equal,
@@ -98,7 +100,8 @@ class Evaluator:
         if isinstance(value, Factor):
             what = deparse(node)
             self.fail(
-                f"{what} is a factor, and numbers are needed here. If its levels are numbers, as.numeric(as.character({what})) gives them.",
+                f"{what} is a factor, and numbers are needed here. If its levels are numbers, "
+                f"as.numeric(as.character({what})) gives them.",
                 node,
             )
         return value if isinstance(value, Numeric) else Numeric(as_numbers(value))
@@ -126,7 +129,9 @@ class Evaluator:
         fail(message, self.text, *node.span)
 
     def known_levels(self, factor: Factor, node: Expr) -> Factor:
-        """A factor with the levels that the same expression had in the fit first, and others after them."""
+        """A factor with the levels that the same expression had in the fit first,
+        and others after them.
+        """
         key = f"levels {deparse(node)}"
         if self.learning:
             self.states.setdefault(key, {"levels": factor.levels, "ordered": factor.ordered})
@@ -144,8 +149,8 @@ class Evaluator:
         column = self.table.column(name)
         if column.kind == "datetime":
             raise DataError(
-                f"column {name!r} holds dates or times, which a model cannot use. Make it a number first, such as the days since the first one: "
-                f"(data[{name!r}] - data[{name!r}].min()).dt.days."
+                f"column {name!r} holds dates or times, which a model cannot use. Make it a number first, such as the "
+                f"days since the first one: (data[{name!r}] - data[{name!r}].min()).dt.days."
             )
         value = from_column(column)
         if self.learning:
@@ -173,7 +178,8 @@ class Evaluator:
             logical = _as_logical(value)
             if logical is None:
                 raise DataError(
-                    f"column {name!r} held truth values in the data of the fit, and holds other numbers than 0 and 1 in the new data."
+                    f"column {name!r} held truth values in the data of the fit, and holds other numbers than 0 and 1 "
+                    "in the new data."
                 )
             return logical
         return value

@@ -16,7 +16,8 @@ from ranef.errors import DesignError
 from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Call, Expr, Name, String
 
-# Presence of combinations is counted in a table if it has at most this many cells for each row, and sorted otherwise.
+# Presence of combinations is counted in a table if it has at most this many cells for each row, and
+# sorted otherwise.
 _CELLS_PER_ROW = 4
 
 
@@ -45,7 +46,8 @@ def combine_codes(
     for part, size in zip(codes[1:], sizes[1:], strict=True):
         if total * size >= 2**62:
             raise DesignError(
-                "the interaction of these factors has more possible levels than can be numbered; combine them in a column of the data first."
+                "the interaction of these factors has more possible levels than can be numbered; combine them in a "
+                "column of the data first."
             )
         cell *= size
         cell += part
@@ -88,7 +90,9 @@ def crossed(factors: Sequence[Factor], separator: str, first_fastest: bool = Fal
 
 
 def drop_unused(factor: Factor) -> tuple[Factor, NDArray[np.bool_] | None]:
-    """The factor with only the levels that occur, and which of the former ones those are (None if all)."""
+    """The factor with only the levels that occur,
+    and which of the former ones those are (None if all).
+    """
     counts = np.bincount(
         factor.codes + 1 if len(factor.codes) and factor.codes.min() < 0 else factor.codes, minlength=0
     )

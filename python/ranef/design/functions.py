@@ -1,4 +1,7 @@
-"""Functions of numbers and of constants in formulas; those of factors are in `factors`, bases of curves in `bases`."""
+"""Functions of numbers and of constants in formulas.
+
+Those of factors are in `factors`, bases of curves in `bases`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +19,10 @@ Rest = tuple[Argument, ...]
 Function = Callable[[Evaluator, Call, Named, Rest], Value]
 
 _UFUNCS: dict[str, Callable[[Any], Any]] = {
-    "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1, "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign,
-    "floor": np.floor, "ceiling": np.ceil, "trunc": np.trunc, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
-    "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
-    "sinpi": lambda x: np.sin(np.pi * x), "cospi": lambda x: np.cos(np.pi * x),
+    "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1, "sqrt": np.sqrt,
+    "abs": np.abs, "sign": np.sign, "floor": np.floor, "ceiling": np.ceil, "trunc": np.trunc, "sin": np.sin,
+    "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh,
+    "cosh": np.cosh, "tanh": np.tanh, "sinpi": lambda x: np.sin(np.pi * x), "cospi": lambda x: np.cos(np.pi * x),
 }  # fmt: skip
 _SPECIAL = {
     "plogis": "expit",
@@ -163,7 +166,10 @@ def _signif(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 
 
 def _summary(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
-    """One number for a column, from its values that are not missing; the number of the fit is used for new rows."""
+    """One number for a column, from its values that are not missing.
+
+    The number of the fit is used for new rows.
+    """
 
     def learn() -> State:
         given = [named["x"]] if "x" in named else [argument.value for argument in rest]

@@ -38,7 +38,10 @@ class Grouping:
 
 
 def group_variable(ev: Evaluator, variable: Variable) -> Factor:
-    """The value of one variable of a grouping factor. Numbers, truth values and dates become levels."""
+    """The value of one variable of a grouping factor.
+
+    Numbers, truth values and dates become levels.
+    """
     if isinstance(variable.expr, Name):
         # Read as a factor at once: identifiers may be integers that a float cannot tell apart.
         name = variable.expr.name
@@ -57,7 +60,9 @@ def group_variable(ev: Evaluator, variable: Variable) -> Factor:
 
 
 def _truth_values(column: Column) -> Column:
-    """New data of a grouping column that held truth values in the fit: these, 0 and 1, or their words."""
+    """New data of a grouping column that held truth values in the fit:
+    these, 0 and 1, or their words.
+    """
     values = column.values
     if column.kind == "numeric" and values is not None and np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
         absent = np.isnan(values)
@@ -66,7 +71,8 @@ def _truth_values(column: Column) -> Column:
         column.levels is not None and set(column.levels.tolist()) <= {"False", "True"}
     ):
         raise DataError(
-            f"column {column.name!r} held truth values in the data of the fit, and holds something else than these, or 0 and 1, in the new data."
+            f"column {column.name!r} held truth values in the data of the fit, and holds something else than these, or "
+            "0 and 1, in the new data."
         )
     return column
 

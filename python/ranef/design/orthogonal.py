@@ -51,7 +51,8 @@ def evaluate(x: Floats, alpha: Floats, norm2: Floats) -> Floats:
 def orthogonal_polynomials(x: Floats, degree: int) -> Floats:
     """Orthonormal polynomials of degree 1 to `degree` over distinct points, as columns.
 
-    Every column is made orthogonal to the earlier ones once more, because the recurrence alone drifts when the degree nears the number of points.
+    Every column is made orthogonal to the earlier ones once more, because the recurrence alone
+    drifts when the degree nears the number of points.
     """
     t = (x - x.mean()) / max(np.abs(x - x.mean()).max(initial=0.0), np.finfo(float).tiny)
     basis = np.empty((len(t), degree + 1), order="F")

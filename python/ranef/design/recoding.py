@@ -59,7 +59,8 @@ def shorter_layout(
 
 
 def recoding(whole: Layout, other: Layout) -> Floats | None:
-    """The matrix by which one multiplies a model matrix to have that of another layout of the same variables.
+    """The matrix by which one multiplies a model matrix to have
+    that of another layout of the same variables.
 
     Parameters
     ----------
@@ -68,9 +69,11 @@ def recoding(whole: Layout, other: Layout) -> Floats | None:
     Returns
     -------
     (p, q) array or None
-        None when the columns of the other layout are no combinations of those of the first, whatever the data.
+        None when the columns of the other layout are no combinations of those of the first,
+        whatever the data.
     """
-    # What holds for all data is found from some: levels and numbers at random, enough for every combination of levels that has a column.
+    # What holds for all data is found from some: levels and numbers at random, enough for every
+    # combination of levels that has a column.
     rng = np.random.default_rng(0)
     n = 40 * (len(whole.names) + len(other.names)) + 200
     values: dict[str, NDArray[Any]] = {}

@@ -48,8 +48,8 @@ class RandomTerm:
     factors : tuple of str
         Its variables, more than one for an interaction.
     levels : ndarray of str objects
-        Labels of the levels that occur; those of an interaction are joined by ``:`` and ordered with
-        the last factor varying fastest.
+        Labels of the levels that occur; those of an interaction are joined by ``:`` and ordered
+        with the last factor varying fastest.
     names : tuple of str
         Names of the k effects.
     structure : {"unstructured", "diagonal"}
@@ -101,7 +101,8 @@ class ModelRows:
     y : ndarray of shape (n,)
         Response; of shape (n, 2) for ``cbind(successes, failures)``.
     x : ndarray of shape (n, p)
-        Fixed effects, in Fortran order; dependent columns are not removed here. Never write into it.
+        Fixed effects, in Fortran order; dependent columns are not removed here. Never write into
+        it.
     weights : ndarray of shape (n,) or None
         Prior weights, all positive.
     offset : ndarray of shape (n,) or None
@@ -259,7 +260,8 @@ class NewRows:
     random : tuple of NewRandom
         The terms that were asked for, in the order of `Design.random`.
     missing : bool ndarray of shape (m,) or None
-        Rows in which a value (other than the level of a grouping factor) is missing; None if there are none.
+        Rows in which a value (other than the level of a grouping factor) is missing; None if there
+        are none.
     row_index : pandas Index or None
     y : ndarray or None
         The response, if it was asked for.

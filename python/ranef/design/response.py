@@ -30,13 +30,14 @@ def response_values(
         if model == "lmm":
             what = "text" if value.text else "a factor"
             raise DataError(
-                f"the response {name!r} is {what}, and a linear mixed model needs numbers. Convert it with pandas.to_numeric if it should be numeric; "
-                "for two categories use glmer with family='binomial'."
+                f"the response {name!r} is {what}, and a linear mixed model needs numbers. Convert it with "
+                "pandas.to_numeric if it should be numeric; for two categories use glmer with family='binomial'."
             )
         factor = drop_unused(value)[0]
         if len(factor.levels) != 2:
             raise DataError(
-                f"the response {name!r} has {len(factor.levels)} levels ({', '.join(factor.levels[:10])}), and a binary response has two. "
+                f"the response {name!r} has {len(factor.levels)} levels ({', '.join(factor.levels[:10])}), and a "
+                "binary response has two. "
                 f'One level against the others is I({name} == "{factor.levels[0] if len(factor.levels) else ""}").'
             )
         levels = tuple(str(level) for level in factor.levels)
@@ -51,6 +52,7 @@ def response_values(
     y = np.array(numbers, dtype=np.float64, order="F", copy=True) if isinstance(value, Numeric) else numbers
     if y.ndim == 1 and len(y) > 1 and y.min() == y.max():
         raise DataError(
-            f"the response {name!r} is constant: it is {y[0]:g} in all {len(y)} rows that are used, so there is nothing to model."
+            f"the response {name!r} is constant: it is {y[0]:g} in all {len(y)} rows that are used, so there is "
+            "nothing to model."
         )
     return y, levels

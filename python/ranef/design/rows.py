@@ -20,7 +20,9 @@ NA_ACTIONS = ("omit", "exclude", "error")
 
 
 def row_name(table: Table, row: int) -> str:
-    """How a message names a row: its number from 0, and its label if the frame has labels of its own."""
+    """How a message names a row:
+    its number from 0, and its label if the frame has labels of its own.
+    """
     index = table.index
     if index is None or type(index).__name__ == "RangeIndex":
         return f"row {row}"
@@ -48,7 +50,8 @@ def _expression(text: str, what: str) -> Any:
 def argument_vector(
     argument: Any, what: str, table: Table, states: dict[str, State] | None
 ) -> tuple[Vector, dict[str, State], str]:
-    """The value of ``weights``, ``offset`` or ``subset``: a column's name, an expression, or an array.
+    """The value of ``weights``, ``offset`` or ``subset``:
+    a column's name, an expression, or an array.
 
     Parameters
     ----------
@@ -86,7 +89,8 @@ def argument_vector(
 def _column(argument: Any, what: str, table: Table) -> Column:
     if isinstance(argument, bool | int | float | np.number | Mapping | bytes) or not hasattr(argument, "__len__"):
         raise ArgumentTypeError(
-            f"{what} is a {type(argument).__name__}; give the name of a column, an expression in columns, or an array with one value for each row."
+            f"{what} is a {type(argument).__name__}; give the name of a column, an expression in columns, or an array "
+            "with one value for each row."
         )
     if getattr(argument, "ndim", 1) != 1:
         shape = tuple(argument.shape)
@@ -102,7 +106,9 @@ def _column(argument: Any, what: str, table: Table) -> Column:
 
 
 def _check_index(argument: Any, what: str, table: Table) -> None:
-    """Refuse a Series whose labels are those of the data in another order: by position it would be a silent mix-up."""
+    """Refuse a Series whose labels are those of the data in another order:
+    by position it would be a silent mix-up.
+    """
     index, own = getattr(argument, "index", None), table.index
     if (
         own is None
@@ -115,7 +121,8 @@ def _check_index(argument: Any, what: str, table: Table) -> None:
         return
     if index.is_unique and own.is_unique and len(index.symmetric_difference(own)) == 0:
         raise DataError(
-            f"{what} has the row labels of the data in a different order. Values are taken by position; use {what}.reindex(data.index) to match labels."
+            f"{what} has the row labels of the data in a different order. Values are taken by position; use "
+            f"{what}.reindex(data.index) to match labels."
         )
 
 
@@ -136,7 +143,10 @@ def subset_mask(subset: Any, table: Table) -> Mask:
 def weight_values(
     weights: Any, table: Table, states: dict[str, State] | None = None, chosen: Mask | None = None
 ) -> tuple[Floats, dict[str, State], str]:
-    """Prior weights for every row. Only missing ones in an array are refused here; a missing value in a column drops its row."""
+    """Prior weights for every row.
+
+    Only missing ones in an array are refused here; a missing value in a column drops its row.
+    """
     value, learned, label = argument_vector(weights, "weights", table, states)
     if isinstance(value, Factor):
         raise DataError(f"{label} is text or a factor; weights are positive numbers.")
@@ -148,7 +158,8 @@ def weight_values(
         if absent.any():
             row = row_name(table, int(np.flatnonzero(absent)[0]))
             raise DataError(
-                f"{_are(label)} missing in {row}. Leave such rows out with subset, or drop them from the data and the weights."
+                f"{_are(label)} missing in {row}. Leave such rows out with subset, or drop them from the data and the "
+                "weights."
             )
     return values, learned, label
 
@@ -168,7 +179,8 @@ def check_weights(values: Floats, label: str, table: Table, kept: NDArray[np.int
     found = values[bad[0]]
     if found == 0:
         raise DataError(
-            f"{_are(label)} zero in {row_name(table, row)}. An observation of weight 0 does not count; leave such rows out with subset."
+            f"{_are(label)} zero in {row_name(table, row)}. An observation of weight 0 does not count; leave such rows "
+            "out with subset."
         )
     how = "negative" if found < 0 and np.isfinite(found) else "infinite"
     raise DataError(f"{_are(label)} {how} in {row_name(table, row)}; weights are positive and finite.")
@@ -269,7 +281,8 @@ def check_finite(values: Floats, name: str, table: Table, kept: NDArray[np.int64
 def invented_missing(
     name: str, value: Vector, sources: Mapping[str, Vector], table: Table, chosen: Mask | None
 ) -> str | None:
-    """A note if a function gave no number in rows where its columns have one, as the logarithm of a negative number does.
+    """A note if a function gave no number in rows where its columns have one,
+    as the logarithm of a negative number does.
 
     Raises
     ------
@@ -296,4 +309,7 @@ def invented_missing(
                 table,
                 None if chosen is None else np.flatnonzero(chosen),
             )
-    return f"{name} is not a number in {len(rows)} row{'s, which were' if len(rows) > 1 else ', which was'} treated as missing"
+    return (
+        f"{name} is not a number in {len(rows)} row{'s, which were' if len(rows) > 1 else ', which was'} treated as "
+        "missing"
+    )

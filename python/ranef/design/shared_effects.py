@@ -1,4 +1,6 @@
-"""Random terms whose variances cannot be told apart, because their effects are the same columns of the same groups."""
+"""Random terms whose variances cannot be told apart,
+because their effects are the same columns of the same groups.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +41,8 @@ def shared_effects(random: Sequence[RandomTerm]) -> tuple[SharedEffects, ...]:
     Parameters
     ----------
     random : sequence of RandomTerm
-        In the order of the formula. The parts of one double bar are not compared, which is explained elsewhere.
+        In the order of the formula. The parts of one double bar are not compared, which is
+        explained elsewhere.
     """
     found: dict[int, list[tuple[int, Floats]]] = {}
     taken: set[int] = set()
@@ -69,7 +72,10 @@ def same_partition(a: RandomTerm, b: RandomTerm) -> bool:
 
 
 def _combination(base: RandomTerm, other: RandomTerm) -> Floats | None:
-    """The columns of a term as combinations of those of another that can have their covariance; None if they are not."""
+    """The columns of a term as combinations of those of another that can have their covariance.
+
+    None if they are not.
+    """
     sizes = [np.sqrt(np.einsum("ij,ij->j", t.z, t.z)) for t in (base, other)]
     if any((s == 0).any() for s in sizes):
         return None
@@ -97,11 +103,14 @@ def shared_effects_notes(random: Sequence[RandomTerm]) -> tuple[str, ...]:
             if base.group == other.group and base.names == other.names:
                 what = f"the random-effects term ({base.text}) occurs twice, so its two variances cannot be told apart"
             elif base.group == other.group:
-                what = f"the effects of ({other.text}) are among those of ({base.text}), so that their variances cannot be told apart"
+                what = (
+                    f"the effects of ({other.text}) are among those of ({base.text}), so that their variances cannot "
+                    "be told apart"
+                )
             else:
                 what = (
-                    f"the grouping factors {base.group} and {other.group} are the same partition of the rows, so that the variances of ({base.text}) and ({other.text}) "
-                    "cannot be told apart"
+                    f"the grouping factors {base.group} and {other.group} are the same partition of the rows, so that "
+                    f"the variances of ({base.text}) and ({other.text}) cannot be told apart"
                 )
             out.append(
                 f"{what}: only their sum is determined, of which each is given an equal part. Leave one of them out"

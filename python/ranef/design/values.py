@@ -97,7 +97,10 @@ def as_numbers(value: Numeric | Logical) -> Floats:
 
 
 def as_factor(value: Vector, name: str) -> Factor:
-    """Code a value as a factor, as R's ``factor()`` does; the levels of truth values are always ``False`` and ``True``."""
+    """Code a value as a factor, as R's ``factor()`` does.
+
+    The levels of truth values are always ``False`` and ``True``.
+    """
     if isinstance(value, Factor):
         return value
     if isinstance(value, Logical):
@@ -113,7 +116,10 @@ def as_factor(value: Vector, name: str) -> Factor:
 
 
 def is_finite(values: Floats) -> bool:
-    """Whether all numbers are finite. The sum of any that are not is not finite either, and costs one pass without memory."""
+    """Whether all numbers are finite.
+
+    The sum of any that are not is not finite either, and costs one pass without memory.
+    """
     with np.errstate(all="ignore"):
         total = values.sum()
     if math.isfinite(total):

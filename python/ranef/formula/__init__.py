@@ -1,7 +1,8 @@
 """R's formula language: text to terms, and back.
 
-`parse_formula` gives a `Formula`, `update_formula` changes one, `formula_text` writes one from parts, and `parse_expression` gives the
-syntax tree of any expression (of a subset, weights or an offset).
+`parse_formula` gives a `Formula`, `update_formula` changes one, `formula_text` writes one from
+parts, and `parse_expression` gives the syntax tree of any expression (of a subset, weights or an
+offset).
 """
 
 from ranef.formula.deparse import deparse

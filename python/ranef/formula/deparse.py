@@ -69,7 +69,9 @@ def quoted_name(name: str) -> str:
 
 
 def number_text(value: float) -> str:
-    """Write a number with up to 15 significant digits, in the shorter of fixed and scientific notation."""
+    """Write a number with up to 15 significant digits,
+    in the shorter of fixed and scientific notation.
+    """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Inf" if value > 0 else "-Inf"
     if value == 0:

@@ -28,7 +28,9 @@ from ranef.formula.vocabulary import check_calls
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Formula:
-    """A parsed formula; make one with `parse_formula`. Two are equal when R would print them alike and their dots stand for the same.
+    """A parsed formula; make one with `parse_formula`.
+
+    Two are equal when R would print them alike and their dots stand for the same.
 
     Parameters
     ----------
@@ -93,7 +95,8 @@ def parse_formula(text: "str | Formula") -> Formula:
     Parameters
     ----------
     text : str or Formula
-        For example ``"y ~ x + (x | g)"`` or the one-sided ``"~ (1 | g)"``. A `Formula` is returned as it is.
+        For example ``"y ~ x + (x | g)"`` or the one-sided ``"~ (1 | g)"``. A `Formula` is returned
+        as it is.
 
     Returns
     -------
@@ -109,7 +112,8 @@ def parse_formula(text: "str | Formula") -> Formula:
         return text
     if not isinstance(text, str):
         raise ArgumentTypeError(
-            f"a formula is text, such as 'y ~ x + (1 | group)'; this is a {type(text).__name__}. The formula comes first, then the data."
+            f"a formula is text, such as 'y ~ x + (1 | group)'; this is a {type(text).__name__}. The formula comes "
+            "first, then the data."
         )
     return _parse(text, None)
 
@@ -216,7 +220,8 @@ def _check_negations(node: Expr, text: str) -> None:
             while isinstance(rest, Binary) and rest.operator in "+-":
                 if isinstance(rest.right, Paren) and is_bar(without_parens(rest.right)):
                     fail(
-                        "as in R, '!' takes everything that is added after it, here random effects too; put it in parentheses, as in (!a) + (1 | group).",
+                        "as in R, '!' takes everything that is added after it, here random effects too; put it in "
+                        "parentheses, as in (!a) + (1 | group).",
                         text,
                         *part.span,
                     )

@@ -211,7 +211,9 @@ class _Parser:
         return token.kind == "operator" and token.value == value
 
     def require_operand(self, operator: Token) -> None:
-        """See that something follows an operator, so that the operator itself can be marked when nothing does."""
+        """See that something follows an operator,
+        so that the operator itself can be marked when nothing does.
+        """
         following = self.token
         ends = following.kind == "end" or (following.kind == "operator" and following.value in ("),"))
         if not ends:
@@ -262,7 +264,8 @@ class _Parser:
                 fail("a comma separates the arguments of a function, and there is none here.", self.text, token.start)
         before = self.tokens[self.at - 1]
         fail(
-            f"an operator is missing between {self.text[before.start : before.stop]!r} and {self.text[token.start : token.stop]!r}; "
-            "terms are joined by '+', and a name with spaces stands in back-quotes.",
+            f"an operator is missing between {self.text[before.start : before.stop]!r} and "
+f"{self.text[token.start : token.stop]!r}; terms are joined by '+', and a name with spaces stands in "
+"back-quotes.",
             self.text, token.start, token.stop,
         )  # fmt: skip

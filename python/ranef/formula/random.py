@@ -1,4 +1,6 @@
-"""Random-effects terms: ``(effects | group)`` with its nestings, double bars and covariance structures written out."""
+"""Random-effects terms: ``(effects | group)`` with its nestings,
+double bars and covariance structures written out.
+"""
 
 from dataclasses import dataclass, field
 
@@ -25,7 +27,9 @@ from ranef.formula.vocabulary import STRUCTURES, check_calls
 
 @dataclass(frozen=True, slots=True)
 class RandomExpr:
-    """One random-effects term after expansion. Two are equal when they have the same effects, group and structure.
+    """One random-effects term after expansion.
+
+    Two are equal when they have the same effects, group and structure.
 
     Parameters
     ----------
@@ -36,7 +40,8 @@ class RandomExpr:
     intercept : bool
         Whether they include one.
     group : tuple of str
-        Labels of the variables that group, one unless the grouping factor is an interaction; of several the last varies fastest.
+        Labels of the variables that group, one unless the grouping factor is an interaction; of
+        several the last varies fastest.
     group_label : str
         The grouping factor as lme4 names it: ``a:b``, and for ``a/b`` the inner one ``b:a``.
     structure : {"unstructured", "diagonal", "compound_symmetry", "ar1"}
@@ -84,7 +89,8 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
     Returns
     -------
     terms : tuple of RandomExpr
-        In lme4's order: for each term of a double bar, for each grouping factor, the innermost first.
+        In lme4's order: for each term of a double bar, for each grouping factor, the innermost
+        first.
     has_dot : bool
         Whether ``.`` occurs.
     """
@@ -169,14 +175,18 @@ def _structured(node: Call, text: str) -> tuple[str, Binary]:
 
 
 def _groups(node: Expr, text: str) -> list[tuple[str, tuple[Variable, ...]]]:
-    """The grouping factors to the right of a bar, as label and variables; the innermost of a nesting comes first, as in lme4."""
+    """The grouping factors to the right of a bar, as label and variables.
+
+    The innermost of a nesting comes first, as in lme4.
+    """
     inner = without_parens(node)
     if isinstance(inner, Binary) and inner.operator in ("/", ":", "*", "+", "%in%"):
         left, right = _groups(inner.left, text), _groups(inner.right, text)
         if inner.operator == "+":
             return [*left, *right]
         if inner.operator == "/":
-            # a/b is "b within a", and lme4 names it b:a. Nesting in several factors is nesting in the innermost combination.
+            # a/b is "b within a", and lme4 names it b:a. Nesting in several factors is nesting in
+            # the innermost combination.
             outer = left[0]
             return [*(_crossed(g, outer) for g in right), *left]
         if inner.operator == "*":

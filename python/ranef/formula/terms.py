@@ -1,7 +1,8 @@
 """R's algebra of model terms: ``+ - : * / ^ %in%`` over variables, and the order of the terms.
 
-A term is a set of variables, held as the bits of an integer: bit i is the i-th variable in order of first appearance. That order
-also decides how the parts of a label are arranged (``b + a:b`` has the terms ``b`` and ``b:a``).
+A term is a set of variables, held as the bits of an integer: bit i is the i-th variable in order of
+first appearance. That order also decides how the parts of a label are arranged (``b + a:b`` has the
+terms ``b`` and ``b:a``).
 """
 
 from collections.abc import Callable, Iterable
@@ -30,7 +31,9 @@ _MOST_PRODUCTS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A column, or a function of columns, that terms are made of. Two variables with the same label are equal.
+    """A column, or a function of columns, that terms are made of.
+
+    Two variables with the same label are equal.
 
     Parameters
     ----------
@@ -71,7 +74,9 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Terms of a formula, or of the left side of a bar, in R's order: by degree, then as written."""
+    """Terms of a formula, or of the left side of a bar, in R's order:
+    by degree, then as written.
+    """
 
     terms: tuple[Term, ...]
     intercept: bool
@@ -87,8 +92,8 @@ class Expansion:
     dot : sequence of str, optional
         The columns that ``.`` stands for; None to only note that there is one.
     take_bar : callable, optional
-        Receives each random-effects term, as ``(node, added)``, and returns the terms that stand for it (none, usually). Without it
-        such a term is an error.
+        Receives each random-effects term, as ``(node, added)``, and returns the terms that stand
+        for it (none, usually). Without it such a term is an error.
     offsets : bool
         Whether ``offset()`` may occur.
     """
@@ -140,7 +145,11 @@ class Expansion:
         return 1 << i
 
     def _sum(self, node: Expr, adding: bool, outermost: bool) -> list[int]:
-        """Terms of a sum. The chain of + and - is walked without recursion, because a formula may add up thousands of columns."""
+        """Terms of a sum.
+
+        The chain of + and - is walked without recursion, because a formula may add up thousands of
+        columns.
+        """
         chain: list[tuple[str, Binary]] = []
         while isinstance(node, Binary) and node.operator in ("+", "-"):
             chain.append((node.operator, node))
@@ -175,7 +184,8 @@ class Expansion:
             if node.value not in (0, 1):
                 number = self.text[slice(*node.span)]
                 fail(
-                    f"the number {number} is not a term. Only 0 and 1 are, for the intercept; write arithmetic inside I().",
+                    f"the number {number} is not a term. Only 0 and 1 are, for the intercept; write arithmetic inside "
+                    "I().",
                     self.text,
                     *node.span,
                 )

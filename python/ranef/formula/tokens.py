@@ -41,7 +41,9 @@ class Token:
 
 
 def fail(message: str, text: str, start: int, stop: int | None = None) -> NoReturn:
-    """Raise a `FormulaError` whose caret stands under the culprit, also when the formula has several lines."""
+    """Raise a `FormulaError` whose caret stands under the culprit,
+    also when the formula has several lines.
+    """
     raise FormulaError(message, re.sub(r"\s", " ", text), start, start + 1 if stop is None else stop)
 
 
@@ -73,7 +75,8 @@ def tokenize(text: str) -> list[Token]:
                 while stop < n and _continues_name(source[stop]):
                     stop += 1
                 fail(
-                    f"{source[at:stop]!r} is neither a number nor a name. A name that starts with a digit stands in back-quotes: `{source[at:stop]}`.",
+                    f"{source[at:stop]!r} is neither a number nor a name. A name that starts with a digit stands in "
+f"back-quotes: `{source[at:stop]}`.",
                     text, at, stop,
                 )  # fmt: skip
             tokens.append(Token("integer" if match[1] else "number", match[0].rstrip("L"), at, match.end()))

@@ -22,8 +22,8 @@ def update_formula(old: "str | Formula", new: str) -> str:
     old : str or Formula
         The formula to change.
     new : str
-        The change, in which ``.`` stands for the same side of `old`: ``". ~ . + x - (1 | g)"``, ``"log(.) ~ ."``. A one-sided change
-        keeps the response.
+        The change, in which ``.`` stands for the same side of `old`: ``". ~ . + x - (1 | g)"``,
+        ``"log(.) ~ ."``. A one-sided change keeps the response.
 
     Returns
     -------
@@ -35,7 +35,8 @@ def update_formula(old: "str | Formula", new: str) -> str:
     old_left, old_right = sides(formula.tree, formula.text)
     new_left, new_right = sides(change, new)
     left = old_left if new_left is None else _substitute(new_left, old_left, new)
-    # Positions inside the substituted tree would be those of two texts; the errors refer to the change written out.
+    # Positions inside the substituted tree would be those of two texts; the errors refer to the
+    # change written out.
     written = deparse(_substitute(new_right, Paren(old_right), new))
     if formula.has_dot and formula.dot is None:
         # The columns are not known here, so nothing can be simplified.
@@ -81,7 +82,9 @@ def formula_text(response: str | None, terms: Sequence[str] | Iterable[str], *, 
 
 
 class _Update(Expansion):
-    """An expansion in which random-effects terms are summands that products leave as they are: ``.^2`` adds interactions of the others."""
+    """An expansion in which random-effects terms are summands that products leave as they are:
+    ``.^2`` adds interactions of the others.
+    """
 
     def _bar(self, node: Expr, adding: bool, outermost: bool) -> list[int]:
         assert self.take_bar is not None

@@ -1,4 +1,7 @@
-"""The functions a formula may call: their names and parameters. What they compute is defined in `ranef.design`."""
+"""The functions a formula may call: their names and parameters.
+
+What they compute is defined in `ranef.design`.
+"""
 
 import difflib
 from dataclasses import dataclass
@@ -21,7 +24,8 @@ class Signature:
     variadic : bool
         Whether it takes any number of unnamed arguments.
     positional : int, optional
-        How many of the parameters can be given by position; the others must be named. By default all, and none of a variadic function.
+        How many of the parameters can be given by position; the others must be named. By default
+        all, and none of a variadic function.
     """
 
     parameters: tuple[str, ...] = ()
@@ -95,7 +99,9 @@ SIGNATURES: dict[str, Signature] = {
 """Every function and its parameters."""
 
 STRUCTURES = {"us": "unstructured", "diag": "diagonal", "cs": "compound_symmetry", "ar1": "ar1"}
-"""Covariance structures that may stand around a bar term, and what `RandomExpr.structure` calls them."""
+"""Covariance structures that may stand around a bar term,
+and what `RandomExpr.structure` calls them.
+"""
 
 _NAMED_FREELY = ("cbind", "c")
 
@@ -125,7 +131,8 @@ def unknown_function(call: Call, text: str) -> None:
 
 
 def match_arguments(call: Call, text: str) -> tuple[dict[str, Expr], tuple[Argument, ...]]:
-    """Match the arguments of a call to parameters, as R does: full names, then unambiguous beginnings of names, then by position.
+    """Match the arguments of a call to parameters, as R does:
+    full names, then unambiguous beginnings of names, then by position.
 
     Returns
     -------
@@ -177,7 +184,10 @@ def match_arguments(call: Call, text: str) -> tuple[dict[str, Expr], tuple[Argum
 
 
 def _check_variables_of_poly(named: dict[str, Expr], rest: list[Argument], text: str) -> None:
-    """A number alone beside ``x`` is the degree, as in R; beside further variables or a named degree it has no meaning."""
+    """A number alone beside ``x`` is the degree, as in R.
+
+    Beside further variables or a named degree it has no meaning.
+    """
     if len(rest) < 2 and ("degree" not in named or not rest):
         return
     for argument in rest:

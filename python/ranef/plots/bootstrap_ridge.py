@@ -23,9 +23,11 @@ _REACH = 4.0
 
 
 def bootstrap_ridge(frame: "pd.DataFrame", observed: "pd.Series[float]", ax: Any = None) -> "Axes":
-    """Draw the density of the replicates of each quantity around its estimate, in bootstrap standard deviations.
+    """Draw the density of the replicates of each quantity around its estimate,
+    in bootstrap standard deviations.
 
-    So quantities on different scales share an axis, and bias, skewness and a heap at a boundary are seen. The normal density is dashed.
+    So quantities on different scales share an axis, and bias, skewness and a heap at a boundary are
+    seen. The normal density is dashed.
 
     Parameters
     ----------

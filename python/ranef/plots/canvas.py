@@ -1,7 +1,7 @@
 """Axes to draw on: the user's, or new ones; and what all pictures have in common.
 
-The only place that imports pyplot, and only when no Axes are given: a picture in the user's own Axes leaves pyplot's state alone. Nothing here or elsewhere
-changes ``rcParams`` or shows a figure.
+The only place that imports pyplot, and only when no Axes are given: a picture in the user's own
+Axes leaves pyplot's state alone. Nothing here or elsewhere changes ``rcParams`` or shows a figure.
 """
 
 import importlib
@@ -78,7 +78,8 @@ def several_axes(ax: Any, count: int, columns: int, panel: tuple[float, float], 
             raise ArgumentTypeError(f"ax must be matplotlib Axes, or an array of them, not {type(ax).__name__}.")
         if len(flat) != count:
             raise OptionError(
-                f"the picture has {count} {'panel' if count == 1 else 'panels'} and ax has {len(flat)}: give as many Axes, or choose what is drawn."
+                f"the picture has {count} {'panel' if count == 1 else 'panels'} and ax has {len(flat)}: give as many "
+                "Axes, or choose what is drawn."
             )
         return axes_array(flat)
     from matplotlib import pyplot
@@ -122,7 +123,9 @@ def finish(ax: "Axes", frame: "pd.DataFrame", x: str, y: str, title: str | None 
 
 
 def add_legend(ax: "Axes", title: str | None = None, **arguments: Any) -> None:
-    """Put the legend beside a wide picture whose layout makes room for it, else where it hides least."""
+    """Put the legend beside a wide picture whose layout makes room for it,
+    else where it hides least.
+    """
     figure = ax.get_figure(root=True)
     arguments = {"frameon": False, "fontsize": FONT, "title": title, "title_fontsize": FONT, **arguments}
     roomy = figure is not None and length_of(ax, "x") > _BESIDE

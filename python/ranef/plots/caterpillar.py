@@ -24,7 +24,8 @@ def caterpillar(frame: "pd.DataFrame", ax: Any = None, *, order: str = "estimate
     ax : Axes or array of Axes, optional
         One for each effect.
     order : {"estimate", "level"}
-        Rows by the estimates of the first effect, the largest on top, or by the order of the levels, the first on top.
+        Rows by the estimates of the first effect, the largest on top, or by the order of the
+        levels, the first on top.
     note : str
         What stands below the name of the x axis.
 
@@ -38,7 +39,8 @@ def caterpillar(frame: "pd.DataFrame", ax: Any = None, *, order: str = "estimate
     effects = list(dict.fromkeys(frame["effect"]))
     if len(effects) > MOST_PANELS:
         raise OptionError(
-            f"there are {len(effects)} effects, and one figure shows at most {MOST_PANELS}: choose by effect=, for example effect={effects[0]!r}."
+            f"there are {len(effects)} effects, and one figure shows at most {MOST_PANELS}: choose by effect=, for "
+            f"example effect={effects[0]!r}."
         )
     blocks = [frame[frame["effect"] == e] for e in effects]
     first = blocks[0]

@@ -17,7 +17,8 @@ def ellipses(frames: "Sequence[pd.DataFrame]", ax: Any = None) -> AxesArray:
     Parameters
     ----------
     frames : sequence of DataFrame
-        For each pair: columns ``part`` ("mode", or the probability of an ellipse as text), ``level, x, y``, and attributes ``names`` (two) and ``correlation``.
+        For each pair: columns ``part`` ("mode", or the probability of an ellipse as text),
+        ``level, x, y``, and attributes ``names`` (two) and ``correlation``.
     ax : Axes or array of Axes, optional
         One for each pair.
 
@@ -46,7 +47,8 @@ def ellipses(frames: "Sequence[pd.DataFrame]", ax: Any = None) -> AxesArray:
         title = f"correlation {frame.attrs['correlation']:.2f}"
         finish(plot, frame, shortened([x], 36)[0], shortened([y], 36)[0], title)
         if parts:
-            # Below the picture's top edge there is always room, as the axis is made longer by a quarter.
+            # Below the picture's top edge there is always room, as the axis is made longer by a
+            # quarter.
             low, high = plot.get_ylim()
             plot.set_ylim(low, high + 0.25 * (high - low))
             plot.legend(loc="upper left", frameon=False, fontsize=8.5)

@@ -25,7 +25,8 @@ def fitted_lines(frame: "pd.DataFrame", x: str, y: str, group: str, ax: Any = No
     Parameters
     ----------
     frame : DataFrame
-        Columns ``part`` ("data", "group", "population"), ``level, x, y``; the rows of a line in the order of x.
+        Columns ``part`` ("data", "group", "population"), ``level, x, y``; the rows of a line in the
+        order of x.
     x, y, group : str
         Names for the axes and the legend.
     ax : Axes, optional
@@ -71,7 +72,8 @@ def fitted_panels(frame: "pd.DataFrame", x: str, y: str, ax: Any = None, *, note
     Parameters
     ----------
     frame : DataFrame
-        As for :func:`fitted_lines`, of at most 20 groups, with the line of the population for each of them.
+        As for :func:`fitted_lines`, of at most 20 groups, with the line of the population for each
+        of them.
     x, y : str
         Names for the axes.
     ax : array of Axes, optional

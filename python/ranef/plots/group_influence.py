@@ -22,7 +22,8 @@ def group_influence(frame: "pd.DataFrame", group: str, ax: Any = None, title: st
     Parameters
     ----------
     frame : DataFrame
-        Columns ``level, term, change``: the fixed effect that moves most, and by how many standard errors (NaN where one loses its estimate).
+        Columns ``level, term, change``: the fixed effect that moves most, and by how many standard
+        errors (NaN where one loses its estimate).
     group : str
         The grouping factor.
     ax : Axes, optional

@@ -31,7 +31,8 @@ def histogram(values: NDArray[np.float64], name: str, ax: Any = None) -> "Axes":
     Returns
     -------
     Axes
-        ``data``: ``lower, upper, count`` of every bar; of whole numbers from half below to half above.
+        ``data``: ``lower, upper, count`` of every bar; of whole numbers from half below to half
+        above.
     """
     import pandas as pd
 

@@ -59,7 +59,9 @@ def _cut(text: str, width: int) -> str:
 
 
 def length_of(ax: "Axes", axis: str) -> float:
-    """Points that an axis of a picture is long, with a reserve for what the layout may still take."""
+    """Points that an axis of a picture is long,
+    with a reserve for what the layout may still take.
+    """
     figure = ax.get_figure(root=True)
     assert figure is not None
     box = ax.get_position()
@@ -68,7 +70,9 @@ def length_of(ax: "Axes", axis: str) -> float:
 
 
 def _share(ax: "Axes", axis: str) -> int:
-    """Characters of a label that stands across the end of an axis and shall leave most of it to the picture."""
+    """Characters of a label that stands across the end
+    of an axis and shall leave most of it to the picture.
+    """
     return max(8, min(WIDTH, int(0.42 * length_of(ax, axis) / _CHARACTER)))
 
 
@@ -88,7 +92,9 @@ def label_rows(ax: "Axes", labels: Sequence[object]) -> int:
 
 
 def label_columns(ax: "Axes", labels: Sequence[object]) -> int:
-    """Label the places 0, 1, … on the x axis: side by side if there is room, else turned, and thinned where even that does not fit."""
+    """Label the places 0, 1, … on the x axis:
+    side by side if there is room, else turned, and thinned where even that does not fit.
+    """
     texts = shortened(labels)
     length = length_of(ax, "x")
     widest = max((len(t) for t in texts), default=0)

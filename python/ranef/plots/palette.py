@@ -1,6 +1,8 @@
-"""Colours that people with any colour vision tell apart, and the marks and dashes that go with them in print.
+"""Colours that people with any colour vision tell apart,
+and the marks and dashes that go with them in print.
 
-The colours are those of Okabe and Ito (Color Universal Design, 2008), with a grey in the place of their yellow, which is too light for lines.
+The colours are those of Okabe and Ito (Color Universal Design, 2008), with a grey in the place of
+their yellow, which is too light for lines.
 """
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")

@@ -31,7 +31,8 @@ def predictions(
     Parameters
     ----------
     frame : DataFrame
-        Columns ``x``, ``fit, lower, upper`` and, with ``by``, ``by``; along a number the rows of a line in the order of x.
+        Columns ``x``, ``fit, lower, upper`` and, with ``by``, ``by``; along a number the rows of a
+        line in the order of x.
     x, y : str
         Names for the axes.
     by : str, optional

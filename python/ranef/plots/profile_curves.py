@@ -20,9 +20,11 @@ LEVELS = (0.5, 0.8, 0.95, 0.99)
 
 
 def profile_zeta(frame: "pd.DataFrame", ax: Any = None) -> AxesArray:
-    """Draw zeta, the signed root of the change of the deviance, along each parameter, with the intervals that it gives.
+    """Draw zeta, the signed root of the change of the deviance,
+    along each parameter, with the intervals that it gives.
 
-    A straight line says that Wald intervals are good; where the curve ends the interval ends at the edge of the parameter's range.
+    A straight line says that Wald intervals are good; where the curve ends the interval ends at the
+    edge of the parameter's range.
 
     Parameters
     ----------

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def quantiles(frame: "pd.DataFrame", label: str, ax: Any = None, title: str | None = None) -> "Axes":
-    """Draw a normal quantile-quantile picture with the line through the quartiles and a pointwise band.
+    """Draw a normal quantile-quantile picture
+    with the line through the quartiles and a pointwise band.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def effect_quantiles(frame: "pd.DataFrame", effects: list[str], ax: Any = None) 
     """
     if len(effects) > MOST_PANELS:
         raise OptionError(
-            f"there are {len(effects)} effects, and one figure shows at most {MOST_PANELS}: choose one by effect=, for example effect={effects[0]!r}."
+            f"there are {len(effects)} effects, and one figure shows at most {MOST_PANELS}: choose one by effect=, for "
+            f"example effect={effects[0]!r}."
         )
     axes = several_axes(ax, len(effects), 3, (4.6, 4.2))
     for plot, effect in zip(axes, effects, strict=True):

@@ -17,7 +17,8 @@ def response_distribution(frame: "pd.DataFrame", y: str, ax: Any = None, title: 
     Parameters
     ----------
     frame : DataFrame
-        Columns ``y, observed, lower, upper``: shares of the rows up to y, in the data and, as extremes, in the simulations.
+        Columns ``y, observed, lower, upper``: shares of the rows up to y, in the data and, as
+        extremes, in the simulations.
     y : str
         Name of the response.
     ax : Axes, optional

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def scale_location(frame: "pd.DataFrame", ax: Any = None, title: str | None = None) -> "Axes":
-    """Draw the square root of the absolute standardised residuals against the fitted values, with their local mean.
+    """Draw the square root of the absolute standardised residuals against the fitted values,
+    with their local mean.
 
     Parameters
     ----------

@@ -24,7 +24,8 @@ def shrinkage(frame: "pd.DataFrame", effects: "list[str] | None" = None, ax: Any
     frame : DataFrame
         Columns ``group, level, effect, n, separate, pooled, population`` of one grouping factor.
     effects : list of str, optional
-        One effect, which is drawn with a row for each level, or two, which span the plane; by default the first two there are.
+        One effect, which is drawn with a row for each level, or two, which span the plane; by
+        default the first two there are.
     ax : Axes, optional
 
     Returns

@@ -22,7 +22,8 @@ def simulated_residuals(
     ax: Any = None,
     label: str = ALONG_FITTED,
 ) -> AxesArray:
-    """Draw two panels: quantiles against the uniform distribution, and residuals against fitted values.
+    """Draw two panels: quantiles against the uniform distribution,
+    and residuals against fitted values.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def simulated_residuals(
 def residual_quantiles(
     frame: "pd.DataFrame", ax: Any = None, title: str | None = None, label: str = "uniform quantile"
 ) -> "Axes":
-    """Draw quantiles of simulated residuals against those of the uniform distribution, with a pointwise band.
+    """Draw quantiles of simulated residuals against those of the uniform distribution,
+    with a pointwise band.
 
     Parameters
     ----------

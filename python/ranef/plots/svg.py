@@ -1,4 +1,6 @@
-"""A figure as an ``svg`` element of a web page: its colours are those of the page, light or dark, and its texts stay texts."""
+"""A figure as an ``svg`` element of a web page:
+its colours are those of the page, light or dark, and its texts stay texts.
+"""
 
 import io
 import re

@@ -1,1 +1,3 @@
-"""What a fitted model looks like: numbers, labels and tables as text, HTML, Markdown and LaTeX, all from the `Summary` record."""
+"""What a fitted model looks like:
+numbers, labels and tables as text, HTML, Markdown and LaTeX, all from the `Summary` record.
+"""

@@ -1,7 +1,8 @@
 """Short labels, by R's published rule for abbreviations.
 
-From the right: lower-case vowels go first, then other lower-case letters, and only then anything else; the first character
-of each word stays. Labels that would become equal are given more characters until they differ.
+From the right: lower-case vowels go first, then other lower-case letters, and only then anything
+else; the first character of each word stays. Labels that would become equal are given more
+characters until they differ.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,8 @@ def abbreviate(names: Sequence[str], length: int) -> list[str]:
     names : sequence of str
         The labels.
     length : int
-        Characters to aim at; a label keeps more where it must, to stay unique or to keep the first character of each word.
+        Characters to aim at; a label keeps more where it must, to stay unique or to keep the first
+        character of each word.
 
     Returns
     -------
@@ -27,7 +29,8 @@ def abbreviate(names: Sequence[str], length: int) -> list[str]:
     unique = list(dict.fromkeys(names))
     short = {name: _shorten(name, length) for name in unique}
     pending = _clashing(short)
-    # A label can only grow up to the name itself, so this ends; names equal up to their blanks never come apart.
+    # A label can only grow up to the name itself, so this ends; names equal up to their blanks
+    # never come apart.
     longest = max((len(name) for name in unique), default=0)
     while pending and length <= longest:
         length += 1
@@ -76,7 +79,10 @@ def _is_any(character: str) -> bool:
 
 
 def _strip(text: str, length: int, removable: Callable[[str], bool], only_word_ends: bool) -> tuple[str, bool]:
-    """Walk from the right and take out what a rule allows; return the rest and whether it is short enough."""
+    """Walk from the right and take out what a rule allows.
+
+    Return the rest and whether it is short enough.
+    """
     for i in range(len(text) - 1, 0, -1):
         starts_word = text[i - 1] == " "
         ends_word = i == len(text) - 1 or text[i + 1] == " "

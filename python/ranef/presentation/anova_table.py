@@ -31,8 +31,9 @@ _METHODS = {
 class TestTable(pd.DataFrame):
     """A data frame of tests.
 
-    It is an ordinary frame in everything but its printed form, which has the heading and the notes kept in ``attrs["heading"]`` and ``attrs["notes"]``. What is
-    taken from it (rows, columns, results of arithmetic) is an ordinary frame.
+    It is an ordinary frame in everything but its printed form, which has the heading and the notes
+    kept in ``attrs["heading"]`` and ``attrs["notes"]``. What is taken from it (rows, columns,
+    results of arithmetic) is an ordinary frame.
     """
 
     __test__ = False  # no test of this package, though its name starts so
@@ -147,7 +148,8 @@ def likelihood_ratio_table(comparison: Comparison, formulas: Sequence[str]) -> T
     Returns
     -------
     TestTable
-        Columns ``npar, aic, bic, llf, deviance, chisq, df, p_value``, and ``p_value_boundary`` when variances are tested.
+        Columns ``npar, aic, bic, llf, deviance, chisq, df, p_value``, and ``p_value_boundary`` when
+        variances are tested.
     """
     c = comparison
     frame = _criteria(c)
@@ -180,7 +182,9 @@ def deletions_table(comparison: Comparison, formula: str) -> TestTable:
 
 
 def deletion_f_table(deletions: DeletionTests, formula: str) -> TestTable:
-    """The table of ``drop1(test="f")``: columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``."""
+    """The table of ``drop1(test="f")``:
+    columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``.
+    """
     heading = f"Tests of fixed terms: single deletions, F tests {_METHODS[deletions.ddf]}\nModel: {formula}"
     return table_of_tests(_f_tests(deletions), heading, deletions.notes)
 
@@ -208,7 +212,10 @@ def wald_table(tests: WaldTests, formula: str) -> TestTable:
 
 
 def contrast_frame(found: ContrastTests, *, normal: bool) -> pd.DataFrame:
-    """Tests of contrasts; a joint one is a chi-square where tests are normal: ``chisq, df, p_value``."""
+    """Tests of contrasts.
+
+    A joint one is a chi-square where tests are normal: ``chisq, df, p_value``.
+    """
     if found.joint is None or not normal:
         return found.to_pandas()
     frame = pd.DataFrame(
@@ -220,7 +227,8 @@ def contrast_frame(found: ContrastTests, *, normal: bool) -> pd.DataFrame:
 
 
 def joint_test_columns(test: JointTest | None, *, normal: bool) -> dict[str, float]:
-    """A joint test as columns: F, or chi-square where estimates are normal; NaN where there is none.
+    """A joint test as columns:
+    F, or chi-square where estimates are normal; NaN where there is none.
 
     Their names are ``num_df, den_df, f_value, p_value``, or ``chisq, df, p_value``.
     """
@@ -235,7 +243,9 @@ def joint_test_columns(test: JointTest | None, *, normal: bool) -> dict[str, flo
 
 
 def joint_tests_table(found: TermJointTests, *, normal: bool = False) -> TestTable:
-    """The table of ``joint_tests``: columns as in :func:`joint_test_columns`; the index has the groups and the term."""
+    """The table of ``joint_tests``: columns as in :func:`joint_test_columns`;
+    the index has the groups and the term.
+    """
     keys = [(*map(level_text, group), term) for term, group, _ in found.rows]
     names = [*found.by, "term"]
     index = (

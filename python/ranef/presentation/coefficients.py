@@ -1,7 +1,8 @@
 """The table of fixed effects: which columns are rounded together, and how far.
 
-Estimates, standard errors and degrees of freedom share one number of decimals, set by the smallest of them; test statistics
-are rounded to a fixed number of decimals; p-values come last, with their marks.
+Estimates, standard errors and degrees of freedom share one number of decimals, set by the smallest
+of them; test statistics are rounded to a fixed number of decimals; p-values come last, with their
+marks.
 """
 
 import math
@@ -31,7 +32,8 @@ class CoefficientTable:
     names : tuple of str
         The coefficients.
     columns : tuple of str
-        Headings: "Estimate", "Std. Error", then what was computed of "df", "t value" or "z value", "Pr(>|t|)" or "Pr(>|z|)".
+        Headings: "Estimate", "Std. Error", then what was computed of "df", "t value" or "z value",
+        "Pr(>|t|)" or "Pr(>|z|)".
     values : ndarray, shape (p, columns)
         The numbers.
     """
@@ -56,7 +58,8 @@ def has_marks(table: CoefficientTable) -> bool:
 
 
 def format_coefficients(table: CoefficientTable, digits: int = 4) -> list[list[str]]:
-    """Return the cells of the table, one list for each row; the marks of p-values, if any, make a last, extra column.
+    """Return the cells of the table, one list for each row;
+    the marks of p-values, if any, make a last, extra column.
 
     Parameters
     ----------
@@ -102,7 +105,9 @@ def _show_nonzero(values: Sequence[float], texts: Sequence[str], digits: int) ->
 
 
 def coefficient_lines(table: CoefficientTable, digits: int = 4, *, legend: bool = True) -> list[str]:
-    """Lay out the table of fixed effects as text, with the legend of the marks when there are any."""
+    """Lay out the table of fixed effects as text,
+    with the legend of the marks when there are any.
+    """
     rows = format_coefficients(table, digits)
     marked = has_marks(table)
     columns = [*table.columns, *([""] if marked else [])]

@@ -45,7 +45,9 @@ def _verdict_style(verdict: str) -> str:
 
 
 def fits(document: Document, console: "Console") -> bool:
-    """Whether every table of a document is as wide as the console or less, so that no number is broken."""
+    """Whether every table of a document is as wide as the console or less,
+    so that no number is broken.
+    """
     from rich.measure import Measurement
 
     return all(

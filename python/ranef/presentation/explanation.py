@@ -1,4 +1,6 @@
-"""A model explained without data: its levels, its parameters, and what it is called in other programs."""
+"""A model explained without data:
+its levels, its parameters, and what it is called in other programs.
+"""
 
 import textwrap
 from dataclasses import dataclass
@@ -37,7 +39,8 @@ class Count:
 def parameters_of(model: ModelDescription) -> tuple[Count, ...]:
     """Count the parameters of a model.
 
-    A categorical variable with unknown levels counts as one column, and the count says that it is the least.
+    A categorical variable with unknown levels counts as one column, and the count says that it is
+    the least.
 
     Parameters
     ----------
@@ -46,7 +49,8 @@ def parameters_of(model: ModelDescription) -> tuple[Count, ...]:
     Returns
     -------
     tuple of Count
-        Fixed effects, variances, covariances and, where there is one, the residual variance or the shape.
+        Fixed effects, variances, covariances and, where there is one, the residual variance or the
+        shape.
     """
     columns = dict(model.columns)
     fixed = ["(Intercept)"] * model.intercept

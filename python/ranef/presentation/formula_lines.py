@@ -1,7 +1,8 @@
 """A long formula over several lines, broken where R breaks it.
 
-A line may end after an operator or a comma once it is longer than a limit; what follows is indented by one step for each
-broken operator, or broken list of arguments, whose right-hand side is still being written.
+A line may end after an operator or a comma once it is longer than a limit; what follows is indented
+by one step for each broken operator, or broken list of arguments, whose right-hand side is still
+being written.
 """
 
 import re
@@ -62,8 +63,9 @@ def formula_lines(text: str, limit: int = LIMIT) -> list[str]:
         breakable = operator == "," or (token != operator and operator in _STRENGTH)
         strength = _COMMA if operator == "," else _STRENGTH.get(operator, _COMMA)
         if breakable:
-            # An operator that binds no stronger ends the right-hand sides before it on its level. A comma ends all but the
-            # indentation that a former comma began, which lasts until the bracket closes.
+            # An operator that binds no stronger ends the right-hand sides before it on its level. A
+            # comma ends all but the indentation that a former comma began, which lasts until the
+            # bracket closes.
             open_breaks = [b for b in open_breaks if b[0] < depth or b[1] < strength or b[1] == strength == _COMMA]
         line += token
         if breakable and text_width(line) > limit:

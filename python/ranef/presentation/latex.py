@@ -48,7 +48,8 @@ def _table(grid: Grid) -> list[str]:
 
 def _row(cells: tuple[str, ...], labels: int) -> str:
     texts = [_escape(cell) if j < labels else _NEGATIVE.sub("$-$", _escape(cell)) for j, cell in enumerate(cells)]
-    # An empty group keeps a bracket at the start of a row from being read as an argument of the line break before it.
+    # An empty group keeps a bracket at the start of a row from being read as an argument of the
+    # line break before it.
     first = "{}" if texts[0].startswith(("[", "*")) else ""
     return first + " & ".join(texts) + r" \\"
 

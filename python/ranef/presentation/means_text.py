@@ -1,4 +1,6 @@
-"""Tables of means and contrasts as text and HTML, a block for each group, laid out as emmeans prints them."""
+"""Tables of means and contrasts as text and HTML,
+a block for each group, laid out as emmeans prints them.
+"""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +25,9 @@ _SMALLEST = 1e-4
 
 
 def means_frame(table: MeansTable) -> "pd.DataFrame":
-    """A plain frame: columns of labels, then ``estimate, std_error, df, statistic, p_value, lower, upper``."""
+    """A plain frame: columns of labels,
+    then ``estimate, std_error, df, statistic, p_value, lower, upper``.
+    """
     import pandas as pd
 
     columns = {name: _labels(values) for name, values in table.labels.items()}
@@ -89,13 +93,17 @@ def _label_count(table: MeansTable) -> int:
 
 
 def _blocks(table: MeansTable) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Of every group the heading, the names of the columns, and the cells. All groups have the same decimals."""
+    """Of every group the heading, the names of the columns, and the cells.
+
+    All groups have the same decimals.
+    """
     shown = [c for c in table.labels if c not in table.by]
     columns: dict[str, list[str]] = {c: [level_text(v) for v in table.labels[c]] for c in shown}
     name = {"mean": "emmean", "contrast": "estimate", "odds ratio": "odds.ratio", "probability": "prob"}.get(
         table.quantity, table.quantity
     )
-    # What differs from zero by rounding only is shown as zero, and must not add decimals to the column.
+    # What differs from zero by rounding only is shown as zero, and must not add decimals to the
+    # column.
     zero = np.abs(table.estimate) < 1e-10 * table.std_error
     columns[name] = _numbers(np.where(zero, 0.0, table.estimate).tolist(), 3)
     columns["SE"] = _numbers(table.std_error.tolist(), 3)

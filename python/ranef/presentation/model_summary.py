@@ -68,7 +68,10 @@ def _coefficients(fit: MixedFit, tests: FixedEffectTests, ddf: Ddf) -> Coefficie
 
 
 def _quantiles(fit: MixedFit) -> Floats | None:
-    """Quartiles of the scaled residuals; None for a user's own family without a variance function."""
+    """Quartiles of the scaled residuals.
+
+    None for a user's own family without a variance function.
+    """
     try:
         residuals = residual_values(fit, "scaled")
     except OptionError:
@@ -146,7 +149,9 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
 
 
 def data_name(data: Any) -> str | None:
-    """Name of the data, where they have one: bundled data sets carry theirs, files have their file name."""
+    """Name of the data, where they have one:
+    bundled data sets carry theirs, files have their file name.
+    """
     if isinstance(data, str | os.PathLike):
         return os.path.basename(os.fspath(data))
     attributes = getattr(data, "attrs", None)

@@ -1,8 +1,9 @@
 """Numbers as text, by the rules R prints them with.
 
-A vector of numbers is printed with one common number of decimals: the smallest with which the element that needs most of them
-still shows ``digits`` significant digits (trailing zeros do not count as needed). Scientific notation is used only where fixed
-notation would be wider. These two rules decide most of what a printed model looks like.
+A vector of numbers is printed with one common number of decimals: the smallest with which the
+element that needs most of them still shows ``digits`` significant digits (trailing zeros do not
+count as needed). Scientific notation is used only where fixed notation would be wider. These two
+rules decide most of what a printed model looks like.
 """
 
 import math
@@ -40,8 +41,9 @@ def _shape(x: float, digits: int) -> _Shape:
     mantissa, _, power = f"{abs(x):.{digits - 1}e}".partition("e")
     exponent = int(power)
     left = exponent + 1
-    # Rounding to `digits` digits may carry into a new leading digit (9996 -> 1.00e4) where fixed notation, which never
-    # rounds in front of the decimal point, does not: then no room is needed for that digit.
+    # Rounding to `digits` digits may carry into a new leading digit (9996 -> 1.00e4) where fixed
+    # notation, which never rounds in front of the decimal point, does not: then no room is needed
+    # for that digit.
     if exponent > 0 and abs(x) < 10.0**exponent - 0.5 / 10.0 ** max(0, digits - exponent):
         left -= 1
     return _Shape(x < 0, exponent, max(1, len(mantissa.replace(".", "").rstrip("0"))), left)
@@ -107,7 +109,9 @@ def pad(texts: Sequence[str], width: int = 0) -> list[str]:
 
 
 def round_decimals(x: float, decimals: int) -> float:
-    """Round to a number of decimals: the nearer of the two candidates, the even one when both are equally near."""
+    """Round to a number of decimals:
+    the nearer of the two candidates, the even one when both are equally near.
+    """
     if not math.isfinite(x) or x == 0.0:
         return x
     if decimals == 0:
@@ -132,7 +136,10 @@ def round_decimals(x: float, decimals: int) -> float:
 
 
 def zap_small(values: Iterable[float], digits: int = 7) -> list[float]:
-    """Round so that the largest number keeps about `digits` significant digits; what is tiny beside it becomes zero."""
+    """Round so that the largest number keeps about `digits` significant digits.
+
+    What is tiny beside it becomes zero.
+    """
     numbers = [float(v) for v in values]
     known = [abs(x) for x in numbers if not math.isnan(x)]
     largest = max(known, default=0.0)
@@ -188,7 +195,9 @@ def format_p_values(values: Iterable[float], digits: int = 3, eps: float = EPSIL
 
 
 def stars(p: float) -> str:
-    """Return the mark of a p-value: three stars below 0.001, two below 0.01, one below 0.05, a dot below 0.1."""
+    """Return the mark of a p-value:
+    three stars below 0.001, two below 0.01, one below 0.05, a dot below 0.1.
+    """
     if math.isnan(p):
         return ""
     for (_, upper), mark in zip(pairwise(STAR_LIMITS), STAR_MARKS, strict=True):

@@ -1,4 +1,6 @@
-"""The table of variance components: one row for each effect of each grouping factor, correlations beside them."""
+"""The table of variance components:
+one row for each effect of each grouping factor, correlations beside them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""Several models side by side: a record of numbers, and what it looks like as text, HTML, Markdown and LaTeX."""
+"""Several models side by side:
+a record of numbers, and what it looks like as text, HTML, Markdown and LaTeX.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -36,7 +38,8 @@ Row = tuple[str, tuple[str, ...]]
 class RegressionTable:
     """Models side by side.
 
-    ``str()`` gives text; notebooks show HTML; :meth:`to_html`, :meth:`to_markdown` and :meth:`to_latex` are for documents, :meth:`to_frame` for the numbers.
+    ``str()`` gives text; notebooks show HTML; :meth:`to_html`, :meth:`to_markdown` and
+    :meth:`to_latex` are for documents, :meth:`to_frame` for the numbers.
 
     Attributes
     ----------
@@ -106,8 +109,9 @@ class RegressionTable:
         Returns
         -------
         DataFrame
-            Columns ``model, part`` ("fixed", "sd", "correlation", "statistic"), ``group, term, estimate, std_error, lower, upper, p_value``; a correlation has both of its
-            effects in ``term``, joined by ``.``.
+            Columns ``model, part`` ("fixed", "sd", "correlation", "statistic"),
+            ``group, term, estimate, std_error, lower, upper, p_value``; a correlation has both of
+            its effects in ``term``, joined by ``.``.
         """
         import pandas as pd
 
@@ -265,7 +269,8 @@ class RegressionTable:
             out.append(f"{named} of REML fits with different fixed effects cannot be compared; refit with REML=False.")
         if len(approximations) > 1 and criteria:
             out.append(
-                f"The likelihoods are approximated in different ways ({_listed(approximations)}): differences of {named} contain the errors of that."
+                f"The likelihoods are approximated in different ways ({_listed(approximations)}): differences of "
+                f"{named} contain the errors of that."
             )
         if any(m.family for m in self.models) and {"icc", "r2_marginal", "r2_conditional"} & set(self.statistics):
             out.append("ICC and R² of generalized models are on the scale of the link.")

@@ -13,12 +13,14 @@ CRITERION_DECIMALS = 4
 
 
 def short_text(summary: Summary, digits: int | None = None) -> str:
-    """Return header, criterion, standard deviations, numbers of levels and fixed effects, without tests.
+    """Return header, criterion, standard deviations,
+    numbers of levels and fixed effects, without tests.
 
     Parameters
     ----------
     summary : Summary
-        The model's numbers; of the fixed effects only the column "Estimate" is used, residuals and correlations are not.
+        The model's numbers; of the fixed effects only the column "Estimate" is used, residuals and
+        correlations are not.
     digits : int, optional
         Significant digits; by default those of the record, 4.
     """

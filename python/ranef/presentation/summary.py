@@ -1,4 +1,6 @@
-"""The summary of a fitted model: a record of numbers, and what it looks like as text, HTML, Markdown and LaTeX."""
+"""The summary of a fitted model:
+a record of numbers, and what it looks like as text, HTML, Markdown and LaTeX.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,7 +43,9 @@ class ModelCall:
     control: str | None = None
 
     def labelled(self) -> tuple[tuple[str, str], ...]:
-        """Return label and text of what was given besides the formula, in the order it is printed."""
+        """Return label and text of what was given besides the formula,
+        in the order it is printed.
+        """
         pairs = (
             ("Data", self.data),
             ("Weights", self.weights),
@@ -67,7 +71,8 @@ class Criteria:
     df_resid : int
         Observations minus parameters.
     ml_deviance, reml_deviance : float, optional
-        Both criteria at the estimates, whichever was minimised; None for models without a REML criterion.
+        Both criteria at the estimates, whichever was minimised; None for models without a REML
+        criterion.
     """
 
     reml: bool
@@ -84,8 +89,8 @@ class Criteria:
 class Summary:
     """Summary of a fitted model: numbers only, without the model.
 
-    ``str()`` gives the text as lme4 lays it out; notebooks show HTML; :meth:`to_markdown` and :meth:`to_latex` are for
-    documents; :attr:`tables` has the numbers as data frames.
+    ``str()`` gives the text as lme4 lays it out; notebooks show HTML; :meth:`to_markdown` and
+    :meth:`to_latex` are for documents; :attr:`tables` has the numbers as data frames.
 
     Attributes
     ----------
@@ -180,7 +185,9 @@ class Summary:
 
     @property
     def tables(self) -> "dict[str, pd.DataFrame]":
-        """The numbers as data frames: criteria, residuals, random_effects, groups, fixed_effects, correlation."""
+        """The numbers as data frames:
+        criteria, residuals, random_effects, groups, fixed_effects, correlation.
+        """
         from ranef.presentation.summary_frames import summary_frames
 
         return summary_frames(self)
@@ -199,5 +206,8 @@ class Summary:
         p = len(self.fixed.names)
         if self.correlation is None or self.correlation_shown or self.show_correlation is not None or p < 2:
             return self.notes
-        hidden = f"the correlations of the {p} fixed effects are not printed (limit {CORRELATION_LIMIT}); corr_params() has them."
+        hidden = (
+            f"the correlations of the {p} fixed effects are not printed (limit {CORRELATION_LIMIT}); corr_params() has "
+            "them."
+        )
         return (*self.notes, hidden)

@@ -15,9 +15,10 @@ _HEADINGS = {"Estimate": "estimate", "Std. Error": "std_error", "df": "df"}
 def summary_frames(summary: Summary) -> "dict[str, pd.DataFrame]":
     """Return the frames by name, in the order of the printed summary.
 
-    ``criteria`` (one row), ``residuals`` (one row), ``random_effects`` (group, name1, name2, variance, sd; rows with two
-    names hold covariance and correlation), ``groups`` (levels), ``fixed_effects`` (estimate, std_error, and df, statistic,
-    p_value where there are tests), ``correlation`` (full matrix).
+    ``criteria`` (one row), ``residuals`` (one row), ``random_effects`` (group, name1, name2,
+    variance, sd; rows with two names hold covariance and correlation), ``groups`` (levels),
+    ``fixed_effects`` (estimate, std_error, and df, statistic, p_value where there are tests),
+    ``correlation`` (full matrix).
     """
     import pandas as pd
 

@@ -1,7 +1,8 @@
 """A summary as text, line by line as lme4 prints it.
 
-Two things are added to lme4's lines: below the header AIC, BIC, log-likelihood and the deviances of both criteria, as early
-versions of lme4 printed them; at the end remarks and the verdict on the fit.
+Two things are added to lme4's lines: below the header AIC, BIC, log-likelihood and the deviances of
+both criteria, as early versions of lme4 printed them; at the end remarks and the verdict on the
+fit.
 """
 
 import re
@@ -40,7 +41,10 @@ def summary_text(summary: Summary, digits: int) -> str:
 
 
 def summary_blocks(summary: Summary, digits: int) -> list[tuple[str, list[str]]]:
-    """Return the parts of the text in order, each with a name; blank lines belong to the part they follow or lead to."""
+    """Return the parts of the text in order, each with a name.
+
+    Blank lines belong to the part they follow or lead to.
+    """
     blocks = [
         ("header", header_lines(summary)),
         ("deviances", deviance_lines(summary.criteria)),
@@ -93,7 +97,8 @@ def criterion_lines(criteria: Criteria, decimals: int) -> list[str]:
         return [f"REML criterion at convergence: {value}"]
     values = [criteria.aic, criteria.bic, criteria.log_lik, criteria.objective, criteria.df_resid]
     texts = format_numbers([round_decimals(v, decimals) for v in values])
-    # The whole number takes part in the common format, so it can widen the columns, but it is shown without decimals.
+    # The whole number takes part in the common format, so it can widen the columns, but it is shown
+    # without decimals.
     texts[-1] = str(criteria.df_resid)
     return named_lines(["AIC", "BIC", "logLik", "deviance", "df.resid"], texts)
 
@@ -132,6 +137,8 @@ def correlation_lines(summary: Summary) -> list[str]:
 
 
 def _unmarked(names: Sequence[str]) -> list[str]:
-    """Put the levels of factors behind their names without brackets, as R does, so that short labels say more."""
+    """Put the levels of factors behind their names without brackets,
+    as R does, so that short labels say more.
+    """
     plain = [_LEVEL.sub(r"\1", name) for name in names]
     return plain if len(set(plain)) == len(set(names)) else list(names)

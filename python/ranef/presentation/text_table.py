@@ -8,12 +8,16 @@ WIDTH = 80
 
 
 def printable(text: str) -> str:
-    """Show line breaks, tabs and other control characters of a label by their escapes, so that they cannot break a table."""
+    """Show line breaks, tabs and other control characters of a label by their escapes,
+    so that they cannot break a table.
+    """
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def text_width(text: str) -> int:
-    """Return the columns a text takes on a terminal: East Asian wide characters take two, combining marks none."""
+    """Return the columns a text takes on a terminal:
+    East Asian wide characters take two, combining marks none.
+    """
     text = printable(text)
     if text.isascii():
         return len(text)
@@ -102,7 +106,8 @@ def named_lines(names: Sequence[str], texts: Sequence[str], *, gap: int = 1, wid
 
 
 def filled_lines(items: Sequence[str], *, separator: str = " ", width: int = WIDTH) -> list[str]:
-    """Write items one after the other, starting a new line before an item that would not fit with the separator after it.
+    """Write items one after the other,
+    starting a new line before an item that would not fit with the separator after it.
 
     The separator between two items stays at the end of its line.
     """

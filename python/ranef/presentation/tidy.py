@@ -39,11 +39,13 @@ def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: obj
     tests : FixedEffectTests
         Of the fit that is shown.
     effects : str or sequence of str
-        Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (standard deviations and correlations), ``"ran_vals"`` (conditional modes).
+        Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (standard deviations and correlations),
+        ``"ran_vals"`` (conditional modes).
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
         With ``"none"`` there is no column ``df``, and ``p_value`` only where tests are normal.
     conf_int : bool
-        Whether to add intervals to fixed effects, by quantiles of the distribution that their tests have, and normal ones to conditional modes.
+        Whether to add intervals to fixed effects, by quantiles of the distribution that their tests
+        have, and normal ones to conditional modes.
     level : float
     """
     import pandas as pd

@@ -1,4 +1,6 @@
-"""What a text in another language is found to say, put together as a formula and a call of this package."""
+"""What a text in another language is found to say,
+put together as a formula and a call of this package.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -106,9 +108,11 @@ class Columns:
         ----------
         effects : sequence of Effect
         subject : sequence of str
-            Columns whose combinations the effects vary over; empty if the effects themselves say it.
+            Columns whose combinations the effects vary over; empty if the effects themselves say
+            it.
         structure : {"unstructured", "diagonal", "components", "identity"}
-            ``"components"`` is one variance for each effect, the same for all levels of a categorical one; ``"identity"`` one for all.
+            ``"components"`` is one variance for each effect, the same for all levels of a
+            categorical one; ``"identity"`` one for all.
         part : str
             For messages.
         """
@@ -117,7 +121,8 @@ class Columns:
             raise TranslationError(
                 self.language,
                 part,
-                "several effects with one common variance have no random-effects term here; give each its own variance.",
+                "several effects with one common variance have no random-effects term here; give each its own "
+                "variance.",
                 line,
             )
         if structure in ("components", "identity") and any(categorical):
@@ -140,7 +145,8 @@ class Columns:
             raise TranslationError(
                 self.language,
                 part,
-                "an intercept and every level of a factor, all uncorrelated, cannot be told apart; leave out the intercept.",
+                "an intercept and every level of a factor, all uncorrelated, cannot be told apart; leave out the "
+                "intercept.",
                 line,
             )
         return [f"diag({left} | {group})"]
@@ -153,7 +159,8 @@ class Columns:
             raise TranslationError(
                 self.language,
                 part,
-                "a random coefficient needs subjects, over which it varies, and there are none here (a grouping column must be declared categorical).",
+                "a random coefficient needs subjects, over which it varies, and there are none here (a grouping "
+                "column must be declared categorical).",
                 line,
             )
         left = f"0 + {self.product(numbers)}" if numbers else "1"
@@ -168,7 +175,9 @@ def _left(terms: Sequence[str]) -> str:
 
 
 def nested(terms: Sequence[str]) -> list[str]:
-    """Random terms, with equal ones of nested grouping factors as one: ``(1 | a)`` and ``(1 | a:b)`` are ``(1 | a/b)``."""
+    """Random terms, with equal ones of nested grouping factors as one:
+    ``(1 | a)`` and ``(1 | a:b)`` are ``(1 | a/b)``.
+    """
     groups: dict[str, list[list[str]]] = {}
     for term in dict.fromkeys(terms):
         left, _, group = term.rpartition("| ")
@@ -196,7 +205,8 @@ class Reading:
     fixed, random, offsets : list of str
         Terms of the formula; random terms with their parentheses, offsets without ``offset()``.
     formula : str
-        The whole formula where the language has formulas like ours; the parts above are then not used.
+        The whole formula where the language has formulas like ours; the parts above are then not
+        used.
     reml : bool
     family, link : str or None
     n_quad : int

@@ -188,7 +188,9 @@ class ModelDescription:
 
     @property
     def crossed(self) -> bool:
-        """Whether some grouping factor is not nested in, and does not contain, another one, as far as their names tell."""
+        """Whether some grouping factor is not nested in,
+        and does not contain, another one, as far as their names tell.
+        """
         groups = [frozenset(b.group) for b in self.blocks]
         return any(not (a <= b or b <= a) for a in groups for b in groups)
 
@@ -204,7 +206,9 @@ class ModelDescription:
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """Equal for two ways of writing one model: order of terms and of grouping variables, ``||``, ``diag`` and separate terms do not matter."""
+        """Equal for two ways of writing one model:
+        order of terms and of grouping variables, ``||``, ``diag`` and separate terms do not matter.
+        """
         blocks: list[tuple[frozenset[str], frozenset[str], str]] = []
         for block in self.blocks:
             labels = ["1"] * block.intercept + [_label(t) for t in block.terms]
@@ -262,7 +266,8 @@ def describe(
     reml : bool
         For a linear model.
     family : str, optional
-        Name of a family, perhaps with its link as in ``"binomial(probit)"``; None for a linear model.
+        Name of a family, perhaps with its link as in ``"binomial(probit)"``; None for a linear
+        model.
     link : str, optional
         The family's first by default.
     n_quad : int
@@ -408,11 +413,14 @@ def _inside(expr: Expr) -> Expr:
 
 
 def _blocks(random: tuple[RandomExpr, ...], renamed: _Categories) -> tuple[Block, ...]:
-    """The random terms, with the parts of a double bar put together again and grouping variables from the outermost inwards."""
+    """The random terms, with the parts of a double bar put together again
+    and grouping variables from the outermost inwards.
+    """
     sets = [frozenset(v.name for v in r.grouping) for r in random]
     merged: dict[tuple[object, ...], list[RandomExpr]] = {}
     for i, r in enumerate(random):
-        # The effects of a factor in a double bar are correlated among themselves, so they stay a term of their own.
+        # The effects of a factor in a double bar are correlated among themselves, so they stay a
+        # term of their own.
         numeric = not any(renamed.is_categorical(v) for t in r.effects for v in t.variables)
         merged.setdefault((r.span, sets[i]) if r.split and numeric else (i,), []).append(r)
     out = []
@@ -434,7 +442,9 @@ def _blocks(random: tuple[RandomExpr, ...], renamed: _Categories) -> tuple[Block
 
 
 def blocks_as_written(model: ModelDescription) -> tuple[Block, ...]:
-    """The blocks with the variables of the formula, ``factor(f)`` and not ``f``: for languages that have such functions too."""
+    """The blocks with the variables of the formula, ``factor(f)`` and not ``f``:
+    for languages that have such functions too.
+    """
 
     class AsWritten(_Categories):
         def term(self, term: Term) -> Term:

@@ -1,4 +1,6 @@
-"""Effects as SPSS and SAS write them: ``a``, ``a*b``, ``a BY b``, and ``a(b)`` for a nested in b."""
+"""Effects as SPSS and SAS write them:
+``a``, ``a*b``, ``a BY b``, and ``a(b)`` for a nested in b.
+"""
 
 from ranef.translation.composition import Columns, Effect
 from ranef.translation.naming import Product

@@ -1,4 +1,6 @@
-"""Arithmetic and conditions in other programs' languages, to the syntax tree of a formula and back."""
+"""Arithmetic and conditions in other programs' languages,
+to the syntax tree of a formula and back.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,7 +72,8 @@ class Dialect:
             return f"{self.quote}{node.value.replace(self.quote, self.quote * 2)}{self.quote}"
         if isinstance(node, Binary) and node.operator in _STRENGTH:
             strength = _STRENGTH[node.operator]
-            # Languages differ in how they group repeated powers, so those are bracketed on both sides.
+            # Languages differ in how they group repeated powers, so those are bracketed on both
+            # sides.
             left = self._written(node.left, strength + (node.operator == "^"), part)
             right = self._written(node.right, strength + 1, part)
             sign = self.operators.get(node.operator, node.operator)
@@ -95,7 +98,8 @@ class Dialect:
         raise TranslationError(
             self.language,
             part,
-            f"{what} cannot be written there; make a column of its values in the data and use that column in the formula.",
+            f"{what} cannot be written there; make a column of its values in the data and use that column in the "
+            "formula.",
         )
 
     def read(self, reader: Reader, weakest: int = 0) -> Expr:
@@ -131,7 +135,8 @@ class Dialect:
             if operator != "!":
                 return Unary(operator, self.read(reader, _SIGN - 1))
             operand = self.read(reader, _SIGN - 1 if self.tight_not else _NOT)
-            # In R everything up to the next "and" belongs to "not", so brackets keep what was meant.
+            # In R everything up to the next "and" belongs to "not", so brackets keep what was
+            # meant.
             return (
                 Paren(Unary("!", operand))
                 if self.tight_not and not isinstance(operand, Paren | Call)

@@ -29,7 +29,9 @@ def factor_terms(reader: Reader, columns: Columns) -> list[Effect]:
 
 
 def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
-    """Columns with the kind that their prefix says: ``i``, ``c`` or none; several in parentheses."""
+    """Columns with the kind that their prefix says:
+    ``i``, ``c`` or none; several in parentheses.
+    """
     token = reader.take()
     if token.kind == "symbol" and token.value == "(":
         reader.at -= 1
@@ -69,7 +71,9 @@ def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
 
 
 def _marked(operand: Operand, columns: Columns, alone: bool) -> Operand:
-    """Note which columns are categorical: those with the prefix i, and in products those without c."""
+    """Note which columns are categorical:
+    those with the prefix i, and in products those without c.
+    """
     for part in operand:
         for name, prefix in part:
             if prefix == "i" or (not alone and not prefix and name not in columns.factors):

@@ -34,7 +34,8 @@ def describe_fit(
     data : str, optional
         Name of the data.
     named : bool
-        Whether weights, offset and subset must be columns or expressions; otherwise those that are not are left out.
+        Whether weights, offset and subset must be columns or expressions; otherwise those that are
+        not are left out.
 
     Raises
     ------
@@ -155,7 +156,9 @@ def _random_columns(design: "Design", blocks: tuple[Block, ...]) -> dict[str, tu
 
 
 def _constant_within(design: "Design", model: ModelDescription) -> dict[str, str]:
-    """The columns that do not vary within a grouping factor, with the one that has the fewest levels."""
+    """The columns that do not vary within a grouping factor,
+    with the one that has the fewest levels.
+    """
     groups = sorted({r.group: r for r in design.random}.values(), key=lambda r: len(r.levels))
     out = {}
     for number, term in enumerate(model.fixed, start=1):

@@ -31,11 +31,12 @@ _LEXICON = Lexicon(
 _NAME = re.compile(r"[^\W\d]\w*")
 _COMMENTS = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<comment>#=.*?=#|#[^\n]*)', re.DOTALL)
 _DISTRIBUTIONS = {
-    "Bernoulli": "binomial", "Binomial": "binomial", "Poisson": "poisson", "Gamma": "Gamma", "InverseGaussian": "inverse.gaussian", "Normal": "gaussian",
+    "Bernoulli": "binomial", "Binomial": "binomial", "Poisson": "poisson", "Gamma": "Gamma",
+    "InverseGaussian": "inverse.gaussian", "Normal": "gaussian",
 }  # fmt: skip
 _LINKS = {
-    "LogitLink": "logit", "ProbitLink": "probit", "CloglogLink": "cloglog", "CauchitLink": "cauchit", "LogLink": "log", "IdentityLink": "identity",
-    "InverseLink": "inverse", "SqrtLink": "sqrt", "InverseSquareLink": "1/mu^2",
+    "LogitLink": "logit", "ProbitLink": "probit", "CloglogLink": "cloglog", "CauchitLink": "cauchit", "LogLink": "log",
+    "IdentityLink": "identity", "InverseLink": "inverse", "SqrtLink": "sqrt", "InverseSquareLink": "1/mu^2",
 }  # fmt: skip
 _DEFAULT_LINKS = {
     "binomial": "logit",
@@ -137,7 +138,8 @@ def _variable(expr: Expr, naming: Naming) -> str:
     if power is not None:
         return power[0] if power[1] == 1 else f"{power[0]}^{power[1]}"
     if isinstance(without_parens(expr), Call):
-        # A function of columns may stand in the formula; naming a computed column would refuse what has no translation.
+        # A function of columns may stand in the formula; naming a computed column would refuse what
+        # has no translation.
         naming.column(expr)
         naming.computed.clear()
         text = _DIALECT.write(expr)
@@ -146,7 +148,9 @@ def _variable(expr: Expr, naming: Naming) -> str:
 
 
 def _is_function(expr: Expr) -> bool:
-    """Whether an expression is a function of columns, inside which operators are those of arithmetic."""
+    """Whether an expression is a function of columns,
+    inside which operators are those of arithmetic.
+    """
     inner = without_parens(expr)
     return isinstance(inner, Call) and inner.function != "I"
 
@@ -237,7 +241,9 @@ def _formula_of(reader: Reader) -> Reader:
 
 
 def _elementwise(tokens: list[Token], data: str | None) -> Expr:
-    """An expression of columns: the name of the data and the dots of elementwise operations are left out."""
+    """An expression of columns:
+    the name of the data and the dots of elementwise operations are left out.
+    """
     out: list[Token] = []
     i = 0
     while i < len(tokens):

@@ -213,8 +213,8 @@ def _settle_quadrature(reading: Reading, formula: Formula) -> None:
     """Quadrature is for one grouping factor, or two nested ones with one random effect each."""
     if reading.family is not None and reading.n_quad > 1 and not _has_quadrature(formula):
         reading.note(
-            f"{reading.n_quad} nodes of quadrature are possible here for one grouping factor or for two nested ones with one random effect each; "
-            "Laplace's approximation takes their place."
+            f"{reading.n_quad} nodes of quadrature are possible here for one grouping factor or for two nested ones "
+            "with one random effect each; Laplace's approximation takes their place."
         )
         reading.n_quad = 1
 

@@ -115,7 +115,8 @@ def _notes(model: ModelDescription) -> list[str]:
         notes = ["glmer's standard errors come from differences of the likelihood, and their third digit may differ."]
         if model.n_quad > 1 and (model.family != "binomial" or model.response.trials is not None):
             notes.append(
-                "with nAGQ above 1 older versions of lme4 leave a constant out of logLik and AIC; estimates are the same."
+                "with nAGQ above 1 older versions of lme4 leave a constant out of logLik and AIC; estimates are the "
+                "same."
             )
         return notes
     return ["lme4 itself prints no p-values; lmerTest gives those of Satterthwaite's method, as ranef does."]

@@ -1,4 +1,6 @@
-"""Names of columns in languages that have no expressions in their models: columns that a formula computes become columns of their own."""
+"""Names of columns in languages that have no expressions in their models:
+columns that a formula computes become columns of their own.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -51,7 +53,8 @@ class Naming:
                 raise TranslationError(
                     self.dialect.language,
                     f"the column {name!r}",
-                    f"it cannot have this name there (up to {self.longest} letters, digits and underscores); rename it in the data.",
+                    f"it cannot have this name there (up to {self.longest} letters, digits and underscores); rename it "
+                    "in the data.",
                 )
         folded = [n.lower() for n in names]
         if self.fold and len(set(folded)) < len(folded):
@@ -77,7 +80,8 @@ class Naming:
                 raise TranslationError(
                     self.dialect.language,
                     deparse(inner),
-                    f"{_SPLINES[part.function]} are made from the data and have no name there; put the columns of the basis into the data.",
+                    f"{_SPLINES[part.function]} are made from the data and have no name there; put the columns of the "
+                    "basis into the data.",
                 )
         self.dialect.write(inner, deparse(inner))
         taken = {n.lower() for n in columns_used(self.model)} | {n.lower() for n, _ in self.computed}
@@ -107,7 +111,8 @@ def check_common(model: ModelDescription, language: str) -> None:
         raise TranslationError(
             language,
             f"the contrasts of {', '.join(model.contrasts)}",
-            "coding of one's own cannot be said in the model there; the default coding gives the same fit with other coefficients.",
+            "coding of one's own cannot be said in the model there; the default coding gives the same fit with other "
+            "coefficients.",
         )
     seen: set[tuple[frozenset[str], str]] = set()
     for block in model.blocks:
@@ -129,7 +134,8 @@ def check_common(model: ModelDescription, language: str) -> None:
 
 
 def over_levels(model: ModelDescription, block: Block, language: str) -> tuple[bool, tuple[Term, ...]]:
-    """Intercept and terms of a block in a language that codes a factor by one column for every level.
+    """Intercept and terms of a block in a language
+    that codes a factor by one column for every level.
 
     A correlated intercept and factor span what the levels alone span, so the intercept is left out.
 
@@ -152,6 +158,7 @@ def over_levels(model: ModelDescription, block: Block, language: str) -> tuple[b
         raise TranslationError(
             language,
             part,
-            "uncorrelated effects of an intercept and of a factor's contrasts: there, all levels have a column and none is a contrast. Write (0 + factor | group).",
+            "uncorrelated effects of an intercept and of a factor's contrasts: there, all levels have a column and "
+            "none is a contrast. Write (0 + factor | group).",
         )
     return False, block.terms

@@ -90,7 +90,8 @@ def _random(blocks: tuple[Block, ...], levels: list[frozenset[str]]) -> str:
             raise TranslationError(
                 LANGUAGE,
                 f"the grouping factor {members[0].label}",
-                "lme groups by single columns, each within the one before; make a column of the combinations in the data.",
+                "lme groups by single columns, each within the one before; make a column of the combinations in the "
+                "data.",
             )
         names += new
         parts.append(members)
@@ -234,13 +235,15 @@ def _structured(node: Expr, group: str) -> list[str]:
     left = deparse(formula.operand)
     effects = parse_formula(f"~ {left} + (1 | g)")
     count = len(effects.fixed) + effects.intercept
-    # A single column without an intercept has several effects if it is a factor, which is not known here.
+    # A single column without an intercept has several effects if it is a factor, which is not known
+    # here.
     if count == 1 and not effects.fixed:
         return [f"({left} | {group})"]
     if structure in ("identity", "compound"):
         raise TranslationError(
             LANGUAGE,
             deparse(node),
-            "several effects with a common variance have no random-effects term here; for the levels of a factor, group by their combination.",
+            "several effects with a common variance have no random-effects term here; for the levels of a factor, "
+            "group by their combination.",
         )
     return [f"({left} | {group})" if structure == "us" else f"diag({left} | {group})"]

@@ -1,4 +1,7 @@
-"""Text of other programs to tokens: words, numbers, quoted texts and symbols. Comments are blanked out first, so that positions stay."""
+"""Text of other programs to tokens: words, numbers, quoted texts and symbols.
+
+Comments are blanked out first, so that positions stay.
+"""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +17,10 @@ _QUOTES = {"“": '"', "”": '"', "‘": "'", "’": "'"}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of a text; `value` of a quoted text is without its quotes. `spaced` says whether a blank stands before it."""
+    """A piece of a text; `value` of a quoted text is without its quotes.
+
+    `spaced` says whether a blank stands before it.
+    """
 
     kind: Kind
     value: str
@@ -180,7 +186,9 @@ class Reader:
         return Reader(self.language, [*self.tokens[start : self.at - 1], self._end(self.tokens[self.at - 1])])
 
     def until(self, *values: str) -> "Reader":
-        """A reader of what stands before one of these symbols outside parentheses, or before the end."""
+        """A reader of what stands before one
+        of these symbols outside parentheses, or before the end.
+        """
         depth, start = 0, self.at
         while not self.done:
             token = self.token

@@ -109,7 +109,8 @@ def _latex(levels: tuple[Level, ...], environment: str) -> str:
 
 def _mathml_level(level: Level) -> str:
     rows = [
-        f'<mtr><mtd columnspan="3" columnalign="left"><mtext mathvariant="bold">{escape(level.title)}</mtext></mtd></mtr>'
+        '<mtr><mtd columnspan="3" columnalign="left"><mtext '
+        f'mathvariant="bold">{escape(level.title)}</mtext></mtd></mtr>'
     ]
     for equation in level.equations:
         first, *others = _lines(equation)

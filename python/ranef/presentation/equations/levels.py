@@ -1,7 +1,8 @@
 """The equations of a model, level by level.
 
-Level 1 has the rows and its coefficients; a coefficient that varies over a grouping factor has an equation on the level of that factor, with the predictors
-that do not vary within its levels. Nested factors are levels above each other; crossed ones share one level.
+Level 1 has the rows and its coefficients; a coefficient that varies over a grouping factor has an
+equation on the level of that factor, with the predictors that do not vary within its levels. Nested
+factors are levels above each other; crossed ones share one level.
 """
 
 import re
@@ -99,7 +100,10 @@ class _Builder:
         return tuple(a for a in atoms if self.level_of.get(a.column, 0) == stage)
 
     def expand(self, stage: int, depth: int, index: str, fixed: list[tuple[Atom, ...]], effects: list[_Effect]) -> Node:
-        """The symbol of a coefficient; its equation, if it varies, is added to the equations of its stage."""
+        """The symbol of a coefficient.
+
+        Its equation, if it varies, is added to the equations of its stage.
+        """
         while stage <= len(self.stages):
             here = [e for e in effects if e.group in self.stages[stage - 1] and not e.atoms]
             if here or any(self.at(a, stage) for a in fixed):
@@ -228,7 +232,9 @@ def _builder(model: ModelDescription) -> _Builder:
 
 
 def _atoms(term: Term, model: ModelDescription, key: str) -> list[tuple[Atom, ...]]:
-    """The products of a term: one, or one for each column of a categorical variable whose levels are known."""
+    """The products of a term:
+    one, or one for each column of a categorical variable whose levels are known.
+    """
     columns = dict(model.columns).get(key, ())
     names = [v.name for v in term.variables]
     out: list[tuple[Atom, ...]] = []

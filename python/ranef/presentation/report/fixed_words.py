@@ -14,7 +14,9 @@ MOST = 16
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """A row of the table of fixed effects; ``df`` and ``p_value`` are NaN where there is no test."""
+    """A row of the table of fixed effects;
+    ``df`` and ``p_value`` are NaN where there is no test.
+    """
 
     name: str
     estimate: float
@@ -63,7 +65,10 @@ def fixed_sentences(
             together.setdefault(listed(role.entangled), []).append(c.name)
             continue
         text = _intercept(c, roles, scale) if not role.pieces else _effect(c, role, scale)
-        said = f"{sentence(text)} ({_certainty(c, scale, level, bool(role.pieces) and scale.multiplies, bool(role.pieces))})."
+        said = (
+            f"{sentence(text)} "
+            f"({_certainty(c, scale, level, bool(role.pieces) and scale.multiplies, bool(role.pieces))})."
+        )
         if role.pieces and c.known and c.open:
             said += " The interval includes no effect: the data leave its direction open."
         if c.name in slopes and role.pieces:
@@ -79,8 +84,14 @@ def _is_mean(role: Role) -> bool:
 def _read_together(names: list[str], others: str) -> str:
     what = f"The coefficient{'s' if len(names) > 1 else ''} of {listed(names)}"
     if others:
-        return f"{what} {'are' if len(names) > 1 else 'is'} read together with {others}, by a picture of predictions rather than one by one."
-    return f"{what} {'belong' if len(names) > 1 else 'belongs'} to a curve or a coding whose columns are read together, by a picture of predictions rather than one by one."
+        return (
+            f"{what} {'are' if len(names) > 1 else 'is'} read together with {others}, by a picture of predictions "
+            "rather than one by one."
+        )
+    return (
+        f"{what} {'belong' if len(names) > 1 else 'belongs'} to a curve or a coding whose columns are read together, "
+        "by a picture of predictions rather than one by one."
+    )
 
 
 def _certainty(c: Coefficient, scale: EffectScale, level: float, factors: bool, test: bool) -> str:
@@ -97,7 +108,10 @@ def _certainty(c: Coefficient, scale: EffectScale, level: float, factors: bool, 
 def _intercept(c: Coefficient, roles: Sequence[Role], scale: EffectScale) -> str:
     others = [r for r in roles if r.pieces]
     if any(p.kind not in ("number", "level") for r in others for p in r.pieces):
-        return f"the intercept is {number(c.estimate)}; with this coding of the predictors it is not the value of any group of rows"
+        return (
+            f"the intercept is {number(c.estimate)}; with this coding of the predictors it is not the value of any "
+            "group of rows"
+        )
     places = list(dict.fromkeys(p.at_zero for r in others for p in r.pieces))
     where = f"where {listed(places)}, " if places else ""
     if len(places) > 6:
@@ -108,14 +122,23 @@ def _intercept(c: Coefficient, roles: Sequence[Role], scale: EffectScale) -> str
 def _effect(c: Coefficient, role: Role, scale: EffectScale) -> str:
     if _is_mean(role):
         piece = role.pieces[0]
-        return f"where {piece.name} is {piece.level} and the other predictors are 0 or at their first level, {scale.expected(c.estimate)}"
+        return (
+            f"where {piece.name} is {piece.level} and the other predictors are 0 or at their first level, "
+            f"{scale.expected(c.estimate)}"
+        )
     condition = f" where {listed(role.where)}" if role.where else ""
     if len(role.pieces) == 1:
-        return f"{_change(role.pieces[0])}, {_result(c, scale)}, other predictors being equal{' and' * bool(condition)}{condition}"
+        return (
+            f"{_change(role.pieces[0])}, {_result(c, scale)}, other predictors being "
+            f"equal{' and' * bool(condition)}{condition}"
+        )
     if len(role.pieces) == 2:
         return f"{_interaction(c, role.pieces[0], role.pieces[1], scale)}{condition}"
     names = listed([p.name for p in role.pieces])
-    return f"the interaction {c.name} says how far the interaction of {listed([p.name for p in role.pieces[:-1]])} depends on {role.pieces[-1].name}: {_amount(c, scale)} (all of {names} together)"
+    return (
+        f"the interaction {c.name} says how far the interaction of {listed([p.name for p in role.pieces[:-1]])} "
+        f"depends on {role.pieces[-1].name}: {_amount(c, scale)} (all of {names} together)"
+    )
 
 
 def _change(piece: Piece) -> str:
@@ -142,7 +165,10 @@ def _interaction(c: Coefficient, first: Piece, second: Piece, scale: EffectScale
     else:
         change = f"for each increase of {second.name} by 1"
     if first.kind == "level":
-        effect = f"the {'ratio' if scale.multiplies else 'difference'} between {first.name} {first.level} and {first.reference}"
+        effect = (
+            f"the {'ratio' if scale.multiplies else 'difference'} between {first.name} {first.level} and "
+            f"{first.reference}"
+        )
     else:
         effect = f"the effect of {first.name}"
     if scale.multiplies:
@@ -172,31 +198,39 @@ def about_effects(scale: EffectScale, groups: Sequence[str], ddf: str, has_tests
     out = []
     if scale.multiplies:
         out.append(
-            f"Coefficients are on the scale of the link; exp(coefficient) is the {scale.ratio}. A factor of 1 is no effect, above 1 an increase, below 1 a decrease. "
-            f"They hold for rows with the same random effects, such as rows of the same {listed(list(groups))}."
+            f"Coefficients are on the scale of the link; exp(coefficient) is the {scale.ratio}. A factor of 1 is no "
+            "effect, above 1 an increase, below 1 a decrease. They hold for rows with the same random effects, such "
+            f"as rows of the same {listed(list(groups))}."
         )
         if scale.kind == "odds":
             out.append("Odds ratios between averages over the whole population lie closer to 1 than these.")
     elif scale.link:
         out.append(
-            f"Coefficients are on the scale of the link, the {scale.link}, and hold for rows with the same random effects."
+            f"Coefficients are on the scale of the link, the {scale.link}, and hold for rows with the same random "
+            "effects."
         )
     method = {
-        "satterthwaite": "t tests with Satterthwaite's degrees of freedom, which say how much the data tell of the variances that the test needs.",
-        "kenward-roger": "t tests with Kenward and Roger's degrees of freedom and their adjusted standard errors, which allow for the estimation of the variances.",
+        "satterthwaite": "t tests with Satterthwaite's degrees of freedom, which say how much the data tell of the "
+        "variances that the test needs.",
+        "kenward-roger": "t tests with Kenward and Roger's degrees of freedom and their adjusted standard errors, "
+        "which allow for the estimation of the variances.",
         "residual": "t tests with the residual degrees of freedom; with few groups their p-values are too small.",
         "normal": "z tests, which presume many groups.",
         "none": "",
     }[ddf]
     if has_tests and method:
         out.append(
-            f"p-values and intervals are those of {method} A p-value is the probability of an estimate at least this far from zero if the true effect were zero and the model correct."
+            f"p-values and intervals are those of {method} A p-value is the probability of an estimate at least this "
+            "far from zero if the true effect were zero and the model correct."
         )
     return out
 
 
 def overview_of_effects(coefficients: Sequence[Coefficient], roles: Sequence[Role], level: float) -> str:
-    """Which effects the data tell from zero, in one sentence; empty if there are none but the intercept."""
+    """Which effects the data tell from zero, in one sentence.
+
+    Empty if there are none but the intercept.
+    """
     effects = [c for c, r in zip(coefficients, roles, strict=True) if r.pieces and c.known]
     clear = [c.name for c in effects if not c.open]
     vague = [c.name for c in effects if c.open]
@@ -205,10 +239,19 @@ def overview_of_effects(coefficients: Sequence[Coefficient], roles: Sequence[Rol
     if len(effects) > MOST:
         return f"The {percent(level)} intervals of {len(clear)} of the {len(effects)} effects exclude zero."
     if not vague:
-        return f"The {percent(level)} {'intervals of all effects exclude' if len(clear) > 1 else 'interval of ' + clear[0] + ' excludes'} zero{' (' + listed(clear) + ')' if len(clear) > 1 else ''}."
+        return (
+            f"The {percent(level)} "
+            f"{'intervals of all effects exclude' if len(clear) > 1 else 'interval of ' + clear[0] + ' excludes'} "
+            f"zero{' (' + listed(clear) + ')' if len(clear) > 1 else ''}."
+        )
     if not clear:
-        return f"The {percent(level)} {'intervals of all effects include' if len(vague) > 1 else 'interval of ' + vague[0] + ' includes'} zero{' (' + listed(vague) + ')' if len(vague) > 1 else ''}."
+        return (
+            f"The {percent(level)} "
+            f"{'intervals of all effects include' if len(vague) > 1 else 'interval of ' + vague[0] + ' includes'} "
+            f"zero{' (' + listed(vague) + ')' if len(vague) > 1 else ''}."
+        )
     return (
-        f"The {percent(level)} interval{'s' if len(clear) > 1 else ''} of {listed(clear)} {'exclude' if len(clear) > 1 else 'excludes'} zero; "
-        f"{'those' if len(vague) > 1 else 'that'} of {listed(vague)} {'include' if len(vague) > 1 else 'includes'} it."
+        f"The {percent(level)} interval{'s' if len(clear) > 1 else ''} of {listed(clear)} "
+        f"{'exclude' if len(clear) > 1 else 'excludes'} zero; {'those' if len(vague) > 1 else 'that'} of "
+        f"{listed(vague)} {'include' if len(vague) > 1 else 'includes'} it."
     )

@@ -20,8 +20,9 @@ def model_sentence(fit: MixedFit, scale: EffectScale) -> str:
 def paragraphs(fit: MixedFit) -> list[str]:
     """What a mixed model is, what varies here, and how it was estimated."""
     out = [
-        "A mixed model has fixed effects, which hold for the whole population, and random effects, by which groups deviate from it. The deviations of the groups are not estimated one by one "
-        "as separate parameters; the model estimates how much they vary, and from that and the data what each group's deviation is likely to be."
+        "A mixed model has fixed effects, which hold for the whole population, and random effects, by which groups "
+        "deviate from it. The deviations of the groups are not estimated one by one as separate parameters; the model "
+        "estimates how much they vary, and from that and the data what each group's deviation is likely to be."
     ]
     out += [_term(t) for t in fit.terms]
     out.append(_method(fit))
@@ -44,23 +45,29 @@ def _term(term: RandomTerm) -> str:
 
 def _method(fit: MixedFit) -> str:
     if not fit.integral_exact:
-        family = f"Given the random effects, the response has a {family_name(fit)} distribution, whose mean depends on the predictors by a {fit.family.link} link."
+        family = (
+            f"Given the random effects, the response has a {family_name(fit)} distribution, whose mean depends on the "
+            f"predictors by a {fit.family.link} link."
+        )
         how = {
             0: "by a fast penalised form of the likelihood, which is biased",
             1: "by maximum likelihood with Laplace's approximation of the integral over the random effects",
         }.get(
             fit.n_quad,
-            f"by maximum likelihood with adaptive Gauss-Hermite quadrature over the random effects ({fit.n_quad} nodes)",
+            f"by maximum likelihood with adaptive Gauss-Hermite quadrature over the random effects ({fit.n_quad} "
+            "nodes)",
         )
         return f"{family} The parameters were estimated {how}."
     if fit.reml:
         return (
-            "Residuals and random effects are taken as normally distributed. The variances were estimated by restricted maximum likelihood (REML), which allows for the estimation of the "
-            "fixed effects. Criteria such as AIC of REML fits must not be compared between models with different fixed effects."
+            "Residuals and random effects are taken as normally distributed. The variances were estimated by "
+            "restricted maximum likelihood (REML), which allows for the estimation of the fixed effects. Criteria "
+            "such as AIC of REML fits must not be compared between models with different fixed effects."
         )
     return (
-        "Residuals and random effects are taken as normally distributed. The model was fitted by maximum likelihood (ML), so that its criteria can be compared with those of other models of "
-        "the same data; its variances are somewhat smaller than those of REML."
+        "Residuals and random effects are taken as normally distributed. The model was fitted by maximum likelihood "
+        "(ML), so that its criteria can be compared with those of other models of the same data; its variances are "
+        "somewhat smaller than those of REML."
     )
 
 
@@ -68,6 +75,7 @@ def symbols(fit: MixedFit) -> str:
     """How to read the equations."""
     residual = "" if fit.family_shown else ", e what is left in single rows"
     return (
-        f"The index i counts rows, and j, k … the groups. β are coefficients of the rows; those that vary between groups have equations of their own. γ (or the coefficients without a group's "
-        f"index) are fixed effects, u (v, w …) the deviations of the groups{residual}; N(0, σ²) is a normal distribution with mean 0 and variance σ²."
+        "The index i counts rows, and j, k … the groups. β are coefficients of the rows; those that vary between "
+        "groups have equations of their own. γ (or the coefficients without a group's index) are fixed effects, u (v, "
+        f"w …) the deviations of the groups{residual}; N(0, σ²) is a normal distribution with mean 0 and variance σ²."
     )

@@ -1,4 +1,6 @@
-"""The data in numbers: rows, missing values, groups and how they lie in each other, the response, the predictors."""
+"""The data in numbers: rows, missing values,
+groups and how they lie in each other, the response, the predictors.
+"""
 
 from dataclasses import dataclass
 
@@ -53,19 +55,21 @@ def _rows(fit: MixedFit) -> list[str]:
     other = design.n_input - fit.nobs - missing
     if fit.nobs == design.n_input:
         return [
-            f"All {count(fit.nobs, 'row')} of the data were used; none has a missing value in the variables of the model."
+            f"All {count(fit.nobs, 'row')} of the data were used; none has a missing value in the variables of the "
+            "model."
         ]
     out = [
         f"{count(fit.nobs, 'row')} of {count(design.n_input, 'row')} were used ({percent(fit.nobs / design.n_input)})."
     ]
     if missing:
         out.append(
-            f"{count(missing, 'row')} {'was' if missing == 1 else 'were'} left out because a value is missing. That is harmless if values are missing by chance given the variables of "
-            "the model."
+            f"{count(missing, 'row')} {'was' if missing == 1 else 'were'} left out because a value is missing. That is "
+            "harmless if values are missing by chance given the variables of the model."
         )
     if other > 0:
         out.append(
-            f"{count(other, 'row')} {'was' if other == 1 else 'were'} left out by the choice of rows (subset) or a weight of zero."
+            f"{count(other, 'row')} {'was' if other == 1 else 'were'} left out by the choice of rows (subset) or a "
+            "weight of zero."
         )
     return out
 
@@ -85,12 +89,14 @@ def _relations(factors: list[RandomTerm]) -> list[str]:
                 out.append(f"The levels of {many.group} are nested in {few.group}: each lies in one level of it.")
             elif pairs == len(many.levels) * len(few.levels):
                 out.append(
-                    f"{few.group} and {many.group} are fully crossed: every level of one occurs with every level of the other."
+                    f"{few.group} and {many.group} are fully crossed: every level of one occurs with every level of "
+                    "the other."
                 )
             else:
                 share = pairs / (len(many.levels) * len(few.levels))
                 out.append(
-                    f"{few.group} and {many.group} are crossed: {percent(share)} of the combinations of their levels occur."
+                    f"{few.group} and {many.group} are crossed: {percent(share)} of the combinations of their levels "
+                    "occur."
                 )
     return out
 
@@ -102,7 +108,8 @@ def _kind(fit: MixedFit, scale: EffectScale) -> list[str]:
         trials = float(fit.design.weights.sum())
         hits = float((fit.design.weights * fit.design.y).sum())
         return [
-            f"The rows have {trials:.10g} trials together, of which {hits:.10g} ({percent(hits / trials)}) are a success ({scale.response})."
+            f"The rows have {trials:.10g} trials together, of which {hits:.10g} ({percent(hits / trials)}) are a "
+            f"success ({scale.response})."
         ]
     return []
 
@@ -149,7 +156,10 @@ def _predictors(fit: MixedFit, roles: list[Role]) -> Grid | None:
         piece = role.pieces[0]
         if piece.kind == "level":
             n = int(np.count_nonzero(column))
-            note = f"{piece.level} against {piece.reference}: {count(n, 'row')} ({percent(n / len(column))}) are {piece.level}"
+            note = (
+                f"{piece.level} against {piece.reference}: {count(n, 'row')} ({percent(n / len(column))}) are "
+                f"{piece.level}"
+            )
             rows.append((piece.name, note, "", "", "", ""))
         else:
             rows.append((role.name, "number" if piece.kind == "number" else "column of a coding", *_spread(column)))

@@ -1,6 +1,7 @@
 """The page of a report: everything that it says, put together and rendered.
 
-The page is one file without scripts and without anything from elsewhere; its Content-Security-Policy forbids both.
+The page is one file without scripts and without anything from elsewhere; its
+Content-Security-Policy forbids both.
 """
 
 import datetime

@@ -1,4 +1,6 @@
-"""What each fixed effect is: the effect of a number, of a level of a factor, an interaction, or something that is not read by itself."""
+"""What each fixed effect is: the effect of a number, of a level of a factor,
+an interaction, or something that is not read by itself.
+"""
 
 import itertools
 from dataclasses import dataclass
@@ -21,8 +23,8 @@ class Piece:
     label, name : str
         The variable, which may be a function of columns; the name is for output.
     kind : {"number", "level", "mean", "other"}
-        A number that is taken as it is or by a function of one column; a level of a factor against its reference; a level with a column for each; a column that means nothing
-        by itself.
+        A number that is taken as it is or by a function of one column; a level of a factor against
+        its reference; a level with a column for each; a column that means nothing by itself.
     level, reference : str
         Of a factor.
     columns : frozenset of str

@@ -28,11 +28,14 @@ class EffectScale:
     response : str
         Name of the response.
     target : str
-        What the predictors change: ``"normexam"``, ``"the odds of use = Y"``, ``"the expected count total.fruits"``.
+        What the predictors change: ``"normexam"``, ``"the odds of use = Y"``,
+        ``"the expected count total.fruits"``.
     ratio : str
-        What ``exp(coefficient)`` is called, such as ``"odds ratio"``; empty where effects are differences.
+        What ``exp(coefficient)`` is called, such as ``"odds ratio"``; empty where effects are
+        differences.
     link : str
-        The scale of the differences, such as ``"probit"``; empty where that is the scale of the response.
+        The scale of the differences, such as ``"probit"``; empty where that is the scale of the
+        response.
     kind : str
         ``"linear"``, ``"odds"``, ``"factor"`` or ``"link"``.
     """

@@ -1,4 +1,6 @@
-"""What a report says of its origins: the call in several programs, what to cite, and the versions."""
+"""What a report says of its origins:
+the call in several programs, what to cite, and the versions.
+"""
 
 import platform
 from collections.abc import Mapping
@@ -13,18 +15,21 @@ from ranef.translation import LANGUAGES, ModelDescription, write
 _LIBRARIES = ("numpy", "scipy", "pandas", "narwhals", "pyarrow", "matplotlib", "jinja2")
 
 _LME4 = (
-    "Bates, D., Mächler, M., Bolker, B. and Walker, S. (2015). Fitting linear mixed-effects models using lme4. Journal of Statistical Software 67(1), 1-48. "
-    "doi:10.18637/jss.v067.i01 (the formulation of the model)."
+    "Bates, D., Mächler, M., Bolker, B. and Walker, S. (2015). Fitting linear mixed-effects models using lme4. "
+    "Journal of Statistical Software 67(1), 1-48. doi:10.18637/jss.v067.i01 (the formulation of the model)."
 )
 _METHODS = {
-    "satterthwaite": "Kuznetsova, A., Brockhoff, P. B. and Christensen, R. H. B. (2017). lmerTest package: tests in linear mixed effects models. Journal of Statistical Software "
-    "82(13), 1-26. doi:10.18637/jss.v082.i13 (Satterthwaite's degrees of freedom).",
-    "kenward-roger": "Kenward, M. G. and Roger, J. H. (1997). Small sample inference for fixed effects from restricted maximum likelihood. Biometrics 53(3), 983-997. "
-    "doi:10.2307/2533558 (degrees of freedom and standard errors).",
+    "satterthwaite": "Kuznetsova, A., Brockhoff, P. B. and Christensen, R. H. B. (2017). lmerTest package: tests in "
+    "linear mixed effects models. Journal of Statistical Software 82(13), 1-26. "
+    "doi:10.18637/jss.v082.i13 (Satterthwaite's degrees of freedom).",
+    "kenward-roger": "Kenward, M. G. and Roger, J. H. (1997). Small sample inference for fixed effects from "
+    "restricted maximum likelihood. Biometrics 53(3), 983-997. doi:10.2307/2533558 (degrees of "
+    "freedom and standard errors).",
 }
 _NAKAGAWA = (
-    "Nakagawa, S., Johnson, P. C. D. and Schielzeth, H. (2017). The coefficient of determination R² and intra-class correlation coefficient from generalized linear mixed-effects "
-    "models revisited and expanded. Journal of the Royal Society Interface 14, 20170213. doi:10.1098/rsif.2017.0213 (R² and intraclass correlation)."
+    "Nakagawa, S., Johnson, P. C. D. and Schielzeth, H. (2017). The coefficient of determination R² and intra-class "
+    "correlation coefficient from generalized linear mixed-effects models revisited and expanded. Journal of the "
+    "Royal Society Interface 14, 20170213. doi:10.1098/rsif.2017.0213 (R² and intraclass correlation)."
 )
 
 

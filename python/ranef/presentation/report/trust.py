@@ -51,22 +51,26 @@ def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
         ]
     small = {t.group: len(t.levels) for t in fit.terms if len(t.levels) < FEW_LEVELS}
     cautions += [
-        f"There {'is only 1 level' if n == 1 else f'are only {n} levels'} of {g}: the variance between them is known very roughly. Profile or bootstrap intervals show how roughly."
+        f"There {'is only 1 level' if n == 1 else f'are only {n} levels'} of {g}: the variance between them is known "
+        "very roughly. Profile or bootstrap intervals show how roughly."
         for g, n in small.items()
     ]
     fewest = min((len(t.levels) for t in fit.terms), default=FEW_FOR_ML)
     if fit.both_criteria and not fit.reml and fewest < FEW_FOR_ML:
         cautions.append(
-            "The model was fitted by maximum likelihood to few groups: its variances are estimated somewhat too small. REML corrects this."
+            "The model was fitted by maximum likelihood to few groups: its variances are estimated somewhat too "
+            "small. REML corrects this."
         )
     if fit.dropped:
         cautions.append(
-            f"{listed(fit.dropped)} could not be estimated, as other predictors determine {'it' if len(fit.dropped) == 1 else 'them'}, and {'was' if len(fit.dropped) == 1 else 'were'} left out."
+            f"{listed(fit.dropped)} could not be estimated, as other predictors determine "
+            f"{'it' if len(fit.dropped) == 1 else 'them'}, and {'was' if len(fit.dropped) == 1 else 'were'} left out."
         )
     lost = fit.design.n_input - fit.nobs
     if fit.design.missing is not None and lost / fit.design.n_input > 0.05:
         cautions.append(
-            f"{percent(lost / fit.design.n_input)} of the rows were left out; if not by chance, results describe the others only."
+            f"{percent(lost / fit.design.n_input)} of the rows were left out; if not by chance, results describe the "
+            "others only."
         )
     cautions += [_finished(n) for n in fit.design.notes]
     if fit.n_quad == 0:
@@ -77,20 +81,26 @@ def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
     if not ok:
         mark, headline = (
             "bad",
-            "Do not use these results: the fit did not converge, so the numbers below are not the estimates of this model.",
+            "Do not use these results: the fit did not converge, so the numbers below are not the estimates of this "
+            "model.",
         )
     elif fit.singular:
         mark = "caution"
-        headline = "The fit converged, but some variance or correlation is estimated at the edge of what is possible. The fixed effects can be used; read what is said of the variances."
+        headline = (
+            "The fit converged, but some variance or correlation is estimated at the edge of what is possible. The "
+            "fixed effects can be used; read what is said of the variances."
+        )
     elif cautions:
         mark, headline = (
             "caution",
-            f"The fit converged: the numbers are the estimates of this model. {'One point calls' if len(cautions) == 1 else f'{len(cautions)} points call'} for caution.",
+            "The fit converged: the numbers are the estimates of this model. "
+            f"{'One point calls' if len(cautions) == 1 else f'{len(cautions)} points call'} for caution.",
         )
     else:
         mark, headline = (
             "good",
-            "The fit converged: the numbers are the estimates of this model. None of the automatic checks calls for caution.",
+            "The fit converged: the numbers are the estimates of this model. None of the automatic checks calls for "
+            "caution.",
         )
     return Trust(mark, headline, fit.convergence.explanation, tuple(cautions))
 

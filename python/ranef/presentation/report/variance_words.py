@@ -13,7 +13,8 @@ from ranef.presentation.report.phrases import listed, number, percent, sentence
 from ranef.presentation.report.roles import Role
 from ranef.presentation.report.scale_words import EffectScale, family_name
 
-#: A normal variable is so many standard deviations or less from its mean with a probability of 95 %.
+#: A normal variable is so many standard deviations or less from its mean with a probability of
+#: 95 %.
 _Z = 1.959964
 
 #: Random effects that are put into words one by one.
@@ -79,7 +80,10 @@ def _effect(
     intercept = name == "(Intercept)"
     what = "the intercept" if intercept else f"the effect of {name}"
     if sd == 0:
-        return f"no variance of {what} between the levels of {group} was found: the estimate is exactly zero, the edge of what is possible. That does not prove that there is none."
+        return (
+            f"no variance of {what} between the levels of {group} was found: the estimate is exactly zero, the edge of "
+            "what is possible. That does not prove that there is none."
+        )
     at = f" where {listed([_zero(s, fixed) for s in slopes[group]])}" if intercept and slopes[group] else ""
     if intercept:
         return _level(sd, one, at, scale)
@@ -91,14 +95,15 @@ def _level(sd: float, one: str, at: str, scale: EffectScale) -> str:
     if scale.multiplies:
         whose = {"odds": "log odds", "factor": "logarithms of what is expected"}[scale.kind]
         return (
-            f"from one {one} to another the {whose} differ with a standard deviation of {number(sd)}{at}. One standard deviation above the typical {one}, {scale.target} "
-            f"{'are' if scale.kind == 'odds' else 'is'} {number(math.exp(min(sd, 700)))} times the typical value; 95 % of the groups lie between {number(math.exp(-reach))} and "
-            f"{number(math.exp(min(reach, 700)))} times it."
+            f"from one {one} to another the {whose} differ with a standard deviation of {number(sd)}{at}. One standard "
+            f"deviation above the typical {one}, {scale.target} {'are' if scale.kind == 'odds' else 'is'} "
+            f"{number(math.exp(min(sd, 700)))} times the typical value; 95 % of the groups lie between "
+            f"{number(math.exp(-reach))} and {number(math.exp(min(reach, 700)))} times it."
         )
     on = f" (on the scale of the {scale.link})" if scale.link else ""
     return (
-        f"from one {one} to another the level of {scale.response}{on} differs with a standard deviation of {number(sd)}{at}: 95 % of the groups lie within "
-        f"{number(reach)} above or below what the fixed effects say."
+        f"from one {one} to another the level of {scale.response}{on} differs with a standard deviation of "
+        f"{number(sd)}{at}: 95 % of the groups lie within {number(reach)} above or below what the fixed effects say."
     )
 
 
@@ -112,9 +117,15 @@ def _slope(name: str, sd: float, one: str, known: tuple[float, Role] | None, sca
     share = 0.5 * math.erfc(abs(average) / sd / math.sqrt(2))
     if scale.multiplies:
         low, high = math.exp(max(min(low, 700), -700)), math.exp(max(min(high, 700), -700))
-        average_text = f"around the typical {scale.ratio} of {number(math.exp(min(average, 700)))}{where} 95 % of the groups have one between {number(low)} and {number(high)}"
+        average_text = (
+            f"around the typical {scale.ratio} of {number(math.exp(min(average, 700)))}{where} 95 % of the groups have "
+            f"one between {number(low)} and {number(high)}"
+        )
     else:
-        average_text = f"around the average of {number(average)}{where} 95 % of the groups have an effect between {number(low)} and {number(high)}"
+        average_text = (
+            f"around the average of {number(average)}{where} 95 % of the groups have an effect between {number(low)} "
+            f"and {number(high)}"
+        )
     direction = (
         f"; in about {percent(share)} it would have the opposite direction"
         if share >= 0.005
@@ -153,11 +164,17 @@ def _relation(first: str, second: str, r: float, one: str, zeros: list[str]) -> 
     b = f"effect of {second}"
     at = f" (the level where {listed(zeros)})" if first == "(Intercept)" else ""
     if abs(r) > 1 - 1e-6:
-        return f"The correlation of the {a}{at} and the {b} is estimated as exactly {'1' if r > 0 else '-1'}, the edge of what is possible: the data cannot tell the two apart."
+        return (
+            f"The correlation of the {a}{at} and the {b} is estimated as exactly {'1' if r > 0 else '-1'}, the edge of "
+            "what is possible: the data cannot tell the two apart."
+        )
     if abs(r) < 0.1:
         return f"The {a}{at} and the {b} hardly go together (correlation {r:.2f})."
     size = "weak" if abs(r) < 0.3 else "moderate" if abs(r) < 0.6 else "strong"
-    return f"From one {one} to another, a higher {a}{at} tends to go with a {'higher' if r > 0 else 'lower'} {b}: correlation {r:.2f}, a {size} one."
+    return (
+        f"From one {one} to another, a higher {a}{at} tends to go with a {'higher' if r > 0 else 'lower'} {b}: "
+        f"correlation {r:.2f}, a {size} one."
+    )
 
 
 def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
@@ -169,8 +186,9 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
             else ""
         )
         return [
-            f"What is left, from row to row with the same predictors and random effects, has a standard deviation of {number(fit.sigma)} (residual): 95 % of the rows lie within "
-            f"{number(_Z * fit.sigma)} of what the model expects for them.{weighted}"
+            "What is left, from row to row with the same predictors and random effects, has a standard deviation of "
+            f"{number(fit.sigma)} (residual): 95 % of the rows lie within {number(_Z * fit.sigma)} of what the model "
+            f"expects for them.{weighted}"
         ]
     name, value = family_name(fit), fit.spread
     if fit.family.dispersion_name is None:
@@ -180,7 +198,8 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
         return [f"The scale of the {name} distribution is {number(fit.sigma)}{how}."]
     if fit.family.support == "count" and getattr(fit.family, "type", None) != 1:
         return [
-            f"The size of the negative binomial distribution is {number(value)}{how}: counts with a mean of m have the variance m + m² / {number(value)}, where a Poisson distribution has m."
+            f"The size of the negative binomial distribution is {number(value)}{how}: counts with a mean of m have the "
+            f"variance m + m² / {number(value)}, where a Poisson distribution has m."
         ]
     return [f"The {fit.family.dispersion_name} of the {name} distribution is {number(value)}{how}."]
 
@@ -223,24 +242,27 @@ def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale) -> list[s
     out = []
     if len(groups) == 1:
         alike = (
-            f" It is also the correlation to be expected of two rows of the same {noun(groups[0])} after allowing for the predictors."
+            f" It is also the correlation to be expected of two rows of the same {noun(groups[0])} after allowing for "
+            "the predictors."
             if simple and linear
             else ""
         )
         out.append(
-            f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} lies between the levels of {groups[0]} and "
-            f"{percent(1 - shares.adjusted)} within them.{alike}{averaged}"
+            f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} "
+            f"lies between the levels of {groups[0]} and {percent(1 - shares.adjusted)} within them.{alike}{averaged}"
         )
     else:
         each = listed([f"{percent(share)} to {g}" for g, share in shares.by_group])
         out.append(
-            f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} belongs to the grouping factors together ({each}) and "
-            f"{percent(1 - shares.adjusted)} to the single rows.{averaged}"
+            f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} "
+            f"belongs to the grouping factors together ({each}) and {percent(1 - shares.adjusted)} to the single "
+            f"rows.{averaged}"
         )
     if not any(n != "(Intercept)" for n in fit.x_names):
         return out
     out.append(
-        f"R²: the fixed effects account for {percent(shares.marginal)} of the variance of {scale.response}{on} (marginal R²), fixed and random effects together for "
-        f"{percent(shares.conditional)} (conditional R², Nakagawa's)."
+        f"R²: the fixed effects account for {percent(shares.marginal)} of the variance of {scale.response}{on} "
+        f"(marginal R²), fixed and random effects together for {percent(shares.conditional)} (conditional R², "
+        "Nakagawa's)."
     )
     return out

@@ -21,7 +21,9 @@ from ranef.translation.scanner import Reader, Token, without_comments
 
 
 def read(text: str) -> Reading:
-    """Read the first ``PROC MIXED`` or ``PROC GLIMMIX`` of a program, with the data step before it."""
+    """Read the first ``PROC MIXED`` or ``PROC GLIMMIX`` of a program,
+    with the data step before it.
+    """
     text = without_comments(text, COMMENTS)
     columns = Columns(LANGUAGE, fold=True)
     reading = Reading(LANGUAGE)
@@ -49,7 +51,8 @@ def read(text: str) -> Reading:
                 columns.define(verb.value, DIALECT.read_all(statement))
             elif verb.lower in ("if", "merge", "do", "retain", "array", "infile", "input"):
                 reading.note(
-                    f"the data step's {verb.value.upper()} on line {verb.line} was not translated; prepare the data before the call."
+                    f"the data step's {verb.value.upper()} on line {verb.line} was not translated; prepare the data "
+                    "before the call."
                 )
         else:
             waiting.append((verb, statement))
@@ -111,7 +114,8 @@ def _set_method(method: Token | None, reader: Reader, reading: Reading, procedur
     elif name in ("", "rspl", "rmpl", "mspl", "mmpl"):
         reading.reml = name not in ("mspl", "mmpl")
         reading.note(
-            "pseudo-likelihood, which SAS maximises here, is not available; glmer takes Laplace's approximation, and estimates differ."
+            "pseudo-likelihood, which SAS maximises here, is not available; glmer takes Laplace's approximation, and "
+            "estimates differ."
         )
     elif name in ("laplace", "quad"):
         reading.reml = False
@@ -152,7 +156,8 @@ def _read_statement(verb: Token, reader: Reader, reading: Reading, columns: Colu
         reading.subset = columns.text(DIALECT.read_all(reader))
     elif name == "repeated":
         reader.fail(
-            "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
+            "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say "
+            "the same.",
             verb,
             "REPEATED",
         )
@@ -212,14 +217,17 @@ def _read_model(reader: Reader, reading: Reading, columns: Columns, procedure: s
         and "cbind" not in reading.response
     ):
         reading.note(
-            "without event= SAS models the first level of the response, here 1 is the event; the signs of all coefficients change."
+            "without event= SAS models the first level of the response, here 1 is the event; the signs of all "
+            "coefficients change."
         )
     elif event not in (None, "1", "last"):
         reading.note(f"the event is {event!r} there; code the response as 1 for it and 0 for the other.")
 
 
 def _effects(reader: Reader, columns: Columns) -> list[Effect]:
-    """Effects, with the bar that stands for a product and everything in it, and the ``@`` that limits it."""
+    """Effects, with the bar that stands for a product and everything in it,
+    and the ``@`` that limits it.
+    """
     out: list[Effect] = []
     while not reader.done and not reader.sees("/"):
         if reader.sees(*INTERCEPTS) and reader.ahead().value not in ("*", "|", "("):
@@ -267,7 +275,8 @@ def _value(tokens: list[Token]) -> str:
 def _read_random(reader: Reader, reading: Reading, columns: Columns, verb: Token) -> None:
     if reader.sees("_residual_"):
         reader.fail(
-            "overdispersion and residual structures (R side) have no translation; use the family nbinom2 or a random effect for each row.",
+            "overdispersion and residual structures (R side) have no translation; use the family nbinom2 or a random "
+            "effect for each row.",
             part="RANDOM _RESIDUAL_",
         )
     effects = _effects(reader, columns)
@@ -323,9 +332,11 @@ def _finish(reading: Reading, columns: Columns) -> None:
         reading.link = "1/mu^2"
     if any("factor(" in term and "relevel(" not in term for term in reading.fixed):
         reading.note(
-            "SAS takes the last level of a CLASS variable as reference unless told, here it is the first: coefficients differ, the model is the same."
+            "SAS takes the last level of a CLASS variable as reference unless told, here it is the first: "
+            "coefficients differ, the model is the same."
         )
     if reading.family is None:
         reading.note(
-            "SAS counts only covariance parameters in AIC under REML and takes the number of subjects in BIC; here all parameters and the number of rows."
+            "SAS counts only covariance parameters in AIC under REML and takes the number of subjects in BIC; here "
+            "all parameters and the number of rows."
         )

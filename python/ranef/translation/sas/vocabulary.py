@@ -50,17 +50,19 @@ TYPES = {
     "un(1)": "diagonal",
 }
 DISTRIBUTIONS = {
-    "binary": "binomial", "binomial": "binomial", "poisson": "poisson", "negbin": "nbinom2", "nb": "nbinom2", "gamma": "Gamma", "invgauss": "inverse.gaussian",
-    "ig": "inverse.gaussian", "normal": "gaussian", "gaussian": "gaussian", "beta": "beta", "bin": "binomial", "b": "binomial", "poi": "poisson",
-    "p": "poisson", "negbinomial": "nbinom2", "gam": "Gamma", "g": "gaussian", "n": "gaussian", "inversegaussian": "inverse.gaussian",
+    "binary": "binomial", "binomial": "binomial", "poisson": "poisson", "negbin": "nbinom2", "nb": "nbinom2",
+    "gamma": "Gamma", "invgauss": "inverse.gaussian", "ig": "inverse.gaussian", "normal": "gaussian",
+    "gaussian": "gaussian", "beta": "beta", "bin": "binomial", "b": "binomial", "poi": "poisson", "p": "poisson",
+    "negbinomial": "nbinom2", "gam": "Gamma", "g": "gaussian", "n": "gaussian", "inversegaussian": "inverse.gaussian",
 }  # fmt: skip
 LINKS = {
-    "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity", "id": "identity", "reciprocal": "inverse",
-    "inverse": "inverse", "inv": "inverse", "power(-2)": "1/mu^2", "power(0.5)": "sqrt", "power(.5)": "sqrt",
+    "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity", "id": "identity",
+    "reciprocal": "inverse", "inverse": "inverse", "inv": "inverse", "power(-2)": "1/mu^2", "power(0.5)": "sqrt",
+    "power(.5)": "sqrt",
 }  # fmt: skip
 LINK_NAMES = {
-    "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity", "inverse": "reciprocal", "1/mu^2": "power(-2)",
-    "sqrt": "power(0.5)",
+    "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity",
+    "inverse": "reciprocal", "1/mu^2": "power(-2)", "sqrt": "power(0.5)",
 }  # fmt: skip
 FAMILY_NAMES = {
     "poisson": "poisson",
@@ -71,8 +73,8 @@ FAMILY_NAMES = {
     "beta": "beta",
 }
 AFTER_FIT = {
-    "estimate": "m.test(...)", "contrast": "m.test(...)", "lsmeans": "m.emmeans(...)", "lsmestimate": "m.emmeans(...)", "slice": "m.emmeans(...)",
-    "covtest": "m.ranova()", "store": "m.save(...)", "output": "m.fittedvalues, m.resid",
+    "estimate": "m.test(...)", "contrast": "m.test(...)", "lsmeans": "m.emmeans(...)", "lsmestimate": "m.emmeans(...)",
+    "slice": "m.emmeans(...)", "covtest": "m.ranova()", "store": "m.save(...)", "output": "m.fittedvalues, m.resid",
 }  # fmt: skip
 SILENT = (
     "ods",
@@ -90,8 +92,9 @@ SILENT = (
     "footnote",
 )
 MODEL_SILENT = (
-    "solution", "s", "cl", "covb", "corrb", "chisq", "ddfm", "dfm", "ddf", "htype", "e", "e1", "e3", "outp", "outpm", "outpred", "outpredm", "alpha",
-    "residual", "vciry", "influence", "intercept", "int", "oddsratio", "or", "stdcoef", "notest", "lcomponents", "df", "obsmargins",
+    "solution", "s", "cl", "covb", "corrb", "chisq", "ddfm", "dfm", "ddf", "htype", "e", "e1", "e3", "outp", "outpm",
+    "outpred", "outpredm", "alpha", "residual", "vciry", "influence", "intercept", "int", "oddsratio", "or", "stdcoef",
+    "notest", "lcomponents", "df", "obsmargins",
 )  # fmt: skip
 RANDOM_SILENT = (
     "solution",

@@ -24,7 +24,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     body = _procedure(model, data)
     body.append(f"  class {' '.join(_classes(model, products))};")
     body.append(
-        f"  model {_response(model, naming)} = {' '.join(map(effect_text, fixed))}{' ' * bool(fixed)}/ {' '.join(_model_options(model, naming))};"
+        f"  model {_response(model, naming)} = {' '.join(map(effect_text, fixed))}{' ' * bool(fixed)}/ "
+        f"{' '.join(_model_options(model, naming))};"
     )
     body += [text for text, _ in random]
     if model.weights is not None:
@@ -55,7 +56,8 @@ def _procedure(model: ModelDescription, data: str) -> list[str]:
         raise TranslationError(
             LANGUAGE,
             f"n_quad={model.n_quad}",
-            "METHOD=QUAD needs nested subjects, and the grouping factors are crossed; use Laplace's approximation, n_quad=1.",
+            "METHOD=QUAD needs nested subjects, and the grouping factors are crossed; use Laplace's approximation, "
+            "n_quad=1.",
         )
     method = "laplace" if model.n_quad == 1 else f"quad(qpoints={model.n_quad})"
     return [f"proc glimmix data={data} method={method};"]
@@ -119,12 +121,14 @@ def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
         notes.append(
-            "under REML, SAS's AIC counts covariance parameters only; its BIC always takes the number of subjects for n."
+            "under REML, SAS's AIC counts covariance parameters only; its BIC always takes the number of subjects for "
+            "n."
         )
         notes.append("ddfm=satterthwaite gives the degrees of freedom of ranef; SAS takes containment without it.")
     else:
         notes.append(
-            "without METHOD= SAS maximises a pseudo-likelihood, not the approximation of the likelihood that ranef does."
+            "without METHOD= SAS maximises a pseudo-likelihood, not the approximation of the likelihood that ranef "
+            "does."
         )
         notes.append("tests of fixed effects are t and F tests in SAS, z tests in ranef.")
     if model.categorical:

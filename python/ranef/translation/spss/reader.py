@@ -12,7 +12,9 @@ from ranef.translation.spss.vocabulary import COVTYPES, DIALECT, DISTRIBUTIONS, 
 
 
 def read(text: str) -> Reading:
-    """Read the first ``MIXED`` or ``GENLINMIXED`` of a syntax file, with what prepares the data for it."""
+    """Read the first ``MIXED`` or ``GENLINMIXED`` of a syntax file,
+    with what prepares the data for it.
+    """
     columns = Columns(LANGUAGE, fold=True)
     reading = Reading(LANGUAGE)
     found = False
@@ -33,7 +35,9 @@ def read(text: str) -> Reading:
 
 
 def _commands(text: str) -> list[tuple[str, int]]:
-    """Commands with their first lines: each ends with a period at the end of a line, or with an empty line."""
+    """Commands with their first lines:
+    each ends with a period at the end of a line, or with an empty line.
+    """
     text = re.sub(r"/\*.*?(?:\*/|$)", lambda m: " " * len(m[0]), text, flags=re.MULTILINE)
     out = []
     at = 0
@@ -65,7 +69,8 @@ def _prepare(verb: Token, reader: Reader, reading: Reading, columns: Columns) ->
             reader.accept("/")
     elif verb.lower == "weight" and not reader.sees("off"):
         reader.fail(
-            "frequency weights of cases are not those of a mixed model here; repeat the rows, or use REGWGT for precision weights.",
+            "frequency weights of cases are not those of a mixed model here; repeat the rows, or use REGWGT for "
+            "precision weights.",
             verb,
             "WEIGHT BY",
         )
@@ -144,7 +149,8 @@ def _read_mixed(reader: Reader, reading: Reading, columns: Columns) -> None:
             raise TranslationError(
                 LANGUAGE,
                 part,
-                "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
+                "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often "
+                "say the same.",
                 token.line,
             )
         elif name == "regwgt":
@@ -176,7 +182,9 @@ def _effects(body: Reader, columns: Columns) -> list[Effect]:
 
 
 def _options(body: Reader) -> Iterator[Token]:
-    """Names of the options after a bar, one at a time so that their arguments can be read between them."""
+    """Names of the options after a bar,
+    one at a time so that their arguments can be read between them.
+    """
     if body.accept("|"):
         while not body.done:
             yield body.word("an option")
@@ -279,18 +287,21 @@ def _read_genlinmixed(reader: Reader, reading: Reading, columns: Columns) -> Non
             reading.random += columns.random(effects, subject, _structure(covtype, token), "/RANDOM", token.line)
     if reading.family == "binomial" and not settled and "cbind" not in reading.response:
         reading.note(
-            "without REFERENCE= or TARGET_CATEGORY_ORDER=DESCENDING SPSS models the lower value of the target, here 1 is the event; the signs of all coefficients change."
+            "without REFERENCE= or TARGET_CATEGORY_ORDER=DESCENDING SPSS models the lower value of the target, here 1 "
+            "is the event; the signs of all coefficients change."
         )
     if reading.family == "gaussian" and reading.link in (None, "identity"):
         reading.family = reading.link = None
     else:
         reading.note(
-            "GENLINMIXED maximises a pseudo-likelihood, glmer the Laplace approximation of the likelihood: estimates differ."
+            "GENLINMIXED maximises a pseudo-likelihood, glmer the Laplace approximation of the likelihood: estimates "
+            "differ."
         )
     _notes_of_reading(reading, columns)
     if not columns.factors:
         reading.note(
-            "GENLINMIXED takes fields of nominal or ordinal level as factors, which the syntax does not show; write factor(x) for those."
+            "GENLINMIXED takes fields of nominal or ordinal level as factors, which the syntax does not show; write "
+            "factor(x) for those."
         )
 
 
@@ -336,7 +347,8 @@ def _read_target(values: dict[str, tuple[Token, Reader]], reading: Reading) -> N
         )
     if "reference" in values:
         reading.note(
-            f"the category {values['reference'][1].take().value} of the target is the reference; code the response as 0 for it and 1 for the other."
+            f"the category {values['reference'][1].take().value} of the target is the reference; code the response as "
+            "0 for it and 1 for the other."
         )
 
 
@@ -351,7 +363,8 @@ def _notes_of_reading(reading: Reading, columns: Columns) -> None:
         )
     if any("factor(" in term for term in reading.fixed):
         reading.note(
-            "SPSS takes the last level of a factor as reference, here it is the first: coefficients differ, the model is the same."
+            "SPSS takes the last level of a factor as reference, here it is the first: coefficients differ, the model "
+            "is the same."
         )
     if reading.family is None and reading.reml:
         reading.note("SPSS counts only covariance parameters in AIC under REML; here fixed effects count too.")

@@ -22,15 +22,16 @@ LEXICON = Lexicon(LANGUAGE, ("**", "<>", "~=", "<=", ">="), "_.$#@")
 NAME = re.compile(r"[A-Za-z@#$][\w.$#@]*(?<![.])")
 COVTYPES = {
     "vc": "components", "id": "identity", "diag": "diagonal", "un": "unstructured", "unr": "unstructured",
-    "variance_components": "components", "scaled_identity": "identity", "diagonal": "diagonal", "unstructured": "unstructured",
+    "variance_components": "components", "scaled_identity": "identity", "diagonal": "diagonal",
+    "unstructured": "unstructured",
 }  # fmt: skip
 DISTRIBUTIONS = {
-    "binomial": "BINOMIAL", "poisson": "POISSON", "nbinom2": "NEGATIVE_BINOMIAL", "Gamma": "GAMMA", "inverse.gaussian": "INVERSE_GAUSS",
-    "gaussian": "NORMAL",
+    "binomial": "BINOMIAL", "poisson": "POISSON", "nbinom2": "NEGATIVE_BINOMIAL", "Gamma": "GAMMA",
+    "inverse.gaussian": "INVERSE_GAUSS", "gaussian": "NORMAL",
 }  # fmt: skip
 LINKS = {
-    "logit": "LOGIT", "probit": "PROBIT", "cloglog": "CLOGLOG", "log": "LOG", "identity": "IDENTITY", "inverse": "POWER(-1)", "sqrt": "POWER(0.5)",
-    "1/mu^2": "POWER(-2)",
+    "logit": "LOGIT", "probit": "PROBIT", "cloglog": "CLOGLOG", "log": "LOG", "identity": "IDENTITY",
+    "inverse": "POWER(-1)", "sqrt": "POWER(0.5)", "1/mu^2": "POWER(-2)",
 }  # fmt: skip
 PREPARATIONS = (
     "execute",

@@ -127,13 +127,16 @@ def _notes(model: ModelDescription) -> list[str]:
     if model.family is None:
         notes.append("p-values of fixed effects use Satterthwaite's degrees of freedom in SPSS and in ranef.")
         notes.append(
-            "under REML, SPSS's AIC counts the covariance parameters only, and its BIC takes n - p for n; with ML the criteria agree."
+            "under REML, SPSS's AIC counts the covariance parameters only, and its BIC takes n - p for n; with ML the "
+            "criteria agree."
             if model.reml
-            else "SPSS prints Wald tests of variances, which are no tests of a variance being zero; ranova() of ranef is."
+            else "SPSS prints Wald tests of variances, which are no tests of a variance being zero; ranova() of ranef "
+            "is."
         )
     else:
         notes.append(
-            f"GENLINMIXED maximises a pseudo-likelihood and has no {'quadrature' if model.n_quad > 1 else 'Laplace approximation'}: estimates differ, variances are often "
+            "GENLINMIXED maximises a pseudo-likelihood and has no "
+            f"{'quadrature' if model.n_quad > 1 else 'Laplace approximation'}: estimates differ, variances are often "
             "smaller, and its criteria compare no models."
         )
     if model.categorical:

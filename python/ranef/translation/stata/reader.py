@@ -239,7 +239,8 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns) -> No
         elif name == "residuals":
             if not argument.token.lower.startswith("ind") or argument.ahead().value == ",":
                 argument.fail(
-                    "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
+                    "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can "
+                    "often say the same.",
                     token,
                     "residuals()",
                 )

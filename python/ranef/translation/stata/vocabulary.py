@@ -29,8 +29,9 @@ COMMENTS = re.compile(
 )
 
 COMMANDS: dict[str, tuple[str | None, str | None]] = {
-    "mixed": (None, None), "xtmixed": (None, None), "melogit": ("binomial", "logit"), "meqrlogit": ("binomial", "logit"), "xtmelogit": ("binomial", "logit"),
-    "meprobit": ("binomial", "probit"), "mecloglog": ("binomial", "cloglog"), "mepoisson": ("poisson", "log"), "meqrpoisson": ("poisson", "log"),
+    "mixed": (None, None), "xtmixed": (None, None), "melogit": ("binomial", "logit"),
+    "meqrlogit": ("binomial", "logit"), "xtmelogit": ("binomial", "logit"), "meprobit": ("binomial", "probit"),
+    "mecloglog": ("binomial", "cloglog"), "mepoisson": ("poisson", "log"), "meqrpoisson": ("poisson", "log"),
     "xtmepoisson": ("poisson", "log"), "menbreg": ("nbinom2", "log"), "meglm": ("gaussian", None),
 }  # fmt: skip
 OTHER_MODELS = {
@@ -44,17 +45,20 @@ OTHER_MODELS = {
 PREFIXES = ("xi", "quietly", "noisily", "capture", "eststo")
 # Names of options with the number of letters that are enough.
 OPTIONS = {
-    "covariance": 3, "noconstant": 6, "reml": 4, "mle": 3, "ml": 2, "exposure": 3, "offset": 3, "binomial": 3, "family": 1, "link": 1, "intpoints": 4,
-    "intmethod": 4, "laplace": 3, "residuals": 3, "dispersion": 1, "dfmethod": 3, "vce": 3, "robust": 1, "cluster": 2, "pweight": 2, "fweight": 2,
-    "iweight": 2, "pwscale": 7, "constraints": 5, "collinear": 3, "asis": 4, "or": 2, "irr": 3, "eform": 5, "nolog": 3, "log": 3, "variance": 3,
-    "stddeviations": 6, "level": 1, "noretable": 5, "nofetable": 5, "nolrtest": 4, "nogroup": 4, "noheader": 5, "iterate": 4, "technique": 4,
-    "difficult": 3, "emiterate": 4, "emonly": 6, "emtolerance": 5, "emlog": 5, "tolerance": 3, "ltolerance": 4, "nrtolerance": 5, "matlog": 6,
-    "matsqrt": 7, "nostderr": 8, "startvalues": 7, "from": 4, "baselevels": 4, "allbaselevels": 7, "coeflegend": 7, "estmetric": 6, "dftable": 3,
-    "cformat": 3, "notable": 7, "retolerance": 5, "reiterate": 6,
+    "covariance": 3, "noconstant": 6, "reml": 4, "mle": 3, "ml": 2, "exposure": 3, "offset": 3, "binomial": 3,
+    "family": 1, "link": 1, "intpoints": 4, "intmethod": 4, "laplace": 3, "residuals": 3, "dispersion": 1,
+    "dfmethod": 3, "vce": 3, "robust": 1, "cluster": 2, "pweight": 2, "fweight": 2, "iweight": 2, "pwscale": 7,
+    "constraints": 5, "collinear": 3, "asis": 4, "or": 2, "irr": 3, "eform": 5, "nolog": 3, "log": 3, "variance": 3,
+    "stddeviations": 6, "level": 1, "noretable": 5, "nofetable": 5, "nolrtest": 4, "nogroup": 4, "noheader": 5,
+    "iterate": 4, "technique": 4, "difficult": 3, "emiterate": 4, "emonly": 6, "emtolerance": 5, "emlog": 5,
+    "tolerance": 3, "ltolerance": 4, "nrtolerance": 5, "matlog": 6, "matsqrt": 7, "nostderr": 8, "startvalues": 7,
+    "from": 4, "baselevels": 4, "allbaselevels": 7, "coeflegend": 7, "estmetric": 6, "dftable": 3, "cformat": 3,
+    "notable": 7, "retolerance": 5, "reiterate": 6,
 }  # fmt: skip
 SILENT = frozenset(OPTIONS) - {
-    "covariance", "noconstant", "reml", "mle", "ml", "exposure", "offset", "binomial", "family", "link", "intpoints", "intmethod", "laplace", "residuals",
-    "dispersion", "dfmethod", "vce", "robust", "cluster", "pweight", "fweight", "iweight", "constraints", "or", "irr", "eform",
+    "covariance", "noconstant", "reml", "mle", "ml", "exposure", "offset", "binomial", "family", "link", "intpoints",
+    "intmethod", "laplace", "residuals", "dispersion", "dfmethod", "vce", "robust", "cluster", "pweight", "fweight",
+    "iweight", "constraints", "or", "irr", "eform",
 }  # fmt: skip
 COVARIANCES = {"unstructured": 2, "independent": 3, "identity": 2, "exchangeable": 2}
 FAMILIES = {

@@ -114,7 +114,9 @@ def _prefixed(naming: Naming, name: str) -> str:
 
 
 def _equations(model: ModelDescription, naming: Naming, groups: list[str]) -> tuple[list[str], bool]:
-    """The random-effects equations from the top level downwards, and whether there are crossed ones."""
+    """The random-effects equations from the top level downwards,
+    and whether there are crossed ones.
+    """
     chain = _chain(model.blocks)
     crossed = [b for b in model.blocks if frozenset(b.group) not in chain]
     equations = []
@@ -137,7 +139,10 @@ def _equations(model: ModelDescription, naming: Naming, groups: list[str]) -> tu
 
 
 def _chain(blocks: tuple[Block, ...]) -> list[frozenset[str]]:
-    """Grouping factors each nested in the one before; the ones with slopes must be among them, the others are crossed."""
+    """Grouping factors each nested in the one before.
+
+    The ones with slopes must be among them, the others are crossed.
+    """
     sets = list(dict.fromkeys(frozenset(b.group) for b in blocks))
     needed = {frozenset(b.group) for b in blocks if not b.scalar}
     best: list[frozenset[str]] = []
@@ -193,11 +198,13 @@ def _notes(model: ModelDescription) -> list[str]:
         notes.append("Stata's tests are z tests without dfmethod(satterthwaite) or dfmethod(kroger), which need reml.")
     else:
         notes.append(
-            "7 nodes of quadrature are the default of the me commands, Laplace's approximation that of glmer; the method is written out."
+            "7 nodes of quadrature are the default of the me commands, Laplace's approximation that of glmer; the "
+            "method is written out."
         )
     notes.append("the last line of Stata's output compares with a model without random effects by chibar2.")
     if model.categorical:
         notes.append(
-            "factor variables must be numeric with value labels in Stata (encode makes them so); the first level is the reference there and in ranef."
+            "factor variables must be numeric with value labels in Stata (encode makes them so); the first level is "
+            "the reference there and in ranef."
         )
     return notes
