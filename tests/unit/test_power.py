@@ -95,7 +95,7 @@ def with_number() -> Any:
 
 
 def test_sigma_leaves_the_random_effects(sleep: LinearMixedModel) -> None:
-    made = model_to_draw(sleep._fit, None, 10.0, {"Subject": 9}, None)
+    made = model_to_draw(sleep._fit, None, 10.0, None, {"Subject": 9}, None)
     assert made.sigma == 10.0
     assert made.theta[0] * made.sigma == pytest.approx(sleep.varcorr["Subject"].sd[0])
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError
-from ranef.fit.glmm import fit_glmm, likelihood_of
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.again import fit_again
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -100,8 +99,8 @@ def observation_variance(fit: MixedFit) -> float:
     A binomial response has that of the link's latent variable, as in the references. Other families have theirs at the mean of the model without predictors: with the log link
     ``log(1 + V / mu²)``, as of a lognormal variable, and with other links by the delta method.
     """
-    if not isinstance(fit, GlmmFit):
-        return fit.sigma**2
+    if fit.normal_responses:
+        return fit.residual_variance
     family = fit.family
     if family.support == "proportion" and family.link in _LATENT:
         return _LATENT[family.link]
@@ -112,7 +111,7 @@ def observation_variance(fit: MixedFit) -> float:
         mu = np.exp(eta + spread / 2)
     else:
         mu = family.mean(eta)
-    variance = family.variance(mu, fit.dispersion) * family.sigma(fit.dispersion) ** 2
+    variance = family.variance(mu, fit.spread) * family.sigma(fit.spread) ** 2
     if family.link == "log":
         return float(np.log1p(variance / mu**2)[0])
     return float((variance / family.link_function.slope(eta) ** 2)[0])
@@ -122,10 +121,10 @@ def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
     return [(term.z @ factor) for term, factor in zip(fit.terms, fit.relative_factors, strict=True)]
 
 
-def null_fit(fit: GlmmFit) -> GlmmFit:
+def null_fit(fit: MixedFit) -> MixedFit:
     """The model of a fit with an intercept for its fixed effects; its offset and random effects stay."""
     design = replace(fit.design.with_rows(x=np.ones((fit.nobs, 1), order="F")), x_names=("(Intercept)",), x_assign=(0,))
-    return fit_glmm(design, likelihood_of(fit), None, None, None, fit.n_threads, fit.order)
+    return fit_again(fit, design, order=fit.order)
 
 
 def icc(fit: MixedFit) -> Icc:

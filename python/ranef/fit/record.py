@@ -1,6 +1,7 @@
 """The frozen records of fitted mixed models: what all have in common, and the linear one."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from ranef.fit.outcome import Kind
 from ranef.fit.random_part import random_part
 from ranef.fit.system import LazySystem
 from ranef.options import Ddf
+
+if TYPE_CHECKING:
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -185,6 +189,25 @@ class MixedFit:
         """Covariance of theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion together; NaN for thetas on the boundary, None where it is not known."""
         return None
 
+    def satterthwaite(self) -> "_core.Satterthwaite":
+        """What Satterthwaite's degrees of freedom are made of, from the core; for kinds that have them among ``ddf_choices``."""
+        raise NotImplementedError
+
+    def kenward_roger(self, memory: float) -> "_core.KenwardRoger":
+        """The same by Kenward and Roger.
+
+        Parameters
+        ----------
+        memory : float
+            Bytes that dense matrices may take.
+
+        Raises
+        ------
+        MemoryError
+            Where more would be needed.
+        """
+        raise NotImplementedError
+
     @property
     def random_scale(self) -> float:
         """What the relative Cholesky factors are multiplied by to give those of the random effects."""
@@ -324,6 +347,14 @@ class LmmFit(MixedFit):
     def random_scale(self) -> float:
         """Sigma."""
         return self.sigma
+
+    def satterthwaite(self) -> "_core.Satterthwaite":
+        """By the curvature of the criterion at the estimates."""
+        return self.system.get(self.n_threads).satterthwaite(self.core_point, self.n_threads)
+
+    def kenward_roger(self, memory: float) -> "_core.KenwardRoger":
+        """By the expected information at the estimates."""
+        return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads)
 
     def fixed_root(self) -> Floats:
         """The root that the core gives, which centres and scales."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -42,18 +42,18 @@ class VarianceInformation:
     flat: int
 
 
-def variance_information(fit: LmmFit) -> VarianceInformation:
+def variance_information(fit: MixedFit) -> VarianceInformation:
     """Curvature of the criterion and slopes of the covariance of the fixed effects.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
 
     Returns
     -------
     VarianceInformation
     """
-    found = fit.system.get(fit.n_threads).satterthwaite(fit.core_point, fit.n_threads)
+    found = fit.satterthwaite()
     nu = fit.nobs - len(fit.beta) if fit.reml else fit.nobs
     boundary = dict(fit.convergence.boundary)
     return VarianceInformation(found.root, found.covariance, found.slopes, float(nu), boundary, found.flat)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import DesignError, OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -62,14 +62,14 @@ class FScaling:
     factor: float
 
 
-def kenward_roger(fit: LmmFit) -> KenwardRoger:
+def kenward_roger(fit: MixedFit) -> KenwardRoger:
     """Adjust the covariance matrix of the fixed effects.
 
     On the boundary all variance parameters take part, with the expected information at the estimates: it is defined there too.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
         By REML.
 
     Returns
@@ -81,7 +81,7 @@ def kenward_roger(fit: LmmFit) -> KenwardRoger:
             "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, or use ddf='satterthwaite'."
         )
     try:
-        found = fit.system.get(fit.n_threads).kenward_roger(fit.core_point, memory_allowed(), fit.n_threads)
+        found = fit.kenward_roger(memory_allowed())
     except MemoryError as problem:
         raise DesignError(
             f"Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random effects but those of the largest "

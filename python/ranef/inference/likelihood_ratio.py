@@ -8,7 +8,6 @@ import numpy as np
 
 from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
@@ -171,7 +170,7 @@ def same_fixed_part(a: MixedFit, b: MixedFit) -> bool:
 def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
     """Refuse models that were not fitted to the same values."""
     first = fits[0]
-    if len({type(fit) for fit in fits}) > 1:
+    if len({fit.verb for fit in fits}) > 1:
         raise DataError(
             "models of lmer and of glmer cannot be compared: their likelihoods are of different kinds of response."
         )
@@ -192,14 +191,13 @@ def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
 
 
 def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> list[str]:
-    """Notes on generalized models that differ in more than their terms."""
-    found = [f for f in fits if isinstance(f, GlmmFit)]
+    """Notes on models that differ in more than their terms."""
     notes = []
-    if len({(f.family, f.family.link) for f in found}) > 1:
+    if len({(f.family, f.family.link) for f in fits}) > 1:
         notes.append(
             "the models have different families or links: their criteria can be compared, but the chi-square tests hold for nested models only"
         )
-    if len({(f.n_quad, f.curvature) for f in found}) > 1:
+    if len({(f.n_quad, f.curvature) for f in fits}) > 1:
         notes.append(
             f"the likelihoods of {', '.join(names)} are approximated in different ways (n_quad, curvature), and the differences contain the errors of that"
         )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
 from ranef.estimates.simulate import simulated_responses
+from ranef.families.custom import CustomFamily
+from ranef.fit.again import fit_again
+from ranef.fit.assumed import assumed, assumed_without, design_of_columns
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.lmm import fit_lmm
-from ranef.fit.order import order_terms
-from ranef.fit.record import LmmFit, MixedFit
-from ranef.fit.system import LazySystem
+from ranef.fit.record import MixedFit
 from ranef.inference.bootstrap.arguments import Counter
-from ranef.inference.bootstrap.likelihood_ratio import union_of
+from ranef.inference.bootstrap.draw_glmm import check_glmm_type
+from ranef.inference.bootstrap.nested import replicates_of_larger
+from ranef.inference.bootstrap.one_by_one import generator_of
 from ranef.inference.bootstrap.rows import design_of_groups, design_of_rows, rows_by_level
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.likelihood_ratio import chi_square_p
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 TESTS = ("satterthwaite", "kenward-roger", "residual", "none", "lrt")
+
+#: What lengths of columns are divided by at least.
+TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,38 +170,34 @@ def changed_effects(fit: MixedFit, fixef: object) -> Floats:
     return beta
 
 
-def model_to_draw(fit: LmmFit, fixef: object, sigma: object, extend: object, within: object) -> LmmFit:
-    """The fit with the fixed effects, sigma and rows that are to be simulated."""
-    beta, s = changed_effects(fit, fixef), fit.sigma
-    if sigma is not None:
-        s = positive(sigma, "sigma")
+def model_to_draw(
+    fit: MixedFit, fixef: object, sigma: object, dispersion: object, extend: object, within: object
+) -> MixedFit:
+    """The fit with the fixed effects, sigma or dispersion, and rows that are to be simulated."""
+    check_glmm_type(fit, "parametric")
+    beta, spread = changed_effects(fit, fixef), _spread(fit, sigma, dispersion)
     design = extended(fit.design, extend, within)
     if fit.dropped:
-        design = with_columns(design, list(fit.kept))
-    order = order_terms(design.random)
-    # sigma has its own value: relative parameters change so that the random effects keep their variances
-    parts = {o.formula: fit.theta[o.theta_start : o.theta_stop] * (fit.sigma / s) for o in fit.order.spans}
-    theta = np.concatenate([parts[o.formula] for o in order.spans])
-    return replace(
-        fit,
-        design=design,
-        order=order,
-        system=LazySystem(design, order),
-        theta=theta,
-        beta=beta,
-        sigma=s,
-        kept=tuple(range(len(beta))),
-        dropped=(),
-    )
+        design = design_of_columns(design, list(fit.kept))
+    return assumed(fit, design, beta, spread)
 
 
-def with_columns(design: Design, keep: list[int]) -> Design:
-    """The design with some of the columns of X."""
-    return replace(
-        design.with_rows(x=np.asfortranarray(design.x[:, keep])),
-        x_names=tuple(design.x_names[j] for j in keep),
-        x_assign=tuple(design.x_assign[j] for j in keep),
-    )
+def _spread(fit: MixedFit, sigma: object, dispersion: object) -> float:
+    """The parameter of the spread of responses, under its name or as sigma."""
+    family = fit.family
+    if sigma is not None:
+        if fit.residual_sd is None:
+            other = "" if family.dispersion_name is None else " Give dispersion=."
+            raise OptionError(f"sigma is for models that have one, and the {family.name} family has none.{other}")
+        return positive(sigma, "sigma")
+    if dispersion is not None:
+        if fit.spread_name is None:
+            why = "has none" if family.dispersion_name is None else f"holds it at {fit.spread:g}"
+            raise OptionError(
+                f"dispersion is for models that estimate one, and the {family.name} family of this model {why}."
+            )
+        return positive(dispersion, "dispersion")
+    return fit.spread
 
 
 def finite(value: object, name: str) -> float:
@@ -271,9 +271,13 @@ def simulated_power(
     progress : callable or None
     """
     if test is None:
-        test = "none" if isinstance(fit, GlmmFit) else "satterthwaite"
+        test = fit.ddf_choices[0]
     if not isinstance(test, str) or test not in TESTS:
         raise OptionError(f"test must be one of {', '.join(map(repr, TESTS))}, not {test!r}.")
+    if test not in (*fit.ddf_choices, "lrt"):
+        raise OptionError(
+            f"test={test!r} is for linear models: tests in generalized models have no denominator degrees of freedom. Use 'none' (z and Wald chi-square) or 'lrt'."
+        )
     level = finite(alpha, "alpha")
     if not 0 < level < 1:
         raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}.")
@@ -281,36 +285,17 @@ def simulated_power(
         raise OptionError("sigma and dispersion are the same parameter: give one of them.")
     columns = tested_columns(fit, effect)
     assert isinstance(effect, str)
-    model: MixedFit
-    if isinstance(fit, GlmmFit):
-        from ranef.inference.power_glmm import glmm_to_draw
-
-        if test not in ("none", "lrt"):
-            raise OptionError(
-                f"test={test!r} is for linear models: tests in generalized models have no denominator degrees of freedom. Use 'none' (z and Wald chi-square) or 'lrt'."
-            )
-        model = glmm_to_draw(fit, fixef, sigma, dispersion, extend, within)
-    else:
-        assert isinstance(fit, LmmFit)
-        # the dispersion of a linear model is its sigma
-        model = model_to_draw(fit, fixef, dispersion if sigma is None else sigma, extend, within)
+    model = model_to_draw(fit, fixef, sigma, dispersion, extend, within)
     if len(model.design.y) <= len(model.beta):
         raise OptionError(
             f"the design to simulate has {len(model.design.y)} rows for {len(model.beta)} fixed effects; it needs more rows."
         )
-    if np.linalg.matrix_rank(model.x / np.maximum(np.sqrt((model.x**2).sum(axis=0)), 1e-300)) < len(model.beta):
+    if np.linalg.matrix_rank(model.x / np.maximum(np.sqrt((model.x**2).sum(axis=0)), TINY)) < len(model.beta):
         raise OptionError("the design to simulate does not determine all fixed effects: extend it to more groups.")
-    if isinstance(model, GlmmFit):
-        from ranef.inference.power_glmm import likelihood_ratio_p_values, wald_p_values
-
-        simulate = likelihood_ratio_p_values if test == "lrt" else wald_p_values
-        p, interrupted = simulate(model, columns, n, seed, control, n_threads, progress)
-    elif test == "lrt":
-        assert isinstance(model, LmmFit)
+    if test == "lrt":
         p, interrupted = _by_likelihood_ratio(model, columns, n, seed, control, n_threads, progress)
     else:
-        assert isinstance(model, LmmFit)
-        p, interrupted = _by_f_tests(model, columns, n, test, seed, control, n_threads, progress)  # type: ignore[arg-type]
+        p, interrupted = _by_coefficient_tests(model, columns, n, test, seed, control, n_threads, progress)  # type: ignore[arg-type]
     if not len(p):
         raise KeyboardInterrupt
     hits = int(np.count_nonzero(p < level))
@@ -342,8 +327,8 @@ def exact_limits(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return lower, upper
 
 
-def _by_f_tests(
-    model: LmmFit,
+def _by_coefficient_tests(
+    model: MixedFit,
     columns: list[int],
     n: int,
     ddf: Ddf,
@@ -352,18 +337,15 @@ def _by_f_tests(
     n_threads: int,
     progress: Counter | None,
 ) -> tuple[Floats, bool]:
-    """P-values of F tests, one simulation after the other: degrees of freedom are found for every fit."""
+    """P-values of tests of coefficients, one simulation after the other: degrees of freedom or second derivatives are found for every fit."""
     rows = np.eye(len(model.beta))[columns]
     out = np.full(n, np.nan)
-    start = None if not np.all(np.isfinite(model.theta)) or model.singular else model.theta
     finished = 0
     try:
         for i in range(n):
-            generator = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, i])
-            y = simulated_responses(model, 1, "new", generator)[:, 0]
-            out[i] = _f_test_p(
-                model.design.with_rows(y=np.ascontiguousarray(y)), model, rows, start, ddf, control, n_threads
-            )
+            y = simulated_responses(model, 1, "new", generator_of(seed, i))[:, 0]
+            design = model.design.with_rows(y=np.ascontiguousarray(y))
+            out[i] = _coefficient_test_p(model, design, rows, ddf, control, n_threads)
             finished = i + 1
             if progress is not None:
                 progress(finished, n)
@@ -372,11 +354,12 @@ def _by_f_tests(
     return out, False
 
 
-def _f_test_p(
-    design: Design, model: LmmFit, rows: Floats, start: Floats | None, ddf: Ddf, control: FitControl, n_threads: int
+def _coefficient_test_p(
+    model: MixedFit, design: Design, rows: Floats, ddf: Ddf, control: FitControl, n_threads: int
 ) -> float:
+    warm = bool(np.all(np.isfinite(model.theta)))
     try:
-        new = fit_lmm(design, model.reml, start, control, None, n_threads, model.order)
+        new = fit_again(model, design, warm=warm, control=control, n_threads=n_threads, order=model.order)
     except (DataError, DesignError):
         return math.nan
     if not new.convergence.ok:
@@ -388,35 +371,21 @@ def _f_test_p(
 
 
 def _by_likelihood_ratio(
-    model: LmmFit, columns: list[int], n: int, seed: int, control: FitControl, n_threads: int, progress: Counter | None
+    model: MixedFit,
+    columns: list[int],
+    n: int,
+    seed: int,
+    control: FitControl,
+    n_threads: int,
+    progress: Counter | None,
 ) -> tuple[Floats, bool]:
     """P-values of likelihood-ratio tests by maximum likelihood, simulated and fitted in the core."""
-    from ranef import _core
-
-    rest = [j for j in range(len(model.beta)) if j not in columns]
-    design = model.design
-    without = with_columns(design, rest)
-    smaller = replace(
-        model,
-        design=without,
-        system=LazySystem(without, model.order),
-        beta=model.beta[rest],
-        kept=tuple(range(len(rest))),
-    )
-    union, theta, members = union_of(model, smaller, n_threads)
-    # only what is tested: other fixed effects do not change the statistic
-    beta = np.where(np.isin(np.arange(len(model.beta)), columns), model.beta, 0.0)
-    out = _core.bootstrap_nested(
-        union,
-        (theta, beta, float(model.sigma)),
-        members,
-        (False, control.max_evaluations, control.tolerance),
-        n,
-        seed,
-        n_threads,
-        progress,
-    )
-    ours, theirs = out
+    if isinstance(model.family, CustomFamily):
+        raise OptionError(
+            "test='lrt' is simulated in the core, which has no random numbers of a family of Python functions: use test='none'."
+        )
+    smaller = assumed_without(model, columns)
+    ours, theirs = replicates_of_larger(model, smaller, columns, n, seed, control, n_threads, progress)
     p = np.array([chi_square_p(max(0.0, t), len(columns)) for t in theirs.objective - ours.objective])
     failed = [a != "converged" or b != "converged" for a, b in zip(ours.status, theirs.status, strict=True)]
     p[np.array(failed, dtype=bool)] = np.nan

@@ -3,27 +3,27 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import DataError, OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_core import core_options, core_point
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.profiled import profiled
+from ranef.fit.record import MixedFit
 from ranef.inference.parameters import Kind, Parameter, chosen_parameters, parameters_of
-
-if TYPE_CHECKING:
-    from ranef import _core
 
 Floats = NDArray[np.float64]
 
 #: Distance of the points of a curve in zeta.
 STEP = 0.5
+
+#: The last point of a curve reaches its target to so much in zeta.
+ROUNDING = 1e-6
+
+#: Halvings of the interval between two points in which a limit lies.
+HALVINGS = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,12 +135,12 @@ def _curves(
     progress: Callable[[int, float], object] | None,
 ) -> ProfileCurves:
     every = parameters_of(fit)
-    if isinstance(fit, GlmmFit) and fit.n_quad == 0:
+    if fit.n_quad == 0:
         raise OptionError(
             "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit with n_quad=1."
         )
     try:
-        found = _found(fit, [p.core for p in wanted], step, reach, targets, control, progress)
+        found = profiled(fit, [p.core for p in wanted], step, reach, targets, control, progress)
     except ValueError:
         raise DataError(
             "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the response exactly or nearly so."
@@ -170,7 +170,7 @@ def _curves(
         )
     if found.status != "converged":
         problems.append(
-            f"the {'' if isinstance(fit, GlmmFit) else 'ML '}fit did not converge ({found.status}), so that zeta counts from a deviance that is not the lowest."
+            f"the {'ML ' if fit.reml else ''}fit did not converge ({found.status}), so that zeta counts from a deviance that is not the lowest."
         )
     if found.refitted:
         problems.append("a profile met a lower deviance than the fit had found; the fit was made again from there.")
@@ -178,38 +178,6 @@ def _curves(
         _remark(c, notes, problems)
     return ProfileCurves(
         tuple(p.name for p in every), float(found.deviance), reach, curves, tuple(notes), tuple(problems)
-    )
-
-
-def _found(
-    fit: MixedFit,
-    indices: list[int],
-    step: float,
-    reach: float,
-    targets: list[float],
-    control: FitControl,
-    progress: Callable[[int, float], object] | None,
-) -> "_core.Profile":
-    """The curves of parameters by their places in the core's list."""
-    if isinstance(fit, GlmmFit):
-        from ranef import _core
-
-        threads = 1 if isinstance(fit.family, CustomFamily) else fit.n_threads
-        options = core_options(fit, control, True)
-        return _core.profile_glmm_curves(
-            fit.system.get(fit.n_threads), core_point(fit), options, indices, step, reach, targets, threads, progress
-        )
-    assert isinstance(fit, LmmFit)
-    return fit.system.get(fit.n_threads).profile(
-        fit.core_theta,
-        indices,
-        step,
-        reach,
-        targets,
-        control.max_evaluations,
-        control.tolerance,
-        fit.n_threads,
-        progress,
     )
 
 
@@ -302,10 +270,10 @@ def crossing(curve: Curve, target: float) -> float:
     for i in side:
         a, b = curve.zeta[i], curve.zeta[i + 1]
         # the last point of a curve is where |zeta| is the reach, but for rounding
-        if not min(a, b) - 1e-6 <= target <= max(a, b) + 1e-6:
+        if not min(a, b) - ROUNDING <= target <= max(a, b) + ROUNDING:
             continue
         lo, hi = 0.0, 1.0
-        for _ in range(60):
+        for _ in range(HALVINGS):
             t = 0.5 * (lo + hi)
             low = _hermite(t, w[i + 1] - w[i], a, b, rates[i], rates[i + 1]) < target
             lo, hi = (t, hi) if low == (b > a) else (lo, t)

@@ -1,6 +1,5 @@
 """Smaller models of the rows of a fit, made from its arrays: no data frame is needed, and the rows cannot change."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,14 +9,11 @@ from numpy.typing import NDArray
 from ranef.design.coding import Layout
 from ranef.design.recoding import recoding, shorter_layout
 from ranef.design.record import Design, RandomTerm, TermRows
+from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl, parse_control
-from ranef.fit.glm_limit import glm_limit
-from ranef.fit.glmm import fit_glmm, likelihood_of
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.lmm import fit_lmm
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
-from ranef.fit.system import response_without_offset
+from ranef.fit.without_random import fit_without_random
 
 Floats = NDArray[np.float64]
 
@@ -57,8 +53,7 @@ def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
     """The same model by another criterion; the fit itself if it is that one."""
     if fit.reml == reml:
         return fit
-    start = None if fit.singular else fit.theta
-    return fit_lmm(fit.design, reml, start, control, None, fit.n_threads, fit.order)
+    return fit_again(fit, fit.design, reml=reml, warm=True, control=control, order=fit.order)
 
 
 def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) -> Criterion:
@@ -66,72 +61,11 @@ def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) 
 
     A design without random terms must have the fixed effects of the fit.
     """
-    if isinstance(fit, GlmmFit):
-        if not design.random:
-            limit = glm_limit(fit)
-            trouble = "" if limit.converged else "did not converge"
-            return Criterion(len(limit.beta) + fit.dispersion_estimated, limit.objective, trouble)
-        order = order_terms(design.random)
-        return criterion_of(fit_glmm(design, likelihood_of(fit), None, control, None, fit.n_threads, order))
-    return fit_design(design, reml, control, fit.n_threads)
-
-
-def fit_design(design: Design, reml: bool, control: FitControl, n_threads: int) -> Criterion:
-    """Fit the model of a design, which may have no random terms."""
     if not design.random:
-        return linear_criterion(design, reml)
-    return criterion_of(fit_lmm(design, reml, None, control, None, n_threads, order_terms(design.random)))
-
-
-def linear_criterion(design: Design, reml: bool) -> Criterion:
-    """The criterion of the linear model that is left without random terms, by least squares.
-
-    Parameters
-    ----------
-    design : Design
-        Its random terms are not looked at.
-    reml : bool
-
-    Returns
-    -------
-    Criterion
-    """
-    x, y = independent_columns(design.x), response_without_offset(design)
-    n, p = x.shape
-    log_weights = 0.0
-    if design.weights is not None:
-        root = np.sqrt(design.weights)
-        x, y = x * root[:, None], y * root
-        log_weights = float(np.log(design.weights).sum())
-    log_det = 0.0
-    if p:
-        q, r = np.linalg.qr(x)
-        y = y - q @ (q.T @ y)
-        y = y - q @ (q.T @ y)  # once more: what was rounded
-        log_det = 2 * float(np.log(np.abs(np.diag(r))).sum())
-    df = n - p if reml else n
-    objective = df * (1 + math.log(2 * math.pi * float(y @ y) / df)) - log_weights
-    return Criterion(p + 1, objective + log_det if reml else objective)
-
-
-def independent_columns(x: Floats) -> Floats:
-    """The columns that earlier ones do not determine."""
-    if np.linalg.matrix_rank(x / np.where((s := np.sqrt((x * x).sum(axis=0))) > 0, s, 1.0)) == x.shape[1]:
-        return x
-    kept: list[int] = []
-    basis = np.empty((len(x), 0))
-    for j in range(x.shape[1]):
-        size = math.sqrt(float(x[:, j] @ x[:, j]))
-        if not size:
-            continue
-        left = x[:, j] / size
-        for _ in range(2):
-            left = left - basis @ (basis.T @ left)
-        norm = math.sqrt(float(left @ left))
-        if norm > 1e-7:
-            kept.append(j)
-            basis = np.column_stack([basis, left / norm])
-    return x[:, kept]
+        limit = fit_without_random(fit, design, reml)
+        return Criterion(limit.npar, limit.objective, "" if limit.converged else "did not converge")
+    order = order_terms(design.random)
+    return criterion_of(fit_again(fit, design, reml=reml, control=control, order=order))
 
 
 # ---- fixed terms

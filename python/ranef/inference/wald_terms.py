@@ -1,4 +1,4 @@
-"""Wald chi-square tests of the terms of a generalized model."""
+"""Wald chi-square tests of the fixed terms, where tests are asymptotic."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.likelihood_ratio import chi_square_p
 from ranef.inference.term_contrasts import fixed_terms, term_contrasts
@@ -34,12 +34,12 @@ class WaldTests:
     notes: tuple[str, ...]
 
 
-def wald_term_tests(fit: GlmmFit, tests: FixedEffectTests, kind: object) -> WaldTests:
+def wald_term_tests(fit: MixedFit, tests: FixedEffectTests, kind: object) -> WaldTests:
     """Test every term by a Wald chi-square.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
     tests : FixedEffectTests
         Of the same fit.
     kind : {2, 3}
@@ -64,7 +64,7 @@ def wald_term_tests(fit: GlmmFit, tests: FixedEffectTests, kind: object) -> Wald
     )
 
 
-def _type_2(fit: GlmmFit, covariance: Floats) -> list[tuple[str, float, int]]:
+def _type_2(fit: MixedFit, covariance: Floats) -> list[tuple[str, float, int]]:
     terms = fixed_terms(fit)
     # For the tests of type II it matters only whether a term has all variables of another, numeric or not.
     members = [frozenset(v.label for v in t.variables) for t in fit.design.formula.fixed]
@@ -82,7 +82,7 @@ def _type_2(fit: GlmmFit, covariance: Floats) -> list[tuple[str, float, int]]:
     return out
 
 
-def _wald(fit: GlmmFit, columns: NDArray[np.intp], covariance: Floats) -> float:
+def _wald(fit: MixedFit, columns: NDArray[np.intp], covariance: Floats) -> float:
     """Chi-square of the hypothesis that these coefficients are zero."""
     if not len(columns):
         return 0.0
@@ -90,7 +90,7 @@ def _wald(fit: GlmmFit, columns: NDArray[np.intp], covariance: Floats) -> float:
     return float(beta @ np.linalg.solve(covariance[np.ix_(columns, columns)], beta))
 
 
-def _type_3(fit: GlmmFit, tests: FixedEffectTests) -> list[tuple[str, float, int]]:
+def _type_3(fit: MixedFit, tests: FixedEffectTests) -> list[tuple[str, float, int]]:
     out = []
     for label, rows in term_contrasts(fit, 3):
         if not len(rows):

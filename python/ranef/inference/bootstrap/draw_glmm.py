@@ -9,13 +9,14 @@ from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
 from ranef.fit.glmm_core import core_options, core_point, core_rows
 from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.bootstrap.arguments import Counter
 
 if TYPE_CHECKING:
     from ranef import _core
 
 
-def check_glmm_type(fit: GlmmFit, type: str) -> None:
+def check_glmm_type(fit: MixedFit, type: str) -> None:
     """Refuse kinds of bootstrap that a generalized model does not have."""
     if type == "residual":
         raise OptionError(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, Unary, without_parens
 
@@ -120,7 +119,7 @@ def fit_scale(fit: MixedFit) -> ResponseScale | None:
     ResponseScale or None
         None where the means are on the scale of the response already.
     """
-    if isinstance(fit, GlmmFit) and fit.family.link != "identity":
+    if not fit.identity_scale:
         link = fit.family.link_function
         quantity = {"proportion": "probability", "count": "rate"}.get(fit.family.support, "response")
         return ResponseScale(link.name, link.mean, link.slope, quantity)
