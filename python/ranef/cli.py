@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ranef.options import Ddf
     from ranef.presentation.summary import Summary
-    from ranef.results.base import MixedModel
+    from ranef.results.model.mixed import MixedModel
     from ranef.results.generalized import GeneralizedLinearMixedModel
     from ranef.results.linear import LinearMixedModel
 

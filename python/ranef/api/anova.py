@@ -10,8 +10,7 @@ from ranef.fit.progress import part_of, reported
 from ranef.inference.bootstrap.arguments import checked_count
 from ranef.inference.likelihood_ratio import Comparison, compare_models
 from ranef.inference.reduced import comparison_control
-from ranef.results.base import MixedModel
-from ranef.results.resampled import ResampledModel
+from ranef.results.model.mixed import MixedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +27,15 @@ def anova(
 ) -> "pd.DataFrame":
     """Compare models of the same data by likelihood-ratio tests.
 
-    The models are put in the order of their numbers of parameters, and each is tested against the one before it. REML fits are refitted by ML first, since REML
-    criteria of models with different fixed effects cannot be compared; the table's notes say so.
+    The models are put in the order of their numbers of parameters, and each is tested against the
+    one before it. REML fits are refitted by ML first, since REML criteria of models with different
+    fixed effects cannot be compared; the table's notes say so.
 
-    Where two neighbours have the same fixed effects and the larger one has more variances, the hypothesis that those are zero lies at the edge of what is possible,
-    and the chi-square gives a p-value that is too large: about twice what it should be for one variance. The column ``p_value_boundary`` has the p-value by the
-    mixture of chi-squares that is right there, and a note names the mixture.
+    Where two neighbours have the same fixed effects and the larger one has more variances, the
+    hypothesis that those are zero lies at the edge of what is possible, and the chi-square gives a
+    p-value that is too large: about twice what it should be for one variance. The column
+    ``p_value_boundary`` has the p-value by the mixture of chi-squares that is right there, and a
+    note names the mixture.
 
     Parameters
     ----------
@@ -42,9 +44,11 @@ def anova(
     names : sequence of str, optional
         Labels of the rows; ``m1, m2, …`` in the order given by default.
     refit : bool
-        False compares REML criteria of REML fits as they are, which is refused when their fixed effects differ.
+        False compares REML criteria of REML fits as they are, which is refused when their fixed
+        effects differ.
     test : {"chisq", "pb"}
-        ``"pb"`` takes the p-values from a parametric bootstrap of each statistic, as ``model.pb_lrt`` does, which is exact up to the number of replicates with few groups and at
+        ``"pb"`` takes the p-values from a parametric bootstrap of each statistic, as
+        ``model.pb_lrt`` does, which is exact up to the number of replicates with few groups and at
         the boundary of variances.
     n : int
         Number of replicates of each bootstrap.
@@ -56,8 +60,9 @@ def anova(
     Returns
     -------
     DataFrame
-        Columns ``npar, aic, bic, llf, deviance, chisq, df, p_value`` and, when variances are tested, ``p_value_boundary``. It prints with a heading and its notes,
-        which are ``attrs["heading"]`` and ``attrs["notes"]``.
+        Columns ``npar, aic, bic, llf, deviance, chisq, df, p_value`` and, when variances are
+        tested, ``p_value_boundary``. It prints with a heading and its notes, which are
+        ``attrs["heading"]`` and ``attrs["notes"]``.
 
     Raises
     ------
@@ -113,7 +118,7 @@ def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int,
     ordered = []
     for name in comparison.names:
         model = models[name]
-        if not isinstance(model, ResampledModel):
+        if not isinstance(model, MixedModel):
             raise OptionError(
                 f"test='pb' is for models that can be drawn from, and {name} is not one; use test='chisq'."
             )

@@ -8,8 +8,8 @@ from ranef.families.counts import NegativeBinomial
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.names import parse_family
-from ranef.fit.glmm_request import GlmmRequest, checked_curvature, choose_n_quad, fit_glmm_request
 from ranef.fit.progress import Progress
+from ranef.fit.request import GlmmRequest, checked_curvature, choose_n_quad
 from ranef.results.generalized import GeneralizedLinearMixedModel
 
 
@@ -167,4 +167,4 @@ def _checked(family: Family) -> Family:
 
 
 def _fitted(request: GlmmRequest) -> GeneralizedLinearMixedModel:
-    return GeneralizedLinearMixedModel(fit_glmm_request(request), request)
+    return GeneralizedLinearMixedModel(request.fitted(), request)

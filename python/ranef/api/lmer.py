@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ranef.fit.progress import Progress
-from ranef.fit.request import LmmRequest, choose_reml, fit_request
+from ranef.fit.request import LmmRequest, choose_reml
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 
@@ -110,4 +110,4 @@ def lmer(
         n_threads=n_threads,
         ddf=ddf,
     )
-    return LinearMixedModel(fit_request(request), request)
+    return LinearMixedModel(request.fitted(), request)

@@ -4,9 +4,9 @@ import os
 
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.saved import load_fit
-from ranef.results.base import MixedModel
 from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
+from ranef.results.model.mixed import MixedModel
 
 _CLASSES: dict[str, type[MixedModel]] = {
     "LinearMixedModel": LinearMixedModel,

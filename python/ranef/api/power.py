@@ -10,8 +10,7 @@ from ranef.fit.threads import parse_n_threads
 from ranef.inference.bootstrap.arguments import checked_count, seed_of
 from ranef.inference.power import Power, simulated_power
 from ranef.inference.reduced import comparison_control
-from ranef.results.generalized import GeneralizedLinearMixedModel
-from ranef.results.linear import LinearMixedModel
+from ranef.results.model.mixed import MixedModel
 
 if TYPE_CHECKING:
     from ranef.results.power import PowerCurve
@@ -20,7 +19,7 @@ PowerTest = Literal["satterthwaite", "kenward-roger", "residual", "none", "lrt"]
 
 
 def power(
-    model: LinearMixedModel | GeneralizedLinearMixedModel,
+    model: MixedModel,
     effect: str,
     n: int = 1000,
     *,
@@ -37,8 +36,10 @@ def power(
 ) -> Power:
     """Estimate the power of a test of a fixed effect by simulation.
 
-    Responses are drawn from the model, as it is or with other fixed effects, sigma or numbers of groups; the model is fitted to each and the effect is tested. The
-    effect that was estimated from the same data is an uncertain guide to the true one: give the smallest effect of interest in ``fixef``.
+    Responses are drawn from the model, as it is or with other fixed effects, sigma or numbers of
+    groups; the model is fitted to each and the effect is tested. The effect that was estimated from
+    the same data is an uncertain guide to the true one: give the smallest effect of interest in
+    ``fixef``.
 
     Parameters
     ----------
@@ -49,25 +50,31 @@ def power(
     n : int
         Number of simulations.
     test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"}, optional
-        By default ``"satterthwaite"``, for a generalized model ``"none"`` (z, or Wald chi-square), which has no others but ``"lrt"``. A t or F test with the degrees of freedom of that method, or the likelihood ratio by maximum likelihood. The likelihood ratio is simulated in the core as
-        bootstraps are, the others are fitted one after the other.
+        By default ``"satterthwaite"``, for a generalized model ``"none"`` (z, or Wald chi-square),
+        which has no others but ``"lrt"``. A t or F test with the degrees of freedom of that method,
+        or the likelihood ratio by maximum likelihood. The likelihood ratio is simulated in the core
+        as bootstraps are, the others are fitted one after the other.
     alpha : float
         Level of the test.
     fixef : dict, optional
-        Fixed effects to simulate with, by name; the others are those of the model. Zero for the effect tested gives the rate of false positives.
+        Fixed effects to simulate with, by name; the others are those of the model. Zero for the
+        effect tested gives the rate of false positives.
     sigma : float, optional
         Residual standard deviation to simulate with. The variances of the random effects stay.
     dispersion : float, optional
-        Dispersion of a generalized model to simulate with: the size of the negative binomial, the precision of beta, ``sigma`` of families that have one.
+        Dispersion of a generalized model to simulate with: the size of the negative binomial, the
+        precision of beta, ``sigma`` of families that have one.
     extend : dict, optional
-        Number of levels to simulate, by grouping factor, such as ``{"school": 100}``. New levels are copies of the rows of those there are, in turn; a number
-        smaller than there are keeps the first ones. Levels of factors nested in it are copied with them.
+        Number of levels to simulate, by grouping factor, such as ``{"school": 100}``. New levels
+        are copies of the rows of those there are, in turn; a number smaller than there are keeps
+        the first ones. Levels of factors nested in it are copied with them.
     within : dict, optional
         Number of rows to simulate in each level, by grouping factor. Its rows are taken in turn.
     rng : int, numpy.random.Generator or None
         Seed or generator; None takes a fresh seed.
     progress : bool or callable
-        True shows the count on standard error; a function is called with the number of simulations finished and ``n``.
+        True shows the count on standard error; a function is called with the number of simulations
+        finished and ``n``.
     n_threads : int, optional
         Threads to use at most; by default as many as the fit did.
 
@@ -112,7 +119,7 @@ def power(
 
 
 def power_curve(
-    model: LinearMixedModel | GeneralizedLinearMixedModel,
+    model: MixedModel,
     effect: str,
     n: int = 1000,
     *,
@@ -136,13 +143,14 @@ def power_curve(
     rng : int, numpy.random.Generator or None
         Seed or generator; all points of the curve use the same seed.
     **options
-        ``test``, ``alpha``, ``fixef``, ``sigma``, ``dispersion``, ``progress`` and ``n_threads`` of ``power``.
+        ``test``, ``alpha``, ``fixef``, ``sigma``, ``dispersion``, ``progress`` and ``n_threads`` of
+        ``power``.
 
     Returns
     -------
     PowerCurve
-        A frame with a row for each number: ``effect, test, alpha, nobs``, one column for each grouping factor, ``power, lower, upper, n, n_failed``. Its ``plot()``
-        draws the curve.
+        A frame with a row for each number: ``effect, test, alpha, nobs``, one column for each
+        grouping factor, ``power, lower, upper, n, n_failed``. Its ``plot()`` draws the curve.
 
     Examples
     --------
@@ -203,7 +211,7 @@ def power_curve(
 
 
 def _check_model(model: object, verb: str) -> None:
-    if not isinstance(model, LinearMixedModel | GeneralizedLinearMixedModel):
+    if not isinstance(model, MixedModel):
         raise ArgumentTypeError(f"{verb} is for models fitted by lmer or glmer, not {type(model).__name__}.")
 
 

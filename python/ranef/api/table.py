@@ -8,9 +8,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.coefficient_rows import model_names
 from ranef.options import Ddf, checked_ddf
-from ranef.results.base import MixedModel
-from ranef.results.generalized import GeneralizedLinearMixedModel
-from ranef.results.linear import LinearMixedModel
+from ranef.results.model.mixed import MixedModel
 
 if TYPE_CHECKING:
     from ranef.presentation.model_column import ModelColumn
@@ -95,7 +93,7 @@ def table(
     from ranef.presentation.regression_table import BELOW, STARS, RegressionTable
 
     for model in models:
-        if not isinstance(model, LinearMixedModel | GeneralizedLinearMixedModel):
+        if not isinstance(model, MixedModel):
             raise ArgumentTypeError(f"table shows models fitted by lmer and glmer, not {type(model).__name__}.")
     if not models:
         raise OptionError("table needs at least one model.")

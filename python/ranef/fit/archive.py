@@ -30,15 +30,15 @@ VERSION = 2
 READ = (1, 2)
 
 #: Fields of version 1 that records no longer have.
-GONE = {"ranef.design.record:Design": ("call",)}
+GONE = {"Design": ("call",)}
 
 #: Fields of version 1 that are now those of a record of their own: its type, and where it is kept.
 MOVED = {
-    "ranef.design.record:Design": (
-        "ranef.design.record:ModelRows",
+    "Design": (
+        "ModelRows",
         ("y", "x", "weights", "offset", "n_input", "kept", "row_index", "missing"),
     ),
-    "ranef.design.record:RandomTerm": ("ranef.design.record:TermRows", ("codes", "z")),
+    "RandomTerm": ("TermRows", ("codes", "z")),
 }
 
 # Every record type a saved model may contain is a dataclass, or an enumeration, of one of these packages or modules.
@@ -47,7 +47,7 @@ _HOMES = ("ranef.status", "ranef.data", "ranef.formula", "ranef.design", "ranef.
 
 @lru_cache(maxsize=1)
 def _record_types() -> dict[str, type]:
-    """Names of the types that may be read, such as ``ranef.design.record:Design``."""
+    """Names of the types that may be read, such as ``Design``."""
     found: dict[str, type] = {}
     for home in _HOMES:
         package = importlib.import_module(home)
@@ -65,7 +65,13 @@ def _record_types() -> dict[str, type]:
 
 
 def _type_name(t: type) -> str:
-    return f"{t.__module__}:{t.__qualname__}"
+    # Without the module, so that a record may move.
+    return t.__qualname__
+
+
+def _bare(name: str) -> str:
+    """The name of a type; files of version 1 have its module before it."""
+    return name.rpartition(":")[2]
 
 
 def write_archive(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> None:
@@ -250,7 +256,7 @@ class _Decoder:
 
     def _type(self, name: str) -> Any:
         try:
-            return _record_types()[name]
+            return _record_types()[_bare(name)]
         except KeyError:
             raise DataError(
                 f"the file holds a record of unknown type {name!r}; it may come from a newer ranef."
@@ -260,7 +266,7 @@ class _Decoder:
         made = self._type(node["record"])
         fields = dataclasses.fields(made)
         names = {f.name for f in fields}
-        stored = node["fields"] if self._version == VERSION else _of_version_1(node["record"], node["fields"])
+        stored = node["fields"] if self._version == VERSION else _of_version_1(_bare(node["record"]), node["fields"])
         # a field that is newer than the file has its default
         missing = {f.name: f.default for f in fields if f.name not in stored}
         if not names.issuperset(stored) or dataclasses.MISSING in missing.values():

@@ -17,7 +17,8 @@ Floats = NDArray[np.float64]
 class GlmmFit(MixedFit):
     """A fitted generalized linear mixed model.
 
-    The design's ``y`` is a proportion and its ``weights`` are numbers of trials when the family is binomial.
+    The design's ``y`` is a proportion and its ``weights`` are numbers of trials when the family is
+    binomial.
 
     Attributes
     ----------
@@ -30,9 +31,11 @@ class GlmmFit(MixedFit):
     vcov_beta : (p, p) array
         Covariance of the fixed effects.
     hessian : (k, k) array or None
-        Second derivatives of the objective in theta (lme4's order), the fixed effects (unless ``n_quad`` is 0) and the logarithm of an estimated dispersion.
+        Second derivatives of the objective in theta (lme4's order), the fixed effects (unless
+        ``n_quad`` is 0) and the logarithm of an estimated dispersion.
     joint_vcov : (k, k) array or None
-        Covariance of the same; NaN for thetas on the boundary. None where the Hessian is not positive definite.
+        Covariance of the same; NaN for thetas on the boundary. None where the Hessian is not
+        positive definite.
     gradient : (k,) array or None
     """
 
@@ -120,7 +123,9 @@ class GlmmFit(MixedFit):
 
     @property
     def spread_name(self) -> str | None:
-        """``sigma``, or what the family calls its extra parameter; None where there is none or it is held."""
+        """``sigma``, or what the family calls its extra parameter; None where there is none or it
+        is held.
+        """
         name = self.family.dispersion_name if self.dispersion_estimated else None
         # a predictor may be called size
         return name if name is None or name not in self.x_names else f"{name}|{self.family.name}"
@@ -129,6 +134,11 @@ class GlmmFit(MixedFit):
     def spread(self) -> float:
         """The extra parameter of the family, NaN without one."""
         return self.dispersion
+
+    @property
+    def usual_residuals(self) -> str:
+        """Deviance residuals, as in R."""
+        return "deviance"
 
     @property
     def without_random(self) -> str:
@@ -142,7 +152,9 @@ class GlmmFit(MixedFit):
 
     @property
     def vcov(self) -> Floats:
-        """Covariance (p, p) of the fixed effects, with the estimation of the covariance parameters accounted for."""
+        """Covariance (p, p) of the fixed effects, with the estimation of the covariance parameters
+        accounted for.
+        """
         return self.vcov_beta
 
     @property
@@ -156,7 +168,9 @@ class GlmmFit(MixedFit):
         return None if self.family.dispersion_name is None else self.dispersion
 
     def objective_at(self, n_quad: int) -> float:
-        """-2 log-likelihood at the estimates with another number of quadrature nodes, from the core."""
+        """-2 log-likelihood at the estimates with another number of quadrature nodes, from the
+        core.
+        """
         system = self.system.get(self.n_threads)
         found = system.evaluate(
             self.core_theta, self.beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
@@ -164,7 +178,9 @@ class GlmmFit(MixedFit):
         return found.objective
 
     def conditional_covariance(self) -> list[Floats]:
-        """Covariance of the random effects of every factor given the data and the parameters: the curvature at the modes."""
+        """Covariance of the random effects of every factor given the data and the parameters: the
+        curvature at the modes.
+        """
         system = self.system.get(self.n_threads)
         return list(
             system.conditional_covariance(
@@ -173,7 +189,9 @@ class GlmmFit(MixedFit):
         )
 
     def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
-        """Variance of predicted linear predictors, with the estimation of all parameters accounted for (of the fixed effects alone where their joint covariance is not known)."""
+        """Variance of predicted linear predictors, with the estimation of all parameters accounted
+        for (of the fixed effects alone where their joint covariance is not known).
+        """
         system = self.system.get(self.n_threads)
         covariance, joint = self.vcov_beta, self.joint_vcov
         if joint is not None and self.n_quad > 0:

@@ -29,7 +29,8 @@ LINEAR = Gaussian()
 class MixedFit:
     """What fitted mixed models of all kinds have in common, without labels.
 
-    Everything about random terms is in lme4's order. ``n`` rows, ``p`` columns of X kept, ``m`` covariance parameters.
+    Everything about random terms is in lme4's order. ``n`` rows, ``p`` columns of X kept, ``m``
+    covariance parameters.
 
     Attributes
     ----------
@@ -97,7 +98,8 @@ class MixedFit:
 
     @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
-        """Methods of degrees of freedom that tests of the fixed effects can have, the default first.
+        """Methods of degrees of freedom that tests of the fixed effects can have, the default
+        first.
 
         ``("none",)`` alone where tests are asymptotic: z and chi-square.
         """
@@ -110,7 +112,9 @@ class MixedFit:
 
     @property
     def fixed_effects_profiled(self) -> bool:
-        """Whether the fixed effects are a function of theta (least squares), so that their covariance takes theta as known."""
+        """Whether the fixed effects are a function of theta (least squares), so that their
+        covariance takes theta as known.
+        """
         return True
 
     @property
@@ -143,7 +147,9 @@ class MixedFit:
 
     @property
     def residual_variance(self) -> float:
-        """Variance that a new row of weight 1 adds on the scale of the linear predictor; 0 where rows vary around a mean behind a link."""
+        """Variance that a new row of weight 1 adds on the scale of the linear predictor; 0 where
+        rows vary around a mean behind a link.
+        """
         return self.sigma**2
 
     def observation_variance(self) -> Floats:
@@ -229,6 +235,11 @@ class MixedFit:
         return self.sigma
 
     @property
+    def usual_residuals(self) -> str:
+        """The type of residuals that are meant where none is named."""
+        return "response"
+
+    @property
     def without_random(self) -> str:
         """What the model is called without its random effects."""
         return "linear regression"
@@ -239,11 +250,15 @@ class MixedFit:
         raise NotImplementedError
 
     def conditional_covariance(self) -> list[Floats]:
-        """Covariance (levels, k, k) of the random effects of every factor given the data and the parameters, from the core."""
+        """Covariance (levels, k, k) of the random effects of every factor given the data and the
+        parameters, from the core.
+        """
         raise NotImplementedError
 
     def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
-        """Variance (rows,) of ``x'(beta^ - beta) + z'(b^ - b)`` from the core; factors and their terms in its order."""
+        """Variance (rows,) of ``x'(beta^ - beta) + z'(b^ - b)`` from the core; factors and their
+        terms in its order.
+        """
         raise NotImplementedError
 
     @property
@@ -269,11 +284,15 @@ class MixedFit:
 
     @property
     def term_keys(self) -> tuple[str, ...]:
-        """A name for each random term: its grouping factor, with ``.1``, ``.2`` … for further terms on the same one."""
+        """A name for each random term: its grouping factor, with ``.1``, ``.2`` … for further terms
+        on the same one.
+        """
         return term_keys(tuple(t.group for t in self.terms))
 
     def group_called(self, name: str) -> str | None:
-        """The grouping factor that a user names, with or without back-quotes; None if there is none."""
+        """The grouping factor that a user names, with or without back-quotes; None if there is
+        none.
+        """
         groups = {t.group for t in self.terms}
         if name in groups:
             return name
@@ -362,14 +381,18 @@ class LmmFit(MixedFit):
 
     @property
     def core_point(self) -> tuple[Floats, list[int], bool]:
-        """Where the fit is, as the core takes it: theta, the number of directions without variance of every random term, and whether the criterion is REML."""
+        """Where the fit is, as the core takes it: theta, the number of directions without variance
+        of every random term, and whether the criterion is REML.
+        """
         null = [0] * len(self.order.spans)
         for key, span in zip(self.term_keys, self.order.spans, strict=True):
             null[span.core_term] = self.convergence.boundary.get(key, 0)
         return self.core_theta, null, self.reml
 
     def conditional_covariance(self) -> list[Floats]:
-        """Covariance of the random effects of every factor given the data, theta and the fixed effects."""
+        """Covariance of the random effects of every factor given the data, theta and the fixed
+        effects.
+        """
         relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)
         return [c * self.sigma**2 for c in relative]
 

@@ -1,11 +1,14 @@
-"""What a user asked ``lmer`` and its kin for: checked once, kept with the model, changed by ``update``."""
+"""What a user asked ``lmer`` or ``glmer`` for: checked once, kept with the model, changed by
+``update``.
+"""
 
+import numbers
 import os
 import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +18,33 @@ from ranef.design.build import build_design
 from ranef.design.checks import Model
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
-from ranef.fit.control import parse_control
+from ranef.families.family import Family
+from ranef.families.names import parse_family
+from ranef.fit.control import FitControl, parse_control
+from ranef.fit.glmm import Likelihood, fit_glmm
 from ranef.fit.lmm import fit_lmm
-from ranef.fit.order import order_terms
-from ranef.fit.progress import Progress, checked_progress, reported
-from ranef.fit.record import LmmFit
-from ranef.fit.start import parse_start
+from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.outcome import Kind, outcome_of
+from ranef.fit.progress import Progress, Report, checked_progress, reported
+from ranef.fit.record import MixedFit
+from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import parse_formula, require_random, update_formula
 from ranef.options import Ddf, checked_ddf
 
-R = TypeVar("R", bound="ModelRequest")
-
 NA_ACTIONS = ("omit", "exclude", "error")
+
+CURVATURES = ("observed", "expected")
+
+#: More nodes than this gain nothing in double precision.
+MOST_NODES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class AbsentData:
-    """Stands in a saved or pickled model for data that are not kept in it; ``attrs`` holds their name, if they had one."""
+    """Stands in a saved or pickled model for data that are not kept in it; ``attrs`` holds their
+    name, if they had one.
+    """
 
     attrs: dict[str, str]
 
@@ -50,8 +62,9 @@ class AbsentData:
 class ModelRequest:
     """The arguments that ``lmer``, ``glmer`` and their kin have in common, as given in one call.
 
-    ``data`` is the user's own object and is left out of pickles and saved files unless it is a path. ``response`` holds, for models made by ``refit``, the values
-    that took the place of the formula's response (one for each input row, NaN where a row was not used).
+    ``data`` is the user's own object and is left out of pickles and saved files unless it is a
+    path. ``response`` holds, for models made by ``refit``, the values that took the place of the
+    formula's response (one for each input row, NaN where a row was not used).
     """
 
     formula: str
@@ -67,6 +80,11 @@ class ModelRequest:
     n_threads: int | None = None
     response: NDArray[np.float64] | None = None
     ddf: Ddf = "satterthwaite"
+
+    #: The verb; fields that are no arguments of it, and arguments that are no fields.
+    _verb: ClassVar[str]
+    _hidden: ClassVar[tuple[str, ...]] = ()
+    _other_names: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -87,6 +105,74 @@ class ModelRequest:
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
+    def fitted(self) -> MixedFit:
+        """Parse, build the design, fit, and issue at most one warning."""
+        n_threads = parse_n_threads(self.n_threads)
+        control = parse_control(self.control)
+        design, kind = self._design()
+        if self.response is not None:
+            design = design.with_rows(y=replaced_response(self.response, design))
+        order = order_terms(design.random)
+        start = self._start(order, design)
+        with reported(self.progress, "evaluations") as show:
+            fit = self._fitted(design, kind, order, start, control, show, n_threads)
+        warn_once(fit.messages)
+        return fit
+
+    def _design(self) -> tuple[Design, Kind]:
+        raise NotImplementedError
+
+    def _start(self, order: TermOrder, design: Design) -> Any:
+        raise NotImplementedError
+
+    def _fitted(
+        self,
+        design: Design,
+        kind: Kind,
+        order: TermOrder,
+        start: Any,
+        control: FitControl,
+        show: Report | None,
+        n_threads: int,
+    ) -> MixedFit:
+        raise NotImplementedError
+
+    def changed(self, formula: str | None = None, **changed: Any) -> Self:
+        """The request of ``update``: a formula that may use ``.`` for the old one, and other
+        arguments of the verb.
+        """
+        allowed = [f.name for f in fields(self) if f.name not in ("formula", "response", *self._hidden)]
+        allowed += self._other_names
+        unknown = [k for k in changed if k not in allowed]
+        if unknown:
+            raise OptionError(
+                f"{self._verb} has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}."
+            )
+        changed = self._settled(changed)
+        if "data" in changed:
+            changed["response"] = None
+        elif isinstance(self.data, AbsentData):
+            raise DataError(
+                "the data are not kept in a saved or pickled model; give them again: update(..., data=...)."
+            )
+        if formula is not None:
+            if not isinstance(formula, str):
+                raise ArgumentTypeError(f"formula must be text such as '. ~ . + x', not {type(formula).__name__}.")
+            changed["formula"] = str(update_formula(self.formula, formula))
+            if "start" not in changed:
+                changed["start"] = None  # the old theta need not fit the new random terms
+            if self.contrasts and "contrasts" not in changed:
+                changed["contrasts"] = {k: v for k, v in self.contrasts.items() if _has_variable(changed["formula"], k)}
+        return replace(self, **changed)
+
+    def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of the verb as fields of the request."""
+        return changed
+
+    def refitted(self, response: NDArray[np.float64]) -> Self:
+        """The request of a model made by ``refit``: later updates keep the new response."""
+        return replace(self, response=response)
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LmmRequest(ModelRequest):
@@ -94,9 +180,79 @@ class LmmRequest(ModelRequest):
 
     reml: bool = True
 
+    _verb = "lmer"
+    _hidden = ("reml",)
+    _other_names = ("REML", "method")
+
     # A frozen dataclass with slots gets methods of its own for pickles unless it names them.
     __getstate__ = ModelRequest.__getstate__
     __setstate__ = ModelRequest.__setstate__
+
+    def _design(self) -> tuple[Design, Kind]:
+        return requested_design(self, "lmm"), "value"
+
+    def _start(self, order: TermOrder, design: Design) -> Any:
+        return parse_start(self.start, order, design.random)
+
+    def _fitted(
+        self,
+        design: Design,
+        kind: Kind,
+        order: TermOrder,
+        start: Any,
+        control: FitControl,
+        show: Report | None,
+        n_threads: int,
+    ) -> MixedFit:
+        return fit_lmm(design, self.reml, start, control, show, n_threads, order)
+
+    def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
+        if "REML" in changed or "method" in changed:
+            changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), self.reml)
+        return changed
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class GlmmRequest(ModelRequest):
+    """The arguments of one call of ``glmer``."""
+
+    family: Family
+    n_quad: int = 1
+    curvature: str = "observed"
+
+    _verb = "glmer"
+    _other_names = ("nAGQ",)
+
+    __getstate__ = ModelRequest.__getstate__
+    __setstate__ = ModelRequest.__setstate__
+
+    def _design(self) -> tuple[Design, Kind]:
+        return outcome_of(requested_design(self, "glmm"), self.family)
+
+    def _start(self, order: TermOrder, design: Design) -> Any:
+        return parse_glmm_start(self.start, order, design)
+
+    def _fitted(
+        self,
+        design: Design,
+        kind: Kind,
+        order: TermOrder,
+        start: Any,
+        control: FitControl,
+        show: Report | None,
+        n_threads: int,
+    ) -> MixedFit:
+        likelihood = Likelihood(self.family, kind, self.n_quad, self.curvature)
+        return fit_glmm(design, likelihood, start, control, show, n_threads, order)
+
+    def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
+        if "family" in changed:
+            changed["family"] = parse_family(changed["family"])
+        if "n_quad" in changed or "nAGQ" in changed:
+            changed["n_quad"] = choose_n_quad(changed.pop("n_quad", None), changed.pop("nAGQ", None))
+        if "curvature" in changed:
+            changed["curvature"] = checked_curvature(changed["curvature"])
+        return changed
 
 
 def choose_reml(REML: object, method: object, default: bool = True) -> bool:
@@ -114,6 +270,32 @@ def choose_reml(REML: object, method: object, default: bool = True) -> bool:
     return method == "REML"
 
 
+def choose_n_quad(n_quad: object, nAGQ: object) -> int:
+    """Settle ``n_quad`` and ``nAGQ``; ``None`` means not given."""
+    for name, value in (("n_quad", n_quad), ("nAGQ", nAGQ)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise ArgumentTypeError(f"{name} must be a whole number of quadrature nodes, not {value!r}.")
+        if not 0 <= int(value) <= MOST_NODES:
+            raise OptionError(
+                f"{name} must be from 0 to {MOST_NODES}, not {value}: 1 is Laplace's approximation, more is adaptive quadrature, 0 the fast penalised form."
+            )
+    if n_quad is not None and nAGQ is not None and n_quad != nAGQ:
+        raise OptionError(f"n_quad={n_quad} and nAGQ={nAGQ} disagree; give one of them.")
+    chosen = n_quad if n_quad is not None else nAGQ
+    return 1 if chosen is None else int(chosen)  # type: ignore[call-overload]
+
+
+def checked_curvature(curvature: object) -> str:
+    """Check the ``curvature`` argument."""
+    if not isinstance(curvature, str):
+        raise ArgumentTypeError(f"curvature must be 'observed' or 'expected', not {curvature!r}.")
+    if curvature not in CURVATURES:
+        raise OptionError(f"curvature must be 'observed' or 'expected', not {curvature!r}.")
+    return curvature
+
+
 def requested_design(request: ModelRequest, model: Model) -> Design:
     """Parse the formula and build the design; a response given by ``refit`` is not put in yet."""
     formula = parse_formula(request.formula)
@@ -128,58 +310,6 @@ def requested_design(request: ModelRequest, model: Model) -> Design:
         contrasts=request.contrasts,
         model=model,
     )
-
-
-def fit_request(request: LmmRequest) -> LmmFit:
-    """Parse, build the design, fit, and issue at most one warning."""
-    n_threads = parse_n_threads(request.n_threads)
-    control = parse_control(request.control)
-    design = requested_design(request, "lmm")
-    if request.response is not None:
-        design = design.with_rows(y=replaced_response(request.response, design))
-    order = order_terms(design.random)
-    start = parse_start(request.start, order, design.random)
-    with reported(request.progress, "evaluations") as show:
-        fit = fit_lmm(design, request.reml, start, control, show, n_threads, order)
-    warn_once(fit.messages)
-    return fit
-
-
-def changed_request(request: LmmRequest, formula: str | None, changed: dict[str, Any]) -> LmmRequest:
-    """The request of ``update``: a formula that may use ``.`` for the old one, and other arguments of ``lmer``."""
-    check_changes(request, changed, "lmer", hidden=("reml",), more=("REML", "method"))
-    if "REML" in changed or "method" in changed:
-        changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), request.reml)
-    return replaced_request(request, formula, changed)
-
-
-def check_changes(
-    request: ModelRequest, changed: dict[str, Any], verb: str, hidden: tuple[str, ...] = (), more: tuple[str, ...] = ()
-) -> None:
-    """Refuse arguments of ``update`` that the verb does not have."""
-    allowed = [f.name for f in fields(request) if f.name not in ("formula", "response", *hidden)] + list(more)
-    unknown = [k for k in changed if k not in allowed]
-    if unknown:
-        raise OptionError(
-            f"{verb} has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}."
-        )
-
-
-def replaced_request(request: R, formula: str | None, changed: dict[str, Any]) -> R:
-    """The request with a changed formula and other changed arguments, which have been checked."""
-    if "data" in changed:
-        changed["response"] = None
-    elif isinstance(request.data, AbsentData):
-        raise DataError("the data are not kept in a saved or pickled model; give them again: update(..., data=...).")
-    if formula is not None:
-        if not isinstance(formula, str):
-            raise ArgumentTypeError(f"formula must be text such as '. ~ . + x', not {type(formula).__name__}.")
-        changed["formula"] = str(update_formula(request.formula, formula))
-        if "start" not in changed:
-            changed["start"] = None  # the old theta need not fit the new random terms
-        if request.contrasts and "contrasts" not in changed:
-            changed["contrasts"] = {k: v for k, v in request.contrasts.items() if _has_variable(changed["formula"], k)}
-    return replace(request, **changed)
 
 
 def _has_variable(formula: str, name: str) -> bool:
@@ -208,11 +338,6 @@ def replaced_response(response: NDArray[np.float64], design: Design) -> NDArray[
     return np.ascontiguousarray(y)
 
 
-def refitted_request(request: R, response: NDArray[np.float64]) -> R:
-    """The request of a model made by ``refit``: later updates keep the new response."""
-    return replace(request, response=response)
-
-
 def _check_types(r: ModelRequest) -> None:
     if not isinstance(r.formula, str):
         raise ArgumentTypeError(f"formula must be text such as 'y ~ x + (1 | g)', not {_kind(r.formula)}.")
@@ -233,7 +358,9 @@ def _check_types(r: ModelRequest) -> None:
 
 
 def _check_column(name: str, value: object) -> None:
-    """A column may be named by text or given as a one-dimensional array; its content is checked with the design."""
+    """A column may be named by text or given as a one-dimensional array; its content is checked
+    with the design.
+    """
     if value is None or isinstance(value, str):
         return
     if isinstance(value, Mapping | bytes | bool | int | float) or not hasattr(value, "__len__") or callable(value):

@@ -8,10 +8,9 @@ from ranef.errors import DataError
 from ranef.fit.archive import read_archive, write_archive
 from ranef.fit.glmm import is_custom
 from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.glmm_request import GlmmRequest
 from ranef.fit.glmm_system import LazyGlmmSystem
 from ranef.fit.record import LmmFit, MixedFit
-from ranef.fit.request import LmmRequest, ModelRequest
+from ranef.fit.request import GlmmRequest, LmmRequest, ModelRequest
 from ranef.fit.system import LazySystem
 
 #: The record that belongs to every kind of request.

@@ -1,12 +1,15 @@
-"""Starting values of the covariance parameters."""
+"""Starting values, as a user gives them."""
 
+import numbers
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import RandomTerm
+from ranef.design.record import Design, RandomTerm
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.glmm import GlmmStart
 from ranef.fit.order import TermOrder, theta_names, theta_positions
 
 Floats = NDArray[np.float64]
@@ -18,8 +21,8 @@ def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) ->
     Parameters
     ----------
     start : array-like, dict or None
-        Theta in lme4's order; or ``{"theta": [...]}``; or values by name such as ``{"Subject.Days": 0.2}``, where those not named start at 1 on
-        the diagonal and at 0 below it.
+        Theta in lme4's order; or ``{"theta": [...]}``; or values by name such as ``{"Subject.Days":
+        0.2}``, where those not named start at 1 on the diagonal and at 0 below it.
     order : TermOrder
     terms : sequence of RandomTerm
         In formula order.
@@ -67,3 +70,51 @@ def _vector(start: object, names: tuple[str, ...], order: TermOrder) -> Floats:
             f"start must not be negative for {', '.join(negative)}: these are relative standard deviations."
         )
     return theta
+
+
+def parse_glmm_start(start: object, order: TermOrder, design: Design) -> GlmmStart:
+    """Check the ``start`` argument.
+
+    Parameters
+    ----------
+    start : array-like, dict or None
+        Theta in lme4's order; or a dict with ``theta``, ``fixef`` (in the order of the columns, or
+        by name) and ``dispersion``, as far as known; or values of theta by name.
+    order : TermOrder
+    design : Design
+    """
+    if not isinstance(start, Mapping) or not {"theta", "fixef", "dispersion"} & set(start):
+        return GlmmStart(parse_start(start, order, design.random))
+    unknown = [str(k) for k in start if k not in ("theta", "fixef", "dispersion")]
+    if unknown:
+        raise OptionError(
+            f"start has no part {', '.join(map(repr, unknown))}; its parts are theta, fixef and dispersion."
+        )
+    theta = None if "theta" not in start else parse_start(start["theta"], order, design.random)
+    dispersion = start.get("dispersion")
+    if dispersion is not None and (isinstance(dispersion, bool) or not isinstance(dispersion, numbers.Real)):
+        raise ArgumentTypeError(f"start['dispersion'] must be a positive number, not {dispersion!r}.")
+    if dispersion is not None and not (np.isfinite(float(dispersion)) and float(dispersion) > 0):
+        raise OptionError(f"start['dispersion'] must be a positive number, not {dispersion!r}.")
+    return GlmmStart(
+        theta, _fixed_start(start.get("fixef"), design.x_names), None if dispersion is None else float(dispersion)
+    )
+
+
+def _fixed_start(fixef: Any, names: tuple[str, ...]) -> Floats | None:
+    if fixef is None:
+        return None
+    if isinstance(fixef, Mapping):
+        unknown = [str(k) for k in fixef if k not in names]
+        if unknown:
+            raise OptionError(
+                f"start['fixef'] names no fixed effect: {', '.join(map(repr, unknown))}. They are {', '.join(names)}."
+            )
+        fixef = [fixef.get(n, 0.0) for n in names]
+    try:
+        values = np.array(fixef, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"start['fixef'] must hold numbers, not {fixef!r}.") from None
+    if values.shape != (len(names),) or not np.isfinite(values).all():
+        raise OptionError(f"start['fixef'] must have {len(names)} finite values, for {', '.join(names)}.")
+    return values

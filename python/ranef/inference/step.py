@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
-from ranef.fit.glmm_request import GlmmRequest, changed_glmm_request, fit_glmm_request
 from ranef.fit.record import LmmFit, MixedFit
-from ranef.fit.request import AbsentData, LmmRequest, ModelRequest, changed_request, fit_request
+from ranef.fit.request import AbsentData, ModelRequest
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
@@ -80,7 +79,8 @@ def eliminate(
     random: bool,
     fixed: bool,
 ) -> Elimination:
-    """Leave out, one at a time, the random effect and then the fixed term with the largest p-value, while it is above a limit.
+    """Leave out, one at a time, the random effect and then the fixed term with the largest p-value,
+    while it is above a limit.
 
     Parameters
     ----------
@@ -195,20 +195,11 @@ def _refitted(fit: MixedFit, request: ModelRequest, formula: str, without: str) 
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RanefWarning)  # the outcome is among the notes
-        new, changed = _fitted(request, formula)
+        changed = request.changed(formula)
+        new = changed.fitted()
     if new.nobs != fit.nobs:
         raise DataError(
             f"without {without} the model would use {new.nobs} rows instead of {fit.nobs}, because a variable that is left out has missing values. "
             "Fit the model to the rows that are complete in all variables."
         )
     return new, changed
-
-
-def _fitted(request: ModelRequest, formula: str) -> tuple[MixedFit, ModelRequest]:
-    """The model of a request with another formula."""
-    if isinstance(request, GlmmRequest):
-        generalized = changed_glmm_request(request, formula, {})
-        return fit_glmm_request(generalized), generalized
-    assert isinstance(request, LmmRequest)
-    linear = changed_request(request, formula, {})
-    return fit_request(linear), linear

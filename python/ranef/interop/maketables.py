@@ -7,8 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ranef.interop.requirement import require
-from ranef.results.generalized import GeneralizedLinearMixedModel
-from ranef.results.linear import LinearMixedModel
+from ranef.results.model.mixed import MixedModel
 
 require("maketables", "maketables", "the tables of ranef.interop.maketables")
 
@@ -33,8 +32,9 @@ STATISTICS = {"N": "nobs", "ll": "llf", "aic": "aic", "bic": "bic", "df_resid": 
 def register() -> None:
     """Let ``maketables.ETable`` know fitted models: their response, random effects and tests.
 
-    Once in a session is enough. Without it maketables takes a fitted model for one of statsmodels, because members have the same names, and shows neither the
-    name of the response nor anything of the random effects.
+    Once in a session is enough. Without it maketables takes a fitted model for one of statsmodels,
+    because members have the same names, and shows neither the name of the response nor anything of
+    the random effects.
 
     Examples
     --------
@@ -48,7 +48,8 @@ def register() -> None:
     >>> table.df.loc[("stats", "SD (Intercept), Subject")].tolist()
     ['37.124', '24.740']
     """
-    # Its own register_extractor appends, and the one for statsmodels, which comes earlier, takes whatever has params, bse and pvalues.
+    # Its own register_extractor appends, and the one for statsmodels, which comes earlier, takes
+    # whatever has params, bse and pvalues.
     known = extractors._EXTRACTOR_REGISTRY
     if not any(isinstance(e, MixedModelExtractor) for e in known):
         known.insert(0, MixedModelExtractor())
@@ -59,10 +60,12 @@ class MixedModelExtractor:
 
     def can_handle(self, model: Any) -> bool:
         """Whether it is a fitted model of this package."""
-        return isinstance(model, LinearMixedModel | GeneralizedLinearMixedModel)
+        return isinstance(model, MixedModel)
 
     def coef_table(self, model: Any) -> "pd.DataFrame":
-        """Fixed effects; p-values by the model's ``ddf``, NaN where it has no tests; of a generalized model those of z tests."""
+        """Fixed effects; p-values by the model's ``ddf``, NaN where it has no tests; of a
+        generalized model those of z tests.
+        """
         tidy: pd.DataFrame = model.tidy("fixed", conf_int=True)
         return tidy.set_index("term").rename_axis("Coefficient").reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
 
@@ -117,11 +120,9 @@ def _parameters(model: Any) -> dict[str, float]:
                 for j in range(k)
                 for i in range(j)
             }
-    if isinstance(model, GeneralizedLinearMixedModel):
-        if math.isfinite(model.dispersion):
-            out["Dispersion"] = model.dispersion
-    elif math.isfinite(model.varcorr.sigma):
-        out["SD residual"] = float(model.varcorr.sigma)
+    if math.isfinite(model.dispersion):
+        name = "SD residual" if not model._fit.family_shown else "Dispersion"
+        out[name] = model.dispersion
     return out
 
 

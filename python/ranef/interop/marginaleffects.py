@@ -1,6 +1,8 @@
-"""Fitted models for the marginaleffects package: ``predictions``, ``comparisons``, ``slopes`` and ``hypotheses``.
+"""Fitted models for the marginaleffects package: ``predictions``, ``comparisons``, ``slopes`` and
+``hypotheses``.
 
-Importing this module needs marginaleffects (extra ``interop``), which needs a polars before version 2.
+Importing this module needs marginaleffects (extra ``interop``), which needs a polars before version
+2.
 """
 
 from collections.abc import Iterable
@@ -16,8 +18,7 @@ from ranef.fit.request import AbsentData
 from ranef.formula.formula import Formula
 from ranef.formula.syntax import names_in
 from ranef.interop.requirement import require
-from ranef.results.generalized import GeneralizedLinearMixedModel
-from ranef.results.linear import LinearMixedModel
+from ranef.results.model.mixed import MixedModel
 
 require("marginaleffects", "marginaleffects", "the adapters of ranef.interop.marginaleffects")
 
@@ -34,21 +35,22 @@ RESERVED = frozenset(
 )  # fmt: skip
 
 
-Model = LinearMixedModel | GeneralizedLinearMixedModel
-
-
-def adapt(model: Model, data: Any = None, *, type: Literal["response", "link"] = "response") -> "AdaptedModel":
+def adapt(model: MixedModel, data: Any = None, *, type: Literal["response", "link"] = "response") -> "AdaptedModel":
     """Make a fitted model one that marginaleffects takes.
 
-    Predictions are those of the population, with random effects of zero, and their standard errors come from the covariance of the fixed effects by the delta
-    method. Tests and intervals are normal, as those of R's marginaleffects for lme4's models by default; ``m.test`` has Satterthwaite's and Kenward and Roger's
-    degrees of freedom.
+    Predictions are those of the population, with random effects of zero, and their standard errors
+    come from the covariance of the fixed effects by the delta method. Tests and intervals are
+    normal, as those of R's marginaleffects for lme4's models by default; ``m.test`` has
+    Satterthwaite's and Kenward and Roger's degrees of freedom.
 
-    Those of a generalized model are means of a typical group, whose random effects are zero, or with ``type="link"`` linear predictors.
+    Those of a generalized model are means of a typical group, whose random effects are zero, or
+    with ``type="link"`` linear predictors.
 
-    Give ``slopes`` and ``avg_slopes`` the argument ``eps_vcov=1.0``: their standard errors are difference quotients of difference quotients, and marginaleffects'
-    own step loses digits, for any model (several percent in small data). Predictions of linear models, and linear predictors, are linear in the fixed effects, so that a large
-    step is exact; for means of generalized models take ``eps_vcov=1e-5``.
+    Give ``slopes`` and ``avg_slopes`` the argument ``eps_vcov=1.0``: their standard errors are
+    difference quotients of difference quotients, and marginaleffects' own step loses digits, for
+    any model (several percent in small data). Predictions of linear models, and linear predictors,
+    are linear in the fixed effects, so that a large step is exact; for means of generalized models
+    take ``eps_vcov=1e-5``.
 
     Parameters
     ----------
@@ -62,7 +64,8 @@ def adapt(model: Model, data: Any = None, *, type: Literal["response", "link"] =
     Returns
     -------
     AdaptedModel
-        The first argument of ``marginaleffects.predictions`` and its kin. What else one asks it for is answered by the model itself.
+        The first argument of ``marginaleffects.predictions`` and its kin. What else one asks it for
+        is answered by the model itself.
 
     Examples
     --------
@@ -74,7 +77,7 @@ def adapt(model: Model, data: Any = None, *, type: Literal["response", "link"] =
     >>> round(slope["estimate"][0], 4), round(slope["std_error"][0], 4)
     (10.4673, 1.5458)
     """
-    if not isinstance(model, Model):
+    if not isinstance(model, MixedModel):
         raise ArgumentTypeError(f"model must be a mixed model of ranef, not {model.__class__.__name__}.")
     if type not in ("response", "link"):
         raise OptionError(f"type must be 'response' or 'link', not {type!r}.")
@@ -87,13 +90,13 @@ def adapt(model: Model, data: Any = None, *, type: Literal["response", "link"] =
 class AdaptedModel(ModelAbstract):  # type: ignore[misc]
     """A fitted model as marginaleffects sees it. Made by :func:`adapt`."""
 
-    # marginaleffects takes the degrees of freedom of all its t tests from here; infinite ones make them normal.
+    # marginaleffects takes the degrees of freedom of all its t tests from here; infinite ones make
+    # them normal.
     df_resid = float("inf")
 
-    def __init__(self, model: Model, data: Any, type: str = "response"):
-        self._mean = (
-            model.family.mean if isinstance(model, GeneralizedLinearMixedModel) and type == "response" else None
-        )
+    def __init__(self, model: MixedModel, data: Any, type: str = "response"):
+        transformed = type == "response" and not model._fit.identity_scale
+        self._mean = model.family.mean if transformed else None
         formula = model._fit.design.formula
         self._predictors = _unique(
             [n for t in formula.fixed for v in t.variables for n in names_in(v.expr)]
@@ -125,11 +128,15 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         return np.asarray(self.model.cov_params())
 
     def get_df(self) -> int:
-        """Denominator of joint F tests: as good as infinite, since tests are normal, but an integer, which marginaleffects needs."""
+        """Denominator of joint F tests: as good as infinite, since tests are normal, but an
+        integer, which marginaleffects needs.
+        """
         return 10**9
 
     def get_autodiff_args(self) -> dict[str, Any] | None:
-        """What marginaleffects needs for exact derivatives; it has no offsets and not all links, and takes difference quotients instead."""
+        """What marginaleffects needs for exact derivatives; it has no offsets and not all links,
+        and takes difference quotients instead.
+        """
         if self.model._fit.design.offset is not None or self._mean is not None:
             return None
         return {"model_type": "linear", "family": None, "link": None}
@@ -143,7 +150,9 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         return x if offset is None else np.column_stack([x, rows.offset])
 
     def get_predict(self, params: Any, newdata: Any) -> "pl.DataFrame":
-        """Predictions of the population, with random effects of zero, at any values of the fixed effects."""
+        """Predictions of the population, with random effects of zero, at any values of the fixed
+        effects.
+        """
         import polars as pl
 
         exog = newdata if isinstance(newdata, np.ndarray) else self.get_exog(newdata)
@@ -156,8 +165,10 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         return pl.DataFrame({"rowid": np.arange(len(mean), dtype=np.int32), "estimate": mean})
 
 
-def _model_data(model: Model, formula: Formula, data: Any, predictors: list[str]) -> "pl.DataFrame":
-    """The rows of the fit: the variables of the model, and whatever other columns can be had, by which predictions may be averaged."""
+def _model_data(model: MixedModel, formula: Formula, data: Any, predictors: list[str]) -> "pl.DataFrame":
+    """The rows of the fit: the variables of the model, and whatever other columns can be had, by
+    which predictions may be averaged.
+    """
     import polars as pl
 
     table = Table.from_data(data)

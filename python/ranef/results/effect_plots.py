@@ -1,24 +1,30 @@
-"""Pictures that models of all kinds have: of their random effects, fitted lines, predictions and coefficients."""
+"""Pictures that models of all kinds have: of their random effects, fitted lines, predictions and
+coefficients.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.plots.canvas import AxesArray, require_matplotlib
-from ranef.results.base import MixedModel
+from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ranef.results.model.plots import PlotsChapter
 
 
 class EffectPlots:
     """Pictures of one model, as ``m.plot``.
 
-    Every method returns matplotlib Axes, or an array of them where there are several panels. ``ax.data`` is the frame that was drawn. Without ``ax`` a new figure is
-    made; nothing is shown, and ``rcParams`` stay as they are. Needs matplotlib, which ``pip install 'ranef[plot]'`` brings.
+    Every method returns matplotlib Axes, or an array of them where there are several panels.
+    ``ax.data`` is the frame that was drawn. Without ``ax`` a new figure is made; nothing is shown,
+    and ``rcParams`` stay as they are. Needs matplotlib, which ``pip install 'ranef[plot]'`` brings.
     """
 
-    _model: MixedModel
+    def __init__(self, model: "PlotsChapter"):
+        self._model = model
 
     def __repr__(self) -> str:
         names = ", ".join(n for n in dir(type(self)) if not n.startswith("_"))
@@ -26,8 +32,12 @@ class EffectPlots:
 
     def _response(self) -> str:
         """What the y axis of means is called."""
-        response = self._model._fit.design.formula.response
-        return "" if response is None else response.name
+        fit = self._model._fit
+        response = fit.design.formula.response
+        name = "" if response is None else response.name
+        if fit.response_kind == "counts":
+            return "proportion of successes"
+        return f"probability of {name}" if fit.response_kind == "binary" else name
 
     def caterpillar(
         self,
@@ -56,7 +66,8 @@ class EffectPlots:
         Returns
         -------
         Axes or array of Axes
-            ``data``: ``group, level, effect, estimate, std_error, lower, upper, position``, from below. Levels whose interval excludes zero are coloured.
+            ``data``: ``group, level, effect, estimate, std_error, lower, upper, position``, from
+            below. Levels whose interval excludes zero are coloured.
 
         Examples
         --------
@@ -81,7 +92,8 @@ class EffectPlots:
         return unwrapped(caterpillar(frame, ax, order=order))
 
     def correlation(self, group: str | None = None, *, ax: Any = None) -> "Axes | AxesArray":
-        """Draw pairs of correlated random effects with ellipses that hold 50 and 95 % of the estimated population.
+        """Draw pairs of correlated random effects with ellipses that hold 50 and 95 % of the
+        estimated population.
 
         The modes vary less than the population, as each is drawn towards zero.
 
@@ -120,13 +132,14 @@ class EffectPlots:
     ) -> "Axes | AxesArray":
         """Draw the fitted lines of the groups over the data.
 
-        Other variables are held at their mean (their most frequent level) in each group. A line has the random effects of its group and of the groups
-        that this lies in.
+        Other variables are held at their mean (their most frequent level) in each group. A line has
+        the random effects of its group and of the groups that this lies in.
 
         Parameters
         ----------
         x : str, optional
-            A numeric variable; by default the first that varies randomly over the groups, or else the first of the fixed effects.
+            A numeric variable; by default the first that varies randomly over the groups, or else
+            the first of the fixed effects.
         group : str, optional
             Grouping factor; by default the one with most levels.
         levels : list of str, optional
@@ -162,7 +175,7 @@ class EffectPlots:
 
     def coefficients(
         self,
-        *others: MixedModel,
+        *others: FittedModel,
         names: Sequence[str] | None = None,
         level: float = 0.95,
         intercept: bool = False,
@@ -202,7 +215,7 @@ class EffectPlots:
 
         models = (self._model, *others)
         for model in others:
-            if not isinstance(model, MixedModel):
+            if not isinstance(model, FittedModel):
                 raise ArgumentTypeError(f"coefficients draws fitted models, not {type(model).__name__}.")
         return forest(coefficient_rows([m._fit for m in models], names, level, intercept), ax)
 
@@ -226,7 +239,8 @@ class EffectPlots:
         x : str
             A variable of the fixed effects; points with bars are drawn along a factor.
         by : str, optional
-            A second one: a line for each level, or for the mean of a number and a standard deviation around it.
+            A second one: a line for each level, or for the mean of a number and a standard
+            deviation around it.
         at : dict, optional
             Values at which to hold other variables.
         interval : {"confidence", "prediction"}
@@ -240,7 +254,8 @@ class EffectPlots:
         Returns
         -------
         Axes
-            ``data``: ``x, by, fit, se, lower, upper``; ``data.attrs["held"]`` has the values of the other variables.
+            ``data``: ``x, by, fit, se, lower, upper``; ``data.attrs["held"]`` has the values of the
+            other variables.
 
         Examples
         --------

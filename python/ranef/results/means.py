@@ -9,7 +9,6 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class MarginalMeans:
-    """Marginal means, trends, or contrasts of them. Made by ``emmeans``, ``emtrends`` and their own methods, not directly.
+    """Marginal means, trends, or contrasts of them. Made by ``emmeans``, ``emtrends`` and their own
+    methods, not directly.
 
     Attributes
     ----------
@@ -45,7 +45,8 @@ class MarginalMeans:
     alternative : {"two-sided", "greater", "less"}
         Of tests and intervals.
     correction : float or None
-        Standard deviation of the random effects for which means on the scale of the response are corrected.
+        Standard deviation of the random effects for which means on the scale of the response are
+        corrected.
     """
 
     estimands: Estimands
@@ -88,8 +89,9 @@ class MarginalMeans:
         Returns
         -------
         DataFrame
-            The variables (or ``contrast``), then ``estimate, std_error, df, statistic, p_value, lower, upper``. NaN where the data do not determine a mean.
-            ``attrs["quantity"]`` says what the estimates are, ``attrs["notes"]`` how they were computed.
+            The variables (or ``contrast``), then ``estimate, std_error, df, statistic, p_value,
+            lower, upper``. NaN where the data do not determine a mean. ``attrs["quantity"]`` says
+            what the estimates are, ``attrs["notes"]`` how they were computed.
 
         Examples
         --------
@@ -122,15 +124,21 @@ class MarginalMeans:
         Parameters
         ----------
         method : str, dict or array
-            ``"pairwise"``, ``"revpairwise"``, ``"trt.vs.ctrl"`` (the first mean is the control, or that of ``ref``), ``"trt.vs.ctrlk"`` (the last is), ``"consec"``
-            (each minus the one before), ``"mean_chg"``, ``"eff"`` (each minus the mean of all), ``"del.eff"`` (each minus the mean of the others), ``"poly"`` (orthogonal
-            polynomials in whole numbers) or ``"identity"``; a dict of coefficients by name; or a matrix with one contrast a row.
+            ``"pairwise"``, ``"revpairwise"``, ``"trt.vs.ctrl"`` (the first mean is the control, or
+            that of ``ref``), ``"trt.vs.ctrlk"`` (the last is), ``"consec"`` (each minus the one
+            before), ``"mean_chg"``, ``"eff"`` (each minus the mean of all), ``"del.eff"`` (each
+            minus the mean of the others), ``"poly"`` (orthogonal polynomials in whole numbers) or
+            ``"identity"``; a dict of coefficients by name; or a matrix with one contrast a row.
         adjust : str, optional
-            ``"tukey"``, ``"mvt"`` (the largest of correlated t statistics, exact for any contrasts; for comparisons with a control this is Dunnett's test),
-            ``"holm"``, ``"hochberg"``, ``"hommel"``, ``"bonferroni"``, ``"sidak"``, ``"fdr"``, ``"BY"``, ``"scheffe"`` or ``"none"``. By default Tukey's for pairwise
-            differences, ``"mvt"`` for ``trt.vs.ctrl`` and ``consec``, ``"fdr"`` for effects, none for polynomials and custom contrasts. Each group is a family.
+            ``"tukey"``, ``"mvt"`` (the largest of correlated t statistics, exact for any contrasts;
+            for comparisons with a control this is Dunnett's test), ``"holm"``, ``"hochberg"``,
+            ``"hommel"``, ``"bonferroni"``, ``"sidak"``, ``"fdr"``, ``"BY"``, ``"scheffe"`` or
+            ``"none"``. By default Tukey's for pairwise differences, ``"mvt"`` for ``trt.vs.ctrl``
+            and ``consec``, ``"fdr"`` for effects, none for polynomials and custom contrasts. Each
+            group is a family.
         by : str or list of str, optional
-            The variables whose combinations make groups; by default those of the means, and None is a single group.
+            The variables whose combinations make groups; by default those of the means, and None is
+            a single group.
         reverse : bool
             Whether to change the direction of all differences.
         ref : int or str, optional
@@ -138,11 +146,13 @@ class MarginalMeans:
         level : float, optional
             Level of the intervals.
         interaction : str, list or dict, optional
-            Contrasts of contrasts, in place of ``method``: the family of each variable of the means, by name in a dict, in order in a list, or one for all. So
-            ``"pairwise"`` gives differences of differences. Their p-values are not adjusted by default.
+            Contrasts of contrasts, in place of ``method``: the family of each variable of the
+            means, by name in a dict, in order in a list, or one for all. So ``"pairwise"`` gives
+            differences of differences. Their p-values are not adjusted by default.
         alternative : {"two-sided", "greater", "less"}
-            One-sided tests are of contrasts above or below zero, with intervals that have one end. Tukey's and Scheffé's adjustments, which are for two-sided tests,
-            become Šidák's; ``"mvt"`` is exact for one side too.
+            One-sided tests are of contrasts above or below zero, with intervals that have one end.
+            Tukey's and Scheffé's adjustments, which are for two-sided tests, become Šidák's;
+            ``"mvt"`` is exact for one side too.
 
         Returns
         -------
@@ -218,7 +228,8 @@ class MarginalMeans:
         Parameters
         ----------
         joint : bool
-            Whether to test all rows of a group together, by F (of a generalized model by a chi-square).
+            Whether to test all rows of a group together, by F (of a generalized model by a
+            chi-square).
         null : float or array
             What they equal under the hypothesis, on the scale of the model.
         adjust : str, optional
@@ -226,13 +237,15 @@ class MarginalMeans:
         by : str or list of str, optional
             Groups of a joint test; by default those of the means.
         alternative : {"two-sided", "greater", "less"}, optional
-            Side of single tests, with intervals that have one end; that of the contrasts by default.
+            Side of single tests, with intervals that have one end; that of the contrasts by
+            default.
 
         Returns
         -------
         DataFrame
-            For single tests the frame of ``to_frame`` with a column ``null``; for joint ones the variables of the groups and ``num_df, den_df, f_value, p_value``, of a
-            generalized model ``chisq, df, p_value``.
+            For single tests the frame of ``to_frame`` with a column ``null``; for joint ones the
+            variables of the groups and ``num_df, den_df, f_value, p_value``, of a generalized model
+            ``chisq, df, p_value``.
         """
         import pandas as pd
 
@@ -260,7 +273,7 @@ class MarginalMeans:
         for key, members in self.estimands.groups(groups):
             test, reduced, partial = joint_test(self.estimands, members, self.tests, self.ddf, float(null))
             labels = dict(zip(groups, map(level_text, key), strict=True))
-            rows.append({**labels, **joint_test_columns(test, normal=isinstance(self.tests.fit, GlmmFit))})
+            rows.append({**labels, **joint_test_columns(test, normal=self.tests.fit.asymptotic_tests)})
             if reduced and "some rows are combinations of others." not in notes:
                 notes.append("some rows are combinations of others.")
             if partial:
@@ -290,22 +303,25 @@ class MarginalMeans:
         return frame.drop(columns=["statistic", "p_value"])
 
     def response(self, *, bias_correct: bool = False, sigma: float | None = None) -> "MarginalMeans":
-        """The same on the scale of the response: the link, or the transformation on the left of the formula, undone.
+        """The same on the scale of the response: the link, or the transformation on the left of the
+        formula, undone.
 
         Parameters
         ----------
         bias_correct : bool
-            Whether means are those over all groups, to second order in the random effects, and not those of the typical group, whose random effects are zero. Ratios and
-            odds ratios stay as they are.
+            Whether means are those over all groups, to second order in the random effects, and not
+            those of the typical group, whose random effects are zero. Ratios and odds ratios stay
+            as they are.
         sigma : float, optional
-            Standard deviation of what is averaged over; by default of all random effects together, averaged over the observations, and, where a transformation
-            of the response is undone, of the residual.
+            Standard deviation of what is averaged over; by default of all random effects together,
+            averaged over the observations, and, where a transformation of the response is undone,
+            of the residual.
 
         Returns
         -------
         MarginalMeans
-            Estimates are back-transformed, standard errors by the delta method, limits at both ends. On a scale of logarithms differences become ratios, on one of logits
-            odds ratios.
+            Estimates are back-transformed, standard errors by the delta method, limits at both
+            ends. On a scale of logarithms differences become ratios, on one of logits odds ratios.
         """
         return self._as_type("response", bias_correct, sigma)
 
@@ -327,7 +343,8 @@ class MarginalMeans:
         return replace(self, type=type, contrasts=inner, correction=correction)
 
     def plot(self, x: str | None = None, by: str | Sequence[str] | None = None, *, ax: Any = None) -> "Axes":
-        """Draw means or trends along a variable with a line for each combination of the others, or contrasts below each other, with their intervals.
+        """Draw means or trends along a variable with a line for each combination of the others, or
+        contrasts below each other, with their intervals.
 
         Parameters
         ----------
@@ -340,7 +357,8 @@ class MarginalMeans:
         Returns
         -------
         Axes
-            ``data``: the frame of ``to_frame`` with ``position``; of contrasts ``model`` (the group), ``term, estimate, lower, upper, position``.
+            ``data``: the frame of ``to_frame`` with ``position``; of contrasts ``model`` (the
+            group), ``term, estimate, lower, upper, position``.
 
         Examples
         --------
@@ -418,8 +436,7 @@ def _total_sd(fit: MixedFit, sigma: object) -> float:
     if sigma is None:
         from ranef.diagnostics.variance_shares import random_variances
 
-        residual = 0.0 if isinstance(fit, GlmmFit) else fit.sigma**2
-        return float(np.sqrt(sum(random_variances(fit).values()) + residual))
+        return float(np.sqrt(sum(random_variances(fit).values()) + fit.residual_variance))
     if isinstance(sigma, bool) or not isinstance(sigma, int | float | np.number):
         raise ArgumentTypeError(f"sigma must be a number, not {sigma!r}.")
     if not (np.isfinite(sigma) and sigma >= 0):

@@ -1,61 +1,81 @@
-"""The pictures of a fitted linear model, as ``m.plot`` offers them."""
+"""The pictures of a fitted model, as ``m.plot`` offers them: of its levels, its residuals and its
+influential groups.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ranef.diagnostics.leverage import studentized_residuals
 from ranef.errors import OptionError
 from ranef.estimates.residuals import residual_values
 from ranef.plots.canvas import AxesArray, require_matplotlib
-from ranef.results.diagnosed import DiagnosedModel
 from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Simulations where residuals are simulated and no number is asked for.
+_SIMULATIONS = 250
 
-def _not_simulated(n: object, rng: object) -> None:
-    """Refuse what is for simulated residuals."""
-    for name, value in (("n", n), ("rng", rng)):
-        if value is not None:
-            raise OptionError(
-                f"{name} is for generalized models, whose usual residuals are simulated; of a linear model plot.simulated_residuals() draws those."
-            )
+#: Types of residuals and the labels of their axes: of models whose residuals are normal, and of the
+#: others.
+_NORMAL = {"response": "residual", "pearson": "Pearson residual", "scaled": "residual / sigma"}
+_OTHERS = {
+    "simulated": "simulated residual",
+    "deviance": "deviance residual",
+    "pearson": "Pearson residual",
+    "scaled": "Pearson residual / scale",
+    "response": "residual",
+}
 
 
 class ModelPlots(EffectPlots):
-    """Pictures of one linear model, as ``m.plot``.
+    """Pictures of one model, as ``m.plot``.
 
-    Every method returns matplotlib Axes, or an array of them where there are several panels. ``ax.data`` is the frame that was drawn. Without ``ax`` a new figure is
-    made; nothing is shown, and ``rcParams`` stay as they are. Needs matplotlib, which ``pip install 'ranef[plot]'`` brings.
+    Every method returns matplotlib Axes, or an array of them where there are several panels.
+    ``ax.data`` is the frame that was drawn. Without ``ax`` a new figure is made; nothing is shown,
+    and ``rcParams`` stay as they are. Needs matplotlib, which ``pip install 'ranef[plot]'`` brings.
+
+    Fitted lines and predictions are means on the scale of the response; random effects and
+    coefficients of a generalized model are on that of the link.
     """
 
-    _model: DiagnosedModel
-
-    def __init__(self, model: DiagnosedModel):
-        self._model = model
+    def _simulations(self, n: int | None, rng: Any) -> int:
+        """The number of simulations; n and rng are refused where residuals are not simulated."""
+        if self._model._fit.normal_responses:
+            for name, value in (("n", n), ("rng", rng)):
+                if value is not None:
+                    raise OptionError(
+                        f"{name} is for generalized models, whose usual residuals are simulated; of a linear model plot.simulated_residuals() draws those."
+                    )
+        return _SIMULATIONS if n is None else n
 
     # ---- random effects
 
     def shrinkage(
         self, group: str | None = None, effects: str | Sequence[str] | None = None, *, ax: Any = None
     ) -> "Axes":
-        """Draw what each level says on its own, by least squares, and where the model puts it.
+        """Draw what each level says on its own, by least squares or maximum likelihood, and where
+        the model puts it.
+
+        Effects of a generalized model are on the scale of the link. Levels without a finite
+        estimate of their own, as those with successes only, have none in the picture.
 
         Parameters
         ----------
         group : str, optional
             Grouping factor; by default the one with most levels.
         effects : str or list of str, optional
-            One effect, drawn with a row for each level, or two, which span a plane; by default the first two there are.
+            One effect, drawn with a row for each level, or two, which span a plane; by default the
+            first two there are.
         ax : Axes, optional
 
         Returns
         -------
         Axes
-            ``data``: ``group, level, effect, n, separate, pooled, population``; ``separate`` is NaN where the rows of a level do not determine its coefficients.
+            ``data``: ``group, level, effect, n, separate, pooled, population``; ``separate`` is NaN
+            where the rows of a level do not determine its coefficients.
         """
         require_matplotlib()
         from ranef.estimates.separate_fits import separate_fits
@@ -68,43 +88,60 @@ class ModelPlots(EffectPlots):
 
     def residuals(
         self,
-        type: Literal["response", "pearson", "scaled"] = "response",
+        type: Literal["simulated", "response", "deviance", "pearson", "scaled"] | None = None,
         *,
         n: int | None = None,
         rng: Any = None,
         ax: Any = None,
     ) -> "Axes":
-        """Draw residuals against fitted values, with their local mean.
+        """Draw residuals along fitted values or the linear predictor, with their local mean or
+        quartiles.
 
-        Shrinkage alone makes residuals rise slightly along conditional fitted values; look for bends.
+        Shrinkage alone makes residuals rise slightly along conditional fitted values; look for
+        bends.
 
         Parameters
         ----------
-        type : {"response", "pearson", "scaled"}
-            As in ``m.residuals``.
-        n, rng : optional
-            For generalized models, whose usual residuals are simulated; ``simulated_residuals`` draws those of a linear model.
+        type : {"simulated", "response", "deviance", "pearson", "scaled"}, optional
+            As in ``m.residuals``, along the conditional means; with counts and responses of 0 and 1
+            they show bands even where the model is right. ``"response"`` is the default of a linear
+            model. ``"simulated"``, the default of a generalized one and for these only: where each
+            response lies among simulated ones, uniform between 0 and 1 if the model is right, along
+            the linear predictor without random effects.
+        n : int, optional
+            Number of simulations, 250 by default. For generalized models; ``simulated_residuals``
+            draws those of a linear model.
+        rng : int, numpy.random.Generator or None
+            Seed or generator of the simulations; None takes a fresh seed.
         ax : Axes, optional
 
         Returns
         -------
         Axes
-            ``data``: ``fitted, residual, trend``.
+            ``data``: ``fitted, residual, trend``, of simulated residuals ``fitted, residual, q25,
+            q50, q75``.
         """
-        _not_simulated(n, rng)
+        n = self._simulations(n, rng)
         require_matplotlib()
-        from ranef.diagnostics.residual_frames import trend_frame
+        from ranef.diagnostics.residual_frames import local_quartiles, trend_frame
         from ranef.plots.residuals_fitted import residuals_fitted
+        from ranef.plots.simulated_residuals import ALONG_LINK, residuals_along
 
-        model = self._model
-        frame, _ = trend_frame(model._fit.means(), residual_values(model._fit, type), "residual")
-        label = {"response": "residual", "pearson": "Pearson residual", "scaled": "residual / sigma"}.get(
-            type, "residual"
-        )
-        return residuals_fitted(frame, label, ax)
+        model, labels = self._model, _NORMAL
+        kind: str = model._fit.usual_residuals if type is None else type
+        if not model._fit.normal_responses:
+            labels = _OTHERS
+            kind = one_of("type", type, list(labels))
+            if kind == "simulated":
+                found = model.simulated_residuals(n, rng=rng)
+                along = local_quartiles(model._fit.fixed_part(), found.values)
+                return residuals_along(along, ax, None, ALONG_LINK)
+        frame, _ = trend_frame(model._fitted_means, residual_values(model._fit, kind, model._fitted_means), "residual")
+        return residuals_fitted(frame, labels.get(kind, "residual"), ax)
 
     def scale_location(self, *, ax: Any = None) -> "Axes":
-        """Draw the square root of the absolute standardised residuals against the fitted values, with their local mean.
+        """Draw the square root of the absolute standardised residuals against the fitted values,
+        with their local mean.
 
         Parameters
         ----------
@@ -113,16 +150,15 @@ class ModelPlots(EffectPlots):
         Returns
         -------
         Axes
-            ``data``: ``fitted, root_residual, trend``; residuals are those of ``m.rstudent()``.
+            ``data``: ``fitted, root_residual, trend``; residuals are those of ``m.rstudent()``, of
+            a generalized model scaled Pearson residuals.
         """
         require_matplotlib()
         from ranef.diagnostics.residual_frames import trend_frame
         from ranef.plots.scale_location import scale_location
 
         model = self._model
-        frame, _ = trend_frame(
-            model._fit.means(), np.sqrt(np.abs(studentized_residuals(model._fit, model._hat))), "root_residual"
-        )
+        frame, _ = trend_frame(model._fitted_means, np.sqrt(np.abs(model._standardized())), "root_residual")
         return scale_location(frame, ax)
 
     def qq(
@@ -134,37 +170,47 @@ class ModelPlots(EffectPlots):
         rng: Any = None,
         ax: Any = None,
     ) -> "Axes | AxesArray":
-        """Draw normal quantiles of the residuals or of the random effects.
+        """Draw quantiles of the residuals or of the random effects.
 
         Parameters
         ----------
         of : str
-            ``"residuals"``: those of ``m.rstudent()``. The name of a grouping factor: its conditional modes, each divided by the standard deviation that the model gives
-            it, so that levels with few and many rows compare.
+            ``"residuals"``: those of ``m.rstudent()`` against the normal distribution, of a
+            generalized model simulated ones against the uniform distribution. The name of a
+            grouping factor: its conditional modes, each divided by the standard deviation that the
+            model gives it, so that levels with few and many rows compare; with few rows of 0 and 1
+            in a level modes take few values.
         effect : str, optional
             One random effect of the factor; by default all, a panel for each.
-        n, rng : optional
-            For generalized models, whose usual residuals are simulated.
+        n : int, optional
+            Number of simulations, 250 by default; for generalized models, whose usual residuals are
+            simulated.
+        rng : int, numpy.random.Generator or None
+            Seed or generator of the simulations; None takes a fresh seed.
         ax : Axes or array of Axes, optional
 
         Returns
         -------
         Axes or array of Axes
-            ``data``: ``theoretical, sample, line, lower, upper``, sorted; the line goes through the quartiles, the limits are pointwise 95 %.
+            ``data``: ``theoretical, sample, line, lower, upper``, sorted; the line goes through the
+            quartiles, the limits are pointwise 95 %. Of simulated residuals ``expected, residual,
+            lower, upper``.
         """
-        _not_simulated(n, rng)
+        n = self._simulations(n, rng)
         require_matplotlib()
         from ranef.diagnostics.check import standardized_modes
         from ranef.diagnostics.normal_quantiles import normal_quantiles
+        from ranef.diagnostics.residual_frames import uniform_quantiles
         from ranef.plots.quantiles import effect_quantiles, quantiles
+        from ranef.plots.simulated_residuals import residual_quantiles
 
         model = self._model
         if of == "residuals":
             if effect is not None:
                 raise OptionError("effect is for random effects: name their grouping factor in of.")
-            return quantiles(
-                normal_quantiles(studentized_residuals(model._fit, model._hat)), "standardised residual", ax
-            )
+            if not model._fit.normal_responses:
+                return residual_quantiles(uniform_quantiles(model.simulated_residuals(n, rng=rng).values), ax)
+            return quantiles(normal_quantiles(model._standardized()), "standardised residual", ax)
         frame = standardized_modes(model._fit)
         groups = list(dict.fromkeys(frame["group"]))
         if of not in groups:
@@ -177,7 +223,8 @@ class ModelPlots(EffectPlots):
         return unwrapped(effect_quantiles(frame, wanted, ax))
 
     def simulated_residuals(self, n: int = 250, *, rng: Any = None, ax: Any = None) -> AxesArray:
-        """Draw simulated residuals: their distribution, and along the fitted values.
+        """Draw simulated residuals: their distribution, and along the fitted values or the linear
+        predictor.
 
         Parameters
         ----------
@@ -190,19 +237,22 @@ class ModelPlots(EffectPlots):
         Returns
         -------
         array of 2 Axes
-            ``data`` of the first: ``expected, residual, lower, upper``; of the second: ``fitted, residual, q25, q50, q75``.
+            ``data`` of the first: ``expected, residual, lower, upper``; of the second: ``fitted,
+            residual, q25, q50, q75``.
         """
         require_matplotlib()
         from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
-        from ranef.diagnostics.simulated_residuals import simulated_residuals as simulate
-        from ranef.plots.simulated_residuals import simulated_residuals
+        from ranef.plots.simulated_residuals import ALONG_FITTED, ALONG_LINK, simulated_residuals
 
-        found = simulate(self._model._fit, n, rng=rng)
-        along = local_quartiles(self._model._fit.fixed_part(), found.values)
-        return simulated_residuals(uniform_quantiles(found.values), along, found.to_frame(), ax)
+        fit = self._model._fit
+        found = self._model.simulated_residuals(n, rng=rng)
+        along = local_quartiles(fit.fixed_part(), found.values)
+        label = ALONG_FITTED if fit.identity_scale else ALONG_LINK
+        return simulated_residuals(uniform_quantiles(found.values), along, found.to_frame(), ax, label)
 
     def influence(self, group: str | None = None, *, ax: Any = None) -> "Axes":
-        """Draw how far the fixed effects move without each level of a grouping factor.
+        """Draw how far the fixed effects move without each level of a grouping factor, as
+        ``m.influence`` has it.
 
         Parameters
         ----------
@@ -213,13 +263,16 @@ class ModelPlots(EffectPlots):
         Returns
         -------
         Axes
-            ``data``: ``level, term, change, position``: for every level the fixed effect that moves most, and by how many standard errors.
+            ``data``: ``level, term, change, position``: for every level the fixed effect that moves
+            most, and by how many standard errors.
         """
         require_matplotlib()
-        from ranef.diagnostics.check import largest_changes
+        from ranef.diagnostics.check import changes_of
         from ranef.plots.group_influence import group_influence
 
-        if not len(self._model._fit.beta):
+        fit = self._model._fit
+        if not len(fit.beta):
             raise OptionError("the model has no fixed effects that could move.")
-        frame = largest_changes(self._model._fit, group)
-        return group_influence(frame, frame.attrs["group"], ax)
+        sizes = {t.group: len(t.levels) for t in fit.terms}
+        chosen = min(sizes, key=lambda g: sizes[g]) if group is None else group
+        return group_influence(changes_of(self._model.influence(chosen)), chosen, ax)

@@ -4,13 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranef.diagnostics.check import CheckPart, check
 from ranef.diagnostics.check_sentences import calls_for_caution
-from ranef.diagnostics.leverage import hat_values
 from ranef.errors import RanefError
 from ranef.estimates.effect_intervals import effect_intervals
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit
 from ranef.inference.wald import wald_intervals
 from ranef.presentation.report.page import Picture
 from ranef.presentation.report.phrases import number, percent
@@ -21,21 +17,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ranef.results.reported import ReportedModel
+    from ranef.results.model.tables import TablesChapter
 
-#: Inches of a picture; texts of 9 points are then read well on a telephone and two side by side on a screen.
+#: Inches of a picture; texts of 9 points are then read well on a telephone and two side by side on
+#: a screen.
 _SIZE = (4.9, 3.5)
 
 _MOST_EFFECTS = 2
 _MOST_GROUPS = 3
 
 
-def report_pictures(model: "ReportedModel", level: float, rng: Any) -> list[Picture]:
+def report_pictures(model: "TablesChapter", level: float, rng: Any) -> list[Picture]:
     """Draw the pictures of a report.
 
     Parameters
     ----------
-    model : ReportedModel
+    model : TablesChapter
     level : float
         Of intervals.
     rng : int, Generator or None
@@ -52,7 +49,7 @@ def report_pictures(model: "ReportedModel", level: float, rng: Any) -> list[Pict
 class _Gallery:
     """Draws pictures one after the other, each in a figure of its own that pyplot does not know."""
 
-    def __init__(self, model: "ReportedModel"):
+    def __init__(self, model: "TablesChapter"):
         self.model = model
         self.fit = model._fit
         self.pictures: list[Picture] = []
@@ -82,9 +79,9 @@ class _Gallery:
 
         y = self.fit.design.y
         name = self.scale.response
-        if isinstance(self.fit, GlmmFit) and self.fit.response_kind == "binary":
+        if self.fit.response_kind == "binary":
             return
-        if isinstance(self.fit, GlmmFit) and self.fit.family.support == "proportion":
+        if self.fit.family.support == "proportion":
             name = f"share of {name}"
         figure, axes = self.figure(height=2.9)
         histogram(y, name, axes[0])
@@ -101,8 +98,7 @@ class _Gallery:
 
         from ranef.plots.forest import forest
 
-        normal = isinstance(self.fit, GlmmFit)
-        names, limits = wald_intervals(self.model._tested, level, None, "none" if normal else self.model._request.ddf)
+        names, limits = wald_intervals(self.model._tests, level, None, self.model.ddf)
         frame = pd.DataFrame(
             [
                 ("", n, float(b), float(low), float(high))
@@ -115,7 +111,7 @@ class _Gallery:
             return
         figure, axes = self.figure(height=max(1.9, min(7.0, 1.1 + 0.32 * len(frame))))
         forest(frame, axes[0])
-        axes[0].set_xlabel("coefficient (scale of the link)" if normal else "coefficient")
+        axes[0].set_xlabel("coefficient" if self.fit.identity_scale else "coefficient (scale of the link)")
         clear = frame[(frame["lower"] > 0) | (frame["upper"] < 0)]["term"].tolist()
         self.add(
             "fixed",
@@ -126,12 +122,9 @@ class _Gallery:
         )
 
     def lines(self) -> None:
-        plot = getattr(self.model, "plot", None)
-        if plot is None:
-            return
         figure, axes = self.figure()
         try:
-            drawn = plot.fitted(ax=axes[0])
+            drawn: Any = self.model.plot.fitted(ax=axes[0])
         except RanefError:  # no numeric predictor, or no data in a loaded model
             return
         data: pd.DataFrame = drawn.data
@@ -173,17 +166,9 @@ class _Gallery:
         from ranef.diagnostics.glmm_check_sentences import fault_of_generalized
         from ranef.plots.check_panel import draw_part
 
-        for part in self.parts(rng):
+        for part in self.model._check_parts(rng):
             figure, axes = self.figure()
             draw_part(axes[0], part)
             axes[0].set_title("", loc="left")
             concern = calls_for_caution(part.sentence) or fault_of_generalized(part.sentence)
             self.add("check", figure, part.title, part.sentence, part.sentence, concern)
-
-    def parts(self, rng: Any) -> "tuple[CheckPart, ...]":
-        if isinstance(self.fit, GlmmFit):
-            from ranef.diagnostics.glmm_check import check_glmm
-
-            return check_glmm(self.fit, rng)
-        assert isinstance(self.fit, LmmFit)
-        return check(self.fit, hat_values(self.fit), rng)

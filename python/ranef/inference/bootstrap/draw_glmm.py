@@ -1,4 +1,6 @@
-"""Replicates of a generalized fit: one call into the core, or one fit after the other for families of Python functions."""
+"""Replicates of a generalized fit: one call into the core, or one fit after the other for families
+of Python functions.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -35,7 +37,7 @@ def check_glmm_type(fit: MixedFit, type: str) -> None:
         raise OptionError("the numbers of trials (the weights) are not whole, so that no responses can be drawn.")
 
 
-def is_drawn_in_python(fit: GlmmFit, type: str) -> bool:
+def is_drawn_in_python(fit: MixedFit, type: str) -> bool:
     """Whether the core has no random numbers of the family: one of Python functions."""
     return type == "parametric" and isinstance(fit.family, CustomFamily)
 

@@ -1,4 +1,4 @@
-"""Marginal means of a fitted linear model, their trends and joint tests."""
+"""Marginal means of a fitted model, their trends and joint tests."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -7,18 +7,59 @@ from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.marginal_means.adjustments import checked_adjust
 from ranef.inference.marginal_means.averages import marginal_means, trends
 from ranef.inference.marginal_means.estimands import Estimands
-from ranef.inference.marginal_means.specs import Specs
-from ranef.options import Ddf, checked_ddf
-from ranef.results.inferred import InferredModel
+from ranef.inference.marginal_means.grid import ReferenceGrid, reference_grid
+from ranef.inference.marginal_means.specs import Specs, parse_specs
+from ranef.options import Ddf
 from ranef.results.means import MarginalMeans
-from ranef.results.reference_grids import ReferenceGridModel
+from ranef.results.model.tests import TestsChapter
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class AveragedModel(InferredModel, ReferenceGridModel):
-    """Marginal means of a linear mixed model."""
+class MarginalMeansChapter(TestsChapter):
+    """Marginal means of a mixed model."""
+
+    def _grid(self, at: Any, cov_reduce: Any, cov_keep: int, data: Any) -> ReferenceGrid:
+        offset = None if isinstance(self._request.offset, str) else self._request.offset
+        source = self._request.data if data is None else data
+        return reference_grid(self._fit, source, offset, at, cov_reduce, cov_keep)
+
+    def _specs(self, specs: Any, by: Any, grid: ReferenceGrid) -> Specs:
+        random = tuple(dict.fromkeys(f for t in self._fit.terms for f in (*t.factors, t.group)))
+        return parse_specs(specs, by, self._fit, grid, random)
+
+    def reference_grid(
+        self, *, at: dict[str, Any] | None = None, cov_reduce: Any = "mean", cov_keep: int = 2, data: Any = None
+    ) -> "pd.DataFrame":
+        """The grid of predictors on which marginal means are computed.
+
+        Parameters
+        ----------
+        at, cov_reduce, cov_keep, data
+            As in ``emmeans``.
+
+        Returns
+        -------
+        DataFrame
+            The variables, ``estimate`` (with random effects of zero, of a generalized model on the
+            scale of the link; NaN where it is not estimable) and ``frequency`` (rows of the data
+            with these levels of the factors); ``attrs["nesting"]`` has the factors that are nested
+            in others.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + temp + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.reference_grid().round(2)
+          recipe   temp  estimate  frequency
+        0      A  200.0     33.12       90.0
+        1      B  200.0     31.64       90.0
+        2      C  200.0     31.60       90.0
+        """
+        from ranef.presentation.means_text import grid_frame
+
+        return grid_frame(self._fit, self._grid(at, cov_reduce, cov_keep, data))
 
     def emmeans(
         self,
@@ -39,37 +80,55 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         cluster: Any = None,
         data: Any = None,
     ) -> MarginalMeans:
-        """Marginal means: predictions on a grid of the predictors, averaged over those that were not asked for.
+        """Marginal means: linear predictors on a grid of the predictors, averaged over those that
+        were not asked for.
 
-        The grid has all levels of the factors, and the mean of each covariate (of the variable, also where the formula has a function of it). A factor nested in
-        others is averaged within them. Random effects are zero.
+        Of a generalized model the average is taken on the scale of the link and then transformed:
+        with ``type="response"`` means are those of a typical group. Its tests and intervals are
+        normal.
+
+        The grid has all levels of the factors, and the mean of each covariate (of the variable,
+        also where the formula has a function of it). A factor nested in others is averaged within
+        them. Random effects are zero.
 
         Parameters
         ----------
         specs : str or list of str
-            The variables whose combinations have means: ``"a"``, ``["a", "b"]``, or a formula: ``"~ a * b | c"``, in groups by ``c``, or ``"pairwise ~ a"``, with contrasts
-            in ``.contrasts``. ``"~ 1"`` asks for the overall mean.
+            The variables whose combinations have means: ``"a"``, ``["a", "b"]``, or a formula: ``"~
+            a * b | c"``, in groups by ``c``, or ``"pairwise ~ a"``, with contrasts in
+            ``.contrasts``. ``"~ 1"`` asks for the overall mean.
         by : str or list of str, optional
             Variables whose combinations make groups.
         at : dict, optional
-            Values of covariates, or levels of factors, in the grid.
+            Values of covariates, or levels of factors, in the grid. Of an offset in the formula,
+            too: it is taken at the mean of its variables, one given as an array at its mean.
         weights : {"equal", "proportional", "outer", "cells", "flat"}
-            Weights of the combinations of levels that are averaged over: all the same; by their frequency in the data; by the product of the frequencies of each
-            factor; by the frequency within each cell; or the same for all that occur in the cell.
+            Weights of the combinations of levels that are averaged over: all the same; by their
+            frequency in the data; by the product of the frequencies of each factor; by the
+            frequency within each cell; or the same for all that occur in the cell.
         level : float
             Level of the intervals.
         ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
-            Method of the degrees of freedom, the model's own by default.
+            Method of the degrees of freedom, the model's own by default; generalized models have
+            ``"none"`` only.
         adjust : str, optional
-            Adjustment of the intervals for several means (``"bonferroni"``, ``"sidak"``, ``"mvt"`` or ``"scheffe"``), or of the contrasts that the formula asks for.
+            Adjustment of the intervals for several means (``"bonferroni"``, ``"sidak"``, ``"mvt"``
+            or ``"scheffe"``), or of the contrasts that the formula asks for.
         type : {"link", "response"}
-            ``"response"`` undoes a transformation on the left of the model's formula.
+            ``"response"`` undoes the link, or a transformation on the left of the model's formula:
+            standard errors are by the delta method, limits are transformed, differences become
+            ratios after logarithms and odds ratios after logits.
         bias_correct : bool
-            Whether means on the scale of the response are means of the response, by a second-order correction, and not transformed means.
+            Whether means on the scale of the response are means of the response, over all groups,
+            by a second-order correction, and not transformed means, those of the typical group.
+            Where the random effects of a generalized model are large ``predict(re="marginal")``,
+            which integrates, is to be preferred.
         sigma : float, optional
-            Standard deviation for that correction; by default of the residual and all random effects together, averaged over the observations.
+            Standard deviation for that correction; by default of all random effects and, of a
+            linear model, the residual together, averaged over the observations.
         cov_reduce : str, callable, bool or dict
-            What stands for a covariate: ``"mean"``, ``"median"``, ``"range"``, a function of the column, False for all its values; or a dict of these by name.
+            What stands for a covariate: ``"mean"``, ``"median"``, ``"range"``, a function of the
+            column, False for all its values; or a dict of these by name.
         cov_keep : int
             Covariates with so many different values or fewer are taken as factors.
         cov, cluster : optional
@@ -83,7 +142,7 @@ class AveragedModel(InferredModel, ReferenceGridModel):
 
         Examples
         --------
-        >>> from ranef import lmer, load_dataset
+        >>> from ranef import glmer, lmer, load_dataset
         >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
         >>> print(m.emmeans("pairwise ~ recipe"))
          recipe emmean   SE df lower.CL upper.CL
@@ -95,7 +154,19 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         Degrees-of-freedom method: satterthwaite
         Confidence level used: 0.95
         ...
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> print(g.emmeans("period", type="response"))
+         period   prob     SE  df asymp.LCL asymp.UCL
+         1      0.1980 0.0369 Inf    0.1354     0.280
+         2      0.0839 0.0238 Inf    0.0475     0.144
+         3      0.0740 0.0226 Inf    0.0401     0.132
+         4      0.0484 0.0198 Inf    0.0214     0.106
+        <BLANKLINE>
+        Degrees-of-freedom method: asymptotic
+        Confidence level used: 0.95
+        Intervals are back-transformed from the logit scale
         """
+
         normal_multiplier(level)
         grid = self._grid(at, cov_reduce, cov_keep, data)
         found = self._specs(specs, by, grid)
@@ -117,7 +188,7 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         checked = checked_adjust(adjust, "none")
         tests = self._tests_with(cov, cluster)
         own = checked if specs.method is None else "none"
-        means = MarginalMeans(estimands, tests, checked_ddf(ddf, self._ddf_with(cov)), float(level), own, "link")
+        means = MarginalMeans(estimands, tests, self._ddf_with(ddf, cov), float(level), own, "link")
         if specs.method is not None:
             contrasts = means.contrast(specs.method, adjust=adjust)
             means = MarginalMeans(estimands, tests, means.ddf, means.level, own, "link", contrasts)
@@ -140,14 +211,15 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         cluster: Any = None,
         data: Any = None,
     ) -> MarginalMeans:
-        """Marginal slopes of a covariate.
+        """Marginal slopes of a covariate, of a generalized model on the scale of the link.
 
         Parameters
         ----------
         specs : str or list of str
             As in ``emmeans``.
         var : str
-            The covariate; the slope is that of the variable, also where the formula has functions of it.
+            The covariate; the slope is that of the variable, also where the formula has functions
+            of it.
         by, at, weights, level, ddf, adjust, cov_reduce, cov_keep, cov, cluster, data
             As in ``emmeans``.
 
@@ -180,10 +252,12 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         cluster: Any = None,
         data: Any = None,
     ) -> "pd.DataFrame":
-        """Test each term by F on the reference grid, with covariates at their means.
+        """Test each term on the reference grid, with covariates at their means: by F, of a
+        generalized model by a Wald chi-square.
 
-        The tests of factors are those of ``anova(type=3)`` in a model without covariates. Where a factor interacts with a covariate, its test here is at the mean
-        of the covariate and there at zero.
+        The tests of factors are those of ``anova(type=3)`` in a model without covariates. Where a
+        factor interacts with a covariate, its test here is at the mean of the covariate and there
+        at zero.
 
         Parameters
         ----------
@@ -195,7 +269,8 @@ class AveragedModel(InferredModel, ReferenceGridModel):
         Returns
         -------
         DataFrame
-            The term (and the groups) and ``num_df, den_df, f_value, p_value``.
+            The term (and the groups) and ``num_df, den_df, f_value, p_value``, of a generalized
+            model ``chisq, df, p_value``.
 
         Examples
         --------
@@ -213,6 +288,6 @@ class AveragedModel(InferredModel, ReferenceGridModel):
 
         grid = self._grid(at, mean_and_beside, 2, data)
         groups = self._specs("~ 1", by, grid).by if by is not None else ()
-        method = checked_ddf(ddf, self._ddf_with(cov))
+        method = self._ddf_with(ddf, cov)
         found = joint_tests(self._fit, self._tests_with(cov, cluster), method, grid, groups)
-        return joint_tests_table(found)
+        return joint_tests_table(found, normal=self._fit.asymptotic_tests)

@@ -1,23 +1,58 @@
-"""Resampling of a fitted model: bootstrap, and tests by it."""
+"""Resampling of a fitted model: other responses, bootstrap, and tests by it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.again import fit_to_response, fit_to_responses, responses_for
 from ranef.fit.control import parse_control
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.progress import reported
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
+from ranef.fit.refit import Refits, response_of_input
+from ranef.fit.request import warn_once
 from ranef.fit.threads import parse_n_threads
-from ranef.results.base import MixedModel
+from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
     from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt
     from ranef.results.bootstrap import Bootstrap
 
 
-class ResampledModel(MixedModel):
-    """Bootstrap of a mixed model."""
+class ResamplingChapter(FittedModel):
+    """Fits of a mixed model to other responses, its own draws among them."""
+
+    def refit(
+        self, y: Any, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
+    ) -> "Self | Refits":
+        """Fit the same model to other responses.
+
+        Parameters
+        ----------
+        y : array-like
+            A vector, or a matrix or frame with one response a column, in the form that ``simulate``
+            gives: on the scale of the model's response, after any transformation on the left of the
+            formula; for ``cbind(successes, failures)`` numbers of successes out of the same trials.
+            As many rows as the fit used, or as its input had.
+        progress : bool, "tqdm" or callable
+            Of a matrix: True shows the number of responses that are fitted on standard error,
+            ``"tqdm"`` in a bar of tqdm; a function is called with it and the number of all.
+
+        Returns
+        -------
+        LinearMixedModel, GeneralizedLinearMixedModel or Refits
+            A model of the same kind for a vector; for a matrix a record of arrays (``objective,
+            fixef, bse, theta, sigma, dispersion, converged``) with ``to_frame()``, whose standard
+            errors take the covariance parameters as known. Where a single response would be an
+            error, a column of a matrix gets NaN, and a warning names it.
+        """
+        values, names = responses_for(self._fit, y)
+        control = parse_control(self._request.control)
+        if values.ndim == 2:
+            with reported(progress, "responses") as show:
+                return fit_to_responses(self._fit, values, names, control, show)
+        fit = fit_to_response(self._fit, values, control)
+        warn_once(fit.messages)
+        return self.__class__(fit, self._request.refitted(response_of_input(self._fit, values)))
 
     def bootstrap(
         self,
@@ -33,33 +68,43 @@ class ResampledModel(MixedModel):
     ) -> "Bootstrap":
         """Bootstrap the model: draw new data sets from it and refit it to each.
 
-        Replicate i depends on the seed and on i only: it is the same for any ``n_threads`` and any ``n``. Fits begin at the estimates. An interrupt from the
-        keyboard ends the run: the replicates that are finished are returned, with a warning that says so. A linear model with variances that are given by
-        convention, as the data do not determine them, is drawn and fitted one by one like the model itself, on one thread.
+        Replicate i depends on the seed and on i only: it is the same for any ``n_threads`` and any
+        ``n``. Fits begin at the estimates. An interrupt from the keyboard ends the run: the
+        replicates that are finished are returned, with a warning that says so. A linear model with
+        variances that are given by convention, as the data do not determine them, is drawn and
+        fitted one by one like the model itself, on one thread.
 
         Parameters
         ----------
         n : int
             Number of replicates. Intervals want a thousand or more.
         type : {"parametric", "residual", "cases"}
-            ``"parametric"``: random effects are normal with the estimated variances, and so are residuals of a linear model; responses of a generalized one are drawn from its
-            family. ``"residual"``: they are drawn with replacement from the
-            predicted effects and the residuals of the fit, centred and reflated to the estimated variances (Carpenter, Goldstein and Rasbash 2003); for linear models.
-            ``"cases"``: whole groups are drawn with replacement, each copy as a group of its own; nothing of the model is presumed beyond the independence of
-            the groups.
+            ``"parametric"``: random effects are normal with the estimated variances, and so are
+            residuals of a linear model; responses of a generalized one are drawn from its family.
+            ``"residual"``: they are drawn with replacement from the predicted effects and the
+            residuals of the fit, centred and reflated to the estimated variances (Carpenter,
+            Goldstein and Rasbash 2003); for linear models. ``"cases"``: whole groups are drawn with
+            replacement, each copy as a group of its own; nothing of the model is presumed beyond
+            the independence of the groups.
         statistic : callable, optional
-            A function of a fitted model that returns a number, an array, a dict or a Series. By default the fixed effects, standard deviations,
-            correlations and sigma (or the extra parameter of a family) are kept, and fitted in the core; a function is called in Python on one model after the other, which is slower, and sees
-            other draws than the core makes of the same seed.
+            A function of a fitted model that returns a number, an array, a dict or a Series. By
+            default the fixed effects, standard deviations, correlations and sigma (or the extra
+            parameter of a family) are kept, and fitted in the core; a function is called in Python
+            on one model after the other, which is slower, and sees other draws than the core makes
+            of the same seed.
         re : {"new", "conditional"}
-            For ``"parametric"``: draw random effects anew, or keep the conditional modes of the fit.
+            For ``"parametric"``: draw random effects anew, or keep the conditional modes of the
+            fit.
         by : str, optional
-            For ``"cases"``, and for intervals by ``"bca"``, which leave out groups: the grouping factor whose groups are taken. By default the one that contains the others;
-            crossed factors have none, and it must be given.
+            For ``"cases"``, and for intervals by ``"bca"``, which leave out groups: the grouping
+            factor whose groups are taken. By default the one that contains the others; crossed
+            factors have none, and it must be given.
         rng : int, numpy.random.Generator or None
-            Seed or generator; None takes a fresh seed. The seed used is the ``seed`` of what is returned.
+            Seed or generator; None takes a fresh seed. The seed used is the ``seed`` of what is
+            returned.
         progress : bool, "tqdm" or callable
-            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with the number of replicates finished and ``n``.
+            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is
+            called with the number of replicates finished and ``n``.
         n_threads : int, optional
             Threads to use at most; by default as many as the fit did.
 
@@ -92,7 +137,7 @@ class ResampledModel(MixedModel):
         from ranef.inference.bootstrap.statistic import draw_statistic
         from ranef.results.bootstrap import Bootstrap
 
-        def observed_of(model: ResampledModel) -> Any:
+        def observed_of(model: ResamplingChapter) -> Any:
             return observed_values(model._fit)
 
         n = checked_count(n)
@@ -124,7 +169,7 @@ class ResampledModel(MixedModel):
                 theta_names=(),
                 influence=None,
             )
-        if isinstance(fit, GlmmFit) and is_drawn_in_python(fit, type):
+        if is_drawn_in_python(fit, type):
             with reported(progress) as show:
                 drawn, _, observed = draw_statistic(
                     fit, observed_of, self._like, observed_of(self), n, type, re, by, seed, control, threads, show
@@ -156,7 +201,7 @@ class ResampledModel(MixedModel):
 
     def pb_lrt(
         self,
-        smaller: "ResampledModel",
+        smaller: "ResamplingChapter",
         n: int = 1000,
         *,
         rng: Any = None,
@@ -165,21 +210,25 @@ class ResampledModel(MixedModel):
     ) -> "BootstrapLrt":
         """Test this model against a smaller one by parametric bootstrap of the likelihood ratio.
 
-        Responses are drawn from the smaller model, both models are fitted to each, and the p-value is the share of likelihood-ratio statistics that are at least
-        as large as that of the data. It needs no asymptotic distribution: neither for fixed effects with few groups nor for variances at their bound. The
-        method is that of Halekoh and Højsgaard (2014), except that replicates whose statistic is zero count as they are.
+        Responses are drawn from the smaller model, both models are fitted to each, and the p-value
+        is the share of likelihood-ratio statistics that are at least as large as that of the data.
+        It needs no asymptotic distribution: neither for fixed effects with few groups nor for
+        variances at their bound. The method is that of Halekoh and Højsgaard (2014), except that
+        replicates whose statistic is zero count as they are.
 
         Parameters
         ----------
         smaller : LinearMixedModel or GeneralizedLinearMixedModel
-            A model of the same kind and data whose fixed effects are among those of this one. REML fits of both are refitted by maximum likelihood; generalized models must
-            have the same family, link and approximation of the likelihood.
+            A model of the same kind and data whose fixed effects are among those of this one. REML
+            fits of both are refitted by maximum likelihood; generalized models must have the same
+            family, link and approximation of the likelihood.
         n : int
             Number of replicates.
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed.
         progress : bool, "tqdm" or callable
-            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with the number of replicates finished and ``n``.
+            True shows the count on standard error, ``"tqdm"`` in a bar of tqdm; a function is
+            called with the number of replicates finished and ``n``.
         n_threads : int, optional
             Threads to use at most; by default as many as the fit did.
 
@@ -203,25 +252,19 @@ class ResampledModel(MixedModel):
         from ranef.inference.bootstrap.likelihood_ratio_glmm import bootstrap_glmm_lrt
         from ranef.inference.reduced import comparison_control
 
-        verb = "glmer" if isinstance(self._fit, GlmmFit) else "lmer"
-        if not isinstance(smaller, ResampledModel) or isinstance(smaller._fit, GlmmFit) != isinstance(
-            self._fit, GlmmFit
-        ):
-            raise ArgumentTypeError(f"smaller must be a model fitted by {verb}, not {smaller!r:.60}.")
+        if not isinstance(smaller, ResamplingChapter) or smaller._fit.verb != self._fit.verb:
+            raise ArgumentTypeError(f"smaller must be a model fitted by {self._fit.verb}, not {smaller!r:.60}.")
         rest = (
             checked_count(n),
             seed_of(rng),
             comparison_control(self._request.control),
             self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
         )
+        test: Any = bootstrap_lrt if self._fit.fixed_effects_profiled else bootstrap_glmm_lrt
         with reported(progress) as show:
-            if isinstance(self._fit, GlmmFit):
-                assert isinstance(smaller._fit, GlmmFit)
-                return bootstrap_glmm_lrt(self._fit, smaller._fit, *rest, show)
-            assert isinstance(self._fit, LmmFit)
-            assert isinstance(smaller._fit, LmmFit)
-            return bootstrap_lrt(self._fit, smaller._fit, *rest, show)
+            made: BootstrapLrt = test(self._fit, smaller._fit, *rest, show)
+        return made
 
-    def _like(self, fit: MixedFit) -> "ResampledModel":
+    def _like(self, fit: MixedFit) -> Self:
         """A model of another fit, whose data are not kept."""
         return self.__class__(fit, self._request.without_data())

@@ -1,0 +1,184 @@
+"""Confidence intervals and likelihood profiles of a fitted model."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.fit.progress import in_whole_numbers, reported
+from ranef.fit.request import warn_once
+from ranef.inference.wald import wald_intervals
+from ranef.options import Ddf
+from ranef.results.model.resampling import ResamplingChapter
+from ranef.results.model.tests import TestsChapter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ranef.results.profile import Profile
+
+METHODS = ("wald", "profile", "boot")
+
+
+class IntervalsChapter(ResamplingChapter, TestsChapter):
+    """Confidence intervals and likelihood profiles of a mixed model."""
+
+    def conf_int(
+        self,
+        method: Literal["wald", "profile", "boot"] = "wald",
+        level: float = 0.95,
+        parm: str | list[str] | None = None,
+        *,
+        ddf: Ddf | None = None,
+        cov: Any = None,
+        cluster: Any = None,
+        n: int = 1000,
+        rng: Any = None,
+        progress: Any = False,
+    ) -> "pd.DataFrame":
+        """Confidence intervals of the parameters.
+
+        Parameters
+        ----------
+        method : {"wald", "profile", "boot"}
+            ``"wald"``: estimate plus and minus a multiple of the standard error, for fixed effects
+            only. ``"profile"``: the values whose deviance, with all other parameters estimated, is
+            within the chi-square quantile of the minimum; the likelihood is the ML one, also for a
+            REML fit, and of a generalized model the approximation that the fit has maximised.
+            ``"boot"``: quantiles of a parametric bootstrap; ``bootstrap`` has other kinds of both.
+        level : float
+        parm : str or list of str, optional
+            The parameters to show, all by default: ``"sd_(Intercept)|Subject"``,
+            ``"cor_Days.(Intercept)|Subject"``, ``"sigma"`` (of a generalized model its dispersion
+            where it is estimated, by the name that the family has for it: ``"sigma"``, ``"size"``,
+            ``"precision"``), names of fixed effects. For profiles also ``"theta_"`` for all of the
+            random part and ``"beta_"`` for all fixed effects.
+        ddf : {"none", "satterthwaite", "kenward-roger", "residual"}, optional
+            For Wald intervals of linear models: normal quantiles (the default, as in lme4), or
+            those of t with these degrees of freedom (and Kenward and Roger's standard errors).
+        cov, cluster : optional
+            For Wald intervals: a cluster-robust covariance, as in ``cov_params``, of a linear model
+            with quantiles of t by its own degrees of freedom.
+        n : int
+            For the bootstrap: number of replicates.
+        rng : int, numpy.random.Generator or None
+            For the bootstrap: seed or generator.
+        progress : bool, "tqdm" or callable
+            For profiles and the bootstrap: report what is finished, as ``profile`` and
+            ``bootstrap`` do.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``: standard deviations and correlations of the random effects and
+            sigma or dispersion, unless Wald, then the fixed effects. A standard deviation may end
+            at 0, a correlation at -1 or 1, and a limit that the data do not determine is infinite.
+            ``attrs["notes"]`` says what was done and what is unusual.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.conf_int("profile").round(3)
+                                        lower    upper
+        sd_(Intercept)|Subject         14.381   37.716
+        cor_Days.(Intercept)|Subject   -0.481    0.685
+        sd_Days|Subject                 3.801    8.753
+        sigma                          22.898   28.858
+        (Intercept)                   237.681  265.130
+        Days                            7.359   13.576
+        >>> m.conf_int(ddf="satterthwaite", parm="Days").round(3)
+              lower   upper
+        Days  7.206  13.729
+        >>> from ranef import glmer
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> g.conf_int("profile", parm="theta_").round(3)
+                             lower  upper
+        sd_(Intercept)|herd  0.346    1.1
+        """
+        import pandas as pd
+
+        if not isinstance(method, str):
+            raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
+        if method not in METHODS:
+            raise OptionError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
+        if method != "wald":
+            for name, value in (("ddf", ddf), ("cov", cov), ("cluster", cluster)):
+                if value is not None:
+                    raise OptionError(f"{name} is for Wald intervals: method='wald'.")
+        if method == "profile":
+            return self._profile_intervals(level, parm, progress)
+        if method == "boot":
+            normal_multiplier(level)
+            made = self.bootstrap(n, rng=rng, progress=progress)
+            chosen, limits, notes = made.interval_limits("percentile", level, parm)
+            names = tuple(made.names[j] for j in chosen)
+        else:
+            kind = self._method(ddf, "none" if cov is None else "satterthwaite")
+            tests = self._tests_with(cov, cluster)
+            names, limits = wald_intervals(tests, level, parm, kind)
+            notes = () if kind == "none" and cov is None else tests.notes(kind)
+        frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
+        frame.attrs["notes"] = notes
+        return frame
+
+    def profile(self, parm: str | list[str] | None = None, level: float = 0.99, *, progress: Any = False) -> "Profile":
+        """Profile the likelihood: for each parameter a curve of values, all others estimated anew
+        at each.
+
+        ``zeta`` is the signed root of the rise of -2 log-likelihood above its minimum; were the
+        likelihood quadratic, it would be a straight line. A REML fit is fitted again by ML for
+        this. Of a generalized model the likelihood is the approximation that the fit has maximised
+        (Laplace's, or quadrature).
+
+        Parameters
+        ----------
+        parm : str or list of str, optional
+            The parameters, all by default, as in ``conf_int``.
+        level : float
+            The curves end at the joint confidence region of this level, whose chi-square has as
+            many degrees of freedom as the model has parameters.
+        progress : bool, "tqdm" or callable
+            True writes the number of finished curves to standard error, ``"tqdm"`` shows a bar of
+            tqdm; a function is called with that number and the number of all.
+
+        Returns
+        -------
+        Profile
+            With ``to_frame()``, ``conf_int(level)``, ``zeta(parameter, values)`` and ``notes``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> p = m.profile(["sigma", "Days"])
+        >>> p.conf_int(0.9).round(2)
+               lower  upper
+        sigma   23.3  28.29
+        Days     7.9  13.03
+        >>> p.zeta("Days", [0.0, 10.5]).round(2)
+        array([ nan, 0.02])
+        """
+        from ranef.inference.profile import profile_curves
+        from ranef.inference.reduced import comparison_control
+        from ranef.results.profile import Profile
+
+        control = comparison_control(self._request.control)
+        with reported(progress, "profiles") as show:
+            record = profile_curves(self._fit, parm, level, control, in_whole_numbers(show))
+        warn_once(record.problems)
+        return Profile(record)
+
+    def _profile_intervals(self, level: object, parm: object, progress: object) -> "pd.DataFrame":
+        import pandas as pd
+
+        from ranef.inference.profile import interval_limits, profile_intervals
+        from ranef.inference.reduced import comparison_control
+
+        control = comparison_control(self._request.control)
+        with reported(progress, "profiles") as show:
+            record = profile_intervals(self._fit, parm, level, control, in_whole_numbers(show))
+        warn_once(record.problems)
+        limits = [interval_limits(c) for c in record.curves]
+        frame = pd.DataFrame(limits, index=pd.Index([c.name for c in record.curves]), columns=["lower", "upper"])
+        frame.attrs["notes"] = record.notes + record.problems
+        return frame

@@ -1,0 +1,68 @@
+"""Pictures of a fitted model: those of ``m.plot``, and the diagnostic panel."""
+
+from typing import TYPE_CHECKING, Any
+
+from ranef.plots.canvas import AxesArray, require_matplotlib
+from ranef.results.model.diagnostics import DiagnosticsChapter
+from ranef.results.model.estimates import EstimatesChapter
+from ranef.results.model.rows import RowsChapter
+from ranef.results.model_plots import ModelPlots
+
+if TYPE_CHECKING:
+    from ranef.diagnostics.check import CheckPart
+
+
+class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
+    """Pictures of a mixed model."""
+
+    @property
+    def plot(self) -> ModelPlots:
+        """Pictures: ``m.plot.caterpillar()``, ``.shrinkage()``, ``.fitted()``, ``.residuals()``,
+        ``.qq()``, ``.predictions(x, by)`` and more; needs matplotlib (``ranef[plot]``).
+        """
+        return ModelPlots(self)
+
+    def check(self, *, rng: Any = None, size: tuple[float, float] | None = None, ax: Any = None) -> AxesArray:
+        """Draw the diagnostic panel: six pictures, each with a sentence on what it shows.
+
+        Of a linear model residuals along the fitted values, their spread and their distribution,
+        the random effect that looks least normal, the levels that move the fixed effects most, and
+        the distribution of the response among simulated ones. Of a generalized model simulated
+        residuals, and these along the linear predictor; the spread of the Pearson residuals among
+        simulations (of responses of 0 and 1, which cannot be overdispersed, shares of successes
+        along the probability); the number of zeros (where there can be none, the distribution of
+        the response); the random effect that looks least normal; and what quadrature changes of the
+        likelihood.
+
+        Parameters
+        ----------
+        rng : int, numpy.random.Generator or None
+            Seed or generator of the simulated responses; None takes a fresh seed.
+        size : tuple of float, optional
+            Width and height of the figure in inches; 13 by 9.4 by default.
+        ax : array of 6 Axes, optional
+
+        Returns
+        -------
+        array of Axes
+            Each has ``data``, the frame drawn, and ``sentence``.
+
+        Examples
+        --------
+        >>> from ranef import glmer, lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> axes = m.check(rng=1)
+        >>> axes[4].sentence
+        'Without Subject 335 ...'
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> axes = g.check(rng=1)
+        >>> axes[5].sentence
+        "Laplace's approximation is close: ..."
+        """
+        require_matplotlib()
+        from ranef.plots.check_panel import check_panel
+
+        return check_panel(self._check_parts(rng), size, ax)
+
+    def _check_parts(self, rng: Any) -> "tuple[CheckPart, ...]":
+        raise NotImplementedError

@@ -1,0 +1,188 @@
+"""Rows of a fitted model: fitted values, residuals, predictions and simulated responses."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.estimates.predict import predict
+from ranef.estimates.residuals import residual_values
+from ranef.estimates.rows import padded, row_index, row_series
+from ranef.estimates.simulate import response_as_given, simulated_responses
+from ranef.results.model.fitted import FittedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ResidualType = Literal["response", "working", "pearson", "deviance", "scaled"]
+
+
+class RowsChapter(FittedModel):
+    """What a mixed model makes of each row."""
+
+    @cached_property
+    def _fitted_means(self) -> NDArray[np.float64]:
+        return self._fit.means()
+
+    def _standardized(self) -> NDArray[np.float64]:
+        """Residuals (n,) that should all have the same spread."""
+        raise NotImplementedError
+
+    @cached_property
+    def fittedvalues(self) -> "pd.Series[float]":
+        """Fitted values with the random effects: conditional means, of a binomial response
+        proportions.
+
+        In the order of the input; NaN for missing rows with ``na_action="exclude"``.
+        """
+        return row_series(self._fit, self._fitted_means, "fitted")
+
+    @cached_property
+    def linear_predictor(self) -> "pd.Series[float]":
+        """Linear predictor with the random effects, rows as in ``fittedvalues``: of a linear model
+        the fitted values.
+        """
+        return row_series(self._fit, self._fit.linear_predictor(), "linear_predictor")
+
+    @cached_property
+    def resid(self) -> "pd.Series[float]":
+        """The usual residuals: observed minus fitted values, of a generalized model deviance
+        residuals, as R's ``residuals`` gives.
+        """
+        return self.residuals()
+
+    def residuals(self, type: ResidualType | None = None) -> "pd.Series[float]":
+        """Residuals from the fitted values with random effects.
+
+        Parameters
+        ----------
+        type : {"response", "working", "pearson", "deviance", "scaled"}, optional
+            By default ``"response"``, of a generalized model ``"deviance"``. ``"response"`` is
+            observed minus fitted. ``"pearson"``: of a linear model that times the square root of
+            the prior weights, of a generalized one divided by the standard deviation of the family
+            without its scale. ``"scaled"``: the Pearson residual divided by sigma. ``"deviance"``:
+            signed root of the row's share of the deviance, of a linear model the same as
+            ``"pearson"``. ``"working"``: on the scale of the linear predictor, of a linear model
+            the same as ``"response"``.
+
+        Returns
+        -------
+        Series
+            In the order of the input; NaN for missing rows with ``na_action="exclude"``.
+        """
+        kind = self._fit.usual_residuals if type is None else type
+        return row_series(self._fit, residual_values(self._fit, kind, self._fitted_means), "resid")
+
+    def predict(
+        self,
+        newdata: Any = None,
+        *,
+        re: str = "conditional",
+        type: Literal["response", "link"] = "response",
+        new_levels: Literal["error", "population", "marginal"] = "error",
+        se: bool = False,
+        interval: Literal["confidence", "prediction"] | None = None,
+        level: float = 0.95,
+        offset: Any = None,
+    ) -> "pd.Series[float] | pd.DataFrame":
+        """Predict means or linear predictors.
+
+        Parameters
+        ----------
+        newdata : frame, dict or path, optional
+            New rows, in any form that the fit takes; by default the rows of the fit. A row with a
+            missing value is predicted as NaN, but see ``new_levels`` for a missing level of a
+            grouping factor.
+        re : str
+            ``"conditional"`` adds all random effects, ``"population"`` sets them to zero (the
+            typical group), and a one-sided formula such as ``"~ (1 | school)"`` adds those that it
+            names. ``"marginal"``, for generalized models, averages over their distribution (the
+            mean of all groups, which on the scale of the response is another number than that of
+            the typical one).
+        type : {"response", "link"}
+            Means, or linear predictors; the same for a linear model.
+        new_levels : {"error", "population", "marginal"}
+            What to do with a level of a grouping factor that was not in the data of the fit:
+            refuse; take its random effects to be zero, whose whole variance then enters the
+            standard error; or, for generalized models, average the mean over their distribution.
+            Other factors of the row keep their effects. A missing level of a linear model is with
+            ``"population"`` such an unknown level, as in lme4, and a missing value (NaN is
+            predicted) otherwise.
+        se : bool
+            Whether to add standard errors, for means of generalized models by the delta method.
+            They account for the estimation of the fixed effects and of the random effects. Those of
+            a linear model take the covariance parameters as known, so that with few groups they are
+            somewhat too small. Those of a generalized one account for these and the dispersion,
+            too, except with ``n_quad=0`` and where the second derivatives of the likelihood have no
+            inverse; with ``re="marginal"`` the variance that is averaged over is an estimate, too
+            (with ``new_levels="marginal"`` it is taken as known).
+        interval : {"confidence", "prediction"}, optional
+            ``"confidence"`` is for the mean that ``re`` describes, of a generalized model
+            transformed from the scale of the link. ``"prediction"`` is for a new response. That of
+            a linear model adds the residual variance and the variance of the random effects that
+            ``re`` leaves out; new rows have the prior weights that the fit's ``weights`` give them
+            when that is a column or an expression, else 1. That of a generalized one has quantiles
+            of the family, its extra parameter held, averaged over the uncertainty of the linear
+            predictor and over the random effects that ``re`` leaves out.
+        level : float
+            Level of the interval.
+        offset : str or array, optional
+            Offset of the new rows: needed when the fit was given its offset as an array.
+
+        Returns
+        -------
+        Series or DataFrame
+            The predictions; with ``se`` or ``interval`` a frame with columns ``fit, se`` and, for
+            an interval, ``lower, upper``.
+
+        Examples
+        --------
+        >>> from ranef import glmer, lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> new = {"Days": [0, 10], "Subject": ["308", "309"]}
+        >>> m.predict(new).round(2).tolist()
+        [253.66, 229.48]
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> g.predict({"period": ["1", "4"]}, re="population").round(3).tolist()
+        [0.198, 0.048]
+        >>> g.predict({"period": ["1", "4"]}, re="marginal").round(3).tolist()
+        [0.216, 0.057]
+        """
+        return predict(
+            self._fit,
+            newdata,
+            re=re,
+            type=type,
+            new_levels=new_levels,
+            se=se,
+            interval=interval,
+            level=level,
+            offset=offset,
+        ).to_pandas()
+
+    def simulate(self, n: int = 1, *, re: Literal["new", "conditional"] = "new", rng: Any = None) -> "pd.DataFrame":
+        """Draw new responses from the model at its estimates.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        re : {"new", "conditional"}
+            Draw random effects anew for every response, or keep the conditional modes of the fit.
+        rng : int, numpy.random.Generator or None
+            Seed or generator; None takes a fresh seed.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``sim_1 … sim_n``, rows as in ``fittedvalues``, in the form of the model's
+            response: for ``cbind(successes, failures)`` numbers of successes. ``refit`` takes them
+            as they are.
+        """
+        import pandas as pd
+
+        values = padded(self._fit, response_as_given(self._fit, simulated_responses(self._fit, n, re, rng)))
+        return pd.DataFrame(
+            values, index=row_index(self._fit), columns=[f"sim_{i + 1}" for i in range(values.shape[1])]
+        )

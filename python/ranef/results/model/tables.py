@@ -1,0 +1,312 @@
+"""What is shown of a fitted model: summary, tidy frames, equations, other programs' syntax, report."""
+
+import datetime
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ranef.errors import ArgumentTypeError, DataError, RanefError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.options import Ddf
+from ranef.results.model.plots import PlotsChapter
+from ranef.results.model.tests import TestsChapter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ranef.inference.fixed_effect_tests import FixedEffectTests
+    from ranef.presentation.equations import Equations
+    from ranef.presentation.report.page import Subject
+    from ranef.presentation.summary import Summary
+    from ranef.translation import ModelDescription
+
+
+class TablesChapter(PlotsChapter, TestsChapter):
+    """Texts and tables of a mixed model. Neither its text nor its HTML makes tests, which may take
+    long.
+    """
+
+    def __repr__(self) -> str:
+        from ranef.presentation.model_summary import sketch_of
+        from ranef.presentation.short_text import short_text
+
+        return short_text(sketch_of(self._fit, self._request))
+
+    def _repr_html_(self) -> str:
+        from ranef.presentation.document import summary_document
+        from ranef.presentation.html import html
+        from ranef.presentation.model_summary import sketch_of
+
+        return html(summary_document(sketch_of(self._fit, self._request)))
+
+    # ---- frames
+
+    def summary(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "Summary":
+        """Summarise the fit as lme4 does: with t tests of the fixed effects as lmerTest adds them,
+        z tests of a generalized model.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default; generalized models have
+            ``"none"`` only. A linear model has no tests with ``"none"``: estimate, standard error
+            and t value, as lme4 prints them.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
+
+        Returns
+        -------
+        Summary
+            A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an
+            HTML form for notebooks.
+        """
+        from ranef.presentation.model_summary import summary_of
+
+        method = self._ddf_with(ddf, cov)
+        return summary_of(self._fit, self._request, self._tests_with(cov, cluster), method)
+
+    def tidy(
+        self,
+        effects: str | list[str] | tuple[str, ...] = ("fixed", "ran_pars"),
+        *,
+        ddf: Ddf | None = None,
+        conf_int: bool = False,
+        level: float = 0.95,
+        cov: Any = None,
+        cluster: Any = None,
+    ) -> "pd.DataFrame":
+        """Terms as rows of a frame.
+
+        Parameters
+        ----------
+        effects : str or list of str
+            Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (``sd__`` and ``cor__`` of the random
+            effects and, of a linear model, the residual) and ``"ran_vals"`` (conditional modes,
+            their standard errors given the fixed effects).
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom of the fixed effects, the model's own by default;
+            generalized models have ``"none"`` only. A linear model has no tests with ``"none"``.
+        conf_int : bool
+            Whether to add intervals ``conf_low, conf_high``: to fixed effects by the distributions
+            of their tests (normal with ``ddf="none"``), so that intervals and p-values agree, and
+            normal ones to conditional modes.
+        level : float
+            Level of the intervals.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``effect, group, term, estimate, std_error, statistic, df, p_value``, with
+            ``level`` before ``term`` if there are conditional modes, without ``df`` where tests are
+            normal, and without ``df, p_value`` if there are no tests.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.tidy("fixed").set_index("term").loc["Days", ["estimate", "df"]].round(3).tolist()
+        [10.467, 17.0]
+        """
+        from ranef.presentation.tidy import tidy_frame
+
+        method = self._ddf_with(ddf, cov)
+        return tidy_frame(self._tests_with(cov, cluster), effects, method, conf_int, level)
+
+    def glance(self) -> "pd.DataFrame":
+        """Return the fit in one row.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``nobs, sigma, llf, aic, bic, reml_criterion, deviance, df_resid, npar,
+            is_singular, converged``; of the two criteria of a linear model that which was not
+            minimised is NaN. A generalized model has ``dispersion`` after ``sigma`` and no
+            ``reml_criterion``.
+        """
+        from ranef.presentation.tidy import glance_frame
+
+        return glance_frame(self._fit)
+
+    def augment(self) -> "pd.DataFrame":
+        """Return the observations with what the fit says of each.
+
+        Returns
+        -------
+        DataFrame
+            The columns named in the formula (if the data of the fit are at hand: a saved model has
+            none), then rows as in ``fittedvalues`` of ``.fitted, .resid, .fixed`` (fitted value
+            without random effects), ``.hat, .cooksd, .std_resid`` of a linear model; of ``.fitted``
+            (conditional mean), ``.eta`` (linear predictor), ``.fixed`` (its part without random
+            effects), ``.resid, .pearson, .deviance`` of a generalized one.
+        """
+        from ranef.presentation.tidy import augment_frame
+
+        return augment_frame(self._fit, self._request.data)
+
+    # ---- the model in words
+
+    def _described(self, named: bool) -> "ModelDescription":
+        from ranef.presentation.model_summary import data_name
+        from ranef.translation.fitted import describe_fit
+
+        return describe_fit(self._fit, self._request, data_name(self._request.data), named=named)
+
+    def to_syntax(
+        self, language: Literal["spss", "stata", "sas", "nlme", "lme4", "julia"], *, notes: bool = True
+    ) -> str:
+        """The same model in another program's language.
+
+        Parameters
+        ----------
+        language : {"spss", "stata", "sas", "nlme", "lme4", "julia"}
+            SPSS's ``MIXED`` or ``GENLINMIXED``, Stata's ``mixed`` and its kin, SAS's ``PROC MIXED``
+            or ``PROC GLIMMIX``, R's ``lme`` or ``lmer`` and ``glmer``, or MixedModels.jl.
+        notes : bool
+            Whether to say in comments before it what will print differently there.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        TranslationError
+            If the language cannot say it; the message names the part of the model.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("normexam ~ standLRT + (standLRT | school)", load_dataset("exam"))
+        >>> print(m.to_syntax("stata", notes=False))
+        mixed normexam standLRT || school: standLRT, covariance(unstructured) reml
+        """
+        from ranef.translation import write
+
+        return write(self._described(True), language, notes=notes)
+
+    @cached_property
+    def _equations(self) -> "Equations":
+        from ranef.presentation.equations import equations_of
+
+        return equations_of(self._described(False))
+
+    def equations(self) -> "Equations":
+        """The model as equations, level by level.
+
+        Predictors that do not vary within the levels of a grouping factor stand on its level, in
+        the equations of the coefficients that they change.
+
+        Returns
+        -------
+        Equations
+            Text: LaTeX for amsmath. ``to_mathml()`` gives it for web pages, ``to_text()`` for
+            reading as it is.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("normexam ~ standLRT * schavg + (standLRT | school)", load_dataset("exam"))
+        >>> print(m.equations().to_text())
+        Level 1 (rows)
+          normexam_ij = β_0j + β_1j standLRT_ij + e_ij
+          e_ij ~ N(0, σ²)
+        Level 2 (school)
+          β_0j = γ_00 + γ_01 schavg_j + u_0j
+          β_1j = γ_10 + γ_11 schavg_j + u_1j
+          [u_0j; u_1j] ~ N([0; 0], [σ²_u0, σ_u01; σ_u01, σ²_u1])
+        """
+        return self._equations
+
+    def report(
+        self, path: str | os.PathLike[str], *, title: str | None = None, level: float = 0.95, rng: Any = 1
+    ) -> Path:
+        """Write a report: one web page that says what was fitted, whether to trust it and what it
+        means.
+
+        It is a single HTML file with its pictures in it, which loads nothing and runs nothing,
+        reads well on a screen (light or dark), a telephone and paper, and has the model in words
+        and equations, the data in numbers, all tables, what variances and effects mean, diagnostic
+        pictures each with a sentence, and the same model in other programs. Needs jinja2 and
+        matplotlib, which ``pip install 'ranef[report]'`` brings.
+
+        Parameters
+        ----------
+        path : path
+            The file to write; one that is there is replaced.
+        title : str, optional
+            Heading of the page.
+        level : float
+            Level of the intervals.
+        rng : int, numpy.random.Generator or None
+            Seed or generator of what is simulated for the diagnostics. The default makes the same
+            page of the same model every time; None takes a fresh seed.
+
+        Returns
+        -------
+        Path
+            Of the file.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.report("sleep.html")  # doctest: +SKIP
+        PosixPath('sleep.html')
+        """
+        if not isinstance(path, str | os.PathLike):
+            raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
+        if title is not None and not isinstance(title, str):
+            raise ArgumentTypeError(f"title must be text, not {title!r}.")
+        normal_multiplier(level)
+        from ranef.presentation.report.page import report_page, require_report_libraries
+        from ranef.results.report_pictures import report_pictures
+
+        require_report_libraries()
+        page = report_page(
+            self._subject(),
+            report_pictures(self, level, rng),
+            title=title,
+            level=level,
+            now=datetime.datetime.now(),
+        )
+        target = Path(path)
+        try:
+            target.write_text(page, encoding="utf-8")
+        except OSError as problem:
+            raise DataError(
+                f"the report cannot be written to {str(target)!r}: {problem.strerror or problem}."
+            ) from None
+        return target
+
+    def _subject(self) -> "Subject":
+        from ranef import __version__
+        from ranef.datasets import registry
+        from ranef.presentation.model_summary import data_name
+        from ranef.presentation.report.page import Subject
+
+        try:
+            described, reason = self._described(True), ""
+        except RanefError as problem:
+            described, reason = None, str(problem)
+        try:
+            equations = self.equations()
+        except RanefError:
+            equations = None
+        data = data_name(self._request.data)
+        bundled = not isinstance(self._request.data, str | os.PathLike) and data is not None
+        ddf: Ddf = self._request.ddf
+        return Subject(
+            fit=self._fit,
+            request=self._request,
+            tests=self._tests,
+            ddf=ddf,
+            description=described,
+            equations=equations,
+            data=data,
+            about=registry().get(data) if bundled and data is not None else None,
+            version=__version__,
+            reason=reason,
+        )

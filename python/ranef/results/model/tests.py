@@ -1,0 +1,389 @@
+"""Tests of a fitted model: of its coefficients, its terms and its random effects."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from ranef.errors import OptionError
+from ranef.inference.anova.term_tests import term_tests
+from ranef.inference.contrast_tests import contrast_tests
+from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.options import Ddf, checked_ddf, normal_ddf
+from ranef.results.model.fitted import FittedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ranef.results.step import StepResult
+
+
+class TestsChapter(FittedModel):
+    """Tests of a mixed model, with its own covariance of the fixed effects or one that is robust."""
+
+    @cached_property
+    def _tests(self) -> FixedEffectTests:
+        return FixedEffectTests(self._fit)
+
+    def _tests_with(self, cov: Any, cluster: Any) -> FixedEffectTests:
+        """Tests with the covariance that is asked for: the model's, or a cluster-robust one. The
+        last robust one is kept.
+        """
+        if cov is None:
+            if cluster is not None:
+                usual = "CR1" if self._fit.asymptotic_tests else "CR2"
+                raise OptionError(f"cluster= is for a robust covariance; say which: cov={usual!r}.")
+            return self._tests
+        key = (cov, cluster) if isinstance(cov, str) and isinstance(cluster, str) else None
+        kept = self.__dict__.get("_robust")
+        if key is not None and kept is not None and kept[0] == key:
+            found: FixedEffectTests = kept[1]
+            return found
+        found = self._robust_tests(cov, cluster)
+        self.__dict__["_robust"] = (key, found)
+        return found
+
+    def _robust_tests(self, cov: Any, cluster: Any) -> FixedEffectTests:
+        raise NotImplementedError
+
+    def _ddf_with(self, ddf: Any, cov: Any) -> Ddf:
+        """The method of degrees of freedom that is asked for, once it is seen that the model can
+        have it.
+
+        By default the model's own, but Kenward-Roger's is not for a robust covariance.
+        """
+        own = "satterthwaite" if cov is not None and self.ddf == "kenward-roger" else self.ddf
+        return self._method(ddf, own)
+
+    def _method(self, ddf: Any, default: Ddf) -> Ddf:
+        return normal_ddf(ddf) if self._fit.asymptotic_tests else checked_ddf(ddf, default)
+
+    def _fixed_test(self, test: Any) -> str:
+        """The test of fixed terms that is asked for, once it is seen that the model can have it."""
+        if test is None:
+            return "chisq" if self._fit.asymptotic_tests else "f"
+        if self._fit.asymptotic_tests:
+            if test == "f":
+                raise OptionError(
+                    "test='f' is for linear models: a generalized model has likelihood-ratio tests, test='chisq'."
+                )
+            if test != "chisq":
+                raise OptionError(f"test must be 'chisq', not {test!r}.")
+        elif test not in ("chisq", "f"):
+            raise OptionError(f"test must be 'chisq' or 'f', not {test!r}.")
+        return str(test)
+
+    # ---- coefficients
+
+    @property
+    def ddf(self) -> Ddf:
+        """Method of the degrees of freedom where none is asked for: the argument ``ddf`` of
+        ``lmer``; ``"none"`` where tests are normal.
+        """
+        return "none" if self._fit.asymptotic_tests else self._request.ddf
+
+    @cached_property
+    def df(self) -> "pd.Series[float]":
+        """Degrees of freedom of the tests of the fixed effects, by the model's ``ddf``; infinite
+        where they are normal.
+        """
+        return self._named(self._tests.coefficients(self.ddf).df, "df")
+
+    @cached_property
+    def pvalues(self) -> "pd.Series[float]":
+        """Two-sided p-values of the tests of the fixed effects: t tests by the model's ``ddf``, z
+        tests of a generalized model.
+        """
+        return self._named(self._tests.coefficients(self.ddf).p_value, "pvalues")
+
+    def cov_params(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
+        """Covariance matrix of the fixed effects.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            ``"kenward-roger"`` gives the matrix adjusted for the estimation of the covariance
+            parameters; all others give it with these taken as known. Tests of generalized models
+            are normal, and they have ``"none"`` only: their matrix accounts for the estimation of
+            all parameters.
+        cov : {"CR0", "CR1", "CR1p", "CR1S", "CR2"}, optional
+            A covariance robust to what the model gets wrong within clusters: of a linear model as
+            in clubSandwich; of a generalized one (without ``"CR2"``) the sandwich of the exact
+            scores of the clusters in all parameters and the joint second derivatives of the
+            likelihood. ``"CR1"`` multiplies by ``G / (G - 1)`` with G clusters.
+        cluster : str or array, optional
+            The clusters: a grouping factor, another column of the data, or an array with one label
+            a row. No random effect of a generalized model may be shared by two of them.
+
+        Returns
+        -------
+        DataFrame
+            p × p.
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> robust = m.cov_params(cov="CR1", cluster="herd")
+        >>> round(float(robust.loc["period[T.2]", "period[T.2]"]) ** 0.5, 4)
+        0.4703
+        """
+        tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
+        frame = self._square(tests.covariance(method))
+        if cov is not None:
+            # The matrix itself has no degrees of freedom, unless they are asked for.
+            frame.attrs["notes"] = tests.notes("none" if ddf is None else method)
+        return frame
+
+    # ---- terms and contrasts
+
+    def anova(
+        self, type: Literal[1, 2, 3] = 3, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None
+    ) -> "pd.DataFrame":
+        """Test the terms of the fixed effects: by F tests, of a generalized model by Wald
+        chi-squares.
+
+        Parameters
+        ----------
+        type : {1, 2, 3}
+            1: each term after those before it in the formula (linear models only). 2: each term
+            after all others that do not contain it, as ``car::Anova`` has it. 3: each term averaged
+            over the levels of the factors with which it interacts; this does not depend on how
+            factors are coded.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the denominator degrees of freedom, the model's own by default. With
+            ``"none"``, which alone generalized models have, they are infinite: a chi-square test.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
+
+        Returns
+        -------
+        DataFrame
+            A row for each term; columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``, of a
+            generalized model ``chisq, df, p_value``. ``attrs["notes"]`` says what was done on the
+            boundary.
+
+        Examples
+        --------
+        >>> from ranef import glmer, lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.anova()[["num_df", "den_df", "f_value"]].round(3)
+              num_df  den_df  f_value
+        Days     1.0    17.0   45.853
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> g.anova().loc["period", ["chisq", "df"]].round(2).tolist()
+        [24.95, 3.0]
+        """
+        tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
+        fit: Any = self._fit
+        if fit.asymptotic_tests:
+            from ranef.inference.wald_terms import wald_term_tests
+            from ranef.presentation.anova_table import wald_table
+
+            return wald_table(wald_term_tests(fit, tests, type), self.formula)
+        return term_tests(tests, type, method).to_pandas()
+
+    def test(
+        self,
+        L: Any,
+        *,
+        rhs: Any = None,
+        ddf: Ddf | None = None,
+        joint: bool | None = None,
+        level: float = 0.95,
+        cov: Any = None,
+        cluster: Any = None,
+        alternative: Literal["two-sided", "greater", "less"] = "two-sided",
+    ) -> "pd.DataFrame":
+        """Test contrasts of the fixed effects.
+
+        Parameters
+        ----------
+        L : str, dict, array, or list of str or dict
+            A hypothesis such as ``"standLRT = 0.5"`` or ``"a - b"``, coefficients by name, a vector
+            with one number for each fixed effect, or a matrix with one contrast a row.
+        rhs : float or array, optional
+            What the contrasts equal under the hypothesis: zero, or what the text says.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default. With ``"none"``, which
+            alone generalized models have, the tests are normal and chi-square.
+        joint : bool, optional
+            Whether to test all contrasts together, by F or chi-square. By default when there are
+            several.
+        level : float
+            Level of the confidence intervals of single contrasts.
+        cov, cluster : optional
+            A cluster-robust covariance, as in ``cov_params``.
+        alternative : {"two-sided", "greater", "less"}
+            Of single tests: ``"greater"`` gives p-values for contrasts above the value tested, with
+            intervals that have a lower end only. It is to be chosen before the estimate is seen.
+
+        Returns
+        -------
+        DataFrame
+            For single contrasts ``estimate, std_error, df, statistic, p_value, lower, upper``, a
+            row for each; for a joint test one row with ``num_df, den_df, f_value, p_value``, of a
+            generalized model ``chisq, df, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import glmer, lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.test("Days = 10")[["estimate", "std_error", "df", "p_value"]].round(4)
+                   estimate  std_error    df  p_value
+        Days = 10   10.4673     1.5458  17.0   0.7661
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> g.test("period[T.2] = period[T.3]")[["estimate", "std_error", "p_value"]].round(3)
+                                   estimate  std_error  p_value
+        period[T.2] = period[T.3]     0.136      0.381     0.72
+        """
+        tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
+        found = contrast_tests(tests, L, rhs, method, joint, level, alternative)
+        from ranef.presentation.anova_table import contrast_frame
+
+        return contrast_frame(found, normal=self._fit.asymptotic_tests)
+
+    # ---- smaller models
+
+    def ranova(self) -> "pd.DataFrame":
+        """Test the random effects by likelihood ratios, leaving out one at a time.
+
+        ``(1 | g)`` is left out, ``(x | g)`` becomes ``(1 | g)``, and ``(x + z | g)`` loses ``x``
+        and ``z`` in turn. REML fits are compared by REML. Where no random effect is left a
+        generalized model is compared with the generalized linear model.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``npar, llf, aic, chisq, df, p_value, p_value_boundary``; the first row is the
+            model itself. ``p_value`` is that of the chi-square, as lmerTest gives it, and too large
+            because a variance cannot be negative; ``p_value_boundary`` is that of the mixture of
+            chi-squares which the notes name.
+
+        Examples
+        --------
+        >>> from ranef import glmer, lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.ranova().loc["Days in (Days | Subject)", ["chisq", "df"]].round(3).tolist()
+        [42.837, 2.0]
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> g.ranova().loc["(1 | herd)", ["chisq", "df"]].round(2).tolist()
+        [14.01, 1.0]
+        """
+        from ranef.inference.ranova import compare_reductions
+        from ranef.inference.reduced import comparison_control
+        from ranef.presentation.anova_table import random_effects_table
+
+        return random_effects_table(
+            compare_reductions(self._fit, comparison_control(self._request.control)), self.formula
+        )
+
+    def drop1(
+        self, test: Literal["chisq", "f"] = "chisq", *, scope: str | list[str] | None = None, ddf: Ddf | None = None
+    ) -> "pd.DataFrame":
+        """Test the fixed terms, leaving out one at a time.
+
+        Terms that an interaction contains stay while it does.
+
+        Parameters
+        ----------
+        test : {"chisq", "f"}
+            ``"chisq"``: likelihood-ratio tests by maximum likelihood. ``"f"``: F tests in the model
+            as it was fitted (linear models only).
+        scope : str or list of str, optional
+            The terms to leave out, as labels or as a formula such as ``"~ a + b:c"``; by default
+            all that can be.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Denominator degrees of freedom of F tests; by default those of the model.
+
+        Returns
+        -------
+        DataFrame
+            For ``"chisq"`` columns ``npar, llf, aic, chisq, df, p_value``, the first row being the
+            model itself; for ``"f"`` columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``.
+
+        Examples
+        --------
+        >>> from ranef import glmer, lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.drop1().loc["Days", ["chisq", "df"]].round(3).tolist()
+        [23.537, 1.0]
+        >>> m.drop1("f").loc["Days", ["f_value", "den_df"]].round(3).tolist()
+        [45.853, 17.0]
+        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> g.drop1().loc["period", ["chisq", "df"]].round(2).tolist()
+        [25.61, 3.0]
+        """
+        chosen = self._fixed_test(test)
+        method = self._method(ddf, self.ddf)
+        from ranef.presentation.anova_table import deletion_f_table, deletions_table
+
+        if chosen == "f":
+            from ranef.inference.anova.deletion_tests import deletion_f_tests
+
+            return deletion_f_table(deletion_f_tests(self._tests, scope, method), self.formula)
+        if ddf is not None and not self._fit.asymptotic_tests:
+            raise OptionError("ddf is for F tests: give test='f' too, or leave it out.")
+        from ranef.inference.drop1 import compare_deletions
+        from ranef.inference.reduced import comparison_control
+
+        return deletions_table(
+            compare_deletions(self._fit, scope, comparison_control(self._request.control)), self.formula
+        )
+
+    def step(
+        self,
+        *,
+        alpha_random: float = 0.1,
+        alpha_fixed: float = 0.05,
+        test: Literal["f", "chisq"] | None = None,
+        ddf: Ddf | None = None,
+        random: bool = True,
+        fixed: bool = True,
+    ) -> "StepResult":
+        """Simplify the model by backward elimination: random effects first, then fixed terms, each
+        time what has the largest p-value.
+
+        Random effects are judged by ``p_value`` of ``ranova``, which is too large at the boundary;
+        the default limit of 0.1 allows for it. The last random effect stays, whatever its p-value.
+        Estimates and p-values of a model that was chosen by its own p-values look better than they
+        are.
+
+        Parameters
+        ----------
+        alpha_random, alpha_fixed : float
+            What has a larger p-value goes.
+        test : {"f", "chisq"}, optional
+            For fixed terms, as in ``drop1``: by default F in a linear model. A generalized one has
+            likelihood-ratio tests only.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            For F tests of linear models; by default the method of the model.
+        random, fixed : bool
+            Whether random effects and fixed terms may go.
+
+        Returns
+        -------
+        StepResult
+            A record with the tables ``random`` and ``fixed``, the final ``model`` and ``notes``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + temp + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.step().model.formula
+        'angle ~ temp + (1 | recipe:replicate)'
+        """
+        from ranef.inference.step import eliminate
+        from ranef.presentation.anova_table import fixed_steps_table, random_steps_table
+        from ranef.results.step import StepResult
+
+        found = eliminate(
+            self._fit,
+            self._request,
+            alpha_random,
+            alpha_fixed,
+            self._fixed_test(test),
+            self._method(ddf, self.ddf),
+            random=random,
+            fixed=fixed,
+        )
+        model: Any = self if found.fit is self._fit else self.__class__(found.fit, found.request)
+        return StepResult(random_steps_table(found.random, ()), fixed_steps_table(found.fixed, ()), model, found.notes)
