@@ -29,8 +29,9 @@ def table(
 ) -> "RegressionTable":
     """Put models side by side in a regression table.
 
-    A coefficient or random effect that a model does not have, or had to drop, is blank. Notes below say what is needed to read the table: what is in brackets, which
-    models cannot be compared because they were estimated differently, boundary fits, dropped columns.
+    A coefficient or random effect that a model does not have, or had to drop, is blank. Notes below
+    say what is needed to read the table: what is in brackets, which models cannot be compared
+    because they were estimated differently, boundary fits, dropped columns.
 
     Parameters
     ----------
@@ -39,26 +40,31 @@ def table(
     names : sequence of str, optional
         Headings of the columns; ``m1, m2, …`` by default.
     labels : dict, optional
-        Texts for names of coefficients, random effects and grouping factors, such as ``{"standLRT": "Reading score"}``.
+        Texts for names of coefficients, random effects and grouping factors, such as ``{"standLRT":
+        "Reading score"}``.
     below : {"se", "ci", "p", "none"}
         What stands below an estimate: standard error, Wald interval, p-value, or nothing.
     level : float
         Level of the intervals.
     stars : bool or dict
-        True marks estimates by p < 0.001, 0.01 and 0.05; a dict gives marks and limits, such as ``{"+": 0.1}``. Off by default.
+        True marks estimates by p < 0.001, 0.01 and 0.05; a dict gives marks and limits, such as
+        ``{"+": 0.1}``. Off by default.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
-        Method of the degrees of freedom of p-values of linear models; by default that of the models. Tests of generalized models are normal.
+        Method of the degrees of freedom of p-values of linear models; by default that of the
+        models. Tests of generalized models are normal.
     digits : int
         Significant digits of the smallest standard error in a row; estimates have as many decimals.
     statistics : sequence of str, optional
-        Of ``"nobs"``, ``"groups"``, ``"dispersion"``, ``"icc"``, ``"r2_marginal"``, ``"r2_conditional"``, ``"llf"``, ``"aic"``, ``"bic"``; all by default.
+        Of ``"nobs"``, ``"groups"``, ``"dispersion"``, ``"icc"``, ``"r2_marginal"``,
+        ``"r2_conditional"``, ``"llf"``, ``"aic"``, ``"bic"``; all by default.
     title : str, optional
         Heading; what kind of models they are by default.
 
     Returns
     -------
     RegressionTable
-        A record with ``str()``, an HTML form for notebooks, ``to_html()``, ``to_markdown()``, ``to_latex()``, ``to_frame()`` and ``notes``.
+        A record with ``str()``, an HTML form for notebooks, ``to_html()``, ``to_markdown()``,
+        ``to_latex()``, ``to_frame()`` and ``notes``.
 
     Examples
     --------
@@ -117,7 +123,8 @@ def table(
         checked_ddf(ddf, "none")
     columns = []
     for m, name in zip(models, model_names(names, len(models)), strict=True):
-        # a table may show models of which some have no degrees of freedom: these keep their normal tests
+        # a table may show models of which some have no degrees of freedom: these keep their normal
+        # tests
         method = "none" if m._fit.asymptotic_tests else checked_ddf(ddf, m.ddf)
         columns.append(column_of(m._fit, m._tests, name, level, method if tested else None))
     heading = _title(columns) if title is None else title

@@ -15,7 +15,6 @@ from ranef.results.model.tests import TestsChapter
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ranef.inference.fixed_effect_tests import FixedEffectTests
     from ranef.presentation.equations import Equations
     from ranef.presentation.report.page import Subject
     from ranef.presentation.summary import Summary
