@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from ranef.options import Ddf
     from ranef.presentation.summary import Summary
-    from ranef.results.model.mixed import MixedModel
     from ranef.results.generalized import GeneralizedLinearMixedModel
     from ranef.results.linear import LinearMixedModel
+    from ranef.results.model.mixed import MixedModel
 
 OK, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
