@@ -190,7 +190,7 @@ impl Basis {
                     .iter()
                     .map(|t| {
                         let k = t.z.len();
-                        let recode = t.structure.rules().is_invariant_to_recoding() && k > 1;
+                        let recode = t.structure.is_invariant_to_recoding() && k > 1;
                         let int = if recode { t.z.iter().position(|z| constant_value(z).is_some()) } else { None };
                         let c = int.map_or(1.0, |j| t.z[j][0]);
                         let mut shift = vec![0.0; k];

@@ -2,6 +2,7 @@
 
 use crate::error::CoreError;
 use crate::structure::Structure;
+use std::sync::Arc;
 
 /// One random term: its effect columns and the structure of their covariance.
 #[derive(Clone)]
@@ -9,7 +10,7 @@ pub struct TermRows<'a> {
     /// Columns of Z for this term, each of length n.
     pub z: Vec<&'a [f64]>,
     /// Covariance structure of the term's effects.
-    pub structure: Structure,
+    pub structure: Arc<dyn Structure>,
 }
 
 /// One grouping factor with all the random terms that share it.

@@ -5,7 +5,8 @@ use ranef_core::basis::Basis;
 use ranef_core::crossprod::Crossprod;
 use ranef_core::linear::{search, Begin, Evaluator, FitOptions, Score, Status, System};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
-use ranef_core::structure::Structure;
+use ranef_core::structure::{named, Structure};
+use std::sync::Arc;
 
 /// A small linear congruential generator: the tests need variety, not quality.
 struct Draws(u64);
@@ -24,7 +25,7 @@ impl Draws {
 }
 
 /// One factor: codes, number of levels, and for each term its columns and structure.
-type Factor = (Vec<i32>, usize, Vec<(Vec<Vec<f64>>, Structure)>);
+type Factor = (Vec<i32>, usize, Vec<(Vec<Vec<f64>>, Arc<dyn Structure>)>);
 
 struct Data {
     x: Vec<Vec<f64>>,
@@ -47,7 +48,7 @@ impl Data {
                     n_levels: *n_levels,
                     terms: terms
                         .iter()
-                        .map(|(z, s)| TermRows { z: z.iter().map(Vec::as_slice).collect(), structure: *s })
+                        .map(|(z, s)| TermRows { z: z.iter().map(Vec::as_slice).collect(), structure: s.clone() })
                         .collect(),
                 })
                 .collect(),
@@ -63,9 +64,9 @@ impl Data {
         for (codes, _, terms) in &self.factors {
             for (z, s) in terms {
                 let k = z.len();
-                let m = s.rules().n_theta(k);
+                let m = s.n_theta(k);
                 let mut lambda = vec![0.0; k * k];
-                s.rules().fill_lambda(&theta[at..at + m], k, &mut lambda);
+                s.lambda(&theta[at..at + m], k, &mut lambda);
                 at += m;
                 for a in 0..n {
                     for b in 0..n {
@@ -107,7 +108,7 @@ fn columns(d: &mut Draws, n: usize, k: usize) -> Vec<Vec<f64>> {
 fn layouts() -> Vec<(&'static str, Data)> {
     let mut d = Draws(7);
     let n = 90;
-    let us = Structure::Unstructured;
+    let us = || named("unstructured").unwrap();
     let mut out: Vec<(&'static str, Data)> = Vec::new();
     let mut add = |d: &mut Draws, name, factors: Vec<Factor>, weighted: bool| {
         let x = columns(d, n, 3);
@@ -122,39 +123,41 @@ fn layouts() -> Vec<(&'static str, Data)> {
     let code =
         |d: &mut Draws, m: usize| -> Vec<i32> { (0..n).map(|i| if i < m { i as i32 } else { d.below(m) }).collect() };
     for k in 1..=5 {
-        let f = vec![(code(&mut d, 12), 12, vec![(columns(&mut d, n, k), us)])];
+        let f = vec![(code(&mut d, 12), 12, vec![(columns(&mut d, n, k), us())])];
         add(&mut d, ["scalar", "two", "three", "four", "five"][k - 1], f, k % 2 == 0);
     }
     let leaf = code(&mut d, 20);
     let mid: Vec<i32> = leaf.iter().map(|l| l / 3).collect();
     let top: Vec<i32> = mid.iter().map(|l| l / 4).collect();
-    let one = |d: &mut Draws| vec![(columns(d, n, 1), us)];
+    let one = |d: &mut Draws| vec![(columns(d, n, 1), us())];
     let f = vec![
-        (leaf.clone(), 20, vec![(columns(&mut d, n, 2), us)]),
+        (leaf.clone(), 20, vec![(columns(&mut d, n, 2), us())]),
         (mid.clone(), 7, one(&mut d)),
         (top.clone(), 2, one(&mut d)),
     ];
     add(&mut d, "nested", f, false);
-    let f = vec![(code(&mut d, 14), 14, vec![(columns(&mut d, n, 2), us)]), (code(&mut d, 9), 9, one(&mut d))];
+    let f = vec![(code(&mut d, 14), 14, vec![(columns(&mut d, n, 2), us())]), (code(&mut d, 9), 9, one(&mut d))];
     add(&mut d, "crossed", f, true);
     let f =
-        vec![(leaf, 20, one(&mut d)), (mid, 7, one(&mut d)), (code(&mut d, 6), 6, vec![(columns(&mut d, n, 3), us)])];
+        vec![(leaf, 20, one(&mut d)), (mid, 7, one(&mut d)), (code(&mut d, 6), 6, vec![(columns(&mut d, n, 3), us())])];
     add(&mut d, "nested within crossed", f, false);
     let f =
         vec![(code(&mut d, 30), 30, one(&mut d)), (code(&mut d, 8), 8, one(&mut d)), (code(&mut d, 5), 5, one(&mut d))];
     add(&mut d, "three crossed", f, false);
     let slope = columns(&mut d, n, 2).split_off(1);
-    let f = vec![(code(&mut d, 10), 10, vec![(columns(&mut d, n, 1), us), (slope, us)])];
+    let f = vec![(code(&mut d, 10), 10, vec![(columns(&mut d, n, 1), us()), (slope, us())])];
     add(&mut d, "repeated factor", f, false);
     let f = vec![
-        (code(&mut d, 10), 10, vec![(columns(&mut d, n, 3), Structure::Diagonal)]),
+        (code(&mut d, 10), 10, vec![(columns(&mut d, n, 3), named("diagonal").unwrap())]),
         (code(&mut d, 40), 40, one(&mut d)),
     ];
     add(&mut d, "diagonal", f, true);
     // levels seen once beside levels seen often
     let rare: Vec<i32> = (0..n).map(|i| if i < 40 { i as i32 } else { 40 + (i % 3) as i32 }).collect();
-    let f =
-        vec![(rare, 43, vec![(columns(&mut d, n, 2), us)]), (code(&mut d, 11), 11, vec![(columns(&mut d, n, 2), us)])];
+    let f = vec![
+        (rare, 43, vec![(columns(&mut d, n, 2), us())]),
+        (code(&mut d, 11), 11, vec![(columns(&mut d, n, 2), us())]),
+    ];
     add(&mut d, "rare levels", f, false);
     out
 }
@@ -272,12 +275,12 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let x = columns(&mut d, n, 2);
     let y: Vec<f64> =
         (0..n).map(|i| x[1][i] + f64::from(first[i] % 7) + f64::from(second[i] % 5) + d.normal()).collect();
-    let us = Structure::Unstructured;
+    let us = || named("unstructured").unwrap();
     let data = Data {
         x,
         y,
         weights: None,
-        factors: vec![(first, a, vec![(ones.clone(), us)]), (second, b, vec![(ones, us)])],
+        factors: vec![(first, a, vec![(ones.clone(), us())]), (second, b, vec![(ones, us())])],
     };
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

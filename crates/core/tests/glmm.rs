@@ -5,8 +5,8 @@ mod glmm_data;
 use faer::{linalg::solvers::Solve, Mat, Side};
 use glmm_data::{draws_of, families, layouts, Data, Draws};
 use ranef_core::generalized::{
-    search, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem,
-    Kernel, Link, Modes, MoreDerivatives, Point, Status,
+    search, Approximation, Batch, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem, Kernel, Link,
+    Modes, MoreDerivatives, Point, Status,
 };
 
 const LAPLACE: Approximation = Approximation { n_quad: 1, curvature: Curvature::Observed };
@@ -20,7 +20,7 @@ fn objective(g: &GlmmSystem, m: &mut Modes, p: &Point, how: Approximation) -> f6
 fn analytic(g: &GlmmSystem, m: &mut Modes, p: &Point, how: Approximation) -> Vec<f64> {
     m.forget();
     let v = m.value(g, p, how, false).unwrap();
-    let mut out = Coordinates::new(g, true, true).theta_gradient(g, &v);
+    let mut out = g.layout.pull_back(&p.theta, &v.gamma);
     out.extend(v.beta);
     if g.kernel.has_dispersion() {
         out.push(v.dispersion);
@@ -301,7 +301,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let first: Vec<i32> = (0..n).map(|i| if i < a { i as i32 } else { d.below(a) }).collect();
     let second: Vec<i32> = (0..n).map(|i| if i < b { i as i32 } else { d.below(b) }).collect();
     let one = |codes: Vec<i32>, m: usize| {
-        (codes, m, vec![(vec![vec![1.0; n]], ranef_core::structure::Structure::Unstructured)])
+        (codes, m, vec![(vec![vec![1.0; n]], ranef_core::structure::named("unstructured").unwrap())])
     };
     let crossed = Data::new(vec![one(first.clone(), a), one(second, b)], n, &mut d);
     let single = Data::new(vec![one(first, a)], n, &mut d);

@@ -4,10 +4,10 @@ mod glmm_data;
 
 use glmm_data::{Data, Draws, Factor};
 use ranef_core::generalized::{
-    search, Approximation, Batch, Coordinates, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem,
-    Kernel, Link, Modes, Point, Status,
+    search, Approximation, Batch, Curvature, Derivatives, Family, FamilyLink, FitOptions, GlmmSystem, Kernel, Link,
+    Modes, Point, Status,
 };
-use ranef_core::structure::Structure;
+use ranef_core::structure::named;
 
 const ROWS: usize = 60;
 const INNER: usize = 14;
@@ -18,7 +18,7 @@ fn data(inner_first: bool, slopes: bool) -> Data {
     let leaf: Vec<i32> = (0..ROWS).map(|i| if i < INNER { i as i32 } else { d.below(INNER) }).collect();
     let top: Vec<i32> = leaf.iter().map(|l| (l * 3 + 2) % 5).collect();
     let mut column = || (0..ROWS).map(|_| if slopes { 0.6 + 0.4 * d.uniform() } else { 1.0 }).collect::<Vec<f64>>();
-    let term = |z: Vec<f64>| vec![(vec![z], Structure::Unstructured)];
+    let term = |z: Vec<f64>| vec![(vec![z], named("unstructured").unwrap())];
     let (zi, zo) = (column(), column());
     let mut factors: Vec<Factor> = vec![(leaf, INNER, term(zi)), (top, 5, term(zo))];
     if !inner_first {
@@ -129,7 +129,7 @@ fn gradient_equals_differences() {
                 let p = point(link, true, scale);
                 let mut m = Modes::new(&g, 1);
                 let v = m.value(&g, &p, how, false).unwrap();
-                let mut got = Coordinates::new(&g, true, true).theta_gradient(&g, &v);
+                let mut got = g.layout.pull_back(&p.theta, &v.gamma);
                 got.extend(&v.beta);
                 if g.kernel.has_dispersion() {
                     got.push(v.dispersion);

@@ -3,7 +3,7 @@
 use ranef_core::linear::{Draft, ResponseLaw, System};
 use ranef_core::rng::Rng;
 use ranef_core::rows::{FactorRows, Rows, TermRows};
-use ranef_core::structure::Structure;
+use ranef_core::structure::named;
 
 struct Design {
     x: Vec<Vec<f64>>,
@@ -18,7 +18,10 @@ impl Design {
         let factors = self.factors.iter().map(|(codes, n_levels, z)| FactorRows {
             codes,
             n_levels: *n_levels,
-            terms: vec![TermRows { z: z.iter().map(Vec::as_slice).collect(), structure: Structure::Unstructured }],
+            terms: vec![TermRows {
+                z: z.iter().map(Vec::as_slice).collect(),
+                structure: named("unstructured").unwrap(),
+            }],
         });
         let rows = Rows {
             x: self.x.iter().map(Vec::as_slice).collect(),

@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use ranef_core::crossprod::FactorSums;
 use ranef_core::error::CoreError;
 use ranef_core::rows::{FactorRows, TermRows};
-use ranef_core::structure::Structure;
+use ranef_core::structure::{self, Structure};
+use std::sync::Arc;
 
 /// The exception of an error of the core.
 pub(crate) fn to_python(e: CoreError) -> PyErr {
@@ -54,7 +55,7 @@ pub(crate) type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyRead
 pub(crate) struct BorrowedFactors<'py>(Vec<BorrowedFactor<'py>>);
 
 /// Codes, number of levels, and the effects of each term of one factor.
-type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Structure)>);
+type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Arc<dyn Structure>)>);
 
 impl<'py> BorrowedFactors<'py> {
     /// Of an argument.
@@ -63,7 +64,7 @@ impl<'py> BorrowedFactors<'py> {
             let terms = terms
                 .iter()
                 .map(|(z, s)| {
-                    let structure = Structure::parse(s)
+                    let structure = structure::named(s)
                         .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
                     Ok((z.readonly(), structure))
                 })
@@ -77,8 +78,10 @@ impl<'py> BorrowedFactors<'py> {
     pub(crate) fn rows(&self) -> PyResult<Vec<FactorRows<'_>>> {
         let mut out = Vec::with_capacity(self.0.len());
         for (codes, n_levels, terms) in &self.0 {
-            let terms =
-                terms.iter().map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s })).collect::<PyResult<_>>()?;
+            let terms = terms
+                .iter()
+                .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: s.clone() }))
+                .collect::<PyResult<_>>()?;
             out.push(FactorRows { codes: codes.as_slice()?, n_levels: *n_levels, terms });
         }
         Ok(out)

@@ -12,7 +12,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use ranef_core::generalized::{
-    predict_variance, search, Approximation, Coordinates, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
+    predict_variance, search, Approximation, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
     GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
 };
 use ranef_core::rows::Rows;
@@ -315,8 +315,7 @@ impl GlmmSystem {
         });
         self.raised()?;
         let (v, steps, u) = v.map_err(not_found)?;
-        let c = Coordinates::new(&self.g, true, self.g.kernel.has_dispersion());
-        let mut gradient = c.theta_gradient(&self.g, &v);
+        let mut gradient = self.g.layout.pull_back(&point.theta, &v.gamma);
         // beta~ = G^-1 beta: the derivative moves with the transposed inverse
         let p = self.g.p();
         for j in 0..p {

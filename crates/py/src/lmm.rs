@@ -19,14 +19,17 @@ use ranef_core::linear::{
 };
 use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
-use ranef_core::structure::Structure;
+use ranef_core::structure::{self, Structure};
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Effects of a term, and their structure.
+type TermArrays = (Py<PyArray2<f64>>, Arc<dyn Structure>);
 
 struct FactorArrays {
     codes: Py<PyArray1<i32>>,
     n_levels: usize,
-    terms: Vec<(Py<PyArray2<f64>>, Structure)>,
+    terms: Vec<TermArrays>,
 }
 
 /// The arrays a model was made of, kept alive (not copied).
@@ -38,7 +41,7 @@ pub(crate) struct Arrays {
 }
 
 /// Codes, number of levels, and the effects of each term of one factor.
-type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Structure)>);
+type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Arc<dyn Structure>)>);
 
 pub(crate) struct Borrowed<'py> {
     x: PyReadonlyArray2<'py, f64>,
@@ -57,7 +60,7 @@ impl Arrays {
                 .factors
                 .iter()
                 .map(|f| {
-                    let terms = f.terms.iter().map(|(z, s)| (z.bind(py).readonly(), *s)).collect();
+                    let terms = f.terms.iter().map(|(z, s)| (z.bind(py).readonly(), s.clone())).collect();
                     (f.codes.bind(py).readonly(), f.n_levels, terms)
                 })
                 .collect(),
@@ -80,7 +83,7 @@ impl Borrowed<'_> {
                         n_levels: *n_levels,
                         terms: terms
                             .iter()
-                            .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: *s }))
+                            .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: s.clone() }))
                             .collect::<PyResult<_>>()?,
                     })
                 })
@@ -180,7 +183,7 @@ impl LmmSystem {
                     let terms = terms
                         .into_iter()
                         .map(|(z, s)| {
-                            let structure = Structure::parse(&s)
+                            let structure = structure::named(&s)
                                 .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
                             Ok((z.unbind(), structure))
                         })

@@ -186,7 +186,7 @@ fn first(outer: &mut Outer<'_, '_>) -> Result<Option<QuasiNewton>, CoreError> {
     for _ in 0..6 {
         let x = outer.c.of(&outer.base);
         if let Some((f, g)) = outer.at(&x)? {
-            let h = first_hessian(outer.g, outer.m, &outer.c);
+            let h = first_hessian(outer.g, outer.m, &outer.c, &outer.base.theta);
             let free = outer.m.free_part(outer.g).0;
             let summed = free.abs() + outer.m.l.iter().map(|l| l.abs()).sum::<f64>();
             let mut q = QuasiNewton::new(x, f, g, h);
@@ -221,7 +221,7 @@ pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation)
         Outer { g, m, c, base: point.clone(), how, evaluations: 0, stands: None, lowest: None, progress: &mut go_on };
     let x = outer.c.of(point);
     let (objective, gradient) = outer.at(&x).map_err(|_| Failure::Kernel)?.ok_or(Failure::NotPositive)?;
-    let guess = first_hessian(g, outer.m, &outer.c);
+    let guess = first_hessian(g, outer.m, &outer.c, &point.theta);
     let n = x.len();
     let scale: Vec<f64> = (0..n).map(|i| guess[i * n + i]).collect();
     let hessian = outer.hessian(&x, &gradient, &scale).map_err(|_| Failure::Kernel)?;
@@ -373,7 +373,7 @@ fn leave(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, ways: &[WayOut]) -> Res
         let x = outer.grown(&q.x, ways, share);
         if let Some((f, gradient)) = outer.at(&x)? {
             if f < q.f {
-                let h = first_hessian(outer.g, outer.m, &outer.c);
+                let h = first_hessian(outer.g, outer.m, &outer.c, &outer.c.theta(&x));
                 (q.x, q.f, q.g, q.h, q.radius) = (x, f, gradient, h, 1.0);
                 return Ok(true);
             }

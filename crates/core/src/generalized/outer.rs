@@ -124,7 +124,7 @@ impl Outer<'_, '_> {
         let Some(v) = self.value(x)? else {
             return Ok(None);
         };
-        let gradient = self.c.gradient(self.g, &v);
+        let gradient = self.c.gradient(self.g, &self.c.theta(x), &v);
         if gradient.iter().any(|v| !v.is_finite()) {
             return Ok(None);
         }

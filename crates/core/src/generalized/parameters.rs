@@ -44,7 +44,7 @@ impl Coordinates {
                         let mut unit = vec![0.0; m];
                         unit[a] = 1.0;
                         let mut dl = vec![0.0; k * k];
-                        tl.structure.rules().fill_lambda(&unit, k, &mut dl);
+                        tl.structure.push(&unit, &unit, k, &mut dl);
                         sys.basis.terms[f][t].from_given(&dl, k)
                     })
                     .collect();
@@ -140,34 +140,9 @@ impl Coordinates {
         }
     }
 
-    /// Derivative with respect to theta (columns as given) of a value.
-    pub fn theta_gradient(&self, g: &GlmmSystem, v: &Value) -> Vec<f64> {
-        let sys = &g.layout;
-        let mut out = vec![0.0; self.n_theta];
-        for (f, layouts) in sys.terms.iter().enumerate() {
-            let kf = sys.cp.factors[f].k;
-            for (t, tl) in layouts.iter().enumerate() {
-                let k = tl.k;
-                for a in 0..tl.n_theta {
-                    let mut unit = vec![0.0; tl.n_theta];
-                    unit[a] = 1.0;
-                    let mut dl = vec![0.0; k * k];
-                    tl.structure.rules().fill_lambda(&unit, k, &mut dl);
-                    let dl = sys.basis.terms[f][t].from_given(&dl, k);
-                    for i in 0..k {
-                        for j in 0..k {
-                            out[tl.theta + a] += v.gamma[f][(tl.offset + i) * kf + tl.offset + j] * dl[i * k + j];
-                        }
-                    }
-                }
-            }
-        }
-        out
-    }
-
     /// Gradient with respect to the coordinates.
-    pub fn gradient(&self, g: &GlmmSystem, v: &Value) -> Vec<f64> {
-        let mut out = self.theta_gradient(g, v);
+    pub fn gradient(&self, g: &GlmmSystem, theta: &[f64], v: &Value) -> Vec<f64> {
+        let mut out = g.layout.pull_back(theta, &v.gamma);
         self.score(&mut out);
         if self.with_beta {
             out.extend(v.beta.iter().map(|b| b * self.unit));

@@ -144,14 +144,14 @@ pub(super) fn null_parameters(g: &GlmmSystem, theta: &[f64]) -> Vec<bool> {
     let mut out = vec![false; theta.len()];
     for tl in g.layout.terms.iter().flatten() {
         let (k, m) = (tl.k, tl.n_theta);
-        let rules = tl.structure.rules();
+        let own = &theta[tl.own()];
         let mut lambda = vec![0.0; k * k];
-        rules.fill_lambda(&theta[tl.theta..tl.theta + m], k, &mut lambda);
+        tl.structure.lambda(own, k, &mut lambda);
         for a in 0..m {
             let mut unit = vec![0.0; m];
             unit[a] = 1.0;
             let mut dl = vec![0.0; k * k];
-            rules.fill_lambda(&unit, k, &mut dl);
+            tl.structure.push(own, &unit, k, &mut dl);
             let touches = |j: usize, l: &[f64]| (0..k).any(|i| l[i * k + j] != 0.0);
             out[tl.theta + a] = (0..k).filter(|&j| touches(j, &dl)).all(|j| !touches(j, &lambda));
         }
@@ -240,6 +240,7 @@ pub fn predict_variance(
     let given: Vec<Vec<f64>> =
         (0..g.layout.terms.len()).map(|f| g.layout.given_lambda(&m.e.lambda, f, g.layout.terms[f].len())).collect();
     let lambda = m.e.lambda.clone();
+    let (theta, _) = g.layout.theta_from_lambda(&lambda);
     for c in 0..order {
         a.fill(0.0);
         if c >= first && c < first + p {
@@ -251,7 +252,7 @@ pub fn predict_variance(
         } else if c < first {
             let mut unit = vec![0.0; nt];
             unit[c] = 1.0;
-            let dl = g.layout.lambda_from_theta(&unit);
+            let dl = g.layout.push(&theta, &unit);
             let dg: Vec<Vec<f64>> =
                 (0..g.layout.terms.len()).map(|f| g.layout.given_lambda(&dl, f, g.layout.terms[f].len())).collect();
             g.layout.lambda_times(&dg, &m.u, 1, &mut b);

@@ -92,7 +92,7 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
 }
 
 /// A first Hessian at the modes in `m`: average information for xi, 2 X'V^-1X for the fixed effects, and a guess for the dispersion.
-pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates) -> Vec<f64> {
+pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates, theta: &[f64]) -> Vec<f64> {
     let n = c.len();
     let mut h = vec![0.0; n * n];
     let nt = g.n_theta();
@@ -104,7 +104,7 @@ pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates) -> Vec<f64>
     for k in 0..nt {
         unit.fill(0.0);
         unit[k] = 1.0;
-        let dl = g.layout.lambda_from_theta(&c.theta(&unit));
+        let dl = g.layout.push(theta, &c.theta(&unit));
         m.sys.lambda_transposed_times(&dl, &m.zr, 1, &mut lg);
         let mut a = vec![0.0; q];
         m.sys.lambda_times(&dl, &m.u, 1, &mut a);

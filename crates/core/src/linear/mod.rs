@@ -15,6 +15,7 @@ mod solution;
 mod solve;
 mod start;
 mod system;
+mod theta;
 
 pub(crate) use evaluator::dense_forward;
 pub use evaluator::{Evaluator, Lambda, NotPositive};
@@ -25,7 +26,6 @@ pub use rebase::Rebase;
 pub use response_law::{Draft, ResponseLaw};
 pub use score::{Plane, Score};
 pub use search::{search, sharpened, Begin, Search, Valley};
-pub(crate) use solution::lower_form;
 pub use solution::{predict_variance, Estimates, Evaluation, NewRows, Solution};
 pub use start::moment_frames;
 pub use system::{Block, System};

@@ -59,52 +59,7 @@ pub struct Evaluation {
     pub hessian_ai: Vec<f64>,
 }
 
-/// Lower triangular L and orthonormal rows Q with `m` = L Q for a k x k row-major matrix; a row that depends on those before it
-/// has a zero on the diagonal and nothing below it.
-pub(crate) fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut l = vec![0.0; k * k];
-    let mut q = vec![0.0; k * k];
-    let largest = (0..k).map(|i| m[i * k..(i + 1) * k].iter().map(|v| v * v).sum::<f64>().sqrt()).fold(0.0, f64::max);
-    for i in 0..k {
-        let mut v = m[i * k..(i + 1) * k].to_vec();
-        let length = v.iter().map(|a| a * a).sum::<f64>().sqrt();
-        for _ in 0..2 {
-            for j in 0..i {
-                let d: f64 = (0..k).map(|c| q[j * k + c] * v[c]).sum();
-                l[i * k + j] += d;
-                (0..k).for_each(|c| v[c] -= d * q[j * k + c]);
-            }
-        }
-        let rest = v.iter().map(|a| a * a).sum::<f64>().sqrt();
-        if rest > 1e-12 * length && rest > 1e-200 * largest && rest > 0.0 {
-            l[i * k + i] = rest;
-            (0..k).for_each(|c| q[i * k + c] = v[c] / rest);
-        }
-    }
-    (l, q)
-}
-
 impl System {
-    /// theta of the columns as given, and for each term the rotation Q that turns this Lambda's spherical effects into theirs.
-    pub fn theta_from_lambda(&self, lambda: &Lambda) -> (Vec<f64>, Vec<Vec<Vec<f64>>>) {
-        let mut theta = vec![0.0; self.n_theta];
-        let mut turns = Vec::new();
-        for (f, layouts) in self.terms.iter().enumerate() {
-            let kf = self.cp.factors[f].k;
-            let mut of_factor = Vec::new();
-            for (t, tl) in layouts.iter().enumerate() {
-                let k = tl.k;
-                let small: Vec<f64> =
-                    (0..k * k).map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
-                let (l, q) = lower_form(&self.basis.terms[f][t].to_given(&small, k), k);
-                tl.structure.rules().read_theta(&l, k, &mut theta[tl.theta..tl.theta + tl.n_theta]);
-                of_factor.push(q);
-            }
-            turns.push(of_factor);
-        }
-        (theta, turns)
-    }
-
     /// Random effects of each factor in given units from spherical ones in elimination order.
     pub(crate) fn effects(&self, lambda: &Lambda, u: &[f64]) -> Vec<Vec<f64>> {
         let scale = self.basis.y_scale;
@@ -225,7 +180,7 @@ impl Evaluator {
 
     /// Gradient with respect to theta as given, from a score at the Lambda last factored.
     pub fn gradient(&self, sys: &System, score: &Score) -> Vec<f64> {
-        let (_, turns) = sys.theta_from_lambda(&self.lambda);
+        let (theta, turns) = sys.theta_from_lambda(&self.lambda);
         let mut out = vec![0.0; sys.n_theta];
         for (f, layouts) in sys.terms.iter().enumerate() {
             let kf = sys.cp.factors[f].k;
@@ -238,7 +193,8 @@ impl Evaluator {
                 let turned: Vec<f64> = (0..k * k)
                     .map(|i| (0..k).map(|c| 2.0 * moved[i / k * k + c] * turns[f][t][i % k * k + c]).sum())
                     .collect();
-                tl.structure.rules().read_theta(&turned, k, &mut out[tl.theta..tl.theta + tl.n_theta]);
+                let own = tl.theta..tl.theta + tl.n_theta;
+                tl.structure.pull_back(&theta[own.clone()], &turned, k, &mut out[own]);
             }
         }
         out
@@ -258,11 +214,10 @@ impl Evaluator {
             for (t, tl) in layouts.iter().enumerate() {
                 let k = tl.k;
                 for a in 0..tl.n_theta {
-                    // d Lambda / d theta_a: the fill is linear in theta
                     let mut unit = vec![0.0; tl.n_theta];
                     unit[a] = 1.0;
                     let mut dl = vec![0.0; k * k];
-                    tl.structure.rules().fill_lambda(&unit, k, &mut dl);
+                    tl.structure.push(&theta[tl.theta..tl.theta + tl.n_theta], &unit, k, &mut dl);
                     let dl = sys.basis.terms[f][t].from_given(&dl, k);
                     let col = tl.theta + a;
                     for i in 0..k {

@@ -6,9 +6,10 @@ use crate::blocks::Symbolic;
 use crate::crossprod::{settle_rank, Crossprod, FactorSums};
 use crate::error::CoreError;
 use crate::rows::Rows;
-use crate::structure::Structure;
+use crate::structure::{Coordinates, Structure};
+use std::sync::Arc;
 
-/// A block of a factor's relative covariance that is free to be any matrix.
+/// A block of a factor's relative covariance: one that is free to be any matrix, or a whole term of another structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Grouping factor.
@@ -19,6 +20,8 @@ pub struct Block {
     pub k: usize,
     /// Index of the term within the factor.
     pub term: usize,
+    /// Whether it may be any matrix.
+    pub is_free: bool,
 }
 
 /// One random term within its factor.
@@ -29,7 +32,7 @@ pub struct TermLayout {
     /// Number of effects.
     pub k: usize,
     /// Covariance structure.
-    pub structure: Structure,
+    pub structure: Arc<dyn Structure>,
     /// First parameter in theta.
     pub theta: usize,
     /// Number of parameters.
@@ -46,7 +49,7 @@ pub struct System {
     pub basis: Basis,
     /// Terms of each factor.
     pub terms: Vec<Vec<TermLayout>>,
-    /// Free blocks of all factors.
+    /// Blocks of all factors.
     pub blocks: Vec<Block>,
     /// Number of parameters.
     pub n_theta: usize,
@@ -75,15 +78,14 @@ impl System {
             let mut layouts = Vec::new();
             for (term, t) in f.terms.iter().enumerate() {
                 let k = t.z.len();
-                let rules = t.structure.rules();
-                let m = rules.n_theta(k);
-                layouts.push(TermLayout { offset, k, structure: t.structure, theta: n_theta, n_theta: m });
-                blocks.extend(rules.free_blocks(k).into_iter().map(|(o, k)| Block {
-                    factor,
-                    offset: offset + o,
-                    k,
-                    term,
-                }));
+                let m = t.structure.n_theta(k);
+                let structure = t.structure.clone();
+                layouts.push(TermLayout { offset, k, structure, theta: n_theta, n_theta: m });
+                let (parts, is_free) = match t.structure.coordinates(k) {
+                    Coordinates::Free(parts) => (parts, true),
+                    Coordinates::Bounded { .. } => (vec![(0, k)], false),
+                };
+                blocks.extend(parts.into_iter().map(|(o, k)| Block { factor, offset: offset + o, k, term, is_free }));
                 offset += k;
                 n_theta += m;
             }
@@ -157,25 +159,6 @@ impl System {
                 let mut unit = vec![0.0; tl.k * tl.k];
                 (0..tl.k).for_each(|i| unit[i * tl.k + i] = 1.0);
                 let moved = basis.from_given(&unit, tl.k);
-                for i in 0..tl.k {
-                    for j in 0..tl.k {
-                        out[f][(tl.offset + i) * kf + tl.offset + j] = moved[i * tl.k + j];
-                    }
-                }
-            }
-        }
-        out
-    }
-
-    /// Lambda of each factor in the changed basis, from theta of the columns as given.
-    pub fn lambda_from_theta(&self, theta: &[f64]) -> Vec<Vec<f64>> {
-        let mut out: Vec<Vec<f64>> = self.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
-        for (f, layouts) in self.terms.iter().enumerate() {
-            let kf = self.cp.factors[f].k;
-            for (t, tl) in layouts.iter().enumerate() {
-                let mut small = vec![0.0; tl.k * tl.k];
-                tl.structure.rules().fill_lambda(&theta[tl.theta..tl.theta + tl.n_theta], tl.k, &mut small);
-                let moved = self.basis.terms[f][t].from_given(&small, tl.k);
                 for i in 0..tl.k {
                     for j in 0..tl.k {
                         out[f][(tl.offset + i) * kf + tl.offset + j] = moved[i * tl.k + j];

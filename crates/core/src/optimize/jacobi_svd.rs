@@ -3,6 +3,21 @@
 /// `a` (k x k, row-major) = U diag(s) V'. Returns (U row-major, s descending). Columns of U that belong to zero singular values
 /// complete the basis.
 pub fn svd_left(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
+    let (u, s, _) = decomposed(a, k, &mut []);
+    (u, s)
+}
+
+/// The same with V, row-major.
+pub fn svd(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let mut turns = vec![0.0; k * k];
+    (0..k).for_each(|i| turns[i * k + i] = 1.0);
+    let (u, s, order) = decomposed(a, k, &mut turns);
+    let v = (0..k * k).map(|t| turns[t / k * k + order[t % k]]).collect();
+    (u, s, v)
+}
+
+/// Left vectors, singular values, and which rotated column each belongs to; `v` is rotated with the columns.
+fn decomposed(a: &[f64], k: usize, v: &mut [f64]) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
     // rotate the columns of A until they are orthogonal: A V = U S
     let mut b = a.to_vec();
     for _ in 0..60 {
@@ -27,6 +42,10 @@ pub fn svd_left(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
                     let (u, v) = (b[i * k + p], b[i * k + q]);
                     b[i * k + p] = c * u - s * v;
                     b[i * k + q] = s * u + c * v;
+                }
+                for row in v.chunks_exact_mut(k) {
+                    let (x, y) = (row[p], row[q]);
+                    (row[p], row[q]) = (c * x - s * y, s * x + c * y);
                 }
             }
         }
@@ -64,17 +83,18 @@ pub fn svd_left(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
             }
         }
     }
-    (u, s)
+    (u, s, order)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::svd_left;
+    use super::{svd, svd_left};
 
     #[test]
     fn gram_matrix_is_kept() {
         let a = [2.0, 0.0, 0.0, 1.0, 1e-9, 0.0, -3.0, 0.5, 0.0];
-        let (u, s) = svd_left(&a, 3);
+        let (u, s, v) = svd(&a, 3);
+        assert_eq!((u.clone(), s.clone()), svd_left(&a, 3));
         assert!(s[0] >= s[1] && s[1] >= s[2] && s[2] < 1e-12);
         for i in 0..3 {
             for j in 0..3 {
@@ -82,6 +102,8 @@ mod tests {
                 let got: f64 = (0..3).map(|m| u[i * 3 + m] * s[m] * s[m] * u[j * 3 + m]).sum();
                 assert!((want - got).abs() < 1e-14, "{i} {j}: {want} {got}");
                 let dot: f64 = (0..3).map(|m| u[m * 3 + i] * u[m * 3 + j]).sum();
+                let back: f64 = (0..3).map(|m| u[i * 3 + m] * s[m] * v[j * 3 + m]).sum();
+                assert!((back - a[i * 3 + j]).abs() < 1e-14);
                 assert!((dot - f64::from(i == j)).abs() < 1e-14);
             }
         }

@@ -1,5 +1,7 @@
-//! Optimisation: the trust-region step, and the small dense decompositions it needs.
+//! Optimisation: steps, differences, bounds, and the small dense decompositions they need.
 
+pub mod bounds;
+pub mod differences;
 pub mod jacobi_svd;
 pub mod quasi_newton;
 pub mod trust_region;

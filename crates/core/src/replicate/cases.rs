@@ -113,7 +113,7 @@ impl Picked {
             let terms = fr
                 .terms
                 .iter()
-                .map(|t| TermRows { z: columns.by_ref().take(t.z.len()).collect(), structure: t.structure });
+                .map(|t| TermRows { z: columns.by_ref().take(t.z.len()).collect(), structure: t.structure.clone() });
             FactorRows { codes: &self.codes[f], n_levels: self.n_levels[f], terms: terms.collect() }
         });
         Rows {

@@ -1,52 +1,167 @@
-//! Covariance structures of a random term: how theta fills the k x k relative factor lambda.
+//! Covariance structures of a random term: how theta makes the k x k relative factor lambda of its effects.
 //!
-//! A structure says how many parameters it has, writes lambda from them, reads them back, and lists the free blocks in which the
-//! optimiser moves.
+//! One file each, one line in [`named`]. A structure writes lambda, carries directions of theta to lambda ([`Structure::push`])
+//! and derivatives with respect to lambda back to theta ([`Structure::pull_back`]). It may own data, such as times or a matrix.
 
+mod compound_symmetry;
 mod diagonal;
+mod rotation;
 mod unstructured;
 
+pub use compound_symmetry::CompoundSymmetry;
 pub use diagonal::Diagonal;
+pub use rotation::{lower_form, rotation};
+use std::fmt::Debug;
+use std::sync::Arc;
 pub use unstructured::Unstructured;
 
-/// How the covariance of a term's k effects is parametrised.
-pub trait CovarianceStructure {
-    /// Number of parameters for k effects.
+/// How theta makes the relative factor of a term with k effects. Matrices are k x k, row-major.
+pub trait Structure: Debug + Send + Sync {
+    /// Number of parameters.
     fn n_theta(&self, k: usize) -> usize;
-    /// Writes the k x k (row-major) relative factor of `theta` into `lambda`.
-    fn fill_lambda(&self, theta: &[f64], k: usize, lambda: &mut [f64]);
-    /// Reads the parameters from a lower triangular `lambda` (row-major).
-    fn read_theta(&self, lambda: &[f64], k: usize, theta: &mut [f64]);
-    /// Offsets and sizes of the blocks whose covariance matrices are free.
-    fn free_blocks(&self, k: usize) -> Vec<(usize, usize)>;
+    /// The relative factor.
+    fn lambda(&self, theta: &[f64], k: usize, out: &mut [f64]);
+    /// Derivative of lambda along a direction of theta.
+    fn push(&self, theta: &[f64], along: &[f64], k: usize, out: &mut [f64]);
+    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the entries of lambda.
+    fn pull_back(&self, theta: &[f64], gamma: &[f64], k: usize, out: &mut [f64]);
+    /// Where an optimiser moves.
+    fn coordinates(&self, k: usize) -> Coordinates;
+    /// Standard deviations (relative to sigma) and correlations, or what else theta stands for.
+    fn natural(&self, theta: &[f64], k: usize) -> Vec<Natural>;
+    /// The parameters of a lambda, whatever orthogonal matrix it is multiplied by from the right; false, with the parameters of
+    /// something near, where Sigma = lambda lambda' has another structure.
+    fn read(&self, lambda: &[f64], k: usize, theta: &mut [f64]) -> bool;
     /// Whether columns may be replaced by linear combinations of each other without leaving the model.
-    fn is_invariant_to_recoding(&self) -> bool;
+    fn is_invariant_to_recoding(&self) -> bool {
+        false
+    }
 }
 
-/// The structures that a term can have.
+/// Where an optimiser moves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Coordinates {
+    /// Offsets and sizes of blocks of effects whose covariance matrices may be any: their lambdas move as they are.
+    Free(Vec<(usize, usize)>),
+    /// The parameters themselves, between bounds (infinite where there is none). Where lambda turns back at a bound, as at a
+    /// variance of zero, the gradient is silent there and the curvature tells whether to leave it.
+    Bounded {
+        /// Lower bounds.
+        lower: Vec<f64>,
+        /// Upper bounds.
+        upper: Vec<f64>,
+        /// The effect in whose unit a parameter is measured; none for a pure number.
+        unit_of: Vec<Option<usize>>,
+    },
+}
+
+/// What a natural parameter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Structure {
-    /// Any covariance matrix.
-    Unstructured,
-    /// Independent effects, each with its own variance.
-    Diagonal,
+pub enum Kind {
+    /// Standard deviation of an effect, relative to sigma.
+    Sd(usize),
+    /// Correlation of two effects, the later one first.
+    Correlation(usize, usize),
+    /// A parameter of all effects.
+    Common(&'static str),
 }
 
-impl Structure {
-    /// The structure of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "unstructured" => Some(Self::Unstructured),
-            "diagonal" => Some(Self::Diagonal),
-            _ => None,
+/// A parameter as users know it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Natural {
+    /// What it is.
+    pub kind: Kind,
+    /// Its value; NaN for a correlation with an effect that has no variance.
+    pub value: f64,
+}
+
+/// The structure of that name.
+pub fn named(name: &str) -> Option<Arc<dyn Structure>> {
+    Some(match name {
+        "unstructured" => Arc::new(Unstructured),
+        "diagonal" => Arc::new(Diagonal),
+        "compound_symmetry" => Arc::new(CompoundSymmetry { homogeneous: false }),
+        "homogeneous_compound_symmetry" => Arc::new(CompoundSymmetry { homogeneous: true }),
+        _ => return None,
+    })
+}
+
+/// Root of the sum of squares of each row: the standard deviations of the effects.
+fn row_lengths(lambda: &[f64], k: usize) -> impl Iterator<Item = f64> + '_ {
+    lambda.chunks_exact(k).map(|row| row.iter().map(|v| v * v).sum::<f64>().sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{named, Structure};
+    use crate::blocks::kernels;
+
+    /// Push against differences of lambda, pull-back as its transpose, and reading back.
+    fn check(s: &dyn Structure, theta: &[f64], k: usize) {
+        let n = s.n_theta(k);
+        assert_eq!(n, theta.len());
+        let gamma: Vec<f64> = (0..k * k).map(|t| (t as f64 * 1.3).sin()).collect();
+        let mut pulled = vec![0.0; n];
+        s.pull_back(theta, &gamma, k, &mut pulled);
+        for a in 0..n {
+            let mut along = vec![0.0; n];
+            along[a] = 1.0;
+            let mut pushed = vec![0.0; k * k];
+            s.push(theta, &along, k, &mut pushed);
+            let h = 1e-6;
+            let [up, down] = [h, -h].map(|h| {
+                let mut t = theta.to_vec();
+                t[a] += h;
+                let mut l = vec![0.0; k * k];
+                s.lambda(&t, k, &mut l);
+                l
+            });
+            for i in 0..k * k {
+                assert!(((up[i] - down[i]) / (2.0 * h) - pushed[i]).abs() < 1e-8, "{s:?} {a} {i}");
+            }
+            let along_gamma: f64 = pushed.iter().zip(&gamma).map(|(p, g)| p * g).sum();
+            assert!((along_gamma - pulled[a]).abs() < 1e-12, "{s:?} {a}");
+        }
+        // lambda times an orthogonal matrix is read as the same parameters
+        let mut lambda = vec![0.0; k * k];
+        s.lambda(theta, k, &mut lambda);
+        let v: Vec<f64> = (0..k).map(|i| 1.0 + i as f64).collect();
+        let vv: f64 = v.iter().map(|x| x * x).sum();
+        let turn: Vec<f64> = (0..k * k).map(|t| f64::from(t / k == t % k) - 2.0 * v[t / k] * v[t % k] / vv).collect();
+        let mut turned = vec![0.0; k * k];
+        kernels::multiply(&lambda, &turn, k, k, k, &mut turned);
+        let mut read = vec![0.0; n];
+        assert!(s.read(&turned, k, &mut read), "{s:?}");
+        for (a, b) in read.iter().zip(theta) {
+            assert!((a - b).abs() < 1e-10, "{s:?} {read:?} {theta:?}");
         }
     }
 
-    /// The behaviour of this structure.
-    pub fn rules(self) -> &'static dyn CovarianceStructure {
-        match self {
-            Self::Unstructured => &Unstructured,
-            Self::Diagonal => &Diagonal,
+    #[test]
+    fn compound_symmetry_has_one_correlation() {
+        let s = named("compound_symmetry").unwrap();
+        let theta = [0.7, 0.3, 0.9, 0.8];
+        let mut l = [0.0; 9];
+        s.lambda(&theta, 3, &mut l);
+        let sigma = |i: usize, j: usize| (0..3).map(|c| l[i * 3 + c] * l[j * 3 + c]).sum::<f64>();
+        let natural = s.natural(&theta, 3);
+        let rho = natural[3].value;
+        for i in 0..3 {
+            for j in 0..3 {
+                let want = theta[i] * theta[j] * if i == j { 1.0 } else { rho };
+                assert!((sigma(i, j) - want).abs() < 1e-14);
+            }
         }
+    }
+
+    #[test]
+    fn derivatives_and_reading_agree_with_lambda() {
+        check(&*named("unstructured").unwrap(), &[0.7, -0.3, 0.2, 0.5, 0.1, 0.9], 3);
+        check(&*named("diagonal").unwrap(), &[0.7, 0.3, 0.2], 3);
+        for (k, theta) in [(3, &[0.7, 0.3, 0.9, 0.8][..]), (2, &[0.7, 1.3, 1.2]), (1, &[0.4])] {
+            check(&*named("compound_symmetry").unwrap(), theta, k);
+        }
+        check(&*named("homogeneous_compound_symmetry").unwrap(), &[0.7, 0.4], 4);
+        assert!(named("nothing").is_none());
     }
 }

@@ -3,7 +3,7 @@
 use faer::Mat;
 use ranef_core::generalized::{Family, FamilyLink, GlmmSystem, Link};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
-use ranef_core::structure::Structure;
+use ranef_core::structure::{named, Structure};
 use std::sync::Arc;
 
 /// A small linear congruential generator: the tests need variety, not quality.
@@ -23,7 +23,7 @@ impl Draws {
 }
 
 /// One factor: codes, number of levels, and for each term its columns and structure.
-pub type Factor = (Vec<i32>, usize, Vec<(Vec<Vec<f64>>, Structure)>);
+pub type Factor = (Vec<i32>, usize, Vec<(Vec<Vec<f64>>, Arc<dyn Structure>)>);
 
 pub struct Data {
     pub x: Vec<Vec<f64>>,
@@ -97,7 +97,7 @@ impl Data {
                     n_levels: *n_levels,
                     terms: terms
                         .iter()
-                        .map(|(z, s)| TermRows { z: z.iter().map(Vec::as_slice).collect(), structure: *s })
+                        .map(|(z, s)| TermRows { z: z.iter().map(Vec::as_slice).collect(), structure: s.clone() })
                         .collect(),
                 })
                 .collect(),
@@ -115,9 +115,9 @@ impl Data {
         for (codes, m, terms) in &self.factors {
             for (z, s) in terms {
                 let k = z.len();
-                let nt = s.rules().n_theta(k);
+                let nt = s.n_theta(k);
                 let mut lambda = vec![0.0; k * k];
-                s.rules().fill_lambda(&theta[at..at + nt], k, &mut lambda);
+                s.lambda(&theta[at..at + nt], k, &mut lambda);
                 at += nt;
                 for i in 0..n {
                     for c in 0..k {
@@ -140,25 +140,25 @@ fn columns(d: &mut Draws, n: usize, k: usize) -> Vec<Vec<f64>> {
 pub fn layouts() -> Vec<(&'static str, Data)> {
     let mut d = Draws(7);
     let n = 90;
-    let us = Structure::Unstructured;
+    let us = || named("unstructured").unwrap();
     let mut out: Vec<(&'static str, Data)> = Vec::new();
     let code =
         |d: &mut Draws, m: usize| -> Vec<i32> { (0..n).map(|i| if i < m { i as i32 } else { d.below(m) }).collect() };
     for (k, name) in [(1, "scalar"), (2, "two"), (3, "three")] {
-        let f = vec![(code(&mut d, 12), 12, vec![(columns(&mut d, n, k), us)])];
+        let f = vec![(code(&mut d, 12), 12, vec![(columns(&mut d, n, k), us())])];
         out.push((name, Data::new(f, n, &mut d)));
     }
     let leaf = code(&mut d, 20);
     let mid: Vec<i32> = leaf.iter().map(|l| l / 3).collect();
-    let one = |d: &mut Draws| vec![(columns(d, n, 1), us)];
-    let f = vec![(leaf.clone(), 20, one(&mut d)), (mid.clone(), 7, vec![(columns(&mut d, n, 2), us)])];
+    let one = |d: &mut Draws| vec![(columns(d, n, 1), us())];
+    let f = vec![(leaf.clone(), 20, one(&mut d)), (mid.clone(), 7, vec![(columns(&mut d, n, 2), us())])];
     out.push(("nested", Data::new(f, n, &mut d)));
-    let f = vec![(code(&mut d, 14), 14, vec![(columns(&mut d, n, 2), us)]), (code(&mut d, 9), 9, one(&mut d))];
+    let f = vec![(code(&mut d, 14), 14, vec![(columns(&mut d, n, 2), us())]), (code(&mut d, 9), 9, one(&mut d))];
     out.push(("crossed", Data::new(f, n, &mut d)));
     let f = vec![(leaf, 20, one(&mut d)), (mid, 7, one(&mut d)), (code(&mut d, 6), 6, one(&mut d))];
     out.push(("nested within crossed", Data::new(f, n, &mut d)));
     let slope = columns(&mut d, n, 2).split_off(1);
-    let f = vec![(code(&mut d, 10), 10, vec![(columns(&mut d, n, 1), us), (slope, us)])];
+    let f = vec![(code(&mut d, 10), 10, vec![(columns(&mut d, n, 1), us()), (slope, us())])];
     out.push(("repeated factor", Data::new(f, n, &mut d)));
     out
 }

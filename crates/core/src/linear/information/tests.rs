@@ -10,7 +10,7 @@ use super::{kenward_roger, At};
 use crate::error::CoreError;
 use crate::linear::{Evaluator, Score, System};
 use crate::rows::{FactorRows, Rows, TermRows};
-use crate::structure::Structure::{self, Diagonal, Unstructured};
+use crate::structure::named;
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Par};
 
@@ -39,23 +39,23 @@ impl Draws {
 }
 
 /// For each factor its levels and, for each of its terms, the number of effects (1, x, z) and the structure.
-type Layout = Vec<(usize, Vec<(usize, Structure)>)>;
+type Layout = Vec<(usize, Vec<(usize, &'static str)>)>;
 
 const ROWS: usize = 150;
 
 fn layouts() -> Vec<Layout> {
     vec![
-        vec![(12, vec![(2, Unstructured)])],
-        vec![(7, vec![(1, Unstructured), (2, Diagonal)])],
-        vec![(12, vec![(2, Unstructured)]), (9, vec![(1, Unstructured)])],
+        vec![(12, vec![(2, "unstructured")])],
+        vec![(7, vec![(1, "unstructured"), (2, "diagonal")])],
+        vec![(12, vec![(2, "unstructured")]), (9, vec![(1, "unstructured")])],
         // the largest factor is the second; it meets few levels, or all, of the others
-        vec![(5, vec![(2, Unstructured)]), (40, vec![(2, Unstructured)]), (8, vec![(3, Diagonal)])],
-        vec![(40, vec![(1, Unstructured)]), (30, vec![(2, Unstructured)])],
+        vec![(5, vec![(2, "unstructured")]), (40, vec![(2, "unstructured")]), (8, vec![(3, "diagonal")])],
+        vec![(40, vec![(1, "unstructured")]), (30, vec![(2, "unstructured")])],
     ]
 }
 
 /// A system of such a layout, and a theta.
-fn system(layout: &[(usize, Vec<(usize, Structure)>)], seed: u64) -> (System, Vec<f64>) {
+fn system(layout: &[(usize, Vec<(usize, &'static str)>)], seed: u64) -> (System, Vec<f64>) {
     let mut draws = Draws(seed);
     let (one, x, z) = (vec![1.0; ROWS], draws.column(ROWS), draws.column(ROWS));
     let columns: [&[f64]; 3] = [&one, &x, &z];
@@ -73,7 +73,13 @@ fn system(layout: &[(usize, Vec<(usize, Structure)>)], seed: u64) -> (System, Ve
         .map(|((n_levels, terms), codes)| FactorRows {
             codes,
             n_levels: *n_levels,
-            terms: terms.iter().map(|&(k, structure)| TermRows { z: columns[..k].to_vec(), structure }).collect(),
+            terms: terms
+                .iter()
+                .map(|&(k, structure)| TermRows {
+                    z: columns[..k].to_vec(),
+                    structure: named(structure).expect("it is there"),
+                })
+                .collect(),
         })
         .collect();
     let rows = Rows { x: vec![&one, &x], y: &y, weights: Some(&weights), factors };

@@ -4,7 +4,8 @@
 //! a correlation is held by the angle between two rows, a standard deviation of zero by a row that is not there, any other standard
 //! deviation by a row whose direction is free and whose length follows from sigma.
 
-use crate::linear::{lower_form, Block, Lambda, System};
+use crate::linear::{Block, Lambda, System};
+use crate::structure::lower_form;
 
 /// Log coordinates are not taken below this: a relative standard deviation of 1e-13.
 const LOWEST_LOG: f64 = -30.0;

@@ -273,7 +273,7 @@ impl HeldGeneralized<'_> {
                 let mut own: Vec<f64> = (0..k * k).map(|c| self.value.gamma[f][at(c / k, c % k)]).collect();
                 if quadrature && k > 1 {
                     let mut l = vec![0.0; k * k];
-                    tl.structure.rules().fill_lambda(&theta[tl.theta..tl.theta + tl.n_theta], k, &mut l);
+                    tl.structure.lambda(&theta[tl.theta..tl.theta + tl.n_theta], k, &mut l);
                     off_triangle(&sys.basis.terms[f][t], &l, &mut own);
                 }
                 let q = &turns[f][t];

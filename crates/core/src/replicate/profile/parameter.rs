@@ -37,7 +37,7 @@ pub fn parameters(sys: &System, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> V
             }
             let at = out.len();
             out.resize(at + tl.n_theta, 0.0);
-            tl.structure.rules().read_theta(&of_term, k, &mut out[at..]);
+            tl.structure.pull_back(&[], &of_term, k, &mut out[at..]);
         }
     }
     out.push(sigma);
@@ -112,7 +112,7 @@ impl Target {
         let mut entry = vec![0.0; tl.n_theta];
         entry[index - tl.theta] = 1.0;
         let mut place = vec![0.0; k * k];
-        tl.structure.rules().fill_lambda(&entry, k, &mut place);
+        tl.structure.lambda(&entry, k, &mut place);
         let at = place.iter().position(|&v| v != 0.0).expect("every parameter has a place");
         let (i, j) = (at / k, at % k);
         let block = sys

@@ -1,0 +1,87 @@
+//! The way between theta, the parameters of the columns as given, and Lambda of the changed basis: the only place that knows it.
+
+use super::evaluator::Lambda;
+use super::system::{System, TermLayout};
+use crate::structure::{lower_form, rotation, Coordinates};
+use std::ops::Range;
+
+impl TermLayout {
+    /// Its part of theta.
+    pub fn own(&self) -> Range<usize> {
+        self.theta..self.theta + self.n_theta
+    }
+
+    /// Its part of a matrix of its factor's effects.
+    pub fn part(&self, of_factor: &[f64]) -> Vec<f64> {
+        let (k, kf) = (self.k, of_factor.len().isqrt());
+        (0..k * k).map(|t| of_factor[(self.offset + t / k) * kf + self.offset + t % k]).collect()
+    }
+
+    /// Writes its part of a matrix of its factor's effects.
+    fn put(&self, part: &[f64], of_factor: &mut [f64]) {
+        let (k, kf) = (self.k, of_factor.len().isqrt());
+        for (i, row) in part.chunks_exact(k).enumerate() {
+            let at = (self.offset + i) * kf + self.offset;
+            of_factor[at..at + k].copy_from_slice(row);
+        }
+    }
+}
+
+impl System {
+    /// Factor, place within it and layout of every term, in the order of theta.
+    fn every_term(&self) -> impl Iterator<Item = (usize, usize, &TermLayout)> {
+        self.terms.iter().enumerate().flat_map(|(f, of)| of.iter().enumerate().map(move |(t, tl)| (f, t, tl)))
+    }
+
+    /// A Lambda whose terms are filled by `fill`, as given.
+    fn filled(&self, fill: impl Fn(&TermLayout, &mut [f64])) -> Lambda {
+        let mut out: Lambda = self.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+        for (f, t, tl) in self.every_term() {
+            let mut small = vec![0.0; tl.k * tl.k];
+            fill(tl, &mut small);
+            tl.put(&self.basis.terms[f][t].from_given(&small, tl.k), &mut out[f]);
+        }
+        out
+    }
+
+    /// Lambda of each factor in the changed basis, from theta of the columns as given.
+    pub fn lambda_from_theta(&self, theta: &[f64]) -> Lambda {
+        self.filled(|tl, out| tl.structure.lambda(&theta[tl.own()], tl.k, out))
+    }
+
+    /// The derivative of that Lambda along a direction of theta.
+    pub fn push(&self, theta: &[f64], along: &[f64]) -> Lambda {
+        self.filled(|tl, out| tl.structure.push(&theta[tl.own()], &along[tl.own()], tl.k, out))
+    }
+
+    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the entries of that Lambda.
+    pub fn pull_back(&self, theta: &[f64], gamma: &Lambda) -> Vec<f64> {
+        let mut out = vec![0.0; self.n_theta];
+        for (f, t, tl) in self.every_term() {
+            let moved = self.basis.terms[f][t].score_to_given(&tl.part(&gamma[f]), tl.k);
+            tl.structure.pull_back(&theta[tl.own()], &moved, tl.k, &mut out[tl.own()]);
+        }
+        out
+    }
+
+    /// theta of the columns as given, and for each term the rotation Q that turns this Lambda's spherical effects into theirs.
+    pub fn theta_from_lambda(&self, lambda: &Lambda) -> (Vec<f64>, Vec<Vec<Vec<f64>>>) {
+        let mut theta = vec![0.0; self.n_theta];
+        let mut turns: Vec<Vec<Vec<f64>>> = self.terms.iter().map(|t| Vec::with_capacity(t.len())).collect();
+        for (f, t, tl) in self.every_term() {
+            let k = tl.k;
+            let given = self.basis.terms[f][t].to_given(&tl.part(&lambda[f]), k);
+            let own = &mut theta[tl.own()];
+            tl.structure.read(&given, k, own);
+            turns[f].push(match tl.structure.coordinates(k) {
+                Coordinates::Free(_) => lower_form(&given, k).1,
+                Coordinates::Bounded { .. } => {
+                    let mut root = vec![0.0; k * k];
+                    tl.structure.lambda(own, k, &mut root);
+                    rotation(&root, &given, k)
+                }
+            });
+        }
+        (theta, turns)
+    }
+}
