@@ -2,6 +2,7 @@
 
 from typing import NoReturn
 
+from ranef.formula.dialects import BRACKETS, WORDS, understood
 from ranef.formula.syntax import Argument, Binary, Call, Constant, Expr, Name, Number, Paren, String, Unary
 from ranef.formula.tokens import Token, fail, tokenize
 
@@ -194,7 +195,8 @@ class _Parser:
             if self.is_operator(")"):
                 fail("an argument is missing after this comma.", self.text, comma.start)
         closing = self.close(opening)
-        return Call(function.value, tuple(arguments), package, (first, closing.stop), (function.start, function.stop))
+        span, name = (first, closing.stop), (function.start, function.stop)
+        return understood(Call(function.value, tuple(arguments), package, span, name), self.text)
 
     def close(self, opening: Token) -> Token:
         token = self.token
@@ -226,6 +228,8 @@ class _Parser:
 
     def misplaced(self, token: Token) -> NoReturn:
         """Raise the error for an operator that stands where an operand should."""
+        if token.value == "[":
+            fail(BRACKETS, self.text, token.start, token.stop)
         if token.value in _UNUSABLE:
             fail(_UNUSABLE[token.value], self.text, token.start, token.stop)
         if token.value == ")":
@@ -263,9 +267,14 @@ class _Parser:
             if token.value == ",":
                 fail("a comma separates the arguments of a function, and there is none here.", self.text, token.start)
         before = self.tokens[self.at - 1]
+        for word in (token, before):
+            if word.kind == "name" and word.value in WORDS:
+                fail(WORDS[word.value], self.text, word.start, word.stop)
         fail(
             f"an operator is missing between {self.text[before.start : before.stop]!r} and "
-f"{self.text[token.start : token.stop]!r}; terms are joined by '+', and a name with spaces stands in "
-"back-quotes.",
-            self.text, token.start, token.stop,
-        )  # fmt: skip
+            f"{self.text[token.start : token.stop]!r}; terms are joined by '+', and a name with spaces stands in "
+            "back-quotes.",
+            self.text,
+            token.start,
+            token.stop,
+        )

@@ -76,9 +76,11 @@ def tokenize(text: str) -> list[Token]:
                     stop += 1
                 fail(
                     f"{source[at:stop]!r} is neither a number nor a name. A name that starts with a digit stands in "
-f"back-quotes: `{source[at:stop]}`.",
-                    text, at, stop,
-                )  # fmt: skip
+                    f"back-quotes: `{source[at:stop]}`.",
+                    text,
+                    at,
+                    stop,
+                )
             tokens.append(Token("integer" if match[1] else "number", match[0].rstrip("L"), at, match.end()))
             at = match.end()
         elif character in "\"'`":
