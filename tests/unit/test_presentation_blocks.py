@@ -9,8 +9,8 @@ from ranef.presentation.coefficients import CoefficientTable, coefficient_lines
 from ranef.presentation.numbers import format_numbers, zap_small
 from ranef.presentation.random_effects import STD_DEV, VarianceBlock, variance_lines
 from ranef.presentation.short_text import short_text
-from ranef.presentation.summary import QUANTILE_NAMES, Criteria, ModelCall, Summary
-from ranef.presentation.summary_text import call_lines, criterion_lines, group_lines
+from ranef.presentation.summary import Criteria, ModelCall, Summary
+from ranef.presentation.summary_text import QUANTILE_NAMES, call_lines, criterion_lines, group_lines
 from ranef.presentation.text_table import named_lines
 from ranef.presentation.titles import model_title, title_lines
 from ranef.presentation.verdict import verdict

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ranef.data.column import Column
+from ranef.data.files import source_from_path
 from ranef.data.sources import ArrowSource, DeferredSource, MappingSource, Source, source_in_memory
 from ranef.errors import ArgumentTypeError, DataError
 
@@ -110,8 +111,6 @@ class Table:
 def _other_source(data: Any) -> Source:
     """Wrap data that are not a frame in memory of one of the three common libraries."""
     if isinstance(data, str | os.PathLike):
-        from ranef.data.files import source_from_path
-
         return source_from_path(pathlib.Path(data))
     if isinstance(data, Mapping):
         return MappingSource(data)

@@ -28,6 +28,7 @@ from ranef.design.values import (
 )
 from ranef.errors import ColumnNotFoundError, DataError, DesignError, NewLevelError
 from ranef.formula.formula import Formula
+from ranef.formula.syntax import names_in
 from ranef.formula.terms import Variable
 
 ARRAY = "<array>"
@@ -167,8 +168,6 @@ class _NewRows:
         return NewRows(x, total, tuple(terms), self.missing, self.table.index, y, weights)
 
     def _names(self, random: tuple[int, ...], offset: Any, need_response: bool, need_weights: bool) -> list[str]:
-        from ranef.formula.syntax import names_in
-
         formula, encoder = self.encoder.formula, self.encoder
         variables = [v for t in formula.fixed for v in t.variables] + list(formula.offsets)
         for i in random:

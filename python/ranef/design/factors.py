@@ -15,6 +15,7 @@ from ranef.design.values import Factor, Logical, Numeric, Scalar, Value, as_fact
 from ranef.errors import DesignError
 from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Call, Expr, Name, String
+from ranef.formula.vocabulary import match_arguments
 
 # Presence of combinations is counted in a table if it has at most this many cells for each row, and
 # sorted otherwise.
@@ -301,8 +302,6 @@ def _coded(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 
 def _contrast(ev: Evaluator, node: Expr, base: Expr | None) -> Contrast:
     if isinstance(node, Call) and (kind := contrast_kind(node.function)) is not None:
-        from ranef.formula.vocabulary import match_arguments
-
         return _with_base(ev, kind, match_arguments(node, ev.text)[0].get("base", base))
     if isinstance(node, Name | String):
         word = node.name if isinstance(node, Name) else node.value

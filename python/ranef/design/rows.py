@@ -15,6 +15,7 @@ from ranef.errors import ArgumentTypeError, DataError, FormulaError
 from ranef.formula.deparse import deparse
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import Binary, Name, Unary, names_in
+from ranef.formula.vocabulary import check_calls
 
 NA_ACTIONS = ("omit", "exclude", "error")
 
@@ -75,8 +76,6 @@ def argument_vector(
             ev = Evaluator(table, argument, states)
             return ev.vector(Name(argument, (0, len(argument)))), ev.states, f"the column {argument!r}"
         node = _expression(argument, what)
-        from ranef.formula.vocabulary import check_calls
-
         check_calls(node, argument)
         ev = Evaluator(table, argument, states)
         return ev.vector(node), ev.states, deparse(node)

@@ -1,14 +1,17 @@
 """A summary as a small document of titled tables, the common ground of HTML, Markdown and LaTeX."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ranef.presentation.coefficients import format_coefficients, has_marks
 from ranef.presentation.numbers import STAR_LEGEND, format_number, format_numbers, round_decimals, zap_small
 from ranef.presentation.random_effects import STD_DEV, VARIANCE, format_variances
-from ranef.presentation.summary import QUANTILE_NAMES, Summary
-from ranef.presentation.summary_text import correlation_cells
+from ranef.presentation.summary_text import QUANTILE_NAMES, correlation_cells
+
+if TYPE_CHECKING:
+    from ranef.presentation.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Document:
     remarks: tuple[str, ...]
 
 
-def summary_document(summary: Summary) -> Document:
+def summary_document(summary: "Summary") -> Document:
     """Arrange a summary as a document; labels are given in full."""
     facts = [("Formula", summary.call.formula), *summary.call.labelled()]
     if summary.family is not None:
@@ -62,7 +65,7 @@ def summary_document(summary: Summary) -> Document:
     )
 
 
-def _criteria(summary: Summary) -> Grid:
+def _criteria(summary: "Summary") -> Grid:
     c = summary.criteria
     values = {"REML criterion" if c.reml else "deviance": c.objective, "AIC": c.aic, "BIC": c.bic, "logLik": c.log_lik}
     if c.ml_deviance is not None and c.reml_deviance is not None:
@@ -71,14 +74,14 @@ def _criteria(summary: Summary) -> Grid:
     return Grid("Fit", (*values, "df.resid"), ((*cells, str(c.df_resid)),), 0)
 
 
-def _residuals(summary: Summary) -> Grid | None:
+def _residuals(summary: "Summary") -> Grid | None:
     if summary.residual_quantiles is None:
         return None
     quantiles = zap_small(np.asarray(summary.residual_quantiles, dtype=np.float64).tolist(), summary.digits + 1)
     return Grid("Scaled residuals", QUANTILE_NAMES, (_stripped(format_numbers(quantiles, summary.digits)),), 0)
 
 
-def _random(summary: Summary) -> Grid:
+def _random(summary: "Summary") -> Grid:
     rows = format_variances(summary.random, summary.sigma, summary.digits)
     width = max((len(row.correlations) for row in rows), default=0)
     columns = ("Groups", "Name", VARIANCE, STD_DEV, *(("Corr",) + ("",) * (width - 1) if width else ()))
@@ -95,7 +98,7 @@ def _random(summary: Summary) -> Grid:
     )
 
 
-def _fixed(summary: Summary) -> Grid | None:
+def _fixed(summary: "Summary") -> Grid | None:
     table = summary.fixed
     if not table.names:
         return None
@@ -110,7 +113,7 @@ def _fixed(summary: Summary) -> Grid | None:
     )
 
 
-def _correlation(summary: Summary) -> Grid | None:
+def _correlation(summary: "Summary") -> Grid | None:
     if not summary.correlation_shown:
         return None
     names = summary.fixed.names

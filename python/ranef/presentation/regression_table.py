@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ranef.presentation.document import Document, Grid
+from ranef.presentation.html import html
+from ranef.presentation.latex import latex
+from ranef.presentation.markdown import markdown
 from ranef.presentation.model_column import STATISTICS, ModelColumn
 from ranef.presentation.numbers import format_fixed, format_number, format_p_values, round_decimals
 from ranef.presentation.text_table import table_lines
@@ -87,20 +90,14 @@ class RegressionTable:
 
     def to_html(self) -> str:
         """Return the table as an HTML fragment."""
-        from ranef.presentation.html import html
-
         return html(self._document())
 
     def to_markdown(self) -> str:
         """Return the table as Markdown."""
-        from ranef.presentation.markdown import markdown
-
         return markdown(self._document())
 
     def to_latex(self) -> str:
         r"""Return the table as LaTeX; it needs ``\usepackage{booktabs}``."""
-        from ranef.presentation.latex import latex
-
         return latex(self._document())
 
     def to_frame(self) -> "pd.DataFrame":

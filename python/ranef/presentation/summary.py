@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.presentation.coefficients import CoefficientTable
+from ranef.presentation.document import summary_document
+from ranef.presentation.html import html
+from ranef.presentation.latex import latex
+from ranef.presentation.markdown import markdown
 from ranef.presentation.random_effects import VarianceBlock
+from ranef.presentation.summary_frames import summary_frames
+from ranef.presentation.summary_text import summary_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +25,6 @@ DIGITS = 4
 
 #: With more coefficients than this their correlations are only shown when asked for.
 CORRELATION_LIMIT = 12
-
-QUANTILE_NAMES = ("Min", "1Q", "Median", "3Q", "Max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +154,6 @@ class Summary:
         digits : int, optional
             Significant digits; by default those of the record, 4.
         """
-        from ranef.presentation.summary_text import summary_text
-
         return summary_text(self, self.digits if digits is None else digits)
 
     def __str__(self) -> str:
@@ -164,23 +166,14 @@ class Summary:
 
     def to_html(self) -> str:
         """Return the summary as an HTML fragment."""
-        from ranef.presentation.document import summary_document
-        from ranef.presentation.html import html
-
         return html(summary_document(self))
 
     def to_markdown(self) -> str:
         """Return the summary as Markdown with pipe tables."""
-        from ranef.presentation.document import summary_document
-        from ranef.presentation.markdown import markdown
-
         return markdown(summary_document(self))
 
     def to_latex(self) -> str:
         r"""Return the summary as LaTeX; the tables need ``\usepackage{booktabs}``."""
-        from ranef.presentation.document import summary_document
-        from ranef.presentation.latex import latex
-
         return latex(summary_document(self))
 
     @property
@@ -188,8 +181,6 @@ class Summary:
         """The numbers as data frames:
         criteria, residuals, random_effects, groups, fixed_effects, correlation.
         """
-        from ranef.presentation.summary_frames import summary_frames
-
         return summary_frames(self)
 
     @property

@@ -4,15 +4,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranef.presentation.summary import QUANTILE_NAMES, Summary
+from ranef.presentation.summary_text import QUANTILE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ranef.presentation.summary import Summary
+
 _HEADINGS = {"Estimate": "estimate", "Std. Error": "std_error", "df": "df"}
 
 
-def summary_frames(summary: Summary) -> "dict[str, pd.DataFrame]":
+def summary_frames(summary: "Summary") -> "dict[str, pd.DataFrame]":
     """Return the frames by name, in the order of the printed summary.
 
     ``criteria`` (one row), ``residuals`` (one row), ``random_effects`` (group, name1, name2,
@@ -41,7 +43,7 @@ def _heading(column: str) -> str:
     return _HEADINGS.get(column, "statistic")
 
 
-def _criteria(summary: Summary) -> dict[str, float | int | None]:
+def _criteria(summary: "Summary") -> dict[str, float | int | None]:
     c = summary.criteria
     values: dict[str, float | int | None] = {"objective": c.objective, "aic": c.aic, "bic": c.bic, "llf": c.log_lik}
     if c.ml_deviance is not None and c.reml_deviance is not None:
@@ -49,7 +51,7 @@ def _criteria(summary: Summary) -> dict[str, float | int | None]:
     return values | {"nobs": summary.n_obs, "df_resid": c.df_resid}
 
 
-def _variances(summary: Summary) -> list[tuple[str, str | None, str | None, float, float]]:
+def _variances(summary: "Summary") -> list[tuple[str, str | None, str | None, float, float]]:
     rows: list[tuple[str, str | None, str | None, float, float]] = []
     for block in summary.random:
         sd = [float(s) for s in block.sd]

@@ -7,6 +7,7 @@ fit.
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +16,13 @@ from ranef.presentation.coefficients import coefficient_lines
 from ranef.presentation.formula_lines import formula_lines
 from ranef.presentation.numbers import format_fixed, format_number, format_numbers, round_decimals, zap_small
 from ranef.presentation.random_effects import variance_lines
-from ranef.presentation.summary import QUANTILE_NAMES, Criteria, ModelCall, Summary
 from ranef.presentation.text_table import WIDTH, filled_lines, named_lines, table_lines, text_width
 from ranef.presentation.titles import title_lines
+
+if TYPE_CHECKING:
+    from ranef.presentation.summary import Criteria, ModelCall, Summary
+
+QUANTILE_NAMES = ("Min", "1Q", "Median", "3Q", "Max")
 
 #: Width to which labels of the rows and columns of the correlation matrix are shortened.
 ROW_LABEL, COLUMN_LABEL = 11, 6
@@ -35,12 +40,12 @@ CORRELATION_DECIMALS = 3
 _RUNNING_DIGITS = 7
 
 
-def summary_text(summary: Summary, digits: int) -> str:
+def summary_text(summary: "Summary", digits: int) -> str:
     """Return the whole text."""
     return "\n".join(line for _, lines in summary_blocks(summary, digits) for line in lines)
 
 
-def summary_blocks(summary: Summary, digits: int) -> list[tuple[str, list[str]]]:
+def summary_blocks(summary: "Summary", digits: int) -> list[tuple[str, list[str]]]:
     """Return the parts of the text in order, each with a name.
 
     Blank lines belong to the part they follow or lead to.
@@ -62,7 +67,7 @@ def summary_blocks(summary: Summary, digits: int) -> list[tuple[str, list[str]]]
     return blocks
 
 
-def header_lines(summary: Summary) -> list[str]:
+def header_lines(summary: "Summary") -> list[str]:
     """Lay out title, family, formula, data and other arguments."""
     lines = title_lines(summary.title)
     if summary.family is not None:
@@ -70,13 +75,13 @@ def header_lines(summary: Summary) -> list[str]:
     return lines + call_lines(summary.call)
 
 
-def call_lines(call: ModelCall) -> list[str]:
+def call_lines(call: "ModelCall") -> list[str]:
     """Lay out formula, data and other arguments."""
     lines = filled_lines(["Formula:", *formula_lines(call.formula)])
     return lines + [f"{label:>7}: {text}" for label, text in call.labelled()]
 
 
-def deviance_lines(criteria: Criteria) -> list[str]:
+def deviance_lines(criteria: "Criteria") -> list[str]:
     """Lay out information criteria and both deviances, where there are both."""
     if criteria.ml_deviance is None or criteria.reml_deviance is None:
         return []
@@ -90,7 +95,7 @@ def deviance_lines(criteria: Criteria) -> list[str]:
     return table_lines([""], list(values), [format_fixed(values.values(), CRITERION_DECIMALS)], right=True)
 
 
-def criterion_lines(criteria: Criteria, decimals: int) -> list[str]:
+def criterion_lines(criteria: "Criteria", decimals: int) -> list[str]:
     """Lay out the REML criterion or, for maximum likelihood, the table of information criteria."""
     if criteria.reml:
         value = format_number(round_decimals(criteria.objective, decimals), _RUNNING_DIGITS)
@@ -103,7 +108,7 @@ def criterion_lines(criteria: Criteria, decimals: int) -> list[str]:
     return named_lines(["AIC", "BIC", "logLik", "deviance", "df.resid"], texts)
 
 
-def quantile_lines(summary: Summary, digits: int) -> list[str]:
+def quantile_lines(summary: "Summary", digits: int) -> list[str]:
     """Lay out the quantiles of the scaled residuals."""
     quantiles = np.asarray(summary.residual_quantiles, dtype=np.float64).tolist()
     return named_lines(QUANTILE_NAMES, format_numbers(zap_small(quantiles, digits + 1), digits))
@@ -118,7 +123,7 @@ def group_lines(n_obs: int, groups: tuple[tuple[str, int], ...]) -> list[str]:
     return [f"{lead} {counts}"]
 
 
-def correlation_cells(summary: Summary) -> list[list[str]]:
+def correlation_cells(summary: "Summary") -> list[list[str]]:
     """Return the strict lower triangle of the correlations as texts, without the first row."""
     p = len(summary.fixed.names)
     texts = format_fixed(
@@ -127,7 +132,7 @@ def correlation_cells(summary: Summary) -> list[list[str]]:
     return [texts[i * p : i * p + i] for i in range(1, p)]
 
 
-def correlation_lines(summary: Summary) -> list[str]:
+def correlation_lines(summary: "Summary") -> list[str]:
     """Lay out the correlations of the fixed effects under shortened labels."""
     names = _unmarked(summary.fixed.names)
     rows = abbreviate(names, ROW_LABEL)[1:]

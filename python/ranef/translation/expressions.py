@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ranef.errors import TranslationError
-from ranef.formula.deparse import number_text
+from ranef.formula.deparse import deparse, number_text
 from ranef.formula.syntax import (
     Argument,
     Binary,
@@ -60,7 +60,7 @@ class Dialect:
         TranslationError
             For a function that the language does not have.
         """
-        return self._written(node, 0, part or _shown(node))
+        return self._written(node, 0, part or deparse(node))
 
     def _written(self, node: Expr, outer: int, part: str) -> str:
         node = without_parens(node)
@@ -170,12 +170,6 @@ def _not_operand(text: str, node: Expr) -> str:
 
 def _bracketed(text: str, needed: bool) -> str:
     return f"({text})" if needed else text
-
-
-def _shown(node: Expr) -> str:
-    from ranef.formula.deparse import deparse
-
-    return deparse(node)
 
 
 def replace_names(node: Expr, values: Mapping[str, Expr]) -> Expr:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.record import MixedFit
+from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, Unary, without_parens
 
 Floats = NDArray[np.float64]
@@ -145,8 +146,6 @@ def response_scale(expr: Expr | None) -> ResponseScale | None:
     found = _undone(expr)
     if found is None:
         return None
-    from ranef.formula.deparse import deparse
-
     node = _bare(expr)
     name = deparse(expr)
     if isinstance(node, Call) and len(node.arguments) == 1 and isinstance(_bare(node.arguments[0].value), Name):

@@ -5,6 +5,7 @@ from typing import Any
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
+from ranef.formula import parse_formula
 from ranef.formula.syntax import names_in
 from ranef.inference.marginal_means.grid import ReferenceGrid
 
@@ -95,8 +96,6 @@ def _formula(text: str) -> tuple[str | None, list[str], list[str]]:
 
 
 def _side(text: str, whole: str) -> list[str]:
-    from ranef.formula import parse_formula
-
     if text.strip() in ("", "1"):
         return []
     if "~" in text or "|" in text:
