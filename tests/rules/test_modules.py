@@ -41,18 +41,16 @@ INSIDE = {
     "ranef.design.evaluate": "expressions call functions, whose arguments are expressions",
     "ranef.design.functions": "expressions call functions, whose arguments are expressions",
     "ranef.inference.bootstrap.result": "files of bootstraps and ArviZ data are for one method each",
-    "ranef.inference.power": "the way to draw depends on the model",
-    "ranef.results.eliminated": "the models of a step are models of this layer",
-    "ranef.results.profiled": "profiles are for one method each",
-    "ranef.results.reported": "reports need jinja2, an extra",
-    "ranef.results.resampled": "bootstraps are for one method each",
+    "ranef.results.model.tests": "the models of a step are models of this layer",
+    "ranef.results.model.intervals": "profiles are for one method each",
+    "ranef.results.model.tables": "reports need jinja2, an extra",
+    "ranef.results.model.resampling": "bootstraps are for one method each",
 }
 
 # Modules that import each other, if only inside functions.
 CIRCLES = (
     {f"ranef.design.{name}" for name in ("bases", "evaluate", "factors", "functions", "rows")},
     {f"ranef.inference.bootstrap.{name}" for name in ("files", "result")},
-    {f"ranef.inference.{name}" for name in ("power", "power_glmm")},
 )
 
 
