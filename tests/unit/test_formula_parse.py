@@ -154,12 +154,16 @@ def test_response_among_the_predictors_is_dropped_with_a_note() -> None:
     assert "dropped" in formula.notes[0]
 
 
-def test_dot_is_every_column_that_is_not_in_the_response() -> None:
+def test_dot_is_every_column_that_is_neither_in_the_response_nor_a_grouping_factor() -> None:
     formula = parse_formula("log(y) ~ . - w + (1 | g)")
     assert formula.has_dot
     expanded = expand_dot(formula, ["y", "x", "w", "my var", "g"])
-    assert [t.label for t in expanded.fixed] == ["x", "`my var`", "g"]
-    assert [t.label for t in expand_dot(parse_formula("y ~ .^2 + (1 | g)"), ["y", "a", "g"]).fixed] == ["a", "g", "a:g"]
+    assert [t.label for t in expanded.fixed] == ["x", "`my var`"]
+    assert "but the grouping factors g" in expanded.notes[0]
+    assert [t.label for t in expand_dot(parse_formula("y ~ .^2 + (1 | g)"), ["y", "a", "b"]).fixed] == ["a", "b", "a:b"]
+    assert expand_dot(parse_formula("y ~ . + (1 | g:h)"), ["y", "a", "g", "h"]).dot == ("a",)
+    # a grouping factor that is written out beside the dot stays
+    assert [t.label for t in expand_dot(parse_formula("y ~ . + g + (1 | g)"), ["y", "a", "g"]).fixed] == ["a", "g"]
     assert [t.label for t in expand_dot(parse_formula("y ~ x + (. | g)"), ["y", "x"]).random[0].effects] == ["x"]
     plain = parse_formula("y ~ x + (1 | g)")
     assert expand_dot(plain, ["y"]) is plain
@@ -175,7 +179,7 @@ def test_pickle() -> None:
     formula = expand_dot(parse_formula("y ~ . + (1 | g)"), ["y", "a", "g"])
     back = pickle.loads(pickle.dumps(formula))
     assert back == formula
-    assert [t.label for t in back.fixed] == ["a", "g"]
+    assert [t.label for t in back.fixed] == ["a"]
 
 
 def test_names() -> None:

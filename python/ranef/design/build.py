@@ -11,6 +11,7 @@ from ranef.data.table import Table
 from ranef.design.checks import (
     BESIDE_INTERCEPT,
     Model,
+    check_fixed_columns,
     check_names,
     check_random_term,
     check_structure,
@@ -140,6 +141,7 @@ class _Builder:
             y = y if kept is None else take_rows(y, kept)
             outcome, levels = response_values(y, response, self.table, kept, self.model)
         coder = Coder(self.values)
+        check_fixed_columns(formula.fixed, coder.width, n)
         layout = coder.layout(formula.fixed, formula.intercept, self._contrasts(coder))
         check_names(layout.names, "the fixed effects")
         x = self._matrix(coder, layout, n)

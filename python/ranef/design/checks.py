@@ -1,13 +1,27 @@
 """Models that data cannot tell apart from their residuals, and structures that cannot be fitted."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+from ranef.design.memory import available_memory
 from ranef.design.record import RandomTerm
 from ranef.errors import DesignError
 from ranef.formula.random import RandomExpr
+from ranef.formula.terms import Term, Variable
 
 Model = Literal["lmm", "glmm"]
+
+GIGABYTE = 1e9
+
+#: With fewer columns than this nothing is checked: they are few for any machine and for any data.
+FEW_COLUMNS = 100
+
+#: Levels of a factor from which on a fixed effect for each of them is refused.
+MOST_LEVELS = 5000
+
+#: Share of the free memory that a matrix of fixed effects may take; a fit needs as much again for its work.
+SHARE_OF_MEMORY = 0.4
 
 BESIDE_INTERCEPT = (
     " beside an intercept of their own. As every level has an effect already, the variance of that intercept cannot "
@@ -57,6 +71,43 @@ def check_structure(bar: RandomExpr) -> None:
         name = {"compound_symmetry": "cs", "ar1": "ar1"}[bar.structure]
         raise DesignError(
             f"the covariance structure {name}() of ({bar.text}) is not available yet; us() and diag() are."
+        )
+
+
+def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int], n: int) -> None:
+    """See that the matrix of the fixed effects is not too large, before it is made.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+    width : callable
+        Number of columns of a variable.
+    n : int
+        Number of rows.
+
+    Raises
+    ------
+    DesignError
+        When a factor has nearly as many levels as there are rows, or thousands, or when the matrix
+        does not fit into the free memory.
+    """
+    widths = [math.prod(width(v) for v in t.variables) for t in terms]
+    columns = 1 + sum(widths)
+    if columns < FEW_COLUMNS:
+        return
+    for term, found in zip(terms, widths, strict=True):
+        if len(term.variables) == 1 and found + 1 >= min(n, MOST_LEVELS):
+            raise DesignError(
+                f"the factor {term.label!r} has {found + 1} levels for {n} rows, a fixed effect for each of them. "
+                f"If these are groups drawn from a larger population, they are a grouping factor: (1 | {term.label}). "
+                "If they identify rows, leave the column out."
+            )
+    room, needed = available_memory(), 8 * n * columns
+    if room is not None and needed > SHARE_OF_MEMORY * room:
+        largest = terms[widths.index(max(widths))].label
+        raise DesignError(
+            f"the fixed effects would have {columns} columns, {max(widths)} of them for {largest}: {needed / GIGABYTE:.2g} GB "
+            f"for {n} rows, of {room / GIGABYTE:.2g} GB that are free. Use fewer levels, or a random effect for groups."
         )
 
 

@@ -87,6 +87,13 @@ class Coder:
         """Whether a variable is coded by levels; truth values are, as in R."""
         return isinstance(self.values[variable.label], Factor | Logical)
 
+    def width(self, variable: Variable) -> int:
+        """Number of columns of a variable, a factor coded by contrasts."""
+        value = self.values[variable.label]
+        if isinstance(value, Numeric):
+            return len(value.suffixes or ("",))
+        return len(self.factor(variable).levels) - 1
+
     def layout(self, terms: Sequence[Term], intercept: bool, contrasts: Mapping[str, Contrast] | None = None) -> Layout:
         """Find the columns of terms.
 

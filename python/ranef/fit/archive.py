@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import DataError
-from ranef.formula import Formula, expand_dot, parse_formula
+from ranef.formula import Formula, with_dot
 
 FORMAT = "ranef model"
 VERSION = 2
@@ -239,8 +239,7 @@ class _Decoder:
         if "record" in node:
             return self._record(node)
         if "formula" in node:
-            formula, dot = parse_formula(node["formula"]), self.decode(node["dot"])
-            return formula if dot is None else expand_dot(formula, dot)
+            return with_dot(node["formula"], self.decode(node["dot"]))
         if "enum" in node:
             return self._type(node["enum"])(self.decode(node["value"]))
         if "float" in node:

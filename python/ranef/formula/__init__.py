@@ -6,7 +6,7 @@ offset).
 """
 
 from ranef.formula.deparse import deparse
-from ranef.formula.formula import Formula, expand_dot, parse_formula, require_random, require_response
+from ranef.formula.formula import Formula, expand_dot, parse_formula, require_random, require_response, with_dot
 from ranef.formula.parser import parse_expression
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
@@ -25,4 +25,5 @@ __all__ = [
     "require_random",
     "require_response",
     "update_formula",
+    "with_dot",
 ]

@@ -1,6 +1,6 @@
 """A model formula, taken apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ranef.errors import ArgumentTypeError, FormulaError
@@ -86,7 +86,7 @@ class Formula:
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # The text says it all.
-        return (_rebuild, (self.text, self.dot))
+        return (with_dot, (self.text, self.dot))
 
 
 def parse_formula(text: "str | Formula") -> Formula:
@@ -119,13 +119,16 @@ def parse_formula(text: "str | Formula") -> Formula:
 
 
 def expand_dot(formula: Formula, columns: "tuple[str, ...] | list[str]") -> Formula:
-    """Let ``.`` stand for all columns but those in the response.
+    """Let ``.`` stand for all columns but those in the response and the grouping factors.
+
+    R keeps grouping factors, and so has a fixed effect for every level of the groups whose effects
+    are random; a note says which were left out.
 
     Parameters
     ----------
     formula : Formula
     columns : sequence of str
-        All columns of the data, in their order; grouping factors are among them, as in R.
+        All columns of the data, in their order.
 
     Returns
     -------
@@ -135,7 +138,18 @@ def expand_dot(formula: Formula, columns: "tuple[str, ...] | list[str]") -> Form
     if not formula.has_dot:
         return formula
     taken = set() if formula.response is None else set(names_in(formula.response.expr))
-    return _parse(formula.text, tuple(c for c in columns if c not in taken))
+    groups = {name for bar in formula.random for v in bar.grouping for name in names_in(v.expr)}
+    expanded = with_dot(formula.text, tuple(c for c in columns if c not in taken | groups))
+    left_out = [c for c in columns if c in groups - taken]
+    if not left_out:
+        return expanded
+    note = f"'.' stands for all other columns but the grouping factors {', '.join(left_out)}"
+    return replace(expanded, notes=(*expanded.notes, note))
+
+
+def with_dot(text: str, dot: tuple[str, ...] | None) -> Formula:
+    """A formula whose ``.`` stands for these columns."""
+    return _parse(text, dot)
 
 
 def require_response(formula: Formula) -> Variable:
@@ -155,10 +169,6 @@ def require_random(formula: Formula) -> None:
         "statsmodels.formula.api.ols(formula, data).fit().",
         formula.text, *right.span,
     )  # fmt: skip
-
-
-def _rebuild(text: str, dot: tuple[str, ...] | None) -> Formula:
-    return _parse(text, dot)
 
 
 @lru_cache(maxsize=64)
