@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ranef.fit.order import theta_positions
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 from .dense import spherical_modes
 

@@ -6,7 +6,7 @@ import pytest
 from ranef.design.record import RandomTerm, TermRows
 from ranef.errors import DesignError
 from ranef.fit.order import order_terms, relative_factor, theta_names
-from ranef.fit.record import term_keys
+from ranef.fit.order import term_keys
 
 
 def term(group, levels, names, structure="unstructured"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

@@ -24,7 +24,8 @@ from ranef.estimates.random_effects import conditional_covariances, random_effec
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.simulate import simulated_responses
 from ranef.estimates.varcorr import varcorr
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from ranef.diagnostics.blocks import Block, RandomColumns, blocks, random_column
 from ranef.diagnostics.leverage import hat_values, remaining, sigma_without
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.residuals import residual_values
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

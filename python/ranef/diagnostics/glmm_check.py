@@ -23,7 +23,7 @@ from ranef.diagnostics.rank_residuals import RankResiduals, rank_residuals
 from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
 from ranef.errors import OptionError
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.quadrature import check_quadrature
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ranef.errors import OptionError
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.simulate import simulated_responses
-from ranef.fit.glmm_modes import linear_predictors
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.modes import linear_predictors
 
 if TYPE_CHECKING:
     import pandas as pd

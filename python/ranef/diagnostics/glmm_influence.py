@@ -10,11 +10,11 @@ from ranef.diagnostics.influence import Influence
 from ranef.errors import ArgumentTypeError, OptionError, RanefError
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.control import FitControl
-from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.glmm_system import build_glmm_system
+from ranef.fit.generalized import GlmmFit, fit_glmm
 from ranef.fit.progress import Report
 from ranef.fit.row_subset import design_of_rows
+from ranef.fit.start import Start
+from ranef.fit.system import build_generalized_system
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -147,12 +147,12 @@ def _fit_without(fit: GlmmFit, codes: NDArray[np.intp], level: int, control: Fit
     """The fit without one level; None where some fixed effect has no estimate then, or there is no fit at all."""
     rows = np.flatnonzero(codes != level)
     design = design_of_rows(fit.design, rows)
-    if len(rows) < len(fit.beta) or tuple(build_glmm_system(design, fit.order, fit.family, 1).kept) != fit.kept:
+    if len(rows) < len(fit.beta) or tuple(build_generalized_system(design, fit.order, fit.family, 1).kept) != fit.kept:
         return None
     # From the boundary a fit would not find back.
-    start = GlmmStart(None if fit.singular else fit.theta, fit.beta, fit.core_dispersion)
+    start = Start(None if fit.singular else fit.theta, fit.beta, fit.core_dispersion)
     try:
-        found = fit_glmm(design, likelihood_of(fit), start, control, None, fit.n_threads, fit.order)
+        found = fit_glmm(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
     except RanefError:
         return None
     separated = found.convergence.status is FitStatus.SEPARATION

@@ -14,7 +14,7 @@ from ranef.diagnostics.simulated_residuals import (
 from ranef.errors import OptionError
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.generalized import GlmmFit
 
 
 def simulated_glmm_residuals(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranef.diagnostics.deletion import without_groups, without_observations
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,7 +3,7 @@
 import numbers
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.quadrature import check_quadrature
 
 #: Fewer nodes can be worse than one.

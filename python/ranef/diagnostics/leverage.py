@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.estimates.residuals import residual_values
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranef.diagnostics.blocks import RandomColumns, random_columns
 from ranef.errors import OptionError
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

@@ -12,7 +12,7 @@ from ranef.diagnostics.rotation import rotated
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 if TYPE_CHECKING:
     import pandas as pd

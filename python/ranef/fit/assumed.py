@@ -1,16 +1,22 @@
-"""The record of a fit with other rows and parameters, taken for the truth: what simulations draw from."""
+"""The record of a fit with other rows and parameters, taken for the truth: what simulations draw
+from.
+"""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.glmm_system import LazyGlmmSystem
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.linear import LmmFit
 from ranef.fit.order import order_terms
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 from ranef.fit.system import LazySystem
+
+if TYPE_CHECKING:
+    from ranef._core import LmmSystem
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +46,7 @@ def assumed(fit: MixedFit, design: Design, beta: Floats, spread: float) -> Mixed
             fit,
             design=design,
             order=order,
-            system=LazyGlmmSystem(design, order, fit.family),
+            system=LazySystem(design, order, fit.family),
             theta=theta,
             beta=beta,
             dispersion=spread,
@@ -49,7 +55,7 @@ def assumed(fit: MixedFit, design: Design, beta: Floats, spread: float) -> Mixed
             dropped=(),
         )
     assert isinstance(fit, LmmFit)
-    system = LazySystem(design, order)
+    system: LazySystem[LmmSystem] = LazySystem(design, order)
     return replace(
         fit, design=design, order=order, system=system, theta=theta, beta=beta, sigma=spread, kept=kept, dropped=()
     )

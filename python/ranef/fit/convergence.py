@@ -1,13 +1,20 @@
 """How an optimisation ended, and what that means, in words."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.valleys import Search, Valley
+from ranef.design.record import Design
+from ranef.fit.order import TermOrder, relative_factor, term_keys
+from ranef.fit.valleys import Search, Valley, stories
 from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +27,8 @@ NO_SEARCH = Search()
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """How the optimisation ended; ``print`` it for a paragraph that says whether the fit can be trusted and what to try.
+    """How the optimisation ended; ``print`` it for a paragraph that says whether the fit can be
+    trusted and what to try.
 
     Attributes
     ----------
@@ -34,18 +42,23 @@ class Convergence:
     decrement : float
         By how much a last Newton step would still have lowered the criterion.
     certificate : float
-        The largest drop of the criterion promised by any direction out of the boundary; of a generalized model, by a unit step along any direction of negative curvature, the unit
-        being a standard deviation of the linear predictor or its typical size. It does not depend on the units of the variables.
+        The largest drop of the criterion promised by any direction out of the boundary; of a
+        generalized model, by a unit step along any direction of negative curvature, the unit being
+        a standard deviation of the linear predictor or its typical size. It does not depend on the
+        units of the variables.
     boundary : dict
-        For every block of ``varcorr`` on the boundary, the number of directions that have zero variance.
+        For every block of ``varcorr`` on the boundary, the number of directions that have zero
+        variance.
     directions : tuple of str
         Those directions in words, by the names of the effects.
     valleys : tuple of Valley
-        All optima that were met, the lowest first: the criterion, theta and the fixed effects of each. The first is that of the fit.
+        All optima that were met, the lowest first: the criterion, theta and the fixed effects of
+        each. The first is that of the fit.
     search : Search
         How they were looked for.
     stories : tuple of str
-        For every other valley in which a fixed effect is another one: the two estimates, the reason and what to do.
+        For every other valley in which a fixed effect is another one: the two estimates, the reason
+        and what to do.
     """
 
     status: FitStatus
@@ -67,7 +80,9 @@ class Convergence:
 
     @property
     def explanation(self) -> str:
-        """A paragraph: whether the estimates can be used, what the derivatives say, what lies on the boundary, what to try."""
+        """A paragraph: whether the estimates can be used, what the derivatives say, what lies on
+        the boundary, what to try.
+        """
         return " ".join([*self._ending(), *self._valleys(), *self._boundary()])
 
     def __str__(self) -> str:
@@ -93,7 +108,9 @@ class Convergence:
         return [first, left, _ADVICE.get(self.status, self.status.explanation)]
 
     def _valleys(self) -> list[str]:
-        """What is known of other optima. Local is what the derivatives prove; that no other optimum is lower was looked for, not proven."""
+        """What is known of other optima. Local is what the derivatives prove; that no other optimum
+        is lower was looked for, not proven.
+        """
         if not self.ok:
             return []
         s = self.search
@@ -163,7 +180,8 @@ def boundary_directions(key: str, names: Sequence[str], factor: Floats) -> tuple
     Returns
     -------
     tuple of str
-        Effects without variance, pairs of effects with correlation 1 or -1, or else the combinations of standardised effects that do not vary.
+        Effects without variance, pairs of effects with correlation 1 or -1, or else the
+        combinations of standardised effects that do not vary.
     """
     length = np.sqrt((factor * factor).sum(axis=1))
     present = [i for i in range(len(names)) if length[i] > 0]
@@ -193,3 +211,90 @@ def boundary_directions(key: str, names: Sequence[str], factor: Floats) -> tuple
         )
         out.append(f"in {key}, the combination {text} of the standardised effects has no variance")
     return tuple(out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ending:
+    """How a search ended, in the core's order of terms.
+
+    Attributes
+    ----------
+    status : FitStatus
+    gradient_norm : float
+        NaN where there is no gradient.
+    evaluations : int
+    decrement, certificate : float
+    null_dimensions : list of int
+        Directions without variance of every term.
+    search : Search
+    """
+
+    status: FitStatus
+    gradient_norm: float
+    evaluations: int
+    decrement: float
+    certificate: float
+    null_dimensions: list[int]
+    search: Search
+
+    @classmethod
+    def of(cls, found: "_core.LinearFit | _core.GeneralizedFit", before: int) -> Self:
+        """That of a fit of the core, after ``before`` evaluations of another one."""
+        ending, search = found.ending, found.search
+        gradient = ending.gradient
+        return cls(
+            status=FitStatus(ending.status),
+            gradient_norm=math.nan if gradient is None else math.sqrt(float(gradient @ gradient)),
+            evaluations=ending.evaluations + before,
+            decrement=ending.decrement,
+            certificate=ending.certificate,
+            null_dimensions=ending.null_dimensions,
+            search=Search(search.runs, search.looks, search.complete, search.moved_on),
+        )
+
+
+def convergence_of(
+    ending: Ending,
+    optimizer: str,
+    design: Design,
+    order: TermOrder,
+    valleys: tuple[Valley, ...],
+    std_errors: Callable[[Valley], Floats],
+    kept: Sequence[int],
+) -> Convergence:
+    """How the optimisation ended, by the names of the terms.
+
+    Parameters
+    ----------
+    ending : Ending
+    optimizer : str
+    design : Design
+    order : TermOrder
+    valleys : tuple of Valley
+        The first is that of the estimates.
+    std_errors : callable
+        Standard errors (p,) of the fixed effects in a valley.
+    kept : sequence of int
+        Columns of X in use.
+    """
+    theta, null = valleys[0].theta, ending.null_dimensions
+    keys = term_keys(tuple(design.random[s.formula].group for s in order.spans))
+    flat = [(k, s) for k, s in zip(keys, order.spans, strict=True) if null[s.core_term]]
+    names = [design.x_names[j] for j in kept]
+    return Convergence(
+        status=ending.status,
+        gradient_norm=ending.gradient_norm,
+        evaluations=ending.evaluations,
+        optimizer=optimizer,
+        decrement=ending.decrement,
+        certificate=ending.certificate,
+        boundary={k: null[s.core_term] for k, s in flat},
+        directions=tuple(
+            text
+            for k, s in flat
+            for text in boundary_directions(k, design.random[s.formula].names, relative_factor(s, theta))
+        ),
+        valleys=valleys,
+        search=ending.search,
+        stories=stories(valleys, std_errors, design, order, names) if len(valleys) > 1 else (),
+    )

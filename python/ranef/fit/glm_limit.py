@@ -1,4 +1,6 @@
-"""The likelihood of a generalized model without its random effects: the limit in which all their variances are zero, where the integral is gone."""
+"""The likelihood of a generalized model without its random effects: the limit in which all their
+variances are zero, where the integral is gone.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.glmm_system import build_glmm_system
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
+from ranef.fit.system import build_generalized_system
 
 if TYPE_CHECKING:
     from ranef._core import GlmmSystem
@@ -51,9 +53,11 @@ class GlmLimit:
 
 
 def glm_limit(fit: GlmmFit) -> GlmLimit:
-    """Maximise the likelihood of the fixed effects and the dispersion with all variances held at zero.
+    """Maximise the likelihood of the fixed effects and the dispersion with all variances held at
+    zero.
 
-    Newton's method with the exact gradient of the core, its differences for second derivatives, and steps that are halved until they gain.
+    Newton's method with the exact gradient of the core, its differences for second derivatives, and
+    steps that are halved until they gain.
     """
     system = fit.system.get(fit.n_threads)
     zero, p = np.zeros_like(fit.core_theta), len(fit.beta)
@@ -76,7 +80,8 @@ def level_coefficients(fit: MixedFit, z: Floats, rest: Floats, codes: Ints, n_le
     Parameters
     ----------
     fit : MixedFit
-        A generalized one. Its family, and the estimate of its extra parameter, are those of the levels.
+        A generalized one. Its family, and the estimate of its extra parameter, are those of the
+        levels.
     z : (n, k) array
         Columns whose coefficients are estimated.
     rest : (n,) array
@@ -99,7 +104,7 @@ def level_coefficients(fit: MixedFit, z: Floats, rest: Floats, codes: Ints, n_le
     for level, rows in enumerate(parts):
         part = design_of_rows(fit.design, rows)
         own = replace(part.with_rows(x=np.asfortranarray(z[rows]), offset=rest[rows]), x_names=names, x_assign=(0,) * k)
-        system = build_glmm_system(own, fit.order, fit.family, 1)
+        system = build_generalized_system(own, fit.order, fit.family, 1)
         if len(system.kept) < k:
             continue
 

@@ -1,10 +1,14 @@
-"""The three orders of random terms and of theta, and the ways between them; nothing else in the package permutes them.
+"""The three orders of random terms and of theta, and the ways between them; nothing else in the
+package permutes them.
 
-* formula order: as the terms are written (``Design.random``);
-* lme4's order, in which everything is reported: formula order where the numbers of levels never increase along it, otherwise terms by decreasing number
-  of levels with ties in reverse; theta runs through the terms, within a term column by column through the lower triangle of its relative Cholesky factor
-  (a diagonal term has its diagonal only);
-* the core's order: one factor for each grouping, holding all terms on it side by side; factors and their terms in the order in
+* formula order: as the terms are written (``Design.random``); * lme4's order, in which everything
+is reported: formula order where the numbers of levels never increase along it, otherwise terms by
+decreasing number
+  of levels with ties in reverse; theta runs through the terms, within a term column by column
+  through the lower triangle of its relative Cholesky factor (a diagonal term has its diagonal
+  only);
+* the core's order: one factor for each grouping, holding all terms on it side by side; factors and
+their terms in the order in
   which they come in lme4's.
 """
 
@@ -102,7 +106,9 @@ def order_terms(terms: Sequence[RandomTerm]) -> TermOrder:
 
 @lru_cache(maxsize=256)
 def _order(keys: tuple[tuple[str, int, int, str], ...]) -> TermOrder:
-    """The orders depend on (group, levels, effects, structure) of every term only, so that refits find them ready."""
+    """The orders depend on (group, levels, effects, structure) of every term only, so that refits
+    find them ready.
+    """
     reported = _reported(tuple(k[1] for k in keys))
     groups: dict[str, list[int]] = {}
     for i in reported:
@@ -141,19 +147,24 @@ def _order(keys: tuple[tuple[str, int, int, str], ...]) -> TermOrder:
 
 
 def _reported(levels: tuple[int, ...]) -> list[int]:
-    """Formula positions in lme4's order. lme4 sorts terms by decreasing number of levels only if they are not sorted already; sorting reverses ties."""
+    """Formula positions in lme4's order. lme4 sorts terms by decreasing number of levels only if
+    they are not sorted already; sorting reverses ties.
+    """
     if all(a >= b for a, b in pairwise(levels)):
         return list(range(len(levels)))
     return sorted(range(len(levels)), key=levels.__getitem__)[::-1]
 
 
 def relative_factor(span: TermSpan, theta: Floats) -> Floats:
-    """Relative Cholesky factor (size × size, lower triangular) of one term from theta in lme4's order."""
+    """Relative Cholesky factor (size × size, lower triangular) of one term from theta in lme4's
+    order.
+    """
     k, part = span.size, theta[span.theta_start : span.theta_stop]
     if span.diagonal:
         return np.diag(part)
     out = np.zeros((k, k))
-    # column by column through the lower triangle = row by row through the upper triangle of the transpose
+    # column by column through the lower triangle = row by row through the upper triangle of the
+    # transpose
     out.T[np.triu_indices(k)] = part
     return out
 
@@ -174,3 +185,27 @@ def theta_names(order: TermOrder, terms: Sequence[RandomTerm]) -> tuple[str, ...
         for i, j in theta_positions(span):
             out.append(f"{t.group}.{t.names[i]}" if i == j else f"{t.group}.{t.names[i]}.{t.names[j]}")
     return tuple(out)
+
+
+def term_keys(groups: tuple[str, ...]) -> tuple[str, ...]:
+    """Make names of grouping factors unique by suffixes, as ``g``, ``g.1``, ``g.2``."""
+    taken: set[str] = set(groups)
+    seen: dict[str, int] = {}
+    out = []
+    for g in groups:
+        if g not in seen:
+            seen[g] = 0
+            out.append(g)
+            continue
+        name = g
+        while name in taken:  # a factor may itself be called g.1
+            seen[g] += 1
+            name = f"{g}.{seen[g]}"
+        taken.add(name)
+        out.append(name)
+    return tuple(out)
+
+
+def by_term(order: TermOrder, blocks: Sequence[Floats]) -> tuple[Floats, ...]:
+    """The columns of every term, in lme4's order, of one array (levels, k) for each core factor."""
+    return tuple(blocks[s.factor][:, s.start : s.start + s.size] for s in order.spans)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_core import core_options, core_point
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.core import core_options, core_point
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     from ranef import _core

@@ -1,7 +1,8 @@
-"""The frozen records of fitted mixed models: what all have in common, and the linear one."""
+"""The frozen record of a fitted mixed model: what all kinds have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 from ranef.design.record import Design, RandomTerm
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
+from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence
-from ranef.fit.order import TermOrder, relative_factor, theta_names
+from ranef.fit.order import TermOrder, by_term, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
+from ranef.fit.progress import Report
 from ranef.fit.random_part import random_part
-from ranef.fit.system import LazySystem
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
@@ -129,7 +131,8 @@ class MixedFit:
 
     @property
     def family_shown(self) -> bool:
-        """Whether family and link are shown with the model, and the family's spread as its dispersion.
+        """Whether family and link are shown with the model, and the family's spread as its
+        dispersion.
 
         A linear model is normal by its name and has a residual standard deviation.
         """
@@ -137,12 +140,16 @@ class MixedFit:
 
     @property
     def both_criteria(self) -> tuple[float, float] | None:
-        """-2 log-likelihood and REML criterion at the estimates; None where there is no REML criterion."""
+        """-2 log-likelihood and REML criterion at the estimates; None where there is no REML
+        criterion.
+        """
         return None
 
     @property
     def normal_responses(self) -> bool:
-        """Whether responses are normal around the linear predictor, so that what is linear in them has a normal distribution."""
+        """Whether responses are normal around the linear predictor, so that what is linear in them
+        has a normal distribution.
+        """
         return True
 
     @property
@@ -169,7 +176,9 @@ class MixedFit:
         return eta
 
     def means(self) -> Floats:
-        """Means (n,) of the responses given the conditional modes; proportions where the response is one."""
+        """Means (n,) of the responses given the conditional modes; proportions where the response
+        is one.
+        """
         return self.linear_predictor()
 
     def draw(self, generator: np.random.Generator, means: Floats) -> Floats:
@@ -188,15 +197,21 @@ class MixedFit:
         raise NotImplementedError
 
     def fixed_root(self) -> Floats | None:
-        """A root K (p, p) of the covariance of the fixed effects, ``sigma**2 * K @ K.T``, with no digits lost to the origin or unit of a variable; None where the core has none."""
+        """A root K (p, p) of the covariance of the fixed effects, ``sigma**2 * K @ K.T``, with no
+        digits lost to the origin or unit of a variable; None where the core has none.
+        """
         return None
 
     def joint_covariance(self) -> Floats | None:
-        """Covariance of theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion together; NaN for thetas on the boundary, None where it is not known."""
+        """Covariance of theta (lme4's order), the fixed effects and the logarithm of an estimated
+        dispersion together; NaN for thetas on the boundary, None where it is not known.
+        """
         return None
 
     def satterthwaite(self) -> "_core.Satterthwaite":
-        """What Satterthwaite's degrees of freedom are made of, from the core; for kinds that have them among ``ddf_choices``."""
+        """What Satterthwaite's degrees of freedom are made of, from the core; for kinds that have
+        them among ``ddf_choices``.
+        """
         raise NotImplementedError
 
     def kenward_roger(self, memory: float) -> "_core.KenwardRoger":
@@ -247,6 +262,14 @@ class MixedFit:
     @property
     def npar(self) -> int:
         """Number of parameters that were estimated."""
+        raise NotImplementedError
+
+    def fit_responses(self, y: Floats, control: FitControl, progress: Report | None) -> "_core.Refits":
+        """Fit the model to every column of ``y`` (n, m), in the form that the design keeps, in one
+        call of the core.
+
+        Fits begin at the estimates where these are inside the parameter space.
+        """
         raise NotImplementedError
 
     def conditional_covariance(self) -> list[Floats]:
@@ -323,99 +346,19 @@ class MixedFit:
         return bool(self.convergence.boundary)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class LmmFit(MixedFit):
-    """A fitted linear mixed model.
-
-    Attributes
-    ----------
-    system : LazySystem
-        The core's representation of the design.
-    reml_criterion, ml_deviance : float
-        Both criteria at the estimates.
-    vcov_unscaled : (p, p) array
-        Covariance of the fixed effects divided by sigma².
-    pwrss, ldl2, ldrx2 : float
-        Penalised weighted residual sum of squares and the two log determinants of the criterion.
-    """
-
-    system: LazySystem
-    reml_criterion: float
-    ml_deviance: float
-    vcov_unscaled: Floats
-    pwrss: float
-    ldl2: float
-    ldrx2: float
-
-    @property
-    def npar(self) -> int:
-        """Number of parameters: fixed effects, covariance parameters and sigma."""
-        return len(self.beta) + len(self.theta) + 1
-
-    @property
-    def vcov(self) -> Floats:
-        """Covariance (p, p) of the fixed effects, with theta taken as known."""
-        return self.vcov_unscaled * self.sigma**2
-
-    @property
-    def both_criteria(self) -> tuple[float, float]:
-        """-2 log-likelihood and REML criterion at the estimates."""
-        return self.ml_deviance, self.reml_criterion
-
-    @property
-    def random_scale(self) -> float:
-        """Sigma."""
-        return self.sigma
-
-    def satterthwaite(self) -> "_core.Satterthwaite":
-        """By the curvature of the criterion at the estimates."""
-        return self.system.get(self.n_threads).satterthwaite(self.core_point, self.n_threads)
-
-    def kenward_roger(self, memory: float) -> "_core.KenwardRoger":
-        """By the expected information at the estimates."""
-        return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads)
-
-    def fixed_root(self) -> Floats:
-        """The root that the core gives, which centres and scales."""
-        return self.system.get(self.n_threads).fixed_root(self.core_point, self.n_threads)
-
-    @property
-    def core_point(self) -> tuple[Floats, list[int], bool]:
-        """Where the fit is, as the core takes it: theta, the number of directions without variance
-        of every random term, and whether the criterion is REML.
-        """
-        null = [0] * len(self.order.spans)
-        for key, span in zip(self.term_keys, self.order.spans, strict=True):
-            null[span.core_term] = self.convergence.boundary.get(key, 0)
-        return self.core_theta, null, self.reml
-
-    def conditional_covariance(self) -> list[Floats]:
-        """Covariance of the random effects of every factor given the data, theta and the fixed
-        effects.
-        """
-        relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)
-        return [c * self.sigma**2 for c in relative]
-
-    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
-        """Variance of predicted means, with theta taken as known."""
-        system = self.system.get(self.n_threads)
-        return system.prediction_variance(self.core_theta, x, factors, self.n_threads) * self.sigma**2
-
-
-def term_keys(groups: tuple[str, ...]) -> tuple[str, ...]:
-    """Make names of grouping factors unique by suffixes, as ``g``, ``g.1``, ``g.2``."""
-    taken: set[str] = set(groups)
-    seen: dict[str, int] = {}
-    out = []
-    for g in groups:
-        if g not in seen:
-            seen[g] = 0
-            out.append(g)
-            continue
-        name = g
-        while name in taken:  # a factor may itself be called g.1
-            seen[g] += 1
-            name = f"{g}.{seen[g]}"
-        taken.add(name)
-        out.append(name)
-    return tuple(out)
+def estimates_of(
+    design: Design, order: TermOrder, solution: "_core.LinearSolution | _core.GeneralizedSolution", kept: Sequence[int]
+) -> dict[str, Any]:
+    """Fields of the record that are found in the same way for all kinds, in lme4's order."""
+    return {
+        "design": design,
+        "order": order,
+        "theta": solution.theta[order.theta_of_core],
+        "kept": tuple(kept),
+        "dropped": tuple(n for j, n in enumerate(design.x_names) if j not in kept)
+        if len(kept) < len(design.x_names)
+        else (),
+        "beta": solution.beta,
+        "u": by_term(order, solution.u),
+        "b": by_term(order, solution.b),
+    }

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, DataError
+from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl
-from ranef.fit.lmm import NOT_FINITE, fit_lmm, has_conventions
+from ranef.fit.linear import has_conventions
+from ranef.fit.messages import not_converged_refits
+from ranef.fit.outcome import family_outcome
 from ranef.fit.progress import Report, in_whole_numbers
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import warn_once
 from ranef.status import FitStatus
 
@@ -35,7 +38,8 @@ class Refits:
     sigma : (m,) array
         Residual standard deviations; 1 for families without one.
     dispersion : (m,) array
-        The extra parameter of the family, which is sigma in a linear model; NaN for families without one.
+        The extra parameter of the family, which is sigma in a linear model; NaN for families
+        without one.
     converged : (m,) bool array
     fixef_names, theta_names, response_names : tuple of str
     """
@@ -63,7 +67,8 @@ class Refits:
         Returns
         -------
         DataFrame
-            Columns ``objective``, the fixed effects, their standard errors (``se(name)``), theta (``theta(name)``), ``sigma``, of a generalized model ``dispersion``, then ``converged``.
+            Columns ``objective``, the fixed effects, their standard errors (``se(name)``), theta
+            (``theta(name)``), ``sigma``, of a generalized model ``dispersion``, then ``converged``.
         """
         import pandas as pd
 
@@ -78,20 +83,48 @@ class Refits:
         return pd.DataFrame(columns, index=pd.Index(self.response_names))
 
 
-def response_values(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
-    """Bring new responses to the rows of the fit.
+def responses_for(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
+    """Bring new responses to the rows and to the form of the fit, and see that its family can have
+    them.
 
     Parameters
     ----------
     fit : MixedFit
     y : array-like
-        A vector or a matrix with a column for each response; as many rows as were used, or as the input had.
+        A vector or a matrix with a column for each response, as many rows as were used or as the
+        input had; for ``cbind(successes, failures)`` numbers of successes.
 
     Returns
     -------
     values : (n,) or (n, m) array
+        Of a binomial model proportions.
     names : tuple or None
         Names of the columns of a frame.
+    """
+    values, names = _values_of_rows(fit, y)
+    if fit.normal_responses:
+        return values, names
+    columns = values[:, None] if values.ndim == 1 else values
+    out = np.empty(columns.shape, order="F")
+    weights = fit.design.weights
+    for j in range(columns.shape[1]):
+        column = columns[:, j]
+        if fit.response_kind == "counts":
+            assert weights is not None
+            if np.any(column > weights):
+                row = int(np.flatnonzero(column > weights)[0])
+                raise DataError(
+                    f"y has {column[row]:g} successes in row {row} of the rows used, where there are "
+                    f"{weights[row]:g} trials."
+                )
+            column = np.divide(column, weights, out=np.zeros(len(column)), where=weights > 0)
+        out[:, j] = family_outcome(column, weights, fit.family, "y", fit.design.kept).y
+    return (out[:, 0] if values.ndim == 1 else out), names
+
+
+def _values_of_rows(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
+    """New responses (n,) or (n, m) in the rows that the fit has used, and the names of their
+    columns.
     """
     d = fit.design
     names = tuple(columns) if (columns := getattr(y, "columns", None)) is not None else None
@@ -130,7 +163,9 @@ def response_values(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] |
 
 
 def _check_order(y: object, index: Any) -> None:
-    """Refuse responses whose labels are those of the data in another order: by position it would be a silent mix-up."""
+    """Refuse responses whose labels are those of the data in another order: by position it would be
+    a silent mix-up.
+    """
     own = getattr(y, "index", None)
     if (
         index is None
@@ -147,52 +182,47 @@ def _check_order(y: object, index: Any) -> None:
         )
 
 
-def refit_one(fit: LmmFit, y: Floats, control: FitControl) -> LmmFit:
+def fit_to_response(fit: MixedFit, y: Floats, control: FitControl) -> MixedFit:
     """Fit the model of ``fit`` to one other response (n,), starting as a first fit does."""
-    return fit_lmm(
-        fit.design.with_rows(y=np.ascontiguousarray(y)), fit.reml, None, control, None, fit.n_threads, fit.order
-    )
+    return fit_again(fit, fit.design.with_rows(y=np.ascontiguousarray(y)), control=control, order=fit.order)
 
 
-def refit_many(
-    fit: LmmFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
+def fit_to_responses(
+    fit: MixedFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
 ) -> Refits:
-    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core, or one by one where variances are given by convention.
+    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core, or one by
+    one where variances are given by convention.
 
-    What would be an error for a single response is NaN in its row here.
+    What would be an error for a single response is NaN in its row here. Standard errors take the
+    covariance parameters as known.
     """
     labels = tuple(range(y.shape[1])) if names is None else names
     if has_conventions(fit):
-        return _refit_each(fit, y, labels, control, progress)
-    if fit.design.offset is not None:
-        y = y - fit.design.offset[:, None]
-    start = np.ascontiguousarray(fit.theta[fit.order.core_of_theta]) if not fit.singular else None
-    out = fit.system.get(fit.n_threads).refit(
-        np.asfortranarray(y),
-        fit.reml,
-        start,
-        control.max_evaluations,
-        control.tolerance,
-        fit.n_threads,
-        in_whole_numbers(progress),
-    )
-    warn_once(_trouble([FitStatus(s) for s in out.status], out.objective, labels))
+        return _one_by_one(fit, y, labels, control, progress)
+    out = fit.fit_responses(y, control, in_whole_numbers(progress))
+    statuses = [FitStatus(s) for s in out.status]
+    warn_once(not_converged_refits(statuses, (~np.isfinite(out.objective)).tolist(), labels))
+    family, m = fit.family, y.shape[1]
+    dispersion = np.full(m, np.nan) if family.dispersion_name is None else out.spread
+    sigma = dispersion
+    if fit.family_shown:
+        sigma = np.array([family.sigma(float(d)) for d in dispersion]) if family.scaled else np.ones(m)
     return Refits(
         objective=out.objective,
         fixef=out.beta,
         bse=out.se,
         theta=out.theta[:, fit.order.theta_of_core],
-        sigma=out.spread,
-        dispersion=out.spread,
-        converged=np.array([FitStatus(s).ok for s in out.status], dtype=bool),
+        sigma=sigma,
+        dispersion=dispersion,
+        converged=np.array([s.ok for s in statuses], dtype=bool),
         fixef_names=fit.x_names,
         theta_names=fit.theta_names,
         response_names=labels,
     )
 
 
-def _refit_each(
-    fit: LmmFit, y: Floats, labels: tuple[Any, ...], control: FitControl, progress: Report | None
+def _one_by_one(
+    fit: MixedFit, y: Floats, labels: tuple[Any, ...], control: FitControl, progress: Report | None
 ) -> Refits:
     m, report = y.shape[1], in_whole_numbers(progress)
     beta, se = np.full((m, len(fit.beta)), np.nan), np.full((m, len(fit.beta)), np.nan)
@@ -200,38 +230,16 @@ def _refit_each(
     statuses = [FitStatus.NON_FINITE] * m
     for i in range(m):
         try:
-            new = refit_one(fit, y[:, i], control)
+            new = fit_to_response(fit, y[:, i], control)
         except DataError:
             continue
         beta[i], se[i], theta[i] = new.beta, np.sqrt(np.diagonal(new.vcov)), new.theta
         sigma[i], objective[i], statuses[i] = new.sigma, new.objective, new.convergence.status
         if report is not None:
             report(i + 1, m)
-    warn_once(_trouble(statuses, objective, labels))
+    warn_once(not_converged_refits(statuses, (~np.isfinite(objective)).tolist(), labels))
     converged = np.array([s.ok for s in statuses], dtype=bool)
     return Refits(objective, beta, se, theta, sigma, sigma, converged, fit.x_names, fit.theta_names, labels)
-
-
-def _trouble(statuses: list[FitStatus], objective: Floats, names: tuple[Any, ...]) -> tuple[str, ...]:
-    """Say which responses have no estimates, and which have estimates that are not those of the optimum."""
-    without = [not np.isfinite(value) for value in objective]
-    messages = []
-    if any(without):
-        named = _listed([name for name, absent in zip(names, without, strict=True) if absent])
-        messages.append(f"no estimates, NaN is given, for response {named}: {NOT_FINITE}")
-    for status in FitStatus:
-        if not status.ok:
-            found = [n for n, s, absent in zip(names, statuses, without, strict=True) if s is status and not absent]
-            if found:
-                messages.append(
-                    f"the fit did not converge ({status.value}) for response {_listed(found)}. {status.explanation}"
-                )
-    return tuple(messages)
-
-
-def _listed(names: list[Any]) -> str:
-    shown = ", ".join(map(repr, names[:10]))
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
 
 
 def response_of_input(fit: MixedFit, y: Floats) -> Floats:

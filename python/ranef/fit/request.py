@@ -21,8 +21,8 @@ from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.control import FitControl, parse_control
-from ranef.fit.glmm import Likelihood, fit_glmm
-from ranef.fit.lmm import fit_lmm
+from ranef.fit.generalized import Likelihood, fit_glmm
+from ranef.fit.linear import fit_lmm
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import Kind, outcome_of
 from ranef.fit.progress import Progress, Report, checked_progress, reported

@@ -5,21 +5,21 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ranef.errors import DataError
+from ranef.families.custom import CustomFamily
 from ranef.fit.archive import read_archive, write_archive
-from ranef.fit.glmm import is_custom
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.glmm_system import LazyGlmmSystem
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import GlmmRequest, LmmRequest, ModelRequest
 from ranef.fit.system import LazySystem
 
 #: The record that belongs to every kind of request.
-_RECORDS: dict[type[ModelRequest], type[MixedFit]] = {LmmRequest: LmmFit, GlmmRequest: GlmmFit}
+_RECORDS: dict[type[ModelRequest], Any] = {LmmRequest: LmmFit, GlmmRequest: GlmmFit}
 
 
 def save_fit(path: str | os.PathLike[str], kind: str, fit: MixedFit, request: ModelRequest) -> None:
     """Write a fit and what was asked for, without the data and without the core's system."""
-    if isinstance(fit, GlmmFit) and is_custom(fit.family):
+    if isinstance(fit.family, CustomFamily):
         raise DataError(
             "a model with a family of Python functions cannot be saved in a file, which holds no code; pickle it instead."
         )
@@ -38,7 +38,5 @@ def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:
     needed = {name for name, default in known.items() if default is MISSING}
     if not isinstance(record, dict) or made is None or not needed <= set(record) <= set(known):
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
-    if made is GlmmFit:
-        system = LazyGlmmSystem(record["design"], record["order"], record["family"])
-        return kind, GlmmFit(system=system, **record), request
-    return kind, LmmFit(system=LazySystem(record["design"], record["order"]), **record), request
+    family = record["family"] if made is GlmmFit else None
+    return kind, made(system=LazySystem(record["design"], record["order"], family), **record), request

@@ -1,19 +1,28 @@
 """Separation: fixed effects that tell the responses apart so well that their estimates have no end.
 
-With 0/1 responses this is so when some combination of the columns is never on the wrong side: not negative where the response is 1 and not positive where it is 0, and
-not zero everywhere. The likelihood, with random effects or without, then rises for ever along it. The same holds for counts that are zero wherever a combination is not.
+With 0/1 responses this is so when some combination of the columns is never on the wrong side: not
+negative where the response is 1 and not positive where it is 0, and not zero everywhere. The
+likelihood, with random effects or without, then rises for ever along it. The same holds for counts
+that are zero wherever a combination is not.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.families.family import Family
+from ranef.status import FitStatus
 
 Floats = NDArray[np.float64]
 
 #: Columns that move less than this share of the largest do not take part.
 SHARE = 1e-6
+
+#: A standard error that is larger than this on the scale of the linear predictor may be one of an
+#: estimate without end.
+RUNAWAY = 10.0
 
 
 def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> tuple[str, ...]:
@@ -29,8 +38,9 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
 
     Notes
     -----
-    A linear programme decides it exactly (Konis 2007): the sum of the signed combination is maximised over directions of bounded length that never point to the wrong
-    side, and is positive only under separation.
+    A linear programme decides it exactly (Konis 2007): the sum of the signed combination is
+    maximised over directions of bounded length that never point to the wrong side, and is positive
+    only under separation.
     """
     counts = family.support == "count" and family.link == "log"
     if not kept or not (family.support == "proportion" or counts):
@@ -61,3 +71,19 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
         return ()
     direction = np.abs(solution.x)
     return tuple(design.x_names[j] for j, d in zip(kept, direction, strict=True) if d > SHARE * direction.max())
+
+
+def runs_away(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:
+    """Whether estimates look as if they ran away: only then is it worth a linear programme to find
+    out.
+    """
+    variances = vcov.diagonal()
+    if not status.ok or not all(0 < v < math.inf for v in variances.tolist()):
+        return True
+    if not len(kept):
+        return False
+    largest = max(float(design.x.max()), -float(design.x.min()))
+    if float(variances.max()) * largest**2 <= RUNAWAY**2:
+        return False
+    size = np.maximum(design.x.max(axis=0, initial=0.0), -design.x.min(axis=0, initial=0.0))[list(kept)]
+    return bool((np.sqrt(variances) * size > RUNAWAY).any())

@@ -2,6 +2,7 @@
 
 import numbers
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,27 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.glmm import GlmmStart
 from ranef.fit.order import TermOrder, theta_names, theta_positions
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """Starting values, None where the core finds its own.
+
+    Attributes
+    ----------
+    theta : (m,) array or None
+        In lme4's order.
+    beta : (p,) array or None
+        For the columns that are kept.
+    dispersion : float or None
+    """
+
+    theta: Floats | None = None
+    beta: Floats | None = None
+    dispersion: float | None = None
 
 
 def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) -> Floats | None:
@@ -72,7 +90,7 @@ def _vector(start: object, names: tuple[str, ...], order: TermOrder) -> Floats:
     return theta
 
 
-def parse_glmm_start(start: object, order: TermOrder, design: Design) -> GlmmStart:
+def parse_glmm_start(start: object, order: TermOrder, design: Design) -> Start:
     """Check the ``start`` argument.
 
     Parameters
@@ -84,7 +102,7 @@ def parse_glmm_start(start: object, order: TermOrder, design: Design) -> GlmmSta
     design : Design
     """
     if not isinstance(start, Mapping) or not {"theta", "fixef", "dispersion"} & set(start):
-        return GlmmStart(parse_start(start, order, design.random))
+        return Start(parse_start(start, order, design.random))
     unknown = [str(k) for k in start if k not in ("theta", "fixef", "dispersion")]
     if unknown:
         raise OptionError(
@@ -96,7 +114,7 @@ def parse_glmm_start(start: object, order: TermOrder, design: Design) -> GlmmSta
         raise ArgumentTypeError(f"start['dispersion'] must be a positive number, not {dispersion!r}.")
     if dispersion is not None and not (np.isfinite(float(dispersion)) and float(dispersion) > 0):
         raise OptionError(f"start['dispersion'] must be a positive number, not {dispersion!r}.")
-    return GlmmStart(
+    return Start(
         theta, _fixed_start(start.get("fixef"), design.x_names), None if dispersion is None else float(dispersion)
     )
 

@@ -1,18 +1,30 @@
-"""The compiled core's system of one design: built when first needed, dropped when the fit is pickled or saved."""
+"""The compiled core's system of one design: built when first needed, dropped when the fit is
+pickled or saved.
+"""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.errors import DataError
+from ranef.families.custom import CustomFamily
+from ranef.families.family import Family
 from ranef.fit.order import TermOrder
 
 if TYPE_CHECKING:
-    from ranef._core import LmmSystem
+    from ranef._core import GlmmSystem, LmmSystem
 
 Floats = NDArray[np.float64]
+
+#: Codes, levels and the terms, Z and structure, of every grouping factor.
+Factors = list[tuple[NDArray[np.int32], int, list[tuple[Floats, str]]]]
+
+#: Links that the core knows by another name.
+_CORE_LINKS = {"inverse_squared": "1/mu^2"}
+
+S = TypeVar("S")
 
 
 def response_without_offset(design: Design) -> Floats:
@@ -20,11 +32,11 @@ def response_without_offset(design: Design) -> Floats:
     return design.y if design.offset is None else design.y - design.offset
 
 
-Factors = list[tuple[NDArray[np.int32], int, list[tuple[Floats, str]]]]
-
-
 def core_factors(design: Design, order: TermOrder) -> Factors:
-    """The random terms as the core takes them: terms on the same grouping are one factor, with codes, levels and (Z, structure) of each."""
+    """The random terms as the core takes them.
+
+    Terms on the same grouping are one factor, with codes, levels and (Z, structure) of each.
+    """
     factors: Factors = []
     for members in order.factors:
         first = design.random[members[0]]
@@ -33,7 +45,7 @@ def core_factors(design: Design, order: TermOrder) -> Factors:
     return factors
 
 
-def build_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem":
+def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem":
     """Hand the arrays of a design to the core."""
     from ranef._core import LmmSystem
 
@@ -44,29 +56,61 @@ def build_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem
         raise DataError(f"the model cannot be set up: {problem}.") from None
 
 
-class LazySystem:
-    """Holds the core's system of a design and rebuilds it after unpickling or loading, when an estimate first needs it."""
+def build_generalized_system(design: Design, order: TermOrder, family: Family, n_threads: int) -> "GlmmSystem":
+    """Hand the arrays of a design to the core; its response has the form of its family."""
+    from ranef._core import GlmmSystem
 
-    __slots__ = ("_design", "_order", "_system")
+    weights = np.ones(len(design.y)) if design.weights is None else np.ascontiguousarray(design.weights)
+    kernel = family.core_kernel if isinstance(family, CustomFamily) else None
+    y = np.ascontiguousarray(design.y)
+    factors = core_factors(design, order)
+    link = _CORE_LINKS.get(family.link, family.link)
+    try:
+        return GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
+    except ValueError as problem:
+        raise DataError(f"the model cannot be set up: {problem}.") from None
 
-    def __init__(self, design: Design, order: TermOrder, system: "LmmSystem | None" = None):
-        self._design, self._order, self._system = design, order, system
 
-    def get(self, n_threads: int = 1) -> "LmmSystem":
+class LazySystem(Generic[S]):
+    """Holds the core's system of a design.
+
+    It is built again after unpickling or loading, when an estimate first needs it.
+
+    Parameters
+    ----------
+    design : Design
+    order : TermOrder
+    family : Family or None
+        None makes the system of a linear model.
+    system : optional
+        When there is one already.
+    """
+
+    __slots__ = ("_design", "_family", "_order", "_system")
+
+    def __init__(self, design: Design, order: TermOrder, family: Family | None = None, system: S | None = None):
+        self._design, self._order, self._family, self._system = design, order, family, system
+
+    def get(self, n_threads: int = 1) -> S:
         """Return the system, building it if need be."""
         if self._system is None:
-            self._system = build_system(self._design, self._order, n_threads)
+            built: Any = (
+                build_linear_system(self._design, self._order, n_threads)
+                if self._family is None
+                else build_generalized_system(self._design, self._order, self._family, n_threads)
+            )
+            self._system = built
         return self._system
 
-    def __getstate__(self) -> tuple[Design, TermOrder]:
-        return self._design, self._order
+    def __getstate__(self) -> tuple[Design, TermOrder, Family | None]:
+        return self._design, self._order, self._family
 
-    def __setstate__(self, state: tuple[Design, TermOrder]) -> None:
-        self._design, self._order = state
+    def __setstate__(self, state: tuple[Design, TermOrder, Family | None]) -> None:
+        self._design, self._order, self._family = state
         self._system = None
 
-    def __copy__(self) -> "LazySystem":
+    def __copy__(self) -> "LazySystem[S]":
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "LazySystem":
-        return LazySystem(self._design, self._order, self._system)  # immutable in effect
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LazySystem[S]":
+        return LazySystem(self._design, self._order, self._family, self._system)  # immutable in effect

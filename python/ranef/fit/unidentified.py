@@ -1,23 +1,37 @@
-"""Random effects that the fixed effects explain, so that by REML the data say nothing of their variance.
+"""Random effects that the fixed effects explain, so that by REML the data say nothing of their
+variance.
 
-REML looks at the response within the complement of X only. Where the columns of an effect are, level by level, combinations of those of X, nothing of them is left there: the
-criterion is the same for any variance of the effect, and for any covariance with the other effects of its term. A search over such a variance wanders until rounding stops it.
-The other effects are estimated without it, therefore, and it is given a variance by convention: that of the residuals, for an effect of typical size.
+REML looks at the response within the complement of X only. Where the columns of an effect are,
+level by level, combinations of those of X, nothing of them is left there: the criterion is the same
+for any variance of the effect, and for any covariance with the other effects of its term. A search
+over such a variance wanders until rounding stops it. The other effects are estimated without it,
+therefore, and it is given a variance by convention: that of the residuals, for an effect of typical
+size.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm, TermRows
+from ranef.errors import DataError
+from ranef.fit.messages import NOT_FINITE
 from ranef.fit.order import TermOrder, relative_factor, theta_positions
+
+if TYPE_CHECKING:
+    from ranef._core import LmmSystem
 
 Floats = NDArray[np.float64]
 
-#: Share of the sum of squares of an effect that may be left beside the fixed effects when they explain it.
+#: Share of the sum of squares of an effect that may be left beside the fixed effects when they
+#: explain it.
 NOTHING = 1e-10
+
+#: Relative change of the criterion that is rounding.
+FLAT = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +45,8 @@ class Unidentified:
     whole : bool
         Whether these are all effects of the term.
     directions : (k, d) array
-        Combinations of the k effects that the fixed effects explain, as columns; the effect of each has the mean square 1.
+        Combinations of the k effects that the fixed effects explain, as columns; the effect of each
+        has the mean square 1.
     rest : (k, k - d) array
         The other effects, uncorrelated with those over the rows, as combinations of all.
     columns : tuple of int
@@ -45,7 +60,8 @@ class Unidentified:
     columns: tuple[int, ...]
 
     def factor(self, identified: Floats) -> Floats:
-        """Relative Cholesky factor (k, k) of all effects, with the convention for what is not identified.
+        """Relative Cholesky factor (k, k) of all effects, with the convention for what is not
+        identified.
 
         Parameters
         ----------
@@ -111,7 +127,8 @@ def _of_term(term: RandomTerm, root: Floats, q: Floats) -> Unidentified | None:
         gone = _pivots(directions, triangle)
         rest = np.delete(np.eye(k), gone, axis=1)
         if len(gone):
-            # Without what of these the others explain: an effect is taken at the mean of a covariate, wherever that has its zero.
+            # Without what of these the others explain: an effect is taken at the mean of a
+            # covariate, wherever that has its zero.
             rest = rest - directions @ (within.T @ (triangle @ rest)) / typical
     if not len(gone):
         return None
@@ -120,7 +137,9 @@ def _of_term(term: RandomTerm, root: Floats, q: Floats) -> Unidentified | None:
 
 
 def _left(term: RandomTerm, basis: Floats, q: Floats) -> Floats:
-    """What of the sums of squares and products (k, k) of the effects, whose columns have them as identity, is left beside X."""
+    """What of the sums of squares and products (k, k) of the effects, whose columns have them as
+    identity, is left beside X.
+    """
     from scipy.sparse import csr_array
 
     n, k = basis.shape
@@ -205,7 +224,8 @@ def identified_start(
 def theta_of_all(
     found: dict[int, Unidentified], order: TermOrder, identified: Floats, rest: TermOrder, places: Sequence[int]
 ) -> Floats:
-    """Theta of all terms from that of the other random effects, with the convention for what is not identified: what `identified_start` undoes.
+    """Theta of all terms from that of the other random effects, with the convention for what is not
+    identified: what `identified_start` undoes.
 
     Parameters
     ----------
@@ -248,3 +268,47 @@ def unidentified_text(design: Design, found: dict[int, Unidentified], flat: Sequ
         f"the variance of {', '.join(parts)} is not identified: the criterion is the same for any size of it, as the fixed effects leave nothing to "
         "tell it apart from the residual. What is given for it, and for all that depends on it, is arbitrary.",
     )
+
+
+def unidentified_messages(
+    system: "LmmSystem",
+    theta: Floats,
+    order: TermOrder,
+    design: Design,
+    reml: bool,
+    n_threads: int,
+    free: dict[int, Unidentified],
+) -> tuple[str, ...]:
+    """Say of which random effects' variance the data say nothing.
+
+    By REML that is so where the fixed effects explain all that an effect could, or where too few
+    rows are left beside the fixed effects: then the criterion is the same whatever the size of the
+    term.
+
+    Parameters
+    ----------
+    theta : (m,) array
+        The estimates in the core's order.
+    free : dict
+        The former, by the position of the term in the formula.
+    """
+    n, p = len(design.y), len(system.kept)
+    flat = []
+    if not reml:
+        return ()
+    for span in order.spans:
+        term = design.random[span.formula]
+        if span.formula in free or (len(term.levels) > p and n - p > 1):
+            continue
+        own = np.zeros(order.n_theta, dtype=bool)
+        own[span.theta_start : span.theta_stop] = True
+        own = own[order.core_of_theta]
+        try:
+            values = [
+                system.evaluate(np.where(own, theta * c, theta), reml, n_threads).objective for c in (0.5, 1.0, 2.0)
+            ]
+        except ValueError:  # no residual is left but rounding errors
+            raise DataError(NOT_FINITE) from None
+        if theta[own].any() and np.ptp(values) <= FLAT * (1.0 + abs(values[1])):
+            flat.append(term.text)
+    return unidentified_text(design, free, flat)

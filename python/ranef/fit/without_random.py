@@ -1,4 +1,6 @@
-"""The criterion of a model without its random terms: by least squares, or at the limit in which all variances are zero."""
+"""The criterion of a model without its random terms: by least squares, or at the limit in which all
+variances are zero.
+"""
 
 import math
 from dataclasses import dataclass
@@ -7,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.glm_limit import glm_limit
-from ranef.fit.glmm_record import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.fit.system import response_without_offset
 
@@ -43,7 +45,8 @@ def fit_without_random(fit: MixedFit, design: Design, reml: bool) -> WithoutRand
     fit : MixedFit
         Its family and likelihood are those of the model.
     design : Design
-        In a generalized model its fixed effects must be those of the fit. Its random terms are not looked at.
+        In a generalized model its fixed effects must be those of the fit. Its random terms are not
+        looked at.
     reml : bool
     """
     if isinstance(fit, GlmmFit):

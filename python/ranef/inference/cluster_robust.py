@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, DesignError, OptionError
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.residuals import residual_values
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.glmm_system import build_glmm_system
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.request import warn_once
 from ranef.fit.row_subset import design_of_rows
+from ranef.fit.system import build_generalized_system
 from ranef.inference.cluster_robust import Clusters, Correction, checked_correction, sample_factor, shared_groups
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
@@ -76,7 +76,7 @@ class LikelihoodSandwich:
 def _score(fit: GlmmFit, rows: NDArray[np.intp]) -> Floats:
     """Gradient of the log-likelihood of some rows at the estimates."""
     design = design_of_rows(fit.design, rows)
-    system = build_glmm_system(design, fit.order, fit.family, 1)
+    system = build_generalized_system(design, fit.order, fit.family, 1)
     # Within a cluster columns of X may be combinations of others, and the core keeps a part of them: what the linear predictor is stays the same, and the
     # derivative in a column left out is that combination of the derivatives in those kept.
     x, own = fit.x[rows], design.x[:, list(system.kept)]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ranef.data.table import Table
 from ranef.design.values import as_factor, from_column, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import AbsentData, warn_once
 from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
 from ranef.inference.distributions import f_tail

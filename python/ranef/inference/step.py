@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.request import AbsentData, ModelRequest
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary

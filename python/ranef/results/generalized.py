@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ranef.estimates import fixed_effects
 from ranef.estimates.residuals import residual_values
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.request import GlmmRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.results.model.mixed import MixedModel

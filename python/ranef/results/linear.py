@@ -10,7 +10,7 @@ from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_
 from ranef.errors import ArgumentTypeError
 from ranef.estimates import fixed_effects
 from ranef.estimates.rows import row_series
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 from ranef.fit.request import LmmRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.results.model.mixed import MixedModel

@@ -9,8 +9,8 @@ import numpy as np
 from ranef.errors import OptionError
 from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_core import core_options, core_point, core_rows
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.core import core_options, core_point, core_rows
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.record import MixedFit
 from ranef.inference.bootstrap.arguments import Counter
 

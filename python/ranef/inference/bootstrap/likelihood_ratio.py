@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.draw import FAILURES, truth_of
 from ranef.inference.likelihood_ratio import check_same_data, chi_square_p

@@ -3,8 +3,8 @@
 from ranef.errors import OptionError
 from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_core import core_options, core_point
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.core import core_options, core_point
+from ranef.fit.generalized import GlmmFit
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.draw_glmm import check_glmm_type
 from ranef.inference.bootstrap.likelihood_ratio import BootstrapLrt, compared

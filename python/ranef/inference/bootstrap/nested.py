@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_core import core_options, core_point
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.core import core_options, core_point
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.likelihood_ratio import union_of
 

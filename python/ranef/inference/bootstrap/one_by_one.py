@@ -11,12 +11,12 @@ from ranef.errors import DataError, DesignError, OptionError
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.control import FitControl
-from ranef.fit.glmm import GlmmStart, fit_glmm, likelihood_of
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.lmm import fit_lmm, has_conventions
+from ranef.fit.generalized import GlmmFit, fit_glmm
+from ranef.fit.linear import LmmFit, fit_lmm, has_conventions
 from ranef.fit.random_part import random_part
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
+from ranef.fit.start import Start
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.pools import Pools, pools
 from ranef.inference.bootstrap.rows import design_of_groups
@@ -83,10 +83,10 @@ def fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -
 
 def _fit(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit:
     if isinstance(fit, GlmmFit):
-        start = None if fit.singular else GlmmStart(fit.theta, fit.beta, fit.core_dispersion)
+        start = None if fit.singular else Start(fit.theta, fit.beta, fit.core_dispersion)
         if start is not None and fit.dropped:
-            start = GlmmStart(fit.theta, None, fit.core_dispersion)
-        return fit_glmm(design, likelihood_of(fit), start, control, None, n_threads)
+            start = Start(fit.theta, None, fit.core_dispersion)
+        return fit_glmm(design, fit.likelihood, start, control, None, n_threads)
     assert isinstance(fit, LmmFit)
     theta = None if fit.singular or has_conventions(fit) else fit.theta
     # With other groups the terms could have another order.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import DataError
 from ranef.estimates.residuals import residual_values
-from ranef.fit.record import LmmFit
+from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.fit.linear import LmmFit
 from ranef.fit.order import TermSpan
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.record import LmmFit, MixedFit
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
 from ranef.inference.bootstrap.draw import Draws, check_re
 from ranef.inference.bootstrap.draw_glmm import check_glmm_type

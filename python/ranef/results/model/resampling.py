@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.again import fit_to_response, fit_to_responses, responses_for
 from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
 from ranef.fit.record import MixedFit
-from ranef.fit.refit import Refits, response_of_input
+from ranef.fit.refit import Refits, fit_to_response, fit_to_responses, response_of_input, responses_for
 from ranef.fit.request import warn_once
 from ranef.fit.threads import parse_n_threads
 from ranef.results.model.fitted import FittedModel

@@ -1,17 +1,19 @@
-"""Conditional modes of other responses at the parameters of a fit: one inner optimisation, without a refit."""
+"""Conditional modes of other responses at the parameters of a fit: one inner optimisation, without
+a refit.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.glmm import refitted_design
-from ranef.fit.glmm_record import GlmmFit
-from ranef.fit.glmm_system import build_glmm_system
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.system import build_generalized_system
 
 Floats = NDArray[np.float64]
 
 
 def linear_predictors(fit: GlmmFit, y: Floats) -> Floats:
-    """Linear predictors (n,) with the conditional modes of the random effects of another response, theta, fixed effects and dispersion held.
+    """Linear predictors (n,) with the conditional modes of the random effects of another response,
+    theta, fixed effects and dispersion held.
 
     Parameters
     ----------
@@ -19,8 +21,8 @@ def linear_predictors(fit: GlmmFit, y: Floats) -> Floats:
     y : (n,) array
         In the form that the fit keeps: of a binomial model proportions.
     """
-    design = refitted_design(fit, y)
-    system = build_glmm_system(design, fit.order, fit.family, fit.n_threads)
+    design = fit.design.with_rows(y=np.ascontiguousarray(y))
+    system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)
     found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)
     eta = fit.x @ fit.beta
     if design.offset is not None:

@@ -1,10 +1,12 @@
-"""What calls of the core for many fits of one generalized model have in common: its parameters, options and rows as the core takes them."""
+"""What calls of the core for many fits of one generalized model have in common: its parameters,
+options and rows as the core takes them.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.control import FitControl
-from ranef.fit.glmm_record import GlmmFit
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.system import Factors, core_factors
 
 Floats = NDArray[np.float64]

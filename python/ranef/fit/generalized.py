@@ -1,0 +1,457 @@
+"""The generalized linear mixed model: its frozen record, and its fit, one call into the core."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.design.shared_effects import shared_effects
+from ranef.errors import DataError, DesignError, OptionError, RanefError
+from ranef.families.family import Family
+from ranef.fit.control import FitControl
+from ranef.fit.convergence import Ending, convergence_of
+from ranef.fit.equal_parts import divided, without_shared
+from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
+from ranef.fit.no_optimum import no_optimum
+from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.outcome import Kind
+from ranef.fit.progress import Report
+from ranef.fit.quadrature import check_quadrature
+from ranef.fit.record import MixedFit, estimates_of
+from ranef.fit.separation import runs_away, separated_columns
+from ranef.fit.start import Start
+from ranef.fit.system import LazySystem, build_generalized_system
+from ranef.fit.threads import threads_of_fit
+from ranef.fit.valleys import Valley
+from ranef.options import Ddf
+from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef import _core
+    from ranef._core import GeneralizedFit, GlmmSystem
+
+Floats = NDArray[np.float64]
+
+OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact gradient"
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Which likelihood is maximised.
+
+    Attributes
+    ----------
+    family : Family
+    response_kind : str
+    n_quad : int
+    curvature : {"observed", "expected"}
+    """
+
+    family: Family
+    response_kind: Kind
+    n_quad: int = 1
+    curvature: str = "observed"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class GlmmFit(MixedFit):
+    """A fitted generalized linear mixed model.
+
+    The design's ``y`` is a proportion and its ``weights`` are numbers of trials when the family is
+    binomial.
+
+    Attributes
+    ----------
+    system : LazySystem
+        The core's representation of the design.
+    dispersion : float
+        The extra parameter of the family, NaN without one.
+    eta, mu : (n,) arrays
+        Linear predictor with the conditional modes, and the means.
+    vcov_beta : (p, p) array
+        Covariance of the fixed effects.
+    hessian : (k, k) array or None
+        Second derivatives of the objective in theta (lme4's order), the fixed effects (unless
+        ``n_quad`` is 0) and the logarithm of an estimated dispersion.
+    joint_vcov : (k, k) array or None
+        Covariance of the same; NaN for thetas on the boundary. None where the Hessian is not
+        positive definite.
+    gradient : (k,) array or None
+    """
+
+    system: "LazySystem[GlmmSystem]"
+    dispersion: float
+    eta: Floats
+    mu: Floats
+    vcov_beta: Floats
+    hessian: Floats | None
+    joint_vcov: Floats | None
+    gradient: Floats | None
+
+    @property
+    def verb(self) -> str:
+        """The function that fits such a model."""
+        return "glmer"
+
+    @property
+    def title(self) -> str:
+        """What such a model is called in a sentence."""
+        return "generalized linear mixed model"
+
+    @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Tests are asymptotic."""
+        return ("none",)
+
+    @property
+    def fixed_effects_profiled(self) -> bool:
+        """They are parameters of the criterion."""
+        return False
+
+    @property
+    def integral_exact(self) -> bool:
+        """Laplace's approximation and quadrature have an error."""
+        return False
+
+    @property
+    def family_shown(self) -> bool:
+        """There are many families."""
+        return True
+
+    @property
+    def normal_responses(self) -> bool:
+        """Responses have the distribution of the family, around a mean behind a link."""
+        return False
+
+    @property
+    def residual_variance(self) -> float:
+        """Rows vary around a mean, not on the scale of the linear predictor."""
+        return 0.0
+
+    def observation_variance(self) -> Floats:
+        """Variance (n,) of every response given the random effects, by the family."""
+        return self.family.observation_variance(self.mu, self.weights, self.dispersion)
+
+    def linear_predictor(self) -> Floats:
+        """The linear predictor (n,) at the conditional modes, from the core."""
+        return self.eta
+
+    def means(self) -> Floats:
+        """Conditional means (n,), from the core."""
+        return self.mu
+
+    def draw(self, generator: np.random.Generator, means: Floats) -> Floats:
+        """Draw responses (n,) from the family around these means."""
+        try:
+            return self.family.draw(generator, means, self.weights, self.dispersion)
+        except RanefError:
+            raise
+        except ValueError:
+            raise OptionError(
+                f"some means of a draw are outside what the {self.family.name} family can have: with the {self.family.link} link random effects can lead there. "
+                "re='conditional' keeps the means of the fit."
+            ) from None
+
+    def joint_covariance(self) -> Floats | None:
+        """The inverse of half the Hessian; None where that is not positive definite."""
+        return self.joint_vcov
+
+    @property
+    def dispersion_estimated(self) -> bool:
+        """Whether the family has an extra parameter that was estimated."""
+        return self.family.dispersion_name is not None and self.family.fixed_dispersion is None
+
+    @property
+    def spread_name(self) -> str | None:
+        """``sigma``, or what the family calls its extra parameter; None where there is none or it
+        is held.
+        """
+        name = self.family.dispersion_name if self.dispersion_estimated else None
+        # a predictor may be called size
+        return name if name is None or name not in self.x_names else f"{name}|{self.family.name}"
+
+    @property
+    def spread(self) -> float:
+        """The extra parameter of the family, NaN without one."""
+        return self.dispersion
+
+    @property
+    def usual_residuals(self) -> str:
+        """Deviance residuals, as in R."""
+        return "deviance"
+
+    @property
+    def without_random(self) -> str:
+        """What the model is called without its random effects."""
+        return "a generalized linear model"
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters and an estimated dispersion."""
+        return len(self.beta) + len(self.theta) + self.dispersion_estimated
+
+    @property
+    def vcov(self) -> Floats:
+        """Covariance (p, p) of the fixed effects, with the estimation of the covariance parameters
+        accounted for.
+        """
+        return self.vcov_beta
+
+    @property
+    def residual_sd(self) -> float | None:
+        """``sigma`` for families with a scale."""
+        return self.sigma if self.family.scaled else None
+
+    @property
+    def core_dispersion(self) -> float | None:
+        """The extra parameter as the core takes it."""
+        return None if self.family.dispersion_name is None else self.dispersion
+
+    @property
+    def likelihood(self) -> "Likelihood":
+        """The likelihood that was maximised."""
+        return Likelihood(self.family, self.response_kind, self.n_quad, self.curvature)
+
+    def fit_responses(self, y: Floats, control: FitControl, progress: Report | None) -> "_core.Refits":
+        """Fit the model to every column of ``y`` (n, m) in the core, by the likelihood of the fit."""
+        return self.system.get(self.n_threads).refit(
+            np.asfortranarray(y),
+            self.n_quad,
+            self.curvature,
+            None if self.singular else self.core_theta,
+            self.beta,
+            self.core_dispersion,
+            control.max_evaluations,
+            control.tolerance,
+            self.n_threads,
+            progress,
+            self.family.fixed_dispersion,
+        )
+
+    def objective_at(self, n_quad: int) -> float:
+        """-2 log-likelihood at the estimates with another number of quadrature nodes, from the
+        core.
+        """
+        system = self.system.get(self.n_threads)
+        found = system.evaluate(
+            self.core_theta, self.beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
+        )
+        return found.objective
+
+    def conditional_covariance(self) -> list[Floats]:
+        """Covariance of the random effects of every factor given the data and the parameters: the
+        curvature at the modes.
+        """
+        system = self.system.get(self.n_threads)
+        return list(
+            system.conditional_covariance(
+                self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads
+            )
+        )
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+        """Variance of predicted linear predictors, with the estimation of all parameters accounted
+        for (of the fixed effects alone where their joint covariance is not known).
+        """
+        system = self.system.get(self.n_threads)
+        covariance, joint = self.vcov_beta, self.joint_vcov
+        if joint is not None and self.n_quad > 0:
+            place = np.concatenate([self.order.core_of_theta, np.arange(len(self.theta), len(joint))])
+            covariance = np.ascontiguousarray(joint[np.ix_(place, place)])
+        variance: Floats = system.prediction_variance(
+            self.core_theta, self.beta, self.core_dispersion, covariance, x, factors, self.n_threads
+        )
+        return variance
+
+
+def fit_glmm(
+    design: Design,
+    likelihood: Likelihood,
+    start: Start | None = None,
+    control: FitControl | None = None,
+    progress: Report | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+) -> GlmmFit:
+    """Estimate the model of a design.
+
+    Parameters
+    ----------
+    design : Design
+        Its response in the form of the family, see ``fit.outcome``.
+    likelihood : Likelihood
+    start : Start, optional
+    control : FitControl, optional
+    progress : callable, optional
+        Called with the number of evaluations and the criterion; what it raises ends the fit.
+    n_threads : int
+    order : TermOrder, optional
+        The orders of the random terms, when already known.
+
+    Raises
+    ------
+    DataError
+        When the criterion is not finite, so that there are no estimates.
+    """
+    order = order or order_terms(design.random)
+    control = control or FitControl()
+    start = start or Start()
+    family, before = likelihood.family, 0
+    check_quadrature(likelihood.n_quad, order, design)
+    if start.theta is None and (shared := shared_effects(design.random)):
+        needed, places = without_shared(design, shared)
+        alone = fit_glmm(needed, likelihood, start, control, progress, n_threads)
+        equal = divided(shared, design, order, places, alone.order, alone.theta)
+        extra = None if math.isnan(alone.dispersion) else alone.dispersion
+        start, before = Start(equal, alone.beta, extra), alone.convergence.evaluations
+    threads = threads_of_fit(len(design.y), n_threads)
+    system = build_generalized_system(design, order, family, threads)
+    n, p = len(design.y), len(system.kept)
+    if n < p:
+        raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs at least as many rows.")
+    theta = None if start.theta is None else np.ascontiguousarray(start.theta[order.core_of_theta])
+    found = system.fit(
+        likelihood.n_quad,
+        likelihood.curvature,
+        theta,
+        start.beta,
+        start.dispersion,
+        family.fixed_dispersion,
+        control.max_evaluations,
+        control.tolerance,
+        threads,
+        progress,
+    )
+    lazy = LazySystem(design, order, family, system)
+    return record_of(design, order, likelihood, lazy, found, n_threads, before)
+
+
+def record_of(
+    design: Design,
+    order: TermOrder,
+    likelihood: Likelihood,
+    system: "LazySystem[GlmmSystem]",
+    found: "GeneralizedFit",
+    n_threads: int,
+    before: int = 0,
+) -> GlmmFit:
+    """Turn what the core gives, after ``before`` evaluations of another fit, into the frozen
+    record, everything in lme4's order.
+    """
+    family, solution, ending = likelihood.family, found.solution, Ending.of(found, before)
+    objective = found.ending.objective
+    if ending.status is FitStatus.NON_FINITE or not math.isfinite(objective):
+        raise DataError(likelihood_not_finite(family))
+    if solution is None:
+        raise DataError(modes_not_found(family))
+    fields = estimates_of(design, order, solution, system.get(n_threads).kept)
+    kept, theta = fields["kept"], fields["theta"]
+    hessian, vcov, profiled = found.hessian, found.vcov, solution.vcov_profiled
+    place = _places(order, order.n_theta if hessian is None else len(hessian))
+    apart: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
+    if ending.status is FitStatus.SEPARATION or runs_away(
+        ending.status, profiled if vcov is None else vcov, design, kept
+    ):
+        apart = separated_columns(design, kept, family)
+        if apart:
+            ending = replace(ending, status=FitStatus.SEPARATION)
+        elif ending.status is FitStatus.SEPARATION:
+            # the core has seen a flat likelihood; that no direction separates the responses is
+            # exact
+            ending = replace(ending, status=FitStatus.CONVERGED)
+            flat = tuple(design.x_names[kept[j]] for j in found.separated)
+    valleys = (
+        Valley(objective, theta, solution.beta),
+        *(
+            Valley(v.objective, v.theta[order.theta_of_core], v.beta)
+            for v in found.search.valleys[1:]
+            if v.beta is not None
+        ),
+    )
+    convergence = convergence_of(
+        ending,
+        OPTIMIZER,
+        design,
+        order,
+        valleys,
+        lambda v: _errors(v, found, profiled, likelihood, system, n_threads),
+        kept,
+    )
+    extra = math.nan if solution.dispersion is None else float(solution.dispersion)
+    reason = None
+    if not ending.status.ok and not apart:
+        sds = np.concatenate(
+            [
+                np.linalg.norm(relative_factor(s, theta), axis=1)
+                * np.sqrt((design.random[s.formula].z ** 2).mean(axis=0))
+                for s in order.spans
+            ]
+        )
+        reason = no_optimum(design, family, extra, solution.eta, solution.mu, sds)
+    value = math.nan if family.dispersion_name is None else extra
+    trouble = Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
+    return GlmmFit(
+        **fields,
+        system=system,
+        reml=False,
+        family=family,
+        response_kind=likelihood.response_kind,
+        n_quad=likelihood.n_quad,
+        curvature=likelihood.curvature,
+        objective=objective,
+        dispersion=value,
+        sigma=family.sigma(value),
+        eta=solution.eta,
+        mu=solution.mu,
+        vcov_beta=profiled if vcov is None else vcov,
+        hessian=_placed(hessian, place),
+        joint_vcov=_placed(found.covariance, place),
+        gradient=_placed(found.ending.gradient, place),
+        convergence=convergence,
+        messages=fit_messages(design, fields["dropped"], convergence, trouble),
+        n_threads=n_threads,
+    )
+
+
+def _errors(
+    valley: Valley,
+    found: "GeneralizedFit",
+    vcov: Floats,
+    likelihood: Likelihood,
+    system: "LazySystem[GlmmSystem]",
+    n_threads: int,
+) -> Floats:
+    """Standard errors (p,) of the fixed effects in a valley, theta known there; ``vcov`` is that of
+    the fit.
+    """
+    for v in found.search.valleys[1:]:
+        if v.objective == valley.criterion and v.beta is not None:
+            there = system.get(n_threads).solution(
+                v.theta, v.beta, v.dispersion, likelihood.n_quad, likelihood.curvature, n_threads
+            )
+            if there.solution is not None:
+                vcov = there.solution.vcov_profiled
+    errors: Floats = np.sqrt(vcov.diagonal())
+    return errors
+
+
+def _places(order: TermOrder, size: int) -> NDArray[np.intp] | None:
+    """Where the core keeps each parameter of lme4's order, theta first; None where both orders are
+    the same.
+    """
+    of_core, m = order.theta_of_core, order.n_theta
+    if of_core.tolist() == list(range(m)):
+        return None
+    return np.concatenate([of_core, np.arange(m, max(m, size))]).astype(np.intp)
+
+
+def _placed(values: Floats | None, place: NDArray[np.intp] | None) -> Floats | None:
+    """A vector or a square matrix over the parameters, in lme4's order."""
+    if values is None or place is None:
+        return values
+    out: Floats = values[place] if values.ndim == 1 else values[np.ix_(place, place)]
+    return out

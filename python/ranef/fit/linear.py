@@ -1,0 +1,334 @@
+"""The linear mixed model: its frozen record, and its fit, one call into the core."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.design.shared_effects import shared_effects
+from ranef.errors import DataError, DesignError
+from ranef.fit.control import FitControl
+from ranef.fit.convergence import Convergence, Ending, convergence_of
+from ranef.fit.equal_parts import divided, without_shared
+from ranef.fit.messages import NOT_FINITE, fit_messages
+from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.progress import Report
+from ranef.fit.record import MixedFit, estimates_of
+from ranef.fit.system import LazySystem, build_linear_system
+from ranef.fit.threads import threads_of_fit
+from ranef.fit.unidentified import (
+    Unidentified,
+    identified_start,
+    theta_of_all,
+    unidentified_effects,
+    unidentified_messages,
+    without_unidentified,
+)
+from ranef.fit.valleys import Search, Valley
+from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef import _core
+    from ranef._core import LinearFit, LinearSolution, LmmSystem
+
+Floats = NDArray[np.float64]
+
+OPTIMIZER = "trust-region Newton on the relative Cholesky factors, exact gradient"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LmmFit(MixedFit):
+    """A fitted linear mixed model.
+
+    Attributes
+    ----------
+    system : LazySystem
+        The core's representation of the design.
+    reml_criterion, ml_deviance : float
+        Both criteria at the estimates.
+    vcov_unscaled : (p, p) array
+        Covariance of the fixed effects divided by sigma².
+    pwrss, ldl2, ldrx2 : float
+        Penalised weighted residual sum of squares and the two log determinants of the criterion.
+    """
+
+    system: "LazySystem[LmmSystem]"
+    reml_criterion: float
+    ml_deviance: float
+    vcov_unscaled: Floats
+    pwrss: float
+    ldl2: float
+    ldrx2: float
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters and sigma."""
+        return len(self.beta) + len(self.theta) + 1
+
+    @property
+    def vcov(self) -> Floats:
+        """Covariance (p, p) of the fixed effects, with theta taken as known."""
+        return self.vcov_unscaled * self.sigma**2
+
+    @property
+    def both_criteria(self) -> tuple[float, float]:
+        """-2 log-likelihood and REML criterion at the estimates."""
+        return self.ml_deviance, self.reml_criterion
+
+    @property
+    def random_scale(self) -> float:
+        """Sigma."""
+        return self.sigma
+
+    def satterthwaite(self) -> "_core.Satterthwaite":
+        """By the curvature of the criterion at the estimates."""
+        return self.system.get(self.n_threads).satterthwaite(self.core_point, self.n_threads)
+
+    def kenward_roger(self, memory: float) -> "_core.KenwardRoger":
+        """By the expected information at the estimates."""
+        return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads)
+
+    def fixed_root(self) -> Floats:
+        """The root that the core gives, which centres and scales."""
+        return self.system.get(self.n_threads).fixed_root(self.core_point, self.n_threads)
+
+    @property
+    def core_point(self) -> tuple[Floats, list[int], bool]:
+        """Where the fit is, as the core takes it: theta, the number of directions without variance
+        of every random term, and whether the criterion is REML.
+        """
+        null = [0] * len(self.order.spans)
+        for key, span in zip(self.term_keys, self.order.spans, strict=True):
+            null[span.core_term] = self.convergence.boundary.get(key, 0)
+        return self.core_theta, null, self.reml
+
+    def fit_responses(self, y: Floats, control: FitControl, progress: Report | None) -> "_core.Refits":
+        """Fit the model to every column of ``y`` (n, m) in the core, by the criterion of the fit."""
+        offset = self.design.offset
+        return self.system.get(self.n_threads).refit(
+            np.asfortranarray(y if offset is None else y - offset[:, None]),
+            self.reml,
+            None if self.singular else self.core_theta,
+            control.max_evaluations,
+            control.tolerance,
+            self.n_threads,
+            progress,
+        )
+
+    def conditional_covariance(self) -> list[Floats]:
+        """Covariance of the random effects of every factor given the data, theta and the fixed
+        effects.
+        """
+        relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)
+        return [c * self.sigma**2 for c in relative]
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+        """Variance of predicted means, with theta taken as known."""
+        system = self.system.get(self.n_threads)
+        return system.prediction_variance(self.core_theta, x, factors, self.n_threads) * self.sigma**2
+
+
+def fit_lmm(
+    design: Design,
+    reml: bool,
+    start: Floats | None = None,
+    control: FitControl | None = None,
+    progress: Report | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+) -> LmmFit:
+    """Estimate the model of a design.
+
+    Parameters
+    ----------
+    design : Design
+    reml : bool
+        Whether to minimise the REML criterion (else -2 log-likelihood).
+    start : (m,) array, optional
+        Theta to start from, in lme4's order. Of effects whose variance is not identified nothing
+        depends on it.
+    control : FitControl, optional
+    progress : callable, optional
+        Called with the number of evaluations and the criterion; what it raises ends the fit.
+    n_threads : int
+    order : TermOrder, optional
+        The orders of the random terms, when already known.
+
+    Raises
+    ------
+    DataError
+        When the criterion is not finite, so that there are no estimates.
+    """
+    order = order or order_terms(design.random)
+    control = control or FitControl()
+    threads = threads_of_fit(len(design.y), n_threads)
+    system = build_linear_system(design, order, threads)
+    n, p = len(design.y), len(system.kept)
+    if n <= p:
+        raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
+    free = unidentified_effects(design, system.kept) if reml else {}
+    if free:
+        outcome = _fit_identified(system, design, order, free, start, control, progress, threads)
+    else:
+        before = 0
+        if start is None and (shared := shared_effects(design.random)):
+            needed, places = without_shared(design, shared)
+            alone = fit_lmm(needed, reml, None, control, progress, threads)
+            start, before = (
+                divided(shared, design, order, places, alone.order, alone.theta),
+                alone.convergence.evaluations,
+            )
+        core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
+        outcome = _outcome(
+            system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress), before
+        )
+    solution, ending = outcome.solution, outcome.ending
+    valleys = linear_valleys(system, solution, outcome.valleys, order, reml, threads)
+    fields = estimates_of(design, order, solution, system.kept)
+    convergence = convergence_of(
+        ending,
+        OPTIMIZER,
+        design,
+        order,
+        valleys,
+        lambda v: linear_errors(system, v, order, reml, threads),
+        fields["kept"],
+    )
+    return LmmFit(
+        **fields,
+        system=LazySystem(design, order, None, system),
+        reml=reml,
+        objective=solution.objective,
+        reml_criterion=solution.reml_criterion,
+        ml_deviance=solution.ml_deviance,
+        vcov_unscaled=solution.vcov_unscaled,
+        sigma=solution.sigma,
+        pwrss=solution.pwrss,
+        ldl2=solution.ldl2,
+        ldrx2=solution.ldrx2,
+        convergence=convergence,
+        messages=(
+            *fit_messages(design, fields["dropped"], convergence),
+            *unidentified_messages(system, solution.theta, order, design, reml, threads, free),
+        ),
+        n_threads=n_threads,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outcome:
+    """Estimates and how their search ended, in the core's order; the other optima that it met, as
+    criterion and theta.
+    """
+
+    solution: "LinearSolution"
+    ending: Ending
+    valleys: list[tuple[float, Floats]]
+
+
+def _outcome(fit: "LinearFit", before: int) -> _Outcome:
+    """What the core found, after ``before`` evaluations of another fit."""
+    solution, ending = fit.solution, Ending.of(fit, before)
+    if (
+        solution is None
+        or math.isnan(ending.gradient_norm)
+        or ending.status is FitStatus.NON_FINITE
+        or not math.isfinite(solution.objective)
+    ):
+        raise DataError(NOT_FINITE)
+    return _Outcome(solution, ending, [(v.objective, v.theta) for v in fit.search.valleys[1:]])
+
+
+def linear_valleys(
+    system: "LmmSystem",
+    solution: "LinearSolution",
+    others: list[tuple[float, Floats]],
+    order: TermOrder,
+    reml: bool,
+    n_threads: int,
+) -> tuple[Valley, ...]:
+    """The optima that a fit met, the lowest first; that of the fit with its own numbers."""
+    found = [Valley(solution.objective, solution.theta[order.theta_of_core], solution.beta)]
+    for criterion, theta in others:
+        if criterion <= solution.objective:  # the same valley but for rounding
+            continue
+        try:
+            beta = system.solution(theta, reml, n_threads).beta
+        except ValueError:  # so far out that there is nothing but rounding at the theta as it is given
+            continue
+        found.append(Valley(criterion, theta[order.theta_of_core], beta))
+    return tuple(found)
+
+
+def linear_errors(system: "LmmSystem", valley: Valley, order: TermOrder, reml: bool, n_threads: int) -> Floats:
+    """Standard errors (p,) of the fixed effects in a valley."""
+    s = system.solution(np.ascontiguousarray(valley.theta[order.core_of_theta]), reml, n_threads)
+    errors: Floats = s.sigma * np.sqrt(s.vcov_unscaled.diagonal())
+    return errors
+
+
+def _fit_identified(
+    system: "LmmSystem",
+    design: Design,
+    order: TermOrder,
+    free: dict[int, Unidentified],
+    start: Floats | None,
+    control: FitControl,
+    progress: Report | None,
+    threads: int,
+) -> _Outcome:
+    """Estimate by REML the random effects that are identified, and give the others the variance of
+    the convention.
+    """
+    reduced, places = without_unidentified(design, free)
+    rest = order_terms(reduced.random)
+    null = [0] * len(order.spans)
+    ending: Convergence | None = None
+    part = np.zeros(0)
+    if reduced.random:
+        own_start = None if start is None else identified_start(free, order, start, rest, places)
+        fit = fit_lmm(reduced, True, own_start, control, progress, threads, rest)
+        ending, part = fit.convergence, fit.theta
+        for key, span in zip(fit.term_keys, rest.spans, strict=True):
+            core_term = next(s.core_term for s in order.spans if s.formula == places[span.formula])
+            null[core_term] = ending.boundary.get(key, 0)
+
+    def core_theta(identified: Floats) -> Floats:
+        return np.ascontiguousarray(theta_of_all(free, order, identified, rest, places)[order.core_of_theta])
+
+    try:
+        solution = system.solution(core_theta(part), True, threads)
+    except ValueError:
+        raise DataError(NOT_FINITE) from None
+    if ending is None:
+        nothing = Search(complete=True)
+        return _Outcome(solution, Ending(FitStatus.CONVERGED, 0.0, 1, 0.0, 0.0, null, nothing), [])
+    if ending.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
+        raise DataError(NOT_FINITE)
+    return _Outcome(
+        solution,
+        Ending(
+            status=ending.status,
+            gradient_norm=ending.gradient_norm,
+            evaluations=ending.evaluations,
+            decrement=ending.decrement,
+            certificate=ending.certificate,
+            null_dimensions=null,
+            search=ending.search,
+        ),
+        [(v.criterion, core_theta(v.theta)) for v in ending.valleys[1:]],
+    )
+
+
+def has_conventions(fit: MixedFit) -> bool:
+    """Whether some variances of a fit are what they are by convention: a search of the core alone
+    would give other ones, or not end.
+    """
+    if not isinstance(fit, LmmFit):
+        return False
+    if shared_effects(fit.design.random):
+        return True
+    return fit.reml and bool(unidentified_effects(fit.design, fit.kept))
