@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import DataError, OptionError, RanefError, glmer
+from ranef import DataError, OptionError, RanefError, RanefWarning, glmer
 from ranef.design.build import build_design
 from ranef.families import parse_family
 from ranef.fit.outcome import outcome_of
+
+#: glmmTMB 1.1.5 on the proportions of two digits below: log-likelihood and fixed effects.
+GLMMTMB_LLF, GLMMTMB_FIXEF = -62.8612775645, (-0.3992810585, 0.1686380929)
 
 RNG = np.random.default_rng(2)
 N = 60
@@ -70,7 +73,6 @@ def test_rows_without_trials_count_nothing() -> None:
         ("p", "binomial", "weights='trials'"),
         ("cbind(n, s - n)", "binomial", "fewer trials than successes"),
         ("cbind(s - 20, n)", "binomial", "negative number of successes"),
-        ("cbind(p, n)", "binomial", "not a whole number"),
         ("x", "poisson", "is negative"),
         ("t", "poisson", "not a whole number"),
         ("t", "nbinom2", "log\\(exposure\\)"),
@@ -113,9 +115,21 @@ def test_all_successes() -> None:
         outcome("b", "binomial", FRAME.assign(b=1))
 
 
+def test_proportions_of_two_digits_give_fractions_of_successes() -> None:
+    """glmmTMB 1.1 takes them as they are; lme4 rounds them inside its criterion."""
+    p = np.array([37, 41, 22, 58, 63, 35, 18, 29, 51, 44, 39, 48, 27, 33, 61, 55]) / 100
+    n = np.array([45, 52, 38, 61, 47, 33, 58, 41] * 2)
+    d = pd.DataFrame({"p": p, "n": n, "x": [0, 1] * 8, "site": [f"s{i // 4}" for i in range(16)], "s": p * n})
+    for formula, weights in (("p ~ x + (1 | site)", "n"), ("cbind(s, n - s) ~ x + (1 | site)", None)):
+        with pytest.warns(RanefWarning, match="not whole numbers in row 0 and 15 more"):
+            m = glmer(formula, d, family="binomial", weights=weights)
+        assert m.llf == pytest.approx(GLMMTMB_LLF, abs=1e-6)
+        assert m.fixef.to_numpy() == pytest.approx(GLMMTMB_FIXEF, abs=1e-5)
+
+
 def test_weights_that_are_no_trials() -> None:
-    with pytest.raises(DataError, match="numbers of trials"):
-        outcome("p", "binomial", weights="n + 0.5")
+    with pytest.raises(OptionError, match="not whole"), pytest.warns(RanefWarning):
+        glmer("p ~ x + (1 | g)", FRAME, family="binomial", weights="n + 0.5").simulate(1, rng=1)
 
 
 @pytest.mark.parametrize(

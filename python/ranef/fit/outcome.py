@@ -3,7 +3,7 @@
 A binomial response becomes a proportion with the numbers of trials as weights, whatever form it was given in. Other responses stay as they are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,12 +31,16 @@ class Outcome:
     weights : (n,) array or None
         Of a binomial response the numbers of trials; of others the prior weights.
     kind : {"binary", "counts", "proportion", "value"}
-        How a binomial response was given: 0 and 1, successes and failures, or a proportion; ``"value"`` for other families.
+        How a binomial response was given: 0 and 1, successes and failures, or a proportion;
+        ``"value"`` for other families.
+    note : str
+        What the user should know of it; mostly empty.
     """
 
     y: Floats
     weights: Floats | None
     kind: Kind
+    note: str = ""
 
 
 def outcome_of(design: Design, family: Family) -> tuple[Design, Kind]:
@@ -68,7 +72,8 @@ def outcome_of(design: Design, family: Family) -> tuple[Design, Kind]:
             f"the response has the two levels {' and '.join(map(repr, design.response_levels))}, and the {family.name} family needs numbers; "
             "family='binomial' models the second level against the first."
         )
-    return design.with_rows(y=found.y, weights=found.weights), found.kind
+    notes = (*design.notes, found.note) if found.note else design.notes
+    return replace(design.with_rows(y=found.y, weights=found.weights), notes=notes), found.kind
 
 
 def family_outcome(
@@ -127,20 +132,14 @@ def _binomial(y: Floats, weights: Floats | None, check: "_Check") -> Outcome:
             "has a negative number of failures",
             "there are fewer trials than successes. In cbind(successes, failures) the second column is trials - successes.",
         )
-        for column, what in ((y[:, 0], "successes"), (y[:, 1], "failures")):
-            check.refuse(
-                np.abs(column - np.rint(column)) > WHOLE,
-                column,
-                f"has {what} that are not a whole number",
-                "numbers of successes and failures are whole.",
-            )
         trials = y[:, 0] + y[:, 1]
         if not trials.any():
             raise DataError(f"the response {check.name!r} has no trials in any row.")
         proportion = np.divide(y[:, 0], trials, out=np.zeros(len(y)), where=trials > 0)
         counted = proportion[trials > 0]
         check.not_constant(counted)
-        return Outcome(proportion, trials if weights is None else trials * weights, "counts")
+        note = check.fractions(np.abs(y - np.rint(y)).max(axis=1) > WHOLE, "successes or failures")
+        return Outcome(proportion, trials if weights is None else trials * weights, "counts", note)
     check.refuse(
         (y < 0) | (y > 1),
         y,
@@ -159,13 +158,11 @@ def _binomial(y: Floats, weights: Floats | None, check: "_Check") -> Outcome:
         )
     assert weights is not None
     successes = y * weights
-    check.refuse(
+    note = check.fractions(
         np.abs(successes - np.rint(successes)) > WHOLE * np.maximum(1.0, weights),
-        successes,
-        "is a proportion whose product with the weights, the number of successes,",
-        "is not a whole number. Weights of a binomial model are numbers of trials; for proportions that are not counts use family='beta'.",
+        "successes (the proportion times the weights, which are numbers of trials)",
     )
-    return Outcome(y, weights, "proportion")
+    return Outcome(y, weights, "proportion", note)
 
 
 class _Check:
@@ -181,6 +178,18 @@ class _Check:
         row = int(rows[0] if self.kept is None else self.kept[rows[0]])
         more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
         raise DataError(f"the response {self.name!r} {what} in row {row}{more} ({values[rows[0]]:g}): {advice}")
+
+    def fractions(self, odd: NDArray[np.bool_], what: str) -> str:
+        """A note on numbers that should be whole, as those of rounded proportions are not; empty if all are."""
+        rows = np.flatnonzero(odd)
+        if not len(rows):
+            return ""
+        row = int(rows[0] if self.kept is None else self.kept[rows[0]])
+        return (
+            f"the response {self.name!r} has {what} that are not whole numbers in row {row}"
+            f"{f' and {len(rows) - 1} more' if len(rows) > 1 else ''}. The likelihood takes them as they are; for "
+            "proportions that are not counts use family='beta'"
+        )
 
     def not_constant(self, y: Floats) -> None:
         if len(y) and y.min() == y.max() and y[0] in (0.0, 1.0):
