@@ -374,6 +374,9 @@ def profile_glmm_curves(
     progress: Callable[[int, float], object] | None = None,
 ) -> Profile: ...
 
+def families() -> list[tuple[str, list[str], list[tuple[str, float, float, bool]]]]:
+    """The families: name, links, and for each extra parameter its name, limits and whether it is a scale."""
+
 class GlmmSystem:
     """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``,
     ``sqrt``, ``inverse``, ``1/mu^2``. With a ``kernel`` the name of the family is not looked at: ``kernel(y, eta)`` gives four arrays, the log-density
@@ -382,7 +385,7 @@ class GlmmSystem:
 
     kept: list[int]
     n_theta: int
-    n_dispersion: int
+    n_extras: int
 
     def __init__(
         self,

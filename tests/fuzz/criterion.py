@@ -80,7 +80,7 @@ class GeneralizedCriterion:
         _, r = np.linalg.qr(self.fit.x)
         self.r = r / np.sqrt(n)
         self.p = p
-        self.has_dispersion = self.system.n_dispersion > 0
+        self.has_dispersion = self.system.n_extras > 0
         self.size = self.n_theta + p + int(self.has_dispersion)
         self.dispersion = float(self.fit.dispersion) if np.isfinite(self.fit.dispersion) else None
         self.own_value = float(self.fit.objective)

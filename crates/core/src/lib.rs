@@ -16,6 +16,7 @@ pub mod basis;
 pub mod blocks;
 pub mod crossprod;
 pub mod error;
+pub mod families;
 pub mod generalized;
 pub mod linear;
 pub mod optimize;

@@ -1,7 +1,8 @@
 //! The generalized linear mixed model.
 
 use crate::arguments::{by_factor, columns, matrix, to_python, BorrowedFactors, FactorArgument, NewFactorArgument};
-use crate::kernel::PythonKernel;
+use crate::families::{checked_extras, chosen};
+use crate::kernel::PythonFamily;
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Refits, Search, Valley};
 use crate::threads::{with_threads, with_watched_threads};
 use crate::watch::Watch;
@@ -12,8 +13,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use ranef_core::generalized::{
-    predict_variance, search, Approximation, Curvature, Failure, Family, FamilyLink, Fit, FitOptions,
-    GlmmSystem as Model, Kernel, Link, Modes, NewRows, Point, Solution,
+    predict_variance, search, Approximation, Curvature, Failure, Fit, FitOptions, GlmmSystem as Model, Modes, NewRows,
+    Point, Solution,
 };
 use ranef_core::rows::Rows;
 use std::sync::atomic::Ordering;
@@ -25,7 +26,7 @@ type Vector<'py> = PyReadonlyArray1<'py, f64>;
 #[pyclass(frozen, module = "ranef._core")]
 pub struct GlmmSystem {
     pub(crate) g: Model,
-    custom: Option<Arc<PythonKernel>>,
+    custom: Option<Arc<PythonFamily>>,
     work: Mutex<Option<(Modes, usize)>>,
 }
 
@@ -42,7 +43,7 @@ fn not_found(why: Failure) -> PyErr {
     let why = match why {
         Failure::Undefined => "the likelihood is not defined there",
         Failure::NotPositive => "the penalised likelihood has no interior maximum there",
-        Failure::Kernel => "the family failed",
+        Failure::Family => "the family failed",
     };
     PyValueError::new_err(format!("the modes of the random effects cannot be found at these parameters: {why}"))
 }
@@ -89,15 +90,8 @@ impl GlmmSystem {
         let beta = beta.as_array().to_vec();
         self.check("theta", &theta, self.g.n_theta())?;
         self.check("beta", &beta, self.g.p())?;
-        let dispersion = dispersion.unwrap_or(1.0);
-        if !(dispersion > 0.0 && dispersion.is_finite()) {
-            return Err(PyValueError::new_err("the dispersion must be positive"));
-        }
-        Ok(Point { theta, beta: self.g.beta_from_given(&beta), dispersion })
-    }
-
-    fn dispersion_or_none(&self, d: f64) -> Option<f64> {
-        self.g.kernel.has_dispersion().then_some(d)
+        let extras = checked_extras(&*self.g.family, dispersion)?;
+        Ok(Point { theta, beta: self.g.beta_from_given(&beta), extras })
     }
 
     fn solution_record(&self, py: Python<'_>, s: Solution, point: &Point) -> PyResult<GeneralizedSolution> {
@@ -105,7 +99,7 @@ impl GlmmSystem {
         Ok(GeneralizedSolution {
             theta: point.theta.clone().into_pyarray(py).unbind(),
             beta: s.beta.into_pyarray(py).unbind(),
-            dispersion: self.dispersion_or_none(point.dispersion),
+            dispersion: point.extras.first().copied(),
             eta: s.eta.into_pyarray(py).unbind(),
             mu: s.mu.into_pyarray(py).unbind(),
             conditional_loglik: s.conditional_loglik,
@@ -171,29 +165,13 @@ impl GlmmSystem {
         kernel: Option<Py<PyAny>>,
         n_threads: usize,
     ) -> PyResult<Self> {
-        let link = Link::parse(link).ok_or_else(|| PyValueError::new_err(format!("unknown link {link:?}")))?;
-        let mut custom = None;
-        let kernel: Arc<dyn Kernel> = match kernel {
-            Some(callable) => {
-                let k = Arc::new(PythonKernel::new(callable, link));
-                custom = Some(k.clone());
-                k
-            }
-            None => {
-                let family =
-                    Family::parse(family).ok_or_else(|| PyValueError::new_err(format!("unknown family {family:?}")))?;
-                if !family.allows(link) {
-                    return Err(PyValueError::new_err("this link is not available for this family"));
-                }
-                Arc::new(FamilyLink { family, link })
-            }
-        };
+        let (family, custom) = chosen(family, link, kernel)?;
         let borrowed = BorrowedFactors::of(&factors)?;
         let rows =
             Rows { x: columns(&x)?, y: y.as_slice()?, weights: Some(weights.as_slice()?), factors: borrowed.rows()? };
         let offset = offset.as_ref().map(|o| o.as_slice()).transpose()?;
         let g = py
-            .detach(|| with_threads(n_threads, || Model::new(&rows, offset, kernel, n_threads)))
+            .detach(|| with_threads(n_threads, || Model::new(&rows, offset, family, n_threads)))
             .map_err(to_python)?;
         Ok(GlmmSystem { g, custom, work: Mutex::new(None) })
     }
@@ -210,10 +188,10 @@ impl GlmmSystem {
         self.g.n_theta()
     }
 
-    /// Number of dispersion parameters: 0 or 1.
+    /// Number of extra parameters of the family.
     #[getter]
-    fn n_dispersion(&self) -> usize {
-        self.g.n_dispersion()
+    fn n_extras(&self) -> usize {
+        self.g.n_extras()
     }
 
     #[pyo3(signature = (n_quad, curvature, theta, beta, dispersion, fixed_dispersion, max_evaluations, tolerance, n_threads = 1, progress = None))]
@@ -245,8 +223,8 @@ impl GlmmSystem {
             how: approximation(n_quad, curvature)?,
             theta,
             beta: beta.map(|b| self.g.beta_from_given(&b)),
-            dispersion,
-            fixed_dispersion,
+            extras: dispersion.map(|d| checked_extras(&*self.g.family, Some(d))).transpose()?,
+            held: fixed_dispersion.map(Some).into_iter().collect(),
             max_evaluations,
             tolerance,
             hessian: true,
@@ -273,7 +251,7 @@ impl GlmmSystem {
                 objective: v.objective,
                 theta: v.point.theta.into_pyarray(py).unbind(),
                 beta: Some(self.g.layout.basis.beta_to_given(&v.point.beta).into_pyarray(py).unbind()),
-                dispersion: Some(v.point.dispersion),
+                dispersion: v.point.extras.first().copied(),
             };
             Py::new(py, valley)
         };
@@ -324,9 +302,7 @@ impl GlmmSystem {
             let column = self.g.beta_from_given(&unit);
             gradient.push(column.iter().zip(&v.beta).map(|(a, b)| a * b).sum());
         }
-        if self.g.kernel.has_dispersion() {
-            gradient.push(v.dispersion);
-        }
+        gradient.extend(v.extras);
         Ok(GeneralizedEvaluation {
             objective: v.objective,
             gradient: gradient.into_pyarray(py).unbind(),
@@ -423,7 +399,7 @@ impl GlmmSystem {
         let point = self.point(&theta, &beta, dispersion)?;
         let (p, nt) = (self.g.p(), self.g.n_theta());
         let order = covariance.shape()[0];
-        if covariance.shape()[1] != order || ![p, nt + p, nt + p + 1].contains(&order) {
+        if covariance.shape()[1] != order || ![p, nt + p, nt + p + self.g.n_extras()].contains(&order) {
             return Err(PyValueError::new_err("the covariance matrix must be of beta, or of all parameters"));
         }
         // symmetric: the order of the entries does not matter
@@ -492,8 +468,8 @@ impl GlmmSystem {
             how: approximation(n_quad, curvature)?,
             theta: theta.map(|t| t.as_array().to_vec()),
             beta: beta.map(|b| self.g.beta_from_given(&b)),
-            dispersion,
-            fixed_dispersion,
+            extras: dispersion.map(|d| checked_extras(&*self.g.family, Some(d))).transpose()?,
+            held: fixed_dispersion.map(Some).into_iter().collect(),
             max_evaluations,
             tolerance,
             hessian: false,
@@ -514,12 +490,13 @@ impl GlmmSystem {
         }
         self.raised()?;
         let r = result.map_err(to_python)?;
+        let extras = if r.extras.is_empty() { vec![f64::NAN; m] } else { r.extras };
         Ok(Refits {
             objective: r.objective.into_pyarray(py).unbind(),
             beta: matrix(py, r.beta, m, self.g.p())?,
             se: matrix(py, r.se, m, self.g.p())?,
             theta: matrix(py, r.theta, m, self.g.n_theta())?,
-            spread: r.dispersion.into_pyarray(py).unbind(),
+            spread: extras.into_pyarray(py).unbind(),
             status: r.status.iter().map(|s| s.name()).collect(),
         })
     }

@@ -3,20 +3,20 @@
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::generalized::{Batch, Derivatives, Kernel, Link, MoreDerivatives};
+use ranef_core::families::{Batch, Derivatives, Extra, Family, Link, MoreDerivatives};
 use std::sync::Mutex;
 
 /// `callable(y, eta)` gives the log-density, constants included, and its first three derivatives in the linear predictor. Prior
-/// weights multiply it. There is no dispersion.
-pub(crate) struct PythonKernel {
+/// weights multiply it. There are no extra parameters.
+pub(crate) struct PythonFamily {
     callable: Py<PyAny>,
     link: Link,
     error: Mutex<Option<PyErr>>,
 }
 
-impl PythonKernel {
+impl PythonFamily {
     pub(crate) fn new(callable: Py<PyAny>, link: Link) -> Self {
-        PythonKernel { callable, link, error: Mutex::new(None) }
+        PythonFamily { callable, link, error: Mutex::new(None) }
     }
 
     /// The exception that the function raised, once.
@@ -44,9 +44,9 @@ impl PythonKernel {
     }
 }
 
-impl Kernel for PythonKernel {
-    fn has_dispersion(&self) -> bool {
-        false
+impl Family for PythonFamily {
+    fn extras(&self) -> &[Extra] {
+        &[]
     }
 
     fn is_canonical(&self) -> bool {
@@ -87,13 +87,11 @@ impl Kernel for PythonKernel {
         let (mut l, mut r, mut dwo) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
         self.derivatives(b, Derivatives { l: &mut l, r: &mut r, wo: &mut out.w[..n], dwo: &mut dwo });
         out.w[..n].iter_mut().for_each(|w| *w = if w.is_finite() { w.abs() } else { 1.0 });
-        for v in [out.dw, out.w_d, out.l_d, out.r_d, out.wo_d] {
-            v[..n].fill(0.0);
-        }
+        out.dw[..n].fill(0.0);
     }
 
-    fn free(&self, _: &[f64], _: &[f64], _: f64) -> (f64, f64) {
-        (0.0, 0.0)
+    fn free_part(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) -> f64 {
+        0.0
     }
 
     fn means(&self, eta: &[f64], mu: &mut [f64]) {
@@ -111,16 +109,14 @@ impl Kernel for PythonKernel {
         eta.fill(self.link.of_mean(mu));
     }
 
-    fn start_dispersion(&self, _: &[f64], _: &[f64], _: &[f64]) -> f64 {
-        1.0
-    }
+    fn start_extras(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) {}
 
     fn is_scale_free(&self) -> bool {
-        self.link.is_for_probabilities() || self.link == Link::Log
+        self.link.is_scale_free()
     }
 
     fn has_unit(&self) -> bool {
-        !self.is_scale_free() && self.link != Link::Sqrt
+        self.link.has_unit()
     }
 
     fn takes_all_rows(&self) -> bool {

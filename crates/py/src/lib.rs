@@ -1,6 +1,7 @@
 //! Python bindings of `ranef-core`: NumPy views in, frozen records out, the interpreter released in between.
 
 mod arguments;
+mod families;
 mod glmm;
 mod information;
 mod kernel;
@@ -34,6 +35,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<records::Replicates>()?;
     m.add_class::<records::Curve>()?;
     m.add_class::<records::Profile>()?;
+    m.add_function(wrap_pyfunction!(families::families, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_parametric, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_residual, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_cases, m)?)?;

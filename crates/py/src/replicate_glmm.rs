@@ -1,6 +1,7 @@
 //! Bootstraps of generalized models, one call each.
 
 use crate::arguments::{columns, BorrowedFactors, FactorArgument};
+use crate::families::checked_extras;
 use crate::glmm::{approximation, GlmmSystem};
 use crate::records;
 use crate::replicate::record;
@@ -33,11 +34,8 @@ pub(crate) fn point(system: &GlmmSystem, given: &PointArgument<'_>) -> PyResult<
     let (theta, beta) = (given.0.as_slice()?, given.1.as_slice()?);
     system.check("theta", theta, system.g.n_theta())?;
     system.check("beta", beta, system.g.p())?;
-    let dispersion = given.2.unwrap_or(1.0);
-    if !(dispersion > 0.0 && dispersion.is_finite()) {
-        return Err(PyValueError::new_err("the dispersion must be positive"));
-    }
-    Ok(Point { theta: theta.to_vec(), beta: system.g.beta_from_given(beta), dispersion })
+    let extras = checked_extras(&*system.g.family, given.2)?;
+    Ok(Point { theta: theta.to_vec(), beta: system.g.beta_from_given(beta), extras })
 }
 
 pub(crate) fn options(system: &GlmmSystem, truth: &Point, given: &OptionsArgument) -> PyResult<FitOptions> {
@@ -47,8 +45,8 @@ pub(crate) fn options(system: &GlmmSystem, truth: &Point, given: &OptionsArgumen
         how: approximation(*n_quad, curvature)?,
         theta: warm.then(|| truth.theta.clone()),
         beta: warm.then(|| truth.beta.clone()),
-        dispersion: warm.then_some(truth.dispersion),
-        fixed_dispersion: *fixed_dispersion,
+        extras: warm.then(|| truth.extras.clone()),
+        held: fixed_dispersion.map(Some).into_iter().collect(),
         max_evaluations: *max_evaluations,
         tolerance: *tolerance,
         hessian: false,
@@ -56,7 +54,7 @@ pub(crate) fn options(system: &GlmmSystem, truth: &Point, given: &OptionsArgumen
 }
 
 fn drawable(system: &GlmmSystem) -> PyResult<()> {
-    if !system.g.kernel.can_draw() {
+    if !system.g.family.can_draw() {
         return Err(PyValueError::new_err("the family has no random numbers in the core"));
     }
     Ok(())

@@ -66,10 +66,10 @@ pub struct FitOptions {
     pub theta: Option<Vec<f64>>,
     /// Fixed effects (changed basis) to start from.
     pub beta: Option<Vec<f64>>,
-    /// Dispersion to start from.
-    pub dispersion: Option<f64>,
-    /// Dispersion to keep.
-    pub fixed_dispersion: Option<f64>,
+    /// Extra parameters to start from.
+    pub extras: Option<Vec<f64>>,
+    /// Values of extra parameters to keep, none for those that are estimated; may be empty.
+    pub held: Vec<Option<f64>>,
     /// Largest number of evaluations, those of the Hessian not counted.
     pub max_evaluations: usize,
     /// Newton decrement at which to stop.
@@ -107,13 +107,14 @@ pub struct Fit {
 /// Fits a model.
 ///
 /// # Errors
-/// [`CoreError::Interrupted`] when `progress` says so; a failure inside a kernel.
+/// [`CoreError::Interrupted`] when `progress` says so; a failure inside a family.
 pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progress<'_>) -> Result<Fit, CoreError> {
     let p = g.p();
     m.free = None;
-    let with_dispersion = g.kernel.has_dispersion() && options.fixed_dispersion.is_none();
-    let mut base = match (&options.theta, &options.beta, options.dispersion) {
-        (Some(theta), Some(beta), Some(dispersion)) => Point { theta: theta.clone(), beta: beta.clone(), dispersion },
+    let mut base = match (&options.theta, &options.beta, &options.extras) {
+        (Some(theta), Some(beta), Some(extras)) => {
+            Point { theta: theta.clone(), beta: beta.clone(), extras: extras.clone() }
+        }
         _ => start(g, m),
     };
     if let Some(t) = &options.theta {
@@ -122,8 +123,11 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     if let Some(b) = &options.beta {
         base.beta.clone_from(b);
     }
-    if let Some(d) = options.fixed_dispersion.or(options.dispersion) {
-        base.dispersion = d;
+    if let Some(e) = &options.extras {
+        base.extras.clone_from(e);
+    }
+    for (e, held) in base.extras.iter_mut().zip(&options.held) {
+        *e = held.unwrap_or(*e);
     }
     m.forget();
     m.beta.copy_from_slice(&base.beta);
@@ -131,7 +135,7 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     let mut outer = Outer {
         g,
         m,
-        c: Coordinates::new(g, false, with_dispersion),
+        c: Coordinates::new(g, false, &options.held),
         base,
         how: options.how,
         evaluations: 0,
@@ -155,11 +159,11 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     }
     if joint {
         let profiled = q.take();
-        outer.c = Coordinates::new(g, true, with_dispersion);
+        outer.c = Coordinates::new(g, true, &options.held);
         (outer.stands, outer.lowest) = (None, None);
         q = first(&mut outer)?;
         if let (Some(old), Some(q)) = (profiled, &mut q) {
-            carry_over(&old.h, &mut q.h, g.n_theta(), p, with_dispersion);
+            carry_over(&old.h, &mut q.h, g.n_theta(), p, outer.c.n_extras());
         }
     }
     let Some(mut q) = q else {
@@ -198,9 +202,9 @@ fn first(outer: &mut Outer<'_, '_>) -> Result<Option<QuasiNewton>, CoreError> {
     Ok(None)
 }
 
-/// Puts what was learned with profiled fixed effects about theta and the dispersion into the joint Hessian.
-fn carry_over(old: &[f64], new: &mut [f64], nt: usize, p: usize, with_dispersion: bool) {
-    let (m, n) = (nt + usize::from(with_dispersion), nt + p + usize::from(with_dispersion));
+/// Puts what was learned with profiled fixed effects about theta and the extra parameters into the joint Hessian.
+fn carry_over(old: &[f64], new: &mut [f64], nt: usize, p: usize, n_extras: usize) {
+    let (m, n) = (nt + n_extras, nt + p + n_extras);
     let place = |i: usize| if i < nt { i } else { i + p };
     for i in 0..m {
         for j in 0..m {
@@ -216,16 +220,16 @@ fn carry_over(old: &[f64], new: &mut [f64], nt: usize, p: usize, with_dispersion
 pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation) -> Result<Fit, Failure> {
     let joint = how.n_quad > 0;
     let mut go_on = |_: usize, _: f64| true;
-    let c = Coordinates::new(g, joint, g.kernel.has_dispersion());
+    let c = Coordinates::new(g, joint, &[]);
     let mut outer =
         Outer { g, m, c, base: point.clone(), how, evaluations: 0, stands: None, lowest: None, progress: &mut go_on };
     let x = outer.c.of(point);
-    let (objective, gradient) = outer.at(&x).map_err(|_| Failure::Kernel)?.ok_or(Failure::NotPositive)?;
+    let (objective, gradient) = outer.at(&x).map_err(|_| Failure::Family)?.ok_or(Failure::NotPositive)?;
     let guess = first_hessian(g, outer.m, &outer.c, &point.theta);
     let n = x.len();
     let scale: Vec<f64> = (0..n).map(|i| guess[i * n + i]).collect();
-    let hessian = outer.hessian(&x, &gradient, &scale).map_err(|_| Failure::Kernel)?;
-    outer.at(&x).map_err(|_| Failure::Kernel)?;
+    let hessian = outer.hessian(&x, &gradient, &scale).map_err(|_| Failure::Family)?;
+    outer.at(&x).map_err(|_| Failure::Family)?;
     let eigen = hessian.as_ref().and_then(|h| Eigen::of(h, n));
     let decrement = eigen.map_or(f64::NAN, |e| exact_decrement(&e, &gradient));
     Ok(Fit {

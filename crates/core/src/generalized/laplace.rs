@@ -30,14 +30,14 @@ pub struct Value {
     pub gamma: Vec<Vec<f64>>,
     /// Derivative with respect to the fixed effects in the changed basis.
     pub beta: Vec<f64>,
-    /// Derivative with respect to log dispersion.
-    pub dispersion: f64,
+    /// Derivatives with respect to the coordinates of the extra parameters.
+    pub extras: Vec<f64>,
     /// Quadrature: largest |N| of a group, of the order of the error of its log-likelihood; 0 for Laplace.
     pub error: f64,
 }
 
 impl Modes {
-    /// The Laplace deviance at the present Lambda, fixed effects (found on the way if `profiled`) and dispersion.
+    /// The Laplace deviance at the present Lambda, fixed effects (found on the way if `profiled`) and extra parameters.
     ///
     /// # Errors
     /// Where the modes cannot be found.
@@ -62,9 +62,9 @@ impl Modes {
     ) -> Result<Value, Failure> {
         let h = self.solve(g, profiled)?;
         let free = self.free_part(g);
-        let expected = curvature == Curvature::Expected && !g.kernel.is_canonical();
-        let has_dispersion = g.kernel.has_dispersion();
-        if expected || has_dispersion {
+        let expected = curvature == Curvature::Expected && !g.family.is_canonical();
+        let n_extras = g.n_extras();
+        if expected || n_extras > 0 {
             self.more_pass(g);
         }
         if expected {
@@ -74,7 +74,7 @@ impl Modes {
             objective: 2.0 * (h - free.0) + 2.0 * self.e.log_det_r,
             gamma: self.sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect(),
             beta: vec![0.0; g.p()],
-            dispersion: 0.0,
+            extras: vec![0.0; n_extras],
             error: 0.0,
         };
         self.e.invert(&self.sys);
@@ -98,11 +98,14 @@ impl Modes {
         out.gamma.iter_mut().flatten().for_each(|v| *v *= 2.0);
         let mut a = std::mem::take(&mut self.rows);
         self.leverage(g, &mut a);
-        if has_dispersion {
+        for e in 0..n_extras {
+            let rows = e * g.n..(e + 1) * g.n;
             let w_d = if expected { &self.more.w_d } else { &self.more.wo_d };
-            out.dispersion = -2.0 * free.1
-                + nodes.as_ref().map_or_else(|| self.more.l_d.iter().sum::<f64>(), |n| n.l_d) * -2.0
-                + a.iter().zip(w_d).map(|(a, w)| a * w).sum::<f64>();
+            let l_d = match &nodes {
+                None => self.more.l_d[rows.clone()].iter().sum::<f64>(),
+                Some(nodes) => nodes.l_d[e],
+            };
+            out.extras[e] = -2.0 * free.1[e] + l_d * -2.0 + a.iter().zip(&w_d[rows]).map(|(a, w)| a * w).sum::<f64>();
         }
         // s takes the place of a
         a.iter_mut().zip(if expected { &self.more.dw } else { &self.dwo }).for_each(|(a, d)| *a *= d);
@@ -133,8 +136,8 @@ impl Modes {
             g.add_fixed(&v_beta, &mut rho);
         }
         g.add_random(&zs, 0..g.n, &mut rho);
-        if has_dispersion {
-            out.dispersion += rho.iter().zip(&self.more.r_d).map(|(z, r)| z * r).sum::<f64>();
+        for (slope, r_d) in out.extras.iter_mut().zip(self.more.r_d.chunks_exact(g.n.max(1))) {
+            *slope += rho.iter().zip(r_d).map(|(z, r)| z * r).sum::<f64>();
         }
         match &nodes {
             None => {

@@ -1,31 +1,23 @@
-//! Generalized linear mixed models: families and links, the modes of the random effects, approximations of the likelihood with
-//! exact gradients, and the optimiser that fits them.
+//! Generalized linear mixed models: the modes of the random effects, approximations of the likelihood with exact gradients, and
+//! the optimiser that fits them.
 
 mod design;
-mod draw;
-mod elementary;
-mod family;
 mod fit;
 mod laplace;
-mod link;
 mod nested;
 mod outer;
 mod parameters;
 mod pirls;
 mod quadrature;
-mod rules;
 mod search;
 mod solution;
-mod special;
 mod start;
 mod system;
 mod zero;
 
-pub use family::{Batch, Derivatives, Family, FamilyLink, Kernel, MoreDerivatives};
 pub(crate) use fit::SEPARATED;
 pub use fit::{examine, Fit, FitOptions, Status};
 pub use laplace::{Curvature, Value};
-pub use link::Link;
 pub use outer::{Approximation, Outer, Progress};
 pub use parameters::{Coordinates, Point};
 pub use pirls::{Failure, Modes};

@@ -14,10 +14,10 @@
 //! | h', gbar, G, N, Q = R^-T N R^-1 on the pattern of M | as in the module for one factor |
 
 use super::design::sum;
-use super::family::{Batch, Derivatives, MoreDerivatives};
 use super::pirls::Modes;
 use super::quadrature::{Nodes, Rule, Shape, CHUNK};
 use super::system::{Effects, GlmmSystem};
+use crate::families::{Batch, Derivatives, MoreDerivatives};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -94,7 +94,7 @@ struct Inner {
 
 struct Part {
     log_l: f64,
-    l_d: f64,
+    l_d: Vec<f64>,
     r: Vec<f64>,
     /// gbar, N_jj and N_jo of inner groups, then gbar and N_oo of outer groups.
     inner: Vec<[f64; 3]>,
@@ -106,12 +106,11 @@ struct Part {
 #[derive(Clone, Copy, Default)]
 struct Inside {
     log: f64,
-    /// E of h', h' z, Z'r v, the outer effect's Z'r, and dl/dlog d.
+    /// E of h', h' z, Z'r v and the outer effect's Z'r.
     h: f64,
     hz: f64,
     rv: f64,
     outer_r: f64,
-    l_d: f64,
 }
 
 /// softmax weights of `t` in place, and the logarithm of the sum of exp(t); none where every entry is minus infinity.
@@ -205,14 +204,14 @@ impl Modes {
             r: vec![0.0; g.n],
             g: vec![0.0; self.u.len()],
             gamma: Vec::new(),
-            l_d: 0.0,
+            l_d: vec![0.0; g.n_extras()],
             q: Shape::OneFactor(Vec::new()),
             error: 0.0,
         };
         let (mut q_inner, mut q_cross, mut q_outer) = (vec![0.0; n_inner], vec![0.0; n_inner], vec![0.0; n_outer]);
         for (outers, (part, groups, inners)) in chunks.into_iter().zip(parts) {
             out.log_l += part.log_l;
-            out.l_d += part.l_d;
+            out.l_d.iter_mut().zip(&part.l_d).for_each(|(a, b)| *a += b);
             gamma[inner][0] += part.gamma[0];
             gamma[outer][0] += part.gamma[1];
             let mut at = 0;
@@ -254,7 +253,7 @@ impl Modes {
         let (m, nodes) = (inners.len(), rule.len());
         let (lam_i, lam_o) = (self.e.lambda[inner][0], self.e.lambda[outer][0]);
         let root2 = std::f64::consts::SQRT_2;
-        let has_dispersion = g.kernel.has_dispersion();
+        let n_extras = g.n_extras();
         let gathered =
             |v: &[f64]| -> Vec<f64> { inners.iter().flat_map(|i| v[i.rows.clone()].iter().copied()).collect() };
         let effect = |e: &Effects| if e.z.is_empty() { Vec::new() } else { gathered(&e.z) };
@@ -282,10 +281,15 @@ impl Modes {
         };
         let mut eta = vec![0.0; n];
         let (mut base, mut l, mut wo, mut dwo) = (vec![0.0; n], vec![0.0; n], vec![0.0; n], vec![0.0; n]);
-        let mut more = vec![0.0; if has_dispersion { 6 * n } else { 0 }];
+        let second = |of: usize| vec![0.0; if n_extras > 0 { of * n } else { 0 }];
+        let mut more = [second(1), second(1)];
+        let mut by_extra = [second(n_extras), second(n_extras), second(n_extras), second(n_extras)];
         let mut r_all = vec![0.0; n * nodes];
         let mut t = vec![0.0; m * nodes];
-        let (mut zr, mut zor, mut l_d, mut v) = (t.clone(), t.clone(), t.clone(), t.clone());
+        let (mut zr, mut zor, mut v) = (t.clone(), t.clone(), t.clone());
+        // derivatives by the extra parameters, by node, and their expectations over the inner nodes
+        let mut l_d = vec![0.0; n_extras * m * nodes];
+        let mut inside_l_d = l_d.clone();
         let mut inside = vec![Inside::default(); m * nodes];
         let mut r_mean = vec![0.0; n * nodes];
         let mut weights = vec![0.0; nodes];
@@ -308,13 +312,11 @@ impl Modes {
                     add(&mut eta, &zi, rows.clone(), lam_i * root2 * rule.node(b) / i.root_d);
                 }
                 let r = &mut r_all[b * n..(b + 1) * n];
-                let batch = Batch { y: &y, w: &w, eta: &eta, dispersion: self.dispersion };
-                g.kernel.derivatives(batch, Derivatives { l: &mut l, r, wo: &mut wo, dwo: &mut dwo });
-                if has_dispersion {
-                    let mut parts = more.chunks_exact_mut(n.max(1));
-                    let mut next = || parts.next().unwrap_or_default();
-                    let (w, dw, w_d, ld, r_d, wo_d) = (next(), next(), next(), next(), next(), next());
-                    g.kernel.more_derivatives(batch, MoreDerivatives { w, dw, w_d, l_d: ld, r_d, wo_d });
+                let batch = Batch { y: &y, w: &w, eta: &eta, extras: &self.extras };
+                g.family.derivatives(batch, Derivatives { l: &mut l, r, wo: &mut wo, dwo: &mut dwo });
+                if n_extras > 0 {
+                    let ([w, dw], [w_d, ld, r_d, wo_d]) = (&mut more, &mut by_extra);
+                    g.family.more_derivatives(batch, MoreDerivatives { w, dw, w_d, l_d: ld, r_d, wo_d });
                 }
                 let r = &r_all[b * n..(b + 1) * n];
                 for (j, rows) in own.iter().enumerate() {
@@ -323,8 +325,8 @@ impl Modes {
                     t[at] = if value.is_finite() { value } else { f64::NEG_INFINITY };
                     zr[at] = times(&zi, r, rows.clone());
                     zor[at] = times(&zo, r, rows.clone());
-                    if has_dispersion {
-                        l_d[at] = sum(&more[3 * n + rows.start..3 * n + rows.end]);
+                    for (e, ld) in by_extra[1].chunks_exact(n.max(1)).enumerate() {
+                        l_d[e * m * nodes + at] = sum(&ld[rows.clone()]);
                     }
                 }
             }
@@ -347,7 +349,9 @@ impl Modes {
                     out.hz += p * h * rule.node(b);
                     out.rv += p * zr[at] * v[at];
                     out.outer_r += p * zor[at];
-                    out.l_d += p * l_d[at];
+                    for e in 0..n_extras {
+                        inside_l_d[(e * nodes + a) * m + j] += p * l_d[e * m * nodes + at];
+                    }
                     let r = &r_all[b * n..(b + 1) * n][rows.clone()];
                     mean.iter_mut().zip(r).for_each(|(m, r)| *m += p * r);
                 }
@@ -355,7 +359,7 @@ impl Modes {
         }
         let mut out = Part {
             log_l: 0.0,
-            l_d: 0.0,
+            l_d: vec![0.0; n_extras],
             r: vec![0.0; n],
             inner: vec![[0.0; 3]; m],
             outer: vec![[0.0; 2]; groups.len()],
@@ -378,7 +382,9 @@ impl Modes {
                 for j in mine.clone() {
                     let e = &inside[a * m + j];
                     outer_r += e.outer_r;
-                    out.l_d += p * e.l_d;
+                    for (x, total) in out.l_d.iter_mut().enumerate() {
+                        *total += p * inside_l_d[(x * nodes + a) * m + j];
+                    }
                     out.gamma[0] += p * e.rv;
                     let [g_j, g_jj, g_jo] = &mut out.inner[j];
                     *g_j += p * e.h;

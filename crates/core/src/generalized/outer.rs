@@ -41,7 +41,7 @@ impl Modes {
         profiled: bool,
     ) -> Result<Value, Failure> {
         self.e.lambda = g.layout.lambda_from_theta(&point.theta);
-        self.dispersion = point.dispersion;
+        self.extras.copy_from_slice(&point.extras);
         if !profiled {
             self.beta.copy_from_slice(&point.beta);
         }
@@ -100,13 +100,13 @@ impl Outer<'_, '_> {
     /// The value at coordinates; none where it is not defined.
     ///
     /// # Errors
-    /// [`CoreError::Interrupted`] when the callback says so; a failure inside a kernel.
+    /// [`CoreError::Interrupted`] when the callback says so; a failure inside a family.
     pub fn value(&mut self, x: &[f64]) -> Result<Option<Value>, CoreError> {
         let point = self.c.point(x, &self.base);
         self.evaluations += 1;
         self.stands = None;
         let v = self.m.value(self.g, &point, self.how, !self.c.with_beta);
-        if let Some(message) = self.g.kernel.failure() {
+        if let Some(message) = self.g.family.failure() {
             return Err(CoreError::Degenerate(message));
         }
         let objective = v.as_ref().map_or(f64::INFINITY, |v| v.objective);
@@ -230,7 +230,7 @@ impl Modes {
     /// Where they cannot be found.
     pub fn stand_at(&mut self, g: &GlmmSystem, point: &Point) -> Result<(), Failure> {
         self.e.lambda = g.layout.lambda_from_theta(&point.theta);
-        self.dispersion = point.dispersion;
+        self.extras.copy_from_slice(&point.extras);
         self.beta.copy_from_slice(&point.beta);
         self.solve(g, false).map(|_| ())
     }

@@ -1,10 +1,12 @@
 //! The coordinates in which the outer problem is solved: xi, a linear change of theta whose unit is one standard deviation of the
-//! linear predictor, fixed effects in the changed basis, and the logarithm of the dispersion. Where the linear predictor has a unit
-//! of its own (the response's, say), xi and the fixed effects are in its typical size, so that a fit does not depend on that unit.
+//! linear predictor, fixed effects in the changed basis, and the coordinates of the extra parameters. Where the linear predictor has
+//! a unit of its own (the response's, say), xi and the fixed effects are in its typical size, so that a fit does not depend on
+//! that unit.
 
 use super::laplace::Value;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
+use crate::families::Coordinate;
 
 /// Parameters in the units of the columns as given (fixed effects: in the changed basis).
 #[derive(Clone, Debug)]
@@ -13,8 +15,8 @@ pub struct Point {
     pub theta: Vec<f64>,
     /// Fixed effects in the changed basis.
     pub beta: Vec<f64>,
-    /// Dispersion.
-    pub dispersion: f64,
+    /// Extra parameters of the family.
+    pub extras: Vec<f64>,
 }
 
 /// Which parameters move, and the change of theta.
@@ -27,13 +29,13 @@ pub struct Coordinates {
     unit: f64,
     /// Whether the fixed effects are among the coordinates.
     pub with_beta: bool,
-    /// Whether the dispersion is.
-    pub with_dispersion: bool,
+    /// Which extra parameters are, and the scale on which each moves.
+    extras: Vec<(usize, Coordinate)>,
 }
 
 impl Coordinates {
-    /// For a model.
-    pub fn new(g: &GlmmSystem, with_beta: bool, with_dispersion: bool) -> Self {
+    /// For a model; `held` has the values of extra parameters that do not move.
+    pub fn new(g: &GlmmSystem, with_beta: bool, held: &[Option<f64>]) -> Self {
         let sys = &g.layout;
         let mut blocks = Vec::new();
         for (f, layouts) in sys.terms.iter().enumerate() {
@@ -63,7 +65,9 @@ impl Coordinates {
                 blocks.push((tl.theta, m, c));
             }
         }
-        Coordinates { blocks, n_theta: sys.n_theta, p: g.p(), unit: predictor_unit(g), with_beta, with_dispersion }
+        let free = |e: &usize| held.get(*e).copied().flatten().is_none();
+        let extras = (0..g.n_extras()).filter(free).map(|e| (e, g.family.extras()[e].coordinate)).collect();
+        Coordinates { blocks, n_theta: sys.n_theta, p: g.p(), unit: predictor_unit(g), with_beta, extras }
     }
 
     /// Typical size of the linear predictor: what one is in xi and in the fixed effects.
@@ -71,9 +75,14 @@ impl Coordinates {
         self.unit
     }
 
+    /// Number of extra parameters among them.
+    pub fn n_extras(&self) -> usize {
+        self.extras.len()
+    }
+
     /// Number of coordinates.
     pub fn len(&self) -> usize {
-        self.n_theta + if self.with_beta { self.p } else { 0 } + usize::from(self.with_dispersion)
+        self.n_theta + if self.with_beta { self.p } else { 0 } + self.extras.len()
     }
 
     /// Whether there is none.
@@ -120,15 +129,17 @@ impl Coordinates {
         if self.with_beta {
             x.extend(point.beta.iter().map(|b| b / self.unit));
         }
-        if self.with_dispersion {
-            x.push(point.dispersion.ln());
-        }
+        x.extend(self.extras.iter().map(|&(e, c)| c.of(point.extras[e])));
         x
     }
 
     /// The point of coordinates; what is not among them is taken from `base`.
     pub fn point(&self, x: &[f64], base: &Point) -> Point {
         let at = self.n_theta + if self.with_beta { self.p } else { 0 };
+        let mut extras = base.extras.clone();
+        for (&(e, c), &x) in self.extras.iter().zip(&x[at..]) {
+            extras[e] = c.value(x);
+        }
         Point {
             theta: self.theta(x),
             beta: if self.with_beta {
@@ -136,7 +147,7 @@ impl Coordinates {
             } else {
                 base.beta.clone()
             },
-            dispersion: if self.with_dispersion { x[at].clamp(-300.0, 300.0).exp() } else { base.dispersion },
+            extras,
         }
     }
 
@@ -147,14 +158,12 @@ impl Coordinates {
         if self.with_beta {
             out.extend(v.beta.iter().map(|b| b * self.unit));
         }
-        if self.with_dispersion {
-            out.push(v.dispersion);
-        }
+        out.extend(self.extras.iter().map(|&(e, _)| v.extras[e]));
         out
     }
 
-    /// The matrix J with d(theta, beta as given, log d) = J dx, row-major. All parameters must be among the coordinates, but for
-    /// the dispersion.
+    /// The matrix J with d(theta, beta as given, extra coordinates) = J dx, row-major. All parameters must be among the
+    /// coordinates, but for extra parameters that are held.
     pub fn jacobian(&self, g: &GlmmSystem) -> Vec<f64> {
         let n = self.len();
         let mut j = vec![0.0; n * n];
@@ -176,20 +185,18 @@ impl Coordinates {
             }
             at += self.p;
         }
-        if self.with_dispersion {
-            j[at * n + at] = 1.0;
-        }
+        (at..n).for_each(|i| j[i * n + i] = 1.0);
         j
     }
 }
 
 /// Typical size of linear predictors near the data, as a power of two: scaling by it changes no digit.
 fn predictor_unit(g: &GlmmSystem) -> f64 {
-    if !g.kernel.has_unit() || g.n == 0 {
+    if !g.family.has_unit() || g.n == 0 {
         return 1.0;
     }
     let mut eta = vec![0.0; g.n];
-    g.kernel.start(&g.y, &g.weights, &mut eta);
+    g.family.start(&g.y, &g.weights, &mut eta);
     let mut sizes: Vec<f64> = eta.iter().map(|v| v.abs()).filter(|v| v.is_finite() && *v > 0.0).collect();
     if sizes.is_empty() {
         return 1.0;

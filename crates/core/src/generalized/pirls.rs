@@ -3,14 +3,14 @@
 //! h(u) = -sum l_i(eta_i) + u'u/2 with eta = offset + X b + Z L u; with `profiled`, b is part of the unknowns.
 
 use super::design::sum;
-use super::family::{Batch, Derivatives, MoreDerivatives};
 use super::quadrature::Rule;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
+use crate::families::{Batch, Derivatives, MoreDerivatives};
 use crate::linear::{Evaluator, System};
 use rayon::prelude::*;
 
-/// Rows of one batch: the unit of work of a kernel and of its partial sums.
+/// Rows of one batch: the unit of work of a family and of its partial sums.
 const BATCH: usize = 2048;
 /// Newton decrement at which the modes are taken for exact: what is left of their error enters gradients with its square root.
 const EXACT: f64 = 1e-20;
@@ -27,8 +27,8 @@ pub enum Failure {
     Undefined,
     /// The Hessian of h is not positive definite at the mode, or no step lowers h.
     NotPositive,
-    /// The kernel of the family failed.
-    Kernel,
+    /// The family failed.
+    Family,
 }
 
 /// What the work space holds of a Newton system, at the parameters and modes where it was last formed.
@@ -48,14 +48,21 @@ pub struct More {
     pub w: Vec<f64>,
     /// Their derivatives with respect to eta.
     pub dw: Vec<f64>,
-    /// Their derivatives with respect to log dispersion.
+    /// Their derivatives with respect to the extra parameters: E n, as in [`MoreDerivatives`].
     pub w_d: Vec<f64>,
-    /// dl/dlog d.
+    /// Those of l.
     pub l_d: Vec<f64>,
-    /// dr/dlog d.
+    /// Those of r.
     pub r_d: Vec<f64>,
-    /// d wo/dlog d.
+    /// Those of `wo`.
     pub wo_d: Vec<f64>,
+}
+
+/// The part of the log-likelihood that is free of eta at some extra parameters, and its derivatives by their coordinates.
+pub struct FreePart {
+    extras: Vec<f64>,
+    value: f64,
+    slope: Vec<f64>,
 }
 
 /// Work space of one fit and the state of its last evaluation. Vectors over effects are in elimination order.
@@ -66,8 +73,8 @@ pub struct Modes {
     pub e: Evaluator,
     /// Fixed effects in the changed basis.
     pub beta: Vec<f64>,
-    /// Dispersion.
-    pub dispersion: f64,
+    /// Extra parameters of the family.
+    pub extras: Vec<f64>,
     /// Spherical random effects.
     pub u: Vec<f64>,
     /// offset + X b.
@@ -92,8 +99,8 @@ pub struct Modes {
     pub rzx: Vec<f64>,
     /// See `xwx`.
     pub rx: Vec<f64>,
-    /// The part of the log-likelihood that is free of eta, and the dispersion it belongs to.
-    pub free: Option<(f64, (f64, f64))>,
+    /// The part of the log-likelihood that is free of eta, where it was last computed.
+    pub free: Option<FreePart>,
     /// Newton steps since the work space was made.
     pub steps: usize,
     /// The quadrature rule last used.
@@ -122,7 +129,7 @@ impl Modes {
             e,
             sys,
             beta: vec![0.0; p],
-            dispersion: 1.0,
+            extras: vec![1.0; g.n_extras()],
             u: vec![0.0; q],
             eta_fixed: rows(),
             eta: rows(),
@@ -162,17 +169,17 @@ impl Modes {
         g.add_fixed(&self.beta, &mut self.eta_fixed);
     }
 
-    /// eta and the kernel's results at the present u; returns h less the free part of the log-likelihood.
+    /// eta and the family's results at the present u; returns h less the free part of the log-likelihood.
     pub fn rows_pass(&mut self, g: &GlmmSystem) -> f64 {
         self.sys.lambda_times(&self.e.lambda, &self.u, 1, &mut self.lu);
-        let (lu, fixed, d) = (&self.lu, &self.eta_fixed, self.dispersion);
-        let batch = if g.kernel.takes_all_rows() { g.n.max(1) } else { BATCH };
+        let (lu, fixed, extras) = (&self.lu, &self.eta_fixed, &self.extras);
+        let batch = if g.family.takes_all_rows() { g.n.max(1) } else { BATCH };
         let work = |(i, ((((eta, l), r), wo), dwo)): (usize, Slices<'_>)| -> f64 {
             let range = i * batch..i * batch + eta.len();
             eta.copy_from_slice(&fixed[range.clone()]);
             g.add_random(lu, range.clone(), eta);
-            let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, dispersion: d };
-            g.kernel.derivatives(b, Derivatives { l, r, wo, dwo });
+            let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, extras };
+            g.family.derivatives(b, Derivatives { l, r, wo, dwo });
             sum(l)
         };
         let total: f64 = if self.n_threads > 1 && g.n > 4 * batch {
@@ -201,33 +208,35 @@ impl Modes {
         0.5 * self.u.iter().map(|v| v * v).sum::<f64>() - total
     }
 
-    /// [`Kernel::free`](super::family::Kernel::free) at the present dispersion, computed once for each.
-    pub fn free_part(&mut self, g: &GlmmSystem) -> (f64, f64) {
-        match self.free {
-            Some((d, v)) if d == self.dispersion => v,
+    /// The part of the log-likelihood that is free of eta and its derivatives with respect to the extra parameters, computed
+    /// once for each.
+    pub fn free_part(&mut self, g: &GlmmSystem) -> (f64, Vec<f64>) {
+        match &self.free {
+            Some(f) if f.extras == self.extras => (f.value, f.slope.clone()),
             _ => {
-                let v = g.kernel.free(&g.y, &g.weights, self.dispersion);
-                self.free = Some((self.dispersion, v));
-                v
+                let mut slope = vec![0.0; self.extras.len()];
+                let value = g.family.free_part(&g.y, &g.weights, &self.extras, &mut slope);
+                self.free = Some(FreePart { extras: self.extras.clone(), value, slope: slope.clone() });
+                (value, slope)
             }
         }
     }
 
-    /// Expected weights and derivatives with respect to the dispersion at the present eta.
+    /// Expected weights and derivatives with respect to the extra parameters at the present eta.
     pub fn more_pass(&mut self, g: &GlmmSystem) {
-        let n = g.n;
+        let (n, all) = (g.n, g.n * g.n_extras());
         let m = &mut self.more;
-        if m.w.len() != n {
+        if m.w.len() != n || m.w_d.len() != all {
             *m = More {
                 w: vec![0.0; n],
                 dw: vec![0.0; n],
-                w_d: vec![0.0; n],
-                l_d: vec![0.0; n],
-                r_d: vec![0.0; n],
-                wo_d: vec![0.0; n],
+                w_d: vec![0.0; all],
+                l_d: vec![0.0; all],
+                r_d: vec![0.0; all],
+                wo_d: vec![0.0; all],
             };
         }
-        let b = Batch { y: &g.y, w: &g.weights, eta: &self.eta, dispersion: self.dispersion };
+        let b = Batch { y: &g.y, w: &g.weights, eta: &self.eta, extras: &self.extras };
         let out = MoreDerivatives {
             w: &mut m.w,
             dw: &mut m.dw,
@@ -236,7 +245,7 @@ impl Modes {
             r_d: &mut m.r_d,
             wo_d: &mut m.wo_d,
         };
-        g.kernel.more_derivatives(b, out);
+        g.family.more_derivatives(b, out);
     }
 
     /// Factors L'Z'WoZL + I at the present rows.
@@ -315,7 +324,7 @@ impl Modes {
         self.e.backward(&self.sys, a, 1);
     }
 
-    /// The modes at the present Lambda, fixed effects (unless `profiled`) and dispersion, from the present u. Returns h less the
+    /// The modes at the present Lambda, fixed effects (unless `profiled`) and extra parameters, from the present u. Returns h less the
     /// free part of the log-likelihood. The rows and the factor (of observed weights) are left at the modes.
     pub fn solve(&mut self, g: &GlmmSystem, profiled: bool) -> Result<f64, Failure> {
         self.solve_to(g, profiled, EXACT)
@@ -331,7 +340,7 @@ impl Modes {
             h = self.rows_pass(g);
         }
         if !h.is_finite() {
-            return Err(if g.kernel.failure().is_some() { Failure::Kernel } else { Failure::Undefined });
+            return Err(if g.family.failure().is_some() { Failure::Family } else { Failure::Undefined });
         }
         let mut before = f64::INFINITY;
         let mut u = self.u.clone();
@@ -409,7 +418,7 @@ impl Modes {
                 }
                 t *= if trial.is_finite() { 0.5 } else { 0.25 };
                 if t < 1e-14 {
-                    return Err(if g.kernel.failure().is_some() { Failure::Kernel } else { Failure::NotPositive });
+                    return Err(if g.family.failure().is_some() { Failure::Family } else { Failure::NotPositive });
                 }
             }
         }

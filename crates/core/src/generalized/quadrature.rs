@@ -6,11 +6,11 @@
 //! | log L = -(k/2) log pi - log det R + logsumexp_j { log w_j + z_j'z_j - h(u_j) } | `Nodes::log_l` |
 //! | pi_j, h'_j, gbar, G, N, Q = R^-T N R^-1 | as written; Q takes the place of M^-1 |
 
-use super::family::{Batch, Derivatives, MoreDerivatives};
 use super::nested::NestedShape;
 use super::pirls::Modes;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
+use crate::families::{Batch, Derivatives, MoreDerivatives};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -142,8 +142,8 @@ pub struct Nodes {
     pub g: Vec<f64>,
     /// For each factor, the sum over groups and nodes of pi_j Z'r(u_j) u_j'.
     pub gamma: Vec<Vec<f64>>,
-    /// Sum over groups, nodes and rows of pi_j dl/dlog d.
-    pub l_d: f64,
+    /// Sums over groups, nodes and rows of pi_j times the derivative of l with respect to each extra parameter.
+    pub l_d: Vec<f64>,
     /// Q.
     pub q: Shape,
     /// Largest |N| of any group: an indicator of the error of log L.
@@ -156,7 +156,7 @@ struct Part {
     g: Vec<f64>,
     q: Vec<f64>,
     gamma: Vec<f64>,
-    l_d: f64,
+    l_d: Vec<f64>,
     error: f64,
 }
 
@@ -193,14 +193,14 @@ impl Modes {
             r: Vec::with_capacity(g.n),
             g: vec![0.0; n_levels * k],
             gamma: vec![vec![0.0; k * k]],
-            l_d: 0.0,
+            l_d: vec![0.0; g.n_extras()],
             q: Shape::OneFactor(Vec::new()),
             error: 0.0,
         };
         let mut q = vec![0.0; n_levels * k * k];
         for (levels, part) in chunks.into_iter().zip(parts) {
             out.log_l += part.log_l;
-            out.l_d += part.l_d;
+            out.l_d.iter_mut().zip(&part.l_d).for_each(|(a, b)| *a += b);
             out.error = out.error.max(part.error);
             out.r.extend_from_slice(&part.r);
             out.gamma[0].iter_mut().zip(&part.gamma).for_each(|(a, b)| *a += b);
@@ -224,7 +224,7 @@ impl Modes {
         let m = levels.len();
         let lam = &self.e.lambda[0];
         let root2 = std::f64::consts::SQRT_2;
-        let has_dispersion = g.kernel.has_dispersion();
+        let n_extras = g.n_extras();
         let factor = |l: usize| {
             let at = self.sys.sym.diag[self.sys.sym.position[0][l] as usize];
             &self.e.diag[at..at + k * k]
@@ -239,8 +239,11 @@ impl Modes {
         let mut r_all = vec![0.0; n * n_nodes];
         let mut zr = vec![0.0; m * k * n_nodes];
         let mut t = vec![0.0; m * n_nodes];
-        let mut l_d = vec![0.0; if has_dispersion { m * n_nodes } else { 0 }];
-        let mut scratch: Vec<Vec<f64>> = vec![vec![0.0; n]; if has_dispersion { 9 } else { 3 }];
+        let mut l_d = vec![0.0; n_extras * m * n_nodes];
+        let mut scratch: Vec<Vec<f64>> = vec![vec![0.0; n]; 3];
+        let second = |of: usize| vec![0.0; if n_extras > 0 { of * n } else { 0 }];
+        let mut more = [second(1), second(1)];
+        let mut by_extra = [second(n_extras), second(n_extras), second(n_extras), second(n_extras)];
         for j in 0..n_nodes {
             for (i, l) in levels.clone().enumerate() {
                 let node = &mut u[(j * m + i) * k..(j * m + i + 1) * k];
@@ -261,17 +264,18 @@ impl Modes {
                     }
                 }
             }
-            let batch =
-                Batch { y: &g.y[rows.clone()], w: &g.weights[rows.clone()], eta: &eta, dispersion: self.dispersion };
+            let (y, w) = (&g.y[rows.clone()], &g.weights[rows.clone()]);
+            let batch = Batch { y, w, eta: &eta, extras: &self.extras };
             let r = &mut r_all[j * n..(j + 1) * n];
-            let (head, tail) = scratch.split_at_mut(3);
-            let [l0, wo, dwo] = head else { unreachable!("three vectors") };
-            g.kernel.derivatives(batch, Derivatives { l: l0, r, wo, dwo });
-            if has_dispersion {
-                let [w, dw, w_d, ld, r_d, wo_d] = tail else { unreachable!("six vectors") };
-                g.kernel.more_derivatives(batch, MoreDerivatives { w, dw, w_d, l_d: ld, r_d, wo_d });
-                for (i, l) in levels.clone().enumerate() {
-                    l_d[j * m + i] = ld[start[l] - first..start[l + 1] - first].iter().sum();
+            let [l0, wo, dwo] = &mut scratch[..] else { unreachable!("three vectors") };
+            g.family.derivatives(batch, Derivatives { l: l0, r, wo, dwo });
+            if n_extras > 0 {
+                let ([w, dw], [w_d, ld, r_d, wo_d]) = (&mut more, &mut by_extra);
+                g.family.more_derivatives(batch, MoreDerivatives { w, dw, w_d, l_d: ld, r_d, wo_d });
+                for (e, ld) in ld.chunks_exact(n.max(1)).enumerate() {
+                    for (i, l) in levels.clone().enumerate() {
+                        l_d[(e * n_nodes + j) * m + i] = ld[start[l] - first..start[l + 1] - first].iter().sum();
+                    }
                 }
             }
             for (i, l) in levels.clone().enumerate() {
@@ -297,7 +301,7 @@ impl Modes {
             g: vec![0.0; m * k],
             q: vec![0.0; m * k * k],
             gamma: vec![0.0; k * k],
-            l_d: 0.0,
+            l_d: vec![0.0; n_extras],
             error: 0.0,
         };
         let mut slope = vec![0.0; k];
@@ -326,8 +330,8 @@ impl Modes {
                         out.gamma[c * k + d] += pi * zr[c] * node[d];
                     }
                 }
-                if has_dispersion {
-                    out.l_d += pi * l_d[j * m + i];
+                for (e, total) in out.l_d.iter_mut().enumerate() {
+                    *total += pi * l_d[(e * n_nodes + j) * m + i];
                 }
                 let mine = start[l] - first..start[l + 1] - first;
                 for (o, r) in out.r[mine.clone()].iter_mut().zip(&r_all[j * n..(j + 1) * n][mine]) {

@@ -42,9 +42,10 @@ const SURE: f64 = 4.0;
 const RESTARTS: [f64; 3] = [0.3, 3.0, 15.0];
 const RESTART_STEPS: f64 = 80.0;
 const RESTART_SECONDS: f64 = 5e-3;
-/// How often a dispersion is adapted at a look.
+/// How often extra parameters are adapted at a look, and changes of their coordinates that end that.
 const ADAPTATIONS: usize = 3;
-/// Multiples of the dispersion of the optimum with which that begins.
+const ADAPTED: f64 = 0.05;
+/// Multiples of the dispersion (the first extra parameter) of the optimum with which that begins.
 const DISPERSIONS: [f64; 3] = [1.0, 1.0 / 16.0, 16.0];
 
 /// An optimum that a local fit found.
@@ -113,7 +114,7 @@ pub fn search(
             let from = FitOptions {
                 theta: Some(start.theta),
                 beta: None,
-                dispersion: Some(start.dispersion),
+                extras: Some(start.extras),
                 hessian: false,
                 ..options.clone()
             };
@@ -131,7 +132,7 @@ pub fn search(
         let from = FitOptions {
             theta: Some(l.point.theta.clone()),
             beta: Some(l.point.beta.clone()),
-            dispersion: Some(l.point.dispersion),
+            extras: Some(l.point.extras.clone()),
             ..options.clone()
         };
         let f = s.run(m, &from)?;
@@ -210,35 +211,43 @@ impl Searcher<'_> {
         self.look_steps as f64 + each <= allowed
     }
 
-    /// The objective at frames with the fixed effects profiled and the dispersion adapted; infinite where it is not defined.
-    fn look(&mut self, m: &mut Modes, frames: &[Frame], dispersion: f64) -> Result<(f64, f64), CoreError> {
+    /// The objective at frames with the fixed effects profiled and the extra parameters adapted; infinite where it is not defined.
+    fn look(&mut self, m: &mut Modes, frames: &[Frame], extras: &[f64]) -> Result<(f64, Vec<f64>), CoreError> {
         let g = self.g;
         let before = m.steps;
         m.e.lambda = lambda_of(g, frames);
-        let adapts = g.kernel.has_dispersion() && self.options.fixed_dispersion.is_none();
-        let mut found = (f64::INFINITY, dispersion);
+        let free = |e: usize| self.options.held.get(e).copied().flatten().is_none();
+        let adapts = (0..extras.len()).any(free);
+        let mut found = (f64::INFINITY, extras.to_vec());
         let mut mu = vec![0.0; if adapts { g.n } else { 0 }];
         // what groups differ by counts as dispersion where it is large, and stays there: so it is also begun with small and large ones
         for factor in if adapts { &DISPERSIONS[..] } else { &DISPERSIONS[..1] } {
-            m.dispersion = dispersion * factor;
+            m.extras.copy_from_slice(extras);
+            if adapts && free(0) {
+                m.extras[0] *= factor;
+            }
             for _ in 0..if adapts { ADAPTATIONS } else { 1 } {
                 let Ok(v) = objective(g, m, self.options.how.curvature) else { break };
                 if v < found.0 {
-                    found = (v, m.dispersion);
+                    found = (v, m.extras.clone());
                 }
                 if adapts {
-                    g.kernel.means(&m.eta, &mut mu);
-                    let d = g.kernel.start_dispersion(&g.y, &g.weights, &mu);
-                    if !(d.is_finite() && d > 0.0) || (d / m.dispersion).ln().abs() < 0.05 {
+                    g.family.means(&m.eta, &mut mu);
+                    let mut next = extras.to_vec();
+                    g.family.start_extras(&g.y, &g.weights, &mu, &mut next);
+                    let about = g.family.extras();
+                    let moved = |e: usize| about[e].coordinate.of(next[e]) - about[e].coordinate.of(m.extras[e]);
+                    let sound = (0..next.len()).filter(|&e| free(e)).all(|e| about[e].allows(next[e]));
+                    if !sound || (0..next.len()).filter(|&e| free(e)).all(|e| moved(e).abs() < ADAPTED) {
                         break;
                     }
-                    m.dispersion = d;
+                    (0..next.len()).filter(|&e| free(e)).for_each(|e| m.extras[e] = next[e]);
                 }
             }
         }
         self.looks += 1;
         self.look_steps += m.steps - before;
-        if let Some(message) = g.kernel.failure() {
+        if let Some(message) = g.family.failure() {
             return Err(CoreError::Degenerate(message));
         }
         if !(self.progress)(self.evaluations, found.0) {
@@ -257,9 +266,9 @@ impl Searcher<'_> {
         if !self.affordable() {
             return Ok((Vec::new(), places.is_empty()));
         }
-        let here = self.look(m, &frames, best.point.dispersion)?;
+        let here = self.look(m, &frames, &best.point.extras)?;
         self.weakest = f64::INFINITY;
-        let mut seen: Vec<(Place, f64, f64)> = Vec::with_capacity(places.len());
+        let mut seen: Vec<(Place, f64, Vec<f64>)> = Vec::with_capacity(places.len());
         for p in places {
             if !self.affordable() {
                 complete = false;
@@ -278,7 +287,7 @@ impl Searcher<'_> {
                     m.u[m.sys.sym.row[pos as usize] + b.offset] *= share;
                 }
             }
-            let (v, d) = self.look(m, &there, best.point.dispersion)?;
+            let (v, d) = self.look(m, &there, &best.point.extras)?;
             if p.at == 0.0 {
                 self.weakest = self.weakest.min(v - here.0);
             }
@@ -287,12 +296,12 @@ impl Searcher<'_> {
         let mut starts: Vec<(f64, Point)> = Vec::new();
         for (b, f) in frames.iter().enumerate() {
             for j in 0..f.k {
-                let mut along: Vec<(f64, f64, f64)> = seen
+                let mut along: Vec<(f64, f64, &[f64])> = seen
                     .iter()
                     .filter(|(p, _, _)| p.block == b && p.column == j)
-                    .map(|(p, v, d)| (p.at, *v, *d))
+                    .map(|(p, v, d)| (p.at, *v, &d[..]))
                     .collect();
-                along.push((f.s[j], here.0, here.1));
+                along.push((f.s[j], here.0, &here.1));
                 along.sort_by(|a, b| a.0.total_cmp(&b.0));
                 for (i, &(at, v, d)) in along.iter().enumerate() {
                     let above = |k: usize| along[k].1 > v + NOTABLE;
@@ -301,7 +310,7 @@ impl Searcher<'_> {
                         let mut there = frames.clone();
                         there[b].s[j] = at;
                         let theta = g.layout.theta_from_lambda(&lambda_of(g, &there)).0;
-                        starts.push((v, Point { theta, beta: beta.clone(), dispersion: d }));
+                        starts.push((v, Point { theta, beta: beta.clone(), extras: d.to_vec() }));
                     }
                 }
             }
@@ -328,7 +337,7 @@ impl Searcher<'_> {
             let there: Vec<Frame> =
                 frames.iter().map(|f| Frame { s: vec![scale * unit; f.k], ..Frame::identity(f.k) }).collect();
             let theta = g.layout.theta_from_lambda(&lambda_of(g, &there)).0;
-            Point { theta, beta: best.point.beta.clone(), dispersion: best.point.dispersion }
+            Point { theta, beta: best.point.beta.clone(), extras: best.point.extras.clone() }
         };
         RESTARTS.iter().map(start).collect()
     }
@@ -374,11 +383,11 @@ impl Searcher<'_> {
     }
 }
 
-/// -2 log-likelihood by Laplace's approximation at the present Lambda and dispersion, fixed effects at the mode.
+/// -2 log-likelihood by Laplace's approximation at the present Lambda and extra parameters, fixed effects at the mode.
 fn objective(g: &GlmmSystem, m: &mut Modes, curvature: Curvature) -> Result<f64, Failure> {
     let h = m.solve_to(g, true, ROUGH)?;
     let free = m.free_part(g).0;
-    if curvature == Curvature::Expected && !g.kernel.is_canonical() {
+    if curvature == Curvature::Expected && !g.family.is_canonical() {
         m.more_pass(g);
         m.factorise_expected(g)?;
     }

@@ -53,7 +53,7 @@ impl Modes {
         let p = g.p();
         let free = self.free_part(g).0;
         let mut mu = vec![0.0; g.n];
-        g.kernel.means(&self.eta, &mut mu);
+        g.family.means(&self.eta, &mut mu);
         let log_det = 2.0 * self.e.log_det_r;
         let mut s = vec![0.0; p * p];
         if p > 0 {
@@ -80,7 +80,7 @@ impl Modes {
 }
 
 impl Fit {
-    /// Hessian of the objective in (theta, beta as given, log dispersion).
+    /// Hessian of the objective in (theta, beta as given, coordinates of the extra parameters).
     pub fn given_hessian(&self, g: &GlmmSystem) -> Option<Vec<f64>> {
         let h = self.hessian.as_ref()?;
         let n = self.coordinates.len();
@@ -200,8 +200,8 @@ pub struct NewRows<'a> {
 }
 
 /// Variance of x'(beta^ - beta) + z'(b^ - b) for new rows, at the modes in `m`: the conditional variance of b, and the effect of
-/// the errors of the parameters on x'beta^ + z'b^. `covariance` is of (theta, beta, log dispersion), or of beta alone; NaN counts
-/// as zero (a parameter at the boundary).
+/// the errors of the parameters on x'beta^ + z'b^. `covariance` is of (theta, beta, coordinates of all extra parameters or of
+/// none), or of beta alone; NaN counts as zero (a parameter at the boundary, or one that is held).
 ///
 /// # Errors
 /// Where the system cannot be factored.
@@ -217,7 +217,9 @@ pub fn predict_variance(
     let order = covariance.len().isqrt();
     let only_beta = order == p;
     let first = if only_beta { 0 } else { nt };
-    let with_dispersion = !only_beta && order > nt + p;
+    if !only_beta && order > nt + p {
+        m.more_pass(g);
+    }
     // change to the basis of x here: rows and columns of beta
     let mut cov: Vec<f64> = covariance.iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect();
     for _ in 0..2 {
@@ -265,9 +267,9 @@ pub fn predict_variance(
             g.layout.lambda_transposed_times(&lambda, &b, 1, &mut a);
             g.layout.lambda_transposed_times(&dl, &m.zr, 1, &mut b);
             a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
-        } else if with_dispersion {
-            m.more_pass(g);
-            g.random_transposed(&m.more.r_d, &mut b);
+        } else {
+            let e = c - first - p;
+            g.random_transposed(&m.more.r_d[e * g.n..(e + 1) * g.n], &mut b);
             g.layout.lambda_transposed_times(&lambda, &b, 1, &mut a);
         }
         m.solve_plain(&mut a);

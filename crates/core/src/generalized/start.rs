@@ -5,11 +5,11 @@ use super::pirls::Modes;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
 
-/// Fixed effects by least squares on linear predictors near the data, a dispersion by moments, and random effects of moderate size.
+/// Fixed effects by least squares on linear predictors near the data, extra parameters by moments, and random effects of moderate size.
 pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
     let (n, p) = (g.n, g.p());
     let mut eta = vec![0.0; n];
-    g.kernel.start(&g.y, &g.weights, &mut eta);
+    g.family.start(&g.y, &g.weights, &mut eta);
     for (e, o) in eta.iter_mut().zip(&g.offset) {
         *e = if e.is_finite() { *e - o } else { 0.0 };
     }
@@ -50,9 +50,10 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
     let valid = |m: &mut Modes| -> bool {
         m.eta.copy_from_slice(&m.eta_fixed);
         let mut mu = vec![0.0; n];
-        g.kernel.means(&m.eta, &mut mu);
-        m.dispersion = g.kernel.start_dispersion(&g.y, &g.weights, &mu);
-        m.dispersion.is_finite() && m.dispersion > 0.0 && m.rows_pass(g).is_finite()
+        g.family.means(&m.eta, &mut mu);
+        g.family.start_extras(&g.y, &g.weights, &mu, &mut m.extras);
+        let sound = g.family.extras().iter().zip(&m.extras).all(|(e, &v)| e.allows(v));
+        sound && m.rows_pass(g).is_finite()
     };
     if !valid(m) {
         // some rows are outside the range of the link: the mean alone
@@ -63,7 +64,7 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
         }
         m.set_fixed(g);
         if !valid(m) {
-            m.dispersion = 1.0;
+            m.extras.fill(1.0);
         }
     }
     // spread of the predictors about the fit, by the precision with which a row tells its own
@@ -78,7 +79,7 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
     }
     let sd = if total > 0.0 { (spread / total).sqrt() } else { 1.0 };
     let scale = if sd.is_finite() && sd > 0.0 { 0.5 * sd } else { 0.5 };
-    let scale = if g.kernel.is_scale_free() { scale.clamp(0.3, 1.0) } else { scale };
+    let scale = if g.family.is_scale_free() { scale.clamp(0.3, 1.0) } else { scale };
     let mut theta = vec![0.0; g.n_theta()];
     let lambda: Vec<Vec<f64>> = g
         .layout
@@ -88,10 +89,11 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
         .map(|f| (0..f.k * f.k).map(|t| if t / f.k == t % f.k { scale } else { 0.0 }).collect())
         .collect();
     theta.copy_from_slice(&g.layout.theta_from_lambda(&lambda).0);
-    Point { theta, beta: m.beta.clone(), dispersion: m.dispersion }
+    Point { theta, beta: m.beta.clone(), extras: m.extras.clone() }
 }
 
-/// A first Hessian at the modes in `m`: average information for xi, 2 X'V^-1X for the fixed effects, and a guess for the dispersion.
+/// A first Hessian at the modes in `m`: average information for xi, 2 X'V^-1X for the fixed effects, and a guess for the extra
+/// parameters.
 pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates, theta: &[f64]) -> Vec<f64> {
     let n = c.len();
     let mut h = vec![0.0; n * n];
@@ -143,8 +145,6 @@ pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates, theta: &[f6
         }
         at += p;
     }
-    if c.with_dispersion {
-        h[at * n + at] = g.n as f64;
-    }
+    (at..n).for_each(|i| h[i * n + i] = g.n as f64);
     h
 }

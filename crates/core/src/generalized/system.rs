@@ -1,8 +1,8 @@
 //! What stays the same during the fits of a model: rows in the changed basis, sorted by the largest factor, and where each of them
 //! goes in the block system.
 
-use super::family::Kernel;
 use crate::error::CoreError;
+use crate::families::Family;
 use crate::linear::System;
 use crate::rows::Rows;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct GlmmSystem {
     /// For each pair of factors, the cell of each row.
     pub cells: Vec<Vec<u32>>,
     /// Family and link.
-    pub kernel: Arc<dyn Kernel>,
+    pub family: Arc<dyn Family>,
 }
 
 impl GlmmSystem {
@@ -51,13 +51,21 @@ impl GlmmSystem {
     /// weights of the model.
     ///
     /// # Errors
-    /// Sizes that do not agree, values that are not finite, or a factor that does not fit into memory.
+    /// Sizes that do not agree, values that are not finite, a factor that does not fit into memory, or a family with several
+    /// linear predictors.
     pub fn new(
         rows: &Rows<'_>,
         offset: Option<&[f64]>,
-        kernel: Arc<dyn Kernel>,
+        family: Arc<dyn Family>,
         n_threads: usize,
     ) -> Result<Self, CoreError> {
+        let predictors = family.predictors();
+        if predictors != 1 {
+            // the one place that says so: everything below this layer takes K predictors
+            return Err(CoreError::Shape(format!(
+                "the family has {predictors} linear predictors per row; models with more than one are not fitted yet"
+            )));
+        }
         let n = rows.n();
         let weights = rows.weights.map_or_else(|| vec![1.0; n], <[f64]>::to_vec);
         if weights.len() != n || offset.is_some_and(|o| o.len() != n) {
@@ -120,7 +128,7 @@ impl GlmmSystem {
             })
             .collect();
         let offset = offset.map_or_else(|| vec![0.0; n], &pick);
-        Ok(GlmmSystem { n, x, y: pick(rows.y), weights: pick(&weights), offset, effects, cells, kernel, order, layout })
+        Ok(GlmmSystem { n, x, y: pick(rows.y), weights: pick(&weights), offset, effects, cells, family, order, layout })
     }
 
     /// A copy whose response may be replaced.
@@ -135,7 +143,7 @@ impl GlmmSystem {
             offset: self.offset.clone(),
             effects: self.effects.clone(),
             cells: self.cells.clone(),
-            kernel: self.kernel.clone(),
+            family: self.family.clone(),
         }
     }
 
@@ -149,9 +157,9 @@ impl GlmmSystem {
         self.layout.n_theta
     }
 
-    /// 1 where a dispersion is estimated, else 0.
-    pub fn n_dispersion(&self) -> usize {
-        usize::from(self.kernel.has_dispersion())
+    /// Number of extra parameters of the family.
+    pub fn n_extras(&self) -> usize {
+        self.family.extras().len()
     }
 
     /// A vector by row, in the caller's order.

@@ -16,7 +16,7 @@ struct Law<'a> {
     fixed: Vec<f64>,
     /// Lambda of the random effects that are drawn; none if `fixed` holds them.
     lambda: Option<Lambda>,
-    dispersion: f64,
+    extras: Vec<f64>,
 }
 
 /// Work space of a [`Law`].
@@ -40,7 +40,7 @@ impl<'a> Law<'a> {
             |eta| g.in_own_order(eta),
         );
         let lambda = eta.is_none().then(|| g.layout.lambda_from_theta(&truth.theta));
-        Law { g, fixed, lambda, dispersion: truth.dispersion }
+        Law { g, fixed, lambda, extras: truth.extras.clone() }
     }
 
     /// A response in `draft.y`, in the order of the rows of the model; false where the family has none of such a mean.
@@ -55,7 +55,7 @@ impl<'a> Law<'a> {
             g.add_random(&draft.effects, 0..g.n, &mut draft.eta);
         }
         draft.y.resize(g.n, 0.0);
-        g.kernel.draw(stream, &draft.eta, &g.weights, self.dispersion, &mut draft.y)
+        g.family.draw(stream, &draft.eta, &g.weights, &self.extras, &mut draft.y)
     }
 }
 
@@ -152,7 +152,7 @@ fn fit_groups(
 ) -> Option<Outcome> {
     let picked = Picked::of(&data.rows, groups, &g.layout.basis.kept, picks);
     let offset = data.offset.map(|o| picked.index.iter().map(|&r| o[r as usize]).collect::<Vec<_>>());
-    let new = match GlmmSystem::new(&picked.rows(&data.rows), offset.as_deref(), g.kernel.clone(), 1) {
+    let new = match GlmmSystem::new(&picked.rows(&data.rows), offset.as_deref(), g.family.clone(), 1) {
         Ok(new) if new.p() == g.p() && new.n > new.p() => new,
         _ => return Some(Outcome::failed(RANK_DEFICIENT)),
     };

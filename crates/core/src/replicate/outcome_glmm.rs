@@ -16,7 +16,7 @@ pub(super) fn outcome(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watch
     if first.status == Status::Converged.name() || options.beta.is_none() {
         return Some(first);
     }
-    let cold = FitOptions { theta: None, beta: None, dispersion: None, ..options.clone() };
+    let cold = FitOptions { theta: None, beta: None, extras: None, ..options.clone() };
     attempt(g, m, &cold, watched)
 }
 
@@ -35,7 +35,7 @@ fn attempt(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watched: &Watche
         beta: s.beta,
         se: (0..p).map(|i| s.vcov_profiled[i * p + i].sqrt()).collect(),
         theta: f.point.theta,
-        sigma: f.point.dispersion,
+        sigma: f.point.extras.first().copied().unwrap_or(1.0),
     };
     let converged = f.status == Status::Converged;
     let status = if converged && runs_away(g, m) { Status::Separated } else { f.status };
@@ -46,7 +46,7 @@ fn attempt(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, watched: &Watche
 /// Whether a fixed effect looks as if it had no finite estimate, by the bordered system of the last solution.
 fn runs_away(g: &GlmmSystem, m: &Modes) -> bool {
     let p = g.p();
-    if p == 0 || !g.kernel.is_scale_free() {
+    if p == 0 || !g.family.is_scale_free() {
         return false;
     }
     let mut s = vec![0.0; p * p];

@@ -16,8 +16,8 @@ pub struct GlmmRefits {
     pub se: Vec<f64>,
     /// Covariance parameters, m x n_theta.
     pub theta: Vec<f64>,
-    /// Dispersions.
-    pub dispersion: Vec<f64>,
+    /// Extra parameters of the family, m x E.
+    pub extras: Vec<f64>,
     /// How each fit ended.
     pub status: Vec<Status>,
 }
@@ -33,11 +33,11 @@ pub fn refit_glmm(
     n_threads: usize,
     keep_going: &(dyn Fn(usize) -> bool + Sync),
 ) -> Result<GlmmRefits, CoreError> {
-    let (n, p, nt) = (g.n, g.p(), g.n_theta());
+    let (n, p, nt, ne) = (g.n, g.p(), g.n_theta(), g.n_extras());
     let m = y.len() / n.max(1);
     let stop = AtomicBool::new(false);
     let finished = AtomicUsize::new(0);
-    type One = (f64, Vec<f64>, Vec<f64>, Vec<f64>, f64, Status);
+    type One = (f64, Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>, Status);
     let one = |work: &mut (GlmmSystem, Modes), j: usize| -> Option<One> {
         if stop.load(Ordering::Relaxed) {
             return None;
@@ -54,11 +54,11 @@ pub fn refit_glmm(
             Some(f) if f.objective.is_finite() => match modes.solution(g) {
                 Ok(s) => {
                     let se = (0..p).map(|i| s.vcov_profiled[i * p + i].sqrt()).collect();
-                    (f.objective, s.beta, se, f.point.theta, f.point.dispersion, f.status)
+                    (f.objective, s.beta, se, f.point.theta, f.point.extras, f.status)
                 }
-                Err(_) => (f64::NAN, nan(p), nan(p), nan(nt), f64::NAN, Status::NonFinite),
+                Err(_) => (f64::NAN, nan(p), nan(p), nan(nt), nan(ne), Status::NonFinite),
             },
-            _ => (f64::NAN, nan(p), nan(p), nan(nt), f64::NAN, Status::NonFinite),
+            _ => (f64::NAN, nan(p), nan(p), nan(nt), nan(ne), Status::NonFinite),
         })
     };
     let make = || {
@@ -74,12 +74,12 @@ pub fn refit_glmm(
     };
     let mut out = GlmmRefits::default();
     for r in all {
-        let (objective, beta, se, theta, dispersion, status) = r.ok_or(CoreError::Interrupted)?;
+        let (objective, beta, se, theta, extras, status) = r.ok_or(CoreError::Interrupted)?;
         out.objective.push(objective);
         out.beta.extend(beta);
         out.se.extend(se);
         out.theta.extend(theta);
-        out.dispersion.push(dispersion);
+        out.extras.extend(extras);
         out.status.push(status);
     }
     Ok(out)

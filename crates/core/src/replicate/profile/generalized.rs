@@ -31,7 +31,7 @@ struct Generalized<'g> {
     unit: f64,
     /// Whether the dispersion is a coordinate.
     with_dispersion: bool,
-    /// The dispersion where it is none.
+    /// The dispersion where it is none: the extra parameter of the family, 1 without one.
     dispersion: f64,
 }
 
@@ -72,7 +72,7 @@ struct HeldGeneralized<'a> {
 /// `keep_going` is as in [`profile`](super::profile).
 ///
 /// # Errors
-/// [`CoreError::Interrupted`] when `keep_going` says so; a likelihood that is not finite; a failure inside a kernel.
+/// [`CoreError::Interrupted`] when `keep_going` says so; a likelihood that is not finite; a failure inside a family.
 pub fn profile_glmm(
     g: &GlmmSystem,
     indices: &[usize],
@@ -80,6 +80,9 @@ pub fn profile_glmm(
     n_threads: usize,
     keep_going: &(dyn Fn(Option<usize>) -> bool + Sync),
 ) -> Result<Profile, CoreError> {
+    if g.n_extras() > 1 {
+        return Err(CoreError::Shape("profiles take families with at most one extra parameter".into()));
+    }
     let stop = AtomicBool::new(false);
     let watch = Watcher { stop: &stop, keep_going };
     let mut start = options.fit.clone();
@@ -87,11 +90,12 @@ pub fn profile_glmm(
     loop {
         let mut modes = Modes::new(g, 1);
         let f = search(g, &mut modes, &start, &mut |_, _| keep_going(None))?.fit;
+        let dispersion = f.point.extras.first().copied().unwrap_or(1.0);
         if !f.objective.is_finite() {
             return Err(CoreError::Degenerate("the likelihood is not finite".into()));
         }
         let total: f64 = modes.wo.iter().map(|w| w.abs()).sum();
-        let unit = if g.kernel.is_scale_free() { 1.0 } else { (g.n as f64 / total).sqrt() };
+        let unit = if g.family.is_scale_free() { 1.0 } else { (g.n as f64 / total).sqrt() };
         let unit = if unit.is_finite() && unit > 0.0 { unit } else { 1.0 };
         let mut sys = g.layout.clone_for_refit();
         sys.basis.y_scale = unit;
@@ -101,15 +105,15 @@ pub fn profile_glmm(
             how: options.fit.how,
             sys,
             unit,
-            with_dispersion: g.kernel.has_dispersion() && options.fit.fixed_dispersion.is_none(),
-            dispersion: f.point.dispersion,
+            with_dispersion: f.coordinates.n_extras() > 0,
+            dispersion,
         };
         let lambda = scaled(&g.layout.lambda_from_theta(&f.point.theta), 1.0 / unit);
         let beta: Vec<f64> = f.point.beta.iter().map(|b| b / unit).collect();
         let origin = Origin {
             deviance: f.objective,
-            parameters: subject.parameters(&lambda, f.point.dispersion, &beta),
-            state: State { lambda, sigma: f.point.dispersion / unit, beta, u: modes.u.clone() },
+            parameters: subject.parameters(&lambda, dispersion, &beta),
+            state: State { lambda, sigma: dispersion / unit, beta, u: modes.u.clone() },
         };
         match curves(&subject, modes, &origin, indices, &options.curves, n_threads, &watch, attempt < 3) {
             Ok(curves) => {
@@ -125,7 +129,7 @@ pub fn profile_glmm(
             Err(Stop::Lower(state)) => {
                 start.theta = Some(g.layout.theta_from_lambda(&scaled(&state.lambda, unit)).0);
                 start.beta = Some(state.beta.iter().map(|b| b * unit).collect());
-                start.dispersion = Some(state.sigma * unit);
+                start.extras = Some(vec![state.sigma * unit; g.n_extras()]);
                 attempt += 1;
             }
         }
@@ -357,9 +361,9 @@ impl Held for HeldGeneralized<'_> {
         if !(self.dispersion > 1e-150 && self.dispersion < 1e150) {
             return Ok(f64::INFINITY);
         }
-        let point = Point { theta, beta, dispersion: self.dispersion };
+        let point = Point { theta, beta, extras: vec![self.dispersion; g.n_extras()] };
         let value = work.value(g, &point, self.of.how, false);
-        if let Some(message) = g.kernel.failure() {
+        if let Some(message) = g.family.failure() {
             return Err(CoreError::Degenerate(message));
         }
         let Ok(value) = value else {
@@ -383,7 +387,7 @@ impl Held for HeldGeneralized<'_> {
             What::Tied => by_sd,
             What::Turned => self.chart.angle_derivative(phi, &self.half_gamma),
             What::Absent => f64::NAN,
-            What::LogDispersion(_) => self.value.dispersion,
+            What::LogDispersion(_) => self.value.extras[0],
             What::Fixed { along, .. } => unit * along.iter().zip(by_beta).map(|(a, g)| a * g).sum::<f64>(),
         };
         match &self.held {
@@ -396,7 +400,7 @@ impl Held for HeldGeneralized<'_> {
             _ => out.extend(by_beta.iter().map(|g| unit * g)),
         }
         if self.of.with_dispersion && !matches!(self.held, What::LogDispersion(_)) {
-            out.push(self.value.dispersion);
+            out.push(self.value.extras[0]);
         }
         slope
     }

@@ -29,21 +29,55 @@ pub enum Link {
 }
 
 impl Link {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logit => "logit",
+            Self::Probit => "probit",
+            Self::Cloglog => "cloglog",
+            Self::Loglog => "loglog",
+            Self::Cauchit => "cauchit",
+            Self::Log => "log",
+            Self::Identity => "identity",
+            Self::Sqrt => "sqrt",
+            Self::Inverse => "inverse",
+            Self::InverseSquare => "1/mu^2",
+        }
+    }
+
     /// The link of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "logit" => Self::Logit,
-            "probit" => Self::Probit,
-            "cloglog" => Self::Cloglog,
-            "loglog" => Self::Loglog,
-            "cauchit" => Self::Cauchit,
-            "log" => Self::Log,
-            "identity" => Self::Identity,
-            "sqrt" => Self::Sqrt,
-            "inverse" => Self::Inverse,
-            "1/mu^2" => Self::InverseSquare,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|l| l.name() == name)
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Logit,
+        Self::Probit,
+        Self::Cloglog,
+        Self::Loglog,
+        Self::Cauchit,
+        Self::Log,
+        Self::Identity,
+        Self::Sqrt,
+        Self::Inverse,
+        Self::InverseSquare,
+    ];
+
+    /// Whether the linear predictor has no unit of its own (logarithms, odds).
+    pub fn is_scale_free(self) -> bool {
+        self.is_for_probabilities() || self == Self::Log
+    }
+
+    /// Whether the linear predictor is measured in a unit of the response. Square roots of counts are not: their standard
+    /// deviation is ½ whatever the mean.
+    pub fn has_unit(self) -> bool {
+        !self.is_scale_free() && self != Self::Sqrt
+    }
+
+    /// Whether it suits means that are positive without being counts.
+    pub fn is_for_positive_means(self) -> bool {
+        matches!(self, Self::Log | Self::Identity | Self::Inverse | Self::InverseSquare)
     }
 
     /// Whether it maps the interval (0, 1).
