@@ -32,7 +32,7 @@ def test_family_and_method(run):
     result = run("y ~ x + (1 | g)", "--family", "binomial(probit)", "--n-quad", "5")
     assert "Generalized linear mixed model, binomial family with probit link" in result.stdout
     assert "meprobit y x || g:, intpoints(5)" in result.stdout
-    assert "cannot be said: the binomial family" in result.stdout
+    assert "cannot be written: the binomial family" in result.stdout
     assert "  in all                3" in result.stdout
     assert "method=ml" in run("y ~ x + (1 | g)", "--ml").stdout
 

@@ -175,5 +175,5 @@ def test_explanation():
     text = explain(describe("y ~ x + (1 | a) + (1 | b)", categorical=[Categorical("f")]))
     assert "Level 2 (a and b)" in text
     assert "The intercept varies between the levels of a." in text
-    assert "cannot be said: the crossed grouping factors a and b" in text
+    assert "cannot be written: the crossed grouping factors a and b" in text
     assert "  in all                5" in text

@@ -272,7 +272,7 @@ def test_odds(tmp_path: Path) -> None:
     assert f"the probability of incidence is {number(float(probability))}" in fixed
     # 99 of 842 animals fell ill.
     assert "842 trials together, of which 99 (12 %) are a success (incidence)" in page.section("data")
-    assert "It cannot be said there: the binomial family" in page.section("programs")  # nlme
+    assert "It cannot be written there: the binomial family" in page.section("programs")  # nlme
     sd = float(model.varcorr["herd"].sd[0])
     assert f"{number(float(np.exp(sd)))} times the typical value" in page.section("random")
 

@@ -107,7 +107,7 @@ def test_calls(source, text, call):
 
 
 NOTES = [
-    ("stata", "mixed y x || g:", "Stata fits by ML unless told reml"),
+    ("stata", "mixed y x || g:", "Stata fits by ML unless given reml"),
     ("stata", "melogit y x || g:", "7 nodes of quadrature are Stata's default"),
     ("stata", "melogit y x || a: || b: || c:", "Laplace's approximation takes their place"),
     ("stata", "melogit y x || a: || b: x", "Laplace's approximation takes their place"),
@@ -133,7 +133,7 @@ NOTES = [
         "proc glimmix method=laplace; class g; model y=x/dist=binary; random int/subject=g; run;",
         "first level of the response",
     ),
-    ("julia", "fit(MixedModel, @formula(y ~ 1 + (1 | g)), d)", "ML unless told REML=true"),
+    ("julia", "fit(MixedModel, @formula(y ~ 1 + (1 | g)), d)", "ML unless given REML=true"),
     ("nlme", "lme(y ~ x, d, ~ 1 | g)", "degrees of freedom follow from the levels"),
 ]
 

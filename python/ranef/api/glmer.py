@@ -52,7 +52,8 @@ def glmer(
         Second derivatives in Laplace's determinant: the observed ones, which make it Laplace's approximation proper (as in glmmTMB), or their expectations, as in lme4. With
         canonical links (logit, log for counts) they are the same.
     weights : str or array, optional
-        Of a binomial response that is a proportion the numbers of trials; of other families what the log-likelihood of each row is multiplied by.
+        Numbers of trials for a binomial response that is a proportion; for other families the factors
+        of the rows' log-likelihoods.
     offset : str or array, optional
         A known part of the linear predictor, added to any ``offset(...)`` in the formula. An exposure is ``offset="log(exposure)"``.
     subset : str or array, optional
@@ -78,7 +79,7 @@ def glmer(
     Raises
     ------
     RanefError
-        One of its subclasses, for input that cannot be used; the message says what to do.
+        One of its subclasses, for input that cannot be used; the message names what to do.
 
     Warns
     -----

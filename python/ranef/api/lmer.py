@@ -70,7 +70,7 @@ def lmer(
     Raises
     ------
     RanefError
-        One of its subclasses, for input that cannot be used; the message says what to do.
+        One of its subclasses, for input that cannot be used; the message names what to do.
 
     Warns
     -----

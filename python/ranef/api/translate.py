@@ -33,6 +33,6 @@ def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4",
     >>> t.call
     'lmer("normexam ~ standLRT + (standLRT | school)", data, REML=False)'
     >>> t.method, t.notes[0]
-    ('ML', 'Stata fits by ML unless told reml, lmer by REML unless told REML=False.')
+    ('ML', 'Stata fits by ML unless given reml, lmer by REML unless given REML=False.')
     """
     return read(text, source)

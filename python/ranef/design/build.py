@@ -66,8 +66,8 @@ def build_design(
     weights, offset : str or array, optional
         A column's name, an expression in columns, or one value for each row.
     subset : str or array of bool, optional
-        A condition such as ``"Days > 1"``, or a mask. Functions that learn from a column (``poly``,
-        ``scale``, splines) learn from all its rows, as in R.
+        A condition such as ``"Days > 1"``, or a mask. Functions that take means or knots from a
+        column (``poly``, ``scale``, splines) take them from all its rows, as in R.
     na_action : {"omit", "exclude", "error"}
         What to do with rows in which a value is missing.
     contrasts : mapping, optional

@@ -1,7 +1,7 @@
 """Expressions to values: names, arithmetic, comparisons;
 function calls go to `ranef.design.functions`.
 
-What a function learns from the data of the fit (means, knots, levels, ...) is kept in `states`
+What a function takes from the data of the fit (means, knots, levels, ...) is kept in `states`
 under the text of the call, so that the same function is applied to new rows.
 """
 

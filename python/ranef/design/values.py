@@ -51,7 +51,7 @@ class Factor:
     levels : ndarray of str objects
     ordered : bool
     contrast : Contrast, optional
-        How it is to be coded, if ``C()`` has said so.
+        Its coding, where ``C()`` gives one.
     text : bool
         Whether it is text, whose levels are just the strings that occur.
     """

@@ -45,7 +45,7 @@ class ResidualTest:
 class SimulatedResiduals:
     """Simulated residuals of a fit and tests of them.
 
-    If the model is right each residual is uniform between 0 and 1; without rotation those of the same group are correlated, so that the tests of uniformity and of
+    If the model is correct each residual is uniform between 0 and 1; without rotation those of the same group are correlated, so that the tests of uniformity and of
     outliers, which presume independence, then reject too often.
 
     Attributes
@@ -172,7 +172,7 @@ def uniformity_test(values: Floats) -> ResidualTest:
 
 
 def dispersion_test(own: Floats, others: Floats) -> ResidualTest:
-    """Compare the mean square of the deviations with that of the simulations, which are exchangeable with it if the model is right."""
+    """Compare the mean square of the deviations with that of the simulations, which are exchangeable with it if the model is correct."""
     observed = float(own @ own)
     simulated = np.einsum("ij,ij->j", others, others)
     above = np.count_nonzero(simulated >= observed) + 1
@@ -185,7 +185,7 @@ def dispersion_test(own: Floats, others: Floats) -> ResidualTest:
 
 
 def outliers_test(count: int, rows: int, draws: int) -> ResidualTest:
-    """A row is outside all simulations with probability 2 / (draws + 1) if the model is right."""
+    """A row is outside all simulations with probability 2 / (draws + 1) if the model is correct."""
     from scipy.stats import binomtest
 
     p = float(binomtest(count, rows, 2 / (draws + 1)).pvalue)

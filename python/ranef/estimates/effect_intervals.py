@@ -61,7 +61,7 @@ def standardized_effects(
     """Divide conditional modes by the standard deviation that the model gives them, ``sqrt(S_jj - condvar_jj)``.
 
     Conditional modes of groups with few rows lie closer to zero than those of groups with many; so divided they are comparable, and about standard normal if
-    the model is right.
+    the model is correct.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ class Convergence:
             return []
         out = [
             f"The {'optimum' if self.ok else 'present point'} lies on the boundary (singular fit): {'; '.join(self.directions)}.",
-            "That the data show no such variance does not prove that there is none.",
+            "An estimate of zero does not show that the variance is zero.",
         ]
         if self.ok:
             out.append("Fixed effects and predictions can be used as they are.")

@@ -19,7 +19,7 @@ def linear_predictors(fit: GlmmFit, y: Floats) -> Floats:
     ----------
     fit : GlmmFit
     y : (n,) array
-        In the form that the fit keeps: of a binomial model proportions.
+        In the form that the fit keeps: proportions for a binomial model.
     """
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)

@@ -29,7 +29,7 @@ class Outcome:
     ----------
     y : (n,) array
     weights : (n,) array or None
-        Of a binomial response the numbers of trials; of others the prior weights.
+        Numbers of trials of a binomial response; prior weights of others.
     kind : {"binary", "counts", "proportion", "value"}
         How a binomial response was given: 0 and 1, successes and failures, or a proportion;
         ``"value"`` for other families.

@@ -2,7 +2,7 @@
 
 Write V for the covariance of the response under the model, M = (X'V⁻¹X)⁻¹ for that of the fixed effects and e = y - Xβ for the residuals. The estimator is
 ``M (Σ X_c' V_c⁻¹ A_c e_c e_c' A_c' V_c⁻¹ X_c) M`` over clusters c. CR0 has A = I. CR2 has the symmetric matrix with ``A_c (V_c - X_c M X_c') A_c = V_c``, which makes it
-unbiased where the model is right (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018). Degrees of freedom match the first two moments of the estimated variance under
+unbiased where the model is correct (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018). Degrees of freedom match the first two moments of the estimated variance under
 the model to those of a chi-square, and for several contrasts together those of a Wishart distribution (the approximate Hotelling test HTZ of the same paper).
 
 Everything that matters of a cluster lies in the span of its columns of X and ZΛ, so that matrices of that order are formed and none of the order of its rows

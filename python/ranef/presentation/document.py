@@ -29,7 +29,7 @@ class Grid:
     labels : int
         How many of the first columns are labels; the others hold numbers.
     remark : str
-        What must be said below it, or an empty text.
+        The remark below it, or an empty text.
     """
 
     caption: str

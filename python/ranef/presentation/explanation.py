@@ -39,8 +39,8 @@ class Count:
 def parameters_of(model: ModelDescription) -> tuple[Count, ...]:
     """Count the parameters of a model.
 
-    A categorical variable with unknown levels counts as one column, and the count says that it is
-    the least.
+    A categorical variable with unknown levels counts as one column, and the count is then marked
+    as the least.
 
     Parameters
     ----------
@@ -143,6 +143,6 @@ def _translations(model: ModelDescription) -> str:
         try:
             text = write(model, name)
         except TranslationError as problem:
-            text = f"cannot be said: {problem.part}: {problem.reason}"
+            text = f"cannot be written: {problem.part}: {problem.reason}"
         lines += [f"\n  {language.title}", *textwrap.indent(text, "    ").splitlines()]
     return "\n".join(lines)

@@ -93,7 +93,7 @@ def _label_count(table: MeansTable) -> int:
 
 
 def _blocks(table: MeansTable) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Of every group the heading, the names of the columns, and the cells.
+    """Heading, names of the columns and cells of every group.
 
     All groups have the same decimals.
     """

@@ -61,7 +61,7 @@ class ModelColumn:
     family : str
         Family and link of a generalized model, else empty.
     remarks : tuple of str
-        What must be said of this model: dropped columns, the boundary, no convergence.
+        Remarks on this model: dropped columns, the boundary, no convergence.
     """
 
     name: str
@@ -84,7 +84,7 @@ class ModelColumn:
 
 
 def _remarks(fit: MixedFit, name: str) -> tuple[str, ...]:
-    """What must be said of any model."""
+    """Remarks on a model of any kind."""
     remarks = []
     if fit.dropped:
         remarks.append(f"{name}: {', '.join(fit.dropped)} dropped, as other columns determine it.")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-#: More significant digits than this say nothing about a double.
+#: A double has no more significant digits than this.
 MAX_DIGITS = 15
 
 _LOG10_2 = math.log10(2.0)

@@ -143,7 +143,7 @@ def correlation_lines(summary: "Summary") -> list[str]:
 
 def _unmarked(names: Sequence[str]) -> list[str]:
     """Put the levels of factors behind their names without brackets,
-    as R does, so that short labels say more.
+    as R does, so that short labels keep more.
     """
     plain = [_LEVEL.sub(r"\1", name) for name in names]
     return plain if len(set(plain)) == len(set(names)) else list(names)

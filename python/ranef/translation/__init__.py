@@ -1,6 +1,6 @@
 """One model in several programs' languages.
 
-`describe` makes the neutral description of a model from a formula, `write` says it in another
+`describe` makes the neutral description of a model from a formula, `write` writes it in another
 language, and `read` makes the call of this package from a text in another language. Each language
 is one file that holds both directions.
 """

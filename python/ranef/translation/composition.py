@@ -1,4 +1,4 @@
-"""What a text in another language is found to say,
+"""What is read in a text of another language,
 put together as a formula and a call of this package.
 """
 
@@ -108,8 +108,8 @@ class Columns:
         ----------
         effects : sequence of Effect
         subject : sequence of str
-            Columns whose combinations the effects vary over; empty if the effects themselves say
-            it.
+            Columns whose combinations the effects vary over; empty if the effects have
+            them.
         structure : {"unstructured", "diagonal", "components", "identity"}
             ``"components"`` is one variance for each effect, the same for all levels of a
             categorical one; ``"identity"`` one for all.
@@ -194,7 +194,7 @@ def nested(terms: Sequence[str]) -> list[str]:
 
 @dataclass(slots=True)
 class Reading:
-    """A model as a text says it; collected by the reader of a language.
+    """A model as a text has it; collected by the reader of a language.
 
     Attributes
     ----------

@@ -112,7 +112,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """A model as every program can be told it.
+    """A model in terms that every program has.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class ModelDescription:
     categorical : tuple of Categorical
         Those known to be; where no data are known, others may be too.
     levels_known : bool
-        Whether data have said which variables are categorical.
+        Whether it is known from data which variables are categorical.
     contrasts : tuple of str
         Variables whose coding is neither treatment nor left to the program.
     constant_within : tuple of pairs of str
@@ -189,7 +189,7 @@ class ModelDescription:
     @property
     def crossed(self) -> bool:
         """Whether some grouping factor is not nested in,
-        and does not contain, another one, as far as their names tell.
+        and does not contain, another one, as far as their names show.
         """
         groups = [frozenset(b.group) for b in self.blocks]
         return any(not (a <= b or b <= a) for a in groups for b in groups)

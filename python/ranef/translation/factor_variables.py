@@ -29,7 +29,7 @@ def factor_terms(reader: Reader, columns: Columns) -> list[Effect]:
 
 
 def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
-    """Columns with the kind that their prefix says:
+    """Columns with the kind that their prefix gives:
     ``i``, ``c`` or none; several in parentheses.
     """
     token = reader.take()

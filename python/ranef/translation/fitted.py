@@ -1,4 +1,4 @@
-"""The description of a fitted model: what its data say besides its formula."""
+"""The description of a fitted model: what its data add to its formula."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -189,7 +189,7 @@ def _broadcast(expr: Expr, data: str) -> str:
 def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
-        notes.append("MixedModels fits by ML unless told REML=true, lmer by REML unless told otherwise.")
+        notes.append("MixedModels fits by ML unless given REML=true, lmer by REML by default.")
         notes.append("MixedModels' tests are z tests, and its REML fits have no log-likelihood and no AIC.")
     else:
         notes.append("Laplace's approximation is the default in both programs.")
@@ -317,7 +317,7 @@ def _read_call(verb: Token, whole: Reader, reading: Reading, columns: Columns, f
         if kind == "GeneralizedLinearMixedModel" or verb.value == "glmm":
             body.fail("the distribution is missing.", verb, verb.value)
     if reading.family is None and not reading.reml:
-        reading.note("MixedModels fits by ML unless told REML=true; here REML is the default.")
+        reading.note("MixedModels fits by ML unless given REML=true; here REML is the default.")
 
 
 def _family(reader: Reader, reading: Reading) -> None:

@@ -105,7 +105,7 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     to : str
         One of `LANGUAGES`.
     notes : bool
-        Whether to put comments before it that say what will print differently there.
+        Whether to put comments before it on what will print differently there.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     Raises
     ------
     TranslationError
-        If the language cannot say it; the message names the part.
+        If the language has no words for it; the message names the part.
 
     Examples
     --------
@@ -220,7 +220,7 @@ def _settle_quadrature(reading: Reading, formula: Formula) -> None:
 
 
 def _has_quadrature(formula: Formula) -> bool:
-    """Whether the text of a formula tells that its random effects can be integrated over nodes."""
+    """Whether the text of a formula shows that its random effects can be integrated over nodes."""
     effects: dict[frozenset[str], int] = {}
     for term in formula.random:
         group = frozenset(term.group)

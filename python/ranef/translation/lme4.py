@@ -67,7 +67,7 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     formula = model.formula
     written = parse_formula(formula)
     extra = model.offsets[len(written.offsets) :]
-    # A matrix of counts says the weights itself; a proportion needs them.
+    # A matrix of counts has the weights in it; a proportion needs them.
     weights = model.weights
     if (
         model.response.trials is not None

@@ -106,12 +106,12 @@ class Naming:
 
 
 def check_common(model: ModelDescription, language: str) -> None:
-    """Refuse what no language but R's can be told."""
+    """Refuse what can be written in R's language only."""
     if model.contrasts:
         raise TranslationError(
             language,
             f"the contrasts of {', '.join(model.contrasts)}",
-            "coding of one's own cannot be said in the model there; the default coding gives the same fit with other "
+            "coding of one's own cannot be written in the model there; the default coding gives the same fit with other "
             "coefficients.",
         )
     seen: set[tuple[frozenset[str], str]] = set()

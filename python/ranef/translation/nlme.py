@@ -126,7 +126,7 @@ def _notes(model: ModelDescription) -> list[str]:
     notes = ["lme's degrees of freedom follow from the levels of grouping; those of ranef are Satterthwaite's."]
     if model.reml:
         notes.append("BIC of a REML fit takes n - p for n in nlme, n in ranef.")
-    notes.append("lme stops at missing values unless told na.action = na.omit, which is what ranef does.")
+    notes.append("lme stops at missing values unless given na.action = na.omit, which is what ranef does.")
     return notes
 
 

@@ -19,7 +19,7 @@ _QUOTES = {"“": '"', "”": '"', "‘": "'", "’": "'"}
 class Token:
     """A piece of a text; `value` of a quoted text is without its quotes.
 
-    `spaced` says whether a blank stands before it.
+    `spaced` is whether a blank stands before it.
     """
 
     kind: Kind

@@ -170,7 +170,7 @@ def multipliers(family: Family, adjust: str, level: float) -> Floats:
     family : Family
     adjust : str
     level : float
-        Of all intervals of the family together.
+        For all intervals of the family together.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 Floats = NDArray[np.float64]
 Made = tuple[Floats, list[str]]
 
-#: Of every family by name the adjustment for multiplicity if none is asked for.
+#: Default adjustment for multiplicity of every family, by name.
 DEFAULT_ADJUST = {
     "pairwise": "tukey",
     "revpairwise": "tukey",

@@ -27,9 +27,9 @@ class ReferenceGrid:
     ----------
     variables : tuple of GridVariable
     values : tuple of tuple
-        Of every variable its values in the grid.
+        Values in the grid, by variable.
     index : (rows, variables) array
-        Of every row the number of the value of each variable; the first variable varies fastest.
+        Number of the value of each variable, by row; the first variable varies fastest.
     x : (rows, columns of the design) array
         All columns of X, those dropped from the fit too.
     offset : (rows,) array

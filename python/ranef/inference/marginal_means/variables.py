@@ -34,9 +34,9 @@ class GridVariable:
     levels : tuple
         Of a factor all levels that occur (as text, truth values, or numbers if the formula makes a factor of numbers); of a covariate None.
     codes : (n,) array or None
-        Of a factor the level of each row used.
+        Level of each row used, for a factor.
     values : (n,) array or None
-        Of a covariate its values in the rows used.
+        Values in the rows used, for a covariate.
     """
 
     name: str

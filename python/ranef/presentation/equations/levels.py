@@ -48,7 +48,7 @@ class Level:
         Such as ``Level 2 (school)``.
     equations : tuple of Equation
     words : str
-        What they say.
+        The same in a sentence.
     """
 
     title: str

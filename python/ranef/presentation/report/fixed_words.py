@@ -210,8 +210,8 @@ def about_effects(scale: EffectScale, groups: Sequence[str], ddf: str, has_tests
             "effects."
         )
     method = {
-        "satterthwaite": "t tests with Satterthwaite's degrees of freedom, which say how much the data tell of the "
-        "variances that the test needs.",
+        "satterthwaite": "t tests with Satterthwaite's degrees of freedom, which reflect how precisely the data "
+        "determine the variances that the test needs.",
         "kenward-roger": "t tests with Kenward and Roger's degrees of freedom and their adjusted standard errors, "
         "which allow for the estimation of the variances.",
         "residual": "t tests with the residual degrees of freedom; with few groups their p-values are too small.",
@@ -227,7 +227,7 @@ def about_effects(scale: EffectScale, groups: Sequence[str], ddf: str, has_tests
 
 
 def overview_of_effects(coefficients: Sequence[Coefficient], roles: Sequence[Role], level: float) -> str:
-    """Which effects the data tell from zero, in one sentence.
+    """Which effects the data distinguish from zero, in one sentence.
 
     Empty if there are none but the intercept.
     """

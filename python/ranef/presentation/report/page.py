@@ -1,4 +1,4 @@
-"""The page of a report: everything that it says, put together and rendered.
+"""The page of a report: all its parts, put together and rendered.
 
 The page is one file without scripts and without anything from elsewhere; its
 Content-Security-Policy forbids both.

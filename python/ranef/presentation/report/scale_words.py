@@ -1,4 +1,4 @@
-"""How effects of a model are said: as differences, or after a logarithm or logit as factors."""
+"""How effects of a model are worded: as differences, or after a logarithm or logit as factors."""
 
 import math
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class EffectScale:
         return bool(self.ratio)
 
     def expected(self, eta: float) -> str:
-        """What the model expects at a value of the linear predictor, where that can be said."""
+        """What the model expects at a value of the linear predictor, where there are words for it."""
         if self.kind == "odds":
             return (
                 f"the probability of {self.target.removeprefix('the odds of ')} is {number(1 / (1 + math.exp(-eta)))}"

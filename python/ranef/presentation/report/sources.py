@@ -1,4 +1,4 @@
-"""What a report says of its origins:
+"""The origins of a report:
 the call in several programs, what to cite, and the versions.
 """
 
@@ -91,7 +91,7 @@ def other_programs(model: ModelDescription | None, reason: str = "") -> list[tup
         try:
             out.append((language.title, write(model, name), True))
         except TranslationError as problem:
-            out.append((language.title, f"It cannot be said there: {problem.part}: {problem.reason}", False))
+            out.append((language.title, f"It cannot be written there: {problem.part}: {problem.reason}", False))
     return out
 
 

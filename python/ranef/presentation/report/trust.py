@@ -88,7 +88,7 @@ def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
         mark = "caution"
         headline = (
             "The fit converged, but some variance or correlation is estimated at the edge of what is possible. The "
-            "fixed effects can be used; read what is said of the variances."
+            "fixed effects can be used; read the remarks on the variances."
         )
     elif cautions:
         mark, headline = (

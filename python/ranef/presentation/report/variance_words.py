@@ -28,7 +28,7 @@ def noun(group: str) -> str:
 
 
 def variance_sentences(fit: MixedFit, components: VarCorr, roles: Sequence[Role], scale: EffectScale) -> list[str]:
-    """What each standard deviation and correlation says.
+    """Each standard deviation and correlation in words.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _relation(first: str, second: str, r: float, one: str, zeros: list[str]) -> 
 
 
 def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
-    """What the residual says, or the spread that belongs to the family."""
+    """The residual in words, or the spread that belongs to the family."""
     if fit.identity_scale and fit.family.support == "real":
         weighted = (
             " For rows of weight 1; the variance of others is divided by their weight."
@@ -222,7 +222,7 @@ class Shares:
 
 
 def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale) -> list[str]:
-    """What the shares of variance say.
+    """The shares of variance in words.
 
     Parameters
     ----------

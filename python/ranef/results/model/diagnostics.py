@@ -174,7 +174,7 @@ class DiagnosticsChapter(FittedModel):
         """Where each observation lies among responses simulated from the fit, between 0 and 1, with
         tests.
 
-        If the model is right the residuals are uniform: those of counts and of 0/1 responses too,
+        If the model is correct the residuals are uniform: those of counts and of 0/1 responses too,
         as ties are broken at random. As the parameters were estimated from the same data the tests
         reject somewhat too seldom, and the test of dispersion, which a free sigma makes nearly 1,
         says little for a linear model.

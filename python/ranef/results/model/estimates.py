@@ -72,7 +72,7 @@ class EstimatesChapter(FittedModel):
 
     @property
     def family(self) -> Family:
-        """The family with its link; of a linear model the normal one with the identity link."""
+        """The family with its link; the normal one with the identity link for a linear model."""
         return self._fit.family
 
     @cached_property

@@ -43,7 +43,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             ``"wald"``: estimate plus and minus a multiple of the standard error, for fixed effects
             only. ``"profile"``: the values whose deviance, with all other parameters estimated, is
             within the chi-square quantile of the minimum; the likelihood is the ML one, also for a
-            REML fit, and of a generalized model the approximation that the fit has maximised.
+            REML fit, and the approximation that the fit has maximised for a generalized model.
             ``"boot"``: quantiles of a parametric bootstrap; ``bootstrap`` has other kinds of both.
         level : float
         parm : str or list of str, optional
@@ -127,7 +127,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
 
         ``zeta`` is the signed root of the rise of -2 log-likelihood above its minimum; were the
         likelihood quadratic, it would be a straight line. A REML fit is fitted again by ML for
-        this. Of a generalized model the likelihood is the approximation that the fit has maximised
+        this. For a generalized model the likelihood is the approximation that the fit has maximised
         (Laplace's, or quadrature).
 
         Parameters

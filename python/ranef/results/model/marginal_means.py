@@ -83,7 +83,7 @@ class MarginalMeansChapter(TestsChapter):
         """Marginal means: linear predictors on a grid of the predictors, averaged over those that
         were not asked for.
 
-        Of a generalized model the average is taken on the scale of the link and then transformed:
+        For a generalized model the average is taken on the scale of the link and then transformed:
         with ``type="response"`` means are those of a typical group. Its tests and intervals are
         normal.
 

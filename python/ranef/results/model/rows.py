@@ -62,7 +62,7 @@ class RowsChapter(FittedModel):
             observed minus fitted. ``"pearson"``: of a linear model that times the square root of
             the prior weights, of a generalized one divided by the standard deviation of the family
             without its scale. ``"scaled"``: the Pearson residual divided by sigma. ``"deviance"``:
-            signed root of the row's share of the deviance, of a linear model the same as
+            signed root of the row's share of the deviance, for a linear model the same as
             ``"pearson"``. ``"working"``: on the scale of the linear predictor, of a linear model
             the same as ``"response"``.
 

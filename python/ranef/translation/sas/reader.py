@@ -332,7 +332,7 @@ def _finish(reading: Reading, columns: Columns) -> None:
         reading.link = "1/mu^2"
     if any("factor(" in term and "relevel(" not in term for term in reading.fixed):
         reading.note(
-            "SAS takes the last level of a CLASS variable as reference unless told, here it is the first: "
+            "SAS takes the last level of a CLASS variable as reference by default, here it is the first: "
             "coefficients differ, the model is the same."
         )
     if reading.family is None:

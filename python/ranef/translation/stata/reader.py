@@ -264,7 +264,7 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns) -> No
         if n_quad == 7:
             reading.note("7 nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's.")
     elif not reading.reml:
-        reading.note("Stata fits by ML unless told reml, lmer by REML unless told REML=False.")
+        reading.note("Stata fits by ML unless given reml, lmer by REML unless given REML=False.")
     reading.note(
         "Stata's tests are z tests; here they are t tests."
         if reading.family is None

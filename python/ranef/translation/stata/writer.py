@@ -192,9 +192,7 @@ def _equation(block: Block, group: str, naming: Naming) -> str:
 def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
-        notes.append(
-            "mixed fits by ML unless told reml, lmer by REML unless told otherwise; the method is written out."
-        )
+        notes.append("mixed fits by ML unless given reml, lmer by REML by default; the method is written out.")
         notes.append("Stata's tests are z tests without dfmethod(satterthwaite) or dfmethod(kroger), which need reml.")
     else:
         notes.append(
