@@ -1,6 +1,7 @@
 """Command line: ``python -m benchmarks``; see ``README.md``."""
 
-# The number of threads of the numerical libraries is read when they are loaded, so it is set before anything else.
+# The number of threads of the numerical libraries is read when they are loaded, so it is set before
+# anything else.
 import os
 
 from benchmarks.engines.pipe import ONE_THREAD
@@ -159,7 +160,8 @@ def main() -> None:
         results = _models(options, engines, effort, notes)
         parts += ["## Whole calls", ""]
         parts += [
-            "Median wall-clock time of a warm call, formula and frame in, fitted object out; in brackets the ratio to ours.",
+            "Median wall-clock time of a warm call, formula and frame in, fitted object out; in brackets the ratio to "
+            "ours.",
             "",
         ]
         parts += [report.model_table(results, others), ""]

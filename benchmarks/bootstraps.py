@@ -1,4 +1,6 @@
-"""Parametric bootstraps here and by lme4's ``bootMer``, in alternation: ``python -m benchmarks.bootstraps``."""
+"""Parametric bootstraps here and by lme4's ``bootMer``, in alternation:
+``python -m benchmarks.bootstraps``.
+"""
 
 import os
 

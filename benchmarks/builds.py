@@ -1,7 +1,9 @@
 """Two builds of this package on the same models, in alternating rounds: what a change costs.
 
-Run as ``python -m benchmarks.builds BEFORE AFTER [--folder DIR] [--rounds N] [--only NAME ...]``; BEFORE and AFTER are folders that hold ``ranef`` with its compiled core.
-Each build answers in a process of its own; figures are the least of all rounds and the median of the ratios of neighbouring rounds.
+Run as ``python -m benchmarks.builds BEFORE AFTER [--folder DIR] [--rounds N] [--only NAME ...]``;
+BEFORE and AFTER are folders that hold ``ranef`` with its compiled core. Each build answers in a
+process of its own; figures are the least of all rounds and the median of the ratios of neighbouring
+rounds.
 """
 
 import argparse
@@ -100,7 +102,10 @@ def compare(
     before, after = (min(t) for t in times)
     name = f"{model.name}, {replicates} replicates" if replicates else model.name
     change = warm[1]["objective"] - warm[0]["objective"]
-    return f"| {name} | {before:.3g} | {after:.3g} | {ratio:.2f} | {warm[0]['evaluations']} | {warm[1]['evaluations']} | {change:.1g} |"
+    return (
+        f"| {name} | {before:.3g} | {after:.3g} | {ratio:.2f} | {warm[0]['evaluations']} | {warm[1]['evaluations']} | "
+        f"{change:.1g} |"
+    )
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
     python -m benchmarks.coverage [--simulations 1000] [--output benchmarks/results_coverage.md]
 
-Responses are drawn from ``y ~ x + w + (x | g)`` with a covariate ``x`` within groups, ``w`` between them, five rows a group, and both effects zero. Wald
-intervals and tests see all draws, profiles and bootstraps the first fifth of them. Intervals that were not found count as not covering.
+Responses are drawn from ``y ~ x + w + (x | g)`` with a covariate ``x`` within groups, ``w`` between
+them, five rows a group, and both effects zero. Wald intervals and tests see all draws, profiles and
+bootstraps the first fifth of them. Intervals that were not found count as not covering.
 """
 
 import argparse
@@ -117,10 +118,11 @@ def main() -> None:
         warnings.simplefilter("ignore", ranef.RanefWarning)
         found = pd.concat([run(g, options.simulations, options.seed + g) for g in options.groups])
     text = (
-        "# Coverage of intervals and size of tests\n\n"
-        f"{options.simulations} responses for each number of groups from `{FORMULA}`, five rows a group, both effects zero, standard deviations of intercepts {SDS[0]} and slopes {SDS[1]}, "
-        f"correlation {CORRELATION}, residual {SIGMA}; profiles and bootstraps ({BOOTSTRAPS} replicates each) for the first fifth. Behind ± one standard error. Seed {options.seed}; "
-        "`python -m benchmarks.coverage` makes this again.\n\n" + tables(found)
+        f"# Coverage of intervals and size of tests\n\n{options.simulations} responses for each number of groups from "
+        f"`{FORMULA}`, five rows a group, both effects zero, standard deviations of intercepts {SDS[0]} and slopes "
+        f"{SDS[1]}, correlation {CORRELATION}, residual {SIGMA}; profiles and bootstraps ({BOOTSTRAPS} replicates "
+        f"each) for the first fifth. Behind ± one standard error. Seed {options.seed}; `python -m benchmarks.coverage` "
+        "makes this again.\n\n" + tables(found)
     )
     print(text, f"\n{time.perf_counter() - started:.0f} s")
     if options.output is not None:

@@ -1,6 +1,9 @@
-"""What only a fresh process shows: import time, first fit, peak memory. Each figure is a process of its own.
+"""What only a fresh process shows: import time, first fit, peak memory.
 
-Run as ``python -m benchmarks.fresh import`` or ``... grow ROWS`` or ``... insteval``; prints one line of JSON.
+Each figure is a process of its own.
+
+Run as ``python -m benchmarks.fresh import`` or ``... grow ROWS`` or ``... insteval``; prints one
+line of JSON.
 """
 
 import json
@@ -21,7 +24,8 @@ WORKER = Path(__file__).parent / "engines" / "r_worker.R"
 def _peak_mb() -> float:
     """Largest resident size of this process so far.
 
-    The kernel's own mark where it is shown: the one that ``getrusage`` gives is inherited from the parent that started the process.
+    The kernel's own mark where it is shown: the one that ``getrusage`` gives is inherited from the
+    parent that started the process.
     """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How a model is fitted: a linear one by REML or ML, or a generalized one of a family with quadrature nodes."""
+    """How a model is fitted:
+    a linear one by REML or ML, or a generalized one of a family with quadrature nodes.
+    """
 
     reml: bool = True
     family: str | None = None
@@ -16,11 +18,12 @@ class Method:
 class BenchmarkModel:
     """One model of the table.
 
-    ``limit_ms`` is the whole-call time promised for this package, ``core_limit_ms`` the share of the compiled core;
-    ``peer_formula`` spells the same model, with columns that hold what the formula computes, for the other Python packages, of which
-    none knows the whole formula language. ``peers`` names those that are tried (None: all): a fit of the largest models by the others would
-    take very long. glmmTMB is timed on generalized models.
-    ``slow_in_r`` marks fits of R that take long enough to be left out of a quick run.
+    ``limit_ms`` is the whole-call time promised for this package, ``core_limit_ms`` the share of
+    the compiled core; ``peer_formula`` spells the same model, with columns that hold what the
+    formula computes, for the other Python packages, of which none knows the whole formula language.
+    ``peers`` names those that are tried (None: all): a fit of the largest models by the others
+    would take very long. glmmTMB is timed on generalized models. ``slow_in_r`` marks fits of R that
+    take long enough to be left out of a quick run.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """Profiles of all parameters, here and in lme4, in turns: ``python -m benchmarks.profiles``.
 
-What is timed is the call of ``profile`` on a fitted REML model: the ML fit, all curves, the record. lme4 does the same work with its own defaults (curves up to
-the joint region of level 0.99, as here).
+What is timed is the call of ``profile`` on a fitted REML model: the ML fit, all curves, the record.
+lme4 does the same work with its own defaults (curves up to the joint region of level 0.99, as
+here).
 """
 
 import os

@@ -44,7 +44,9 @@ def _cell(timing: Timing | None, ours: float | None) -> str:
 def model_table(
     results: Sequence[tuple[BenchmarkModel, dict[str, Timing], float | None]], others: Sequence[str]
 ) -> str:
-    """Medians of whole calls: ours, what was promised, the core's share, every other program with its ratio to ours."""
+    """Medians of whole calls:
+    ours, what was promised, the core's share, every other program with its ratio to ours.
+    """
     rows = []
     for model, timings, core in results:
         ours = timings["ranef"].median if "ranef" in timings else None

@@ -1,4 +1,6 @@
-"""Times one model with several programs in alternation, so that a busy moment of the machine hits all of them."""
+"""Times one model with several programs in alternation,
+so that a busy moment of the machine hits all of them.
+"""
 
 import math
 import statistics
@@ -92,7 +94,8 @@ def time_model(
             formulas[engine.name] = model.peer_formula
         try:
             first = engine.fit(formulas[engine.name], frame, model.data, model.method, 1, effort.timeout)
-            # A second call is warm; the first is the sample where one fit takes longer than the whole allowance.
+            # A second call is warm; the first is the sample where one fit takes longer than the
+            # whole allowance.
             if first.elapsed < effort.seconds_per_engine:
                 warm = engine.fit(formulas[engine.name], frame, model.data, model.method, 1, effort.timeout).elapsed
                 plans[engine.name] = _plan(warm, effort)

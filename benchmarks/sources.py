@@ -1,4 +1,6 @@
-"""Where the data come from: bundled sets, a folder of further files, and generators; and how R gets the same bytes."""
+"""Where the data come from: bundled sets, a folder of further files, and generators;
+and how R gets the same bytes.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +76,9 @@ def bernoulli(rows: int = 1_000_000, groups: int = 10_000, seed: int = 73) -> pd
 
 
 def factorial(levels: tuple[int, ...], seed: int = 591) -> pd.DataFrame:
-    """One observation in each cell of a complete factorial, with noise of every main effect and pair."""
+    """One observation in each cell of a complete factorial,
+    with noise of every main effect and pair.
+    """
     rng = np.random.default_rng(seed)
     grid = np.indices(levels).reshape(len(levels), -1)
     names = "abcdefgh"[: len(levels)]
@@ -90,7 +94,10 @@ def factorial(levels: tuple[int, ...], seed: int = 591) -> pd.DataFrame:
 
 
 def growing(n: int, per_group: int, seed: int = 1) -> pd.DataFrame:
-    """n rows in groups of ``per_group`` on average, with random intercepts and slopes; the group is an integer column."""
+    """n rows in groups of ``per_group`` on average, with random intercepts and slopes.
+
+    The group is an integer column.
+    """
     rng = np.random.default_rng(seed)
     n_groups = max(10, n // per_group)
     g = rng.integers(0, n_groups, size=n)
@@ -109,7 +116,9 @@ def columns_of(formula: str, frame: pd.DataFrame) -> list[str]:
 
 
 def write_for_r(frame: pd.DataFrame, directory: Path) -> None:
-    """Write a frame as plain binary columns that base R reads without any package: every bit is kept."""
+    """Write a frame as plain binary columns
+    that base R reads without any package: every bit is kept.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     kinds = []
     for i, name in enumerate(frame.columns, start=1):

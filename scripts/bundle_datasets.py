@@ -2,11 +2,13 @@
 
 usage: python scripts/bundle_datasets.py SOURCE
 
-SOURCE is a folder with one ``NAME.parquet`` for each section of ``python/ranef/datasets/registry.toml``, as written by
-``tests/reference/generate/export_data.R`` and ``csv_to_parquet.py``: the data frames of the R packages lme4, mlmRev and nlme, with
-every bit of their numbers and with the levels of their factors in R's order. They are written again in a compact form, whole numbers
-as int64 and factors as dictionaries with an index as narrow as possible, and read back to check that no value has changed.
-``tests/reference/datasets.json`` (from R itself, by ``tests/reference/generate/datasets.R``) checks them once more.
+SOURCE is a folder with one ``NAME.parquet`` for each section of
+``python/ranef/datasets/registry.toml``, as written by ``tests/reference/generate/export_data.R``
+and ``csv_to_parquet.py``: the data frames of the R packages lme4, mlmRev and nlme, with every bit
+of their numbers and with the levels of their factors in R's order. They are written again in a
+compact form, whole numbers as int64 and factors as dictionaries with an index as narrow as
+possible, and read back to check that no value has changed. ``tests/reference/datasets.json`` (from
+R itself, by ``tests/reference/generate/datasets.R``) checks them once more.
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""Print the table of ``docs/other_programs.md``: models in seven languages, as the package writes them.
+"""Print the table of ``docs/other_programs.md``:
+models in seven languages, as the package writes them.
 
 usage: python scripts/other_programs.py
 

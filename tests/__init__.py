@@ -1,1 +1,3 @@
-"""Tests; a package so that ``python -m tests.fuzz`` finds it before packages of that name that other programs install."""
+"""Tests; a package so that ``python -m tests.fuzz`` finds it before packages
+of that name that other programs install.
+"""

@@ -1,1 +1,4 @@
-"""One file for each program that is timed; all answer :class:`benchmarks.engines.sample.Sample` records."""
+"""One file for each program that is timed.
+
+All answer :class:`benchmarks.engines.sample.Sample` records.
+"""

@@ -1,4 +1,7 @@
-"""This package, in the process of the benchmark itself; the share of the compiled core is measured apart."""
+"""This package, in the process of the benchmark itself.
+
+The share of the compiled core is measured apart.
+"""
 
 import time
 import warnings
@@ -80,7 +83,8 @@ class OursEngine:
     ) -> Sample:
         """One round: ``repeat`` whole calls, text and frame in, fitted object out."""
         try:
-            # A singular fit warns at every call; what is timed includes making the warning, not showing it.
+            # A singular fit warns at every call; what is timed includes making the warning, not
+            # showing it.
             warnings.simplefilter("ignore")
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(repeat):

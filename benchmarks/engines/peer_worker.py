@@ -1,7 +1,7 @@
 """Fits with other Python packages, run by the interpreter of the environment they are installed in.
 
-Stands alone (imports nothing of this repository). Each request is one line of JSON on standard input, each answer one line
-that begins with ``@@``. Only what the packages document is called.
+Stands alone (imports nothing of this repository). Each request is one line of JSON on standard
+input, each answer one line that begins with ``@@``. Only what the packages document is called.
 """
 
 import importlib.metadata

@@ -1,4 +1,6 @@
-"""A child process that answers one line to each request, and is killed when an answer takes too long."""
+"""A child process that answers one line to each request,
+and is killed when an answer takes too long.
+"""
 
 import os
 import selectors
@@ -25,7 +27,10 @@ ANSWER = b"@@"
 
 
 class PipedProcess:
-    """Talks to a child over its standard input and output; lines that are not answers are ignored."""
+    """Talks to a child over its standard input and output.
+
+    Lines that are not answers are ignored.
+    """
 
     def __init__(self, command: Sequence[str]):
         self._process = subprocess.Popen(

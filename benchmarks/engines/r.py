@@ -1,4 +1,6 @@
-"""R's lme4 and glmmTMB, each in one R process that lives as long as the run (started again if a fit had to be stopped)."""
+"""R's lme4 and glmmTMB, each in one R process that lives
+as long as the run (started again if a fit had to be stopped).
+"""
 
 import shutil
 import tempfile
@@ -15,7 +17,10 @@ SCRIPT = Path(__file__).with_name("r_worker.R")
 
 
 class REngine:
-    """Fits with one package of R (``lme4`` or ``glmmTMB``) over a pipe; times are taken inside R."""
+    """Fits with one package of R (``lme4`` or ``glmmTMB``) over a pipe.
+
+    Times are taken inside R.
+    """
 
     def __init__(self, name: str = "lme4") -> None:
         self.name = name
@@ -57,7 +62,9 @@ class REngine:
         return float(self._parts(f"profile\t{key}\t{formula}", timeout)[0])
 
     def _loaded(self, formula: str, frame: pd.DataFrame, data_name: str) -> str:
-        """Name in R of a frame with the columns of a formula, written and read when first needed."""
+        """Name in R of a frame with the columns of a formula,
+        written and read when first needed.
+        """
         if not self._process.alive:
             self._start()
         used = frame[columns_of(formula, frame)]

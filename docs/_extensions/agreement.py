@@ -1,4 +1,6 @@
-"""Writes the page of agreement when the site is built: every reference case fitted here, with its distance from R's best numbers."""
+"""Writes the page of agreement when the site is built:
+every reference case fitted here, with its distance from R's best numbers.
+"""
 
 import sys
 import warnings

@@ -1,4 +1,6 @@
-"""Holds the built tutorial against R: the tables of its five models must carry the lines that lme4 prints."""
+"""Holds the built tutorial against R:
+the tables of its five models must carry the lines that lme4 prints.
+"""
 
 import html
 import json

@@ -72,7 +72,8 @@ __all__ = [
     "translate",
 ]
 
-# Where each public name lives; it is imported when it is first used, so that `import ranef` stays quick.
+# Where each public name lives; it is imported when it is first used, so that `import ranef` stays
+# quick.
 _VERBS = {
     "Beta": "ranef.families",
     "Binomial": "ranef.families",

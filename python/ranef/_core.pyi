@@ -1,4 +1,7 @@
-"""Types of the compiled module. Arrays are float64 or int32; a random term's ``z`` and the fixed-effects matrix are Fortran-ordered."""
+"""Types of the compiled module.
+
+Arrays are float64 or int32; a random term's ``z`` and the fixed-effects matrix are Fortran-ordered.
+"""
 
 from collections.abc import Callable
 
@@ -13,8 +16,9 @@ _Progress = Callable[[int, float], object] | None
 class Ending:
     """How a fit ended.
 
-    ``status`` is ``converged``, ``separated``, ``max_evaluations``, ``no_progress``, ``non_finite`` or ``fixed`` (of ``solution`` of a generalized model).
-    ``gradient`` is None where there are no estimates.
+    ``status`` is ``converged``, ``separated``, ``max_evaluations``, ``no_progress``, ``non_finite``
+    or ``fixed`` (of ``solution`` of a generalized model). ``gradient`` is None where there are no
+    estimates.
     """
 
     objective: float
@@ -44,7 +48,10 @@ class Search:
     valleys: list[Valley]
 
 class LinearSolution:
-    """Estimates at one theta; lists have one entry per factor, in the order the factors were given."""
+    """Estimates at one theta.
+
+    Lists have one entry per factor, in the order the factors were given.
+    """
 
     theta: _F64
     objective: float
@@ -74,12 +81,15 @@ class LinearEvaluation:
     hessian_ai: _F64
 
 class GeneralizedSolution:
-    """Estimates of a generalized linear mixed model; lists have one entry per factor, in the order the factors were given.
+    """Estimates of a generalized linear mixed model;
+    lists have one entry per factor, in the order the factors were given.
 
-    ``dispersion`` is None without one, else d in the variance of the family: ``gaussian`` d^2, ``gamma`` d^2 mu^2, ``inverse_gaussian`` d^2 mu^3 (so d
-    is a standard deviation: sigma), ``nbinom2`` mu + mu^2 / d, ``nbinom1`` mu (1 + d), ``beta`` mu (1 - mu) / (1 + d).
+    ``dispersion`` is None without one, else d in the variance of the family: ``gaussian`` d^2,
+    ``gamma`` d^2 mu^2, ``inverse_gaussian`` d^2 mu^3 (so d is a standard deviation: sigma),
+    ``nbinom2`` mu + mu^2 / d, ``nbinom1`` mu (1 + d), ``beta`` mu (1 - mu) / (1 + d).
 
-    ``vcov_profiled`` holds theta known. The identity: objective = -2 conditional_loglik + penalty + log_det (Laplace, observed curvature).
+    ``vcov_profiled`` holds theta known. The identity: objective = -2 conditional_loglik + penalty +
+    log_det (Laplace, observed curvature).
     """
 
     theta: _F64
@@ -97,9 +107,11 @@ class GeneralizedSolution:
 class GeneralizedFit:
     """The estimates (None where there are none), how the fit ended, and the curvature there.
 
-    ``hessian`` and ``covariance`` (twice the inverse Hessian of -2 log-likelihood) are over theta, beta, log dispersion, in this order: a fixed
-    dispersion is left out, and so is beta with ``n_quad=0``. They are None where they could not be formed (no positive definite Hessian); rows of
-    parameters at the boundary are NaN in ``covariance``. ``vcov`` is its block for beta. ``separated`` lists positions in beta without a finite estimate.
+    ``hessian`` and ``covariance`` (twice the inverse Hessian of -2 log-likelihood) are over theta,
+    beta, log dispersion, in this order: a fixed dispersion is left out, and so is beta with
+    ``n_quad=0``. They are None where they could not be formed (no positive definite Hessian); rows
+    of parameters at the boundary are NaN in ``covariance``. ``vcov`` is its block for beta.
+    ``separated`` lists positions in beta without a finite estimate.
     """
 
     solution: GeneralizedSolution | None
@@ -111,9 +123,11 @@ class GeneralizedFit:
     vcov: _F64 | None
 
 class GeneralizedEvaluation:
-    """-2 log-likelihood, its gradient in (theta, beta, log dispersion), Newton steps used, and the modes.
+    """-2 log-likelihood, its gradient in (theta, beta, log dispersion),
+    Newton steps used, and the modes.
 
-    ``quadrature_error`` is of the order of the largest error of a group's log-likelihood under quadrature with 5 nodes or more (0 for Laplace).
+    ``quadrature_error`` is of the order of the largest error of a group's log-likelihood under
+    quadrature with 5 nodes or more (0 for Laplace).
     """
 
     objective: float
@@ -123,8 +137,11 @@ class GeneralizedEvaluation:
     u: list[_F64]
 
 class Satterthwaite:
-    """What degrees of freedom are made of; the residual variance is the unit of all variances. ``vcov_unscaled`` is ``root @ root.T``, and contrasts have
-    the coordinates ``l @ root``, in which everything else is given."""
+    """What degrees of freedom are made of; the residual variance is the unit of all variances.
+
+    ``vcov_unscaled`` is ``root @ root.T``, and contrasts have the coordinates ``l @ root``, in
+    which everything else is given.
+    """
 
     root: _F64
     covariance: _F64
@@ -146,7 +163,8 @@ _FitPoint = tuple[_F64, list[int], bool]
 class Refits:
     """Fits of many responses; the first axis of every array is the response.
 
-    ``spread`` is sigma of a linear model, the dispersion of a generalized one, whose ``se`` hold theta known.
+    ``spread`` is sigma of a linear model, the dispersion of a generalized one, whose ``se`` hold
+    theta known.
     """
 
     objective: _F64
@@ -157,7 +175,10 @@ class Refits:
     status: list[str]
 
 class Replicates:
-    """Fits of the replicates that were finished; the first axis of every array is the replicate. ``spread`` is as in `Refits`."""
+    """Fits of the replicates that were finished; the first axis of every array is the replicate.
+
+    ``spread`` is as in `Refits`.
+    """
 
     number: NDArray[np.int64]
     objective: _F64
@@ -200,7 +221,9 @@ class Curve:
     converged: bool
 
 class Profile:
-    """Profiles; parameters are those of theta (as standard deviations and correlations), sigma or the dispersion, fixed effects."""
+    """Profiles; parameters are those of theta (as standard deviations and correlations),
+    sigma or the dispersion, fixed effects.
+    """
 
     deviance: float
     estimates: _F64
@@ -378,9 +401,11 @@ def families() -> list[tuple[str, list[str], list[tuple[str, float, float, bool]
     """The families: name, links, and for each extra parameter its name, limits and whether it is a scale."""
 
 class GlmmSystem:
-    """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``,
-    ``sqrt``, ``inverse``, ``1/mu^2``. With a ``kernel`` the name of the family is not looked at: ``kernel(y, eta)`` gives four arrays, the log-density
-    with all constants and its first three derivatives in eta; ``link`` then serves for the means alone.
+    """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links
+    ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``, ``sqrt``,
+    ``inverse``, ``1/mu^2``. With a ``kernel`` the name of the family is not looked at:
+    ``kernel(y, eta)`` gives four arrays, the log-density with all constants and its first three
+    derivatives in eta; ``link`` then serves for the means alone.
     """
 
     kept: list[int]

@@ -1,7 +1,8 @@
 """Errors and warnings of the package.
 
-Every mistake a user can make ends in a subclass of :class:`RanefError` whose message says what is wrong, where, and what to do.
-Each is also a subclass of the built-in exception a caller would expect (``ValueError``, ``KeyError`` or ``TypeError``).
+Every mistake a user can make ends in a subclass of :class:`RanefError` whose message says what is
+wrong, where, and what to do. Each is also a subclass of the built-in exception a caller would
+expect (``ValueError``, ``KeyError`` or ``TypeError``).
 """
 
 import difflib
@@ -72,7 +73,8 @@ class NewLevelError(RanefError, ValueError):
 
 
 class TranslationError(RanefError, ValueError):
-    """A model cannot be said in another program's language, or a text of another program says what is not a model of this package.
+    """A model cannot be said in another program's language,
+    or a text of another program says what is not a model of this package.
 
     Parameters
     ----------
@@ -96,7 +98,10 @@ class TranslationError(RanefError, ValueError):
 
 
 class MissingExtraError(RanefError, ImportError):
-    """Something was asked for that needs an optional package which is not installed; the message has the command that installs it."""
+    """Something was asked for that needs an optional package which is not installed.
+
+    The message has the command that installs it.
+    """
 
 
 class RanefWarning(UserWarning):

@@ -1,4 +1,6 @@
-"""From a stored generalized model of lme4 or glmmTMB to the call of ``ranef.glmer`` that fits it."""
+"""From a stored generalized model of lme4
+or glmmTMB to the call of ``ranef.glmer`` that fits it.
+"""
 
 import functools
 import re

@@ -1,4 +1,6 @@
-"""From a stored lme4 model to the call of ``ranef.lmer`` that fits it, and from our names of coefficients to R's."""
+"""From a stored lme4 model to the call of ``ranef.lmer`` that fits it,
+and from our names of coefficients to R's.
+"""
 
 import functools
 import re
@@ -12,7 +14,10 @@ from reference.store import load_case, load_data
 
 
 def arguments(case: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments that mean what R's call says; expressions in columns are passed as the text R was given."""
+    """The keyword arguments that mean what R's call says.
+
+    Expressions in columns are passed as the text R was given.
+    """
     found: dict[str, Any] = {"REML": case["reml"]}
     for ours in ("weights", "offset", "subset"):
         if case[f"{ours}_arg"] is not None:
@@ -50,8 +55,9 @@ def _fit(identifier: str) -> tuple[Any, list[str]]:
 def r_name(name: str, levels: dict[str, list[str]]) -> str:
     """R's name of a coefficient that we call ``name``.
 
-    R puts a level behind its factor without a mark (``sexM`` for ``sex[T.M]``) and numbers the columns of sum and Helmert contrasts
-    (``sex1`` for ``sex[S.F]``, ``phase1`` for ``phase[H.early]``).
+    R puts a level behind its factor without a mark (``sexM`` for ``sex[T.M]``) and numbers the
+    columns of sum and Helmert contrasts (``sex1`` for ``sex[S.F]``, ``phase1`` for
+    ``phase[H.early]``).
     """
 
     def number(match: re.Match[str]) -> str:
@@ -69,7 +75,9 @@ def factor_levels(case: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def new_rows(case: dict[str, Any]) -> dict[str, list[Any]]:
-    """The rows that R predicted. lme4 leaves an offset given as argument out of predictions for new rows, so it is zero here."""
+    """The rows that R predicted. lme4 leaves an offset given
+    as argument out of predictions for new rows, so it is zero here.
+    """
     rows = dict(case["derived"]["predict"]["newdata"]["columns"])
     if case["offset_arg"] is not None:
         rows[case["offset_arg"]] = [0.0] * len(next(iter(rows.values())))

@@ -1,4 +1,6 @@
-"""Bootstrap intervals against boot, tests by bootstrap against pbkrtest (on the replicates that R drew), and distributions against lme4's bootMer."""
+"""Bootstrap intervals against boot, tests by bootstrap against pbkrtest
+(on the replicates that R drew), and distributions against lme4's bootMer.
+"""
 
 import hashlib
 import json
@@ -50,7 +52,9 @@ def test_influence_of_the_groups_is_that_of_fits_without_them(sleep: Any) -> Non
 
 
 def test_distribution_is_that_of_boot_mer(sleep: Any) -> None:
-    """Means, standard deviations and quantiles of 2000 replicates of bootMer lie within four standard errors of ours."""
+    """Means, standard deviations and quantiles of 2000 replicates
+    of bootMer lie within four standard errors of ours.
+    """
     theirs = reference()["distribution"]
     ours = sleep.bootstrap(20_000, rng=1)
     n = theirs["n"]
@@ -85,7 +89,9 @@ def test_p_values_are_those_of_pbkrtest(case: str) -> None:
 
 
 def test_the_mean_of_f_is_that_of_the_replicates() -> None:
-    """pbkrtest's denominator degrees of freedom leave out the division by df: with more than one they are not those of an F with this mean (docs/findings.md)."""
+    """pbkrtest's denominator degrees of freedom leave out the division by df:
+    with more than one they are not those of an F with this mean (docs/findings.md).
+    """
     from scipy.stats import f
 
     generator = np.random.default_rng(1)

@@ -1,4 +1,6 @@
-"""Interaction contrasts, one-sided tests and intervals by t quantiles, against emmeans, mvtnorm, lmerTest and pbkrtest (tests/reference/contrast_options.json)."""
+"""Interaction contrasts, one-sided tests and intervals by t quantiles, against emmeans,
+mvtnorm, lmerTest and pbkrtest (tests/reference/contrast_options.json).
+"""
 
 import hashlib
 import json

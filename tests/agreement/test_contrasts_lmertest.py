@@ -1,4 +1,6 @@
-"""Contrasts against lmerTest's ``contest`` (tests/reference/contrasts.json, made by generate/contrasts.R), and the layout of its summaries."""
+"""Contrasts against lmerTest's ``contest`` (tests/reference/contrasts.json,
+made by generate/contrasts.R), and the layout of its summaries.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,6 @@
-"""The compiled core against plain n x n algebra (tests/unit/dense_lmm.py) and against finite differences, for every layout of random terms."""
+"""The compiled core against plain n x n algebra (tests/unit/dense_lmm.py)
+and against finite differences, for every layout of random terms.
+"""
 
 import numpy as np
 import pytest
@@ -142,7 +144,10 @@ class Case:
         self.rng = rng
 
     def theta(self, kind):
-        """Random theta: ordinary, with zero columns, or all zero. Signs are free off the diagonal."""
+        """Random theta: ordinary, with zero columns, or all zero.
+
+        Signs are free off the diagonal.
+        """
         entries = self.dense.entries
         t = np.array([self.rng.uniform(0.3, 1.3) if i == j else self.rng.normal(0, 0.4) for _, _, i, j in entries])
         if kind == "zero":
@@ -285,7 +290,10 @@ def test_dependent_columns_are_dropped_from_the_right(weighted):
 
 
 def quasi_newton(case, reml):
-    """The lowest value that SciPy's optimiser reaches from four starts; the criterion and its gradient are held against dense algebra above."""
+    """The lowest value that SciPy's optimiser reaches from four starts.
+
+    The criterion and its gradient are held against dense algebra above.
+    """
 
     def both(theta):
         e = case.core.evaluate(theta, reml)

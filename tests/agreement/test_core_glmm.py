@@ -1,4 +1,6 @@
-"""The compiled core's generalized models against plain dense algebra (tests/unit/dense_glmm.py), numerical integration and finite differences."""
+"""The compiled core's generalized models against plain dense algebra (tests/unit/dense_glmm.py),
+numerical integration and finite differences.
+"""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""Tests of fixed effects against lmerTest and pbkrtest: degrees of freedom, F, p-values and the adjusted covariance matrix of every stored model."""
+"""Tests of fixed effects against lmerTest and pbkrtest:
+degrees of freedom, F, p-values and the adjusted covariance matrix of every stored model.
+"""
 
 import dataclasses
 import warnings
@@ -18,11 +20,13 @@ def having(key: str) -> list[str]:
     return [i for i in case_ids() if load_case(i)["derived"].get(key)]
 
 
-# lmerTest's numerical Hessian in these singular or nearly singular models; two of them are at the boundary in several directions.
+# lmerTest's numerical Hessian in these singular or nearly singular models; two of them are at the
+# boundary in several directions.
 LOOSE_DF = {"oxboys_poly4": 5e-4, "wafer_poly": 1e-4}
 # lme4 stops short of the optimum here: F moves with the estimates.
 LOOSE_F = {"wafer_poly": 3e-5}
-# What lmerTest tests is another hypothesis: see docs/findings.md, and test_polynomials_are_numeric, test_terms_without_intercept.
+# What lmerTest tests is another hypothesis: see docs/findings.md, and test_polynomials_are_numeric,
+# test_terms_without_intercept.
 OTHER_HYPOTHESIS = {("dialyzer_poly4", 2): {"QB"}, ("gcsemv_bivariate", 2): {"part"}, ("gcsemv_bivariate", 3): {"part"}}
 
 DDF = {"satterthwaite": "satterthwaite", "kenward-roger": "kenward_roger"}
@@ -73,7 +77,10 @@ def test_terms(identifier: str, kind: int, ddf: str) -> None:
 
 @pytest.mark.parametrize("identifier", having("vcov_beta_kr"))
 def test_adjusted_covariance_at_the_parameters_of_lme4(identifier: str) -> None:
-    """lme4 ends a little off the optimum, which is seen at this tolerance; so the matrix is compared where lme4 ended."""
+    """lme4 ends a little off the optimum, which is seen at this tolerance.
+
+    So the matrix is compared where lme4 ended.
+    """
     case, fit = load_case(identifier), fitted(identifier)._fit
     theta = np.array(list(case["best"]["theta"].values()), dtype=float)
     found = fit.system.get().solution(theta[fit.order.core_of_theta], True)
@@ -93,7 +100,9 @@ def test_machines() -> None:
 
 
 def test_polynomials_are_numeric() -> None:
-    """lmerTest takes ``QB`` to be contained in ``poly(pressure, 4):QB``, though not in ``pressure:QB``."""
+    """lmerTest takes ``QB`` to be contained in ``poly(pressure, 4):QB``,
+    though not in ``pressure:QB``.
+    """
     m = fitted("dialyzer_poly4")
     rows = dict(term_contrasts(m._fit, 2))["QB"]
     assert [m.fixef.index[j] for j in np.flatnonzero(rows.any(axis=0))] == ["QB[T.300]"]
@@ -104,7 +113,9 @@ def test_polynomials_are_numeric() -> None:
 
 
 def test_terms_without_intercept() -> None:
-    """The type III test of ``part`` in ``0 + part + part:gender`` is of means over genders, whichever level comes first."""
+    """The type III test of ``part`` in ``0 + part + part:gender`` is of means over genders,
+    whichever level comes first.
+    """
     case = load_case("gcsemv_bivariate")
     data = load_data(case["data"])
     found = []
@@ -112,7 +123,8 @@ def test_terms_without_intercept() -> None:
         frame = data.copy()
         frame["gender"] = frame["gender"].cat.reorder_categories(list(frame["gender"].cat.categories)[::order])
         found.append(ranef.lmer(case["formula"], frame).anova().loc["part", "f_value"])
-    # lmerTest's hypothesis of one gender has an F that is 1 % away; the fits themselves stop a few millionths apart.
+    # lmerTest's hypothesis of one gender has an F that is 1 % away; the fits themselves stop a few
+    # millionths apart.
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
@@ -127,7 +139,9 @@ def test_type_3_does_not_depend_on_the_coding(coding: str) -> None:
 
 
 def test_type_3_with_empty_cells() -> None:
-    """R: lmerTest::anova(lmer(Yield ~ Variety * Date + (1 | Block), d)) is defined by the cells there are: order of levels must not matter."""
+    """R: lmerTest::anova(lmer(Yield ~ Variety * Date + (1 | Block), d)) is defined
+    by the cells there are: order of levels must not matter.
+    """
     data = load_data("Alfalfa")
     data = data[
         ~((data["Variety"] == data["Variety"].cat.categories[0]) & (data["Date"] == data["Date"].cat.categories[1]))

@@ -1,4 +1,6 @@
-"""Hat values, Cook's distances, studentised residuals, principal components, intraclass correlation and R² against lme4 and performance."""
+"""Hat values, Cook's distances, studentised residuals, principal components,
+intraclass correlation and R² against lme4 and performance.
+"""
 
 import hashlib
 import json
@@ -30,13 +32,16 @@ def given(block: str) -> list[str]:
     return [i for i, c in reference()["cases"].items() if numbers(c[block])]
 
 
-# Random effects of `(f || g)`: the variance of the intercept and those of the levels of f are not identified, only their sum is.
+# Random effects of `(f || g)`: the variance of the intercept and those of the levels of f are not
+# identified, only their sum is.
 REDUNDANT = {"machines_dblbar_f", "sleep_half_doublebar"}
-# performance 0.10.2 takes terms of a double bar for one term with covariances, and leaves out slopes whose columns are not among those of the fixed
-# effects by name (dummy variables of all levels, a variable that is fixed as ns() or poly()): test_variance_parts has these cases by the definition.
+# performance 0.10.2 takes terms of a double bar for one term with covariances, and leaves out
+# slopes whose columns are not among those of the fixed effects by name (dummy variables of all
+# levels, a variable that is fixed as ns() or poly()): test_variance_parts has these cases by the
+# definition.
 PERFORMANCE_DIFFERS = {
-    "dialyzer_poly4", "egsingle_quad_int", "exam_poly3", "machines_0f", "machines_dblbar_f", "machines_dummy", "sleep_half_doublebar", "sleep_ns",
-    "sleep_uncorr_explicit", "sleep_uncorr_reml", "tvbo_cutting_sum",
+    "dialyzer_poly4", "egsingle_quad_int", "exam_poly3", "machines_0f", "machines_dblbar_f", "machines_dummy",
+    "sleep_half_doublebar", "sleep_ns", "sleep_uncorr_explicit", "sleep_uncorr_reml", "tvbo_cutting_sum",
 }  # fmt: skip
 
 
@@ -91,7 +96,9 @@ def test_r_squared(identifier: str) -> None:
 
 @pytest.mark.parametrize("identifier", reference()["variance_parts"])
 def test_variance_parts(identifier: str) -> None:
-    """By the definition, from lme4's Z, Lambda and X: also where performance gives nothing (singular fits) or something else."""
+    """By the definition, from lme4's Z, Lambda and X:
+    also where performance gives nothing (singular fits) or something else.
+    """
     expected, model = reference()["variance_parts"][identifier], fitted(identifier)
     random: dict[str, float] = {}
     for group, value in zip(expected["groups"], expected["random"], strict=True):
@@ -107,7 +114,9 @@ def test_variance_parts(identifier: str) -> None:
 
 
 def test_where_performance_differs_it_is_not_the_definition() -> None:
-    """It misses the mean of diag(Z S Z') by 1e-3 or more in each of these, the definition's numbers being lme4's own."""
+    """It misses the mean of diag(Z S Z') by 1e-3 or more in each of these,
+    the definition's numbers being lme4's own.
+    """
     for identifier in PERFORMANCE_DIFFERS:
         parts, case = reference()["variance_parts"][identifier], reference()["cases"][identifier]
         by_definition = sum(parts["random"]) / (sum(parts["random"]) + parts["residual"])

@@ -1,4 +1,6 @@
-"""drop1, and with it step, test the smaller model as R codes its formula, also where another factor is coded in the light of the term."""
+"""drop1, and with it step, test the smaller model as R codes its formula,
+also where another factor is coded in the light of the term.
+"""
 
 import pickle
 
@@ -8,7 +10,8 @@ import pytest
 
 import ranef
 
-# lme4 1.1-31: drop1(lmer(..., REML = FALSE), test = "Chisq"): AIC, chi-square and degrees of freedom of every term.
+# lme4 1.1-31: drop1(lmer(..., REML = FALSE), test = "Chisq"): AIC, chi-square and degrees of
+# freedom of every term.
 R = {
     "y ~ f:x + h:x + (1 | g)": {"f:x": (358.56203, 0.32110659, 1), "x:h": (356.83673, 0.59581259, 2)},
     "y ~ f / x + h / x + (1 | g)": {"f:x": (360.77437, 1.07772492, 1), "x:h": (358.48759, 0.79095196, 2)},
@@ -95,7 +98,8 @@ def test_a_formula_that_is_no_smaller_model_is_named() -> None:
 
 @pytest.mark.filterwarnings("ignore:singular")
 def test_random_effects_are_coded_anew_too() -> None:
-    # lmerTest's ranova: parameters and log-likelihoods; -171.93 for the model without f:x, whose optimum it misses by 0.04.
+    # lmerTest's ranova: parameters and log-likelihoods; -171.93 for the model without f:x, whose
+    # optimum it misses by 0.04.
     theirs = {
         "y ~ x + (0 + f:x + h:x | g)": {"f:x": (9, -199.41), "x:h": (6, -199.41)},
         "y ~ x + (0 + f + h | g)": {"f": (9, -173.61), "h": (6, -172.59)},

@@ -60,7 +60,9 @@ def text(value: Any) -> str:
 
 
 def compare(frame: pd.DataFrame, r: dict[str, Any], tolerance: float = TOLERANCE) -> None:
-    """Compare rows with the same labels; where a whole column is missing in one of the two, something else was asked for."""
+    """Compare rows with the same labels;
+    where a whole column is missing in one of the two, something else was asked for.
+    """
     r = {k: listed(v) for k, v in r.items()}
     labels = [k for k in r if k in frame.columns and k not in ("df", "null", "estimate")]
     ours = [tuple(map(text, row)) for row in frame[labels].itertuples(index=False)]
@@ -107,7 +109,8 @@ def test_means_of_the_cases(identifier: str, spec: str, mode: str, kind: str) ->
     frame = means.to_frame()
     compare(frame, r)
     if p is not None:
-        # R's ptukey and qtukey stop at some 1e-6 and 1e-4: for three means and 5 df it gives 0.0006525 where SciPy and we have 0.00065275.
+        # R's ptukey and qtukey stop at some 1e-6 and 1e-4: for three means and 5 df it gives
+        # 0.0006525 where SciPy and we have 0.00065275.
         np.testing.assert_allclose(frame["p_value"], numbers(p), rtol=1e-5, atol=5e-7)
         for ours, theirs in zip(("lower", "upper"), limits, strict=True):
             np.testing.assert_allclose(frame[ours], numbers(theirs), rtol=1e-5, atol=1e-4 * frame["std_error"].max())
@@ -122,8 +125,9 @@ def test_trends_of_the_cases(identifier: str, number: int) -> None:
     r = stored["trends"]["columns"]
     m = fitted_case(identifier)
     if identifier == "chick_growth":
-        # emmeans differentiates forwards: its slope of Time is off by half a step (a thousandth of the range, 21) times the second derivative. Its standard
-        # errors are those of a refit by REML.
+        # emmeans differentiates forwards: its slope of Time is off by half a step (a thousandth of
+        # the range, 21) times the second derivative. Its standard errors are those of a refit by
+        # REML.
         off = m.fixef["I(Time^2)"] * 0.021
         ours = m.emtrends(stored["specs"], stored["var"], ddf="none").to_frame()["estimate"]
         np.testing.assert_allclose(ours + off, numbers(r["Time.trend"]), rtol=1e-6)
@@ -208,7 +212,10 @@ def test_tables(model: str, call: str) -> None:
 @pytest.mark.parametrize("fixed", ["t * k + a", "k + a + t", "t:k + a"])
 @pytest.mark.parametrize("specs", ["~ t", "~ k"])
 def test_nesting_is_that_of_the_data(fixed: str, specs: str) -> None:
-    """The same columns in other words. For the last of them emmeans finds no nesting, and no estimable mean."""
+    """The same columns in other words.
+
+    For the last of them emmeans finds no nesting, and no estimable mean.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ranef.RanefWarning)
         m = ranef.lmer(f"y ~ {fixed} + (1 | g)", pd.DataFrame(OWN["data"]["nested"]))
@@ -236,7 +243,8 @@ def test_null() -> None:
 
 
 # ---- joint tests. F and its numerator are emmeans'; its denominator is the smallest of the degrees of freedom of the parts, ours is Fai and Cornelius' as in
-# lmerTest, so that ours are compared with emmeans' where there is one part, and with anova otherwise.
+# lmerTest, so that ours are compared with emmeans' where there is one part, and with anova
+# otherwise.
 
 
 def compare_joint(frame: pd.DataFrame, r: dict[str, Any], labels: list[str]) -> None:
@@ -292,7 +300,9 @@ def test_largest_t(name: str) -> None:
 
 @pytest.mark.parametrize("df", [2.5, 12.0, math.inf])
 def test_largest_difference_is_the_range(df: float) -> None:
-    """All differences of independent means, whose correlation is singular, have Tukey's distribution."""
+    """All differences of independent means,
+    whose correlation is singular, have Tukey's distribution.
+    """
     rows = np.array([np.eye(5)[i] - np.eye(5)[j] for i in range(5) for j in range(i)])
     largest = LargestT(rows @ rows.T / 2)
     for q in (1.0, 2.5, 4.0):

@@ -1,4 +1,6 @@
-"""Everything derived from a fit, against lme4's values (tests/reference/estimates.json, made by generate/estimates.R)."""
+"""Everything derived from a fit,
+against lme4's values (tests/reference/estimates.json, made by generate/estimates.R).
+"""
 
 import hashlib
 import json
@@ -239,7 +241,8 @@ def test_levels_that_the_fit_has_not_seen(models):
         m.predict(unseen)
     frame = m.predict(unseen, new_levels="population", se=True)
     close(frame["fit"], REFERENCE["four"]["predict"]["new_levels"])
-    # A row whose school, class and item are all new: fixed part, and the whole variance of all random effects.
+    # A row whose school, class and item are all new: fixed part, and the whole variance of all
+    # random effects.
     row = unseen.iloc[[2]]
     x = float(row["x"].iloc[0])
     v = m.varcorr
@@ -264,7 +267,8 @@ def test_prediction_errors_agree_with_glmmtmb(models):
     close(frame["fit"] - frame["lower"], half, rtol=1e-5)
     new = m.predict(rows.assign(Subject="999"), new_levels="population", se=True)
     close(new["se"], r["new_se"], rtol=1e-5)
-    # The population's mean has a smaller error, a new observation from it the same spread as one of an unseen subject.
+    # The population's mean has a smaller error, a new observation from it the same spread as one of
+    # an unseen subject.
     population = m.predict(rows, re="population", interval="prediction")
     unseen = m.predict(rows.assign(Subject="999"), new_levels="population", interval="prediction")
     close(population[["fit", "lower", "upper"]], unseen[["fit", "lower", "upper"]], rtol=1e-9)

@@ -1,7 +1,9 @@
-"""The five Exam models of a tutorial of 2007, by REML and ML: every printed number, and the same models at R's tight optimum.
+"""The five Exam models of a tutorial of 2007, by REML and ML:
+every printed number, and the same models at R's tight optimum.
 
-The tutorial's tables were printed by the lme4 of 2007, whose optimiser stopped early: it left up to 4e-3 of a criterion, 2e-3 of a
-variance and 3e-5 of a fixed effect on the table (models 3 to 5; models 1 and 2 agree to the last digit). Its information criteria do not count sigma as a parameter:
+The tutorial's tables were printed by the lme4 of 2007, whose optimiser stopped early: it left up to
+4e-3 of a criterion, 2e-3 of a variance and 3e-5 of a fixed effect on the table (models 3 to 5;
+models 1 and 2 agree to the last digit). Its information criteria do not count sigma as a parameter:
 they are compared after adding 2 to AIC and log(n) to BIC.
 """
 
@@ -25,7 +27,9 @@ PUPILS, SCHOOLS = 4059, 65
 
 @dataclass(frozen=True)
 class Printed:
-    """One table of the tutorial: facts as printed, so that each number's last digit is its precision."""
+    """One table of the tutorial:
+    facts as printed, so that each number's last digit is its precision.
+    """
 
     formula: str
     reml: bool
@@ -133,7 +137,8 @@ SLOPE_MODELS = {"slope", "group predictor", "cross-level interaction"}
 def test_printed_criteria(name: str) -> None:
     table, m = TUTORIAL[name], fitted(name, TUTORIAL[name].reml)
     aic, bic, llf, ml, reml = table.criteria
-    # For the REML fits the tutorial shows the ML deviance at the REML estimates, and for the ML fit the REML criterion at the ML estimates.
+    # For the REML fits the tutorial shows the ML deviance at the REML estimates, and for the ML fit
+    # the REML criterion at the ML estimates.
     assert agrees(m.ml_deviance, ml)
     assert agrees(m.reml_criterion, reml)
     assert agrees(m.llf, llf)
@@ -167,7 +172,8 @@ def test_printed_fixed_effects(name: str) -> None:
     for effect, estimate, se, t in table.fixed:
         assert agrees(m.fixef[effect], estimate, 1e-3 * float(se) * slack)
         assert agrees(m.bse[effect], se, 5e-4 * float(se) * slack)
-        # The ratio of the estimate and the standard error that the old optimiser left: to 3 parts in 10,000 of its size.
+        # The ratio of the estimate and the standard error that the old optimiser left: to 3 parts
+        # in 10,000 of its size.
         assert agrees(m.tvalues[effect], t, (3e-4 * abs(float(t)) + 1e-3) * slack)
     correlation = m.corr_params().to_numpy()
     for i, row in enumerate(table.correlation_of_fixed, start=1):
@@ -178,7 +184,9 @@ def test_printed_fixed_effects(name: str) -> None:
 @MODELS
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
 def test_tight_optimum(name: str, reml: bool) -> None:
-    """Against lme4 run to the end: a criterion never higher, and the numbers that follow from it."""
+    """Against lme4 run to the end:
+    a criterion never higher, and the numbers that follow from it.
+    """
     m, r = fitted(name, reml), reference()[name]["REML" if reml else "ML"]
     assert m.objective <= r["criterion"] + 1e-6
     assert m.objective == pytest.approx(r["criterion"], abs=2e-6)
@@ -203,7 +211,9 @@ def test_tight_optimum(name: str, reml: bool) -> None:
 
 
 def test_information_criteria_count_sigma() -> None:
-    """11020.65, where the tutorial prints 11019: today's lme4 counts sigma, the lme4 of 2007 did not."""
+    """11020.65, where the tutorial prints 11019:
+    today's lme4 counts sigma, the lme4 of 2007 did not.
+    """
     m = fitted("null", True)
     assert m.npar == 3
     assert m.aic == pytest.approx(11020.654540864529, abs=1e-6)
@@ -220,7 +230,10 @@ def test_likelihood_ratio_of_the_slope() -> None:
 @MODELS
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
 def test_summary_shows_what_lme4_prints(name: str, reml: bool) -> None:
-    """Every line of lme4's summary, read as tokens, is a line of ours; the table of criteria is the one that may differ."""
+    """Every line of lme4's summary, read as tokens, is a line of ours.
+
+    The table of criteria is the one that may differ.
+    """
     ours = [re.sub(r"\s+", " ", line).strip() for line in str(fitted(name, reml).summary(ddf="none")).splitlines()]
     theirs = [re.sub(r"\s+", " ", line).strip() for line in reference()[name]["REML" if reml else "ML"]["print"]]
     start = theirs.index("Random effects:")

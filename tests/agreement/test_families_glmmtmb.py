@@ -1,4 +1,6 @@
-"""Families and links that lme4 does not have, or has without a likelihood: against glmmTMB, and the inverse Gaussian against numerical integration in R."""
+"""Families and links that lme4 does not have, or has without a likelihood:
+against glmmTMB, and the inverse Gaussian against numerical integration in R.
+"""
 
 import hashlib
 import json

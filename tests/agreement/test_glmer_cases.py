@@ -1,8 +1,11 @@
-"""Every stored generalized model of lme4 and of glmmTMB, fitted here from its R formula: an optimum at least as good, and the same numbers.
+"""Every stored generalized model of lme4 and of glmmTMB, fitted here from its R formula:
+an optimum at least as good, and the same numbers.
 
-With canonical links lme4 and we maximise the same likelihood, and the expected numbers are those of its best fit. With other links lme4 puts the expected curvature into
-Laplace's determinant and we the observed one, as glmmTMB does; the expected numbers are then those of glmmTMB. lme4's likelihood of Gamma, inverse Gaussian and Gaussian
-models is not one (docs/glmm.md): those families are compared in test_families_glmmtmb.py.
+With canonical links lme4 and we maximise the same likelihood, and the expected numbers are those of
+its best fit. With other links lme4 puts the expected curvature into Laplace's determinant and we
+the observed one, as glmmTMB does; the expected numbers are then those of glmmTMB. lme4's likelihood
+of Gamma, inverse Gaussian and Gaussian models is not one (docs/glmm.md): those families are
+compared in test_families_glmmtmb.py.
 """
 
 import math
@@ -79,7 +82,8 @@ def test_criteria(identifier: str) -> None:
 @pytest.mark.parametrize("identifier", COMPARED)
 def test_fixed_effects(identifier: str) -> None:
     case = load_case(identifier)
-    # lme4's standard errors are from differences of its criterion, and have its noise; glmmTMB's are not.
+    # lme4's standard errors are from differences of its criterion, and have its noise; glmmTMB's
+    # are not.
     se = (case["crosscheck_glmmTMB"] or case["best"])["se"]
     assert_effects(fitted(identifier), case["best"]["beta"], se, case)
 
@@ -115,7 +119,8 @@ def test_expected_curvature_is_lme4s(identifier: str) -> None:
     model = fitted(identifier).update(curvature="expected")
     assert model.objective <= case["objective_best"] + 1e-4
     if identifier == "arab_sqrt":
-        # Some rows have more than one mode (the square of a negative predictor is a mean, too), and lme4 ends 33 above the optimum.
+        # Some rows have more than one mode (the square of a negative predictor is a mean, too), and
+        # lme4 ends 33 above the optimum.
         return
     assert model.objective >= case["objective_best"] - 1e-3
     se = np.array(list(case["best"]["se"].values()))
@@ -125,7 +130,9 @@ def test_expected_curvature_is_lme4s(identifier: str) -> None:
 
 
 def saturated(identifier: str) -> float:
-    """-2 log-likelihood of a binomial model whose means are the observed proportions: the constant that lme4 leaves out of its quadrature."""
+    """-2 log-likelihood of a binomial model whose means are the observed proportions:
+    the constant that lme4 leaves out of its quadrature.
+    """
     fit = fitted(identifier)._fit
     trials = np.rint(fit.weights)
     return float(-2 * stats.binom.logpmf(np.rint(fit.design.y * trials), trials, fit.design.y).sum())
@@ -205,7 +212,8 @@ def test_random_effects(identifier: str) -> None:
                 np.testing.assert_allclose(ours, np.array(stored["values"], dtype=float), rtol=5e-3, atol=1e-6)
 
 
-# R predicted these after it had computed profiles, which leave other modes in the fitted object than those of its own `ranef`.
+# R predicted these after it had computed profiles, which leave other modes in the fitted object
+# than those of its own `ranef`.
 PROFILED = ("cbpp_counts", "epil_poisson")
 
 

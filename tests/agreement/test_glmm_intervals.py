@@ -1,4 +1,6 @@
-"""Profile intervals of generalized models against glmmTMB (limits by root finding) and lme4 (limits by interpolation)."""
+"""Profile intervals of generalized models against glmmTMB (limits by root finding)
+and lme4 (limits by interpolation).
+"""
 
 import hashlib
 import json
@@ -49,7 +51,9 @@ def test_the_store_has_its_cases() -> None:
 
 
 def limits_of_tmb(case: dict[str, Any]) -> dict[str, list[list[float]]]:
-    """Limits by kind, on our scales: logarithms of standard deviations, of sizes or shapes, and glmmTMB's parameter of a correlation."""
+    """Limits by kind, on our scales:
+    logarithms of standard deviations, of sizes or shapes, and glmmTMB's parameter of a correlation.
+    """
     theirs, out = case["glmmTMB"], {"beta": [], "sd": [], "cor": [], "spread": []}
     thetas = [i for i, p in enumerate(theirs["parameters"]) if p == "theta"]
     slope = "| " in case["formula"] and not case["formula"].rstrip(")").split("(")[-1].startswith("1 ")
@@ -91,7 +95,9 @@ def test_limits_are_those_of_glmmtmb(identifier: str) -> None:
 
 @pytest.mark.parametrize("identifier", ["cbpp", "cbpp_agq9", "grouse"])
 def test_limits_are_near_those_of_lme4(identifier: str) -> None:
-    """lme4's search has no derivatives and reads its limits off a spline: 1e-4 of the width is what it reaches with tight tolerances."""
+    """lme4's search has no derivatives and reads its limits off a spline:
+    1e-4 of the width is what it reaches with tight tolerances.
+    """
     theirs = reference("glmm_profiles")["cases"][identifier]["lme4"]
     ours = fitted(identifier).conf_int("profile")
     expected = np.column_stack([theirs["lower"], theirs["upper"]])

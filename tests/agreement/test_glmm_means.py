@@ -1,4 +1,6 @@
-"""Marginal means of generalized models against emmeans on fits by glmmTMB, whose standard errors are exact."""
+"""Marginal means of generalized models against emmeans on fits by glmmTMB,
+whose standard errors are exact.
+"""
 
 import hashlib
 from typing import Any
@@ -61,7 +63,9 @@ def test_means_corrected_for_bias(model: str) -> None:
 
 @pytest.mark.parametrize("model", ["poisson", "cbpp"])
 def test_ratios_are_not_corrected_where_emmeans_corrects_them(model: str) -> None:
-    """On a log link the correction multiplies all means by the same number, so that their ratio stays what it was; emmeans multiplies the ratio too."""
+    """On a log link the correction multiplies all means by the same number,
+    so that their ratio stays what it was; emmeans multiplies the ratio too.
+    """
     name = "ratio" if model == "poisson" else "odds.ratio"
     plain, r = np.array(RESULTS[model]["pairs response"][name]), np.array(RESULTS[model]["pairs bias"][name])
     np.testing.assert_allclose(r / plain, 1 + 0.7**2 / 2, rtol=1e-6)  # emmeans adjusts ratios

@@ -1,4 +1,6 @@
-"""Sandwich estimators, deletion of groups, tests of random effects and shares of variance of generalized models against glmmTMB, and where it can be believed performance."""
+"""Sandwich estimators, deletion of groups, tests of random effects and shares of variance
+of generalized models against glmmTMB, and where it can be believed performance.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ def having(key: str) -> list[str]:
 
 @pytest.mark.parametrize("model", having("sandwich"))
 def test_sandwich(model: str) -> None:
-    """The scores of clusters are the gradient of glmmTMB's objective with the weights of all other rows zero."""
+    """The scores of clusters are the gradient of glmmTMB's objective
+    with the weights of all other rows zero.
+    """
     m, r = fitted(model), RESULTS[model]["sandwich"]
     assert r["total"] < 1e-8
     expected = np.array(r["cov"])
@@ -58,7 +62,9 @@ def test_random_effects_left_out(model: str) -> None:
 
 @pytest.mark.parametrize("model", having("predict"))
 def test_standard_errors_of_predictions(model: str) -> None:
-    """Of conditional linear predictors, with the estimation of the covariance parameters and of the dispersion accounted for."""
+    """Of conditional linear predictors,
+    with the estimation of the covariance parameters and of the dispersion accounted for.
+    """
     ours, r = fitted(model).predict(type="link", se=True), RESULTS[model]["predict"]
     np.testing.assert_allclose(ours["fit"][:40], r["fit"], atol=1e-5)
     np.testing.assert_allclose(ours["se"][:40], r["se"], rtol=2e-4)
@@ -74,7 +80,11 @@ def test_shares_of_variance(model: str) -> None:
 
 @pytest.mark.parametrize("model", having("by_paper"))
 def test_variance_of_an_observation_by_the_paper(model: str) -> None:
-    """At the mean of all groups, with the offset at its mean; performance takes the typical group at offset zero, and of a beta response has a negative variance."""
+    """At the mean of all groups, with the offset at its mean.
+
+    Performance takes the typical group at offset zero, and of a beta response has a negative
+    variance.
+    """
     m, r = fitted(model), RESULTS[model]
     assert observation_variance(m._fit) == pytest.approx(r["by_paper"], rel=1e-6)
     assert abs(r["shares"]["distribution"] / r["by_paper"] - 1) > 0.005

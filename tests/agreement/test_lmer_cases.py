@@ -1,6 +1,8 @@
-"""Every stored linear mixed model of lme4, fitted here from its R formula: an optimum at least as good, and the same numbers.
+"""Every stored linear mixed model of lme4, fitted here from its R formula:
+an optimum at least as good, and the same numbers.
 
-Expected are the `best` numbers of each case: the lowest of several of R's optimisers, run to tight tolerances.
+Expected are the `best` numbers of each case: the lowest of several of R's optimisers, run to tight
+tolerances.
 """
 
 from collections.abc import Mapping
@@ -13,8 +15,9 @@ from lme4_case import factor_levels, fitted, new_rows, r_name, warnings_of
 from reference.store import case_ids, load_case
 
 CASES = case_ids("lmer")
-# Random effects of `(f || g)` are an intercept and an effect of every level of f: a constant can be moved from the variance of the one to
-# all covariances of the others without any change of the model. Only their sum has an estimate.
+# Random effects of `(f || g)` are an intercept and an effect of every level of f: a constant can be
+# moved from the variance of the one to all covariances of the others without any change of the
+# model. Only their sum has an estimate.
 REDUNDANT = ["machines_dblbar_f", "sleep_half_doublebar"]
 IDENTIFIED = [i for i in CASES if i not in REDUNDANT]
 REGULAR = [i for i in IDENTIFIED if not load_case(i)["best"]["isSingular"]]
@@ -22,8 +25,11 @@ SINGULAR = [i for i in CASES if load_case(i)["best"]["isSingular"]]
 PREDICTED = [i for i in CASES if "predict" in load_case(i)["derived"]]
 
 TOLERANCE = 2e-5
-"""Allowed differences, as parts of a standard error, of a standard deviation or of sigma. The objective is flat at its optimum, so that
-two optimisers which agree in it to 1e-9 differ by up to about 1e-5 in the parameters."""
+"""Allowed differences, as parts of a standard error, of a standard deviation or of sigma.
+
+The objective is flat at its optimum, so that two optimisers which agree in it to 1e-9 differ by up
+to about 1e-5 in the parameters.
+"""
 
 
 def best(identifier: str) -> dict[str, Any]:
@@ -143,7 +149,10 @@ def test_variance_components(identifier: str) -> None:
 
 @pytest.mark.parametrize("identifier", SINGULAR)
 def test_variance_components_of_singular_fits(identifier: str) -> None:
-    """Correlations with a vanished effect mean nothing; covariances on the scale of the residuals do."""
+    """Correlations with a vanished effect mean nothing.
+
+    Covariances on the scale of the residuals do.
+    """
     model, expected = fitted(identifier), best(identifier)
     for ours, theirs in zip(model.varcorr.values(), expected["varcorr"].values(), strict=True):
         scale = np.maximum(theirs["sd"], 0.01 * expected["sigma"])

@@ -1,4 +1,6 @@
-"""Fits end in the lowest valley: data on which a local search from small standard deviations ends in another one, values of R's programs."""
+"""Fits end in the lowest valley: data on which a local search
+from small standard deviations ends in another one, values of R's programs.
+"""
 
 import json
 import warnings
@@ -72,7 +74,9 @@ def test_random_slope_within_and_between_groups(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", [(6, 8, 6, -2, 3, 1), (6, 10, 3, -1, 2, 1), (5, 20, 10, -1, 2, 0.5)], ids=str)
 def test_no_other_scale_is_lower(kind: tuple[float, ...]) -> None:
-    """The profile over the one standard deviation, in steps so fine that no valley hides between them."""
+    """The profile over the one standard deviation,
+    in steps so fine that no valley hides between them.
+    """
     for seed in range(500, 515):
         m = ranef.lmer("y ~ x + (1|g)", simpson(seed, *kind))  # type: ignore[arg-type]
         core = m._fit.system.get(1)

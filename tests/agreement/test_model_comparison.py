@@ -69,7 +69,8 @@ def test_likelihood_ratio_table(identifier: str, other: str) -> None:
     assert ("refitted by ML" in str(table)) == case["reml"]
 
 
-# lmerTest turns (0 + x | g) with a numeric x into (1 | g), which is not a special case of it: no degrees of freedom and no test. Here it is left out.
+# lmerTest turns (0 + x | g) with a numeric x into (1 | g), which is not a special case of it: no
+# degrees of freedom and no test. Here it is left out.
 NOT_NESTED = ["sleep_slope_only"]
 
 
@@ -99,7 +100,8 @@ def test_ranova_leaves_out_a_slope_without_intercept(identifier: str) -> None:
     assert table["df"].iloc[1] == 1
 
 
-# R's refits without these terms stop short of the optimum (the second after lme4's limit on evaluations): by this much in AIC.
+# R's refits without these terms stop short of the optimum (the second after lme4's limit on
+# evaluations): by this much in AIC.
 STOPPED_SHORT = {("carrots_big", "Age"): 1.9055, ("wafer_poly", "voltage"): 17.50977}
 
 
@@ -165,7 +167,8 @@ def test_the_file_of_steps_is_the_one_its_script_wrote() -> None:
 def test_step(case: dict[str, Any]) -> None:
     found = fit(case).step()
     random, fixed = case["random"], case["fixed"]
-    # What stays is in the order of the formula here, and in that of R's rewritten formula there; our table has no row for the model itself.
+    # What stays is in the order of the formula here, and in that of R's rewritten formula there;
+    # our table has no row for the model itself.
     at = [random["rows"].index(label) for label in found.random.index]
     assert sorted(at) == list(range(1, len(random["rows"])))
     assert list(found.fixed.index) == fixed["rows"]

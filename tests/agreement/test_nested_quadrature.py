@@ -1,4 +1,6 @@
-"""Quadrature for two nested grouping factors: against numerical integration in R at given parameters, and what follows for fits."""
+"""Quadrature for two nested grouping factors:
+against numerical integration in R at given parameters, and what follows for fits.
+"""
 
 import hashlib
 import json
@@ -23,7 +25,8 @@ def stored() -> dict[str, Any]:
 
 
 STORED = stored()
-#: Fixed effects of the model of immunization in Guatemala (Rodríguez and Goldman 2001) as their own program gives them with 12 quadrature points, log-likelihood -1323.9618:
+#: Fixed effects of the model of immunization in Guatemala (Rodríguez and Goldman 2001) as their own
+#: program gives them with 12 quadrature points, log-likelihood -1323.9618:
 #: https://data.princeton.edu/pop510/maxlik.html
 IMMUNIZATION = [
     *(-1.233400, 1.716657, -0.215995, -0.260719, 0.179374, 0.431083, -0.172474, -0.083649),

@@ -1,4 +1,6 @@
-"""Profile intervals against lme4's, for every stored model that was profiled there; and where lme4 goes wrong, against an independent search."""
+"""Profile intervals against lme4's, for every stored model that was profiled there;
+and where lme4 goes wrong, against an independent search.
+"""
 
 import hashlib
 import json
@@ -29,7 +31,9 @@ def test_the_store_has_its_cases() -> None:
 
 @pytest.mark.parametrize("identifier", reference())
 def test_limits(identifier: str) -> None:
-    """To 1e-3 of the width of the interval: lme4 interpolates between points of its curves, here the equation is solved."""
+    """To 1e-3 of the width of the interval:
+    lme4 interpolates between points of its curves, here the equation is solved.
+    """
     m, theirs = fitted(identifier), reference()[identifier]
     ours = m.conf_int("profile")
     assert len(ours) == len(theirs["rows"])
@@ -48,7 +52,8 @@ def test_curves_give_the_same_limits(identifier: str) -> None:
     assert np.abs((exact - read).to_numpy() / width[:, np.newaxis]).max() < 1e-4
 
 
-# Limits of vector-valued random effects that lme4 misses, found by an independent search to be none: case, parameter (ours, and as the search names it), side.
+# Limits of vector-valued random effects that lme4 misses, found by an independent search to be
+# none: case, parameter (ours, and as the search names it), side.
 MISSED = [
     ("machines_full", "cor_Machine[T.B].(Intercept)|Worker", ("cor", 0, 1), 0),
     ("machines_full", "cor_Machine[T.B].(Intercept)|Worker", ("cor", 0, 1), 1),
@@ -94,7 +99,11 @@ def test_limits_that_lme4_misses(identifier: str, name: str, held: tuple[str, in
     ("identifier", "rows"), [("machines_full", [0, 3, 5, 6, 7, 8, 9]), ("early_growth", [0, 2, 3, 4, 5, 6, 7])]
 )
 def test_the_limits_that_lme4_does_not_miss(identifier: str, rows: list[int]) -> None:
-    """The same models where lme4's search holds. The upper limits of the standard deviations of ``early_growth`` lie beyond the boundary of its fit."""
+    """The same models where lme4's search holds.
+
+    The upper limits of the standard deviations of ``early_growth`` lie beyond the boundary of its
+    fit.
+    """
     ours = by_likelihood(identifier).conf_int("profile")
     limits = np.array(vector_reference()[identifier]["limits"], float)
     width = (ours.upper - ours.lower).to_numpy()

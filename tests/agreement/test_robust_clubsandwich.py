@@ -44,7 +44,8 @@ def close(ours: Any, theirs: Any, tolerance: float) -> None:
 @pytest.mark.parametrize(("model", "kind"), CASES)
 def test_covariance_tests_and_intervals(model: str, kind: str) -> None:
     m, (_, _, cluster, joint), r = fitted(model), MODELS[model], STORED["results"][model][kind]
-    # Variances that R's optimiser stops short of show in CR2, whose adjustment depends on them; covariances close to zero are compared on the scale of the others.
+    # Variances that R's optimiser stops short of show in CR2, whose adjustment depends on them;
+    # covariances close to zero are compared on the scale of the others.
     v, theirs = m.cov_params(cov=kind, cluster=cluster).to_numpy(), np.array(r["vcov"])
     scale = np.sqrt(np.outer(np.diagonal(theirs), np.diagonal(theirs)))
     np.testing.assert_allclose(v / scale, theirs / scale, atol=2e-6)

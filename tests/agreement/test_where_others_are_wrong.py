@@ -1,8 +1,10 @@
-"""What other packages get wrong without a word, each as a test of ours; the expected numbers are R's.
+"""What other packages get wrong without a word, each as a test of ours;
+the expected numbers are R's.
 
-The packages tried (newest releases of November 2026) were glmm 0.6.2, mixedlm 1.3.0, lme-python 0.2.7, mixedlm-rs 0.2.0, interlace-lme 0.3.2,
-bossanova 0.1.0.dev27, kamino-lme 0.0.1, statsmodels 0.15.0 and gpboost 1.8.0; docs/findings.md has the table. What concerns tests of terms,
-degrees of freedom, marginal means and generalized models is tested where those are implemented.
+The packages tried (newest releases of November 2026) were glmm 0.6.2, mixedlm 1.3.0, lme-python
+0.2.7, mixedlm-rs 0.2.0, interlace-lme 0.3.2, bossanova 0.1.0.dev27, kamino-lme 0.0.1, statsmodels
+0.15.0 and gpboost 1.8.0; docs/findings.md has the table. What concerns tests of terms, degrees of
+freedom, marginal means and generalized models is tested where those are implemented.
 """
 
 import hashlib
@@ -69,7 +71,9 @@ def test_weights_ten_times_larger_change_sigma_only() -> None:
 
 
 def test_three_level_variance_is_not_lost() -> None:
-    """Chem97: the variance between authorities is small, not zero (lme-python and interlace lose it)."""
+    """Chem97: the variance between authorities is small,
+    not zero (lme-python and interlace lose it).
+    """
     m = lmer("score ~ gcsecnt + (1 | school) + (1 | lea)", load_dataset("chem97"))
     r = reference()["chem97"]
     agrees(m, r)
@@ -79,7 +83,10 @@ def test_three_level_variance_is_not_lost() -> None:
 
 
 def test_dependent_columns() -> None:
-    """The LATER of two dependent columns goes, and a message names it; mixedlm drops the first without a word, lme-python returns junk."""
+    """The LATER of two dependent columns goes, and a message names it.
+
+    Mixedlm drops the first without a word, lme-python returns junk.
+    """
     d = sleep(d2=2 * sleep()["Days"])
     for formula, name, gone in (("Days + d2", "dependent", "d2"), ("d2 + Days", "dependent_reversed", "Days")):
         with pytest.warns(RanefWarning, match=rf"\b{gone}\b"):
@@ -154,11 +161,15 @@ def test_minus_takes_a_term_away() -> None:
 
 
 def test_simulations_draw_new_random_effects() -> None:
-    """The standard deviations of a parametric bootstrap are the standard errors; lme-python, which keeps the random effects fixed, gives 3.54 and 0.66."""
+    """The standard deviations of a parametric bootstrap are the standard errors.
+
+    Lme-python, which keeps the random effects fixed, gives 3.54 and 0.66.
+    """
     m = lmer(SLOPE, sleep())
     fixef = np.asarray(m.refit(m.simulate(2000, rng=7)).fixef)
     spread = fixef.std(axis=0, ddof=1)
-    # Standard error of a standard deviation over 2000 draws: 1.6 %. lme4 gives 6.79 and 1.54 over 1000.
+    # Standard error of a standard deviation over 2000 draws: 1.6 %. lme4 gives 6.79 and 1.54 over
+    # 1000.
     np.testing.assert_allclose(spread, reference()["slope"]["se"], rtol=0.065)
     kept = np.asarray(m.refit(m.simulate(500, re="conditional", rng=7)).fixef).std(axis=0, ddof=1)
     assert (kept < 0.75 * spread).all()

@@ -1,4 +1,5 @@
-"""A fuzzer of the fits: random data and formulas, each fit held against independent searches, dense algebra and what must not change it.
+"""A fuzzer of the fits: random data and formulas,
+each fit held against independent searches, dense algebra and what must not change it.
 
 Short in the test suite (``test_fuzz_*.py``), long by command from the root of the repository::
 
@@ -7,7 +8,8 @@ Short in the test suite (``test_fuzz_*.py``), long by command from the root of t
     python -m tests.fuzz show linear 1234
     python -m tests.fuzz acceptance
 
-Every case follows from its number alone: ``linear_case(1234)`` is the same data and formula everywhere.
+Every case follows from its number alone: ``linear_case(1234)`` is the same data and formula
+everywhere.
 """
 
 import sys

@@ -1,4 +1,6 @@
-"""The kinds of data on which fits once ended wrong, with as many other data sets as one likes, and bootstraps of a model with two valleys."""
+"""The kinds of data on which fits once ended wrong,
+with as many other data sets as one likes, and bootstraps of a model with two valleys.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -122,7 +124,9 @@ def failures(kind: str, n: int, seed: int) -> Iterator[tuple[int, str]]:
 
 
 def two_valleys() -> tuple[Any, pd.DataFrame]:
-    """The fit of a model whose REML criterion has two valleys, to draw bootstrap replicates from, and its data."""
+    """The fit of a model whose REML criterion has two valleys,
+    to draw bootstrap replicates from, and its data.
+    """
     data = _two_levels(37, 6, 8, 6, -2, 3, 1)
     return quiet(lmer, "y ~ x + (1 | g)", data, n_threads=1, start=[30.0]), data
 
@@ -132,7 +136,8 @@ WRONG = ("fresh", "refit matrix", "refit", "refit from flat")
 
 
 def wrong_valleys(n: int, seed: int, effects: str = "conditional") -> dict[str, int]:
-    """Fits of simulated responses of the model with two valleys, each held against fresh fits from small and large standard deviations.
+    """Fits of simulated responses of the model with two valleys,
+    each held against fresh fits from small and large standard deviations.
 
     Parameters
     ----------
@@ -140,14 +145,16 @@ def wrong_valleys(n: int, seed: int, effects: str = "conditional") -> dict[str, 
         Responses.
     seed : int
     effects : {"conditional", "new"}
-        Whether the groups keep their effects, which go with the covariate, so that every response has two valleys; or draw new ones.
+        Whether the groups keep their effects, which go with the covariate, so that every response
+        has two valleys; or draw new ones.
 
     Returns
     -------
     dict
-        How many of ``fresh`` fits, of ``refit`` of a matrix, of ``refit`` of one response after the other and of ``refit`` by a model of a response without group effects
-        are above the best of all by more than 1e-6; how many of
-        ``best`` and of the replicates of ``bootstrap`` have a slope of the wrong sign. The last two are samples of one distribution.
+        How many of ``fresh`` fits, of ``refit`` of a matrix, of ``refit`` of one response after the
+        other and of ``refit`` by a model of a response without group effects are above the best of
+        all by more than 1e-6; how many of ``best`` and of the replicates of ``bootstrap`` have a
+        slope of the wrong sign. The last two are samples of one distribution.
     """
     m, data = two_valleys()
     y = m.simulate(n, rng=seed, re=effects).to_numpy()

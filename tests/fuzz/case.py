@@ -34,7 +34,10 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
 
     def fit(self, formula: str | None = None, data: pd.DataFrame | None = None, **changed: Any) -> Any:
-        """Fit the model, or the same with something changed; that it is singular or not converged is no news here."""
+        """Fit the model, or the same with something changed.
+
+        That it is singular or not converged is no news here.
+        """
         verb = lmer if self.model == "linear" else glmer
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RanefWarning)

@@ -9,9 +9,11 @@ from ranef.fit.order import theta_positions
 from .dense import dense_glmm, dense_laplace, factor_of_z, linear_criterion
 from .integral import exact_criterion
 
-#: Standard deviations, in units of the linear predictor or residual, from which an optimum lies at infinity.
+#: Standard deviations, in units of the linear predictor or residual, from which an optimum lies at
+#: infinity.
 AWAY = 1e6
-#: Curvature of the joint density in units of that of the spherical effects alone; of log-concave densities it is at least 1.
+#: Curvature of the joint density in units of that of the spherical effects alone; of log-concave
+#: densities it is at least 1.
 VANISHING = 0.05
 
 
@@ -29,14 +31,15 @@ def cause_of(criterion: Any, point: np.ndarray, value: float) -> tuple[str, str]
     Returns
     -------
     cause : str
-        ``criterion``: the core's values are wrong at one of the points, by more than half of what separates them.
-        ``other modes``: of a generalized model, the same, most often because the random effects have several modes given the data.
-        ``degenerate``: the better point is one where Laplace's determinant nearly vanishes, which no fit should go to.
-        ``artefact``: the approximation is lower there and the likelihood that it stands for is not, as with 0 and 1 and large standard deviations.
-        ``at infinity``: the criterion falls on as standard deviations grow without end.
-        ``no minimum``: a plain descent from the fit itself goes down.
-        ``zero trap``: the fit has a variance of zero, the better point has not.
-        ``other valley``: both are minima.
+        ``criterion``: the core's values are wrong at one of the points, by more than half of what
+        separates them. ``other modes``: of a generalized model, the same, most often because the
+        random effects have several modes given the data. ``degenerate``: the better point is one
+        where Laplace's determinant nearly vanishes, which no fit should go to. ``artefact``: the
+        approximation is lower there and the likelihood that it stands for is not, as with 0 and 1
+        and large standard deviations. ``at infinity``: the criterion falls on as standard
+        deviations grow without end. ``no minimum``: a plain descent from the fit itself goes down.
+        ``zero trap``: the fit has a variance of zero, the better point has not. ``other valley``:
+        both are minima.
     note : str
     """
     own, gap = accurate(criterion, criterion.own), criterion.own_value - value
@@ -79,7 +82,9 @@ def accurate(criterion: Any, v: np.ndarray) -> float:
 
 
 def saturated(fit: Any) -> bool:
-    """Whether the columns of X and of Z span all rows of a model with a residual scale: the criterion then may fall without end."""
+    """Whether the columns of X and of Z span all rows of a model with a residual scale:
+    the criterion then may fall without end.
+    """
     if hasattr(fit, "family") and not np.isfinite(fit.dispersion):
         return False
     z = factor_of_z(fit, np.array([float(i == j) for s in fit.order.spans for i, j in theta_positions(s)]))
@@ -88,7 +93,9 @@ def saturated(fit: Any) -> bool:
 
 
 def _vanishing(criterion: Any, v: np.ndarray) -> bool:
-    """Whether the Hessian of Laplace's approximation is far from positive definite, as it can be of densities that are not log-concave."""
+    """Whether the Hessian of Laplace's approximation is far from positive definite,
+    as it can be of densities that are not log-concave.
+    """
     if not hasattr(criterion, "parts") or np.isnan(accurate(criterion, v)):
         return False
     _, beta, dispersion = criterion.parts(v)

@@ -1,4 +1,6 @@
-"""The criterion of a fitted model as a function of free numbers on one scale, evaluated by the core at fixed points: no search of the core takes part."""
+"""The criterion of a fitted model as a function of free numbers on one scale,
+evaluated by the core at fixed points: no search of the core takes part.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +19,18 @@ NONE = 1e12
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """Units of theta in the core's order: multiplied by them, theta is standard deviations of the linear predictor."""
+    """Units of theta in the core's order:
+    multiplied by them, theta is standard deviations of the linear predictor.
+    """
 
     units: np.ndarray
     rows: tuple[tuple[int, int, int], ...]
 
 
 def theta_units(fit: Any) -> Scaled:
-    """Units of theta: root mean squares of the columns of Z; and (term, row, column) of each, in the core's order."""
+    """Units of theta: root mean squares of the columns of Z;
+    and (term, row, column) of each, in the core's order.
+    """
     units, rows = [], []
     for t, span in enumerate(fit.order.spans):
         size = np.sqrt((fit.design.random[span.formula].z ** 2).mean(axis=0))
@@ -37,7 +43,10 @@ def theta_units(fit: Any) -> Scaled:
 
 
 class LinearCriterion:
-    """REML criterion or deviance of a linear model; the numbers are theta in units of the columns of Z."""
+    """REML criterion or deviance of a linear model.
+
+    The numbers are theta in units of the columns of Z.
+    """
 
     def __init__(self, model: Any):
         self.fit = model._fit
@@ -60,7 +69,9 @@ class LinearCriterion:
         return float(e.objective), e.gradient / self.scaled.units
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
-        """Random numbers: standard deviations of 0.01 to 100 residual ones (of a row drawn at random), any correlation."""
+        """Random numbers: standard deviations
+        of 0.01 to 100 residual ones (of a row drawn at random), any correlation.
+        """
         return random_theta(rng, self.scaled) / rng.choice(self.root_weights)
 
     def theta(self, v: np.ndarray) -> np.ndarray:
@@ -69,7 +80,10 @@ class LinearCriterion:
 
 
 class GeneralizedCriterion:
-    """-2 log-likelihood of a generalized model; the numbers are theta, fixed effects of orthonormal columns and the log of the dispersion."""
+    """-2 log-likelihood of a generalized model.
+
+    The numbers are theta, fixed effects of orthonormal columns and the log of the dispersion.
+    """
 
     def __init__(self, model: Any):
         self.fit = model._fit
@@ -110,7 +124,9 @@ class GeneralizedCriterion:
         return float(e.objective), g
 
     def modes(self, v: np.ndarray) -> np.ndarray:
-        """The core's modes of the spherical random effects, term by term in lme4's order; with the signs of ``theta``."""
+        """The core's modes of the spherical random effects, term by term in lme4's order;
+        with the signs of ``theta``.
+        """
         signed = self.parts(v)
         theta = np.ascontiguousarray(self.theta(v)[self.fit.order.core_of_theta])
         try:
@@ -120,7 +136,9 @@ class GeneralizedCriterion:
         return spherical_modes(self.fit, e.u)
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
-        """Random theta, the fixed effects that the penalised fit has there, and a dispersion within a factor of ten of the estimate."""
+        """Random theta, the fixed effects that the penalised fit has there,
+        and a dispersion within a factor of ten of the estimate.
+        """
         v = self.own.copy()
         v[: self.n_theta] = random_theta(rng, self.scaled)
         if self.has_dispersion:
@@ -140,7 +158,9 @@ class GeneralizedCriterion:
 
 
 def random_theta(rng: np.random.Generator, scaled: Scaled) -> np.ndarray:
-    """Scaled theta with standard deviations from 0.01 to 100, a few of them zero, and random correlations."""
+    """Scaled theta with standard deviations from 0.01 to 100,
+    a few of them zero, and random correlations.
+    """
     v = rng.normal(size=len(scaled.units))
     length: dict[tuple[int, int], float] = {}
     for value, (t, i, _) in zip(v, scaled.rows, strict=True):
@@ -153,7 +173,9 @@ def random_theta(rng: np.random.Generator, scaled: Scaled) -> np.ndarray:
 
 
 def reported_theta(criterion: Any, v: np.ndarray) -> np.ndarray:
-    """Theta in lme4's order with no negative number on the diagonal: the signs of whole columns say nothing."""
+    """Theta in lme4's order with no negative number on the diagonal:
+    the signs of whole columns say nothing.
+    """
     scaled = criterion.scaled
     theta = v[: criterion.n_theta] / scaled.units
     negative = {(t, j) for value, (t, i, j) in zip(theta, scaled.rows, strict=True) if i == j and value < 0}

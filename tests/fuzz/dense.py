@@ -1,4 +1,6 @@
-"""Check: the criterion at the estimates is that of plain dense algebra, which shares nothing with the core."""
+"""Check: the criterion at the estimates is that of plain dense algebra,
+which shares nothing with the core.
+"""
 
 from typing import Any
 
@@ -13,7 +15,8 @@ from unit.dense_lmm import LmmSystem
 from .finding import Finding
 
 LINEAR, GENERALIZED = 1e-6, 5e-5
-#: Random effects of a generalized model up to which its plain algebra, by differences, is worth the time.
+#: Random effects of a generalized model up to which its plain algebra, by differences, is worth the
+#: time.
 MOST = 60
 
 
@@ -29,9 +32,11 @@ def factor_of_z(fit: Any, theta: np.ndarray) -> np.ndarray:
 
 
 def linear_criterion(fit: Any, theta: np.ndarray) -> float:
-    """REML criterion or deviance at theta in lme4's order, by an orthogonal factorisation that squares no condition number.
+    """REML criterion or deviance at theta in lme4's order,
+    by an orthogonal factorisation that squares no condition number.
 
-    The rows of ``[W Z L, W X, W y; I, 0, 0]`` are factorised from the largest to the smallest, as weights of many powers of ten ask for.
+    The rows of ``[W Z L, W X, W y; I, 0, 0]`` are factorised from the largest to the smallest, as
+    weights of many powers of ten ask for.
     """
     y, x = response_without_offset(fit.design), fit.x
     w = np.ones(len(y)) if fit.design.weights is None else fit.design.weights
@@ -52,7 +57,10 @@ def linear_criterion(fit: Any, theta: np.ndarray) -> float:
 
 
 def marginal_criterion(fit: Any) -> float:
-    """The same from the n x n covariance matrix of the response, at the estimates; NaN where that is singular to rounding."""
+    """The same from the n x n covariance matrix of the response, at the estimates.
+
+    NaN where that is singular to rounding.
+    """
     design = fit.design
     y = response_without_offset(design)
     dense = LmmSystem(fit.x, y, design.weights, core_factors(design, fit.order))
@@ -80,7 +88,9 @@ def dense_glmm(
 
 
 def spherical_modes(fit: Any, modes: Any) -> np.ndarray:
-    """The modes that the core gives, factor by factor, in the order of the columns of ``factor_of_z``."""
+    """The modes that the core gives, factor by factor,
+    in the order of the columns of ``factor_of_z``.
+    """
     parts = [np.asarray(modes[s.factor])[:, s.start : s.start + s.size].ravel() for s in fit.order.spans]
     return np.concatenate(parts)
 
@@ -94,13 +104,17 @@ LOG_PROBABILITIES = {
 
 
 class FromModes(DenseGlmm):
-    """The same with the lower of the modes found from zero and from those of the core: a density can have several."""
+    """The same with the lower of the modes found from zero and from those of the core:
+    a density can have several.
+    """
 
     first: np.ndarray
     tails: Any = None
 
     def rows(self, eta: np.ndarray) -> np.ndarray:
-        """Log-densities; those of proportions from the logs of both probabilities, which SciPy's density does not take and whose difference from 1 it loses."""
+        """Log-densities; those of proportions from the logs of both probabilities,
+        which SciPy's density does not take and whose difference from 1 it loses.
+        """
         if self.tails is None:
             return super().rows(eta)
         link, w = self.tails
@@ -131,7 +145,11 @@ class FromModes(DenseGlmm):
 def dense_laplace(
     fit: Any, theta: np.ndarray, beta: np.ndarray, dispersion: float | None, modes: np.ndarray | None = None
 ) -> float:
-    """-2 log-likelihood there by Laplace's approximation; NaN where SciPy's densities lose their digits, or the plain algebra finds no mode, or would take long."""
+    """-2 log-likelihood there by Laplace's approximation.
+
+    NaN where SciPy's densities lose their digits, or the plain algebra finds no mode, or would take
+    long.
+    """
     small, large = {"nbinom1": (1e-3, 1e6), "nbinom2": (1e-6, 1e4)}.get(fit.family.kernel, (1e-9, 1e9))
     effects = sum(u.size for u in fit.u)
     if effects > MOST or not small < (1.0 if dispersion is None else dispersion) < large:
@@ -144,7 +162,9 @@ def dense_laplace(
 
 
 def check(case: Any, model: Any) -> list[Finding]:
-    """Compare at the estimates; and what the core has there when it is asked for the criterion alone; and that no relative standard deviation is negative."""
+    """Compare at the estimates; and what the core has there when it is asked
+    for the criterion alone; and that no relative standard deviation is negative.
+    """
     fit = model._fit
     diagonal = np.array([i == j for span in fit.order.spans for i, j in theta_positions(span)])
     if (fit.theta[diagonal] < 0).any():

@@ -14,7 +14,8 @@ class Finding:
     cause : str
         A short name of the kind of failure.
     gap : float
-        By how much the criterion is too high, or by how much two numbers that should be equal differ.
+        By how much the criterion is too high, or by how much two numbers that should be equal
+        differ.
     note : str
         More about it.
     own, better : list of float

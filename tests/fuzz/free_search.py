@@ -1,4 +1,7 @@
-"""Check: no plain minimisation from random starts finds a lower criterion. It shares the criterion with the core, and nothing of its search."""
+"""Check: no plain minimisation from random starts finds a lower criterion.
+
+It shares the criterion with the core, and nothing of its search.
+"""
 
 from typing import Any
 
@@ -26,7 +29,8 @@ def descend(criterion: Criterion, start: np.ndarray, steps: int = 150) -> tuple[
 
 
 def search(criterion: Criterion, rng: np.random.Generator, looks: int, descents: int) -> tuple[float, np.ndarray]:
-    """The lowest point found: random points are looked at, and from the best few and some others the search goes down.
+    """The lowest point found:
+    random points are looked at, and from the best few and some others the search goes down.
 
     Parameters
     ----------

@@ -9,12 +9,12 @@ from .layout import Rng, covariates, drawn_effects, fixed_part, groups, log_unif
 from .linear_cases import weights
 
 KINDS = (
-    "plain", "plain", "plain", "simpson", "simpson", "small_sd", "small_sd", "large_sd", "each_row", "weights", "far_origin", "units", "few_levels",
-    "singletons", "saturated",
+    "plain", "plain", "plain", "simpson", "simpson", "small_sd", "small_sd", "large_sd", "each_row", "weights",
+    "far_origin", "units", "few_levels", "singletons", "saturated",
 )  # fmt: skip
 FAMILIES = (
-    "binomial", "binomial(probit)", "binomial(cloglog)", "poisson", "nbinom1", "nbinom2", "Gamma(log)", "inverse.gaussian(log)", "beta",
-    "gaussian(log)",
+    "binomial", "binomial(probit)", "binomial(cloglog)", "poisson", "nbinom1", "nbinom2", "Gamma(log)",
+    "inverse.gaussian(log)", "beta", "gaussian(log)",
 )  # fmt: skip
 SPREAD = {"small_sd": (-2.5, -0.7), "large_sd": (0.3, 1.0)}
 

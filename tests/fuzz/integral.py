@@ -1,4 +1,6 @@
-"""The likelihood that Laplace's approximation stands for, well enough to say which of two points has the higher one."""
+"""The likelihood that Laplace's approximation stands for,
+well enough to say which of two points has the higher one.
+"""
 
 from typing import Any
 
@@ -12,7 +14,8 @@ DRAWS, DF = 4000, 5.0
 
 
 def exact_criterion(criterion: Any, v: np.ndarray) -> float:
-    """-2 log-likelihood at a point of a generalized criterion: by quadrature where the core has it, else by importance sampling around the modes; NaN if neither can be had.
+    """-2 log-likelihood at a point of a generalized criterion: by quadrature where the core has it,
+    else by importance sampling around the modes; NaN if neither can be had.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Check: what must not change a fit, or must change it in a known way: order of rows, names of levels, units, threads."""
+"""Check: what must not change a fit, or must change it in a known way:
+order of rows, names of levels, units, threads.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,6 @@
-"""Random grouping factors, covariates and random effects: what the data of linear and of generalized cases share."""
+"""Random grouping factors, covariates and random effects:
+what the data of linear and of generalized cases share.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +19,9 @@ def log_uniform(rng: Rng, low: float, high: float, size: int | None = None) -> n
 
 
 def uneven(rng: Rng, n: int, levels: int) -> np.ndarray:
-    """A level for each of n rows, with sizes that differ, every level at least once where there are rows enough."""
+    """A level for each of n rows, with sizes that differ,
+    every level at least once where there are rows enough.
+    """
     shares = rng.dirichlet(np.full(levels, rng.choice([0.5, 2.0, 50.0])))
     codes = rng.choice(levels, n, p=shares)
     first = rng.permutation(n)[: min(levels, n)]
@@ -52,7 +56,9 @@ def groups(rng: Rng, n: int, few: bool = False, single: bool = False) -> dict[st
 
 
 def covariates(rng: Rng, n: int, codes: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Columns x, z (numbers, partly constant in groups), k (whole numbers), p (positive), f and b (factors), and the grouping factors as text."""
+    """Columns x, z (numbers, partly constant in groups), k (whole numbers),
+    p (positive), f and b (factors), and the grouping factors as text.
+    """
     x = rng.normal(size=n)
     if rng.random() < 0.3:
         x += float(rng.choice([0.5, 2.0, 8.0])) * rng.normal(size=codes["g"].max() + 1)[codes["g"]]
@@ -111,7 +117,9 @@ _STYLES = (
 
 
 def random_parts(rng: Rng, most: int = 4, plain: bool = False) -> list[RandomPart]:
-    """Random terms on one to four grouping factors, of which the third and fourth have an intercept only; or all, if ``plain``."""
+    """Random terms on one to four grouping factors,
+    of which the third and fourth have an intercept only; or all, if ``plain``.
+    """
     count = min(most, int(rng.choice([1, 2, 3, 4], p=[0.5, 0.3, 0.13, 0.07])))
     chosen = [str(v) for v in rng.permutation(["g", "h", "s", "i"])][:count]
     if count == 1 and rng.random() < 0.7:
@@ -164,7 +172,9 @@ def effect_columns(data: pd.DataFrame, effects: tuple[str, ...]) -> np.ndarray:
 
 
 def drawn_effects(rng: Rng, data: pd.DataFrame, part: RandomPart, low: float, high: float) -> np.ndarray:
-    """The contribution (n,) of a random term, with standard deviations of ten to the power of ``low`` to ``high``, a quarter of them zero."""
+    """The contribution (n,) of a random term,
+    with standard deviations of ten to the power of ``low`` to ``high``, a quarter of them zero.
+    """
     z = effect_columns(data, part.effects)
     k = z.shape[1]
     sd = np.asarray(log_uniform(rng, low, high, k)) * (rng.random(k) > 0.25)

@@ -7,8 +7,8 @@ from .case import Case
 from .layout import Rng, covariates, drawn_effects, fixed_part, groups, log_uniform, random_parts
 
 KINDS = (
-    "plain", "plain", "simpson", "simpson_slopes", "weights", "heavy_row", "small_sd", "large_sd", "far_origin", "units", "few_levels", "singletons",
-    "saturated", "exact",
+    "plain", "plain", "simpson", "simpson_slopes", "weights", "heavy_row", "small_sd", "large_sd", "far_origin",
+    "units", "few_levels", "singletons", "saturated", "exact",
 )  # fmt: skip
 SPREAD = {"small_sd": (-3.0, -0.5), "large_sd": (1.5, 5.5), "exact": (-0.5, 2.0)}
 
@@ -65,7 +65,8 @@ def weights(rng: Rng, n: int, decades: float) -> np.ndarray:
 
 
 def simpson(rng: Rng, slopes: bool) -> tuple[str, pd.DataFrame]:
-    """A covariate with one slope between groups and another inside them, so that the criterion may have two valleys.
+    """A covariate with one slope between groups and another inside them,
+    so that the criterion may have two valleys.
 
     Parameters
     ----------

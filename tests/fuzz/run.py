@@ -27,7 +27,9 @@ CHECKS = {
 
 
 def run_case(case: Case, checks: Iterable[str]) -> Outcome:
-    """Fit a case and check the fit; of one that does not say it converged, only whether something lower is found."""
+    """Fit a case and check the fit;
+    of one that does not say it converged, only whether something lower is found.
+    """
     kind, family = case.kind, case.options.get("family", "")
     begun = time.perf_counter()
     try:
@@ -49,7 +51,11 @@ def run_case(case: Case, checks: Iterable[str]) -> Outcome:
 
 
 def _checked(name: str, case: Case, model: Any) -> list[Finding]:
-    """The findings of one check; an error that is not one of the package, in a fit with other starts or other units, is a finding."""
+    """The findings of one check.
+
+    An error that is not one of the package, in a fit with other starts or other units, is a
+    finding.
+    """
     try:
         return CHECKS[name](case, model)
     except Exception as problem:
@@ -58,7 +64,9 @@ def _checked(name: str, case: Case, model: Any) -> list[Finding]:
 
 
 def without_consequences(found: list[Finding]) -> list[Finding]:
-    """Leave out what the error of the criterion explains by its size, where there is such a finding."""
+    """Leave out what the error of the criterion explains by its size,
+    where there is such a finding.
+    """
     error = max((f.gap for f in found if f.check == "dense"), default=0.0)
     return [f for f in found if f.check == "dense" or not f.gap < 10 * error]
 

@@ -5,20 +5,24 @@ from collections.abc import Sequence
 
 from .finding import Finding, Outcome
 
-#: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or Laplace's
-#: determinant vanishes there, or Laplace's approximation is lower there and the likelihood is not.
+#: Where a lower criterion is no fault of the fit: random and fixed effects span all rows, or
+#: Laplace's determinant vanishes there, or Laplace's approximation is lower there and the
+#: likelihood is not.
 EXCUSED = ("saturated", "degenerate", "artefact")
 #: Causes that are errors of the criterion's value and not of the search.
 VALUE = ("criterion", "not found again", "other modes")
 
 
 def misses(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Finding]]:
-    """Every finding on a fit that says it converged, without those that no fit could mend; and every error that is not one of the package."""
+    """Every finding on a fit that says it converged, without those that no fit could mend;
+    and every error that is not one of the package.
+    """
     return [(o, f) for o in outcomes for f in o.findings if (o.ok and f.cause not in EXCUSED) or f.check == "fit"]
 
 
 def table(outcomes: Sequence[Outcome], examples: int = 5) -> str:
-    """Rates by kind of data, failures by check and cause with seeds and gaps, fits that do not converge, refusals.
+    """Rates by kind of data, failures by check and cause with seeds and gaps,
+    fits that do not converge, refusals.
 
     Parameters
     ----------
@@ -31,8 +35,8 @@ def table(outcomes: Sequence[Outcome], examples: int = 5) -> str:
     wrong = {o.seed for o, _ in misses(outcomes)}
     of_value = wrong - {o.seed for o, f in misses(outcomes) if f.cause not in VALUE}
     lines = [
-        f"{n} cases: {ok} converged, of which {len(wrong)} wrong ({len(wrong) / max(1, ok):.3%}), {len(of_value)} of them by the value of the criterion only;"
-        f" slowest fit {max((o.seconds for o in outcomes), default=0):.2f} s"
+        f"{n} cases: {ok} converged, of which {len(wrong)} wrong ({len(wrong) / max(1, ok):.3%}), {len(of_value)} of "
+        f"them by the value of the criterion only; slowest fit {max((o.seconds for o in outcomes), default=0):.2f} s"
     ]
     for what in ("kind", "family"):
         names = {getattr(o, what) for o in outcomes}
@@ -71,4 +75,7 @@ def _line(name: str, some: list[Outcome], wrong: set[int], of_value: set[int]) -
     value = sum(o.seed in of_value for o in some)
     bad = sum(o.seed in wrong for o in some) - value
     refused = sum(o.objective != o.objective for o in some)
-    return f"  {name:24s} {len(some):6d} {good:6d} {bad:5d} {value:5d} {len(some) - good - refused:5d} {refused:5d}   {bad / max(1, good):.2%}"
+    return (
+        f"  {name:24s} {len(some):6d} {good:6d} {bad:5d} {value:5d} {len(some) - good - refused:5d} {refused:5d}   "
+        f"{bad / max(1, good):.2%}"
+    )

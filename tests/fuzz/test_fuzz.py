@@ -1,4 +1,6 @@
-"""A short run of the fuzzer: every fit of a few hundred random models that says it converged is the best that is known, with the right criterion."""
+"""A short run of the fuzzer: every fit of a few hundred random models
+that says it converged is the best that is known, with the right criterion.
+"""
 
 from collections.abc import Callable
 
@@ -11,7 +13,8 @@ from .linear_cases import linear_case
 from .run import CHECKS, MAKE, run_many
 from .tally import misses
 
-#: Where standard deviations are 10,000 times the residual's and more, the criterion has fewer digits.
+#: Where standard deviations are 10,000 times the residual's and more, the criterion has fewer
+#: digits.
 FAR, DIGITS = ("large_sd", "exact"), 2e-3
 
 

@@ -1,4 +1,7 @@
-"""Results are pandas; they go to polars, Arrow and Parquet by these libraries' own means, with nothing lost."""
+"""Results are pandas.
+
+They go to polars, Arrow and Parquet by these libraries' own means, with nothing lost.
+"""
 
 import numpy as np
 import pandas as pd

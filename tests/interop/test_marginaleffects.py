@@ -1,4 +1,6 @@
-"""Fitted models in the marginaleffects package, against emmeans and model matrices in R (tests/reference/marginal_effects.json)."""
+"""Fitted models in the marginaleffects package,
+against emmeans and model matrices in R (tests/reference/marginal_effects.json).
+"""
 
 import hashlib
 import json
@@ -28,7 +30,8 @@ from marginaleffects import (
 from ranef.interop.marginaleffects import adapt
 
 FILE = Path(__file__).parents[1] / "reference" / "marginal_effects.json"
-# Standard errors of slopes are difference quotients of difference quotients, whose default step is too small (docs/findings.md).
+# Standard errors of slopes are difference quotients of difference quotients, whose default step is
+# too small (docs/findings.md).
 STEP = 1.0
 
 
@@ -222,7 +225,10 @@ def test_predictions_of_a_generalized_model(ticks):
 
 
 def test_slopes_of_means_are_derivatives(ticks):
-    """With the log link the slope of a mean is the mean times the slope of the linear predictor; standard errors by the delta method."""
+    """With the log link the slope of a mean is the mean times the slope of the linear predictor.
+
+    Standard errors by the delta method.
+    """
     a = adapt(ticks)
     found = slopes(a, variables="cHEIGHT", newdata=datagrid(model=a, YEAR="96", cHEIGHT=20.0), eps_vcov=1e-5)
     x = np.array([1.0, 1.0, 0.0, 20.0, 20.0, 0.0])

@@ -22,7 +22,10 @@ from ranef.interop.sklearn import MixedModelRegressor  # noqa: E402
 
 
 class RegressorOfFourGroups(MixedModelRegressor):
-    """The checks of scikit-learn pass no groups; this takes the rows in turn for members of four groups."""
+    """The checks of scikit-learn pass no groups.
+
+    This takes the rows in turn for members of four groups.
+    """
 
     def fit(self, X, y, groups=None, sample_weight=None):
         if groups is None:
@@ -33,8 +36,8 @@ class RegressorOfFourGroups(MixedModelRegressor):
 EXACT = "The features of the check fit its response exactly: the likelihood has no bound, and the fit says so."
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
-        "Weights are precisions of rows, as in lme4, and not numbers of repetitions: rows that are repeated say more about the variances. "
-        "Also the features of the check outnumber its rows."
+        "Weights are precisions of rows, as in lme4, and not numbers of repetitions: rows that are repeated say more "
+        "about the variances. Also the features of the check outnumber its rows."
     ),
 }
 WITH_INTERCEPT = dict.fromkeys(
@@ -192,7 +195,8 @@ def test_cross_validation_by_groups_without_routing():
     X = exam[["standLRT", "sex", "school"]]
     model = MixedModelRegressor("~ standLRT + sex + (standLRT | school)")
     new_schools = cross_validate(model, X, exam["normexam"], groups=exam["school"], cv=GroupKFold(5))["test_score"]
-    # A school that was not in the data of the fit is predicted for the population: by the fixed effects alone.
+    # A school that was not in the data of the fit is predicted for the population: by the fixed
+    # effects alone.
     train, test = next(GroupKFold(5).split(X, groups=exam["school"]))
     m = lmer("normexam ~ standLRT + sex + (standLRT | school)", exam.iloc[train])
     expected = m.predict(exam.iloc[test], re="population")

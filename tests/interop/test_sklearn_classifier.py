@@ -25,7 +25,10 @@ from ranef.interop.sklearn import MixedModelClassifier  # noqa: E402
 
 
 class ClassifierOfFourGroups(MixedModelClassifier):
-    """The checks of scikit-learn pass no groups; this takes the rows in turn for members of four groups."""
+    """The checks of scikit-learn pass no groups.
+
+    This takes the rows in turn for members of four groups.
+    """
 
     def fit(self, X, y, groups=None, sample_weight=None):
         if groups is None:
@@ -35,8 +38,9 @@ class ClassifierOfFourGroups(MixedModelClassifier):
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
-        "The features of the check outnumber its rows, so that they tell the classes apart and the estimates have no end (the fit says so); and rows that are repeated "
-        "fall into other groups than their originals. test_weights_are_repetitions holds what the check means."
+        "The features of the check outnumber its rows, so that they tell the classes apart and the estimates have no "
+        "end (the fit says so); and rows that are repeated fall into other groups than their originals. "
+        "test_weights_are_repetitions holds what the check means."
     ),
 }
 

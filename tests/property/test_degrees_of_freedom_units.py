@@ -1,4 +1,5 @@
-"""Degrees of freedom, standard errors and p-values do not depend on the origin or the unit of a covariate, nor on the unit of weights or of the response.
+"""Degrees of freedom, standard errors and p-values do not depend on the origin
+or the unit of a covariate, nor on the unit of weights or of the response.
 
 Twenty random models each time; ``RANEF_CASES=300`` makes it three hundred.
 """
@@ -18,7 +19,9 @@ Data = dict[str, Any]
 
 
 def random_model(seed: int) -> tuple[str, Data]:
-    """A model with random slopes of x, on one factor or crossed, with variances that are large enough for an interior optimum most of the time."""
+    """A model with random slopes of x, on one factor or crossed,
+    with variances that are large enough for an interior optimum most of the time.
+    """
     rng = np.random.default_rng(seed)
     groups = int(rng.integers(8, 25))
     n = groups * int(rng.integers(6, 15))
@@ -32,8 +35,10 @@ def random_model(seed: int) -> tuple[str, Data]:
 
 
 def table_of(formula: str, data: Data, at: float = 0.25, unit: float = 1.0, origin: float = 0.0) -> np.ndarray:
-    """df, standard error, statistic and p-value, by both methods: of the slopes (that of x in its first unit), the mean at a value of x, the mean at its first
-    origin, and both slopes together. Standard errors are in units of sigma."""
+    """df, standard error, statistic and p-value, by both methods: of the slopes (that of x in its
+    first unit), the mean at a value of x, the mean at its first origin, and both slopes together.
+    Standard errors are in units of sigma.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         m = ranef.lmer(formula, data, weights="w")

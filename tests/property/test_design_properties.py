@@ -1,4 +1,6 @@
-"""What cannot depend on how data are written down: labels, row order, the order of terms, missing rows."""
+"""What cannot depend on how data are written down:
+labels, row order, the order of terms, missing rows.
+"""
 
 import contextlib
 import itertools
@@ -97,7 +99,9 @@ def test_rows_with_missing_values_are_as_if_they_were_not_there(formula: str, se
     seed=st.integers(0, 100),
 )
 def test_the_columns_of_factors_span_their_indicators(terms: list[str], seed: int) -> None:
-    """The choice of contrasts or indicators neither loses nor adds a dimension (R's rule does not promise this beside numbers)."""
+    """The choice of contrasts or indicators neither loses nor adds
+    a dimension (R's rule does not promise this beside numbers).
+    """
     levels = list(itertools.product("pqr", "uv", "ab", range(3)))
     data = pd.DataFrame(levels, columns=["f", "h", "k", "g"]).assign(
         y=np.random.default_rng(seed).normal(size=len(levels))

@@ -66,7 +66,10 @@ def covariances(model):
 
 
 def same_fit(a, b, scale=1.0):
-    """The optimum is flat, so that estimates agree less closely than the criterion; b is a with the response times scale."""
+    """The optimum is flat, so that estimates agree less closely than the criterion.
+
+    B is a with the response times scale.
+    """
     assert b.sigma == pytest.approx(scale * a.sigma, rel=1e-4)
     np.testing.assert_allclose(b.fittedvalues.sort_index(), scale * a.fittedvalues.sort_index(), atol=2e-3 * scale)
     for key, cov in covariances(a).items():
@@ -180,7 +183,8 @@ def test_fixed_plus_random_is_coef(problem):
     for group, frame in m.coef().items():
         effects = m.ranef()[group]
         for name in frame.columns:
-            # an effect of a level goes with its treatment contrast, so columns are compared by their plain names
+            # an effect of a level goes with its treatment contrast, so columns are compared by
+            # their plain names
             random = sum(
                 (effects.iloc[:, j].to_numpy() for j, n in enumerate(effects.columns) if n == name),
                 np.zeros(len(frame)),

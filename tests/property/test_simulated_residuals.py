@@ -1,4 +1,6 @@
-"""Simulated residuals: uniform and independent when the model is correct, and not when it is wrong."""
+"""Simulated residuals: uniform and independent when the model is correct,
+and not when it is wrong.
+"""
 
 import numpy as np
 import pandas as pd

@@ -31,6 +31,8 @@ def case_ids(klass: str = "lmer") -> list[str]:
 
 
 def load_data(name: str) -> pd.DataFrame:
-    """The data of a case as a fresh pandas frame, factors as categoricals with their levels in R's order."""
+    """The data of a case as a fresh pandas frame,
+    factors as categoricals with their levels in R's order.
+    """
     path = FOLDER / "data" / f"{name}.parquet"
     return pd.read_parquet(path if path.is_file() else dataset_path(name))

@@ -1,4 +1,6 @@
-"""Tolerances and steps in numerical code have names, beside which stands why they are what they are."""
+"""Tolerances and steps in numerical code have names,
+beside which stands why they are what they are.
+"""
 
 import ast
 from pathlib import Path

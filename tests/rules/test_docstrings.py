@@ -1,4 +1,7 @@
-"""Every public thing says what it is; what users call names each of its parameters and what it returns."""
+"""Every public thing says what it is.
+
+What users call names each of its parameters and what it returns.
+"""
 
 import ast
 import inspect
@@ -12,7 +15,8 @@ import ranef
 
 PACKAGE = Path(ranef.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-# Their annotation is the whole of the documentation of a return value that is the object itself or nothing.
+# Their annotation is the whole of the documentation of a return value that is the object itself or
+# nothing.
 SELF_EXPLAINING = {"None", "Self", "Never", "NoReturn"}
 
 
@@ -37,7 +41,8 @@ def public_definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
 def test_everything_public_is_documented(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     documented = {name: bool(ast.get_docstring(node)) for name, node in public_definitions(tree)}  # type: ignore[arg-type]
-    # A method that several classes of the file have in common is described once: in their protocol or base.
+    # A method that several classes of the file have in common is described once: in their protocol
+    # or base.
     described = {name.rsplit(".", 1)[-1] for name, has in documented.items() if has and "." in name}
     bare = [] if ast.get_docstring(tree) else ["the module"]
     bare += [n for n, has in documented.items() if not has and not ("." in n and n.rsplit(".", 1)[-1] in described)]

@@ -36,7 +36,9 @@ MODULES = sorted(
 
 
 def python_blocks(page: Path) -> list[tuple[int, str, str | None]]:
-    """The Python code blocks of a page: first line, code, and the output shown in a text block right after it."""
+    """The Python code blocks of a page:
+    first line, code, and the output shown in a text block right after it.
+    """
     text = page.read_text(encoding="utf-8")
     return [
         (text.count("\n", 0, match.start(1)) + 1, match.group(1), match.group(2))
@@ -48,7 +50,10 @@ def python_blocks(page: Path) -> list[tuple[int, str, str | None]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_page(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Blocks of a page share their names, from top to bottom; prompts are compared with what is shown."""
+    """Blocks of a page share their names, from top to bottom.
+
+    Prompts are compared with what is shown.
+    """
     for library in NEEDS.get(page.name, ()):
         pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)

@@ -42,10 +42,9 @@ def test_only_fit_and_inference_call_the_compiled_module() -> None:
 def test_import_is_light() -> None:
     """Importing the package brings nothing heavier than numpy, and nothing optional."""
     script = (
-        "import sys, ranef\n"
-        "heavy = {'pandas', 'scipy', 'pyarrow', 'polars', 'narwhals', 'matplotlib', 'formulaic', 'typer', 'rich', 'sklearn', 'tqdm',\n"
-        "         'marginaleffects', 'maketables', 'arviz', 'jinja2'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+        "import sys, ranef\nheavy = {'pandas', 'scipy', 'pyarrow', 'polars', 'narwhals', 'matplotlib', 'formulaic', "
+        "'typer', 'rich', 'sklearn', 'tqdm',\n         'marginaleffects', 'maketables', 'arviz', "
+        "'jinja2'}\nprint(sorted(heavy & set(sys.modules)))"
     )
     done = run(sys.executable, "-W", "error", "-c", script)
     assert done.returncode == 0, done.stderr

@@ -25,7 +25,10 @@ def test_members() -> None:
 
 
 def test_what_all_kinds_have_is_written_once() -> None:
-    """The class of a kind has what it alone has; what several have is in one chapter of ``results/model``."""
+    """The class of a kind has what it alone has.
+
+    What several have is in one chapter of ``results/model``.
+    """
     assert defined(LinearMixedModel) == set(LINEAR)
     assert defined(GeneralizedLinearMixedModel) == set(GENERALIZED)
     chapters = [c for c in MixedModel.__mro__ if c is not object]

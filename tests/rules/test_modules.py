@@ -1,4 +1,7 @@
-"""Modules import each other in one direction, and at the top of the file; exceptions have reasons."""
+"""Modules import each other in one direction, and at the top of the file.
+
+Exceptions have reasons.
+"""
 
 import ast
 from collections import defaultdict

@@ -1,4 +1,7 @@
-"""A page in headless Chromium, by the DevTools protocol over a pair of pipes; needs the standard library only."""
+"""A page in headless Chromium, by the DevTools protocol over a pair of pipes.
+
+Needs the standard library only.
+"""
 
 import base64
 import json
@@ -41,7 +44,8 @@ def require_chromium() -> str:
 
 
 class Browser:
-    """Headless Chromium with one page; what the console says and what is asked of the network is kept.
+    """Headless Chromium with one page;
+    what the console says and what is asked of the network is kept.
 
     Attributes
     ----------

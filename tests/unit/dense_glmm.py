@@ -1,4 +1,6 @@
-"""Laplace's approximation and numerical integration of a generalized model by plain dense algebra, from SciPy's log-densities only."""
+"""Laplace's approximation and numerical integration of a generalized model by plain dense algebra,
+from SciPy's log-densities only.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -63,7 +65,9 @@ class DenseGlmm:
         return self.density(self.y, self.mean(eta))
 
     def derivatives(self, eta: np.ndarray, step: float = 2e-3) -> tuple[np.ndarray, np.ndarray]:
-        """First and second derivatives of the log-densities in the linear predictor, by differences of order six."""
+        """First and second derivatives of the log-densities in the linear predictor,
+        by differences of order six.
+        """
         f = [self.rows(eta + k * step) for k in range(-3, 4)]
         first = (-f[0] + 9 * f[1] - 45 * f[2] + 45 * f[4] - 9 * f[5] + f[6]) / (60 * step)
         second = (2 * f[0] - 27 * f[1] + 270 * f[2] - 490 * f[3] + 270 * f[4] - 27 * f[5] + 2 * f[6]) / (180 * step**2)
@@ -89,7 +93,9 @@ class DenseGlmm:
         return u, self.zl.T @ (-second[:, None] * self.zl) + np.eye(len(u))
 
     def penalised(self, u: np.ndarray) -> float:
-        """Minus the log of the joint density of responses and effects, without the constant of the latter."""
+        """Minus the log of the joint density of responses and effects,
+        without the constant of the latter.
+        """
         with np.errstate(all="ignore"):
             value = float(-self.rows(self.eta0 + self.zl @ u).sum() + u @ u / 2)
         return value if np.isfinite(value) else np.inf
@@ -100,7 +106,9 @@ class DenseGlmm:
         return 2 * self.penalised(u) + float(np.linalg.slogdet(hessian)[1])
 
     def exact(self) -> float:
-        """-2 log-likelihood by numerical integration, for models whose columns of Z belong to different rows: one scalar effect a group."""
+        """-2 log-likelihood by numerical integration,
+        for models whose columns of Z belong to different rows: one scalar effect a group.
+        """
         total = 0.0
         u, hessian = self.mode()
         for j in range(self.zl.shape[1]):

@@ -1,7 +1,9 @@
-"""The linear mixed model in plain n x n algebra: an independent check of the compiled core, with the core's interface.
+"""The linear mixed model in plain n x n algebra:
+an independent check of the compiled core, with the core's interface.
 
-Everything is written from the marginal covariance V = I + Z D Z' (times sigma^2), with nothing shared with the core's route through
-the random effects, so that agreement means something. Cost grows as n^3: for small data only.
+Everything is written from the marginal covariance V = I + Z D Z' (times sigma^2), with nothing
+shared with the core's route through the random effects, so that agreement means something. Cost
+grows as n^3: for small data only.
 """
 
 from collections.abc import Callable
@@ -103,9 +105,9 @@ class LmmSystem:
         reml_criterion = log_v + log_xvx + nu_r * (1 + np.log(2 * np.pi * r2 / nu_r)) - self.log_weights
         ml_deviance = log_v + nu_m * (1 + np.log(2 * np.pi * r2 / nu_m)) - self.log_weights
         return {
-            "big": big, "v_inv": v_inv, "big_p": big_p, "s": s, "beta": beta, "r": r, "r2": r2, "log_v": log_v, "log_xvx": log_xvx,
-            "nu": nu_r if reml else nu_m, "reml_criterion": float(reml_criterion), "ml_deviance": float(ml_deviance),
-            "objective": float(reml_criterion if reml else ml_deviance),
+            "big": big, "v_inv": v_inv, "big_p": big_p, "s": s, "beta": beta, "r": r, "r2": r2, "log_v": log_v,
+            "log_xvx": log_xvx, "nu": nu_r if reml else nu_m, "reml_criterion": float(reml_criterion),
+            "ml_deviance": float(ml_deviance), "objective": float(reml_criterion if reml else ml_deviance),
         }  # fmt: skip
 
     def _derivative(self, f, i, j):

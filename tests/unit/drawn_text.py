@@ -1,4 +1,6 @@
-"""The texts of a figure as they are drawn: where they are, which overlap, which leave the figure."""
+"""The texts of a figure as they are drawn:
+where they are, which overlap, which leave the figure.
+"""
 
 from itertools import combinations
 from typing import Any

@@ -1,4 +1,6 @@
-"""The lowest deviance of a model with one random term while one parameter is held: plain n x n algebra and a general minimiser, nothing of the core's."""
+"""The lowest deviance of a model with one random term while one parameter is held:
+plain n x n algebra and a general minimiser, nothing of the core's.
+"""
 
 from typing import Any
 
@@ -7,7 +9,9 @@ import scipy.optimize
 
 
 class HeldLikelihood:
-    """The likelihood of the model ``m`` (fitted by ML, one unstructured random term of k effects)."""
+    """The likelihood of the model ``m`` (fitted by ML,
+    one unstructured random term of k effects).
+    """
 
     def __init__(self, m: Any):
         fit = m._fit
@@ -20,7 +24,10 @@ class HeldLikelihood:
         self.cov = next(iter(m.varcorr.values())).cov
 
     def deviance(self, root: np.ndarray, sigma: float, beta: dict[int, float] | np.ndarray | None = None) -> float:
-        """-2 log-likelihood at a factor of the covariance of the effects; fixed effects by least squares but for those given."""
+        """-2 log-likelihood at a factor of the covariance of the effects.
+
+        Fixed effects by least squares but for those given.
+        """
         zt = self.z @ root
         v = sigma**2 * np.eye(len(self.y)) + self.same * (zt @ zt.T)
         try:
@@ -38,7 +45,9 @@ class HeldLikelihood:
         return float(len(y) * np.log(2 * np.pi) + 2 * np.log(np.diag(chol)).sum() + r @ r)
 
     def rise(self, held: str, value: float, i: int = 0, j: int = 1, starts: int = 2) -> float:
-        """By how much the deviance rises at least when ``held`` (``sd`` i, ``cor`` of i and j, ``sigma``, ``beta`` i) has a value."""
+        """By how much the deviance rises at least
+        when ``held`` (``sd`` i, ``cor`` of i and j, ``sigma``, ``beta`` i) has a value.
+        """
         k = self.k
         order = [i, j] + [r for r in range(k) if r not in (i, j)] if held in ("sd", "cor") and k > 1 else list(range(k))
         fixed = 0 if held in ("sigma", "beta") else 1 if held == "sd" else 2

@@ -1,4 +1,6 @@
-"""What tests of bad input share: the sleepstudy data with changes, and the error that must answer."""
+"""What tests of bad input share:
+the sleepstudy data with changes, and the error that must answer.
+"""
 
 import re
 from collections.abc import Callable

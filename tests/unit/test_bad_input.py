@@ -268,7 +268,9 @@ def test_boolean_response_is_a_number() -> None:
 
 
 def test_datetime_predictor() -> None:
-    """A time has no unit of its own: it is refused, and the message says how to make it a number."""
+    """A time has no unit of its own:
+    it is refused, and the message says how to make it a number.
+    """
     when = pd.Timestamp("2020-01-01") + pd.to_timedelta(sleep()["Days"], unit="D")
     refused(
         lambda: lmer("Reaction ~ when + (1 | Subject)", sleep(when=when)),
@@ -325,7 +327,9 @@ def test_unusable_weight_names_the_row(change: float, words: tuple[str, ...]) ->
 
 
 def test_missing_weight() -> None:
-    """In a column, a row with a missing value that is dropped, as in R; in an array, an error that names the row."""
+    """In a column, a row with a missing value that is dropped, as in R;
+    in an array, an error that names the row.
+    """
     w = np.ones(180)
     w[6] = np.nan
     m = lmer(INTERCEPT, sleep(w=w), weights="w")
@@ -400,7 +404,9 @@ def test_shifted_predictor_keeps_its_slope(formula: str, shift: float) -> None:
 
 @pytest.mark.parametrize("shift", [1e4, 1e6, 1e8])
 def test_shifted_predictor_with_random_slope(shift: float) -> None:
-    """The same model with its intercept far away: the same slope, its standard error and its variance."""
+    """The same model with its intercept far away:
+    the same slope, its standard error and its variance.
+    """
     d = sleep()
     m = lmer("Reaction ~ x + (x | Subject)", d.assign(x=d["Days"] + shift))
     assert m.fixef["x"] == pytest.approx(10.4672859595964, rel=1e-6)

@@ -1,4 +1,6 @@
-"""Bootstrap: what is drawn, that seeds and threads keep their promise, and what is said of failures and bad input."""
+"""Bootstrap: what is drawn, that seeds and threads keep their promise,
+and what is said of failures and bad input.
+"""
 
 import os
 import signal
@@ -75,7 +77,9 @@ def test_replicates_of_a_statistic_do_not_depend_on_their_number(pastes: LinearM
 
 
 def brute_force(model: LinearMixedModel, n: int, rng: int) -> np.ndarray:
-    """Replicates from whole responses drawn by NumPy, with the columns of the bootstrap's values."""
+    """Replicates from whole responses drawn by NumPy,
+    with the columns of the bootstrap's values.
+    """
     from ranef.inference.bootstrap.quantities import quantity_values
 
     fits = model.refit(model.simulate(n, rng=rng))
@@ -84,7 +88,10 @@ def brute_force(model: LinearMixedModel, n: int, rng: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["sleep", "penicillin", "pastes", "weighted"])
 def test_the_distribution_is_that_of_whole_responses(name: str, request: pytest.FixtureRequest) -> None:
-    """Kolmogorov and Smirnov's test of every quantity; seeds are fixed, and with 24 tests the limit is one in twenty."""
+    """Kolmogorov and Smirnov's test of every quantity.
+
+    Seeds are fixed, and with 24 tests the limit is one in twenty.
+    """
     from scipy.stats import ks_2samp
 
     model = request.getfixturevalue(name)
@@ -106,7 +113,9 @@ def test_conditional_replicates_are_those_of_kept_effects(sleep: LinearMixedMode
 
 
 def test_objective_and_standard_errors_are_those_of_a_fit(sleep: LinearMixedModel) -> None:
-    """The law of the criterion and of the standard errors, whose constants a draw with fixed effects of zero must not lose."""
+    """The law of the criterion and of the standard errors,
+    whose constants a draw with fixed effects of zero must not lose.
+    """
     from scipy.stats import ks_2samp
 
     ours = sleep.bootstrap(2000, rng=31)

@@ -1,4 +1,6 @@
-"""What both kinds of models answer, and the sentences in which one kind refuses what is for the other."""
+"""What both kinds of models answer,
+and the sentences in which one kind refuses what is for the other.
+"""
 
 from typing import Any
 
@@ -133,7 +135,9 @@ def test_principal_components_of_a_generalized_model() -> None:
 
 
 def test_variance_inflation_of_a_generalized_model() -> None:
-    """Against performance 0.10.2 and the determinants themselves, of the covariance matrix of lme4 1.1-31."""
+    """Against performance 0.10.2 and the determinants themselves,
+    of the covariance matrix of lme4 1.1-31.
+    """
     found = glmer("TICKS ~ YEAR * cHEIGHT + (1 | BROOD)", TICKS, family="poisson").vif()
     assert found.index.to_list() == ["YEAR", "cHEIGHT", "YEAR:cHEIGHT"]
     assert found["df"].to_list() == [2, 1, 2]

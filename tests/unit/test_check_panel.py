@@ -1,4 +1,6 @@
-"""The diagnostic panel: its numbers, and sentences that say what was computed, not what is usual."""
+"""The diagnostic panel: its numbers,
+and sentences that say what was computed, not what is usual.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -106,7 +108,9 @@ def test_faults_are_named(fault: str, kind: str, words: str) -> None:
 
 
 def test_the_rise_of_residuals_is_that_of_shrinkage(sleep: Any) -> None:
-    """At a REML optimum the slope along conditional fitted values follows from the hat matrix alone, as the sentence presumes."""
+    """At a REML optimum the slope along conditional fitted values follows
+    from the hat matrix alone, as the sentence presumes.
+    """
     for m in (sleep, drawn("none"), drawn("tails")):
         fitted = m.fittedvalues - m.fittedvalues.mean()
         slope = (fitted @ m.resid) / (fitted @ fitted)

@@ -77,8 +77,8 @@ def test_json_document(run):
     document = json.loads(run("fit", FORMULA, "sleepstudy", "--json").stdout)
     assert list(document) == [
         "ranef", "formula", "data", "method", "nobs", "npar", "df_resid", "ngroups", "objective", "reml_criterion",
-        "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "ddf", "df", "pvalues", "cov_params", "varcorr", "sigma", "theta",
-        "convergence", "notes",
+        "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "ddf", "df", "pvalues", "cov_params", "varcorr",
+        "sigma", "theta", "convergence", "notes",
     ]  # fmt: skip
     assert document["method"] == "REML"
     assert document["nobs"] == 180
@@ -186,7 +186,10 @@ def test_bad_input_ends_with_two_and_a_message(run, arguments, message):
 
 
 def on_a_terminal(arguments, columns=100):
-    """Run the command with standard output on a pseudo-terminal; return what a reader sees, and the exit code."""
+    """Run the command with standard output on a pseudo-terminal.
+
+    Return what a reader sees, and the exit code.
+    """
     pty = pytest.importorskip("pty", reason="pseudo-terminals are of Unix")
     script = "import sys; from ranef.cli import main; sys.argv = ['ranef', *sys.argv[1:]]; main()"
     master, slave = pty.openpty()

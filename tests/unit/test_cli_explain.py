@@ -22,7 +22,8 @@ def test_levels_parameters_and_translations(run):
         "  β_1j = γ_10 + γ_11 schavg_j + u_1j",
         "  covariances           1  school: (Intercept) with standLRT",
         "    MIXED normexam BY sex WITH standLRT schavg",
-        "    mixed normexam standLRT schavg i.sex c.standLRT#c.schavg || school: standLRT, covariance(unstructured) reml",
+        "    mixed normexam standLRT schavg i.sex c.standLRT#c.schavg || school: standLRT, covariance(unstructured) "
+        "reml",
         "      random intercept standLRT / subject=school type=un;",
     ):
         assert line in result.stdout.splitlines()

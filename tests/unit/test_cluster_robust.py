@@ -1,4 +1,6 @@
-"""The sandwich estimator against its definition in dense matrices, its properties, and what it refuses."""
+"""The sandwich estimator against its definition in dense matrices,
+its properties, and what it refuses.
+"""
 
 import math
 import pickle
@@ -50,7 +52,9 @@ def root(s: np.ndarray, power: float) -> np.ndarray:
 
 
 def dense_cr2(m: Any, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The covariance, and for every coefficient the degrees of freedom, from the definitions and n × n matrices; the root of V is Cholesky's."""
+    """The covariance, and for every coefficient the degrees of freedom,
+    from the definitions and n × n matrices; the root of V is Cholesky's.
+    """
     x, v = m._fit.x, dense_v(m)
     y = m._fit.design.y
     inverse = np.linalg.inv(v)

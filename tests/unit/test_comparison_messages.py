@@ -185,7 +185,9 @@ def test_step_keeps_offsets_weights_and_contrasts(sleep: pd.DataFrame) -> None:
 
 
 def test_kenward_roger_deletions() -> None:
-    """R finds F 32.803 on (2, 4) at the optimum, and 32.802 where lme4 stops by default; by Satterthwaite 41.00."""
+    """R finds F 32.803 on (2, 4) at the optimum, and 32.802 where lme4 stops by default;
+    by Satterthwaite 41.00.
+    """
     m = ranef.lmer("score ~ Machine + (Machine | Worker)", ranef.load_dataset("machines"))
     row = m.drop1("f", ddf="kenward-roger").loc["Machine"]
     assert row["f_value"] == pytest.approx(32.803, abs=1e-3)

@@ -1,4 +1,6 @@
-"""What a column becomes: its kind, values, levels, codes and missing rows, for every type of array that data come in."""
+"""What a column becomes:
+its kind, values, levels, codes and missing rows, for every type of array that data come in.
+"""
 
 import datetime
 import decimal
@@ -32,7 +34,9 @@ def codes(col: Column) -> list[int]:
 
 
 def in_every_library(values: list, arrow_type: pa.DataType) -> list:
-    """The same values as a list, NumPy object array, pandas (object, own and Arrow types), polars and Arrow."""
+    """The same values as a list, NumPy object array,
+    pandas (object, own and Arrow types), polars and Arrow.
+    """
     arrow = pa.array(values, type=arrow_type)
     return [
         pytest.param(values, id="list"),
@@ -161,7 +165,8 @@ def test_identifiers_beyond_the_precision_of_a_float_stay_distinct():
 
 
 def test_number_levels_are_labelled_as_in_r():
-    # R 4.2.2: levels(factor(c(10, 2.5, 0.1+0.2, 0.3, 1, -1, 123456.789, 1/3, NA))) and as.integer() of it
+    # R 4.2.2: levels(factor(c(10, 2.5, 0.1+0.2, 0.3, 1, -1, 123456.789, 1/3, NA))) and as.integer()
+    # of it
     col = column([10, 2.5, 0.1 + 0.2, 0.3, 1, -1, 123456.789, 1 / 3, np.nan]).as_factor()
     assert labels(col) == ["-1", "0.3", "0.333333333333333", "1", "2.5", "10", "123456.789"]
     assert codes(col) == [5, 4, 1, 1, 3, 0, 6, 2, -1]
@@ -235,7 +240,8 @@ def test_text_with_a_missing_value(values):
 
 @pytest.mark.parametrize("repeats", [1, 1000], ids=["few-rows", "many-rows"])
 def test_text_levels_are_in_code_point_order(repeats):
-    # R: sort(c("b", "B", "a", "_", "Z", "é", "10", "9"), method = "radix"); the last needs four bytes in UTF-8
+    # R: sort(c("b", "B", "a", "_", "Z", "é", "10", "9"), method = "radix"); the last needs four
+    # bytes in UTF-8
     values = ["b", "B", "a", "_", "Z", "é", "10", "9", "\U0001f600", "\ufb01", ""] * repeats
     expected = ["", "10", "9", "B", "Z", "_", "a", "b", "é", "\ufb01", "\U0001f600"]
     for data in (
@@ -376,8 +382,7 @@ def test_columns_with_nothing_but_missing_values_are_numeric(values):
 
 @pytest.mark.parametrize(
     "values",
-    [[], np.empty(0), pd.Series([], dtype=float), pd.Series([], dtype=str), pd.Categorical([]), pl.Series([], dtype=pl.String), pl.Series([], dtype=pl.Enum(["a"])),
-     pa.chunked_array([], type=pa.string()), pa.chunked_array([], type=pa.float64()), pa.array([], pa.dictionary(pa.int8(), pa.string()))],
+    [[], np.empty(0), pd.Series([], dtype=float), pd.Series([], dtype=str), pd.Categorical([]), pl.Series([], dtype=pl.String), pl.Series([], dtype=pl.Enum(["a"])), pa.chunked_array([], type=pa.string()), pa.chunked_array([], type=pa.float64()), pa.array([], pa.dictionary(pa.int8(), pa.string()))],
 )  # fmt: skip
 def test_empty_columns(values):
     col = column(values)

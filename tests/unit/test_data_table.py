@@ -1,4 +1,6 @@
-"""Where columns come from: every kind of data that is accepted, and what is said about the others."""
+"""Where columns come from:
+every kind of data that is accepted, and what is said about the others.
+"""
 
 import pathlib
 

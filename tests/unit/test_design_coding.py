@@ -69,7 +69,9 @@ def test_formulaic_agrees(ours: str, theirs: str | None) -> None:
 
 
 def normal(name: str) -> str:
-    """One spelling for a name: formulaic numbers the columns of bases in brackets and orders the parts of an interaction otherwise."""
+    """One spelling for a name: formulaic numbers the columns of bases
+    in brackets and orders the parts of an interaction otherwise.
+    """
     name = name.replace(")[", ")").replace("]", "").replace("[", "").replace("**", "^").replace(" ", "")
     return ":".join(sorted(name.split(":")))
 
@@ -96,7 +98,10 @@ def test_contrast_matrices(kind: str, suffixes: list[str], matrix: list[list[flo
 
 @pytest.mark.parametrize("n", [2, 3, 7, 40])
 def test_polynomial_contrasts(n: int) -> None:
-    """Orthonormal columns; the last values are positive as in R, and the first two have closed forms."""
+    """Orthonormal columns.
+
+    The last values are positive as in R, and the first two have closed forms.
+    """
     made, names = contrast_columns(Contrast("poly"), [str(i) for i in range(n)], "f")
     np.testing.assert_allclose(made.T @ made, np.eye(n - 1), atol=1e-13)
     np.testing.assert_allclose(made.sum(axis=0), 0, atol=1e-13)
@@ -139,7 +144,9 @@ def test_rows_of_a_contrast_frame_are_found_by_label() -> None:
 
 
 def test_fewer_contrasts_than_the_factor_has_are_completed_as_in_r() -> None:
-    """``contrasts(f) <- c(1, 0, -1)`` in R adds a column orthogonal to it and to the mean: (1, -2, 1)/sqrt(6) up to its sign."""
+    """``contrasts(f) <- c(1, 0, -1)`` in R adds a column orthogonal to it and to the mean:
+    (1, -2, 1)/sqrt(6) up to its sign.
+    """
     design = build_design("y ~ f + (1 | g)", data(), contrasts={"f": [1, 0, -1]})
     assert design.x_names == ("(Intercept)", "f[1]", "f[2]")
     values = {level: set(np.round(design.x[data()["f"] == level, 2], 12)) for level in "abc"}
@@ -182,7 +189,8 @@ def test_contrasts_without_effect_are_noted() -> None:
 def test_names_follow_formulaic() -> None:
     design = build_design("y ~ f*h + f:x + `my var` + (0 + h | g)", data())
     assert design.x_names == (
-        "(Intercept)", "f[T.b]", "f[T.c]", "h[T.yes]", "my var", "f[T.b]:h[T.yes]", "f[T.c]:h[T.yes]", "f[a]:x", "f[b]:x", "f[c]:x",
+        "(Intercept)", "f[T.b]", "f[T.c]", "h[T.yes]", "my var", "f[T.b]:h[T.yes]", "f[T.c]:h[T.yes]", "f[a]:x",
+        "f[b]:x", "f[c]:x",
     )  # fmt: skip
     assert design.fixed_terms == ("f", "h", "`my var`", "f:h", "f:x")
     assert design.x_assign == (0, 1, 1, 2, 3, 4, 4, 5, 5, 5)

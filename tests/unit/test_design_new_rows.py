@@ -1,4 +1,6 @@
-"""New data in the columns of a fit: frozen levels, bases and scales; what is new or missing is reported."""
+"""New data in the columns of a fit: frozen levels, bases and scales;
+what is new or missing is reported.
+"""
 
 import pickle
 from typing import Any
@@ -166,7 +168,9 @@ def test_truth_values_may_be_given_as_0_and_1() -> None:
 
 
 def test_offsets_of_new_rows() -> None:
-    """Offsets in the formula and as an argument are both found, which lme4 does for the first only."""
+    """Offsets in the formula and as an argument are both found,
+    which lme4 does for the first only.
+    """
     design = build_design("y ~ x + offset(log(n)) + (1 | g)", data(), offset="2*x")
     np.testing.assert_allclose(design.encoder.new_rows(new()).offset, np.log([4, 5]) + 2 * np.array([2.0, 3.0]))
     centred = build_design("y ~ x + (1 | g)", data(), offset="x - mean(x)")

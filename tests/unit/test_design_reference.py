@@ -12,7 +12,8 @@ from ranef.design.record import Design, RandomTerm
 
 DESIGNS = {f"{i:03d} {d['formula']}": d for i, d in enumerate(reference()["designs"])}
 EXACT = 1e-13
-# R finds orthogonal polynomials and the null space of natural splines by a QR factorisation, we by other means.
+# R finds orthogonal polynomials and the null space of natural splines by a QR factorisation, we by
+# other means.
 CLOSE = 1e-10
 
 
@@ -98,7 +99,9 @@ def test_random_terms_match_r(case: str) -> None:
 
 @pytest.mark.parametrize("case", [c for c in DESIGNS if "x_new" in DESIGNS[c]])
 def test_new_rows_match_r(case: str) -> None:
-    """Bases, scales and levels of the fit are used for new rows, also outside the range of the data."""
+    """Bases, scales and levels of the fit are used for new rows,
+    also outside the range of the data.
+    """
     stored = DESIGNS[case]
     design = build(stored)
     rows = design.encoder.new_rows(frame("new"), random="none", need_offset=False)

@@ -1,4 +1,6 @@
-"""Which rows are used: missing values, subsets, weights, offsets; and every input of these that cannot be used."""
+"""Which rows are used: missing values, subsets, weights, offsets;
+and every input of these that cannot be used.
+"""
 
 from typing import Any
 
@@ -20,7 +22,9 @@ from ranef.errors import (
 
 
 def data(**columns: Any) -> pd.DataFrame:
-    """Twelve rows: a response, a number, a positive number, a factor, text and a grouping factor."""
+    """Twelve rows: a response, a number, a positive number,
+    a factor, text and a grouping factor.
+    """
     base = {
         "y": [3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0, 5.0, 3.5, 8.0, 7.0, 9.5],
         "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0],

@@ -1,4 +1,6 @@
-"""Models at the edge of what is usual: names in back-quotes, missing groups, no fixed effects, variances that the data do not determine."""
+"""Models at the edge of what is usual:
+names in back-quotes, missing groups, no fixed effects, variances that the data do not determine.
+"""
 
 import hashlib
 import json

@@ -136,7 +136,8 @@ def test_of_a_fitted_model():
 def test_random_effects_of_a_factor():
     model = lmer("score ~ Machine + (0 + Machine | Worker)", load_dataset("machines"))
     text = model.equations().to_text().splitlines()
-    # The fixed effects have no column for the first level, the random effects have; their other columns are the same.
+    # The fixed effects have no column for the first level, the random effects have; their other
+    # columns are the same.
     assert text[1] == "  score_ij = β_0 + β_1j Machine[B]_ij + β_2j Machine[C]_ij + β_3j Machine[A]_ij"
     assert text[5:8] == ["  β_1j = γ_10 + u_1j", "  β_2j = γ_20 + u_2j", "  β_3j = u_3j"]
     assert text[8].startswith("  [u_3j; u_1j; u_2j] ~ N(")

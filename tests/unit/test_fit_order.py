@@ -36,7 +36,8 @@ def test_ties_keep_the_formula_order_when_nothing_has_to_move():
 
 
 def test_ties_are_reversed_when_something_has_to_move():
-    # lme4 1.1-31: (1 | item) + (1 | school) + (0 + x | school) comes as school.x, school.(Intercept), item
+    # lme4 1.1-31: (1 | item) + (1 | school) + (0 + x | school) comes as school.x,
+    # school.(Intercept), item
     assert reported([term("item", 7, ["1"]), term("school", 17, ["1"]), term("school", 17, ["x"])]) == [2, 1, 0]
 
 
@@ -55,7 +56,8 @@ def test_diagonal_terms_have_their_diagonal_only():
 
 
 def test_terms_on_one_factor_are_one_core_factor_and_theta_finds_its_way_back():
-    # a and b have as many levels, so that the two terms on a are apart in lme4's order but together in the core
+    # a and b have as many levels, so that the two terms on a are apart in lme4's order but together
+    # in the core
     terms = [term("a", 5, ["1", "x"]), term("b", 5, ["1"]), term("a", 5, ["z"])]
     order = order_terms(terms)
     assert [s.formula for s in order.spans] == [0, 1, 2]

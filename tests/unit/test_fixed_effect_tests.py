@@ -1,4 +1,6 @@
-"""Tests of fixed effects: against plain n × n algebra, on the boundary, and for input that cannot be used."""
+"""Tests of fixed effects:
+against plain n × n algebra, on the boundary, and for input that cannot be used.
+"""
 
 import os
 import pickle
@@ -36,7 +38,9 @@ def crossed(weights: bool = False, reml: bool = True) -> Any:
 
 
 def dense_kenward_roger(m: Any) -> np.ndarray:
-    """The adjusted covariance as Kenward and Roger (1997) define it, by matrices of the order of the data."""
+    """The adjusted covariance as Kenward and Roger (1997) define it,
+    by matrices of the order of the data.
+    """
     fit = m._fit
     n = fit.nobs
     derivatives = []
@@ -74,7 +78,9 @@ def dense_kenward_roger(m: Any) -> np.ndarray:
 
 
 def dense_satterthwaite(m: Any) -> np.ndarray:
-    """Degrees of freedom of the coefficients from the observed information about variances and covariances, by matrices of the order of the data."""
+    """Degrees of freedom of the coefficients from the observed information about variances
+    and covariances, by matrices of the order of the data.
+    """
     fit = m._fit
     n, y, x = fit.nobs, fit.design.y, fit.x
     derivatives = []
@@ -140,7 +146,11 @@ def test_every_layout_is_that_of_plain_algebra(random: str) -> None:
 
 @pytest.mark.parametrize("origin", [0.0, 19030.0, -2e6])
 def test_a_covariate_far_from_zero_in_a_random_slope(origin: float) -> None:
-    """A day of the calendar, centred and not. Values: lmerTest 3.1-3 with pbkrtest 0.5.2, t centred and divided by 17 so that lme4 reaches the optimum."""
+    """A day of the calendar, centred and not.
+
+    Values: lmerTest 3.1-3 with pbkrtest 0.5.2, t centred and divided by 17 so that lme4 reaches the
+    optimum.
+    """
     rng = np.random.default_rng(3)
     n, g = 150, np.repeat(np.arange(15), 10)
     for low, high, b in ((1990, 2021, 0.05), (19000, 19060, 0.03)):
@@ -160,7 +170,9 @@ def test_a_covariate_far_from_zero_in_a_random_slope(origin: float) -> None:
 
 @pytest.mark.parametrize("origin", [0.0, 200.0, 3e4, 1e5])
 def test_mean_at_the_mean_of_a_covariate_far_from_zero(origin: float) -> None:
-    """lmerTest 3.1-3 with pbkrtest 0.5.2, centred: 13.98384128 and 13.52170715 degrees of freedom."""
+    """lmerTest 3.1-3 with pbkrtest 0.5.2, centred:
+    13.98384128 and 13.52170715 degrees of freedom.
+    """
     rng = np.random.default_rng(3)
     n, g = 150, np.repeat(np.arange(15), 10)
     for low, high in ((1990, 2021), (19000, 19060)):
@@ -261,7 +273,9 @@ def test_boundary_is_said() -> None:
 
 
 def test_boundary_in_every_order_of_the_effects() -> None:
-    """A correlation of one: the degrees of freedom are those of the covariance matrices of rank one, however the effects are ordered."""
+    """A correlation of one: the degrees of freedom are those
+    of the covariance matrices of rank one, however the effects are ordered.
+    """
     data = load_data("IGF")
     found = []
     for effects in ("age", "0 + age + one"):
@@ -380,8 +394,10 @@ def test_kenward_roger_is_for_reml_and_moderate_sizes(monkeypatch: pytest.Monkey
 
 
 def test_four_degrees_of_freedom_are_no_exception() -> None:
-    """Six balanced groups and a covariate between them: F of one degree of freedom has exactly four in the denominator, where the formula of Kenward and Roger
-    divides by zero on its way. Exact are 6 - 2 between groups and 6 - 1 for a slope that varies between them."""
+    """Six balanced groups and a covariate between them: F of one degree of freedom has exactly four
+    in the denominator, where the formula of Kenward and Roger divides by zero on its way. Exact are
+    6 - 2 between groups and 6 - 1 for a slope that varies between them.
+    """
     groups, rows = 6, 5
     g = np.repeat(np.arange(groups), rows)
     x, w = np.tile(np.linspace(-1, 1, rows), groups), np.linspace(-1, 1, groups)[g]

@@ -1,4 +1,6 @@
-"""Marginal means and robust covariances of generalized models: forms, notes, second derivations, and what is refused."""
+"""Marginal means and robust covariances of generalized models:
+forms, notes, second derivations, and what is refused.
+"""
 
 import pickle
 import warnings
@@ -127,7 +129,9 @@ def test_what_means_refuse(cbpp: Any, options: dict[str, Any], error: type[Excep
 
 
 def test_standard_errors_of_means_over_the_random_effects(ticks: Any) -> None:
-    """With the log link that mean is exp(eta + s²/2), whose derivative in the standard deviation s is s times it."""
+    """With the log link that mean is exp(eta + s²/2),
+    whose derivative in the standard deviation s is s times it.
+    """
     new = {"YEAR": ["95", "96"], "cHEIGHT": [0.0, 30.0]}
     found = ticks.predict(new, re="marginal", interval="confidence")
     theta, joint = ticks.theta.to_numpy(), ticks._fit.joint_vcov
@@ -187,7 +191,9 @@ def test_clusters_by_array_and_coarser_ones(cbpp: Any, ticks: Any) -> None:
 
 
 def test_scores_add_up_to_the_gradient(ticks: Any) -> None:
-    """At the optimum the scores of all clusters cancel, in every parameter: also where columns of X are constant within clusters."""
+    """At the optimum the scores of all clusters cancel, in every parameter:
+    also where columns of X are constant within clusters.
+    """
     scores = ticks._tests_with("CR0", "LOCATION").robust.scores
     size = np.abs(scores).sum(axis=0)
     np.testing.assert_array_less(np.abs(scores.sum(axis=0)), 1e-6 * size)

@@ -1,4 +1,6 @@
-"""The numbers behind pictures and the diagnostic panel of generalized models, against second derivations."""
+"""The numbers behind pictures and the diagnostic panel of generalized models,
+against second derivations.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -63,7 +65,9 @@ def test_caterpillar_and_ellipses_are_on_the_link(slopes: Any) -> None:
 
 
 def test_shrinkage_has_maximum_likelihood_estimates_of_each_level(cbpp: Any) -> None:
-    """In a level the estimate makes the expected number of cases the observed one; without cases there is none."""
+    """In a level the estimate makes the expected number of cases the observed one;
+    without cases there is none.
+    """
     data = ranef.load_dataset("cbpp")
     drawn = cbpp.plot.shrinkage().data.set_index("level")
     effect = cbpp.fixef.to_numpy()
@@ -207,7 +211,9 @@ def test_a_wrong_model_is_noticed_and_a_right_one_is_not(counts: Any, slopes: An
 
 
 def test_a_random_effect_for_each_row_is_not_underdispersion() -> None:
-    """Its modes take up most of the variation of the Pearson residuals, also of responses from the model itself."""
+    """Its modes take up most of the variation of the Pearson residuals,
+    also of responses from the model itself.
+    """
     data = ranef.load_dataset("grouseticks")
     m = ranef.glmer("TICKS ~ YEAR + cHEIGHT + (1 | INDEX)", data, family="poisson")
     again = m.refit(m.simulate(1, rng=12).iloc[:, 0])

@@ -198,7 +198,9 @@ def test_simulation(cbpp) -> None:
 
 
 def conditional_errors(m) -> np.ndarray:
-    """Standard errors with the covariance parameters taken as known, by dense algebra: from the curvature of the joint density in fixed and random effects."""
+    """Standard errors with the covariance parameters taken as known, by dense algebra:
+    from the curvature of the joint density in fixed and random effects.
+    """
     x = np.column_stack([np.ones(56), *(CBPP["period"] == p for p in "234")]).astype(float)
     z = m.theta.iloc[0] * np.asarray(CBPP["herd"].cat.codes.to_numpy()[:, None] == np.arange(15), float)
     mu = m.fittedvalues.to_numpy()

@@ -1,4 +1,6 @@
-"""Likelihoods that are hard or have no maximum: every one ends in a fit, or in one sentence that says why there is none."""
+"""Likelihoods that are hard or have no maximum:
+every one ends in a fit, or in one sentence that says why there is none.
+"""
 
 import warnings
 from typing import Any

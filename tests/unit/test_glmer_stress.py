@@ -1,4 +1,6 @@
-"""Data on which generalized models are known to fail: every one ends in a fit or in one explanation, never in NaN or a hang."""
+"""Data on which generalized models are known to fail:
+every one ends in a fit or in one explanation, never in NaN or a hang.
+"""
 
 import functools
 import hashlib
@@ -109,7 +111,10 @@ FAMILIES = {
 
 @functools.cache
 def reference() -> dict[str, Any]:
-    """Data and fits of glmmTMB, once their checksum is seen to be right; see ``generate/stress.R``."""
+    """Data and fits of glmmTMB, once their checksum is seen to be right.
+
+    See ``generate/stress.R``.
+    """
     content = (REFERENCE / "stress.json").read_bytes()
     assert hashlib.md5(content).hexdigest() == (REFERENCE / "stress.md5").read_text().strip()
     stored: dict[str, Any] = json.loads(content)
@@ -118,7 +123,9 @@ def reference() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_glmmtmb_has_the_same_optimum(name: str) -> None:
-    """Counts of a million, one among ones, a row for each group, tiny shapes, groups of probability 0 and 1, links with impossible means."""
+    """Counts of a million, one among ones, a row for each group, tiny shapes,
+    groups of probability 0 and 1, links with impossible means.
+    """
     want = reference()[name]
     m, _ = fit("y ~ x + (1 | g)", pd.DataFrame({c: want[c] for c in "gxy"}), family=FAMILIES[name])
     assert m.convergence.ok
@@ -135,7 +142,9 @@ def test_glmmtmb_has_the_same_optimum(name: str) -> None:
 
 
 def test_an_inverse_link_with_impossible_means() -> None:
-    """Inverse Gaussian, whose link 1 / mu² needs a positive predictor: the criterion by dense algebra, and no lower one around the estimates."""
+    """Inverse Gaussian, whose link 1 / mu² needs a positive predictor:
+    the criterion by dense algebra, and no lower one around the estimates.
+    """
     frame, rng = groups()
     frame["y"] = rng.gamma(2, 2, 120)
     m, _ = fit("y ~ x + (1 | g)", frame, family="inverse.gaussian")

@@ -1,4 +1,6 @@
-"""Bootstraps of generalized models: replicates as refits, distributions against responses drawn in Python, groups, tests, failures, bad input."""
+"""Bootstraps of generalized models: replicates as refits,
+distributions against responses drawn in Python, groups, tests, failures, bad input.
+"""
 
 import os
 import signal
@@ -122,7 +124,8 @@ def test_five_kinds_of_intervals(cbpp: Any) -> None:
         }
         for method, limits in want.items():
             found = b.conf_int(method).loc[name]
-            # Between neighbours quantiles are interpolated in another way; the fits without a herd are ours by other starts.
+            # Between neighbours quantiles are interpolated in another way; the fits without a herd
+            # are ours by other starts.
             np.testing.assert_allclose(found, limits, atol=0.02 * v.std(), err_msg=f"{method} {name}")
 
 

@@ -1,4 +1,6 @@
-"""Profiles of generalized models: held parameters as offsets and given sizes, the boundary, quadrature, units, what the data do not determine, bad input."""
+"""Profiles of generalized models: held parameters as offsets and given sizes,
+the boundary, quadrature, units, what the data do not determine, bad input.
+"""
 
 import os
 import signal
@@ -34,7 +36,9 @@ def counts() -> pd.DataFrame:
 
 
 def objective_at(m: Any, values: Any) -> float:
-    """The criterion of the core at standard deviations, correlations, spread and fixed effects, which it is compared with R at elsewhere."""
+    """The criterion of the core at standard deviations, correlations,
+    spread and fixed effects, which it is compared with R at elsewhere.
+    """
     fit, theta = m._fit, []
     for span, term in zip(fit.order.spans, fit.terms, strict=True):
         sd = np.array([values[f"sd_{n}|{term.group}"] for n in term.names])
@@ -136,7 +140,9 @@ def test_an_estimate_on_the_boundary_has_one_side(flat: pd.DataFrame) -> None:
 
 
 def test_a_size_without_upper_limit(flat: pd.DataFrame) -> None:
-    """Poisson counts fit as well as any: the upper limit is infinite, and it is said; the lower one is where the deviance has risen."""
+    """Poisson counts fit as well as any: the upper limit is infinite, and it is said;
+    the lower one is where the deviance has risen.
+    """
     m = fitted("y ~ x + (1 | g)", flat, "nbinom2")
     with pytest.warns(RanefWarning, match="no upper limit"):
         lower, upper = m.conf_int("profile", parm="size").loc["size"]

@@ -1,4 +1,6 @@
-"""Influence by downdating against fits of the reduced data at the same theta, in plain n × n algebra."""
+"""Influence by downdating against fits of the reduced data at the same theta,
+in plain n × n algebra.
+"""
 
 import warnings
 from typing import Any
@@ -132,7 +134,8 @@ def test_labels() -> None:
     frame = m.influence("Subject").to_frame()
     assert frame.index.name == "Subject"
     assert list(frame.columns) == [
-        "n_deleted", "cooks_distance", "cov_ratio", "sigma", "dfbeta:(Intercept)", "dfbeta:Days", "dfbetas:(Intercept)", "dfbetas:Days",
+        "n_deleted", "cooks_distance", "cov_ratio", "sigma", "dfbeta:(Intercept)", "dfbeta:Days", "dfbetas:(Intercept)",
+        "dfbetas:Days",
     ]  # fmt: skip
     assert frame.loc["308", "n_deleted"] == 9
     assert list(m.influence("Subject").dfbetas.columns) == ["(Intercept)", "Days"]

@@ -86,7 +86,10 @@ def test_missing_rows_do_not_count() -> None:
 
 
 def test_kinds_of_columns() -> None:
-    """Text, truth values and numbers made factors all have levels; which frame they come in does not matter."""
+    """Text, truth values and numbers made factors all have levels.
+
+    Which frame they come in does not matter.
+    """
     rng = np.random.default_rng(3)
     n = 120
     columns = {

@@ -238,7 +238,9 @@ def test_files_that_were_tampered_with(model, tmp_path, change, says):
     ],
 )
 def test_files_of_the_first_version(name, fitted):
-    """Rows were fields of the design and of its terms, and the arguments were kept a second time."""
+    """Rows were fields of the design and of its terms,
+    and the arguments were kept a second time.
+    """
     data = load_dataset(name)
     old, new = load(ARCHIVES / f"{name}.v1"), fitted(data)
     assert old.objective == pytest.approx(new.objective, rel=1e-12)

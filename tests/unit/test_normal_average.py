@@ -60,7 +60,8 @@ def test_inverse_links_have_a_mean_only_away_from_zero() -> None:
 
 
 def test_steep_distribution_functions() -> None:
-    # A normal variable in units of a thousandth: the average is again a normal distribution function.
+    # A normal variable in units of a thousandth: the average is again a normal distribution
+    # function.
     at = np.array([-3.0, -1.96, 0.0, 1.0])
     for width in (1e-6, 1e-3, 0.1, 1.0, 5.0):
         right = norm.cdf(at / np.sqrt(1 + width**2))
@@ -92,7 +93,8 @@ def test_marginal_probabilities_with_large_random_effects(link) -> None:
 
 
 def test_prediction_limits_of_large_counts() -> None:
-    # The distribution function of a count of 10^5 is a step of a hundredth of a standard deviation of the random effects.
+    # The distribution function of a count of 10^5 is a step of a hundredth of a standard deviation
+    # of the random effects.
     rng = np.random.default_rng(2)
     g = np.repeat(np.arange(60), 5)
     y = rng.poisson(np.exp(12 + 0.8 * rng.normal(size=60)[g]))
@@ -126,7 +128,8 @@ def test_predictors_of_means_keep_their_digits_near_one(name) -> None:
         eta = np.array([-1.0, 0.5, 2.0, 4.0])
         right = link.predictor(average_mean(link, eta, np.array(sd)))
         np.testing.assert_allclose(average_predictor(link, eta, np.array(sd)), right, rtol=1e-7, atol=1e-9)
-    # Far out the logistic function is an exponential one, whose mean is in closed form; 1 - 1e-22 is 1 in floating point.
+    # Far out the logistic function is an exponential one, whose mean is in closed form; 1 - 1e-22
+    # is 1 in floating point.
     if name == "logit":
         for sd in (1.0, 3.0, 5.0):
             found = average_predictor(link, np.array([-90.0, 90.0]), np.array(sd))

@@ -35,7 +35,8 @@ RECORDS = {
 }
 
 
-# The same of a generalized model, where the piece is another one or the record is of this kind only.
+# The same of a generalized model, where the piece is another one or the record is of this kind
+# only.
 GENERALIZED = RECORDS | {
     "summary": (lambda m, _: m.summary(), "Pr(&gt;|z|)"),
     "varcorr": (lambda m, _: m.varcorr, "<td>BROOD</td>"),

@@ -1,4 +1,6 @@
-"""Diagnostics, robust covariances and predictions do not depend on where a covariate has its zero, nor on units or the size of weights."""
+"""Diagnostics, robust covariances and predictions do not depend on where a covariate has its zero,
+nor on units or the size of weights.
+"""
 
 import warnings
 
@@ -73,7 +75,8 @@ def plain() -> dict[str, dict[str, np.ndarray]]:
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_origin_unit_and_weights(formula, change, plain) -> None:
-    # Where the search for the second model ends depends on the origin by more than this, which is no matter of what is computed at the end.
+    # Where the search for the second model ends depends on the origin by more than this, which is
+    # no matter of what is computed at the end.
     tolerance = 1e-6 if formula == FORMULAS[0] or change[0] != 2000 else 1e-4
     for name, value in answers(formula, *change).items():
         right = plain[formula][name]

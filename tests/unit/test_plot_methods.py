@@ -1,4 +1,6 @@
-"""Pictures as methods of profiles, bootstraps, marginal means and power: what is drawn are the numbers of the object."""
+"""Pictures as methods of profiles, bootstraps, marginal means and power:
+what is drawn are the numbers of the object.
+"""
 
 from collections.abc import Iterator
 
@@ -38,7 +40,8 @@ def test_profile_zeta(sleep: ranef.results.linear.LinearMixedModel) -> None:
     for name, ax in zip(profile.parameters, axes, strict=True):
         own = frame[frame["parameter"] == name]
         assert sorted(ax.data["zeta"]) == sorted(own["zeta"])
-    # The interval of 95 % is where zeta is 1.96: lme4's confint gives 7.36 to 13.58 for Days (its help page).
+    # The interval of 95 % is where zeta is 1.96: lme4's confint gives 7.36 to 13.58 for Days (its
+    # help page).
     days = profile.plot(parm="Days").data
     inside = days["value"][days["zeta"].abs() <= 1.96]
     assert 7.3 < inside.min() < 8.4
@@ -168,7 +171,9 @@ def test_power_curve(sleep: ranef.results.linear.LinearMixedModel) -> None:
 
 
 def test_density_of_a_normal_profile(sleep: ranef.results.linear.LinearMixedModel) -> None:
-    """For a fixed effect of these balanced data the profile is near to that of a t distribution: wider than the normal."""
+    """For a fixed effect of these balanced data the profile is near to that of a t distribution:
+    wider than the normal.
+    """
     data = sleep.profile("Days").plot("density").data
     top = float(data["density"].max())
     assert top < stats.norm.pdf(0, scale=float(sleep.bse["Days"]))

@@ -144,7 +144,8 @@ def test_correlation(exam: Any) -> None:
     modes = ax.data[ax.data["part"] == "mode"].set_index("level")
     expected = exam.ranef()["school"]
     np.testing.assert_allclose(modes[["x", "y"]], expected.loc[modes.index])
-    # On the ellipse of 95 % the squared Mahalanobis distance is the quantile of a chi-square with 2 degrees of freedom.
+    # On the ellipse of 95 % the squared Mahalanobis distance is the quantile of a chi-square with 2
+    # degrees of freedom.
     inverse = np.linalg.inv(exam.varcorr["school"].cov)
     for share in (0.5, 0.95):
         curve = ax.data[ax.data["part"] == str(share)][["x", "y"]].to_numpy()

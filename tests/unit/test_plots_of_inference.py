@@ -28,7 +28,9 @@ def closed() -> Iterator[None]:
 
 
 def profiles(count: int) -> pd.DataFrame:
-    """Curves whose zeta is known: a straight line (the normal law) and the logarithm of a standard deviation."""
+    """Curves whose zeta is known:
+    a straight line (the normal law) and the logarithm of a standard deviation.
+    """
     parts = []
     for i in range(count):
         if i % 2 == 0:

@@ -1,4 +1,6 @@
-"""No text of a picture covers another or leaves the figure, with 5 groups and with 500, in large figures and small ones."""
+"""No text of a picture covers another or leaves the figure,
+with 5 groups and with 500, in large figures and small ones.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any

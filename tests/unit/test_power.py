@@ -17,7 +17,9 @@ def sleep() -> LinearMixedModel:
 
 
 def exact_power(model: LinearMixedModel, effect: float, alpha: float = 0.05) -> float:
-    """Of the F test of Days in a balanced design with random intercepts, which is the F test within subjects: noncentral F on (1, n - 1 - subjects)."""
+    """Of the F test of Days in a balanced design with random intercepts,
+    which is the F test within subjects: noncentral F on (1, n - 1 - subjects).
+    """
     from scipy.stats import f, ncf
 
     days = np.arange(10.0)
@@ -39,14 +41,17 @@ def test_power_of_a_balanced_design_is_the_exact_one(sleep: LinearMixedModel, te
 def test_power_of_the_likelihood_ratio(sleep: LinearMixedModel) -> None:
     want = exact_power(sleep, 2.0)
     made = power(sleep, "Days", 4000, test="lrt", fixef={"Days": 2.0}, rng=1)
-    # the chi-square of this many rows rejects a little more often than F: by less than two hundredths
+    # the chi-square of this many rows rejects a little more often than F: by less than two
+    # hundredths
     assert want - 0.03 < made.power < want + 0.05
     null = power(sleep, "Days", 4000, test="lrt", fixef={"Days": 0.0}, rng=1)
     assert 0.04 < null.power < 0.065
 
 
 def test_core_and_python_simulate_the_same_likelihood_ratios() -> None:
-    """P-values from the core's drawn cross-products, and from whole responses fitted one by one, of a term with several columns in an unbalanced design."""
+    """P-values from the core's drawn cross-products, and from whole responses fitted one by one,
+    of a term with several columns in an unbalanced design.
+    """
     from scipy.stats import chi2, ks_2samp
 
     data = load_dataset("egsingle").iloc[:1500]
@@ -165,7 +170,9 @@ def test_bad_curves(sleep: LinearMixedModel) -> None:
 
 
 def test_a_generalized_model() -> None:
-    """Power of z tests and of likelihood ratios, the rate of false positives, and what such models do not have."""
+    """Power of z tests and of likelihood ratios,
+    the rate of false positives, and what such models do not have.
+    """
     from ranef import glmer
 
     m = glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", load_dataset("grouseticks"), family="poisson")
@@ -189,7 +196,9 @@ def test_a_generalized_model() -> None:
 
 
 def test_another_dispersion() -> None:
-    """P-values with the size of the negative binomial changed, against counts drawn by NumPy and fitted as any other."""
+    """P-values with the size of the negative binomial changed,
+    against counts drawn by NumPy and fitted as any other.
+    """
     from scipy.stats import chi2, ks_2samp
 
     from ranef import glmer

@@ -38,7 +38,10 @@ def printed(text, label):
 
 
 def residual_quantiles(text):
-    """As printed: the store does not have them otherwise. Four decimals or more are kept, so the layout is still ours."""
+    """As printed: the store does not have them otherwise.
+
+    Four decimals or more are kept, so the layout is still ours.
+    """
     lines = text.split("\n")
     return np.array([float(v) for v in lines[lines.index("Scaled residuals: ") + 2].split()])
 

@@ -14,7 +14,8 @@ from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary import Criteria, ModelCall, Summary
 from ranef.presentation.titles import model_title
 
-# lme4's fit of Reaction ~ Days + (Days | Subject) to sleepstudy; the second effect is renamed to need escaping.
+# lme4's fit of Reaction ~ Days + (Days | Subject) to sleepstudy; the second effect is renamed to
+# need escaping.
 EFFECT = r"a<b|c_d&e%f{g}\h"
 
 

@@ -60,7 +60,8 @@ def test_dropped_columns_are_noted():
 
 def test_repr_is_the_short_text():
     lines = repr(lmer(FORMULA, sleep())).split("\n")
-    # Lines of lme4's print; its standard deviation of the intercept is 24.741, where it stops earlier.
+    # Lines of lme4's print; its standard deviation of the intercept is 24.741, where it stops
+    # earlier.
     for line in (
         "REML criterion at convergence: 1743.628",
         "          Days         5.922   0.07",

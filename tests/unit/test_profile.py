@@ -1,4 +1,6 @@
-"""Profiles: each point against an independent constrained search in n x n algebra, refits with an offset, the boundary, bad input."""
+"""Profiles: each point against an independent constrained search in n x n algebra,
+refits with an offset, the boundary, bad input.
+"""
 
 import os
 import signal
@@ -43,7 +45,9 @@ def small_data() -> pd.DataFrame:
     ],
 )
 def test_limits_solve_the_equation(name: str, held: tuple[str, int, int]) -> None:
-    """The deviance at a limit, all else minimised independently, is above its minimum by the square of the normal quantile."""
+    """The deviance at a limit, all else minimised independently,
+    is above its minimum by the square of the normal quantile.
+    """
     m = fitted("y ~ x + (x | g)", small_data(), REML=False)
     likelihood = HeldLikelihood(m)
     kind, i, j = held
@@ -57,7 +61,9 @@ def test_limits_solve_the_equation(name: str, held: tuple[str, int, int]) -> Non
 
 @pytest.mark.parametrize("data", ["sleepstudy", "Machines"])
 def test_points_are_what_they_say(data: str) -> None:
-    """At every point the parameters have the deviance that zeta says, and the held one has its value."""
+    """At every point the parameters have the deviance that zeta says,
+    and the held one has its value.
+    """
     formula = {"sleepstudy": "Reaction ~ Days + (Days | Subject)", "Machines": "score ~ Machine + (Machine | Worker)"}
     m = fitted(formula[data], data, REML=False)
     p = m.profile(level=0.9)
@@ -189,7 +195,10 @@ def test_progress_and_interruption() -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_signal_ends_the_work(n_threads: int) -> None:
-    """Also where threads other than Python's main one do it. Without an answer to the signal all curves would be finished first."""
+    """Also where threads other than Python's main one do it.
+
+    Without an answer to the signal all curves would be finished first.
+    """
     m = fitted("y ~ service + (1 | s) + (1 | d)", "InstEval", n_threads=n_threads)
     seen: list[int] = []
     alarm = threading.Timer(0.3, lambda s: os.kill(os.getpid(), s), [signal.SIGINT])

@@ -118,8 +118,8 @@ def test_it_reads_without_python(exam: Page) -> None:
     assert "normexam by standLRT, schavg and standLRT:schavg" in short
     assert "4059 rows in 65 levels of school" in short
     assert (
-        "Where standLRT is higher by 1, normexam is higher by 0.558 on average, other predictors being equal and where schavg is 0"
-        in fixed
+        "Where standLRT is higher by 1, normexam is higher by 0.558 on average, other predictors being equal and "
+        "where schavg is 0" in fixed
     )
     assert "This is the average; the effect itself differs between the levels of school." in fixed
     assert "For each increase of schavg by 1, the effect of standLRT on normexam changes by +0.162" in fixed

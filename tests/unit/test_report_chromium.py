@@ -1,4 +1,6 @@
-"""The report in a browser: it loads without a complaint and without asking the network, in light and dark, and shows the model's numbers."""
+"""The report in a browser: it loads without a complaint and without asking the network,
+in light and dark, and shows the model's numbers.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,7 +115,8 @@ def test_keyboard(browser: Browser, page: Path) -> None:
     browser.ask("Input.dispatchKeyEvent", type="keyDown", **key)
     browser.ask("Input.dispatchKeyEvent", type="keyUp", **key)
     focused = browser.evaluate(
-        "(() => { const n = document.activeElement, s = getComputedStyle(n); return [n.className, n.getBoundingClientRect().left >= 0, s.outlineStyle] })()"
+        "(() => { const n = document.activeElement, s = getComputedStyle(n); return [n.className, "
+        "n.getBoundingClientRect().left >= 0, s.outlineStyle] })()"
     )
     assert focused == ["skip", True, "solid"]
 

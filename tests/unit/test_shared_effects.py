@@ -1,4 +1,6 @@
-"""Random terms with the same effects of the same groups, whatever their names: said, and divided equally."""
+"""Random terms with the same effects of the same groups, whatever their names:
+said, and divided equally.
+"""
 
 import numpy as np
 import pandas as pd

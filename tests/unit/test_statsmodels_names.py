@@ -1,4 +1,6 @@
-"""Members that have the names of statsmodels' results are what these names mean there, for linear and for generalized models."""
+"""Members that have the names of statsmodels' results are what these names mean there,
+for linear and for generalized models.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,7 @@
-"""By REML nothing is known of the variance of a random effect that the fixed effects explain; the other effects are estimated all the same."""
+"""By REML nothing is known of the variance of a random effect that the fixed effects explain.
+
+The other effects are estimated all the same.
+"""
 
 import warnings
 
@@ -9,7 +12,8 @@ import pytest
 import ranef
 from unit import dense_lmm
 
-# lme4 1.1-31 with bobyqa to rhoend = 1e-10: criterion and standard deviations of what is identified. It gives 0.930, 1.312, 0.359 and 1.404 for what is not.
+# lme4 1.1-31 with bobyqa to rhoend = 1e-10: criterion and standard deviations of what is
+# identified. It gives 0.930, 1.312, 0.359 and 1.404 for what is not.
 LME4 = {
     "y ~ f + x + (x | a)": (288.61908121, {("a", "x"): 1.4749171, "sigma": 0.9497223}),
     "y ~ f + (c | a)": (364.34519651, {("a", "c"): 0.0, "sigma": 1.509280}),
@@ -98,7 +102,8 @@ def test_other_ways_of_writing_it() -> None:
     m, said = fitted("y ~ f + x + diag(x | a)", d)
     assert "(Intercept) in (x | a) is not identified" in said
     assert m.varcorr["a"].sd[1] == pytest.approx(LME4["y ~ f + x + (x | a)"][1]["a", "x"], rel=1e-6)
-    # Each level's mean has a fixed effect under any coding, and a combination of the columns is what is not identified.
+    # Each level's mean has a fixed effect under any coding, and a combination of the columns is
+    # what is not identified.
     _, said = fitted("y ~ 0 + f + x + (0 + x + I(x + 1) | a)", d)
     assert "is not identified" in said
     # By maximum likelihood all is identified.
@@ -112,7 +117,8 @@ def test_other_ways_of_writing_it() -> None:
 def test_degrees_of_freedom_leave_out_what_is_not_identified(ddf) -> None:
     m, _ = fitted("y ~ f + x + (x | a)", data())
     terms = m.anova(ddf=ddf)
-    # Of the slope nothing is estimated but its variance between four groups; the levels of f have a variance in proportion to that of the residuals.
+    # Of the slope nothing is estimated but its variance between four groups; the levels of f have a
+    # variance in proportion to that of the residuals.
     assert terms.loc["x", "den_df"] == pytest.approx(3, abs=1e-3)
     assert terms.loc["f", "den_df"] == pytest.approx(92, abs=0.01)
     assert "2 combinations of covariance parameters are not determined" in " ".join(terms.attrs["notes"])

@@ -62,7 +62,9 @@ def test_what_is_not_nested_has_none(larger: str, smaller: str, sleep: object) -
 
 
 def test_two_effects_at_once() -> None:
-    """The weights for a 2 × 2 covariance matrix are the shares of random symmetric matrices by what their projection on the positive ones has left."""
+    """The weights for a 2 × 2 covariance matrix are the shares
+    of random symmetric matrices by what their projection on the positive ones has left.
+    """
     rng = np.random.default_rng(1)
     n = 200_000
     g = rng.standard_normal((n, 3))

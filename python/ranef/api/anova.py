@@ -88,7 +88,8 @@ def anova(
             raise ArgumentTypeError(f"anova compares models fitted by lmer or glmer, not {type(model).__name__}.")
     if len(models) < 2:
         raise OptionError(
-            "anova needs at least two models to compare; the terms of one model m are tested by m.anova(), m.drop1() and m.ranova()."
+            "anova needs at least two models to compare; the terms of one model m are tested by m.anova(), m.drop1() "
+            "and m.ranova()."
         )
     if test not in ("chisq", "pb"):
         raise OptionError(f"test must be 'chisq' or 'pb', not {test!r}.")

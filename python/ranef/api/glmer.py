@@ -36,39 +36,50 @@ def glmer(
     Parameters
     ----------
     formula : str
-        The model in lme4's notation, such as ``"y ~ x + (x | g)"``. A binomial response is 0 and 1, True and False, two levels of which the first is failure,
-        ``cbind(successes, failures)``, or a proportion with ``weights="trials"``.
+        The model in lme4's notation, such as ``"y ~ x + (x | g)"``. A binomial response is 0 and 1,
+        True and False, two levels of which the first is failure, ``cbind(successes, failures)``, or
+        a proportion with ``weights="trials"``.
     data : frame, dict or path
-        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a file.
+        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or
+        the path of a file.
     family : str or Family
-        ``"binomial"``, ``"poisson"``, ``"nbinom2"``, ``"nbinom1"``, ``"Gamma"``, ``"inverse.gaussian"``, ``"gaussian"``, ``"beta"``, also with a link as in R:
-        ``"binomial(probit)"``; or an object such as ``Binomial(link="probit")``, ``NegativeBinomial(type=1)``, ``CustomFamily(...)``.
+        ``"binomial"``, ``"poisson"``, ``"nbinom2"``, ``"nbinom1"``, ``"Gamma"``,
+        ``"inverse.gaussian"``, ``"gaussian"``, ``"beta"``, also with a link as in R:
+        ``"binomial(probit)"``; or an object such as ``Binomial(link="probit")``,
+        ``NegativeBinomial(type=1)``, ``CustomFamily(...)``.
     n_quad : int, optional
-        Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor with up to three of them or two nested ones with one each; 1, the
-        default, is Laplace's approximation and 0 the fast penalised form, whose fixed effects are biased.
+        Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor
+        with up to three of them or two nested ones with one each; 1, the default, is Laplace's
+        approximation and 0 the fast penalised form, whose fixed effects are biased.
     nAGQ : int, optional
         R's name of ``n_quad``.
     curvature : {"observed", "expected"}
-        Second derivatives in Laplace's determinant: the observed ones, which make it Laplace's approximation proper (as in glmmTMB), or their expectations, as in lme4. With
-        canonical links (logit, log for counts) they are the same.
+        Second derivatives in Laplace's determinant: the observed ones, which make it Laplace's
+        approximation proper (as in glmmTMB), or their expectations, as in lme4. With canonical
+        links (logit, log for counts) they are the same.
     weights : str or array, optional
-        Numbers of trials for a binomial response that is a proportion; for other families the factors
-        of the rows' log-likelihoods.
+        Numbers of trials for a binomial response that is a proportion; for other families the
+        factors of the rows' log-likelihoods.
     offset : str or array, optional
-        A known part of the linear predictor, added to any ``offset(...)`` in the formula. An exposure is ``offset="log(exposure)"``.
+        A known part of the linear predictor, added to any ``offset(...)`` in the formula. An
+        exposure is ``offset="log(exposure)"``.
     subset : str or array, optional
         Rows to use: an expression in columns such as ``"age > 20"``, or a boolean array.
     na_action : {"omit", "exclude", "error"}
-        What to do with rows that have a missing value: leave them out; leave them out of the fit but give NaN for them in fitted values, residuals and
-        simulations; or refuse.
+        What to do with rows that have a missing value: leave them out; leave them out of the fit
+        but give NaN for them in fitted values, residuals and simulations; or refuse.
     contrasts : dict, optional
-        Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a matrix (levels × columns).
+        Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a
+        matrix (levels × columns).
     start : sequence or dict, optional
-        Starting values of theta, in lme4's order or by name; or a dict with ``theta``, ``fixef`` and ``dispersion``, as far as known.
+        Starting values of theta, in lme4's order or by name; or a dict with ``theta``, ``fixef``
+        and ``dispersion``, as far as known.
     control : dict, optional
-        ``max_evaluations``: limit on evaluations of the likelihood. ``tolerance``: stop when the criterion can be lowered by less than this.
+        ``max_evaluations``: limit on evaluations of the likelihood. ``tolerance``: stop when the
+        criterion can be lowered by less than this.
     progress : bool, "tqdm" or callable
-        True shows the evaluations on standard error, ``"tqdm"`` in a bar of tqdm, also in notebooks; a function is called with the number of evaluations and the criterion.
+        True shows the evaluations on standard error, ``"tqdm"`` in a bar of tqdm, also in
+        notebooks; a function is called with the number of evaluations and the criterion.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
 
@@ -84,7 +95,8 @@ def glmer(
     Warns
     -----
     RanefWarning
-        At most once: separation, columns dropped for linear dependence, random effects without variance, no convergence.
+        At most once: separation, columns dropped for linear dependence, random effects without
+        variance, no convergence.
 
     Examples
     --------
@@ -129,7 +141,8 @@ def glmer_nb(
     type: Literal[1, 2] = 2,
     **arguments: Any,
 ) -> GeneralizedLinearMixedModel:
-    """Fit a negative binomial mixed model, with its shape estimated together with all other parameters.
+    """Fit a negative binomial mixed model,
+    with its shape estimated together with all other parameters.
 
     Parameters
     ----------
@@ -162,7 +175,8 @@ def glmer_nb(
 def _checked(family: Family) -> Family:
     if isinstance(family, Gaussian) and family.link == "identity":
         raise OptionError(
-            "family='gaussian' with the identity link is a linear mixed model: use lmer(formula, data), with REML=False for maximum likelihood."
+            "family='gaussian' with the identity link is a linear mixed model: use lmer(formula, data), with "
+            "REML=False for maximum likelihood."
         )
     return family
 

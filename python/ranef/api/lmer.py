@@ -33,35 +33,44 @@ def lmer(
     formula : str
         The model in lme4's notation, such as ``"y ~ x + (x | g)"``.
     data : frame, dict or path
-        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or the path of a file. Only the columns
-        that the formula and the arguments name are read. In a CSV file ``NA`` and empty fields are missing, and words such as ``None`` or ``N/A`` are values.
+        A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or
+        the path of a file. Only the columns that the formula and the arguments name are read. In a
+        CSV file ``NA`` and empty fields are missing, and words such as ``None`` or ``N/A`` are
+        values.
     REML : bool, optional
-        Whether to fit by restricted maximum likelihood; True when neither this nor ``method`` is given.
+        Whether to fit by restricted maximum likelihood; True when neither this nor ``method`` is
+        given.
     method : {"REML", "ML"}, optional
         Another way to say it; must not disagree with ``REML``.
     weights : str or array, optional
-        Prior weights: the residual variance of a row is sigma² divided by its weight. The name of a column, an expression in columns, or an array.
+        Prior weights: the residual variance of a row is sigma² divided by its weight. The name of a
+        column, an expression in columns, or an array.
     offset : str or array, optional
         A known part of the linear predictor, added to any ``offset(...)`` in the formula.
     subset : str or array, optional
         Rows to use: an expression in columns such as ``"age > 20"``, or a boolean array.
     na_action : {"omit", "exclude", "error"}
-        What to do with rows that have a missing value: leave them out; leave them out of the fit but give NaN for them in fitted values, residuals and
-        simulations; or refuse.
+        What to do with rows that have a missing value: leave them out; leave them out of the fit
+        but give NaN for them in fitted values, residuals and simulations; or refuse.
     contrasts : dict, optional
-        Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a matrix (levels × columns).
+        Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a
+        matrix (levels × columns).
     start : sequence or dict, optional
-        Starting values of theta, in lme4's order, or by name as in ``{"Subject.(Intercept)": 1.2}``. Of effects whose variance is not
-        identified (a warning names them) nothing depends on it.
+        Starting values of theta, in lme4's order, or by name as in
+        ``{"Subject.(Intercept)": 1.2}``. Of effects whose variance is not identified (a warning
+        names them) nothing depends on it.
     control : dict, optional
-        ``max_evaluations``: limit on evaluations of the criterion. ``tolerance``: stop when the criterion can be lowered by less than this.
+        ``max_evaluations``: limit on evaluations of the criterion. ``tolerance``: stop when the
+        criterion can be lowered by less than this.
     progress : bool, "tqdm" or callable
-        True shows the evaluations on standard error, ``"tqdm"`` in a bar of tqdm, also in notebooks; a function is called with the number of evaluations and the criterion.
+        True shows the evaluations on standard error, ``"tqdm"`` in a bar of tqdm, also in
+        notebooks; a function is called with the number of evaluations and the criterion.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
-        Method of the degrees of freedom that the model uses wherever none is asked for: in its summary, ``df``, ``pvalues``, ``anova``, ``test``, ``tidy``…
-        It does not change the fit; ``"kenward-roger"`` needs REML.
+        Method of the degrees of freedom that the model uses wherever none is asked for: in its
+        summary, ``df``, ``pvalues``, ``anova``, ``test``, ``tidy``… It does not change the fit;
+        ``"kenward-roger"`` needs REML.
 
     Returns
     -------
@@ -75,7 +84,8 @@ def lmer(
     Warns
     -----
     RanefWarning
-        At most once: columns dropped for linear dependence, random effects without variance, no convergence.
+        At most once: columns dropped for linear dependence, random effects without variance, no
+        convergence.
 
     Examples
     --------

@@ -13,13 +13,15 @@ def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4",
     text : str
         Syntax that fits a mixed model, with what prepares the data for it. The first model counts.
     source : {"spss", "stata", "sas", "nlme", "lme4", "julia"}
-        SPSS (``MIXED``, ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meglm`` …), SAS (``PROC MIXED``, ``PROC GLIMMIX``), R's nlme (``lme``) or
-        lme4 (``lmer``, ``glmer``), Julia's MixedModels.
+        SPSS (``MIXED``, ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meglm`` …), SAS
+        (``PROC MIXED``, ``PROC GLIMMIX``), R's nlme (``lme``) or lme4 (``lmer``, ``glmer``),
+        Julia's MixedModels.
 
     Returns
     -------
     Translation
-        With ``call, formula, method, family, link, n_quad, weights, subset, notes``; ``str()`` gives the call and, as comments, what differs.
+        With ``call, formula, method, family, link, n_quad, weights, subset, notes``; ``str()``
+        gives the call and, as comments, what differs.
 
     Raises
     ------

@@ -46,9 +46,9 @@ def load_dataset(name: str, frame: str = "pandas") -> Any:
     -------
     pandas.DataFrame, polars.DataFrame or pyarrow.Table
         A fresh copy. Factors are categoricals with their levels in order (in polars Enums, which
-        cannot record whether the order is meant). ``attrs`` of a pandas frame, and the schema metadata
-        of an Arrow table, hold ``name``, ``title``, ``description``, ``source``, ``origin`` and
-        ``licence``.
+        cannot record whether the order is meant). ``attrs`` of a pandas frame, and the schema
+        metadata of an Arrow table, hold ``name``, ``title``, ``description``, ``source``,
+        ``origin`` and ``licence``.
 
     Raises
     ------

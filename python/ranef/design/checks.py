@@ -20,7 +20,8 @@ FEW_COLUMNS = 100
 #: Levels of a factor from which on a fixed effect for each of them is refused.
 MOST_LEVELS = 5000
 
-#: Share of the free memory that a matrix of fixed effects may take; a fit needs as much again for its work.
+#: Share of the free memory that a matrix of fixed effects may take; a fit needs as much again for
+#: its work.
 SHARE_OF_MEMORY = 0.4
 
 BESIDE_INTERCEPT = (
@@ -106,8 +107,9 @@ def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int],
     if room is not None and needed > SHARE_OF_MEMORY * room:
         largest = terms[widths.index(max(widths))].label
         raise DesignError(
-            f"the fixed effects would have {columns} columns, {max(widths)} of them for {largest}: {needed / GIGABYTE:.2g} GB "
-            f"for {n} rows, of {room / GIGABYTE:.2g} GB that are free. Use fewer levels, or a random effect for groups."
+            f"the fixed effects would have {columns} columns, {max(widths)} of them for {largest}: "
+            f"{needed / GIGABYTE:.2g} GB for {n} rows, of {room / GIGABYTE:.2g} GB that are free. Use fewer levels, or "
+            "a random effect for groups."
         )
 
 

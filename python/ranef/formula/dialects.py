@@ -1,4 +1,6 @@
-"""Spellings of patsy, formulaic, numpy and pandas: what they mean here, or what to write instead."""
+"""Spellings of patsy, formulaic, numpy and pandas:
+what they mean here, or what to write instead.
+"""
 
 from dataclasses import replace
 
@@ -61,8 +63,9 @@ BRACKETS = (
 
 
 def understood(call: Call, text: str) -> Expr:
-    """A call as it is written here: ``np.log(x)`` is ``log(x)``, ``Q("a b")`` the name `a b`, ``center(x)`` is
-    ``scale(x, scale = FALSE)``, ``Treatment("b")`` is ``contr.treatment(base = "b")``.
+    """A call as it is written here: ``np.log(x)`` is ``log(x)``, ``Q("a b")``
+    the name `a b`, ``center(x)`` is ``scale(x, scale = FALSE)``,
+    ``Treatment("b")`` is ``contr.treatment(base = "b")``.
 
     Raises
     ------
@@ -87,7 +90,9 @@ def understood(call: Call, text: str) -> Expr:
 
 
 def _with_reference(call: Call) -> Call:
-    """The reference level as the argument ``base``, where it is a text without a name or has patsy's name."""
+    """The reference level as the argument ``base``,
+    where it is a text without a name or has patsy's name.
+    """
     arguments = tuple(
         Argument(a.value, "base")
         if a.keyword in ("ref", "reference") or (a.keyword is None and isinstance(a.value, String))

@@ -16,24 +16,31 @@ require_arviz()
 
 
 def to_arviz(replicates: Any) -> Any:
-    """Put replicates of estimates into an InferenceData, where ArviZ looks for draws: one chain in the group ``posterior``.
+    """Put replicates of estimates into an InferenceData, where ArviZ looks for draws:
+    one chain in the group ``posterior``.
 
-    They are not draws from a posterior distribution; the attribute ``content`` of the group says so. Intervals that ArviZ computes of them are percentile and
-    shortest intervals of the bootstrap. Diagnostics of chains such as R-hat mean nothing here: ``arviz.summary(data, kind="stats")`` leaves them out.
+    They are not draws from a posterior distribution; the attribute ``content`` of the group says
+    so. Intervals that ArviZ computes of them are percentile and shortest intervals of the
+    bootstrap. Diagnostics of chains such as R-hat mean nothing here:
+    ``arviz.summary(data, kind="stats")`` leaves them out.
 
     Parameters
     ----------
     replicates : Bootstrap, Refits or DataFrame
-        What ``model.bootstrap`` or ``load_bootstrap`` returns, what ``model.refit`` of a matrix of responses returns, or a frame with one replicate a row and one
-        quantity a column.
+        What ``model.bootstrap`` or ``load_bootstrap`` returns, what ``model.refit`` of a matrix of
+        responses returns, or a frame with one replicate a row and one quantity a column.
 
     Returns
     -------
     arviz.InferenceData
-        Of a bootstrap, the variables ``fixef`` (by ``term``), ``sd`` (by ``effect``), ``cor`` (by ``pair``) and ``sigma``, or ``statistic`` (by ``quantity``), with
-        ``objective``, ``singular`` and the number of each ``replicate`` in ``sample_stats``; of refits, the variables ``fixef`` (by ``term``), ``theta`` (by ``parameter``), ``sigma`` and, of a family that has one, ``dispersion``, with ``objective`` in ``sample_stats``; of a frame, its
-        columns of numbers. Replicates without estimates are left out, and counted in the attribute ``n_left_out``. Correlations beside a variance of zero are
-        NaN; ``arviz.summary(data, skipna=True)`` leaves them out.
+        Of a bootstrap, the variables ``fixef`` (by ``term``), ``sd`` (by ``effect``), ``cor`` (by
+        ``pair``) and ``sigma``, or ``statistic`` (by ``quantity``), with ``objective``,
+        ``singular`` and the number of each ``replicate`` in ``sample_stats``; of refits, the
+        variables ``fixef`` (by ``term``), ``theta`` (by ``parameter``), ``sigma`` and, of a family
+        that has one, ``dispersion``, with ``objective`` in ``sample_stats``; of a frame, its
+        columns of numbers. Replicates without estimates are left out, and counted in the attribute
+        ``n_left_out``. Correlations beside a variance of zero are NaN;
+        ``arviz.summary(data, skipna=True)`` leaves them out.
 
     Examples
     --------
@@ -57,7 +64,8 @@ def to_arviz(replicates: Any) -> Any:
     if isinstance(replicates, pd.DataFrame):
         return _of_frame(replicates)
     raise ArgumentTypeError(
-        f"replicates must be what model.bootstrap(n) or model.refit(matrix) returns, or a pandas frame with one replicate a row, not {type(replicates).__name__}."
+        "replicates must be what model.bootstrap(n) or model.refit(matrix) returns, or a pandas frame with one "
+        f"replicate a row, not {type(replicates).__name__}."
     )
 
 

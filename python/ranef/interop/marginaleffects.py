@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 # Names of its own columns, which marginaleffects does not allow in data.
 RESERVED = frozenset(
-    ["rowid", "type", "group", "estimate", "std_error", "p_value", "s_value", "conf_low", "conf_high", "term", "contrast", "statistic"]
+    ["rowid", "type", "group", "estimate", "std_error", "p_value", "s_value", "conf_low", "conf_high", "term", "contrast", "statistic"],
 )  # fmt: skip
 
 
@@ -105,7 +105,8 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
         clashing = [n for n in self._predictors if n in RESERVED]
         if clashing:
             raise OptionError(
-                f"marginaleffects has columns called {', '.join(map(repr, clashing))} itself: rename those of the data and fit again."
+                f"marginaleffects has columns called {', '.join(map(repr, clashing))} itself: rename those of the data "
+                "and fit again."
             )
         vault = ModelVault(
             coef=model.fixef.to_numpy(copy=True),
@@ -123,7 +124,8 @@ class AdaptedModel(ModelAbstract):  # type: ignore[misc]
             return None
         if vcov is not True:
             raise OptionError(
-                f"vcov must be True, False or a matrix, not {vcov!r}. The adjusted matrix of Kenward and Roger is vcov=m.cov_params('kenward-roger').to_numpy()."
+                f"vcov must be True, False or a matrix, not {vcov!r}. The adjusted matrix of Kenward and Roger is "
+                "vcov=m.cov_params('kenward-roger').to_numpy()."
             )
         return np.asarray(self.model.cov_params())
 

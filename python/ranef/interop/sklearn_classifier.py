@@ -22,19 +22,23 @@ NEW_GROUPS = ("marginal", "population")
 class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignore[misc]
     """A binomial mixed model as a scikit-learn classifier of two classes.
 
-    Without a formula every feature is a fixed effect, and rows of one group share random effects. Probabilities for groups that were in the data of the fit use
-    their effects. Without ``groups``, and for new groups, they are averages over the distribution of the random effects: the share of the second class among members
-    of all groups that a new one may turn out to be. ``new_groups="population"`` takes the effects of new groups to be zero instead, which gives the probability in a
-    typical group; it is further from one half, and overconfident as a forecast.
+    Without a formula every feature is a fixed effect, and rows of one group share random effects.
+    Probabilities for groups that were in the data of the fit use their effects. Without ``groups``,
+    and for new groups, they are averages over the distribution of the random effects: the share of
+    the second class among members of all groups that a new one may turn out to be.
+    ``new_groups="population"`` takes the effects of new groups to be zero instead, which gives the
+    probability in a typical group; it is further from one half, and overconfident as a forecast.
 
     Parameters
     ----------
     formula : str, optional
-        The model in lme4's notation, such as ``"~ ses + (1 | school)"``, over the columns of X, which may then be of any type, and over ``groups``, if ``fit`` is
-        given that. The response is ``y`` whatever the formula calls it. By default the features themselves.
+        The model in lme4's notation, such as ``"~ ses + (1 | school)"``, over the columns of X,
+        which may then be of any type, and over ``groups``, if ``fit`` is given that. The response
+        is ``y`` whatever the formula calls it. By default the features themselves.
     random : str or list of str
-        Random effects of the groups where there is no formula: ``"1"`` for intercepts, ``"1 + x1"`` or the list ``["x1"]`` for intercepts and slopes of a feature.
-        The features of an array are called ``x0, x1, …``.
+        Random effects of the groups where there is no formula: ``"1"`` for intercepts, ``"1 + x1"``
+        or the list ``["x1"]`` for intercepts and slopes of a feature. The features of an array are
+        called ``x0, x1, …``.
     fit_intercept : bool
         Whether there is a fixed intercept where there is no formula.
     link : {"logit", "probit", "cloglog", "loglog", "cauchit"}
@@ -55,7 +59,8 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
     classes_ : ndarray of shape (2,)
         The classes, sorted; effects are on the probability of the second.
     coef_ : ndarray of shape (1, columns)
-        Fixed effects of the features on the scale of the link; with a formula, of its columns, named in ``model_.fixef``. 0 for features that others determine.
+        Fixed effects of the features on the scale of the link; with a formula, of its columns,
+        named in ``model_.fixef``. 0 for features that others determine.
     intercept_ : ndarray of shape (1,)
         Fixed intercept.
     ranef_ : dict of DataFrame
@@ -137,7 +142,8 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
         plan, data, weights = self._prepare(X, y, groups, sample_weight)
         if weights is not None and np.any(weights != np.rint(weights)):
             raise OptionError(
-                "sample_weight must hold whole numbers, how often each row counts: a response of two classes has no precision that other weights could change."
+                "sample_weight must hold whole numbers, how often each row counts: a response of two classes has no "
+                "precision that other weights could change."
             )
         used = np.ones(len(y), bool) if weights is None else weights > 0
         self.classes_: NDArray[Any] = np.unique(y[used])
@@ -169,13 +175,15 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
         ----------
         X : array or frame of shape (m, features)
         groups : array of shape (m,), optional
-            Groups of the rows. Without them, and for groups that were not in the data of the fit, probabilities are averaged over the distribution of the random
-            effects, or, with ``new_groups="population"``, those of a group whose random effects are zero.
+            Groups of the rows. Without them, and for groups that were not in the data of the fit,
+            probabilities are averaged over the distribution of the random effects, or, with
+            ``new_groups="population"``, those of a group whose random effects are zero.
 
         Returns
         -------
         ndarray of shape (m, 2)
-            In the order of ``classes_``. Rows with a missing value, which only a formula lets pass, are NaN.
+            In the order of ``classes_``. Rows with a missing value, which only a formula lets pass,
+            are NaN.
         """
         second = self._of_second_class(X, groups, "response")
         return np.column_stack([1.0 - second, second])
@@ -238,8 +246,8 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
         missing = np.flatnonzero(np.isnan(log_odds))
         if len(missing):
             raise DataError(
-                f"{len(missing)} of {len(log_odds)} rows, the first of them row {missing[0]}, have missing values and no class. Leave them out; "
-                "predict_proba gives NaN for them."
+                f"{len(missing)} of {len(log_odds)} rows, the first of them row {missing[0]}, have missing values and "
+                "no class. Leave them out; predict_proba gives NaN for them."
             )
         chosen: NDArray[Any] = self.classes_[(log_odds > 0).astype(np.intp)]
         return chosen
@@ -281,7 +289,7 @@ def _checked_classes(y: Any) -> NDArray[Any]:
     kind = type_of_target(y, input_name="y", raise_unknown=True)
     if kind != "binary":
         raise OptionError(
-            f"Only binary classification is supported. The type of the target is {kind}: it has {len(np.unique(y))} classes. For each class against the others use "
-            "sklearn.multiclass.OneVsRestClassifier."
+            f"Only binary classification is supported. The type of the target is {kind}: it has {len(np.unique(y))} "
+            "classes. For each class against the others use sklearn.multiclass.OneVsRestClassifier."
         )
     return np.asarray(y)

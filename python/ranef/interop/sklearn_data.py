@@ -15,8 +15,9 @@ from ranef.formula.syntax import Name, names_in
 GROUPS = "groups"
 
 NO_GROUPS = (
-    "groups must be given: fit(X, y, groups=...), with one label for each row. In cross_validate, GridSearchCV and pipelines, enable scikit-learn's metadata "
-    "routing and call set_fit_request(groups=True) on the estimator. Or name a column of X that holds the groups: formula='~ x + (1 | school)'."
+    "groups must be given: fit(X, y, groups=...), with one label for each row. In cross_validate, GridSearchCV and "
+    "pipelines, enable scikit-learn's metadata routing and call set_fit_request(groups=True) on the estimator. Or "
+    "name a column of X that holds the groups: formula='~ x + (1 | school)'."
 )
 
 
@@ -30,9 +31,11 @@ class Plan:
     response : str
         Column of the response.
     groups : str or None
-        Column that ``groups`` of ``fit`` and ``predict`` fills; None if the formula does not need it.
+        Column that ``groups`` of ``fit`` and ``predict`` fills; None if the formula does not need
+        it.
     terms : tuple of str
-        Names of the coefficients of the features, in the order of X; empty if the formula was the user's.
+        Names of the coefficients of the features, in the order of X; empty if the formula was the
+        user's.
     """
 
     formula: str
@@ -63,8 +66,8 @@ def plan_of_formula(text: object, features: Sequence[str]) -> Plan:
         return Plan(f"{response} {text.strip()}", response, groups)
     if not isinstance(formula.response.expr, Name):
         raise FormulaError(
-            f"the formula transforms its response, {formula.response.label}, and predictions would not be on the scale of y. Write the name of the response, "
-            "or nothing, and use sklearn.compose.TransformedTargetRegressor.",
+            f"the formula transforms its response, {formula.response.label}, and predictions would not be on the scale "
+            "of y. Write the name of the response, or nothing, and use sklearn.compose.TransformedTargetRegressor.",
             text,
         )
     return Plan(text, formula.response.expr.name, groups)
@@ -80,7 +83,9 @@ def columns_of(X: Any, features: Sequence[str], wanted: Iterable[str] | None = N
 
 
 def known_groups(formula: Formula, data: Mapping[str, Any]) -> str:
-    """Which random effects can be predicted for rows that may lack grouping columns, as the ``re`` of ``predict``."""
+    """Which random effects can be predicted for rows that may lack grouping columns,
+    as the ``re`` of ``predict``.
+    """
     bars = [bar.text for bar in formula.random if all(n in data for v in bar.grouping for n in names_in(v.expr))]
     if len(bars) == len(formula.random):
         return "conditional"
@@ -88,7 +93,9 @@ def known_groups(formula: Formula, data: Mapping[str, Any]) -> str:
 
 
 def with_unknown_groups(formula: Formula, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns with those of grouping factors that are not there, every level of which is unknown."""
+    """The columns with those of grouping factors that are not there,
+    every level of which is unknown.
+    """
     names = {n for bar in formula.random for v in bar.grouping for n in names_in(v.expr)}
     fixed = {n for t in formula.fixed for v in t.variables for n in names_in(v.expr)}
     rows = len(next(iter(data.values())))
@@ -106,7 +113,8 @@ def _random_effects(random: object, features: Sequence[str]) -> str:
     unknown = [r for r in random if r not in features]
     if unknown:
         raise OptionError(
-            f"random names {', '.join(map(repr, unknown))}, which X does not have. Its features are {', '.join(features)}."
+            f"random names {', '.join(map(repr, unknown))}, which X does not have. Its features are "
+            f"{', '.join(features)}."
         )
     return " + ".join(["1", *map(quoted_name, random)])
 

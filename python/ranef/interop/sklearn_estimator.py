@@ -42,7 +42,10 @@ class MixedModelEstimator(BaseEstimator):  # type: ignore[misc]
         return X, [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(n) for n in names]
 
     def _prepare(self, X: Any, y: Any, groups: Any, sample_weight: Any) -> tuple[Plan, dict[str, Any], Floats | None]:
-        """Check the arguments of ``fit``; return the model, the columns without the response, and the weights."""
+        """Check the arguments of ``fit``.
+
+        Return the model, the columns without the response, and the weights.
+        """
         X, features = self._columns(X, reset=True)
         check_consistent_length(X, y, groups)
         if self.formula is None:
@@ -56,7 +59,8 @@ class MixedModelEstimator(BaseEstimator):  # type: ignore[misc]
             data[plan.groups] = labels_of(groups)
         elif groups is not None:
             raise OptionError(
-                f"groups is given, but the formula {self.formula!r} does not use it: write (1 | groups) in the formula, or leave groups out."
+                f"groups is given, but the formula {self.formula!r} does not use it: write (1 | groups) in the "
+                "formula, or leave groups out."
             )
         weights = None
         if sample_weight is not None:
@@ -92,7 +96,9 @@ class MixedModelEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 def coefficients_of(model: Any, plan: Plan) -> tuple[float, Floats]:
-    """The fixed intercept, and the coefficients of the features or, of a user's formula, of its columns."""
+    """The fixed intercept, and the coefficients of the features or,
+    of a user's formula, of its columns.
+    """
     fixef = model.fixef
     intercept = float(fixef.get("(Intercept)", 0.0))
     if plan.terms:

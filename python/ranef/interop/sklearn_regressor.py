@@ -15,17 +15,20 @@ from ranef.interop.sklearn_estimator import Floats, MixedModelEstimator, coeffic
 class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[misc]
     """A linear mixed model as a scikit-learn regressor.
 
-    Without a formula every feature is a fixed effect, and rows of one group share random effects. Predictions for groups that were in the data of the fit use
-    their effects; without ``groups``, and for new groups, they are those of the population.
+    Without a formula every feature is a fixed effect, and rows of one group share random effects.
+    Predictions for groups that were in the data of the fit use their effects; without ``groups``,
+    and for new groups, they are those of the population.
 
     Parameters
     ----------
     formula : str, optional
-        The model in lme4's notation, such as ``"~ ses + (ses | school)"``, over the columns of X, which may then be of any type, and over ``groups``, if ``fit``
-        is given that. The response is ``y`` whatever the formula calls it. By default the features themselves.
+        The model in lme4's notation, such as ``"~ ses + (ses | school)"``, over the columns of X,
+        which may then be of any type, and over ``groups``, if ``fit`` is given that. The response
+        is ``y`` whatever the formula calls it. By default the features themselves.
     random : str or list of str
-        Random effects of the groups where there is no formula: ``"1"`` for intercepts, ``"1 + x1"`` or the list ``["x1"]`` for intercepts and slopes of a feature.
-        The features of an array are called ``x0, x1, …``.
+        Random effects of the groups where there is no formula: ``"1"`` for intercepts, ``"1 + x1"``
+        or the list ``["x1"]`` for intercepts and slopes of a feature. The features of an array are
+        called ``x0, x1, …``.
     fit_intercept : bool
         Whether there is a fixed intercept where there is no formula.
     REML : bool
@@ -40,7 +43,8 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
     model_ : LinearMixedModel
         The fitted model with its summary, tests and diagnostics.
     coef_ : ndarray
-        Fixed effects of the features; with a formula, of its columns, named in ``model_.fixef``. 0 for features that others determine.
+        Fixed effects of the features; with a formula, of its columns, named in ``model_.fixef``. 0
+        for features that others determine.
     intercept_ : float
         Fixed intercept.
     ranef_ : dict of DataFrame
@@ -93,8 +97,8 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
         groups : array of shape (n,), optional
             The group of each row, of any type. Needed unless the formula takes its groups from X.
         sample_weight : array of shape (n,), optional
-            Prior weights as in ``lmer``: the residual variance of a row is sigma² divided by its weight. They are not numbers of repetitions. Rows with weight
-            zero are left out.
+            Prior weights as in ``lmer``: the residual variance of a row is sigma² divided by its
+            weight. They are not numbers of repetitions. Rows with weight zero are left out.
 
         Returns
         -------
@@ -125,7 +129,8 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
         ----------
         X : array or frame of shape (m, features)
         groups : array of shape (m,), optional
-            Groups of the rows. Without them, and for groups that were not in the data of the fit, random effects are zero.
+            Groups of the rows. Without them, and for groups that were not in the data of the fit,
+            random effects are zero.
 
         Returns
         -------

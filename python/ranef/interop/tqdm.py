@@ -10,10 +10,12 @@ require("tqdm", "tqdm", "the progress bars of ranef.interop.tqdm")
 
 
 class ProgressBar(TqdmBar):
-    """A function for ``progress=`` that shows a tqdm bar with options of one's own; ``progress="tqdm"`` is the same without any.
+    """A function for ``progress=`` that shows a tqdm bar with options of one's own;
+    ``progress="tqdm"`` is the same without any.
 
-    A job that knows its length, such as a bootstrap, fills the bar; a fit, which does not, counts its evaluations beside the criterion. The bar is closed at
-    the end of a ``with`` block, when it is full, and when the call that it was given to ends, also by Ctrl-C.
+    A job that knows its length, such as a bootstrap, fills the bar; a fit, which does not, counts
+    its evaluations beside the criterion. The bar is closed at the end of a ``with`` block, when it
+    is full, and when the call that it was given to ends, also by Ctrl-C.
 
     Parameters
     ----------

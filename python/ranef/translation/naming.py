@@ -111,8 +111,8 @@ def check_common(model: ModelDescription, language: str) -> None:
         raise TranslationError(
             language,
             f"the contrasts of {', '.join(model.contrasts)}",
-            "coding of one's own cannot be written in the model there; the default coding gives the same fit with other "
-            "coefficients.",
+            "coding of one's own cannot be written in the model there; the default coding gives the same fit with "
+            "other coefficients.",
         )
     seen: set[tuple[frozenset[str], str]] = set()
     for block in model.blocks:

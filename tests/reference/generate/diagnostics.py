@@ -1,10 +1,13 @@
-"""Take the diagnostics out of the cases that run.R wrote, and those of diagnostics.R, into ``diagnostics.json``.
+"""Take the diagnostics out of the cases that run.R wrote,
+and those of diagnostics.R, into ``diagnostics.json``.
 
     Rscript tests/reference/generate/diagnostics.R OUT      # OUT as in README.md
     python tests/reference/generate/diagnostics.py OUT
 
-``hatvalues``, ``cooks_distance``, ``rstudent`` and ``rePCA`` are lme4's, ``icc`` and ``r2_nakagawa`` performance's; null where R gave nothing.
-``variance_parts`` and ``vif`` are described in diagnostics.R. Beside them: the versions of the software, and the checksum of each case file.
+``hatvalues``, ``cooks_distance``, ``rstudent`` and ``rePCA`` are lme4's, ``icc`` and
+``r2_nakagawa`` performance's; null where R gave nothing. ``variance_parts`` and ``vif`` are
+described in diagnostics.R. Beside them: the versions of the software, and the checksum of each case
+file.
 """
 
 import hashlib

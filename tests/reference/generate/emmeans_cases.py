@@ -1,9 +1,11 @@
-"""Take the marginal means and trends of linear models out of the cases that run.R wrote, into ``emmeans_cases.json``.
+"""Take the marginal means and trends of linear models out of the cases that run.R wrote,
+into ``emmeans_cases.json``.
 
     python tests/reference/generate/emmeans_cases.py OUT     # OUT as in README.md: OUT/cases/*.json
 
-The tables are emmeans' for each specification and method of degrees of freedom, with its pairwise differences.
-Beside them: the versions of the software, and the checksum of each case file they come from.
+The tables are emmeans' for each specification and method of degrees of freedom, with its pairwise
+differences. Beside them: the versions of the software, and the checksum of each case file they come
+from.
 """
 
 import hashlib

@@ -1,9 +1,11 @@
-"""Take the tests of models (likelihood ratios, deletions of random and fixed terms) out of the cases that run.R wrote, into ``model_tests.json``.
+"""Take the tests of models (likelihood ratios, deletions of random and fixed terms) out
+of the cases that run.R wrote, into ``model_tests.json``.
 
     python tests/reference/generate/model_tests.py OUT     # OUT as in README.md: OUT/cases/*.json
 
-The tables are those of R: ``lrt`` lme4's anova of two models, ``ranova`` and ``drop1_satterthwaite`` lmerTest's, ``drop1_chisq`` lme4's drop1.
-Beside them: the versions of the software, and the checksum of each case file they come from.
+The tables are those of R: ``lrt`` lme4's anova of two models, ``ranova`` and
+``drop1_satterthwaite`` lmerTest's, ``drop1_chisq`` lme4's drop1. Beside them: the versions of the
+software, and the checksum of each case file they come from.
 """
 
 import hashlib

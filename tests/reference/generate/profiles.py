@@ -2,9 +2,10 @@
 
     python tests/reference/generate/profiles.py OUT      # OUT as in README.md
 
-For each model that was profiled, ``confint(profile(m), level = 0.95)`` of lme4 on the scale of standard deviations and correlations (rows in lme4's order:
-random effects by theta, sigma, fixed effects; null where R gave nothing), and R's warnings. Beside them: the versions of the software, and the checksum of each
-case file.
+For each model that was profiled, ``confint(profile(m), level = 0.95)`` of lme4 on the scale of
+standard deviations and correlations (rows in lme4's order: random effects by theta, sigma, fixed
+effects; null where R gave nothing), and R's warnings. Beside them: the versions of the software,
+and the checksum of each case file.
 """
 
 import hashlib

@@ -2,9 +2,10 @@
 
 usage: python tests/reference/generate/select_cases.py OUT
 
-OUT is the folder that ``export_data.R``, ``csv_to_parquet.py`` and ``run.R`` filled (see README.md here): ``OUT/cases/ID.json`` and
-``OUT/data/NAME.parquet``. Each case keeps the numbers of its best fit, what is needed to reproduce R's printed summary of its default
-fit, and predictions for new rows. Data sets that the package bundles are not copied.
+OUT is the folder that ``export_data.R``, ``csv_to_parquet.py`` and ``run.R`` filled (see README.md
+here): ``OUT/cases/ID.json`` and ``OUT/data/NAME.parquet``. Each case keeps the numbers of its best
+fit, what is needed to reproduce R's printed summary of its default fit, and predictions for new
+rows. Data sets that the package bundles are not copied.
 """
 
 import argparse
@@ -19,24 +20,27 @@ BUNDLED = {p.stem for p in (REFERENCE.parents[1] / "python" / "ranef" / "dataset
 CLASSES = ("lmer", "glmer", "glmmTMB")
 # Of the glmmTMB models those of families and covariance structures that are fitted here.
 GLMMTMB = (
-    "tmb_cbpp_binomial", "tmb_petrol_beta", "tmb_salam_nb1", "tmb_salam_nb2", "tmb_simcounts_nb1_slope", "tmb_soybean_gamma",
+    "tmb_cbpp_binomial", "tmb_petrol_beta", "tmb_salam_nb1", "tmb_salam_nb2", "tmb_simcounts_nb1_slope",
+    "tmb_soybean_gamma",
 )  # fmt: skip
 CASE = (
-    "id", "class", "title", "tags", "formula", "data", "reml", "weights_arg", "offset_arg", "subset_arg", "na_action", "contrasts_arg",
-    "start_arg", "control", "r_call", "software", "fit_warnings", "fit_messages", "objective_best", "optimizer_best",
+    "id", "class", "title", "tags", "formula", "data", "reml", "weights_arg", "offset_arg", "subset_arg", "na_action",
+    "contrasts_arg", "start_arg", "control", "r_call", "software", "fit_warnings", "fit_messages", "objective_best",
+    "optimizer_best",
 )  # fmt: skip
 BEST = (
-    "nobs", "npar", "df_residual", "ngrps", "objective", "objective_kind", "logLik", "AIC", "BIC", "MLdeviance", "REMLdeviance", "theta",
-    "sigma", "beta", "se", "t", "vcov_beta", "corr_beta", "dropped_columns", "varcorr", "ranef", "coef_first", "fitted", "residuals",
-    "isSingular",
+    "nobs", "npar", "df_residual", "ngrps", "objective", "objective_kind", "logLik", "AIC", "BIC", "MLdeviance",
+    "REMLdeviance", "theta", "sigma", "beta", "se", "t", "vcov_beta", "corr_beta", "dropped_columns", "varcorr",
+    "ranef", "coef_first", "fitted", "residuals", "isSingular",
 )  # fmt: skip
 DEFAULT = (
-    "nobs", "ngrps", "df_residual", "objective", "objective_excess", "logLik", "AIC", "BIC", "theta", "sigma", "beta", "se", "t",
-    "corr_beta", "varcorr", "isSingular", "optimizer", "summary_print",
+    "nobs", "ngrps", "df_residual", "objective", "objective_excess", "logLik", "AIC", "BIC", "theta", "sigma", "beta",
+    "se", "t", "corr_beta", "varcorr", "isSingular", "optimizer", "summary_print",
 )  # fmt: skip
 DERIVED = (
-    "predict", "summary_satterthwaite", "summary_kenward_roger", "vcov_beta_kr", "anova_satterthwaite_1", "anova_satterthwaite_2",
-    "anova_satterthwaite_3", "anova_kenward_roger_1", "anova_kenward_roger_2", "anova_kenward_roger_3",
+    "predict", "summary_satterthwaite", "summary_kenward_roger", "vcov_beta_kr", "anova_satterthwaite_1",
+    "anova_satterthwaite_2", "anova_satterthwaite_3", "anova_kenward_roger_1", "anova_kenward_roger_2",
+    "anova_kenward_roger_3",
 )  # fmt: skip
 
 

@@ -52,7 +52,9 @@ class EffectScale:
         return bool(self.ratio)
 
     def expected(self, eta: float) -> str:
-        """What the model expects at a value of the linear predictor, where there are words for it."""
+        """What the model expects at a value of the linear predictor,
+        where there are words for it.
+        """
         if self.kind == "odds":
             return (
                 f"the probability of {self.target.removeprefix('the odds of ')} is {number(1 / (1 + math.exp(-eta)))}"
