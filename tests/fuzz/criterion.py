@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ranef.fit.order import theta_positions
 from ranef.fit.linear import LmmFit
+from ranef.fit.order import theta_positions
 
 from .dense import spherical_modes
 

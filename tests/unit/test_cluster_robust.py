@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 import ranef
-from ranef.inference.cluster_robust import ClusterRobust, clusters_of
-from ranef.inference.robust_tests import robust_tests
+from ranef.inference.cluster_robust.clusters import clusters_of
+from ranef.inference.cluster_robust.least_squares import ClusterRobust
+from ranef.inference.cluster_robust.tests import robust_tests
 
 
 def data(seed: int = 4, n: int = 90, groups: int = 9) -> pd.DataFrame:

@@ -5,8 +5,7 @@ import pytest
 
 from ranef.design.record import RandomTerm, TermRows
 from ranef.errors import DesignError
-from ranef.fit.order import order_terms, relative_factor, theta_names
-from ranef.fit.order import term_keys
+from ranef.fit.order import order_terms, relative_factor, term_keys, theta_names
 
 
 def term(group, levels, names, structure="unstructured"):

@@ -13,12 +13,12 @@ matplotlib.use("Agg")
 
 from drawn_text import outside, overlaps
 from matplotlib import pyplot as plt
+from ranef.diagnostics.glmm_check import NODES, check_glmm
 from scipy.optimize import brentq
 from scipy.special import expit
 
 import ranef
 from ranef import OptionError
-from ranef.diagnostics.glmm_check import NODES, check_glmm
 from ranef.diagnostics.rank_residuals import rank_residuals
 
 FORMULA = "cbind(incidence, size - incidence) ~ period + (1 | herd)"

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 DENSE = 6000
 """Largest block that is inverted as a dense matrix; larger ones are factorised as sparse matrices and solved for the columns asked for."""
+
+
+SMALL = 100
+"""Smallest block whose inverse takes less time from LAPACK's Cholesky routines than from NumPy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +55,7 @@ class RandomColumns:
         return out
 
 
-def random_columns(fit: LmmFit) -> RandomColumns:
+def random_columns(fit: MixedFit) -> RandomColumns:
     """Lay out Z Lambda of a fit, terms in lme4's order, and find its blocks."""
     columns, values, start = [], [], 0
     starts: list[int] = []
@@ -69,11 +73,11 @@ def random_columns(fit: LmmFit) -> RandomColumns:
     return RandomColumns(np.hstack(columns), np.hstack(values), start, block, column_block, n_blocks)
 
 
-def _first_of_factor(fit: LmmFit, factor: int) -> int:
+def _first_of_factor(fit: MixedFit, factor: int) -> int:
     return next(i for i, s in enumerate(fit.order.spans) if s.factor == factor)
 
 
-def _linked_levels(fit: LmmFit) -> tuple[list[Ints], int]:
+def _linked_levels(fit: MixedFit) -> tuple[list[Ints], int]:
     """The block of every level of every factor, and the number of blocks."""
     terms = [fit.terms[_first_of_factor(fit, f)] for f in range(len(fit.order.factors))]
     if len(terms) == 1:
@@ -111,12 +115,12 @@ class Block:
     coefficients: Floats
 
 
-def blocks(fit: LmmFit, random: RandomColumns, x: Floats) -> Iterator[Block]:
+def blocks(fit: MixedFit, random: RandomColumns, x: Floats) -> Iterator[Block]:
     """Go through the blocks in the order of their numbers, so that only one inverse is held at a time.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     random : RandomColumns
     x : (n, p) array
         X, in any basis.
@@ -159,7 +163,7 @@ def _dense(columns: Ints, triplets: tuple[Ints, Ints, Floats], right: Floats) ->
 
 def _inverse(matrix: Floats) -> Floats:
     """Inverse of a positive definite matrix; LAPACK's own for large ones, which takes a third of the work."""
-    if len(matrix) < 100:
+    if len(matrix) < SMALL:
         return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     from scipy.linalg.lapack import dpotrf, dpotri
 

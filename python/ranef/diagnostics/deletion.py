@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.diagnostics.blocks import Block, RandomColumns, blocks, random_columns
-from ranef.diagnostics.leverage import hat_values, remaining, sigma_without
+from ranef.diagnostics.leverage import remaining
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.residuals import residual_values
-from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+#: From this eigenvalue on a fixed effect has no estimate without the rows.
 LARGEST_EIGENVALUE = 1 - 1e-10
 
 
@@ -54,10 +55,10 @@ class Deletion:
     rows: Ints
 
 
-def without_observations(fit: LmmFit) -> Deletion:
+def without_observations(fit: MixedFit) -> Deletion:
     """Leave out every row in turn."""
     weights = np.ones(fit.nobs) if fit.design.weights is None else fit.design.weights
-    left = weights * remaining(hat_values(fit))
+    left = weights * remaining(fit.hat_values())
     random, basis = random_columns(fit), fixed_basis(fit)
     assert basis is not None
     x = basis.columns(fit.x)
@@ -71,11 +72,11 @@ def without_observations(fit: LmmFit) -> Deletion:
     growth = np.einsum("ij,ij->i", direction, direction) / left
     unscaled = np.sum(basis.root**2, axis=1) + basis.given(direction) ** 2 / left[:, None]
     # A row without which a fixed effect has no estimate has a hat value of one.
-    sigma = sigma_without(fit, score**2 / left, 1)
+    sigma = fit.sigma_without(score**2 / left, 1)
     return _deletion(fit, basis, change, unscaled, 1.0 + growth, sigma, np.ones(fit.nobs, dtype=np.intp))
 
 
-def without_groups(fit: LmmFit, factor: int) -> Deletion:
+def without_groups(fit: MixedFit, factor: int) -> Deletion:
     """Leave out every level of a grouping factor (by its number in the core's order) in turn."""
     term = next(t for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
     m, p = len(term.levels), len(fit.beta)
@@ -103,7 +104,7 @@ def without_groups(fit: LmmFit, factor: int) -> Deletion:
                 change[level], half, drop[level] = found
                 unscaled[level] = (basis.given(half.T) ** 2).sum(axis=0)
                 ratio[level] = np.exp(np.linalg.slogdet(half @ half.T)[1])
-    sigma = sigma_without(fit, drop, counts.astype(np.intp))
+    sigma = fit.sigma_without(drop, counts.astype(np.intp))
     return _deletion(fit, basis, change, unscaled, ratio, sigma, counts.astype(np.intp))
 
 
@@ -134,7 +135,7 @@ def _without(
 
 
 def _deletion(
-    fit: LmmFit, basis: FixedBasis, own: Floats, unscaled: Floats, ratio: Floats, sigma: Floats, rows: Ints
+    fit: MixedFit, basis: FixedBasis, own: Floats, unscaled: Floats, ratio: Floats, sigma: Floats, rows: Ints
 ) -> Deletion:
     """Put together what was computed in the coordinates of a basis."""
     p = len(fit.beta)

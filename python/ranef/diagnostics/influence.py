@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranef.diagnostics.deletion import without_groups, without_observations
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
-from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,12 +103,12 @@ class Influence:
         return pd.DataFrame(values, index=self.index, columns=pd.Index(self.names))
 
 
-def influence(fit: LmmFit, by: object = None) -> Influence:
+def influence(fit: MixedFit, by: object = None) -> Influence:
     """Leave out every observation, or every level of a grouping factor of the model, in turn.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     by : str, optional
         A grouping factor of the model.
     """
@@ -121,15 +121,8 @@ def influence(fit: LmmFit, by: object = None) -> Influence:
         def place(values: Floats) -> Floats:
             return padded(fit, values)
     else:
-        if not isinstance(by, str):
-            raise ArgumentTypeError(f"by must be a grouping factor of the model or None, not {by!r}.")
-        by = fit.group_called(by) or by
-        factor = next((s.factor for s, t in zip(fit.order.spans, fit.terms, strict=True) if t.group == by), None)
-        if factor is None:
-            groups = dict.fromkeys(t.group for t in fit.terms)
-            raise OptionError(
-                f"by must be one of the model's grouping factors, {', '.join(map(repr, groups))}, or None, not {by!r}."
-            )
+        by = checked_factor(fit, by)
+        factor = next(s.factor for s, t in zip(fit.order.spans, fit.terms, strict=True) if t.group == by)
         found = without_groups(fit, factor)
         index = pd.Index(next(t.levels for t in fit.terms if t.group == by), name=by)
 
@@ -146,4 +139,51 @@ def influence(fit: LmmFit, by: object = None) -> Influence:
         cov_ratio=place(found.cov_ratio),
         sigma=place(found.sigma),
         n_deleted=place(found.rows.astype(float)),
+    )
+
+
+def checked_factor(fit: MixedFit, by: object) -> str:
+    """The grouping factor that a user names."""
+    if not isinstance(by, str):
+        raise ArgumentTypeError(f"by must be a grouping factor of the model or None, not {by!r}.")
+    group = fit.group_called(by)
+    if group is None:
+        groups = dict.fromkeys(t.group for t in fit.terms)
+        raise OptionError(
+            f"by must be one of the model's grouping factors, {', '.join(map(repr, groups))}, or None, not {by!r}."
+        )
+    return group
+
+
+def largest_changes(fit: MixedFit, group: str | None = None) -> "pd.DataFrame":
+    """The fixed effect that moves most without each level of a grouping factor.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    group : str, optional
+        By default the factor with fewest levels, whose levels weigh most.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``level, term, change``: the change in standard errors, NaN where some fixed effect loses its estimate. Attribute ``group``.
+    """
+    sizes = {t.group: len(t.levels) for t in fit.terms}
+    chosen = min(sizes, key=lambda g: sizes[g]) if group is None else group
+    frame = changes_of(influence(fit, chosen))
+    frame.attrs["group"] = chosen
+    return frame
+
+
+def changes_of(found: Influence) -> "pd.DataFrame":
+    """For each level the fixed effect that moves most without it: columns ``level, term, change``, as in :func:`largest_changes`."""
+    import pandas as pd
+
+    broken = np.isnan(found.scaled_change).any(axis=1)
+    size = np.where(np.isnan(found.scaled_change), -1.0, np.abs(found.scaled_change))
+    at = np.argmax(size, axis=1)
+    change = np.where(broken, np.nan, found.scaled_change[np.arange(len(at)), at])
+    return pd.DataFrame(
+        {"level": found.index.astype(str), "term": [found.names[j] for j in at.tolist()], "change": change}
     )

@@ -3,19 +3,19 @@
 import numbers
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.generalized import GlmmFit
 from ranef.fit.quadrature import check_quadrature
+from ranef.fit.record import MixedFit
 
 #: Fewer nodes can be worse than one.
 FEWEST_NODES = 5
 
 
-def laplace_error(fit: GlmmFit, n_quad: int) -> float:
+def laplace_error(fit: MixedFit, n_quad: int) -> float:
     """-2 log-likelihood by quadrature minus that by Laplace's approximation, both at the estimates.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
     n_quad : int
         Number of nodes.
     """

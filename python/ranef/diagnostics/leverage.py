@@ -9,26 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.estimates.residuals import residual_values
-from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
-# Beyond this an observation fits itself exactly, and what is divided by one minus its hat value says nothing.
+#: Beyond this an observation fits itself exactly, and what is divided by one minus its hat value says nothing.
 LARGEST_HAT = 1 - 1e-10
-
-
-def hat_values(fit: LmmFit) -> Floats:
-    """Diagonal (n,) of the hat matrix of the conditional fit."""
-    factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
-    for f in range(len(fit.order.factors)):
-        at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
-        codes = np.ascontiguousarray(fit.terms[at[0]].codes, dtype=np.int32)
-        factors.append((codes, [np.asfortranarray(fit.terms[i].z) for i in at]))
-    theta = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
-    variance = fit.system.get(fit.n_threads).prediction_variance(
-        theta, np.asfortranarray(fit.x), factors, fit.n_threads
-    )
-    return variance if fit.design.weights is None else variance * fit.design.weights
 
 
 def remaining(hat: Floats) -> Floats:
@@ -36,12 +22,12 @@ def remaining(hat: Floats) -> Floats:
     return np.where(hat < LARGEST_HAT, 1.0 - hat, np.nan)
 
 
-def studentized_residuals(fit: LmmFit, hat: Floats, external: bool = False) -> Floats:
+def studentized_residuals(fit: MixedFit, hat: Floats, external: bool = False) -> Floats:
     """Residuals divided by their conditional standard deviation.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     hat : (n,) array
     external : bool
         Divide by the sigma of a fit without the observation, at the same theta, instead of that of the fit.
@@ -53,27 +39,11 @@ def studentized_residuals(fit: LmmFit, hat: Floats, external: bool = False) -> F
     """
     residuals = residual_values(fit, "pearson")
     left = remaining(hat)
-    sigma = sigma_without(fit, residuals**2 / left, 1) if external else fit.sigma
+    sigma = fit.sigma_without(residuals**2 / left, 1) if external else fit.sigma
     return np.asarray(residuals / (sigma * np.sqrt(left)))
 
 
-def sigma_without(fit: LmmFit, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
-    """Residual standard deviation at the same theta without some rows.
-
-    Parameters
-    ----------
-    fit : LmmFit
-    drop : array
-        By how much the penalised residual sum of squares falls.
-    rows : int or array of int
-        How many rows are left out.
-    """
-    df = np.asarray(fit.nobs - rows - (len(fit.beta) if fit.reml else 0), dtype=float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.sqrt(np.where(df > 0, np.maximum(fit.pwrss - drop, 0.0) / df, np.nan)))
-
-
-def cooks_distances(fit: LmmFit, hat: Floats) -> Floats:
+def cooks_distances(fit: MixedFit, hat: Floats) -> Floats:
     """Cook's distance (n,) of the conditional fit, as lme4 defines it: squared studentised residual times ``h / (1 - h)``, divided by p.
 
     NaN in a model without fixed effects.

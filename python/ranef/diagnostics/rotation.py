@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranef.diagnostics.blocks import RandomColumns, random_columns
 from ranef.errors import OptionError
-from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -16,7 +16,7 @@ LARGEST_BLOCK = 4000
 """Rows of a block beyond which its dense covariance is not formed."""
 
 
-def rotated(fit: LmmFit, deviations: Floats) -> Floats:
+def rotated(fit: MixedFit, deviations: Floats) -> Floats:
     """Multiply deviations (n, m) from the population mean by ``L^-1``, where ``L L'`` is the covariance of the rows that the model implies.
 
     Rows are taken in their order, so that each is compared with what the rows of the same block before it predict for it.
@@ -37,7 +37,7 @@ def rotated(fit: LmmFit, deviations: Floats) -> Floats:
     return out
 
 
-def _covariances(fit: LmmFit, random: RandomColumns, counts: Ints) -> Iterator[tuple[Ints, Floats]]:
+def _covariances(fit: MixedFit, random: RandomColumns, counts: Ints) -> Iterator[tuple[Ints, Floats]]:
     """Rows of every block and their covariance."""
     sorter = np.argsort(random.block, kind="stable")
     variance = np.ones(fit.nobs) if fit.design.weights is None else 1.0 / fit.design.weights

@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.leverage import LARGEST_HAT, hat_values
+from ranef.diagnostics.leverage import LARGEST_HAT
 from ranef.diagnostics.rotation import rotated
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
 
+#: Fewest simulations.
 FEWEST = 20
+
+#: Responses this close to each other are equal.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,62 +104,83 @@ class SimulatedResiduals:
 
 
 def simulated_residuals(
-    fit: LmmFit, n: int = 250, re: Literal["new", "conditional"] = "new", rotate: bool | None = None, rng: object = None
+    fit: MixedFit,
+    n: int = 250,
+    re: Literal["new", "conditional"] = "new",
+    rotate: bool | None = None,
+    rng: object = None,
 ) -> SimulatedResiduals:
     """Compare every observation with responses drawn from the fit.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     n : int
         Number of simulations, at least 20.
     re : {"new", "conditional"}
-        Draw random effects anew, or keep their conditional modes; residuals are then enlarged by ``1 / sqrt(1 - h)`` with h the hat value, because the modes
-        were fitted to them.
+        Draw random effects anew, or keep their conditional modes; residuals of a linear model are then enlarged by
+        ``1 / sqrt(1 - h)`` with h the hat value, because the modes were fitted to them.
     rotate : bool, optional
-        Whether to rotate responses and simulations to independence first. By default yes for ``re="new"``; with conditional modes the model holds the rows to
-        be independent already.
+        Whether to rotate responses and simulations to independence first, in a linear model. By default yes for
+        ``re="new"``; with conditional modes the model holds the rows to be independent already.
     rng : int, Generator or None
     """
     if rotate is not None and not isinstance(rotate, bool | np.bool_):
         raise ArgumentTypeError(f"rotate must be True, False or None, not {rotate!r}.")
+    if rotate and not fit.normal_responses:
+        raise OptionError(
+            "rotate=True is for linear models: only normal responses are independent once they are rotated to be uncorrelated."
+        )
     generator = random_generator(rng)
     if isinstance(n, int) and not isinstance(n, bool) and n < FEWEST:
         raise OptionError(f"n must be at least {FEWEST}, so that residuals are not too coarse, not {n}.")
     draws = simulated_responses(fit, n, re, generator)
-    turn = re == "new" if rotate is None else bool(rotate)
+    turn = fit.normal_responses and (re == "new" if rotate is None else bool(rotate))
     if turn and re == "conditional":
         raise OptionError(
             "rotate=True goes with re='new': given the random effects the model holds the rows to be independent."
         )
+    responses = np.column_stack([fit.design.y, draws])
+    if fit.normal_responses:
+        ranked = deviations = _deviations(fit, responses, re, turn)
+        equal = ranked[:, 1:] == ranked[:, :1]
+    else:
+        ranked, deviations = responses, responses - draws.mean(axis=1)[:, None]
+        # Proportions of the same trials differ by rounding where they are equal.
+        equal = np.isclose(draws, ranked[:, :1], rtol=ROUNDING, atol=ROUNDING)
+    count = draws.shape[1]
+    below = np.count_nonzero((ranked[:, 1:] < ranked[:, :1]) & ~equal, axis=1)
+    ties = np.count_nonzero(equal, axis=1)
+    # The rank among n + 1 exchangeable values, spread evenly over its cell, is exactly uniform.
+    values = (below + generator.uniform(size=len(ranked)) * (ties + 1)) / (count + 1)
+    # Outside all simulations; among equal values the rank drawn above decides.
+    outside = (values < 1 / (count + 1)) | (values >= count / (count + 1))
+    return SimulatedResiduals(
+        values=values,
+        index=row_index(fit),
+        n_simulations=count,
+        re=re,
+        rotated=turn,
+        uniformity=uniformity_test(values),
+        dispersion=dispersion_test(deviations[:, 0], deviations[:, 1:]),
+        outliers=outliers_test(int(np.count_nonzero(outside)), len(values), count),
+        _padded=padded(fit, values),
+    )
+
+
+def _deviations(fit: MixedFit, responses: Floats, re: str, turn: bool) -> Floats:
+    """Deviations (n, m) of normal responses, of which the first is the observed one, from their mean, of equal spread and independent of each other."""
     mean = fit.fixed_part() if re == "new" else fit.means()
-    deviations = np.column_stack([fit.design.y, draws]) - mean[:, None]
+    deviations = responses - mean[:, None]
     if turn:
         deviations = rotated(fit, deviations)
     elif fit.design.weights is not None:
         deviations = deviations * np.sqrt(fit.design.weights)[:, None]
     if re == "conditional":
-        # The random effects were fitted to the same responses: a residual has variance sigma² (1 - h) / w, a simulated deviation sigma² / w.
-        hat = hat_values(fit)
+        # The modes were fitted to the response: a residual has variance sigma² (1 - h) / w, a simulated one sigma² / w.
+        hat = fit.hat_values()
         deviations[:, 0] /= np.sqrt(np.where(hat < LARGEST_HAT, 1.0 - hat, 1.0))
-    own, others = deviations[:, :1], deviations[:, 1:]
-    below = np.count_nonzero(others < own, axis=1)
-    ties = np.count_nonzero(others == own, axis=1)
-    # The rank among n + 1 exchangeable values, spread evenly over its cell, is exactly uniform.
-    values = (below + generator.uniform(size=len(own)) * (ties + 1)) / (others.shape[1] + 1)
-    return SimulatedResiduals(
-        values=values,
-        index=row_index(fit),
-        n_simulations=others.shape[1],
-        re=re,
-        rotated=turn,
-        uniformity=uniformity_test(values),
-        dispersion=dispersion_test(own[:, 0], others),
-        outliers=outliers_test(
-            int(np.count_nonzero((below == 0) | (below + ties == others.shape[1]))), len(own), others.shape[1]
-        ),
-        _padded=padded(fit, values),
-    )
+    return deviations
 
 
 def uniformity_test(values: Floats) -> ResidualTest:

@@ -83,6 +83,27 @@ class LmmFit(MixedFit):
         """Sigma."""
         return self.sigma
 
+    def hat_values(self) -> Floats:
+        """Prior weights times the relative variances of the fitted values."""
+        factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
+        for f in range(len(self.order.factors)):
+            terms = [t for t, s in zip(self.terms, self.order.spans, strict=True) if s.factor == f]
+            codes = np.ascontiguousarray(terms[0].codes, dtype=np.int32)
+            factors.append((codes, [np.asfortranarray(t.z) for t in terms]))
+        system = self.system.get(self.n_threads)
+        variance = system.prediction_variance(self.core_theta, np.asfortranarray(self.x), factors, self.n_threads)
+        return variance if self.design.weights is None else variance * self.design.weights
+
+    def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
+        """From the penalised residual sum of squares that is left."""
+        df = np.asarray(self.nobs - rows - (len(self.beta) if self.reml else 0), dtype=float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.sqrt(np.where(df > 0, np.maximum(self.pwrss - drop, 0.0) / df, np.nan)))
+
+    def objective_at(self, n_quad: int) -> float:
+        """Exact whatever the number of nodes."""
+        return self.ml_deviance
+
     def satterthwaite(self) -> "_core.Satterthwaite":
         """By the curvature of the criterion at the estimates."""
         return self.system.get(self.n_threads).satterthwaite(self.core_point, self.n_threads)

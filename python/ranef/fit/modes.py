@@ -6,21 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.generalized import GlmmFit
+from ranef.fit.record import MixedFit
 from ranef.fit.system import build_generalized_system
 
 Floats = NDArray[np.float64]
 
 
-def linear_predictors(fit: GlmmFit, y: Floats) -> Floats:
+def linear_predictors(fit: MixedFit, y: Floats) -> Floats:
     """Linear predictors (n,) with the conditional modes of the random effects of another response,
     theta, fixed effects and dispersion held.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
+        A generalized one.
     y : (n,) array
         In the form that the fit keeps: proportions for a binomial model.
     """
+    assert isinstance(fit, GlmmFit)
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)
     found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)

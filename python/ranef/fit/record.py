@@ -229,6 +229,26 @@ class MixedFit:
         """
         raise NotImplementedError
 
+    def hat_values(self) -> Floats:
+        """Diagonal (n,) of the hat matrix of the conditional fit, for kinds whose fitted values are linear in the response."""
+        raise NotImplementedError
+
+    def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
+        """Residual standard deviation at the same theta without some rows, for the same kinds; NaN where too few are left.
+
+        Parameters
+        ----------
+        drop : array
+            By how much the penalised residual sum of squares falls.
+        rows : int or array of int
+            How many rows are left out.
+        """
+        raise NotImplementedError
+
+    def objective_at(self, n_quad: int) -> float:
+        """-2 log-likelihood at the estimates with another number of quadrature nodes."""
+        raise NotImplementedError
+
     @property
     def random_scale(self) -> float:
         """What the relative Cholesky factors are multiplied by to give those of the random effects."""

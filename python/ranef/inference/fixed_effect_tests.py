@@ -162,14 +162,8 @@ class FixedEffectTests:
         -------
         JointTest
         """
-        # variances in units of sigma², which may be too small or too large to be squared
-        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
-        target = np.zeros(len(rows)) if values is None else values
-        if contradict(rest, target):
-            raise OptionError(
-                "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
-            )
-        parts, distance = weights @ rows, weights @ ((rows @ self.fit.beta - target) / self.unit)
+        weights, variances, distances = self._uncorrelated(rows, values)
+        parts, distance = weights @ rows, weights @ distances
         q, factor = len(parts), 1.0
         if ddf == "kenward-roger":
             kr = self.kenward_roger
@@ -181,6 +175,19 @@ class FixedEffectTests:
             den_df = float("inf") if ddf == "none" else joint_df(self._single_df(parts, ddf))
         f_value = factor * wald
         return JointTest(q, den_df, f_value, f_tail(f_value, q, den_df), wald)
+
+    def _uncorrelated(self, rows: Floats, values: Floats | None) -> tuple[Floats, Floats, Floats]:
+        """Combinations (q, k) of contrasts whose estimates are uncorrelated by the model, their variances (q,), and the distances (k,) of the contrasts from their values.
+
+        In the unit of the estimates, as their squares may be too small or too large for a number.
+        """
+        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
+        target = np.zeros(len(rows)) if values is None else values
+        if contradict(rest, target):
+            raise OptionError(
+                "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
+            )
+        return weights, variances, (rows @ self.fit.beta - target) / self.unit
 
     def notes(self, ddf: Ddf) -> tuple[str, ...]:
         """What should be known of the tests of this fit: how the boundary was dealt with."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.data.column import Column
 from ranef.data.table import Table
-from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_residuals
+from ranef.diagnostics.leverage import cooks_distances, studentized_residuals
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.intervals import normal_multiplier
@@ -165,7 +165,7 @@ def augment_frame(fit: MixedFit, data: Any) -> "pd.DataFrame":
 
 def _linear_values(fit: Any) -> dict[str, Floats]:
     """Values of the rows where the fitted values are a linear map of the responses."""
-    fitted, hat = fit.means(), hat_values(fit)
+    fitted, hat = fit.means(), fit.hat_values()
     return {
         ".fitted": fitted,
         ".resid": residual_values(fit, "response", fitted),

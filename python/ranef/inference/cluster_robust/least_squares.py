@@ -11,21 +11,18 @@ Everything that matters of a cluster lies in the span of its columns of X and Z�
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError, DesignError, OptionError
+from ranef.errors import DesignError, OptionError
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.residuals import residual_values
-from ranef.fit.linear import LmmFit
 from ranef.fit.record import MixedFit
+from ranef.inference.cluster_robust.clusters import Clusters, Correction, sample_factor, shared_groups
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-
-Correction = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2"]
 
 #: Largest order of the matrices of a cluster.
 LIMIT = 6000
@@ -36,76 +33,11 @@ BATCH = 4_000_000
 #: Eigenvalues below this share of the largest are zero.
 ZERO = 1e-10
 
+#: Clusters share a batch while the largest has at most so many times the rows of the smallest, and so many more.
+SIMILAR, SIMILAR_ROWS = 1.25, 4
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Clusters:
-    """A partition of the rows of a fit.
-
-    Attributes
-    ----------
-    name : str
-    codes : (n,) array
-    count : int
-    independent : bool
-        Whether the model has no random effects that rows of different clusters share.
-    """
-
-    name: str
-    codes: Ints
-    count: int
-    independent: bool
-
-
-def checked_correction(cov: object) -> Correction:
-    """Check the name of an estimator."""
-    names = get_args(Correction)
-    if not isinstance(cov, str):
-        raise ArgumentTypeError(f"cov must be one of {', '.join(map(repr, names))} or None, not {cov!r}.")
-    if cov not in names:
-        raise OptionError(f"cov must be one of {', '.join(map(repr, names))} or None, not {cov!r}.")
-    return cast(Correction, cov)
-
-
-def clusters_of(fit: MixedFit, name: str, codes: NDArray[Any]) -> Clusters:
-    """Number the clusters of rows, and see whether random effects cut across them."""
-    _, numbers = np.unique(codes, return_inverse=True)
-    numbers = numbers.reshape(-1).astype(np.intp)
-    count = int(numbers.max()) + 1 if len(numbers) else 0
-    if count < 2:
-        raise OptionError(
-            f"cluster {name!r} has {count} cluster only; a robust covariance needs at least two, and better forty."
-        )
-    independent = True
-    for term in fit.terms:
-        home = np.full(len(term.levels), -1, dtype=np.intp)
-        home[term.codes] = numbers
-        independent = independent and bool((home[term.codes] == numbers).all())
-    return Clusters(name, numbers, count, independent)
-
-
-def shared_groups(fit: MixedFit, clusters: Clusters) -> list[str]:
-    """Grouping factors with levels that have rows in several clusters, in quotes."""
-    out = []
-    for term in fit.terms:
-        pairs = term.codes.astype(np.int64) * clusters.count + clusters.codes
-        if len(np.unique(pairs)) > len(np.unique(term.codes)):
-            out.append(repr(term.group))
-    return list(dict.fromkeys(out))
-
-
-def sample_factor(correction: Correction, g: int, n: int, p: int) -> float:
-    """What CR1 and its kin multiply by, with ``g`` clusters, ``n`` rows and ``p`` fixed effects."""
-    if correction == "CR1":
-        return g / (g - 1)
-    if correction == "CR1S":
-        return g * (n - 1) / ((g - 1) * (n - p))
-    if correction == "CR1p":
-        if g <= p:
-            raise OptionError(
-                f"CR1p divides by the number of clusters ({g}) less that of fixed effects ({p}); take CR1."
-            )
-        return g / (g - p)
-    return 1.0
+#: From so many clusters on the largest width of a batch is not looked up anew for every one.
+MANY = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +46,12 @@ class ClusterRobust:
 
     Attributes
     ----------
-    fit : LmmFit
+    fit : MixedFit
     correction : str
     clusters : Clusters
     """
 
-    fit: LmmFit
+    fit: MixedFit
     correction: Correction
     clusters: Clusters
 
@@ -215,7 +147,9 @@ class ClusterRobust:
         return expected, variances
 
 
-def _adjusted_pieces(fit: LmmFit, columns: Floats, clusters: Clusters, adjusted: bool) -> tuple[Floats, Floats, Floats]:
+def _adjusted_pieces(
+    fit: MixedFit, columns: Floats, clusters: Clusters, adjusted: bool
+) -> tuple[Floats, Floats, Floats]:
     """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²: B'e / sigma (the score), B'VB and X'B; for X in coordinates in which M is the identity."""
     p, count, n = len(fit.beta), clusters.count, fit.nobs
     order = np.argsort(clusters.codes, kind="stable")
@@ -275,11 +209,11 @@ def _batches(sizes: Ints, widths: Ints, p: int) -> list[Ints]:
             first, last = order[start], order[stop]
             largest = (
                 int(widths[order[start : stop + 1]].max())
-                if stop - start < 64
+                if stop - start < MANY
                 else int(widths[order[start:stop]].max())
             )
             cost = (stop - start + 1) * int(sizes[last]) * (p + max(largest, int(widths[last])) + 1)
-            if stop > start and (cost > BATCH or sizes[last] > 1.25 * sizes[first] + 4):
+            if stop > start and (cost > BATCH or sizes[last] > SIMILAR * sizes[first] + SIMILAR_ROWS):
                 break
             stop += 1
         out.append(order[start:stop].astype(np.intp))
@@ -292,13 +226,13 @@ class _RandomParts:
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     clusters : Clusters
     order : (n,) array
         Rows sorted by cluster.
     """
 
-    def __init__(self, fit: LmmFit, clusters: Clusters, order: Ints):
+    def __init__(self, fit: MixedFit, clusters: Clusters, order: Ints):
         count = clusters.count
         self._order = order
         self._starts = np.concatenate([[0], np.cumsum(np.bincount(clusters.codes, minlength=count))])

@@ -1,4 +1,4 @@
-"""How much each group or each observation moves a generalized model, by fits without it."""
+"""How much each group or each observation moves a model, by fits without it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.influence import Influence
-from ranef.errors import ArgumentTypeError, OptionError, RanefError
+from ranef.diagnostics.influence import Influence, checked_factor
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit, fit_glmm
 from ranef.fit.progress import Report
-from ranef.fit.row_subset import design_of_rows
-from ranef.fit.start import Start
-from ranef.fit.system import build_generalized_system
-from ranef.status import FitStatus
+from ranef.fit.record import MixedFit
+from ranef.fit.rows_fit import fit_of_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,12 +62,12 @@ class RefitInfluence(Influence):
         return frame
 
 
-def refit_influence(fit: GlmmFit, by: object, control: FitControl, progress: Report | None = None) -> RefitInfluence:
+def refit_influence(fit: MixedFit, by: object, control: FitControl, progress: Report | None = None) -> RefitInfluence:
     """Fit without every observation, or every level of a grouping factor of the model, in turn.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
     by : str or None
         A grouping factor of the model; None for single observations.
     control : FitControl
@@ -86,7 +82,7 @@ def refit_influence(fit: GlmmFit, by: object, control: FitControl, progress: Rep
         codes, count = np.arange(m), m
         index = row_index(fit)
     else:
-        by = _checked_factor(fit, by)
+        by = checked_factor(fit, by)
         term = next(t for t in fit.terms if t.group == by)
         codes, count = term.codes.astype(np.intp), len(term.levels)
         index = pd.Index(term.levels, name=by)
@@ -97,7 +93,7 @@ def refit_influence(fit: GlmmFit, by: object, control: FitControl, progress: Rep
     converged = np.zeros(count, dtype=bool)
     determinant = np.linalg.slogdet(fit.vcov)[1] if p else 0.0
     for i in range(count):
-        found = _fit_without(fit, codes, i, control)
+        found = fit_of_rows(fit, np.flatnonzero(codes != i), control)
         if progress is not None:
             progress(i + 1, count)
         if found is None:
@@ -107,7 +103,7 @@ def refit_influence(fit: GlmmFit, by: object, control: FitControl, progress: Rep
         with np.errstate(invalid="ignore"):
             scaled[i] = change[i] / np.sqrt(np.diagonal(found.vcov))
         ratio[i] = np.exp(np.linalg.slogdet(found.vcov)[1] - determinant) if p else np.nan
-        theta[i], sigma[i], dispersion[i] = found.theta, found.sigma, found.dispersion
+        theta[i], sigma[i], dispersion[i] = found.theta, found.sigma, found.spread
     cooks = np.einsum("ij,ij->i", change, np.linalg.solve(fit.vcov, change.T).T) / p if p else np.full(count, np.nan)
 
     def place(values: Floats) -> Floats:
@@ -129,31 +125,3 @@ def refit_influence(fit: GlmmFit, by: object, control: FitControl, progress: Rep
         dispersion=place(dispersion),
         converged=place(converged.astype(np.float64)) == 1.0,
     )
-
-
-def _checked_factor(fit: GlmmFit, by: object) -> str:
-    if not isinstance(by, str):
-        raise ArgumentTypeError(f"by must be a grouping factor of the model or None, not {by!r}.")
-    group = fit.group_called(by)
-    if group is None:
-        groups = dict.fromkeys(t.group for t in fit.terms)
-        raise OptionError(
-            f"by must be one of the model's grouping factors, {', '.join(map(repr, groups))}, or None, not {by!r}."
-        )
-    return group
-
-
-def _fit_without(fit: GlmmFit, codes: NDArray[np.intp], level: int, control: FitControl) -> GlmmFit | None:
-    """The fit without one level; None where some fixed effect has no estimate then, or there is no fit at all."""
-    rows = np.flatnonzero(codes != level)
-    design = design_of_rows(fit.design, rows)
-    if len(rows) < len(fit.beta) or tuple(build_generalized_system(design, fit.order, fit.family, 1).kept) != fit.kept:
-        return None
-    # From the boundary a fit would not find back.
-    start = Start(None if fit.singular else fit.theta, fit.beta, fit.core_dispersion)
-    try:
-        found = fit_glmm(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
-    except RanefError:
-        return None
-    separated = found.convergence.status is FitStatus.SEPARATION
-    return None if separated else found

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ranef.errors import OptionError
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.simulate import simulated_responses
-from ranef.fit.generalized import GlmmFit
 from ranef.fit.modes import linear_predictors
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,12 +87,12 @@ class ZeroInflationTest:
         )
 
 
-def dispersion_test(fit: GlmmFit, n: int, rng: object) -> DispersionTest:
+def dispersion_test(fit: MixedFit, n: int, rng: object) -> DispersionTest:
     """Compare the sum of squared Pearson residuals with its degrees of freedom and with simulations.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
     n : int
         Number of simulations.
     rng : int, Generator or None
@@ -106,7 +106,7 @@ def dispersion_test(fit: GlmmFit, n: int, rng: object) -> DispersionTest:
     )
 
 
-def pearson_sums(fit: GlmmFit, n: int, rng: object) -> tuple[float, Floats]:
+def pearson_sums(fit: MixedFit, n: int, rng: object) -> tuple[float, Floats]:
     """Sum of squared Pearson residuals of the data, and (n,) of simulated responses.
 
     Random effects are drawn anew and their modes found again for each simulated response, since modes that were fitted to a response take up a part of its variation: with a
@@ -118,18 +118,18 @@ def pearson_sums(fit: GlmmFit, n: int, rng: object) -> tuple[float, Floats]:
     for j in range(len(simulated)):
         y = np.ascontiguousarray(draws[:, j])
         mu = fit.family.mean(linear_predictors(fit, y))
-        variance = fit.family.observation_variance(mu, fit.weights, fit.dispersion)
+        variance = fit.family.observation_variance(mu, fit.weights, fit.spread)
         with np.errstate(divide="ignore", invalid="ignore"):
             simulated[j] = np.sum(np.where(y == mu, 0.0, (y - mu) ** 2 / variance))
     return own, simulated
 
 
-def zero_inflation_test(fit: GlmmFit, n: int, rng: object) -> ZeroInflationTest:
+def zero_inflation_test(fit: MixedFit, n: int, rng: object) -> ZeroInflationTest:
     """Compare the number of zeros with simulations in which the random effects are drawn anew.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
     n : int
         Number of simulations.
     rng : int, Generator or None
@@ -142,7 +142,7 @@ def zero_inflation_test(fit: GlmmFit, n: int, rng: object) -> ZeroInflationTest:
     return ZeroInflationTest(observed, expected, ratio, two_sided(observed, simulated), int(n))
 
 
-def zero_counts(fit: GlmmFit, n: int, rng: object) -> tuple[int, Floats]:
+def zero_counts(fit: MixedFit, n: int, rng: object) -> tuple[int, Floats]:
     """Number of zeros in the data, and (n,) in simulated responses with random effects drawn anew."""
     simulated = np.count_nonzero(simulated_responses(fit, n, "new", rng) == 0, axis=0)
     return int(np.count_nonzero(fit.design.y == 0)), simulated.astype(np.float64)

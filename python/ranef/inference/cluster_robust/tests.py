@@ -5,22 +5,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.data.table import Table
-from ranef.design.values import as_factor, from_column, missing_rows
-from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.fit.linear import LmmFit
+from ranef.errors import OptionError
 from ranef.fit.record import MixedFit
-from ranef.fit.request import AbsentData, warn_once
-from ranef.inference.cluster_robust import ClusterRobust, Clusters, checked_correction, clusters_of
+from ranef.fit.request import warn_once
+from ranef.inference.cluster_robust.clusters import (
+    Clusters,
+    Correction,
+    checked_correction,
+    find_clusters,
+    no_more_clusters,
+    shared_groups,
+)
+from ranef.inference.cluster_robust.least_squares import ClusterRobust
+from ranef.inference.cluster_robust.likelihood import LikelihoodSandwich
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.satterthwaite import contradict, parts_of_gram
 from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 
 #: Below so many degrees of freedom the approximation itself is doubtful (Pustejovsky and Tipton 2018).
 FEW = 4.0
+
+#: The smallest eigenvalue of a covariance matrix that has an inverse, relative to the largest.
+SINGULAR = 1e-12
 
 
 class ClusterRobustTests(FixedEffectTests):
@@ -35,7 +43,6 @@ class ClusterRobustTests(FixedEffectTests):
 
     def __init__(self, robust: ClusterRobust):
         super().__init__(robust.fit)
-        self.fit: LmmFit = robust.fit
         self.robust = robust
 
     def standard_errors(self, rows: Floats, ddf: Ddf) -> Floats:
@@ -57,19 +64,13 @@ class ClusterRobustTests(FixedEffectTests):
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
         """Test contrasts together: by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names."""
         self._checked(ddf)
-        # all variances in units of sigma²
-        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
-        target = np.zeros(len(rows)) if values is None else values
-        if contradict(rest, target):
-            raise OptionError(
-                "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
-            )
+        weights, variances, distances = self._uncorrelated(rows, values)
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
-        parts, distance = scaled @ rows, scaled @ ((rows @ self.fit.beta - target) / self.fit.sigma)
+        parts, distance = scaled @ rows, scaled @ distances
         q = len(parts)
         middle = self.robust.covariance_of(parts)
         eigen = np.linalg.eigvalsh(middle)
-        if eigen[0] <= 1e-12 * eigen[-1]:
+        if eigen[0] <= SINGULAR * eigen[-1]:
             # As many contrasts as clusters or more: the sandwich has no inverse.
             return JointTest(q, float("nan"), float("nan"), float("nan"), float("nan"))
         wald = float(distance @ np.linalg.solve(middle, distance)) / q
@@ -129,68 +130,95 @@ class ClusterRobustTests(FixedEffectTests):
             )
 
 
-def robust_tests(fit: LmmFit, data: Any, cov: object, cluster: object) -> ClusterRobustTests:
+class LikelihoodSandwichTests(FixedEffectTests):
+    """Normal tests with the sandwich estimator in the place of the model's covariance.
+
+    Parameters
+    ----------
+    robust : LikelihoodSandwich
+    """
+
+    def __init__(self, robust: LikelihoodSandwich):
+        super().__init__(robust.fit)
+        self.robust = robust
+
+    def covariance(self, ddf: Ddf) -> Floats:
+        """Covariance matrix of the fixed effects."""
+        return self.robust.covariance
+
+    def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
+        """Test contrasts together by a chi-square; NaN where there are as many contrasts as clusters or more."""
+        weights, variances, distances = self._uncorrelated(rows, values)
+        scaled = weights / np.sqrt(variances)[:, np.newaxis]
+        parts, distance = scaled @ rows, scaled @ distances
+        middle = parts @ self.robust.covariance @ parts.T
+        q, eigen = len(parts), np.linalg.eigvalsh(middle)
+        if eigen[0] <= SINGULAR * eigen[-1]:
+            return JointTest(q, float("inf"), float("nan"), float("nan"), float("nan"))
+        wald = float(distance @ np.linalg.solve(middle, distance)) / q
+        return JointTest(q, float("inf"), wald, f_tail(wald, q, float("inf")), wald)
+
+    def notes(self, ddf: Ddf) -> tuple[str, ...]:
+        """What should be known of these tests."""
+        c, p = self.robust.clusters, len(self.fit.beta)
+        out = [f"standard errors: {self.robust.correction}, robust to clusters of {c.name!r} ({c.count} clusters)."]
+        boundary = ", ".join(self.fit.convergence.boundary)
+        if boundary:
+            out.append(f"variances that are zero ({boundary}) are held there.")
+        if c.count <= p:
+            out.append(no_more_clusters(c.count, p))
+        return tuple(out)
+
+
+def robust_tests(fit: MixedFit, data: Any, cov: object, cluster: object) -> FixedEffectTests:
     """Tests with the covariance that a user names.
 
     Parameters
     ----------
-    fit : LmmFit
+    fit : MixedFit
     data : frame
         The data of the fit, for a cluster that is no grouping factor.
     cov : {"CR0", "CR1", "CR1p", "CR1S", "CR2"}
+        ``"CR2"`` for linear models only.
     cluster : str or array
-        A grouping factor, another column, or one label for each row.
+        A grouping factor, another column, or one label for each row; in a generalized model no random effect may be
+        shared by two clusters.
     """
     correction = checked_correction(cov)
+    if not fit.fixed_effects_profiled:
+        _check_scores(fit, correction)
     clusters = find_clusters(fit, data, cluster)
+    if not fit.fixed_effects_profiled:
+        _check_sum(fit, clusters)
     p = len(fit.beta)
     if clusters.count <= p:
         warn_once((no_more_clusters(clusters.count, p),))
-    return ClusterRobustTests(ClusterRobust(fit, correction, clusters))
+    if fit.fixed_effects_profiled:
+        return ClusterRobustTests(ClusterRobust(fit, correction, clusters))
+    return LikelihoodSandwichTests(LikelihoodSandwich(fit, correction, clusters))
 
 
-def no_more_clusters(count: int, p: int) -> str:
-    """What is said where a robust covariance is singular."""
-    return f"there are no more clusters ({count}) than fixed effects ({p}): the robust covariance is singular, and joint tests of many contrasts are not possible."
-
-
-def find_clusters(fit: MixedFit, data: Any, cluster: object) -> Clusters:
-    """Read the clusters of the rows of a fit."""
-    if cluster is None:
-        groups = list(dict.fromkeys(t.group for t in fit.terms))
+def _check_scores(fit: MixedFit, correction: Correction) -> None:
+    """Refuse what a sandwich of the likelihood does not have."""
+    if correction == "CR2":
         raise OptionError(
-            f"cov= needs cluster=: one of the grouping factors {', '.join(map(repr, groups))}, another column of the data, or an array with one label a row."
+            "CR2 is for linear models, whose residuals have a known covariance; for a generalized model take cov='CR0' or 'CR1'."
         )
-    if isinstance(cluster, str):
-        for term in fit.terms:
-            if term.group == cluster:
-                return clusters_of(fit, cluster, term.codes)
-        if isinstance(data, AbsentData):
-            raise DataError(
-                f"{cluster!r} is no grouping factor of the model, and the data are not kept in a saved or pickled one; give cluster as an array."
-            )
-        value = from_column(Table.from_data(data).column(cluster))
-        return clusters_of(fit, cluster, _used(fit, as_factor(value, cluster).codes, missing_rows(value), cluster))
-    if isinstance(cluster, bytes | bool | int | float) or not hasattr(cluster, "__len__"):
-        raise ArgumentTypeError(f"cluster must be the name of a column or an array, not {cluster!r}.")
-    labels = np.asarray(cluster)
-    if labels.ndim != 1 or len(labels) not in (fit.design.n_input, fit.nobs):
+    if fit.n_quad == 0:
         raise OptionError(
-            f"cluster has the shape {labels.shape}; it needs one label for each of the {fit.design.n_input} rows of the data."
+            "n_quad=0 does not maximise a likelihood in the fixed effects, so there are no scores; fit with n_quad=1 for a robust covariance."
         )
-    name = getattr(cluster, "name", None)
-    import pandas as pd
-
-    codes = pd.factorize(labels)[0]
-    return clusters_of(fit, name if isinstance(name, str) else "cluster", _used(fit, codes, codes < 0, "cluster"))
 
 
-def _used(fit: MixedFit, codes: NDArray[Any], missing: Any, name: str) -> NDArray[Any]:
-    """Codes in the rows that the fit used."""
-    kept = fit.design.kept
-    if kept is not None and len(codes) == fit.design.n_input:
-        codes = codes[kept]
-        missing = None if missing is None else missing[kept]
-    if missing is not None and np.any(missing):
-        raise DataError(f"cluster {name!r} is missing in {int(np.sum(missing))} of the rows that the fit uses.")
-    return codes
+def _check_sum(fit: MixedFit, clusters: Clusters) -> None:
+    """Refuse clusters over which the likelihood is no sum, and a likelihood whose second derivatives have no inverse."""
+    if not clusters.independent:
+        shared = ", ".join(shared_groups(fit, clusters))
+        raise OptionError(
+            f"levels of {shared} have rows in several clusters of {clusters.name!r}, so the likelihood is no sum over the clusters and has no scores of them. "
+            "Cluster by a factor that contains all grouping factors."
+        )
+    if fit.joint_covariance() is None:
+        raise OptionError(
+            "the second derivatives of the likelihood at the estimates are not positive definite, and the robust covariance needs their inverse."
+        )

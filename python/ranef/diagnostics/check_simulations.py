@@ -1,13 +1,13 @@
-"""What the diagnostic panel of a generalized model shows: six frames, each with a sentence."""
+"""What simulations say on the diagnostic panel of a generalized model, and the accuracy of its likelihood."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.check import CheckPart, effects_part
-from ranef.diagnostics.check_sentences import distribution_sentence
-from ranef.diagnostics.glmm_check_sentences import (
+from ranef.diagnostics.check_distribution import distribution_part
+from ranef.diagnostics.check_part import CheckPart
+from ranef.diagnostics.check_sentences import (
     calibration_sentence,
     dispersion_sentence,
     equal_levels_sentence,
@@ -18,13 +18,13 @@ from ranef.diagnostics.glmm_check_sentences import (
     uniformity_sentence,
     zeros_sentence,
 )
-from ranef.diagnostics.glmm_dispersion import pearson_sums, two_sided
+from ranef.diagnostics.dispersion import pearson_sums, two_sided
 from ranef.diagnostics.rank_residuals import RankResiduals, rank_residuals
 from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
 from ranef.errors import OptionError
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.generalized import GlmmFit
 from ranef.fit.quadrature import check_quadrature
+from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,18 +45,21 @@ ENOUGH = 0.05
 #: Rows of all simulations together whose modes are found again.
 MOST_ROWS = 1_000_000
 
-_BINS = 10
-_POINTS = 100
+#: Groups of rows with similar probabilities, and the quantiles of simulated shares between which nearly all lie.
+BINS, NEARLY_ALL = 10, (0.005, 0.995)
+
+#: Most nodes with several random effects for each level, from so many effects on.
+MOST_NODES, SEVERAL = 11, 3
 
 
-def check_glmm(fit: GlmmFit, rng: object = None) -> tuple[CheckPart, ...]:
-    """Compute the diagnostic panel.
+def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, CheckPart, CheckPart]:
+    """Simulated residuals, their trend, the spread of the responses, and their zeros or distribution.
 
     Parameters
     ----------
-    fit : GlmmFit
+    fit : MixedFit
+        A generalized one.
     rng : int, Generator or None
-        For the simulated responses.
     """
     generator = random_generator(rng)
     n = max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1)))
@@ -66,8 +69,8 @@ def check_glmm(fit: GlmmFit, rng: object = None) -> tuple[CheckPart, ...]:
         spread, zeros = _calibration(fit, draws), _equal_levels(fit, draws)
     else:
         spread = _dispersion(fit, max(FEWEST, min(n, MOST_ROWS // fit.nobs)), generator)
-        zeros = _zeros(fit, draws) if fit.family.support in ("count", "proportion") else _responses(fit, draws)
-    return _uniformity(residuals), _trend(fit, residuals), spread, zeros, effects_part(fit), _laplace(fit)
+        zeros = _zeros(fit, draws) if fit.family.support in ("count", "proportion") else distribution_part(fit, draws)
+    return _uniformity(residuals), _trend(fit, residuals), spread, zeros
 
 
 def _uniformity(residuals: RankResiduals) -> CheckPart:
@@ -80,7 +83,7 @@ def _uniformity(residuals: RankResiduals) -> CheckPart:
     )
 
 
-def _trend(fit: GlmmFit, residuals: RankResiduals) -> CheckPart:
+def _trend(fit: MixedFit, residuals: RankResiduals) -> CheckPart:
     eta = fit.fixed_part()
     return CheckPart(
         "residuals_along",
@@ -91,7 +94,7 @@ def _trend(fit: GlmmFit, residuals: RankResiduals) -> CheckPart:
     )
 
 
-def _dispersion(fit: GlmmFit, n: int, rng: np.random.Generator) -> CheckPart:
+def _dispersion(fit: MixedFit, n: int, rng: np.random.Generator) -> CheckPart:
     try:
         own, simulated = pearson_sums(fit, n, rng)
     except OptionError as problem:  # a family of the user's own without a variance function
@@ -107,7 +110,7 @@ def _dispersion(fit: GlmmFit, n: int, rng: np.random.Generator) -> CheckPart:
     )
 
 
-def _zeros(fit: GlmmFit, draws: Floats) -> CheckPart:
+def _zeros(fit: MixedFit, draws: Floats) -> CheckPart:
     own = int(np.count_nonzero(fit.design.y == 0))
     simulated = np.count_nonzero(draws == 0, axis=0).astype(np.float64)
     return CheckPart(
@@ -119,7 +122,7 @@ def _zeros(fit: GlmmFit, draws: Floats) -> CheckPart:
     )
 
 
-def _equal_levels(fit: GlmmFit, draws: Floats) -> CheckPart:
+def _equal_levels(fit: MixedFit, draws: Floats) -> CheckPart:
     """Levels of the largest grouping factor in which all responses are the same."""
     term = max(fit.terms, key=lambda t: len(t.levels))
     counts = np.bincount(term.codes, minlength=len(term.levels))
@@ -157,12 +160,12 @@ def _nothing() -> "pd.DataFrame":
     return pd.DataFrame({"part": [], "value": []})
 
 
-def _calibration(fit: GlmmFit, draws: Floats) -> CheckPart:
+def _calibration(fit: MixedFit, draws: Floats) -> CheckPart:
     """Shares of successes of rows with similar probabilities, beside those of simulations with new random effects."""
     import pandas as pd
 
     eta = fit.fixed_part()
-    edges = np.unique(np.quantile(eta, np.linspace(0, 1, _BINS + 1)))
+    edges = np.unique(np.quantile(eta, np.linspace(0, 1, BINS + 1)))
     bins = np.clip(np.searchsorted(edges, eta, side="right") - 1, 0, max(len(edges) - 2, 0))
     counts = np.bincount(bins).astype(np.float64)
     used = counts > 0
@@ -171,8 +174,8 @@ def _calibration(fit: GlmmFit, draws: Floats) -> CheckPart:
         {
             "expected": shares.mean(axis=0),
             "observed": np.bincount(bins, fit.design.y)[used] / counts[used],
-            "lower": np.quantile(shares, 0.005, axis=0),
-            "upper": np.quantile(shares, 0.995, axis=0),
+            "lower": np.quantile(shares, NEARLY_ALL[0], axis=0),
+            "upper": np.quantile(shares, NEARLY_ALL[1], axis=0),
             "n": counts[used].astype(np.int64),
         }
     )
@@ -181,33 +184,8 @@ def _calibration(fit: GlmmFit, draws: Floats) -> CheckPart:
     return CheckPart("calibration", "Probabilities", "", frame, calibration_sentence(outside, len(frame), largest))
 
 
-def _responses(fit: GlmmFit, draws: Floats) -> CheckPart:
-    """The distribution of the response beside simulated ones."""
-    import pandas as pd
-
-    own, simulated = np.sort(fit.design.y), np.sort(draws[:, :FEWEST], axis=0)
-    points = np.linspace(min(own[0], np.median(simulated[0])), max(own[-1], np.median(simulated[-1])), _POINTS)
-    shares = np.stack([np.searchsorted(d, points, side="right") for d in simulated.T]) / len(own)
-    frame = pd.DataFrame(
-        {
-            "y": points,
-            "observed": np.searchsorted(own, points, side="right") / len(own),
-            "lower": shares.min(axis=0),
-            "upper": shares.max(axis=0),
-        }
-    )
-    formula = fit.design.formula
-    response = "the response" if formula.response is None else formula.response.name
-    return CheckPart(
-        "distribution",
-        "Observed and simulated responses",
-        response,
-        frame,
-        distribution_sentence(frame, simulated.shape[1], response),
-    )
-
-
-def _laplace(fit: GlmmFit) -> CheckPart:
+def accuracy_part(fit: MixedFit) -> CheckPart:
+    """What quadrature with more nodes makes of -2 log-likelihood."""
     import pandas as pd
 
     title = "Accuracy of Laplace's approximation"
@@ -219,7 +197,7 @@ def _laplace(fit: GlmmFit) -> CheckPart:
         nothing = pd.DataFrame({"nodes": [], "change": []})
         return CheckPart("laplace", title, "", nothing, no_quadrature_sentence(groups, rows))
     effects = sum(s.size for s in fit.order.spans)
-    nodes = sorted({k for k in NODES if effects < 3 or k <= 11} | {max(fit.n_quad, 1)})
+    nodes = sorted({k for k in NODES if effects < SEVERAL or k <= MOST_NODES} | {max(fit.n_quad, 1)})
     values = {k: fit.objective_at(k) for k in nodes}
     best, laplace = values[nodes[-1]], values[1]
     frame = pd.DataFrame({"nodes": nodes, "change": [values[k] - laplace for k in nodes]})

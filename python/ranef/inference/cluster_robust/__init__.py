@@ -1,0 +1,1 @@
+"""Cluster-robust (sandwich) covariances of the fixed effects, and tests with them."""
