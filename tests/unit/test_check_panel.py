@@ -58,7 +58,7 @@ def drawn(fault: str, rows: int = 600) -> Any:
 
 
 def sentences(m: Any) -> dict[str, str]:
-    return {p.kind: p.sentence for p in check(m._fit, m._hat, 1)}
+    return {p.kind: p.sentence for p in check(m._fit, 1)}
 
 
 def test_panels_of_sleepstudy(sleep: Any) -> None:

@@ -139,7 +139,7 @@ def test_clusters_of_many_sizes_are_those_of_one_at_a_time(monkeypatch: pytest.M
     frame = data(n=400, groups=60)
     m = ranef.lmer("y ~ x + z + (1 | g / h)", frame)
     together = m.cov_params(cov="CR2", cluster="g")
-    monkeypatch.setattr("ranef.inference.cluster_robust.BATCH", 1)
+    monkeypatch.setattr("ranef.inference.cluster_robust.least_squares.BATCH", 1)
     codes = next(t.codes for t in m._fit.terms if t.group == "g")
     alone = ClusterRobust(m._fit, "CR2", clusters_of(m._fit, "g", codes)).covariance
     np.testing.assert_allclose(together, alone, rtol=1e-9)

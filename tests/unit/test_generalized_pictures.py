@@ -13,12 +13,13 @@ matplotlib.use("Agg")
 
 from drawn_text import outside, overlaps
 from matplotlib import pyplot as plt
-from ranef.diagnostics.glmm_check import NODES, check_glmm
 from scipy.optimize import brentq
 from scipy.special import expit
 
 import ranef
 from ranef import OptionError
+from ranef.diagnostics.check import check
+from ranef.diagnostics.check_simulations import NODES
 from ranef.diagnostics.rank_residuals import rank_residuals
 
 FORMULA = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
@@ -179,7 +180,7 @@ def test_panel_of_zeros_and_ones() -> None:
 def test_panel_of_positive_responses_and_crossed_groups() -> None:
     data = ranef.load_dataset("sleepstudy")
     m = ranef.glmer("Reaction ~ Days + (1 | Subject)", data, family="Gamma(log)")
-    parts = check_glmm(m._fit, 1)
+    parts = check(m._fit, 1)
     assert [p.kind for p in parts] == [
         "uniform_quantiles",
         "residuals_along",
@@ -193,17 +194,17 @@ def test_panel_of_positive_responses_and_crossed_groups() -> None:
         ranef.load_dataset("cbpp"),
         family="binomial",
     )
-    last = check_glmm(crossed._fit, 1)[5]
+    last = check(crossed._fit, 1)[5]
     assert not len(last.frame)
     assert last.sentence.startswith("With 2 grouping factors there is no quadrature")
 
 
 def test_a_wrong_model_is_noticed_and_a_right_one_is_not(counts: Any, slopes: Any) -> None:
     wrong = ranef.glmer("curved ~ x + (1 | g)", counts, family="poisson")
-    said = [p.sentence for p in check_glmm(wrong._fit, 2)]
+    said = [p.sentence for p in check(wrong._fit, 2)]
     assert said[1].startswith("The residuals do not lie evenly")
     assert said[2].startswith("Overdispersion")
-    right = [p.sentence for p in check_glmm(slopes._fit, 2)]
+    right = [p.sentence for p in check(slopes._fit, 2)]
     assert right[0].startswith("No clear departure")
     assert right[1].startswith("No clear trend")
     assert right[2].startswith("No clear over- or underdispersion")
@@ -250,7 +251,7 @@ def test_no_text_covers_another(cbpp: Any, slopes: Any, size: tuple[float, float
 
 
 def test_sentences_name_faults_in_both_directions() -> None:
-    from ranef.diagnostics import glmm_check_sentences as s
+    from ranef.diagnostics import check_sentences as s
 
     found = {
         s.dispersion_sentence(0.5, 0.001): True,
@@ -267,5 +268,5 @@ def test_sentences_name_faults_in_both_directions() -> None:
         s.quadrature_sentence(0.01, 9, 21, 0.2): False,
         s.no_quadrature_sentence(1, 3.0): False,
     }
-    assert {text: s.fault_of_generalized(text) for text in found} == found
+    assert {text: s.calls_for_caution(text) for text in found} == found
     assert len(found) == 13

@@ -20,19 +20,17 @@ from ranef.fit.record import MixedFit
 Floats = NDArray[np.float64]
 
 
-def residual_parts(fit: MixedFit, hat: Floats) -> tuple[CheckPart, CheckPart, CheckPart]:
+def residual_parts(fit: MixedFit) -> tuple[CheckPart, CheckPart, CheckPart]:
     """Residuals along fitted values, their spread, and their quantiles.
 
     Parameters
     ----------
     fit : MixedFit
         A linear one.
-    hat : (n,) array
-        Hat values.
     """
     fitted = fit.means()
     residuals = residual_values(fit, "scaled", fitted)
-    standard = studentized_residuals(fit, hat)
+    standard = studentized_residuals(fit, fit.hat_values())
     known = ~np.isnan(standard)
     frame, trend = trend_frame(fitted, residuals, "residual")
     slope = _slope(fitted, residuals)

@@ -129,7 +129,7 @@ def simulated_residuals(
         raise ArgumentTypeError(f"rotate must be True, False or None, not {rotate!r}.")
     if rotate and not fit.normal_responses:
         raise OptionError(
-            "rotate=True is for linear models: only normal responses are independent once they are rotated to be uncorrelated."
+            "rotate=True is for linear models: only normal responses are independent once they are rotated to be uncorrelated. Leave rotate out."
         )
     generator = random_generator(rng)
     if isinstance(n, int) and not isinstance(n, bool) and n < FEWEST:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
-from ranef.fit.linear import LmmFit
 from ranef.fit.record import MixedFit
 from ranef.fit.request import AbsentData, ModelRequest
 from ranef.formula import formula_text
@@ -166,7 +165,6 @@ def _fixed_part(
 
 def _fixed_tests(fit: MixedFit, request: ModelRequest, test: str, ddf: Ddf) -> list[FixedStep]:
     if test == "f":
-        assert isinstance(fit, LmmFit)
         f = deletion_f_tests(FixedEffectTests(fit), None, ddf)
         return [
             FixedStep(0, n, t.p_value, f_test=t, sigma=s) for n, t, s in zip(f.names, f.tests, f.sigmas, strict=True)

@@ -22,7 +22,7 @@ from ranef.plots.simulated_statistic import simulated_statistic
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ranef.diagnostics.check import CheckPart
+    from ranef.diagnostics.check_part import CheckPart
 
 _COLUMNS = 3
 _FONT = 9.5

@@ -10,15 +10,13 @@ from ranef.estimates import fixed_effects
 from ranef.estimates.residuals import residual_values
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.request import GlmmRequest
-from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.results.model.mixed import MixedModel
 from ranef.results.one_kind import LINEAR
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ranef.diagnostics.check import CheckPart
-    from ranef.diagnostics.glmm_dispersion import DispersionTest, ZeroInflationTest
+    from ranef.diagnostics.dispersion import DispersionTest, ZeroInflationTest
 
 
 class GeneralizedLinearMixedModel(MixedModel):
@@ -88,7 +86,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             ``ratio``, ``chisq``, ``df``, ``p_chisq`` (the chi-square test), ``p_value`` (two-sided,
             by simulation).
         """
-        from ranef.diagnostics.glmm_dispersion import dispersion_test
+        from ranef.diagnostics.dispersion import dispersion_test
 
         return dispersion_test(self._fit, n, rng)
 
@@ -108,7 +106,7 @@ class GeneralizedLinearMixedModel(MixedModel):
             ``observed``, ``expected`` (mean of the simulations), ``ratio``, ``p_value`` (two-sided,
             by simulation).
         """
-        from ranef.diagnostics.glmm_dispersion import zero_inflation_test
+        from ranef.diagnostics.dispersion import zero_inflation_test
 
         return zero_inflation_test(self._fit, n, rng)
 
@@ -116,13 +114,3 @@ class GeneralizedLinearMixedModel(MixedModel):
 
     def _standardized(self) -> NDArray[np.float64]:
         return residual_values(self._fit, "scaled")
-
-    def _robust_tests(self, cov: Any, cluster: Any) -> FixedEffectTests:
-        from ranef.inference.glmm_robust import robust_glmm_tests
-
-        return robust_glmm_tests(self._fit, self._request.data, cov, cluster)
-
-    def _check_parts(self, rng: Any) -> "tuple[CheckPart, ...]":
-        from ranef.diagnostics.glmm_check import check_glmm
-
-        return check_glmm(self._fit, rng)

@@ -1,25 +1,22 @@
 """The fitted linear mixed model: what it alone has."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.leverage import cooks_distances, hat_values, studentized_residuals
+from ranef.diagnostics.leverage import cooks_distances, studentized_residuals
 from ranef.errors import ArgumentTypeError
 from ranef.estimates import fixed_effects
 from ranef.estimates.rows import row_series
 from ranef.fit.linear import LmmFit
 from ranef.fit.request import LmmRequest
-from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.results.model.mixed import MixedModel
 from ranef.results.one_kind import GENERALIZED
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ranef.diagnostics.check import CheckPart
 
 
 class LinearMixedModel(MixedModel):
@@ -41,7 +38,7 @@ class LinearMixedModel(MixedModel):
 
     @cached_property
     def _hat(self) -> NDArray[np.float64]:
-        return hat_values(self._fit)
+        return self._fit.hat_values()
 
     def hatvalues(self) -> "pd.Series[float]":
         """Leverage of each observation on its own conditional fitted value, at the theta of the
@@ -98,13 +95,3 @@ class LinearMixedModel(MixedModel):
 
     def _standardized(self) -> NDArray[np.float64]:
         return studentized_residuals(self._fit, self._hat)
-
-    def _robust_tests(self, cov: Any, cluster: Any) -> FixedEffectTests:
-        from ranef.inference.robust_tests import robust_tests
-
-        return robust_tests(self._fit, self._request.data, cov, cluster)
-
-    def _check_parts(self, rng: Any) -> "tuple[CheckPart, ...]":
-        from ranef.diagnostics.check import check
-
-        return check(self._fit, self._hat, rng)

@@ -198,7 +198,7 @@ class ModelPlots(EffectPlots):
         """
         n = self._simulations(n, rng)
         require_matplotlib()
-        from ranef.diagnostics.check import standardized_modes
+        from ranef.diagnostics.check_effects import standardized_modes
         from ranef.diagnostics.normal_quantiles import normal_quantiles
         from ranef.diagnostics.residual_frames import uniform_quantiles
         from ranef.plots.quantiles import effect_quantiles, quantiles
@@ -267,7 +267,7 @@ class ModelPlots(EffectPlots):
             most, and by how many standard errors.
         """
         require_matplotlib()
-        from ranef.diagnostics.check import changes_of
+        from ranef.diagnostics.influence import changes_of
         from ranef.plots.group_influence import group_influence
 
         fit = self._model._fit

@@ -163,12 +163,11 @@ class _Gallery:
             )
 
     def checks(self, rng: Any) -> None:
-        from ranef.diagnostics.glmm_check_sentences import fault_of_generalized
         from ranef.plots.check_panel import draw_part
 
         for part in self.model._check_parts(rng):
             figure, axes = self.figure()
             draw_part(axes[0], part)
             axes[0].set_title("", loc="left")
-            concern = calls_for_caution(part.sentence) or fault_of_generalized(part.sentence)
+            concern = calls_for_caution(part.sentence)
             self.add("check", figure, part.title, part.sentence, part.sentence, concern)

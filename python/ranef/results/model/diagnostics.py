@@ -13,9 +13,9 @@ from ranef.results.model.fitted import FittedModel
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ranef.diagnostics.glmm_influence import RefitInfluence
     from ranef.diagnostics.influence import Influence
     from ranef.diagnostics.random_pca import RandomPca
+    from ranef.diagnostics.refit_influence import RefitInfluence
     from ranef.diagnostics.simulated_residuals import SimulatedResiduals
     from ranef.diagnostics.variance_shares import Icc, RSquared
 
@@ -154,7 +154,7 @@ class DiagnosticsChapter(FittedModel):
         >>> g.influence("herd").cooks_distance.round(3).nlargest(2).to_dict()
         {'11': 0.434, '1': 0.342}
         """
-        fit: Any = self._fit
+        fit = self._fit
         if fit.fixed_effects_profiled:
             if progress is not False:
                 raise OptionError(
@@ -163,7 +163,7 @@ class DiagnosticsChapter(FittedModel):
             from ranef.diagnostics.influence import influence
 
             return influence(fit, by)
-        from ranef.diagnostics.glmm_influence import refit_influence
+        from ranef.diagnostics.refit_influence import refit_influence
 
         with reported(progress, "fits") as show:
             return refit_influence(fit, by, parse_control(self._request.control), show)
@@ -202,15 +202,6 @@ class DiagnosticsChapter(FittedModel):
             ``uniformity``, ``dispersion`` and ``outliers``, each with ``statistic`` and
             ``p_value``.
         """
-        fit: Any = self._fit
-        if fit.normal_responses:
-            from ranef.diagnostics.simulated_residuals import simulated_residuals
+        from ranef.diagnostics.simulated_residuals import simulated_residuals
 
-            return simulated_residuals(fit, n, re, rotate, rng)
-        if rotate is not None and rotate is not False:
-            raise OptionError(
-                f"rotate={rotate!r} is for linear models: only normal responses are independent once they are rotated to be uncorrelated. Leave rotate out."
-            )
-        from ranef.diagnostics.glmm_residuals import simulated_glmm_residuals
-
-        return simulated_glmm_residuals(fit, n, re, rng)
+        return simulated_residuals(self._fit, n, re, rotate, rng)

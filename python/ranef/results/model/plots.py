@@ -9,7 +9,7 @@ from ranef.results.model.rows import RowsChapter
 from ranef.results.model_plots import ModelPlots
 
 if TYPE_CHECKING:
-    from ranef.diagnostics.check import CheckPart
+    from ranef.diagnostics.check_part import CheckPart
 
 
 class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
@@ -65,4 +65,6 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         return check_panel(self._check_parts(rng), size, ax)
 
     def _check_parts(self, rng: Any) -> "tuple[CheckPart, ...]":
-        raise NotImplementedError
+        from ranef.diagnostics.check import check
+
+        return check(self._fit, rng)

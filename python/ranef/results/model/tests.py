@@ -42,7 +42,9 @@ class TestsChapter(FittedModel):
         return found
 
     def _robust_tests(self, cov: Any, cluster: Any) -> FixedEffectTests:
-        raise NotImplementedError
+        from ranef.inference.cluster_robust.tests import robust_tests
+
+        return robust_tests(self._fit, self._request.data, cov, cluster)
 
     def _ddf_with(self, ddf: Any, cov: Any) -> Ddf:
         """The method of degrees of freedom that is asked for, once it is seen that the model can
