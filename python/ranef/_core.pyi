@@ -396,7 +396,6 @@ def profile_glmm_curves(
     n_threads: int = 1,
     progress: Callable[[int, float], object] | None = None,
 ) -> Profile: ...
-
 def families() -> list[tuple[str, list[str], list[tuple[str, float, float, bool]]]]:
     """The families: name, links, and for each extra parameter its name, limits and whether it is a scale."""
 
