@@ -124,6 +124,10 @@ fn moments(v: &[f64], w: Option<&[f64]>, step: usize) -> (f64, f64) {
     (mean + fix, ((q - sw * fix * fix).max(0.0) / m).sqrt())
 }
 
+fn mean_weight(w: Option<&[f64]>, n: usize, step: usize) -> f64 {
+    w.map_or(1.0, |w| w.iter().step_by(step).sum::<f64>() / n.div_ceil(step) as f64)
+}
+
 fn constant_value(v: &[f64]) -> Option<f64> {
     let first = *v.first()?;
     (first != 0.0 && v.iter().all(|&x| x == first)).then_some(first)
@@ -140,11 +144,25 @@ fn usable(scale: f64) -> f64 {
 impl Basis {
     /// Centres and scales for these rows, all columns of X kept.
     pub fn from_rows(rows: &Rows<'_>) -> Self {
+        let mut out = Self::of_columns(rows);
+        let n = rows.n();
+        let step = n.div_ceil(SAMPLE).max(1);
+        let (mean, sd) = moments(rows.y, rows.weights, step);
+        (out.y_shift, out.y_scale) = if out.intercept.is_some() {
+            (mean, usable(sd))
+        } else {
+            (0.0, usable((sd * sd + mean * mean * mean_weight(rows.weights, n, step)).sqrt()))
+        };
+        out
+    }
+
+    /// The same with the response left as it is.
+    pub fn of_columns(rows: &Rows<'_>) -> Self {
         let n = rows.n();
         let step = n.div_ceil(SAMPLE).max(1);
         let w = rows.weights;
         let p = rows.x.len();
-        let mean_weight = w.map_or(1.0, |w| w.iter().step_by(step).sum::<f64>() / n.div_ceil(step) as f64);
+        let mean_weight = mean_weight(w, n, step);
         // only a leading column: one that comes later might itself be a combination of those before it
         let intercept = (p > 0 && constant_value(rows.x[0]).is_some()).then_some(0);
         let constant = intercept.map_or(1.0, |j| rows.x[j][0]);
@@ -176,12 +194,6 @@ impl Basis {
                 x_transform[j * p + j] = 1.0 / usable(rms);
             }
         }
-        let (ym, ysd) = moments(rows.y, w, step);
-        let (y_shift, y_scale) = if intercept.is_some() {
-            (ym, usable(ysd))
-        } else {
-            (0.0, usable((ysd * ysd + ym * ym * mean_weight).sqrt()))
-        };
         let terms = rows
             .factors
             .iter()
@@ -218,8 +230,8 @@ impl Basis {
             x_shift,
             x_transform,
             x_diagonal: true,
-            y_shift,
-            y_scale,
+            y_shift: 0.0,
+            y_scale: 1.0,
             terms,
         }
     }

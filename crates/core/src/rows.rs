@@ -24,7 +24,14 @@ pub struct FactorRows<'a> {
     pub terms: Vec<TermRows<'a>>,
 }
 
-/// The data of a linear mixed model.
+impl FactorRows<'_> {
+    /// Number of effects of all its terms.
+    pub fn k(&self) -> usize {
+        self.terms.iter().map(|t| t.z.len()).sum()
+    }
+}
+
+/// The data of a mixed model.
 #[derive(Clone)]
 pub struct Rows<'a> {
     /// Columns of X, each of length n.
@@ -33,7 +40,7 @@ pub struct Rows<'a> {
     pub y: &'a [f64],
     /// Prior weights: the residual variance of row i is s2 / w_i.
     pub weights: Option<&'a [f64]>,
-    /// Grouping factors.
+    /// Grouping factors; none where there are no random terms.
     pub factors: Vec<FactorRows<'a>>,
 }
 
@@ -75,9 +82,6 @@ impl Rows<'_> {
                     }
                 }
             }
-        }
-        if self.factors.is_empty() {
-            return Err(CoreError::Shape("there is no random term".into()));
         }
         Ok(())
     }

@@ -252,11 +252,9 @@ fn chunks_merge_to_the_sums_of_all_rows() {
             a.iter().zip(b).for_each(|(x, y)| assert!((x - y).abs() < 1e-13 * size, "{name}: {x} {y}"));
         };
         close(&whole.wtw, &merged.wtw);
-        for (a, b) in whole.factors.iter().zip(&merged.factors) {
-            close(&a.ztz, &b.ztz);
-            close(&a.ztw, &b.ztw);
-        }
-        for (a, b) in whole.cells.iter().zip(&merged.cells) {
+        whole.gram.levels.iter().zip(&merged.gram.levels).for_each(|(a, b)| close(a, b));
+        whole.ztw.iter().zip(&merged.ztw).for_each(|(a, b)| close(a, b));
+        for (a, b) in whole.gram.cells.iter().zip(&merged.gram.cells) {
             assert_eq!((&a.start, &a.level), (&b.start, &b.level));
             close(&a.value, &b.value);
         }

@@ -87,21 +87,21 @@ fn gram(sys: &System) -> (Vec<f64>, usize) {
     let m = q + p;
     let mut g = vec![0.0; m * m];
     let row = |f: usize, l: usize| sys.sym.row[sys.sym.position[f][l] as usize];
-    for (f, fs) in sys.cp.factors.iter().enumerate() {
+    for (f, fs) in sys.factors.iter().enumerate() {
         for l in 0..fs.n_levels {
             for i in 0..fs.k {
                 let r = row(f, l) + i;
                 for j in 0..fs.k {
-                    g[r * m + row(f, l) + j] = fs.ztz[(l * fs.k + i) * fs.k + j];
+                    g[r * m + row(f, l) + j] = sys.cp.gram.levels[f][(l * fs.k + i) * fs.k + j];
                 }
                 for j in 0..p {
-                    g[r * m + q + j] = fs.ztw[(l * fs.k + i) * pw + j];
-                    g[(q + j) * m + r] = fs.ztw[(l * fs.k + i) * pw + j];
+                    g[r * m + q + j] = sys.cp.ztw[f][(l * fs.k + i) * pw + j];
+                    g[(q + j) * m + r] = sys.cp.ztw[f][(l * fs.k + i) * pw + j];
                 }
             }
         }
     }
-    for c in &sys.cp.cells {
+    for c in &sys.cp.gram.cells {
         for l in 0..c.start.len() - 1 {
             for i in c.start[l]..c.start[l + 1] {
                 for a in 0..c.kf {
@@ -126,10 +126,10 @@ fn gram(sys: &System) -> (Vec<f64>, usize) {
 fn products(sys: &System) -> Vec<f64> {
     let (q, p, pw) = (sys.sym.q, sys.p(), sys.cp.pw);
     let mut out = vec![0.0; q + p + 1];
-    for (f, fs) in sys.cp.factors.iter().enumerate() {
+    for (f, fs) in sys.factors.iter().enumerate() {
         for l in 0..fs.n_levels {
             for i in 0..fs.k {
-                out[sys.sym.row[sys.sym.position[f][l] as usize] + i] = fs.ztw[(l * fs.k + i) * pw + p];
+                out[sys.sym.row[sys.sym.position[f][l] as usize] + i] = sys.cp.ztw[f][(l * fs.k + i) * pw + p];
             }
         }
     }
@@ -155,7 +155,6 @@ fn check_moments(design: &Design, kept: bool, seed: u64) {
     let (g, m) = gram(&sys);
     let (q, n) = (sys.sym.q, sys.cp.n as f64);
     let lambda: Vec<Vec<f64>> = sys
-        .cp
         .factors
         .iter()
         .map(|f| (0..f.k * f.k).map(|i| if i / f.k >= i % f.k { 0.9 - 0.4 * (i % f.k) as f64 } else { 0.0 }).collect())

@@ -5,8 +5,8 @@ use numpy::{
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
-use ranef_core::crossprod::FactorSums;
 use ranef_core::error::CoreError;
+use ranef_core::layout::FactorSize;
 use ranef_core::rows::{FactorRows, TermRows};
 use ranef_core::structure::{self, Structure};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(crate) fn matrix(py: Python<'_>, v: Vec<f64>, rows: usize, cols: usize) -> P
 pub(crate) fn by_factor(
     py: Python<'_>,
     all: Vec<Vec<f64>>,
-    factors: &[FactorSums],
+    factors: &[FactorSize],
 ) -> PyResult<Vec<Py<PyArray2<f64>>>> {
     all.into_iter().zip(factors).map(|(v, f)| matrix(py, v, f.n_levels, f.k)).collect()
 }

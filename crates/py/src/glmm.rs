@@ -106,8 +106,8 @@ impl GlmmSystem {
             penalty: s.penalty,
             log_det: s.log_det,
             vcov_profiled: matrix(py, s.vcov_profiled, p, p)?,
-            u: by_factor(py, s.u, &self.g.layout.cp.factors)?,
-            b: by_factor(py, s.b, &self.g.layout.cp.factors)?,
+            u: by_factor(py, s.u, &self.g.layout.factors)?,
+            b: by_factor(py, s.b, &self.g.layout.factors)?,
         })
     }
 
@@ -170,9 +170,7 @@ impl GlmmSystem {
         let rows =
             Rows { x: columns(&x)?, y: y.as_slice()?, weights: Some(weights.as_slice()?), factors: borrowed.rows()? };
         let offset = offset.as_ref().map(|o| o.as_slice()).transpose()?;
-        let g = py
-            .detach(|| with_threads(n_threads, || Model::new(&rows, offset, family, n_threads)))
-            .map_err(to_python)?;
+        let g = py.detach(|| with_threads(n_threads, || Model::new(&rows, offset, family))).map_err(to_python)?;
         Ok(GlmmSystem { g, custom, work: Mutex::new(None) })
     }
 
@@ -308,7 +306,7 @@ impl GlmmSystem {
             gradient: gradient.into_pyarray(py).unbind(),
             iterations: steps,
             quadrature_error: v.error,
-            u: by_factor(py, u, &self.g.layout.cp.factors)?,
+            u: by_factor(py, u, &self.g.layout.factors)?,
         })
     }
 
@@ -366,9 +364,10 @@ impl GlmmSystem {
                         m.more_pass(g);
                         m.factorise_expected(g)?;
                     }
-                    m.e.invert(&m.sys);
-                    let out =
-                        (0..g.effects.len()).map(|f| m.e.conditional_covariance(&g.layout, f)).collect::<Vec<_>>();
+                    m.factor.invert();
+                    let out = (0..g.effects.len())
+                        .map(|f| g.layout.conditional_covariance(&m.lambda, &m.factor, f))
+                        .collect::<Vec<_>>();
                     Ok::<_, Failure>(out)
                 })
             })
@@ -376,7 +375,7 @@ impl GlmmSystem {
         self.raised()?;
         let all = all.map_err(not_found)?;
         let list = PyList::empty(py);
-        for (v, f) in all.into_iter().zip(&self.g.layout.cp.factors) {
+        for (v, f) in all.into_iter().zip(&self.g.layout.factors) {
             let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
             list.append(a)?;
         }
@@ -410,7 +409,7 @@ impl GlmmSystem {
             return Err(PyValueError::new_err("new rows do not have the columns of the model"));
         }
         let mut new = Vec::new();
-        for ((codes, z), f) in factors.iter().zip(&self.g.layout.cp.factors) {
+        for ((codes, z), f) in factors.iter().zip(&self.g.layout.factors) {
             let mut cols = Vec::new();
             for z in z {
                 cols.extend(columns(z)?);

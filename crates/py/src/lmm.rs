@@ -155,8 +155,8 @@ impl LmmSystem {
             pwrss: s.pwrss,
             ldl2: s.ldl2,
             ldrx2: s.ldrx2,
-            u: by_factor(py, s.u, &self.sys.cp.factors)?,
-            b: by_factor(py, s.b, &self.sys.cp.factors)?,
+            u: by_factor(py, s.u, &self.sys.factors)?,
+            b: by_factor(py, s.b, &self.sys.factors)?,
         })
     }
 }
@@ -360,14 +360,18 @@ impl LmmSystem {
                 self.with_work(n_threads, |sys, e, _| {
                     e.lambda = sys.lambda_from_theta(&theta);
                     e.criterion(sys, false).ok()?;
-                    e.invert(sys);
-                    Some((0..sys.terms.len()).map(|f| e.conditional_covariance(sys, f)).collect::<Vec<_>>())
+                    e.factor.invert();
+                    Some(
+                        (0..sys.terms.len())
+                            .map(|f| sys.conditional_covariance(&e.lambda, &e.factor, f))
+                            .collect::<Vec<_>>(),
+                    )
                 })
             })
         });
         let all = all.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
         let list = PyList::empty(py);
-        for (v, f) in all.into_iter().zip(&self.sys.cp.factors) {
+        for (v, f) in all.into_iter().zip(&self.sys.factors) {
             let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
             list.append(a)?;
         }
@@ -391,7 +395,7 @@ impl LmmSystem {
             return Err(PyValueError::new_err("new rows do not have the columns of the model"));
         }
         let mut new = Vec::new();
-        for ((codes, z), f) in factors.iter().zip(&self.sys.cp.factors) {
+        for ((codes, z), f) in factors.iter().zip(&self.sys.factors) {
             let mut cols = Vec::new();
             for z in z {
                 cols.extend(columns(z)?);

@@ -31,7 +31,7 @@ fn checked<'a>(system: &LmmSystem, truth: &'a TruthArgument<'_>) -> PyResult<Tru
 
 /// Random effects of each factor, levels x effects, in C order.
 fn effects<'a>(system: &LmmSystem, given: &'a [PyReadonlyArray2<'_, f64>]) -> PyResult<Vec<&'a [f64]>> {
-    let factors = &system.sys.cp.factors;
+    let factors = &system.sys.factors;
     let fits = given.len() == factors.len()
         && given.iter().zip(factors).all(|(b, f)| b.shape() == [f.n_levels, f.k] && b.is_c_contiguous());
     if !fits {
@@ -41,7 +41,7 @@ fn effects<'a>(system: &LmmSystem, given: &'a [PyReadonlyArray2<'_, f64>]) -> Py
 }
 
 fn checked_factor(system: &LmmSystem, by: usize, n: usize) -> PyResult<()> {
-    if by >= system.sys.cp.factors.len() || n > i64::MAX as usize {
+    if by >= system.sys.factors.len() || n > i64::MAX as usize {
         return Err(PyValueError::new_err("there is no such factor"));
     }
     Ok(())
@@ -205,11 +205,10 @@ pub fn bootstrap_nested<'py>(
     for ((system, places, start), rows) in members.iter().zip(&member_rows) {
         let start = start.as_ref().map(|s| s.as_slice()).transpose()?;
         start.map_or(Ok(()), |s| system.check_theta(s))?;
-        let fits = places.len() == system.sys.cp.factors.len()
-            && places.iter().zip(&system.sys.cp.factors).all(|((g, e), f)| {
+        let fits = places.len() == system.sys.factors.len()
+            && places.iter().zip(&system.sys.factors).all(|((g, e), f)| {
                 union
                     .sys
-                    .cp
                     .factors
                     .get(*g)
                     .is_some_and(|u| u.n_levels == f.n_levels && e.len() == f.k && e.iter().all(|&i| i < u.k))

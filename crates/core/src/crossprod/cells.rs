@@ -2,7 +2,7 @@
 
 use super::transformed_z;
 use crate::basis::Basis;
-use crate::rows::Rows;
+use crate::rows::{FactorRows, Rows};
 use std::ops::Range;
 
 /// Observed pairs of levels of the factors f < g, by level of f, then of g.
@@ -77,7 +77,7 @@ pub(super) fn accumulate(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) ->
         return out;
     }
     let m = range.len();
-    let ks: Vec<usize> = rows.factors.iter().map(|f| f.terms.iter().map(|t| t.z.len()).sum()).collect();
+    let ks: Vec<usize> = rows.factors.iter().map(FactorRows::k).collect();
     let z: Vec<Vec<f64>> = (0..nf)
         .map(|f| {
             let mut buf = vec![0.0; m * ks[f]];
@@ -101,6 +101,23 @@ pub(super) fn accumulate(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) ->
                 &z[f],
                 &z[g],
             ));
+        }
+    }
+    out
+}
+
+/// The cells of all pairs of factors, with zeros for their blocks.
+pub fn observed(rows: &Rows<'_>) -> Vec<Cells> {
+    let nf = rows.factors.len();
+    let mut out = Vec::new();
+    for f in 0..nf.saturating_sub(1) {
+        let (row_start, row_order) = by_level(rows.factors[f].codes, rows.factors[f].n_levels);
+        for g in f + 1..nf {
+            let other = &rows.factors[g];
+            let mut c = pair(f, g, 0, 0, &row_start, &row_order, other.codes, other.n_levels, &[], &[]);
+            (c.kf, c.kg) = (rows.factors[f].k(), other.k());
+            c.value = vec![0.0; c.level.len() * c.kf * c.kg];
+            out.push(c);
         }
     }
     out

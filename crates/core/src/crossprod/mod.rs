@@ -3,33 +3,22 @@
 //! Sums are additive, so chunks of rows are accumulated separately and merged; data in memory are one source of chunks.
 
 mod cells;
+mod gram;
 mod rank;
 
-pub use cells::Cells;
-pub use rank::settle_rank;
+pub use cells::{observed, Cells};
+pub use gram::Gram;
+pub use rank::{products_of_x, settle_rank, well_conditioned};
 
 use crate::basis::Basis;
 use crate::error::CoreError;
-use crate::rows::Rows;
+use crate::rows::{FactorRows, Rows};
 use std::ops::Range;
 
 /// Rows handled together while they are in the first-level cache.
 const BLOCK: usize = 128;
 /// Rows of one chunk; chunks are the unit of parallel work and do not depend on the number of threads.
 const CHUNK: usize = 1 << 20;
-
-/// Sums over the rows of each level of one grouping factor.
-#[derive(Clone, Debug)]
-pub struct FactorSums {
-    /// Number of effects of all terms of the factor.
-    pub k: usize,
-    /// Number of levels.
-    pub n_levels: usize,
-    /// Z'Z of each level: k x k, row-major, symmetric.
-    pub ztz: Vec<f64>,
-    /// Z'\[X y\] of each level: k x (p + 1), row-major.
-    pub ztw: Vec<f64>,
-}
 
 /// Cross-products of \[Z X y\] in the changed basis.
 #[derive(Clone, Debug)]
@@ -44,10 +33,10 @@ pub struct Crossprod {
     pub wtw: Vec<f64>,
     /// Running compensation of `wtw`.
     wtw_low: Vec<f64>,
-    /// One entry per grouping factor.
-    pub factors: Vec<FactorSums>,
-    /// Cells of each pair of factors f < g, in the order (0,1), (0,2), …, (1,2), ….
-    pub cells: Vec<Cells>,
+    /// Z'Z.
+    pub gram: Gram,
+    /// Z'\[X y\] of each level of each factor: k x (p + 1), row-major.
+    pub ztw: Vec<Vec<f64>>,
 }
 
 /// Neumaier's compensated addition.
@@ -85,18 +74,9 @@ impl Crossprod {
     pub fn of_chunk(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) -> Self {
         let p = basis.p();
         let pw = p + 1;
-        let ks: Vec<usize> = rows.factors.iter().map(|f| f.terms.iter().map(|t| t.z.len()).sum()).collect();
-        let mut factors: Vec<FactorSums> = rows
-            .factors
-            .iter()
-            .zip(&ks)
-            .map(|(f, &k)| FactorSums {
-                k,
-                n_levels: f.n_levels,
-                ztz: vec![0.0; f.n_levels * k * k],
-                ztw: vec![0.0; f.n_levels * k * pw],
-            })
-            .collect();
+        let ks: Vec<usize> = rows.factors.iter().map(FactorRows::k).collect();
+        let mut gram = Gram::zeros(rows.factors.iter().map(|f| (f.k(), f.n_levels)), Vec::new());
+        let mut ztw: Vec<Vec<f64>> = rows.factors.iter().map(|f| vec![0.0; f.n_levels * f.k() * pw]).collect();
         let mut wtw = vec![0.0; pw * pw];
         let mut wtw_low = vec![0.0; pw * pw];
         let mut block_wtw = vec![0.0; pw * pw];
@@ -127,7 +107,7 @@ impl Crossprod {
             for (fi, f) in rows.factors.iter().enumerate() {
                 let k = ks[fi];
                 transformed_z(rows, basis, fi, start..stop, &mut z_bufs[fi]);
-                let sums = &mut factors[fi];
+                let sums = (&mut gram.levels[fi][..], &mut ztw[fi][..]);
                 match k {
                     1 => add_levels::<1>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),
                     2 => add_levels::<2>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),
@@ -136,8 +116,8 @@ impl Crossprod {
             }
             start = stop;
         }
-        let cells = cells::accumulate(rows, basis, range.clone());
-        Crossprod { n: range.len(), sum_log_w, pw, wtw, wtw_low, factors, cells }
+        gram.cells = cells::accumulate(rows, basis, range.clone());
+        Crossprod { n: range.len(), sum_log_w, pw, wtw, wtw_low, gram, ztw }
     }
 
     /// Sums of both parts (same factors, levels and basis).
@@ -148,11 +128,10 @@ impl Crossprod {
             add(&mut self.wtw[i], &mut self.wtw_low[i], other.wtw[i]);
             self.wtw_low[i] += other.wtw_low[i];
         }
-        for (a, b) in self.factors.iter_mut().zip(&other.factors) {
-            a.ztz.iter_mut().zip(&b.ztz).for_each(|(x, y)| *x += y);
-            a.ztw.iter_mut().zip(&b.ztw).for_each(|(x, y)| *x += y);
+        for (a, b) in self.ztw.iter_mut().zip(&other.ztw) {
+            a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
         }
-        self.cells = self.cells.into_iter().zip(other.cells).map(|(a, b)| a.merge(b)).collect();
+        self.gram = self.gram.merge(other.gram);
         self
     }
 
@@ -168,22 +147,11 @@ impl Crossprod {
                 self.wtw[j * pw + i] = self.wtw[i * pw + j];
             }
         }
-        for f in &mut self.factors {
-            let k = f.k;
-            if k > 1 {
-                for b in f.ztz.chunks_exact_mut(k * k) {
-                    for i in 0..k {
-                        for j in 0..i {
-                            b[j * k + i] = b[i * k + j];
-                        }
-                    }
-                }
-            }
-        }
+        self.gram.fill_upper();
         self
     }
 
-    /// Number of rows of X and y left after a check that all sums are finite.
+    /// Checks that all sums are finite.
     pub fn check(&self) -> Result<(), CoreError> {
         if self.wtw.iter().any(|v| !v.is_finite()) {
             return Err(CoreError::Degenerate(
@@ -194,27 +162,32 @@ impl Crossprod {
     }
 }
 
-/// \[X y\] of a block of rows in the changed basis, times the square roots of the weights; row-major.
-pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
+/// X of a block of rows in the changed basis, without weights: row-major with `stride` numbers for each row.
+pub(crate) fn transformed_x(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, stride: usize, out: &mut [f64]) {
     let p = basis.p();
-    let pw = p + 1;
-    let m = range.len();
     if basis.x_diagonal {
         for (c, &j) in basis.kept.iter().enumerate() {
             let (shift, scale) = (basis.x_shift[c], basis.x_transform[c * p + c]);
             for (r, &v) in rows.x[j][range.clone()].iter().enumerate() {
-                out[r * pw + c] = (v - shift) * scale;
+                out[r * stride + c] = (v - shift) * scale;
             }
         }
     } else {
         let mut x = vec![0.0; p];
-        for r in 0..m {
-            for (c, &j) in basis.kept.iter().enumerate() {
-                x[c] = rows.x[j][range.start + r];
+        for (r, i) in range.enumerate() {
+            for (t, &j) in x.iter_mut().zip(&basis.kept) {
+                *t = rows.x[j][i];
             }
-            basis.x_row(&x, &mut out[r * pw..r * pw + p]);
+            basis.x_row(&x, &mut out[r * stride..r * stride + p]);
         }
     }
+}
+
+/// \[X y\] of a block of rows in the changed basis, times the square roots of the weights; row-major.
+pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
+    let p = basis.p();
+    let pw = p + 1;
+    transformed_x(rows, basis, range.clone(), pw, out);
     let inv = 1.0 / basis.y_scale;
     for (r, &v) in rows.y[range.clone()].iter().enumerate() {
         out[r * pw + p] = (v - basis.y_shift) * inv;
@@ -230,7 +203,7 @@ pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>,
 /// Effects of one factor for a block of rows in the changed basis, times the square roots of the weights; row-major.
 pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
     let f = &rows.factors[factor];
-    let k: usize = f.terms.iter().map(|t| t.z.len()).sum();
+    let k = f.k();
     let mut at = 0;
     for (t, tb) in f.terms.iter().zip(&basis.terms[factor]) {
         for (j, z) in t.z.iter().enumerate() {
@@ -251,14 +224,21 @@ pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range
 
 /// Adds a block of rows to the sums of their levels. `K` is the number of effects, or 0 where it is known only at run time.
 #[inline(always)]
-fn add_levels<const K: usize>(codes: &[i32], z: &[f64], w: &[f64], k: usize, pw: usize, sums: &mut FactorSums) {
+fn add_levels<const K: usize>(
+    codes: &[i32],
+    z: &[f64],
+    w: &[f64],
+    k: usize,
+    pw: usize,
+    (all_ztz, all_ztw): (&mut [f64], &mut [f64]),
+) {
     let k = if K == 0 { k } else { K };
     for (r, &code) in codes.iter().enumerate() {
         let l = code as usize;
         let zr = &z[r * k..r * k + k];
         let wr = &w[r * pw..r * pw + pw];
-        let ztw = &mut sums.ztw[l * k * pw..(l + 1) * k * pw];
-        let ztz = &mut sums.ztz[l * k * k..(l + 1) * k * k];
+        let ztw = &mut all_ztw[l * k * pw..(l + 1) * k * pw];
+        let ztz = &mut all_ztz[l * k * k..(l + 1) * k * k];
         for i in 0..k {
             let a = zr[i];
             for (t, &b) in ztw[i * pw..(i + 1) * pw].iter_mut().zip(wr) {

@@ -4,9 +4,8 @@
 //! digits that would tell, and a QR factorisation of the rows themselves decides (a column whose part orthogonal to the columns
 //! before it is below 1e-7 of its length is dropped, as R's `lm` does) and gives a new basis.
 
-use super::transformed_w;
+use super::{transformed_w, transformed_x};
 use crate::basis::Basis;
-use crate::crossprod::Crossprod;
 use crate::error::CoreError;
 use crate::rows::Rows;
 
@@ -16,19 +15,18 @@ const DOUBT: f64 = 1e-8;
 const DEPENDENT: f64 = 1e-7;
 const QR_BLOCK: usize = 256;
 
-/// Smallest pivot of X'X relative to its diagonal, in the order of the columns.
-fn smallest_pivot(cp: &Crossprod) -> f64 {
-    let (pw, p) = (cp.pw, cp.pw - 1);
+/// Smallest pivot of X'X relative to its diagonal, in the order of the columns. `products` has rows of `stride` numbers.
+fn smallest_pivot(products: &[f64], p: usize, stride: usize) -> f64 {
     let mut r = vec![0.0; p * p];
     let mut worst = 1.0f64;
     for i in 0..p {
         for j in 0..=i {
-            let mut s = cp.wtw[i * pw + j];
+            let mut s = products[i * stride + j];
             for m in 0..j {
                 s -= r[i * p + m] * r[j * p + m];
             }
             if i == j {
-                let d = cp.wtw[i * pw + i];
+                let d = products[i * stride + i];
                 if d <= 0.0 || s <= 0.0 {
                     return 0.0;
                 }
@@ -94,19 +92,44 @@ fn householder(a: &mut [f64], m: usize, p: usize) {
     }
 }
 
-/// Checks the rank of X and, where the cross-products are in doubt, changes the basis and forms them again.
-pub fn settle_rank(
-    rows: &Rows<'_>,
-    mut basis: Basis,
-    mut cp: Crossprod,
-    n_threads: usize,
-) -> Result<(Basis, Crossprod), CoreError> {
-    cp.check()?;
+/// X'X in the changed basis without weights, lower half by rows: for the rank only.
+pub fn products_of_x(rows: &Rows<'_>, basis: &Basis) -> Vec<f64> {
     let p = basis.p();
-    if p == 0 || smallest_pivot(&cp) > DOUBT {
-        return Ok((basis, cp));
+    let mut out = vec![0.0; p * p];
+    let mut of_block = vec![0.0; p * p];
+    let mut x = vec![0.0; QR_BLOCK * p];
+    for start in (0..rows.n()).step_by(QR_BLOCK) {
+        let stop = (start + QR_BLOCK).min(rows.n());
+        transformed_x(rows, basis, start..stop, p, &mut x);
+        of_block.fill(0.0);
+        for row in x.chunks_exact(p.max(1)).take(stop - start) {
+            for i in 0..p {
+                for j in 0..=i {
+                    of_block[i * p + j] += row[i] * row[j];
+                }
+            }
+        }
+        out.iter_mut().zip(&of_block).for_each(|(t, v)| *t += v);
     }
-    let r = qr_of_rows(rows, &basis);
+    out
+}
+
+/// Whether the cross-products of X are far from singular.
+pub fn well_conditioned(products: &[f64], p: usize, stride: usize) -> bool {
+    p == 0 || smallest_pivot(products, p, stride) > DOUBT
+}
+
+/// Checks the rank of X by its cross-products (lower half, rows of `stride` numbers). Where they are in doubt, changes the basis
+/// and returns true: the cross-products are then to be formed again.
+///
+/// # Errors
+/// [`CoreError::Degenerate`] where no column is left.
+pub fn settle_rank(rows: &Rows<'_>, basis: &mut Basis, products: &[f64], stride: usize) -> Result<bool, CoreError> {
+    let p = basis.p();
+    if well_conditioned(products, p, stride) {
+        return Ok(false);
+    }
+    let r = qr_of_rows(rows, basis);
     let column = |j: usize| -> Vec<f64> { (0..p).map(|i| r[i * p + j]).collect() };
     let mut q: Vec<Vec<f64>> = Vec::new();
     let mut kept = Vec::new();
@@ -165,7 +188,5 @@ pub fn settle_rank(
     basis.kept = kept.iter().map(|&j| basis.kept[j]).collect();
     basis.x_transform = transform;
     basis.x_diagonal = m == 1;
-    cp = Crossprod::of(rows, &basis, n_threads);
-    cp.check()?;
-    Ok((basis, cp))
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use super::system::GlmmSystem;
 use crate::blocks::kernels::{size, vectorised};
-use crate::linear::System;
+use crate::crossprod::Gram;
 use std::ops::Range;
 
 /// Calls a function generic over the number of columns with that number as a constant where it is small.
@@ -165,33 +165,33 @@ impl GlmmSystem {
         }
     }
 
-    /// Z'WZ into the cross-products of `sys`.
-    pub fn weighted_crossprod(&self, w: &[f64], sys: &mut System) {
+    /// Z'WZ into `gram`.
+    pub fn weighted_gram(&self, w: &[f64], gram: &mut Gram) {
         vectorised(
             #[inline(always)]
-            || self.weighted_crossprod_impl(w, sys),
+            || self.weighted_gram_impl(w, gram),
         );
     }
 
     #[inline(always)]
-    fn weighted_crossprod_impl(&self, w: &[f64], sys: &mut System) {
-        for (f, fs) in self.effects.iter().zip(&mut sys.cp.factors) {
+    fn weighted_gram_impl(&self, w: &[f64], gram: &mut Gram) {
+        for (f, ztz) in self.effects.iter().zip(&mut gram.levels) {
             let k = f.k;
-            fs.ztz.fill(0.0);
+            ztz.fill(0.0);
             if k == 1 {
                 if !f.runs.is_empty() {
                     for (&a, &b) in f.runs.iter().zip(&f.runs[1..]) {
-                        fs.ztz[f.level[a as usize] as usize] += sum(&w[a as usize..b as usize]);
+                        ztz[f.level[a as usize] as usize] += sum(&w[a as usize..b as usize]);
                     }
                 } else if f.z.is_empty() {
-                    w.iter().zip(&f.level).for_each(|(w, &l)| fs.ztz[l as usize] += w);
+                    w.iter().zip(&f.level).for_each(|(w, &l)| ztz[l as usize] += w);
                 } else {
-                    w.iter().zip(&f.level).zip(&f.z).for_each(|((w, &l), z)| fs.ztz[l as usize] += w * z * z);
+                    w.iter().zip(&f.level).zip(&f.z).for_each(|((w, &l), z)| ztz[l as usize] += w * z * z);
                 }
                 continue;
             }
             for ((w, &l), z) in w.iter().zip(&f.level).zip(f.z.chunks_exact(k)) {
-                let b = &mut fs.ztz[l as usize * k * k..(l as usize + 1) * k * k];
+                let b = &mut ztz[l as usize * k * k..(l as usize + 1) * k * k];
                 for i in 0..k {
                     let t = w * z[i];
                     for j in 0..=i {
@@ -199,15 +199,9 @@ impl GlmmSystem {
                     }
                 }
             }
-            for b in fs.ztz.chunks_exact_mut(k * k) {
-                for i in 0..k {
-                    for j in 0..i {
-                        b[j * k + i] = b[i * k + j];
-                    }
-                }
-            }
         }
-        for (c, cell) in sys.cp.cells.iter_mut().zip(&self.cells) {
+        gram.fill_upper();
+        for (c, cell) in gram.cells.iter_mut().zip(&self.cells) {
             let (f, g) = (&self.effects[c.f], &self.effects[c.g]);
             c.value.fill(0.0);
             let m = f.k * g.k;

@@ -454,7 +454,7 @@ fn singular_values(g: &GlmmSystem, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
         .blocks
         .iter()
         .map(|b| {
-            let kf = g.layout.cp.factors[b.factor].k;
+            let kf = g.layout.factors[b.factor].k;
             let small: Vec<f64> =
                 (0..b.k * b.k).map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
             svd_left(&small, b.k).1
@@ -466,7 +466,7 @@ fn singular_values(g: &GlmmSystem, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
 fn without_small(g: &GlmmSystem, lambda: &[Vec<f64>], limit: f64) -> Vec<Vec<f64>> {
     let mut out = lambda.to_vec();
     for b in &g.layout.blocks {
-        let (k, kf) = (b.k, g.layout.cp.factors[b.factor].k);
+        let (k, kf) = (b.k, g.layout.factors[b.factor].k);
         let small: Vec<f64> =
             (0..k * k).map(|t| lambda[b.factor][(b.offset + t / k) * kf + b.offset + t % k]).collect();
         let (u, s) = svd_left(&small, k);

@@ -71,13 +71,13 @@ impl Modes {
             self.factorise_expected(g)?;
         }
         let mut out = Value {
-            objective: 2.0 * (h - free.0) + 2.0 * self.e.log_det_r,
-            gamma: self.sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect(),
+            objective: 2.0 * (h - free.0) + self.factor.log_det(),
+            gamma: g.layout.zero_lambda(),
             beta: vec![0.0; g.p()],
             extras: vec![0.0; n_extras],
             error: 0.0,
         };
-        self.e.invert(&self.sys);
+        self.factor.invert();
         let nodes = match rule {
             None => None,
             Some(rule) if g.effects.len() == 1 => Some(self.nodes(g, rule)),
@@ -87,14 +87,14 @@ impl Modes {
             out.objective = -2.0 * (nodes.log_l + free.0);
             out.error = nodes.error;
             match &nodes.q {
-                Shape::OneFactor(q) => self.e.t_diag.copy_from_slice(q),
+                Shape::OneFactor(q) => self.factor.set_inverse_blocks(0, q),
                 Shape::Nested(q) => self.place_nested(q),
             }
         }
         if !out.objective.is_finite() {
             return Err(Failure::Undefined);
         }
-        self.e.traces(&self.sys, &mut out.gamma);
+        self.factor.traces(&self.gram, &self.lambda, &mut out.gamma);
         out.gamma.iter_mut().flatten().for_each(|v| *v *= 2.0);
         let mut a = std::mem::take(&mut self.rows);
         self.leverage(g, &mut a);
@@ -116,7 +116,7 @@ impl Modes {
         let mut zs = std::mem::take(&mut self.scratch);
         g.random_transposed(&s, &mut zs);
         let mut v = vec![0.0; zs.len()];
-        self.sys.lambda_transposed_times(&self.e.lambda, &zs, 1, &mut v);
+        g.layout.lambda_transposed_times(&self.lambda, &zs, 1, &mut v);
         if let Some(nodes) = &nodes {
             v.iter_mut().zip(&nodes.g).for_each(|(v, g)| *v += 2.0 * g);
         }
@@ -130,7 +130,7 @@ impl Modes {
             self.solve_plain(&mut v);
         }
         // the change of eta along v
-        self.sys.lambda_times(&self.e.lambda, &v, 1, &mut zs);
+        g.layout.lambda_times(&self.lambda, &v, 1, &mut zs);
         let mut rho = vec![0.0; g.n];
         if profiled {
             g.add_fixed(&v_beta, &mut rho);
@@ -160,36 +160,21 @@ impl Modes {
         }
         self.rows = s;
         g.random_transposed(&rho, &mut zs);
-        self.add_outer(&zs, &self.u, &mut out.gamma);
-        self.add_outer(&self.zr, &v, &mut out.gamma);
+        add_outer(g, &zs, &self.u, &mut out.gamma);
+        add_outer(g, &self.zr, &v, &mut out.gamma);
         self.scratch = zs;
         Ok(out)
     }
 
-    /// gamma += sum over levels of a_l b_l'.
-    pub(super) fn add_outer(&self, a: &[f64], b: &[f64], gamma: &mut [Vec<f64>]) {
-        let s = &self.sys.sym;
-        for (pos, &f) in s.factor.iter().enumerate() {
-            let (k, at) = (s.k[pos] as usize, s.row[pos]);
-            let g = &mut gamma[f as usize];
-            for i in 0..k {
-                for j in 0..k {
-                    g[i * k + j] += a[at + i] * b[at + j];
-                }
-            }
-        }
-    }
-
     /// \[Z L T L'Z'\]_ii of every row; T has been computed.
     pub fn leverage(&self, g: &GlmmSystem, out: &mut [f64]) {
-        let s = &self.sys.sym;
         out.fill(0.0);
         for (f, eff) in g.effects.iter().enumerate() {
             let k = eff.k;
-            let mut blocks = self.e.inverse_diagonal(&self.sys, f);
+            let mut blocks = self.factor.inverse_blocks(f);
             let mut tmp = vec![0.0; k * k];
             for b in blocks.chunks_exact_mut(k * k) {
-                between(&self.e.lambda[f], k, b, &self.e.lambda[f], k, &mut tmp);
+                between(&self.lambda[f], k, b, &self.lambda[f], k, &mut tmp);
             }
             if eff.z.is_empty() {
                 out.iter_mut().zip(&eff.level).for_each(|(o, &l)| *o += blocks[l as usize]);
@@ -202,34 +187,17 @@ impl Modes {
                 }
             }
         }
-        for ((c, rows), cell) in self.sys.cp.cells.iter().zip(&s.cell_row).zip(&g.cells) {
+        for (pair, (c, cell)) in self.gram.cells.iter().zip(&g.cells).enumerate() {
             let (kf, kg) = (c.kf, c.kg);
             let m = kf * kg;
-            let mut blocks = vec![0.0; c.level.len() * m];
+            let mut blocks = self.factor.inverse_cells(c, pair);
             let mut tmp = vec![0.0; m];
-            let scalar = self.e.lambda[c.f][0] * self.e.lambda[c.g][0];
-            for l in 0..c.start.len() - 1 {
-                let pf = s.position[c.f][l] as usize;
-                for i in c.start[l]..c.start[l + 1] {
-                    let pg = s.position[c.g][c.level[i] as usize] as usize;
-                    let (lo, f_first) = if pf < pg { (pf, true) } else { (pg, false) };
-                    let (source, height, first) = if lo < s.n_sparse {
-                        (&self.e.t_panel[s.panel[lo]..], s.height[lo] as usize, rows[i] as usize)
-                    } else {
-                        (&self.e.t_tail[s.dense_row(lo) * s.dense..], s.dense, s.dense_row(pf.max(pg)))
-                    };
-                    if m == 1 {
-                        blocks[i] = scalar * source[first];
-                        continue;
-                    }
-                    let b = &mut blocks[i * m..(i + 1) * m];
-                    for x in 0..kf {
-                        for y in 0..kg {
-                            b[x * kg + y] =
-                                if f_first { source[x * height + first + y] } else { source[y * height + first + x] };
-                        }
-                    }
-                    between(&self.e.lambda[c.f], kf, b, &self.e.lambda[c.g], kg, &mut tmp);
+            let scalar = self.lambda[c.f][0] * self.lambda[c.g][0];
+            if m == 1 {
+                blocks.iter_mut().for_each(|b| *b *= scalar);
+            } else {
+                for b in blocks.chunks_exact_mut(m) {
+                    between(&self.lambda[c.f], kf, b, &self.lambda[c.g], kg, &mut tmp);
                 }
             }
             let (ef, eg) = (&g.effects[c.f], &g.effects[c.g]);
@@ -243,6 +211,20 @@ impl Modes {
                 for x in 0..kf {
                     *o += 2.0 * zf[x] * (0..kg).map(|y| b[x * kg + y] * zg[y]).sum::<f64>();
                 }
+            }
+        }
+    }
+}
+
+/// gamma += sum over levels of a_l b_l'.
+pub(super) fn add_outer(g: &GlmmSystem, a: &[f64], b: &[f64], gamma: &mut [Vec<f64>]) {
+    let s = &g.layout.sym;
+    for (pos, &f) in s.factor.iter().enumerate() {
+        let (k, at) = (s.k[pos] as usize, s.row[pos]);
+        let g = &mut gamma[f as usize];
+        for i in 0..k {
+            for j in 0..k {
+                g[i * k + j] += a[at + i] * b[at + j];
             }
         }
     }

@@ -36,11 +36,11 @@ pub struct Nesting {
 impl GlmmSystem {
     /// How the factors are nested, where there are two and they are.
     pub fn nesting(&self) -> Option<Nesting> {
-        let [c] = &self.layout.cp.cells[..] else { return None };
+        let [c] = &self.gram.cells[..] else { return None };
         if self.effects.len() != 2 {
             return None;
         }
-        let (nf, ng) = (self.layout.cp.factors[c.f].n_levels, self.layout.cp.factors[c.g].n_levels);
+        let (nf, ng) = (self.layout.factors[c.f].n_levels, self.layout.factors[c.g].n_levels);
         let cells = c.level.len();
         // every level is in some cell, so as many cells as levels means one cell each
         if cells == nf {
@@ -129,7 +129,7 @@ impl Modes {
     /// Evaluates the rule at the present modes; the cross-products last formed give the scale of the nodes.
     pub fn nested_nodes(&self, g: &GlmmSystem, rule: &Rule, nesting: Nesting) -> Nodes {
         let (inner, outer) = (nesting.inner, nesting.outer);
-        let factors = &self.sys.cp.factors;
+        let (factors, ztz) = (&g.layout.factors, &self.gram.levels);
         let (n_inner, n_outer) = (factors[inner].n_levels, factors[outer].n_levels);
         // rows of an inner level stand together
         let level = &g.effects[inner].level;
@@ -165,17 +165,17 @@ impl Modes {
             held += mine;
         }
         chunks.push(from..n_outer);
-        let (lam_i, lam_o) = (self.e.lambda[inner][0], self.e.lambda[outer][0]);
-        let row_of = |f: usize, l: usize| self.sys.sym.row[self.sys.sym.position[f][l] as usize];
+        let (lam_i, lam_o) = (self.lambda[inner][0], self.lambda[outer][0]);
+        let row_of = |f: usize, l: usize| g.layout.first_row(f, l);
         let layout = |outers: &Range<usize>| -> (Vec<Group>, Vec<Inner>) {
             let mut inners = Vec::new();
             let mut groups = Vec::new();
             for o in outers.clone() {
                 let first = inners.len();
-                let mut s2 = lam_o * lam_o * factors[outer].ztz[o] + 1.0;
+                let mut s2 = lam_o * lam_o * ztz[outer][o] + 1.0;
                 for &l in &members[start[o]..start[o + 1]] {
-                    let d = lam_i * lam_i * factors[inner].ztz[l] + 1.0;
-                    let c = lam_i * lam_o * self.sys.cp.cells[0].value[nesting.cell[l] as usize];
+                    let d = lam_i * lam_i * ztz[inner][l] + 1.0;
+                    let c = lam_i * lam_o * self.gram.cells[0].value[nesting.cell[l] as usize];
                     s2 -= c * c / d;
                     inners.push(Inner {
                         rows: rows[l].clone(),
@@ -251,7 +251,7 @@ impl Modes {
     ) -> Part {
         let n: usize = inners.iter().map(|i| i.rows.len()).sum();
         let (m, nodes) = (inners.len(), rule.len());
-        let (lam_i, lam_o) = (self.e.lambda[inner][0], self.e.lambda[outer][0]);
+        let (lam_i, lam_o) = (self.lambda[inner][0], self.lambda[outer][0]);
         let root2 = std::f64::consts::SQRT_2;
         let n_extras = g.n_extras();
         let gathered =
@@ -412,30 +412,11 @@ impl Modes {
 
     /// Puts Q in the place of the inverse of M.
     pub(super) fn place_nested(&mut self, q: &NestedShape) {
-        let s = &self.sys.sym;
-        let Nesting { inner, outer, parent, cell } = &q.nesting;
-        let diagonal = [(*inner, &q.inner), (*outer, &q.outer)];
-        for (f, values) in diagonal {
-            for (l, &v) in values.iter().enumerate() {
-                let pos = s.position[f][l] as usize;
-                if pos < s.n_sparse {
-                    self.e.t_diag[s.diag[pos]] = v;
-                } else {
-                    let at = s.dense_row(pos);
-                    self.e.t_tail[at * s.dense + at] = v;
-                }
-            }
-        }
-        for (l, &v) in q.cross.iter().enumerate() {
-            let (pi, po) = (s.position[*inner][l] as usize, s.position[*outer][parent[l] as usize] as usize);
-            let (lo, hi) = (pi.min(po), pi.max(po));
-            if lo < s.n_sparse {
-                self.e.t_panel[s.panel[lo] + s.cell_row[0][cell[l] as usize] as usize] = v;
-            } else {
-                let (a, b) = (s.dense_row(lo), s.dense_row(hi));
-                self.e.t_tail[a * s.dense + b] = v;
-                self.e.t_tail[b * s.dense + a] = v;
-            }
-        }
+        let Nesting { inner, outer, cell, .. } = &q.nesting;
+        self.factor.set_inverse_blocks(*inner, &q.inner);
+        self.factor.set_inverse_blocks(*outer, &q.outer);
+        let mut across = vec![0.0; cell.len()];
+        cell.iter().zip(&q.cross).for_each(|(&c, &v)| across[c as usize] = v);
+        self.factor.set_inverse_cells(&self.gram.cells[0], 0, &across);
     }
 }

@@ -40,7 +40,7 @@ impl Modes {
         how: Approximation,
         profiled: bool,
     ) -> Result<Value, Failure> {
-        self.e.lambda = g.layout.lambda_from_theta(&point.theta);
+        self.lambda = g.layout.lambda_from_theta(&point.theta);
         self.extras.copy_from_slice(&point.extras);
         if !profiled {
             self.beta.copy_from_slice(&point.beta);
@@ -229,7 +229,7 @@ impl Modes {
     /// # Errors
     /// Where they cannot be found.
     pub fn stand_at(&mut self, g: &GlmmSystem, point: &Point) -> Result<(), Failure> {
-        self.e.lambda = g.layout.lambda_from_theta(&point.theta);
+        self.lambda = g.layout.lambda_from_theta(&point.theta);
         self.extras.copy_from_slice(&point.extras);
         self.beta.copy_from_slice(&point.beta);
         self.solve(g, false).map(|_| ())

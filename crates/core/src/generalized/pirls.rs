@@ -5,9 +5,10 @@
 use super::design::sum;
 use super::quadrature::Rule;
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
+use crate::blocks::{kernels, Factor};
+use crate::crossprod::Gram;
 use crate::families::{Batch, Derivatives, MoreDerivatives};
-use crate::linear::{Evaluator, System};
+use crate::layout::Lambda;
 use rayon::prelude::*;
 
 /// Rows of one batch: the unit of work of a family and of its partial sums.
@@ -67,10 +68,12 @@ pub struct FreePart {
 
 /// Work space of one fit and the state of its last evaluation. Vectors over effects are in elimination order.
 pub struct Modes {
-    /// Block system; its cross-products are Z'WZ for the weights last used.
-    pub sys: System,
-    /// Factorisation; its Lambda is the present one.
-    pub e: Evaluator,
+    /// Present Lambda.
+    pub lambda: Lambda,
+    /// Z'WZ for the weights last used.
+    pub gram: Gram,
+    /// The factor of M = L'Z'WZ L + I.
+    pub factor: Factor,
     /// Fixed effects in the changed basis.
     pub beta: Vec<f64>,
     /// Extra parameters of the family.
@@ -119,15 +122,12 @@ pub struct Modes {
 impl Modes {
     /// Work space for a model.
     pub fn new(g: &GlmmSystem, n_threads: usize) -> Self {
-        let mut sys = g.layout.clone_for_refit();
-        // right-hand sides are kept here, not in the cross-products
-        sys.cp.pw = 0;
-        let e = Evaluator::new(&sys, n_threads);
-        let (n, q, p) = (g.n, sys.sym.q, g.p());
+        let (n, q, p) = (g.n, g.layout.q(), g.p());
         let rows = || vec![0.0; n];
         Modes {
-            e,
-            sys,
+            lambda: g.layout.zero_lambda(),
+            gram: g.gram.clone(),
+            factor: Factor::new(&g.layout.sym, n_threads),
             beta: vec![0.0; p],
             extras: vec![1.0; g.n_extras()],
             u: vec![0.0; q],
@@ -171,7 +171,7 @@ impl Modes {
 
     /// eta and the family's results at the present u; returns h less the free part of the log-likelihood.
     pub fn rows_pass(&mut self, g: &GlmmSystem) -> f64 {
-        self.sys.lambda_times(&self.e.lambda, &self.u, 1, &mut self.lu);
+        g.layout.lambda_times(&self.lambda, &self.u, 1, &mut self.lu);
         let (lu, fixed, extras) = (&self.lu, &self.eta_fixed, &self.extras);
         let batch = if g.family.takes_all_rows() { g.n.max(1) } else { BATCH };
         let work = |(i, ((((eta, l), r), wo), dwo)): (usize, Slices<'_>)| -> f64 {
@@ -251,8 +251,8 @@ impl Modes {
     /// Factors L'Z'WoZL + I at the present rows.
     pub fn factorise_observed(&mut self, g: &GlmmSystem) -> Result<(), Failure> {
         self.held = Held::Nothing;
-        g.weighted_crossprod(&self.wo, &mut self.sys);
-        self.e.factorise(&self.sys).map_err(|_| Failure::NotPositive)?;
+        g.weighted_gram(&self.wo, &mut self.gram);
+        self.factor.factorise(&self.gram, &self.lambda, &mut [], 0).map_err(|_| Failure::NotPositive)?;
         self.held = Held::Factor;
         Ok(())
     }
@@ -260,20 +260,20 @@ impl Modes {
     /// The same with expected weights, from the last [`Modes::more_pass`].
     pub fn factorise_expected(&mut self, g: &GlmmSystem) -> Result<(), Failure> {
         self.held = Held::Nothing;
-        g.weighted_crossprod(&self.more.w, &mut self.sys);
-        self.e.factorise(&self.sys).map_err(|_| Failure::NotPositive)
+        g.weighted_gram(&self.more.w, &mut self.gram);
+        self.factor.factorise(&self.gram, &self.lambda, &mut [], 0).map_err(|_| Failure::NotPositive)
     }
 
     /// Borders the factor with X: R^-1 L'Z'WX, X'WX and the factor of the Schur complement.
     pub fn border(&mut self, g: &GlmmSystem, expected: bool) -> Result<(), Failure> {
-        let (p, q) = (g.p(), self.sys.sym.q);
+        let (p, q) = (g.p(), g.layout.q());
         let mut zwx = std::mem::take(&mut self.rzx);
         zwx.resize(q * p, 0.0);
         let w = if expected { &self.more.w } else { &self.wo };
         g.weighted_fixed(w, p, &mut self.xwx, &mut zwx);
         let mut out = vec![0.0; q * p];
-        self.sys.lambda_transposed_times(&self.e.lambda, &zwx, p, &mut out);
-        self.e.forward(&self.sys, &mut out, p);
+        g.layout.lambda_transposed_times(&self.lambda, &zwx, p, &mut out);
+        self.factor.forward(&mut out, p);
         self.rzx = out;
         self.rx.copy_from_slice(&self.xwx);
         for row in self.rzx.chunks_exact(p.max(1)) {
@@ -304,7 +304,7 @@ impl Modes {
     /// Solves the (bordered) Newton system in place: `a` over effects, `b` over fixed effects.
     pub fn solve_bordered(&self, a: &mut [f64], b: &mut [f64]) {
         let p = b.len();
-        self.e.forward(&self.sys, a, 1);
+        self.factor.forward(a, 1);
         for (row, v) in self.rzx.chunks_exact(p.max(1)).zip(a.iter()) {
             for (t, x) in b.iter_mut().zip(row) {
                 *t -= x * v;
@@ -315,13 +315,12 @@ impl Modes {
         for (row, v) in self.rzx.chunks_exact(p.max(1)).zip(a.iter_mut()) {
             *v -= row.iter().zip(b.iter()).map(|(x, b)| x * b).sum::<f64>();
         }
-        self.e.backward(&self.sys, a, 1);
+        self.factor.backward(a, 1);
     }
 
     /// Solves with the factor alone, in place.
     pub fn solve_plain(&self, a: &mut [f64]) {
-        self.e.forward(&self.sys, a, 1);
-        self.e.backward(&self.sys, a, 1);
+        self.factor.solve(a, 1);
     }
 
     /// The modes at the present Lambda, fixed effects (unless `profiled`) and extra parameters, from the present u. Returns h less the
@@ -348,7 +347,7 @@ impl Modes {
         let mut first = true;
         for _ in 0..MAX_STEPS {
             g.random_transposed(&self.r, &mut self.zr);
-            self.sys.lambda_transposed_times(&self.e.lambda, &self.zr, 1, &mut self.grad);
+            g.layout.lambda_transposed_times(&self.lambda, &self.zr, 1, &mut self.grad);
             self.grad.iter_mut().zip(&self.u).for_each(|(g, u)| *g -= u);
             if profiled {
                 g.fixed_transposed(&self.r, &mut self.grad_beta);

@@ -126,7 +126,7 @@ fn gauss_hermite(n: usize) -> (Vec<f64>, Vec<f64>) {
 
 /// Q on the pattern of M.
 pub enum Shape {
-    /// Of each group, by position.
+    /// Of each group, by level.
     OneFactor(Vec<f64>),
     /// Of an outer group and its inner groups.
     Nested(NestedShape),
@@ -165,7 +165,7 @@ impl Modes {
     pub fn nodes(&self, g: &GlmmSystem, rule: &Rule) -> Nodes {
         let f = &g.effects[0];
         let k = f.k;
-        let n_levels = g.layout.cp.factors[0].n_levels;
+        let n_levels = g.layout.factors[0].n_levels;
         let mut start = vec![0usize; n_levels + 1];
         f.level.iter().for_each(|&l| start[l as usize + 1] += 1);
         for l in 0..n_levels {
@@ -205,10 +205,9 @@ impl Modes {
             out.r.extend_from_slice(&part.r);
             out.gamma[0].iter_mut().zip(&part.gamma).for_each(|(a, b)| *a += b);
             for (i, l) in levels.enumerate() {
-                let pos = self.sys.sym.position[0][l] as usize;
-                let (at, diag) = (self.sys.sym.row[pos], self.sys.sym.diag[pos]);
+                let at = g.layout.first_row(0, l);
                 out.g[at..at + k].copy_from_slice(&part.g[i * k..(i + 1) * k]);
-                q[diag..diag + k * k].copy_from_slice(&part.q[i * k * k..(i + 1) * k * k]);
+                q[l * k * k..(l + 1) * k * k].copy_from_slice(&part.q[i * k * k..(i + 1) * k * k]);
             }
         }
         out.q = Shape::OneFactor(q);
@@ -222,15 +221,12 @@ impl Modes {
         let rows = start[levels.start]..start[levels.end];
         let (n, first) = (rows.len(), rows.start);
         let m = levels.len();
-        let lam = &self.e.lambda[0];
+        let lam = &self.lambda[0];
         let root2 = std::f64::consts::SQRT_2;
         let n_extras = g.n_extras();
-        let factor = |l: usize| {
-            let at = self.sys.sym.diag[self.sys.sym.position[0][l] as usize];
-            &self.e.diag[at..at + k * k]
-        };
+        let factor = |l: usize| self.factor.level_block(0, l);
         let mode = |l: usize| {
-            let at = self.sys.sym.row[self.sys.sym.position[0][l] as usize];
+            let at = g.layout.first_row(0, l);
             &self.u[at..at + k]
         };
         let mut eta = vec![0.0; n];

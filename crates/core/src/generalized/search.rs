@@ -148,7 +148,7 @@ pub fn search(
 /// Brings the work space back to the estimates of a fit.
 fn restore(g: &GlmmSystem, m: &mut Modes, f: &Fit, options: &FitOptions, kept: (Vec<f64>, Vec<f64>)) {
     (m.u, m.beta) = kept;
-    m.e.lambda = g.layout.lambda_from_theta(&f.point.theta);
+    m.lambda = g.layout.lambda_from_theta(&f.point.theta);
     // a failure leaves the modes as they were; the caller's own solution then says so
     let _ = m.value(g, &f.point, options.how, !f.coordinates.with_beta);
 }
@@ -200,7 +200,7 @@ impl Searcher<'_> {
     /// Predicted seconds of a Newton step for the modes.
     fn seconds_of_step(&self) -> f64 {
         let g = self.g;
-        1e-8 * (g.n * (4 + g.p())) as f64 + g.layout.predicted_seconds()
+        1e-8 * (g.n * (4 + g.p())) as f64 + g.layout.predicted_seconds(&g.gram.cells, g.p() + 1)
     }
 
     /// Whether one more look is within the time allowed.
@@ -215,7 +215,7 @@ impl Searcher<'_> {
     fn look(&mut self, m: &mut Modes, frames: &[Frame], extras: &[f64]) -> Result<(f64, Vec<f64>), CoreError> {
         let g = self.g;
         let before = m.steps;
-        m.e.lambda = lambda_of(g, frames);
+        m.lambda = lambda_of(g, frames);
         let free = |e: usize| self.options.held.get(e).copied().flatten().is_none();
         let adapts = (0..extras.len()).any(free);
         let mut found = (f64::INFINITY, extras.to_vec());
@@ -283,8 +283,8 @@ impl Searcher<'_> {
                 m.u.copy_from_slice(&u);
                 let b = g.layout.blocks[p.block];
                 let share = if p.at > 0.0 { frames[p.block].s[0] / p.at } else { 0.0 };
-                for &pos in &m.sys.sym.position[b.factor] {
-                    m.u[m.sys.sym.row[pos as usize] + b.offset] *= share;
+                for &pos in &g.layout.sym.position[b.factor] {
+                    m.u[g.layout.sym.row[pos as usize] + b.offset] *= share;
                 }
             }
             let (v, d) = self.look(m, &there, &best.point.extras)?;
@@ -347,10 +347,10 @@ impl Searcher<'_> {
         let unit = best.coordinates.unit();
         let mut ranked: Vec<(usize, Place)> = Vec::new();
         for (block, (b, f)) in self.g.layout.blocks.iter().zip(frames).enumerate() {
-            let fs = &m.sys.cp.factors[b.factor];
+            let fs = &self.g.layout.factors[b.factor];
             for column in 0..f.k {
                 let mut total = 0.0;
-                for ztz in fs.ztz.chunks_exact(fs.k * fs.k) {
+                for ztz in m.gram.levels[b.factor].chunks_exact(fs.k * fs.k) {
                     for x in 0..f.k {
                         for y in 0..f.k {
                             let z = ztz[(b.offset + x) * fs.k + b.offset + y];
@@ -391,7 +391,7 @@ fn objective(g: &GlmmSystem, m: &mut Modes, curvature: Curvature) -> Result<f64,
         m.more_pass(g);
         m.factorise_expected(g)?;
     }
-    let v = 2.0 * (h - free) + 2.0 * m.e.log_det_r;
+    let v = 2.0 * (h - free) + m.factor.log_det();
     if v.is_finite() {
         Ok(v)
     } else {

@@ -3,10 +3,9 @@
 use super::fit::Fit;
 use super::pirls::{Failure, Modes};
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
-use crate::linear::path::{PathSolver, Tails};
+use crate::blocks::{kernels, PathSolver};
+use crate::layout::FactorSize;
 use crate::optimize::trust_region::Eigen;
-use faer::Par;
 
 /// Estimates at one point; the work space must stand at its modes.
 #[derive(Clone, Debug)]
@@ -34,15 +33,10 @@ pub struct Solution {
 impl Modes {
     /// Spherical random effects: for each factor, levels x effects.
     pub fn spherical_effects(&self, g: &GlmmSystem) -> Vec<Vec<f64>> {
-        let of_factor = |(f, fs): (usize, &crate::crossprod::FactorSums)| {
-            let mut out = Vec::with_capacity(fs.n_levels * fs.k);
-            for &pos in &self.sys.sym.position[f] {
-                let at = self.sys.sym.row[pos as usize];
-                out.extend_from_slice(&self.u[at..at + fs.k]);
-            }
-            out
+        let of_factor = |(f, size): (usize, &FactorSize)| {
+            (0..size.n_levels).flat_map(|l| self.u[g.layout.first_row(f, l)..][..size.k].iter().copied()).collect()
         };
-        g.layout.cp.factors.iter().enumerate().map(of_factor).collect()
+        g.layout.factors.iter().enumerate().map(of_factor).collect()
     }
 
     /// Results at the present modes.
@@ -54,7 +48,7 @@ impl Modes {
         let free = self.free_part(g).0;
         let mut mu = vec![0.0; g.n];
         g.family.means(&self.eta, &mut mu);
-        let log_det = 2.0 * self.e.log_det_r;
+        let log_det = self.factor.log_det();
         let mut s = vec![0.0; p * p];
         if p > 0 {
             if self.border(g, false).is_err() {
@@ -73,7 +67,7 @@ impl Modes {
             penalty: self.u.iter().map(|v| v * v).sum(),
             log_det,
             u: self.spherical_effects(g),
-            b: g.layout.effects(&self.e.lambda, &self.u),
+            b: g.layout.effects(&self.lambda, &self.u),
             vcov_profiled: g.layout.vcov(&s),
         })
     }
@@ -191,6 +185,9 @@ fn inverted(a: &[f64], n: usize) -> Option<Vec<f64>> {
     Some(out)
 }
 
+/// New rows whose variances are found together.
+const GROUP: usize = 128;
+
 /// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
 pub struct NewRows<'a> {
     /// Level of each row, or -1.
@@ -213,7 +210,7 @@ pub fn predict_variance(
     factors: &[NewRows<'_>],
     n_rows: usize,
 ) -> Result<Vec<f64>, Failure> {
-    let (p, nt, q) = (g.p(), g.n_theta(), m.sys.sym.q);
+    let (p, nt, q) = (g.p(), g.n_theta(), g.layout.q());
     let order = covariance.len().isqrt();
     let only_beta = order == p;
     let first = if only_beta { 0 } else { nt };
@@ -239,9 +236,8 @@ pub fn predict_variance(
     let mut explicit = vec![0.0; q * order];
     let mut row_scratch = vec![0.0; g.n];
     let (mut a, mut b) = (vec![0.0; q], vec![0.0; q]);
-    let given: Vec<Vec<f64>> =
-        (0..g.layout.terms.len()).map(|f| g.layout.given_lambda(&m.e.lambda, f, g.layout.terms[f].len())).collect();
-    let lambda = m.e.lambda.clone();
+    let given: Vec<Vec<f64>> = (0..g.layout.terms.len()).map(|f| g.layout.given_lambda(&m.lambda, f)).collect();
+    let lambda = m.lambda.clone();
     let (theta, _) = g.layout.theta_from_lambda(&lambda);
     for c in 0..order {
         a.fill(0.0);
@@ -255,8 +251,7 @@ pub fn predict_variance(
             let mut unit = vec![0.0; nt];
             unit[c] = 1.0;
             let dl = g.layout.push(&theta, &unit);
-            let dg: Vec<Vec<f64>> =
-                (0..g.layout.terms.len()).map(|f| g.layout.given_lambda(&dl, f, g.layout.terms[f].len())).collect();
+            let dg: Vec<Vec<f64>> = (0..g.layout.terms.len()).map(|f| g.layout.given_lambda(&dl, f)).collect();
             g.layout.lambda_times(&dg, &m.u, 1, &mut b);
             (0..q).for_each(|i| explicit[i * order + c] = b[i]);
             g.layout.lambda_times(&dl, &m.u, 1, &mut b);
@@ -279,17 +274,12 @@ pub fn predict_variance(
     g.layout.lambda_times(&given, &du, order, &mut db);
     db.iter_mut().zip(&explicit).for_each(|(a, b)| *a += b);
 
-    let s = &m.sys.sym;
     let mut out = vec![0.0; n_rows];
-    let mut paths = PathSolver::new(&m.sys, 1);
-    const WIDE: usize = 128;
-    let mut tails = vec![0.0; s.dense * WIDE];
+    let mut paths = PathSolver::new(&m.factor, 1);
     let (mut given_x, mut changed_x, mut effect) = (vec![0.0; p], vec![0.0; p], vec![0.0; order]);
-    let mut start = 0;
-    while start < n_rows {
-        let stop = (start + WIDE).min(n_rows);
-        let width = stop - start;
-        tails[..s.dense * width].fill(0.0);
+    for start in (0..n_rows).step_by(GROUP) {
+        let stop = (start + GROUP).min(n_rows);
+        paths.begin(stop - start);
         for r in start..stop {
             for (t, x) in given_x.iter_mut().zip(x) {
                 *t = x[r];
@@ -298,39 +288,27 @@ pub fn predict_variance(
             g.layout.basis.x_row(&given_x, &mut changed_x);
             effect.fill(0.0);
             effect[first..first + p].copy_from_slice(&changed_x);
-            let mut t = Tails { values: &mut tails[..s.dense * width], width, column: r - start };
-            for (f, new) in factors.iter().enumerate() {
-                if new.codes[r] < 0 {
-                    continue;
-                }
-                let k = g.effects[f].k;
+            for (f, new) in factors.iter().enumerate().filter(|(_, new)| new.codes[r] >= 0) {
+                let (k, level) = (g.effects[f].k, new.codes[r] as usize);
                 let z: Vec<f64> = new.z.iter().map(|z| z[r]).collect();
-                let pos = s.position[f][new.codes[r] as usize] as usize;
                 for (i, z) in z.iter().enumerate() {
-                    let row = s.row[pos] + i;
+                    let row = g.layout.first_row(f, level) + i;
                     effect.iter_mut().zip(&db[row * order..(row + 1) * order]).for_each(|(e, d)| *e += z * d);
                 }
                 let mut v = vec![0.0; k];
                 kernels::transposed_multiply(&given[f], &z, k, k, 1, &mut v);
-                paths.place(&m.sys, pos, &v, &mut t);
+                paths.place(r - start, f, level, &v);
             }
-            paths.run(&m.sys, &m.e, &mut t, |_, v| out[r] += v[0] * v[0]);
+            paths.run(r - start, |_, v| out[r] += v[0] * v[0]);
             for i in 0..order {
                 for j in 0..order {
                     out[r] += effect[i] * cov[i * order + j] * effect[j];
                 }
             }
         }
-        if s.dense > 0 {
-            let t = &mut tails[..s.dense * width];
-            crate::linear::dense_forward(&m.e.tail, s.dense, t, width, Par::Seq);
-            for row in t.chunks_exact(width) {
-                for (i, &v) in row.iter().enumerate() {
-                    out[start + i] += v * v;
-                }
-            }
+        for row in paths.finish().1.chunks_exact(stop - start) {
+            out[start..stop].iter_mut().zip(row).for_each(|(o, v)| *o += v * v);
         }
-        start = stop;
     }
     Ok(out)
 }

@@ -83,7 +83,6 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
     let mut theta = vec![0.0; g.n_theta()];
     let lambda: Vec<Vec<f64>> = g
         .layout
-        .cp
         .factors
         .iter()
         .map(|f| (0..f.k * f.k).map(|t| if t / f.k == t % f.k { scale } else { 0.0 }).collect())
@@ -98,7 +97,7 @@ pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates, theta: &[f6
     let n = c.len();
     let mut h = vec![0.0; n * n];
     let nt = g.n_theta();
-    let q = m.sys.sym.q;
+    let q = g.layout.q();
     let mut lg = vec![0.0; q];
     // w_k = dL_k u + L dL_k'g for each direction of xi
     let mut w = vec![0.0; q * nt];
@@ -107,20 +106,20 @@ pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates, theta: &[f6
         unit.fill(0.0);
         unit[k] = 1.0;
         let dl = g.layout.push(theta, &c.theta(&unit));
-        m.sys.lambda_transposed_times(&dl, &m.zr, 1, &mut lg);
+        g.layout.lambda_transposed_times(&dl, &m.zr, 1, &mut lg);
         let mut a = vec![0.0; q];
-        m.sys.lambda_times(&dl, &m.u, 1, &mut a);
+        g.layout.lambda_times(&dl, &m.u, 1, &mut a);
         let mut b = vec![0.0; q];
-        m.sys.lambda_times(&m.e.lambda, &lg, 1, &mut b);
+        g.layout.lambda_times(&m.lambda, &lg, 1, &mut b);
         for i in 0..q {
             w[i * nt + k] = a[i] + b[i];
         }
     }
     let mut zzw = vec![0.0; q * nt];
-    m.sys.ztz_times(&w, nt, &mut zzw);
+    g.layout.gram_times(&m.gram, &w, nt, &mut zzw);
     let mut a = vec![0.0; q * nt];
-    m.sys.lambda_transposed_times(&m.e.lambda, &zzw, nt, &mut a);
-    m.e.forward(&m.sys, &mut a, nt);
+    g.layout.lambda_transposed_times(&m.lambda, &zzw, nt, &mut a);
+    m.factor.forward(&mut a, nt);
     for i in 0..nt {
         for j in 0..nt {
             h[i * n + j] = (0..q).map(|r| w[r * nt + i] * zzw[r * nt + j] - a[r * nt + i] * a[r * nt + j]).sum();

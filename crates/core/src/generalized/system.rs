@@ -1,9 +1,11 @@
 //! What stays the same during the fits of a model: rows in the changed basis, sorted by the largest factor, and where each of them
 //! goes in the block system.
 
+use crate::basis::Basis;
+use crate::crossprod::{observed, products_of_x, settle_rank, Gram};
 use crate::error::CoreError;
 use crate::families::Family;
-use crate::linear::System;
+use crate::layout::{FactorSpec, Layout};
 use crate::rows::Rows;
 use std::sync::Arc;
 
@@ -24,8 +26,10 @@ pub struct Effects {
 
 /// A generalized linear mixed model: the arrays of its rows.
 pub struct GlmmSystem {
-    /// Block layout; its cross-products are a template for those of the work space.
-    pub layout: System,
+    /// Factors, terms, scaled columns and the pattern of the block system.
+    pub layout: Layout,
+    /// Zeros in the shape of Z'WZ.
+    pub gram: Gram,
     /// Number of rows.
     pub n: usize,
     /// Row of the caller's arrays that stands at each place here.
@@ -53,12 +57,7 @@ impl GlmmSystem {
     /// # Errors
     /// Sizes that do not agree, values that are not finite, a factor that does not fit into memory, or a family with several
     /// linear predictors.
-    pub fn new(
-        rows: &Rows<'_>,
-        offset: Option<&[f64]>,
-        family: Arc<dyn Family>,
-        n_threads: usize,
-    ) -> Result<Self, CoreError> {
+    pub fn new(rows: &Rows<'_>, offset: Option<&[f64]>, family: Arc<dyn Family>) -> Result<Self, CoreError> {
         let predictors = family.predictors();
         if predictors != 1 {
             // the one place that says so: everything below this layer takes K predictors
@@ -71,10 +70,20 @@ impl GlmmSystem {
         if weights.len() != n || offset.is_some_and(|o| o.len() != n) {
             return Err(CoreError::Shape(format!("weights and offset must have {n} rows")));
         }
-        // the cross-products only give the layout, the basis and the rank of X
-        let zeros = vec![0.0; n];
-        let plain = Rows { y: &zeros, weights: None, ..rows.clone() };
-        let layout = System::new(&plain, n_threads)?;
+        rows.check()?;
+        // the weights change with the parameters: columns are scaled as they are
+        let plain = Rows { weights: None, ..rows.clone() };
+        let mut basis = Basis::of_columns(&plain);
+        let products = products_of_x(&plain, &basis);
+        if products.iter().any(|v| !v.is_finite()) {
+            return Err(CoreError::Degenerate("the cross-products of X are not finite: rescale the variables".into()));
+        }
+        let p = basis.p();
+        settle_rank(&plain, &mut basis, &products, p)?;
+        let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
+        let cells = observed(&plain);
+        let layout = Layout::new(&specs, &cells, basis)?;
+        let gram = Gram::zeros(layout.factors.iter().map(|f| (f.k, f.n_levels)), cells);
         let p = layout.p();
         let order = sorted(rows);
         let pick = |v: &[f64]| -> Vec<f64> { order.iter().map(|&i| v[i as usize]).collect() };
@@ -91,7 +100,7 @@ impl GlmmSystem {
         }
         let mut effects = Vec::new();
         for (f, fr) in rows.factors.iter().enumerate() {
-            let k = layout.cp.factors[f].k;
+            let k = layout.factors[f].k;
             let mut z = vec![0.0; n * k];
             crate::crossprod::transformed_z(&plain, basis, f, 0..n, &mut z);
             let one = k == 1 && z.iter().all(|&v| v == 1.0);
@@ -101,8 +110,7 @@ impl GlmmSystem {
                 order.iter().flat_map(|&i| z[i as usize * k..(i as usize + 1) * k].iter().copied()).collect()
             };
             let level: Vec<u32> = order.iter().map(|&i| fr.codes[i as usize] as u32).collect();
-            let at =
-                level.iter().map(|&l| layout.sym.row[layout.sym.position[f][l as usize] as usize] as u32).collect();
+            let at = level.iter().map(|&l| layout.first_row(f, l as usize) as u32).collect();
             let mut runs: Vec<u32> = (1..n).filter(|&r| level[r] != level[r - 1]).map(|r| r as u32).collect();
             if z.is_empty() && n > 0 && 4 * runs.len() <= n {
                 runs.insert(0, 0);
@@ -112,8 +120,7 @@ impl GlmmSystem {
             }
             effects.push(Effects { k, z, at, level, runs });
         }
-        let cells = layout
-            .cp
+        let cells = gram
             .cells
             .iter()
             .map(|c| {
@@ -128,13 +135,26 @@ impl GlmmSystem {
             })
             .collect();
         let offset = offset.map_or_else(|| vec![0.0; n], &pick);
-        Ok(GlmmSystem { n, x, y: pick(rows.y), weights: pick(&weights), offset, effects, cells, family, order, layout })
+        Ok(GlmmSystem {
+            n,
+            x,
+            y: pick(rows.y),
+            weights: pick(&weights),
+            offset,
+            effects,
+            cells,
+            family,
+            order,
+            layout,
+            gram,
+        })
     }
 
     /// A copy whose response may be replaced.
     pub fn clone_for_refit(&self) -> Self {
         GlmmSystem {
-            layout: self.layout.clone_for_refit(),
+            layout: self.layout.clone(),
+            gram: self.gram.clone(),
             n: self.n,
             order: self.order.clone(),
             x: self.x.clone(),

@@ -9,8 +9,10 @@ use super::outer::Outer;
 use super::parameters::Coordinates;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
+use crate::crossprod::Gram;
 use crate::error::CoreError;
-use crate::linear::{frames_of, Block, Frame, Lambda};
+use crate::layout::{Block, Lambda};
+use crate::linear::{frames_of, Frame};
 use crate::optimize::trust_region::Eigen;
 
 /// Square of the standard deviation given to the directions, times the largest information of a level.
@@ -31,14 +33,13 @@ pub struct WayOut {
 }
 
 /// v'Z'WZ v of a block's levels, summed, squared and summed, and the largest.
-fn information(cp: &crate::crossprod::Crossprod, b: Block, v: &[f64]) -> (f64, f64) {
-    let fs = &cp.factors[b.factor];
+fn information(gram: &Gram, kf: usize, b: Block, v: &[f64]) -> (f64, f64) {
     let (mut squares, mut largest) = (0.0, 0.0f64);
-    for ztz in fs.ztz.chunks_exact(fs.k * fs.k) {
+    for ztz in gram.levels[b.factor].chunks_exact(kf * kf) {
         let mut c = 0.0;
         for i in 0..b.k {
             for j in 0..b.k {
-                c += v[i] * v[j] * ztz[(b.offset + i) * fs.k + b.offset + j];
+                c += v[i] * v[j] * ztz[(b.offset + i) * kf + b.offset + j];
             }
         }
         squares += c * c;
@@ -49,7 +50,7 @@ fn information(cp: &crate::crossprod::Crossprod, b: Block, v: &[f64]) -> (f64, f
 
 /// The Lambda of frames.
 pub fn lambda_of(g: &GlmmSystem, frames: &[Frame]) -> Lambda {
-    let mut lambda: Lambda = g.layout.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+    let mut lambda = g.layout.zero_lambda();
     for (b, f) in g.layout.blocks.iter().zip(frames) {
         f.write(*b, &mut lambda);
     }
@@ -80,11 +81,12 @@ impl Outer<'_, '_> {
         let mut ranks = Vec::with_capacity(frames.len());
         let mut displacements = Vec::with_capacity(frames.len());
         for (b, f) in g.layout.blocks.iter().zip(&mut frames) {
+            let kf = g.layout.factors[b.factor].k;
             let rank = f.rank(ZERO * self.c.unit());
             let mut most = 0.0f64;
             for j in rank..f.k {
                 let v: Vec<f64> = (0..f.k).map(|i| f.u[i * f.k + j]).collect();
-                most = most.max(information(&self.m.sys.cp, *b, &v).1);
+                most = most.max(information(&self.m.gram, kf, *b, &v).1);
             }
             let e = if most > 0.0 && most.is_finite() { (TINY / most).sqrt() } else { 0.0 };
             f.s[rank..].fill(e);
@@ -104,8 +106,8 @@ impl Outer<'_, '_> {
                 if rank == f.k || e == 0.0 {
                     continue;
                 }
-                let psi = null_psi(&v.gamma[b.factor], &self.m.e.lambda[b.factor], *b, f, rank, e);
-                let m = f.k - rank;
+                let psi = null_psi(&v.gamma[b.factor], &self.m.lambda[b.factor], *b, f, rank, e);
+                let (m, kf) = (f.k - rank, g.layout.factors[b.factor].k);
                 let Some(eigen) = Eigen::of(&psi, m) else { continue };
                 for c in 0..m {
                     if eigen.values[c] >= 0.0 {
@@ -114,7 +116,7 @@ impl Outer<'_, '_> {
                     let direction: Vec<f64> = (0..f.k)
                         .map(|i| (0..m).map(|j| f.u[i * f.k + rank + j] * eigen.vectors[j * m + c]).sum())
                         .collect();
-                    let h = information(&self.m.sys.cp, *b, &direction).0;
+                    let h = information(&self.m.gram, kf, *b, &direction).0;
                     if h > 0.0 {
                         let psi = eigen.values[c];
                         out.push(WayOut { block: index, direction, amount: -psi / h, gain: psi * psi / (2.0 * h) });

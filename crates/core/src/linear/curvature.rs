@@ -1,10 +1,10 @@
 //! Second-order quantities: quadratic forms w'Z'PZ w for the average-information matrix, and Psi on the null space of a lambda.
 
-use super::evaluator::{dense_forward, Evaluator};
-use super::path::{PathSolver, Tails};
+use super::criterion::Evaluator;
 use super::score::Score;
-use super::system::{Block, System};
-use crate::blocks::kernels;
+use super::system::System;
+use crate::blocks::{kernels, PathSolver};
+use crate::layout::Block;
 
 /// Directions handled together.
 const BATCH: usize = 64;
@@ -25,14 +25,14 @@ impl Evaluator {
         add_products(w, &zzw, q, cols, 1.0, &mut out);
         let mut a = vec![0.0; q * cols];
         sys.lambda_transposed_times(&self.lambda, &zzw, cols, &mut a);
-        self.forward(sys, &mut a, cols);
+        self.factor.forward(&mut a, cols);
         add_products(&a, &a, q, cols, -1.0, &mut out);
         if p > 0 {
             // X'Z w - R_ZX'a
             let mut c = vec![0.0; p * cols];
             for pos in 0..sys.sym.k.len() {
                 let (f, l) = (sys.sym.factor[pos] as usize, sys.sym.level[pos] as usize);
-                let fs = &sys.cp.factors[f];
+                let fs = &sys.factors[f];
                 for i in 0..fs.k {
                     let row = sys.sym.row[pos] + i;
                     let ztw = &self.ztw(sys, f)[(l * fs.k + i) * pw..(l * fs.k + i) * pw + p];
@@ -46,10 +46,7 @@ impl Evaluator {
                     }
                 }
             }
-            let mut rx = vec![0.0; p * p];
-            for i in 0..p {
-                rx[i * p..i * p + i + 1].copy_from_slice(&self.rxx[i * pw..i * pw + i + 1]);
-            }
+            let rx = self.root_of_fixed();
             kernels::forward::<0>(&rx, p, &mut c, cols);
             add_products(&c, &c, p, cols, -1.0, &mut out);
         }
@@ -64,28 +61,23 @@ impl Evaluator {
         let m = directions.len() / k;
         let pw = sys.cp.pw;
         let p = pw - 1;
-        let fs = &sys.cp.factors[block.factor];
+        let fs = &sys.factors[block.factor];
         let kf = fs.k;
         let ztw = self.ztw(sys, block.factor);
         let nu_r2 = sys.nu(reml) / self.r2;
         let mut out = vec![0.0; m * m];
-        let mut rx = vec![0.0; p * p];
-        for i in 0..p {
-            rx[i * p..i * p + i + 1].copy_from_slice(&self.rxx[i * pw..i * pw + i + 1]);
-        }
+        let rx = self.root_of_fixed();
         // cells seen from the levels of this factor
         let partners = Partners::of(sys, block.factor);
-        let mut paths = PathSolver::new(sys, m);
+        let mut paths = PathSolver::new(&self.factor, m);
         let group = (BATCH / m).max(1);
-        let mut tails = vec![0.0; s.dense * m * group];
         let mut wide: Vec<f64> = Vec::new();
-        let dense_row0 = s.row[s.n_sparse];
         let mut block_c = vec![0.0; p * m * group];
         let mut level = 0;
         while level < fs.n_levels {
             let stop = (level + group).min(fs.n_levels);
             let width = (stop - level) * m;
-            tails[..s.dense * width].fill(0.0);
+            paths.begin(stop - level);
             block_c[..p * width].fill(0.0);
             // right-hand sides that touch most of the factor are solved together as full vectors
             let cells: usize = (level..stop).map(|l| partners.count(sys, l)).sum();
@@ -98,7 +90,7 @@ impl Evaluator {
             for l in level..stop {
                 let column = (l - level) * m;
                 let pos = s.position[block.factor][l] as usize;
-                let ztz = &fs.ztz[l * kf * kf..(l + 1) * kf * kf];
+                let ztz = &sys.cp.gram.levels[block.factor][l * kf * kf..(l + 1) * kf * kf];
                 // own part: Z'Z w, its product with w, X'Z w and g'w
                 let mut zzw = vec![0.0; kf * m];
                 for i in 0..kf {
@@ -125,23 +117,22 @@ impl Evaluator {
                     }
                 }
                 // L'Z'Z w, nonzero for the level itself and the levels it meets
-                let mut t = Tails { values: &mut tails[..s.dense * width], width, column };
-                let mut place = |pos: usize, f: usize, v: &[f64]| {
-                    let kk = sys.cp.factors[f].k;
+                let mut place = |f: usize, l_of_f: usize, v: &[f64]| {
+                    let kk = sys.factors[f].k;
                     let mut r = vec![0.0; kk * m];
                     kernels::transposed_multiply(&self.lambda[f], v, kk, kk, m, &mut r);
                     if is_wide {
                         for (i, row) in r.chunks_exact(m).enumerate() {
-                            let at = (s.row[pos] + i) * width + column;
+                            let at = (s.row[s.position[f][l_of_f] as usize] + i) * width + column;
                             wide[at..at + m].iter_mut().zip(row).for_each(|(t, v)| *t += v);
                         }
                     } else {
-                        paths.place(sys, pos, &r, &mut t);
+                        paths.place(l - level, f, l_of_f, &r);
                     }
                 };
-                place(pos, block.factor, &zzw);
+                place(block.factor, l, &zzw);
                 partners.each(sys, l, |g, other, cell, own_first| {
-                    let kg = sys.cp.factors[g].k;
+                    let kg = sys.factors[g].k;
                     let mut v = vec![0.0; kg * m];
                     for y in 0..kg {
                         for c in 0..m {
@@ -154,9 +145,9 @@ impl Evaluator {
                                 .sum();
                         }
                     }
-                    place(s.position[g][other] as usize, g, &v);
+                    place(g, other, &v);
                 });
-                paths.run(sys, self, &mut t, |row, values| {
+                paths.run(l - level, |row, values| {
                     subtract_outer(values, &mut out);
                     if reml {
                         for (x, &r) in self.rzw[row * pw..row * pw + p].iter().enumerate() {
@@ -166,15 +157,11 @@ impl Evaluator {
                     }
                 });
             }
-            let (solved, first) = if is_wide {
-                self.forward(sys, &mut wide, width);
-                (&wide[..], 0)
+            let (first, solved) = if is_wide {
+                self.factor.forward(&mut wide, width);
+                (0, &wide[..])
             } else {
-                let t = &mut tails[..s.dense * width];
-                if s.dense > 0 {
-                    dense_forward(&self.tail, s.dense, t, width, self.par);
-                }
-                (&*t, dense_row0)
+                paths.finish()
             };
             for (r, row) in solved.chunks_exact(width).enumerate() {
                 row.chunks_exact(m).for_each(|group| subtract_outer(group, &mut out));
@@ -222,11 +209,12 @@ impl Partners {
     fn of(sys: &System, factor: usize) -> Self {
         let reverse = sys
             .cp
+            .gram
             .cells
             .iter()
             .map(|c| {
                 (c.g == factor).then(|| {
-                    let n = sys.cp.factors[factor].n_levels;
+                    let n = sys.factors[factor].n_levels;
                     let mut start = vec![0usize; n + 1];
                     for &m in &c.level {
                         start[m as usize + 1] += 1;
@@ -253,6 +241,7 @@ impl Partners {
     /// Number of cells of a level.
     fn count(&self, sys: &System, level: usize) -> usize {
         sys.cp
+            .gram
             .cells
             .iter()
             .zip(&self.reverse)
@@ -266,7 +255,7 @@ impl Partners {
 
     /// Visits (other factor, its level, the cell's block, whether this factor is the block's first).
     fn each(&self, sys: &System, level: usize, mut visit: impl FnMut(usize, usize, &[f64], bool)) {
-        for (c, reverse) in sys.cp.cells.iter().zip(&self.reverse) {
+        for (c, reverse) in sys.cp.gram.cells.iter().zip(&self.reverse) {
             if c.f == self.factor {
                 for i in c.start[level]..c.start[level + 1] {
                     visit(c.g, c.level[i] as usize, c.block(i), true);

@@ -4,11 +4,12 @@
 //! triangular. The Hessian is the average information plus the curvature of Sigma = lambda lambda' (2 Psi). Where singular values
 //! are zero the gradient is silent, so a point is accepted only with the certificate that Psi has no negative direction there.
 
-use super::evaluator::Evaluator;
+use super::criterion::Evaluator;
 use super::frame::Frame;
 use super::score::Score;
-use super::system::{Block, System};
+use super::system::System;
 use crate::error::CoreError;
+use crate::layout::{Block, Layout};
 use crate::optimize::trust_region::{self, Eigen};
 
 /// Drop of the criterion below which a direction out of the boundary, or a return to it, does not count.
@@ -126,7 +127,7 @@ impl State<'_> {
         let mut h = vec![0.0; n * n];
         let mut c = 0;
         for (b, f) in sys.blocks.iter().zip(frames) {
-            let (k, kf) = (f.k, sys.cp.factors[b.factor].k);
+            let (k, kf) = (f.k, sys.factors[b.factor].k);
             for j in 0..k {
                 for i in j..k {
                     let width = DISPLACEMENT * f.s[i].max(1.0);
@@ -557,11 +558,12 @@ fn snap(
 }
 
 /// Frames of a Lambda given by factor.
-pub fn frames_of(sys: &System, lambda: &[Vec<f64>]) -> Vec<Frame> {
-    sys.blocks
+pub fn frames_of(layout: &Layout, lambda: &[Vec<f64>]) -> Vec<Frame> {
+    layout
+        .blocks
         .iter()
         .map(|b| {
-            let kf = sys.cp.factors[b.factor].k;
+            let kf = layout.factors[b.factor].k;
             let small: Vec<f64> =
                 (0..b.k * b.k).map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
             Frame::of(&small, b.k)

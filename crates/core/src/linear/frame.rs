@@ -1,9 +1,11 @@
 //! One free block's lambda as U diag(s): left singular vectors and singular values.
 
-use super::evaluator::{Evaluator, Lambda};
+use super::criterion::Evaluator;
 use super::score::Score;
-use super::system::{Block, System};
+use super::system::System;
 use crate::blocks::kernels;
+use crate::layout::Block;
+use crate::layout::Lambda;
 use crate::optimize::jacobi_svd::svd_left;
 use crate::optimize::trust_region::Eigen;
 
@@ -84,7 +86,7 @@ impl Frame {
 
     /// U' Gamma of the block.
     pub fn turned_gamma(&self, b: Block, sys: &System, score: &Score) -> Vec<f64> {
-        let (k, kf) = (self.k, sys.cp.factors[b.factor].k);
+        let (k, kf) = (self.k, sys.factors[b.factor].k);
         let g = &score.gamma[b.factor];
         let part: Vec<f64> = (0..k * k).map(|t| g[(b.offset + t / k) * kf + b.offset + t % k]).collect();
         let mut out = vec![0.0; k * k];

@@ -1,24 +1,20 @@
 //! The linear mixed model: its block system, criterion, score, curvature, fit and solution.
 
+mod criterion;
 mod curvature;
-mod evaluator;
 mod fit;
 mod frame;
 mod information;
-pub(crate) mod path;
 mod ray;
 mod rebase;
 mod response_law;
 mod score;
 mod search;
 mod solution;
-mod solve;
 mod start;
 mod system;
-mod theta;
 
-pub(crate) use evaluator::dense_forward;
-pub use evaluator::{Evaluator, Lambda, NotPositive};
+pub use criterion::Evaluator;
 pub use fit::{frames_of, Fit, FitOptions, Progress, Status};
 pub use frame::Frame;
 pub use information::{fixed_root, kenward_roger, satterthwaite, threads_worth, At, GoOn, KenwardRoger, Satterthwaite};
@@ -28,4 +24,4 @@ pub use score::{Plane, Score};
 pub use search::{search, sharpened, Begin, Search, Valley};
 pub use solution::{predict_variance, Estimates, Evaluation, NewRows, Solution};
 pub use start::moment_frames;
-pub use system::{Block, System};
+pub use system::System;

@@ -4,11 +4,11 @@
 //! directions are eliminated from a level, what is left of M is 1 + t^2 c, and of its products with [X y] a row w. An evaluation
 //! then costs a few operations a level.
 
-use super::evaluator::{elimination_lost, Evaluator, TRUSTED};
+use super::criterion::{elimination_lost, Evaluator, TRUSTED};
 use super::frame::Frame;
-use super::system::{Block, System};
+use super::system::System;
 use crate::blocks::kernels::{self, size};
-use crate::crossprod::FactorSums;
+use crate::layout::Block;
 use crate::with_size;
 
 /// The criterion at one place of a ray.
@@ -82,7 +82,7 @@ impl Ladder {
     /// The ray of column `j` of block `b`, all else as in `frames`. None with several grouping factors, or where the other
     /// directions cannot be eliminated.
     pub fn of(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
-        match &sys.cp.factors[..] {
+        match sys.factors[..] {
             [_] => Self::alone(sys, frames, b, j),
             _ => None,
         }
@@ -91,8 +91,9 @@ impl Ladder {
     /// The ray of column `j` of block `b` in the model without the other grouping factors.
     pub fn alone(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
         let factor = sys.blocks[b].factor;
-        let fs = &sys.cp.factors[factor];
-        let (kf, pw, n) = (fs.k, sys.cp.pw, fs.n_levels);
+        let (kf, n) = (sys.factors[factor].k, sys.factors[factor].n_levels);
+        let pw = sys.cp.pw;
+        let (ztz, ztw) = (&sys.cp.gram.levels[factor][..], &sys.cp.ztw[factor][..]);
         // directions as columns, the ray's last, with their standard deviations
         let mut d = vec![0.0; kf * kf];
         let mut s = vec![1.0; kf];
@@ -124,7 +125,7 @@ impl Ladder {
         }
         let done = kernels::vectorised(
             #[inline(always)]
-            || with_size!(kf, eliminate(&mut out, fs, &d, kf)),
+            || with_size!(kf, eliminate(&mut out, ztz, ztw, &d, kf)),
         );
         done.then_some(out)
     }
@@ -192,12 +193,12 @@ impl Ladder {
 
 /// Eliminates the directions before the last from every level; false where they cannot be.
 #[inline(always)]
-fn eliminate<const K: usize>(out: &mut Ladder, fs: &FactorSums, d: &[f64], k: usize) -> bool {
-    let (k, pw, n) = (size::<K>(k), out.pw, fs.n_levels);
+fn eliminate<const K: usize>(out: &mut Ladder, all_ztz: &[f64], all_ztw: &[f64], d: &[f64], k: usize) -> bool {
+    let (k, pw, n) = (size::<K>(k), out.pw, out.c.len());
     let o = k - 1;
     let (mut t, mut m, mut w) = (vec![0.0; k * k], vec![0.0; k * k], vec![0.0; k * pw]);
     for l in 0..n {
-        let (ztz, ztw) = (&fs.ztz[l * k * k..(l + 1) * k * k], &fs.ztw[l * k * pw..(l + 1) * k * pw]);
+        let (ztz, ztw) = (&all_ztz[l * k * k..(l + 1) * k * k], &all_ztw[l * k * pw..(l + 1) * k * pw]);
         if k == 1 {
             m[0] = ztz[0];
             w.copy_from_slice(ztw);
@@ -299,12 +300,11 @@ impl Reach {
 /// Calls `visit` for each level with the information that it has of a direction: what there is, and what is left of it where the
 /// other effects of the level are free.
 fn each_level(sys: &System, block: Block, f: &Frame, j: usize, mut visit: impl FnMut(f64, f64)) {
-    let fs = &sys.cp.factors[block.factor];
-    let (k, kf) = (block.k, fs.k);
+    let (k, kf) = (block.k, sys.factors[block.factor].k);
     let mut d = vec![0.0; kf];
     (0..k).for_each(|x| d[block.offset + x] = f.u[x * k + j]);
     let mut others = vec![0.0; kf * kf];
-    for ztz in fs.ztz.chunks_exact(kf * kf) {
+    for ztz in sys.cp.gram.levels[block.factor].chunks_exact(kf * kf) {
         let along = |x: usize| (0..kf).map(|y| ztz[x * kf + y] * d[y]).sum::<f64>();
         let own: f64 = (0..kf).map(|x| d[x] * along(x)).sum();
         if own <= 0.0 {

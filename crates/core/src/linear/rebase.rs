@@ -8,11 +8,13 @@
 //! the minimum over v of |W0 - Z L v|^2 + |C + v|^2. With B0 the effects at the estimates r is zero there and nothing is lost: W0 is
 //! formed from the rows. M^-1 L'Z'W is C + M^-1 r.
 
-use super::evaluator::{Evaluator, Lambda};
+use super::criterion::Evaluator;
 use super::score::Score;
-use super::system::{Block, System};
+use super::system::System;
 use crate::blocks::kernels;
 use crate::crossprod::{transformed_w, transformed_z};
+use crate::layout::Block;
+use crate::layout::Lambda;
 use crate::optimize::jacobi_svd::svd_left;
 use crate::rows::Rows;
 
@@ -61,11 +63,11 @@ impl Rebase {
         let n = rows.n();
         let mut out = Rebase {
             b0,
-            ztw: sys.cp.factors.iter().map(|f| vec![0.0; f.n_levels * f.k * pw]).collect(),
+            ztw: sys.factors.iter().map(|f| vec![0.0; f.n_levels * f.k * pw]).collect(),
             wtw: vec![0.0; pw * pw],
         };
         let mut w = vec![0.0; BLOCK * pw];
-        let mut z: Vec<Vec<f64>> = sys.cp.factors.iter().map(|f| vec![0.0; BLOCK * f.k]).collect();
+        let mut z: Vec<Vec<f64>> = sys.factors.iter().map(|f| vec![0.0; BLOCK * f.k]).collect();
         let mut start = 0;
         while start < n {
             let stop = (start + BLOCK).min(n);
@@ -75,7 +77,7 @@ impl Rebase {
             }
             for r in 0..stop - start {
                 let row = &mut w[r * pw..(r + 1) * pw];
-                for (f, fs) in sys.cp.factors.iter().enumerate() {
+                for (f, fs) in sys.factors.iter().enumerate() {
                     let l = rows.factors[f].codes[start + r] as usize;
                     let at = sys.sym.row[sys.sym.position[f][l] as usize];
                     for i in 0..fs.k {
@@ -89,7 +91,7 @@ impl Rebase {
                         out.wtw[i * pw + j] += row[i] * row[j];
                     }
                 }
-                for (f, fs) in sys.cp.factors.iter().enumerate() {
+                for (f, fs) in sys.factors.iter().enumerate() {
                     let l = rows.factors[f].codes[start + r] as usize;
                     for i in 0..fs.k {
                         let zi = z[f][r * fs.k + i];

@@ -1,10 +1,9 @@
 //! Results in the units of the columns as given.
 
-use super::evaluator::{dense_forward, Evaluator, Lambda};
-use super::path::{PathSolver, Tails};
+use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
-use crate::blocks::kernels;
+use crate::blocks::{kernels, PathSolver};
 
 /// Estimates at one theta.
 #[derive(Clone, Debug)]
@@ -59,61 +58,6 @@ pub struct Evaluation {
     pub hessian_ai: Vec<f64>,
 }
 
-impl System {
-    /// Random effects of each factor in given units from spherical ones in elimination order.
-    pub(crate) fn effects(&self, lambda: &Lambda, u: &[f64]) -> Vec<Vec<f64>> {
-        let scale = self.basis.y_scale;
-        let mut out = Vec::new();
-        for (f, layouts) in self.terms.iter().enumerate() {
-            let fs = &self.cp.factors[f];
-            let k = fs.k;
-            let mut b = vec![0.0; fs.n_levels * k];
-            // A Lambda, whole factor
-            let turned = self.given_lambda(lambda, f, layouts.len());
-            for l in 0..fs.n_levels {
-                let row = self.sym.row[self.sym.position[f][l] as usize];
-                kernels::multiply(&turned, &u[row..row + k], k, k, 1, &mut b[l * k..(l + 1) * k]);
-            }
-            b.iter_mut().for_each(|v| *v *= scale);
-            out.push(b);
-        }
-        out
-    }
-
-    /// A Lambda of a factor: the relative factor of its effects in given units (not triangular).
-    pub(crate) fn given_lambda(&self, lambda: &Lambda, f: usize, n_terms: usize) -> Vec<f64> {
-        let k = self.cp.factors[f].k;
-        let mut out = vec![0.0; k * k];
-        for t in 0..n_terms {
-            let tl = &self.terms[f][t];
-            let small: Vec<f64> =
-                (0..tl.k * tl.k).map(|i| lambda[f][(tl.offset + i / tl.k) * k + tl.offset + i % tl.k]).collect();
-            let g = self.basis.terms[f][t].to_given(&small, tl.k);
-            for i in 0..tl.k {
-                for j in 0..tl.k {
-                    out[(tl.offset + i) * k + tl.offset + j] = g[i * tl.k + j];
-                }
-            }
-        }
-        out
-    }
-
-    /// X'V^-1X)^-1 of the columns as given.
-    pub(crate) fn vcov(&self, s: &[f64]) -> Vec<f64> {
-        let p = self.p();
-        let g = self.basis.g();
-        let mut t = vec![0.0; p * p];
-        kernels::multiply(&g, s, p, p, p, &mut t);
-        let mut out = vec![0.0; p * p];
-        for i in 0..p {
-            for j in 0..p {
-                out[i * p + j] = (0..p).map(|c| t[i * p + c] * g[j * p + c]).sum();
-            }
-        }
-        out
-    }
-}
-
 impl Evaluator {
     /// Results at the Lambda last factored; the score's effects must belong to it.
     pub fn solution(&self, sys: &System, reml: bool, score: &Score) -> Solution {
@@ -122,7 +66,7 @@ impl Evaluator {
         let b = sys.effects(&self.lambda, &score.u);
         let mut u = Vec::new();
         for (f, layouts) in sys.terms.iter().enumerate() {
-            let fs = &sys.cp.factors[f];
+            let fs = &sys.factors[f];
             let mut of_factor = vec![0.0; fs.n_levels * fs.k];
             for l in 0..fs.n_levels {
                 let row = sys.sym.row[sys.sym.position[f][l] as usize];
@@ -139,7 +83,7 @@ impl Evaluator {
         let both = |reml: bool| {
             let nu = sys.nu(reml);
             let x = if reml { 2.0 * self.log_det_rx } else { 0.0 };
-            2.0 * self.log_det_r + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml)
+            self.factor.log_det() + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml)
         };
         Solution {
             theta,
@@ -149,7 +93,7 @@ impl Evaluator {
             pwrss: self.r2 * scale2,
             reml_criterion: both(true),
             ml_deviance: both(false),
-            ldl2: 2.0 * self.log_det_r,
+            ldl2: self.factor.log_det(),
             ldrx2: 2.0 * self.log_det_rx - 2.0 * sys.basis.log_det_g(),
             u,
             b,
@@ -170,7 +114,7 @@ impl Evaluator {
         let x = if reml { 2.0 * self.log_det_rx } else { 0.0 };
         let log_2pi = (2.0 * std::f64::consts::PI).ln();
         Estimates {
-            objective: 2.0 * self.log_det_r + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml),
+            objective: self.factor.log_det() + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml),
             beta: sys.basis.beta_to_given(&score.beta),
             se: (0..p).map(|i| sigma * variance(i).max(0.0).sqrt()).collect(),
             theta: sys.theta_from_lambda(&self.lambda).0,
@@ -183,7 +127,7 @@ impl Evaluator {
         let (theta, turns) = sys.theta_from_lambda(&self.lambda);
         let mut out = vec![0.0; sys.n_theta];
         for (f, layouts) in sys.terms.iter().enumerate() {
-            let kf = sys.cp.factors[f].k;
+            let kf = sys.factors[f].k;
             for (t, tl) in layouts.iter().enumerate() {
                 let k = tl.k;
                 let small: Vec<f64> =
@@ -210,7 +154,7 @@ impl Evaluator {
         let mut w = vec![0.0; q * n];
         let mut rdot = vec![0.0; n];
         for (f, layouts) in sys.terms.iter().enumerate() {
-            let kf = sys.cp.factors[f].k;
+            let kf = sys.factors[f].k;
             for (t, tl) in layouts.iter().enumerate() {
                 let k = tl.k;
                 for a in 0..tl.n_theta {
@@ -251,24 +195,6 @@ impl Evaluator {
         let hessian_ai = (0..n * n).map(|t| a * quad[t] - b * rdot[t / n] * rdot[t % n]).collect();
         Some(Evaluation { objective, gradient, hessian_ai })
     }
-
-    /// Conditional covariance matrices of the random effects of one factor given y and beta, divided by sigma^2: levels x k x k.
-    /// [`Evaluator::invert`] must have been called.
-    pub fn conditional_covariance(&self, sys: &System, factor: usize) -> Vec<f64> {
-        let k = sys.cp.factors[factor].k;
-        let lam = sys.given_lambda(&self.lambda, factor, sys.terms[factor].len());
-        let mut t = self.inverse_diagonal(sys, factor);
-        let mut tmp = vec![0.0; k * k];
-        for block in t.chunks_exact_mut(k * k) {
-            kernels::multiply(&lam, block, k, k, k, &mut tmp);
-            for i in 0..k {
-                for j in 0..k {
-                    block[i * k + j] = (0..k).map(|c| tmp[i * k + c] * lam[j * k + c]).sum();
-                }
-            }
-        }
-        t
-    }
 }
 
 /// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
@@ -279,70 +205,51 @@ pub struct NewRows<'a> {
     pub z: Vec<&'a [f64]>,
 }
 
+/// New rows whose variances are found together.
+const GROUP: usize = 128;
+
 /// Variance of x'(b^ - b) + z'(u^ - u), divided by sigma^2, for new rows (columns `x` are the kept ones, as given).
 pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[NewRows<'_>], n_rows: usize) -> Vec<f64> {
-    let s = &sys.sym;
     let pw = sys.cp.pw;
     let p = pw - 1;
     let g = sys.basis.g();
-    let mut rx = vec![0.0; p * p];
-    for i in 0..p {
-        rx[i * p..i * p + i + 1].copy_from_slice(&e.rxx[i * pw..i * pw + i + 1]);
-    }
-    let lambdas: Vec<Vec<f64>> =
-        (0..sys.terms.len()).map(|f| sys.given_lambda(&e.lambda, f, sys.terms[f].len())).collect();
-    let dense_row0 = s.row[s.n_sparse];
+    let rx = e.root_of_fixed();
+    let lambdas: Vec<Vec<f64>> = (0..sys.terms.len()).map(|f| sys.given_lambda(&e.lambda, f)).collect();
     let mut out = vec![0.0; n_rows];
-    let mut paths = PathSolver::new(sys, 1);
-    const WIDE: usize = 128;
-    let mut tails = vec![0.0; s.dense * WIDE];
-    let mut c = vec![0.0; p * WIDE];
-    let mut start = 0;
-    while start < n_rows {
-        let stop = (start + WIDE).min(n_rows);
+    let mut paths = PathSolver::new(&e.factor, 1);
+    let mut c = vec![0.0; p * GROUP];
+    for start in (0..n_rows).step_by(GROUP) {
+        let stop = (start + GROUP).min(n_rows);
         let width = stop - start;
-        tails[..s.dense * width].fill(0.0);
+        paths.begin(width);
+        let mut take = |column: usize, row: usize, v: f64, c: &mut [f64]| {
+            out[start + column] += v * v;
+            for j in 0..p {
+                c[j * width + column] -= e.rzw[row * pw + j] * v;
+            }
+        };
         for r in start..stop {
             let column = r - start;
             for j in 0..p {
                 c[j * width + column] = (0..p).map(|i| x[i][r] * g[i * p + j]).sum();
             }
-            let mut t = Tails { values: &mut tails[..s.dense * width], width, column };
-            for (f, new) in factors.iter().enumerate() {
-                if new.codes[r] >= 0 {
-                    let k = sys.cp.factors[f].k;
-                    let z: Vec<f64> = new.z.iter().map(|z| z[r]).collect();
-                    let mut v = vec![0.0; k];
-                    kernels::transposed_multiply(&lambdas[f], &z, k, k, 1, &mut v);
-                    paths.place(sys, s.position[f][new.codes[r] as usize] as usize, &v, &mut t);
-                }
+            for (f, new) in factors.iter().enumerate().filter(|(_, new)| new.codes[r] >= 0) {
+                let k = sys.factors[f].k;
+                let z: Vec<f64> = new.z.iter().map(|z| z[r]).collect();
+                let mut v = vec![0.0; k];
+                kernels::transposed_multiply(&lambdas[f], &z, k, k, 1, &mut v);
+                paths.place(column, f, new.codes[r] as usize, &v);
             }
-            paths.run(sys, e, &mut t, |row, v| {
-                out[r] += v[0] * v[0];
-                for j in 0..p {
-                    c[j * width + column] -= e.rzw[row * pw + j] * v[0];
-                }
-            });
+            paths.run(column, |row, v| take(column, row, v[0], &mut c));
         }
-        if s.dense > 0 {
-            let t = &mut tails[..s.dense * width];
-            dense_forward(&e.tail, s.dense, t, width, faer::Par::Seq);
-            for (d, row) in t.chunks_exact(width).enumerate() {
-                for (i, &v) in row.iter().enumerate() {
-                    out[start + i] += v * v;
-                    for j in 0..p {
-                        c[j * width + i] -= e.rzw[(dense_row0 + d) * pw + j] * v;
-                    }
-                }
-            }
+        let (first, solved) = paths.finish();
+        for (d, row) in solved.chunks_exact(width).enumerate() {
+            row.iter().enumerate().for_each(|(column, &v)| take(column, first + d, v, &mut c));
         }
         kernels::forward::<0>(&rx, p, &mut c[..p * width], width);
         for row in c[..p * width].chunks_exact(width) {
-            for (i, &v) in row.iter().enumerate() {
-                out[start + i] += v * v;
-            }
+            out[start..stop].iter_mut().zip(row).for_each(|(o, v)| *o += v * v);
         }
-        start = stop;
     }
     out
 }

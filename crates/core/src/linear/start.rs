@@ -15,7 +15,7 @@ pub fn moment_frames(sys: &System) -> Vec<Frame> {
     sys.blocks
         .iter()
         .map(|b| {
-            let first: usize = sys.cp.factors[..b.factor].iter().map(|f| f.k).sum();
+            let first: usize = sys.factors[..b.factor].iter().map(|f| f.k).sum();
             let mut f = Frame::identity(b.k);
             if let Some(v) = &variances {
                 let s: Vec<f64> = (0..b.k).map(|i| v[first + b.offset + i]).collect();
@@ -46,7 +46,6 @@ fn moments(sys: &System) -> Option<Vec<f64>> {
         beta[i] = (r[p * pw + i] - s) / r[i * pw + i];
     }
     let first: Vec<usize> = sys
-        .cp
         .factors
         .iter()
         .scan(0, |at, f| {
@@ -55,19 +54,19 @@ fn moments(sys: &System) -> Option<Vec<f64>> {
             Some(here)
         })
         .collect();
-    let m = sys.cp.factors.iter().map(|f| f.k).sum::<usize>() + 1;
+    let m = sys.factors.iter().map(|f| f.k).sum::<usize>() + 1;
     // unknowns: the variances of the effects, then that of the residuals
     let mut a = vec![0.0; m * m];
     let mut t = vec![0.0; m];
-    for (f, fs) in sys.cp.factors.iter().enumerate() {
+    for (f, fs) in sys.factors.iter().enumerate() {
         let k = fs.k;
         for l in 0..fs.n_levels {
             for i in 0..k {
                 let row = first[f] + i;
-                let ztw = &fs.ztw[(l * k + i) * pw..(l * k + i + 1) * pw];
+                let ztw = &sys.cp.ztw[f][(l * k + i) * pw..(l * k + i + 1) * pw];
                 let g = ztw[p] - ztw[..p].iter().zip(&beta).map(|(z, b)| z * b).sum::<f64>();
                 t[row] += g * g;
-                let ztz = &fs.ztz[(l * k + i) * k..(l * k + i + 1) * k];
+                let ztz = &sys.cp.gram.levels[f][(l * k + i) * k..(l * k + i + 1) * k];
                 for (j, z) in ztz.iter().enumerate() {
                     a[row * m + first[f] + j] += z * z;
                 }
@@ -75,7 +74,7 @@ fn moments(sys: &System) -> Option<Vec<f64>> {
             }
         }
     }
-    for c in &sys.cp.cells {
+    for c in &sys.cp.gram.cells {
         let (rf, rg) = (first[c.f], first[c.g]);
         for block in c.value.chunks_exact(c.kf * c.kg) {
             for i in 0..c.kf {

@@ -1,60 +1,28 @@
-//! What stays the same during a fit: cross-products, block layout, and how theta fills Lambda.
+//! What stays the same during a fit: the layout and the cross-products of the rows.
 
 use super::rebase::Rebase;
 use crate::basis::Basis;
-use crate::blocks::Symbolic;
-use crate::crossprod::{settle_rank, Crossprod, FactorSums};
+use crate::crossprod::{settle_rank, well_conditioned, Crossprod};
 use crate::error::CoreError;
+use crate::layout::{FactorSpec, Layout};
 use crate::rows::Rows;
-use crate::structure::{Coordinates, Structure};
-use std::sync::Arc;
+use std::ops::Deref;
 
-/// A block of a factor's relative covariance: one that is free to be any matrix, or a whole term of another structure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// Grouping factor.
-    pub factor: usize,
-    /// First effect of the block among the factor's effects.
-    pub offset: usize,
-    /// Number of effects.
-    pub k: usize,
-    /// Index of the term within the factor.
-    pub term: usize,
-    /// Whether it may be any matrix.
-    pub is_free: bool,
-}
-
-/// One random term within its factor.
-#[derive(Clone, Debug)]
-pub struct TermLayout {
-    /// First effect among the factor's effects.
-    pub offset: usize,
-    /// Number of effects.
-    pub k: usize,
-    /// Covariance structure.
-    pub structure: Arc<dyn Structure>,
-    /// First parameter in theta.
-    pub theta: usize,
-    /// Number of parameters.
-    pub n_theta: usize,
-}
-
-/// A linear mixed model reduced to its cross-products.
+/// A linear mixed model reduced to its cross-products: a layout with numbers.
 pub struct System {
+    layout: Layout,
     /// Cross-products in the changed basis.
     pub cp: Crossprod,
-    /// Block layout.
-    pub sym: Symbolic,
-    /// Change of basis.
-    pub basis: Basis,
-    /// Terms of each factor.
-    pub terms: Vec<Vec<TermLayout>>,
-    /// Blocks of all factors.
-    pub blocks: Vec<Block>,
-    /// Number of parameters.
-    pub n_theta: usize,
     /// Other cross-products for very large standard deviations, where they are needed.
     pub rebase: Option<Rebase>,
+}
+
+impl Deref for System {
+    type Target = Layout;
+
+    fn deref(&self) -> &Layout {
+        &self.layout
+    }
 }
 
 impl System {
@@ -64,58 +32,51 @@ impl System {
     /// Sizes that do not agree, values that are not finite, or a factor that does not fit into memory.
     pub fn new(rows: &Rows<'_>, n_threads: usize) -> Result<Self, CoreError> {
         rows.check()?;
-        let basis = Basis::from_rows(rows);
-        let cp = Crossprod::of(rows, &basis, n_threads);
-        let (basis, cp) = settle_rank(rows, basis, cp, n_threads)?;
-        let n_levels: Vec<usize> = cp.factors.iter().map(|f| f.n_levels).collect();
-        let ks: Vec<usize> = cp.factors.iter().map(|f| f.k).collect();
-        let sym = Symbolic::new(&n_levels, &ks, &cp.cells)?;
-        let mut terms = Vec::new();
-        let mut blocks = Vec::new();
-        let mut n_theta = 0;
-        for (factor, f) in rows.factors.iter().enumerate() {
-            let mut offset = 0;
-            let mut layouts = Vec::new();
-            for (term, t) in f.terms.iter().enumerate() {
-                let k = t.z.len();
-                let m = t.structure.n_theta(k);
-                let structure = t.structure.clone();
-                layouts.push(TermLayout { offset, k, structure, theta: n_theta, n_theta: m });
-                let (parts, is_free) = match t.structure.coordinates(k) {
-                    Coordinates::Free(parts) => (parts, true),
-                    Coordinates::Bounded { .. } => (vec![(0, k)], false),
-                };
-                blocks.extend(parts.into_iter().map(|(o, k)| Block { factor, offset: offset + o, k, term, is_free }));
-                offset += k;
-                n_theta += m;
-            }
-            terms.push(layouts);
+        let mut basis = Basis::from_rows(rows);
+        let mut cp = Crossprod::of(rows, &basis, n_threads);
+        cp.check()?;
+        if settle_rank(rows, &mut basis, &cp.wtw, cp.pw)? {
+            cp = Crossprod::of(rows, &basis, n_threads);
+            cp.check()?;
         }
-        Ok(System { cp, sym, basis, terms, blocks, n_theta, rebase: None })
+        let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
+        let layout = Layout::new(&specs, &cp.gram.cells, basis)?;
+        Ok(System { layout, cp, rebase: None })
+    }
+
+    /// From cross-products formed elsewhere, in the basis given; no rows are needed. What needs the rows is not available: other
+    /// cross-products for very large standard deviations, and a choice among columns of X that nearly depend on each other.
+    ///
+    /// # Errors
+    /// Values that are not finite, columns of X that depend on each other, or a factor that does not fit into memory.
+    pub fn of_products(cp: Crossprod, basis: Basis, specs: &[FactorSpec]) -> Result<Self, CoreError> {
+        cp.check()?;
+        if !well_conditioned(&cp.wtw, basis.p(), cp.pw) {
+            return Err(CoreError::Degenerate("the columns of X are linearly dependent, or nearly so".into()));
+        }
+        let layout = Layout::new(specs, &cp.gram.cells, basis)?;
+        Ok(System { layout, cp, rebase: None })
+    }
+
+    /// What it holds besides numbers.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// A copy whose response may be replaced.
     pub fn clone_for_refit(&self) -> Self {
-        System {
-            cp: self.cp.clone(),
-            sym: self.sym.clone(),
-            basis: self.basis.clone(),
-            terms: self.terms.clone(),
-            blocks: self.blocks.clone(),
-            n_theta: self.n_theta,
-            rebase: None,
-        }
+        System { layout: self.layout.clone(), cp: self.cp.clone(), rebase: None }
     }
 
     /// Puts other cross-products with y in place: Z'y in elimination order, X'y and y'y.
     pub fn set_products(&mut self, zty: &[f64], xty: &[f64], yty: f64) {
         let pw = self.cp.pw;
         let p = pw - 1;
-        for (pos, (&f, &l)) in self.sym.factor.iter().zip(&self.sym.level).enumerate() {
-            let fs = &mut self.cp.factors[f as usize];
-            let (row, first) = (self.sym.row[pos], l as usize * fs.k);
-            for i in 0..fs.k {
-                fs.ztw[(first + i) * pw + p] = zty[row + i];
+        let s = &self.layout.sym;
+        for (pos, (&f, &l)) in s.factor.iter().zip(&s.level).enumerate() {
+            let (row, k) = (s.row[pos], s.k[pos] as usize);
+            for i in 0..k {
+                self.cp.ztw[f as usize][(l as usize * k + i) * pw + p] = zty[row + i];
             }
         }
         for (j, &v) in xty.iter().enumerate() {
@@ -125,18 +86,15 @@ impl System {
         self.cp.wtw[p * pw + p] = yty;
     }
 
-    /// Predicted seconds of one evaluation of the criterion; only their order of magnitude matters.
-    pub fn predicted_seconds(&self) -> f64 {
-        let pw = self.cp.pw as f64;
-        let of_factor = |f: &FactorSums| (f.n_levels * f.k) as f64 * (8.0 + (f.k as f64 + pw) * pw);
-        let rows: f64 = self.cp.factors.iter().map(of_factor).sum();
-        let cells: f64 = self.cp.cells.iter().map(|c| (c.level.len() * c.kf * c.kg) as f64).sum();
-        self.sym.seconds + 2e-9 * rows + 8e-9 * cells + 1e-9 * pw.powi(3)
+    /// The response in the cross-products is (y - `shift`) / `scale`.
+    pub fn set_response_scale(&mut self, shift: f64, scale: f64) {
+        self.layout.basis.y_shift = shift;
+        self.layout.basis.y_scale = scale;
     }
 
-    /// Number of fixed effects.
-    pub fn p(&self) -> usize {
-        self.cp.pw - 1
+    /// Predicted seconds of one evaluation of the criterion; only their order of magnitude matters.
+    pub fn predicted_seconds(&self) -> f64 {
+        self.layout.predicted_seconds(&self.cp.gram.cells, self.cp.pw)
     }
 
     /// Divisor of r2: rows, less fixed effects under REML.
@@ -150,22 +108,8 @@ impl System {
         2.0 * self.nu(reml) * self.basis.y_scale.ln() - self.cp.sum_log_w + x
     }
 
-    /// Lambda of each factor in the changed basis where that of the columns as given is the identity.
-    pub fn identity_as_given(&self) -> Vec<Vec<f64>> {
-        let mut out: Vec<Vec<f64>> = self.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
-        for (f, layouts) in self.terms.iter().enumerate() {
-            let kf = self.cp.factors[f].k;
-            for (tl, basis) in layouts.iter().zip(&self.basis.terms[f]) {
-                let mut unit = vec![0.0; tl.k * tl.k];
-                (0..tl.k).for_each(|i| unit[i * tl.k + i] = 1.0);
-                let moved = basis.from_given(&unit, tl.k);
-                for i in 0..tl.k {
-                    for j in 0..tl.k {
-                        out[f][(tl.offset + i) * kf + tl.offset + j] = moved[i * tl.k + j];
-                    }
-                }
-            }
-        }
-        out
+    /// out = Z'Z v for `cols` vectors (row-major, elimination order).
+    pub fn ztz_times(&self, v: &[f64], cols: usize, out: &mut [f64]) {
+        self.gram_times(&self.cp.gram, v, cols, out);
     }
 }

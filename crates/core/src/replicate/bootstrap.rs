@@ -47,8 +47,7 @@ pub fn parametric(
     let start = truth.start(sys);
     let make = || {
         let mut s = sys.clone_for_refit();
-        s.basis.y_shift = 0.0;
-        s.basis.y_scale = truth.sigma;
+        s.set_response_scale(0.0, truth.sigma);
         let mut draft = Draft::new(&s);
         if let Some(b) = &fixed {
             draft.b.copy_from_slice(b);
@@ -75,8 +74,8 @@ pub fn parametric(
 fn effects_in_basis(sys: &System, b: &[Vec<f64>], sigma: f64) -> Vec<f64> {
     let mut out = vec![0.0; sys.sym.q];
     for (f, layouts) in sys.terms.iter().enumerate() {
-        let k = sys.cp.factors[f].k;
-        for l in 0..sys.cp.factors[f].n_levels {
+        let k = sys.factors[f].k;
+        for l in 0..sys.factors[f].n_levels {
             let row = sys.sym.row[sys.sym.position[f][l] as usize];
             for (t, tl) in layouts.iter().enumerate() {
                 let given = &b[f][l * k + tl.offset..l * k + tl.offset + tl.k];
@@ -116,13 +115,13 @@ pub fn residual(
     let make = || {
         let s = sys.clone_for_refit();
         let (e, score) = (Evaluator::new(&s, 1), Score::new(&s));
-        let most = sys.cp.factors.iter().map(|f| f.n_levels).max().unwrap_or(0);
+        let most = sys.factors.iter().map(|f| f.n_levels).max().unwrap_or(0);
         (s, e, score, vec![0.0; n_rows], vec![0usize; most])
     };
     let all = replicate(n, n_threads, watched, make, |(sys, e, score, y, picks), i| {
         let mut stream = Rng::of(seed, i as u64);
         y.fill(0.0);
-        for ((fr, fs), pool) in rows.factors.iter().zip(&sys.cp.factors).zip(&pools.effects) {
+        for ((fr, fs), pool) in rows.factors.iter().zip(&sys.factors).zip(&pools.effects) {
             let picks = &mut picks[..fs.n_levels];
             picks.iter_mut().for_each(|p| *p = stream.below(fs.n_levels));
             for (j, z) in fr.terms.iter().flat_map(|t| &t.z).enumerate() {

@@ -5,7 +5,7 @@ use super::outcome::{Outcome, Replicates, RANK_DEFICIENT};
 use super::outcome_glmm::{outcome, NO_RESPONSE};
 use super::workers::{replicate, Watched};
 use crate::generalized::{FitOptions, GlmmSystem, Modes, Point};
-use crate::linear::Lambda;
+use crate::layout::Lambda;
 use crate::rng::Rng;
 use crate::rows::Rows;
 
@@ -152,7 +152,7 @@ fn fit_groups(
 ) -> Option<Outcome> {
     let picked = Picked::of(&data.rows, groups, &g.layout.basis.kept, picks);
     let offset = data.offset.map(|o| picked.index.iter().map(|&r| o[r as usize]).collect::<Vec<_>>());
-    let new = match GlmmSystem::new(&picked.rows(&data.rows), offset.as_deref(), g.family.clone(), 1) {
+    let new = match GlmmSystem::new(&picked.rows(&data.rows), offset.as_deref(), g.family.clone()) {
         Ok(new) if new.p() == g.p() && new.n > new.p() => new,
         _ => return Some(Outcome::failed(RANK_DEFICIENT)),
     };

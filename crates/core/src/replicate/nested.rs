@@ -71,7 +71,7 @@ fn combination(union: &System, union_rows: &Rows<'_>, m: &Member<'_>) -> Result<
 /// Z of a member's factor in terms of the union's: for each effect, its multiples of the union's effects (k_union x k_member, row-major).
 fn recoding(union: &System, m: &Member<'_>, f: usize) -> Vec<f64> {
     let g = m.factor[f];
-    let (ku, km) = (union.cp.factors[g].k, m.sys.cp.factors[f].k);
+    let (ku, km) = (union.factors[g].k, m.sys.factors[f].k);
     // columns as given: z_m = z_u S; changed: z_u A_u^-1 ... so z_m~ = z_u~ (A_u^-1 S A_m)
     let mut a = vec![0.0; km * km];
     for (t, tl) in m.sys.terms[f].iter().enumerate() {
@@ -115,8 +115,8 @@ fn changed_coefficients(sys: &System, beta: &[f64], sigma: f64) -> Vec<f64> {
 fn add_fixed_part(sys: &mut System, b: &[f64]) {
     let pw = sys.cp.pw;
     let p = pw - 1;
-    for f in &mut sys.cp.factors {
-        for row in f.ztw.chunks_exact_mut(pw) {
+    for ztw in &mut sys.cp.ztw {
+        for row in ztw.chunks_exact_mut(pw) {
             row[p] += row[..p].iter().zip(b).map(|(z, b)| z * b).sum::<f64>();
         }
     }
@@ -158,8 +158,7 @@ pub fn nested(
             .iter()
             .map(|m| {
                 let mut s = m.sys.clone_for_refit();
-                s.basis.y_shift = 0.0;
-                s.basis.y_scale = truth.sigma;
+                s.set_response_scale(0.0, truth.sigma);
                 let (e, score) = (Evaluator::new(&s, 1), Score::new(&s));
                 (s, e, score)
             })
@@ -192,12 +191,13 @@ pub fn nested(
 fn carry(union: &System, sys: &mut System, m: &Member<'_>, fixed: &[f64], random: &[Vec<f64>]) {
     let (wu, wm) = (union.cp.pw, sys.cp.pw);
     let (pu, pm) = (wu - 1, wm - 1);
-    for (f, fs) in sys.cp.factors.iter_mut().enumerate() {
-        let from = &union.cp.factors[m.factor[f]];
-        for l in 0..fs.n_levels {
-            for j in 0..fs.k {
-                let v: f64 = (0..from.k).map(|i| random[f][i * fs.k + j] * from.ztw[(l * from.k + i) * wu + pu]).sum();
-                fs.ztw[(l * fs.k + j) * wm + pm] = v;
+    for f in 0..sys.factors.len() {
+        let (of_union, k) = (m.factor[f], sys.factors[f].k);
+        let (ku, ztw) = (union.factors[of_union].k, &union.cp.ztw[of_union]);
+        for l in 0..sys.factors[f].n_levels {
+            for j in 0..k {
+                let v: f64 = (0..ku).map(|i| random[f][i * k + j] * ztw[(l * ku + i) * wu + pu]).sum();
+                sys.cp.ztw[f][(l * k + j) * wm + pm] = v;
             }
         }
     }

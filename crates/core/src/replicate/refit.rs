@@ -39,7 +39,7 @@ impl Design {
         let x = w.chunks_exact(p + 1).flat_map(|r| r[..p].iter().copied()).collect();
         let z = (0..rows.factors.len())
             .map(|f| {
-                let mut out = vec![0.0; n * sys.cp.factors[f].k];
+                let mut out = vec![0.0; n * sys.factors[f].k];
                 transformed_z(rows, &sys.basis, f, 0..n, &mut out);
                 out
             })
@@ -56,23 +56,23 @@ impl Design {
         let mean = if centred { y.iter().sum::<f64>() / n as f64 } else { 0.0 };
         let ss: f64 = y.iter().map(|v| (v - mean).powi(2)).sum();
         let sd = (ss / n as f64).sqrt();
-        sys.basis.y_shift = mean;
-        sys.basis.y_scale = if sd.is_finite() && sd > 0.0 { sd } else { 1.0 };
-        for f in &mut sys.cp.factors {
-            f.ztw.chunks_exact_mut(pw).for_each(|r| r[p] = 0.0);
+        let scale = if sd.is_finite() && sd > 0.0 { sd } else { 1.0 };
+        sys.set_response_scale(mean, scale);
+        for ztw in &mut sys.cp.ztw {
+            ztw.chunks_exact_mut(pw).for_each(|r| r[p] = 0.0);
         }
         let mut wty = vec![0.0; pw];
         for (i, &v) in y.iter().enumerate() {
             let root = rows.weights.map_or(1.0, |w| w[i].sqrt());
-            let v = root * (v - sys.basis.y_shift) / sys.basis.y_scale;
+            let v = root * (v - mean) / scale;
             for (t, &x) in wty.iter_mut().zip(&self.x[i * p..(i + 1) * p]) {
                 *t += x * v;
             }
             wty[p] += v * v;
-            for ((fs, z), fr) in sys.cp.factors.iter_mut().zip(&self.z).zip(&rows.factors) {
-                let (k, l) = (fs.k, fr.codes[i] as usize);
+            for ((ztw, z), fr) in sys.cp.ztw.iter_mut().zip(&self.z).zip(&rows.factors) {
+                let (k, l) = (z.len() / n, fr.codes[i] as usize);
                 for j in 0..k {
-                    fs.ztw[(l * k + j) * pw + p] += z[i * k + j] * v;
+                    ztw[(l * k + j) * pw + p] += z[i * k + j] * v;
                 }
             }
         }

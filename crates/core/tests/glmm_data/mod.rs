@@ -104,7 +104,7 @@ impl Data {
                 })
                 .collect(),
         };
-        GlmmSystem::new(&rows, Some(&self.offset), family, 1).unwrap()
+        GlmmSystem::new(&rows, Some(&self.offset), family).unwrap()
     }
 
     /// Z Lambda of all terms, n x q, from the columns as given.

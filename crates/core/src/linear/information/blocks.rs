@@ -53,15 +53,15 @@ pub struct MarginalBlocks<'a> {
 
 /// The factor with the most effects over all levels: the one that is eliminated first.
 pub fn head_of(sys: &System) -> usize {
-    (0..sys.cp.factors.len()).max_by_key(|&f| sys.cp.factors[f].n_levels * sys.cp.factors[f].k).unwrap_or(0)
+    (0..sys.factors.len()).max_by_key(|&f| sys.factors[f].n_levels * sys.factors[f].k).unwrap_or(0)
 }
 
 /// Order of the tail, and the bytes that all its matrices take.
 pub fn size_of(sys: &System) -> (usize, f64) {
     let head = head_of(sys);
-    let of = |f: usize| sys.cp.factors[f].n_levels * sys.cp.factors[f].k;
-    let tail: usize = (0..sys.cp.factors.len()).filter(|&f| f != head).map(of).sum();
-    let pairs = sys.cp.factors[head].k.pow(2) as f64;
+    let of = |f: usize| sys.factors[f].n_levels * sys.factors[f].k;
+    let tail: usize = (0..sys.factors.len()).filter(|&f| f != head).map(of).sum();
+    let pairs = sys.factors[head].k.pow(2) as f64;
     (tail, 8.0 * (6.0 + 2.0 * pairs) * (tail as f64).powi(2))
 }
 
@@ -69,15 +69,15 @@ impl<'a> MarginalBlocks<'a> {
     /// The blocks at a Lambda.
     pub fn new(sys: &'a System, lambda: &[Vec<f64>], runner: Runner<'a>) -> Result<Self, CoreError> {
         let head = head_of(sys);
-        let (fs, k) = (&sys.cp.factors[head], sys.cp.factors[head].k);
-        let mut start = vec![0; sys.cp.factors.len()];
+        let (fs, k) = (&sys.factors[head], sys.factors[head].k);
+        let mut start = vec![0; sys.factors.len()];
         let mut next = fs.n_levels * k;
-        for (f, other) in sys.cp.factors.iter().enumerate().filter(|(f, _)| *f != head) {
+        for (f, other) in sys.factors.iter().enumerate().filter(|(f, _)| *f != head) {
             start[f] = next;
             next += other.n_levels * other.k;
         }
         let rows = (fs.n_levels * k, next - fs.n_levels * k);
-        let d: Vec<Vec<f64>> = sys.cp.factors.iter().zip(lambda).map(|(f, l)| outer(l, f.k)).collect();
+        let d: Vec<Vec<f64>> = sys.factors.iter().zip(lambda).map(|(f, l)| outer(l, f.k)).collect();
         let (edge_start, edge_column, products) = edges_of(sys, head, &start, rows.0);
         let mut out = MarginalBlocks {
             sys,
@@ -86,7 +86,7 @@ impl<'a> MarginalBlocks<'a> {
             start,
             rows,
             d,
-            own: fs.ztz.clone(),
+            own: sys.cp.gram.levels[head].clone(),
             edge_start,
             edge_column,
             edges: products.clone(),
@@ -122,11 +122,11 @@ impl<'a> MarginalBlocks<'a> {
     }
 
     pub(super) fn effects(&self, factor: usize) -> usize {
-        self.sys.cp.factors[factor].k
+        self.sys.factors[factor].k
     }
 
     pub(super) fn levels(&self, factor: usize) -> usize {
-        self.sys.cp.factors[factor].n_levels
+        self.sys.factors[factor].n_levels
     }
 
     /// Applies J of a level to its own block (0) or its edges (1).
@@ -141,7 +141,7 @@ impl<'a> MarginalBlocks<'a> {
     /// I + Z1'Z1 D1 of a level.
     fn inner(&self, l: usize) -> Vec<f64> {
         let k = self.effects(self.head);
-        let ztz = &self.sys.cp.factors[self.head].ztz[l * k * k..(l + 1) * k * k];
+        let ztz = &self.sys.cp.gram.levels[self.head][l * k * k..(l + 1) * k * k];
         let mut a = vec![0.0; k * k];
         kernels::multiply(ztz, &self.d[self.head], k, k, k, &mut a);
         (0..k).for_each(|i| a[i * k + i] += 1.0);
@@ -183,14 +183,14 @@ impl<'a> MarginalBlocks<'a> {
         let mut n = vec![0.0; q2 * q2];
         for f in (0..self.start.len()).filter(|&f| f != self.head) {
             let k = self.effects(f);
-            for (l, block) in self.sys.cp.factors[f].ztz.chunks_exact(k * k).enumerate() {
+            for (l, block) in self.sys.cp.gram.levels[f].chunks_exact(k * k).enumerate() {
                 let at = self.start[f] - q1 + l * k;
                 for t in 0..k * k {
                     n[(at + t / k) * q2 + at + t % k] = block[t];
                 }
             }
         }
-        for c in self.sys.cp.cells.iter().filter(|c| c.f != self.head && c.g != self.head) {
+        for c in self.sys.cp.gram.cells.iter().filter(|c| c.f != self.head && c.g != self.head) {
             for l in 0..c.start.len() - 1 {
                 for i in c.start[l]..c.start[l + 1] {
                     let a = self.start[c.f] - q1 + l * c.kf;
@@ -408,10 +408,10 @@ fn outer(l: &[f64], k: usize) -> Vec<f64> {
 
 /// Columns of the tail that each level of the head meets (start of each level, columns), and Z1'Z2 there: for each level k rows.
 fn edges_of(sys: &System, head: usize, start: &[usize], q1: usize) -> (Vec<usize>, Vec<u32>, Vec<f64>) {
-    let (levels, k) = (sys.cp.factors[head].n_levels, sys.cp.factors[head].k);
+    let (levels, k) = (sys.factors[head].n_levels, sys.factors[head].k);
     // for each level of the head: first column, whether the head is the cell's first factor, pair and cell
     let mut met: Vec<Vec<(usize, usize, usize)>> = vec![Vec::new(); levels];
-    for (pair, c) in sys.cp.cells.iter().enumerate().filter(|(_, c)| c.f == head || c.g == head) {
+    for (pair, c) in sys.cp.gram.cells.iter().enumerate().filter(|(_, c)| c.f == head || c.g == head) {
         for l in 0..c.start.len() - 1 {
             for i in c.start[l]..c.start[l + 1] {
                 let other = c.level[i] as usize;
@@ -431,7 +431,7 @@ fn edges_of(sys: &System, head: usize, start: &[usize], q1: usize) -> (Vec<usize
         values.resize(base + k * width, 0.0);
         let mut at = 0;
         for &(first, pair, cell) in of_level.iter() {
-            let (c, m) = (&sys.cp.cells[pair], tail_effects(sys, head, pair));
+            let (c, m) = (&sys.cp.gram.cells[pair], tail_effects(sys, head, pair));
             let block = c.block(cell);
             for x in 0..m {
                 columns.push((first + x) as u32);
@@ -448,7 +448,7 @@ fn edges_of(sys: &System, head: usize, start: &[usize], q1: usize) -> (Vec<usize
 
 /// Effects of the other factor of a pair.
 fn tail_effects(sys: &System, head: usize, pair: usize) -> usize {
-    let c = &sys.cp.cells[pair];
+    let c = &sys.cp.gram.cells[pair];
     if c.f == head {
         c.kg
     } else {

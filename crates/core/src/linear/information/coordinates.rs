@@ -5,9 +5,10 @@
 
 use super::moments::{parameters, Parameter};
 use super::At;
-use crate::linear::evaluator::Lambda;
+use crate::layout::Block;
+use crate::layout::Lambda;
 use crate::linear::frame::Frame;
-use crate::linear::system::{Block, System};
+use crate::linear::system::System;
 
 /// Step of central differences, in units of the size of a random term. The gradient is exact, so that the error is of the order of
 /// its square.
@@ -44,7 +45,7 @@ impl Interior {
             sys.terms.iter().scan(0, |n, t| Some(std::mem::replace(n, *n + t.len()))).collect();
         let mut frames = Vec::new();
         for &b in &sys.blocks {
-            let kf = sys.cp.factors[b.factor].k;
+            let kf = sys.factors[b.factor].k;
             let mut frame = Frame::of(&part(&lambda[b.factor], kf, b), b.k);
             // a term of one block knows how many directions it lacks; independent effects have exact zeros
             if b.k == sys.terms[b.factor][b.term].k {
@@ -74,7 +75,7 @@ impl Interior {
     pub fn write_moved(&self, sys: &System, c: &Coordinate, distance: f64, lambda: &mut Lambda) {
         self.write(sys, lambda);
         let (b, frame) = (sys.blocks[c.block], &self.frames[c.block]);
-        let kf = sys.cp.factors[b.factor].k;
+        let kf = sys.factors[b.factor].k;
         for r in 0..b.k {
             lambda[b.factor][(b.offset + r) * kf + b.offset + c.j] += distance * frame.u[r * b.k + c.i];
         }
@@ -128,9 +129,9 @@ fn sizes(sys: &System, block: usize, frames: &[Frame]) -> Vec<f64> {
 
 /// Mean squares of the columns of Z U of a block.
 fn lengths(sys: &System, b: Block, frame: &Frame) -> Vec<f64> {
-    let fs = &sys.cp.factors[b.factor];
+    let fs = &sys.factors[b.factor];
     let mut gram = vec![0.0; fs.k * fs.k];
-    for ztz in fs.ztz.chunks_exact(fs.k * fs.k) {
+    for ztz in sys.cp.gram.levels[b.factor].chunks_exact(fs.k * fs.k) {
         gram.iter_mut().zip(ztz).for_each(|(t, v)| *t += v);
     }
     let own = part(&gram, fs.k, b);

@@ -5,7 +5,7 @@ use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn, Runner};
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::linear::evaluator::Evaluator;
+use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
 use crate::linear::system::System;
 use faer::Par;

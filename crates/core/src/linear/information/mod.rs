@@ -19,9 +19,10 @@ mod traces;
 pub use kenward_roger::{kenward_roger, threads_worth, KenwardRoger};
 pub use satterthwaite::{satterthwaite, Satterthwaite};
 
-use super::evaluator::{Evaluator, NotPositive};
+use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
+use crate::blocks::NotPositive;
 use crate::error::CoreError;
 use crate::optimize::trust_region::Eigen;
 use dense::Runner;

@@ -5,7 +5,7 @@ use super::traces::Traces;
 use super::{coordinates, Runner};
 use crate::blocks::kernels;
 use crate::error::CoreError;
-use crate::linear::evaluator::Evaluator;
+use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
 use crate::linear::system::System;
 
@@ -65,7 +65,7 @@ impl Moments {
     pub fn of(sys: &System, e: &Evaluator, score: &Score, runner: Runner<'_>) -> Result<Self, CoreError> {
         let h = MarginalBlocks::new(sys, &e.lambda, runner)?;
         let traces = Traces::of(&h)?;
-        let ks: Vec<usize> = sys.cp.factors.iter().map(|f| f.k).collect();
+        let ks: Vec<usize> = sys.factors.iter().map(|f| f.k).collect();
         let parameters = parameters(sys);
         let n = parameters.len();
         let width = sys.cp.pw;
@@ -102,7 +102,7 @@ impl Moments {
             let moved = h.times(&apply(&h, &out.parameters[c], ks[out.parameters[c].factor], &fg, width), width);
             for r in 0..=c {
                 let a = &out.parameters[r];
-                let found = form(&h, a, ks[a.factor], sys.cp.factors[a.factor].n_levels, &fg, &moved, width);
+                let found = form(&h, a, ks[a.factor], sys.factors[a.factor].n_levels, &fg, &moved, width);
                 out.q[c * n + r] = transposed(&found, width);
                 out.q[r * n + c] = found;
             }
@@ -116,10 +116,10 @@ fn fixed_and_residual(sys: &System, e: &Evaluator, score: &Score, h: &MarginalBl
     let pw = sys.cp.pw;
     let to = coordinates(sys, e, score);
     let mut out = vec![0.0; h.q() * pw];
-    for (f, fs) in sys.cp.factors.iter().enumerate() {
+    for (f, fs) in sys.factors.iter().enumerate() {
         let rows = fs.n_levels * fs.k;
         let at = h.start(f) * pw;
-        kernels::multiply(&fs.ztw, &to, rows, pw, pw, &mut out[at..at + rows * pw]);
+        kernels::multiply(&sys.cp.ztw[f], &to, rows, pw, pw, &mut out[at..at + rows * pw]);
     }
     h.reduce(&mut out, pw);
     out
@@ -128,7 +128,7 @@ fn fixed_and_residual(sys: &System, e: &Evaluator, score: &Score, h: &MarginalBl
 /// For each factor the sums over levels of the products of the rows of its effects.
 fn cross_products(sys: &System, h: &MarginalBlocks<'_>, v: &[f64], width: usize) -> Vec<Vec<Vec<f64>>> {
     let mut out = Vec::new();
-    for (f, fs) in sys.cp.factors.iter().enumerate() {
+    for (f, fs) in sys.factors.iter().enumerate() {
         let mut of_factor = vec![vec![0.0; width * width]; fs.k * fs.k];
         for l in 0..fs.n_levels {
             let rows = &v[(h.start(f) + l * fs.k) * width..][..fs.k * width];

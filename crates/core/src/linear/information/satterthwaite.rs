@@ -10,7 +10,7 @@ use super::kenward_roger::runner;
 use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn};
 use crate::error::CoreError;
-use crate::linear::evaluator::Evaluator;
+use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
 use crate::linear::system::System;
 
@@ -142,7 +142,7 @@ fn curvature_of_lambda(
         return 0.0;
     }
     let (block, frame) = (sys.blocks[a.block], &interior.frames[a.block]);
-    let (kf, p, w) = (sys.cp.factors[block.factor].k, sys.p(), moments.width);
+    let (kf, p, w) = (sys.factors[block.factor].k, sys.p(), moments.width);
     let mut sum = 0.0;
     for x in 0..block.k {
         for y in 0..block.k {
@@ -208,7 +208,7 @@ pub(super) fn differences(
 fn gradient(sys: &System, interior: &Interior, score: &Score) -> Vec<f64> {
     let of = |c: &Coordinate| {
         let (b, frame) = (sys.blocks[c.block], &interior.frames[c.block]);
-        let gamma = part(&score.gamma[b.factor], sys.cp.factors[b.factor].k, b);
+        let gamma = part(&score.gamma[b.factor], sys.factors[b.factor].k, b);
         2.0 * (0..b.k).map(|r| frame.u[r * b.k + c.i] * gamma[r * b.k + c.j]).sum::<f64>()
     };
     interior.all.iter().map(of).collect()

@@ -93,9 +93,9 @@ fn dense(sys: &System, h: &MarginalBlocks<'_>) -> Mat<f64> {
     let q = h.q();
     let mut zz = Mat::<f64>::zeros(q, q);
     let mut d = Mat::<f64>::zeros(q, q);
-    for (f, fs) in sys.cp.factors.iter().enumerate() {
+    for (f, fs) in sys.factors.iter().enumerate() {
         let k = fs.k;
-        for (l, block) in fs.ztz.chunks_exact(k * k).enumerate() {
+        for (l, block) in sys.cp.gram.levels[f].chunks_exact(k * k).enumerate() {
             for t in 0..k * k {
                 let (i, j) = (h.start(f) + l * k + t / k, h.start(f) + l * k + t % k);
                 zz[(i, j)] = block[t];
@@ -103,7 +103,7 @@ fn dense(sys: &System, h: &MarginalBlocks<'_>) -> Mat<f64> {
             }
         }
     }
-    for c in &sys.cp.cells {
+    for c in &sys.cp.gram.cells {
         for l in 0..c.start.len() - 1 {
             for cell in c.start[l]..c.start[l + 1] {
                 for (t, &v) in c.block(cell).iter().enumerate() {
@@ -139,10 +139,10 @@ fn blocks_are_those_of_the_dense_matrix() {
             }
         }
         let traces = Traces::of(&h).expect("nothing stops it");
-        let ks: Vec<usize> = sys.cp.factors.iter().map(|f| f.k).collect();
+        let ks: Vec<usize> = sys.factors.iter().map(|f| f.k).collect();
         let at = |f: usize, l: usize, e: usize| h.start(f) + l * ks[f] + e;
         for f in 0..ks.len() {
-            let levels = sys.cp.factors[f].n_levels;
+            let levels = sys.factors[f].n_levels;
             for t in 0..ks[f] * ks[f] {
                 let sum = (0..levels).map(|l| expected[(at(f, l, t / ks[f]), at(f, l, t % ks[f]))]).sum();
                 close(traces.own[f][t], sum, 1e-10, "a trace");
@@ -153,7 +153,7 @@ fn blocks_are_those_of_the_dense_matrix() {
                     let (m, j) = (t / (ks[g] * ks[f]) % ks[g], t / (ks[g] * ks[f] * ks[g]));
                     let mut sum = 0.0;
                     for a in 0..levels {
-                        for b in 0..sys.cp.factors[g].n_levels {
+                        for b in 0..sys.factors[g].n_levels {
                             sum += expected[(at(f, a, j), at(g, b, m))] * expected[(at(f, a, i), at(g, b, n))];
                         }
                     }

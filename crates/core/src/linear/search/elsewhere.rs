@@ -3,10 +3,10 @@
 use super::along::{is_valley, is_valley_of, sorted, with, Along, MARGIN, SPACING};
 use super::{Candidate, Searcher, RESTART_EVALUATIONS};
 use crate::error::CoreError;
+use crate::layout::Block;
 use crate::linear::fit::{frames_of, Fit, NEGLIGIBLE};
 use crate::linear::frame::Frame;
 use crate::linear::ray::{stretch, Ladder, Look};
-use crate::linear::system::Block;
 
 /// Standard deviations (per residual one, scaled columns) tried for all effects together before the first fit.
 const COMMON: [f64; 4] = [0.25, 1.0, 4.0, 16.0];
@@ -101,7 +101,7 @@ impl Searcher<'_> {
     pub(super) fn rays(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
         let mut out = Vec::new();
         self.weakest = f64::INFINITY;
-        if self.sys.cp.factors.len() > 1 && !self.affordable(8 * self.n_directions) {
+        if self.sys.factors.len() > 1 && !self.affordable(8 * self.n_directions) {
             self.complete = false;
             return self.hints(best);
         }

@@ -16,7 +16,7 @@ mod sharpen;
 mod tests;
 
 use crate::error::CoreError;
-use crate::linear::evaluator::{Evaluator, Lambda};
+use crate::linear::criterion::Evaluator;
 use crate::linear::fit::{fit, Fit, FitOptions, Progress, Status, NEGLIGIBLE};
 use crate::linear::frame::Frame;
 use crate::linear::ray::Look;
@@ -47,7 +47,7 @@ pub struct Valley {
 impl Valley {
     /// Covariance parameters of the columns as given.
     pub fn theta(&self, sys: &System) -> Vec<f64> {
-        let mut lambda: Lambda = sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+        let mut lambda = sys.zero_lambda();
         for (b, f) in sys.blocks.iter().zip(&self.frames) {
             f.write(*b, &mut lambda);
         }
@@ -108,7 +108,7 @@ pub fn search(
         }
         Begin::Anywhere => {
             let mut first = moment_frames(sys);
-            if !one && sys.cp.factors.len() > 1 {
+            if !one && sys.factors.len() > 1 {
                 (first, waiting) = s.starts(first)?;
             }
             waiting.extend(s.sweep(first)?);

@@ -2,7 +2,7 @@
 
 use super::{Search, Searcher};
 use crate::error::CoreError;
-use crate::linear::evaluator::Evaluator;
+use crate::linear::criterion::Evaluator;
 use crate::linear::fit::{Fit, FitOptions, Progress};
 use crate::linear::rebase::Rebase;
 use crate::linear::score::Score;

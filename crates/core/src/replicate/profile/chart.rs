@@ -4,7 +4,7 @@
 //! a correlation is held by the angle between two rows, a standard deviation of zero by a row that is not there, any other standard
 //! deviation by a row whose direction is free and whose length follows from sigma.
 
-use crate::linear::{Block, Lambda, System};
+use crate::layout::{Block, Lambda, Layout};
 use crate::structure::lower_form;
 
 /// Log coordinates are not taken below this: a relative standard deviation of 1e-13.
@@ -78,7 +78,7 @@ pub struct Chart {
 }
 
 /// Whether rows of a block are those of the changed basis but for their scale: all but that of the intercept.
-fn is_mixed(sys: &System, block: usize, rows: &[usize]) -> bool {
+fn is_mixed(sys: &Layout, block: usize, rows: &[usize]) -> bool {
     let b = sys.blocks[block];
     let basis = &sys.basis.terms[b.factor][b.term];
     b.k > 1 && basis.intercept.is_some_and(|i| rows.contains(&i))
@@ -86,14 +86,14 @@ fn is_mixed(sys: &System, block: usize, rows: &[usize]) -> bool {
 
 impl Chart {
     /// Every Lambda.
-    pub fn free(sys: &System) -> Self {
+    pub fn free(sys: &Layout) -> Self {
         let plain =
             |b: &Block| Form { order: (0..b.k).collect(), given: false, absent: false, turned: false, tied: false };
         Self::of(sys, sys.blocks.iter().map(plain).collect(), true)
     }
 
     /// Row `row` of a block (columns as given) is zero.
-    pub fn without(sys: &System, block: usize, row: usize) -> Self {
+    pub fn without(sys: &Layout, block: usize, row: usize) -> Self {
         let mut chart_forms = Self::free(sys).forms;
         let k = sys.blocks[block].k;
         let order = (0..k).filter(|&r| r != row).chain([row]).collect();
@@ -103,7 +103,7 @@ impl Chart {
     }
 
     /// Rows `first` and `second` of a block (columns as given) meet at an angle, whose complement is set by [`Chart::turn`].
-    pub fn turned(sys: &System, block: usize, first: usize, second: usize) -> Self {
+    pub fn turned(sys: &Layout, block: usize, first: usize, second: usize) -> Self {
         let mut chart_forms = Self::free(sys).forms;
         let k = sys.blocks[block].k;
         let order = [first, second].into_iter().chain((0..k).filter(|&r| r != first && r != second)).collect();
@@ -113,7 +113,7 @@ impl Chart {
     }
 
     /// Row `row` of a block (columns as given) has the length that makes its standard deviation what [`Chart::tie`] sets.
-    pub fn tied(sys: &System, block: usize, row: usize, with_sigma: bool) -> Self {
+    pub fn tied(sys: &Layout, block: usize, row: usize, with_sigma: bool) -> Self {
         let mut chart_forms = Self::free(sys).forms;
         let b = sys.blocks[block];
         let order = (0..b.k).filter(|&r| r != row).chain([row]).collect();
@@ -122,7 +122,7 @@ impl Chart {
         Self::of(sys, chart_forms, with_sigma)
     }
 
-    fn of(sys: &System, forms: Vec<Form>, with_sigma: bool) -> Self {
+    fn of(sys: &Layout, forms: Vec<Form>, with_sigma: bool) -> Self {
         let mut coordinates = Vec::new();
         let mut turning = None;
         let mut tie = None;
@@ -199,7 +199,7 @@ impl Chart {
     }
 
     /// Sets the sine of the angle: the correlation of the two rows.
-    pub fn turn(&mut self, sys: &System, angle: f64) {
+    pub fn turn(&mut self, sys: &Layout, angle: f64) {
         let Some((at, _)) = self.turning else {
             return;
         };
@@ -252,7 +252,7 @@ impl Chart {
     }
 
     /// The coordinates nearest to a Lambda and sigma: exact where they meet the constraint.
-    pub fn read(&self, sys: &System, lambda: &Lambda, sigma: f64) -> Vec<f64> {
+    pub fn read(&self, sys: &Layout, lambda: &Lambda, sigma: f64) -> Vec<f64> {
         let mut out = Vec::with_capacity(self.coordinates.len());
         for (b, form) in self.blocks.iter().zip(&self.forms) {
             let k = b.k;
@@ -369,7 +369,7 @@ impl Chart {
 }
 
 /// The matrix (changed basis) that has one entry at place (i, j) of a form.
-fn unit(sys: &System, b: &Block, form: &Form, i: usize, j: usize) -> Vec<f64> {
+fn unit(sys: &Layout, b: &Block, form: &Form, i: usize, j: usize) -> Vec<f64> {
     let k = b.k;
     let mut m = vec![0.0; k * k];
     let r = form.order[i];

@@ -8,6 +8,7 @@ use super::parameter::{parameters, Kind, Origin, Target};
 use super::subject::{Held, State, Subject};
 use super::Watcher;
 use crate::error::CoreError;
+use crate::layout::Layout;
 use crate::linear::{Evaluator, Plane, Score, System};
 
 /// What is held.
@@ -82,7 +83,7 @@ impl Held for Constrained<'_> {
                 self.r2 / n
             }
         };
-        let d = 2.0 * e.log_det_r + n * (2.0 * std::f64::consts::PI * self.sigma2).ln() + self.r2 / self.sigma2;
+        let d = e.factor.log_det() + n * (2.0 * std::f64::consts::PI * self.sigma2).ln() + self.r2 / self.sigma2;
         let d = d + self.chart.penalty(phi);
         Ok(if d.is_finite() { d } else { f64::INFINITY })
     }
@@ -136,7 +137,7 @@ impl<'s> Subject for Linear<'s> {
     where
         Self: 'a;
 
-    fn system(&self) -> &System {
+    fn layout(&self) -> &Layout {
         self.0
     }
 

@@ -10,7 +10,7 @@ use super::walk::Stop;
 use super::{curves, Profile, ProfileOptions, Watcher};
 use crate::error::CoreError;
 use crate::generalized::{search, Approximation, FitOptions, GlmmSystem, Modes, Point, Value};
-use crate::linear::{Lambda, System};
+use crate::layout::{Lambda, Layout};
 use std::sync::atomic::AtomicBool;
 
 /// How a generalized model is profiled.
@@ -27,7 +27,7 @@ struct Generalized<'g> {
     g: &'g GlmmSystem,
     how: Approximation,
     /// Layout and basis, with the unit in the place of the scale of y.
-    sys: System,
+    sys: Layout,
     unit: f64,
     /// Whether the dispersion is a coordinate.
     with_dispersion: bool,
@@ -97,7 +97,7 @@ pub fn profile_glmm(
         let total: f64 = modes.wo.iter().map(|w| w.abs()).sum();
         let unit = if g.family.is_scale_free() { 1.0 } else { (g.n as f64 / total).sqrt() };
         let unit = if unit.is_finite() && unit > 0.0 { unit } else { 1.0 };
-        let mut sys = g.layout.clone_for_refit();
+        let mut sys = g.layout.clone();
         sys.basis.y_scale = unit;
         sys.basis.y_shift = 0.0;
         let subject = Generalized {
@@ -148,7 +148,7 @@ impl Generalized<'_> {
     }
 
     fn held(&self, chart: Chart, held: What) -> HeldGeneralized<'_> {
-        let lambda: Lambda = self.sys.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+        let lambda = self.sys.zero_lambda();
         HeldGeneralized {
             of: self,
             chart,
@@ -168,7 +168,7 @@ impl Subject for Generalized<'_> {
     where
         Self: 'a;
 
-    fn system(&self) -> &System {
+    fn layout(&self) -> &Layout {
         &self.sys
     }
 
@@ -270,7 +270,7 @@ impl HeldGeneralized<'_> {
         let (sys, unit) = (&self.of.sys, self.of.unit);
         let quadrature = self.of.how.n_quad > 1;
         for (f, layouts) in sys.terms.iter().enumerate() {
-            let kf = sys.cp.factors[f].k;
+            let kf = sys.factors[f].k;
             for (t, tl) in layouts.iter().enumerate() {
                 let k = tl.k;
                 let at = |i: usize, j: usize| (tl.offset + i) * kf + tl.offset + j;

@@ -1,7 +1,7 @@
 //! The parameters that can be profiled, and how each is held.
 
 use super::subject::State;
-use crate::linear::{Lambda, System};
+use crate::layout::{Lambda, Layout};
 use std::f64::consts::FRAC_PI_2;
 
 /// The ML fit: where all curves begin.
@@ -15,11 +15,11 @@ pub struct Origin {
 }
 
 /// Standard deviations and correlations in the places of theta, sigma, fixed effects; columns as given.
-pub fn parameters(sys: &System, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> Vec<f64> {
+pub fn parameters(sys: &Layout, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> Vec<f64> {
     let sigma = sigma2.sqrt() * sys.basis.y_scale;
     let mut out = Vec::with_capacity(sys.n_theta + 1 + beta.len());
     for (f, layouts) in sys.terms.iter().enumerate() {
-        let kf = sys.cp.factors[f].k;
+        let kf = sys.factors[f].k;
         for (t, tl) in layouts.iter().enumerate() {
             let k = tl.k;
             let small: Vec<f64> = (0..k * k).map(|i| lambda[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
@@ -86,11 +86,11 @@ pub struct Target {
 
 impl Target {
     /// The parameter at a position.
-    pub fn of(sys: &System, index: usize) -> Self {
+    pub fn of(sys: &Layout, index: usize) -> Self {
         Target { index, kind: Self::kind(sys, index) }
     }
 
-    fn kind(sys: &System, index: usize) -> Kind {
+    fn kind(sys: &Layout, index: usize) -> Kind {
         if index == sys.n_theta {
             return Kind::Sigma;
         }
@@ -136,7 +136,7 @@ impl Target {
     }
 
     /// Where the curve begins; nothing where the parameter has no value.
-    pub fn start(&self, sys: &System, origin: &Origin) -> Option<f64> {
+    pub fn start(&self, sys: &Layout, origin: &Origin) -> Option<f64> {
         let value = origin.parameters[self.index];
         match &self.kind {
             Kind::Sd { .. } => Some(value / sys.basis.y_scale),
@@ -154,7 +154,7 @@ impl Target {
     }
 
     /// The parameter at a place of the walk.
-    pub fn value(&self, sys: &System, w: f64) -> f64 {
+    pub fn value(&self, sys: &Layout, w: f64) -> f64 {
         match &self.kind {
             Kind::Sd { .. } => w * sys.basis.y_scale,
             Kind::Cor { .. } => w.sin(),
@@ -164,7 +164,7 @@ impl Target {
     }
 
     /// Length of the parameter (its logarithm, its arcsine) for a unit of the walk.
-    pub fn unit(&self, sys: &System) -> f64 {
+    pub fn unit(&self, sys: &Layout) -> f64 {
         match &self.kind {
             Kind::Sd { .. } | Kind::Fixed { .. } => sys.basis.y_scale,
             Kind::Cor { .. } | Kind::Sigma => 1.0,

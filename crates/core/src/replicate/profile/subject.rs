@@ -3,7 +3,7 @@
 use super::parameter::{Origin, Target};
 use super::Watcher;
 use crate::error::CoreError;
-use crate::linear::{Lambda, System};
+use crate::layout::{Lambda, Layout};
 
 /// A point from which coordinates of any kind can be read.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ pub trait Subject: Sync {
         Self: 'a;
 
     /// Layout and basis.
-    fn system(&self) -> &System;
+    fn layout(&self) -> &Layout;
 
     /// A new work space.
     fn work(&self) -> Self::Work;

@@ -6,7 +6,7 @@ use super::search::{hessian, minimise};
 use super::subject::{Held, State, Subject};
 use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
 use crate::error::CoreError;
-use crate::linear::System;
+use crate::layout::Layout;
 use crate::optimize::trust_region::Eigen;
 
 /// Points of one side, at most.
@@ -37,7 +37,7 @@ impl From<CoreError> for Stop {
 /// Work on one curve.
 pub struct Walk<'a, S: Subject> {
     subject: &'a S,
-    sys: &'a System,
+    sys: &'a Layout,
     work: &'a mut S::Work,
     origin: &'a Origin,
     target: Target,
@@ -59,7 +59,7 @@ impl<'a, S: Subject> Walk<'a, S> {
         watch: &'a Watcher<'a>,
         strict: bool,
     ) -> Self {
-        let sys = subject.system();
+        let sys = subject.layout();
         subject.begin(work, origin);
         Walk { subject, sys, work, origin, target: Target::of(sys, index), options, watch, strict }
     }

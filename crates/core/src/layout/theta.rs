@@ -1,7 +1,6 @@
 //! The way between theta, the parameters of the columns as given, and Lambda of the changed basis: the only place that knows it.
 
-use super::evaluator::Lambda;
-use super::system::{System, TermLayout};
+use super::{Lambda, Layout, TermLayout};
 use crate::structure::{lower_form, rotation, Coordinates};
 use std::ops::Range;
 
@@ -27,7 +26,7 @@ impl TermLayout {
     }
 }
 
-impl System {
+impl Layout {
     /// Factor, place within it and layout of every term, in the order of theta.
     fn every_term(&self) -> impl Iterator<Item = (usize, usize, &TermLayout)> {
         self.terms.iter().enumerate().flat_map(|(f, of)| of.iter().enumerate().map(move |(t, tl)| (f, t, tl)))
@@ -35,7 +34,7 @@ impl System {
 
     /// A Lambda whose terms are filled by `fill`, as given.
     fn filled(&self, fill: impl Fn(&TermLayout, &mut [f64])) -> Lambda {
-        let mut out: Lambda = self.cp.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+        let mut out = self.zero_lambda();
         for (f, t, tl) in self.every_term() {
             let mut small = vec![0.0; tl.k * tl.k];
             fill(tl, &mut small);
@@ -49,12 +48,26 @@ impl System {
         self.filled(|tl, out| tl.structure.lambda(&theta[tl.own()], tl.k, out))
     }
 
-    /// The derivative of that Lambda along a direction of theta.
+    /// Lambda where that of the columns as given is the identity.
+    pub fn identity_as_given(&self) -> Lambda {
+        self.filled(|tl, out| (0..tl.k).for_each(|i| out[i * tl.k + i] = 1.0))
+    }
+
+    /// A Lambda of a factor: the relative factor of its effects in given units (not triangular).
+    pub(crate) fn given_lambda(&self, lambda: &Lambda, f: usize) -> Vec<f64> {
+        let mut out = vec![0.0; lambda[f].len()];
+        for (tl, basis) in self.terms[f].iter().zip(&self.basis.terms[f]) {
+            tl.put(&basis.to_given(&tl.part(&lambda[f]), tl.k), &mut out);
+        }
+        out
+    }
+
+    /// The derivative of Lambda along a direction of theta.
     pub fn push(&self, theta: &[f64], along: &[f64]) -> Lambda {
         self.filled(|tl, out| tl.structure.push(&theta[tl.own()], &along[tl.own()], tl.k, out))
     }
 
-    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the entries of that Lambda.
+    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the entries of Lambda.
     pub fn pull_back(&self, theta: &[f64], gamma: &Lambda) -> Vec<f64> {
         let mut out = vec![0.0; self.n_theta];
         for (f, t, tl) in self.every_term() {
