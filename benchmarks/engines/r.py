@@ -45,7 +45,8 @@ class REngine:
         """One round: ``repeat`` fits, mean seconds for each."""
         key = self._loaded(formula, frame, data_name)
         elapsed, cpu, objective = self._parts(
-            f"fit\t{key}\t{'TRUE' if method.reml else 'FALSE'}\t{repeat}\t{method.family or 'none'}\t{method.n_quad}\t{formula}",
+            f"fit\t{key}\t{'TRUE' if method.reml else 'FALSE'}\t{repeat}"
+            f"\t{method.family or 'none'}\t{method.n_quad}\t{formula}",
             timeout,
         )
         return Sample(float(elapsed), float(cpu), float(objective))

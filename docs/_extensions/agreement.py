@@ -14,19 +14,22 @@ ROOT = Path(__file__).parents[2]
 
 HEAD = """# Agreement
 
-Fitted when this page was built: every linear model of the reference collection, against the best of several optimisers of lme4, each run to tight tolerances. The stored
-values, the R script that made them and the versions of R and its packages are in `tests/reference`.
+Fitted when this page was built: every linear model of the reference collection, against the best of
+several optimisers of lme4, each run to tight tolerances. The stored values, the R script that made
+them and the versions of R and its packages are in `tests/reference`.
 
 - *criterion*: ours minus theirs (REML criterion or deviance); negative is a lower, better one
 - *fixed effects*: largest difference in standard errors
-- *standard errors*, *standard deviations*: largest relative difference; for singular fits standard deviations are left out, since they are not smooth there
+- *standard errors*, *standard deviations*: largest relative difference; for singular fits
+  standard deviations are left out, since they are not smooth there
 
 | model | data | rows | criterion | fixed effects | standard errors | standard deviations |
 | --- | --- | ---: | ---: | ---: | ---: | ---: |
 """
 
 FOOT = """
-Models for which we and lme4 disagree by intention, and those where other programs are wrong, are in [findings](findings.md).
+Models for which we and lme4 disagree by intention, and those where other programs are wrong,
+are in [findings](findings.md).
 """
 
 

@@ -397,7 +397,10 @@ def profile_glmm_curves(
     progress: Callable[[int, float], object] | None = None,
 ) -> Profile: ...
 def families() -> list[tuple[str, list[str], list[tuple[str, float, float, bool]]]]:
-    """The families: name, links, and for each extra parameter its name, limits and whether it is a scale."""
+    """The families: name, links, and the extra parameters.
+
+    Of each of these: name, limits, whether it is a scale.
+    """
 
 class GlmmSystem:
     """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links

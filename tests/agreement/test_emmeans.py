@@ -242,8 +242,11 @@ def test_null() -> None:
     compare(fitted("two").emmeans("a").test(null=7), OWN["results"]["two"]["test null"])
 
 
-# ---- joint tests. F and its numerator are emmeans'; its denominator is the smallest of the degrees of freedom of the parts, ours is Fai and Cornelius' as in
-# lmerTest, so that ours are compared with emmeans' where there is one part, and with anova
+# ---- joint tests
+
+# F and its numerator are emmeans'; its denominator is the smallest of the degrees of freedom of the
+# parts, ours is Fai and Cornelius' as in lmerTest, so that ours are compared with emmeans' where
+# there is one part, and with anova
 # otherwise.
 
 

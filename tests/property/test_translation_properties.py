@@ -95,19 +95,31 @@ def test_equations_are_well_formed(model):
 
 
 SNIPPETS = [
-    ("spss", "COMPUTE lx = LN(x).\nMIXED y BY f WITH lx /FIXED=f lx f*lx | NOINT SSTYPE(3) /RANDOM=INTERCEPT lx | SUBJECT(a*b) "
-"COVTYPE(UN)."),
-    ("spss", "GENLINMIXED /FIELDS TARGET=y TRIALS=FIELD(n) /TARGET_OPTIONS DISTRIBUTION=BINOMIAL LINK=LOGIT /FIXED EFFECTS=x "
-"/RANDOM USE_INTERCEPT=TRUE SUBJECTS=g."),
+    (
+        "spss",
+        "COMPUTE lx = LN(x).\nMIXED y BY f WITH lx /FIXED=f lx f*lx | NOINT SSTYPE(3) /RANDOM=INTERCEPT lx | "
+        "SUBJECT(a*b) COVTYPE(UN).",
+    ),
+    (
+        "spss",
+        "GENLINMIXED /FIELDS TARGET=y TRIALS=FIELD(n) /TARGET_OPTIONS DISTRIBUTION=BINOMIAL LINK=LOGIT /FIXED "
+        "EFFECTS=x /RANDOM USE_INTERCEPT=TRUE SUBJECTS=g.",
+    ),
     ("stata", "generate lx = ln(x)\nmelogit y c.lx##i.f if z > 3 || a: || b: lx, cov(un) binomial(n) intpoints(5)"),
     ("stata", "mixed y i.(a b) x || _all: R.r || g: x, nocons reml"),
-    ("sas", "data d; set e; l = log(n); run; proc glimmix data=d method=quad(qpoints=5); class g f(ref='a'); model s/n = "
-"x|f@2 / dist=binomial offset=l; random int x / subject=g(h) type=un; run;"),
+    (
+        "sas",
+        "data d; set e; l = log(n); run; proc glimmix data=d method=quad(qpoints=5); class g f(ref='a'); model s/n = "
+        "x|f@2 / dist=binomial offset=l; random int x / subject=g(h) type=un; run;",
+    ),
     ("nlme", "lme(y ~ x, data = d, random = list(a = pdDiag(~ x), b = ~ 1), method = 'ML', weights = varFixed(~ v))"),
     ("lme4", "m <- glmer(cbind(s, n - s) ~ x + (x || g), data = d, family = binomial(link = 'probit'), nAGQ = 7)"),
-    ("julia", "f = @formula(y ~ 1 + x & z + zerocorr(1 + x | g))\nd.p = d.s ./ d.n\nfit(MixedModel, f, d, Binomial(), "
-"ProbitLink(); wts=d.n, nAGQ=3, contrasts=Dict(:f => DummyCoding()))"),
-]  # fmt: skip
+    (
+        "julia",
+        "f = @formula(y ~ 1 + x & z + zerocorr(1 + x | g))\nd.p = d.s ./ d.n\nfit(MixedModel, f, d, Binomial(), "
+        "ProbitLink(); wts=d.n, nAGQ=3, contrasts=Dict(:f => DummyCoding()))",
+    ),
+]
 
 
 @pytest.mark.parametrize(("source", "text"), SNIPPETS)

@@ -49,7 +49,7 @@ def in_every_library(values: list, arrow_type: pa.DataType) -> list:
     ]
 
 
-# --- numbers -----------------------------------------------------------------------------------------------------------------------
+# --- numbers
 
 
 @pytest.mark.parametrize("values", in_every_library([3.5, -1.0, None, 2.0], pa.float64()))
@@ -188,7 +188,7 @@ def test_number_factors_agree_with_numpy(n, scale):
     np.testing.assert_allclose([float(v) for v in labels(factor)], found, rtol=1e-14)
 
 
-# --- truth values ------------------------------------------------------------------------------------------------------------------
+# --- truth values
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_truth_values_without_missing_ones():
     assert column([True, False]).kind == "boolean"
 
 
-# --- text ---------------------------------------------------------------------------------------------------------------------------
+# --- text
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_large_text_column_in_chunks():
     assert (labels(col), codes(col)) == (["a", "b", "c"], [1, -1, 2, 0, 1])
 
 
-# --- factors ------------------------------------------------------------------------------------------------------------------------
+# --- factors
 
 
 @pytest.mark.parametrize("ordered", [False, True])
@@ -339,7 +339,7 @@ def test_run_end_encoded_columns():
     assert col.values.tolist() == [1.5, 1.5, 2.0]
 
 
-# --- dates --------------------------------------------------------------------------------------------------------------------------
+# --- dates
 
 DAY, LATER = datetime.date(2026, 1, 31), datetime.date(2026, 2, 1)
 
@@ -366,7 +366,7 @@ def test_times_and_durations():
     assert (spans.kind, spans.values.dtype.kind, spans.missing.tolist()) == ("datetime", "m", [False, True])
 
 
-# --- nothing and the unusable -------------------------------------------------------------------------------------------------------
+# --- nothing and the unusable
 
 
 @pytest.mark.parametrize(
@@ -382,8 +382,19 @@ def test_columns_with_nothing_but_missing_values_are_numeric(values):
 
 @pytest.mark.parametrize(
     "values",
-    [[], np.empty(0), pd.Series([], dtype=float), pd.Series([], dtype=str), pd.Categorical([]), pl.Series([], dtype=pl.String), pl.Series([], dtype=pl.Enum(["a"])), pa.chunked_array([], type=pa.string()), pa.chunked_array([], type=pa.float64()), pa.array([], pa.dictionary(pa.int8(), pa.string()))],
-)  # fmt: skip
+    [
+        [],
+        np.empty(0),
+        pd.Series([], dtype=float),
+        pd.Series([], dtype=str),
+        pd.Categorical([]),
+        pl.Series([], dtype=pl.String),
+        pl.Series([], dtype=pl.Enum(["a"])),
+        pa.chunked_array([], type=pa.string()),
+        pa.chunked_array([], type=pa.float64()),
+        pa.array([], pa.dictionary(pa.int8(), pa.string())),
+    ],
+)
 def test_empty_columns(values):
     col = column(values)
     assert len(col) == 0

@@ -133,7 +133,7 @@ def test_structured_arrays():
     assert table.column("b").values.tolist() == [2.5, 4.5]
 
 
-# --- CSV ----------------------------------------------------------------------------------------------------------------------------
+# --- CSV
 
 CSV = 'y,g,when,s\n1.5,u,2026-01-31,"b, c"\nNA,v,2026-02-01,\n3,u,2026-02-02,"two\nlines"\n'
 
@@ -227,7 +227,7 @@ def test_files_that_cannot_be_read(tmp_path, name, content, words):
         Table.from_data(path).column("a")
 
 
-# --- reading no more than is needed -------------------------------------------------------------------------------------------------
+# --- reading no more than is needed
 
 
 def test_columns_that_are_not_asked_for_are_not_touched(tmp_path):
@@ -273,7 +273,7 @@ def test_lazy_frames_whose_rows_change_places_are_refused():
         table.column("b")
 
 
-# --- names --------------------------------------------------------------------------------------------------------------------------
+# --- names
 
 
 def test_repeated_names_matter_only_when_they_are_used():
@@ -313,7 +313,7 @@ def test_missing_columns_are_key_errors():
         Table.from_data(FRAME).column("Days")
 
 
-# --- shape --------------------------------------------------------------------------------------------------------------------------
+# --- shape
 
 
 def test_columns_of_different_length_are_named():
@@ -351,7 +351,7 @@ def test_data_without_columns(data):
         table.column("y")
 
 
-# --- what is not accepted -----------------------------------------------------------------------------------------------------------
+# --- what is not accepted
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,8 @@ def test_threads_do_not_change_the_result(data):
 
 VERBS = "anova glmer glmer_nb list_datasets lmer load load_bootstrap load_dataset power power_curve table translate"
 FAMILIES = "Beta Binomial CustomFamily Gamma Gaussian InverseGaussian NegativeBinomial Poisson"
-ERRORS = """ArgumentTypeError ColumnNotFoundError DataError DesignError FormulaError MissingExtraError NewLevelError OptionError RanefError
-RanefWarning"""
+ERRORS = """ArgumentTypeError ColumnNotFoundError DataError DesignError FormulaError MissingExtraError NewLevelError
+OptionError RanefError RanefWarning"""
 
 
 def test_public_names_are_all_there():

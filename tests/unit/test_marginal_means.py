@@ -93,8 +93,11 @@ def test_kinds_of_columns() -> None:
     rng = np.random.default_rng(3)
     n = 120
     columns = {
-        "text": rng.choice(["b", "a"], n), "truth": rng.random(n) < 0.4, "number": rng.integers(1, 4, n), "g": rng.integers(0, 8, n).astype(str),
-    }  # fmt: skip
+        "text": rng.choice(["b", "a"], n),
+        "truth": rng.random(n) < 0.4,
+        "number": rng.integers(1, 4, n),
+        "g": rng.integers(0, 8, n).astype(str),
+    }
     columns["y"] = (
         rng.normal(size=n) + rng.normal(size=8)[columns["g"].astype(int)] + (columns["text"] == "a") + columns["number"]
     )
@@ -129,8 +132,20 @@ def test_offset_given_as_an_array_is_at_its_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["log(y)", "log2(y)", "log1p(y)", "sqrt(y + 1)", "exp(y / 3)", "I(y^2)", "1 / y", "2 - y * 3", "qlogis(y / 10)", "-(1 / (y + 1))"]
-)  # fmt: skip
+    "text",
+    [
+        "log(y)",
+        "log2(y)",
+        "log1p(y)",
+        "sqrt(y + 1)",
+        "exp(y / 3)",
+        "I(y^2)",
+        "1 / y",
+        "2 - y * 3",
+        "qlogis(y / 10)",
+        "-(1 / (y + 1))",
+    ],
+)
 def test_transformations_are_undone(text: str) -> None:
     import pandas as pd
 
@@ -244,7 +259,10 @@ def test_intervals_and_tests_agree(cake: Any) -> None:
         (lambda m: m.emmeans(3), "specs must be the name"),
         (lambda m: m.emmeans("~ recipe | temp | temp"), "specs must be like"),
         (lambda m: m.emmeans("recipe", by="rep"), "no variable 'rep'"),
-        (lambda m: m.emmeans("recipe", at={"recipe": ["D"]}), "the level 'D', which it does not have. Its levels are 'A', 'B', 'C'"),
+        (
+            lambda m: m.emmeans("recipe", at={"recipe": ["D"]}),
+            "the level 'D', which it does not have. Its levels are 'A', 'B', 'C'",
+        ),
         (lambda m: m.emmeans("recipe", at={"temp": ["hot"]}), "must be finite numbers, not 'hot'"),
         (lambda m: m.emmeans("recipe", at={"temp": []}), "at gives a variable no values"),
         (lambda m: m.emmeans("recipe", at={"tmp": 3}), "there is no column 'tmp'"),
@@ -264,7 +282,10 @@ def test_intervals_and_tests_agree(cake: Any) -> None:
         (lambda m: m.emmeans("recipe").contrast([[0, 0, 0]]), "not all zero"),
         (lambda m: m.emmeans("recipe").contrast("trt.vs.ctrl", ref="D"), "ref must be the label of a mean"),
         (lambda m: m.emmeans("recipe").contrast("eff", ref=1), "ref is for the method"),
-        (lambda m: m.emmeans("recipe").contrast(by="temp"), "by names 'temp', which is not among the variables of these means"),
+        (
+            lambda m: m.emmeans("recipe").contrast(by="temp"),
+            "by names 'temp', which is not among the variables of these means",
+        ),
         (lambda m: m.emmeans("recipe").pairs(adjust="dunnettx"), "adjust='mvt' is exact"),
         (lambda m: m.emmeans("recipe").pairs(adjust="lsd"), "adjust must be one of"),
         (lambda m: m.emmeans("recipe").pairs(reverse="yes"), "reverse must be True or False"),
@@ -276,7 +297,7 @@ def test_intervals_and_tests_agree(cake: Any) -> None:
         (lambda m: m.emtrends("recipe", 3), "var must be the name of a covariate"),
         (lambda m: m.joint_tests("oven"), "no variable 'oven'"),
     ],
-)  # fmt: skip
+)
 def test_bad_input(cake: Any, call: Any, message: str) -> None:
     with pytest.raises(ranef.RanefError, match=message):
         call(cake)

@@ -84,12 +84,14 @@ def test_light_and_dark(browser: Browser, page: Path, scheme: str) -> None:
         """(() => {
           const of = (node, property) => getComputedStyle(node)[property];
           const paper = of(document.body, 'backgroundColor');
-          const texts = [...document.querySelectorAll('p, li, td, th, dt, dd, h1, h2, h3, a:not(.skip), caption, figcaption, code')];
+          const words = 'p, li, td, th, dt, dd, h1, h2, h3, a:not(.skip), caption, figcaption, code';
+          const texts = [...document.querySelectorAll(words)];
           const drawn = [...document.querySelectorAll('figure svg text')];
           return {paper,
                   text: [...new Set(texts.map(n => of(n, 'color')))],
                   drawn: [...new Set(drawn.map(n => of(n, 'fill')))],
-                  lines: [...new Set([...document.querySelectorAll('figure svg path')].map(n => of(n, 'stroke')).filter(c => c.startsWith('rgb(')))]};
+                  lines: [...new Set([...document.querySelectorAll('figure svg path')]
+                    .map(n => of(n, 'stroke')).filter(c => c.startsWith('rgb(')))]};
         })()"""
     )
     assert (luminance(colours["paper"]) > 0.5) == (scheme == "light")

@@ -28,13 +28,22 @@ READ = [
         EXECUTE.""",
         'lmer("score ~ 0 + factor(arm) + factor(visit) + factor(arm):factor(visit) + age + (1 | id)", data)',
     ),
-    ("spss", "MIXED y WITH x\n /FIX=x\n /RAN=INTERCEPT x | SUBJECT(g) COVTYPE(DIAG).", 'lmer("y ~ x + (x || g)", data)'),
-    ("spss", "mixed y with X /fixed=x /random=intercept X | subject(G).", 'lmer("y ~ X + (X || G)", data)'),
-    ("spss", "mixed y by subj item /fixed= /random=subj item.", 'lmer("y ~ 1 + (1 | subj) + (1 | item)", data)'),
-    ("spss", "mixed y by plot with x /random=plot plot*x | subject(block).", 'lmer("y ~ 1 + (1 | block:plot) + (0 + x | block:plot)", data)'),
     (
         "spss",
-        "SELECT IF (year GE 1990).\nCOMPUTE lx = LN(x).\nMIXED y WITH lx /FIXED=lx lx*lx /RANDOM=INTERCEPT | SUBJECT(school*class)\n /REGWGT=w.",
+        "MIXED y WITH x\n /FIX=x\n /RAN=INTERCEPT x | SUBJECT(g) COVTYPE(DIAG).",
+        'lmer("y ~ x + (x || g)", data)',
+    ),
+    ("spss", "mixed y with X /fixed=x /random=intercept X | subject(G).", 'lmer("y ~ X + (X || G)", data)'),
+    ("spss", "mixed y by subj item /fixed= /random=subj item.", 'lmer("y ~ 1 + (1 | subj) + (1 | item)", data)'),
+    (
+        "spss",
+        "mixed y by plot with x /random=plot plot*x | subject(block).",
+        'lmer("y ~ 1 + (1 | block:plot) + (0 + x | block:plot)", data)',
+    ),
+    (
+        "spss",
+        "SELECT IF (year GE 1990).\nCOMPUTE lx = LN(x).\nMIXED y WITH lx /FIXED=lx lx*lx /RANDOM=INTERCEPT | "
+        "SUBJECT(school*class)\n /REGWGT=w.",
         'lmer("y ~ log(x) + I(log(x)^2) + (1 | school:class)", data, weights="w", subset="year >= 1990")',
     ),
     (
@@ -58,15 +67,49 @@ READ = [
               covariance(unstruct) reml dfmethod(kroger)""",
         'lmer("weight ~ week + factor(sex) + week:factor(sex) + (week | id)", pigs)',
     ),
-    ("stata", ". mixed math hw || schid: hw, cov(un) variance mle", 'lmer("math ~ hw + (hw | schid)", data, REML=False)'),
+    (
+        "stata",
+        ". mixed math hw || schid: hw, cov(un) variance mle",
+        'lmer("math ~ hw + (hw | schid)", data, REML=False)',
+    ),
     ("stata", "mixed y x || g: x", 'lmer("y ~ x + (x || g)", data, REML=False)'),
-    ("stata", "mixed y x || region: || district: x, nocons || clinic:, reml", 'lmer("y ~ x + (1 | region) + (0 + x | region:district) + (1 | region:district:clinic)", data)'),
-    ("stata", "mixed y || _all: R.rater || subject:, reml // crossed", 'lmer("y ~ 1 + (1 | rater) + (1 | subject)", data)'),
-    ("stata", "mixed y i.(a b) ib2.f a#c.x, nocons || g:", "lmer('y ~ 0 + factor(a) + factor(b) + relevel(factor(f), ref = \"2\") + factor(a):x + (1 | g)', data, REML=False)"),
-    ("stata", "melogit thk prethk cc##tv || school:, or binomial(10) intp(5)", 'glmer("cbind(thk, 10 - thk) ~ prethk + factor(cc) + factor(tv) + factor(cc):factor(tv) + (1 | school)", data, family="binomial", n_quad=5)'),
-    ("stata", "mepoisson d uv c.uv#c.uv, exposure(e) || nation: || region: uv, cov(un) intmethod(laplace) irr", 'glmer("d ~ uv + I(uv^2) + offset(log(e)) + (1 | nation) + (uv | nation:region)", data, family="poisson")'),
-    ("stata", "gen lx = ln(x + 1)\nmenbreg y lx if z>3 & !missing(w) || g:, intm(lap)", 'glmer_nb("y ~ log(x + 1) + (1 | g)", data, subset="z > 3 & !is.na(w)")'),
-    ("stata", "meglm y x || g:, family(bin n) link(cloglog) intpoints(9)", 'glmer("cbind(y, n - y) ~ x + (1 | g)", data, family="binomial(cloglog)", n_quad=9)'),
+    (
+        "stata",
+        "mixed y x || region: || district: x, nocons || clinic:, reml",
+        'lmer("y ~ x + (1 | region) + (0 + x | region:district) + (1 | region:district:clinic)", data)',
+    ),
+    (
+        "stata",
+        "mixed y || _all: R.rater || subject:, reml // crossed",
+        'lmer("y ~ 1 + (1 | rater) + (1 | subject)", data)',
+    ),
+    (
+        "stata",
+        "mixed y i.(a b) ib2.f a#c.x, nocons || g:",
+        "lmer('y ~ 0 + factor(a) + factor(b) + relevel(factor(f), ref = \"2\") + factor(a):x + (1 | g)', data, "
+        "REML=False)",
+    ),
+    (
+        "stata",
+        "melogit thk prethk cc##tv || school:, or binomial(10) intp(5)",
+        'glmer("cbind(thk, 10 - thk) ~ prethk + factor(cc) + factor(tv) + factor(cc):factor(tv) + (1 | school)", '
+        'data, family="binomial", n_quad=5)',
+    ),
+    (
+        "stata",
+        "mepoisson d uv c.uv#c.uv, exposure(e) || nation: || region: uv, cov(un) intmethod(laplace) irr",
+        'glmer("d ~ uv + I(uv^2) + offset(log(e)) + (1 | nation) + (uv | nation:region)", data, family="poisson")',
+    ),
+    (
+        "stata",
+        "gen lx = ln(x + 1)\nmenbreg y lx if z>3 & !missing(w) || g:, intm(lap)",
+        'glmer_nb("y ~ log(x + 1) + (1 | g)", data, subset="z > 3 & !is.na(w)")',
+    ),
+    (
+        "stata",
+        "meglm y x || g:, family(bin n) link(cloglog) intpoints(9)",
+        'glmer("cbind(y, n - y) ~ x + (1 | g)", data, family="binomial(cloglog)", n_quad=9)',
+    ),
     ("stata", "xtmixed y x || g: /* old */ , reml", 'lmer("y ~ x + (1 | g)", data)'),
     # ---- SAS
     (
@@ -78,25 +121,91 @@ READ = [
         run;""",
         'lmer("mathach ~ meanses + cses + meanses:cses + sector + (cses | school)", hsb, REML=False)',
     ),
-    ("sas", "PROC MIXED; CLASS a b block; MODEL y = a b a*b; RANDOM block block*a; RUN;", 'lmer("y ~ factor(a) + factor(b) + factor(a):factor(b) + (1 | block/a)", data)'),
-    ("sas", "proc mixed data=x; class f(ref='b') s k; model y=f/ s; random intercept / subject=k(s); random intercept/subject=s; weight w; run;", "lmer('y ~ relevel(factor(f), ref = \"b\") + (1 | s/k)', x, weights=\"w\")"),
-    ("sas", "proc mixed; class g; model y=x|z|w@2 / noint; random int x / subject=g; run;", 'lmer("y ~ 0 + x + z + x:z + w + x:w + z:w + (x || g)", data)'),
-    ("sas", "proc mixed; class g; model y=x; random int x / subject=g type=un(1); run;", 'lmer("y ~ x + (x || g)", data)'),
-    ("sas", "proc glimmix data=lib.trial method=laplace; class clinic trt; model fav/n = trt / dist=binomial link=logit s; random intercept / subject=clinic; run;", 'glmer("cbind(fav, n - fav) ~ factor(trt) + (1 | clinic)", trial, family="binomial")'),
-    ("sas", "data b; set a; logn=log(n); run; proc glimmix data=b method=quad(qpoints=11); class g; where year>=1990; model y = x x*x / dist=poisson offset=logn s; random int/subject=g; run;", 'glmer("y ~ x + I(x^2) + offset(log(n)) + (1 | g)", b, family="poisson", n_quad=11, subset="year >= 1990")'),
+    (
+        "sas",
+        "PROC MIXED; CLASS a b block; MODEL y = a b a*b; RANDOM block block*a; RUN;",
+        'lmer("y ~ factor(a) + factor(b) + factor(a):factor(b) + (1 | block/a)", data)',
+    ),
+    (
+        "sas",
+        "proc mixed data=x; class f(ref='b') s k; model y=f/ s; random intercept / subject=k(s); random "
+        "intercept/subject=s; weight w; run;",
+        'lmer(\'y ~ relevel(factor(f), ref = "b") + (1 | s/k)\', x, weights="w")',
+    ),
+    (
+        "sas",
+        "proc mixed; class g; model y=x|z|w@2 / noint; random int x / subject=g; run;",
+        'lmer("y ~ 0 + x + z + x:z + w + x:w + z:w + (x || g)", data)',
+    ),
+    (
+        "sas",
+        "proc mixed; class g; model y=x; random int x / subject=g type=un(1); run;",
+        'lmer("y ~ x + (x || g)", data)',
+    ),
+    (
+        "sas",
+        "proc glimmix data=lib.trial method=laplace; class clinic trt; model fav/n = trt / dist=binomial link=logit "
+        "s; random intercept / subject=clinic; run;",
+        'glmer("cbind(fav, n - fav) ~ factor(trt) + (1 | clinic)", trial, family="binomial")',
+    ),
+    (
+        "sas",
+        "data b; set a; logn=log(n); run; proc glimmix data=b method=quad(qpoints=11); class g; where year>=1990; "
+        "model y = x x*x / dist=poisson offset=logn s; random int/subject=g; run;",
+        'glmer("y ~ x + I(x^2) + offset(log(n)) + (1 | g)", b, family="poisson", n_quad=11, subset="year >= 1990")',
+    ),
     # ---- R
-    ("nlme", "library(nlme)\nfm <- lme(distance ~ age*Sex, data = Orthodont, random = ~ age | Subject, # growth\n method='ML')\nsummary(fm)", 'lmer("distance ~ age * Sex + (age | Subject)", Orthodont, REML=False)'),
-    ("nlme", "lme(y ~ x, d, random = list(school = pdDiag(~ x), class = ~ 1))", 'lmer("y ~ x + diag(x | school) + (1 | school:class)", d)'),
+    (
+        "nlme",
+        "library(nlme)\nfm <- lme(distance ~ age*Sex, data = Orthodont, random = ~ age | Subject, # growth\n "
+        "method='ML')\nsummary(fm)",
+        'lmer("distance ~ age * Sex + (age | Subject)", Orthodont, REML=False)',
+    ),
+    (
+        "nlme",
+        "lme(y ~ x, d, random = list(school = pdDiag(~ x), class = ~ 1))",
+        'lmer("y ~ x + diag(x | school) + (1 | school:class)", d)',
+    ),
     ("nlme", "lme(y ~ 1, d, ~ 1 | a/b, weights = varFixed(~ v))", 'lmer("y ~ 1 + (1 | a/b)", d, weights="1/v")'),
-    ("lme4", 'lmer(normexam ~ standLRT + (standLRT | school), data=Exam, method=”ML”)', 'lmer("normexam ~ standLRT + (standLRT | school)", Exam, REML=False)'),
-    ("lme4", 'm <- lme4::glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial("probit"), nAGQ = 9L)', 'glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", cbpp, family="binomial(probit)", n_quad=9)'),
-    ("lme4", 'lmer(y ~ f + (1 | g), d, contrasts = list(f = "contr.sum"), weights = w, subset = x > 2)', 'lmer("y ~ f + (1 | g)", d, weights="w", subset="x > 2", contrasts={\'f\': \'sum\'})'),
+    (
+        "lme4",
+        "lmer(normexam ~ standLRT + (standLRT | school), data=Exam, method=”ML”)",
+        'lmer("normexam ~ standLRT + (standLRT | school)", Exam, REML=False)',
+    ),
+    (
+        "lme4",
+        'm <- lme4::glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), cbpp, binomial("probit"), nAGQ = '
+        "9L)",
+        'glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", cbpp, family="binomial(probit)", n_quad=9)',
+    ),
+    (
+        "lme4",
+        'lmer(y ~ f + (1 | g), d, contrasts = list(f = "contr.sum"), weights = w, subset = x > 2)',
+        'lmer("y ~ f + (1 | g)", d, weights="w", subset="x > 2", contrasts={\'f\': \'sum\'})',
+    ),
     # ---- Julia
-    ("julia", "using MixedModels\nf = @formula(rt ~ 1 + days + zerocorr(1 + days | subj)) # a formula\nm = fit(MixedModel, f, DataFrame(d); REML = true)", 'lmer("rt ~ days + diag(1 + days | subj)", d)'),
-    ("julia", "fm = fit!(LinearMixedModel(@formula(y ~ x * w & z + (x|g) + (1|a/b)), df), REML=true)", 'lmer("y ~ (x * w):z + (x | g) + (1 | a/b)", df)'),
-    ("julia", "glmm(@formula(r2 ~ 0 + anger + (1 | subj) + (1 | item)), verbagg, Bernoulli(), ProbitLink(); fast=true)", 'glmer("r2 ~ 0 + anger + (1 | subj) + (1 | item)", verbagg, family="binomial(probit)", n_quad=0)'),
-    ("julia", "df.p = df.s ./ df.n\nfit(MixedModel, @formula(p ~ 1 + x^2 + (1|h)), df, Binomial(); wts=float(df.n), nAGQ=9)", 'glmer("s/n ~ I(x^2) + (1 | h)", df, family="binomial", n_quad=9, weights="n")'),
-]  # fmt: skip
+    (
+        "julia",
+        "using MixedModels\nf = @formula(rt ~ 1 + days + zerocorr(1 + days | subj)) # a formula\nm = fit(MixedModel, "
+        "f, DataFrame(d); REML = true)",
+        'lmer("rt ~ days + diag(1 + days | subj)", d)',
+    ),
+    (
+        "julia",
+        "fm = fit!(LinearMixedModel(@formula(y ~ x * w & z + (x|g) + (1|a/b)), df), REML=true)",
+        'lmer("y ~ (x * w):z + (x | g) + (1 | a/b)", df)',
+    ),
+    (
+        "julia",
+        "glmm(@formula(r2 ~ 0 + anger + (1 | subj) + (1 | item)), verbagg, Bernoulli(), ProbitLink(); fast=true)",
+        'glmer("r2 ~ 0 + anger + (1 | subj) + (1 | item)", verbagg, family="binomial(probit)", n_quad=0)',
+    ),
+    (
+        "julia",
+        "df.p = df.s ./ df.n\nfit(MixedModel, @formula(p ~ 1 + x^2 + (1|h)), df, Binomial(); wts=float(df.n), nAGQ=9)",
+        'glmer("s/n ~ I(x^2) + (1 | h)", df, family="binomial", n_quad=9, weights="n")',
+    ),
+]
 
 
 @pytest.mark.parametrize(("source", "text", "call"), READ)
@@ -125,7 +234,8 @@ NOTES = [
     ),
     (
         "spss",
-        "GENLINMIXED /FIELDS TARGET=y /TARGET_OPTIONS DISTRIBUTION=BINOMIAL LINK=LOGIT /FIXED EFFECTS=x /RANDOM USE_INTERCEPT=TRUE SUBJECTS=g.",
+        "GENLINMIXED /FIELDS TARGET=y /TARGET_OPTIONS DISTRIBUTION=BINOMIAL LINK=LOGIT /FIXED EFFECTS=x /RANDOM "
+        "USE_INTERCEPT=TRUE SUBJECTS=g.",
         "the signs of all coefficients change",
     ),
     (

@@ -102,7 +102,8 @@ def glmer(
     --------
     >>> from ranef import glmer, load_dataset
     >>> cbpp = load_dataset("cbpp")
-    >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", cbpp, family="binomial")
+    >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    >>> m = glmer(formula, cbpp, family="binomial")
     >>> round(m.llf, 4)
     -92.0263
     >>> m.bse.round(4).tolist()

@@ -156,7 +156,8 @@ def power_curve(
     --------
     >>> from ranef import lmer, load_dataset, power_curve
     >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-    >>> curve = power_curve(m, "Days", 200, extend={"Subject": [6, 12, 24]}, fixef={"Days": 5.0}, test="lrt", rng=1)
+    >>> more = {"Subject": [6, 12, 24]}
+    >>> curve = power_curve(m, "Days", 200, extend=more, fixef={"Days": 5.0}, test="lrt", rng=1)
     >>> curve["Subject"].tolist(), bool(curve["power"].is_monotonic_increasing)
     ([6, 12, 24], True)
     """

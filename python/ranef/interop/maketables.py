@@ -43,7 +43,8 @@ def register() -> None:
     >>> from ranef.interop.maketables import register
     >>> register()
     >>> study = load_dataset("sleepstudy")
-    >>> models = [lmer("Reaction ~ Days + (1 | Subject)", study), lmer("Reaction ~ Days + (Days | Subject)", study)]
+    >>> formulas = ["Reaction ~ Days + (1 | Subject)", "Reaction ~ Days + (Days | Subject)"]
+    >>> models = [lmer(formula, study) for formula in formulas]
     >>> table = maketables.ETable(models)
     >>> table.df.loc[("stats", "SD (Intercept), Subject")].tolist()
     ['37.124', '24.740']

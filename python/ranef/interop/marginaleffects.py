@@ -31,8 +31,21 @@ Floats = NDArray[np.float64]
 
 # Names of its own columns, which marginaleffects does not allow in data.
 RESERVED = frozenset(
-    ["rowid", "type", "group", "estimate", "std_error", "p_value", "s_value", "conf_low", "conf_high", "term", "contrast", "statistic"],
-)  # fmt: skip
+    [
+        "rowid",
+        "type",
+        "group",
+        "estimate",
+        "std_error",
+        "p_value",
+        "s_value",
+        "conf_low",
+        "conf_high",
+        "term",
+        "contrast",
+        "statistic",
+    ],
+)
 
 
 def adapt(model: MixedModel, data: Any = None, *, type: Literal["response", "link"] = "response") -> "AdaptedModel":
