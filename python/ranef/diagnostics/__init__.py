@@ -1,1 +1,3 @@
-"""What a fit rests on: leverage, influence, collinearity, shares of variance, and whether its residuals look as the model says."""
+"""What a fit rests on: leverage, influence, collinearity,
+shares of variance, and whether its residuals look as the model says.
+"""

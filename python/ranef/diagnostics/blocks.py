@@ -1,7 +1,9 @@
-"""The penalised normal equations of the random effects, taken apart into blocks that do not touch each other.
+"""The penalised normal equations of the random effects,
+taken apart into blocks that do not touch each other.
 
-Levels that occur in the same row are linked; a set of linked levels is a block. With one grouping factor a block is a level, with nested factors a level of the
-outermost one, with crossed factors usually everything.
+Levels that occur in the same row are linked; a set of linked levels is a block. With one grouping
+factor a block is a level, with nested factors a level of the outermost one, with crossed factors
+usually everything.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +18,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 DENSE = 6000
-"""Largest block that is inverted as a dense matrix; larger ones are factorised as sparse matrices and solved for the columns asked for."""
+"""Largest block that is inverted as a dense matrix.
+
+Larger ones are factorised as sparse matrices and solved for the columns asked for.
+"""
 
 
 SMALL = 100
@@ -25,7 +30,8 @@ SMALL = 100
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RandomColumns:
-    """Z Lambda, the design of the spherical random effects u: every row has the same number of entries.
+    """Z Lambda, the design of the spherical random effects u:
+    every row has the same number of entries.
 
     Attributes
     ----------
@@ -116,7 +122,8 @@ class Block:
 
 
 def blocks(fit: MixedFit, random: RandomColumns, x: Floats) -> Iterator[Block]:
-    """Go through the blocks in the order of their numbers, so that only one inverse is held at a time.
+    """Go through the blocks in the order of their numbers,
+    so that only one inverse is held at a time.
 
     Parameters
     ----------
@@ -162,7 +169,10 @@ def _dense(columns: Ints, triplets: tuple[Ints, Ints, Floats], right: Floats) ->
 
 
 def _inverse(matrix: Floats) -> Floats:
-    """Inverse of a positive definite matrix; LAPACK's own for large ones, which takes a third of the work."""
+    """Inverse of a positive definite matrix.
+
+    LAPACK's own for large ones, which takes a third of the work.
+    """
     if len(matrix) < SMALL:
         return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     from scipy.linalg.lapack import dpotrf, dpotri

@@ -1,4 +1,6 @@
-"""Random effects on the diagnostic panel: conditional modes in units of the spread that the model gives them."""
+"""Random effects on the diagnostic panel:
+conditional modes in units of the spread that the model gives them.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,10 @@ FAR_BEHIND = 100
 
 
 def standardized_modes(fit: MixedFit) -> "pd.DataFrame":
-    """Conditional modes divided by the standard deviations that the model gives them; columns as in :func:`standardized_effects`."""
+    """Conditional modes divided by the standard deviations that the model gives them.
+
+    Columns as in :func:`standardized_effects`.
+    """
     variances: dict[str, list[float]] = {}
     for block in varcorr(fit).values():
         variances.setdefault(block.group, []).extend(np.diagonal(block.cov).tolist())
@@ -69,7 +74,9 @@ def effects_part(fit: MixedFit) -> CheckPart:
 
 
 def _departure(values: Floats) -> float:
-    """How far a sample is from normal: by its skewness and tails, or by its outermost value where there are few."""
+    """How far a sample is from normal:
+    by its skewness and tails, or by its outermost value where there are few.
+    """
     from scipy.stats import kurtosistest, skewtest
 
     known = values[~np.isnan(values)]

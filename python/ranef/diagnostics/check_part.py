@@ -14,9 +14,9 @@ class CheckPart:
     Attributes
     ----------
     kind : str
-        ``"residuals"``, ``"scale"``, ``"residual_quantiles"``, ``"effect_quantiles"``, ``"influence"`` or
-        ``"distribution"``; of generalized models also ``"uniform_quantiles"``, ``"residuals_along"``,
-        ``"simulated_statistic"``, ``"calibration"`` or ``"laplace"``.
+        ``"residuals"``, ``"scale"``, ``"residual_quantiles"``, ``"effect_quantiles"``,
+        ``"influence"`` or ``"distribution"``; of generalized models also ``"uniform_quantiles"``,
+        ``"residuals_along"``, ``"simulated_statistic"``, ``"calibration"`` or ``"laplace"``.
     title, label : str
         The title, and what the picture's sample or factor is called.
     frame : DataFrame

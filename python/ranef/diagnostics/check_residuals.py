@@ -57,8 +57,9 @@ def residual_parts(fit: MixedFit) -> tuple[CheckPart, CheckPart, CheckPart]:
 def _slope(fitted: Floats, residuals: Floats) -> float:
     """Slope of the residuals along the conditional fitted values.
 
-    At an inner REML optimum without weights it is exactly ``sigma² (tr H - p) / S`` with H the hat matrix and S the sum of squares of the fitted values around their
-    mean, whatever the data: the part of H that belongs to effects drawn towards zero. So it tells nothing of the model's faults.
+    At an inner REML optimum without weights it is exactly ``sigma² (tr H - p) / S`` with H the hat
+    matrix and S the sum of squares of the fitted values around their mean, whatever the data: the
+    part of H that belongs to effects drawn towards zero. So it tells nothing of the model's faults.
     """
     centred = fitted - fitted.mean()
     total = float(centred @ centred)

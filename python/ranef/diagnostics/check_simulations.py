@@ -1,4 +1,6 @@
-"""What simulations say on the diagnostic panel of a generalized model, and the accuracy of its likelihood."""
+"""What simulations say on the diagnostic panel of a generalized model,
+and the accuracy of its likelihood.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -45,7 +47,8 @@ ENOUGH = 0.05
 #: Rows of all simulations together whose modes are found again.
 MOST_ROWS = 1_000_000
 
-#: Groups of rows with similar probabilities, and the quantiles of simulated shares between which nearly all lie.
+#: Groups of rows with similar probabilities, and the quantiles of simulated shares between which
+#: nearly all lie.
 BINS, NEARLY_ALL = 10, (0.005, 0.995)
 
 #: Most nodes with several random effects for each level, from so many effects on.
@@ -53,7 +56,8 @@ MOST_NODES, SEVERAL = 11, 3
 
 
 def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, CheckPart, CheckPart]:
-    """Simulated residuals, their trend, the spread of the responses, and their zeros or distribution.
+    """Simulated residuals, their trend,
+    the spread of the responses, and their zeros or distribution.
 
     Parameters
     ----------
@@ -161,7 +165,9 @@ def _nothing() -> "pd.DataFrame":
 
 
 def _calibration(fit: MixedFit, draws: Floats) -> CheckPart:
-    """Shares of successes of rows with similar probabilities, beside those of simulations with new random effects."""
+    """Shares of successes of rows with similar probabilities,
+    beside those of simulations with new random effects.
+    """
     import pandas as pd
 
     eta = fit.fixed_part()

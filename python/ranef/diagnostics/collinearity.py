@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def inflation(fit: MixedFit) -> "pd.DataFrame":
     """Fox and Monette's generalised variance inflation factors.
 
-    With R the correlation matrix of the estimates without the intercept, that of a term is ``det(R[term]) det(R[others]) / det(R)``. A term of several columns
-    has as many degrees of freedom; the root ``gvif^(1 / 2 df)`` compares with the inflation of one standard error.
+    With R the correlation matrix of the estimates without the intercept, that of a term is
+    ``det(R[term]) det(R[others]) / det(R)``. A term of several columns has as many degrees of
+    freedom; the root ``gvif^(1 / 2 df)`` compares with the inflation of one standard error.
 
     Returns
     -------

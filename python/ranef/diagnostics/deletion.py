@@ -1,12 +1,16 @@
-"""Estimates without one observation or one group, at the theta of the fit, by exact downdating of the normal equations.
+"""Estimates without one observation or one group,
+at the theta of the fit, by exact downdating of the normal equations.
 
-Write D for the rows of ``[Z Lambda, X]`` that are left out, w for their weights, e for their conditional residuals and A for the matrix of the penalised normal
-equations, of which ``(u, beta)`` is the solution. Without those rows the solution is ``(u, beta) - (A - D'wD)^-1 D'we``. Only the columns that D touches matter: with B their
-part of ``A^-1`` the inverse on them is ``L (I - L' D'wD L)^-1 L'`` where ``B = L L'``. The eigenvalues of ``L' D'wD L`` lie between 0 and 1; one of them is 1 when a fixed
-effect cannot be estimated without the rows.
+Write D for the rows of ``[Z Lambda, X]`` that are left out, w for their weights, e for their
+conditional residuals and A for the matrix of the penalised normal equations, of which ``(u, beta)``
+is the solution. Without those rows the solution is ``(u, beta) - (A - D'wD)^-1 D'we``. Only the
+columns that D touches matter: with B their part of ``A^-1`` the inverse on them is
+``L (I - L' D'wD L)^-1 L'`` where ``B = L L'``. The eigenvalues of ``L' D'wD L`` lie between 0 and
+1; one of them is 1 when a fixed effect cannot be estimated without the rows.
 
-Theta is held; sigma is estimated again. All is computed in coordinates of the fixed effects in which their covariance is sigma^2 (`ranef.estimates.fixed_basis`),
-and given back in terms of the columns of the model.
+Theta is held; sigma is estimated again. All is computed in coordinates of the fixed effects in
+which their covariance is sigma^2 (`ranef.estimates.fixed_basis`), and given back in terms of the
+columns of the model.
 """
 
 from dataclasses import dataclass
@@ -34,13 +38,16 @@ class Deletion:
     Attributes
     ----------
     change : (m, p) array
-        Fixed effects without the rows minus those with them; NaN where some fixed effect has no estimate without them.
+        Fixed effects without the rows minus those with them; NaN where some fixed effect has no
+        estimate without them.
     std_error : (m, p) array
         Standard errors without the rows.
     distance : (m,) array
-        ``change' V^-1 change / p`` with V the covariance of the fixed effects of the whole fit; NaN in a model without fixed effects.
+        ``change' V^-1 change / p`` with V the covariance of the fixed effects of the whole fit; NaN
+        in a model without fixed effects.
     cov_ratio : (m,) array
-        Determinant of the covariance of the fixed effects without the rows, divided by that with them.
+        Determinant of the covariance of the fixed effects without the rows, divided by that with
+        them.
     sigma : (m,) array
         Residual standard deviation without the rows.
     rows : (m,) array
@@ -111,7 +118,9 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
 def _without(
     random: RandomColumns, block: Block, rows: Ints, x: Floats, w: Floats, e: Floats
 ) -> tuple[Floats, Floats, float] | None:
-    """Change of the fixed effects, a root (p, t + p) of their unscaled covariance and the fall of the penalised sum of squares; None where an effect has no estimate."""
+    """Change of the fixed effects, a root (p, t + p) of their unscaled covariance
+    and the fall of the penalised sum of squares; None where an effect has no estimate.
+    """
     touched, place = np.unique(random.columns[rows], return_inverse=True)
     t, p = len(touched), x.shape[1]
     d = np.zeros((len(rows), t + p))

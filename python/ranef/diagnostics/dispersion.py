@@ -1,4 +1,6 @@
-"""Tests of two ways in which counts and proportions differ from their model: more spread, more zeros."""
+"""Tests of two ways in which counts and proportions differ from their model:
+more spread, more zeros.
+"""
 
 import math
 from dataclasses import dataclass
@@ -34,7 +36,8 @@ class DispersionTest:
     p_chisq : float
         Chance of a larger sum by the chi-square distribution.
     p_value : float
-        Two-sided, by simulation from the fit, with random effects drawn anew and their modes found again.
+        Two-sided, by simulation from the fit, with random effects drawn anew and their modes found
+        again.
     n_simulations : int
     """
 
@@ -88,7 +91,8 @@ class ZeroInflationTest:
 
 
 def dispersion_test(fit: MixedFit, n: int, rng: object) -> DispersionTest:
-    """Compare the sum of squared Pearson residuals with its degrees of freedom and with simulations.
+    """Compare the sum of squared Pearson residuals
+    with its degrees of freedom and with simulations.
 
     Parameters
     ----------
@@ -109,8 +113,10 @@ def dispersion_test(fit: MixedFit, n: int, rng: object) -> DispersionTest:
 def pearson_sums(fit: MixedFit, n: int, rng: object) -> tuple[float, Floats]:
     """Sum of squared Pearson residuals of the data, and (n,) of simulated responses.
 
-    Random effects are drawn anew and their modes found again for each simulated response, since modes that were fitted to a response take up a part of its variation: with a
-    random effect for each observation most of it. The parameters are held for the simulations, so that the sum of the data is enlarged by what the fixed effects took.
+    Random effects are drawn anew and their modes found again for each simulated response, since
+    modes that were fitted to a response take up a part of its variation: with a random effect for
+    each observation most of it. The parameters are held for the simulations, so that the sum of the
+    data is enlarged by what the fixed effects took.
     """
     own = float(np.sum(residual_values(fit, "scaled") ** 2)) * fit.nobs / max(fit.nobs - len(fit.beta), 1)
     draws = simulated_responses(fit, n, "new", rng)
@@ -143,7 +149,9 @@ def zero_inflation_test(fit: MixedFit, n: int, rng: object) -> ZeroInflationTest
 
 
 def zero_counts(fit: MixedFit, n: int, rng: object) -> tuple[int, Floats]:
-    """Number of zeros in the data, and (n,) in simulated responses with random effects drawn anew."""
+    """Number of zeros in the data,
+    and (n,) in simulated responses with random effects drawn anew.
+    """
     simulated = np.count_nonzero(simulated_responses(fit, n, "new", rng) == 0, axis=0)
     return int(np.count_nonzero(fit.design.y == 0)), simulated.astype(np.float64)
 

@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Influence:
-    """Estimates without each observation or group, with theta held at the estimates of the whole fit and sigma estimated again.
+    """Estimates without each observation or group,
+    with theta held at the estimates of the whole fit and sigma estimated again.
 
     Attributes
     ----------
@@ -30,13 +31,15 @@ class Influence:
     index : pandas Index
         The m rows or levels.
     change : (m, p) array
-        Fixed effects without the rows minus those with them (the sign of lme4's ``dfbeta``). NaN where a fixed effect has no estimate without the rows.
+        Fixed effects without the rows minus those with them (the sign of lme4's ``dfbeta``). NaN
+        where a fixed effect has no estimate without the rows.
     scaled_change : (m, p) array
         The same in standard errors of the estimates without the rows.
     cooks : (m,) array
         ``change' V^-1 change / p`` with V the covariance of the fixed effects of the whole fit.
     cov_ratio : (m,) array
-        Determinant of the covariance of the fixed effects without the rows, divided by that with them.
+        Determinant of the covariance of the fixed effects without the rows, divided by that with
+        them.
     sigma : (m,) array
         Residual standard deviation without the rows.
     n_deleted : (m,) array
@@ -81,7 +84,8 @@ class Influence:
         Returns
         -------
         DataFrame
-            Columns ``n_deleted, cooks_distance, cov_ratio, sigma``, and for every fixed effect ``dfbeta:NAME`` and ``dfbetas:NAME``.
+            Columns ``n_deleted, cooks_distance, cov_ratio, sigma``, and for every fixed effect
+            ``dfbeta:NAME`` and ``dfbetas:NAME``.
         """
         import pandas as pd
 
@@ -167,7 +171,8 @@ def largest_changes(fit: MixedFit, group: str | None = None) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Columns ``level, term, change``: the change in standard errors, NaN where some fixed effect loses its estimate. Attribute ``group``.
+        Columns ``level, term, change``: the change in standard errors, NaN where some fixed effect
+        loses its estimate. Attribute ``group``.
     """
     sizes = {t.group: len(t.levels) for t in fit.terms}
     chosen = min(sizes, key=lambda g: sizes[g]) if group is None else group
@@ -177,7 +182,9 @@ def largest_changes(fit: MixedFit, group: str | None = None) -> "pd.DataFrame":
 
 
 def changes_of(found: Influence) -> "pd.DataFrame":
-    """For each level the fixed effect that moves most without it: columns ``level, term, change``, as in :func:`largest_changes`."""
+    """For each level the fixed effect that moves most without it:
+    columns ``level, term, change``, as in :func:`largest_changes`.
+    """
     import pandas as pd
 
     broken = np.isnan(found.scaled_change).any(axis=1)

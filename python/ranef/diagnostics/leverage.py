@@ -1,8 +1,10 @@
 """Hat values of the conditional fit, and the residuals and distances that follow from them.
 
-The conditional fitted values are linear in the response at a given theta: ``W^1/2 fitted = H W^1/2 y`` with
-``H = W^1/2 [Z Lambda, X] A^-1 [Z Lambda, X]' W^1/2`` and A the matrix of the penalised normal equations. As ``sigma² A^-1`` is the joint covariance of the errors of
-the random and the fixed effects, the diagonal of H is the prior weight times the relative variance of the fitted value, which the core computes.
+The conditional fitted values are linear in the response at a given theta:
+``W^1/2 fitted = H W^1/2 y`` with ``H = W^1/2 [Z Lambda, X] A^-1 [Z Lambda, X]' W^1/2`` and A the
+matrix of the penalised normal equations. As ``sigma² A^-1`` is the joint covariance of the errors
+of the random and the fixed effects, the diagonal of H is the prior weight times the relative
+variance of the fitted value, which the core computes.
 """
 
 import numpy as np
@@ -13,7 +15,8 @@ from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
-#: Beyond this an observation fits itself exactly, and what is divided by one minus its hat value says nothing.
+#: Beyond this an observation fits itself exactly, and what is divided by one minus its hat value
+#: says nothing.
 LARGEST_HAT = 1 - 1e-10
 
 
@@ -30,7 +33,8 @@ def studentized_residuals(fit: MixedFit, hat: Floats, external: bool = False) ->
     fit : MixedFit
     hat : (n,) array
     external : bool
-        Divide by the sigma of a fit without the observation, at the same theta, instead of that of the fit.
+        Divide by the sigma of a fit without the observation, at the same theta, instead of that of
+        the fit.
 
     Returns
     -------
@@ -44,7 +48,8 @@ def studentized_residuals(fit: MixedFit, hat: Floats, external: bool = False) ->
 
 
 def cooks_distances(fit: MixedFit, hat: Floats) -> Floats:
-    """Cook's distance (n,) of the conditional fit, as lme4 defines it: squared studentised residual times ``h / (1 - h)``, divided by p.
+    """Cook's distance (n,) of the conditional fit, as lme4 defines it:
+    squared studentised residual times ``h / (1 - h)``, divided by p.
 
     NaN in a model without fixed effects.
     """

@@ -19,7 +19,8 @@ class LocalTrend:
     ----------
     x, y : (m,) array
     std_error : (m,) array
-        Of y, for independent observations of equal variance, estimated from the residuals of the trend.
+        Of y, for independent observations of equal variance, estimated from the residuals of the
+        trend.
     bend : float
         Largest distance of the curve from the straight line fitted to it.
     bend_at : float
@@ -37,7 +38,8 @@ class LocalTrend:
 
 
 def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
-    """Fit straight lines by tricube weights on the nearest ``span`` of the observations (Cleveland 1979, without robustness steps).
+    """Fit straight lines by tricube weights on the nearest ``span``
+    of the observations (Cleveland 1979, without robustness steps).
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
     Returns
     -------
     LocalTrend or None
-        From the first to the last percentile of x; None when x has fewer than 10 different values, which shows no curve.
+        From the first to the last percentile of x; None when x has fewer than 10 different values,
+        which shows no curve.
     """
     if len(x) < 10 or len(np.unique(x)) < 10:
         return None

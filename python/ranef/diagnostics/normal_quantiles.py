@@ -26,8 +26,10 @@ def normal_quantiles(values: Floats, level: float = 0.95) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Sorted by value, index the position in ``values``; columns ``theoretical``, ``sample``, ``line`` (through the quartiles, as R's ``qqline``) and ``lower, upper``: where an
-        ordered value of a normal sample around the line lies with the probability ``level`` (from the beta distribution of ordered uniforms).
+        Sorted by value, index the position in ``values``; columns ``theoretical``, ``sample``,
+        ``line`` (through the quartiles, as R's ``qqline``) and ``lower, upper``: where an ordered
+        value of a normal sample around the line lies with the probability ``level`` (from the beta
+        distribution of ordered uniforms).
     """
     import pandas as pd
     from scipy.stats import beta, norm

@@ -24,7 +24,8 @@ class GroupComponents:
     names : tuple of str
         The k effects.
     sd : (k,) array
-        Standard deviations of the components, largest first; zero for a direction without variance. Those of a linear model are divided by sigma.
+        Standard deviations of the components, largest first; zero for a direction without variance.
+        Those of a linear model are divided by sigma.
     proportion : (k,) array
         Shares of the variance; zeros if there is none.
     loadings : (k, k) array

@@ -1,7 +1,9 @@
-"""Ranks of a response, and of simulated responses, among the simulated ones: residuals with what chance alone gives.
+"""Ranks of a response, and of simulated responses, among the simulated ones:
+residuals with what chance alone gives.
 
-Residuals of rows of the same group are correlated, so that tests that take them to be independent reject too often. Here every statistic of the residuals is compared with
-the same statistic of responses simulated from the fit.
+Residuals of rows of the same group are correlated, so that tests that take them to be independent
+reject too often. Here every statistic of the residuals is compared with the same statistic of
+responses simulated from the fit.
 """
 
 from dataclasses import dataclass
@@ -31,13 +33,17 @@ class RankResiduals:
     simulated: Floats
 
     def uniformity(self) -> tuple[float, float]:
-        """Kolmogorov and Smirnov's distance from the uniform distribution, and the share of simulations with as large a one."""
+        """Kolmogorov and Smirnov's distance from the uniform distribution,
+        and the share of simulations with as large a one.
+        """
         own = _distance(np.sort(self.values))
         others = np.array([_distance(np.sort(column)) for column in self.simulated.T])
         return own, _share(own, others)
 
     def trend(self, along: Floats) -> tuple[float, float, float]:
-        """How far the mean residual of neighbouring rows is from 0.5 at most: that mean, where it is, and the share of simulations that get as far."""
+        """How far the mean residual of neighbouring rows is from 0.5 at most:
+        that mean, where it is, and the share of simulations that get as far.
+        """
         edges = np.unique(np.quantile(along, np.linspace(0, 1, BINS + 1)))
         bins = np.clip(np.searchsorted(edges, along, side="right") - 1, 0, max(len(edges) - 2, 0))
         counts = np.bincount(bins).astype(np.float64)

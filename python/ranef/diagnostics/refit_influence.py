@@ -35,8 +35,9 @@ class RefitInfluence(Influence):
     dispersion : (m,) array
         The extra parameter of the family without the rows; NaN for families without one.
     converged : (m,) array of bool
-        Whether the fit without the rows ended at an optimum. False also where there is none: the fixed effects then separate the responses, or an effect has no estimate,
-        and the values are NaN.
+        Whether the fit without the rows ended at an optimum. False also where there is none: the
+        fixed effects then separate the responses, or an effect has no estimate, and the values are
+        NaN.
     """
 
     theta: Floats
@@ -51,8 +52,9 @@ class RefitInfluence(Influence):
         Returns
         -------
         DataFrame
-            Columns ``n_deleted, cooks_distance, cov_ratio, sigma``, for every fixed effect ``dfbeta:NAME`` and ``dfbetas:NAME``, for every covariance parameter
-            ``theta:NAME``, then ``dispersion, converged``.
+            Columns ``n_deleted, cooks_distance, cov_ratio, sigma``, for every fixed effect
+            ``dfbeta:NAME`` and ``dfbetas:NAME``, for every covariance parameter ``theta:NAME``,
+            then ``dispersion, converged``.
         """
         frame = Influence.to_frame(self)
         for j, name in enumerate(self.theta_names):

@@ -26,7 +26,8 @@ def trend_frame(fitted: Floats, values: Floats, name: str) -> "tuple[pd.DataFram
     Returns
     -------
     frame : DataFrame
-        Columns ``fitted``, the values, and ``trend``: the local mean there, NaN beyond the first and last percentile of the fitted values or without a trend.
+        Columns ``fitted``, the values, and ``trend``: the local mean there, NaN beyond the first
+        and last percentile of the fitted values or without a trend.
     trend : LocalTrend or None
     """
     import pandas as pd
@@ -53,7 +54,8 @@ def uniform_quantiles(values: Floats, level: float = 0.95) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Columns ``expected`` (``i / (n + 1)``), ``residual, lower, upper``: the limits are those of ordered uniforms.
+        Columns ``expected`` (``i / (n + 1)``), ``residual, lower, upper``: the limits are those of
+        ordered uniforms.
     """
     import pandas as pd
     from scipy.stats import beta
@@ -72,7 +74,8 @@ def uniform_quantiles(values: Floats, level: float = 0.95) -> "pd.DataFrame":
 
 
 def local_quartiles(fitted: Floats, values: Floats) -> "pd.DataFrame":
-    """Quartiles of values in a window that moves along the fitted values and holds 30 % of the rows.
+    """Quartiles of values in a window
+    that moves along the fitted values and holds 30 % of the rows.
 
     Returns
     -------

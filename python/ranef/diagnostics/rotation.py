@@ -1,4 +1,6 @@
-"""Rotation of responses to independence: the inverse of a square root of their covariance, block by block."""
+"""Rotation of responses to independence:
+the inverse of a square root of their covariance, block by block.
+"""
 
 from collections.abc import Iterator
 
@@ -17,16 +19,19 @@ LARGEST_BLOCK = 4000
 
 
 def rotated(fit: MixedFit, deviations: Floats) -> Floats:
-    """Multiply deviations (n, m) from the population mean by ``L^-1``, where ``L L'`` is the covariance of the rows that the model implies.
+    """Multiply deviations (n, m) from the population mean by ``L^-1``,
+    where ``L L'`` is the covariance of the rows that the model implies.
 
-    Rows are taken in their order, so that each is compared with what the rows of the same block before it predict for it.
+    Rows are taken in their order, so that each is compared with what the rows of the same block
+    before it predict for it.
     """
     random = random_columns(fit)
     counts = np.bincount(random.block, minlength=random.n_blocks)
     if counts.max() > LARGEST_BLOCK:
         raise OptionError(
-            f"the grouping factors link {counts.max()} rows, and rotating residuals to independence takes their whole covariance matrix (at most "
-            f"{LARGEST_BLOCK} rows). Use rotate=False; the residuals are then correlated within groups."
+            f"the grouping factors link {counts.max()} rows, and rotating residuals to independence takes their whole "
+            f"covariance matrix (at most {LARGEST_BLOCK} rows). Use rotate=False; the residuals are then correlated "
+            "within groups."
         )
     from scipy.linalg import solve_triangular
 

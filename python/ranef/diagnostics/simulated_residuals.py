@@ -1,4 +1,6 @@
-"""Residuals by simulation: where each observation lies among responses drawn from the fitted model, between 0 and 1."""
+"""Residuals by simulation:
+where each observation lies among responses drawn from the fitted model, between 0 and 1.
+"""
 
 import math
 from dataclasses import dataclass
@@ -49,8 +51,9 @@ class ResidualTest:
 class SimulatedResiduals:
     """Simulated residuals of a fit and tests of them.
 
-    If the model is correct each residual is uniform between 0 and 1; without rotation those of the same group are correlated, so that the tests of uniformity and of
-    outliers, which presume independence, then reject too often.
+    If the model is correct each residual is uniform between 0 and 1; without rotation those of the
+    same group are correlated, so that the tests of uniformity and of outliers, which presume
+    independence, then reject too often.
 
     Attributes
     ----------
@@ -62,8 +65,9 @@ class SimulatedResiduals:
     re : {"new", "conditional"}
     rotated : bool
     uniformity, dispersion, outliers : ResidualTest
-        Kolmogorov and Smirnov's distance from the uniform distribution; variance of the deviations from the expected response over its mean in the simulations
-        (two-sided p by simulation); number of observations outside all simulations (exact binomial p).
+        Kolmogorov and Smirnov's distance from the uniform distribution; variance of the deviations
+        from the expected response over its mean in the simulations (two-sided p by simulation);
+        number of observations outside all simulations (exact binomial p).
     """
 
     values: Floats
@@ -118,18 +122,21 @@ def simulated_residuals(
     n : int
         Number of simulations, at least 20.
     re : {"new", "conditional"}
-        Draw random effects anew, or keep their conditional modes; residuals of a linear model are then enlarged by
-        ``1 / sqrt(1 - h)`` with h the hat value, because the modes were fitted to them.
+        Draw random effects anew, or keep their conditional modes; residuals of a linear model are
+        then enlarged by ``1 / sqrt(1 - h)`` with h the hat value, because the modes were fitted to
+        them.
     rotate : bool, optional
-        Whether to rotate responses and simulations to independence first, in a linear model. By default yes for
-        ``re="new"``; with conditional modes the model holds the rows to be independent already.
+        Whether to rotate responses and simulations to independence first, in a linear model. By
+        default yes for ``re="new"``; with conditional modes the model holds the rows to be
+        independent already.
     rng : int, Generator or None
     """
     if rotate is not None and not isinstance(rotate, bool | np.bool_):
         raise ArgumentTypeError(f"rotate must be True, False or None, not {rotate!r}.")
     if rotate and not fit.normal_responses:
         raise OptionError(
-            "rotate=True is for linear models: only normal responses are independent once they are rotated to be uncorrelated. Leave rotate out."
+            "rotate=True is for linear models: only normal responses are independent once they are rotated to be "
+            "uncorrelated. Leave rotate out."
         )
     generator = random_generator(rng)
     if isinstance(n, int) and not isinstance(n, bool) and n < FEWEST:
@@ -169,7 +176,9 @@ def simulated_residuals(
 
 
 def _deviations(fit: MixedFit, responses: Floats, re: str, turn: bool) -> Floats:
-    """Deviations (n, m) of normal responses, of which the first is the observed one, from their mean, of equal spread and independent of each other."""
+    """Deviations (n, m) of normal responses, of which the first is the observed one,
+    from their mean, of equal spread and independent of each other.
+    """
     mean = fit.fixed_part() if re == "new" else fit.means()
     deviations = responses - mean[:, None]
     if turn:
@@ -177,7 +186,8 @@ def _deviations(fit: MixedFit, responses: Floats, re: str, turn: bool) -> Floats
     elif fit.design.weights is not None:
         deviations = deviations * np.sqrt(fit.design.weights)[:, None]
     if re == "conditional":
-        # The modes were fitted to the response: a residual has variance sigma² (1 - h) / w, a simulated one sigma² / w.
+        # The modes were fitted to the response: a residual has variance sigma² (1 - h) / w, a
+        # simulated one sigma² / w.
         hat = fit.hat_values()
         deviations[:, 0] /= np.sqrt(np.where(hat < LARGEST_HAT, 1.0 - hat, 1.0))
     return deviations
@@ -197,7 +207,9 @@ def uniformity_test(values: Floats) -> ResidualTest:
 
 
 def dispersion_test(own: Floats, others: Floats) -> ResidualTest:
-    """Compare the mean square of the deviations with that of the simulations, which are exchangeable with it if the model is correct."""
+    """Compare the mean square of the deviations with that of the simulations,
+    which are exchangeable with it if the model is correct.
+    """
     observed = float(own @ own)
     simulated = np.einsum("ij,ij->j", others, others)
     above = np.count_nonzero(simulated >= observed) + 1

@@ -1,8 +1,10 @@
 """Shares of variance: intraclass correlation and Nakagawa's R².
 
-The variance of the random effects of a term is the mean over the rows of ``z' S z`` with S their covariance, so that random slopes count with the values that
-their variables have in the data. That of the fixed effects is the variance over the rows of the fixed part, without the offset. In a generalized model all are on the scale
-of the link, and the variance of an observation is that of its family there (Nakagawa, Johnson and Schielzeth 2017).
+The variance of the random effects of a term is the mean over the rows of ``z' S z`` with S their
+covariance, so that random slopes count with the values that their variables have in the data. That
+of the fixed effects is the variance over the rows of the fixed part, without the offset. In a
+generalized model all are on the scale of the link, and the variance of an observation is that of
+its family there (Nakagawa, Johnson and Schielzeth 2017).
 """
 
 import math
@@ -71,7 +73,10 @@ class RSquared:
 
 
 def random_variances(fit: MixedFit) -> dict[str, float]:
-    """Mean variance that the random effects of every grouping factor give an observation; an effect on the boundary has variance zero."""
+    """Mean variance that the random effects of every grouping factor give an observation.
+
+    An effect on the boundary has variance zero.
+    """
     random: dict[str, float] = {}
     for term, factor in zip(fit.terms, fit.relative_factors, strict=True):
         # The mean of z' S z is the trace of S times the mean of z z'.
@@ -89,15 +94,17 @@ def variance_parts(fit: MixedFit) -> VarianceParts:
     return VarianceParts(spread, random, observation_variance(fit))
 
 
-#: Variance of the latent variable of a binary response, by link: logistic, normal, and the two extreme-value distributions.
+#: Variance of the latent variable of a binary response, by link: logistic, normal, and the two
+#: extreme-value distributions.
 _LATENT = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6, "loglog": math.pi**2 / 6}
 
 
 def observation_variance(fit: MixedFit) -> float:
     """Variance of an observation around its linear predictor.
 
-    A binomial response has that of the link's latent variable, as in the references. Other families have theirs at the mean of the model without predictors: with the log link
-    ``log(1 + V / mu²)``, as of a lognormal variable, and with other links by the delta method.
+    A binomial response has that of the link's latent variable, as in the references. Other families
+    have theirs at the mean of the model without predictors: with the log link ``log(1 + V / mu²)``,
+    as of a lognormal variable, and with other links by the delta method.
     """
     if fit.normal_responses:
         return fit.residual_variance
@@ -122,7 +129,10 @@ def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
 
 
 def null_fit(fit: MixedFit) -> MixedFit:
-    """The model of a fit with an intercept for its fixed effects; its offset and random effects stay."""
+    """The model of a fit with an intercept for its fixed effects.
+
+    Its offset and random effects stay.
+    """
     design = replace(fit.design.with_rows(x=np.ones((fit.nobs, 1), order="F")), x_names=("(Intercept)",), x_assign=(0,))
     return fit_again(fit, design, order=fit.order)
 

@@ -1,1 +1,3 @@
-"""What follows from a fit without a test: covariances, random effects, fitted values, residuals, predictions, simulated responses."""
+"""What follows from a fit without a test:
+covariances, random effects, fitted values, residuals, predictions, simulated responses.
+"""

@@ -15,7 +15,8 @@ class Criteria:
     llf : float
         Restricted log-likelihood of a REML fit, log-likelihood of an ML fit.
     aic, bic, aicc : float
-        With ``npar`` parameters, sigma among them; BIC with the number of observations. ``aicc`` is NaN where ``nobs <= npar + 1``.
+        With ``npar`` parameters, sigma among them; BIC with the number of observations. ``aicc`` is
+        NaN where ``nobs <= npar + 1``.
     df_resid : int
         ``nobs - npar``.
     """

@@ -36,7 +36,8 @@ def effect_ellipses(
     Returns
     -------
     list of DataFrame
-        For each pair: columns ``part`` ("mode", or the share of the population inside an ellipse), ``level, x, y``; attributes ``names, correlation``.
+        For each pair: columns ``part`` ("mode", or the share of the population inside an ellipse),
+        ``level, x, y``; attributes ``names, correlation``.
     """
     import pandas as pd
 
@@ -75,7 +76,8 @@ def effect_ellipses(
             out.append(frame)
     if not out:
         raise OptionError(
-            "no two random effects of the model are correlated: there is nothing for ellipses to show; plot.caterpillar() draws effects one by one."
+            "no two random effects of the model are correlated: there is nothing for ellipses to show; "
+            "plot.caterpillar() draws effects one by one."
         )
     return out
 
@@ -83,7 +85,9 @@ def effect_ellipses(
 def _ellipse(
     covariance: "np.ndarray[tuple[int, int], np.dtype[np.float64]]", share: float
 ) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Points where the normal density around zero has one height, so that a share of the population lies inside."""
+    """Points where the normal density around zero has one height,
+    so that a share of the population lies inside.
+    """
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     angle = np.linspace(0.0, 2 * math.pi, _POINTS)

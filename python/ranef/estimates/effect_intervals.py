@@ -22,14 +22,16 @@ def effect_intervals(effects: "Mapping[str, tuple[pd.DataFrame, Floats]]", level
     Parameters
     ----------
     effects : mapping
-        For each grouping factor the frame (levels × effects) and the covariances (levels, k, k), as ``ranef(condvar=True)`` gives them.
+        For each grouping factor the frame (levels × effects) and the covariances (levels, k, k), as
+        ``ranef(condvar=True)`` gives them.
     level : float
         Level of the intervals.
 
     Returns
     -------
     DataFrame
-        Columns ``group, level, effect, estimate, std_error, lower, upper``, a row for each effect of each level.
+        Columns ``group, level, effect, estimate, std_error, lower, upper``, a row for each effect
+        of each level.
     """
     import pandas as pd
 
@@ -58,10 +60,11 @@ def effect_intervals(effects: "Mapping[str, tuple[pd.DataFrame, Floats]]", level
 def standardized_effects(
     effects: "Mapping[str, tuple[pd.DataFrame, Floats]]", variances: Mapping[str, Floats]
 ) -> "pd.DataFrame":
-    """Divide conditional modes by the standard deviation that the model gives them, ``sqrt(S_jj - condvar_jj)``.
+    """Divide conditional modes by the standard deviation that the model gives them,
+    ``sqrt(S_jj - condvar_jj)``.
 
-    Conditional modes of groups with few rows lie closer to zero than those of groups with many; so divided they are comparable, and about standard normal if
-    the model is correct.
+    Conditional modes of groups with few rows lie closer to zero than those of groups with many; so
+    divided they are comparable, and about standard normal if the model is correct.
 
     Parameters
     ----------
@@ -73,7 +76,8 @@ def standardized_effects(
     Returns
     -------
     DataFrame
-        Columns ``group, level, effect, estimate, std_dev, standardized``; NaN where the estimated variance is zero.
+        Columns ``group, level, effect, estimate, std_dev, standardized``; NaN where the estimated
+        variance is zero.
     """
     import pandas as pd
 

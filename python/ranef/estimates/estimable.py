@@ -25,8 +25,8 @@ def not_estimable(fit: MixedFit, x: Floats) -> int:
 def departures(fit: MixedFit, x: Floats) -> Floats:
     """How far rows are from what the data of the fit determine.
 
-    In the data of the fit the dropped columns are linear combinations of those kept. Where new rows break that relation, their fixed part depends on
-    which columns were dropped.
+    In the data of the fit the dropped columns are linear combinations of those kept. Where new rows
+    break that relation, their fixed part depends on which columns were dropped.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ def departures(fit: MixedFit, x: Floats) -> Floats:
     Returns
     -------
     (m, dropped columns) array
-        Distances from the relation of each dropped column, as multiples of what rounding can cause: estimable rows have none above 1.
+        Distances from the relation of each dropped column, as multiples of what rounding can cause:
+        estimable rows have none above 1.
     """
     kept = list(fit.kept)
     dropped = [j for j in range(x.shape[1]) if j not in fit.kept]

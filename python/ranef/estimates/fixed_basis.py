@@ -1,9 +1,13 @@
-"""Coordinates of the fixed effects of a linear model in which their covariance matrix has no digits to lose.
+"""Coordinates of the fixed effects of a linear model in
+which their covariance matrix has no digits to lose.
 
-A covariate far from zero, or powers of one, make the estimates nearly collinear: their covariance matrix is right entry by entry, and sums over it (the variance of a mean, a
-determinant, an inverse) cancel by the square of the distance from zero in units of the spread. The core, which centres and scales, gives a root K of that matrix instead,
-``sigma**2 * K @ K.T``: a contrast ``l`` of the columns as given has the coordinates ``l @ K``, the columns of X become ``X @ K``, and the covariance matrix is the identity times
-``sigma**2``. Whatever needs the covariance of the fixed effects is computed there.
+A covariate far from zero, or powers of one, make the estimates nearly collinear: their covariance
+matrix is right entry by entry, and sums over it (the variance of a mean, a determinant, an inverse)
+cancel by the square of the distance from zero in units of the spread. The core, which centres and
+scales, gives a root K of that matrix instead, ``sigma**2 * K @ K.T``: a contrast ``l`` of the
+columns as given has the coordinates ``l @ K``, the columns of X become ``X @ K``, and the
+covariance matrix is the identity times ``sigma**2``. Whatever needs the covariance of the fixed
+effects is computed there.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Covariance, standard errors, correlation and t values of the fixed effects.
 
-In a linear model they take the covariance parameters as known; in a generalised one they account for their estimation.
+In a linear model they take the covariance parameters as known; in a generalised one they account
+for their estimation.
 """
 
 import numpy as np

@@ -56,8 +56,9 @@ def group_lines(
 ) -> GroupLines:
     """Predict along a variable for the levels of a grouping factor.
 
-    The line of a level runs over the values that the variable has in it, with other variables at their mean (the most frequent level) in it. Random effects that
-    enter are those of the factor and of factors that are constant in each of its levels.
+    The line of a level runs over the values that the variable has in it, with other variables at
+    their mean (the most frequent level) in it. Random effects that enter are those of the factor
+    and of factors that are constant in each of its levels.
 
     Parameters
     ----------
@@ -65,14 +66,16 @@ def group_lines(
     data : frame or AbsentData
         The data of the fit.
     x : str, optional
-        A numeric variable; by default the first that varies randomly over the factor, or else the first of the fixed effects.
+        A numeric variable; by default the first that varies randomly over the factor, or else the
+        first of the fixed effects.
     group : str, optional
         By default the factor with most levels.
     levels : sequence of str, optional
         By default all, or ``most`` of them evenly spaced in their order.
     most : int
     own_population : bool
-        Whether the line of the population is drawn for every level, with the level's values of the other variables, and not once for the values of all rows.
+        Whether the line of the population is drawn for every level, with the level's values of the
+        other variables, and not once for the values of all rows.
     """
     import pandas as pd
 
@@ -153,7 +156,8 @@ def _along(fit: MixedFit, variables: ModelVariables, x: str | None, group: str) 
             if found.numeric:
                 return found
     raise OptionError(
-        "the model has no numeric variable along which lines could be drawn; plot.caterpillar() draws its random effects."
+        "the model has no numeric variable along which lines could be drawn; plot.caterpillar() draws its random "
+        "effects."
     )
 
 

@@ -1,4 +1,6 @@
-"""Which random effects a prediction is conditional on: all, none, or those a formula such as ``~ (1 | school)`` names."""
+"""Which random effects a prediction is conditional on:
+all, none, or those a formula such as ``~ (1 | school)`` names.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +13,16 @@ Mask = NDArray[np.bool_]
 
 
 def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
-    """Choose the effects of every random term (in lme4's order) whose conditional modes enter a prediction.
+    """Choose the effects of every random term (in lme4's order)
+    whose conditional modes enter a prediction.
 
     Parameters
     ----------
     fit : MixedFit
     re : str
-        ``"conditional"``, ``"population"``, or a one-sided formula of random terms. A term of the formula stands for the effects of the model with the
-        same grouping factor and the same label: ``~ (1 | g)`` takes the intercepts out of ``(x | g)``.
+        ``"conditional"``, ``"population"``, or a one-sided formula of random terms. A term of the
+        formula stands for the effects of the model with the same grouping factor and the same
+        label: ``~ (1 | g)`` takes the intercepts out of ``(x | g)``.
     """
     if not isinstance(re, str):
         raise ArgumentTypeError(f"re must be 'conditional', 'population' or a formula such as '~ (1 | g)', not {re!r}.")
@@ -44,6 +48,7 @@ def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
             absent = ", ".join(w for w in wanted if w not in found)
             available = ", ".join(f"({t.text})" for t in fit.terms)
             raise OptionError(
-                f"the model has no random effect {absent} for {bar.group_label}, as ({bar.text}) asks; its random terms are {available}."
+                f"the model has no random effect {absent} for {bar.group_label}, as ({bar.text}) asks; its random "
+                f"terms are {available}."
             )
     return masks

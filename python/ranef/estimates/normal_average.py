@@ -1,12 +1,16 @@
 """Averages over normal random effects: of a mean, of its slope, and of a distribution function.
 
-However many random effects a row has, crossed, nested or correlated, its linear predictor is normal around the fixed part with one variance, so that all averages are
-integrals over one variable. The identity, log, square root and probit links have theirs in closed form, and the inverse link its principal value.
+However many random effects a row has, crossed, nested or correlated, its linear predictor is normal
+around the fixed part with one variance, so that all averages are integrals over one variable. The
+identity, log, square root and probit links have theirs in closed form, and the inverse link its
+principal value.
 
-For the others the trapezoidal rule converges as fast as the integrand allows, in terms of the strip around the real line in which the inverse link is analytic: with a
-step of h on the scale of the linear predictor and a strip of half-width a the error is about ``exp(-2 pi a / h)``. The steps below make that 1e-14, whatever the
-variance. (Gauss and Hermite's rule has a fixed number of nodes for all variances: with 41 of them, and a standard deviation of 12, their distance is larger than the width
-of the step from probability 0 to 1.)
+For the others the trapezoidal rule converges as fast as the integrand allows, in terms of the strip
+around the real line in which the inverse link is analytic: with a step of h on the scale of the
+linear predictor and a strip of half-width a the error is about ``exp(-2 pi a / h)``. The steps
+below make that 1e-14, whatever the variance. (Gauss and Hermite's rule has a fixed number of nodes
+for all variances: with 41 of them, and a standard deviation of 12, their distance is larger than
+the width of the step from probability 0 to 1.)
 """
 
 from collections.abc import Callable
@@ -24,17 +28,20 @@ Mask = NDArray[np.bool_]
 #: Standard deviations on either side: what is beyond has the probability 1e-19.
 REACH = 9.0
 
-#: Largest step on the scale of the linear predictor: the logistic function has its poles at a distance of pi, the two extreme-value distributions stay bounded up to a distance
-#: of pi / 2, and the arc tangent has its poles at 1.
+#: Largest step on the scale of the linear predictor: the logistic function has its poles at a
+#: distance of pi, the two extreme-value distributions stay bounded up to a distance of pi / 2, and
+#: the arc tangent has its poles at 1.
 STEP = {"logit": 0.6, "cloglog": 0.3, "loglog": 0.3, "cauchit": 0.2}
 
 #: Beyond this predictor the means of the links with exponential tails are 0 or 1 up to 1e-17.
 TAIL = 40.0
 
-#: From this standard deviation on it takes fewer nodes to go through all predictors with a mean that is neither 0 nor 1 than through the distribution.
+#: From this standard deviation on it takes fewer nodes to go through all predictors with a mean
+#: that is neither 0 nor 1 than through the distribution.
 WIDE = 4.0
 
-#: A mean that is one over something has no average if that something can be zero. Beyond three standard deviations from there the probability (0.0013) is left out of account.
+#: A mean that is one over something has no average if that something can be zero. Beyond three
+#: standard deviations from there the probability (0.0013) is left out of account.
 POSSIBLE = 3.0
 
 #: Numbers in one block of rows by nodes.
@@ -43,7 +50,8 @@ BLOCK = 2_000_000
 #: A distribution function is 0 or 1 up to this.
 EDGE = 1e-10
 
-#: Halvings of the whole range, to find where a distribution function changes: to 1/3600 of a standard deviation.
+#: Halvings of the whole range, to find where a distribution function changes: to 1/3600 of a
+#: standard deviation.
 BISECTIONS = 16
 
 Function = Callable[[Floats], Floats]
@@ -63,7 +71,8 @@ def average_mean(link: Link, eta: Floats, sd: Floats) -> Floats:
     Returns
     -------
     (m,) array
-        NaN where there is none: with an inverse link and a linear predictor less than three standard deviations from zero.
+        NaN where there is none: with an inverse link and a linear predictor less than three
+        standard deviations from zero.
     """
     from scipy.special import ndtr
 
@@ -85,7 +94,8 @@ def average_mean(link: Link, eta: Floats, sd: Floats) -> Floats:
 
 
 def average_predictor(link: Link, eta: Floats, sd: Floats) -> Floats:
-    """The linear predictor of `average_mean`, also where the mean is so close to 1 that it cannot be told from it.
+    """The linear predictor of `average_mean`,
+    also where the mean is so close to 1 that it cannot be told from it.
 
     Parameters
     ----------
@@ -154,10 +164,13 @@ def _pair(eta: Floats, sd: Floats) -> tuple[Floats, Floats]:
 
 
 def _trapezoid(link: Link, function: Function, eta: Floats, sd: Floats, *, sigmoid: bool) -> Floats:
-    """The average by the trapezoidal rule; ``sigmoid`` for a mean, which goes from 0 to 1, and not for a slope, which is 0 on both sides."""
+    """The average by the trapezoidal rule;
+    ``sigmoid`` for a mean, which goes from 0 to 1, and not for a slope, which is 0 on both sides.
+    """
     out = np.empty_like(eta)
     step = STEP[link.name]
-    # The arc tangent has no exponential tails, and its slope is in closed form. Beyond sd² most of a mean comes from where it is an exponential function.
+    # The arc tangent has no exponential tails, and its slope is in closed form. Beyond sd² most of
+    # a mean comes from where it is an exponential function.
     wide = (sd > WIDE) & (np.abs(eta) < sd**2) & (link.name != "cauchit")
     _through_predictors(function, step, eta, sd, wide, out, sigmoid)
     with np.errstate(divide="ignore"):
@@ -171,7 +184,8 @@ def _through_distribution(function: Function, step: float, eta: Floats, sd: Floa
     """Nodes at equal distances of the standard normal variable."""
     if not len(rows):
         return
-    # An exponential tail moves the middle of the integrand by the standard deviation; beyond 38 the density is zero.
+    # An exponential tail moves the middle of the integrand by the standard deviation; beyond 38 the
+    # density is zero.
     reach = min(REACH + float(sd[rows].max()), 38.0)
     count = int(np.ceil(reach / step))
     nodes = step * np.arange(-count, count + 1)
@@ -188,7 +202,8 @@ def _through_predictors(
 ) -> None:
     """Nodes at equal distances of the linear predictor, the same for all rows.
 
-    Of a mean the distribution function of a normal variable is taken off, whose average is in closed form; what is left vanishes on both sides.
+    Of a mean the distribution function of a normal variable is taken off, whose average is in
+    closed form; what is left vanishes on both sides.
     """
     from scipy.special import ndtr
 
@@ -208,7 +223,9 @@ def _through_predictors(
 
 
 def _inverse(link: Link, eta: Floats, sd: Floats) -> tuple[Floats, Floats]:
-    """Average of one over the predictor, as a principal value, which is Dawson's integral, and its derivative."""
+    """Average of one over the predictor, as a principal value,
+    which is Dawson's integral, and its derivative.
+    """
     from scipy.special import dawsn
 
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -228,7 +245,10 @@ def _inverse(link: Link, eta: Floats, sd: Floats) -> tuple[Floats, Floats]:
 
 
 def _inverse_root(link: Link, eta: Floats, sd: Floats) -> tuple[Floats, Floats]:
-    """Average of one over the root of the predictor where it is positive, and its derivative. In the root the integrand has no singularity."""
+    """Average of one over the root of the predictor where it is positive, and its derivative.
+
+    In the root the integrand has no singularity.
+    """
     nodes, weights = np.polynomial.legendre.leggauss(80)
     fine = (sd > 0) & (eta >= POSSIBLE * sd)
     e, s = np.where(fine, eta, 9.0)[:, None], np.where(fine, sd, 1.0)[:, None]
@@ -247,7 +267,8 @@ def _inverse_root(link: Link, eta: Floats, sd: Floats) -> tuple[Floats, Floats]:
 
 
 def average_of_step(function: Function, size: int, *, monotone: bool) -> Floats:
-    """Average over a standard normal variable of a function that goes from 0 to 1 or from 1 to 0, however steeply.
+    """Average over a standard normal variable of a function
+    that goes from 0 to 1 or from 1 to 0, however steeply.
 
     Parameters
     ----------
@@ -256,7 +277,8 @@ def average_of_step(function: Function, size: int, *, monotone: bool) -> Floats:
     size : int
         m, the number of rows.
     monotone : bool
-        Whether it does so in one direction; else there are nodes at small equal distances instead of nodes where it changes.
+        Whether it does so in one direction; else there are nodes at small equal distances instead
+        of nodes where it changes.
 
     Returns
     -------
@@ -274,7 +296,8 @@ def average_of_step(function: Function, size: int, *, monotone: bool) -> Floats:
         )
     first, last = function(np.full(size, -REACH)), function(np.full(size, REACH))
     sign = np.where(last < first, -1.0, 1.0)
-    # From where on the function, taken along the sign, is not 0, and from where on it is 1: the outer ends of the brackets.
+    # From where on the function, taken along the sign, is not 0, and from where on it is 1: the
+    # outer ends of the brackets.
     low, high = _bracket_of(function, sign, size, EDGE)[0], _bracket_of(function, sign, size, 1.0 - EDGE)[1]
     nodes, weights = _legendre()
     half = 0.5 * (high - low)

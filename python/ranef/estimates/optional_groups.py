@@ -1,7 +1,8 @@
 """New data that may lack the grouping columns whose levels do not matter.
 
-The spread of new observations around the population's mean includes the variance of all random effects, which depends on the effects' covariates but
-not on the group: such predictions should not ask for a grouping column.
+The spread of new observations around the population's mean includes the variance of all random
+effects, which depends on the effects' covariates but not on the group: such predictions should not
+ask for a grouping column.
 """
 
 from collections.abc import Iterable
@@ -35,7 +36,9 @@ class TableWithoutGroups(Table):
 
 
 def new_table(fit: MixedFit, data: Any, conditioned: Iterable[int]) -> Table:
-    """New data as a table that may lack the grouping columns of all random terms but the conditioned ones (formula positions)."""
+    """New data as a table that may lack the grouping columns
+    of all random terms but the conditioned ones (formula positions).
+    """
     table = Table.from_data(data)
     formula = fit.design.formula
     chosen = set(conditioned)

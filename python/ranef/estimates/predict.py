@@ -1,4 +1,6 @@
-"""Predictions on the rows of the fit or on new rows, on the scale of the response or of the link, with standard errors and intervals."""
+"""Predictions on the rows of the fit or on new rows,
+on the scale of the response or of the link, with standard errors and intervals.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,7 +49,9 @@ class Prediction:
     index: "pd.Index"
 
     def to_pandas(self) -> "pd.Series[float] | pd.DataFrame":
-        """Return a Series, or a frame with columns ``fit, se`` and, for an interval, ``lower, upper``."""
+        """Return a Series, or a frame with columns ``fit, se`` and,
+        for an interval, ``lower, upper``.
+        """
         import pandas as pd
 
         if self.se is None:
@@ -76,25 +80,28 @@ def predict(
     ----------
     fit : MixedFit
     newdata : frame, optional
-        New rows; the rows of the fit by default. A row with a missing value is predicted as NaN; a missing level of a
-        grouping factor is such a value unless ``new_levels`` is ``"population"``.
+        New rows; the rows of the fit by default. A row with a missing value is predicted as NaN; a
+        missing level of a grouping factor is such a value unless ``new_levels`` is
+        ``"population"``.
     re : str
-        Which random effects enter: ``"conditional"`` (all), ``"population"`` (none), a formula such as
-        ``"~ (1 | school)"``, or, in models with a link, ``"marginal"`` (averaged over their distribution).
+        Which random effects enter: ``"conditional"`` (all), ``"population"`` (none), a formula such
+        as ``"~ (1 | school)"``, or, in models with a link, ``"marginal"`` (averaged over their
+        distribution).
     type : {"response", "link"}
         The same for a linear model.
     new_levels : {"error", "population", "marginal"}
-        What to do with a level of a grouping factor that the fit has not seen: refuse; take its random effects to be
-        zero, with their full variance in the standard error (a missing level is then an unseen one, as in lme4); or, in
-        models with a link, average over them.
+        What to do with a level of a grouping factor that the fit has not seen: refuse; take its
+        random effects to be zero, with their full variance in the standard error (a missing level
+        is then an unseen one, as in lme4); or, in models with a link, average over them.
     se : bool
-        Whether to compute standard errors, on the scale of the response by the delta method. They account for the
-        estimation of the fixed effects and the prediction of the random effects; those of a linear model treat theta and
-        sigma as known, so that with few groups they are somewhat too small.
+        Whether to compute standard errors, on the scale of the response by the delta method. They
+        account for the estimation of the fixed effects and the prediction of the random effects;
+        those of a linear model treat theta and sigma as known, so that with few groups they are
+        somewhat too small.
     interval : {None, "confidence", "prediction"}
-        An interval for the mean described by ``re``, whose limits are those of the linear predictor transformed, or for
-        a new observation: the latter adds the variance of the response and that of the random effects that ``re`` leaves
-        out.
+        An interval for the mean described by ``re``, whose limits are those of the linear predictor
+        transformed, or for a new observation: the latter adds the variance of the response and that
+        of the random effects that ``re`` leaves out.
     level : float
     offset : str or array, optional
         The offset of the new rows, where that of the fit cannot be computed from them.
@@ -118,8 +125,8 @@ def predict(
     else:
         if interval == "prediction" and fit.response_kind == "counts":
             raise OptionError(
-                "prediction intervals for new rows need their numbers of trials, which cbind(successes, failures) does not give for them; fit the proportion with "
-                "weights='trials' instead."
+                "prediction intervals for new rows need their numbers of trials, which cbind(successes, failures) "
+                "does not give for them; fit the proportion with weights='trials' instead."
             )
         whole = marginal or interval == "prediction"
         rows, index = new_rows(fit, newdata, masks, new_levels != "error", whole, offset)
@@ -173,8 +180,9 @@ def predict(
 
 def _no_average_text(fit: MixedFit, rows: int) -> str:
     return (
-        f"{rows} {'row has' if rows == 1 else 'rows have'} no mean over the random effects (NaN): with the {fit.family.link} link the mean is infinite at a linear predictor "
-        "of zero, which the random effects reach. re='population' predicts for a typical group; the log link has means for all groups."
+        f"{rows} {'row has' if rows == 1 else 'rows have'} no mean over the random effects (NaN): with the "
+        f"{fit.family.link} link the mean is infinite at a linear predictor of zero, which the random effects reach. "
+        "re='population' predicts for a typical group; the log link has means for all groups."
     )
 
 

@@ -57,8 +57,8 @@ def prediction_lines(
     x : str
         A variable of the model.
     by : str, optional
-        Another: a line for each level of a factor, or for the mean of a number and one standard deviation below and above (its values where there are
-        no more than 5).
+        Another: a line for each level of a factor, or for the mean of a number and one standard
+        deviation below and above (its values where there are no more than 5).
     at : mapping, optional
         Values of other variables, which else have their mean or their most frequent level.
     interval : {"confidence", "prediction"}

@@ -54,7 +54,10 @@ def own_rows(fit: MixedFit) -> Rows:
 def new_rows(
     fit: MixedFit, newdata: Any, masks: tuple[Mask, ...], allow_unseen: bool, whole_variance: bool, offset: object
 ) -> tuple[Rows, Any]:
-    """New data as rows to predict, with their labels; what is not needed for the effects in ``masks`` is not read."""
+    """New data as rows to predict, with their labels.
+
+    What is not needed for the effects in ``masks`` is not read.
+    """
     import pandas as pd
 
     conditioned = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any()]
@@ -105,13 +108,14 @@ def _without(a: Floats, rows: Mask) -> Floats:
 def _unseen_text(group: str, unseen: Any) -> str:
     shown = ", ".join(repr(u) for u in unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
     return (
-        f"the new data have levels of {group!r} that were not in the data of the fit: {shown}. Use new_levels='population' to take their random effects "
-        "to be zero, or re='population' to leave out all random effects."
+        f"the new data have levels of {group!r} that were not in the data of the fit: {shown}. Use "
+        "new_levels='population' to take their random effects to be zero, or re='population' to leave out all random "
+        "effects."
     )
 
 
 def _not_estimable_text(fit: MixedFit, rows: int) -> str:
     return (
-        f"{rows} {'row' if rows == 1 else 'rows'} of the new data cannot be predicted reliably: the fit dropped {', '.join(fit.dropped)} because other columns "
-        "determined it in its data, and in these rows they do not."
+        f"{rows} {'row' if rows == 1 else 'rows'} of the new data cannot be predicted reliably: the fit dropped "
+        f"{', '.join(fit.dropped)} because other columns determined it in its data, and in these rows they do not."
     )

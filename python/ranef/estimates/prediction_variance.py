@@ -1,4 +1,6 @@
-"""Variances of predicted linear predictors, and of the random effects that a prediction leaves out."""
+"""Variances of predicted linear predictors,
+and of the random effects that a prediction leaves out.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,9 @@ Floats = NDArray[np.float64]
 
 
 def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
-    """Variance (m,) of x'(beta^ - beta) + z'(b^ - b) over the chosen effects, those of unseen levels with their full variance."""
+    """Variance (m,) of x'(beta^ - beta) + z'(b^ - b) over the chosen effects,
+    those of unseen levels with their full variance.
+    """
     if not any(mask.any() for mask in masks):
         if (basis := fixed_basis(fit)) is not None:
             return basis.variance_of(rows.x) * fit.sigma**2
@@ -41,7 +45,9 @@ def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Float
 
 
 def unseen_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
-    """Variance (m,) of the random effects within the masks whose level was not in the data of the fit."""
+    """Variance (m,) of the random effects within the masks whose level was not
+    in the data of the fit.
+    """
     out = np.zeros(len(rows.x))
     for codes, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
         unseen = codes < 0

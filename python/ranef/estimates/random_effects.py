@@ -1,4 +1,7 @@
-"""Conditional modes of the random effects and their conditional covariance; coefficients of every level."""
+"""Conditional modes of the random effects and their conditional covariance.
+
+Coefficients of every level.
+"""
 
 from dataclasses import dataclass
 
@@ -44,8 +47,9 @@ def random_effects(fit: MixedFit) -> tuple[GroupEffects, ...]:
 def conditional_covariances(fit: MixedFit) -> tuple[Floats, ...]:
     """Covariance of the random effects of every level given the data, theta and the fixed effects.
 
-    One array (levels, k, k) for each grouping factor, in the order of :func:`random_effects`; k counts the effects of all terms on the factor, so the
-    covariance between effects of different terms is there as well.
+    One array (levels, k, k) for each grouping factor, in the order of :func:`random_effects`; k
+    counts the effects of all terms on the factor, so the covariance between effects of different
+    terms is there as well.
     """
     return tuple(fit.conditional_covariance())
 
@@ -53,8 +57,9 @@ def conditional_covariances(fit: MixedFit) -> tuple[Floats, ...]:
 def level_coefficients(fit: MixedFit) -> tuple[GroupEffects, ...]:
     """Fixed plus random effects of every level.
 
-    All groups have the same columns: the fixed effects, and before them the random effects, of any group, that no fixed effect goes with; those are
-    around zero. The effect of a level of a factor goes with the treatment contrast of that level (``f[b]`` with ``f[T.b]``).
+    All groups have the same columns: the fixed effects, and before them the random effects, of any
+    group, that no fixed effect goes with; those are around zero. The effect of a level of a factor
+    goes with the treatment contrast of that level (``f[b]`` with ``f[T.b]``).
     """
     groups = random_effects(fit)
     places = {_without_coding(n): n for n in fit.x_names}

@@ -10,7 +10,8 @@ Floats = NDArray[np.float64]
 
 RESIDUAL_TYPES = ("response", "pearson", "deviance", "working", "scaled")
 
-#: The smallest variance of a response: a mean at the edge of what is possible has none, and fits its row exactly.
+#: The smallest variance of a response: a mean at the edge of what is possible has none, and fits
+#: its row exactly.
 SMALLEST_VARIANCE = float(np.finfo(np.float64).tiny)
 
 
@@ -21,10 +22,11 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) ->
     ----------
     fit : MixedFit
     kind : {"response", "pearson", "deviance", "working", "scaled"}
-        ``response``: observed minus fitted, of a binomial response as proportions. ``pearson``: divided by the standard
-        deviation that the family gives (1 in a linear model) and times the root of the prior weight, without the scale.
-        ``scaled``: the same divided by sigma. ``deviance``: signed root of what the row adds to the deviance, in a linear
-        model the Pearson residual. ``working``: on the scale of the linear predictor.
+        ``response``: observed minus fitted, of a binomial response as proportions. ``pearson``:
+        divided by the standard deviation that the family gives (1 in a linear model) and times the
+        root of the prior weight, without the scale. ``scaled``: the same divided by sigma.
+        ``deviance``: signed root of what the row adds to the deviance, in a linear model the
+        Pearson residual. ``working``: on the scale of the linear predictor.
     means : (n,) array, optional
         The means when already known.
     """

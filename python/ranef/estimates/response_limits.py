@@ -1,4 +1,6 @@
-"""Limits for a new response of a family: quantiles of its distribution, averaged over an uncertain linear predictor."""
+"""Limits for a new response of a family:
+quantiles of its distribution, averaged over an uncertain linear predictor.
+"""
 
 from collections.abc import Callable
 
@@ -13,7 +15,8 @@ Floats = NDArray[np.float64]
 #: Most halvings of the interval that holds a quantile, and most doublings until one does.
 HALVINGS, DOUBLINGS = 200, 1000
 
-#: Width at which a quantile is found: in steps of a discrete response, and relative to the value of a continuous one.
+#: Width at which a quantile is found: in steps of a discrete response, and relative to the value of
+#: a continuous one.
 DISCRETE_WIDTH, RELATIVE_WIDTH, TINY = 0.25, 1e-10, 1e-300
 
 #: A value below every response that is not negative.

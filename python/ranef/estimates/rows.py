@@ -1,4 +1,6 @@
-"""Labels of rows: results come back with the index of the input and, with ``na_action="exclude"``, at its length."""
+"""Labels of rows: results come back with the index of the input and,
+with ``na_action="exclude"``, at its length.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,9 @@ Floats = NDArray[np.float64]
 
 
 def padded(fit: MixedFit, values: Floats) -> Floats:
-    """Put values of the rows used (first axis) at their place among the input rows, NaN elsewhere, when the fit excludes missing rows."""
+    """Put values of the rows used (first axis) at their place among the input rows,
+    NaN elsewhere, when the fit excludes missing rows.
+    """
     d = fit.design
     if d.na_action != "exclude" or d.kept is None:
         return values
@@ -24,7 +28,9 @@ def padded(fit: MixedFit, values: Floats) -> Floats:
 
 
 def row_index(fit: MixedFit) -> "pd.Index":
-    """Labels that go with :func:`padded` values: those of the input frame, or row numbers from 0."""
+    """Labels that go with :func:`padded` values:
+    those of the input frame, or row numbers from 0.
+    """
     import pandas as pd
 
     d = fit.design

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Directions of a group's columns whose singular value is smaller than this, relative to the largest, are not estimated.
+#: Directions of a group's columns whose singular value is smaller than this, relative to the
+#: largest, are not estimated.
 _RANK = 1e-10
 
 
 def separate_fits(fit: MixedFit, group: object = None) -> "pd.DataFrame":
     """Compare coefficients of no pooling, of partial pooling, and of the population.
 
-    No pooling is, of a generalized model, maximum likelihood in every level on its own, with the dispersion held at its estimate; of a linear model it is weighted least squares, in every level on its own, on the columns that vary randomly over the levels. What else is in the model (other fixed
-    effects, other grouping factors, the offset) is held at its estimate. In a model whose fixed effects all vary randomly over one factor these are the
-    coefficients of a separate regression in each level.
+    No pooling is, of a generalized model, maximum likelihood in every level on its own, with the
+    dispersion held at its estimate; of a linear model it is weighted least squares, in every level
+    on its own, on the columns that vary randomly over the levels. What else is in the model (other
+    fixed effects, other grouping factors, the offset) is held at its estimate. In a model whose
+    fixed effects all vary randomly over one factor these are the coefficients of a separate
+    regression in each level.
 
     Parameters
     ----------
@@ -36,8 +40,9 @@ def separate_fits(fit: MixedFit, group: object = None) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Columns ``group, level, effect, n, separate, pooled, population``: n is the number of rows of the level; ``separate`` is NaN for all effects of a level whose
-        rows do not determine them, or have no finite estimate.
+        Columns ``group, level, effect, n, separate, pooled, population``: n is the number of rows
+        of the level; ``separate`` is NaN for all effects of a level whose rows do not determine
+        them, or have no finite estimate.
     """
     import pandas as pd
 

@@ -18,7 +18,9 @@ WHOLE = 1e-6
 
 
 def random_generator(rng: object) -> np.random.Generator:
-    """Take a seed, a ``numpy.random.Generator`` or None (a fresh seed from the operating system)."""
+    """Take a seed, a ``numpy.random.Generator``
+    or None (a fresh seed from the operating system).
+    """
     if isinstance(rng, np.random.Generator):
         return rng
     if rng is None or isinstance(rng, np.random.SeedSequence | np.random.BitGenerator):
@@ -45,7 +47,8 @@ def check_draws(n: object, re: object) -> None:
 
 
 def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
-    """Draw responses from the model at its estimates, in the form that the fit keeps: of a binomial model proportions.
+    """Draw responses from the model at its estimates, in the form that the fit keeps:
+    of a binomial model proportions.
 
     Parameters
     ----------
@@ -80,7 +83,9 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
 
 
 def response_as_given(fit: MixedFit, values: Floats) -> Floats:
-    """Responses (n,) or (n, m) as a user gave them: numbers of successes where the formula has successes and failures."""
+    """Responses (n,) or (n, m) as a user gave them:
+    numbers of successes where the formula has successes and failures.
+    """
     if fit.response_kind != "counts":
         return values
     weights = fit.weights if values.ndim == 1 else fit.weights[:, None]

@@ -1,4 +1,6 @@
-"""Rows that nobody observed, for pictures of predictions: one variable varies, the others stay at typical values."""
+"""Rows that nobody observed, for pictures of predictions:
+one variable varies, the others stay at typical values.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +48,9 @@ class Variable:
     levels: tuple[Any, ...]
 
     def typical(self, rows: "NDArray[np.bool_] | None" = None) -> Any:
-        """The mean of a numeric variable, the most frequent level of another (the first of several)."""
+        """The mean of a numeric variable,
+        the most frequent level of another (the first of several).
+        """
         values = self.values if rows is None else self.values[rows]
         if self.numeric:
             known = values[~np.isnan(values)]
@@ -82,7 +86,8 @@ class ModelVariables:
     def __init__(self, design: Design, data: Any):
         if isinstance(data, AbsentData):
             raise DataError(
-                "this picture needs the data of the fit, which a saved or pickled model does not hold: refit with update(data=...)."
+                "this picture needs the data of the fit, which a saved or pickled model does not hold: refit with "
+                "update(data=...)."
             )
         self._table = Table.from_data(data)
         if self._table.n_rows != design.n_input:

@@ -42,7 +42,8 @@ class VarCorrBlock:
 
 
 class VarCorr(Mapping[str, VarCorrBlock]):
-    """Blocks of the random-effects covariance by grouping factor, in lme4's order; a second term on the factor ``g`` is ``g.1``.
+    """Blocks of the random-effects covariance by grouping factor, in lme4's order;
+    a second term on the factor ``g`` is ``g.1``.
 
     Attributes
     ----------
@@ -77,8 +78,9 @@ class VarCorr(Mapping[str, VarCorrBlock]):
         Returns
         -------
         DataFrame
-            Columns ``group, name1, name2, variance, sd``. A row with one name holds the variance and standard deviation of that effect, a row with
-            two names their covariance and correlation; the last row is ``Residual``, unless the family has no scale.
+            Columns ``group, name1, name2, variance, sd``. A row with one name holds the variance
+            and standard deviation of that effect, a row with two names their covariance and
+            correlation; the last row is ``Residual``, unless the family has no scale.
         """
         import pandas as pd
 
@@ -98,7 +100,9 @@ class VarCorr(Mapping[str, VarCorrBlock]):
 
 
 def varcorr(fit: MixedFit) -> VarCorr:
-    """Compute the covariance of every random term: the relative covariance times the square of its scale."""
+    """Compute the covariance of every random term:
+    the relative covariance times the square of its scale.
+    """
     blocks = {}
     for key, term, span, factor in zip(fit.term_keys, fit.terms, fit.order.spans, fit.relative_factors, strict=True):
         scaled = factor * fit.random_scale

@@ -67,7 +67,8 @@ class NegativeBinomial(Family):
     ----------
     link : {"log", "sqrt", "identity"}
     type : {2, 1}
-        2: the variance is ``mu + mu² / size``, R's ``glmer.nb`` and glmmTMB's ``nbinom2``. 1: it is ``mu (1 + size)``, glmmTMB's ``nbinom1``.
+        2: the variance is ``mu + mu² / size``, R's ``glmer.nb`` and glmmTMB's ``nbinom2``. 1: it is
+        ``mu (1 + size)``, glmmTMB's ``nbinom1``.
     size : float, optional
         The extra parameter, when it is known; by default it is estimated.
 

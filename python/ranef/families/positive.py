@@ -13,7 +13,8 @@ from ranef.families.link import Floats, above_zero, checked_link
 class Gamma(Family):
     """Positive numbers whose standard deviation is proportional to their mean.
 
-    The variance is ``sigma² mu²``; ``sigma`` is estimated by maximum likelihood, and the shape is ``1 / sigma²``.
+    The variance is ``sigma² mu²``; ``sigma`` is estimated by maximum likelihood, and the shape is
+    ``1 / sigma²``.
 
     Parameters
     ----------

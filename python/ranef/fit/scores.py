@@ -29,8 +29,9 @@ def row_score(fit: MixedFit, rows: NDArray[np.intp]) -> Floats:
     assert isinstance(fit, GlmmFit)
     design = design_of_rows(fit.design, rows)
     system = build_generalized_system(design, fit.order, fit.family, 1)
-    # Within a cluster columns of X may be combinations of others, and the core keeps a part of them: what the linear predictor is stays the same, and the
-    # derivative in a column left out is that combination of the derivatives in those kept.
+    # Within a cluster columns of X may be combinations of others, and the core keeps a part of
+    # them: what the linear predictor is stays the same, and the derivative in a column left out is
+    # that combination of the derivatives in those kept.
     x, own = fit.x[rows], design.x[:, list(system.kept)]
     combine = np.eye(x.shape[1]) if tuple(system.kept) == fit.kept else np.linalg.lstsq(own, x, rcond=None)[0]
     found = system.evaluate(fit.core_theta, combine @ fit.beta, fit.core_dispersion, fit.n_quad, fit.curvature, 1)

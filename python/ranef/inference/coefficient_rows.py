@@ -39,7 +39,8 @@ def coefficient_rows(
     Returns
     -------
     DataFrame
-        Columns ``model, term, estimate, lower, upper``; terms in the order in which they first occur.
+        Columns ``model, term, estimate, lower, upper``; terms in the order in which they first
+        occur.
     """
     import pandas as pd
 

@@ -37,8 +37,8 @@ def parse_contrasts(L: Any, names: tuple[str, ...]) -> Contrasts:
     Parameters
     ----------
     L : str, mapping, array, or sequence of these
-        Text such as ``"standLRT = 0.5"`` or ``"a - 2*b"`` (equal to zero where nothing is said), names with coefficients, a vector of length p or a matrix
-        k × p.
+        Text such as ``"standLRT = 0.5"`` or ``"a - 2*b"`` (equal to zero where nothing is said),
+        names with coefficients, a vector of length p or a matrix k × p.
     names : tuple of str
         The fixed effects.
 
@@ -66,7 +66,8 @@ def _from_array(L: Any, names: tuple[str, ...]) -> Contrasts:
         rows = np.array(L, dtype=np.float64)
     except (TypeError, ValueError):
         raise ArgumentTypeError(
-            f"L must be text such as '{names[-1] if names else 'x'} = 0', a dict of coefficients by name, or a matrix of numbers, not {L!r}."
+            f"L must be text such as '{names[-1] if names else 'x'} = 0', a dict of coefficients by name, or a matrix "
+            f"of numbers, not {L!r}."
         ) from None
     if rows.ndim not in (1, 2) or rows.shape[-1] != p:
         raise OptionError(
@@ -118,7 +119,11 @@ def _from_text(text: str, names: tuple[str, ...]) -> tuple[Floats, float, str]:
 
 
 class _Reader:
-    """Reads ``a - 2*b = 0.5``. Names of coefficients may hold blanks, brackets and operators, so the longest name that fits is taken first."""
+    """Reads ``a - 2*b = 0.5``.
+
+    Names of coefficients may hold blanks, brackets and operators, so the longest name that fits is
+    taken first.
+    """
 
     def __init__(self, text: str, names: tuple[str, ...]):
         self.text, self.names, self.at = text, names, 0
@@ -187,13 +192,15 @@ class _Reader:
 
     def _problem(self, what: str) -> OptionError:
         return OptionError(
-            f"the contrast {what}:\n    {self.text}\n    {' ' * self.at}^\nThe fixed effects are {', '.join(self.names)}; "
-            "write their sums and differences, as in 'a - 2*b = 0.5'."
+            f"the contrast {what}:\n    {self.text}\n    {' ' * self.at}^\nThe fixed effects are "
+            f"{', '.join(self.names)}; write their sums and differences, as in 'a - 2*b = 0.5'."
         )
 
 
 def _continues(name: str, following: str) -> bool:
-    """Whether a name goes on after the text that was found, as ``age`` does in ``age2``, ``age:sex`` or ``age[T.old]``."""
+    """Whether a name goes on after the text that was found,
+    as ``age`` does in ``age2``, ``age:sex`` or ``age[T.old]``.
+    """
     return bool(following) and (following in ":[" or (_word(name[-1]) and _word(following)))
 
 

@@ -1,4 +1,6 @@
-"""Tail probabilities and quantiles of t and F, with infinite degrees of freedom for the normal and the chi-square distribution."""
+"""Tail probabilities and quantiles of t and F,
+with infinite degrees of freedom for the normal and the chi-square distribution.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,9 @@ def t_tails(statistic: Floats, df: Floats) -> Floats:
 
 
 def p_values(statistic: Floats, df: Floats, alternative: str) -> Floats:
-    """Probabilities of statistics that speak as much for the alternative, one of ``ALTERNATIVES``."""
+    """Probabilities of statistics that speak as much for the alternative,
+    one of ``ALTERNATIVES``.
+    """
     if alternative == "two-sided":
         return t_tails(statistic, df)
     from scipy.special import ndtr, stdtr

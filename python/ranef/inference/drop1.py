@@ -63,7 +63,8 @@ def parse_scope(fit: MixedFit, scope: object) -> tuple[str, ...]:
             inside = frozenset(next(k for k, v in sets.items() if v == own))
             holder = next(v for k, v in sets.items() if inside < k)
             raise OptionError(
-                f"{own} cannot be dropped while the model has {holder}, which contains it; those that can are {', '.join(allowed)}."
+                f"{own} cannot be dropped while the model has {holder}, which contains it; those that can are "
+                f"{', '.join(allowed)}."
             )
         found.append(own)
     return tuple(dict.fromkeys(found))
@@ -102,7 +103,8 @@ def compare_deletions(fit: MixedFit, scope: object, control: FitControl) -> Comp
         if model.trouble:
             notes.append(f"the model without {label} {model.trouble}: its test cannot be relied on")
         df.append(full.npar - model.npar)
-        # Without degrees of freedom it is the same column space: what is left is the rounding of two optimisations.
+        # Without degrees of freedom it is the same column space: what is left is the rounding of
+        # two optimisations.
         statistic.append(max(0.0, model.objective - full.objective) if df[-1] else 0.0)
         p.append(chi_square_p(statistic[-1], df[-1]))
     if not labels:

@@ -1,4 +1,7 @@
-"""Tests of the fixed effects of one fit, by any method of degrees of freedom; what a method needs is computed when first used."""
+"""Tests of the fixed effects of one fit, by any method of degrees of freedom.
+
+What a method needs is computed when first used.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +29,8 @@ class SingleTests:
     Attributes
     ----------
     estimate, std_error, df, statistic, p_value : (k,) arrays
-        ``estimate`` is that of the contrast; the statistic is about its distance from the value under the hypothesis.
+        ``estimate`` is that of the contrast; the statistic is about its distance from the value
+        under the hypothesis.
     """
 
     estimate: Floats
@@ -81,7 +85,9 @@ class FixedEffectTests:
 
     @cached_property
     def basis(self) -> FixedBasis | None:
-        """Coordinates in which the covariance of a linear model loses nothing where a covariate is far from zero; None in a generalized model."""
+        """Coordinates in which the covariance of a linear model loses nothing
+        where a covariate is far from zero; None in a generalized model.
+        """
         for known in ("information", "kenward_roger"):
             if known in self.__dict__:
                 return FixedBasis(self.__dict__[known].root)
@@ -104,7 +110,9 @@ class FixedEffectTests:
         return out
 
     def contrast_covariance(self, rows: Floats, ddf: Ddf) -> Floats:
-        """Covariance matrix (k, k) of contrasts (k, p) that goes with a method, divided by the square of the unit."""
+        """Covariance matrix (k, k) of contrasts (k, p) that goes with a method,
+        divided by the square of the unit.
+        """
         if self.basis is None:
             return rows @ self.covariance(ddf) @ rows.T
         if ddf == "kenward-roger":
@@ -177,7 +185,8 @@ class FixedEffectTests:
         return JointTest(q, den_df, f_value, f_tail(f_value, q, den_df), wald)
 
     def _uncorrelated(self, rows: Floats, values: Floats | None) -> tuple[Floats, Floats, Floats]:
-        """Combinations (q, k) of contrasts whose estimates are uncorrelated by the model, their variances (q,), and the distances (k,) of the contrasts from their values.
+        """Combinations (q, k) of contrasts whose estimates are uncorrelated by the model,
+        their variances (q,), and the distances (k,) of the contrasts from their values.
 
         In the unit of the estimates, as their squares may be too small or too large for a number.
         """
@@ -185,7 +194,8 @@ class FixedEffectTests:
         target = np.zeros(len(rows)) if values is None else values
         if contradict(rest, target):
             raise OptionError(
-                "the hypotheses contradict each other: some contrasts are combinations of others, and their values are not."
+                "the hypotheses contradict each other: some contrasts are combinations of others, and their values "
+                "are not."
             )
         return weights, variances, (rows @ self.fit.beta - target) / self.unit
 
@@ -197,20 +207,20 @@ class FixedEffectTests:
         out = []
         if boundary and ddf == "kenward-roger":
             out.append(
-                f"Kenward-Roger on the boundary: variances that are zero ({boundary}) enter with their expected information, as if they could also be "
-                "negative."
+                f"Kenward-Roger on the boundary: variances that are zero ({boundary}) enter with their expected "
+                "information, as if they could also be negative."
             )
         elif boundary:
             out.append(
-                f"Satterthwaite on the boundary: directions without variance ({boundary}) are held there, and the degrees of freedom account for the "
-                "other covariance parameters only."
+                f"Satterthwaite on the boundary: directions without variance ({boundary}) are held there, and the "
+                "degrees of freedom account for the other covariance parameters only."
             )
         flat = self.kenward_roger.flat if ddf == "kenward-roger" else self.information.flat
         if flat:
             many = flat > 1
             out.append(
-                f"{flat} combination{'s' if many else ''} of covariance parameters {'are' if many else 'is'} not determined by the data; "
-                f"the degrees of freedom leave {'them' if many else 'it'} out."
+                f"{flat} combination{'s' if many else ''} of covariance parameters {'are' if many else 'is'} not "
+                f"determined by the data; the degrees of freedom leave {'them' if many else 'it'} out."
             )
         return tuple(out)
 

@@ -1,4 +1,6 @@
-"""What the data say of the covariance parameters: their asymptotic covariance, and how the covariance of the fixed effects moves with them."""
+"""What the data say of the covariance parameters:
+their asymptotic covariance, and how the covariance of the fixed effects moves with them.
+"""
 
 from dataclasses import dataclass
 
@@ -14,18 +16,22 @@ Floats = NDArray[np.float64]
 class VarianceInformation:
     """Covariance parameters as far as degrees of freedom need them.
 
-    The parameters are free coordinates of the relative factors, with sigma at its optimum for each value of them, and sigma itself. Directions without
-    variance are held on the boundary and have no coordinate, so that the others are in the interior of what is left. Variances are in units of sigma², and
-    fixed effects in the coordinates in which their covariance matrix is the identity: those of a contrast ``l`` of the columns as given are ``l @ root``.
+    The parameters are free coordinates of the relative factors, with sigma at its optimum for each
+    value of them, and sigma itself. Directions without variance are held on the boundary and have
+    no coordinate, so that the others are in the interior of what is left. Variances are in units of
+    sigma², and fixed effects in the coordinates in which their covariance matrix is the identity:
+    those of a contrast ``l`` of the columns as given are ``l @ root``.
 
     Attributes
     ----------
     root : (p, p) array
         ``sigma**2 * root @ root.T`` is the covariance matrix of the fixed effects.
     covariance : (m, m) array
-        Asymptotic covariance of the free coordinates: twice the inverse of the curvature of the criterion with sigma profiled out.
+        Asymptotic covariance of the free coordinates: twice the inverse of the curvature of the
+        criterion with sigma profiled out.
     slopes : (m, p, p) array
-        Derivatives of the covariance matrix of the fixed effects along the coordinates, sigma following.
+        Derivatives of the covariance matrix of the fixed effects along the coordinates, sigma
+        following.
     sigma_df : float
         Residual degrees of freedom of the criterion: n - p by REML, n by maximum likelihood.
     fixed : dict

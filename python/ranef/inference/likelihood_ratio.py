@@ -12,7 +12,8 @@ from ranef.fit.record import MixedFit
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 
-#: A larger model whose criterion is higher by more than this cannot contain the smaller one, or was not fitted to its optimum.
+#: A larger model whose criterion is higher by more than this cannot contain the smaller one, or was
+#: not fitted to its optimum.
 _NEGATIVE = 1e-6
 
 
@@ -25,7 +26,8 @@ class Comparison:
     names : tuple of str
     models : tuple of Criterion
     statistic, p_value, p_boundary : tuple of float
-        Likelihood-ratio statistic, its p-value by the chi-square, and by the mixture for a boundary; NaN where there is none.
+        Likelihood-ratio statistic, its p-value by the chi-square, and by the mixture for a
+        boundary; NaN where there is none.
     df : tuple of float
         Difference in parameters; NaN where nothing is compared.
     reml : bool
@@ -67,7 +69,8 @@ def compare_models(
     controls : sequence of FitControl
         For the refits.
     refit : bool
-        Whether REML fits are refitted by ML. Without it REML criteria are compared, which needs equal fixed parts.
+        Whether REML fits are refitted by ML. Without it REML criteria are compared, which needs
+        equal fixed parts.
 
     Returns
     -------
@@ -78,7 +81,8 @@ def compare_models(
     DataError
         When the models are not of the same data.
     OptionError
-        When REML criteria of different fixed parts, or a REML and an ML criterion, would be compared.
+        When REML criteria of different fixed parts, or a REML and an ML criterion, would be
+        compared.
     """
     check_same_data(fits, names)
     notes = []
@@ -87,7 +91,8 @@ def compare_models(
         fits = [refit_by(f, False, c) for f, c in zip(fits, controls, strict=True)]
         if changed:
             notes.append(
-                f"{', '.join(changed)} {'was' if len(changed) == 1 else 'were'} refitted by ML for the comparison, instead of REML"
+                f"{', '.join(changed)} {'was' if len(changed) == 1 else 'were'} refitted by ML for the comparison, "
+                "instead of REML"
             )
     else:
         _check_criteria(fits, names)
@@ -104,7 +109,8 @@ def compare_models(
         change = models[i - 1].objective - models[i].objective
         if change < -_NEGATIVE:
             notes.append(
-                f"{names[i]} has more parameters than {names[i - 1]} but fits worse, so they are not nested; the statistic was set to 0"
+                f"{names[i]} has more parameters than {names[i - 1]} but fits worse, so they are not nested; the "
+                "statistic was set to 0"
             )
         statistic.append(max(0.0, change))
         df.append(models[i].npar - models[i - 1].npar)
@@ -116,7 +122,8 @@ def compare_models(
             notes.append(mixture_note(names[i], mixture, models[i - 1].singular))
         elif mixture is None and df[i] > 0 and change >= -_NEGATIVE:
             notes.append(
-                f"the terms of {names[i]} do not show that it contains {names[i - 1]}; the test is one for nested models"
+                f"the terms of {names[i]} do not show that it contains {names[i - 1]}; the test is one for nested "
+                "models"
             )
     if not boundaries:
         p_boundary = [math.nan] * len(fits)
@@ -135,7 +142,10 @@ def compare_models(
 
 def mixture_note(name: str, mixture: ChiBarSquare, singular: bool) -> str:
     """What is said of a p-value at the boundary."""
-    text = f"{name}: variances are tested at their lower bound 0, where p_value is too large; p_value_boundary is from {mixture.words()}"
+    text = (
+        f"{name}: variances are tested at their lower bound 0, where p_value is too large; p_value_boundary is from "
+        f"{mixture.words()}"
+    )
     more = [KIND_NOTES[mixture.kind]] if mixture.kind in KIND_NOTES else []
     if singular:
         more.append("the smaller model is itself singular, which makes it approximate")
@@ -143,7 +153,8 @@ def mixture_note(name: str, mixture: ChiBarSquare, singular: bool) -> str:
 
 
 def nested_mixture(larger: MixedFit, smaller: MixedFit) -> ChiBarSquare | None:
-    """The distribution of the statistic of two fits, None when the smaller one is not seen to be a special case of the larger.
+    """The distribution of the statistic of two fits,
+    None when the smaller one is not seen to be a special case of the larger.
 
     Fixed effects that the smaller one does not have add ordinary degrees of freedom.
     """
@@ -178,12 +189,14 @@ def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
         pair = f"{names[0]} and {name}"
         if fit.nobs != first.nobs:
             raise DataError(
-                f"{pair} were fitted to different numbers of rows, {first.nobs} and {fit.nobs}. Likelihoods of different data cannot be compared; when a "
-                "predictor has missing values, fit both models to the rows that are complete in all variables."
+                f"{pair} were fitted to different numbers of rows, {first.nobs} and {fit.nobs}. Likelihoods of "
+                "different data cannot be compared; when a predictor has missing values, fit both models to the rows "
+                "that are complete in all variables."
             )
         if not np.array_equal(fit.design.y, first.design.y):
             raise DataError(
-                f"{pair} have different responses (other rows, another order, or another transformation); their likelihoods cannot be compared."
+                f"{pair} have different responses (other rows, another order, or another transformation); their "
+                "likelihoods cannot be compared."
             )
         ours, theirs = (np.ones(f.nobs) if f.design.weights is None else f.design.weights for f in (first, fit))
         if not np.array_equal(ours, theirs):
@@ -195,11 +208,13 @@ def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> li
     notes = []
     if len({(f.family, f.family.link) for f in fits}) > 1:
         notes.append(
-            "the models have different families or links: their criteria can be compared, but the chi-square tests hold for nested models only"
+            "the models have different families or links: their criteria can be compared, but the chi-square tests "
+            "hold for nested models only"
         )
     if len({(f.n_quad, f.curvature) for f in fits}) > 1:
         notes.append(
-            f"the likelihoods of {', '.join(names)} are approximated in different ways (n_quad, curvature), and the differences contain the errors of that"
+            f"the likelihoods of {', '.join(names)} are approximated in different ways (n_quad, curvature), and the "
+            "differences contain the errors of that"
         )
     return notes
 
@@ -207,12 +222,14 @@ def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> li
 def _check_criteria(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
     if len({f.reml for f in fits}) > 1:
         raise OptionError(
-            "some of the models were fitted by REML and others by ML, whose criteria cannot be compared; use refit=True."
+            "some of the models were fitted by REML and others by ML, whose criteria cannot be compared; use "
+            "refit=True."
         )
     if not fits[0].reml:
         return
     for fit, name in zip(fits[1:], names[1:], strict=True):
         if not same_fixed_part(fits[0], fit):
             raise OptionError(
-                f"{names[0]} and {name} have different fixed effects, and REML criteria of different fixed effects cannot be compared; use refit=True."
+                f"{names[0]} and {name} have different fixed effects, and REML criteria of different fixed effects "
+                "cannot be compared; use refit=True."
             )

@@ -13,8 +13,8 @@ _POINTS = 201
 def profile_density(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Turn profiles into densities ``phi(zeta) dzeta/dvalue``.
 
-    If zeta were a straight line of the value this would be the normal density around the estimate. A parameter at the edge of its range has less than its
-    whole mass under the curve.
+    If zeta were a straight line of the value this would be the normal density around the estimate.
+    A parameter at the edge of its range has less than its whole mass under the curve.
 
     Parameters
     ----------
@@ -24,7 +24,8 @@ def profile_density(frame: "pd.DataFrame") -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Columns ``parameter, value, density``, at even steps of each value, by monotone cubic interpolation of zeta (Fritsch and Carlson 1980).
+        Columns ``parameter, value, density``, at even steps of each value, by monotone cubic
+        interpolation of zeta (Fritsch and Carlson 1980).
     """
     import pandas as pd
     from scipy.interpolate import PchipInterpolator

@@ -7,7 +7,8 @@ from ranef.inference.information import VarianceInformation
 
 Floats = NDArray[np.float64]
 
-#: Eigenvalues below this share of the largest belong to combinations that earlier rows of a contrast already test.
+#: Eigenvalues below this share of the largest belong to combinations that earlier rows of a
+#: contrast already test.
 RANK_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
 #: Degrees of freedom of the parts of a test that differ by less are taken to be the same.
@@ -17,8 +18,8 @@ EQUAL = 1e-8
 def contrast_df(info: VarianceInformation, rows: Floats) -> Floats:
     """Degrees of freedom of single contrasts.
 
-    The variance ``v`` of a contrast is estimated; by the delta method its own variance is that of a multiple of a chi-square with ``2 v² / Var(v)``
-    degrees of freedom.
+    The variance ``v`` of a contrast is estimated; by the delta method its own variance is that of a
+    multiple of a chi-square with ``2 v² / Var(v)`` degrees of freedom.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def contrast_df(info: VarianceInformation, rows: Floats) -> Floats:
     lengths = np.sqrt(np.sum(inner**2, axis=1, keepdims=True))
     inner = inner / np.where(lengths > 0.0, lengths, 1.0)
     slopes = np.einsum("ki,mij,kj->km", inner, info.slopes, inner)
-    # Sigma at given theta has variance sigma² / (2 nu), and the derivative of v by sigma is 2 v / sigma.
+    # Sigma at given theta has variance sigma² / (2 nu), and the derivative of v by sigma is 2 v /
+    # sigma.
     spread = np.einsum("km,mn,kn->k", slopes, info.covariance, slopes) + 2.0 / info.sigma_df
     out: Floats = np.where(lengths[:, 0] > 0.0, 2.0 / spread, np.nan)
     return out
@@ -44,7 +46,8 @@ def contrast_df(info: VarianceInformation, rows: Floats) -> Floats:
 def parts_of_gram(gram: Floats) -> tuple[Floats, Floats, Floats]:
     """Combinations of contrasts whose estimates are uncorrelated.
 
-    Contrasts that look dependent in their own units only because these differ by many orders of magnitude are taken in units of their standard errors.
+    Contrasts that look dependent in their own units only because these differ by many orders of
+    magnitude are taken in units of their standard errors.
 
     Parameters
     ----------
@@ -82,8 +85,9 @@ def contradict(rest: Floats, target: Floats) -> bool:
 def joint_df(parts: Floats) -> float:
     """Denominator degrees of freedom of an F test from those of its uncorrelated parts.
 
-    F is a mean of squared t variables, whose expectations are ``df / (df - 2)``; its denominator is chosen to give the same expectation. Where some part
-    has no expectation (two degrees of freedom or less), the answer is 2. Where all are infinite, so is the answer.
+    F is a mean of squared t variables, whose expectations are ``df / (df - 2)``; its denominator is
+    chosen to give the same expectation. Where some part has no expectation (two degrees of freedom
+    or less), the answer is 2. Where all are infinite, so is the answer.
     """
     if len(parts) == 1:
         return float(parts[0])

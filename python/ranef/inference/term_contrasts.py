@@ -1,7 +1,7 @@
 """Contrasts that test the terms of the fixed effects, of types I, II and III.
 
-All three are sets of rows in the kept columns of X. Type III is defined on indicators of all levels (the over-parameterised model), in which a hypothesis
-does not depend on how factors are coded.
+All three are sets of rows in the kept columns of X. Type III is defined on indicators of all levels
+(the over-parameterised model), in which a hypothesis does not depend on how factors are coded.
 """
 
 import itertools
@@ -60,8 +60,8 @@ def term_contrasts(fit: MixedFit, kind: int) -> list[tuple[str, Floats]]:
     ----------
     fit : MixedFit
     kind : {1, 2, 3}
-        1: each term after those before it. 2: each term after all that do not contain it. 3: each term averaged over the levels of the terms that
-        contain it, whatever the coding.
+        1: each term after those before it. 2: each term after all that do not contain it. 3: each
+        term averaged over the levels of the terms that contain it, whatever the coding.
 
     Returns
     -------
@@ -77,7 +77,9 @@ def term_contrasts(fit: MixedFit, kind: int) -> list[tuple[str, Floats]]:
 
 
 def _sequential(x: Floats) -> Floats:
-    """Rows that adjust each column for those before it: the upper triangular factor of X'X with a unit diagonal."""
+    """Rows that adjust each column for those before it:
+    the upper triangular factor of X'X with a unit diagonal.
+    """
     scale = np.sqrt(np.einsum("ij,ij->j", x, x))
     upper = np.linalg.qr(x / scale, mode="r") * scale
     rows: Floats = upper / np.diagonal(upper)[:, np.newaxis]
@@ -101,9 +103,11 @@ def _type_2(fit: MixedFit, terms: FixedTerms) -> list[Floats]:
 
 
 def _type_3(fit: MixedFit, terms: FixedTerms) -> list[Floats]:
-    """Estimable functions of a term that are orthogonal, in the coefficients of the indicators, to those of the terms that contain it.
+    """Estimable functions of a term that are orthogonal,
+    in the coefficients of the indicators, to those of the terms that contain it.
 
-    The functions one starts from are the coefficients under treatment coding; each is carried along in the kept columns of X.
+    The functions one starts from are the coefficients under treatment coding; each is carried along
+    in the kept columns of X.
     """
     indicators, recoded = _recodings(fit)
     if fit.dropped:
@@ -146,10 +150,12 @@ def _independent(matrix: Floats) -> list[int]:
 
 
 def _recodings(fit: MixedFit) -> tuple[Floats, Floats]:
-    """Write the indicators of all levels, and the columns under treatment coding, as combinations of the columns of X.
+    """Write the indicators of all levels, and the columns under treatment coding,
+    as combinations of the columns of X.
 
-    These are identities between functions of the factors, so that they can be solved on chosen combinations of levels: all levels of the factors of one
-    term, the other factors at their first. Numeric variables are symbols: terms with different ones have nothing in common.
+    These are identities between functions of the factors, so that they can be solved on chosen
+    combinations of levels: all levels of the factors of one term, the other factors at their first.
+    Numeric variables are symbols: terms with different ones have nothing in common.
 
     Returns
     -------
@@ -189,7 +195,9 @@ def _width(term: Sequence[Coded]) -> int:
 
 
 def _cells(terms: Sequence[tuple[Coded, ...]]) -> dict[str, NDArray[np.intp]]:
-    """Combinations of the levels of all factors: for every term those of its own factors, the others at their first level."""
+    """Combinations of the levels of all factors:
+    for every term those of its own factors, the others at their first level.
+    """
     levels = {c.label: len(c.basis) for term in terms for c in term if c.basis is not None}
     rows: list[NDArray[np.intp]] = []
     for term in terms:
@@ -221,7 +229,9 @@ def _product(term: Sequence[Coded], cells: dict[str, NDArray[np.intp]], coding: 
 
 
 def _matching(term: Sequence[Coded], symbol: dict[str, int]) -> NDArray[np.intp]:
-    """Columns of a term in which each numeric variable of several columns is represented by the chosen one."""
+    """Columns of a term in which each numeric variable
+    of several columns is represented by the chosen one.
+    """
     index = np.zeros(1, dtype=np.intp)
     stride = 1
     for c in term:

@@ -27,7 +27,8 @@ def wald_intervals(
     parm : str or sequence of str, optional
         Fixed effects to show; all by default.
     ddf : {"none", "satterthwaite", "kenward-roger", "residual"}
-        The multiple is a quantile of the normal distribution, or of t with these degrees of freedom.
+        The multiple is a quantile of the normal distribution, or of t with these degrees of
+        freedom.
 
     Returns
     -------
@@ -59,8 +60,8 @@ def _chosen(parm: object, tests: FixedEffectTests) -> list[int]:
         random = {p.name for p in parameters_of(tests.fit) if p.kind != "beta"} | {"theta_"}
         if random.intersection(unknown):
             raise OptionError(
-                f"there are no Wald intervals of {', '.join(map(repr, unknown))}: the likelihood is far from quadratic in standard deviations and correlations"
-                "; use method='profile'."
+                f"there are no Wald intervals of {', '.join(map(repr, unknown))}: the likelihood is far from quadratic "
+                "in standard deviations and correlations; use method='profile'."
             )
         raise OptionError(f"parm names no fixed effect: {', '.join(map(repr, unknown))}. They are {', '.join(names)}.")
     return [names.index(w) for w in wanted]

@@ -43,8 +43,9 @@ def wald_term_tests(fit: MixedFit, tests: FixedEffectTests, kind: object) -> Wal
     tests : FixedEffectTests
         Of the same fit.
     kind : {2, 3}
-        2: each term after all others that do not contain it, as R's ``car`` has it: what the chi-square of the term with those that contain it exceeds the chi-square
-        of the latter by. 3: each term averaged over the levels of the factors with which it interacts.
+        2: each term after all others that do not contain it, as R's ``car`` has it: what the
+        chi-square of the term with those that contain it exceeds the chi-square of the latter by.
+        3: each term averaged over the levels of the factors with which it interacts.
     """
     if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or kind not in (2, 3):
         raise OptionError(f"type must be 2 or 3 for a generalized model, whose tests are Wald tests, not {kind!r}.")
@@ -66,7 +67,8 @@ def wald_term_tests(fit: MixedFit, tests: FixedEffectTests, kind: object) -> Wal
 
 def _type_2(fit: MixedFit, covariance: Floats) -> list[tuple[str, float, int]]:
     terms = fixed_terms(fit)
-    # For the tests of type II it matters only whether a term has all variables of another, numeric or not.
+    # For the tests of type II it matters only whether a term has all variables of another, numeric
+    # or not.
     members = [frozenset(v.label for v in t.variables) for t in fit.design.formula.fixed]
     out = []
     for i, label in enumerate(terms.labels):

@@ -1,4 +1,6 @@
-"""F tests of fixed terms by leaving out one at a time, without refitting: what the smaller model says of the coefficients is a contrast."""
+"""F tests of fixed terms by leaving out one at a time, without refitting:
+what the smaller model says of the coefficients is a contrast.
+"""
 
 import math
 from dataclasses import dataclass
@@ -72,10 +74,12 @@ def deletion_f_tests(tests: FixedEffectTests, scope: object, ddf: Ddf) -> Deleti
 
 
 def deletion_contrast(fit: MixedFit, label: str) -> Floats:
-    """The contrast that is zero exactly where the model without a term gives the same fitted values.
+    """The contrast that is zero exactly
+    where the model without a term gives the same fitted values.
 
-    Satterthwaite's degrees of freedom of several contrasts depend on which of the equivalent ones are taken. As lmerTest, we take
-    the coefficients of the term, and of an only term the rows of its sequential decomposition.
+    Satterthwaite's degrees of freedom of several contrasts depend on which of the equivalent ones
+    are taken. As lmerTest, we take the coefficients of the term, and of an only term the rows of
+    its sequential decomposition.
 
     Parameters
     ----------

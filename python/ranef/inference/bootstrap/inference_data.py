@@ -1,4 +1,5 @@
-"""Replicates of estimates as ArviZ's InferenceData, where ArviZ's summaries and pictures look for draws.
+"""Replicates of estimates as ArviZ's InferenceData,
+where ArviZ's summaries and pictures look for draws.
 
 ArviZ (extra ``interop``) is imported when a function is called.
 """

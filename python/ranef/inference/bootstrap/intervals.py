@@ -16,7 +16,8 @@ _NORMAL = NormalDist()
 
 
 def quantile(ordered: Floats, alpha: float) -> tuple[float, bool]:
-    """Quantile of ordered replicates, interpolated on the normal scale (Davison and Hinkley 1997, equation 5.8).
+    """Quantile of ordered replicates,
+    interpolated on the normal scale (Davison and Hinkley 1997, equation 5.8).
 
     Parameters
     ----------
@@ -76,7 +77,9 @@ _SIMPLE: dict[str, Callable[[Floats, float, float], tuple[float, float, bool]]] 
 
 
 def acceleration(influence: Floats) -> float:
-    """Acceleration constant: the skewness of the influence values over six times the root of their number (Efron 1987)."""
+    """Acceleration constant:
+    the skewness of the influence values over six times the root of their number (Efron 1987).
+    """
     size = float(np.sum(influence**2)) ** 1.5
     return float(np.sum(influence**3)) / (6 * size) if size > 0 else 0.0
 
@@ -101,8 +104,8 @@ def bca_limits(values: Floats, estimate: float, level: float, a: float) -> tuple
     if below in (0.0, 1.0):
         side = "above" if below == 0.0 else "below"
         raise OptionError(
-            f"method='bca' needs replicates on both sides of the estimate, and all of them lie {side} it: a bias correction would be infinite. "
-            "Use method='percentile' or 'basic'."
+            f"method='bca' needs replicates on both sides of the estimate, and all of them lie {side} it: a bias "
+            "correction would be infinite. Use method='percentile' or 'basic'."
         )
     w = _NORMAL.inv_cdf(below)
     limits = []

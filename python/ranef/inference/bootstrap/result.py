@@ -58,8 +58,9 @@ class Bootstrap:
         Relative covariance parameters; no columns for a ``statistic``.
     theta_names : tuple of str
     n_second_start : int
-        Replicates whose fit from the truth ended in a higher valley of the criterion, the lowest being found from another start. Many of them say that the model has
-        two answers to such data: see ``model.convergence.valleys``. Not kept in files.
+        Replicates whose fit from the truth ended in a higher valley of the criterion, the lowest
+        being found from another start. Many of them say that the model has two answers to such
+        data: see ``model.convergence.valleys``. Not kept in files.
     """
 
     type: str
@@ -129,7 +130,10 @@ class Bootstrap:
 
     @property
     def n_singular(self) -> int:
-        """Number of replicates whose fit has a random direction without variance. Such fits are valid and are kept."""
+        """Number of replicates whose fit has a random direction without variance.
+
+        Such fits are valid and are kept.
+        """
         return int(np.count_nonzero(self.singular))
 
     @property
@@ -149,8 +153,8 @@ class Bootstrap:
             why = Tally(s for s in self.status.tolist() if s != "converged")
             text = ", ".join(f"{c} {FAILURES.get(s, s)}" for s, c in why.most_common())
             out.append(
-                f"{self.n_failed} of {len(self.number)} replicates failed ({text}). Their rows are NaN and left out of all results, which then describe the "
-                "others only."
+                f"{self.n_failed} of {len(self.number)} replicates failed ({text}). Their rows are NaN and left out of "
+                "all results, which then describe the others only."
             )
         return tuple(out)
 
@@ -165,9 +169,11 @@ class Bootstrap:
         Parameters
         ----------
         layout : {"long", "wide"}
-            ``"long"`` has one row for each replicate and quantity, the columns ``replicate, effect, group, term, value``, and the terms of ``tidy()``.
-            ``"wide"`` has one row for each replicate, the columns ``replicate, status, singular, objective``, the quantities by the names of ``conf_int()``, and
-            for fixed effects and theta ``se(NAME)`` and ``theta(NAME)``.
+            ``"long"`` has one row for each replicate and quantity, the columns
+            ``replicate, effect, group, term, value``, and the terms of ``tidy()``. ``"wide"`` has
+            one row for each replicate, the columns ``replicate, status, singular, objective``, the
+            quantities by the names of ``conf_int()``, and for fixed effects and theta ``se(NAME)``
+            and ``theta(NAME)``.
 
         Returns
         -------
@@ -219,9 +225,11 @@ class Bootstrap:
         Parameters
         ----------
         method : {"percentile", "basic", "normal", "bca", "shortest"}
-            ``"percentile"``: quantiles of the replicates. ``"basic"``: the same reflected at the estimate. ``"normal"``: the estimate less the bias, plus and minus a
-            normal multiple of the standard error. ``"bca"``: bias-corrected and accelerated (Efron 1987), the acceleration from fits without each group in
-            turn. ``"shortest"``: the shortest interval that holds the share ``level`` of the replicates.
+            ``"percentile"``: quantiles of the replicates. ``"basic"``: the same reflected at the
+            estimate. ``"normal"``: the estimate less the bias, plus and minus a normal multiple of
+            the standard error. ``"bca"``: bias-corrected and accelerated (Efron 1987), the
+            acceleration from fits without each group in turn. ``"shortest"``: the shortest interval
+            that holds the share ``level`` of the replicates.
         level : float
         parm : str or list of str, optional
             The quantities to show, by name; all by default.
@@ -229,7 +237,8 @@ class Bootstrap:
         Returns
         -------
         DataFrame
-            Columns ``lower, upper``, a row for each quantity; ``attrs["notes"]`` says for which quantities some replicates have no value.
+            Columns ``lower, upper``, a row for each quantity; ``attrs["notes"]`` says for which
+            quantities some replicates have no value.
 
         Raises
         ------
@@ -262,13 +271,14 @@ class Bootstrap:
             v = v[np.isfinite(v)]
             if len(v) < FEWEST:
                 raise OptionError(
-                    f"there are {len(v)} replicates of {self.names[j]!r}; an interval needs at least {FEWEST}. Draw more with n=."
+                    f"there are {len(v)} replicates of {self.names[j]!r}; an interval needs at least {FEWEST}. Draw "
+                    "more with n=."
                 )
             undefined = len(self.number) - self.n_failed - len(v)
             if undefined:
                 notes.append(
-                    f"{self.names[j]}: {undefined} of {len(self.number) - self.n_failed} replicates have no value (a correlation beside an effect without variance) "
-                    "and are left out"
+                    f"{self.names[j]}: {undefined} of {len(self.number) - self.n_failed} replicates have no value (a "
+                    "correlation beside an effect without variance) and are left out"
                 )
             if not np.isfinite(self.observed[j]):
                 out[row] = np.nan
@@ -283,7 +293,8 @@ class Bootstrap:
         if extreme:
             warn_once(
                 (
-                    f"there are too few replicates for level={level}: some limits are the smallest or largest of {len(self.number)} replicates. Draw more with n=.",
+                    f"there are too few replicates for level={level}: some limits are the smallest or largest of "
+                    f"{len(self.number)} replicates. Draw more with n=.",
                 )
             )
         return chosen, out, tuple(notes)
@@ -291,7 +302,8 @@ class Bootstrap:
     def _influence(self) -> Floats:
         if self.influence is None:
             raise OptionError(
-                "method='bca' needs fits without each group, which replicates read from a file or of a Python statistic do not have; use another method."
+                "method='bca' needs fits without each group, which replicates read from a file or of a Python "
+                "statistic do not have; use another method."
             )
         return self.influence()
 
@@ -321,7 +333,10 @@ class Bootstrap:
         import pandas as pd
 
         m = len(self.number)
-        head = f"Bootstrap ({self.type}{', random effects kept' if self.re == 'conditional' else ''}): {m} replicates, seed {self.seed}"
+        head = (
+            f"Bootstrap ({self.type}{', random effects kept' if self.re == 'conditional' else ''}): {m} replicates, "
+            f"seed {self.seed}"
+        )
         state = f"{self.n_failed} failed, {self.n_singular} singular"
         state += f", {self.n_second_start} found from a second start" if self.n_second_start else ""
         state += ", interrupted" if self.interrupted else ""
@@ -332,10 +347,12 @@ class Bootstrap:
         return f"{head}\n{state}\n{table.to_string(float_format=lambda v: f'{v:.5g}')}"
 
     def to_arviz(self) -> Any:
-        """Return the replicates as ArviZ's InferenceData, for its summaries and pictures (extra ``interop``).
+        """Return the replicates as ArviZ's InferenceData,
+        for its summaries and pictures (extra ``interop``).
 
-        They are in the group ``posterior``, where ArviZ looks for draws, though they are none from a posterior distribution; its attribute ``content`` says so. What the
-        variables are is in ``ranef.interop.arviz.to_arviz``, which does the same.
+        They are in the group ``posterior``, where ArviZ looks for draws, though they are none from
+        a posterior distribution; its attribute ``content`` says so. What the variables are is in
+        ``ranef.interop.arviz.to_arviz``, which does the same.
 
         Returns
         -------
@@ -354,7 +371,8 @@ class Bootstrap:
     # ---- files
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write the replicates to a Parquet file, which ``ranef.load_bootstrap`` reads back and any other program can read.
+        """Write the replicates to a Parquet file,
+        which ``ranef.load_bootstrap`` reads back and any other program can read.
 
         The table is that of ``to_frame("wide")``; what it does not hold is in the file's metadata.
 

@@ -21,7 +21,8 @@ def rows_by_level(codes: NDArray[np.int32], n_levels: int) -> list[Ints]:
 def design_of_groups(design: Design, group: str, picks: Sequence[int]) -> Design:
     """The rows of the groups in ``picks``, where each copy of a group is a level of its own.
 
-    Levels of other factors that lie within one group are new in each copy too; those that lie across groups stay what they are.
+    Levels of other factors that lie within one group are new in each copy too; those that lie
+    across groups stay what they are.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def design_of_rows(design: Design, index: Ints, copies: dict[str, NDArray[np.int
     index : (m,) int array
         Row numbers, which may be repeated.
     copies : dict
-        For the grouping factor whose groups were copied, the number of the copy that each new row belongs to.
+        For the grouping factor whose groups were copied, the number of the copy that each new row
+        belongs to.
     """
     group, copy = next(iter(copies.items())) if copies else (None, np.zeros(len(index), dtype=np.int64))
     own = None if group is None else next(t for t in design.random if t.group == group).codes

@@ -1,4 +1,6 @@
-"""Clusters of rows for a robust covariance: what the user names, and the estimators that go by their number."""
+"""Clusters of rows for a robust covariance:
+what the user names, and the estimators that go by their number.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
@@ -90,7 +92,10 @@ def sample_factor(correction: Correction, g: int, n: int, p: int) -> float:
 
 def no_more_clusters(count: int, p: int) -> str:
     """What is said where a robust covariance is singular."""
-    return f"there are no more clusters ({count}) than fixed effects ({p}): the robust covariance is singular, and joint tests of many contrasts are not possible."
+    return (
+        f"there are no more clusters ({count}) than fixed effects ({p}): the robust covariance is singular, and joint "
+        "tests of many contrasts are not possible."
+    )
 
 
 def find_clusters(fit: MixedFit, data: Any, cluster: object) -> Clusters:
@@ -98,7 +103,8 @@ def find_clusters(fit: MixedFit, data: Any, cluster: object) -> Clusters:
     if cluster is None:
         groups = list(dict.fromkeys(t.group for t in fit.terms))
         raise OptionError(
-            f"cov= needs cluster=: one of the grouping factors {', '.join(map(repr, groups))}, another column of the data, or an array with one label a row."
+            f"cov= needs cluster=: one of the grouping factors {', '.join(map(repr, groups))}, another column of the "
+            "data, or an array with one label a row."
         )
     if isinstance(cluster, str):
         for term in fit.terms:
@@ -106,7 +112,8 @@ def find_clusters(fit: MixedFit, data: Any, cluster: object) -> Clusters:
                 return clusters_of(fit, cluster, term.codes)
         if isinstance(data, AbsentData):
             raise DataError(
-                f"{cluster!r} is no grouping factor of the model, and the data are not kept in a saved or pickled one; give cluster as an array."
+                f"{cluster!r} is no grouping factor of the model, and the data are not kept in a saved or pickled one; "
+                "give cluster as an array."
             )
         value = from_column(Table.from_data(data).column(cluster))
         return clusters_of(fit, cluster, _used(fit, as_factor(value, cluster).codes, missing_rows(value), cluster))
@@ -115,7 +122,8 @@ def find_clusters(fit: MixedFit, data: Any, cluster: object) -> Clusters:
     labels = np.asarray(cluster)
     if labels.ndim != 1 or len(labels) not in (fit.design.n_input, fit.nobs):
         raise OptionError(
-            f"cluster has the shape {labels.shape}; it needs one label for each of the {fit.design.n_input} rows of the data."
+            f"cluster has the shape {labels.shape}; it needs one label for each of the {fit.design.n_input} rows of "
+            "the data."
         )
     name = getattr(cluster, "name", None)
     import pandas as pd

@@ -1,12 +1,18 @@
-"""Cluster-robust (sandwich) covariance of the fixed effects, valid when the covariance model is wrong within clusters.
+"""Cluster-robust (sandwich) covariance of the fixed effects,
+valid when the covariance model is wrong within clusters.
 
-Write V for the covariance of the response under the model, M = (X'V⁻¹X)⁻¹ for that of the fixed effects and e = y - Xβ for the residuals. The estimator is
-``M (Σ X_c' V_c⁻¹ A_c e_c e_c' A_c' V_c⁻¹ X_c) M`` over clusters c. CR0 has A = I. CR2 has the symmetric matrix with ``A_c (V_c - X_c M X_c') A_c = V_c``, which makes it
-unbiased where the model is correct (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018). Degrees of freedom match the first two moments of the estimated variance under
-the model to those of a chi-square, and for several contrasts together those of a Wishart distribution (the approximate Hotelling test HTZ of the same paper).
+Write V for the covariance of the response under the model, M = (X'V⁻¹X)⁻¹ for that of the fixed
+effects and e = y - Xβ for the residuals. The estimator is
+``M (Σ X_c' V_c⁻¹ A_c e_c e_c' A_c' V_c⁻¹ X_c) M`` over clusters c. CR0 has A = I. CR2 has the
+symmetric matrix with ``A_c (V_c - X_c M X_c') A_c = V_c``, which makes it unbiased where the model
+is correct (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018). Degrees of freedom match the
+first two moments of the estimated variance under the model to those of a chi-square, and for
+several contrasts together those of a Wishart distribution (the approximate Hotelling test HTZ of
+the same paper).
 
-Everything that matters of a cluster lies in the span of its columns of X and ZΛ, so that matrices of that order are formed and none of the order of its rows
-(weighted fits excepted, where V has no multiple of the identity outside that span).
+Everything that matters of a cluster lies in the span of its columns of X and ZΛ, so that matrices
+of that order are formed and none of the order of its rows (weighted fits excepted, where V has no
+multiple of the identity outside that span).
 """
 
 from dataclasses import dataclass
@@ -33,7 +39,8 @@ BATCH = 4_000_000
 #: Eigenvalues below this share of the largest are zero.
 ZERO = 1e-10
 
-#: Clusters share a batch while the largest has at most so many times the rows of the smallest, and so many more.
+#: Clusters share a batch while the largest has at most so many times the rows of the smallest, and
+#: so many more.
 SIMILAR, SIMILAR_ROWS = 1.25, 4
 
 #: From so many clusters on the largest width of a batch is not looked up anew for every one.
@@ -58,13 +65,17 @@ class ClusterRobust:
     def __post_init__(self) -> None:
         if self.correction == "CR2" and not self.clusters.independent:
             raise OptionError(
-                f"CR2 needs clusters whose rows are independent of those of other clusters in the model, and levels of {', '.join(shared_groups(self.fit, self.clusters))} have rows in "
-                f"several clusters of {self.clusters.name!r}. Cluster by a factor that contains all grouping factors, or take cov='CR0' or 'CR1'."
+                "CR2 needs clusters whose rows are independent of those of other clusters in the model, and levels of "
+                f"{', '.join(shared_groups(self.fit, self.clusters))} have rows in several clusters of "
+                f"{self.clusters.name!r}. Cluster by a factor that contains all grouping factors, or take cov='CR0' or "
+                "'CR1'."
             )
 
     @cached_property
     def scores(self) -> Floats:
-        """For every cluster ``sigma X_c' V_c⁻¹ A_c e_c`` for X in the coordinates of the basis, (clusters, p): neither sigma² nor its inverse, which may not be representable."""
+        """For every cluster ``sigma X_c' V_c⁻¹ A_c e_c`` for X in the coordinates of the basis,
+        (clusters, p): neither sigma² nor its inverse, which may not be representable.
+        """
         if self.correction == "CR2":
             return self._pieces[0]
         # V⁻¹ e is the conditional residual divided by the residual variance.
@@ -112,7 +123,8 @@ class ClusterRobust:
         return _adjusted_pieces(self.fit, self._x, self.clusters, self.correction == "CR2")
 
     def expected_and_spread(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Moments, under the model, of the estimated covariance matrix of contrasts divided by sigma².
+        """Moments, under the model,
+        of the estimated covariance matrix of contrasts divided by sigma².
 
         Parameters
         ----------
@@ -135,8 +147,9 @@ class ClusterRobust:
         for s in range(q):
             for t in range(s + 1):
                 both = np.einsum("ck,cl->kl", outside[:, :, s], outside[:, :, t])
-                # Residuals of different clusters are correlated by -X M X' only, so that the sum over all pairs is a product of sums; pairs of a cluster with
-                # itself are put right after.
+                # Residuals of different clusters are correlated by -X M X' only, so that the sum
+                # over all pairs is a product of sums; pairs of a cluster with itself are put right
+                # after.
                 share_s = np.einsum("ck,ck->c", outside[:, :, s], outside[:, :, s])
                 share_t = np.einsum("ck,ck->c", outside[:, :, t], outside[:, :, t])
                 share = np.einsum("ck,ck->c", outside[:, :, s], outside[:, :, t])
@@ -150,7 +163,9 @@ class ClusterRobust:
 def _adjusted_pieces(
     fit: MixedFit, columns: Floats, clusters: Clusters, adjusted: bool
 ) -> tuple[Floats, Floats, Floats]:
-    """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²: B'e / sigma (the score), B'VB and X'B; for X in coordinates in which M is the identity."""
+    """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²:
+    B'e / sigma (the score), B'VB and X'B; for X in coordinates in which M is the identity.
+    """
     p, count, n = len(fit.beta), clusters.count, fit.nobs
     order = np.argsort(clusters.codes, kind="stable")
     sizes = np.bincount(clusters.codes, minlength=count)
@@ -162,7 +177,8 @@ def _adjusted_pieces(
     for batch in _batches(sizes, random.widths, p):
         rows, width = int(sizes[batch].max()), int(random.widths[batch].max())
         k = len(batch)
-        # Rows of zeros, where a cluster is smaller than others, are independent noise that nothing depends on.
+        # Rows of zeros, where a cluster is smaller than others, are independent noise that nothing
+        # depends on.
         place = starts[batch, np.newaxis] + np.arange(rows)
         real = np.arange(rows) < sizes[batch, np.newaxis]
         taken = order[np.minimum(place, n - 1)]
@@ -188,7 +204,9 @@ def _adjusted_pieces(
 
 
 def _geometric_mean(v: Floats, s: Floats) -> Floats:
-    """The symmetric A with A s A = v, where s may be singular: root (root s root)^(-1/2) root, with root the symmetric square root of v."""
+    """The symmetric A with A s A = v, where s may be singular:
+    root (root s root)^(-1/2) root, with root the symmetric square root of v.
+    """
     values, vectors = np.linalg.eigh(v)
     root = (vectors * np.sqrt(values)[:, np.newaxis, :]) @ np.swapaxes(vectors, 1, 2)
     values, vectors = np.linalg.eigh(root @ s @ root)
@@ -252,13 +270,14 @@ class _RandomParts:
         largest = int(self.widths.max(initial=0))
         if largest > LIMIT:
             raise DesignError(
-                f"a cluster has {largest:,} random effects, and matrices of their order are needed; the limit is {LIMIT:,}. Take cov='CR0' or 'CR1' with ddf='none'."
+                f"a cluster has {largest:,} random effects, and matrices of their order are needed; the limit is "
+                f"{LIMIT:,}. Take cov='CR0' or 'CR1' with ddf='none'."
             )
         rows = int(np.diff(self._starts).max())
         if fit.design.weights is not None and rows > LIMIT:
             raise DesignError(
-                f"with prior weights matrices of the order of the rows of a cluster are needed; the largest has {rows:,}, the limit is {LIMIT:,}. "
-                "Take cov='CR0' or 'CR1' with ddf='none'."
+                "with prior weights matrices of the order of the rows of a cluster are needed; the largest has "
+                f"{rows:,}, the limit is {LIMIT:,}. Take cov='CR0' or 'CR1' with ddf='none'."
             )
 
     def columns(self, batch: Ints, rows: int, width: int) -> Floats:

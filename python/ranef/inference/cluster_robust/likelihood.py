@@ -1,9 +1,12 @@
-"""Covariance of the estimates of a generalized model that stays right where the model is wrong within clusters: the sandwich of the marginal likelihood.
+"""Covariance of the estimates of a generalized model that stays right
+where the model is wrong within clusters: the sandwich of the marginal likelihood.
 
-Where no random effect is shared by two clusters, the log-likelihood is a sum over them, and with s_c the gradient of the part of cluster c in all parameters
-(covariance parameters, fixed effects, logarithm of the dispersion) and H the second derivatives of the whole, both at the estimates, the sandwich is
-``H⁻¹ (Σ s_c s_c') H⁻¹`` (White 1982; Liang and Zeger 1986). The gradients are exact, from the likelihood that was maximised: Laplace's approximation or
-quadrature of the rows of one cluster.
+Where no random effect is shared by two clusters, the log-likelihood is a sum over them, and with
+s_c the gradient of the part of cluster c in all parameters (covariance parameters, fixed effects,
+logarithm of the dispersion) and H the second derivatives of the whole, both at the estimates, the
+sandwich is ``H⁻¹ (Σ s_c s_c') H⁻¹`` (White 1982; Liang and Zeger 1986). The gradients are exact,
+from the likelihood that was maximised: Laplace's approximation or quadrature of the rows of one
+cluster.
 """
 
 from dataclasses import dataclass
@@ -37,14 +40,19 @@ class LikelihoodSandwich:
 
     @cached_property
     def scores(self) -> Floats:
-        """Gradient of the log-likelihood of every cluster, (clusters, k), in theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion."""
+        """Gradient of the log-likelihood of every cluster, (clusters, k),
+        in theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion.
+        """
         order = np.argsort(self.clusters.codes, kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(self.clusters.codes))[:-1])
         return np.array([row_score(self.fit, rows) for rows in parts])
 
     @cached_property
     def joint(self) -> Floats:
-        """Covariance of all parameters, (k, k); NaN for thetas at the boundary, which are held there."""
+        """Covariance of all parameters, (k, k).
+
+        NaN for thetas at the boundary, which are held there.
+        """
         bread = self.fit.joint_covariance()
         assert bread is not None
         free = ~np.isnan(np.diagonal(bread))

@@ -24,7 +24,8 @@ from ranef.options import Ddf
 
 Floats = NDArray[np.float64]
 
-#: Below so many degrees of freedom the approximation itself is doubtful (Pustejovsky and Tipton 2018).
+#: Below so many degrees of freedom the approximation itself is doubtful (Pustejovsky and Tipton
+#: 2018).
 FEW = 4.0
 
 #: The smallest eigenvalue of a covariance matrix that has an inverse, relative to the largest.
@@ -34,7 +35,8 @@ SINGULAR = 1e-12
 class ClusterRobustTests(FixedEffectTests):
     """Tests with a sandwich estimator in the place of the model's covariance.
 
-    Degrees of freedom by ``"satterthwaite"`` are those of the sandwich: they depend on how the clusters carry the contrast, not on the variance parameters.
+    Degrees of freedom by ``"satterthwaite"`` are those of the sandwich: they depend on how the
+    clusters carry the contrast, not on the variance parameters.
 
     Parameters
     ----------
@@ -62,7 +64,9 @@ class ClusterRobustTests(FixedEffectTests):
         return self.robust.covariance_of(rows)
 
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
-        """Test contrasts together: by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names."""
+        """Test contrasts together:
+        by the approximate Hotelling test, or by F with the degrees of freedom that ``ddf`` names.
+        """
         self._checked(ddf)
         weights, variances, distances = self._uncorrelated(rows, values)
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
@@ -81,7 +85,8 @@ class ClusterRobustTests(FixedEffectTests):
         elif not self.robust.clusters.independent:
             den_df, factor = float(self.robust.clusters.count - 1), 1.0
         else:
-            # In contrasts whose estimated covariance has the identity as expectation: the Wishart distribution with that total variance.
+            # In contrasts whose estimated covariance has the identity as expectation: the Wishart
+            # distribution with that total variance.
             expected, _ = self.robust.expected_and_spread(parts)
             root = np.linalg.inv(np.linalg.cholesky(expected))
             eta = q * (q + 1) / float(self.robust.expected_and_spread(root @ parts)[1].sum())
@@ -96,8 +101,8 @@ class ClusterRobustTests(FixedEffectTests):
         out = [f"standard errors: {self.robust.correction}, robust to clusters of {c.name!r} ({c.count} clusters)."]
         if not c.independent:
             out.append(
-                f"random effects are shared by rows of different clusters of {c.name!r}, which the sandwich takes to be independent; it is too small where they "
-                "are not."
+                f"random effects are shared by rows of different clusters of {c.name!r}, which the sandwich takes to "
+                "be independent; it is too small where they are not."
                 + (" Degrees of freedom are the number of clusters less one." if ddf == "satterthwaite" else "")
             )
         if c.count <= p:
@@ -106,7 +111,8 @@ class ClusterRobustTests(FixedEffectTests):
             lowest = float(np.min(self.coefficients(ddf).df, initial=np.inf))
             if lowest < FEW:
                 out.append(
-                    f"some fixed effect has only {lowest:.1f} degrees of freedom, as few clusters carry it; below {FEW:.0f} the p-values are doubtful."
+                    f"some fixed effect has only {lowest:.1f} degrees of freedom, as few clusters carry it; below "
+                    f"{FEW:.0f} the p-values are doubtful."
                 )
         return tuple(out)
 
@@ -126,7 +132,8 @@ class ClusterRobustTests(FixedEffectTests):
     def _checked(self, ddf: Ddf) -> None:
         if ddf == "kenward-roger":
             raise OptionError(
-                "Kenward-Roger adjusts the covariance of the model; with cov= take ddf='satterthwaite', which here are the degrees of freedom of the sandwich."
+                "Kenward-Roger adjusts the covariance of the model; with cov= take ddf='satterthwaite', which here "
+                "are the degrees of freedom of the sandwich."
             )
 
 
@@ -147,7 +154,10 @@ class LikelihoodSandwichTests(FixedEffectTests):
         return self.robust.covariance
 
     def joint(self, rows: Floats, values: Floats | None, ddf: Ddf) -> JointTest:
-        """Test contrasts together by a chi-square; NaN where there are as many contrasts as clusters or more."""
+        """Test contrasts together by a chi-square.
+
+        NaN where there are as many contrasts as clusters or more.
+        """
         weights, variances, distances = self._uncorrelated(rows, values)
         scaled = weights / np.sqrt(variances)[:, np.newaxis]
         parts, distance = scaled @ rows, scaled @ distances
@@ -181,8 +191,8 @@ def robust_tests(fit: MixedFit, data: Any, cov: object, cluster: object) -> Fixe
     cov : {"CR0", "CR1", "CR1p", "CR1S", "CR2"}
         ``"CR2"`` for linear models only.
     cluster : str or array
-        A grouping factor, another column, or one label for each row; in a generalized model no random effect may be
-        shared by two clusters.
+        A grouping factor, another column, or one label for each row; in a generalized model no
+        random effect may be shared by two clusters.
     """
     correction = checked_correction(cov)
     if not fit.fixed_effects_profiled:
@@ -202,23 +212,28 @@ def _check_scores(fit: MixedFit, correction: Correction) -> None:
     """Refuse what a sandwich of the likelihood does not have."""
     if correction == "CR2":
         raise OptionError(
-            "CR2 is for linear models, whose residuals have a known covariance; for a generalized model take cov='CR0' or 'CR1'."
+            "CR2 is for linear models, whose residuals have a known covariance; for a generalized model take "
+            "cov='CR0' or 'CR1'."
         )
     if fit.n_quad == 0:
         raise OptionError(
-            "n_quad=0 does not maximise a likelihood in the fixed effects, so there are no scores; fit with n_quad=1 for a robust covariance."
+            "n_quad=0 does not maximise a likelihood in the fixed effects, so there are no scores; fit with n_quad=1 "
+            "for a robust covariance."
         )
 
 
 def _check_sum(fit: MixedFit, clusters: Clusters) -> None:
-    """Refuse clusters over which the likelihood is no sum, and a likelihood whose second derivatives have no inverse."""
+    """Refuse clusters over which the likelihood is no sum,
+    and a likelihood whose second derivatives have no inverse.
+    """
     if not clusters.independent:
         shared = ", ".join(shared_groups(fit, clusters))
         raise OptionError(
-            f"levels of {shared} have rows in several clusters of {clusters.name!r}, so the likelihood is no sum over the clusters and has no scores of them. "
-            "Cluster by a factor that contains all grouping factors."
+            f"levels of {shared} have rows in several clusters of {clusters.name!r}, so the likelihood is no sum over "
+            "the clusters and has no scores of them. Cluster by a factor that contains all grouping factors."
         )
     if fit.joint_covariance() is None:
         raise OptionError(
-            "the second derivatives of the likelihood at the estimates are not positive definite, and the robust covariance needs their inverse."
+            "the second derivatives of the likelihood at the estimates are not positive definite, and the robust "
+            "covariance needs their inverse."
         )

@@ -1,1 +1,3 @@
-"""Marginal means: the fixed effects of a fit averaged over a grid of its predictors, and contrasts of them."""
+"""Marginal means: the fixed effects of a fit averaged over a grid of its predictors,
+and contrasts of them.
+"""

@@ -68,7 +68,9 @@ def checked_adjust(adjust: object, default: str) -> str:
 
 
 def settled(adjust: str, family: Family) -> str:
-    """The method that is used: Tukey's is for all differences between means only, and like Scheffé's for two-sided tests."""
+    """The method that is used:
+    Tukey's is for all differences between means only, and like Scheffé's for two-sided tests.
+    """
     if adjust == "tukey" and not family.pairwise:
         return "sidak"
     return "sidak" if adjust in ("tukey", "scheffe") and family.alternative != "two-sided" else adjust
@@ -150,7 +152,8 @@ def _hommel(p: Floats) -> Floats:
     ordered = p[order]
     found = ordered.copy()
     for size in range(2, m + 1):
-        # The set with the smallest evidence: the hypothesis and the size - 1 largest p-values of the others.
+        # The set with the smallest evidence: the hypothesis and the size - 1 largest p-values of
+        # the others.
         tail = ordered[m - size + 1 :]
         shared = float((size * tail / np.arange(2, size + 1)).min())
         own = np.minimum(size * ordered[: m - size + 1], shared)

@@ -1,4 +1,6 @@
-"""From the reference grid to marginal means and trends: rows of the grid averaged over the factors that were not asked for."""
+"""From the reference grid to marginal means and trends:
+rows of the grid averaged over the factors that were not asked for.
+"""
 
 from typing import Any
 
@@ -42,7 +44,8 @@ def marginal_means(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: ob
 def trends(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object, var: object) -> Estimands:
     """Average the slopes of a covariate over the rows of a grid.
 
-    The slope is a central difference over a thousandth of the covariate's range, exact for polynomials up to degree 2.
+    The slope is a central difference over a thousandth of the covariate's range, exact for
+    polynomials up to degree 2.
     """
     if not isinstance(var, str):
         raise ArgumentTypeError(f"var must be the name of a covariate, not {var!r}.")
@@ -110,7 +113,9 @@ def _averaged(
 
 
 def _cells(grid: ReferenceGrid, names: tuple[str, ...]) -> tuple[Ints, int]:
-    """A number for each combination of values of some variables, the first varying fastest; and how many there are."""
+    """A number for each combination of values of some variables, the first varying fastest;
+    and how many there are.
+    """
     cell = np.zeros(len(grid.index), dtype=np.intp)
     stride = 1
     for name in names:
@@ -120,7 +125,9 @@ def _cells(grid: ReferenceGrid, names: tuple[str, ...]) -> tuple[Ints, int]:
 
 
 def _row_weights(grid: ReferenceGrid, rest: tuple[str, ...], weights: str, existing: NDArray[np.bool_]) -> Floats:
-    """Weights of the rows of a grid, as far as the combination of the variables that are averaged over decides."""
+    """Weights of the rows of a grid,
+    as far as the combination of the variables that are averaged over decides.
+    """
     frequency = np.where(existing, grid.frequency, 0.0)
     if weights == "equal":
         return np.ones(len(frequency))

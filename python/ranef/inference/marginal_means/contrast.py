@@ -70,7 +70,10 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
 
 
 def combined(coefficients: Floats, x: Floats) -> Floats:
-    """Combinations of rows; one that has no value matters only where its coefficient is not zero."""
+    """Combinations of rows.
+
+    One that has no value matters only where its coefficient is not zero.
+    """
     missing: NDArray[np.bool_] = np.asarray(np.isnan(x).any(axis=1))
     x = np.where(missing[:, np.newaxis], 0.0, x)
     out: Floats = coefficients @ x
@@ -90,13 +93,16 @@ def checked_by(by: Any, e: Estimands) -> tuple[str, ...]:
     for name in names:
         if name not in e.labels:
             raise OptionError(
-                f"by names {name!r}, which is not among the variables of these {e.kind}: {', '.join(map(repr, e.labels))}."
+                f"by names {name!r}, which is not among the variables of these {e.kind}: "
+                f"{', '.join(map(repr, e.labels))}."
             )
     return tuple(dict.fromkeys(names))
 
 
 def mean_labels(e: Estimands, columns: Sequence[str], members: Any) -> list[str]:
-    """Labels of means: their levels, with the name of the variable before levels that are numbers or truth values."""
+    """Labels of means: their levels,
+    with the name of the variable before levels that are numbers or truth values.
+    """
     parts = []
     for name in columns:
         values = [e.labels[name][i] for i in members]

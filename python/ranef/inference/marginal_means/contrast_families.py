@@ -62,7 +62,8 @@ def contrast_family(method: Any, labels: Sequence[str], ref: Any, reverse: bool)
     k = len(labels)
     if k > MOST_MEANS:
         raise OptionError(
-            f"a group has {k:,} means, and contrasts of more than {MOST_MEANS} are not made; choose fewer by at=, or groups by by=."
+            f"a group has {k:,} means, and contrasts of more than {MOST_MEANS} are not made; choose fewer by at=, or "
+            "groups by by=."
         )
     plain = [_marked(label) for label in labels]
     if isinstance(method, str):
@@ -132,7 +133,8 @@ def _control(ref: Any, labels: Sequence[str]) -> int:
     if isinstance(ref, int | np.integer) and not isinstance(ref, bool) and -len(labels) <= ref < len(labels):
         return int(ref) % len(labels)
     raise OptionError(
-        f"ref must be the label of a mean, or its place from 0, not {ref!r}. The means are {', '.join(map(repr, labels))}."
+        f"ref must be the label of a mean, or its place from 0, not {ref!r}. The means are "
+        f"{', '.join(map(repr, labels))}."
     )
 
 
@@ -161,7 +163,9 @@ def _deleted_effects(labels: Sequence[str]) -> Made:
 
 
 def _polynomials(labels: Sequence[str]) -> Made:
-    """Orthogonal polynomials of equally spaced points, in the smallest whole numbers, up to degree 6."""
+    """Orthogonal polynomials of equally spaced points,
+    in the smallest whole numbers, up to degree 6.
+    """
     k = len(labels)
     basis: list[list[Fraction]] = [[Fraction(1)] * k]
     for degree in range(1, min(6, k - 1) + 1):
@@ -207,13 +211,15 @@ def _custom(method: Any, k: int) -> Made:
         matrix = np.array(rows, dtype=np.float64)
     except (TypeError, ValueError):
         raise ArgumentTypeError(
-            "contrasts must be numbers: a dict of names with one coefficient for each mean, or a matrix with one contrast a row, all of one length."
+            "contrasts must be numbers: a dict of names with one coefficient for each mean, or a matrix with one "
+            "contrast a row, all of one length."
         ) from None
     if matrix.ndim == 1 and not isinstance(method, Mapping):
         matrix = matrix[np.newaxis]
     if matrix.ndim != 2 or matrix.shape[1] != k or not len(matrix):
         raise OptionError(
-            f"the contrasts have the shape {matrix.shape}; they need one coefficient for each of the {k} means (of a group), in their order."
+            f"the contrasts have the shape {matrix.shape}; they need one coefficient for each of the {k} means (of a "
+            "group), in their order."
         )
     if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
         raise OptionError("the coefficients of a contrast must be finite and not all zero.")

@@ -1,4 +1,6 @@
-"""Linear functions of the fixed effects with labels, and their estimates: what means, contrasts and trends have in common."""
+"""Linear functions of the fixed effects with labels, and their estimates:
+what means, contrasts and trends have in common.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +67,8 @@ class Estimands:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimated:
-    """Estimates of functions; all arrays have one entry for each, NaN where the data do not determine it.
+    """Estimates of functions;
+    all arrays have one entry for each, NaN where the data do not determine it.
 
     Attributes
     ----------
@@ -83,7 +86,9 @@ class Estimated:
     estimable: NDArray[np.bool_]
 
     def correlation(self, which: Ints, covariance_of: Callable[[Floats], Floats]) -> Floats:
-        """Correlation matrix of some estimates, from what gives the covariance matrix (k, k) of contrasts (k, p) up to a factor."""
+        """Correlation matrix of some estimates,
+        from what gives the covariance matrix (k, k) of contrasts (k, p) up to a factor.
+        """
         covariance = covariance_of(self.rows[which])
         sd = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
         sd[sd == 0.0] = 1.0

@@ -1,4 +1,6 @@
-"""The reference grid: all combinations of the levels of the factors and of chosen values of the covariates, with the rows of X that belong to them."""
+"""The reference grid: all combinations of the levels of the factors and
+of chosen values of the covariates, with the rows of X that belong to them.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -98,7 +100,8 @@ def reference_grid(
     if count > LIMIT:
         sizes = ", ".join(f"{v.name} ({len(w)})" for v, w in zip(variables, values, strict=True))
         raise OptionError(
-            f"the reference grid would have {count:,} rows; the limit is {LIMIT:,}. Fewer values are chosen by at= : {sizes}."
+            f"the reference grid would have {count:,} rows; the limit is {LIMIT:,}. Fewer values are chosen by at= : "
+            f"{sizes}."
         )
     index = np.array(list(itertools.product(*(range(len(v)) for v in reversed(values)))), dtype=np.intp)
     index = index.reshape(count, len(values))[:, ::-1]
@@ -139,7 +142,10 @@ def _rows(fit: MixedFit, columns: dict[str, Any], count: int, offset: Any) -> tu
 def _frequencies(
     fit: MixedFit, levels: list[GridVariable | None], values: tuple[tuple[Any, ...], ...], index: NDArray[np.intp]
 ) -> Floats:
-    """Rows of the data in the cells of the grid; values of covariates that are not levels do not count."""
+    """Rows of the data in the cells of the grid.
+
+    Values of covariates that are not levels do not count.
+    """
     cell = np.zeros(fit.nobs, dtype=np.int64)
     place = np.zeros(len(index), dtype=np.int64)
     inside = np.ones(fit.nobs, dtype=bool)
@@ -165,7 +171,9 @@ def _frequencies(
 
 
 def _nesting(variables: Sequence[GridVariable]) -> dict[str, tuple[str, ...]]:
-    """Factors whose levels each occur with one level only of another factor: their levels have no meaning without it."""
+    """Factors whose levels each occur with one level only of another factor:
+    their levels have no meaning without it.
+    """
     found: dict[str, tuple[str, ...]] = {}
     factors = [v for v in variables if v.levels is not None and len(v.levels) > 1]
     for inner in factors:

@@ -1,4 +1,6 @@
-"""Interaction contrasts: a family of contrasts for each variable of the means, and all their products."""
+"""Interaction contrasts:
+a family of contrasts for each variable of the means, and all their products.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,7 +34,8 @@ def interaction_contrasts(e: Estimands, interaction: Any, by: Any, reverse: obje
     Returns
     -------
     Estimands
-        With a column ``VARIABLE_FAMILY`` of labels for each variable. The first variable changes fastest.
+        With a column ``VARIABLE_FAMILY`` of labels for each variable. The first variable changes
+        fastest.
     """
     if not isinstance(reverse, bool | np.bool_):
         raise ArgumentTypeError(f"reverse must be True or False, not {reverse!r}.")
@@ -93,8 +96,8 @@ def _families(interaction: Any, own: list[str]) -> dict[str, Any]:
         wrong = [n for n in interaction if n not in own]
         if wrong or len(interaction) < len(own):
             raise OptionError(
-                f"interaction must name a family for each of {', '.join(map(repr, own))}, the variables of the means, and for no other; it names "
-                f"{', '.join(map(repr, interaction)) or 'none'}."
+                f"interaction must name a family for each of {', '.join(map(repr, own))}, the variables of the means, "
+                f"and for no other; it names {', '.join(map(repr, interaction)) or 'none'}."
             )
         return {n: interaction[n] for n in own}
     if not isinstance(interaction, list | tuple):
@@ -103,19 +106,22 @@ def _families(interaction: Any, own: list[str]) -> dict[str, Any]:
         )
     if len(interaction) != len(own):
         raise OptionError(
-            f"interaction has {len(interaction)} families, and the means have {len(own)} variables: {', '.join(map(repr, own))}."
+            f"interaction has {len(interaction)} families, and the means have {len(own)} variables: "
+            f"{', '.join(map(repr, own))}."
         )
     return dict(zip(own, interaction, strict=True))
 
 
 def _grid(e: Estimands, own: list[str], members: NDArray[np.intp]) -> tuple[NDArray[np.intp], dict[str, list[Any]]]:
-    """Where the cells of the grid of a group are among its members, the last variable changing fastest, and the levels of each variable."""
+    """Where the cells of the grid of a group are among its members,
+    the last variable changing fastest, and the levels of each variable.
+    """
     levels = {c: list(dict.fromkeys(e.labels[c][i] for i in members)) for c in own}
     at = {tuple(e.labels[c][i] for c in own): j for j, i in enumerate(members)}
     cells = list(product(*levels.values()))
     if len(at) < len(members) or any(c not in at for c in cells):
         raise OptionError(
-            "interaction contrasts need one mean for each combination of the variables of a group, and some are missing or there twice; ask for means of all "
-            "variables by name, or use contrast() with coefficients."
+            "interaction contrasts need one mean for each combination of the variables of a group, and some are "
+            "missing or there twice; ask for means of all variables by name, or use contrast() with coefficients."
         )
     return np.array([at[c] for c in cells], dtype=np.intp), levels

@@ -45,7 +45,8 @@ def mean_and_beside(values: Floats) -> Floats:
 def joint_tests(
     fit: MixedFit, tests: FixedEffectTests, ddf: Ddf, grid: ReferenceGrid, by: tuple[str, ...]
 ) -> TermJointTests:
-    """Test interaction contrasts of the variables of each term, averaged over all others with equal weights.
+    """Test interaction contrasts of the variables of each term,
+    averaged over all others with equal weights.
 
     Parameters
     ----------
@@ -83,7 +84,9 @@ def joint_tests(
 
 
 def _terms(fit: MixedFit, grid: ReferenceGrid, by: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Sets of variables that the model has terms of, without those of the groups, from few to many."""
+    """Sets of variables that the model has terms of,
+    without those of the groups, from few to many.
+    """
     sets: dict[frozenset[str], tuple[str, ...]] = {}
     for term in fit.design.formula.fixed:
         names = tuple(dict.fromkeys(n for v in term.variables for n in names_in(v.expr) if n in grid.names))
@@ -95,7 +98,10 @@ def _terms(fit: MixedFit, grid: ReferenceGrid, by: tuple[str, ...]) -> list[tupl
 
 
 def _interaction(means: Estimands, names: Sequence[str], members: Any, grid: ReferenceGrid) -> Estimands:
-    """Products of differences between neighbouring levels; within each level of a factor in which another of the term is nested."""
+    """Products of differences between neighbouring levels.
+
+    Within each level of a factor in which another of the term is nested.
+    """
     containers = [n for n in names if any(n in grid.nesting.get(m, ()) for m in names)]
     crossed = [n for n in names if n not in containers]
     rows: list[Floats] = []

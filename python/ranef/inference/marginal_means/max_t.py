@@ -1,7 +1,9 @@
-"""Distributions of the largest of several t statistics: Tukey's range of independent means, and the multivariate t of any contrasts.
+"""Distributions of the largest of several t statistics:
+Tukey's range of independent means, and the multivariate t of any contrasts.
 
-Both are integrals over distributions that are known, so that probabilities come without simulation error that would change from call to call, for any (also
-infinite, also fractional) degrees of freedom.
+Both are integrals over distributions that are known, so that probabilities come without simulation
+error that would change from call to call, for any (also infinite, also fractional) degrees of
+freedom.
 """
 
 from collections.abc import Callable
@@ -54,7 +56,8 @@ def range_tail(q: float, count: int, df: float) -> float:
     if not q > 0.0:
         return 1.0
     rule = _legendre(128)
-    # The density of the smallest mean, and the chance that the others lie within w above it: k ∫ phi(z) (Phi(z + w) - Phi(z))^(k-1) dz.
+    # The density of the smallest mean, and the chance that the others lie within w above it: k ∫
+    # phi(z) (Phi(z + w) - Phi(z))^(k-1) dz.
     z = 9.0 * rule.nodes
     density = 9.0 * rule.weights * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
 
@@ -65,8 +68,9 @@ def range_tail(q: float, count: int, df: float) -> float:
 
     if not df < MANY:
         return float(np.clip(1.0 - inside(np.array([q]))[0], 0.0, 1.0))
-    # The standard error divided by its expectation is sqrt(chi² / df); its logarithm has a smooth density with light tails on both sides.
-    # These limits leave out less than e^-36 of its largest value.
+    # The standard error divided by its expectation is sqrt(chi² / df); its logarithm has a smooth
+    # density with light tails on both sides. These limits leave out less than e^-36 of its largest
+    # value.
     c = 36.0 / df
     low, high = -(1.3 * np.sqrt(c) + c), min(np.sqrt(c), 1.0 + 0.5 * np.log1p(2.0 * c))
     t = low + (high - low) * 0.5 * (rule.nodes + 1.0)
@@ -109,8 +113,10 @@ def _takes_rng() -> bool:
 class LargestT:
     """Distribution of the largest absolute value of statistics that are jointly t.
 
-    A vector of r independent normals has a direction and a length that are independent. Given the direction, the largest of the statistics is a multiple
-    of the length, whose square has an F distribution; what is left is to average over the directions. This holds for any correlation, singular ones too.
+    A vector of r independent normals has a direction and a length that are independent. Given the
+    direction, the largest of the statistics is a multiple of the length, whose square has an F
+    distribution; what is left is to average over the directions. This holds for any correlation,
+    singular ones too.
 
     Parameters
     ----------
@@ -142,7 +148,8 @@ class LargestT:
             squares = (t / self._largest) ** 2
         r = self.rank
         beyond = fdtrc(r, df, squares / r) if df < MANY else chdtrc(r, squares)
-        # In a direction where the largest is negative, it comes to lie below t if the length is beyond.
+        # In a direction where the largest is negative, it comes to lie below t if the length is
+        # beyond.
         found = np.where(self._largest > 0, beyond, 0.0) if t > 0 else np.where(self._largest < 0, 1.0 - beyond, 1.0)
         return float(np.mean(found))
 

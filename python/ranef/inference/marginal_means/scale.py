@@ -1,7 +1,9 @@
-"""From the scale of the model back to that of the measurements: the link of a generalized model, or a transformation of the response, undone.
+"""From the scale of the model back to that of the measurements:
+the link of a generalized model, or a transformation of the response, undone.
 
-A mean on the scale of the model is that of a typical group. Its counterpart on the scale of the response is not the mean over groups, because the inverse h of the link
-is curved: with random effects of variance s² that mean is ``h(eta) + s² h''(eta) / 2`` to second order.
+A mean on the scale of the model is that of a typical group. Its counterpart on the scale of the
+response is not the mean over groups, because the inverse h of the link is curved: with random
+effects of variance s² that mean is ``h(eta) + s² h''(eta) / 2`` to second order.
 """
 
 from collections.abc import Callable
@@ -41,7 +43,9 @@ class ResponseScale:
     correction: float | None = None
 
     def corrected(self, sigma: float) -> "ResponseScale":
-        """The scale of means over random effects of standard deviation ``sigma``, by the second-order expansion of the inverse."""
+        """The scale of means over random effects of standard deviation ``sigma``,
+        by the second-order expansion of the inverse.
+        """
         half = 0.5 * sigma**2
         return replace(
             self,
@@ -51,7 +55,9 @@ class ResponseScale:
         )
 
     def of_contrasts(self) -> "ResponseScale | None":
-        """The scale of differences: ratios after a logarithm, odds ratios after a logit, none otherwise."""
+        """The scale of differences:
+        ratios after a logarithm, odds ratios after a logit, none otherwise.
+        """
         if self.name in _BASES:
             return ResponseScale(self.name, self.inverse, self.slope, "ratio")
         if self.name == "logit":
@@ -113,7 +119,8 @@ _NAMES = {"qlogis": "logit", "qnorm": "probit"}
 
 
 def fit_scale(fit: MixedFit) -> ResponseScale | None:
-    """How means of a fit become responses: by the inverse of its link, and else by undoing the transformation on the left of its formula.
+    """How means of a fit become responses:
+    by the inverse of its link, and else by undoing the transformation on the left of its formula.
 
     Returns
     -------

@@ -1,4 +1,6 @@
-"""What marginal means are asked for: names, a list of names, or a formula such as ``pairwise ~ a | b``."""
+"""What marginal means are asked for:
+names, a list of names, or a formula such as ``pairwise ~ a | b``.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -66,8 +68,8 @@ def _unknown(name: str, grid: ReferenceGrid, random: tuple[str, ...]) -> OptionE
 
     if name in random:
         return OptionError(
-            f"{name!r} is a grouping factor of the random effects; marginal means are those of the fixed effects, {_listed(grid)}. "
-            "The levels of a grouping factor are in ranef() and coef()."
+            f"{name!r} is a grouping factor of the random effects; marginal means are those of the fixed effects, "
+            f"{_listed(grid)}. The levels of a grouping factor are in ranef() and coef()."
         )
     close = difflib.get_close_matches(name, grid.names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

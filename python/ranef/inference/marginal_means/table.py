@@ -1,4 +1,6 @@
-"""The table of means, trends or contrasts: estimates, tests and intervals, adjusted within each group, on the scale of the model or of the response."""
+"""The table of means, trends or contrasts: estimates, tests and intervals,
+adjusted within each group, on the scale of the model or of the response.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,8 +41,8 @@ class MeansTable:
     null : (k,) array
         Values under the hypotheses, on the scale of the estimates.
     quantity : str
-        What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the response ``"response"``, ``"probability"``, ``"rate"``, ``"ratio"``,
-        ``"odds ratio"``.
+        What the estimates are: ``"mean"``, ``"trend"``, ``"contrast"``, or on the scale of the
+        response ``"response"``, ``"probability"``, ``"rate"``, ``"ratio"``, ``"odds ratio"``.
     test_notes, interval_notes : tuple of str
         How the tests and the intervals were made.
     notes : tuple of str
@@ -106,8 +108,8 @@ def means_table(
     type : {"link", "response"}
     alternative : {"two-sided", "greater", "less"}
     correction : float, optional
-        Standard deviation of the random effects for which means on the scale of the response are corrected. Ratios are not: what is added to means in proportion
-        cancels in them.
+        Standard deviation of the random effects for which means on the scale of the response are
+        corrected. Ratios are not: what is added to means in proportion cancels in them.
 
     Returns
     -------
@@ -153,7 +155,8 @@ def means_table(
         notes.append(f"Results are given on the {e.scale.name} (not the response) scale.")
     elif type == "response":
         notes.append(
-            "Note: contrasts are still on the scale of the model, as their differences have no counterpart on that of the response."
+            "Note: contrasts are still on the scale of the model, as their differences have no counterpart on that of "
+            "the response."
         )
     notes += [f"Note: {note}" for note in tests.notes(ddf)]
     labels = e.labels
@@ -163,8 +166,8 @@ def means_table(
     lost = int((~found.estimable).sum())
     if lost:
         notes.append(
-            f"Note: {lost} of {k} {'are' if lost > 1 else 'is'} not estimable: the data do not determine {'them' if lost > 1 else 'it'}, "
-            "as some combinations of levels do not occur (NaN)."
+            f"Note: {lost} of {k} {'are' if lost > 1 else 'is'} not estimable: the data do not determine "
+            f"{'them' if lost > 1 else 'it'}, as some combinations of levels do not occur (NaN)."
         )
     return MeansTable(
         labels,

@@ -1,4 +1,6 @@
-"""The variables of the fixed effects, as a reference grid needs them: levels of factors, and the values of covariates."""
+"""The variables of the fixed effects, as a reference grid needs them:
+levels of factors, and the values of covariates.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +34,8 @@ class GridVariable:
     kind : {"factor", "logical", "numeric"}
         What its values are in the data.
     levels : tuple
-        Of a factor all levels that occur (as text, truth values, or numbers if the formula makes a factor of numbers); of a covariate None.
+        Of a factor all levels that occur (as text, truth values, or numbers if the formula makes a
+        factor of numbers); of a covariate None.
     codes : (n,) array or None
         Level of each row used, for a factor.
     values : (n,) array or None
@@ -55,7 +58,8 @@ def used_rows(fit: MixedFit, data: Any) -> "tuple[Table, slice | NDArray[np.int6
     """The data of a fit, and which of their rows it used."""
     if isinstance(data, AbsentData):
         raise DataError(
-            "the data are not kept in a saved or pickled model, and they are needed here. Give them: data=, the same rows as in the fit."
+            "the data are not kept in a saved or pickled model, and they are needed here. Give them: data=, the same "
+            "rows as in the fit."
         )
     table = Table.from_data(data)
     d = fit.design
@@ -126,7 +130,9 @@ def column_of(variable: GridVariable, values: Any) -> Any:
 def choose_values(
     variable: GridVariable, at: Mapping[str, Any], cov_reduce: Any, cov_keep: int
 ) -> tuple[tuple[Any, ...], bool]:
-    """The values of a variable in the grid, and whether these are levels (whose frequencies in the data are known)."""
+    """The values of a variable in the grid,
+    and whether these are levels (whose frequencies in the data are known).
+    """
     given = at.get(variable.name)
     if variable.levels is not None:
         if given is None:
@@ -152,7 +158,8 @@ def choose_values(
         found = np.atleast_1d(np.asarray(rule(known), dtype=np.float64))
         return tuple(_number(variable.name, v) for v in found.tolist()), False
     raise OptionError(
-        f"cov_reduce must be 'mean', 'median', 'range', False (all values), a function of a column, or a dict of these by name, not {rule!r}."
+        "cov_reduce must be 'mean', 'median', 'range', False (all values), a function of a column, or a dict of these "
+        f"by name, not {rule!r}."
     )
 
 
