@@ -1,11 +1,47 @@
-"""All kinds of fitted models have the same members, written once; each exception has its reason."""
+"""Kinds of models: their members are the same and written once, and above ``fit`` nothing asks which kind a model is; each exception has its reason."""
+
+import ast
+import re
+from pathlib import Path
 
 import pytest
 
+import ranef
 from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 from ranef.results.model.mixed import MixedModel
 from ranef.results.one_kind import GENERALIZED, LINEAR
+
+PACKAGE = Path(ranef.__file__).parent
+
+#: Folders in which files are still merged.
+NOT_YET = ("inference/", "diagnostics/")
+
+#: Classes of one kind of models, which ``isinstance`` may not be asked for above ``fit``: ``MixedFit`` answers what depends on the kind.
+OF_ONE_KIND = {
+    "LmmFit",
+    "GlmmFit",
+    "LmmRequest",
+    "GlmmRequest",
+    "LinearMixedModel",
+    "GeneralizedLinearMixedModel",
+}
+
+#: Files above ``fit`` that may name these classes of records and requests at all.
+NAMES_ONE_KIND = {
+    "api/lmer.py": "the verb makes the request of its kind",
+    "api/glmer.py": "the verb makes the request of its kind",
+    "results/linear.py": "what linear models alone have",
+    "results/generalized.py": "what generalized models alone have",
+}
+
+#: Files named by kind, of which there may be eight.
+NAMED_BY_KIND = {
+    "fit/linear.py": "the record of a linear model and its call of the core",
+    "fit/generalized.py": "the record of a generalized model and its call of the core",
+    "results/linear.py": "what linear models alone have",
+    "results/generalized.py": "what generalized models alone have",
+}
 
 
 def members(kind: type) -> set[str]:
@@ -42,4 +78,44 @@ def test_what_all_kinds_have_is_written_once() -> None:
 
 @pytest.mark.parametrize("reasons", [LINEAR, GENERALIZED])
 def test_reasons(reasons: dict[str, str]) -> None:
+    assert all(len(reason) > 20 for reason in reasons.values())
+
+
+def files() -> list[tuple[str, Path]]:
+    """All files of the package, by their path in it."""
+    return [(f.relative_to(PACKAGE).as_posix(), f) for f in sorted(PACKAGE.rglob("*.py"))]
+
+
+def settled(names: set[str]) -> set[str]:
+    """Without those of the folders in which files are still merged."""
+    return {name for name in names if not name.startswith(NOT_YET)}
+
+
+def test_no_file_is_named_by_kind() -> None:
+    named = {name for name, file in files() if re.search(r"(^|_)(g?lmm|linear|generalized)(_|$)", file.stem)}
+    assert settled(named) <= set(NAMED_BY_KIND)
+    assert len(NAMED_BY_KIND) <= 8
+
+
+def test_nothing_above_fit_asks_which_kind_a_model_is() -> None:
+    asking, naming = set(), set()
+    for name, file in files():
+        if name.startswith("fit/"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="isinstance"), args=[_, kinds]):
+                    if {n.id for n in ast.walk(kinds) if isinstance(n, ast.Name)} & OF_ONE_KIND:
+                        asking.add(name)
+                case ast.ImportFrom(module=str(module), names=names) if module.startswith("ranef.fit"):
+                    if {alias.name for alias in names} & OF_ONE_KIND:
+                        naming.add(name)
+    assert not settled(asking)
+    assert settled(naming) <= set(NAMES_ONE_KIND)
+
+
+@pytest.mark.parametrize("reasons", [NAMED_BY_KIND, NAMES_ONE_KIND])
+def test_exceptions_are_there(reasons: dict[str, str]) -> None:
+    there = {name for name, _ in files()}
+    assert set(reasons) <= there
     assert all(len(reason) > 20 for reason in reasons.values())
