@@ -1,1 +1,3 @@
-"""From a design to a frozen record of the fit; the only layer, with inference and scale, that calls the compiled core."""
+"""From a design to a frozen record of the fit; the only layer, with inference and scale, that calls
+the compiled core.
+"""

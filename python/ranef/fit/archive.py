@@ -1,7 +1,8 @@
 """Records as a zip file of JSON and NumPy arrays, read back without running any code from the file.
 
-A file holds ``model.json``, a tree of plain values and tagged nodes, and one ``.npy`` member for each array. Reading makes only the record types
-listed by :func:`_record_types`, sets their fields, and never unpickles.
+A file holds ``model.json``, a tree of plain values and tagged nodes, and one ``.npy`` member for
+each array. Reading makes only the record types listed by :func:`_record_types`, sets their fields,
+and never unpickles.
 """
 
 import dataclasses
@@ -41,7 +42,8 @@ MOVED = {
     "RandomTerm": ("TermRows", ("codes", "z")),
 }
 
-# Every record type a saved model may contain is a dataclass, or an enumeration, of one of these packages or modules.
+# Every record type a saved model may contain is a dataclass, or an enumeration, of one of these
+# packages or modules.
 _HOMES = ("ranef.status", "ranef.data", "ranef.formula", "ranef.design", "ranef.families", "ranef.fit")
 
 
@@ -112,7 +114,8 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
                 raise DataError(f"{target!r} is not a model saved by ranef.")
             if header.get("version") not in READ:
                 raise DataError(
-                    f"{target!r} has file version {header.get('version')!r} (written by ranef {header.get('written_by')}); "
+                    f"{target!r} has file version {header.get('version')!r} (written by ranef "
+                    f"{header.get('written_by')}); "
                     f"this ranef reads versions {', '.join(map(str, READ))}."
                 )
             content = _Decoder(archive, header["version"]).decode(header["content"])
@@ -126,7 +129,9 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
 
 
 class _Encoder:
-    """Turns values into a tree for JSON and writes arrays beside it; an array met twice is written once."""
+    """Turns values into a tree for JSON and writes arrays beside it; an array met twice is written
+    once.
+    """
 
     def __init__(self, archive: zipfile.ZipFile):
         self._archive = archive
@@ -270,7 +275,8 @@ class _Decoder:
         missing = {f.name: f.default for f in fields if f.name not in stored}
         if not names.issuperset(stored) or dataclasses.MISSING in missing.values():
             raise DataError(
-                f"the record {node['record']!r} in the file has other fields than this ranef knows; it may come from another version."
+                f"the record {node['record']!r} in the file has other fields than this ranef knows; it may come from "
+                "another version."
             )
         record = object.__new__(made)
         for name, value in stored.items():

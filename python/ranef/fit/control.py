@@ -17,7 +17,8 @@ class FitControl:
     max_evaluations : int
         Limit on evaluations of the criterion with its gradient.
     tolerance : float
-        The fit stops when the criterion can be lowered by less than this, judged by the Newton decrement.
+        The fit stops when the criterion can be lowered by less than this, judged by the Newton
+        decrement.
     """
 
     max_evaluations: int = 1000

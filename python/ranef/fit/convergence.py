@@ -97,14 +97,18 @@ class Convergence:
             second = f"A further Newton step would lower the criterion by {self.decrement / 2:.1g}."
             if self.boundary:
                 second += (
-                    f" The gradient does not see variances that are zero; they were tried apart, and letting any of them grow lowers the criterion by "
+                    " The gradient does not see variances that are zero; they were tried apart, and letting any of "
+                    "them grow lowers the criterion by "
                     f"{'nothing' if self.certificate <= 0 else f'no more than {self.certificate:.1g}'}."
                 )
             return [first, second]
         first = (
             f"The fit did not converge: it ended {effort} ({self.status.value}). Do not use the estimates as they are."
         )
-        left = f"A Newton step promises to lower the criterion by another {self.decrement / 2:.2g}; the length of the gradient is {self.gradient_norm:.2g}."
+        left = (
+            f"A Newton step promises to lower the criterion by another {self.decrement / 2:.2g}; the length of the "
+            f"gradient is {self.gradient_norm:.2g}."
+        )
         return [first, left, _ADVICE.get(self.status, self.status.explanation)]
 
     def _valleys(self) -> list[str]:
@@ -116,19 +120,23 @@ class Convergence:
         s = self.search
         effort = f"{s.looks} evaluations, {s.runs} local fit{'' if s.runs == 1 else 's'}"
         if s.complete:
-            extent = f"Every direction of the random effects was looked along, from no variance to a very large one ({effort})"
+            extent = (
+                "Every direction of the random effects was looked along, from no variance to a very large one "
+                f"({effort})"
+            )
             extent += "." if len(self.valleys) > 1 else ", and no other optimum was met that is not much higher."
         else:
             extent = (
-                f"Not every direction of the random effects was looked along ({effort}), as that would take long beside the fit: "
-                "the optimum is a local one; start= begins in another place."
+                f"Not every direction of the random effects was looked along ({effort}), as that would take long "
+                "beside the fit: the optimum is a local one; start= begins in another place."
             )
         out = [extent]
         if len(self.valleys) > 1:
             first, *others = self.valleys
             gaps = ", ".join(f"{v.criterion - first.criterion:.3g}" for v in others[:3])
             out.append(
-                f"The criterion has {'another valley' if len(others) == 1 else f'{len(others)} other valleys'}, higher by {gaps}"
+                f"The criterion has {'another valley' if len(others) == 1 else f'{len(others)} other valleys'}, higher "
+                f"by {gaps}"
                 f"{' and more' if len(others) > 3 else ''}; the estimates are those of the lowest."
             )
         return [*out, *self.stories]
@@ -137,7 +145,10 @@ class Convergence:
         if not self.boundary:
             return []
         out = [
-            f"The {'optimum' if self.ok else 'present point'} lies on the boundary (singular fit): {'; '.join(self.directions)}.",
+            (
+                f"The {'optimum' if self.ok else 'present point'} lies on the boundary (singular fit): "
+                f"{'; '.join(self.directions)}."
+            ),
             "An estimate of zero does not show that the variance is zero.",
         ]
         if self.ok:
@@ -152,16 +163,23 @@ class Convergence:
             if any("correlation" not in d and "combination" not in d for d in self.directions):
                 simpler.append("leave out what has no variance, which changes no other estimate")
             out.append(
-                f"To simplify: {'; '.join(simpler)}. ranova() tests each effect, and conf_int('profile') shows which standard deviations the data allow."
+                f"To simplify: {'; '.join(simpler)}. ranova() tests each effect, and conf_int('profile') shows which "
+                "standard deviations the data allow."
             )
         return out
 
 
 _ADVICE = {
-    FitStatus.MAX_EVALUATIONS: "Try a higher limit, control={'max_evaluations': 10000}; if that does not help, the random terms ask more of the data than "
-    "they hold: leave out correlations, diag(...) in place of (...), or the effects with the smallest variances.",
-    FitStatus.NO_PROGRESS: "No step lowers the criterion any more: it is at the limit of its numerical precision. Look for variables of extreme scale, weights "
-    "that differ by many orders of magnitude, and a response that the model fits almost exactly.",
+    FitStatus.MAX_EVALUATIONS: (
+        "Try a higher limit, control={'max_evaluations': 10000}; if that does not help, the random terms ask more of "
+        "the data than they hold: leave out correlations, diag(...) in place of (...), or the effects with the "
+        "smallest variances."
+    ),
+    FitStatus.NO_PROGRESS: (
+        "No step lowers the criterion any more: it is at the limit of its numerical precision. Look for variables of "
+        "extreme scale, weights that differ by many orders of magnitude, and a response that the model fits almost "
+        "exactly."
+    ),
 }
 
 

@@ -1,7 +1,8 @@
 """Covariance parameters of terms that share their effects: those of one term, in equal parts.
 
-The criterion is the same for every way of dividing the covariance of the shared effects, so that a search ends at one that depends on where it began and on the order of the rows. It begins, therefore, at
-the optimum of the model without the superfluous terms, divided equally.
+The criterion is the same for every way of dividing the covariance of the shared effects, so that a
+search ends at one that depends on where it began and on the order of the rows. It begins,
+therefore, at the optimum of the model without the superfluous terms, divided equally.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,9 @@ def divided(
 
 
 def _piece(whole: Floats, combine: Floats, diagonal: bool) -> Floats:
-    """The largest covariance matrix S with ``whole - combine S combine'`` positive semidefinite, or a diagonal one of that kind."""
+    """The largest covariance matrix S with ``whole - combine S combine'`` positive semidefinite, or
+    a diagonal one of that kind.
+    """
     values, vectors = np.linalg.eigh(whole)
     kept = values > ZERO * max(values[-1], 0.0)
     # A direction without variance cannot give any of it.

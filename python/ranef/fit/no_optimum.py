@@ -1,4 +1,4 @@
-"""Why a likelihood has no maximum inside its parameters' range, found from where its search ended."""
+"""Why a likelihood has no maximum for finite parameters, from where its search ended."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ _NEGATIVE_BINOMIAL = "Negative Binomial"
 #: Links whose linear predictor must be positive where means are.
 POSITIVE_LINKS = ("identity", "inverse", "inverse_squared")
 
-#: Standard deviation of random effects, and typical linear predictor, in logits and their like, that only estimates without end give.
+#: Standard deviation of random effects, and typical linear predictor, in logits and their like,
+#: that only estimates without end give.
 RUNAWAY = 20.0
 
 #: Orders of magnitude of a positive response that no family is for.
@@ -69,11 +70,13 @@ def _exact(design: Design, family: Family, dispersion: float, mu: Floats) -> str
         if own is None or not family.scaled or family.fixed_dispersion is not None:
             return None
         return (
-            f"Every row has a level of {own!r} of its own, whose random effect cannot be told from the residual: the likelihood grows without end as the residual variance "
+            f"Every row has a level of {own!r} of its own, whose random effect cannot be told from the residual: the "
+            "likelihood grows without end as the residual variance "
             "goes to zero. Leave the term out."
         )
     return (
-        f"The model reproduces the response (almost) exactly: {where}, and the likelihood grows without end as the residual variance goes to zero. Leave out random "
+        f"The model reproduces the response (almost) exactly: {where}, and the likelihood grows without end as the "
+        "residual variance goes to zero. Leave out random "
         "effects that have a level for every row, and predictors from which the response was computed."
     )
 
@@ -83,7 +86,10 @@ def _of_both_signs(design: Design, family: Family) -> str | None:
     if family.name != "gaussian" or family.link == "identity" or not (y.min() <= 0 < y.max()):
         return None
     has = "has positive means only" if family.link == "log" else "has no means near zero"
-    return f"The {family.link} link {has}, and the response has values of both signs: the likelihood need not have a maximum. The identity link (lmer) has means of either sign."
+    return (
+        f"The {family.link} link {has}, and the response has values of both signs: the likelihood need not have a "
+        "maximum. The identity link (lmer) has means of either sign."
+    )
 
 
 def _too_wide(design: Design, family: Family) -> str | None:
@@ -93,7 +99,8 @@ def _too_wide(design: Design, family: Family) -> str | None:
     if orders < WIDEST:
         return None
     return (
-        f"The response spans {orders:.0f} orders of magnitude, more than the arithmetic of its likelihood holds: values next to zero are often zeros in truth, which the "
+        f"The response spans {orders:.0f} orders of magnitude, more than the arithmetic of its likelihood holds: "
+        "values next to zero are often zeros in truth, which the "
         f"{family.name} family does not have. Model zeros apart, or the logarithm of the response by lmer."
     )
 
@@ -107,7 +114,8 @@ def _at_the_edge(design: Design, family: Family, eta: Floats) -> str | None:
     name = family.kernel if family.name == _NEGATIVE_BINOMIAL else family.name
     given = int(row if design.kept is None else design.kept[row])
     return (
-        f"With the {family.link} link a mean is positive only where the linear predictor is, and the search ended at the edge of that range (row {given}: {eta[row]:.2g}), "
+        f"With the {family.link} link a mean is positive only where the linear predictor is, and the search ended at "
+        f"the edge of that range (row {given}: {eta[row]:.2g}), "
         f"where the likelihood has no smooth maximum. family='{name}(log)' has no such edge."
     )
 
@@ -126,19 +134,23 @@ def _groups_apart(design: Design, family: Family, eta: Floats, sds: Floats) -> s
             single = bool((rows == 1).all())
             why = "has one row" if single else "has only successes or only failures"
             return (
-                f"Every level of {term.group!r} {why}, so that the data do not bound the standard deviation of its random effects: the likelihood is flat, or rises, as "
+                f"Every level of {term.group!r} {why}, so that the data do not bound the standard deviation of its "
+                "random effects: the likelihood is flat, or rises, as "
                 "it grows. Leave the term out."
             )
     if float(sds.max(initial=0.0)) > RUNAWAY:
         return (
-            f"The standard deviation of random effects has grown to {sds.max():.2g}: most levels have only successes or only failures, and the data do not bound it. "
+            f"The standard deviation of random effects has grown to {sds.max():.2g}: most levels have only successes "
+            "or only failures, and the data do not bound it. "
             "Leave out random effects, or pool levels."
         )
     typical = float(np.median(np.abs(eta)))
     if typical > RUNAWAY or (family.link == "cauchit" and typical > RUNAWAY / 2):
         return (
-            f"The linear predictors have grown to {typical:.2g}: the likelihood with the {family.link} link hardly changes, or rises, as fixed effects and standard deviations "
-            "grow together, which too few successes or failures do not prevent. family='binomial(logit)' has tails that bound the estimates sooner."
+            f"The linear predictors have grown to {typical:.2g}: the likelihood with the {family.link} link hardly "
+            "changes, or rises, as fixed effects and standard deviations "
+            "grow together, which too few successes or failures do not prevent. family='binomial(logit)' has tails "
+            "that bound the estimates sooner."
         )
     return None
 
@@ -151,4 +163,7 @@ def _poisson_limit(family: Family, dispersion: float) -> str | None:
         or not dispersion > ENDLESS
     ):
         return None
-    return "The counts vary no more than Poisson counts do: the size of the negative binomial distribution grows without end. family='poisson' is its limit."
+    return (
+        "The counts vary no more than Poisson counts do: the size of the negative binomial distribution grows without "
+        "end. family='poisson' is its limit."
+    )

@@ -99,7 +99,8 @@ def order_terms(terms: Sequence[RandomTerm]) -> TermOrder:
     for t in terms:
         if t.structure not in STRUCTURES:
             raise DesignError(
-                f"the covariance structure {t.structure!r} of ({t.text}) is not available in lmer; use one of {', '.join(STRUCTURES)}."
+                f"the covariance structure {t.structure!r} of ({t.text}) is not available in lmer; use one of "
+                f"{', '.join(STRUCTURES)}."
             )
     return _order(tuple((t.group, len(t.levels), t.z.shape[1], t.structure) for t in terms))
 
@@ -178,7 +179,7 @@ def theta_positions(span: TermSpan) -> list[tuple[int, int]]:
 
 
 def theta_names(order: TermOrder, terms: Sequence[RandomTerm]) -> tuple[str, ...]:
-    """Names of theta: ``group.effect`` on the diagonal, ``group.effect.earlier_effect`` below it."""
+    """Names of theta: ``group.effect`` on the diagonal, ``group.effect.earlier`` below it."""
     out = []
     for span in order.spans:
         t = terms[span.formula]

@@ -1,6 +1,8 @@
-"""The response of a generalized model: its support checked, and brought to one form for every family.
+"""The response of a generalized model: its support checked, and brought to one form for every
+family.
 
-A binomial response becomes a proportion with the numbers of trials as weights, whatever form it was given in. Other responses stay as they are.
+A binomial response becomes a proportion with the numbers of trials as weights, whatever form it was
+given in. Other responses stay as they are.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +19,8 @@ Floats = NDArray[np.float64]
 
 Kind = Literal["binary", "counts", "proportion", "value"]
 
-#: A number this close to a whole one is taken for it: proportions are rounded when they are written down.
+#: A number this close to a whole one is taken for it: proportions are rounded when they are written
+#: down.
 WHOLE = 1e-3
 
 
@@ -69,7 +72,8 @@ def outcome_of(design: Design, family: Family) -> tuple[Design, Kind]:
     )
     if design.response_levels is not None and family.support != "proportion":
         raise DataError(
-            f"the response has the two levels {' and '.join(map(repr, design.response_levels))}, and the {family.name} family needs numbers; "
+            f"the response has the two levels {' and '.join(map(repr, design.response_levels))}, and the {family.name} "
+            "family needs numbers; "
             "family='binomial' models the second level against the first."
         )
     notes = (*design.notes, found.note) if found.note else design.notes
@@ -130,7 +134,10 @@ def _binomial(y: Floats, weights: Floats | None, check: "_Check") -> Outcome:
             y[:, 1] < 0,
             y[:, 1],
             "has a negative number of failures",
-            "there are fewer trials than successes. In cbind(successes, failures) the second column is trials - successes.",
+            (
+                "there are fewer trials than successes. In cbind(successes, failures) the second column is trials - "
+                "successes."
+            ),
         )
         trials = y[:, 0] + y[:, 1]
         if not trials.any():
@@ -144,7 +151,11 @@ def _binomial(y: Floats, weights: Floats | None, check: "_Check") -> Outcome:
         (y < 0) | (y > 1),
         y,
         "is not between 0 and 1",
-        "a binomial response is 0 or 1, True or False, two levels, cbind(successes, failures), or a proportion with weights='trials'.",
+        (
+            "a binomial response is 0 or 1, True or False, two levels, cbind(successes, failures), or a proportion "
+            "with "
+            "weights='trials'."
+        ),
     )
     binary = bool(((y == 0) | (y == 1)).all())
     if binary:
@@ -180,7 +191,9 @@ class _Check:
         raise DataError(f"the response {self.name!r} {what} in row {row}{more} ({values[rows[0]]:g}): {advice}")
 
     def fractions(self, odd: NDArray[np.bool_], what: str) -> str:
-        """A note on numbers that should be whole, as those of rounded proportions are not; empty if all are."""
+        """A note on numbers that should be whole, as those of rounded proportions are not; empty if
+        all are.
+        """
         rows = np.flatnonzero(odd)
         if not len(rows):
             return ""

@@ -1,4 +1,6 @@
-"""Which models adaptive Gauss–Hermite quadrature can integrate: one grouping factor, or two nested ones with one random effect each."""
+"""Which models adaptive Gauss–Hermite quadrature can integrate: one grouping factor, or two nested
+ones with one random effect each.
+"""
 
 import numpy as np
 
@@ -38,7 +40,8 @@ def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
     if len(first) == 1:
         if effects[0] > LARGEST_QUADRATURE:
             raise OptionError(
-                f"n_quad={n_quad} takes at most {LARGEST_QUADRATURE} random effects for each level, and {groups[0]!r} has {effects[0]}. {_LAPLACE}"
+                f"n_quad={n_quad} takes at most {LARGEST_QUADRATURE} random effects for each level, and {groups[0]!r} "
+                f"has {effects[0]}. {_LAPLACE}"
             )
         return
     by_size = sorted(first, key=lambda t: len(t.levels))
@@ -49,18 +52,22 @@ def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
     if crossed is not None:
         outer, inner = crossed
         raise OptionError(
-            f"n_quad={n_quad} needs one grouping factor or two nested ones, and {outer.group!r} and {inner.group!r} are crossed: their random effects are not "
-            f"independent of each other in any grouping of the rows, so that the integral over all of them has too many dimensions for quadrature. {_LAPLACE}"
+            f"n_quad={n_quad} needs one grouping factor or two nested ones, and {outer.group!r} and {inner.group!r} "
+            "are crossed: their random effects are not "
+            "independent of each other in any grouping of the rows, so that the integral over all of them has too "
+            f"many dimensions for quadrature. {_LAPLACE}"
         )
     if len(first) > MOST_NESTED:
         raise OptionError(
-            f"n_quad={n_quad} takes at most {MOST_NESTED} nested grouping factors, and the model has {len(first)} ({', '.join(groups)}): every further one multiplies the "
+            f"n_quad={n_quad} takes at most {MOST_NESTED} nested grouping factors, and the model has {len(first)} "
+            f"({', '.join(groups)}): every further one multiplies the "
             f"work by the number of nodes. {_LAPLACE}"
         )
     if max(effects) > 1:
         several = [f"{g!r} has {n}" for g, n in zip(groups, effects, strict=True) if n > 1]
         raise OptionError(
-            f"n_quad={n_quad} takes one random effect for each of two nested grouping factors, and {' and '.join(several)}: the nodes of an inner effect are counted for "
+            f"n_quad={n_quad} takes one random effect for each of two nested grouping factors, and "
+            f"{' and '.join(several)}: the nodes of an inner effect are counted for "
             f"every node of the outer ones, so that the work grows with the power of their number. {_LAPLACE}"
         )
 

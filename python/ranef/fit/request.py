@@ -146,7 +146,8 @@ class ModelRequest:
         unknown = [k for k in changed if k not in allowed]
         if unknown:
             raise OptionError(
-                f"{self._verb} has no argument {', '.join(map(repr, unknown))}; update can change formula, {', '.join(allowed)}."
+                f"{self._verb} has no argument {', '.join(map(repr, unknown))}; update can change formula, "
+                f"{', '.join(allowed)}."
             )
         changed = self._settled(changed)
         if "data" in changed:
@@ -279,7 +280,8 @@ def choose_n_quad(n_quad: object, nAGQ: object) -> int:
             raise ArgumentTypeError(f"{name} must be a whole number of quadrature nodes, not {value!r}.")
         if not 0 <= int(value) <= MOST_NODES:
             raise OptionError(
-                f"{name} must be from 0 to {MOST_NODES}, not {value}: 1 is Laplace's approximation, more is adaptive quadrature, 0 the fast penalised form."
+                f"{name} must be from 0 to {MOST_NODES}, not {value}: 1 is Laplace's approximation, more is adaptive "
+                "quadrature, 0 the fast penalised form."
             )
     if n_quad is not None and nAGQ is not None and n_quad != nAGQ:
         raise OptionError(f"n_quad={n_quad} and nAGQ={nAGQ} disagree; give one of them.")
@@ -333,7 +335,8 @@ def replaced_response(response: NDArray[np.float64], design: Design) -> NDArray[
     y = response if design.kept is None else response[design.kept]
     if len(response) != design.n_input or np.isnan(y).any():
         raise DataError(
-            "this model was made by refit, whose response has no value for some of the rows now used; give data= with a response column."
+            "this model was made by refit, whose response has no value for some of the rows now used; give data= with "
+            "a response column."
         )
     return np.ascontiguousarray(y)
 
@@ -365,7 +368,8 @@ def _check_column(name: str, value: object) -> None:
         return
     if isinstance(value, Mapping | bytes | bool | int | float) or not hasattr(value, "__len__") or callable(value):
         raise ArgumentTypeError(
-            f"{name} must be the name of a column, an expression in columns, or an array of one value a row, not {_kind(value)}."
+            f"{name} must be the name of a column, an expression in columns, or an array of one value a row, not "
+            f"{_kind(value)}."
         )
 
 

@@ -11,7 +11,8 @@ Ints = NDArray[np.intp]
 
 
 def design_of_rows(design: Design, rows: Ints) -> Design:
-    """Keep some rows; levels of grouping factors that do not occur in them go, columns of X stay as they are.
+    """Keep some rows; levels of grouping factors that do not occur in them go, columns of X stay as
+    they are.
 
     Parameters
     ----------
@@ -22,7 +23,8 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
     Returns
     -------
     Design
-        Fits of it take the order of the terms of the whole fit, which with other numbers of levels could be another one.
+        Fits of it take the order of the terms of the whole fit, which with other numbers of levels
+        could be another one.
     """
     codes: dict[int, tuple[NDArray[np.int32], Ints]] = {}
     random: list[RandomTerm] = []

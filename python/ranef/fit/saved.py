@@ -21,7 +21,8 @@ def save_fit(path: str | os.PathLike[str], kind: str, fit: MixedFit, request: Mo
     """Write a fit and what was asked for, without the data and without the core's system."""
     if isinstance(fit.family, CustomFamily):
         raise DataError(
-            "a model with a family of Python functions cannot be saved in a file, which holds no code; pickle it instead."
+            "a model with a family of Python functions cannot be saved in a file, which holds no code; pickle it "
+            "instead."
         )
     record = {f.name: getattr(fit, f.name) for f in fields(fit) if f.name != "system"}
     write_archive(path, kind, {"fit": record, "request": request.without_data()})

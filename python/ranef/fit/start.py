@@ -59,7 +59,8 @@ def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) ->
         unknown = [str(k) for k in start if k not in names]
         if unknown:
             raise OptionError(
-                f"start has no parameter {', '.join(map(repr, unknown))}; they are 'theta' (all of them) or {', '.join(names)}."
+                f"start has no parameter {', '.join(map(repr, unknown))}; they are 'theta' (all of them) or "
+                f"{', '.join(names)}."
             )
         given = [(i, j) for span in order.spans for i, j in theta_positions(span)]
         theta: list[object] = [start.get(n, 1.0 if i == j else 0.0) for n, (i, j) in zip(names, given, strict=True)]

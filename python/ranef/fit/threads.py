@@ -12,7 +12,9 @@ FEW = 16
 
 
 def parse_n_threads(n_threads: object) -> int:
-    """Check the ``n_threads`` argument; ``None`` is one thread for each physical core this process may run on. Larger numbers than make sense are cut."""
+    """Check the ``n_threads`` argument; ``None`` is one thread for each physical core this process
+    may run on. Larger numbers than make sense are cut.
+    """
     if n_threads is None:
         return physical_cores()
     if isinstance(n_threads, bool) or not isinstance(n_threads, numbers.Integral):
@@ -24,13 +26,17 @@ def parse_n_threads(n_threads: object) -> int:
 
 @lru_cache(maxsize=1)
 def most_threads() -> int:
-    """The most threads that are ever started: more than there are processors gain nothing, and thousands take minutes to start and to share work out to."""
+    """The most threads that are ever started: more than there are processors gain nothing, and
+    thousands take minutes to start and to share work out to.
+    """
     return max(FEW, os.cpu_count() or 1)
 
 
 @lru_cache(maxsize=1)
 def physical_cores() -> int:
-    """Physical cores this process may run on; where they cannot be told from hyper-threads, all logical ones."""
+    """Physical cores this process may run on; where they cannot be told from hyper-threads, all
+    logical ones.
+    """
     try:
         allowed = os.sched_getaffinity(0)
     except AttributeError:  # not on Linux

@@ -265,7 +265,8 @@ def unidentified_text(design: Design, found: dict[int, Unidentified], flat: Sequ
     if not parts:
         return ()
     return (
-        f"the variance of {', '.join(parts)} is not identified: the criterion is the same for any size of it, as the fixed effects leave nothing to "
+        f"the variance of {', '.join(parts)} is not identified: the criterion is the same for any size of it, as the "
+        "fixed effects leave nothing to "
         "tell it apart from the residual. What is given for it, and for all that depends on it, is arbitrary.",
     )
 

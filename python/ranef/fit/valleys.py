@@ -1,4 +1,4 @@
-"""The valleys of a criterion: the optima that a search met, and what they say of the fixed effects."""
+"""The valleys of a criterion: the optima that a search met, and what they say of fixed effects."""
 
 import math
 import re
@@ -13,9 +13,11 @@ from ranef.fit.order import TermOrder, relative_factor
 
 Floats = NDArray[np.float64]
 
-#: Estimates of a fixed effect in two valleys differ where they are this many standard errors (of the larger) apart.
+#: Estimates of a fixed effect in two valleys differ where they are this many standard errors (of
+#: the larger) apart.
 APART = 2.0
-#: A valley this much higher has a likelihood that is e^-20 of the lowest: what it says of the fixed effects is no rival.
+#: A valley this much higher has a likelihood that is e^-20 of the lowest: what it says of the fixed
+#: effects is no rival.
 RIVAL = 40.0
 
 
@@ -58,10 +60,11 @@ class Search:
     runs : int
         Local fits made, each from another start.
     looks : int
-        Evaluations of the criterion alone, by which the starts were chosen and other valleys looked for.
+        Evaluations of the criterion alone, by which the starts were chosen and other valleys looked
+        for.
     complete : bool
-        Whether every direction of the random effects was looked along, from no variance to a very large one; the search stops before where
-        that would take long beside the fit.
+        Whether every direction of the random effects was looked along, from no variance to a very
+        large one; the search stops before where that would take long beside the fit.
     moved_on : bool
         Whether the first local fit ended in a higher valley.
     """
@@ -95,7 +98,8 @@ def stories(
     Returns
     -------
     tuple of str
-        One sentence at most for each valley that is not hopelessly higher: the fixed effect that differs most, and what to do.
+        One sentence at most for each valley that is not hopelessly higher: the fixed effect that
+        differs most, and what to do.
     """
     out = []
     lowest = valleys[0]
@@ -120,19 +124,27 @@ def _story(lowest: Valley, other: Valley, j: int, name: str, design: Design, ord
     group = _group_that_differs(lowest.theta, other.theta, design, order)
     higher = other.criterion - lowest.criterion
     text = (
-        f"{name} is {lowest.fixef[j]:.4g} here and {other.fixef[j]:.4g} in another valley of the criterion, {higher:.2g} higher, as happens where its slope "
-        f"between the groups of {group} differs from that within them: the variance of {group} decides which of the two counts."
+        f"{name} is {lowest.fixef[j]:.4g} here and {other.fixef[j]:.4g} in another valley of the criterion, "
+        f"{higher:.2g} higher, as happens where its slope "
+        f"between the groups of {group} differs from that within them: the variance of {group} decides which of the "
+        "two counts."
     )
     if name not in design.formula.names:
-        return f"{text} Split the covariate into its group mean and the deviation from it, and give each a slope of its own."
+        return (
+            f"{text} Split the covariate into its group mean and the deviation from it, and give each a slope of its "
+            "own."
+        )
     return (
-        f"{text} Split it into group mean and deviation, d['{name}_between'] = d.groupby('{group}')['{name}'].transform('mean') and "
-        f"d['{name}_within'] = d['{name}'] - d['{name}_between'], and give each a slope of its own: {split_formula(design.formula.text, name)}"
+        f"{text} Split it into group mean and deviation, d['{name}_between'] = "
+        f"d.groupby('{group}')['{name}'].transform('mean') and "
+        f"d['{name}_within'] = d['{name}'] - d['{name}_between'], and give each a slope of its own: "
+        f"{split_formula(design.formula.text, name)}"
     )
 
 
 def split_formula(text: str, name: str) -> str:
-    """A formula with a covariate replaced by its group mean and the deviation from it; in random terms by the deviation alone.
+    """A formula with a covariate replaced by its group mean and the deviation from it; in random
+    terms by the deviation alone.
 
     Parameters
     ----------

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class Bootstrap(Replicates):
-    """Replicates of a fitted model. Made by ``model.bootstrap``, and by ``load_bootstrap`` of a file."""
+    """Replicates of a fitted model. Made by ``model.bootstrap``, and by ``load_bootstrap`` of a
+    file.
+    """
 
     @classmethod
     def of_replicates(cls, replicates: Replicates) -> "Bootstrap":
@@ -22,9 +24,11 @@ class Bootstrap(Replicates):
         return cls(**{f.name: getattr(replicates, f.name) for f in fields(replicates)})
 
     def plot(self, parm: str | Sequence[str] | None = None, *, ax: Any = None) -> "Axes":
-        """Draw the distribution of each quantity around its estimate, in bootstrap standard deviations.
+        """Draw the distribution of each quantity around its estimate, in bootstrap standard
+        deviations.
 
-        So quantities on different scales share an axis, and bias, skewness and a heap at a boundary are seen. The normal density is dashed.
+        So quantities on different scales share an axis, and bias, skewness and a heap at a boundary
+        are seen. The normal density is dashed.
 
         Parameters
         ----------
@@ -35,7 +39,8 @@ class Bootstrap(Replicates):
         Returns
         -------
         Axes
-            ``data``: ``quantity, estimate, mean, std_dev, n`` (replicates that have a value) and ``position`` from below.
+            ``data``: ``quantity, estimate, mean, std_dev, n`` (replicates that have a value) and
+            ``position`` from below.
 
         Examples
         --------

@@ -205,7 +205,8 @@ class EffectPlots:
         >>> from ranef import lmer, load_dataset
         >>> sleep = load_dataset("sleepstudy")
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", sleep)
-        >>> ax = m.plot.coefficients(lmer("Reaction ~ Days + (1 | Subject)", sleep), names=["slopes", "intercepts"])
+        >>> other = lmer("Reaction ~ Days + (1 | Subject)", sleep)
+        >>> ax = m.plot.coefficients(other, names=["slopes", "intercepts"])
         >>> ax.data[["model", "lower", "upper"]].round(2).values.tolist()
         [['slopes', 7.44, 13.5], ['intercepts', 8.89, 12.04]]
         """

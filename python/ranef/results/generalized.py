@@ -57,7 +57,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         Examples
         --------
         >>> from ranef import glmer, load_dataset
-        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> m = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> round(m.laplace_error(), 2)
         -0.08
         """

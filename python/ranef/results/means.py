@@ -170,7 +170,8 @@ class MarginalMeans:
         Does the difference between recipes depend on the temperature?
 
         >>> m = lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_dataset("cake"))
-        >>> c = m.emmeans(["recipe", "temperature"]).contrast(interaction={"recipe": "pairwise", "temperature": "poly"})
+        >>> families = {"recipe": "pairwise", "temperature": "poly"}
+        >>> c = m.emmeans(["recipe", "temperature"]).contrast(interaction=families)
         >>> c.to_frame().iloc[:3, :3].round(2)
           recipe_pairwise temperature_poly  estimate
         0           A - B           linear     -3.80
@@ -336,7 +337,8 @@ class MarginalMeans:
             raise OptionError("bias_correct is for means on the scale of the response: give type='response' too.")
         if type == "response" and self.estimands.kind == "means" and self.estimands.scale is None:
             raise OptionError(
-                "the response of this model has no transformation that could be undone, so the means are on its scale already."
+                "the response of this model has no transformation that could be undone, so the means are on its scale "
+                "already."
             )
         correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
         inner = None if self.contrasts is None else replace(self.contrasts, type=type, correction=correction)

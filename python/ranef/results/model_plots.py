@@ -47,7 +47,8 @@ class ModelPlots(EffectPlots):
             for name, value in (("n", n), ("rng", rng)):
                 if value is not None:
                     raise OptionError(
-                        f"{name} is for generalized models, whose usual residuals are simulated; of a linear model plot.simulated_residuals() draws those."
+                        f"{name} is for generalized models, whose usual residuals are simulated; of a linear model "
+                        "plot.simulated_residuals() draws those."
                     )
         return _SIMULATIONS if n is None else n
 

@@ -4,8 +4,8 @@
 LINEAR = {
     "tvalues": "its tests are z tests: zvalues",
     "reml_criterion": "it is fitted by maximum likelihood: ml_deviance",
-    "hatvalues": "no linear map takes its responses to its fitted values; influence() fits without each observation or group",
-    "cooks_distance": "it has no hat values; influence().cooks_distance is that of fits without each observation or group",
+    "hatvalues": "no linear map takes responses to fitted values; influence() fits without each observation or group",
+    "cooks_distance": "it has no hat values; influence().cooks_distance is by fits without each observation or group",
     "rstudent": "it has no hat values; simulated_residuals() are standardised for any family",
 }
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 class PowerCurve(pd.DataFrame):
     """Power for several numbers of groups or rows. Made by ``ranef.power_curve``.
 
-    It is an ordinary frame, whose ``plot`` draws the curve; what is taken from it is a frame with pandas' own ``plot``.
+    It is an ordinary frame, whose ``plot`` draws the curve; what is taken from it is a frame with
+    pandas' own ``plot``.
     """
 
     def plot(self, *, target: float = 0.8, ax: Any = None) -> "Axes":  # type: ignore[override]

@@ -27,7 +27,8 @@ class Profile:
     deviance : float
         -2 log-likelihood at its minimum.
     notes : tuple of str
-        What should be known: that profiles of a REML fit are of the likelihood, parameters whose zeta is not monotone, sides that do not rise.
+        What should be known: that profiles of a REML fit are of the likelihood, parameters whose
+        zeta is not monotone, sides that do not rise.
     """
 
     __slots__ = ("_record",)
@@ -61,7 +62,8 @@ class Profile:
         Returns
         -------
         DataFrame
-            Columns ``parameter, value, zeta`` and, for every parameter of the model, its value at that point.
+            Columns ``parameter, value, zeta`` and, for every parameter of the model, its value at
+            that point.
         """
         import pandas as pd
 
@@ -77,9 +79,11 @@ class Profile:
         return pd.concat([frame, rest], axis=1)
 
     def conf_int(self, level: float = 0.95) -> "pd.DataFrame":
-        """Confidence intervals: the values whose deviance is within the quantile of the chi-square with one degree of freedom.
+        """Confidence intervals: the values whose deviance is within the quantile of the chi-square
+        with one degree of freedom.
 
-        They are read from the curves by cubic interpolation with exact derivatives; ``conf_int(method="profile")`` of the model solves for them.
+        They are read from the curves by cubic interpolation with exact derivatives;
+        ``conf_int(method="profile")`` of the model solves for them.
 
         Parameters
         ----------
@@ -88,13 +92,15 @@ class Profile:
         Returns
         -------
         DataFrame
-            Columns ``lower, upper``, a row for each parameter that was profiled; ``attrs["notes"]`` are the notes.
+            Columns ``lower, upper``, a row for each parameter that was profiled; ``attrs["notes"]``
+            are the notes.
         """
         import pandas as pd
 
         if normal_multiplier(level) > self._record.reach + 1e-6:
             raise OptionError(
-                f"level {level} goes beyond the curves, which end where zeta is {self._record.reach:.2f}; profile with a higher level."
+                f"level {level} goes beyond the curves, which end where zeta is {self._record.reach:.2f}; profile with "
+                "a higher level."
             )
         limits = [interpolated_limits(c, level) for c in self._record.curves]
         frame = pd.DataFrame(limits, index=pd.Index(self.parameters), columns=["lower", "upper"])
@@ -131,8 +137,9 @@ class Profile:
         Parameters
         ----------
         kind : {"zeta", "density"}
-            ``"zeta"``: the signed root of the rise of the deviance, with the intervals of 50, 80, 95 and 99 %. A straight line says that Wald intervals are good.
-            ``"density"``: the density that the profile implies, with the value of the smallest deviance marked.
+            ``"zeta"``: the signed root of the rise of the deviance, with the intervals of 50, 80,
+            95 and 99 %. A straight line says that Wald intervals are good. ``"density"``: the
+            density that the profile implies, with the value of the smallest deviance marked.
         parm : str or list of str, optional
             The parameters to draw, at most 12; by default all that were profiled.
         ax : Axes or array of Axes, optional
@@ -141,7 +148,8 @@ class Profile:
         Returns
         -------
         Axes or array of Axes
-            ``data`` of each: ``parameter, value, zeta`` and the other parameters, or ``parameter, value, density``.
+            ``data`` of each: ``parameter, value, zeta`` and the other parameters, or
+            ``parameter, value, density``.
 
         Examples
         --------

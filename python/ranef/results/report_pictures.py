@@ -90,7 +90,10 @@ class _Gallery:
             figure,
             f"Distribution of {name}",
             f"The {len(y)} rows by their value.",
-            f"Histogram of {name}: {len(y)} rows from {number(float(y.min()))} to {number(float(y.max()))}, median {number(float(np.median(y)))}.",
+            (
+                f"Histogram of {name}: {len(y)} rows from {number(float(y.min()))} to {number(float(y.max()))}, median "
+                f"{number(float(np.median(y)))}."
+            ),
         )
 
     def effects(self, level: float) -> None:
@@ -117,8 +120,14 @@ class _Gallery:
             "fixed",
             figure,
             "Effects with intervals",
-            f"Each line is a {percent(level)} interval; one that does not reach zero tells the effect from none. Effects of predictors in different units cannot be compared by their size.",
-            f"Estimates and intervals of {len(frame)} effects; those of {', '.join(clear) if clear else 'none'} exclude zero.",
+            (
+                f"Each line is a {percent(level)} interval; one that does not reach zero tells the effect from none. "
+                "Effects of predictors in different units cannot be compared by their size."
+            ),
+            (
+                f"Estimates and intervals of {len(frame)} effects; those of {', '.join(clear) if clear else 'none'} "
+                "exclude zero."
+            ),
         )
 
     def lines(self) -> None:
@@ -133,8 +142,15 @@ class _Gallery:
             "fixed",
             figure,
             "Data and fitted lines",
-            "Points are rows, thin lines the groups as the model sees them, the thick line the population; other predictors are held at what is typical of the group.",
-            f"Scatter plot of {self.scale.response} along {axes[0].get_xlabel()} with {lines} fitted lines of groups and the line of the population.",
+            (
+                "Points are rows, thin lines the groups as the model sees them, the thick line the population; other "
+                "predictors are held at what is typical of the group."
+            ),
+            (
+                f"Scatter plot of {self.scale.response} along {axes[0].get_xlabel()} with {lines} fitted lines of "
+                "groups "
+                "and the line of the population."
+            ),
         )
 
     def groups(self, level: float) -> None:
@@ -158,8 +174,15 @@ class _Gallery:
                 "random",
                 figure,
                 f"Deviations of the levels of {group}",
-                f"Each row is a level with its deviation from the population and a {percent(level)} interval; coloured where it excludes zero. The intervals do not compare levels with each other.",
-                f"{n} levels in order of {effects[0]}: the highest is {top['level']} ({number(float(top['estimate']))}), the lowest {bottom['level']} ({number(float(bottom['estimate']))}).",
+                (
+                    f"Each row is a level with its deviation from the population and a {percent(level)} interval; "
+                    "coloured where it excludes zero. The intervals do not compare levels with each other."
+                ),
+                (
+                    f"{n} levels in order of {effects[0]}: the highest is {top['level']} "
+                    f"({number(float(top['estimate']))}), the lowest {bottom['level']} "
+                    f"({number(float(bottom['estimate']))})."
+                ),
             )
 
     def checks(self, rng: Any) -> None:

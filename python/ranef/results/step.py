@@ -17,13 +17,15 @@ class StepResult:
     Attributes
     ----------
     random : DataFrame
-        Tests of the random effects. ``eliminated`` numbers those that went, in order; it is 0 for those that stayed, whose tests are in the model that is left.
+        Tests of the random effects. ``eliminated`` numbers those that went, in order; it is 0 for
+        those that stayed, whose tests are in the model that is left.
     fixed : DataFrame
         The same of the fixed terms.
     model : LinearMixedModel or GeneralizedLinearMixedModel
         The model that is left.
     notes : tuple of str
-        What should be known: singular fits, and a random effect that could not go because it is the last.
+        What should be known: singular fits, and a random effect that could not go because it is the
+        last.
     """
 
     random: "pd.DataFrame"

@@ -88,7 +88,8 @@ class DiagnosticsChapter(FittedModel):
         Examples
         --------
         >>> from ranef import glmer, load_dataset
-        >>> m = glmer("TICKS ~ YEAR + cHEIGHT + (YEAR | LOCATION)", load_dataset("grouseticks"), family="poisson")
+        >>> ticks = load_dataset("grouseticks")
+        >>> m = glmer("TICKS ~ YEAR + cHEIGHT + (YEAR | LOCATION)", ticks, family="poisson")
         >>> m.repca()["LOCATION"].proportion.round(3).tolist()
         [0.813, 0.139, 0.048]
         """
@@ -108,7 +109,8 @@ class DiagnosticsChapter(FittedModel):
         Examples
         --------
         >>> from ranef import glmer, load_dataset
-        >>> m = glmer("TICKS ~ YEAR * cHEIGHT + (1 | BROOD)", load_dataset("grouseticks"), family="poisson")
+        >>> ticks = load_dataset("grouseticks")
+        >>> m = glmer("TICKS ~ YEAR * cHEIGHT + (1 | BROOD)", ticks, family="poisson")
         >>> m.vif()["gvif"].round(2).tolist()
         [1.04, 3.45, 3.56]
         """
@@ -150,7 +152,8 @@ class DiagnosticsChapter(FittedModel):
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
         >>> m.influence("Subject").cooks_distance.round(3).nlargest(2).to_dict()
         {'309': 0.149, '335': 0.129}
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> g.influence("herd").cooks_distance.round(3).nlargest(2).to_dict()
         {'11': 0.434, '1': 0.342}
         """
@@ -158,7 +161,8 @@ class DiagnosticsChapter(FittedModel):
         if fit.fixed_effects_profiled:
             if progress is not False:
                 raise OptionError(
-                    "progress= is for generalized models, which are fitted again without each level; a linear model needs no further fit. Leave progress out."
+                    "progress= is for generalized models, which are fitted again without each level; a linear model "
+                    "needs no further fit. Leave progress out."
                 )
             from ranef.diagnostics.influence import influence
 

@@ -90,7 +90,8 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
               lower   upper
         Days  7.206  13.729
         >>> from ranef import glmer
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> g.conf_int("profile", parm="theta_").round(3)
                              lower  upper
         sd_(Intercept)|herd  0.346    1.1

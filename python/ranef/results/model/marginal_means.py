@@ -154,7 +154,8 @@ class MarginalMeansChapter(TestsChapter):
         Degrees-of-freedom method: satterthwaite
         Confidence level used: 0.95
         ...
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> print(g.emmeans("period", type="response"))
          period   prob     SE  df asymp.LCL asymp.UCL
          1      0.1980 0.0369 Inf    0.1354     0.280

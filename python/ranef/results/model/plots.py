@@ -54,7 +54,8 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         >>> axes = m.check(rng=1)
         >>> axes[4].sentence
         'Without Subject 335 ...'
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> axes = g.check(rng=1)
         >>> axes[5].sentence
         "Laplace's approximation is close: ..."

@@ -143,7 +143,8 @@ class RowsChapter(FittedModel):
         >>> new = {"Days": [0, 10], "Subject": ["308", "309"]}
         >>> m.predict(new).round(2).tolist()
         [253.66, 229.48]
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> g.predict({"period": ["1", "4"]}, re="population").round(3).tolist()
         [0.198, 0.048]
         >>> g.predict({"period": ["1", "4"]}, re="marginal").round(3).tolist()

@@ -1,4 +1,4 @@
-"""What is shown of a fitted model: summary, tidy frames, equations, other programs' syntax, report."""
+"""What is shown of a fitted model: summary, frames, equations, other programs' syntax, report."""
 
 import datetime
 import os

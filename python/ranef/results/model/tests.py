@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TestsChapter(FittedModel):
-    """Tests of a mixed model, with its own covariance of the fixed effects or one that is robust."""
+    """Tests of a mixed model, with its own covariance of the fixed effects or a robust one."""
 
     @cached_property
     def _tests(self) -> FixedEffectTests:
@@ -123,7 +123,8 @@ class TestsChapter(FittedModel):
         Examples
         --------
         >>> from ranef import glmer, load_dataset
-        >>> m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> m = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> robust = m.cov_params(cov="CR1", cluster="herd")
         >>> round(float(robust.loc["period[T.2]", "period[T.2]"]) ** 0.5, 4)
         0.4703
@@ -170,7 +171,8 @@ class TestsChapter(FittedModel):
         >>> m.anova()[["num_df", "den_df", "f_value"]].round(3)
               num_df  den_df  f_value
         Days     1.0    17.0   45.853
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> g.anova().loc["period", ["chisq", "df"]].round(2).tolist()
         [24.95, 3.0]
         """
@@ -232,7 +234,8 @@ class TestsChapter(FittedModel):
         >>> m.test("Days = 10")[["estimate", "std_error", "df", "p_value"]].round(4)
                    estimate  std_error    df  p_value
         Days = 10   10.4673     1.5458  17.0   0.7661
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> g.test("period[T.2] = period[T.3]")[["estimate", "std_error", "p_value"]].round(3)
                                    estimate  std_error  p_value
         period[T.2] = period[T.3]     0.136      0.381     0.72
@@ -266,7 +269,8 @@ class TestsChapter(FittedModel):
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
         >>> m.ranova().loc["Days in (Days | Subject)", ["chisq", "df"]].round(3).tolist()
         [42.837, 2.0]
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> g.ranova().loc["(1 | herd)", ["chisq", "df"]].round(2).tolist()
         [14.01, 1.0]
         """
@@ -310,7 +314,8 @@ class TestsChapter(FittedModel):
         [23.537, 1.0]
         >>> m.drop1("f").loc["Days", ["f_value", "den_df"]].round(3).tolist()
         [45.853, 17.0]
-        >>> g = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> g.drop1().loc["period", ["chisq", "df"]].round(2).tolist()
         [25.61, 3.0]
         """
