@@ -1,4 +1,4 @@
-"""Kinds of models: their members are the same and written once, and above ``fit`` nothing asks which kind a model is; each exception has its reason."""
+"""Kinds of models have the same members, written once; above ``fit`` nothing asks for the kind."""
 
 import ast
 import re
@@ -17,7 +17,8 @@ PACKAGE = Path(ranef.__file__).parent
 #: Folders in which files are still merged.
 NOT_YET = ("inference/", "diagnostics/")
 
-#: Classes of one kind of models, which ``isinstance`` may not be asked for above ``fit``: ``MixedFit`` answers what depends on the kind.
+#: Classes of one kind of models, which ``isinstance`` may not be asked for above ``fit``:
+#: ``MixedFit`` answers what depends on the kind.
 OF_ONE_KIND = {
     "LmmFit",
     "GlmmFit",

@@ -105,10 +105,10 @@ class ModelPlots(EffectPlots):
         ----------
         type : {"simulated", "response", "deviance", "pearson", "scaled"}, optional
             As in ``m.residuals``, along the conditional means; with counts and responses of 0 and 1
-            they show bands even where the model is correct. ``"response"`` is the default of a linear
-            model. ``"simulated"``, the default of a generalized one and for these only: where each
-            response lies among simulated ones, uniform between 0 and 1 if the model is correct, along
-            the linear predictor without random effects.
+            they show bands even where the model is correct. ``"response"`` is the default of a
+            linear model. ``"simulated"``, the default of a generalized one and for these only:
+            where each response lies among simulated ones, uniform between 0 and 1 if the model is
+            correct, along the linear predictor without random effects.
         n : int, optional
             Number of simulations, 250 by default. For generalized models; ``simulated_residuals``
             draws those of a linear model.
