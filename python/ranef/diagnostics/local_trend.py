@@ -7,6 +7,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+#: Least weight of a row in a window, width of a window relative to the place, and spread relative
+#: to the second moment, below which all rows are at one place.
+LEAST_WEIGHT, NARROW, TINY = 1e-9, 1e-12, 1e-300
+
+#: Least density of rows at a place.
+LEAST_MASS = 1e-6
+
 #: Points at which the trend is computed.
 POINTS = 60
 
@@ -62,15 +69,15 @@ def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
     fitted, norms = np.empty(POINTS), np.empty(POINTS)
     for i, at in enumerate(points):
         distances = np.abs(ordered - at)
-        reach = max(float(np.partition(distances, width - 1)[width - 1]), 1e-12 * max(1.0, abs(float(at))))
+        reach = max(float(np.partition(distances, width - 1)[width - 1]), NARROW * max(1.0, abs(float(at))))
         near = np.abs(x - at) < reach
         if np.count_nonzero(near) < 3:
             near = np.abs(x - at) <= reach
         u = x[near] - at
-        weight = (1 - np.minimum(np.abs(u) / reach, 1.0) ** 3) ** 3 + 1e-9
+        weight = (1 - np.minimum(np.abs(u) / reach, 1.0) ** 3) ** 3 + LEAST_WEIGHT
         total, first, second = weight.sum(), weight @ u, weight @ (u * u)
         spread = total * second - first**2
-        if spread > 1e-12 * total * max(second, 1e-300):
+        if spread > NARROW * total * max(second, TINY):
             rows = weight * (second - first * u) / spread
         else:
             rows = weight / total
@@ -80,7 +87,7 @@ def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
     std_error = noise * norms
     # The straight line to which the curve is compared, weighted by how many observations lie there.
     density = np.interp(points, ordered, np.linspace(0, 1, len(ordered)))
-    mass = np.maximum(np.gradient(density), 1e-6)
+    mass = np.maximum(np.gradient(density), LEAST_MASS)
     away = fitted - np.polyval(np.polyfit(points, fitted, 1, w=np.sqrt(mass)), points)
     at = int(np.argmax(np.abs(away)))
     ratio = float(np.max(np.abs(away) / std_error)) if noise > 0 else 0.0

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+#: Responses this close to each other are equal, and the least spread of mean residuals.
+ROUNDING, LEAST_SPREAD = 1e-12, 1e-12
+
 #: Groups of rows whose mean residuals are compared.
 BINS = 10
 
@@ -51,7 +54,7 @@ class RankResiduals:
         means = np.bincount(bins, self.values)[used] / counts[used]
         others = np.stack([np.bincount(bins, column)[used] for column in self.simulated.T]) / counts[used]
         # Bins with few rows vary more: distances are compared in the spread that simulations have.
-        spread = np.maximum(np.sqrt(np.mean((others - 0.5) ** 2, axis=0)), 1e-12)
+        spread = np.maximum(np.sqrt(np.mean((others - 0.5) ** 2, axis=0)), LEAST_SPREAD)
         far = np.abs(means - 0.5) / spread
         at = int(np.argmax(far))
         place = float(np.bincount(bins, along)[used][at] / counts[used][at])
@@ -69,7 +72,7 @@ def rank_residuals(y: Floats, draws: Floats, rng: np.random.Generator) -> RankRe
     rng : Generator
     """
     n, m = draws.shape
-    equal = np.isclose(draws, y[:, None], rtol=1e-12, atol=1e-12)
+    equal = np.isclose(draws, y[:, None], rtol=ROUNDING, atol=ROUNDING)
     below = np.count_nonzero((draws < y[:, None]) & ~equal, axis=1)
     values = (below + rng.uniform(size=n) * (np.count_nonzero(equal, axis=1) + 1)) / (m + 1)
     simulated = np.empty((n, m))

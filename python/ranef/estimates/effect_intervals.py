@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+#: Share of the variance of a random effect below which its modes have none.
+NONE_LEFT = 1e-9
+
 
 def effect_intervals(effects: "Mapping[str, tuple[pd.DataFrame, Floats]]", level: object = 0.95) -> "pd.DataFrame":
     """List conditional modes with intervals from their conditional variances.
@@ -88,7 +91,11 @@ def standardized_effects(
             variance = float(variances[group][j])
             # What is left by rounding of an effect that the data say nothing of is zero.
             left = variance - own[:, j]
-            sd = np.sqrt(np.where(left > 1e-9 * variance, left, np.nan)) if variance > 0 else np.full(len(own), np.nan)
+            sd = (
+                np.sqrt(np.where(left > NONE_LEFT * variance, left, np.nan))
+                if variance > 0
+                else np.full(len(own), np.nan)
+            )
             estimate = modes.iloc[:, j].to_numpy(dtype=float)
             parts.append(
                 pd.DataFrame(

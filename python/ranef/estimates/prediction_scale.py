@@ -1,4 +1,6 @@
-"""From linear predictors to what is predicted: means or linear predictors, of a typical group or averaged over the random effects."""
+"""From linear predictors to what is predicted: means or linear predictors, of a typical group or
+averaged over the random effects.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,8 @@ from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
-#: Step of the derivative by the variance that is averaged over, relative to it, and the smallest variance that it is relative to.
+#: Step of the derivative by the variance that is averaged over, relative to it, and the smallest
+#: variance that it is relative to.
 STEP, SMALLEST_VARIANCE = 1e-3, 1e-12
 
 
@@ -50,10 +53,12 @@ class PredictionScale:
 def marginal_variance(
     fit: MixedFit, rows: Rows, masks: tuple[Mask, ...], scale: PredictionScale, type: str, eta: Floats
 ) -> Floats:
-    """Variance (m,) of a mean over the random effects, divided by the square of its slope in the linear predictor.
+    """Variance (m,) of a mean over the random effects, divided by the square of its slope in the
+    linear predictor.
 
-    The delta method in the covariance parameters, which are estimated, too, and the fixed effects together. The former
-    act through the variance that is averaged over, of which the mean is a smooth function.
+    The delta method in the covariance parameters, which are estimated, too, and the fixed effects
+    together. The former act through the variance that is averaged over, of which the mean is a
+    smooth function.
     """
     joint = fit.joint_covariance()
     if joint is None or fit.n_quad == 0:
@@ -62,7 +67,8 @@ def marginal_variance(
     gradient = np.zeros((len(eta), m + p))
     gradient[:, m:] = rows.x
     variance = scale.sd**2
-    # At a variance of zero the derivative of the variance is zero, and that of the mean does not matter.
+    # At a variance of zero the derivative of the variance is zero, and that of the mean does not
+    # matter.
     step = STEP * np.maximum(variance, SMALLEST_VARIANCE)
     above, below = (
         PredictionScale(fit, type, v).value(eta) for v in (variance + step, np.maximum(variance - step, 0.0))
@@ -76,7 +82,9 @@ def marginal_variance(
 
 
 def _variance_gradient(fit: MixedFit, rows: Rows) -> Floats:
-    """Derivatives (rows, m) of the variance of all random effects by theta, in which the relative factors are linear."""
+    """Derivatives (rows, m) of the variance of all random effects by theta, in which the relative
+    factors are linear.
+    """
     out = np.empty((len(rows.x), len(fit.theta)))
     for j in range(len(fit.theta)):
         unit = np.zeros_like(fit.theta)

@@ -1,4 +1,6 @@
-"""Kenward and Roger's adjusted covariance of the fixed effects, degrees of freedom and scaling of F."""
+"""Kenward and Roger's adjusted covariance of the fixed effects, degrees of freedom and scaling of
+F.
+"""
 
 import os
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ Floats = NDArray[np.float64]
 #: Numbers this close to zero (or to 2, for degrees of freedom) are taken to be there.
 ZERO, NEAR_TWO = 1e-10, 0.01
 
-#: Share of the memory at hand that dense matrices may take, and what is assumed to be at hand where the system does not tell.
+#: Share of the memory at hand that dense matrices may take, and what is assumed to be at hand where
+#: the system does not tell.
 MEMORY_SHARE, MEMORY_UNKNOWN = 0.8, 4e9
 
 
@@ -22,8 +25,9 @@ MEMORY_SHARE, MEMORY_UNKNOWN = 0.8, 4e9
 class KenwardRoger:
     """What tests by Kenward and Roger need of a fit.
 
-    Variances are in units of sigma², and fixed effects in the coordinates in which their covariance matrix is the identity: those of a contrast ``l`` of
-    the columns as given are ``l @ root``. Nothing here depends on the origin or unit of a variable.
+    Variances are in units of sigma², and fixed effects in the coordinates in which their covariance
+    matrix is the identity: those of a contrast ``l`` of the columns as given are ``l @ root``.
+    Nothing here depends on the origin or unit of a variable.
 
     Attributes
     ----------
@@ -31,9 +35,11 @@ class KenwardRoger:
     root : (p, p) array
         ``sigma**2 * root @ root.T`` is the covariance matrix of the fixed effects as estimated.
     change : (p, p) array
-        What the matrix becomes in the coordinates when the estimation of the variance parameters is accounted for.
+        What the matrix becomes in the coordinates when the estimation of the variance parameters is
+        accounted for.
     slopes : (r, p, p) array
-        Derivatives of the inverse of the covariance matrix by the variance parameters: those of each random term, then sigma².
+        Derivatives of the inverse of the covariance matrix by the variance parameters: those of
+        each random term, then sigma².
     weights : (r, r) array
         Asymptotic covariance of the variance parameters.
     flat : int
@@ -65,7 +71,8 @@ class FScaling:
 def kenward_roger(fit: MixedFit) -> KenwardRoger:
     """Adjust the covariance matrix of the fixed effects.
 
-    On the boundary all variance parameters take part, with the expected information at the estimates: it is defined there too.
+    On the boundary all variance parameters take part, with the expected information at the
+    estimates: it is defined there too.
 
     Parameters
     ----------
@@ -78,13 +85,15 @@ def kenward_roger(fit: MixedFit) -> KenwardRoger:
     """
     if not fit.reml:
         raise OptionError(
-            "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, or use ddf='satterthwaite'."
+            "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, "
+            "or use ddf='satterthwaite'."
         )
     try:
         found = fit.kenward_roger(memory_allowed())
     except MemoryError as problem:
         raise DesignError(
-            f"Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random effects but those of the largest "
+            "Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all "
+            "random effects but those of the largest "
             f"factor: {problem}. Use ddf='satterthwaite', which needs none; with so many levels the two hardly differ."
         ) from None
     return KenwardRoger(fit.sigma, found.root, found.adjusted, found.slopes, found.weights, found.flat)
@@ -104,7 +113,8 @@ def memory_allowed() -> float:
 
 
 def f_scaling(kr: KenwardRoger, rows: Floats) -> FScaling:
-    """Match the first two moments of F, of the adjusted covariance, to those of a scaled F distribution.
+    """Match the first two moments of F, of the adjusted covariance, to those of a scaled F
+    distribution.
 
     Parameters
     ----------
@@ -135,7 +145,8 @@ def f_scaling(kr: KenwardRoger, rows: Floats) -> FScaling:
     shrink = 1 - a2 / q
     if abs(shrink) < ZERO and abs(v1) < ZERO:
         shrink, v1 = 1.0, 1.0  # their ratio has the limit 1
-    # 4 + (q + 2) / (q rho - 1) without rho, which is infinite where the denominator has exactly four degrees of freedom
+    # 4 + (q + 2) / (q rho - 1) without rho, which is infinite where the denominator has exactly
+    # four degrees of freedom
     numerator, denominator = v2 * v1**2, shrink**2 * v0 - v2 * v1**2
     den_df = 4 + (q + 2) * numerator / denominator if abs(denominator) > ZERO else float("inf")
     shrink = 1 - a2 / q

@@ -18,10 +18,12 @@ class Parameter:
     Attributes
     ----------
     name : str
-        ``sd_(Intercept)|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma`` or the extra parameter of a family, or the name of a fixed effect.
+        ``sd_(Intercept)|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma`` or the extra
+        parameter of a family, or the name of a fixed effect.
     kind : {"sd", "cor", "sigma", "beta"}
     core : int
-        Its place in the core's list: theta in the core's order, sigma (also where there is none), fixed effects.
+        Its place in the core's list: theta in the core's order, sigma (also where there is none),
+        fixed effects.
     """
 
     name: str
@@ -30,7 +32,9 @@ class Parameter:
 
 
 def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
-    """Standard deviations and correlations in lme4's order of theta, sigma or a family's extra parameter where it is estimated, fixed effects."""
+    """Standard deviations and correlations in lme4's order of theta, sigma or a family's extra
+    parameter where it is estimated, fixed effects.
+    """
     out: list[Parameter] = []
     core = iter(fit.order.theta_of_core)
     for span, term in zip(fit.order.spans, fit.terms, strict=True):
@@ -51,7 +55,8 @@ def chosen_parameters(parameters: Sequence[Parameter], parm: object) -> tuple[Pa
     ----------
     parameters : sequence of Parameter
     parm : str, list of str or None
-        Names; ``"theta_"`` stands for standard deviations, correlations and sigma, ``"beta_"`` for the fixed effects; None is all.
+        Names; ``"theta_"`` stands for standard deviations, correlations and sigma, ``"beta_"`` for
+        the fixed effects; None is all.
 
     Returns
     -------
@@ -72,7 +77,8 @@ def chosen_parameters(parameters: Sequence[Parameter], parm: object) -> tuple[Pa
             if not found:
                 names = ", ".join(dict.fromkeys(p.name for p in parameters))
                 raise OptionError(
-                    f"parm names no parameter: {w!r}. They are {names}; or 'theta_' for all of the random part, 'beta_' for all fixed effects."
+                    f"parm names no parameter: {w!r}. They are {names}; or 'theta_' for all of the random part, "
+                    "'beta_' for all fixed effects."
                 )
         out.extend(p for p in found if p not in out)
     return tuple(out)

@@ -1,4 +1,6 @@
-"""Power by simulation: the share of drawn data sets in which a test of a fixed effect is significant."""
+"""Power by simulation: the share of drawn data sets in which a test of a fixed effect is
+significant.
+"""
 
 import math
 from collections.abc import Mapping
@@ -48,7 +50,8 @@ class Power:
     alpha : float
         Level of the test.
     power : float
-        Share of the finished simulations whose p-value is below ``alpha``; a failed fit counts as not significant.
+        Share of the finished simulations whose p-value is below ``alpha``; a failed fit counts as
+        not significant.
     lower, upper : float
         Exact binomial limits (Clopper and Pearson 1934).
     n : int
@@ -85,7 +88,8 @@ class Power:
         Returns
         -------
         DataFrame
-            Columns ``effect, test, alpha, nobs``, one for each grouping factor, ``power, lower, upper, n, n_failed``.
+            Columns ``effect, test, alpha, nobs``, one for each grouping factor, ``power, lower,
+            upper, n, n_failed``.
         """
         import pandas as pd
 
@@ -109,7 +113,8 @@ class Power:
     def __repr__(self) -> str:
         groups = ", ".join(f"{k} {g}" for g, k in self.n_groups.items())
         lines = [
-            f"Power for {self.effect!r} ({self.test}, alpha {self.alpha:g}): {100 * self.power:.1f} % ({100 * self.lower:.1f}, {100 * self.upper:.1f})",
+            f"Power for {self.effect!r} ({self.test}, alpha {self.alpha:g}): {100 * self.power:.1f} % "
+            f"({100 * self.lower:.1f}, {100 * self.upper:.1f})",
             f"{self.n} simulations, {self.n_failed} failed, of {self.nobs} rows; groups: {groups}",
         ]
         return "\n".join(lines)
@@ -122,7 +127,8 @@ def extended(design: Design, extend: object, within: object) -> Design:
     ----------
     design : Design
     extend : dict or None
-        Number of levels by grouping factor. Groups are taken in turn, the first again after the last; fewer than there are keeps the first ones.
+        Number of levels by grouping factor. Groups are taken in turn, the first again after the
+        last; fewer than there are keeps the first ones.
     within : dict or None
         Number of rows in each level by grouping factor, its rows taken in turn.
     """
@@ -261,7 +267,8 @@ def simulated_power(
     effect : str
     n : int
     test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"} or None
-        By default ``"satterthwaite"``, for a generalized model ``"none"``. F or t test with degrees of freedom by that method, or likelihood ratio.
+        By default ``"satterthwaite"``, for a generalized model ``"none"``. F or t test with degrees
+        of freedom by that method, or likelihood ratio.
     alpha : float
     fixef, sigma, dispersion, extend, within
         See ``ranef.power``.
@@ -276,7 +283,8 @@ def simulated_power(
         raise OptionError(f"test must be one of {', '.join(map(repr, TESTS))}, not {test!r}.")
     if test not in (*fit.ddf_choices, "lrt"):
         raise OptionError(
-            f"test={test!r} is for linear models: tests in generalized models have no denominator degrees of freedom. Use 'none' (z and Wald chi-square) or 'lrt'."
+            f"test={test!r} is for linear models: tests in generalized models have no denominator degrees of freedom. "
+            "Use 'none' (z and Wald chi-square) or 'lrt'."
         )
     level = finite(alpha, "alpha")
     if not 0 < level < 1:
@@ -288,7 +296,8 @@ def simulated_power(
     model = model_to_draw(fit, fixef, sigma, dispersion, extend, within)
     if len(model.design.y) <= len(model.beta):
         raise OptionError(
-            f"the design to simulate has {len(model.design.y)} rows for {len(model.beta)} fixed effects; it needs more rows."
+            f"the design to simulate has {len(model.design.y)} rows for {len(model.beta)} fixed effects; it needs "
+            "more rows."
         )
     if np.linalg.matrix_rank(model.x / np.maximum(np.sqrt((model.x**2).sum(axis=0)), TINY)) < len(model.beta):
         raise OptionError("the design to simulate does not determine all fixed effects: extend it to more groups.")
@@ -337,7 +346,9 @@ def _by_coefficient_tests(
     n_threads: int,
     progress: Counter | None,
 ) -> tuple[Floats, bool]:
-    """P-values of tests of coefficients, one simulation after the other: degrees of freedom or second derivatives are found for every fit."""
+    """P-values of tests of coefficients, one simulation after the other: degrees of freedom or
+    second derivatives are found for every fit.
+    """
     rows = np.eye(len(model.beta))[columns]
     out = np.full(n, np.nan)
     finished = 0
@@ -379,10 +390,13 @@ def _by_likelihood_ratio(
     n_threads: int,
     progress: Counter | None,
 ) -> tuple[Floats, bool]:
-    """P-values of likelihood-ratio tests by maximum likelihood, simulated and fitted in the core."""
+    """P-values of likelihood-ratio tests by maximum likelihood, simulated and fitted in the
+    core.
+    """
     if isinstance(model.family, CustomFamily):
         raise OptionError(
-            "test='lrt' is simulated in the core, which has no random numbers of a family of Python functions: use test='none'."
+            "test='lrt' is simulated in the core, which has no random numbers of a family of Python functions: use "
+            "test='none'."
         )
     smaller = assumed_without(model, columns)
     ours, theirs = replicates_of_larger(model, smaller, columns, n, seed, control, n_threads, progress)

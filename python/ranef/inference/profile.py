@@ -1,4 +1,6 @@
-"""Likelihood profiles: the deviance along each parameter with all others estimated, and the intervals that it gives."""
+"""Likelihood profiles: the deviance along each parameter with all others estimated, and the
+intervals that it gives.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -28,7 +30,8 @@ HALVINGS = 60
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """The profile of one parameter, n points by increasing value; none where the parameter has no value at the estimate.
+    """The profile of one parameter, n points by increasing value; none where the parameter has no
+    value at the estimate.
 
     Attributes
     ----------
@@ -37,7 +40,8 @@ class Curve:
     estimate : float
     value, zeta : (n,) arrays
     rate : (n,) array
-        Derivative of zeta with respect to the parameter, the logarithm of sigma, or the arcsine of a correlation.
+        Derivative of zeta with respect to the parameter, the logarithm of sigma, or the arcsine of
+        a correlation.
     parameters : (n, m) array
         All parameters along the curve.
     lower, upper : (t,) arrays
@@ -101,7 +105,8 @@ def profile_curves(
     parm : str, list of str or None
         As in :func:`chosen_parameters`.
     level : float
-        Level of the region: the chi-square distribution has as many degrees of freedom as the model has parameters.
+        Level of the region: the chi-square distribution has as many degrees of freedom as the model
+        has parameters.
     control : FitControl
     progress : callable, optional
         Called with the number of curves that are finished and the number of all.
@@ -120,7 +125,9 @@ def profile_intervals(
     control: FitControl,
     progress: Callable[[int, float], object] | None,
 ) -> ProfileCurves:
-    """Profile parameters as far as their intervals need, and solve for the limits: each curve's ``lower`` and ``upper`` have one entry."""
+    """Profile parameters as far as their intervals need, and solve for the limits: each curve's
+    ``lower`` and ``upper`` have one entry.
+    """
     q = normal_multiplier(level)
     return _curves(fit, chosen_parameters(parameters_of(fit), parm), 0.5 * q, q, [q], control, progress)
 
@@ -137,13 +144,15 @@ def _curves(
     every = parameters_of(fit)
     if fit.n_quad == 0:
         raise OptionError(
-            "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit with n_quad=1."
+            "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit "
+            "with n_quad=1."
         )
     try:
         found = profiled(fit, [p.core for p in wanted], step, reach, targets, control, progress)
     except ValueError:
         raise DataError(
-            "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the response exactly or nearly so."
+            "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the "
+            "response exactly or nearly so."
         ) from None
     columns = [p.core for p in every]
     curves = tuple(
@@ -170,7 +179,8 @@ def _curves(
         )
     if found.status != "converged":
         problems.append(
-            f"the {'ML ' if fit.reml else ''}fit did not converge ({found.status}), so that zeta counts from a deviance that is not the lowest."
+            f"the {'ML ' if fit.reml else ''}fit did not converge ({found.status}), so that zeta counts from a "
+            "deviance that is not the lowest."
         )
     if found.refitted:
         problems.append("a profile met a lower deviance than the fit had found; the fit was made again from there.")
@@ -185,27 +195,30 @@ def _remark(c: Curve, notes: list[str], problems: list[str]) -> None:
     """Say what is unusual about a curve."""
     if c.endings[0] == "undefined":
         notes.append(
-            f"{c.name}: one of the two effects has no variance at the estimate, where every correlation fits as well; the data say nothing, the limits are -1 and 1."
+            f"{c.name}: one of the two effects has no variance at the estimate, where every correlation fits as well; "
+            "the data say nothing, the limits are -1 and 1."
         )
         return
     if not c.monotone:
         problems.append(
-            f"{c.name}: zeta is not monotone; the likelihood has more than one maximum along it, and limits are where zeta first gets there."
+            f"{c.name}: zeta is not monotone; the likelihood has more than one maximum along it, and limits are where "
+            "zeta first gets there."
         )
     if not c.converged:
         problems.append(f"{c.name}: not every point of the profile is an optimum of the other parameters.")
     for side, ending in zip(("lower", "upper"), c.endings, strict=True):
         if ending == "unreached":
             problems.append(
-                f"{c.name}: the deviance hardly rises on the {side} side, so that there is no {side} limit; the data do not determine this parameter."
+                f"{c.name}: the deviance hardly rises on the {side} side, so that there is no {side} limit; the data "
+                "do not determine this parameter."
             )
 
 
 def interval_limits(curve: Curve) -> tuple[float, float]:
     """The limits of a curve that was made by :func:`profile_intervals`.
 
-    A standard deviation or correlation whose deviance does not rise enough before it ends (at 0, -1 or 1) has its limit there. Where the deviance never rises
-    enough the interval is open.
+    A standard deviation or correlation whose deviance does not rise enough before it ends (at 0, -1
+    or 1) has its limit there. Where the deviance never rises enough the interval is open.
     """
     return _closed(curve, float(curve.lower[0]), float(curve.upper[0]))
 
@@ -230,7 +243,9 @@ _BACK: Mapping[str, Callable[[float], float]] = {"sigma": math.exp, "cor": math.
 
 
 def walked(curve: Curve, values: Floats) -> Floats:
-    """The coordinate in which a curve is smooth: the parameter, the logarithm of sigma, the arcsine of a correlation."""
+    """The coordinate in which a curve is smooth: the parameter, the logarithm of sigma, the arcsine
+    of a correlation.
+    """
     into = _INTO.get(curve.kind)
     return values if into is None else into(values)
 
@@ -262,7 +277,9 @@ def zeta_at(curve: Curve, values: Floats) -> Floats:
 
 
 def crossing(curve: Curve, target: float) -> float:
-    """The value nearest to the estimate at which zeta is ``target``; NaN where it is not reached."""
+    """The value nearest to the estimate at which zeta is ``target``; NaN where it is not
+    reached.
+    """
     middle = int(np.argmin(np.abs(curve.zeta)))
     side = range(middle, len(curve.zeta) - 1) if target > 0 else range(middle - 1, -1, -1)
     w = walked(curve, curve.value)
@@ -284,7 +301,9 @@ def crossing(curve: Curve, target: float) -> float:
 
 
 def _rates(curve: Curve, w: Floats) -> Floats:
-    """Derivatives of zeta; where they are not known (at a standard deviation of zero), those of the parabola with the next point's."""
+    """Derivatives of zeta; where they are not known (at a standard deviation of zero), those of the
+    parabola with the next point's.
+    """
     rates = curve.rate.copy()
     for i in np.flatnonzero(~np.isfinite(rates)):
         beside = i + 1 if i + 1 < len(w) else i - 1

@@ -1,4 +1,6 @@
-"""Smaller models of the rows of a fit, made from its arrays: no data frame is needed, and the rows cannot change."""
+"""Smaller models of the rows of a fit, made from its arrays: no data frame is needed, and the rows
+cannot change.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +18,9 @@ from ranef.fit.record import MixedFit
 from ranef.fit.without_random import fit_without_random
 
 Floats = NDArray[np.float64]
+
+#: Squared share of a constant that its combination of columns may leave.
+LEFT = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,9 @@ class Criterion:
 
 
 def comparison_control(control: Mapping[str, object] | None) -> FitControl:
-    """Options for the fits of other models: the user's, or a higher limit than usual, because a model without a needed term can be slow to fit."""
+    """Options for the fits of other models: the user's, or a higher limit than usual, because a
+    model without a needed term can be slow to fit.
+    """
     return FitControl(max_evaluations=5000) if control is None else parse_control(control)
 
 
@@ -57,7 +64,8 @@ def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
 
 
 def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) -> Criterion:
-    """Fit the model of another design that is otherwise like a fit: of the same family, by the same likelihood.
+    """Fit the model of another design that is otherwise like a fit: of the same family, by the same
+    likelihood.
 
     A design without random terms must have the fixed effects of the fit.
     """
@@ -98,8 +106,10 @@ def fixed_scope(design: Design) -> tuple[str, ...]:
 def without_fixed_term(design: Design, label: str) -> Design:
     """The design of the formula without a fixed term, coded as R would.
 
-    Where another factor was coded in the light of the term, it is coded anew: ``h`` in ``f:x + h:x`` has contrasts, and indicators of all levels when ``f:x`` goes; in ``0 + f + h`` it
-    takes over the constant from ``f``. No data are needed, as the new columns are combinations of those at hand. Where they are not (see `not_smaller`), the columns of the term go.
+    Where another factor was coded in the light of the term, it is coded anew: ``h`` in ``f:x +
+    h:x`` has contrasts, and indicators of all levels when ``f:x`` goes; in ``0 + f + h`` it takes
+    over the constant from ``f``. No data are needed, as the new columns are combinations of those
+    at hand. Where they are not (see `not_smaller`), the columns of the term go.
     """
     number = design.fixed_terms.index(label) + 1
     keep = [j for j, a in enumerate(design.x_assign) if a != number]
@@ -115,16 +125,21 @@ def without_fixed_term(design: Design, label: str) -> Design:
 
 
 def not_smaller(design: Design, label: str) -> str:
-    """What to say where the formula without a term, as R codes it, is not a smaller model; empty where it is.
+    """What to say where the formula without a term, as R codes it, is not a smaller model; empty
+    where it is.
 
-    ``x`` in ``x:z + h:x`` is no combination of the columns, and without ``x:z`` the factor ``h`` would have indicators of all levels, which hold it.
+    ``x`` in ``x:z + h:x`` is no combination of the columns, and without ``x:z`` the factor ``h``
+    would have indicators of all levels, which hold it.
     """
     number = design.fixed_terms.index(label) + 1
     layout = _shorter_fixed(design, number)
     kept = tuple(n for n, a in zip(design.x_names, design.x_assign, strict=True) if a != number)
     if layout.names == kept or recoding(design.encoder.fixed, layout) is not None:
         return ""
-    return f"the formula without {label} is coded with columns that the model does not have, and is no smaller model; {label} is tested by leaving out its own columns"
+    return (
+        f"the formula without {label} is coded with columns that the model does not have, and is no smaller model; "
+        f"{label} is tested by leaving out its own columns"
+    )
 
 
 def _shorter_fixed(design: Design, number: int) -> Layout:
@@ -141,7 +156,7 @@ def has_constant(columns: Floats) -> bool:
         return False
     ones = np.ones(len(columns))
     left = ones - columns @ np.linalg.lstsq(columns, ones, rcond=None)[0]
-    return bool(left @ left <= 1e-14 * len(ones))
+    return bool(left @ left <= LEFT * len(ones))
 
 
 # ---- random terms
@@ -175,8 +190,9 @@ def bar_text(term: RandomTerm) -> str:
 def reductions(design: Design) -> tuple[Reduction, ...]:
     """All random parts with one effect less.
 
-    ``(f1 + f2 | g)`` loses one effect at a time, ``(x | g)`` becomes ``(1 | g)`` and ``(1 | g)`` goes. ``(0 + f | g)`` with a factor becomes ``(1 | g)``, which is a
-    special case of it; with a numeric variable ``(1 | g)`` would not be one, and the term goes.
+    ``(f1 + f2 | g)`` loses one effect at a time, ``(x | g)`` becomes ``(1 | g)`` and ``(1 | g)``
+    goes. ``(0 + f | g)`` with a factor becomes ``(1 | g)``, which is a special case of it; with a
+    numeric variable ``(1 | g)`` would not be one, and the term goes.
     """
     out = []
     for i, term in enumerate(design.random):
@@ -215,7 +231,9 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
 def _recoded_effects(
     design: Design, i: int, label: str, z: Floats, names: list[str], labels: list[str]
 ) -> tuple[Floats, list[str], list[str]]:
-    """The effects that a random term keeps without one, coded as R would code the shorter formula; as they are where that is so already."""
+    """The effects that a random term keeps without one, coded as R would code the shorter formula;
+    as they are where that is so already.
+    """
     whole, effects = design.encoder.random[i].layout, design.formula.random[i].effects
     number = [t.label for t in effects].index(label) + 1
     layout = shorter_layout(whole, effects, design.encoder.levels, number)
@@ -226,7 +244,9 @@ def _recoded_effects(
 
 
 def _has_intercept_term(design: Design, i: int) -> bool:
-    """Whether another term is the intercept of the same groups, so that one more would be the same variance twice."""
+    """Whether another term is the intercept of the same groups, so that one more would be the same
+    variance twice.
+    """
     term = design.random[i]
     return any(j != i and t.group == term.group and t.names == ("(Intercept)",) for j, t in enumerate(design.random))
 

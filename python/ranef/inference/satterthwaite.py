@@ -7,6 +7,9 @@ from ranef.inference.information import VarianceInformation
 
 Floats = NDArray[np.float64]
 
+#: Values of dependent contrasts agree with their combinations up to this share.
+AGREES = 1e-8
+
 #: Eigenvalues below this share of the largest belong to combinations that earlier rows of a
 #: contrast already test.
 RANK_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
@@ -78,7 +81,7 @@ def parts_of_gram(gram: Floats) -> tuple[Floats, Floats, Floats]:
 
 def contradict(rest: Floats, target: Floats) -> bool:
     """Whether the values of contrasts disagree with their combinations that come to nothing."""
-    bound = 1e-8 * float(np.abs(target).max(initial=0.0)) * np.abs(rest).max(axis=1, initial=0.0)
+    bound = AGREES * float(np.abs(target).max(initial=0.0)) * np.abs(rest).max(axis=1, initial=0.0)
     return bool(np.any(np.abs(rest @ target) > bound))
 
 

@@ -106,7 +106,8 @@ def eliminate(
     notes: list[str] = []
     if fit.singular:
         notes.append(
-            f"the model to begin with is singular ({', '.join(fit.convergence.boundary)}): what has no variance has a statistic of 0"
+            f"the model to begin with is singular ({', '.join(fit.convergence.boundary)}): what has no variance has a "
+            "statistic of 0"
         )
     random_steps: list[RandomStep] = []
     fixed_steps: list[FixedStep] = []
@@ -135,7 +136,8 @@ def _random_part(
         worst = max((i for i, r in enumerate(rows) if r.p_value > alpha), key=lambda i: rows[i].p_value, default=None)
         if worst is not None and not ways[worst].random:
             notes.append(
-                f"{rows[worst].label} could be left out as well, but is the last random effect; without it the model is {fit.without_random}"
+                f"{rows[worst].label} could be left out as well, but is the last random effect; without it the model "
+                f"is {fit.without_random}"
             )
             worst = None
         if worst is None:
@@ -189,7 +191,8 @@ def _formula(fit: MixedFit, terms: Sequence[Term], bars: Sequence[str]) -> str:
 def _refitted(fit: MixedFit, request: ModelRequest, formula: str, without: str) -> tuple[MixedFit, ModelRequest]:
     if isinstance(request.data, AbsentData):
         raise DataError(
-            f"step fits the model without {without} again, and the data are not kept in a saved or pickled model; give them back first: "
+            f"step fits the model without {without} again, and the data are not kept in a saved or pickled model; "
+            "give them back first: "
             "model.update(data=...).step()."
         )
     with warnings.catch_warnings():
@@ -198,7 +201,8 @@ def _refitted(fit: MixedFit, request: ModelRequest, formula: str, without: str) 
         new = changed.fitted()
     if new.nobs != fit.nobs:
         raise DataError(
-            f"without {without} the model would use {new.nobs} rows instead of {fit.nobs}, because a variable that is left out has missing values. "
+            f"without {without} the model would use {new.nobs} rows instead of {fit.nobs}, because a variable that is "
+            "left out has missing values. "
             "Fit the model to the rows that are complete in all variables."
         )
     return new, changed

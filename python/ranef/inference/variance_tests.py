@@ -1,7 +1,9 @@
-"""Likelihood-ratio tests of variances: a hypothesis on the edge of the parameter space, where the statistic is a mixture of chi-squares.
+"""Likelihood-ratio tests of variances: a hypothesis on the edge of the parameter space, where the
+statistic is a mixture of chi-squares.
 
-A variance cannot be negative, so half of the chance that a chi-square test counts on is not there. What is left is a chi-bar-square: chi-squares of several
-degrees of freedom, mixed by weights that depend on the shape of the space near the hypothesis (Self and Liang 1987; Stram and Lee 1994).
+A variance cannot be negative, so half of the chance that a chi-square test counts on is not there.
+What is left is a chi-bar-square: chi-squares of several degrees of freedom, mixed by weights that
+depend on the shape of the space near the hypothesis (Self and Liang 1987; Stram and Lee 1994).
 """
 
 import math
@@ -15,9 +17,15 @@ from ranef.design.record import RandomTerm
 
 Floats = NDArray[np.float64]
 
-#: Where one more effect leaves a covariance matrix: the half of all directions in which its variance would be negative.
+#: Squared share of a column that its combination of other columns may leave, and the least that it
+#: is a share of.
+LEFT, TINY = 1e-16, 1e-300
+
+#: Where one more effect leaves a covariance matrix: the half of all directions in which its
+#: variance would be negative.
 _ONE = (0.5, 0.5)
-#: The cone of 2 × 2 covariance matrices is a circular cone of half-angle 45 degrees; these are its intrinsic volumes.
+#: The cone of 2 × 2 covariance matrices is a circular cone of half-angle 45 degrees; these are its
+#: intrinsic volumes.
 _TWO = ((2 - math.sqrt(2)) / 4, math.sqrt(2) / 4, math.sqrt(2) / 4, (2 - math.sqrt(2)) / 4)
 
 
@@ -34,8 +42,9 @@ class ChiBarSquare:
     weights : tuple of float
         Weight of the chi-square with 0, 1, 2 … degrees of freedom.
     kind : {"exact", "balanced", "independent", "bound"}
-        What the weights are: right for any data; right where the groups have the same design; right where the estimates of the variances are independent;
-        or those that give the largest p-value any data could have.
+        What the weights are: right for any data; right where the groups have the same design; right
+        where the estimates of the variances are independent; or those that give the largest p-value
+        any data could have.
     """
 
     weights: tuple[float, ...]
@@ -84,7 +93,8 @@ KIND_NOTES: Mapping[str, str] = {
 
 
 def variance_mixture(larger: Sequence[RandomTerm], smaller: Sequence[RandomTerm]) -> ChiBarSquare | None:
-    """The distribution for two sets of random terms of which the smaller is a special case of the larger.
+    """The distribution for two sets of random terms of which the smaller is a special case of the
+    larger.
 
     Parameters
     ----------
@@ -94,7 +104,8 @@ def variance_mixture(larger: Sequence[RandomTerm], smaller: Sequence[RandomTerm]
     Returns
     -------
     ChiBarSquare or None
-        None when the smaller one is not seen to be a special case: every term of it must lie in a term of the larger one on the same groups.
+        None when the smaller one is not seen to be a special case: every term of it must lie in a
+        term of the larger one on the same groups.
     """
     homes: list[list[RandomTerm]] = [[] for _ in larger]
     for term in smaller:
@@ -119,7 +130,9 @@ def variance_mixture(larger: Sequence[RandomTerm], smaller: Sequence[RandomTerm]
 
 
 def _home(term: RandomTerm, larger: Sequence[RandomTerm], homes: Sequence[Sequence[RandomTerm]]) -> int | None:
-    """The term of the larger model that has the effects of a term: the one that is the same, else the first that has room."""
+    """The term of the larger model that has the effects of a term: the one that is the same, else
+    the first that has room.
+    """
     fitting = []
     for i, other in enumerate(larger):
         room = len(other.names) - sum(len(t.names) for t in homes[i])
@@ -154,7 +167,8 @@ def _part(term: RandomTerm, inside: Sequence[RandomTerm]) -> ChiBarSquare | None
     elif dropped == 2:
         cone, kind = _TWO, "balanced"
     else:
-        # Even and odd dimensions of a cone weigh one half each, so the p-value is largest with all of it on the two largest.
+        # Even and odd dimensions of a cone weigh one half each, so the p-value is largest with all
+        # of it on the two largest.
         cone, kind = (0.0,) * (dropped * (dropped + 1) // 2 - 1) + _ONE, "bound"
     return ChiBarSquare((0.0,) * free + cone, kind)
 
@@ -179,4 +193,4 @@ def columns_within(z: Floats, basis: Floats) -> bool:
     scaled = basis / np.where(scale > 0, scale, 1.0)
     solution = np.linalg.lstsq(scaled, z, rcond=None)[0]
     left = z - scaled @ solution
-    return bool(np.all((left * left).sum(axis=0) <= 1e-16 * np.maximum((z * z).sum(axis=0), 1e-300) * len(z)))
+    return bool(np.all((left * left).sum(axis=0) <= LEFT * np.maximum((z * z).sum(axis=0), TINY) * len(z)))

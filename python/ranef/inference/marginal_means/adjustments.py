@@ -11,6 +11,9 @@ from ranef.inference.marginal_means.max_t import LargestT, range_quantile, range
 
 Floats = NDArray[np.float64]
 
+#: p-values so close to 1 are taken as this far from it, where the logarithm is finite.
+FROM_ONE = 1e-16
+
 METHODS = ("none", "tukey", "mvt", "holm", "hochberg", "hommel", "bonferroni", "sidak", "fdr", "BY", "scheffe")
 
 #: Other names of methods.
@@ -113,7 +116,7 @@ def adjusted_p(family: Family, adjust: str) -> Floats:
     elif adjust == "bonferroni":
         p = np.minimum(1.0, m * p)
     elif adjust == "sidak":
-        p = -np.expm1(m * np.log1p(-np.minimum(p, 1.0 - 1e-16)))
+        p = -np.expm1(m * np.log1p(-np.minimum(p, 1.0 - FROM_ONE)))
     elif adjust != "none":
         p = _stepwise(p, adjust)
     out[known] = p

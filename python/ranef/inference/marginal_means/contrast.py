@@ -14,6 +14,9 @@ from ranef.inference.marginal_means.variables import level_text
 
 Floats = NDArray[np.float64]
 
+#: Sum of coefficients that counts as zero.
+ZERO_SUM = 1e-10
+
 #: Sums below this share of what was summed are rounding errors.
 ROUNDING = 1e-12
 
@@ -46,7 +49,7 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
         coefficients, found, family = contrast_family(method, mean_labels(e, own, members), ref, bool(reverse))
         rows.append(combined(coefficients, e.x[members]))
         offsets.append(combined(coefficients, e.offset[members][:, np.newaxis])[:, 0])
-        zero = zero and bool(np.all(np.abs(coefficients.sum(axis=1)) < 1e-10))
+        zero = zero and bool(np.all(np.abs(coefficients.sum(axis=1)) < ZERO_SUM))
         names += found
         keys += [key] * len(found)
         sizes += [len(members)] * len(found)

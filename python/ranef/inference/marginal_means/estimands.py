@@ -17,6 +17,13 @@ from ranef.options import Ddf
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+#: Singular values below the first share of the largest are zero, and entries below the second
+#: share.
+RANK, ENTRY = 1e-8, 1e-10
+
+#: What is divided or multiplied by at least.
+TINY = 1e-300
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimands:
@@ -152,11 +159,11 @@ def joint_test(
         relation = np.linalg.lstsq(fit.design.x[:, kept], fit.design.x[:, dropped], rcond=None)[0]
         broken = x[:, dropped] - x[:, kept] @ relation
         u, s, _ = np.linalg.svd(broken)
-        free = u[:, int((s > 1e-8 * s[0]).sum()) :]
+        free = u[:, int((s > RANK * s[0]).sum()) :]
         x, values = free.T @ x, free.T @ values
     reduced_rows = x[:, list(fit.kept)]
     size = np.abs(reduced_rows).max(axis=1, initial=0.0)
-    used = size > 1e-10 * max(float(np.abs(e.x).max(initial=0.0)), 1e-300)
+    used = size > ENTRY * max(float(np.abs(e.x).max(initial=0.0)), TINY)
     if not used.any():
         return None, False, partial
     test = tests.joint(reduced_rows[used], values[used], ddf)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.inference.marginal_means.contrast import checked_by, combined
+from ranef.inference.marginal_means.contrast import ZERO_SUM, checked_by, combined
 from ranef.inference.marginal_means.contrast_families import contrast_family
 from ranef.inference.marginal_means.estimands import Estimands
 from ranef.inference.marginal_means.variables import level_text
@@ -64,7 +64,7 @@ def interaction_contrasts(e: Estimands, interaction: Any, by: Any, reverse: obje
                 whole = np.multiply.outer(whole, coefficients[i])
             flat = np.zeros(len(members))
             flat[place] = whole.ravel()
-            zero = zero and abs(float(flat.sum())) < 1e-10
+            zero = zero and abs(float(flat.sum())) < ZERO_SUM
             rows.append(combined(flat[None], e.x[members]))
             offsets.append(combined(flat[None], e.offset[members][:, None])[:, 0])
             names.append(tuple(labels[i] for (_, labels, _), i in zip(made, chosen, strict=True)))

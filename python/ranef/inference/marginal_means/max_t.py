@@ -15,6 +15,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+#: Distance of uniform numbers from 0 and 1, where normal quantiles are infinite.
+EDGE = 1e-12
+
+#: Eigenvalues of a correlation matrix below this share of the largest are zero.
+RANK = 1e-10
+
+#: Accuracy of quantiles.
+ACCURACY = 1e-11
+
 #: Directions over which the distribution of the largest |t| is averaged, a power of two.
 DIRECTIONS = 2**18
 
@@ -96,7 +105,7 @@ def _sphere(dimension: int) -> Floats:
     points = (
         qmc.Sobol(dimension, scramble=True, rng=20) if _takes_rng() else qmc.Sobol(dimension, scramble=True, seed=20)
     )
-    normal = ndtri(np.clip(points.random(DIRECTIONS), 1e-12, 1.0 - 1e-12))
+    normal = ndtri(np.clip(points.random(DIRECTIONS), EDGE, 1.0 - EDGE))
     out: Floats = normal / np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, np.newaxis]
     return out
 
@@ -127,7 +136,7 @@ class LargestT:
 
     def __init__(self, correlation: Floats, signed: bool = False):
         values, vectors = np.linalg.eigh(correlation)
-        kept = values > 1e-10 * values[-1]
+        kept = values > RANK * values[-1]
         factor = vectors[:, kept] * np.sqrt(values[kept])
         self.rank = int(kept.sum())
         self.signed = signed
@@ -167,4 +176,4 @@ def _solve(tail: Callable[[float], float], probability: float) -> float:
         high *= 2.0
         if high > 1e8:
             return float("inf")
-    return float(brentq(lambda q: tail(q) - probability, 0.0, high, xtol=1e-11, rtol=1e-11))
+    return float(brentq(lambda q: tail(q) - probability, 0.0, high, xtol=ACCURACY, rtol=ACCURACY))

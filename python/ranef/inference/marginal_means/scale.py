@@ -65,14 +65,18 @@ class ResponseScale:
         return None
 
 
+#: Steps of first and second differences of functions that vary on a scale of one.
+STEP, SECOND_STEP = 2e-3, 1e-2
+
+
 def _derivative(f: Map, v: Floats) -> Floats:
     """By central differences of fourth order; the functions here vary on a scale of one."""
-    h = 2e-3
+    h = STEP
     return (8.0 * (f(v + h) - f(v - h)) - (f(v + 2.0 * h) - f(v - 2.0 * h))) / (12.0 * h)
 
 
 def _second_derivative(f: Map, v: Floats) -> Floats:
-    h = 1e-2
+    h = SECOND_STEP
     near, far = f(v + h) + f(v - h), f(v + 2.0 * h) + f(v - 2.0 * h)
     return (16.0 * near - far - 30.0 * f(v)) / (12.0 * h**2)
 
