@@ -15,7 +15,7 @@ from ranef.results.one_kind import GENERALIZED, LINEAR
 PACKAGE = Path(ranef.__file__).parent
 
 #: Folders in which files are still merged.
-NOT_YET = ("inference/", "diagnostics/")
+NOT_YET = ("inference/bootstrap/",)
 
 #: Classes of one kind of models, which ``isinstance`` may not be asked for above ``fit``:
 #: ``MixedFit`` answers what depends on the kind.

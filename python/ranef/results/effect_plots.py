@@ -12,6 +12,7 @@ from ranef.results.model.fitted import FittedModel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ranef.results.model.mixed import MixedModel
     from ranef.results.model.plots import PlotsChapter
 
 
@@ -175,7 +176,7 @@ class EffectPlots:
 
     def coefficients(
         self,
-        *others: FittedModel,
+        *others: "MixedModel",
         names: Sequence[str] | None = None,
         level: float = 0.95,
         intercept: bool = False,
