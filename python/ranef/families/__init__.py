@@ -1,12 +1,18 @@
-"""Families of distributions and their links: small frozen descriptors that name a kernel of the compiled core."""
+"""Families of distributions and their links: small frozen descriptors, one a file.
 
-from ranef.families.counts import NegativeBinomial, Poisson
+Each names a distribution of the compiled core (:mod:`ranef.families.registry` lists them).
+"""
+
+from ranef.families.beta import Beta
+from ranef.families.binomial import Binomial
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
+from ranef.families.gamma import Gamma
 from ranef.families.gaussian import Gaussian
+from ranef.families.inverse_gaussian import InverseGaussian
 from ranef.families.names import parse_family
-from ranef.families.positive import Gamma, InverseGaussian
-from ranef.families.proportions import Beta, Binomial
+from ranef.families.negative_binomial import NegativeBinomial
+from ranef.families.poisson import Poisson
 
 __all__ = [
     "Beta",
