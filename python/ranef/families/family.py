@@ -1,5 +1,6 @@
 """What all families have in common."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -111,7 +112,7 @@ class Family:
         return np.asarray(self.variance(mu, dispersion) * self.sigma(dispersion) ** 2 / divisor)
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
-        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y`` (weight and scale 1)."""
+        """Twice the log-likelihood lost by ``mu`` instead of ``y``, for weight 1 and scale 1."""
         raise NotImplementedError
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
@@ -125,6 +126,10 @@ class Family:
     def sigma(self, dispersion: float) -> float:
         """The scale parameter as a standard deviation; 1 for families without one."""
         return 1.0
+
+    def unit_of_sigma(self, mu: Floats) -> float:
+        """The ``sigma`` at which responses vary by as much as their mean; NaN without one."""
+        return math.nan
 
     def label(self, dispersion: float) -> str:
         """Name as R prints it."""

@@ -63,6 +63,10 @@ class Gamma(Family):
         """The scale as a standard deviation, which is the extra parameter itself."""
         return dispersion
 
+    def unit_of_sigma(self, mu: Floats) -> float:
+        """The ``sigma`` at which responses vary by as much as their mean."""
+        return 1.0
+
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         ratio = y / above_zero(mu)

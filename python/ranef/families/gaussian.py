@@ -69,6 +69,10 @@ class Gaussian(Family):
         """The scale as a standard deviation, which is the extra parameter itself."""
         return dispersion
 
+    def unit_of_sigma(self, mu: Floats) -> float:
+        """The ``sigma`` at which responses vary by as much as their mean."""
+        return float(np.abs(mu).mean())
+
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         return np.square(y - mu)

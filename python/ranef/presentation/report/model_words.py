@@ -46,8 +46,8 @@ def _term(term: RandomTerm) -> str:
 def _method(fit: MixedFit) -> str:
     if not fit.integral_exact:
         family = (
-            f"Given the random effects, the response has a {fit.family.sentence} distribution, whose mean depends on the "
-            f"predictors by a {fit.family.link} link."
+            f"Given the random effects, the response has a {fit.family.sentence} distribution, whose mean depends "
+            f"on the predictors by a {fit.family.link} link."
         )
         how = {
             0: "by a fast penalised form of the likelihood, which is biased",
