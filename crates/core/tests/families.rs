@@ -311,3 +311,34 @@ fn two_extra_parameters_are_fitted_or_held() {
     assert!(h.objective >= f.objective);
     assert_eq!(Coordinates::new(&g, true, &[]).len(), n);
 }
+
+/// A family that says it has two linear predictors per row; nothing else of it is asked.
+struct TwoPredictors;
+
+impl Family for TwoPredictors {
+    fn predictors(&self) -> usize {
+        2
+    }
+    fn extras(&self) -> &[Extra] {
+        &[]
+    }
+    fn is_canonical(&self) -> bool {
+        false
+    }
+    fn derivatives(&self, _: Batch<'_>, _: Derivatives<'_>) {}
+    fn more_derivatives(&self, _: Batch<'_>, _: MoreDerivatives<'_>) {}
+    fn free_part(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) -> f64 {
+        0.0
+    }
+    fn means(&self, _: &[f64], _: &mut [f64]) {}
+    fn start(&self, _: &[f64], _: &[f64], _: &mut [f64]) {}
+    fn start_extras(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) {}
+}
+
+#[test]
+fn several_linear_predictors_are_refused() {
+    let (_, data) = layouts().swap_remove(0);
+    let y = draws_of("gaussian", &data.weights, &mut Draws(1));
+    let refused = data.try_with(std::sync::Arc::new(TwoPredictors), &y).err().unwrap();
+    assert!(refused.to_string().contains("2 linear predictors per row"), "{refused}");
+}
