@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from ranef import OptionError, RanefError, lmer, load_dataset
-from ranef.diagnostics import blocks as blocks_module
 from unit import dense_lmm
 
 
@@ -58,11 +57,8 @@ def without(fit: Any, gone: np.ndarray) -> dict[str, Any]:
     return system.solution(fit.theta[fit.order.core_of_theta], fit.reml)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("name", MODELS)
-def test_deletion_is_exact(name: str, sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if sparse:
-        monkeypatch.setattr(blocks_module, "DENSE", 0)
+def test_deletion_is_exact(name: str) -> None:
     m = model(name)
     fit = m._fit
     covariance = fit.vcov_unscaled * fit.sigma**2

@@ -3,7 +3,7 @@
 use faer::{linalg::solvers::Solve, Mat, Side};
 use ranef_core::basis::Basis;
 use ranef_core::crossprod::Crossprod;
-use ranef_core::linear::{search, Begin, Evaluator, FitOptions, Score, Status, System};
+use ranef_core::linear::{search, Begin, Deletion, Evaluator, FitOptions, Score, Status, System};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::{named, Structure};
 use std::sync::Arc;
@@ -295,4 +295,50 @@ fn results_do_not_depend_on_the_number_of_threads() {
     assert_eq!(one.theta, two.theta);
     assert_eq!(one.beta, two.beta);
     assert_eq!(one.reml_criterion.to_bits(), two.reml_criterion.to_bits());
+}
+
+#[test]
+fn parts_of_the_inverse_are_those_of_the_dense_inverse() {
+    let mut d = Draws(77);
+    for (name, data) in layouts() {
+        let sys = System::new(&data.rows(), 1).unwrap();
+        let (mut e, mut score) = (Evaluator::new(&sys, 1), Score::new(&sys));
+        let theta: Vec<f64> = (0..sys.n_theta).map(|_| 0.3 + d.uniform()).collect();
+        let (q, p) = (sys.q(), sys.p());
+        let mut deletion = Deletion::at(&sys, &mut e, &theta).unwrap();
+        let all: Vec<usize> = (0..q).collect();
+        let whole = deletion.inverse_parts(&[0, q], &all);
+        let some: Vec<usize> = (0..q).filter(|_| d.uniform() < 0.3).collect();
+        let m = some.len();
+        let parts = deletion.inverse_parts(&[0, m, m + 1], &[&some[..], &[q - 1]].concat());
+        let coefficients = deletion.coefficients(&mut score);
+        // M v for the columns of the inverse found, in the order of factors, levels and effects
+        let mut order = vec![0; q];
+        let mut next = 0;
+        for (f, size) in sys.factors.iter().enumerate() {
+            for l in 0..size.n_levels {
+                (0..size.k).for_each(|i| order[next + i] = sys.first_row(f, l) + i);
+                next += size.k;
+            }
+        }
+        let mut v = vec![0.0; q * q];
+        (0..q * q).for_each(|t| v[order[t / q] * q + t % q] = whole[t]);
+        let (mut lv, mut zzlv, mut out) = (vec![0.0; q * q], vec![0.0; q * q], vec![0.0; q * q]);
+        sys.lambda_times(&e.lambda, &v, q, &mut lv);
+        sys.ztz_times(&lv, q, &mut zzlv);
+        sys.lambda_transposed_times(&e.lambda, &zzlv, q, &mut out);
+        for i in 0..q {
+            for j in 0..q {
+                let found = out[order[i] * q + j] + v[order[i] * q + j];
+                assert!((found - f64::from(u8::from(i == j))).abs() < 1e-9, "{name} {i} {j}: {found}");
+            }
+        }
+        for a in 0..m {
+            for b in 0..m {
+                assert!((parts[a * m + b] - whole[some[a] * q + some[b]]).abs() < 1e-10, "{name}");
+            }
+        }
+        assert!((parts[m * m] - whole[q * q - 1]).abs() < 1e-10, "{name}");
+        assert_eq!(coefficients.len(), q * p);
+    }
 }

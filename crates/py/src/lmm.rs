@@ -14,8 +14,10 @@ use numpy::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use ranef_core::blocks::NotPositive;
 use ranef_core::linear::{
-    frames_of, predict_variance, search, sharpened, Begin, Evaluator, FitOptions, NewRows, Score, Solution, System,
+    frames_of, predict_variance, search, sharpened, Begin, Deletion, Evaluator, FitOptions, NewRows, Score, Solution,
+    System,
 };
 use ranef_core::replicate::{profile, refit, ProfileOptions};
 use ranef_core::rows::{FactorRows, Rows, TermRows};
@@ -90,6 +92,10 @@ impl Borrowed<'_> {
                 .collect::<PyResult<_>>()?,
         })
     }
+}
+
+fn singular() -> PyErr {
+    PyValueError::new_err("the system is not positive definite at this theta")
 }
 
 /// Work space kept between calls.
@@ -317,7 +323,7 @@ impl LmmSystem {
                 })
             })
         });
-        let s = s.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
+        let s = s.ok_or_else(singular)?;
         self.solution_record(py, s, reml)
     }
 
@@ -337,7 +343,7 @@ impl LmmSystem {
                 self.with_work(n_threads, |sys, e, score| e.evaluation(sys, &theta, reml, score))
             })
         });
-        let v = v.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
+        let v = v.ok_or_else(singular)?;
         Ok(LinearEvaluation {
             objective: v.objective,
             gradient: v.gradient.into_pyarray(py).unbind(),
@@ -369,13 +375,61 @@ impl LmmSystem {
                 })
             })
         });
-        let all = all.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
+        let all = all.ok_or_else(singular)?;
         let list = PyList::empty(py);
         for (v, f) in all.into_iter().zip(&self.sys.factors) {
             let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
             list.append(a)?;
         }
         Ok(list)
+    }
+
+    /// M^-1 L'Z'WX K for every random effect, K the root of the covariance of the fixed effects.
+    #[pyo3(signature = (theta, n_threads = 1))]
+    fn random_coefficients<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        n_threads: usize,
+    ) -> PyResult<Py<PyArray2<f64>>> {
+        let theta = theta.as_array().to_vec();
+        self.check_theta(&theta)?;
+        let found = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(n_threads, |sys, e, score| Ok(Deletion::at(sys, e, &theta)?.coefficients(score)))
+            })
+        });
+        matrix(py, found.map_err(|NotPositive| singular())?, self.sys.q(), self.sys.p())
+    }
+
+    /// Parts of M^-1, one after another: of the effects from each start to the next.
+    #[pyo3(signature = (theta, starts, effects, n_threads = 1))]
+    fn inverse_parts<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        starts: PyReadonlyArray1<'py, i64>,
+        effects: PyReadonlyArray1<'py, i64>,
+        n_threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let theta = theta.as_array().to_vec();
+        self.check_theta(&theta)?;
+        let places =
+            |v: &PyReadonlyArray1<'py, i64>| -> Vec<usize> { v.as_array().iter().map(|&i| i as usize).collect() };
+        let (starts, effects) = (places(&starts), places(&effects));
+        let ordered = starts.is_sorted() && starts.last().is_none_or(|&end| end <= effects.len());
+        if !ordered || effects.iter().any(|&i| i >= self.sys.q()) {
+            return Err(PyValueError::new_err("there is no such set of random effects"));
+        }
+        let found = py.detach(|| {
+            with_threads(n_threads, || {
+                self.with_work(
+                    n_threads,
+                    |sys, e, _| Ok(Deletion::at(sys, e, &theta)?.inverse_parts(&starts, &effects)),
+                )
+            })
+        });
+        Ok(found.map_err(|NotPositive| singular())?.into_pyarray(py))
     }
 
     #[pyo3(signature = (theta, x_new, factors, n_threads = 1))]
@@ -419,7 +473,7 @@ impl LmmSystem {
                 })
             })
         });
-        let v = v.ok_or_else(|| PyValueError::new_err("the system is not positive definite at this theta"))?;
+        let v = v.ok_or_else(singular)?;
         Ok(v.into_pyarray(py))
     }
 

@@ -1,25 +1,25 @@
-"""Estimates without one observation or one group,
-at the theta of the fit, by exact downdating of the normal equations.
+"""Estimates without one observation or one group, by exact downdating of the normal equations.
 
 Write D for the rows of ``[Z Lambda, X]`` that are left out, w for their weights, e for their
 conditional residuals and A for the matrix of the penalised normal equations, of which ``(u, beta)``
 is the solution. Without those rows the solution is ``(u, beta) - (A - D'wD)^-1 D'we``. Only the
-columns that D touches matter: with B their part of ``A^-1`` the inverse on them is
-``L (I - L' D'wD L)^-1 L'`` where ``B = L L'``. The eigenvalues of ``L' D'wD L`` lie between 0 and
-1; one of them is 1 when a fixed effect cannot be estimated without the rows.
+columns that D touches matter: with B their part of ``A^-1``, which the core gives, the inverse on
+them is ``L (I - L' D'wD L)^-1 L'`` where ``B = L L'``. The eigenvalues of ``L' D'wD L`` lie between
+0 and 1; one of them is 1 when a fixed effect cannot be estimated without the rows.
 
 Theta is held; sigma is estimated again. All is computed in coordinates of the fixed effects in
 which their covariance is sigma^2 (`ranef.estimates.fixed_basis`), and given back in terms of the
 columns of the model.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.blocks import Block, RandomColumns, blocks, random_columns
 from ranef.diagnostics.leverage import remaining
+from ranef.diagnostics.random_columns import RandomColumns, random_columns
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.residuals import residual_values
 from ranef.fit.record import MixedFit
@@ -29,6 +29,9 @@ Ints = NDArray[np.intp]
 
 #: From this eigenvalue on a fixed effect has no estimate without the rows.
 LARGEST_EIGENVALUE = 1 - 1e-10
+
+#: Numbers of the parts of the inverse that are held at one time.
+BATCH = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +72,8 @@ def without_observations(fit: MixedFit) -> Deletion:
     random, basis = random_columns(fit), fixed_basis(fit)
     assert basis is not None
     x = basis.columns(fit.x)
-    g = np.empty((random.size, len(fit.beta)))
-    for block in blocks(fit, random, x):
-        g[block.columns] = block.coefficients
     # Rows of V^-1 X, divided by sigma^-2.
-    direction = (x - random.times(g)) * weights[:, None]
+    direction = (x - random.times(fit.random_coefficients())) * weights[:, None]
     score = residual_values(fit, "response") * weights
     change = -direction * (score / left)[:, None]
     growth = np.einsum("ij,ij->i", direction, direction) / left
@@ -91,10 +91,8 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
     sorter = np.argsort(term.codes, kind="stable")
     counts = np.bincount(term.codes, minlength=m)
     bounds = np.concatenate([[0], np.cumsum(counts)])
-    # All rows of a level are in one block; levels are taken by block.
-    block_of_level = random.block[sorter[bounds[:-1]]]
-    levels = np.argsort(block_of_level, kind="stable")
-    first = np.searchsorted(block_of_level[levels], np.arange(random.n_blocks + 1))
+    rows_of = [sorter[bounds[level] : bounds[level + 1]] for level in range(m)]
+    touched = [np.unique(random.columns[rows]) for rows in rows_of]
     score = residual_values(fit, "response")
     weights = fit.design.weights
     change, unscaled = np.full((m, p), np.nan), np.full((m, p), np.nan)
@@ -102,36 +100,71 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
     basis = fixed_basis(fit)
     assert basis is not None
     x = np.ascontiguousarray(basis.columns(fit.x))
-    for number, block in enumerate(blocks(fit, random, x)):
-        for level in levels[first[number] : first[number + 1]].tolist():
-            rows = sorter[bounds[level] : bounds[level + 1]]
-            w = np.ones(len(rows)) if weights is None else weights[rows]
-            found = _without(random, block, rows, x[rows], w, score[rows])
-            if found is not None:
-                change[level], half, drop[level] = found
-                unscaled[level] = (basis.given(half.T) ** 2).sum(axis=0)
-                ratio[level] = np.exp(np.linalg.slogdet(half @ half.T)[1])
+    coefficients = fit.random_coefficients()
+    for level, (at, part) in enumerate(zip(touched, _parts(fit, touched), strict=True)):
+        rows = rows_of[level]
+        w = np.ones(len(rows)) if weights is None else weights[rows]
+        found = _without(_local_rows(random, rows, at, x[rows]), part, coefficients[at], w, score[rows])
+        if found is not None:
+            change[level], half, drop[level] = found
+            unscaled[level] = (basis.given(half.T) ** 2).sum(axis=0)
+            ratio[level] = np.exp(np.linalg.slogdet(half @ half.T)[1])
     sigma = fit.sigma_without(drop, counts.astype(np.intp))
     return _deletion(fit, basis, change, unscaled, ratio, sigma, counts.astype(np.intp))
 
 
-def _without(
-    random: RandomColumns, block: Block, rows: Ints, x: Floats, w: Floats, e: Floats
-) -> tuple[Floats, Floats, float] | None:
-    """Change of the fixed effects, a root (p, t + p) of their unscaled covariance
-    and the fall of the penalised sum of squares; None where an effect has no estimate.
+def _parts(fit: MixedFit, touched: list[Ints]) -> Iterator[Floats]:
+    """The inverse of the random effects' part of A on each of some sets of its columns.
+
+    Several sets are asked for together.
     """
-    touched, place = np.unique(random.columns[rows], return_inverse=True)
+    sizes = np.array([len(t) for t in touched], dtype=np.intp)
+    ends = np.cumsum(sizes**2)
+    start = 0
+    while start < len(touched):
+        before = int(ends[start] - sizes[start] ** 2)
+        stop = max(start + 1, int(np.searchsorted(ends, before + BATCH, side="right")))
+        starts = np.concatenate([[0], np.cumsum(sizes[start:stop])])
+        flat = fit.inverse_parts(starts, np.concatenate(touched[start:stop]))
+        for size, end in zip(sizes[start:stop].tolist(), ends[start:stop].tolist(), strict=True):
+            yield flat[end - before - size**2 : end - before].reshape(size, size)
+        start = stop
+
+
+def _local_rows(random: RandomColumns, rows: Ints, touched: Ints, x: Floats) -> Floats:
+    """Rows of [Z Lambda, X], with the columns of Z Lambda that they touch only."""
     t, p = len(touched), x.shape[1]
-    d = np.zeros((len(rows), t + p))
-    d[np.arange(len(rows))[:, None], place.reshape(len(rows), -1)] = random.values[rows]
-    d[:, t:] = x
-    at = np.searchsorted(block.columns, touched)
+    out = np.zeros((len(rows), t + p))
+    out[np.arange(len(rows))[:, None], np.searchsorted(touched, random.columns[rows])] = random.values[rows]
+    out[:, t:] = x
+    return out
+
+
+def _without(d: Floats, inverse: Floats, g: Floats, w: Floats, e: Floats) -> tuple[Floats, Floats, float] | None:
+    """Leave out rows D with weights w and residuals e; None where an effect has no estimate.
+
+    Parameters
+    ----------
+    d : (rows, t + p) array
+    inverse : (t, t) array
+        Of the part of A of the random effects.
+    g : (t, p) array
+        The same times its part of ``(Z Lambda)' W X``.
+
+    Returns
+    -------
+    change : (p,) array
+        Of the fixed effects.
+    root : (p, t + p) array
+        Of their covariance, divided by sigma.
+    drop : float
+        Fall of the penalised sum of squares.
+    """
+    t, p = g.shape
     b = np.empty((t + p, t + p))
-    g = block.coefficients[at]
     b[:t, t:] = -g
     b[t:, :t] = -g.T
-    b[:t, :t] = block.inverse_at(at) + g @ g.T
+    b[:t, :t] = inverse + g @ g.T
     b[t:, t:] = np.eye(p)
     root = np.linalg.cholesky(b)
     weighted = (d * np.sqrt(w)[:, None]) @ root

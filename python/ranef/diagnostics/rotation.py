@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.blocks import RandomColumns, random_columns
+from ranef.diagnostics.random_columns import random_columns
 from ranef.errors import OptionError
 from ranef.fit.record import MixedFit
 
@@ -25,8 +25,8 @@ def rotated(fit: MixedFit, deviations: Floats) -> Floats:
     Rows are taken in their order, so that each is compared with what the rows of the same block
     before it predict for it.
     """
-    random = random_columns(fit)
-    counts = np.bincount(random.block, minlength=random.n_blocks)
+    block = _linked_rows(fit)
+    counts = np.bincount(block)
     if counts.max() > LARGEST_BLOCK:
         raise OptionError(
             f"the grouping factors link {counts.max()} rows, and rotating residuals to independence takes their whole "
@@ -36,15 +36,38 @@ def rotated(fit: MixedFit, deviations: Floats) -> Floats:
     from scipy.linalg import solve_triangular
 
     out = np.empty_like(deviations)
-    for rows, covariance in _covariances(fit, random, counts):
+    for rows, covariance in _covariances(fit, block, counts):
         root = np.linalg.cholesky(covariance)
         out[rows] = solve_triangular(root, deviations[rows], lower=True, check_finite=False)
     return out
 
 
-def _covariances(fit: MixedFit, random: RandomColumns, counts: Ints) -> Iterator[tuple[Ints, Floats]]:
+def _linked_rows(fit: MixedFit) -> Ints:
+    """The block (n,) of every row.
+
+    Levels that occur in the same row are linked; a set of linked levels is a block. With one
+    grouping factor a block is a level, with nested factors a level of the outermost one, with
+    crossed factors usually everything.
+    """
+    firsts = [next(i for i, s in enumerate(fit.order.spans) if s.factor == f) for f in range(len(fit.order.factors))]
+    terms = [fit.terms[i] for i in firsts]
+    if len(terms) == 1:
+        return terms[0].codes.astype(np.intp)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    offsets = np.concatenate([[0], np.cumsum([len(t.levels) for t in terms])])
+    total = int(offsets[-1])
+    a = np.tile(terms[0].codes.astype(np.int64), len(terms) - 1)
+    b = np.concatenate([t.codes.astype(np.int64) + o for t, o in zip(terms[1:], offsets[1:], strict=False)])
+    graph = coo_array((np.ones(len(a)), (a, b)), shape=(total, total)).tocsr()
+    return np.asarray(connected_components(graph, directed=False)[1][terms[0].codes], dtype=np.intp)
+
+
+def _covariances(fit: MixedFit, block: Ints, counts: Ints) -> Iterator[tuple[Ints, Floats]]:
     """Rows of every block and their covariance."""
-    sorter = np.argsort(random.block, kind="stable")
+    random = random_columns(fit)
+    sorter = np.argsort(block, kind="stable")
     variance = np.ones(fit.nobs) if fit.design.weights is None else 1.0 / fit.design.weights
     stop = np.cumsum(counts)
     for lower, upper in zip((stop - counts).tolist(), stop.tolist(), strict=True):

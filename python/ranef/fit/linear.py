@@ -116,6 +116,15 @@ class LmmFit(MixedFit):
         """The root that the core gives, which centres and scales."""
         return self.system.get(self.n_threads).fixed_root(self.core_point, self.n_threads)
 
+    def random_coefficients(self) -> Floats:
+        """From the fixed effects that the core eliminates."""
+        return self.system.get(self.n_threads).random_coefficients(self.core_theta, self.n_threads)
+
+    def inverse_parts(self, starts: NDArray[np.intp], effects: NDArray[np.intp]) -> Floats:
+        """From the core's factor, whatever levels occur together."""
+        system = self.system.get(self.n_threads)
+        return system.inverse_parts(self.core_theta, starts.astype(np.int64), effects.astype(np.int64), self.n_threads)
+
     @property
     def core_point(self) -> tuple[Floats, list[int], bool]:
         """Where the fit is, as the core takes it: theta, the number of directions without variance

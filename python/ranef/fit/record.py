@@ -202,6 +202,19 @@ class MixedFit:
         """
         return None
 
+    def random_coefficients(self) -> Floats:
+        """``M^-1 Lambda'Z'WX K`` (q, p) with ``M = Lambda'Z'WZ Lambda + I`` and K the root of the
+        covariance of the fixed effects; rows in the order of the core's factors, their levels and
+        the effects of a level.
+        """
+        raise NotImplementedError
+
+    def inverse_parts(self, starts: NDArray[np.intp], effects: NDArray[np.intp]) -> Floats:
+        """``M^-1`` on each of some sets of random effects, flattened, one after another; set i holds
+        ``effects[starts[i] : starts[i + 1]]``, numbers of rows of the coefficients.
+        """
+        raise NotImplementedError
+
     def joint_covariance(self) -> Floats | None:
         """Covariance of theta (lme4's order), the fixed effects and the logarithm of an estimated
         dispersion together; NaN for thetas on the boundary, None where it is not known.

@@ -6,6 +6,7 @@ mod factor;
 mod inverse;
 pub mod kernels;
 mod ordering;
+mod parts;
 mod path;
 pub(crate) mod semidefinite;
 mod solve;
@@ -13,6 +14,7 @@ mod storage;
 mod symbolic;
 
 pub use factor::Factor;
+pub use parts::{Effect, InverseParts};
 pub use path::PathSolver;
 pub use symbolic::Symbolic;
 

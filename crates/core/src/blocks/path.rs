@@ -104,6 +104,11 @@ impl<'a> PathSolver<'a> {
         self.touched.clear();
     }
 
+    /// The dense part of the group before it is solved: a row for each of its rows.
+    pub(super) fn unsolved(&self) -> &[f64] {
+        &self.tails
+    }
+
     /// Solves the dense part of the group: the first of its rows, and their values (`m` columns for each right-hand side).
     pub fn finish(&mut self) -> (usize, &[f64]) {
         let s = &*self.factor.sym;

@@ -19,6 +19,9 @@ impl Evaluator {
     pub fn quadratic_forms(&self, sys: &System, w: &[f64], cols: usize) -> Vec<f64> {
         let (q, pw) = (sys.sym.q, sys.cp.pw);
         let p = pw - 1;
+        if cols == 0 {
+            return Vec::new();
+        }
         let mut zzw = vec![0.0; q * cols];
         sys.ztz_times(w, cols, &mut zzw);
         let mut out = vec![0.0; cols * cols];

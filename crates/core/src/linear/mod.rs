@@ -2,6 +2,7 @@
 
 mod criterion;
 mod curvature;
+mod deletion;
 mod fit;
 mod frame;
 mod information;
@@ -15,6 +16,7 @@ mod start;
 mod system;
 
 pub use criterion::Evaluator;
+pub use deletion::Deletion;
 pub use fit::{frames_of, Fit, FitOptions, Progress, Status};
 pub use frame::Frame;
 pub use information::{fixed_root, kenward_roger, satterthwaite, threads_worth, At, GoOn, KenwardRoger, Satterthwaite};

@@ -14,6 +14,7 @@
 use super::dense::{solve_small, symmetrise, Runner};
 use crate::blocks::kernels;
 use crate::error::CoreError;
+use crate::layout::FactorSize;
 use crate::linear::system::System;
 use faer::{Accum, MatMut, MatRef};
 
@@ -21,6 +22,9 @@ use faer::{Accum, MatMut, MatRef};
 pub(super) const BATCH: usize = 256;
 /// Share of the tail that the levels of the head meet on average from which on their rows are handled as dense ones.
 const DENSE_ROWS: f64 = 0.15;
+
+/// The head of a system without factors: no rows.
+const NO_FACTOR: FactorSize = FactorSize { k: 1, n_levels: 0 };
 
 /// See the module.
 pub struct MarginalBlocks<'a> {
@@ -61,7 +65,7 @@ pub fn size_of(sys: &System) -> (usize, f64) {
     let head = head_of(sys);
     let of = |f: usize| sys.factors[f].n_levels * sys.factors[f].k;
     let tail: usize = (0..sys.factors.len()).filter(|&f| f != head).map(of).sum();
-    let pairs = sys.factors[head].k.pow(2) as f64;
+    let pairs = sys.factors.get(head).map_or(0, |f| f.k.pow(2)) as f64;
     (tail, 8.0 * (6.0 + 2.0 * pairs) * (tail as f64).powi(2))
 }
 
@@ -69,7 +73,8 @@ impl<'a> MarginalBlocks<'a> {
     /// The blocks at a Lambda.
     pub fn new(sys: &'a System, lambda: &[Vec<f64>], runner: Runner<'a>) -> Result<Self, CoreError> {
         let head = head_of(sys);
-        let (fs, k) = (&sys.factors[head], sys.factors[head].k);
+        let fs = sys.factors.get(head).copied().unwrap_or(NO_FACTOR);
+        let k = fs.k;
         let mut start = vec![0; sys.factors.len()];
         let mut next = fs.n_levels * k;
         for (f, other) in sys.factors.iter().enumerate().filter(|(f, _)| *f != head) {
@@ -86,7 +91,7 @@ impl<'a> MarginalBlocks<'a> {
             start,
             rows,
             d,
-            own: sys.cp.gram.levels[head].clone(),
+            own: sys.cp.gram.levels.get(head).cloned().unwrap_or_default(),
             edge_start,
             edge_column,
             edges: products.clone(),
@@ -122,11 +127,11 @@ impl<'a> MarginalBlocks<'a> {
     }
 
     pub(super) fn effects(&self, factor: usize) -> usize {
-        self.sys.factors[factor].k
+        self.sys.factors.get(factor).map_or(NO_FACTOR.k, |f| f.k)
     }
 
     pub(super) fn levels(&self, factor: usize) -> usize {
-        self.sys.factors[factor].n_levels
+        self.sys.factors.get(factor).map_or(0, |f| f.n_levels)
     }
 
     /// Applies J of a level to its own block (0) or its edges (1).
@@ -408,7 +413,7 @@ fn outer(l: &[f64], k: usize) -> Vec<f64> {
 
 /// Columns of the tail that each level of the head meets (start of each level, columns), and Z1'Z2 there: for each level k rows.
 fn edges_of(sys: &System, head: usize, start: &[usize], q1: usize) -> (Vec<usize>, Vec<u32>, Vec<f64>) {
-    let (levels, k) = (sys.factors[head].n_levels, sys.factors[head].k);
+    let FactorSize { k, n_levels: levels } = sys.factors.get(head).copied().unwrap_or(NO_FACTOR);
     // for each level of the head: first column, whether the head is the cell's first factor, pair and cell
     let mut met: Vec<Vec<(usize, usize, usize)>> = vec![Vec::new(); levels];
     for (pair, c) in sys.cp.gram.cells.iter().enumerate().filter(|(_, c)| c.f == head || c.g == head) {

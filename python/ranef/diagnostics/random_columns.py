@@ -1,0 +1,49 @@
+"""Z Lambda, the design of the spherical random effects."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.record import MixedFit
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RandomColumns:
+    """Z Lambda; every row has the same number of entries.
+
+    Attributes
+    ----------
+    columns, values : (n, k) arrays
+        Column numbers and entries of every row, k effects in all terms. Columns are counted through
+        the core's factors, their levels, and the effects of a level.
+    """
+
+    columns: Ints
+    values: Floats
+
+    def times(self, g: Floats) -> Floats:
+        """Z Lambda g (n, m) for g (size, m)."""
+        out = np.zeros((len(self.columns), g.shape[1]))
+        for j in range(self.columns.shape[1]):
+            out += self.values[:, j : j + 1] * g[self.columns[:, j]]
+        return out
+
+
+def random_columns(fit: MixedFit) -> RandomColumns:
+    """Lay out Z Lambda of a fit."""
+    width = np.zeros(len(fit.order.factors), dtype=np.intp)
+    levels = np.zeros(len(fit.order.factors), dtype=np.intp)
+    for span, term in zip(fit.order.spans, fit.terms, strict=True):
+        width[span.factor] += span.size
+        levels[span.factor] = len(term.levels)
+    starts = np.concatenate([[0], np.cumsum(width * levels)])
+    columns, values = [], []
+    for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):
+        first = starts[span.factor] + span.start
+        columns.append(first + term.codes.astype(np.intp)[:, None] * width[span.factor] + np.arange(span.size))
+        values.append(term.z @ factor)
+    return RandomColumns(np.hstack(columns), np.hstack(values))
