@@ -1,13 +1,14 @@
 //! The generalized linear mixed model.
 
-use crate::arguments::{by_factor, columns, matrix, to_python, BorrowedFactors, FactorArgument, NewFactorArgument};
+use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
 use crate::families::{checked_extras, chosen};
 use crate::kernel::PythonFamily;
-use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Refits, Search, Valley};
-use crate::threads::{with_threads, with_watched_threads};
-use crate::watch::Watch;
+use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
+use crate::threads::with_threads;
+use crate::watch::whole;
 use numpy::{
-    IntoPyArray, PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -16,8 +17,6 @@ use ranef_core::generalized::{
     predict_variance, search, Approximation, Curvature, Failure, Fit, FitOptions, GlmmSystem as Model, Modes, NewRows,
     Point, Solution,
 };
-use ranef_core::rows::Rows;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
@@ -25,6 +24,7 @@ type Vector<'py> = PyReadonlyArray1<'py, f64>;
 /// A generalized linear mixed model: its rows and the layout of its system.
 #[pyclass(frozen, module = "ranef._core")]
 pub struct GlmmSystem {
+    pub(crate) arrays: Arrays,
     pub(crate) g: Model,
     custom: Option<Arc<PythonFamily>>,
     work: Mutex<Option<(Modes, usize)>>,
@@ -85,7 +85,7 @@ impl GlmmSystem {
     }
 
     /// Parameters given by the caller, fixed effects in the changed basis.
-    fn point(&self, theta: &Vector<'_>, beta: &Vector<'_>, dispersion: Option<f64>) -> PyResult<Point> {
+    pub(crate) fn point(&self, theta: &Vector<'_>, beta: &Vector<'_>, dispersion: Option<f64>) -> PyResult<Point> {
         let theta = theta.as_array().to_vec();
         let beta = beta.as_array().to_vec();
         self.check("theta", &theta, self.g.n_theta())?;
@@ -155,10 +155,10 @@ impl GlmmSystem {
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
-        x: PyReadonlyArray2<'_, f64>,
-        y: Vector<'_>,
-        weights: Vector<'_>,
-        offset: Option<Vector<'_>>,
+        x: Bound<'_, PyArray2<f64>>,
+        y: Bound<'_, PyArray1<f64>>,
+        weights: Bound<'_, PyArray1<f64>>,
+        offset: Option<Bound<'_, PyArray1<f64>>>,
         factors: Vec<FactorArgument<'_>>,
         family: &str,
         link: &str,
@@ -166,12 +166,13 @@ impl GlmmSystem {
         n_threads: usize,
     ) -> PyResult<Self> {
         let (family, custom) = chosen(family, link, kernel)?;
-        let borrowed = BorrowedFactors::of(&factors)?;
-        let rows =
-            Rows { x: columns(&x)?, y: y.as_slice()?, weights: Some(weights.as_slice()?), factors: borrowed.rows()? };
-        let offset = offset.as_ref().map(|o| o.as_slice()).transpose()?;
+        let arrays = Arrays::new(x, y, Some(weights), offset, factors)?;
+        let borrowed = arrays.borrow(py);
+        let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
         let g = py.detach(|| with_threads(n_threads, || Model::new(&rows, offset, family))).map_err(to_python)?;
-        Ok(GlmmSystem { g, custom, work: Mutex::new(None) })
+        drop(rows);
+        drop(borrowed);
+        Ok(GlmmSystem { arrays, g, custom, work: Mutex::new(None) })
     }
 
     /// Columns of x in use.
@@ -227,22 +228,15 @@ impl GlmmSystem {
             tolerance,
             hessian: true,
         };
-        let mut watch = Watch::new(progress);
-        let (result, signal) = py.detach(|| {
-            with_watched_threads(n_threads, |stop| {
-                let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
-                self.with_work(n_threads, |g, m| {
-                    let s = search(g, m, &options, &mut go_on)?;
-                    let solution = if s.fit.objective.is_finite() { m.solution(g).ok() } else { None };
-                    Ok((s, solution))
-                })
+        let result = whole(py, progress, n_threads, |watch| {
+            self.with_work(n_threads, |g, m| {
+                let s = search(g, m, &options, &mut |n, d| watch.evaluated(n, d))?;
+                let solution = if s.fit.objective.is_finite() { m.solution(g).ok() } else { None };
+                Ok((s, solution))
             })
         });
-        if let Some(e) = signal.or(watch.error) {
-            return Err(e);
-        }
         self.raised()?;
-        let (s, solution) = result.map_err(to_python)?;
+        let (s, solution) = result?.map_err(to_python)?;
         let solution = solution.map(|found| self.solution_record(py, found, &s.fit.point)).transpose()?;
         let valley = |v: ranef_core::generalized::Valley| {
             let valley = Valley {
@@ -435,68 +429,5 @@ impl GlmmSystem {
         });
         self.raised()?;
         Ok(v.map_err(not_found)?.into_pyarray(py))
-    }
-
-    #[pyo3(signature = (y, n_quad, curvature, theta, beta, dispersion, max_evaluations, tolerance, n_threads = 1, progress = None, fixed_dispersion = None))]
-    #[allow(clippy::too_many_arguments)]
-    fn refit<'py>(
-        &self,
-        py: Python<'py>,
-        y: PyReadonlyArray2<'py, f64>,
-        n_quad: usize,
-        curvature: &str,
-        theta: Option<Vector<'py>>,
-        beta: Option<Vector<'py>>,
-        dispersion: Option<f64>,
-        max_evaluations: usize,
-        tolerance: f64,
-        n_threads: usize,
-        progress: Option<Py<PyAny>>,
-        fixed_dispersion: Option<f64>,
-    ) -> PyResult<Refits> {
-        self.check_n_quad(n_quad)?;
-        let shape = y.shape();
-        let (n, m) = (shape[0], shape[1]);
-        if n != self.g.n || (n > 0 && m > 0 && !y.is_fortran_contiguous()) {
-            return Err(PyValueError::new_err(
-                "y must be a matrix in Fortran order with a row for each row of the model",
-            ));
-        }
-        let beta: Option<Vec<f64>> = beta.map(|b| b.as_array().to_vec());
-        let options = FitOptions {
-            how: approximation(n_quad, curvature)?,
-            theta: theta.map(|t| t.as_array().to_vec()),
-            beta: beta.map(|b| self.g.beta_from_given(&b)),
-            extras: dispersion.map(|d| checked_extras(&*self.g.family, Some(d))).transpose()?,
-            held: fixed_dispersion.map(Some).into_iter().collect(),
-            max_evaluations,
-            tolerance,
-            hessian: false,
-        };
-        let y = y.as_slice()?;
-        let watch = Mutex::new(Watch::new(progress));
-        let (result, signal) = py.detach(|| {
-            with_watched_threads(n_threads, |stop| {
-                let go_on = |done: usize| {
-                    !stop.load(Ordering::Relaxed)
-                        && watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64)
-                };
-                ranef_core::replicate::refit_glmm(&self.g, y, &options, n_threads, &go_on)
-            })
-        });
-        if let Some(e) = signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
-            return Err(e);
-        }
-        self.raised()?;
-        let r = result.map_err(to_python)?;
-        let extras = if r.extras.is_empty() { vec![f64::NAN; m] } else { r.extras };
-        Ok(Refits {
-            objective: r.objective.into_pyarray(py).unbind(),
-            beta: matrix(py, r.beta, m, self.g.p())?,
-            se: matrix(py, r.se, m, self.g.p())?,
-            theta: matrix(py, r.theta, m, self.g.n_theta())?,
-            spread: extras.into_pyarray(py).unbind(),
-            status: r.status.iter().map(|s| s.name()).collect(),
-        })
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::arguments::{matrix, to_python};
 use crate::lmm::LmmSystem;
-use crate::profile::watched_curves;
 use crate::records::{KenwardRoger, Satterthwaite};
+use crate::watch::whole;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -27,8 +27,8 @@ fn watched<T: Send>(
     }
     let n_threads = linear::threads_worth(&system.sys, n_threads);
     let at = At { theta, null, reml: *reml, n_threads };
-    let out = watched_curves(py, 1, n_threads, None, |keep_going| {
-        system.with_work(n_threads, |sys, e, score| f(sys, e, score, at, &|| keep_going(None)))
+    let out = whole(py, None, n_threads, |watch| {
+        system.with_work(n_threads, |sys, e, score| f(sys, e, score, at, &|| watch.go_on()))
     })?;
     out.map_err(to_python)
 }

@@ -9,8 +9,6 @@ mod lmm;
 mod profile;
 mod records;
 mod replicate;
-mod replicate_glmm;
-mod supervised;
 mod threads;
 mod watch;
 
@@ -39,12 +37,10 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(replicate::bootstrap_parametric, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_residual, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_cases, m)?)?;
-    m.add_function(wrap_pyfunction!(replicate::bootstrap_nested, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate::bootstrap_within_union, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate::bootstrap_members, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::jackknife_groups, m)?)?;
-    m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_parametric, m)?)?;
-    m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_cases, m)?)?;
-    m.add_function(wrap_pyfunction!(replicate_glmm::bootstrap_glmm_nested, m)?)?;
-    m.add_function(wrap_pyfunction!(profile::profile_glmm_curves, m)?)?;
-    m.add_function(wrap_pyfunction!(replicate_glmm::jackknife_glmm_groups, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate::refit, m)?)?;
+    m.add_function(wrap_pyfunction!(profile::profile, m)?)?;
     Ok(())
 }

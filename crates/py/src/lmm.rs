@@ -1,13 +1,12 @@
 //! The linear mixed model.
 
-use crate::arguments::{by_factor, columns, matrix, to_python, FactorArgument, NewFactorArgument};
+use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
 use crate::information::{self, PointArgument};
-use crate::profile::{profile_record, watched_curves};
 use crate::records::{
-    Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Profile, Refits, Satterthwaite, Search, Valley,
+    Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley,
 };
-use crate::threads::{with_threads, with_watched_threads};
-use crate::watch::Watch;
+use crate::threads::with_threads;
+use crate::watch::whole;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -19,80 +18,7 @@ use ranef_core::linear::{
     frames_of, predict_variance, search, sharpened, Begin, Deletion, Evaluator, FitOptions, NewRows, Score, Solution,
     System,
 };
-use ranef_core::replicate::{profile, refit, ProfileOptions};
-use ranef_core::rows::{FactorRows, Rows, TermRows};
-use ranef_core::structure::{self, Structure};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock};
-
-/// Effects of a term, and their structure.
-type TermArrays = (Py<PyArray2<f64>>, Arc<dyn Structure>);
-
-struct FactorArrays {
-    codes: Py<PyArray1<i32>>,
-    n_levels: usize,
-    terms: Vec<TermArrays>,
-}
-
-/// The arrays a model was made of, kept alive (not copied).
-pub(crate) struct Arrays {
-    x: Py<PyArray2<f64>>,
-    y: Py<PyArray1<f64>>,
-    weights: Option<Py<PyArray1<f64>>>,
-    factors: Vec<FactorArrays>,
-}
-
-/// Codes, number of levels, and the effects of each term of one factor.
-type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Arc<dyn Structure>)>);
-
-pub(crate) struct Borrowed<'py> {
-    x: PyReadonlyArray2<'py, f64>,
-    y: PyReadonlyArray1<'py, f64>,
-    weights: Option<PyReadonlyArray1<'py, f64>>,
-    factors: Vec<BorrowedFactor<'py>>,
-}
-
-impl Arrays {
-    pub(crate) fn borrow<'py>(&self, py: Python<'py>) -> Borrowed<'py> {
-        Borrowed {
-            x: self.x.bind(py).readonly(),
-            y: self.y.bind(py).readonly(),
-            weights: self.weights.as_ref().map(|w| w.bind(py).readonly()),
-            factors: self
-                .factors
-                .iter()
-                .map(|f| {
-                    let terms = f.terms.iter().map(|(z, s)| (z.bind(py).readonly(), s.clone())).collect();
-                    (f.codes.bind(py).readonly(), f.n_levels, terms)
-                })
-                .collect(),
-        }
-    }
-}
-
-impl Borrowed<'_> {
-    pub(crate) fn rows(&self) -> PyResult<Rows<'_>> {
-        Ok(Rows {
-            x: columns(&self.x)?,
-            y: self.y.as_slice()?,
-            weights: self.weights.as_ref().map(|w| w.as_slice()).transpose()?,
-            factors: self
-                .factors
-                .iter()
-                .map(|(codes, n_levels, terms)| {
-                    Ok(FactorRows {
-                        codes: codes.as_slice()?,
-                        n_levels: *n_levels,
-                        terms: terms
-                            .iter()
-                            .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: s.clone() }))
-                            .collect::<PyResult<_>>()?,
-                    })
-                })
-                .collect::<PyResult<_>>()?,
-        })
-    }
-}
+use std::sync::{Mutex, OnceLock};
 
 fn singular() -> PyErr {
     PyValueError::new_err("the system is not positive definite at this theta")
@@ -179,25 +105,7 @@ impl LmmSystem {
         factors: Vec<FactorArgument<'_>>,
         n_threads: usize,
     ) -> PyResult<Self> {
-        let arrays = Arrays {
-            x: x.unbind(),
-            y: y.unbind(),
-            weights: weights.map(Bound::unbind),
-            factors: factors
-                .into_iter()
-                .map(|(codes, n_levels, terms)| {
-                    let terms = terms
-                        .into_iter()
-                        .map(|(z, s)| {
-                            let structure = structure::named(&s)
-                                .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
-                            Ok((z.unbind(), structure))
-                        })
-                        .collect::<PyResult<_>>()?;
-                    Ok(FactorArrays { codes: codes.unbind(), n_levels, terms })
-                })
-                .collect::<PyResult<_>>()?,
-        };
+        let arrays = Arrays::new(x, y, weights, None, factors)?;
         let borrowed = arrays.borrow(py);
         let rows = borrowed.rows()?;
         let sys = py.detach(|| with_threads(n_threads, || System::new(&rows, n_threads))).map_err(to_python)?;
@@ -235,33 +143,26 @@ impl LmmSystem {
             self.check_theta(s)?;
         }
         let options = FitOptions { reml, max_evaluations, tolerance };
-        let mut watch = Watch::new(progress);
         let borrowed = self.arrays.borrow(py);
         let rows = borrowed.rows()?;
-        let (result, signal) = py.detach(|| {
-            with_watched_threads(n_threads, |stop| {
-                let mut go_on = |n, d| !stop.load(Ordering::Relaxed) && watch.go_on(n, d);
-                self.with_work_on(&self.sys, n_threads, |sys, e, score| {
-                    let begin = match &start {
-                        Some(s) => Begin::At(frames_of(sys, &sys.lambda_from_theta(s))),
-                        None => Begin::Anywhere,
-                    };
-                    let mut go_on = |n, d| go_on(n, d + sys.constant(reml));
-                    let mut s = search(sys, e, score, begin, options, &mut go_on)?;
-                    let mut sys = sys;
-                    if let Some((sharp, again)) = sharpened(&rows, sys, e, score, &s, options, &mut go_on)? {
-                        s = again;
-                        sys = self.sharp.get_or_init(|| sharp);
-                    }
-                    let usable = s.fit.criterion.is_finite();
-                    let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
-                    Ok((s, solution))
-                })
+        let result = whole(py, progress, n_threads, |watch| {
+            self.with_work_on(&self.sys, n_threads, |sys, e, score| {
+                let begin = match &start {
+                    Some(s) => Begin::At(frames_of(sys, &sys.lambda_from_theta(s))),
+                    None => Begin::Anywhere,
+                };
+                let mut go_on = |n, d| watch.evaluated(n, d + sys.constant(reml));
+                let mut s = search(sys, e, score, begin, options, &mut go_on)?;
+                let mut sys = sys;
+                if let Some((sharp, again)) = sharpened(&rows, sys, e, score, &s, options, &mut go_on)? {
+                    s = again;
+                    sys = self.sharp.get_or_init(|| sharp);
+                }
+                let usable = s.fit.criterion.is_finite();
+                let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
+                Ok((s, solution))
             })
-        });
-        if let Some(e) = signal.or(watch.error) {
-            return Err(e);
-        }
+        })?;
         let (s, solution) = result.map_err(to_python)?;
         let f = &s.fit;
         // dimension of the null space of each term's covariance matrix
@@ -475,87 +376,6 @@ impl LmmSystem {
         });
         let v = v.ok_or_else(singular)?;
         Ok(v.into_pyarray(py))
-    }
-
-    #[pyo3(signature = (y, reml, start, max_evaluations, tolerance, n_threads = 1, progress = None))]
-    #[allow(clippy::too_many_arguments)]
-    fn refit<'py>(
-        &self,
-        py: Python<'py>,
-        y: PyReadonlyArray2<'py, f64>,
-        reml: bool,
-        start: Option<PyReadonlyArray1<'py, f64>>,
-        max_evaluations: usize,
-        tolerance: f64,
-        n_threads: usize,
-        progress: Option<Py<PyAny>>,
-    ) -> PyResult<Refits> {
-        let shape = y.shape();
-        let (n, m) = (shape[0], shape[1]);
-        let borrowed = self.arrays.borrow(py);
-        let rows = borrowed.rows()?;
-        if n != rows.n() || (n > 0 && m > 0 && !y.is_fortran_contiguous()) {
-            return Err(PyValueError::new_err(
-                "y must be a matrix in Fortran order with a row for each row of the model",
-            ));
-        }
-        let start: Option<Vec<f64>> = start.map(|s| s.as_array().to_vec());
-        if let Some(s) = &start {
-            self.check_theta(s)?;
-        }
-        let options = FitOptions { reml, max_evaluations, tolerance };
-        let y = y.as_slice()?;
-        let watch = Mutex::new(Watch::new(progress));
-        let (result, signal) = py.detach(|| {
-            with_watched_threads(n_threads, |stop| {
-                let go_on = |done: usize| {
-                    !stop.load(Ordering::Relaxed)
-                        && watch.lock().unwrap_or_else(|e| e.into_inner()).go_on(done, m as f64)
-                };
-                refit(&rows, &self.sys, y, start.as_deref(), options, n_threads, &go_on)
-            })
-        });
-        if let Some(e) = signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
-            return Err(e);
-        }
-        let r = result.map_err(to_python)?;
-        Ok(Refits {
-            objective: r.objective.into_pyarray(py).unbind(),
-            beta: matrix(py, r.beta, m, self.sys.p())?,
-            se: matrix(py, r.se, m, self.sys.p())?,
-            theta: matrix(py, r.theta, m, self.sys.n_theta)?,
-            spread: r.sigma.into_pyarray(py).unbind(),
-            status: r.status.iter().map(|s| s.name()).collect(),
-        })
-    }
-
-    #[pyo3(signature = (theta, indices, step, reach, targets, max_evaluations, tolerance, n_threads = 1, progress = None))]
-    #[allow(clippy::too_many_arguments)]
-    fn profile<'py>(
-        &self,
-        py: Python<'py>,
-        theta: PyReadonlyArray1<'py, f64>,
-        indices: Vec<usize>,
-        step: f64,
-        reach: f64,
-        targets: Vec<f64>,
-        max_evaluations: usize,
-        tolerance: f64,
-        n_threads: usize,
-        progress: Option<Py<PyAny>>,
-    ) -> PyResult<Profile> {
-        let theta = theta.as_array().to_vec();
-        self.check_theta(&theta)?;
-        if indices.iter().any(|&i| i > self.sys.n_theta + self.sys.p()) {
-            return Err(PyValueError::new_err("there is no parameter of that number"));
-        }
-        let fit = FitOptions { reml: false, max_evaluations, tolerance };
-        let options = ProfileOptions { step, reach, targets };
-        let result = watched_curves(py, indices.len(), n_threads, progress, |keep_going| {
-            let start = frames_of(&self.sys, &self.sys.lambda_from_theta(&theta));
-            profile(&self.sys, start, &indices, fit, &options, n_threads, keep_going)
-        })?;
-        profile_record(py, result.map_err(to_python)?)
     }
 
     #[pyo3(signature = (at, n_threads = 1))]

@@ -1,66 +1,23 @@
-//! Profiles: the call that can be stopped, and its records.
+//! Profiles of a model.
 
-use crate::arguments::{matrix, to_python};
-use crate::glmm::GlmmSystem;
+use crate::arguments::{matrix, to_python, OptionsArgument, PointArgument};
 use crate::records;
-use crate::replicate_glmm::{options, point, OptionsArgument, PointArgument};
-use crate::threads::with_watched_threads;
-use crate::watch::Watch;
+use crate::replicate::Model;
+use crate::watch::whole;
 use numpy::IntoPyArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::error::CoreError;
-use ranef_core::replicate::{profile_glmm, Curve, CurvePoint, GlmmProfileOptions, Profile, ProfileOptions};
-use std::sync::atomic::Ordering;
-use std::sync::Mutex;
-
-/// Told of the number of curves that are finished, or of nothing; says whether to go on.
-type KeepGoing<'a> = &'a (dyn Fn(Option<usize>) -> bool + Sync);
-
-/// Runs a profile of `total` curves with the interpreter released.
-///
-/// # Errors
-/// What `progress` or a signal handler raised.
-pub fn watched_curves<T: Send>(
-    py: Python<'_>,
-    total: usize,
-    n_threads: usize,
-    progress: Option<Py<PyAny>>,
-    f: impl FnOnce(KeepGoing<'_>) -> T + Send,
-) -> PyResult<T> {
-    let watch = Mutex::new(Watch::new(progress));
-    let (result, signal) = py.detach(|| {
-        with_watched_threads(n_threads, |stop| {
-            let keep_going = |done: Option<usize>| {
-                if stop.load(Ordering::Relaxed) {
-                    return false;
-                }
-                if done.is_none() && n_threads > 1 {
-                    return true;
-                }
-                let mut w = watch.lock().unwrap_or_else(|e| e.into_inner());
-                match done {
-                    None => w.check(),
-                    Some(done) => w.go_on(done, total as f64),
-                }
-            };
-            f(&keep_going)
-        })
-    });
-    match signal.or(watch.into_inner().unwrap_or_else(|e| e.into_inner()).error) {
-        Some(e) => Err(e),
-        None => Ok(result),
-    }
-}
+use ranef_core::linear::frames_of;
+use ranef_core::replicate::{self, Curve, CurvePoint, GeneralizedFit, LinearFit, Profile, ProfileOptions};
 
 #[pyfunction]
-#[pyo3(signature = (system, start, options_, indices, step, reach, targets, n_threads = 1, progress = None))]
+#[pyo3(signature = (model, start, options, indices, step, reach, targets, n_threads, progress))]
 #[allow(clippy::too_many_arguments)]
-pub fn profile_glmm_curves<'py>(
-    py: Python<'py>,
-    system: &GlmmSystem,
-    start: PointArgument<'py>,
-    options_: OptionsArgument,
+pub fn profile(
+    py: Python<'_>,
+    model: Model<'_>,
+    start: PointArgument<'_>,
+    options: OptionsArgument,
     indices: Vec<usize>,
     step: f64,
     reach: f64,
@@ -68,25 +25,42 @@ pub fn profile_glmm_curves<'py>(
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<records::Profile> {
-    let g = &system.g;
-    if indices.iter().any(|&i| i > g.n_theta() + g.p()) || options_.0 == 0 {
-        return Err(PyValueError::new_err(
-            "there is no parameter of that number, or nothing to profile with n_quad = 0",
-        ));
-    }
-    let o = GlmmProfileOptions {
-        fit: options(system, &point(system, &start)?, &options_)?,
-        curves: ProfileOptions { step, reach, targets },
+    let (n_theta, p) = match &model {
+        Model::Linear(m) => (m.sys.n_theta, m.sys.p()),
+        Model::Generalized(m) => (m.g.n_theta(), m.g.p()),
     };
-    let result: Result<Profile, CoreError> = watched_curves(py, indices.len(), n_threads, progress, |keep_going| {
-        profile_glmm(g, &indices, &o, n_threads, keep_going)
-    })?;
-    system.raised()?;
-    profile_record(py, result.map_err(to_python)?)
+    if indices.iter().any(|&i| i > n_theta + p) {
+        return Err(PyValueError::new_err("there is no parameter of that number"));
+    }
+    let curves = ProfileOptions { step, reach, targets };
+    let found = match &model {
+        Model::Linear(m) => {
+            let sys = &m.sys;
+            m.check_theta(start.theta.as_slice()?)?;
+            let frames = frames_of(sys, &sys.lambda_from_theta(start.theta.as_slice()?));
+            let fit = LinearFit { sys, options: options.linear(false) };
+            whole(py, progress, n_threads, |watch| {
+                replicate::profile(&fit, frames, &indices, &curves, n_threads, watch)
+            })
+        }
+        Model::Generalized(m) => {
+            if options.n_quad == 0 {
+                return Err(PyValueError::new_err("there is nothing to profile with n_quad = 0"));
+            }
+            let start = options.generalized(m, Some(&start))?;
+            let fit = GeneralizedFit { g: &m.g };
+            let found = whole(py, progress, n_threads, |watch| {
+                replicate::profile(&fit, start, &indices, &curves, n_threads, watch)
+            });
+            m.raised()?;
+            found
+        }
+    };
+    profile_record(py, found?.map_err(to_python)?)
 }
 
 /// The curves and the ML fit they begin at.
-pub(crate) fn profile_record(py: Python<'_>, p: Profile) -> PyResult<records::Profile> {
+fn profile_record(py: Python<'_>, p: Profile) -> PyResult<records::Profile> {
     let n_parameters = p.estimates.len();
     Ok(records::Profile {
         deviance: p.deviance,

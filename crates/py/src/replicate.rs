@@ -1,37 +1,73 @@
-//! Bootstraps: many fits of drawn responses or of drawn groups, one call each.
+//! Many fits of one design, of models of every kind: one call each.
 
-use crate::arguments::{matrix, to_python};
+use crate::arguments::{matrix, to_python, Borrowed, OptionsArgument, PointArgument};
+use crate::glmm::{approximation, GlmmSystem};
 use crate::lmm::LmmSystem;
 use crate::records;
-use crate::supervised::supervised;
+use crate::watch::{partial, whole};
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::linear::FitOptions;
-use ranef_core::replicate::{cases, jackknife, nested, parametric, residual, Member, Pools, Replicates, Truth};
+use ranef_core::generalized;
+use ranef_core::linear::{Columns, FitOptions, How, Law, Passage, Truth, Within};
+use ranef_core::model::Replicable;
+use ranef_core::replicate::{self, Data, Member, Replicates};
+use ranef_core::watch::Watch;
 
-/// theta, fixed effects and residual standard deviation of the model that is drawn from.
-type TruthArgument<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, f64>, f64);
-
-/// Whether by REML, limit on evaluations, and tolerance.
-type OptionsArgument = (bool, usize, f64);
-
-fn options((reml, max_evaluations, tolerance): OptionsArgument) -> FitOptions {
-    FitOptions { reml, max_evaluations, tolerance }
+/// A model of one of the kinds.
+#[derive(FromPyObject)]
+pub(crate) enum Model<'py> {
+    Linear(PyRef<'py, LmmSystem>),
+    Generalized(PyRef<'py, GlmmSystem>),
 }
 
-fn checked<'a>(system: &LmmSystem, truth: &'a TruthArgument<'_>) -> PyResult<Truth<'a>> {
-    let (theta, beta) = (truth.0.as_slice()?, truth.1.as_slice()?);
-    system.check_theta(theta)?;
-    if beta.len() != system.sys.p() || !truth.2.is_finite() || truth.2 <= 0.0 {
+impl OptionsArgument {
+    /// Of a linear model.
+    pub(crate) fn linear(&self, reml: bool) -> FitOptions {
+        FitOptions { reml, max_evaluations: self.max_evaluations, tolerance: self.tolerance }
+    }
+
+    /// Of a generalized model, without the Hessian.
+    pub(crate) fn generalized(
+        &self,
+        model: &GlmmSystem,
+        start: Option<&PointArgument<'_>>,
+    ) -> PyResult<generalized::FitOptions> {
+        model.check_n_quad(self.n_quad)?;
+        let start = start.map(|s| model.point(&s.theta, &s.beta, s.spread)).transpose()?;
+        Ok(generalized::FitOptions {
+            how: approximation(self.n_quad, &self.curvature)?,
+            theta: start.as_ref().map(|s| s.theta.clone()),
+            beta: start.as_ref().map(|s| s.beta.clone()),
+            extras: start.as_ref().map(|s| s.extras.clone()),
+            held: self.fixed_dispersion.map(Some).into_iter().collect(),
+            max_evaluations: self.max_evaluations,
+            tolerance: self.tolerance,
+            hessian: false,
+        })
+    }
+}
+
+/// How replicates of a linear model are fitted.
+fn how(model: &LmmSystem, options: &OptionsArgument, start: Option<&PointArgument<'_>>) -> PyResult<How> {
+    let theta = start.map(|s| s.theta.as_slice()).transpose()?;
+    theta.map_or(Ok(()), |t| model.check_theta(t))?;
+    Ok(How::new(&model.sys, options.linear(options.reml), theta))
+}
+
+/// The linear model that responses are drawn from.
+fn truth<'a>(model: &LmmSystem, at: &'a PointArgument<'_>) -> PyResult<Truth<'a>> {
+    let (theta, beta, sigma) = (at.theta.as_slice()?, at.beta.as_slice()?, at.spread.unwrap_or(f64::NAN));
+    model.check_theta(theta)?;
+    if beta.len() != model.sys.p() || !sigma.is_finite() || sigma <= 0.0 {
         return Err(PyValueError::new_err("the model to draw from does not have the parameters of the system"));
     }
-    Ok(Truth { theta, beta, sigma: truth.2 })
+    Ok(Truth { theta, beta, sigma })
 }
 
 /// Random effects of each factor, levels x effects, in C order.
-fn effects<'a>(system: &LmmSystem, given: &'a [PyReadonlyArray2<'_, f64>]) -> PyResult<Vec<&'a [f64]>> {
-    let factors = &system.sys.factors;
+fn effects<'a>(model: &LmmSystem, given: &'a [PyReadonlyArray2<'_, f64>]) -> PyResult<Vec<&'a [f64]>> {
+    let factors = &model.sys.factors;
     let fits = given.len() == factors.len()
         && given.iter().zip(factors).all(|(b, f)| b.shape() == [f.n_levels, f.k] && b.is_c_contiguous());
     if !fits {
@@ -40,29 +76,23 @@ fn effects<'a>(system: &LmmSystem, given: &'a [PyReadonlyArray2<'_, f64>]) -> Py
     Ok(given.iter().map(|b| b.as_slice()).collect::<Result<_, _>>()?)
 }
 
-fn checked_factor(system: &LmmSystem, by: usize, n: usize) -> PyResult<()> {
-    if by >= system.sys.factors.len() || n > i64::MAX as usize {
-        return Err(PyValueError::new_err("there is no such factor"));
+fn drawable(model: &GlmmSystem) -> PyResult<()> {
+    if !model.g.family.can_draw() {
+        return Err(PyValueError::new_err("the family has no random numbers in the core"));
     }
     Ok(())
 }
 
 /// What is finished of some replicates.
-pub(crate) fn record(
-    py: Python<'_>,
-    r: Replicates,
-    p: usize,
-    n_theta: usize,
-    interrupted: bool,
-) -> PyResult<records::Replicates> {
+fn record<M: Replicable>(py: Python<'_>, model: &M, r: Replicates, interrupted: bool) -> PyResult<records::Replicates> {
     let m = r.number.len();
     Ok(records::Replicates {
         number: r.number.into_pyarray(py).unbind(),
         objective: r.objective.into_pyarray(py).unbind(),
-        beta: matrix(py, r.beta, m, p)?,
-        se: matrix(py, r.se, m, p)?,
-        theta: matrix(py, r.theta, m, n_theta)?,
-        spread: r.sigma.into_pyarray(py).unbind(),
+        beta: matrix(py, r.beta, m, model.n_beta())?,
+        se: matrix(py, r.se, m, model.n_beta())?,
+        theta: matrix(py, r.theta, m, model.n_theta())?,
+        spread: r.spread.into_pyarray(py).unbind(),
         status: r.status.into_iter().map(str::to_owned).collect(),
         second_starts: r.moved_on.iter().filter(|&&m| m).count(),
         singular: r.singular.into_pyarray(py).unbind(),
@@ -70,161 +100,290 @@ pub(crate) fn record(
     })
 }
 
-fn finished(py: Python<'_>, system: &LmmSystem, (r, interrupted): (Replicates, bool)) -> PyResult<records::Replicates> {
-    record(py, r, system.sys.p(), system.sys.n_theta, interrupted)
+/// Random effects that all responses have: those of a linear model, of each factor, or linear predictors.
+#[derive(FromPyObject)]
+pub(crate) enum KeptArgument<'py> {
+    Predictor(PyReadonlyArray1<'py, f64>),
+    Effects(Vec<PyReadonlyArray2<'py, f64>>),
 }
 
 #[pyfunction]
-#[pyo3(signature = (system, truth, kept, options_, n, seed, n_threads, progress))]
+#[pyo3(signature = (model, at, kept, start, options, n, seed, n_threads, progress))]
 #[allow(clippy::too_many_arguments)]
-pub fn bootstrap_parametric<'py>(
-    py: Python<'py>,
-    system: &LmmSystem,
-    truth: TruthArgument<'py>,
-    kept: Option<Vec<PyReadonlyArray2<'py, f64>>>,
-    options_: OptionsArgument,
+pub fn bootstrap_parametric(
+    py: Python<'_>,
+    model: Model<'_>,
+    at: PointArgument<'_>,
+    kept: Option<KeptArgument<'_>>,
+    start: Option<PointArgument<'_>>,
+    options: OptionsArgument,
     n: usize,
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<records::Replicates> {
-    let truth = checked(system, &truth)?;
-    let kept: Option<Vec<Vec<f64>>> = match &kept {
-        Some(b) => Some(effects(system, b)?.into_iter().map(<[f64]>::to_vec).collect()),
-        None => None,
-    };
-    let o = options(options_);
-    let sys = &system.sys;
-    let r = supervised(py, progress.as_ref(), n, n_threads, |w| {
-        parametric(sys, &truth, kept.as_deref(), o, n, seed, n_threads, w)
-    })?;
-    finished(py, system, r)
-}
-
-#[pyfunction]
-#[pyo3(signature = (system, truth, effects_, residuals, options_, n, seed, n_threads, progress))]
-#[allow(clippy::too_many_arguments)]
-pub fn bootstrap_residual<'py>(
-    py: Python<'py>,
-    system: &LmmSystem,
-    truth: TruthArgument<'py>,
-    effects_: Vec<PyReadonlyArray2<'py, f64>>,
-    residuals: PyReadonlyArray1<'py, f64>,
-    options_: OptionsArgument,
-    n: usize,
-    seed: u64,
-    n_threads: usize,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<records::Replicates> {
-    let truth = checked(system, &truth)?;
-    let borrowed = system.arrays.borrow(py);
-    let rows = borrowed.rows()?;
-    let pools = Pools { effects: effects(system, &effects_)?, residuals: residuals.as_slice()? };
-    if pools.residuals.len() != rows.n() {
-        return Err(PyValueError::new_err("there must be a residual for each row"));
+    let other = || PyValueError::new_err("random effects are kept in another form by this kind of model");
+    match &model {
+        Model::Linear(m) => {
+            let kept = match &kept {
+                Some(KeptArgument::Effects(b)) => Some(effects(m, b)?),
+                Some(_) => return Err(other()),
+                None => None,
+            };
+            let law = Law::normal(&m.sys, &truth(m, &at)?, kept.as_deref());
+            let how = how(m, &options, start.as_ref())?;
+            let (sys, law, how) = (&m.sys, &law, &how);
+            let (r, stopped) =
+                partial(py, progress, n_threads, |w| replicate::drawn(sys, law, how, n, seed, n_threads, w))?;
+            record(py, sys, r, stopped)
+        }
+        Model::Generalized(m) => {
+            drawable(m)?;
+            let eta = match &kept {
+                Some(KeptArgument::Predictor(eta)) => Some(eta.as_slice()?),
+                Some(_) => return Err(other()),
+                None => None,
+            };
+            eta.map_or(Ok(()), |e| m.check("the linear predictor", e, m.g.n))?;
+            let law = generalized::Law::new(&m.g, &m.point(&at.theta, &at.beta, at.spread)?, eta);
+            let how = options.generalized(m, start.as_ref())?;
+            let (g, law, how) = (&m.g, &law, &how);
+            let out = partial(py, progress, n_threads, |w| replicate::drawn(g, law, how, n, seed, n_threads, w));
+            m.raised()?;
+            let (r, stopped) = out?;
+            record(py, g, r, stopped)
+        }
     }
-    let o = options(options_);
-    let sys = &system.sys;
-    let r = supervised(py, progress.as_ref(), n, n_threads, |w| {
-        residual(&rows, sys, &truth, &pools, o, n, seed, n_threads, w)
-    })?;
-    finished(py, system, r)
 }
 
 #[pyfunction]
-#[pyo3(signature = (system, truth, by, options_, n, seed, n_threads, progress))]
+#[pyo3(signature = (model, beta, effects_, residuals, start, options, n, seed, n_threads, progress))]
 #[allow(clippy::too_many_arguments)]
-pub fn bootstrap_cases<'py>(
-    py: Python<'py>,
-    system: &LmmSystem,
-    truth: TruthArgument<'py>,
-    by: usize,
-    options_: OptionsArgument,
+pub fn bootstrap_residual(
+    py: Python<'_>,
+    model: PyRef<'_, LmmSystem>,
+    beta: PyReadonlyArray1<'_, f64>,
+    effects_: Vec<PyReadonlyArray2<'_, f64>>,
+    residuals: PyReadonlyArray1<'_, f64>,
+    start: Option<PointArgument<'_>>,
+    options: OptionsArgument,
     n: usize,
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<records::Replicates> {
-    let truth = checked(system, &truth)?;
-    checked_factor(system, by, n)?;
-    let borrowed = system.arrays.borrow(py);
+    let borrowed = model.arrays.borrow(py);
     let rows = borrowed.rows()?;
-    let o = options(options_);
-    let sys = &system.sys;
-    let r =
-        supervised(py, progress.as_ref(), n, n_threads, |w| cases(&rows, sys, &truth, by, o, n, seed, n_threads, w))?;
-    finished(py, system, r)
+    let (beta, residuals) = (beta.as_slice()?, residuals.as_slice()?);
+    if residuals.len() != rows.n() || beta.len() != model.sys.p() {
+        return Err(PyValueError::new_err("there must be a residual for each row, and all fixed effects"));
+    }
+    let sys = &model.sys;
+    let law = Law::of_pools(&rows, sys, effects(&model, &effects_)?, residuals, beta);
+    let how = how(&model, &options, start.as_ref())?;
+    let (law, how) = (&law, &how);
+    let (r, stopped) = partial(py, progress, n_threads, |w| replicate::drawn(sys, law, how, n, seed, n_threads, w))?;
+    record(py, sys, r, stopped)
+}
+
+/// Runs `f` on the rows that a model was made of.
+fn with_groups<M: Replicable>(
+    py: Python<'_>,
+    borrowed: &Borrowed<'_>,
+    model: &M,
+    kept: &[usize],
+    by: usize,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+    f: impl FnOnce(&Data<'_>, &dyn Watch) -> Replicates + Send,
+) -> PyResult<records::Replicates> {
+    let mut rows = borrowed.rows()?;
+    if by >= rows.factors.len() {
+        return Err(PyValueError::new_err("there is no such factor"));
+    }
+    rows.x = kept.iter().map(|&j| rows.x[j]).collect();
+    let data = Data { rows, offset: borrowed.offset()?, by };
+    let (r, stopped) = partial(py, progress, n_threads, |w| f(&data, w))?;
+    record(py, model, r, stopped)
 }
 
 #[pyfunction]
-#[pyo3(signature = (system, truth, by, options_, n, n_threads, progress))]
+#[pyo3(signature = (model, by, start, options, n, seed, n_threads, progress))]
 #[allow(clippy::too_many_arguments)]
-pub fn jackknife_groups<'py>(
-    py: Python<'py>,
-    system: &LmmSystem,
-    truth: TruthArgument<'py>,
+pub fn bootstrap_cases(
+    py: Python<'_>,
+    model: Model<'_>,
     by: usize,
-    options_: OptionsArgument,
+    start: Option<PointArgument<'_>>,
+    options: OptionsArgument,
+    n: usize,
+    seed: u64,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<records::Replicates> {
+    match &model {
+        Model::Linear(m) => {
+            let (sys, how) = (&m.sys, &how(m, &options, start.as_ref())?);
+            with_groups(py, &m.arrays.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
+                replicate::cases(data, sys, how, n, seed, n_threads, w)
+            })
+        }
+        Model::Generalized(m) => {
+            let (g, how) = (&m.g, &options.generalized(m, start.as_ref())?);
+            let kept = &g.layout.basis.kept;
+            let out = with_groups(py, &m.arrays.borrow(py), g, kept, by, n_threads, progress, |data, w| {
+                replicate::cases(data, g, how, n, seed, n_threads, w)
+            });
+            m.raised()?;
+            out
+        }
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (model, by, start, options, n, n_threads, progress))]
+#[allow(clippy::too_many_arguments)]
+pub fn jackknife_groups(
+    py: Python<'_>,
+    model: Model<'_>,
+    by: usize,
+    start: Option<PointArgument<'_>>,
+    options: OptionsArgument,
     n: usize,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<records::Replicates> {
-    let truth = checked(system, &truth)?;
-    checked_factor(system, by, n)?;
-    let borrowed = system.arrays.borrow(py);
-    let rows = borrowed.rows()?;
-    let o = options(options_);
-    let sys = &system.sys;
-    let r = supervised(py, progress.as_ref(), n, n_threads, |w| jackknife(&rows, sys, &truth, by, o, n, n_threads, w))?;
-    finished(py, system, r)
+    match &model {
+        Model::Linear(m) => {
+            let (sys, how) = (&m.sys, &how(m, &options, start.as_ref())?);
+            with_groups(py, &m.arrays.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
+                replicate::jackknife(data, sys, how, n, n_threads, w)
+            })
+        }
+        Model::Generalized(m) => {
+            let (g, how) = (&m.g, &options.generalized(m, start.as_ref())?);
+            let kept = &g.layout.basis.kept;
+            let out = with_groups(py, &m.arrays.borrow(py), g, kept, by, n_threads, progress, |data, w| {
+                replicate::jackknife(data, g, how, n, n_threads, w)
+            });
+            m.raised()?;
+            out
+        }
+    }
 }
 
-/// A model to fit: its system, for each factor the union's factor and the union's effects, and theta to start from.
-type MemberArgument<'py> = (PyRef<'py, LmmSystem>, Vec<(usize, Vec<usize>)>, Option<PyReadonlyArray1<'py, f64>>);
+/// The linear models to fit: each with, for each factor, the union's factor and the union's effects, and its start.
+type LinearMember<'py> = (PyRef<'py, LmmSystem>, Vec<(usize, Vec<usize>)>, Option<PointArgument<'py>>);
+/// The generalized models to fit, and where fits start.
+type GeneralizedMember<'py> = (PyRef<'py, GlmmSystem>, Option<PointArgument<'py>>);
 
+/// Draws responses of a union of linear models and fits every member to each.
 #[pyfunction]
-#[pyo3(signature = (union, truth, members, options_, n, seed, n_threads, progress))]
+#[pyo3(signature = (union, at, members, options, n, seed, n_threads, progress))]
 #[allow(clippy::too_many_arguments)]
-pub fn bootstrap_nested<'py>(
-    py: Python<'py>,
-    union: &LmmSystem,
-    truth: TruthArgument<'py>,
-    members: Vec<MemberArgument<'py>>,
-    options_: OptionsArgument,
+pub fn bootstrap_within_union(
+    py: Python<'_>,
+    union: PyRef<'_, LmmSystem>,
+    at: PointArgument<'_>,
+    members: Vec<LinearMember<'_>>,
+    options: OptionsArgument,
     n: usize,
     seed: u64,
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<records::Replicates>> {
-    let truth = checked(union, &truth)?;
     let borrowed = union.arrays.borrow(py);
     let rows = borrowed.rows()?;
-    let owned: Vec<_> = members.iter().map(|m| m.0.arrays.borrow(py)).collect();
-    let member_rows = owned.iter().map(|b| b.rows()).collect::<PyResult<Vec<_>>>()?;
     let mut list = Vec::new();
-    for ((system, places, start), rows) in members.iter().zip(&member_rows) {
-        let start = start.as_ref().map(|s| s.as_slice()).transpose()?;
-        start.map_or(Ok(()), |s| system.check_theta(s))?;
-        let fits = places.len() == system.sys.factors.len()
-            && places.iter().zip(&system.sys.factors).all(|((g, e), f)| {
-                union
-                    .sys
-                    .factors
-                    .get(*g)
-                    .is_some_and(|u| u.n_levels == f.n_levels && e.len() == f.k && e.iter().all(|&i| i < u.k))
+    for (model, places, start) in &members {
+        let borrowed = model.arrays.borrow(py);
+        let member_rows = borrowed.rows()?;
+        let fits = places.len() == model.sys.factors.len()
+            && places.iter().zip(&model.sys.factors).all(|((g, e), f)| {
+                let of_union = union.sys.factors.get(*g);
+                of_union.is_some_and(|u| u.n_levels == f.n_levels && e.len() == f.k && e.iter().all(|&i| i < u.k))
             });
         if !fits {
             return Err(PyValueError::new_err("a model does not lie within the union"));
         }
         let factor = places.iter().map(|p| p.0).collect();
         let effect = places.iter().map(|p| p.1.clone()).collect();
-        list.push(Member { sys: &system.sys, rows, factor, effect, start });
+        let within = Within { sys: &model.sys, rows: &member_rows, factor, effect };
+        let passage = Passage::new(&union.sys, &rows, &within).map_err(to_python)?;
+        list.push(Member { model: &model.sys, passage, how: how(model, &options, start.as_ref())? });
     }
-    let o = options(options_);
     let sys = &union.sys;
-    let (result, interrupted) = supervised(py, progress.as_ref(), n, n_threads, |w| {
-        nested(sys, &rows, &truth, &list, o, n, seed, n_threads, w)
-    })?;
-    let result = result.map_err(to_python)?;
-    result.into_iter().zip(&list).map(|(r, m)| record(py, r, m.sys.p(), m.sys.n_theta, interrupted)).collect()
+    let law = Law::of_union(sys, &truth(&union, &at)?);
+    let (law, list) = (&law, &list);
+    let (out, stopped) =
+        partial(py, progress, n_threads, |w| replicate::nested(sys, law, list, n, seed, n_threads, w))?;
+    out.into_iter().zip(list).map(|(r, m)| record(py, m.model, r, stopped)).collect()
+}
+
+/// Draws responses of a generalized model and fits every member to each.
+#[pyfunction]
+#[pyo3(signature = (model, at, members, options, n, seed, n_threads, progress))]
+#[allow(clippy::too_many_arguments)]
+pub fn bootstrap_members(
+    py: Python<'_>,
+    model: PyRef<'_, GlmmSystem>,
+    at: PointArgument<'_>,
+    members: Vec<GeneralizedMember<'_>>,
+    options: OptionsArgument,
+    n: usize,
+    seed: u64,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Vec<records::Replicates>> {
+    drawable(&model)?;
+    let g = &model.g;
+    let member = |(m, start): &GeneralizedMember<'_>| {
+        m.check("a model to fit", &m.g.y, g.n)?;
+        options.generalized(m, start.as_ref())
+    };
+    let hows = members.iter().map(member).collect::<PyResult<Vec<_>>>()?;
+    let list: Vec<_> = members.iter().zip(hows).map(|((m, _), how)| Member { model: &m.g, passage: (), how }).collect();
+    let law = generalized::Law::new(g, &model.point(&at.theta, &at.beta, at.spread)?, None);
+    let (law, list) = (&law, &list);
+    let (out, stopped) = partial(py, progress, n_threads, |w| replicate::nested(g, law, list, n, seed, n_threads, w))?;
+    out.into_iter().zip(list).map(|(r, m)| record(py, m.model, r, stopped)).collect()
+}
+
+/// Fits every column of `y`.
+#[pyfunction]
+#[pyo3(signature = (model, y, start, options, n_threads, progress))]
+pub fn refit(
+    py: Python<'_>,
+    model: Model<'_>,
+    y: PyReadonlyArray2<'_, f64>,
+    start: Option<PointArgument<'_>>,
+    options: OptionsArgument,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<records::Replicates> {
+    let (n, m) = (y.shape()[0], y.shape()[1]);
+    let n_rows = match &model {
+        Model::Linear(m) => m.sys.cp.n,
+        Model::Generalized(m) => m.g.n,
+    };
+    if n != n_rows || (n > 0 && m > 0 && !y.is_fortran_contiguous()) {
+        return Err(PyValueError::new_err("y must be a matrix in Fortran order with a row for each row of the model"));
+    }
+    let y = y.as_slice()?;
+    match &model {
+        Model::Linear(m) => {
+            let borrowed = m.arrays.borrow(py);
+            let rows = borrowed.rows()?;
+            let (sys, how) = (&m.sys, &how(m, &options, start.as_ref())?);
+            let columns = &Columns::of(&rows, sys);
+            let r = whole(py, progress, n_threads, |w| replicate::refit(sys, columns, y, n, how, n_threads, w))?;
+            record(py, sys, r, false)
+        }
+        Model::Generalized(m) => {
+            let (g, how) = (&m.g, &options.generalized(m, start.as_ref())?);
+            let r = whole(py, progress, n_threads, |w| replicate::refit(g, &(), y, n, how, n_threads, w));
+            m.raised()?;
+            record(py, g, r?, false)
+        }
+    }
 }

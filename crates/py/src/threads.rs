@@ -1,12 +1,8 @@
 //! One pool of worker threads for each process and size. Workers do not survive a fork, so the pool of a parent is never used.
 
-use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 type Pools = Mutex<HashMap<(u32, usize), Arc<ThreadPool>>>;
 
@@ -42,34 +38,4 @@ pub fn with_threads<T: Send>(n: usize, f: impl FnOnce() -> T + Send) -> T {
         Some(p) => p.install(f),
         None => f(),
     }
-}
-
-/// The same, stopped by signals: Python answers them in its main thread only, so that thread waits and asks while others work.
-///
-/// `f` is given a flag that is set when a signal has come; what it raised is returned beside the result.
-pub fn with_watched_threads<T: Send>(n: usize, f: impl FnOnce(&AtomicBool) -> T + Send) -> (T, Option<PyErr>) {
-    let stop = AtomicBool::new(false);
-    if n <= 1 {
-        return (f(&stop), None);
-    }
-    let mut error = None;
-    let (done, waiting) = mpsc::channel::<()>();
-    let out = std::thread::scope(|scope| {
-        let stop = &stop;
-        let work = scope.spawn(move || {
-            // dropped at the end, which wakes the waiting thread
-            let _done = done;
-            with_threads(n, || f(stop))
-        });
-        while let Err(mpsc::RecvTimeoutError::Timeout) = waiting.recv_timeout(Duration::from_millis(50)) {
-            if error.is_none() {
-                if let Err(e) = Python::attach(|py| py.check_signals()) {
-                    error = Some(e);
-                    stop.store(true, Ordering::Relaxed);
-                }
-            }
-        }
-        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
-    (out, error)
 }

@@ -1,56 +1,162 @@
-//! Ctrl-C and progress while the interpreter is released.
+//! Long computations with the interpreter released: Ctrl-C and progress.
 
+use crate::threads::with_threads;
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
+use ranef_core::watch::Watch;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+/// How often Python is asked for signals.
+const INTERVAL: Duration = Duration::from_millis(50);
+
 /// Asks Python now and then whether to go on, and reports progress.
-pub(crate) struct Watch {
+struct Watcher {
+    /// Set once the computation is to end.
+    stop: AtomicBool,
+    /// Whether the computation runs in the thread that called, which then asks for signals itself: Python answers
+    /// them in its main thread only.
+    asks: bool,
     progress: Option<Py<PyAny>>,
+    state: Mutex<State>,
+}
+
+struct State {
     last: Instant,
     /// The highest count reported: threads may tell of theirs out of turn.
     reported: usize,
-    pub(crate) error: Option<PyErr>,
+    error: Option<PyErr>,
 }
 
-impl Watch {
-    pub(crate) fn new(progress: Option<Py<PyAny>>) -> Self {
-        Watch { progress, last: Instant::now(), reported: 0, error: None }
+impl Watcher {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Whether no signal has come; asks now and then.
-    pub(crate) fn check(&mut self) -> bool {
-        if self.last.elapsed() < Duration::from_millis(50) {
-            return true;
+    /// Keeps what Python raised; whether to go on.
+    fn heard(&self, state: &mut State, answer: PyResult<()>) -> bool {
+        if let Err(e) = answer {
+            state.error.get_or_insert(e);
+            self.stop.store(true, Ordering::Relaxed);
+            return false;
         }
-        self.last = Instant::now();
-        match Python::attach(|py| py.check_signals()) {
-            Ok(()) => true,
-            Err(e) => {
-                self.error = Some(e);
-                false
-            }
-        }
+        true
     }
 
-    pub(crate) fn go_on(&mut self, count: usize, value: f64) -> bool {
-        if self.progress.is_none() && self.last.elapsed() < Duration::from_millis(50) {
-            return true;
+    fn report(&self, count: usize, arguments: impl FnOnce(Python<'_>, &Py<PyAny>) -> PyResult<()>) -> bool {
+        let Some(progress) = &self.progress else {
+            return self.go_on();
+        };
+        if self.stop.load(Ordering::Relaxed) {
+            return false;
         }
-        self.last = Instant::now();
-        let result = Python::attach(|py| {
+        let mut state = self.state();
+        state.last = Instant::now();
+        let tell = count > state.reported;
+        let answer = Python::attach(|py| {
             py.check_signals()?;
-            if let (Some(p), true) = (&self.progress, count > self.reported) {
-                self.reported = count;
-                p.call1(py, (count, value))?;
+            if tell {
+                arguments(py, progress)?;
             }
             Ok(())
         });
-        match result {
-            Ok(()) => true,
-            Err(e) => {
-                self.error = Some(e);
-                false
-            }
+        state.reported = state.reported.max(count);
+        self.heard(&mut state, answer)
+    }
+}
+
+impl Watch for Watcher {
+    fn go_on(&self) -> bool {
+        if self.stop.load(Ordering::Relaxed) {
+            return false;
         }
+        if !self.asks {
+            return true;
+        }
+        let mut state = self.state();
+        if state.last.elapsed() < INTERVAL {
+            return true;
+        }
+        state.last = Instant::now();
+        let answer = Python::attach(|py| py.check_signals());
+        self.heard(&mut state, answer)
+    }
+
+    fn evaluated(&self, evaluations: usize, criterion: f64) -> bool {
+        self.report(evaluations, |py, p| p.call1(py, (evaluations, criterion)).map(drop))
+    }
+
+    fn finished(&self, parts: usize, of: usize) -> bool {
+        self.report(parts, |py, p| p.call1(py, (parts, of)).map(drop))
+    }
+}
+
+/// Runs `f` with `n_threads` threads and the interpreter released; returns with its result what `progress` or a signal
+/// handler raised, which made it end early.
+fn watched<T: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    n_threads: usize,
+    f: impl FnOnce(&dyn Watch) -> T + Send,
+) -> (T, Option<PyErr>) {
+    let state = Mutex::new(State { last: Instant::now(), reported: 0, error: None });
+    let watcher = Watcher { stop: AtomicBool::new(false), asks: n_threads <= 1, progress, state };
+    let out = py.detach(|| {
+        if n_threads <= 1 {
+            return f(&watcher);
+        }
+        let (done, waiting) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let watcher = &watcher;
+            let work = scope.spawn(move || {
+                // dropped at the end, which wakes the waiting thread
+                let _done = done;
+                with_threads(n_threads, || f(watcher))
+            });
+            while let Err(mpsc::RecvTimeoutError::Timeout) = waiting.recv_timeout(INTERVAL) {
+                if !watcher.stop.load(Ordering::Relaxed) {
+                    let answer = Python::attach(|py| py.check_signals());
+                    watcher.heard(&mut watcher.state(), answer);
+                }
+            }
+            work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    });
+    (out, watcher.state.into_inner().unwrap_or_else(|e| e.into_inner()).error)
+}
+
+/// Runs a computation that is of use only when finished.
+///
+/// # Errors
+/// What `progress` or a signal handler raised.
+pub(crate) fn whole<T: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    n_threads: usize,
+    f: impl FnOnce(&dyn Watch) -> T + Send,
+) -> PyResult<T> {
+    match watched(py, progress, n_threads, f) {
+        (_, Some(e)) => Err(e),
+        (out, None) => Ok(out),
+    }
+}
+
+/// Runs a computation whose finished parts are of use: an interrupt from the keyboard ends it early, and the second
+/// value says that this happened.
+///
+/// # Errors
+/// What else `progress` or a signal handler raised.
+pub(crate) fn partial<T: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    n_threads: usize,
+    f: impl FnOnce(&dyn Watch) -> T + Send,
+) -> PyResult<(T, bool)> {
+    match watched(py, progress, n_threads, f) {
+        (out, None) => Ok((out, false)),
+        (out, Some(e)) if e.is_instance_of::<PyKeyboardInterrupt>(py) => Ok((out, true)),
+        (_, Some(e)) => Err(e),
     }
 }

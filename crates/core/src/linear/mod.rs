@@ -1,29 +1,37 @@
 //! The linear mixed model: its block system, criterion, score, curvature, fit and solution.
 
+mod columns;
 mod criterion;
 mod curvature;
 mod deletion;
 mod fit;
 mod frame;
 mod information;
+mod law;
 mod ray;
 mod rebase;
+mod replicable;
 mod response_law;
 mod score;
 mod search;
 mod solution;
 mod start;
 mod system;
+mod union;
 
+pub use columns::Columns;
 pub use criterion::Evaluator;
 pub use deletion::Deletion;
 pub use fit::{frames_of, Fit, FitOptions, Progress, Status};
 pub use frame::Frame;
 pub use information::{fixed_root, kenward_roger, satterthwaite, threads_worth, At, GoOn, KenwardRoger, Satterthwaite};
+pub use law::{Law, Truth};
 pub use rebase::Rebase;
+pub use replicable::How;
 pub use response_law::{Draft, ResponseLaw};
 pub use score::{Plane, Score};
 pub use search::{search, sharpened, Begin, Search, Valley};
-pub use solution::{predict_variance, Estimates, Evaluation, NewRows, Solution};
+pub use solution::{predict_variance, Evaluation, NewRows, Solution};
 pub use start::moment_frames;
 pub use system::System;
+pub use union::{Passage, Within};

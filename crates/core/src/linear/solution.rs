@@ -4,6 +4,7 @@ use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
 use crate::blocks::{kernels, PathSolver};
+use crate::model::Estimates;
 
 /// Estimates at one theta.
 #[derive(Clone, Debug)]
@@ -30,21 +31,6 @@ pub struct Solution {
     pub u: Vec<Vec<f64>>,
     /// Random effects: for each factor, levels x effects.
     pub b: Vec<Vec<f64>>,
-}
-
-/// Estimates of one replicate: a [`Solution`] without random effects.
-#[derive(Clone, Debug)]
-pub struct Estimates {
-    /// The criterion asked for.
-    pub objective: f64,
-    /// Fixed effects of the kept columns.
-    pub beta: Vec<f64>,
-    /// Their standard errors.
-    pub se: Vec<f64>,
-    /// Relative covariance parameters, in the order of factors and terms.
-    pub theta: Vec<f64>,
-    /// Residual standard deviation.
-    pub sigma: f64,
 }
 
 /// Criterion, score and average information at one theta.
@@ -118,7 +104,7 @@ impl Evaluator {
             beta: sys.basis.beta_to_given(&score.beta),
             se: (0..p).map(|i| sigma * variance(i).max(0.0).sqrt()).collect(),
             theta: sys.theta_from_lambda(&self.lambda).0,
-            sigma,
+            spread: sigma,
         }
     }
 

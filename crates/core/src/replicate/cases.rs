@@ -1,14 +1,24 @@
 //! Fits of whole groups: drawn with replacement (each copy a group of its own), or one left out at a time.
 
-use super::bootstrap::Truth;
-use super::outcome::{outcome, Outcome, Replicates, RANK_DEFICIENT};
-use super::workers::{replicate, Watched};
-use crate::linear::{Evaluator, FitOptions, Score, System};
+use super::replicates::Replicates;
+use super::workers::replicate;
+use crate::model::{Outcome, Replicable};
 use crate::rng::Rng;
 use crate::rows::{FactorRows, Rows, TermRows};
+use crate::watch::Watch;
+
+/// The rows of a model as they were given.
+pub struct Data<'a> {
+    /// Rows; only the columns of X that the model has in use.
+    pub rows: Rows<'a>,
+    /// Offset.
+    pub offset: Option<&'a [f64]>,
+    /// The factor whose groups are taken.
+    pub by: usize,
+}
 
 /// Rows of each level of the factor whose groups are taken.
-pub(super) struct Groups {
+struct Groups {
     start: Vec<usize>,
     order: Vec<u32>,
     by: usize,
@@ -17,7 +27,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn of(rows: &Rows<'_>, by: usize) -> Self {
+    fn of(rows: &Rows<'_>, by: usize) -> Self {
         let codes = rows.factors[by].codes;
         let m = rows.factors[by].n_levels;
         let mut start = vec![0usize; m + 1];
@@ -45,15 +55,15 @@ impl Groups {
         Groups { start, order, by, nested }
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.start.len() - 1
     }
 }
 
 /// Columns of the rows that were picked.
-pub(super) struct Picked {
+struct Picked {
     /// Their numbers.
-    pub(super) index: Vec<u32>,
+    index: Vec<u32>,
     x: Vec<Vec<f64>>,
     y: Vec<f64>,
     weights: Option<Vec<f64>>,
@@ -63,8 +73,8 @@ pub(super) struct Picked {
 }
 
 impl Picked {
-    /// Rows of the groups in `picks`, one group after the other; only the columns `kept` of X.
-    pub(super) fn of(rows: &Rows<'_>, groups: &Groups, kept: &[usize], picks: &[usize]) -> Self {
+    /// Rows of the groups in `picks`, one group after the other.
+    fn of(rows: &Rows<'_>, groups: &Groups, picks: &[usize]) -> Self {
         let parts = || picks.iter().map(|&g| &groups.order[groups.start[g]..groups.start[g + 1]]);
         let n: usize = parts().map(<[u32]>::len).sum();
         let mut index = Vec::with_capacity(n);
@@ -97,7 +107,7 @@ impl Picked {
             n_levels.push(if f == groups.by { picks.len() } else { count as usize });
         }
         Picked {
-            x: kept.iter().map(|&j| take(rows.x[j])).collect(),
+            x: rows.x.iter().map(|x| take(x)).collect(),
             y: take(rows.y),
             weights: rows.weights.map(take),
             codes,
@@ -107,7 +117,7 @@ impl Picked {
         }
     }
 
-    pub(super) fn rows<'a>(&'a self, like: &Rows<'_>) -> Rows<'a> {
+    fn rows<'a>(&'a self, like: &Rows<'_>) -> Rows<'a> {
         let factors = like.factors.iter().enumerate().map(|(f, fr)| {
             let mut columns = self.z[f].iter().map(Vec::as_slice);
             let terms = fr
@@ -125,69 +135,56 @@ impl Picked {
     }
 }
 
-fn fit_groups(
-    rows: &Rows<'_>,
-    sys: &System,
+fn fit_groups<M: Replicable>(
+    data: &Data<'_>,
+    model: &M,
     groups: &Groups,
     picks: &[usize],
-    truth: &Truth<'_>,
-    options: FitOptions,
-    watched: &Watched,
+    how: &M::How,
+    watch: &dyn Watch,
 ) -> Option<Outcome> {
-    let picked = Picked::of(rows, groups, &sys.basis.kept, picks);
-    let new = match System::new(&picked.rows(rows), 1) {
-        Ok(new) if new.p() == sys.p() && new.cp.n > new.p() => new,
-        _ => return Some(Outcome::failed(RANK_DEFICIENT)),
+    let picked = Picked::of(&data.rows, groups, picks);
+    let offset = data.offset.map(|o| picked.index.iter().map(|&r| o[r as usize]).collect::<Vec<_>>());
+    let Some((new, how)) = model.of_rows(&picked.rows(&data.rows), offset.as_deref(), how) else {
+        return Some(Outcome::failed(Outcome::RANK_DEFICIENT));
     };
-    let (mut e, mut score) = (Evaluator::new(&new, 1), Score::new(&new));
-    outcome(&new, &mut e, &mut score, truth.start(&new).as_deref(), options, watched)
+    new.outcome(&mut new.work(), &how, watch)
 }
 
-/// Fits `n` samples of as many groups of the factor `by` as there are, drawn with replacement.
-#[allow(clippy::too_many_arguments)]
-pub fn cases(
-    rows: &Rows<'_>,
-    sys: &System,
-    truth: &Truth<'_>,
-    by: usize,
-    options: FitOptions,
+/// Fits `n` samples of as many groups as there are, drawn with replacement.
+pub fn cases<M: Replicable>(
+    data: &Data<'_>,
+    model: &M,
+    how: &M::How,
     n: usize,
     seed: u64,
     n_threads: usize,
-    watched: &Watched,
+    watch: &dyn Watch,
 ) -> Replicates {
-    let groups = Groups::of(rows, by);
-    let all = replicate(
-        n,
-        n_threads,
-        watched,
-        || vec![0; groups.len()],
-        |picks, i| {
-            let mut stream = Rng::of(seed, i as u64);
-            picks.iter_mut().for_each(|p| *p = stream.below(groups.len()));
-            fit_groups(rows, sys, &groups, picks, truth, options, watched)
-        },
-    );
-    Replicates::gather(all, sys.p(), sys.n_theta)
+    let groups = Groups::of(&data.rows, data.by);
+    let make = || vec![0; groups.len()];
+    let all = replicate(n, n_threads, watch, make, |picks, i| {
+        let mut rng = Rng::of(seed, i as u64);
+        picks.iter_mut().for_each(|p| *p = rng.below(groups.len()));
+        fit_groups(data, model, &groups, picks, how, watch)
+    });
+    Replicates::gather(all, model.n_beta(), model.n_theta())
 }
 
-/// Fits the model without each of `n` parts of the groups of the factor `by`; part i holds the groups i, i + n, i + 2n, ….
-#[allow(clippy::too_many_arguments)]
-pub fn jackknife(
-    rows: &Rows<'_>,
-    sys: &System,
-    truth: &Truth<'_>,
-    by: usize,
-    options: FitOptions,
+/// Fits the model without each of `n` parts of the groups; part i holds the groups i, i + n, i + 2n, ….
+pub fn jackknife<M: Replicable>(
+    data: &Data<'_>,
+    model: &M,
+    how: &M::How,
     n: usize,
     n_threads: usize,
-    watched: &Watched,
+    watch: &dyn Watch,
 ) -> Replicates {
-    let groups = Groups::of(rows, by);
-    let all = replicate(n, n_threads, watched, Vec::new, |picks: &mut Vec<usize>, i| {
+    let groups = Groups::of(&data.rows, data.by);
+    let all = replicate(n, n_threads, watch, Vec::new, |picks: &mut Vec<usize>, i| {
         picks.clear();
         picks.extend((0..groups.len()).filter(|g| g % n != i));
-        fit_groups(rows, sys, &groups, picks, truth, options, watched)
+        fit_groups(data, model, &groups, picks, how, watch)
     });
-    Replicates::gather(all, sys.p(), sys.n_theta)
+    Replicates::gather(all, model.n_beta(), model.n_theta())
 }

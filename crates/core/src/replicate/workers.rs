@@ -1,45 +1,32 @@
 //! Replicates shared out among workers, each with a private work space; they can be stopped, and what is finished is kept.
 
+use crate::watch::Watch;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// What the caller of a long computation sees of it and can do to it.
-#[derive(Default)]
-pub struct Watched {
-    /// Set by the caller to end the computation at the next evaluation.
-    pub stop: AtomicBool,
-    /// Number of replicates finished.
-    pub finished: AtomicUsize,
-}
-
-impl Watched {
-    /// Whether the caller wants an end.
-    pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-}
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs `one` for each of the replicates `0..n`, each worker with the work space that `make` gives it. Returns the finished ones, in
 /// order; `one` gives none when it was stopped.
 pub(super) fn replicate<W, R: Send>(
     n: usize,
     n_threads: usize,
-    watched: &Watched,
+    watch: &dyn Watch,
     make: impl Fn() -> W + Sync,
     one: impl Fn(&mut W, usize) -> Option<R> + Sync,
 ) -> Vec<(usize, R)> {
-    let next = AtomicUsize::new(0);
+    let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let worker = || {
         let mut work = None;
         let mut out = Vec::new();
-        while !watched.stopped() {
+        while watch.go_on() {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= n {
                 break;
             }
             if let Some(r) = one(work.get_or_insert_with(&make), i) {
                 out.push((i, r));
-                watched.finished.fetch_add(1, Ordering::Relaxed);
+                if !watch.finished(finished.fetch_add(1, Ordering::Relaxed) + 1, n) {
+                    break;
+                }
             }
         }
         out

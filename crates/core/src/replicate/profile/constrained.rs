@@ -5,11 +5,11 @@
 
 use super::chart::Chart;
 use super::parameter::{parameters, Kind, Origin, Target};
-use super::subject::{Held, State, Subject};
-use super::Watcher;
+use super::subject::{Begun, Held, Profiled, State, Subject};
 use crate::error::CoreError;
 use crate::layout::Layout;
-use crate::linear::{Evaluator, Plane, Score, System};
+use crate::linear::{frames_of, search, Begin, Evaluator, FitOptions, Frame, Plane, Score, Status, System};
+use crate::watch::Watch;
 
 /// What is held.
 pub enum What {
@@ -64,7 +64,7 @@ impl Held for Constrained<'_> {
         }
     }
 
-    fn deviance(&mut self, work: &mut Work, phi: &[f64], watch: &Watcher<'_>) -> Result<f64, CoreError> {
+    fn deviance(&mut self, work: &mut Work, phi: &[f64], watch: &dyn Watch) -> Result<f64, CoreError> {
         watch.check()?;
         let (sys, e) = (self.sys, &mut work.e);
         self.chart.write(phi, &mut e.lambda);
@@ -182,5 +182,46 @@ impl<'s> Subject for Linear<'s> {
                 (work.e.off_plane(self.0, &plane).0 * problem.sigma2).sqrt()
             }
         }
+    }
+}
+
+/// The ML fit of a linear model.
+pub struct LinearFit<'s> {
+    /// The model.
+    pub sys: &'s System,
+    /// How it is fitted.
+    pub options: FitOptions,
+}
+
+impl<'s> Profiled for LinearFit<'s> {
+    type Start = Vec<Frame>;
+    type Subject<'a>
+        = Linear<'s>
+    where
+        Self: 'a;
+
+    fn begin(&self, start: &Vec<Frame>, watch: &dyn Watch) -> Result<Begun<Linear<'s>>, CoreError> {
+        let sys = self.sys;
+        let subject = Linear(sys);
+        let mut work = subject.work();
+        let begin = Begin::At(start.clone());
+        let mut go_on = |_: usize, _: f64| watch.go_on();
+        let f = search(sys, &mut work.e, &mut work.score, begin, self.options, &mut go_on)?.fit;
+        if f.status == Status::NonFinite {
+            return Err(CoreError::Degenerate("the likelihood is not finite".into()));
+        }
+        let sigma2 = work.e.r2 / sys.nu(false);
+        let beta = work.score.beta.clone();
+        let origin = Origin {
+            deviance: f.criterion,
+            parameters: parameters(sys, &work.e.lambda, sigma2, &beta),
+            state: State { lambda: work.e.lambda.clone(), sigma: sigma2.sqrt(), beta, u: Vec::new() },
+        };
+        let deviance = origin.deviance + sys.constant(false);
+        Ok(Begun { subject, work, origin, deviance, status: f.status.name() })
+    }
+
+    fn start_at(&self, _: &Linear<'s>, _: Vec<Frame>, state: &State) -> Vec<Frame> {
+        frames_of(self.sys, &state.lambda)
     }
 }

@@ -5,25 +5,14 @@
 
 use super::chart::Chart;
 use super::parameter::{parameters, Kind, Origin, Target};
-use super::subject::{Held, State, Subject};
-use super::walk::Stop;
-use super::{curves, Profile, ProfileOptions, Watcher};
+use super::subject::{Begun, Held, Profiled, State, Subject};
 use crate::error::CoreError;
 use crate::generalized::{search, Approximation, FitOptions, GlmmSystem, Modes, Point, Value};
 use crate::layout::{Lambda, Layout};
-use std::sync::atomic::AtomicBool;
-
-/// How a generalized model is profiled.
-#[derive(Clone, Debug)]
-pub struct GlmmProfileOptions {
-    /// How it is fitted, and where that starts.
-    pub fit: FitOptions,
-    /// How far curves go.
-    pub curves: ProfileOptions,
-}
+use crate::watch::Watch;
 
 /// A generalized model.
-struct Generalized<'g> {
+pub struct Generalized<'g> {
     g: &'g GlmmSystem,
     how: Approximation,
     /// Layout and basis, with the unit in the place of the scale of y.
@@ -55,7 +44,7 @@ enum What {
 }
 
 /// The likelihood with one parameter held.
-struct HeldGeneralized<'a> {
+pub struct HeldGeneralized<'a> {
     of: &'a Generalized<'a>,
     chart: Chart,
     held: What,
@@ -67,71 +56,55 @@ struct HeldGeneralized<'a> {
     half_gamma: Vec<Vec<f64>>,
 }
 
-/// Profiles the parameters at `indices` (theta, then the dispersion, then fixed effects).
-///
-/// `keep_going` is as in [`profile`](super::profile).
-///
-/// # Errors
-/// [`CoreError::Interrupted`] when `keep_going` says so; a likelihood that is not finite; a failure inside a family.
-pub fn profile_glmm(
-    g: &GlmmSystem,
-    indices: &[usize],
-    options: &GlmmProfileOptions,
-    n_threads: usize,
-    keep_going: &(dyn Fn(Option<usize>) -> bool + Sync),
-) -> Result<Profile, CoreError> {
-    if g.n_extras() > 1 {
-        return Err(CoreError::Shape("profiles take families with at most one extra parameter".into()));
-    }
-    let stop = AtomicBool::new(false);
-    let watch = Watcher { stop: &stop, keep_going };
-    let mut start = options.fit.clone();
-    let mut attempt = 0;
-    loop {
-        let mut modes = Modes::new(g, 1);
-        let f = search(g, &mut modes, &start, &mut |_, _| keep_going(None))?.fit;
+/// The fit of a generalized model.
+pub struct GeneralizedFit<'g> {
+    /// The model.
+    pub g: &'g GlmmSystem,
+}
+
+impl<'g> Profiled for GeneralizedFit<'g> {
+    type Start = FitOptions;
+    type Subject<'a>
+        = Generalized<'g>
+    where
+        Self: 'a;
+
+    fn begin(&self, start: &FitOptions, watch: &dyn Watch) -> Result<Begun<Generalized<'g>>, CoreError> {
+        let g = self.g;
+        if g.n_extras() > 1 {
+            return Err(CoreError::Shape("profiles take families with at most one extra parameter".into()));
+        }
+        let mut work = Modes::new(g, 1);
+        let f = search(g, &mut work, start, &mut |_, _| watch.go_on())?.fit;
         let dispersion = f.point.extras.first().copied().unwrap_or(1.0);
         if !f.objective.is_finite() {
             return Err(CoreError::Degenerate("the likelihood is not finite".into()));
         }
-        let total: f64 = modes.wo.iter().map(|w| w.abs()).sum();
+        let total: f64 = work.wo.iter().map(|w| w.abs()).sum();
         let unit = if g.family.is_scale_free() { 1.0 } else { (g.n as f64 / total).sqrt() };
         let unit = if unit.is_finite() && unit > 0.0 { unit } else { 1.0 };
         let mut sys = g.layout.clone();
         sys.basis.y_scale = unit;
         sys.basis.y_shift = 0.0;
-        let subject = Generalized {
-            g,
-            how: options.fit.how,
-            sys,
-            unit,
-            with_dispersion: f.coordinates.n_extras() > 0,
-            dispersion,
-        };
+        let subject =
+            Generalized { g, how: start.how, sys, unit, with_dispersion: f.coordinates.n_extras() > 0, dispersion };
         let lambda = scaled(&g.layout.lambda_from_theta(&f.point.theta), 1.0 / unit);
         let beta: Vec<f64> = f.point.beta.iter().map(|b| b / unit).collect();
         let origin = Origin {
             deviance: f.objective,
             parameters: subject.parameters(&lambda, dispersion, &beta),
-            state: State { lambda, sigma: dispersion / unit, beta, u: modes.u.clone() },
+            state: State { lambda, sigma: dispersion / unit, beta, u: work.u.clone() },
         };
-        match curves(&subject, modes, &origin, indices, &options.curves, n_threads, &watch, attempt < 3) {
-            Ok(curves) => {
-                return Ok(Profile {
-                    deviance: origin.deviance,
-                    estimates: origin.parameters,
-                    status: f.status.name(),
-                    refitted: attempt > 0,
-                    curves,
-                })
-            }
-            Err(Stop::Core(e)) => return Err(e),
-            Err(Stop::Lower(state)) => {
-                start.theta = Some(g.layout.theta_from_lambda(&scaled(&state.lambda, unit)).0);
-                start.beta = Some(state.beta.iter().map(|b| b * unit).collect());
-                start.extras = Some(vec![state.sigma * unit; g.n_extras()]);
-                attempt += 1;
-            }
+        Ok(Begun { subject, work, deviance: origin.deviance, origin, status: f.status.name() })
+    }
+
+    fn start_at(&self, subject: &Generalized<'g>, start: FitOptions, state: &State) -> FitOptions {
+        let unit = subject.unit;
+        FitOptions {
+            theta: Some(self.g.layout.theta_from_lambda(&scaled(&state.lambda, unit)).0),
+            beta: Some(state.beta.iter().map(|b| b * unit).collect()),
+            extras: Some(vec![state.sigma * unit; self.g.n_extras()]),
+            ..start
         }
     }
 }
@@ -346,7 +319,7 @@ impl Held for HeldGeneralized<'_> {
         out
     }
 
-    fn deviance(&mut self, work: &mut Modes, phi: &[f64], watch: &Watcher<'_>) -> Result<f64, CoreError> {
+    fn deviance(&mut self, work: &mut Modes, phi: &[f64], watch: &dyn Watch) -> Result<f64, CoreError> {
         watch.check()?;
         let (g, unit) = (self.of.g, self.of.unit);
         let (first, m) = (self.chart.len(), self.n_beta());

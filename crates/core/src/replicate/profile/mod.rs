@@ -12,14 +12,17 @@ mod subject;
 mod walk;
 
 use crate::error::CoreError;
-use crate::linear::{frames_of, search, Begin, FitOptions, Frame, Status, System};
-use constrained::Linear;
-pub use generalized::{profile_glmm, GlmmProfileOptions};
-use parameter::{parameters, Origin};
+use crate::watch::Watch;
+pub use constrained::LinearFit;
+pub use generalized::GeneralizedFit;
+use parameter::Origin;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use subject::{State, Subject};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use subject::{Begun, Profiled, Subject};
 use walk::{Stop, Walk};
+
+/// How often the fit is made again from a lower deviance that a curve meets; after that it is passed by.
+const ATTEMPTS: usize = 3;
 
 /// How far curves go.
 #[derive(Clone, Debug)]
@@ -111,72 +114,29 @@ pub struct Profile {
     pub curves: Vec<Curve>,
 }
 
-/// Tells the searches to stop.
-pub struct Watcher<'a> {
-    stop: &'a AtomicBool,
-    keep_going: &'a (dyn Fn(Option<usize>) -> bool + Sync),
-}
-
-impl Watcher<'_> {
-    /// An error once the caller wants no more.
-    pub fn check(&self) -> Result<(), CoreError> {
-        if self.stop.load(Ordering::Relaxed) || !(self.keep_going)(None) {
-            self.stop.store(true, Ordering::Relaxed);
-            return Err(CoreError::Interrupted);
-        }
-        Ok(())
-    }
-}
-
-/// Profiles the parameters at `indices` (theta, then sigma, then fixed effects), starting the ML fit from frames.
-///
-/// `keep_going` is called with nothing during the work, and with the number of curves after each; it returns false to stop.
+/// Profiles the parameters at `indices` (theta, then sigma or the dispersion, then fixed effects) of a model.
 ///
 /// # Errors
-/// [`CoreError::Interrupted`] when `keep_going` says so.
-#[allow(clippy::too_many_arguments)]
-pub fn profile(
-    sys: &System,
-    start: Vec<Frame>,
+/// [`CoreError::Interrupted`] when `watch` says so; a likelihood that is not finite; a failure inside a kernel.
+pub fn profile<M: Profiled>(
+    model: &M,
+    mut start: M::Start,
     indices: &[usize],
-    fit_options: FitOptions,
     options: &ProfileOptions,
     n_threads: usize,
-    keep_going: &(dyn Fn(Option<usize>) -> bool + Sync),
+    watch: &dyn Watch,
 ) -> Result<Profile, CoreError> {
-    let stop = AtomicBool::new(false);
-    let watch = Watcher { stop: &stop, keep_going };
-    let mut frames = start;
     let mut attempt = 0;
     loop {
-        let subject = Linear(sys);
-        let mut work = subject.work();
-        let mut go_on = |_: usize, _: f64| keep_going(None);
-        let f = search(sys, &mut work.e, &mut work.score, Begin::At(frames), fit_options, &mut go_on)?.fit;
-        if f.status == Status::NonFinite {
-            return Err(CoreError::Degenerate("the likelihood is not finite".into()));
-        }
-        let sigma2 = work.e.r2 / sys.nu(false);
-        let beta = work.score.beta.clone();
-        let origin = Origin {
-            deviance: f.criterion,
-            parameters: parameters(sys, &work.e.lambda, sigma2, &beta),
-            state: State { lambda: work.e.lambda.clone(), sigma: sigma2.sqrt(), beta, u: Vec::new() },
-        };
-        let strict = attempt < 3;
-        match curves(&subject, work, &origin, indices, options, n_threads, &watch, strict) {
+        let Begun { subject, work, origin, deviance, status } = model.begin(&start, watch)?;
+        match curves(&subject, work, &origin, indices, options, n_threads, watch, attempt < ATTEMPTS) {
             Ok(curves) => {
-                return Ok(Profile {
-                    deviance: origin.deviance + sys.constant(false),
-                    estimates: origin.parameters,
-                    status: f.status.name(),
-                    refitted: attempt > 0,
-                    curves,
-                })
+                let refitted = attempt > 0;
+                return Ok(Profile { deviance, estimates: origin.parameters, status, refitted, curves });
             }
             Err(Stop::Core(e)) => return Err(e),
             Err(Stop::Lower(state)) => {
-                frames = frames_of(sys, &state.lambda);
+                start = model.start_at(&subject, start, &state);
                 attempt += 1;
             }
         }
@@ -191,15 +151,14 @@ fn curves<S: Subject>(
     indices: &[usize],
     options: &ProfileOptions,
     n_threads: usize,
-    watch: &Watcher<'_>,
+    watch: &dyn Watch,
     strict: bool,
 ) -> Result<Vec<Curve>, Stop> {
     let finished = AtomicUsize::new(0);
     let one = |work: &mut S::Work, &index: &usize| -> Result<Curve, Stop> {
         let curve = Walk::new(subject, work, origin, index, options, watch, strict).curve()?;
         let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
-        if !(watch.keep_going)(Some(done)) {
-            watch.stop.store(true, Ordering::Relaxed);
+        if !watch.finished(done, indices.len()) {
             return Err(Stop::Core(CoreError::Interrupted));
         }
         Ok(curve)

@@ -1,9 +1,9 @@
 //! The search for the optimum of the free coordinates while one parameter is held.
 
 use super::subject::Held;
-use super::Watcher;
 use crate::error::CoreError;
 use crate::optimize::trust_region::{self, Eigen};
+use crate::watch::Watch;
 
 /// Newton decrement at which a search stops; the error of zeta is a fraction of it.
 const TOLERANCE: f64 = 1e-9;
@@ -29,7 +29,7 @@ pub fn hessian<H: Held>(
     problem: &mut H,
     work: &mut H::Work,
     phi: &[f64],
-    watch: &Watcher<'_>,
+    watch: &dyn Watch,
 ) -> Result<Option<Vec<f64>>, CoreError> {
     let n = phi.len();
     let mut h = vec![0.0; n * n];
@@ -62,7 +62,7 @@ pub fn minimise<H: Held>(
     work: &mut H::Work,
     phi: &mut Vec<f64>,
     hessian: &mut Vec<f64>,
-    watch: &Watcher<'_>,
+    watch: &dyn Watch,
 ) -> Result<Minimum, CoreError> {
     let first = descend(problem, work, phi, hessian, watch)?;
     let Some(mut other) = problem.nudged(phi) else {
@@ -86,7 +86,7 @@ fn descend<H: Held>(
     work: &mut H::Work,
     phi: &mut Vec<f64>,
     hessian: &mut Vec<f64>,
-    watch: &Watcher<'_>,
+    watch: &dyn Watch,
 ) -> Result<Minimum, CoreError> {
     let n = phi.len();
     let mut f = problem.deviance(work, phi, watch)?;

@@ -1,9 +1,9 @@
 //! What a walk needs to know of a model: the likelihood with one parameter held, and the point that it stands at.
 
 use super::parameter::{Origin, Target};
-use super::Watcher;
 use crate::error::CoreError;
 use crate::layout::{Lambda, Layout};
+use crate::watch::Watch;
 
 /// A point from which coordinates of any kind can be read.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub trait Held {
     fn coordinates(&self, state: &State) -> Vec<f64>;
 
     /// -2 log-likelihood (changed basis) at coordinates; infinite where it cannot be computed.
-    fn deviance(&mut self, work: &mut Self::Work, phi: &[f64], watch: &Watcher<'_>) -> Result<f64, CoreError>;
+    fn deviance(&mut self, work: &mut Self::Work, phi: &[f64], watch: &dyn Watch) -> Result<f64, CoreError>;
 
     /// Gradient at the coordinates last evaluated; returns the derivative with respect to what is held.
     fn gradient(&self, work: &mut Self::Work, phi: &[f64], out: &mut Vec<f64>) -> f64;
@@ -77,4 +77,37 @@ pub trait Subject: Sync {
 
     /// A length of the walk over which the deviance changes visibly, at the estimate.
     fn width(&self, work: &Self::Work, problem: &Self::Held<'_>, target: &Target, w0: f64) -> f64;
+}
+
+/// A fit whose curves begin at its end.
+pub trait Profiled {
+    /// Where the fit starts.
+    type Start;
+    /// What the walks see of the model.
+    type Subject<'a>: Subject
+    where
+        Self: 'a;
+
+    /// Makes the fit.
+    ///
+    /// # Errors
+    /// [`CoreError::Interrupted`] when `watch` says so; a likelihood that is not finite.
+    fn begin(&self, start: &Self::Start, watch: &dyn Watch) -> Result<Begun<Self::Subject<'_>>, CoreError>;
+
+    /// Where the fit is made again after a lower deviance was met.
+    fn start_at(&self, subject: &Self::Subject<'_>, start: Self::Start, state: &State) -> Self::Start;
+}
+
+/// The end of a fit.
+pub struct Begun<S: Subject> {
+    /// The model.
+    pub subject: S,
+    /// The work space, left at the estimates.
+    pub work: S::Work,
+    /// The estimates.
+    pub origin: Origin,
+    /// -2 log-likelihood (columns as given).
+    pub deviance: f64,
+    /// How the fit ended.
+    pub status: &'static str,
 }

@@ -4,10 +4,11 @@ use super::node::{between, grows, Node};
 use super::parameter::{Origin, Target};
 use super::search::{hessian, minimise};
 use super::subject::{Held, State, Subject};
-use super::{Curve, CurvePoint, Ending, ProfileOptions, Side, Watcher};
+use super::{Curve, CurvePoint, Ending, ProfileOptions, Side};
 use crate::error::CoreError;
 use crate::layout::Layout;
 use crate::optimize::trust_region::Eigen;
+use crate::watch::Watch;
 
 /// Points of one side, at most.
 const MAX_POINTS: usize = 40;
@@ -42,7 +43,7 @@ pub struct Walk<'a, S: Subject> {
     origin: &'a Origin,
     target: Target,
     options: &'a ProfileOptions,
-    watch: &'a Watcher<'a>,
+    watch: &'a dyn Watch,
     /// Whether a lower deviance ends the walk.
     strict: bool,
 }
@@ -56,7 +57,7 @@ impl<'a, S: Subject> Walk<'a, S> {
         origin: &'a Origin,
         index: usize,
         options: &'a ProfileOptions,
-        watch: &'a Watcher<'a>,
+        watch: &'a dyn Watch,
         strict: bool,
     ) -> Self {
         let sys = subject.layout();
