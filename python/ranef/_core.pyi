@@ -3,7 +3,8 @@
 Arrays are float64 or int32; a random term's ``z`` and the fixed-effects matrix are Fortran-ordered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,24 +162,11 @@ class KenwardRoger:
 # theta, the number of directions without variance of every term, and whether the criterion is REML
 _FitPoint = tuple[_F64, list[int], bool]
 
-class Refits:
-    """Fits of many responses; the first axis of every array is the response.
-
-    ``spread`` is sigma of a linear model, the dispersion of a generalized one, whose ``se`` hold
-    theta known.
-    """
-
-    objective: _F64
-    beta: _F64
-    se: _F64
-    theta: _F64
-    spread: _F64
-    status: list[str]
-
 class Replicates:
     """Fits of the replicates that were finished; the first axis of every array is the replicate.
 
-    ``spread`` is as in `Refits`.
+    ``spread`` is sigma of a linear model, the dispersion of a generalized one, whose ``se`` hold
+    theta known.
     """
 
     number: NDArray[np.int64]
@@ -261,143 +249,118 @@ class LmmSystem:
     def prediction_variance(
         self, theta: _F64, x_new: _F64, factors: list[tuple[_I32, list[_F64]]], n_threads: int = 1
     ) -> _F64: ...
-    def refit(
-        self,
-        y: _F64,
-        reml: bool,
-        theta_start: _F64 | None,
-        max_evaluations: int,
-        tolerance: float,
-        n_threads: int,
-        progress: _Progress,
-    ) -> Refits: ...
-    def profile(
-        self,
-        theta: _F64,
-        indices: list[int],
-        step: float,
-        reach: float,
-        targets: list[float],
-        max_evaluations: int,
-        tolerance: float,
-        n_threads: int,
-        progress: _Progress,
-    ) -> Profile: ...
     def fixed_root(self, at: _FitPoint, n_threads: int = 1) -> _F64: ...
     def satterthwaite(self, at: _FitPoint, n_threads: int = 1) -> Satterthwaite: ...
     def kenward_roger(self, at: _FitPoint, memory: float, n_threads: int = 1) -> KenwardRoger: ...
 
 _Counter = Callable[[int, int], object] | None
-_Truth = tuple[_F64, _F64, float]
-_Options = tuple[bool, int, float]
+
+class Point(Protocol):
+    """Parameters of a model, for the columns as they were given; ``spread`` is sigma, or the dispersion of a family."""
+
+    @property
+    def theta(self) -> _F64: ...
+    @property
+    def beta(self) -> _F64: ...
+    @property
+    def spread(self) -> float | None: ...
+
+class Options(Protocol):
+    """How a model is fitted: ``reml`` is read by linear models, what approximates the likelihood by generalized ones."""
+
+    @property
+    def reml(self) -> bool: ...
+    @property
+    def n_quad(self) -> int: ...
+    @property
+    def curvature(self) -> str: ...
+    @property
+    def fixed_dispersion(self) -> float | None: ...
+    @property
+    def max_evaluations(self) -> int: ...
+    @property
+    def tolerance(self) -> float: ...
 
 def bootstrap_parametric(
-    system: LmmSystem,
-    truth: _Truth,
-    kept: list[_F64] | None,
-    options_: _Options,
+    model: Model,
+    at: Point,
+    kept: list[_F64] | _F64 | None,
+    start: Point | None,
+    options: Options,
     n: int,
     seed: int,
     n_threads: int,
     progress: _Counter,
 ) -> Replicates: ...
 def bootstrap_residual(
-    system: LmmSystem,
-    truth: _Truth,
+    model: Model,
+    beta: _F64,
     effects_: list[_F64],
     residuals: _F64,
-    options_: _Options,
+    start: Point | None,
+    options: Options,
     n: int,
     seed: int,
     n_threads: int,
     progress: _Counter,
 ) -> Replicates: ...
 def bootstrap_cases(
-    system: LmmSystem,
-    truth: _Truth,
+    model: Model,
     by: int,
-    options_: _Options,
+    start: Point | None,
+    options: Options,
     n: int,
     seed: int,
     n_threads: int,
     progress: _Counter,
 ) -> Replicates: ...
-def bootstrap_nested(
+def bootstrap_within_union(
     union: LmmSystem,
-    truth: _Truth,
-    members: list[tuple[LmmSystem, list[tuple[int, list[int]]], _F64 | None]],
-    options_: _Options,
+    at: Point,
+    members: Sequence[tuple[Model, list[tuple[int, list[int]]], Point | None]],
+    options: Options,
+    n: int,
+    seed: int,
+    n_threads: int,
+    progress: _Counter,
+) -> list[Replicates]: ...
+def bootstrap_members(
+    model: Model,
+    at: Point,
+    members: Sequence[tuple[Model, Point | None]],
+    options: Options,
     n: int,
     seed: int,
     n_threads: int,
     progress: _Counter,
 ) -> list[Replicates]: ...
 def jackknife_groups(
-    system: LmmSystem,
-    truth: _Truth,
+    model: Model,
     by: int,
-    options_: _Options,
+    start: Point | None,
+    options: Options,
     n: int,
     n_threads: int,
     progress: _Counter,
 ) -> Replicates: ...
-
-_Point = tuple[_F64, _F64, float | None]
-_GlmmOptions = tuple[int, str, int, float, float | None, bool]
-_GlmmRows = tuple[_F64, _F64, _F64 | None, list[tuple[NDArray[np.int32], int, list[tuple[_F64, str]]]]]
-
-def bootstrap_glmm_parametric(
-    system: GlmmSystem,
-    truth: _Point,
-    eta: _F64 | None,
-    options_: _GlmmOptions,
-    n: int,
-    seed: int,
-    n_threads: int,
-    progress: Callable[[int, int], object] | None,
-) -> Replicates: ...
-def bootstrap_glmm_cases(
-    system: GlmmSystem,
-    truth: _Point,
+def refit(
+    model: Model,
     y: _F64,
-    rows: _GlmmRows,
-    by: int,
-    options_: _GlmmOptions,
-    n: int,
-    seed: int,
+    start: Point | None,
+    options: Options,
     n_threads: int,
-    progress: Callable[[int, int], object] | None,
+    progress: _Counter,
 ) -> Replicates: ...
-def bootstrap_glmm_nested(
-    system: GlmmSystem,
-    truth: _Point,
-    members: list[tuple[GlmmSystem, _Point, _GlmmOptions]],
-    n: int,
-    seed: int,
-    n_threads: int,
-    progress: Callable[[int, int], object] | None,
-) -> list[Replicates]: ...
-def jackknife_glmm_groups(
-    system: GlmmSystem,
-    truth: _Point,
-    y: _F64,
-    rows: _GlmmRows,
-    by: int,
-    options_: _GlmmOptions,
-    n: int,
-    n_threads: int,
-    progress: Callable[[int, int], object] | None,
-) -> Replicates: ...
-def profile_glmm_curves(
-    system: GlmmSystem,
-    start: _Point,
-    options_: _GlmmOptions,
+def profile(
+    model: Model,
+    start: Point,
+    options: Options,
     indices: list[int],
     step: float,
     reach: float,
     targets: list[float],
-    n_threads: int = 1,
-    progress: Callable[[int, float], object] | None = None,
+    n_threads: int,
+    progress: _Counter,
 ) -> Profile: ...
 def families() -> list[tuple[str, list[str], list[tuple[str, float, float, bool]]]]:
     """The families: name, links, and the extra parameters.
@@ -461,17 +424,5 @@ class GlmmSystem:
         factors: list[tuple[_I32, list[_F64]]],
         n_threads: int = 1,
     ) -> _F64: ...
-    def refit(
-        self,
-        y: _F64,
-        n_quad: int,
-        curvature: str,
-        theta: _F64 | None,
-        beta: _F64 | None,
-        dispersion: float | None,
-        max_evaluations: int,
-        tolerance: float,
-        n_threads: int,
-        progress: _Progress,
-        fixed_dispersion: float | None = None,
-    ) -> Refits: ...
+
+Model = LmmSystem | GlmmSystem

@@ -1,39 +1,81 @@
-"""What calls of the core for many fits of one generalized model have in common: its parameters,
-options and rows as the core takes them.
-"""
+"""What calls of the core for many fits of one model take: its parameters, and how fits are made."""
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit
-from ranef.fit.system import Factors, core_factors
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
-Point = tuple[Floats, Floats, float | None]
-Options = tuple[int, str, int, float, float | None, bool]
-Rows = tuple[Floats, Floats, Floats | None, Factors]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """Parameters of a model as the core takes them.
+
+    Attributes
+    ----------
+    theta : (m,) array
+        In the core's order.
+    beta : (p,) array
+    spread : float or None
+        Residual standard deviation, or the extra parameter of a family.
+    """
+
+    theta: Floats
+    beta: Floats
+    spread: float | None
 
 
-def core_point(fit: GlmmFit) -> Point:
-    """Theta in the core's order, fixed effects and the dispersion of a fit."""
-    return fit.core_theta, np.ascontiguousarray(fit.beta), fit.core_dispersion
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the core fits a model; the criterion is read by linear models, the approximation by generalized ones.
+
+    Attributes
+    ----------
+    reml : bool
+    n_quad : int
+    curvature : str
+    fixed_dispersion : float or None
+    max_evaluations : int
+    tolerance : float
+    """
+
+    reml: bool
+    n_quad: int
+    curvature: str
+    fixed_dispersion: float | None
+    max_evaluations: int
+    tolerance: float
 
 
-def core_options(fit: GlmmFit, control: FitControl, warm: bool) -> Options:
-    """How fits are made, and whether they start at the estimates."""
-    return (
-        fit.n_quad,
-        fit.curvature,
-        control.max_evaluations,
-        control.tolerance,
-        fit.family.fixed_dispersion,
-        warm,
+def core_point(fit: MixedFit) -> Point:
+    """The estimates of a fit."""
+    spread = None if math.isnan(fit.spread) else float(fit.spread)
+    return Point(fit.core_theta, np.ascontiguousarray(fit.beta), spread)
+
+
+def core_start(fit: MixedFit) -> Point | None:
+    """Where other fits of the model start; None where the estimates are on the boundary, which they would first have to leave."""
+    return None if fit.singular else core_point(fit)
+
+
+def core_options(fit: MixedFit, control: FitControl, reml: bool | None = None) -> Options:
+    """How other fits of the model are made, by default by its criterion."""
+    return Options(
+        reml=fit.reml if reml is None else reml,
+        n_quad=fit.n_quad,
+        curvature=fit.curvature,
+        fixed_dispersion=fit.family.fixed_dispersion,
+        max_evaluations=control.max_evaluations,
+        tolerance=control.tolerance,
     )
 
 
-def core_rows(fit: GlmmFit) -> Rows:
-    """X, prior weights or trials, offset and grouping factors of a fit."""
-    d = fit.design
-    return d.x, np.ascontiguousarray(fit.weights), d.offset, core_factors(d, fit.order)
+def core_threads(fit: MixedFit, n_threads: int) -> int:
+    """Threads that can be used: a family of Python functions has one."""
+    return 1 if isinstance(fit.family, CustomFamily) else n_threads

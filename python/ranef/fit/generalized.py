@@ -215,21 +215,9 @@ class GlmmFit(MixedFit):
         """The likelihood that was maximised."""
         return Likelihood(self.family, self.response_kind, self.n_quad, self.curvature)
 
-    def fit_responses(self, y: Floats, control: FitControl, progress: Report | None) -> "_core.Refits":
-        """Fit the model to every column of ``y`` (n, m) in the core, by the likelihood of the fit."""
-        return self.system.get(self.n_threads).refit(
-            np.asfortranarray(y),
-            self.n_quad,
-            self.curvature,
-            None if self.singular else self.core_theta,
-            self.beta,
-            self.core_dispersion,
-            control.max_evaluations,
-            control.tolerance,
-            self.n_threads,
-            progress,
-            self.family.fixed_dispersion,
-        )
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """The model in the core."""
+        return self.system.get(self.n_threads if n_threads is None else n_threads)
 
     def objective_at(self, n_quad: int) -> float:
         """-2 log-likelihood at the estimates with another number of quadrature nodes, from the

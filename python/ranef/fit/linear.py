@@ -135,18 +135,9 @@ class LmmFit(MixedFit):
             null[span.core_term] = self.convergence.boundary.get(key, 0)
         return self.core_theta, null, self.reml
 
-    def fit_responses(self, y: Floats, control: FitControl, progress: Report | None) -> "_core.Refits":
-        """Fit the model to every column of ``y`` (n, m) in the core, by the criterion of the fit."""
-        offset = self.design.offset
-        return self.system.get(self.n_threads).refit(
-            np.asfortranarray(y if offset is None else y - offset[:, None]),
-            self.reml,
-            None if self.singular else self.core_theta,
-            control.max_evaluations,
-            control.tolerance,
-            self.n_threads,
-            progress,
-        )
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """The model in the core."""
+        return self.system.get(self.n_threads if n_threads is None else n_threads)
 
     def conditional_covariance(self) -> list[Floats]:
         """Covariance of the random effects of every factor given the data, theta and the fixed

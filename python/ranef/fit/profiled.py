@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.core import core_options, core_point
-from ranef.fit.generalized import GlmmFit
-from ranef.fit.linear import LmmFit
+from ranef.fit.core import core_options, core_point, core_threads
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -21,9 +18,9 @@ def profiled(
     reach: float,
     targets: list[float],
     control: FitControl,
-    progress: Callable[[int, float], object] | None,
+    progress: Callable[[int, int], object] | None,
 ) -> "_core.Profile":
-    """The curves of parameters, all others estimated.
+    """The curves of parameters, all others estimated by maximum likelihood.
 
     Parameters
     ----------
@@ -37,23 +34,7 @@ def profiled(
     control : FitControl
     progress : callable or None
     """
-    if isinstance(fit, GlmmFit):
-        from ranef import _core
+    from ranef import _core
 
-        threads = 1 if isinstance(fit.family, CustomFamily) else fit.n_threads
-        options = core_options(fit, control, True)
-        return _core.profile_glmm_curves(
-            fit.system.get(fit.n_threads), core_point(fit), options, indices, step, reach, targets, threads, progress
-        )
-    assert isinstance(fit, LmmFit)
-    return fit.system.get(fit.n_threads).profile(
-        fit.core_theta,
-        indices,
-        step,
-        reach,
-        targets,
-        control.max_evaluations,
-        control.tolerance,
-        fit.n_threads,
-        progress,
-    )
+    options, threads = core_options(fit, control), core_threads(fit, fit.n_threads)
+    return _core.profile(fit.core_model(), core_point(fit), options, indices, step, reach, targets, threads, progress)

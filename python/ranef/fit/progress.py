@@ -142,13 +142,6 @@ def reported(progress: object, unit: str = "replicates") -> Iterator[Report | No
             show.close()
 
 
-def in_whole_numbers(show: Report | None) -> Report | None:
-    """A function for the core, which gives the length of all jobs as a float."""
-    if show is None:
-        return None
-    return lambda count, of: show(count, int(of))
-
-
 def part_of(show: Report | None, before: int, total: int) -> Report | None:
     """A function for one of several jobs that are reported as one: ``before`` steps were done, of ``total``."""
     if show is None:

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from ranef.design.record import Design, RandomTerm
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
-from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence
 from ranef.fit.order import TermOrder, by_term, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
-from ranef.fit.progress import Report
 from ranef.fit.random_part import random_part
 from ranef.options import Ddf
 
@@ -297,12 +295,8 @@ class MixedFit:
         """Number of parameters that were estimated."""
         raise NotImplementedError
 
-    def fit_responses(self, y: Floats, control: FitControl, progress: Report | None) -> "_core.Refits":
-        """Fit the model to every column of ``y`` (n, m), in the form that the design keeps, in one
-        call of the core.
-
-        Fits begin at the estimates where these are inside the parameter space.
-        """
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """The model in the core, made with ``n_threads`` (by default those of the fit) if there is none yet."""
         raise NotImplementedError
 
     def conditional_covariance(self) -> list[Floats]:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl
+from ranef.fit.core import core_options, core_start, core_threads
 from ranef.fit.linear import has_conventions
 from ranef.fit.messages import not_converged_refits
 from ranef.fit.outcome import family_outcome
-from ranef.fit.progress import Report, in_whole_numbers
+from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
 from ranef.fit.request import warn_once
 from ranef.status import FitStatus
@@ -196,10 +197,21 @@ def fit_to_responses(
     What would be an error for a single response is NaN in its row here. Standard errors take the
     covariance parameters as known.
     """
+    from ranef import _core
+
     labels = tuple(range(y.shape[1])) if names is None else names
     if has_conventions(fit):
         return _one_by_one(fit, y, labels, control, progress)
-    out = fit.fit_responses(y, control, in_whole_numbers(progress))
+    if fit.normal_responses and fit.design.offset is not None:  # the core has responses without it
+        y = y - fit.design.offset[:, None]
+    out = _core.refit(
+        fit.core_model(),
+        np.asfortranarray(y),
+        core_start(fit),
+        core_options(fit, control),
+        core_threads(fit, fit.n_threads),
+        progress,
+    )
     statuses = [FitStatus(s) for s in out.status]
     warn_once(not_converged_refits(statuses, (~np.isfinite(out.objective)).tolist(), labels))
     family, m = fit.family, y.shape[1]
@@ -224,7 +236,7 @@ def fit_to_responses(
 def _one_by_one(
     fit: MixedFit, y: Floats, labels: tuple[Any, ...], control: FitControl, progress: Report | None
 ) -> Refits:
-    m, report = y.shape[1], in_whole_numbers(progress)
+    m, report = y.shape[1], progress
     beta, se = np.full((m, len(fit.beta)), np.nan), np.full((m, len(fit.beta)), np.nan)
     theta, sigma, objective = np.full((m, len(fit.theta)), np.nan), np.full(m, np.nan), np.full(m, np.nan)
     statuses = [FitStatus.NON_FINITE] * m

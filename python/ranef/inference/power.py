@@ -18,9 +18,8 @@ from ranef.fit.again import fit_again
 from ranef.fit.assumed import assumed, assumed_without, design_of_columns
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
-from ranef.inference.bootstrap.arguments import Counter
-from ranef.inference.bootstrap.draw_glmm import check_glmm_type
-from ranef.inference.bootstrap.nested import replicates_of_larger
+from ranef.inference.bootstrap.arguments import Counter, check_drawable
+from ranef.inference.bootstrap.nested import nested_replicates
 from ranef.inference.bootstrap.one_by_one import generator_of
 from ranef.inference.bootstrap.rows import design_of_groups, design_of_rows, rows_by_level
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -180,7 +179,7 @@ def model_to_draw(
     fit: MixedFit, fixef: object, sigma: object, dispersion: object, extend: object, within: object
 ) -> MixedFit:
     """The fit with the fixed effects, sigma or dispersion, and rows that are to be simulated."""
-    check_glmm_type(fit, "parametric")
+    check_drawable(fit, "parametric")
     beta, spread = changed_effects(fit, fixef), _spread(fit, sigma, dispersion)
     design = extended(fit.design, extend, within)
     if fit.dropped:
@@ -399,7 +398,7 @@ def _by_likelihood_ratio(
             "test='none'."
         )
     smaller = assumed_without(model, columns)
-    ours, theirs = replicates_of_larger(model, smaller, columns, n, seed, control, n_threads, progress)
+    ours, theirs = nested_replicates(model, model, smaller, columns, n, seed, control, n_threads, progress)
     p = np.array([chi_square_p(max(0.0, t), len(columns)) for t in theirs.objective - ours.objective])
     failed = [a != "converged" or b != "converged" for a, b in zip(ours.status, theirs.status, strict=True)]
     p[np.array(failed, dtype=bool)] = np.nan

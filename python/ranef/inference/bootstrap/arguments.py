@@ -7,7 +7,9 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.simulate import random_generator
+from ranef.families.custom import CustomFamily
 from ranef.fit.record import MixedFit
+from ranef.status import FitStatus
 
 Counter = Callable[[int, int], object]
 
@@ -91,3 +93,24 @@ def check_groups(fit: MixedFit, factor: int) -> None:
             f"type='cases' draws whole groups, and {term.group} has {len(term.levels)}; at least {FEWEST_GROUPS} are needed for samples of them to say anything. "
             "Use type='parametric' or 'residual'."
         )
+
+
+def check_drawable(fit: MixedFit, type: str) -> None:
+    """Refuse kinds of bootstrap that a model does not have."""
+    if type == "residual" and not fit.fixed_effects_profiled:
+        raise OptionError(
+            "type='residual' is for linear models: responses of a family are not a mean plus a residual that another row could have. Use 'parametric' or 'cases'."
+        )
+    if fit.n_quad != 0 and fit.convergence.status is FitStatus.SEPARATION:
+        raise OptionError(
+            "some fixed effects have no finite estimate (see m.convergence), so that there is no model to draw from. Leave out what separates the responses."
+        )
+    if type == "parametric" and fit.family.support == "proportion":
+        weights = fit.weights
+        if np.any(np.abs(weights - np.rint(weights)) > 1e-6):
+            raise OptionError("the numbers of trials (the weights) are not whole, so that no responses can be drawn.")
+
+
+def is_drawn_in_python(fit: MixedFit, type: str) -> bool:
+    """Whether the core has no random numbers of the family: one of Python functions."""
+    return type == "parametric" and isinstance(fit.family, CustomFamily)

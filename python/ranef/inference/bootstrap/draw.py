@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit
-from ranef.fit.linear import LmmFit, has_conventions
+from ranef.fit.core import core_options, core_point, core_start, core_threads
+from ranef.fit.linear import has_conventions
 from ranef.fit.record import MixedFit
-from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
-from ranef.inference.bootstrap.draw_glmm import check_glmm_type, glmm_jackknife, glmm_replicates
+from ranef.inference.bootstrap.arguments import Counter, check_drawable, check_groups, checked_type, resampled_factor
 from ranef.inference.bootstrap.one_by_one import jackknife, replicates
 from ranef.inference.bootstrap.pools import pools
 from ranef.inference.bootstrap.quantities import quantity_values
@@ -69,13 +68,7 @@ class Draws:
     n_second_start: int = 0
 
 
-def truth_of(fit: LmmFit) -> tuple[Floats, Floats, float]:
-    """The estimates as the core takes them: theta in its order, fixed effects, sigma."""
-    theta = np.ascontiguousarray(fit.theta[fit.order.core_of_theta])
-    return theta, np.ascontiguousarray(fit.beta), float(fit.sigma)
-
-
-def factor_effects(fit: LmmFit) -> list[Floats]:
+def factor_effects(fit: MixedFit) -> list[Floats]:
     """Conditional modes of each of the core's factors, the terms on it side by side."""
     out = []
     for f in range(len(fit.order.factors)):
@@ -126,40 +119,33 @@ def draw(
 
     checked_type(type)
     check_re(re, type)
-    if isinstance(fit, GlmmFit):
-        check_glmm_type(fit, type)
-        if by is not None:
-            resampled_factor(fit, by, "are drawn")  # checks it
-        drawn_by = 0
-        if type == "cases":
-            drawn_by = resampled_factor(fit, by, "are drawn")
-            check_groups(fit, drawn_by)
-        return draws_of(fit, glmm_replicates(fit, n, type, re, drawn_by, seed, control, n_threads, progress))
-    assert isinstance(fit, LmmFit)
-    system, truth = fit.system.get(fit.n_threads), truth_of(fit)
-    options = (fit.reml, control.max_evaluations, control.tolerance)
-    if by is not None:
-        resampled_factor(fit, by, "are drawn")  # checks it
+    check_drawable(fit, type)
+    factor = 0
+    if by is not None or type == "cases":
+        factor = resampled_factor(fit, by, "are drawn")  # checks it
+    if type == "cases":
+        check_groups(fit, factor)
     if has_conventions(fit):
-        group = ""
-        if type == "cases":
-            factor = resampled_factor(fit, by, "are drawn")
-            check_groups(fit, factor)
-            group = _group(fit, factor)
+        group = _group(fit, factor) if type == "cases" else ""
         return draws_of(fit, replicates(fit, n, type, re, group, seed, control, n_threads, progress))
-    if type == "parametric":
-        kept = factor_effects(fit) if re == "conditional" else None
-        out = _core.bootstrap_parametric(system, truth, kept, options, n, seed, n_threads, progress)
-    elif type == "residual":
+    model, start, options = fit.core_model(), core_start(fit), core_options(fit, control)
+    threads = core_threads(fit, n_threads)
+    if type == "cases":
+        out = _core.bootstrap_cases(model, factor, start, options, n, seed, threads, progress)
+    elif type == "parametric":
+        kept = _kept(fit) if re == "conditional" else None
+        out = _core.bootstrap_parametric(model, core_point(fit), kept, start, options, n, seed, threads, progress)
+    else:
         p = pools(fit)
         effects = [np.ascontiguousarray(e) for e in p.effects]
-        residuals = np.ascontiguousarray(p.residuals)
-        out = _core.bootstrap_residual(system, truth, effects, residuals, options, n, seed, n_threads, progress)
-    else:
-        factor = resampled_factor(fit, by, "are drawn")
-        check_groups(fit, factor)
-        out = _core.bootstrap_cases(system, truth, factor, options, n, seed, n_threads, progress)
+        residuals, beta = np.ascontiguousarray(p.residuals), np.ascontiguousarray(fit.beta)
+        out = _core.bootstrap_residual(model, beta, effects, residuals, start, options, n, seed, threads, progress)
     return draws_of(fit, out)
+
+
+def _kept(fit: MixedFit) -> list[Floats] | Floats:
+    """The random effects that all responses have, as the core takes them: linear predictors where the response is not linear in them."""
+    return factor_effects(fit) if fit.fixed_effects_profiled else np.ascontiguousarray(fit.linear_predictor())
 
 
 def _group(fit: MixedFit, factor: int) -> str:
@@ -211,17 +197,17 @@ def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_thread
         raise OptionError(
             f"method='bca' leaves out one group at a time, and {term.group} has {len(term.levels)}; at least 3 are needed. Use method='percentile' or 'basic'."
         )
-    if isinstance(fit, GlmmFit):
-        out = glmm_jackknife(fit, factor, parts, control, n_threads)
+    if has_conventions(fit):
+        out = jackknife(fit, term.group, parts, control, n_threads)
     else:
-        assert isinstance(fit, LmmFit)
-        options = (fit.reml, control.max_evaluations, control.tolerance)
-        out = (
-            jackknife(fit, term.group, parts, control, n_threads)
-            if has_conventions(fit)
-            else _core.jackknife_groups(
-                fit.system.get(fit.n_threads), truth_of(fit), factor, options, parts, n_threads, None
-            )
+        out = _core.jackknife_groups(
+            fit.core_model(),
+            factor,
+            core_start(fit),
+            core_options(fit, control),
+            parts,
+            core_threads(fit, n_threads),
+            None,
         )
     if out.interrupted:
         raise KeyboardInterrupt

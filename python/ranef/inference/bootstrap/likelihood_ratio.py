@@ -1,21 +1,19 @@
-"""Likelihood-ratio test of nested models by parametric bootstrap: the statistic is compared with those of responses drawn from the smaller model.
-
-Both models are fitted to the same drawn response. It is drawn as cross-products with the union of their columns (never as n values), of which each model
-takes its own.
-"""
+"""Likelihood-ratio test of nested models by parametric bootstrap: the statistic is compared with those of responses drawn from the smaller model."""
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.linear import LmmFit
-from ranef.inference.bootstrap.arguments import Counter
-from ranef.inference.bootstrap.draw import FAILURES, truth_of
+from ranef.fit.record import MixedFit
+from ranef.inference.bootstrap.arguments import Counter, check_drawable
+from ranef.inference.bootstrap.draw import FAILURES
+from ranef.inference.bootstrap.nested import nested_replicates
 from ranef.inference.likelihood_ratio import check_same_data, chi_square_p
 from ranef.inference.reduced import refit_by
 from ranef.inference.variance_tests import columns_within
@@ -126,8 +124,8 @@ def reference_tests(statistic: float, df: int, reference: Floats) -> list[tuple[
 
 
 def bootstrap_lrt(
-    larger: LmmFit,
-    smaller: LmmFit,
+    larger: MixedFit,
+    smaller: MixedFit,
     n: int,
     seed: int,
     control: FitControl,
@@ -135,12 +133,12 @@ def bootstrap_lrt(
     progress: Counter | None,
     names: tuple[str, str] = ("the model", "the smaller model"),
 ) -> BootstrapLrt:
-    """Compare two nested fits.
+    """Compare two nested fits of one kind.
 
     Parameters
     ----------
-    larger, smaller : LmmFit
-        REML fits are refitted by maximum likelihood.
+    larger, smaller : MixedFit
+        REML fits are refitted by maximum likelihood. Families and approximations of the likelihood must be the same.
     n : int
     seed : int
     control : FitControl
@@ -154,11 +152,10 @@ def bootstrap_lrt(
     DataError
         When the models are not of the same data.
     OptionError
-        When they are not nested.
+        When they are not nested, or their likelihoods cannot be compared.
     """
-    from ranef import _core
-
     check_same_data([larger, smaller], list(names))
+    _check_same_likelihood(larger, smaller, names)
     if larger.npar <= smaller.npar:
         raise OptionError(
             f"{names[0]} has {larger.npar} parameters and {names[1]} {smaller.npar}: a test of nested models needs more in the first."
@@ -167,6 +164,7 @@ def bootstrap_lrt(
         raise OptionError(
             f"the models are not nested: the fixed effects of {names[1]} are not among those of {names[0]}."
         )
+    check_drawable(smaller, "parametric")
     notes = []
     changed = [name for name, f in zip(names, (larger, smaller), strict=True) if f.reml]
     if changed:
@@ -177,14 +175,24 @@ def bootstrap_lrt(
     for name, f in zip(names, (big, small), strict=True):
         if not f.convergence.ok:
             notes.append(f"{name} did not converge ({f.convergence.status.value}): the test cannot be relied on")
-    assert isinstance(big, LmmFit)
-    assert isinstance(small, LmmFit)
-    union, theta, members = union_of(big, small, n_threads)
-    # the statistic does not depend on fixed effects that both models have: zeros lose no digits
-    truth = theta, np.zeros(len(big.beta)), float(small.sigma)
-    options = (False, control.max_evaluations, control.tolerance)
-    out = _core.bootstrap_nested(union, truth, members, options, n, seed, n_threads, progress)
+    out = nested_replicates(small, big, small, [], n, seed, control, n_threads, progress)
     return compared(small.objective - big.objective, larger.npar - smaller.npar, out, n, seed, notes, names)
+
+
+def _check_same_likelihood(larger: MixedFit, smaller: MixedFit, names: tuple[str, str]) -> None:
+    for name, f in zip(names, (larger, smaller), strict=True):
+        if isinstance(f.family, CustomFamily):
+            raise OptionError(
+                f"{name} has a family of Python functions, of which the core has no random numbers: pb_lrt is for the families of the package."
+            )
+    a, b = larger.family, smaller.family
+    if (a.name, a.link, a.kernel, a.fixed_dispersion) != (b.name, b.link, b.kernel, b.fixed_dispersion):
+        raise OptionError(f"pb_lrt compares models of one family and link: {names[0]} has {a}, {names[1]} {b}.")
+    if (larger.n_quad, larger.curvature) != (smaller.n_quad, smaller.curvature):
+        raise OptionError(
+            f"the likelihoods were approximated differently (n_quad={larger.n_quad} and {smaller.n_quad}, curvature {larger.curvature!r} and {smaller.curvature!r}); "
+            "fit both the same way."
+        )
 
 
 def compared(
@@ -213,80 +221,3 @@ def compared(
     if ours.interrupted:
         notes.append(f"the bootstrap was interrupted: {len(failed)} of {n} replicates were finished and are used")
     return BootstrapLrt(max(0.0, statistic), df, reference, n, seed, tuple(notes))
-
-
-#: For each of a model's factors, the union's factor and the union's effects that are its own.
-_Places = list[tuple[int, list[int]]]
-
-
-def union_of(
-    big: LmmFit, small: LmmFit, n_threads: int
-) -> "tuple[_core.LmmSystem, Floats, list[tuple[_core.LmmSystem, _Places, Floats | None]]]":
-    """A system with the columns of both models, the smaller one's theta in it, and where each model's columns are.
-
-    Terms that both models have are there once; the larger model's other terms have no variance.
-
-    Parameters
-    ----------
-    big, small : LmmFit
-    n_threads : int
-
-    Returns
-    -------
-    system : LmmSystem
-    theta : array
-    members : list
-        For each model its system, its places and the theta to start from.
-    """
-    from ranef._core import LmmSystem
-
-    factors: list[tuple[NDArray[np.int32], int, list[Any]]] = []
-    sizes: list[int] = []
-    shares: list[list[Floats]] = []  # theta of every term
-    places: list[_Places] = []
-    for fit in (big, small):
-        mine: _Places = []
-        for members in fit.order.factors:
-            first = fit.design.random[members[0]]
-            at = next((i for i, f in enumerate(factors) if np.array_equal(f[0], first.codes)), None)
-            if at is None:
-                at = len(factors)
-                factors.append((first.codes, len(first.levels), []))
-                sizes.append(0)
-                shares.append([])
-            effects: list[int] = []
-            for formula in members:
-                term = fit.design.random[formula]
-                span = next(s for s in fit.order.spans if s.formula == formula)
-                theta = fit.theta[span.theta_start : span.theta_stop]
-                known = _find(factors[at][2], term.z, term.structure)
-                if known is None:
-                    known = (len(factors[at][2]), sizes[at])
-                    factors[at][2].append((term.z, term.structure, sizes[at]))
-                    shares[at].append(np.zeros(len(theta)))
-                    sizes[at] += span.size
-                if fit is small:
-                    shares[at][known[0]] = np.array(theta)
-                effects.extend(range(known[1], known[1] + span.size))
-            mine.append((at, effects))
-        places.append(mine)
-    union = LmmSystem(
-        np.asfortranarray(big.x),
-        np.zeros(big.nobs),
-        big.design.weights,
-        [(codes, m, [(z, structure) for z, structure, _ in terms]) for codes, m, terms in factors],
-        n_threads,
-    )
-    members_out = []
-    for fit, mine in zip((big, small), places, strict=True):
-        start = None if fit.singular else truth_of(fit)[0]
-        members_out.append((fit.system.get(n_threads), mine, start))
-    return union, np.ascontiguousarray(np.concatenate([t for of in shares for t in of])), members_out
-
-
-def _find(terms: list[Any], z: Floats, structure: str) -> tuple[int, int] | None:
-    """Number and first effect of a term that is there already."""
-    for i, (columns, kind, start) in enumerate(terms):
-        if kind == structure and np.array_equal(columns, z):
-            return i, start
-    return None

@@ -10,13 +10,11 @@ from ranef.design.record import Design
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.simulate import simulated_responses
+from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit, fit_glmm
-from ranef.fit.linear import LmmFit, fit_lmm, has_conventions
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
-from ranef.fit.start import Start
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.pools import Pools, pools
 from ranef.inference.bootstrap.rows import design_of_groups
@@ -51,10 +49,6 @@ def drawn_design(
     if type == "cases":
         m = len(next(t.levels for t in fit.design.random if t.group == group))
         return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
-    if isinstance(fit, GlmmFit):
-        y = simulated_responses(fit, 1, re, generator)[:, 0]
-        return fit.design.with_rows(y=np.ascontiguousarray(y))
-    assert isinstance(fit, LmmFit)
     if drawn is None:
         y = simulated_responses(fit, 1, re, generator)[:, 0]
     else:
@@ -71,7 +65,8 @@ def drawn_design(
 def fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit | str:
     """The model of a fit for another design, from its estimates on; or why there is none, by the names that statuses of replicates have."""
     try:
-        new = _fit(fit, design, control, n_threads)
+        # With other groups the terms could have another order.
+        new = fit_again(fit, design, warm=True, control=control, n_threads=n_threads, order=fit.order)
     except DataError:
         return "non_finite"
     except DesignError:
@@ -81,20 +76,8 @@ def fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -
     return new if new.convergence.ok else new.convergence.status.value
 
 
-def _fit(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit:
-    if isinstance(fit, GlmmFit):
-        start = None if fit.singular else Start(fit.theta, fit.beta, fit.core_dispersion)
-        if start is not None and fit.dropped:
-            start = Start(fit.theta, None, fit.core_dispersion)
-        return fit_glmm(design, fit.likelihood, start, control, None, n_threads)
-    assert isinstance(fit, LmmFit)
-    theta = None if fit.singular or has_conventions(fit) else fit.theta
-    # With other groups the terms could have another order.
-    return fit_lmm(design, fit.reml, theta, control, None, n_threads, fit.order)
-
-
 def replicates(
-    fit: LmmFit,
+    fit: MixedFit,
     n: int,
     type: str,
     re: str,
@@ -122,7 +105,7 @@ def replicates(
     )
 
 
-def jackknife(fit: LmmFit, group: str, parts: int, control: FitControl, n_threads: int) -> "_core.Replicates":
+def jackknife(fit: MixedFit, group: str, parts: int, control: FitControl, n_threads: int) -> "_core.Replicates":
     """Fit a linear model without each of the parts into which groups are put in turn."""
     codes = next(t.codes for t in fit.terms if t.group == group)
     return _fits(
@@ -136,7 +119,7 @@ def jackknife(fit: LmmFit, group: str, parts: int, control: FitControl, n_thread
 
 
 def _fits(
-    fit: LmmFit,
+    fit: MixedFit,
     n: int,
     design_of: Callable[[int], Design],
     control: FitControl,

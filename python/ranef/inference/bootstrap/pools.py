@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import DataError
 from ranef.estimates.residuals import residual_values
-from ranef.fit.linear import LmmFit
+from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class Pools:
     residuals: Floats
 
 
-def pools(fit: LmmFit) -> Pools:
+def pools(fit: MixedFit) -> Pools:
     """Centre and reflate the random effects and residuals of a fit."""
     effects = []
     for f in range(len(fit.order.factors)):

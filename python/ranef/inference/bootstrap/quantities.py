@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.linear import LmmFit
 from ranef.fit.order import TermSpan
 from ranef.fit.record import MixedFit
 
@@ -71,7 +70,8 @@ def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -
         Correlations are NaN beside an effect without variance.
     """
     columns = [beta]
-    scale = sigma if isinstance(fit, LmmFit) else np.ones(len(theta))
+    # relative to sigma where all but theta is profiled out
+    scale = sigma if fit.fixed_effects_profiled else np.ones(len(theta))
     for span in fit.order.spans:
         k, part = span.size, theta[:, span.theta_start : span.theta_stop]
         factor = np.zeros((len(theta), k, k))

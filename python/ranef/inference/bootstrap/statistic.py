@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit
-from ranef.fit.linear import LmmFit
 from ranef.fit.record import MixedFit
-from ranef.inference.bootstrap.arguments import Counter, check_groups, checked_type, resampled_factor
+from ranef.inference.bootstrap.arguments import Counter, check_drawable, check_groups, checked_type, resampled_factor
 from ranef.inference.bootstrap.draw import Draws, check_re
-from ranef.inference.bootstrap.draw_glmm import check_glmm_type
 from ranef.inference.bootstrap.one_by_one import drawn_design, fitted, generator_of
 from ranef.inference.bootstrap.pools import pools
 from ranef.inference.bootstrap.quantities import Quantity
@@ -89,9 +86,8 @@ def draw_statistic(
     if by is not None:
         resampled_factor(fit, by, "are drawn")  # checks it
     names, values_observed = statistic_values(observed)
-    if isinstance(fit, GlmmFit):
-        check_glmm_type(fit, type)
-    drawn = pools(fit) if type == "residual" and isinstance(fit, LmmFit) else None
+    check_drawable(fit, type)
+    drawn = pools(fit) if type == "residual" else None
     group = ""
     if type == "cases":
         factor = resampled_factor(fit, by, "are drawn")

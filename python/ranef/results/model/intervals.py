@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.fit.progress import in_whole_numbers, reported
+from ranef.fit.progress import reported
 from ranef.fit.request import warn_once
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
@@ -165,7 +165,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
 
         control = comparison_control(self._request.control)
         with reported(progress, "profiles") as show:
-            record = profile_curves(self._fit, parm, level, control, in_whole_numbers(show))
+            record = profile_curves(self._fit, parm, level, control, show)
         warn_once(record.problems)
         return Profile(record)
 
@@ -177,7 +177,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
 
         control = comparison_control(self._request.control)
         with reported(progress, "profiles") as show:
-            record = profile_intervals(self._fit, parm, level, control, in_whole_numbers(show))
+            record = profile_intervals(self._fit, parm, level, control, show)
         warn_once(record.problems)
         limits = [interval_limits(c) for c in record.curves]
         frame = pd.DataFrame(limits, index=pd.Index([c.name for c in record.curves]), columns=["lower", "upper"])

@@ -129,9 +129,8 @@ class ResamplingChapter(FittedModel):
         >>> bool(b.conf_int().loc["Days", "lower"] < 10.467 < b.conf_int().loc["Days", "upper"])
         True
         """
-        from ranef.inference.bootstrap.arguments import checked_count, checked_type, seed_of
+        from ranef.inference.bootstrap.arguments import checked_count, checked_type, is_drawn_in_python, seed_of
         from ranef.inference.bootstrap.draw import check_re, draw, jackknife_influence
-        from ranef.inference.bootstrap.draw_glmm import is_drawn_in_python
         from ranef.inference.bootstrap.quantities import observed_values, quantities
         from ranef.inference.bootstrap.statistic import draw_statistic
         from ranef.results.bootstrap import Bootstrap
@@ -248,7 +247,6 @@ class ResamplingChapter(FittedModel):
         """
         from ranef.inference.bootstrap.arguments import checked_count, seed_of
         from ranef.inference.bootstrap.likelihood_ratio import bootstrap_lrt
-        from ranef.inference.bootstrap.likelihood_ratio_glmm import bootstrap_glmm_lrt
         from ranef.inference.reduced import comparison_control
 
         if not isinstance(smaller, ResamplingChapter) or smaller._fit.verb != self._fit.verb:
@@ -259,10 +257,8 @@ class ResamplingChapter(FittedModel):
             comparison_control(self._request.control),
             self._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
         )
-        test: Any = bootstrap_lrt if self._fit.fixed_effects_profiled else bootstrap_glmm_lrt
         with reported(progress) as show:
-            made: BootstrapLrt = test(self._fit, smaller._fit, *rest, show)
-        return made
+            return bootstrap_lrt(self._fit, smaller._fit, *rest, show)
 
     def _like(self, fit: MixedFit) -> Self:
         """A model of another fit, whose data are not kept."""
