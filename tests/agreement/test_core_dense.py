@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from ranef._core import LmmSystem
+from ranef._core import LmmSystem, refit
+from ranef.fit.core import Options
 from unit import dense_lmm
 
 RTOL = 1e-8
@@ -348,7 +349,8 @@ def test_threads_change_nothing(cases, layout):
 def test_refits_are_fits(cases, layout, reml):
     case = cases(layout, True)
     y = np.asfortranarray(case.y[:, None] + case.rng.normal(size=(case.n, 3)))
-    out = case.core.refit(y, reml, None, 1000, 1e-10, 2, None)
+    options = Options(reml, 1, "observed", None, 1000, 1e-10)
+    out = refit(case.core, y, None, options, 2, None)
     for i in range(3):
         alone = LmmSystem(case.x, np.ascontiguousarray(y[:, i]), case.weights, case.factors).fit(
             reml, None, 1000, 1e-10, 1, None
