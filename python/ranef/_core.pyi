@@ -256,7 +256,10 @@ class LmmSystem:
 _Counter = Callable[[int, int], object] | None
 
 class Point(Protocol):
-    """Parameters of a model, for the columns as they were given; ``spread`` is sigma, or the dispersion of a family."""
+    """Parameters of a model, for the columns as they were given.
+
+    ``spread`` is sigma, or the dispersion of a family.
+    """
 
     @property
     def theta(self) -> _F64: ...
@@ -266,7 +269,10 @@ class Point(Protocol):
     def spread(self) -> float | None: ...
 
 class Options(Protocol):
-    """How a model is fitted: ``reml`` is read by linear models, what approximates the likelihood by generalized ones."""
+    """How a model is fitted.
+
+    Linear models read ``reml``, generalized ones what approximates the likelihood.
+    """
 
     @property
     def reml(self) -> bool: ...

@@ -33,7 +33,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the core fits a model; the criterion is read by linear models, the approximation by generalized ones.
+    """How the core fits a model.
+
+    Linear models read the criterion, generalized ones the approximation.
 
     Attributes
     ----------
@@ -60,7 +62,10 @@ def core_point(fit: MixedFit) -> Point:
 
 
 def core_start(fit: MixedFit) -> Point | None:
-    """Where other fits of the model start; None where the estimates are on the boundary, which they would first have to leave."""
+    """Where other fits of the model start.
+
+    None where the estimates are on the boundary, which they would first have to leave.
+    """
     return None if fit.singular else core_point(fit)
 
 
