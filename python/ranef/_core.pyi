@@ -15,6 +15,27 @@ _I64 = NDArray[np.int64]
 
 _Progress = Callable[[int, float], object] | None
 
+class Structure:
+    """How theta makes the relative factor of a random term with k effects.
+
+    ``parameters`` are ``("sd", [i])``, ``("cor", [i, j])`` with the later effect first, or the name
+    of a parameter of all effects with an empty list. Arrays are C-ordered.
+    """
+
+    n_theta: int
+    is_free: bool
+    parameters: list[tuple[str, list[int]]]
+
+    def __init__(self, name: str, k: int) -> None: ...
+    def natural(self, theta: _F64) -> _F64:
+        """Values (m, n) of the parameters for theta (m, n), relative to sigma."""
+    def factors(self, theta: _F64) -> _F64:
+        """Relative factors (m, k, k)."""
+    def push(self, theta: _F64, along: _F64) -> _F64:
+        """Derivative (k, k) of the factor along a direction of theta."""
+    def read(self, factor: _F64) -> _F64:
+        """Theta of a factor (k, k), or of one near it."""
+
 class Ending:
     """How a fit ended.
 

@@ -4,9 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ranef.fit.order import theta_positions
-
-from .dense import dense_glmm, dense_laplace, factor_of_z, linear_criterion
+from .dense import dense_glmm, dense_laplace, factor_of_z, linear_criterion, theta_positions
 from .integral import exact_criterion
 
 #: Standard deviations, in units of the linear predictor or residual, from which an optimum lies at
@@ -85,7 +83,7 @@ def saturated(fit: Any) -> bool:
     """Whether the columns of X and of Z span all rows of a model with a residual scale:
     the criterion then may fall without end.
     """
-    if hasattr(fit, "family") and not np.isfinite(fit.dispersion):
+    if fit.spread_name is None:
         return False
     z = factor_of_z(fit, np.array([float(i == j) for s in fit.order.spans for i, j in theta_positions(s)]))
     both = np.column_stack([fit.x, z])

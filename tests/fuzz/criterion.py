@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from ranef.fit.linear import LmmFit
-from ranef.fit.order import theta_positions
 
-from .dense import spherical_modes
+from .dense import spherical_modes, theta_positions
 
 HUGE = 1e7
 #: Stands for the criterion where there is none.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ranef.fit.order import relative_factor, theta_positions
+from ranef.fit.order import TermSpan, relative_factor
 from ranef.fit.system import core_factors, response_without_offset
 from unit.dense_glmm import DenseGlmm
 from unit.dense_lmm import LmmSystem
@@ -18,6 +18,17 @@ LINEAR, GENERALIZED = 1e-6, 5e-5
 #: Random effects of a generalized model up to which its plain algebra, by differences, is worth the
 #: time.
 MOST = 60
+
+
+def theta_positions(span: TermSpan) -> list[tuple[int, int]]:
+    """(row, column) in the relative factor of every theta of a term.
+
+    The cases have no other structures than these two.
+    """
+    k = span.size
+    if span.diagonal:
+        return [(i, i) for i in range(k)]
+    return [(i, j) for j in range(k) for i in range(j, k)]
 
 
 def factor_of_z(fit: Any, theta: np.ndarray) -> np.ndarray:

@@ -5,24 +5,9 @@ import pytest
 from scipy import integrate, stats
 
 import ranef
-from ranef import (
-    Beta,
-    Binomial,
-    CustomFamily,
-    Gamma,
-    Gaussian,
-    InverseGaussian,
-    NegativeBinomial,
-    OptionError,
-    Poisson,
-    _core,
-)
+from ranef import Beta, Binomial, CustomFamily, Gamma, Gaussian, InverseGaussian, NegativeBinomial, OptionError, Poisson
 from ranef.families import parse_family
 from ranef.families.link import LINKS
-from ranef.families.registry import SPELLINGS
-
-#: Links that the core and other programs name otherwise.
-OTHER_LINKS = {"inverse_squared": "1/mu^2"}
 
 ETA = {
     "identity": [0.4, 2.0],
@@ -187,34 +172,3 @@ def test_inverse_gaussian_distribution_function_does_not_overflow() -> None:
     total = integrate.quad(lambda y: stats.invgauss(mu[0] * 0.01, scale=100.0).pdf(y), 0, 1e-3)[0]
     assert family.cumulative(mu, mu, np.ones(1), 0.1)[0] == pytest.approx(total, rel=1e-6)
     assert family.cumulative(np.array([1.0]), np.array([1e-6]), np.ones(1), 1e-4)[0] == pytest.approx(1.0)
-
-
-def test_every_distribution_of_the_core_has_a_descriptor() -> None:
-    """A family is one file here and one in the core, and the two agree."""
-    descriptors = {spelling.kernel: family(**dict(spelling.arguments)) for family, spelling in SPELLINGS.values()}
-    core = {name: (links, extras) for name, links, extras in _core.families()}
-    assert set(descriptors) == set(core)
-    for kernel, family in descriptors.items():
-        links, extras = core[kernel]
-        assert family.kernel == kernel
-        assert {OTHER_LINKS.get(link, link) for link in family.links} <= set(links)
-        assert [(e.name, e.is_scale) for e in family.extras] == [(name, scale) for name, _, _, scale in extras]
-
-
-def test_every_descriptor_has_its_names() -> None:
-    for name, (family, spelling) in SPELLINGS.items():
-        made = parse_family(name)
-        assert type(made) is family
-        assert made.spelling == spelling
-        assert OTHER_LINKS.get(made.link, made.link) == spelling.links[0]
-        for text in spelling.also:
-            assert parse_family(text) == made
-
-
-def test_weights_of_a_linear_model_divide_the_variance() -> None:
-    family, mu, weights = Gaussian(), np.zeros(100_000), np.full(100_000, 4.0)
-    np.testing.assert_array_equal(family.observation_variance(mu[:3], weights[:3], 3.0), 9 / 4)
-    assert np.std(family.draw(np.random.default_rng(2), mu, weights, 3.0)) == pytest.approx(1.5, rel=0.01)
-    assert family.cumulative(np.array([1.5]), mu[:1], weights[:1], 3.0) == pytest.approx(stats.norm.cdf(1.0))
-    other = Gaussian("log")
-    np.testing.assert_array_equal(other.observation_variance(mu[:3], weights[:3], 3.0), 9.0)

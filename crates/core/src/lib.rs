@@ -17,6 +17,7 @@ pub mod blocks;
 pub mod crossprod;
 pub mod error;
 pub mod families;
+pub mod fit;
 pub mod generalized;
 pub mod layout;
 pub mod linear;

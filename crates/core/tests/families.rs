@@ -1,5 +1,5 @@
-//! Families by themselves: derivatives against differences, moments of their random responses, and
-//! a family with two extra parameters that the core does not know.
+//! Families by themselves: derivatives against differences, moments of their random responses, and a family with two extra
+//! parameters that the core does not know.
 
 mod glmm_data;
 
@@ -84,8 +84,7 @@ impl Distribution<2> for StudentT {
     }
 }
 
-/// All results of a family by row: l, r, wo, dwo, then expected weights with their slopes and, by
-/// extra parameter, derivatives.
+/// All results of a family by row: l, r, wo, dwo, then expected weights with their slopes and, by extra parameter, derivatives.
 fn results(family: &dyn Family, y: &[f64], w: &[f64], eta: &[f64], extras: &[f64]) -> Vec<Vec<f64>> {
     let (n, all) = (y.len(), y.len() * extras.len());
     let b = Batch { y, w, eta, extras };
@@ -280,8 +279,7 @@ fn two_extra_parameters_are_fitted_or_held() {
     let f = search(&g, &mut m, &free, &mut go_on).unwrap().fit;
     assert_eq!(f.status, Status::Converged);
     assert_eq!(f.coordinates.len(), g.n_theta() + g.p() + 2);
-    // the gradient is zero, and the Hessian in both extra parameters is that of differences of the
-    // gradient
+    // the gradient is zero, and the Hessian in both extra parameters is that of differences of the gradient
     let at = |extras: Vec<f64>, m: &mut Modes| {
         m.forget();
         m.value(&g, &Point { extras, ..f.point.clone() }, LAPLACE, false).unwrap()
@@ -310,35 +308,4 @@ fn two_extra_parameters_are_fitted_or_held() {
     assert_eq!(h.coordinates.len(), n - 1);
     assert!(h.objective >= f.objective);
     assert_eq!(Coordinates::new(&g, true, &[]).len(), n);
-}
-
-/// A family that says it has two linear predictors per row; nothing else of it is asked.
-struct TwoPredictors;
-
-impl Family for TwoPredictors {
-    fn predictors(&self) -> usize {
-        2
-    }
-    fn extras(&self) -> &[Extra] {
-        &[]
-    }
-    fn is_canonical(&self) -> bool {
-        false
-    }
-    fn derivatives(&self, _: Batch<'_>, _: Derivatives<'_>) {}
-    fn more_derivatives(&self, _: Batch<'_>, _: MoreDerivatives<'_>) {}
-    fn free_part(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) -> f64 {
-        0.0
-    }
-    fn means(&self, _: &[f64], _: &mut [f64]) {}
-    fn start(&self, _: &[f64], _: &[f64], _: &mut [f64]) {}
-    fn start_extras(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) {}
-}
-
-#[test]
-fn several_linear_predictors_are_refused() {
-    let (_, data) = layouts().swap_remove(0);
-    let y = draws_of("gaussian", &data.weights, &mut Draws(1));
-    let refused = data.try_with(std::sync::Arc::new(TwoPredictors), &y).err().unwrap();
-    assert!(refused.to_string().contains("2 linear predictors per row"), "{refused}");
 }

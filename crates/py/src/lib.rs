@@ -9,6 +9,7 @@ mod lmm;
 mod profile;
 mod records;
 mod replicate;
+mod structure;
 mod threads;
 mod watch;
 
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
+    m.add_class::<structure::Structure>()?;
     m.add_class::<records::Ending>()?;
     m.add_class::<records::Valley>()?;
     m.add_class::<records::Search>()?;

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ranef.errors import OptionError
+from ranef.families.counts import NegativeBinomial
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.names import parse_family
-from ranef.families.negative_binomial import NegativeBinomial
 from ranef.fit.progress import Progress
 from ranef.fit.request import GlmmRequest, checked_curvature, choose_n_quad
 from ranef.results.generalized import GeneralizedLinearMixedModel

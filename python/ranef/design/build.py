@@ -124,7 +124,6 @@ class _Builder:
         for term in formula.fixed:
             self._evaluate_term(term)
         for bar in formula.random:
-            check_structure(bar)
             for term in bar.effects:
                 self._evaluate_term(term)
             for variable in bar.grouping:
@@ -289,6 +288,7 @@ class _Builder:
         return matrix
 
     def _random_term(self, coder: Coder, bar: RandomExpr, n: int) -> tuple[RandomTerm, RandomEncoder]:
+        check_structure(bar, any(coder.is_factor(v) for t in bar.effects for v in t.variables))
         layout = coder.layout(bar.effects, bar.intercept)
         if bar.group not in self.grouped:
             self.grouped[bar.group] = group_rows(bar.grouping, [self.groups[label] for label in bar.group])

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ranef.design.memory import available_memory
 from ranef.design.record import RandomTerm
+from ranef.design.structures import NAMES, STRUCTURES
 from ranef.errors import DesignError
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
@@ -66,12 +67,16 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def check_structure(bar: RandomExpr) -> None:
+def check_structure(bar: RandomExpr, has_factor: bool) -> None:
     """See that the covariance structure of a term can be fitted."""
-    if bar.structure not in ("unstructured", "diagonal"):
-        name = {"compound_symmetry": "cs", "ar1": "ar1"}[bar.structure]
+    if bar.structure not in STRUCTURES:
         raise DesignError(
-            f"the covariance structure {name}() of ({bar.text}) is not available yet; us() and diag() are."
+            f"the covariance structure {bar.structure}() of ({bar.text}) is not available yet; {', '.join(NAMES)} are."
+        )
+    if STRUCTURES[bar.structure].needs_indicators and bar.intercept and has_factor:
+        raise DesignError(
+            f"the effects of ({bar.text}) are an intercept and differences from it, which do not have one correlation; "
+            "write 0 + before the factor, so that every level has an effect of its own."
         )
 
 

@@ -52,8 +52,8 @@ class RandomTerm:
         with the last factor varying fastest.
     names : tuple of str
         Names of the k effects.
-    structure : {"unstructured", "diagonal"}
-        Covariance structure.
+    structure : str
+        Covariance structure, one of `ranef.design.structures.STRUCTURES`.
     text : str
         For example ``Days | Subject``.
     labels : tuple of str

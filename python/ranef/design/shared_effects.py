@@ -76,6 +76,8 @@ def _combination(base: RandomTerm, other: RandomTerm) -> Floats | None:
 
     None if they are not.
     """
+    if any(t.structure not in ("unstructured", "diagonal") for t in (base, other)):
+        return None
     sizes = [np.sqrt(np.einsum("ij,ij->j", t.z, t.z)) for t in (base, other)]
     if any((s == 0).any() for s in sizes):
         return None

@@ -9,7 +9,7 @@ from ranef.estimates.included_effects import Mask
 from ranef.estimates.normal_average import average_mean, average_predictor, average_slope
 from ranef.estimates.prediction_rows import Rows
 from ranef.estimates.prediction_variance import mean_variance
-from ranef.fit.order import relative_factor
+from ranef.fit.order import slope_of_factor
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -82,13 +82,13 @@ def marginal_variance(
 
 
 def _variance_gradient(fit: MixedFit, rows: Rows) -> Floats:
-    """Derivatives (rows, m) of the variance of all random effects by theta, in which the relative
-    factors are linear.
-    """
+    """Derivatives (rows, m) of the variance of all random effects by theta."""
     out = np.empty((len(rows.x), len(fit.theta)))
     for j in range(len(fit.theta)):
         unit = np.zeros_like(fit.theta)
         unit[j] = 1.0
         parts = zip(fit.order.spans, rows.z, fit.relative_factors, strict=True)
-        out[:, j] = sum(np.einsum("ij,ij->i", z @ factor, z @ relative_factor(s, unit)) for s, z, factor in parts)
+        out[:, j] = sum(
+            np.einsum("ij,ij->i", z @ factor, z @ slope_of_factor(s, fit.theta, unit)) for s, z, factor in parts
+        )
     return 2.0 * fit.random_scale**2 * out

@@ -1,18 +1,12 @@
-"""Families of distributions and their links: small frozen descriptors, one a file.
+"""Families of distributions and their links: small frozen descriptors that name a kernel of the compiled core."""
 
-Each names a distribution of the compiled core (:mod:`ranef.families.registry` lists them).
-"""
-
-from ranef.families.beta import Beta
-from ranef.families.binomial import Binomial
+from ranef.families.counts import NegativeBinomial, Poisson
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
-from ranef.families.gamma import Gamma
 from ranef.families.gaussian import Gaussian
-from ranef.families.inverse_gaussian import InverseGaussian
 from ranef.families.names import parse_family
-from ranef.families.negative_binomial import NegativeBinomial
-from ranef.families.poisson import Poisson
+from ranef.families.positive import Gamma, InverseGaussian
+from ranef.families.proportions import Beta, Binomial
 
 __all__ = [
     "Beta",

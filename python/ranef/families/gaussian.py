@@ -1,21 +1,19 @@
-"""The normal family; with the identity link, that of linear models."""
+"""The normal family, for links other than the identity."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from ranef.families.family import Extra, Family, Support
+from ranef.families.family import Family, Support
 from ranef.families.link import Floats, checked_link
-from ranef.families.spelling import Spelling
 
 
 @dataclass(frozen=True, slots=True)
 class Gaussian(Family):
     """Normally distributed responses around a mean that is linear on the scale of the link.
 
-    With the identity link this is the linear mixed model of ``lmer``, where weights divide the
-    residual variance; with another link they multiply the likelihood.
+    With the identity link this is the linear mixed model of ``lmer``.
 
     Parameters
     ----------
@@ -32,21 +30,8 @@ class Gaussian(Family):
     name: ClassVar[str] = "gaussian"
     links: ClassVar[tuple[str, ...]] = ("identity", "log", "inverse")
     support: ClassVar[Support] = "real"
-    extras: ClassVar[tuple[Extra, ...]] = (Extra("sigma", is_scale=True),)
-    spellings: ClassVar[tuple[Spelling, ...]] = (
-        Spelling(
-            kernel="gaussian",
-            name="gaussian",
-            also=("normal",),
-            sentence="normal",
-            symbol="Normal",
-            links=("identity", "log", "inverse"),
-            julia=("Normal",),
-            sas=("normal", "gaussian", "g", "n"),
-            spss="NORMAL",
-            stata=(("gaussian", 3),),
-        ),
-    )
+    dispersion_name: ClassVar[str | None] = "sigma"
+    scaled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
@@ -56,11 +41,6 @@ class Gaussian(Family):
         """The core's name of the distribution."""
         return "gaussian"
 
-    @property
-    def weights_divide(self) -> bool:
-        """Whether weights divide the variance, as those of a linear model do."""
-        return self.link == "identity"
-
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         """Variance of a response of weight 1, without a scale."""
         return np.ones_like(mu)
@@ -69,23 +49,16 @@ class Gaussian(Family):
         """The scale as a standard deviation, which is the extra parameter itself."""
         return dispersion
 
-    def unit_of_sigma(self, mu: Floats) -> float:
-        """The ``sigma`` at which responses vary by as much as their mean."""
-        return float(np.abs(mu).mean())
-
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
         """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
         return np.square(y - mu)
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
         """Draw responses with these means."""
-        return np.asarray(mu + self._sd(weights, dispersion) * rng.standard_normal(mu.shape))
+        return np.asarray(mu + dispersion * rng.standard_normal(mu.shape))
 
     def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
         """Probability of a response up to ``y``."""
         from scipy.special import ndtr
 
-        return np.asarray(ndtr((y - mu) / self._sd(weights, dispersion)))
-
-    def _sd(self, weights: Floats, dispersion: float) -> Floats | float:
-        return dispersion / np.sqrt(weights) if self.weights_divide else dispersion
+        return np.asarray(ndtr((y - mu) / dispersion))

@@ -1,13 +1,42 @@
 """Families by name, in R's spelling and in others."""
 
 import re
-from typing import Any
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.families.counts import NegativeBinomial, Poisson
 from ranef.families.family import Family
-from ranef.families.negative_binomial import NegativeBinomial
-from ranef.families.registry import SPELLINGS, UNDERSTOOD
-from ranef.families.spelling import plain
+from ranef.families.gaussian import Gaussian
+from ranef.families.positive import Gamma, InverseGaussian
+from ranef.families.proportions import Beta, Binomial
+
+#: What is listed when a name is not known.
+NAMES = (
+    "binomial",
+    "poisson",
+    "nbinom2",
+    "nbinom1",
+    "Gamma",
+    "inverse.gaussian",
+    "gaussian",
+    "beta",
+)
+
+_BY_NAME: dict[str, tuple[type[Family], dict[str, int]]] = {
+    "binomial": (Binomial, {}),
+    "bernoulli": (Binomial, {}),
+    "poisson": (Poisson, {}),
+    "negativebinomial": (NegativeBinomial, {}),
+    "nbinom2": (NegativeBinomial, {}),
+    "nb2": (NegativeBinomial, {}),
+    "nbinom1": (NegativeBinomial, {"type": 1}),
+    "nb1": (NegativeBinomial, {"type": 1}),
+    "gamma": (Gamma, {}),
+    "inversegaussian": (InverseGaussian, {}),
+    "gaussian": (Gaussian, {}),
+    "normal": (Gaussian, {}),
+    "beta": (Beta, {}),
+    "betafamily": (Beta, {}),
+}
 
 _CALL = re.compile(r"\s*([A-Za-z][\w.]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
@@ -18,8 +47,7 @@ def parse_family(family: object) -> Family:
     Parameters
     ----------
     family : Family, or str
-        A name such as ``"binomial"``, or R's call as text: ``'binomial(link = "probit")'``,
-        ``"Gamma(log)"``.
+        A name such as ``"binomial"``, or R's call as text: ``'binomial(link = "probit")'``, ``"Gamma(log)"``.
 
     Raises
     ------
@@ -32,27 +60,25 @@ def parse_family(family: object) -> Family:
         return family()
     if not isinstance(family, str):
         raise ArgumentTypeError(
-            f"family must be a name ({', '.join(map(repr, SPELLINGS))}) or an object such as Binomial(link='probit'), "
-            f"not {family!r}."
+            f"family must be a name ({', '.join(map(repr, NAMES))}) or an object such as Binomial(link='probit'), not {family!r}."
         )
     match = _CALL.fullmatch(family)
     name = match[1] if match else family
-    found = UNDERSTOOD.get(plain(name))
+    found = _BY_NAME.get(re.sub(r"[._\s-]", "", name).lower())
     if match is None or found is None:
         quasi = (
-            " Quasi-families have no likelihood; for overdispersed counts use 'nbinom2' or a random effect for each "
-            "row."
+            " Quasi-families have no likelihood; for overdispersed counts use 'nbinom2' or a random effect for each row."
             if name.lower().startswith("quasi")
             else ""
         )
-        raise OptionError(f"there is no family {family!r}; families are {', '.join(map(repr, SPELLINGS))}.{quasi}")
-    made, spelling = SPELLINGS[found]
-    return made(**_arguments(match[2], family, made), **dict(spelling.arguments))
+        raise OptionError(f"there is no family {family!r}; families are {', '.join(map(repr, NAMES))}.{quasi}")
+    made, fixed = found
+    return made(**_arguments(match[2], family, made), **fixed)
 
 
-def _arguments(text: str | None, family: str, made: type[Family]) -> dict[str, Any]:
+def _arguments(text: str | None, family: str, made: type[Family]) -> dict[str, object]:
     """The arguments inside the brackets of R's call."""
-    out: dict[str, Any] = {}
+    out: dict[str, object] = {}
     for position, part in enumerate(p.strip() for p in (text or "").split(",")):
         if not part:
             continue

@@ -227,6 +227,8 @@ def _of_version_1(record: str, fields: dict[str, Any]) -> dict[str, Any]:
     if record in MOVED:
         made, names = MOVED[record]
         out["rows"] = {"record": made, "fields": {k: out.pop(k) for k in names if k in out}}
+    if record == "TermSpan":  # there were two structures
+        out["structure"] = "diagonal" if out.pop("diagonal") else "unstructured"
     return out
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.design.shared_effects import SharedEffects
-from ranef.fit.order import TermOrder, relative_factor, theta_positions
+from ranef.fit.order import TermOrder, relative_factor, theta_of_factors
 
 Floats = NDArray[np.float64]
 
@@ -67,11 +67,7 @@ def divided(
             factors[j] = _factor(piece)
             whole = whole - m @ piece @ m.T
         factors[s.base] = _factor(whole)
-    out = np.zeros(order.n_theta)
-    for span in order.spans:
-        factor = factors[span.formula]
-        out[span.theta_start : span.theta_stop] = [factor[i, j] for i, j in theta_positions(span)]
-    return out
+    return theta_of_factors(order, factors)
 
 
 def _piece(whole: Floats, combine: Floats, diagonal: bool) -> Floats:

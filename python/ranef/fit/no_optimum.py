@@ -56,9 +56,14 @@ def no_optimum(design: Design, family: Family, dispersion: float, eta: Floats, m
 
 
 def _exact(design: Design, family: Family, dispersion: float, mu: Floats) -> str | None:
+    size = {
+        "gaussian": float(np.abs(mu).mean()),
+        "Gamma": 1.0,
+        "inverse.gaussian": 1.0 / float(np.sqrt(np.abs(mu).mean())),
+    }.get(family.name)
     if family.name == "beta" and dispersion > ENDLESS:
         where = f"its precision is {dispersion:.1g}"
-    elif family.fixed_dispersion is None and dispersion < EXACT * family.unit_of_sigma(mu):
+    elif size is not None and family.fixed_dispersion is None and dispersion < EXACT * size:
         where = f"sigma is {dispersion:.1g}"
     else:
         own = next((t.group for t in design.random if len(t.levels) == len(design.y)), None)
@@ -106,7 +111,7 @@ def _at_the_edge(design: Design, family: Family, eta: Floats) -> str | None:
     row = int(np.argmin(eta))
     if eta[row] > EDGE * float(np.mean(np.abs(eta))):
         return None
-    name = family.name if family.spelling is None else family.spelling.name
+    name = family.kernel if family.name == _NEGATIVE_BINOMIAL else family.name
     given = int(row if design.kept is None else design.kept[row])
     return (
         f"With the {family.link} link a mean is positive only where the linear predictor is, and the search ended at "

@@ -1,18 +1,18 @@
 """The three orders of random terms and of theta, and the ways between them; nothing else in the
 package permutes them.
 
-* formula order: as the terms are written (``Design.random``); * lme4's order, in which everything
-is reported: formula order where the numbers of levels never increase along it, otherwise terms by
-decreasing number
-  of levels with ties in reverse; theta runs through the terms, within a term column by column
-  through the lower triangle of its relative Cholesky factor (a diagonal term has its diagonal
-  only);
+* formula order: as the terms are written (``Design.random``);
+* lme4's order, in which everything is reported: formula order where the numbers of levels never
+  increase along it, otherwise terms by decreasing number of levels with ties in reverse; theta runs
+  through the terms, within a term column by column through the lower triangle of its relative
+  Cholesky factor (a diagonal term has its diagonal only; of other structures see the core);
 * the core's order: one factor for each grouping, holding all terms on it side by side; factors and
-their terms in the order in
-  which they come in lme4's.
+  their terms in the order in which they come in lme4's.
+
+What theta means within a term is for the core to say: here it is only asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -20,12 +20,20 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef._core import Structure
 from ranef.design.record import RandomTerm
 from ranef.errors import DesignError
 
 Floats = NDArray[np.float64]
 
-STRUCTURES = ("unstructured", "diagonal")
+
+@lru_cache(maxsize=256)
+def structure_of(name: str, size: int) -> Structure:
+    """The core's structure of a term with ``size`` effects."""
+    try:
+        return Structure(name, size)
+    except ValueError:
+        raise DesignError(f"the covariance structure {name!r} is not available.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,8 @@ class TermSpan:
         Its position among all terms in the core's order.
     theta_start, theta_stop : int
         Its part of theta in lme4's order.
-    diagonal : bool
-        Whether only the diagonal of its relative Cholesky factor is free.
+    structure : str
+        Its covariance structure.
     """
 
     formula: int
@@ -53,7 +61,17 @@ class TermSpan:
     core_term: int
     theta_start: int
     theta_stop: int
-    diagonal: bool
+    structure: str
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether its effects are several and independent."""
+        return self.structure == "diagonal" and self.size > 1
+
+    @property
+    def core(self) -> Structure:
+        """What the core knows of its structure."""
+        return structure_of(self.structure, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +102,8 @@ class TermOrder:
 
 
 def theta_count(size: int, structure: str) -> int:
-    """Number of free entries of the relative Cholesky factor of a term with ``size`` effects."""
-    return size if structure == "diagonal" else size * (size + 1) // 2
+    """Number of covariance parameters of a term with ``size`` effects."""
+    return structure_of(structure, size).n_theta
 
 
 def order_terms(terms: Sequence[RandomTerm]) -> TermOrder:
@@ -96,12 +114,6 @@ def order_terms(terms: Sequence[RandomTerm]) -> TermOrder:
     terms : sequence of RandomTerm
         In formula order.
     """
-    for t in terms:
-        if t.structure not in STRUCTURES:
-            raise DesignError(
-                f"the covariance structure {t.structure!r} of ({t.text}) is not available in lmer; use one of "
-                f"{', '.join(STRUCTURES)}."
-            )
     return _order(tuple((t.group, len(t.levels), t.z.shape[1], t.structure) for t in terms))
 
 
@@ -133,11 +145,7 @@ def _order(keys: tuple[tuple[str, int, int, str], ...]) -> TermOrder:
         _, _, size, structure = keys[i]
         count = theta_count(size, structure)
         factor, start, core_term = place[i]
-        spans.append(
-            TermSpan(
-                i, factor, start, size, core_term, position, position + count, structure == "diagonal" and size > 1
-            )
-        )
+        spans.append(TermSpan(i, factor, start, size, core_term, position, position + count, structure))
         of_core.extend(range(core_start[i], core_start[i] + count))
         position += count
     theta_of_core = np.array(of_core, dtype=np.intp)
@@ -157,34 +165,54 @@ def _reported(levels: tuple[int, ...]) -> list[int]:
 
 
 def relative_factor(span: TermSpan, theta: Floats) -> Floats:
-    """Relative Cholesky factor (size × size, lower triangular) of one term from theta in lme4's
-    order.
+    """Relative factor (size × size) of one term from theta in lme4's order.
+
+    It is lower triangular where theta is its free entries.
     """
-    k, part = span.size, theta[span.theta_start : span.theta_stop]
-    if span.diagonal:
-        return np.diag(part)
-    out = np.zeros((k, k))
-    # column by column through the lower triangle = row by row through the upper triangle of the
-    # transpose
-    out.T[np.triu_indices(k)] = part
+    factor: Floats = relative_factors(span, theta[None])[0]
+    return factor
+
+
+def relative_factors(span: TermSpan, theta: Floats) -> Floats:
+    """The same (m, size, size) for the rows of theta (m, q)."""
+    own: Floats = span.core.factors(np.ascontiguousarray(theta[:, span.theta_start : span.theta_stop]))
+    return own
+
+
+def natural_parameters(span: TermSpan, theta: Floats) -> Floats:
+    """Standard deviations (relative to sigma), correlations or what else theta stands for.
+
+    (m, n) for the rows of theta (m, q).
+    """
+    own: Floats = span.core.natural(np.ascontiguousarray(theta[:, span.theta_start : span.theta_stop]))
+    return own
+
+
+def slope_of_factor(span: TermSpan, theta: Floats, along: Floats) -> Floats:
+    """Derivative (size × size) of the relative factor along a direction of theta."""
+    own = slice(span.theta_start, span.theta_stop)
+    out: Floats = span.core.push(np.ascontiguousarray(theta[own]), np.ascontiguousarray(along[own]))
     return out
 
 
-def theta_positions(span: TermSpan) -> list[tuple[int, int]]:
-    """(row, column) in the relative Cholesky factor of every theta of the term."""
-    k = span.size
-    if span.diagonal:
-        return [(i, i) for i in range(k)]
-    return [(i, j) for j in range(k) for i in range(j, k)]
+def theta_of_factors(order: TermOrder, factors: Mapping[int, Floats]) -> Floats:
+    """Theta in lme4's order from the relative factors, by the position of the term in the formula."""
+    out = np.zeros(order.n_theta)
+    for span in order.spans:
+        out[span.theta_start : span.theta_stop] = span.core.read(np.asarray(factors[span.formula], dtype=np.float64))
+    return out
 
 
 def theta_names(order: TermOrder, terms: Sequence[RandomTerm]) -> tuple[str, ...]:
-    """Names of theta: ``group.effect`` on the diagonal, ``group.effect.earlier`` below it."""
+    """Names of theta: ``group.effect`` for standard deviations, else ``group.effect.earlier``.
+
+    A parameter of all effects of a term is ``group.name``.
+    """
     out = []
     for span in order.spans:
         t = terms[span.formula]
-        for i, j in theta_positions(span):
-            out.append(f"{t.group}.{t.names[i]}" if i == j else f"{t.group}.{t.names[i]}.{t.names[j]}")
+        for kind, places in span.core.parameters:
+            out.append(".".join([t.group, *([t.names[i] for i in places] or [kind])]))
     return tuple(out)
 
 

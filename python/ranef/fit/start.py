@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.order import TermOrder, theta_names, theta_positions
+from ranef.fit.order import TermOrder, theta_names, theta_of_factors
 
 Floats = NDArray[np.float64]
 
@@ -62,8 +62,8 @@ def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) ->
                 f"start has no parameter {', '.join(map(repr, unknown))}; they are 'theta' (all of them) or "
                 f"{', '.join(names)}."
             )
-        given = [(i, j) for span in order.spans for i, j in theta_positions(span)]
-        theta: list[object] = [start.get(n, 1.0 if i == j else 0.0) for n, (i, j) in zip(names, given, strict=True)]
+        usual = theta_of_factors(order, {s.formula: np.eye(s.size) for s in order.spans})
+        theta: list[object] = [start.get(n, v) for n, v in zip(names, usual.tolist(), strict=True)]
         return _vector(theta, names, order)
     return _vector(start, names, order)
 
@@ -82,7 +82,7 @@ def _vector(start: object, names: tuple[str, ...], order: TermOrder) -> Floats:
         raise OptionError(f"start must have {order.n_theta} values ({', '.join(names)}), not {shape}.")
     if not np.isfinite(theta).all():
         raise OptionError(f"start has a value that is not finite: {theta.tolist()}.")
-    diagonal = [i == j for span in order.spans for i, j in theta_positions(span)]
+    diagonal = [kind == "sd" for span in order.spans for kind, _ in span.core.parameters]
     negative = [n for n, v, d in zip(names, theta, diagonal, strict=True) if d and v < 0]
     if negative:
         raise OptionError(

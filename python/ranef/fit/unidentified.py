@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ranef.design.record import Design, RandomTerm, TermRows
 from ranef.errors import DataError
 from ranef.fit.messages import NOT_FINITE
-from ranef.fit.order import TermOrder, relative_factor, theta_positions
+from ranef.fit.order import TermOrder, relative_factor, theta_of_factors
 
 if TYPE_CHECKING:
     from ranef._core import LmmSystem
@@ -108,6 +108,8 @@ def unidentified_effects(design: Design, kept: Sequence[int]) -> dict[int, Unide
 
 
 def _of_term(term: RandomTerm, root: Floats, q: Floats) -> Unidentified | None:
+    if term.structure not in ("unstructured", "diagonal"):
+        return None  # what one effect has tells of the others
     z, k = term.z * root[:, None], term.z.shape[1]
     basis, triangle = np.linalg.qr(z)
     sizes = np.abs(np.diagonal(triangle))
@@ -213,12 +215,8 @@ def identified_start(
         In lme4's order.
     """
     factors = {s.formula: relative_factor(s, start) for s in order.spans}
-    out = np.zeros(rest.n_theta)
-    for span in rest.spans:
-        at = places[span.formula]
-        factor = found[at].identified(factors[at]) if at in found else factors[at]
-        out[span.theta_start : span.theta_stop] = [factor[i, j] for i, j in theta_positions(span)]
-    return out
+    own = {i: found[at].identified(factors[at]) if at in found else factors[at] for i, at in enumerate(places)}
+    return theta_of_factors(rest, own)
 
 
 def theta_of_all(
@@ -238,12 +236,9 @@ def theta_of_all(
         In lme4's order.
     """
     factors = {places[s.formula]: relative_factor(s, identified) for s in rest.spans}
-    out = np.zeros(order.n_theta)
-    for span in order.spans:
-        own = factors.get(span.formula, np.zeros((0, 0)))
-        factor = found[span.formula].factor(own) if span.formula in found else own
-        out[span.theta_start : span.theta_stop] = [factor[i, j] for i, j in theta_positions(span)]
-    return out
+    for i, gone in found.items():
+        factors[i] = gone.factor(factors.get(i, np.zeros((0, 0))))
+    return theta_of_factors(order, factors)
 
 
 def unidentified_text(design: Design, found: dict[int, Unidentified], flat: Sequence[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from ranef.formula.syntax import (
 )
 from ranef.formula.terms import Effects, Expansion, Term, Variable
 from ranef.formula.tokens import fail
-from ranef.formula.vocabulary import STRUCTURES, check_calls
+from ranef.formula.vocabulary import HOMOGENEOUS, STRUCTURES, check_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class RandomExpr:
         several the last varies fastest.
     group_label : str
         The grouping factor as lme4 names it: ``a:b``, and for ``a/b`` the inner one ``b:a``.
-    structure : {"unstructured", "diagonal", "compound_symmetry", "ar1"}
-        Covariance structure.
+    structure : str
+        Covariance structure, a value of ``STRUCTURES`` or ``HOMOGENEOUS`` of the vocabulary.
     split : bool
         Whether the term is a part of a double bar.
     span : tuple of int
@@ -160,9 +160,11 @@ def _structured(node: Call, text: str) -> tuple[str, Binary]:
             f"If {node.function} is a column, an operator is missing after it.",
             text, *node.function_span,
         )  # fmt: skip
-    if len(node.arguments) != 1 or node.arguments[0].keyword is not None:
+    common = _is_homogeneous(node, text)
+    if len(node.arguments) != 1 + common or node.arguments[0].keyword is not None:
         extra = node.arguments[1].value if len(node.arguments) > 1 else node
-        fail(f"{node.function}() takes one random-effects term and nothing else.", text, *extra.span)
+        more = ", and hom=True for one standard deviation of all effects" if node.function in HOMOGENEOUS else ""
+        fail(f"{node.function}() takes one random-effects term{more or ' and nothing else'}.", text, *extra.span)
     bar = without_parens(node.arguments[0].value)
     assert isinstance(bar, Binary)
     if bar.operator == "||":
@@ -171,7 +173,18 @@ def _structured(node: Call, text: str) -> tuple[str, Binary]:
             text,
             *bar.operator_span,
         )
-    return STRUCTURES[node.function], bar
+    return (HOMOGENEOUS if common else STRUCTURES)[node.function], bar
+
+
+def _is_homogeneous(node: Call, text: str) -> bool:
+    """Whether the last argument is ``hom=True`` of a structure that has such a form."""
+    last = node.arguments[-1] if node.arguments else None
+    if last is None or last.keyword != "hom" or node.function not in HOMOGENEOUS:
+        return False
+    word = last.value.word if isinstance(last.value, Constant) else deparse(last.value)
+    if word.upper() != "TRUE":
+        fail("hom is True, or left out.", text, *last.value.span)
+    return True
 
 
 def _groups(node: Expr, text: str) -> list[tuple[str, tuple[Variable, ...]]]:

@@ -102,6 +102,9 @@ STRUCTURES = {"us": "unstructured", "diag": "diagonal", "cs": "compound_symmetry
 """Covariance structures that may stand around a bar term,
 and what `RandomExpr.structure` calls them.
 """
+HOMOGENEOUS = {"cs": "homogeneous_compound_symmetry"}
+"""Structures with one standard deviation for all effects, by ``hom=True``."""
+
 
 _NAMED_FREELY = ("cbind", "c")
 

@@ -88,6 +88,11 @@ def kenward_roger(fit: MixedFit) -> KenwardRoger:
             "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, "
             "or use ddf='satterthwaite'."
         )
+    if any(not s.core.is_free for s in fit.order.spans):
+        raise OptionError(
+            "Kenward-Roger is not available for random effects with a covariance structure of their own, as cs(); "
+            "use ddf='satterthwaite'."
+        )
     try:
         found = fit.kenward_roger(memory_allowed())
     except MemoryError as problem:

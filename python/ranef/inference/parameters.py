@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.order import theta_positions
 from ranef.fit.record import MixedFit
 
 Kind = Literal["sd", "cor", "sigma", "beta"]
@@ -38,9 +37,9 @@ def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
     out: list[Parameter] = []
     core = iter(fit.order.theta_of_core)
     for span, term in zip(fit.order.spans, fit.terms, strict=True):
-        for i, j in theta_positions(span):
-            name = f"sd_{term.names[i]}" if i == j else f"cor_{term.names[i]}.{term.names[j]}"
-            out.append(Parameter(f"{name}|{term.group}", "sd" if i == j else "cor", int(next(core))))
+        for kind, places in span.core.parameters:
+            name = f"{kind}_{'.'.join(term.names[i] for i in places)}" if places else kind
+            out.append(Parameter(f"{name}|{term.group}", "sd" if kind == "sd" else "cor", int(next(core))))
     m = len(out)
     if fit.spread_name is not None:
         out.append(Parameter(fit.spread_name, "sigma", m))

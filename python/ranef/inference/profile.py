@@ -147,6 +147,11 @@ def _curves(
             "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit "
             "with n_quad=1."
         )
+    if any(not s.core.is_free for s in fit.order.spans):
+        raise OptionError(
+            "profiles are not available for random effects with a covariance structure of their own, as cs(); "
+            "use 'wald' or 'boot'."
+        )
     try:
         found = profiled(fit, [p.core for p in wanted], step, reach, targets, control, progress)
     except ValueError:

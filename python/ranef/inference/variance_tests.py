@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import RandomTerm
+from ranef.fit.order import theta_count
 
 Floats = NDArray[np.float64]
 
@@ -149,7 +150,9 @@ def _part(term: RandomTerm, inside: Sequence[RandomTerm]) -> ChiBarSquare | None
     """The mixture for one term of the larger model and what the smaller one keeps of it."""
     k, kept = len(term.names), sum(len(t.names) for t in inside)
     dropped = k - kept
-    own = sum(_n_theta(t) for t in inside)
+    own = sum(theta_count(len(t.names), t.structure) for t in inside)
+    if any(t.structure not in ("unstructured", "diagonal") for t in (term, *inside)):
+        return None  # the covariance matrices form no cone that is known
     if term.structure == "diagonal":
         if own != kept:
             return None  # correlations that the larger model does not have
@@ -171,11 +174,6 @@ def _part(term: RandomTerm, inside: Sequence[RandomTerm]) -> ChiBarSquare | None
         # of it on the two largest.
         cone, kind = (0.0,) * (dropped * (dropped + 1) // 2 - 1) + _ONE, "bound"
     return ChiBarSquare((0.0,) * free + cone, kind)
-
-
-def _n_theta(term: RandomTerm) -> int:
-    k = len(term.names)
-    return k if term.structure == "diagonal" else k * (k + 1) // 2
 
 
 def _same_groups(a: RandomTerm, b: RandomTerm) -> bool:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_y, column_or_1d
 
 from ranef.api.glmer import glmer
 from ranef.errors import DataError, OptionError
-from ranef.families.binomial import Binomial
+from ranef.families.proportions import Binomial
 from ranef.formula import parse_formula
 from ranef.interop.sklearn_data import known_groups, with_unknown_groups
 from ranef.interop.sklearn_estimator import Floats, MixedModelEstimator, coefficients_of, weighted_rows

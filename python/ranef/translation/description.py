@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ranef.errors import OptionError
-from ranef.families.registry import SPELLINGS, UNDERSTOOD
-from ranef.families.spelling import plain
 from ranef.formula import (
     Formula,
     Term,
@@ -19,10 +17,26 @@ from ranef.formula import (
 from ranef.formula.random import RandomExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, String, names_in, without_parens
 
-FAMILY_LINKS = {name: spelling.links for name, (_, spelling) in SPELLINGS.items()}
+FAMILY_LINKS = {
+    "binomial": ("logit", "probit", "cloglog", "cauchit", "log"),
+    "poisson": ("log", "identity", "sqrt"),
+    "nbinom2": ("log", "identity", "sqrt"),
+    "nbinom1": ("log", "identity", "sqrt"),
+    "Gamma": ("inverse", "log", "identity"),
+    "inverse.gaussian": ("1/mu^2", "inverse", "log", "identity"),
+    "gaussian": ("identity", "log", "inverse"),
+    "beta": ("logit", "probit", "cloglog", "log"),
+}
 """The families that have a name in other programs, and their links; the first is the default."""
 
-_WITHOUT_SCALE = tuple(name for name, (family, _) in SPELLINGS.items() if not family.extras)
+_FAMILY_NAMES = {
+    "bernoulli": "binomial",
+    "negativebinomial": "nbinom2",
+    "nb2": "nbinom2",
+    "inversegaussian": "inverse.gaussian",
+    "normal": "gaussian",
+}
+_WITHOUT_SCALE = ("binomial", "poisson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,11 +338,13 @@ def family_and_link(family: str | None, link: str | None) -> tuple[str | None, s
     name, _, rest = family.partition("(")
     if rest:
         link = link or rest.rstrip(") ").removeprefix("link").lstrip(" =").strip("'\" ") or None
-    found = UNDERSTOOD.get(plain(name))
-    if found is None:
+    key = "".join(c for c in name.lower() if c.isalnum())
+    names = {"".join(c for c in n.lower() if c.isalnum()): n for n in FAMILY_LINKS} | _FAMILY_NAMES
+    if key not in names:
         raise OptionError(
             f"there is no family {name!r} to translate; families are {', '.join(map(repr, FAMILY_LINKS))}."
         )
+    found = names[key]
     if link is not None and link not in FAMILY_LINKS[found]:
         raise OptionError(
             f"the {found} family has no link {link!r}; its links are {', '.join(map(repr, FAMILY_LINKS[found]))}."

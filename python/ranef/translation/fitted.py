@@ -70,7 +70,7 @@ def _family_name(family: Any) -> str | None:
     """The family's name; R has one name for both kinds of negative binomial distributions."""
     if family is None:
         return None
-    return str(family.name if family.spelling is None else family.spelling.name)
+    return "nbinom1" if getattr(family, "type", None) == 1 else str(family.name)
 
 
 def _argument(name: str, value: Any, named: bool) -> str | None:

@@ -3,7 +3,6 @@
 import re
 
 from ranef.errors import TranslationError
-from ranef.families.registry import SPELLINGS
 from ranef.formula import Term, deparse, formula_text, parse_expression
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Number, Paren, is_bar, without_parens
 from ranef.translation.composition import Columns, Reading
@@ -31,12 +30,21 @@ _LEXICON = Lexicon(
 )
 _NAME = re.compile(r"[^\W\d]\w*")
 _COMMENTS = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<comment>#=.*?=#|#[^\n]*)', re.DOTALL)
-_DISTRIBUTIONS = {word: name for name, (_, spelling) in SPELLINGS.items() for word in spelling.julia}
+_DISTRIBUTIONS = {
+    "Bernoulli": "binomial", "Binomial": "binomial", "Poisson": "poisson", "Gamma": "Gamma",
+    "InverseGaussian": "inverse.gaussian", "Normal": "gaussian",
+}  # fmt: skip
 _LINKS = {
     "LogitLink": "logit", "ProbitLink": "probit", "CloglogLink": "cloglog", "CauchitLink": "cauchit", "LogLink": "log",
     "IdentityLink": "identity", "InverseLink": "inverse", "SqrtLink": "sqrt", "InverseSquareLink": "1/mu^2",
 }  # fmt: skip
-_DEFAULT_LINKS = {name: spelling.links[0] for name, (_, spelling) in SPELLINGS.items() if spelling.julia}
+_DEFAULT_LINKS = {
+    "binomial": "logit",
+    "poisson": "log",
+    "Gamma": "inverse",
+    "inverse.gaussian": "1/mu^2",
+    "gaussian": "identity",
+}
 _FITTERS = ("fit", "fit!", "lmm", "glmm")
 _MODELS = ("MixedModel", "LinearMixedModel", "GeneralizedLinearMixedModel")
 _SILENT = (

@@ -1,7 +1,6 @@
 """lme4: ``lmer`` and ``glmer`` of R."""
 
 from ranef.errors import TranslationError
-from ranef.families.registry import SPELLINGS
 from ranef.formula import deparse, parse_formula
 from ranef.formula.syntax import Call, Constant, Expr, String, without_parens
 from ranef.translation.composition import Reading
@@ -100,7 +99,7 @@ def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list
             "glmer has quadrature for one random intercept only; use Laplace's approximation, n_quad=1.",
         )
     options = options + [f"nAGQ = {model.n_quad}"] * (model.n_quad != 1)
-    if not SPELLINGS[model.family][1].lme4:
+    if model.family in ("beta", "nbinom1"):
         raise TranslationError(LANGUAGE, f"the {model.family} family", "glmer does not have it; glmmTMB does.")
     if model.family == "nbinom2":
         if model.link != "log":

@@ -1,61 +1,26 @@
 //! The fit: fixed effects profiled inside the inner problem first, then all parameters jointly, then the exact Hessian.
 
-use super::outer::{Approximation, Outer, Progress};
+use super::outer::{Approximation, Outer};
 use super::parameters::{Coordinates, Point};
 use super::pirls::{Failure, Modes};
 use super::start::{first_hessian, start};
 use super::system::GlmmSystem;
-use super::zero::{silent, WayOut};
+use super::zero::silent;
 use crate::error::CoreError;
-use crate::optimize::jacobi_svd::svd_left;
+use crate::fit::boundary::{self, AtFrames, Escape, NEGLIGIBLE};
+use crate::layout::{Frame, TermLayout};
+use crate::model::{Progress, Status};
 use crate::optimize::quasi_newton::{Outcome, QuasiNewton};
 use crate::optimize::trust_region::Eigen;
 
-/// Rise of the objective for which a small standard deviation is still set to zero, and drop that leaving zero must promise.
-const NEGLIGIBLE: f64 = 1e-7;
-/// Standard deviations (of the linear predictor) below this are tried at zero.
-const SNAP: f64 = 0.02;
 /// Decrement at which the quasi-Newton steps hand over to the exact Hessian.
 const NEAR: f64 = 1e-8;
 /// Largest number of times the exact Hessian is formed.
 const ROUNDS: usize = 6;
 /// Largest number of times that variances of zero are left.
 const LEAVES: usize = 6;
-/// How often a step out of zero is shortened.
-const SHORTER: usize = 8;
 /// Standard error of a fixed effect, in linear-predictor units per standard deviation of its column, that only separation gives.
 pub(crate) const SEPARATED: f64 = 40.0;
-
-/// How a fit ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Small decrement and no direction of negative curvature.
-    Converged,
-    /// Converged to where the likelihood is flat: a fixed effect without a finite estimate.
-    Separated,
-    /// The limit on evaluations was reached.
-    MaxEvaluations,
-    /// No step lowers the objective any more although the decrement is not small.
-    NoProgress,
-    /// The objective is not defined at the start.
-    NonFinite,
-    /// The parameters were given.
-    Fixed,
-}
-
-impl Status {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Converged => "converged",
-            Status::Separated => "separated",
-            Status::MaxEvaluations => "max_evaluations",
-            Status::NoProgress => "no_progress",
-            Status::NonFinite => "non_finite",
-            Status::Fixed => "fixed",
-        }
-    }
-}
 
 /// What a fit is asked for.
 #[derive(Clone, Debug)]
@@ -195,6 +160,7 @@ fn first(outer: &mut Outer<'_, '_>) -> Result<Option<QuasiNewton>, CoreError> {
             let summed = free.abs() + outer.m.l.iter().map(|l| l.abs()).sum::<f64>();
             let mut q = QuasiNewton::new(x, f, g, h);
             q.noise = 1e-15 * summed;
+            q.bounds = outer.c.bounds.clone();
             return Ok(Some(q));
         }
         outer.base.theta.iter_mut().for_each(|t| *t *= 0.2);
@@ -273,7 +239,7 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         let before = outer.evaluations;
         let ways = outer.ways_out(&q.x)?;
         displaced += outer.evaluations - before;
-        zero = ways.iter().fold(0.0f64, |m, w| m.max(w.gain));
+        zero = boundary::certificate(&ways);
         if zero > NEGLIGIBLE && left < LEAVES && leave(&mut outer, q, &ways)? {
             // a variance found to do no harm at zero that is then left: the second time it is followed to its end
             left += 1;
@@ -308,7 +274,10 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         let highest = e.values.last().copied().unwrap_or(0.0);
         // displacements are one standard error at most: what a unit step along negative curvature promises
         certificate = if lowest < -1e-6 * highest.abs() { -0.5 * lowest } else { 0.0 };
+        // what the curvature sends away from a bound
+        certificate = certificate.max(outer.c.bounds.promise(&q.x, &q.g, h));
         q.h.clone_from(h);
+        q.exact = true;
         let gradient: Vec<f64> = heard.iter().map(|&i| q.g[i]).collect();
         q.decrement = exact_decrement(&e, &gradient);
         if certificate <= NEGLIGIBLE && q.decrement < options.tolerance {
@@ -370,21 +339,30 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
     })
 }
 
-/// Steps out of variances of zero, shortened until the objective falls; false where it does not.
-fn leave(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, ways: &[WayOut]) -> Result<bool, CoreError> {
-    let mut share = 1.0;
-    for _ in 0..SHORTER {
-        let x = outer.grown(&q.x, ways, share);
-        if let Some((f, gradient)) = outer.at(&x)? {
-            if f < q.f {
-                let h = first_hessian(outer.g, outer.m, &outer.c, &outer.c.theta(&x));
-                (q.x, q.f, q.g, q.h, q.radius) = (x, f, gradient, h, 1.0);
-                return Ok(true);
-            }
-        }
-        share *= 0.25;
+/// Evaluations at frames, all else as at a point; the last of them is kept.
+struct Elsewhere<'a, 'b, 'p> {
+    outer: &'a mut Outer<'b, 'p>,
+    x: &'a [f64],
+    last: Option<(Vec<f64>, f64, Vec<f64>)>,
+}
+
+impl AtFrames for Elsewhere<'_, '_, '_> {
+    fn at_frames(&mut self, frames: &[Frame]) -> Result<f64, CoreError> {
+        let x = self.outer.with_frames(self.x, frames);
+        self.last = self.outer.at(&x)?.map(|(f, gradient)| (x, f, gradient));
+        Ok(self.last.as_ref().map_or(f64::INFINITY, |l| l.1))
     }
-    Ok(false)
+}
+
+/// Steps out of variances of zero; false where the objective does not fall.
+fn leave(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, ways: &[Escape]) -> Result<bool, CoreError> {
+    let frames = outer.frames(&q.x);
+    let mut there = Elsewhere { outer, x: &q.x, last: None };
+    let left = boundary::leave(&mut there, &frames, ways, q.f)?;
+    let (Some(_), Some((x, f, gradient))) = (left, there.last) else { return Ok(false) };
+    let h = first_hessian(outer.g, outer.m, &outer.c, &outer.c.theta(&x));
+    (q.x, q.f, q.g, q.h, q.radius, q.exact) = (x, f, gradient, h, 1.0, false);
+    Ok(true)
 }
 
 /// Decrement with the exact Hessian; directions of no curvature and no gradient do not count.
@@ -397,99 +375,46 @@ fn exact_decrement(e: &Eigen, g: &[f64]) -> f64 {
 /// objective does not mind.
 fn settle(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, snapped_at: &mut f64) -> Result<(), CoreError> {
     let g = outer.g;
-    let nt = g.n_theta();
-    let theta = outer.c.theta(&q.x[..nt]);
-    let lambda = g.layout.lambda_from_theta(&theta);
-    let small = singular_values(g, &lambda)
-        .into_iter()
-        .flatten()
-        .filter(|&s| s > 0.0 && s < SNAP * outer.c.unit())
-        .collect::<Vec<_>>();
-    let mut best: Option<Vec<f64>> = None;
-    if !small.is_empty() && !snapped_at.is_nan() && *snapped_at != q.f {
-        let mut limits: Vec<f64> = small.clone();
-        limits.sort_by(|a, b| b.total_cmp(a));
-        // all small ones together, then fewer
-        let mut i = 0;
-        while i < limits.len() {
-            let trial = without_small(g, &lambda, limits[i]);
-            let (t, _) = g.layout.theta_from_lambda(&trial);
-            let mut x = q.x.clone();
-            x[..nt].copy_from_slice(&outer.c.xi(&t));
-            if let Some((f, gradient)) = outer.at(&x)? {
-                if f < q.f + NEGLIGIBLE {
-                    (q.f, q.g) = (f, gradient);
-                    best = Some(x);
-                    break;
-                }
-            }
-            i = (i + limits.len()).div_ceil(2).max(i + 1);
+    if !snapped_at.is_nan() && *snapped_at != q.f {
+        let (frames, unit) = (outer.frames(&q.x), outer.c.unit());
+        let mut there = Elsewhere { outer, x: &q.x, last: None };
+        let snapped = boundary::snap(&mut there, &g.layout, &frames, unit, q.f)?;
+        if let (Some(_), Some((x, f, gradient))) = (snapped, there.last) {
+            (q.x, q.f, q.g) = (x, f, gradient);
+            *snapped_at = q.f;
+            return Ok(());
         }
         *snapped_at = q.f;
     }
-    if let Some(x) = best {
-        q.x = x;
-        return Ok(());
-    }
-    // signs
-    let (canonical, _) = g.layout.theta_from_lambda(&lambda);
-    if canonical.iter().zip(&theta).any(|(a, b)| (a - b).abs() > 1e-12 * (1.0 + b.abs())) {
+    // signs: the modes turn with Lambda
+    let theta = outer.c.theta(&q.x);
+    let lambda = g.layout.lambda_from_theta(&theta);
+    let (canonical, turns) = g.layout.theta_from_lambda(&lambda);
+    let differs = |tl: &TermLayout| {
+        let of = |t: &[f64]| t[tl.own()].to_vec();
+        let free = matches!(tl.structure.coordinates(tl.k), crate::structure::Coordinates::Free(_));
+        free && of(&canonical).iter().zip(&of(&theta)).any(|(a, b)| (a - b).abs() > 1e-12 * (1.0 + b.abs()))
+    };
+    if g.layout.terms.iter().flatten().any(differs) {
         let mut x = q.x.clone();
-        x[..nt].copy_from_slice(&outer.c.xi(&canonical));
-        outer.m.forget();
+        x[..canonical.len()].copy_from_slice(&outer.c.xi(&canonical));
+        outer.recall(&q.x);
+        outer.m.turn(&g.layout, &turns);
         if let Some((f, gradient)) = outer.at(&x)? {
             if f < q.f + NEGLIGIBLE {
-                q.x = x;
-                q.f = f;
-                q.g = gradient;
+                (q.x, q.f, q.g) = (x, f, gradient);
             }
         }
     }
     Ok(())
 }
 
-/// Singular values of each free block of Lambda.
-fn singular_values(g: &GlmmSystem, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    g.layout
-        .blocks
-        .iter()
-        .map(|b| {
-            let kf = g.layout.factors[b.factor].k;
-            let small: Vec<f64> =
-                (0..b.k * b.k).map(|t| lambda[b.factor][(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect();
-            svd_left(&small, b.k).1
-        })
-        .collect()
-}
-
-/// Lambda = U diag(s) with singular values up to `limit` set to zero.
-fn without_small(g: &GlmmSystem, lambda: &[Vec<f64>], limit: f64) -> Vec<Vec<f64>> {
-    let mut out = lambda.to_vec();
-    for b in &g.layout.blocks {
-        let (k, kf) = (b.k, g.layout.factors[b.factor].k);
-        let small: Vec<f64> =
-            (0..k * k).map(|t| lambda[b.factor][(b.offset + t / k) * kf + b.offset + t % k]).collect();
-        let (u, s) = svd_left(&small, k);
-        if s.iter().all(|&s| s > limit) {
-            continue;
-        }
-        for i in 0..k {
-            for j in 0..k {
-                let s = if s[j] > limit { s[j] } else { 0.0 };
-                out[b.factor][(b.offset + i) * kf + b.offset + j] = u[i * k + j] * s;
-            }
-        }
-    }
-    out
-}
-
 /// Dimension of the null space of each term.
 fn null_dimensions(g: &GlmmSystem, theta: &[f64]) -> Vec<usize> {
-    let lambda = g.layout.lambda_from_theta(theta);
     let mut null: Vec<Vec<usize>> = g.layout.terms.iter().map(|t| vec![0; t.len()]).collect();
-    for (b, s) in g.layout.blocks.iter().zip(singular_values(g, &lambda)) {
-        let largest = s.iter().fold(0.0f64, |a, &v| a.max(v));
-        null[b.factor][b.term] += s.iter().filter(|&&v| v <= 1e-11 * largest).count();
+    for (b, f) in g.layout.blocks.iter().zip(g.layout.frames_at(theta)) {
+        let largest = f.s.iter().fold(0.0f64, |a, &v| a.max(v));
+        null[b.factor][b.term] += f.s.iter().filter(|&&v| v <= 1e-11 * largest).count();
     }
     null.into_iter().flatten().collect()
 }

@@ -16,9 +16,10 @@ mod start;
 mod system;
 mod zero;
 
-pub use fit::{examine, Fit, FitOptions, Status};
+pub use crate::model::{Progress, Status};
+pub use fit::{examine, Fit, FitOptions};
 pub use laplace::{Curvature, Value};
-pub use outer::{Approximation, Outer, Progress};
+pub use outer::{Approximation, Outer};
 pub use parameters::{Coordinates, Point};
 pub use pirls::{Failure, Modes};
 pub use replicable::Law;

@@ -5,7 +5,11 @@ use super::parameters::{Coordinates, Point};
 use super::pirls::{Failure, Modes};
 use super::quadrature::Rule;
 use super::system::GlmmSystem;
+use crate::blocks::kernels;
 use crate::error::CoreError;
+use crate::layout::Layout;
+use crate::model::Progress;
+use crate::optimize::differences::{self, Width};
 use crate::optimize::quasi_newton::Evaluated;
 
 /// Which approximation of the likelihood.
@@ -17,11 +21,8 @@ pub struct Approximation {
     pub curvature: Curvature,
 }
 
-/// Told the number of evaluations and the objective; returns false to stop.
-pub type Progress<'a> = &'a mut dyn FnMut(usize, f64) -> bool;
-
-/// Displacement of one-sided differences, in standard errors: the gradient is exact to rounding, so it can be so small that what a
-/// second side would remove is of the order of 1e-6 of the standard errors.
+/// Step of one-sided differences, in standard errors. As the gradient is exact to rounding the step can be tiny; the one-sided error
+/// is about 1e-6 of a standard error.
 const DISPLACEMENT: f64 = 1e-5;
 /// Displacement of central differences.
 const CENTRAL: f64 = 1e-4;
@@ -145,6 +146,14 @@ impl Outer<'_, '_> {
         Ok(Some((v.objective, gradient)))
     }
 
+    /// Puts the modes of a point in place, as far as they are known; where they are not, those at hand are kept.
+    pub fn recall(&mut self, x: &[f64]) {
+        if let Some(l) = self.lowest.as_ref().filter(|l| l.x == x) {
+            self.m.u.copy_from_slice(&l.u);
+            self.m.beta.copy_from_slice(&l.beta);
+        }
+    }
+
     /// Brings the work space to a point where it has been, if it is elsewhere. Whether it stands there.
     ///
     /// # Errors
@@ -153,10 +162,7 @@ impl Outer<'_, '_> {
         if self.stands.as_deref() == Some(x) {
             return Ok(true);
         }
-        if let Some(l) = self.lowest.as_ref().filter(|l| l.x == x) {
-            self.m.u.copy_from_slice(&l.u);
-            self.m.beta.copy_from_slice(&l.beta);
-        }
+        self.recall(x);
         if self.at(x)?.is_some() {
             return Ok(true);
         }
@@ -170,60 +176,53 @@ impl Outer<'_, '_> {
     /// # Errors
     /// As [`Outer::at`].
     pub fn hessian(&mut self, x: &[f64], here: &[f64], scale: &[f64]) -> Result<Option<Vec<f64>>, CoreError> {
-        let n = x.len();
         if !self.stand(x)? {
             return Ok(None);
         }
-        let mut h = vec![0.0; n * n];
         let u = self.m.u.clone();
         let beta = self.m.beta.clone();
         self.stands = None;
-        let mut at = x.to_vec();
-        for c in 0..n {
-            let unit = (2.0 / scale[c].abs().max(1e-300)).sqrt();
-            let central = self.g.n <= FEW;
-            let step = ((if central { CENTRAL } else { DISPLACEMENT }) * unit).clamp(1e-9, 1e-2);
-            // away from zero: a standard deviation near it would change its sign
-            let step = if x[c] < 0.0 { -step } else { step };
-            let mut before = here.to_vec();
-            let mut width = 0.0;
-            for side in if central { &[-1.0, 1.0][..] } else { &[1.0][..] } {
-                at[c] = x[c] + side * step;
-                width += side * (at[c] - x[c]);
-                self.m.u.copy_from_slice(&u);
-                self.m.beta.copy_from_slice(&beta);
-                let Some((_, g)) = self.at(&at)? else {
-                    self.m.u.copy_from_slice(&u);
-                    self.m.beta.copy_from_slice(&beta);
-                    return Ok(None);
-                };
-                if *side < 0.0 {
-                    before = g;
-                } else {
-                    for (r, (g, before)) in g.iter().zip(&before).enumerate() {
-                        h[r * n + c] = g - before;
-                    }
-                }
-            }
-            for r in 0..n {
-                h[r * n + c] /= width;
-            }
-            at[c] = x[c];
-        }
+        let central = self.g.n <= FEW;
+        let widths: Vec<Width> = x
+            .iter()
+            .zip(scale)
+            .map(|(&x, scale)| {
+                let unit = (2.0 / scale.abs().max(1e-300)).sqrt();
+                let step = ((if central { CENTRAL } else { DISPLACEMENT }) * unit).clamp(1e-9, 1e-2);
+                // away from zero: a standard deviation near it would change its sign
+                let step = if x < 0.0 { -step } else { step };
+                Width { before: if central { (x - step) - x } else { 0.0 }, after: (x + step) - x }
+            })
+            .collect();
+        let h = differences::hessian(&widths, here, &mut |c, displacement| {
+            let mut at = x.to_vec();
+            at[c] += displacement;
+            self.m.u.copy_from_slice(&u);
+            self.m.beta.copy_from_slice(&beta);
+            Ok(self.at(&at)?.map(|(_, g)| g))
+        })?;
         self.m.u.copy_from_slice(&u);
         self.m.beta.copy_from_slice(&beta);
         self.stands = None;
-        for r in 0..n {
-            for c in 0..r {
-                let mean = 0.5 * (h[r * n + c] + h[c * n + r]);
-                (h[r * n + c], h[c * n + r]) = (mean, mean);
-            }
-        }
-        Ok(Some(h))
+        Ok(h)
     }
 }
 
 impl Modes {
+    /// Turns the spherical effects of every term by its rotation.
+    pub fn turn(&mut self, sys: &Layout, turns: &[Vec<Vec<f64>>]) {
+        for (f, (layouts, of_factor)) in sys.terms.iter().zip(turns).enumerate() {
+            for (tl, q) in layouts.iter().zip(of_factor) {
+                let k = tl.k;
+                for &pos in &sys.sym.position[f] {
+                    let row = sys.sym.row[pos as usize] + tl.offset;
+                    let u = self.u[row..row + k].to_vec();
+                    kernels::multiply(q, &u, k, k, 1, &mut self.u[row..row + k]);
+                }
+            }
+        }
+    }
+
     /// Moves to a point and finds the modes there.
     ///
     /// # Errors

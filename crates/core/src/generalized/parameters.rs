@@ -7,6 +7,7 @@ use super::laplace::Value;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
 use crate::families::Coordinate;
+use crate::optimize::bounds::Bounds;
 
 /// Parameters in the units of the columns as given (fixed effects: in the changed basis).
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Coordinates {
     blocks: Vec<(usize, usize, Vec<f64>)>,
     n_theta: usize,
     p: usize,
+    /// Bounds of the coordinates.
+    pub bounds: Bounds,
     /// Typical size of the linear predictor, a power of two; 1 where predictors of order one are moderate for every response.
     unit: f64,
     /// Whether the fixed effects are among the coordinates.
@@ -37,10 +40,24 @@ impl Coordinates {
     /// For a model; `held` has the values of extra parameters that do not move.
     pub fn new(g: &GlmmSystem, with_beta: bool, held: &[Option<f64>]) -> Self {
         let sys = &g.layout;
+        let unit = predictor_unit(g);
         let mut blocks = Vec::new();
+        let (mut lower, mut upper) = (vec![f64::NEG_INFINITY; sys.n_theta], vec![f64::INFINITY; sys.n_theta]);
         for (f, layouts) in sys.terms.iter().enumerate() {
             for (t, tl) in layouts.iter().enumerate() {
                 let (k, m) = (tl.k, tl.n_theta);
+                if let Some((b, scale)) = sys.term_bounds(f, t) {
+                    // the parameters themselves: a pure number is its own coordinate
+                    let mut c = vec![0.0; m * m];
+                    for (i, s) in scale.iter().enumerate() {
+                        c[i * m + i] = s.unwrap_or(unit);
+                        let (low, high) = b.of(i);
+                        (lower[tl.theta + i], upper[tl.theta + i]) =
+                            (low * c[i * m + i] / unit, high * c[i * m + i] / unit);
+                    }
+                    blocks.push((tl.theta, m, c));
+                    continue;
+                }
                 let filled: Vec<Vec<f64>> = (0..m)
                     .map(|a| {
                         let mut unit = vec![0.0; m];
@@ -66,8 +83,12 @@ impl Coordinates {
             }
         }
         let free = |e: &usize| held.get(*e).copied().flatten().is_none();
-        let extras = (0..g.n_extras()).filter(free).map(|e| (e, g.family.extras()[e].coordinate)).collect();
-        Coordinates { blocks, n_theta: sys.n_theta, p: g.p(), unit: predictor_unit(g), with_beta, extras }
+        let extras: Vec<_> = (0..g.n_extras()).filter(free).map(|e| (e, g.family.extras()[e].coordinate)).collect();
+        let others = if with_beta { g.p() } else { 0 } + extras.len();
+        lower.resize(sys.n_theta + others, f64::NEG_INFINITY);
+        upper.resize(sys.n_theta + others, f64::INFINITY);
+        let bounds = Bounds::new(lower, upper);
+        Coordinates { blocks, n_theta: sys.n_theta, p: g.p(), bounds, unit, with_beta, extras }
     }
 
     /// Typical size of the linear predictor: what one is in xi and in the fixed effects.

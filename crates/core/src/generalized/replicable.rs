@@ -1,6 +1,6 @@
 //! Replicates of a generalized model.
 
-use super::fit::{FitOptions, Status, SEPARATED};
+use super::fit::{FitOptions, SEPARATED};
 use super::parameters::Point;
 use super::pirls::Modes;
 use super::search::search;
@@ -8,7 +8,7 @@ use super::system::GlmmSystem;
 use crate::blocks::kernels;
 use crate::error::CoreError;
 use crate::layout::Lambda;
-use crate::model::{Estimates, Outcome, Replicable};
+use crate::model::{Estimates, Outcome, Replicable, Status};
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::watch::Watch;

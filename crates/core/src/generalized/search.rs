@@ -4,15 +4,15 @@
 //! one, with the other covariance parameters held. The fixed effects adapt within the inner problem, a dispersion by moments of the
 //! rows about their modes. There is no bound here that would exclude an interval: what lies between two looks is not seen.
 
-use super::fit::{fit, Fit, FitOptions, Status};
+use super::fit::{fit, Fit, FitOptions};
 use super::laplace::Curvature;
-use super::outer::Progress;
 use super::parameters::Point;
 use super::pirls::{Failure, Modes};
 use super::system::GlmmSystem;
-use super::zero::lambda_of;
 use crate::error::CoreError;
-use crate::linear::{frames_of, Frame};
+use crate::fit::boundary::NEGLIGIBLE;
+use crate::layout::{Block, Frame};
+use crate::model::{Progress, Status};
 
 /// Ratio of neighbouring standard deviations of a ray.
 const SPACING: f64 = 4.0;
@@ -24,8 +24,6 @@ const FARTHEST: f64 = 32.0;
 const ROUGH: f64 = 1e-2;
 /// A look is a valley only where it is below its neighbours by more than this.
 const NOTABLE: f64 = 1e-2;
-/// A fit is lower only by more than this.
-const NEGLIGIBLE: f64 = 1e-7;
 /// How often rays are looked along again from a lower optimum.
 const ROUNDS: usize = 4;
 /// Predicted seconds that looks may take in any case, and share of the fits' Newton steps that they may take beyond.
@@ -58,20 +56,7 @@ pub struct Valley {
 }
 
 /// The lowest optimum, and what else was seen.
-pub struct Search {
-    /// The local fit that ended lowest; the work space is left at its estimates.
-    pub fit: Fit,
-    /// All distinct optima, the lowest first.
-    pub valleys: Vec<Valley>,
-    /// Local fits made.
-    pub runs: usize,
-    /// Objectives looked at along rays.
-    pub looks: usize,
-    /// Whether every ray was looked along to its end.
-    pub complete: bool,
-    /// Whether the first local fit ended in a higher valley.
-    pub moved_on: bool,
-}
+pub type Search = crate::model::Search<Fit, Valley>;
 
 /// Fits, and looks for lower valleys.
 ///
@@ -215,7 +200,7 @@ impl Searcher<'_> {
     fn look(&mut self, m: &mut Modes, frames: &[Frame], extras: &[f64]) -> Result<(f64, Vec<f64>), CoreError> {
         let g = self.g;
         let before = m.steps;
-        m.lambda = lambda_of(g, frames);
+        m.lambda = g.layout.lambda_of(frames);
         let free = |e: usize| self.options.held.get(e).copied().flatten().is_none();
         let adapts = (0..extras.len()).any(free);
         let mut found = (f64::INFINITY, extras.to_vec());
@@ -259,7 +244,7 @@ impl Searcher<'_> {
     /// Starts in other valleys along the rays through an optimum, and whether all rays were looked along.
     fn rays(&mut self, m: &mut Modes, best: &Fit) -> Result<(Vec<Point>, bool), CoreError> {
         let g = self.g;
-        let frames = frames_of(&g.layout, &g.layout.lambda_from_theta(&best.point.theta));
+        let frames = g.layout.frames_at(&best.point.theta);
         let (beta, u) = (m.beta.clone(), m.u.clone());
         let places = self.places(m, best, &frames);
         let mut complete = true;
@@ -309,7 +294,7 @@ impl Searcher<'_> {
                     if valley && at != f.s[j] {
                         let mut there = frames.clone();
                         there[b].s[j] = at;
-                        let theta = g.layout.theta_from_lambda(&lambda_of(g, &there)).0;
+                        let theta = g.layout.theta_of(&there);
                         starts.push((v, Point { theta, beta: beta.clone(), extras: d.to_vec() }));
                     }
                 }
@@ -323,7 +308,7 @@ impl Searcher<'_> {
     fn restarts(&self, best: &Fit, complete: &mut bool) -> Vec<Point> {
         let g = self.g;
         let unit = best.coordinates.unit();
-        let frames = frames_of(&g.layout, &g.layout.lambda_from_theta(&best.point.theta));
+        let frames = g.layout.frames_at(&best.point.theta);
         let extreme = |s: &f64| !(NEAR_ZERO * unit..FAR_OUT * unit).contains(s);
         let several = frames.iter().map(|f| f.k).sum::<usize>() > 1;
         if !several || !(self.weakest < SURE || frames.iter().flat_map(|f| &f.s).any(extreme)) {
@@ -334,9 +319,9 @@ impl Searcher<'_> {
             return Vec::new();
         }
         let start = |scale: &f64| {
-            let there: Vec<Frame> =
-                frames.iter().map(|f| Frame { s: vec![scale * unit; f.k], ..Frame::identity(f.k) }).collect();
-            let theta = g.layout.theta_from_lambda(&lambda_of(g, &there)).0;
+            let independent = |b: &Block| Frame::independent(&g.layout, *b, vec![scale * unit; b.k]);
+            let there: Vec<Frame> = g.layout.blocks.iter().map(independent).collect();
+            let theta = g.layout.theta_of(&there);
             Point { theta, beta: best.point.beta.clone(), extras: best.point.extras.clone() }
         };
         RESTARTS.iter().map(start).collect()
@@ -346,7 +331,7 @@ impl Searcher<'_> {
     fn places(&self, m: &Modes, best: &Fit, frames: &[Frame]) -> Vec<Place> {
         let unit = best.coordinates.unit();
         let mut ranked: Vec<(usize, Place)> = Vec::new();
-        for (block, (b, f)) in self.g.layout.blocks.iter().zip(frames).enumerate() {
+        for (block, (b, f)) in self.g.layout.blocks.iter().zip(frames).enumerate().filter(|(_, (b, _))| b.is_free) {
             let fs = &self.g.layout.factors[b.factor];
             for column in 0..f.k {
                 let mut total = 0.0;

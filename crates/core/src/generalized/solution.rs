@@ -133,21 +133,25 @@ impl Fit {
     }
 }
 
-/// Which entries of theta belong to columns of lambda that are zero.
+/// Which entries of theta have no first-order effect: those that belong to columns of lambda that are zero, or do nothing at all,
+/// and those that are at a bound.
 pub(super) fn null_parameters(g: &GlmmSystem, theta: &[f64]) -> Vec<bool> {
     let mut out = vec![false; theta.len()];
-    for tl in g.layout.terms.iter().flatten() {
-        let (k, m) = (tl.k, tl.n_theta);
-        let own = &theta[tl.own()];
-        let mut lambda = vec![0.0; k * k];
-        tl.structure.lambda(own, k, &mut lambda);
-        for a in 0..m {
-            let mut unit = vec![0.0; m];
-            unit[a] = 1.0;
-            let mut dl = vec![0.0; k * k];
-            tl.structure.push(own, &unit, k, &mut dl);
-            let touches = |j: usize, l: &[f64]| (0..k).any(|i| l[i * k + j] != 0.0);
-            out[tl.theta + a] = (0..k).filter(|&j| touches(j, &dl)).all(|j| !touches(j, &lambda));
+    for (f, layouts) in g.layout.terms.iter().enumerate() {
+        for (t, tl) in layouts.iter().enumerate() {
+            let (k, m, own) = (tl.k, tl.n_theta, &theta[tl.own()]);
+            let bounds = g.layout.term_bounds(f, t).map(|b| b.0);
+            let mut lambda = vec![0.0; k * k];
+            tl.structure.lambda(own, k, &mut lambda);
+            for a in 0..m {
+                let mut unit = vec![0.0; m];
+                unit[a] = 1.0;
+                let mut dl = vec![0.0; k * k];
+                tl.structure.push(own, &unit, k, &mut dl);
+                let touches = |j: usize, l: &[f64]| (0..k).any(|i| l[i * k + j] != 0.0);
+                let at_bound = bounds.as_ref().is_some_and(|b| b.inward(a, own[a]).is_some());
+                out[tl.theta + a] = at_bound || (0..k).filter(|&j| touches(j, &dl)).all(|j| !touches(j, &lambda));
+            }
         }
     }
     out

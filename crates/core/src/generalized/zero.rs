@@ -11,26 +11,14 @@ use super::system::GlmmSystem;
 use crate::blocks::kernels;
 use crate::crossprod::Gram;
 use crate::error::CoreError;
-use crate::layout::{Block, Lambda};
-use crate::linear::{frames_of, Frame};
+use crate::fit::boundary::Escape;
+use crate::layout::{Block, Frame};
 use crate::optimize::trust_region::Eigen;
 
 /// Square of the standard deviation given to the directions, times the largest information of a level.
 const TINY: f64 = 1e-6;
 /// Standard deviations up to this share of the unit are taken for zero.
 const ZERO: f64 = 1e-11;
-
-/// A direction of a block's Sigma without variance in which the objective falls.
-pub struct WayOut {
-    /// Number of the block.
-    pub block: usize,
-    /// Unit vector of the block's effects.
-    pub direction: Vec<f64>,
-    /// The variance of a Newton step.
-    pub amount: f64,
-    /// The drop that it promises.
-    pub gain: f64,
-}
 
 /// v'Z'WZ v of a block's levels, summed, squared and summed, and the largest.
 fn information(gram: &Gram, kf: usize, b: Block, v: &[f64]) -> (f64, f64) {
@@ -48,24 +36,15 @@ fn information(gram: &Gram, kf: usize, b: Block, v: &[f64]) -> (f64, f64) {
     (squares, largest)
 }
 
-/// The Lambda of frames.
-pub fn lambda_of(g: &GlmmSystem, frames: &[Frame]) -> Lambda {
-    let mut lambda = g.layout.zero_lambda();
-    for (b, f) in g.layout.blocks.iter().zip(frames) {
-        f.write(*b, &mut lambda);
-    }
-    lambda
-}
-
 impl Outer<'_, '_> {
     /// The frames of coordinates.
     pub fn frames(&self, x: &[f64]) -> Vec<Frame> {
-        frames_of(&self.g.layout, &self.g.layout.lambda_from_theta(&self.c.theta(x)))
+        self.g.layout.frames_at(&self.c.theta(x))
     }
 
     /// Coordinates with the covariance parameters of frames, all others as in `x`.
     pub fn with_frames(&self, x: &[f64], frames: &[Frame]) -> Vec<f64> {
-        let (theta, _) = self.g.layout.theta_from_lambda(&lambda_of(self.g, frames));
+        let theta = self.g.layout.theta_of(frames);
         let mut out = x.to_vec();
         out[..theta.len()].copy_from_slice(&self.c.xi(&theta));
         out
@@ -75,14 +54,14 @@ impl Outer<'_, '_> {
     ///
     /// # Errors
     /// As [`Outer::at`].
-    pub fn ways_out(&mut self, x: &[f64]) -> Result<Vec<WayOut>, CoreError> {
+    pub fn ways_out(&mut self, x: &[f64]) -> Result<Vec<Escape>, CoreError> {
         let g = self.g;
         let mut frames = self.frames(x);
         let mut ranks = Vec::with_capacity(frames.len());
         let mut displacements = Vec::with_capacity(frames.len());
         for (b, f) in g.layout.blocks.iter().zip(&mut frames) {
             let kf = g.layout.factors[b.factor].k;
-            let rank = f.rank(ZERO * self.c.unit());
+            let rank = if b.is_free { f.rank(ZERO * self.c.unit()) } else { f.k };
             let mut most = 0.0f64;
             for j in rank..f.k {
                 let v: Vec<f64> = (0..f.k).map(|i| f.u[i * f.k + j]).collect();
@@ -119,7 +98,7 @@ impl Outer<'_, '_> {
                     let h = information(&self.m.gram, kf, *b, &direction).0;
                     if h > 0.0 {
                         let psi = eigen.values[c];
-                        out.push(WayOut { block: index, direction, amount: -psi / h, gain: psi * psi / (2.0 * h) });
+                        out.push(Escape { block: index, direction, amount: -psi / h, gain: psi * psi / (2.0 * h) });
                     }
                 }
             }
@@ -128,27 +107,6 @@ impl Outer<'_, '_> {
         self.m.beta.copy_from_slice(&beta);
         self.stands = None;
         Ok(out)
-    }
-
-    /// The frames at `x` with `share` of the amounts added.
-    pub fn grown(&self, x: &[f64], ways: &[WayOut], share: f64) -> Vec<f64> {
-        let mut frames = self.frames(x);
-        for (index, f) in frames.iter_mut().enumerate() {
-            let mut sigma = f.sigma();
-            let mut changed = false;
-            for w in ways.iter().filter(|w| w.block == index) {
-                changed = true;
-                for i in 0..f.k {
-                    for j in 0..f.k {
-                        sigma[i * f.k + j] += share * w.amount * w.direction[i] * w.direction[j];
-                    }
-                }
-            }
-            if changed {
-                *f = Frame::of_covariance(&sigma, f.k);
-            }
-        }
-        self.with_frames(x, &frames)
     }
 }
 

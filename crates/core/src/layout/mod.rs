@@ -1,5 +1,6 @@
 //! What a model holds besides numbers: its factors and terms, the scaled columns, and the pattern of its block system.
 
+mod frame;
 mod theta;
 
 use crate::basis::Basis;
@@ -8,7 +9,9 @@ use crate::crossprod::{Cells, Gram};
 use crate::error::CoreError;
 use crate::rows::FactorRows;
 use crate::structure::{Coordinates, Structure};
+pub use frame::Frame;
 use std::sync::Arc;
+pub use theta::part_of;
 
 /// One row-major block per factor.
 pub type Lambda = Vec<Vec<f64>>;

@@ -1,6 +1,7 @@
 //! The way between theta, the parameters of the columns as given, and Lambda of the changed basis: the only place that knows it.
 
-use super::{Lambda, Layout, TermLayout};
+use super::{Block, Frame, Lambda, Layout, TermLayout};
+use crate::optimize::bounds::Bounds;
 use crate::structure::{lower_form, rotation, Coordinates};
 use std::ops::Range;
 
@@ -30,6 +31,36 @@ impl Layout {
     /// Factor, place within it and layout of every term, in the order of theta.
     fn every_term(&self) -> impl Iterator<Item = (usize, usize, &TermLayout)> {
         self.terms.iter().enumerate().flat_map(|(f, of)| of.iter().enumerate().map(move |(t, tl)| (f, t, tl)))
+    }
+
+    /// Bounds of the parameters of a term whose blocks are not free, and how many units of the changed columns one of each is; none
+    /// for a pure number.
+    pub fn term_bounds(&self, f: usize, t: usize) -> Option<(Bounds, Vec<Option<f64>>)> {
+        let tl = &self.terms[f][t];
+        match tl.structure.coordinates(tl.k) {
+            Coordinates::Free(_) => None,
+            Coordinates::Bounded { lower, upper, unit_of } => {
+                let scale = &self.basis.terms[f][t].scale;
+                let units = unit_of.iter().map(|u| u.map(|i| scale[i])).collect();
+                Some((Bounds::new(lower, upper), units))
+            }
+        }
+    }
+
+    /// The same of a block; nothing for a free one.
+    pub fn bounds(&self, b: Block) -> (Bounds, Vec<f64>) {
+        let of_term = if b.is_free { None } else { self.term_bounds(b.factor, b.term) };
+        of_term.map_or_else(Default::default, |(bounds, units)| {
+            (bounds, units.into_iter().map(|u| u.unwrap_or(1.0)).collect())
+        })
+    }
+
+    /// For each parameter of a block that is not free its nearest bound, and the distance to it in units of the changed columns;
+    /// infinite where there is none.
+    pub fn to_bounds(&self, b: Block, theta: &[f64]) -> Vec<(f64, f64)> {
+        let (bounds, scale) = self.bounds(b);
+        let nearest = |i: usize| bounds.nearest(i, theta[i]).map(|(bound, d)| (bound, d * scale[i]));
+        (0..theta.len()).map(|i| nearest(i).unwrap_or((f64::NAN, f64::INFINITY))).collect()
     }
 
     /// A Lambda whose terms are filled by `fill`, as given.
@@ -77,6 +108,36 @@ impl Layout {
         out
     }
 
+    /// Frames of all blocks at a theta.
+    pub fn frames_at(&self, theta: &[f64]) -> Vec<Frame> {
+        let lambda = self.lambda_from_theta(theta);
+        let frame = |b: &Block| {
+            let tl = &self.terms[b.factor][b.term];
+            if b.is_free {
+                Frame::of(&part_of(&lambda[b.factor], *b), b.k)
+            } else {
+                Frame::structured(self, *b, theta[tl.own()].to_vec())
+            }
+        };
+        self.blocks.iter().map(frame).collect()
+    }
+
+    /// The Lambda of frames.
+    pub fn lambda_of(&self, frames: &[Frame]) -> Lambda {
+        let mut lambda = self.zero_lambda();
+        self.blocks.iter().zip(frames).for_each(|(b, f)| f.write(*b, &mut lambda));
+        lambda
+    }
+
+    /// theta of frames.
+    pub fn theta_of(&self, frames: &[Frame]) -> Vec<f64> {
+        let (mut theta, _) = self.theta_from_lambda(&self.lambda_of(frames));
+        for (b, f) in self.blocks.iter().zip(frames).filter(|(b, _)| !b.is_free) {
+            theta[self.terms[b.factor][b.term].own()].copy_from_slice(&f.theta);
+        }
+        theta
+    }
+
     /// theta of the columns as given, and for each term the rotation Q that turns this Lambda's spherical effects into theirs.
     pub fn theta_from_lambda(&self, lambda: &Lambda) -> (Vec<f64>, Vec<Vec<Vec<f64>>>) {
         let mut theta = vec![0.0; self.n_theta];
@@ -97,4 +158,10 @@ impl Layout {
         }
         (theta, turns)
     }
+}
+
+/// A block's part of its factor's matrix.
+pub fn part_of(of_factor: &[f64], b: Block) -> Vec<f64> {
+    let kf = of_factor.len().isqrt();
+    (0..b.k * b.k).map(|t| of_factor[(b.offset + t / b.k) * kf + b.offset + t % b.k]).collect()
 }

@@ -1,89 +1,12 @@
-//! One free block's lambda as U diag(s): left singular vectors and singular values.
+//! What the score of a linear model is in a block's frame.
 
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
 use crate::blocks::kernels;
-use crate::layout::Block;
-use crate::layout::Lambda;
-use crate::optimize::jacobi_svd::svd_left;
-use crate::optimize::trust_region::Eigen;
-
-/// See the module.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// Number of effects.
-    pub k: usize,
-    /// Left singular vectors as columns, row-major.
-    pub u: Vec<f64>,
-    /// Singular values, descending.
-    pub s: Vec<f64>,
-}
+use crate::layout::{Block, Frame};
 
 impl Frame {
-    /// Of a k x k row-major lambda.
-    pub fn of(lambda: &[f64], k: usize) -> Self {
-        if k == 1 {
-            return Frame { k, u: vec![1.0], s: vec![lambda[0].abs()] };
-        }
-        let (u, s) = svd_left(lambda, k);
-        Frame { k, u, s }
-    }
-
-    /// Of a k x k positive semidefinite Sigma.
-    pub fn of_covariance(sigma: &[f64], k: usize) -> Self {
-        let e = Eigen::of(sigma, k).expect("Sigma is finite");
-        let mut root = vec![0.0; k * k];
-        for i in 0..k {
-            for j in 0..k {
-                root[i * k + j] = e.vectors[i * k + j] * e.values[j].max(0.0).sqrt();
-            }
-        }
-        Frame::of(&root, k)
-    }
-
-    /// lambda = I.
-    pub fn identity(k: usize) -> Self {
-        let mut u = vec![0.0; k * k];
-        (0..k).for_each(|i| u[i * k + i] = 1.0);
-        Frame { k, u, s: vec![1.0; k] }
-    }
-
-    /// Sigma = U diag(s)^2 U'.
-    pub fn sigma(&self) -> Vec<f64> {
-        let k = self.k;
-        let mut out = vec![0.0; k * k];
-        for x in 0..k {
-            for y in 0..k {
-                out[x * k + y] = (0..k).map(|j| self.entry(x, j) * self.entry(y, j)).sum();
-            }
-        }
-        out
-    }
-
-    /// Entry of lambda = U diag(s).
-    #[inline(always)]
-    fn entry(&self, i: usize, j: usize) -> f64 {
-        self.u[i * self.k + j] * self.s[j]
-    }
-
-    /// Writes the block into its factor's Lambda.
-    pub fn write(&self, b: Block, lambda: &mut Lambda) {
-        let kf = lambda[b.factor].len().isqrt();
-        for i in 0..self.k {
-            for j in 0..self.k {
-                lambda[b.factor][(b.offset + i) * kf + b.offset + j] = self.entry(i, j);
-            }
-        }
-    }
-
-    /// Whether that is what stands there.
-    pub fn is_written(&self, b: Block, lambda: &Lambda) -> bool {
-        let kf = lambda[b.factor].len().isqrt();
-        (0..self.k)
-            .all(|i| (0..self.k).all(|j| lambda[b.factor][(b.offset + i) * kf + b.offset + j] == self.entry(i, j)))
-    }
-
     /// U' Gamma of the block.
     pub fn turned_gamma(&self, b: Block, sys: &System, score: &Score) -> Vec<f64> {
         let (k, kf) = (self.k, sys.factors[b.factor].k);
@@ -92,11 +15,6 @@ impl Frame {
         let mut out = vec![0.0; k * k];
         kernels::transposed_multiply(&self.u, &part, k, k, k, &mut out);
         out
-    }
-
-    /// Number of singular values of at least `null`.
-    pub fn rank(&self, null: f64) -> usize {
-        self.s.partition_point(|&s| s >= null)
     }
 
     /// U' Psi U on the last k - rank directions, by solves: exact where Gamma = Psi lambda is silent.

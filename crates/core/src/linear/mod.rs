@@ -1,5 +1,6 @@
 //! The linear mixed model: its block system, criterion, score, curvature, fit and solution.
 
+mod chart;
 mod columns;
 mod criterion;
 mod curvature;
@@ -19,11 +20,12 @@ mod start;
 mod system;
 mod union;
 
+pub use crate::layout::Frame;
+pub use crate::model::{Progress, Status};
 pub use columns::Columns;
 pub use criterion::Evaluator;
 pub use deletion::Deletion;
-pub use fit::{frames_of, Fit, FitOptions, Progress, Status};
-pub use frame::Frame;
+pub use fit::{frames_of, Fit, FitOptions};
 pub use information::{fixed_root, kenward_roger, satterthwaite, threads_worth, At, GoOn, KenwardRoger, Satterthwaite};
 pub use law::{Law, Truth};
 pub use rebase::Rebase;

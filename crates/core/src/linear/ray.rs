@@ -5,10 +5,10 @@
 //! then costs a few operations a level.
 
 use super::criterion::{elimination_lost, Evaluator, TRUSTED};
-use super::frame::Frame;
 use super::system::System;
 use crate::blocks::kernels::{self, size};
 use crate::layout::Block;
+use crate::layout::Frame;
 use crate::with_size;
 
 /// The criterion at one place of a ray.

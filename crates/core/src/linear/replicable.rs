@@ -2,14 +2,14 @@
 
 use super::columns::Columns;
 use super::criterion::Evaluator;
-use super::fit::{frames_of, FitOptions, Status};
-use super::frame::Frame;
+use super::fit::{frames_of, FitOptions};
 use super::law::{DraftOf, Law};
 use super::score::Score;
 use super::search::{search, Begin};
 use super::system::System;
 use super::union::Passage;
-use crate::model::{Outcome, Replicable};
+use crate::layout::Frame;
+use crate::model::{Outcome, Replicable, Status};
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::watch::Watch;

@@ -1,7 +1,7 @@
 //! Where a fit begins: variances by the method of moments (MINQUE with V = I; Rao 1971), from the cross-products alone.
 
-use super::frame::Frame;
 use super::system::System;
+use crate::layout::Frame;
 
 /// Smallest and largest relative standard deviation to begin with, and the one where the moments give no variance.
 const LOWEST: f64 = 0.05;
@@ -16,14 +16,14 @@ pub fn moment_frames(sys: &System) -> Vec<Frame> {
         .iter()
         .map(|b| {
             let first: usize = sys.factors[..b.factor].iter().map(|f| f.k).sum();
-            let mut f = Frame::identity(b.k);
+            let mut f = Frame::independent(sys, *b, vec![1.0; b.k]);
             if let Some(v) = &variances {
                 let s: Vec<f64> = (0..b.k).map(|i| v[first + b.offset + i]).collect();
                 let mut lambda = vec![0.0; b.k * b.k];
                 for (i, &v) in s.iter().enumerate() {
                     lambda[i * b.k + i] = if v > 0.0 { v.sqrt().clamp(LOWEST, HIGHEST) } else { NONE };
                 }
-                f = Frame::of(&lambda, b.k);
+                f = Frame::near(sys, *b, &lambda);
             }
             f
         })

@@ -24,6 +24,15 @@ impl Bounds {
         self.lower.is_empty()
     }
 
+    /// Both bounds of parameter `i`.
+    pub fn of(&self, i: usize) -> (f64, f64) {
+        if self.is_empty() {
+            (f64::NEG_INFINITY, f64::INFINITY)
+        } else {
+            (self.lower[i], self.upper[i])
+        }
+    }
+
     /// The direction away from the bound at which parameter `i` is, if it is at one.
     pub fn inward(&self, i: usize, x: f64) -> Option<f64> {
         if self.is_empty() {
@@ -87,9 +96,11 @@ impl Bounds {
     pub fn clip(&self, x: &[f64], step: &mut [f64]) -> bool {
         let mut crossed = false;
         for i in 0..if self.is_empty() { 0 } else { x.len() } {
-            let to = (x[i] + step[i]).clamp(self.lower[i], self.upper[i]) - x[i];
-            crossed |= to != step[i];
-            step[i] = to;
+            let to = x[i] + step[i];
+            if to < self.lower[i] || to > self.upper[i] {
+                step[i] = to.clamp(self.lower[i], self.upper[i]) - x[i];
+                crossed = true;
+            }
         }
         crossed
     }

@@ -36,8 +36,9 @@ pub fn hessian<E>(
             None => here,
         };
         let Some(after) = gradient(c, w.after)? else { return Ok(None) };
+        let width = w.after - w.before;
         for r in 0..n {
-            h[r * n + c] = (after[r] - before[r]) / (w.after - w.before);
+            h[r * n + c] = after[r] / width - before[r] / width;
         }
     }
     for r in 0..n {

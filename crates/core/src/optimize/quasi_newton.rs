@@ -2,9 +2,15 @@
 //! few parameters. The Hessian may become indefinite: it is updated by BFGS where the curvature along the step is positive, else by
 //! the symmetric rank-one formula.
 
-use super::trust_region::{self, Eigen};
+use super::bounds::Bounds;
+use super::trust_region::{self, Eigen, Policy, Trial, Verdict};
 use crate::blocks::kernels;
 use crate::error::CoreError;
+
+/// What becomes of steps.
+const POLICY: Policy = Policy { hidden: 8.0, rejected: 0.3, undefined: 0.2, smallest: 1e-12 };
+/// Rounding error of the objective by its own size.
+const ROUNDING: f64 = 1e-13;
 
 /// Objective and gradient; none where the objective is not defined.
 pub type Evaluated = Result<Option<(f64, Vec<f64>)>, CoreError>;
@@ -36,12 +42,26 @@ pub struct QuasiNewton {
     pub decrement: f64,
     /// Rounding error of the objective where it is larger than its own size tells, as in a difference of large numbers.
     pub noise: f64,
+    /// Bounds of the parameters.
+    pub bounds: Bounds,
+    /// Whether the Hessian is exact, so that its curvature may send parameters away from their bounds.
+    pub exact: bool,
 }
 
 impl QuasiNewton {
     /// From a point with its objective, gradient and a first Hessian.
     pub fn new(x: Vec<f64>, f: f64, g: Vec<f64>, h: Vec<f64>) -> Self {
-        QuasiNewton { x, f, g, h, radius: 1.0, decrement: f64::INFINITY, noise: 0.0 }
+        QuasiNewton {
+            x,
+            f,
+            g,
+            h,
+            radius: 1.0,
+            decrement: f64::INFINITY,
+            noise: 0.0,
+            bounds: Bounds::default(),
+            exact: false,
+        }
     }
 
     /// Steps until the decrement is below `tolerance` or `limit` evaluations have been made in this run.
@@ -59,74 +79,61 @@ impl QuasiNewton {
         loop {
             let (mut s, mut predicted, mut edge) = (Vec::new(), 0.0, false);
             let mut length = f64::INFINITY;
-            if let Some((newton, decrement)) = self.newton_step() {
+            let (mut g, mut h, mut sent) = (Vec::new(), Vec::new(), false);
+            if !self.bounds.is_empty() {
+                (g, h) = (self.g.clone(), self.h.clone());
+                sent = self.exact && self.bounds.promise(&self.x, &g, &h) > tolerance;
+                self.bounds.hold(&self.x, &mut g, &mut h);
+            }
+            let (g, h) = if self.bounds.is_empty() { (&self.g, &self.h) } else { (&g, &h) };
+            if let Some((newton, decrement)) = newton_step(g, h) {
                 length = newton.iter().map(|v| v * v).sum::<f64>().sqrt();
                 self.decrement = decrement;
                 (s, predicted) = (newton, -0.5 * decrement);
             }
-            if length > self.radius && (s.is_empty() || self.decrement >= tolerance) {
-                let Some(eigen) = Eigen::of(&self.h, n) else {
+            if length > self.radius && (s.is_empty() || self.decrement >= tolerance || sent) {
+                let Some(eigen) = Eigen::of(h, n) else {
                     return Ok(Outcome::NoProgress);
                 };
-                self.decrement = eigen.decrement(&self.g);
-                if self.decrement >= tolerance && used < limit {
-                    (s, predicted, edge) = trust_region::step(&self.g, &eigen, self.radius);
+                self.decrement = eigen.decrement(g);
+                if (self.decrement >= tolerance || sent) && used < limit {
+                    (s, predicted, edge) = trust_region::step(g, &eigen, self.radius);
                     length = s.iter().map(|v| v * v).sum::<f64>().sqrt();
                 }
             }
-            if self.decrement < tolerance {
+            if self.decrement < tolerance && !sent {
                 return Ok(Outcome::Converged);
             }
             if used >= limit {
                 return Ok(Outcome::MaxEvaluations);
             }
-            let trial: Vec<f64> = self.x.iter().zip(&s).map(|(x, s)| x + s).collect();
-            used += 1;
-            let Some((f, g)) = evaluate(&trial)? else {
-                self.radius = 0.2 * length;
-                if self.radius < 1e-12 {
-                    return Ok(Outcome::NoProgress);
-                }
-                continue;
-            };
-            let noise = self.noise.max(1e-13 * (1.0 + self.f.abs()));
-            let ratio = (f - self.f) / predicted;
-            self.update(&s, &g);
-            let invisible = predicted.abs() < 8.0 * noise && f <= self.f + 8.0 * noise;
-            if (f < self.f && ratio > 1e-4) || invisible {
-                if ratio > 0.75 && edge {
-                    self.radius *= 2.5;
-                } else if ratio < 0.25 && !invisible {
-                    self.radius = 0.5 * length;
-                }
-                self.x = trial;
-                self.f = f;
-                self.g = g;
-            } else {
-                self.radius = (0.3 * length).min(0.5 * self.radius);
-                if self.radius < 1e-12 {
-                    return Ok(Outcome::NoProgress);
+            if self.bounds.clip(&self.x, &mut s) {
+                predicted = trust_region::predicted(g, h, &s);
+                let full = length;
+                length = s.iter().map(|v| v * v).sum::<f64>().sqrt();
+                if predicted >= 0.0 {
+                    self.radius = POLICY.rejected * full;
+                    if self.radius < POLICY.smallest {
+                        return Ok(Outcome::NoProgress);
+                    }
+                    continue;
                 }
             }
+            let trial: Vec<f64> = self.x.iter().zip(&s).map(|(x, s)| x + s).collect();
+            used += 1;
+            let found = evaluate(&trial)?;
+            let after = found.as_ref().map_or(f64::INFINITY, |(f, _)| *f);
+            if let Some((_, g)) = &found {
+                self.update(&s, g);
+            }
+            let noise = self.noise.max(ROUNDING * (1.0 + self.f.abs()));
+            let tried = Trial { before: self.f, after, predicted, length, edge, noise };
+            match (POLICY.judge(tried, &mut self.radius), found) {
+                (Verdict::Taken { .. }, Some((f, g))) => (self.x, self.f, self.g) = (trial, f, g),
+                (Verdict::Exhausted, _) => return Ok(Outcome::NoProgress),
+                _ => {}
+            }
         }
-    }
-
-    /// The Newton step and its decrement, where the Hessian is safely positive definite.
-    fn newton_step(&self) -> Option<(Vec<f64>, f64)> {
-        let n = self.g.len();
-        let mut factor = self.h.clone();
-        if n == 0 || !kernels::cholesky::<0>(&mut factor, n) {
-            return None;
-        }
-        let pivots = (0..n).map(|i| factor[i * n + i].powi(2) / self.h[i * n + i]);
-        if !pivots.fold(f64::INFINITY, f64::min).gt(&1e-10) {
-            return None;
-        }
-        let mut s: Vec<f64> = self.g.iter().map(|g| -g).collect();
-        kernels::forward::<0>(&factor, n, &mut s, 1);
-        let decrement = s.iter().map(|v| v * v).sum::<f64>();
-        kernels::backward::<0>(&factor, n, &mut s, 1);
-        decrement.is_finite().then_some((s, decrement))
     }
 
     /// Corrects the Hessian so that it maps the step to the change of the gradient.
@@ -158,6 +165,24 @@ impl QuasiNewton {
             }
         }
     }
+}
+
+/// The Newton step and its decrement, where the Hessian is safely positive definite.
+fn newton_step(g: &[f64], h: &[f64]) -> Option<(Vec<f64>, f64)> {
+    let n = g.len();
+    let mut factor = h.to_vec();
+    if n == 0 || !kernels::cholesky::<0>(&mut factor, n) {
+        return None;
+    }
+    let pivots = (0..n).map(|i| factor[i * n + i].powi(2) / h[i * n + i]);
+    if !pivots.fold(f64::INFINITY, f64::min).gt(&1e-10) {
+        return None;
+    }
+    let mut s: Vec<f64> = g.iter().map(|g| -g).collect();
+    kernels::forward::<0>(&factor, n, &mut s, 1);
+    let decrement = s.iter().map(|v| v * v).sum::<f64>();
+    kernels::backward::<0>(&factor, n, &mut s, 1);
+    decrement.is_finite().then_some((s, decrement))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The trust-region step of Moré and Sorensen (1983), by an eigendecomposition of the (small) Hessian.
+//! The trust-region step of Moré and Sorensen (1983), by an eigendecomposition of the (small) Hessian, and what becomes of the region
+//! after it was tried.
 
 use faer::{Mat, Side};
 
@@ -106,6 +107,86 @@ fn jacobi(h: &[f64], n: usize) -> Eigen {
         }
     }
     Eigen { values, vectors }
+}
+
+/// Share of the predicted drop that a step must reach, that lets the region shrink below, and that lets it grow above.
+const ENOUGH: f64 = 1e-4;
+const POOR: f64 = 0.25;
+const GOOD: f64 = 0.75;
+/// How the radius grows, and what share of the step's length is left of it after a poor step.
+const GROWTH: f64 = 2.5;
+const SHRUNK: f64 = 0.5;
+
+/// What differs between models.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Rounding errors up to which a predicted drop cannot be seen.
+    pub hidden: f64,
+    /// Share of a step's length that is left as the radius where it failed.
+    pub rejected: f64,
+    /// The same where the objective is not defined at its end.
+    pub undefined: f64,
+    /// Radius at which the search gives up.
+    pub smallest: f64,
+}
+
+/// A step that was tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// Objective before.
+    pub before: f64,
+    /// Objective at its end; infinite where it is not defined.
+    pub after: f64,
+    /// Change that was predicted.
+    pub predicted: f64,
+    /// Its length.
+    pub length: f64,
+    /// Whether it ends at the edge of the region.
+    pub edge: bool,
+    /// Rounding error of the objective.
+    pub noise: f64,
+}
+
+/// What becomes of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is taken.
+    Taken {
+        /// Whether rounding hides what it gains.
+        hidden: bool,
+    },
+    /// It is tried again, shorter.
+    Rejected,
+    /// The region is so small that no step helps.
+    Exhausted,
+}
+
+impl Policy {
+    /// Judges a step, and changes the radius for the next.
+    pub fn judge(&self, t: Trial, radius: &mut f64) -> Verdict {
+        let ratio = (t.after - t.before) / t.predicted;
+        let hidden = t.predicted.abs() < self.hidden * t.noise && t.after <= t.before + self.hidden * t.noise;
+        if t.after < t.before && ratio > ENOUGH || hidden {
+            if ratio > GOOD && t.edge {
+                *radius *= GROWTH;
+            } else if ratio < POOR && !hidden {
+                *radius = SHRUNK * t.length;
+            }
+            return Verdict::Taken { hidden };
+        }
+        *radius = if t.after.is_finite() { self.rejected } else { self.undefined } * t.length;
+        if *radius < self.smallest {
+            Verdict::Exhausted
+        } else {
+            Verdict::Rejected
+        }
+    }
+}
+
+/// The change that g's + s'Hs/2 predicts.
+pub fn predicted(g: &[f64], h: &[f64], s: &[f64]) -> f64 {
+    let n = s.len();
+    (0..n).map(|i| s[i] * (g[i] + 0.5 * (0..n).map(|j| h[i * n + j] * s[j]).sum::<f64>())).sum()
 }
 
 /// Minimiser of g's + s'Hs/2 in the ball of the given radius; returns (step, predicted change, whether it is on the boundary).

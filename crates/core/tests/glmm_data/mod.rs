@@ -1,7 +1,6 @@
 //! Layouts of random terms and responses of every family for the tests of generalized models.
 
 use faer::Mat;
-use ranef_core::error::CoreError;
 use ranef_core::families::{find, Family, Link, REGISTRY};
 use ranef_core::generalized::GlmmSystem;
 use ranef_core::rows::{FactorRows, Rows, TermRows};
@@ -88,11 +87,6 @@ impl Data {
 
     /// The model of a family and its responses.
     pub fn with(&self, family: Arc<dyn Family>, y: &[f64]) -> GlmmSystem {
-        self.try_with(family, y).unwrap()
-    }
-
-    /// The same, or why there is none.
-    pub fn try_with(&self, family: Arc<dyn Family>, y: &[f64]) -> Result<GlmmSystem, CoreError> {
         let rows = Rows {
             x: self.x.iter().map(Vec::as_slice).collect(),
             y,
@@ -110,7 +104,7 @@ impl Data {
                 })
                 .collect(),
         };
-        GlmmSystem::new(&rows, Some(&self.offset), family)
+        GlmmSystem::new(&rows, Some(&self.offset), family).unwrap()
     }
 
     /// Z Lambda of all terms, n x q, from the columns as given.

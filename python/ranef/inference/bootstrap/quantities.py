@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.order import TermSpan
+from ranef.fit.order import natural_parameters
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -37,12 +37,14 @@ def quantities(fit: MixedFit) -> tuple[Quantity, ...]:
     taken: set[str] = set()
     for key, term, span in zip(fit.term_keys, fit.terms, fit.order.spans, strict=True):
         names = term.names
-        places = _places(span)
-        texts = [f"sd_{names[i]}" if i == j else f"cor_{names[i]}.{names[j]}" for i, j in places]
+        texts, shorts = [], []
+        for kind, places in span.core.parameters:
+            own = [names[i] for i in places]
+            texts.append(f"{kind}_{'.'.join(own)}" if own else kind)
+            shorts.append(f"{kind}__{'.'.join(reversed(own))}" if own else f"{kind}__common")
         # two terms on one factor share its name unless they have an effect in common
         group = key if any(f"{t}|{term.group}" in taken for t in texts) else term.group
-        for text, (i, j) in zip(texts, places, strict=True):
-            short = f"sd__{names[i]}" if i == j else f"cor__{names[j]}.{names[i]}"
+        for text, short in zip(texts, shorts, strict=True):
             taken.add(f"{text}|{group}")
             out.append(Quantity(f"{text}|{group}", "ran_pars", key, short))
     name = fit.spread_name
@@ -73,19 +75,9 @@ def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -
     # relative to sigma where all but theta is profiled out
     scale = sigma if fit.fixed_effects_profiled else np.ones(len(theta))
     for span in fit.order.spans:
-        k, part = span.size, theta[:, span.theta_start : span.theta_stop]
-        factor = np.zeros((len(theta), k, k))
-        places = _places(span)
-        for c, (i, j) in enumerate(places):
-            factor[:, i, j] = part[:, c]
-        sd = np.sqrt(np.einsum("mij,mij->mi", factor, factor))
-        for i, j in places:
-            if i == j:
-                columns.append((sd[:, i] * scale)[:, None])
-            else:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    r = np.einsum("mc,mc->m", factor[:, i], factor[:, j]) / (sd[:, i] * sd[:, j])
-                columns.append(np.clip(r, -1.0, 1.0)[:, None])
+        values = natural_parameters(span, theta)
+        spreads = [kind == "sd" for kind, _ in span.core.parameters]
+        columns.append(np.where(spreads, values * scale[:, None], values))
     if fit.spread_name is not None:
         columns.append(sigma[:, None])
     return np.hstack(columns)
@@ -95,9 +87,3 @@ def observed_values(fit: MixedFit) -> Floats:
     """The values of :func:`quantities` of the fit itself."""
     out: Floats = quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.spread]))[0]
     return out
-
-
-def _places(span: TermSpan) -> list[tuple[int, int]]:
-    """(row, column) of the entries of the covariance matrix, in the order of theta; the diagonal only where the effects are independent."""
-    k = span.size
-    return [(i, j) for j in range(k) for i in range(j, k) if not span.diagonal or i == j]

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ranef.families.registry import SPELLINGS
 from ranef.formula import Term, deparse
 from ranef.presentation.equations.symbols import Digits, Indexed, Matrix, Node, Operator, Row, Symbol, Word
 from ranef.translation.description import Block, ModelDescription
@@ -311,7 +310,14 @@ def _family(model: ModelDescription, rows: str) -> tuple[Node, Node]:
         return rate, _of("Poisson", rate)
     if model.family == "gaussian":
         return mu, _normal(mu, Indexed(Symbol("sigma"), None, Digits("2")))
-    return mu, _of(SPELLINGS[str(model.family)][1].symbol, mu, extra)
+    names = {
+        "nbinom2": "NegativeBinomial",
+        "nbinom1": "NegativeBinomial1",
+        "Gamma": "Gamma",
+        "inverse.gaussian": "InverseGaussian",
+        "beta": "Beta",
+    }
+    return mu, _of(names[str(model.family)], mu, extra)
 
 
 def _of(name: str, *parameters: Node) -> Node:

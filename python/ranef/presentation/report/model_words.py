@@ -3,7 +3,7 @@
 from ranef.design.record import RandomTerm
 from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import count, listed
-from ranef.presentation.report.scale_words import EffectScale
+from ranef.presentation.report.scale_words import EffectScale, family_name
 from ranef.presentation.report.variance_words import noun
 
 
@@ -46,8 +46,8 @@ def _term(term: RandomTerm) -> str:
 def _method(fit: MixedFit) -> str:
     if not fit.integral_exact:
         family = (
-            f"Given the random effects, the response has a {fit.family.sentence} distribution, whose mean depends "
-            f"on the predictors by a {fit.family.link} link."
+            f"Given the random effects, the response has a {family_name(fit)} distribution, whose mean depends on the "
+            f"predictors by a {fit.family.link} link."
         )
         how = {
             0: "by a fast penalised form of the likelihood, which is biased",

@@ -8,6 +8,16 @@ from ranef.formula import deparse
 from ranef.presentation.report.phrases import number
 from ranef.translation import ModelDescription
 
+#: Names of families as a sentence has them.
+_FAMILIES = {"poisson": "Poisson", "inverse.gaussian": "inverse Gaussian", "gaussian": "normal"}
+
+
+def family_name(fit: MixedFit) -> str:
+    """The family as a sentence has it."""
+    if fit.family.support == "count" and fit.family.dispersion_name is not None:
+        return "negative binomial"
+    return _FAMILIES.get(fit.family.name, fit.family.name)
+
 
 @dataclass(frozen=True, slots=True)
 class EffectScale:

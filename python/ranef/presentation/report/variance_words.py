@@ -11,7 +11,7 @@ from ranef.estimates.varcorr import VarCorr
 from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import listed, number, percent, sentence
 from ranef.presentation.report.roles import Role
-from ranef.presentation.report.scale_words import EffectScale
+from ranef.presentation.report.scale_words import EffectScale, family_name
 
 #: A normal variable is so many standard deviations or less from its mean with a probability of
 #: 95 %.
@@ -190,15 +190,18 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
             f"{number(fit.sigma)} (residual): 95 % of the rows lie within {number(_Z * fit.sigma)} of what the model "
             f"expects for them.{weighted}"
         ]
-    name, value = fit.family.sentence, fit.spread
+    name, value = family_name(fit), fit.spread
     if fit.family.dispersion_name is None:
         return [f"The {name} distribution has no variance of its own to estimate: its spread follows from its mean."]
     how = "" if fit.spread_name is not None else " (given, not estimated)"
     if fit.family.scaled:
         return [f"The scale of the {name} distribution is {number(fit.sigma)}{how}."]
-    spelling = fit.family.spelling
-    meaning = "" if spelling is None or not spelling.meaning else f": {spelling.meaning.format(value=number(value))}"
-    return [f"The {fit.family.dispersion_name} of the {name} distribution is {number(value)}{how}{meaning}."]
+    if fit.family.support == "count" and getattr(fit.family, "type", None) != 1:
+        return [
+            f"The size of the negative binomial distribution is {number(value)}{how}: counts with a mean of m have the "
+            f"variance m + m² / {number(value)}, where a Poisson distribution has m."
+        ]
+    return [f"The {fit.family.dispersion_name} of the {name} distribution is {number(value)}{how}."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import re
 
-from ranef.families.registry import SPELLINGS
 from ranef.translation.expressions import Dialect
 from ranef.translation.scanner import Lexicon
 
@@ -50,7 +49,12 @@ TYPES = {
     "unr": "unstructured",
     "un(1)": "diagonal",
 }
-DISTRIBUTIONS = {word: name for name, (_, spelling) in SPELLINGS.items() for word in spelling.sas}
+DISTRIBUTIONS = {
+    "binary": "binomial", "binomial": "binomial", "poisson": "poisson", "negbin": "nbinom2", "nb": "nbinom2",
+    "gamma": "Gamma", "invgauss": "inverse.gaussian", "ig": "inverse.gaussian", "normal": "gaussian",
+    "gaussian": "gaussian", "beta": "beta", "bin": "binomial", "b": "binomial", "poi": "poisson", "p": "poisson",
+    "negbinomial": "nbinom2", "gam": "Gamma", "g": "gaussian", "n": "gaussian", "inversegaussian": "inverse.gaussian",
+}  # fmt: skip
 LINKS = {
     "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity", "id": "identity",
     "reciprocal": "inverse", "inverse": "inverse", "inv": "inverse", "power(-2)": "1/mu^2", "power(0.5)": "sqrt",
@@ -60,7 +64,14 @@ LINK_NAMES = {
     "logit": "logit", "probit": "probit", "cloglog": "cloglog", "log": "log", "identity": "identity",
     "inverse": "reciprocal", "1/mu^2": "power(-2)", "sqrt": "power(0.5)",
 }  # fmt: skip
-FAMILY_NAMES = {name: spelling.sas[0] for name, (_, spelling) in SPELLINGS.items() if spelling.sas}
+FAMILY_NAMES = {
+    "poisson": "poisson",
+    "nbinom2": "negbin",
+    "Gamma": "gamma",
+    "inverse.gaussian": "invgauss",
+    "gaussian": "normal",
+    "beta": "beta",
+}
 AFTER_FIT = {
     "estimate": "m.test(...)", "contrast": "m.test(...)", "lsmeans": "m.emmeans(...)", "lsmestimate": "m.emmeans(...)",
     "slice": "m.emmeans(...)", "covtest": "m.ranova()", "store": "m.save(...)", "output": "m.fittedvalues, m.resid",

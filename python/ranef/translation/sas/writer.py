@@ -86,11 +86,10 @@ def _model_options(model: ModelDescription, naming: Naming) -> list[str]:
         return [*options, "ddfm=satterthwaite"]
     if model.link not in LINK_NAMES:
         raise TranslationError(LANGUAGE, f"the {model.link} link", "PROC GLIMMIX does not have it.")
-    if model.family not in FAMILY_NAMES:
+    if model.family != "binomial" and model.family not in FAMILY_NAMES:
         raise TranslationError(LANGUAGE, f"the {model.family} family", "PROC GLIMMIX does not have it.")
-    binary = model.family == "binomial" and model.response.trials is None
-    distribution = "binary" if binary else FAMILY_NAMES[model.family]
-    options += [f"dist={distribution}", f"link={LINK_NAMES[model.link]}"]
+    binomial = "binary" if model.response.trials is None else "binomial"
+    options += [f"dist={FAMILY_NAMES.get(model.family, binomial)}", f"link={LINK_NAMES[model.link]}"]
     if model.offsets:
         total: Expr = model.offsets[0]
         for other in model.offsets[1:]:

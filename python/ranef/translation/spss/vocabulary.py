@@ -2,7 +2,6 @@
 
 import re
 
-from ranef.families.registry import SPELLINGS
 from ranef.translation.expressions import Dialect
 from ranef.translation.scanner import Lexicon
 
@@ -26,7 +25,10 @@ COVTYPES = {
     "variance_components": "components", "scaled_identity": "identity", "diagonal": "diagonal",
     "unstructured": "unstructured",
 }  # fmt: skip
-DISTRIBUTIONS = {name: spelling.spss for name, (_, spelling) in SPELLINGS.items() if spelling.spss}
+DISTRIBUTIONS = {
+    "binomial": "BINOMIAL", "poisson": "POISSON", "nbinom2": "NEGATIVE_BINOMIAL", "Gamma": "GAMMA",
+    "inverse.gaussian": "INVERSE_GAUSS", "gaussian": "NORMAL",
+}  # fmt: skip
 LINKS = {
     "logit": "LOGIT", "probit": "PROBIT", "cloglog": "CLOGLOG", "log": "LOG", "identity": "IDENTITY",
     "inverse": "POWER(-1)", "sqrt": "POWER(0.5)", "1/mu^2": "POWER(-2)",

@@ -2,7 +2,6 @@
 
 import re
 
-from ranef.families.registry import SPELLINGS
 from ranef.translation.expressions import Dialect
 from ranef.translation.scanner import Lexicon
 
@@ -62,6 +61,13 @@ SILENT = frozenset(OPTIONS) - {
     "iweight", "constraints", "or", "irr", "eform",
 }  # fmt: skip
 COVARIANCES = {"unstructured": 2, "independent": 3, "identity": 2, "exchangeable": 2}
-FAMILIES = {word: name for name, (_, spelling) in SPELLINGS.items() for word, _ in spelling.stata}
-FAMILY_LETTERS = {word: letters for _, spelling in SPELLINGS.values() for word, letters in spelling.stata}
+FAMILIES = {
+    "gaussian": "gaussian",
+    "bernoulli": "binomial",
+    "binomial": "binomial",
+    "poisson": "poisson",
+    "nbinomial": "nbinom2",
+    "gamma": "Gamma",
+}
+FAMILY_LETTERS = {"gaussian": 3, "bernoulli": 4, "binomial": 3, "poisson": 1, "nbinomial": 2, "gamma": 3}
 LINKS = {"identity": 2, "log": 3, "logit": 4, "probit": 4, "cloglog": 4}

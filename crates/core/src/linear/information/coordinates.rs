@@ -2,12 +2,13 @@
 //!
 //! A block's lambda is U diag(s), with as many singular values as it has directions with variance. Its coordinates are the entries
 //! (i, j), i >= j, of U'lambda: with the rotations of the spherical effects left out they run through all matrices of that rank.
+//! A block of another structure has its parameters for coordinates, but for those that are at a bound.
 
 use super::moments::{parameters, Parameter};
 use super::At;
 use crate::layout::Block;
+use crate::layout::Frame;
 use crate::layout::Lambda;
-use crate::linear::frame::Frame;
 use crate::linear::system::System;
 
 /// Step of central differences, in units of the size of a random term. The gradient is exact, so that the error is of the order of
@@ -21,7 +22,7 @@ const SMALL: f64 = 0.01;
 pub struct Coordinate {
     /// Index of its block among the system's.
     pub block: usize,
-    /// Row of U'lambda.
+    /// Row of U'lambda, or the parameter of a block that is not free.
     pub i: usize,
     /// Column.
     pub j: usize,
@@ -45,6 +46,10 @@ impl Interior {
             sys.terms.iter().scan(0, |n, t| Some(std::mem::replace(n, *n + t.len()))).collect();
         let mut frames = Vec::new();
         for &b in &sys.blocks {
+            if !b.is_free {
+                frames.push(Frame::structured(sys, b, at.theta[sys.terms[b.factor][b.term].own()].to_vec()));
+                continue;
+            }
             let kf = sys.factors[b.factor].k;
             let mut frame = Frame::of(&part(&lambda[b.factor], kf, b), b.k);
             // a term of one block knows how many directions it lacks; independent effects have exact zeros
@@ -57,6 +62,15 @@ impl Interior {
         let sizes: Vec<Vec<f64>> = (0..frames.len()).map(|b| sizes(sys, b, &frames)).collect();
         let mut all = Vec::new();
         for (b, frame) in frames.iter().enumerate() {
+            if !sys.blocks[b].is_free {
+                let (bounds, scale) = sys.bounds(sys.blocks[b]);
+                let open = |i: &usize| bounds.inward(*i, frame.theta[*i]).is_none();
+                all.extend((0..frame.theta.len()).filter(open).map(|i| {
+                    let step = STEP * (frame.theta[i] * scale[i]).abs().max(0.1) / scale[i];
+                    Coordinate { block: b, i, j: 0, step }
+                }));
+                continue;
+            }
             for j in (0..frame.k).filter(|&j| frame.s[j] > 0.0) {
                 all.extend((j..frame.k).map(|i| Coordinate { block: b, i, j, step: STEP * sizes[b][i] }));
             }
@@ -75,10 +89,25 @@ impl Interior {
     pub fn write_moved(&self, sys: &System, c: &Coordinate, distance: f64, lambda: &mut Lambda) {
         self.write(sys, lambda);
         let (b, frame) = (sys.blocks[c.block], &self.frames[c.block]);
+        if !b.is_free {
+            self.frames_moved(sys, c, distance)[c.block].write(b, lambda);
+            return;
+        }
         let kf = sys.factors[b.factor].k;
         for r in 0..b.k {
             lambda[b.factor][(b.offset + r) * kf + b.offset + c.j] += distance * frame.u[r * b.k + c.i];
         }
+    }
+
+    /// The frames at some distance along a coordinate of a block that is not free; those of the fit for any other.
+    pub fn frames_moved(&self, sys: &System, c: &Coordinate, distance: f64) -> Vec<Frame> {
+        let mut frames = self.frames.clone();
+        if !sys.blocks[c.block].is_free {
+            let mut theta = frames[c.block].theta.clone();
+            theta[c.i] += distance;
+            frames[c.block] = Frame::structured(sys, sys.blocks[c.block], theta);
+        }
+        frames
     }
 
     /// The derivative of D along each coordinate, in terms of the variances and covariances: coordinates x parameters, row-major.

@@ -10,6 +10,8 @@ use super::kenward_roger::runner;
 use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn};
 use crate::error::CoreError;
+use crate::layout::Frame;
+use crate::linear::chart::directions;
 use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
 use crate::linear::system::System;
@@ -51,7 +53,7 @@ pub fn satterthwaite(
     e.criterion(sys, at.reml).map_err(not_positive)?;
     e.solve_effects(sys, score);
     let root = root(sys, e);
-    let (curvature, slopes) = if size_of(sys).0 <= EXACT {
+    let (curvature, slopes) = if size_of(sys).0 <= EXACT && sys.blocks.iter().all(|b| b.is_free) {
         let m = Moments::of(sys, e, score, runner(sys, at.n_threads, go_on))?;
         (exact_curvature(sys, e, &interior, &m, at.reml), exact_slopes(sys, e, &interior, &m))
     } else {
@@ -193,7 +195,8 @@ pub(super) fn differences(
             e.criterion(sys, reml).map_err(not_positive)?;
             e.score(sys, reml, score);
             let covariance: Vec<f64> = score.s.iter().map(|v| v * e.r2 / r2).collect();
-            sides.push((gradient(sys, interior, score), covariance));
+            let frames = interior.frames_moved(sys, c, sign * c.step);
+            sides.push((gradient(sys, interior, &frames, score), covariance));
         }
         for l in 0..m {
             curvature[k * m + l] = (sides[0].0[l] - sides[1].0[l]) / (2.0 * c.step);
@@ -205,10 +208,14 @@ pub(super) fn differences(
 }
 
 /// The criterion's derivatives along the coordinates.
-fn gradient(sys: &System, interior: &Interior, score: &Score) -> Vec<f64> {
+fn gradient(sys: &System, interior: &Interior, frames: &[Frame], score: &Score) -> Vec<f64> {
     let of = |c: &Coordinate| {
-        let (b, frame) = (sys.blocks[c.block], &interior.frames[c.block]);
+        let (b, frame) = (sys.blocks[c.block], &frames[c.block]);
         let gamma = part(&score.gamma[b.factor], sys.factors[b.factor].k, b);
+        if !b.is_free {
+            let along = &directions(sys, b, frame).0[c.i];
+            return 2.0 * along.iter().zip(&gamma).map(|(d, g)| d * g).sum::<f64>();
+        }
         2.0 * (0..b.k).map(|r| frame.u[r * b.k + c.i] * gamma[r * b.k + c.j]).sum::<f64>()
     };
     interior.all.iter().map(of).collect()

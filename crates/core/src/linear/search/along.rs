@@ -2,7 +2,7 @@
 
 use super::Searcher;
 use crate::error::CoreError;
-use crate::linear::frame::Frame;
+use crate::layout::Frame;
 use crate::linear::ray::{Ladder, Look, Reach, FARTHEST};
 
 /// Neighbouring points of a ray are at most this factor apart where the bound excludes nothing.

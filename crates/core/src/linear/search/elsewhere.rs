@@ -3,9 +3,10 @@
 use super::along::{is_valley, is_valley_of, sorted, with, Along, MARGIN, SPACING};
 use super::{Candidate, Searcher, RESTART_EVALUATIONS};
 use crate::error::CoreError;
+use crate::fit::boundary::NEGLIGIBLE;
 use crate::layout::Block;
-use crate::linear::fit::{frames_of, Fit, NEGLIGIBLE};
-use crate::linear::frame::Frame;
+use crate::layout::Frame;
+use crate::linear::fit::{frames_of, Fit};
 use crate::linear::ray::{stretch, Ladder, Look};
 
 /// Standard deviations (per residual one, scaled columns) tried for all effects together before the first fit.
@@ -29,6 +30,11 @@ const STRETCHED: f64 = 10.0;
 const RESTARTS: [f64; 3] = [0.1, 3.0, 30.0];
 
 impl Searcher<'_> {
+    /// Numbers of the blocks through which there are rays.
+    fn free_blocks(&self) -> Vec<usize> {
+        (0..self.sys.blocks.len()).filter(|&b| self.sys.blocks[b].is_free).collect()
+    }
+
     /// The valleys of the scale of all effects together, the lowest of them (or the start by moments) apart.
     pub(super) fn starts(&mut self, moments: Vec<Frame>) -> Result<(Vec<Frame>, Vec<Candidate>), CoreError> {
         if !self.affordable(COMMON.len()) {
@@ -36,8 +42,8 @@ impl Searcher<'_> {
         }
         let mut along = Vec::new();
         for t in COMMON {
-            let mut frames: Vec<Frame> = self.sys.blocks.iter().map(|b| Frame::identity(b.k)).collect();
-            frames.iter_mut().for_each(|f| f.s.fill(t));
+            let sys = self.sys;
+            let frames: Vec<Frame> = sys.blocks.iter().map(|b| Frame::independent(sys, *b, vec![t; b.k])).collect();
             let criterion = self.look(&frames, t)?.criterion;
             along.push(Candidate { criterion, frames });
         }
@@ -60,7 +66,7 @@ impl Searcher<'_> {
         let mut out = Vec::new();
         let mut criterion = f64::NEG_INFINITY;
         let one = self.n_directions == 1;
-        for b in 0..frames.len() {
+        for b in self.free_blocks() {
             for j in 0..frames[b].k {
                 if !self.affordable(8) {
                     self.complete = false;
@@ -92,7 +98,9 @@ impl Searcher<'_> {
                 frames[b].s[j] = found.at;
             }
         }
-        frames = frames.iter().map(sorted).collect();
+        for b in self.free_blocks() {
+            frames[b] = sorted(&frames[b]);
+        }
         out.push(Candidate { criterion, frames });
         Ok(out)
     }
@@ -105,7 +113,7 @@ impl Searcher<'_> {
             self.complete = false;
             return self.hints(best);
         }
-        for b in 0..best.frames.len() {
+        for b in self.free_blocks() {
             for j in 0..best.frames[b].k {
                 let s0 = best.frames[b].s[j];
                 if !self.ray(best, &best.frames, b, j, Some(s0), &mut out)? {
@@ -120,7 +128,7 @@ impl Searcher<'_> {
     /// next to nothing.
     fn hints(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
         let mut out = Vec::new();
-        for b in 0..best.frames.len() {
+        for b in self.free_blocks() {
             for j in 0..best.frames[b].k {
                 let Some(ladder) = Ladder::alone(self.sys, &best.frames, b, j) else { continue };
                 let (reach, s0) = (ladder.reach(), best.frames[b].s[j]);
@@ -186,7 +194,7 @@ impl Searcher<'_> {
             return Ok(out);
         }
         let all: Vec<(usize, usize)> =
-            best.frames.iter().enumerate().flat_map(|(b, f)| (0..f.k).map(move |j| (b, j))).collect();
+            self.free_blocks().into_iter().flat_map(|b| (0..best.frames[b].k).map(move |j| (b, j))).collect();
         for &(b, j) in &all {
             // alone within its factor
             let mut frames = best.frames.clone();
@@ -229,7 +237,7 @@ impl Searcher<'_> {
             return out;
         }
         let all = |scale: f64| -> Vec<Frame> {
-            self.sys.blocks.iter().map(|b| Frame { s: vec![scale; b.k], ..Frame::identity(b.k) }).collect()
+            self.sys.blocks.iter().map(|b| Frame::independent(self.sys, *b, vec![scale; b.k])).collect()
         };
         // two numbers have been looked at on a grid
         let gridded = self.n_directions == 2 && best.frames.iter().all(|f| f.k == 1);
@@ -239,7 +247,12 @@ impl Searcher<'_> {
             let of_block = |b: &Block| {
                 let f = Frame::identity(b.k);
                 let s = (0..b.k).map(|j| scale * stretch(self.sys, *b, &f, j)).collect();
-                sorted(&Frame { s, ..f })
+                let there = Frame::independent(self.sys, *b, s);
+                if b.is_free {
+                    sorted(&there)
+                } else {
+                    there
+                }
             };
             self.sys.blocks.iter().map(of_block).collect()
         };

@@ -16,13 +16,15 @@ mod sharpen;
 mod tests;
 
 use crate::error::CoreError;
+use crate::fit::boundary::NEGLIGIBLE;
+use crate::layout::Frame;
 use crate::linear::criterion::Evaluator;
-use crate::linear::fit::{fit, Fit, FitOptions, Progress, Status, NEGLIGIBLE};
-use crate::linear::frame::Frame;
+use crate::linear::fit::{fit, Fit, FitOptions};
 use crate::linear::ray::Look;
 use crate::linear::score::Score;
 use crate::linear::start::moment_frames;
 use crate::linear::system::System;
+use crate::model::{Progress, Status};
 pub use sharpen::sharpened;
 
 /// How often local fits are made from what was found from the lowest optimum so far.
@@ -47,29 +49,12 @@ pub struct Valley {
 impl Valley {
     /// Covariance parameters of the columns as given.
     pub fn theta(&self, sys: &System) -> Vec<f64> {
-        let mut lambda = sys.zero_lambda();
-        for (b, f) in sys.blocks.iter().zip(&self.frames) {
-            f.write(*b, &mut lambda);
-        }
-        sys.theta_from_lambda(&lambda).0
+        sys.theta_of(&self.frames)
     }
 }
 
 /// The lowest optimum, and what else was seen.
-pub struct Search {
-    /// The local fit that ended lowest; evaluator and score are left at its estimates.
-    pub fit: Fit,
-    /// All distinct optima, the lowest first.
-    pub valleys: Vec<Valley>,
-    /// Local fits made.
-    pub runs: usize,
-    /// Evaluations of the criterion alone, along rays and for the choice of starts.
-    pub looks: usize,
-    /// Whether every ray was looked along to its end.
-    pub complete: bool,
-    /// Whether the first local fit ended in a higher valley.
-    pub moved_on: bool,
-}
+pub type Search = crate::model::Search<Fit, Valley>;
 
 /// Where a search begins.
 pub enum Begin {
@@ -120,7 +105,9 @@ pub fn search(
         let mut lower = s.run_all(score, &mut best, &mut waiting)?;
         if best.as_ref().is_none_or(|b| b.status == Status::NonFinite) {
             // the start was too far out
-            for frames in [moment_frames(sys), sys.blocks.iter().map(|b| Frame::identity(b.k)).collect()] {
+            for frames in
+                [moment_frames(sys), sys.blocks.iter().map(|b| Frame::independent(sys, *b, vec![1.0; b.k])).collect()]
+            {
                 waiting.push(Candidate { criterion: f64::INFINITY, frames });
             }
             lower |= s.run_all(score, &mut best, &mut waiting)?;

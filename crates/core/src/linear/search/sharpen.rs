@@ -3,10 +3,11 @@
 use super::{Search, Searcher};
 use crate::error::CoreError;
 use crate::linear::criterion::Evaluator;
-use crate::linear::fit::{Fit, FitOptions, Progress};
+use crate::linear::fit::{Fit, FitOptions};
 use crate::linear::rebase::Rebase;
 use crate::linear::score::Score;
 use crate::linear::system::System;
+use crate::model::Progress;
 use crate::rows::Rows;
 
 /// Rounding error of the criterion from which other cross-products are used, share of it that must be left, and how often that is tried.

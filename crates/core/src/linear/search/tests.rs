@@ -1,6 +1,6 @@
 //! Rays against the criterion of the whole model, what bounds them, and cross-products without the effects against a closed form.
 
-use crate::linear::frame::Frame;
+use crate::layout::Frame;
 use crate::linear::ray::Ladder;
 use crate::linear::rebase::Rebase;
 use crate::linear::{frames_of, search, Begin, Evaluator, FitOptions, Score, System};
@@ -128,7 +128,7 @@ fn a_small_start_does_not_hide_the_lower_valley() {
     let sys = System::new(&data.rows(false, true), 1).unwrap();
     let options = FitOptions { reml: true, max_evaluations: 1000, tolerance: 1e-8 };
     let (mut e, mut score) = (Evaluator::new(&sys, 1), Score::new(&sys));
-    let small = vec![Frame { k: 1, u: vec![1.0], s: vec![1e-3] }];
+    let small = vec![Frame { s: vec![1e-3], ..Frame::identity(1) }];
     let mut ends = Vec::new();
     for begin in [Begin::Anywhere, Begin::At(small.clone()), Begin::Truth(small)] {
         let found = search(&sys, &mut e, &mut score, begin, options, &mut |_, _| true).unwrap();

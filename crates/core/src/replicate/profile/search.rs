@@ -2,7 +2,8 @@
 
 use super::subject::Held;
 use crate::error::CoreError;
-use crate::optimize::trust_region::{self, Eigen};
+use crate::optimize::differences::{self, Width};
+use crate::optimize::trust_region::{self, Eigen, Policy, Trial, Verdict};
 use crate::watch::Watch;
 
 /// Newton decrement at which a search stops; the error of zeta is a fraction of it.
@@ -13,6 +14,8 @@ const TOLERABLE: f64 = 1e-6;
 const PATIENCE: usize = 20;
 /// Displacement of the coordinates for those differences.
 const DISPLACEMENT: f64 = 1e-4;
+/// What becomes of steps.
+const POLICY: Policy = Policy { hidden: 4.0, rejected: 0.25, undefined: 0.1, smallest: 1e-12 };
 
 /// The end of a search; the work space is left there.
 pub struct Minimum {
@@ -31,29 +34,16 @@ pub fn hessian<H: Held>(
     phi: &[f64],
     watch: &dyn Watch,
 ) -> Result<Option<Vec<f64>>, CoreError> {
-    let n = phi.len();
-    let mut h = vec![0.0; n * n];
-    let mut g = Vec::new();
-    for c in 0..n {
-        for sign in [1.0, -1.0] {
-            let mut x = phi.to_vec();
-            x[c] += sign * DISPLACEMENT;
-            if problem.deviance(work, &x, watch)?.is_infinite() {
-                return Ok(None);
-            }
-            problem.gradient(work, &x, &mut g);
-            for r in 0..n {
-                h[r * n + c] += 0.5 * sign * g[r] / DISPLACEMENT;
-            }
+    differences::hessian(&vec![Width::central(DISPLACEMENT); phi.len()], &[], &mut |c, displacement| {
+        let mut x = phi.to_vec();
+        x[c] += displacement;
+        if problem.deviance(work, &x, watch)?.is_infinite() {
+            return Ok(None);
         }
-    }
-    for r in 0..n {
-        for c in 0..r {
-            let mean = 0.5 * (h[r * n + c] + h[c * n + r]);
-            (h[r * n + c], h[c * n + r]) = (mean, mean);
-        }
-    }
-    Ok(Some(h))
+        let mut g = Vec::new();
+        problem.gradient(work, &x, &mut g);
+        Ok(Some(g))
+    })
 }
 
 /// Minimises from `phi`; where directions are lost, also from a point that has them.
@@ -125,37 +115,26 @@ fn descend<H: Held>(
         let trial: Vec<f64> = phi.iter().zip(&s).map(|(x, s)| x + s).collect();
         let v = problem.deviance(work, &trial, watch)?;
         moved = true;
-        if v.is_infinite() {
-            radius = 0.1 * length;
-            if radius < 1e-12 {
-                break;
-            }
-            continue;
+        let tried = Trial { before: f, after: v, predicted, length, edge, noise };
+        let mut trial_slope = f64::NAN;
+        if v.is_finite() {
+            trial_slope = problem.gradient(work, &trial, &mut trial_g);
+            update(hessian, &s, &g, &trial_g);
         }
-        let trial_slope = problem.gradient(work, &trial, &mut trial_g);
-        update(hessian, &s, &g, &trial_g);
-        let ratio = (v - f) / predicted;
-        let invisible = predicted.abs() < 4.0 * noise && v <= f + 4.0 * noise;
-        if v < f && ratio > 1e-4 || invisible {
-            if ratio > 0.75 && edge {
-                radius *= 2.5;
-            } else if ratio < 0.25 && !invisible {
-                radius = 0.5 * length;
+        match POLICY.judge(tried, &mut radius) {
+            Verdict::Taken { hidden } => {
+                *phi = trial;
+                f = v;
+                slope = trial_slope;
+                std::mem::swap(&mut g, &mut trial_g);
+                moved = false;
+                if hidden {
+                    converged = true;
+                    break;
+                }
             }
-            *phi = trial;
-            f = v;
-            slope = trial_slope;
-            std::mem::swap(&mut g, &mut trial_g);
-            moved = false;
-            if invisible {
-                converged = true;
-                break;
-            }
-        } else {
-            radius = 0.25 * length;
-            if radius < 1e-12 {
-                break;
-            }
+            Verdict::Rejected => {}
+            Verdict::Exhausted => break,
         }
     }
     if moved {

@@ -1,4 +1,4 @@
-"""Counts that vary more than Poisson counts."""
+"""Families of counts."""
 
 import math
 import numbers
@@ -8,9 +8,55 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.families.family import Extra, Family, Support, x_log_ratio
+from ranef.families.family import Family, Support, x_log_ratio
 from ranef.families.link import Floats, above_zero, checked_link
-from ranef.families.spelling import Spelling
+
+
+@dataclass(frozen=True, slots=True)
+class Poisson(Family):
+    """Counts whose variance is their mean.
+
+    Parameters
+    ----------
+    link : {"log", "sqrt", "identity"}
+
+    Examples
+    --------
+    >>> from ranef import Poisson
+    >>> Poisson(link="sqrt")
+    Poisson(link='sqrt')
+    """
+
+    link: str = "log"
+    name: ClassVar[str] = "poisson"
+    links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
+    support: ClassVar[Support] = "count"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+
+    @property
+    def kernel(self) -> str:
+        """The core's name of the distribution."""
+        return "poisson"
+
+    def variance(self, mu: Floats, dispersion: float) -> Floats:
+        """Variance of a response of weight 1, without a scale."""
+        return mu
+
+    def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``."""
+        return np.asarray(2 * (x_log_ratio(y, above_zero(mu)) - (y - mu)))
+
+    def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Draw responses with these means."""
+        return rng.poisson(mu).astype(np.float64)
+
+    def cumulative(self, y: Floats, mu: Floats, weights: Floats, dispersion: float) -> Floats:
+        """Probability of a response up to ``y``."""
+        from scipy.special import pdtr
+
+        return np.where(y < 0, 0.0, pdtr(np.maximum(np.floor(y), 0.0), mu))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +85,7 @@ class NegativeBinomial(Family):
     name: ClassVar[str] = "Negative Binomial"
     links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
     support: ClassVar[Support] = "count"
-    extras: ClassVar[tuple[Extra, ...]] = (Extra("size"),)
-    spellings: ClassVar[tuple[Spelling, ...]] = (
-        Spelling(
-            kernel="nbinom2",
-            name="nbinom2",
-            also=("negativebinomial", "nb2"),
-            sentence="negative binomial",
-            symbol="NegativeBinomial",
-            links=("log", "identity", "sqrt"),
-            sas=("negbin", "nb", "negbinomial"),
-            spss="NEGATIVE_BINOMIAL",
-            stata=(("nbinomial", 2),),
-            meaning=("counts with a mean of m have the variance m + m² / {value}, where a Poisson distribution has m"),
-        ),
-        Spelling(
-            kernel="nbinom1",
-            name="nbinom1",
-            also=("nb1",),
-            arguments=(("type", 1),),
-            sentence="negative binomial",
-            symbol="NegativeBinomial1",
-            links=("log", "identity", "sqrt"),
-            lme4=False,
-        ),
-    )
+    dispersion_name: ClassVar[str | None] = "size"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
