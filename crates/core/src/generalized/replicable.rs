@@ -87,7 +87,7 @@ impl Replicable for GlmmSystem {
         self.family.draw(rng, &draft.eta, &self.weights, &law.extras, &mut self.y)
     }
 
-    fn left_out<'a>(_: &'a Law) -> &'a [f64] {
+    fn left_out(_: &Law) -> &[f64] {
         &[]
     }
 
