@@ -126,6 +126,27 @@ def test_cr2_is_unbiased_under_the_model(model: str) -> None:
     np.testing.assert_allclose(expected * m.sigma**2, m.cov_params(ddf="none"), rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_moments_of_cr0_are_those_of_dense_matrices(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no matrix of the order of a cluster is formed for them."""
+    monkeypatch.setattr("ranef.inference.cluster_robust.least_squares.LIMIT", 0)
+    formula, weights, cluster = MODELS[model]
+    frame = data()
+    m = ranef.lmer(formula, frame, weights=weights)
+    p = len(m.fixef)
+    expected, variances = robust_tests(m._fit, None, "CR0", cluster).robust.expected_and_spread(np.eye(p))
+    x, v = m._fit.x, dense_v(m) / m.sigma**2
+    inverse = np.linalg.inv(v)
+    bread = np.linalg.inv(x.T @ inverse @ x)
+    residuals = v - x @ bread @ x.T
+    w = inverse @ x @ bread
+    same = np.equal.outer(frame[cluster].to_numpy(), frame[cluster].to_numpy())
+    for j in range(p):
+        product = np.outer(w[:, j], w[:, j]) * same @ residuals
+        assert expected[j, j] == pytest.approx(np.trace(product), rel=1e-8)
+        assert variances[j, j] == pytest.approx(2 * np.sum(product * product.T), rel=1e-8)
+
+
 def test_order_of_rows_and_names_of_clusters_do_not_matter() -> None:
     frame = data()
     shuffled = frame.sample(frac=1, random_state=1)

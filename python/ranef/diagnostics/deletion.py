@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.diagnostics.leverage import remaining
-from ranef.diagnostics.random_columns import RandomColumns, random_columns
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
+from ranef.estimates.random_columns import RandomColumns, random_columns, solved_columns
 from ranef.estimates.residuals import residual_values
 from ranef.fit.record import MixedFit
 
@@ -69,11 +69,9 @@ def without_observations(fit: MixedFit) -> Deletion:
     """Leave out every row in turn."""
     weights = np.ones(fit.nobs) if fit.design.weights is None else fit.design.weights
     left = weights * remaining(fit.hat_values())
-    random, basis = random_columns(fit), fixed_basis(fit)
+    basis = fixed_basis(fit)
     assert basis is not None
-    x = basis.columns(fit.x)
-    # Rows of V^-1 X, divided by sigma^-2.
-    direction = (x - random.times(fit.random_coefficients())) * weights[:, None]
+    direction = solved_columns(fit, basis)
     score = residual_values(fit, "response") * weights
     change = -direction * (score / left)[:, None]
     growth = np.einsum("ij,ij->i", direction, direction) / left

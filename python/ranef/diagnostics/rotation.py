@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.random_columns import random_columns
 from ranef.errors import OptionError
+from ranef.estimates.random_columns import random_columns
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]

@@ -10,9 +10,10 @@ first two moments of the estimated variance under the model to those of a chi-sq
 several contrasts together those of a Wishart distribution (the approximate Hotelling test HTZ of
 the same paper).
 
-Everything that matters of a cluster lies in the span of its columns of X and ZΛ, so that matrices
-of that order are formed and none of the order of its rows (weighted fits excepted, where V has no
-multiple of the identity outside that span).
+CR0 and CR1 need V⁻¹ X only, which the core has. For CR2 everything that matters of a cluster lies
+in the span of its columns of X and ZΛ, so that matrices of that order are formed and none of the
+order of its rows (weighted fits excepted, where V has no multiple of the identity outside that
+span).
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import DesignError, OptionError
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
+from ranef.estimates.random_columns import solved_columns
 from ranef.estimates.residuals import residual_values
 from ranef.fit.record import MixedFit
 from ranef.inference.cluster_robust.clusters import Clusters, Correction, sample_factor, shared_groups
@@ -30,7 +32,7 @@ from ranef.inference.cluster_robust.clusters import Clusters, Correction, sample
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-#: Largest order of the matrices of a cluster.
+#: Largest order of the matrices of a cluster for CR2.
 LIMIT = 6000
 
 #: Numbers in the arrays of one batch of clusters.
@@ -120,7 +122,13 @@ class ClusterRobust:
 
     @cached_property
     def _pieces(self) -> tuple[Floats, Floats, Floats]:
-        return _adjusted_pieces(self.fit, self._x, self.clusters, self.correction == "CR2")
+        if self.correction == "CR2":
+            return _adjusted_pieces(self.fit, self._x, self.clusters)
+        # Clusters share no random effects: their rows of V⁻¹ X are V_c⁻¹ X_c, and B'VB is X'B.
+        x, b, (codes, count) = self._x, solved_columns(self.fit, self.basis), (self.clusters.codes, self.clusters.count)
+        sums = [[np.bincount(codes, left * right, count) for right in b.T] for left in x.T]
+        cross = np.moveaxis(np.array(sums).reshape(x.shape[1], x.shape[1], count), 2, 0)
+        return self.scores, cross, cross
 
     def expected_and_spread(self, rows: Floats) -> tuple[Floats, Floats]:
         """Moments, under the model,
@@ -160,9 +168,7 @@ class ClusterRobust:
         return expected, variances
 
 
-def _adjusted_pieces(
-    fit: MixedFit, columns: Floats, clusters: Clusters, adjusted: bool
-) -> tuple[Floats, Floats, Floats]:
+def _adjusted_pieces(fit: MixedFit, columns: Floats, clusters: Clusters) -> tuple[Floats, Floats, Floats]:
     """Of every cluster, with B = A' V⁻¹ X and V in units of sigma²:
     B'e / sigma (the score), B'VB and X'B; for X in coordinates in which M is the identity.
     """
@@ -194,9 +200,7 @@ def _adjusted_pieces(
             spread = np.where(real, 1.0 / weights[taken], 1.0)
             noise = spread[:, :, np.newaxis] * np.eye(rows)
         v = noise + z @ np.swapaxes(z, 1, 2)
-        b = np.linalg.solve(v, x)
-        if adjusted:
-            b = _geometric_mean(v, v - x @ np.swapaxes(x, 1, 2)) @ b
+        b = _geometric_mean(v, v - x @ np.swapaxes(x, 1, 2)) @ np.linalg.solve(v, x)
         score[batch] = np.einsum("crp,cr->cp", b, e)
         inner[batch] = np.swapaxes(b, 1, 2) @ v @ b
         cross[batch] = np.swapaxes(x, 1, 2) @ b
@@ -271,13 +275,13 @@ class _RandomParts:
         if largest > LIMIT:
             raise DesignError(
                 f"a cluster has {largest:,} random effects, and matrices of their order are needed; the limit is "
-                f"{LIMIT:,}. Take cov='CR0' or 'CR1' with ddf='none'."
+                f"{LIMIT:,}. Take cov='CR0' or 'CR1'."
             )
         rows = int(np.diff(self._starts).max())
         if fit.design.weights is not None and rows > LIMIT:
             raise DesignError(
                 "with prior weights matrices of the order of the rows of a cluster are needed; the largest has "
-                f"{rows:,}, the limit is {LIMIT:,}. Take cov='CR0' or 'CR1' with ddf='none'."
+                f"{rows:,}, the limit is {LIMIT:,}. Take cov='CR0' or 'CR1'."
             )
 
     def columns(self, batch: Ints, rows: int, width: int) -> Floats:

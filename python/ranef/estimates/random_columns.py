@@ -1,10 +1,11 @@
-"""Z Lambda, the design of the spherical random effects."""
+"""Z Lambda, the design of the spherical random effects, and V^-1 X by it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.estimates.fixed_basis import FixedBasis
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -47,3 +48,12 @@ def random_columns(fit: MixedFit) -> RandomColumns:
         columns.append(first + term.codes.astype(np.intp)[:, None] * width[span.factor] + np.arange(span.size))
         values.append(term.z @ factor)
     return RandomColumns(np.hstack(columns), np.hstack(values))
+
+
+def solved_columns(fit: MixedFit, basis: FixedBasis) -> Floats:
+    """V^-1 X (n, p) with V the covariance of the response divided by sigma^2, and X in the basis.
+
+    It is ``W (X - Z Lambda C)`` with the coefficients C that the core has.
+    """
+    out = basis.columns(fit.x) - random_columns(fit).times(fit.random_coefficients())
+    return out if fit.design.weights is None else out * fit.design.weights[:, None]
