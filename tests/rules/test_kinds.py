@@ -14,9 +14,6 @@ from ranef.results.one_kind import GENERALIZED, LINEAR
 
 PACKAGE = Path(ranef.__file__).parent
 
-#: Folders in which files are still merged.
-NOT_YET = ("inference/bootstrap/",)
-
 #: Classes of one kind of models, which ``isinstance`` may not be asked for above ``fit``:
 #: ``MixedFit`` answers what depends on the kind.
 OF_ONE_KIND = {
@@ -87,14 +84,9 @@ def files() -> list[tuple[str, Path]]:
     return [(f.relative_to(PACKAGE).as_posix(), f) for f in sorted(PACKAGE.rglob("*.py"))]
 
 
-def settled(names: set[str]) -> set[str]:
-    """Without those of the folders in which files are still merged."""
-    return {name for name in names if not name.startswith(NOT_YET)}
-
-
 def test_no_file_is_named_by_kind() -> None:
     named = {name for name, file in files() if re.search(r"(^|_)(g?lmm|linear|generalized)(_|$)", file.stem)}
-    assert settled(named) <= set(NAMED_BY_KIND)
+    assert named <= set(NAMED_BY_KIND)
     assert len(NAMED_BY_KIND) <= 8
 
 
@@ -111,8 +103,8 @@ def test_nothing_above_fit_asks_which_kind_a_model_is() -> None:
                 case ast.ImportFrom(module=str(module), names=names) if module.startswith("ranef.fit"):
                     if {alias.name for alias in names} & OF_ONE_KIND:
                         naming.add(name)
-    assert not settled(asking)
-    assert settled(naming) <= set(NAMES_ONE_KIND)
+    assert not asking
+    assert naming <= set(NAMES_ONE_KIND)
 
 
 @pytest.mark.parametrize("reasons", [NAMED_BY_KIND, NAMES_ONE_KIND])

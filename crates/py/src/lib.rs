@@ -1,4 +1,5 @@
-//! Python bindings of `ranef-core`: NumPy views in, frozen records out, the interpreter released in between.
+//! Python bindings of `ranef-core`: NumPy views in, frozen records out, the interpreter released in
+//! between.
 
 mod arguments;
 mod families;

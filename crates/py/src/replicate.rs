@@ -100,7 +100,8 @@ fn record<M: Replicable>(py: Python<'_>, model: &M, r: Replicates, interrupted: 
     })
 }
 
-/// Random effects that all responses have: those of a linear model, of each factor, or linear predictors.
+/// Random effects that all responses have: those of a linear model, of each factor, or linear
+/// predictors.
 #[derive(FromPyObject)]
 pub(crate) enum KeptArgument<'py> {
     Predictor(PyReadonlyArray1<'py, f64>),
@@ -272,7 +273,8 @@ pub fn jackknife_groups(
     }
 }
 
-/// The linear models to fit: each with, for each factor, the union's factor and the union's effects, and its start.
+/// The linear models to fit: each with, for each factor, the union's factor and the union's
+/// effects, and its start.
 type LinearMember<'py> = (PyRef<'py, LmmSystem>, Vec<(usize, Vec<usize>)>, Option<PointArgument<'py>>);
 /// The generalized models to fit, and where fits start.
 type GeneralizedMember<'py> = (PyRef<'py, GlmmSystem>, Option<PointArgument<'py>>);

@@ -1,4 +1,5 @@
-//! One pool of worker threads for each process and size. Workers do not survive a fork, so the pool of a parent is never used.
+//! One pool of worker threads for each process and size. Workers do not survive a fork, so the pool
+//! of a parent is never used.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashMap;
@@ -11,7 +12,8 @@ fn pools() -> &'static Pools {
     POOLS.get_or_init(|| Mutex::new(HashMap::new()))
 }
 
-/// Runs `f` with `n` threads: in the calling thread for one, else inside this process's pool of that size.
+/// Runs `f` with `n` threads: in the calling thread for one, else inside this process's pool of
+/// that size.
 pub fn with_threads<T: Send>(n: usize, f: impl FnOnce() -> T + Send) -> T {
     if n <= 1 {
         return f();

@@ -16,8 +16,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 struct Watcher {
     /// Set once the computation is to end.
     stop: AtomicBool,
-    /// Whether the computation runs in the thread that called, which then asks for signals itself: Python answers
-    /// them in its main thread only.
+    /// Whether the computation runs in the thread that called, which then asks for signals itself:
+    /// Python answers them in its main thread only.
     asks: bool,
     progress: Option<Py<PyAny>>,
     state: Mutex<State>,
@@ -93,8 +93,8 @@ impl Watch for Watcher {
     }
 }
 
-/// Runs `f` with `n_threads` threads and the interpreter released; returns with its result what `progress` or a signal
-/// handler raised, which made it end early.
+/// Runs `f` with `n_threads` threads and the interpreter released; returns with its result what
+/// `progress` or a signal handler raised, which made it end early.
 fn watched<T: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
@@ -143,8 +143,8 @@ pub(crate) fn whole<T: Send>(
     }
 }
 
-/// Runs a computation whose finished parts are of use: an interrupt from the keyboard ends it early, and the second
-/// value says that this happened.
+/// Runs a computation whose finished parts are of use: an interrupt from the keyboard ends it
+/// early, and the second value says that this happened.
 ///
 /// # Errors
 /// What else `progress` or a signal handler raised.

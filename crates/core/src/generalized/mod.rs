@@ -1,5 +1,5 @@
-//! Generalized linear mixed models: the modes of the random effects, approximations of the likelihood with exact gradients, and
-//! the optimiser that fits them.
+//! Generalized linear mixed models: the modes of the random effects, approximations of the
+//! likelihood with exact gradients, and the optimiser that fits them.
 
 mod design;
 mod fit;

@@ -23,7 +23,8 @@ pub struct Law {
 }
 
 impl Law {
-    /// `eta` holds linear predictors (the caller's order) that all responses have; by default random effects are drawn too.
+    /// `eta` holds linear predictors (the caller's order) that all responses have; by default
+    /// random effects are drawn too.
     pub fn new(g: &GlmmSystem, truth: &Point, eta: Option<&[f64]>) -> Self {
         let fixed = eta.map_or_else(
             || {
@@ -141,7 +142,8 @@ fn attempt(g: &GlmmSystem, m: &mut Modes, how: &FitOptions, watch: &dyn Watch) -
     Some(Outcome { status: status.name(), singular, moved_on, estimates: Some(estimates) })
 }
 
-/// Whether a fixed effect looks as if it had no finite estimate, by the bordered system of the last solution.
+/// Whether a fixed effect looks as if it had no finite estimate, by the bordered system of the last
+/// solution.
 fn runs_away(g: &GlmmSystem, m: &Modes) -> bool {
     let p = g.p();
     if p == 0 || !g.family.is_scale_free() {

@@ -27,8 +27,9 @@ pub enum Law<'a> {
 
 /// Normal responses.
 ///
-/// They are drawn with fixed effects of zero where only one model is fitted to them: that changes neither the covariance parameters nor
-/// the criterion, y'y loses no digits, and the fixed effects are added to the estimates.
+/// They are drawn with fixed effects of zero where only one model is fitted to them: that changes
+/// neither the covariance parameters nor the criterion, y'y loses no digits, and the fixed effects
+/// are added to the estimates.
 pub struct Normal {
     law: ResponseLaw,
     /// Lambda of the random effects that are drawn.
@@ -51,8 +52,8 @@ pub struct Pools<'a> {
 }
 
 impl<'a> Law<'a> {
-    /// Of a model. `kept` holds random effects of each factor (levels x effects, as given) that all responses have; by default they are
-    /// drawn too.
+    /// Of a model. `kept` holds random effects of each factor (levels x effects, as given) that all
+    /// responses have; by default they are drawn too.
     pub fn normal(sys: &System, truth: &Truth<'_>, kept: Option<&[&[f64]]>) -> Self {
         Law::Normal(Normal {
             law: ResponseLaw::new(sys),
@@ -76,8 +77,9 @@ impl<'a> Law<'a> {
         })
     }
 
-    /// Made of random effects (for each factor levels x effects of all its terms) and residuals (times the square roots of the weights,
-    /// one a row) drawn from pools; the effects of a level stay together.
+    /// Made of random effects (for each factor levels x effects of all its terms) and residuals
+    /// (times the square roots of the weights, one a row) drawn from pools; the effects of a level
+    /// stay together.
     pub fn of_pools(
         rows: &'a Rows<'a>,
         sys: &System,
@@ -186,7 +188,8 @@ fn effects_in_basis(sys: &System, b: &[&[f64]], sigma: f64) -> Vec<f64> {
     out
 }
 
-/// Coefficients of the changed columns of X, in units of sigma, that give what `beta` gives of the columns as they were.
+/// Coefficients of the changed columns of X, in units of sigma, that give what `beta` gives of the
+/// columns as they were.
 fn changed_coefficients(sys: &System, beta: &[f64], sigma: f64) -> Vec<f64> {
     let (b, p) = (&sys.basis, sys.p());
     let mut v: Vec<f64> = beta.iter().map(|b| b / sigma).collect();

@@ -26,7 +26,8 @@ pub struct How {
 }
 
 impl How {
-    /// From covariance parameters on. If they lie on the boundary, which a fit would first have to leave, the start is the default one.
+    /// From covariance parameters on. If they lie on the boundary, which a fit would first have to
+    /// leave, the start is the default one.
     pub fn new(sys: &System, options: FitOptions, theta: Option<&[f64]>) -> Self {
         let inside = |frames: &Vec<Frame>| !frames.iter().any(|f| f.s.iter().any(|&s| s < ON_BOUNDARY));
         let frames = theta.map(|t| frames_of(sys, &sys.lambda_from_theta(t))).filter(inside);

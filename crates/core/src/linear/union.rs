@@ -1,4 +1,5 @@
-//! Models whose columns are all among those of one union: how a response of the union becomes one of theirs.
+//! Models whose columns are all among those of one union: how a response of the union becomes one
+//! of theirs.
 
 use super::system::System;
 use crate::crossprod::transformed_w;
@@ -59,7 +60,8 @@ impl Passage {
     }
 }
 
-/// X of a member in terms of that of the union: the p_union x p_member matrix T with X_m = X T, in the changed bases.
+/// X of a member in terms of that of the union: the p_union x p_member matrix T with X_m = X T, in
+/// the changed bases.
 fn combination(union: &System, union_rows: &Rows<'_>, m: &Within<'_>) -> Result<Vec<f64>, CoreError> {
     const BLOCK: usize = 256;
     let (pu, pm) = (union.p(), m.sys.p());
@@ -101,7 +103,8 @@ fn combination(union: &System, union_rows: &Rows<'_>, m: &Within<'_>) -> Result<
     Ok(t)
 }
 
-/// Z of a member's factor in terms of the union's: for each effect, its multiples of the union's effects (k_union x k_member, row-major).
+/// Z of a member's factor in terms of the union's: for each effect, its multiples of the union's
+/// effects (k_union x k_member, row-major).
 fn recoding(union: &System, m: &Within<'_>, f: usize) -> Vec<f64> {
     let g = m.factor[f];
     let (ku, km) = (union.factors[g].k, m.sys.factors[f].k);

@@ -72,7 +72,8 @@ pub trait Replicable: Sync + Sized {
     /// Work space of draws from a law.
     fn draft(&self, law: &Self::Law<'_>) -> Self::Draft;
 
-    /// Draws a response in the place of the present one; false where the family has none of such a mean.
+    /// Draws a response in the place of the present one; false where the family has none of such a
+    /// mean.
     fn draw(&mut self, law: &Self::Law<'_>, draft: &mut Self::Draft, rng: &mut Rng) -> bool;
 
     /// Fixed effects that a law leaves out of the responses and that estimates lack; empty if none.
@@ -87,6 +88,7 @@ pub trait Replicable: Sync + Sized {
     /// Fits the present response; none if stopped.
     fn outcome(&self, work: &mut Self::Work, how: &Self::How, watch: &dyn Watch) -> Option<Outcome>;
 
-    /// The same model of other rows, and how that one is fitted; none if they do not determine all fixed effects.
+    /// The same model of other rows, and how that one is fitted; none if they do not determine all
+    /// fixed effects.
     fn of_rows(&self, rows: &Rows<'_>, offset: Option<&[f64]>, how: &Self::How) -> Option<(Self, Self::How)>;
 }

@@ -1,4 +1,5 @@
-//! Fits of whole groups: drawn with replacement (each copy a group of its own), or one left out at a time.
+//! Fits of whole groups: drawn with replacement (each copy a group of its own), or one left out at
+//! a time.
 
 use super::replicates::Replicates;
 use super::workers::replicate;
@@ -22,7 +23,8 @@ struct Groups {
     start: Vec<usize>,
     order: Vec<u32>,
     by: usize,
-    /// Whether every level of a factor lies within one group, so that each copy of the group has its own.
+    /// Whether every level of a factor lies within one group, so that each copy of the group has
+    /// its own.
     nested: Vec<bool>,
 }
 
@@ -171,7 +173,8 @@ pub fn cases<M: Replicable>(
     Replicates::gather(all, model.n_beta(), model.n_theta())
 }
 
-/// Fits the model without each of `n` parts of the groups; part i holds the groups i, i + n, i + 2n, ….
+/// Fits the model without each of `n` parts of the groups; part i holds the groups i, i + n, i +
+/// 2n, ….
 pub fn jackknife<M: Replicable>(
     data: &Data<'_>,
     model: &M,

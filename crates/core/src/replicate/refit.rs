@@ -5,7 +5,8 @@ use super::workers::replicate;
 use crate::model::Replicable;
 use crate::watch::Watch;
 
-/// Fits every one of the responses `y`, of `n_rows` values each; each worker has a private copy of the model.
+/// Fits every one of the responses `y`, of `n_rows` values each; each worker has a private copy of
+/// the model.
 pub fn refit<M: Replicable>(
     model: &M,
     columns: &M::Columns<'_>,

@@ -1,11 +1,12 @@
-//! Replicates shared out among workers, each with a private work space; they can be stopped, and what is finished is kept.
+//! Replicates shared out among workers, each with a private work space; they can be stopped, and
+//! what is finished is kept.
 
 use crate::watch::Watch;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Runs `one` for each of the replicates `0..n`, each worker with the work space that `make` gives it. Returns the finished ones, in
-/// order; `one` gives none when it was stopped.
+/// Runs `one` for each of the replicates `0..n`, each worker with the work space that `make` gives
+/// it. Returns the finished ones, in order; `one` gives none when it was stopped.
 pub(super) fn replicate<W, R: Send>(
     n: usize,
     n_threads: usize,

@@ -1,8 +1,9 @@
 //! How free coordinates fill Lambda while one parameter of it is held.
 //!
-//! Lambda is a sum of fixed matrices, each times one coordinate (or its exponential), so that the constraint of a profile is gone:
-//! a correlation is held by the angle between two rows, a standard deviation of zero by a row that is not there, any other standard
-//! deviation by a row whose direction is free and whose length follows from sigma.
+//! Lambda is a sum of fixed matrices, each times one coordinate (or its exponential), so that the
+//! constraint of a profile is gone: a correlation is held by the angle between two rows, a standard
+//! deviation of zero by a row that is not there, any other standard deviation by a row whose
+//! direction is free and whose length follows from sigma.
 
 use crate::layout::{Block, Lambda, Layout};
 use crate::structure::lower_form;
@@ -13,7 +14,8 @@ const LOWEST_LOG: f64 = -30.0;
 /// Weight of the deviation of a direction's squared length from one, which nothing else determines.
 const PENALTY: f64 = 1.0;
 
-/// A diagonal coordinate (relative standard deviation) below the first value counts as collapsed; it is retried at the second.
+/// A diagonal coordinate (relative standard deviation) below the first value counts as collapsed;
+/// it is retried at the second.
 const LOST: (f64, f64) = (1e-3, 0.03);
 /// The same for the component of a direction that the other rows do not have.
 const LOST_DIRECTION: (f64, f64) = (1e-2, 0.3);
@@ -77,7 +79,8 @@ pub struct Chart {
     tie: Option<Tie>,
 }
 
-/// Whether rows of a block are those of the changed basis but for their scale: all but that of the intercept.
+/// Whether rows of a block are those of the changed basis but for their scale: all but that of the
+/// intercept.
 fn is_mixed(sys: &Layout, block: usize, rows: &[usize]) -> bool {
     let b = sys.blocks[block];
     let basis = &sys.basis.terms[b.factor][b.term];
@@ -102,7 +105,8 @@ impl Chart {
         Self::of(sys, chart_forms, true)
     }
 
-    /// Rows `first` and `second` of a block (columns as given) meet at an angle, whose complement is set by [`Chart::turn`].
+    /// Rows `first` and `second` of a block (columns as given) meet at an angle, whose complement
+    /// is set by [`Chart::turn`].
     pub fn turned(sys: &Layout, block: usize, first: usize, second: usize) -> Self {
         let mut chart_forms = Self::free(sys).forms;
         let k = sys.blocks[block].k;
@@ -112,7 +116,8 @@ impl Chart {
         Self::of(sys, chart_forms, true)
     }
 
-    /// Row `row` of a block (columns as given) has the length that makes its standard deviation what [`Chart::tie`] sets.
+    /// Row `row` of a block (columns as given) has the length that makes its standard deviation
+    /// what [`Chart::tie`] sets.
     pub fn tied(sys: &Layout, block: usize, row: usize, with_sigma: bool) -> Self {
         let mut chart_forms = Self::free(sys).forms;
         let b = sys.blocks[block];
@@ -182,7 +187,8 @@ impl Chart {
         self.tie.as_ref().and_then(|t| t.sigma).map(|s| phi[s])
     }
 
-    /// Entries of the direction of the tied row, before it is brought to length one, and that length.
+    /// Entries of the direction of the tied row, before it is brought to length one, and that
+    /// length.
     fn direction<'p>(tie: &Tie, phi: &'p [f64]) -> (&'p [f64], f64) {
         match tie.direction {
             Some(at) => {
@@ -299,8 +305,9 @@ impl Chart {
         out
     }
 
-    /// Gradient with respect to the coordinates, given half the derivatives with respect to Lambda and that with respect to ln sigma
-    /// with Lambda as it is; returns the derivative with respect to the standard deviation of a tied row.
+    /// Gradient with respect to the coordinates, given half the derivatives with respect to Lambda
+    /// and that with respect to ln sigma with Lambda as it is; returns the derivative with respect
+    /// to the standard deviation of a tied row.
     pub fn gradient(&self, phi: &[f64], gamma: &[Vec<f64>], by_log_sigma: f64, out: &mut Vec<f64>) -> f64 {
         out.clear();
         for (c, &v) in self.coordinates.iter().zip(phi) {
@@ -352,8 +359,8 @@ impl Chart {
         g
     }
 
-    /// The coordinates moved off zeros of the diagonal, where a direction is lost and the gradient is silent; none if there are no such
-    /// zeros.
+    /// The coordinates moved off zeros of the diagonal, where a direction is lost and the gradient
+    /// is silent; none if there are no such zeros.
     pub fn nudged(&self, phi: &[f64]) -> Option<Vec<f64>> {
         let mut out = phi.to_vec();
         let mut moved = false;

@@ -1,7 +1,8 @@
 //! -2 log-likelihood of a linear model while one parameter is held, with everything else estimated.
 //!
-//! sigma^2 is either profiled out, given, or follows from Lambda (a standard deviation is sigma times the length of a row of Lambda),
-//! so the search is over the free coordinates of Lambda alone and has no constraint.
+//! sigma^2 is either profiled out, given, or follows from Lambda (a standard deviation is sigma
+//! times the length of a row of Lambda), so the search is over the free coordinates of Lambda alone
+//! and has no constraint.
 
 use super::chart::Chart;
 use super::parameter::{parameters, Kind, Origin, Target};

@@ -1,7 +1,9 @@
-//! Profiles of generalized models: the approximate -2 log-likelihood while one parameter is held, minimised over all others together.
+//! Profiles of generalized models: the approximate -2 log-likelihood while one parameter is held,
+//! minimised over all others together.
 //!
-//! Free coordinates are those of Lambda, then the fixed effects (of which a held one takes one direction away), then the logarithm of
-//! the dispersion. Lengths are in units of a moderate change of the linear predictor, which takes the place of the scale of y.
+//! Free coordinates are those of Lambda, then the fixed effects (of which a held one takes one
+//! direction away), then the logarithm of the dispersion. Lengths are in units of a moderate change
+//! of the linear predictor, which takes the place of the scale of y.
 
 use super::chart::Chart;
 use super::parameter::{parameters, Kind, Origin, Target};
@@ -195,7 +197,8 @@ impl Subject for Generalized<'_> {
     }
 }
 
-/// Orthonormal columns (p x (p - 1), row-major) perpendicular to a vector: a Householder reflection without its first column.
+/// Orthonormal columns (p x (p - 1), row-major) perpendicular to a vector: a Householder reflection
+/// without its first column.
 fn complement(v: &[f64]) -> Vec<f64> {
     let p = v.len();
     let pivot = (0..p).max_by(|&a, &b| v[a].abs().total_cmp(&v[b].abs())).unwrap_or(0);
@@ -238,7 +241,8 @@ impl HeldGeneralized<'_> {
         }
     }
 
-    /// Moves the derivatives from the triangular form of Lambda, where they were computed, to Lambda itself: `turns` takes this to that.
+    /// Moves the derivatives from the triangular form of Lambda, where they were computed, to
+    /// Lambda itself: `turns` takes this to that.
     fn turn_back(&mut self, theta: &[f64], turns: &[Vec<Vec<f64>>]) {
         let (sys, unit) = (&self.of.sys, self.of.unit);
         let quadrature = self.of.how.n_quad > 1;
@@ -265,8 +269,9 @@ impl HeldGeneralized<'_> {
     }
 }
 
-/// Quadrature by a product rule depends on how the axes of the random effects are turned, so that a change of Lambda that leaves the
-/// triangle also turns them back: adds that to the derivatives `gamma` at the triangular `l` (columns as given).
+/// Quadrature by a product rule depends on how the axes of the random effects are turned, so that a
+/// change of Lambda that leaves the triangle also turns them back: adds that to the derivatives
+/// `gamma` at the triangular `l` (columns as given).
 fn off_triangle(basis: &crate::basis::TermBasis, l: &[f64], gamma: &mut [f64]) {
     let k = l.len().isqrt();
     let changed = basis.from_given(l, k);

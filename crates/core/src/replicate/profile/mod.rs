@@ -1,6 +1,7 @@
 //! Profiles of -2 log-likelihood: for each parameter a curve of optima with that parameter held.
 //!
-//! zeta is the signed root of the rise of the deviance above its minimum (Bates, Mächler, Bolker and Walker 2015, section 5.1).
+//! zeta is the signed root of the rise of the deviance above its minimum (Bates, Mächler, Bolker
+//! and Walker 2015, section 5.1).
 
 mod chart;
 mod constrained;
@@ -21,7 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use subject::{Begun, Profiled, Subject};
 use walk::{Stop, Walk};
 
-/// How often the fit is made again from a lower deviance that a curve meets; after that it is passed by.
+/// How often the fit is made again from a lower deviance that a curve meets; after that it is
+/// passed by.
 const ATTEMPTS: usize = 3;
 
 /// How far curves go.
@@ -74,11 +76,13 @@ pub struct Side {
 pub struct CurvePoint {
     /// Signed root of the rise of the deviance.
     pub zeta: f64,
-    /// Derivative of zeta: with respect to the parameter itself, the logarithm of sigma, the arcsine of a correlation.
+    /// Derivative of zeta: with respect to the parameter itself, the logarithm of sigma, the
+    /// arcsine of a correlation.
     pub rate: f64,
     /// The parameter.
     pub value: f64,
-    /// All parameters: standard deviations and correlations in the places of theta, sigma, fixed effects.
+    /// All parameters: standard deviations and correlations in the places of theta, sigma, fixed
+    /// effects.
     pub parameters: Vec<f64>,
 }
 
@@ -114,10 +118,12 @@ pub struct Profile {
     pub curves: Vec<Curve>,
 }
 
-/// Profiles the parameters at `indices` (theta, then sigma or the dispersion, then fixed effects) of a model.
+/// Profiles the parameters at `indices` (theta, then sigma or the dispersion, then fixed effects)
+/// of a model.
 ///
 /// # Errors
-/// [`CoreError::Interrupted`] when `watch` says so; a likelihood that is not finite; a failure inside a kernel.
+/// [`CoreError::Interrupted`] when `watch` says so; a likelihood that is not finite; a failure
+/// inside a kernel.
 pub fn profile<M: Profiled>(
     model: &M,
     mut start: M::Start,

@@ -39,7 +39,8 @@ pub fn grows(start: &Node, nodes: &[Node]) -> bool {
     })
 }
 
-/// Where |zeta| should be `target` between two points: w as a cubic of zeta with the rates of both, else linear.
+/// Where |zeta| should be `target` between two points: w as a cubic of zeta with the rates of both,
+/// else linear.
 pub fn between(a: &Node, b: &Node, target: f64) -> f64 {
     let (za, zb) = (a.zeta.abs(), b.zeta.abs());
     let h = zb - za;

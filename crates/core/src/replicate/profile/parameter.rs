@@ -14,7 +14,8 @@ pub struct Origin {
     pub parameters: Vec<f64>,
 }
 
-/// Standard deviations and correlations in the places of theta, sigma, fixed effects; columns as given.
+/// Standard deviations and correlations in the places of theta, sigma, fixed effects; columns as
+/// given.
 pub fn parameters(sys: &Layout, lambda: &Lambda, sigma2: f64, beta: &[f64]) -> Vec<f64> {
     let sigma = sigma2.sqrt() * sys.basis.y_scale;
     let mut out = Vec::with_capacity(sys.n_theta + 1 + beta.len());
@@ -76,7 +77,8 @@ pub enum Kind {
     },
 }
 
-/// A parameter and the coordinate in which its curve is walked: itself, ln sigma, or the arcsine of a correlation.
+/// A parameter and the coordinate in which its curve is walked: itself, ln sigma, or the arcsine of
+/// a correlation.
 pub struct Target {
     /// Position among theta, sigma, fixed effects.
     pub index: usize,
@@ -185,7 +187,8 @@ impl Target {
         matches!(self.kind, Kind::Sd { .. }) && w < 1e-9
     }
 
-    /// A first step where the curvature is not known; `scale` is what relative standard deviations are multiplied by.
+    /// A first step where the curvature is not known; `scale` is what relative standard deviations
+    /// are multiplied by.
     pub fn guess(&self, scale: f64, step: f64) -> f64 {
         match &self.kind {
             Kind::Sd { weights, .. } => 0.1 * step * scale * weights.iter().map(|v| v * v).sum::<f64>().sqrt(),

@@ -27,7 +27,8 @@ pub struct Minimum {
     pub converged: bool,
 }
 
-/// Hessian by central differences of the gradient; none where a displaced point cannot be evaluated.
+/// Hessian by central differences of the gradient; none where a displaced point cannot be
+/// evaluated.
 pub fn hessian<H: Held>(
     problem: &mut H,
     work: &mut H::Work,
@@ -70,7 +71,8 @@ pub fn minimise<H: Held>(
     Ok(first)
 }
 
-/// Trust-region steps; the Hessian is updated by symmetric rank one (Conn, Gould and Toint 1991), which keeps negative curvature.
+/// Trust-region steps; the Hessian is updated by symmetric rank one (Conn, Gould and Toint 1991),
+/// which keeps negative curvature.
 fn descend<H: Held>(
     problem: &mut H,
     work: &mut H::Work,

@@ -1,4 +1,5 @@
-//! What a walk needs to know of a model: the likelihood with one parameter held, and the point that it stands at.
+//! What a walk needs to know of a model: the likelihood with one parameter held, and the point that
+//! it stands at.
 
 use super::parameter::{Origin, Target};
 use crate::error::CoreError;
@@ -32,7 +33,8 @@ pub trait Held {
     /// -2 log-likelihood (changed basis) at coordinates; infinite where it cannot be computed.
     fn deviance(&mut self, work: &mut Self::Work, phi: &[f64], watch: &dyn Watch) -> Result<f64, CoreError>;
 
-    /// Gradient at the coordinates last evaluated; returns the derivative with respect to what is held.
+    /// Gradient at the coordinates last evaluated; returns the derivative with respect to what is
+    /// held.
     fn gradient(&self, work: &mut Self::Work, phi: &[f64], out: &mut Vec<f64>) -> f64;
 
     /// The coordinates moved to where lost directions come back; none if none is lost.

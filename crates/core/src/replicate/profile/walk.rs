@@ -1,4 +1,5 @@
-//! One curve: steps away from the estimate on both sides, each point an optimum of everything else, and the values where zeta is asked for.
+//! One curve: steps away from the estimate on both sides, each point an optimum of everything else,
+//! and the values where zeta is asked for.
 
 use super::node::{between, grows, Node};
 use super::parameter::{Origin, Target};
@@ -223,7 +224,8 @@ impl<'a, S: Subject> Walk<'a, S> {
         Ok(Some(node))
     }
 
-    /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation of one.
+    /// The optimum at the end of what is possible: a standard deviation of zero, or a correlation
+    /// of one.
     fn solve_bound(&mut self, problem: &mut S::Held<'_>, bound: f64, from: &Node) -> Result<Option<Node>, Stop> {
         if let Some(mut without) = self.subject.absent(&self.target) {
             let phi = without.coordinates(&from.state);
@@ -378,7 +380,8 @@ impl<'a, S: Subject> Walk<'a, S> {
             before = dw;
             let zeta = node.zeta.abs();
             if nodes.is_empty() && !start.rate.is_finite() && zeta > 1.5 * step {
-                // the first step was a guess: a shorter one, with this point kept for its coordinates only
+                // the first step was a guess: a shorter one, with this point kept for its
+                // coordinates only
                 let shorter = start.w + sign * dw * (step / zeta).max(0.05);
                 if let Some(node) = self.solve(problem, shorter, std::slice::from_ref(&node.phi), &node.hessian)? {
                     before = (shorter - start.w).abs();
