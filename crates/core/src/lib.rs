@@ -24,6 +24,7 @@ pub mod linear;
 pub mod model;
 pub mod optimize;
 pub mod replicate;
+pub mod residual;
 pub mod rng;
 pub mod rows;
 pub mod structure;

@@ -1,6 +1,7 @@
 //! Borrowed views of the data, one entry per row.
 
 use crate::error::CoreError;
+use crate::residual::Independent;
 use crate::structure::Structure;
 use std::sync::Arc;
 
@@ -44,10 +45,15 @@ pub struct Rows<'a> {
     pub factors: Vec<FactorRows<'a>>,
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
     /// Number of rows.
     pub fn n(&self) -> usize {
         self.y.len()
+    }
+
+    /// The covariance of rows that are independent given the random effects.
+    pub fn independent(&self) -> Independent<'a> {
+        Independent { n: self.n(), weights: self.weights }
     }
 
     /// Checks that all lengths agree and all codes are in range.

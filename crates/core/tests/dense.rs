@@ -3,7 +3,9 @@
 use faer::{linalg::solvers::Solve, Mat, Side};
 use ranef_core::basis::Basis;
 use ranef_core::crossprod::Crossprod;
+use ranef_core::layout::FactorSpec;
 use ranef_core::linear::{search, Begin, Deletion, Evaluator, FitOptions, Score, Status, System};
+use ranef_core::residual::Residual;
 use ranef_core::rows::{FactorRows, Rows, TermRows};
 use ranef_core::structure::{named, Structure};
 use std::sync::Arc;
@@ -57,6 +59,17 @@ impl Data {
 
     /// -2 log-likelihood or REML criterion at theta by n x n algebra.
     fn dense_criterion(&self, theta: &[f64], reml: bool) -> f64 {
+        self.criterion_with_residual(theta, reml, |i, j| {
+            if i == j {
+                self.weights.as_ref().map_or(1.0, |w| 1.0 / w[i])
+            } else {
+                0.0
+            }
+        })
+    }
+
+    /// The same with the covariance `r` of the rows given the random effects.
+    fn criterion_with_residual(&self, theta: &[f64], reml: bool, r: impl Fn(usize, usize) -> f64) -> f64 {
         let n = self.y.len();
         let p = self.x.len();
         let mut v = Mat::<f64>::zeros(n, n);
@@ -82,7 +95,9 @@ impl Data {
             }
         }
         for i in 0..n {
-            v[(i, i)] += self.weights.as_ref().map_or(1.0, |w| 1.0 / w[i]);
+            for j in 0..n {
+                v[(i, j)] += r(i, j);
+            }
         }
         let l = v.llt(Side::Lower).unwrap();
         let x = Mat::from_fn(n, p, |i, j| self.x[j][i]);
@@ -91,8 +106,8 @@ impl Data {
         let vy = l.solve(&y);
         let c = (x.transpose() * &vx).llt(Side::Lower).unwrap();
         let beta = c.solve(x.transpose() * &vy);
-        let r = &y - &x * &beta;
-        let r2 = (r.transpose() * l.solve(&r))[(0, 0)];
+        let e = &y - &x * &beta;
+        let r2 = (e.transpose() * l.solve(&e))[(0, 0)];
         let log_det: f64 = (0..n).map(|i| 2.0 * l.L()[(i, i)].ln()).sum();
         let log_det_x: f64 = (0..p).map(|i| 2.0 * c.L()[(i, i)].ln()).sum();
         let nu = (n - if reml { p } else { 0 }) as f64;
@@ -187,6 +202,91 @@ fn criterion_equals_dense_algebra() {
     }
 }
 
+/// Rows of one subject are equally correlated; subjects are runs of `size` rows.
+struct Exchangeable {
+    n: usize,
+    size: usize,
+}
+
+impl Exchangeable {
+    /// Factor of the covariance of a subject with `m` rows.
+    fn factor(&self, rho: f64, m: usize) -> Mat<f64> {
+        let c = Mat::from_fn(m, m, |i, j| if i == j { 1.0 } else { rho });
+        c.llt(Side::Lower).unwrap().L().to_owned()
+    }
+}
+
+impl Residual for Exchangeable {
+    fn n_rho(&self) -> usize {
+        1
+    }
+
+    fn end(&self, start: usize, most: usize) -> usize {
+        (start + (most / self.size).max(1) * self.size).min(self.n)
+    }
+
+    fn whiten(&self, rho: &[f64], range: std::ops::Range<usize>, width: usize, rows: &mut [f64]) {
+        for (s, part) in rows[..range.len() * width].chunks_mut(self.size * width).enumerate() {
+            let m = part.len() / width;
+            assert_eq!((range.start + s * self.size) % self.size, 0);
+            let l = self.factor(rho[0], m);
+            for i in 0..m {
+                for c in 0..width {
+                    let before: f64 = (0..i).map(|j| l[(i, j)] * part[j * width + c]).sum();
+                    part[i * width + c] = (part[i * width + c] - before) / l[(i, i)];
+                }
+            }
+        }
+    }
+
+    fn colour(&self, _: &[f64], _: std::ops::Range<usize>, _: usize, _: &mut [f64]) {
+        unimplemented!("nothing is drawn here")
+    }
+
+    fn log_det(&self, rho: &[f64], range: std::ops::Range<usize>) -> f64 {
+        let l = |m: usize| {
+            let l = self.factor(rho[0], m);
+            (0..m).map(|i| 2.0 * l[(i, i)].ln()).sum::<f64>()
+        };
+        let (whole, rest) = (range.len() / self.size, range.len() % self.size);
+        whole as f64 * l(self.size) + if rest > 0 { l(rest) } else { 0.0 }
+    }
+}
+
+#[test]
+fn correlated_rows_give_the_criterion_of_dense_algebra() {
+    for (size, rho) in [(1, 0.5), (7, 0.4), (7, -0.1), (90, 0.3)] {
+        for (name, mut data) in layouts() {
+            data.weights = None;
+            let n = data.y.len();
+            // a subject lies within one level of each factor
+            for (codes, ..) in &mut data.factors {
+                *codes = (0..n).map(|i| codes[i / size * size]).collect();
+            }
+            let residual = Exchangeable { n, size };
+            let rows = data.rows();
+            let basis = Basis::from_rows(&rows);
+            let cp = Crossprod::whitened(&rows, &basis, (&residual, &[rho]), 1);
+            let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
+            let sys = System::of_products(cp, basis, &specs).unwrap();
+            let mut e = Evaluator::new(&sys, 1);
+            let covariance = |i: usize, j: usize| match (i == j, i / size == j / size) {
+                (true, _) => 1.0,
+                (_, true) => rho,
+                _ => 0.0,
+            };
+            for theta in thetas(&sys) {
+                for reml in [true, false] {
+                    e.lambda = sys.lambda_from_theta(&theta);
+                    let got = e.criterion(&sys, reml).unwrap() + sys.constant(reml);
+                    let want = data.criterion_with_residual(&theta, reml, covariance);
+                    assert!((got - want).abs() < 1e-9 * want.abs(), "{name} {size} {rho} {reml}: {got} {want}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn gradient_equals_differences_of_dense_criterion() {
     for (name, data) in layouts() {
@@ -242,8 +342,9 @@ fn chunks_merge_to_the_sums_of_all_rows() {
     for (name, data) in layouts() {
         let rows = data.rows();
         let basis = Basis::from_rows(&rows);
-        let whole = Crossprod::of_chunk(&rows, &basis, 0..90).finish();
-        let parts = [0..7, 7..8, 8..50, 50..90].map(|r| Crossprod::of_chunk(&rows, &basis, r));
+        let whole = Crossprod::of_chunk(&rows, &basis, (&rows.independent(), &[]), 0..90).finish();
+        let parts =
+            [0..7, 7..8, 8..50, 50..90].map(|r| Crossprod::of_chunk(&rows, &basis, (&rows.independent(), &[]), r));
         let merged = parts.into_iter().reduce(Crossprod::merge).unwrap().finish();
         assert_eq!(whole.n, merged.n);
         let close = |a: &[f64], b: &[f64]| {

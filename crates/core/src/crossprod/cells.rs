@@ -1,7 +1,8 @@
 //! Cross-products of the effects of two grouping factors: one block for each pair of levels that occur together.
 
-use super::transformed_z;
+use super::unweighted_z;
 use crate::basis::Basis;
+use crate::residual::Residual;
 use crate::rows::{FactorRows, Rows};
 use std::ops::Range;
 
@@ -70,7 +71,12 @@ impl Cells {
 }
 
 /// Cells of all pairs of factors for a range of rows.
-pub(super) fn accumulate(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) -> Vec<Cells> {
+pub(super) fn accumulate<R: Residual>(
+    rows: &Rows<'_>,
+    basis: &Basis,
+    (residual, rho): (&R, &[f64]),
+    range: Range<usize>,
+) -> Vec<Cells> {
     let nf = rows.factors.len();
     let mut out = Vec::new();
     if nf < 2 {
@@ -81,7 +87,8 @@ pub(super) fn accumulate(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) ->
     let z: Vec<Vec<f64>> = (0..nf)
         .map(|f| {
             let mut buf = vec![0.0; m * ks[f]];
-            transformed_z(rows, basis, f, range.clone(), &mut buf);
+            unweighted_z(rows, basis, f, range.clone(), &mut buf);
+            residual.whiten(rho, range.clone(), ks[f], &mut buf);
             buf
         })
         .collect();

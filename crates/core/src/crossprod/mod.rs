@@ -12,6 +12,7 @@ pub use rank::{products_of_x, settle_rank, well_conditioned};
 
 use crate::basis::Basis;
 use crate::error::CoreError;
+use crate::residual::Residual;
 use crate::rows::{FactorRows, Rows};
 use std::ops::Range;
 
@@ -25,8 +26,8 @@ const CHUNK: usize = 1 << 20;
 pub struct Crossprod {
     /// Number of rows.
     pub n: usize,
-    /// Sum of the logarithms of the prior weights.
-    pub sum_log_w: f64,
+    /// log|R| of the covariance of the rows, relative to sigma^2; of independent rows minus the sum of log weights.
+    pub log_det_r: f64,
     /// p + 1.
     pub pw: usize,
     /// \[X y\]'\[X y\], (p + 1) x (p + 1), symmetric.
@@ -48,18 +49,28 @@ fn add(sum: &mut f64, low: &mut f64, v: f64) {
 }
 
 impl Crossprod {
-    /// All rows: chunks are accumulated (in parallel when allowed) and merged in order.
+    /// All rows, independent given the random effects.
     pub fn of(rows: &Rows<'_>, basis: &Basis, n_threads: usize) -> Self {
+        Self::whitened(rows, basis, (&rows.independent(), &[]), n_threads)
+    }
+
+    /// All rows with the covariance R: chunks are accumulated (in parallel when allowed) and merged in order.
+    pub fn whitened<R: Residual>(rows: &Rows<'_>, basis: &Basis, r: (&R, &[f64]), n_threads: usize) -> Self {
         let n = rows.n();
-        let chunks: Vec<Range<usize>> =
-            (0..n.div_ceil(CHUNK).max(1)).map(|c| c * CHUNK..((c + 1) * CHUNK).min(n)).collect();
+        let mut chunks: Vec<Range<usize>> = Vec::new();
+        let mut start = 0;
+        while start < n || chunks.is_empty() {
+            let end = r.0.end(start, CHUNK);
+            chunks.push(start..end);
+            start = end;
+        }
         let parts: Vec<Crossprod> = if n_threads > 1 && chunks.len() > 1 {
             use rayon::prelude::*;
-            chunks.into_par_iter().map(|r| Self::of_chunk(rows, basis, r)).collect()
+            chunks.into_par_iter().map(|c| Self::of_chunk(rows, basis, r, c)).collect()
         } else {
             let mut done: Option<Crossprod> = None;
-            for r in chunks {
-                let part = Self::of_chunk(rows, basis, r);
+            for c in chunks {
+                let part = Self::of_chunk(rows, basis, r, c);
                 done = Some(match done {
                     None => part,
                     Some(d) => d.merge(part),
@@ -70,8 +81,13 @@ impl Crossprod {
         parts.into_iter().reduce(Crossprod::merge).expect("at least one chunk").finish()
     }
 
-    /// The sums of a range of rows, not finished: merge them, then call [`Crossprod::finish`].
-    pub fn of_chunk(rows: &Rows<'_>, basis: &Basis, range: Range<usize>) -> Self {
+    /// The sums of a range of rows (whole blocks of R), not finished: merge them, then call [`Crossprod::finish`].
+    pub fn of_chunk<R: Residual>(
+        rows: &Rows<'_>,
+        basis: &Basis,
+        (residual, rho): (&R, &[f64]),
+        range: Range<usize>,
+    ) -> Self {
         let p = basis.p();
         let pw = p + 1;
         let ks: Vec<usize> = rows.factors.iter().map(FactorRows::k).collect();
@@ -82,12 +98,18 @@ impl Crossprod {
         let mut block_wtw = vec![0.0; pw * pw];
         let mut w_buf = vec![0.0; BLOCK * pw];
         let mut z_bufs: Vec<Vec<f64>> = ks.iter().map(|&k| vec![0.0; BLOCK * k]).collect();
-        let mut sum_log_w = 0.0;
+        let mut log_det_r = 0.0;
         let mut start = range.start;
         while start < range.end {
-            let stop = (start + BLOCK).min(range.end);
+            let stop = residual.end(start, BLOCK).min(range.end);
             let m = stop - start;
-            transformed_w(rows, basis, start..stop, &mut w_buf);
+            if w_buf.len() < m * pw {
+                // a block of R that is longer than usual
+                w_buf.resize(m * pw, 0.0);
+                z_bufs.iter_mut().zip(&ks).for_each(|(z, &k)| z.resize(m * k, 0.0));
+            }
+            unweighted_w(rows, basis, start..stop, &mut w_buf);
+            residual.whiten(rho, start..stop, pw, &mut w_buf);
             block_wtw.fill(0.0);
             for r in 0..m {
                 let row = &w_buf[r * pw..(r + 1) * pw];
@@ -101,12 +123,11 @@ impl Crossprod {
             for (i, &v) in block_wtw.iter().enumerate() {
                 add(&mut wtw[i], &mut wtw_low[i], v);
             }
-            if let Some(w) = rows.weights {
-                sum_log_w += w[start..stop].iter().map(|v| v.ln()).sum::<f64>();
-            }
+            log_det_r += residual.log_det(rho, start..stop);
             for (fi, f) in rows.factors.iter().enumerate() {
                 let k = ks[fi];
-                transformed_z(rows, basis, fi, start..stop, &mut z_bufs[fi]);
+                unweighted_z(rows, basis, fi, start..stop, &mut z_bufs[fi]);
+                residual.whiten(rho, start..stop, k, &mut z_bufs[fi]);
                 let sums = (&mut gram.levels[fi][..], &mut ztw[fi][..]);
                 match k {
                     1 => add_levels::<1>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),
@@ -116,14 +137,14 @@ impl Crossprod {
             }
             start = stop;
         }
-        gram.cells = cells::accumulate(rows, basis, range.clone());
-        Crossprod { n: range.len(), sum_log_w, pw, wtw, wtw_low, gram, ztw }
+        gram.cells = cells::accumulate(rows, basis, (residual, rho), range.clone());
+        Crossprod { n: range.len(), log_det_r, pw, wtw, wtw_low, gram, ztw }
     }
 
     /// Sums of both parts (same factors, levels and basis).
     pub fn merge(mut self, other: Crossprod) -> Self {
         self.n += other.n;
-        self.sum_log_w += other.sum_log_w;
+        self.log_det_r += other.log_det_r;
         for i in 0..self.wtw.len() {
             add(&mut self.wtw[i], &mut self.wtw_low[i], other.wtw[i]);
             self.wtw_low[i] += other.wtw_low[i];
@@ -185,23 +206,29 @@ pub(crate) fn transformed_x(rows: &Rows<'_>, basis: &Basis, range: Range<usize>,
 
 /// \[X y\] of a block of rows in the changed basis, times the square roots of the weights; row-major.
 pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
+    unweighted_w(rows, basis, range.clone(), out);
+    rows.independent().whiten(&[], range, basis.p() + 1, out);
+}
+
+/// \[X y\] of a block of rows in the changed basis; row-major.
+fn unweighted_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
     let p = basis.p();
     let pw = p + 1;
     transformed_x(rows, basis, range.clone(), pw, out);
     let inv = 1.0 / basis.y_scale;
-    for (r, &v) in rows.y[range.clone()].iter().enumerate() {
+    for (r, &v) in rows.y[range].iter().enumerate() {
         out[r * pw + p] = (v - basis.y_shift) * inv;
-    }
-    if let Some(w) = rows.weights {
-        for (r, &v) in w[range].iter().enumerate() {
-            let s = v.sqrt();
-            out[r * pw..(r + 1) * pw].iter_mut().for_each(|t| *t *= s);
-        }
     }
 }
 
 /// Effects of one factor for a block of rows in the changed basis, times the square roots of the weights; row-major.
 pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
+    unweighted_z(rows, basis, factor, range.clone(), out);
+    rows.independent().whiten(&[], range, rows.factors[factor].k(), out);
+}
+
+/// Effects of one factor for a block of rows in the changed basis; row-major.
+fn unweighted_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
     let f = &rows.factors[factor];
     let k = f.k();
     let mut at = 0;
@@ -213,12 +240,6 @@ pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range
             }
         }
         at += t.z.len();
-    }
-    if let Some(w) = rows.weights {
-        for (r, &v) in w[range].iter().enumerate() {
-            let s = v.sqrt();
-            out[r * k..(r + 1) * k].iter_mut().for_each(|t| *t *= s);
-        }
     }
 }
 

@@ -102,10 +102,10 @@ impl System {
         (self.cp.n - if reml { self.p() } else { 0 }) as f64
     }
 
-    /// What the changed basis and the weights add to the criterion.
+    /// What the changed basis and the covariance of the rows add to the criterion.
     pub fn constant(&self, reml: bool) -> f64 {
         let x = if reml { -2.0 * self.basis.log_det_g() } else { 0.0 };
-        2.0 * self.nu(reml) * self.basis.y_scale.ln() - self.cp.sum_log_w + x
+        2.0 * self.nu(reml) * self.basis.y_scale.ln() + self.cp.log_det_r + x
     }
 
     /// out = Z'Z v for `cols` vectors (row-major, elimination order).
