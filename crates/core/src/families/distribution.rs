@@ -242,6 +242,9 @@ pub fn more_by_log_mean<const E: usize>(
     f: impl Fn(f64, f64, [f64; E]) -> InnerSecond<E>,
 ) {
     let x = array(b.extras);
+    if link == Link::Log {
+        return each_more(b, out, |y, w, eta| second(w, f(y, eta, x), [1.0, 0.0, 0.0]));
+    }
     each_more(b, out, |y, w, eta| {
         let [tau, t1, t2, t3] = link.log_mean(eta);
         second(w, f(y, tau, x), [t1, t2, t3])
