@@ -1,17 +1,22 @@
-//! The boundary: directions without variance are left where the objective falls, and small ones are set to zero where it does not mind.
+//! The boundary: directions without variance are left where the objective falls, and small ones are
+//! set to zero where it does not mind.
 //!
-//! The gradient is silent about a direction of Sigma that has no variance. A point with such directions is accepted only where Psi,
-//! the derivative in Sigma, is negative along none of them: the certificate. Psi is exact for a linear model, and by a tiny
-//! displacement for a generalized one; what is done with it is the same.
+//! The gradient is silent about a direction of Sigma that has no variance. A point with such
+//! directions is accepted only where Psi, the derivative in Sigma, is negative along none of them:
+//! the certificate. Psi is exact for a linear model, and by a tiny displacement for a generalized
+//! one; what is done with it is the same.
 
 use crate::error::CoreError;
 use crate::layout::{Frame, Layout};
 
-/// Drop of the objective below which a direction out of the boundary, or a return to it, does not count.
+/// Drop of the objective below which a direction out of the boundary, or a return to it, does not
+/// count.
 pub const NEGLIGIBLE: f64 = 1e-7;
-/// Standard deviations below this, and distances of other parameters from their bounds, are tried at zero.
+/// Standard deviations below this, and distances of other parameters from their bounds, are tried
+/// at zero.
 pub const SNAP: f64 = 0.02;
-/// How often a step out of the boundary is shortened, by which factor, and after how many steps only the best direction is left.
+/// How often a step out of the boundary is shortened, by which factor, and after how many steps
+/// only the best direction is left.
 const SHORTER: usize = 8;
 const FACTOR: f64 = 0.25;
 const TOGETHER: usize = 2;
@@ -45,7 +50,8 @@ pub fn certificate(escapes: &[Escape]) -> f64 {
     escapes.iter().fold(0.0, |m, e| m.max(e.gain))
 }
 
-/// Adds the directions to their Sigma; tries smaller amounts until the objective falls below `objective`.
+/// Adds the directions to their Sigma; tries smaller amounts until the objective falls below
+/// `objective`.
 ///
 /// # Errors
 /// As [`AtFrames::at_frames`].
@@ -84,8 +90,9 @@ pub fn leave(
     Ok(None)
 }
 
-/// Sets small standard deviations to zero, and parameters near a bound to it, where that does not raise the objective: all of them
-/// together, then the smaller half. `unit` is the size of a standard deviation of one.
+/// Sets small standard deviations to zero, and parameters near a bound to it, where that does not
+/// raise the objective: all of them together, then the smaller half. `unit` is the size of a
+/// standard deviation of one.
 ///
 /// # Errors
 /// As [`AtFrames::at_frames`].

@@ -1,4 +1,5 @@
-//! The fit: fixed effects profiled inside the inner problem first, then all parameters jointly, then the exact Hessian.
+//! The fit: fixed effects profiled inside the inner problem first, then all parameters jointly,
+//! then the exact Hessian.
 
 use super::outer::{Approximation, Outer};
 use super::parameters::{Coordinates, Point};
@@ -19,7 +20,8 @@ const NEAR: f64 = 1e-8;
 const ROUNDS: usize = 6;
 /// Largest number of times that variances of zero are left.
 const LEAVES: usize = 6;
-/// Standard error of a fixed effect, in linear-predictor units per standard deviation of its column, that only separation gives.
+/// Standard error of a fixed effect, in linear-predictor units per standard deviation of its
+/// column, that only separation gives.
 pub(crate) const SEPARATED: f64 = 40.0;
 
 /// What a fit is asked for.
@@ -150,7 +152,8 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     finish(outer, &mut q, options)
 }
 
-/// The first evaluation and Hessian; smaller random effects are tried where the objective is not defined.
+/// The first evaluation and Hessian; smaller random effects are tried where the objective is not
+/// defined.
 fn first(outer: &mut Outer<'_, '_>) -> Result<Option<QuasiNewton>, CoreError> {
     for _ in 0..6 {
         let x = outer.c.of(&outer.base);
@@ -168,7 +171,8 @@ fn first(outer: &mut Outer<'_, '_>) -> Result<Option<QuasiNewton>, CoreError> {
     Ok(None)
 }
 
-/// Puts what was learned with profiled fixed effects about theta and the extra parameters into the joint Hessian.
+/// Puts what was learned with profiled fixed effects about theta and the extra parameters into the
+/// joint Hessian.
 fn carry_over(old: &[f64], new: &mut [f64], nt: usize, p: usize, n_extras: usize) {
     let (m, n) = (nt + n_extras, nt + p + n_extras);
     let place = |i: usize| if i < nt { i } else { i + p };
@@ -241,7 +245,8 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         displaced += outer.evaluations - before;
         zero = boundary::certificate(&ways);
         if zero > NEGLIGIBLE && left < LEAVES && leave(&mut outer, q, &ways)? {
-            // a variance found to do no harm at zero that is then left: the second time it is followed to its end
+            // a variance found to do no harm at zero that is then left: the second time it is
+            // followed to its end
             left += 1;
             if left > 1 {
                 snapped_at = f64::NAN;
@@ -272,7 +277,8 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         };
         let lowest = e.values.first().copied().unwrap_or(0.0);
         let highest = e.values.last().copied().unwrap_or(0.0);
-        // displacements are one standard error at most: what a unit step along negative curvature promises
+        // displacements are one standard error at most: what a unit step along negative curvature
+        // promises
         certificate = if lowest < -1e-6 * highest.abs() { -0.5 * lowest } else { 0.0 };
         // what the curvature sends away from a bound
         certificate = certificate.max(outer.c.bounds.promise(&q.x, &q.g, h));
@@ -371,8 +377,8 @@ fn exact_decrement(e: &Eigen, g: &[f64]) -> f64 {
     e.components(g).iter().zip(&e.values).map(|(c, v)| c * c / v.abs().max(1e-9 * largest).max(f64::MIN_POSITIVE)).sum()
 }
 
-/// Brings theta to its canonical form (lower triangular, diagonal not negative), with small singular values at zero where the
-/// objective does not mind.
+/// Brings theta to its canonical form (lower triangular, diagonal not negative), with small
+/// singular values at zero where the objective does not mind.
 fn settle(outer: &mut Outer<'_, '_>, q: &mut QuasiNewton, snapped_at: &mut f64) -> Result<(), CoreError> {
     let g = outer.g;
     if !snapped_at.is_nan() && *snapped_at != q.f {

@@ -1,4 +1,5 @@
-//! The objective and its gradient as a function of the coordinates, and its Hessian by differences of the exact gradient.
+//! The objective and its gradient as a function of the coordinates, and its Hessian by differences
+//! of the exact gradient.
 
 use super::laplace::{Curvature, Value};
 use super::parameters::{Coordinates, Point};
@@ -15,18 +16,20 @@ use crate::optimize::quasi_newton::Evaluated;
 /// Which approximation of the likelihood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Approximation {
-    /// 0: Laplace with the fixed effects at the mode of the penalised likelihood; 1: Laplace; more: quadrature.
+    /// 0: Laplace with the fixed effects at the mode of the penalised likelihood; 1: Laplace; more:
+    /// quadrature.
     pub n_quad: usize,
     /// Weights of the determinant.
     pub curvature: Curvature,
 }
 
-/// Step of one-sided differences, in standard errors. As the gradient is exact to rounding the step can be tiny; the one-sided error
-/// is about 1e-6 of a standard error.
+/// Step of one-sided differences, in standard errors. As the gradient is exact to rounding the step
+/// can be tiny; the one-sided error is about 1e-6 of a standard error.
 const DISPLACEMENT: f64 = 1e-5;
 /// Displacement of central differences.
 const CENTRAL: f64 = 1e-4;
-/// Rows up to which differences are central: few rows make a skew likelihood, and evaluations cheap.
+/// Rows up to which differences are central: few rows make a skew likelihood, and evaluations
+/// cheap.
 const FEW: usize = 1000;
 
 impl Modes {
@@ -67,7 +70,8 @@ impl Modes {
     }
 }
 
-/// An evaluation that can be returned to: where the modes are not unique its objective belongs to the modes it had.
+/// An evaluation that can be returned to: where the modes are not unique its objective belongs to
+/// the modes it had.
 pub struct Lowest {
     x: Vec<f64>,
     objective: f64,
@@ -91,7 +95,8 @@ pub struct Outer<'a, 'p> {
     pub evaluations: usize,
     /// Where the work space stands after an evaluation that succeeded.
     pub stands: Option<Vec<f64>>,
-    /// The lowest objective seen since the coordinates were chosen, with its point, modes and fixed effects.
+    /// The lowest objective seen since the coordinates were chosen, with its point, modes and fixed
+    /// effects.
     pub lowest: Option<Lowest>,
     /// Callback.
     pub progress: Progress<'p>,
@@ -146,7 +151,8 @@ impl Outer<'_, '_> {
         Ok(Some((v.objective, gradient)))
     }
 
-    /// Puts the modes of a point in place, as far as they are known; where they are not, those at hand are kept.
+    /// Puts the modes of a point in place, as far as they are known; where they are not, those at
+    /// hand are kept.
     pub fn recall(&mut self, x: &[f64]) {
         if let Some(l) = self.lowest.as_ref().filter(|l| l.x == x) {
             self.m.u.copy_from_slice(&l.u);
@@ -154,7 +160,8 @@ impl Outer<'_, '_> {
         }
     }
 
-    /// Brings the work space to a point where it has been, if it is elsewhere. Whether it stands there.
+    /// Brings the work space to a point where it has been, if it is elsewhere. Whether it stands
+    /// there.
     ///
     /// # Errors
     /// As [`Outer::at`].
@@ -170,8 +177,9 @@ impl Outer<'_, '_> {
         Ok(self.at(x)?.is_some())
     }
 
-    /// The Hessian by differences of the gradient, which is `here` at `x`; `scale` holds the diagonal of a guess. None where a displaced point
-    /// cannot be evaluated. Leaves the work space displaced, its modes at the centre.
+    /// The Hessian by differences of the gradient, which is `here` at `x`; `scale` holds the
+    /// diagonal of a guess. None where a displaced point cannot be evaluated. Leaves the work space
+    /// displaced, its modes at the centre.
     ///
     /// # Errors
     /// As [`Outer::at`].

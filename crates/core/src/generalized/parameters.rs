@@ -1,7 +1,8 @@
-//! The coordinates in which the outer problem is solved: xi, a linear change of theta whose unit is one standard deviation of the
-//! linear predictor, fixed effects in the changed basis, and the coordinates of the extra parameters. Where the linear predictor has
-//! a unit of its own (the response's, say), xi and the fixed effects are in its typical size, so that a fit does not depend on
-//! that unit.
+//! The coordinates in which the outer problem is solved: xi, a linear change of theta whose unit is
+//! one standard deviation of the linear predictor, fixed effects in the changed basis, and the
+//! coordinates of the extra parameters. Where the linear predictor has a unit of its own (the
+//! response's, say), xi and the fixed effects are in its typical size, so that a fit does not
+//! depend on that unit.
 
 use super::laplace::Value;
 use super::system::GlmmSystem;
@@ -28,7 +29,8 @@ pub struct Coordinates {
     p: usize,
     /// Bounds of the coordinates.
     pub bounds: Bounds,
-    /// Typical size of the linear predictor, a power of two; 1 where predictors of order one are moderate for every response.
+    /// Typical size of the linear predictor, a power of two; 1 where predictors of order one are
+    /// moderate for every response.
     unit: f64,
     /// Whether the fixed effects are among the coordinates.
     pub with_beta: bool,
@@ -183,8 +185,8 @@ impl Coordinates {
         out
     }
 
-    /// The matrix J with d(theta, beta as given, extra coordinates) = J dx, row-major. All parameters must be among the
-    /// coordinates, but for extra parameters that are held.
+    /// The matrix J with d(theta, beta as given, extra coordinates) = J dx, row-major. All
+    /// parameters must be among the coordinates, but for extra parameters that are held.
     pub fn jacobian(&self, g: &GlmmSystem) -> Vec<f64> {
         let n = self.len();
         let mut j = vec![0.0; n * n];
@@ -211,7 +213,8 @@ impl Coordinates {
     }
 }
 
-/// Typical size of linear predictors near the data, as a power of two: scaling by it changes no digit.
+/// Typical size of linear predictors near the data, as a power of two: scaling by it changes no
+/// digit.
 fn predictor_unit(g: &GlmmSystem) -> f64 {
     if !g.family.has_unit() || g.n == 0 {
         return 1.0;

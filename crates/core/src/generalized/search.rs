@@ -1,8 +1,10 @@
-//! The search for the lowest valley of a generalized model: local fits from the starts that the objective itself suggests.
+//! The search for the lowest valley of a generalized model: local fits from the starts that the
+//! objective itself suggests.
 //!
-//! As for linear models the objective is looked at along rays, each a direction of one block's Sigma from no variance to a large
-//! one, with the other covariance parameters held. The fixed effects adapt within the inner problem, a dispersion by moments of the
-//! rows about their modes. There is no bound here that would exclude an interval: what lies between two looks is not seen.
+//! As for linear models the objective is looked at along rays, each a direction of one block's
+//! Sigma from no variance to a large one, with the other covariance parameters held. The fixed
+//! effects adapt within the inner problem, a dispersion by moments of the rows about their modes.
+//! There is no bound here that would exclude an interval: what lies between two looks is not seen.
 
 use super::fit::{fit, Fit, FitOptions};
 use super::laplace::Curvature;
@@ -16,7 +18,8 @@ use crate::model::{Progress, Status};
 
 /// Ratio of neighbouring standard deviations of a ray.
 const SPACING: f64 = 4.0;
-/// Rays out of zero begin at this standard deviation, in units of the linear predictor, or at a smaller one that tells.
+/// Rays out of zero begin at this standard deviation, in units of the linear predictor, or at a
+/// smaller one that tells.
 const NEAREST: f64 = 0.5;
 /// Rays end at this standard deviation, in units of the linear predictor.
 const FARTHEST: f64 = 32.0;
@@ -26,21 +29,25 @@ const ROUGH: f64 = 1e-2;
 const NOTABLE: f64 = 1e-2;
 /// How often rays are looked along again from a lower optimum.
 const ROUNDS: usize = 4;
-/// Predicted seconds that looks may take in any case, and share of the fits' Newton steps that they may take beyond.
+/// Predicted seconds that looks may take in any case, and share of the fits' Newton steps that they
+/// may take beyond.
 const FREE_SECONDS: f64 = 2e-3;
 const SHARE: f64 = 0.06;
 /// Newton steps that an evaluation of the gradient costs beside those that it makes.
 const STEPS_OF_GRADIENT: usize = 3;
-/// Standard deviations outside these limits, in units of the linear predictor, make a fit one of those where other valleys are.
+/// Standard deviations outside these limits, in units of the linear predictor, make a fit one of
+/// those where other valleys are.
 const NEAR_ZERO: f64 = 0.02;
 const FAR_OUT: f64 = 8.0;
-/// An optimum is taken for the only one where leaving out any direction raises the objective by this.
+/// An optimum is taken for the only one where leaving out any direction raises the objective by
+/// this.
 const SURE: f64 = 4.0;
 /// Standard deviations of restarts; the Newton steps one takes, and the seconds it may take.
 const RESTARTS: [f64; 3] = [0.3, 3.0, 15.0];
 const RESTART_STEPS: f64 = 80.0;
 const RESTART_SECONDS: f64 = 5e-3;
-/// How often extra parameters are adapted at a look, and changes of their coordinates that end that.
+/// How often extra parameters are adapted at a look, and changes of their coordinates that end
+/// that.
 const ADAPTATIONS: usize = 3;
 const ADAPTED: f64 = 0.05;
 /// Multiples of the dispersion (the first extra parameter) of the optimum with which that begins.
@@ -160,7 +167,8 @@ struct Searcher<'a> {
     looks: usize,
     look_steps: usize,
     runs: usize,
-    /// The least rise of the objective when one direction of the optimum is left out, of those looked at.
+    /// The least rise of the objective when one direction of the optimum is left out, of those
+    /// looked at.
     weakest: f64,
 }
 
@@ -196,7 +204,8 @@ impl Searcher<'_> {
         self.look_steps as f64 + each <= allowed
     }
 
-    /// The objective at frames with the fixed effects profiled and the extra parameters adapted; infinite where it is not defined.
+    /// The objective at frames with the fixed effects profiled and the extra parameters adapted;
+    /// infinite where it is not defined.
     fn look(&mut self, m: &mut Modes, frames: &[Frame], extras: &[f64]) -> Result<(f64, Vec<f64>), CoreError> {
         let g = self.g;
         let before = m.steps;
@@ -205,7 +214,8 @@ impl Searcher<'_> {
         let adapts = (0..extras.len()).any(free);
         let mut found = (f64::INFINITY, extras.to_vec());
         let mut mu = vec![0.0; if adapts { g.n } else { 0 }];
-        // what groups differ by counts as dispersion where it is large, and stays there: so it is also begun with small and large ones
+        // what groups differ by counts as dispersion where it is large, and stays there: so it is
+        // also begun with small and large ones
         for factor in if adapts { &DISPERSIONS[..] } else { &DISPERSIONS[..1] } {
             m.extras.copy_from_slice(extras);
             if adapts && free(0) {
@@ -241,7 +251,8 @@ impl Searcher<'_> {
         Ok(found)
     }
 
-    /// Starts in other valleys along the rays through an optimum, and whether all rays were looked along.
+    /// Starts in other valleys along the rays through an optimum, and whether all rays were looked
+    /// along.
     fn rays(&mut self, m: &mut Modes, best: &Fit) -> Result<(Vec<Point>, bool), CoreError> {
         let g = self.g;
         let frames = g.layout.frames_at(&best.point.theta);
@@ -304,7 +315,8 @@ impl Searcher<'_> {
         Ok((starts.into_iter().map(|s| s.1).collect(), complete))
     }
 
-    /// Starts with all directions of all blocks, where one is near zero or far out: what rays do not show.
+    /// Starts with all directions of all blocks, where one is near zero or far out: what rays do
+    /// not show.
     fn restarts(&self, best: &Fit, complete: &mut bool) -> Vec<Point> {
         let g = self.g;
         let unit = best.coordinates.unit();
@@ -327,7 +339,8 @@ impl Searcher<'_> {
         RESTARTS.iter().map(start).collect()
     }
 
-    /// Places of all rays, the most telling first: far out, none at all, then what is between the optimum and far out.
+    /// Places of all rays, the most telling first: far out, none at all, then what is between the
+    /// optimum and far out.
     fn places(&self, m: &Modes, best: &Fit, frames: &[Frame]) -> Vec<Place> {
         let unit = best.coordinates.unit();
         let mut ranked: Vec<(usize, Place)> = Vec::new();
@@ -343,7 +356,8 @@ impl Searcher<'_> {
                         }
                     }
                 }
-                // where a level's own information about a random effect equals that of its distribution
+                // where a level's own information about a random effect equals that of its
+                // distribution
                 let even = (fs.n_levels as f64 / total).sqrt();
                 let even = if even.is_finite() && even > 0.0 { even } else { NEAREST * unit };
                 let s = f.s[column];
@@ -368,7 +382,8 @@ impl Searcher<'_> {
     }
 }
 
-/// -2 log-likelihood by Laplace's approximation at the present Lambda and extra parameters, fixed effects at the mode.
+/// -2 log-likelihood by Laplace's approximation at the present Lambda and extra parameters, fixed
+/// effects at the mode.
 fn objective(g: &GlmmSystem, m: &mut Modes, curvature: Curvature) -> Result<f64, Failure> {
     let h = m.solve_to(g, true, ROUGH)?;
     let free = m.free_part(g).0;

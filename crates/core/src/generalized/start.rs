@@ -5,7 +5,8 @@ use super::pirls::Modes;
 use super::system::GlmmSystem;
 use crate::blocks::kernels;
 
-/// Fixed effects by least squares on linear predictors near the data, extra parameters by moments, and random effects of moderate size.
+/// Fixed effects by least squares on linear predictors near the data, extra parameters by moments,
+/// and random effects of moderate size.
 pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
     let (n, p) = (g.n, g.p());
     let mut eta = vec![0.0; n];
@@ -91,8 +92,8 @@ pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
     Point { theta, beta: m.beta.clone(), extras: m.extras.clone() }
 }
 
-/// A first Hessian at the modes in `m`: average information for xi, 2 X'V^-1X for the fixed effects, and a guess for the extra
-/// parameters.
+/// A first Hessian at the modes in `m`: average information for xi, 2 X'V^-1X for the fixed
+/// effects, and a guess for the extra parameters.
 pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates, theta: &[f64]) -> Vec<f64> {
     let n = c.len();
     let mut h = vec![0.0; n * n];

@@ -1,9 +1,11 @@
 //! Variances of zero: whether the objective falls where one of them grows.
 //!
-//! A standard deviation of zero has a gradient of zero whatever the data say, since the objective depends on its square. Its
-//! derivative with respect to the variance is finite there: that of the score test for a variance. With Sigma = L L' the exact
-//! gradient is Gamma = 2 Psi L, so that U'Gamma L'U = 2 e^2 U'Psi U on directions U to which L gives the standard deviation e. It
-//! is taken at so small an e that what is neglected, of relative size e^2 times the information of a level, does not count.
+//! A standard deviation of zero has a gradient of zero whatever the data say, since the objective
+//! depends on its square. Its derivative with respect to the variance is finite there: that of the
+//! score test for a variance. With Sigma = L L' the exact gradient is Gamma = 2 Psi L, so that
+//! U'Gamma L'U = 2 e^2 U'Psi U on directions U to which L gives the standard deviation e. It is
+//! taken at so small an e that what is neglected, of relative size e^2 times the information of a
+//! level, does not count.
 
 use super::outer::Outer;
 use super::parameters::Coordinates;
@@ -15,7 +17,8 @@ use crate::fit::boundary::Escape;
 use crate::layout::{Block, Frame};
 use crate::optimize::trust_region::Eigen;
 
-/// Square of the standard deviation given to the directions, times the largest information of a level.
+/// Square of the standard deviation given to the directions, times the largest information of a
+/// level.
 const TINY: f64 = 1e-6;
 /// Standard deviations up to this share of the unit are taken for zero.
 const ZERO: f64 = 1e-11;
@@ -50,7 +53,8 @@ impl Outer<'_, '_> {
         out
     }
 
-    /// Directions out of variances of zero in which the objective falls. The work space must stand at `x`; it is left displaced.
+    /// Directions out of variances of zero in which the objective falls. The work space must stand
+    /// at `x`; it is left displaced.
     ///
     /// # Errors
     /// As [`Outer::at`].
@@ -110,7 +114,8 @@ impl Outer<'_, '_> {
     }
 }
 
-/// U'Psi U on the columns of a frame from `rank` on, which have the standard deviation `e` in `lambda`.
+/// U'Psi U on the columns of a frame from `rank` on, which have the standard deviation `e` in
+/// `lambda`.
 fn null_psi(gamma: &[f64], lambda: &[f64], b: Block, f: &Frame, rank: usize, e: f64) -> Vec<f64> {
     let (k, m) = (f.k, f.k - rank);
     let kf = gamma.len().isqrt();

@@ -1,10 +1,12 @@
-//! One block's lambda as U diag(s): left singular vectors and singular values; where the block is not free also its parameters.
+//! One block's lambda as U diag(s): left singular vectors and singular values; where the block is
+//! not free also its parameters.
 
 use super::{Block, Lambda, Layout};
 use crate::optimize::jacobi_svd::svd_left;
 use crate::optimize::trust_region::Eigen;
 
-/// Singular values up to this share of the largest are zero but for rounding where lambda is made from parameters.
+/// Singular values up to this share of the largest are zero but for rounding where lambda is made
+/// from parameters.
 const ROUNDING: f64 = 1e-13;
 
 /// See the module.

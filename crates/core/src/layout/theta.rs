@@ -1,4 +1,5 @@
-//! The way between theta, the parameters of the columns as given, and Lambda of the changed basis: the only place that knows it.
+//! The way between theta, the parameters of the columns as given, and Lambda of the changed basis:
+//! the only place that knows it.
 
 use super::{Block, Frame, Lambda, Layout, TermLayout};
 use crate::optimize::bounds::Bounds;
@@ -33,8 +34,8 @@ impl Layout {
         self.terms.iter().enumerate().flat_map(|(f, of)| of.iter().enumerate().map(move |(t, tl)| (f, t, tl)))
     }
 
-    /// Bounds of the parameters of a term whose blocks are not free, and how many units of the changed columns one of each is; none
-    /// for a pure number.
+    /// Bounds of the parameters of a term whose blocks are not free, and how many units of the
+    /// changed columns one of each is; none for a pure number.
     pub fn term_bounds(&self, f: usize, t: usize) -> Option<(Bounds, Vec<Option<f64>>)> {
         let tl = &self.terms[f][t];
         match tl.structure.coordinates(tl.k) {
@@ -55,8 +56,8 @@ impl Layout {
         })
     }
 
-    /// For each parameter of a block that is not free its nearest bound, and the distance to it in units of the changed columns;
-    /// infinite where there is none.
+    /// For each parameter of a block that is not free its nearest bound, and the distance to it in
+    /// units of the changed columns; infinite where there is none.
     pub fn to_bounds(&self, b: Block, theta: &[f64]) -> Vec<(f64, f64)> {
         let (bounds, scale) = self.bounds(b);
         let nearest = |i: usize| bounds.nearest(i, theta[i]).map(|(bound, d)| (bound, d * scale[i]));
@@ -98,7 +99,8 @@ impl Layout {
         self.filled(|tl, out| tl.structure.push(&theta[tl.own()], &along[tl.own()], tl.k, out))
     }
 
-    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the entries of Lambda.
+    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the
+    /// entries of Lambda.
     pub fn pull_back(&self, theta: &[f64], gamma: &Lambda) -> Vec<f64> {
         let mut out = vec![0.0; self.n_theta];
         for (f, t, tl) in self.every_term() {
@@ -138,7 +140,8 @@ impl Layout {
         theta
     }
 
-    /// theta of the columns as given, and for each term the rotation Q that turns this Lambda's spherical effects into theirs.
+    /// theta of the columns as given, and for each term the rotation Q that turns this Lambda's
+    /// spherical effects into theirs.
     pub fn theta_from_lambda(&self, lambda: &Lambda) -> (Vec<f64>, Vec<Vec<Vec<f64>>>) {
         let mut theta = vec![0.0; self.n_theta];
         let mut turns: Vec<Vec<Vec<f64>>> = self.terms.iter().map(|t| Vec::with_capacity(t.len())).collect();

@@ -1,8 +1,9 @@
 //! The coordinates in which a fit moves, about given frames.
 //!
-//! A free block is kept as lambda = U diag(s) (its right factor does not matter); its coordinates are the entries of the lower
-//! triangular D in lambda = U (diag(s) + D), so that they follow the iterate. The coordinates of any other block are its parameters,
-//! in units of the changed columns, between their bounds.
+//! A free block is kept as lambda = U diag(s) (its right factor does not matter); its coordinates
+//! are the entries of the lower triangular D in lambda = U (diag(s) + D), so that they follow the
+//! iterate. The coordinates of any other block are its parameters, in units of the changed columns,
+//! between their bounds.
 
 use super::criterion::Evaluator;
 use super::score::Score;
@@ -13,7 +14,8 @@ use crate::layout::Frame;
 use crate::optimize::bounds::Bounds;
 use crate::structure::rotation;
 
-/// Step of the differences by which the derivatives of lambda are differentiated, in units of a parameter.
+/// Step of the differences by which the derivatives of lambda are differentiated, in units of a
+/// parameter.
 const STEP: f64 = 1e-5;
 
 /// What the coordinates of one block are.
@@ -142,7 +144,8 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// The directions of the coordinates of a block that is not free, and the rotation: see [`directions`].
+    /// The directions of the coordinates of a block that is not free, and the rotation: see
+    /// [`directions`].
     fn directions(&self, p: &Part, f: &Frame) -> (Vec<Vec<f64>>, Vec<f64>) {
         let (mut all, q) = directions(self.sys, p.block, f);
         for (d, scale) in all.iter_mut().zip(&p.scale) {
@@ -230,7 +233,8 @@ impl<'a> Chart<'a> {
         (g, h)
     }
 
-    /// w = D u + lambda D'g and the derivatives of r2 along the coordinates of a block that is not free.
+    /// w = D u + lambda D'g and the derivatives of r2 along the coordinates of a block that is not
+    /// free.
     fn structured(&self, p: &Part, f: &Frame, score: &Score, w: &mut [f64], rdot: &mut [f64]) {
         let (sys, b, k) = (self.sys, p.block, f.k);
         let pw = sys.cp.pw;
@@ -290,8 +294,8 @@ impl<'a> Chart<'a> {
     }
 }
 
-/// Derivatives of lambda = U diag(s) of a block that is not free along its parameters, and the rotation Q that makes lambda that
-/// of the parameters.
+/// Derivatives of lambda = U diag(s) of a block that is not free along its parameters, and the
+/// rotation Q that makes lambda that of the parameters.
 pub fn directions(sys: &System, b: Block, f: &Frame) -> (Vec<Vec<f64>>, Vec<f64>) {
     let k = f.k;
     let (tl, basis) = (&sys.terms[b.factor][b.term], &sys.basis.terms[b.factor][b.term]);

@@ -1,8 +1,9 @@
 //! The fit: trust-region Newton steps in the coordinates of a chart.
 //!
-//! The Hessian is the average information plus the curvature of Sigma = lambda lambda'. Where singular values are zero the gradient is
-//! silent, so a point is accepted only with the certificate that Psi has no negative direction there; where a parameter is at
-//! a bound, with that of the gradient's sign, or of the curvature where the gradient is silent.
+//! The Hessian is the average information plus the curvature of Sigma = lambda lambda'. Where
+//! singular values are zero the gradient is silent, so a point is accepted only with the
+//! certificate that Psi has no negative direction there; where a parameter is at a bound, with that
+//! of the gradient's sign, or of the curvature where the gradient is silent.
 
 use super::chart::Chart;
 use super::criterion::Evaluator;
@@ -21,17 +22,18 @@ use crate::optimize::trust_region::{self, Eigen, Policy, Trial, Verdict};
 const POLICY: Policy = Policy { hidden: 4.0, rejected: 0.25, undefined: 0.1, smallest: 1e-10 };
 /// Singular values below this are held for zero when directions out of the boundary are sought.
 const NULL: f64 = 1e-6;
-/// How often the fit may return to the boundary without having gained by leaving it, before the interior point is accepted.
+/// How often the fit may return to the boundary without having gained by leaving it, before the
+/// interior point is accepted.
 const IDLE: usize = 2;
 
 /// Steps in a row that rounding hides after which there is nothing to be gained by more.
 const BLIND: usize = 4;
 
-/// Average-information steps before the Hessian is differenced from the gradient: this, or twice the number of parameters if that
-/// is more (the cost of one such Hessian).
+/// Average-information steps before the Hessian is differenced from the gradient: this, or twice
+/// the number of parameters if that is more (the cost of one such Hessian).
 const PATIENCE: usize = 15;
-/// Displacement of those differences, in standard deviations per residual standard deviation, or of the direction displaced where
-/// that is larger.
+/// Displacement of those differences, in standard deviations per residual standard deviation, or of
+/// the direction displaced where that is larger.
 const DISPLACEMENT: f64 = 1e-4;
 
 /// Limits of a fit.
@@ -93,8 +95,8 @@ impl State<'_, '_> {
         }
     }
 
-    /// The Hessian by central differences of the exact gradient; none where a displaced point cannot be evaluated. Leaves the
-    /// evaluator displaced.
+    /// The Hessian by central differences of the exact gradient; none where a displaced point
+    /// cannot be evaluated. Leaves the evaluator displaced.
     fn differenced_hessian(&mut self, score: &mut Score, frames: &[Frame]) -> Result<Option<Vec<f64>>, CoreError> {
         let width = |c: usize| Width::central(DISPLACEMENT * self.chart.size(frames, c).max(1.0));
         let widths: Vec<Width> = (0..self.chart.len()).map(width).collect();
@@ -158,12 +160,14 @@ pub fn fit(
     // steps in a row whose gain is below the rounding error
     let mut blind = 0;
     let mut snapped_at = usize::MAX;
-    // criterion and zero singular values after the last return to the boundary, and how often it was left for nothing better
+    // criterion and zero singular values after the last return to the boundary, and how often it
+    // was left for nothing better
     let (mut snapped_to, mut zeros, mut idle) = (f64::INFINITY, 0, 0);
     let mut null_psi: Vec<Vec<f64>> = vec![Vec::new(); frames.len()];
     loop {
         st.e.score(sys, options.reml, score);
-        // Psi on a null space is exact when that null space is new; it changes little while it stays
+        // Psi on a null space is exact when that null space is new; it changes little while it
+        // stays
         let mut fresh = false;
         for ((b, f), known) in sys.blocks.iter().zip(&frames).zip(&mut null_psi) {
             let m = f.k - f.rank(NULL);
@@ -234,7 +238,8 @@ pub fn fit(
                     Verdict::Taken { hidden } => {
                         blind = if hidden { blind + 1 } else { 0 };
                         if hidden && after >= d - noise && decrement < 1e-6 || blind > BLIND {
-                            // the criterion cannot resolve the step any more: it is taken, and it is the last
+                            // the criterion cannot resolve the step any more: it is taken, and it
+                            // is the last
                             finished = true;
                         }
                         frames = trial;
@@ -274,7 +279,8 @@ pub fn fit(
             }
             st.restore(score, &frames)?;
         }
-        // small singular values are tried at zero, but not for ever where the way out of there leads to nothing better
+        // small singular values are tried at zero, but not for ever where the way out of there
+        // leads to nothing better
         idle += usize::from(st.n_zero(&frames) < zeros && d >= snapped_to - NEGLIGIBLE);
         if snapped_at != st.evaluations && idle <= IDLE {
             if let Some((f, v)) = snap(&mut st, sys, &frames, 1.0, d)? {
@@ -302,7 +308,8 @@ fn all_psi(sys: &System, score: &Score, frames: &[Frame], null_psi: &[Vec<f64>])
     sys.blocks.iter().zip(frames).zip(null_psi).map(|((b, f), n)| f.psi(sys, score, *b, NULL, n)).collect()
 }
 
-/// Negative directions of Psi (of its null part when `null` is given) and the drop a Newton step along each promises.
+/// Negative directions of Psi (of its null part when `null` is given) and the drop a Newton step
+/// along each promises.
 fn escapes(
     sys: &System,
     e: &Evaluator,
@@ -345,7 +352,8 @@ fn escapes(
                 (0..k).for_each(|x| w[row + x] = direction[x] * along);
             }
             let h = nu / e.r2 * e.quadratic_forms(sys, &w, 1)[0] - nu / (e.r2 * e.r2) * gag * gag;
-            // h <= 0: the model of the criterion along this direction has no minimum; take a unit step
+            // h <= 0: the model of the criterion along this direction has no minimum; take a unit
+            // step
             let (amount, gain) = if h > 0.0 { (-value / h, value * value / (2.0 * h)) } else { (1.0, -value) };
             out.push(Escape { block: index, direction, amount, gain });
         }

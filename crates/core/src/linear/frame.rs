@@ -17,7 +17,8 @@ impl Frame {
         out
     }
 
-    /// U' Psi U on the last k - rank directions, by solves: exact where Gamma = Psi lambda is silent.
+    /// U' Psi U on the last k - rank directions, by solves: exact where Gamma = Psi lambda is
+    /// silent.
     pub fn null_psi(&self, sys: &System, e: &Evaluator, score: &Score, reml: bool, b: Block, null: f64) -> Vec<f64> {
         let (k, rank) = (self.k, self.rank(null));
         let m = k - rank;

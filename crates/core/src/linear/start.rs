@@ -1,15 +1,17 @@
-//! Where a fit begins: variances by the method of moments (MINQUE with V = I; Rao 1971), from the cross-products alone.
+//! Where a fit begins: variances by the method of moments (MINQUE with V = I; Rao 1971), from the
+//! cross-products alone.
 
 use super::system::System;
 use crate::layout::Frame;
 
-/// Smallest and largest relative standard deviation to begin with, and the one where the moments give no variance.
+/// Smallest and largest relative standard deviation to begin with, and the one where the moments
+/// give no variance.
 const LOWEST: f64 = 0.05;
 const HIGHEST: f64 = 10.0;
 const NONE: f64 = 0.1;
 
-/// Frames with independent effects: sums of squares of Z'r of each effect, r the least-squares residual, set to their
-/// expectations.
+/// Frames with independent effects: sums of squares of Z'r of each effect, r the least-squares
+/// residual, set to their expectations.
 pub fn moment_frames(sys: &System) -> Vec<Frame> {
     let variances = moments(sys);
     sys.blocks
@@ -30,7 +32,8 @@ pub fn moment_frames(sys: &System) -> Vec<Frame> {
         .collect()
 }
 
-/// Relative variances of all effects of all factors, in that order; none where the equations cannot be solved.
+/// Relative variances of all effects of all factors, in that order; none where the equations cannot
+/// be solved.
 fn moments(sys: &System) -> Option<Vec<f64>> {
     let pw = sys.cp.pw;
     let p = pw - 1;

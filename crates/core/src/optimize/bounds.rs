@@ -1,6 +1,8 @@
-//! Bounds of parameters: which of them hold a parameter, and where a step ends that would cross one.
+//! Bounds of parameters: which of them hold a parameter, and where a step ends that would cross
+//! one.
 
-/// How far a parameter at a bound where the gradient is silent is pushed off it, as a share of its curvature: only the sign counts.
+/// How far a parameter at a bound where the gradient is silent is pushed off it, as a share of its
+/// curvature: only the sign counts.
 const PUSH: f64 = 1e-9;
 
 /// Lower and upper bounds; without any where nothing is bounded.
@@ -56,8 +58,9 @@ impl Bounds {
         distance.is_finite().then_some((bound, distance))
     }
 
-    /// Takes parameters that stay at their bounds out of a quadratic model: those that the gradient holds there, or the curvature
-    /// where the gradient is silent. Those that the curvature sends away are given a direction. Which stay.
+    /// Takes parameters that stay at their bounds out of a quadratic model: those that the gradient
+    /// holds there, or the curvature where the gradient is silent. Those that the curvature sends
+    /// away are given a direction. Which stay.
     pub fn hold(&self, x: &[f64], g: &mut [f64], h: &mut [f64]) -> Vec<bool> {
         let n = x.len();
         let mut held = vec![false; n];
@@ -82,7 +85,8 @@ impl Bounds {
         held
     }
 
-    /// The largest drop that unit steps away from bounds promise, of parameters that the curvature sends away.
+    /// The largest drop that unit steps away from bounds promise, of parameters that the curvature
+    /// sends away.
     pub fn promise(&self, x: &[f64], g: &[f64], h: &[f64]) -> f64 {
         let n = x.len();
         let size = (0..n).map(|i| h[i * n + i].abs()).fold(0.0, f64::max);

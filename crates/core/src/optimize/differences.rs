@@ -16,8 +16,9 @@ impl Width {
     }
 }
 
-/// The symmetric n x n Hessian, row-major; none where a displaced point cannot be evaluated. `gradient` is called with a coordinate
-/// and its displacement; `here` is the gradient at the centre, for one-sided differences.
+/// The symmetric n x n Hessian, row-major; none where a displaced point cannot be evaluated.
+/// `gradient` is called with a coordinate and its displacement; `here` is the gradient at the
+/// centre, for one-sided differences.
 ///
 /// # Errors
 /// What `gradient` returns.

@@ -1,7 +1,8 @@
-//! Singular values and left vectors of a small square matrix by one-sided Jacobi rotations, accurate for tiny singular values.
+//! Singular values and left vectors of a small square matrix by one-sided Jacobi rotations,
+//! accurate for tiny singular values.
 
-/// `a` (k x k, row-major) = U diag(s) V'. Returns (U row-major, s descending). Columns of U that belong to zero singular values
-/// complete the basis.
+/// `a` (k x k, row-major) = U diag(s) V'. Returns (U row-major, s descending). Columns of U that
+/// belong to zero singular values complete the basis.
 pub fn svd_left(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
     let (u, s, _) = decomposed(a, k, &mut []);
     (u, s)
@@ -16,7 +17,8 @@ pub fn svd(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     (u, s, v)
 }
 
-/// Left vectors, singular values, and which rotated column each belongs to; `v` is rotated with the columns.
+/// Left vectors, singular values, and which rotated column each belongs to; `v` is rotated with the
+/// columns.
 fn decomposed(a: &[f64], k: usize, v: &mut [f64]) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
     // rotate the columns of A until they are orthogonal: A V = U S
     let mut b = a.to_vec();
@@ -61,7 +63,8 @@ fn decomposed(a: &[f64], k: usize, v: &mut [f64]) -> (Vec<f64>, Vec<f64>, Vec<us
     for (c, &j) in order.iter().enumerate() {
         let mut v: Vec<f64> =
             if norm[j] > 1e-290 { (0..k).map(|i| b[i * k + j] / norm[j]).collect() } else { vec![0.0; k] };
-        // orthogonality is lost where the columns are tiny beside each other: settle it against the columns before
+        // orthogonality is lost where the columns are tiny beside each other: settle it against the
+        // columns before
         let mut candidate = 0;
         loop {
             for _ in 0..2 {

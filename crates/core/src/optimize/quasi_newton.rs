@@ -1,6 +1,6 @@
-//! Quasi-Newton steps in a trust region, for an objective with an exact gradient that costs much more than linear algebra in its
-//! few parameters. The Hessian may become indefinite: it is updated by BFGS where the curvature along the step is positive, else by
-//! the symmetric rank-one formula.
+//! Quasi-Newton steps in a trust region, for an objective with an exact gradient that costs much
+//! more than linear algebra in its few parameters. The Hessian may become indefinite: it is updated
+//! by BFGS where the curvature along the step is positive, else by the symmetric rank-one formula.
 
 use super::bounds::Bounds;
 use super::trust_region::{self, Eigen, Policy, Trial, Verdict};
@@ -40,11 +40,13 @@ pub struct QuasiNewton {
     pub radius: f64,
     /// Newton decrement at the last step.
     pub decrement: f64,
-    /// Rounding error of the objective where it is larger than its own size tells, as in a difference of large numbers.
+    /// Rounding error of the objective where it is larger than its own size tells, as in a
+    /// difference of large numbers.
     pub noise: f64,
     /// Bounds of the parameters.
     pub bounds: Bounds,
-    /// Whether the Hessian is exact, so that its curvature may send parameters away from their bounds.
+    /// Whether the Hessian is exact, so that its curvature may send parameters away from their
+    /// bounds.
     pub exact: bool,
 }
 
@@ -64,7 +66,8 @@ impl QuasiNewton {
         }
     }
 
-    /// Steps until the decrement is below `tolerance` or `limit` evaluations have been made in this run.
+    /// Steps until the decrement is below `tolerance` or `limit` evaluations have been made in this
+    /// run.
     ///
     /// # Errors
     /// What `evaluate` returns.

@@ -1,5 +1,5 @@
-//! The trust-region step of Moré and Sorensen (1983), by an eigendecomposition of the (small) Hessian, and what becomes of the region
-//! after it was tried.
+//! The trust-region step of Moré and Sorensen (1983), by an eigendecomposition of the (small)
+//! Hessian, and what becomes of the region after it was tried.
 
 use faer::{Mat, Side};
 
@@ -41,7 +41,8 @@ impl Eigen {
         (0..n).map(|j| (0..n).map(|i| self.vectors[i * n + j] * g[i]).sum()).collect()
     }
 
-    /// sum of g_i^2 / |e_i|: the drop that a Newton step promises, in units of the criterion (doubled).
+    /// sum of g_i^2 / |e_i|: the drop that a Newton step promises, in units of the criterion
+    /// (doubled).
     pub fn decrement(&self, g: &[f64]) -> f64 {
         let largest = self.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
         self.components(g)
@@ -67,7 +68,8 @@ fn jacobi(h: &[f64], n: usize) -> Eigen {
         for p in 0..n {
             for q in p + 1..n {
                 let apq = a[p * n + q];
-                // what is small beside both diagonal entries changes neither eigenvalue in its last digit
+                // what is small beside both diagonal entries changes neither eigenvalue in its last
+                // digit
                 if apq * apq <= 1e-34 * (a[p * n + p] * a[q * n + q]).abs() {
                     continue;
                 }
@@ -109,7 +111,8 @@ fn jacobi(h: &[f64], n: usize) -> Eigen {
     Eigen { values, vectors }
 }
 
-/// Share of the predicted drop that a step must reach, that lets the region shrink below, and that lets it grow above.
+/// Share of the predicted drop that a step must reach, that lets the region shrink below, and that
+/// lets it grow above.
 const ENOUGH: f64 = 1e-4;
 const POOR: f64 = 0.25;
 const GOOD: f64 = 0.75;
@@ -189,7 +192,8 @@ pub fn predicted(g: &[f64], h: &[f64], s: &[f64]) -> f64 {
     (0..n).map(|i| s[i] * (g[i] + 0.5 * (0..n).map(|j| h[i * n + j] * s[j]).sum::<f64>())).sum()
 }
 
-/// Minimiser of g's + s'Hs/2 in the ball of the given radius; returns (step, predicted change, whether it is on the boundary).
+/// Minimiser of g's + s'Hs/2 in the ball of the given radius; returns (step, predicted change,
+/// whether it is on the boundary).
 pub fn step(g: &[f64], e: &Eigen, radius: f64) -> (Vec<f64>, f64, bool) {
     let n = g.len();
     let c = e.components(g);

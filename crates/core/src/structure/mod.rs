@@ -1,7 +1,9 @@
-//! Covariance structures of a random term: how theta makes the k x k relative factor lambda of its effects.
+//! Covariance structures of a random term: how theta makes the k x k relative factor lambda of its
+//! effects.
 //!
-//! One file each, one line in [`named`]. A structure writes lambda, carries directions of theta to lambda ([`Structure::push`])
-//! and derivatives with respect to lambda back to theta ([`Structure::pull_back`]). It may own data, such as times or a matrix.
+//! One file each, one line in [`named`]. A structure writes lambda, carries directions of theta to
+//! lambda ([`Structure::push`]) and derivatives with respect to lambda back to theta
+//! ([`Structure::pull_back`]). It may own data, such as times or a matrix.
 
 mod compound_symmetry;
 mod diagonal;
@@ -23,16 +25,19 @@ pub trait Structure: Debug + Send + Sync {
     fn lambda(&self, theta: &[f64], k: usize, out: &mut [f64]);
     /// Derivative of lambda along a direction of theta.
     fn push(&self, theta: &[f64], along: &[f64], k: usize, out: &mut [f64]);
-    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the entries of lambda.
+    /// Derivative with respect to theta of what has the derivative `gamma` with respect to the
+    /// entries of lambda.
     fn pull_back(&self, theta: &[f64], gamma: &[f64], k: usize, out: &mut [f64]);
     /// Where an optimiser moves.
     fn coordinates(&self, k: usize) -> Coordinates;
     /// Standard deviations (relative to sigma) and correlations, or what else theta stands for.
     fn natural(&self, theta: &[f64], k: usize) -> Vec<Natural>;
-    /// The parameters of a lambda, whatever orthogonal matrix it is multiplied by from the right; false, with the parameters of
-    /// something near, where Sigma = lambda lambda' has another structure.
+    /// The parameters of a lambda, whatever orthogonal matrix it is multiplied by from the right;
+    /// false, with the parameters of something near, where Sigma = lambda lambda' has another
+    /// structure.
     fn read(&self, lambda: &[f64], k: usize, theta: &mut [f64]) -> bool;
-    /// Whether columns may be replaced by linear combinations of each other without leaving the model.
+    /// Whether columns may be replaced by linear combinations of each other without leaving the
+    /// model.
     fn is_invariant_to_recoding(&self) -> bool {
         false
     }
@@ -41,10 +46,12 @@ pub trait Structure: Debug + Send + Sync {
 /// Where an optimiser moves.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Coordinates {
-    /// Offsets and sizes of blocks of effects whose covariance matrices may be any: their lambdas move as they are.
+    /// Offsets and sizes of blocks of effects whose covariance matrices may be any: their lambdas
+    /// move as they are.
     Free(Vec<(usize, usize)>),
-    /// The parameters themselves, between bounds (infinite where there is none). Where lambda turns back at a bound, as at a
-    /// variance of zero, the gradient is silent there and the curvature tells whether to leave it.
+    /// The parameters themselves, between bounds (infinite where there is none). Where lambda turns
+    /// back at a bound, as at a variance of zero, the gradient is silent there and the curvature
+    /// tells whether to leave it.
     Bounded {
         /// Lower bounds.
         lower: Vec<f64>,

@@ -3,8 +3,8 @@
 use crate::blocks::kernels;
 use crate::optimize::jacobi_svd::svd;
 
-/// Lower triangular L and orthonormal rows Q with `m` = L Q for a k x k row-major matrix; a row that depends on those before it
-/// has a zero on the diagonal and nothing below it.
+/// Lower triangular L and orthonormal rows Q with `m` = L Q for a k x k row-major matrix; a row
+/// that depends on those before it has a zero on the diagonal and nothing below it.
 pub fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
     let mut l = vec![0.0; k * k];
     let mut q = vec![0.0; k * k];
@@ -28,7 +28,8 @@ pub fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
     (l, q)
 }
 
-/// Orthogonal Q with `root` Q as near to `other` as possible: equal to it where both are roots of one matrix.
+/// Orthogonal Q with `root` Q as near to `other` as possible: equal to it where both are roots of
+/// one matrix.
 pub fn rotation(root: &[f64], other: &[f64], k: usize) -> Vec<f64> {
     let mut m = vec![0.0; k * k];
     kernels::transposed_multiply(root, other, k, k, k, &mut m);

@@ -7,8 +7,8 @@ use crate::linear::ray::{Ladder, Look, Reach, FARTHEST};
 
 /// Neighbouring points of a ray are at most this factor apart where the bound excludes nothing.
 pub(super) const SPACING: f64 = 4.0;
-/// Intervals of a ray whose bound is this much above the lowest value seen on it are not looked into: by no more is the criterion
-/// expected to fall when the other parameters adapt.
+/// Intervals of a ray whose bound is this much above the lowest value seen on it are not looked
+/// into: by no more is the criterion expected to fall when the other parameters adapt.
 pub(super) const MARGIN: f64 = 20.0;
 /// Steps by which the lowest point of a ray is refined for a start.
 const REFINEMENTS: usize = 3;
@@ -83,7 +83,8 @@ impl Searcher<'_> {
         Ok(points[i])
     }
 
-    /// Points of a ray, as close as the bound asks for. `known` is a place that shall be among them, and the criterion there.
+    /// Points of a ray, as close as the bound asks for. `known` is a place that shall be among
+    /// them, and the criterion there.
     pub(super) fn profile(
         &mut self,
         along: &mut Along,

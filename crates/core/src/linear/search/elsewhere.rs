@@ -1,4 +1,5 @@
-//! Where else the criterion might be lower: starts of the first fit, and other valleys seen from an optimum.
+//! Where else the criterion might be lower: starts of the first fit, and other valleys seen from an
+//! optimum.
 
 use super::along::{is_valley, is_valley_of, sorted, with, Along, MARGIN, SPACING};
 use super::{Candidate, Searcher, RESTART_EVALUATIONS};
@@ -9,16 +10,19 @@ use crate::layout::Frame;
 use crate::linear::fit::{frames_of, Fit};
 use crate::linear::ray::{stretch, Ladder, Look};
 
-/// Standard deviations (per residual one, scaled columns) tried for all effects together before the first fit.
+/// Standard deviations (per residual one, scaled columns) tried for all effects together before the
+/// first fit.
 const COMMON: [f64; 4] = [0.25, 1.0, 4.0, 16.0];
 /// A start is left alone along a ray that falls by no more than this.
 const ABOUT_RIGHT: f64 = 2.0;
 /// Standard deviations outside these limits make a fit one of those where other valleys are.
 const NEAR_ZERO: f64 = 0.02;
 const FAR_OUT: f64 = 30.0;
-/// An optimum is taken for the only one where leaving out any direction raises the criterion by this.
+/// An optimum is taken for the only one where leaving out any direction raises the criterion by
+/// this.
 const SURE: f64 = 8.0;
-/// Standard deviations of one direction at which the other is looked along, where there are two; the first of them where there are more.
+/// Standard deviations of one direction at which the other is looked along, where there are two;
+/// the first of them where there are more.
 const LEVELS: [f64; 4] = [0.0, 0.3, 3.0, 30.0];
 /// Most fits made from exchanges.
 const EXCHANGES: usize = 4;
@@ -35,7 +39,8 @@ impl Searcher<'_> {
         (0..self.sys.blocks.len()).filter(|&b| self.sys.blocks[b].is_free).collect()
     }
 
-    /// The valleys of the scale of all effects together, the lowest of them (or the start by moments) apart.
+    /// The valleys of the scale of all effects together, the lowest of them (or the start by
+    /// moments) apart.
     pub(super) fn starts(&mut self, moments: Vec<Frame>) -> Result<(Vec<Frame>, Vec<Candidate>), CoreError> {
         if !self.affordable(COMMON.len()) {
             return Ok((moments, Vec::new()));
@@ -60,7 +65,8 @@ impl Searcher<'_> {
         Ok((lowest, out))
     }
 
-    /// Goes along one ray after the other to its lowest point; the place reached, and other valleys met on the way.
+    /// Goes along one ray after the other to its lowest point; the place reached, and other valleys
+    /// met on the way.
     pub(super) fn sweep(&mut self, start: Vec<Frame>) -> Result<Vec<Candidate>, CoreError> {
         let mut frames = start;
         let mut out = Vec::new();
@@ -87,7 +93,8 @@ impl Searcher<'_> {
                         out.push(Candidate { criterion: p.criterion, frames: with(&frames, b, j, p.at) });
                     }
                 }
-                // a start that is about right along a ray is better left alone: what is best depends on the other rays
+                // a start that is about right along a ray is better left alone: what is best
+                // depends on the other rays
                 let here = points.iter().find(|p| p.at == s0).map_or(f64::INFINITY, |p| p.criterion);
                 if !one && here < points[lowest].criterion + ABOUT_RIGHT {
                     criterion = here;
@@ -124,8 +131,8 @@ impl Searcher<'_> {
         Ok(out)
     }
 
-    /// Lower places that the models with one grouping factor each hint at, where evaluations of the whole model are dear: theirs cost
-    /// next to nothing.
+    /// Lower places that the models with one grouping factor each hint at, where evaluations of the
+    /// whole model are dear: theirs cost next to nothing.
     fn hints(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
         let mut out = Vec::new();
         for b in self.free_blocks() {
@@ -150,7 +157,8 @@ impl Searcher<'_> {
         Ok(out)
     }
 
-    /// Other valleys along one ray from `frames`; through the optimum at `known`. False where there is no time left.
+    /// Other valleys along one ray from `frames`; through the optimum at `known`. False where there
+    /// is no time left.
     fn ray(
         &mut self,
         best: &Fit,
@@ -180,8 +188,8 @@ impl Searcher<'_> {
         Ok(true)
     }
 
-    /// Whether there may be other valleys: some direction has nearly no variance, or a very large one, or could be left out at little
-    /// cost.
+    /// Whether there may be other valleys: some direction has nearly no variance, or a very large
+    /// one, or could be left out at little cost.
     fn is_doubtful(&self, best: &Fit) -> bool {
         (self.thorough && self.weakest < SURE)
             || best.frames.iter().flat_map(|f| &f.s).any(|&s| !(NEAR_ZERO..FAR_OUT).contains(&s))
@@ -230,7 +238,8 @@ impl Searcher<'_> {
         Ok(out)
     }
 
-    /// Starts with all directions of all blocks, small and large: what rays and exchanges do not show.
+    /// Starts with all directions of all blocks, small and large: what rays and exchanges do not
+    /// show.
     pub(super) fn restarts(&mut self, best: &Fit) -> Vec<Candidate> {
         let mut out = Vec::new();
         if !self.thorough || self.n_directions < 2 || !self.is_doubtful(best) {
@@ -242,7 +251,8 @@ impl Searcher<'_> {
         // two numbers have been looked at on a grid
         let gridded = self.n_directions == 2 && best.frames.iter().all(|f| f.k == 1);
         let mut places: Vec<Vec<Frame>> = if gridded { Vec::new() } else { RESTARTS.map(all).into() };
-        // columns far from zero beside an intercept that is independent of them: both must be large together
+        // columns far from zero beside an intercept that is independent of them: both must be large
+        // together
         let stretched = |scale: f64| -> Vec<Frame> {
             let of_block = |b: &Block| {
                 let f = Frame::identity(b.k);
@@ -258,7 +268,8 @@ impl Searcher<'_> {
         };
         if stretched(1.0).iter().flat_map(|f| &f.s).any(|&s| s > STRETCHED) {
             places.extend(RESTARTS.map(stretched));
-            // other programs begin where Lambda is the identity for the columns as given, which is far out in these units
+            // other programs begin where Lambda is the identity for the columns as given, which is
+            // far out in these units
             places.push(frames_of(self.sys, &self.sys.identity_as_given()));
         }
         for frames in places {

@@ -1,13 +1,16 @@
 //! The search for the lowest valley: local fits from the starts that the criterion itself suggests.
 //!
-//! A local fit ends in the valley it began in. The criterion can have several: where a covariate's slope between groups differs
-//! from its slope within them, the profile over a standard deviation has one at or near zero and one far out. So the criterion is
-//! looked at along *rays*, each a direction of one block's Sigma from no variance to a very large one with all else held: before
-//! the first fit, to choose its start, and from the optimum found. A local fit is made from every other valley that a ray shows.
+//! A local fit ends in the valley it began in. The criterion can have several: where a covariate's
+//! slope between groups differs from its slope within them, the profile over a standard deviation
+//! has one at or near zero and one far out. So the criterion is looked at along *rays*, each a
+//! direction of one block's Sigma from no variance to a very large one with all else held: before
+//! the first fit, to choose its start, and from the optimum found. A local fit is made from every
+//! other valley that a ray shows.
 //!
-//! Along a ray Sigma grows in Loewner's order. There log|V| (REML: log|K'VK|) grows and the residual sum of squares r2 falls, so
-//! that between two points a < b the criterion is at least L(a) + nu log r2(b), L being its part without r2. An interval whose
-//! bound is above what is looked for is left out with certainty; the others are divided.
+//! Along a ray Sigma grows in Loewner's order. There log|V| (REML: log|K'VK|) grows and the
+//! residual sum of squares r2 falls, so that between two points a < b the criterion is at least
+//! L(a) + nu log r2(b), L being its part without r2. An interval whose bound is above what is
+//! looked for is left out with certainty; the others are divided.
 
 mod along;
 mod elsewhere;
@@ -29,11 +32,13 @@ pub use sharpen::sharpened;
 
 /// How often local fits are made from what was found from the lowest optimum so far.
 const ROUNDS: usize = 12;
-/// Evaluations after which a fit from another start than the first ends if it is not below the lowest so far.
+/// Evaluations after which a fit from another start than the first ends if it is not below the
+/// lowest so far.
 const RESTART_EVALUATIONS: usize = 40;
 /// A fit is lower where rounding accounts for at most this share of the difference.
 const NOISE_SHARE: f64 = 0.3;
-/// Predicted seconds that looks may take in any case, and share of the time of the fits that they may take beyond.
+/// Predicted seconds that looks may take in any case, and share of the time of the fits that they
+/// may take beyond.
 const FREE_SECONDS: f64 = 4e-3;
 const SHARE: f64 = 0.12;
 

@@ -10,13 +10,15 @@ use crate::linear::system::System;
 use crate::model::Progress;
 use crate::rows::Rows;
 
-/// Rounding error of the criterion from which other cross-products are used, share of it that must be left, and how often that is tried.
+/// Rounding error of the criterion from which other cross-products are used, share of it that must
+/// be left, and how often that is tried.
 const BLURRED: f64 = 1e-8;
 const SHARPER: f64 = 0.1;
 const SHARPENINGS: usize = 4;
 
-/// The fit made again with cross-products that lose nothing to cancellation, where rounding hides more of the criterion than is
-/// wanted: the system with them, and the lowest optimum there. Evaluator and score must stand at the estimates of `found`.
+/// The fit made again with cross-products that lose nothing to cancellation, where rounding hides
+/// more of the criterion than is wanted: the system with them, and the lowest optimum there.
+/// Evaluator and score must stand at the estimates of `found`.
 ///
 /// # Errors
 /// As [`search`].

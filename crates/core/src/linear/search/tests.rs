@@ -1,4 +1,5 @@
-//! Rays against the criterion of the whole model, what bounds them, and cross-products without the effects against a closed form.
+//! Rays against the criterion of the whole model, what bounds them, and cross-products without the
+//! effects against a closed form.
 
 use crate::layout::Frame;
 use crate::linear::ray::Ladder;
@@ -84,7 +85,8 @@ fn a_ray_has_the_criterion_of_the_model_and_is_bounded() {
     }
 }
 
-/// -2 log-likelihood of a random intercept beside a common mean, group by group: sums within groups are taken about their means.
+/// -2 log-likelihood of a random intercept beside a common mean, group by group: sums within groups
+/// are taken about their means.
 fn closed_form(y: &[f64], ratio: f64) -> f64 {
     let (n, size) = (y.len() as f64, SIZE as f64);
     let means: Vec<f64> = y.chunks(SIZE).map(|g| g.iter().sum::<f64>() / size).collect();
