@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.random_effects import random_effects
-from ranef.fit.glm_limit import level_coefficients
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
+from ranef.fit.separate import separate_coefficients
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def separate_fits(fit: MixedFit, group: object = None) -> "pd.DataFrame":
     if fit.normal_responses:
         own, counts = _by_level(z, fit.design.y - rest, codes, count, fit.design.weights)
     else:
-        own = level_coefficients(fit, z, rest, codes.astype(np.intp), count)
+        own = separate_coefficients(fit, z, rest, codes.astype(np.intp), count)
         counts = np.bincount(codes, minlength=count)
     rows = []
     for j, name in enumerate(effects.names):

@@ -288,6 +288,9 @@ def fit_glmm(
     control = control or FitControl()
     start = start or Start()
     family, before = likelihood.family, 0
+    if not design.random:
+        # there is no integral
+        likelihood = replace(likelihood, n_quad=1)
     check_quadrature(likelihood.n_quad, order, design)
     if start.theta is None and (shared := shared_effects(design.random)):
         needed, places = without_shared(design, shared)

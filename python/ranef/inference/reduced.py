@@ -16,7 +16,6 @@ from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
-from ranef.fit.without_random import fit_without_random
 
 Floats = NDArray[np.float64]
 
@@ -66,13 +65,8 @@ def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
 
 def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) -> Criterion:
     """Fit the model of another design that is otherwise like a fit: of the same family, by the same
-    likelihood.
-
-    A design without random terms must have the fixed effects of the fit.
+    likelihood. The design may have no random terms.
     """
-    if not design.random:
-        limit = fit_without_random(fit, design, reml)
-        return Criterion(limit.npar, limit.objective, "" if limit.converged else "did not converge")
     order = order_terms(design.random)
     return criterion_of(fit_again(fit, design, reml=reml, control=control, order=order))
 
