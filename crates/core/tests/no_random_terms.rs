@@ -87,7 +87,7 @@ fn cross_products_alone_give_the_same_fit() {
     let basis = Basis::from_rows(&rows);
     // as chunks of a stream would be
     let cp = [0..13, 13..40, 40..N]
-        .map(|r| Crossprod::of_chunk(&rows, &basis, r))
+        .map(|r| Crossprod::of_chunk(&rows, &basis, (&rows.independent(), &[]), r))
         .into_iter()
         .reduce(Crossprod::merge)
         .unwrap()
