@@ -188,6 +188,7 @@ pub fn bootstrap_residual(
 }
 
 /// Runs `f` on the rows that a model was made of.
+#[allow(clippy::too_many_arguments)]
 fn with_groups<M: Replicable>(
     py: Python<'_>,
     borrowed: &Borrowed<'_>,

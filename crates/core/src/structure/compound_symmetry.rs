@@ -1,11 +1,11 @@
 //! Compound symmetry: standard deviations, one for each effect or one for all, and one correlation
 //! common to all pairs.
 //!
-//! The correlation matrix C has the eigenvalues 1 + (k - 1) rho and 1 - rho. With rho = 1 - k/(k -
-//! 1) sin^2 a they are k cos^2 a and k/(k - 1) sin^2 a, so that every angle between 0 and pi/2 is a
-//! correlation between 1 and -1/(k - 1), and the symmetric root of C, sqrt(k) cos a J/k + sqrt(k/(k
-//! - 1)) sin a (I - J/k), is smooth in it up to both ends. theta holds the standard deviations,
-//! then the angle; of a single effect its standard deviation alone.
+//! The correlation matrix C has the eigenvalues 1 + (k-1) rho and 1 - rho. With
+//! rho = 1 - k/(k-1) sin^2 a they are k cos^2 a and k/(k-1) sin^2 a, so that every angle between 0
+//! and pi/2 is a correlation between 1 and -1/(k-1), and the symmetric root of C,
+//! sqrt(k) cos a J/k + sqrt(k/(k-1)) sin a (I - J/k), is smooth in it up to both ends. theta holds
+//! the standard deviations, then the angle; of a single effect its standard deviation alone.
 
 use super::{row_lengths, Coordinates, Kind, Natural, Structure};
 use std::f64::consts::FRAC_PI_2;
