@@ -44,7 +44,7 @@ def section(title: str, formula: str, options: dict) -> list[str]:
         try:
             lines += [f"```{FENCES[name]}", write(model, name, notes=False), "```", ""]
         except TranslationError as refusal:
-            lines += [f"*cannot be said: {refusal.part}: {refusal.reason}*", ""]
+            lines += [f"*cannot be written: {refusal.part}: {refusal.reason}*", ""]
     return lines
 
 

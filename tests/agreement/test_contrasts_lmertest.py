@@ -74,8 +74,11 @@ def test_text_and_names_say_the_same_as_the_matrix() -> None:
 def test_summary_is_laid_out_as_lmertest_prints_it(ddf: str) -> None:
     # The estimates that lme4's optimiser reaches here agree to all the digits that are printed.
     ours = [line.rstrip() for line in str(model("sleepstudy").summary(ddf)).splitlines()]
+    # but for the name of R's class, which is not ours
     theirs = [
-        line.rstrip() for line in reference()["print"][ddf] if not re.match(r" +Data:|Control:|tight|Formula", line)
+        re.sub(r" \[$", "", line.rstrip())
+        for line in reference()["print"][ddf]
+        if not re.match(r" +Data:|Control:|tight|Formula|lmerModLmerTest", line)
     ]
     missing = [line for line in theirs if line and line not in ours]
     assert not missing, "\n".join(missing)

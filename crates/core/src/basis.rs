@@ -1,8 +1,9 @@
-//! The affine change of basis in which cross-products are formed: columns centred and scaled, so that nothing depends on the
-//! units or the origin of a variable, and its inverse for results.
+//! The affine change of basis in which cross-products are formed: columns centred and scaled, so
+//! that nothing depends on the units or the origin of a variable, and its inverse for results.
 //!
-//! X becomes `(X - 1 m') T` with T upper triangular; an effect column z_j of a term with an intercept column c becomes
-//! `(z_j - m_j) / s_j`, which for an unstructured covariance is only a recoding; y becomes `(y - m) / s` where X has an intercept.
+//! X becomes `(X - 1 m') T` with T upper triangular; an effect column z_j of a term with an
+//! intercept column c becomes `(z_j - m_j) / s_j`, which for an unstructured covariance is only a
+//! recoding; y becomes `(y - m) / s` where X has an intercept.
 
 use crate::rows::Rows;
 
@@ -20,7 +21,8 @@ pub struct TermBasis {
 }
 
 impl TermBasis {
-    /// Multiplies a k x m row-major matrix by A: the coefficients of the columns as given, from those of the changed columns.
+    /// Multiplies a k x m row-major matrix by A: the coefficients of the columns as given, from
+    /// those of the changed columns.
     pub fn to_given(&self, m: &[f64], cols: usize) -> Vec<f64> {
         let k = self.scale.len();
         let mut out = vec![0.0; k * cols];
@@ -58,7 +60,8 @@ impl TermBasis {
         out
     }
 
-    /// Multiplies a k x m row-major matrix by the transposed inverse of A (how a score moves to the columns as given).
+    /// Multiplies a k x m row-major matrix by the transposed inverse of A (how a score moves to the
+    /// columns as given).
     pub fn score_to_given(&self, m: &[f64], cols: usize) -> Vec<f64> {
         let k = self.scale.len();
         let mut out = vec![0.0; k * cols];
@@ -163,7 +166,8 @@ impl Basis {
         let w = rows.weights;
         let p = rows.x.len();
         let mean_weight = mean_weight(w, n, step);
-        // only a leading column: one that comes later might itself be a combination of those before it
+        // only a leading column: one that comes later might itself be a combination of those before
+        // it
         let intercept = (p > 0 && constant_value(rows.x[0]).is_some()).then_some(0);
         let constant = intercept.map_or(1.0, |j| rows.x[j][0]);
         let mut x_shift = vec![0.0; p];

@@ -35,7 +35,8 @@ impl fmt::Display for CoreError {
             CoreError::Shape(s) | CoreError::Degenerate(s) => f.write_str(s),
             CoreError::TooLarge { bytes, dense } => write!(
                 f,
-                "the random effects are crossed so densely that their factor (a dense part of order {dense}) would need {:.1} GB of memory",
+                "the random effects are crossed so densely that their factor (a dense part of order {dense}) \
+                 would need {:.1} GB of memory",
                 bytes / 1e9
             ),
             CoreError::Refused { order, bytes, memory } => write!(

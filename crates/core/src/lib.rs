@@ -1,5 +1,5 @@
-//! Mixed models: cross-products of the data, the block system they define, criteria with exact derivatives, and the
-//! optimisers that fit them. No Python here.
+//! Mixed models: cross-products of the data, the block system they define, criteria with exact
+//! derivatives, and the optimisers that fit them. No Python here.
 //!
 //! Symbols follow the model `y = X b + Z L u + e`, `u ~ N(0, s2 I)`, `e ~ N(0, s2 I)`:
 //!
@@ -15,6 +15,7 @@
 pub mod basis;
 pub mod blocks;
 pub mod crossprod;
+pub mod dense;
 pub mod error;
 pub mod families;
 pub mod fit;

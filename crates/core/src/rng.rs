@@ -1,5 +1,6 @@
-//! Random numbers of one replicate of a simulation: a stream of its own, found from the seed and the number of the replicate, so that it is the same
-//! whichever thread draws it and however many replicates there are.
+//! Random numbers of one replicate of a simulation: a stream of its own, found from the seed and
+//! the number of the replicate, so that it is the same whichever thread draws it and however many
+//! replicates there are.
 
 /// xoshiro256++ of Blackman and Vigna (2021), begun by SplitMix64.
 pub struct Rng {

@@ -1,5 +1,5 @@
-//! Families by themselves: derivatives against differences, moments of their random responses, and a family with two extra
-//! parameters that the core does not know.
+//! Families by themselves: derivatives against differences, moments of their random responses, and
+//! a family with two extra parameters that the core does not know.
 
 mod glmm_data;
 
@@ -84,7 +84,8 @@ impl Distribution<2> for StudentT {
     }
 }
 
-/// All results of a family by row: l, r, wo, dwo, then expected weights with their slopes and, by extra parameter, derivatives.
+/// All results of a family by row: l, r, wo, dwo, then expected weights with their slopes and, by
+/// extra parameter, derivatives.
 fn results(family: &dyn Family, y: &[f64], w: &[f64], eta: &[f64], extras: &[f64]) -> Vec<Vec<f64>> {
     let (n, all) = (y.len(), y.len() * extras.len());
     let b = Batch { y, w, eta, extras };
@@ -279,7 +280,8 @@ fn two_extra_parameters_are_fitted_or_held() {
     let f = search(&g, &mut m, &free, &mut go_on).unwrap().fit;
     assert_eq!(f.status, Status::Converged);
     assert_eq!(f.coordinates.len(), g.n_theta() + g.p() + 2);
-    // the gradient is zero, and the Hessian in both extra parameters is that of differences of the gradient
+    // the gradient is zero, and the Hessian in both extra parameters is that of differences of the
+    // gradient
     let at = |extras: Vec<f64>, m: &mut Modes| {
         m.forget();
         m.value(&g, &Point { extras, ..f.point.clone() }, LAPLACE, false).unwrap()

@@ -1,4 +1,5 @@
-//! Generalized linear mixed models against dense n x n algebra, numerical differentiation and numerical integration.
+//! Generalized linear mixed models against dense n x n algebra, numerical differentiation and
+//! numerical integration.
 
 mod glmm_data;
 

@@ -10,7 +10,8 @@ use ranef_core::structure::named;
 const ROWS: usize = 60;
 const INNER: usize = 14;
 
-/// Inner levels of 5 outer ones, labels of either in no order; with `slopes` the effects are of columns that vary.
+/// Inner levels of 5 outer ones, labels of either in no order; with `slopes` the effects are of
+/// columns that vary.
 fn data(inner_first: bool, slopes: bool) -> Data {
     let mut d = Draws(17);
     let leaf: Vec<i32> = (0..ROWS).map(|i| if i < INNER { i as i32 } else { d.below(INNER) }).collect();

@@ -1,4 +1,5 @@
-//! Models without random terms: least squares and generalized linear models, from rows and from cross-products alone.
+//! Models without random terms: least squares and generalized linear models, from rows and from
+//! cross-products alone.
 
 mod glmm_data;
 
@@ -112,7 +113,8 @@ fn dependent_columns_are_refused_without_rows() {
     assert!(System::of_products(Crossprod::of(&rows, &basis, 1), basis, &[]).is_err());
 }
 
-/// -2 log-likelihood and coefficients of the columns as given by Newton's method, for a family without extra parameters.
+/// -2 log-likelihood and coefficients of the columns as given by Newton's method, for a family
+/// without extra parameters.
 fn newton(family: &str, link: Link, x: &[Vec<f64>], w: &[f64], offset: &[f64], y: &[f64]) -> (f64, Vec<f64>) {
     let family = find(family).unwrap().with(link).unwrap();
     let p = x.len();

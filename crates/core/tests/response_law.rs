@@ -38,7 +38,8 @@ fn column(n: usize, seed: u64) -> Vec<f64> {
     (0..n).map(|_| s.normal()).collect()
 }
 
-/// Groups of one and two rows with two effects each: Z has 16 columns and 12 rows' worth of rank at most.
+/// Groups of one and two rows with two effects each: Z has 16 columns and 12 rows' worth of rank at
+/// most.
 fn tiny_groups() -> Design {
     let codes: Vec<i32> = vec![0, 1, 1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 0, 2, 4, 6, 7, 7, 7, 7];
     let n = codes.len();
@@ -46,7 +47,8 @@ fn tiny_groups() -> Design {
     Design { x: vec![vec![1.0; n], x.clone()], weights: None, factors: vec![(codes, 8, vec![vec![1.0; n], x])] }
 }
 
-/// Two crossed factors, each of whose columns sum to the constant column; a column of X twice; prior weights.
+/// Two crossed factors, each of whose columns sum to the constant column; a column of X twice;
+/// prior weights.
 fn crossed() -> Design {
     let n = 40;
     let x = column(n, 2);
@@ -148,8 +150,9 @@ fn multiply(a: &[f64], b: &[f64], m: usize) -> Vec<f64> {
     out
 }
 
-/// Means and covariances of many draws against E t = G c, cov t = G + G D G and the moments of a quadratic form, with random effects
-/// drawn (c = 0) or kept (D = 0); all within five standard errors.
+/// Means and covariances of many draws against E t = G c, cov t = G + G D G and the moments of a
+/// quadratic form, with random effects drawn (c = 0) or kept (D = 0); all within five standard
+/// errors.
 fn check_moments(design: &Design, kept: bool, seed: u64) {
     let mut sys = design.system();
     let (g, m) = gram(&sys);
@@ -243,7 +246,8 @@ fn moments_with_more_columns_than_rows() {
     check_moments(&more_columns_than_rows(), false, 15);
 }
 
-/// The rank that the factor finds is that of [Z X], found here by elimination with complete pivoting.
+/// The rank that the factor finds is that of [Z X], found here by elimination with complete
+/// pivoting.
 #[test]
 fn rank_is_counted() {
     for design in [tiny_groups(), crossed(), more_columns_than_rows(), wide_crossed()] {
@@ -268,8 +272,9 @@ fn rank_is_counted() {
     }
 }
 
-/// Kept effects and no noise: the law of large numbers is not needed to see that Z'y = Z'Z b, X'y = X'Z b up to what the noise adds, and
-/// the noise of two draws with the same stream cancels exactly.
+/// Kept effects and no noise: the law of large numbers is not needed to see that Z'y = Z'Z b, X'y =
+/// X'Z b up to what the noise adds, and the noise of two draws with the same stream cancels
+/// exactly.
 #[test]
 fn effects_enter_linearly() {
     for design in [tiny_groups(), crossed(), wide_crossed()] {

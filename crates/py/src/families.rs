@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use ranef_core::families::{find, Extra, Family, Link, REGISTRY};
 use std::sync::Arc;
 
-/// Name of a family, its links, and name, lower and upper limit of each extra parameter and whether it is a scale.
+/// Name of a family, its links, and name, lower and upper limit of each extra parameter and whether
+/// it is a scale.
 type Described = (&'static str, Vec<&'static str>, Vec<(&'static str, f64, f64, bool)>);
 
 /// The families of the core.

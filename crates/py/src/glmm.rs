@@ -78,7 +78,8 @@ impl GlmmSystem {
     pub(crate) fn check_n_quad(&self, n_quad: usize) -> PyResult<()> {
         if n_quad > 1 && !self.g.allows_quadrature() {
             return Err(PyValueError::new_err(
-                "quadrature needs one grouping factor with at most 3 random effects per level, or two nested ones with one each",
+                "quadrature needs one grouping factor with at most 3 random effects per level, or two nested ones with \
+                 one each",
             ));
         }
         Ok(())
@@ -193,7 +194,10 @@ impl GlmmSystem {
         self.g.n_extras()
     }
 
-    #[pyo3(signature = (n_quad, curvature, theta, beta, dispersion, fixed_dispersion, max_evaluations, tolerance, n_threads = 1, progress = None))]
+    #[pyo3(signature = (
+        n_quad, curvature, theta, beta, dispersion, fixed_dispersion, max_evaluations, tolerance, n_threads = 1,
+        progress = None
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn fit<'py>(
         &self,

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use ranef_core::families::{Batch, Derivatives, Extra, Family, Link, MoreDerivatives};
 use std::sync::Mutex;
 
-/// `callable(y, eta)` gives the log-density, constants included, and its first three derivatives in the linear predictor. Prior
-/// weights multiply it. There are no extra parameters.
+/// `callable(y, eta)` gives the log-density, constants included, and its first three derivatives in
+/// the linear predictor. Prior weights multiply it. There are no extra parameters.
 pub(crate) struct PythonFamily {
     callable: Py<PyAny>,
     link: Link,

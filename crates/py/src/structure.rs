@@ -55,7 +55,8 @@ impl Structure {
         matches!(self.inner.coordinates(self.k), Coordinates::Free(_))
     }
 
-    /// What each parameter is as users know it: ``("sd", [i])``, ``("cor", [i, j])``, or the name of one of all effects and nothing.
+    /// What each parameter is as users know it: ``("sd", [i])``, ``("cor", [i, j])``, or the name
+    /// of one of all effects and nothing.
     #[getter]
     fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let theta = vec![0.5; self.n_theta()];

@@ -1,4 +1,6 @@
-"""Families of distributions and their links: small frozen descriptors that name a kernel of the compiled core."""
+"""Families of distributions and their links:
+small frozen descriptors that name a kernel of the compiled core.
+"""
 
 from ranef.families.counts import NegativeBinomial, Poisson
 from ranef.families.custom import CustomFamily

@@ -12,8 +12,9 @@ from ranef.families.link import LINKS, Floats, checked_link
 
 Density = Callable[[Floats, Floats], Floats]
 
-#: Distance between the points of the differences, in units of the linear predictor: with nine points the truncation error of a smooth density and the
-#: amplified rounding error of its values are both near 1e-10 in the third derivative.
+#: Distance between the points of the differences, in units of the linear predictor: with nine
+#: points the truncation error of a smooth density and the amplified rounding error of its values
+#: are both near 1e-10 in the third derivative.
 STEP = 0.06
 
 #: Weights of the log-density at -4 … 4 steps: for the first three derivatives, of order 8, 8 and 6.
@@ -26,19 +27,23 @@ _THIRD = np.array([-7 / 240, 3 / 10, -169 / 120, 61 / 30, 0.0, -61 / 30, 169 / 1
 class CustomFamily(Family):
     """A distribution given by its log-density as a Python function.
 
-    Fits take longer than with the families of the package, as every step calls the function. The density must be smooth in the mean; it has no extra parameter.
+    Fits take longer than with the families of the package, as every step calls the function. The
+    density must be smooth in the mean; it has no extra parameter.
 
     Parameters
     ----------
     log_density : callable
-        ``log_density(y, mu)``, arrays in and out, with all its constants if likelihoods are to be compared with those of other families.
+        ``log_density(y, mu)``, arrays in and out, with all its constants if likelihoods are to be
+        compared with those of other families.
     link : str
-        ``"identity"``, ``"log"``, ``"sqrt"``, ``"inverse"``, ``"inverse_squared"``, ``"logit"``, ``"probit"``, ``"cloglog"``, ``"loglog"`` or ``"cauchit"``.
+        ``"identity"``, ``"log"``, ``"sqrt"``, ``"inverse"``, ``"inverse_squared"``, ``"logit"``,
+        ``"probit"``, ``"cloglog"``, ``"loglog"`` or ``"cauchit"``.
     title : str
         Name of the family in summaries.
     derivatives : callable, optional
-        ``derivatives(y, eta)`` gives the log-density and its first three derivatives in the linear predictor, four arrays; by default they are found by differences
-        of nine values of ``log_density``, with an error of about 1e-9.
+        ``derivatives(y, eta)`` gives the log-density and its first three derivatives in the linear
+        predictor, four arrays; by default they are found by differences of nine values of
+        ``log_density``, with an error of about 1e-9.
     variance_of_mean : callable, optional
         Variance of a response of a given mean, for Pearson residuals; without it there are none.
     sampler : callable, optional
@@ -50,7 +55,9 @@ class CustomFamily(Family):
 
     >>> import numpy as np
     >>> from ranef import CustomFamily
-    >>> geometric = CustomFamily(lambda y, mu: y * np.log(mu) - (y + 1) * np.log1p(mu), link="log", title="geometric")
+    >>> def density(y, mu):
+    ...     return y * np.log(mu) - (y + 1) * np.log1p(mu)
+    >>> geometric = CustomFamily(density, link="log", title="geometric")
     >>> geometric.link
     'log'
     """
@@ -79,7 +86,8 @@ class CustomFamily(Family):
         if self.derivatives is not None:
             found: Any = self.derivatives(y, eta)
         else:
-            # Far steps of the search may lead where the density is not defined; the core then takes a shorter one.
+            # Far steps of the search may lead where the density is not defined; the core then takes
+            # a shorter one.
             with np.errstate(all="ignore"):
                 points = [self.log_density(y, self.mean(eta + k * STEP)) for k in range(-4, 5)]
             values = np.stack([np.broadcast_to(np.asarray(p, dtype=np.float64), eta.shape) for p in points])

@@ -12,8 +12,9 @@ Support = Literal["proportion", "count", "positive", "real", "open_unit", "any"]
 class Family:
     """A conditional distribution of the response given the random effects.
 
-    Families are compared by their values and never change. ``dispersion`` below is the family's extra parameter: the size of the negative binomial
-    distribution, the precision of the beta distribution, ``sigma`` of the others that have one; NaN for families without one.
+    Families are compared by their values and never change. ``dispersion`` below is the family's
+    extra parameter: the size of the negative binomial distribution, the precision of the beta
+    distribution, ``sigma`` of the others that have one; NaN for families without one.
 
     Attributes
     ----------
@@ -51,7 +52,9 @@ class Family:
 
     @property
     def fixed_dispersion(self) -> float | None:
-        """The value at which the user holds the extra parameter, None where it is estimated or absent."""
+        """The value at which the user holds the extra parameter,
+        None where it is estimated or absent.
+        """
         return None
 
     def mean(self, eta: Floats) -> Floats:
@@ -63,12 +66,16 @@ class Family:
         raise NotImplementedError
 
     def observation_variance(self, mu: Floats, weights: Floats, dispersion: float) -> Floats:
-        """Variance of a response: trials divide it, weights of other families, which multiply the likelihood, do not."""
+        """Variance of a response:
+        trials divide it, weights of other families, which multiply the likelihood, do not.
+        """
         divisor = weights if self.support == "proportion" else 1.0
         return np.asarray(self.variance(mu, dispersion) * self.sigma(dispersion) ** 2 / divisor)
 
     def unit_deviance(self, y: Floats, mu: Floats, dispersion: float) -> Floats:
-        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``, for weight 1 and scale 1."""
+        """Twice the log-likelihood lost by the mean ``mu`` instead of ``y``,
+        for weight 1 and scale 1.
+        """
         raise NotImplementedError
 
     def draw(self, rng: np.random.Generator, mu: Floats, weights: Floats, dispersion: float) -> Floats:

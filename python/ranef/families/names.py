@@ -47,7 +47,8 @@ def parse_family(family: object) -> Family:
     Parameters
     ----------
     family : Family, or str
-        A name such as ``"binomial"``, or R's call as text: ``'binomial(link = "probit")'``, ``"Gamma(log)"``.
+        A name such as ``"binomial"``, or R's call as text: ``'binomial(link = "probit")'``,
+        ``"Gamma(log)"``.
 
     Raises
     ------
@@ -60,14 +61,16 @@ def parse_family(family: object) -> Family:
         return family()
     if not isinstance(family, str):
         raise ArgumentTypeError(
-            f"family must be a name ({', '.join(map(repr, NAMES))}) or an object such as Binomial(link='probit'), not {family!r}."
+            f"family must be a name ({', '.join(map(repr, NAMES))}) or an object such as Binomial(link='probit'), not "
+            f"{family!r}."
         )
     match = _CALL.fullmatch(family)
     name = match[1] if match else family
     found = _BY_NAME.get(re.sub(r"[._\s-]", "", name).lower())
     if match is None or found is None:
         quasi = (
-            " Quasi-families have no likelihood; for overdispersed counts use 'nbinom2' or a random effect for each row."
+            " Quasi-families have no likelihood; for overdispersed counts use 'nbinom2' or a random effect for each "
+            "row."
             if name.lower().startswith("quasi")
             else ""
         )

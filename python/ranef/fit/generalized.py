@@ -151,8 +151,8 @@ class GlmmFit(MixedFit):
             raise
         except ValueError:
             raise OptionError(
-                f"some means of a draw are outside what the {self.family.name} family can have: with the {self.family.link} link random effects can lead there. "
-                "re='conditional' keeps the means of the fit."
+                f"some means of a draw are outside what the {self.family.name} family can have: with the "
+                f"{self.family.link} link random effects can lead there. re='conditional' keeps the means of the fit."
             ) from None
 
     def joint_covariance(self) -> Floats | None:
@@ -190,7 +190,9 @@ class GlmmFit(MixedFit):
 
     @property
     def npar(self) -> int:
-        """Number of parameters: fixed effects, covariance parameters and an estimated dispersion."""
+        """Number of parameters: fixed effects,
+        covariance parameters and an estimated dispersion.
+        """
         return len(self.beta) + len(self.theta) + self.dispersion_estimated
 
     @property

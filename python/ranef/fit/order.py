@@ -196,7 +196,9 @@ def slope_of_factor(span: TermSpan, theta: Floats, along: Floats) -> Floats:
 
 
 def theta_of_factors(order: TermOrder, factors: Mapping[int, Floats]) -> Floats:
-    """Theta in lme4's order from the relative factors, by the position of the term in the formula."""
+    """Theta in lme4's order from the relative factors,
+    by the position of the term in the formula.
+    """
     out = np.zeros(order.n_theta)
     for span in order.spans:
         out[span.theta_start : span.theta_stop] = span.core.read(np.asarray(factors[span.formula], dtype=np.float64))

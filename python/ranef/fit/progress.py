@@ -10,7 +10,9 @@ import numpy as np
 from ranef.errors import ArgumentTypeError, MissingExtraError
 
 Report = Callable[[int, float], object]
-"""Called as ``report(done, total)``; for a single fit, whose length is unknown, as ``report(evaluations, criterion)``."""
+"""Called as ``report(done, total)``;
+for a single fit, whose length is unknown, as ``report(evaluations, criterion)``.
+"""
 
 Progress = bool | Literal["tqdm"] | Report
 
@@ -49,8 +51,9 @@ class Line:
 class TqdmBar:
     """A function for ``progress=`` that shows a tqdm bar, in a terminal and in a notebook.
 
-    A job that knows its length, such as a bootstrap, fills the bar; a fit, which does not, counts its evaluations beside the criterion. The bar is closed at
-    the end of a ``with`` block, when it is full, and when the call that it was given to ends, also by Ctrl-C.
+    A job that knows its length, such as a bootstrap, fills the bar; a fit, which does not, counts
+    its evaluations beside the criterion. The bar is closed at the end of a ``with`` block, when it
+    is full, and when the call that it was given to ends, also by Ctrl-C.
 
     Parameters
     ----------
@@ -99,7 +102,8 @@ class TqdmBar:
 
 
 def checked_progress(progress: object, unit: str = "replicates") -> Report | None:
-    """What reports progress: a function as it is, True a line on standard error, ``"tqdm"`` a bar, False nothing.
+    """What reports progress:
+    a function as it is, True a line on standard error, ``"tqdm"`` a bar, False nothing.
 
     Parameters
     ----------
@@ -121,7 +125,8 @@ def checked_progress(progress: object, unit: str = "replicates") -> Report | Non
             if problem.name is None or problem.name.split(".")[0] != "tqdm":
                 raise
             raise MissingExtraError(
-                "progress='tqdm' needs tqdm, which is not installed. Install it with: pip install 'ranef[interop]', or use progress=True."
+                "progress='tqdm' needs tqdm, which is not installed. Install it with: pip install 'ranef[interop]', "
+                "or use progress=True."
             ) from None
         return TqdmBar(**({} if unit == "evaluations" else {"unit": f" {unit}"}))
     if not isinstance(progress, bool | np.bool_):
@@ -133,7 +138,10 @@ def checked_progress(progress: object, unit: str = "replicates") -> Report | Non
 
 @contextmanager
 def reported(progress: object, unit: str = "replicates") -> Iterator[Report | None]:
-    """What reports the progress of the block; a line or bar is closed when it ends, however it ends."""
+    """What reports the progress of the block.
+
+    A line or bar is closed when it ends, however it ends.
+    """
     show = checked_progress(progress, unit)
     try:
         yield show
@@ -143,7 +151,9 @@ def reported(progress: object, unit: str = "replicates") -> Iterator[Report | No
 
 
 def part_of(show: Report | None, before: int, total: int) -> Report | None:
-    """A function for one of several jobs that are reported as one: ``before`` steps were done, of ``total``."""
+    """A function for one of several jobs that are reported as one:
+    ``before`` steps were done, of ``total``.
+    """
     if show is None:
         return None
     return lambda count, _: show(before + count, total)

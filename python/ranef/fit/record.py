@@ -208,8 +208,9 @@ class MixedFit:
         raise NotImplementedError
 
     def inverse_parts(self, starts: NDArray[np.intp], effects: NDArray[np.intp]) -> Floats:
-        """``M^-1`` on each of some sets of random effects, flattened, one after another; set i holds
-        ``effects[starts[i] : starts[i + 1]]``, numbers of rows of the coefficients.
+        """``M^-1`` on each of some sets of random effects, flattened, one after another.
+
+        Set i holds ``effects[starts[i] : starts[i + 1]]``, numbers of rows of the coefficients.
         """
         raise NotImplementedError
 
@@ -241,11 +242,14 @@ class MixedFit:
         raise NotImplementedError
 
     def hat_values(self) -> Floats:
-        """Diagonal (n,) of the hat matrix of the conditional fit, for kinds whose fitted values are linear in the response."""
+        """Diagonal (n,) of the hat matrix of the conditional fit,
+        for kinds whose fitted values are linear in the response.
+        """
         raise NotImplementedError
 
     def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
-        """Residual standard deviation at the same theta without some rows, for the same kinds; NaN where too few are left.
+        """Residual standard deviation at the same theta without some rows, for the same kinds;
+        NaN where too few are left.
 
         Parameters
         ----------
@@ -262,7 +266,9 @@ class MixedFit:
 
     @property
     def random_scale(self) -> float:
-        """What the relative Cholesky factors are multiplied by to give those of the random effects."""
+        """What the relative Cholesky factors are multiplied
+        by to give those of the random effects.
+        """
         return 1.0
 
     @property
@@ -296,7 +302,9 @@ class MixedFit:
         raise NotImplementedError
 
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
-        """The model in the core, made with ``n_threads`` (by default those of the fit) if there is none yet."""
+        """The model in the core,
+        made with ``n_threads`` (by default those of the fit) if there is none yet.
+        """
         raise NotImplementedError
 
     def conditional_covariance(self) -> list[Floats]:

@@ -60,7 +60,10 @@ class Refits:
         return len(self.objective)
 
     def __repr__(self) -> str:
-        return f"Fits of one model to {len(self)} responses, {np.count_nonzero(self.converged)} converged:\n{self.to_frame()!r}"
+        return (
+            f"Fits of one model to {len(self)} responses, {np.count_nonzero(self.converged)} "
+            f"converged:\n{self.to_frame()!r}"
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each response.
@@ -157,8 +160,8 @@ def _values_of_rows(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] |
         place = np.argwhere(bad)[0]
         column = "" if values.ndim == 1 else f" of column {names[place[1]] if names is not None else int(place[1])!r}"
         raise DataError(
-            f"y has a missing or infinite value in row {int(place[0])}{column} of the rows used; responses that are missing in different rows are fitted one by "
-            "one, by update(data=...)."
+            f"y has a missing or infinite value in row {int(place[0])}{column} of the rows used; responses that are "
+            "missing in different rows are fitted one by one, by update(data=...)."
         )
     return values, names
 
@@ -179,7 +182,8 @@ def _check_order(y: object, index: Any) -> None:
         return
     if own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0:
         raise DataError(
-            "y has the row labels of the data in a different order. Values are taken by position; use y.reindex(...) to match labels."
+            "y has the row labels of the data in a different order. Values are taken by position; use y.reindex(...) "
+            "to match labels."
         )
 
 

@@ -1,12 +1,14 @@
-//! Elimination of one position, or a run of them, from what is below it: the inner loops of the factorisation.
+//! Elimination of one position, or a run of them, from what is below it: the inner loops of the
+//! factorisation.
 
-use super::kernels::{self, size};
 use super::storage::Storage;
 use super::symbolic::{Symbolic, SCATTERED};
+use crate::dense::kernels::{self, size};
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// Factors a diagonal block, applies it to its panel and right-hand side; returns the determinant of the factor.
+/// Factors a diagonal block, applies it to its panel and right-hand side; returns the determinant
+/// of the factor.
 #[inline(always)]
 pub(super) fn factor_node<const K: usize>(
     block: &mut [f64],
@@ -27,7 +29,8 @@ pub(super) fn factor_node<const K: usize>(
     (0..k).map(|i| block[i * k + i]).product()
 }
 
-/// Subtracts the products of the panels of a run, as one matrix, from the dense block and the right-hand sides there.
+/// Subtracts the products of the panels of a run, as one matrix, from the dense block and the
+/// right-hand sides there.
 pub(super) fn eliminate_run(
     r: &mut Storage,
     s: &Symbolic,

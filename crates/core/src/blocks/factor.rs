@@ -1,13 +1,14 @@
 //! The factor R of M = L'Z'WZ L + I = R R', and M^-1 on its pattern.
 //!
-//! Scratch is allocated once; a factorisation allocates nothing that grows with the data. Rows are in elimination order.
+//! Scratch is allocated once; a factorisation allocates nothing that grows with the data. Rows are
+//! in elimination order.
 
 use super::eliminate::{eliminate_node, eliminate_run, factor_node};
-use super::kernels::{self, size};
 use super::storage::{Place, Storage};
 use super::symbolic::Symbolic;
 use super::NotPositive;
 use crate::crossprod::{Cells, Gram};
+use crate::dense::kernels::{self, size};
 use crate::with_size;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -54,7 +55,8 @@ impl Factor {
         2.0 * self.log_det
     }
 
-    /// Assembles M from Z'WZ and Lambda, factors it, and solves R x = `rhs` (q x `cols`, row-major) in place on the way.
+    /// Assembles M from Z'WZ and Lambda, factors it, and solves R x = `rhs` (q x `cols`, row-major)
+    /// in place on the way.
     ///
     /// # Errors
     /// Where M is not positive definite in floating point.
@@ -166,7 +168,8 @@ impl Factor {
         total
     }
 
-    /// The diagonal block of R of a level, where no levels of other factors come before it: k x k, row-major, lower.
+    /// The diagonal block of R of a level, where no levels of other factors come before it: k x k,
+    /// row-major, lower.
     pub(crate) fn level_block(&self, factor: usize, level: usize) -> &[f64] {
         let s = &*self.sym;
         let pos = s.position[factor][level] as usize;

@@ -1,10 +1,10 @@
 //! Selected inversion: T = M^-1 on the pattern of its factor, and what is asked of it.
 
 use super::factor::Factor;
-use super::kernels::{self, size};
 use super::storage::{Place, Storage};
 use super::symbolic::{Symbolic, SCATTERED};
 use crate::crossprod::{Cells, Gram};
+use crate::dense::kernels::{self, size};
 use crate::with_size;
 use faer::dyn_stack::MemStack;
 use faer::linalg::cholesky::llt;
@@ -52,7 +52,8 @@ impl Factor {
         }
     }
 
-    /// Adds sum over levels of (Z'WZ L T)_ll to `gamma`, for each factor: half the derivative of log|M| with respect to its Lambda.
+    /// Adds sum over levels of (Z'WZ L T)_ll to `gamma`, for each factor: half the derivative of
+    /// log|M| with respect to its Lambda.
     pub fn traces(&self, gram: &Gram, lambda: &[Vec<f64>], gamma: &mut [Vec<f64>]) {
         kernels::vectorised(
             #[inline(always)]
@@ -136,8 +137,8 @@ impl Factor {
         out
     }
 
-    /// T of each pair of levels of two factors that occur together (`kf` x `kg` each, row-major), for the cells of pair number
-    /// `pair`.
+    /// T of each pair of levels of two factors that occur together (`kf` x `kg` each, row-major),
+    /// for the cells of pair number `pair`.
     pub fn inverse_cells(&self, cells: &Cells, pair: usize) -> Vec<f64> {
         let (kf, kg) = (cells.kf, cells.kg);
         let mut out = vec![0.0; cells.level.len() * kf * kg];
@@ -163,7 +164,8 @@ impl Factor {
         }
     }
 
-    /// Puts other numbers in the place of T of the pairs of levels of two factors with one effect each.
+    /// Puts other numbers in the place of T of the pairs of levels of two factors with one effect
+    /// each.
     pub(crate) fn set_inverse_cells(&mut self, cells: &Cells, pair: usize, values: &[f64]) {
         for (place, &v) in places(&self.sym, cells, pair).zip(values) {
             self.t.set_number(&self.sym, place, v);

@@ -1,10 +1,9 @@
-//! Storage and order of the blocks of the system, and its factor: a sparse part in an elimination order that creates little fill,
-//! and one dense trailing block.
+//! Storage and order of the blocks of the system, and its factor: a sparse part in an elimination
+//! order that creates little fill, and one dense trailing block.
 
 mod eliminate;
 mod factor;
 mod inverse;
-pub mod kernels;
 mod ordering;
 mod parts;
 mod path;
@@ -18,6 +17,7 @@ pub use parts::{Effect, InverseParts};
 pub use path::PathSolver;
 pub use symbolic::Symbolic;
 
-/// The system was not positive definite in floating point: Lambda is too large, or the response is fitted exactly.
+/// The system was not positive definite in floating point: Lambda is too large, or the response is
+/// fitted exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotPositive;

@@ -1,15 +1,18 @@
 //! The order in which levels are eliminated.
 //!
-//! Factors whose levels meet at most one level of every factor left (the children of a nested design, and any single factor) go
-//! first as they stand: that creates no fill. For what remains there are two rules, of which the cheaper one is used: the largest
-//! factor first, which makes the rest one dense block, or approximate minimum degree, where levels seen once or twice leave early.
+//! Factors whose levels meet at most one level of every factor left (the children of a nested
+//! design, and any single factor) go first as they stand: that creates no fill. For what remains
+//! there are two rules, of which the cheaper one is used: the largest factor first, which makes the
+//! rest one dense block, or approximate minimum degree, where levels seen once or twice leave
+//! early.
 
 use crate::crossprod::Cells;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::linalg::amd;
 use faer::sparse::SymbolicSparseColMatRef;
 
-/// Largest number of cells of one level, seen from `factor`, over the pairs with each factor in `left`.
+/// Largest number of cells of one level, seen from `factor`, over the pairs with each factor in
+/// `left`.
 fn meets_at_most_one(cells: &[Cells], factor: usize, left: &[usize]) -> bool {
     cells.iter().all(|c| {
         if c.f == factor && left.contains(&c.g) {
@@ -27,13 +30,15 @@ fn meets_at_most_one(cells: &[Cells], factor: usize, left: &[usize]) -> bool {
 /// How the levels may be ordered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// The largest factor left as it stands, then the other levels by the number of levels they meet.
+    /// The largest factor left as it stands, then the other levels by the number of levels they
+    /// meet.
     LargestFirst,
     /// Approximate minimum degree.
     MinimumDegree,
 }
 
-/// Nodes (numbered factor by factor) in the order of elimination, and how many of them leave no choice.
+/// Nodes (numbered factor by factor) in the order of elimination, and how many of them leave no
+/// choice.
 pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32>, usize) {
     let nf = n_levels.len();
     let mut first = vec![0usize; nf + 1];

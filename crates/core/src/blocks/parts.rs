@@ -1,7 +1,9 @@
-//! Parts of M^-1 that need not lie on the pattern of its factor: for sets of effects whose levels do not all occur together.
+//! Parts of M^-1 that need not lie on the pattern of its factor: for sets of effects whose levels
+//! do not all occur together.
 //!
-//! With Y the sparse rows of R^-1 E for unit vectors E, and G what falls on the dense part, the part is Y'Y + G'T G, T the inverse
-//! of the dense part of M. Only the levels on the elimination paths of the effects are visited.
+//! With Y the sparse rows of R^-1 E for unit vectors E, and G what falls on the dense part, the
+//! part is Y'Y + G'T G, T the inverse of the dense part of M. Only the levels on the elimination
+//! paths of the effects are visited.
 
 use super::factor::Factor;
 use super::path::PathSolver;

@@ -1,9 +1,11 @@
-//! Solves R x = b for right-hand sides that are zero but for a few levels: only the levels on their elimination paths are visited.
+//! Solves R x = b for right-hand sides that are zero but for a few levels: only the levels on their
+//! elimination paths are visited.
 //!
-//! Right-hand sides come in groups: the sparse part of each is solved on its own, the dense part of a group at once.
+//! Right-hand sides come in groups: the sparse part of each is solved on its own, the dense part of
+//! a group at once.
 
 use super::factor::Factor;
-use super::kernels;
+use crate::dense::kernels;
 
 /// Scratch for groups of right-hand sides of `m` columns each.
 pub struct PathSolver<'a> {
@@ -109,7 +111,8 @@ impl<'a> PathSolver<'a> {
         &self.tails
     }
 
-    /// Solves the dense part of the group: the first of its rows, and their values (`m` columns for each right-hand side).
+    /// Solves the dense part of the group: the first of its rows, and their values (`m` columns for
+    /// each right-hand side).
     pub fn finish(&mut self) -> (usize, &[f64]) {
         let s = &*self.factor.sym;
         if s.dense > 0 {

@@ -1,11 +1,12 @@
-//! The factor F of Z'Z = F F' itself, which need not have full rank: a pivot that is zero but for rounding gives a column of zeros.
+//! The factor F of Z'Z = F F' itself, which need not have full rank: a pivot that is zero but for
+//! rounding gives a column of zeros.
 
 use super::eliminate::{eliminate_node, eliminate_run};
 use super::factor::place_cells;
-use super::kernels;
 use super::storage::Storage;
 use super::symbolic::Symbolic;
 use crate::crossprod::Gram;
+use crate::dense::kernels;
 use crate::with_size;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::{Accum, MatMut, Par};
@@ -25,7 +26,8 @@ pub struct SemidefiniteFactor {
 }
 
 impl SemidefiniteFactor {
-    /// Factors Z'Z, and solves F x = `rhs` (q x `cols`, row-major) in place with zeros for the columns that are zero.
+    /// Factors Z'Z, and solves F x = `rhs` (q x `cols`, row-major) in place with zeros for the
+    /// columns that are zero.
     pub fn of(gram: &Gram, sym: &Arc<Symbolic>, rhs: &mut [f64], cols: usize) -> Self {
         let s = &**sym;
         let mut f = Storage::zeros(s);
@@ -159,8 +161,9 @@ pub(crate) fn settle(d: &mut f64, used: &mut bool) {
     }
 }
 
-/// Lower Cholesky factor in place of a positive semidefinite block (row-major, lower half). Where a pivot is not above its limit the column
-/// is zero and the diagonal element infinite, so that divisions by it give zeros.
+/// Lower Cholesky factor in place of a positive semidefinite block (row-major, lower half). Where a
+/// pivot is not above its limit the column is zero and the diagonal element infinite, so that
+/// divisions by it give zeros.
 pub(crate) fn semidefinite(a: &mut [f64], k: usize, limit: &[f64]) {
     for j in 0..k {
         let d = a[j * k + j] - (0..j).map(|m| a[j * k + m] * a[j * k + m]).sum::<f64>();

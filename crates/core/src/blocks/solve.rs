@@ -1,7 +1,7 @@
 //! Solves with R and M for several right-hand sides (row-major, q x columns, in elimination order).
 
 use super::factor::Factor;
-use super::kernels;
+use crate::dense::kernels;
 use crate::with_size;
 use faer::{Accum, MatMut, MatRef};
 

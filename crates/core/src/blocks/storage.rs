@@ -1,4 +1,5 @@
-//! Numbers on the pattern of a factor: what R, T = M^-1 on the pattern of R, and the factor of Z'Z are kept in.
+//! Numbers on the pattern of a factor: what R, T = M^-1 on the pattern of R, and the factor of Z'Z
+//! are kept in.
 
 use super::symbolic::Symbolic;
 
@@ -13,7 +14,8 @@ pub(super) struct Storage {
     pub tail: Vec<f64>,
 }
 
-/// Where the block of two levels that occur together stands: entry (column c, row r) is at `start + c * height + r`.
+/// Where the block of two levels that occur together stands: entry (column c, row r) is at
+/// `start + c * height + r`.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     is_dense: bool,
@@ -75,7 +77,8 @@ impl Storage {
         }
     }
 
-    /// The diagonal block of a position (k x k, row-major) of a matrix both halves of whose dense part are filled.
+    /// The diagonal block of a position (k x k, row-major) of a matrix both halves of whose dense
+    /// part are filled.
     #[inline(always)]
     pub fn copy_diagonal(&self, s: &Symbolic, pos: usize, out: &mut [f64]) {
         let k = s.k[pos] as usize;

@@ -5,10 +5,12 @@ use crate::crossprod::Cells;
 use crate::error::CoreError;
 use std::ops::Range;
 
-/// Share of the levels still to come that a level must be joined with for the rest to be stored as one dense block.
+/// Share of the levels still to come that a level must be joined with for the rest to be stored as
+/// one dense block.
 const DENSE_SHARE: f64 = 0.95;
 
-/// Symbolic factorisation. A *node* is one level of one factor; *positions* count nodes in the order of elimination.
+/// Symbolic factorisation. A *node* is one level of one factor; *positions* count nodes in the
+/// order of elimination.
 #[derive(Clone)]
 pub struct Symbolic {
     /// Factor of each position.
@@ -35,9 +37,11 @@ pub struct Symbolic {
     pub height: Vec<u32>,
     /// For each sparse position, start in `update_row`.
     pub update_start: Vec<usize>,
-    /// Row of block a within the panel of position b, for the pairs a > b below a position with b sparse.
+    /// Row of block a within the panel of position b, for the pairs a > b below a position with b
+    /// sparse.
     pub update_row: Vec<u32>,
-    /// For each pair of factors and each cell, the row of the cell's block in the panel that holds it.
+    /// For each pair of factors and each cell, the row of the cell's block in the panel that holds
+    /// it.
     pub cell_row: Vec<Vec<u32>>,
     /// Number of sparse positions; the rest form the dense block.
     pub n_sparse: usize,
@@ -45,13 +49,15 @@ pub struct Symbolic {
     pub q: usize,
     /// Order of the dense block.
     pub dense: usize,
-    /// Whether the blocks of every sparse position's panel that lie in the dense block are its consecutive rows from
-    /// `dense_first`.
+    /// Whether the blocks of every sparse position's panel that lie in the dense block are its
+    /// consecutive rows from `dense_first`.
     pub dense_first: Vec<u32>,
-    /// Runs of consecutive sparse positions that cover all of them. Positions of a run longer than one have the same blocks
-    /// below them, all in the dense block and consecutive there, so that their panels form one matrix.
+    /// Runs of consecutive sparse positions that cover all of them. Positions of a run longer than
+    /// one have the same blocks below them, all in the dense block and consecutive there, so that
+    /// their panels form one matrix.
     pub runs: Vec<(u32, u32)>,
-    /// For each row of each panel that lies in the dense block, its row there; panels one after another.
+    /// For each row of each panel that lies in the dense block, its row there; panels one after
+    /// another.
     pub dense_of_row: Vec<u32>,
     /// Start of each sparse position's part of `dense_of_row`, and the panel row it begins with.
     pub dense_rows: Vec<(usize, u32)>,
@@ -59,7 +65,8 @@ pub struct Symbolic {
     pub diag_len: usize,
     /// Total length of all panels.
     pub panel_len: usize,
-    /// Predicted seconds of one factorisation and selected inversion; only the order of magnitude matters.
+    /// Predicted seconds of one factorisation and selected inversion; only the order of magnitude
+    /// matters.
     pub seconds: f64,
 }
 
@@ -74,7 +81,8 @@ impl Symbolic {
     pub fn new(n_levels: &[usize], ks: &[usize], cells: &[Cells]) -> Result<Self, CoreError> {
         let (order, settled) = ordering::order(n_levels, cells, Rule::LargestFirst);
         let mut layout = Elimination::of(&order, n_levels, ks, cells);
-        // looking for a better order costs about as much as an evaluation with a dense block of a few hundred rows
+        // looking for a better order costs about as much as an evaluation with a dense block of a
+        // few hundred rows
         if settled < order.len() && layout.cost > 4e-3 {
             let (order, _) = ordering::order(n_levels, cells, Rule::MinimumDegree);
             let other = Elimination::of(&order, n_levels, ks, cells);
@@ -231,7 +239,8 @@ impl Symbolic {
         &self.below_row[self.below_start[j]..self.below_start[j + 1]]
     }
 
-    /// Rows of the dense block that the last rows of a sparse position's panel stand for, and the first of those panel rows.
+    /// Rows of the dense block that the last rows of a sparse position's panel stand for, and the
+    /// first of those panel rows.
     #[inline(always)]
     pub fn dense_part(&self, j: usize) -> (&[u32], usize) {
         let (from, first) = self.dense_rows[j];
@@ -307,7 +316,8 @@ impl Elimination {
             next[a as usize] += 1;
         });
 
-        // structure of each column: its own neighbours and those of the columns whose first block it is
+        // structure of each column: its own neighbours and those of the columns whose first block
+        // it is
         let mut below_start = vec![0usize];
         let mut below: Vec<u32> = Vec::new();
         let mut children: Vec<Vec<u32>> = vec![Vec::new(); if cells.is_empty() { 0 } else { n }];
@@ -355,15 +365,16 @@ impl Elimination {
     }
 }
 
-/// Seconds that one update of a scattered entry, one of consecutive entries, and one floating-point operation within the dense
-/// block take, roughly: only their ratios matter.
+/// Seconds that one update of a scattered entry, one of consecutive entries, and one floating-point
+/// operation within the dense block take, roughly: only their ratios matter.
 const SCATTERED_COST: f64 = 4e-9;
 /// Largest ratio of the length of a padded list to that of the list.
 const PADDING: f64 = 1.6;
 const CONSECUTIVE_COST: f64 = 1e-10;
 const DENSE_COST: f64 = 4e-11;
 
-/// The number of sparse positions, at most `limit`, for which elimination and selected inversion cost least, and that cost.
+/// The number of sparse positions, at most `limit`, for which elimination and selected inversion
+/// cost least, and that cost.
 fn cheapest_cut(limit: usize, row: &[usize], k: &[u32], below_start: &[usize], below: &[u32]) -> (usize, f64) {
     let q = row[row.len() - 1];
     let dense = |cut: usize| ((q - row[cut]) as f64).powi(3) * DENSE_COST;
@@ -384,13 +395,15 @@ fn cheapest_cut(limit: usize, row: &[usize], k: &[u32], below_start: &[usize], b
     best
 }
 
-/// The positions from the first to the last of a list, where it holds most of them: then they are stored all, as one piece.
+/// The positions from the first to the last of a list, where it holds most of them: then they are
+/// stored all, as one piece.
 fn span(list: &[u32]) -> Option<Range<usize>> {
     let (first, last) = (*list.first()? as usize, *list.last()? as usize);
     ((last + 1 - first) as f64 <= PADDING * list.len() as f64).then_some(first..last + 1)
 }
 
-/// The lists of the sparse positions, with explicit zeros where they make a list consecutive within the dense block.
+/// The lists of the sparse positions, with explicit zeros where they make a list consecutive within
+/// the dense block.
 fn padded(n_sparse: usize, row: &[usize], k: &[u32], below_start: &[usize], below: &[u32]) -> (Vec<usize>, Vec<u32>) {
     let n = k.len();
     let dense = (row[n] - row[n_sparse]) as f64;

@@ -1,4 +1,5 @@
-//! Cross-products of the effects of two grouping factors: one block for each pair of levels that occur together.
+//! Cross-products of the effects of two grouping factors: one block for each pair of levels that
+//! occur together.
 
 use super::unweighted_z;
 use crate::basis::Basis;

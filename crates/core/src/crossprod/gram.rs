@@ -1,4 +1,5 @@
-//! Z'WZ: a block for each level, and one for each pair of levels of two factors that occur together.
+//! Z'WZ: a block for each level, and one for each pair of levels of two factors that occur
+//! together.
 
 use super::Cells;
 

@@ -1,6 +1,7 @@
 //! Sufficient statistics of a linear mixed model: everything a fit needs of the rows.
 //!
-//! Sums are additive, so chunks of rows are accumulated separately and merged; data in memory are one source of chunks.
+//! Sums are additive, so chunks of rows are accumulated separately and merged; data in memory are
+//! one source of chunks.
 
 mod cells;
 mod gram;
@@ -18,7 +19,8 @@ use std::ops::Range;
 
 /// Rows handled together while they are in the first-level cache.
 const BLOCK: usize = 128;
-/// Rows of one chunk; chunks are the unit of parallel work and do not depend on the number of threads.
+/// Rows of one chunk; chunks are the unit of parallel work and do not depend on the number of
+/// threads.
 const CHUNK: usize = 1 << 20;
 
 /// Cross-products of \[Z X y\] in the changed basis.
@@ -26,7 +28,8 @@ const CHUNK: usize = 1 << 20;
 pub struct Crossprod {
     /// Number of rows.
     pub n: usize,
-    /// log|R| of the covariance of the rows, relative to sigma^2; of independent rows minus the sum of log weights.
+    /// log|R| of the covariance of the rows, relative to sigma^2; of independent rows minus the sum
+    /// of log weights.
     pub log_det_r: f64,
     /// p + 1.
     pub pw: usize,
@@ -54,7 +57,8 @@ impl Crossprod {
         Self::whitened(rows, basis, (&rows.independent(), &[]), n_threads)
     }
 
-    /// All rows with the covariance R: chunks are accumulated (in parallel when allowed) and merged in order.
+    /// All rows with the covariance R: chunks are accumulated (in parallel when allowed) and merged
+    /// in order.
     pub fn whitened<R: Residual>(rows: &Rows<'_>, basis: &Basis, r: (&R, &[f64]), n_threads: usize) -> Self {
         let n = rows.n();
         let mut chunks: Vec<Range<usize>> = Vec::new();
@@ -81,7 +85,8 @@ impl Crossprod {
         parts.into_iter().reduce(Crossprod::merge).expect("at least one chunk").finish()
     }
 
-    /// The sums of a range of rows (whole blocks of R), not finished: merge them, then call [`Crossprod::finish`].
+    /// The sums of a range of rows (whole blocks of R), not finished: merge them, then call
+    /// [`Crossprod::finish`].
     pub fn of_chunk<R: Residual>(
         rows: &Rows<'_>,
         basis: &Basis,
@@ -183,7 +188,8 @@ impl Crossprod {
     }
 }
 
-/// X of a block of rows in the changed basis, without weights: row-major with `stride` numbers for each row.
+/// X of a block of rows in the changed basis, without weights: row-major with `stride` numbers for
+/// each row.
 pub(crate) fn transformed_x(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, stride: usize, out: &mut [f64]) {
     let p = basis.p();
     if basis.x_diagonal {
@@ -204,7 +210,8 @@ pub(crate) fn transformed_x(rows: &Rows<'_>, basis: &Basis, range: Range<usize>,
     }
 }
 
-/// \[X y\] of a block of rows in the changed basis, times the square roots of the weights; row-major.
+/// \[X y\] of a block of rows in the changed basis, times the square roots of the weights;
+/// row-major.
 pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
     unweighted_w(rows, basis, range.clone(), out);
     rows.independent().whiten(&[], range, basis.p() + 1, out);
@@ -221,7 +228,8 @@ fn unweighted_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [
     }
 }
 
-/// Effects of one factor for a block of rows in the changed basis, times the square roots of the weights; row-major.
+/// Effects of one factor for a block of rows in the changed basis, times the square roots of the
+/// weights; row-major.
 pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
     unweighted_z(rows, basis, factor, range.clone(), out);
     rows.independent().whiten(&[], range, rows.factors[factor].k(), out);
@@ -243,7 +251,8 @@ fn unweighted_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usiz
     }
 }
 
-/// Adds a block of rows to the sums of their levels. `K` is the number of effects, or 0 where it is known only at run time.
+/// Adds a block of rows to the sums of their levels. `K` is the number of effects, or 0 where it is
+/// known only at run time.
 #[inline(always)]
 fn add_levels<const K: usize>(
     codes: &[i32],

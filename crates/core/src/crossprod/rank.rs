@@ -1,8 +1,9 @@
 //! Which columns of X are linearly independent, and a basis in which the rest are well conditioned.
 //!
-//! Pivots of a Cholesky factorisation of the cross-products settle clear cases. Where one is small, its cross-product has lost the
-//! digits that would tell, and a QR factorisation of the rows themselves decides (a column whose part orthogonal to the columns
-//! before it is below 1e-7 of its length is dropped, as R's `lm` does) and gives a new basis.
+//! Pivots of a Cholesky factorisation of the cross-products settle clear cases. Where one is small,
+//! its cross-product has lost the digits that would tell, and a QR factorisation of the rows
+//! themselves decides (a column whose part orthogonal to the columns before it is below 1e-7 of its
+//! length is dropped, as R's `lm` does) and gives a new basis.
 
 use super::{transformed_w, transformed_x};
 use crate::basis::Basis;
@@ -15,7 +16,8 @@ const DOUBT: f64 = 1e-8;
 const DEPENDENT: f64 = 1e-7;
 const QR_BLOCK: usize = 256;
 
-/// Smallest pivot of X'X relative to its diagonal, in the order of the columns. `products` has rows of `stride` numbers.
+/// Smallest pivot of X'X relative to its diagonal, in the order of the columns. `products` has rows
+/// of `stride` numbers.
 fn smallest_pivot(products: &[f64], p: usize, stride: usize) -> f64 {
     let mut r = vec![0.0; p * p];
     let mut worst = 1.0f64;
@@ -40,7 +42,8 @@ fn smallest_pivot(products: &[f64], p: usize, stride: usize) -> f64 {
     worst
 }
 
-/// Upper triangular factor of the transformed X, by Householder reflections of stacked blocks of rows.
+/// Upper triangular factor of the transformed X, by Householder reflections of stacked blocks of
+/// rows.
 fn qr_of_rows(rows: &Rows<'_>, basis: &Basis) -> Vec<f64> {
     let p = basis.p();
     let pw = p + 1;
@@ -119,8 +122,9 @@ pub fn well_conditioned(products: &[f64], p: usize, stride: usize) -> bool {
     p == 0 || smallest_pivot(products, p, stride) > DOUBT
 }
 
-/// Checks the rank of X by its cross-products (lower half, rows of `stride` numbers). Where they are in doubt, changes the basis
-/// and returns true: the cross-products are then to be formed again.
+/// Checks the rank of X by its cross-products (lower half, rows of `stride` numbers). Where they
+/// are in doubt, changes the basis and returns true: the cross-products are then to be formed
+/// again.
 ///
 /// # Errors
 /// [`CoreError::Degenerate`] where no column is left.

@@ -105,7 +105,8 @@ fn in_link(link: Link, y: f64, w: f64, eta: f64) -> Observed {
     Observed { l: mix(0) + valid, r: mix(1), wo: -mix(2), dwo: -mix(3) }
 }
 
-/// A number of successes, by search from zero, or by the transformed rejection (BTRS) of Hörmann (1993).
+/// A number of successes, by search from zero, or by the transformed rejection (BTRS) of Hörmann
+/// (1993).
 fn draw(s: &mut Rng, n: f64, p: f64) -> f64 {
     if p > 0.5 {
         return n - draw(s, n, 1.0 - p);

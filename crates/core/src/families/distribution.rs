@@ -1,12 +1,14 @@
-//! What the file of one family holds, and the chain rules that turn its formulas into derivatives for batches of rows.
+//! What the file of one family holds, and the chain rules that turn its formulas into derivatives
+//! for batches of rows.
 //!
-//! Most families give their log-likelihood and three derivatives in an inner variable (log mu for positive means, mu
-//! otherwise); the derivatives of that variable with respect to eta turn them into those of l. Every loop over rows is compiled
-//! for its family: nothing is looked up per row but the link.
+//! Most families give their log-likelihood and three derivatives in an inner variable (log mu for
+//! positive means, mu otherwise); the derivatives of that variable with respect to eta turn them
+//! into those of l. Every loop over rows is compiled for its family: nothing is looked up per row
+//! but the link.
 
 use super::family::{Batch, Derivatives, Extra, Family, MoreDerivatives};
 use super::link::Link;
-use crate::blocks::kernels::vectorised;
+use crate::dense::kernels::vectorised;
 use crate::rng::Rng;
 use std::marker::PhantomData;
 
@@ -27,19 +29,20 @@ pub trait Distribution<const E: usize>: Send + Sync + 'static {
     fn derivatives(link: Link, b: Batch<'_>, out: Derivatives<'_>);
     /// See [`Family::more_derivatives`].
     fn more_derivatives(link: Link, b: Batch<'_>, out: MoreDerivatives<'_>);
-    /// What is free of eta in the log-likelihood of one response of weight 1, and its derivatives with respect to the
-    /// coordinates of the extra parameters.
+    /// What is free of eta in the log-likelihood of one response of weight 1, and its derivatives
+    /// with respect to the coordinates of the extra parameters.
     fn free(y: f64, extras: [f64; E]) -> (f64, [f64; E]);
     /// Sum of the same over rows.
     fn free_part(y: &[f64], w: &[f64], extras: [f64; E]) -> (f64, [f64; E]) {
         sum_of_free(y, w, |y| Self::free(y, extras))
     }
-    /// A mean near a response, inside the range of the link. `average` is the mean of all responses.
+    /// A mean near a response, inside the range of the link. `average` is the mean of all
+    /// responses.
     fn near(y: f64, w: f64, average: f64, link: Link) -> f64;
     /// Extra parameters by moments, given means.
     fn start_extras(y: &[f64], w: &[f64], mu: &[f64]) -> [f64; E];
-    /// A response of mean `mu` and prior weight `w` (numbers of trials of the binomial family, else without effect); none
-    /// where there is no response of that mean.
+    /// A response of mean `mu` and prior weight `w` (numbers of trials of the binomial family, else
+    /// without effect); none where there is no response of that mean.
     fn draw(rng: &mut Rng, mu: f64, w: f64, extras: [f64; E]) -> Option<f64>;
 }
 
@@ -134,7 +137,8 @@ pub struct Observed {
     pub dwo: f64,
 }
 
-/// Expected weight of one row and its derivative with respect to eta, and derivatives with respect to the extra parameters.
+/// Expected weight of one row and its derivative with respect to eta, and derivatives with respect
+/// to the extra parameters.
 pub struct Second<const E: usize> {
     /// See [`MoreDerivatives`].
     pub w: f64,
@@ -147,8 +151,8 @@ pub struct Second<const E: usize> {
 /// l and three derivatives in the inner variable.
 pub type Inner = [f64; 4];
 
-/// Expected information in the inner variable and its derivative in that, and by each extra parameter the derivatives of the
-/// information and of l, l' and l''.
+/// Expected information in the inner variable and its derivative in that, and by each extra
+/// parameter the derivatives of the information and of l, l' and l''.
 pub struct InnerSecond<const E: usize> {
     /// Expected information.
     pub information: f64,
@@ -251,7 +255,8 @@ pub fn more_by_log_mean<const E: usize>(
     });
 }
 
-/// Derivatives of a family in mu: `f` has the response, mu and, where means are probabilities, 1 - mu, and the extra parameters.
+/// Derivatives of a family in mu: `f` has the response, mu and, where means are probabilities, 1 -
+/// mu, and the extra parameters.
 #[inline(always)]
 pub fn by_mean<const E: usize>(
     link: Link,
@@ -281,7 +286,8 @@ pub fn more_by_mean<const E: usize>(
     });
 }
 
-/// Second-order results where the log-likelihood is p times a function of y and mu, with p = 1 / d^2.
+/// Second-order results where the log-likelihood is p times a function of y and mu, with p = 1 /
+/// d^2.
 #[inline(always)]
 pub fn scaled(information: f64, slope: f64, f: Inner) -> InnerSecond<1> {
     InnerSecond { information, slope, by_extra: [[-2.0 * information, -2.0 * f[0], -2.0 * f[1], -2.0 * f[2]]] }

@@ -1,5 +1,6 @@
-//! Exponential and logarithm without branches, so that loops over rows are compiled to vector instructions. Errors are about one
-//! unit in the last place. Results are the same on every processor: no fused operations.
+//! Exponential and logarithm without branches, so that loops over rows are compiled to vector
+//! instructions. Errors are about one unit in the last place. Results are the same on every
+//! processor: no fused operations.
 
 /// Largest argument of [`exp`]; larger ones are taken for it.
 pub const EXP_MAX: f64 = 709.0;

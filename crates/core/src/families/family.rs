@@ -1,8 +1,9 @@
 //! What the engine sees of a family: batches of rows, their derivatives and the extra parameters.
 //!
-//! A row with response y and prior weight w contributes l(eta, extras). Derivatives with respect to an extra parameter are
-//! with respect to its coordinate (a positive parameter's logarithm). What depends on y and the extra parameters alone is
-//! kept apart ([`Family::free_part`]): it need not be computed at every step.
+//! A row with response y and prior weight w contributes l(eta, extras). Derivatives with respect to
+//! an extra parameter are with respect to its coordinate (a positive parameter's logarithm). What
+//! depends on y and the extra parameters alone is kept apart ([`Family::free_part`]): it need not
+//! be computed at every step.
 
 use crate::rng::Rng;
 
@@ -15,7 +16,8 @@ pub enum Coordinate {
     Log,
 }
 
-/// Logarithms that a coordinate can have: beyond them the parameter is infinite or zero for all purposes.
+/// Logarithms that a coordinate can have: beyond them the parameter is infinite or zero for all
+/// purposes.
 const LOG_LIMIT: f64 = 300.0;
 
 impl Coordinate {
@@ -36,7 +38,8 @@ impl Coordinate {
     }
 }
 
-/// An extra parameter of a family: one number for all rows that is estimated with the fixed effects.
+/// An extra parameter of a family: one number for all rows that is estimated with the fixed
+/// effects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extra {
     /// Its name in messages.
@@ -79,8 +82,9 @@ pub struct Batch<'a> {
     pub extras: &'a [f64],
 }
 
-/// First-order results, one entry per row. A family with K predictors fills K, K (K + 1) / 2 and K (K + 1) (K + 2) / 6 such
-/// vectors of first, second and third derivatives, one after the other, index pairs and triples in ascending order.
+/// First-order results, one entry per row. A family with K predictors fills K, K (K + 1) / 2 and K
+/// (K + 1) (K + 2) / 6 such vectors of first, second and third derivatives, one after the other,
+/// index pairs and triples in ascending order.
 pub struct Derivatives<'a> {
     /// Log-likelihood without its part that is free of eta.
     pub l: &'a mut [f64],
@@ -92,8 +96,9 @@ pub struct Derivatives<'a> {
     pub dwo: &'a mut [f64],
 }
 
-/// Second-order results: expected weights, and derivatives with respect to the coordinates of the extra parameters. The latter
-/// hold the vector of the first extra parameter, then that of the next: E n entries.
+/// Second-order results: expected weights, and derivatives with respect to the coordinates of the
+/// extra parameters. The latter hold the vector of the first extra parameter, then that of the
+/// next: E n entries.
 pub struct MoreDerivatives<'a> {
     /// Expected weight.
     pub w: &'a mut [f64],
@@ -109,23 +114,26 @@ pub struct MoreDerivatives<'a> {
     pub wo_d: &'a mut [f64],
 }
 
-/// The distribution of a response given its linear predictors and E extra parameters. A family from outside is one more
-/// implementation; those of the core are a [`Distribution`](super::Distribution) with a link.
+/// The distribution of a response given its linear predictors and E extra parameters. A family from
+/// outside is one more implementation; those of the core are a
+/// [`Distribution`](super::Distribution) with a link.
 pub trait Family: Send + Sync {
     /// Number K of linear predictors per row.
     fn predictors(&self) -> usize {
         1
     }
-    /// The E extra parameters. The first is the dispersion: the one that the spread of responses about their mean determines.
+    /// The E extra parameters. The first is the dispersion: the one that the spread of responses
+    /// about their mean determines.
     fn extras(&self) -> &[Extra];
     /// Whether expected and observed weights agree for every y.
     fn is_canonical(&self) -> bool;
-    /// Log-likelihood and derivatives. A linear predictor outside the range of the link gives a log-likelihood that is not finite.
+    /// Log-likelihood and derivatives. A linear predictor outside the range of the link gives a
+    /// log-likelihood that is not finite.
     fn derivatives(&self, b: Batch<'_>, out: Derivatives<'_>);
     /// Expected weights and derivatives with respect to the extra parameters.
     fn more_derivatives(&self, b: Batch<'_>, out: MoreDerivatives<'_>);
-    /// The sum over rows of what is free of eta in the log-likelihood; its derivatives with respect to the coordinates of the
-    /// extra parameters go into `d`.
+    /// The sum over rows of what is free of eta in the log-likelihood; its derivatives with respect
+    /// to the coordinates of the extra parameters go into `d`.
     fn free_part(&self, y: &[f64], w: &[f64], extras: &[f64], d: &mut [f64]) -> f64;
     /// Mean of each row.
     fn means(&self, eta: &[f64], mu: &mut [f64]);
@@ -133,12 +141,13 @@ pub trait Family: Send + Sync {
     fn start(&self, y: &[f64], w: &[f64], eta: &mut [f64]);
     /// Extra parameters to start from, given means.
     fn start_extras(&self, y: &[f64], w: &[f64], mu: &[f64], extras: &mut [f64]);
-    /// Whether the linear predictor has no unit of its own (logarithms, odds), so that effects of order one are moderate.
+    /// Whether the linear predictor has no unit of its own (logarithms, odds), so that effects of
+    /// order one are moderate.
     fn is_scale_free(&self) -> bool {
         true
     }
-    /// Whether the linear predictor is measured in a unit of the response. Not for the square-root link: square roots of
-    /// counts have standard deviation ½ whatever the mean.
+    /// Whether the linear predictor is measured in a unit of the response. Not for the square-root
+    /// link: square roots of counts have standard deviation ½ whatever the mean.
     fn has_unit(&self) -> bool {
         !self.is_scale_free()
     }

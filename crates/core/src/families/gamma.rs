@@ -53,7 +53,8 @@ fn inner(y: f64, tau: f64, [d]: [f64; 1]) -> Inner {
     [-p * (tau + t), p * (t - 1.0), -p * t, p * t]
 }
 
-/// Logarithm of a gamma variable of scale 1: of small shapes the variable itself would often be zero.
+/// Logarithm of a gamma variable of scale 1: of small shapes the variable itself would often be
+/// zero.
 pub(super) fn draw_log(rng: &mut Rng, shape: f64) -> f64 {
     if shape >= 1.0 {
         rng.gamma(shape).ln()

@@ -69,8 +69,8 @@ impl Link {
         self.is_for_probabilities() || self == Self::Log
     }
 
-    /// Whether the linear predictor is measured in a unit of the response. Square roots of counts are not: their standard
-    /// deviation is ½ whatever the mean.
+    /// Whether the linear predictor is measured in a unit of the response. Square roots of counts
+    /// are not: their standard deviation is ½ whatever the mean.
     pub fn has_unit(self) -> bool {
         !self.is_scale_free() && self != Self::Sqrt
     }
@@ -132,7 +132,8 @@ impl Link {
         }
     }
 
-    /// log mu and log(1 - mu), each with three derivatives. Precise in both tails. Probability links and log.
+    /// log mu and log(1 - mu), each with three derivatives. Precise in both tails. Probability
+    /// links and log.
     #[inline(always)]
     pub fn log_probabilities(self, eta: f64) -> ([f64; 4], [f64; 4]) {
         match self {

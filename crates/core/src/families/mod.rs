@@ -1,6 +1,7 @@
 //! Families of distributions, one file each, with the links and the functions they share.
 //!
-//! A new family is a file with its [`Distribution`] and a line in [`REGISTRY`] (and its descriptor in Python).
+//! A new family is a file with its [`Distribution`] and a line in [`REGISTRY`] (and its descriptor
+//! in Python).
 
 mod beta;
 mod binomial;

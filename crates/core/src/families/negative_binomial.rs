@@ -1,4 +1,5 @@
-//! Counts that vary more than Poisson counts: variance quadratic (type 2) or linear (type 1) in the mean.
+//! Counts that vary more than Poisson counts: variance quadratic (type 2) or linear (type 1) in the
+//! mean.
 
 use super::distribution::{by_log_mean, moment, more_by_log_mean, Distribution, Inner, InnerSecond};
 use super::elementary::{exp, ln_1p};
@@ -137,7 +138,8 @@ impl Distribution<1> for NegativeBinomial1 {
     }
 }
 
-/// Limits of the size mu / d of a response: beyond them differences of its log gamma function are limits too.
+/// Limits of the size mu / d of a response: beyond them differences of its log gamma function are
+/// limits too.
 const SIZES: [f64; 2] = [1e-100, 1e100];
 
 fn linear(y: f64, tau: f64, [d]: [f64; 1]) -> Inner {

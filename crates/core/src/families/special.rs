@@ -84,7 +84,8 @@ pub fn polygamma(x: f64) -> (f64, f64, f64) {
 
 /// Differences between x + y and x (y >= 0, x > 0) of log Gamma, digamma, trigamma and tetragamma.
 ///
-/// They keep their relative precision as x grows: the Poisson limit of the negative binomial families.
+/// They keep their relative precision as x grows: the Poisson limit of the negative binomial
+/// families.
 pub fn polygamma_differences(y: f64, x: f64) -> (f64, f64, f64, f64) {
     let mut s = x.max(1e-100);
     let (mut g, mut a, mut b, mut c) = (1.0, 0.0, 0.0, 0.0);

@@ -1,11 +1,12 @@
 //! Passes over the rows: products with X and Z and their transposes, and weighted cross-products.
 
 use super::system::GlmmSystem;
-use crate::blocks::kernels::{size, vectorised};
 use crate::crossprod::Gram;
+use crate::dense::kernels::{size, vectorised};
 use std::ops::Range;
 
-/// Calls a function generic over the number of columns with that number as a constant where it is small.
+/// Calls a function generic over the number of columns with that number as a constant where it is
+/// small.
 macro_rules! with_columns {
     ($p:expr, $f:ident ( $($a:expr),* )) => {
         match $p {
@@ -104,7 +105,8 @@ impl GlmmSystem {
         );
     }
 
-    /// eta += Z v for a range of rows; `v` by scalar row of the block system, `eta` holds the range alone.
+    /// eta += Z v for a range of rows; `v` by scalar row of the block system, `eta` holds the range
+    /// alone.
     pub fn add_random(&self, v: &[f64], range: Range<usize>, eta: &mut [f64]) {
         for f in &self.effects {
             let at = &f.at[range.clone()];

@@ -10,7 +10,7 @@
 use super::pirls::{Failure, Modes};
 use super::quadrature::{Rule, Shape};
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 
 /// Which weights the determinant is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,14 @@ pub struct Value {
     pub beta: Vec<f64>,
     /// Derivatives with respect to the coordinates of the extra parameters.
     pub extras: Vec<f64>,
-    /// Quadrature: largest |N| of a group, of the order of the error of its log-likelihood; 0 for Laplace.
+    /// Quadrature: largest |N| of a group, of the order of the error of its log-likelihood; 0 for
+    /// Laplace.
     pub error: f64,
 }
 
 impl Modes {
-    /// The Laplace deviance at the present Lambda, fixed effects (found on the way if `profiled`) and extra parameters.
+    /// The Laplace deviance at the present Lambda, fixed effects (found on the way if `profiled`)
+    /// and extra parameters.
     ///
     /// # Errors
     /// Where the modes cannot be found.

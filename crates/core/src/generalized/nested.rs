@@ -1,8 +1,9 @@
 //! Adaptive Gauss-Hermite quadrature for two nested grouping factors with one effect each.
 //!
-//! Given the effect u of an outer level the inner effects v_j within it are independent, so that the sum over the product rule of a
-//! whole outer group is one over the nodes of u of products over j of sums over the nodes of v_j: n K^2 rows and not n K^(1+J).
-//! The nodes are those of the joint curvature M = R R' with the inner effects eliminated first, mode + sqrt2 R^-T z: each v_j is
+//! Given the effect u of an outer level the inner effects v_j within it are independent, so that
+//! the sum over the product rule of a whole outer group is one over the nodes of u of products over
+//! j of sums over the nodes of v_j: n K^2 rows and not n K^(1+J). The nodes are those of the joint
+//! curvature M = R R' with the inner effects eliminated first, mode + sqrt2 R^-T z: each v_j is
 //! centred at its mode given u in the quadratic approximation and has its conditional scale.
 //!
 //! | formula | identifier |
@@ -60,7 +61,8 @@ impl GlmmSystem {
         Some(Nesting { inner: c.g, outer: c.f, parent, cell })
     }
 
-    /// Whether the factors allow quadrature: one with at most three effects, or two nested ones with one each.
+    /// Whether the factors allow quadrature: one with at most three effects, or two nested ones
+    /// with one each.
     pub fn allows_quadrature(&self) -> bool {
         match &self.effects[..] {
             [f] => f.k <= 3,
@@ -113,7 +115,8 @@ struct Inside {
     outer_r: f64,
 }
 
-/// softmax weights of `t` in place, and the logarithm of the sum of exp(t); none where every entry is minus infinity.
+/// softmax weights of `t` in place, and the logarithm of the sum of exp(t); none where every entry
+/// is minus infinity.
 fn softmax(t: &mut [f64]) -> Option<f64> {
     let largest = t.iter().fold(f64::NEG_INFINITY, |a, &v| a.max(v));
     if largest == f64::NEG_INFINITY {
@@ -126,7 +129,8 @@ fn softmax(t: &mut [f64]) -> Option<f64> {
 }
 
 impl Modes {
-    /// Evaluates the rule at the present modes; the cross-products last formed give the scale of the nodes.
+    /// Evaluates the rule at the present modes; the cross-products last formed give the scale of
+    /// the nodes.
     pub fn nested_nodes(&self, g: &GlmmSystem, rule: &Rule, nesting: Nesting) -> Nodes {
         let (inner, outer) = (nesting.inner, nesting.outer);
         let (factors, ztz) = (&g.layout.factors, &self.gram.levels);

@@ -6,7 +6,7 @@ use super::parameters::{Coordinates, Point};
 use super::pirls::{Failure, Modes};
 use super::quadrature::Rule;
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::layout::Layout;
 use crate::model::Progress;

@@ -6,7 +6,7 @@
 
 use super::laplace::Value;
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::families::Coordinate;
 use crate::optimize::bounds::Bounds;
 

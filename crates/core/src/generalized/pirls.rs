@@ -1,23 +1,28 @@
-//! Penalised iteratively reweighted least squares: the modes of the random effects by damped Newton steps.
+//! Penalised iteratively reweighted least squares: the modes of the random effects by damped Newton
+//! steps.
 //!
-//! h(u) = -sum l_i(eta_i) + u'u/2 with eta = offset + X b + Z L u; with `profiled`, b is part of the unknowns.
+//! h(u) = -sum l_i(eta_i) + u'u/2 with eta = offset + X b + Z L u; with `profiled`, b is part of
+//! the unknowns.
 
 use super::design::sum;
 use super::quadrature::Rule;
 use super::system::GlmmSystem;
-use crate::blocks::{kernels, Factor};
+use crate::blocks::Factor;
 use crate::crossprod::Gram;
+use crate::dense::kernels;
 use crate::families::{Batch, Derivatives, MoreDerivatives};
 use crate::layout::Lambda;
 use rayon::prelude::*;
 
 /// Rows of one batch: the unit of work of a family and of its partial sums.
 const BATCH: usize = 2048;
-/// Newton decrement at which the modes are taken for exact: what is left of their error enters gradients with its square root.
+/// Newton decrement at which the modes are taken for exact: what is left of their error enters
+/// gradients with its square root.
 const EXACT: f64 = 1e-20;
 /// Newton decrement that must be reached.
 const REQUIRED: f64 = 1e-12;
-/// Decrement below which rounding may hide that a step lowers h; the step is then taken without the comparison.
+/// Decrement below which rounding may hide that a step lowers h; the step is then taken without the
+/// comparison.
 const TRUSTED: f64 = 1e-9;
 const MAX_STEPS: usize = 200;
 
@@ -32,7 +37,8 @@ pub enum Failure {
     Family,
 }
 
-/// What the work space holds of a Newton system, at the parameters and modes where it was last formed.
+/// What the work space holds of a Newton system, at the parameters and modes where it was last
+/// formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
     Nothing,
@@ -59,14 +65,16 @@ pub struct More {
     pub wo_d: Vec<f64>,
 }
 
-/// The part of the log-likelihood that is free of eta at some extra parameters, and its derivatives by their coordinates.
+/// The part of the log-likelihood that is free of eta at some extra parameters, and its derivatives
+/// by their coordinates.
 pub struct FreePart {
     extras: Vec<f64>,
     value: f64,
     slope: Vec<f64>,
 }
 
-/// Work space of one fit and the state of its last evaluation. Vectors over effects are in elimination order.
+/// Work space of one fit and the state of its last evaluation. Vectors over effects are in
+/// elimination order.
 pub struct Modes {
     /// Present Lambda.
     pub lambda: Lambda,
@@ -96,7 +104,8 @@ pub struct Modes {
     pub more: More,
     /// Z'r.
     pub zr: Vec<f64>,
-    /// X'WX and R^-1 L'Z'WX, and the Cholesky factor of the Schur complement, at the last bordered solve.
+    /// X'WX and R^-1 L'Z'WX, and the Cholesky factor of the Schur complement, at the last bordered
+    /// solve.
     pub xwx: Vec<f64>,
     /// See `xwx`.
     pub rzx: Vec<f64>,
@@ -157,7 +166,8 @@ impl Modes {
         }
     }
 
-    /// Forgets the modes and the factor, so that what follows does not depend on what was done before.
+    /// Forgets the modes and the factor, so that what follows does not depend on what was done
+    /// before.
     pub fn forget(&mut self) {
         self.u.fill(0.0);
         self.held = Held::Nothing;
@@ -169,7 +179,8 @@ impl Modes {
         g.add_fixed(&self.beta, &mut self.eta_fixed);
     }
 
-    /// eta and the family's results at the present u; returns h less the free part of the log-likelihood.
+    /// eta and the family's results at the present u; returns h less the free part of the
+    /// log-likelihood.
     pub fn rows_pass(&mut self, g: &GlmmSystem) -> f64 {
         g.layout.lambda_times(&self.lambda, &self.u, 1, &mut self.lu);
         let (lu, fixed, extras) = (&self.lu, &self.eta_fixed, &self.extras);
@@ -208,8 +219,8 @@ impl Modes {
         0.5 * self.u.iter().map(|v| v * v).sum::<f64>() - total
     }
 
-    /// The part of the log-likelihood that is free of eta and its derivatives with respect to the extra parameters, computed
-    /// once for each.
+    /// The part of the log-likelihood that is free of eta and its derivatives with respect to the
+    /// extra parameters, computed once for each.
     pub fn free_part(&mut self, g: &GlmmSystem) -> (f64, Vec<f64>) {
         match &self.free {
             Some(f) if f.extras == self.extras => (f.value, f.slope.clone()),
@@ -323,13 +334,15 @@ impl Modes {
         self.factor.solve(a, 1);
     }
 
-    /// The modes at the present Lambda, fixed effects (unless `profiled`) and extra parameters, from the present u. Returns h less the
-    /// free part of the log-likelihood. The rows and the factor (of observed weights) are left at the modes.
+    /// The modes at the present Lambda, fixed effects (unless `profiled`) and extra parameters,
+    /// from the present u. Returns h less the free part of the log-likelihood. The rows and the
+    /// factor (of observed weights) are left at the modes.
     pub fn solve(&mut self, g: &GlmmSystem, profiled: bool) -> Result<f64, Failure> {
         self.solve_to(g, profiled, EXACT)
     }
 
-    /// The same, until the Newton decrement is below `enough`. What the last step would still have gained is taken off.
+    /// The same, until the Newton decrement is below `enough`. What the last step would still have
+    /// gained is taken off.
     pub fn solve_to(&mut self, g: &GlmmSystem, profiled: bool, enough: f64) -> Result<f64, Failure> {
         let profiled = profiled && g.p() > 0;
         self.set_fixed(g);
@@ -352,8 +365,8 @@ impl Modes {
             if profiled {
                 g.fixed_transposed(&self.r, &mut self.grad_beta);
             }
-            // a step with the factor at hand, which belongs to parameters and modes nearby: as good as Newton's for the first, and
-            // good enough for a last one
+            // a step with the factor at hand, which belongs to parameters and modes nearby: as good
+            // as Newton's for the first, and good enough for a last one
             let near = first || before < 1e-5;
             if near && (self.held == Held::Border || (self.held == Held::Factor && !profiled)) {
                 let decrement = self.direction(profiled);

@@ -9,7 +9,7 @@
 use super::nested::NestedShape;
 use super::pirls::Modes;
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::families::{Batch, Derivatives, MoreDerivatives};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -74,7 +74,8 @@ impl Rule {
     }
 }
 
-/// Nodes and logarithms of the weights of the Gauss-Hermite rule (weight exp(-x^2)), by Newton steps on orthonormal polynomials.
+/// Nodes and logarithms of the weights of the Gauss-Hermite rule (weight exp(-x^2)), by Newton
+/// steps on orthonormal polynomials.
 fn gauss_hermite(n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut x = vec![0.0; n];
     let mut log_w = vec![0.0; n];
@@ -142,7 +143,8 @@ pub struct Nodes {
     pub g: Vec<f64>,
     /// For each factor, the sum over groups and nodes of pi_j Z'r(u_j) u_j'.
     pub gamma: Vec<Vec<f64>>,
-    /// Sums over groups, nodes and rows of pi_j times the derivative of l with respect to each extra parameter.
+    /// Sums over groups, nodes and rows of pi_j times the derivative of l with respect to each
+    /// extra parameter.
     pub l_d: Vec<f64>,
     /// Q.
     pub q: Shape,

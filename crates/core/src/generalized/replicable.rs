@@ -5,7 +5,7 @@ use super::parameters::Point;
 use super::pirls::Modes;
 use super::search::search;
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::layout::Lambda;
 use crate::model::{Estimates, Outcome, Replicable, Status};

@@ -3,7 +3,8 @@
 use super::fit::Fit;
 use super::pirls::{Failure, Modes};
 use super::system::GlmmSystem;
-use crate::blocks::{kernels, PathSolver};
+use crate::blocks::PathSolver;
+use crate::dense::kernels;
 use crate::layout::FactorSize;
 use crate::optimize::trust_region::Eigen;
 
@@ -26,7 +27,8 @@ pub struct Solution {
     pub u: Vec<Vec<f64>>,
     /// Random effects: for each factor, levels x effects.
     pub b: Vec<Vec<f64>>,
-    /// Covariance of the fixed effects at known theta (from the bordered system of working weights).
+    /// Covariance of the fixed effects at known theta (from the bordered system of working
+    /// weights).
     pub vcov_profiled: Vec<f64>,
 }
 
@@ -98,8 +100,9 @@ impl Fit {
         Some(out)
     }
 
-    /// Covariance matrix of the same parameters: twice the inverse Hessian. Parameters at zero that have no first-order effect have
-    /// rows of NaN. None where the Hessian is not positive definite in the rest.
+    /// Covariance matrix of the same parameters: twice the inverse Hessian. Parameters at zero that
+    /// have no first-order effect have rows of NaN. None where the Hessian is not positive definite
+    /// in the rest.
     pub fn covariance(&self, g: &GlmmSystem) -> Option<Vec<f64>> {
         let h = self.hessian.as_ref()?;
         let n = self.coordinates.len();
@@ -133,8 +136,8 @@ impl Fit {
     }
 }
 
-/// Which entries of theta have no first-order effect: those that belong to columns of lambda that are zero, or do nothing at all,
-/// and those that are at a bound.
+/// Which entries of theta have no first-order effect: those that belong to columns of lambda that
+/// are zero, or do nothing at all, and those that are at a bound.
 pub(super) fn null_parameters(g: &GlmmSystem, theta: &[f64]) -> Vec<bool> {
     let mut out = vec![false; theta.len()];
     for (f, layouts) in g.layout.terms.iter().enumerate() {
@@ -200,9 +203,10 @@ pub struct NewRows<'a> {
     pub z: Vec<&'a [f64]>,
 }
 
-/// Variance of x'(beta^ - beta) + z'(b^ - b) for new rows, at the modes in `m`: the conditional variance of b, and the effect of
-/// the errors of the parameters on x'beta^ + z'b^. `covariance` is of (theta, beta, coordinates of all extra parameters or of
-/// none), or of beta alone; NaN counts as zero (a parameter at the boundary, or one that is held).
+/// Variance of x'(beta^ - beta) + z'(b^ - b) for new rows, at the modes in `m`: the conditional
+/// variance of b, and the effect of the errors of the parameters on x'beta^ + z'b^. `covariance` is
+/// of (theta, beta, coordinates of all extra parameters or of none), or of beta alone; NaN counts
+/// as zero (a parameter at the boundary, or one that is held).
 ///
 /// # Errors
 /// Where the system cannot be factored.

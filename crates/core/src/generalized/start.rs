@@ -3,7 +3,7 @@
 use super::parameters::{Coordinates, Point};
 use super::pirls::Modes;
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 
 /// Fixed effects by least squares on linear predictors near the data, extra parameters by moments,
 /// and random effects of moderate size.

@@ -1,5 +1,5 @@
-//! What stays the same during the fits of a model: rows in the changed basis, sorted by the largest factor, and where each of them
-//! goes in the block system.
+//! What stays the same during the fits of a model: rows in the changed basis, sorted by the largest
+//! factor, and where each of them goes in the block system.
 
 use crate::basis::Basis;
 use crate::crossprod::{observed, products_of_x, settle_rank, Gram};
@@ -14,13 +14,15 @@ use std::sync::Arc;
 pub struct Effects {
     /// Number of effects.
     pub k: usize,
-    /// Effects in the changed basis, n x k, row-major; empty where there is one and it is 1 throughout.
+    /// Effects in the changed basis, n x k, row-major; empty where there is one and it is 1
+    /// throughout.
     pub z: Vec<f64>,
     /// First scalar row (elimination order) of each row's level.
     pub at: Vec<u32>,
     /// Level of each row.
     pub level: Vec<u32>,
-    /// Where the level changes from one row to the next, both ends included; empty where that is often.
+    /// Where the level changes from one row to the next, both ends included; empty where that is
+    /// often.
     pub runs: Vec<u32>,
 }
 
@@ -51,12 +53,12 @@ pub struct GlmmSystem {
 }
 
 impl GlmmSystem {
-    /// Sorts the rows, changes their basis and lays out the system. `rows.y` and `rows.weights` are the response and the prior
-    /// weights of the model.
+    /// Sorts the rows, changes their basis and lays out the system. `rows.y` and `rows.weights` are
+    /// the response and the prior weights of the model.
     ///
     /// # Errors
-    /// Sizes that do not agree, values that are not finite, a factor that does not fit into memory, or a family with several
-    /// linear predictors.
+    /// Sizes that do not agree, values that are not finite, a factor that does not fit into memory,
+    /// or a family with several linear predictors.
     pub fn new(rows: &Rows<'_>, offset: Option<&[f64]>, family: Arc<dyn Family>) -> Result<Self, CoreError> {
         let predictors = family.predictors();
         if predictors != 1 {

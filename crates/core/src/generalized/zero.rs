@@ -10,8 +10,8 @@
 use super::outer::Outer;
 use super::parameters::Coordinates;
 use super::system::GlmmSystem;
-use crate::blocks::kernels;
 use crate::crossprod::Gram;
+use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::fit::boundary::Escape;
 use crate::layout::{Block, Frame};

@@ -2,7 +2,7 @@
 //! not free also its parameters.
 
 use super::{Block, Lambda, Layout};
-use crate::optimize::jacobi_svd::svd_left;
+use crate::dense::jacobi_svd::svd_left;
 use crate::optimize::trust_region::Eigen;
 
 /// Singular values up to this share of the largest are zero but for rounding where lambda is made

@@ -1,11 +1,13 @@
-//! What a model holds besides numbers: its factors and terms, the scaled columns, and the pattern of its block system.
+//! What a model holds besides numbers: its factors and terms, the scaled columns, and the pattern
+//! of its block system.
 
 mod frame;
 mod theta;
 
 use crate::basis::Basis;
-use crate::blocks::{kernels, Factor, Symbolic};
+use crate::blocks::{Factor, Symbolic};
 use crate::crossprod::{Cells, Gram};
+use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::rows::FactorRows;
 use crate::structure::{Coordinates, Structure};
@@ -16,7 +18,8 @@ pub use theta::part_of;
 /// One row-major block per factor.
 pub type Lambda = Vec<Vec<f64>>;
 
-/// A block of a factor's relative covariance: one that is free to be any matrix, or a whole term of another structure.
+/// A block of a factor's relative covariance: one that is free to be any matrix, or a whole term of
+/// another structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Grouping factor.
@@ -138,7 +141,8 @@ impl Layout {
         self.sym.row[self.sym.position[factor][level] as usize]
     }
 
-    /// Predicted seconds of one factorisation with `cols` right-hand sides; only their order of magnitude matters.
+    /// Predicted seconds of one factorisation with `cols` right-hand sides; only their order of
+    /// magnitude matters.
     pub fn predicted_seconds(&self, cells: &[Cells], cols: usize) -> f64 {
         let pw = cols as f64;
         let rows: f64 = self.factors.iter().map(|f| (f.n_levels * f.k) as f64 * (8.0 + (f.k as f64 + pw) * pw)).sum();
@@ -169,8 +173,8 @@ impl Layout {
         out
     }
 
-    /// Conditional covariance matrices of the random effects of one factor given y and beta, divided by sigma^2: levels x k x k.
-    /// The factor must have been inverted.
+    /// Conditional covariance matrices of the random effects of one factor given y and beta,
+    /// divided by sigma^2: levels x k x k. The factor must have been inverted.
     pub fn conditional_covariance(&self, lambda: &Lambda, inverse: &Factor, factor: usize) -> Vec<f64> {
         let k = self.factors[factor].k;
         let lam = self.given_lambda(lambda, factor);
@@ -202,7 +206,8 @@ impl Layout {
         out
     }
 
-    /// out = L v for `cols` vectors (q x cols, row-major, elimination order): multiplies each level's rows by its factor's Lambda.
+    /// out = L v for `cols` vectors (q x cols, row-major, elimination order): multiplies each
+    /// level's rows by its factor's Lambda.
     pub fn lambda_times(&self, lambda: &[Vec<f64>], v: &[f64], cols: usize, out: &mut [f64]) {
         for (pos, &f) in self.sym.factor.iter().enumerate() {
             let k = self.sym.k[pos] as usize;

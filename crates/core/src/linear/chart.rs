@@ -104,7 +104,7 @@ impl<'a> Chart<'a> {
             d[j * k + j] += f.s[j];
         }
         let mut lambda = vec![0.0; k * k];
-        crate::blocks::kernels::multiply(&f.u, &d, k, k, k, &mut lambda);
+        crate::dense::kernels::multiply(&f.u, &d, k, k, k, &mut lambda);
         Frame::of(&lambda, k)
     }
 
@@ -265,13 +265,13 @@ impl<'a> Chart<'a> {
             .iter()
             .map(|d| {
                 let mut t = vec![0.0; k * k];
-                crate::blocks::kernels::transposed_multiply(&f.u, d, k, k, k, &mut t);
+                crate::dense::kernels::transposed_multiply(&f.u, d, k, k, k, &mut t);
                 t
             })
             .collect();
         let (tl, basis) = (&self.sys.terms[b.factor][b.term], &self.sys.basis.terms[b.factor][b.term]);
         let mut own = vec![0.0; k * k];
-        crate::blocks::kernels::multiply(&part_of(&score.gamma[b.factor], b), &q, k, k, k, &mut own);
+        crate::dense::kernels::multiply(&part_of(&score.gamma[b.factor], b), &q, k, k, k, &mut own);
         let gamma = basis.score_to_given(&own, k);
         let pulled = |c: usize, step: f64| {
             let mut theta = f.theta.clone();

@@ -3,8 +3,8 @@
 //! Scratch is allocated once; an evaluation allocates nothing that grows with the data.
 
 use super::system::System;
-use crate::blocks::kernels::{self, size};
 use crate::blocks::{Factor, NotPositive};
+use crate::dense::kernels::{self, size};
 use crate::layout::Lambda;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -65,7 +65,8 @@ impl Evaluator {
         }
     }
 
-    /// The criterion; infinite where it is not defined, or only rounding is left of it, as may be at very large Lambda.
+    /// The criterion; infinite where it is not defined, or only rounding is left of it, as may be
+    /// at very large Lambda.
     pub fn trusted_criterion(&mut self, sys: &System, reml: bool) -> f64 {
         match self.criterion(sys, reml) {
             Ok(d) if !self.is_large() || self.noise(sys, reml, d) < TRUSTED => d,
@@ -78,8 +79,8 @@ impl Evaluator {
         self.lambda.iter().flatten().any(|v| v.abs() > LARGE)
     }
 
-    /// Rounding error to expect of the criterion at the last evaluation: what r2 and the eliminated fixed effects lose where they are
-    /// small differences of large numbers.
+    /// Rounding error to expect of the criterion at the last evaluation: what r2 and the eliminated
+    /// fixed effects lose where they are small differences of large numbers.
     pub fn noise(&self, sys: &System, reml: bool, criterion: f64) -> f64 {
         let wtw = self.taken.as_ref().map_or(&sys.cp.wtw, |t| &t.1);
         let mut lost = elimination_lost(&self.rxx, sys.cp.pw, |i| wtw[i * sys.cp.pw + i], sys.nu(reml), reml);
@@ -183,8 +184,9 @@ impl Evaluator {
     }
 }
 
-/// Error of the criterion, in units of rounding, that eliminating the fixed effects brings: `rxx` is the factor of what is left of
-/// the products of [X y], `size` the sum of squares of a column before random effects were eliminated.
+/// Error of the criterion, in units of rounding, that eliminating the fixed effects brings: `rxx`
+/// is the factor of what is left of the products of [X y], `size` the sum of squares of a column
+/// before random effects were eliminated.
 pub(super) fn elimination_lost(rxx: &[f64], pw: usize, size: impl Fn(usize) -> f64, nu: f64, reml: bool) -> f64 {
     let p = pw - 1;
     let r2 = rxx[p * pw + p].powi(2);

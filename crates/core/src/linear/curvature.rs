@@ -1,21 +1,24 @@
-//! Second-order quantities: quadratic forms w'Z'PZ w for the average-information matrix, and Psi on the null space of a lambda.
+//! Second-order quantities: quadratic forms w'Z'PZ w for the average-information matrix, and Psi on
+//! the null space of a lambda.
 
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
-use crate::blocks::{kernels, PathSolver};
+use crate::blocks::PathSolver;
+use crate::dense::kernels;
 use crate::layout::Block;
 
 /// Directions handled together.
 const BATCH: usize = 64;
-/// How much faster an entry of the factor is used for many full vectors at once than along one path.
+/// How much faster an entry of the factor is used for many full vectors at once than along one
+/// path.
 const GAIN_OF_WIDTH: f64 = 6.0;
 
 impl Evaluator {
     /// w_k'Z'PZ w_l for all pairs of columns of w (q x cols, row-major, elimination order).
     ///
-    /// These are the y'P V_k P V_l P y of the average-information matrix; the middle factor is P under either criterion because
-    /// the fixed effects are profiled out.
+    /// These are the y'P V_k P V_l P y of the average-information matrix; the middle factor is P
+    /// under either criterion because the fixed effects are profiled out.
     pub fn quadratic_forms(&self, sys: &System, w: &[f64], cols: usize) -> Vec<f64> {
         let (q, pw) = (sys.sym.q, sys.cp.pw);
         let p = pw - 1;
@@ -56,8 +59,9 @@ impl Evaluator {
         out
     }
 
-    /// The matrix of sums over levels v_a'(Z'PZ)_ll v_b (V^-1 in place of P under ML) - (nu/r2) v_a'g_l g_l'v_b
-    /// for the columns v of a block's `directions` (k x m, row-major): Psi seen from those directions, exact.
+    /// The matrix of sums over levels v_a'(Z'PZ)_ll v_b (V^-1 in place of P under ML) - (nu/r2)
+    /// v_a'g_l g_l'v_b for the columns v of a block's `directions` (k x m, row-major): Psi seen
+    /// from those directions, exact.
     pub fn psi_along(&self, sys: &System, reml: bool, score: &Score, block: Block, directions: &[f64]) -> Vec<f64> {
         let s = &sys.sym;
         let k = block.k;
@@ -256,7 +260,8 @@ impl Partners {
             .sum()
     }
 
-    /// Visits (other factor, its level, the cell's block, whether this factor is the block's first).
+    /// Visits (other factor, its level, the cell's block, whether this factor is the block's
+    /// first).
     fn each(&self, sys: &System, level: usize, mut visit: impl FnMut(usize, usize, &[f64], bool)) {
         for (c, reverse) in sys.cp.gram.cells.iter().zip(&self.reverse) {
             if c.f == self.factor {

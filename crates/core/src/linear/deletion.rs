@@ -1,15 +1,18 @@
 //! What leaving out any rows, at the same theta, needs of a fit.
 //!
-//! Without rows D = \[Z L, X K\] of the model matrix, K a root of the covariance of the fixed effects, the estimates follow from the
-//! inverse of the penalised normal equations on the columns that D touches. With M = L'Z'Z L + I and C = M^-1 L'Z'X K that inverse is
-//! M^-1 + C C', -C, and the identity.
+//! Without rows D = \[Z L, X K\] of the model matrix, K a root of the covariance of the fixed
+//! effects, the estimates follow from the inverse of the penalised normal equations on the columns
+//! that D touches. With M = L'Z'Z L + I and C = M^-1 L'Z'X K that inverse is M^-1 + C C', -C, and
+//! the identity.
 
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
-use crate::blocks::{kernels, Effect, InverseParts, NotPositive};
+use crate::blocks::{Effect, InverseParts, NotPositive};
+use crate::dense::kernels;
 
-/// M^-1 and C at one theta of the columns as given. Effects are counted through factors, levels and the effects of a level.
+/// M^-1 and C at one theta of the columns as given. Effects are counted through factors, levels and
+/// the effects of a level.
 pub struct Deletion<'a> {
     sys: &'a System,
     e: &'a mut Evaluator,
@@ -42,7 +45,8 @@ impl<'a> Deletion<'a> {
                 let first = sys.first_row(f, l);
                 for (i, row) in rows.by_ref().take(size.k).enumerate() {
                     row.copy_from_slice(&score.kw[(first + i) * pw..(first + i) * pw + p]);
-                    // of X K from that of the columns of the changed basis: R_X^-1 applied to the row
+                    // of X K from that of the columns of the changed basis: R_X^-1 applied to the
+                    // row
                     kernels::forward::<0>(&root, p, row, 1);
                 }
             }
@@ -50,7 +54,8 @@ impl<'a> Deletion<'a> {
         out
     }
 
-    /// M^-1 for each of some sets of effects, row-major, one after another. Set i holds `effects[starts[i]..starts[i + 1]]`.
+    /// M^-1 for each of some sets of effects, row-major, one after another. Set i holds
+    /// `effects[starts[i]..starts[i + 1]]`.
     pub fn inverse_parts(&mut self, starts: &[usize], effects: &[usize]) -> Vec<f64> {
         self.e.factor.invert();
         let ends: Vec<usize> = self

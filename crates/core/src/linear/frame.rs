@@ -3,7 +3,7 @@
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::layout::{Block, Frame};
 
 impl Frame {

@@ -1,12 +1,13 @@
-//! The criterion along a ray: one direction of one block's Sigma from no variance to a very large one, all else held.
+//! The criterion along a ray: one direction of one block's Sigma from no variance to a very large
+//! one, all else held.
 //!
-//! With one grouping factor the levels do not meet, and a ray is a sum over levels of functions of one number: after the other
-//! directions are eliminated from a level, what is left of M is 1 + t^2 c, and of its products with [X y] a row w. An evaluation
-//! then costs a few operations a level.
+//! With one grouping factor the levels do not meet, and a ray is a sum over levels of functions of
+//! one number: after the other directions are eliminated from a level, what is left of M is 1 + t^2
+//! c, and of its products with [X y] a row w. An evaluation then costs a few operations a level.
 
 use super::criterion::{elimination_lost, Evaluator, TRUSTED};
 use super::system::System;
-use crate::blocks::kernels::{self, size};
+use crate::dense::kernels::{self, size};
 use crate::layout::Block;
 use crate::layout::Frame;
 use crate::with_size;
@@ -66,7 +67,8 @@ fn falling(r2: f64, nu: f64) -> f64 {
 pub(super) struct Ladder {
     /// For each level, what is left of M's diagonal per t^2.
     c: Vec<f64>,
-    /// For each pair of columns of \[X y\], the products of their rows of all levels, one after another.
+    /// For each pair of columns of \[X y\], the products of their rows of all levels, one after
+    /// another.
     products: Vec<f64>,
     /// \[X y\]'\[X y\] with the other directions eliminated, lower triangle by rows.
     base: Vec<f64>,
@@ -79,8 +81,8 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    /// The ray of column `j` of block `b`, all else as in `frames`. None with several grouping factors, or where the other
-    /// directions cannot be eliminated.
+    /// The ray of column `j` of block `b`, all else as in `frames`. None with several grouping
+    /// factors, or where the other directions cannot be eliminated.
     pub fn of(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
         match sys.factors[..] {
             [_] => Self::alone(sys, frames, b, j),
@@ -256,7 +258,8 @@ fn eliminate<const K: usize>(out: &mut Ladder, all_ztz: &[f64], all_ztw: &[f64],
 /// A Schur complement this small beside what it is left of is rounding.
 const ROUNDING: f64 = 1e-13;
 
-/// How far a ray goes: the standard deviation below which it is as good as nothing, and where all information is used up.
+/// How far a ray goes: the standard deviation below which it is as good as nothing, and where all
+/// information is used up.
 pub(super) struct Reach {
     /// See above.
     pub lowest: f64,
@@ -297,8 +300,8 @@ impl Reach {
     }
 }
 
-/// Calls `visit` for each level with the information that it has of a direction: what there is, and what is left of it where the
-/// other effects of the level are free.
+/// Calls `visit` for each level with the information that it has of a direction: what there is, and
+/// what is left of it where the other effects of the level are free.
 fn each_level(sys: &System, block: Block, f: &Frame, j: usize, mut visit: impl FnMut(f64, f64)) {
     let (k, kf) = (block.k, sys.factors[block.factor].k);
     let mut d = vec![0.0; kf];
@@ -325,8 +328,8 @@ fn each_level(sys: &System, block: Block, f: &Frame, j: usize, mut visit: impl F
     }
 }
 
-/// How much larger than it looks the scale of a direction is, where the other effects of its levels take up nearly all of it, as an
-/// intercept does of a covariate far from zero.
+/// How much larger than it looks the scale of a direction is, where the other effects of its levels
+/// take up nearly all of it, as an intercept does of a covariate far from zero.
 pub(super) fn stretch(sys: &System, block: Block, f: &Frame, j: usize) -> f64 {
     let (mut all, mut apart) = (0.0, 0.0);
     each_level(sys, block, f, j, |own, left| {

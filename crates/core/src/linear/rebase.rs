@@ -1,30 +1,34 @@
-//! Cross-products of what is left of \[X y\] when given random effects are taken from it, for very large standard deviations.
+//! Cross-products of what is left of \[X y\] when given random effects are taken from it, for very
+//! large standard deviations.
 //!
-//! W'V^-1 W is a small difference of large numbers where Z L takes up nearly all of a column of W = \[X y\]: at a ratio of 1e5 of
-//! standard deviations ten digits are lost. For any B0 (q x columns) and nonsingular L, with C = L^-1 B0,
+//! W'V^-1 W is a small difference of large numbers where Z L takes up nearly all of a column of W =
+//! \[X y\]: at a ratio of 1e5 of standard deviations ten digits are lost. For any B0 (q x columns)
+//! and nonsingular L, with C = L^-1 B0,
 //!
 //!   W'V^-1 W = W0'W0 + C'C - r'M^-1 r,   W0 = W - Z B0,   r = L'Z'W0 - C,
 //!
-//! the minimum over v of |W0 - Z L v|^2 + |C + v|^2. With B0 the effects at the estimates r is zero there and nothing is lost: W0 is
-//! formed from the rows. M^-1 L'Z'W is C + M^-1 r.
+//! the minimum over v of |W0 - Z L v|^2 + |C + v|^2. With B0 the effects at the estimates r is zero
+//! there and nothing is lost: W0 is formed from the rows. M^-1 L'Z'W is C + M^-1 r.
 
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
-use crate::blocks::kernels;
 use crate::crossprod::{transformed_w, transformed_z};
+use crate::dense::jacobi_svd::svd_left;
+use crate::dense::kernels;
 use crate::layout::Block;
 use crate::layout::Lambda;
-use crate::optimize::jacobi_svd::svd_left;
 use crate::rows::Rows;
 
-/// Effects along directions with at least this standard deviation are taken out: smaller ones may become zero.
+/// Effects along directions with at least this standard deviation are taken out: smaller ones may
+/// become zero.
 const LARGE: f64 = 30.0;
 /// Share of an effect outside the range of its Lambda that is rounding.
 const OUTSIDE: f64 = 1e-13;
 /// Rows handled together.
 const BLOCK: usize = 256;
-/// The products with the effects taken out are used where those of some column are this much smaller.
+/// The products with the effects taken out are used where those of some column are this much
+/// smaller.
 const WORTH: f64 = 0.01;
 
 /// See the module.
@@ -105,7 +109,8 @@ impl Rebase {
         out
     }
 
-    /// C = L^-1 B0 into `c`, and W0'W0 + C'C; none where there is no such C or the sums are no smaller than those of W itself.
+    /// C = L^-1 B0 into `c`, and W0'W0 + C'C; none where there is no such C or the sums are no
+    /// smaller than those of W itself.
     pub(super) fn at(&self, sys: &System, lambda: &Lambda, c: &mut Vec<f64>) -> Option<Vec<f64>> {
         let pw = sys.cp.pw;
         c.clear();

@@ -1,9 +1,11 @@
-//! The joint law of the cross-products (Z'y, X'y, y'y) of a response drawn from the model, without its n values.
+//! The joint law of the cross-products (Z'y, X'y, y'y) of a response drawn from the model, without
+//! its n values.
 //!
-//! With F F' = \[Z X\]'\[Z X\] there is U with orthonormal columns such that \[Z X\] = U F'. For y = Z b + e the vector t = U'y is
-//! F'(b, 0) + w with w standard normal, the rest of e has a chi-square length of n less the columns of F, and the cross-products are F t
-//! and |t|^2 plus that length. F is the Cholesky factor in the pattern of the fit's own, where a pivot that is zero but for rounding gives
-//! a zero column; such columns get no w and are not counted.
+//! With F F' = \[Z X\]'\[Z X\] there is U with orthonormal columns such that \[Z X\] = U F'. For y
+//! = Z b + e the vector t = U'y is F'(b, 0) + w with w standard normal, the rest of e has a
+//! chi-square length of n less the columns of F, and the cross-products are F t and |t|^2 plus that
+//! length. F is the Cholesky factor in the pattern of the fit's own, where a pivot that is zero but
+//! for rounding gives a zero column; such columns get no w and are not counted.
 
 use super::system::System;
 use crate::blocks::semidefinite::{semidefinite, settle, SemidefiniteFactor, ZERO};
@@ -24,7 +26,8 @@ pub struct ResponseLaw {
 
 /// Room for one draw.
 pub struct Draft {
-    /// Random effects in units of the residual standard deviation, in the changed basis and elimination order.
+    /// Random effects in units of the residual standard deviation, in the changed basis and
+    /// elimination order.
     pub b: Vec<f64>,
     t: Vec<f64>,
     tx: Vec<f64>,
@@ -85,8 +88,8 @@ impl ResponseLaw {
         self.of_z.used().iter().chain(&self.used_x).filter(|&&u| u).count()
     }
 
-    /// Replaces the response in the cross-products of `sys` by one with the random effects of `draft`, fixed effects of zero and residual
-    /// variance 1.
+    /// Replaces the response in the cross-products of `sys` by one with the random effects of
+    /// `draft`, fixed effects of zero and residual variance 1.
     pub fn draw(&self, sys: &mut System, draft: &mut Draft, stream: &mut Rng) {
         let pw = sys.cp.pw;
         let p = pw - 1;

@@ -1,8 +1,9 @@
-//! The exact score with respect to each lambda, from the inverse of M on the pattern of its factor (selected inversion).
+//! The exact score with respect to each lambda, from the inverse of M on the pattern of its factor
+//! (selected inversion).
 
 use super::criterion::Evaluator;
 use super::system::System;
-use crate::blocks::kernels;
+use crate::dense::kernels;
 
 /// First-order quantities at one Lambda; rows are in elimination order.
 pub struct Score {
@@ -54,7 +55,8 @@ pub struct Plane {
 }
 
 impl Evaluator {
-    /// row'S row and value - row'beta of a plane, at the Lambda last factored: the least sum of squares on it is r2 + gap^2 / variance.
+    /// row'S row and value - row'beta of a plane, at the Lambda last factored: the least sum of
+    /// squares on it is r2 + gap^2 / variance.
     pub fn off_plane(&self, sys: &System, plane: &Plane) -> (f64, f64) {
         let pw = sys.cp.pw;
         let p = pw - 1;
@@ -138,13 +140,15 @@ impl Evaluator {
         self.gammas(sys, reml, sys.nu(reml) / self.r2, out);
     }
 
-    /// The same for -2 log-likelihood with the residual variance given as 1 / `precision`, and the fixed effects held to a plane if there is one.
+    /// The same for -2 log-likelihood with the residual variance given as 1 / `precision`, and the
+    /// fixed effects held to a plane if there is one.
     pub fn held_score(&mut self, sys: &System, precision: f64, plane: Option<&Plane>, out: &mut Score) {
         self.solve_effects_on(sys, plane, out);
         self.gammas(sys, false, precision, out);
     }
 
-    /// Gamma of each factor, the sums of squares weighted by `precision`; the effects are those in `out`.
+    /// Gamma of each factor, the sums of squares weighted by `precision`; the effects are those in
+    /// `out`.
     fn gammas(&mut self, sys: &System, reml: bool, precision: f64, out: &mut Score) {
         self.factor.invert();
         let pw = sys.cp.pw;

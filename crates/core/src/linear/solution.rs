@@ -3,7 +3,8 @@
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
-use crate::blocks::{kernels, PathSolver};
+use crate::blocks::PathSolver;
+use crate::dense::kernels;
 use crate::model::Estimates;
 
 /// Estimates at one theta.
@@ -86,7 +87,8 @@ impl Evaluator {
         }
     }
 
-    /// What is kept of a replicate, at the Lambda last factored; the score's effects must belong to it.
+    /// What is kept of a replicate, at the Lambda last factored; the score's effects must belong to
+    /// it.
     pub fn estimates(&self, sys: &System, reml: bool, score: &Score) -> Estimates {
         let p = sys.p();
         let nu = sys.nu(reml);
@@ -130,7 +132,8 @@ impl Evaluator {
         out
     }
 
-    /// Gradient and average information with respect to theta as given, at the Lambda of that theta.
+    /// Gradient and average information with respect to theta as given, at the Lambda of that
+    /// theta.
     pub fn evaluation(&mut self, sys: &System, theta: &[f64], reml: bool, score: &mut Score) -> Option<Evaluation> {
         self.lambda = sys.lambda_from_theta(theta);
         let objective = self.criterion(sys, reml).ok()? + sys.constant(reml);
@@ -194,7 +197,8 @@ pub struct NewRows<'a> {
 /// New rows whose variances are found together.
 const GROUP: usize = 128;
 
-/// Variance of x'(b^ - b) + z'(u^ - u), divided by sigma^2, for new rows (columns `x` are the kept ones, as given).
+/// Variance of x'(b^ - b) + z'(u^ - u), divided by sigma^2, for new rows (columns `x` are the kept
+/// ones, as given).
 pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[NewRows<'_>], n_rows: usize) -> Vec<f64> {
     let pw = sys.cp.pw;
     let p = pw - 1;

@@ -39,7 +39,7 @@ fn moments(sys: &System) -> Option<Vec<f64>> {
     let p = pw - 1;
     // least squares: the Cholesky factor of [X y]'[X y]
     let mut r = sys.cp.wtw.clone();
-    if !crate::blocks::kernels::cholesky::<0>(&mut r, pw) {
+    if !crate::dense::kernels::cholesky::<0>(&mut r, pw) {
         return None;
     }
     let rss = r[p * pw + p].powi(2);
@@ -103,11 +103,11 @@ fn moments(sys: &System) -> Option<Vec<f64>> {
         }
         a[i * m + i] += 1e-6;
     }
-    if !crate::blocks::kernels::cholesky::<0>(&mut a, m) {
+    if !crate::dense::kernels::cholesky::<0>(&mut a, m) {
         return None;
     }
-    crate::blocks::kernels::forward::<0>(&a, m, &mut t, 1);
-    crate::blocks::kernels::backward::<0>(&a, m, &mut t, 1);
+    crate::dense::kernels::forward::<0>(&a, m, &mut t, 1);
+    crate::dense::kernels::backward::<0>(&a, m, &mut t, 1);
     let residual = t[m - 1] / d[m - 1];
     let usable = residual > 0.0 && residual.is_finite();
     usable.then(|| (0..m - 1).map(|i| t[i] / d[i] / residual).collect())

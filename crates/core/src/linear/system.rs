@@ -29,7 +29,8 @@ impl System {
     /// Forms the cross-products of the rows and lays out their system.
     ///
     /// # Errors
-    /// Sizes that do not agree, values that are not finite, or a factor that does not fit into memory.
+    /// Sizes that do not agree, values that are not finite, or a factor that does not fit into
+    /// memory.
     pub fn new(rows: &Rows<'_>, n_threads: usize) -> Result<Self, CoreError> {
         rows.check()?;
         let mut basis = Basis::from_rows(rows);
@@ -44,11 +45,13 @@ impl System {
         Ok(System { layout, cp, rebase: None })
     }
 
-    /// From cross-products formed elsewhere, in the basis given; no rows are needed. What needs the rows is not available: other
-    /// cross-products for very large standard deviations, and a choice among columns of X that nearly depend on each other.
+    /// From cross-products formed elsewhere, in the basis given; no rows are needed. What needs the
+    /// rows is not available: other cross-products for very large standard deviations, and a choice
+    /// among columns of X that nearly depend on each other.
     ///
     /// # Errors
-    /// Values that are not finite, columns of X that depend on each other, or a factor that does not fit into memory.
+    /// Values that are not finite, columns of X that depend on each other, or a factor that does
+    /// not fit into memory.
     pub fn of_products(cp: Crossprod, basis: Basis, specs: &[FactorSpec]) -> Result<Self, CoreError> {
         cp.check()?;
         if !well_conditioned(&cp.wtw, basis.p(), cp.pw) {

@@ -89,17 +89,17 @@ fn combination(union: &System, union_rows: &Rows<'_>, m: &Within<'_>) -> Result<
         l[i * pu..(i + 1) * pu].copy_from_slice(&union.cp.wtw[i * wu..i * wu + pu]);
     }
     let outside = || CoreError::Shape("the fixed effects of a model are not among those of the union".into());
-    if pu > 0 && !crate::blocks::kernels::cholesky::<0>(&mut l, pu) {
+    if pu > 0 && !crate::dense::kernels::cholesky::<0>(&mut l, pu) {
         return Err(outside());
     }
-    crate::blocks::kernels::forward::<0>(&l, pu, &mut t, pm);
+    crate::dense::kernels::forward::<0>(&l, pu, &mut t, pm);
     for j in 0..pm {
         let reached: f64 = (0..pu).map(|i| t[i * pm + j] * t[i * pm + j]).sum();
         if own[j] - reached > 1e-9 * own[j] {
             return Err(outside());
         }
     }
-    crate::blocks::kernels::backward::<0>(&l, pu, &mut t, pm);
+    crate::dense::kernels::backward::<0>(&l, pu, &mut t, pm);
     Ok(t)
 }
 

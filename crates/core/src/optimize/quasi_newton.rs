@@ -4,7 +4,7 @@
 
 use super::bounds::Bounds;
 use super::trust_region::{self, Eigen, Policy, Trial, Verdict};
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::error::CoreError;
 
 /// What becomes of steps.

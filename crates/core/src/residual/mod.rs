@@ -1,22 +1,25 @@
 //! Covariance R of the rows given the random effects, relative to sigma^2: one structure a file.
 //!
-//! R is block diagonal over runs of rows (subjects). With R = L L', rows multiplied by L^-1 are those of a model whose rows are
-//! independent, so that cross-products and all that follows know nothing of R; the criterion gains log|R|. Rows of one block must
-//! be of one level of each grouping factor, as the sums are by level.
+//! R is block diagonal over runs of rows (subjects). With R = L L', rows multiplied by L^-1 are
+//! those of a model whose rows are independent, so that cross-products and all that follows know
+//! nothing of R; the criterion gains log|R|. Rows of one block must be of one level of each
+//! grouping factor, as the sums are by level.
 
 mod independent;
 
 pub use independent::Independent;
 use std::ops::Range;
 
-/// A structure of R with its data (weights, times, visits). Rows of one block are together, in the order of the data.
+/// A structure of R with its data (weights, times, visits). Rows of one block are together, in the
+/// order of the data.
 pub trait Residual: Sync {
     /// Number of parameters.
     fn n_rho(&self) -> usize {
         0
     }
 
-    /// Where a range of rows that begins at `start` with a whole block may end: at the end of a block, after about `most` rows.
+    /// Where a range of rows that begins at `start` with a whole block may end: at the end of a
+    /// block, after about `most` rows.
     fn end(&self, start: usize, most: usize) -> usize;
 
     /// Multiplies whole blocks of rows by L^-1; row-major, `width` numbers for each row.

@@ -101,7 +101,7 @@ fn row_lengths(lambda: &[f64], k: usize) -> impl Iterator<Item = f64> + '_ {
 #[cfg(test)]
 mod tests {
     use super::{named, Structure};
-    use crate::blocks::kernels;
+    use crate::dense::kernels;
 
     /// Push against differences of lambda, pull-back as its transpose, and reading back.
     fn check(s: &dyn Structure, theta: &[f64], k: usize) {

@@ -1,7 +1,7 @@
 //! Roots of one covariance matrix differ by an orthogonal matrix from the right.
 
-use crate::blocks::kernels;
-use crate::optimize::jacobi_svd::svd;
+use crate::dense::jacobi_svd::svd;
+use crate::dense::kernels;
 
 /// Lower triangular L and orthonormal rows Q with `m` = L Q for a k x k row-major matrix; a row
 /// that depends on those before it has a zero on the diagonal and nothing below it.

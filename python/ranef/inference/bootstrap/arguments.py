@@ -32,7 +32,9 @@ def checked_count(n: object, name: str = "n", least: int = 1) -> int:
 
 
 def seed_of(rng: object) -> int:
-    """A seed of 64 bits: a whole number as it is (modulo 2^64), else one drawn from the generator, or from the operating system."""
+    """A seed of 64 bits: a whole number as it is (modulo 2^64),
+    else one drawn from the generator, or from the operating system.
+    """
     if isinstance(rng, numbers.Integral) and not isinstance(rng, bool):
         if int(rng) < 0:
             raise OptionError(f"rng must not be negative when it is a seed, not {rng}.")
@@ -49,7 +51,8 @@ def checked_type(type: object) -> str:
     return type
 
 
-#: Fewest groups from which samples of groups can be drawn: with m groups there are (2m - 1)! / (m! (m - 1)!) different ones, 126 for 5.
+#: Fewest groups from which samples of groups can be drawn: with m groups there are (2m - 1)! / (m!
+#: (m - 1)!) different ones, 126 for 5.
 FEWEST_GROUPS = 5
 
 
@@ -63,8 +66,9 @@ def resampled_factor(fit: MixedFit, by: object, what: str) -> int:
         found = next((g for g in reversed(factors) if contains_all(fit, g)), None)
         if found is None:
             raise OptionError(
-                f"the grouping factors {', '.join(map(repr, factors))} are crossed, so that no factor's groups are independent of each other: say with by= which "
-                f"one's groups {what}. The levels of the others are then held fixed."
+                f"the grouping factors {', '.join(map(repr, factors))} are crossed, so that no factor's groups are "
+                f"independent of each other: say with by= which one's groups {what}. The levels of the others are then "
+                "held fixed."
             )
         return factors[found]
     if not isinstance(by, str):
@@ -90,8 +94,8 @@ def check_groups(fit: MixedFit, factor: int) -> None:
     term = next(t for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
     if len(term.levels) < FEWEST_GROUPS:
         raise OptionError(
-            f"type='cases' draws whole groups, and {term.group} has {len(term.levels)}; at least {FEWEST_GROUPS} are needed for samples of them to say anything. "
-            "Use type='parametric' or 'residual'."
+            f"type='cases' draws whole groups, and {term.group} has {len(term.levels)}; at least {FEWEST_GROUPS} are "
+            "needed for samples of them to say anything. Use type='parametric' or 'residual'."
         )
 
 
@@ -99,11 +103,13 @@ def check_drawable(fit: MixedFit, type: str) -> None:
     """Refuse kinds of bootstrap that a model does not have."""
     if type == "residual" and not fit.fixed_effects_profiled:
         raise OptionError(
-            "type='residual' is for linear models: responses of a family are not a mean plus a residual that another row could have. Use 'parametric' or 'cases'."
+            "type='residual' is for linear models: responses of a family are not a mean plus a residual that another "
+            "row could have. Use 'parametric' or 'cases'."
         )
     if fit.n_quad != 0 and fit.convergence.status is FitStatus.SEPARATION:
         raise OptionError(
-            "some fixed effects have no finite estimate (see m.convergence), so that there is no model to draw from. Leave out what separates the responses."
+            "some fixed effects have no finite estimate (see m.convergence), so that there is no model to draw from. "
+            "Leave out what separates the responses."
         )
     if type == "parametric" and fit.family.support == "proportion":
         weights = fit.weights

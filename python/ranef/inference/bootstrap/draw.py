@@ -144,7 +144,9 @@ def draw(
 
 
 def _kept(fit: MixedFit) -> list[Floats] | Floats:
-    """The random effects that all responses have, as the core takes them: linear predictors where the response is not linear in them."""
+    """The random effects that all responses have, as the core takes them:
+    linear predictors where the response is not linear in them.
+    """
     return factor_effects(fit) if fit.fixed_effects_profiled else np.ascontiguousarray(fit.linear_predictor())
 
 
@@ -180,8 +182,9 @@ MOST_PARTS = 400
 
 
 def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_threads: int) -> Floats:
-    """Influence of the groups on the named quantities: how much their fits without one group (or, beyond 400 groups, one part of the groups) fall short of
-    their mean, all parameters estimated again.
+    """Influence of the groups on the named quantities: how much their fits without
+    one group (or, beyond 400 groups, one part of the groups) fall short of their
+    mean, all parameters estimated again.
 
     Returns
     -------
@@ -195,7 +198,8 @@ def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_thread
     parts = min(len(term.levels), MOST_PARTS)
     if parts < 3:
         raise OptionError(
-            f"method='bca' leaves out one group at a time, and {term.group} has {len(term.levels)}; at least 3 are needed. Use method='percentile' or 'basic'."
+            f"method='bca' leaves out one group at a time, and {term.group} has {len(term.levels)}; at least 3 are "
+            "needed. Use method='percentile' or 'basic'."
         )
     if has_conventions(fit):
         out = jackknife(fit, term.group, parts, control, n_threads)

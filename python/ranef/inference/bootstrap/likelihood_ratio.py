@@ -1,4 +1,6 @@
-"""Likelihood-ratio test of nested models by parametric bootstrap: the statistic is compared with those of responses drawn from the smaller model."""
+"""Likelihood-ratio test of nested models by parametric bootstrap:
+the statistic is compared with those of responses drawn from the smaller model.
+"""
 
 import math
 from dataclasses import dataclass
@@ -61,7 +63,9 @@ class BootstrapLrt:
 
     @property
     def p_value(self) -> float:
-        """``(1 + r) / (1 + n)``, where r of n replicates have a statistic at least as large (Davison and Hinkley 1997, section 4.2)."""
+        """``(1 + r) / (1 + n)``, where r of n replicates have a statistic at least
+        as large (Davison and Hinkley 1997, section 4.2).
+        """
         return bootstrap_p(self.statistic, self.reference)
 
     def to_frame(self) -> "pd.DataFrame":
@@ -70,9 +74,11 @@ class BootstrapLrt:
         Returns
         -------
         DataFrame
-            Columns ``statistic, df, den_df, p_value``. Rows: ``bootstrap`` (``p_value``); ``chisq`` (the likelihood-ratio test without a bootstrap); ``bartlett`` (the
-            statistic divided by the mean of the replicates over df, as chi-square); ``gamma`` (a gamma distribution with the mean and variance of the
-            replicates); ``f`` (statistic over df as F, the denominator degrees of freedom from the mean of the replicates), as in Halekoh and Højsgaard (2014).
+            Columns ``statistic, df, den_df, p_value``. Rows: ``bootstrap`` (``p_value``); ``chisq``
+            (the likelihood-ratio test without a bootstrap); ``bartlett`` (the statistic divided by
+            the mean of the replicates over df, as chi-square); ``gamma`` (a gamma distribution with
+            the mean and variance of the replicates); ``f`` (statistic over df as F, the denominator
+            degrees of freedom from the mean of the replicates), as in Halekoh and Højsgaard (2014).
         """
         import pandas as pd
 
@@ -87,19 +93,26 @@ class BootstrapLrt:
         return frame
 
     def __repr__(self) -> str:
-        head = f"Likelihood-ratio test by parametric bootstrap: {len(self.reference)} replicates, {self.n_failed} failed, seed {self.seed}"
+        head = (
+            f"Likelihood-ratio test by parametric bootstrap: {len(self.reference)} replicates, {self.n_failed} failed, "
+            f"seed {self.seed}"
+        )
         table = self.to_frame().to_string(float_format=lambda v: f"{v:.5g}", na_rep="")
         return "\n".join([head, table, *self.notes])
 
 
 def bootstrap_p(statistic: float, reference: Floats) -> float:
-    """The chance of a statistic at least as large, the observed one counted among the replicates."""
+    """The chance of a statistic at least as large,
+    the observed one counted among the replicates.
+    """
     own = reference[~np.isnan(reference)]
     return (1 + int(np.count_nonzero(own >= statistic - TIE))) / (1 + len(own))
 
 
 def reference_tests(statistic: float, df: int, reference: Floats) -> list[tuple[str, float, float, float, float]]:
-    """Name, statistic, df, denominator df and p-value of the tests that replicates of a statistic give."""
+    """Name, statistic, df, denominator df and p-value
+    of the tests that replicates of a statistic give.
+    """
     from scipy.stats import f as f_distribution
     from scipy.stats import gamma
 
@@ -138,7 +151,8 @@ def bootstrap_lrt(
     Parameters
     ----------
     larger, smaller : MixedFit
-        REML fits are refitted by maximum likelihood. Families and approximations of the likelihood must be the same.
+        REML fits are refitted by maximum likelihood. Families and approximations of the likelihood
+        must be the same.
     n : int
     seed : int
     control : FitControl
@@ -158,7 +172,8 @@ def bootstrap_lrt(
     _check_same_likelihood(larger, smaller, names)
     if larger.npar <= smaller.npar:
         raise OptionError(
-            f"{names[0]} has {larger.npar} parameters and {names[1]} {smaller.npar}: a test of nested models needs more in the first."
+            f"{names[0]} has {larger.npar} parameters and {names[1]} {smaller.npar}: a test of nested models needs "
+            "more in the first."
         )
     if not columns_within(smaller.x, larger.x):
         raise OptionError(
@@ -183,15 +198,16 @@ def _check_same_likelihood(larger: MixedFit, smaller: MixedFit, names: tuple[str
     for name, f in zip(names, (larger, smaller), strict=True):
         if isinstance(f.family, CustomFamily):
             raise OptionError(
-                f"{name} has a family of Python functions, of which the core has no random numbers: pb_lrt is for the families of the package."
+                f"{name} has a family of Python functions, of which the core has no random numbers: pb_lrt is for the "
+                "families of the package."
             )
     a, b = larger.family, smaller.family
     if (a.name, a.link, a.kernel, a.fixed_dispersion) != (b.name, b.link, b.kernel, b.fixed_dispersion):
         raise OptionError(f"pb_lrt compares models of one family and link: {names[0]} has {a}, {names[1]} {b}.")
     if (larger.n_quad, larger.curvature) != (smaller.n_quad, smaller.curvature):
         raise OptionError(
-            f"the likelihoods were approximated differently (n_quad={larger.n_quad} and {smaller.n_quad}, curvature {larger.curvature!r} and {smaller.curvature!r}); "
-            "fit both the same way."
+            f"the likelihoods were approximated differently (n_quad={larger.n_quad} and {smaller.n_quad}, curvature "
+            f"{larger.curvature!r} and {smaller.curvature!r}); fit both the same way."
         )
 
 
@@ -204,7 +220,9 @@ def compared(
     notes: list[str],
     names: tuple[str, str],
 ) -> BootstrapLrt:
-    """A statistic beside those of the replicates, of which the core's first member is the larger model."""
+    """A statistic beside those of the replicates,
+    of which the core's first member is the larger model.
+    """
     ours, theirs = out
     failed = np.array([s != "converged" for s in ours.status]) | np.array([s != "converged" for s in theirs.status])
     reference = np.maximum(theirs.objective - ours.objective, 0.0)
@@ -216,7 +234,8 @@ def compared(
     if failed.any():
         why = sorted({s for m in (ours, theirs) for s in m.status if s != "converged"})
         notes.append(
-            f"{int(failed.sum())} of {len(failed)} replicates failed and are left out: a fit {' or '.join(FAILURES.get(w, w) for w in why)}"
+            f"{int(failed.sum())} of {len(failed)} replicates failed and are left out: a fit "
+            f"{' or '.join(FAILURES.get(w, w) for w in why)}"
         )
     if ours.interrupted:
         notes.append(f"the bootstrap was interrupted: {len(failed)} of {n} replicates were finished and are used")

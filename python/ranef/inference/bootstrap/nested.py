@@ -1,7 +1,8 @@
-"""Replicates of two nested fits: the same drawn responses fitted by both, by maximum likelihood in the core.
+"""Replicates of two nested fits:
+the same drawn responses fitted by both, by maximum likelihood in the core.
 
-Responses of linear models are drawn as cross-products with the union of the columns of both models (never as n values), of which each model takes its
-own.
+Responses of linear models are drawn as cross-products with the union of the columns of both models
+(never as n values), of which each model takes its own.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -39,11 +40,13 @@ def nested_replicates(
     Parameters
     ----------
     truth : MixedFit
-        The fit that is drawn from: the larger or the smaller one. Of linear models the covariance parameters are those of the smaller one.
+        The fit that is drawn from: the larger or the smaller one. Of linear models the covariance
+        parameters are those of the smaller one.
     larger, smaller : MixedFit
         Of the same kind and rows.
     tested : list of int
-        Fixed effects that only the larger one has and that are not zero. Others do not change the statistic: zeros lose no digits.
+        Fixed effects that only the larger one has and that are not zero. Others do not change the
+        statistic: zeros lose no digits.
     n : int
     seed : int
     control : FitControl
@@ -72,7 +75,8 @@ def nested_replicates(
 def union_of(
     big: MixedFit, small: MixedFit, n_threads: int
 ) -> "tuple[_core.LmmSystem, Floats, list[tuple[_core.Model, _Places, Point | None]]]":
-    """A system with the columns of both models, the smaller one's theta in it, and where each model's columns are.
+    """A system with the columns of both models,
+    the smaller one's theta in it, and where each model's columns are.
 
     Terms that both models have are there once; the larger model's other terms have no variance.
 

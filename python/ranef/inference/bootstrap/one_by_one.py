@@ -1,4 +1,6 @@
-"""Replicates that are drawn and fitted one after the other in Python: for statistics that are Python functions, and models of which a search alone does not make a fit."""
+"""Replicates that are drawn and fitted one after the other in Python:
+for statistics that are Python functions, and models of which a search alone does not make a fit.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -63,7 +65,9 @@ def drawn_design(
 
 
 def fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit | str:
-    """The model of a fit for another design, from its estimates on; or why there is none, by the names that statuses of replicates have."""
+    """The model of a fit for another design, from its estimates on;
+    or why there is none, by the names that statuses of replicates have.
+    """
     try:
         # With other groups the terms could have another order.
         new = fit_again(fit, design, warm=True, control=control, n_threads=n_threads, order=fit.order)

@@ -1,7 +1,9 @@
-"""What the residual bootstrap draws from: random effects and residuals of the fit, centred and reflated.
+"""What the residual bootstrap draws from:
+random effects and residuals of the fit, centred and reflated.
 
-Predicted random effects vary less than the random effects do, and residuals less than the errors. Before they are drawn they are moved to mean zero and
-transformed so that their empirical covariance is the one that the model estimates (Carpenter, Goldstein and Rasbash 2003, section 3; Morris 2002).
+Predicted random effects vary less than the random effects do, and residuals less than the errors.
+Before they are drawn they are moved to mean zero and transformed so that their empirical covariance
+is the one that the model estimates (Carpenter, Goldstein and Rasbash 2003, section 3; Morris 2002).
 """
 
 from dataclasses import dataclass
@@ -54,8 +56,8 @@ def pools(fit: MixedFit) -> Pools:
 def _reflated(b: Floats, root: Floats) -> Floats:
     """Rows of ``b`` (levels, k), centred, with the covariance matrix ``root root'`` about zero.
 
-    With S the empirical covariance, the symmetric A = S^-1/2 (S^1/2 V S^1/2)^1/2 S^-1/2 has A S A = V and moves the rows least. Directions in which the
-    effects do not vary at all stay empty.
+    With S the empirical covariance, the symmetric A = S^-1/2 (S^1/2 V S^1/2)^1/2 S^-1/2 has A S A =
+    V and moves the rows least. Directions in which the effects do not vary at all stay empty.
     """
     centred = b - b.mean(axis=0)
     values, vectors = np.linalg.eigh(centred.T @ centred / len(b))

@@ -1,4 +1,6 @@
-"""The named quantities of a fit that a bootstrap keeps: fixed effects, standard deviations, correlations and sigma."""
+"""The named quantities of a fit that a bootstrap keeps:
+fixed effects, standard deviations, correlations and sigma.
+"""
 
 from dataclasses import dataclass
 
@@ -18,7 +20,8 @@ class Quantity:
     Attributes
     ----------
     name : str
-        ``Days``, ``sd_Days|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma``: the names of lme4's ``confint(oldNames = FALSE)``.
+        ``Days``, ``sd_Days|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma``: the names of
+        lme4's ``confint(oldNames = FALSE)``.
     effect : {"fixed", "ran_pars", "statistic"}
     group : str or None
     term : str
@@ -32,7 +35,9 @@ class Quantity:
 
 
 def quantities(fit: MixedFit) -> tuple[Quantity, ...]:
-    """Fixed effects, then for every random term its standard deviations and correlations in the order of theta, then sigma or a family's extra parameter."""
+    """Fixed effects, then for every random term its standard deviations
+    and correlations in the order of theta, then sigma or a family's extra parameter.
+    """
     out = [Quantity(n, "fixed", None, n) for n in fit.x_names]
     taken: set[str] = set()
     for key, term, span in zip(fit.term_keys, fit.terms, fit.order.spans, strict=True):

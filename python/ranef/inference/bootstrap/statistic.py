@@ -1,4 +1,6 @@
-"""Replicates of any statistic: responses are drawn, and models fitted, one after the other in Python."""
+"""Replicates of any statistic:
+responses are drawn, and models fitted, one after the other in Python.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -62,8 +64,8 @@ def draw_statistic(
 ) -> tuple[Draws, tuple[Quantity, ...], Floats]:
     """Draw replicates of a statistic.
 
-    Replicate i is drawn by NumPy's generator seeded with (seed, i), so that it does not depend on the number of replicates; it is not the replicate that the
-    core draws for the same seed.
+    Replicate i is drawn by NumPy's generator seeded with (seed, i), so that it does not depend on
+    the number of replicates; it is not the replicate that the core draws for the same seed.
 
     Parameters
     ----------
@@ -152,8 +154,8 @@ def _one(
     found, numbers = statistic_values(value)
     if found != names:
         raise OptionError(
-            f"statistic returned {len(names)} {'value' if len(names) == 1 else 'values'} ({_short(names)}) for the model and {len(found)} ({_short(found)}) for replicate {i}; "
-            "it must return the same ones each time."
+            f"statistic returned {len(names)} {'value' if len(names) == 1 else 'values'} ({_short(names)}) for the "
+            f"model and {len(found)} ({_short(found)}) for replicate {i}; it must return the same ones each time."
         )
     out[:] = numbers
     return "converged"

@@ -1,18 +1,19 @@
-//! H = Z'V^-1Z without its largest block: the levels of one factor, the *head*, are eliminated exactly, those of the others, the
-//! *tail*, are dense.
+//! H = Z'V^-1Z without its largest block: the levels of one factor, the *head*, are eliminated
+//! exactly, those of the others, the *tail*, are dense.
 //!
-//! With V1 = I + Z1 D1 Z1' of the head alone, J = (I + Z1'Z1 D1)^-1 (a block for each level), E = Z1'V1^-1Z2 = J Z1'Z2 (as sparse as
-//! Z1'Z2) and N = Z2'V1^-1Z2:
+//! With V1 = I + Z1 D1 Z1' of the head alone, J = (I + Z1'Z1 D1)^-1 (a block for each level), E =
+//! Z1'V1^-1Z2 = J Z1'Z2 (as sparse as Z1'Z2) and N = Z2'V1^-1Z2:
 //!
 //! ```text
-//! H22 = (I + N D2)^-1 N     H12 = E Q     H11 = J Z1'Z1 - E K E'     Q = (I + D2 N)^-1     K = D2 (I + N D2)^-1
+//! H22 = (I + N D2)^-1 N    H12 = E Q    H11 = J Z1'Z1 - E K E'    Q = (I + D2 N)^-1
+//! K = D2 (I + N D2)^-1
 //! ```
 //!
-//! No D is inverted, so that it may be singular; memory grows with the square of the tail only. Vectors have a row for each effect of
-//! each level, factors one after another, the head first.
+//! No D is inverted, so that it may be singular; memory grows with the square of the tail only.
+//! Vectors have a row for each effect of each level, factors one after another, the head first.
 
 use super::dense::{solve_small, symmetrise, Runner};
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::layout::FactorSize;
 use crate::linear::system::System;
@@ -20,7 +21,8 @@ use faer::{Accum, MatMut, MatRef};
 
 /// Rows of the head turned into dense ones together, where they have many entries.
 pub(super) const BATCH: usize = 256;
-/// Share of the tail that the levels of the head meet on average from which on their rows are handled as dense ones.
+/// Share of the tail that the levels of the head meet on average from which on their rows are
+/// handled as dense ones.
 const DENSE_ROWS: f64 = 0.15;
 
 /// The head of a system without factors: no rows.
@@ -246,7 +248,8 @@ impl<'a> MarginalBlocks<'a> {
         }
     }
 
-    /// Whether the levels of the head meet so many of the tail that their rows are better handled as dense ones.
+    /// Whether the levels of the head meet so many of the tail that their rows are better handled
+    /// as dense ones.
     pub(super) fn has_dense_rows(&self) -> bool {
         self.edge_column.len() as f64 > DENSE_ROWS * self.levels(self.head) as f64 * self.rows.1 as f64
     }
@@ -258,7 +261,8 @@ impl<'a> MarginalBlocks<'a> {
         (&self.edge_column[from..to], &self.edges[from * k..to * k])
     }
 
-    /// out += sign times the sum over levels of a'b, for one row of each level of two matrices on the pattern of E.
+    /// out += sign times the sum over levels of a'b, for one row of each level of two matrices on
+    /// the pattern of E.
     pub(super) fn add_outer(
         &self,
         a: (&[f64], usize),
@@ -307,7 +311,8 @@ impl<'a> MarginalBlocks<'a> {
         Ok(())
     }
 
-    /// out = E v for the tail's rows of v, added to the head's rows of `out` (row-major, `cols` columns).
+    /// out = E v for the tail's rows of v, added to the head's rows of `out` (row-major, `cols`
+    /// columns).
     fn add_edges_times(&self, v: &[f64], cols: usize, sign: f64, out: &mut [f64]) {
         let k = self.effects(self.head);
         for l in 0..self.levels(self.head) {
@@ -411,10 +416,12 @@ fn outer(l: &[f64], k: usize) -> Vec<f64> {
     (0..k * k).map(|t| (0..k).map(|c| l[t / k * k + c] * l[t % k * k + c]).sum()).collect()
 }
 
-/// Columns of the tail that each level of the head meets (start of each level, columns), and Z1'Z2 there: for each level k rows.
+/// Columns of the tail that each level of the head meets (start of each level, columns), and Z1'Z2
+/// there: for each level k rows.
 fn edges_of(sys: &System, head: usize, start: &[usize], q1: usize) -> (Vec<usize>, Vec<u32>, Vec<f64>) {
     let FactorSize { k, n_levels: levels } = sys.factors.get(head).copied().unwrap_or(NO_FACTOR);
-    // for each level of the head: first column, whether the head is the cell's first factor, pair and cell
+    // for each level of the head: first column, whether the head is the cell's first factor, pair
+    // and cell
     let mut met: Vec<Vec<(usize, usize, usize)>> = vec![Vec::new(); levels];
     for (pair, c) in sys.cp.gram.cells.iter().enumerate().filter(|(_, c)| c.f == head || c.g == head) {
         for l in 0..c.start.len() - 1 {

@@ -1,8 +1,10 @@
-//! Coordinates about a fit in whose interior it lies: directions without variance are held there and have no coordinate.
+//! Coordinates about a fit in whose interior it lies: directions without variance are held there
+//! and have no coordinate.
 //!
-//! A block's lambda is U diag(s), with as many singular values as it has directions with variance. Its coordinates are the entries
-//! (i, j), i >= j, of U'lambda: with the rotations of the spherical effects left out they run through all matrices of that rank.
-//! A block of another structure has its parameters for coordinates, but for those that are at a bound.
+//! A block's lambda is U diag(s), with as many singular values as it has directions with variance.
+//! Its coordinates are the entries (i, j), i >= j, of U'lambda: with the rotations of the spherical
+//! effects left out they run through all matrices of that rank. A block of another structure has
+//! its parameters for coordinates, but for those that are at a bound.
 
 use super::moments::{parameters, Parameter};
 use super::At;
@@ -11,8 +13,8 @@ use crate::layout::Frame;
 use crate::layout::Lambda;
 use crate::linear::system::System;
 
-/// Step of central differences, in units of the size of a random term. The gradient is exact, so that the error is of the order of
-/// its square.
+/// Step of central differences, in units of the size of a random term. The gradient is exact, so
+/// that the error is of the order of its square.
 const STEP: f64 = 3e-4;
 /// Relative standard deviation below which a random term counts as small when steps are chosen.
 const SMALL: f64 = 0.01;
@@ -52,7 +54,8 @@ impl Interior {
             }
             let kf = sys.factors[b.factor].k;
             let mut frame = Frame::of(&part(&lambda[b.factor], kf, b), b.k);
-            // a term of one block knows how many directions it lacks; independent effects have exact zeros
+            // a term of one block knows how many directions it lacks; independent effects have
+            // exact zeros
             if b.k == sys.terms[b.factor][b.term].k {
                 let rank = b.k - at.null[first_term[b.factor] + b.term].min(b.k);
                 frame.s[rank..].fill(0.0);
@@ -99,7 +102,8 @@ impl Interior {
         }
     }
 
-    /// The frames at some distance along a coordinate of a block that is not free; those of the fit for any other.
+    /// The frames at some distance along a coordinate of a block that is not free; those of the fit
+    /// for any other.
     pub fn frames_moved(&self, sys: &System, c: &Coordinate, distance: f64) -> Vec<Frame> {
         let mut frames = self.frames.clone();
         if !sys.blocks[c.block].is_free {
@@ -110,7 +114,8 @@ impl Interior {
         frames
     }
 
-    /// The derivative of D along each coordinate, in terms of the variances and covariances: coordinates x parameters, row-major.
+    /// The derivative of D along each coordinate, in terms of the variances and covariances:
+    /// coordinates x parameters, row-major.
     pub fn derivatives(&self, sys: &System) -> Vec<f64> {
         let all = parameters(sys);
         let mut out = Vec::with_capacity(self.all.len() * all.len());
@@ -141,7 +146,8 @@ pub fn part(m: &[f64], k: usize, b: Block) -> Vec<f64> {
     (0..b.k * b.k).map(|t| m[(b.offset + t / b.k) * k + b.offset + t % b.k]).collect()
 }
 
-/// For every direction of a block, the relative standard deviation that would contribute as much as its whole term does.
+/// For every direction of a block, the relative standard deviation that would contribute as much as
+/// its whole term does.
 fn sizes(sys: &System, block: usize, frames: &[Frame]) -> Vec<f64> {
     let b = sys.blocks[block];
     let of_term = |o: &Block| o.factor == b.factor && o.term == b.term;

@@ -1,4 +1,5 @@
-//! Dense column-major matrices of the order of the tail: products and an inverse that can be stopped between panels.
+//! Dense column-major matrices of the order of the tail: products and an inverse that can be
+//! stopped between panels.
 
 use super::GoOn;
 use crate::error::CoreError;
@@ -75,7 +76,8 @@ impl Runner<'_> {
     }
 }
 
-/// Solves a x = b (k x cols, row-major) in place for a small `a`, which is overwritten, by elimination with row pivots.
+/// Solves a x = b (k x cols, row-major) in place for a small `a`, which is overwritten, by
+/// elimination with row pivots.
 pub fn solve_small(a: &mut [f64], k: usize, b: &mut [f64], cols: usize) {
     for c in 0..k {
         let pivot = (c..k).max_by(|&i, &j| a[i * k + c].abs().total_cmp(&a[j * k + c].abs())).unwrap_or(c);

@@ -1,29 +1,33 @@
-//! Kenward and Roger's adjusted covariance of the fixed effects and what their degrees of freedom are made of.
+//! Kenward and Roger's adjusted covariance of the fixed effects and what their degrees of freedom
+//! are made of.
 
 use super::blocks::size_of;
 use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn, Runner};
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
 use crate::linear::system::System;
 use faer::Par;
 
-/// Information whose reciprocal condition is below this (in units of what would be known were the fixed effects known) is inverted on
-/// its range only: of a random effect that the fixed effects explain nothing is left but rounding errors.
+/// Information whose reciprocal condition is below this (in units of what would be known were the
+/// fixed effects known) is inverted on its range only: of a random effect that the fixed effects
+/// explain nothing is left but rounding errors.
 const SINGULAR: f64 = 1e-10;
 /// Order of the tail from which on its products are worth sharing among threads.
 const SHARED: usize = 256;
 
-/// Results; the residual variance is the unit of all variances, and the fixed effects are in the coordinates of the module.
+/// Results; the residual variance is the unit of all variances, and the fixed effects are in the
+/// coordinates of the module.
 #[derive(Clone, Debug)]
 pub struct KenwardRoger {
     /// Leads from contrasts of the columns as given to coordinates: p x p, row-major.
     pub root: Vec<f64>,
     /// Adjusted covariance, p x p.
     pub adjusted: Vec<f64>,
-    /// Derivatives of the precision by the variance parameters, the residual variance last: r x p x p.
+    /// Derivatives of the precision by the variance parameters, the residual variance last: r x p x
+    /// p.
     pub slopes: Vec<f64>,
     /// Asymptotic covariance of the variance parameters, r x r.
     pub weights: Vec<f64>,
@@ -46,10 +50,12 @@ pub(super) fn runner<'a>(sys: &System, n_threads: usize, go_on: GoOn<'a>) -> Run
     Runner { par: if n > 1 { Par::rayon(n) } else { Par::Seq }, go_on }
 }
 
-/// Computes them with the expected information at a theta; `memory` is how many bytes dense matrices may take.
+/// Computes them with the expected information at a theta; `memory` is how many bytes dense
+/// matrices may take.
 ///
 /// # Errors
-/// Matrices that would take more memory, a theta at which the system is not positive definite, or a stop.
+/// Matrices that would take more memory, a theta at which the system is not positive definite, or a
+/// stop.
 pub fn kenward_roger(
     sys: &System,
     e: &mut Evaluator,
@@ -95,8 +101,9 @@ fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoge
     Ok(KenwardRoger { root, adjusted, slopes: slopes.concat(), weights, flat })
 }
 
-/// Twice the inverse, and how many combinations it leaves out: these are taken as known multiples of the residual variance. `known` is
-/// the information were the fixed effects known, whose diagonal gives the units, and `d` the variances of the random effects.
+/// Twice the inverse, and how many combinations it leaves out: these are taken as known multiples
+/// of the residual variance. `known` is the information were the fixed effects known, whose
+/// diagonal gives the units, and `d` the variances of the random effects.
 fn inverse_of_information(information: &mut [f64], known: &[f64], d: &[f64]) -> Result<(Vec<f64>, usize), CoreError> {
     let r = d.len() + 1;
     let scale: Vec<f64> = (0..r)
@@ -115,7 +122,8 @@ fn inverse_of_information(information: &mut [f64], known: &[f64], d: &[f64]) -> 
     let (mut weights, flat) = inverse_on_range(information, r, SINGULAR)
         .ok_or_else(|| CoreError::Degenerate("the information about the variances is not finite".into()))?;
     if flat > 0 {
-        // of the parameters themselves what lies outside the range follows the residual variance, the last of them
+        // of the parameters themselves what lies outside the range follows the residual variance,
+        // the last of them
         let own: Vec<f64> = (0..r).map(|i| scale[i] * d.get(i).copied().unwrap_or(1.0)).collect();
         let times =
             |m: &[f64], v: &[f64]| -> Vec<f64> { (0..r).map(|i| (0..r).map(|j| m[i * r + j] * v[j]).sum()).collect() };

@@ -1,12 +1,13 @@
 //! What the data say of the covariance parameters, for degrees of freedom of the fixed effects.
 //!
-//! Everything is computed in the changed basis: columns centred and scaled, weights and response of order one, variances as multiples of
-//! the residual variance. Coordinates of the fixed effects are those in which their covariance matrix is the identity times that
-//! variance; a *root* K with K K' = (X'V^-1X)^-1 of the columns as given leads to them: a contrast l'b has the coordinates K'l. So
+//! Everything is computed in the changed basis: columns centred and scaled, weights and response of
+//! order one, variances as multiples of the residual variance. Coordinates of the fixed effects are
+//! those in which their covariance matrix is the identity times that variance; a *root* K with K K'
+//! = (X'V^-1X)^-1 of the columns as given leads to them: a contrast l'b has the coordinates K'l. So
 //! nothing that is inverted or subtracted depends on the origin or the unit of a variable.
 //!
-//! Symbols: V = I + Z D Z', H = Z'V^-1Z, F = Z'V^-1X R_X^-T, g = Z'V^-1(y - Xb); J_r with D = sum d_r J_r is the derivative of D by the
-//! r-th variance or covariance of a block of random effects.
+//! Symbols: V = I + Z D Z', H = Z'V^-1Z, F = Z'V^-1X R_X^-T, g = Z'V^-1(y - Xb); J_r with D = sum
+//! d_r J_r is the derivative of D by the r-th variance or covariance of a block of random effects.
 
 mod blocks;
 mod coordinates;
@@ -43,7 +44,8 @@ pub struct At<'a> {
     pub n_threads: usize,
 }
 
-/// The root of the covariance matrix of the fixed effects at a theta, divided by sigma: p x p, row-major, columns as given.
+/// The root of the covariance matrix of the fixed effects at a theta, divided by sigma: p x p,
+/// row-major, columns as given.
 ///
 /// # Errors
 /// A theta at which the system is not positive definite.
@@ -62,11 +64,12 @@ fn root(sys: &System, e: &Evaluator) -> Vec<f64> {
     let p = sys.p();
     let inverse = inverse_transposed(&e.rxx, p, sys.cp.pw);
     let mut out = vec![0.0; p * p];
-    crate::blocks::kernels::multiply(&sys.basis.g(), &inverse, p, p, p, &mut out);
+    crate::dense::kernels::multiply(&sys.basis.g(), &inverse, p, p, p, &mut out);
     out
 }
 
-/// R^-T (upper triangular) of the leading p x p part of a lower triangular matrix with rows of `width`.
+/// R^-T (upper triangular) of the leading p x p part of a lower triangular matrix with rows of
+/// `width`.
 fn inverse_transposed(r: &[f64], p: usize, width: usize) -> Vec<f64> {
     let mut out = vec![0.0; p * p];
     for c in 0..p {
@@ -92,8 +95,8 @@ fn coordinates(sys: &System, e: &Evaluator, score: &Score) -> Vec<f64> {
     out
 }
 
-/// Inverse of a symmetric matrix on the eigenvectors whose eigenvalues are above `share` of the largest, and the number of the others;
-/// None where an entry is not finite.
+/// Inverse of a symmetric matrix on the eigenvectors whose eigenvalues are above `share` of the
+/// largest, and the number of the others; None where an entry is not finite.
 fn inverse_on_range(h: &[f64], n: usize, share: f64) -> Option<(Vec<f64>, usize)> {
     if n == 0 {
         return Some((Vec::new(), 0));

@@ -3,7 +3,7 @@
 use super::blocks::MarginalBlocks;
 use super::traces::Traces;
 use super::{coordinates, Runner};
-use crate::blocks::kernels;
+use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;

@@ -1,8 +1,9 @@
-//! What Satterthwaite's degrees of freedom are made of: the curvature of the criterion, and how the covariance of the fixed effects
-//! moves with the covariance parameters.
+//! What Satterthwaite's degrees of freedom are made of: the curvature of the criterion, and how the
+//! covariance of the fixed effects moves with the covariance parameters.
 //!
-//! With sigma at its optimum for every Lambda, the second derivatives of the criterion in (Lambda, sigma) need not be formed: the
-//! covariance of both splits into that of Lambda, carried along the profile, and that of sigma at the given Lambda.
+//! With sigma at its optimum for every Lambda, the second derivatives of the criterion in (Lambda,
+//! sigma) need not be formed: the covariance of both splits into that of Lambda, carried along the
+//! profile, and that of sigma at the given Lambda.
 
 use super::blocks::size_of;
 use super::coordinates::{part, Coordinate, Interior};
@@ -16,17 +17,21 @@ use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
 use crate::linear::system::System;
 
-/// Curvatures below this share of the largest (of the criterion in steps of one size) carry no information.
+/// Curvatures below this share of the largest (of the criterion in steps of one size) carry no
+/// information.
 const FLAT: f64 = 1e-9;
-/// Order of the tail up to which second derivatives are exact; beyond, differences of the exact gradient cost less.
+/// Order of the tail up to which second derivatives are exact; beyond, differences of the exact
+/// gradient cost less.
 const EXACT: usize = 200;
 
-/// Results; the residual variance is the unit of all variances, and the fixed effects are in the coordinates of the module.
+/// Results; the residual variance is the unit of all variances, and the fixed effects are in the
+/// coordinates of the module.
 #[derive(Clone, Debug)]
 pub struct Satterthwaite {
     /// Leads from contrasts of the columns as given to coordinates: p x p, row-major.
     pub root: Vec<f64>,
-    /// Asymptotic covariance of the free coordinates of Lambda: twice the inverse of the curvature; m x m.
+    /// Asymptotic covariance of the free coordinates of Lambda: twice the inverse of the curvature;
+    /// m x m.
     pub covariance: Vec<f64>,
     /// Derivatives of the covariance of the fixed effects along them, sigma following: m x p x p.
     pub slopes: Vec<f64>,
@@ -85,8 +90,9 @@ fn combined(weights: &[f64], of: &[Vec<f64>], m: usize) -> Vec<Vec<f64>> {
 
 /// Second derivatives of the criterion with sigma profiled out.
 ///
-/// H_kl = - tr(B A_k B A_l) + 2 <B - (nu/r2) g g', dL_k dL_l'> + 2 (nu/r2) y'P V_k P V_l P y - (nu/r2^2) rdot_k rdot_l, where B is
-/// Z'PZ (REML) or Z'V^-1Z (ML), A_k the derivative of D and rdot_k = -g'A_k g.
+/// H_kl = - tr(B A_k B A_l) + 2 <B - (nu/r2) g g', dL_k dL_l'> + 2 (nu/r2) y'P V_k P V_l P y -
+/// (nu/r2^2) rdot_k rdot_l, where B is Z'PZ (REML) or Z'V^-1Z (ML), A_k the derivative of D and
+/// rdot_k = -g'A_k g.
 pub(super) fn exact_curvature(
     sys: &System,
     e: &Evaluator,
@@ -172,7 +178,8 @@ pub(super) fn exact_slopes(sys: &System, e: &Evaluator, interior: &Interior, mom
     out
 }
 
-/// The same by central differences of the exact gradient and of the covariance of the fixed effects.
+/// The same by central differences of the exact gradient and of the covariance of the fixed
+/// effects.
 pub(super) fn differences(
     sys: &System,
     e: &mut Evaluator,

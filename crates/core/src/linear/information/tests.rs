@@ -1,4 +1,5 @@
-//! The blocks of H against the dense matrix, and exact second derivatives against differences of the exact gradient.
+//! The blocks of H against the dense matrix, and exact second derivatives against differences of
+//! the exact gradient.
 
 use super::blocks::{head_of, size_of, MarginalBlocks};
 use super::coordinates::Interior;
@@ -38,7 +39,8 @@ impl Draws {
     }
 }
 
-/// For each factor its levels and, for each of its terms, the number of effects (1, x, z) and the structure.
+/// For each factor its levels and, for each of its terms, the number of effects (1, x, z) and the
+/// structure.
 type Layout = Vec<(usize, Vec<(usize, &'static str)>)>;
 
 const ROWS: usize = 150;

@@ -5,13 +5,14 @@ use super::dense::trace_of_product;
 use crate::error::CoreError;
 use faer::{Accum, MatMut, MatRef};
 
-/// What traces of products with H are made of. Blocks of H are those of two effects, with a row for each level of the one's factor
-/// and a column for each level of the other's.
+/// What traces of products with H are made of. Blocks of H are those of two effects, with a row for
+/// each level of the one's factor and a column for each level of the other's.
 pub struct Traces {
     /// For each factor the traces of the blocks of its effects i, j, at `i * k + j`.
     pub own: Vec<Vec<f64>>,
-    /// For each pair of factors f, g (at `f * n_factors + g`) the sums of the products of the entries of blocks (j, m) and (i, n),
-    /// for effects i, j of f and m, n of g, at `(j * kg + m) * kf * kg + i * kg + n`.
+    /// For each pair of factors f, g (at `f * n_factors + g`) the sums of the products of the
+    /// entries of blocks (j, m) and (i, n), for effects i, j of f and m, n of g, at
+    /// `(j * kg + m) * kf * kg + i * kg + n`.
     pub products: Vec<Vec<f64>>,
 }
 
@@ -80,8 +81,9 @@ fn tail_products(h: &MarginalBlocks<'_>, f: usize, g: usize) -> Vec<f64> {
     strided_products(&h.tail, &h.tail, q2, (row, kf, h.levels(f)), (column, kg, h.levels(g)))
 }
 
-/// At `(j * kg + m) * kf * kg + i * kg + n`, the sum over levels a, b of left[(a, j), (b, m)] right[(a, i), (b, n)], for column-major
-/// matrices with `height` rows whose parts begin at a row and a column, with so many effects and levels.
+/// At `(j * kg + m) * kf * kg + i * kg + n`, the sum over levels a, b of left[(a, j), (b, m)]
+/// right[(a, i), (b, n)], for column-major matrices with `height` rows whose parts begin at a row
+/// and a column, with so many effects and levels.
 fn strided_products(
     left: &[f64],
     right: &[f64],

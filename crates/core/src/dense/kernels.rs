@@ -12,8 +12,8 @@ pub fn size<const K: usize>(k: usize) -> usize {
     }
 }
 
-/// Runs `f` compiled for AVX2 where the processor has it. What `f` calls must be inlined always. No fused operations are used, so
-/// results do not depend on the choice.
+/// Runs `f` compiled for AVX2 where the processor has it. What `f` calls must be inlined always. No
+/// fused operations are used, so results do not depend on the choice.
 #[inline(always)]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]

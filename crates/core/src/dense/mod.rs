@@ -1,0 +1,4 @@
+//! Small dense matrices: kernels on blocks and panels, and the singular values of a block.
+
+pub mod jacobi_svd;
+pub mod kernels;
