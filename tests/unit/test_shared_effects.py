@@ -101,3 +101,21 @@ def test_replicates_are_divided_equally_too() -> None:
         g, h = (b.values[:, b.names.index(f"sd_(Intercept)|{group}")] for group in "gh")
         np.testing.assert_allclose(g, h, rtol=1e-4, atol=1e-6)
         assert np.isfinite(b.conf_int(method="bca").loc["x"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:singular")
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_a_factor_in_a_double_bar_is_fitted_as_its_levels_alone(seed) -> None:
+    """The intercept beside the levels adds nothing to the model: no search walks along it."""
+    persons, items = 60, 9
+    rng = np.random.default_rng(seed)
+    u, i = np.repeat(np.arange(persons), 2 * items), np.tile(np.repeat(np.arange(items), 2), persons)
+    c = np.tile([0, 1], persons * items)
+    y = rng.normal(size=persons)[u] + 0.3 * rng.normal(size=items)[i] + 0.2 * rng.normal(size=items)[i] * c
+    d = pd.DataFrame({"y": y + rng.normal(size=len(u)), "c": np.where(c, "pen", "none"), "u": u, "i": i})
+    with pytest.warns(ranef.RanefWarning, match="levels of a factor"):
+        m = ranef.lmer("y ~ c + (c || u) + (c || i)", d)
+    alone = ranef.lmer("y ~ c + (0 + c | u) + (0 + c | i)", d)
+    assert m.convergence.ok
+    assert m.objective == pytest.approx(alone.objective, abs=1e-8)
+    np.testing.assert_allclose(m.bse, alone.bse, rtol=1e-6)

@@ -83,6 +83,10 @@ class PandasSource(HeldSource):
     __slots__ = ("_frame",)
 
     def __init__(self, frame: Any):
+        if frame.attrs:
+            # pandas copies them, whatever they hold, with every column that is taken out
+            frame = frame.copy(deep=False)
+            frame.attrs = {}
         self._frame = frame
 
     @property

@@ -41,8 +41,7 @@ def shared_effects(random: Sequence[RandomTerm]) -> tuple[SharedEffects, ...]:
     Parameters
     ----------
     random : sequence of RandomTerm
-        In the order of the formula. The parts of one double bar are not compared, which is
-        explained elsewhere.
+        In the order of the formula.
     """
     found: dict[int, list[tuple[int, Floats]]] = {}
     taken: set[int] = set()
@@ -53,7 +52,7 @@ def shared_effects(random: Sequence[RandomTerm]) -> tuple[SharedEffects, ...]:
         for j in by_size[place + 1 :]:
             if j in taken or not same_partition(random[i], random[j]):
                 continue
-            combine = None if random[i].split and random[j].split else _combination(random[i], random[j])
+            combine = _combination(random[i], random[j])
             if combine is not None:
                 found.setdefault(i, []).append((j, combine))
                 taken.add(j)
@@ -102,6 +101,8 @@ def shared_effects_notes(random: Sequence[RandomTerm]) -> tuple[str, ...]:
         base = random[shared.base]
         for j in shared.others:
             other = random[j]
+            if base.split and other.split:  # the parts of one double bar have a note of their own
+                continue
             if base.group == other.group and base.names == other.names:
                 what = f"the random-effects term ({base.text}) occurs twice, so its two variances cannot be told apart"
             elif base.group == other.group:

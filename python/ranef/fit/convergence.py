@@ -256,7 +256,7 @@ class Ending:
     search: Search
 
     @classmethod
-    def of(cls, found: "_core.LinearFit | _core.GeneralizedFit", before: int) -> Self:
+    def of(cls, found: "_core.LinearFit | _core.GeneralizedFit", before: int = 0) -> Self:
         """That of a fit of the core, after ``before`` evaluations of another one."""
         ending, search = found.ending, found.search
         gradient = ending.gradient
@@ -296,9 +296,11 @@ def convergence_of(
         Columns of X in use.
     """
     theta, null = valleys[0].theta, ending.null_dimensions
-    keys = term_keys(tuple(design.random[s.formula].group for s in order.spans))
-    flat = [(k, s) for k, s in zip(keys, order.spans, strict=True) if null[s.core_term]]
-    names = [design.x_names[j] for j in kept]
+    flat = []
+    if any(null):
+        keys = term_keys(tuple(design.random[s.formula].group for s in order.spans))
+        flat = [(k, s) for k, s in zip(keys, order.spans, strict=True) if null[s.core_term]]
+    several = len(valleys) > 1
     return Convergence(
         status=ending.status,
         gradient_norm=ending.gradient_norm,
@@ -314,5 +316,5 @@ def convergence_of(
         ),
         valleys=valleys,
         search=ending.search,
-        stories=stories(valleys, std_errors, design, order, names) if len(valleys) > 1 else (),
+        stories=stories(valleys, std_errors, design, order, [design.x_names[j] for j in kept]) if several else (),
     )

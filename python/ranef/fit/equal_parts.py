@@ -21,6 +21,12 @@ Floats = NDArray[np.float64]
 ZERO = 1e-14
 
 
+def null_directions(factor: Floats) -> int:
+    """Number of directions without variance of a relative factor (k, k)."""
+    values = np.linalg.eigvalsh(factor @ factor.T)
+    return int(np.count_nonzero(values <= ZERO * max(values[-1], 0.0)))
+
+
 def without_shared(design: Design, shared: Sequence[SharedEffects]) -> tuple[Design, tuple[int, ...]]:
     """The design without the superfluous terms, and the positions of its terms in the formula."""
     gone = {j for s in shared for j in s.others}

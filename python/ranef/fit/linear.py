@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.design.shared_effects import shared_effects
+from ranef.design.shared_effects import SharedEffects, shared_effects
 from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
-from ranef.fit.equal_parts import divided, without_shared
+from ranef.fit.equal_parts import divided, null_directions, without_shared
 from ranef.fit.messages import NOT_FINITE, fit_messages
-from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit, estimates_of
 from ranef.fit.system import LazySystem, build_linear_system
@@ -193,19 +193,11 @@ def fit_lmm(
     free = unidentified_effects(design, system.kept) if reml else {}
     if free:
         outcome = _fit_identified(system, design, order, free, start, control, progress, threads)
+    elif start is None and (shared := shared_effects(design.random)):
+        outcome = _fit_needed(system, design, order, shared, reml, control, progress, threads)
     else:
-        before = 0
-        if start is None and (shared := shared_effects(design.random)):
-            needed, places = without_shared(design, shared)
-            alone = fit_lmm(needed, reml, None, control, progress, threads)
-            start, before = (
-                divided(shared, design, order, places, alone.order, alone.theta),
-                alone.convergence.evaluations,
-            )
         core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-        outcome = _outcome(
-            system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress), before
-        )
+        outcome = _outcome(system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress))
     solution, ending = outcome.solution, outcome.ending
     valleys = linear_valleys(system, solution, outcome.valleys, order, reml, threads)
     fields = estimates_of(design, order, solution, system.kept)
@@ -250,9 +242,9 @@ class _Outcome:
     valleys: list[tuple[float, Floats]]
 
 
-def _outcome(fit: "LinearFit", before: int) -> _Outcome:
-    """What the core found, after ``before`` evaluations of another fit."""
-    solution, ending = fit.solution, Ending.of(fit, before)
+def _outcome(fit: "LinearFit") -> _Outcome:
+    """What the core found."""
+    solution, ending = fit.solution, Ending.of(fit)
     if (
         solution is None
         or math.isnan(ending.gradient_norm)
@@ -342,6 +334,49 @@ def _fit_identified(
         ),
         [(v.criterion, core_theta(v.theta)) for v in ending.valleys[1:]],
     )
+
+
+def _fit_needed(
+    system: "LmmSystem",
+    design: Design,
+    order: TermOrder,
+    shared: tuple[SharedEffects, ...],
+    reml: bool,
+    control: FitControl,
+    progress: Report | None,
+    threads: int,
+) -> _Outcome:
+    """Fit the model without superfluous terms, which is the same model, and divide its covariance
+    among all terms.
+
+    Nothing is searched for beyond: the criterion is the same for every division.
+    """
+    needed, places = without_shared(design, shared)
+    alone = fit_lmm(needed, reml, None, control, progress, threads)
+
+    def core_theta(theta: Floats) -> Floats:
+        whole = divided(shared, design, order, places, alone.order, theta)
+        return np.ascontiguousarray(whole[order.core_of_theta])
+
+    try:
+        solution = system.solution(core_theta(alone.theta), reml, threads)
+    except ValueError:
+        raise DataError(NOT_FINITE) from None
+    theta = solution.theta[order.theta_of_core]
+    null = [0] * len(order.spans)
+    for span in order.spans:
+        null[span.core_term] = null_directions(relative_factor(span, theta))
+    found = alone.convergence
+    ending = Ending(
+        status=found.status,
+        gradient_norm=found.gradient_norm,
+        evaluations=found.evaluations,
+        decrement=found.decrement,
+        certificate=found.certificate,
+        null_dimensions=null,
+        search=found.search,
+    )
+    return _Outcome(solution, ending, [(v.criterion, core_theta(v.theta)) for v in found.valleys[1:]])
 
 
 def has_conventions(fit: MixedFit) -> bool:

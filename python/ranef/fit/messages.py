@@ -36,11 +36,13 @@ class Trouble:
     profiled: bool = False
 
 
+NO_TROUBLE = Trouble()
+
+
 def fit_messages(
-    design: Design, dropped: tuple[str, ...], convergence: Convergence, trouble: Trouble | None = None
+    design: Design, dropped: tuple[str, ...], convergence: Convergence, trouble: Trouble = NO_TROUBLE
 ) -> tuple[str, ...]:
     """What the user should be warned of, in order of weight."""
-    trouble = trouble or Trouble()
     out = []
     if trouble.flat:
         out.append(
