@@ -15,6 +15,7 @@ from ranef.errors import (
     RanefError,
     RanefWarning,
 )
+from ranef.options import options  # at once: the name of the function is that of its module
 
 if TYPE_CHECKING:
     from ranef.api.anova import anova
@@ -66,6 +67,7 @@ __all__ = [
     "load",
     "load_bootstrap",
     "load_dataset",
+    "options",
     "power",
     "power_curve",
     "table",

@@ -14,7 +14,7 @@ from ranef.data.table import Table
 from ranef.design.encoder import ARRAY
 from ranef.design.record import Design
 from ranef.errors import ColumnNotFoundError, DataError, OptionError
-from ranef.fit.request import AbsentData
+from ranef.fit.absent_data import AbsentData
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import Call, Name, names_in, walk
 
@@ -85,10 +85,7 @@ class ModelVariables:
 
     def __init__(self, design: Design, data: Any):
         if isinstance(data, AbsentData):
-            raise DataError(
-                "this picture needs the data of the fit, which a saved or pickled model does not hold: refit with "
-                "update(data=...)."
-            )
+            raise DataError(f"{data.reason}, and this picture needs them: refit with update(data=...).")
         self._table = Table.from_data(data)
         if self._table.n_rows != design.n_input:
             raise OptionError(

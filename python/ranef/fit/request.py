@@ -8,18 +8,21 @@ import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.data.selection import selected_columns
 from ranef.data.table import Table
 from ranef.design.build import build_design
 from ranef.design.checks import Model
 from ranef.design.record import Design
+from ranef.design.rows import argument_names
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
 from ranef.families.family import Family
 from ranef.families.names import parse_family
+from ranef.fit.absent_data import AbsentData
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.generalized import Likelihood, fit_glmm
 from ranef.fit.linear import fit_lmm
@@ -29,8 +32,8 @@ from ranef.fit.progress import Progress, Report, checked_progress, reported
 from ranef.fit.record import MixedFit
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
-from ranef.formula import parse_formula, require_random, update_formula
-from ranef.options import Ddf, checked_ddf
+from ranef.formula import expand_dot, parse_formula, require_random, update_formula
+from ranef.options import Ddf, checked_ddf, is_data_kept
 
 NA_ACTIONS = ("omit", "exclude", "error")
 
@@ -40,30 +43,13 @@ CURVATURES = ("observed", "expected")
 MOST_NODES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class AbsentData:
-    """Stands in a saved or pickled model for data that are not kept in it; ``attrs`` holds their
-    name, if they had one.
-    """
-
-    attrs: dict[str, str]
-
-    @classmethod
-    def of(cls, data: Any) -> "AbsentData":
-        """What is kept of data."""
-        if isinstance(data, AbsentData):
-            return data
-        attributes = getattr(data, "attrs", None)
-        name = attributes.get("name") if isinstance(attributes, dict) else None
-        return cls({"name": name} if isinstance(name, str) else {})
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ModelRequest:
     """The arguments that ``lmer``, ``glmer`` and their kin have in common, as given in one call.
 
-    ``data`` is the user's own object and is left out of pickles and saved files unless it is a
-    path. ``response`` holds, for models made by ``refit``, the values that took the place of the
+    ``data`` is the user's own object, which copies share. Saved files leave it out unless it is a
+    path, and so do pickles unless ``ranef.options(keep_data=True)`` asks for the columns in use.
+    ``response`` holds, for models made by ``refit``, the values that took the place of the
     formula's response (one for each input row, NaN where a row was not used).
     """
 
@@ -89,15 +75,36 @@ class ModelRequest:
     def __post_init__(self) -> None:
         _check_types(self)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # nothing in it is changed by a model, so that copies share the data
+
     def __getstate__(self) -> dict[str, Any]:
+        kept = self._columns_in_use() if is_data_kept() else None
+        return self._state("pickled") if kept is None else {**self._state("pickled"), "data": kept}
+
+    def _state(self, how: str) -> dict[str, Any]:
         state = {f.name: getattr(self, f.name) for f in fields(self)}
-        data = os.fspath(self.data) if isinstance(self.data, str | os.PathLike) else AbsentData.of(self.data)
+        data = os.fspath(self.data) if isinstance(self.data, str | os.PathLike) else AbsentData.of(self.data, how)
         return {**state, "data": data, "progress": False}
 
-    def without_data(self) -> Self:
-        """The same request as pickles and saved files keep it."""
+    def _columns_in_use(self) -> Any:
+        """The data in columns that the model uses; None where that is no frame in memory."""
+        if isinstance(self.data, AbsentData | str | os.PathLike):
+            return None
+        parsed = parse_formula(self.formula)
+        table = Table.from_data(self.data)
+        if parsed.has_dot:
+            parsed = expand_dot(parsed, table.names)
+        used = {*parsed.names, *argument_names(table, self.weights, self.offset, self.subset)}
+        return selected_columns(self.data, used.__contains__)
+
+    def without_data(self, how: Literal["saved", "resampled"]) -> Self:
+        """The same request in a model that is saved in a file, or in one of other rows."""
         out: Self = object.__new__(type(self))
-        out.__setstate__(self.__getstate__())
+        out.__setstate__(self._state(how))
         return out
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -153,9 +160,7 @@ class ModelRequest:
         if "data" in changed:
             changed["response"] = None
         elif isinstance(self.data, AbsentData):
-            raise DataError(
-                "the data are not kept in a saved or pickled model; give them again: update(..., data=...)."
-            )
+            raise DataError(f"{self.data.reason}; give them again: update(..., data=...).")
         if formula is not None:
             if not isinstance(formula, str):
                 raise ArgumentTypeError(f"formula must be text such as '. ~ . + x', not {type(formula).__name__}.")

@@ -25,7 +25,7 @@ def save_fit(path: str | os.PathLike[str], kind: str, fit: MixedFit, request: Mo
             "instead."
         )
     record = {f.name: getattr(fit, f.name) for f in fields(fit) if f.name != "system"}
-    write_archive(path, kind, {"fit": record, "request": request.without_data()})
+    write_archive(path, kind, {"fit": record, "request": request.without_data("saved")})
 
 
 def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:

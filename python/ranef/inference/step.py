@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
+from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
-from ranef.fit.request import AbsentData, ModelRequest
+from ranef.fit.request import ModelRequest
 from ranef.formula import formula_text
 from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
@@ -191,8 +192,7 @@ def _formula(fit: MixedFit, terms: Sequence[Term], bars: Sequence[str]) -> str:
 def _refitted(fit: MixedFit, request: ModelRequest, formula: str, without: str) -> tuple[MixedFit, ModelRequest]:
     if isinstance(request.data, AbsentData):
         raise DataError(
-            f"step fits the model without {without} again, and the data are not kept in a saved or pickled model; "
-            "give them back first: "
+            f"step fits the model without {without} again, and {request.data.reason}; give them back first: "
             "model.update(data=...).step()."
         )
     with warnings.catch_warnings():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ranef.data.column import Column
 from ranef.data.table import Table
 from ranef.errors import ArgumentTypeError, DataError, OptionError
-from ranef.fit.request import AbsentData
+from ranef.fit.absent_data import AbsentData
 from ranef.formula.formula import Formula
 from ranef.formula.syntax import names_in
 from ranef.interop.requirement import require
@@ -96,7 +96,7 @@ def adapt(model: MixedModel, data: Any = None, *, type: Literal["response", "lin
         raise OptionError(f"type must be 'response' or 'link', not {type!r}.")
     data = model._request.data if data is None else data
     if isinstance(data, AbsentData):
-        raise DataError("the data are not kept in a saved or pickled model; give them again: adapt(model, data=...).")
+        raise DataError(f"{data.reason}; give them again: adapt(model, data=...).")
     return AdaptedModel(model, data, type)
 
 

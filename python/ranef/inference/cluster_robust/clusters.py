@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ranef.data.table import Table
 from ranef.design.values import as_factor, from_column, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, OptionError
+from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
-from ranef.fit.request import AbsentData
 
 Ints = NDArray[np.intp]
 
@@ -112,8 +112,7 @@ def find_clusters(fit: MixedFit, data: Any, cluster: object) -> Clusters:
                 return clusters_of(fit, cluster, term.codes)
         if isinstance(data, AbsentData):
             raise DataError(
-                f"{cluster!r} is no grouping factor of the model, and the data are not kept in a saved or pickled one; "
-                "give cluster as an array."
+                f"{cluster!r} is no grouping factor of the model, and {data.reason}; give cluster as an array."
             )
         value = from_column(Table.from_data(data).column(cluster))
         return clusters_of(fit, cluster, _used(fit, as_factor(value, cluster).codes, missing_rows(value), cluster))

@@ -14,8 +14,8 @@ from ranef.design.encoder import ARRAY
 from ranef.design.rows import argument_names
 from ranef.design.values import Factor, Logical, from_column
 from ranef.errors import DataError, OptionError
+from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
-from ranef.fit.request import AbsentData
 from ranef.formula.syntax import Call, Expr, Name, names_in, walk
 
 Floats = NDArray[np.float64]
@@ -57,10 +57,7 @@ class GridVariable:
 def used_rows(fit: MixedFit, data: Any) -> "tuple[Table, slice | NDArray[np.int64]]":
     """The data of a fit, and which of their rows it used."""
     if isinstance(data, AbsentData):
-        raise DataError(
-            "the data are not kept in a saved or pickled model, and they are needed here. Give them: data=, the same "
-            "rows as in the fit."
-        )
+        raise DataError(f"{data.reason}, and they are needed here. Give them: data=, the same rows as in the fit.")
     table = Table.from_data(data)
     d = fit.design
     if table.n_rows != d.n_input:

@@ -48,7 +48,8 @@ class MixedModel(
         the data frame (the path of a file of data is kept). What is computed from the matrices
         works for a loaded model as before: tests, ``drop1``, ``ranova``, ``refit``, ``predict``.
         ``update`` needs ``data=``, and ``step``, if it leaves something out, a model that has its
-        data again: ``model.update(data=...).step()``.
+        data again: ``model.update(data=...).step()``. A pickle has the columns that the model uses
+        after ``ranef.options(keep_data=True)``; a copy by ``copy.deepcopy`` shares the data.
 
         Parameters
         ----------

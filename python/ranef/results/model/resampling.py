@@ -262,4 +262,4 @@ class ResamplingChapter(FittedModel):
 
     def _like(self, fit: MixedFit) -> Self:
         """A model of another fit, whose data are not kept."""
-        return self.__class__(fit, self._request.without_data())
+        return self.__class__(fit, self._request.without_data("resampled"))
