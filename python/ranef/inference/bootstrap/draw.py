@@ -55,6 +55,8 @@ class Draws:
     interrupted : bool
     n_second_start : int
         Fits whose lowest valley was found from another start than the first.
+    first_error : str or None
+        What the statistic of the first replicate raised, of those in which it raised anything.
     """
 
     number: NDArray[np.int64]
@@ -66,6 +68,7 @@ class Draws:
     objective: Floats
     interrupted: bool
     n_second_start: int = 0
+    first_error: str | None = None
 
 
 def factor_effects(fit: MixedFit) -> list[Floats]:

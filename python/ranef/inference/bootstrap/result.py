@@ -61,6 +61,8 @@ class Bootstrap:
         Replicates whose fit from the truth ended in a higher valley of the criterion, the lowest
         being found from another start. Many of them say that the model has two answers to such
         data: see ``model.convergence.valleys``. Not kept in files.
+    first_error : str or None
+        What a statistic raised in the first replicate in which it failed. Not kept in files.
     """
 
     type: str
@@ -79,6 +81,7 @@ class Bootstrap:
     theta_names: tuple[str, ...]
     influence: Callable[[], Floats] | None = field(default=None, repr=False)
     n_second_start: int = 0
+    first_error: str | None = None
 
     @classmethod
     def of_draws(
@@ -112,6 +115,7 @@ class Bootstrap:
             theta_names=theta_names,
             influence=influence,
             n_second_start=draws.n_second_start,
+            first_error=draws.first_error,
         )
         warn_once(out.messages)
         return out
@@ -155,6 +159,7 @@ class Bootstrap:
             out.append(
                 f"{self.n_failed} of {len(self.number)} replicates failed ({text}). Their rows are NaN and left out of "
                 "all results, which then describe the others only."
+                + ("" if self.first_error is None else f" The first statistic that failed: {self.first_error}")
             )
         return tuple(out)
 

@@ -2,14 +2,14 @@
 responses are drawn, and models fitted, one after the other in Python.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.errors import ArgumentTypeError, OptionError, RanefWarning
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.inference.bootstrap.arguments import Counter, check_drawable, check_groups, checked_type, resampled_factor
@@ -98,6 +98,7 @@ def draw_statistic(
     values = np.full((n, len(names)), np.nan)
     status = np.full(n, "converged", dtype="<U20")
     singular = np.zeros(n, dtype=bool)
+    errors: list[str] = []
     finished = 0
     interrupted = False
     try:
@@ -110,7 +111,17 @@ def draw_statistic(
                 status[i] = "no_response"
                 finished = i + 1
                 continue
-            status[i] = _one(fit, design, control, n_threads, statistic, make_model, names, values[i], singular, i)
+            new = fitted(fit, design, control, n_threads)
+            if isinstance(new, str):
+                status[i] = new
+            else:
+                singular[i] = new.singular
+                failed = len(errors)
+                found = _value(statistic, make_model(new), errors)
+                if len(errors) > failed:
+                    status[i] = "statistic_failed"
+                else:
+                    values[i] = _checked(found, names, i)
             finished = i + 1
             if progress is not None:
                 progress(finished, n)
@@ -126,39 +137,33 @@ def draw_statistic(
         theta=empty,
         objective=np.full(finished, np.nan),
         interrupted=interrupted,
+        first_error=errors[0] if errors else None,
     )
     return draws, tuple(Quantity(n, "statistic", None, n) for n in names), values_observed
 
 
-def _one(
-    fit: MixedFit,
-    design: Design,
-    control: FitControl,
-    n_threads: int,
-    statistic: Statistic,
-    make_model: Callable[[Any], Any],
-    names: tuple[str, ...],
-    out: Floats,
-    singular: NDArray[np.bool_],
-    i: int,
-) -> str:
-    """Fit one design and fill in its statistic; returns the status."""
-    new = fitted(fit, design, control, n_threads)
-    if isinstance(new, str):
-        return new
-    singular[i] = new.singular
+def _value(statistic: Statistic, model: Any, errors: list[str]) -> object:
+    """What a statistic says of the model of a replicate; None if it raised an error, which is added
+    to the errors.
+    """
     try:
-        value = statistic(make_model(new))
-    except Exception:  # whatever a user's function raises is a failed replicate, counted and reported
-        return "statistic_failed"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RanefWarning)  # of models that it fits to every replicate
+            return statistic(model)
+    except Exception as e:  # whatever a user's function raises is a failed replicate, counted and reported
+        errors.append(f"{e.__class__.__name__}: {e}")
+        return None
+
+
+def _checked(value: object, names: tuple[str, ...], i: int) -> Floats:
+    """The numbers of a statistic of replicate i, which are to be those it has for the model."""
     found, numbers = statistic_values(value)
     if found != names:
         raise OptionError(
             f"statistic returned {len(names)} {'value' if len(names) == 1 else 'values'} ({_short(names)}) for the "
             f"model and {len(found)} ({_short(found)}) for replicate {i}; it must return the same ones each time."
         )
-    out[:] = numbers
-    return "converged"
+    return numbers
 
 
 def _short(names: tuple[str, ...]) -> str:

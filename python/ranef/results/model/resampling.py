@@ -1,6 +1,7 @@
 """Resampling of a fitted model: other responses, bootstrap, and tests by it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import ArgumentTypeError, OptionError
@@ -90,7 +91,8 @@ class ResamplingChapter(FittedModel):
             default the fixed effects, standard deviations, correlations and sigma (or the extra
             parameter of a family) are kept, and fitted in the core; a function is called in Python
             on one model after the other, which is slower, and sees other draws than the core makes
-            of the same seed.
+            of the same seed. It may call ``update`` of the model: with the same data and the drawn
+            response, unless ``type`` is ``"cases"``.
         re : {"new", "conditional"}
             For ``"parametric"``: draw random effects anew, or keep the conditional modes of the
             fit.
@@ -115,7 +117,8 @@ class ResamplingChapter(FittedModel):
         Warns
         -----
         RanefWarning
-            At most once: how many replicates failed and why; that the run was interrupted.
+            At most once: how many replicates failed and why, with the first error of a statistic;
+            that the run was interrupted.
 
         Examples
         --------
@@ -144,6 +147,7 @@ class ResamplingChapter(FittedModel):
         threads = self._fit.n_threads if n_threads is None else parse_n_threads(n_threads)
         control = parse_control(self._request.control)
         fit = self._fit
+        like = self._of_drawn_groups if type == "cases" else self._like
         if statistic is not None and not callable(statistic):
             raise ArgumentTypeError(f"statistic must be a function of a fitted model, not {statistic!r}.")
         seed = seed_of(rng)
@@ -154,7 +158,7 @@ class ResamplingChapter(FittedModel):
                 raise OptionError(f"statistic failed on the model itself: {e.__class__.__name__}: {e}") from e
             with reported(progress) as show:
                 drawn, which, observed = draw_statistic(
-                    fit, statistic, self._like, own, n, type, re, by, seed, control, threads, show
+                    fit, statistic, like, own, n, type, re, by, seed, control, threads, show
                 )
             return Bootstrap.of_draws(
                 drawn,
@@ -170,7 +174,7 @@ class ResamplingChapter(FittedModel):
         if is_drawn_in_python(fit, type):
             with reported(progress) as show:
                 drawn, _, observed = draw_statistic(
-                    fit, observed_of, self._like, observed_of(self), n, type, re, by, seed, control, threads, show
+                    fit, observed_of, like, observed_of(self), n, type, re, by, seed, control, threads, show
                 )
             return Bootstrap.of_draws(
                 drawn,
@@ -261,5 +265,10 @@ class ResamplingChapter(FittedModel):
             return bootstrap_lrt(self._fit, smaller._fit, *rest, show)
 
     def _like(self, fit: MixedFit) -> Self:
-        """A model of another fit, whose data are not kept."""
+        """The model of a replicate with the same rows: ``update`` takes its response."""
+        request = self._request.refitted(response_of_input(self._fit, fit.design.y))
+        return self.__class__(fit, replace(request, progress=False))
+
+    def _of_drawn_groups(self, fit: MixedFit) -> Self:
+        """The model of a replicate that has rows of its own."""
         return self.__class__(fit, self._request.without_data("resampled"))
