@@ -101,7 +101,6 @@ class LinearEvaluation:
 
     objective: float
     gradient: _F64
-    hessian_ai: _F64
 
 class GeneralizedSolution:
     """Estimates of a generalized linear mixed model;

@@ -129,11 +129,9 @@ class LmmSystem:
         v_py = np.array(derivatives).reshape(len(derivatives), self.n)
         rdot = -v_py @ py
         gradient = np.array(traces) + nu / r2 * rdot
-        quadratic = v_py @ big_p @ v_py.T
         return {
             "objective": q["objective"],
             "gradient": gradient,
-            "hessian_ai": nu / r2 * quadratic - nu / r2**2 * np.outer(rdot, rdot),
             "reml_criterion": q["reml_criterion"],
             "ml_deviance": q["ml_deviance"],
         }

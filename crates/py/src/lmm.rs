@@ -238,18 +238,13 @@ impl LmmSystem {
     ) -> PyResult<LinearEvaluation> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
-        let n = theta.len();
         let v = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |sys, e, score| e.evaluation(sys, &theta, reml, score))
             })
         });
         let v = v.ok_or_else(singular)?;
-        Ok(LinearEvaluation {
-            objective: v.objective,
-            gradient: v.gradient.into_pyarray(py).unbind(),
-            hessian_ai: matrix(py, v.hessian_ai, n, n)?,
-        })
+        Ok(LinearEvaluation { objective: v.objective, gradient: v.gradient.into_pyarray(py).unbind() })
     }
 
     #[pyo3(signature = (theta, n_threads = 1))]

@@ -68,7 +68,6 @@ pub struct LinearFit {
 pub struct LinearEvaluation {
     pub objective: f64,
     pub gradient: Vector,
-    pub hessian_ai: Matrix,
 }
 
 /// Estimates of a generalized model.

@@ -34,15 +34,13 @@ pub struct Solution {
     pub b: Vec<Vec<f64>>,
 }
 
-/// Criterion, score and average information at one theta.
+/// Criterion and gradient at one theta.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     /// The criterion asked for.
     pub objective: f64,
     /// Its gradient with respect to theta.
     pub gradient: Vec<f64>,
-    /// Average-information approximation of its Hessian.
-    pub hessian_ai: Vec<f64>,
 }
 
 impl Evaluator {
@@ -132,57 +130,13 @@ impl Evaluator {
         out
     }
 
-    /// Gradient and average information with respect to theta as given, at the Lambda of that
-    /// theta.
+    /// Criterion and gradient with respect to theta as given, at the Lambda of that theta.
     pub fn evaluation(&mut self, sys: &System, theta: &[f64], reml: bool, score: &mut Score) -> Option<Evaluation> {
         self.lambda = sys.lambda_from_theta(theta);
         let objective = self.criterion(sys, reml).ok()? + sys.constant(reml);
         self.score(sys, reml, score);
-        let (q, pw, n) = (sys.sym.q, sys.cp.pw, sys.n_theta);
-        let mut gradient = vec![0.0; n];
-        let mut w = vec![0.0; q * n];
-        let mut rdot = vec![0.0; n];
-        for (f, layouts) in sys.terms.iter().enumerate() {
-            let kf = sys.factors[f].k;
-            for (t, tl) in layouts.iter().enumerate() {
-                let k = tl.k;
-                for a in 0..tl.n_theta {
-                    let mut unit = vec![0.0; tl.n_theta];
-                    unit[a] = 1.0;
-                    let mut dl = vec![0.0; k * k];
-                    tl.structure.push(&theta[tl.theta..tl.theta + tl.n_theta], &unit, k, &mut dl);
-                    let dl = sys.basis.terms[f][t].from_given(&dl, k);
-                    let col = tl.theta + a;
-                    for i in 0..k {
-                        for j in 0..k {
-                            gradient[col] += 2.0 * score.gamma[f][(tl.offset + i) * kf + tl.offset + j] * dl[i * k + j];
-                        }
-                    }
-                    for &pos in &sys.sym.position[f] {
-                        let row = sys.sym.row[pos as usize];
-                        let r0 = row + tl.offset;
-                        // dL'g, then w = dL u + L dL'g
-                        let mut dg = vec![0.0; k];
-                        for j in 0..k {
-                            dg[j] = (0..k).map(|i| dl[i * k + j] * score.fg[(r0 + i) * pw + pw - 1]).sum();
-                            rdot[col] -= 2.0 * dg[j] * score.u[r0 + j];
-                        }
-                        for i in 0..k {
-                            let mut v = 0.0;
-                            for j in 0..k {
-                                v += dl[i * k + j] * score.u[r0 + j];
-                                v += self.lambda[f][(tl.offset + i) * kf + tl.offset + j] * dg[j];
-                            }
-                            w[(r0 + i) * n + col] = v;
-                        }
-                    }
-                }
-            }
-        }
-        let quad = self.quadratic_forms(sys, &w, n);
-        let (a, b) = (sys.nu(reml) / self.r2, sys.nu(reml) / (self.r2 * self.r2));
-        let hessian_ai = (0..n * n).map(|t| a * quad[t] - b * rdot[t / n] * rdot[t % n]).collect();
-        Some(Evaluation { objective, gradient, hessian_ai })
+        let gradient = sys.pull_back(theta, &score.gamma).into_iter().map(|g| 2.0 * g).collect();
+        Some(Evaluation { objective, gradient })
     }
 }
 
