@@ -143,6 +143,16 @@ def test_offset_given_as_an_array_is_at_its_mean() -> None:
         "1 / y",
         "2 - y * 3",
         "qlogis(y / 10)",
+        "log(y, 3)",
+        "log(y, base = 10)",
+        "log(y / (5 - y))",
+        "asin(sqrt(y / 5))",
+        "acos(y / 5)",
+        "atan(y)",
+        "sinh(y)",
+        "tanh(y / 5)",
+        "expm1(y)",
+        "(y^(1/3) - 1) / (1/3)",
         "-(1 / (y + 1))",
     ],
 )
@@ -167,11 +177,33 @@ def test_transformations_are_undone(text: str) -> None:
     np.testing.assert_allclose(scale.slope(transformed(y)), 1 / slope, rtol=1e-6)
 
 
-@pytest.mark.parametrize("text", ["y", "I(y)", "scale(y)", "y + x", "log(y, 3)"])
+@pytest.mark.parametrize("text", ["y", "I(y)", "scale(y)", "y + x", "y * log(y)", "y / (1 - x)"])
 def test_other_responses_stay_as_they_are(text: str) -> None:
     response = parse_formula(f"{text} ~ 1 + (1 | g)").response
     assert response is not None
     assert response_scale(response.expr) is None
+
+
+def test_a_transformation_without_a_rule_is_refused_with_its_name() -> None:
+    m = ranef.lmer("angle * log(angle) ~ recipe + (1 | recipe:replicate)", ranef.load_dataset("cake"))
+    with pytest.raises(ranef.OptionError, match=r"scale of angle \* log\(angle\), and there is no rule"):
+        m.emmeans("recipe", type="response")
+
+
+def test_limits_below_zero_of_a_square_root_are_those_of_zero() -> None:
+    d = pd.DataFrame({"y": [0, 4, 0, 1, 0, 0, 9, 0] * 4, "g": list("aabbccdd") * 4, "f": list("uv") * 16})
+    for text in ("sqrt(y)", "asin(sqrt(y / 9))"):
+        m = ranef.lmer(f"{text} ~ f + (1 | g)", d)
+        assert (m.emmeans("f").to_frame()["lower"] < 0).any()
+        frame = m.emmeans("f", type="response").to_frame()
+        assert ((frame["lower"] <= frame["estimate"]) & (frame["estimate"] <= frame["upper"])).all()
+
+
+def test_an_offset_is_said() -> None:
+    d = ranef.load_dataset("cake").assign(area=3.0)
+    m = ranef.lmer("angle ~ recipe + offset(log(area)) + (1 | recipe:replicate)", d)
+    assert "Means include an offset of 1.099" in m.emmeans("recipe").notes
+    assert not any("offset" in n for n in m.emmeans("recipe").pairs().notes)
 
 
 def test_intervals_contain_their_estimates_after_a_falling_transformation() -> None:

@@ -15,6 +15,7 @@ from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.adjustments import checked_adjust
 from ranef.inference.marginal_means.contrast import contrasts_of
 from ranef.inference.marginal_means.estimands import Estimands, joint_test
+from ranef.inference.marginal_means.scale import transformed_response
 from ranef.inference.marginal_means.table import MeansTable, means_table
 from ranef.options import Ddf
 
@@ -336,10 +337,7 @@ class MarginalMeans:
         if bias_correct and type != "response":
             raise OptionError("bias_correct is for means on the scale of the response: give type='response' too.")
         if type == "response" and self.estimands.kind == "means" and self.estimands.scale is None:
-            raise OptionError(
-                "the response of this model has no transformation that could be undone, so the means are on its scale "
-                "already."
-            )
+            raise OptionError(_why_not_undone(self.tests.fit))
         correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
         inner = None if self.contrasts is None else replace(self.contrasts, type=type, correction=correction)
         return replace(self, type=type, contrasts=inner, correction=correction)
@@ -431,6 +429,19 @@ def _checked_level(level: float | None, default: float) -> float:
         return default
     normal_multiplier(level)
     return float(level)
+
+
+def _why_not_undone(fit: MixedFit) -> str:
+    text = transformed_response(fit)
+    if text is None:
+        return (
+            "the response of this model has no transformation that could be undone, so the means are on its scale "
+            "already."
+        )
+    return (
+        f"the means are on the scale of {text}, and there is no rule here that undoes it. Transform a column of the "
+        "data and the means by hand, or write the response with log, sqrt, powers, qlogis, asin(sqrt()) or scale."
+    )
 
 
 def _total_sd(fit: MixedFit, sigma: object) -> float:

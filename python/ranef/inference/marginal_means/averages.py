@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranef.design.encoder import ARRAY
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
+from ranef.inference.marginal_means.cells import WEIGHTS, Cells, averaged_over_nests
 from ranef.inference.marginal_means.estimands import Estimands
 from ranef.inference.marginal_means.grid import ReferenceGrid
 from ranef.inference.marginal_means.scale import fit_scale
@@ -17,9 +18,6 @@ from ranef.inference.marginal_means.specs import Specs
 from ranef.inference.marginal_means.variables import column_of
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-
-WEIGHTS = ("equal", "proportional", "outer", "cells", "flat")
 
 
 def marginal_means(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object) -> Estimands:
@@ -83,63 +81,19 @@ def _averaged(
     if weights not in WEIGHTS:
         raise OptionError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, not {weights!r}.")
     shown = (*specs.names, *specs.by)
-    existing = grid.occurring
-    cell, _ = _cells(grid, shown)
     rest = tuple(n for n in grid.names if n not in shown)
-    row_weights = _row_weights(grid, rest, weights, existing)
-    there = np.flatnonzero(existing)
-    there = there[np.argsort(cell[there], kind="stable")]
-    cells, starts = np.unique(cell[there], return_index=True)
-    rows = np.full((len(cells), x.shape[1]), np.nan)
-    offsets = np.full(len(cells), np.nan)
-    first = there[starts]
-    for place, members in enumerate(np.split(there, starts[1:])):
-        w = row_weights[members]
-        if w.sum() > 0.0:
-            # Rows without weight may not be estimable, so they must not take part.
-            members, w = members[w > 0.0], w[w > 0.0] / w.sum()
-            rows[place], offsets[place] = w @ x[members], w @ offset[members]
+    there = grid.occurring
+    cells = Cells(grid.names, grid.index[there], np.column_stack([x, offset])[there], grid.frequency[there])
+    cells = averaged_over_nests(cells, shown, weights, grid.nesting)
     labels: dict[str, tuple[Any, ...]] = {
-        n: tuple(grid.values_of(n)[i] for i in grid.column(n)[first].tolist()) for n in shown
+        n: tuple(grid.values_of(n)[i] for i in codes.tolist()) for n, codes in zip(shown, cells.index.T, strict=True)
     }
     if not shown:
         labels = {"1": ("overall",)}
     averaged = tuple(n for n in rest if len(grid.values_of(n)) > 1)
-    sizes = np.zeros(len(cells), dtype=np.intp)
+    sizes = np.zeros(len(cells.index), dtype=np.intp)
+    rows, offsets = np.ascontiguousarray(cells.values[:, :-1]), cells.values[:, -1].copy()
     out = Estimands(labels, specs.by, rows, offsets, kind, None, sizes, scale, averaged, "none")
     for _, members in out.groups():
         sizes[members] = len(members)
-    return out
-
-
-def _cells(grid: ReferenceGrid, names: tuple[str, ...]) -> tuple[Ints, int]:
-    """A number for each combination of values of some variables, the first varying fastest;
-    and how many there are.
-    """
-    cell = np.zeros(len(grid.index), dtype=np.intp)
-    stride = 1
-    for name in names:
-        cell += stride * grid.column(name)
-        stride *= len(grid.values_of(name))
-    return cell, stride
-
-
-def _row_weights(grid: ReferenceGrid, rest: tuple[str, ...], weights: str, existing: NDArray[np.bool_]) -> Floats:
-    """Weights of the rows of a grid,
-    as far as the combination of the variables that are averaged over decides.
-    """
-    frequency = np.where(existing, grid.frequency, 0.0)
-    if weights == "equal":
-        return np.ones(len(frequency))
-    if weights == "flat":
-        return (frequency > 0.0).astype(np.float64)
-    if weights == "cells":
-        return frequency
-    if weights == "proportional":
-        cell, count = _cells(grid, rest)
-        return np.asarray(np.bincount(cell, frequency, minlength=count)[cell], dtype=np.float64)
-    out = np.ones(len(frequency))
-    for name in rest:
-        codes = grid.column(name)
-        out *= np.bincount(codes, frequency)[codes]
     return out

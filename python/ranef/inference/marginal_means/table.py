@@ -121,6 +121,7 @@ def means_table(
     p, half = np.full(k, np.nan), np.full(k, np.nan)
     notes = [f"Results are averaged over the levels of: {', '.join(e.averaged)}"] if e.averaged else []
     notes.append(f"Degrees-of-freedom method: {_METHODS[ddf]}")
+    notes += _offset_notes(e)
     families = []
     covariance_of = partial(tests.contrast_covariance, ddf=ddf) if adjust in ("mvt", "scheffe") else None
     for _, rows in e.groups():
@@ -185,6 +186,15 @@ def means_table(
         tuple(interval_notes),
         tuple(notes),
     )
+
+
+def _offset_notes(e: Estimands) -> list[str]:
+    """What offset the means have, where there is one."""
+    known = e.offset[np.isfinite(e.offset)]
+    if e.kind != "means" or not known.any():
+        return []
+    low, high = f"{known.min():.4g}", f"{known.max():.4g}"
+    return [f"Means include an offset of {low}" + (f" to {high}" if high != low else "")]
 
 
 def _null_values(null: object, k: int) -> Floats:
