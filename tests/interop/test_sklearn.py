@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from ranef import ColumnNotFoundError, FormulaError, OptionError, RanefWarning, lmer, load_dataset
+from ranef import ColumnNotFoundError, DataError, FormulaError, OptionError, RanefWarning, lmer, load_dataset
 from reference.store import load_case
 
 sklearn = pytest.importorskip("sklearn")
@@ -282,6 +282,17 @@ def test_missing_values_are_refused(study):
         MixedModelRegressor().fit(study[["Days"]], study["Reaction"], groups=study["Subject"])
     with pytest.raises(ValueError, match="missing"):
         MixedModelRegressor("~ Days + (1 | groups)").fit(study[["Days"]], study["Reaction"], groups=study["Subject"])
+
+
+def test_missing_values_can_be_left_out(study):
+    rows = study[["Days", "Subject"]].astype({"Days": float})
+    rows.loc[3, "Days"] = np.nan
+    formula = "~ Days + (1 | Subject)"
+    with pytest.raises(DataError, match="na_action='omit'"):
+        MixedModelRegressor(formula).fit(rows, study["Reaction"])
+    fitted = MixedModelRegressor(formula, na_action="omit").fit(rows, study["Reaction"])
+    assert fitted.model_.nobs == len(study) - 1
+    assert np.isnan(fitted.predict(rows)).nonzero()[0].tolist() == [3]
 
 
 def test_without_scikit_learn_the_extra_is_named(without):

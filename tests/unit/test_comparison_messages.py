@@ -193,3 +193,12 @@ def test_kenward_roger_deletions() -> None:
     assert row["f_value"] == pytest.approx(32.803, abs=1e-3)
     assert row["den_df"] == pytest.approx(4, abs=1e-3)
     assert m.drop1("f").loc["Machine", "f_value"] == pytest.approx(41.003, abs=3e-3)
+
+
+def test_models_of_the_same_size_are_not_nested(sleep: pd.DataFrame) -> None:
+    data = sleep.assign(late=(sleep.Days > 4).astype(int))
+    models = [ranef.lmer(f"Reaction ~ {x} + (1 | Subject)", data, REML=False) for x in ("Days", "late")]
+    table = ranef.anova(*models)
+    assert math.isnan(table["p_value"].iloc[1])
+    assert any("m1 and m2 have the same number of parameters" in note for note in table.attrs["notes"])
+    assert not any("more parameters" in note for note in table.attrs["notes"])

@@ -1,5 +1,6 @@
 """How factors become columns, also against formulaic, which agrees with R on these."""
 
+import warnings
 from typing import Any
 
 import formulaic
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ranef import RanefWarning, lmer
 from ranef.design.build import build_design
 from ranef.design.contrasts import Contrast, contrast_columns, parse_contrast
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DesignError, OptionError
@@ -234,3 +236,17 @@ def test_many_combinations_of_levels_need_no_table_of_all() -> None:
     assert len(design.random[0].levels) == 125
     rows = design.encoder.new_rows(frame.iloc[::7])
     np.testing.assert_array_equal(rows.random[0].codes, design.random[0].codes[::7])
+
+
+def test_ordered_columns_are_said_to_have_polynomials() -> None:
+    """As `pandas.cut` makes them; not where a coding is given, or levels are equal steps."""
+    rng = np.random.default_rng(0)
+    d = pd.DataFrame({"y": rng.normal(size=60), "x": rng.normal(size=60), "g": np.repeat(np.arange(10), 6)})
+    d["b"] = pd.cut(d.x, 3, labels=["low", "middle", "high"])
+    with pytest.warns(RanefWarning, match="b is an ordered factor, so that its effects are polynomials"):
+        assert "b[.L]" in lmer("y ~ b + (1 | g)", d).fixef.index
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lmer("y ~ b + (1 | g)", d, contrasts={"b": "treatment"})
+        lmer("y ~ ordered(b) + (1 | g)", d)
+        lmer("y ~ b + (1 | g)", d.assign(b=pd.cut(d.x, 3, labels=["10", "20", "30"])))

@@ -178,3 +178,11 @@ def test_explanation():
     assert "The intercept varies between the levels of a." in text
     assert "cannot be written: the crossed grouping factors a and b" in text
     assert "  in all                5" in text
+
+
+def test_quotes_of_names_are_not_printed():
+    data = load_dataset("sleepstudy").rename(columns={"Days": "the days"})
+    with_quotes = lmer("Reaction ~ I(`the days`^2) + (1 | Subject)", data)
+    assert "I(the days" in with_quotes.equations()
+    assert "`" not in with_quotes.equations()
+    assert "`" not in with_quotes.summary().to_latex()

@@ -422,3 +422,21 @@ def test_the_error_of_laplace(cbpp, ticks) -> None:
     with pytest.raises(OptionError, match="at least 5"):
         cbpp.laplace_error(3)
     assert 0 < abs(ticks.laplace_error()) < 1
+
+
+def test_normal_errors_around_a_logistic_curve() -> None:
+    """Against R's glmmTMB 1.1.5; responses lie outside (0, 1)."""
+    rng = np.random.default_rng(7)
+    g = np.repeat(np.arange(8), 10)
+    x = np.tile(np.linspace(-2, 2, 10), 8)
+    eta = 0.3 + 1.5 * x + 0.4 * rng.normal(size=8)[g]
+    y = np.round(1 / (1 + np.exp(-eta)) + 0.05 * rng.normal(size=80), 4)
+    assert y.min() < 0
+    assert y.max() > 1
+    data = {"y": y, "x": np.round(x, 6), "g": g}
+    m = ranef.glmer("y ~ x + (1 | g)", data, family="gaussian(logit)")
+    assert m.llf == pytest.approx(127.554884, abs=1e-5)
+    assert m.fixef["x"] == pytest.approx(1.550587, abs=1e-5)
+    for link in ("probit", "cloglog", "cauchit"):
+        other = m.update(family=f"gaussian({link})")
+        assert 0 < other.fittedvalues.min() < other.fittedvalues.max() < 1

@@ -10,12 +10,14 @@ from ranef.fit.progress import part_of, reported
 from ranef.inference.bootstrap.arguments import checked_count
 from ranef.inference.likelihood_ratio import Comparison, compare_models
 from ranef.inference.reduced import comparison_control
+from ranef.known_arguments import known_arguments
 from ranef.results.model.mixed import MixedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@known_arguments
 def anova(
     *models: MixedModel,
     names: Sequence[str] | None = None,

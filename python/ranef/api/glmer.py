@@ -10,9 +10,11 @@ from ranef.families.gaussian import Gaussian
 from ranef.families.names import parse_family
 from ranef.fit.progress import Progress
 from ranef.fit.request import GlmmRequest, checked_curvature, choose_n_quad
+from ranef.known_arguments import known_arguments
 from ranef.results.generalized import GeneralizedLinearMixedModel
 
 
+@known_arguments
 def glmer(
     formula: str,
     data: Any,

@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 from ranef.fit.progress import Progress
 from ranef.fit.request import LmmRequest, choose_reml
+from ranef.known_arguments import known_arguments
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 
 
+@known_arguments
 def lmer(
     formula: str,
     data: Any,

@@ -4,6 +4,7 @@ import os
 
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.saved import load_fit
+from ranef.known_arguments import known_arguments
 from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 from ranef.results.model.mixed import MixedModel
@@ -14,6 +15,7 @@ _CLASSES: dict[str, type[MixedModel]] = {
 }
 
 
+@known_arguments
 def load(path: str | os.PathLike[str]) -> MixedModel:
     """Read a model that its ``save`` method wrote.
 

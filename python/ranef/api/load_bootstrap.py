@@ -4,11 +4,13 @@ import os
 from typing import TYPE_CHECKING
 
 from ranef.errors import ArgumentTypeError
+from ranef.known_arguments import known_arguments
 
 if TYPE_CHECKING:
     from ranef.results.bootstrap import Bootstrap
 
 
+@known_arguments
 def load_bootstrap(path: str | os.PathLike[str]) -> "Bootstrap":
     """Read a bootstrap that its ``to_parquet`` method wrote.
 

@@ -10,6 +10,7 @@ from ranef.fit.threads import parse_n_threads
 from ranef.inference.bootstrap.arguments import checked_count, seed_of
 from ranef.inference.power import Power, simulated_power
 from ranef.inference.reduced import comparison_control
+from ranef.known_arguments import known_arguments
 from ranef.results.model.mixed import MixedModel
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 PowerTest = Literal["satterthwaite", "kenward-roger", "residual", "none", "lrt"]
 
 
+@known_arguments
 def power(
     model: MixedModel,
     effect: str,
@@ -118,6 +120,7 @@ def power(
     return made
 
 
+@known_arguments
 def power_curve(
     model: MixedModel,
     effect: str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.coefficient_rows import model_names
+from ranef.known_arguments import known_arguments
 from ranef.options import Ddf, checked_ddf
 from ranef.results.model.mixed import MixedModel
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ranef.presentation.regression_table import RegressionTable
 
 
+@known_arguments
 def table(
     *models: MixedModel,
     names: Sequence[str] | None = None,

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+from ranef.known_arguments import known_arguments
 from ranef.translation import Translation, read
 
 
+@known_arguments
 def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4", "julia"]) -> Translation:
     """The call of ``lmer`` or ``glmer`` for a model in another program's language.
 

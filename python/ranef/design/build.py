@@ -143,6 +143,7 @@ class _Builder:
         check_fixed_columns(formula.fixed, coder.width, n)
         layout = coder.layout(formula.fixed, formula.intercept, self._contrasts(coder))
         check_names(layout.names, "the fixed effects")
+        self._note_polynomials(coder)
         x = self._matrix(coder, layout, n)
         random = [self._random_term(coder, bar, n) for bar in formula.random]
         self._note_split_factors(coder)
@@ -212,6 +213,17 @@ class _Builder:
         if variable.label not in self.groups:
             factor = self.groups[variable.label] = group_variable(self.ev, variable)
             self.rows.require(variable.name, factor)
+
+    def _note_polynomials(self, coder: Coder) -> None:
+        """Say that columns of ordered categories have polynomials, as those of R have."""
+        for variable in dict.fromkeys(v for t in self.formula.fixed for v in t.variables):
+            if isinstance(variable.expr, Name) and coder.codes_polynomials(variable.label):
+                name = variable.name
+                self.notes.append(
+                    f"{name} is an ordered factor, so that its effects are polynomials: {name}[.L] is the linear trend "
+                    f"over its levels; for differences from the first level give contrasts={{{variable.label!r}: "
+                    "'treatment'}"
+                )
 
     def _offset(self) -> tuple[Floats | None, dict[str, State]]:
         """The sum of all offsets, for every row."""

@@ -164,6 +164,19 @@ class Coder:
             )
         return Coded(variable.name, variable.label, suffixes, basis)
 
+    def codes_polynomials(self, label: str) -> bool:
+        """Whether a factor got polynomials for no other reason than that it is ordered,
+        and its levels are not the equally spaced numbers that polynomials are made for.
+        """
+        factor = self.values[label]
+        return (
+            isinstance(factor, Factor)
+            and factor.ordered
+            and factor.contrast is None
+            and (label, False, False) in self._coded
+            and not _equally_spaced(factor.levels.tolist())
+        )
+
     def array(self, label: str) -> NDArray[Any]:
         """Numbers, or codes of the levels that occur."""
         factor = self.factors.get(label)
@@ -172,6 +185,14 @@ class Coder:
         value = self.values[label]
         assert isinstance(value, Numeric)
         return value.values
+
+
+def _equally_spaced(levels: list[str]) -> bool:
+    try:
+        steps = np.diff([float(level) for level in levels])
+    except ValueError:
+        return False
+    return bool(np.allclose(steps, steps[:1], rtol=1e-6))
 
 
 def full_codings(terms: Sequence[Term], intercept: bool, is_factor: Callable[[Variable], bool]) -> list[set[str]]:

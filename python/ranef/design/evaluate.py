@@ -150,7 +150,8 @@ class Evaluator:
         if column.kind == "datetime":
             raise DataError(
                 f"column {name!r} holds dates or times, which a model cannot use. Make it a number first, such as the "
-                f"days since the first one: (data[{name!r}] - data[{name!r}].min()).dt.days."
+                f"days since the first one: (data[{name!r}] - data[{name!r}].min()).dt.days in pandas, with "
+                ".dt.total_days() at the end in polars."
             )
         value = from_column(column)
         if self.learning:

@@ -17,7 +17,9 @@ class Gaussian(Family):
 
     Parameters
     ----------
-    link : {"identity", "log", "inverse"}
+    link : {"identity", "log", "inverse", "logit", "probit", "cloglog", "cauchit"}
+        The last four keep the mean between 0 and 1, as in growth and dose curves; responses may lie
+        outside.
 
     Examples
     --------
@@ -28,7 +30,7 @@ class Gaussian(Family):
 
     link: str = "identity"
     name: ClassVar[str] = "gaussian"
-    links: ClassVar[tuple[str, ...]] = ("identity", "log", "inverse")
+    links: ClassVar[tuple[str, ...]] = ("identity", "log", "inverse", "logit", "probit", "cloglog", "cauchit")
     support: ClassVar[Support] = "real"
     dispersion_name: ClassVar[str | None] = "sigma"
     scaled: ClassVar[bool] = True

@@ -107,7 +107,12 @@ def compare_models(
     boundaries = False
     for i in range(1, len(fits)):
         change = models[i - 1].objective - models[i].objective
-        if change < -_NEGATIVE:
+        if models[i].npar == models[i - 1].npar:
+            notes.append(
+                f"{names[i - 1]} and {names[i]} have the same number of parameters, so that neither contains the other "
+                "and there is no test; compare their aic"
+            )
+        elif change < -_NEGATIVE:
             notes.append(
                 f"{names[i]} has more parameters than {names[i - 1]} but fits worse, so they are not nested; the "
                 "statistic was set to 0"

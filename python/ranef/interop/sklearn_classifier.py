@@ -51,6 +51,9 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
         As in ``ranef.glmer``.
     n_threads : int, optional
         As in ``ranef.glmer``.
+    na_action : {"error", "omit"}
+        With a formula: whether rows with a missing value in a column of X are refused or left out
+        of the fit. Their predictions are NaN. Without a formula impute before, in a pipeline.
 
     Attributes
     ----------
@@ -97,6 +100,7 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
         new_groups: Literal["marginal", "population"] = "marginal",
         control: dict[str, Any] | None = None,
         n_threads: int | None = None,
+        na_action: Literal["error", "omit"] = "error",
     ):
         self.formula = formula
         self.random = random
@@ -106,6 +110,7 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
         self.new_groups = new_groups
         self.control = control
         self.n_threads = n_threads
+        self.na_action = na_action
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -159,7 +164,7 @@ class MixedModelClassifier(ClassifierMixin, MixedModelEstimator):  # type: ignor
             family=Binomial(link=self.link),
             n_quad=self.n_quad,
             weights=weights,
-            na_action="error",
+            na_action=self.na_action,
             control=self.control,
             n_threads=self.n_threads,
         )

@@ -1,6 +1,6 @@
 """A linear mixed model as a scikit-learn regressor."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -37,6 +37,9 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
         As in ``ranef.lmer``.
     n_threads : int, optional
         As in ``ranef.lmer``.
+    na_action : {"error", "omit"}
+        With a formula: whether rows with a missing value in a column of X are refused or left out
+        of the fit. Their predictions are NaN. Without a formula impute before, in a pipeline.
 
     Attributes
     ----------
@@ -77,6 +80,7 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
         REML: bool = True,
         control: dict[str, Any] | None = None,
         n_threads: int | None = None,
+        na_action: Literal["error", "omit"] = "error",
     ):
         self.formula = formula
         self.random = random
@@ -84,6 +88,7 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
         self.REML = REML
         self.control = control
         self.n_threads = n_threads
+        self.na_action = na_action
 
     def fit(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> Self:
         """Fit the model.
@@ -114,7 +119,7 @@ class MixedModelRegressor(RegressorMixin, MixedModelEstimator):  # type: ignore[
             data,
             REML=self.REML,
             weights=weights,
-            na_action="error",
+            na_action=self.na_action,
             control=self.control,
             n_threads=self.n_threads,
         )

@@ -18,6 +18,7 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
 }
 
 # A minus at the start of a number, also after a bracket or a blank.

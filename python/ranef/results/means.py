@@ -17,6 +17,7 @@ from ranef.inference.marginal_means.contrast import contrasts_of
 from ranef.inference.marginal_means.estimands import Estimands, joint_test
 from ranef.inference.marginal_means.scale import transformed_response
 from ranef.inference.marginal_means.table import MeansTable, means_table
+from ranef.known_arguments import known_members
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@known_members
 @dataclass(frozen=True, eq=False)
 class MarginalMeans:
     """Marginal means, trends, or contrasts of them. Made by ``emmeans``, ``emtrends`` and their own
@@ -41,8 +43,6 @@ class MarginalMeans:
         Adjustment of p-values and intervals within each group.
     type : {"link", "response"}
         Whether a transformation of the response is undone.
-    contrasts : MarginalMeans or None
-        Contrasts that were asked for together with the means.
     alternative : {"two-sided", "greater", "less"}
         Of tests and intervals.
     correction : float or None
@@ -56,9 +56,19 @@ class MarginalMeans:
     level: float
     adjust: str
     type: str
-    contrasts: "MarginalMeans | None" = None
+    asked: "MarginalMeans | None" = None
     alternative: str = "two-sided"
     correction: float | None = None
+
+    @property
+    def contrasts(self) -> "MarginalMeans":
+        """The contrasts that were asked for together with the means, as by ``"pairwise ~ f"``."""
+        if self.asked is None:
+            raise AttributeError(
+                "no contrasts were asked for together with these means: means.contrast('pairwise') makes them, "
+                "emmeans('pairwise ~ f') both."
+            )
+        return self.asked
 
     @cached_property
     def _table(self) -> MeansTable:
@@ -339,8 +349,8 @@ class MarginalMeans:
         if type == "response" and self.estimands.kind == "means" and self.estimands.scale is None:
             raise OptionError(_why_not_undone(self.tests.fit))
         correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
-        inner = None if self.contrasts is None else replace(self.contrasts, type=type, correction=correction)
-        return replace(self, type=type, contrasts=inner, correction=correction)
+        inner = None if self.asked is None else replace(self.asked, type=type, correction=correction)
+        return replace(self, type=type, asked=inner, correction=correction)
 
     def plot(self, x: str | None = None, by: str | Sequence[str] | None = None, *, ax: Any = None) -> "Axes":
         """Draw means or trends along a variable with a line for each combination of the others, or
@@ -413,7 +423,7 @@ class MarginalMeans:
         from ranef.presentation.means_text import means_text
 
         text = means_text(self._table)
-        return text if self.contrasts is None else f"{text}\n\n{self.contrasts}"
+        return text if self.asked is None else f"{text}\n\n{self.asked}"
 
     __repr__ = __str__
 
@@ -421,7 +431,7 @@ class MarginalMeans:
         from ranef.presentation.means_text import means_html
 
         html = means_html(self._table)
-        return html if self.contrasts is None else f"{html}\n{self.contrasts._repr_html_()}"
+        return html if self.asked is None else f"{html}\n{self.asked._repr_html_()}"
 
 
 def _checked_level(level: float | None, default: float) -> float:

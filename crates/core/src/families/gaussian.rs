@@ -13,7 +13,7 @@ impl Distribution<1> for Gaussian {
     const EXTRAS: &'static [Extra; 1] = &[Extra::SIGMA];
 
     fn allows(link: Link) -> bool {
-        matches!(link, Link::Log | Link::Identity | Link::Inverse)
+        link.is_for_probabilities() || matches!(link, Link::Log | Link::Identity | Link::Inverse)
     }
 
     fn is_canonical(link: Link) -> bool {
@@ -37,6 +37,8 @@ impl Distribution<1> for Gaussian {
         match link {
             Link::Log => y.max(1e-3 * average.abs().max(1e-300)),
             Link::Inverse if y == 0.0 => average,
+            // Responses may lie outside of the range of the mean.
+            _ if link.is_for_probabilities() => y.clamp(1e-2, 1.0 - 1e-2),
             _ => y,
         }
     }

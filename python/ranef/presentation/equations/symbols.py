@@ -11,6 +11,8 @@ _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    # Quotes of a formula's language; LaTeX would print an opening quotation mark.
+    "`": "",
 }  # fmt: skip
 _OPERATORS = {
     "+": "+",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
+from ranef.known_arguments import known_members
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,10 @@ class FittedModel:
     _fit: MixedFit
     _request: ModelRequest
     _of_the_other_kind: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        known_members(cls)
 
     def __init__(self, fit: MixedFit, request: ModelRequest):
         self._fit = fit

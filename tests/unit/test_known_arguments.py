@@ -1,0 +1,81 @@
+"""Arguments as other programs spell them are answered with a sentence."""
+
+import inspect
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import ranef
+from ranef import ArgumentTypeError
+from ranef.results.linear import LinearMixedModel
+from ranef.results.means import MarginalMeans
+from unit.refusals import INTERCEPT, sleep
+
+
+@pytest.fixture(scope="module")
+def model() -> LinearMixedModel:
+    return ranef.lmer(INTERCEPT, sleep())
+
+
+VERBS = [
+    ({"reml": False}, "it is called REML here, REML=False"),
+    ({"family": "poisson"}, r"use glmer\("),
+    ({"groups": "Subject"}, r"\(1 \+ x \| group\)"),
+    ({"re_formula": "~Days"}, r"\(1 \+ x \| group\)"),
+    ({"correlation": "ar1"}, "independent"),
+    ({"ziformula": "~1"}, "zero_inflation"),
+    ({"nAGQ": 5}, "no quadrature"),
+    ({"na.action": "omit"}, "na_action"),
+    ({"wieghts": "w"}, "did you mean weights"),
+    ({"verbose": 1}, "it takes formula, data, REML"),
+]
+
+
+@pytest.mark.parametrize(("given", "answer"), VERBS, ids=[next(iter(g)) for g, _ in VERBS])
+def test_lmer(given: dict[str, Any], answer: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=answer):
+        ranef.lmer(INTERCEPT, sleep(), **given)
+
+
+@pytest.mark.parametrize("verb", [ranef.glmer, ranef.glmer_nb])
+@pytest.mark.parametrize("name", ["REML", "reml", "method"])
+def test_glmer_has_no_reml(verb: Callable[..., Any], name: str) -> None:
+    family = {} if verb is ranef.glmer_nb else {"family": "poisson"}
+    with pytest.raises(ArgumentTypeError, match="maximum likelihood"):
+        verb("y ~ x + (1 | g)", {}, **family, **{name: True})
+
+
+METHODS: list[tuple[str, Callable[[Any], object], str]] = [
+    ("conf_int", lambda m: m.conf_int(alpha=0.1), "level=0.9"),
+    ("predict", lambda m: m.predict(re_formula=None), "it is called re here: 'population'"),
+    ("ranova", lambda m: m.ranova(ddf="none"), "ranova has no argument 'ddf'"),
+    ("emmeans", lambda m: m.emmeans("Days", conf_level=0.9), "it is called level here"),
+    ("bootstrap", lambda m: m.bootstrap(nsim=3), "it is called n here"),
+    ("contrast", lambda m: m.emmeans("Days").contrast(adjusted="holm"), "did you mean adjust"),
+    ("anova", lambda m: ranef.anova(m, m, refitt=True), "did you mean refit"),
+    ("vif", lambda m: m.vif(x=1), "it takes none"),
+]
+
+
+@pytest.mark.parametrize(("call", "answer"), [(c, a) for _, c, a in METHODS], ids=[n for n, *_ in METHODS])
+def test_methods(model: LinearMixedModel, call: Callable[[Any], object], answer: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=answer):
+        call(model)
+
+
+def test_signatures_and_pickles_stay(model: LinearMixedModel) -> None:
+    assert list(inspect.signature(ranef.lmer).parameters)[:3] == ["formula", "data", "REML"]
+    assert "level" in inspect.signature(model.conf_int).parameters
+    assert pickle.loads(pickle.dumps(ranef.lmer)) is ranef.lmer
+    assert "level" in inspect.signature(MarginalMeans.conf_int).parameters
+
+
+def test_contrasts_that_were_not_asked_for(model: LinearMixedModel) -> None:
+    with pytest.raises(AttributeError, match=r"contrast\('pairwise'\)"):
+        _ = model.emmeans("Days").contrasts
+
+
+def test_public_names_only() -> None:
+    assert set(dir(ranef)) == {*ranef.__all__, "__version__"}
