@@ -304,11 +304,20 @@ def generalized_document(model: "GeneralizedLinearMixedModel") -> dict[str, Any]
 
 
 def _head(summary: "Summary") -> dict[str, Any]:
-    return {"ranef": __version__, "formula": summary.call.formula, "data": summary.call.data}
+    return {
+        "ranef": __version__,
+        "formula": summary.call.formula,
+        "data": summary.call.data,
+        "rows_used": summary.rows_used,
+    }
 
 
 def _counts(model: "MixedModel") -> dict[str, Any]:
-    return {"nobs": model.nobs, "npar": model.npar, "df_resid": model.df_resid, "ngroups": model.ngroups}
+    from ranef.presentation.rows_used import n_missing
+
+    rows = model._fit.design.own_rows
+    missing = {"n_missing": n_missing(model._fit), "missing": dict(rows.missing_counts)}
+    return {"nobs": model.nobs, **missing, "npar": model.npar, "df_resid": model.df_resid, "ngroups": model.ngroups}
 
 
 def _criteria(model: "MixedModel") -> dict[str, Any]:

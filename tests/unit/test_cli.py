@@ -76,9 +76,9 @@ def test_json_document(run):
     best = load_case("sleep_slope_reml")["best"]
     document = json.loads(run("fit", FORMULA, "sleepstudy", "--json").stdout)
     assert list(document) == [
-        "ranef", "formula", "data", "method", "nobs", "npar", "df_resid", "ngroups", "objective", "reml_criterion",
-        "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "ddf", "df", "pvalues", "cov_params", "varcorr",
-        "sigma", "theta", "convergence", "notes",
+        "ranef", "formula", "data", "rows_used", "method", "nobs", "n_missing", "missing", "npar", "df_resid",
+        "ngroups", "objective", "reml_criterion", "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "ddf",
+        "df", "pvalues", "cov_params", "varcorr", "sigma", "theta", "convergence", "notes",
     ]  # fmt: skip
     assert document["method"] == "REML"
     assert document["nobs"] == 180

@@ -183,6 +183,7 @@ class _Builder:
                 kept=kept,
                 row_index=self.table.index,
                 missing=self.rows.missing,
+                missing_counts=tuple(self.rows.counts.items()),
             ),
             notes=tuple(self.notes),
             na_action=str(call["na_action"]),

@@ -116,6 +116,8 @@ class ModelRows:
     missing : bool ndarray or None
         Of all input rows, those dropped because a value is missing (and not by `subset`); None if
         there are none.
+    missing_counts : tuple of (str, int)
+        In how many of them each variable is missing, in the order of the formula.
     """
 
     y: Floats
@@ -126,6 +128,7 @@ class ModelRows:
     kept: NDArray[np.int64] | None = None
     row_index: Any = None
     missing: NDArray[np.bool_] | None = None
+    missing_counts: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,7 +54,7 @@ def summary_document(summary: "Summary") -> Document:
     facts = [("Formula", summary.call.formula), *summary.call.labelled()]
     if summary.family is not None:
         facts.insert(0, ("Family", " ".join(summary.family.split())))
-    facts.append(("Observations", str(summary.n_obs)))
+    facts.append(("Observations", str(summary.n_obs) if summary.rows_used is None else summary.rows_used))
     facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
     grids = [_criteria(summary), _residuals(summary), _random(summary), _fixed(summary), _correlation(summary)]
     return Document(

@@ -17,6 +17,7 @@ from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf
 from ranef.presentation.coefficients import CoefficientTable
 from ranef.presentation.random_effects import VarianceBlock
+from ranef.presentation.rows_used import rows_used
 from ranef.presentation.summary import Criteria, ModelCall, Summary
 from ranef.presentation.titles import model_title
 from ranef.presentation.verdict import verdict
@@ -108,6 +109,7 @@ def _record(
         random=variance_blocks(varcorr(fit)),
         sigma=fit.residual_sd,
         n_obs=fit.nobs,
+        rows_used=rows_used(fit),
         groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
         fixed=table,
         correlation=corr,

@@ -28,7 +28,7 @@ def short_text(summary: Summary, digits: int | None = None) -> str:
     lines = header_lines(summary)
     lines += criterion_lines(summary.criteria, CRITERION_DECIMALS)
     lines += ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, (STD_DEV,))]
-    lines += group_lines(summary.n_obs, summary.groups)
+    lines += group_lines(summary.n_obs, summary.groups, summary.rows_used)
     if summary.fixed.names:
         estimates = np.asarray(summary.fixed.column("Estimate")).tolist()
         lines += ["Fixed Effects:", *named_lines(summary.fixed.names, format_numbers(estimates, digits), gap=2)]

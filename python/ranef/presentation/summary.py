@@ -122,6 +122,8 @@ class Summary:
         One line on how the fit ended.
     notes : tuple of str
         What else should be known, such as columns that were dropped.
+    rows_used : str, optional
+        How many rows of the data were used and in what the others are missing; None where none is.
     family : str, optional
         Family and link of a generalized model, as "binomial  ( logit )".
     show_correlation : bool, optional
@@ -142,6 +144,7 @@ class Summary:
     correlation: NDArray[np.float64] | None
     verdict: str
     notes: tuple[str, ...] = ()
+    rows_used: str | None = None
     family: str | None = None
     show_correlation: bool | None = None
     digits: int = DIGITS

@@ -58,7 +58,7 @@ def summary_blocks(summary: "Summary", digits: int) -> list[tuple[str, list[str]
     if summary.residual_quantiles is not None:
         blocks.append(("residuals", ["Scaled residuals: ", *quantile_lines(summary, digits), ""]))
     blocks.append(("random", ["Random effects:", *variance_lines(summary.random, summary.sigma, digits)]))
-    blocks.append(("groups", group_lines(summary.n_obs, summary.groups)))
+    blocks.append(("groups", group_lines(summary.n_obs, summary.groups, summary.rows_used)))
     if summary.fixed.names:
         blocks.append(("fixed", ["", "Fixed effects:", *coefficient_lines(summary.fixed, digits)]))
     if summary.correlation_shown:
@@ -114,13 +114,14 @@ def quantile_lines(summary: "Summary", digits: int) -> list[str]:
     return named_lines(QUANTILE_NAMES, format_numbers(zap_small(quantiles, digits + 1), digits))
 
 
-def group_lines(n_obs: int, groups: tuple[tuple[str, int], ...]) -> list[str]:
-    """Lay out the numbers of observations and of levels."""
+def group_lines(n_obs: int, groups: tuple[tuple[str, int], ...], rows_used: str | None = None) -> list[str]:
+    """Lay out the numbers of observations and of levels, and which rows were left out."""
     counts = "; ".join(f"{name}, {count}" for name, count in groups)
     lead = f"Number of obs: {n_obs}, groups: "
+    left_out = [] if rows_used is None else [line.rstrip() for line in filled_lines(rows_used.split(" "))]
     if text_width(lead) + 1 + text_width(counts) > WIDTH:
-        return [f"{lead} ", counts]
-    return [f"{lead} {counts}"]
+        return [f"{lead} ", counts, *left_out]
+    return [f"{lead} {counts}", *left_out]
 
 
 def correlation_cells(summary: "Summary") -> list[list[str]]:

@@ -22,6 +22,7 @@ from ranef.fit.record import MixedFit
 from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf
+from ranef.presentation.rows_used import n_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,6 +137,7 @@ def glance_frame(fit: MixedFit) -> "pd.DataFrame":
     c = criteria(fit)
     row = {
         "nobs": fit.nobs,
+        "n_missing": n_missing(fit),
         "sigma": fit.sigma,
         **({"dispersion": fit.spread} if fit.family_shown else {}),
         "llf": c.llf,

@@ -13,6 +13,7 @@ from ranef.presentation.document import Grid
 from ranef.presentation.report.phrases import count, listed, number, percent
 from ranef.presentation.report.roles import Role
 from ranef.presentation.report.scale_words import EffectScale
+from ranef.presentation.rows_used import n_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def overview(fit: MixedFit, roles: list[Role], scale: EffectScale) -> Overview:
 
 def _rows(fit: MixedFit) -> list[str]:
     design = fit.design
-    missing = 0 if design.missing is None else int(np.count_nonzero(design.missing))
+    missing = n_missing(fit)
     other = design.n_input - fit.nobs - missing
     if fit.nobs == design.n_input:
         return [
@@ -62,9 +63,11 @@ def _rows(fit: MixedFit) -> list[str]:
         f"{count(fit.nobs, 'row')} of {count(design.n_input, 'row')} were used ({percent(fit.nobs / design.n_input)})."
     ]
     if missing:
+        where = ", ".join(f"{name} {n:,}" for name, n in design.own_rows.missing_counts)
         out.append(
-            f"{count(missing, 'row')} {'was' if missing == 1 else 'were'} left out because a value is missing. That is "
-            "harmless if values are missing by chance given the variables of the model."
+            f"{count(missing, 'row')} {'was' if missing == 1 else 'were'} left out because a value is missing"
+            f"{f' ({where})' if where else ''}. That is harmless if values are missing by chance given the variables "
+            "of the model."
         )
     if other > 0:
         out.append(

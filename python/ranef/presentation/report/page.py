@@ -34,6 +34,7 @@ from ranef.presentation.report.scale_words import EffectScale, effect_scale
 from ranef.presentation.report.sources import citations, other_programs, python_call, versions
 from ranef.presentation.report.trust import trust
 from ranef.presentation.report.variance_words import Shares, share_sentences, variance_sentences
+from ranef.presentation.rows_used import rows_used
 
 if TYPE_CHECKING:
     from ranef.presentation.equations import Equations
@@ -260,7 +261,7 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
         value = getattr(request, name)
         if value is not None:
             facts.append((name.capitalize(), value if isinstance(value, str) else "given as values"))
-    facts.append(("Rows used", str(fit.nobs)))
+    facts.append(("Rows used", rows_used(fit) or str(fit.nobs)))
     facts.append(("Groups", "; ".join(f"{g} {n}" for g, n in {t.group: len(t.levels) for t in fit.terms}.items())))
     return facts
 

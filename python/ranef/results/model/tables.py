@@ -120,10 +120,10 @@ class TablesChapter(PlotsChapter, TestsChapter):
         Returns
         -------
         DataFrame
-            Columns ``nobs, sigma, llf, aic, bic, reml_criterion, deviance, df_resid, npar,
-            is_singular, converged``; of the two criteria of a linear model that which was not
-            minimised is NaN. A generalized model has ``dispersion`` after ``sigma`` and no
-            ``reml_criterion``.
+            Columns ``nobs, n_missing, sigma, llf, aic, bic, reml_criterion, deviance, df_resid,
+            npar, is_singular, converged``; ``n_missing`` is the number of rows left out because a
+            value is missing. Of the two criteria of a linear model that which was not minimised is
+            NaN. A generalized model has ``dispersion`` after ``sigma`` and no ``reml_criterion``.
         """
         from ranef.presentation.tidy import glance_frame
 
