@@ -158,10 +158,10 @@ class _NewRows:
         z = [self._matrix(encoder.random[i].layout) for i in random]
         terms: list[NewRandom] = []
         for i, columns in zip(random, z, strict=True):
-            codes, unseen, n_missing = group_new_rows(
+            codes, extended, unseen, n_missing = group_new_rows(
                 encoder.random[i].grouping, self._group_factors(encoder.random[i].grouping)
             )
-            terms.append(NewRandom(i, codes, columns, unseen, n_missing))
+            terms.append(NewRandom(i, codes, columns, extended, unseen, n_missing))
         total = self._offset(offset, need_offset)
         y = self._response() if need_response else None
         weights = self._weights() if need_weights else None

@@ -108,13 +108,17 @@ def _joined(cells: NDArray[np.int64], parts: Sequence[NDArray[np.object_]]) -> l
     return [":".join(labels) for labels in zip(*reversed(columns), strict=True)]
 
 
-def group_new_rows(grouping: Grouping, factors: Sequence[Factor]) -> tuple[NDArray[np.int32], tuple[str, ...], int]:
+def group_new_rows(
+    grouping: Grouping, factors: Sequence[Factor]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], tuple[str, ...], int]:
     """Code new rows by the levels of the fit.
 
     Returns
     -------
     codes : int32 ndarray of shape (m,)
         -1 where the level is new or missing.
+    extended : int32 ndarray of shape (m,)
+        The same with new levels numbered on from those of the fit.
     unseen : tuple of str
         Labels of the new levels, in the order of the first rows that have them.
     n_missing : int
@@ -138,7 +142,11 @@ def group_new_rows(grouping: Grouping, factors: Sequence[Factor]) -> tuple[NDArr
         codes = np.where(known, place, -1).astype(np.int32)
     new = np.flatnonzero(~known & ~missing)
     unseen: tuple[str, ...] = ()
+    extended = codes
     if len(new):
-        rows = [f.levels[f.codes[new]].tolist() for f in mapped]
-        unseen = tuple(dict.fromkeys(":".join(labels) for labels in zip(*rows, strict=True)))
-    return codes, unseen, int(missing.sum())
+        rows = list(zip(*(f.levels[f.codes[new]].tolist() for f in mapped), strict=True))
+        number = {labels: len(grouping.levels) + i for i, labels in enumerate(dict.fromkeys(rows))}
+        unseen = tuple(dict.fromkeys(":".join(labels) for labels in number))
+        extended = codes.copy()
+        extended[new] = [number[labels] for labels in rows]
+    return codes, extended, unseen, int(missing.sum())

@@ -238,6 +238,8 @@ class NewRandom:
     codes : int32 ndarray of shape (m,)
         Level of the fit; -1 where the level is new or missing.
     z : ndarray of shape (m, k)
+    extended : int32 ndarray of shape (m,)
+        The codes with new levels numbered on from those of the fit; -1 where the level is missing.
     unseen : tuple of str
         Labels that the fit has not seen.
     n_missing : int
@@ -247,6 +249,7 @@ class NewRandom:
     term: int
     codes: NDArray[np.int32]
     z: Floats
+    extended: NDArray[np.int32]
     unseen: tuple[str, ...] = ()
     n_missing: int = 0
 

@@ -30,6 +30,8 @@ class Rows:
     z : tuple of (m, k) arrays
     weights : (m,) array or None
     missing : (m,) bool array or None
+    extended : tuple of (m,) arrays
+        The codes with new levels numbered on from those of the fit, -1 where they are missing.
     """
 
     x: Floats
@@ -38,6 +40,7 @@ class Rows:
     z: tuple[Floats, ...]
     weights: Floats | None
     missing: Mask | None
+    extended: tuple[NDArray[np.int32], ...]
 
 
 def only(z: Floats, mask: Mask) -> Floats:
@@ -48,7 +51,8 @@ def only(z: Floats, mask: Mask) -> Floats:
 def own_rows(fit: MixedFit) -> Rows:
     """The rows of the fit as rows to predict."""
     d = fit.design
-    return Rows(fit.x, d.offset, tuple(t.codes for t in fit.terms), tuple(t.z for t in fit.terms), d.weights, None)
+    codes = tuple(t.codes for t in fit.terms)
+    return Rows(fit.x, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes)
 
 
 def new_rows(
@@ -70,12 +74,14 @@ def new_rows(
     found = {r.term: r for r in new.random}
     missing = new.missing
     codes: list[NDArray[np.int32]] = []
+    extended: list[NDArray[np.int32]] = []
     z: list[Floats] = []
     nowhere = np.full(len(new.x), -1, dtype=np.int32)
     for span, term, mask in zip(fit.order.spans, fit.terms, masks, strict=True):
         r = found.get(span.formula)
         if r is None:  # neither the prediction nor its variance needs this term
             codes.append(nowhere)
+            extended.append(nowhere)
             z.append(np.zeros((len(nowhere), span.size)))
             continue
         if mask.any() and not allow_unseen:
@@ -84,6 +90,7 @@ def new_rows(
             if r.n_missing:  # a missing level is a missing value
                 missing = (r.codes < 0) if missing is None else missing | (r.codes < 0)
         codes.append(r.codes)
+        extended.append(r.extended)
         z.append(r.z)
     x = new.x
     if fit.dropped:
@@ -96,7 +103,7 @@ def new_rows(
         x, z = _without(x, missing), [_without(a, missing) for a in z]
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
-    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing), index
+    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing, tuple(extended)), index
 
 
 def _without(a: Floats, rows: Mask) -> Floats:

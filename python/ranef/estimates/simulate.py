@@ -1,11 +1,13 @@
 """New responses drawn from a fitted model."""
 
 import numbers
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.prediction_rows import new_rows
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 
@@ -65,8 +67,7 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
         Residual variances of a linear model are sigma² divided by the prior weights.
     """
     check_draws(n, re)
-    if fit.family.support == "proportion" and np.any(np.abs(fit.weights - np.rint(fit.weights)) > WHOLE):
-        raise OptionError("the numbers of trials (the weights) are not whole, so that no responses can be drawn.")
+    _check_trials(fit, fit.weights)
     generator = random_generator(rng)
     new = re == "new"
     base = fit.fixed_part() if new else fit.means()
@@ -80,6 +81,65 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
             eta = eta + random_part(term.codes, term.z, u @ (factor.T * fit.random_scale))
         out[:, i] = fit.draw(generator, fit.family.mean(eta) if new else base)
     return out
+
+
+def _check_trials(fit: MixedFit, weights: Floats) -> None:
+    if fit.family.support == "proportion" and np.any(np.abs(weights - np.rint(weights)) > WHOLE):
+        raise OptionError("the numbers of trials (the weights) are not whole, so that no responses can be drawn.")
+
+
+def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offset: object) -> tuple[Floats, Any]:
+    """Draw responses for new rows.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    newdata : frame
+        Levels of grouping factors may be new: their random effects are drawn.
+    n : int
+    re : {"new", "conditional"}
+        ``"conditional"`` keeps the conditional modes of the levels of the fit.
+    rng : int, Generator or None
+    offset : str or array, optional
+        That of the new rows, where it cannot be computed from them.
+
+    Returns
+    -------
+    values : (rows, n) array
+        NaN in rows with a missing value. Rows have the prior weights that a column or an expression
+        gives them, else 1.
+    index : pandas Index
+    """
+    check_draws(n, re)
+    if fit.response_kind == "counts":
+        raise OptionError(
+            "simulation of new rows needs their numbers of trials, which cbind(successes, failures) does not give for "
+            "them; fit the proportion with weights='trials' instead."
+        )
+    masks = tuple(np.ones(len(t.names), bool) for t in fit.terms)
+    rows, index = new_rows(fit, newdata, masks, True, True, offset)
+    used = np.ones(len(rows.x), bool) if rows.missing is None else ~rows.missing
+    for codes in rows.extended:
+        used &= codes >= 0
+    fixed = (rows.x @ fit.beta if rows.offset is None else rows.x @ fit.beta + rows.offset)[used]
+    weights = (np.ones(len(rows.x)) if rows.weights is None else rows.weights)[used]
+    _check_trials(fit, weights)
+    terms = [
+        (codes[used], z[used], factor, b)
+        for codes, z, factor, b in zip(rows.extended, rows.z, fit.relative_factors, fit.b, strict=True)
+    ]
+    generator = random_generator(rng)
+    out = np.full((len(used), int(n)), np.nan, order="F")
+    for i in range(int(n)):
+        eta = fixed
+        for codes, z, factor, b in terms:
+            levels = max(len(b), int(codes.max(initial=-1)) + 1)
+            effects = generator.standard_normal((levels, factor.shape[0])) @ (factor.T * fit.random_scale)
+            if re == "conditional":
+                effects[: len(b)] = b
+            eta = eta + random_part(codes, z, effects)
+        out[used, i] = fit.draw(generator, fit.family.mean(eta), weights)
+    return out, index
 
 
 def response_as_given(fit: MixedFit, values: Floats) -> Floats:

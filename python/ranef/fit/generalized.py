@@ -143,10 +143,10 @@ class GlmmFit(MixedFit):
         """Conditional means (n,), from the core."""
         return self.mu
 
-    def draw(self, generator: np.random.Generator, means: Floats) -> Floats:
+    def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
         """Draw responses (n,) from the family around these means."""
         try:
-            return self.family.draw(generator, means, self.weights, self.dispersion)
+            return self.family.draw(generator, means, self.weights if weights is None else weights, self.dispersion)
         except RanefError:
             raise
         except ValueError:

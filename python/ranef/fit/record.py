@@ -179,10 +179,13 @@ class MixedFit:
         """
         return self.linear_predictor()
 
-    def draw(self, generator: np.random.Generator, means: Floats) -> Floats:
-        """Draw responses (n,) with these means (n,), in the form that the design keeps."""
-        sd = self.sigma if self.design.weights is None else self.sigma / np.sqrt(self.design.weights)
-        return means + sd * generator.standard_normal(self.nobs)
+    def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
+        """Draw responses (n,) with these means (n,), in the form that the design keeps; weights
+        (n,) are those of the fit unless others are given.
+        """
+        weights = self.design.weights if weights is None else weights
+        sd = self.sigma if weights is None else self.sigma / np.sqrt(weights)
+        return means + sd * generator.standard_normal(len(means))
 
     @property
     def weights(self) -> Floats:

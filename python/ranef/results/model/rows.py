@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import OptionError
 from ranef.estimates.predict import predict
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index, row_series
-from ranef.estimates.simulate import response_as_given, simulated_responses
+from ranef.estimates.simulate import response_as_given, responses_at, simulated_responses
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -162,28 +163,56 @@ class RowsChapter(FittedModel):
             offset=offset,
         ).to_pandas()
 
-    def simulate(self, n: int = 1, *, re: Literal["new", "conditional"] = "new", rng: Any = None) -> "pd.DataFrame":
+    def simulate(
+        self,
+        n: int = 1,
+        *,
+        newdata: Any = None,
+        re: Literal["new", "conditional"] = "new",
+        rng: Any = None,
+        offset: Any = None,
+    ) -> "pd.DataFrame":
         """Draw new responses from the model at its estimates.
 
         Parameters
         ----------
         n : int
             Number of draws.
+        newdata : frame, dict or path, optional
+            New rows, in any form that the fit takes, without a response; by default the rows of the
+            fit. Levels of grouping factors may be new. Rows have the prior weights that the fit's
+            ``weights`` give them when that is a column or an expression, else 1; a row with a
+            missing value is NaN.
         re : {"new", "conditional"}
-            Draw random effects anew for every response, or keep the conditional modes of the fit.
+            Draw random effects anew for every response, or keep the conditional modes of the fit
+            (those of levels that are new are drawn).
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed.
+        offset : str or array, optional
+            Offset of the new rows: needed when the fit was given its offset as an array.
 
         Returns
         -------
         DataFrame
-            Columns ``sim_1 … sim_n``, rows as in ``fittedvalues``, in the form of the model's
-            response: for ``cbind(successes, failures)`` numbers of successes. ``refit`` takes them
-            as they are.
+            Columns ``sim_1 … sim_n``, rows as in ``fittedvalues`` or those of ``newdata``, in the
+            form of the model's response: for ``cbind(successes, failures)`` numbers of successes
+            (of the rows of the fit only). ``refit`` takes those of the fit as they are.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (1 | Subject)", load_dataset("sleepstudy"))
+        >>> new = {"Days": [0, 5, 12], "Subject": ["new", "new", "308"]}
+        >>> m.simulate(2, newdata=new, rng=1).shape
+        (3, 2)
         """
         import pandas as pd
 
-        values = padded(self._fit, response_as_given(self._fit, simulated_responses(self._fit, n, re, rng)))
-        return pd.DataFrame(
-            values, index=row_index(self._fit), columns=[f"sim_{i + 1}" for i in range(values.shape[1])]
-        )
+        if newdata is None:
+            if offset is not None:
+                raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
+            values = padded(self._fit, response_as_given(self._fit, simulated_responses(self._fit, n, re, rng)))
+            index = row_index(self._fit)
+        else:
+            values, index = responses_at(self._fit, newdata, n, re, rng, offset)
+        return pd.DataFrame(values, index=index, columns=[f"sim_{i + 1}" for i in range(values.shape[1])])
