@@ -111,6 +111,26 @@ READ = [
         'glmer("cbind(y, n - y) ~ x + (1 | g)", data, family="binomial(cloglog)", n_quad=9)',
     ),
     ("stata", "xtmixed y x || g: /* old */ , reml", 'lmer("y ~ x + (1 | g)", data)'),
+    ("stata", "xtset id\nxtreg y x1 x2, re mle", 'lmer("y ~ x1 + x2 + (1 | id)", data, REML=False)'),
+    ("stata", "xtreg y x1 x2, mle i(id)", 'lmer("y ~ x1 + x2 + (1 | id)", data, REML=False)'),
+    ("stata", "xtlogit y x, re i(id)", 'glmer("y ~ x + (1 | id)", data, family="binomial", n_quad=12)'),
+    ("stata", "xtset id t\nxtpoisson y x, re normal", 'glmer("y ~ x + (1 | id)", data, family="poisson", n_quad=12)'),
+    (
+        "stata",
+        "gllamm y x, i(school) family(binom) link(logit) nip(9) adapt",
+        'glmer("y ~ x + (1 | school)", data, family="binomial", n_quad=9)',
+    ),
+    ("stata", "gllamm y x, i(class school)", 'lmer("y ~ x + (1 | school/class)", data, REML=False)'),
+    (
+        "stata",
+        "xi: mixed y i.a*i.b || id:",
+        'lmer("y ~ factor(a) + factor(b) + factor(a):factor(b) + (1 | id)", data, REML=False)',
+    ),
+    (
+        "stata",
+        "xi: mixed y i.a*x || id:",
+        'lmer("y ~ factor(a) + x + factor(a):x + (1 | id)", data, REML=False)',
+    ),
     # ---- SAS
     (
         "sas",
@@ -268,6 +288,10 @@ UNSUPPORTED = [
     ("stata", "mixed y x [pw=w] || id:", "the weights", 1),
     ("stata", "\n\nmeologit y x || g:", "'meologit'", 3),
     ("stata", "mixed y L.x || g:", "L.", 1),
+    ("stata", "mixed y x* || g:", "x*", 1),
+    ("stata", "xtreg y x, fe i(id)", "xtreg, fe", 1),
+    ("stata", "xtreg y x, re", "xtreg", 1),
+    ("stata", "xtpoisson y x, i(id)", "xtpoisson", 1),
     ("stata", "mixed y x1-x4 || g:", "x1-", 1),
     ("stata", "mixed y 2.f || g:", "'2.'", 1),
     ("stata", "mixed y x || g: x z, cov(exchangeable)", "covariance(exchangeable) of g", 1),

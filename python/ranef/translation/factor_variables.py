@@ -1,4 +1,6 @@
-"""Stata's factor-variable notation: ``i.f``, ``c.x##i.f``, ``ib2.f``, ``i.(a b)``."""
+"""Stata's factor-variable notation: ``i.f``, ``c.x##i.f``, ``ib2.f``, ``i.(a b)``, and the older
+``i.a*i.b`` of the prefix xi.
+"""
 
 import re
 
@@ -13,9 +15,17 @@ def factor_terms(reader: Reader, columns: Columns) -> list[Effect]:
     """One word of a list of variables: a column, or a product in factor-variable notation."""
     operands = [_operand(reader, columns)]
     joins: list[str] = []
-    while sign := reader.accept("#", "##"):
-        joins.append(sign.value)
-        operands.append(_operand(reader, columns))
+    while True:
+        if _older_product(reader):
+            reader.take()
+            joins.append("##")
+            # A column is a number there unless it has the prefix i.
+            operands.append(_operand(reader, columns, "c"))
+        elif sign := reader.accept("#", "##"):
+            joins.append(sign.value)
+            operands.append(_operand(reader, columns))
+        else:
+            break
     if not joins:
         # A column by itself is a number unless it has the prefix i.
         return [tuple(n for n, _ in o) for o in _marked(operands[0], columns, alone=True)]
@@ -26,6 +36,14 @@ def factor_terms(reader: Reader, columns: Columns) -> list[Effect]:
         both = [a + b for a in effects for b in others]
         effects = [*effects, *others, *both] if join == "##" else both
     return list(dict.fromkeys(effects))
+
+
+def _older_product(reader: Reader) -> bool:
+    """Whether the next token is the sign of a product of the older prefix xi, as in
+    ``i.a*i.b``, and not of a pattern of names.
+    """
+    following = reader.ahead()
+    return reader.sees("*") and not reader.token.spaced and following.kind == "word" and not following.spaced
 
 
 def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
@@ -61,7 +79,7 @@ def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
                 for name, _ in part:
                     columns.factors[columns.name(name)] = level
         return out
-    if reader.sees("-", "*", "?") and not reader.token.spaced:
+    if reader.sees("-", "*", "?") and not reader.token.spaced and not (prefix == "i" and _older_product(reader)):
         reader.fail(
             "a range or pattern of columns depends on the file; name each column.",
             token,

@@ -19,6 +19,8 @@ from ranef.translation.stata.vocabulary import (
     LINKS,
     OPTIONS,
     OTHER_MODELS,
+    PANEL_COMMANDS,
+    PANEL_OPTIONS,
     PREFIXES,
 )
 
@@ -28,6 +30,7 @@ def read(text: str) -> Reading:
     columns = Columns(LANGUAGE)
     reading = Reading(LANGUAGE, reml=False)
     found = False
+    panel: list[str] = []
     for command, line in _statements(text):
         reader = Reader(LANGUAGE, LEXICON.scan(command, line))
         # The prompt of a log, and prefixes such as "xi:".
@@ -38,16 +41,24 @@ def read(text: str) -> Reading:
         verb = reader.token
         if verb.lower in OTHER_MODELS:
             reader.fail(f"there are no {OTHER_MODELS[verb.lower]} models here.")
-        if verb.kind == "word" and verb.value in COMMANDS:
+        if verb.kind == "word" and (verb.value in COMMANDS or verb.value in PANEL_COMMANDS):
             if found:
                 reading.note("only the first model was translated.")
                 break
             found = True
-            _read_command(reader, reading, columns)
+            if verb.value in COMMANDS:
+                _read_command(reader, reading, columns)
+            else:
+                _read_panel_command(reader, reading, columns, panel)
+        elif verb.lower in ("xtset", "iis"):
+            reader.take()
+            panel = [reader.word("the group of the panel").value]
         elif not found:
             _prepare(reader, reading, columns)
     if not found:
-        raise TranslationError(LANGUAGE, "the text", f"there is no mixed-effects command in it: {', '.join(COMMANDS)}.")
+        raise TranslationError(
+            LANGUAGE, "the text", f"there is no mixed-effects command in it: {', '.join([*COMMANDS, *PANEL_COMMANDS])}."
+        )
     return reading
 
 
@@ -101,6 +112,55 @@ def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
         reading.note("xtmixed fitted by REML before Stata 12; ML is taken here, as since then, unless reml is written.")
     equations = reader.split("||")
     first = equations[0]
+    _read_fixed(first, reading, columns)
+    if len(equations) == 1:
+        first.fail("there is no random-effects equation, '|| group:'.", verb, verb.value)
+    shared = _options(first)
+    own = [(equation, *_read_equation(equation, columns)) for equation in equations[1:]]
+    for _, _, _, options in own:
+        shared += [o for o in options if o[0] not in ("covariance", "noconstant", "fweight", "pweight", "iweight")]
+    reading.intercept = not any(name == "noconstant" for name, _, _ in shared)
+    _random(own, reading, columns)
+    _estimation([o for o in shared if o[0] not in ("noconstant",)], reading, columns)
+
+
+def _read_panel_command(reader: Reader, reading: Reading, columns: Columns, panel: list[str]) -> None:
+    """xtreg and its kin, and gllamm: intercepts of groups, which an option or xtset names."""
+    verb = reader.take()
+    reading.family, reading.link = PANEL_COMMANDS[verb.value]
+    _read_fixed(reader, reading, columns)
+    options = _options(reader, {**PANEL_OPTIONS, **OPTIONS})
+    named = {name: (token, argument) for name, token, argument in options}
+    for name in ("fe", "be", "pa", "eqs", "nrf", "weight"):
+        if name in named:
+            what = {"fe": "fixed effects of groups", "be": "a regression of group means", "pa": "a population average"}
+            reason = f"this is {what[name]} and no mixed model." if name in what else "it has no translation."
+            reader.fail(reason, named[name][0], f"{verb.value}, {name}")
+    if verb.value == "xtpoisson" and "normal" not in named:
+        reader.fail(
+            "its random effects are gamma distributed; with the option normal it is the model of glmer.",
+            verb,
+            verb.value,
+        )
+    if verb.value == "xtreg" and not any(name in named for name in ("mle", "ml")):
+        reading.note("xtreg, re is by generalised least squares; this is the same model by maximum likelihood.")
+    groups = [t.value for t in named["i"][1].remaining()] if "i" in named else panel
+    if not groups:
+        reader.fail("the group is missing: xtset it, or name it by the option i().", verb, verb.value)
+    # gllamm names the lowest level first.
+    outer = [columns.name(g) for g in reversed(groups)]
+    reading.random = [f"(1 | {columns.group(outer[: i + 1])})" for i in range(len(outer))]
+    reading.intercept = "noconstant" not in named
+    if "denom" in named:
+        _trials(named["denom"][1], reading, columns)
+    nodes = 8 if verb.value == "gllamm" else 12
+    if "nip" in named:
+        options.append(("intpoints", *named["nip"]))
+    _estimation([o for o in options if o[0] != "noconstant"], reading, columns, nodes)
+
+
+def _read_fixed(first: Reader, reading: Reading, columns: Columns) -> None:
+    """The response, the fixed part and the rows."""
     reading.response = columns.text(Name(first.word("the response").value))
     terms: list[Effect] = []
     while not first.done and not first.sees(",", "if", "in", "["):
@@ -116,21 +176,12 @@ def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
             "frequency and sampling weights have no translation: the weights here are precisions of rows.",
             part="the weights",
         )
-    if len(equations) == 1:
-        first.fail("there is no random-effects equation, '|| group:'.", verb, verb.value)
-    shared = _options(first)
-    own = [(equation, *_read_equation(equation, columns)) for equation in equations[1:]]
-    for _, _, _, options in own:
-        shared += [o for o in options if o[0] not in ("covariance", "noconstant", "fweight", "pweight", "iweight")]
-    reading.intercept = not any(name == "noconstant" for name, _, _ in shared)
-    _random(own, reading, columns)
-    _estimation([o for o in shared if o[0] not in ("noconstant",)], reading, columns)
 
 
 Option = tuple[str, Token, Reader]
 
 
-def _options(reader: Reader) -> list[Option]:
+def _options(reader: Reader, known: dict[str, int] = OPTIONS) -> list[Option]:
     """Options after a comma, under their full names."""
     out: list[Option] = []
     if not reader.accept(","):
@@ -139,7 +190,7 @@ def _options(reader: Reader) -> list[Option]:
         if reader.accept(","):
             continue
         token = reader.word("an option")
-        full = next((k for k, n in OPTIONS.items() if len(token.lower) >= n and k.startswith(token.lower)), None)
+        full = next((k for k, n in known.items() if len(token.lower) >= n and k.startswith(token.lower)), None)
         if full is None:
             reader.fail("this option is not known.", token, f"the option {token.value}")
         argument = reader.inside() if reader.sees("(") else Reader(LANGUAGE, [Token("end", "", token.line, 0, 0)])
@@ -212,8 +263,8 @@ def _abbreviated(reader: Reader, names: dict[str, int]) -> str:
     return full
 
 
-def _estimation(options: list[Option], reading: Reading, columns: Columns) -> None:
-    n_quad = 7
+def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes: int = 7) -> None:
+    n_quad = nodes
     for name, token, argument in options:
         if name in ("reml", "mle", "ml"):
             reading.reml = name == "reml"
@@ -261,8 +312,10 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns) -> No
         reading.link = "log"
     if reading.family is not None:
         reading.n_quad = n_quad
-        if n_quad == 7:
-            reading.note("7 nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's.")
+        if n_quad == nodes:
+            reading.note(
+                f"{nodes} nodes of quadrature are Stata's default, Laplace's approximation (n_quad=1) is glmer's."
+            )
     elif not reading.reml:
         reading.note("Stata fits by ML unless given reml, lmer by REML unless given REML=False.")
     reading.note(

@@ -34,6 +34,11 @@ COMMANDS: dict[str, tuple[str | None, str | None]] = {
     "mecloglog": ("binomial", "cloglog"), "mepoisson": ("poisson", "log"), "meqrpoisson": ("poisson", "log"),
     "xtmepoisson": ("poisson", "log"), "menbreg": ("nbinom2", "log"), "meglm": ("gaussian", None),
 }  # fmt: skip
+# Commands of panels, whose group is xtset or an option.
+PANEL_COMMANDS: dict[str, tuple[str | None, str | None]] = {
+    "xtreg": (None, None), "xtlogit": ("binomial", "logit"), "xtprobit": ("binomial", "probit"),
+    "xtcloglog": ("binomial", "cloglog"), "xtpoisson": ("poisson", "log"), "gllamm": ("gaussian", None),
+}  # fmt: skip
 OTHER_MODELS = {
     "meologit": "ordinal",
     "meoprobit": "ordinal",
@@ -54,6 +59,10 @@ OPTIONS = {
     "tolerance": 3, "ltolerance": 4, "nrtolerance": 5, "matlog": 6, "matsqrt": 7, "nostderr": 8, "startvalues": 7,
     "from": 4, "baselevels": 4, "allbaselevels": 7, "coeflegend": 7, "estmetric": 6, "dftable": 3, "cformat": 3,
     "notable": 7, "retolerance": 5, "reiterate": 6,
+}  # fmt: skip
+PANEL_OPTIONS = {
+    "re": 2, "fe": 2, "be": 2, "pa": 2, "i": 1, "normal": 3, "nip": 3, "adapt": 5, "denom": 5, "eqs": 3, "nrf": 3,
+    "weight": 6, "theta": 5, "sa": 2, "lrmodel": 7, "dots": 4, "trace": 4,
 }  # fmt: skip
 SILENT = frozenset(OPTIONS) - {
     "covariance", "noconstant", "reml", "mle", "ml", "exposure", "offset", "binomial", "family", "link", "intpoints",
