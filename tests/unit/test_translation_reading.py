@@ -308,6 +308,7 @@ UNSUPPORTED = [
     ("sas", "proc mixed; class g; model y=x; random int/subject=g; effect s=spline(x); run;", "EFFECT", 1),
     ("sas", "proc mixed method=mivque0; class g; model y=x; random int/subject=g; run;", "method=mivque0", 1),
     ("sas", "proc mixed; model y=x; random x; run;", "RANDOM", 1),
+    ("sas", "proc glimmix; class g; model y=x/dist=poisson offset=; random int/subject=g; run;", "offset=", 1),
     (
         "nlme",
         "lme(y ~ x, d, ~ 1 | g, correlation = corAR1(form = ~ t | g))",
