@@ -81,3 +81,104 @@ def test_responses_are_undone(response: str) -> None:
     compare(means.response().to_frame(), expected["means"], ("g",), leave="statistic p_value")
     if "pairs" in expected:
         compare(means.pairs().response().to_frame(), expected["pairs"], ("contrast",), rtol=1e-4)
+
+
+FOLLOW = REFERENCE["follow"]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return fitted("y ~ a * b + x + I(x^2) + (1 | s)", "follow")
+
+
+def test_simple_contrasts_of_every_variable(model: Any) -> None:
+    frame = model.emmeans(["a", "b"]).contrast("pairwise", simple="each").to_frame()
+    a, b = frame[frame["a"] == "."], frame[frame["b"] == "."]
+    assert len(a) + len(b) == len(frame)
+    for part, name, other in ((a, "simple contrasts for a", "b"), (b, "simple contrasts for b", "a")):
+        compare(part, FOLLOW["simple"][name], ("contrast", other), rtol=1e-4)
+    compare(model.emmeans("~ a * b").contrast(simple="b").to_frame(), FOLLOW["simple_b"], ("contrast", "a"))
+
+
+def test_means_are_left_out(model: Any) -> None:
+    means, both = model.emmeans("a"), model.emmeans(["a", "b"])
+    compare(means.contrast(exclude=0).to_frame(), FOLLOW["exclude"], ("contrast",))
+    compare(means.contrast(exclude=["p"]).to_frame(), FOLLOW["exclude"], ("contrast",))
+    control = both.contrast("trt.vs.ctrl", exclude=[1, 2], adjust="none")
+    compare(control.to_frame(), FOLLOW["exclude_control"], ("contrast",))
+    compare(both.contrast("eff", exclude=["p u"], adjust="none").to_frame(), FOLLOW["exclude_eff"], ("contrast",))
+    with pytest.raises(ranef.OptionError, match="exclude names 'p w'"):
+        both.contrast(exclude="p w")
+
+
+def test_families_are_joined_and_rows_chosen(model: Any) -> None:
+    joined = model.emmeans("a").pairs() + model.emmeans("b").pairs()
+    compare(joined.to_frame(), FOLLOW["joined"], ("contrast",))
+    compare(joined.test(adjust="sidak"), FOLLOW["joined_sidak"], ("contrast",), leave="lower upper")
+    both = model.emmeans(["a", "b"])
+    compare(both[:2].to_frame(), FOLLOW["some"], ("a", "b"))
+    compare(both.pairs()[[0, 3]].test(adjust="bonferroni"), FOLLOW["some_pairs"], ("contrast",), leave="lower upper")
+    assert [len(one) for one in both] == [1] * 6
+    with pytest.raises(ranef.OptionError, match="different kinds"):
+        both + both.pairs()
+
+
+@pytest.mark.parametrize("adjust", ["none", "holm", "tukey", "bonferroni"])
+def test_equivalence(model: Any, adjust: str) -> None:
+    pairs = model.emmeans(["a", "b"]).pairs()
+    compare(pairs.test(delta=1.5, adjust=adjust), FOLLOW["delta"][adjust], ("contrast",), rtol=1e-4)
+
+
+def test_margins_on_one_side(model: Any) -> None:
+    pairs = model.emmeans(["a", "b"]).pairs(adjust="none")
+    for side, name in (("greater", "noninferior"), ("less", "nonsuperior")):
+        compare(pairs.test(delta=0.5, alternative=side), FOLLOW["delta"][name], ("contrast",))
+
+
+def test_effect_sizes(model: Any) -> None:
+    # emmeans takes the degrees of freedom of the means; those of the contrasts are taken here.
+    for edf, name in ((40, "eff"), (np.inf, "eff_inf")):
+        sizes = model.emmeans("a").eff_size(edf=edf).to_frame()
+        compare(sizes, FOLLOW[name], ("contrast",), leave="df p_value lower upper")
+    assert (model.emmeans("a").eff_size(edf=30).to_frame()["df"] == 30).all()
+
+
+def test_trends_of_second_degree(model: Any) -> None:
+    # emmeans takes the slope a little beside the mean of x; here it is that of one degree.
+    curved = fitted("y ~ a * poly(x, 2) + (1 | s)", "follow")
+    for m, name in ((model, "trend2"), (curved, "trend_poly")):
+        found = m.emtrends("a", "x", max_degree=2).to_frame()
+        expected = {
+            k: [v for v, d in zip(c, FOLLOW[name]["degree"], strict=True) if d == "quadratic"]
+            for k, c in FOLLOW[name].items()
+        }
+        compare(found[found["degree"] == "quadratic"], expected, ("a",))
+        slopes = found[found["degree"] == "linear"].drop(columns="degree")
+        pd.testing.assert_frame_equal(slopes, m.emtrends("a", "x").to_frame())
+
+
+def test_means_on_another_scale() -> None:
+    means = fitted("log(y) ~ g + (1 | s)", "responses").emmeans("g").regrid()
+    compare(means.to_frame(), FOLLOW["regrid"]["means"], ("g",))
+    compare(means.pairs(adjust="none").to_frame(), FOLLOW["regrid"]["pairs"], ("contrast",))
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    # lme4's expected curvature and its tolerances.
+    herds = ranef.glmer(formula, ranef.load_dataset("cbpp"), family="binomial").emmeans("period")
+    names = [f"period{i} - period{j}" for i in range(1, 4) for j in range(i + 1, 5)]
+    risk = herds.regrid().pairs(adjust="none").to_frame()
+    ratio = herds.regrid("log").pairs(adjust="none").response().to_frame()
+    assert risk["contrast"].tolist() == names
+    compare(risk, FOLLOW["regrid"]["risk"], rtol=3e-2)
+    compare(ratio, FOLLOW["regrid"]["log"], rtol=3e-2)
+    plain = fitted("y ~ g + (1 | s)", "responses").emmeans("g")
+    pd.testing.assert_frame_equal(plain.regrid().to_frame(), plain.to_frame())
+
+
+def test_letters_are_shared_by_means_that_do_not_differ(model: Any) -> None:
+    means = model.emmeans(["a", "b"])
+    frame = means.cld(0.1)
+    p = means.pairs().to_frame()["p_value"].to_numpy()
+    pairs = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    assert (p < 0.1).any()
+    for (i, j), value in zip(pairs, p, strict=True):
+        assert bool(set(frame["letters"][i]) & set(frame["letters"][j])) == (value >= 0.1)

@@ -13,12 +13,12 @@ from ranef.fit.record import MixedFit
 from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.adjustments import checked_adjust
-from ranef.inference.marginal_means.contrast import contrasts_of
+from ranef.inference.marginal_means.contrast import checked_by, contrasts_of
 from ranef.inference.marginal_means.estimands import Estimands, joint_test
-from ranef.inference.marginal_means.scale import transformed_response
 from ranef.inference.marginal_means.table import MeansTable, means_table
 from ranef.known_arguments import known_members
 from ranef.options import Ddf
+from ranef.results.mean_followups import MeanFollowUps, checked_margin, why_not_undone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @known_members
 @dataclass(frozen=True, eq=False)
-class MarginalMeans:
+class MarginalMeans(MeanFollowUps):
     """Marginal means, trends, or contrasts of them. Made by ``emmeans``, ``emtrends`` and their own
     methods, not directly.
 
@@ -74,7 +74,9 @@ class MarginalMeans:
     def _table(self) -> MeansTable:
         return self._made(self.level, self.adjust, 0.0)
 
-    def _made(self, level: float, adjust: str, null: Any, alternative: object = None) -> MeansTable:
+    def _made(
+        self, level: float, adjust: str, null: Any, alternative: object = None, delta: float | None = None
+    ) -> MeansTable:
         side = self.alternative if alternative is None else checked_alternative(alternative)
         return means_table(
             self.estimands,
@@ -86,6 +88,7 @@ class MarginalMeans:
             self.type,
             alternative=side,
             correction=self.correction,
+            delta=delta,
         )
 
     @property
@@ -128,6 +131,8 @@ class MarginalMeans:
         ref: int | str | None = None,
         level: float | None = None,
         interaction: Any = None,
+        simple: str | list[str] | None = None,
+        exclude: Any = None,
         alternative: Literal["two-sided", "greater", "less"] = "two-sided",
     ) -> "MarginalMeans":
         """Contrasts of the means of each group.
@@ -160,6 +165,11 @@ class MarginalMeans:
             Contrasts of contrasts, in place of ``method``: the family of each variable of the
             means, by name in a dict, in order in a list, or one for all. So ``"pairwise"`` gives
             differences of differences. Their p-values are not adjusted by default.
+        simple : str or list of str, optional
+            The variables to compare, within each combination of the others; ``"each"`` compares
+            every variable so, one family for each group.
+        exclude : int, str or list of these, optional
+            Means of each group that take no part: their labels, or their places from 0.
         alternative : {"two-sided", "greater", "less"}
             One-sided tests are of contrasts above or below zero, with intervals that have one end.
             Tukey's and Scheffé's adjustments, which are for two-sided tests, become Šidák's;
@@ -189,13 +199,22 @@ class MarginalMeans:
         1           A - C           linear     -0.73
         2           B - C           linear      3.07
         """
-        if interaction is None:
-            found = contrasts_of(self.estimands, method, by, ref, reverse)
+        if simple is not None and (by is not ... or interaction is not None):
+            raise OptionError("simple chooses the groups itself: leave out by and interaction.")
+        if simple == "each":
+            from ranef.inference.marginal_means.followups import each_simple
+
+            found = each_simple(self.estimands, method, ref, reverse, exclude)
+        elif interaction is None:
+            if simple is not None:
+                compared = checked_by(simple, self.estimands)
+                by = [n for n in self.estimands.labels if n not in compared]
+            found = contrasts_of(self.estimands, method, by, ref, reverse, exclude)
         else:
             from ranef.inference.marginal_means.interaction import interaction_contrasts
 
-            if not (isinstance(method, str) and method == "pairwise") or ref is not None:
-                raise OptionError("interaction takes the place of method and ref; leave these out.")
+            if not (isinstance(method, str) and method == "pairwise") or not (ref is exclude is None):
+                raise OptionError("interaction takes the place of method, ref and exclude; leave these out.")
             found = interaction_contrasts(self.estimands, interaction, by, reverse)
         return MarginalMeans(
             found,
@@ -234,6 +253,7 @@ class MarginalMeans:
         adjust: str | None = None,
         by: Any = ...,
         alternative: Literal["two-sided", "greater", "less"] | None = None,
+        delta: float | None = None,
     ) -> "pd.DataFrame":
         """Test against given values.
 
@@ -251,6 +271,10 @@ class MarginalMeans:
         alternative : {"two-sided", "greater", "less"}, optional
             Side of single tests, with intervals that have one end; that of the contrasts by
             default.
+        delta : float, optional
+            A margin. Two-sided tests are then of equivalence: small p-values say that the
+            difference lies within ``delta`` on both sides. ``"greater"`` tests that it is not below
+            ``-delta`` (non-inferiority), ``"less"`` that it is not above ``delta``.
 
         Returns
         -------
@@ -266,16 +290,25 @@ class MarginalMeans:
         if not joint:
             from ranef.presentation.means_text import means_frame
 
-            table = self._made(self.level, checked_adjust(adjust, self.adjust), null, alternative)
+            table = self._made(
+                self.level, checked_adjust(adjust, self.adjust), null, alternative, checked_margin(delta)
+            )
             frame = means_frame(table)
+            if delta is not None:
+                frame = frame.drop(columns=["lower", "upper"])  # those of tests without a margin
             frame.insert(list(frame.columns).index("statistic"), "null", table.null)
             return frame
+        if delta is not None or self.estimands.base is not None:
+            raise OptionError(
+                "a joint test has no margin: leave out delta."
+                if delta is not None
+                else "joint tests are of means on the scale of the model: ask for them before regrid() or eff_size()."
+            )
         if alternative not in (None, "two-sided"):
             checked_alternative(alternative)
             raise OptionError(f"a joint test has no sides: leave out alternative={alternative!r} or joint=True.")
         if not isinstance(null, int | float):
             raise ArgumentTypeError(f"null of a joint test must be one number, not {null!r}.")
-        from ranef.inference.marginal_means.contrast import checked_by
         from ranef.inference.marginal_means.variables import level_text
         from ranef.presentation.anova_table import joint_test_columns
 
@@ -347,7 +380,7 @@ class MarginalMeans:
         if bias_correct and type != "response":
             raise OptionError("bias_correct is for means on the scale of the response: give type='response' too.")
         if type == "response" and self.estimands.kind == "means" and self.estimands.scale is None:
-            raise OptionError(_why_not_undone(self.tests.fit))
+            raise OptionError(why_not_undone(self.tests.fit))
         correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
         inner = None if self.asked is None else replace(self.asked, type=type, correction=correction)
         return replace(self, type=type, asked=inner, correction=correction)
@@ -439,19 +472,6 @@ def _checked_level(level: float | None, default: float) -> float:
         return default
     normal_multiplier(level)
     return float(level)
-
-
-def _why_not_undone(fit: MixedFit) -> str:
-    text = transformed_response(fit)
-    if text is None:
-        return (
-            "the response of this model has no transformation that could be undone, so the means are on its scale "
-            "already."
-        )
-    return (
-        f"the means are on the scale of {text}, and there is no rule here that undoes it. Transform a column of the "
-        "data and the means by hand, or write the response with log, sqrt, powers, qlogis, asin(sqrt()) or scale."
-    )
 
 
 def _total_sd(fit: MixedFit, sigma: object) -> float:

@@ -57,6 +57,8 @@ c <- pairs(e)
 for (a in c("none", "holm", "tukey", "bonferroni")) out$follow$delta[[a]] <- frame(test(c, delta = 1.5, adjust = a))
 out$follow$delta$noninferior <- frame(test(c, delta = 0.5, side = ">", adjust = "none"))
 out$follow$delta$nonsuperior <- frame(test(c, delta = 0.5, side = "<", adjust = "none"))
+# emmeans takes means apart into signs and sizes and loses the sign of covariances, so that all means must be positive.
+f$up <- f$y + 20; ea <- suppressMessages(emmeans(lmerTest::lmer(up ~ a * b + x + I(x^2) + (1 | s), f, control = tight), ~ a))
 out$follow$eff <- both(eff_size(ea, sigma = sigma(m), edf = 40))
 out$follow$eff_inf <- both(eff_size(ea, sigma = sigma(m), edf = Inf))
 out$follow$trend2 <- suppressMessages(both(emtrends(m, ~ a, "x", max.degree = 2)))

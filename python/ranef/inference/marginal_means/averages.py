@@ -2,6 +2,7 @@
 rows of the grid averaged over the factors that were not asked for.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,11 @@ from ranef.inference.marginal_means.specs import Specs
 from ranef.inference.marginal_means.variables import column_of
 
 Floats = NDArray[np.float64]
+
+#: Names of the coefficients of a polynomial, the highest degree that is asked for, and the distance
+#: of the points that determine it, as a share of the covariate's range.
+DEGREES = ("linear", "quadratic", "cubic", "quartic")
+MOST_DEGREE, WIDTH = 4, 0.01
 
 
 def marginal_means(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object) -> Estimands:
@@ -39,12 +45,17 @@ def marginal_means(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: ob
     return _averaged(grid, specs, weights, grid.x, grid.offset, "means", scale)
 
 
-def trends(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object, var: object) -> Estimands:
+def trends(
+    fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object, var: object, max_degree: int = 1
+) -> Estimands:
     """Average the slopes of a covariate over the rows of a grid.
 
     The slope is a central difference over a thousandth of the covariate's range, exact for
-    polynomials up to degree 2.
+    polynomials up to degree 2. Coefficients of higher degrees are those of the polynomial through
+    ``MOST_DEGREE + 1`` points around the value in the grid.
     """
+    if isinstance(max_degree, bool) or not isinstance(max_degree, int) or not 1 <= max_degree <= MOST_DEGREE:
+        raise OptionError(f"max_degree must be a whole number from 1 to {MOST_DEGREE}, not {max_degree!r}.")
     if not isinstance(var, str):
         raise ArgumentTypeError(f"var must be the name of a covariate, not {var!r}.")
     covariates = [v.name for v in grid.variables if not v.is_factor]
@@ -57,8 +68,32 @@ def trends(fit: MixedFit, grid: ReferenceGrid, specs: Specs, weights: object, va
     if not step > 0.0:
         raise OptionError(f"{var!r} has the same value in all rows, so it has no slope.")
     (upper, above), (lower, below) = (_moved(fit, grid, var, move) for move in (step, -step))
-    return _averaged(
+    slopes = _averaged(
         grid, specs, weights, (upper - lower) / (2.0 * step), (above - below) / (2.0 * step), "trends", None
+    )
+    if max_degree == 1:
+        return slopes
+    width = WIDTH * float(np.ptp(values))
+    points = np.arange(MOST_DEGREE + 1) - MOST_DEGREE // 2
+    moved = [_moved(fit, grid, var, width * float(k)) for k in points]
+    inverse = np.linalg.inv(np.vander(points.astype(np.float64), increasing=True))
+    parts = [slopes]
+    for degree in range(2, max_degree + 1):
+        weight = inverse[degree] / width**degree
+        x = np.tensordot(weight, np.stack([m[0] for m in moved]), axes=1)
+        offset = weight @ np.stack([m[1] for m in moved])
+        parts.append(_averaged(grid, specs, weights, x, offset, "trends", None))
+    names = [n for d, part in enumerate(parts) for n in [DEGREES[d]] * len(part.x)]
+    return replace(
+        slopes,
+        labels={
+            "degree": tuple(names),
+            **{n: tuple(v for part in parts for v in part.labels[n]) for n in slopes.labels},
+        },
+        by=("degree", *slopes.by),
+        x=np.concatenate([part.x for part in parts]),
+        offset=np.concatenate([part.offset for part in parts]),
+        means=np.concatenate([part.means for part in parts]),
     )
 
 

@@ -13,6 +13,7 @@ from ranef.inference.marginal_means.estimands import Estimands
 from ranef.inference.marginal_means.variables import level_text
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
 
 #: Sum of coefficients that counts as zero.
 ZERO_SUM = 1e-10
@@ -21,7 +22,7 @@ ZERO_SUM = 1e-10
 ROUNDING = 1e-12
 
 
-def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) -> Estimands:
+def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object, exclude: Any = None) -> Estimands:
     """Form contrasts.
 
     Parameters
@@ -33,6 +34,8 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
     ref : int or str
         The control.
     reverse : bool
+    exclude : int, str or list of these, optional
+        Means of each group that take no part: their places from 0, or their labels.
     """
     if not isinstance(reverse, bool | np.bool_):
         raise ArgumentTypeError(f"reverse must be True or False, not {reverse!r}.")
@@ -45,14 +48,20 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
     sizes: list[int] = []
     zero = True
     family = "custom"
+    left_out = _Excluded(exclude)
     for key, members in e.groups(groups):
-        coefficients, found, family = contrast_family(method, mean_labels(e, own, members), ref, bool(reverse))
+        labels_there = mean_labels(e, own, members)
+        members, labels_there = left_out.without(members, labels_there)
+        if not len(members):
+            continue
+        coefficients, found, family = contrast_family(method, labels_there, ref, bool(reverse))
         rows.append(combined(coefficients, e.x[members]))
         offsets.append(combined(coefficients, e.offset[members][:, np.newaxis])[:, 0])
         zero = zero and bool(np.all(np.abs(coefficients.sum(axis=1)) < ZERO_SUM))
         names += found
         keys += [key] * len(found)
         sizes += [len(members)] * len(found)
+    left_out.check(mean_labels(e, own, range(len(e.x))))
     if not names:
         raise OptionError("there is one mean only in each group, so there is nothing to compare.")
     labels: dict[str, tuple[Any, ...]] = {"contrast": tuple(names)}
@@ -70,6 +79,38 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object) 
         scale=scale,
         adjust=DEFAULT_ADJUST.get(family, "none"),
     )
+
+
+class _Excluded:
+    """Means that take no part in contrasts."""
+
+    def __init__(self, exclude: Any) -> None:
+        given = [] if exclude is None else [exclude] if isinstance(exclude, str | int | np.integer) else exclude
+        if not isinstance(given, Sequence) or not all(
+            isinstance(v, str | int | np.integer) and not isinstance(v, bool) for v in given
+        ):
+            raise ArgumentTypeError(f"exclude must be labels of means or their places from 0, not {exclude!r}.")
+        self.names = [v for v in given if isinstance(v, str)]
+        self.places = [int(v) for v in given if not isinstance(v, str)]
+        self.most = 0
+
+    def without(self, members: Ints, labels: list[str]) -> tuple[Ints, list[str]]:
+        """The means of a group that are left, with their labels."""
+        k = len(members)
+        self.most = max(self.most, k)
+        out = {p % k for p in self.places if -k <= p < k} | {i for i, n in enumerate(labels) if n in self.names}
+        kept = [i for i in range(k) if i not in out]
+        return members[kept], [labels[i] for i in kept]
+
+    def check(self, labels: Sequence[str]) -> None:
+        """Refuse what was not found in any group."""
+        unknown = [n for n in self.names if n not in labels]
+        unknown += [str(p) for p in self.places if not -self.most <= p < self.most]
+        if unknown:
+            raise OptionError(
+                f"exclude names {', '.join(map(repr, unknown))}, which is not among the means: "
+                f"{', '.join(map(repr, dict.fromkeys(labels)))}."
+            )
 
 
 def combined(coefficients: Floats, x: Floats) -> Floats:

@@ -4,6 +4,7 @@ what means, contrasts and trends have in common.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,24 @@ TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class GivenEstimates:
+    """Estimates that are no linear functions of the fixed effects, NaN where there is none.
+
+    Attributes
+    ----------
+    estimate : (m,) array
+    covariance : (m, m) array
+    df : (m,) array
+    """
+
+    estimate: Floats
+    covariance: Floats
+    df: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Estimands:
-    """Linear functions of the fixed effects.
+    """Linear functions of the fixed effects, or of given estimates.
 
     Attributes
     ----------
@@ -49,6 +66,8 @@ class Estimands:
         Factors over whose levels means were averaged.
     adjust : str
         The adjustment for multiplicity if none is asked for.
+    base : GivenEstimates or None
+        What the coefficients are of, where it is not the fixed effects.
     """
 
     labels: dict[str, tuple[Any, ...]]
@@ -61,6 +80,7 @@ class Estimands:
     scale: ResponseScale | None
     averaged: tuple[str, ...]
     adjust: str
+    base: GivenEstimates | None = None
 
     def groups(self, by: tuple[str, ...] | None = None) -> list[tuple[tuple[Any, ...], Ints]]:
         """The groups in the order in which they appear: their labels, and the functions in them."""
@@ -114,6 +134,8 @@ def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | fl
     null : float or (k,) array
         Values under the hypotheses.
     """
+    if e.base is not None:
+        return _of_given(e, e.base, null)
     fit = tests.fit
     # Means over no data at all have no coefficients.
     absent: NDArray[np.bool_] = np.asarray(np.isnan(e.x).any(axis=1))
@@ -134,6 +156,34 @@ def estimated(e: Estimands, tests: FixedEffectTests, ddf: Ddf, null: Floats | fl
         out["df"][used] = found.df
         out["statistic"][used] = found.statistic
     return Estimated(out["estimate"], out["std_error"], out["df"], out["statistic"], rows, determined)
+
+
+def _of_given(e: Estimands, base: GivenEstimates, null: Floats | float) -> Estimated:
+    """Estimate functions of given estimates;
+    degrees of freedom are the smallest of those that take part.
+    """
+    known: NDArray[np.bool_] = np.asarray(~np.isnan(e.x).any(axis=1))
+    there = np.isfinite(base.estimate)
+    x = np.where(known[:, np.newaxis], e.x, 0.0)
+    known = known & np.asarray(~np.any(x[:, ~there] != 0.0, axis=1))
+    covariance = np.where(np.outer(there, there), base.covariance, 0.0)
+    estimate = x @ np.where(there, base.estimate, 0.0) + e.offset
+    std_error = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", x, covariance, x), 0.0))
+    df = np.where(x != 0.0, base.df, np.inf).min(axis=1, initial=np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = (estimate - null) / std_error
+    columns = [np.where(known, v, np.nan) for v in (estimate, std_error, df, statistic)]
+    return Estimated(columns[0], columns[1], columns[2], columns[3], x, known)
+
+
+def covariance_with(e: Estimands, tests: FixedEffectTests, ddf: Ddf) -> Callable[[Floats], Floats]:
+    """What gives the covariance matrix of functions by their coefficients, up to a factor."""
+    base = e.base
+    if base is None:
+        return partial(tests.contrast_covariance, ddf=ddf)
+    there = np.isfinite(base.estimate)
+    covariance = np.where(np.outer(there, there), base.covariance, 0.0)
+    return lambda rows: rows @ covariance @ rows.T
 
 
 def joint_test(

@@ -3,8 +3,7 @@ adjusted within each group, on the scale of the model or of the response.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from ranef.inference.marginal_means.adjustments import (
     multipliers,
     settled,
 )
-from ranef.inference.marginal_means.estimands import Estimands, Estimated, estimated
+from ranef.inference.marginal_means.estimands import Estimands, Estimated, covariance_with, estimated
 from ranef.inference.satterthwaite import RANK_TOLERANCE
 from ranef.options import Ddf
 
@@ -91,6 +90,7 @@ def means_table(
     *,
     alternative: str = "two-sided",
     correction: float | None = None,
+    delta: float | None = None,
 ) -> MeansTable:
     """Estimate and test.
 
@@ -110,6 +110,9 @@ def means_table(
     correction : float, optional
         Standard deviation of the random effects for which means on the scale of the response are
         corrected. Ratios are not: what is added to means in proportion cancels in them.
+    delta : float, optional
+        Margin: tests are of differences inside of it, and of one-sided ones of no difference beyond
+        it on the other side.
 
     Returns
     -------
@@ -118,12 +121,14 @@ def means_table(
     k = len(e.x)
     values = _null_values(null, k)
     found = estimated(e, tests, ddf, values)
+    if delta is not None:
+        found, alternative = _within(found, values, delta, alternative)
     p, half = np.full(k, np.nan), np.full(k, np.nan)
     notes = [f"Results are averaged over the levels of: {', '.join(e.averaged)}"] if e.averaged else []
     notes.append(f"Degrees-of-freedom method: {_METHODS[ddf]}")
     notes += _offset_notes(e)
     families = []
-    covariance_of = partial(tests.contrast_covariance, ddf=ddf) if adjust in ("mvt", "scheffe") else None
+    covariance_of = covariance_with(e, tests, ddf) if adjust in ("mvt", "scheffe") else None
     for _, rows in e.groups():
         family = _family(e, found, rows, covariance_of, alternative)
         families.append(family)
@@ -186,6 +191,21 @@ def means_table(
         tuple(interval_notes),
         tuple(notes),
     )
+
+
+def _within(found: Estimated, values: Floats, delta: float, alternative: str) -> tuple[Estimated, str]:
+    """Statistics of tests with a margin, and their side: two-sided ones, of equivalence, are small
+    where the distance is well within the margin.
+    """
+    distance = found.estimate - values
+    moved = {
+        "two-sided": np.abs(distance) - delta,
+        "greater": distance + delta,
+        "less": distance - delta,
+    }[alternative]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = moved / found.std_error
+    return replace(found, statistic=statistic), "greater" if alternative == "greater" else "less"
 
 
 def _offset_notes(e: Estimands) -> list[str]:

@@ -200,6 +200,7 @@ class MarginalMeansChapter(TestsChapter):
         specs: Any,
         var: str,
         *,
+        max_degree: int = 1,
         by: str | list[str] | None = None,
         at: dict[str, Any] | None = None,
         weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
@@ -221,6 +222,9 @@ class MarginalMeansChapter(TestsChapter):
         var : str
             The covariate; the slope is that of the variable, also where the formula has functions
             of it.
+        max_degree : int
+            Highest degree, up to 4. Above 1 the table has the coefficients of the local polynomial,
+            in groups by ``degree``: that of the square is half the second derivative.
         by, at, weights, level, ddf, adjust, cov_reduce, cov_keep, cov, cluster, data
             As in ``emmeans``.
 
@@ -241,7 +245,8 @@ class MarginalMeansChapter(TestsChapter):
         normal_multiplier(level)
         grid = self._grid(at, cov_reduce, cov_keep, data)
         found = self._specs(specs, by, grid)
-        return self._means(trends(self._fit, grid, found, weights, var), found, level, ddf, adjust, cov, cluster)
+        slopes = trends(self._fit, grid, found, weights, var, max_degree)
+        return self._means(slopes, found, level, ddf, adjust, cov, cluster)
 
     def joint_tests(
         self,
