@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import OptionError, RanefError, lmer, load_dataset
+from ranef import OptionError, RanefError, glmer, lmer, load_dataset
 from unit import dense_lmm
 
 
@@ -149,3 +149,19 @@ def test_bad_arguments() -> None:
         m.icc(by_group="Subject")
     with pytest.raises(RanefError, match="none but the intercept"):
         model("boundary").vif()
+
+
+@pytest.mark.parametrize("family", ["binomial", "binomial(probit)"])
+def test_hat_values_of_a_generalized_model(family: str) -> None:
+    """Those of the weighted linear model of the last step, from dense matrices."""
+    m = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family=family)
+    fit = m._fit
+    z = (np.asarray(fit.terms[0].codes)[:, None] == np.arange(15)) * fit.theta[0]
+    slope = fit.family.link_function.slope(fit.linear_predictor())
+    root = np.sqrt(fit.weights * slope**2 / fit.family.variance(fit.means(), 1.0))
+    both = root[:, None] * np.column_stack([z, fit.x])
+    dense = both @ np.linalg.solve(both.T @ both + np.diag([1.0] * 15 + [0.0] * fit.x.shape[1]), both.T)
+    # The core takes the observed curvature, which is the expected one for the canonical link.
+    np.testing.assert_allclose(m.hatvalues(), dense.diagonal(), rtol=1e-6 if family == "binomial" else 0.15)
+    expected = m.residuals("pearson") / np.sqrt(1 - m.hatvalues())
+    np.testing.assert_allclose(m.rstudent(), expected)

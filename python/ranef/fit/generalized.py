@@ -242,6 +242,28 @@ class GlmmFit(MixedFit):
             )
         )
 
+    def hat_values(self) -> Floats:
+        """Expected weights of the linear predictors times their variances, for the covariance
+        parameters of the fit.
+        """
+        system = self.system.get(self.n_threads)
+        at = (self.core_theta, self.beta, self.core_dispersion)
+        held = system.solution(*at, 1, self.curvature, self.n_threads).solution
+        if held is None:
+            return np.full(self.nobs, np.nan)
+        factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
+        for f in range(len(self.order.factors)):
+            terms = [t for t, s in zip(self.terms, self.order.spans, strict=True) if s.factor == f]
+            codes = np.ascontiguousarray(terms[0].codes, dtype=np.int32)
+            factors.append((codes, [np.asfortranarray(t.z) for t in terms]))
+        x = np.asfortranarray(self.x)
+        variance = system.prediction_variance(*at, held.vcov_profiled, x, factors, self.n_threads)
+        slope = self.family.link_function.slope(self.linear_predictor())
+        scale = self.sigma**2 if self.family.scaled else 1.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weights = self.weights * slope**2 / (self.family.variance(self.means(), self.spread) * scale)
+        return np.asarray(variance * np.where(np.isfinite(weights), weights, 0.0))
+
     def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
         """Variance of predicted linear predictors, with the estimation of all parameters accounted
         for (of the fixed effects alone where their joint covariance is not known).

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.diagnostics.leverage import cooks_distances, studentized_residuals
-from ranef.errors import ArgumentTypeError
 from ranef.estimates import fixed_effects
 from ranef.estimates.rows import row_series
 from ranef.fit.linear import LmmFit
@@ -36,30 +35,6 @@ class LinearMixedModel(MixedModel):
         """Fixed effects divided by their standard errors."""
         return self._named(fixed_effects.t_values(self._fit), "tvalues")
 
-    @cached_property
-    def _hat(self) -> NDArray[np.float64]:
-        return self._fit.hat_values()
-
-    def hatvalues(self) -> "pd.Series[float]":
-        """Leverage of each observation on its own conditional fitted value, at the theta of the
-        fit.
-
-        Their sum is the effective number of parameters of the conditional fit.
-
-        Returns
-        -------
-        Series
-            Diagonal of the hat matrix, rows as in ``fittedvalues``.
-
-        Examples
-        --------
-        >>> from ranef import lmer, load_dataset
-        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-        >>> round(float(m.hatvalues().sum()), 2)
-        29.02
-        """
-        return row_series(self._fit, self._hat, "hat")
-
     def cooks_distance(self) -> "pd.Series[float]":
         """Cook's distance of each observation in the conditional fit, as lme4 defines it.
 
@@ -72,24 +47,6 @@ class LinearMixedModel(MixedModel):
             Rows as in ``fittedvalues``; NaN where the hat value is one.
         """
         return row_series(self._fit, cooks_distances(self._fit, self._hat), "cooks_distance")
-
-    def rstudent(self, *, external: bool = False) -> "pd.Series[float]":
-        """Residuals divided by their standard deviation ``sigma sqrt((1 - h) / w)``.
-
-        Parameters
-        ----------
-        external : bool
-            False takes the sigma of the fit, as lme4 does in its ``rstudent``; True takes, for
-            every observation, the sigma of a fit without it at the same theta.
-
-        Returns
-        -------
-        Series
-            Rows as in ``fittedvalues``; NaN where the hat value is one.
-        """
-        if not isinstance(external, bool | np.bool_):
-            raise ArgumentTypeError(f"external must be True or False, not {external!r}.")
-        return row_series(self._fit, studentized_residuals(self._fit, self._hat, bool(external)), "rstudent")
 
     # ---- what the chapters ask
 

@@ -4,9 +4,7 @@
 LINEAR = {
     "tvalues": "its tests are z tests: zvalues",
     "reml_criterion": "it is fitted by maximum likelihood: ml_deviance",
-    "hatvalues": "no linear map takes responses to fitted values; influence() fits without each observation or group",
-    "cooks_distance": "it has no hat values; influence().cooks_distance is by fits without each observation or group",
-    "rstudent": "it has no hat values; simulated_residuals() are standardised for any family",
+    "cooks_distance": "influence().cooks_distance is by fits without each observation or group",
 }
 
 #: Members that only a generalized model has: why a linear one has no need of them.

@@ -3,9 +3,15 @@ influence, simulated residuals.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranef.errors import OptionError
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.diagnostics.leverage import studentized_residuals
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.rows import row_series
 from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
 from ranef.results.model.fitted import FittedModel
@@ -117,6 +123,59 @@ class DiagnosticsChapter(FittedModel):
         from ranef.diagnostics.collinearity import inflation
 
         return inflation(self._fit)
+
+    @cached_property
+    def _hat(self) -> NDArray[np.float64]:
+        return self._fit.hat_values()
+
+    def hatvalues(self) -> "pd.Series[float]":
+        """Leverage of each observation on its own conditional fitted value, at the theta of the
+        fit.
+
+        Their sum is the effective number of parameters of the conditional fit. Those of a
+        generalized model are of the last step of the fit, a weighted linear one: the variance of
+        the linear predictor, by the errors of the random and the fixed effects, times the expected
+        weight of the row there. With a link that is not the canonical one the variance has the
+        observed curvature, so that they are approximate.
+
+        Returns
+        -------
+        Series
+            Diagonal of the hat matrix, rows as in ``fittedvalues``.
+
+        Examples
+        --------
+        >>> from ranef import glmer, lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> round(float(m.hatvalues().sum()), 2)
+        29.02
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
+        >>> round(float(g.hatvalues().sum()), 2)
+        13.29
+        """
+        return row_series(self._fit, self._hat, "hat")
+
+    def rstudent(self, *, external: bool = False) -> "pd.Series[float]":
+        """Residuals divided by their standard deviation ``sigma sqrt((1 - h) / w)``,
+        of a generalized model its Pearson residuals by ``sigma sqrt(1 - h)``.
+
+        Parameters
+        ----------
+        external : bool
+            False takes the sigma of the fit, as lme4 does in its ``rstudent``; True, for linear
+            models, takes for every observation the sigma of a fit without it at the same theta.
+
+        Returns
+        -------
+        Series
+            Rows as in ``fittedvalues``; NaN where the hat value is one.
+        """
+        if not isinstance(external, bool | np.bool_):
+            raise ArgumentTypeError(f"external must be True or False, not {external!r}.")
+        if external and not self._fit.fixed_effects_profiled:
+            raise OptionError("external=True is for linear models; influence() fits without each observation.")
+        return row_series(self._fit, studentized_residuals(self._fit, self._hat, bool(external)), "rstudent")
 
     def influence(
         self, by: str | None = None, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
