@@ -98,6 +98,10 @@ def test_simple_contrasts_of_every_variable(model: Any) -> None:
     for part, name, other in ((a, "simple contrasts for a", "b"), (b, "simple contrasts for b", "a")):
         compare(part, FOLLOW["simple"][name], ("contrast", other), rtol=1e-4)
     compare(model.emmeans("~ a * b").contrast(simple="b").to_frame(), FOLLOW["simple_b"], ("contrast", "a"))
+    one = model.emmeans(["a", "b"], at={"b": ["u"]}).contrast(simple="each").to_frame()
+    assert one["a"].tolist() == ["."] * 3
+    with pytest.raises(ranef.OptionError, match="these are contrasts"):
+        model.emmeans("a").pairs().contrast(simple="each")
 
 
 def test_means_are_left_out(model: Any) -> None:

@@ -64,9 +64,14 @@ def joined(first: Estimands, second: Estimands, by: tuple[str, ...] = ()) -> Est
 
 def each_simple(e: Estimands, method: Any, ref: Any, reverse: object, exclude: Any) -> Estimands:
     """Contrasts of the levels of every variable within each combination of the others."""
+    if e.kind == "contrasts":
+        raise OptionError("simple contrasts are of means and trends, and these are contrasts.")
     variables = tuple(e.labels)
+    compared = [n for n in variables if len(set(e.labels[n])) > 1]
+    if not compared:
+        raise OptionError("there is one mean only, so there is nothing to compare.")
     found = []
-    for name in variables:
+    for name in compared:
         others = tuple(n for n in variables if n != name)
         part = contrasts_of(e, method, others, ref, reverse, exclude)
         # All parts have all columns, so that they can be groups of one table.
