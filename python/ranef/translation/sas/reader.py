@@ -204,7 +204,7 @@ def _read_model(reader: Reader, reading: Reading, columns: Columns, procedure: s
             if reading.link is None:
                 reader.fail("there is no such link here.", key, f"link={_value(setting)}")
         elif key.lower == "offset":
-            if not setting:
+            if not setting or not setting[0].value:
                 reader.fail("the variable of the offset is missing.", key, "offset=")
             reading.offsets.append(columns.text(Name(columns.name(setting[0].value))))
         elif key.lower not in MODEL_SILENT:
