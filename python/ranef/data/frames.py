@@ -27,7 +27,7 @@ def column_from_pandas(name: str, series: Any) -> Column:
         return Column(
             name,
             "factor",
-            levels=category_labels(values.categories.tolist()),
+            levels=category_labels(values.categories.to_numpy(dtype=object).tolist()),
             codes=codes,
             ordered=bool(values.ordered),
         )
