@@ -1,6 +1,7 @@
 """The linear mixed model: its frozen record, and its fit, one call into the core."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -312,28 +313,10 @@ def _fit_identified(
     def core_theta(identified: Floats) -> Floats:
         return np.ascontiguousarray(theta_of_all(free, order, identified, rest, places)[order.core_of_theta])
 
-    try:
-        solution = system.solution(core_theta(part), True, threads)
-    except ValueError:
-        raise DataError(NOT_FINITE) from None
     if ending is None:
         nothing = Search(complete=True)
-        return _Outcome(solution, Ending(FitStatus.CONVERGED, 0.0, 1, 0.0, 0.0, null, nothing), [])
-    if ending.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
-        raise DataError(NOT_FINITE)
-    return _Outcome(
-        solution,
-        Ending(
-            status=ending.status,
-            gradient_norm=ending.gradient_norm,
-            evaluations=ending.evaluations,
-            decrement=ending.decrement,
-            certificate=ending.certificate,
-            null_dimensions=null,
-            search=ending.search,
-        ),
-        [(v.criterion, core_theta(v.theta)) for v in ending.valleys[1:]],
-    )
+        ending = Convergence(FitStatus.CONVERGED, 0.0, 1, OPTIMIZER, 0.0, 0.0, {}, search=nothing)
+    return _carried_over(system, ending, part, core_theta, null, True, threads)
 
 
 def _fit_needed(
@@ -358,15 +341,31 @@ def _fit_needed(
         whole = divided(shared, design, order, places, alone.order, theta)
         return np.ascontiguousarray(whole[order.core_of_theta])
 
-    try:
-        solution = system.solution(core_theta(alone.theta), reml, threads)
-    except ValueError:
-        raise DataError(NOT_FINITE) from None
-    theta = solution.theta[order.theta_of_core]
+    whole = core_theta(alone.theta)[order.theta_of_core]
     null = [0] * len(order.spans)
     for span in order.spans:
-        null[span.core_term] = null_directions(relative_factor(span, theta))
-    found = alone.convergence
+        null[span.core_term] = null_directions(relative_factor(span, whole))
+    return _carried_over(system, alone.convergence, alone.theta, core_theta, null, reml, threads)
+
+
+def _carried_over(
+    system: "LmmSystem",
+    found: Convergence,
+    theta: Floats,
+    core_theta: Callable[[Floats], Floats],
+    null: list[int],
+    reml: bool,
+    threads: int,
+) -> _Outcome:
+    """The outcome of a model whose parameters follow from those of a smaller one, whose search
+    ended at ``theta``; ``core_theta`` gives the former from the latter.
+    """
+    try:
+        solution = system.solution(core_theta(theta), reml, threads)
+    except ValueError:
+        raise DataError(NOT_FINITE) from None
+    if found.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
+        raise DataError(NOT_FINITE)
     ending = Ending(
         status=found.status,
         gradient_norm=found.gradient_norm,
