@@ -19,6 +19,10 @@ R_ENDING = re.compile(r"\n(?:optimizer \(|fit warnings:\n)[\s\S]*\Z")
 # R's class at the end of the title, with the blanks before it.
 R_CLASS = re.compile(r" +\['lmerMod'\]$", flags=re.MULTILINE)
 
+# lme4's table of criteria of a fit by maximum likelihood: all but its last number is in our line of
+# both criteria, and nothing is printed twice.
+R_CRITERIA = re.compile(r"^ +AIC +BIC +logLik .*\n.*\n\n", flags=re.MULTILINE)
+
 # Parts of ours that lme4 does not print.
 OURS = {"deviances", "verdict"}
 
@@ -97,20 +101,28 @@ def summary(case):
 def theirs(case):
     """What lme4 prints, without its optimiser and without R's class."""
     text = R_ENDING.sub("", case["results"]["summary_print"]).rstrip("\n")
-    return R_CLASS.sub("", text, count=1)
+    return R_CLASS.sub("", R_CRITERIA.sub("", text, count=1), count=1)
 
 
 @pytest.mark.parametrize("identifier", case_ids("lmer"))
 def test_printed_as_by_lme4(identifier):
     case = load_case(identifier)
     ours = "\n".join(line for name, lines in summary_blocks(summary(case), 4) if name not in OURS for line in lines)
-    assert ours == theirs(case)
+    # lme4 lets the numbers of levels run on beyond the width.
+    assert ours.replace("; \n", "; ") == theirs(case)
+
+
+@pytest.mark.parametrize("identifier", case_ids("lmer"))
+def test_criteria_are_printed_once(identifier):
+    lines = str(summary(load_case(identifier))).split("\n")
+    assert sum("AIC" in line for line in lines) == 1
+    assert sum("deviance" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("identifier", case_ids("lmer"))
 def test_lines_of_lme4_stay_in_order_between_ours(identifier):
     case = load_case(identifier)
-    ours = iter(str(summary(case)).split("\n"))
+    ours = iter(str(summary(case)).replace("; \n", "; ").split("\n"))
     assert all(line in ours for line in theirs(case).split("\n"))
 
 

@@ -1,11 +1,15 @@
 """From a fit to its summary: names of the data, arguments as texts, remarks."""
 
+import io
+import re
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ranef import lmer, load_dataset
-from ranef.errors import RanefWarning
+from ranef.errors import ArgumentTypeError, OptionError, RanefWarning
 from ranef.presentation.model_summary import data_name, variance_blocks
 from ranef.presentation.random_effects import STD_DEV, variance_lines
 from reference.store import load_data
@@ -77,6 +81,38 @@ def test_independent_effects_have_no_correlations():
     # lme4's print(VarCorr(m)); these digits do not depend on where an optimiser stops.
     assert text.split("\n")[0] == " Groups    Name        Std.Dev."
     assert [line.split()[-1] for line in text.split("\n")[1:]] == ["25.0513", "5.9882", "25.5653"]
+
+
+def test_width_is_that_of_the_terminal_or_given(monkeypatch):
+    m = lmer("angle ~ recipe + temperature + (1 | recipe:replicate)", load_dataset("cake"))
+    text = str(m.summary())
+    assert max(map(len, text.split("\n")[:-3])) <= 80
+    for width in (40, 60, 100):
+        lines = str(m.summary(width=width)).split("\n")
+        assert max(map(len, lines)) <= width
+        # Not a number is lost on the way.
+        assert sorted(re.findall(r"-?\d+\.\d+", text)) == sorted(re.findall(r"-?\d+\.\d+", "\n".join(lines)))
+    monkeypatch.setenv("COLUMNS", "60")
+    assert str(m.summary()) == text
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert str(m.summary()) == str(m.summary(width=60))
+    assert m.summary().text(width=100) == m.summary(width=100).text()
+    assert max(map(len, repr(m).split("\n"))) <= 60
+
+
+class Terminal(io.StringIO):
+    """Output that says of itself that it is a terminal."""
+
+    def isatty(self):
+        """It says so."""
+        return True
+
+
+def test_width_that_is_none():
+    m = lmer(FORMULA, sleep())
+    for wrong, error in ((10, OptionError), ("80", ArgumentTypeError), (True, ArgumentTypeError)):
+        with pytest.raises(error, match="width must be"):
+            m.summary(width=wrong)
 
 
 def test_scaled_residuals_are_those_of_the_whole_fit():

@@ -1,8 +1,9 @@
 """The table of fixed effects: which columns are rounded together, and how far.
 
 Estimates, standard errors and degrees of freedom share one number of decimals, set by the smallest
-of them; test statistics are rounded to a fixed number of decimals; p-values come last, with their
-marks.
+of them, as in R; where that would take scientific notation, degrees of freedom are in fixed
+notation with decimals of their own. A column never has both notations, but for p-values. Test
+statistics are rounded to a fixed number of decimals; p-values come last, with their marks.
 """
 
 import math
@@ -12,15 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.presentation.abbreviate import abbreviate
 from ranef.presentation.numbers import (
     EPSILON,
     STAR_LEGEND,
+    format_fixed,
+    format_number,
     format_numbers,
     format_p_values,
     round_decimals,
     stars,
 )
-from ranef.presentation.text_table import table_lines
+from ranef.presentation.text_table import WIDTH, filled_lines, table_lines, text_width
+
+#: The legend of the marks, in parts that stay on one line.
+_LEGEND = f"Signif. codes:  {STAR_LEGEND}".replace("’ ", "’\n").splitlines()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,13 +80,12 @@ def format_coefficients(table: CoefficientTable, digits: int = 4) -> list[list[s
     test_decimals = max(1, min(5, digits - 1))
     cells: dict[str, list[str]] = {}
     together = [c for c in table.columns if c != table.p_column and not c.endswith(" value")]
-    estimates = np.concatenate([table.column(c) for c in together]).tolist()
-    sizes = [abs(x) for x in estimates if math.isfinite(x) and x != 0.0]
-    smallest = 1 + math.floor(math.log10(min(sizes))) if sizes else 0
-    rounded = [round_decimals(x, max(1, digits - smallest)) for x in estimates]
-    texts = _show_nonzero(estimates, format_numbers(rounded, digits), max(1, digits - 1))
-    for i, heading in enumerate(together):
-        cells[heading] = texts[i * len(table.names) : (i + 1) * len(table.names)]
+    estimates = [c for c in together if c != "df"]
+    cells |= _formatted(table, together, digits)
+    if "df" in together and _scientific(cells["df"]):
+        # Large degrees of freedom beside small estimates.
+        cells |= _formatted(table, estimates, digits)
+        cells["df"] = _degrees_of_freedom(table.column("df").tolist(), digits)
     for heading in table.columns:
         values = table.column(heading).tolist()
         if heading == table.p_column:
@@ -95,23 +101,41 @@ def format_coefficients(table: CoefficientTable, digits: int = 4) -> list[list[s
     return rows
 
 
-def _show_nonzero(values: Sequence[float], texts: Sequence[str], digits: int) -> list[str]:
-    """Replace texts that read as zero by ones that show the number, where it is not zero."""
-    hidden = [i for i, x in enumerate(values) if math.isfinite(x) and x != 0.0 and float(texts[i]) == 0.0]
-    out = list(texts)
-    for i, text in zip(hidden, format_numbers([values[i] for i in hidden], digits), strict=True):
-        out[i] = text
-    return out
+def _formatted(table: CoefficientTable, headings: Sequence[str], digits: int) -> dict[str, list[str]]:
+    """Texts of columns that share one number of decimals."""
+    values = np.concatenate([table.column(c) for c in headings]).tolist()
+    sizes = [abs(x) for x in values if math.isfinite(x) and x != 0.0]
+    smallest = 1 + math.floor(math.log10(min(sizes))) if sizes else 0
+    texts = format_numbers([round_decimals(x, max(1, digits - smallest)) for x in values], digits)
+    n = len(table.names)
+    return {c: texts[i * n : (i + 1) * n] for i, c in enumerate(headings)}
 
 
-def coefficient_lines(table: CoefficientTable, digits: int = 4, *, legend: bool = True) -> list[str]:
+def _scientific(texts: Sequence[str]) -> bool:
+    return any("e" in text for text in texts)
+
+
+def _degrees_of_freedom(values: Sequence[float], digits: int) -> list[str]:
+    """In fixed notation whatever their size, with the decimals of the one that needs most."""
+    alone = [format_number(v, digits) for v in values if math.isfinite(v)]
+    return format_fixed(values, max((len(t.partition(".")[2]) for t in alone if "e" not in t), default=0))
+
+
+def coefficient_lines(
+    table: CoefficientTable, digits: int = 4, *, legend: bool = True, width: int = WIDTH
+) -> list[str]:
     """Lay out the table of fixed effects as text,
     with the legend of the marks when there are any.
+
+    Columns that do not fit into the width continue below; names are shortened only where they leave
+    no room for a column.
     """
     rows = format_coefficients(table, digits)
     marked = has_marks(table)
     columns = [*table.columns, *([""] if marked else [])]
-    lines = table_lines(table.names, columns, rows, right=True)
+    room = width - 2 - max((text_width(text) for row in (columns, *rows) for text in row), default=0)
+    names = abbreviate(table.names, room) if max(map(text_width, table.names), default=0) > room else table.names
+    lines = table_lines(names, columns, rows, right=True, width=width)
     if legend and marked:
-        lines += ["---", f"Signif. codes:  {STAR_LEGEND}"]
+        lines += ["---", *filled_lines(_LEGEND, width=width)]
     return lines

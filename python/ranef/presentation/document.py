@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranef.presentation.coefficients import format_coefficients, has_marks
-from ranef.presentation.numbers import STAR_LEGEND, format_number, format_numbers, round_decimals, zap_small
+from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, zap_small
 from ranef.presentation.random_effects import STD_DEV, VARIANCE, format_variances
 from ranef.presentation.summary_text import QUANTILE_NAMES, correlation_cells
 
@@ -67,10 +67,12 @@ def summary_document(summary: "Summary") -> Document:
 
 def _criteria(summary: "Summary") -> Grid:
     c = summary.criteria
-    values = {"REML criterion" if c.reml else "deviance": c.objective, "AIC": c.aic, "BIC": c.bic, "logLik": c.log_lik}
+    values = {"AIC": c.aic, "BIC": c.bic, "logLik": c.log_lik}
     if c.ml_deviance is not None and c.reml_deviance is not None:
         values |= {"MLdeviance": c.ml_deviance, "REMLdeviance": c.reml_deviance}
-    cells = [format_number(round_decimals(v, 1)) for v in values.values()]
+    else:
+        values |= {"REML criterion" if c.reml else "deviance": c.objective}
+    cells = [text.strip() for v in values.values() for text in format_fixed([v], 1)]
     return Grid("Fit", (*values, "df.resid"), ((*cells, str(c.df_resid)),), 0)
 
 

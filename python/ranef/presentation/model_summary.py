@@ -27,7 +27,9 @@ Floats = NDArray[np.float64]
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def summary_of(fit: MixedFit, request: ModelRequest, tests: FixedEffectTests, ddf: Ddf) -> Summary:
+def summary_of(
+    fit: MixedFit, request: ModelRequest, tests: FixedEffectTests, ddf: Ddf, width: int | None = None
+) -> Summary:
     """Gather what the summary of a fit shows.
 
     Parameters
@@ -40,13 +42,15 @@ def summary_of(fit: MixedFit, request: ModelRequest, tests: FixedEffectTests, dd
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
         Method of the degrees of freedom. With "none" a linear model has no tests; those of other
         models are normal.
+    width : int, optional
+        Width of the lines of the text; None is that of the terminal.
 
     Returns
     -------
     Summary
     """
     corr = correlation(fit) if type(tests) is FixedEffectTests else correlations(tests.covariance(ddf))
-    return _record(fit, request, _coefficients(fit, tests, ddf), _quantiles(fit), corr, ddf, tests.notes(ddf))
+    return _record(fit, request, _coefficients(fit, tests, ddf), _quantiles(fit), corr, ddf, tests.notes(ddf), width)
 
 
 def sketch_of(fit: MixedFit, request: ModelRequest) -> Summary:
@@ -89,6 +93,7 @@ def _record(
     corr: Floats | None,
     ddf: Ddf,
     test_notes: tuple[str, ...],
+    width: int | None = None,
 ) -> Summary:
     measures = criteria(fit)
     ml_deviance, reml_deviance = fit.both_criteria or (None, None)
@@ -116,6 +121,7 @@ def _record(
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
         notes=(*fit_notes(fit), *test_notes),
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
+        width=width,
     )
 
 

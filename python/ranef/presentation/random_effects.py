@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.presentation.numbers import format_fixed, format_numbers
-from ranef.presentation.text_table import table_lines
+from ranef.presentation.text_table import WIDTH, table_lines
 
 VARIANCE = "Variance"
 STD_DEV = "Std.Dev."
@@ -96,13 +96,17 @@ def variance_lines(
     sigma: float | None,
     digits: int = 4,
     components: Sequence[str] = (VARIANCE, STD_DEV),
+    width: int = WIDTH,
 ) -> list[str]:
-    """Lay out the variance components as text; parameters as in :func:`format_variances`."""
+    """Lay out the variance components as text; parameters as in :func:`format_variances`.
+
+    Correlations that do not fit into the width continue below.
+    """
     rows = format_variances(blocks, sigma, digits, components)
-    width = max((len(row.correlations) for row in rows), default=0)
-    headings = ["Groups", "Name", *components, *(["Corr"] + [""] * (width - 1) if width else [])]
+    most = max((len(row.correlations) for row in rows), default=0)
+    headings = ["Groups", "Name", *components, *(["Corr"] + [""] * (most - 1) if most else [])]
     cells = [
-        [row.group, row.name, *row.components, *row.correlations, *[""] * (width - len(row.correlations))]
+        [row.group, row.name, *row.components, *row.correlations, *[""] * (most - len(row.correlations))]
         for row in rows
     ]
-    return table_lines([""] * len(cells), headings, cells, right=False)
+    return table_lines([""] * len(cells), headings, cells, right=False, width=width)

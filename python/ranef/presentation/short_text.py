@@ -6,7 +6,7 @@ from ranef.presentation.numbers import format_numbers
 from ranef.presentation.random_effects import STD_DEV, variance_lines
 from ranef.presentation.summary import Summary
 from ranef.presentation.summary_text import criterion_lines, group_lines, header_lines
-from ranef.presentation.text_table import named_lines
+from ranef.presentation.text_table import WIDTH, named_lines, terminal_width, wrapped
 
 #: Decimals of the criterion.
 CRITERION_DECIMALS = 4
@@ -25,15 +25,19 @@ def short_text(summary: Summary, digits: int | None = None) -> str:
         Significant digits; by default those of the record, 4.
     """
     digits = summary.digits if digits is None else digits
-    lines = header_lines(summary)
+    known = terminal_width() if summary.width is None else summary.width
+    width = WIDTH if known is None else known
+    lines = header_lines(summary, width)
     lines += criterion_lines(summary.criteria, CRITERION_DECIMALS)
-    lines += ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, (STD_DEV,))]
-    lines += group_lines(summary.n_obs, summary.groups, summary.rows_used)
+    lines += ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, (STD_DEV,), width)]
+    lines += group_lines(summary.n_obs, summary.groups, summary.rows_used, width)
     if summary.fixed.names:
         estimates = np.asarray(summary.fixed.column("Estimate")).tolist()
-        lines += ["Fixed Effects:", *named_lines(summary.fixed.names, format_numbers(estimates, digits), gap=2)]
+        lines += [
+            "Fixed Effects:",
+            *named_lines(summary.fixed.names, format_numbers(estimates, digits), gap=2, width=width),
+        ]
     else:
         lines.append("No fixed effect coefficients")
-    lines += [f"note: {note}" for note in summary.notes]
-    lines.append(summary.verdict)
+    lines += wrapped([*(f"note: {note}" for note in summary.notes), summary.verdict], known)
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from ranef.presentation.markdown import markdown
 from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary_frames import summary_frames
 from ranef.presentation.summary_text import summary_text
+from ranef.presentation.text_table import checked_width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +131,9 @@ class Summary:
         True or False shows or hides the correlations; None shows them for up to 12 coefficients.
     digits : int
         Significant digits of the printed forms.
+    width : int, optional
+        Width of the lines of the text; None is that of the terminal that is printed to, 80
+        elsewhere.
     """
 
     title: str
@@ -148,16 +152,21 @@ class Summary:
     family: str | None = None
     show_correlation: bool | None = None
     digits: int = DIGITS
+    width: int | None = None
 
-    def text(self, digits: int | None = None) -> str:
+    def text(self, digits: int | None = None, width: int | None = None) -> str:
         """Return the summary as text.
 
         Parameters
         ----------
         digits : int, optional
             Significant digits; by default those of the record, 4.
+        width : int, optional
+            Width of a line; by default that of the record.
         """
-        return summary_text(self, self.digits if digits is None else digits)
+        return summary_text(
+            self, self.digits if digits is None else digits, self.width if width is None else checked_width(width)
+        )
 
     def __str__(self) -> str:
         return self.text()

@@ -13,10 +13,18 @@ import numpy as np
 
 from ranef.presentation.abbreviate import abbreviate
 from ranef.presentation.coefficients import coefficient_lines
-from ranef.presentation.formula_lines import formula_lines
+from ranef.presentation.formula_lines import LIMIT, formula_lines
 from ranef.presentation.numbers import format_fixed, format_number, format_numbers, round_decimals, zap_small
 from ranef.presentation.random_effects import variance_lines
-from ranef.presentation.text_table import WIDTH, filled_lines, named_lines, table_lines, text_width
+from ranef.presentation.text_table import (
+    WIDTH,
+    filled_lines,
+    named_lines,
+    table_lines,
+    terminal_width,
+    text_width,
+    wrapped,
+)
 from ranef.presentation.titles import title_lines
 
 if TYPE_CHECKING:
@@ -39,49 +47,56 @@ CORRELATION_DECIMALS = 3
 #: Significant digits of a number that is printed in running text.
 _RUNNING_DIGITS = 7
 
-
-def summary_text(summary: "Summary", digits: int) -> str:
-    """Return the whole text."""
-    return "\n".join(line for _, lines in summary_blocks(summary, digits) for line in lines)
+#: A formula's line may end once it is longer than the width less this.
+_FORMULA_MARGIN = 20
 
 
-def summary_blocks(summary: "Summary", digits: int) -> list[tuple[str, list[str]]]:
+def summary_text(summary: "Summary", digits: int, width: int | None = None) -> str:
+    """Return the whole text, in lines of a width; None is that of the terminal."""
+    return "\n".join(line for _, lines in summary_blocks(summary, digits, width) for line in lines)
+
+
+def summary_blocks(summary: "Summary", digits: int, width: int | None = None) -> list[tuple[str, list[str]]]:
     """Return the parts of the text in order, each with a name.
 
-    Blank lines belong to the part they follow or lead to.
+    Blank lines belong to the part they follow or lead to. Tables always fit into the width, which
+    is 80 where no terminal is printed to; sentences are broken only where it is known.
     """
-    blocks = [
-        ("header", header_lines(summary)),
-        ("deviances", deviance_lines(summary.criteria)),
-        ("criterion", ["", *criterion_lines(summary.criteria, CRITERION_DECIMALS), ""]),
-    ]
+    known = terminal_width() if width is None else width
+    width = WIDTH if known is None else known
+    c = summary.criteria
+    blocks = [("header", header_lines(summary, width)), ("deviances", deviance_lines(c, width))]
+    # All that lme4's table of a fit by maximum likelihood has is in the line above it.
+    own = criterion_lines(c, CRITERION_DECIMALS, width) if c.reml or c.ml_deviance is None else []
+    blocks.append(("criterion", ["", *own, ""] if own else [""]))
     if summary.residual_quantiles is not None:
-        blocks.append(("residuals", ["Scaled residuals: ", *quantile_lines(summary, digits), ""]))
-    blocks.append(("random", ["Random effects:", *variance_lines(summary.random, summary.sigma, digits)]))
-    blocks.append(("groups", group_lines(summary.n_obs, summary.groups, summary.rows_used)))
+        blocks.append(("residuals", ["Scaled residuals: ", *quantile_lines(summary, digits, width), ""]))
+    blocks.append(("random", ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, width=width)]))
+    blocks.append(("groups", group_lines(summary.n_obs, summary.groups, summary.rows_used, width)))
     if summary.fixed.names:
-        blocks.append(("fixed", ["", "Fixed effects:", *coefficient_lines(summary.fixed, digits)]))
+        blocks.append(("fixed", ["", "Fixed effects:", *coefficient_lines(summary.fixed, digits, width=width)]))
     if summary.correlation_shown:
-        blocks.append(("correlation", ["", "Correlation of Fixed Effects:", *correlation_lines(summary)]))
-    blocks.append(("verdict", ["", *(f"note: {note}" for note in summary.remarks), summary.verdict]))
+        blocks.append(("correlation", ["", "Correlation of Fixed Effects:", *correlation_lines(summary, width)]))
+    sentences = [*(f"note: {note}" for note in summary.remarks), summary.verdict]
+    blocks.append(("verdict", ["", *wrapped(sentences, known)]))
     return blocks
 
 
-def header_lines(summary: "Summary") -> list[str]:
+def header_lines(summary: "Summary", width: int = WIDTH) -> list[str]:
     """Lay out title, family, formula, data and other arguments."""
-    lines = title_lines(summary.title)
+    lines = title_lines(summary.title, width)
     if summary.family is not None:
         lines.append(f" Family: {summary.family}")
-    return lines + call_lines(summary.call)
+    return lines + call_lines(summary.call, width)
 
 
-def call_lines(call: "ModelCall") -> list[str]:
+def call_lines(call: "ModelCall", width: int = WIDTH) -> list[str]:
     """Lay out formula, data and other arguments."""
-    lines = filled_lines(["Formula:", *formula_lines(call.formula)])
+    lines = filled_lines(["Formula:", *formula_lines(call.formula, min(LIMIT, width - _FORMULA_MARGIN))], width=width)
     return lines + [f"{label:>7}: {text}" for label, text in call.labelled()]
 
 
-def deviance_lines(criteria: "Criteria") -> list[str]:
+def deviance_lines(criteria: "Criteria", width: int = WIDTH) -> list[str]:
     """Lay out information criteria and both deviances, where there are both."""
     if criteria.ml_deviance is None or criteria.reml_deviance is None:
         return []
@@ -92,10 +107,11 @@ def deviance_lines(criteria: "Criteria") -> list[str]:
         "MLdeviance": criteria.ml_deviance,
         "REMLdeviance": criteria.reml_deviance,
     }
-    return table_lines([""], list(values), [format_fixed(values.values(), CRITERION_DECIMALS)], right=True)
+    cells = [format_fixed(values.values(), CRITERION_DECIMALS)]
+    return table_lines([""], list(values), cells, right=True, width=width)
 
 
-def criterion_lines(criteria: "Criteria", decimals: int) -> list[str]:
+def criterion_lines(criteria: "Criteria", decimals: int, width: int = WIDTH) -> list[str]:
     """Lay out the REML criterion or, for maximum likelihood, the table of information criteria."""
     if criteria.reml:
         value = format_number(round_decimals(criteria.objective, decimals), _RUNNING_DIGITS)
@@ -105,22 +121,26 @@ def criterion_lines(criteria: "Criteria", decimals: int) -> list[str]:
     # The whole number takes part in the common format, so it can widen the columns, but it is shown
     # without decimals.
     texts[-1] = str(criteria.df_resid)
-    return named_lines(["AIC", "BIC", "logLik", "deviance", "df.resid"], texts)
+    return named_lines(["AIC", "BIC", "logLik", "deviance", "df.resid"], texts, width=width)
 
 
-def quantile_lines(summary: "Summary", digits: int) -> list[str]:
+def quantile_lines(summary: "Summary", digits: int, width: int = WIDTH) -> list[str]:
     """Lay out the quantiles of the scaled residuals."""
     quantiles = np.asarray(summary.residual_quantiles, dtype=np.float64).tolist()
-    return named_lines(QUANTILE_NAMES, format_numbers(zap_small(quantiles, digits + 1), digits))
+    return named_lines(QUANTILE_NAMES, format_numbers(zap_small(quantiles, digits + 1), digits), width=width)
 
 
-def group_lines(n_obs: int, groups: tuple[tuple[str, int], ...], rows_used: str | None = None) -> list[str]:
+def group_lines(
+    n_obs: int, groups: tuple[tuple[str, int], ...], rows_used: str | None = None, width: int = WIDTH
+) -> list[str]:
     """Lay out the numbers of observations and of levels, and which rows were left out."""
-    counts = "; ".join(f"{name}, {count}" for name, count in groups)
+    items = [f"{name}, {count}" for name, count in groups]
+    counts = "; ".join(items)
     lead = f"Number of obs: {n_obs}, groups: "
-    left_out = [] if rows_used is None else [line.rstrip() for line in filled_lines(rows_used.split(" "))]
-    if text_width(lead) + 1 + text_width(counts) > WIDTH:
-        return [f"{lead} ", counts, *left_out]
+    left_out = [] if rows_used is None else [t.rstrip() for t in filled_lines(rows_used.split(" "), width=width)]
+    if text_width(lead) + 1 + text_width(counts) > width:
+        fits = text_width(counts) <= width
+        return [f"{lead} ", *([counts] if fits else filled_lines(items, separator="; ", width=width)), *left_out]
     return [f"{lead} {counts}", *left_out]
 
 
@@ -133,13 +153,13 @@ def correlation_cells(summary: "Summary") -> list[list[str]]:
     return [texts[i * p : i * p + i] for i in range(1, p)]
 
 
-def correlation_lines(summary: "Summary") -> list[str]:
+def correlation_lines(summary: "Summary", width: int = WIDTH) -> list[str]:
     """Lay out the correlations of the fixed effects under shortened labels."""
     names = _unmarked(summary.fixed.names)
     rows = abbreviate(names, ROW_LABEL)[1:]
     columns = abbreviate(names, COLUMN_LABEL)[:-1]
     cells = [row + [""] * (len(columns) - len(row)) for row in correlation_cells(summary)]
-    return table_lines(rows, columns, cells, right=False)
+    return table_lines(rows, columns, cells, right=False, width=width)
 
 
 def _unmarked(names: Sequence[str]) -> list[str]:

@@ -1,10 +1,38 @@
 """Tables of plain text: aligned columns that continue below each other when a line is full."""
 
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
+from numbers import Integral
 
-#: Width of a line.
+from ranef.errors import ArgumentTypeError, OptionError
+
+#: Width of a line where it is not that of a terminal.
 WIDTH = 80
+
+#: The narrowest line that tables are laid out for.
+NARROWEST = 40
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that is printed to; None where output goes elsewhere."""
+    try:
+        shown = sys.stdout.isatty()
+    except (AttributeError, ValueError):  # there is no output, or it is closed
+        return None
+    return max(NARROWEST, shutil.get_terminal_size((WIDTH, 24)).columns) if shown else None
+
+
+def checked_width(width: object) -> int | None:
+    """Check the width of lines that is asked for; None is that of the terminal."""
+    if width is None:
+        return None
+    if isinstance(width, bool) or not isinstance(width, Integral):
+        raise ArgumentTypeError(f"width must be a whole number of columns, not {width!r}.")
+    if width < NARROWEST:
+        raise OptionError(f"width must be {NARROWEST} columns or more, not {width}: tables need the room.")
+    return int(width)
 
 
 def printable(text: str) -> str:
@@ -38,7 +66,12 @@ def align(text: str, width: int, right: bool) -> str:
 
 
 def table_lines(
-    rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[str]], *, right: bool, width: int = WIDTH
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    *,
+    right: bool,
+    width: int = WIDTH,
 ) -> list[str]:
     """Lay out a table with labels for rows and columns.
 
@@ -117,3 +150,16 @@ def filled_lines(items: Sequence[str], *, separator: str = " ", width: int = WID
             lines.append("")
         lines[-1] += item + (separator if i < len(items) - 1 else "")
     return lines
+
+
+def wrapped(sentences: Sequence[str], width: int | None) -> list[str]:
+    """Break sentences into lines of a width, the later ones of each indented; None leaves them."""
+    if width is None or all(text_width(s) <= width for s in sentences):
+        return list(sentences)
+    from textwrap import wrap
+
+    return [
+        line
+        for s in sentences
+        for line in wrap(s, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    ]

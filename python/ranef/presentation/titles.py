@@ -3,8 +3,8 @@
 from ranef.options import Ddf
 from ranef.presentation.text_table import WIDTH, text_width
 
-#: Titles that do not fit on one line are wrapped here.
-_WRAP = 77
+#: Columns at the end of a line that a wrapped title leaves free.
+_MARGIN = 3
 
 _TEST_METHODS = {
     "satterthwaite": "Satterthwaite's method",
@@ -36,7 +36,7 @@ def title_lines(title: str, width: int = WIDTH) -> list[str]:
     lines = [""]
     for word in title.split():
         blank = " " if lines[-1].strip() else ""
-        if blank and text_width(lines[-1]) + 1 + text_width(word) > _WRAP:
+        if blank and text_width(lines[-1]) + 1 + text_width(word) > width - _MARGIN:
             lines.append("  ")
             blank = ""
         lines[-1] += blank + word

@@ -41,7 +41,9 @@ class TablesChapter(PlotsChapter, TestsChapter):
 
     # ---- frames
 
-    def summary(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "Summary":
+    def summary(
+        self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None, width: int | None = None
+    ) -> "Summary":
         """Summarise the fit as lme4 does: with t tests of the fixed effects as lmerTest adds them,
         z tests of a generalized model.
 
@@ -53,6 +55,9 @@ class TablesChapter(PlotsChapter, TestsChapter):
             and t value, as lme4 prints them.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
+        width : int, optional
+            Width of the lines of the text, 40 or more; by default that of the terminal that is
+            printed to, and 80 elsewhere. Tables that are wider continue below.
 
         Returns
         -------
@@ -61,9 +66,10 @@ class TablesChapter(PlotsChapter, TestsChapter):
             HTML form for notebooks.
         """
         from ranef.presentation.model_summary import summary_of
+        from ranef.presentation.text_table import checked_width
 
         method = self._ddf_with(ddf, cov)
-        return summary_of(self._fit, self._request, self._tests_with(cov, cluster), method)
+        return summary_of(self._fit, self._request, self._tests_with(cov, cluster), method, checked_width(width))
 
     def tidy(
         self,
