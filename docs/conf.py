@@ -3,9 +3,13 @@
 import sys
 from pathlib import Path
 
+from numpydoc.xref import DEFAULT_LINKS
+
 import ranef
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+import public_names
 
 project = "ranef"
 author = "the ranef authors"
@@ -15,8 +19,9 @@ version = release = ranef.__version__
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "numpydoc",
+    "sphinx_design",
+    "reference_pages",
     "agreement",
     "tutorial",
     "example_report",
@@ -40,9 +45,11 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
 
-autosummary_generate = True
-autodoc_default_options = {"inherited-members": True}
-autodoc_member_order = "bysource"
+add_module_names = False
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
-numpydoc_xref_param_type = False
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+# Our own classes are links; Python's words stay text.
+numpydoc_xref_aliases = {name: name for name in DEFAULT_LINKS} | public_names.documented_names()

@@ -91,6 +91,12 @@ def list_datasets() -> "pd.DataFrame":
     pandas.DataFrame
         One row for each, with the columns ``name``, ``rows``, ``columns`` (their number), ``title``
         and ``source``.
+
+    Examples
+    --------
+    >>> from ranef import list_datasets
+    >>> list_datasets().set_index("name")["title"]["sleepstudy"]
+    'Reaction times of sleep-deprived people'
     """
     import pandas as pd
 

@@ -109,6 +109,13 @@ class EffectPlots:
         -------
         Axes or array of Axes
             ``data``: ``part`` ("mode", or the share inside an ellipse), ``level, x, y``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.plot.correlation().data.columns.tolist()
+        ['part', 'level', 'x', 'y']
         """
         require_matplotlib()
         from ranef.estimates.effect_ellipses import effect_ellipses
@@ -153,6 +160,13 @@ class EffectPlots:
         -------
         Axes or array of Axes
             ``data``: ``part`` ("data", "group", "population"), ``level, x, y``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.plot.fitted(panels=True).shape
+        (18,)
         """
         require_matplotlib()
         from ranef.estimates.group_lines import MOST_LINES, group_lines

@@ -86,6 +86,15 @@ class GeneralizedLinearMixedModel(MixedModel):
         DispersionTest
             ``ratio``, ``chisq``, ``df``, ``p_chisq`` (the chi-square test), ``p_value`` (two-sided,
             by simulation).
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> m = glmer(formula, load_dataset("cbpp"), family="binomial")
+        >>> test = m.overdispersion(rng=1)
+        >>> round(test.ratio, 2), round(test.p_chisq, 2)
+        (1.24, 0.12)
         """
         from ranef.diagnostics.dispersion import dispersion_test
 
@@ -106,6 +115,14 @@ class GeneralizedLinearMixedModel(MixedModel):
         ZeroInflationTest
             ``observed``, ``expected`` (mean of the simulations), ``ratio``, ``p_value`` (two-sided,
             by simulation).
+
+        Examples
+        --------
+        >>> from ranef import glmer, load_dataset
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> m = glmer(formula, load_dataset("cbpp"), family="binomial")
+        >>> m.zero_inflation(rng=1).observed
+        22
         """
         from ranef.diagnostics.dispersion import zero_inflation_test
 

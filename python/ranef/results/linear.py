@@ -45,6 +45,13 @@ class LinearMixedModel(MixedModel):
         -------
         Series
             Rows as in ``fittedvalues``; NaN where the hat value is one.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.cooks_distance().head(2).round(4).tolist()
+        [0.005, 0.0402]
         """
         return row_series(self._fit, cooks_distances(self._fit, self._hat), "cooks_distance")
 

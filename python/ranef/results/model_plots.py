@@ -77,6 +77,14 @@ class ModelPlots(EffectPlots):
         Axes
             ``data``: ``group, level, effect, n, separate, pooled, population``; ``separate`` is NaN
             where the rows of a level do not determine its coefficients.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> drawn = m.plot.shrinkage(effects="Days").data.query("level == '308'")
+        >>> drawn[["separate", "pooled", "population"]].round(2).values.tolist()
+        [[21.76, 19.67, 10.47]]
         """
         require_matplotlib()
         from ranef.estimates.separate_fits import separate_fits
@@ -121,6 +129,13 @@ class ModelPlots(EffectPlots):
         Axes
             ``data``: ``fitted, residual, trend``, of simulated residuals ``fitted, residual, q25,
             q50, q75``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.plot.residuals().data.columns.tolist()
+        ['fitted', 'residual', 'trend']
         """
         n = self._simulations(n, rng)
         require_matplotlib()
@@ -153,6 +168,13 @@ class ModelPlots(EffectPlots):
         Axes
             ``data``: ``fitted, root_residual, trend``; residuals are those of ``m.rstudent()``, of
             a generalized model scaled Pearson residuals.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.plot.scale_location().data.columns.tolist()
+        ['fitted', 'root_residual', 'trend']
         """
         require_matplotlib()
         from ranef.diagnostics.residual_frames import trend_frame
@@ -196,6 +218,13 @@ class ModelPlots(EffectPlots):
             ``data``: ``theoretical, sample, line, lower, upper``, sorted; the line goes through the
             quartiles, the limits are pointwise 95 %. Of simulated residuals ``expected, residual,
             lower, upper``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> [ax.data.shape for ax in m.plot.qq("Subject")]
+        [(18, 5), (18, 5)]
         """
         n = self._simulations(n, rng)
         require_matplotlib()
@@ -240,6 +269,14 @@ class ModelPlots(EffectPlots):
         array of 2 Axes
             ``data`` of the first: ``expected, residual, lower, upper``; of the second: ``fitted,
             residual, q25, q50, q75``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> first, second = m.plot.simulated_residuals(rng=1)
+        >>> second.data.columns.tolist()
+        ['fitted', 'residual', 'q25', 'q50', 'q75']
         """
         require_matplotlib()
         from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
@@ -266,6 +303,13 @@ class ModelPlots(EffectPlots):
         Axes
             ``data``: ``level, term, change, position``: for every level the fixed effect that moves
             most, and by how many standard errors.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.plot.influence().data.columns.tolist()
+        ['level', 'term', 'change', 'position']
         """
         require_matplotlib()
         from ranef.diagnostics.influence import changes_of

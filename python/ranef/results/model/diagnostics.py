@@ -170,6 +170,13 @@ class DiagnosticsChapter(FittedModel):
         -------
         Series
             Rows as in ``fittedvalues``; NaN where the hat value is one.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.rstudent().head(2).round(4).tolist()
+        [-0.1827, -0.6272]
         """
         if not isinstance(external, bool | np.bool_):
             raise ArgumentTypeError(f"external must be True or False, not {external!r}.")
@@ -264,6 +271,14 @@ class DiagnosticsChapter(FittedModel):
             A record with ``residuals`` (a Series, rows as in ``fittedvalues``) and the tests
             ``uniformity``, ``dispersion`` and ``outliers``, each with ``statistic`` and
             ``p_value``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> simulated = m.simulated_residuals(rng=1)
+        >>> len(simulated.residuals), 0 <= simulated.uniformity.p_value <= 1
+        (180, True)
         """
         from ranef.diagnostics.simulated_residuals import simulated_residuals
 

@@ -46,6 +46,13 @@ class EstimatesChapter(FittedModel):
         -------
         DataFrame
             p × p.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.corr_params().round(3).loc["(Intercept)", "Days"].item()
+        -0.138
         """
         return self._square(fixed_effects.correlation(self._fit))
 
@@ -101,6 +108,16 @@ class EstimatesChapter(FittedModel):
             For each grouping factor a DataFrame (levels × effects, the effects of all terms on the
             factor side by side); with ``condvar=True`` a pair of that frame and an array (levels ×
             k × k).
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.ranef()["Subject"].loc["308"].round(2).tolist()
+        [2.26, 9.2]
+        >>> frame, covariances = m.ranef(condvar=True)["Subject"]
+        >>> covariances.shape
+        (18, 2, 2)
         """
         if not isinstance(condvar, bool | np.bool_):
             raise ArgumentTypeError(f"condvar must be True or False, not {condvar!r}.")
@@ -118,6 +135,13 @@ class EstimatesChapter(FittedModel):
         -------
         dict
             For each grouping factor a DataFrame (levels × coefficients).
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.coef()["Subject"].loc["308"].round(2).tolist()
+        [253.66, 19.67]
         """
         return {g.group: self._levels_frame(g) for g in random_effects.level_coefficients(self._fit)}
 

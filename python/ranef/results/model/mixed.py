@@ -55,6 +55,17 @@ class MixedModel(
         ----------
         path : path
             Any name; no extension is added.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> import ranef, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     m.save(f"{folder}/sleep.ranef")
+        ...     again = ranef.load(f"{folder}/sleep.ranef")
+        >>> again.objective == m.objective
+        True
         """
         if not isinstance(path, str | os.PathLike):
             raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
@@ -77,6 +88,13 @@ class MixedModel(
         -------
         LinearMixedModel or GeneralizedLinearMixedModel
             Of the same kind.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.update(". ~ . - Days", REML=False).fixef.round(2).to_dict()
+        {'(Intercept)': 257.76}
         """
         request = self._request.changed(formula, **changed)
         return self.__class__(request.fitted(), request)

@@ -44,6 +44,15 @@ class ResamplingChapter(FittedModel):
             fixef, bse, theta, sigma, dispersion, converged``) with ``to_frame()``, whose standard
             errors take the covariance parameters as known. Where a single response would be an
             error, a column of a matrix gets NaN, and a warning names it.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.refit(load_dataset("sleepstudy")["Reaction"] / 1000).fixef.round(4).tolist()
+        [0.2514, 0.0105]
+        >>> m.refit(m.simulate(100, rng=1)).fixef.shape
+        (100, 2)
         """
         values, names = responses_for(self._fit, y)
         control = parse_control(self._request.control)

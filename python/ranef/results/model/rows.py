@@ -71,6 +71,15 @@ class RowsChapter(FittedModel):
         -------
         Series
             In the order of the input; NaN for missing rows with ``na_action="exclude"``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.residuals().head(2).round(2).tolist()
+        [-4.1, -14.63]
+        >>> (m.residuals("scaled") == m.residuals() / m.sigma).all()
+        np.True_
         """
         kind = self._fit.usual_residuals if type is None else type
         return row_series(self._fit, residual_values(self._fit, kind, self._fitted_means), "resid")

@@ -64,6 +64,16 @@ class TablesChapter(PlotsChapter, TestsChapter):
         Summary
             A record of numbers with ``str()``, ``to_markdown()``, ``to_latex()``, ``tables`` and an
             HTML form for notebooks.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> summary = m.summary(ddf="kenward-roger")
+        >>> print(summary)  # doctest: +ELLIPSIS
+        Linear mixed model fit by REML. t-tests use Kenward-Roger's method...
+        >>> summary.tables["random_effects"]["sd"].round(2).tolist()[:2]
+        [24.74, 5.92]
         """
         from ranef.presentation.model_summary import summary_of
         from ranef.presentation.text_table import checked_width
@@ -130,6 +140,13 @@ class TablesChapter(PlotsChapter, TestsChapter):
             npar, is_singular, converged``; ``n_missing`` is the number of rows left out because a
             value is missing. Of the two criteria of a linear model that which was not minimised is
             NaN. A generalized model has ``dispersion`` after ``sigma`` and no ``reml_criterion``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.glance()[["nobs", "sigma", "aic", "bic", "npar"]].round(1).values.tolist()
+        [[180.0, 25.6, 1755.6, 1774.8, 6.0]]
         """
         from ranef.presentation.tidy import glance_frame
 
@@ -146,6 +163,13 @@ class TablesChapter(PlotsChapter, TestsChapter):
             without random effects), ``.hat, .cooksd, .std_resid`` of a linear model; of ``.fitted``
             (conditional mean), ``.eta`` (linear predictor), ``.fixed`` (its part without random
             effects), ``.resid, .pearson, .deviance`` of a generalized one.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+        >>> m.augment()[["Subject", "Days", ".fitted", ".resid"]].head(2).round(2).values.tolist()
+        [['308', 0.0, 253.66, -4.1], ['308', 1.0, 273.33, -14.63]]
         """
         from ranef.presentation.tidy import augment_frame
 
