@@ -309,6 +309,7 @@ def _head(summary: "Summary") -> dict[str, Any]:
         "formula": summary.call.formula,
         "data": summary.call.data,
         "rows_used": summary.rows_used,
+        "coding": summary.call.coding,
     }
 
 

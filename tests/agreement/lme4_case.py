@@ -48,7 +48,8 @@ def _fit(identifier: str) -> tuple[Any, list[str]]:
     case = load_case(identifier)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = ranef.lmer(case["formula"], load_data(case["data"]), **arguments(case))
+        with ranef.options(random_contrasts="lme4"):
+            model = ranef.lmer(case["formula"], load_data(case["data"]), **arguments(case))
     return model, [str(w.message) for w in caught]
 
 

@@ -238,3 +238,21 @@ def test_refit_of_the_same_response_and_updates(problem):
     assert matrix.objective[0] == pytest.approx(m.objective, abs=1e-6)
     np.testing.assert_allclose(matrix.fixef[1], 2 * m.fixef, atol=2e-4)
     assert matrix.sigma[1] == pytest.approx(2 * m.sigma, rel=1e-4)
+
+
+@quick
+@given(
+    st.sampled_from(["y ~ f + (f | g)", "y ~ f * x + (f + x | g)", "y ~ f + (f | g) + (1 | h)", "y ~ f + (f || g)"]),
+    st.integers(0, 10_000),
+    st.sampled_from(["sum", "helmert", "poly", "SAS", "sdif", [[1, 0.5], [-2, 1], [0, 3]]]),
+)
+def test_the_coding_of_correlated_effects_is_another_name_for_one_model(formula, seed, coding):
+    """Criterion, fitted values and predictions do not depend on it, and neither do the estimated
+    variances of the levels.
+    """
+    data = make((formula, seed, False, False))[1]
+    one, other = (fit(formula, data, REML=False, contrasts=c) for c in (None, {"f": coding}))
+    assert other.objective == pytest.approx(one.objective, rel=1e-7, abs=1e-5)
+    np.testing.assert_allclose(other.fittedvalues, one.fittedvalues, atol=2e-3 * data.y.std())
+    new = data.iloc[::7].drop(columns="y")
+    np.testing.assert_allclose(other.predict(new), one.predict(new), atol=2e-3 * data.y.std())

@@ -76,7 +76,7 @@ def test_json_document(run):
     best = load_case("sleep_slope_reml")["best"]
     document = json.loads(run("fit", FORMULA, "sleepstudy", "--json").stdout)
     assert list(document) == [
-        "ranef", "formula", "data", "rows_used", "method", "nobs", "n_missing", "missing", "npar", "df_resid",
+        "ranef", "formula", "data", "rows_used", "coding", "method", "nobs", "n_missing", "missing", "npar", "df_resid",
         "ngroups", "objective", "reml_criterion", "ml_deviance", "llf", "aic", "bic", "fixef", "bse", "tvalues", "ddf",
         "df", "pvalues", "cov_params", "varcorr", "sigma", "theta", "convergence", "notes",
     ]  # fmt: skip

@@ -72,7 +72,7 @@ def glmer(
         but give NaN for them in fitted values, residuals and simulations; or refuse.
     contrasts : dict, optional
         Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a
-        matrix (levels × columns).
+        matrix (levels × columns), of random effects too, as in `lmer`.
     start : sequence or dict, optional
         Starting values of theta, in lme4's order or by name; or a dict with ``theta``, ``fixef``
         and ``dispersion``, as far as known.

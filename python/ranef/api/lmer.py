@@ -56,7 +56,9 @@ def lmer(
         but give NaN for them in fitted values, residuals and simulations; or refuse.
     contrasts : dict, optional
         Coding of factors by column: ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or a
-        matrix (levels × columns).
+        matrix (levels × columns), of random effects too: ``diag(f | g)`` has other independent
+        effects with each. lme4's argument is for fixed effects only; `ranef.options` has that rule,
+        and the coding of all other factors.
     start : sequence or dict, optional
         Starting values of theta, in lme4's order, or by name as in
         ``{"Subject.(Intercept)": 1.2}``. Of effects whose variance is not identified (a warning

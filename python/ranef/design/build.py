@@ -18,6 +18,7 @@ from ranef.design.checks import (
     numbers_as_text,
 )
 from ranef.design.coding import Coder, Layout, fill
+from ranef.design.coding_rules import CodingRules
 from ranef.design.contrasts import Contrast, parse_contrast
 from ranef.design.encoder import Encoder, RandomEncoder, argument_of
 from ranef.design.evaluate import Evaluator, State
@@ -53,6 +54,7 @@ def build_design(
     subset: Any = None,
     na_action: str = "omit",
     contrasts: Mapping[str, Any] | None = None,
+    coding: CodingRules | None = None,
     response: bool = True,
     model: Model = "lmm",
 ) -> Design:
@@ -71,8 +73,11 @@ def build_design(
     na_action : {"omit", "exclude", "error"}
         What to do with rows in which a value is missing.
     contrasts : mapping, optional
-        Contrasts of factors in the fixed effects, by name: ``"sum"``, ``"treatment"``,
-        ``"helmert"``, ``"poly"``, or a matrix. As in lme4, random effects keep the default coding.
+        Contrasts of factors by name: ``"sum"``, ``"treatment"``, ``"helmert"``, ``"poly"``, or a
+        matrix.
+    coding : CodingRules, optional
+        Coding of the other factors, and whether ``contrasts`` codes random effects. R's defaults
+        and yes, when left out.
     response : bool
         Whether the response is needed; without it `Design.y` is empty.
     model : {"lmm", "glmm"}
@@ -96,17 +101,18 @@ def build_design(
         require_response(parsed)
     table.load([*parsed.names, *argument_names(table, weights, offset, subset)])
     call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
-    return _Builder(parsed, table, call, model).build(parsed.response if response else None)
+    return _Builder(parsed, table, call, model, coding or CodingRules()).build(parsed.response if response else None)
 
 
 class _Builder:
     """The steps of `build_design`, with what they share."""
 
-    def __init__(self, formula: Formula, table: Table, call: dict[str, Any], model: Model):
+    def __init__(self, formula: Formula, table: Table, call: dict[str, Any], model: Model, coding: CodingRules):
         self.formula = formula
         self.table = table
         self.call = call
         self.model = model
+        self.coding = coding
         self.ev = Evaluator(table, formula.text)
         self.values: dict[str, Vector] = {}
         self.groups: dict[str, Factor] = {}
@@ -139,13 +145,15 @@ class _Builder:
         if y is not None and response is not None:
             y = y if kept is None else take_rows(y, kept)
             outcome, levels = response_values(y, response, self.table, kept, self.model)
-        coder = Coder(self.values)
+        coder = Coder(self.values, self._variables(), self.coding)
         check_fixed_columns(formula.fixed, coder.width, n)
-        layout = coder.layout(formula.fixed, formula.intercept, self._contrasts(coder))
+        contrasts = self._contrasts(coder)
+        layout = coder.layout(formula.fixed, formula.intercept, contrasts)
         check_names(layout.names, "the fixed effects")
         self._note_polynomials(coder)
         x = self._matrix(coder, layout, n)
-        random = [self._random_term(coder, bar, n) for bar in formula.random]
+        of_random = contrasts if self.coding.random == "given" else {}
+        random = [self._random_term(coder, bar, n, of_random) for bar in formula.random]
         self._note_split_factors(coder)
         self.notes.extend(shared_effects_notes([term for term, _ in random]))
         if offset is not None:
@@ -226,6 +234,13 @@ class _Builder:
                     "'treatment'}"
                 )
 
+    def _variables(self, random: bool = True) -> list[Variable]:
+        """The variables of the fixed effects, and of the random ones."""
+        terms = [*self.formula.fixed]
+        if random:
+            terms += [t for bar in self.formula.random for t in bar.effects]
+        return [v for t in terms for v in t.variables]
+
     def _offset(self) -> tuple[Floats | None, dict[str, State]]:
         """The sum of all offsets, for every row."""
         parts: list[Floats] = []
@@ -261,14 +276,15 @@ class _Builder:
                 check_finite(value.values, self.names[label], self.table, kept)
 
     def _contrasts(self, coder: Coder) -> dict[str, Contrast]:
-        """The argument ``contrasts`` by label of the variables of the fixed effects."""
+        """The argument ``contrasts`` by label of variables."""
         given = self.call["contrasts"]
         if not given:
             return {}
         if not isinstance(given, Mapping):
             raise ArgumentTypeError(f"contrasts is a {type(given).__name__}; give a dict such as {{'f': 'sum'}}.")
-        variables = {v.label: v for t in self.formula.fixed for v in t.variables}
+        variables = {v.label: v for v in self._variables(random=self.coding.random == "given")}
         by_name = {v.name: v for v in variables.values()}
+        where = "effects" if self.coding.random == "given" else "fixed effects"
         out: dict[str, Contrast] = {}
         for key, value in given.items():
             name = str(key)
@@ -280,7 +296,7 @@ class _Builder:
                     )
                 parse_contrast(value, name)
                 self.notes.append(
-                    f"the contrasts of {name!r} have no effect, because it is not a factor of the fixed effects"
+                    f"the contrasts of {name!r} have no effect, because it is not a factor of the {where}"
                 )
                 continue
             if not coder.is_factor(variable):
@@ -300,9 +316,11 @@ class _Builder:
             matrix = self.matrices[key] = fill(layout, arrays, n)
         return matrix
 
-    def _random_term(self, coder: Coder, bar: RandomExpr, n: int) -> tuple[RandomTerm, RandomEncoder]:
+    def _random_term(
+        self, coder: Coder, bar: RandomExpr, n: int, contrasts: dict[str, Contrast]
+    ) -> tuple[RandomTerm, RandomEncoder]:
         check_structure(bar, any(coder.is_factor(v) for t in bar.effects for v in t.variables))
-        layout = coder.layout(bar.effects, bar.intercept)
+        layout = coder.layout(bar.effects, bar.intercept, contrasts)
         if bar.group not in self.grouped:
             self.grouped[bar.group] = group_rows(bar.grouping, [self.groups[label] for label in bar.group])
         codes, grouping = self.grouped[bar.group]

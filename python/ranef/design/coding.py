@@ -2,14 +2,15 @@
 which factors get contrasts and which indicators, and how columns are multiplied and named.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.contrasts import Contrast, contrast_columns, default_contrast, full_columns
+from ranef.design.coding_rules import CodingRules, column_names, contrast_words, is_usual
+from ranef.design.contrasts import Contrast, contrast_columns, full_columns
 from ranef.design.factors import drop_unused
 from ranef.design.values import Factor, Floats, Logical, Numeric, Vector, as_factor
 from ranef.errors import DesignError
@@ -30,12 +31,20 @@ class Coded:
         One for each column.
     basis : ndarray of shape (levels, columns) or None
         The columns of each level of a factor; None for numbers.
+    contrast : str or None
+        The coding by contrasts in words; None for indicators and numbers, and in files of earlier
+        versions.
+    stated : bool
+        Whether a summary has to name it: it comes from an argument or a setting, and R's default is
+        another.
     """
 
     name: str
     label: str
     suffixes: tuple[str, ...]
     basis: Floats | None = None
+    contrast: str | None = None
+    stated: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,10 +84,16 @@ class Coder:
     ----------
     values : mapping
         The value of every variable by label, in the rows that are used.
+    variables : iterable of Variable
+        All of them.
+    rules : CodingRules
+        Coding of factors for which none is given.
     """
 
-    def __init__(self, values: Mapping[str, Vector]):
+    def __init__(self, values: Mapping[str, Vector], variables: Iterable[Variable], rules: CodingRules):
         self.values = values
+        self.rules = rules
+        self.names = column_names(variables)
         self.factors: dict[str, Factor] = {}
         self.used: dict[str, NDArray[np.bool_] | None] = {}
         self._coded: dict[tuple[str, bool, bool], Coded] = {}
@@ -103,7 +118,7 @@ class Coder:
             In R's order.
         intercept : bool
         contrasts : mapping, optional
-            Contrasts of variables by label; the default is R's.
+            Contrasts of variables by label.
         """
         names: list[str] = ["(Intercept)"] if intercept else []
         assign: list[int] = [0] if intercept else []
@@ -155,14 +170,14 @@ class Coder:
 
     def _coded_factor(self, variable: Variable, full: bool, given: Contrast | None) -> Coded:
         factor = self.factor(variable)
+        name = self.names.get(variable.label, variable.name)
         if full:
             basis, suffixes = full_columns(factor.levels.tolist())
-        else:
-            contrast = given or factor.contrast or default_contrast(factor.ordered)
-            basis, suffixes = contrast_columns(
-                contrast, factor.levels.tolist(), variable.name, self.used[variable.label]
-            )
-        return Coded(variable.name, variable.label, suffixes, basis)
+            return Coded(name, variable.label, suffixes, basis)
+        contrast = given or factor.contrast or self.rules.default(factor.ordered)
+        basis, suffixes = contrast_columns(contrast, factor.levels.tolist(), variable.name, self.used[variable.label])
+        stated = contrast is not factor.contrast and not is_usual(contrast, factor.ordered)
+        return Coded(name, variable.label, suffixes, basis, contrast_words(contrast), stated)
 
     def codes_polynomials(self, label: str) -> bool:
         """Whether a factor got polynomials for no other reason than that it is ordered,
@@ -173,6 +188,7 @@ class Coder:
             isinstance(factor, Factor)
             and factor.ordered
             and factor.contrast is None
+            and self.rules.ordered == "poly"
             and (label, False, False) in self._coded
             and not _equally_spaced(factor.levels.tolist())
         )

@@ -4,7 +4,7 @@ import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +13,11 @@ from ranef.design.orthogonal import orthogonal_polynomials
 from ranef.errors import ArgumentTypeError, DesignError, FormulaError, OptionError
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import Call, Name, Number, String
+from ranef.options import CONTRAST_NAMES, ContrastKind
 
 Floats = NDArray[np.float64]
 
-# Names that users of R, patsy and formulaic know, and the name used here.
-_NAMES = {
-    "treatment": "treatment", "contr.treatment": "treatment", "Treatment": "treatment",
-    "sum": "sum", "contr.sum": "sum", "Sum": "sum",
-    "helmert": "helmert", "contr.helmert": "helmert", "Helmert": "helmert",
-    "poly": "poly", "contr.poly": "poly", "Poly": "poly",
-    "SAS": "SAS", "contr.SAS": "SAS",
-    "sdif": "sdif", "contr.sdif": "sdif",
-}  # fmt: skip
-KINDS = ("treatment", "sum", "helmert", "poly", "SAS", "sdif")
+KINDS: tuple[str, ...] = get_args(ContrastKind)
 """Names of contrasts."""
 
 
@@ -59,7 +51,7 @@ class Contrast:
 
 def contrast_kind(name: str) -> str | None:
     """The contrast that a name such as ``contr.sum``, ``sum`` or ``Sum`` stands for."""
-    return _NAMES.get(name)
+    return CONTRAST_NAMES.get(name)
 
 
 def parse_contrast(value: Any, factor: str) -> Contrast:
@@ -124,17 +116,12 @@ def _from_text(text: str, factor: str) -> Contrast:
                 if isinstance(argument.value, Number):
                     return Contrast(kind, int(argument.value.value))
         return Contrast(kind)
-    close = difflib.get_close_matches(text, _NAMES, n=1)
-    hint = f" Did you mean {_NAMES[close[0]]!r}?" if close else ""
+    close = difflib.get_close_matches(text, CONTRAST_NAMES, n=1)
+    hint = f" Did you mean {CONTRAST_NAMES[close[0]]!r}?" if close else ""
     raise OptionError(
         f"there are no contrasts {text!r} for {factor!r}.{hint} Available are {', '.join(map(repr, KINDS))}, or a "
         "matrix."
     )
-
-
-def default_contrast(ordered: bool) -> Contrast:
-    """R's default: treatment contrasts, polynomial ones for ordered factors."""
-    return Contrast("poly") if ordered else Contrast("treatment")
 
 
 def full_columns(levels: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:

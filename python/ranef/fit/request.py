@@ -17,6 +17,7 @@ from ranef.data.selection import selected_columns
 from ranef.data.table import Table
 from ranef.design.build import build_design
 from ranef.design.checks import Model
+from ranef.design.coding_rules import LME4_RULES, CodingRules
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
@@ -49,8 +50,9 @@ class ModelRequest:
 
     ``data`` is the user's own object, which copies share. Saved files leave it out unless it is a
     path, and so do pickles unless ``ranef.options(keep_data=True)`` asks for the columns in use.
-    ``response`` holds, for models made by ``refit``, the values that took the place of the
-    formula's response (one for each input row, NaN where a row was not used).
+    ``coding`` is that of the session when the model was made, which updates keep. ``response``
+    holds, for models made by ``refit``, the values that took the place of the formula's response
+    (one for each input row, NaN where a row was not used).
     """
 
     formula: str
@@ -66,6 +68,7 @@ class ModelRequest:
     n_threads: int | None = None
     response: NDArray[np.float64] | None = None
     ddf: Ddf = "satterthwaite"
+    coding: CodingRules | None = None
 
     #: The verb; fields that are no arguments of it, and arguments that are no fields.
     _verb: ClassVar[str]
@@ -74,6 +77,8 @@ class ModelRequest:
 
     def __post_init__(self) -> None:
         _check_types(self)
+        if self.coding is None:
+            object.__setattr__(self, "coding", CodingRules.of_session())
 
     def __copy__(self) -> Self:
         return self
@@ -108,9 +113,16 @@ class ModelRequest:
         return out
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = {"ddf": "satterthwaite", **state}  # files of earlier versions do not have it
+        state = {"ddf": "satterthwaite", "coding": None, **state}  # pickles of earlier versions do not have them
         for name, value in state.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def coding_rules(self) -> CodingRules:
+        """How factors are coded for which nothing is given, as the settings were at the first fit;
+        files of earlier versions do not have it.
+        """
+        return LME4_RULES if self.coding is None else self.coding
 
     def fitted(self) -> MixedFit:
         """Parse, build the design, fit, and issue at most one warning."""
@@ -148,7 +160,7 @@ class ModelRequest:
         """The request of ``update``: a formula that may use ``.`` for the old one, and other
         arguments of the verb.
         """
-        allowed = [f.name for f in fields(self) if f.name not in ("formula", "response", *self._hidden)]
+        allowed = [f.name for f in fields(self) if f.name not in ("formula", "response", "coding", *self._hidden)]
         allowed += self._other_names
         unknown = [k for k in changed if k not in allowed]
         if unknown:
@@ -169,7 +181,7 @@ class ModelRequest:
                 changed["start"] = None  # the old theta need not fit the new random terms
             if self.contrasts and "contrasts" not in changed:
                 changed["contrasts"] = {k: v for k, v in self.contrasts.items() if _has_variable(changed["formula"], k)}
-        return replace(self, **changed)
+        return replace(self, **{"coding": self.coding_rules, **changed})
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
         """Arguments of the verb as fields of the request."""
@@ -177,7 +189,7 @@ class ModelRequest:
 
     def refitted(self, response: NDArray[np.float64]) -> Self:
         """The request of a model made by ``refit``: later updates keep the new response."""
-        return replace(self, response=response)
+        return replace(self, response=response, coding=self.coding_rules)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -315,6 +327,7 @@ def requested_design(request: ModelRequest, model: Model) -> Design:
         subset=request.subset,
         na_action=request.na_action,
         contrasts=request.contrasts,
+        coding=request.coding_rules,
         model=model,
     )
 

@@ -15,6 +15,7 @@ from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.options import Ddf
+from ranef.presentation.coding_text import coding_text
 from ranef.presentation.coefficients import CoefficientTable
 from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.rows_used import rows_used
@@ -153,6 +154,7 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
         offset=_argument(request.offset),
         subset=_argument(request.subset),
         control=None if not request.control else ", ".join(f"{k} = {v!r}" for k, v in request.control.items()),
+        coding=coding_text(fit.design),
     )
 
 

@@ -38,6 +38,8 @@ class ModelCall:
         The formula on one line.
     data, weights, offset, subset, control : str, optional
         Name of the data and the other arguments.
+    coding : str, optional
+        Coding of factors, where it is not R's default and not in the formula.
     """
 
     formula: str
@@ -46,6 +48,7 @@ class ModelCall:
     offset: str | None = None
     subset: str | None = None
     control: str | None = None
+    coding: str | None = None
 
     def labelled(self) -> tuple[tuple[str, str], ...]:
         """Return label and text of what was given besides the formula,
@@ -57,6 +60,7 @@ class ModelCall:
             ("Offset", self.offset),
             ("Control", self.control),
             ("Subset", self.subset),
+            ("Coding", self.coding),
         )
         return tuple((label, text) for label, text in pairs if text is not None)
 

@@ -24,6 +24,7 @@ from ranef.fit.request import ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
+from ranef.presentation.coding_text import coding_text
 from ranef.presentation.document import Grid
 from ranef.presentation.report.fixed_words import MOST, Coefficient, about_effects, fixed_sentences, overview_of_effects
 from ranef.presentation.report.model_words import model_sentence, paragraphs, symbols
@@ -261,6 +262,8 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
         value = getattr(request, name)
         if value is not None:
             facts.append((name.capitalize(), value if isinstance(value, str) else "given as values"))
+    if (coding := coding_text(fit.design)) is not None:
+        facts.append(("Coding", coding))
     facts.append(("Rows used", rows_used(fit) or str(fit.nobs)))
     facts.append(("Groups", "; ".join(f"{g} {n}" for g, n in {t.group: len(t.levels) for t in fit.terms}.items())))
     return facts
