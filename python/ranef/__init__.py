@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ranef.api.load import load
     from ranef.api.load_bootstrap import load_bootstrap
     from ranef.api.power import power, power_curve
+    from ranef.api.simulate import simulate
     from ranef.api.table import table
     from ranef.api.translate import translate
     from ranef.datasets import list_datasets, load_dataset
@@ -70,6 +71,7 @@ __all__ = [
     "options",
     "power",
     "power_curve",
+    "simulate",
     "table",
     "translate",
 ]
@@ -94,6 +96,7 @@ _VERBS = {
     "list_datasets": "ranef.datasets",
     "power": "ranef.api.power",
     "power_curve": "ranef.api.power",
+    "simulate": "ranef.api.simulate",
     "load_dataset": "ranef.datasets",
     "translate": "ranef.api.translate",
     "table": "ranef.api.table",

@@ -59,6 +59,8 @@ _NAMES = {
     "na_rm": "na_action",
     "nAGQ": "n_quad",
     "nsim": "n",
+    "newparams": "params",
+    "VarCorr": "varcorr",
     "nboot": "n",
     "n_boot": "n",
     "seed": "rng",

@@ -167,7 +167,8 @@ def test_power_curve(sleep: ranef.results.linear.LinearMixedModel) -> None:
     assert type(curve[["power"]]) is pd.DataFrame
     assert curve["Subject"].tolist() == [6, 12]
     rows = power_curve(sleep, "Days", 60, within={"Subject": [4, 10]}, fixef={"Days": 5.0}, test="lrt", rng=1)
-    assert rows.plot().lines[0].get_xdata().tolist() == [72, 180]
+    assert rows.plot().lines[0].get_xdata().tolist() == [4, 10]
+    assert rows.plot().get_xlabel() == "rows per Subject"
 
 
 def test_density_of_a_normal_profile(sleep: ranef.results.linear.LinearMixedModel) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranef import ArgumentTypeError, OptionError, lmer, load_dataset, power, power_curve
+from ranef import ArgumentTypeError, DesignError, OptionError, lmer, load_dataset, power, power_curve
 from ranef.estimates.simulate import simulated_responses
+from ranef.fit.stated import Stated
 from ranef.inference.power import exact_limits, extended, model_to_draw
 from ranef.results.linear import LinearMixedModel
 
@@ -100,7 +101,7 @@ def with_number() -> Any:
 
 
 def test_sigma_leaves_the_random_effects(sleep: LinearMixedModel) -> None:
-    made = model_to_draw(sleep._fit, None, 10.0, None, {"Subject": 9}, None)
+    made = model_to_draw(sleep._fit, Stated(sigma=10.0), {"Subject": 9}, None)
     assert made.sigma == 10.0
     assert made.theta[0] * made.sigma == pytest.approx(sleep.varcorr["Subject"].sd[0])
 
@@ -159,10 +160,12 @@ def test_bad_arguments(sleep: LinearMixedModel, arguments: dict[str, Any], error
 
 
 def test_bad_curves(sleep: LinearMixedModel) -> None:
-    with pytest.raises(OptionError, match="either extend= or within="):
+    with pytest.raises(OptionError, match="list of numbers in extend= or within="):
         power_curve(sleep, "Days", 5)
+    with pytest.raises(OptionError, match="list of numbers in extend= or within="):
+        power_curve(sleep, "Days", 5, extend={"Subject": 5})
     with pytest.raises(ArgumentTypeError, match="list of whole numbers"):
-        power_curve(sleep, "Days", 5, extend={"Subject": 5})  # type: ignore[dict-item]
+        power_curve(sleep, "Days", 5, extend={"Subject": "5"})  # type: ignore[dict-item]
     with pytest.raises(OptionError, match="no option 'tests'"):
         power_curve(sleep, "Days", 5, extend={"Subject": [5]}, tests=1)
     with pytest.raises(ArgumentTypeError, match="fitted by lmer"):
@@ -244,3 +247,120 @@ def test_a_dispersion_that_cannot_be(family: str, arguments: dict[str, float], s
 def test_the_dispersion_of_a_linear_model_is_sigma(sleep: LinearMixedModel) -> None:
     one, two = (power(sleep, "Days", 20, test="lrt", rng=2, **{name: 40.0}) for name in ("sigma", "dispersion"))  # type: ignore[arg-type]
     assert np.array_equal(one.p_values, two.p_values)
+
+
+def between_groups(groups: int, size: int, effect: float, sd: float, sigma: float, alpha: float = 0.05) -> float:
+    """Exact power of a comparison of two halves of the groups in a balanced design: the t test of
+    the means of the groups, noncentral t on groups - 2 degrees of freedom.
+    """
+    from scipy.stats import nct, t
+
+    shift = effect / np.sqrt(4 / groups * (sd**2 + sigma**2 / size))
+    cut = t.isf(alpha / 2, groups - 2)
+    return float(nct.sf(cut, groups - 2, shift) + nct.cdf(-cut, groups - 2, shift))
+
+
+def planned_rows(groups: int, size: int) -> Any:
+    import pandas as pd
+
+    g = np.repeat(np.arange(groups), size)
+    return pd.DataFrame({"arm": g % 2, "x": np.resize([0.0, 1.0], len(g)), "g": g})
+
+
+STATED: dict[str, Any] = {"fixef": {"(Intercept)": 3.0, "arm": 1.0}, "varcorr": {"g": 1.0}, "sigma": 1.0}
+
+
+def test_power_without_a_fit_is_the_exact_one() -> None:
+    want = between_groups(24, 4, 1.0, 1.0, 1.0)
+    assert 0.4 < want < 0.8
+    for test in ("satterthwaite", "kenward-roger"):
+        made = power("~ arm + (1 | g)", "arm", 1500, data=planned_rows(24, 4), rng=1, test=test, **STATED)  # type: ignore[arg-type]
+        assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 1500)
+    assert (made.nobs, made.n_groups) == (96, {"g": 24})
+
+
+def test_another_variance_of_the_random_effects_changes_the_power() -> None:
+    """In the place of that of a fit, by varcorr and by theta."""
+    from ranef import simulate
+
+    rows = planned_rows(20, 5)
+    rows["y"] = simulate("~ arm + (1 | g)", rows, rng=1, **STATED).sim_1
+    m = lmer("y ~ arm + (1 | g)", rows, n_threads=1)
+    for sd in (0.8, 1.6):
+        want = between_groups(20, 5, 1.5, sd, 1.0)
+        truth: dict[str, Any] = {"fixef": {"arm": 1.5}, "sigma": 1.0}
+        made = power(m, "arm", 1500, varcorr={"g": sd}, rng=2, **truth)
+        assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 1500)
+        np.testing.assert_allclose(power(m, "arm", 5, theta=[sd], rng=2, **truth).p_values, made.p_values[:5])
+
+
+def test_a_grid_of_numbers_of_groups_and_rows() -> None:
+    curve = power_curve(
+        "~ arm + (1 | g)", "arm", 600, data=planned_rows(8, 2), extend={"g": [8, 16, 32]}, within={"g": [2, 8]}, rng=3,
+        **STATED,
+    )  # fmt: skip
+    assert list(curve.columns[3:9]) == ["nobs", "g", "rows_per_g", "power", "lower", "upper"]
+    assert list(zip(curve["g"], curve["rows_per_g"], curve["nobs"], strict=True)) == [
+        (g, m, g * m) for g in (8, 16, 32) for m in (2, 8)
+    ]
+    for row in curve.itertuples():
+        want = between_groups(row.g, row.rows_per_g, 1.0, 1.0, 1.0)
+        assert abs(row.power - want) < 3.5 * np.sqrt(want * (1 - want) / 600) + 0.01  # the boundary, with 8 groups of 2
+
+
+def test_a_grid_of_subjects_and_items() -> None:
+    import pandas as pd
+
+    rows = pd.MultiIndex.from_product([range(6), range(4)], names=["subject", "item"]).to_frame(index=False)
+    rows["x"] = (rows["subject"] + rows["item"]) % 2
+    curve = power_curve(
+        "~ x + (1 | subject) + (1 | item)", "x", 50, data=rows, extend={"item": [4, 8], "subject": [6, 12, 24]},
+        fixef=[0, 0.4], varcorr={"subject": 0.5, "item": 0.5}, sigma=1.0, test="lrt", rng=1,
+    )  # fmt: skip
+    assert curve["nobs"].tolist() == [i * s for i in (4, 8) for s in (6, 12, 24)]
+    assert curve["power"].iloc[-1] > curve["power"].iloc[0]
+    axes = curve.plot()
+    assert axes.get_xlabel() == "levels of item"
+    legend: Any = axes.get_legend()
+    assert legend.get_title().get_text() == "levels of subject"
+    assert [t.get_text() for t in legend.get_texts()] == ["6", "12", "24"]
+    fixed = power_curve(
+        "~ x + (1 | subject) + (1 | item)", "x", 5, data=rows, extend={"item": [4, 8], "subject": 12},
+        fixef=[0, 0.4], varcorr={"subject": 0.5, "item": 0.5}, sigma=1.0, test="lrt", rng=1,
+    )  # fmt: skip
+    assert fixed["subject"].tolist() == [12, 12]
+    assert fixed.plot().get_legend() is None
+
+
+def test_power_of_a_planned_generalized_model() -> None:
+    rows = planned_rows(60, 4)
+    made = power(
+        "~ x + (1 | g)",
+        "x",
+        300,
+        data=rows,
+        family="binomial",
+        fixef=[0.0, 0.9],
+        varcorr={"g": 1e-9},
+        test="lrt",
+        rng=1,
+    )
+    # two proportions of 120 rows each, by the normal approximation
+    from scipy.stats import norm
+
+    p = 1 / (1 + np.exp(-0.9))
+    want = norm.sf(1.96 - (p - 0.5) / np.sqrt((0.25 + p * (1 - p)) / 120))
+    assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 300)
+
+
+def test_formulas_that_cannot_be_simulated(sleep: LinearMixedModel) -> None:
+    with pytest.raises(ArgumentTypeError, match="data must be given"):
+        power("~ x + (1 | g)", "x", 5)
+    with pytest.raises(OptionError, match="data goes with a formula"):
+        power(sleep, "Days", 5, data=planned_rows(4, 4))
+    with pytest.raises(OptionError, match="sigma must be given"):
+        power("~ arm + (1 | g)", "arm", 5, data=planned_rows(4, 4), fixef=[0, 1], varcorr={"g": 1.0})
+    with pytest.raises(DesignError, match="one observation in each level"):
+        power("~ arm + (1 | g)", "arm", 5, data=planned_rows(8, 1), **STATED)
+    with pytest.raises(OptionError, match="at most two factors"):
+        power_curve(sleep, "Days", 5, extend={"Subject": [5, 6], "a": [1, 2]}, within={"Subject": [5, 6]})

@@ -1,14 +1,23 @@
 """Power of tests of fixed effects, by simulation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.families.family import Family
+from ranef.families.names import parse_family
+from ranef.fit.control import parse_control
+from ranef.fit.planned import planned_fit
 from ranef.fit.progress import part_of, reported
 from ranef.fit.request import warn_once
+from ranef.fit.stated import Stated
 from ranef.fit.threads import parse_n_threads
 from ranef.inference.bootstrap.arguments import checked_count, seed_of
-from ranef.inference.power import Power, simulated_power
+from ranef.inference.power import Power, Study, simulated_power
 from ranef.inference.reduced import comparison_control
 from ranef.known_arguments import known_arguments
 from ranef.results.model.mixed import MixedModel
@@ -17,52 +26,71 @@ if TYPE_CHECKING:
     from ranef.results.power import PowerCurve
 
 PowerTest = Literal["satterthwaite", "kenward-roger", "residual", "none", "lrt"]
+Values = Mapping[str, float] | Sequence[float]
 
 
 @known_arguments
 def power(
-    model: MixedModel,
+    model: MixedModel | str,
     effect: str,
     n: int = 1000,
     *,
+    data: Any = None,
+    family: str | Family | None = None,
     test: PowerTest | None = None,
     alpha: float = 0.05,
-    fixef: Mapping[str, float] | None = None,
+    fixef: Values | None = None,
+    varcorr: Mapping[str, Any] | None = None,
+    theta: Values | None = None,
     sigma: float | None = None,
     dispersion: float | None = None,
     extend: Mapping[str, int] | None = None,
     within: Mapping[str, int] | None = None,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
     rng: Any = None,
     progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
     n_threads: int | None = None,
 ) -> Power:
     """Estimate the power of a test of a fixed effect by simulation.
 
-    Responses are drawn from the model, as it is or with other fixed effects, sigma or numbers of
-    groups; the model is fitted to each and the effect is tested. The effect that was estimated from
-    the same data is an uncertain guide to the true one: give the smallest effect of interest in
-    ``fixef``.
+    Responses are drawn from a model, fitted or stated; it is fitted to each and the effect is
+    tested. The effect that was estimated from the same data is an uncertain guide to the true one:
+    give the smallest effect of interest in ``fixef``.
 
     Parameters
     ----------
-    model : LinearMixedModel or GeneralizedLinearMixedModel
-        Gives the design and the variances.
+    model : LinearMixedModel, GeneralizedLinearMixedModel or str
+        A fitted model gives the design and the parameters. A formula, with or without a response,
+        is a model without a fit: it needs ``data`` and all parameters.
     effect : str
         A fixed effect by name, or a term of the formula, whose columns are tested together.
     n : int
         Number of simulations.
+    data : frame, dict or path
+        The rows of the study that is planned, for a formula; a response is not needed.
+    family : str or Family, optional
+        For a formula, as in ``glmer``; by default a linear model.
     test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"}, optional
         By default ``"satterthwaite"``, for a generalized model ``"none"`` (z, or Wald chi-square),
         which has no others but ``"lrt"``. A t or F test with the degrees of freedom of that method,
-        or the likelihood ratio by maximum likelihood. The likelihood ratio is simulated in the core
-        as bootstraps are, the others are fitted one after the other.
+        or the likelihood ratio by maximum likelihood. Linear models are drawn and fitted in the
+        core, and so are all for likelihood ratios; other generalized ones are fitted one after the
+        other.
     alpha : float
         Level of the test.
-    fixef : dict, optional
-        Fixed effects to simulate with, by name; the others are those of the model. Zero for the
-        effect tested gives the rate of false positives.
+    fixef : dict, Series or sequence, optional
+        Fixed effects to simulate with, by name or all in order; those not named are those of the
+        model. Zero for the effect tested gives the rate of false positives.
+    varcorr : dict, optional
+        Covariances of the random effects to simulate with, by grouping factor, in the forms of
+        ``ranef.simulate``: ``{"Subject": {"Days": 3.0}}`` changes one standard deviation.
+    theta : dict, Series or sequence, optional
+        The same as relative covariance parameters. Give this or ``varcorr``.
     sigma : float, optional
-        Residual standard deviation to simulate with. The variances of the random effects stay.
+        Residual standard deviation to simulate with. The variances of the random effects stay,
+        unless ``theta`` gives them in its units.
     dispersion : float, optional
         Dispersion of a generalized model to simulate with: the size of the negative binomial, the
         precision of beta, ``sigma`` of families that have one.
@@ -72,6 +100,10 @@ def power(
         the first ones. Levels of factors nested in it are copied with them.
     within : dict, optional
         Number of rows to simulate in each level, by grouping factor. Its rows are taken in turn.
+    weights, offset : str or array, optional
+        For a formula, as in ``ranef.simulate``.
+    contrasts : dict, optional
+        For a formula, as in ``lmer``.
     rng : int, numpy.random.Generator or None
         Seed or generator; None takes a fresh seed.
     progress : bool or callable
@@ -97,63 +129,75 @@ def power(
     >>> p = power(m, "Days", 200, fixef={"Days": 5.0}, test="lrt", rng=1)
     >>> bool(p.lower < p.power < p.upper)
     True
+
+    Before there are data:
+
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"x": [0, 1] * 60, "g": [i // 4 for i in range(120)]})
+    >>> p = power("~ x + (1 | g)", "x", 200, data=rows, rng=1,
+    ...           fixef=[0, 0.5], varcorr={"g": 0.5}, sigma=1)
+    >>> p.nobs, bool(0.7 < p.power < 0.85)
+    (120, True)
     """
-    _check_model(model, "power")
+    study = _study(
+        "power",
+        model,
+        effect,
+        Stated(fixef, varcorr, theta, sigma, dispersion),
+        {"data": data, "family": family, "weights": weights, "offset": offset, "contrasts": contrasts},
+        test,
+        alpha,
+        rng,
+        n_threads,
+    )
     with reported(progress, "simulations") as show:
-        made = simulated_power(
-            model._fit,
-            effect,
-            checked_count(n),
-            test,
-            alpha,
-            fixef,
-            sigma,
-            dispersion,
-            extend,
-            within,
-            seed_of(rng),
-            comparison_control(model._request.control),
-            model._fit.n_threads if n_threads is None else parse_n_threads(n_threads),
-            show,
-        )
+        made = simulated_power(study, checked_count(n), extend, within, show)
     warn_once(_messages([made]))
     return made
 
 
 @known_arguments
 def power_curve(
-    model: MixedModel,
+    model: MixedModel | str,
     effect: str,
     n: int = 1000,
     *,
-    extend: Mapping[str, Sequence[int]] | None = None,
-    within: Mapping[str, Sequence[int]] | None = None,
+    extend: Mapping[str, Sequence[int] | int] | None = None,
+    within: Mapping[str, Sequence[int] | int] | None = None,
     rng: Any = None,
     **options: Any,
 ) -> "PowerCurve":
-    """Estimate power for several numbers of groups, or of rows within groups.
+    """Estimate power for several numbers of groups, of rows within groups, or for a grid of two
+    such numbers.
 
     Parameters
     ----------
-    model : LinearMixedModel or GeneralizedLinearMixedModel
+    model : LinearMixedModel, GeneralizedLinearMixedModel or str
+        As in ``power``.
     effect : str
     n : int
-        Number of simulations for each.
+        Number of simulations for each point.
     extend : dict, optional
-        One grouping factor with its numbers of levels, such as ``{"school": [20, 50, 100]}``.
+        Numbers of levels by grouping factor, such as ``{"school": [20, 50, 100]}``. Lists for two
+        factors, as ``{"subject": [10, 20, 40], "item": [8, 16]}``, make a grid; one number is the
+        same at all points.
     within : dict, optional
-        One grouping factor with numbers of rows in each level. Give either this or ``extend``.
+        Numbers of rows in each level by grouping factor, in the same form. Together with
+        ``extend`` there may be lists for two.
     rng : int, numpy.random.Generator or None
         Seed or generator; all points of the curve use the same seed.
     **options
-        ``test``, ``alpha``, ``fixef``, ``sigma``, ``dispersion``, ``progress`` and ``n_threads`` of
-        ``power``.
+        Other arguments of ``power``: ``data``, ``family``, ``test``, ``alpha``, ``fixef``,
+        ``varcorr``, ``theta``, ``sigma``, ``dispersion``, ``weights``, ``offset``, ``contrasts``,
+        ``progress`` and ``n_threads``.
 
     Returns
     -------
     PowerCurve
-        A frame with a row for each number: ``effect, test, alpha, nobs``, one column for each
-        grouping factor, ``power, lower, upper, n, n_failed``. Its ``plot()`` draws the curve.
+        A frame with a row for each point: ``effect, test, alpha, nobs``, one column for each
+        grouping factor, ``rows_per_<factor>`` for those of ``within``, ``power, lower, upper, n,
+        n_failed``. Its ``plot()`` draws power along the first list, with a line for each value of
+        the second.
 
     Examples
     --------
@@ -166,57 +210,113 @@ def power_curve(
     """
     from ranef.results.power import PowerCurve
 
-    _check_model(model, "power_curve")
-    given = {k: v for k, v in (("extend", extend), ("within", within)) if v is not None}
-    if len(given) != 1:
-        raise OptionError("power_curve needs either extend= or within=, such as extend={'school': [20, 50, 100]}.")
-    name, along = next(iter(given.items()))
-    if not isinstance(along, Mapping) or len(along) != 1:
-        raise OptionError(f"{name} must have one grouping factor, such as {{'school': [20, 50, 100]}}, not {along!r}.")
-    group, numbers = next(iter(along.items()))
-    if isinstance(numbers, str) or not isinstance(numbers, Sequence) or not len(numbers):
-        raise ArgumentTypeError(f"{name}[{group!r}] must be a list of whole numbers, not {numbers!r}.")
-    allowed = ("test", "alpha", "fixef", "sigma", "dispersion", "progress", "n_threads")
-    unknown = [k for k in options if k not in allowed]
+    unknown = [k for k in options if k not in _OPTIONS]
     if unknown:
-        raise OptionError(f"power_curve has no option {unknown[0]!r}; the options are {', '.join(allowed)}.")
-    seed = seed_of(rng)
-    threads = options.get("n_threads")
+        raise OptionError(f"power_curve has no option {unknown[0]!r}; the options are {', '.join(_OPTIONS)}.")
+    along = [*_numbers("extend", extend), *_numbers("within", within)]
+    lists = [a for a in along if a.listed]
+    if not lists:
+        raise OptionError(
+            "power_curve needs a list of numbers in extend= or within=, such as extend={'school': [20, 50, 100]}."
+        )
+    if len(lists) > 2:
+        raise OptionError(f"power_curve takes lists for at most two factors, not {len(lists)}.")
+    stated = Stated(**{k: options.get(k) for k in Stated.__slots__})
+    rows = {k: options.get(k) for k in _ROWS}
+    test, alpha, threads = options.get("test"), options.get("alpha", 0.05), options.get("n_threads")
+    study = _study("power_curve", model, effect, stated, rows, test, alpha, rng, threads)
+    grid = list(product(*(a.numbers for a in along)))
     made: list[Power] = []
+    records = []
     count = checked_count(n)
     with reported(options.get("progress", False), "simulations") as show:
-        for i, number in enumerate(numbers):
-            made.append(
-                simulated_power(
-                    model._fit,
-                    effect,
-                    count,
-                    options.get("test"),
-                    options.get("alpha", 0.05),
-                    options.get("fixef"),
-                    options.get("sigma"),
-                    options.get("dispersion"),
-                    {group: number} if name == "extend" else None,
-                    {group: number} if name == "within" else None,
-                    seed,
-                    comparison_control(model._request.control),
-                    model._fit.n_threads if threads is None else parse_n_threads(threads),
-                    part_of(show, i * count, count * len(numbers)),
-                )
-            )
+        for i, point in enumerate(grid):
+            at = list(zip(along, point, strict=True))
+            groups, sizes = ({a.group: m for a, m in at if a.name == name} for name in ("extend", "within"))
+            part = part_of(show, i * count, count * len(grid))
+            made.append(simulated_power(study, count, groups, sizes, part))
+            records.append(made[-1].row(sizes))
             if made[-1].interrupted:
                 break
     warn_once(_messages(made))
-    curve = PowerCurve([p.row() for p in made])
-    # Rows within groups are shown by the number of all rows, as the groups stay the same.
-    curve.attrs = {"along": group if name == "extend" else "nobs"}
-    curve.attrs["label"] = f"levels of {group}" if name == "extend" else "rows"
+    curve = PowerCurve(records)
+    curve.attrs = {"along": [a.column for a in lists], "labels": [a.label for a in lists]}
     return curve
 
 
-def _check_model(model: object, verb: str) -> None:
+#: Arguments of ``power`` that ``power_curve`` takes as they are: those of a formula's rows, and
+#: others.
+_ROWS = ("data", "family", "weights", "offset", "contrasts")
+_OPTIONS = ("test", "alpha", *Stated.__slots__, *_ROWS, "progress", "n_threads")
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Numbers of levels, or of rows in each level, of one grouping factor."""
+
+    name: str
+    group: str
+    numbers: tuple[int, ...]
+    listed: bool
+
+    @property
+    def column(self) -> str:
+        return self.group if self.name == "extend" else f"rows_per_{self.group}"
+
+    @property
+    def label(self) -> str:
+        return f"levels of {self.group}" if self.name == "extend" else f"rows per {self.group}"
+
+
+def _numbers(name: str, given: object) -> list[_Numbers]:
+    if given is None:
+        return []
+    if not isinstance(given, Mapping):
+        raise OptionError(f"{name} must be a dict such as {{'school': [20, 50, 100]}}, not {given!r}.")
+    out = []
+    for group, numbers in given.items():
+        if isinstance(numbers, int | np.integer):
+            out.append(_Numbers(name, str(group), (int(numbers),), False))
+            continue
+        if isinstance(numbers, np.ndarray | range):
+            numbers = list(numbers)
+        if isinstance(numbers, str) or not isinstance(numbers, Sequence) or not len(numbers):
+            raise ArgumentTypeError(f"{name}[{group!r}] must be a list of whole numbers, not {numbers!r}.")
+        out.append(_Numbers(name, str(group), tuple(numbers), True))
+    return out
+
+
+def _study(
+    verb: str,
+    model: object,
+    effect: str,
+    stated: Stated,
+    rows: Mapping[str, Any],
+    test: PowerTest | None,
+    alpha: float,
+    rng: Any,
+    n_threads: int | None,
+) -> Study:
+    """What is to be simulated, of a fitted model or of a formula."""
+    seed = seed_of(rng)
+    if isinstance(model, str):
+        family = parse_family(rows["family"] or "gaussian")
+        parts = (rows["weights"], rows["offset"], rows["contrasts"])
+        threads = parse_n_threads(n_threads)
+        fit = planned_fit(model, rows["data"], family, stated, *parts, threads)
+        warn_once(fit.messages)
+        return Study(fit, effect, test, alpha, Stated(), seed, parse_control(None), threads)
     if not isinstance(model, MixedModel):
-        raise ArgumentTypeError(f"{verb} is for models fitted by lmer or glmer, not {type(model).__name__}.")
+        raise ArgumentTypeError(
+            f"{verb} is for models fitted by lmer or glmer, or for a formula with data=, not for "
+            f"{type(model).__name__}."
+        )
+    given = [k for k in _ROWS if rows[k] is not None]
+    if given:
+        raise OptionError(f"{given[0]} goes with a formula; a fitted model has its own.")
+    own, control = model._fit, comparison_control(model._request.control)
+    threads = own.n_threads if n_threads is None else parse_n_threads(n_threads)
+    return Study(own, effect, test, alpha, stated, seed, control, threads)
 
 
 def _messages(made: Sequence[Power]) -> tuple[str, ...]:

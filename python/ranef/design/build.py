@@ -80,10 +80,10 @@ def build_design(
         and yes, when left out.
     response : bool
         Whether the response is needed; without it `Design.y` is empty.
-    model : {"lmm", "glmm"}
+    model : {"lmm", "glmm", "drawn"}
         A linear mixed model has a numeric response that varies, and residuals that must be told
         apart from its random effects. A generalised one may have a response of two levels or of two
-        columns.
+        columns. A model that is drawn from without a fit may have any numbers of levels.
 
     Returns
     -------

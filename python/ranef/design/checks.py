@@ -11,7 +11,7 @@ from ranef.errors import DesignError
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
 
-Model = Literal["lmm", "glmm"]
+Model = Literal["lmm", "glmm", "drawn"]
 
 GIGABYTE = 1e9
 
@@ -123,8 +123,11 @@ def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
 
     In a linear model, random effects as many as the observations cannot be told apart from the
     residuals. In a generalised one they can (an effect for each observation models overdispersion),
-    but more than that cannot be estimated either.
+    but more than that cannot be estimated either. A model that is drawn from only may have any
+    number.
     """
+    if model == "drawn":
+        return
     levels, k = len(term.levels), len(term.names)
     if levels < 2:
         only = f" ({term.levels[0]!r})" if levels else ""

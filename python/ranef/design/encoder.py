@@ -69,7 +69,7 @@ class Encoder:
     offset_states, weight_states : dict
         What functions in them learned.
     response_levels : tuple of str or None
-    model : {"lmm", "glmm"}
+    model : {"lmm", "glmm", "drawn"}
     """
 
     formula: Formula

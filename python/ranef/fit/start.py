@@ -55,7 +55,7 @@ def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) ->
     names = theta_names(order, terms)
     if isinstance(start, Mapping):
         if set(start) == {"theta"}:
-            return _vector(start["theta"], names, order)
+            return checked_theta(start["theta"], names, order, "start")
         unknown = [str(k) for k in start if k not in names]
         if unknown:
             raise OptionError(
@@ -64,29 +64,30 @@ def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) ->
             )
         usual = theta_of_factors(order, {s.formula: np.eye(s.size) for s in order.spans})
         theta: list[object] = [start.get(n, v) for n, v in zip(names, usual.tolist(), strict=True)]
-        return _vector(theta, names, order)
-    return _vector(start, names, order)
+        return checked_theta(theta, names, order, "start")
+    return checked_theta(start, names, order, "start")
 
 
-def _vector(start: object, names: tuple[str, ...], order: TermOrder) -> Floats:
-    if isinstance(start, str | bytes):
-        raise ArgumentTypeError(f"start must hold numbers, not the text {start!r}.")
+def checked_theta(given: object, names: tuple[str, ...], order: TermOrder, what: str) -> Floats:
+    """Check theta as the argument ``what`` gives it."""
+    if isinstance(given, str | bytes):
+        raise ArgumentTypeError(f"{what} must hold numbers, not the text {given!r}.")
     try:
-        theta = np.array(start, dtype=np.float64)
+        theta = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ArgumentTypeError(f"start must be a vector of numbers or a dict, not {start!r}.") from None
+        raise ArgumentTypeError(f"{what} must be a vector of numbers or a dict, not {given!r}.") from None
     if theta.ndim == 0 and order.n_theta == 1:
         theta = theta.reshape(1)
     if theta.shape != (order.n_theta,):
         shape = len(theta) if theta.ndim == 1 else f"an array of shape {theta.shape}"
-        raise OptionError(f"start must have {order.n_theta} values ({', '.join(names)}), not {shape}.")
+        raise OptionError(f"{what} must have {order.n_theta} values ({', '.join(names)}), not {shape}.")
     if not np.isfinite(theta).all():
-        raise OptionError(f"start has a value that is not finite: {theta.tolist()}.")
+        raise OptionError(f"{what} has a value that is not finite: {theta.tolist()}.")
     diagonal = [kind == "sd" for span in order.spans for kind, _ in span.core.parameters]
     negative = [n for n, v, d in zip(names, theta, diagonal, strict=True) if d and v < 0]
     if negative:
         raise OptionError(
-            f"start must not be negative for {', '.join(negative)}: these are relative standard deviations."
+            f"{what} must not be negative for {', '.join(negative)}: these are relative standard deviations."
         )
     return theta
 

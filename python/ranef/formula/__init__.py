@@ -6,7 +6,15 @@ offset).
 """
 
 from ranef.formula.deparse import deparse
-from ranef.formula.formula import Formula, expand_dot, parse_formula, require_random, require_response, with_dot
+from ranef.formula.formula import (
+    Formula,
+    expand_dot,
+    one_sided,
+    parse_formula,
+    require_random,
+    require_response,
+    with_dot,
+)
 from ranef.formula.parser import parse_expression
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
@@ -20,6 +28,7 @@ __all__ = [
     "deparse",
     "expand_dot",
     "formula_text",
+    "one_sided",
     "parse_expression",
     "parse_formula",
     "require_random",

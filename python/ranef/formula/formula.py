@@ -152,6 +152,14 @@ def with_dot(text: str, dot: tuple[str, ...] | None) -> Formula:
     return _parse(text, dot)
 
 
+def one_sided(formula: Formula) -> Formula:
+    """The formula without its response."""
+    tree = formula.tree
+    if formula.response is None or not isinstance(tree, Binary):
+        return formula
+    return with_dot(formula.text[tree.operator_span[0] :], formula.dot)
+
+
 def require_response(formula: Formula) -> Variable:
     """The response of a formula, or an error if it is one-sided."""
     if formula.response is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.checks import check_random_term
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, DesignError, OptionError
 from ranef.estimates.simulate import simulated_responses
@@ -18,6 +19,8 @@ from ranef.fit.again import fit_again
 from ranef.fit.assumed import assumed, assumed_without, design_of_columns
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
+from ranef.fit.stated import Stated, parameters
+from ranef.fit.stated_numbers import finite
 from ranef.inference.bootstrap.arguments import Counter, check_drawable
 from ranef.inference.bootstrap.nested import nested_replicates
 from ranef.inference.bootstrap.one_by_one import generator_of
@@ -94,14 +97,17 @@ class Power:
 
         return pd.DataFrame([self.row()])
 
-    def row(self) -> dict[str, object]:
-        """The values of :meth:`to_frame` by column."""
+    def row(self, within: Mapping[str, int] | None = None) -> dict[str, object]:
+        """The values of :meth:`to_frame` by column; ``within``, numbers of rows in each level by
+        grouping factor, has columns of its own.
+        """
         return {
             "effect": self.effect,
             "test": self.test,
             "alpha": self.alpha,
             "nobs": self.nobs,
             **self.n_groups,
+            **{f"rows_per_{g}": m for g, m in (within or {}).items()},
             "power": self.power,
             "lower": self.lower,
             "upper": self.upper,
@@ -161,65 +167,14 @@ def _sizes(design: Design, given: object, name: str) -> list[tuple[str, int]]:
     return out
 
 
-def changed_effects(fit: MixedFit, fixef: object) -> Floats:
-    """Fixed effects with those replaced that the user names."""
-    beta = fit.beta.copy()
-    if fixef is None:
-        return beta
-    if not isinstance(fixef, Mapping):
-        raise ArgumentTypeError(f"fixef must be a dict such as {{'Days': 5.0}}, not {fixef!r}.")
-    for name, value in fixef.items():
-        if name not in fit.x_names:
-            raise OptionError(f"fixef has no fixed effect {name!r}; they are {', '.join(fit.x_names)}.")
-        beta[fit.x_names.index(name)] = finite(value, f"fixef[{name!r}]")
-    return beta
-
-
-def model_to_draw(
-    fit: MixedFit, fixef: object, sigma: object, dispersion: object, extend: object, within: object
-) -> MixedFit:
-    """The fit with the fixed effects, sigma or dispersion, and rows that are to be simulated."""
+def model_to_draw(fit: MixedFit, stated: Stated, extend: object, within: object) -> MixedFit:
+    """The fit with the parameters and rows that are to be simulated."""
     check_drawable(fit, "parametric")
-    beta, spread = changed_effects(fit, fixef), _spread(fit, sigma, dispersion)
+    truth = parameters(fit, stated)
     design = extended(fit.design, extend, within)
     if fit.dropped:
         design = design_of_columns(design, list(fit.kept))
-    return assumed(fit, design, beta, spread)
-
-
-def _spread(fit: MixedFit, sigma: object, dispersion: object) -> float:
-    """The parameter of the spread of responses, under its name or as sigma."""
-    family = fit.family
-    if sigma is not None:
-        if fit.residual_sd is None:
-            other = "" if family.dispersion_name is None else " Give dispersion=."
-            raise OptionError(f"sigma is for models that have one, and the {family.name} family has none.{other}")
-        return positive(sigma, "sigma")
-    if dispersion is not None:
-        if fit.spread_name is None:
-            why = "has none" if family.dispersion_name is None else f"holds it at {fit.spread:g}"
-            raise OptionError(
-                f"dispersion is for models that estimate one, and the {family.name} family of this model {why}."
-            )
-        return positive(dispersion, "dispersion")
-    return fit.spread
-
-
-def finite(value: object, name: str) -> float:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise ArgumentTypeError(f"{name} must be a number, not {value!r}.")
-    if not math.isfinite(value):
-        raise OptionError(f"{name} must be finite, not {value!r}.")
-    return float(value)
-
-
-def positive(value: object, name: str) -> float:
-    """A finite number above zero."""
-    number = finite(value, name)
-    if not number > 0:
-        raise OptionError(f"{name} must be positive, not {value!r}.")
-    return number
+    return assumed(fit, design, truth)
 
 
 def tested_columns(fit: MixedFit, effect: object) -> list[int]:
@@ -241,43 +196,49 @@ def tested_columns(fit: MixedFit, effect: object) -> list[int]:
     )
 
 
-def simulated_power(
-    fit: MixedFit,
-    effect: object,
-    n: int,
-    test: object,
-    alpha: object,
-    fixef: object,
-    sigma: object,
-    dispersion: object,
-    extend: object,
-    within: object,
-    seed: int,
-    control: FitControl,
-    n_threads: int,
-    progress: Counter | None,
-) -> Power:
-    """Simulate, fit and test.
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """What is simulated and tested, whatever the numbers of groups.
 
-    Parameters
+    Attributes
     ----------
     fit : MixedFit
-        Gives the design and the covariance parameters.
+        Gives the design and the parameters.
     effect : str
-    n : int
     test : {"satterthwaite", "kenward-roger", "residual", "none", "lrt"} or None
         By default ``"satterthwaite"``, for a generalized model ``"none"``. F or t test with degrees
         of freedom by that method, or likelihood ratio.
     alpha : float
-    fixef, sigma, dispersion, extend, within
-        See ``ranef.power``.
+    stated : Stated
+        Parameters in the place of those of the fit.
     seed : int
     control : FitControl
     n_threads : int
+    """
+
+    fit: MixedFit
+    effect: object
+    test: object
+    alpha: object
+    stated: Stated
+    seed: int
+    control: FitControl
+    n_threads: int
+
+
+def simulated_power(study: Study, n: int, extend: object, within: object, progress: Counter | None) -> Power:
+    """Simulate, fit and test.
+
+    Parameters
+    ----------
+    study : Study
+    n : int
+    extend, within : dict or None
+        See ``ranef.power``.
     progress : callable or None
     """
-    if test is None:
-        test = fit.ddf_choices[0]
+    fit, effect = study.fit, study.effect
+    test = fit.ddf_choices[0] if study.test is None else study.test
     if not isinstance(test, str) or test not in TESTS:
         raise OptionError(f"test must be one of {', '.join(map(repr, TESTS))}, not {test!r}.")
     if test not in (*fit.ddf_choices, "lrt"):
@@ -285,14 +246,12 @@ def simulated_power(
             f"test={test!r} is for linear models: tests in generalized models have no denominator degrees of freedom. "
             "Use 'none' (z and Wald chi-square) or 'lrt'."
         )
-    level = finite(alpha, "alpha")
+    level = finite(study.alpha, "alpha")
     if not 0 < level < 1:
-        raise OptionError(f"alpha must be between 0 and 1, not {alpha!r}.")
-    if sigma is not None and dispersion is not None:
-        raise OptionError("sigma and dispersion are the same parameter: give one of them.")
+        raise OptionError(f"alpha must be between 0 and 1, not {study.alpha!r}.")
     columns = tested_columns(fit, effect)
     assert isinstance(effect, str)
-    model = model_to_draw(fit, fixef, sigma, dispersion, extend, within)
+    model = model_to_draw(fit, study.stated, extend, within)
     if len(model.design.y) <= len(model.beta):
         raise OptionError(
             f"the design to simulate has {len(model.design.y)} rows for {len(model.beta)} fixed effects; it needs "
@@ -300,10 +259,12 @@ def simulated_power(
         )
     if np.linalg.matrix_rank(model.x / np.maximum(np.sqrt((model.x**2).sum(axis=0)), TINY)) < len(model.beta):
         raise OptionError("the design to simulate does not determine all fixed effects: extend it to more groups.")
+    for term in model.terms:
+        check_random_term(term, model.nobs, "lmm" if model.normal_responses else "glmm")
     if test == "lrt":
-        p, interrupted = _by_likelihood_ratio(model, columns, n, seed, control, n_threads, progress)
+        p, interrupted = _by_likelihood_ratio(study, model, columns, n, progress)
     else:
-        p, interrupted = _by_coefficient_tests(model, columns, n, test, seed, control, n_threads, progress)  # type: ignore[arg-type]
+        p, interrupted = _by_coefficient_tests(study, model, columns, n, test, progress)  # type: ignore[arg-type]
     if not len(p):
         raise KeyboardInterrupt
     hits = int(np.count_nonzero(p < level))
@@ -320,7 +281,7 @@ def simulated_power(
         nobs=model.nobs,
         n_groups={t.group: len(t.levels) for t in model.terms},
         p_values=p,
-        seed=seed,
+        seed=study.seed,
         interrupted=interrupted,
     )
 
@@ -336,14 +297,7 @@ def exact_limits(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def _by_coefficient_tests(
-    model: MixedFit,
-    columns: list[int],
-    n: int,
-    ddf: Ddf,
-    seed: int,
-    control: FitControl,
-    n_threads: int,
-    progress: Counter | None,
+    study: Study, model: MixedFit, columns: list[int], n: int, ddf: Ddf, progress: Counter | None
 ) -> tuple[Floats, bool]:
     """P-values of tests of coefficients, one simulation after the other: degrees of freedom or
     second derivatives are found for every fit.
@@ -353,9 +307,9 @@ def _by_coefficient_tests(
     finished = 0
     try:
         for i in range(n):
-            y = simulated_responses(model, 1, "new", generator_of(seed, i))[:, 0]
+            y = simulated_responses(model, 1, "new", generator_of(study.seed, i))[:, 0]
             design = model.design.with_rows(y=np.ascontiguousarray(y))
-            out[i] = _coefficient_test_p(model, design, rows, ddf, control, n_threads)
+            out[i] = _coefficient_test_p(model, design, rows, ddf, study.control, study.n_threads)
             finished = i + 1
             if progress is not None:
                 progress(finished, n)
@@ -381,13 +335,7 @@ def _coefficient_test_p(
 
 
 def _by_likelihood_ratio(
-    model: MixedFit,
-    columns: list[int],
-    n: int,
-    seed: int,
-    control: FitControl,
-    n_threads: int,
-    progress: Counter | None,
+    study: Study, model: MixedFit, columns: list[int], n: int, progress: Counter | None
 ) -> tuple[Floats, bool]:
     """P-values of likelihood-ratio tests by maximum likelihood, simulated and fitted in the
     core.
@@ -398,7 +346,9 @@ def _by_likelihood_ratio(
             "test='none'."
         )
     smaller = assumed_without(model, columns)
-    ours, theirs = nested_replicates(model, model, smaller, columns, n, seed, control, n_threads, progress)
+    ours, theirs = nested_replicates(
+        model, model, smaller, columns, n, study.seed, study.control, study.n_threads, progress
+    )
     p = np.array([chi_square_p(max(0.0, t), len(columns)) for t in theirs.objective - ours.objective])
     failed = [a != "converged" or b != "converged" for a, b in zip(ours.status, theirs.status, strict=True)]
     p[np.array(failed, dtype=bool)] = np.nan

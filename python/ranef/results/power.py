@@ -9,14 +9,16 @@ if TYPE_CHECKING:
 
 
 class PowerCurve(pd.DataFrame):
-    """Power for several numbers of groups or rows. Made by ``ranef.power_curve``.
+    """Power for several numbers of groups or rows, or for a grid of two such numbers. Made by
+    ``ranef.power_curve``.
 
     It is an ordinary frame, whose ``plot`` draws the curve; what is taken from it is a frame with
     pandas' own ``plot``.
     """
 
     def plot(self, *, target: float = 0.8, ax: Any = None) -> "Axes":  # type: ignore[override]
-        """Draw power along the numbers, with its limits from the simulations.
+        """Draw power along the first numbers, with its limits from the simulations, and a line for
+        each of the second ones.
 
         Parameters
         ----------
@@ -33,6 +35,10 @@ class PowerCurve(pd.DataFrame):
         from ranef.plots.power_curve import power_curve
 
         require_matplotlib()
-        axes = power_curve(pd.DataFrame(self), str(self.attrs["along"]), None, target, ax)
-        axes.set_xlabel(self.attrs["label"])
+        along, labels = self.attrs["along"], self.attrs["labels"]
+        by = along[1] if len(along) > 1 else None
+        axes = power_curve(pd.DataFrame(self), along[0], by, target, ax)
+        axes.set_xlabel(labels[0])
+        if by is not None and (legend := axes.get_legend()) is not None:
+            legend.set_title(labels[1])
         return axes

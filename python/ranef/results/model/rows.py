@@ -1,5 +1,6 @@
 """Rows of a fitted model: fitted values, residuals, predictions and simulated responses."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,8 @@ from ranef.estimates.predict import predict
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index, row_series
 from ranef.estimates.simulate import response_as_given, responses_at, simulated_responses
+from ranef.fit.assumed import restated
+from ranef.fit.stated import Stated
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -177,11 +180,12 @@ class RowsChapter(FittedModel):
         n: int = 1,
         *,
         newdata: Any = None,
+        params: Mapping[str, Any] | None = None,
         re: Literal["new", "conditional"] = "new",
         rng: Any = None,
         offset: Any = None,
     ) -> "pd.DataFrame":
-        """Draw new responses from the model at its estimates.
+        """Draw new responses from the model at its estimates, or at other values.
 
         Parameters
         ----------
@@ -192,6 +196,11 @@ class RowsChapter(FittedModel):
             fit. Levels of grouping factors may be new. Rows have the prior weights that the fit's
             ``weights`` give them when that is a column or an expression, else 1; a row with a
             missing value is NaN.
+        params : dict, optional
+            Parameters that take the place of estimates: ``fixef, varcorr, theta, sigma`` and
+            ``dispersion``, in the forms of ``ranef.simulate``; what is not named there stays. With
+            another sigma the variances of the random effects stay, unless ``theta`` gives them in
+            its units.
         re : {"new", "conditional"}
             Draw random effects anew for every response, or keep the conditional modes of the fit
             (those of levels that are new are drawn).
@@ -214,14 +223,17 @@ class RowsChapter(FittedModel):
         >>> new = {"Days": [0, 5, 12], "Subject": ["new", "new", "308"]}
         >>> m.simulate(2, newdata=new, rng=1).shape
         (3, 2)
+        >>> m.simulate(params={"fixef": {"Days": 0}, "varcorr": {"Subject": 50}}, rng=1).shape
+        (180, 1)
         """
         import pandas as pd
 
+        fit = self._fit if params is None else restated(self._fit, Stated.of_dict(params))
         if newdata is None:
             if offset is not None:
                 raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
-            values = padded(self._fit, response_as_given(self._fit, simulated_responses(self._fit, n, re, rng)))
-            index = row_index(self._fit)
+            values = padded(fit, response_as_given(fit, simulated_responses(fit, n, re, rng)))
+            index = row_index(fit)
         else:
-            values, index = responses_at(self._fit, newdata, n, re, rng, offset)
+            values, index = responses_at(fit, newdata, n, re, rng, offset)
         return pd.DataFrame(values, index=index, columns=[f"sim_{i + 1}" for i in range(values.shape[1])])
