@@ -29,7 +29,7 @@ def slopes(sleep: pd.DataFrame) -> LinearMixedModel:
 
 def test_anova_orders_and_says_what_it_did(intercepts: LinearMixedModel, slopes: LinearMixedModel) -> None:
     table = ranef.anova(slopes, intercepts)
-    assert list(table.index) == ["m2", "m1"]
+    assert list(table.index) == ["intercepts", "slopes"]
     assert list(table.columns) == [
         "npar",
         "aic",
@@ -43,13 +43,13 @@ def test_anova_orders_and_says_what_it_did(intercepts: LinearMixedModel, slopes:
     ]
     text = str(table)
     assert text.startswith(
-        "Likelihood-ratio tests (maximum likelihood)\nModels:\nm2: Reaction ~ Days + (1 | Subject)\n"
+        "Likelihood-ratio tests (maximum likelihood)\nModels:\nintercepts: Reaction ~ Days + (1 | Subject)\n"
     )
-    assert "Note: m1, m2 were refitted by ML for the comparison, instead of REML" in text
+    assert "Note: slopes, intercepts were refitted by ML for the comparison, instead of REML" in text
     assert "0.5 chi2(1) + 0.5 chi2(2)" in text
     assert "<table>" in table._repr_html_()
     assert type(table[["chisq"]]) is pd.DataFrame
-    assert type(table.loc["m1"]) is pd.Series
+    assert type(table.loc["slopes"]) is pd.Series
     assert ranef.anova(slopes, intercepts, names=["full", "small"]).index.tolist() == ["small", "full"]
 
 
@@ -138,7 +138,8 @@ def test_a_saved_model_is_compared_without_its_data(
     slopes.save(tmp_path / "m")
     loaded = ranef.load(tmp_path / "m")
     pd.testing.assert_frame_equal(
-        pd.DataFrame(ranef.anova(intercepts, loaded)), pd.DataFrame(ranef.anova(intercepts, slopes))
+        pd.DataFrame(ranef.anova(intercepts, loaded, names=["a", "b"])),
+        pd.DataFrame(ranef.anova(intercepts, slopes, names=["a", "b"])),
     )
     pd.testing.assert_frame_equal(pd.DataFrame(loaded.ranova()), pd.DataFrame(slopes.ranova()))
     pd.testing.assert_frame_equal(pd.DataFrame(loaded.drop1()), pd.DataFrame(slopes.drop1()))

@@ -92,7 +92,7 @@ def test_intervals_p_values_and_stars() -> None:
     assert any("Kenward-Roger" in n for n in own.notes)
     plain = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), ddf="none")
     both = ranef.table(m, plain, below="p").notes[0]
-    assert both == "p-values from t tests with Satterthwaite's degrees of freedom (m1); normal tests (m2)."
+    assert both == "p-values from t tests with Satterthwaite's degrees of freedom (m); normal tests (plain)."
     assert cells(ranef.table(m, below="p"))["Days below"] == ["p < 0.001"]
     assert "Days below" not in cells(ranef.table(m, below="none"))
 
@@ -123,8 +123,8 @@ def test_dropped_columns_and_the_boundary() -> None:
     shown = cells(table)
     assert shown["twice"][0] == ""
     assert shown["twice"][1] != ""
-    assert "m1: twice dropped, as other columns determine it." in table.notes
-    assert any(n.startswith("m1: some variance is zero") for n in table.notes)
+    assert "whole: twice dropped, as other columns determine it." in table.notes
+    assert any(n.startswith("whole: some variance is zero") for n in table.notes)
     assert np.isnan(whole.varcorr["g"].corr[0, 1])
     assert shown["Correlation (Intercept) with x, g"] == ["undefined", ""]
     assert any(n.startswith("undefined:") for n in table.notes)
@@ -207,7 +207,7 @@ def test_dispersion_and_models_of_both_kinds() -> None:
     assert shown["Dispersion"] == [f"{gamma.dispersion:.4g}", ""]
     assert shown["SD residual"][0] == ""
     assert shown["Estimated by"] == ["Laplace", "REML"]
-    assert any(n.startswith("Estimated differently: m1 by ML; m2 by REML.") for n in table.notes)
-    assert any("Satterthwaite's degrees of freedom (m2)" in n for n in table.notes)
+    assert any(n.startswith("Estimated differently: gamma by ML; linear by REML.") for n in table.notes)
+    assert any("Satterthwaite's degrees of freedom (linear)" in n for n in table.notes)
     assert ranef.table(linear).title == "Linear mixed models"
     assert "Family" not in cells(ranef.table(linear))

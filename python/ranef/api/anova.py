@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from ranef.api.caller_names import named_models
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.progress import part_of, reported
 from ranef.inference.bootstrap.arguments import checked_count
@@ -44,7 +45,8 @@ def anova(
     *models : LinearMixedModel or GeneralizedLinearMixedModel
         Two or more, of one kind.
     names : sequence of str, optional
-        Labels of the rows; ``m1, m2, …`` in the order given by default.
+        Labels of the rows; by default the names of the variables that hold the models where
+        ``anova`` is called, or ``m1, m2, …`` in the order given if some model has none.
     refit : bool
         False compares REML criteria of REML fits as they are, which is refused when their fixed
         effects differ.
@@ -81,7 +83,7 @@ def anova(
     >>> table["chisq"].round(3).tolist()
     [nan, 42.139]
     >>> table.attrs["notes"][0]
-    'm1, m2 were refitted by ML for the comparison, instead of REML'
+    'intercepts, slopes were refitted by ML for the comparison, instead of REML'
     >>> anova(intercepts, slopes, test="pb", n=200, rng=1)["p_value"].round(4).tolist()
     [nan, 0.005]
     """
@@ -97,21 +99,17 @@ def anova(
         raise OptionError(f"test must be 'chisq' or 'pb', not {test!r}.")
     if test == "pb" and not refit:
         raise OptionError("the bootstrap compares likelihoods of ML fits: leave out refit=False with test='pb'.")
-    labels = [f"m{i + 1}" for i in range(len(models))] if names is None else list(names)
-    if (
-        isinstance(names, str)
-        or len(labels) != len(models)
-        or not all(isinstance(n, str) for n in labels)
-        or len(set(labels)) < len(labels)
-    ):
-        raise OptionError(f"names must be {len(models)} different texts, one for each model, not {names!r}.")
+    labels = named_models(names, models)
     controls = [comparison_control(m._request.control) for m in models]
     comparison = compare_models([m._fit for m in models], labels, controls, refit)
     if test == "pb":
         comparison = _bootstrapped(comparison, dict(zip(labels, models, strict=True)), n, rng, progress)
     from ranef.presentation.anova_table import likelihood_ratio_table
 
-    formulas = dict(zip(labels, (m.formula for m in models), strict=True))
+    families = [f"{m._fit.family.name}, {m._fit.family.link}" for m in models]
+    shown = len(set(families)) > 1
+    texts = [f"{m.formula}; {f}" if shown else m.formula for m, f in zip(models, families, strict=True)]
+    formulas = dict(zip(labels, texts, strict=True))
     return likelihood_ratio_table(comparison, [formulas[n] for n in comparison.names])
 
 

@@ -39,8 +39,8 @@ class CoefficientTable:
     names : tuple of str
         The coefficients.
     columns : tuple of str
-        Headings: "Estimate", "Std. Error", then what was computed of "df", "t value" or "z value",
-        "Pr(>|t|)" or "Pr(>|z|)".
+        Headings: "Estimate" (of ratios "OR" and the like), "Std. Error", then what was computed of
+        "df", "t value" or "z value", "Pr(>|t|)" or "Pr(>|z|)".
     values : ndarray, shape (p, columns)
         The numbers.
     """

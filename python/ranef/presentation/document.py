@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ranef.presentation.alignment import tails
 from ranef.presentation.coefficients import format_coefficients, has_marks
 from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, zap_small
 from ranef.presentation.random_effects import STD_DEV, VARIANCE, format_variances
@@ -30,6 +31,12 @@ class Grid:
         How many of the first columns are labels; the others hold numbers.
     remark : str
         The remark below it, or an empty text.
+    sections : tuple of int
+        Rows that head those below them.
+    symbols : tuple of int
+        Columns whose heading is a symbol, which is set in italics.
+    aligned : bool
+        Whether numbers of a column are aligned by their decimal points, else by their right ends.
     """
 
     caption: str
@@ -37,16 +44,41 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     labels: int
     remark: str = ""
+    sections: tuple[int, ...] = ()
+    symbols: tuple[int, ...] = ()
+    aligned: bool = False
+
+    def tails(self) -> list[list[str]]:
+        """The room that each cell of each row is given at its right (see `alignment`)."""
+        if not self.aligned:
+            return [[""] * len(row) for row in self.rows]
+        columns = [
+            tails([row[j] for row in self.rows]) if j >= self.labels else [""] * len(self.rows)
+            for j in range(len(self.columns))
+        ]
+        return [list(row) for row in zip(*columns, strict=True)] if self.rows else []
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Title, facts with their labels, tables, and remarks at the end."""
+    """Title, facts with their labels, tables, and remarks at the end.
+
+    Attributes
+    ----------
+    title : str
+    facts : tuple of (str, str)
+        Labels and texts.
+    grids : tuple of Grid
+    remarks : tuple of str
+    lead : str
+        A word in italics before the first remark, such as "Note.".
+    """
 
     title: str
     facts: tuple[tuple[str, str], ...]
     grids: tuple[Grid, ...]
     remarks: tuple[str, ...]
+    lead: str = ""
 
 
 def summary_document(summary: "Summary") -> Document:

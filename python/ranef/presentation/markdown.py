@@ -10,19 +10,24 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 def markdown(document: Document) -> str:
     """Return the document as Markdown; characters with a meaning are escaped."""
     parts = [f"### {_escape(document.title)}"]
-    parts.append("\n".join(f"- {_escape(label)}: {_code(text)}" for label, text in document.facts))
+    if document.facts:
+        parts.append("\n".join(f"- {_escape(label)}: {_code(text)}" for label, text in document.facts))
     for grid in document.grids:
-        parts += [f"**{_escape(grid.caption)}**", _table(grid)]
+        parts += [*([f"**{_escape(grid.caption)}**"] if grid.caption else []), _table(grid)]
         if grid.remark:
             parts.append(_escape(grid.remark))
-    parts += [_escape(remark) for remark in document.remarks]
+    lead = f"*{_escape(document.lead)}* " if document.lead else ""
+    parts += [f"{lead if i == 0 else ''}{_escape(remark)}" for i, remark in enumerate(document.remarks)]
     return "\n\n".join(parts) + "\n"
 
 
 def _table(grid: Grid) -> str:
-    rows = [grid.columns, *grid.rows]
     ruler = "|".join(":--" if j < grid.labels else "--:" for j in range(len(grid.columns)))
-    lines = ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
+    heads = [f"*{_escape(t)}*" if j in grid.symbols else _escape(t) for j, t in enumerate(grid.columns)]
+    rows = [[_escape(cell) for cell in row] for row in grid.rows]
+    for i in grid.sections:
+        rows[i] = [f"*{cell}*" if cell else "" for cell in rows[i]]
+    lines = ["| " + " | ".join(row) + " |" for row in (heads, *rows)]
     return "\n".join([lines[0], f"|{ruler}|", *lines[1:]])
 
 

@@ -7,16 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.diagnostics.variance_shares import variance_parts
-from ranef.errors import RanefError
+from ranef.errors import OptionError, RanefError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import standard_errors
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import MixedFit
-from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.fixed_effect_tests import FixedEffectTests, SingleTests
+from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
 from ranef.presentation.model_summary import variance_blocks
 from ranef.presentation.random_effects import VarianceBlock
+from ranef.presentation.rows_used import rows_used
 
 Floats = NDArray[np.float64]
 
@@ -47,8 +49,9 @@ class ModelColumn:
     terms : tuple of str
         The p fixed effects.
     estimate, std_error, lower, upper : (p,) array
-        Estimates with standard errors and the limits of Wald intervals.
-    p_value : (p,) array or None
+        Estimates with standard errors and the limits of Wald intervals, all of ratios if there are
+        any.
+    tests : SingleTests or None
         None when no tests were asked for.
     ddf : str or None
         Method of the degrees of freedom of the tests.
@@ -60,8 +63,10 @@ class ModelColumn:
         By the names of ``STATISTICS``, without the groups; the dispersion only where there is one.
     family : str
         Family and link of a generalized model, else empty.
+    ratios : RatioScale or None
+        What the ratios are, where estimates are shown as such.
     remarks : tuple of str
-        Remarks on this model: dropped columns, the boundary, no convergence.
+        Remarks on this model: missing rows, dropped columns, the boundary, no convergence.
     """
 
     name: str
@@ -73,7 +78,7 @@ class ModelColumn:
     std_error: Floats
     lower: Floats
     upper: Floats
-    p_value: Floats | None
+    tests: SingleTests | None
     ddf: Ddf | None
     random: tuple[VarianceBlock, ...]
     sigma: float | None
@@ -81,21 +86,39 @@ class ModelColumn:
     statistics: dict[str, float]
     remarks: tuple[str, ...]
     family: str = ""
+    ratios: RatioScale | None = None
+
+    @property
+    def p_value(self) -> Floats | None:
+        """The p-values (p,), None without tests."""
+        return None if self.tests is None else self.tests.p_value
 
 
-def _remarks(fit: MixedFit, name: str) -> tuple[str, ...]:
+def _remarks(fit: MixedFit) -> tuple[str, ...]:
     """Remarks on a model of any kind."""
     remarks = []
+    used = rows_used(fit)
+    if used is not None:
+        remarks.append(f"{used}.")
     if fit.dropped:
-        remarks.append(f"{name}: {', '.join(fit.dropped)} dropped, as other columns determine it.")
+        remarks.append(f"{', '.join(fit.dropped)} dropped, as other columns determine it.")
     if fit.singular:
-        remarks.append(f"{name}: some variance is zero (boundary, or singular, fit).")
+        remarks.append("some variance is zero (boundary, or singular, fit).")
     if not fit.convergence.ok:
-        remarks.append(f"{name}: not converged. {fit.convergence.status.explanation}")
+        remarks.append(f"not converged. {fit.convergence.status.explanation}")
     return tuple(remarks)
 
 
-def column_of(fit: MixedFit, tests: FixedEffectTests, name: str, level: float, ddf: Ddf | None) -> ModelColumn:
+def column_of(
+    fit: MixedFit,
+    tests: FixedEffectTests,
+    name: str,
+    level: float,
+    ddf: Ddf | None,
+    *,
+    interval_ddf: Ddf = "none",
+    exponentiate: object = False,
+) -> ModelColumn:
     """Gather what a table shows of a model.
 
     Parameters
@@ -107,16 +130,28 @@ def column_of(fit: MixedFit, tests: FixedEffectTests, name: str, level: float, d
     level : float
         Level of the intervals.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
-        Method of the degrees of freedom of p-values; None leaves these out.
+        Method of the degrees of freedom of tests; None leaves these out.
+    interval_ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+        That of intervals.
+    exponentiate : bool
+        Whether estimates are shown as ratios.
     """
-    measures, limits = criteria(fit), wald_intervals(tests, level)[1]
+    try:
+        ratios = asked_ratios(exponentiate, fit)
+    except OptionError as problem:
+        raise OptionError(f"{name}: {problem}") from None
+    measures, limits = criteria(fit), wald_intervals(tests, level, None, interval_ddf)[1]
+    tested = None if ddf is None else tests.coefficients(ddf)
+    estimate, std_error = fit.beta, standard_errors(fit) if tested is None else tested.std_error
+    if ratios is not None:
+        estimate, std_error, limits = ratios.of(estimate), ratios.std_error(estimate, std_error), ratios.of(limits)
     formula = fit.design.formula
-    remarks = _remarks(fit, name)
+    remarks = _remarks(fit)
     try:
         shares = _shares(fit)
     except RanefError:
         shares = (math.nan,) * 3
-        remarks = (*remarks, f"{name}: the family has no variance function, so there are no shares of variance.")
+        remarks = (*remarks, "the family has no variance function, so there are no shares of variance.")
     statistics = {
         "nobs": float(fit.nobs),
         "icc": shares[0],
@@ -134,11 +169,11 @@ def column_of(fit: MixedFit, tests: FixedEffectTests, name: str, level: float, d
         response="" if formula.response is None else formula.response.name,
         method=_method(fit),
         terms=fit.x_names,
-        estimate=fit.beta,
-        std_error=standard_errors(fit),
+        estimate=estimate,
+        std_error=std_error,
         lower=limits[:, 0],
         upper=limits[:, 1],
-        p_value=None if ddf is None else tests.coefficients(ddf).p_value,
+        tests=tested,
         ddf=ddf,
         random=variance_blocks(varcorr(fit)),
         # with a family its spread is the dispersion, among the statistics
@@ -147,6 +182,7 @@ def column_of(fit: MixedFit, tests: FixedEffectTests, name: str, level: float, d
         statistics=statistics,
         remarks=remarks,
         family=f"{fit.family.name}, {fit.family.link}" if fit.family_shown else "",
+        ratios=ratios,
     )
 
 

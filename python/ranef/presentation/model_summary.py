@@ -14,6 +14,7 @@ from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
 from ranef.presentation.coefficients import CoefficientTable
@@ -29,7 +30,12 @@ QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def summary_of(
-    fit: MixedFit, request: ModelRequest, tests: FixedEffectTests, ddf: Ddf, width: int | None = None
+    fit: MixedFit,
+    request: ModelRequest,
+    tests: FixedEffectTests,
+    ddf: Ddf,
+    width: int | None = None,
+    exponentiate: object = False,
 ) -> Summary:
     """Gather what the summary of a fit shows.
 
@@ -45,13 +51,17 @@ def summary_of(
         models are normal.
     width : int, optional
         Width of the lines of the text; None is that of the terminal.
+    exponentiate : bool
+        Whether fixed effects are shown as ratios.
 
     Returns
     -------
     Summary
     """
+    ratios = asked_ratios(exponentiate, fit)
     corr = correlation(fit) if type(tests) is FixedEffectTests else correlations(tests.covariance(ddf))
-    return _record(fit, request, _coefficients(fit, tests, ddf), _quantiles(fit), corr, ddf, tests.notes(ddf), width)
+    notes = tests.notes(ddf) if ratios is None else (*tests.notes(ddf), ratios.note)
+    return _record(fit, request, _coefficients(fit, tests, ddf, ratios), _quantiles(fit), corr, ddf, notes, width)
 
 
 def sketch_of(fit: MixedFit, request: ModelRequest) -> Summary:
@@ -60,10 +70,16 @@ def sketch_of(fit: MixedFit, request: ModelRequest) -> Summary:
     return _record(fit, request, table, None, None, "none", ())
 
 
-def _coefficients(fit: MixedFit, tests: FixedEffectTests, ddf: Ddf) -> CoefficientTable:
+def _coefficients(
+    fit: MixedFit, tests: FixedEffectTests, ddf: Ddf, ratios: RatioScale | None = None
+) -> CoefficientTable:
     """The fixed effects with their tests: z, or t with degrees of freedom if there are any."""
     found = tests.coefficients(ddf)
-    columns = {"Estimate": found.estimate, "Std. Error": found.std_error}
+    if ratios is None:
+        columns = {"Estimate": found.estimate, "Std. Error": found.std_error}
+    else:
+        error = ratios.std_error(found.estimate, found.std_error)
+        columns = {ratios.head: ratios.of(found.estimate), "Std. Error": error}
     if fit.asymptotic_tests:
         columns |= {"z value": found.statistic, "Pr(>|z|)": found.p_value}
     elif ddf == "none":

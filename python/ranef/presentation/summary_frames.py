@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ranef.presentation.summary import Summary
 
-_HEADINGS = {"Estimate": "estimate", "Std. Error": "std_error", "df": "df"}
+_HEADINGS = {"Std. Error": "std_error", "df": "df"}
 
 
 def summary_frames(summary: "Summary") -> "dict[str, pd.DataFrame]":
@@ -30,7 +30,7 @@ def summary_frames(summary: "Summary") -> "dict[str, pd.DataFrame]":
     frames["random_effects"] = pd.DataFrame(_variances(summary), columns=["group", "name1", "name2", "variance", "sd"])
     frames["groups"] = pd.DataFrame({"levels": dict(summary.groups)})
     names = list(summary.fixed.names)
-    headings = [_heading(c) for c in summary.fixed.columns]
+    headings = ["estimate", *(_heading(c) for c in summary.fixed.columns[1:])]
     frames["fixed_effects"] = pd.DataFrame(np.array(summary.fixed.values), index=names, columns=headings)
     if summary.correlation is not None:
         frames["correlation"] = pd.DataFrame(np.array(summary.correlation), index=names, columns=names)

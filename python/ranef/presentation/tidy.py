@@ -21,6 +21,7 @@ from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
 from ranef.inference.distributions import t_multiplier
 from ranef.inference.fixed_effect_tests import FixedEffectTests
+from ranef.inference.ratios import asked_ratios
 from ranef.options import Ddf
 from ranef.presentation.rows_used import n_missing
 
@@ -32,7 +33,9 @@ Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
 
-def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object) -> "pd.DataFrame":
+def tidy_frame(
+    tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: object, level: object, exponentiate: object = False
+) -> "pd.DataFrame":
     """One row for each term.
 
     Parameters
@@ -48,9 +51,12 @@ def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: obj
         Whether to add intervals to fixed effects, by quantiles of the distribution that their tests
         have, and normal ones to conditional modes.
     level : float
+    exponentiate : bool
+        Whether fixed effects are shown as ratios.
     """
     import pandas as pd
 
+    ratios = asked_ratios(exponentiate, tests.fit)
     chosen = (effects,) if isinstance(effects, str) else effects
     if not isinstance(chosen, list | tuple) or not chosen or not all(isinstance(e, str) for e in chosen):
         raise ArgumentTypeError(f"effects must be one or more of {', '.join(map(repr, EFFECTS))}, not {effects!r}.")
@@ -83,6 +89,13 @@ def tidy_frame(tests: FixedEffectTests, effects: object, ddf: Ddf, conf_int: obj
             multipliers[known] = t_multiplier(float(level), frame["df"].to_numpy()[known])
         frame["conf_low"] = frame["estimate"] - multipliers * frame["std_error"]
         frame["conf_high"] = frame["estimate"] + multipliers * frame["std_error"]
+    if ratios is not None:
+        fixed = (frame["effect"] == "fixed").to_numpy()
+        own = frame.loc[fixed]
+        frame.loc[fixed, "std_error"] = ratios.std_error(own["estimate"].to_numpy(), own["std_error"].to_numpy())
+        for name in ("estimate", *(("conf_low", "conf_high") if conf_int else ())):
+            frame.loc[fixed, name] = ratios.of(own[name].to_numpy())
+        frame.attrs["notes"] = (ratios.note,)
     return frame
 
 

@@ -6,6 +6,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.progress import reported
 from ranef.fit.request import warn_once
+from ranef.inference.ratios import asked_ratios
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
 from ranef.results.model.resampling import ResamplingChapter
@@ -28,6 +29,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         level: float = 0.95,
         parm: str | list[str] | None = None,
         *,
+        exponentiate: bool = False,
         ddf: Ddf | None = None,
         cov: Any = None,
         cluster: Any = None,
@@ -52,6 +54,9 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             where it is estimated, by the name that the family has for it: ``"sigma"``, ``"size"``,
             ``"precision"``), names of fixed effects. For profiles also ``"theta_"`` for all of the
             random part and ``"beta_"`` for all fixed effects.
+        exponentiate : bool
+            Whether to show the intervals of fixed effects as those of ratios, as in ``tidy``;
+            standard deviations and correlations are not changed.
         ddf : {"none", "satterthwaite", "kenward-roger", "residual"}, optional
             For Wald intervals of linear models: normal quantiles (the default, as in lme4), or
             those of t with these degrees of freedom (and Kenward and Roger's standard errors).
@@ -96,8 +101,6 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
                              lower  upper
         sd_(Intercept)|herd  0.346    1.1
         """
-        import pandas as pd
-
         if not isinstance(method, str):
             raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
         if method not in METHODS:
@@ -106,8 +109,32 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             for name, value in (("ddf", ddf), ("cov", cov), ("cluster", cluster)):
                 if value is not None:
                     raise OptionError(f"{name} is for Wald intervals: method='wald'.")
+        ratios = asked_ratios(exponentiate, self._fit)
         if method == "profile":
-            return self._profile_intervals(level, parm, progress)
+            frame = self._profile_intervals(level, parm, progress)
+        else:
+            frame = self._other_intervals(method, level, parm, ddf, cov, cluster, n, rng, progress)
+        if ratios is not None:
+            fixed = frame.index.isin(self._fit.x_names)
+            frame.loc[fixed] = ratios.of(frame.loc[fixed].to_numpy())
+            frame.attrs["notes"] = (*frame.attrs["notes"], ratios.note)
+        return frame
+
+    def _other_intervals(
+        self,
+        method: str,
+        level: float,
+        parm: Any,
+        ddf: Ddf | None,
+        cov: Any,
+        cluster: Any,
+        n: int,
+        rng: Any,
+        progress: Any,
+    ) -> "pd.DataFrame":
+        """Wald and bootstrap intervals."""
+        import pandas as pd
+
         if method == "boot":
             normal_multiplier(level)
             made = self.bootstrap(n, rng=rng, progress=progress)

@@ -42,7 +42,13 @@ class TablesChapter(PlotsChapter, TestsChapter):
     # ---- frames
 
     def summary(
-        self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None, width: int | None = None
+        self,
+        ddf: Ddf | None = None,
+        *,
+        exponentiate: bool = False,
+        cov: Any = None,
+        cluster: Any = None,
+        width: int | None = None,
     ) -> "Summary":
         """Summarise the fit as lme4 does: with t tests of the fixed effects as lmerTest adds them,
         z tests of a generalized model.
@@ -53,6 +59,8 @@ class TablesChapter(PlotsChapter, TestsChapter):
             Method of the degrees of freedom, the model's own by default; generalized models have
             ``"none"`` only. A linear model has no tests with ``"none"``: estimate, standard error
             and t value, as lme4 prints them.
+        exponentiate : bool
+            Whether to show fixed effects as ratios, as in ``tidy``.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
         width : int, optional
@@ -79,7 +87,8 @@ class TablesChapter(PlotsChapter, TestsChapter):
         from ranef.presentation.text_table import checked_width
 
         method = self._ddf_with(ddf, cov)
-        return summary_of(self._fit, self._request, self._tests_with(cov, cluster), method, checked_width(width))
+        tests = self._tests_with(cov, cluster)
+        return summary_of(self._fit, self._request, tests, method, checked_width(width), exponentiate)
 
     def tidy(
         self,
@@ -88,6 +97,7 @@ class TablesChapter(PlotsChapter, TestsChapter):
         ddf: Ddf | None = None,
         conf_int: bool = False,
         level: float = 0.95,
+        exponentiate: bool = False,
         cov: Any = None,
         cluster: Any = None,
     ) -> "pd.DataFrame":
@@ -108,6 +118,11 @@ class TablesChapter(PlotsChapter, TestsChapter):
             normal ones to conditional modes.
         level : float
             Level of the intervals.
+        exponentiate : bool
+            Whether to show fixed effects as ratios: odds ratios with the logit link, rate ratios of
+            counts with the log link, hazard ratios with cloglog, else ratios of means with the log
+            link or a response in logarithms. Intervals are exponentiated, standard errors are by
+            the delta method, tests stay as they are; random effects are not changed.
         cov, cluster : optional
             A cluster-robust covariance, as in ``cov_params``.
 
@@ -116,7 +131,14 @@ class TablesChapter(PlotsChapter, TestsChapter):
         DataFrame
             Columns ``effect, group, term, estimate, std_error, statistic, df, p_value``, with
             ``level`` before ``term`` if there are conditional modes, without ``df`` where tests are
-            normal, and without ``df, p_value`` if there are no tests.
+            normal, and without ``df, p_value`` if there are no tests. With ``exponentiate`` what
+            the ratios are is in ``attrs["notes"]``.
+
+        Raises
+        ------
+        OptionError
+            If effects are no logarithms of ratios (identity link, probit) and ``exponentiate`` is
+            asked for.
 
         Examples
         --------
@@ -124,11 +146,17 @@ class TablesChapter(PlotsChapter, TestsChapter):
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
         >>> m.tidy("fixed").set_index("term").loc["Days", ["estimate", "df"]].round(3).tolist()
         [10.467, 17.0]
+        >>> from ranef import glmer
+        >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+        >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
+        >>> odds = g.tidy("fixed", conf_int=True, exponentiate=True).set_index("term")
+        >>> odds.loc["period[T.2]", ["estimate", "conf_low", "conf_high"]].round(2).tolist()
+        [0.37, 0.2, 0.68]
         """
         from ranef.presentation.tidy import tidy_frame
 
         method = self._ddf_with(ddf, cov)
-        return tidy_frame(self._tests_with(cov, cluster), effects, method, conf_int, level)
+        return tidy_frame(self._tests_with(cov, cluster), effects, method, conf_int, level, exponentiate)
 
     def glance(self) -> "pd.DataFrame":
         """Return the fit in one row.
