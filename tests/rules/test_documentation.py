@@ -25,6 +25,7 @@ NEEDS = {
     "ranef.interop.arviz": ["arviz"],
     "ranef.interop.tqdm": ["tqdm"],
     "ranef.interop.maketables": ["maketables"],
+    "compare_models_in_a_table.md": ["docx"],
     "ecosystem.md": ["sklearn", "marginaleffects", "arviz", "maketables", "tqdm", "polars"],
 }
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
