@@ -14,7 +14,9 @@ from ranef.errors import (
     OptionError,
     RanefError,
     RanefWarning,
+    UnknownMemberError,
 )
+from ranef.known_names import about_verb
 from ranef.options import options  # at once: the name of the function is that of its module
 
 if TYPE_CHECKING:
@@ -105,10 +107,19 @@ _VERBS = {
 
 def __getattr__(name: str) -> Any:
     if name not in _VERBS:
-        raise AttributeError(f"module 'ranef' has no attribute {name!r}")
+        raise _unknown(name)
     value = getattr(import_module(_VERBS[name]), name)
     globals()[name] = value
     return value
+
+
+def _unknown(name: str) -> Exception:
+    text = f"module 'ranef' has no attribute {name!r}"
+    if name.startswith("_"):
+        return AttributeError(text)
+    model = import_module("ranef.results.model.mixed").MixedModel
+    reason = about_verb(name, __all__, dir(model))
+    return UnknownMemberError(f"{text}: {reason}." if reason else f"{text}.", name=name)
 
 
 def __dir__() -> list[str]:

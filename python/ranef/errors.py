@@ -57,11 +57,36 @@ class ColumnNotFoundError(RanefError, KeyError):
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f" Did you mean {', '.join(repr(c) for c in close)}?" if close else ""
         shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-        self.message = f"there is no column {name!r} in {where}.{hint} Its columns are: {shown}."
+        held = f"Its columns are: {shown}." if names else "It has no columns."
+        if not name.isascii() and (twin := _twin(name, names)):
+            hint = (
+                f" Its column {twin!r} looks the same, but its accents are characters of their own: bring both into "
+                "one form, data.columns = data.columns.str.normalize('NFC'), and the formula likewise."
+            )
+        self.message = f"there is no column {name!r} in {where}.{hint} {held}"
         super().__init__(self.message)
 
     def __str__(self) -> str:
         return self.message
+
+
+def _twin(name: str, names: list[str]) -> str | None:
+    """A name that is written by other characters and looks the same."""
+    import unicodedata
+
+    form = unicodedata.normalize("NFC", name)
+    return next((n for n in names if unicodedata.normalize("NFC", n) == form), None)
+
+
+class UnknownMemberError(RanefError, AttributeError):
+    """A model, or the package, has no attribute of this name."""
+
+
+class UnknownKeyError(RanefError, KeyError):
+    """A mapping of a model has no such key."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class DesignError(RanefError, ValueError):

@@ -1,8 +1,8 @@
-"""Answers to keyword arguments that a function does not have, as other programs spell them."""
+"""Answers to arguments that a function does not have, as other programs spell them, or lacks."""
 
 import difflib
 import functools
-import inspect
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -12,6 +12,9 @@ from ranef.errors import ArgumentTypeError
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+#: Flags of a function's code, as in the module inspect, whose import takes long.
+_ANY_NUMBER, _ANY_KEYWORD = 0x04, 0x08
 
 _IN_FORMULA = "random effects are written in the formula: y ~ x + (1 + x | group)"
 _NO_ZEROS = (
@@ -34,7 +37,6 @@ _ANSWERS = {
     "glmer.method": _ML,
     "glmer.ddf": "its tests are normal and have no degrees of freedom",
     "glmer.link": "the link is part of the family: family='binomial(probit)'",
-    "alpha": "the level of intervals is level=0.9 for alpha=0.1",
     "groups": _IN_FORMULA,
     "group": _IN_FORMULA,
     "random": _IN_FORMULA,
@@ -77,22 +79,52 @@ _NAMES = {
 
 _VALUES = {"re": "'population', 'conditional' or '~ (1 | group)'"}
 
+#: What an argument that was left out should be, by its name, or for one function.
+_NEEDED = {
+    "formula": "text such as 'y ~ x + (1 | group)'",
+    "data": "a data frame, a dict of columns, or the path of a file",
+    "family": "such as family='binomial' or family='poisson'; a model with normal errors is lmer(formula, data)",
+    "path": "the name of a file",
+    "text": "the syntax of another program",
+    "to": "the other program's name, such as 'spss'",
+    "specs": "the names of variables, such as 'treatment' or ['treatment', 'sex']",
+    "var": "the name of a numeric variable, after those over whose levels its slope is shown",
+    "effect": "the name of a fixed effect or of a term of the formula",
+    "model": "a model fitted by lmer or glmer",
+    "y": "a new response, one value for each row used",
+    "name": "the name of a bundled data set, such as 'sleepstudy'",
+}
+
 
 def known_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function answer keyword arguments that it does not have with a sentence.
+    """Make a function answer arguments that it does not have, or that it lacks, with a sentence.
 
-    Its signature stays what it was. A function that takes any keywords is returned as it is.
+    Its signature stays what it was. Keywords of a function that takes any are its own matter.
     """
     call = cast(FunctionType, function)
     code = call.__code__
-    if code.co_flags & inspect.CO_VARKEYWORDS:
-        return function
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    known, refused = frozenset(names), _refusal
+    by_position = names[: code.co_argcount]
+    most = len(by_position) if not code.co_flags & _ANY_NUMBER else sys.maxsize
+    any_keyword = bool(code.co_flags & _ANY_KEYWORD)
+    optional = {*by_position[len(by_position) - len(call.__defaults__ or ()) :], *(call.__kwdefaults__ or ())}
+    needed = tuple(n for n in names if n not in optional)
+    n_needed = sum(n in needed for n in by_position)
+    named_needed = needed[n_needed:]
+    known = frozenset(names)
+    unknown, excess, twice, absent = _unknown, _excess, _twice, _absent
 
     def checked(*args: Any, **given: Any) -> Any:
-        if not given.keys() <= known:
-            raise refused(call.__name__, names, given)
+        if not any_keyword and not given.keys() <= known:
+            raise unknown(call.__name__, names, given)
+        if len(args) > most:
+            raise excess(call.__name__, names, by_position, args)
+        if given and not given.keys().isdisjoint(by_position[: len(args)]):
+            raise twice(call.__name__, by_position[: len(args)], given)
+        if len(args) < n_needed or named_needed:
+            lacking = [n for n in needed if n not in given and n not in by_position[: len(args)]]
+            if lacking:
+                raise absent(call.__name__, lacking)
         return call(*args, **given)
 
     # With the names of its own module, in which doctest looks for functions.
@@ -103,18 +135,49 @@ def known_arguments(function: Callable[P, R]) -> Callable[P, R]:
 def known_members(cls: type[T]) -> type[T]:
     """Do so for all public methods that a class itself defines."""
     for name, value in list(vars(cls).items()):
-        if inspect.isfunction(value) and not name.startswith("_"):
+        if isinstance(value, FunctionType) and not name.startswith("_"):
             setattr(cls, name, known_arguments(value))
     return cls
 
 
-def _refusal(verb: str, names: tuple[str, ...], given: dict[str, Any]) -> ArgumentTypeError:
+def _unknown(verb: str, names: tuple[str, ...], given: dict[str, Any]) -> ArgumentTypeError:
     name = next(n for n in given if n not in names)
     allowed = [n for n in names if n != "self"]
     return ArgumentTypeError(f"{verb} has no argument {name!r}: {_answer(verb, name, given[name], allowed)}.")
 
 
+def _excess(
+    verb: str, names: tuple[str, ...], by_position: tuple[str, ...], args: tuple[Any, ...]
+) -> ArgumentTypeError:
+    taken = [n for n in by_position if n != "self"]
+    value = args[len(by_position)]
+    shown = repr(value) if isinstance(value, str | bool | int | float | None) else f"a {type(value).__name__}"
+    rest = names[len(by_position) :]
+    rest = names[len(by_position) :]
+    if not rest:
+        return ArgumentTypeError(f"{verb} takes {', '.join(taken) or 'no arguments'}; {shown:.60} is too much.")
+    where = f"{' and '.join(taken)} by position and everything else by name" if taken else "its arguments by name"
+    return ArgumentTypeError(
+        f"{verb} takes {where}: {shown:.60} needs the name of its argument, such as "
+        f"{rest[0]}={'...' if shown.startswith('a ') else shown:.60}."
+    )
+
+
+def _twice(verb: str, placed: tuple[str, ...], given: dict[str, Any]) -> ArgumentTypeError:
+    name = next(n for n in placed if n in given)
+    return ArgumentTypeError(f"{verb} is given {name} twice, by position and by name; leave one of them out.")
+
+
+def _absent(verb: str, lacking: list[str]) -> ArgumentTypeError:
+    meant = [f"{n}, {_NEEDED[n]}" if n in _NEEDED else n for n in lacking]
+    return ArgumentTypeError(f"{verb} needs {'; and '.join(meant)}.")
+
+
 def _answer(verb: str, name: str, value: object, allowed: list[str]) -> str:
+    if name == "alpha" and "level" in allowed:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1:
+            return f"alpha={value!r} is level={1 - value:.10g} here"
+        return "the level of intervals is level=0.95 for alpha=0.05"
     if f"{verb}.{name}" in _ANSWERS:
         return _ANSWERS[f"{verb}.{name}"]
     plain = name.replace(".", "_")
@@ -124,7 +187,7 @@ def _answer(verb: str, name: str, value: object, allowed: list[str]) -> str:
         same = ours.lower() == plain.lower() and isinstance(value, str | bool | int | float)
         shown = f", {ours}={value!r}" if same else f": {_VALUES[ours]}" if ours in _VALUES else ""
         return f"it is called {ours} here{shown}"
-    if name in _ANSWERS and (name != "alpha" or "level" in allowed):
+    if name in _ANSWERS:
         return _ANSWERS[name]
     if close := difflib.get_close_matches(name, allowed, n=3, cutoff=0.6):
         return f"did you mean {' or '.join(close)}"

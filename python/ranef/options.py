@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Self, cast, get_args
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.known_arguments import known_arguments
 
 Ddf = Literal["satterthwaite", "kenward-roger", "residual", "none"]
 """Methods of the degrees of freedom of tests of fixed effects."""
@@ -70,6 +71,7 @@ class Settings(dict[str, Any]):
 _SETTINGS: dict[str, Any] = {"keep_data": False, "contrasts": R_DEFAULTS, "random_contrasts": "given"}
 
 
+@known_arguments
 def options(
     *,
     keep_data: bool | None = None,

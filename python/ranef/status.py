@@ -16,6 +16,7 @@ class FitStatus(enum.Enum):
     INTERRUPTED = "interrupted"
     NON_FINITE = "non_finite"
     SEPARATION = "separated"
+    EXACT = "exact"
 
     @property
     def ok(self) -> bool:
@@ -43,4 +44,8 @@ _EXPLANATIONS = {
     "without bound as their coefficients grow. Estimates and standard errors are those at which "
     "the search stopped, and mean nothing. Merge levels, leave the term out, or test it by a "
     "likelihood ratio.",
+    FitStatus.EXACT: "The model reproduces the response (almost) exactly: nothing is left for the residual, and the "
+    "likelihood grows without end as the residual variance goes to zero. Standard errors and tests mean nothing. Toy "
+    "data need some noise; elsewhere leave out predictors from which the response was computed, and random effects "
+    "that have a level for every row.",
 }

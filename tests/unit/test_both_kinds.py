@@ -207,7 +207,7 @@ def test_members_of_the_other_kind_are_missed_with_a_reason(cbpp: Any, sleep: An
         cbpp.cooks_distance()
     with pytest.raises(AttributeError, match="'LinearMixedModel' object has no attribute 'zero_inflation': "):
         sleep.zero_inflation()
-    with pytest.raises(AttributeError, match=r"no attribute 'fixeff'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'fixeff': did you mean fixef\.$"):
         _ = sleep.fixeff
     assert not hasattr(cbpp, "tvalues")
 

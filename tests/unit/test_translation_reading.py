@@ -126,6 +126,11 @@ READ = [
         "xi: mixed y i.a*i.b || id:",
         'lmer("y ~ factor(a) + factor(b) + factor(a):factor(b) + (1 | id)", data, REML=False)',
     ),
+    # From the manual: slopes over x that differ from one intercept.
+    ("stata", "xi: mixed y i.a|x || id:", 'lmer("y ~ x + factor(a):x + (1 | id)", data, REML=False)'),
+    ("stata", "xi i.a\nmixed y x _Ia_* || id:", 'lmer("y ~ x + factor(a) + (1 | id)", data, REML=False)'),
+    ("stata", "mixed y x ||id:x,cov( un )", 'lmer("y ~ x + (x | id)", data, REML=False)'),
+    ("stata", "mixed y x || id: , cov(un)", 'lmer("y ~ x + (1 | id)", data, REML=False)'),
     (
         "stata",
         "xi: mixed y i.a*x || id:",
@@ -362,3 +367,29 @@ def test_errors_survive_pickling():
         ranef.translate("mixed y x", "stata")
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.part, again.line) == (str(caught.value), caught.value.part, caught.value.line)
+
+
+@pytest.mark.parametrize(("source", "text"), [(s, t) for s, t, _ in READ] + [(s, t) for s, t, *_ in NOTES])
+def test_the_language_is_recognised(source, text):
+    assert ranef.translate(text) == ranef.translate(text, source)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "it is empty"),
+        ("hello, world", "it begins with 'hello, world'.*source='lme4'"),
+        ("y ~ x + (1 | g)", "this is a formula"),
+        ("smf.mixedlm('y ~ x', d, groups=d.g)", "this is statsmodels"),
+        ("glmmTMB(y ~ x + (1 | g), d)", "as lmer and glmer take it"),
+    ],
+)
+def test_what_is_no_known_language(text, word):
+    with pytest.raises(ranef.OptionError, match=word):
+        ranef.translate(text)
+
+
+def test_names_of_languages():
+    assert ranef.translate("mixed y x || g:", "Stata").source == "stata"
+    with pytest.raises(ranef.OptionError, match="'lme4' or 'nlme'"):
+        ranef.translate("lmer(y ~ (1 | g))", "R")

@@ -89,7 +89,10 @@ def anova(
     """
     for model in models:
         if not isinstance(model, MixedModel):
-            raise ArgumentTypeError(f"anova compares models fitted by lmer or glmer, not {type(model).__name__}.")
+            raise ArgumentTypeError(
+                f"anova compares models fitted by lmer or glmer, not {type(model).__name__}."
+                + (" Give the models of a list one by one: anova(*models)." if isinstance(model, list | tuple) else "")
+            )
     if len(models) < 2:
         raise OptionError(
             "anova needs at least two models to compare; the terms of one model m are tested by m.anova(), m.drop1() "

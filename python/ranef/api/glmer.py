@@ -136,6 +136,7 @@ def glmer(
     )
 
 
+@known_arguments
 def glmer_nb(
     formula: str,
     data: Any,

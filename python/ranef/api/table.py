@@ -124,7 +124,10 @@ def table(
 
     for model in models:
         if not isinstance(model, MixedModel):
-            raise ArgumentTypeError(f"table shows models fitted by lmer and glmer, not {type(model).__name__}.")
+            raise ArgumentTypeError(
+                f"table shows models fitted by lmer and glmer, not {type(model).__name__}."
+                + (" Give the models of a list one by one: table(*models)." if isinstance(model, list | tuple) else "")
+            )
     if not models:
         raise OptionError("table needs at least one model.")
     if style not in STYLES:

@@ -7,17 +7,17 @@ from ranef.translation import Translation, read
 
 
 @known_arguments
-def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4", "julia"]) -> Translation:
+def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4", "julia"] | None = None) -> Translation:
     """The call of ``lmer`` or ``glmer`` for a model in another program's language.
 
     Parameters
     ----------
     text : str
         Syntax that fits a mixed model, with what prepares the data for it. The first model counts.
-    source : {"spss", "stata", "sas", "nlme", "lme4", "julia"}
-        SPSS (``MIXED``, ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meglm`` …), SAS
-        (``PROC MIXED``, ``PROC GLIMMIX``), R's nlme (``lme``) or lme4 (``lmer``, ``glmer``),
-        Julia's MixedModels.
+    source : {"spss", "stata", "sas", "nlme", "lme4", "julia"}, optional
+        The language, which is recognised by its commands unless given: SPSS (``MIXED``,
+        ``GENLINMIXED``), Stata (``mixed``, ``melogit``, ``meglm`` …), SAS (``PROC MIXED``, ``PROC
+        GLIMMIX``), R's nlme (``lme``) or lme4 (``lmer``, ``glmer``), Julia's MixedModels.
 
     Returns
     -------
@@ -29,11 +29,15 @@ def translate(text: str, source: Literal["spss", "stata", "sas", "nlme", "lme4",
     ------
     TranslationError
         If a part has no counterpart here; the message names the part and its line.
+    OptionError
+        If the language is not given and cannot be recognised.
 
     Examples
     --------
     >>> import ranef
-    >>> t = ranef.translate("mixed normexam standLRT || school: standLRT, cov(un)", source="stata")
+    >>> t = ranef.translate("mixed normexam standLRT || school: standLRT, cov(un)")
+    >>> t.source
+    'stata'
     >>> t.call
     'lmer("normexam ~ standLRT + (standLRT | school)", data, REML=False)'
     >>> t.method, t.notes[0]

@@ -40,9 +40,12 @@ def source_from_path(path: str | pathlib.Path) -> Source:
     if endings and endings[-1] in _COMPRESSED:
         endings.pop()
     ending = endings[-1] if endings else ""
+    if path.is_dir():
+        raise DataError(f"{str(path)!r} is a folder; give the path of one file of data.")
     if ending not in _OPENERS:
         raise DataError(
             f"cannot tell what kind of file {str(path)!r} is; its name should end in {', '.join(_OPENERS)}."
+            + ("" if path.exists() or ending else f" If a bundled data set is meant, give load_dataset({str(path)!r}).")
         )
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r} (looked for in {pathlib.Path.cwd()}).")

@@ -77,6 +77,13 @@ def duplicated(name: str, count: int) -> DataError:
     )
 
 
+def _several_header_rows(name: str, levels: int) -> DataError:
+    return DataError(
+        f"the columns of the data have {levels} levels, so {name!r} is not one column; give them single names first: "
+        "data.columns = ['_'.join(map(str, c)) for c in data.columns]."
+    )
+
+
 class PandasSource(HeldSource):
     """A pandas DataFrame."""
 
@@ -109,14 +116,13 @@ class PandasSource(HeldSource):
             where = "the data"
             if name in frame.index.names and name not in frame.columns:
                 where += " (it is in the index of the frame: reset_index() makes a column of it)"
+            if frame.columns.nlevels > 1:
+                raise _several_header_rows(name, frame.columns.nlevels) from None
             key = find_key(name, frame.columns, where)
             series = frame[key]
         if series.ndim != 1:
             if frame.columns.nlevels > 1:
-                raise DataError(
-                    f"the columns of the data have {frame.columns.nlevels} levels, so {name!r} is not one column; "
-                    "give them single names first: data.columns = ['_'.join(c) for c in data.columns]."
-                )
+                raise _several_header_rows(name, frame.columns.nlevels)
             raise duplicated(name, series.shape[1])
         return column_from_pandas(name, series)
 

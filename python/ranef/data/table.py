@@ -121,6 +121,10 @@ def _other_source(data: Any) -> Source:
     if isinstance(data, list | tuple):
         advice = "pandas.DataFrame(data) makes a frame of rows." if data and isinstance(data[0], Mapping) else ""
         raise _unaccepted(data, advice)
+    if isinstance(data, type):
+        raise ArgumentTypeError(
+            f"data should be {_ACCEPTED}; this is the class {data.__qualname__} itself, without data."
+        )
     library = type(data).__module__.partition(".")[0]
     if library == "pandas":
         raise _unaccepted(data, "data.to_frame() makes a frame of a Series." if hasattr(data, "to_frame") else "")

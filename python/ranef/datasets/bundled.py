@@ -7,6 +7,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from ranef.errors import ArgumentTypeError, DataError, OptionError
+from ranef.known_arguments import known_arguments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,7 @@ def dataset_path(name: str) -> pathlib.Path:
     return _FOLDER / "files" / f"{name}.parquet"
 
 
+@known_arguments
 def load_dataset(name: str, frame: str = "pandas") -> Any:
     """Load one of the data sets that come with the package; no network is needed.
 

@@ -15,7 +15,9 @@ from ranef.design.checks import (
     check_names,
     check_random_term,
     check_structure,
+    constant_effects,
     numbers_as_text,
+    similar_levels,
 )
 from ranef.design.coding import Coder, Layout, fill
 from ranef.design.coding_rules import CodingRules
@@ -216,12 +218,20 @@ class _Builder:
                 self.names[variable.label] = variable.name
                 value = self.values[variable.label]
                 if isinstance(variable.expr, Name) and isinstance(value, Factor) and value.text:
-                    self.notes.extend(numbers_as_text(variable.name, value.levels.tolist()))
+                    levels = value.levels.tolist()
+                    self.notes.extend(numbers_as_text(variable.name, levels) or similar_levels(variable.name, levels))
 
     def _evaluate_group(self, variable: Variable) -> None:
         if variable.label not in self.groups:
             factor = self.groups[variable.label] = group_variable(self.ev, variable)
             self.rows.require(variable.name, factor)
+            expr = variable.expr
+            if (
+                isinstance(expr, Name)
+                and variable.label not in self.values
+                and self.table.column(expr.name).codes is not None
+            ):
+                self.notes.extend(similar_levels(variable.name, factor.levels.tolist()))
 
     def _note_polynomials(self, coder: Coder) -> None:
         """Say that columns of ordered categories have polynomials, as those of R have."""
@@ -338,6 +348,7 @@ class _Builder:
             split=bar.split,
         )
         check_random_term(term, n, self.model)
+        self.notes.extend(constant_effects(term))
         return term, RandomEncoder(term.group, grouping, layout)
 
     def _group_name(self, bar: RandomExpr) -> str:

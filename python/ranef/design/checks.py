@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
+
 from ranef.design.memory import available_memory
 from ranef.design.record import RandomTerm
 from ranef.design.structures import NAMES, STRUCTURES
@@ -56,6 +58,45 @@ def numbers_as_text(name: str, levels: Sequence[str]) -> tuple[str, ...]:
         f"the column {name} holds numbers but for {' and '.join(map(repr, words))}, which makes it text, so that it is "
         f"a factor with {len(levels)} levels here. If these are missing values, make them so and the column numeric, "
         "for example by pandas.to_numeric(..., errors='coerce')",
+    )
+
+
+def constant_effects(term: RandomTerm) -> tuple[str, ...]:
+    """Name random slopes over a column that does not vary: they are random intercepts once more."""
+    if len(term.names) < 2 or "(Intercept)" not in term.names:
+        return ()
+    z = term.z
+    flat = [n for j, n in enumerate(term.names) if n != "(Intercept)" and z[0, j] == z[-1, j] and not np.ptp(z[:, j])]
+    if not flat:
+        return ()
+    names = ", ".join(flat)
+    return (
+        f"{names} {'does' if len(flat) == 1 else 'do'} not vary in the rows used, so that the random slopes over "
+        f"{'it' if len(flat) == 1 else 'them'} in ({term.text}) cannot be told from the random intercepts; leave "
+        f"{'it' if len(flat) == 1 else 'them'} out there",
+    )
+
+
+#: How many sets of levels that look alike are named.
+MOST_NAMED = 3
+
+
+def similar_levels(name: str, levels: Sequence[str]) -> tuple[str, ...]:
+    """Name levels that differ by upper and lower case or by surrounding blanks only, which are
+    mostly one level typed in two ways.
+    """
+    folded = [level.strip().casefold() for level in levels]
+    if len(set(folded)) == len(levels):
+        return ()
+    alike: dict[str, list[str]] = {}
+    for level, form in zip(levels, folded, strict=True):
+        alike.setdefault(form, []).append(level)
+    found = [" and ".join(map(repr, same)) for same in alike.values() if len(same) > 1]
+    more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return (
+        f"levels of {name} differ by case or surrounding blanks only and are taken as different: "
+        f"{', '.join(found[:MOST_NAMED])}{more}. If they are the same, make them one, in pandas by "
+        f"data[{name!r}].str.strip().str.lower()",
     )
 
 

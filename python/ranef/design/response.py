@@ -36,8 +36,9 @@ def response_values(
         factor = drop_unused(value)[0]
         if len(factor.levels) != 2:
             raise DataError(
-                f"the response {name!r} has {len(factor.levels)} levels ({', '.join(factor.levels[:10])}), and a "
-                "binary response has two. "
+                f"the response {name!r} is {'text' if value.text else 'a factor'} with {len(factor.levels)} levels "
+                f"({', '.join(factor.levels[:10])}): counts and measurements must be numbers, and a binary response "
+                "has two levels. "
                 f'One level against the others is I({name} == "{factor.levels[0] if len(factor.levels) else ""}").'
             )
         levels = tuple(str(level) for level in factor.levels)

@@ -12,6 +12,10 @@ from ranef.formula import parse_formula
 Mask = NDArray[np.bool_]
 
 
+_ALLOWED = "re must be 'conditional', 'population' or a formula such as '~ (1 | g)'"
+_OF_R = " What R calls re.form=NULL is 'conditional', re.form=NA is 'population'."
+
+
 def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
     """Choose the effects of every random term (in lme4's order)
     whose conditional modes enter a prediction.
@@ -25,14 +29,14 @@ def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
         label: ``~ (1 | g)`` takes the intercepts out of ``(x | g)``.
     """
     if not isinstance(re, str):
-        raise ArgumentTypeError(f"re must be 'conditional', 'population' or a formula such as '~ (1 | g)', not {re!r}.")
+        raise ArgumentTypeError(f"{_ALLOWED}, not {re!r}.{_OF_R}")
     if re == "conditional":
         return tuple(np.ones(len(t.names), bool) for t in fit.terms)
     masks = tuple(np.zeros(len(t.names), bool) for t in fit.terms)
     if re == "population":
         return masks
     if not re.lstrip().startswith("~"):
-        raise OptionError(f"re must be 'conditional', 'population' or a formula such as '~ (1 | g)', not {re!r}.")
+        raise OptionError(f"{_ALLOWED}, not {re!r}.{_OF_R}")
     formula = parse_formula(re)
     if formula.fixed or formula.offsets:
         raise OptionError(f"the formula of re may hold random terms only, such as '~ (1 | g)'; {re!r} has other terms.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import UnknownKeyError
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ class VarCorr(Mapping[str, VarCorrBlock]):
         self.sigma = sigma
 
     def __getitem__(self, key: str) -> VarCorrBlock:
-        return self._blocks[key]
+        try:
+            return self._blocks[key]
+        except KeyError:
+            names = ", ".join(map(repr, self._blocks))
+            raise UnknownKeyError(f"varcorr has no term {key!r}; its terms are {names}.") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._blocks)

@@ -1,5 +1,6 @@
 """Families by name, in R's spelling and in others."""
 
+import difflib
 import re
 
 from ranef.errors import ArgumentTypeError, OptionError
@@ -38,6 +39,28 @@ _BY_NAME: dict[str, tuple[type[Family], dict[str, int]]] = {
     "betafamily": (Beta, {}),
 }
 
+#: What other names mean, when they are not those of a family.
+_MEANT = {
+    "logistic": "Logistic regression is family='binomial'",
+    "logit": "A link stands in its family: family='binomial(logit)', or family='binomial' as it is the default",
+    "probit": "A link stands in its family: family='binomial(probit)'",
+    "cloglog": "A link stands in its family: family='binomial(cloglog)'",
+    "log": "A link stands in its family, such as family='poisson(log)' or family='Gamma(log)'",
+    "count": "Counts are family='poisson' or family='nbinom2'",
+    "zip": "There are no models of extra zeros here; zero_inflation() of a fitted model tests for them",
+    "zinb": "There are no models of extra zeros here; zero_inflation() of a fitted model tests for them",
+    "multinomial": "A response of several categories is modelled as several binary ones, each against one category",
+    "categorical": "A response of several categories is modelled as several binary ones, each against one category",
+    "ordinal": "Categories in order are not modelled here; a binary model of each cut comes near",
+    "cumulative": "Categories in order are not modelled here; a binary model of each cut comes near",
+    "betabinomial": "Overdispersed proportions have family='binomial' with a random effect for each row",
+    "exponential": "The exponential distribution is nearly family='Gamma(log)', which estimates its shape as well",
+    "lognormal": "A log-normal response is lmer('log(y) ~ ...')",
+}
+
+#: Links of statsmodels by the names of their classes, where they are not ours.
+_LINKS_ELSEWHERE = {"inversepower": "inverse", "inversesquared": "1/mu^2", "cauchy": "cauchit"}
+
 _CALL = re.compile(r"\s*([A-Za-z][\w.]*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
 
@@ -62,21 +85,61 @@ def parse_family(family: object) -> Family:
     if not isinstance(family, str):
         raise ArgumentTypeError(
             f"family must be a name ({', '.join(map(repr, NAMES))}) or an object such as Binomial(link='probit'), not "
-            f"{family!r}."
+            f"{_other_object(family)}."
         )
     match = _CALL.fullmatch(family)
     name = match[1] if match else family
-    found = _BY_NAME.get(re.sub(r"[._\s-]", "", name).lower())
+    found = _BY_NAME.get(_plain(name))
     if match is None or found is None:
-        quasi = (
-            " Quasi-families have no likelihood; for overdispersed counts use 'nbinom2' or a random effect for each "
-            "row."
-            if name.lower().startswith("quasi")
-            else ""
-        )
-        raise OptionError(f"there is no family {family!r}; families are {', '.join(map(repr, NAMES))}.{quasi}")
+        raise OptionError(f"there is no family {family!r}; families are {', '.join(map(repr, NAMES))}.{_meant(name)}")
     made, fixed = found
     return made(**_arguments(match[2], family, made), **fixed)
+
+
+def _meant(name: str) -> str:
+    """A sentence on a name that is not known; mostly empty."""
+    plain = _plain(name)
+    if plain in _MEANT:
+        return f" {_MEANT[plain]}."
+    if plain.startswith("quasi"):
+        return (
+            " Quasi-families have no likelihood; for overdispersed counts use 'nbinom2' or a random effect for each "
+            "row."
+        )
+    close = difflib.get_close_matches(plain, _BY_NAME, n=1, cutoff=0.7)
+    return f" Did you mean {_listed_name(close[0])!r}?" if close else ""
+
+
+def _listed_name(known: str) -> str:
+    """The name under which a known one is listed."""
+    return next(n for n in NAMES if _BY_NAME[_plain(n)] == _BY_NAME[known])
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[._\s-]", "", name).lower()
+
+
+def _other_object(family: object) -> str:
+    """An object that is not a family of ours, with what to write where another package's class says
+    what it is.
+    """
+    kind = family if isinstance(family, type) else type(family)
+    library = kind.__module__.partition(".")[0]
+    name = next(
+        (n for n in (kind.__name__.lower(), kind.__name__.lower().removesuffix("family")) if n in _BY_NAME), None
+    )
+    if library in ("builtins", "numpy") or name is None:
+        return (
+            repr(family)
+            if library == "builtins" and not callable(family)
+            else f"an object of {library}: {kind.__name__}"
+        )
+    ours = _listed_name(name)
+    link = type(getattr(family, "link", None)).__name__.lower()
+    link = _LINKS_ELSEWHERE.get(link, link)
+    made = _BY_NAME[name][0]
+    shown = f"{ours}({link})" if link in made.links and link != made.links[0] else ours
+    return f"an object of {library}; write family={shown!r}"
 
 
 def _arguments(text: str | None, family: str, made: type[Family]) -> dict[str, object]:

@@ -15,7 +15,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
-from ranef.fit.no_optimum import no_optimum
+from ranef.fit.no_optimum import exact_fit, no_optimum
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.outcome import Kind
 from ranef.fit.progress import Report
@@ -379,6 +379,19 @@ def record_of(
             # exact
             ending = replace(ending, status=FitStatus.CONVERGED)
             flat = tuple(design.x_names[kept[j]] for j in found.separated)
+    extra = math.nan if solution.dispersion is None else float(solution.dispersion)
+    reason = None
+    if not ending.status.ok and not apart and (reason := exact_fit(family, extra, solution.mu)):
+        ending = replace(ending, status=FitStatus.EXACT)
+    elif not ending.status.ok and not apart:
+        sds = np.concatenate(
+            [
+                np.linalg.norm(relative_factor(s, theta), axis=1)
+                * np.sqrt((design.random[s.formula].z ** 2).mean(axis=0))
+                for s in order.spans
+            ]
+        )
+        reason = no_optimum(design, family, extra, solution.eta, solution.mu, sds)
     valleys = (
         Valley(objective, theta, solution.beta),
         *(
@@ -396,17 +409,6 @@ def record_of(
         lambda v: _errors(v, found, profiled, likelihood, system, n_threads),
         kept,
     )
-    extra = math.nan if solution.dispersion is None else float(solution.dispersion)
-    reason = None
-    if not ending.status.ok and not apart:
-        sds = np.concatenate(
-            [
-                np.linalg.norm(relative_factor(s, theta), axis=1)
-                * np.sqrt((design.random[s.formula].z ** 2).mean(axis=0))
-                for s in order.spans
-            ]
-        )
-        reason = no_optimum(design, family, extra, solution.eta, solution.mu, sds)
     value = math.nan if family.dispersion_name is None else extra
     trouble = Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
     return GlmmFit(

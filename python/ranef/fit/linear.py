@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,8 @@ from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
 from ranef.fit.equal_parts import divided, null_directions, without_shared
-from ranef.fit.messages import NOT_FINITE, fit_messages
+from ranef.fit.exact import fitted_by, is_small, reproduces
+from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit, estimates_of
@@ -198,10 +199,15 @@ def fit_lmm(
         outcome = _fit_needed(system, design, order, shared, reml, control, progress, threads)
     else:
         core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-        outcome = _outcome(system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress))
+        found = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
+        outcome = _outcome(found, design)
     solution, ending = outcome.solution, outcome.ending
     valleys = linear_valleys(system, solution, outcome.valleys, order, reml, threads)
     fields = estimates_of(design, order, solution, system.kept)
+    if is_small(design, solution.sigma):
+        places = [s.formula for s in order.spans]
+        if reproduces(design, fitted_by(design, fields["kept"], solution.beta, fields["b"], places)):
+            ending = replace(ending, status=FitStatus.EXACT)
     convergence = convergence_of(
         ending,
         OPTIMIZER,
@@ -243,7 +249,7 @@ class _Outcome:
     valleys: list[tuple[float, Floats]]
 
 
-def _outcome(fit: "LinearFit") -> _Outcome:
+def _outcome(fit: "LinearFit", design: Design) -> _Outcome:
     """What the core found."""
     solution, ending = fit.solution, Ending.of(fit)
     if (
@@ -252,7 +258,7 @@ def _outcome(fit: "LinearFit") -> _Outcome:
         or ending.status is FitStatus.NON_FINITE
         or not math.isfinite(solution.objective)
     ):
-        raise DataError(NOT_FINITE)
+        raise DataError(not_finite(design))
     return _Outcome(solution, ending, [(v.objective, v.theta) for v in fit.search.valleys[1:]])
 
 
@@ -316,7 +322,7 @@ def _fit_identified(
     if ending is None:
         nothing = Search(complete=True)
         ending = Convergence(FitStatus.CONVERGED, 0.0, 1, OPTIMIZER, 0.0, 0.0, {}, search=nothing)
-    return _carried_over(system, ending, part, core_theta, null, True, threads)
+    return _carried_over(system, design, ending, part, core_theta, null, True, threads)
 
 
 def _fit_needed(
@@ -345,11 +351,12 @@ def _fit_needed(
     null = [0] * len(order.spans)
     for span in order.spans:
         null[span.core_term] = null_directions(relative_factor(span, whole))
-    return _carried_over(system, alone.convergence, alone.theta, core_theta, null, reml, threads)
+    return _carried_over(system, design, alone.convergence, alone.theta, core_theta, null, reml, threads)
 
 
 def _carried_over(
     system: "LmmSystem",
+    design: Design,
     found: Convergence,
     theta: Floats,
     core_theta: Callable[[Floats], Floats],
@@ -363,9 +370,9 @@ def _carried_over(
     try:
         solution = system.solution(core_theta(theta), reml, threads)
     except ValueError:
-        raise DataError(NOT_FINITE) from None
+        raise DataError(not_finite(design)) from None
     if found.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
-        raise DataError(NOT_FINITE)
+        raise DataError(not_finite(design))
     ending = Ending(
         status=found.status,
         gradient_norm=found.gradient_norm,

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from ranef.design.record import Design
 from ranef.families.family import Family
 from ranef.fit.convergence import Convergence
+from ranef.fit.exact import BY_FIXED_EFFECTS, fixed_effects_reproduce
 from ranef.status import FitStatus
 
 NOT_FINITE = (
     "the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have "
     "extreme values."
 )
+
+
+def not_finite(design: Design) -> str:
+    """Why a linear model has no estimates."""
+    return BY_FIXED_EFFECTS if fixed_effects_reproduce(design) else NOT_FINITE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.families.family import Family
+from ranef.status import FitStatus
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ def no_optimum(design: Design, family: Family, dispersion: float, eta: Floats, m
         Standard deviations of the random effects.
     """
     return (
-        _exact(design, family, dispersion, mu)
+        _own_levels(design, family)
         or _of_both_signs(design, family)
         or _too_wide(design, family)
         or _at_the_edge(design, family, eta)
@@ -55,7 +56,17 @@ def no_optimum(design: Design, family: Family, dispersion: float, eta: Floats, m
     )
 
 
-def _exact(design: Design, family: Family, dispersion: float, mu: Floats) -> str | None:
+def exact_fit(family: Family, dispersion: float, mu: Floats) -> str | None:
+    """Say that the search went towards a residual variance of zero, None where it did not.
+
+    Parameters
+    ----------
+    family : Family
+    dispersion : float
+        The family's extra parameter, NaN without one.
+    mu : (n,) array
+        Means where the search ended.
+    """
     size = {
         "gaussian": float(np.abs(mu).mean()),
         "Gamma": 1.0,
@@ -66,18 +77,17 @@ def _exact(design: Design, family: Family, dispersion: float, mu: Floats) -> str
     elif size is not None and family.fixed_dispersion is None and dispersion < EXACT * size:
         where = f"sigma is {dispersion:.1g}"
     else:
-        own = next((t.group for t in design.random if len(t.levels) == len(design.y)), None)
-        if own is None or not family.scaled or family.fixed_dispersion is not None:
-            return None
-        return (
-            f"Every row has a level of {own!r} of its own, whose random effect cannot be told from the residual: the "
-            "likelihood grows without end as the residual variance "
-            "goes to zero. Leave the term out."
-        )
+        return None
+    return f"{FitStatus.EXACT.explanation} Here {where}."
+
+
+def _own_levels(design: Design, family: Family) -> str | None:
+    own = next((t.group for t in design.random if len(t.levels) == len(design.y)), None)
+    if own is None or not family.scaled or family.fixed_dispersion is not None:
+        return None
     return (
-        f"The model reproduces the response (almost) exactly: {where}, and the likelihood grows without end as the "
-        "residual variance goes to zero. Leave out random "
-        "effects that have a level for every row, and predictors from which the response was computed."
+        f"Every row has a level of {own!r} of its own, whose random effect cannot be told from the residual: the "
+        "likelihood grows without end as the residual variance goes to zero. Leave the term out."
     )
 
 

@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 #: Codes, levels and the terms, Z and structure, of every grouping factor.
 Factors = list[tuple[NDArray[np.int32], int, list[tuple[Floats, str]]]]
 
+#: Numbers above this have squares whose sums are not finite.
+LARGEST = 1e150
+
 #: Links that the core knows by another name.
 _CORE_LINKS = {"inverse_squared": "1/mu^2"}
 
@@ -51,9 +54,12 @@ def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "Lm
 
     factors = core_factors(design, order)
     try:
-        return LmmSystem(design.x, response_without_offset(design), design.weights, factors, n_threads)
+        system = LmmSystem(design.x, response_without_offset(design), design.weights, factors, n_threads)
     except ValueError as problem:
-        raise DataError(f"the model cannot be set up: {problem}.") from None
+        raise _cannot_be_set_up(design, problem) from None
+    if len(system.kept) < len(design.x_names):
+        _see_that_squares_are_numbers(design)
+    return system
 
 
 def build_generalized_system(design: Design, order: TermOrder, family: Family, n_threads: int) -> "GlmmSystem":
@@ -66,9 +72,35 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     factors = core_factors(design, order)
     link = _CORE_LINKS.get(family.link, family.link)
     try:
-        return GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
+        system = GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
     except ValueError as problem:
-        raise DataError(f"the model cannot be set up: {problem}.") from None
+        raise _cannot_be_set_up(design, problem) from None
+    if len(system.kept) < len(design.x_names):
+        _see_that_squares_are_numbers(design)
+    return system
+
+
+def _cannot_be_set_up(design: Design, problem: ValueError) -> DataError:
+    _see_that_squares_are_numbers(design)
+    return DataError(f"the model cannot be set up: {problem}.")
+
+
+def _see_that_squares_are_numbers(design: Design) -> None:
+    """Refuse numbers so large that sums of their squares are not finite."""
+    response = design.formula.response
+    columns = [
+        ("the response" if response is None else f"the response {response.name!r}", np.atleast_2d(design.y.T)[0])
+    ]
+    columns += [(f"the fixed effect {name!r}", design.x[:, j]) for j, name in enumerate(design.x_names)]
+    columns += [
+        (f"the effect {name!r} of ({t.text})", t.z[:, j]) for t in design.random for j, name in enumerate(t.names)
+    ]
+    for what, values in columns:
+        largest = float(np.abs(values).max(initial=0.0))
+        if largest > LARGEST:
+            raise DataError(
+                f"{what} has values up to {largest:.2g}, too large to be squared and summed; rescale the variables."
+            )
 
 
 class LazySystem(Generic[S]):

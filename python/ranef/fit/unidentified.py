@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm, TermRows
 from ranef.errors import DataError
-from ranef.fit.messages import NOT_FINITE
+from ranef.fit.messages import not_finite
 from ranef.fit.order import TermOrder, relative_factor, theta_of_factors
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ def unidentified_messages(
                 system.evaluate(np.where(own, theta * c, theta), reml, n_threads).objective for c in (0.5, 1.0, 2.0)
             ]
         except ValueError:  # no residual is left but rounding errors
-            raise DataError(NOT_FINITE) from None
+            raise DataError(not_finite(design)) from None
         if theta[own].any() and np.ptp(values) <= FLAT * (1.0 + abs(values[1])):
             flat.append(term.text)
     return unidentified_text(design, free, flat)

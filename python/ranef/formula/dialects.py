@@ -29,6 +29,8 @@ _CONTRASTS = {
     "Diff": "contr.sdif",
 }
 
+_TENSOR = "Tensor products of splines are not known; ns(x, df = 3) * ns(z, df = 3) comes near."
+
 #: What to write instead of a function that is not known here.
 _INSTEAD = {
     "np.power": "A power is written x**2 or I(x^2).",
@@ -39,7 +41,13 @@ _INSTEAD = {
     ),
     "cr": "Natural cubic splines are ns(x, df = 3); B-splines bs(x, df = 5).",
     "cc": "Cyclic splines are not known; natural cubic splines are ns(x, df = 3).",
-    "te": "Tensor products of splines are not known; ns(x, df = 3) * ns(z, df = 3) comes near.",
+    "s": (
+        "Smooths of mgcv are not known: ns(x, df = 3) is a natural spline of x, and (1 | g) is what s(g, bs = 're') "
+        "means."
+    ),
+    "te": _TENSOR,
+    "ti": _TENSOR,
+    "t2": _TENSOR,
     "hashed": "Make a column of the values that are wanted.",
     "lag": "Make a column of the values that are wanted.",
     "pow": "A power is written x**2 or I(x^2).",

@@ -9,6 +9,7 @@ from ranef.formula.parser import parse_expression
 from ranef.formula.random import RandomExpr, random_terms
 from ranef.formula.syntax import (
     Binary,
+    Call,
     Constant,
     Expr,
     Name,
@@ -270,6 +271,12 @@ def sides(tree: Expr, text: str) -> tuple[Expr | None, Expr]:
                 *tree.operator_span,
             )
         return tree.left, tree.right
+    if isinstance(tree, Call) and tree.function in ("lmer", "glmer", "lme", "lm", "glm", "mixedlm", "formula"):
+        fail(
+            "give the formula alone, as text, and the data as the next argument: lmer('y ~ x + (1 | group)', data).",
+            text,
+            *tree.function_span,
+        )
     fail("there is no '~' between the response and the predictors: write 'y ~ x + (1 | group)'.", text, *tree.span)
 
 

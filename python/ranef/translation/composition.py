@@ -31,6 +31,8 @@ class Columns:
         Definitions of columns.
     groups : dict
         Columns that number the combinations of others.
+    expanded : list of str
+        Factors whose dummy variables are columns of their own.
     """
 
     language: str
@@ -39,6 +41,7 @@ class Columns:
     computed: dict[str, Expr] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)
+    expanded: list[str] = field(default_factory=list)
 
     def name(self, written: str) -> str:
         """A column in its first spelling."""

@@ -17,8 +17,8 @@ def factor_terms(reader: Reader, columns: Columns) -> list[Effect]:
     joins: list[str] = []
     while True:
         if _older_product(reader):
-            reader.take()
-            joins.append("##")
+            # i.a|x are slopes over x that differ, from one intercept.
+            joins.append("##" if reader.take().value == "*" else "|")
             # A column is a number there unless it has the prefix i.
             operands.append(_operand(reader, columns, "c"))
         elif sign := reader.accept("#", "##"):
@@ -34,16 +34,16 @@ def factor_terms(reader: Reader, columns: Columns) -> list[Effect]:
     for join, right in zip(joins, marked[1:], strict=True):
         others = [tuple(n for n, _ in o) for o in right]
         both = [a + b for a in effects for b in others]
-        effects = [*effects, *others, *both] if join == "##" else both
+        effects = [*effects, *others, *both] if join == "##" else [*others, *both] if join == "|" else both
     return list(dict.fromkeys(effects))
 
 
 def _older_product(reader: Reader) -> bool:
     """Whether the next token is the sign of a product of the older prefix xi, as in
-    ``i.a*i.b``, and not of a pattern of names.
+    ``i.a*i.b`` or ``i.a|x``, and not of a pattern of names.
     """
     following = reader.ahead()
-    return reader.sees("*") and not reader.token.spaced and following.kind == "word" and not following.spaced
+    return reader.sees("*", "|") and not reader.token.spaced and following.kind == "word" and not following.spaced
 
 
 def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
@@ -79,6 +79,9 @@ def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
                 for name, _ in part:
                     columns.factors[columns.name(name)] = level
         return out
+    if reader.sees("*") and not reader.token.spaced and (factor := _expanded(token.value, columns)):
+        reader.take()
+        return [((columns.name(factor), "i"),)]
     if reader.sees("-", "*", "?") and not reader.token.spaced and not (prefix == "i" and _older_product(reader)):
         reader.fail(
             "a range or pattern of columns depends on the file; name each column.",
@@ -86,6 +89,13 @@ def _operand(reader: Reader, columns: Columns, prefix: str = "") -> Operand:
             f"{token.value}{reader.token.value}",
         )
     return [((columns.name(token.value), prefix),)]
+
+
+def _expanded(stub: str, columns: Columns) -> str | None:
+    """The factor whose columns ``_Istub_*`` the command ``xi i.factor`` has made."""
+    if not (stub.startswith("_I") and stub.endswith("_")):
+        return None
+    return next((name for name in columns.expanded if name.startswith(stub[2:-1])), None)
 
 
 def _marked(operand: Operand, columns: Columns, alone: bool) -> Operand:

@@ -8,6 +8,7 @@ from ranef.formula import Formula, parse_expression, parse_formula, require_rand
 from ranef.translation import julia, lme4, nlme, sas, spss, stata
 from ranef.translation.composition import Reading
 from ranef.translation.description import FAMILY_LINKS, ModelDescription, describe
+from ranef.translation.recognition import recognised
 
 Written = tuple[list[str], list[str]]
 
@@ -91,9 +92,10 @@ def language(name: object) -> Language:
     """The language of a name, or an error that lists them."""
     if not isinstance(name, str):
         raise ArgumentTypeError(f"the language must be one of {', '.join(map(repr, LANGUAGES))}, not {name!r}.")
-    if name not in LANGUAGES:
-        raise OptionError(f"there is no language {name!r}; known are {', '.join(map(repr, LANGUAGES))}.")
-    return LANGUAGES[name]
+    if name.lower() not in LANGUAGES:
+        hint = " R code is 'lme4' or 'nlme', by the package that fits the model." if name.lower() == "r" else ""
+        raise OptionError(f"there is no language {name!r}; known are {', '.join(map(repr, LANGUAGES))}.{hint}")
+    return LANGUAGES[name.lower()]
 
 
 def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
@@ -129,14 +131,14 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     return "\n".join([*comments, *lines])
 
 
-def read(text: str, source: str) -> Translation:
+def read(text: str, source: str | None = None) -> Translation:
     """Read a model in another program's language.
 
     Parameters
     ----------
     text : str
-    source : str
-        One of `LANGUAGES`.
+    source : str, optional
+        One of `LANGUAGES`; by default it is recognised.
 
     Returns
     -------
@@ -152,11 +154,12 @@ def read(text: str, source: str) -> Translation:
     >>> read("mixed y x || g: x, cov(un) reml", "stata").formula
     'y ~ x + (x | g)'
     """
-    target = language(source)
+    target = None if source is None else language(source)
     if not isinstance(text, str):
         raise ArgumentTypeError(f"the text to translate must be a str, not {type(text).__name__}.")
-    reading = target.read(text)
-    return _translation(reading, source)
+    name = recognised(text, tuple(LANGUAGES)) if source is None else source.lower()
+    reading = (target or LANGUAGES[name]).read(text)
+    return _translation(reading, name)
 
 
 def _translation(reading: Reading, source: str) -> Translation:

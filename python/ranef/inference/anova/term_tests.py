@@ -78,7 +78,11 @@ def term_tests(tests: FixedEffectTests, kind: object, ddf: Ddf) -> TermTests:
     TermTests
     """
     if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or kind not in (1, 2, 3):
-        raise OptionError(f"type must be 1, 2 or 3, not {kind!r}.")
+        raise OptionError(
+            f"type must be 1, 2 or 3, not {kind!r}."
+            if isinstance(kind, str | int | float)
+            else f"type must be 1, 2 or 3, not a {type(kind).__name__}; models are compared by ranef.anova(m1, m2)."
+        )
     contrasts = term_contrasts(tests.fit, int(kind))
     if ddf == "kenward-roger":
         tests.covariance(ddf)  # says what a model without terms lacks, too

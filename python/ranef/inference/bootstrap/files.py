@@ -79,5 +79,7 @@ def read_bootstrap(path: str | os.PathLike[str]) -> Bootstrap:
         raise
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError, IndexError):
         raise DataError(f"{target!r} does not hold a bootstrap written by ranef.") from None
+    except FileNotFoundError:
+        raise DataError(f"there is no file {target!r}.") from None
     except OSError as e:
         raise DataError(f"the file {target!r} cannot be read: {e.strerror or e}.") from None

@@ -25,6 +25,10 @@ Statistic = Callable[[Any], object]
 def statistic_values(value: object) -> tuple[tuple[str, ...], Floats]:
     """Names and numbers of what a statistic returned: a number, an array, a dict or a Series."""
     names: tuple[str, ...] | None = None
+    if value is None:
+        raise ArgumentTypeError(
+            "statistic returned None: end it with return and a number, an array, a dict or a Series."
+        )
     if isinstance(value, Mapping):
         names, value = tuple(str(k) for k in value), list(value.values())
     elif (index := getattr(value, "index", None)) is not None and not callable(index):

@@ -53,6 +53,8 @@ def read(text: str) -> Reading:
         elif verb.lower in ("xtset", "iis"):
             reader.take()
             panel = [reader.word("the group of the panel").value]
+        elif verb.lower == "i" and reader.ahead().value == ".":
+            _expand(reader, columns)
         elif not found:
             _prepare(reader, reading, columns)
     if not found:
@@ -77,6 +79,15 @@ def _numbered(text: str) -> list[tuple[int, str]]:
         out.append((number, line))
         number += 1 + line.count("\v")
     return out
+
+
+def _expand(reader: Reader, columns: Columns) -> None:
+    """Note the factors of the command ``xi i.a i.b``, whose columns are called ``_Ia_2``,
+    ``_Ia_3`` …
+    """
+    while not reader.done:
+        if reader.take().lower == "i" and reader.accept("."):
+            columns.expanded.append(reader.word("the name of a column").value)
 
 
 def _prepare(reader: Reader, reading: Reading, columns: Columns) -> None:
