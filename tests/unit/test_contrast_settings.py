@@ -1,5 +1,6 @@
 """Which coding a model has: by the argument, by the setting of the session, or as once fitted."""
 
+import html
 import json
 import pickle
 
@@ -178,4 +179,13 @@ def test_short_names(data):
     assert list(twice.varcorr["subject"].names) == ["(Intercept)", "a[S.p]", "a[S.q]"]
     # two codings of one column keep their own names
     both = lmer("y ~ C(a, Sum) + (a | subject)", data)
-    assert list(both.fixef.index[1:]) == ["C(a, Sum)[S.p]", "C(a, Sum)[S.q]"]
+    assert list(both.fixef.index[1:]) == ["C(a, contr.sum)[S.p]", "C(a, contr.sum)[S.q]"]
+
+
+def test_the_report_has_the_settings_of_the_fit(data, tmp_path):
+    pytest.importorskip("matplotlib")
+    with ranef.options(contrasts="sum", random_contrasts="lme4"):
+        lmer("y ~ a * b + (1 | subject)", data, contrasts={"a": "helmert"}).report(tmp_path / "m.html")
+    text = html.unescape((tmp_path / "m.html").read_text(encoding="utf-8"))
+    assert "with ranef.options(contrasts=('sum', 'poly'), random_contrasts='lme4'):\n    m = ranef.lmer(" in text
+    assert "a = helmert; b = sum" in text

@@ -86,6 +86,8 @@ def understood(call: Call, text: str) -> Expr:
     if function in _CONTRASTS or function == "contr.treatment":
         call = replace(call, function=_CONTRASTS.get(function, function))
         return _with_reference(call) if call.function == "contr.treatment" else call
+    if function == "C":
+        return _with_contrasts_of_r(call)
     if function == "center" and len(call.arguments) == 1:
         return replace(call, function="scale", arguments=(*call.arguments, Argument(Constant("FALSE"), "scale")))
     module, _, bare = function.partition(".")
@@ -95,6 +97,17 @@ def understood(call: Call, text: str) -> Expr:
     if known != function or module in _NUMPY:
         return replace(call, function=_NUMPY_NAMES.get(bare, bare))
     return call
+
+
+def _with_contrasts_of_r(call: Call) -> Call:
+    """``C(f, Sum)`` is ``C(f, contr.sum)``."""
+    arguments = tuple(
+        replace(a, value=Name(_CONTRASTS[a.value.name], a.value.span))
+        if i > 0 and isinstance(a.value, Name) and a.value.name in _CONTRASTS
+        else a
+        for i, a in enumerate(call.arguments)
+    )
+    return replace(call, arguments=arguments)
 
 
 def _with_reference(call: Call) -> Call:

@@ -16,6 +16,7 @@ from ranef.formula import (
 )
 from ranef.formula.random import RandomExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, String, names_in, without_parens
+from ranef.translation.codings import ColumnCoding
 
 FAMILY_LINKS = {
     "binomial": ("logit", "probit", "cloglog", "cauchit", "log"),
@@ -141,6 +142,8 @@ class ModelDescription:
         Whether it is known from data which variables are categorical.
     contrasts : tuple of str
         Variables whose coding is neither treatment nor left to the program.
+    codings : tuple of ColumnCoding
+        The same of columns of data in detail, where data are known.
     constant_within : tuple of pairs of str
         Variables that do not vary within the levels of a grouping factor, with its label.
     columns : tuple of pairs
@@ -166,6 +169,7 @@ class ModelDescription:
     categorical: tuple[Categorical, ...] = ()
     levels_known: bool = False
     contrasts: tuple[str, ...] = ()
+    codings: tuple[ColumnCoding, ...] = ()
     constant_within: tuple[tuple[str, str], ...] = ()
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     event: str = "1"
@@ -323,7 +327,7 @@ def describe(
         subset=None if subset is None else parse_expression(subset),
         categorical=tuple(known.values()),
         levels_known=levels_known,
-        contrasts=(*contrasts, *renamed.contrasts),
+        contrasts=tuple(dict.fromkeys((*contrasts, *renamed.contrasts))),
         constant_within=tuple((constant_within or {}).items()),
         columns=tuple((columns or {}).items()),
         event=event,

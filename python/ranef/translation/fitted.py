@@ -1,6 +1,5 @@
 """The description of a fitted model: what its data add to its formula."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,13 @@ from ranef.errors import TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
 from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
+from ranef.translation.codings import column_codings, other_codings
 from ranef.translation.description import Block, Categorical, ModelDescription, describe
 
 if TYPE_CHECKING:
     from ranef.design.record import Design
     from ranef.fit.record import MixedFit
     from ranef.fit.request import ModelRequest
-
-_CODINGS_ALIKE = ("treatment", "contr.treatment")
 
 
 def describe_fit(
@@ -56,13 +54,16 @@ def describe_fit(
         subset=_argument("subset", request.subset, named),
         categorical=_categories(design),
         levels_known=True,
-        contrasts=_contrasts(design, request.contrasts),
+        contrasts=other_codings(design),
         event=design.response_levels[1] if design.response_levels else "1",
         data=_data_name(data),
     )
     columns = _fixed_columns(design, described) | _random_columns(design, described.blocks)
     return replace(
-        described, columns=tuple(columns.items()), constant_within=tuple(_constant_within(design, described).items())
+        described,
+        codings=column_codings(design),
+        columns=tuple(columns.items()),
+        constant_within=tuple(_constant_within(design, described).items()),
     )
 
 
@@ -116,18 +117,6 @@ def _categories(design: "Design") -> list[Categorical]:
         if name is not None:
             out[name] = Categorical(name, tuple(map(str, levels)))
     return list(out.values())
-
-
-def _contrasts(design: "Design", given: Mapping[str, Any] | None) -> list[str]:
-    """Variables coded otherwise than by differences from the first level."""
-    custom = [k for k, v in (given or {}).items() if not (isinstance(v, str) and v in _CODINGS_ALIKE)]
-    layouts = [design.encoder.fixed, *(r.layout for r in design.encoder.random)]
-    for coded in (c for layout in layouts for term in layout.terms for c in term):
-        levels = len(design.encoder.levels.get(coded.label, ()))
-        contrast = coded.basis is not None and len(coded.suffixes) < levels
-        if contrast and not all(s.startswith("[T.") for s in coded.suffixes) and coded.name not in custom:
-            custom.append(coded.name)
-    return custom
 
 
 def _fixed_columns(design: "Design", model: ModelDescription) -> dict[str, tuple[str, ...]]:

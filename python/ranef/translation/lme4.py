@@ -2,11 +2,14 @@
 
 from ranef.errors import TranslationError
 from ranef.formula import deparse, parse_formula
+from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Constant, Expr, String, without_parens
+from ranef.translation.codings import coded_in_formula, formula_in_r
 from ranef.translation.composition import Reading
 from ranef.translation.description import ModelDescription, family_and_link
 from ranef.translation.r_code import (
     arguments,
+    contrasts_before,
     contrasts_of,
     data_of,
     find_call,
@@ -58,14 +61,15 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     -------
     lines, notes : list of str
     """
-    if model.contrasts:
+    unknown = set(model.contrasts) - {c.column for c in model.codings} - coded_in_formula(model.formula)
+    if unknown:
         raise TranslationError(
             LANGUAGE,
-            f"the contrasts of {', '.join(model.contrasts)}",
+            f"the contrasts of {', '.join(sorted(unknown))}",
             'give them to the call as contrasts = list(f = "contr.sum").',
         )
-    formula = model.formula
-    written = parse_formula(formula)
+    written = parse_formula(model.formula)
+    formula = formula_in_r(model.formula)
     extra = model.offsets[len(written.offsets) :]
     # A matrix of counts has the weights in it; a proportion needs them.
     weights = model.weights
@@ -87,7 +91,10 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
         options += ["REML = FALSE"] * (not model.reml)
     else:
         call, options = _generalized(model, options)
-    return [f"{call}({formula}, {', '.join(options)})"], [*_notes(model)]
+    if of_fixed := [f"{quoted_name(c.column)} = {c.of_fixed}" for c in model.codings if c.of_fixed is not None]:
+        options.append(f"contrasts = list({', '.join(of_fixed)})")
+    before = [line for coding in model.codings for line in coding.lines(model.data)]
+    return [*before, f"{call}({formula}, {', '.join(options)})"], [*_notes(model)]
 
 
 def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list[str]]:
@@ -147,12 +154,26 @@ def read(text: str) -> Reading:
             setattr(reading, name, deparse(given[name]))
     if "offset" in given and not _is_null(given["offset"]):
         reading.formula += f" + offset({deparse(given['offset'])})"
+    contrasts_before(text, reading)
     if "contrasts" in given:
-        reading.contrasts = contrasts_of(given["contrasts"], LANGUAGE)
+        _note_random(reading, formula, contrasts_of(given["contrasts"], LANGUAGE))
+        reading.contrasts |= contrasts_of(given["contrasts"], LANGUAGE)
     for name in ("control", "start", "na.action"):
         if name in given:
             reading.note(f"{name} was left out; the call here has its own.")
     return reading
+
+
+def _note_random(reading: Reading, formula: Expr, contrasts: dict[str, str]) -> None:
+    """Say what the argument does to random effects, where it matters."""
+    bars = [bar for bar in parse_formula(deparse(formula)).random if bar.structure != "unstructured"]
+    variables = {v.name for bar in bars for term in bar.effects for v in term.variables}
+    names = [name for name in contrasts if name in variables]
+    if names:
+        reading.note(
+            f"lme4's contrasts= code the fixed effects only, and here the random effects of {', '.join(names)} too: "
+            'ranef.options(random_contrasts="lme4") before the call has lme4\'s rule.'
+        )
 
 
 def _is_null(node: Expr) -> bool:

@@ -1,5 +1,6 @@
 """nlme: ``lme`` of R."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from ranef.errors import TranslationError
@@ -8,7 +9,15 @@ from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Unary, with
 from ranef.translation.composition import Reading
 from ranef.translation.description import Block, ModelDescription, blocks_as_written
 from ranef.translation.naming import check_common
-from ranef.translation.r_code import arguments, contrasts_of, data_of, find_call, require_formula, word
+from ranef.translation.r_code import (
+    arguments,
+    contrasts_before,
+    contrasts_of,
+    data_of,
+    find_call,
+    require_formula,
+    word,
+)
 
 LANGUAGE = "nlme"
 
@@ -50,7 +59,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
             f"the {model.family} family",
             "lme has linear models only; MASS::glmmPQL iterates it for others, by penalised quasi-likelihood.",
         )
-    check_common(model, LANGUAGE)
+    by_column = {c.column for c in model.codings if c.of_fixed is None}
+    check_common(replace(model, contrasts=tuple(c for c in model.contrasts if c not in by_column)), LANGUAGE)
     if model.offsets:
         raise TranslationError(LANGUAGE, "the offset", "lme has none; subtract it from the response in the formula.")
     blocks = blocks_as_written(model)
@@ -72,7 +82,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     if model.subset is not None:
         options.append(f"subset = {deparse(model.subset)}")
     options.append(f'method = "{model.method}"')
-    return [f"lme({', '.join(options)})"], _notes(model)
+    before = [line for coding in model.codings for line in coding.lines(model.data)]
+    return [*before, f"lme({', '.join(options)})"], _notes(model)
 
 
 def _operand(node: Expr) -> str:
@@ -157,8 +168,9 @@ def read(text: str) -> Reading:
         reading.reml = method == "REML"
     if "subset" in given:
         reading.subset = deparse(given["subset"])
+    contrasts_before(text, reading)
     if "contrasts" in given:
-        reading.contrasts = contrasts_of(given["contrasts"], LANGUAGE)
+        reading.contrasts |= contrasts_of(given["contrasts"], LANGUAGE)
     if "control" in given:
         reading.note("control was left out; the call here has its own.")
     reading.formula = " + ".join([deparse(fixed), *_read_random(given["random"])])

@@ -1,9 +1,21 @@
 """Calls in R code: found, parsed, and their arguments matched as R does."""
 
+import re
+from typing import get_args
+
 from ranef.errors import TranslationError
 from ranef.formula import deparse, parse_expression
 from ranef.formula.syntax import Binary, Call, Constant, Expr, Name, Number, String, without_parens
 from ranef.formula.tokens import tokenize
+from ranef.options import ContrastKind
+from ranef.translation.composition import Reading
+
+KINDS = get_args(ContrastKind)
+
+_OF_COLUMN = re.compile(
+    r"""contrasts\(\s*[\w.]+(?:\$|\[\[["'])(?P<name>`[^`]+`|[\w.]+)(?:["']\]\])?[^)]*\)\s*(?:<-|=)\s*["']?(?P<kind>[\w.:]+)"""
+)
+_OF_SESSION = re.compile(r"""options\(\s*contrasts\s*=\s*(?P<kinds>c\([^)]*\)|["'][\w.]+["'])""")
 
 
 def find_call(text: str, functions: tuple[str, ...], language: str) -> Call:
@@ -103,14 +115,34 @@ def word(node: Expr) -> str:
     return inner.value if isinstance(inner, String) else inner.name if isinstance(inner, Name) else deparse(inner)
 
 
+def contrasts_before(text: str, reading: Reading) -> None:
+    """Read contrasts that are set before the call: ``contrasts(d$f) <- contr.sum(3)`` of a column,
+    and ``options(contrasts = c("contr.sum", "contr.poly"))`` of the session.
+    """
+    for match in _OF_COLUMN.finditer(text):
+        name = match["name"].strip("`")
+        kind = match["kind"].removeprefix("contr.")
+        if kind not in KINDS:
+            raise TranslationError(
+                reading.language,
+                f"the contrasts of {name}",
+                "only contrasts by name are translated, such as contr.sum; give a matrix as contrasts={...}.",
+            )
+        reading.contrasts[name] = kind
+    for match in _OF_SESSION.finditer(text):
+        names = [word.removeprefix("contr.") for word in re.findall(r"contr\.\w+", match["kinds"])]
+        if names and names != ["treatment", "poly"]:
+            shown = repr(names[0]) if len(names) == 1 or names[1] == "poly" else repr(tuple(names))
+            reading.note(f"the contrasts of the session are ranef.options(contrasts={shown}) here.")
+
+
 def contrasts_of(node: Expr, language: str) -> dict[str, str]:
     """``list(f = "contr.sum")`` as a dict of names of codings."""
     inner = without_parens(node)
     if isinstance(inner, Constant) and inner.word == "NULL":
         return {}
-    kinds = ("treatment", "sum", "helmert", "poly", "SAS", "sdif")
     if isinstance(inner, Call) and inner.function == "list":
         out = {a.keyword: word(a.value).removeprefix("contr.") for a in inner.arguments if a.keyword}
-        if len(out) == len(inner.arguments) and set(out.values()) <= set(kinds):
+        if len(out) == len(inner.arguments) and set(out.values()) <= set(KINDS):
             return out
     raise TranslationError(language, "contrasts", 'only contrasts by name are translated, as in list(f = "contr.sum").')

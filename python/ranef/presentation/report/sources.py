@@ -10,6 +10,8 @@ from typing import Any
 from ranef.errors import TranslationError
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
+from ranef.options import R_DEFAULTS
+from ranef.presentation.coding_text import coding_text
 from ranef.translation import LANGUAGES, ModelDescription, write
 
 _LIBRARIES = ("numpy", "scipy", "pandas", "narwhals", "pyarrow", "matplotlib", "jinja2")
@@ -63,7 +65,23 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
     if request.control:
         arguments.append(f"control={dict(request.control)!r}")
     verb = fit.verb
-    return f"from ranef import {verb}\n\nm = {verb}({', '.join(arguments)})\nprint(m.summary())"
+    call = f"m = {verb}({', '.join(arguments)})"
+    settings = "" if coding_text(fit.design) is None else _settings(request)
+    if settings:
+        within = f"with ranef.options({settings}):\n    {call.replace(verb, f'ranef.{verb}', 1)}"
+        return f"import ranef\n\n{within}\nprint(m.summary())"
+    return f"from ranef import {verb}\n\n{call}\nprint(m.summary())"
+
+
+def _settings(request: ModelRequest) -> str:
+    """Settings of the session at the fit, where they matter and are not those it starts with."""
+    rules = request.coding_rules
+    changed = []
+    if (rules.unordered, rules.ordered) != R_DEFAULTS:
+        changed.append(f"contrasts={(rules.unordered, rules.ordered)!r}")
+    if request.contrasts and rules.random != "given":
+        changed.append(f"random_contrasts={rules.random!r}")
+    return ", ".join(changed)
 
 
 def _contrasts(given: Mapping[str, Any]) -> str:
