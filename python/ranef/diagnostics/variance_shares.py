@@ -128,6 +128,19 @@ def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
     return [(term.z @ factor) for term, factor in zip(fit.terms, fit.relative_factors, strict=True)]
 
 
+def total_variance(fit: MixedFit) -> float:
+    """Variance of an observation around its fixed part; NaN where responses have no variance on the
+    scale of the linear predictor but by an approximation.
+    """
+    if fit.normal_responses:
+        residual = fit.residual_variance
+    elif fit.family.support == "proportion" and fit.family.link in _LATENT:
+        residual = _LATENT[fit.family.link]
+    else:
+        return math.nan
+    return sum(random_variances(fit).values()) + residual
+
+
 def null_fit(fit: MixedFit) -> MixedFit:
     """The model of a fit with an intercept for its fixed effects.
 

@@ -1,9 +1,11 @@
 """Tests of a fitted model: of its coefficients, its terms and its random effects."""
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import OptionError
+from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.anova.term_tests import term_tests
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -13,6 +15,7 @@ from ranef.results.model.fitted import FittedModel
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ranef.presentation.effect_sizes import EffectSizes
     from ranef.results.step import StepResult
 
 
@@ -184,6 +187,74 @@ class TestsChapter(FittedModel):
 
             return wald_table(wald_term_tests(fit, tests, type), self.formula)
         return term_tests(tests, type, method).to_pandas()
+
+    def effect_sizes(
+        self, standardize: Literal["basic", "pseudo"] = "basic", *, level: float = 0.95, ddf: Ddf | None = None
+    ) -> "EffectSizes":
+        """Effect sizes of the fixed effects, with intervals and without a refit: standardised
+        coefficients, d, semi-partial R².
+
+        Standardised coefficients are coefficients times the standard deviation of their column, in
+        a linear model divided by that of the response. d is the difference between the two values
+        of a column in units of the standard deviation of random effects and residuals together
+        (Westfall, Kenny and Judd 2014; Brysbaert and Stevens 2018), in which random slopes count
+        with the values that their variables have in the data; of a binomial model with a latent
+        variable (logit, probit) on its scale. ``emmeans(...).eff_size("total")`` has it for means.
+        Semi-partial R² is that of Edwards et al. (2008), ``q F / (q F + v)`` of an F test with q
+        and v degrees of freedom, with limits by the noncentral F distribution (Smithson 2003).
+
+        Parameters
+        ----------
+        standardize : {"basic", "pseudo"}
+            ``"basic"`` takes standard deviations over the rows. ``"pseudo"``, for models with one
+            grouping factor, takes those of the level on which a column varies, between groups or
+            within, and of the response in a model with a random intercept alone (Hoffman 2015).
+        level : float
+            Level of the intervals. Those of standardised coefficients take the standard deviations
+            as known.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "none"}, optional
+            Method of the degrees of freedom, the model's own by default; generalized models have
+            ``"none"`` only, and no R².
+
+        Returns
+        -------
+        EffectSizes
+            A record with ``str()``, an HTML form, ``to_frame()``, ``notes`` and ``save(path)``. d
+            is blank for columns with more than two values; a factor with several columns has its R²
+            in a row of its own.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("normexam ~ standLRT + sex + (standLRT | school)", load_dataset("exam"))
+        >>> sizes = m.effect_sizes().to_frame().set_index("term")
+        >>> sizes[["std_coef", "d", "r2"]].round(2)
+                  std_coef     d    r2
+        term
+        standLRT      0.55   NaN  0.93
+        sex[T.M]     -0.09 -0.22  0.01
+        """
+        from ranef.diagnostics.variance_shares import total_variance
+        from ranef.inference import effect_sizes as sizes
+        from ranef.presentation.effect_sizes import EffectSizes
+
+        fit, tests, method = self._fit, self._tests, self._ddf_with(ddf, None)
+        normal_multiplier(level)
+        standard = sizes.checked_standard(standardize, fit)
+        total_sd = total_variance(fit) ** 0.5
+        tested = None if method == "none" else sizes.semi_partial(tests, method, level)
+        return EffectSizes(
+            formula=self.formula,
+            standardized=sizes.standardized(tests, method, level, standard),
+            standard=standard,
+            response_standardized=sizes.is_linear(fit),
+            differences=None if math.isnan(total_sd) else sizes.differences(tests, method, level, total_sd),
+            total_sd=total_sd,
+            coefficients=None if tested is None else tested[0],
+            terms=None if tested is None else tested[1],
+            ddf=method,
+            level=level,
+        )
 
     def test(
         self,
