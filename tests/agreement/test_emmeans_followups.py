@@ -178,6 +178,35 @@ def test_means_on_another_scale() -> None:
     pd.testing.assert_frame_equal(plain.regrid().to_frame(), plain.to_frame())
 
 
+def test_update_of_joined_families() -> None:
+    # emmeans: update(rbind(c1, c2), adjust = ) with c1 the pairs of recipes and c2 the consecutive
+    # differences of temperatures.
+    m = ranef.lmer("angle ~ recipe + temperature + (1 | recipe:replicate)", ranef.load_dataset("cake"))
+    both = m.emmeans("recipe").pairs() + m.emmeans("temperature").contrast("consec")
+    expected = {
+        "none": "0.5506484 0.5387812 0.9856492 0.03931921 0.1256270 0.4292108 0.0001587249 0.6088335",
+        "bonferroni": "1 1 1 0.3145537 1 1 0.001269799 1",
+        "sidak": "0.9983378 0.9979523 1 0.2745076 0.6583559 0.9887331 0.001269094 0.9994519",
+        "holm": "1 1 1 0.2752345 0.7537620 1 0.001269799 1",
+        "fdr": "0.6958097 0.6958097 0.9856492 0.1572768 0.3350054 0.6958097 0.001269799 0.6958097",
+    }
+    for adjust, texts in expected.items():
+        p = both.update(adjust=adjust).to_frame()["p_value"]
+        np.testing.assert_allclose(p, [float(t) for t in texts.split()], rtol=2e-5)
+    # By simulation in emmeans.
+    p = both.update(adjust="mvt").to_frame()["p_value"]
+    np.testing.assert_allclose(p, [0.99336, 0.99216, 1, 0.24455, 0.59028, 0.97257, 0.00128, 0.99766], atol=1.5e-3)
+    ends = both.update(adjust="sidak").conf_int()[["lower", "upper"]].to_numpy()
+    np.testing.assert_allclose(ends[[0, 7]], [[-5.573155, 8.528711], [-3.115560, 2.137782]], rtol=2e-5)
+    means = m.emmeans(["recipe", "temperature"])
+    by_recipe = means.contrast("consec", by="recipe", adjust="holm")
+    pd.testing.assert_frame_equal(
+        by_recipe.update(by=None, adjust="none").update(by="recipe", adjust="holm").to_frame(), by_recipe.to_frame()
+    )
+    assert by_recipe.update(by=None).to_frame()["p_value"].max() >= by_recipe.to_frame()["p_value"].max()
+    assert (by_recipe.update(alternative="greater", adjust="none").to_frame()["upper"] == np.inf).all()
+
+
 def test_letters_are_shared_by_means_that_do_not_differ(model: Any) -> None:
     means = model.emmeans(["a", "b"])
     frame = means.cld(0.1)

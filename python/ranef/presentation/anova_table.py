@@ -13,12 +13,8 @@ from ranef.inference.marginal_means.joint import TermJointTests
 from ranef.inference.marginal_means.variables import level_text
 from ranef.inference.step import FixedStep, RandomStep
 from ranef.inference.wald_terms import WaldTests
-from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, format_p_values, stars
-from ranef.presentation.text_table import table_lines
-
-#: Columns that are whole numbers, p-values, and how many significant digits the others show.
-_COUNTS = frozenset(("npar", "df", "num_df"))
-_DIGITS = {"den_df": 5, "sum_sq": 5, "mean_sq": 5}
+from ranef.presentation.numbers import STAR_LEGEND, stars
+from ranef.presentation.printed_frame import PrintedFrame
 
 _METHODS = {
     "satterthwaite": "with Satterthwaite's method",
@@ -28,48 +24,18 @@ _METHODS = {
 }
 
 
-class TestTable(pd.DataFrame):
-    """A data frame of tests.
-
-    It is an ordinary frame in everything but its printed form, which has the heading and the notes
-    kept in ``attrs["heading"]`` and ``attrs["notes"]``. What is taken from it (rows, columns,
-    results of arithmetic) is an ordinary frame.
-    """
+class TestTable(PrintedFrame):
+    """A data frame of tests, whose p-values are marked in print as R marks them."""
 
     __test__ = False  # no test of this package, though its name starts so
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What has to be known to read the table, such as refits by ML."""
-        return tuple(self.attrs.get("notes", ()))
+    def _marks(self) -> list[str] | None:
+        p = self["p_value"].tolist() if "p_value" in self.columns else [math.nan] * len(self)
+        return [stars(float(v)) for v in p]
 
-    def __repr__(self) -> str:
-        return table_text(self)
-
-    __str__ = __repr__
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = _cells(self)
-        head = "".join(f'<th style="text-align:right">{escape(str(c))}</th>' for c in ["", *self.columns, ""])
-        body = "".join(
-            f'<tr><th style="text-align:left">{escape(_row_label(label))}</th>'
-            + "".join(f'<td style="text-align:right">{escape(cell.strip())}</td>' for cell in cells)
-            + "</tr>"
-            for label, cells in zip(self.index, rows, strict=True)
-        )
-        lines = [f"<p>{escape(line)}</p>" for line in str(self.attrs.get("heading", "")).splitlines()]
-        notes = [f"<p>{escape(note)}</p>" for note in self.notes]
-        return "\n".join(
-            [
-                '<div class="ranef-tests">',
-                *lines,
-                f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
-                *notes,
-                "</div>",
-            ]
-        )
+    def _legend(self) -> str:
+        marks = self._marks() or []
+        return f"Signif. codes:  {STAR_LEGEND}" if any(m.strip() for m in marks) else ""
 
 
 def table_of_tests(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> TestTable:
@@ -91,49 +57,6 @@ def table_of_tests(frame: pd.DataFrame, heading: str, notes: Sequence[str]) -> T
     table.attrs["heading"] = heading
     table.attrs["notes"] = tuple(notes)
     return table
-
-
-def table_text(table: TestTable) -> str:
-    """Lay out a table of tests: heading, aligned columns, legend of the stars, notes."""
-    rows = _cells(table)
-    columns = [*map(str, table.columns), ""]
-    lines = str(table.attrs.get("heading", "")).splitlines()
-    lines += [
-        line.rstrip()
-        for line in table_lines([_row_label(i) for i in table.index], columns, rows, right=True, width=120)
-    ]
-    if any(row[-1].strip() for row in rows):
-        lines += ["---", f"Signif. codes:  {STAR_LEGEND}"]
-    lines += [f"Note: {note}" for note in table.notes]
-    return "\n".join(lines)
-
-
-def _row_label(label: object) -> str:
-    return ", ".join(map(str, label)) if isinstance(label, tuple) else str(label)
-
-
-def _cells(table: pd.DataFrame) -> list[list[str]]:
-    columns = [_column(str(name), [float(v) for v in table[name]]) for name in table.columns]
-    p = [float(v) for v in table["p_value"]] if "p_value" in table.columns else [math.nan] * len(table)
-    return [[*row, stars(value)] for row, value in zip(zip(*columns, strict=True), p, strict=True)]
-
-
-def _column(name: str, values: list[float]) -> list[str]:
-    if name.startswith("p_value"):
-        texts = format_p_values(values, 4)
-    elif name == "eliminated":
-        texts = ["" if v == 0 else t for v, t in zip(values, format_fixed(values, 0), strict=True)]
-    elif name in _COUNTS:
-        texts = format_fixed(values, 0)
-    elif name in _DIGITS:
-        texts = format_numbers(values, _DIGITS[name])
-    elif name in ("chisq", "f_value"):
-        texts = format_fixed(values, 4)
-    else:
-        # Criteria: as many decimals as the smallest of them needs for five digits, three at most.
-        size = min((abs(v) for v in values if math.isfinite(v) and v), default=1.0)
-        texts = format_fixed(values, min(3, max(1, 4 - math.floor(math.log10(size)))))
-    return ["" if math.isnan(v) else t for v, t in zip(values, texts, strict=True)]
 
 
 def likelihood_ratio_table(comparison: Comparison, formulas: Sequence[str]) -> TestTable:

@@ -17,8 +17,7 @@ from ranef.presentation.abbreviate import abbreviate
 from ranef.presentation.numbers import (
     EPSILON,
     STAR_LEGEND,
-    format_fixed,
-    format_number,
+    format_degrees_of_freedom,
     format_numbers,
     format_p_values,
     round_decimals,
@@ -85,7 +84,7 @@ def format_coefficients(table: CoefficientTable, digits: int = 4) -> list[list[s
     if "df" in together and _scientific(cells["df"]):
         # Large degrees of freedom beside small estimates.
         cells |= _formatted(table, estimates, digits)
-        cells["df"] = _degrees_of_freedom(table.column("df").tolist(), digits)
+        cells["df"] = format_degrees_of_freedom(table.column("df").tolist(), digits)
     for heading in table.columns:
         values = table.column(heading).tolist()
         if heading == table.p_column:
@@ -113,12 +112,6 @@ def _formatted(table: CoefficientTable, headings: Sequence[str], digits: int) ->
 
 def _scientific(texts: Sequence[str]) -> bool:
     return any("e" in text for text in texts)
-
-
-def _degrees_of_freedom(values: Sequence[float], digits: int) -> list[str]:
-    """In fixed notation whatever their size, with the decimals of the one that needs most."""
-    alone = [format_number(v, digits) for v in values if math.isfinite(v)]
-    return format_fixed(values, max((len(t.partition(".")[2]) for t in alone if "e" not in t), default=0))
 
 
 def coefficient_lines(

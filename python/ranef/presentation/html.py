@@ -1,6 +1,11 @@
-"""A document as an HTML fragment, or as a page of its own."""
+"""A document as an HTML fragment or as a page of its own, and the style that fragments bring along.
+
+A fragment reads well on a page that has no style, light or dark. In a notebook, whose own style is
+to hold, none of its rules applies.
+"""
 
 import html as _html
+from collections.abc import Sequence
 
 from ranef.presentation.document import Document, Grid
 
@@ -10,14 +15,8 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>{title}</title>
 <style>
-body {{ font-family: system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }}
-table {{ border-collapse: collapse; border-top: 1.5px solid; border-bottom: 1.5px solid; margin: 1rem 0; }}
-thead th {{ border-bottom: 1px solid; }}
-th, td {{ padding: 0.2rem 0.7rem; font-weight: normal; }}
-tbody tr.section th, thead th {{ font-weight: 600; }}
-tbody tr.section th {{ padding-top: 0.6rem; }}
-p, dl {{ max-width: 46rem; font-size: 0.9rem; }}
-dt {{ float: left; margin-right: 0.5rem; }}
+body {{ margin: 1rem; background: #fff; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #0d1117; }} }}
 </style>
 </head>
 <body>
@@ -26,10 +25,51 @@ dt {{ float: left; margin-right: 0.5rem; }}
 </html>
 """
 
+#: A fragment where no notebook (Jupyter, nbconvert, VS Code, a page by myst-nb) has rules for it.
+_ALONE = (
+    ".ranef:not(.jp-RenderedHTMLCommon *,.rendered_html *,.output_html *,.cell_output *,[data-vscode-theme-kind] *)"
+)
+
+#: The part of a rule that chooses what it is for, its declarations; colours are those of the page.
+_RULES = (
+    ("", "display:block;overflow-x:auto;padding:.75em 1em;font:14px/1.5 system-ui,sans-serif;color:#1f2328"),
+    ("", "background:#fff"),
+    (" table", "border-collapse:collapse;margin:.5em 0 1em;font-variant-numeric:tabular-nums"),
+    (" :is(td,th)", "padding:.15em .7em;white-space:nowrap;font-weight:400"),
+    (" tbody tr.section th", "padding-top:.6em;font-weight:600"),
+    (" thead th", "border-bottom:1px solid;font-weight:600"),
+    (" tbody tr:last-child>*", "border-bottom:1px solid"),
+    (" caption", "text-align:left;font-weight:600;padding:.15em .7em"),
+    (" h3", "font-size:1.1em;margin:0 0 .5em"),
+    (" dl", "display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;margin:0"),
+    (" dt", "opacity:.75"),
+    (" dd", "margin:0"),
+    (" p", "margin:.25em 0"),
+)
+_STYLE = (
+    "<style>"
+    + "".join(f"{_ALONE}{chosen}{{{rules}}}" for chosen, rules in _RULES)
+    + f"@media(prefers-color-scheme:dark){{{_ALONE}{{color:#e6edf3;background:#0d1117}}}}"
+    + "</style>"
+)
+
+
+def fragment(kind: str, parts: Sequence[str]) -> str:
+    """Put parts into one ``div`` with its style.
+
+    Parameters
+    ----------
+    kind : str
+        What it is, for the class ``ranef-kind``.
+    parts : sequence of str
+        HTML, with every text escaped.
+    """
+    return "\n".join([f'<div class="ranef ranef-{kind}">', _STYLE, *parts, "</div>"])
+
 
 def html(document: Document) -> str:
     """Return the document as one ``div``; every text is escaped."""
-    parts = ['<div class="ranef-summary">', f"<h3>{_escape(document.title)}</h3>"]
+    parts = [f"<h3>{_escape(document.title)}</h3>"]
     if document.facts:
         facts = [f"<dt>{_escape(label)}</dt><dd><code>{_escape(text)}</code></dd>" for label, text in document.facts]
         parts += ["<dl>", *facts, "</dl>"]
@@ -37,8 +77,7 @@ def html(document: Document) -> str:
         parts += _table(grid)
     lead = f"<em>{_escape(document.lead)}</em> " if document.lead else ""
     parts += [f"<p>{lead if i == 0 else ''}{_escape(remark)}</p>" for i, remark in enumerate(document.remarks)]
-    parts.append("</div>")
-    return "\n".join(parts)
+    return fragment("summary", parts)
 
 
 def html_page(document: Document) -> str:

@@ -14,6 +14,7 @@ from ranef.fit.record import MixedFit
 from ranef.inference.marginal_means.grid import ReferenceGrid
 from ranef.inference.marginal_means.table import MeansTable
 from ranef.inference.marginal_means.variables import level_text
+from ranef.presentation.html import fragment
 from ranef.presentation.numbers import format_fixed, format_numbers
 from ranef.presentation.text_table import align, text_width
 
@@ -61,7 +62,7 @@ def means_text(table: MeansTable) -> str:
 
 def means_html(table: MeansTable) -> str:
     """Lay out as HTML."""
-    parts = ['<div class="ranef-means">']
+    parts: list[str] = []
     count = _label_count(table)
     for heading, header, rows in _blocks(table):
         if heading:
@@ -76,7 +77,7 @@ def means_html(table: MeansTable) -> str:
         )
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
     parts += [f"<p>{escape(note)}</p>" for note in _notes(table)]
-    return "\n".join([*parts, "</div>"])
+    return fragment("means", parts)
 
 
 def _shows_tests(table: MeansTable) -> bool:

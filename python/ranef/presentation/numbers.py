@@ -194,6 +194,19 @@ def format_p_values(values: Iterable[float], digits: int = 3, eps: float = EPSIL
     return texts
 
 
+def format_table_p_values(values: Iterable[float], digits: int = 4) -> list[str]:
+    """Format p-values as :func:`format_p_values` does, with all tiny ones as "<2e-16"."""
+    limit = f"<{format_number(EPSILON, 1)}"
+    return [limit if text.startswith("<") else text for text in format_p_values(values, digits)]
+
+
+def format_degrees_of_freedom(values: Iterable[float], digits: int = 4) -> list[str]:
+    """Format in fixed notation whatever the size, with the decimals of the one that needs most."""
+    numbers = [float(v) for v in values]
+    alone = [format_number(v, digits) for v in numbers if math.isfinite(v)]
+    return format_fixed(numbers, max((len(t.partition(".")[2]) for t in alone if "e" not in t), default=0))
+
+
 def stars(p: float) -> str:
     """Return the mark of a p-value:
     three stars below 0.001, two below 0.01, one below 0.05, a dot below 0.1.

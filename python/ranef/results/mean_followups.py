@@ -9,8 +9,11 @@ import numpy as np
 
 from ranef.diagnostics.variance_shares import random_variances
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.record import MixedFit
+from ranef.inference.distributions import checked_alternative
 from ranef.inference.marginal_means.adjustments import checked_adjust
+from ranef.inference.marginal_means.contrast import checked_by
 from ranef.inference.marginal_means.followups import chosen, effect_sizes, joined, regridded
 from ranef.inference.marginal_means.letters import compact_letters
 from ranef.inference.marginal_means.scale import transformed_response
@@ -144,9 +147,56 @@ class MeanFollowUps:
         out: MarginalMeans = replace(base, estimands=found, adjust="none", type="link", asked=None)
         return out
 
-    def cld(self: Any, alpha: float = 0.05, *, adjust: str | None = None) -> "pd.DataFrame":
+    def update(
+        self: Any,
+        *,
+        adjust: str | None = None,
+        level: float | None = None,
+        by: Any = ...,
+        alternative: Literal["two-sided", "greater", "less"] | None = None,
+    ) -> "MarginalMeans":
+        """The same means or contrasts, of joined ones too, with another adjustment, level or
+        grouping.
+
+        Parameters
+        ----------
+        adjust : str, optional
+            Adjustment of p-values and intervals within each group, as in ``contrast``.
+        level : float, optional
+            Level of the intervals.
+        by : str or list of str, optional
+            The variables whose combinations make groups, each a family of its own; None is a single
+            group.
+        alternative : {"two-sided", "greater", "less"}, optional
+            Side of tests and intervals.
+
+        Returns
+        -------
+        MarginalMeans
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + temperature + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> both = m.emmeans("recipe").pairs() + m.emmeans("temperature").contrast("consec")
+        >>> both.update(adjust="holm").to_frame()["p_value"].min().round(4)
+        np.float64(0.0013)
+        """
+        e = self.estimands if by is ... else replace(self.estimands, by=checked_by(by, self.estimands))
+        out: MarginalMeans = replace(
+            self,
+            estimands=e,
+            adjust=checked_adjust(adjust, self.adjust),
+            level=checked_level(level, self.level),
+            alternative=self.alternative if alternative is None else checked_alternative(alternative),
+        )
+        return out
+
+    def letters(self: Any, alpha: float = 0.05, *, adjust: str | None = None) -> "pd.DataFrame":
         """Compact letters: means of a group that share a letter do not differ significantly. That
         is no proof that they are equal; ``test(delta=)`` of their contrasts asks for it.
+
+        ``cld`` is the same by the name that it has in R.
 
         Parameters
         ----------
@@ -158,14 +208,14 @@ class MeanFollowUps:
         Returns
         -------
         DataFrame
-            The frame of ``to_frame`` with a column ``letters``; the smallest mean of a group has
+            The frame of ``conf_int`` with a column ``letters``; the smallest mean of a group has
             the letter a.
 
         Examples
         --------
         >>> from ranef import lmer, load_dataset
         >>> m = lmer("angle ~ temperature + (1 | recipe:replicate)", load_dataset("cake"))
-        >>> m.emmeans("temperature").cld()["letters"].tolist()
+        >>> m.emmeans("temperature").letters()["letters"].tolist()
         ['a', 'ab', 'b', 'b', 'c', 'c']
         """
         if isinstance(alpha, bool) or not isinstance(alpha, float | np.floating) or not 0.0 < alpha < 1.0:
@@ -173,22 +223,26 @@ class MeanFollowUps:
         e = self.estimands
         if e.kind == "contrasts":
             raise OptionError("letters are for means and trends, and these are contrasts.")
-        frame: pd.DataFrame = self.to_frame()
+        frame: pd.DataFrame = self.conf_int()
+        method = checked_adjust(adjust, "tukey")
         letters = [""] * len(e.x)
         for _, members in e.groups():
             part = replace(self, estimands=chosen(e, members), asked=None)
             k = len(members)
             pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
-            p: Any = (
-                part.pairs(adjust=checked_adjust(adjust, "tukey")).to_frame()["p_value"].to_numpy() if pairs else []
-            )
+            p: Any = part.pairs(adjust=method).to_frame()["p_value"].to_numpy() if pairs else []
             estimate = frame["estimate"].to_numpy(dtype=float)[members]
             different = [pair for pair, value in zip(pairs, p, strict=True) if value < alpha]
             order = [int(i) for i in np.argsort(estimate, kind="stable")]
             for i, text in zip(members.tolist(), compact_letters(k, different, order), strict=True):
                 letters[i] = text if np.isfinite(frame["estimate"].iloc[i]) else ""
         frame["letters"] = letters
+        by = f"{method} method, " if method != "none" else "without adjustment for their number, "
+        said = f"means that share a letter do not differ significantly ({by}alpha = {alpha:g})"
+        frame.attrs["notes"] = (*frame.attrs["notes"], said)
         return frame
+
+    cld = letters
 
 
 def _unit(fit: MixedFit, sigma: object) -> float:
@@ -202,6 +256,14 @@ def _unit(fit: MixedFit, sigma: object) -> float:
     if not (np.isfinite(sigma) and sigma > 0):
         raise OptionError(f"sigma must be a positive standard deviation, not {sigma!r}.")
     return float(sigma)
+
+
+def checked_level(level: float | None, default: float) -> float:
+    """Check the level of intervals; None is the default."""
+    if level is None:
+        return default
+    normal_multiplier(level)
+    return float(level)
 
 
 def checked_margin(delta: object) -> float | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.record import MixedFit
 from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -18,7 +17,7 @@ from ranef.inference.marginal_means.estimands import Estimands, joint_test
 from ranef.inference.marginal_means.table import MeansTable, means_table
 from ranef.known_arguments import known_members
 from ranef.options import Ddf
-from ranef.results.mean_followups import MeanFollowUps, checked_margin, why_not_undone
+from ranef.results.mean_followups import MeanFollowUps, checked_level, checked_margin, why_not_undone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,7 +219,7 @@ class MarginalMeans(MeanFollowUps):
             found,
             self.tests,
             self.ddf,
-            _checked_level(level, self.level),
+            checked_level(level, self.level),
             checked_adjust(adjust, found.adjust),
             self.type,
             alternative=checked_alternative(alternative),
@@ -285,6 +284,8 @@ class MarginalMeans(MeanFollowUps):
         """
         import pandas as pd
 
+        from ranef.presentation.printed_frame import printed
+
         if not isinstance(joint, bool | np.bool_):
             raise ArgumentTypeError(f"joint must be True or False, not {joint!r}.")
         if not joint:
@@ -297,7 +298,7 @@ class MarginalMeans(MeanFollowUps):
             if delta is not None:
                 frame = frame.drop(columns=["lower", "upper"])  # those of tests without a margin
             frame.insert(list(frame.columns).index("statistic"), "null", table.null)
-            return frame
+            return printed(frame)
         if delta is not None or self.estimands.base is not None:
             raise OptionError(
                 "a joint test has no margin: leave out delta."
@@ -325,7 +326,7 @@ class MarginalMeans(MeanFollowUps):
                 notes.append("some rows are not estimable; the test is of what the data determine.")
         frame = pd.DataFrame(rows)
         frame.attrs = {"notes": tuple(dict.fromkeys(notes))}
-        return frame
+        return printed(frame)
 
     def conf_int(self, level: float | None = None, *, adjust: str | None = None) -> "pd.DataFrame":
         """Confidence intervals.
@@ -342,10 +343,12 @@ class MarginalMeans(MeanFollowUps):
             The variables, then ``estimate, std_error, df, lower, upper``.
         """
         from ranef.presentation.means_text import means_frame
+        from ranef.presentation.printed_frame import printed
 
-        table = self._made(_checked_level(level, self.level), checked_adjust(adjust, self.adjust), 0.0)
+        table = self._made(checked_level(level, self.level), checked_adjust(adjust, self.adjust), 0.0)
         frame = means_frame(table)
-        return frame.drop(columns=["statistic", "p_value"])
+        frame.attrs["notes"] = (*table.notes, *table.interval_notes)
+        return printed(frame.drop(columns=["statistic", "p_value"]))
 
     def response(self, *, bias_correct: bool = False, sigma: float | None = None) -> "MarginalMeans":
         """The same on the scale of the response: the link, or the transformation on the left of the
@@ -465,13 +468,6 @@ class MarginalMeans(MeanFollowUps):
 
         html = means_html(self._table)
         return html if self.asked is None else f"{html}\n{self.asked._repr_html_()}"
-
-
-def _checked_level(level: float | None, default: float) -> float:
-    if level is None:
-        return default
-    normal_multiplier(level)
-    return float(level)
 
 
 def _total_sd(fit: MixedFit, sigma: object) -> float:

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ranef.presentation.printed_frame import PrintedFrame
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class PowerCurve(pd.DataFrame):
+class PowerCurve(PrintedFrame):
     """Power for several numbers of groups or rows, or for a grid of two such numbers. Made by
     ``ranef.power_curve``.
 

@@ -1,4 +1,10 @@
-"""Compact letters: means that share a letter are not shown to differ."""
+"""Compact letters: means that share a letter are not shown to differ.
+
+The letters are found by inserting the differences one after the other and absorbing what lies
+inside another letter (Piepho 2004, Journal of Computational and Graphical Statistics 13, 456-466),
+which ends with all the largest sets of means that do not differ. Letters that say nothing of their
+own, because each two of their means share another letter, are swept away, as there too.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -28,7 +34,25 @@ def compact_letters(count: int, different: Iterable[tuple[int, int]], order: Seq
         sets = [s for s in unique if not any(s < other for other in unique)]
     rank = {mean: place for place, mean in enumerate(order)}
     sets.sort(key=lambda s: sorted(rank[k] for k in s if k in rank))
+    sets = _swept(sets)
     return ["".join(letter(n) for n, s in enumerate(sets) if k in s) for k in range(count)]
+
+
+def _swept(sets: list[frozenset[int]]) -> list[frozenset[int]]:
+    """Without sets whose pairs are all in others, the last ones first."""
+    covering: dict[tuple[int, int], int] = {}
+    pairs = [[(i, j) for i in s for j in s if i <= j] for s in sets]
+    for own in pairs:
+        for pair in own:
+            covering[pair] = covering.get(pair, 0) + 1
+    kept = []
+    for s, own in reversed(list(zip(sets, pairs, strict=True))):
+        if all(covering[pair] > 1 for pair in own):
+            for pair in own:
+                covering[pair] -= 1
+        else:
+            kept.append(s)
+    return kept[::-1]
 
 
 def letter(number: int) -> str:

@@ -153,10 +153,12 @@ class TablesChapter(PlotsChapter, TestsChapter):
         >>> odds.loc["period[T.2]", ["estimate", "conf_low", "conf_high"]].round(2).tolist()
         [0.37, 0.2, 0.68]
         """
+        from ranef.presentation.printed_frame import printed
         from ranef.presentation.tidy import tidy_frame
 
         method = self._ddf_with(ddf, cov)
-        return tidy_frame(self._tests_with(cov, cluster), effects, method, conf_int, level, exponentiate)
+        frame = tidy_frame(self._tests_with(cov, cluster), effects, method, conf_int, level, exponentiate)
+        return printed(frame)
 
     def glance(self) -> "pd.DataFrame":
         """Return the fit in one row.
@@ -176,9 +178,10 @@ class TablesChapter(PlotsChapter, TestsChapter):
         >>> m.glance()[["nobs", "sigma", "aic", "bic", "npar"]].round(1).values.tolist()
         [[180.0, 25.6, 1755.6, 1774.8, 6.0]]
         """
+        from ranef.presentation.printed_frame import printed
         from ranef.presentation.tidy import glance_frame
 
-        return glance_frame(self._fit)
+        return printed(glance_frame(self._fit))
 
     def augment(self) -> "pd.DataFrame":
         """Return the observations with what the fit says of each.
@@ -199,9 +202,10 @@ class TablesChapter(PlotsChapter, TestsChapter):
         >>> m.augment()[["Subject", "Days", ".fitted", ".resid"]].head(2).round(2).values.tolist()
         [['308', 0.0, 253.66, -4.1], ['308', 1.0, 273.33, -14.63]]
         """
+        from ranef.presentation.printed_frame import printed
         from ranef.presentation.tidy import augment_frame
 
-        return augment_frame(self._fit, self._request.data)
+        return printed(augment_frame(self._fit, self._request.data))
 
     # ---- the model in words
 

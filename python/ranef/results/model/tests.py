@@ -186,7 +186,10 @@ class TestsChapter(FittedModel):
             from ranef.presentation.anova_table import wald_table
 
             return wald_table(wald_term_tests(fit, tests, type), self.formula)
-        return term_tests(tests, type, method).to_pandas()
+        from ranef.presentation.anova_table import table_of_tests
+
+        found = term_tests(tests, type, method)
+        return table_of_tests(found.to_pandas(), f"{found.heading}\nModel: {self.formula}", found.notes)
 
     def effect_sizes(
         self, standardize: Literal["basic", "pseudo"] = "basic", *, level: float = 0.95, ddf: Ddf | None = None
@@ -314,8 +317,9 @@ class TestsChapter(FittedModel):
         tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
         found = contrast_tests(tests, L, rhs, method, joint, level, alternative)
         from ranef.presentation.anova_table import contrast_frame
+        from ranef.presentation.printed_frame import printed
 
-        return contrast_frame(found, normal=self._fit.asymptotic_tests)
+        return printed(contrast_frame(found, normal=self._fit.asymptotic_tests))
 
     # ---- smaller models
 
