@@ -239,5 +239,5 @@ def test_pictures_refuse_what_is_no_name(cbpp: Any, sleep: Any, name: str, argum
 @pytest.mark.parametrize("size", [5, "ab", (1,), (True, 2), (0, 3)])
 def test_the_panel_refuses_what_is_no_size(cbpp: Any, sleep: Any, size: Any) -> None:
     for m in (cbpp, sleep):
-        with pytest.raises(RanefError, match="size must be"):
-            m.check(rng=1, size=size)
+        with pytest.raises(RanefError, match="figsize must be"):
+            m.check(rng=1, figsize=size)

@@ -242,7 +242,7 @@ def test_ranks_of_simulated_responses_are_uniform() -> None:
 @pytest.mark.parametrize("size", [(13.0, 9.4), (8.0, 13.0)])
 def test_no_text_covers_another(cbpp: Any, slopes: Any, size: tuple[float, float]) -> None:
     for model in (cbpp, slopes):
-        axes = model.check(rng=1, size=size)
+        axes = model.check(rng=1, figsize=size)
         figure = axes[0].get_figure()
         figure.canvas.draw()
         assert not overlaps(figure)

@@ -64,7 +64,7 @@ PICTURES: dict[str, Callable[[Any], Any]] = {
     "predictions": lambda m: m.plot.predictions("x", "arm"),
     "predictions by factor": lambda m: m.plot.predictions("arm", "x"),
     "check": lambda m: m.check(rng=1),
-    "check, narrow": lambda m: m.check(rng=1, size=(7.5, 11)),
+    "check, narrow": lambda m: m.check(rng=1, figsize=(7.5, 11)),
 }
 
 

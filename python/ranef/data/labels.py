@@ -1,9 +1,32 @@
-"""Labels of levels that come from numbers or dates."""
+"""Labels of levels that come from numbers or dates, and the natural order of levels."""
 
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+_NUMBER = re.compile(r"(\d+)")
+
+_Level = TypeVar("_Level")
+
+
+def natural_order(levels: Iterable[_Level]) -> list[_Level]:
+    """Distinct levels in the order in which people read them.
+
+    Texts that stand in alphabetical order, which puts "Week 12" before "Week 4", have their numbers
+    read as numbers. Any other order was chosen, and stays.
+
+    Parameters
+    ----------
+    levels : iterable
+        In their present order; repeated ones count once.
+    """
+    found = list(dict.fromkeys(levels))
+    if not all(isinstance(v, str) for v in found) or found != sorted(found):  # type: ignore[type-var]
+        return found
+    return sorted(found, key=lambda v: [(int(p), "") if p.isdigit() else (-1, p) for p in _NUMBER.split(str(v)) if p])
 
 
 def as_objects(labels: list[str]) -> NDArray[np.object_]:

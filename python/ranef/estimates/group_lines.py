@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.predict import predict
+from ranef.estimates.rates import exposure_of
 from ranef.estimates.typical_rows import ModelVariables, Variable
 from ranef.fit.record import MixedFit
 from ranef.formula.syntax import names_in
@@ -35,6 +36,9 @@ class GroupLines:
     x, group : str
     shown, levels : int
         Levels with a line, and all.
+    per : str or None
+        The unit of exposure for which lines and observations are rates; None where they are the
+        response itself.
     """
 
     frame: "pd.DataFrame"
@@ -42,6 +46,7 @@ class GroupLines:
     group: str
     shown: int
     levels: int
+    per: str | None
 
 
 def group_lines(
@@ -93,13 +98,19 @@ def group_lines(
     shown = _shown(levels, all_levels, most, chosen)
     re = "~ " + " + ".join(f"({t.text})" for t in terms if _constant(codes, t.codes))
     grouping = _grouping_columns(fit, variables)
+    exposure = exposure_of(fit)
+
+    def mean(rows: dict[str, list[Any]], re: str, offset: Floats | None) -> Floats:
+        found = predict(fit, rows, re=re, offset=offset).fit
+        return found if exposure is None else found / exposure.of(fit, rows, offset)
+
     parts = [
         pd.DataFrame(
             {
                 "part": "data",
                 "level": np.array([*all_levels, ""], dtype=object)[codes],
                 "x": along.values,
-                "y": fit.design.y,
+                "y": fit.design.y if exposure is None else fit.design.y / exposure.values,
             }
         )
     ]
@@ -122,17 +133,18 @@ def group_lines(
         labels += [all_levels[code]] * len(grid)
     newdata = {name: [v for block in blocks for v in block[name]] for name in blocks[0]}
     offset = np.concatenate(offsets) if offsets else None
-    fitted = predict(fit, newdata, re=re, offset=offset).fit
+    fitted = mean(newdata, re, offset)
     parts.append(pd.DataFrame({"part": "group", "level": labels, "x": newdata[along.name], "y": fitted}))
     if own_population:
-        population = predict(fit, newdata, re="population", offset=offset).fit
+        population = mean(newdata, "population", offset)
         parts.append(parts[-1].assign(part="population", y=population))
     else:
         rows_all = variables.rows({along.name: along.grid(None, _POINTS)})
         n = len(rows_all[along.name])
-        population = predict(fit, rows_all, re="population", offset=variables.offset(n)).fit
+        population = mean(rows_all, "population", variables.offset(n))
         parts.append(pd.DataFrame({"part": "population", "level": "", "x": rows_all[along.name], "y": population}))
-    return GroupLines(pd.concat(parts, ignore_index=True), along.name, chosen, len(shown), len(all_levels))
+    per = None if exposure is None else exposure.unit
+    return GroupLines(pd.concat(parts, ignore_index=True), along.name, chosen, len(shown), len(all_levels), per)
 
 
 def _along(fit: MixedFit, variables: ModelVariables, x: str | None, group: str) -> Variable:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, OptionError
 from ranef.estimates.predict import predict
+from ranef.estimates.rates import exposure_of
 from ranef.estimates.typical_rows import ModelVariables, Variable
 from ranef.fit.record import MixedFit
 
@@ -29,12 +30,16 @@ class PredictionLines:
         The values at which other variables are held.
     note : str
         What must be said of it, or an empty text.
+    per : str or None
+        The unit of exposure for which predictions and observations are rates; None where they are
+        the response itself.
     """
 
     frame: "pd.DataFrame"
     points: "pd.DataFrame"
     held: dict[str, Any]
     note: str
+    per: str | None
 
 
 def prediction_lines(
@@ -91,24 +96,22 @@ def prediction_lines(
         vary[by] = [value for _, value in lines for _ in grid]
     rows = variables.rows(vary, at)
     n = len(vary[x])
-    found = predict(
-        fit,
-        rows,
-        re="population",
-        interval=interval,
-        level=level,
-        offset=variables.offset(n),
-    )
+    offset = variables.offset(n)
+    found = predict(fit, rows, re="population", interval=interval, level=level, offset=offset)
+    # Counts of rows with unlike exposures do not lie around one line; their rates do.
+    exposure = exposure_of(fit)
+    own_exposure = np.ones(n) if exposure is None else exposure.of(fit, rows, offset)
     places: Any = [float(v) for v in vary[x]] if along.numeric else [str(v) for v in vary[x]]
     columns: dict[str, Any] = {"x": places}
     if by is not None:
         columns["by"] = [label for label, _ in lines for _ in grid]
-    columns |= {"fit": found.fit, "se": found.se, "lower": found.lower, "upper": found.upper}
-    y = fit.design.y
+    drawn = {"fit": found.fit, "se": found.se, "lower": found.lower, "upper": found.upper}
+    columns |= {name: np.asarray(values) / own_exposure for name, values in drawn.items()}
+    y = fit.design.y if exposure is None else fit.design.y / exposure.values
     own = along.values if along.numeric else [str(v) for v in along.labels()]
     points = pd.DataFrame({"x": own, "y": y}) if y.ndim == 1 else pd.DataFrame({"x": [], "y": []})
     held = {name: values[0] for name, values in rows.items() if name not in vary}
-    return PredictionLines(pd.DataFrame(columns), points, held, note)
+    return PredictionLines(pd.DataFrame(columns), points, held, note, None if exposure is None else exposure.unit)
 
 
 def _lines(variable: Variable, most: int) -> tuple[list[tuple[str, Any]], str]:

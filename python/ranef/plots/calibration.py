@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import finish, one_axes
-from ranef.plots.palette import INK, MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,9 @@ def calibration(frame: "pd.DataFrame", ax: Any = None, title: str | None = None)
     title : str, optional
     """
     axes = one_axes(ax)
-    axes.vlines(frame["expected"], frame["lower"], frame["upper"], color=INK, alpha=0.25, linewidth=4)
+    look = palette_of(axes)
+    axes.vlines(frame["expected"], frame["lower"], frame["upper"], color=look.ink, alpha=0.25, linewidth=4)
     low, high = float(frame[["lower", "observed"]].min().min()), float(frame[["upper", "observed"]].max().max())
-    axes.plot([low, high], [low, high], color=INK, linewidth=0.9)
-    axes.scatter(frame["expected"], frame["observed"], color=MAIN, s=26, zorder=3)
+    axes.plot([low, high], [low, high], color=look.ink, linewidth=0.9)
+    axes.scatter(frame["expected"], frame["observed"], color=look.main, s=26, zorder=3)
     return finish(axes, frame, "mean share in simulations", "observed share of successes", title)

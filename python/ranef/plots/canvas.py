@@ -7,6 +7,7 @@ Axes leaves pyplot's state alone. Nothing here or elsewhere changes ``rcParams``
 import importlib
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, MissingExtraError, OptionError
 from ranef.plots.labels import FONT, length_of
-from ranef.plots.palette import GRID, INK, QUIET
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,14 +40,49 @@ def require_matplotlib() -> None:
         raise MissingExtraError(MISSING) from None
 
 
+@dataclass(frozen=True, slots=True)
+class NewFigure:
+    """A new figure of a size that is asked for, in the place of Axes.
+
+    Attributes
+    ----------
+    size : tuple of float
+        Width and height in inches.
+    """
+
+    size: tuple[float, float]
+
+
+def place(ax: Any, figsize: object) -> Any:
+    """Where to draw: in the Axes given, in a new figure of a size, or in one of the picture's own
+    size (None).
+
+    Parameters
+    ----------
+    ax : Axes, sequence or array of Axes, or None
+    figsize : tuple of float, optional
+        Width and height of the whole figure in inches.
+    """
+    if figsize is None:
+        return ax
+    if ax is not None:
+        raise OptionError("figsize is for a new figure, and ax has one already: give one of them.")
+    numbers = tuple(figsize) if isinstance(figsize, tuple | list) else ()
+    if len(numbers) != 2 or any(isinstance(s, bool) or not isinstance(s, int | float) for s in numbers):
+        raise ArgumentTypeError(f"figsize must be width and height in inches, such as (7, 4.5), not {figsize!r}.")
+    if not all(0 < s < 1000 for s in numbers):
+        raise OptionError(f"figsize must be two positive numbers of inches, not {figsize!r}.")
+    return NewFigure((float(numbers[0]), float(numbers[1])))
+
+
 def one_axes(ax: Any, size: tuple[float, float] = (6.4, 4.4)) -> "Axes":
     """Return the Axes given, or those of a new figure.
 
     Parameters
     ----------
-    ax : Axes or None
+    ax : Axes, NewFigure or None
     size : tuple of float
-        Width and height of a new figure in inches.
+        Width and height in inches of a new figure that has no size of its own.
     """
     return several_axes(ax, 1, 1, size)[0]  # type: ignore[no-any-return]
 
@@ -56,11 +92,11 @@ def several_axes(ax: Any, count: int, columns: int, panel: tuple[float, float], 
 
     Parameters
     ----------
-    ax : Axes, sequence or array of Axes, or None
+    ax : Axes, sequence or array of Axes, NewFigure or None
     count, columns : int
         Panels, and how many stand side by side.
     panel : tuple of float
-        Width and height of a panel in inches.
+        Width and height in inches of a panel of a new figure that has no size of its own.
     sharey : bool
         Whether panels of a new figure have one y axis.
 
@@ -71,7 +107,7 @@ def several_axes(ax: Any, count: int, columns: int, panel: tuple[float, float], 
     require_matplotlib()
     from matplotlib.axes import Axes
 
-    if ax is not None:
+    if ax is not None and not isinstance(ax, NewFigure):
         given = [ax] if isinstance(ax, Axes) else list(ax) if isinstance(ax, Iterable) else []
         flat = [a for entry in given for a in (entry.ravel().tolist() if isinstance(entry, np.ndarray) else [entry])]
         if not flat or not all(isinstance(a, Axes) for a in flat):
@@ -89,7 +125,7 @@ def several_axes(ax: Any, count: int, columns: int, panel: tuple[float, float], 
     figure, made = pyplot.subplots(
         rows,
         columns,
-        figsize=(panel[0] * columns, panel[1] * rows),
+        figsize=ax.size if isinstance(ax, NewFigure) else (panel[0] * columns, panel[1] * rows),
         layout="constrained",
         squeeze=False,
         sharey=sharey,
@@ -109,14 +145,15 @@ def axes_array(axes: Sequence[Any]) -> AxesArray:
 
 def finish(ax: "Axes", frame: "pd.DataFrame", x: str, y: str, title: str | None = None) -> "Axes":
     """Name the axes, set the quiet style of all pictures, and attach the numbers as ``ax.data``."""
-    ax.set_xlabel(x, fontsize=10, color=INK)
-    ax.set_ylabel(y, fontsize=10, color=INK)
+    look, around = palette_of(ax), palette_of(ax, outside=True)
+    ax.set_xlabel(x, fontsize=10, color=around.ink)
+    ax.set_ylabel(y, fontsize=10, color=around.ink)
     if title is not None:
-        ax.set_title(title, fontsize=11, color=INK, loc="left")
+        ax.set_title(title, fontsize=11, color=around.ink, loc="left")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(QUIET)
-    ax.tick_params(labelsize=FONT, colors=INK, color=QUIET)
-    ax.grid(True, color=GRID, linewidth=0.6)
+    ax.spines[["left", "bottom"]].set_color(around.quiet)
+    ax.tick_params(labelsize=FONT, colors=around.ink, color=around.quiet)
+    ax.grid(True, color=look.grid, linewidth=0.6)
     ax.set_axisbelow(True)
     ax.data = frame  # type: ignore[attr-defined]
     return ax
@@ -133,7 +170,9 @@ def add_legend(ax: "Axes", title: str | None = None, **arguments: Any) -> None:
         arguments |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
     else:
         arguments |= {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}
-    legend = ax.legend(**arguments)
+    look = palette_of(ax, outside=not arguments["frameon"])
+    legend = ax.legend(labelcolor=look.ink, facecolor=look.paper, **arguments)
+    legend.get_title().set_color(look.ink)
     legend.set_alignment("left")
     for line in legend.get_lines():
         line.set_alpha(1.0)
@@ -159,6 +198,13 @@ def empty(ax: "Axes", frame: "pd.DataFrame", sentence: str, title: str | None = 
     ax.set_yticks([])
     ax.grid(False)
     ax.text(
-        0.5, 0.5, textwrap.fill(sentence, 36), ha="center", va="center", transform=ax.transAxes, fontsize=10, color=INK
+        0.5,
+        0.5,
+        textwrap.fill(sentence, 36),
+        ha="center",
+        va="center",
+        transform=ax.transAxes,
+        fontsize=10,
+        color=palette_of(ax).ink,
     )
     return ax

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ranef.data.labels import natural_order
 from ranef.errors import OptionError
 from ranef.plots.canvas import MOST_PANELS, AxesArray, finish, several_axes
 from ranef.plots.labels import label_rows, shortened, thinning
-from ranef.plots.palette import INK, MAIN, QUIET
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ def caterpillar(frame: "pd.DataFrame", ax: Any = None, *, order: str = "estimate
         One for each effect.
     order : {"estimate", "level"}
         Rows by the estimates of the first effect, the largest on top, or by the order of the
-        levels, the first on top.
+        levels, the first on top (numbers within text as numbers, where nobody chose an order).
     note : str
         What stands below the name of the x axis.
 
@@ -45,16 +46,19 @@ def caterpillar(frame: "pd.DataFrame", ax: Any = None, *, order: str = "estimate
     blocks = [frame[frame["effect"] == e] for e in effects]
     first = blocks[0]
     n = len(first)
-    rows = np.argsort(first["estimate"].to_numpy(), kind="stable") if order == "estimate" else np.arange(n)[::-1]
+    place = {level: i for i, level in enumerate(natural_order(first["level"]))}
+    by = first["estimate"].to_numpy() if order == "estimate" else -first["level"].map(place).to_numpy()
+    rows = np.argsort(by, kind="stable")
     axes = several_axes(ax, len(effects), 3, (4.6 if len(effects) > 1 else 6.0, min(9.0, max(2.2, 1.3 + 0.22 * n))))
+    look = palette_of(axes[0])
     group = str(first["group"].iloc[0])
     size = min(5.0, max(1.5, 140 / n))
     for panel, effect, block in zip(axes, effects, blocks, strict=True):
         drawn = block.iloc[rows].reset_index(drop=True)
         drawn["position"] = np.arange(n)
         excludes = (drawn["lower"] > 0) | (drawn["upper"] < 0)
-        panel.axvline(0.0, color=INK, linewidth=0.8)
-        for part, colour in ((~excludes, QUIET), (excludes, MAIN)):
+        panel.axvline(0.0, color=look.ink, linewidth=0.8)
+        for part, colour in ((~excludes, look.quiet), (excludes, look.main)):
             some = drawn[part]
             panel.hlines(
                 some["position"], some["lower"], some["upper"], color=colour, linewidth=min(1.6, max(0.5, 60 / n))

@@ -5,13 +5,12 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ranef.errors import ArgumentTypeError, OptionError
 from ranef.plots.calibration import calibration
-from ranef.plots.canvas import AxesArray, axes_array, empty, require_matplotlib, several_axes
+from ranef.plots.canvas import AxesArray, NewFigure, axes_array, empty, require_matplotlib, several_axes
 from ranef.plots.group_influence import group_influence
 from ranef.plots.labels import shortened
 from ranef.plots.laplace_accuracy import laplace_accuracy
-from ranef.plots.palette import INK
+from ranef.plots.palette import palette_of
 from ranef.plots.quantiles import quantiles
 from ranef.plots.residuals_fitted import residuals_fitted
 from ranef.plots.response_distribution import response_distribution
@@ -31,15 +30,13 @@ _FONT = 9.5
 _CHARACTER = 0.56 * _FONT
 
 
-def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None = None, ax: Any = None) -> AxesArray:
+def check_panel(panels: "Sequence[CheckPart]", ax: Any = None) -> AxesArray:
     """Draw the panel.
 
     Parameters
     ----------
     panels : sequence of CheckPart
-    size : tuple of float, optional
-        Width and height of the figure in inches.
-    ax : array of Axes, optional
+    ax : array of Axes or NewFigure, optional
         One for each picture; the sentence then stands below the name of the x axis.
 
     Returns
@@ -47,7 +44,7 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
     array of Axes
         Each with ``data`` and ``sentence``.
     """
-    if ax is not None:
+    if ax is not None and not isinstance(ax, NewFigure):
         axes = several_axes(ax, len(panels), _COLUMNS, (4.0, 4.0))
         for plot, panel in zip(axes, panels, strict=True):
             draw_part(plot, panel)
@@ -57,7 +54,7 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
     require_matplotlib()
     from matplotlib import pyplot
 
-    width, height = (13.0, 9.4) if size is None else _checked(size)
+    width, height = (13.0, 9.4) if ax is None else ax.size
     columns = _COLUMNS if width >= 9 else 2
     rows = math.ceil(len(panels) / columns)
     per_line = max(20, int((width / columns - 0.8) * 72 / _CHARACTER))
@@ -75,7 +72,8 @@ def check_panel(panels: "Sequence[CheckPart]", size: tuple[float, float] | None 
         plot = figure.add_subplot(grid[2 * (i // columns), i % columns])
         below = figure.add_subplot(grid[2 * (i // columns) + 1, i % columns])
         below.axis("off")
-        below.text(0.0, 1.0, text, fontsize=_FONT, color=INK, va="top", ha="left", transform=below.transAxes)
+        ink = palette_of(below, outside=True).ink
+        below.text(0.0, 1.0, text, fontsize=_FONT, color=ink, va="top", ha="left", transform=below.transAxes)
         draw_part(plot, panel)
         out.append(plot)
     return axes_array(out)
@@ -111,13 +109,3 @@ def draw_part(plot: "Axes", panel: "CheckPart") -> None:
     else:
         empty(plot, panel.frame, "nothing to draw", title)
     plot.sentence = panel.sentence  # type: ignore[attr-defined]
-
-
-def _checked(size: object) -> tuple[float, float]:
-    """Width and height of a figure."""
-    numbers = tuple(size) if isinstance(size, tuple | list) else ()
-    if len(numbers) != 2 or any(isinstance(s, bool) or not isinstance(s, int | float) for s in numbers):
-        raise ArgumentTypeError(f"size must be width and height in inches, such as (13, 9.4), not {size!r}.")
-    if not all(0 < s < 1000 for s in numbers):
-        raise OptionError(f"size must be positive numbers of inches, not {size!r}.")
-    return numbers[0], numbers[1]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import AxesArray, cloud, finish, several_axes
 from ranef.plots.labels import shortened
-from ranef.plots.palette import CONTRAST, DASHES, GRID, INK, MAIN
+from ranef.plots.palette import DASHES, palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,18 +27,19 @@ def ellipses(frames: "Sequence[pd.DataFrame]", ax: Any = None) -> AxesArray:
     array of Axes
     """
     axes = several_axes(ax, len(frames), 3, (4.8, 4.2))
+    look = palette_of(axes[0])
     for plot, frame in zip(axes, frames, strict=True):
         modes = frame[frame["part"] == "mode"]
-        plot.axhline(0, color=GRID, linewidth=1)
-        plot.axvline(0, color=GRID, linewidth=1)
-        plot.scatter(modes["x"], modes["y"], color=MAIN, zorder=3, **cloud(len(modes)))
+        plot.axhline(0, color=look.grid, linewidth=1)
+        plot.axvline(0, color=look.grid, linewidth=1)
+        plot.scatter(modes["x"], modes["y"], color=look.main, zorder=3, **cloud(len(modes)))
         parts = [p for p in dict.fromkeys(frame["part"]) if p != "mode"]
         for i, part in enumerate(parts):
             line = frame[frame["part"] == part]
             plot.plot(
                 line["x"],
                 line["y"],
-                color=CONTRAST if i else INK,
+                color=look.contrast if i else look.ink,
                 linestyle=DASHES[i],
                 linewidth=1.3,
                 label=f"{100 * float(part):.0f} % of the population",

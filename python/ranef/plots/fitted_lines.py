@@ -7,7 +7,7 @@ import numpy as np
 
 from ranef.plots.canvas import AxesArray, add_legend, cloud, finish, several_axes
 from ranef.plots.labels import shortened
-from ranef.plots.palette import COLOURS, CONTRAST, DASHES, INK, MAIN, QUIET
+from ranef.plots.palette import DASHES, palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,27 +38,28 @@ def fitted_lines(frame: "pd.DataFrame", x: str, y: str, group: str, ax: Any = No
     (1,) array of Axes
     """
     axes = several_axes(ax, 1, 1, (7.2, 4.8))
+    look = palette_of(axes[0])
     data, lines, population = (frame[frame["part"] == p] for p in ("data", "group", "population"))
     levels = list(dict.fromkeys(lines["level"]))
     named = len(levels) <= NAMED
     plot = axes[0]
     if len(data):
-        colours = {level: COLOURS[i] for i, level in enumerate(levels)} if named else {}
+        colours = {level: look.series[i] for i, level in enumerate(levels)} if named else {}
         plot.scatter(
             data["x"],
             data["y"],
-            c=[colours.get(v, QUIET) for v in data["level"]] if named else QUIET,
+            c=[colours.get(v, look.quiet) for v in data["level"]] if named else look.quiet,
             **cloud(len(data)),
         )
     names = shortened(levels)
     for i, (level, line) in enumerate(lines.groupby("level", sort=False)):
         if named:
-            style = {"color": COLOURS[i], "linestyle": DASHES[i], "linewidth": 1.5, "label": names[i]}
+            style = {"color": look.series[i], "linestyle": DASHES[i], "linewidth": 1.5, "label": names[i]}
         else:
-            style = {"color": MAIN, "linewidth": 0.9, "alpha": min(0.8, max(0.12, 30 / len(levels)))}
+            style = {"color": look.main, "linewidth": 0.9, "alpha": min(0.8, max(0.12, 30 / len(levels)))}
             style |= {"label": f"each of {len(levels)}"} if level == levels[0] else {}
         plot.plot(line["x"], line["y"], **style)
-    plot.plot(population["x"], population["y"], color=INK, linewidth=2.6, label="population")
+    plot.plot(population["x"], population["y"], color=look.ink, linewidth=2.6, label="population")
     finish(
         plot, frame.reset_index(drop=True), shortened([x], 60)[0] + (f"\n{note}" if note else ""), shortened([y], 40)[0]
     )
@@ -88,15 +89,18 @@ def fitted_panels(frame: "pd.DataFrame", x: str, y: str, ax: Any = None, *, note
     levels = list(dict.fromkeys(frame.loc[frame["part"] == "group", "level"]))
     columns = min(5, max(1, math.ceil(math.sqrt(len(levels)))))
     axes = several_axes(ax, len(levels), columns, (2.3, 1.95), sharey=True)
+    look = palette_of(axes[0])
     low, high = np.nanmin(frame["y"]), np.nanmax(frame["y"])
     left, right = np.nanmin(frame["x"]), np.nanmax(frame["x"])
     margin, margin_x = 0.05 * (high - low), 0.05 * (right - left)
     for i, (plot, level, name) in enumerate(zip(axes, levels, shortened(levels, 18), strict=True)):
         own = frame[frame["level"] == level]
         data, line, population = (own[own["part"] == p] for p in ("data", "group", "population"))
-        plot.scatter(data["x"], data["y"], color=INK, **{**cloud(4 * len(data) + 200), "alpha": 0.6})
-        plot.plot(population["x"], population["y"], color=CONTRAST, linewidth=1.1, linestyle="--", label="population")
-        plot.plot(line["x"], line["y"], color=MAIN, linewidth=1.8, label="this group")
+        plot.scatter(data["x"], data["y"], color=look.ink, **{**cloud(4 * len(data) + 200), "alpha": 0.6})
+        plot.plot(
+            population["x"], population["y"], color=look.contrast, linewidth=1.1, linestyle="--", label="population"
+        )
+        plot.plot(line["x"], line["y"], color=look.main, linewidth=1.8, label="this group")
         finish(plot, own.reset_index(drop=True), "", "", None)
         plot.set_title(name, fontsize=9, loc="left")
         plot.set_ylim(low - margin, high + margin)
@@ -109,6 +113,6 @@ def fitted_panels(frame: "pd.DataFrame", x: str, y: str, ax: Any = None, *, note
             plot.set_ylabel(shortened([y], 18)[0], fontsize=9)
     figure = axes[0].get_figure(root=True)
     if ax is None:
-        legend = {"color": INK, "fontsize": 9}
+        legend = {"color": look.ink, "fontsize": 9}
         figure.supxlabel("solid: the group, dashed: the population" + (f"; {note}" if note else ""), **legend)
     return axes

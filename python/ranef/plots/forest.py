@@ -7,7 +7,7 @@ import numpy as np
 from ranef.errors import OptionError
 from ranef.plots.canvas import add_legend, finish, one_axes
 from ranef.plots.labels import label_rows, shortened, thinning
-from ranef.plots.palette import COLOURS, INK, MARKERS, MOST_SERIES
+from ranef.plots.palette import MARKERS, MOST_SERIES, palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,16 +47,17 @@ def forest(
     drawn["position"] = [rows[t] + offsets[m] for t, m in zip(drawn["term"], drawn["model"], strict=True)]
     height = 1.0 + len(terms) * max(0.3, 0.16 * len(models))
     axes = one_axes(ax, (7.0, min(10.0, max(2.4, height))))
-    axes.axvline(null, color=INK, linewidth=0.8)
+    look = palette_of(axes)
+    axes.axvline(null, color=look.ink, linewidth=0.8)
     crowd = max(1.0, len(drawn) / 60)
     for i, (model, name) in enumerate(zip(models, shortened(models), strict=True)):
         own = drawn[drawn["model"] == model]
-        axes.hlines(own["position"], own["lower"], own["upper"], color=COLOURS[i], linewidth=max(0.5, 1.6 / crowd))
+        axes.hlines(own["position"], own["lower"], own["upper"], color=look.series[i], linewidth=max(0.5, 1.6 / crowd))
         axes.plot(
             own["estimate"],
             own["position"],
             MARKERS[i],
-            color=COLOURS[i],
+            color=look.series[i],
             markersize=max(1.8, 5.5 / np.sqrt(crowd)),
             label=name,
         )

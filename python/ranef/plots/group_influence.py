@@ -6,7 +6,7 @@ import numpy as np
 
 from ranef.plots.canvas import finish, one_axes
 from ranef.plots.labels import length_of, shortened
-from ranef.plots.palette import CONTRAST, INK, MAIN, QUIET
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,13 +40,14 @@ def group_influence(frame: "pd.DataFrame", group: str, ax: Any = None, title: st
     n = len(drawn)
     drawn["position"] = np.arange(n)
     axes = one_axes(ax)
+    look = palette_of(axes)
     size = drawn["change"].abs()
     known = drawn[~size.isna()]
-    axes.vlines(known["position"], 0, size[known.index], color=QUIET, linewidth=min(1.5, max(0.4, 60 / n)))
-    axes.plot(known["position"], size[known.index], "o", color=MAIN, markersize=min(5.0, max(1.8, 150 / n)))
+    axes.vlines(known["position"], 0, size[known.index], color=look.quiet, linewidth=min(1.5, max(0.4, 60 / n)))
+    axes.plot(known["position"], size[known.index], "o", color=look.main, markersize=min(5.0, max(1.8, 150 / n)))
     top = known.tail(NAMED)
-    axes.plot(top["position"], size[top.index], "o", color=CONTRAST, markersize=min(6.0, max(3.0, 150 / n)))
-    axes.axhline(1.0, color=INK, linewidth=0.8, linestyle="--")
+    axes.plot(top["position"], size[top.index], "o", color=look.contrast, markersize=min(6.0, max(3.0, 150 / n)))
+    axes.axhline(1.0, color=look.ink, linewidth=0.8, linestyle="--")
     named = _named(axes, list(top["level"])[::-1])
     axes.set_xticks([])
     axes.set_ylim(0, max(1.15, 1.15 * float(size.max(skipna=True)) if len(known) else 1.15))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranef.plots.canvas import finish, one_axes
 from ranef.plots.labels import shortened
-from ranef.plots.palette import MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +37,7 @@ def histogram(values: NDArray[np.float64], name: str, ax: Any = None) -> "Axes":
     import pandas as pd
 
     axes = one_axes(ax)
+    look = palette_of(axes)
     different = np.unique(values)
     whole = len(different) <= _MOST_VALUES and bool(np.all(different == np.round(different)))
     if whole and np.ptp(different) <= _MOST_VALUES:
@@ -51,7 +52,7 @@ def histogram(values: NDArray[np.float64], name: str, ax: Any = None) -> "Axes":
     frame = pd.DataFrame({"lower": edges[:-1], "upper": edges[1:], "count": counts})
     width = np.diff(edges)
     gap = 0.8 if whole else 0.96
-    axes.bar(edges[:-1] + 0.5 * width, counts, gap * width, color=MAIN, linewidth=0)
+    axes.bar(edges[:-1] + 0.5 * width, counts, gap * width, color=look.main, linewidth=0)
     if whole:
         axes.locator_params(axis="x", integer=True)
     finish(axes, frame, shortened([name], 40)[0], "rows")

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ranef.data.labels import natural_order
 from ranef.errors import OptionError
 from ranef.plots.canvas import add_legend, finish, one_axes
 from ranef.plots.labels import label_columns, shortened, thinning
-from ranef.plots.palette import COLOURS, DASHES, MARKERS, MOST_SERIES
+from ranef.plots.palette import DASHES, MARKERS, MOST_SERIES, palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,27 +48,32 @@ def interaction(
         raise OptionError(f"the means vary over {', '.join(map(repr, left))} too: give it in by, or average over it.")
     drawn = frame.reset_index(drop=True)
     series = [", ".join(map(str, row)) for row in drawn[by].itertuples(index=False)] if by else [""] * len(drawn)
-    lines = list(dict.fromkeys(series))
+    lines = natural_order(series)
     if len(lines) > MOST_SERIES:
         raise OptionError(f"one picture can tell {MOST_SERIES} lines apart, and there are {len(lines)}.")
-    places = {v: i for i, v in enumerate(dict.fromkeys(drawn[x]))}
+    places = {v: i for i, v in enumerate(natural_order(drawn[x]))}
     slot = min(0.14, 0.6 / len(lines))
     shift = {v: (i - 0.5 * (len(lines) - 1)) * slot for i, v in enumerate(lines)}
     drawn["position"] = [places[v] + shift[s] for v, s in zip(drawn[x], series, strict=True)]
     axes = one_axes(ax, (7.0, 4.6))
+    look = palette_of(axes)
     size = min(6.5, max(2.0, 260 / len(drawn)))
     which = np.array(series, dtype=object)
     for i, (line, name) in enumerate(zip(lines, shortened(lines), strict=True)):
         own = drawn[which == line].sort_values("position")
         axes.vlines(
-            own["position"], own["lower"], own["upper"], color=COLOURS[i], linewidth=min(1.6, max(0.5, 90 / len(drawn)))
+            own["position"],
+            own["lower"],
+            own["upper"],
+            color=look.series[i],
+            linewidth=min(1.6, max(0.5, 90 / len(drawn))),
         )
         axes.plot(
             own["position"],
             own["estimate"],
             marker=MARKERS[i],
             linestyle=DASHES[i] if by else "",
-            color=COLOURS[i],
+            color=look.series[i],
             markersize=size,
             linewidth=1.2,
             label=name,

@@ -1,19 +1,25 @@
-"""Labels that fit: long ones shortened, many of them thinned."""
+"""Labels that fit: long ones wrapped or shortened, many of them thinned."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Characters of the longest label that is shown in full.
+#: Characters of the longest label that is shown in full, and of one in the margin of a picture.
 WIDTH = 24
+_MARGIN = 36
 
 #: Points of tick labels, and the room one takes on its line.
 FONT = 9.0
 _LINE = 1.35 * FONT
 _CHARACTER = 0.62 * FONT
+
+#: Lines of a label, and characters of the narrowest line of one below a picture.
+_LINES = 4
+_NARROWEST = 7
 
 
 def shortened(labels: Sequence[object], width: int = WIDTH) -> list[str]:
@@ -73,7 +79,28 @@ def _share(ax: "Axes", axis: str) -> int:
     """Characters of a label that stands across the end
     of an axis and shall leave most of it to the picture.
     """
-    return max(8, min(WIDTH, int(0.42 * length_of(ax, axis) / _CHARACTER)))
+    return max(8, min(_MARGIN, int(0.42 * length_of(ax, axis) / _CHARACTER)))
+
+
+def wrapped(labels: Sequence[object], width: int, lines: int) -> list[str]:
+    """Break labels between words into lines, and shorten what still does not fit.
+
+    Parameters
+    ----------
+    labels : sequence
+    width : int
+        The most characters of a line, at least 7.
+    lines : int
+        The most lines.
+    """
+    short = shortened(labels, max(8, width * lines - lines * (lines > 1)))
+    out = []
+    for text in short:
+        parts = textwrap.wrap(text, width, break_on_hyphens=True)
+        if len(parts) > lines:  # words leave room unused: the last line takes what is left of it
+            parts = [*parts[: lines - 1], _cut(" ".join(parts[lines - 1 :]), width)]
+        out.append("\n".join(parts))
+    return short if len(set(out)) < len(set(short)) else out
 
 
 def label_rows(ax: "Axes", labels: Sequence[object]) -> int:
@@ -87,20 +114,24 @@ def label_rows(ax: "Axes", labels: Sequence[object]) -> int:
     room = max(1, int(length_of(ax, "y") / _LINE))
     step = max(1, math.ceil(len(labels) / room))
     shown = range(0, len(labels), step)
-    ax.set_yticks(list(shown), shortened([labels[i] for i in shown], _share(ax, "x")), fontsize=FONT)
+    # A quarter stays for what the layout takes and for the space between labels.
+    lines = max(1, min(_LINES, int(0.75 * room) // max(1, len(shown))))
+    ax.set_yticks(list(shown), wrapped([labels[i] for i in shown], _share(ax, "x"), lines), fontsize=FONT)
     return step
 
 
 def label_columns(ax: "Axes", labels: Sequence[object]) -> int:
     """Label the places 0, 1, … on the x axis:
-    side by side if there is room, else turned, and thinned where even that does not fit.
+    level and in lines if there is room, else turned, and thinned where even that does not fit.
     """
-    texts = shortened(labels)
     length = length_of(ax, "x")
-    widest = max((len(t) for t in texts), default=0)
-    if (widest + 2) * _CHARACTER * len(texts) <= length:
+    wide = max((len(_plain(t)) for t in labels), default=0)
+    each = int(length / (_CHARACTER * max(1, len(labels)))) - 2
+    if wide <= each or each >= _NARROWEST:
+        texts = shortened(labels) if wide <= min(each, WIDTH) else wrapped(labels, min(each, WIDTH), _LINES)
         ax.set_xticks(range(len(texts)), texts, fontsize=FONT)
         return 1
+    texts = shortened(labels)
     room = max(1, int(length / _LINE))
     step = max(1, math.ceil(len(texts) / room))
     shown = range(0, len(texts), step)

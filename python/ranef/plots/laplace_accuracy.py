@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import finish, one_axes
-from ranef.plots.palette import INK, MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,9 @@ def laplace_accuracy(frame: "pd.DataFrame", ax: Any = None, title: str | None = 
     title : str, optional
     """
     axes = one_axes(ax)
-    axes.axhline(0.0, color=INK, linewidth=0.8)
-    axes.plot(frame["nodes"], frame["change"], color=MAIN, marker="o", linewidth=1.4)
+    look = palette_of(axes)
+    axes.axhline(0.0, color=look.ink, linewidth=0.8)
+    axes.plot(frame["nodes"], frame["change"], color=look.main, marker="o", linewidth=1.4)
     # So that an error that matters to nobody does not fill the picture.
     reach = max(0.5, 1.15 * float(frame["change"].abs().max()))
     axes.set_ylim(-reach, reach)

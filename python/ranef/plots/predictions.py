@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.data.labels import natural_order
 from ranef.plots.canvas import add_legend, cloud, finish, one_axes
 from ranef.plots.labels import label_columns, shortened, thinning
-from ranef.plots.palette import COLOURS, DASHES, MARKERS, QUIET
+from ranef.plots.palette import DASHES, MARKERS, palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,25 +47,34 @@ def predictions(
     import pandas as pd
 
     axes = one_axes(ax, (7.0, 4.6))
+    look = palette_of(axes)
     numeric = pd.api.types.is_float_dtype(frame["x"])
-    places = {} if numeric else {v: i for i, v in enumerate(dict.fromkeys(frame["x"]))}
+    places = {} if numeric else {v: i for i, v in enumerate(natural_order(frame["x"]))}
     if points is not None and len(points):
         at = points["x"] if numeric else points["x"].map(places).astype(float) + _jitter(len(points))
-        axes.scatter(at, points["y"], color=QUIET, zorder=1, **cloud(2 * len(points)))
-    series = [("", frame)] if by is None else list(frame.groupby("by", sort=False))
+        axes.scatter(at, points["y"], color=look.quiet, zorder=1, **cloud(2 * len(points)))
+    lines = [""] if by is None else natural_order(frame["by"])
+    series = [(line, frame if by is None else frame[frame["by"] == line]) for line in lines]
     names = shortened([v for v, _ in series])
     step = 1
     for i, ((_, own), name) in enumerate(zip(series, names, strict=True)):
         if numeric:
-            axes.fill_between(own["x"], own["lower"], own["upper"], color=COLOURS[i], alpha=0.18, linewidth=0)
-            axes.plot(own["x"], own["fit"], color=COLOURS[i], linestyle=DASHES[i], linewidth=2.0, label=name, zorder=3)
+            axes.fill_between(own["x"], own["lower"], own["upper"], color=look.series[i], alpha=0.18, linewidth=0)
+            axes.plot(
+                own["x"], own["fit"], color=look.series[i], linestyle=DASHES[i], linewidth=2.0, label=name, zorder=3
+            )
             continue
         at = own["x"].map(places).astype(float) + (i - 0.5 * (len(series) - 1)) * min(0.16, 0.7 / len(series))
         size = min(6.0, max(2.0, 240 / len(frame)))
         axes.vlines(
-            at, own["lower"], own["upper"], color=COLOURS[i], linewidth=min(1.8, max(0.6, 80 / len(frame))), zorder=3
+            at,
+            own["lower"],
+            own["upper"],
+            color=look.series[i],
+            linewidth=min(1.8, max(0.6, 80 / len(frame))),
+            zorder=3,
         )
-        axes.plot(at, own["fit"], MARKERS[i], color=COLOURS[i], markersize=size, label=name, zorder=3)
+        axes.plot(at, own["fit"], MARKERS[i], color=look.series[i], markersize=size, label=name, zorder=3)
     if not numeric:
         step = label_columns(axes, list(places))
         axes.set_xlim(-0.6, len(places) - 0.4)

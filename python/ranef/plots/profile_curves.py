@@ -7,7 +7,7 @@ import numpy as np
 from ranef.errors import OptionError
 from ranef.plots.canvas import AxesArray, finish, several_axes
 from ranef.plots.labels import shortened
-from ranef.plots.palette import CONTRAST, INK, MAIN, QUIET
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,7 @@ def profile_zeta(frame: "pd.DataFrame", ax: Any = None) -> AxesArray:
 
     names = _names(frame)
     axes = several_axes(ax, len(names), 3, (3.6, 3.0))
+    look = palette_of(axes[0])
     for i, (plot, name) in enumerate(zip(axes, names, strict=True)):
         curve = frame[frame["parameter"] == name].sort_values("value")
         points = curve.groupby("value", as_index=False)["zeta"].mean()
@@ -50,15 +51,15 @@ def profile_zeta(frame: "pd.DataFrame", ax: Any = None) -> AxesArray:
         at = np.linspace(value[0], value[-1], 200)
         if len(value) >= 3:
             smooth = PchipInterpolator(value, zeta)(at)
-            plot.plot(at, smooth, color=MAIN, linewidth=1.8)
+            plot.plot(at, smooth, color=look.main, linewidth=1.8)
             for level in LEVELS:
                 q = NormalDist().inv_cdf(0.5 + level / 2)
                 inside = at[np.abs(smooth) <= q]
                 for height in (q, -q):
                     if len(inside) and zeta.min() <= height <= zeta.max():
-                        plot.plot([inside[0], inside[-1]], [height, height], color=QUIET, linewidth=0.8)
-        plot.plot(value, zeta, "o", color=MAIN, markersize=2.5)
-        plot.axhline(0.0, color=INK, linewidth=0.7)
+                        plot.plot([inside[0], inside[-1]], [height, height], color=look.quiet, linewidth=0.8)
+        plot.plot(value, zeta, "o", color=look.main, markersize=2.5)
+        plot.axhline(0.0, color=look.ink, linewidth=0.7)
         label = "zeta" if i % min(3, len(names)) == 0 else ""
         finish(plot, curve.reset_index(drop=True), "", label, shortened([name], 30)[0])
         plot.locator_params(axis="x", nbins=4)
@@ -83,12 +84,13 @@ def profile_densities(frame: "pd.DataFrame", estimates: "pd.Series[float] | None
     """
     names = _names(frame)
     axes = several_axes(ax, len(names), 3, (3.6, 3.0))
+    look = palette_of(axes[0])
     for i, (plot, name) in enumerate(zip(axes, names, strict=True)):
         curve = frame[frame["parameter"] == name].reset_index(drop=True)
-        plot.fill_between(curve["value"], 0.0, curve["density"], color=MAIN, alpha=0.2, linewidth=0)
-        plot.plot(curve["value"], curve["density"], color=MAIN, linewidth=1.8)
+        plot.fill_between(curve["value"], 0.0, curve["density"], color=look.main, alpha=0.2, linewidth=0)
+        plot.plot(curve["value"], curve["density"], color=look.main, linewidth=1.8)
         if estimates is not None and name in estimates.index:
-            plot.axvline(float(estimates[name]), color=CONTRAST, linewidth=1.2, linestyle="--")
+            plot.axvline(float(estimates[name]), color=look.contrast, linewidth=1.2, linestyle="--")
         label = "density" if i % min(3, len(names)) == 0 else ""
         finish(plot, curve, "", label, shortened([name], 30)[0])
         plot.set_ylim(bottom=0.0)

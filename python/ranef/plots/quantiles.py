@@ -6,7 +6,7 @@ from ranef.diagnostics.normal_quantiles import normal_quantiles
 from ranef.errors import OptionError
 from ranef.plots.canvas import MOST_PANELS, AxesArray, cloud, empty, finish, one_axes, several_axes
 from ranef.plots.labels import shortened
-from ranef.plots.palette import INK, MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +27,10 @@ def quantiles(frame: "pd.DataFrame", label: str, ax: Any = None, title: str | No
     title : str, optional
     """
     axes = one_axes(ax, (5.2, 4.6))
-    axes.fill_between(frame["theoretical"], frame["lower"], frame["upper"], color=INK, alpha=0.12, linewidth=0)
-    axes.plot(frame["theoretical"], frame["line"], color=INK, linewidth=0.9)
-    axes.scatter(frame["theoretical"], frame["sample"], color=MAIN, **{**cloud(len(frame)), "alpha": 0.8})
+    look = palette_of(axes)
+    axes.fill_between(frame["theoretical"], frame["lower"], frame["upper"], color=look.ink, alpha=0.12, linewidth=0)
+    axes.plot(frame["theoretical"], frame["line"], color=look.ink, linewidth=0.9)
+    axes.scatter(frame["theoretical"], frame["sample"], color=look.main, **{**cloud(len(frame)), "alpha": 0.8})
     return finish(axes, frame, "normal quantile", label, title)
 
 

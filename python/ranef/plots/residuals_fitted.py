@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import cloud, finish, one_axes
-from ranef.plots.palette import CONTRAST, INK, MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +25,10 @@ def residuals_fitted(
     title : str, optional
     """
     axes = one_axes(ax)
-    axes.scatter(frame["fitted"], frame["residual"], color=MAIN, **cloud(len(frame)))
-    axes.axhline(0.0, color=INK, linewidth=0.8)
+    look = palette_of(axes)
+    axes.scatter(frame["fitted"], frame["residual"], color=look.main, **cloud(len(frame)))
+    axes.axhline(0.0, color=look.ink, linewidth=0.8)
     line = frame.dropna().sort_values("fitted")
     if len(line):
-        axes.plot(line["fitted"], line["trend"], color=CONTRAST, linewidth=2.0)
+        axes.plot(line["fitted"], line["trend"], color=look.contrast, linewidth=2.0)
     return finish(axes, frame, "fitted value", label, title)

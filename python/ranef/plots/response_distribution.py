@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import finish, one_axes
 from ranef.plots.labels import shortened
-from ranef.plots.palette import INK, MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +25,11 @@ def response_distribution(frame: "pd.DataFrame", y: str, ax: Any = None, title: 
     title : str, optional
     """
     axes = one_axes(ax)
-    axes.fill_between(frame["y"], frame["lower"], frame["upper"], color=MAIN, alpha=0.3, linewidth=0, label="simulated")
-    axes.plot(frame["y"], frame["observed"], color=INK, linewidth=1.6, label="observed")
+    look = palette_of(axes)
+    axes.fill_between(
+        frame["y"], frame["lower"], frame["upper"], color=look.main, alpha=0.3, linewidth=0, label="simulated"
+    )
+    axes.plot(frame["y"], frame["observed"], color=look.ink, linewidth=1.6, label="observed")
     axes.set_ylim(0, 1.02)
     finish(axes, frame, shortened([y], 40)[0], "share of the rows", title)
     axes.legend(loc="lower right", frameon=False, fontsize=9)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import cloud, finish, one_axes
-from ranef.plots.palette import CONTRAST, MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +22,10 @@ def scale_location(frame: "pd.DataFrame", ax: Any = None, title: str | None = No
     title : str, optional
     """
     axes = one_axes(ax)
-    axes.scatter(frame["fitted"], frame["root_residual"], color=MAIN, **cloud(len(frame)))
+    look = palette_of(axes)
+    axes.scatter(frame["fitted"], frame["root_residual"], color=look.main, **cloud(len(frame)))
     line = frame.dropna().sort_values("fitted")
     if len(line):
-        axes.plot(line["fitted"], line["trend"], color=CONTRAST, linewidth=2.0)
+        axes.plot(line["fitted"], line["trend"], color=look.contrast, linewidth=2.0)
     axes.set_ylim(bottom=0.0)
     return finish(axes, frame, "fitted value", "√ |std. residual|", title)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import AxesArray, cloud, finish, one_axes, several_axes
-from ranef.plots.palette import CONTRAST, INK, MAIN, QUIET
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +61,10 @@ def residual_quantiles(
         Name of the x axis.
     """
     axes = one_axes(ax, (5.2, 4.6))
-    axes.fill_between(frame["expected"], frame["lower"], frame["upper"], color=INK, alpha=0.12, linewidth=0)
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.9)
-    axes.scatter(frame["expected"], frame["residual"], color=MAIN, **{**cloud(len(frame)), "alpha": 0.8})
+    look = palette_of(axes)
+    axes.fill_between(frame["expected"], frame["lower"], frame["upper"], color=look.ink, alpha=0.12, linewidth=0)
+    axes.plot([0, 1], [0, 1], color=look.ink, linewidth=0.9)
+    axes.scatter(frame["expected"], frame["residual"], color=look.main, **{**cloud(len(frame)), "alpha": 0.8})
     return finish(axes, frame, label, "simulated residual", title)
 
 
@@ -81,10 +82,11 @@ def residuals_along(
     label : str
     """
     axes = one_axes(ax, (5.2, 4.6))
-    axes.scatter(along["fitted"], along["residual"], color=MAIN, **cloud(len(along)))
+    look = palette_of(axes)
+    axes.scatter(along["fitted"], along["residual"], color=look.main, **cloud(len(along)))
     line = along.sort_values("fitted")
     for column, at in (("q25", 0.25), ("q50", 0.5), ("q75", 0.75)):
-        axes.axhline(at, color=QUIET, linewidth=0.8, linestyle="--")
-        axes.plot(line["fitted"], line[column], color=CONTRAST, linewidth=1.8)
+        axes.axhline(at, color=look.quiet, linewidth=0.8, linestyle="--")
+        axes.plot(line["fitted"], line[column], color=look.contrast, linewidth=1.8)
     axes.set_ylim(-0.03, 1.03)
     return finish(axes, along, f"{label}\nlines: local quartiles", "simulated residual", title)

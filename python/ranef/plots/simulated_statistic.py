@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import finish, one_axes
-from ranef.plots.palette import CONTRAST, MAIN
+from ranef.plots.palette import palette_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,16 +25,17 @@ def simulated_statistic(frame: "pd.DataFrame", label: str, ax: Any = None, title
     import numpy as np
 
     axes = one_axes(ax)
+    look = palette_of(axes)
     values = frame.loc[frame["part"] == "simulated", "value"].to_numpy()
     observed = float(frame.loc[frame["part"] == "observed", "value"].iloc[0])
     distinct = np.unique(values)
     # Whole numbers that are few have a bar each.
     whole = len(distinct) <= 25 and bool(np.all(distinct == np.round(distinct)))
     edges: Any = np.arange(distinct[0] - 0.5, distinct[-1] + 1.0) if whole and np.ptp(distinct) <= 40 else 20
-    axes.hist(values, bins=edges, color=MAIN, alpha=0.35, label="simulated")
+    axes.hist(values, bins=edges, color=look.main, alpha=0.35, label="simulated")
     if whole:
         axes.locator_params(axis="x", integer=True)
-    axes.axvline(observed, color=CONTRAST, linewidth=2.0, label="observed")
+    axes.axvline(observed, color=look.contrast, linewidth=2.0, label="observed")
     finish(axes, frame, label, "simulations", title)
     axes.legend(frameon=False, fontsize=9)
     return axes

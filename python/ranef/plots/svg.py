@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ranef.plots.canvas import require_matplotlib
-from ranef.plots.palette import COLOURS, GRID, INK, QUIET
+from ranef.plots.palette import DARK, LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,13 +18,18 @@ _MOST_POINTS = 600
 
 _DPI = 200
 
+# Of a picture drawn on dark paper too, as a user's style may have it: the page has its own.
 _VARIABLES = {
-    INK.lower(): "ink",
-    QUIET.lower(): "quiet",
-    GRID.lower(): "grid",
-    "#000000": "ink",
-    "#ffffff": "paper",
-    **{c.lower(): f"c{i}" for i, c in enumerate(COLOURS) if c != "#000000"},
+    colour.lower(): name
+    for palette in (DARK, LIGHT)
+    for colour, name in (
+        *((c, f"c{i}") for i, c in enumerate(palette.series)),
+        (palette.ink, "ink"),
+        (palette.quiet, "quiet"),
+        (palette.grid, "grid"),
+        ("#000000", "ink"),
+        ("#FFFFFF", "paper"),
+    )
 }
 _COLOUR = re.compile(r"(fill|stroke): (#[0-9a-fA-F]{6})")
 _UNUSED_ID = re.compile(r' id="(?!p[0-9a-f]{10}|m[0-9a-f]{10}|image|C)[^"]*"')

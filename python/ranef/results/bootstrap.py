@@ -23,7 +23,9 @@ class Bootstrap(Replicates):
         """The same replicates as an object that can be drawn."""
         return cls(**{f.name: getattr(replicates, f.name) for f in fields(replicates)})
 
-    def plot(self, parm: str | Sequence[str] | None = None, *, ax: Any = None) -> "Axes":
+    def plot(
+        self, parm: str | Sequence[str] | None = None, *, ax: Any = None, figsize: tuple[float, float] | None = None
+    ) -> "Axes":
         """Draw the distribution of each quantity around its estimate, in bootstrap standard
         deviations.
 
@@ -35,6 +37,8 @@ class Bootstrap(Replicates):
         parm : str or list of str, optional
             The quantities to draw, at most 40, by the names of ``conf_int()``; all by default.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -51,9 +55,10 @@ class Bootstrap(Replicates):
         [['sigma', 200, 0], ['Days', 200, 1]]
         """
         from ranef.plots.bootstrap_ridge import bootstrap_ridge
-        from ranef.plots.canvas import require_matplotlib
+        from ranef.plots.canvas import place, require_matplotlib
 
         require_matplotlib()
+        ax = place(ax, figsize)
         import pandas as pd
 
         chosen = self._chosen(parm)

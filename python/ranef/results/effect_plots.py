@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.plots.canvas import AxesArray, require_matplotlib
+from ranef.plots.canvas import AxesArray, place, require_matplotlib
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ class EffectPlots:
         names = ", ".join(n for n in dir(type(self)) if not n.startswith("_"))
         return f"pictures of the model: {names}"
 
-    def _response(self) -> str:
-        """What the y axis of means is called."""
+    def _response(self, per: str | None = None) -> str:
+        """What the y axis of means, or of rates per unit of an exposure, is called."""
         fit = self._model._fit
         response = fit.design.formula.response
         name = "" if response is None else response.name
         if fit.response_kind == "counts":
             return "proportion of successes"
+        name = name if per is None else f"{name} per {per}"
         return f"probability of {name}" if fit.response_kind == "binary" else name
 
     def caterpillar(
@@ -48,6 +49,7 @@ class EffectPlots:
         level: float = 0.95,
         order: Literal["estimate", "level"] = "estimate",
         ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes | AxesArray":
         """Draw the random effects of every level with intervals.
 
@@ -63,6 +65,8 @@ class EffectPlots:
             Rows by the first effect's estimates, or in the order of the levels.
         ax : Axes or array of Axes, optional
             One for each effect.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -78,6 +82,7 @@ class EffectPlots:
         >>> ax.data[["level", "estimate"]].round(2).tail(2).values.tolist()
         [['337', 8.63], ['308', 9.2]]
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.effect_intervals import effect_intervals
         from ranef.plots.caterpillar import caterpillar
@@ -92,7 +97,9 @@ class EffectPlots:
         frame = frame[frame["effect"].isin(wanted)]
         return unwrapped(caterpillar(frame, ax, order=order))
 
-    def correlation(self, group: str | None = None, *, ax: Any = None) -> "Axes | AxesArray":
+    def correlation(
+        self, group: str | None = None, *, ax: Any = None, figsize: tuple[float, float] | None = None
+    ) -> "Axes | AxesArray":
         """Draw pairs of correlated random effects with ellipses that hold 50 and 95 % of the
         estimated population.
 
@@ -104,6 +111,8 @@ class EffectPlots:
             Grouping factor; all by default.
         ax : Axes or array of Axes, optional
             One for each pair.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -117,6 +126,7 @@ class EffectPlots:
         >>> m.plot.correlation().data.columns.tolist()
         ['part', 'level', 'x', 'y']
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.effect_ellipses import effect_ellipses
         from ranef.plots.canvas import MOST_PANELS
@@ -137,6 +147,7 @@ class EffectPlots:
         levels: Sequence[str] | None = None,
         panels: bool = False,
         ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes | AxesArray":
         """Draw the fitted lines of the groups over the data.
 
@@ -155,6 +166,8 @@ class EffectPlots:
         panels : bool
             Whether to draw a panel for each group.
         ax : Axes or array of Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -168,6 +181,7 @@ class EffectPlots:
         >>> m.plot.fitted(panels=True).shape
         (18,)
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.group_lines import MOST_LINES, group_lines
         from ranef.plots.fitted_lines import MOST_GROUPS, fitted_lines, fitted_panels
@@ -185,8 +199,8 @@ class EffectPlots:
         cut = levels is None and found.shown < found.levels
         note = f"{found.shown} of {found.levels} levels of {found.group}" if cut else ""
         if panels:
-            return fitted_panels(found.frame, found.x, self._response(), ax, note=note)
-        return unwrapped(fitted_lines(found.frame, found.x, self._response(), found.group, ax, note=note))
+            return fitted_panels(found.frame, found.x, self._response(found.per), ax, note=note)
+        return unwrapped(fitted_lines(found.frame, found.x, self._response(found.per), found.group, ax, note=note))
 
     def coefficients(
         self,
@@ -195,6 +209,7 @@ class EffectPlots:
         level: float = 0.95,
         intercept: bool = False,
         ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes":
         """Draw the fixed effects with Wald intervals, beside those of other models.
 
@@ -209,6 +224,8 @@ class EffectPlots:
         intercept : bool
             Whether to draw the intercepts, whose size often hides the others.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -225,6 +242,7 @@ class EffectPlots:
         >>> ax.data[["model", "lower", "upper"]].round(2).values.tolist()
         [['slopes', 7.44, 13.5], ['intercepts', 8.89, 12.04]]
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.inference.coefficient_rows import coefficient_rows
         from ranef.plots.forest import forest
@@ -245,6 +263,7 @@ class EffectPlots:
         level: float = 0.95,
         points: bool = True,
         ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes":
         """Draw predictions for the population along a variable, with bands.
 
@@ -266,6 +285,8 @@ class EffectPlots:
         points : bool
             Whether to draw the observations.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -281,6 +302,7 @@ class EffectPlots:
         >>> sorted(set(ax.data["by"]))
         ['boys', 'girls', 'mixed']
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.prediction_lines import prediction_lines
         from ranef.plots.palette import MOST_SERIES
@@ -288,7 +310,9 @@ class EffectPlots:
 
         model = self._model
         found = prediction_lines(model._fit, model._request.data, x, by, at, interval, level, MOST_SERIES)
-        axes = predictions(found.frame, x, self._response(), by, found.points if points else None, ax, found.note)
+        axes = predictions(
+            found.frame, x, self._response(found.per), by, found.points if points else None, ax, found.note
+        )
         axes.data.attrs["held"] = found.held  # type: ignore[attr-defined]
         return axes
 

@@ -388,7 +388,14 @@ class MarginalMeans(MeanFollowUps):
         inner = None if self.asked is None else replace(self.asked, type=type, correction=correction)
         return replace(self, type=type, asked=inner, correction=correction)
 
-    def plot(self, x: str | None = None, by: str | Sequence[str] | None = None, *, ax: Any = None) -> "Axes":
+    def plot(
+        self,
+        x: str | None = None,
+        by: str | Sequence[str] | None = None,
+        *,
+        ax: Any = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> "Axes":
         """Draw means or trends along a variable with a line for each combination of the others, or
         contrasts below each other, with their intervals.
 
@@ -399,6 +406,8 @@ class MarginalMeans(MeanFollowUps):
         by : str or list of str, optional
             The variables whose combinations have lines of their own: all others by default.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -414,9 +423,10 @@ class MarginalMeans(MeanFollowUps):
         >>> len(ax.lines), ax.data["estimate"].round(2).tolist()[:2]
         (3, [29.13, 31.53])
         """
-        from ranef.plots.canvas import require_matplotlib
+        from ranef.plots.canvas import place, require_matplotlib
 
         require_matplotlib()
+        ax = place(ax, figsize)
         frame = self.to_frame()
         if np.isinf(frame[["lower", "upper"]].to_numpy(dtype=float)).any():
             raise OptionError("one-sided intervals have one end only and are not drawn; leave out alternative=.")

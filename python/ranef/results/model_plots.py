@@ -9,7 +9,7 @@ import numpy as np
 
 from ranef.errors import OptionError
 from ranef.estimates.residuals import residual_values
-from ranef.plots.canvas import AxesArray, require_matplotlib
+from ranef.plots.canvas import AxesArray, place, require_matplotlib
 from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ class ModelPlots(EffectPlots):
     # ---- random effects
 
     def shrinkage(
-        self, group: str | None = None, effects: str | Sequence[str] | None = None, *, ax: Any = None
+        self,
+        group: str | None = None,
+        effects: str | Sequence[str] | None = None,
+        *,
+        ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes":
         """Draw what each level says on its own, by least squares or maximum likelihood, and where
         the model puts it.
@@ -71,6 +76,8 @@ class ModelPlots(EffectPlots):
             One effect, drawn with a row for each level, or two, which span a plane; by default the
             first two there are.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -86,6 +93,7 @@ class ModelPlots(EffectPlots):
         >>> drawn[["separate", "pooled", "population"]].round(2).values.tolist()
         [[21.76, 19.67, 10.47]]
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.separate_fits import separate_fits
         from ranef.plots.shrinkage import shrinkage
@@ -102,6 +110,7 @@ class ModelPlots(EffectPlots):
         n: int | None = None,
         rng: Any = None,
         ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes":
         """Draw residuals along fitted values or the linear predictor, with their local mean or
         quartiles.
@@ -123,6 +132,8 @@ class ModelPlots(EffectPlots):
         rng : int, numpy.random.Generator or None
             Seed or generator of the simulations; None takes a fresh seed.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -137,6 +148,7 @@ class ModelPlots(EffectPlots):
         >>> m.plot.residuals().data.columns.tolist()
         ['fitted', 'residual', 'trend']
         """
+        ax = place(ax, figsize)
         n = self._simulations(n, rng)
         require_matplotlib()
         from ranef.diagnostics.residual_frames import local_quartiles, trend_frame
@@ -155,13 +167,15 @@ class ModelPlots(EffectPlots):
         frame, _ = trend_frame(model._fitted_means, residual_values(model._fit, kind, model._fitted_means), "residual")
         return residuals_fitted(frame, labels.get(kind, "residual"), ax)
 
-    def scale_location(self, *, ax: Any = None) -> "Axes":
+    def scale_location(self, *, ax: Any = None, figsize: tuple[float, float] | None = None) -> "Axes":
         """Draw the square root of the absolute standardised residuals against the fitted values,
         with their local mean.
 
         Parameters
         ----------
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -176,6 +190,7 @@ class ModelPlots(EffectPlots):
         >>> m.plot.scale_location().data.columns.tolist()
         ['fitted', 'root_residual', 'trend']
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.diagnostics.residual_frames import trend_frame
         from ranef.plots.scale_location import scale_location
@@ -192,6 +207,7 @@ class ModelPlots(EffectPlots):
         n: int | None = None,
         rng: Any = None,
         ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes | AxesArray":
         """Draw quantiles of the residuals or of the random effects.
 
@@ -211,6 +227,8 @@ class ModelPlots(EffectPlots):
         rng : int, numpy.random.Generator or None
             Seed or generator of the simulations; None takes a fresh seed.
         ax : Axes or array of Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -226,6 +244,7 @@ class ModelPlots(EffectPlots):
         >>> [ax.data.shape for ax in m.plot.qq("Subject")]
         [(18, 5), (18, 5)]
         """
+        ax = place(ax, figsize)
         n = self._simulations(n, rng)
         require_matplotlib()
         from ranef.diagnostics.check_effects import standardized_modes
@@ -252,7 +271,9 @@ class ModelPlots(EffectPlots):
         wanted = effects if effect is None else [one_of("effect", effect, effects)]
         return unwrapped(effect_quantiles(frame, wanted, ax))
 
-    def simulated_residuals(self, n: int = 250, *, rng: Any = None, ax: Any = None) -> AxesArray:
+    def simulated_residuals(
+        self, n: int = 250, *, rng: Any = None, ax: Any = None, figsize: tuple[float, float] | None = None
+    ) -> AxesArray:
         """Draw simulated residuals: their distribution, and along the fitted values or the linear
         predictor.
 
@@ -263,6 +284,8 @@ class ModelPlots(EffectPlots):
         rng : int, numpy.random.Generator or None
             Seed or generator; None takes a fresh seed.
         ax : array of 2 Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -278,6 +301,7 @@ class ModelPlots(EffectPlots):
         >>> second.data.columns.tolist()
         ['fitted', 'residual', 'q25', 'q50', 'q75']
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
         from ranef.plots.simulated_residuals import ALONG_FITTED, ALONG_LINK, simulated_residuals
@@ -288,7 +312,9 @@ class ModelPlots(EffectPlots):
         label = ALONG_FITTED if fit.identity_scale else ALONG_LINK
         return simulated_residuals(uniform_quantiles(found.values), along, found.to_frame(), ax, label)
 
-    def influence(self, group: str | None = None, *, ax: Any = None) -> "Axes":
+    def influence(
+        self, group: str | None = None, *, ax: Any = None, figsize: tuple[float, float] | None = None
+    ) -> "Axes":
         """Draw how far the fixed effects move without each level of a grouping factor, as
         ``m.influence`` has it.
 
@@ -297,6 +323,8 @@ class ModelPlots(EffectPlots):
         group : str, optional
             By default the factor with fewest levels.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -311,6 +339,7 @@ class ModelPlots(EffectPlots):
         >>> m.plot.influence().data.columns.tolist()
         ['level', 'term', 'change', 'position']
         """
+        ax = place(ax, figsize)
         require_matplotlib()
         from ranef.diagnostics.influence import changes_of
         from ranef.plots.group_influence import group_influence

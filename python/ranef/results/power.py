@@ -18,7 +18,7 @@ class PowerCurve(PrintedFrame):
     pandas' own ``plot``.
     """
 
-    def plot(self, *, target: float = 0.8, ax: Any = None) -> "Axes":  # type: ignore[override]
+    def plot(self, *, target: float = 0.8, ax: Any = None, figsize: tuple[float, float] | None = None) -> "Axes":  # type: ignore[override]
         """Draw power along the first numbers, with its limits from the simulations, and a line for
         each of the second ones.
 
@@ -27,16 +27,19 @@ class PowerCurve(PrintedFrame):
         target : float
             Power that is marked.
         ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
         Axes
             ``data`` is this frame.
         """
-        from ranef.plots.canvas import require_matplotlib
+        from ranef.plots.canvas import place, require_matplotlib
         from ranef.plots.power_curve import power_curve
 
         require_matplotlib()
+        ax = place(ax, figsize)
         along, labels = self.attrs["along"], self.attrs["labels"]
         by = along[1] if len(along) > 1 else None
         axes = power_curve(pd.DataFrame(self), along[0], by, target, ax)

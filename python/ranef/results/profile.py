@@ -131,6 +131,7 @@ class Profile:
         *,
         parm: str | Sequence[str] | None = None,
         ax: Any = None,
+        figsize: tuple[float, float] | None = None,
     ) -> "Axes | AxesArray":
         """Draw the profiles, a panel for each parameter.
 
@@ -144,6 +145,8 @@ class Profile:
             The parameters to draw, at most 12; by default all that were profiled.
         ax : Axes or array of Axes, optional
             One for each parameter.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
 
         Returns
         -------
@@ -160,10 +163,11 @@ class Profile:
         ['Days']
         """
         from ranef.inference.profile_density import profile_density
-        from ranef.plots.canvas import require_matplotlib
+        from ranef.plots.canvas import place, require_matplotlib
         from ranef.plots.profile_curves import profile_densities, profile_zeta
 
         require_matplotlib()
+        ax = place(ax, figsize)
         if kind not in ("zeta", "density"):
             raise OptionError(f"kind must be 'zeta' or 'density', not {kind!r}.")
         frame = self.to_frame()

@@ -1,5 +1,6 @@
 """Contrasts of means and trends, group by group."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.data.labels import natural_order
+from ranef.errors import ArgumentTypeError, OptionError, RanefWarning
 from ranef.inference.marginal_means.contrast_families import DEFAULT_ADJUST, contrast_family
 from ranef.inference.marginal_means.estimands import Estimands
 from ranef.inference.marginal_means.variables import level_text
@@ -17,6 +19,9 @@ Ints = NDArray[np.intp]
 
 #: Sum of coefficients that counts as zero.
 ZERO_SUM = 1e-10
+
+#: Methods whose contrasts mean something in the right order of the levels only.
+_BY_ORDER = ("consec", "mean_chg", "poly")
 
 #: Sums below this share of what was summed are rounding errors.
 ROUNDING = 1e-12
@@ -62,6 +67,8 @@ def contrasts_of(e: Estimands, method: Any, by: Any, ref: Any, reverse: object, 
         keys += [key] * len(found)
         sizes += [len(members)] * len(found)
     left_out.check(mean_labels(e, own, range(len(e.x))))
+    if family in _BY_ORDER and len(own) == 1:
+        _check_order(own[0], e.labels[own[0]])
     if not names:
         raise OptionError("there is one mean only in each group, so there is nothing to compare.")
     labels: dict[str, tuple[Any, ...]] = {"contrast": tuple(names)}
@@ -162,3 +169,17 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _check_order(name: str, levels: Sequence[Any]) -> None:
+    """Warn where contrasts by the order of levels meet numbers that text has put out of order."""
+    there = list(dict.fromkeys(levels))
+    natural = natural_order(there)
+    if natural != there:
+        warnings.warn(
+            f"the levels of {name} are text, in alphabetical order: {', '.join(there)}; these contrasts go by that "
+            f"order. If you mean {', '.join(natural)}, declare it in the data, for example by pandas.Categorical with "
+            "these categories, and fit again.",
+            RanefWarning,
+            stacklevel=5,
+        )

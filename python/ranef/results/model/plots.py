@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ranef.plots.canvas import AxesArray, require_matplotlib
+from ranef.plots.canvas import AxesArray, place, require_matplotlib
 from ranef.results.model.diagnostics import DiagnosticsChapter
 from ranef.results.model.estimates import EstimatesChapter
 from ranef.results.model.rows import RowsChapter
@@ -22,7 +22,7 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         """
         return ModelPlots(self)
 
-    def check(self, *, rng: Any = None, size: tuple[float, float] | None = None, ax: Any = None) -> AxesArray:
+    def check(self, *, rng: Any = None, ax: Any = None, figsize: tuple[float, float] | None = None) -> AxesArray:
         """Draw the diagnostic panel: six pictures, each with a sentence on what it shows.
 
         Of a linear model residuals along the fitted values, their spread and their distribution,
@@ -38,9 +38,9 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         ----------
         rng : int, numpy.random.Generator or None
             Seed or generator of the simulated responses; None takes a fresh seed.
-        size : tuple of float, optional
-            Width and height of the figure in inches; 13 by 9.4 by default.
         ax : array of 6 Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches; 13 by 9.4 by default.
 
         Returns
         -------
@@ -63,7 +63,7 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         require_matplotlib()
         from ranef.plots.check_panel import check_panel
 
-        return check_panel(self._check_parts(rng), size, ax)
+        return check_panel(self._check_parts(rng), place(ax, figsize))
 
     def _check_parts(self, rng: Any) -> "tuple[CheckPart, ...]":
         from ranef.diagnostics.check import check
