@@ -175,7 +175,7 @@ class Coder:
             basis, suffixes = full_columns(factor.levels.tolist())
             return Coded(name, variable.label, suffixes, basis)
         contrast = given or factor.contrast or self.rules.default(factor.ordered)
-        basis, suffixes = contrast_columns(contrast, factor.levels.tolist(), variable.name, self.used[variable.label])
+        basis, suffixes = contrast_columns(contrast, factor.levels.tolist(), name, self.used[variable.label])
         stated = contrast is not factor.contrast and not is_usual(contrast, factor.ordered)
         return Coded(name, variable.label, suffixes, basis, contrast_words(contrast), stated)
 

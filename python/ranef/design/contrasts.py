@@ -13,6 +13,7 @@ from ranef.design.orthogonal import orthogonal_polynomials
 from ranef.errors import ArgumentTypeError, DesignError, FormulaError, OptionError
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import Call, Name, Number, String
+from ranef.formula.vocabulary import match_arguments
 from ranef.options import CONTRAST_NAMES, ContrastKind
 
 Floats = NDArray[np.float64]
@@ -107,15 +108,10 @@ def _from_text(text: str, factor: str) -> Contrast:
     except FormulaError:
         node = None
     if isinstance(node, Call) and (kind := contrast_kind(node.function)) is not None:
-        for argument in node.arguments:
-            if argument.keyword in ("base", "ref", "reference") and kind == "treatment":
-                if isinstance(argument.value, String | Name):
-                    return Contrast(
-                        kind, argument.value.value if isinstance(argument.value, String) else argument.value.name
-                    )
-                if isinstance(argument.value, Number):
-                    return Contrast(kind, int(argument.value.value))
-        return Contrast(kind)
+        base = match_arguments(node, text)[0].get("base")
+        if isinstance(base, String | Name):
+            return Contrast(kind, base.value if isinstance(base, String) else base.name)
+        return Contrast(kind, int(base.value) if isinstance(base, Number) else None)
     close = difflib.get_close_matches(text, CONTRAST_NAMES, n=1)
     hint = f" Did you mean {CONTRAST_NAMES[close[0]]!r}?" if close else ""
     raise OptionError(

@@ -173,8 +173,9 @@ def require_random(formula: Formula) -> None:
     if formula.random:
         return
     right = formula.tree.right if isinstance(formula.tree, Binary) else formula.tree
+    comment = " What stands after '#' is a comment; interactions are a:b and a*b." if "#" in formula.text else ""
     raise FormulaError(
-        "there is no random-effects term such as (1 | group). A model without one is linear regression: "
+        f"there is no random-effects term such as (1 | group).{comment} A model without one is linear regression: "
         "statsmodels.formula.api.ols(formula, data).fit().",
         formula.text, *right.span,
     )  # fmt: skip
@@ -189,7 +190,7 @@ def _tree(text: str) -> Expr:
 def _parse(text: str, dot: tuple[str, ...] | None) -> Formula:
     tree = _tree(text)
     left, right = sides(tree, text)
-    _check_negations(right, text)
+    _check_conditions(right, text)
     notes: list[str] = []
     random: list[RandomExpr] = []
     dots = False
@@ -215,6 +216,7 @@ def _parse(text: str, dot: tuple[str, ...] | None) -> Formula:
     if response_bit in expansion.masks:
         expansion.masks.remove(response_bit)
         notes.append(f"the response {response.name if response else ''} is also a predictor; it was dropped there")
+    notes.extend(expansion.notes)
     effects = expansion.effects()
     return Formula(
         text=text,
@@ -231,20 +233,41 @@ def _parse(text: str, dot: tuple[str, ...] | None) -> Formula:
     )
 
 
-def _check_negations(node: Expr, text: str) -> None:
-    """Refuse ``!a + (1 | g)``: as in R, ``!`` takes everything that is added after it."""
+def _check_conditions(node: Expr, text: str) -> None:
+    """Refuse ``!a + (1 | g)`` and ``x > 2 + (1 | g)``: as in R, ``!`` and comparisons take
+    everything that is added.
+    """
     for part in walk(node):
-        if isinstance(part, Unary) and part.operator == "!":
-            rest = part.operand
-            while isinstance(rest, Binary) and rest.operator in "+-":
-                if isinstance(rest.right, Paren) and is_bar(without_parens(rest.right)):
-                    fail(
-                        "as in R, '!' takes everything that is added after it, here random effects too; put it in "
-                        "parentheses, as in (!a) + (1 | group).",
-                        text,
-                        *part.span,
-                    )
-                rest = rest.left
+        if isinstance(part, Unary) and part.operator == "!" and _adds_bar(part.operand):
+            fail(
+                "as in R, '!' takes everything that is added after it, here random effects too; put it in "
+                "parentheses, as in (!a) + (1 | group).",
+                text,
+                *part.span,
+            )
+        if (
+            isinstance(part, Binary)
+            and part.operator in _CONDITIONS
+            and (_adds_bar(part.left) or _adds_bar(part.right))
+        ):
+            fail(
+                f"as in R, {part.operator!r} takes everything that is added before and after it, here random effects "
+                f"too; put it in parentheses, as in (a {part.operator} b) + (1 | group).",
+                text,
+                *part.operator_span,
+            )
+
+
+_CONDITIONS = ("==", "!=", "<", ">", "<=", ">=", "&", "&&")
+
+
+def _adds_bar(node: Expr) -> bool:
+    """Whether a random-effects term is among those of a sum."""
+    while isinstance(node, Binary) and node.operator in "+-":
+        if isinstance(node.right, Paren) and is_bar(without_parens(node.right)):
+            return True
+        node = node.left
+    return isinstance(node, Paren) and is_bar(without_parens(node))
 
 
 def _names(

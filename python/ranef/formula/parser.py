@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from ranef.formula.dialects import BRACKETS, WORDS, understood
+from ranef.formula.dialects import WORDS, listed, understood
 from ranef.formula.syntax import Argument, Binary, Call, Constant, Expr, Name, Number, Paren, String, Unary
 from ranef.formula.tokens import Token, fail, tokenize
 
@@ -15,6 +15,7 @@ _BINARY = {
 }  # fmt: skip
 _UNARY = {"-": _SIGN, "+": _SIGN, "!": _NOT, "~": _TILDE}
 _INFIX_KNOWN = ("%in%", "%%", "%/%")
+_COMMA = "a comma separates the arguments of a function, and there is none here; several constants are c(2, 3)."
 _UNUSABLE = {
     "$": "write the column's name alone: the data are given by the argument `data`.",
     "@": "write the column's name alone: the data are given by the argument `data`.",
@@ -23,8 +24,8 @@ _UNUSABLE = {
     "<-": "a formula has no assignment.",
     "->": "a formula has no assignment.",
     "|>": "a formula has no pipes.",
-    "{": "braces have no meaning in a formula.",
-    "}": "braces have no meaning in a formula.",
+    "{": "braces have no meaning in a formula; arithmetic is written I(x * z).",
+    "}": "braces have no meaning in a formula; arithmetic is written I(x * z).",
     "\\": "a formula cannot define functions.",
     ";": "a formula is one expression.",
     "?": "a question mark has no meaning in a formula.",
@@ -81,7 +82,11 @@ class _Parser:
                     token.start,
                 )
             if token.value == "," and token.kind == "operator":
-                fail("a comma separates the arguments of a function, and there is none here.", self.text, token.start)
+                fail(
+                    _COMMA,
+                    self.text,
+                    token.start,
+                )
             self.unexpected(token)
         return node
 
@@ -120,6 +125,8 @@ class _Parser:
         if token.kind == "operator":
             if token.value == "(":
                 return self.parenthesis(token)
+            if token.value == "[":
+                return self.brackets(token)
             if token.value not in _UNARY:
                 self.misplaced(token)
             strength = _UNARY[token.value]
@@ -171,6 +178,25 @@ class _Parser:
         inner = self.expression(0)
         closing = self.close(opening)
         return Paren(inner, (opening.start, closing.stop))
+
+    def brackets(self, opening: Token) -> Expr:
+        """A list of constants, as Python writes it."""
+        self.at += 1
+        values: list[Expr] = []
+        while not self.is_operator("]"):
+            values.append(self.expression(0))
+            if not self.is_operator(","):
+                break
+            self.at += 1
+        closing = self.token
+        if not self.is_operator("]"):
+            if closing.kind != "end":
+                self.unexpected(closing)
+            fail("this bracket is never closed.", self.text, opening.start)
+        if not values:
+            fail("there is nothing between these brackets.", self.text, opening.start, closing.stop)
+        self.at += 1
+        return listed(values, (opening.start, closing.stop))
 
     def call(self, function: Token, package: str | None, first: int) -> Expr:
         opening = self.token
@@ -228,8 +254,6 @@ class _Parser:
 
     def misplaced(self, token: Token) -> NoReturn:
         """Raise the error for an operator that stands where an operand should."""
-        if token.value == "[":
-            fail(BRACKETS, self.text, token.start, token.stop)
         if token.value in _UNUSABLE:
             fail(_UNUSABLE[token.value], self.text, token.start, token.stop)
         if token.value == ")":
@@ -247,6 +271,9 @@ class _Parser:
                 token.start,
                 token.stop,
             )
+        before = self.tokens[self.at - 1] if self.at else None
+        if token.value == "/" and before is not None and before.value == "/":
+            fail("whole division is written %/%: I(x %/% 2).", self.text, before.start, token.stop)
         fail(f"something is missing before {token.value!r}.", self.text, token.start, token.stop)
 
     def unexpected(self, token: Token) -> NoReturn:
@@ -265,7 +292,11 @@ class _Parser:
             if token.value == "(":
                 fail("an operator is missing before this parenthesis.", self.text, token.start)
             if token.value == ",":
-                fail("a comma separates the arguments of a function, and there is none here.", self.text, token.start)
+                fail(
+                    _COMMA,
+                    self.text,
+                    token.start,
+                )
         before = self.tokens[self.at - 1]
         for word in (token, before):
             if word.kind == "name" and word.value in WORDS:

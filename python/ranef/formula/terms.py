@@ -116,6 +116,7 @@ class Expansion:
         self.has_dot = False
         self.offsets: dict[str, Variable] = {}
         self.masks: list[int] = []
+        self.notes: list[str] = []
 
     def expand(self, node: Expr) -> "Expansion":
         """Expand an expression; the result is in `masks`, `intercept` and `offsets`."""
@@ -278,6 +279,8 @@ class Expansion:
         if operator == ":":
             return _distinct([a | b for a in left for b in right])
         if operator == "/":
+            if isinstance(without_parens(node.left), Number):
+                self._note_itself(node, node.right, "'/' outside I() nests terms; the reciprocal")
             whole = _union(left)
             return _distinct([*left, *(whole | b for b in right)])
         whole = _union(right)
@@ -288,6 +291,12 @@ class Expansion:
         if products > _MOST_PRODUCTS:
             fail(f"this has over {_MOST_PRODUCTS:,} interactions; name those that are wanted.", self.text, *node.span)
 
+    def _note_itself(self, node: Binary, term: Expr, why: str) -> None:
+        """Note that arithmetic outside ``I()`` leaves a term as it is."""
+        note = f"{deparse(node)} is {deparse(term)} itself, as in R, where {why} is I({deparse(node)})"
+        if note not in self.notes:
+            self.notes.append(note)
+
     def _power(self, node: Binary, adding: bool) -> list[int]:
         exponent = without_parens(node.right)
         if not isinstance(exponent, Number) or exponent.value < 1 or exponent.value != int(exponent.value):
@@ -297,6 +306,8 @@ class Expansion:
                 self.text, *node.right.span,
             )  # fmt: skip
         base = self._sum(node.left, adding, False)
+        if exponent.value > 1 and len(base) == 1 and isinstance(without_parens(node.left), Name | Call):
+            self._note_itself(node, node.left, "'^' outside I() makes interactions; the power")
         terms = base
         for _ in range(min(int(exponent.value), len(base) + 1) - 1):
             self._check_number(len(terms) * len(base), node)

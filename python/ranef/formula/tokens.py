@@ -90,7 +90,7 @@ def tokenize(text: str) -> list[Token]:
         elif character == "%":
             infix = _INFIX.match(source, at)
             if infix is None:
-                fail("an operator such as %in% needs a second '%'.", text, at)
+                fail("an operator such as %in% needs a second '%'; a remainder is written I(x %% 2).", text, at)
             tokens.append(Token("operator", infix[0], at, infix.end()))
             at = infix.end()
         else:
