@@ -220,3 +220,18 @@ def test_files_that_cannot_be_written(tmp_path: Path, sleep: Any) -> None:
         table.save(tmp_path / "nowhere" / "t.tex")
     with pytest.raises(ArgumentTypeError, match="path must be a file name"):
         table.save(3)  # type: ignore[arg-type]
+
+
+def test_summaries_are_written_too(tmp_path: Path, sleep: Any) -> None:
+    docx = pytest.importorskip("docx")
+    summary = sleep.summary()
+    file = docx.Document(str(summary.save(tmp_path / "s.docx")))
+    assert [t.rows[0].cells[0].text for t in file.tables][-2:] == ["", ""]
+    assert "251.405" in [c.text for c in file.tables[-2].rows[1].cells]
+    assert summary.save(tmp_path / "s.tex").read_text(encoding="utf-8") == summary.to_latex()
+    assert "caption: figure.caption(position: top)[Fixed effects]" in summary.save(tmp_path / "s.typ").read_text(
+        encoding="utf-8"
+    )
+    assert summary.save(tmp_path / "s.txt").read_text(encoding="utf-8") == f"{summary}\n"
+    with pytest.raises(OptionError, match=r"ends with .docx, .tex, .html, .typ, .md, .txt, and 's.csv' does not"):
+        summary.save(tmp_path / "s.csv")

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.presentation.coefficients import CoefficientTable
-from ranef.presentation.document import summary_document
-from ranef.presentation.html import html
-from ranef.presentation.latex import latex
-from ranef.presentation.markdown import markdown
+from ranef.presentation.document import Document, summary_document
+from ranef.presentation.forms import DocumentForms
 from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary_frames import summary_frames
 from ranef.presentation.summary_text import summary_text
@@ -95,11 +93,12 @@ class Criteria:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Summary:
+class Summary(DocumentForms):
     """Summary of a fitted model: numbers only, without the model.
 
-    ``str()`` gives the text as lme4 lays it out; notebooks show HTML; :meth:`to_markdown` and
-    :meth:`to_latex` are for documents; :attr:`tables` has the numbers as data frames.
+    ``str()`` gives the text as lme4 lays it out; notebooks show HTML; :meth:`save` writes files of
+    Word, LaTeX, Typst, HTML and Markdown, which :meth:`to_latex` and its kin return as text;
+    :attr:`tables` has the numbers as data frames.
 
     Attributes
     ----------
@@ -177,20 +176,8 @@ class Summary:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def to_html(self) -> str:
-        """Return the summary as an HTML fragment."""
-        return html(summary_document(self))
-
-    def to_markdown(self) -> str:
-        """Return the summary as Markdown with pipe tables."""
-        return markdown(summary_document(self))
-
-    def to_latex(self) -> str:
-        r"""Return the summary as LaTeX; the tables need ``\usepackage{booktabs}``."""
-        return latex(summary_document(self))
+    def _document(self) -> Document:
+        return summary_document(self)
 
     @property
     def tables(self) -> "dict[str, pd.DataFrame]":
