@@ -235,3 +235,26 @@ def test_summaries_are_written_too(tmp_path: Path, sleep: Any) -> None:
     assert summary.save(tmp_path / "s.txt").read_text(encoding="utf-8") == f"{summary}\n"
     with pytest.raises(OptionError, match=r"ends with .docx, .tex, .html, .typ, .md, .txt, and 's.csv' does not"):
         summary.save(tmp_path / "s.csv")
+
+
+def test_tables_of_tests_are_written_too(tmp_path: Path, sleep: Any) -> None:
+    docx = pytest.importorskip("docx")
+    intercepts = sleep.update("Reaction ~ Days + (1 | Subject)")
+    compared = ranef.anova(intercepts, sleep)
+    (table,) = docx.Document(str(compared.save(tmp_path / "a.docx"))).tables
+    cells = [[c.text.replace("\u00a0", " ").rstrip("\u2007\u2008") for c in row.cells] for row in table.rows]
+    assert cells[0][1:9] == ["Parameters", "AIC", "BIC", "Log-likelihood", "Deviance", "χ²", "df", "p"]
+    # lme4: 1802.1, 1763.9, chisq 42.139, df 2, p 7.072e-10
+    assert cells[2][:3] == ["sleep", "6", "1763.9"]
+    assert cells[2][6:9] == ["42.1393", "2", "< 0.001"]
+    assert pd.read_csv(compared.save(tmp_path / "a.csv"))["chisq"][1] == pytest.approx(42.1393, abs=1e-4)
+    assert "Models:" in compared.save(tmp_path / "a.md").read_text(encoding="utf-8")
+    terms = sleep.anova().save(tmp_path / "t.tex").read_text(encoding="utf-8")
+    assert r"\emph{F}" in terms
+    assert r"\caption{Type III tests of fixed effects" in terms
+    long = pd.DataFrame(sleep.augment())
+    with pd.option_context("display.max_rows", 10):
+        written = sleep.augment().save(tmp_path / "o.md").read_text(encoding="utf-8")
+    assert written.count("\n|") == len(long) + 1
+    assert not written.startswith("#")
+    assert sleep.tidy().save(tmp_path / "o.txt").read_text(encoding="utf-8") == f"{sleep.tidy()}\n"

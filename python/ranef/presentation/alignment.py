@@ -1,10 +1,13 @@
-"""Alignment of the numbers of a column by their decimal points."""
+"""Alignment of the numbers of a column by their decimal points, and their minus signs."""
 
 import re
 from collections.abc import Sequence
 
 #: A number with what may stand around it: a bracket, "p =", marks of significance.
 _NUMBER = re.compile(r"[<(\[p=\s−-]*(?:\d[\d,]*)?(?:\.(?P<decimals>\d+))?(?P<after>[^\w\s.,]*)")
+
+#: A minus before a number at the start of a text, or after a bracket or blank.
+NEGATIVE = re.compile(r"(?<![^\s\[(])-(?=[\d.I])")
 
 
 def tails(cells: Sequence[str]) -> list[str]:

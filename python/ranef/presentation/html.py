@@ -69,7 +69,7 @@ def fragment(kind: str, parts: Sequence[str]) -> str:
 
 def html(document: Document) -> str:
     """Return the document as one ``div``; every text is escaped."""
-    parts = [f"<h3>{_escape(document.title)}</h3>"]
+    parts = [f"<h3>{_escape(document.title)}</h3>"] if document.title else []
     if document.facts:
         facts = [f"<dt>{_escape(label)}</dt><dd><code>{_escape(text)}</code></dd>" for label, text in document.facts]
         parts += ["<dl>", *facts, "</dl>"]

@@ -1,9 +1,9 @@
 r"""A document as LaTeX, for ``\usepackage{booktabs}``."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ranef.presentation.alignment import NEGATIVE
 from ranef.presentation.document import Document, Grid
 
 _ESCAPES = {
@@ -22,9 +22,6 @@ _ESCAPES = {
     "|": r"\textbar{}",
     "`": r"\textasciigrave{}",
 }
-
-# A minus at the start of a number, also after a bracket or a blank.
-_NEGATIVE = re.compile(r"(?<![^\s\[(])-(?=[\dI])")
 
 
 def latex(document: Document) -> str:
@@ -69,7 +66,7 @@ def _table(grid: Grid) -> list[str]:
 
 
 def _cell(text: str, room: str, number: bool) -> str:
-    shown = _NEGATIVE.sub("$-$", _escape(text)) if number else _escape(text)
+    shown = NEGATIVE.sub("$-$", _escape(text)) if number else _escape(text)
     return shown + (f"\\phantom{{{_escape(room)}}}" if room else "")
 
 

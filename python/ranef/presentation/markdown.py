@@ -9,7 +9,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
 def markdown(document: Document) -> str:
     """Return the document as Markdown; characters with a meaning are escaped."""
-    parts = [f"### {_escape(document.title)}"]
+    parts = [f"### {_escape(document.title)}"] if document.title else []
     if document.facts:
         parts.append("\n".join(f"- {_escape(label)}: {_code(text)}" for label, text in document.facts))
     for grid in document.grids:

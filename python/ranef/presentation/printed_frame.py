@@ -3,12 +3,16 @@ the notation that suits its column.
 """
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ranef.presentation.document import Document, Grid
+from ranef.presentation.forms import save_document
 from ranef.presentation.html import fragment
 from ranef.presentation.numbers import (
     format_degrees_of_freedom,
@@ -46,6 +50,35 @@ _CRITERIA = frozenset(("aic", "bic", "llf", "deviance", "reml_criterion"))
 _LIMITS = ("lower", "upper", "conf_low", "conf_high")
 
 
+#: The smallest p-value that is given in files.
+_SMALLEST = 0.001
+
+#: Headings in files, for names of columns; those that are symbols are set in italics.
+_HEADS = {
+    "npar": "Parameters",
+    "aic": "AIC",
+    "bic": "BIC",
+    "llf": "Log-likelihood",
+    "deviance": "Deviance",
+    "chisq": "χ²",
+    "p_value": "p",
+    "p_value_boundary": "p (boundary)",
+    "sum_sq": "Sum of squares",
+    "mean_sq": "Mean square",
+    "num_df": "df",
+    "den_df": "Residual df",
+    "f_value": "F",
+    "estimate": "Estimate",
+    "std_error": "SE",
+    "statistic": "Statistic",
+    "lower": "Lower",
+    "upper": "Upper",
+    "conf_low": "Lower",
+    "conf_high": "Upper",
+}
+_SYMBOLS = frozenset(("df", "num_df", "p_value", "f_value", "std_error"))
+
+
 class PrintedFrame(pd.DataFrame):
     """A data frame that prints all of its columns.
 
@@ -74,6 +107,29 @@ class PrintedFrame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         return frame_html(self)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table to a file, in the form that its name ends with.
+
+        Parameters
+        ----------
+        path : path
+            Ending with ``.docx`` (Word, by python-docx: ``pip install 'ranef[tables]'``), ``.tex``,
+            ``.typ``, ``.html``, ``.md``, ``.txt``, or ``.csv`` (the numbers, unrounded). A file
+            that is there is replaced.
+
+        Returns
+        -------
+        Path
+            Of the file.
+        """
+        numbered = isinstance(self.index, pd.RangeIndex)
+        numbers = pd.DataFrame(self) if numbered else pd.DataFrame(self).reset_index(names=self._index_names())
+        with pd.option_context("display.max_rows", None):
+            return save_document(path, _frame_document(self), numbers, lambda: frame_text(self))
+
+    def _index_names(self) -> list[str]:
+        return [str(name) if name is not None else "row" for name in self.index.names]
 
 
 def printed(frame: pd.DataFrame) -> PrintedFrame:
@@ -129,6 +185,35 @@ def frame_html(frame: PrintedFrame) -> str:
             *(f"<p>{escape(line)}</p>" for line in (*count, *frame.notes)),
         ],
     )
+
+
+def _frame_document(frame: PrintedFrame) -> Document:
+    """The frame for a file: rows by their labels, or where these are numbers by the texts that come
+    first; p-values with three decimals.
+    """
+    labels, columns, cells, left = _laid_out(frame)
+    title, *lines = str(frame.attrs.get("heading", "")).splitlines() or [""]
+    for j, name in enumerate(columns):
+        if name.startswith("p_value"):
+            for row, value in zip(cells, frame.iloc[:, j].tolist(), strict=True):
+                row[j] = "" if math.isnan(value) else f"{value:.3f}" if value >= _SMALLEST else f"< {_SMALLEST}"
+    heads = [_HEADS.get(name, name) for name in columns]
+    symbols = [name in _SYMBOLS for name in columns]
+    if isinstance(frame.index, pd.RangeIndex):
+        named = next((j for j, is_left in enumerate(left) if not is_left), len(left))
+    else:
+        heads, symbols, named = ["", *heads], [False, *symbols], 1
+        cells = [[label, *row] for label, row in zip(labels, cells, strict=True)]
+    grid = Grid(
+        "",
+        tuple(heads),
+        tuple(tuple(text.strip() for text in row) for row in cells),
+        named,
+        symbols=tuple(j for j, symbol in enumerate(symbols) if symbol),
+        remark=frame._legend(),
+        aligned=True,
+    )
+    return Document(title, (), (grid,), (*lines, *frame.notes))
 
 
 def _laid_out(frame: PrintedFrame) -> tuple[list[str], list[str], list[list[str]], list[bool]]:

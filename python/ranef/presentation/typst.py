@@ -1,5 +1,6 @@
 """A document as Typst markup."""
 
+from ranef.presentation.alignment import NEGATIVE
 from ranef.presentation.document import Document, Grid
 
 _SPECIAL = frozenset("\\#*_`$<>@~[]\"'/+-=")
@@ -27,7 +28,7 @@ def _figure(grid: Grid, caption: str) -> str:
     lines = [
         "#figure(",
         "  kind: table,",
-        f"  caption: figure.caption(position: top)[{_escape(caption)}],",
+        *([f"  caption: figure.caption(position: top)[{_escape(caption)}],"] if caption else []),
         "  table(",
         f"    columns: {len(grid.columns)}, align: ({sides}), stroke: none, inset: (x: 6pt, y: 3pt),",
         f"    table.hline(stroke: 1pt), table.header({', '.join(heads)}), table.hline(stroke: 0.5pt),",
@@ -42,7 +43,7 @@ def _figure(grid: Grid, caption: str) -> str:
 
 
 def _cell(text: str, room: str, number: bool, section: bool) -> str:
-    shown = _escape(text.replace("-", "−") if number else text)
+    shown = _escape(NEGATIVE.sub("−", text) if number else text)
     hidden = f"#hide[{_escape(room)}]" if room else ""
     return f"[{f'_{shown}_' if section and shown else shown}{hidden}]"
 

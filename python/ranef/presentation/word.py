@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ranef.errors import MissingExtraError
+from ranef.presentation.alignment import NEGATIVE
 from ranef.presentation.document import Document, Grid
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def save_word(document: Document, path: str | os.PathLike[str]) -> None:
     file.core_properties.title = document.title
     file.core_properties.author = ""
     file.core_properties.comments = ""
-    file.add_paragraph().add_run(document.title).bold = True
+    if document.title:
+        file.add_paragraph().add_run(document.title).bold = True
     for grid in document.grids:
         if grid.caption:
             file.add_paragraph().add_run(grid.caption).italic = True
@@ -98,7 +100,7 @@ def _add_row(table: Any, grid: Grid, texts: Sequence[str], rooms: Sequence[str],
         paragraph.paragraph_format.keep_with_next = True
         if j >= grid.labels:
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-            text = text.replace("-", "−").replace(" ", "\u00a0") + "".join(
+            text = NEGATIVE.sub("−", text).replace(" ", "\u00a0") + "".join(
                 _FIGURE if c == "0" else _POINT for c in room
             )
         paragraph.add_run(text).italic = j in italic or None
