@@ -120,11 +120,13 @@ def group_lines(
     blocks: list[dict[str, list[Any]]] = []
     offsets: list[Floats] = []
     labels: list[str] = []
+    ordered = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[ordered], np.arange(len(all_levels) + 1))
     for code in shown:
-        rows = codes == code
+        rows = ordered[ends[code] : ends[code + 1]]
         grid = along.grid(rows, points)
         block = variables.rows({along.name: grid}, among=rows)
-        first = int(np.argmax(rows))
+        first = int(rows[0])
         for name, values in grouping.items():
             block.setdefault(name, [values[first]] * len(grid))
         blocks.append(block)

@@ -47,7 +47,7 @@ class Variable:
     values: NDArray[Any]
     levels: tuple[Any, ...]
 
-    def typical(self, rows: "NDArray[np.bool_] | None" = None) -> Any:
+    def typical(self, rows: "NDArray[np.intp] | None" = None) -> Any:
         """The mean of a numeric variable,
         the most frequent level of another (the first of several).
         """
@@ -58,7 +58,7 @@ class Variable:
         counts = np.bincount(values[values >= 0], minlength=len(self.levels))
         return self.levels[int(np.argmax(counts))]
 
-    def grid(self, rows: "NDArray[np.bool_] | None" = None, points: int = POINTS) -> list[Any]:
+    def grid(self, rows: "NDArray[np.intp] | None" = None, points: int = POINTS) -> list[Any]:
         """Even steps over the range of a numeric variable, all levels of another."""
         if not self.numeric:
             return list(self.levels)
@@ -91,6 +91,7 @@ class ModelVariables:
             raise OptionError(
                 f"the data have {self._table.n_rows} rows now and had {design.n_input} when the model was fitted."
             )
+        self._read: dict[str, Variable] = {}
         self._rows: Any = slice(None) if design.kept is None else design.kept
         self._design = design
         formula = design.formula
@@ -132,6 +133,11 @@ class ModelVariables:
         return self._variable(name)
 
     def _variable(self, name: str) -> Variable:
+        if name not in self._read:
+            self._read[name] = self._columns(name)
+        return self._read[name]
+
+    def _columns(self, name: str) -> Variable:
         column = self._table.column(name)
         if column.kind == "datetime":
             raise DataError(f"column {name!r} holds times, along which no picture can be drawn; use a number instead.")
@@ -149,7 +155,7 @@ class ModelVariables:
         self,
         vary: Mapping[str, Sequence[Any]],
         at: Mapping[str, Any] | None = None,
-        among: "NDArray[np.bool_] | None" = None,
+        among: "NDArray[np.intp] | None" = None,
     ) -> dict[str, list[Any]]:
         """Make rows.
 
@@ -159,7 +165,7 @@ class ModelVariables:
             Variables that vary, all with the same number of values.
         at : mapping, optional
             Values of others.
-        among : (n,) bool array, optional
+        among : array of int, optional
             The rows of the fit whose typical values the remaining variables take; all by default.
         """
         n = len(next(iter(vary.values())))
@@ -170,7 +176,7 @@ class ModelVariables:
                 out[name] = [value] * n
         return out
 
-    def offset(self, n: int, among: "NDArray[np.bool_] | None" = None) -> Floats | None:
+    def offset(self, n: int, among: "NDArray[np.intp] | None" = None) -> Floats | None:
         """The mean offset, where new rows cannot compute theirs; None where they can."""
         if self._design.encoder.offset != ARRAY or self._design.offset is None:
             return None
