@@ -75,6 +75,20 @@ def test_generalized_models(data: pd.DataFrame, kind: str) -> None:
     assert_same(model, REFERENCE["binomial"][f"contr.{kind}"], 3e-3)
 
 
+def test_a_file_of_an_earlier_version_keeps_lme4s_rule(data: pd.DataFrame) -> None:
+    """The contrasts that were given coded the fixed effects only, when the file was written."""
+    expected = REFERENCE["diag_one"]["contr.treatment"]
+    old = ranef.load(FILE.parent / "archives" / "coding.v2")
+    with ranef.options(contrasts="helmert"):
+        again = old.update(data=data)
+    for model in (old, again):
+        assert model.objective == pytest.approx(expected["criterion"], abs=1e-5)
+        assert list(model.varcorr["subject"].names) == ["(Intercept)", "a[T.q]", "a[T.r]"]
+        assert list(model.fixef.index[:3]) == ["(Intercept)", "a[S.p]", "a[S.q]"]
+    np.testing.assert_allclose(old.predict(data.iloc[::50]), again.predict(data.iloc[::50]), rtol=1e-4)
+    assert "a = sum (treatment in diag(a | subject)); b = sum" in str(again.summary())
+
+
 @pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
 def test_a_double_bar_does_not_split_a_factor(data: pd.DataFrame) -> None:
     """As in lme4, so that its effects are those of the levels, whatever the coding."""

@@ -123,18 +123,6 @@ def test_a_model_keeps_its_coding(data, settings, tmp_path):
     pd.testing.assert_series_equal(m.predict(data), m.fittedvalues, check_names=False)
 
 
-def test_a_request_of_an_earlier_version_keeps_lme4s_rule(data):
-    """Such a model was fitted with contrasts of the fixed effects only."""
-    m = lmer("y ~ a + diag(a | subject)", data, contrasts={"a": "sum"})
-    with ranef.options(random_contrasts="lme4"):
-        old = lmer("y ~ a + diag(a | subject)", data, contrasts={"a": "sum"})
-    object.__setattr__(m._request, "coding", None)
-    with ranef.options(contrasts="helmert"):
-        again = m.update(data=data)
-    assert again.objective == old.objective
-    assert again.fixef.equals(old.fixef)
-
-
 @pytest.mark.parametrize("structure", ["({})", "diag({})"])
 def test_tests_of_terms_and_means_do_not_depend_on_the_coding(data, structure):
     """Where the model is the same: correlated random effects, or independent ones of one coding."""
@@ -180,6 +168,25 @@ def test_short_names(data):
     # two codings of one column keep their own names
     both = lmer("y ~ C(a, Sum) + (a | subject)", data)
     assert list(both.fixef.index[1:]) == ["C(a, contr.sum)[S.p]", "C(a, contr.sum)[S.q]"]
+
+
+def test_a_call_with_one_coding_for_all_is_answered(data):
+    with pytest.raises(ArgumentTypeError, match=r"One coding for all factors is a setting: ranef.options"):
+        lmer("y ~ a + (1 | subject)", data, contrasts="sum")
+
+
+def test_responses_drawn_without_a_fit_have_the_coding_of_the_session(data):
+    rows = data.drop(columns="y").head(60)
+    with ranef.options(contrasts="sum"):
+        y = ranef.simulate(
+            "y ~ a + (1 | subject)",
+            rows,
+            fixef={"(Intercept)": 0, "a[S.p]": 1, "a[S.q]": 2},
+            varcorr={"subject": 0.0},
+            sigma=1e-9,
+            rng=1,
+        )
+    np.testing.assert_allclose(y.iloc[:, 0], rows.a.map({"p": 1, "q": 2, "r": -3}), atol=1e-6)
 
 
 def test_the_report_has_the_settings_of_the_fit(data, tmp_path):

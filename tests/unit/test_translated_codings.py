@@ -127,6 +127,16 @@ def test_programs_without_contrasts_refuse_them(data, settings):
             m.to_syntax(language)
 
 
+def test_what_refuses_them_says_whether_the_model_depends_on_them(data):
+    m = lmer("y ~ a + (a | subject)", data, contrasts={"a": "sum"})
+    with pytest.raises(TranslationError, match="the default coding gives the same fit"):
+        m.to_syntax("julia")
+    m = lmer("y ~ a + diag(a | subject)", data, contrasts={"a": "sum"})
+    with pytest.raises(TranslationError, match="independent random effects of a are others with each coding"):
+        m.to_syntax("julia")
+    assert "# diag() is in lme4 from version 2.0 on." in m.to_syntax("lme4").splitlines()
+
+
 def test_contrasts_are_read_back():
     text = """
     contrasts(d$a) <- contr.sum(3)

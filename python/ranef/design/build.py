@@ -78,8 +78,8 @@ def build_design(
         Contrasts of factors by name: ``"sum"``, ``"treatment"``, ``"helmert"``, ``"poly"``, or a
         matrix.
     coding : CodingRules, optional
-        Coding of the other factors, and whether ``contrasts`` codes random effects. R's defaults
-        and yes, when left out.
+        Coding of the other factors, and whether ``contrasts`` codes random effects; as the settings
+        of the session say when left out.
     response : bool
         Whether the response is needed; without it `Design.y` is empty.
     model : {"lmm", "glmm", "drawn"}
@@ -103,7 +103,9 @@ def build_design(
         require_response(parsed)
     table.load([*parsed.names, *argument_names(table, weights, offset, subset)])
     call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
-    return _Builder(parsed, table, call, model, coding or CodingRules()).build(parsed.response if response else None)
+    return _Builder(parsed, table, call, model, coding or CodingRules.of_session()).build(
+        parsed.response if response else None
+    )
 
 
 class _Builder:

@@ -373,7 +373,10 @@ def _check_types(r: ModelRequest) -> None:
     if r.na_action not in NA_ACTIONS:
         raise OptionError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {r.na_action!r}.")
     if r.contrasts is not None and not isinstance(r.contrasts, Mapping):
-        raise ArgumentTypeError(f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}.")
+        raise ArgumentTypeError(
+            f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}. One coding for all factors is "
+            "a setting: ranef.options(contrasts='sum')."
+        )
     object.__setattr__(r, "ddf", checked_ddf(r.ddf))
     checked_progress(r.progress)
 

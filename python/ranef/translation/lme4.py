@@ -118,6 +118,14 @@ def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list
 
 
 def _notes(model: ModelDescription) -> list[str]:
+    structured = ["diag(", "cs("]
+    return [
+        *_notes_on_family(model),
+        *(f"{s}) is in lme4 from version 2.0 on." for s in structured if f" {s}" in model.formula),
+    ]
+
+
+def _notes_on_family(model: ModelDescription) -> list[str]:
     if model.family is not None:
         notes = ["glmer's standard errors come from differences of the likelihood, and their third digit may differ."]
         if model.n_quad > 1 and (model.family != "binomial" or model.response.trials is not None):

@@ -108,10 +108,15 @@ class Naming:
 def check_common(model: ModelDescription, language: str) -> None:
     """Refuse what can be written in R's language only."""
     if model.contrasts:
+        independent = {v.name for b in model.blocks if b.structure == "diagonal" for t in b.terms for v in t.variables}
         raise TranslationError(
             language,
             f"the contrasts of {', '.join(model.contrasts)}",
-            "coding of one's own cannot be written in the model there; the default coding gives the same fit with "
+            "coding of one's own cannot be written in the model there, and the independent random effects of "
+            f"{', '.join(sorted(independent.intersection(model.contrasts)))} are others with each coding; make numeric "
+            "columns of it in the data."
+            if independent.intersection(model.contrasts)
+            else "coding of one's own cannot be written in the model there; the default coding gives the same fit with "
             "other coefficients.",
         )
     seen: set[tuple[frozenset[str], str]] = set()
