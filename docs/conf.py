@@ -23,6 +23,8 @@ extensions = [
     "sphinx_design",
     "reference_pages",
     "agreement",
+    "speed",
+    "code_and_picture",
     "tutorial",
     "example_report",
 ]
