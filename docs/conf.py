@@ -25,12 +25,16 @@ extensions = [
     "agreement",
     "speed",
     "code_and_picture",
+    "commands",
+    "data_sets",
+    "mathml",
     "tutorial",
     "example_report",
 ]
 exclude_patterns = ["_build", "jupyter_execute"]
 source_suffix = {".md": "myst-nb"}
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "ranef"
 html_show_sourcelink = False

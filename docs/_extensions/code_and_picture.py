@@ -13,8 +13,8 @@ FOLDER = "_pictures"
 class CodeAndPicture(SphinxDirective):
     """Show the code of its body, run it, and show its last figure.
 
-    The argument is the name of the picture's file. Options: ``alt``, what is seen in it; ``shell``, a
-    line to type before; ``size``, inches across and up.
+    The argument is the name of the picture's file. Options: ``alt``, what is seen in it; ``shell``,
+    a line to type before; ``size``, inches across and up.
     """
 
     required_arguments = 1
