@@ -33,7 +33,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(ranef.__path__, "ranef.")
-    if "_core" not in module.name and module.name != "ranef.cli"
+    if "_core" not in module.name and not module.name.startswith("ranef.cli")
 )
 
 

@@ -33,14 +33,16 @@ LOADED_WHEN_CALLED = {
     ("api", "inference"): "power is for one verb",
     ("api", "results"): "bootstraps are for one verb",
     ("cli", "ranef"): "a command loads what it needs",
+    ("cli", "data"): "a command loads what it needs",
+    ("cli", "families"): "a command loads what it needs",
     ("cli", "datasets"): "a command loads what it needs",
-    ("cli", "options"): "a command loads what it needs",
     ("cli", "presentation"): "a command loads what it needs",
     ("cli", "translation"): "a command loads what it needs",
 }
 
 # Inside one layer, by the module that imports.
 INSIDE = {
+    "ranef.cli": "the commands need typer, an extra",
     "ranef.design.evaluate": "expressions call functions, whose arguments are expressions",
     "ranef.design.functions": "expressions call functions, whose arguments are expressions",
     "ranef.inference.bootstrap.result": "files of bootstraps and ArviZ data are for one method each",

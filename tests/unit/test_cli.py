@@ -1,25 +1,28 @@
 """The command line: what it prints, where, and with which exit code."""
 
+import contextlib
+import gzip
+import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
 import pytest
-from typer.testing import CliRunner
 
 import ranef
-from ranef.cli import build_app, main
+from ranef.cli import main
 from reference.store import load_case, load_data
+from unit.command_line import runner
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
 
 
 @pytest.fixture
-def run():
-    runner, app = CliRunner(), build_app()
-    return lambda *arguments: runner.invoke(app, list(arguments))
+def run(capsys):
+    return runner(capsys)
 
 
 def test_version(run):
@@ -165,7 +168,7 @@ def test_interrupted_fit(run, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fit", "Reaction ~ Days + (Days | Subject", "sleepstudy"), "^"),
+        (("fit", "Reaction ~ Days + (Days | Subject", "sleepstudy"), "(at '(', character 19)"),
         (("fit", "Reaction ~ Dayz + (1 | Subject)", "sleepstudy"), "Did you mean 'Days'?"),
         (("fit", "Reaction ~ Days", "sleepstudy"), "no random-effects term"),
         (("fit", FORMULA, "sleepstudi"), "Did you mean 'sleepstudy'?"),
@@ -257,25 +260,217 @@ def test_a_terminal_colours_the_verdict():
     assert "\x1b[33mboundary" in shown
 
 
-@pytest.mark.parametrize("options", [(), ("--json",)])
-def test_report(run, tmp_path, options):
+def test_report(run, tmp_path):
     pytest.importorskip("jinja2")
     path = tmp_path / "sleep.html"
-    result = run("fit", FORMULA, "sleepstudy", "--report", str(path), *options)
-    assert result.exit_code == 0, result.stderr
+    result = run("report", FORMULA, "sleepstudy", "--output", str(path))
+    assert (result.exit_code, result.stdout) == (0, ""), result.stderr
     assert result.stderr == f"ranef: the report is in {path}\n"
     assert "Where Days is higher by 1" in path.read_text(encoding="utf-8")
-    assert bool(options) == result.stdout.startswith("{")
     generalized = ("use ~ age + (1 | district)", "Contraception", "--family", "binomial")
-    assert run("fit", *generalized, "--report", str(path)).exit_code == 0
+    assert run("report", *generalized, "-o", str(path)).exit_code == 0
     assert "the odds of use = Y" in path.read_text(encoding="utf-8")
 
 
 def test_report_that_cannot_be_made(run, tmp_path, monkeypatch):
-    result = run("fit", FORMULA, "sleepstudy", "--report", str(tmp_path / "nowhere" / "sleep.html"))
-    assert result.exit_code == 2
-    assert "cannot be written" in result.stderr
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    result = run("fit", FORMULA, "sleepstudy", "--report", str(tmp_path / "sleep.html"))
+    result = run("report", FORMULA, "sleepstudy", "--output", str(tmp_path / "sleep.html"))
     assert result.exit_code == 2
     assert "pip install 'ranef[report]'" in result.stderr
+
+
+@pytest.mark.parametrize(("command", "option"), [("report", "--output"), ("fit", "--save")])
+def test_what_cannot_be_written_is_said_before_the_fit(run, tmp_path, monkeypatch, command, option):
+    def fit(*_, **__):
+        raise AssertionError("the model was fitted")
+
+    monkeypatch.setattr(ranef, "lmer", fit)
+    data = tmp_path / "study.csv"
+    data.write_text("y,g\n")
+    for name, message in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "nowhere" / "x", "there is no folder"),
+        (data, "is the file of the data"),
+    ):
+        result = run(command, FORMULA, str(data), option, str(name))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert data.read_text() == "y,g\n"
+
+
+def test_a_saved_model_can_be_loaded(run, tmp_path):
+    path = tmp_path / "sleep.ranef"
+    assert run("fit", FORMULA, "sleepstudy", "--save", str(path)).exit_code == 0
+    assert ranef.load(path).objective == pytest.approx(load_case("sleep_slope_reml")["best"]["objective"], rel=1e-9)
+
+
+# ---- data
+
+
+def test_data_from_standard_input(run, monkeypatch):
+    frame = ranef.load_dataset("sleepstudy")
+    best = load_case("sleep_slope_reml")["best"]["objective"]
+    parquet, text = io.BytesIO(), frame.to_csv(index=False, sep=";", decimal=",").encode("utf-8-sig")
+    frame.to_parquet(parquet)
+    for content in (frame.to_csv(index=False).encode(), text, gzip.compress(text), parquet.getvalue()):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        result = run("fit", FORMULA, "-", "--json")
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["objective"] == pytest.approx(best, rel=1e-9)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    result = run("fit", FORMULA, "-")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "standard input is empty" in result.stderr
+
+
+def test_a_folder_is_no_data(run, tmp_path):
+    result = run("fit", FORMULA, str(tmp_path))
+    assert result.exit_code == 2
+    assert "is a folder" in result.stderr
+
+
+# ---- other commands
+
+
+def test_anova_of_one_model(run):
+    case = load_case("sleep_slope_reml")
+    result = run("anova", FORMULA, "sleepstudy", "--json")
+    assert result.exit_code == 0
+    (row,) = json.loads(result.stdout)["rows"]
+    # One effect: F is the square of lme4's t.
+    assert row["term"] == "Days"
+    assert row["f_value"] == pytest.approx((case["best"]["beta"]["Days"] / case["best"]["se"]["Days"]) ** 2, rel=1e-5)
+    text = run("anova", FORMULA, "sleepstudy", "--ddf", "kenward-roger").stdout
+    assert "Type III tests of fixed effects with Kenward-Roger's method" in text
+    assert re.search(r"^Days .*\*\*\*$", text, re.MULTILINE)
+
+
+def test_anova_of_several_models(run):
+    smaller = "Reaction ~ Days + (1 | Subject)"
+    result = run("anova", FORMULA, smaller, "sleepstudy", "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    # anova(m1, m2) of lme4
+    assert [row["npar"] for row in document["rows"]] == [4, 6]
+    assert document["rows"][1]["chisq"] == pytest.approx(42.139, abs=5e-4)
+    assert document["rows"][1]["p_value"] == pytest.approx(7.072e-10, rel=1e-3)
+    assert any("refitted by ML" in note for note in document["notes"])
+    assert "Likelihood-ratio tests" in run("anova", FORMULA, smaller, "sleepstudy").stdout
+
+
+def test_power(run):
+    result = run("power", FORMULA, "sleepstudy", "Days", "--n", "60", "--seed", "1", "--fixef", "Days=5", "--json")
+    assert result.exit_code == 0, result.stderr
+    (row,) = json.loads(result.stdout)["rows"]
+    m = ranef.lmer(FORMULA, ranef.load_dataset("sleepstudy"))
+    assert row["power"] == ranef.power(m, "Days", 60, rng=1, fixef={"Days": 5}).power
+    curve = run(
+        "power", FORMULA, "sleepstudy", "Days", "--n", "20", "--seed", "1", "--extend", "Subject=6,12", "--json"
+    )
+    assert [row["Subject"] for row in json.loads(curve.stdout)["rows"]] == [6, 12]
+    assert "Power for 'Days'" in run("power", FORMULA, "sleepstudy", "Days", "--n", "20").stdout
+
+
+def test_power_of_a_plan(run):
+    stated = ("--fixef", "(Intercept)=250", "--fixef", "Days=10", "--sd", "Subject=25", "--sd", "Subject:Days=6")
+    plan = ("power", "~ Days + (Days | Subject)", "sleepstudy", "Days", "--n", "40", "--seed", "1", "--json")
+    result = run(*plan, *stated, "--sigma", "25")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["rows"][0]["power"] > 0.9
+    result = run(*plan, *stated)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "sigma" in result.stderr
+
+
+def test_translate(run, tmp_path, monkeypatch):
+    path = tmp_path / "analysis.sps"
+    path.write_text("MIXED y WITH größe /FIXED=größe /RANDOM=INTERCEPT | SUBJECT(g).", encoding="latin-1")
+    assert run("translate", str(path)).stdout.startswith('lmer("y ~ größe + (1 | g)", data)\n')
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"mixed y x || g:")))
+    result = run("translate", "-", "--from", "stata")
+    assert result.stdout.startswith('lmer("y ~ x + (1 | g)", data, REML=False)\n')
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("fit",),
+        ("fit", FORMULA),
+        ("fit", FORMULA, "sleepstudy", "--ddf", "kr"),
+        ("fit", FORMULA, "sleepstudy", "--digits", "many"),
+        ("report", FORMULA, "sleepstudy"),
+        ("anova", "sleepstudy"),
+        ("anova", FORMULA, "sleepstudy", "--type", "5"),
+        ("anova", FORMULA, "sleepstudy", "--test", "pb"),
+        ("anova", FORMULA, "Reaction ~ 1 + (1 | Subject)", "sleepstudy", "--type", "2"),
+        ("anova", FORMULA, "sleepstudy", "--ml", "--ddf", "kenward-roger"),
+        ("power", FORMULA, "sleepstudy"),
+        ("power", FORMULA, "sleepstudy", "Day"),
+        ("power", FORMULA, "sleepstudy", "Days", "--fixef", "Days"),
+        ("power", FORMULA, "sleepstudy", "Days", "--fixef", "Days=five"),
+        ("power", FORMULA, "sleepstudy", "Days", "--extend", "Subject=many"),
+        ("power", FORMULA, "sleepstudy", "Days", "--sd", "Subject=x"),
+        ("translate", "nowhere.sps"),
+        ("datasets", "--nonsense"),
+    ],
+    ids=" ".join,
+)
+def test_every_error_is_one_line_and_two(run, arguments):
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("ranef: ")
+    assert result.stderr.count("\n") == 1
+    assert "Value error" not in result.stderr
+
+
+def test_help_has_examples(run):
+    assert "ranef fit" in run().stdout
+    for command in ("fit", "anova", "report", "power", "explain", "translate", "datasets"):
+        shown = run(command, "--help").stdout
+        assert f"  ranef {command} " in shown or f"    ranef {command}" in shown
+
+
+SCRIPT = "import sys; from ranef.cli import main; sys.argv = ['ranef', *sys.argv[1:]]; main()"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of Unix")
+@pytest.mark.parametrize("arguments", [("datasets",), ("fit", FORMULA, "sleepstudy", "--json"), ("--help",)])
+def test_output_that_nobody_reads(arguments):
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of Unix")
+def test_interrupted_simulations(tmp_path):
+    command = [sys.executable, "-c", SCRIPT, "power", FORMULA, "sleepstudy", "Days", "--n", "1000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=6)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell):
+    environment = {
+        **os.environ,
+        "_RANEF_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": "ranef fit y sle",
+        "COMP_CWORD": "3",
+        "_TYPER_COMPLETE_ARGS": "ranef fit y sle",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "_TYPER_COMPLETE_WORD_TO_COMPLETE": "sle",
+    }
+    shown = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
+    assert "sleepstudy" in shown.stdout
+    assert shown.stderr == ""

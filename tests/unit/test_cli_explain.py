@@ -1,15 +1,13 @@
 """``ranef explain``: a model explained without data."""
 
 import pytest
-from typer.testing import CliRunner
 
-from ranef.cli import build_app
+from unit.command_line import runner
 
 
 @pytest.fixture
-def run():
-    runner, app = CliRunner(), build_app()
-    return lambda *arguments: runner.invoke(app, ["explain", *arguments])
+def run(capsys):
+    return runner(capsys, "explain")
 
 
 def test_levels_parameters_and_translations(run):
@@ -44,7 +42,7 @@ def test_family_and_method(run):
         (["y ~ x"], "no random-effects term"),
         (["y ~ x + (1 | g"], "never closed"),
         (["y ~ x + (1 | g)", "--family", "cauchy"], "there is no family 'cauchy'"),
-        (["y ~ x + (1 | g)", "--within", "x"], "--within needs a column and a group"),
+        (["y ~ x + (1 | g)", "--within", "x"], "--within needs a name and a value, as in 'schavg=school'"),
     ],
 )
 def test_bad_input(run, arguments, message):

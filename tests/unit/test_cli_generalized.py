@@ -3,18 +3,16 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from ranef.cli import build_app
 from reference.store import load_case
+from unit.command_line import runner
 
 FORMULA = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 
 
 @pytest.fixture
-def run():
-    runner, app = CliRunner(), build_app()
-    return lambda *arguments: runner.invoke(app, list(arguments))
+def run(capsys):
+    return runner(capsys)
 
 
 def test_fit_prints_the_summary(run):

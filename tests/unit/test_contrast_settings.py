@@ -10,7 +10,7 @@ import pytest
 
 import ranef
 from ranef import ArgumentTypeError, OptionError, lmer, load
-from ranef.cli import model_document
+from ranef.cli.documents import model_document
 
 SUM = {"a": "sum", "b": "sum"}
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import ranef
-from ranef.cli import model_document
+from ranef.cli.documents import model_document
 
 
 @pytest.fixture(scope="module")

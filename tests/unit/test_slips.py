@@ -235,7 +235,7 @@ METHODS = [
     ("power: effect", lambda s: power(s.m, "Day", 5), "the effects are"),
     ("power: group", lambda s: power(s.m, "Days", 5, extend={"subject": 5}), "'Subject'"),
     ("power: alpha", lambda s: power(s.m, "Days", 5, alpha=5), "between 0 and 1"),
-    ("power: no model", lambda s: power(3, "Days"), "not int"),
+    ("power: no model", lambda s: power(3, "Days"), "not for int"),
     ("test: name", lambda s: s.m.test("Dayz = 0"), "The fixed effects are"),
     ("test: length", lambda s: s.m.test([1, 2, 3]), "2 fixed effects"),
     ("update: column", lambda s: s.m.update(". ~ . + zz"), "no column 'zz'"),

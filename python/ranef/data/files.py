@@ -207,3 +207,6 @@ _OPENERS: dict[str, Callable[[pathlib.Path, str], Source]] = {
     ".rdata": _r,
     ".rda": _r,
 }
+
+#: Endings of the names of files that can be read.
+ENDINGS = tuple(_OPENERS)

@@ -1,0 +1,90 @@
+"""Arguments that several commands have."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ranef.cli.data import complete_data
+from ranef.errors import OptionError
+
+
+class NaAction(StrEnum):
+    """What to do with rows that have a missing value."""
+
+    OMIT = "omit"
+    EXCLUDE = "exclude"
+    ERROR = "error"
+
+
+class DdfMethod(StrEnum):
+    """Degrees of freedom of the t tests."""
+
+    SATTERTHWAITE = "satterthwaite"
+    KENWARD_ROGER = "kenward-roger"
+    RESIDUAL = "residual"
+    NONE = "none"
+
+
+def _families(incomplete: str) -> list[str]:
+    from ranef.families.names import NAMES
+
+    return [n for n in NAMES if n.lower().startswith(incomplete.lower())]
+
+
+Formula = Annotated[str, typer.Argument(help="The model, such as 'y ~ x + (x | g)'.", show_default=False)]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="A file of data, - for standard input, or the name of a bundled data set.",
+        show_default=False,
+        autocompletion=complete_data,
+    ),
+]
+Family = Annotated[
+    str | None,
+    typer.Option(
+        help="Family of a generalized model, such as 'poisson' or 'binomial(probit)'.",
+        show_default=False,
+        autocompletion=_families,
+    ),
+]
+Quadrature = Annotated[
+    int | None,
+    typer.Option(help="Quadrature nodes of a generalized model; 1 is Laplace's approximation.", show_default=False),
+]
+MaximumLikelihood = Annotated[bool, typer.Option("--ml", help="Fit by maximum likelihood instead of REML.")]
+Weights = Annotated[str | None, typer.Option(help="Column with prior weights.")]
+Offset = Annotated[str | None, typer.Option(help="Column with a known part of the linear predictor.")]
+Subset = Annotated[str | None, typer.Option(help="Rows to use, such as 'age > 20'.")]
+MissingRows = Annotated[NaAction, typer.Option(help="What to do with rows that have a missing value.")]
+Tests = Annotated[
+    DdfMethod | None,
+    typer.Option(
+        help="Degrees of freedom of the t tests of a linear model; with none there are no tests. [default: "
+        "satterthwaite]",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document instead.")]
+Digits = Annotated[int, typer.Option(min=1, max=15, help="Significant digits of the summary.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the random numbers.", show_default=False)]
+
+
+def pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:
+    """What options such as ``--extend school=100`` say, by name."""
+    out = {}
+    for text in given or ():
+        name, equals, value = text.rpartition("=")
+        if not (name and equals and value):
+            raise OptionError(f"{option} needs a name and a value, as in {example!r}, not {text!r}.")
+        out[name] = value
+    return out
+
+
+def number(text: str, option: str) -> float:
+    """A number in an option."""
+    try:
+        return float(text)
+    except ValueError:
+        raise OptionError(f"{option} needs a number, not {text!r}.") from None

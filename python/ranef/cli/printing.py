@@ -1,0 +1,46 @@
+"""Summaries on a terminal and in a pipe, and JSON."""
+
+import json
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ranef.cli.ending import show
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ranef.presentation.summary import Summary
+
+
+def show_summary(summary: "Summary", digits: int) -> None:
+    """Show tables on a terminal that is wide enough, otherwise the text laid out as lme4 prints
+    it.
+    """
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        from ranef.presentation.console import fits, print_document
+        from ranef.presentation.document import summary_document
+
+        document, console = summary_document(replace(summary, digits=digits)), Console(highlight=False)
+        if fits(document, console):
+            print_document(document, console)
+            return
+    show(summary.text(digits))
+
+
+def show_table(table: "pd.DataFrame") -> None:
+    """Show a table in full: as it prints itself, or all its columns."""
+    if "heading" in table.attrs:
+        from ranef.presentation.anova_table import table_of_tests
+
+        table = table_of_tests(table, table.attrs["heading"], table.attrs.get("notes", ()))
+        show(str(table))
+    else:
+        show(table.to_string())
+
+
+def show_json(document: dict[str, Any]) -> None:
+    """Show a JSON document."""
+    show(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))

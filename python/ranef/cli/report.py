@@ -1,0 +1,47 @@
+"""``ranef report``: a model as a web page."""
+
+from typing import Annotated
+
+import typer
+
+from ranef.cli import arguments as given
+from ranef.cli.command import command
+from ranef.cli.data import find_data
+from ranef.cli.ending import say
+from ranef.cli.models import converged, fitted, quietly
+from ranef.cli.output import checked_output
+
+
+@command(
+    "Write a web page on a model.",
+    'ranef report "Reaction ~ Days + (Days | Subject)" sleepstudy --output sleep.html',
+    'ranef report "use ~ age + (1 | district)" Contraception --family binomial -o use.html',
+)
+def report(
+    formula: given.Formula,
+    data: given.Data,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The page to write.", show_default=False)
+    ],
+    family: given.Family = None,
+    n_quad: given.Quadrature = None,
+    ml: given.MaximumLikelihood = False,
+    weights: given.Weights = None,
+    offset: given.Offset = None,
+    subset: given.Subset = None,
+    na_action: given.MissingRows = given.NaAction.OMIT,
+) -> int:
+    """Fit a model and write a report on it: one web page with tables, pictures and words. Needs the
+    extra 'report'.
+
+    Exits with 0 when the fit converged, 1 when it did not, 2 when the input cannot be used.
+    """
+    from ranef.presentation.report.page import require_report_libraries
+
+    require_report_libraries()
+    path = checked_output(output, "the report", data)
+    shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
+    with quietly():
+        model = fitted(formula, find_data(data), family, n_quad, ml, shared)
+        say(f"the report is in {model.report(path)}")
+    return converged(model)
