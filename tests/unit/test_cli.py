@@ -435,9 +435,9 @@ def test_help_has_examples(run):
 SCRIPT = "import sys; from ranef.cli import main; sys.argv = ['ranef', *sys.argv[1:]]; main()"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of Unix")
 @pytest.mark.parametrize("arguments", [("datasets",), ("fit", FORMULA, "sleepstudy", "--json"), ("--help",)])
 def test_output_that_nobody_reads(arguments):
+    pytest.importorskip("pty", reason="pipes that break are of Unix")
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -448,8 +448,8 @@ def test_output_that_nobody_reads(arguments):
     assert process.returncode == 141
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of Unix")
-def test_interrupted_simulations(tmp_path):
+def test_interrupted_simulations():
+    pytest.importorskip("pty", reason="signals are of Unix")
     command = [sys.executable, "-c", SCRIPT, "power", FORMULA, "sleepstudy", "Days", "--n", "1000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         with contextlib.suppress(subprocess.TimeoutExpired):
