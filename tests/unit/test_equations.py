@@ -186,3 +186,28 @@ def test_quotes_of_names_are_not_printed():
     assert "I(the days" in with_quotes.equations()
     assert "`" not in with_quotes.equations()
     assert "`" not in with_quotes.summary().to_latex()
+
+
+def test_notebooks_get_what_mathjax_and_katex_show():
+    """Their texts have no commands: an escape inside of one would be shown as it is."""
+    data = load_dataset("sleepstudy").rename(columns={"Days": "day_no", "Subject": "subject #1"})
+    data["50% {a|b} <c> ~^&$"] = data["day_no"] ** 2
+    m = lmer("Reaction ~ day_no + `50% {a|b} <c> ~^&$` + (day_no | `subject #1`)", data)
+    shown = m.equations()._repr_latex_()
+    assert shown.startswith("$$\n\\begin{aligned}\n")
+    assert shown.endswith("\n\\end{aligned}\n$$")
+    texts = re.findall(r"\\text(?:bf)?\{([^{}]*)\}", shown)
+    assert "day" in texts
+    assert not any("\\" in text for text in texts)
+    assert r"\text{day}\_\text{no}_{ij}" in shown
+    assert r"\textbf{Level 2 (subject }\#\textbf{1)}" in shown
+    assert r"\text{50}\%\text{ }\{\text{a}{\vert}\text{b}\}" in shown
+    assert r"\text{day\_no}" in str(m.equations())
+    plain = re.sub(r"\\[{}$&#%_]", "", shown)
+    assert plain.count("{") == plain.count("}")
+
+
+def test_a_long_right_side_is_broken():
+    m = lmer("normexam ~ poly(standLRT, 3) * sex + (1 | school)", load_dataset("exam"))
+    rows = [line for line in m.equations().splitlines() if line.startswith("&\\quad")]
+    assert len(rows) >= 2

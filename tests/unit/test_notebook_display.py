@@ -1,10 +1,13 @@
 """What a notebook shows of every record: a table where there is one, and never a heap of arrays."""
 
+import pickle
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
-from ranef import anova, glmer, lmer, load_dataset
+from ranef import anova, glmer, lmer, load_dataset, power
+from ranef.diagnostics.dispersion import DispersionTest, ZeroInflationTest
 
 # How a notebook gets each record, and a piece of what it must show.
 RECORDS = {
@@ -23,7 +26,7 @@ RECORDS = {
     "glance": (lambda m, _: m.glance(), "nobs"),
     "augment": (lambda m, _: m.augment(), ".cooksd"),
     "ranef": (lambda m, _: m.ranef()["Subject"], "(Intercept)"),
-    "convergence": (lambda m, _: m.convergence, "CONVERGED"),
+    "convergence": (lambda m, _: m.convergence, "The fit converged after"),
     "influence": (lambda m, _: m.influence(), "cooks_distance"),
     "influence of groups": (lambda m, _: m.influence("Subject"), "level of Subject, 18 in all"),
     "refits": (lambda m, _: m.refit(m.simulate(30, rng=1)), "30 responses, 30 converged"),
@@ -31,7 +34,22 @@ RECORDS = {
     "r2": (lambda m, _: m.r2(), "conditional"),
     "repca": (lambda m, _: m.repca(), "proportion"),
     "vif": (lambda m, _: m.vif(), "tolerance"),
-    "simulated residuals": (lambda m, _: m.simulated_residuals(rng=1), "p_value"),
+    "simulated residuals": (lambda m, _: m.simulated_residuals(rng=1), "uniformity"),
+    "profile": (lambda m, _: m.profile("theta_"), "95 % intervals"),
+    "bootstrap": (lambda m, _: m.bootstrap(20, rng=1), "std_error"),
+    "likelihood ratio by bootstrap": (lambda m, smaller: m.pb_lrt(smaller, 20, rng=1), "bartlett"),
+    "power": (lambda m, _: power(m, m.fixef.index[-1], 20, test="lrt", rng=1), "20 simulations"),
+    "equations": (lambda m, _: m.equations(), "Level 1"),
+    "coef": (lambda m, _: m.coef(), "Coefficients of "),
+    "all ranef": (lambda m, _: m.ranef(), "Random effects of "),
+    "ranef with variances": (lambda m, _: m.ranef(condvar=True), "sd of (Intercept)"),
+    "block of varcorr": (lambda m, _: next(iter(m.varcorr.values())), "standard deviations and correlations"),
+    "pictures": (lambda m, _: m.plot, "caterpillar"),
+    "family": (lambda m, _: m.family, "link="),
+    "reference grid": (lambda m, _: m.reference_grid(), "frequency"),
+    "effect sizes": (lambda m, _: m.effect_sizes(), "Std. coef."),
+    "means": (lambda m, _: m.emmeans(m.fixef.index[-1]), "emmean"),
+    "letters": (lambda m, _: m.emmeans(m.fixef.index[-1]).letters(), "letters"),
 }
 
 
@@ -106,6 +124,57 @@ def shows(record, piece):
     parser = WellFormed()
     parser.feed(html)
     assert not parser.open
+
+
+def test_shares_of_variance_are_sentences(models):
+    m, _ = models
+    icc, r2 = m.icc(), m.r2()
+    assert f"{100 * icc.adjusted:.1f} % of the variance that the fixed effects leave" in str(icc)
+    assert f"{icc.unadjusted:.3f}" in str(icc)
+    assert f"(marginal R² {r2.marginal:.3f})" in str(r2)
+    assert str(r2) == repr(r2)
+    for record in (icc, r2, m.convergence):
+        assert record._repr_html_().startswith("<p>")
+    assert "optimum" in repr(m.convergence)
+
+
+def test_tests_of_counts_say_what_they_found(generalized):
+    m = generalized[0]
+    said = {
+        DispersionTest(1.02, 408.0, 400, 0.4, 0.7, 250): "no sign of over- or underdispersion",
+        DispersionTest(2.4, 960.0, 400, 1e-40, 0.01, 250): "more than the model allows (overdispersion)",
+        DispersionTest(0.4, 160.0, 400, 1.0, 0.01, 250): "less than the model allows (underdispersion)",
+        # All of few simulations lie on one side.
+        DispersionTest(2.4, 960.0, 400, 1e-40, 2 / 21, 20): "overdispersion",
+        ZeroInflationTest(30, 20.0, 1.5, 0.001, 250): "The data have more zeros than the model.",
+        ZeroInflationTest(10, 20.0, 0.5, 0.001, 250): "The data have fewer zeros than the model.",
+        ZeroInflationTest(21, 20.0, 1.05, 0.6, 250): "accounts for the number of zeros",
+    }
+    for test, words in said.items():
+        assert words in str(test) == repr(test)
+        assert words in test._repr_html_()
+    assert str(m.overdispersion(20, rng=1)).startswith("Dispersion ratio ")
+
+
+def test_random_effects_are_a_dictionary_that_prints(models):
+    m, _ = models
+    for found in (m.ranef(), m.coef(), m.ranef(condvar=True)):
+        assert isinstance(found, dict)
+        assert list(found) == ["Subject"]
+        again = pickle.loads(pickle.dumps(found))
+        assert repr(again) == repr(found)
+        assert "(18 levels)" in str(found)
+        assert "308" in found._repr_html_()
+    assert type(m.ranef()["Subject"]) is pd.DataFrame
+
+
+def test_variances_print_as_in_lme4(models):
+    m, _ = models
+    # print(VarCorr(m), comp = c("Variance", "Std.Dev.")), its digits where both optima agree.
+    rows = [line.split() for line in repr(m.varcorr).splitlines()]
+    assert rows[0] == ["Groups", "Name", "Variance", "Std.Dev.", "Corr"]
+    assert rows[2] == ["Days", "35.072", "5.9221", "0.066"]
+    assert rows[3] == ["Residual", "654.941", "25.5918"]
 
 
 def test_tables_have_html():

@@ -10,8 +10,8 @@ import pytest
 
 from ranef import lmer, load_dataset
 from ranef.errors import ArgumentTypeError, OptionError, RanefWarning
-from ranef.presentation.model_summary import data_name, variance_blocks
-from ranef.presentation.random_effects import STD_DEV, variance_lines
+from ranef.presentation.model_summary import data_name
+from ranef.presentation.random_effects import STD_DEV, variance_blocks, variance_lines
 from reference.store import load_data
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"

@@ -4,6 +4,7 @@ more spread, more zeros.
 
 import math
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+
+#: A p-value below this is called a departure from the model in words.
+_UNUSUAL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,30 @@ class DispersionTest:
     p_chisq: float
     p_value: float
     n_simulations: int
+
+    def __str__(self) -> str:
+        return "\n".join(self._sentences())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(sentence)}</p>" for sentence in self._sentences())
+
+    def _sentences(self) -> list[str]:
+        over = self.ratio > 1
+        found = (
+            f"The responses vary {'more' if over else 'less'} than the model allows "
+            f"({'over' if over else 'under'}dispersion)."
+            if _unusual(self.p_value, self.n_simulations)
+            else "That is within what simulations from the model show: no sign of over- or underdispersion."
+        )
+        return [
+            f"Dispersion ratio {self.ratio:.3g}: squared Pearson residuals of {self.chisq:.4g} on {self.df} degrees of "
+            "freedom.",
+            f"p = {self.p_value:.3g} (two-sided, {self.n_simulations} simulations); p = {self.p_chisq:.3g} for a "
+            "larger sum by the chi-square distribution.",
+            found,
+        ]
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the test in one row."""
@@ -80,6 +108,23 @@ class ZeroInflationTest:
     p_value: float
     n_simulations: int
 
+    def __str__(self) -> str:
+        return "\n".join(self._sentences())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(sentence)}</p>" for sentence in self._sentences())
+
+    def _sentences(self) -> list[str]:
+        unusual = _unusual(self.p_value, self.n_simulations)
+        few = "more" if self.observed > self.expected else "fewer"
+        return [
+            f"{self.observed} zeros, {self.expected:.4g} expected: ratio {self.ratio:.3g}.",
+            f"p = {self.p_value:.3g} (two-sided, {self.n_simulations} simulations).",
+            f"The data have {few} zeros than the model." if unusual else "The model accounts for the number of zeros.",
+        ]
+
     def to_frame(self) -> "pd.DataFrame":
         """Return the test in one row."""
         import pandas as pd
@@ -88,6 +133,13 @@ class ZeroInflationTest:
             [[self.observed, self.expected, self.ratio, self.p_value]],
             columns=["observed", "expected", "ratio", "p_value"],
         )
+
+
+def _unusual(p: float, n: int) -> bool:
+    """Whether a departure from the model is called one:
+    by its p-value, or because no simulation of few lies further out.
+    """
+    return p < _UNUSUAL or p <= 2.0 / (n + 1)
 
 
 def dispersion_test(fit: MixedFit, n: int, rng: object) -> DispersionTest:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
+#: Width of the lines of the printed table.
+_WIDTH = 100
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Influence:
     """Estimates without each observation or group,
@@ -74,7 +78,9 @@ class Influence:
         return pd.Series(self.cooks, index=self.index, name="cooks_distance")
 
     def __repr__(self) -> str:
-        shown = self.to_frame().nlargest(5, "cooks_distance").to_string(float_format=lambda v: f"{v:.4g}")
+        frame = self.to_frame().nlargest(5, "cooks_distance")
+        kept = [c for c in frame.columns if not c.startswith(("dfbeta:", "theta:")) and not frame[c].isna().all()]
+        shown = frame[kept].to_string(float_format=lambda v: f"{v:.4g}", line_width=_WIDTH)
         of = "observation" if self.by is None else f"level of {self.by}"
         return f"Influence of each {of}, {len(self.cooks)} in all; the largest by Cook's distance:\n{shown}"
 

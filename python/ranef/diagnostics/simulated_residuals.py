@@ -104,7 +104,12 @@ class SimulatedResiduals:
         )
 
     def __repr__(self) -> str:
-        return self.to_frame().to_string()
+        kind = "rotated, " if self.rotated else ""
+        head = f"Simulated residuals of {len(self.values):,} rows ({kind}{self.n_simulations} simulations)"
+        tests = (self.uniformity, self.dispersion, self.outliers)
+        return "\n".join(
+            [head, *(f"  {t.name:<11}{t.statistic:>9.4g}  p = {t.p_value:<7.3g} {t.meaning}" for t in tests)]
+        )
 
 
 def simulated_residuals(

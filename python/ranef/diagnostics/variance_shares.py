@@ -55,6 +55,18 @@ class Icc:
     adjusted: float
     unadjusted: float
 
+    def __str__(self) -> str:
+        return (
+            f"Random effects make up {_percent(self.adjusted)} of the variance that the fixed effects leave (adjusted "
+            f"ICC {self.adjusted:.3f})\nand {_percent(self.unadjusted)} of the whole variance (unadjusted ICC "
+            f"{self.unadjusted:.3f})."
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>"
+
 
 @dataclass(frozen=True, slots=True)
 class RSquared:
@@ -70,6 +82,21 @@ class RSquared:
 
     marginal: float
     conditional: float
+
+    def __str__(self) -> str:
+        return (
+            f"Fixed effects explain {_percent(self.marginal)} of the variance (marginal R² {self.marginal:.3f}),\n"
+            f"fixed and random effects together {_percent(self.conditional)} (conditional R² {self.conditional:.3f})."
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def random_variances(fit: MixedFit) -> dict[str, float]:

@@ -41,6 +41,20 @@ class VarCorrBlock:
     corr: Floats
     diagonal: bool
 
+    def __repr__(self) -> str:
+        import pandas as pd
+
+        frame = pd.DataFrame({"sd": self.sd}, index=pd.Index(self.names))
+        if not self.diagonal:
+            for j, name in enumerate(self.names[:-1]):
+                below = np.arange(len(self.names)) > j
+                frame[f"with {name}"] = np.where(below, self.corr[:, j], np.nan)
+        what = (
+            "standard deviations" if self.diagonal or len(self.names) == 1 else "standard deviations and correlations"
+        )
+        shown = frame.to_string(float_format=lambda v: f"{v:.4g}", na_rep="", line_width=100)
+        return f"Random effects of {self.group}, {what}:\n{shown}"
+
 
 class VarCorr(Mapping[str, VarCorrBlock]):
     """Blocks of the random-effects covariance by grouping factor, in lme4's order;

@@ -90,6 +90,13 @@ class Convergence:
 
         return textwrap.fill(self.explanation, 100)
 
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>{escape(self.explanation)}</p>"
+
     def _ending(self) -> list[str]:
         effort = f"after {self.evaluations} evaluation{'' if self.evaluations == 1 else 's'}"
         if self.status is FitStatus.CONVERGED:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
+#: Rows and columns of the printed table.
+_ROWS, _WIDTH = 10, 100
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Refits:
     """Fits of one model to m responses.
@@ -60,9 +64,12 @@ class Refits:
         return len(self.objective)
 
     def __repr__(self) -> str:
+        frame = self.to_frame()
+        shown = frame[[c for c in frame.columns if not c.startswith(("se(", "theta("))]]
         return (
             f"Fits of one model to {len(self)} responses, {np.count_nonzero(self.converged)} "
-            f"converged:\n{self.to_frame()!r}"
+            f"converged (standard errors and theta are in to_frame()):\n"
+            f"{shown.to_string(max_rows=_ROWS, line_width=_WIDTH)}"
         )
 
     def to_frame(self) -> "pd.DataFrame":

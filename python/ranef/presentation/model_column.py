@@ -16,8 +16,7 @@ from ranef.inference.fixed_effect_tests import FixedEffectTests, SingleTests
 from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
-from ranef.presentation.model_summary import variance_blocks
-from ranef.presentation.random_effects import VarianceBlock
+from ranef.presentation.random_effects import VarianceBlock, variance_blocks
 from ranef.presentation.rows_used import rows_used
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from ranef.errors import OptionError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import correlation, correlations
 from ranef.estimates.residuals import residual_values
-from ranef.estimates.varcorr import VarCorr, varcorr
+from ranef.estimates.varcorr import varcorr
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -18,7 +18,7 @@ from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
 from ranef.presentation.coefficients import CoefficientTable
-from ranef.presentation.random_effects import VarianceBlock
+from ranef.presentation.random_effects import variance_blocks
 from ranef.presentation.rows_used import rows_used
 from ranef.presentation.summary import Criteria, ModelCall, Summary
 from ranef.presentation.titles import model_title
@@ -151,14 +151,6 @@ def estimation(fit: MixedFit) -> str:
     if fit.n_quad == 1:
         return "maximum likelihood (Laplace Approximation)"
     return f"maximum likelihood (Adaptive Gauss-Hermite Quadrature, nAGQ = {fit.n_quad})"
-
-
-def variance_blocks(components: VarCorr) -> tuple[VarianceBlock, ...]:
-    """Turn the variances and correlations of a fit into what is printed of them."""
-    return tuple(
-        VarianceBlock(key, block.names, block.sd, None if block.diagonal or len(block.names) == 1 else block.corr)
-        for key, block in components.items()
-    )
 
 
 def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.estimates.varcorr import VarCorr as Components
 from ranef.presentation.numbers import format_fixed, format_numbers
-from ranef.presentation.text_table import WIDTH, table_lines
+from ranef.presentation.text_table import WIDTH, table_lines, terminal_width
 
 VARIANCE = "Variance"
 STD_DEV = "Std.Dev."
+
+#: Significant digits of variance components on their own.
+_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +49,27 @@ class VarianceRow:
     name: str
     components: tuple[str, ...]
     correlations: tuple[str, ...]
+
+
+class VarCorr(Components):
+    """Variances and correlations that print as lme4 prints them."""
+
+    @classmethod
+    def of(cls, components: Components) -> "VarCorr":
+        """The same components."""
+        return cls(dict(components), components.sigma)
+
+    def __repr__(self) -> str:
+        lines = variance_lines(variance_blocks(self), self.sigma, _DIGITS, width=terminal_width() or WIDTH)
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def variance_blocks(components: Components) -> tuple[VarianceBlock, ...]:
+    """Turn the variances and correlations of a fit into what is printed of them."""
+    return tuple(
+        VarianceBlock(key, block.names, block.sd, None if block.diagonal or len(block.names) == 1 else block.corr)
+        for key, block in components.items()
+    )
 
 
 def format_variances(

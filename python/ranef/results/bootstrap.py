@@ -23,6 +23,15 @@ class Bootstrap(Replicates):
         """The same replicates as an object that can be drawn."""
         return cls(**{f.name: getattr(replicates, f.name) for f in fields(replicates)})
 
+    def __repr__(self) -> str:
+        import pandas as pd
+
+        from ranef.presentation.printed_frame import printed
+
+        columns = {"estimate": self.observed, "bias": self.bias.to_numpy(), "std_error": self.std_error.to_numpy()}
+        table = printed(pd.DataFrame(columns, index=pd.Index(self.names)))
+        return f"{self.heading}\n{table}"
+
     def plot(
         self, parm: str | Sequence[str] | None = None, *, ax: Any = None, figsize: tuple[float, float] | None = None
     ) -> "Axes":

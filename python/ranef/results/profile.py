@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from ranef.plots.canvas import AxesArray
 
 
+#: Level of the intervals that are printed.
+_SHOWN = 0.95
+
+#: Room for rounding where a level is held against the reach of the curves.
+_ROUNDING = 1e-6
+
+
 class Profile:
     """Profiles of the parameters of a linear mixed model, made by ``profile``.
 
@@ -53,7 +60,15 @@ class Profile:
 
     def __repr__(self) -> str:
         points = sum(len(c.zeta) for c in self._record.curves)
-        lines = [f"Profile of {len(self.parameters)} parameters, {points} points: {', '.join(self.parameters)}"]
+        lines = [f"Profile of {len(self.parameters)} parameters, {points} points"]
+        if self.parameters and self._record.reach + _ROUNDING >= normal_multiplier(_SHOWN):
+            from ranef.presentation.printed_frame import printed
+
+            table = printed(self.conf_int(_SHOWN))
+            table.attrs = {"heading": f"{100 * _SHOWN:.0f} % intervals:"}
+            lines.append(str(table))
+        else:
+            lines.append(", ".join(self.parameters))
         return "\n".join([*lines, *(f"Note: {n}" for n in self.notes)])
 
     def to_frame(self) -> "pd.DataFrame":
@@ -97,7 +112,7 @@ class Profile:
         """
         import pandas as pd
 
-        if normal_multiplier(level) > self._record.reach + 1e-6:
+        if normal_multiplier(level) > self._record.reach + _ROUNDING:
             raise OptionError(
                 f"level {level} goes beyond the curves, which end where zeta is {self._record.reach:.2f}; profile with "
                 "a higher level."

@@ -334,9 +334,9 @@ class Bootstrap:
 
         return pd.Series(values, index=pd.Index(self.names), name=name)
 
-    def __repr__(self) -> str:
-        import pandas as pd
-
+    @property
+    def heading(self) -> str:
+        """Two lines: what was drawn how often, and what became of it."""
         m = len(self.number)
         head = (
             f"Bootstrap ({self.type}{', random effects kept' if self.re == 'conditional' else ''}): {m} replicates, "
@@ -345,11 +345,10 @@ class Bootstrap:
         state = f"{self.n_failed} failed, {self.n_singular} singular"
         state += f", {self.n_second_start} found from a second start" if self.n_second_start else ""
         state += ", interrupted" if self.interrupted else ""
-        table = pd.DataFrame(
-            {"estimate": self.observed, "bias": self.bias.to_numpy(), "std_error": self.std_error.to_numpy()},
-            index=pd.Index(self.names),
-        )
-        return f"{head}\n{state}\n{table.to_string(float_format=lambda v: f'{v:.5g}')}"
+        return f"{head}\n{state}"
+
+    def __repr__(self) -> str:
+        return f"{self.heading}\n{', '.join(self.names)}"
 
     def to_arviz(self) -> Any:
         """Return the replicates as ArviZ's InferenceData,

@@ -1,5 +1,6 @@
 """All equations of a model as one text."""
 
+import re
 from html import escape
 
 from ranef.presentation.equations.levels import Equation, Level, levels_of
@@ -8,6 +9,20 @@ from ranef.translation.description import ModelDescription
 
 _TERMS_A_LINE = 6
 _WIDE = 78
+
+#: A text in LaTeX, and what is escaped in it.
+_TEXT = re.compile(r"(\\text(?:bf)?)\{((?:[^{}\\]|\\[{}$&#%_]|\\text[a-z]+\{\})*)\}")
+_ESCAPE = re.compile(r"(\\[{}$&#%_]|\\text[a-z]+\{\})")
+
+#: Escapes that are something else outside of texts.
+_IN_MATHEMATICS = {
+    r"\textbackslash{}": r"{\backslash}",
+    r"\textasciicircum{}": r"{\wedge}",
+    r"\textasciitilde{}": r"{\sim}",
+    r"\textless{}": r"{\lt}",
+    r"\textgreater{}": r"{\gt}",
+    r"\textbar{}": r"{\vert}",
+}
 
 
 class Equations(str):
@@ -53,8 +68,11 @@ class Equations(str):
             for line in (level.title, *(f"  {t}" for e in level.equations for t in _text_lines(e)))
         )
 
+    def __repr__(self) -> str:
+        return self.to_text()
+
     def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {_latex(self.levels, 'aligned')}$"
+        return f"$$\n{_for_notebooks(_latex(self.levels, 'aligned'))}\n$$"
 
 
 def equations_of(model: ModelDescription) -> Equations:
@@ -85,12 +103,15 @@ def equations_of(model: ModelDescription) -> Equations:
 
 def _lines(equation: Equation) -> list[list[Node]]:
     """The right side in lines of a few terms, each line after the first starting with a plus."""
-    lines: list[list[Node]] = []
-    for at in range(0, max(1, len(equation.right)), _TERMS_A_LINE):
-        line: list[Node] = []
-        for i, term in enumerate(equation.right[at : at + _TERMS_A_LINE]):
-            line += [Operator("+"), term] if i or at else [term]
-        lines.append(line)
+    lines: list[list[Node]] = [[]]
+    terms = used = 0
+    for i, term in enumerate(equation.right):
+        size = len(term.text())
+        if terms == _TERMS_A_LINE or (terms and used + size > _WIDE):
+            lines.append([])
+            terms = used = 0
+        lines[-1] += [Operator("+"), term] if i else [term]
+        terms, used = terms + 1, used + size
     return lines
 
 
@@ -105,6 +126,22 @@ def _latex(levels: tuple[Level, ...], environment: str) -> str:
             rows += [f"&\\quad {' '.join(n.latex() for n in line)}" for line in others]
     body = " \\\\\n".join(rows)
     return f"\\begin{{{environment}}}\n{body}\n\\end{{{environment}}}"
+
+
+def _for_notebooks(latex: str) -> str:
+    """The same for MathJax and KaTeX, which show an escape in the middle of a text as it is:
+    it stands between texts, as mathematics.
+    """
+    return _TEXT.sub(_taken_apart, latex)
+
+
+def _taken_apart(match: re.Match[str]) -> str:
+    command, inside = match.groups()
+    parts = _ESCAPE.split(inside)
+    return "".join(
+        (f"{command}{{{part}}}" if part else "") if i % 2 == 0 else _IN_MATHEMATICS.get(part, part)
+        for i, part in enumerate(parts)
+    )
 
 
 def _mathml_level(level: Level) -> str:

@@ -63,7 +63,9 @@ class EstimatesChapter(FittedModel):
         """Variances and correlations of the random effects: a mapping from grouping factor to a
         block with ``names, sd, cov, corr``.
         """
-        return varcorr(self._fit)
+        from ranef.presentation.random_effects import VarCorr as Printed
+
+        return Printed.of(varcorr(self._fit))
 
     @property
     def sigma(self) -> float:
@@ -123,10 +125,14 @@ class EstimatesChapter(FittedModel):
             raise ArgumentTypeError(f"condvar must be True or False, not {condvar!r}.")
         effects = random_effects.random_effects(self._fit)
         frames = {g.group: self._levels_frame(g) for g in effects}
+        from ranef.presentation.level_frames import random_effects_frames
+
         if not condvar:
-            return frames
+            return random_effects_frames(frames)
         covariances = random_effects.conditional_covariances(self._fit)
-        return {name: (frame, c) for (name, frame), c in zip(frames.items(), covariances, strict=True)}
+        return random_effects_frames(
+            {name: (frame, c) for (name, frame), c in zip(frames.items(), covariances, strict=True)}
+        )
 
     def coef(self) -> "dict[str, pd.DataFrame]":
         """Coefficients of every level: fixed plus random effects.
@@ -143,7 +149,10 @@ class EstimatesChapter(FittedModel):
         >>> m.coef()["Subject"].loc["308"].round(2).tolist()
         [253.66, 19.67]
         """
-        return {g.group: self._levels_frame(g) for g in random_effects.level_coefficients(self._fit)}
+        from ranef.presentation.level_frames import coefficient_frames
+
+        found = random_effects.level_coefficients(self._fit)
+        return coefficient_frames({g.group: self._levels_frame(g) for g in found})
 
     # ---- criteria and counts
 
