@@ -54,7 +54,8 @@ class ColumnNotFoundError(RanefError, KeyError):
     def __init__(self, name: str, available: Iterable[str], where: str = "the data"):
         self.name = name
         names = [str(n) for n in available]
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+        same = [n for n in names if n.casefold() == name.casefold()]
+        close = same or difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         hint = f" Did you mean {', '.join(repr(c) for c in close)}?" if close else ""
         shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
         held = f"Its columns are: {shown}." if names else "It has no columns."

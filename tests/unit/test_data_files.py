@@ -1,13 +1,18 @@
 """Files as spreadsheets and other programs write them."""
 
 import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import feather
 
-from ranef import DataError, RanefWarning, lmer
+from ranef import DataError, RanefWarning, lmer, load_dataset
 from ranef.data.table import Table
+from ranef.data.value_labels import with_labels
 
 FRAME = pd.DataFrame(
     {
@@ -104,3 +109,114 @@ def test_a_reader_that_is_missing_is_named(tmp_path, monkeypatch, name, module, 
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(DataError, match=f"pip install {package}"):
         Table.from_data(path)
+
+
+# ---- other programs' files
+
+
+def sleep():
+    return load_dataset("sleepstudy").assign(Subject=lambda d: d.Subject.astype(str))
+
+
+def coded():
+    """Codes whose labels are not in alphabetical order, and a code for no answer among numbers."""
+    d = sleep().assign(Subject=lambda d: d.Subject.astype(float), size=lambda d: d.Days // 4 + 1.0)
+    d.loc[3, "Days"] = 999.0
+    d.loc[4, "size"] = np.nan
+    return d
+
+
+LABELS = {"size": {1.0: "low", 2.0: "high", 3.0: "higher"}, "Days": {999.0: "no answer"}}
+
+
+def labels_are_read(source):
+    table = Table.from_data(source) if isinstance(source, Path) else Table(source)
+    table.load(["size", "Days", "Reaction"])
+    size = table.column("size")
+    assert size.kind == "factor"
+    assert not size.ordered
+    assert size.levels.tolist() == ["low", "high", "higher"]
+    codes = coded()["size"].fillna(0).astype(int) - 1
+    assert size.codes.tolist() == codes.tolist()
+    np.testing.assert_array_equal(table.column("Days").values, coded()["Days"])
+    assert len(table.notes) == 1
+    assert "the column Days has labels for some of its values only (999 = 'no answer')" in table.notes[0]
+
+
+def test_labels_of_codes():
+    labels_are_read(with_labels(coded(), LABELS))
+    quiet = Table(with_labels(coded(), LABELS))
+    quiet.load(["Reaction", "size"])
+    assert quiet.notes == ()  # of columns that are not in use
+
+
+def test_labels_that_are_not_different_are_left():
+    table = Table(with_labels(coded(), {"size": {1.0: "a", 2.0: "a", 3.0: "b"}}))
+    assert table.column("size").kind == "numeric"
+
+
+@pytest.mark.parametrize("ending", [".sav", ".zsav"])
+def test_spss_files(tmp_path, ending):
+    pyreadstat = pytest.importorskip("pyreadstat")
+    path = tmp_path / f"d{ending}"
+    pyreadstat.write_sav(coded(), str(path), variable_value_labels=LABELS, compress=ending == ".zsav")
+    labels_are_read(path)
+
+
+def test_portable_spss_files(tmp_path):
+    pyreadstat = pytest.importorskip("pyreadstat")
+    path = tmp_path / "d.por"
+    pyreadstat.write_por(coded(), str(path))
+    np.testing.assert_allclose(Table.from_data(path).column("REACTION").values, coded()["Reaction"])
+
+
+def test_labels_of_stata_files(tmp_path):
+    path = tmp_path / "d.dta"
+    labels = {k: {int(c): t for c, t in v.items()} for k, v in LABELS.items()}
+    coded().to_stata(path, write_index=False, value_labels=labels)
+    labels_are_read(path)
+
+
+def test_r_files(tmp_path):
+    pyreadr = pytest.importorskip("pyreadr")
+    pyreadr.write_rds(str(tmp_path / "d.rds"), sleep())
+    pyreadr.write_rdata(str(tmp_path / "d.RData"), sleep(), df_name="d")
+    for name in ("d.rds", "d.RData"):
+        np.testing.assert_array_equal(Table.from_data(tmp_path / name).column("Reaction").values, sleep()["Reaction"])
+
+
+def test_excel_files(tmp_path):
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "d.xlsx"
+    with pd.ExcelWriter(path) as book:
+        sleep().to_excel(book, sheet_name="trial", index=False)
+        coded().to_excel(book, sheet_name="other", index=False)
+    table = Table.from_data(path)
+    np.testing.assert_allclose(table.column("Reaction").values, sleep()["Reaction"], rtol=1e-14)
+    assert table.notes == ("the file 'd.xlsx' has 2 sheets; the first, 'trial', was read",)
+
+
+@pytest.mark.parametrize("how", ["feather", "file", "stream", "first"])
+def test_arrow_files(tmp_path, how):
+    path = tmp_path / ("d.feather" if how in ("feather", "first") else "d.arrow")
+    table = pa.Table.from_pandas(sleep())
+    if how == "feather":
+        feather.write_feather(table, path)
+    elif how == "first":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            feather.write_feather(table, path, version=1)
+    else:
+        made = pa.ipc.new_file if how == "file" else pa.ipc.new_stream
+        with made(str(path), table.schema) as out:
+            out.write_table(table)
+    read = Table.from_data(path)
+    np.testing.assert_array_equal(read.column("Reaction").values, sleep()["Reaction"])
+    assert len(read.column("Subject").levels) == 18
+
+
+def test_sas_transport_files(tmp_path):
+    pyreadstat = pytest.importorskip("pyreadstat")
+    path = tmp_path / "d.xpt"
+    pyreadstat.write_xport(coded(), str(path), file_format_version=5)
+    np.testing.assert_allclose(Table.from_data(path).column("Reaction").values, coded()["Reaction"], rtol=1e-12)

@@ -1,11 +1,17 @@
 """Data in files."""
 
 import pathlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ranef.data.sources import DeferredSource, Source, source_in_memory
+from ranef.data.sources import ArrowSource, DeferredSource, PandasSource, Source, source_in_memory
 from ranef.data.text_layout import TextLayout, text_layout
+from ranef.data.value_labels import (
+    partly_labelled,
+    with_labels,
+    without_partial_labels,
+)
 from ranef.errors import DataError
 
 # Read as missing in a CSV file, quoted or not, in columns of every kind: what R writes, and an
@@ -27,8 +33,8 @@ def source_from_path(path: str | pathlib.Path) -> Source:
     files are separated by commas, semicolons, tabs or bars, with decimal points or commas, in
     UTF-8, UTF-16 or Latin-1, whatever they turn out to be; an empty field and ``NA`` are missing,
     and so are ``NaN`` and ``nan`` in a column of numbers. Everything else, such as ``None``, is a
-    value. Files of Excel, SPSS, Stata, SAS and R are read whole, by pandas or pyreadr and what they
-    need.
+    value. Files of Excel, SPSS, Stata, SAS and R are read whole, by pandas, pyreadstat and pyreadr.
+    Value labels of SPSS and Stata make a factor of a column if all its values have one.
 
     Raises
     ------
@@ -70,6 +76,15 @@ def _feather(path: pathlib.Path, ending: str) -> Source:
     import pyarrow as pa
     from pyarrow import feather
 
+    with path.open("rb") as file:
+        beginning = file.read(6)
+    if beginning[:4] == b"FEA1":  # the first version of Feather, which is read whole
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return ArrowSource(feather.read_table(path))
+    if beginning != b"ARROW1":
+        with pa.memory_map(str(path)) as mapped, pa.ipc.open_stream(mapped) as stream:
+            return ArrowSource(stream.read_all())
     with pa.memory_map(str(path)) as mapped:
         names = pa.ipc.open_file(mapped).schema.names
     return DeferredSource(
@@ -114,20 +129,40 @@ def _excel(path: pathlib.Path, ending: str) -> Source:
     import pandas as pd
 
     needed = {".xls": "xlrd", ".ods": "odfpy", ".xlsb": "pyxlsb"}.get(ending, "openpyxl")
-    return _whole(path, lambda: pd.read_excel(path), f"{needed} (or python-calamine)", needed)
+
+    def read() -> Source:
+        with pd.ExcelFile(path) as book:
+            names, frame = [str(n) for n in book.sheet_names], pd.read_excel(book)
+        many = f"the file {path.name!r} has {len(names)} sheets; the first, {names[0]!r}, was read"
+        notes = (many,) if len(names) > 1 else ()
+        return DeferredSource(list(map(str, frame.columns)), lambda _: frame, f"the file {path.name!r}", notes)
+
+    return _whole(path, read, f"{needed} (or python-calamine)", needed)
 
 
 def _stata(path: pathlib.Path, ending: str) -> Source:
     import pandas as pd
 
-    # Value labels have an order in every file; ordered categories would get polynomial contrasts.
-    return _whole(path, lambda: pd.read_stata(path, order_categoricals=False))
+    def read() -> Source:
+        # Value labels have an order in every file; ordered categories would get polynomial
+        # contrasts.
+        frame = pd.read_stata(path, order_categoricals=False)
+        partly = partly_labelled(frame)
+        codes = pd.read_stata(path, columns=partly, convert_categoricals=False) if partly else None
+        return without_partial_labels(frame, codes)
+
+    return _whole(path, read)
 
 
 def _spss(path: pathlib.Path, ending: str) -> Source:
-    import pandas as pd
+    def read() -> Source:
+        import pyreadstat
 
-    return _whole(path, lambda: pd.read_spss(path), "pyreadstat", "pyreadstat")
+        opened = pyreadstat.read_por if ending == ".por" else pyreadstat.read_sav
+        frame, about = opened(str(path))
+        return with_labels(frame, about.variable_value_labels)
+
+    return _whole(path, read, "pyreadstat", "pyreadstat")
 
 
 def _sas(path: pathlib.Path, ending: str) -> Source:
@@ -154,7 +189,8 @@ def _r(path: pathlib.Path, ending: str) -> Source:
 def _whole(path: pathlib.Path, read: Callable[[], Any], library: str = "", install: str = "") -> Source:
     """Read a file with another library, which is asked for where it is missing."""
     try:
-        source = source_in_memory(read())
+        made = read()
+        source = made if isinstance(made, DeferredSource | PandasSource) else source_in_memory(made)
     except ImportError as problem:
         if not install:
             raise
@@ -188,6 +224,8 @@ _OPENERS: dict[str, Callable[[pathlib.Path, str], Source]] = {
     ".pq": _parquet,
     ".feather": _feather,
     ".arrow": _feather,
+    ".arrows": _feather,
+    ".ipc": _feather,
     ".csv": _text,
     ".tsv": _text,
     ".tab": _text,
