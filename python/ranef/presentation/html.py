@@ -32,9 +32,10 @@ _ALONE = (
 
 #: The part of a rule that chooses what it is for, its declarations; colours are those of the page.
 _RULES = (
-    ("", "display:block;overflow-x:auto;padding:.75em 1em;font:14px/1.5 system-ui,sans-serif;color:#1f2328"),
-    ("", "background:#fff"),
-    (" table", "border-collapse:collapse;margin:.5em 0 1em;font-variant-numeric:tabular-nums"),
+    ("", "overflow-x:auto;padding:.75em 1em;font:14px/1.5 system-ui,sans-serif;color:#1f2328;background:#fff"),
+    # A page without a doctype does not hand colour and font down to tables.
+    (" table", "color:inherit;font:inherit;font-variant-numeric:tabular-nums;border-collapse:collapse"),
+    (" table", "margin:.5em 0 1em"),
     (" :is(td,th)", "padding:.15em .7em;white-space:nowrap;font-weight:400"),
     (" tbody tr.section th", "padding-top:.6em;font-weight:600"),
     (" thead th", "border-bottom:1px solid;font-weight:600"),

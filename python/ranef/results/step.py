@@ -42,6 +42,9 @@ class StepResult:
     def _repr_html_(self) -> str:
         from html import escape
 
+        from ranef.presentation.html import fragment
+
         parts = [str(table._repr_html_()) for table in (self.random, self.fixed)]  # type: ignore[operator]
-        parts.append(f"<p>Model found: <code>{escape(self.model.formula)}</code></p>")
-        return "\n".join([*parts, *(f"<p>{escape(note)}</p>" for note in self.notes)])
+        found = [f"<p>Model found: <code>{escape(self.model.formula)}</code></p>"]
+        found += [f"<p>{escape(note)}</p>" for note in self.notes]
+        return "\n".join([*parts, fragment("step", found)])
