@@ -85,6 +85,13 @@ def test_one_notation_a_column():
     ]
 
 
+def test_estimates_and_their_errors_have_one_notation():
+    frame = printed(pd.DataFrame({"estimate": [251.4, 1.047e6], "std_error": [9.747, 8.042e4]}))
+    assert str(frame).split("\n")[1:] == ["0 2.514e+02 9.747e+00", "1 1.047e+06 8.042e+04"]
+    frame["lower"], frame["upper"] = [np.nan, 1e6], [np.inf, 2e6]
+    assert str(frame).split("\n")[1].split() == ["0", "2.514e+02", "9.747e+00", "Inf"]
+
+
 def test_p_values_as_r_prints_them():
     assert [t.strip() for t in number_column("p_value", [1e-20, 0.04, 1e-5])] == ["<2e-16", "0.04", "1e-05"]
     assert [t.strip() for t in number_column("p_value_boundary", [0.0])] == ["<2e-16"]

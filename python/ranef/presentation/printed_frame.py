@@ -247,12 +247,14 @@ def _align_estimates(names: Sequence[str], shown: pd.DataFrame, columns: list[li
     leading = places[0] or places[1]
     values = {j: [float(v) for v in shown.iloc[:, j].tolist()] for j in [*places[0], *places[1]]}
     texts = format_numbers([v for j in leading for v in values[j] if math.isfinite(v)], _DIGITS)
-    if any("e" in t for t in texts):
-        return
     decimals = max((len(t.partition(".")[2]) for t in texts), default=0)
+    if any("e" in t for t in texts):
+        together = iter(format_numbers([v for numbers in values.values() for v in numbers], _DIGITS))
+        shown_as = {j: [next(together) for _ in numbers] for j, numbers in values.items()}
+    else:
+        shown_as = {j: format_fixed(numbers, decimals) for j, numbers in values.items()}
     for j, numbers in values.items():
-        rounded = format_fixed(numbers, decimals)
-        columns[j] = ["" if math.isnan(v) else t for v, t in zip(numbers, rounded, strict=True)]
+        columns[j] = ["" if math.isnan(v) else t for v, t in zip(numbers, shown_as[j], strict=True)]
 
 
 def _label(label: object) -> str:
