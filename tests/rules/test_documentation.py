@@ -105,3 +105,10 @@ def test_readme_commands_are_marked() -> None:
         found = re.findall(rf"^<!-- command: {name} -->\n```bash\n(.+)\n```$", readme, flags=re.MULTILINE)
         assert len(found) == 1
         assert found[0].startswith("pip install ")
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "tutorial").glob("*.md")), ids=lambda p: p.stem)
+def test_tutorials_have_pictures_and_equations(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert ".equations()" in text
+    assert re.search(r"\.plot(\.\w+)?\(|plt\.", text)
