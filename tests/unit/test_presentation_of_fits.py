@@ -97,7 +97,12 @@ def test_width_is_that_of_the_terminal_or_given(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal())
     assert str(m.summary()) == str(m.summary(width=60))
     assert m.summary().text(width=100) == m.summary(width=100).text()
-    assert max(map(len, repr(m).split("\n"))) <= 60
+    for shown in (m, m.tidy(), m.anova(), m.ranova(), m.emmeans(["recipe", "temperature"]), m.varcorr, m.ranef()):
+        assert max(map(len, repr(shown).split("\n"))) <= 60
+    monkeypatch.setenv("COLUMNS", "40")
+    means = str(m.emmeans("recipe").pairs())
+    assert max(map(len, means.split("\n"))) <= 40
+    assert "p.value" in means
 
 
 class Terminal(io.StringIO):

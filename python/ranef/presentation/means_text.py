@@ -16,7 +16,7 @@ from ranef.inference.marginal_means.table import MeansTable
 from ranef.inference.marginal_means.variables import level_text
 from ranef.presentation.html import fragment
 from ranef.presentation.numbers import format_fixed, format_numbers
-from ranef.presentation.text_table import align, text_width
+from ranef.presentation.text_table import align, terminal_width, text_width, wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,12 +51,13 @@ def _labels(values: Sequence[object]) -> "pd.Series[float] | pd.Series[str]":
 def means_text(table: MeansTable) -> str:
     """Lay out as text."""
     lines: list[str] = []
+    width = terminal_width()
     for heading, header, rows in _blocks(table):
         if heading:
             lines.append(f"{heading}:")
-        lines += _aligned(header, rows, _label_count(table))
+        lines += _aligned(header, rows, _label_count(table), width)
         lines.append("")
-    lines += _notes(table)
+    lines += wrapped(_notes(table), width)
     return "\n".join(lines).rstrip()
 
 
@@ -146,10 +147,21 @@ def _shown(text: str) -> str:
     return "" if text.strip().lower() == "nan" else text
 
 
-def _aligned(header: list[str], rows: list[list[str]], labels: int) -> list[str]:
+def _aligned(header: list[str], rows: list[list[str]], labels: int, width: int | None) -> list[str]:
+    """Lines of a table; columns that do not fit continue below, beside the labels."""
     widths = [max(text_width(r[j]) for r in [header, *rows]) for j in range(len(header))]
+    leading = sum(w + 1 for w in widths[:labels])
+    parts: list[list[int]] = [[]]
+    used = leading
+    for j in range(labels, len(header)):
+        if width is not None and parts[-1] and used + 1 + widths[j] > width:
+            parts.append([])
+            used = leading
+        parts[-1].append(j)
+        used += 1 + widths[j]
     return [
-        " " + " ".join(align(row[j], widths[j], j >= labels) for j in range(len(header))).rstrip()
+        " " + " ".join(align(row[j], widths[j], j >= labels) for j in [*range(labels), *part]).rstrip()
+        for part in parts
         for row in [header, *rows]
     ]
 

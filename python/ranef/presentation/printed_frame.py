@@ -19,6 +19,7 @@ from ranef.presentation.numbers import (
     format_fixed,
     format_numbers,
     format_table_p_values,
+    zap_small,
 )
 from ranef.presentation.text_table import align, table_lines, terminal_width, text_width, wrapped
 
@@ -28,14 +29,20 @@ WIDTH = 120
 #: Significant digits of numbers that have no rule of their own, and of p-values.
 _DIGITS = 4
 
+
+def _sums_of_squares(values: list[float]) -> list[str]:
+    """Five digits, where none is tiny beside the largest."""
+    return format_numbers(zap_small(values, _DIGITS + 3), _DIGITS + 1)
+
+
 #: How columns are shown that are not plain numbers, by their names.
 _RULES: dict[str, Callable[[list[float]], list[str]]] = {
     "df": lambda v: format_degrees_of_freedom(v, _DIGITS),
     "den_df": lambda v: format_degrees_of_freedom(v, _DIGITS + 1),
     "num_df": lambda v: format_degrees_of_freedom(v, _DIGITS),
     "npar": lambda v: format_fixed(v, 0),
-    "sum_sq": lambda v: format_numbers(v, _DIGITS + 1),
-    "mean_sq": lambda v: format_numbers(v, _DIGITS + 1),
+    "sum_sq": _sums_of_squares,
+    "mean_sq": _sums_of_squares,
     "chisq": lambda v: format_fixed(v, 4),
     "f_value": lambda v: format_fixed(v, 4),
     "statistic": lambda v: format_fixed(v, 3),
