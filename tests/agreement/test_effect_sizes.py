@@ -116,7 +116,9 @@ def test_what_has_none(cake: Any) -> None:
     sleep = load_dataset("sleepstudy")
     alone = lmer("Reaction ~ 1 + (1 | Subject)", sleep).effect_sizes()
     assert alone.to_frame().empty
-    assert str(alone).startswith("Effect sizes")
+    assert alone.notes == ("There is nothing to show, as the model has no fixed effects besides an intercept.",)
+    slope = lmer("Reaction ~ Days + (1 | Subject)", sleep).effect_sizes()
+    assert [note.split(":")[0] for note in slope.notes] == ["Std. coef.", "R²"]  # d is of columns with two values
     untested = lmer("Reaction ~ Days + (1 | Subject)", sleep, ddf="none").effect_sizes()
     assert untested.coefficients is None
     with warnings.catch_warnings():

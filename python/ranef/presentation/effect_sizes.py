@@ -97,12 +97,14 @@ class EffectSizes(TableForms):
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known to read the table."""
+        if not self.standardized.names:
+            return ("There is nothing to show, as the model has no fixed effects besides an intercept.",)
         what = _STANDARDS[self.standard]
         if not self.response_standardized:
             what = what.replace("predictor and response", "the predictor", 1)
             what += "; the response is on the scale of the link and not standardised"
         out = [f"Std. coef.: coefficient in {what}."]
-        if self.differences is not None:
+        if self.differences is not None and not np.all(np.isnan(self.differences.estimate)):
             rest = "residuals" if self.response_standardized else "the latent variable"
             out.append(
                 "d: difference between the two values of a column in units of the total standard deviation "

@@ -54,6 +54,9 @@ _STYLE = (
     + "</style>"
 )
 
+#: What cells of a table for publication have wherever it is shown.
+_OWN = ";padding:.15em .5em;vertical-align:top"
+
 
 def fragment(kind: str, parts: Sequence[str]) -> str:
     """Put parts into one ``div`` with its style.
@@ -89,23 +92,27 @@ def html_page(document: Document) -> str:
 def _table(grid: Grid) -> list[str]:
     lines = ["<table>", *([f"<caption>{_escape(grid.caption)}</caption>"] if grid.caption else []), "<thead>"]
     heads = [f"<em>{_escape(t)}</em>" if j in grid.symbols else _escape(t) for j, t in enumerate(grid.columns)]
-    lines.append("<tr>" + "".join(_cell(text, "th", j >= grid.labels) for j, text in enumerate(heads)) + "</tr>")
+    own = _OWN if grid.aligned else ""
+    lines.append("<tr>" + "".join(_cell(text, "th", j >= grid.labels, own) for j, text in enumerate(heads)) + "</tr>")
     lines += ["</thead>", "<tbody>"]
     for i, (row, rooms) in enumerate(zip(grid.rows, grid.tails(), strict=True)):
+        section = i in grid.sections
+        # pages differ in whether labels of rows are bold
+        weight = f"{own};font-weight:{600 if section else 400}" if own else ""
         cells = [
-            _cell(_escape(text) + _room(room), "th" if j < grid.labels else "td", j >= grid.labels, grid.aligned)
+            _cell(_escape(text) + _room(room), "th" if j < grid.labels else "td", j >= grid.labels, weight)
             for j, (text, room) in enumerate(zip(row, rooms, strict=True))
         ]
-        lines.append(('<tr class="section">' if i in grid.sections else "<tr>") + "".join(cells) + "</tr>")
+        lines.append(('<tr class="section">' if section else "<tr>") + "".join(cells) + "</tr>")
     lines += ["</tbody>", "</table>"]
     if grid.remark:
         lines.append(f"<p>{_escape(grid.remark)}</p>")
     return lines
 
 
-def _cell(inside: str, tag: str, number: bool, whole: bool = False) -> str:
-    style = ("text-align:right" + ";white-space:nowrap" * whole) if number else "text-align:left"
-    return f'<{tag} style="{style}">{inside}</{tag}>'
+def _cell(inside: str, tag: str, number: bool, own: str = "") -> str:
+    style = ("text-align:right" + ";white-space:nowrap" * bool(own)) if number else "text-align:left"
+    return f'<{tag} style="{style}{own}">{inside}</{tag}>'
 
 
 def _room(text: str) -> str:
