@@ -75,6 +75,8 @@ _NAMES = {
     "nthreads": "n_threads",
     "n_jobs": "n_threads",
     "method": "adjust",
+    "side": "alternative",
+    "p_adjust": "adjust",
 }
 
 _VALUES = {"re": "'population', 'conditional' or '~ (1 | group)'"}
@@ -86,7 +88,9 @@ _NEEDED = {
     "family": "such as family='binomial' or family='poisson'; a model with normal errors is lmer(formula, data)",
     "path": "the name of a file",
     "text": "the syntax of another program",
-    "to": "the other program's name, such as 'spss'",
+    "language": "the other program's name, such as 'spss'",
+    "L": "a contrast such as 'Days = 0'",
+    "newdata": "a data frame or dict with the rows",
     "specs": "the names of variables, such as 'treatment' or ['treatment', 'sex']",
     "var": "the name of a numeric variable, after those over whose levels its slope is shown",
     "effect": "the name of a fixed effect or of a term of the formula",
@@ -124,7 +128,7 @@ def known_arguments(function: Callable[P, R]) -> Callable[P, R]:
         if len(args) < n_needed or named_needed:
             lacking = [n for n in needed if n not in given and n not in by_position[: len(args)]]
             if lacking:
-                raise absent(call.__name__, lacking)
+                raise absent(call.__name__, lacking, names)
         return call(*args, **given)
 
     # With the names of its own module, in which doctest looks for functions.
@@ -168,9 +172,10 @@ def _twice(verb: str, placed: tuple[str, ...], given: dict[str, Any]) -> Argumen
     return ArgumentTypeError(f"{verb} is given {name} twice, by position and by name; leave one of them out.")
 
 
-def _absent(verb: str, lacking: list[str]) -> ArgumentTypeError:
+def _absent(verb: str, lacking: list[str], names: tuple[str, ...]) -> ArgumentTypeError:
     meant = [f"{n}, {_NEEDED[n]}" if n in _NEEDED else n for n in lacking]
-    return ArgumentTypeError(f"{verb} needs {'; and '.join(meant)}.")
+    takes = "" if any(n in _NEEDED for n in lacking) else f"; it takes {', '.join(n for n in names if n != 'self')}"
+    return ArgumentTypeError(f"{verb} needs {'; and '.join(meant)}{takes}.")
 
 
 def _answer(verb: str, name: str, value: object, allowed: list[str]) -> str:

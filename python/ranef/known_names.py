@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Collection
 
+from ranef.errors import UnknownMemberError
+
 #: Members of a fitted model by the names that lme4 and statsmodels give them.
 _MEMBERS = {
     "AIC": "aic",
@@ -85,9 +87,26 @@ def about_member(name: str, members: Collection[str]) -> str:
     """
     if name in _INSTEAD:
         return _INSTEAD[name]
-    if name in _MEMBERS:
-        return f"it is {_MEMBERS[name]} here"
+    ours = _MEMBERS.get(name)
+    if ours is not None and ours.partition("(")[0].partition(".")[0].partition(" ")[0] in members:
+        return f"it is {ours} here"
     return _close(name, members)
+
+
+def unknown_member(owner: object, name: str, reason: str | None = None) -> UnknownMemberError:
+    """The error for an attribute that an object does not have.
+
+    Parameters
+    ----------
+    owner : object
+    name : str
+    reason : str, optional
+        Why, where that is known; otherwise what to write is looked for.
+    """
+    text = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    if reason is None and not name.startswith("_"):
+        reason = about_member(name, dir(type(owner)))
+    return UnknownMemberError(f"{text}: {reason}." if reason else text, name=name, obj=owner)
 
 
 def about_verb(name: str, verbs: Collection[str], members: Collection[str]) -> str:

@@ -36,10 +36,11 @@ def report(
 
     Exits with 0 when the fit converged, 1 when it did not, 2 when the input cannot be used.
     """
-    from ranef.presentation.report.page import require_report_libraries
+    from ranef.presentation.report.page import check_report_file, require_report_libraries
 
     require_report_libraries()
     path = checked_output(output, "the report", data)
+    check_report_file(path)
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
     with quietly():
         model = fitted(formula, find_data(data), family, n_quad, ml, shared)

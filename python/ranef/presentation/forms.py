@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ranef.errors import ArgumentTypeError, DataError, OptionError
+from ranef.known_arguments import known_members
 from ranef.presentation.document import Document
 from ranef.presentation.html import html, html_page
 from ranef.presentation.latex import latex
@@ -23,6 +24,7 @@ _TEXTS: dict[str, Callable[[Document], str]] = {".tex": latex, ".html": html_pag
 ENDINGS = (".docx", *_TEXTS, ".txt")
 
 
+@known_members
 class DocumentForms:
     """What tables with a heading and notes can be turned into.
 

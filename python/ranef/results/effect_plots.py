@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.known_arguments import known_members
 from ranef.plots.canvas import AxesArray, place, require_matplotlib
 from ranef.results.model.fitted import FittedModel
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ranef.results.model.plots import PlotsChapter
 
 
+@known_members
 class EffectPlots:
     """Pictures of one model, as ``m.plot``.
 

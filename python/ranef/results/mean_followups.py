@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
     from ranef.results.means import MarginalMeans
 
+NO_CONTRASTS = (
+    "no contrasts were asked for together with these means: means.contrast('pairwise') makes them, "
+    "emmeans('pairwise ~ f') both"
+)
+
 
 class MeanFollowUps:
     """Follow-ups of marginal means."""

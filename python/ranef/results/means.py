@@ -16,8 +16,9 @@ from ranef.inference.marginal_means.contrast import checked_by, contrasts_of
 from ranef.inference.marginal_means.estimands import Estimands, joint_test
 from ranef.inference.marginal_means.table import MeansTable, means_table
 from ranef.known_arguments import known_members
+from ranef.known_names import unknown_member
 from ranef.options import Ddf
-from ranef.results.mean_followups import MeanFollowUps, checked_level, checked_margin, why_not_undone
+from ranef.results.mean_followups import NO_CONTRASTS, MeanFollowUps, checked_level, checked_margin, why_not_undone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,11 @@ class MarginalMeans(MeanFollowUps):
         corrected.
     """
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_member(self, name, NO_CONTRASTS if name == "contrasts" else None)
+
     estimands: Estimands
     tests: FixedEffectTests
     ddf: Ddf
@@ -63,10 +69,7 @@ class MarginalMeans(MeanFollowUps):
     def contrasts(self) -> "MarginalMeans":
         """The contrasts that were asked for together with the means, as by ``"pairwise ~ f"``."""
         if self.asked is None:
-            raise AttributeError(
-                "no contrasts were asked for together with these means: means.contrast('pairwise') makes them, "
-                "emmeans('pairwise ~ f') both."
-            )
+            raise AttributeError  # with the sentence of __getattr__
         return self.asked
 
     @cached_property

@@ -3,12 +3,14 @@ influential groups.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
-from ranef.errors import OptionError
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.residuals import residual_values
+from ranef.known_arguments import known_members
+from ranef.known_names import unknown_member
 from ranef.plots.canvas import AxesArray, place, require_matplotlib
 from ranef.results.effect_plots import EffectPlots, named, one_of, unwrapped
 
@@ -30,6 +32,7 @@ _OTHERS = {
 }
 
 
+@known_members
 class ModelPlots(EffectPlots):
     """Pictures of one model, as ``m.plot``.
 
@@ -40,6 +43,16 @@ class ModelPlots(EffectPlots):
     Fitted lines and predictions are means on the scale of the response; random effects and
     coefficients of a generalized model are on that of the link.
     """
+
+    def __call__(self, *args: Any, **given: Any) -> NoReturn:
+        """Name the pictures."""
+        pictures = [n for n in dir(type(self)) if not n.startswith("_")]
+        raise ArgumentTypeError(f"choose a picture, such as m.plot.caterpillar(); there are {', '.join(pictures)}.")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_member(self, name)
 
     def _simulations(self, n: int | None, rng: Any) -> int:
         """The number of simulations; n and rng are refused where residuals are not simulated."""

@@ -7,6 +7,7 @@ Content-Security-Policy forbids both.
 import datetime
 import importlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ranef.diagnostics.variance_shares import r_squared, variance_parts
-from ranef.errors import MissingExtraError, RanefError
+from ranef.errors import MissingExtraError, OptionError, RanefError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.varcorr import VarCorr, varcorr
@@ -98,6 +99,19 @@ class Subject:
     about: dict[str, Any] | None
     version: str
     reason: str = ""
+
+
+#: Endings of documents that the page is not.
+_OTHERS = (".pdf", ".docx", ".doc", ".odt", ".md", ".tex", ".txt", ".ipynb")
+
+
+def check_report_file(path: str | os.PathLike[str]) -> None:
+    """Refuse the name of a document of another kind."""
+    name = os.fspath(path)
+    if name.lower().endswith(_OTHERS):
+        raise OptionError(
+            f"the report is a web page, whose file ends with .html, and {name!r} does not; a browser prints it as PDF."
+        )
 
 
 def require_report_libraries() -> None:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import UnknownMemberError
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.known_arguments import known_members
-from ranef.known_names import about_member
+from ranef.known_names import unknown_member
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +43,7 @@ class FittedModel:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            reason = self._of_the_other_kind.get(name)
-            if reason is None and not name.startswith("_"):
-                reason = about_member(name, dir(type(self)))
-            raise UnknownMemberError(f"{text}: {reason}." if reason else text, name=name, obj=self)
+            raise unknown_member(self, name, self._of_the_other_kind.get(name))
 
     @property
     def formula(self) -> str:

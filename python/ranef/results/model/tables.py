@@ -322,9 +322,10 @@ class TablesChapter(PlotsChapter, TestsChapter):
         if title is not None and not isinstance(title, str):
             raise ArgumentTypeError(f"title must be text, not {title!r}.")
         normal_multiplier(level)
-        from ranef.presentation.report.page import report_page, require_report_libraries
+        from ranef.presentation.report.page import check_report_file, report_page, require_report_libraries
         from ranef.results.report_pictures import report_pictures
 
+        check_report_file(path)
         require_report_libraries()
         page = report_page(
             self._subject(),
