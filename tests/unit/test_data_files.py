@@ -80,6 +80,19 @@ def test_layouts_that_are_in_doubt(tmp_path, content, column, expected):
     assert Table.from_data(path).column(column).values.tolist() == expected
 
 
+def test_the_separator_may_be_stated(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("sep=;\n" + FRAME.to_csv(index=False, sep=";", decimal=","))
+    same(Table.from_data(path))
+
+
+def test_what_is_not_text_is_refused(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(DataError, match=r"d\.csv' cannot be read"):
+        Table.from_data(path).column("x")
+
+
 def test_a_fit_says_how_the_file_was_read(tmp_path):
     path = tmp_path / "europe.csv"
     rows = [(f"s{s}", t, 10 + s + t / 2 + (s * t % 3) / 4) for s in range(8) for t in range(5)]

@@ -59,6 +59,8 @@ def source_from_path(path: str | pathlib.Path) -> Source:
 
     try:
         return _OPENERS[ending](path, ending)
+    except UnicodeError:
+        raise DataError(f"the file {str(path)!r} cannot be read: its content is not text.") from None
     except (pa.ArrowException, OSError) as problem:
         raise _unreadable(path, problem) from None
 
@@ -102,7 +104,7 @@ def _text(path: pathlib.Path, ending: str) -> Source:
     parse = csv.ParseOptions(delimiter=layout.separator, newlines_in_values=True)
 
     def read_options() -> Any:
-        return csv.ReadOptions(encoding=layout.encoding)
+        return csv.ReadOptions(encoding=layout.encoding, skip_rows=layout.skip)
 
     def convert(columns: list[str] | None) -> Any:
         return csv.ConvertOptions(
@@ -211,7 +213,7 @@ def _read(path: pathlib.Path, read: Any) -> Any:
 
     try:
         return read()
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, OSError, UnicodeError) as problem:
         raise _unreadable(path, problem) from None
 
 

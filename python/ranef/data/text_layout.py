@@ -30,6 +30,8 @@ _BYTE_ORDER_MARKS = (
 _WITH_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _WITH_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 
+_STATED = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.I)
+
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -43,11 +45,14 @@ class TextLayout:
     decimal : {".", ","}
     encoding : str
         ``utf-8``, ``utf-16`` or ``cp1252`` (Latin-1 as Windows has it).
+    skip : int
+        Lines before that with the names: Excel reads the separator from a first line ``sep=;``.
     """
 
     separator: str = ","
     decimal: str = "."
     encoding: str = "utf-8"
+    skip: int = 0
 
     def differences(self, usual: "TextLayout") -> str:
         """What differs from the usual layout, in words; empty if nothing does."""
@@ -76,13 +81,17 @@ def text_layout(stream: Any, usual: TextLayout) -> TextLayout:
     start = stream.read(_SAMPLE_BYTES)
     encoding = _encoding(start, stream)
     sample = start.decode(encoding, errors="ignore").removeprefix("\ufeff")
-    separator = _separator(sample, len(start) == _SAMPLE_BYTES, usual.separator)
+    stated = _STATED.match(sample)
+    if stated:
+        sample, separator = sample[stated.end() :], stated[1]
+    else:
+        separator = _separator(sample, len(start) == _SAMPLE_BYTES, usual.separator)
     decimal = usual.decimal
     if separator != ",":
         fields = [f.strip() for row in _rows(sample, separator)[1:] for f in row]
         if any(map(_WITH_COMMA.fullmatch, fields)) and not any(map(_WITH_POINT.fullmatch, fields)):
             decimal = ","
-    return TextLayout(separator, decimal, encoding)
+    return TextLayout(separator, decimal, encoding, 1 if stated else 0)
 
 
 def _encoding(start: bytes, rest: Any) -> str:

@@ -47,6 +47,24 @@ def check_names(names: Sequence[str], where: str) -> None:
         seen.add(name)
 
 
+def why_text(name: str, levels: Sequence[str]) -> str:
+    """A sentence on a column of text that was meant to be numbers; empty where it was not."""
+    words = [level for level in levels if not _is_number(level)]
+    if 0 < len(words) <= 2 < len(levels) - len(words):
+        return (
+            f"It holds numbers but for {' and '.join(map(repr, words))}: if these are missing values, make it "
+            f"pandas.to_numeric(data[{name!r}], errors='coerce')."
+        )
+    if not words:
+        return f"Its texts are numbers: make it pandas.to_numeric(data[{name!r}])."
+    if all(_is_number(level.replace(".", "").replace(",", ".")) for level in levels):
+        return (
+            f"Its texts are numbers with decimal commas: make it pandas.to_numeric(data[{name!r}].str.replace('.', '')"
+            ".str.replace(',', '.')), or read the file with decimal=','."
+        )
+    return ""
+
+
 def numbers_as_text(name: str, levels: Sequence[str]) -> tuple[str, ...]:
     """Say that a column is text because of one or two words among its numbers,
     such as another program's sign for missing values.

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.data.table import Table
-from ranef.design.checks import Model
+from ranef.design.checks import Model, why_text
 from ranef.design.factors import drop_unused
 from ranef.design.rows import check_finite
 from ranef.design.values import Factor, Floats, Numeric, Vector, as_numbers
@@ -29,10 +29,11 @@ def response_values(
     if isinstance(value, Factor):
         if model == "lmm":
             what = "text" if value.text else "a factor"
-            raise DataError(
-                f"the response {name!r} is {what}, and a linear mixed model needs numbers. Convert it with "
-                "pandas.to_numeric if it should be numeric; for two categories use glmer with family='binomial'."
+            advice = why_text(name, value.levels.tolist()) or (
+                "Convert it with pandas.to_numeric if it should be numeric; for two categories use glmer with "
+                "family='binomial'."
             )
+            raise DataError(f"the response {name!r} is {what}, and a linear mixed model needs numbers. {advice}")
         factor = drop_unused(value)[0]
         if len(factor.levels) != 2:
             raise DataError(
