@@ -170,6 +170,17 @@ def test_short_names(data):
     assert list(both.fixef.index[1:]) == ["C(a, contr.sum)[S.p]", "C(a, contr.sum)[S.q]"]
 
 
+def test_a_matrix_with_labels_is_kept_in_files(data, tmp_path):
+    matrix = pd.DataFrame({"first": [-1, 1, 0], "rest": [0, 0, 1]}, index=["r", "p", "q"])
+    m = lmer("y ~ a + (1 | subject)", data, contrasts={"a": matrix})
+    matrix.loc["r"] = 7
+    m.save(tmp_path / "m")
+    for other in (m, load(tmp_path / "m"), pickle.loads(pickle.dumps(m))):
+        again = other.update(data=data)
+        assert list(again.fixef.index) == ["(Intercept)", "a[first]", "a[rest]"]
+        pd.testing.assert_series_equal(again.fixef, m.fixef)
+
+
 def test_a_call_with_one_coding_for_all_is_answered(data):
     with pytest.raises(ArgumentTypeError, match=r"One coding for all factors is a setting: ranef.options"):
         lmer("y ~ a + (1 | subject)", data, contrasts="sum")

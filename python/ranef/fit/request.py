@@ -18,6 +18,7 @@ from ranef.data.table import Table
 from ranef.design.build import build_design
 from ranef.design.checks import Model
 from ranef.design.coding_rules import LME4_RULES, CodingRules
+from ranef.design.contrasts import parse_contrast
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
@@ -79,6 +80,10 @@ class ModelRequest:
         _check_types(self)
         if self.coding is None:
             object.__setattr__(self, "coding", CodingRules.of_session())
+        if self.contrasts:
+            # A matrix is read now: a file does not keep the labels of a frame.
+            read = {str(k): v if isinstance(v, str) else parse_contrast(v, str(k)) for k, v in self.contrasts.items()}
+            object.__setattr__(self, "contrasts", read)
 
     def __copy__(self) -> Self:
         return self
