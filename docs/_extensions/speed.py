@@ -17,7 +17,7 @@ KINDS = {"ranef": "ours", "lme4": "first", "glmmTMB": "second", "statsmodels": "
 FEW = ("sleepstudy", "Exam 5", "Chem97", "factorial 3x4x5x6x7", "kb07, 20 thetas", "cbpp", "Contraception", "VerbAgg")
 """Models of the small chart: with one grouping factor, nested, crossed, and generalized."""
 
-TICKS = ((1e-3, "1 ms"), (1e-2, "10 ms"), (1e-1, "100 ms"), (1.0, "1 s"), (10.0, "10 s"))
+TICKS = ((1e-3, "1 ms"), (1e-2, "10 ms"), (1e-1, "100 ms"), (1.0, "1 s"), (10.0, "10 s"), (60.0, "1 min"))
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,11 @@ def growth(markdown: str) -> list[tuple[int, Time, Time | None]]:
 
 def speed_chart(times: dict[str, dict[str, Time]], models: list[str]) -> str:
     """A row for each model, a dot for each program."""
-    top, step, left = 34, 19, 122
+    top, step, left = 34, 19, 12 + 5.9 * max(len(model) for model in models)
     bottom = top + step * len(models)
-    scale = Scale(6e-4, 30.0, left, 385)
-    drawn = axis(scale, top - 8, bottom, TICKS)
+    longest = max(time.seconds for model in models for time in times[model].values())
+    scale = Scale(6e-4, 1.6 * longest, left, 385)
+    drawn = axis(scale, top - 8, bottom, [tick for tick in TICKS if tick[0] < longest])
     drawn += legend([(kind, name) for name, kind in KINDS.items()] + [("other", "Python packages")], 2, 12)
     drawn += text(430, top - 4, "lme4 ÷ ranef", "end", "tick")
     for i, model in enumerate(models):
