@@ -118,7 +118,19 @@ def test_nlme(data):
         m.to_syntax("nlme")
 
 
-@pytest.mark.parametrize("settings", [{"contrasts": "sum"}, {"contrasts": "SAS"}])
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [("sas", "a(ref='r')"), ("julia", 'DummyCoding(base="r")'), ("stata", "ib3.a"), ("spss", "as r for a")],
+)
+def test_another_reference_level(data, language, written):
+    m = lmer("y ~ a + (1 | subject)", data, contrasts={"a": "Treatment('r')"})
+    assert written in m.to_syntax(language)
+    with ranef.options(contrasts="SAS"):
+        m = lmer("y ~ a + (1 | subject)", data)
+    assert written in m.to_syntax(language)
+
+
+@pytest.mark.parametrize("settings", [{"contrasts": "sum"}, {"contrasts": "sdif"}])
 def test_programs_without_contrasts_refuse_them(data, settings):
     with ranef.options(**settings):
         m = lmer("y ~ a + (1 | subject)", data)

@@ -88,9 +88,38 @@ def column_codings(design: "Design") -> tuple[ColumnCoding, ...]:
 
 
 def other_codings(design: "Design") -> list[str]:
-    """Variables that are coded otherwise than by differences from the first level."""
-    layouts = [design.encoder.fixed, *(r.layout for r in design.encoder.random)]
-    return list(dict.fromkeys(c.name for layout in layouts for c in _contrasts(layout) if not is_plain(c)))
+    """Variables that are coded otherwise than by differences from one level."""
+    references = reference_levels(design)
+    return list(
+        dict.fromkeys(c.name for c in _all_contrasts(design) if not is_plain(c) and references.get(c.label) is None)
+    )
+
+
+def reference_levels(design: "Design") -> dict[str, str]:
+    """By label of a column, the level that the others are compared with where it is not the first;
+    only where fixed and random effects have the same.
+    """
+    found: dict[str, set[int | None]] = {}
+    for coded in _all_contrasts(design):
+        found.setdefault(coded.label, set()).add(_base(coded))
+    out = {}
+    for label, bases in found.items():
+        (base, *others) = bases
+        if base and not others and isinstance(parse_expression(label), Name):
+            out[label] = str(design.encoder.levels[label][base])
+    return out
+
+
+def _all_contrasts(design: "Design") -> Iterator["Coded"]:
+    for layout in (design.encoder.fixed, *(r.layout for r in design.encoder.random)):
+        yield from _contrasts(layout)
+
+
+def _base(coded: "Coded") -> int | None:
+    """The place of the level from which the columns are differences; None for other codings."""
+    assert coded.basis is not None
+    size = len(coded.basis)
+    return next((i for i in range(size) if np.array_equal(coded.basis, np.delete(np.eye(size), i, axis=1))), None)
 
 
 def _contrasts(layout: "Layout") -> Iterator["Coded"]:
@@ -102,9 +131,7 @@ def _contrasts(layout: "Layout") -> Iterator["Coded"]:
 
 def is_plain(coded: "Coded") -> bool:
     """Whether the columns are differences from the first level."""
-    basis = coded.basis
-    assert basis is not None
-    return basis.shape[1] == len(basis) - 1 and bool((basis == np.eye(len(basis))[:, 1:]).all())
+    return _base(coded) == 0
 
 
 def _r_code(coded: "Coded") -> str:
@@ -115,9 +142,8 @@ def _r_code(coded: "Coded") -> str:
         return '"contr.treatment"'
     if coded.contrast in _FUNCTIONS:
         return f'"{_FUNCTIONS[coded.contrast]}"'
-    for base in range(len(basis)):
-        if np.array_equal(basis, np.delete(np.eye(len(basis)), base, axis=1)):
-            return f"contr.treatment({len(basis)}, base = {base + 1})"
+    if (base := _base(coded)) is not None:
+        return f"contr.treatment({len(basis)}, base = {base + 1})"
     numbers = ", ".join(number_text(v) for v in basis.ravel(order="F").tolist())
     return f"matrix(c({numbers}), nrow = {len(basis)})"
 

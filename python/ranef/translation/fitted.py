@@ -10,7 +10,7 @@ from ranef.errors import TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
 from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
-from ranef.translation.codings import column_codings, other_codings
+from ranef.translation.codings import column_codings, other_codings, reference_levels
 from ranef.translation.description import Block, Categorical, ModelDescription, describe
 
 if TYPE_CHECKING:
@@ -112,10 +112,11 @@ def _column(expr: Expr) -> str | None:
 
 def _categories(design: "Design") -> list[Categorical]:
     out = {}
+    references = reference_levels(design)
     for label, levels in design.encoder.levels.items():
         name = _column(parse_expression(label))
         if name is not None:
-            out[name] = Categorical(name, tuple(map(str, levels)))
+            out[name] = Categorical(name, tuple(map(str, levels)), references.get(label))
     return list(out.values())
 
 

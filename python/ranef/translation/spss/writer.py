@@ -140,5 +140,7 @@ def _notes(model: ModelDescription) -> list[str]:
             "smaller, and its criteria compare no models."
         )
     if model.categorical:
-        notes.append("the last level of a factor is the reference in SPSS, the first one in ranef.")
+        chosen = [f"{c.reference} for {c.name}" for c in model.categorical if c.reference is not None]
+        instead = f" unless another is chosen, as {' and '.join(chosen)}" if chosen else ""
+        notes.append(f"the last level of a factor is the reference in SPSS, the first one in ranef{instead}.")
     return notes

@@ -109,8 +109,14 @@ def _factor_variables(naming: Naming, term: Term) -> str:
 
 
 def _prefixed(naming: Naming, name: str) -> str:
-    reference = next((c.reference for c in naming.model.categorical if c.name == name), None)
-    return f"ib{reference}.{name}" if reference is not None and reference.isdigit() else f"i.{name}"
+    factor = next((c for c in naming.model.categorical if c.name == name), None)
+    if factor is None or factor.reference is None:
+        return f"i.{name}"
+    if factor.reference.isdigit():
+        return f"ib{factor.reference}.{name}"
+    # encode numbers the levels of text in the order of the alphabet
+    places = sorted(factor.levels or ())
+    return f"ib{places.index(factor.reference) + 1}.{name}" if factor.reference in places else f"i.{name}"
 
 
 def _equations(model: ModelDescription, naming: Naming, groups: list[str]) -> tuple[list[str], bool]:
@@ -203,6 +209,9 @@ def _notes(model: ModelDescription) -> list[str]:
     if model.categorical:
         notes.append(
             "factor variables must be numeric with value labels in Stata (encode makes them so); the first level is "
-            "the reference there and in ranef."
+            "the reference there and in ranef, where no other is chosen."
+            if any(c.reference is not None for c in model.categorical)
+            else "factor variables must be numeric with value labels in Stata (encode makes them so); the first level "
+            "is the reference there and in ranef."
         )
     return notes
