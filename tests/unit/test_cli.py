@@ -359,6 +359,17 @@ def test_anova_of_several_models(run):
     assert "Likelihood-ratio tests" in run("anova", FORMULA, smaller, "sleepstudy").stdout
 
 
+def test_anova_says_how_the_file_was_read_and_what_did_not_converge(run, tmp_path):
+    path = tmp_path / "toy.csv"
+    path.write_text("y;x;g\n1;0;a\n2;1;a\n3;2;a\n2;0;b\n3;1;b\n4;2;b\n")
+    result = run("anova", "y ~ x + (1 | g)", "y ~ 1 + (1 | g)", str(path))
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert all(line.startswith("ranef: ") for line in lines)
+    assert sum("separated by semicolons" in line for line in lines) == 1
+    assert sum("nothing is left for the residual" in line for line in lines) == 1
+
+
 def test_power(run):
     result = run("power", FORMULA, "sleepstudy", "Days", "--n", "60", "--seed", "1", "--fixef", "Days=5", "--json")
     assert result.exit_code == 0, result.stderr

@@ -9,8 +9,9 @@ from ranef.cli import arguments as given
 from ranef.cli.command import command
 from ranef.cli.data import complete_data, find_data
 from ranef.cli.documents import table_document
-from ranef.cli.models import converged, fitted, quietly, said
-from ranef.cli.printing import show_json, show_table
+from ranef.cli.ending import NOT_CONVERGED, OK, show
+from ranef.cli.models import fitted, said
+from ranef.cli.printing import show_json
 from ranef.errors import OptionError
 
 
@@ -70,9 +71,8 @@ def anova(
         raise OptionError("--test is for several models; the terms of one model have F tests, or z tests.")
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
     found = find_data(data)
-    with quietly():
-        models = [fitted(f, found, family, n_quad, ml, shared) for f in formulas]
     with said():
+        models = [fitted(f, found, family, n_quad, ml, shared) for f in formulas]
         if several:
             table = ranef.anova(*models, test=(test or Comparison.CHISQ).value, n=n, rng=seed)
         else:
@@ -80,5 +80,5 @@ def anova(
     if as_json:
         show_json(table_document(table, "model" if several else "term"))
     else:
-        show_table(table)
-    return converged(*models)
+        show(str(table))
+    return OK if all(m.convergence.ok for m in models) else NOT_CONVERGED

@@ -51,25 +51,22 @@ def quietly() -> Iterator[None]:
 
 @contextmanager
 def said() -> Iterator[None]:
-    """With each warning of ours on lines of its own."""
+    """With what warnings of ours say, each once, on lines of their own."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RanefWarning)
         yield
+    ours = [w for w in caught if issubclass(w.category, RanefWarning)]
+    for line in dict.fromkeys(line for w in ours for line in str(w.message).split("\n")):
+        say(line)
     for warning in caught:
-        if issubclass(warning.category, RanefWarning):
-            for line in dict.fromkeys(str(warning.message).split("\n")):
-                say(line)
-        else:
+        if warning not in ours:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def converged(*models: "MixedModel") -> int:
-    """The exit code of models; what did not converge is said."""
-    code = OK
-    for model in models:
-        if not model.convergence.ok:
-            status = model.convergence.status
-            which = "" if len(models) == 1 else f" of {model.formula}"
-            say(f"the fit{which} did not converge ({status.value}). {status.explanation}")
-            code = NOT_CONVERGED
-    return code
+def converged(model: "MixedModel") -> int:
+    """The exit code of a model; that it did not converge is said."""
+    if model.convergence.ok:
+        return OK
+    status = model.convergence.status
+    say(f"the fit did not converge ({status.value}). {status.explanation}")
+    return NOT_CONVERGED

@@ -10,8 +10,8 @@ from ranef.cli.command import command
 from ranef.cli.data import find_data
 from ranef.cli.documents import table_document
 from ranef.cli.ending import INTERRUPTED, OK, show
-from ranef.cli.models import fitted, quietly, said
-from ranef.cli.printing import show_json, show_table
+from ranef.cli.models import fitted, said
+from ranef.cli.printing import show_json
 from ranef.errors import OptionError
 
 
@@ -98,7 +98,7 @@ def power(
     if formula.lstrip().startswith("~"):
         options |= {"data": find_data(data), "family": family, **parts}
     else:
-        with quietly():
+        with said():
             model = fitted(formula, data, family, None, False, parts)
     if any(isinstance(v, list) for size in sizes.values() for v in size.values()):
         with said():
@@ -108,7 +108,7 @@ def power(
         if as_json:
             show_json(table_document(curve))
         else:
-            show_table(curve)
+            show(str(curve))
         return OK if int(curve["n"].min()) == n else INTERRUPTED
     extended, filled = ({g: int(v) for g, v in s.items() if not isinstance(v, list)} for s in sizes.values())
     with said():

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ranef.cli.ending import show
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ranef.presentation.summary import Summary
 
 
@@ -28,17 +26,6 @@ def show_summary(summary: "Summary", digits: int) -> None:
             print_document(document, console)
             return
     show(summary.text(digits))
-
-
-def show_table(table: "pd.DataFrame") -> None:
-    """Show a table in full: as it prints itself, or all its columns."""
-    if "heading" in table.attrs:
-        from ranef.presentation.anova_table import table_of_tests
-
-        table = table_of_tests(table, table.attrs["heading"], table.attrs.get("notes", ()))
-        show(str(table))
-    else:
-        show(table.to_string())
 
 
 def show_json(document: dict[str, Any]) -> None:
