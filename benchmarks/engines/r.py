@@ -57,6 +57,14 @@ class REngine:
         elapsed, cpu, mean = self._parts(f"boot\t{key}\t{n}\t{formula}", timeout)
         return Sample(float(elapsed), float(cpu), float(mean))
 
+    def power(self, formula: str, frame: pd.DataFrame, data_name: str, effect: str, n: int, timeout: float) -> Sample:
+        """Responses drawn, fitted again by lme4 and tested by lmerTest, as simr does; the objective
+        is the power.
+        """
+        key = self._loaded(formula, frame, data_name)
+        elapsed, cpu, power = self._parts(f"power\t{key}\t{n}\t{effect}\t{formula}", timeout)
+        return Sample(float(elapsed), float(cpu), float(power))
+
     def profile(self, formula: str, frame: pd.DataFrame, data_name: str, timeout: float) -> float:
         """Seconds of ``profile()`` of a REML fit, all parameters, without the fit."""
         key = self._loaded(formula, frame, data_name)

@@ -72,6 +72,16 @@ while (length(line <- readLines(input, 1L)) == 1L) {
         bootMer(fit, function(m) c(fixef(m), unlist(lapply(VarCorr(m), attr, "stddev")), sigma(m)), nsim = as.integer(request[3]))))
       spent <- proc.time() - before
       answer("ok", spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]], mean(drawn$t[, 1]))
+    } else if (request[1] == "power") {
+      # what simr does for a t test: draw, refit, test one fixed effect
+      fit <- suppressMessages(suppressWarnings(lmer(as.formula(request[5]), data = frames[[request[2]]])))
+      contrast <- as.numeric(names(fixef(fit)) == request[4])
+      before <- proc.time()
+      drawn <- simulate(fit, as.integer(request[3]))
+      p <- vapply(drawn, function(y) suppressMessages(suppressWarnings(
+        lmerTest::contest1D(lmerTest::as_lmerModLmerTest(refit(fit, y)), contrast)[["Pr(>|t|)"]])), 0)
+      spent <- proc.time() - before
+      answer("ok", spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]], mean(p < 0.05))
     } else if (request[1] == "profile") {
       fit <- suppressMessages(suppressWarnings(lmer(as.formula(request[3]), data = frames[[request[2]]])))
       before <- proc.time()

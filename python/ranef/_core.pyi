@@ -179,6 +179,9 @@ class KenwardRoger:
     weights: _F64
     flat: int
 
+# What tests in a replicate need; the root alone where degrees of freedom are known without the fit.
+Tested = Satterthwaite | KenwardRoger | _F64
+
 # theta, the number of directions without variance of every term, and whether the criterion is REML
 _FitPoint = tuple[_F64, list[int], bool]
 
@@ -318,6 +321,18 @@ def bootstrap_parametric(
     n_threads: int,
     progress: _Counter,
 ) -> Replicates: ...
+def bootstrap_tested(
+    model: Model,  # a linear one
+    at: Point,
+    start: Point | None,
+    options: Options,
+    method: str,
+    memory: float,
+    numbers: tuple[int, int],
+    seed: int,
+    n_threads: int,
+    progress: _Counter,
+) -> tuple[Replicates, list[Tested | None]]: ...
 def bootstrap_residual(
     model: Model,
     beta: _F64,

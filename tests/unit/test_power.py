@@ -1,5 +1,6 @@
 """Power by simulation."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -260,6 +261,21 @@ def between_groups(groups: int, size: int, effect: float, sd: float, sigma: floa
     return float(nct.sf(cut, groups - 2, shift) + nct.cdf(-cut, groups - 2, shift))
 
 
+def test_power_of_a_mean_slope_with_another_variance() -> None:
+    """In a balanced design with random slopes it is the t test of the subjects' slopes, noncentral
+    t on 17 degrees of freedom.
+    """
+    from scipy.stats import nct, t
+
+    m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), n_threads=1)
+    cut = t.isf(0.025, 17)
+    for sd, test in ((4.0, "satterthwaite"), (9.0, "kenward-roger")):
+        shift = 5.0 / np.sqrt((sd**2 + m.sigma**2 / 82.5) / 18)
+        want = float(nct.sf(cut, 17, shift) + nct.cdf(-cut, 17, shift))
+        made = power(m, "Days", 3000, fixef={"Days": 5.0}, varcorr={"Subject": {"Days": sd}}, rng=1, test=test)  # type: ignore[arg-type]
+        assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 3000)
+
+
 def planned_rows(groups: int, size: int) -> Any:
     import pandas as pd
 
@@ -274,8 +290,8 @@ def test_power_without_a_fit_is_the_exact_one() -> None:
     want = between_groups(24, 4, 1.0, 1.0, 1.0)
     assert 0.4 < want < 0.8
     for test in ("satterthwaite", "kenward-roger"):
-        made = power("~ arm + (1 | g)", "arm", 1500, data=planned_rows(24, 4), rng=1, test=test, **STATED)  # type: ignore[arg-type]
-        assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 1500)
+        made = power("~ arm + (1 | g)", "arm", 4000, data=planned_rows(24, 4), rng=1, test=test, **STATED)  # type: ignore[arg-type]
+        assert abs(made.power - want) < 3 * np.sqrt(want * (1 - want) / 4000)
     assert (made.nobs, made.n_groups) == (96, {"g": 24})
 
 
@@ -364,3 +380,56 @@ def test_formulas_that_cannot_be_simulated(sleep: LinearMixedModel) -> None:
         power("~ arm + (1 | g)", "arm", 5, data=planned_rows(8, 1), **STATED)
     with pytest.raises(OptionError, match="at most two factors"):
         power_curve(sleep, "Days", 5, extend={"Subject": [5, 6], "a": [1, 2]}, within={"Subject": [5, 6]})
+
+
+@pytest.fixture(scope="module")
+def balanced() -> LinearMixedModel:
+    """A comparison of two halves of 12 groups of 5 rows."""
+    from ranef import simulate
+
+    rows = planned_rows(12, 5)
+    rows["y"] = simulate("~ arm + (1 | g)", rows, rng=1, **STATED).sim_1
+    return lmer("y ~ arm + (1 | g)", rows, n_threads=1)
+
+
+@pytest.mark.parametrize("test", ["satterthwaite", "kenward-roger", "residual", "none"])
+def test_p_values_of_replicates_follow_from_their_estimates(balanced: LinearMixedModel, test: Any) -> None:
+    """Estimates of the bootstrap of the same seed, and the degrees of freedom of a balanced design:
+    groups less two, wherever groups vary.
+    """
+    from scipy.stats import norm, t
+
+    n = 200
+    made = power(balanced, "arm", n, test=test, rng=5)
+    fits = balanced.bootstrap(n, rng=5)
+    column = fits.names.index("arm")
+    ratio = np.abs(fits.values[:, column] / fits.std_errors[:, column])
+    want = {"residual": 2 * t.sf(ratio, 58), "none": 2 * norm.sf(ratio)}.get(test, 2 * t.sf(ratio, 10))
+    interior = ~fits.singular
+    assert 150 < interior.sum() < n
+    np.testing.assert_allclose(made.p_values[interior], want[interior], rtol=1e-6)
+
+
+@pytest.mark.parametrize("test", ["satterthwaite", "kenward-roger"])
+def test_replicates_of_the_core_are_tested_as_fits_are(test: Any) -> None:
+    """F tests of a term in an unbalanced design, by the core and of responses fitted one by one."""
+    from scipy.stats import ks_2samp
+
+    data = load_dataset("cake").iloc[:-25]
+    m: Any = lmer("angle ~ recipe * temp + (1 | recipe:replicate)", data)
+    made = power(m, "recipe:temp", 300, test=test, rng=3)
+    drawn = m.simulate(300, rng=4)
+    p = [m.refit(drawn[c]).anova(ddf=test).loc["recipe:temp", "p_value"] for c in drawn]
+    assert ks_2samp(made.p_values, p).pvalue > 0.005
+
+
+def test_blocks_and_threads_do_not_change_p_values(balanced: LinearMixedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ranef.inference import tested_replicates
+
+    whole = power(balanced, "arm", 50, rng=5).p_values
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(tested_replicates, "MOST_REPLICATES", 7)
+    parts = power(balanced, "arm", 50, rng=5, n_threads=2, progress=lambda *c: seen.append(c)).p_values
+    assert np.array_equal(whole, parts)
+    assert seen[-1] == (50, 50)
+    assert all(a <= b for (a, _), (b, _) in pairwise(seen))

@@ -8,7 +8,7 @@ use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use ranef_core::error::CoreError;
-use ranef_core::linear::{self, At, Evaluator, GoOn, Score, System};
+use ranef_core::linear::{self, At, Evaluator, GoOn, Score, System, Tested};
 
 /// A theta, the directions that each term lacks, and whether the criterion is REML.
 pub(crate) type PointArgument = (Vec<f64>, Vec<usize>, bool);
@@ -52,8 +52,11 @@ pub(crate) fn satterthwaite(
     at: &PointArgument,
     n_threads: usize,
 ) -> PyResult<Satterthwaite> {
-    let p = system.sys.p();
     let s = watched(py, system, at, n_threads, linear::satterthwaite)?;
+    satterthwaite_record(py, s, system.sys.p())
+}
+
+fn satterthwaite_record(py: Python<'_>, s: linear::Satterthwaite, p: usize) -> PyResult<Satterthwaite> {
     Ok(Satterthwaite {
         root: matrix(py, s.root, p, p)?,
         covariance: matrix(py, s.covariance, s.m, s.m)?,
@@ -70,10 +73,13 @@ pub(crate) fn kenward_roger(
     memory: f64,
     n_threads: usize,
 ) -> PyResult<KenwardRoger> {
-    let p = system.sys.p();
     let k = watched(py, system, at, n_threads, |sys, e, score, at, go_on| {
         linear::kenward_roger(sys, e, score, at, memory, go_on)
     })?;
+    kenward_roger_record(py, k, system.sys.p())
+}
+
+fn kenward_roger_record(py: Python<'_>, k: linear::KenwardRoger, p: usize) -> PyResult<KenwardRoger> {
     let r = k.weights.len().isqrt();
     Ok(KenwardRoger {
         root: matrix(py, k.root, p, p)?,
@@ -82,4 +88,31 @@ pub(crate) fn kenward_roger(
         weights: matrix(py, k.weights, r, r)?,
         flat: k.flat,
     })
+}
+
+/// What tests of one replicate need.
+#[derive(IntoPyObject)]
+pub enum TestedRecord {
+    Root(Py<PyArray2<f64>>),
+    Satterthwaite(Satterthwaite),
+    KenwardRoger(KenwardRoger),
+}
+
+/// The same as records; none where the fit of a replicate has no degrees of freedom.
+///
+/// # Errors
+/// Matrices that would take more memory than allowed, which is so for all replicates.
+pub(crate) fn tested_records(
+    py: Python<'_>,
+    all: Vec<Option<Result<Tested, CoreError>>>,
+    p: usize,
+) -> PyResult<Vec<Option<TestedRecord>>> {
+    let of = |t: Option<Result<Tested, CoreError>>| match t {
+        Some(Ok(Tested::Root(root))) => Ok(Some(TestedRecord::Root(matrix(py, root, p, p)?))),
+        Some(Ok(Tested::Satterthwaite(s))) => Ok(Some(TestedRecord::Satterthwaite(satterthwaite_record(py, s, p)?))),
+        Some(Ok(Tested::KenwardRoger(k))) => Ok(Some(TestedRecord::KenwardRoger(kenward_roger_record(py, k, p)?))),
+        Some(Err(e @ CoreError::Refused { .. })) => Err(to_python(e)),
+        Some(Err(_)) | None => Ok(None),
+    };
+    all.into_iter().map(of).collect()
 }

@@ -38,6 +38,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<records::Profile>()?;
     m.add_function(wrap_pyfunction!(families::families, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_parametric, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate::bootstrap_tested, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_residual, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_cases, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_within_union, m)?)?;

@@ -165,12 +165,7 @@ impl LmmSystem {
         })?;
         let (s, solution) = result.map_err(to_python)?;
         let f = &s.fit;
-        // dimension of the null space of each term's covariance matrix
-        let mut null: Vec<Vec<usize>> = self.sys.terms.iter().map(|t| vec![0; t.len()]).collect();
-        for (b, frame) in self.sys.blocks.iter().zip(&f.frames) {
-            null[b.factor][b.term] += frame.s.iter().filter(|&&s| s == 0.0).count();
-        }
-        let null: Vec<usize> = null.into_iter().flatten().collect();
+        let null = self.sys.null_dimensions(&f.frames);
         let (solution, gradient) = match solution {
             Some((s, g)) => (Some(self.solution_record(py, s, reml)?), Some(g.into_pyarray(py).unbind())),
             None => (None, None),

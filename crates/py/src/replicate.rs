@@ -2,6 +2,7 @@
 
 use crate::arguments::{matrix, to_python, Borrowed, OptionsArgument, PointArgument};
 use crate::glmm::{approximation, GlmmSystem};
+use crate::information::{tested_records, TestedRecord};
 use crate::lmm::LmmSystem;
 use crate::records;
 use crate::watch::{partial, whole};
@@ -9,7 +10,7 @@ use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMetho
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use ranef_core::generalized;
-use ranef_core::linear::{Columns, FitOptions, How, Law, Passage, Truth, Within};
+use ranef_core::linear::{Columns, FitOptions, How, Law, Method, Passage, Truth, Within};
 use ranef_core::model::Replicable;
 use ranef_core::replicate::{self, Data, Member, Replicates};
 use ranef_core::watch::Watch;
@@ -155,6 +156,40 @@ pub fn bootstrap_parametric(
             record(py, g, r, stopped)
         }
     }
+}
+
+/// Draws and fits some of the replicates, with what tests of the fixed effects need of each fit.
+#[pyfunction]
+#[pyo3(signature = (model, at, start, options, method, memory, numbers, seed, n_threads, progress))]
+#[allow(clippy::too_many_arguments)]
+pub fn bootstrap_tested(
+    py: Python<'_>,
+    model: PyRef<'_, LmmSystem>,
+    at: PointArgument<'_>,
+    start: Option<PointArgument<'_>>,
+    options: OptionsArgument,
+    method: &str,
+    memory: f64,
+    numbers: (usize, usize),
+    seed: u64,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(records::Replicates, Vec<Option<TestedRecord>>)> {
+    let method = match method {
+        "satterthwaite" => Method::Satterthwaite,
+        "kenward-roger" => Method::KenwardRoger(memory / n_threads.max(1) as f64),
+        "residual" | "none" => Method::Known,
+        _ => return Err(PyValueError::new_err("there is no such method")),
+    };
+    let law = Law::normal(&model.sys, &truth(&model, &at)?, None);
+    let how = how(&model, &options, start.as_ref())?;
+    let (sys, law, how, reml) = (&model.sys, &law, &how, options.reml);
+    let ((r, tested), stopped) = partial(py, progress, n_threads, |w| {
+        replicate::drawn_with(sys, law, how, numbers.0..numbers.1, seed, n_threads, w, |own, work, outcome| {
+            method.of_fit(own, work, outcome, reml, w)
+        })
+    })?;
+    Ok((record(py, sys, r, stopped)?, tested_records(py, tested, sys.p())?))
 }
 
 #[pyfunction]

@@ -150,7 +150,7 @@ def reported(progress: object, unit: str = "replicates") -> Iterator[Report | No
             show.close()
 
 
-def part_of(show: Report | None, before: int, total: int) -> Report | None:
+def part_of(show: Callable[[int, int], object] | None, before: int, total: int) -> Report | None:
     """A function for one of several jobs that are reported as one:
     ``before`` steps were done, of ``total``.
     """

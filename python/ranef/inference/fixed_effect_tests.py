@@ -67,10 +67,18 @@ class FixedEffectTests:
     Parameters
     ----------
     fit : MixedFit
+    known : VarianceInformation, KenwardRoger or FixedBasis, optional
+        What the method that will be used needs, where it is known already.
     """
 
-    def __init__(self, fit: MixedFit):
+    def __init__(self, fit: MixedFit, known: VarianceInformation | KenwardRoger | FixedBasis | None = None):
         self.fit = fit
+        if isinstance(known, VarianceInformation):
+            self.information = known
+        elif isinstance(known, KenwardRoger):
+            self.kenward_roger = known
+        elif known is not None:
+            self.basis = known
         self._found: dict[Ddf, SingleTests] = {}
 
     @cached_property

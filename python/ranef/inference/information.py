@@ -3,11 +3,15 @@ their asymptotic covariance, and how the covariance of the fixed effects moves w
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.record import MixedFit
+
+if TYPE_CHECKING:
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +51,13 @@ class VarianceInformation:
     fixed: dict[str, int]
     flat: int
 
+    @classmethod
+    def of_core(cls, found: "_core.Satterthwaite", fit: MixedFit) -> Self:
+        """What the core gives for a fit."""
+        nu = fit.nobs - len(fit.beta) if fit.reml else fit.nobs
+        boundary = dict(fit.convergence.boundary)
+        return cls(found.root, found.covariance, found.slopes, float(nu), boundary, found.flat)
+
 
 def variance_information(fit: MixedFit) -> VarianceInformation:
     """Curvature of the criterion and slopes of the covariance of the fixed effects.
@@ -59,7 +70,4 @@ def variance_information(fit: MixedFit) -> VarianceInformation:
     -------
     VarianceInformation
     """
-    found = fit.satterthwaite()
-    nu = fit.nobs - len(fit.beta) if fit.reml else fit.nobs
-    boundary = dict(fit.convergence.boundary)
-    return VarianceInformation(found.root, found.covariance, found.slopes, float(nu), boundary, found.flat)
+    return VarianceInformation.of_core(fit.satterthwaite(), fit)

@@ -4,12 +4,16 @@ F.
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import DesignError, OptionError
 from ranef.fit.record import MixedFit
+
+if TYPE_CHECKING:
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +57,11 @@ class KenwardRoger:
     weights: Floats
     flat: int
 
+    @classmethod
+    def of_core(cls, found: "_core.KenwardRoger", fit: MixedFit) -> Self:
+        """What the core gives for a fit."""
+        return cls(fit.sigma, found.root, found.adjusted, found.slopes, found.weights, found.flat)
+
     @property
     def adjusted(self) -> Floats:
         """Adjusted covariance matrix (p, p) of the fixed effects."""
@@ -83,6 +92,16 @@ def kenward_roger(fit: MixedFit) -> KenwardRoger:
     -------
     KenwardRoger
     """
+    check_kenward_roger(fit)
+    try:
+        found = fit.kenward_roger(memory_allowed())
+    except MemoryError as problem:
+        raise refused(problem) from None
+    return KenwardRoger.of_core(found, fit)
+
+
+def check_kenward_roger(fit: MixedFit) -> None:
+    """Refuse models that the method is not made for."""
     if not fit.reml:
         raise OptionError(
             "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, "
@@ -93,15 +112,15 @@ def kenward_roger(fit: MixedFit) -> KenwardRoger:
             "Kenward-Roger is not available for random effects with a covariance structure of their own, as cs(); "
             "use ddf='satterthwaite'."
         )
-    try:
-        found = fit.kenward_roger(memory_allowed())
-    except MemoryError as problem:
-        raise DesignError(
-            "Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all "
-            "random effects but those of the largest "
-            f"factor: {problem}. Use ddf='satterthwaite', which needs none; with so many levels the two hardly differ."
-        ) from None
-    return KenwardRoger(fit.sigma, found.root, found.adjusted, found.slopes, found.weights, found.flat)
+
+
+def refused(problem: MemoryError) -> DesignError:
+    """The error for matrices that would take too much memory."""
+    return DesignError(
+        "Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random "
+        f"effects but those of the largest factor: {problem}. Use ddf='satterthwaite', which needs none; with so many "
+        "levels the two hardly differ."
+    )
 
 
 def memory_allowed() -> float:

@@ -18,6 +18,7 @@ from ranef.families.custom import CustomFamily
 from ranef.fit.again import fit_again
 from ranef.fit.assumed import assumed, assumed_without, design_of_columns
 from ranef.fit.control import FitControl
+from ranef.fit.linear import has_conventions
 from ranef.fit.record import MixedFit
 from ranef.fit.stated import Stated, parameters
 from ranef.fit.stated_numbers import finite
@@ -27,6 +28,7 @@ from ranef.inference.bootstrap.one_by_one import generator_of
 from ranef.inference.bootstrap.rows import design_of_groups, design_of_rows, rows_by_level
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.likelihood_ratio import chi_square_p
+from ranef.inference.tested_replicates import tested_replicates
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
@@ -299,10 +301,14 @@ def exact_limits(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
 def _by_coefficient_tests(
     study: Study, model: MixedFit, columns: list[int], n: int, ddf: Ddf, progress: Counter | None
 ) -> tuple[Floats, bool]:
-    """P-values of tests of coefficients, one simulation after the other: degrees of freedom or
-    second derivatives are found for every fit.
+    """P-values of tests of coefficients.
+
+    Simulations of a linear model are made in the core; others, and those of models with variances
+    by convention, one after the other.
     """
     rows = np.eye(len(model.beta))[columns]
+    if model.fixed_effects_profiled and not has_conventions(model):
+        return tested_replicates(model, rows, n, ddf, study.seed, study.control, study.n_threads, progress)
     out = np.full(n, np.nan)
     finished = 0
     try:

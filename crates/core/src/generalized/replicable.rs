@@ -138,8 +138,7 @@ fn attempt(g: &GlmmSystem, m: &mut Modes, how: &FitOptions, watch: &dyn Watch) -
     };
     let converged = f.status == Status::Converged;
     let status = if converged && runs_away(g, m) { Status::Separated } else { f.status };
-    let singular = f.null_dimensions.iter().any(|&d| d > 0);
-    Some(Outcome { status: status.name(), singular, moved_on, estimates: Some(estimates) })
+    Some(Outcome { status: status.name(), null: f.null_dimensions, moved_on, estimates: Some(estimates) })
 }
 
 /// Whether a fixed effect looks as if it had no finite estimate, by the bordered system of the last

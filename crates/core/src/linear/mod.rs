@@ -26,7 +26,9 @@ pub use columns::Columns;
 pub use criterion::Evaluator;
 pub use deletion::Deletion;
 pub use fit::{frames_of, Fit, FitOptions};
-pub use information::{fixed_root, kenward_roger, satterthwaite, threads_worth, At, GoOn, KenwardRoger, Satterthwaite};
+pub use information::{
+    fixed_root, kenward_roger, satterthwaite, threads_worth, At, GoOn, KenwardRoger, Method, Satterthwaite, Tested,
+};
 pub use law::{Law, Truth};
 pub use rebase::Rebase;
 pub use replicable::How;

@@ -85,8 +85,8 @@ impl Replicable for System {
         let found = search(self, e, score, begin, how.options, &mut |_, _| watch.go_on()).ok()?;
         let f = found.fit;
         let estimates = (f.status != Status::NonFinite).then(|| e.estimates(self, how.options.reml, score));
-        let singular = f.frames.iter().any(|f| f.s.contains(&0.0));
-        Some(Outcome { status: f.status.name(), singular, moved_on: found.moved_on, estimates })
+        let null = self.null_dimensions(&f.frames);
+        Some(Outcome { status: f.status.name(), null, moved_on: found.moved_on, estimates })
     }
 
     fn of_rows(&self, rows: &Rows<'_>, _: Option<&[f64]>, how: &How) -> Option<(Self, How)> {

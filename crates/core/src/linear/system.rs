@@ -4,7 +4,7 @@ use super::rebase::Rebase;
 use crate::basis::Basis;
 use crate::crossprod::{settle_rank, well_conditioned, Crossprod};
 use crate::error::CoreError;
-use crate::layout::{FactorSpec, Layout};
+use crate::layout::{FactorSpec, Frame, Layout};
 use crate::rows::Rows;
 use std::ops::Deref;
 
@@ -69,6 +69,16 @@ impl System {
     /// A copy whose response may be replaced.
     pub fn clone_for_refit(&self) -> Self {
         System { layout: self.layout.clone(), cp: self.cp.clone(), rebase: None }
+    }
+
+    /// For each term, in the order of factors and terms, the dimension of the null space of its
+    /// covariance matrix.
+    pub fn null_dimensions(&self, frames: &[Frame]) -> Vec<usize> {
+        let mut null: Vec<Vec<usize>> = self.terms.iter().map(|t| vec![0; t.len()]).collect();
+        for (b, frame) in self.blocks.iter().zip(frames) {
+            null[b.factor][b.term] += frame.s.iter().filter(|&&s| s == 0.0).count();
+        }
+        null.into_iter().flatten().collect()
     }
 
     /// Puts other cross-products with y in place: Z'y in elimination order, X'y and y'y.

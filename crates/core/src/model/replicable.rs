@@ -22,8 +22,9 @@ pub struct Estimates {
 pub struct Outcome {
     /// How its fit ended, or why there is none.
     pub status: &'static str,
-    /// Whether some direction of the random effects has no variance.
-    pub singular: bool,
+    /// For each term, in the order of factors and terms, the number of directions without variance;
+    /// empty where there is no fit.
+    pub null: Vec<usize>,
     /// Whether the lowest valley was found from another start than the first.
     pub moved_on: bool,
     /// None where there is no fit.
@@ -38,7 +39,12 @@ impl Outcome {
 
     /// A replicate that could not be fitted.
     pub fn failed(status: &'static str) -> Self {
-        Outcome { status, singular: false, moved_on: false, estimates: None }
+        Outcome { status, null: Vec::new(), moved_on: false, estimates: None }
+    }
+
+    /// Whether some direction of the random effects has no variance.
+    pub fn is_singular(&self) -> bool {
+        self.null.iter().any(|&n| n > 0)
     }
 }
 

@@ -8,7 +8,7 @@ mod refit;
 mod replicates;
 mod workers;
 
-pub use bootstrap::drawn;
+pub use bootstrap::{drawn, drawn_with};
 pub use cases::{cases, jackknife, Data};
 pub use nested::{nested, Member};
 pub use profile::{profile, Curve, CurvePoint, Ending, GeneralizedFit, LinearFit, Profile, ProfileOptions, Side};

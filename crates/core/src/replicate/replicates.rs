@@ -33,7 +33,7 @@ impl Replicates {
         for (i, r) in all {
             out.number.push(i as i64);
             out.status.push(r.status);
-            out.singular.push(r.singular);
+            out.singular.push(r.is_singular());
             out.moved_on.push(r.moved_on);
             match r.estimates {
                 Some(e) => {

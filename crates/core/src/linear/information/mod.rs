@@ -15,10 +15,12 @@ mod dense;
 mod kenward_roger;
 mod moments;
 mod satterthwaite;
+mod tested;
 mod traces;
 
 pub use kenward_roger::{kenward_roger, threads_worth, KenwardRoger};
 pub use satterthwaite::{satterthwaite, Satterthwaite};
+pub use tested::{Method, Tested};
 
 use super::criterion::Evaluator;
 use super::score::Score;
