@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from ranef import anova, glmer, lmer, load_dataset, power
+from ranef import anova, glmer, lmer, load_dataset, power, translate
 from ranef.diagnostics.dispersion import DispersionTest, ZeroInflationTest
 
 # How a notebook gets each record, and a piece of what it must show.
@@ -45,6 +45,8 @@ RECORDS = {
     "ranef with variances": (lambda m, _: m.ranef(condvar=True), "sd of (Intercept)"),
     "block of varcorr": (lambda m, _: next(iter(m.varcorr.values())), "standard deviations and correlations"),
     "pictures": (lambda m, _: m.plot, "caterpillar"),
+    "valleys": (lambda m, _: m.convergence.valleys, "Valley of criterion"),
+    "translation": (lambda m, _: translate("mixed y x || g: x", source="stata"), "lmer("),
     "family": (lambda m, _: m.family, "link="),
     "reference grid": (lambda m, _: m.reference_grid(), "frequency"),
     "effect sizes": (lambda m, _: m.effect_sizes(), "Std. coef."),

@@ -46,6 +46,9 @@ class ResidualTest:
     p_value: float
     meaning: str
 
+    def __repr__(self) -> str:
+        return f"{self.name:<11}{self.statistic:>9.4g}  p = {self.p_value:<7.3g} {self.meaning}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SimulatedResiduals:
@@ -107,9 +110,7 @@ class SimulatedResiduals:
         kind = "rotated, " if self.rotated else ""
         head = f"Simulated residuals of {len(self.values):,} rows ({kind}{self.n_simulations} simulations)"
         tests = (self.uniformity, self.dispersion, self.outliers)
-        return "\n".join(
-            [head, *(f"  {t.name:<11}{t.statistic:>9.4g}  p = {t.p_value:<7.3g} {t.meaning}" for t in tests)]
-        )
+        return "\n".join([head, *(f"  {t!r}" for t in tests)])
 
 
 def simulated_residuals(

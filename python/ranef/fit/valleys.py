@@ -39,6 +39,10 @@ class Valley:
     theta: Floats
     fixef: Floats
 
+    def __repr__(self) -> str:
+        theta, fixef = (", ".join(f"{v:.4g}" for v in values.tolist()) for values in (self.theta, self.fixef))
+        return f"Valley of criterion {self.criterion:.4f} (theta: {theta}; fixed effects: {fixef})"
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Valley)

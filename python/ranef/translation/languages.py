@@ -75,6 +75,8 @@ class Translation:
     def __str__(self) -> str:
         return "\n".join([self.call, *(f"# {note}" for note in self.notes)])
 
+    __repr__ = __str__
+
     def describe(self) -> ModelDescription:
         """The neutral description of the model."""
         return describe(
