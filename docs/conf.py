@@ -28,6 +28,7 @@ extensions = [
     "commands",
     "data_sets",
     "mathml",
+    "mentions",
     "tutorial",
     "example_report",
 ]
