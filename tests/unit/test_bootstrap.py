@@ -233,7 +233,7 @@ def test_parquet_round_trip(sleep: LinearMixedModel, tmp_path: Any) -> None:
 
 
 def test_files_that_hold_no_bootstrap(tmp_path: Any) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="there is no file"):
         load_bootstrap(tmp_path / "none.parquet")
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "a.parquet")
     (tmp_path / "b.parquet").write_text("no")
