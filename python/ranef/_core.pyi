@@ -243,6 +243,16 @@ class Profile:
     refitted: bool
     curves: list[Curve]
 
+class _Levels(Protocol):
+    @property
+    def codes(self) -> _I32: ...
+    @property
+    def places(self) -> Sequence[int]: ...
+    @property
+    def reference(self) -> int | None: ...
+    @property
+    def others(self) -> Sequence[int]: ...
+
 class LmmSystem:
     kept: list[int]
     n_theta: int
@@ -254,6 +264,7 @@ class LmmSystem:
         weights: _F64 | None,
         factors: list[tuple[_I32, int, list[tuple[_F64, str]]]],
         n_threads: int = 1,
+        levels: _Levels | None = None,
     ) -> None: ...
     def fit(
         self,

@@ -94,6 +94,10 @@ class DesignError(RanefError, ValueError):
     """The model matrices cannot be built, or describe a model that cannot be fitted."""
 
 
+class MemoryLimitError(DesignError, MemoryError):
+    """What is asked for does not fit into the memory that is free."""
+
+
 class NewLevelError(RanefError, ValueError):
     """New data contain a level of a grouping factor that was not in the data of the fit."""
 

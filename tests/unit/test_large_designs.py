@@ -31,8 +31,15 @@ def test_the_dot_leaves_out_the_grouping_factor():
 def test_a_matrix_larger_than_the_free_memory_is_refused(monkeypatch):
     monkeypatch.setattr(checks, "available_memory", lambda: 5_000_000)
     d = frame(2000, 150).assign(shop=np.arange(2000) % 7)
+    # levels are not written out, unless their coding is another
+    assert build_design("y ~ x + customer + (1 | shop)", d).columns.rest.shape == (2000, 1)
+    with pytest.raises(DesignError, match=r"151 columns of the fixed effects take 0.0024 GB"):
+        build_design("y ~ x + customer + (1 | shop)", d, contrasts={"customer": "sum"})
     with pytest.raises(DesignError, match=r"151 columns, 149 of them for customer: 0.0024 GB"):
-        build_design("y ~ x + customer + (1 | shop)", d.iloc[:, :])
+        build_design("y ~ x + customer + (1 | shop)", d, model="glmm")
+    monkeypatch.setattr(checks, "available_memory", lambda: 1_000_000)
+    with pytest.raises(DesignError, match=r"151 columns, 149 of them for customer: 0.00091 GB"):
+        build_design("y ~ x + customer + (1 | shop)", d)
     monkeypatch.setattr(checks, "available_memory", lambda: None)
     assert build_design("y ~ x + customer + (1 | shop)", d).x.shape == (2000, 151)
 

@@ -5,7 +5,7 @@
 //! intercept column c becomes `(z_j - m_j) / s_j`, which for an unstructured covariance is only a
 //! recoding; y becomes `(y - m) / s` where X has an intercept.
 
-use crate::rows::Rows;
+use crate::rows::{Column, Rows};
 
 /// Change of basis of the columns of one random term: `z~ = z A`.
 #[derive(Clone, Debug)]
@@ -131,6 +131,15 @@ fn mean_weight(w: Option<&[f64]>, n: usize, step: usize) -> f64 {
     w.map_or(1.0, |w| w.iter().step_by(step).sum::<f64>() / n.div_ceil(step) as f64)
 }
 
+/// Moments of the indicators of all levels, as of other columns.
+fn shares(codes: &[i32], w: Option<&[f64]>) -> Vec<(f64, f64)> {
+    let n_levels = codes.iter().max().map_or(0, |&c| c as usize + 1);
+    let mut sums = vec![0.0; n_levels];
+    codes.iter().enumerate().for_each(|(i, &c)| sums[c as usize] += w.map_or(1.0, |w| w[i]));
+    let (total, n) = (sums.iter().sum::<f64>(), codes.len() as f64);
+    sums.into_iter().map(|s| (s / total, (s * (1.0 - s / total).max(0.0) / n).sqrt())).collect()
+}
+
 fn constant_value(v: &[f64]) -> Option<f64> {
     let first = *v.first()?;
     (first != 0.0 && v.iter().all(|&x| x == first)).then_some(first)
@@ -151,7 +160,7 @@ impl Basis {
         let n = rows.n();
         let step = n.div_ceil(SAMPLE).max(1);
         let (mean, sd) = moments(rows.y, rows.weights, step);
-        (out.y_shift, out.y_scale) = if out.intercept.is_some() {
+        (out.y_shift, out.y_scale) = if out.intercept.is_some() || rows.fixed().is_some() {
             (mean, usable(sd))
         } else {
             (0.0, usable((sd * sd + mean * mean * mean_weight(rows.weights, n, step)).sqrt()))
@@ -168,12 +177,18 @@ impl Basis {
         let mean_weight = mean_weight(w, n, step);
         // only a leading column: one that comes later might itself be a combination of those before
         // it
-        let intercept = (p > 0 && constant_value(rows.x[0]).is_some()).then_some(0);
-        let constant = intercept.map_or(1.0, |j| rows.x[j][0]);
+        let leading = match rows.x.first() {
+            Some(Column::Numbers(v)) => constant_value(v),
+            _ => None,
+        };
+        let intercept = leading.map(|_| 0);
+        let constant = leading.unwrap_or(1.0);
+        let centred = intercept.is_some() || rows.fixed().is_some();
         let mut x_shift = vec![0.0; p];
         let mut x_transform = vec![0.0; p * p];
         // moments of columns that X and Z share are computed once
         let mut seen: Vec<(*const f64, (f64, f64))> = Vec::new();
+        let mut of_levels: Option<Vec<(f64, f64)>> = None;
         let mut column = |v: &[f64]| -> (f64, f64) {
             if let Some(hit) = seen.iter().find(|s| s.0 == v.as_ptr()) {
                 return hit.1;
@@ -187,8 +202,11 @@ impl Basis {
                 x_transform[j * p + j] = 1.0 / (constant * mean_weight.sqrt());
                 continue;
             }
-            let (mean, sd) = column(rows.x[j]);
-            if intercept.is_some() {
+            let (mean, sd) = match rows.x[j] {
+                Column::Numbers(v) => column(v),
+                Column::Level(codes, level) => of_levels.get_or_insert_with(|| shares(codes, w))[level as usize],
+            };
+            if centred {
                 // a column that is constant but for rounding is left at zero, and dropped
                 let noise = 1e-14 * mean.abs();
                 x_shift[j] = mean;

@@ -23,6 +23,15 @@ pub enum CoreError {
         /// Bytes allowed.
         memory: f64,
     },
+    /// What is to be allocated does not fit into memory.
+    NoRoom {
+        /// What it is.
+        what: String,
+        /// Bytes it takes.
+        bytes: f64,
+        /// Bytes that are free, where these are fewer; none where the process may not take so many.
+        free: Option<f64>,
+    },
     /// No column of X is left, or a value is not finite.
     Degenerate(String),
     /// The caller asked to stop.
@@ -45,6 +54,13 @@ impl fmt::Display for CoreError {
                 bytes / 1e9,
                 memory / 1e9
             ),
+            CoreError::NoRoom { what, bytes, free } => {
+                write!(f, "{what} would take {:.1} GB", bytes / 1e9)?;
+                match free {
+                    Some(free) => write!(f, ", of {:.1} GB that are free", free / 1e9),
+                    None => f.write_str(", more than the process may take"),
+                }
+            }
             CoreError::Interrupted => f.write_str("interrupted"),
         }
     }

@@ -22,6 +22,7 @@ pub mod fit;
 pub mod generalized;
 pub mod layout;
 pub mod linear;
+pub mod memory;
 pub mod model;
 pub mod optimize;
 pub mod replicate;

@@ -3,6 +3,7 @@
 use crate::error::CoreError;
 use crate::residual::Independent;
 use crate::structure::Structure;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One random term: its effect columns and the structure of their covariance.
@@ -14,7 +15,64 @@ pub struct TermRows<'a> {
     pub structure: Arc<dyn Structure>,
 }
 
-/// One grouping factor with all the random terms that share it.
+/// One column of X.
+#[derive(Clone, Copy, Debug)]
+pub enum Column<'a> {
+    /// Its numbers.
+    Numbers(&'a [f64]),
+    /// One in the rows of a level, zero elsewhere: codes of the rows, and the level.
+    Level(&'a [i32], i32),
+}
+
+impl<'a> From<&'a [f64]> for Column<'a> {
+    fn from(numbers: &'a [f64]) -> Self {
+        Column::Numbers(numbers)
+    }
+}
+
+impl<'a> From<&'a Vec<f64>> for Column<'a> {
+    fn from(numbers: &'a Vec<f64>) -> Self {
+        Column::Numbers(numbers)
+    }
+}
+
+impl<'a> Column<'a> {
+    /// The column in a range of rows.
+    #[inline(always)]
+    pub fn each(self, range: Range<usize>, mut visit: impl FnMut(usize, f64)) {
+        match self {
+            Column::Numbers(v) => v[range].iter().enumerate().for_each(|(r, &v)| visit(r, v)),
+            Column::Level(codes, level) => {
+                codes[range].iter().enumerate().for_each(|(r, &c)| visit(r, f64::from(u8::from(c == level))));
+            }
+        }
+    }
+
+    /// One entry.
+    #[inline(always)]
+    pub fn at(self, row: usize) -> f64 {
+        match self {
+            Column::Numbers(v) => v[row],
+            Column::Level(codes, level) => f64::from(u8::from(codes[row] == level)),
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(self) -> usize {
+        match self {
+            Column::Numbers(v) => v.len(),
+            Column::Level(codes, _) => codes.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One grouping factor with all the random terms that share it. A factor without terms stands for
+/// fixed effects of its levels.
 #[derive(Clone)]
 pub struct FactorRows<'a> {
     /// Level of each row, `0..n_levels`.
@@ -28,20 +86,28 @@ pub struct FactorRows<'a> {
 impl FactorRows<'_> {
     /// Number of effects of all its terms.
     pub fn k(&self) -> usize {
+        if self.is_fixed() {
+            return 1;
+        }
         self.terms.iter().map(|t| t.z.len()).sum()
+    }
+
+    /// Whether the effects of its levels are fixed.
+    pub fn is_fixed(&self) -> bool {
+        self.terms.is_empty()
     }
 }
 
 /// The data of a mixed model.
 #[derive(Clone)]
 pub struct Rows<'a> {
-    /// Columns of X, each of length n.
-    pub x: Vec<&'a [f64]>,
+    /// Columns of X, each of length n; without those of the levels of a fixed factor.
+    pub x: Vec<Column<'a>>,
     /// Response (offset already subtracted).
     pub y: &'a [f64],
     /// Prior weights: the residual variance of row i is s2 / w_i.
     pub weights: Option<&'a [f64]>,
-    /// Grouping factors; none where there are no random terms.
+    /// Grouping factors; none where there are no random terms. A fixed one is the last.
     pub factors: Vec<FactorRows<'a>>,
 }
 
@@ -49,6 +115,11 @@ impl<'a> Rows<'a> {
     /// Number of rows.
     pub fn n(&self) -> usize {
         self.y.len()
+    }
+
+    /// The fixed factor, if there is one.
+    pub fn fixed(&self) -> Option<&FactorRows<'a>> {
+        self.factors.last().filter(|f| f.is_fixed())
     }
 
     /// The covariance of rows that are independent given the random effects.

@@ -6,7 +6,7 @@ use ranef_core::crossprod::Crossprod;
 use ranef_core::layout::FactorSpec;
 use ranef_core::linear::{search, Begin, Deletion, Evaluator, FitOptions, Score, Status, System};
 use ranef_core::residual::Residual;
-use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::rows::{Column, FactorRows, Rows, TermRows};
 use ranef_core::structure::{named, Structure};
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ struct Data {
 impl Data {
     fn rows(&self) -> Rows<'_> {
         Rows {
-            x: self.x.iter().map(Vec::as_slice).collect(),
+            x: self.x.iter().map(Column::from).collect(),
             y: &self.y,
             weights: self.weights.as_deref(),
             factors: self

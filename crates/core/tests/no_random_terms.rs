@@ -13,7 +13,7 @@ use ranef_core::layout::FactorSpec;
 use ranef_core::linear::{
     kenward_roger, satterthwaite, search, At, Begin, Deletion, Evaluator, FitOptions, Score, Solution, Status, System,
 };
-use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::rows::{Column, FactorRows, Rows, TermRows};
 use ranef_core::structure::named;
 
 const N: usize = 60;
@@ -47,7 +47,7 @@ fn linear_model_is_least_squares() {
     let x = columns(&mut d);
     let weights: Vec<f64> = (0..N).map(|_| 0.5 + d.uniform()).collect();
     let y: Vec<f64> = (0..N).map(|i| 2.0 + 0.3 * x[1][i] + d.normal()).collect();
-    let rows = Rows { x: x.iter().map(Vec::as_slice).collect(), y: &y, weights: Some(&weights), factors: Vec::new() };
+    let rows = Rows { x: x.iter().map(Column::from).collect(), y: &y, weights: Some(&weights), factors: Vec::new() };
     let sys = System::new(&rows, 1).unwrap();
     let basis = Basis::from_rows(&rows);
     let from_products = System::of_products(Crossprod::of(&rows, &basis, 1), basis, &[]).unwrap();
@@ -83,7 +83,7 @@ fn cross_products_alone_give_the_same_fit() {
     let y: Vec<f64> = (0..N).map(|i| 1.0 + 0.1 * x[1][i] + shift[codes[i] as usize] + 0.5 * d.normal()).collect();
     let term = TermRows { z: vec![&x[0], &x[1]], structure: named("unstructured").unwrap() };
     let factors = vec![FactorRows { codes: &codes, n_levels: 9, terms: vec![term] }];
-    let rows = Rows { x: x.iter().map(Vec::as_slice).collect(), y: &y, weights: None, factors };
+    let rows = Rows { x: x.iter().map(Column::from).collect(), y: &y, weights: None, factors };
     let whole = System::new(&rows, 1).unwrap();
     let basis = Basis::from_rows(&rows);
     // as chunks of a stream would be
@@ -107,7 +107,7 @@ fn dependent_columns_are_refused_without_rows() {
     let mut x = columns(&mut d);
     x.push(x[1].iter().map(|v| 2.0 * v - 1.0).collect());
     let y: Vec<f64> = (0..N).map(|_| d.normal()).collect();
-    let rows = Rows { x: x.iter().map(Vec::as_slice).collect(), y: &y, weights: None, factors: Vec::new() };
+    let rows = Rows { x: x.iter().map(Column::from).collect(), y: &y, weights: None, factors: Vec::new() };
     assert_eq!(System::new(&rows, 1).unwrap().p(), 2);
     let basis = Basis::from_rows(&rows);
     assert!(System::of_products(Crossprod::of(&rows, &basis, 1), basis, &[]).is_err());
@@ -181,7 +181,7 @@ fn degrees_of_freedom_and_deletion_need_no_random_terms() {
     let mut d = Draws(5);
     let x = columns(&mut d);
     let y: Vec<f64> = (0..N).map(|i| 0.2 * x[1][i] + d.normal()).collect();
-    let rows = Rows { x: x.iter().map(Vec::as_slice).collect(), y: &y, weights: None, factors: Vec::new() };
+    let rows = Rows { x: x.iter().map(Column::from).collect(), y: &y, weights: None, factors: Vec::new() };
     let sys = System::new(&rows, 1).unwrap();
     let (mut e, mut score) = (Evaluator::new(&sys, 1), Score::new(&sys));
     let at = At { theta: &[], null: &[], reml: true, n_threads: 1 };

@@ -2,7 +2,7 @@
 
 use ranef_core::linear::{Draft, ResponseLaw, System};
 use ranef_core::rng::Rng;
-use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::rows::{Column, FactorRows, Rows, TermRows};
 use ranef_core::structure::named;
 
 struct Design {
@@ -24,7 +24,7 @@ impl Design {
             }],
         });
         let rows = Rows {
-            x: self.x.iter().map(Vec::as_slice).collect(),
+            x: self.x.iter().map(Column::from).collect(),
             y: &y,
             weights: self.weights.as_deref(),
             factors: factors.collect(),

@@ -7,17 +7,31 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use ranef_core::error::CoreError;
 use ranef_core::layout::FactorSize;
-use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::linear::Coding;
+use ranef_core::rows::{Column, FactorRows, Rows, TermRows};
 use ranef_core::structure::{self, Structure};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The exception of an error of the core.
 pub(crate) fn to_python(e: CoreError) -> PyErr {
     match e {
         CoreError::Interrupted => PyKeyboardInterrupt::new_err(()),
-        CoreError::TooLarge { .. } | CoreError::Refused { .. } => PyMemoryError::new_err(e.to_string()),
+        CoreError::TooLarge { .. } | CoreError::NoRoom { .. } => {
+            let advice = "Use fewer levels, or for groups among the fixed effects a random effect";
+            no_room(format!("the model does not fit into memory: {e}. {advice}."))
+        }
+        CoreError::Refused { .. } => no_room(e.to_string()),
         _ => PyValueError::new_err(e.to_string()),
     }
+}
+
+/// The package's error for what does not fit into memory, which is a `MemoryError` too.
+fn no_room(message: String) -> PyErr {
+    Python::attach(|py| {
+        let class = py.import("ranef.errors").and_then(|m| m.getattr("MemoryLimitError"));
+        let made = class.and_then(|class| class.call1((&message,)));
+        made.map_or_else(|_| PyMemoryError::new_err(message), PyErr::from_value)
+    })
 }
 
 /// Columns of a matrix in Fortran order.
@@ -49,6 +63,15 @@ pub(crate) fn by_factor(
 
 pub(crate) type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
 pub(crate) type FactorArgument<'py> = (Bound<'py, PyArray1<i32>>, usize, Vec<TermArgument<'py>>);
+/// Columns of X that are the levels of one factor: codes of the rows, the place of each level's
+/// column, the reference level, and the places of the other columns.
+#[derive(FromPyObject)]
+pub(crate) struct LevelsArgument {
+    codes: Py<PyArray1<i32>>,
+    places: Vec<usize>,
+    reference: Option<usize>,
+    others: Vec<usize>,
+}
 pub(crate) type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyReadonlyArray2<'py, f64>>);
 
 /// Parameters of a model, for the columns as they were given.
@@ -85,6 +108,7 @@ struct FactorArrays {
 /// The arrays a model was made of, kept alive (not copied).
 pub(crate) struct Arrays {
     x: Py<PyArray2<f64>>,
+    levels: Option<(Py<PyArray1<i32>>, Coding)>,
     y: Py<PyArray1<f64>>,
     weights: Option<Py<PyArray1<f64>>>,
     offset: Option<Py<PyArray1<f64>>>,
@@ -96,6 +120,8 @@ type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyAr
 
 pub(crate) struct Borrowed<'py> {
     x: PyReadonlyArray2<'py, f64>,
+    levels: Option<(PyReadonlyArray1<'py, i32>, Coding)>,
+    ones: OnceLock<Vec<f64>>,
     y: PyReadonlyArray1<'py, f64>,
     weights: Option<PyReadonlyArray1<'py, f64>>,
     offset: Option<PyReadonlyArray1<'py, f64>>,
@@ -106,6 +132,7 @@ impl Arrays {
     /// Keeps the arrays of arguments.
     pub(crate) fn new(
         x: Bound<'_, PyArray2<f64>>,
+        levels: Option<LevelsArgument>,
         y: Bound<'_, PyArray1<f64>>,
         weights: Option<Bound<'_, PyArray1<f64>>>,
         offset: Option<Bound<'_, PyArray1<f64>>>,
@@ -122,6 +149,7 @@ impl Arrays {
         };
         Ok(Arrays {
             x: x.unbind(),
+            levels: levels.map(|l| (l.codes, Coding { levels: l.places, reference: l.reference, others: l.others })),
             y: y.unbind(),
             weights: weights.map(Bound::unbind),
             offset: offset.map(Bound::unbind),
@@ -132,6 +160,8 @@ impl Arrays {
     pub(crate) fn borrow<'py>(&self, py: Python<'py>) -> Borrowed<'py> {
         Borrowed {
             x: self.x.bind(py).readonly(),
+            levels: self.levels.as_ref().map(|(codes, c)| (codes.bind(py).readonly(), c.clone())),
+            ones: OnceLock::new(),
             y: self.y.bind(py).readonly(),
             weights: self.weights.as_ref().map(|w| w.bind(py).readonly()),
             offset: self.offset.as_ref().map(|o| o.bind(py).readonly()),
@@ -153,9 +183,46 @@ impl Borrowed<'_> {
         Ok(self.offset.as_ref().map(|o| o.as_slice()).transpose()?)
     }
 
+    /// The rows, all columns of X one by one.
     pub(crate) fn rows(&self) -> PyResult<Rows<'_>> {
+        let mut rows = self.other_columns()?;
+        let Some((codes, coding)) = &self.levels else { return Ok(rows) };
+        let (n, codes) = (rows.y.len(), codes.as_slice()?);
+        let ones = self.ones.get_or_init(|| vec![1.0; n]);
+        let mut x = vec![Column::Numbers(ones); coding.p()];
+        for (l, &place) in coding.levels.iter().enumerate().filter(|(l, _)| coding.reference != Some(*l)) {
+            x[place] = Column::Level(codes, l as i32);
+        }
+        coding.others.iter().zip(&rows.x).for_each(|(&place, column)| x[place] = *column);
+        rows.x = x;
+        Ok(rows)
+    }
+
+    /// The rows with the levels that X has columns for as a fixed factor, and how these are made of
+    /// it.
+    pub(crate) fn rows_with_levels(&self) -> PyResult<Option<(Rows<'_>, &Coding)>> {
+        let Some((codes, coding)) = &self.levels else { return Ok(None) };
+        let mut rows = self.other_columns()?;
+        let codes = codes.as_slice()?;
+        rows.factors.push(FactorRows { codes, n_levels: coding.levels.len(), terms: Vec::new() });
+        Ok(Some((rows, coding)))
+    }
+
+    fn other_columns(&self) -> PyResult<Rows<'_>> {
+        let x: Vec<Column<'_>> = columns(&self.x)?.into_iter().map(Column::from).collect();
+        if let Some((codes, c)) = &self.levels {
+            let mut all: Vec<usize> = c.levels.iter().chain(&c.others).copied().collect();
+            all.sort_unstable();
+            let fits = x.len() == c.others.len()
+                && all.iter().enumerate().all(|(i, &j)| i == j)
+                && c.reference.is_none_or(|r| r < c.levels.len())
+                && codes.as_slice()?.iter().all(|&l| (l as usize) < c.levels.len());
+            if !fits {
+                return Err(PyValueError::new_err("the levels and the other columns do not make up X"));
+            }
+        }
         Ok(Rows {
-            x: columns(&self.x)?,
+            x,
             y: self.y.as_slice()?,
             weights: self.weights.as_ref().map(|w| w.as_slice()).transpose()?,
             factors: self

@@ -167,7 +167,7 @@ impl GlmmSystem {
         n_threads: usize,
     ) -> PyResult<Self> {
         let (family, custom) = chosen(family, link, kernel)?;
-        let arrays = Arrays::new(x, y, Some(weights), offset, factors)?;
+        let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
         let borrowed = arrays.borrow(py);
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
         let g = py.detach(|| with_threads(n_threads, || Model::new(&rows, offset, family))).map_err(to_python)?;

@@ -22,10 +22,11 @@ fn watched<T: Send>(
     f: impl FnOnce(&System, &mut Evaluator, &mut Score, At<'_>, GoOn<'_>) -> Result<T, CoreError> + Send,
 ) -> PyResult<T> {
     system.check_theta(theta)?;
-    if null.len() != system.sys.terms.iter().map(Vec::len).sum::<usize>() {
+    let sys = system.sys(py)?;
+    if null.len() != sys.terms.iter().map(Vec::len).sum::<usize>() {
         return Err(PyValueError::new_err("there must be a number of directions for each random term"));
     }
-    let n_threads = linear::threads_worth(&system.sys, n_threads);
+    let n_threads = linear::threads_worth(sys, n_threads);
     let at = At { theta, null, reml: *reml, n_threads };
     let out = whole(py, None, n_threads, |watch| {
         system.with_work(n_threads, |sys, e, score| f(sys, e, score, at, &|| watch.go_on()))
@@ -40,7 +41,7 @@ pub(crate) fn root(
     at: &PointArgument,
     n_threads: usize,
 ) -> PyResult<Py<PyArray2<f64>>> {
-    let p = system.sys.p();
+    let p = system.sys(py)?.p();
     let root = watched(py, system, at, n_threads, |sys, e, _, at, _| linear::fixed_root(sys, e, at.theta, at.reml))?;
     matrix(py, root, p, p)
 }
@@ -53,7 +54,7 @@ pub(crate) fn satterthwaite(
     n_threads: usize,
 ) -> PyResult<Satterthwaite> {
     let s = watched(py, system, at, n_threads, linear::satterthwaite)?;
-    satterthwaite_record(py, s, system.sys.p())
+    satterthwaite_record(py, s, system.sys(py)?.p())
 }
 
 fn satterthwaite_record(py: Python<'_>, s: linear::Satterthwaite, p: usize) -> PyResult<Satterthwaite> {
@@ -76,7 +77,7 @@ pub(crate) fn kenward_roger(
     let k = watched(py, system, at, n_threads, |sys, e, score, at, go_on| {
         linear::kenward_roger(sys, e, score, at, memory, go_on)
     })?;
-    kenward_roger_record(py, k, system.sys.p())
+    kenward_roger_record(py, k, system.sys(py)?.p())
 }
 
 fn kenward_roger_record(py: Python<'_>, k: linear::KenwardRoger, p: usize) -> PyResult<KenwardRoger> {

@@ -1,6 +1,8 @@
 //! The linear mixed model.
 
-use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
+use crate::arguments::{
+    by_factor, columns, matrix, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
+};
 use crate::information::{self, PointArgument};
 use crate::records::{
     Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley,
@@ -15,10 +17,28 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use ranef_core::blocks::NotPositive;
 use ranef_core::linear::{
-    frames_of, predict_variance, search, sharpened, Begin, Deletion, Evaluator, FitOptions, NewRows, Score, Solution,
-    System,
+    frames_of, predict_variance, search, sharpened, Begin, Coding, Deletion, Evaluator, FitOptions, NewRows, Score,
+    Solution, System,
 };
 use std::sync::{Mutex, OnceLock};
+
+/// Calls `f` with work space for a system.
+fn with_work_on<T>(
+    slot: &Mutex<Option<Work>>,
+    sys: &System,
+    n_threads: usize,
+    f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T,
+) -> T {
+    let mut kept = slot.lock().unwrap_or_else(|e| e.into_inner());
+    let mut work = match kept.take() {
+        Some(w) if w.n_threads == n_threads => w,
+        _ => Work { evaluator: Evaluator::new(sys, n_threads), score: Score::new(sys), n_threads },
+    };
+    drop(kept);
+    let out = f(sys, &mut work.evaluator, &mut work.score);
+    *slot.lock().unwrap_or_else(|e| e.into_inner()) = Some(work);
+    out
+}
 
 fn singular() -> PyErr {
     PyValueError::new_err("the system is not positive definite at this theta")
@@ -35,47 +55,91 @@ struct Work {
 #[pyclass(frozen, module = "ranef._core")]
 pub struct LmmSystem {
     pub(crate) arrays: Arrays,
-    pub(crate) sys: System,
-    /// The same with cross-products for very large standard deviations, once a fit has needed them.
+    /// With the columns of X as they are, once it is needed.
+    whole: OnceLock<System>,
+    /// With the levels that X has columns for as a fixed factor, where that can be.
+    split: Option<(System, Coding)>,
+    /// The system of fits with cross-products for very large standard deviations, once a fit has
+    /// needed them.
     sharp: OnceLock<System>,
     work: Mutex<Option<Work>>,
+    work_of_split: Mutex<Option<Work>>,
+    n_threads: usize,
 }
 
 impl LmmSystem {
-    pub(crate) fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
-        self.with_work_on(self.sharp.get().unwrap_or(&self.sys), n_threads, f)
+    /// The system with all columns of X.
+    pub(crate) fn sys(&self, py: Python<'_>) -> PyResult<&System> {
+        if let Some(s) = self.whole.get() {
+            return Ok(s);
+        }
+        let borrowed = self.arrays.borrow(py);
+        let rows = borrowed.rows()?;
+        let n = self.n_threads;
+        let built = py.detach(|| with_threads(n, || System::new(&rows, n))).map_err(to_python)?;
+        Ok(self.whole.get_or_init(|| built))
     }
 
-    fn with_work_on<T>(
+    /// The system that fits are made with.
+    fn fitted(&self) -> &System {
+        self.split.as_ref().map_or_else(|| self.whole.get().expect("there is one of both"), |s| &s.0)
+    }
+
+    /// Number of rows.
+    pub(crate) fn n_rows(&self) -> usize {
+        self.fitted().cp.n
+    }
+
+    /// Number of fixed effects.
+    fn p(&self) -> usize {
+        self.fitted().n_fixed()
+    }
+
+    /// Calls `f` with the system with all columns, which must have been asked for, or a sharper
+    /// one.
+    pub(crate) fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
+        let whole = self.whole.get().expect("it has been asked for");
+        let sharp = if self.split.is_none() { self.sharp.get() } else { None };
+        with_work_on(&self.work, sharp.unwrap_or(whole), n_threads, f)
+    }
+
+    /// The same with the system that fits are made with.
+    fn with_fitted<T>(
         &self,
         sys: &System,
         n_threads: usize,
         f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T,
     ) -> T {
-        let mut slot = self.work.lock().unwrap_or_else(|e| e.into_inner());
-        let mut work = match slot.take() {
-            Some(w) if w.n_threads == n_threads => w,
-            _ => Work { evaluator: Evaluator::new(&self.sys, n_threads), score: Score::new(&self.sys), n_threads },
-        };
-        drop(slot);
-        let out = f(sys, &mut work.evaluator, &mut work.score);
-        *self.work.lock().unwrap_or_else(|e| e.into_inner()) = Some(work);
-        out
+        let slot = if self.split.is_none() { &self.work } else { &self.work_of_split };
+        with_work_on(slot, sys, n_threads, f)
+    }
+
+    /// The system of the last fit.
+    fn sharpest(&self) -> &System {
+        self.sharp.get().unwrap_or_else(|| self.fitted())
+    }
+
+    /// Results at the Lambda last factored, of all fixed effects.
+    fn solution_of(&self, sys: &System, e: &mut Evaluator, reml: bool, score: &Score) -> Option<Solution> {
+        match &self.split {
+            Some((_, coding)) => e.solution_with_levels(sys, coding, reml, score).ok(),
+            None => Some(e.solution(sys, reml, score)),
+        }
     }
 
     pub(crate) fn check_theta(&self, theta: &[f64]) -> PyResult<()> {
-        if theta.len() != self.sys.n_theta {
+        if theta.len() != self.fitted().n_theta {
             return Err(PyValueError::new_err(format!(
                 "theta has {} entries where the model has {}",
                 theta.len(),
-                self.sys.n_theta
+                self.fitted().n_theta
             )));
         }
         Ok(())
     }
 
     fn solution_record(&self, py: Python<'_>, s: Solution, reml: bool) -> PyResult<LinearSolution> {
-        let p = self.sys.p();
+        let p = self.p();
         Ok(LinearSolution {
             theta: s.theta.into_pyarray(py).unbind(),
             objective: if reml { s.reml_criterion } else { s.ml_deviance },
@@ -87,8 +151,8 @@ impl LmmSystem {
             pwrss: s.pwrss,
             ldl2: s.ldl2,
             ldrx2: s.ldrx2,
-            u: by_factor(py, s.u, &self.sys.factors)?,
-            b: by_factor(py, s.b, &self.sys.factors)?,
+            u: by_factor(py, s.u, &self.fitted().factors)?,
+            b: by_factor(py, s.b, &self.fitted().factors)?,
         })
     }
 }
@@ -96,7 +160,7 @@ impl LmmSystem {
 #[pymethods]
 impl LmmSystem {
     #[new]
-    #[pyo3(signature = (x, y, weights, factors, n_threads = 1))]
+    #[pyo3(signature = (x, y, weights, factors, n_threads = 1, levels = None))]
     fn new(
         py: Python<'_>,
         x: Bound<'_, PyArray2<f64>>,
@@ -104,26 +168,46 @@ impl LmmSystem {
         weights: Option<Bound<'_, PyArray1<f64>>>,
         factors: Vec<FactorArgument<'_>>,
         n_threads: usize,
+        levels: Option<LevelsArgument>,
     ) -> PyResult<Self> {
-        let arrays = Arrays::new(x, y, weights, None, factors)?;
+        let arrays = Arrays::new(x, levels, y, weights, None, factors)?;
         let borrowed = arrays.borrow(py);
-        let rows = borrowed.rows()?;
-        let sys = py.detach(|| with_threads(n_threads, || System::new(&rows, n_threads))).map_err(to_python)?;
-        drop(rows);
+        let split = match borrowed.rows_with_levels()? {
+            Some((rows, coding)) => py
+                .detach(|| with_threads(n_threads, || System::beside_levels(&rows, n_threads)))
+                .map_err(to_python)?
+                .map(|sys| (sys, coding.clone())),
+            None => None,
+        };
         drop(borrowed);
-        Ok(LmmSystem { arrays, sys, sharp: OnceLock::new(), work: Mutex::new(None) })
+        let out = LmmSystem {
+            arrays,
+            whole: OnceLock::new(),
+            split,
+            sharp: OnceLock::new(),
+            work: Mutex::new(None),
+            work_of_split: Mutex::new(None),
+            n_threads,
+        };
+        if out.split.is_none() {
+            out.sys(py)?;
+        }
+        Ok(out)
     }
 
     /// Columns of x in use.
     #[getter]
     fn kept(&self) -> Vec<usize> {
-        self.sys.basis.kept.clone()
+        match &self.split {
+            Some((_, coding)) => (0..coding.p()).collect(),
+            None => self.fitted().basis.kept.clone(),
+        }
     }
 
     /// Number of relative covariance parameters.
     #[getter]
     fn n_theta(&self) -> usize {
-        self.sys.n_theta
+        self.fitted().n_theta
     }
 
     #[pyo3(signature = (reml, start, max_evaluations, tolerance, n_threads = 1, progress = None))]
@@ -144,9 +228,12 @@ impl LmmSystem {
         }
         let options = FitOptions { reml, max_evaluations, tolerance };
         let borrowed = self.arrays.borrow(py);
-        let rows = borrowed.rows()?;
+        let rows = match &self.split {
+            Some(_) => borrowed.rows_with_levels()?.map(|(rows, _)| rows).expect("they were there"),
+            None => borrowed.rows()?,
+        };
         let result = whole(py, progress, n_threads, |watch| {
-            self.with_work_on(&self.sys, n_threads, |sys, e, score| {
+            self.with_fitted(self.fitted(), n_threads, |sys, e, score| {
                 let begin = match &start {
                     Some(s) => Begin::At(frames_of(sys, &sys.lambda_from_theta(s))),
                     None => Begin::Anywhere,
@@ -159,13 +246,19 @@ impl LmmSystem {
                     sys = self.sharp.get_or_init(|| sharp);
                 }
                 let usable = s.fit.criterion.is_finite();
-                let solution = usable.then(|| (e.solution(sys, reml, score), e.gradient(sys, score)));
+                let solution = if usable {
+                    let gradient = e.gradient(sys, score);
+                    self.solution_of(sys, e, reml, score).map(|s| (s, gradient))
+                } else {
+                    None
+                };
                 Ok((s, solution))
             })
         })?;
         let (s, solution) = result.map_err(to_python)?;
         let f = &s.fit;
-        let null = self.sys.null_dimensions(&f.frames);
+        let fitted = self.fitted();
+        let null = fitted.null_dimensions(&f.frames);
         let (solution, gradient) = match solution {
             Some((s, g)) => (Some(self.solution_record(py, s, reml)?), Some(g.into_pyarray(py).unbind())),
             None => (None, None),
@@ -181,8 +274,8 @@ impl LmmSystem {
             gradient,
         };
         let valley = |v: &ranef_core::linear::Valley| {
-            let theta = v.theta(&self.sys).into_pyarray(py).unbind();
-            let objective = v.criterion + self.sys.constant(reml);
+            let theta = v.theta(fitted).into_pyarray(py).unbind();
+            let objective = v.criterion + fitted.constant(reml);
             Py::new(py, Valley { objective, theta, beta: None, dispersion: None })
         };
         let search = Search {
@@ -211,11 +304,11 @@ impl LmmSystem {
         self.check_theta(&theta)?;
         let s = py.detach(|| {
             with_threads(n_threads, || {
-                self.with_work(n_threads, |sys, e, score| {
+                self.with_fitted(self.sharpest(), n_threads, |sys, e, score| {
                     e.lambda = sys.lambda_from_theta(&theta);
                     e.criterion(sys, reml).ok()?;
                     e.solve_effects(sys, score);
-                    Some(e.solution(sys, reml, score))
+                    self.solution_of(sys, e, reml, score)
                 })
             })
         });
@@ -235,7 +328,7 @@ impl LmmSystem {
         self.check_theta(&theta)?;
         let v = py.detach(|| {
             with_threads(n_threads, || {
-                self.with_work(n_threads, |sys, e, score| e.evaluation(sys, &theta, reml, score))
+                self.with_fitted(self.sharpest(), n_threads, |sys, e, score| e.evaluation(sys, &theta, reml, score))
             })
         });
         let v = v.ok_or_else(singular)?;
@@ -252,6 +345,7 @@ impl LmmSystem {
         use numpy::PyArray3;
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
+        let whole = self.sys(py)?;
         let all = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |sys, e, _| {
@@ -268,7 +362,7 @@ impl LmmSystem {
         });
         let all = all.ok_or_else(singular)?;
         let list = PyList::empty(py);
-        for (v, f) in all.into_iter().zip(&self.sys.factors) {
+        for (v, f) in all.into_iter().zip(&whole.factors) {
             let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
             list.append(a)?;
         }
@@ -285,12 +379,13 @@ impl LmmSystem {
     ) -> PyResult<Py<PyArray2<f64>>> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
+        let whole = self.sys(py)?;
         let found = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |sys, e, score| Ok(Deletion::at(sys, e, &theta)?.coefficients(score)))
             })
         });
-        matrix(py, found.map_err(|NotPositive| singular())?, self.sys.q(), self.sys.p())
+        matrix(py, found.map_err(|NotPositive| singular())?, whole.q(), whole.p())
     }
 
     /// Parts of M^-1, one after another: of the effects from each start to the next.
@@ -305,11 +400,12 @@ impl LmmSystem {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
+        let whole = self.sys(py)?;
         let places =
             |v: &PyReadonlyArray1<'py, i64>| -> Vec<usize> { v.as_array().iter().map(|&i| i as usize).collect() };
         let (starts, effects) = (places(&starts), places(&effects));
         let ordered = starts.is_sorted() && starts.last().is_none_or(|&end| end <= effects.len());
-        if !ordered || effects.iter().any(|&i| i >= self.sys.q()) {
+        if !ordered || effects.iter().any(|&i| i >= whole.q()) {
             return Err(PyValueError::new_err("there is no such set of random effects"));
         }
         let found = py.detach(|| {
@@ -334,13 +430,14 @@ impl LmmSystem {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
+        let whole = self.sys(py)?;
         let n_rows = x_new.shape()[0];
         let x = columns(&x_new)?;
-        if x.len() != self.sys.p() || factors.len() != self.sys.terms.len() {
+        if x.len() != whole.p() || factors.len() != whole.terms.len() {
             return Err(PyValueError::new_err("new rows do not have the columns of the model"));
         }
         let mut new = Vec::new();
-        for ((codes, z), f) in factors.iter().zip(&self.sys.factors) {
+        for ((codes, z), f) in factors.iter().zip(&whole.factors) {
             let mut cols = Vec::new();
             for z in z {
                 cols.extend(columns(z)?);
@@ -357,7 +454,7 @@ impl LmmSystem {
         }
         let v = py.detach(|| {
             with_threads(n_threads, || {
-                self.with_work_on(&self.sys, n_threads, |sys, e, _| {
+                with_work_on(&self.work, whole, n_threads, |sys, e, _| {
                     e.lambda = sys.lambda_from_theta(&theta);
                     e.criterion(sys, false).ok()?;
                     Some(predict_variance(sys, e, &x, &new, n_rows))

@@ -26,7 +26,7 @@ pub fn profile(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<records::Profile> {
     let (n_theta, p) = match &model {
-        Model::Linear(m) => (m.sys.n_theta, m.sys.p()),
+        Model::Linear(m) => (m.sys(py)?.n_theta, m.sys(py)?.p()),
         Model::Generalized(m) => (m.g.n_theta(), m.g.p()),
     };
     if indices.iter().any(|&i| i > n_theta + p) {
@@ -35,7 +35,7 @@ pub fn profile(
     let curves = ProfileOptions { step, reach, targets };
     let found = match &model {
         Model::Linear(m) => {
-            let sys = &m.sys;
+            let sys = m.sys(py)?;
             m.check_theta(start.theta.as_slice()?)?;
             let frames = frames_of(sys, &sys.lambda_from_theta(start.theta.as_slice()?));
             let fit = LinearFit { sys, options: options.linear(false) };

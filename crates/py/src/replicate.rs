@@ -50,25 +50,30 @@ impl OptionsArgument {
 }
 
 /// How replicates of a linear model are fitted.
-fn how(model: &LmmSystem, options: &OptionsArgument, start: Option<&PointArgument<'_>>) -> PyResult<How> {
+fn how(
+    py: Python<'_>,
+    model: &LmmSystem,
+    options: &OptionsArgument,
+    start: Option<&PointArgument<'_>>,
+) -> PyResult<How> {
     let theta = start.map(|s| s.theta.as_slice()).transpose()?;
     theta.map_or(Ok(()), |t| model.check_theta(t))?;
-    Ok(How::new(&model.sys, options.linear(options.reml), theta))
+    Ok(How::new(model.sys(py)?, options.linear(options.reml), theta))
 }
 
 /// The linear model that responses are drawn from.
-fn truth<'a>(model: &LmmSystem, at: &'a PointArgument<'_>) -> PyResult<Truth<'a>> {
+fn truth<'a>(py: Python<'_>, model: &LmmSystem, at: &'a PointArgument<'_>) -> PyResult<Truth<'a>> {
     let (theta, beta, sigma) = (at.theta.as_slice()?, at.beta.as_slice()?, at.spread.unwrap_or(f64::NAN));
     model.check_theta(theta)?;
-    if beta.len() != model.sys.p() || !sigma.is_finite() || sigma <= 0.0 {
+    if beta.len() != model.sys(py)?.p() || !sigma.is_finite() || sigma <= 0.0 {
         return Err(PyValueError::new_err("the model to draw from does not have the parameters of the system"));
     }
     Ok(Truth { theta, beta, sigma })
 }
 
 /// Random effects of each factor, levels x effects, in C order.
-fn effects<'a>(model: &LmmSystem, given: &'a [PyReadonlyArray2<'_, f64>]) -> PyResult<Vec<&'a [f64]>> {
-    let factors = &model.sys.factors;
+fn effects<'a>(py: Python<'_>, model: &LmmSystem, given: &'a [PyReadonlyArray2<'_, f64>]) -> PyResult<Vec<&'a [f64]>> {
+    let factors = &model.sys(py)?.factors;
     let fits = given.len() == factors.len()
         && given.iter().zip(factors).all(|(b, f)| b.shape() == [f.n_levels, f.k] && b.is_c_contiguous());
     if !fits {
@@ -128,13 +133,13 @@ pub fn bootstrap_parametric(
     match &model {
         Model::Linear(m) => {
             let kept = match &kept {
-                Some(KeptArgument::Effects(b)) => Some(effects(m, b)?),
+                Some(KeptArgument::Effects(b)) => Some(effects(py, m, b)?),
                 Some(_) => return Err(other()),
                 None => None,
             };
-            let law = Law::normal(&m.sys, &truth(m, &at)?, kept.as_deref());
-            let how = how(m, &options, start.as_ref())?;
-            let (sys, law, how) = (&m.sys, &law, &how);
+            let law = Law::normal(m.sys(py)?, &truth(py, m, &at)?, kept.as_deref());
+            let how = how(py, m, &options, start.as_ref())?;
+            let (sys, law, how) = (m.sys(py)?, &law, &how);
             let (r, stopped) =
                 partial(py, progress, n_threads, |w| replicate::drawn(sys, law, how, n, seed, n_threads, w))?;
             record(py, sys, r, stopped)
@@ -181,9 +186,9 @@ pub fn bootstrap_tested(
         "residual" | "none" => Method::Known,
         _ => return Err(PyValueError::new_err("there is no such method")),
     };
-    let law = Law::normal(&model.sys, &truth(&model, &at)?, None);
-    let how = how(&model, &options, start.as_ref())?;
-    let (sys, law, how, reml) = (&model.sys, &law, &how, options.reml);
+    let law = Law::normal(model.sys(py)?, &truth(py, &model, &at)?, None);
+    let how = how(py, &model, &options, start.as_ref())?;
+    let (sys, law, how, reml) = (model.sys(py)?, &law, &how, options.reml);
     let ((r, tested), stopped) = partial(py, progress, n_threads, |w| {
         replicate::drawn_with(sys, law, how, numbers.0..numbers.1, seed, n_threads, w, |own, work, outcome| {
             method.of_fit(own, work, outcome, reml, w)
@@ -211,12 +216,12 @@ pub fn bootstrap_residual(
     let borrowed = model.arrays.borrow(py);
     let rows = borrowed.rows()?;
     let (beta, residuals) = (beta.as_slice()?, residuals.as_slice()?);
-    if residuals.len() != rows.n() || beta.len() != model.sys.p() {
+    if residuals.len() != rows.n() || beta.len() != model.sys(py)?.p() {
         return Err(PyValueError::new_err("there must be a residual for each row, and all fixed effects"));
     }
-    let sys = &model.sys;
-    let law = Law::of_pools(&rows, sys, effects(&model, &effects_)?, residuals, beta);
-    let how = how(&model, &options, start.as_ref())?;
+    let sys = model.sys(py)?;
+    let law = Law::of_pools(&rows, sys, effects(py, &model, &effects_)?, residuals, beta);
+    let how = how(py, &model, &options, start.as_ref())?;
     let (law, how) = (&law, &how);
     let (r, stopped) = partial(py, progress, n_threads, |w| replicate::drawn(sys, law, how, n, seed, n_threads, w))?;
     record(py, sys, r, stopped)
@@ -260,7 +265,7 @@ pub fn bootstrap_cases(
 ) -> PyResult<records::Replicates> {
     match &model {
         Model::Linear(m) => {
-            let (sys, how) = (&m.sys, &how(m, &options, start.as_ref())?);
+            let (sys, how) = (m.sys(py)?, &how(py, m, &options, start.as_ref())?);
             with_groups(py, &m.arrays.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
                 replicate::cases(data, sys, how, n, seed, n_threads, w)
             })
@@ -292,7 +297,7 @@ pub fn jackknife_groups(
 ) -> PyResult<records::Replicates> {
     match &model {
         Model::Linear(m) => {
-            let (sys, how) = (&m.sys, &how(m, &options, start.as_ref())?);
+            let (sys, how) = (m.sys(py)?, &how(py, m, &options, start.as_ref())?);
             with_groups(py, &m.arrays.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
                 replicate::jackknife(data, sys, how, n, n_threads, w)
             })
@@ -332,13 +337,15 @@ pub fn bootstrap_within_union(
 ) -> PyResult<Vec<records::Replicates>> {
     let borrowed = union.arrays.borrow(py);
     let rows = borrowed.rows()?;
+    let union_sys = union.sys(py)?;
     let mut list = Vec::new();
     for (model, places, start) in &members {
         let borrowed = model.arrays.borrow(py);
         let member_rows = borrowed.rows()?;
-        let fits = places.len() == model.sys.factors.len()
-            && places.iter().zip(&model.sys.factors).all(|((g, e), f)| {
-                let of_union = union.sys.factors.get(*g);
+        let sys = model.sys(py)?;
+        let fits = places.len() == sys.factors.len()
+            && places.iter().zip(&sys.factors).all(|((g, e), f)| {
+                let of_union = union_sys.factors.get(*g);
                 of_union.is_some_and(|u| u.n_levels == f.n_levels && e.len() == f.k && e.iter().all(|&i| i < u.k))
             });
         if !fits {
@@ -346,15 +353,14 @@ pub fn bootstrap_within_union(
         }
         let factor = places.iter().map(|p| p.0).collect();
         let effect = places.iter().map(|p| p.1.clone()).collect();
-        let within = Within { sys: &model.sys, rows: &member_rows, factor, effect };
-        let passage = Passage::new(&union.sys, &rows, &within).map_err(to_python)?;
-        list.push(Member { model: &model.sys, passage, how: how(model, &options, start.as_ref())? });
+        let within = Within { sys, rows: &member_rows, factor, effect };
+        let passage = Passage::new(union_sys, &rows, &within).map_err(to_python)?;
+        list.push(Member { model: sys, passage, how: how(py, model, &options, start.as_ref())? });
     }
-    let sys = &union.sys;
-    let law = Law::of_union(sys, &truth(&union, &at)?);
+    let law = Law::of_union(union_sys, &truth(py, &union, &at)?);
     let (law, list) = (&law, &list);
     let (out, stopped) =
-        partial(py, progress, n_threads, |w| replicate::nested(sys, law, list, n, seed, n_threads, w))?;
+        partial(py, progress, n_threads, |w| replicate::nested(union_sys, law, list, n, seed, n_threads, w))?;
     out.into_iter().zip(list).map(|(r, m)| record(py, m.model, r, stopped)).collect()
 }
 
@@ -401,7 +407,7 @@ pub fn refit(
 ) -> PyResult<records::Replicates> {
     let (n, m) = (y.shape()[0], y.shape()[1]);
     let n_rows = match &model {
-        Model::Linear(m) => m.sys.cp.n,
+        Model::Linear(m) => m.n_rows(),
         Model::Generalized(m) => m.g.n,
     };
     if n != n_rows || (n > 0 && m > 0 && !y.is_fortran_contiguous()) {
@@ -412,7 +418,7 @@ pub fn refit(
         Model::Linear(m) => {
             let borrowed = m.arrays.borrow(py);
             let rows = borrowed.rows()?;
-            let (sys, how) = (&m.sys, &how(m, &options, start.as_ref())?);
+            let (sys, how) = (m.sys(py)?, &how(py, m, &options, start.as_ref())?);
             let columns = &Columns::of(&rows, sys);
             let r = whole(py, progress, n_threads, |w| replicate::refit(sys, columns, y, n, how, n_threads, w))?;
             record(py, sys, r, false)

@@ -15,6 +15,7 @@ from ranef.design.checks import (
     check_names,
     check_random_term,
     check_structure,
+    check_written_out,
     constant_effects,
     numbers_as_text,
     similar_levels,
@@ -25,6 +26,7 @@ from ranef.design.contrasts import Contrast, parse_contrast
 from ranef.design.encoder import Encoder, RandomEncoder, argument_of
 from ranef.design.evaluate import Evaluator, State
 from ranef.design.grouping import Grouping, group_rows, group_variable
+from ranef.design.level_columns import MANY_LEVELS, LevelColumns, level_columns
 from ranef.design.record import Design, ModelRows, RandomTerm, TermRows
 from ranef.design.response import response_values
 from ranef.design.rows import (
@@ -150,12 +152,12 @@ class _Builder:
             y = y if kept is None else take_rows(y, kept)
             outcome, levels = response_values(y, response, self.table, kept, self.model)
         coder = Coder(self.values, self._variables(), self.coding)
-        check_fixed_columns(formula.fixed, coder.width, n)
+        check_fixed_columns(formula.fixed, coder.width, n, self.model)
         contrasts = self._contrasts(coder)
         layout = coder.layout(formula.fixed, formula.intercept, contrasts)
         check_names(layout.names, "the fixed effects")
         self._note_polynomials(coder)
-        x = self._matrix(coder, layout, n)
+        x = self._fixed_columns(coder, layout, n)
         of_random = contrasts if self.coding.random == "given" else {}
         random = [self._random_term(coder, bar, n, of_random) for bar in formula.random]
         self._note_split_factors(coder)
@@ -318,6 +320,16 @@ class _Builder:
                 )
             out[variable.label] = parse_contrast(value, name)
         return out
+
+    def _fixed_columns(self, coder: Coder, layout: Layout, n: int) -> Floats | LevelColumns:
+        """The fixed effects; of a linear model without writing out very many levels."""
+        if self.model == "lmm" and len(layout.names) > MANY_LEVELS:
+            arrays = {c.label: coder.array(c.label) for term in layout.terms for c in term}
+            columns = level_columns(layout, arrays, n)
+            if columns is not None:
+                return columns
+        check_written_out(len(layout.names), n)
+        return self._matrix(coder, layout, n)
 
     def _matrix(self, coder: Coder, layout: Layout, n: int) -> Floats:
         """The columns of a layout. Matrices that would be equal are one."""

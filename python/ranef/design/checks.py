@@ -6,16 +6,15 @@ from typing import Literal
 
 import numpy as np
 
-from ranef.design.memory import available_memory
+from ranef.design.level_columns import MANY_LEVELS
+from ranef.design.memory import GIGABYTE, available_memory
 from ranef.design.record import RandomTerm
 from ranef.design.structures import NAMES, STRUCTURES
-from ranef.errors import DesignError
+from ranef.errors import DesignError, MemoryLimitError
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
 
 Model = Literal["lmm", "glmm", "drawn"]
-
-GIGABYTE = 1e9
 
 #: With fewer columns than this nothing is checked: they are few for any machine and for any data.
 FEW_COLUMNS = 100
@@ -26,6 +25,14 @@ MOST_LEVELS = 5000
 #: Share of the free memory that a matrix of fixed effects may take; a fit needs as much again for
 #: its work.
 SHARE_OF_MEMORY = 0.4
+
+#: Matrices of the order of the fixed effects, and of products of random effects with them, that
+#: the core holds at once.
+SQUARES = 5
+PRODUCTS = 5
+
+#: What to do.
+USE_LESS = "Use fewer levels, or a random effect for groups."
 
 BESIDE_INTERCEPT = (
     " beside an intercept of their own. As every level has an effect already, the variance of that intercept cannot "
@@ -139,7 +146,7 @@ def check_structure(bar: RandomExpr, has_factor: bool) -> None:
         )
 
 
-def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int], n: int) -> None:
+def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int], n: int, model: Model = "lmm") -> None:
     """See that the matrix of the fixed effects is not too large, before it is made.
 
     Parameters
@@ -149,6 +156,8 @@ def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int],
         Number of columns of a variable.
     n : int
         Number of rows.
+    model : {"lmm", "glmm", "drawn"}
+        The columns of a linear model are not written out where most of them are levels.
 
     Raises
     ------
@@ -167,13 +176,54 @@ def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int],
                 f"If these are groups drawn from a larger population, they are a grouping factor: (1 | {term.label}). "
                 "If they identify rows, leave the column out."
             )
-    room, needed = available_memory(), 8 * n * columns
+    widest = max(widths)
+    largest = terms[widths.index(widest)]
+    as_levels = model == "lmm" and widest >= MANY_LEVELS and len(largest.variables) == 1
+    room = available_memory()
+    needed = 8 * max(n * (columns - widest if as_levels else columns), SQUARES * columns**2)
     if room is not None and needed > SHARE_OF_MEMORY * room:
-        largest = terms[widths.index(max(widths))].label
-        raise DesignError(
-            f"the fixed effects would have {columns} columns, {max(widths)} of them for {largest}: "
-            f"{needed / GIGABYTE:.2g} GB for {n} rows, of {room / GIGABYTE:.2g} GB that are free. Use fewer levels, or "
-            "a random effect for groups."
+        raise MemoryLimitError(
+            f"the fixed effects would have {columns} columns, {widest} of them for {largest.label}: "
+            f"{needed / GIGABYTE:.2g} GB for {n} rows, of {room / GIGABYTE:.2g} GB that are free. {USE_LESS}"
+        )
+
+
+def check_written_out(columns: int, n: int) -> None:
+    """See that a matrix of fixed effects that has to be written out fits into the free memory."""
+    room, needed = available_memory(), 8 * n * columns
+    if columns >= FEW_COLUMNS and room is not None and needed > SHARE_OF_MEMORY * room:
+        raise MemoryLimitError(
+            f"the {columns} columns of the fixed effects take {needed / GIGABYTE:.2g} GB for {n} rows, of "
+            f"{room / GIGABYTE:.2g} GB that are free. {USE_LESS} In a linear model the levels of one factor with "
+            "treatment contrasts take next to nothing."
+        )
+
+
+def check_core_memory(p: int, effects: int, dense: bool) -> None:
+    """See that what the core makes of many fixed effects fits into the free memory.
+
+    Parameters
+    ----------
+    p : int
+        Number of fixed effects.
+    effects : int
+        Number of random effects.
+    dense : bool
+        Whether each of them has a product with every fixed effect.
+    """
+    if p < FEW_COLUMNS:
+        return
+    squares, products = 8 * SQUARES * p**2, 8 * PRODUCTS * effects * p if dense else 0
+    room = available_memory()
+    if room is not None and squares + products > room:
+        what, size = (
+            (f"the products of {effects} random effects with {p} fixed effects", products)
+            if products > squares
+            else (f"the covariance of {p} fixed effects and what it is made of", squares)
+        )
+        raise MemoryLimitError(
+            f"the model does not fit into memory: {what} would take {size / GIGABYTE:.2g} GB, of "
+            f"{room / GIGABYTE:.2g} GB that are free. {USE_LESS}"
         )
 
 

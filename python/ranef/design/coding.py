@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ranef.design.coding_rules import CodingRules, column_names, contrast_words, is_usual
 from ranef.design.contrasts import Contrast, contrast_columns, full_columns
 from ranef.design.factors import drop_unused
+from ranef.design.memory import GIGABYTE
 from ranef.design.values import Factor, Floats, Logical, Numeric, Vector, as_factor
-from ranef.errors import DesignError
+from ranef.errors import DesignError, MemoryLimitError
 from ranef.formula.terms import Term, Variable
 
 
@@ -255,7 +256,14 @@ def fill(layout: Layout, arrays: Mapping[str, NDArray[Any]], n: int) -> Floats:
     ndarray of shape (n, columns)
         In Fortran order.
     """
-    out = np.empty((n, len(layout.names)), order="F")
+    try:
+        out = np.empty((n, len(layout.names)), order="F")
+    except MemoryError:
+        size = 8 * n * len(layout.names) / GIGABYTE
+        raise MemoryLimitError(
+            f"{len(layout.names)} columns for {n} rows take {size:.2g} GB of memory, which is not free. Use fewer "
+            "levels, or a random effect for groups."
+        ) from None
     at = 0
     if layout.intercept:
         out[:, 0] = 1.0

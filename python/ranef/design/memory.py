@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+GIGABYTE = 1e9
+
 _MEMINFO = Path("/proc/meminfo")
 #: Limits of a container, of both versions of control groups.
 _LIMITS = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.level_columns import LevelColumns, written_out
 from ranef.errors import DataError
 from ranef.formula.formula import Formula
 
@@ -100,9 +101,9 @@ class ModelRows:
     ----------
     y : ndarray of shape (n,)
         Response; of shape (n, 2) for ``cbind(successes, failures)``.
-    x : ndarray of shape (n, p)
+    x : ndarray of shape (n, p), or LevelColumns
         Fixed effects, in Fortran order; dependent columns are not removed here. Never write into
-        it.
+        it. Not written out where most columns are the levels of one factor.
     weights : ndarray of shape (n,) or None
         Prior weights, all positive.
     offset : ndarray of shape (n,) or None
@@ -121,7 +122,7 @@ class ModelRows:
     """
 
     y: Floats
-    x: Floats
+    x: Floats | LevelColumns
     weights: Floats | None
     offset: Floats | None
     n_input: int
@@ -189,7 +190,12 @@ class Design:
 
     @property
     def x(self) -> Floats:
-        """Columns (n, p) of the fixed effects."""
+        """Columns (n, p) of the fixed effects, written out where they are not."""
+        return written_out(self.own_rows.x)
+
+    @property
+    def columns(self) -> Floats | LevelColumns:
+        """The columns of the fixed effects as they are kept."""
         return self.own_rows.x
 
     @property

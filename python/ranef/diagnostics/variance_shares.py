@@ -115,7 +115,7 @@ def random_variances(fit: MixedFit) -> dict[str, float]:
 def variance_parts(fit: MixedFit) -> VarianceParts:
     """Compute the mean variances."""
     random = random_variances(fit)
-    fixed = fit.x @ fit.beta
+    fixed = fit.fixed_sum()
     # From the first value, so that a constant has variance zero exactly.
     spread = float(np.var(fixed - fixed[0], ddof=1)) if len(fit.beta) else 0.0
     return VarianceParts(spread, random, observation_variance(fit))

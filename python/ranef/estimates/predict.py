@@ -131,7 +131,7 @@ def predict(
         whole = marginal or interval == "prediction"
         rows, index = new_rows(fit, newdata, masks, new_levels != "error", whole, offset)
 
-    eta = rows.x @ fit.beta
+    eta = rows.fixed_sum(fit.beta)
     if rows.offset is not None:
         eta = eta + rows.offset
     for codes, z, b, mask in zip(rows.codes, rows.z, fit.b, masks, strict=True):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.encoder import ARRAY
+from ranef.design.level_columns import LevelColumns, product, written_out
 from ranef.errors import NewLevelError
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.included_effects import Mask
@@ -23,7 +24,8 @@ class Rows:
 
     Attributes
     ----------
-    x : (m, p) array
+    columns : (m, p) array, or LevelColumns
+        Of the fixed effects; ``x`` has them written out.
     offset : (m,) array or None
     codes : tuple of (m,) arrays
         Level of every row, -1 where it is new.
@@ -34,13 +36,22 @@ class Rows:
         The codes with new levels numbered on from those of the fit, -1 where they are missing.
     """
 
-    x: Floats
+    columns: Floats | LevelColumns
     offset: Floats | None
     codes: tuple[NDArray[np.int32], ...]
     z: tuple[Floats, ...]
     weights: Floats | None
     missing: Mask | None
     extended: tuple[NDArray[np.int32], ...]
+
+    @property
+    def x(self) -> Floats:
+        """Columns (m, p) of the fixed effects."""
+        return written_out(self.columns)
+
+    def fixed_sum(self, beta: Floats) -> Floats:
+        """X times coefficients (m,)."""
+        return product(self.columns, beta)
 
 
 def only(z: Floats, mask: Mask) -> Floats:
@@ -52,7 +63,7 @@ def own_rows(fit: MixedFit) -> Rows:
     """The rows of the fit as rows to predict."""
     d = fit.design
     codes = tuple(t.codes for t in fit.terms)
-    return Rows(fit.x, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes)
+    return Rows(fit.columns, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes)
 
 
 def new_rows(

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.level_columns import kept_product
 from ranef.design.record import Design
 
 Floats = NDArray[np.float64]
@@ -43,10 +44,11 @@ def reproduces(design: Design, fitted: Floats) -> bool:
 def fixed_effects_reproduce(design: Design) -> bool:
     """Whether the fixed effects alone do so."""
     offset = 0.0 if design.offset is None else design.offset
-    if not (np.isfinite(design.x).all() and np.isfinite(design.y).all()):
+    x = design.x
+    if not (np.isfinite(x).all() and np.isfinite(design.y).all()):
         return False
-    beta = np.linalg.lstsq(design.x, design.y - offset, rcond=None)[0]
-    return reproduces(design, np.asarray(design.x @ beta + offset))
+    beta = np.linalg.lstsq(x, design.y - offset, rcond=None)[0]
+    return reproduces(design, np.asarray(x @ beta + offset))
 
 
 def fitted_by(design: Design, kept: tuple[int, ...], beta: Floats, b: tuple[Floats, ...], order: list[int]) -> Floats:
@@ -62,7 +64,7 @@ def fitted_by(design: Design, kept: tuple[int, ...], beta: Floats, b: tuple[Floa
     order : list of int
         The position of each of these terms in the formula.
     """
-    fitted: Floats = design.x[:, list(kept)] @ beta
+    fitted = kept_product(design.columns, kept, beta)
     for effects, place in zip(b, order, strict=True):
         term = design.random[place]
         fitted = fitted + np.einsum("ij,ij->i", term.z, effects[term.codes])

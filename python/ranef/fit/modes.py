@@ -27,7 +27,7 @@ def linear_predictors(fit: MixedFit, y: Floats) -> Floats:
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)
     found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)
-    eta = fit.x @ fit.beta
+    eta = fit.fixed_sum()
     if design.offset is not None:
         eta = eta + design.offset
     for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):

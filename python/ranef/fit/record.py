@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.level_columns import LevelColumns, product
 from ranef.design.record import Design, RandomTerm
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
@@ -163,7 +164,7 @@ class MixedFit:
 
     def fixed_part(self) -> Floats:
         """The linear predictor (n,) without random effects: fixed effects and offset."""
-        eta = self.x @ self.beta
+        eta = self.fixed_sum()
         return eta if self.design.offset is None else eta + self.design.offset
 
     def linear_predictor(self) -> Floats:
@@ -331,6 +332,15 @@ class MixedFit:
     def x(self) -> Floats:
         """The columns of X that are kept."""
         return self.design.x if not self.dropped else self.design.x[:, list(self.kept)]
+
+    @property
+    def columns(self) -> Floats | LevelColumns:
+        """The same as the design keeps them, where all are kept."""
+        return self.x if self.dropped else self.design.columns
+
+    def fixed_sum(self) -> Floats:
+        """X times the estimates (n,)."""
+        return product(self.columns, self.beta)
 
     @property
     def x_names(self) -> tuple[str, ...]:

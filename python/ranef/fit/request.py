@@ -21,7 +21,7 @@ from ranef.design.coding_rules import LME4_RULES, CodingRules
 from ranef.design.contrasts import parse_contrast
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
-from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefWarning
+from ranef.errors import ArgumentTypeError, DataError, MemoryLimitError, OptionError, RanefWarning
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
@@ -131,6 +131,20 @@ class ModelRequest:
 
     def fitted(self) -> MixedFit:
         """Parse, build the design, fit, and issue at most one warning."""
+        try:
+            fit = self._found()
+        except MemoryError as problem:
+            if isinstance(problem, MemoryLimitError):
+                raise
+            asked = f": {problem}" if str(problem) else ""
+            raise MemoryLimitError(
+                f"the model does not fit into the memory that is free{asked}. Use fewer levels, or for groups among "
+                "the fixed effects a random effect."
+            ) from None
+        warn_once(fit.messages)
+        return fit
+
+    def _found(self) -> MixedFit:
         n_threads = parse_n_threads(self.n_threads)
         control = parse_control(self.control)
         design, kind = self._design()
@@ -139,9 +153,7 @@ class ModelRequest:
         order = order_terms(design.random)
         start = self._start(order, design)
         with reported(self.progress, "evaluations") as show:
-            fit = self._fitted(design, kind, order, start, control, show, n_threads)
-        warn_once(fit.messages)
-        return fit
+            return self._fitted(design, kind, order, start, control, show, n_threads)
 
     def _design(self) -> tuple[Design, Kind]:
         raise NotImplementedError

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.level_columns import LevelColumns
 from ranef.design.record import Design, RandomTerm, TermRows
 
 Ints = NDArray[np.intp]
@@ -37,10 +38,11 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         random.append(
             replace(term, levels=term.levels[levels], rows=TermRows(own_codes, np.asfortranarray(term.z[rows])))
         )
+    columns = design.columns
     kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
     return replace(design, random=tuple(random)).with_rows(
         y=np.ascontiguousarray(design.y[rows]),
-        x=np.asfortranarray(design.x[rows]),
+        x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
         kept=kept,

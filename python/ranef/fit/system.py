@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.checks import check_core_memory
+from ranef.design.level_columns import LevelColumns
 from ranef.design.record import Design
-from ranef.errors import DataError
+from ranef.errors import DataError, RanefError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.order import TermOrder
@@ -48,13 +50,21 @@ def core_factors(design: Design, order: TermOrder) -> Factors:
     return factors
 
 
+def number_of_effects(factors: Factors) -> int:
+    """Random effects of all levels."""
+    return sum(levels * sum(z.shape[1] for z, _ in terms) for _, levels, terms in factors)
+
+
 def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem":
     """Hand the arrays of a design to the core."""
     from ranef._core import LmmSystem
 
     factors = core_factors(design, order)
+    columns, y = design.columns, response_without_offset(design)
+    x, levels = (columns.rest, columns) if isinstance(columns, LevelColumns) else (columns, None)
+    check_core_memory(len(design.x_names), number_of_effects(factors), dense=levels is None)
     try:
-        system = LmmSystem(design.x, response_without_offset(design), design.weights, factors, n_threads)
+        system = LmmSystem(x, y, design.weights, factors, n_threads, levels)
     except ValueError as problem:
         raise _cannot_be_set_up(design, problem) from None
     if len(system.kept) < len(design.x_names):
@@ -70,6 +80,7 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
     y = np.ascontiguousarray(design.y)
     factors = core_factors(design, order)
+    check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
     link = _CORE_LINKS.get(family.link, family.link)
     try:
         system = GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
@@ -80,7 +91,9 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     return system
 
 
-def _cannot_be_set_up(design: Design, problem: ValueError) -> DataError:
+def _cannot_be_set_up(design: Design, problem: ValueError) -> RanefError:
+    if isinstance(problem, RanefError):
+        return problem
     _see_that_squares_are_numbers(design)
     return DataError(f"the model cannot be set up: {problem}.")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.level_columns import LevelColumns
 from ranef.design.record import Design, RandomTerm, TermRows
 from ranef.errors import DataError
 from ranef.fit.messages import not_finite
@@ -98,7 +99,7 @@ def unidentified_effects(design: Design, kept: Sequence[int]) -> dict[int, Unide
     if not candidates:
         return {}
     root = np.ones(len(design.y)) if design.weights is None else np.sqrt(design.weights)
-    q = np.linalg.qr(design.x[:, list(kept)] * root[:, None])[0]
+    q = _orthogonal(design, kept, root)
     out = {}
     for i in candidates:
         found = _of_term(design.random[i], root, q)
@@ -107,7 +108,39 @@ def unidentified_effects(design: Design, kept: Sequence[int]) -> dict[int, Unide
     return out
 
 
-def _of_term(term: RandomTerm, root: Floats, q: Floats) -> Unidentified | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Orthogonal:
+    """Columns with the span of X, of length 1 and at right angles.
+
+    Attributes
+    ----------
+    columns : (n, p) array
+    codes : (n,) int array or None
+        Levels that have a column each, beside the others.
+    in_level : (n,) array or None
+        What a row has in the column of its level.
+    """
+
+    columns: Floats
+    codes: NDArray[np.int32] | None = None
+    in_level: Floats | None = None
+
+
+def _orthogonal(design: Design, kept: Sequence[int], root: Floats) -> _Orthogonal:
+    """Of the kept columns times the roots of the weights."""
+    x = design.columns
+    if not isinstance(x, LevelColumns) or len(kept) < x.shape[1]:
+        return _Orthogonal(np.linalg.qr(design.x[:, list(kept)] * root[:, None])[0])
+    codes = x.codes
+    in_level = root / np.sqrt(np.bincount(codes, root * root))[codes]
+    rest = x.rest * root[:, None]
+    for _ in range(2):  # the second time for what rounding has left
+        for j in range(rest.shape[1]):
+            rest[:, j] -= in_level * np.bincount(codes, in_level * rest[:, j])[codes]
+    return _Orthogonal(np.linalg.qr(rest)[0], codes, in_level)
+
+
+def _of_term(term: RandomTerm, root: Floats, q: _Orthogonal) -> Unidentified | None:
     if term.structure not in ("unstructured", "diagonal"):
         return None  # what one effect has tells of the others
     z, k = term.z * root[:, None], term.z.shape[1]
@@ -138,7 +171,7 @@ def _of_term(term: RandomTerm, root: Floats, q: Floats) -> Unidentified | None:
     return Unidentified(names, len(gone) == k, directions, rest, tuple(j for j in range(k) if j not in gone))
 
 
-def _left(term: RandomTerm, basis: Floats, q: Floats) -> Floats:
+def _left(term: RandomTerm, basis: Floats, q: _Orthogonal) -> Floats:
     """What of the sums of squares and products (k, k) of the effects, whose columns have them as
     identity, is left beside X.
     """
@@ -146,8 +179,11 @@ def _left(term: RandomTerm, basis: Floats, q: Floats) -> Floats:
 
     n, k = basis.shape
     rows = csr_array((np.ones(n), (term.codes, np.arange(n))), shape=(len(term.levels), n))
-    inside = np.stack([np.asarray(rows @ (q * basis[:, [j]])) for j in range(k)])
+    inside = np.stack([np.asarray(rows @ (q.columns * basis[:, [j]])) for j in range(k)])
     out: Floats = np.eye(k) - np.einsum("ilp,jlp->ij", inside, inside)
+    if q.codes is not None and q.in_level is not None:
+        meet = [csr_array((q.in_level * basis[:, j], (term.codes, q.codes))) for j in range(k)]
+        out = out - np.array([[(a * b).sum() for b in meet] for a in meet])
     return out
 
 

@@ -14,6 +14,9 @@ AGREES = 1e-8
 #: contrast already test.
 RANK_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
+#: Contrasts from which on their products are those of a matrix library.
+MANY_CONTRASTS = 100
+
 #: Degrees of freedom of the parts of a test that differ by less are taken to be the same.
 EQUAL = 1e-8
 
@@ -38,7 +41,10 @@ def contrast_df(info: VarianceInformation, rows: Floats) -> Floats:
     # of unit variance: the unit of a contrast does not matter
     lengths = np.sqrt(np.sum(inner**2, axis=1, keepdims=True))
     inner = inner / np.where(lengths > 0.0, lengths, 1.0)
-    slopes = np.einsum("ki,mij,kj->km", inner, info.slopes, inner)
+    if len(inner) < MANY_CONTRASTS:
+        slopes = np.einsum("ki,mij,kj->km", inner, info.slopes, inner)
+    else:  # products of whole matrices
+        slopes = np.stack([np.einsum("ki,ki->k", inner @ slope, inner) for slope in info.slopes], axis=1)
     # Sigma at given theta has variance sigma² / (2 nu), and the derivative of v by sigma is 2 v /
     # sigma.
     spread = np.einsum("km,mn,kn->k", slopes, info.covariance, slopes) + 2.0 / info.sigma_df

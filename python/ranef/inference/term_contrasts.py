@@ -137,6 +137,8 @@ def _type_3(fit: MixedFit, terms: FixedTerms) -> list[Floats]:
 
 def _independent(matrix: Floats) -> list[int]:
     """Columns that are not linear combinations of columns before them."""
+    if matrix.shape[0] == matrix.shape[1] == np.count_nonzero(np.diagonal(matrix)) == np.count_nonzero(matrix):
+        return list(range(len(matrix)))  # treatment coding as it stands
     found: list[int] = []
     basis = np.empty((len(matrix), 0))
     for j, column in enumerate(matrix.T):

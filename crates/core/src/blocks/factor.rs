@@ -27,6 +27,8 @@ pub struct Factor {
     log_det: f64,
     /// T = M^-1 on the pattern of R; empty until it is asked for.
     pub(super) t: Storage,
+    /// Whether T belongs to R.
+    pub(super) is_inverted: bool,
     pub(super) memory: MemBuffer,
     small: Vec<f64>,
     pub(super) par: Par,
@@ -44,6 +46,7 @@ impl Factor {
             r: Storage::zeros(sym),
             log_det: 0.0,
             t: Storage::default(),
+            is_inverted: false,
             memory: MemBuffer::new(need),
             small: vec![0.0; 2 * largest * largest],
             par,
@@ -67,6 +70,7 @@ impl Factor {
         rhs: &mut [f64],
         cols: usize,
     ) -> Result<(), NotPositive> {
+        self.is_inverted = false;
         kernels::vectorised(
             #[inline(always)]
             || {
@@ -87,10 +91,11 @@ impl Factor {
                 let out = &mut self.r.diag[s.diag[pos]..s.diag[pos] + k * k];
                 let lam = &lambda[f];
                 let tmp = &mut self.small[..k * k];
-                with_size!(k, diagonal_block(lam, ztz, k, tmp, out));
+                let ridge = s.ridge(f);
+                with_size!(k, diagonal_block(lam, ztz, k, ridge, tmp, out));
             } else {
                 let (tmp, out) = self.small.split_at_mut(k * k);
-                diagonal_block::<0>(&lambda[f], ztz, k, tmp, out);
+                diagonal_block::<0>(&lambda[f], ztz, k, s.ridge(f), tmp, out);
                 self.r.set_diagonal(s, pos, &out[..k * k]);
             }
         }
@@ -157,7 +162,7 @@ impl Factor {
             let k = s.k[pos] as usize;
             let (ztz, lam) = (&gram.levels[f][l * k * k..(l + 1) * k * k], &lambda[f]);
             for i in 0..k {
-                let mut m = 1.0;
+                let mut m = s.ridge(f);
                 for x in 0..k {
                     m += lam[x * k + i] * (0..k).map(|y| ztz[x * k + y] * lam[y * k + i]).sum::<f64>();
                 }
@@ -178,14 +183,14 @@ impl Factor {
     }
 }
 
-/// lam' ztz lam + I.
+/// lam' ztz lam + `ridge` I.
 #[inline(always)]
-fn diagonal_block<const K: usize>(lam: &[f64], ztz: &[f64], k: usize, tmp: &mut [f64], out: &mut [f64]) {
+fn diagonal_block<const K: usize>(lam: &[f64], ztz: &[f64], k: usize, ridge: f64, tmp: &mut [f64], out: &mut [f64]) {
     let k = size::<K>(k);
     kernels::multiply(ztz, lam, k, k, k, tmp);
     kernels::transposed_multiply(lam, tmp, k, k, k, out);
     for i in 0..k {
-        out[i * k + i] += 1.0;
+        out[i * k + i] += ridge;
     }
 }
 

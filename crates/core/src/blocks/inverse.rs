@@ -1,6 +1,7 @@
 //! Selected inversion: T = M^-1 on the pattern of its factor, and what is asked of it.
 
 use super::factor::Factor;
+use super::parts::{Effect, InverseParts};
 use super::storage::{Place, Storage};
 use super::symbolic::{Symbolic, SCATTERED};
 use crate::crossprod::{Cells, Gram};
@@ -13,6 +14,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 impl Factor {
     /// T = M^-1 on the pattern of R.
     pub fn invert(&mut self) {
+        if std::mem::replace(&mut self.is_inverted, true) {
+            return;
+        }
         let s = &*self.sym;
         if self.t.diag.len() != s.diag_len || self.t.tail.len() != s.dense * s.dense {
             self.t = Storage::zeros(s);
@@ -137,6 +141,25 @@ impl Factor {
         out
     }
 
+    /// The block of M^-1 that belongs to all levels of a factor with one effect (levels x levels).
+    pub fn inverse_of_levels(&self, factor: usize) -> Vec<f64> {
+        let s = &*self.sym;
+        let position = &s.position[factor];
+        let n = position.len();
+        let mut out = vec![0.0; n * n];
+        if position.iter().all(|&pos| pos as usize >= s.n_sparse) {
+            let rows: Vec<usize> = position.iter().map(|&pos| s.dense_row(pos as usize)).collect();
+            for (row, &r) in out.chunks_exact_mut(n.max(1)).zip(&rows) {
+                let column = &self.t.tail[r * s.dense..(r + 1) * s.dense];
+                row.iter_mut().zip(&rows).for_each(|(t, &c)| *t = column[c]);
+            }
+        } else {
+            let effects: Vec<Effect> = (0..n).map(|l| (factor, l, 0)).collect();
+            InverseParts::of(self).part(&effects, &mut out);
+        }
+        out
+    }
+
     /// T of each pair of levels of two factors that occur together (`kf` x `kg` each, row-major),
     /// for the cells of pair number `pair`.
     pub fn inverse_cells(&self, cells: &Cells, pair: usize) -> Vec<f64> {
@@ -157,6 +180,7 @@ impl Factor {
 
     /// Puts other blocks in the place of T_ll of every level of a factor.
     pub(crate) fn set_inverse_blocks(&mut self, factor: usize, blocks: &[f64]) {
+        self.is_inverted = false;
         let s = &*self.sym;
         for (l, &pos) in s.position[factor].iter().enumerate() {
             let k = s.k[pos as usize] as usize;
@@ -167,6 +191,7 @@ impl Factor {
     /// Puts other numbers in the place of T of the pairs of levels of two factors with one effect
     /// each.
     pub(crate) fn set_inverse_cells(&mut self, cells: &Cells, pair: usize, values: &[f64]) {
+        self.is_inverted = false;
         for (place, &v) in places(&self.sym, cells, pair).zip(values) {
             self.t.set_number(&self.sym, place, v);
         }

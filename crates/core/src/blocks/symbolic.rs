@@ -3,6 +3,7 @@
 use super::ordering::{self, Rule};
 use crate::crossprod::Cells;
 use crate::error::CoreError;
+use crate::memory;
 use std::ops::Range;
 
 /// Share of the levels still to come that a level must be joined with for the rest to be stored as
@@ -68,6 +69,8 @@ pub struct Symbolic {
     /// Predicted seconds of one factorisation and selected inversion; only the order of magnitude
     /// matters.
     pub seconds: f64,
+    /// Which factor is not shrunk: M has no identity there.
+    pub fixed: Option<usize>,
 }
 
 /// Value of `dense_first` where the rows are scattered or absent.
@@ -78,7 +81,7 @@ impl Symbolic {
     ///
     /// # Errors
     /// [`CoreError::TooLarge`] where the factor does not fit into memory.
-    pub fn new(n_levels: &[usize], ks: &[usize], cells: &[Cells]) -> Result<Self, CoreError> {
+    pub fn new(n_levels: &[usize], ks: &[usize], cells: &[Cells], fixed: Option<usize>) -> Result<Self, CoreError> {
         let (order, settled) = ordering::order(n_levels, cells, Rule::LargestFirst);
         let mut layout = Elimination::of(&order, n_levels, ks, cells);
         // looking for a better order costs about as much as an evaluation with a dense block of a
@@ -136,7 +139,7 @@ impl Symbolic {
             height.push(h);
         }
         let bytes = 8.0 * (2.0 * (dense as f64).powi(2) + 2.0 * panel_len as f64);
-        if let Some(limit) = memory_of_machine() {
+        if let Some(limit) = memory::of_all() {
             if bytes > 0.8 * limit {
                 return Err(CoreError::TooLarge { bytes, dense });
             }
@@ -224,6 +227,7 @@ impl Symbolic {
             diag_len,
             panel_len,
             seconds: cost,
+            fixed,
         })
     }
 
@@ -246,6 +250,16 @@ impl Symbolic {
         let (from, first) = self.dense_rows[j];
         let n = (self.height[j] - first) as usize;
         (&self.dense_of_row[from..from + n], first as usize)
+    }
+
+    /// What is added to the diagonal of M at a position of a factor.
+    #[inline(always)]
+    pub fn ridge(&self, factor: usize) -> f64 {
+        if self.fixed == Some(factor) {
+            0.0
+        } else {
+            1.0
+        }
     }
 
     /// First row of a position within the dense block.
@@ -422,11 +436,4 @@ fn padded(n_sparse: usize, row: &[usize], k: &[u32], below_start: &[usize], belo
         start.push(out.len());
     }
     (start, out)
-}
-
-/// Bytes of memory of the machine, where the operating system tells.
-fn memory_of_machine() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
-    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb * 1024.0)
 }

@@ -5,13 +5,15 @@
 
 mod cells;
 mod gram;
+mod levels;
 mod rank;
 
 pub use cells::{observed, Cells};
 pub use gram::Gram;
-pub use rank::{products_of_x, settle_rank, well_conditioned};
+pub use rank::{apart_from_levels, products_of_x, settle_rank, well_conditioned};
 
 use crate::basis::Basis;
+use crate::dense::large;
 use crate::error::CoreError;
 use crate::residual::Residual;
 use crate::rows::{FactorRows, Rows};
@@ -93,6 +95,9 @@ impl Crossprod {
         (residual, rho): (&R, &[f64]),
         range: Range<usize>,
     ) -> Self {
+        if levels::worth_it(rows, basis) && residual.is_diagonal() {
+            return levels::of_chunk(rows, basis, (residual, rho), range);
+        }
         let p = basis.p();
         let pw = p + 1;
         let ks: Vec<usize> = rows.factors.iter().map(FactorRows::k).collect();
@@ -115,15 +120,19 @@ impl Crossprod {
             }
             unweighted_w(rows, basis, start..stop, &mut w_buf);
             residual.whiten(rho, start..stop, pw, &mut w_buf);
-            block_wtw.fill(0.0);
-            for r in 0..m {
-                let row = &w_buf[r * pw..(r + 1) * pw];
-                for i in 0..pw {
-                    let a = row[i];
-                    for (t, &b) in block_wtw[i * pw..i * pw + i + 1].iter_mut().zip(row) {
-                        *t += a * b;
+            if pw < large::MANY {
+                block_wtw.fill(0.0);
+                for r in 0..m {
+                    let row = &w_buf[r * pw..(r + 1) * pw];
+                    for i in 0..pw {
+                        let a = row[i];
+                        for (t, &b) in block_wtw[i * pw..i * pw + i + 1].iter_mut().zip(row) {
+                            *t += a * b;
+                        }
                     }
                 }
+            } else {
+                large::products(&w_buf[..m * pw], pw, &mut block_wtw);
             }
             for (i, &v) in block_wtw.iter().enumerate() {
                 add(&mut wtw[i], &mut wtw_low[i], v);
@@ -195,15 +204,13 @@ pub(crate) fn transformed_x(rows: &Rows<'_>, basis: &Basis, range: Range<usize>,
     if basis.x_diagonal {
         for (c, &j) in basis.kept.iter().enumerate() {
             let (shift, scale) = (basis.x_shift[c], basis.x_transform[c * p + c]);
-            for (r, &v) in rows.x[j][range.clone()].iter().enumerate() {
-                out[r * stride + c] = (v - shift) * scale;
-            }
+            rows.x[j].each(range.clone(), |r, v| out[r * stride + c] = (v - shift) * scale);
         }
     } else {
         let mut x = vec![0.0; p];
         for (r, i) in range.enumerate() {
             for (t, &j) in x.iter_mut().zip(&basis.kept) {
-                *t = rows.x[j][i];
+                *t = rows.x[j].at(i);
             }
             basis.x_row(&x, &mut out[r * stride..r * stride + p]);
         }
@@ -239,6 +246,10 @@ pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range
 fn unweighted_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
     let f = &rows.factors[factor];
     let k = f.k();
+    if f.is_fixed() {
+        out[..range.len()].fill(1.0);
+        return;
+    }
     let mut at = 0;
     for (t, tb) in f.terms.iter().zip(&basis.terms[factor]) {
         for (j, z) in t.z.iter().enumerate() {

@@ -5,8 +5,9 @@
 //! themselves decides (a column whose part orthogonal to the columns before it is below 1e-7 of its
 //! length is dropped, as R's `lm` does) and gives a new basis.
 
-use super::{transformed_w, transformed_x};
+use super::{transformed_w, transformed_x, Crossprod};
 use crate::basis::Basis;
+use crate::dense::large;
 use crate::error::CoreError;
 use crate::rows::Rows;
 
@@ -21,6 +22,13 @@ const QR_BLOCK: usize = 256;
 fn smallest_pivot(products: &[f64], p: usize, stride: usize) -> f64 {
     let mut r = vec![0.0; p * p];
     let mut worst = 1.0f64;
+    if p >= large::MANY {
+        (0..p).for_each(|i| r[i * p..=i * p + i].copy_from_slice(&products[i * stride..=i * stride + i]));
+        if !large::cholesky(&mut r, p) {
+            return 0.0;
+        }
+        return (0..p).fold(worst, |w, i| w.min(r[i * p + i].powi(2) / products[i * stride + i]));
+    }
     for i in 0..p {
         for j in 0..=i {
             let mut s = products[i * stride + j];
@@ -120,6 +128,20 @@ pub fn products_of_x(rows: &Rows<'_>, basis: &Basis) -> Vec<f64> {
 /// Whether the cross-products of X are far from singular.
 pub fn well_conditioned(products: &[f64], p: usize, stride: usize) -> bool {
     p == 0 || smallest_pivot(products, p, stride) > DOUBT
+}
+
+/// Whether what the levels of the last factor, which is fixed, leave of X is far from singular.
+pub fn apart_from_levels(cp: &Crossprod, p: usize) -> bool {
+    let pw = cp.pw;
+    let mut left = cp.wtw.clone();
+    let (Some(size), Some(ztw)) = (cp.gram.levels.last(), cp.ztw.last()) else { return false };
+    for (&size, row) in size.iter().zip(ztw.chunks_exact(pw)) {
+        for i in 0..p {
+            (0..=i).for_each(|j| left[i * pw + j] -= row[i] * row[j] / size);
+        }
+    }
+    let apart = |i: usize| left[i * (pw + 1)] > DOUBT * cp.wtw[i * (pw + 1)];
+    size.iter().all(|&v| v > 0.0) && (0..p).all(apart) && well_conditioned(&left, p, pw)
 }
 
 /// Checks the rank of X by its cross-products (lower half, rows of `stride` numbers). Where they

@@ -2,3 +2,4 @@
 
 pub mod jacobi_svd;
 pub mod kernels;
+pub mod large;

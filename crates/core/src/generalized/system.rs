@@ -6,6 +6,7 @@ use crate::crossprod::{observed, products_of_x, settle_rank, Gram};
 use crate::error::CoreError;
 use crate::families::Family;
 use crate::layout::{FactorSpec, Layout};
+use crate::memory::room_for;
 use crate::rows::Rows;
 use std::sync::Arc;
 
@@ -52,6 +53,9 @@ pub struct GlmmSystem {
     pub family: Arc<dyn Family>,
 }
 
+/// Matrices of products with the fixed effects that a fit holds at once.
+const PRODUCTS: f64 = 5.0;
+
 impl GlmmSystem {
     /// Sorts the rows, changes their basis and lays out the system. `rows.y` and `rows.weights` are
     /// the response and the prior weights of the model.
@@ -73,6 +77,10 @@ impl GlmmSystem {
             return Err(CoreError::Shape(format!("weights and offset must have {n} rows")));
         }
         rows.check()?;
+        let (q, p) = (rows.factors.iter().map(|f| f.n_levels * f.k()).sum::<usize>() as f64, rows.x.len() as f64);
+        room_for(n as f64 * p + PRODUCTS * (q + p) * p, || {
+            format!("the {p} columns of the fixed effects and their products with {q} random effects")
+        })?;
         // the weights change with the parameters: columns are scaled as they are
         let plain = Rows { weights: None, ..rows.clone() };
         let mut basis = Basis::of_columns(&plain);
@@ -95,7 +103,7 @@ impl GlmmSystem {
         let (mut given, mut changed) = (vec![0.0; p], vec![0.0; p]);
         for (r, &i) in order.iter().enumerate() {
             for (t, &j) in given.iter_mut().zip(&basis.kept) {
-                *t = rows.x[j][i as usize];
+                *t = rows.x[j].at(i as usize);
             }
             basis.x_row(&given, &mut changed);
             x[r * p..(r + 1) * p].copy_from_slice(&changed);

@@ -7,7 +7,7 @@ mod theta;
 use crate::basis::Basis;
 use crate::blocks::{Factor, Symbolic};
 use crate::crossprod::{Cells, Gram};
-use crate::dense::kernels;
+use crate::dense::{kernels, large};
 use crate::error::CoreError;
 use crate::rows::FactorRows;
 use crate::structure::{Coordinates, Structure};
@@ -63,7 +63,8 @@ pub struct FactorSize {
 pub struct FactorSpec {
     /// Number of levels.
     pub n_levels: usize,
-    /// Number of effects and structure of each term.
+    /// Number of effects and structure of each term; none where the effects of the levels are
+    /// fixed.
     pub terms: Vec<(usize, Arc<dyn Structure>)>,
 }
 
@@ -74,13 +75,16 @@ impl FactorSpec {
     }
 }
 
-/// See the module. There may be no factor at all.
+/// See the module. There may be no factor at all. The last one may be fixed: an effect for each
+/// level that no term has, whose Lambda is one and which is not shrunk.
 #[derive(Clone)]
 pub struct Layout {
     /// Size of each factor.
     pub factors: Vec<FactorSize>,
     /// Terms of each factor.
     pub terms: Vec<Vec<TermLayout>>,
+    /// Which factor is fixed, if one is.
+    pub fixed: Option<usize>,
     /// Blocks of all factors.
     pub blocks: Vec<Block>,
     /// Number of parameters.
@@ -101,6 +105,7 @@ impl Layout {
         let mut terms = Vec::new();
         let mut blocks = Vec::new();
         let mut n_theta = 0;
+        let mut fixed = None;
         for (factor, spec) in specs.iter().enumerate() {
             let mut offset = 0;
             let mut layouts = Vec::new();
@@ -116,18 +121,27 @@ impl Layout {
                 offset += k;
                 n_theta += m;
             }
+            if spec.terms.is_empty() {
+                fixed = Some(factor);
+                offset = 1;
+            }
             factors.push(FactorSize { k: offset, n_levels: spec.n_levels });
             terms.push(layouts);
         }
         let n_levels: Vec<usize> = factors.iter().map(|f| f.n_levels).collect();
         let ks: Vec<usize> = factors.iter().map(|f| f.k).collect();
-        let sym = Arc::new(Symbolic::new(&n_levels, &ks, cells)?);
-        Ok(Layout { factors, terms, blocks, n_theta, basis, sym })
+        let sym = Arc::new(Symbolic::new(&n_levels, &ks, cells, fixed)?);
+        Ok(Layout { factors, terms, fixed, blocks, n_theta, basis, sym })
     }
 
-    /// Number of fixed effects.
+    /// Number of fixed effects, but for those of the levels of a fixed factor.
     pub fn p(&self) -> usize {
         self.basis.p()
+    }
+
+    /// Number of all fixed effects.
+    pub fn n_fixed(&self) -> usize {
+        self.p() + self.fixed.map_or(0, |f| self.factors[f].n_levels)
     }
 
     /// Number of random effects.
@@ -150,16 +164,18 @@ impl Layout {
         self.sym.seconds + 2e-9 * rows + 8e-9 * cells + 1e-9 * pw.powi(3)
     }
 
-    /// A matrix of zeros for each factor, of the order of its effects.
+    /// A matrix of zeros for each factor, of the order of its effects; of a fixed one the identity.
     pub fn zero_lambda(&self) -> Lambda {
-        self.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect()
+        let mut out: Lambda = self.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();
+        self.fixed.iter().for_each(|&f| out[f][0] = 1.0);
+        out
     }
 
     /// Random effects of each factor in given units from spherical ones in elimination order.
     pub(crate) fn effects(&self, lambda: &Lambda, u: &[f64]) -> Vec<Vec<f64>> {
         let scale = self.basis.y_scale;
         let mut out = Vec::new();
-        for (f, size) in self.factors.iter().enumerate() {
+        for (f, size) in self.factors.iter().enumerate().filter(|(f, _)| self.fixed != Some(*f)) {
             let k = size.k;
             let mut b = vec![0.0; size.n_levels * k];
             let turned = self.given_lambda(lambda, f);
@@ -196,8 +212,13 @@ impl Layout {
         let p = self.p();
         let g = self.basis.g();
         let mut t = vec![0.0; p * p];
-        kernels::multiply(&g, s, p, p, p, &mut t);
         let mut out = vec![0.0; p * p];
+        if p >= large::MANY {
+            large::multiply(&g, s, p, p, p, &mut t);
+            large::add_multiply_transposed(&t, &g, p, p, p, &mut out);
+            return out;
+        }
+        kernels::multiply(&g, s, p, p, p, &mut t);
         for i in 0..p {
             for j in 0..p {
                 out[i * p + j] = (0..p).map(|c| t[i * p + c] * g[j * p + c]).sum();

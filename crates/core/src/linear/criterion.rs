@@ -5,6 +5,7 @@
 use super::system::System;
 use crate::blocks::{Factor, NotPositive};
 use crate::dense::kernels::{self, size};
+use crate::dense::large;
 use crate::layout::Lambda;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -22,6 +23,9 @@ pub struct Evaluator {
     pub lambda: Lambda,
     /// M = L'Z'Z L + I = R R' at the Lambda last factored.
     pub factor: Factor,
+    /// The same of the random effects alone, where there is a fixed factor and it is needed.
+    pub alone: Option<Factor>,
+    n_threads: usize,
     /// R^-1 L'Z'\[X y\]: q x (p + 1), row-major.
     pub rzw: Vec<f64>,
     /// Lower Cholesky factor of \[X y\]'V^-1\[X y\]: (p + 1) x (p + 1), row-major.
@@ -40,6 +44,8 @@ impl Evaluator {
         Evaluator {
             lambda: sys.zero_lambda(),
             factor: Factor::new(&sys.sym, n_threads),
+            alone: None,
+            n_threads,
             rzw: vec![0.0; sys.q() * sys.cp.pw],
             rxx: vec![0.0; sys.cp.pw * sys.cp.pw],
             log_det_rx: 0.0,
@@ -53,8 +59,11 @@ impl Evaluator {
         self.right_hand_sides(sys);
         self.factor.factorise(&sys.cp.gram, &self.lambda, &mut self.rzw, sys.cp.pw)?;
         self.eliminate_fixed(sys)?;
+        if !reml {
+            self.factorise_alone(sys)?;
+        }
         let nu = sys.nu(reml);
-        let mut d = self.factor.log_det() + nu * (1.0 + (2.0 * std::f64::consts::PI * self.r2 / nu).ln());
+        let mut d = self.log_det(reml) + nu * (1.0 + (2.0 * std::f64::consts::PI * self.r2 / nu).ln());
         if reml {
             d += 2.0 * self.log_det_rx;
         }
@@ -62,6 +71,24 @@ impl Evaluator {
             Ok(d)
         } else {
             Err(NotPositive)
+        }
+    }
+
+    /// Factors M of the random effects alone, where it is another than that of the system.
+    ///
+    /// # Errors
+    /// Where it is not positive definite in floating point.
+    pub fn factorise_alone(&mut self, sys: &System) -> Result<(), NotPositive> {
+        let Some(own) = &sys.alone else { return Ok(()) };
+        let factor = self.alone.get_or_insert_with(|| Factor::new(&own.sym, self.n_threads));
+        factor.factorise(&own.gram, &self.lambda[..own.gram.k.len()], &mut [], 0)
+    }
+
+    /// log|V|, under REML with log|X'V^-1 X| of the levels of a fixed factor.
+    pub(super) fn log_det(&self, reml: bool) -> f64 {
+        match &self.alone {
+            Some(alone) if !reml => alone.log_det(),
+            _ => self.factor.log_det(),
         }
     }
 
@@ -175,7 +202,12 @@ impl Evaluator {
                 _ => subtract_products::<0>(&self.rzw, pw, &mut self.rxx),
             }
         }
-        if !kernels::cholesky::<0>(&mut self.rxx, pw) {
+        let done = if pw < large::MANY {
+            kernels::cholesky::<0>(&mut self.rxx, pw)
+        } else {
+            large::cholesky(&mut self.rxx, pw)
+        };
+        if !done {
             return Err(NotPositive);
         }
         self.log_det_rx = (0..p).map(|i| self.rxx[i * pw + i].ln()).sum();

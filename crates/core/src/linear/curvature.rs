@@ -5,6 +5,7 @@ use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
 use crate::blocks::PathSolver;
+use crate::crossprod::Gram;
 use crate::dense::kernels;
 use crate::layout::Block;
 
@@ -63,7 +64,11 @@ impl Evaluator {
     /// v_a'g_l g_l'v_b for the columns v of a block's `directions` (k x m, row-major): Psi seen
     /// from those directions, exact.
     pub fn psi_along(&self, sys: &System, reml: bool, score: &Score, block: Block, directions: &[f64]) -> Vec<f64> {
-        let s = &sys.sym;
+        // under ML the fixed effects have no part in it
+        let (s, gram, factor) = match (&self.alone, &sys.alone) {
+            (Some(factor), Some(own)) if !reml => (&own.sym, &own.gram, factor),
+            _ => (&sys.sym, &sys.cp.gram, &self.factor),
+        };
         let k = block.k;
         let m = directions.len() / k;
         let pw = sys.cp.pw;
@@ -75,8 +80,8 @@ impl Evaluator {
         let mut out = vec![0.0; m * m];
         let rx = self.root_of_fixed();
         // cells seen from the levels of this factor
-        let partners = Partners::of(sys, block.factor);
-        let mut paths = PathSolver::new(&self.factor, m);
+        let partners = Partners::of(gram, block.factor, fs.n_levels);
+        let mut paths = PathSolver::new(factor, m);
         let group = (BATCH / m).max(1);
         let mut wide: Vec<f64> = Vec::new();
         let mut block_c = vec![0.0; p * m * group];
@@ -87,7 +92,7 @@ impl Evaluator {
             paths.begin(stop - level);
             block_c[..p * width].fill(0.0);
             // right-hand sides that touch most of the factor are solved together as full vectors
-            let cells: usize = (level..stop).map(|l| partners.count(sys, l)).sum();
+            let cells: usize = (level..stop).map(|l| partners.count(gram, l)).sum();
             let along_paths = cells as f64 * m as f64 / s.n_sparse.max(1) as f64;
             let is_wide = GAIN_OF_WIDTH * along_paths > width as f64;
             if is_wide {
@@ -96,8 +101,8 @@ impl Evaluator {
             }
             for l in level..stop {
                 let column = (l - level) * m;
-                let pos = s.position[block.factor][l] as usize;
-                let ztz = &sys.cp.gram.levels[block.factor][l * kf * kf..(l + 1) * kf * kf];
+                let first = sys.first_row(block.factor, l) + block.offset;
+                let ztz = &gram.levels[block.factor][l * kf * kf..(l + 1) * kf * kf];
                 // own part: Z'Z w, its product with w, X'Z w and g'w
                 let mut zzw = vec![0.0; kf * m];
                 for i in 0..kf {
@@ -105,9 +110,8 @@ impl Evaluator {
                         zzw[i * m + c] = (0..k).map(|x| ztz[i * kf + block.offset + x] * directions[x * m + c]).sum();
                     }
                 }
-                let gl: Vec<f64> = (0..m)
-                    .map(|c| (0..k).map(|x| score.g(s.row[pos] + block.offset + x, pw) * directions[x * m + c]).sum())
-                    .collect();
+                let gl: Vec<f64> =
+                    (0..m).map(|c| (0..k).map(|x| score.g(first + x, pw) * directions[x * m + c]).sum()).collect();
                 for x in 0..m {
                     for y in 0..m {
                         let v: f64 = (0..k).map(|i| directions[i * m + x] * zzw[(block.offset + i) * m + y]).sum();
@@ -138,7 +142,7 @@ impl Evaluator {
                     }
                 };
                 place(block.factor, l, &zzw);
-                partners.each(sys, l, |g, other, cell, own_first| {
+                partners.each(gram, l, |g, other, cell, own_first| {
                     let kg = sys.factors[g].k;
                     let mut v = vec![0.0; kg * m];
                     for y in 0..kg {
@@ -165,7 +169,7 @@ impl Evaluator {
                 });
             }
             let (first, solved) = if is_wide {
-                self.factor.forward(&mut wide, width);
+                factor.forward(&mut wide, width);
                 (0, &wide[..])
             } else {
                 paths.finish()
@@ -213,15 +217,12 @@ struct Partners {
 }
 
 impl Partners {
-    fn of(sys: &System, factor: usize) -> Self {
-        let reverse = sys
-            .cp
-            .gram
+    fn of(gram: &Gram, factor: usize, n: usize) -> Self {
+        let reverse = gram
             .cells
             .iter()
             .map(|c| {
                 (c.g == factor).then(|| {
-                    let n = sys.factors[factor].n_levels;
                     let mut start = vec![0usize; n + 1];
                     for &m in &c.level {
                         start[m as usize + 1] += 1;
@@ -246,10 +247,8 @@ impl Partners {
     }
 
     /// Number of cells of a level.
-    fn count(&self, sys: &System, level: usize) -> usize {
-        sys.cp
-            .gram
-            .cells
+    fn count(&self, gram: &Gram, level: usize) -> usize {
+        gram.cells
             .iter()
             .zip(&self.reverse)
             .map(|(c, reverse)| match reverse {
@@ -262,8 +261,8 @@ impl Partners {
 
     /// Visits (other factor, its level, the cell's block, whether this factor is the block's
     /// first).
-    fn each(&self, sys: &System, level: usize, mut visit: impl FnMut(usize, usize, &[f64], bool)) {
-        for (c, reverse) in sys.cp.gram.cells.iter().zip(&self.reverse) {
+    fn each(&self, gram: &Gram, level: usize, mut visit: impl FnMut(usize, usize, &[f64], bool)) {
+        for (c, reverse) in gram.cells.iter().zip(&self.reverse) {
             if c.f == self.factor {
                 for i in c.start[level]..c.start[level + 1] {
                     visit(c.g, c.level[i] as usize, c.block(i), true);

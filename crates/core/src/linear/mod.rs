@@ -9,6 +9,7 @@ mod fit;
 mod frame;
 mod information;
 mod law;
+mod levels;
 mod ray;
 mod rebase;
 mod replicable;
@@ -30,6 +31,7 @@ pub use information::{
     fixed_root, kenward_roger, satterthwaite, threads_worth, At, GoOn, KenwardRoger, Method, Satterthwaite, Tested,
 };
 pub use law::{Law, Truth};
+pub use levels::Coding;
 pub use rebase::Rebase;
 pub use replicable::How;
 pub use response_law::{Draft, ResponseLaw};

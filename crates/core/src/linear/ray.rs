@@ -82,7 +82,7 @@ pub(super) struct Ladder {
 
 impl Ladder {
     /// The ray of column `j` of block `b`, all else as in `frames`. None with several grouping
-    /// factors, or where the other directions cannot be eliminated.
+    /// factors, with very many fixed effects, or where the other directions cannot be eliminated.
     pub fn of(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
         match sys.factors[..] {
             [_] => Self::alone(sys, frames, b, j),
@@ -93,6 +93,9 @@ impl Ladder {
     /// The ray of column `j` of block `b` in the model without the other grouping factors.
     pub fn alone(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
         let factor = sys.blocks[b].factor;
+        if sys.fixed.is_some() || sys.factors[factor].n_levels * sys.cp.pw * sys.cp.pw > MOST {
+            return None;
+        }
         let (kf, n) = (sys.factors[factor].k, sys.factors[factor].n_levels);
         let pw = sys.cp.pw;
         let (ztz, ztw) = (&sys.cp.gram.levels[factor][..], &sys.cp.ztw[factor][..]);
@@ -255,6 +258,8 @@ fn eliminate<const K: usize>(out: &mut Ladder, all_ztz: &[f64], all_ztw: &[f64],
     true
 }
 
+/// Products of columns of all levels, twice those that are kept, above which a ray is not kept.
+const MOST: usize = 1 << 25;
 /// A Schur complement this small beside what it is left of is rounding.
 const ROUNDING: f64 = 1e-13;
 

@@ -64,6 +64,11 @@ impl Rebase {
                 }
             }
         }
+        // fixed effects are not shrunk: of them nothing is taken out
+        for &pos in sys.fixed.iter().flat_map(|&f| &sys.sym.position[f]) {
+            let at = sys.sym.row[pos as usize] * pw;
+            b0[at..at + pw].fill(0.0);
+        }
         let n = rows.n();
         let mut out = Rebase {
             b0,

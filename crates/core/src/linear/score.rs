@@ -4,6 +4,7 @@
 use super::criterion::Evaluator;
 use super::system::System;
 use crate::dense::kernels;
+use crate::dense::large;
 
 /// First-order quantities at one Lambda; rows are in elimination order.
 pub struct Score {
@@ -97,7 +98,9 @@ impl Evaluator {
         }
         out.s.fill(0.0);
         let rx = self.root_of_fixed();
-        if p > 0 {
+        if p >= large::MANY {
+            large::inverse_of_product(&rx, p, &mut out.s);
+        } else if p > 0 {
             kernels::inverse_of_product::<0>(&rx, p, &mut out.s);
         }
         if let Some(plane) = plane {
@@ -150,14 +153,33 @@ impl Evaluator {
     /// Gamma of each factor, the sums of squares weighted by `precision`; the effects are those in
     /// `out`.
     fn gammas(&mut self, sys: &System, reml: bool, precision: f64, out: &mut Score) {
-        self.factor.invert();
         let pw = sys.cp.pw;
         let p = pw - 1;
         out.gamma.iter_mut().for_each(|g| g.fill(0.0));
-        self.factor.traces(&sys.cp.gram, &self.lambda, &mut out.gamma);
+        match (&mut self.alone, &sys.alone) {
+            (Some(alone), Some(own)) if !reml => {
+                alone.invert();
+                alone.traces(&own.gram, &self.lambda, &mut out.gamma);
+            }
+            _ => {
+                self.factor.invert();
+                self.factor.traces(&sys.cp.gram, &self.lambda, &mut out.gamma);
+            }
+        }
         let mut sk = vec![0.0; p];
+        // S k of all rows at once, where there are many columns
+        let many = (reml && p >= large::MANY).then(|| {
+            let mut all = vec![0.0; sys.sym.q * pw];
+            let mut wide = vec![0.0; p * pw];
+            out.s.chunks_exact(p).zip(wide.chunks_exact_mut(pw)).for_each(|(s, w)| w[..p].copy_from_slice(s));
+            large::multiply_few(&out.kw, &wide, sys.sym.q, pw, p, &mut all);
+            all
+        });
         for pos in 0..sys.sym.k.len() {
             let f = sys.sym.factor[pos] as usize;
+            if sys.fixed == Some(f) {
+                continue;
+            }
             let k = sys.sym.k[pos] as usize;
             let row = sys.sym.row[pos];
             let gamma = &mut out.gamma[f];
@@ -168,8 +190,12 @@ impl Evaluator {
                 }
                 if reml && p > 0 {
                     let kj = &out.kw[(row + j) * pw..(row + j) * pw + p];
-                    for (a, t) in sk.iter_mut().enumerate() {
-                        *t = out.s[a * p..(a + 1) * p].iter().zip(kj).map(|(x, y)| x * y).sum();
+                    if let Some(all) = &many {
+                        sk.copy_from_slice(&all[(row + j) * pw..(row + j) * pw + p]);
+                    } else {
+                        for (a, t) in sk.iter_mut().enumerate() {
+                            *t = out.s[a * p..(a + 1) * p].iter().zip(kj).map(|(x, y)| x * y).sum();
+                        }
                     }
                     for i in 0..k {
                         let fi = &out.fg[(row + i) * pw..(row + i) * pw + p];

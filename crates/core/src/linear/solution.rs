@@ -4,7 +4,7 @@ use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
 use crate::blocks::PathSolver;
-use crate::dense::kernels;
+use crate::dense::{kernels, large};
 use crate::model::Estimates;
 
 /// Estimates at one theta.
@@ -50,7 +50,7 @@ impl Evaluator {
         let scale2 = sys.basis.y_scale * sys.basis.y_scale;
         let b = sys.effects(&self.lambda, &score.u);
         let mut u = Vec::new();
-        for (f, layouts) in sys.terms.iter().enumerate() {
+        for (f, layouts) in sys.terms.iter().enumerate().filter(|(f, _)| sys.fixed != Some(*f)) {
             let fs = &sys.factors[f];
             let mut of_factor = vec![0.0; fs.n_levels * fs.k];
             for l in 0..fs.n_levels {
@@ -68,7 +68,7 @@ impl Evaluator {
         let both = |reml: bool| {
             let nu = sys.nu(reml);
             let x = if reml { 2.0 * self.log_det_rx } else { 0.0 };
-            self.factor.log_det() + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml)
+            self.log_det(reml) + x + nu * (1.0 + log_2pi + (self.r2 / nu).ln()) + sys.constant(reml)
         };
         Solution {
             theta,
@@ -78,7 +78,7 @@ impl Evaluator {
             pwrss: self.r2 * scale2,
             reml_criterion: both(true),
             ml_deviance: both(false),
-            ldl2: self.factor.log_det(),
+            ldl2: self.log_det(false),
             ldrx2: 2.0 * self.log_det_rx - 2.0 * sys.basis.log_det_g(),
             u,
             b,
@@ -93,7 +93,11 @@ impl Evaluator {
         let scale = sys.basis.y_scale;
         let sigma = scale * (self.r2 / nu).sqrt();
         let g = sys.basis.g();
+        let covariance = (p >= large::MANY).then(|| sys.vcov(&score.s));
         let variance = |i: usize| -> f64 {
+            if let Some(v) = &covariance {
+                return v[i * p + i];
+            }
             let row = &g[i * p..(i + 1) * p];
             (0..p).map(|a| row[a] * (0..p).map(|b| score.s[a * p + b] * row[b]).sum::<f64>()).sum()
         };
@@ -161,7 +165,7 @@ pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[Ne
     let lambdas: Vec<Vec<f64>> = (0..sys.terms.len()).map(|f| sys.given_lambda(&e.lambda, f)).collect();
     let mut out = vec![0.0; n_rows];
     let mut paths = PathSolver::new(&e.factor, 1);
-    let mut c = vec![0.0; p * GROUP];
+    let (mut c, mut row) = (vec![0.0; p * GROUP], vec![0.0; p]);
     for start in (0..n_rows).step_by(GROUP) {
         let stop = (start + GROUP).min(n_rows);
         let width = stop - start;
@@ -174,8 +178,16 @@ pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[Ne
         };
         for r in start..stop {
             let column = r - start;
-            for j in 0..p {
-                c[j * width + column] = (0..p).map(|i| x[i][r] * g[i * p + j]).sum();
+            if p >= large::MANY {
+                row.fill(0.0);
+                for (x, g) in x.iter().zip(g.chunks_exact(p)).filter(|(x, _)| x[r] != 0.0) {
+                    row.iter_mut().zip(g).for_each(|(t, g)| *t += x[r] * g);
+                }
+                (0..p).for_each(|j| c[j * width + column] = row[j]);
+            } else {
+                for j in 0..p {
+                    c[j * width + column] = (0..p).map(|i| x[i][r] * g[i * p + j]).sum();
+                }
             }
             for (f, new) in factors.iter().enumerate().filter(|(_, new)| new.codes[r] >= 0) {
                 let k = sys.factors[f].k;
@@ -190,7 +202,11 @@ pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[Ne
         for (d, row) in solved.chunks_exact(width).enumerate() {
             row.iter().enumerate().for_each(|(column, &v)| take(column, first + d, v, &mut c));
         }
-        kernels::forward::<0>(&rx, p, &mut c[..p * width], width);
+        if p >= large::MANY {
+            large::forward(&rx, p, &mut c[..p * width], width);
+        } else {
+            kernels::forward::<0>(&rx, p, &mut c[..p * width], width);
+        }
         for row in c[..p * width].chunks_exact(width) {
             out[start..stop].iter_mut().zip(row).for_each(|(o, v)| *o += v * v);
         }

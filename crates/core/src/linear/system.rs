@@ -2,19 +2,45 @@
 
 use super::rebase::Rebase;
 use crate::basis::Basis;
-use crate::crossprod::{settle_rank, well_conditioned, Crossprod};
+use crate::blocks::Symbolic;
+use crate::crossprod::{apart_from_levels, settle_rank, well_conditioned, Cells, Crossprod, Gram};
 use crate::error::CoreError;
 use crate::layout::{FactorSpec, Frame, Layout};
+use crate::memory::room_for;
 use crate::rows::Rows;
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// A linear mixed model reduced to its cross-products: a layout with numbers.
 pub struct System {
     layout: Layout,
     /// Cross-products in the changed basis.
     pub cp: Crossprod,
+    /// The random effects alone, where there is a fixed factor: what log|V| is of.
+    pub alone: Option<Alone>,
     /// Other cross-products for very large standard deviations, where they are needed.
     pub rebase: Option<Rebase>,
+}
+
+/// The block system of the random effects without a fixed factor.
+#[derive(Clone)]
+pub struct Alone {
+    /// Its pattern.
+    pub sym: Arc<Symbolic>,
+    /// Z'WZ.
+    pub gram: Gram,
+}
+
+impl Alone {
+    /// Of a layout with a fixed factor, and all products.
+    fn of(layout: &Layout, gram: &Gram) -> Result<Option<Self>, CoreError> {
+        let Some(fixed) = layout.fixed else { return Ok(None) };
+        let cells: Vec<Cells> = gram.cells.iter().filter(|c| c.f != fixed && c.g != fixed).cloned().collect();
+        let sizes = &layout.factors[..fixed];
+        let (n_levels, ks): (Vec<usize>, Vec<usize>) = sizes.iter().map(|f| (f.n_levels, f.k)).unzip();
+        let sym = Arc::new(Symbolic::new(&n_levels, &ks, &cells, None)?);
+        Ok(Some(Alone { sym, gram: Gram { k: ks, levels: gram.levels[..fixed].to_vec(), cells } }))
+    }
 }
 
 impl Deref for System {
@@ -33,6 +59,10 @@ impl System {
     /// memory.
     pub fn new(rows: &Rows<'_>, n_threads: usize) -> Result<Self, CoreError> {
         rows.check()?;
+        if rows.fixed().is_some() {
+            return Err(CoreError::Shape("a factor has no effects".into()));
+        }
+        room_for_products(rows)?;
         let mut basis = Basis::from_rows(rows);
         let mut cp = Crossprod::of(rows, &basis, n_threads);
         cp.check()?;
@@ -42,7 +72,27 @@ impl System {
         }
         let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
         let layout = Layout::new(&specs, &cp.gram.cells, basis)?;
-        Ok(System { layout, cp, rebase: None })
+        Ok(System { layout, cp, alone: None, rebase: None })
+    }
+
+    /// Of rows whose last factor is fixed. None where its levels and the columns of X depend on
+    /// each other, or nearly so.
+    ///
+    /// # Errors
+    /// As [`System::new`].
+    pub fn beside_levels(rows: &Rows<'_>, n_threads: usize) -> Result<Option<Self>, CoreError> {
+        rows.check()?;
+        room_for_products(rows)?;
+        let basis = Basis::from_rows(rows);
+        let cp = Crossprod::of(rows, &basis, n_threads);
+        cp.check()?;
+        if !apart_from_levels(&cp, basis.p()) {
+            return Ok(None);
+        }
+        let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
+        let layout = Layout::new(&specs, &cp.gram.cells, basis)?;
+        let alone = Alone::of(&layout, &cp.gram)?;
+        Ok(Some(System { layout, cp, alone, rebase: None }))
     }
 
     /// From cross-products formed elsewhere, in the basis given; no rows are needed. What needs the
@@ -58,7 +108,7 @@ impl System {
             return Err(CoreError::Degenerate("the columns of X are linearly dependent, or nearly so".into()));
         }
         let layout = Layout::new(specs, &cp.gram.cells, basis)?;
-        Ok(System { layout, cp, rebase: None })
+        Ok(System { layout, cp, alone: None, rebase: None })
     }
 
     /// What it holds besides numbers.
@@ -68,7 +118,7 @@ impl System {
 
     /// A copy whose response may be replaced.
     pub fn clone_for_refit(&self) -> Self {
-        System { layout: self.layout.clone(), cp: self.cp.clone(), rebase: None }
+        System { layout: self.layout.clone(), cp: self.cp.clone(), alone: self.alone.clone(), rebase: None }
     }
 
     /// For each term, in the order of factors and terms, the dimension of the null space of its
@@ -112,7 +162,7 @@ impl System {
 
     /// Divisor of r2: rows, less fixed effects under REML.
     pub fn nu(&self, reml: bool) -> f64 {
-        (self.cp.n - if reml { self.p() } else { 0 }) as f64
+        (self.cp.n - if reml { self.n_fixed() } else { 0 }) as f64
     }
 
     /// What the changed basis and the covariance of the rows add to the criterion.
@@ -125,4 +175,24 @@ impl System {
     pub fn ztz_times(&self, v: &[f64], cols: usize, out: &mut [f64]) {
         self.gram_times(&self.cp.gram, v, cols, out);
     }
+}
+
+/// Matrices of each size that a fit holds at once: the products themselves, what an evaluation
+/// makes of them, and the results.
+const PRODUCTS: f64 = 5.0;
+const SQUARES: f64 = 6.0;
+
+fn room_for_products(rows: &Rows<'_>) -> Result<(), CoreError> {
+    let q: usize = rows.factors.iter().map(|f| f.n_levels * f.k()).sum();
+    let pw = rows.x.len() + 1;
+    let levels = rows.fixed().map_or(0, |f| f.n_levels);
+    let products = PRODUCTS * q as f64 * pw as f64;
+    let squares = SQUARES * ((pw + levels) as f64).powi(2);
+    room_for(products + squares, || {
+        if products > squares {
+            format!("the products of {q} random effects with {} fixed effects", pw - 1)
+        } else {
+            format!("the covariance of {} fixed effects and what it is made of", pw - 1 + levels)
+        }
+    })
 }

@@ -5,7 +5,7 @@ use super::replicates::Replicates;
 use super::workers::replicate;
 use crate::model::{Outcome, Replicable};
 use crate::rng::Rng;
-use crate::rows::{FactorRows, Rows, TermRows};
+use crate::rows::{Column, FactorRows, Rows, TermRows};
 use crate::watch::Watch;
 
 /// The rows of a model as they were given.
@@ -109,7 +109,7 @@ impl Picked {
             n_levels.push(if f == groups.by { picks.len() } else { count as usize });
         }
         Picked {
-            x: rows.x.iter().map(|x| take(x)).collect(),
+            x: rows.x.iter().map(|x| index.iter().map(|&r| x.at(r as usize)).collect()).collect(),
             y: take(rows.y),
             weights: rows.weights.map(take),
             codes,
@@ -129,7 +129,7 @@ impl Picked {
             FactorRows { codes: &self.codes[f], n_levels: self.n_levels[f], terms: terms.collect() }
         });
         Rows {
-            x: self.x.iter().map(Vec::as_slice).collect(),
+            x: self.x.iter().map(Column::from).collect(),
             y: &self.y,
             weights: self.weights.as_deref(),
             factors: factors.collect(),

@@ -12,6 +12,10 @@ pub struct Independent<'a> {
 }
 
 impl Residual for Independent<'_> {
+    fn is_diagonal(&self) -> bool {
+        true
+    }
+
     #[inline(always)]
     fn end(&self, start: usize, most: usize) -> usize {
         (start + most).min(self.n)

@@ -18,6 +18,11 @@ pub trait Residual: Sync {
         0
     }
 
+    /// Whether R is diagonal.
+    fn is_diagonal(&self) -> bool {
+        false
+    }
+
     /// Where a range of rows that begins at `start` with a whole block may end: at the end of a
     /// block, after about `most` rows.
     fn end(&self, start: usize, most: usize) -> usize;

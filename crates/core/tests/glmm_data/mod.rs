@@ -3,7 +3,7 @@
 use faer::Mat;
 use ranef_core::families::{find, Family, Link, REGISTRY};
 use ranef_core::generalized::GlmmSystem;
-use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::rows::{Column, FactorRows, Rows, TermRows};
 use ranef_core::structure::{named, Structure};
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl Data {
     /// The model of a family and its responses.
     pub fn with(&self, family: Arc<dyn Family>, y: &[f64]) -> GlmmSystem {
         let rows = Rows {
-            x: self.x.iter().map(Vec::as_slice).collect(),
+            x: self.x.iter().map(Column::from).collect(),
             y,
             weights: Some(&self.weights),
             factors: self

@@ -4,7 +4,7 @@
 use super::blocks::size_of;
 use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn, Runner};
-use crate::dense::kernels;
+use crate::dense::{kernels, large};
 use crate::error::CoreError;
 use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
@@ -84,7 +84,11 @@ fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoge
     for i in 0..r {
         for j in 0..r {
             let mut pp = vec![0.0; p * p];
-            kernels::multiply(&slopes[i], &slopes[j], p, p, p, &mut pp);
+            if p >= large::MANY {
+                large::multiply(&slopes[i], &slopes[j], p, p, p, &mut pp);
+            } else {
+                kernels::multiply(&slopes[i], &slopes[j], p, p, p, &mut pp);
+            }
             information[i * r + j] = traces[i * r + j] - 2.0 * trace(&q[i * r + j], p) + trace(&pp, p);
             products[i * r + j] = pp;
         }

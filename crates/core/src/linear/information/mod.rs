@@ -26,6 +26,7 @@ use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
 use crate::blocks::NotPositive;
+use crate::dense::{kernels, large};
 use crate::error::CoreError;
 use crate::optimize::trust_region::Eigen;
 use dense::Runner;
@@ -66,13 +67,20 @@ fn root(sys: &System, e: &Evaluator) -> Vec<f64> {
     let p = sys.p();
     let inverse = inverse_transposed(&e.rxx, p, sys.cp.pw);
     let mut out = vec![0.0; p * p];
-    crate::dense::kernels::multiply(&sys.basis.g(), &inverse, p, p, p, &mut out);
+    if p >= large::MANY {
+        large::multiply(&sys.basis.g(), &inverse, p, p, p, &mut out);
+    } else {
+        kernels::multiply(&sys.basis.g(), &inverse, p, p, p, &mut out);
+    }
     out
 }
 
 /// R^-T (upper triangular) of the leading p x p part of a lower triangular matrix with rows of
 /// `width`.
 fn inverse_transposed(r: &[f64], p: usize, width: usize) -> Vec<f64> {
+    if p >= large::MANY {
+        return large::inverse_transposed(&packed(r, p, width), p);
+    }
     let mut out = vec![0.0; p * p];
     for c in 0..p {
         // row c of the result is column c of R^-1
@@ -81,6 +89,13 @@ fn inverse_transposed(r: &[f64], p: usize, width: usize) -> Vec<f64> {
             out[c * p + i] = (f64::from(i == c) - known) / r[i * width + i];
         }
     }
+    out
+}
+
+/// The leading p x p part of a lower triangular matrix with rows of `width`.
+fn packed(r: &[f64], p: usize, width: usize) -> Vec<f64> {
+    let mut out = vec![0.0; p * p];
+    (0..p).for_each(|i| out[i * p..=i * p + i].copy_from_slice(&r[i * width..=i * width + i]));
     out
 }
 

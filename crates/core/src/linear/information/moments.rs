@@ -3,7 +3,7 @@
 use super::blocks::MarginalBlocks;
 use super::traces::Traces;
 use super::{coordinates, Runner};
-use crate::dense::kernels;
+use crate::dense::{kernels, large};
 use crate::error::CoreError;
 use crate::linear::criterion::Evaluator;
 use crate::linear::score::Score;
@@ -119,7 +119,12 @@ fn fixed_and_residual(sys: &System, e: &Evaluator, score: &Score, h: &MarginalBl
     for (f, fs) in sys.factors.iter().enumerate() {
         let rows = fs.n_levels * fs.k;
         let at = h.start(f) * pw;
-        kernels::multiply(&sys.cp.ztw[f], &to, rows, pw, pw, &mut out[at..at + rows * pw]);
+        let target = &mut out[at..at + rows * pw];
+        if pw >= large::MANY {
+            large::multiply(&sys.cp.ztw[f], &to, rows, pw, pw, target);
+        } else {
+            kernels::multiply(&sys.cp.ztw[f], &to, rows, pw, pw, target);
+        }
     }
     h.reduce(&mut out, pw);
     out
@@ -130,6 +135,15 @@ fn cross_products(sys: &System, h: &MarginalBlocks<'_>, v: &[f64], width: usize)
     let mut out = Vec::new();
     for (f, fs) in sys.factors.iter().enumerate() {
         let mut of_factor = vec![vec![0.0; width * width]; fs.k * fs.k];
+        if width >= large::MANY {
+            let rows = &v[h.start(f) * width..];
+            for (t, target) in of_factor.iter_mut().enumerate() {
+                let (a, b) = (&rows[t / fs.k * width..], &rows[t % fs.k * width..]);
+                large::add_products_of_rows(a, b, fs.n_levels, fs.k * width, width, target);
+            }
+            out.push(of_factor);
+            continue;
+        }
         for l in 0..fs.n_levels {
             let rows = &v[(h.start(f) + l * fs.k) * width..][..fs.k * width];
             for (t, target) in of_factor.iter_mut().enumerate() {
@@ -166,6 +180,12 @@ fn form(
 ) -> Vec<f64> {
     let mut out = vec![0.0; width * width];
     for (i, j) in r.pairs() {
+        if width >= large::MANY {
+            let first = h.start(r.factor);
+            let (a, b) = (&a[(first + i) * width..], &b[(first + j) * width..]);
+            large::add_products_of_rows(a, b, levels, k * width, width, &mut out);
+            continue;
+        }
         for first in (0..levels).map(|l| h.start(r.factor) + l * k) {
             add_outer(&a[(first + i) * width..][..width], &b[(first + j) * width..][..width], &mut out);
         }

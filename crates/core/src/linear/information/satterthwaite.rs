@@ -10,6 +10,7 @@ use super::coordinates::{part, Coordinate, Interior};
 use super::kenward_roger::runner;
 use super::moments::Moments;
 use super::{inverse_on_range, not_positive, root, At, GoOn};
+use crate::dense::large;
 use crate::error::CoreError;
 use crate::layout::Frame;
 use crate::linear::chart::directions;
@@ -231,6 +232,12 @@ fn gradient(sys: &System, interior: &Interior, frames: &[Frame], score: &Score) 
 /// R'S R for the lower triangle R (rows of `width`) of p columns.
 fn in_coordinates(s: &[f64], r: &[f64], p: usize, width: usize) -> Vec<f64> {
     let mut half = vec![0.0; p * p];
+    if p >= large::MANY {
+        let (r, mut out) = (super::packed(r, p, width), vec![0.0; p * p]);
+        large::multiply(s, &r, p, p, p, &mut half);
+        large::add_products_of_rows(&r, &half, p, p, p, &mut out);
+        return out;
+    }
     for i in 0..p {
         for j in 0..p {
             half[i * p + j] = (j..p).map(|l| s[i * p + l] * r[l * width + j]).sum();

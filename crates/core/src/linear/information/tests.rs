@@ -10,7 +10,7 @@ use super::traces::Traces;
 use super::{kenward_roger, At};
 use crate::error::CoreError;
 use crate::linear::{Evaluator, Score, System};
-use crate::rows::{FactorRows, Rows, TermRows};
+use crate::rows::{Column, FactorRows, Rows, TermRows};
 use crate::structure::named;
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Par};
@@ -84,7 +84,7 @@ fn system(layout: &[(usize, Vec<(usize, &'static str)>)], seed: u64) -> (System,
                 .collect(),
         })
         .collect();
-    let rows = Rows { x: vec![&one, &x], y: &y, weights: Some(&weights), factors };
+    let rows = Rows { x: vec![Column::from(&one), Column::from(&x)], y: &y, weights: Some(&weights), factors };
     let sys = System::new(&rows, 1).expect("the system can be set up");
     let theta = (0..sys.n_theta).map(|_| 0.4 + draws.next()).collect();
     (sys, theta)

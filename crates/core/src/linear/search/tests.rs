@@ -5,7 +5,7 @@ use crate::layout::Frame;
 use crate::linear::ray::Ladder;
 use crate::linear::rebase::Rebase;
 use crate::linear::{frames_of, search, Begin, Evaluator, FitOptions, Score, System};
-use crate::rows::{FactorRows, Rows, TermRows};
+use crate::rows::{Column, FactorRows, Rows, TermRows};
 use crate::structure::named;
 
 const GROUPS: usize = 9;
@@ -40,7 +40,8 @@ fn data(spread: f64) -> Data {
 impl Data {
     fn rows(&self, slope: bool, fixed_slope: bool) -> Rows<'_> {
         let z: Vec<&[f64]> = if slope { vec![&self.one, &self.x] } else { vec![&self.one] };
-        let x: Vec<&[f64]> = if fixed_slope { vec![&self.one, &self.x] } else { vec![&self.one] };
+        let of_x = [Column::from(&self.one), Column::from(&self.x)];
+        let x = of_x[..1 + usize::from(fixed_slope)].to_vec();
         let terms = vec![TermRows { z, structure: named("unstructured").expect("it is there") }];
         Rows { x, y: &self.y, weights: None, factors: vec![FactorRows { codes: &self.codes, n_levels: GROUPS, terms }] }
     }
