@@ -24,6 +24,8 @@ from ranef.diagnostics.check_sentences import (
     residual_shape_sentence,
     spread_sentence,
 )
+from ranef.diagnostics.normal_shape import shape
+from ranef.diagnostics.spread import spread_trend
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +77,9 @@ def test_panels_of_sleepstudy(sleep: Any) -> None:
     )
     y = load_dataset("sleepstudy")["Reaction"]
     np.testing.assert_allclose(distribution["observed"], [(y <= at).mean() for at in distribution["y"]])
-    shares = sleep.simulate(49, rng=1).to_numpy()
-    np.testing.assert_allclose(distribution["upper"], [(shares <= at).mean(axis=0).max() for at in distribution["y"]])
+    shares = np.column_stack([y, sleep.simulate(99, rng=1).to_numpy()])
+    middle = distribution.iloc[20]
+    assert (middle["lower"] + middle["upper"]) / 2 == pytest.approx((shares <= middle["y"]).mean())
     # Three residuals of sleepstudy are beyond 3 sigma; 180 * 0.0027 are expected.
     assert "3 of 180 lie beyond 3 standard deviations, where a normal distribution puts 0.5" in axes[2].sentence
     assert "18 levels are too few" in axes[3].sentence
@@ -86,7 +89,7 @@ def test_panels_of_sleepstudy(sleep: Any) -> None:
 
 def test_a_right_model_is_not_blamed() -> None:
     said = sentences(drawn("none"))
-    assert said["residuals"].startswith("No clear bend")
+    assert said["residuals"].startswith("No clear bend: a curve along x moves predictions by at most 0.")
     assert said["scale"].startswith("The spread looks even")
     assert said["residual_quantiles"].startswith("No clear departure")
     assert said["distribution"].startswith("The model produces responses like those observed")
@@ -96,7 +99,7 @@ def test_a_right_model_is_not_blamed() -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "words"),
     [
-        ("bend", "residuals", "A bend: near a fitted value"),
+        ("bend", "residuals", "A bend: a curve along x moves predictions by at most 1.5 residual"),
         ("spread", "scale", "The spread grows with the fitted values"),
         ("tails", "residual_quantiles", "heavy in the tails"),
         ("skew", "residual_quantiles", "skewed to the right"),
@@ -107,55 +110,73 @@ def test_faults_are_named(fault: str, kind: str, words: str) -> None:
     assert words in sentences(drawn(fault))[kind]
 
 
-def test_the_rise_of_residuals_is_that_of_shrinkage(sleep: Any) -> None:
-    """At a REML optimum the slope along conditional fitted values follows
-    from the hat matrix alone, as the sentence presumes.
-    """
-    for m in (sleep, drawn("none"), drawn("tails")):
-        fitted = m.fittedvalues - m.fittedvalues.mean()
-        slope = (fitted @ m.resid) / (fitted @ fitted)
-        expected = m.sigma**2 * (m.hatvalues().sum() - len(m.fixef)) / (fitted @ fitted)
-        assert slope == pytest.approx(expected, rel=1e-3)
+def test_nothing_to_bend() -> None:
     strong = lmer("Yield ~ 1 + (1 | Batch)", load_dataset("dyestuff"))
-    said = sentences(strong)["residuals"]
-    assert "fewer than ten different values" in said
-    assert "comes from shrinkage" in said
+    assert "a bend could not be seen" in sentences(strong)["residuals"]
 
 
 def test_spread() -> None:
-    fitted = np.arange(30.0)
-    even = np.tile([1.0, -1.0], 15)
-    assert spread_sentence(fitted, even).startswith("The spread looks even: residuals in the upper third")
-    assert "1.00 times" in spread_sentence(fitted, even)
-    growing = np.where(np.arange(30) % 2, 1.0, -1.0) * (1 + fitted)
-    ratio = np.sqrt(np.mean((1 + fitted[20:]) ** 2) / np.mean((1 + fitted[:10]) ** 2))
-    assert f"{ratio:.2f} times as large" in spread_sentence(fitted, growing)
-    assert spread_sentence(fitted, growing[::-1]).startswith("The spread shrinks")
-    assert "too few" in spread_sentence(np.ones(30), even)
+    rng = np.random.default_rng(2)
+    x = rng.uniform(0, 10, 500)
+    e = np.sqrt(np.abs(rng.normal(size=500)))
+    even = spread_sentence(spread_trend(x, np.tile(np.sqrt([0.5, 1.5]), 250)))
+    assert even.sentence.startswith("The spread looks even: residuals are from ")
+    assert not even.concern
+    growing = spread_trend(x, e * np.sqrt(1 + x))
+    assert growing is not None
+    # the standard deviation at x is (1 + x) / 6 times that in the middle
+    assert growing.relative[-1] / growing.relative[0] == pytest.approx(growing.x[-1] + 1, rel=0.4)
+    assert spread_sentence(growing).sentence.startswith("The spread grows with the fitted values")
+    assert spread_sentence(spread_trend(-x, e * np.sqrt(1 + x))).sentence.startswith("The spread shrinks")
+    assert spread_sentence(spread_trend(x, e * np.sqrt(1 + (x - 5) ** 2))).sentence.startswith("The spread changes")
+    assert "too few" in spread_sentence(spread_trend(np.ones(500), e)).sentence
+    many = rng.uniform(0, 10, 40_000)
+    little = np.sqrt(np.abs(rng.normal(size=40_000)) * (1 + 0.01 * (many - 5)))
+    assert spread_sentence(spread_trend(many, little)).sentence.startswith(
+        "The spread is uneven, detectably but little"
+    )
 
 
 def test_shapes() -> None:
     normal = stats.norm.ppf((np.arange(200) + 0.5) / 200)
-    assert residual_shape_sentence(normal).startswith("No clear departure")
-    assert "skewed to the left" in residual_shape_sentence(-np.exp(normal))
-    assert "With 5 residuals" in residual_shape_sentence(normal[:5])
-    assert "light in the tails" in effect_shape_sentence(np.linspace(-1.7, 1.7, 200), "x", "g", 1)
-    assert "estimated as zero" in effect_shape_sentence(np.full(9, np.nan), "x", "g", 1)
-    assert "Of 3 random effects" in effect_shape_sentence(normal, "x", "g", 3)
+    assert residual_shape_sentence(normal).sentence.startswith("No clear departure")
+    assert "skewed to the left" in residual_shape_sentence(-np.exp(normal)).sentence
+    assert "With 5 residuals" in residual_shape_sentence(normal[:5]).sentence
+    light = np.linspace(-1.7, 1.7, 200)
+    assert "light in the tails" in effect_shape_sentence(light, shape(light), 1e-4, "x of g", 1).sentence
+    assert "estimated as zero" in effect_shape_sentence(normal[:0], None, None, "x of g", 1).sentence
+    assert "Of 3 random effects" in effect_shape_sentence(normal, shape(normal), 0.9, "x of g", 3).sentence
+    many = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    slight = residual_shape_sentence(many + 0.02 * many**2)
+    assert slight.sentence.startswith("The residuals are detectably but only slightly not normal: somewhat skewed")
+
+
+@pytest.mark.parametrize("n", [20, 150, 5000])
+def test_shapes_are_those_of_scipy(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for values in (rng.normal(size=n), rng.exponential(size=n), rng.uniform(size=n)):
+        found = shape(values)
+        assert found.skewness == pytest.approx(stats.skew(values))
+        assert found.excess == pytest.approx(stats.kurtosis(values))
+        assert found.skew_size == pytest.approx(stats.skewtest(values).statistic, rel=1e-9)
+        assert found.tail_size == pytest.approx(stats.kurtosistest(values).statistic, rel=1e-9)
 
 
 def test_influence_and_distribution() -> None:
     frame = pd.DataFrame({"level": ["a", "b", "c"], "term": ["x", "z", "x"], "change": [0.1, -1.4, np.nan]})
-    said = influence_sentence(frame, "g")
-    assert "Without g b the coefficient z moves by 1.40" in said
-    assert "1 level moves a coefficient by more than one standard error" in said
-    assert "Without g c some fixed effect cannot be estimated" in said
-    curves = pd.DataFrame({"y": np.arange(10.0), "observed": [0.5] * 10, "lower": [0.4] * 10, "upper": [0.6] * 10})
-    assert "over 100 % of the range of w" in distribution_sentence(curves, 49, "w")
-    curves.loc[2:4, "observed"] = [0.7, 0.9, 0.7]
-    off = distribution_sentence(curves, 49, "w")
-    assert "does not produce" in off
-    assert "over 70 % of the range of w, and is furthest off near 3" in off
+    said = influence_sentence(frame, "g", 0.001)
+    assert "Without g b the coefficient z moves by 1.40" in said.sentence
+    assert "1 level moves a coefficient by more than one standard error" in said.sentence
+    assert "Without g c some fixed effect cannot be estimated" in said.sentence
+    assert said.concern
+    usual = influence_sentence(frame, "g", 0.4)
+    assert "with 3 levels a correct model often has one that weighs so much (p = 0.4)" in usual.sentence
+    assert not usual.concern
+    assert not distribution_sentence(0.05, 3.0, 99, "w", 0.5).concern
+    assert "detectably but little" in distribution_sentence(0.004, 3.0, 99, "w", 0.001).sentence
+    off = distribution_sentence(0.05, 3.0, 99, "w", 0.001)
+    assert off.concern
+    assert "by at most 5 % of the rows, most clearly near 3 (p = 0.001)" in off.sentence
 
 
 def test_axes_of_the_user(sleep: Any) -> None:

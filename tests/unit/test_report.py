@@ -15,7 +15,6 @@ pytest.importorskip("matplotlib")
 
 import ranef
 from ranef import glmer, lmer, load_dataset
-from ranef.diagnostics.check_sentences import calls_for_caution
 from ranef.presentation.report.phrases import listed, number, p_cell, p_words, percent
 from reference.store import load_case
 
@@ -335,8 +334,9 @@ def test_phrases() -> None:
 
 def test_sentences_that_call_for_caution() -> None:
     from ranef.diagnostics.check_sentences import spread_sentence
+    from ranef.diagnostics.spread import spread_trend
 
     x = np.linspace(1, 10, 400)
-    noise = np.random.default_rng(3).normal(size=400)
-    assert calls_for_caution(spread_sentence(x, noise * x))
-    assert not calls_for_caution(spread_sentence(x, noise))
+    roots = np.sqrt(np.abs(np.random.default_rng(3).normal(size=400)))
+    assert spread_sentence(spread_trend(x, roots * np.sqrt(x))).concern
+    assert not spread_sentence(spread_trend(x, roots)).concern

@@ -1,12 +1,18 @@
 """What the diagnostic panel shows: six frames, each with a sentence."""
 
-from ranef.diagnostics.check_distribution import SIMULATIONS, distribution_part
+from ranef.diagnostics.check_accuracy import accuracy_part
+from ranef.diagnostics.check_bend import bend_part
+from ranef.diagnostics.check_distribution import distribution_part
 from ranef.diagnostics.check_effects import effects_part
 from ranef.diagnostics.check_part import CheckPart
-from ranef.diagnostics.check_residuals import influence_part, residual_parts
-from ranef.diagnostics.check_simulations import accuracy_part, simulation_parts
+from ranef.diagnostics.check_residuals import influence_part, shape_part, spread_part
+from ranef.diagnostics.check_simulations import simulation_parts
+from ranef.diagnostics.leverage import studentized_residuals
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.record import MixedFit
+
+#: Simulated responses of a linear model, fewer where there are so many rows that they take long.
+SIMULATIONS, FEWEST, MOST_NUMBERS = 99, 39, 4_000_000
 
 
 def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
@@ -19,7 +25,16 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
         For the simulated responses.
     """
     if not fit.normal_responses:
-        return *simulation_parts(fit, rng), effects_part(fit), accuracy_part(fit)
-    parts = residual_parts(fit)
-    draws = simulated_responses(fit, SIMULATIONS, "new", rng)
-    return *parts, effects_part(fit), influence_part(fit), distribution_part(fit, draws)
+        uniform, *others, effects = simulation_parts(fit, rng)
+        return uniform, bend_part(fit), *others, effects, accuracy_part(fit)
+    hat = fit.hat_values()
+    standard = studentized_residuals(fit, hat)
+    draws = simulated_responses(fit, max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1))), "new", rng)
+    return (
+        bend_part(fit),
+        spread_part(fit, hat, standard),
+        shape_part(standard),
+        effects_part(fit),
+        influence_part(fit),
+        distribution_part(fit, draws),
+    )

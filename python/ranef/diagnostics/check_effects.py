@@ -2,14 +2,17 @@
 conditional modes in units of the spread that the model gives them.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.diagnostics.chance import two_sided_chance
 from ranef.diagnostics.check_part import CheckPart
-from ranef.diagnostics.check_sentences import FEW_LEVELS, effect_shape_sentence
+from ranef.diagnostics.check_sentences import effect_shape_sentence
 from ranef.diagnostics.normal_quantiles import normal_quantiles
+from ranef.diagnostics.normal_shape import FEW, Shape, shape
 from ranef.estimates.effect_intervals import standardized_effects
 from ranef.estimates.random_effects import conditional_covariances, random_effects
 from ranef.estimates.varcorr import varcorr
@@ -20,11 +23,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Fewer modes than this have no shape.
+#: Fewer modes than this have no quantiles.
 FEWEST_MODES = 3
-
-#: Divisor that puts factors with few levels behind all others in the order of departures.
-FAR_BEHIND = 100
 
 
 def standardized_modes(fit: MixedFit) -> "pd.DataFrame":
@@ -48,40 +48,79 @@ def _frame(values: Floats, levels: "NDArray[np.object_]", names: tuple[str, ...]
     return pd.DataFrame(values, index=pd.Index(levels), columns=pd.Index(names))
 
 
-def effects_part(fit: MixedFit) -> CheckPart:
-    """The random effect whose modes look least normal."""
-    import pandas as pd
+def effects_part(fit: MixedFit, simulated: Sequence[tuple[Floats, ...]] = ()) -> CheckPart:
+    """The random effect whose modes look least normal.
 
-    modes = standardized_modes(fit)
-    samples = {
-        (str(g), str(e)): part["standardized"].to_numpy()
-        for (g, e), part in modes.groupby(["group", "effect"], sort=False)
-    }
-    (group, effect), values = max(samples.items(), key=lambda item: _departure(item[1]))
-    known = values[~np.isnan(values)]
-    frame = (
-        normal_quantiles(known)
-        if len(known) >= FEWEST_MODES
-        else pd.DataFrame(columns=["theoretical", "sample", "line", "lower", "upper"], dtype=float)
-    )
+    Parameters
+    ----------
+    fit : MixedFit
+    simulated : sequence of tuples of (levels, k) arrays
+        Modes of every random term for responses simulated from the model, for models whose modes
+        are not normal: they are skewed and discrete where groups have few counts.
+    """
+    samples = _among(fit, simulated) if len(simulated) else _standard(fit)
+    looked_at = [(name, s) for name, s in samples.items() if s.p_value is not None]
+    if looked_at:
+        (group, effect), sample = min(looked_at, key=lambda item: (item[1].p_value, -item[1].size))
+    else:
+        (group, effect), sample = max(samples.items(), key=lambda item: item[1].size)
+    known = sample.values[~np.isnan(sample.values)]
+    frame = normal_quantiles(known, None) if len(known) >= FEWEST_MODES else _empty()
+    p = None if sample.p_value is None else min(1.0, sample.p_value * len(looked_at))
     return CheckPart(
         "effect_quantiles",
         f"Random effects: {effect} of {group}",
         "standardised mode",
         frame,
-        effect_shape_sentence(values, effect, group, len(samples)),
+        effect_shape_sentence(known, sample.shape, p, f"{effect} of {group}", len(samples)),
     )
 
 
-def _departure(values: Floats) -> float:
-    """How far a sample is from normal:
-    by its skewness and tails, or by its outermost value where there are few.
-    """
-    from scipy.stats import kurtosistest, skewtest
+def _empty() -> "pd.DataFrame":
+    import pandas as pd
 
-    known = values[~np.isnan(values)]
-    if len(known) < FEWEST_MODES:
-        return -1.0
-    if len(known) < FEW_LEVELS:
-        return float(np.max(np.abs(known))) / FAR_BEHIND
-    return float(max(abs(skewtest(known).statistic), abs(kurtosistest(known).statistic)))
+    return pd.DataFrame(columns=["theoretical", "sample", "line", "lower", "upper"], dtype=float)
+
+
+class _Sample:
+    """Modes of one random effect; with 20 or more their shape and the chance of one as far from
+    normal.
+    """
+
+    def __init__(self, values: Floats, others: Sequence[Floats] = ()):
+        known = values[~np.isnan(values)]
+        self.values = values
+        self.size = float(np.max(np.abs(known))) if len(known) >= FEWEST_MODES else -1.0
+        self.shape: Shape | None = None
+        self.p_value: float | None = None
+        if len(known) < FEW or np.ptp(known) == 0:
+            return
+        self.shape = shape(known)
+        if not len(others):
+            self.p_value = min(self.shape.p_values)
+            return
+        shapes = [shape(o) for o in others]
+        skew = two_sided_chance(self.shape.skew_size, np.array([s.skew_size for s in shapes]))
+        tail = two_sided_chance(self.shape.tail_size, np.array([s.tail_size for s in shapes]))
+        self.p_value = min(1.0, 2 * min(skew, tail))
+
+
+def _standard(fit: MixedFit) -> dict[tuple[str, str], _Sample]:
+    return {
+        (str(g), str(e)): _Sample(part["standardized"].to_numpy())
+        for (g, e), part in standardized_modes(fit).groupby(["group", "effect"], sort=False)
+    }
+
+
+def _among(fit: MixedFit, simulated: Sequence[tuple[Floats, ...]]) -> dict[tuple[str, str], _Sample]:
+    """Modes in units of the mean and spread that those of a level have among simulations."""
+    samples = {}
+    for i, term in enumerate(fit.terms):
+        every = np.stack([fit.b[i], *(modes[i] for modes in simulated)])
+        spread = every.std(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            every = np.where(spread > 0, (every - every.mean(axis=0)) / spread, np.nan)
+        for j, name in enumerate(term.names):
+            own, *others = every[:, :, j]
+            samples[term.group, name] = _Sample(own, [o[~np.isnan(o)] for o in others])
+    return samples

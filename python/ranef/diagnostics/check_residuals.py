@@ -1,69 +1,68 @@
-"""Residuals and groups on the diagnostic panel of a linear model."""
+"""Spread and shape of residuals, and influence, on the diagnostic panel of a linear model."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.check_part import CheckPart
-from ranef.diagnostics.check_sentences import (
-    bend_sentence,
-    influence_sentence,
-    residual_shape_sentence,
-    spread_sentence,
-)
-from ranef.diagnostics.influence import largest_changes
-from ranef.diagnostics.leverage import studentized_residuals
+from ranef.diagnostics.check_part import CheckPart, Finding
+from ranef.diagnostics.check_sentences import influence_sentence, residual_shape_sentence, spread_sentence
+from ranef.diagnostics.influence import chance_of_largest, changes_of, influence, smallest_factor
 from ranef.diagnostics.normal_quantiles import normal_quantiles
-from ranef.diagnostics.residual_frames import trend_frame
-from ranef.estimates.residuals import residual_values
+from ranef.diagnostics.residual_frames import curve_frame
+from ranef.diagnostics.spread import fitted_apart, spread_trend
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
+#: Fewer residuals than this have no quantiles.
+FEWEST = 3
 
-def residual_parts(fit: MixedFit) -> tuple[CheckPart, CheckPart, CheckPart]:
-    """Residuals along fitted values, their spread, and their quantiles.
+
+def spread_part(fit: MixedFit, hat: Floats, standard: Floats) -> CheckPart:
+    """Roots of absolute standardised residuals
+    along the fitted values without what the residual of a row has in its own.
 
     Parameters
     ----------
     fit : MixedFit
-        A linear one.
+    hat, standard : (n,) array
+        Hat values and standardised residuals.
     """
-    fitted = fit.means()
-    residuals = residual_values(fit, "scaled", fitted)
-    standard = studentized_residuals(fit, fit.hat_values())
+    along = fitted_apart(fit, hat)
     known = ~np.isnan(standard)
-    frame, trend = trend_frame(fitted, residuals, "residual")
-    slope = _slope(fitted, residuals)
-    scale, _ = trend_frame(fitted, np.sqrt(np.abs(standard)), "root_residual")
-    return (
-        CheckPart(
-            "residuals",
-            "Residuals along fitted values",
-            "residual / sigma",
-            frame,
-            bend_sentence(trend, slope, float(np.std(fitted))),
-        ),
-        CheckPart("scale", "Spread of the residuals", "", scale, spread_sentence(fitted[known], standard[known])),
-        CheckPart(
-            "residual_quantiles",
-            "Distribution of the residuals",
-            "standardised residual",
-            normal_quantiles(standard),
-            residual_shape_sentence(standard[known]),
-        ),
+    along, roots = along[known], np.sqrt(np.abs(standard[known]))
+    trend = spread_trend(along, roots)
+    if trend is None:
+        nothing = np.full(1, np.nan)
+        frame = curve_frame(along, roots, "root_residual", np.zeros(1), nothing, 0.0, nothing)
+    else:
+        frame = curve_frame(along, roots, "root_residual", trend.x, trend.y, trend.average, trend.limit)
+    return CheckPart(
+        "scale",
+        "Spread of the residuals",
+        "",
+        frame,
+        spread_sentence(trend),
+        "fitted value, without the row's own residual",
     )
 
 
-def _slope(fitted: Floats, residuals: Floats) -> float:
-    """Slope of the residuals along the conditional fitted values.
+def shape_part(standard: Floats) -> CheckPart:
+    """Quantiles of standardised residuals (n,)."""
+    import pandas as pd
 
-    At an inner REML optimum without weights it is exactly ``sigma² (tr H - p) / S`` with H the hat
-    matrix and S the sum of squares of the fitted values around their mean, whatever the data: the
-    part of H that belongs to effects drawn towards zero. So it tells nothing of the model's faults.
-    """
-    centred = fitted - fitted.mean()
-    total = float(centred @ centred)
-    return float(centred @ residuals) / total if total > 0 else 0.0
+    known = standard[~np.isnan(standard)]
+    frame = (
+        normal_quantiles(known, None)
+        if len(known) >= FEWEST
+        else pd.DataFrame(columns=["theoretical", "sample", "line", "lower", "upper"], dtype=float)
+    )
+    return CheckPart(
+        "residual_quantiles",
+        "Distribution of the residuals",
+        "standardised residual",
+        frame,
+        residual_shape_sentence(known),
+    )
 
 
 def influence_part(fit: MixedFit) -> CheckPart:
@@ -72,9 +71,11 @@ def influence_part(fit: MixedFit) -> CheckPart:
 
     if not len(fit.beta):
         nothing = pd.DataFrame({"level": [], "term": [], "change": []})
-        return CheckPart(
-            "influence", "Influence of groups", "", nothing, "The model has no fixed effects that groups could move."
-        )
-    frame = largest_changes(fit)
-    group = frame.attrs["group"]
-    return CheckPart("influence", f"Influence of {group}", group, frame, influence_sentence(frame, group))
+        finding = Finding("The model has no fixed effects that groups could move.")
+        return CheckPart("influence", "Influence of groups", "", nothing, finding)
+    group = smallest_factor(fit)
+    found = influence(fit, group)
+    frame = changes_of(found)
+    frame.attrs["group"] = group
+    sentence = influence_sentence(frame, group, chance_of_largest(fit, found))
+    return CheckPart("influence", f"Influence of {group}", group, frame, sentence)

@@ -1,162 +1,162 @@
 """One plain sentence on each picture of the diagnostic panel, from what was computed for it.
 
-A sentence says what is seen, how large it is, and whether chance alone often gives as much. Nothing
-is called right: a picture can show a fault, not its absence.
+A sentence says what is seen, how large it is, and whether chance alone often gives as much. What is
+more than chance and too small to matter is called so. Nothing is called right: a picture can show a
+fault, not its absence.
 """
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.local_trend import LocalTrend
+from ranef.diagnostics.chance import ALPHA
+from ranef.diagnostics.check_part import Finding
+from ranef.diagnostics.normal_shape import FEW, Shape, shape
+from ranef.diagnostics.phrases import chance_words, often, p_words
+from ranef.diagnostics.spread import SpreadTrend
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
 
-#: A local mean so many standard errors off a straight line, anywhere, is seldom chance: of fits to
-#: data simulated from their own model fewer than one in a hundred get there.
-BEND = 2.5
+#: A shift of an estimate, in standard errors, that readers would notice.
+NOTABLE_STEP = 0.25
 
-#: A test that rejects at this level is called more than chance.
-ALPHA = 0.01
-
-#: An error of -2 log-likelihood that a likelihood-ratio test would notice.
+#: An error of -2 log-likelihood that a likelihood-ratio test would notice, where there are no
+#: standard errors.
 NOTABLE_ERROR = 0.5
 
-#: Fewer levels than this do not show the shape of a distribution.
-FEW_LEVELS = 20
+#: Spread over its average between which unevenness is small, and between which it looks even.
+EVEN, NEARLY_EVEN = (0.9, 1.11), (0.8, 1.25)
+
+#: Skewness and excess kurtosis up to which a distribution is nearly normal.
+SLIGHT_SKEWNESS, SLIGHT_EXCESS = 0.2, 0.4
+
+#: Distances of distributions, in shares of the rows, that are small.
+SMALL_SHARE = 0.02
+
+#: Ratio of variances, and differences of shares, that are small.
+SMALL_RATIO = 0.05
 
 
-def bend_sentence(trend: LocalTrend | None, slope: float, spread: float) -> str:
-    """On residuals, in units of sigma, along fitted values.
+def spread_sentence(trend: SpreadTrend | None) -> Finding:
+    """On the size of standardised residuals along fitted values."""
+    if trend is None:
+        return Finding("There are too few different fitted values to compare the spread of the residuals.")
+    spread, p = trend.relative, trend.p_value
+    low, high = int(np.argmin(spread)), int(np.argmax(spread))
+    said = (
+        f"residuals are from {spread[low]:.2f} times their average size (near a fitted value of {trend.x[low]:.3g}) to "
+        f"{spread[high]:.2f} times (near {trend.x[high]:.3g})"
+    )
+    if p >= ALPHA:
+        even = spread[low] >= NEARLY_EVEN[0] and spread[high] <= NEARLY_EVEN[1]
+        return Finding(f"The spread {'looks ' if even else 'is not clearly un'}even: {said}; {chance_words(p)}.", p)
+    if spread[low] >= EVEN[0] and spread[high] <= EVEN[1]:
+        return Finding(f"The spread is uneven, detectably but little: {said} ({p_words(p)}).", p)
+    third = len(spread) / 3
+    if low < third and high >= 2 * third:
+        direction = "grows with the fitted values"
+    elif high < third and low >= 2 * third:
+        direction = "shrinks with the fitted values"
+    else:
+        direction = "changes along the fitted values"
+    return Finding(
+        f"The spread {direction}: {said} ({p_words(p)}); weights or a transformed response may be needed.", p, True
+    )
+
+
+def shape_words(found: Shape, p: float) -> tuple[bool, str]:
+    """Whether a shape departs from normal by more than chance, and how, in words."""
+    words = []
+    if p < ALPHA:
+        # The kind of departure that is the more striking, and the other one if it is as striking.
+        if abs(found.skew_size) >= min(abs(found.tail_size), -_quantile(ALPHA / 4)):
+            size = "somewhat " if abs(found.skewness) < 0.5 else ""
+            words.append(
+                f"{size}skewed to the {'right' if found.skewness > 0 else 'left'} (skewness {found.skewness:.2f})"
+            )
+        if abs(found.tail_size) >= min(abs(found.skew_size), -_quantile(ALPHA / 4)):
+            size = "somewhat " if abs(found.excess) < 1 else ""
+            words.append(
+                f"{size}{'heavy' if found.excess > 0 else 'light'} in the tails (excess kurtosis {found.excess:.2f})"
+            )
+    if words:
+        return True, " and ".join(words)
+    return False, f"skewness {found.skewness:.2f}, excess kurtosis {found.excess:.2f}"
+
+
+def _quantile(tail: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(tail))
+
+
+def _slight(found: Shape) -> bool:
+    return abs(found.skewness) < SLIGHT_SKEWNESS and abs(found.excess) < SLIGHT_EXCESS
+
+
+def residual_shape_sentence(values: Floats) -> Finding:
+    """On the normal quantiles of standardised residuals."""
+    n = len(values)
+    if n < FEW or np.ptp(values) == 0:
+        return Finding(f"With {n} residuals nothing can be said about their distribution.")
+    found = shape(values)
+    p = min(found.p_values)
+    beyond, expected = int(np.count_nonzero(np.abs(values) > 3)), 0.0026998 * n
+    count = f"{beyond} of {n} lie beyond 3 standard deviations, where a normal distribution puts {expected:.1f}"
+    departs, words = shape_words(found, p)
+    if not departs:
+        return Finding(f"No clear departure from a normal distribution ({words}); {count}.", p)
+    if _slight(found):
+        return Finding(f"The residuals are detectably but only slightly not normal: {words}, {p_words(p)}; {count}.", p)
+    return Finding(
+        f"The residuals are {words}, {p_words(p)}; {count}. Estimates suffer little from this, prediction intervals "
+        "and simulations do.",
+        p,
+    )
+
+
+def effect_shape_sentence(values: Floats, found: Shape | None, p: float | None, name: str, looked_at: int) -> Finding:
+    """On the normal quantiles of the modes of one random effect.
 
     Parameters
     ----------
-    trend : LocalTrend or None
-    slope : float
-        Of the straight line through the residuals.
-    spread : float
-        Standard deviation of the fitted values.
+    values : (levels,) array
+        Standardised modes.
+    found : Shape or None
+    p : float or None
+        Chance of such a shape in any of the effects looked at.
+    name : str
+        Of the effect.
+    looked_at : int
     """
-    rise = slope * spread
-    if rise < 0.1:
-        return _bend(trend)
-    return (
-        f"{_bend(trend)} That they rise ({rise:.2f} for each standard deviation of the fitted values) comes from "
-        "shrinkage of the random effects and is no fault."
-    )
-
-
-def _bend(trend: LocalTrend | None) -> str:
-    if trend is None:
-        return "The fitted values take fewer than ten different values: a bend could not be seen."
-    size = trend.bend
-    if trend.bend_ratio < BEND:
-        return (
-            f"No clear bend: the local mean of the residuals leaves a straight line by at most {size:.2f} residual "
-            "standard deviations, which chance can do."
-        )
-    where = (
-        f"near a fitted value of {trend.bend_at:.3g} the local mean is {size:.2f} residual standard deviations off a "
-        "straight line"
-    )
-    if size < 0.1:
-        return f"A slight bend: {where}, which is more than chance gives but small."
-    return f"A bend: {where}, more than chance gives; a curved term or an interaction may be missing."
-
-
-def spread_sentence(fitted: Floats, residuals: Floats) -> str:
-    """On the size of standardised residuals along fitted values."""
-    from scipy.stats import spearmanr
-
-    n = len(fitted)
-    if n < 12 or len(np.unique(fitted)) < 3:
-        return "There are too few different fitted values to compare the spread of the residuals."
-    low, high = np.quantile(fitted, [1 / 3, 2 / 3])
-    lower, upper = (float(np.sqrt(np.mean(residuals[part] ** 2))) for part in (fitted <= low, fitted >= high))
-    ratio = upper / lower if lower > 0 else np.inf
-    sizes = np.abs(residuals)
-    p = float(spearmanr(sizes, fitted).pvalue) if np.ptp(sizes) > 0 else 1.0
-    compared = f"residuals in the upper third of the fitted values are {ratio:.2f} times as large as in the lower third"
-    if p >= ALPHA:
-        if 0.8 <= ratio <= 1.25:
-            return f"The spread looks even: {compared}."
-        return (
-            f"The spread is not clearly uneven: {compared}, but their sizes follow no steady trend beyond chance (p = "
-            f"{p:.2g})."
-        )
-    if 0.9 <= ratio <= 1.11:
-        return f"The spread changes little: {compared}, though there is a trend beyond chance (p = {p:.2g})."
-    direction = "grows" if ratio > 1 else "shrinks"
-    return (
-        f"The spread {direction} with the fitted values: {compared} (p = {p:.2g}); weights or a transformed response "
-        "may be needed."
-    )
-
-
-def shape_words(values: Floats) -> tuple[bool, str]:
-    """Whether a sample departs from a normal shape beyond chance, and how, in words."""
-    from scipy.stats import kurtosis, kurtosistest, skew, skewtest
-
-    skewness, excess = float(skew(values)), float(kurtosis(values))
-    words = []
-    if float(skewtest(values).pvalue) < ALPHA:
-        size = "somewhat " if abs(skewness) < 0.5 else ""
-        words.append(f"{size}skewed to the {'right' if skewness > 0 else 'left'} (skewness {skewness:.2f})")
-    if float(kurtosistest(values).pvalue) < ALPHA:
-        size = "somewhat " if abs(excess) < 1 else ""
-        words.append(f"{size}{'heavy' if excess > 0 else 'light'} in the tails (excess kurtosis {excess:.2f})")
-    if words:
-        return True, " and ".join(words)
-    return False, f"skewness {skewness:.2f}, excess kurtosis {excess:.2f}"
-
-
-def residual_shape_sentence(values: Floats) -> str:
-    """On the normal quantiles of standardised residuals."""
-    n = len(values)
-    if n < FEW_LEVELS or np.ptp(values) == 0:
-        return f"With {n} residuals nothing can be said about their distribution."
-    beyond, expected = int(np.count_nonzero(np.abs(values) > 3)), 0.0026998 * n
-    count = f"{beyond} of {n} lie beyond 3 standard deviations, where a normal distribution puts {expected:.1f}"
-    departs, words = shape_words(values)
-    if departs:
-        return (
-            f"The residuals are {words}; {count}. Estimates suffer little from this, prediction intervals and "
-            "simulations do."
-        )
-    return f"No clear departure from a normal distribution ({words}); {count}."
-
-
-def effect_shape_sentence(values: Floats, effect: str, group: str, looked_at: int) -> str:
-    """On the normal quantiles of the modes of one random effect."""
-    name = f"{effect} of {group}"
     chosen = f" Of {looked_at} random effects the one that departs most is drawn." if looked_at > 1 else ""
-    known = values[~np.isnan(values)]
-    if len(known) < 3:
-        return (
+    n = len(values)
+    if n < 3:
+        return Finding(
             f"The variance of {name} is estimated as zero, or estimated from too few levels: its distribution cannot "
             "be judged."
         )
-    largest = float(np.max(np.abs(known)))
-    if len(known) < FEW_LEVELS:
-        return (
-            f"{len(known)} levels are too few to judge the distribution of {name}; the outermost lies {largest:.1f} "
-            f"standard deviations from zero.{chosen}"
+    largest = float(np.max(np.abs(values)))
+    if found is None or p is None:
+        return Finding(
+            f"{n} levels are too few to judge the distribution of {name}; the outermost lies {largest:.1f} standard "
+            f"deviations from zero.{chosen}"
         )
-    departs, words = shape_words(known)
+    departs, words = shape_words(found, p)
     if departs:
-        return (
-            f"The modes of {name} are {words}; the outermost of {len(known)} lies {largest:.1f} standard deviations "
-            f"from zero.{chosen}"
+        return Finding(
+            f"The modes of {name} are {words}, {p_words(p)}; the outermost of {n} lies {largest:.1f} standard "
+            f"deviations from zero.{chosen}",
+            p,
         )
-    return f"No clear departure from a normal distribution in {name} ({words}, {len(known)} levels).{chosen}"
+    return Finding(f"No clear departure from a normal distribution in {name} ({words}, {n} levels).{chosen}", p)
 
 
-def influence_sentence(frame: "pd.DataFrame", group: str) -> str:
+def influence_sentence(frame: "pd.DataFrame", group: str, p: float | None) -> Finding:
     """On the change of the fixed effects without each level.
 
     Parameters
@@ -164,10 +164,12 @@ def influence_sentence(frame: "pd.DataFrame", group: str) -> str:
     frame : DataFrame
         Columns ``level, term, change``.
     group : str
+    p : float or None
+        Chance of as large a change in a correct model.
     """
     lost = frame[frame["change"].isna()]
     if len(lost) == len(frame):
-        return f"Without any one level of {group} some fixed effect cannot be estimated."
+        return Finding(f"Without any one level of {group} some fixed effect cannot be estimated.")
     known = frame.dropna(subset=["change"])
     top = known.iloc[int(known["change"].abs().argmax())]
     size = abs(float(top["change"]))
@@ -176,72 +178,74 @@ def influence_sentence(frame: "pd.DataFrame", group: str) -> str:
         "no other level matters more"
     )
     many = int(np.count_nonzero(known["change"].abs() > 1))
+    concern = many > 0 and p is not None and p < ALPHA
     if many == 0:
         out = f"{said}: no single level decides a result."
+    elif concern:
+        assert p is not None
+        moved = f"{many} {'level moves' if many == 1 else 'levels move'} a coefficient by more than one standard error"
+        out = f"{said}; {moved}, which is more than chance gives ({p_words(p)}), and should be looked at."
     else:
         out = (
-            f"{said}; {many} {'level moves' if many == 1 else 'levels move'} a coefficient by more than one standard "
-            "error and should be looked at."
+            f"{said}; with {len(frame)} levels a correct model often has one that weighs so much (p = "
+            f"{1.0 if p is None else p:.2g})."
         )
     if len(lost):
         out += f" Without {group} {lost['level'].iloc[0]} some fixed effect cannot be estimated."
-    return out
+    return Finding(out, p, concern)
 
 
-def distribution_sentence(frame: "pd.DataFrame", n_simulations: int, response: str) -> str:
+def distribution_sentence(size: float, at: float, n_simulations: int, response: str, p: float) -> Finding:
     """On the response beside simulated responses.
 
     Parameters
     ----------
-    frame : DataFrame
-        Columns ``y, observed, lower, upper``.
+    size : float
+        Largest difference of the shares of rows up to some value.
+    at : float
+        Where the most striking difference is.
     n_simulations : int
     response : str
+    p : float
     """
-    outside = (frame["observed"] < frame["lower"]) | (frame["observed"] > frame["upper"])
-    share = float(np.mean(~outside))
-    said = (
-        f"the observed distribution stays within {n_simulations} simulated ones over {100 * share:.0f} % of the range "
-        f"of {response}"
-    )
-    if share >= 0.9:
-        return f"The model produces responses like those observed: {said}."
-    gap = np.maximum(frame["lower"] - frame["observed"], frame["observed"] - frame["upper"])
-    return (
-        f"The model does not produce responses like those observed: {said}, and is furthest off near "
-        f"{float(frame['y'][int(gap.argmax())]):.3g}."
+    said = f"shares of the rows up to any value of {response} differ from those in {n_simulations} simulated responses"
+    amount = f"by at most {100 * size:.2g} % of the rows"
+    if p >= ALPHA:
+        return Finding(f"The model produces responses like those observed: {said} {amount}; {chance_words(p)}.", p)
+    if size < SMALL_SHARE:
+        return Finding(
+            f"The responses differ from those that the model produces detectably but little: {said} {amount}, most "
+            f"clearly near {at:.3g} ({p_words(p)}).",
+            p,
+        )
+    return Finding(
+        f"The model does not produce responses like those observed: {said} {amount}, most clearly near {at:.3g} "
+        f"({p_words(p)}).",
+        p,
+        True,
     )
 
 
-def uniformity_sentence(distance: float, p: float) -> str:
+def uniformity_sentence(distance: float, p: float) -> Finding:
     """On the distribution of simulated residuals."""
-    size = f"{distance:.2f} from the uniform distribution at most"
+    size = f"{distance:.2g} from the uniform distribution at most"
     if p >= ALPHA:
-        return (
-            f"No clear departure: simulated residuals are {size}, and {_often(p)} of responses simulated from the "
-            "model get as far."
+        return Finding(
+            f"No clear departure: simulated residuals are {size}, and {often(p)} of responses simulated from the model "
+            "get as far.",
+            p,
         )
-    return (
-        f"The responses are not distributed as the model says: simulated residuals are {size}, which responses "
-        f"simulated from it do not reach by chance (p = {p:.2g}); spread, zeros or the family may be wrong."
+    if distance < SMALL_SHARE:
+        return Finding(f"A departure that is detectable but small: simulated residuals are {size} ({p_words(p)}).", p)
+    return Finding(
+        f"The responses are not distributed as the model has them: simulated residuals are {size}, farther than "
+        f"chance takes responses simulated from it ({p_words(p)}); spread, zeros or the family may be wrong.",
+        p,
+        True,
     )
 
 
-def trend_sentence(mean: float, place: float, p: float) -> str:
-    """On simulated residuals along the linear predictor."""
-    where = f"mean is {mean:.2f} instead of 0.50 near a linear predictor of {place:.3g}"
-    if p >= ALPHA:
-        return (
-            f"No clear trend of the residuals: where it is most striking their {where}, and {_often(p)} of responses "
-            "simulated from the model get as far."
-        )
-    return (
-        f"The residuals do not lie evenly: their {where}, more than chance gives (p = {p:.2g}); a curved term, an "
-        "interaction or another link may be missing."
-    )
-
-
-def dispersion_sentence(ratio: float, p: float) -> str:
+def dispersion_sentence(ratio: float, p: float) -> Finding:
     """On the spread of the Pearson residuals.
 
     Parameters
@@ -252,128 +256,116 @@ def dispersion_sentence(ratio: float, p: float) -> str:
     """
     said = f"Pearson residuals vary {ratio:.2f} times as much as in responses simulated from the model"
     if p >= ALPHA:
-        return f"No clear over- or underdispersion: {said}, which chance can do (p = {p:.2g})."
+        return Finding(f"No clear over- or underdispersion: {said}; {chance_words(p)}.", p)
+    if abs(ratio - 1) < SMALL_RATIO:
+        name = "overdispersion" if ratio > 1 else "underdispersion"
+        return Finding(f"Detectable but small {name}: {said} ({p_words(p)}).", p)
     if ratio > 1:
-        return (
-            f"Overdispersion: {said} (p = {p:.2g}); standard errors are too small. A negative binomial family, or a "
-            "random effect for each observation, accounts for it."
+        return Finding(
+            f"Overdispersion: {said} ({p_words(p)}); standard errors are too small. A negative binomial family, or a "
+            "random effect for each observation, accounts for it.",
+            p,
+            True,
         )
-    return f"Underdispersion: {said} (p = {p:.2g}); standard errors are too large."
+    return Finding(f"Underdispersion: {said} ({p_words(p)}); standard errors are too large.", p, True)
 
 
-def zeros_sentence(observed: int, expected: float, p: float) -> str:
-    """On the number of zeros."""
+def zeros_sentence(observed: int, expected: float, rows: int, p: float) -> Finding:
+    """On the number of zeros among some rows."""
     said = f"{observed} responses are zero, and {expected:.1f} in simulations on average"
     if p >= ALPHA:
-        return f"The number of zeros is no surprise: {said} (p = {p:.2g})."
+        return Finding(f"The number of zeros is no surprise: {said}; {chance_words(p)}.", p)
+    more = "many" if observed > expected else "few"
+    if abs(observed - expected) < SMALL_SHARE * rows and abs(observed - expected) < 0.1 * max(expected, 1.0):
+        return Finding(f"Detectably but slightly too {more} zeros: {said} ({p_words(p)}).", p)
     if observed > expected:
-        return (
-            f"Too many zeros: {said} (p = {p:.2g}); overdispersion alone can do this, or a separate process produces "
-            "some of the zeros (zero inflation)."
+        return Finding(
+            f"Too many zeros: {said} ({p_words(p)}); overdispersion alone can do this, or a separate process produces "
+            "some of the zeros (zero inflation).",
+            p,
+            True,
         )
-    return f"Too few zeros: {said} (p = {p:.2g})."
+    return Finding(f"Too few zeros: {said} ({p_words(p)}).", p, True)
 
 
-def equal_levels_sentence(observed: int, expected: float, p: float, group: str) -> str:
+def equal_levels_sentence(observed: int, expected: float, levels: int, p: float, group: str) -> Finding:
     """On levels of a grouping factor in which all responses of 0 and 1 are the same."""
     said = (
         f"{observed} levels of {group} have only responses of 0 or only of 1, and {expected:.1f} in simulations on "
         "average"
     )
     if p >= ALPHA:
-        return f"The levels vary as the model says: {said} (p = {p:.2g})."
+        return Finding(f"The levels vary as in the model: {said}; {chance_words(p)}.", p)
     more = "more" if observed > expected else "less"
-    return f"The levels vary {more} than the model says: {said} (p = {p:.2g}); their effects may not be normal."
+    if abs(observed - expected) < SMALL_SHARE * levels:
+        return Finding(f"The levels vary detectably but little {more} than in the model: {said} ({p_words(p)}).", p)
+    return Finding(
+        f"The levels vary {more} than in the model: {said} ({p_words(p)}); their effects may not be normal.", p, True
+    )
 
 
-def calibration_sentence(outside: int, bins: int, largest: float) -> str:
+def calibration_sentence(observed: float, expected: float, bins: int, p: float) -> Finding:
     """On shares of successes along the fitted probability.
 
     Parameters
     ----------
-    outside, bins : int
-        Groups of rows whose share lies outside nearly all simulations, and all groups.
-    largest : float
-        The largest distance from the mean of the simulations.
+    observed, expected : float
+        Share in the group of rows where the difference is most striking.
+    bins : int
+        Groups of rows.
+    p : float
     """
-    said = f"observed shares of successes are within {largest:.2f} of what the model gives"
-    if outside <= 1:
-        return (
-            f"The probabilities are not clearly off: {said}, and {bins - outside} of {bins} groups of rows lie where "
-            "simulations do. That the spread is right cannot be seen from responses of 0 and 1."
+    said = (
+        f"of {bins} groups of rows with similar probabilities the one farthest off has {100 * observed:.3g} % "
+        f"successes where the model gives {100 * expected:.3g} %"
+    )
+    if p >= ALPHA:
+        return Finding(
+            f"The probabilities are not clearly off: {said}; {chance_words(p)}. Overdispersion cannot be seen in "
+            "responses of 0 and 1.",
+            p,
         )
-    return f"The probabilities are off: {outside} of {bins} groups of rows lie where simulations seldom do; {said}."
+    if abs(observed - expected) < SMALL_SHARE:
+        return Finding(f"The probabilities are off detectably but little: {said} ({p_words(p)}).", p)
+    return Finding(f"The probabilities are off: {said} ({p_words(p)}).", p, True)
 
 
-def laplace_sentence(error: float, nodes: int, enough: int) -> str:
-    """On what quadrature adds to -2 log-likelihood of a fit by Laplace's approximation.
+def quadrature_sentence(error: float, step: float, name: str, used: int, nodes: int, enough: int) -> Finding:
+    """On what more quadrature nodes would change.
 
     Parameters
     ----------
     error : float
-    nodes : int
-        Of the quadrature.
-    enough : int
-        Nodes that would do.
+        Of -2 log-likelihood at the estimates.
+    step : float
+        Largest move of an estimate, in standard errors; NaN where there are none.
+    name : str
+        That parameter.
+    used, nodes, enough : int
+        Nodes of the fit (1 is Laplace's approximation), of the comparison, and such that would do.
     """
-    said = f"quadrature with {nodes} nodes changes -2 log-likelihood at the estimates by {error:.3f}"
-    if abs(error) < NOTABLE_ERROR:
-        return f"Laplace's approximation is close: {said}, less than a test would notice."
-    return f"Laplace's approximation is rough: {said}. Fit again with n_quad={enough}: variances may come out larger."
+    if np.isnan(step):
+        moved, rough = "", abs(error) >= NOTABLE_ERROR
+    else:
+        moved, rough = f"move estimates by {step:.2g} standard errors at most ({name}), and ", step >= NOTABLE_STEP
+    said = f"{nodes} quadrature nodes would {moved}change -2 log-likelihood by {error:.2g}"
+    if used == 1:
+        if rough:
+            return Finding(f"Laplace's approximation is rough: {said}. Fit again with n_quad={enough}.", None, True)
+        return Finding(f"Laplace's approximation is close: {said}.")
+    if rough:
+        return Finding(f"{used} quadrature nodes are too few: {said}. Fit again with n_quad={enough}.", None, True)
+    return Finding(f"{used} quadrature nodes are sufficient: {said}.")
 
 
-def quadrature_sentence(error: float, used: int, nodes: int, laplace: float) -> str:
-    """On the nodes that a fit by quadrature used."""
-    said = f"{nodes} nodes instead of {used} change -2 log-likelihood at the estimates by {error:.3f}"
-    other = f"Laplace's approximation would be off by {abs(laplace):.3f}"
-    if abs(error) < NOTABLE_ERROR:
-        return f"The number of quadrature nodes is sufficient: {said}; {other}."
-    return f"The number of quadrature nodes is too small: {said}; {other}."
-
-
-def no_quadrature_sentence(groups: int, rows: float) -> str:
+def no_quadrature_sentence(groups: int, rows: float) -> Finding:
     """Where there is nothing to compare Laplace's approximation with."""
     if groups > 1:
-        return (
+        return Finding(
             f"With {groups} grouping factors there is no quadrature to compare Laplace's approximation with; the "
             f"levels of the finest have {rows:.1f} rows on average, and with few rows of 0 and 1 variances come out "
             "too small."
         )
-    return "With so many random effects for a level there is no quadrature to compare Laplace's approximation with."
-
-
-def _often(p: float) -> str:
-    return f"{max(1, math.floor(100 * p + 0.5))} %"
-
-
-#: How sentences begin, or what they have in them, that call for caution.
-_BEGINNINGS = (
-    "A bend:",
-    "The spread grows",
-    "The spread shrinks",
-    "The model does not produce",
-    "The responses are not distributed",
-    "The residuals do not lie evenly",
-    "Overdispersion",
-    "Underdispersion",
-    "Too many zeros",
-    "Too few zeros",
-    "The levels vary more",
-    "The levels vary less",
-    "The probabilities are off",
-    "Laplace's approximation is rough",
-    "The number of quadrature nodes is too small",
-)
-_WITHIN = "should be looked at"
-
-
-def calls_for_caution(sentence: str) -> bool:
-    """Whether a sentence of the panel names a fault that matters;
-    a distribution that is not quite normal is none.
-
-    Parameters
-    ----------
-    sentence : str
-        Of one of the functions above.
-    """
-    return sentence.startswith(_BEGINNINGS) or _WITHIN in sentence
+    return Finding(
+        "With so many random effects for a level there is no quadrature to compare Laplace's approximation with."
+    )

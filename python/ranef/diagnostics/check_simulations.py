@@ -7,25 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.diagnostics.chance import count_chance, largest_chance
 from ranef.diagnostics.check_distribution import distribution_part
-from ranef.diagnostics.check_part import CheckPart
+from ranef.diagnostics.check_effects import effects_part
+from ranef.diagnostics.check_part import CheckPart, Finding
 from ranef.diagnostics.check_sentences import (
     calibration_sentence,
     dispersion_sentence,
     equal_levels_sentence,
-    laplace_sentence,
-    no_quadrature_sentence,
-    quadrature_sentence,
-    trend_sentence,
     uniformity_sentence,
     zeros_sentence,
 )
-from ranef.diagnostics.dispersion import pearson_sums, two_sided
-from ranef.diagnostics.rank_residuals import RankResiduals, rank_residuals
-from ranef.diagnostics.residual_frames import local_quartiles, uniform_quantiles
+from ranef.diagnostics.dispersion import enlarged_sum, pearson_sum
+from ranef.diagnostics.rank_residuals import rank_residuals
+from ranef.diagnostics.residual_frames import uniform_quantiles
 from ranef.errors import OptionError
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.quadrature import check_quadrature
+from ranef.fit.modes import modes_of
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -33,31 +31,20 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Simulated responses, fewer where there are so many rows that they would not fit in memory.
-SIMULATIONS = 250
-FEWEST = 49
-MOST_NUMBERS = 20_000_000
+#: Simulated responses, and those whose ranks are compared; fewer where there are many rows.
+SIMULATIONS, RANKED, FEWEST = 250, 99, 49
+MOST_NUMBERS, MOST_RANKED = 1_500_000, 500_000
 
-#: Nodes with which Laplace's approximation is compared; the last is taken for the truth.
-NODES = (1, 5, 7, 9, 11, 15, 21)
+#: Simulated responses whose modes are found again, and most rows of them together.
+MODES, FEWEST_MODES, MOST_ROWS = 80, 39, 300_000
 
-#: So close to the last of them others are good enough.
-ENOUGH = 0.05
-
-#: Rows of all simulations together whose modes are found again.
-MOST_ROWS = 1_000_000
-
-#: Groups of rows with similar probabilities, and the quantiles of simulated shares between which
-#: nearly all lie.
-BINS, NEARLY_ALL = 10, (0.005, 0.995)
-
-#: Most nodes with several random effects for each level, from so many effects on.
-MOST_NODES, SEVERAL = 11, 3
+#: Groups of rows with similar probabilities.
+BINS = 10
 
 
 def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, CheckPart, CheckPart]:
-    """Simulated residuals, their trend,
-    the spread of the responses, and their zeros or distribution.
+    """Simulated residuals, the spread of the responses, their zeros or distribution, and the modes
+    of the random effects.
 
     Parameters
     ----------
@@ -66,51 +53,50 @@ def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, 
     rng : int, Generator or None
     """
     generator = random_generator(rng)
-    n = max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1)))
-    draws = simulated_responses(fit, n, "new", generator)
-    residuals = rank_residuals(fit.design.y, draws, generator)
+    rows = max(fit.nobs, 1)
+    draws = simulated_responses(fit, max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // rows)), "new", generator)
+    uniform = _uniformity(fit, draws[:, : max(FEWEST, min(RANKED, MOST_RANKED // rows))], generator)
+    again = [(y, *modes_of(fit, y)) for y in draws[:, : max(FEWEST_MODES, min(MODES, MOST_ROWS // rows))].T]
+    effects = effects_part(fit, [modes for _, _, modes in again])
     if fit.response_kind == "binary":
-        spread, zeros = _calibration(fit, draws), _equal_levels(fit, draws)
-    else:
-        spread = _dispersion(fit, max(FEWEST, min(n, MOST_ROWS // fit.nobs)), generator)
-        zeros = _zeros(fit, draws) if fit.family.support in ("count", "proportion") else distribution_part(fit, draws)
-    return _uniformity(residuals), _trend(fit, residuals), spread, zeros
+        return uniform, _calibration(fit, draws), _equal_levels(fit, draws), effects
+    counted = fit.family.support in ("count", "proportion")
+    return (
+        uniform,
+        _dispersion(fit, [(y, eta) for y, eta, _ in again]),
+        _zeros(fit, draws) if counted else distribution_part(fit, draws),
+        effects,
+    )
 
 
-def _uniformity(residuals: RankResiduals) -> CheckPart:
+def _uniformity(fit: MixedFit, draws: Floats, generator: np.random.Generator) -> CheckPart:
+    residuals = rank_residuals(fit.design.y, draws, generator)
+    own, simulated = residuals.uniformity()
+    p, critical = largest_chance(own, simulated)
     return CheckPart(
         "uniform_quantiles",
         "Simulated residuals",
         "",
-        uniform_quantiles(residuals.values),
-        uniformity_sentence(*residuals.uniformity()),
+        uniform_quantiles(residuals.values, critical),
+        uniformity_sentence(own, p),
     )
 
 
-def _trend(fit: MixedFit, residuals: RankResiduals) -> CheckPart:
-    eta = fit.fixed_part()
-    return CheckPart(
-        "residuals_along",
-        "Residuals along the linear predictor",
-        "",
-        local_quartiles(eta, residuals.values),
-        trend_sentence(*residuals.trend(eta)),
-    )
-
-
-def _dispersion(fit: MixedFit, n: int, rng: np.random.Generator) -> CheckPart:
+def _dispersion(fit: MixedFit, again: list[tuple[Floats, Floats]]) -> CheckPart:
+    title = "Spread of the responses"
     try:
-        own, simulated = pearson_sums(fit, n, rng)
+        own = enlarged_sum(fit)
+        simulated = np.array([pearson_sum(fit, y, eta) for y, eta in again])
     except OptionError as problem:  # a family of the user's own without a variance function
-        return CheckPart("simulated_statistic", "Spread of the responses", "", _nothing(), str(problem))
+        return CheckPart("simulated_statistic", title, "", _nothing(), Finding(str(problem)))
     mean = float(simulated.mean())
     ratio = own / mean if mean > 0 else float("nan")
     return CheckPart(
         "simulated_statistic",
-        "Spread of the responses",
+        title,
         "sum of squared Pearson residuals",
         statistic_frame(own, simulated),
-        dispersion_sentence(ratio, two_sided(own, simulated)),
+        dispersion_sentence(ratio, count_chance(own, simulated)),
     )
 
 
@@ -122,7 +108,7 @@ def _zeros(fit: MixedFit, draws: Floats) -> CheckPart:
         "Zeros",
         "number of zeros",
         statistic_frame(float(own), simulated),
-        zeros_sentence(own, float(simulated.mean()), two_sided(own, simulated)),
+        zeros_sentence(own, float(simulated.mean()), fit.nobs, count_chance(own, simulated)),
     )
 
 
@@ -137,10 +123,12 @@ def _equal_levels(fit: MixedFit, draws: Floats) -> CheckPart:
         return int(np.count_nonzero(several & ((sums == 0) | (sums == counts))))
 
     own, simulated = equal(fit.design.y), np.array([equal(d) for d in draws.T], dtype=np.float64)
-    sentence = equal_levels_sentence(own, float(simulated.mean()), two_sided(own, simulated), term.group)
+    finding = equal_levels_sentence(
+        own, float(simulated.mean()), int(np.count_nonzero(several)), count_chance(own, simulated), term.group
+    )
     frame = statistic_frame(float(own), simulated)
     label = f"levels of {term.group} with one kind of response"
-    return CheckPart("simulated_statistic", "Levels with only 0 or only 1", label, frame, sentence)
+    return CheckPart("simulated_statistic", "Levels with only 0 or only 1", label, frame, finding)
 
 
 def statistic_frame(observed: float, simulated: Floats) -> "pd.DataFrame":
@@ -175,41 +163,19 @@ def _calibration(fit: MixedFit, draws: Floats) -> CheckPart:
     bins = np.clip(np.searchsorted(edges, eta, side="right") - 1, 0, max(len(edges) - 2, 0))
     counts = np.bincount(bins).astype(np.float64)
     used = counts > 0
-    shares = np.stack([np.bincount(bins, d)[used] for d in draws.T]) / counts[used]
+    shares = np.stack([np.bincount(bins, y)[used] for y in (fit.design.y, *draws.T)]) / counts[used]
+    expected, spread = shares.mean(axis=0), np.maximum(shares.std(axis=0), 1.0 / fit.nobs)
+    farthest = np.max(np.abs(shares - expected) / spread, axis=1)
+    p, critical = largest_chance(float(farthest[0]), farthest[1:])
     frame = pd.DataFrame(
         {
-            "expected": shares.mean(axis=0),
-            "observed": np.bincount(bins, fit.design.y)[used] / counts[used],
-            "lower": np.quantile(shares, NEARLY_ALL[0], axis=0),
-            "upper": np.quantile(shares, NEARLY_ALL[1], axis=0),
+            "expected": expected,
+            "observed": shares[0],
+            "lower": np.maximum(expected - critical * spread, 0.0),
+            "upper": np.minimum(expected + critical * spread, 1.0),
             "n": counts[used].astype(np.int64),
         }
     )
-    outside = int(((frame["observed"] < frame["lower"]) | (frame["observed"] > frame["upper"])).sum())
-    largest = float((frame["observed"] - frame["expected"]).abs().max())
-    return CheckPart("calibration", "Probabilities", "", frame, calibration_sentence(outside, len(frame), largest))
-
-
-def accuracy_part(fit: MixedFit) -> CheckPart:
-    """What quadrature with more nodes makes of -2 log-likelihood."""
-    import pandas as pd
-
-    title = "Accuracy of Laplace's approximation"
-    try:
-        check_quadrature(NODES[-1], fit.order, fit.design)
-    except OptionError:
-        groups = len(fit.order.factors)
-        rows = fit.nobs / max(len(t.levels) for t in fit.terms)
-        nothing = pd.DataFrame({"nodes": [], "change": []})
-        return CheckPart("laplace", title, "", nothing, no_quadrature_sentence(groups, rows))
-    effects = sum(s.size for s in fit.order.spans)
-    nodes = sorted({k for k in NODES if effects < SEVERAL or k <= MOST_NODES} | {max(fit.n_quad, 1)})
-    values = {k: fit.objective_at(k) for k in nodes}
-    best, laplace = values[nodes[-1]], values[1]
-    frame = pd.DataFrame({"nodes": nodes, "change": [values[k] - laplace for k in nodes]})
-    if fit.n_quad > 1:
-        sentence = quadrature_sentence(best - values[fit.n_quad], fit.n_quad, nodes[-1], best - laplace)
-    else:
-        enough = next(k for k in nodes if k > 1 and abs(values[k] - best) < ENOUGH)
-        sentence = laplace_sentence(best - laplace, nodes[-1], enough)
-    return CheckPart("laplace", title, "", frame, sentence)
+    at = int(np.argmax(np.abs(shares[0] - expected) / spread))
+    finding = calibration_sentence(float(shares[0][at]), float(expected[at]), len(frame), p)
+    return CheckPart("calibration", "Probabilities", "", frame, finding)

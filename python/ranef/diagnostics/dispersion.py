@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.diagnostics.chance import two_sided
 from ranef.errors import OptionError
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.simulate import simulated_responses
-from ranef.fit.modes import linear_predictors
+from ranef.fit.modes import modes_of
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -167,19 +168,26 @@ def pearson_sums(fit: MixedFit, n: int, rng: object) -> tuple[float, Floats]:
 
     Random effects are drawn anew and their modes found again for each simulated response, since
     modes that were fitted to a response take up a part of its variation: with a random effect for
-    each observation most of it. The parameters are held for the simulations, so that the sum of the
-    data is enlarged by what the fixed effects took.
+    each observation most of it.
     """
-    own = float(np.sum(residual_values(fit, "scaled") ** 2)) * fit.nobs / max(fit.nobs - len(fit.beta), 1)
     draws = simulated_responses(fit, n, "new", rng)
-    simulated = np.empty(draws.shape[1])
-    for j in range(len(simulated)):
-        y = np.ascontiguousarray(draws[:, j])
-        mu = fit.family.mean(linear_predictors(fit, y))
-        variance = fit.family.observation_variance(mu, fit.weights, fit.spread)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            simulated[j] = np.sum(np.where(y == mu, 0.0, (y - mu) ** 2 / variance))
-    return own, simulated
+    simulated = [pearson_sum(fit, y, modes_of(fit, y)[0]) for y in draws.T]
+    return enlarged_sum(fit), np.array(simulated)
+
+
+def enlarged_sum(fit: MixedFit) -> float:
+    """Sum of squared Pearson residuals of the data, enlarged by what the fixed effects took, as
+    these are held for simulated responses.
+    """
+    return float(np.sum(residual_values(fit, "scaled") ** 2)) * fit.nobs / max(fit.nobs - len(fit.beta), 1)
+
+
+def pearson_sum(fit: MixedFit, y: Floats, eta: Floats) -> float:
+    """Sum of squared Pearson residuals of a response (n,) around means (n,) of another fit."""
+    mu = fit.family.mean(eta)
+    variance = fit.family.observation_variance(mu, fit.weights, fit.spread)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.sum(np.where(y == mu, 0.0, (y - mu) ** 2 / variance)))
 
 
 def zero_inflation_test(fit: MixedFit, n: int, rng: object) -> ZeroInflationTest:
@@ -206,13 +214,6 @@ def zero_counts(fit: MixedFit, n: int, rng: object) -> tuple[int, Floats]:
     """
     simulated = np.count_nonzero(simulated_responses(fit, n, "new", rng) == 0, axis=0)
     return int(np.count_nonzero(fit.design.y == 0)), simulated.astype(np.float64)
-
-
-def two_sided(value: float, simulated: Floats) -> float:
-    """Twice the smaller tail of a value among simulations, which the value itself is one of."""
-    above = np.count_nonzero(simulated >= value) + 1
-    below = np.count_nonzero(simulated <= value) + 1
-    return float(min(1.0, 2.0 * min(above, below) / (len(simulated) + 1)))
 
 
 def _upper_tail(chisq: float, df: int) -> float:

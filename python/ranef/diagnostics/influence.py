@@ -165,31 +165,38 @@ def checked_factor(fit: MixedFit, by: object) -> str:
     return group
 
 
-def largest_changes(fit: MixedFit, group: str | None = None) -> "pd.DataFrame":
-    """The fixed effect that moves most without each level of a grouping factor.
-
-    Parameters
-    ----------
-    fit : MixedFit
-    group : str, optional
-        By default the factor with fewest levels, whose levels weigh most.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``level, term, change``: the change in standard errors, NaN where some fixed effect
-        loses its estimate. Attribute ``group``.
-    """
+def smallest_factor(fit: MixedFit) -> str:
+    """The grouping factor with fewest levels, whose levels weigh most."""
     sizes = {t.group: len(t.levels) for t in fit.terms}
-    chosen = min(sizes, key=lambda g: sizes[g]) if group is None else group
-    frame = changes_of(influence(fit, chosen))
-    frame.attrs["group"] = chosen
-    return frame
+    return min(sizes, key=lambda g: sizes[g])
+
+
+def chance_of_largest(fit: MixedFit, found: Influence) -> float | None:
+    """Chance that some level of a correct model moves some fixed effect by as many standard errors
+    as the most influential one does; None where none can be left out.
+
+    The change has mean zero and, as estimates from all rows are efficient, the variance ``V_without
+    - V_with``. It is compared with Student's t with one degree of freedom less than there are
+    levels, and the chances of all levels and effects are added up, which is too much if anything.
+    """
+    from scipy.special import stdtr
+
+    size = np.abs(found.scaled_change)
+    if np.isnan(size).all():
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # in units of the same sigma
+        without = (found.change / found.scaled_change / found.sigma[:, None]) ** 2
+        share = 1.0 - np.diagonal(fit.vcov) / fit.sigma**2 / without
+        ratio = np.nanmax(size) / np.sqrt(np.maximum(share, 0.0))
+    tails = 2.0 * stdtr(max(len(size) - 1, 1), -ratio)
+    return float(min(1.0, np.nansum(tails)))
 
 
 def changes_of(found: Influence) -> "pd.DataFrame":
     """For each level the fixed effect that moves most without it:
-    columns ``level, term, change``, as in :func:`largest_changes`.
+    columns ``level, term, change``, the change in standard errors, NaN where some fixed effect
+    loses its estimate.
     """
     import pandas as pd
 

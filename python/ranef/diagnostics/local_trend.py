@@ -11,9 +11,6 @@ Floats = NDArray[np.float64]
 #: to the second moment, below which all rows are at one place.
 LEAST_WEIGHT, NARROW, TINY = 1e-9, 1e-12, 1e-300
 
-#: Least density of rows at a place.
-LEAST_MASS = 1e-6
-
 #: Points at which the trend is computed.
 POINTS = 60
 
@@ -25,23 +22,10 @@ class LocalTrend:
     Attributes
     ----------
     x, y : (m,) array
-    std_error : (m,) array
-        Of y, for independent observations of equal variance, estimated from the residuals of the
-        trend.
-    bend : float
-        Largest distance of the curve from the straight line fitted to it.
-    bend_at : float
-        Where that is.
-    bend_ratio : float
-        Largest distance in standard errors; 0 without a curve.
     """
 
     x: Floats
     y: Floats
-    std_error: Floats
-    bend: float
-    bend_at: float
-    bend_ratio: float
 
 
 def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
@@ -66,7 +50,7 @@ def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
     width = max(10, int(span * len(x)))
     low, high = np.quantile(x, [0.01, 0.99])
     points = np.linspace(low, high, POINTS)
-    fitted, norms = np.empty(POINTS), np.empty(POINTS)
+    fitted = np.empty(POINTS)
     for i, at in enumerate(points):
         distances = np.abs(ordered - at)
         reach = max(float(np.partition(distances, width - 1)[width - 1]), NARROW * max(1.0, abs(float(at))))
@@ -82,13 +66,4 @@ def local_trend(x: Floats, y: Floats, span: float = 0.6) -> LocalTrend | None:
         else:
             rows = weight / total
         fitted[i] = rows @ y[near]
-        norms[i] = np.sqrt(rows @ rows)
-    noise = float(np.std(y - np.interp(x, points, fitted)))
-    std_error = noise * norms
-    # The straight line to which the curve is compared, weighted by how many observations lie there.
-    density = np.interp(points, ordered, np.linspace(0, 1, len(ordered)))
-    mass = np.maximum(np.gradient(density), LEAST_MASS)
-    away = fitted - np.polyval(np.polyfit(points, fitted, 1, w=np.sqrt(mass)), points)
-    at = int(np.argmax(np.abs(away)))
-    ratio = float(np.max(np.abs(away) / std_error)) if noise > 0 else 0.0
-    return LocalTrend(points, fitted, std_error, float(abs(away[at])), float(points[at]), ratio)
+    return LocalTrend(points, fitted)

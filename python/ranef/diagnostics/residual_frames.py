@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.local_trend import LocalTrend, local_trend
+from ranef.diagnostics.local_trend import local_trend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-def trend_frame(fitted: Floats, values: Floats, name: str) -> "tuple[pd.DataFrame, LocalTrend | None]":
+def trend_frame(fitted: Floats, values: Floats, name: str) -> "pd.DataFrame":
     """Pair fitted values with something of the residuals, and its local mean.
 
     Parameters
@@ -25,10 +25,9 @@ def trend_frame(fitted: Floats, values: Floats, name: str) -> "tuple[pd.DataFram
 
     Returns
     -------
-    frame : DataFrame
+    DataFrame
         Columns ``fitted``, the values, and ``trend``: the local mean there, NaN beyond the first
         and last percentile of the fitted values or without a trend.
-    trend : LocalTrend or None
     """
     import pandas as pd
 
@@ -38,39 +37,65 @@ def trend_frame(fitted: Floats, values: Floats, name: str) -> "tuple[pd.DataFram
     frame["trend"] = (
         np.nan if trend is None else np.interp(frame["fitted"], trend.x, trend.y, left=np.nan, right=np.nan)
     )
-    return frame, trend
+    return frame
 
 
-def uniform_quantiles(values: Floats, level: float = 0.95) -> "pd.DataFrame":
+def curve_frame(
+    along: Floats, values: Floats, name: str, x: Floats, curve: Floats, centre: float, limit: Floats
+) -> "pd.DataFrame":
+    """Pair what rows have of something with their values, a curve, and the band in which it stays
+    by chance.
+
+    Parameters
+    ----------
+    along, values : (n,) array
+    name : str
+        Column of the values.
+    x, curve, limit : (m,) array
+        The curve, and how far it may be from its centre.
+    centre : float
+
+    Returns
+    -------
+    DataFrame
+        Columns ``fitted``, the values, ``trend, lower, upper``; the last three are NaN beyond the
+        ends of the curve.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({"fitted": along, name: values})
+    for column, points in (("trend", curve), ("lower", centre - limit), ("upper", centre + limit)):
+        frame[column] = np.interp(along, x, points, left=np.nan, right=np.nan)
+    return frame
+
+
+def uniform_quantiles(values: Floats, reach: float | None = None) -> "pd.DataFrame":
     """Pair sorted values with the uniform quantiles of their ranks.
 
     Parameters
     ----------
     values : (n,) array
         Between 0 and 1.
-    level : float
-        Level of the pointwise band.
+    reach : float, optional
+        Distance of the limits from the uniform distribution; without it they are those between
+        which 95 % of every ordered uniform lie.
 
     Returns
     -------
     DataFrame
-        Columns ``expected`` (``i / (n + 1)``), ``residual, lower, upper``: the limits are those of
-        ordered uniforms.
+        Columns ``expected`` (``i / (n + 1)``), ``residual, lower, upper``.
     """
     import pandas as pd
     from scipy.stats import beta
 
     n = len(values)
     ranks = np.arange(1, n + 1)
-    tail = (1 - level) / 2
-    return pd.DataFrame(
-        {
-            "expected": ranks / (n + 1),
-            "residual": np.sort(values),
-            "lower": beta.ppf(tail, ranks, n + 1 - ranks),
-            "upper": beta.ppf(1 - tail, ranks, n + 1 - ranks),
-        }
-    )
+    expected = ranks / (n + 1)
+    if reach is None:
+        lower, upper = (beta.ppf(tail, ranks, n + 1 - ranks) for tail in (0.025, 0.975))
+    else:
+        lower, upper = np.maximum(expected - reach, 0.0), np.minimum(expected + reach, 1.0)
+    return pd.DataFrame({"expected": expected, "residual": np.sort(values), "lower": lower, "upper": upper})
 
 
 def local_quartiles(fitted: Floats, values: Floats) -> "pd.DataFrame":

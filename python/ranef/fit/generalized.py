@@ -11,6 +11,7 @@ from ranef.design.record import Design
 from ranef.design.shared_effects import shared_effects
 from ranef.errors import DataError, DesignError, OptionError, RanefError
 from ranef.families.family import Family
+from ranef.fit.added import AddedColumns, asymptotic
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.equal_parts import divided, without_shared
@@ -23,7 +24,7 @@ from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import MixedFit, estimates_of
 from ranef.fit.separation import runs_away, separated_columns
 from ranef.fit.start import Start
-from ranef.fit.system import LazySystem, build_generalized_system
+from ranef.fit.system import LazySystem, build_generalized_system, build_linear_system
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.valleys import Valley
 from ranef.options import Ddf
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from ranef._core import GeneralizedFit, GlmmSystem
 
 Floats = NDArray[np.float64]
+
+#: Least weight of a row in the last step, which every row must have.
+LEAST_WEIGHT = 1e-12
 
 OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact gradient"
 
@@ -251,18 +255,41 @@ class GlmmFit(MixedFit):
         held = system.solution(*at, 1, self.curvature, self.n_threads).solution
         if held is None:
             return np.full(self.nobs, np.nan)
-        factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
-        for f in range(len(self.order.factors)):
-            terms = [t for t, s in zip(self.terms, self.order.spans, strict=True) if s.factor == f]
-            codes = np.ascontiguousarray(terms[0].codes, dtype=np.int32)
-            factors.append((codes, [np.asfortranarray(t.z) for t in terms]))
         x = np.asfortranarray(self.x)
-        variance = system.prediction_variance(*at, held.vcov_profiled, x, factors, self.n_threads)
+        variance = system.prediction_variance(*at, held.vcov_profiled, x, self.random_rows(), self.n_threads)
+        return np.asarray(variance * self.expected_weights())
+
+    def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
+        """From the gradient of the approximated likelihood, and the curvature of the last step."""
+        wide_x = np.asfortranarray(np.column_stack([x, columns]))
+        system = build_generalized_system(self.design.with_rows(x=wide_x), self.order, self.family, self.n_threads)
+        eta = self.fixed_part() - (0.0 if self.design.offset is None else self.design.offset)
+        beta = np.concatenate([np.linalg.lstsq(x, eta, rcond=None)[0], np.zeros(columns.shape[1])])
+        if len(system.kept) != len(beta):
+            return None
+        at = (self.core_theta, beta, self.core_dispersion)
+        found = system.evaluate(*at, max(self.n_quad, 1), self.curvature, self.n_threads)
+        # A score varies by the expected curvature; the observed one is not positive everywhere.
+        weights = np.maximum(self.expected_weights(), LEAST_WEIGHT)
+        step = build_linear_system(
+            self.design.with_rows(x=wide_x, y=weights, weights=weights, offset=None), self.order, self.n_threads
+        )
+        if len(step.kept) != len(beta):
+            return None
+        added = slice(x.shape[1], None)
+        covariance = step.solution(self.core_theta, False, self.n_threads).vcov_unscaled[added, added]
+        first = len(self.theta) + x.shape[1]
+        return asymptotic(-0.5 * found.gradient[first : len(self.theta) + len(beta)], covariance)
+
+    def expected_weights(self) -> Floats:
+        """Weights (n,) of the last step of the fit as weighted least squares, by the expected
+        curvature; 0 where a mean lies at the edge of what is possible.
+        """
         slope = self.family.link_function.slope(self.linear_predictor())
         scale = self.sigma**2 if self.family.scaled else 1.0
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = self.weights * slope**2 / (self.family.variance(self.means(), self.spread) * scale)
-        return np.asarray(variance * np.where(np.isfinite(weights), weights, 0.0))
+        return np.where(np.isfinite(weights), weights, 0.0)
 
     def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
         """Variance of predicted linear predictors, with the estimation of all parameters accounted

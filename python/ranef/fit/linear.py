@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.design.shared_effects import SharedEffects, shared_effects
 from ranef.errors import DataError, DesignError
+from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
 from ranef.fit.equal_parts import divided, null_directions, without_shared
@@ -87,14 +88,34 @@ class LmmFit(MixedFit):
 
     def hat_values(self) -> Floats:
         """Prior weights times the relative variances of the fitted values."""
-        factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
-        for f in range(len(self.order.factors)):
-            terms = [t for t, s in zip(self.terms, self.order.spans, strict=True) if s.factor == f]
-            codes = np.ascontiguousarray(terms[0].codes, dtype=np.int32)
-            factors.append((codes, [np.asfortranarray(t.z) for t in terms]))
         system = self.system.get(self.n_threads)
-        variance = system.prediction_variance(self.core_theta, np.asfortranarray(self.x), factors, self.n_threads)
+        variance = system.prediction_variance(
+            self.core_theta, np.asfortranarray(self.x), self.random_rows(), self.n_threads
+        )
         return variance if self.design.weights is None else variance * self.design.weights
+
+    def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
+        """From least squares with all columns at the theta of the fit."""
+        # What the fixed effects leave has the same score, also where x has a part of them only.
+        rest = self.design.y - self.fixed_part()
+        wide_x = np.asfortranarray(np.column_stack([x, columns]))
+        system = build_linear_system(self.design.with_rows(x=wide_x, y=rest, offset=None), self.order, self.n_threads)
+        if len(system.kept) != wide_x.shape[1]:
+            return None
+        at, new = self.core_point, slice(x.shape[1], None)
+        solution = system.solution(at[0], self.reml, self.n_threads)
+        variance = solution.sigma**2
+        information = np.asarray(np.linalg.inv(variance * solution.vcov_unscaled[new, new]), dtype=np.float64)
+        # Satterthwaite's slopes are those of a covariance in units of sigma².
+        wide = system.satterthwaite(at, self.n_threads)
+        slopes = variance * np.einsum("ki,mij,lj->mkl", wide.root[new], wide.slopes, wide.root[new])
+        return AddedColumns(
+            score=information @ solution.beta[new],
+            information=information,
+            slopes=-information @ slopes @ information,
+            covariance=self.satterthwaite().covariance,
+            residual_df=float(self.nobs - len(self.beta) - columns.shape[1]),
+        )
 
     def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
         """From the penalised residual sum of squares that is left."""

@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.generalized import GlmmFit
+from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 from ranef.fit.system import build_generalized_system
 
 Floats = NDArray[np.float64]
 
 
-def linear_predictors(fit: MixedFit, y: Floats) -> Floats:
-    """Linear predictors (n,) with the conditional modes of the random effects of another response,
+def modes_of(fit: MixedFit, y: Floats) -> tuple[Floats, tuple[Floats, ...]]:
+    """Linear predictors (n,) and the modes (levels, k) of every random term for another response,
     theta, fixed effects and dispersion held.
 
     Parameters
@@ -27,10 +28,10 @@ def linear_predictors(fit: MixedFit, y: Floats) -> Floats:
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)
     found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)
-    eta = fit.fixed_sum()
-    if design.offset is not None:
-        eta = eta + design.offset
+    eta = fit.fixed_part()
+    modes = []
     for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):
         u = found.u[span.factor][:, span.start : span.start + span.size]
-        eta = eta + np.einsum("ij,ij->i", term.z, (u @ factor.T)[term.codes])
-    return eta
+        modes.append(u @ factor.T)
+        eta = eta + random_part(term.codes, term.z, modes[-1])
+    return eta, tuple(modes)

@@ -11,6 +11,7 @@ from ranef.design.level_columns import LevelColumns, product
 from ranef.design.record import Design, RandomTerm
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
+from ranef.fit.added import AddedColumns
 from ranef.fit.convergence import Convergence
 from ranef.fit.order import TermOrder, by_term, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
@@ -251,6 +252,24 @@ class MixedFit:
         """
         raise NotImplementedError
 
+    def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
+        """The score of columns (n, k) that are added to the fixed effects, at the estimates.
+
+        Parameters
+        ----------
+        x : (n, q) array
+            The columns of the fixed effects, or some of what they span, which makes the information
+            too large and tests careful.
+        columns : (n, k) array
+            None of them a combination of the others and of x.
+
+        Returns
+        -------
+        AddedColumns or None
+            None where the core finds such combinations, or no solution.
+        """
+        raise NotImplementedError
+
     def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
         """Residual standard deviation at the same theta without some rows, for the same kinds;
         NaN where too few are left.
@@ -352,6 +371,15 @@ class MixedFit:
     def terms(self) -> tuple[RandomTerm, ...]:
         """The random terms in lme4's order."""
         return tuple(self.design.random[s.formula] for s in self.order.spans)
+
+    def random_rows(self) -> list[tuple[NDArray[np.int32], list[Floats]]]:
+        """Codes and the Z of every term of each grouping factor, in the core's order."""
+        out = []
+        for f in range(len(self.order.factors)):
+            terms = [t for t, s in zip(self.terms, self.order.spans, strict=True) if s.factor == f]
+            codes = np.ascontiguousarray(terms[0].codes, dtype=np.int32)
+            out.append((codes, [np.asfortranarray(t.z) for t in terms]))
+        return out
 
     @property
     def term_keys(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ranef.plots.quantiles import quantiles
 from ranef.plots.residuals_fitted import residuals_fitted
 from ranef.plots.response_distribution import response_distribution
 from ranef.plots.scale_location import scale_location
-from ranef.plots.simulated_residuals import ALONG_LINK, residual_quantiles, residuals_along
+from ranef.plots.simulated_residuals import residual_quantiles
 from ranef.plots.simulated_statistic import simulated_statistic
 
 if TYPE_CHECKING:
@@ -92,14 +92,13 @@ def draw_part(plot: "Axes", panel: "CheckPart") -> None:
     """Draw one picture of the panel; ``plot.sentence`` is what is said of it."""
     title = shortened([panel.title], 44)[0]
     drawers: Mapping[str, Any] = {
-        "residuals": lambda: residuals_fitted(panel.frame, panel.label, plot, title),
-        "scale": lambda: scale_location(panel.frame, plot, title),
+        "residuals": lambda: residuals_fitted(panel.frame, panel.label, plot, title, panel.along),
+        "scale": lambda: scale_location(panel.frame, plot, title, panel.along),
         "residual_quantiles": lambda: quantiles(panel.frame, panel.label, plot, title),
         "effect_quantiles": lambda: quantiles(panel.frame, panel.label, plot, title),
         "influence": lambda: group_influence(panel.frame, panel.label, plot, title),
         "distribution": lambda: response_distribution(panel.frame, panel.label, plot, title),
         "uniform_quantiles": lambda: residual_quantiles(panel.frame, plot, title),
-        "residuals_along": lambda: residuals_along(panel.frame, plot, title, ALONG_LINK),
         "simulated_statistic": lambda: simulated_statistic(panel.frame, panel.label, plot, title),
         "calibration": lambda: calibration(panel.frame, plot, title),
         "laplace": lambda: laplace_accuracy(panel.frame, plot, title),

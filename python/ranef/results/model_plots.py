@@ -177,7 +177,7 @@ class ModelPlots(EffectPlots):
                 found = model.simulated_residuals(n, rng=rng)
                 along = local_quartiles(model._fit.fixed_part(), found.values)
                 return residuals_along(along, ax, None, ALONG_LINK)
-        frame, _ = trend_frame(model._fitted_means, residual_values(model._fit, kind, model._fitted_means), "residual")
+        frame = trend_frame(model._fitted_means, residual_values(model._fit, kind, model._fitted_means), "residual")
         return residuals_fitted(frame, labels.get(kind, "residual"), ax)
 
     def scale_location(self, *, ax: Any = None, figsize: tuple[float, float] | None = None) -> "Axes":
@@ -209,7 +209,7 @@ class ModelPlots(EffectPlots):
         from ranef.plots.scale_location import scale_location
 
         model = self._model
-        frame, _ = trend_frame(model._fitted_means, np.sqrt(np.abs(model._standardized())), "root_residual")
+        frame = trend_frame(model._fitted_means, np.sqrt(np.abs(model._standardized())), "root_residual")
         return scale_location(frame, ax)
 
     def qq(
@@ -354,12 +354,11 @@ class ModelPlots(EffectPlots):
         """
         ax = place(ax, figsize)
         require_matplotlib()
-        from ranef.diagnostics.influence import changes_of
+        from ranef.diagnostics.influence import changes_of, smallest_factor
         from ranef.plots.group_influence import group_influence
 
         fit = self._model._fit
         if not len(fit.beta):
             raise OptionError("the model has no fixed effects that could move.")
-        sizes = {t.group: len(t.levels) for t in fit.terms}
-        chosen = min(sizes, key=lambda g: sizes[g]) if group is None else group
+        chosen = smallest_factor(fit) if group is None else group
         return group_influence(changes_of(self._model.influence(chosen)), chosen, ax)

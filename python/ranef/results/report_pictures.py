@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranef.diagnostics.check_sentences import calls_for_caution
 from ranef.errors import RanefError
 from ranef.estimates.effect_intervals import effect_intervals
 from ranef.inference.wald import wald_intervals
@@ -192,5 +191,4 @@ class _Gallery:
             figure, axes = self.figure()
             draw_part(axes[0], part)
             axes[0].set_title("", loc="left")
-            concern = calls_for_caution(part.sentence)
-            self.add("check", figure, part.title, part.sentence, part.sentence, concern)
+            self.add("check", figure, part.title, part.sentence, part.sentence, part.finding.concern)
