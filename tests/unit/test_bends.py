@@ -169,10 +169,12 @@ def test_sentences_have_the_unit_of_the_link() -> None:
     g = np.repeat(np.arange(60), 20)
     x, u = rng.normal(size=1200), 0.4 * rng.normal(size=60)[g]
     d = {"x": x, "g": g, "c": rng.poisson(np.exp(0.4 * x**2 + u)), "b": rng.binomial(1, 1 / (1 + np.exp(2 - x**2 - u)))}
-    counts = check(glmer("c ~ x + (1 | g)", d, family="poisson")._fit, 1)[1]
+    fit = glmer("c ~ x + (1 | g)", d, family="poisson")._fit
+    counts = check(fit, 1)[1]
     assert "a curve along x multiplies or divides predictions by at most" in counts.sentence
     assert counts.finding.concern
-    assert len(counts.frame) == 40
+    assert counts.frame["residual"].notna().sum() == 40
+    assert counts.frame["trend"].abs().max() == pytest.approx(np.abs(bend(fit).y).max())
     binary = check(glmer("b ~ x + (1 | g)", d, family="binomial")._fit, 1)[1]
     assert "a curve along x moves the log-odds by at most" in binary.sentence
     d["t"] = rng.wald(2, 3, 1200) * np.exp(u)

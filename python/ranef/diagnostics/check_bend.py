@@ -44,9 +44,12 @@ def bend_part(fit: MixedFit) -> CheckPart:
 
 
 def _frame(at: Floats, values: Floats, found: Bend | None, unit: float) -> "pd.DataFrame":
+    """Residuals, and after them the points of the curve, which has no residuals there."""
     if found is None:
         nothing = np.full(1, np.nan)
         return curve_frame(at, values, "residual", np.zeros(1), nothing, 0.0, nothing)
+    if len(at) < len(found.along):
+        at, values = np.append(at, found.x), np.append(values, np.full(len(found.x), np.nan))
     return curve_frame(at, values, "residual", found.x, found.y / unit, 0.0, found.limit / unit)
 
 

@@ -255,8 +255,8 @@ class GlmmFit(MixedFit):
         held = system.solution(*at, 1, self.curvature, self.n_threads).solution
         if held is None:
             return np.full(self.nobs, np.nan)
-        x = np.asfortranarray(self.x)
-        variance = system.prediction_variance(*at, held.vcov_profiled, x, self.random_rows(), self.n_threads)
+        rows = np.asfortranarray(self.x), self.random_rows()
+        variance = system.prediction_variance(*at, held.vcov_profiled, *rows, self.n_threads)
         return np.asarray(variance * self.expected_weights())
 
     def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
@@ -276,10 +276,9 @@ class GlmmFit(MixedFit):
         )
         if len(step.kept) != len(beta):
             return None
-        added = slice(x.shape[1], None)
-        covariance = step.solution(self.core_theta, False, self.n_threads).vcov_unscaled[added, added]
-        first = len(self.theta) + x.shape[1]
-        return asymptotic(-0.5 * found.gradient[first : len(self.theta) + len(beta)], covariance)
+        p = x.shape[1]
+        first, covariance = len(self.theta) + p, step.solution(self.core_theta, False, self.n_threads).vcov_unscaled
+        return asymptotic(-0.5 * found.gradient[first : len(self.theta) + len(beta)], covariance[p:, p:])
 
     def expected_weights(self) -> Floats:
         """Weights (n,) of the last step of the fit as weighted least squares, by the expected

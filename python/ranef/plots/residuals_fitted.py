@@ -36,7 +36,7 @@ def residuals_fitted(
     look = palette_of(axes)
     axes.scatter(frame["fitted"], frame["residual"], color=look.main, **cloud(len(frame)))
     axes.axhline(0.0, color=look.ink, linewidth=0.8)
-    line = frame.dropna().sort_values("fitted")
+    line = frame.dropna(subset=["trend"]).sort_values("fitted")
     if len(line):
         if "lower" in line:
             axes.fill_between(line["fitted"], line["lower"], line["upper"], color=look.ink, alpha=0.12, linewidth=0)

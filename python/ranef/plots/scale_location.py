@@ -30,7 +30,7 @@ def scale_location(
     axes = one_axes(ax)
     look = palette_of(axes)
     axes.scatter(frame["fitted"], frame["root_residual"], color=look.main, **cloud(len(frame)))
-    line = frame.dropna().sort_values("fitted")
+    line = frame.dropna(subset=["trend"]).sort_values("fitted")
     if len(line):
         if "lower" in line:
             axes.fill_between(line["fitted"], line["lower"], line["upper"], color=look.ink, alpha=0.12, linewidth=0)

@@ -25,14 +25,18 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
     def check(self, *, rng: Any = None, ax: Any = None, figsize: tuple[float, float] | None = None) -> AxesArray:
         """Draw the diagnostic panel: six pictures, each with a sentence on what it shows.
 
-        Of a linear model residuals along the fitted values, their spread and their distribution,
-        the random effect that looks least normal, the levels that move the fixed effects most, and
-        the distribution of the response among simulated ones. Of a generalized model simulated
-        residuals, and these along the linear predictor; the spread of the Pearson residuals among
+        Of a linear model residuals along the fitted values or a covariate, with the curve that
+        would take the most striking bend out of them; their spread and their distribution, the
+        random effect that looks least normal, the levels that move the fixed effects most, and the
+        distribution of the response among simulated ones. Of a generalized model simulated
+        residuals; residuals with a curve as above; the spread of the Pearson residuals among
         simulations (of responses of 0 and 1, which cannot be overdispersed, shares of successes
         along the probability); the number of zeros (where there can be none, the distribution of
-        the response); the random effect that looks least normal; and what quadrature changes of the
-        likelihood.
+        the response); the random effect that looks least normal; and how far quadrature would move
+        the estimates.
+
+        A sentence calls what data from a correct model show in fewer than 1 % of cases, and calls
+        it small where it hardly matters; bands in the pictures are those of the sentences.
 
         Parameters
         ----------
