@@ -93,10 +93,11 @@ def bend(fit: MixedFit) -> Bend | None:
     axes = [_Axis(name, values, basis) for name, values, basis in found if basis is not None]
     if not axes:
         return None
-    x = fit.x
-    if x.shape[1] > MOST_COLUMNS:
-        few = np.column_stack([np.ones(fit.nobs), fit.x @ fit.beta, *(a.values for a in axes if a.name is not None)])
+    if len(fit.beta) > MOST_COLUMNS:
+        few = np.column_stack([np.ones(fit.nobs), fit.fixed_sum(), *(a.values for a in axes if a.name is not None)])
         x = few[:, _independent(few, np.zeros((fit.nobs, 0)))]
+    else:
+        x = fit.x
     # The straight part of a curve, by rows and their weights, is no bend.
     root = np.sqrt(fit.weights)[:, None]
     columns, points = [], []
@@ -136,10 +137,13 @@ def _candidates(fit: MixedFit) -> list[tuple[str | None, Floats]]:
     """The linear predictor, and covariates with a column of their own."""
     contribution: dict[str, tuple[float, Floats]] = {}
     labels = ("", *fit.design.fixed_terms)
+    x = fit.columns
+    if not isinstance(x, np.ndarray):  # mostly levels of factors, which would be written out
+        return [(None, fit.fixed_part())]
     for j, (column, coefficient) in enumerate(zip(fit.kept, fit.beta, strict=True)):
         label, name = labels[fit.design.x_assign[column]], fit.x_names[j]
         if label == name and ":" not in label and not label.startswith("I("):
-            values = fit.x[:, j]
+            values = x[:, j]
             contribution[name] = (abs(float(coefficient)) * float(np.std(values)), values)
     chosen = sorted(contribution, key=lambda name: -contribution[name][0])[:MOST_COVARIATES]
     eta = fit.fixed_part()
