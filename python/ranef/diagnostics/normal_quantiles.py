@@ -47,7 +47,7 @@ def normal_quantiles(values: Floats, level: float | None = 0.95) -> "pd.DataFram
         distribution of ordered uniforms).
     """
     import pandas as pd
-    from scipy.stats import beta, norm
+    from scipy.special import betaincinv, ndtri
 
     known = np.flatnonzero(~np.isnan(values))
     n = len(known)
@@ -57,12 +57,12 @@ def normal_quantiles(values: Floats, level: float | None = 0.95) -> "pd.DataFram
     sample = values[order]
     ranks = np.arange(1, n + 1)
     shift = 0.375 if n <= 10 else 0.5
-    theoretical = norm.ppf((ranks - shift) / (n + 1 - 2 * shift))
+    theoretical = ndtri((ranks - shift) / (n + 1 - 2 * shift))
     low, high = np.quantile(sample, [0.25, 0.75])
-    slope = (high - low) / (2 * norm.ppf(0.75))
+    slope = (high - low) / (2 * ndtri(0.75))
     centre = (low + high) / 2
     tail = tail_of_all(n) if level is None else (1 - level) / 2
-    limits = [centre + slope * norm.ppf(beta.ppf(p, ranks, n + 1 - ranks)) for p in (tail, 1 - tail)]
+    limits = [centre + slope * ndtri(betaincinv(ranks, n + 1 - ranks, p)) for p in (tail, 1 - tail)]
     return pd.DataFrame(
         {
             "theoretical": theoretical,

@@ -86,13 +86,13 @@ def uniform_quantiles(values: Floats, reach: float | None = None) -> "pd.DataFra
         Columns ``expected`` (``i / (n + 1)``), ``residual, lower, upper``.
     """
     import pandas as pd
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     n = len(values)
     ranks = np.arange(1, n + 1)
     expected = ranks / (n + 1)
     if reach is None:
-        lower, upper = (beta.ppf(tail, ranks, n + 1 - ranks) for tail in (0.025, 0.975))
+        lower, upper = (betaincinv(ranks, n + 1 - ranks, tail) for tail in (0.025, 0.975))
     else:
         lower, upper = np.maximum(expected - reach, 0.0), np.minimum(expected + reach, 1.0)
     return pd.DataFrame({"expected": expected, "residual": np.sort(values), "lower": lower, "upper": upper})
