@@ -190,8 +190,10 @@ def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int],
 
 def check_written_out(columns: int, n: int) -> None:
     """See that a matrix of fixed effects that has to be written out fits into the free memory."""
+    if columns < FEW_COLUMNS:
+        return
     room, needed = available_memory(), 8 * n * columns
-    if columns >= FEW_COLUMNS and room is not None and needed > SHARE_OF_MEMORY * room:
+    if room is not None and needed > SHARE_OF_MEMORY * room:
         raise MemoryLimitError(
             f"the {columns} columns of the fixed effects take {needed / GIGABYTE:.2g} GB for {n} rows, of "
             f"{room / GIGABYTE:.2g} GB that are free. {USE_LESS} In a linear model the levels of one factor with "
