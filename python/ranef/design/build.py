@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranef.data.table import Table
 from ranef.design.checks import (
     BESIDE_INTERCEPT,
+    FEW_COLUMNS,
     Model,
     check_fixed_columns,
     check_names,
@@ -328,7 +329,8 @@ class _Builder:
             columns = level_columns(layout, arrays, n)
             if columns is not None:
                 return columns
-        check_written_out(len(layout.names), n)
+        if len(layout.names) >= FEW_COLUMNS:
+            check_written_out(len(layout.names), n)
         return self._matrix(coder, layout, n)
 
     def _matrix(self, coder: Coder, layout: Layout, n: int) -> Floats:

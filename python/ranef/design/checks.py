@@ -190,8 +190,6 @@ def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int],
 
 def check_written_out(columns: int, n: int) -> None:
     """See that a matrix of fixed effects that has to be written out fits into the free memory."""
-    if columns < FEW_COLUMNS:
-        return
     room, needed = available_memory(), 8 * n * columns
     if room is not None and needed > SHARE_OF_MEMORY * room:
         raise MemoryLimitError(
@@ -213,8 +211,6 @@ def check_core_memory(p: int, effects: int, dense: bool) -> None:
     dense : bool
         Whether each of them has a product with every fixed effect.
     """
-    if p < FEW_COLUMNS:
-        return
     squares, products = 8 * SQUARES * p**2, 8 * PRODUCTS * effects * p if dense else 0
     room = available_memory()
     if room is not None and squares + products > room:

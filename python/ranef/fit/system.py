@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.checks import check_core_memory
+from ranef.design.checks import FEW_COLUMNS, check_core_memory
 from ranef.design.level_columns import LevelColumns
 from ranef.design.record import Design
 from ranef.errors import DataError, RanefError
@@ -62,7 +62,8 @@ def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "Lm
     factors = core_factors(design, order)
     columns, y = design.columns, response_without_offset(design)
     x, levels = (columns.rest, columns) if isinstance(columns, LevelColumns) else (columns, None)
-    check_core_memory(len(design.x_names), number_of_effects(factors), dense=levels is None)
+    if len(design.x_names) >= FEW_COLUMNS:
+        check_core_memory(len(design.x_names), number_of_effects(factors), dense=levels is None)
     try:
         system = LmmSystem(x, y, design.weights, factors, n_threads, levels)
     except ValueError as problem:
@@ -80,7 +81,8 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
     y = np.ascontiguousarray(design.y)
     factors = core_factors(design, order)
-    check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
+    if len(design.x_names) >= FEW_COLUMNS:
+        check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
     link = _CORE_LINKS.get(family.link, family.link)
     try:
         system = GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
