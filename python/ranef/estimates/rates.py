@@ -13,6 +13,9 @@ from ranef.formula.syntax import Call, Name
 
 Floats = NDArray[np.float64]
 
+#: The unit of an exposure that is not one column.
+UNKNOWN_UNIT = "unit of exposure"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exposure:
@@ -48,7 +51,7 @@ def exposure_of(fit: MixedFit) -> Exposure | None:
         expressions.append(parse_expression(encoder.offset))
     single = len(expressions) == 1 and encoder.offset != ARRAY
     unit = _logged(expressions[0]) if single else None
-    return Exposure(np.exp(design.offset), "unit of exposure" if unit is None else unit)
+    return Exposure(np.exp(design.offset), UNKNOWN_UNIT if unit is None else unit)
 
 
 def _logged(expression: object) -> str | None:

@@ -13,10 +13,11 @@ from ranef.plots.palette import DARK, LIGHT
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: More points than this are drawn as an image, which takes less room.
+#: More points or lines than this are drawn as an image, which takes less room.
 _MOST_POINTS = 600
 
-_DPI = 200
+#: Pixels an inch of such an image; pictures are some 5 inches wide.
+_DPI = 150
 
 # Of a picture drawn on dark paper too, as a user's style may have it: the page has its own.
 _VARIABLES = {
@@ -85,8 +86,12 @@ def figure_svg(figure: "Figure", name: str, title: str, description: str) -> str
 
 
 def _points(drawn: Any) -> int:
-    """Points of a cloud, or markers of a line."""
+    """Points of a cloud, markers of a line, or lines of a collection."""
+    from matplotlib.collections import LineCollection
     from matplotlib.lines import Line2D
+
+    if isinstance(drawn, LineCollection):
+        return len(drawn.get_paths())
 
     if isinstance(drawn, Line2D):
         return len(drawn.get_xdata()) if drawn.get_marker() not in ("", "None", None, " ") else 0  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """The pictures of a report."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,39 +8,52 @@ import numpy as np
 from ranef.errors import RanefError
 from ranef.estimates.effect_intervals import effect_intervals
 from ranef.inference.wald import wald_intervals
-from ranef.presentation.report.page import Picture
-from ranef.presentation.report.phrases import number, percent
+from ranef.presentation.report.names import predictor_names
+from ranef.presentation.report.page import Picture, Subject
+from ranef.presentation.report.phrases import listed, number, percent
 from ranef.presentation.report.scale_words import effect_scale
+from ranef.presentation.term_labels import label_of
+from ranef.results.report_means import TermMeans, drawn_factors
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ranef.fit.record import MixedFit
     from ranef.results.model.tables import TablesChapter
 
 #: Inches of a picture; texts of 9 points are then read well on a telephone and two side by side on
 #: a screen.
 _SIZE = (4.9, 3.5)
 
+#: Characters of a label beside a picture that stand on one line.
+_ONE_LINE = 18
+
 _MOST_EFFECTS = 2
 _MOST_GROUPS = 3
 
 
-def report_pictures(model: "TablesChapter", level: float, rng: Any) -> list[Picture]:
+def report_pictures(
+    model: "TablesChapter", subject: Subject, means: Sequence[TermMeans], level: float, rng: Any
+) -> list[Picture]:
     """Draw the pictures of a report.
 
     Parameters
     ----------
     model : TablesChapter
+    subject : Subject
+    means : sequence of TermMeans
+        Those to draw.
     level : float
         Of intervals.
     rng : int, Generator or None
     """
-    gallery = _Gallery(model)
+    gallery = _Gallery(model, subject)
     gallery.response()
     gallery.effects(level)
     gallery.lines()
+    gallery.means(means, level)
     gallery.groups(level)
     gallery.checks(rng)
     return gallery.pictures
@@ -48,15 +62,12 @@ def report_pictures(model: "TablesChapter", level: float, rng: Any) -> list[Pict
 class _Gallery:
     """Draws pictures one after the other, each in a figure of its own that pyplot does not know."""
 
-    def __init__(self, model: "TablesChapter"):
+    def __init__(self, model: "TablesChapter", subject: Subject):
         self.model = model
         self.fit = model._fit
+        self.labels = subject.labels
         self.pictures: list[Picture] = []
-        try:
-            described = model._described(False)
-        except RanefError:
-            described = None
-        self.scale = effect_scale(model._fit, described)
+        self.scale = effect_scale(model._fit, subject.description, subject.labels)
 
     def figure(self, columns: int = 1, height: float = _SIZE[1]) -> "tuple[Figure, list[Axes]]":
         from matplotlib.figure import Figure
@@ -69,7 +80,11 @@ class _Gallery:
         self, place: str, figure: "Figure", title: str, caption: str, description: str, concern: bool = False
     ) -> None:
         from ranef.plots.svg import figure_svg
+        from ranef.plots.thinning import thin
 
+        reduced = thin(figure)
+        if reduced is not None:
+            caption = f"{caption} {reduced[0]:,} of {reduced[1]:,} points are drawn."
         name = f"picture{len(self.pictures) + 1}"
         self.pictures.append(Picture(place, title, caption, figure_svg(figure, name, title, description), concern))
 
@@ -103,7 +118,7 @@ class _Gallery:
         names, limits = wald_intervals(self.model._tests, level, None, self.model.ddf)
         frame = pd.DataFrame(
             [
-                ("", n, float(b), float(low), float(high))
+                ("", label_of(n, self.labels), float(b), float(low), float(high))
                 for n, b, (low, high) in zip(names, self.fit.beta, limits, strict=True)
                 if n != "(Intercept)" and np.isfinite([low, high]).all()
             ],
@@ -111,7 +126,8 @@ class _Gallery:
         )
         if not 1 <= len(frame) <= 40:
             return
-        figure, axes = self.figure(height=max(1.9, min(7.0, 1.1 + 0.32 * len(frame))))
+        each = 0.32 if max(map(len, frame["term"])) <= _ONE_LINE else 0.48
+        figure, axes = self.figure(height=max(1.9, min(7.0, 1.1 + each * len(frame))))
         forest(frame, axes[0])
         axes[0].set_xlabel("coefficient" if self.fit.identity_scale else "coefficient (scale of the link)")
         clear = frame[(frame["lower"] > 0) | (frame["upper"] < 0)]["term"].tolist()
@@ -135,6 +151,10 @@ class _Gallery:
             drawn: Any = self.model.plot.fitted(ax=axes[0])
         except RanefError:  # no numeric predictor, or no data in a loaded model
             return
+        along = axes[0].get_xlabel().split("\n")[0]
+        if along not in predictor_names(self.fit):  # the offset alone has numbers
+            return
+        _relabel(axes[0], self.labels, self.fit)
         data: pd.DataFrame = drawn.data
         lines = int(data.loc[data["part"] == "group", "level"].nunique())
         self.add(
@@ -152,6 +172,40 @@ class _Gallery:
             ),
         )
 
+    def means(self, means: Sequence[TermMeans], level: float) -> None:
+        from ranef.plots.interaction import interaction
+        from ranef.plots.palette import MOST_SERIES
+
+        for term in means:
+            place = drawn_factors(term, MOST_SERIES)
+            if place is None:
+                continue
+            along, lines = place
+            figure, axes = self.figure()
+            interaction(term.frame, along, lines, self._of_means(term.head), axes[0])
+            estimates = term.frame["estimate"].to_numpy(dtype=float)
+            top, bottom = (term.frame.iloc[int(i)] for i in (np.nanargmax(estimates), np.nanargmin(estimates)))
+            high, low = (", ".join(str(row[f]) for f in term.factors) for row in (top, bottom))
+            self.add(
+                "means",
+                figure,
+                f"Means by {listed(term.factors)}",
+                f"Points are marginal means, lines through them {percent(level)} intervals. Whether two means differ "
+                "is not seen from whether their intervals overlap, but from the sentences and tests.",
+                (
+                    f"{len(term.frame)} means: the highest, of {high}, is {number(float(top['estimate']))}, the "
+                    f"lowest, of {low}, {number(float(bottom['estimate']))}."
+                ),
+            )
+
+    def _of_means(self, head: str) -> str:
+        """What means are called on the axis of a picture."""
+        if head == "mean":
+            return f"mean of {self.scale.response}"
+        if self.scale.kind == "odds":
+            return f"probability of {self.scale.target.removeprefix('the odds of ')}"
+        return f"{self.scale.response} per {self.scale.unit}" if head == "rate" else f"{head} of {self.scale.response}"
+
     def groups(self, level: float) -> None:
         from ranef.plots.caterpillar import caterpillar
 
@@ -164,7 +218,9 @@ class _Gallery:
             if n == self.fit.nobs:  # an effect for every row shows nothing that residuals do not
                 continue
             figure, axes = self.figure(len(effects), max(2.2, min(5.5, 1.2 + 0.17 * n)))
-            drawn = caterpillar(own, axes)
+            shown = label_of(group, self.labels)
+            texts = {e: label_of(e, self.labels) for e in effects}
+            drawn = caterpillar(own.assign(group=shown, effect=own["effect"].map(texts)), axes)
             for ax in axes:
                 ax.set_xlabel("deviation", fontsize=9)
                 ax.locator_params(axis="x", nbins=4)
@@ -172,13 +228,13 @@ class _Gallery:
             self.add(
                 "random",
                 figure,
-                f"Deviations of the levels of {group}",
+                f"Deviations of the levels of {shown}",
                 (
                     f"Each row is a level with its deviation from the population and a {percent(level)} interval; "
                     "coloured where it excludes zero. The intervals do not compare levels with each other."
                 ),
                 (
-                    f"{n} levels in order of {effects[0]}: the highest is {top['level']} "
+                    f"{n} levels in order of {texts[effects[0]]}: the highest is {top['level']} "
                     f"({number(float(top['estimate']))}), the lowest {bottom['level']} "
                     f"({number(float(bottom['estimate']))})."
                 ),
@@ -191,4 +247,32 @@ class _Gallery:
             figure, axes = self.figure()
             draw_part(axes[0], part)
             axes[0].set_title("", loc="left")
-            self.add("check", figure, part.title, part.sentence, part.sentence, part.finding.concern)
+            _relabel(axes[0], self.labels, self.fit)
+            title = _titled(part.title, self.labels, self.fit)
+            self.add("check", figure, title, part.sentence, part.sentence, part.finding.concern)
+
+
+def _relabel(ax: "Axes", labels: Mapping[str, str], fit: "MixedFit") -> None:
+    """Put the user's labels in the place of names at the axes and above the legend."""
+    if not labels:
+        return
+    name, *rest = ax.get_xlabel().split("\n")
+    ax.set_xlabel("\n".join([label_of(name, labels), *rest]))
+    response = fit.design.formula.response
+    if response is not None and response.name in labels:
+        ax.set_ylabel(ax.get_ylabel().replace(response.name, labels[response.name]))
+    legend = ax.get_legend()
+    if legend is not None:
+        legend.set_title(label_of(legend.get_title().get_text(), labels))
+
+
+def _titled(title: str, labels: Mapping[str, str], fit: "MixedFit") -> str:
+    """The title of a check, with the labels of what it is of."""
+    for term in fit.terms:
+        group = label_of(term.group, labels)
+        if title == f"Influence of {term.group}":
+            return f"Influence of {group}"
+        for name in term.names:
+            if title == f"Random effects: {name} of {term.group}":
+                return f"Random effects: {label_of(name, labels)} of {group}"
+    return title

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ranef.estimates.rates import UNKNOWN_UNIT
 from ranef.presentation.report.phrases import listed, number, p_words, percent, sentence, signed
 from ranef.presentation.report.roles import Piece, Role
 from ranef.presentation.report.scale_words import EffectScale
@@ -14,11 +15,12 @@ MOST = 16
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """A row of the table of fixed effects;
+    """A row of the table of fixed effects: its name, the text it is shown by, and numbers;
     ``df`` and ``p_value`` are NaN where there is no test.
     """
 
     name: str
+    text: str
     estimate: float
     std_error: float
     df: float
@@ -44,6 +46,7 @@ def fixed_sentences(
     scale: EffectScale,
     slopes: dict[str, tuple[str, ...]],
     level: float,
+    means: bool,
 ) -> list[str]:
     """One sentence or two for each fixed effect.
 
@@ -57,48 +60,47 @@ def fixed_sentences(
         By name of a fixed effect the grouping factors over which it varies.
     level : float
         Of the intervals.
+    means : bool
+        Whether the page has means of factors.
     """
     out = []
     together: dict[str, list[str]] = {}
     for c, role in list(zip(coefficients, roles, strict=True))[:MOST]:
         if role.pieces and not role.plain and not _is_mean(role):
-            together.setdefault(listed(role.entangled), []).append(c.name)
+            together.setdefault(listed(role.entangled), []).append(c.text)
             continue
         text = _intercept(c, roles, scale) if not role.pieces else _effect(c, role, scale)
-        said = (
-            f"{sentence(text)} "
-            f"({_certainty(c, scale, level, bool(role.pieces) and scale.multiplies, bool(role.pieces))})."
-        )
+        said = f"{sentence(text)} ({_certainty(c, role, scale, level)})."
         if role.pieces and c.known and c.open:
             said += " The interval includes no effect: the data leave its direction open."
         if c.name in slopes and role.pieces:
             said += f" This is the average; the effect itself differs between the levels of {listed(slopes[c.name])}."
         out.append(said)
-    return out + [_read_together(names, others) for others, names in together.items()]
+    return out + [_read_together(names, others, means) for others, names in together.items()]
 
 
 def _is_mean(role: Role) -> bool:
     return not role.entangled and len(role.pieces) == 1 and role.pieces[0].kind == "mean"
 
 
-def _read_together(names: list[str], others: str) -> str:
+def _read_together(names: list[str], others: str, means: bool) -> str:
+    by = "by a picture of predictions or the means below" if means else "by a picture of predictions"
     what = f"The coefficient{'s' if len(names) > 1 else ''} of {listed(names)}"
     if others:
-        return (
-            f"{what} {'are' if len(names) > 1 else 'is'} read together with {others}, by a picture of predictions "
-            "rather than one by one."
-        )
+        return f"{what} {'are' if len(names) > 1 else 'is'} read together with {others}, {by} rather than one by one."
     return (
         f"{what} {'belong' if len(names) > 1 else 'belongs'} to a curve or a coding whose columns are read together, "
-        "by a picture of predictions rather than one by one."
+        f"{by} rather than one by one."
     )
 
 
-def _certainty(c: Coefficient, scale: EffectScale, level: float, factors: bool, test: bool) -> str:
+def _certainty(c: Coefficient, role: Role, scale: EffectScale, level: float) -> str:
     if not c.known:
         return "its interval cannot be given"
+    test = bool(role.pieces)
+    factors = test and scale.multiplies
     lower, upper = (math.exp(min(v, 700.0)) for v in (c.lower, c.upper)) if factors else (c.lower, c.upper)
-    ratio = f" of the {scale.ratio}" if factors else ""
+    ratio = "" if not factors else f" of the {scale.ratio}" if len(role.pieces) == 1 else " of this factor"
     out = f"{percent(level)} interval{ratio} {number(lower)} to {number(upper)}"
     if not test and scale.multiplies:
         return f"the coefficient is {number(c.estimate)}, {out}"
@@ -136,7 +138,7 @@ def _effect(c: Coefficient, role: Role, scale: EffectScale) -> str:
         return f"{_interaction(c, role.pieces[0], role.pieces[1], scale)}{condition}"
     names = listed([p.name for p in role.pieces])
     return (
-        f"the interaction {c.name} says how far the interaction of {listed([p.name for p in role.pieces[:-1]])} "
+        f"the interaction {c.text} says how far the interaction of {listed([p.name for p in role.pieces[:-1]])} "
         f"depends on {role.pieces[-1].name}: {_amount(c, scale)} (all of {names} together)"
     )
 
@@ -149,9 +151,9 @@ def _change(piece: Piece) -> str:
 
 def _result(c: Coefficient, scale: EffectScale) -> str:
     if scale.kind == "odds":
-        return f"{scale.target} are multiplied by {_factor(c)}"
+        return f"{scale.target} are multiplied by {_factor(c)}{_in_percent(c)}"
     if scale.multiplies:
-        return f"{scale.target} is multiplied by {_factor(c)}"
+        return f"{scale.target} is multiplied by {_factor(c)}{_in_percent(c)}"
     direction = "higher" if c.estimate > 0 else "lower"
     on = "" if scale.link else " on average"
     return f"{scale.target} is {direction} by {number(abs(c.estimate))}{on}"
@@ -193,8 +195,35 @@ def _factor(c: Coefficient) -> str:
     return number(math.exp(min(c.estimate, 700.0)))
 
 
-def about_effects(scale: EffectScale, groups: Sequence[str], ddf: str, has_tests: bool) -> list[str]:
-    """What holds for all fixed effects: their scale, and how they were tested."""
+def _in_percent(c: Coefficient) -> str:
+    """A factor as a change in per cent, where that is how one speaks of it."""
+    factor = math.exp(min(c.estimate, 700.0))
+    if not 0.005 < factor < 2 or factor == 1:
+        return ""
+    return f" ({percent(abs(factor - 1))} {'higher' if factor > 1 else 'lower'})"
+
+
+def about_effects(
+    scale: EffectScale,
+    groups: Sequence[str],
+    ddf: str,
+    has_tests: bool,
+    coefficients: Sequence[Coefficient],
+    base: float | None,
+) -> list[str]:
+    """What holds for all fixed effects: their scale, and how they were tested.
+
+    Parameters
+    ----------
+    scale : EffectScale
+    groups : sequence of str
+    ddf : str
+        Method of the degrees of freedom.
+    has_tests : bool
+    coefficients : sequence of Coefficient
+    base : float or None
+        Probability or mean from which an example of a ratio starts.
+    """
     out = []
     if scale.multiplies:
         out.append(
@@ -202,6 +231,12 @@ def about_effects(scale: EffectScale, groups: Sequence[str], ddf: str, has_tests
             "effect, above 1 an increase, below 1 a decrease. They hold for rows with the same random effects, such "
             f"as rows of the same {listed(list(groups))}."
         )
+        out += _example(scale, coefficients, base)
+        if scale.unit:
+            out.append(
+                f"The offset makes them effects on rates: on what is expected per {scale.unit}, whatever the "
+                f"{'exposure' if scale.unit == UNKNOWN_UNIT else scale.unit.removeprefix('unit of ')} of a row is."
+            )
         if scale.kind == "odds":
             out.append("Odds ratios between averages over the whole population lie closer to 1 than these.")
     elif scale.link:
@@ -226,14 +261,36 @@ def about_effects(scale: EffectScale, groups: Sequence[str], ddf: str, has_tests
     return out
 
 
+def _example(scale: EffectScale, coefficients: Sequence[Coefficient], base: float | None) -> list[str]:
+    """What a ratio means, with the clearest one of the model."""
+    effects = [c for c in coefficients if c.name != "(Intercept)" and c.known and abs(c.estimate) < 7]
+    if not effects or base is None:
+        return []
+    chosen = max(effects, key=lambda c: abs(c.estimate) / c.std_error if c.std_error > 0 else 0.0)
+    factor = math.exp(chosen.estimate)
+    if scale.kind == "odds":
+        odds = base / (1 - base) * factor
+        event = scale.target.removeprefix("the odds of ")
+        return [
+            f"For example, an odds ratio of {number(factor)} ({chosen.text}) takes a probability of {percent(base)}, "
+            f"that of {event} in these data, to {percent(odds / (1 + odds))}: odds are the probability divided by that "
+            "of the opposite."
+        ]
+    per = f" per {scale.unit}" if scale.unit else ""
+    return [
+        f"For example, a {scale.ratio} of {number(factor)} ({chosen.text}) takes {number(base)}{per}, the average of "
+        f"these data, to {number(base * factor)}."
+    ]
+
+
 def overview_of_effects(coefficients: Sequence[Coefficient], roles: Sequence[Role], level: float) -> str:
     """Which effects the data distinguish from zero, in one sentence.
 
     Empty if there are none but the intercept.
     """
     effects = [c for c, r in zip(coefficients, roles, strict=True) if r.pieces and c.known]
-    clear = [c.name for c in effects if not c.open]
-    vague = [c.name for c in effects if c.open]
+    clear = [c.text for c in effects if not c.open]
+    vague = [c.text for c in effects if c.open]
     if not effects:
         return ""
     if len(effects) > MOST:

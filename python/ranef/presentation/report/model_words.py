@@ -1,36 +1,42 @@
 """What was fitted, in words."""
 
+from collections.abc import Mapping
+
 from ranef.design.record import RandomTerm
 from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import count, listed
 from ranef.presentation.report.scale_words import EffectScale, family_name
 from ranef.presentation.report.variance_words import noun
+from ranef.presentation.term_labels import label_of
 
 
-def model_sentence(fit: MixedFit, scale: EffectScale) -> str:
+def model_sentence(fit: MixedFit, scale: EffectScale, labels: Mapping[str, str]) -> str:
     """Response, predictors and groups in one sentence."""
-    terms = [t for t in fit.design.fixed_terms if t]
+    terms = [label_of(t, labels) for t in fit.design.fixed_terms if t]
     on = listed(terms) if terms else ""
-    groups = listed(list(dict.fromkeys(t.group for t in fit.terms)), "or")
+    groups = listed([label_of(g, labels) for g in dict.fromkeys(t.group for t in fit.terms)], "or")
     goal = scale.target if scale.kind != "linear" else scale.response
     explained = f" by {on}" if on else ", without predictors,"
     return f"The model explains {goal}{explained} and lets rows of the same {groups} be alike."
 
 
-def paragraphs(fit: MixedFit) -> list[str]:
+def paragraphs(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
     """What a mixed model is, what varies here, and how it was estimated."""
     out = [
         "A mixed model has fixed effects, which hold for the whole population, and random effects, by which groups "
         "deviate from it. The deviations of the groups are not estimated one by one as separate parameters; the model "
         "estimates how much they vary, and from that and the data what each group's deviation is likely to be."
     ]
-    out += [_term(t) for t in fit.terms]
+    out += [_term(t, labels) for t in fit.terms]
     out.append(_method(fit))
     return out
 
 
-def _term(term: RandomTerm) -> str:
-    effects = ["the intercept (the level)" if n == "(Intercept)" else f"the effect of {n}" for n in term.names]
+def _term(term: RandomTerm, labels: Mapping[str, str]) -> str:
+    effects = [
+        "the intercept (the level)" if n == "(Intercept)" else f"the effect of {label_of(n, labels)}"
+        for n in term.names
+    ]
     shown = effects if len(effects) <= 6 else [*effects[:5], f"{len(effects) - 5} more"]
     relation = ""
     if len(effects) > 1:
@@ -39,7 +45,7 @@ def _term(term: RandomTerm) -> str:
             if term.structure == "diagonal"
             else ", and these deviations may be correlated"
         )
-    one = noun(term.group)
+    one = noun(term.group, labels)
     return f"Each {one} ({count(len(term.levels), 'level')}) has its own deviation in {listed(shown)}{relation}."
 
 

@@ -2,6 +2,7 @@
 groups and how they lie in each other, the response, the predictors.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from ranef.presentation.report.phrases import count, listed, number, percent
 from ranef.presentation.report.roles import Role
 from ranef.presentation.report.scale_words import EffectScale
 from ranef.presentation.rows_used import n_missing
+from ranef.presentation.term_labels import label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Overview:
     predictors: Grid | None
 
 
-def overview(fit: MixedFit, roles: list[Role], scale: EffectScale) -> Overview:
+def overview(fit: MixedFit, roles: list[Role], scale: EffectScale, labels: Mapping[str, str]) -> Overview:
     """Describe the data of a fit.
 
     Parameters
@@ -41,16 +43,18 @@ def overview(fit: MixedFit, roles: list[Role], scale: EffectScale) -> Overview:
     roles : list of Role
         Of the fixed effects.
     scale : EffectScale
+    labels : mapping
+        The user's labels of variables and groups.
     """
     return Overview(
-        (*_rows(fit), *_relations(_factors(fit)), *_kind(fit, scale)),
-        _groups(fit),
+        (*_rows(fit, labels), *_relations(_factors(fit), labels), *_kind(fit, scale)),
+        _groups(fit, labels),
         _response(fit, scale),
         _predictors(fit, roles),
     )
 
 
-def _rows(fit: MixedFit) -> list[str]:
+def _rows(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
     design = fit.design
     missing = n_missing(fit)
     other = design.n_input - fit.nobs - missing
@@ -63,7 +67,7 @@ def _rows(fit: MixedFit) -> list[str]:
         f"{count(fit.nobs, 'row')} of {count(design.n_input, 'row')} were used ({percent(fit.nobs / design.n_input)})."
     ]
     if missing:
-        where = ", ".join(f"{name} {n:,}" for name, n in design.own_rows.missing_counts)
+        where = ", ".join(f"{label_of(name, labels)} {n:,}" for name, n in design.own_rows.missing_counts)
         out.append(
             f"{count(missing, 'row')} {'was' if missing == 1 else 'were'} left out because a value is missing"
             f"{f' ({where})' if where else ''}. That is harmless if values are missing by chance given the variables "
@@ -82,26 +86,30 @@ def _factors(fit: MixedFit) -> list[RandomTerm]:
     return list({t.group: t for t in fit.terms}.values())
 
 
-def _relations(factors: list[RandomTerm]) -> list[str]:
+def _relations(factors: list[RandomTerm], labels: Mapping[str, str]) -> list[str]:
     out = []
     for i, first in enumerate(factors):
         for second in factors[i + 1 :]:
             few, many = sorted((first, second), key=lambda t: len(t.levels))
-            pairs = len(np.unique(np.stack([few.codes, many.codes]), axis=1).T)
+            pairs = _pairs(few, many)
+            one, other = (label_of(t.group, labels) for t in (few, many))
             if pairs == len(many.levels):
-                out.append(f"The levels of {many.group} are nested in {few.group}: each lies in one level of it.")
+                out.append(f"The levels of {other} are nested in {one}: each lies in one level of it.")
             elif pairs == len(many.levels) * len(few.levels):
                 out.append(
-                    f"{few.group} and {many.group} are fully crossed: every level of one occurs with every level of "
-                    "the other."
+                    f"{one} and {other} are fully crossed: every level of one occurs with every level of the other."
                 )
             else:
                 share = pairs / (len(many.levels) * len(few.levels))
                 out.append(
-                    f"{few.group} and {many.group} are crossed: {percent(share)} of the combinations of their levels "
-                    "occur."
+                    f"{one} and {other} are crossed: {percent(share)} of the combinations of their levels occur."
                 )
     return out
+
+
+def _pairs(first: RandomTerm, second: RandomTerm) -> int:
+    """Pairs of levels that occur."""
+    return len(np.unique(first.codes.astype(np.int64) * len(second.levels) + second.codes))
 
 
 def _kind(fit: MixedFit, scale: EffectScale) -> list[str]:
@@ -117,12 +125,18 @@ def _kind(fit: MixedFit, scale: EffectScale) -> list[str]:
     return []
 
 
-def _groups(fit: MixedFit) -> Grid:
+def _groups(fit: MixedFit, labels: Mapping[str, str]) -> Grid:
     rows = []
     for term in _factors(fit):
         sizes = np.bincount(term.codes, minlength=len(term.levels))
         rows.append(
-            (term.group, str(len(term.levels)), str(sizes.min()), f"{float(np.median(sizes)):g}", str(sizes.max()))
+            (
+                label_of(term.group, labels),
+                str(len(term.levels)),
+                str(sizes.min()),
+                f"{float(np.median(sizes)):g}",
+                str(sizes.max()),
+            )
         )
     return Grid(
         "Groups and the number of rows in each",
@@ -165,7 +179,7 @@ def _predictors(fit: MixedFit, roles: list[Role]) -> Grid | None:
             )
             rows.append((piece.name, note, "", "", "", ""))
         else:
-            rows.append((role.name, "number" if piece.kind == "number" else "column of a coding", *_spread(column)))
+            rows.append((role.text, "number" if piece.kind == "number" else "column of a coding", *_spread(column)))
     if not rows:
         return None
     names = ("predictor", "kind", "mean", "standard deviation", "minimum", "maximum")
@@ -182,7 +196,7 @@ def _spread(column: NDArray[np.float64]) -> tuple[str, ...]:
     return tuple(number(v) for v in (mean, sd, float(column.min()), float(column.max())))
 
 
-def used_sentence(fit: MixedFit) -> str:
+def used_sentence(fit: MixedFit, labels: Mapping[str, str]) -> str:
     """Rows and groups in one sentence."""
-    groups = listed([f"{count(len(t.levels), 'level')} of {t.group}" for t in _factors(fit)])
+    groups = listed([f"{count(len(t.levels), 'level')} of {label_of(t.group, labels)}" for t in _factors(fit)])
     return f"It was fitted to {count(fit.nobs, 'row')} in {groups}."

@@ -8,7 +8,7 @@ import datetime
 import importlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,15 +28,17 @@ from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
 from ranef.presentation.document import Grid
 from ranef.presentation.report.fixed_words import MOST, Coefficient, about_effects, fixed_sentences, overview_of_effects
+from ranef.presentation.report.means_words import FactorMeans
 from ranef.presentation.report.model_words import model_sentence, paragraphs, symbols
 from ranef.presentation.report.overview import overview, used_sentence
 from ranef.presentation.report.phrases import decimals_for, number, p_cell, percent
-from ranef.presentation.report.roles import roles_of
-from ranef.presentation.report.scale_words import EffectScale, effect_scale
+from ranef.presentation.report.roles import Role, roles_of
+from ranef.presentation.report.scale_words import EffectScale, base_of, effect_scale
 from ranef.presentation.report.sources import citations, other_programs, python_call, versions
 from ranef.presentation.report.trust import trust
 from ranef.presentation.report.variance_words import Shares, share_sentences, variance_sentences
 from ranef.presentation.rows_used import rows_used
+from ranef.presentation.term_labels import label_of
 
 if TYPE_CHECKING:
     from ranef.presentation.equations import Equations
@@ -52,7 +54,7 @@ class Picture:
 
     Attributes
     ----------
-    place : {"response", "fixed", "random", "check"}
+    place : {"response", "fixed", "means", "random", "check"}
         The section it stands in.
     title, caption : str
     svg : str
@@ -86,6 +88,8 @@ class Subject:
     about : dict or None
         What is known of bundled data.
     version : str
+    labels : mapping
+        The user's texts for coefficients, variables and grouping factors.
     reason : str
     """
 
@@ -98,6 +102,7 @@ class Subject:
     data: str | None
     about: dict[str, Any] | None
     version: str
+    labels: Mapping[str, str]
     reason: str = ""
 
 
@@ -128,6 +133,8 @@ def report_page(
     pictures: Sequence[Picture],
     *,
     title: str | None,
+    author: str | None,
+    means: FactorMeans | None,
     level: float,
     now: datetime.datetime,
 ) -> str:
@@ -139,6 +146,10 @@ def report_page(
     pictures : sequence of Picture
     title : str, optional
         Heading of the page; by default it names the response.
+    author : str, optional
+        Who made it.
+    means : FactorMeans or None
+        The means of factors, where there are some.
     level : float
         Of the intervals.
     now : datetime
@@ -154,20 +165,20 @@ def report_page(
     from markupsafe import Markup
 
     normal_multiplier(level)
-    fit = subject.fit
-    scale = effect_scale(fit, subject.description)
-    roles = roles_of(fit)
+    fit, labels = subject.fit, subject.labels
+    scale = effect_scale(fit, subject.description, labels)
+    roles = roles_of(fit, labels)
     components = varcorr(fit)
     coefficients = coefficients_of(subject, level)
     shares, why = _shares(fit)
-    judged = trust(fit, [p.caption for p in pictures if p.concern])
-    data = overview(fit, roles, scale)
+    judged = trust(fit, labels, [p.caption for p in pictures if p.concern])
+    data = overview(fit, roles, scale, labels)
     ddf = "normal" if fit.asymptotic_tests else subject.ddf
     slopes: dict[str, tuple[str, ...]] = {}
     for term in fit.terms:
         for name in term.names:
-            slopes[name] = (*slopes.get(name, ()), term.group)
-    groups = list(dict.fromkeys(t.group for t in fit.terms))
+            slopes[name] = (*slopes.get(name, ()), label_of(term.group, labels))
+    groups = [label_of(g, labels) for g in dict.fromkeys(t.group for t in fit.terms)]
     called = subject.description.data if subject.description is not None and subject.data else "data"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER, encoding="utf-8"),
@@ -178,32 +189,36 @@ def report_page(
     )
     by_place = {
         place: [{"title": p.title, "caption": p.caption, "svg": Markup(p.svg)} for p in pictures if p.place == place]
-        for place in ("response", "fixed", "random", "check")
+        for place in ("response", "fixed", "means", "random", "check")
     }
     page: str = environment.get_template("page.html").render(
         title=title or f"{scale.response}: report on a {fit.title}",
+        author=author,
         kind=fit.title,
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
         formula=subject.request.formula,
         data=subject.data,
         facts=_facts(subject),
-        model_sentence=model_sentence(fit, scale),
-        used_sentence=used_sentence(fit),
-        effects_sentence=overview_of_effects(coefficients, roles, level),
-        paragraphs=paragraphs(fit),
+        model_sentence=model_sentence(fit, scale, labels),
+        used_sentence=used_sentence(fit, labels),
+        effects_sentence=_effects_sentence(coefficients, roles, means, level),
+        paragraphs=paragraphs(fit, labels),
         equations=None if subject.equations is None else Markup(subject.equations.to_mathml()),
         symbols=symbols(fit),
         overview=data,
         pictures=by_place,
         trust=judged,
         fixed=_fixed_grid(coefficients, scale, level, subject.ddf, fit),
-        about_effects=about_effects(scale, groups, ddf, any(not math.isnan(c.p_value) for c in coefficients)),
-        fixed_sentences=fixed_sentences(coefficients, roles, scale, slopes, level),
+        about_effects=about_effects(
+            scale, groups, ddf, any(not math.isnan(c.p_value) for c in coefficients), coefficients, base_of(fit, scale)
+        ),
+        fixed_sentences=fixed_sentences(coefficients, roles, scale, slopes, level, means is not None),
         fixed_rest=max(0, len(coefficients) - MOST),
-        variances=_variance_grid(components),
-        variance_sentences=variance_sentences(fit, components, roles, scale),
-        shares=[] if shares is None else share_sentences(shares, fit, scale),
-        shares_grid=None if shares is None else _share_grid(shares),
+        means=means,
+        variances=_variance_grid(components, labels),
+        variance_sentences=variance_sentences(fit, components, roles, scale, labels),
+        shares=[] if shares is None else share_sentences(shares, fit, scale, labels),
+        shares_grid=None if shares is None else _share_grid(shares, labels),
         no_shares=why,
         criteria=_criteria_grid(fit),
         call=python_call(fit, subject.request, called),
@@ -211,9 +226,22 @@ def report_page(
         citations=citations(subject.version, fit, subject.ddf, subject.about, shares is not None),
         versions=versions(subject.version),
         made=f"{now:%Y-%m-%d %H:%M}",
+        day=f"{now:%Y-%m-%d}",
         version=subject.version,
     )
     return page
+
+
+def _effects_sentence(
+    coefficients: Sequence[Coefficient], roles: Sequence[Role], means: FactorMeans | None, level: float
+) -> str:
+    """Which effects the data distinguish from zero: terms where coefficients are those of a coding,
+    single coefficients elsewhere.
+    """
+    if means is not None and means.overview and any(p.kind == "other" for r in roles for p in r.pieces):
+        return means.overview
+    interaction = "" if means is None else f" {means.sentences[0]}" if means.sentences else ""
+    return f"{overview_of_effects(coefficients, roles, level)}{interaction}"
 
 
 def coefficients_of(subject: Subject, level: float) -> list[Coefficient]:
@@ -236,6 +264,7 @@ def coefficients_of(subject: Subject, level: float) -> list[Coefficient]:
     return [
         Coefficient(
             name,
+            label_of(name, subject.labels),
             float(fit.beta[j]),
             float(found.std_error[j]),
             float(df[j]),
@@ -278,8 +307,17 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
             facts.append((name.capitalize(), value if isinstance(value, str) else "given as values"))
     if (coding := coding_text(fit.design)) is not None:
         facts.append(("Coding", coding))
+    if subject.labels:
+        facts.append(("Names in the data", "; ".join(f"{name} = {text}" for name, text in subject.labels.items())))
     facts.append(("Rows used", rows_used(fit) or str(fit.nobs)))
-    facts.append(("Groups", "; ".join(f"{g} {n}" for g, n in {t.group: len(t.levels) for t in fit.terms}.items())))
+    facts.append(
+        (
+            "Groups",
+            "; ".join(
+                f"{label_of(g, subject.labels)} {n}" for g, n in {t.group: len(t.levels) for t in fit.terms}.items()
+            ),
+        )
+    )
     return facts
 
 
@@ -301,7 +339,7 @@ def _fixed_grid(
     rows = []
     for c in coefficients:
         places = decimals_for(c.std_error)
-        cells = [c.name, *(_fixed(v, places) for v in (c.estimate, c.std_error, c.lower, c.upper))]
+        cells = [c.text, *(_fixed(v, places) for v in (c.estimate, c.std_error, c.lower, c.upper))]
         if tests and not normal:
             cells.append(_fixed(c.df, 1))
         cells.append(_fixed(c.statistic, 2))
@@ -322,7 +360,7 @@ def _fixed(x: float, places: int) -> str:
     return f"{x:.{places}f}"
 
 
-def _variance_grid(components: VarCorr) -> Grid:
+def _variance_grid(components: VarCorr, labels: Mapping[str, str]) -> Grid:
     widest = max((len(b.names) for b in components.values() if not b.diagonal and len(b.names) > 1), default=0)
     rows: list[tuple[str, ...]] = []
     for block in components.values():
@@ -330,7 +368,9 @@ def _variance_grid(components: VarCorr) -> Grid:
             correlated = not block.diagonal and len(block.names) > 1
             r = [_fixed(float(block.corr[i, j]), 2) for j in range(i)] if correlated else []
             sd = float(block.sd[i])
-            rows.append((block.group, name, number(sd**2, 4), number(sd, 4), *r, *[""] * (max(0, widest - 1) - len(r))))
+            rest = [""] * (max(0, widest - 1) - len(r))
+            texts = (label_of(block.group, labels), label_of(name, labels))
+            rows.append((*texts, number(sd**2, 4), number(sd, 4), *r, *rest))
     if components.sigma is not None:
         s = float(components.sigma)
         rows.append(("Residual", "", number(s**2, 4), number(s, 4), *[""] * max(0, widest - 1)))
@@ -344,9 +384,12 @@ def _variance_grid(components: VarCorr) -> Grid:
     )
 
 
-def _share_grid(shares: Shares) -> Grid:
+def _share_grid(shares: Shares, labels: Mapping[str, str]) -> Grid:
     rows = [
-        (f"intraclass correlation, {g}" if len(shares.by_group) > 1 else "intraclass correlation", f"{v:.3f}")
+        (
+            f"intraclass correlation, {label_of(g, labels)}" if len(shares.by_group) > 1 else "intraclass correlation",
+            f"{v:.3f}",
+        )
         for g, v in shares.by_group
     ]
     if len(shares.by_group) > 1:

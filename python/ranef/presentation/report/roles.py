@@ -3,6 +3,7 @@ an interaction, or something that is not read by itself.
 """
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from ranef.design.coding import Coded
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_expression
 from ranef.formula.syntax import Name, names_in, without_parens
+from ranef.presentation.term_labels import label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Piece:
     Attributes
     ----------
     label, name : str
-        The variable, which may be a function of columns; the name is for output.
+        The variable, which may be a function of columns; the name, which may be the user's label,
+        is for output.
     kind : {"number", "level", "mean", "other"}
         A number that is taken as it is or by a function of one column; a level of a factor against
         its reference; a level with a column for each; a column that means nothing by itself.
@@ -52,7 +55,8 @@ class Role:
 
     Attributes
     ----------
-    name : str
+    name, text : str
+        Of the coefficient; the text, which may be the user's label, is for output.
     pieces : tuple of Piece
         Empty for the intercept.
     where : tuple of str
@@ -62,6 +66,7 @@ class Role:
     """
 
     name: str
+    text: str
     pieces: tuple[Piece, ...]
     where: tuple[str, ...] = ()
     entangled: tuple[str, ...] = ()
@@ -72,14 +77,21 @@ class Role:
         return not self.entangled and all(p.kind in ("number", "level") for p in self.pieces)
 
 
-def roles_of(fit: MixedFit) -> list[Role]:
-    """The role of every fixed effect, in the order of the estimates."""
+def roles_of(fit: MixedFit, labels: Mapping[str, str]) -> list[Role]:
+    """The role of every fixed effect, in the order of the estimates.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    labels : mapping
+        The user's labels of coefficients and variables.
+    """
     design = fit.design
     layout = design.encoder.fixed
     by_name: dict[str, tuple[Piece, ...]] = {"(Intercept)": ()}
     terms: list[list[Coded]] = [list(t) for t in layout.terms]
     for term in terms:
-        parts = [_pieces(c, design.encoder.levels.get(c.label)) for c in term]
+        parts = [_pieces(c, design.encoder.levels.get(c.label), label_of(c.name, labels)) for c in term]
         for chosen in itertools.product(*(range(len(c.suffixes)) for c in term)):
             name = ":".join(c.columns[i] for c, i in zip(term, chosen, strict=True))
             by_name[name] = tuple(p[i] for p, i in zip(parts, chosen, strict=True))
@@ -88,9 +100,10 @@ def roles_of(fit: MixedFit) -> list[Role]:
     for name in fit.x_names:
         pieces = by_name.get(name)
         if pieces is None:
-            out.append(Role(name, (Piece(name, name, "other"),)))
+            text = label_of(name, labels)
+            out.append(Role(name, text, (Piece(name, text, "other"),)))
             continue
-        out.append(_placed(name, pieces, terms, columns, by_name, fit))
+        out.append(_placed(name, pieces, terms, columns, by_name, labels))
     return out
 
 
@@ -100,50 +113,48 @@ def _placed(
     terms: list[list[Coded]],
     columns: dict[str, frozenset[str]],
     by_name: dict[str, tuple[Piece, ...]],
-    fit: MixedFit,
+    labels: Mapping[str, str],
 ) -> Role:
     own = {p.label for p in pieces}
     where: list[str] = []
     entangled: list[str] = []
     for term in terms:
-        labels = [c.label for c in term]
-        if not pieces or set(labels) == own:
+        variables = [c.label for c in term]
+        if not pieces or set(variables) == own:
             continue
-        if own < set(labels):
+        if own < set(variables):
             for coded in term:
                 if coded.label in own:
                     continue
                 partner = next(p for n in by_name.values() for p in n if p.label == coded.label)
                 text = partner.at_zero
                 if not text:
-                    entangled.append(":".join(labels))
+                    entangled.append(label_of(":".join(variables), labels))
                 elif text not in where:
                     where.append(text)
-        elif any(columns[x] & columns[p.label] and x != p.label for x in labels for p in pieces):
-            entangled.append(":".join(labels))
-    return Role(name, pieces, tuple(where), tuple(dict.fromkeys(entangled)))
+        elif any(columns[x] & columns[p.label] and x != p.label for x in variables for p in pieces):
+            entangled.append(label_of(":".join(variables), labels))
+    return Role(name, label_of(name, labels), pieces, tuple(where), tuple(dict.fromkeys(entangled)))
 
 
 def _columns(label: str) -> frozenset[str]:
     return frozenset(names_in(parse_expression(label)))
 
 
-def _pieces(coded: Coded, levels: "NDArray[np.object_] | None") -> list[Piece]:
-    """The pieces of all columns of a variable."""
+def _pieces(coded: Coded, levels: "NDArray[np.object_] | None", shown_as: str) -> list[Piece]:
+    """The pieces of all columns of a variable, which is shown by a name."""
     columns = _columns(coded.label)
     if coded.basis is None:
         expression = without_parens(parse_expression(coded.label))
         single = len(coded.suffixes) == 1 and (isinstance(expression, Name) or len(columns) == 1)
-        return [
-            Piece(coded.label, coded.name, "number" if single else "other", columns=columns) for _ in coded.suffixes
-        ]
+        return [Piece(coded.label, shown_as, "number" if single else "other", columns=columns) for _ in coded.suffixes]
     known = [str(level) for level in (() if levels is None else levels)]
     basis = np.asarray(coded.basis)
     indicators = len(known) == len(basis) and bool(np.all((basis == 0) | (basis == 1)))
     if not indicators or not all(basis[:, k].sum() == 1 for k in range(basis.shape[1])):
-        return [Piece(coded.label, coded.name, "other", columns=columns) for _ in coded.suffixes]
+        return [Piece(coded.label, shown_as, "other", columns=columns) for _ in coded.suffixes]
     shown = [known[int(np.argmax(basis[:, k]))] for k in range(basis.shape[1])]
     empty = [known[i] for i in range(len(known)) if not basis[i].any()]
     if len(empty) != 1:
-        return [Piece(coded.label, coded.name, "mean", level, columns=columns) for level in shown]
-    return [Piece(coded.label, coded.name, "level", level, empty[0], columns) for level in shown]
+        return [Piece(coded.label, shown_as, "mean", level, columns=columns) for level in shown]
+    return [Piece(coded.label, shown_as, "level", level, empty[0], columns) for level in shown]

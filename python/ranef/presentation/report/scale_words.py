@@ -1,11 +1,16 @@
 """How effects of a model are worded: as differences, or after a logarithm or logit as factors."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from ranef.estimates.rates import UNKNOWN_UNIT, exposure_of
 from ranef.fit.record import MixedFit
 from ranef.formula import deparse
 from ranef.presentation.report.phrases import number
+from ranef.presentation.term_labels import label_of
 from ranef.translation import ModelDescription
 
 #: Names of families as a sentence has them.
@@ -38,6 +43,8 @@ class EffectScale:
         response.
     kind : str
         ``"linear"``, ``"odds"``, ``"factor"`` or ``"link"``.
+    unit : str
+        What rates are for, such as ``"unit of area"``, where an offset makes them; else empty.
     """
 
     response: str
@@ -45,6 +52,7 @@ class EffectScale:
     ratio: str
     link: str
     kind: str
+    unit: str = ""
 
     @property
     def multiplies(self) -> bool:
@@ -66,7 +74,7 @@ class EffectScale:
         return f"the expected {self.target} is {number(eta)}"
 
 
-def effect_scale(fit: MixedFit, model: ModelDescription | None) -> EffectScale:
+def effect_scale(fit: MixedFit, model: ModelDescription | None, labels: Mapping[str, str]) -> EffectScale:
     """The scale of a fit.
 
     Parameters
@@ -74,14 +82,16 @@ def effect_scale(fit: MixedFit, model: ModelDescription | None) -> EffectScale:
     fit : MixedFit
     model : ModelDescription or None
         None where the model has no description.
+    labels : mapping
+        The user's labels, of the response among others.
     """
     formula = fit.design.formula
-    response = "the response" if formula.response is None else formula.response.name
+    response = "the response" if formula.response is None else label_of(formula.response.name, labels)
     if fit.identity_scale and fit.family.support == "real":
         return EffectScale(response, response, "", "", "linear")
     trials = model is not None and model.response.trials is not None
     if trials and model is not None:
-        response = deparse(model.response.expr)
+        response = label_of(deparse(model.response.expr), labels)
     link, family = fit.family.link, fit.family
     proportion = family.support == "proportion"
     levels = fit.design.response_levels
@@ -91,11 +101,15 @@ def effect_scale(fit: MixedFit, model: ModelDescription | None) -> EffectScale:
     if link == "logit" and proportion:
         return EffectScale(response, f"the odds of {event}", "odds ratio", "", "odds")
     if link == "log":
+        exposure = exposure_of(fit)
+        unit = "" if exposure is None else _unit(exposure.unit, labels)
+        per = f" per {unit}" if unit else ""
         if family.support == "count":
-            return EffectScale(response, f"the expected count {response}", "rate ratio", "", "factor")
+            counted = response if response.lower().startswith(("count", "number")) else f"count {response}"
+            return EffectScale(response, f"the expected {counted}{per}", "rate ratio", "", "factor", unit)
         if proportion:
             return EffectScale(response, f"the probability of {event}", "ratio of probabilities", "", "factor")
-        return EffectScale(response, f"the mean of {response}", "ratio of means", "", "factor")
+        return EffectScale(response, f"the mean of {response}{per}", "ratio of means", "", "factor", unit)
     if link == "identity":
         return EffectScale(response, f"mean of {response}", "", "", "linear")
     if link == "logit":
@@ -103,3 +117,23 @@ def effect_scale(fit: MixedFit, model: ModelDescription | None) -> EffectScale:
     of = f"the probability of {event}" if proportion else f"the mean of {response}"
     name = {"1/mu^2": "inverse square", "sqrt": "square root"}.get(str(link), str(link))
     return EffectScale(response, f"the {name} of {of}", "", name, "link")
+
+
+def _unit(name: str, labels: Mapping[str, str]) -> str:
+    return name if name == UNKNOWN_UNIT else f"unit of {label_of(name, labels)}"
+
+
+def base_of(fit: MixedFit, scale: EffectScale) -> float | None:
+    """The probability or mean of the data from which an example of a ratio starts; None where there
+    is none.
+    """
+    y, weights = fit.design.y, fit.design.weights
+    if scale.kind == "odds":
+        shares = weights if weights is not None and fit.family.support == "proportion" else np.ones(len(y))
+        base = float(shares @ y / shares.sum())
+        return base if 0 < base < 1 else None
+    if scale.kind != "factor":
+        return None
+    exposure = exposure_of(fit)
+    base = float(y.sum() / (len(y) if exposure is None else exposure.values.sum()))
+    return base if base > 0 else None

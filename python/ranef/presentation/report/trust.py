@@ -1,10 +1,11 @@
 """Whether to trust a fit, in words: how it ended, and what calls for caution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import listed, percent
+from ranef.presentation.term_labels import label_of
 
 #: With fewer levels than this a variance rests on too little to be known well.
 FEW_LEVELS = 10
@@ -34,12 +35,14 @@ class Trust:
     cautions: tuple[str, ...]
 
 
-def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
+def trust(fit: MixedFit, labels: Mapping[str, str], seen: Sequence[str] = ()) -> Trust:
     """Judge a fit by what can be computed for it.
 
     Parameters
     ----------
     fit : MixedFit
+    labels : mapping
+        The user's labels of groups.
     seen : sequence of str
         What pictures showed that calls for caution.
     """
@@ -49,7 +52,7 @@ def trust(fit: MixedFit, seen: Sequence[str] = ()) -> Trust:
             f"{d[:1].upper()}{d[1:]}: the estimate lies on the edge of what is possible (a singular fit)."
             for d in fit.convergence.directions
         ]
-    small = {t.group: len(t.levels) for t in fit.terms if len(t.levels) < FEW_LEVELS}
+    small = {label_of(t.group, labels): len(t.levels) for t in fit.terms if len(t.levels) < FEW_LEVELS}
     cautions += [
         f"There {'is only 1 level' if n == 1 else f'are only {n} levels'} of {g}: the variance between them is known "
         "very roughly. Profile or bootstrap intervals show how roughly."

@@ -1,7 +1,7 @@
 """The variance components in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import listed, number, percent, sentence
 from ranef.presentation.report.roles import Role
 from ranef.presentation.report.scale_words import EffectScale, family_name
+from ranef.presentation.term_labels import label_of
 
 #: A normal variable is so many standard deviations or less from its mean with a probability of
 #: 95 %.
@@ -21,13 +22,17 @@ _Z = 1.959964
 MOST = 12
 
 
-def noun(group: str) -> str:
+def noun(group: str, labels: Mapping[str, str]) -> str:
     """A grouping factor as a sentence names it."""
     parts = group.split(":")
-    return group if len(parts) == 1 else f"combination of {listed(parts)}"
+    if group in labels or len(parts) == 1:
+        return label_of(group, labels)
+    return f"combination of {listed([label_of(p, labels) for p in parts])}"
 
 
-def variance_sentences(fit: MixedFit, components: VarCorr, roles: Sequence[Role], scale: EffectScale) -> list[str]:
+def variance_sentences(
+    fit: MixedFit, components: VarCorr, roles: Sequence[Role], scale: EffectScale, labels: Mapping[str, str]
+) -> list[str]:
     """Each standard deviation and correlation in words.
 
     Parameters
@@ -37,6 +42,8 @@ def variance_sentences(fit: MixedFit, components: VarCorr, roles: Sequence[Role]
     roles : sequence of Role
         Of the fixed effects.
     scale : EffectScale
+    labels : mapping
+        The user's labels of effects and groups.
     """
     fixed = {r.name: (float(b), r) for r, b in zip(roles, fit.beta, strict=True)}
     slopes = _slopes(components)
@@ -45,10 +52,10 @@ def variance_sentences(fit: MixedFit, components: VarCorr, roles: Sequence[Role]
         for name, sd in zip(block.names, block.sd.tolist(), strict=True):
             if len(out) >= MOST:
                 break
-            out.append(sentence(_effect(name, float(sd), block.group, slopes, fixed, scale)))
+            out.append(sentence(_effect(name, float(sd), block.group, slopes, fixed, scale, labels)))
         if len(block.names) > 1:
-            zeros = [_zero(n, fixed) for n in slopes[block.group]]
-            out += _relations(block.names, block.sd, block.corr, block.group, block.diagonal, zeros)
+            zeros = [_zero(n, fixed, labels) for n in slopes[block.group]]
+            out += _relations(block.names, block.sd, block.corr, block.group, block.diagonal, zeros, labels)
     out += _rest(fit, scale)
     return out
 
@@ -61,11 +68,11 @@ def _slopes(components: VarCorr) -> dict[str, list[str]]:
     return out
 
 
-def _zero(name: str, fixed: dict[str, tuple[float, Role]]) -> str:
+def _zero(name: str, fixed: dict[str, tuple[float, Role]], labels: Mapping[str, str]) -> str:
     """Where a column of a random effect is zero."""
     role = fixed[name][1] if name in fixed else None
     places = [p.at_zero for p in role.pieces] if role is not None else []
-    return listed(places, "or") if places and all(places) else f"{name} is 0"
+    return listed(places, "or") if places and all(places) else f"{label_of(name, labels)} is 0"
 
 
 def _effect(
@@ -75,19 +82,20 @@ def _effect(
     slopes: dict[str, list[str]],
     fixed: dict[str, tuple[float, Role]],
     scale: EffectScale,
+    labels: Mapping[str, str],
 ) -> str:
-    one = noun(group)
+    one, whole = noun(group, labels), label_of(group, labels)
     intercept = name == "(Intercept)"
-    what = "the intercept" if intercept else f"the effect of {name}"
+    what = "the intercept" if intercept else f"the effect of {label_of(name, labels)}"
     if sd == 0:
         return (
-            f"no variance of {what} between the levels of {group} was found: the estimate is exactly zero, the edge of "
+            f"no variance of {what} between the levels of {whole} was found: the estimate is exactly zero, the edge of "
             "what is possible. That does not prove that there is none."
         )
-    at = f" where {listed([_zero(s, fixed) for s in slopes[group]])}" if intercept and slopes[group] else ""
+    at = f" where {listed([_zero(s, fixed, labels) for s in slopes[group]])}" if intercept and slopes[group] else ""
     if intercept:
         return _level(sd, one, at, scale)
-    return _slope(name, sd, one, fixed.get(name), scale)
+    return _slope(label_of(name, labels), sd, one, fixed.get(name), scale)
 
 
 def _level(sd: float, one: str, at: str, scale: EffectScale) -> str:
@@ -143,15 +151,17 @@ def _relations(
     group: str,
     diagonal: bool,
     zeros: list[str],
+    labels: Mapping[str, str],
 ) -> list[str]:
+    texts = [n if n == "(Intercept)" else label_of(n, labels) for n in names]
     if diagonal:
-        return [f"The formula takes {_together(names)} of {group} as uncorrelated."]
+        return [f"The formula takes {_together(texts)} of {label_of(group, labels)} as uncorrelated."]
     out: list[str] = []
     for i in range(len(names)):
         for j in range(i + 1, len(names)):
             if sd[i] == 0 or sd[j] == 0 or len(out) >= 6:
                 continue
-            out.append(_relation(names[i], names[j], float(corr[j, i]), noun(group), zeros))
+            out.append(_relation(texts[i], texts[j], float(corr[j, i]), noun(group, labels), zeros))
     return out
 
 
@@ -221,7 +231,7 @@ class Shares:
     by_group: tuple[tuple[str, float], ...]
 
 
-def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale) -> list[str]:
+def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale, labels: Mapping[str, str]) -> list[str]:
     """The shares of variance in words.
 
     Parameters
@@ -229,11 +239,14 @@ def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale) -> list[s
     shares : Shares
     fit : MixedFit
     scale : EffectScale
+    labels : mapping
+        The user's labels of groups.
     """
     linear = fit.identity_scale
     on = "" if linear else " on the scale of the link"
     simple = all(t.names == ("(Intercept)",) for t in fit.terms)
     groups = [g for g, _ in shares.by_group]
+    one, whole = noun(groups[0], labels), label_of(groups[0], labels)
     averaged = (
         ""
         if simple
@@ -242,17 +255,17 @@ def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale) -> list[s
     out = []
     if len(groups) == 1:
         alike = (
-            f" It is also the correlation to be expected of two rows of the same {noun(groups[0])} after allowing for "
+            f" It is also the correlation to be expected of two rows of the same {one} after allowing for "
             "the predictors."
             if simple and linear
             else ""
         )
         out.append(
             f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} "
-            f"lies between the levels of {groups[0]} and {percent(1 - shares.adjusted)} within them.{alike}{averaged}"
+            f"lies between the levels of {whole} and {percent(1 - shares.adjusted)} within them.{alike}{averaged}"
         )
     else:
-        each = listed([f"{percent(share)} to {g}" for g, share in shares.by_group])
+        each = listed([f"{percent(share)} to {label_of(g, labels)}" for g, share in shares.by_group])
         out.append(
             f"Intraclass correlation: of the variance that the fixed effects leave{on}, {percent(shares.adjusted)} "
             f"belongs to the grouping factors together ({each}) and {percent(1 - shares.adjusted)} to the single "

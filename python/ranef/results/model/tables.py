@@ -2,6 +2,7 @@
 
 import datetime
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ranef.errors import ArgumentTypeError, DataError, RanefError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.options import Ddf
+from ranef.results.model.marginal_means import MarginalMeansChapter
 from ranef.results.model.plots import PlotsChapter
-from ranef.results.model.tests import TestsChapter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ranef.translation import ModelDescription
 
 
-class TablesChapter(PlotsChapter, TestsChapter):
+class TablesChapter(PlotsChapter, MarginalMeansChapter):
     """Texts and tables of a mixed model. Neither its text nor its HTML makes tests, which may take
     long.
     """
@@ -282,7 +283,14 @@ class TablesChapter(PlotsChapter, TestsChapter):
         return self._equations
 
     def report(
-        self, path: str | os.PathLike[str], *, title: str | None = None, level: float = 0.95, rng: Any = 1
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        author: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        level: float = 0.95,
+        rng: Any = 1,
     ) -> Path:
         """Write a report: one web page that says what was fitted, whether to trust it and what it
         means.
@@ -299,6 +307,14 @@ class TablesChapter(PlotsChapter, TestsChapter):
             The file to write; one that is there is replaced.
         title : str, optional
             Heading of the page.
+        author : str, optional
+            Who made it, below the heading.
+        labels : dict, optional
+            Texts that people read in the place of names, in tables, sentences and pictures: of
+            coefficients (``{"sex[T.M]": "Boys"}``), of variables with all that is made of them
+            (``{"sex": "Sex"}`` makes ``Sex: M``), of the response and of grouping factors. Those of
+            interactions are made from those of their parts. Formula, equations and the syntax of
+            other programs keep the names of the data.
         level : float
             Level of the intervals.
         rng : int, numpy.random.Generator or None
@@ -314,23 +330,32 @@ class TablesChapter(PlotsChapter, TestsChapter):
         --------
         >>> from ranef import lmer, load_dataset
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-        >>> m.report("sleep.html")  # doctest: +SKIP
+        >>> m.report("sleep.html", labels={"Days": "days without sleep"})  # doctest: +SKIP
         PosixPath('sleep.html')
         """
         if not isinstance(path, str | os.PathLike):
             raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
         if title is not None and not isinstance(title, str):
             raise ArgumentTypeError(f"title must be text, not {title!r}.")
+        if author is not None and not isinstance(author, str):
+            raise ArgumentTypeError(f"author must be text, not {author!r}.")
         normal_multiplier(level)
+        from ranef.presentation.report.names import checked_report_labels
         from ranef.presentation.report.page import check_report_file, report_page, require_report_libraries
+        from ranef.results.report_means import factor_means
         from ranef.results.report_pictures import report_pictures
 
         check_report_file(path)
         require_report_libraries()
+        subject = self._subject(checked_report_labels(labels, self._fit))
+        found = factor_means(self, subject, level)
+        means, drawn = (None, []) if found is None else found
         page = report_page(
-            self._subject(),
-            report_pictures(self, level, rng),
+            subject,
+            report_pictures(self, subject, drawn, level, rng),
+            means=means,
             title=title,
+            author=author,
             level=level,
             now=datetime.datetime.now(),
         )
@@ -343,7 +368,7 @@ class TablesChapter(PlotsChapter, TestsChapter):
             ) from None
         return target
 
-    def _subject(self) -> "Subject":
+    def _subject(self, labels: Mapping[str, str]) -> "Subject":
         from ranef import __version__
         from ranef.datasets import registry
         from ranef.presentation.model_summary import data_name
@@ -370,5 +395,6 @@ class TablesChapter(PlotsChapter, TestsChapter):
             data=data,
             about=registry().get(data) if bundled and data is not None else None,
             version=__version__,
+            labels=labels,
             reason=reason,
         )
