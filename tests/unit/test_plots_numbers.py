@@ -373,3 +373,17 @@ def test_without_matplotlib(sleep: Any, monkeypatch: pytest.MonkeyPatch) -> None
         with pytest.raises(MissingExtraError, match=r"pip install 'ranef\[plot\]'"):
             call()
     assert "caterpillar" in repr(sleep.plot)
+
+
+def test_limits_of_many_quantiles_are_those_of_each() -> None:
+    """Interpolated limits against those of scipy's beta distribution at every rank."""
+    n = 6001
+    frame = normal_quantiles(np.random.default_rng(4).normal(size=n))
+    ranks = np.arange(1, n + 1)
+    slope = (frame["line"].iloc[-1] - frame["line"].iloc[0]) / (
+        frame["theoretical"].iloc[-1] - frame["theoretical"].iloc[0]
+    )
+    centre = frame["line"].iloc[n // 2]
+    for column, p in (("lower", 0.025), ("upper", 0.975)):
+        exact = centre + slope * stats.norm.ppf(stats.beta.ppf(p, ranks, n + 1 - ranks))
+        assert frame[column].to_numpy() == pytest.approx(exact, abs=1e-5)

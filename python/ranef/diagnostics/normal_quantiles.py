@@ -20,6 +20,11 @@ _NUMBERS = (10, 15, 20, 30, 50, 100, 200, 1000, 10_000)
 _TAILS = (5.1e-11, 1.1e-8, 5.1e-8, 1.2e-6, 3.5e-6, 1.3e-5, 2.2e-5, 2.0e-5, 1.4e-5)
 
 
+#: With more values than this, limits are computed for so many of each half of the ranks, more
+#: densely towards the ends, and interpolated between them (to 1e-5 of a standard deviation).
+_ALL, _SOME = 5000, 1000
+
+
 def tail_of_all(n: int) -> float:
     """Tail beyond the band of each of n ordered values so that it holds all of them in 99 of 100
     normal samples.
@@ -47,7 +52,7 @@ def normal_quantiles(values: Floats, level: float | None = 0.95) -> "pd.DataFram
         distribution of ordered uniforms).
     """
     import pandas as pd
-    from scipy.special import betaincinv, ndtri
+    from scipy.special import ndtri
 
     known = np.flatnonzero(~np.isnan(values))
     n = len(known)
@@ -62,7 +67,9 @@ def normal_quantiles(values: Floats, level: float | None = 0.95) -> "pd.DataFram
     slope = (high - low) / (2 * ndtri(0.75))
     centre = (low + high) / 2
     tail = tail_of_all(n) if level is None else (1 - level) / 2
-    limits = [centre + slope * ndtri(betaincinv(ranks, n + 1 - ranks, p)) for p in (tail, 1 - tail)]
+    # By symmetry the upper limit of a rank is minus the lower one of the rank as far from the end.
+    below = _lower_limits(ranks, theoretical, tail)
+    limits = [centre + slope * below, centre - slope * below[::-1]]
     return pd.DataFrame(
         {
             "theoretical": theoretical,
@@ -73,3 +80,16 @@ def normal_quantiles(values: Floats, level: float | None = 0.95) -> "pd.DataFram
         },
         index=pd.Index(order, name="row"),
     )
+
+
+def _lower_limits(ranks: "NDArray[np.int64]", theoretical: Floats, tail: float) -> Floats:
+    """Values of which ordered values of a normal sample are below with a probability."""
+    from scipy.special import betaincinv, ndtri
+
+    n = len(ranks)
+    if n <= _ALL:
+        return np.asarray(ndtri(betaincinv(ranks, n + 1 - ranks, tail)))
+    half = np.unique(np.geomspace(1, n // 2, _SOME).round().astype(np.int64))
+    some = np.unique(np.concatenate([half, n + 1 - half]))
+    distance = ndtri(betaincinv(some, n + 1 - some, tail)) - theoretical[some - 1]
+    return np.asarray(theoretical + np.interp(theoretical, theoretical[some - 1], distance))

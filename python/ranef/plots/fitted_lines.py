@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranef.plots.canvas import AxesArray, add_legend, cloud, finish, several_axes
 from ranef.plots.labels import shortened
@@ -38,6 +39,8 @@ def fitted_lines(frame: "pd.DataFrame", x: str, y: str, group: str, ax: Any = No
     (1,) array of Axes
     """
     axes = several_axes(ax, 1, 1, (7.2, 4.8))
+    from matplotlib.collections import LineCollection
+
     look = palette_of(axes[0])
     data, lines, population = (frame[frame["part"] == p] for p in ("data", "group", "population"))
     levels = list(dict.fromkeys(lines["level"]))
@@ -52,19 +55,30 @@ def fitted_lines(frame: "pd.DataFrame", x: str, y: str, group: str, ax: Any = No
             **cloud(len(data)),
         )
     names = shortened(levels)
-    for i, (level, line) in enumerate(lines.groupby("level", sort=False)):
-        if named:
+    paths = _paths(lines)
+    if named:
+        for i, path in enumerate(paths):
             style = {"color": look.series[i], "linestyle": DASHES[i], "linewidth": 1.5, "label": names[i]}
-        else:
-            style = {"color": look.main, "linewidth": 0.9, "alpha": min(0.8, max(0.12, 30 / len(levels)))}
-            style |= {"label": f"each of {len(levels)}"} if level == levels[0] else {}
-        plot.plot(line["x"], line["y"], **style)
+            plot.plot(path[:, 0], path[:, 1], **style)
+    else:
+        alpha = min(0.8, max(0.12, 30 / len(levels)))
+        label = f"each of {len(levels)}"
+        plot.add_collection(LineCollection(paths, colors=look.main, linewidths=0.9, alpha=alpha, label=label))
+        plot.autoscale_view()
     plot.plot(population["x"], population["y"], color=look.ink, linewidth=2.6, label="population")
     finish(
         plot, frame.reset_index(drop=True), shortened([x], 60)[0] + (f"\n{note}" if note else ""), shortened([y], 40)[0]
     )
     add_legend(plot, title=shortened([group], 20)[0])
     return axes
+
+
+def _paths(lines: "pd.DataFrame") -> list[NDArray[np.float64]]:
+    """The (m, 2) points of each line, in the order in which their levels come."""
+    codes, levels = lines["level"].factorize()
+    rows = np.argsort(codes, kind="stable")
+    points = lines[["x", "y"]].to_numpy(dtype=float)[rows]
+    return np.split(points, np.searchsorted(codes[rows], np.arange(1, len(levels))))
 
 
 def fitted_panels(frame: "pd.DataFrame", x: str, y: str, ax: Any = None, *, note: str = "") -> AxesArray:

@@ -60,6 +60,10 @@ def figure_svg(figure: "Figure", name: str, title: str, description: str) -> str
         for drawn in (*ax.collections, *ax.lines):
             if _points(drawn) > _MOST_POINTS:
                 drawn.set_rasterized(True)
+    engine = figure.get_layout_engine()
+    if engine is not None:  # otherwise matplotlib draws twice, the first time for the layout alone
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", transparent=True, dpi=_DPI, metadata={"Date": None, "Creator": None})
