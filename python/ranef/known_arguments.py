@@ -46,6 +46,8 @@ _ANSWERS = {
     "ziformula": _NO_ZEROS,
     "dispformula": "the dispersion is one number for all rows; weights= says how precise each row is",
     "missing": "missing values are the matter of na_action='omit', 'exclude' or 'error'",
+    "combine": "update(by=None) makes all groups one family, with one adjustment",
+    "cross_adjust": "update(by=None) makes all groups one family, with one adjustment",
     "lmerTest": "the method of the degrees of freedom is ddf=",
 }
 

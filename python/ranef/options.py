@@ -9,6 +9,13 @@ from ranef.known_arguments import known_arguments
 Ddf = Literal["satterthwaite", "kenward-roger", "residual", "none"]
 """Methods of the degrees of freedom of tests of fixed effects."""
 
+#: Names in small letters that other programs have for them: lmerTest, emmeans, SAS, Stata.
+_DDF_NAMES: dict[str, Ddf] = {
+    "kr": "kenward-roger", "kenwardroger": "kenward-roger", "kenward_roger": "kenward-roger",
+    "kenward roger": "kenward-roger", "kroger": "kenward-roger", "satterth": "satterthwaite",
+    "lme4": "none", "asymptotic": "none",
+}  # fmt: skip
+
 
 def checked_ddf(ddf: object, default: Ddf = "satterthwaite") -> Ddf:
     """Check the name of a method of degrees of freedom; None is the default."""
@@ -16,9 +23,10 @@ def checked_ddf(ddf: object, default: Ddf = "satterthwaite") -> Ddf:
         return default
     if not isinstance(ddf, str):
         raise ArgumentTypeError(f"ddf must be one of {', '.join(map(repr, get_args(Ddf)))}, not {ddf!r}.")
-    if ddf not in get_args(Ddf):
+    known = _DDF_NAMES.get(ddf.lower(), ddf.lower())
+    if known not in get_args(Ddf):
         raise OptionError(f"ddf must be one of {', '.join(map(repr, get_args(Ddf)))}, not {ddf!r}.")
-    return cast(Ddf, ddf)
+    return cast(Ddf, known)
 
 
 def normal_ddf(ddf: object) -> Ddf:

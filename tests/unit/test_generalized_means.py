@@ -102,8 +102,9 @@ def test_joint_tests_are_chi_squares(cbpp: Any) -> None:
 def test_identity_link_and_absent_data() -> None:
     data = ranef.load_dataset("sleepstudy")
     m = ranef.glmer("Reaction ~ Days + (1 | Subject)", data, family="Gamma(identity)")
+    pd.testing.assert_frame_equal(m.emmeans("Days", type="response").to_frame(), m.emmeans("Days").to_frame())
     with pytest.raises(OptionError, match="on its scale already"):
-        m.emmeans("Days", type="response")
+        m.emmeans("Days", type="response", bias_correct=True)
     loaded = pickle.loads(pickle.dumps(m))
     with pytest.raises(DataError, match="data="):
         loaded.emmeans("Days")

@@ -301,8 +301,8 @@ def test_intervals_and_tests_agree(cake: Any) -> None:
         (lambda m: m.emmeans("recipe", at=["temp"]), "at must be a dict"),
         (lambda m: m.emmeans("recipe", weights="data"), "weights must be one of"),
         (lambda m: m.emmeans("recipe", level=95), "level"),
-        (lambda m: m.emmeans("recipe", ddf="kr"), "ddf must be one of"),
-        (lambda m: m.emmeans("recipe", type="response"), "no transformation that could be undone"),
+        (lambda m: m.emmeans("recipe", ddf="barr"), "ddf must be one of"),
+        (lambda m: m.emmeans("recipe", type="response", bias_correct=True), "no transformation that could be undone"),
         (lambda m: m.emmeans("recipe", type="prob"), "type must be 'link' or 'response'"),
         (lambda m: m.emmeans("recipe", cov_reduce="mode"), "cov_reduce must be"),
         (lambda m: m.emmeans("recipe", cov_keep=-1), "cov_keep must be"),
@@ -333,3 +333,36 @@ def test_intervals_and_tests_agree(cake: Any) -> None:
 def test_bad_input(cake: Any, call: Any, message: str) -> None:
     with pytest.raises(ranef.RanefError, match=message):
         call(cake)
+
+
+def test_specs_without_a_tilde(cake: Any) -> None:
+    asked = cake.emmeans("~ recipe * temp", at={"temp": [175, 225]}).to_frame()
+    pd.testing.assert_frame_equal(cake.emmeans("recipe * temp", at={"temp": [175, 225]}).to_frame(), asked)
+    grouped = cake.emmeans("recipe | temp", at={"temp": [175, 225]})
+    assert grouped.estimands.by == ("temp",)
+    with pytest.raises(ranef.OptionError, match="Did you mean 'recipe'"):
+        cake.emmeans("recipee * temp")
+
+
+def test_scale_of_the_response_where_nothing_is_to_be_undone(cake: Any) -> None:
+    plain = cake.emmeans("recipe")
+    pd.testing.assert_frame_equal(cake.emmeans("recipe", type="response").to_frame(), plain.to_frame())
+    pd.testing.assert_frame_equal(plain.response().pairs().to_frame(), plain.pairs().to_frame())
+
+
+def test_an_adjustment_without_a_family_says_so(cake: Any) -> None:
+    e = cake.emmeans("recipe", by="temp", at={"temp": [175, 225]})
+    single = e.contrast({"A - B": [1, -1, 0]}, adjust="holm")
+    assert "each group has a single test" in str(single)
+    assert "each group has a single test" not in str(e.contrast({"A - B": [1, -1, 0]}))
+    together = single.update(by=None, adjust="holm")
+    assert "P value adjustment: holm method for 2 tests" in str(together)
+
+
+def test_methods_of_degrees_of_freedom_as_others_spell_them(cake: Any) -> None:
+    found = cake.emmeans("recipe", ddf="kenward-roger").to_frame()
+    for name in ("Kenward-Roger", "KR", "kr", "kroger", "kenward_roger"):
+        pd.testing.assert_frame_equal(cake.emmeans("recipe", ddf=name).to_frame(), found)
+        assert ranef.lmer("angle ~ recipe + (1 | recipe:replicate)", ranef.load_dataset("cake"), ddf=name).ddf == (
+            "kenward-roger"
+        )

@@ -13,7 +13,7 @@ from ranef.diagnostics.dispersion import DispersionTest, ZeroInflationTest
 RECORDS = {
     "model": (lambda m, _: m, "<caption>Fixed effects</caption>"),
     "summary": (lambda m, _: m.summary(), "Pr(&gt;|t|)"),
-    "varcorr": (lambda m, _: m.varcorr, "<td>Residual</td>"),
+    "varcorr": (lambda m, _: m.varcorr, ">Residual</th>"),
     "anova": (lambda m, _: m.anova(), "f_value"),
     "comparison": (lambda m, smaller: anova(smaller, m), "chisq"),
     "ranova": (lambda m, _: m.ranova(), "p_value_boundary"),
@@ -59,7 +59,7 @@ RECORDS = {
 # only.
 GENERALIZED = RECORDS | {
     "summary": (lambda m, _: m.summary(), "Pr(&gt;|z|)"),
-    "varcorr": (lambda m, _: m.varcorr, "<td>BROOD</td>"),
+    "varcorr": (lambda m, _: m.varcorr, ">BROOD</th>"),
     "anova": (lambda m, _: m.anova(), "chisq"),
     "test": (lambda m, _: m.test("cHEIGHT"), "std_error"),
     "fixef": (lambda m, _: m.fixef, "cHEIGHT"),

@@ -193,7 +193,7 @@ METHODS = [
     ("anova: test", lambda s: anova(s.m, s.f, test="LRT"), "'chisq'"),
     ("anova of one: type", lambda s: s.m.anova(type="III"), "1, 2 or 3"),
     ("anova of one: model", lambda s: s.m.anova(s.f), r"ranef\.anova\(m1, m2\)"),
-    ("anova of one: ddf", lambda s: s.m.anova(ddf="kr"), "'kenward-roger'"),
+    ("anova of one: ddf", lambda s: s.m.anova(ddf="KR1"), "'kenward-roger'"),
     ("anova of one: test", lambda s: s.g.anova(test="F"), "it takes type"),
     ("emmeans: nothing", lambda s: s.f.emmeans(), "needs specs"),
     ("emmeans: typing error", lambda s: s.f.emmeans("ff"), "Did you mean 'f'"),

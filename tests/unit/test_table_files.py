@@ -9,6 +9,7 @@ import pytest
 
 import ranef
 from ranef import ArgumentTypeError, DataError, OptionError, glmer, lmer, load_dataset
+from ranef.presentation.column_rows import fixed_text
 
 LABELS = {"standLRT": "Reading score", "sex[T.M]": "Boy", "school": "School"}
 
@@ -258,3 +259,24 @@ def test_tables_of_tests_are_written_too(tmp_path: Path, sleep: Any) -> None:
     assert written.count("\n|") == len(long) + 1
     assert not written.startswith("#")
     assert sleep.tidy().save(tmp_path / "o.txt").read_text(encoding="utf-8") == f"{sleep.tidy()}\n"
+
+
+def test_means_and_contrasts_are_written_too(tmp_path: Path) -> None:
+    docx = pytest.importorskip("docx")
+    m = lmer("angle ~ recipe * temp + (1 | recipe:replicate)", load_dataset("cake"))
+    both = m.emmeans("pairwise ~ recipe | temp", at={"temp": [175, 225]}, adjust="holm")
+    tables = docx.Document(str(both.save(tmp_path / "means.docx"))).tables
+    assert len(tables) == 4  # means and contrasts, at each temperature
+    assert [cell.text for cell in tables[2].rows[0].cells] == ["contrast", "estimate", "SE", "df", "t.ratio", "p.value"]
+    pairs = both.contrasts
+    text = pairs.save(tmp_path / "pairs.md").read_text(encoding="utf-8")
+    assert "P value adjustment: holm method for 3 tests" in text
+    assert all(name in text for name in ("A - B", "A - C", "B - C"))
+    assert pairs.save(tmp_path / "pairs.txt").read_text(encoding="utf-8") == f"{pairs}\n"
+    numbers = pd.read_csv(pairs.save(tmp_path / "pairs.csv"))
+    np.testing.assert_allclose(numbers["p_value"], pairs.to_frame()["p_value"])
+
+
+def test_small_limits_have_no_powers_of_ten() -> None:
+    assert [fixed_text(x, 4) for x in (-0.0006, 0.0005, 0.0, -0.00001)] == ["-0.0006", "0.0005", "0.0000", "0.0000"]
+    assert fixed_text(12.34567, 3) == "12.346"

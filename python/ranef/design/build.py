@@ -381,11 +381,13 @@ class _Builder:
             v.name for b in self.formula.random if b.split for t in b.effects for v in t.variables if coder.is_factor(v)
         ]
         if names:
-            what = ", ".join(dict.fromkeys(names))
+            different = list(dict.fromkeys(names))
+            what = ", ".join(different)
+            stand = f"the factor {what} stands" if len(different) == 1 else f"the factors {what} stand"
             bars = {(b.span, b.group_label) for b in self.formula.random if b.split and b.intercept}
             beside = any((b.span, b.group_label) in bars for b in self.formula.random if b.split and b.effects)
             self.notes.append(
-                f"the factor {what} stands to the left of a double bar: as in lme4, '||' separates terms but not the "
+                f"{stand} to the left of a double bar: as in lme4, '||' separates terms but not the "
                 f"levels of a factor, whose effects stay correlated{BESIDE_INTERCEPT if beside else ''}. diag(... | "
                 "group) makes all effects uncorrelated"
             )

@@ -88,9 +88,6 @@ class VarCorr(Mapping[str, VarCorrBlock]):
     def __repr__(self) -> str:
         return self.to_frame().fillna("").to_string(index=False)
 
-    def _repr_html_(self) -> str:
-        return self.to_frame().fillna("").to_html(index=False, border=0)
-
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for every parameter.
 

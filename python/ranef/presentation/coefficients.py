@@ -23,7 +23,7 @@ from ranef.presentation.numbers import (
     round_decimals,
     stars,
 )
-from ranef.presentation.text_table import WIDTH, filled_lines, table_lines, text_width
+from ranef.presentation.text_table import WIDTH, broken_label, filled_lines, table_lines, text_width
 
 #: The legend of the marks, in parts that stay on one line.
 _LEGEND = f"Signif. codes:  {STAR_LEGEND}".replace("’ ", "’\n").splitlines()
@@ -120,15 +120,23 @@ def coefficient_lines(
     """Lay out the table of fixed effects as text,
     with the legend of the marks when there are any.
 
-    Columns that do not fit into the width continue below; names are shortened only where they leave
-    no room for a column.
+    Columns that do not fit into the width continue below, as in R, but names of more than half a
+    line are broken instead. Where that is not enough they are shortened to leave room for a column.
     """
     rows = format_coefficients(table, digits)
     marked = has_marks(table)
     columns = [*table.columns, *([""] if marked else [])]
+    beside = sum(1 + max(map(text_width, column)) for column in zip(columns, *rows, strict=True)) if rows else 0
+    broken = [broken_label(name, width - 1 - beside) for name in table.names]
+    if max(map(text_width, table.names), default=0) > width // 2 and any(len(lines) > 1 for lines in broken):
+        labels = [line for lines in broken for line in lines]
+        below = [""] * len(columns)
+        cells = [c for lines, row in zip(broken, rows, strict=True) for c in [row, *[below] * (len(lines) - 1)]]
+        return [*table_lines(labels, columns, cells, right=True, width=width), *_legend(legend and marked, width)]
     room = width - 2 - max((text_width(text) for row in (columns, *rows) for text in row), default=0)
     names = abbreviate(table.names, room) if max(map(text_width, table.names), default=0) > room else table.names
-    lines = table_lines(names, columns, rows, right=True, width=width)
-    if legend and marked:
-        lines += ["---", *filled_lines(_LEGEND, width=width)]
-    return lines
+    return [*table_lines(names, columns, rows, right=True, width=width), *_legend(legend and marked, width)]
+
+
+def _legend(shown: bool, width: int) -> list[str]:
+    return ["---", *filled_lines(_LEGEND, width=width)] if shown else []

@@ -24,6 +24,9 @@ LEAST = 2
 #: How many more decimals than its largest number a row may have for the sake of its smallest.
 _FINER = 2
 
+#: Decimals up to which a number below 1 is never written by a power of ten.
+_MOST = 6
+
 Row = tuple[str, tuple[str, ...]]
 
 
@@ -39,8 +42,11 @@ def row_decimals(values: Sequence[float], digits: int, least: int = 0) -> int:
 
 
 def fixed_text(x: float, decimals: int) -> str:
-    """A number with just so many decimals."""
-    return format_fixed([round_decimals(x, decimals)], decimals)[0]
+    """A number with just so many decimals; powers of ten are for what is very small or large."""
+    rounded = round_decimals(x, decimals)
+    if abs(rounded) < 1 and decimals <= _MOST:
+        return f"{rounded + 0.0:.{decimals}f}"
+    return format_fixed([rounded], decimals)[0]
 
 
 def unled(text: str) -> str:

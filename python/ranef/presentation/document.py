@@ -1,5 +1,6 @@
 """A summary as a small document of titled tables, the common ground of HTML, Markdown and LaTeX."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import numpy as np
 from ranef.presentation.alignment import tails
 from ranef.presentation.coefficients import format_coefficients, has_marks
 from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, zap_small
-from ranef.presentation.random_effects import STD_DEV, VARIANCE, format_variances
+from ranef.presentation.random_effects import STD_DEV, VARIANCE, VarianceBlock, format_variances
 from ranef.presentation.summary_text import QUANTILE_NAMES, correlation_cells
 
 if TYPE_CHECKING:
@@ -116,11 +117,16 @@ def _residuals(summary: "Summary") -> Grid | None:
 
 
 def _random(summary: "Summary") -> Grid:
-    rows = format_variances(summary.random, summary.sigma, summary.digits)
+    return variance_grid("Random effects", summary.random, summary.sigma, summary.digits)
+
+
+def variance_grid(caption: str, blocks: Sequence[VarianceBlock], sigma: float | None, digits: int) -> Grid:
+    """The variance components; parameters as of `format_variances`."""
+    rows = format_variances(blocks, sigma, digits)
     width = max((len(row.correlations) for row in rows), default=0)
     columns = ("Groups", "Name", VARIANCE, STD_DEV, *(("Corr",) + ("",) * (width - 1) if width else ()))
     return Grid(
-        "Random effects",
+        caption,
         columns,
         tuple(
             _stripped(

@@ -14,6 +14,7 @@ from ranef.fit.record import MixedFit
 from ranef.inference.marginal_means.grid import ReferenceGrid
 from ranef.inference.marginal_means.table import MeansTable
 from ranef.inference.marginal_means.variables import level_text
+from ranef.presentation.document import Document, Grid
 from ranef.presentation.html import fragment
 from ranef.presentation.numbers import format_fixed, format_numbers
 from ranef.presentation.text_table import align, terminal_width, text_width, wrapped
@@ -59,6 +60,16 @@ def means_text(table: MeansTable) -> str:
         lines.append("")
     lines += wrapped(_notes(table), width)
     return "\n".join(lines).rstrip()
+
+
+def means_document(tables: Sequence[MeansTable]) -> Document:
+    """Lay out as a document: a table for each group, with the notes of all below."""
+    grids = [
+        Grid(heading, tuple(header), tuple(tuple(cell.strip() for cell in row) for row in rows), _label_count(table))
+        for table in tables
+        for heading, header, rows in _blocks(table)
+    ]
+    return Document("", (), tuple(grids), tuple(dict.fromkeys(note for table in tables for note in _notes(table))))
 
 
 def means_html(table: MeansTable) -> str:

@@ -3,13 +3,10 @@
 import textwrap
 
 from ranef.presentation.document import Document, Grid
-from ranef.presentation.text_table import table_lines, terminal_width, text_width
+from ranef.presentation.text_table import broken_label, table_lines, terminal_width, text_width
 
 #: Width of a line where it is not that of a terminal.
 WIDTH = 120
-
-#: Columns that labels are broken for at least; with less room the numbers continue below.
-_NARROWEST = 20
 
 
 def plain(document: Document, width: int | None = None) -> str:
@@ -41,8 +38,7 @@ def grid_lines(grid: Grid, width: int) -> list[str]:
     room = width - numbers - 1
     labels, shown = [], []
     for row, own in zip(grid.rows, cells, strict=True):
-        broken = textwrap.wrap(row[0], room, subsequent_indent="  ") if room >= _NARROWEST else []
-        first, *rest = broken or [row[0]]
+        first, *rest = broken_label(row[0], room)
         labels += [first, *rest]
         shown += [own, *([""] * len(own) for _ in rest)]
     lines = table_lines(labels, grid.columns[1:], shown, right=True, width=width)

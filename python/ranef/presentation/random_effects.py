@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from ranef.estimates.varcorr import VarCorr as Components
 from ranef.presentation.numbers import format_fixed, format_numbers
-from ranef.presentation.text_table import WIDTH, table_lines, terminal_width
+from ranef.presentation.text_table import (
+    NARROWEST_LABEL,
+    WIDTH,
+    broken_label,
+    table_lines,
+    text_width,
+)
 
 VARIANCE = "Variance"
 STD_DEV = "Std.Dev."
-
-#: Significant digits of variance components on their own.
-_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,19 +52,6 @@ class VarianceRow:
     name: str
     components: tuple[str, ...]
     correlations: tuple[str, ...]
-
-
-class VarCorr(Components):
-    """Variances and correlations that print as lme4 prints them."""
-
-    @classmethod
-    def of(cls, components: Components) -> "VarCorr":
-        """The same components."""
-        return cls(dict(components), components.sigma)
-
-    def __repr__(self) -> str:
-        lines = variance_lines(variance_blocks(self), self.sigma, _DIGITS, width=terminal_width() or WIDTH)
-        return "\n".join(line.rstrip() for line in lines)
 
 
 def variance_blocks(components: Components) -> tuple[VarianceBlock, ...]:
@@ -125,7 +115,8 @@ def variance_lines(
 ) -> list[str]:
     """Lay out the variance components as text; parameters as in :func:`format_variances`.
 
-    Correlations that do not fit into the width continue below.
+    Columns that do not fit into the width continue below, as in R, but names of more than half a
+    line are broken instead.
     """
     rows = format_variances(blocks, sigma, digits, components)
     most = max((len(row.correlations) for row in rows), default=0)
@@ -134,4 +125,24 @@ def variance_lines(
         [row.group, row.name, *row.components, *row.correlations, *[""] * (most - len(row.correlations))]
         for row in rows
     ]
+    cells = _broken_names(headings, cells, len(components), width)
     return table_lines([""] * len(cells), headings, cells, right=False, width=width)
+
+
+def _broken_names(headings: list[str], cells: list[list[str]], components: int, width: int) -> list[list[str]]:
+    """Rows whose names, in the second column, leave room for the numbers: all of them, or at least
+    the variances.
+    """
+    if max((text_width(row[1]) for row in cells), default=0) <= width // 2:
+        return cells
+    widths = [1 + max(map(text_width, column)) for column in zip(headings, *cells, strict=True)]
+    for columns in (len(headings), 2 + components):
+        room = width - 2 - sum(widths[:columns]) + widths[1]
+        if room >= NARROWEST_LABEL:
+            break
+    out = []
+    for row in cells:
+        first, *rest = broken_label(row[1], room)
+        out.append([row[0], first, *row[2:]])
+        out += [["", line, *[""] * (len(row) - 2)] for line in rest]
+    return out

@@ -1,5 +1,6 @@
 """Tables of plain text: aligned columns that continue below each other when a line is full."""
 
+import re
 import shutil
 import sys
 import unicodedata
@@ -13,6 +14,9 @@ WIDTH = 80
 
 #: The narrowest line that tables are laid out for.
 NARROWEST = 40
+
+#: Columns that labels are broken for at least; with less room the numbers continue below.
+NARROWEST_LABEL = 20
 
 
 def terminal_width() -> int | None:
@@ -33,6 +37,10 @@ def checked_width(width: object) -> int | None:
     if width < NARROWEST:
         raise OptionError(f"width must be {NARROWEST} columns or more, not {width}: tables need the room.")
     return int(width)
+
+
+#: Where a label can be broken: after blanks, and between the parts of an interaction.
+_BREAKS = re.compile(r"(?<=\s)|(?<=\]:)")
 
 
 def printable(text: str) -> str:
@@ -110,6 +118,25 @@ def table_lines(
             )
         start = stop
     return lines
+
+
+def broken_label(text: str, room: int) -> list[str]:
+    """Break a label into lines that fit into so many columns, the later ones indented; a label for
+    which there is too little room stays whole.
+    """
+    if text_width(text) <= room or room < NARROWEST_LABEL:
+        return [text]
+    lines, start = [""], True
+    for piece in _BREAKS.split(printable(text)):
+        if not start and text_width(lines[-1] + piece.rstrip()) > room:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("  ")
+        for character in piece:  # a piece that is longer than a line is broken anywhere
+            if text_width(lines[-1] + character.rstrip()) > room:
+                lines.append("  ")
+            lines[-1] += character
+        start = False
+    return [*lines[:-1], lines[-1].rstrip()]
 
 
 def named_lines(names: Sequence[str], texts: Sequence[str], *, gap: int = 1, width: int = WIDTH) -> list[str]:

@@ -2,7 +2,9 @@
 another scale, standardised differences and letters.
 """
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -65,6 +67,35 @@ class MeanFollowUps:
         family = joined(self.estimands, other.estimands)
         out: MarginalMeans = replace(self, estimands=family, adjust="bonferroni", asked=None)
         return out
+
+    def save(self: Any, path: str | os.PathLike[str]) -> Path:
+        """Write the table to a file as it is printed, in the form that the file's name ends with.
+
+        Parameters
+        ----------
+        path : path
+            Ending with ``.docx`` (Word, by python-docx: ``pip install 'ranef[tables]'``), ``.tex``,
+            ``.typ``, ``.html``, ``.md``, ``.txt``, or ``.csv`` (the numbers of ``to_frame``,
+            unrounded). A file that is there is replaced.
+
+        Returns
+        -------
+        Path
+            Of the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ranef import lmer, load_dataset
+        >>> m = lmer("angle ~ recipe + (1 | recipe:replicate)", load_dataset("cake"))
+        >>> m.emmeans("recipe").pairs().save(tempfile.mkdtemp() + "/pairs.md").name
+        'pairs.md'
+        """
+        from ranef.presentation.forms import save_document
+        from ranef.presentation.means_text import means_document
+
+        tables = [self._table] if self.asked is None else [self._table, self.asked._table]
+        return save_document(path, means_document(tables), self.to_frame(), lambda: str(self))
 
     def regrid(self: Any, transform: Literal["response", "log"] = "response") -> "MarginalMeans":
         """Means as estimates on the scale of the response, so that contrasts are differences there:

@@ -14,6 +14,7 @@ from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.adjustments import checked_adjust
 from ranef.inference.marginal_means.contrast import checked_by, contrasts_of
 from ranef.inference.marginal_means.estimands import Estimands, joint_test
+from ranef.inference.marginal_means.scale import transformed_response
 from ranef.inference.marginal_means.table import MeansTable, means_table
 from ranef.known_arguments import known_members
 from ranef.known_names import unknown_member
@@ -386,6 +387,8 @@ class MarginalMeans(MeanFollowUps):
         if bias_correct and type != "response":
             raise OptionError("bias_correct is for means on the scale of the response: give type='response' too.")
         if type == "response" and self.estimands.kind == "means" and self.estimands.scale is None:
+            if transformed_response(self.tests.fit) is None and not bias_correct:
+                return self  # which is on the scale of the response
             raise OptionError(why_not_undone(self.tests.fit))
         correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
         inner = None if self.asked is None else replace(self.asked, type=type, correction=correction)

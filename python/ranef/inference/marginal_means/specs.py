@@ -31,6 +31,10 @@ class Specs:
     method: str | None
 
 
+#: Characters that join variables in the right side of a formula.
+_OPERATORS = frozenset("*:+|")
+
+
 def parse_specs(specs: Any, by: Any, fit: MixedFit, grid: ReferenceGrid, random: tuple[str, ...]) -> Specs:
     """Read specifications.
 
@@ -45,6 +49,8 @@ def parse_specs(specs: Any, by: Any, fit: MixedFit, grid: ReferenceGrid, random:
     """
     method = None
     groups = _names(by, "by")
+    if isinstance(specs, str) and "~" not in specs and specs not in grid.names and not _OPERATORS.isdisjoint(specs):
+        specs = f"~ {specs}"
     if isinstance(specs, str) and "~" in specs:
         method, names, more = _formula(specs)
         groups = [*groups, *more]

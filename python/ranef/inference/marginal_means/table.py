@@ -255,11 +255,20 @@ def _family(
     )
 
 
+#: Adjustments that are never a default, and what is said where a group leaves them nothing to do.
+_OF_P_VALUES = ("holm", "hochberg", "hommel", "fdr", "BY", "sidak")
+_ALONE = (
+    "Note: each group has a single test, so that adjust={0!r} changes nothing; update(by=None, adjust={0!r}) adjusts "
+    "all groups together"
+)
+
+
 def _adjust_notes(adjust: str, families: list[Family], level: float) -> tuple[list[str], list[str]]:
     """What is said of the adjustment of tests and of intervals."""
     intervals = [f"Confidence level used: {level:g}"]
     if adjust == "none" or all(len(f.statistic) < 2 for f in families):
-        return [], intervals
+        alone = adjust in _OF_P_VALUES and len(families) > 1
+        return [_ALONE.format(adjust)] if alone else [], intervals
     used = settled(adjust, families[0])
     tests = [f"P value adjustment: {used} method {_family_words(used, families, 'tests')}"]
     if used != adjust:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ranef.design.record import RandomTerm
 from ranef.fit.record import MixedFit
-from ranef.presentation.report.phrases import count, listed
+from ranef.presentation.report.phrases import count, listed, with_article
 from ranef.presentation.report.scale_words import EffectScale, family_name
 from ranef.presentation.report.variance_words import noun
 from ranef.presentation.term_labels import label_of
@@ -52,8 +52,8 @@ def _term(term: RandomTerm, labels: Mapping[str, str]) -> str:
 def _method(fit: MixedFit) -> str:
     if not fit.integral_exact:
         family = (
-            f"Given the random effects, the response has a {family_name(fit)} distribution, whose mean depends on the "
-            f"predictors by a {fit.family.link} link."
+            f"Given the random effects, the response has {with_article(family_name(fit))} distribution, whose mean "
+            f"depends on the predictors by {with_article(fit.family.link)} link."
         )
         how = {
             0: "by a fast penalised form of the likelihood, which is biased",

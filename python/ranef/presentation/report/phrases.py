@@ -52,6 +52,11 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def with_article(noun: str) -> str:
+    """A noun after "a" or "an"."""
+    return f"an {noun}" if noun[:1].lower() in tuple("aeiou") else f"a {noun}"
+
+
 def listed(items: Sequence[str], word: str = "and") -> str:
     """Items with commas, the last after a word."""
     if len(items) < 3:

@@ -63,7 +63,7 @@ class EstimatesChapter(FittedModel):
         """Variances and correlations of the random effects: a mapping from grouping factor to a
         block with ``names, sd, cov, corr``.
         """
-        from ranef.presentation.random_effects import VarCorr as Printed
+        from ranef.presentation.variance_table import VarCorr as Printed
 
         return Printed.of(varcorr(self._fit))
 
