@@ -178,3 +178,16 @@ def test_large_data(tmp_path: Path) -> None:
     path = lmer("y ~ x * f + (1 | g)", data).report(tmp_path / "r.html")
     assert path.stat().st_size < 1.5e6
     assert "of 40,000 points are drawn." in path.read_text(encoding="utf-8")
+
+
+def test_levels_that_are_numbers(tmp_path: Path) -> None:
+    model = lmer("angle ~ factor(temp) * recipe + (1 | recipe:replicate)", load_dataset("cake"))
+    page = report(model, tmp_path)
+    assert [r[0] for r in rows_of(page, "Means by temp")] == ["175", "185", "195", "205", "215", "225"]
+    assert "the largest difference, 215 minus 175, is" in page.section("means")
+
+
+def test_means_need_the_data(tmp_path: Path) -> None:
+    lmer("angle ~ recipe + (1 | recipe:replicate)", load_dataset("cake")).save(tmp_path / "m")
+    page = report(ranef.load(tmp_path / "m"), tmp_path)
+    assert page.section("means").endswith("Means are not available: the data are not kept in a saved model.")

@@ -4,7 +4,7 @@ methods, put into words by the presentation.
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ranef.data.labels import natural_order
 from ranef.design.coding import Coded
 from ranef.errors import RanefError
 from ranef.estimates.rates import UNKNOWN_UNIT, exposure_of
+from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_expression
 from ranef.formula.syntax import names_in
@@ -103,7 +104,9 @@ def factor_means(model: "TablesChapter", subject: Subject, level: float) -> tupl
             shown[name] = maker.of(terms[name])
         sentences = _sentences(maker, terms, next(iter(shown), None), tests, scale)
     except RanefError as problem:
-        return FactorMeans((f"Means are not available: {problem}",), None, (), ()), []
+        data = model._request.data
+        reason = f"{data.reason}." if isinstance(data, AbsentData) else str(problem)
+        return FactorMeans((f"Means are not available: {reason}",), None, (), ()), []
     if not shown:
         return None
     remark = ""
@@ -213,7 +216,7 @@ class _Means:
         return self._found[factors]
 
     def of(self, factors: tuple[str, ...]) -> TermMeans:
-        frame = self.table(factors).to_frame()
+        frame = _with_texts(self.table(factors).to_frame(), factors)
         head = {"mean": "mean", "rate": "rate" if self.at else "expected count"}
         named = {f: label_of(f, self.labels) for f in factors}
         quantity = str(frame.attrs["quantity"])
@@ -222,9 +225,9 @@ class _Means:
     def simple(self, factors: tuple[str, ...], compared: str) -> list[SimpleEffect]:
         """Differences between the levels of a factor, by the levels of the others."""
         contrasts = self.table(factors).contrast("pairwise", simple=compared)
-        frame = contrasts.to_frame()
         others = [f for f in factors if f != compared]
-        levels = [str(v) for v in dict.fromkeys(self.table(factors).to_frame()[compared])]
+        frame = _with_texts(contrasts.to_frame(), others)
+        levels = list(dict.fromkeys(_with_texts(self.table(factors).to_frame(), factors)[compared]))
         pairs = list(itertools.combinations(levels, 2))
         tests = contrasts.test(joint=True)
         out = []
@@ -250,6 +253,14 @@ class _Means:
                 )
             )  # fmt: skip
         return out
+
+
+def _with_texts(frame: "pd.DataFrame", factors: Iterable[str]) -> "pd.DataFrame":
+    """The frame with levels as texts, also those of factors made of numbers."""
+    texts = {f: [f"{v:.10g}" if isinstance(v, float) else str(v) for v in frame[f]] for f in factors}
+    out = frame.assign(**texts)
+    out.attrs = frame.attrs
+    return out
 
 
 def drawn_factors(means: TermMeans, most: int) -> tuple[str, list[str]] | None:
