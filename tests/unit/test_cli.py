@@ -272,6 +272,18 @@ def test_report(run, tmp_path):
     assert "the odds of use = Y" in path.read_text(encoding="utf-8")
 
 
+def test_report_with_labels(run, tmp_path):
+    path = tmp_path / "sleep.html"
+    names = ("--title", "Short nights", "--author", "A. Author", "--label", "Days=Day of the study")
+    assert run("report", FORMULA, "sleepstudy", "-o", str(path), *names).exit_code == 0
+    page = path.read_text(encoding="utf-8")
+    assert all(text in page for text in ("<h1>Short nights</h1>", "A. Author", "Day of the study"))
+    for wrong, sentence in (("Days", "--label is NAME=TEXT"), ("Dose=mg", "'Dose'")):
+        result = run("report", FORMULA, "sleepstudy", "-o", str(path), "--label", wrong)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+
+
 def test_report_that_cannot_be_made(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     result = run("report", FORMULA, "sleepstudy", "--output", str(tmp_path / "sleep.html"))

@@ -10,6 +10,7 @@ from ranef.cli.data import find_data
 from ranef.cli.ending import say
 from ranef.cli.models import converged, fitted, quietly
 from ranef.cli.output import checked_output
+from ranef.errors import OptionError
 
 
 @command(
@@ -30,6 +31,18 @@ def report(
     offset: given.Offset = None,
     subset: given.Subset = None,
     na_action: given.MissingRows = given.NaAction.OMIT,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="Heading of the page.", show_default=False)
+    ] = None,
+    author: Annotated[
+        str | None, typer.Option("--author", metavar="TEXT", help="Who made it.", show_default=False)
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label", metavar="NAME=TEXT", help="What readers call a variable; repeatable.", show_default=False
+        ),
+    ] = None,
 ) -> int:
     """Fit a model and write a report on it: one web page with tables, pictures and words. Needs the
     extra 'report'.
@@ -44,5 +57,17 @@ def report(
     shared = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action.value}
     with quietly():
         model = fitted(formula, find_data(data), family, n_quad, ml, shared)
-        say(f"the report is in {model.report(path)}")
+        made = model.report(path, title=title, author=author, labels=_labels(label or []) or None)
+        say(f"the report is in {made}")
     return converged(model)
+
+
+def _labels(given_labels: list[str]) -> dict[str, str]:
+    """Labels by name, from ``NAME=TEXT``."""
+    out: dict[str, str] = {}
+    for text in given_labels:
+        name, mark, label = text.partition("=")
+        if not (name and mark and label):
+            raise OptionError(f"--label is NAME=TEXT, such as Days=Day, not {text!r}.")
+        out[name] = label
+    return out
