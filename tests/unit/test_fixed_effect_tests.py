@@ -363,8 +363,11 @@ def test_arguments_that_cannot_be_used() -> None:
         m.summary("containment")
     with pytest.raises(ArgumentTypeError, match="ddf must be one of"):
         m.anova(ddf=3)
-    with pytest.raises(OptionError, match="type must be 1, 2 or 3"):
-        m.anova(type=4)
+    for wrong in (4, "IV", "iii"):
+        with pytest.raises(OptionError, match="type must be 1, 2 or 3"):
+            m.anova(type=wrong)
+    for name in ("III", "3"):
+        assert m.anova(type=name).equals(m.anova(type=3))
     with pytest.raises(ArgumentTypeError, match="L must be"):
         m.test(object())
     with pytest.raises(OptionError, match="rhs must be"):

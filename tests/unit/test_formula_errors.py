@@ -2,6 +2,7 @@
 
 import pytest
 
+import ranef
 from ranef.errors import ArgumentTypeError, FormulaError
 from ranef.formula import parse_formula, require_random, require_response, update_formula
 from ranef.formula.parser import parse_expression
@@ -173,3 +174,12 @@ def test_thousands_of_terms() -> None:
 def test_an_expression_alone() -> None:
     with pytest.raises(FormulaError, match="closes nothing"):
         parse_expression("x > 1)")
+
+
+def test_a_column_with_brackets_in_its_name() -> None:
+    data = ranef.load_dataset("sleepstudy").rename(columns={"Days": "Days (n)"})
+    with pytest.raises(ranef.FormulaError, match=r"A column of the name 'Days \(n\)' is written `Days \(n\)`"):
+        ranef.lmer("Reaction ~ Days (n) + (1 | Subject)", data)
+    m = ranef.lmer("Reaction ~ `Days (n)` + (1 | Subject)", data)
+    with pytest.raises(ranef.ColumnNotFoundError, match="re='population' predicts without it"):
+        m.predict({"Days (n)": [1]})

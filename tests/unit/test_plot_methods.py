@@ -178,3 +178,20 @@ def test_density_of_a_normal_profile(sleep: ranef.results.linear.LinearMixedMode
     data = sleep.profile("Days").plot("density").data
     top = float(data["density"].max())
     assert top < stats.norm.pdf(0, scale=float(sleep.bse["Days"]))
+
+
+def test_long_levels_are_whole_in_a_legend_and_the_response_has_its_name() -> None:
+    data = load_dataset("cake")
+    names = {
+        "A": "plain recipe (no chocolate at all)",
+        "B": "usual recipe (one bar of it)",
+        "C": "rich recipe (two bars)",
+    }
+    data["recipe"] = data["recipe"].astype(str).map(names)
+    m = ranef.lmer("log(angle) ~ recipe * temperature + (1 | recipe:replicate)", data)
+    ax = m.emmeans(["temperature", "recipe"], type="response").plot()
+    assert ax.get_ylabel() == "marginal mean of angle"
+    shown = {" ".join(t.get_text().split()) for t in ax.get_legend().get_texts()}
+    assert shown == set(names.values())
+    drawn = m.plot.predictions("temperature", by="recipe")
+    assert {" ".join(t.get_text().split()) for t in drawn.get_legend().get_texts()} == set(names.values())

@@ -200,6 +200,27 @@ def test_uncorrelated_and_curved(tmp_path: Path) -> None:
     assert page.section("model").count("has its own deviation in") == 2
 
 
+def test_sums_to_zero_are_averages(tmp_path: Path) -> None:
+    machines = load_dataset("machines")
+    model = lmer("score ~ Machine + (Machine | Worker)", machines, contrasts={"Machine": "sum"})
+    page = report(model, tmp_path)
+    text = page.section("fixed")
+    assert (
+        "Where Machine is averaged over its levels, and with random effects of zero, the expected score is 59.7" in text
+    )
+    assert "where Machine is averaged over its levels" in page.section("random")
+    reference = report(model.update(contrasts={"Machine": "treatment"}), tmp_path)
+    assert "Where Machine is A, and with random effects of zero, the expected score is 52.4" in reference.section(
+        "fixed"
+    )
+
+
+def test_articles(tmp_path: Path) -> None:
+    model = glmer("Reaction ~ Days + (1 | Subject)", load_dataset("sleepstudy"), family="inverse.gaussian(identity)")
+    assert "has an inverse Gaussian distribution" in (text := report(model, tmp_path).section("model"))
+    assert "by an identity link" in text
+
+
 def test_odds(tmp_path: Path) -> None:
     model = glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", load_dataset("cbpp"), family="binomial")
     best = load_case("cbpp_counts")["best"]["beta"]

@@ -126,7 +126,17 @@ class Encoder:
         try:
             return _NewRows(self, table).make(self._chosen(random), offset, need_offset, need_response, need_weights)
         except ColumnNotFoundError as problem:
-            raise ColumnNotFoundError(problem.name, table.names, "the new data") from None
+            where = "the new data"
+            if problem.name in self._grouping_only():
+                where += " (re='population' predicts without it)"
+            raise ColumnNotFoundError(problem.name, table.names, where) from None
+
+    def _grouping_only(self) -> set[str]:
+        """Columns that only grouping factors are made of."""
+        formula = self.formula
+        fixed = {n for t in formula.fixed for v in t.variables for n in names_in(v.expr)}
+        effects = {n for b in formula.random for t in b.effects for v in t.variables for n in names_in(v.expr)}
+        return {n for b in formula.random for v in b.grouping for n in names_in(v.expr)} - fixed - effects
 
     def _chosen(self, random: "str | Sequence[int]") -> tuple[int, ...]:
         if isinstance(random, str):

@@ -130,6 +130,8 @@ def unknown_function(call: Call, text: str) -> None:
     close = difflib.get_close_matches(name, SIGNATURES, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(f'{c}()' for c in close)}?" if close else ""
     advice = "" if close else " Compute it as a column of the data and use the column's name."
+    if text[call.function_span[1] : call.function_span[1] + 1] == " ":  # as in the name of a column: "time (ms)"
+        advice += f" A column of the name {(column := text[slice(*call.span)])!r} is written `{column}`."
     fail(f"there is no function {name}() in a formula.{hint}{advice}", text, *call.function_span)
 
 

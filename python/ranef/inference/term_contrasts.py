@@ -38,6 +38,15 @@ class FixedTerms:
     containing: tuple[tuple[int, ...], ...]
 
 
+#: The types of tests as lmerTest and car write them.
+_TYPES = {"1": 1, "I": 1, "2": 2, "II": 2, "3": 3, "III": 3}
+
+
+def type_of_tests(kind: object) -> object:
+    """The number of a type that is given in another way, which is not checked."""
+    return _TYPES.get(kind, kind) if isinstance(kind, str) else kind
+
+
 def fixed_terms(fit: MixedFit) -> FixedTerms:
     """Find the columns of every term, and which terms contain it."""
     design = fit.design

@@ -9,7 +9,7 @@ from ranef.errors import OptionError
 from ranef.fit.record import MixedFit
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.likelihood_ratio import chi_square_p
-from ranef.inference.term_contrasts import fixed_terms, term_contrasts
+from ranef.inference.term_contrasts import fixed_terms, term_contrasts, type_of_tests
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +47,7 @@ def wald_term_tests(fit: MixedFit, tests: FixedEffectTests, kind: object) -> Wal
         chi-square of the term with those that contain it exceeds the chi-square of the latter by.
         3: each term averaged over the levels of the factors with which it interacts.
     """
+    kind = type_of_tests(kind)
     if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or kind not in (2, 3):
         raise OptionError(f"type must be 2 or 3 for a generalized model, whose tests are Wald tests, not {kind!r}.")
     found = _type_2(fit, tests.covariance("none")) if kind == 2 else _type_3(fit, tests)

@@ -7,7 +7,7 @@ import numpy as np
 from ranef.data.labels import natural_order
 from ranef.errors import OptionError
 from ranef.plots.canvas import add_legend, finish, one_axes
-from ranef.plots.labels import label_columns, shortened, thinning
+from ranef.plots.labels import WIDTH, label_columns, shortened, thinning, wrapped
 from ranef.plots.palette import DASHES, MARKERS, MOST_SERIES, palette_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def interaction(
     look = palette_of(axes)
     size = min(6.5, max(2.0, 260 / len(drawn)))
     which = np.array(series, dtype=object)
-    for i, (line, name) in enumerate(zip(lines, shortened(lines), strict=True)):
+    for i, (line, name) in enumerate(zip(lines, wrapped(lines, WIDTH, 3), strict=True)):
         own = drawn[which == line].sort_values("position")
         axes.vlines(
             own["position"],

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranef.data.labels import natural_order
 from ranef.plots.canvas import add_legend, cloud, finish, one_axes
-from ranef.plots.labels import label_columns, shortened, thinning
+from ranef.plots.labels import WIDTH, label_columns, shortened, thinning, wrapped
 from ranef.plots.palette import DASHES, MARKERS, palette_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def predictions(
         axes.scatter(at, points["y"], color=look.quiet, zorder=1, **cloud(2 * len(points)))
     lines = [""] if by is None else natural_order(frame["by"])
     series = [(line, frame if by is None else frame[frame["by"] == line]) for line in lines]
-    names = shortened([v for v, _ in series])
+    names = wrapped([v for v, _ in series], WIDTH, 3)
     step = 1
     for i, ((_, own), name) in enumerate(zip(series, names, strict=True)):
         if numeric:

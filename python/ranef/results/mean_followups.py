@@ -13,6 +13,8 @@ from ranef.diagnostics.variance_shares import random_variances
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.record import MixedFit
+from ranef.formula import parse_expression
+from ranef.formula.syntax import names_in
 from ranef.inference.distributions import checked_alternative
 from ranef.inference.marginal_means.adjustments import checked_adjust
 from ranef.inference.marginal_means.contrast import checked_by
@@ -325,3 +327,10 @@ def why_not_undone(fit: MixedFit) -> str:
         f"the means are on the scale of {text}, and there is no rule here that undoes it. Transform a column of the "
         "data and the means by hand, or write the response with log, sqrt, powers, qlogis, asin(sqrt()) or scale."
     )
+
+
+def mean_of(fit: MixedFit) -> str:
+    """What means are whose transformation was undone, with the name of the variable."""
+    text = transformed_response(fit)
+    names = [] if text is None else list(dict.fromkeys(names_in(parse_expression(text))))
+    return f"marginal mean of {names[0]}" if len(names) == 1 else "marginal mean of the response"

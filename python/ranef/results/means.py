@@ -19,7 +19,14 @@ from ranef.inference.marginal_means.table import MeansTable, means_table
 from ranef.known_arguments import known_members
 from ranef.known_names import unknown_member
 from ranef.options import Ddf
-from ranef.results.mean_followups import NO_CONTRASTS, MeanFollowUps, checked_level, checked_margin, why_not_undone
+from ranef.results.mean_followups import (
+    NO_CONTRASTS,
+    MeanFollowUps,
+    checked_level,
+    checked_margin,
+    mean_of,
+    why_not_undone,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -450,7 +457,7 @@ class MarginalMeans(MeanFollowUps):
         own = [n for n in labels if n not in self.estimands.by] or labels
         along = own[0] if x is None else x
         lines = [n for n in labels if n != along] if by is None else [by] if isinstance(by, str) else list(by)
-        label = {"mean": "marginal mean", "trend": "slope"}.get(quantity, quantity)
+        label = {"mean": "marginal mean", "trend": "slope", "response": mean_of(self.tests.fit)}.get(quantity, quantity)
         return interaction(frame, along, lines, label, ax)
 
     def _drawn_contrasts(self, frame: "pd.DataFrame", labels: list[str], quantity: str, ax: Any) -> "Axes":

@@ -7,7 +7,7 @@ import numpy as np
 
 from ranef.errors import OptionError
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
-from ranef.inference.term_contrasts import term_contrasts
+from ranef.inference.term_contrasts import term_contrasts, type_of_tests
 from ranef.options import Ddf
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def term_tests(tests: FixedEffectTests, kind: object, ddf: Ddf) -> TermTests:
     -------
     TermTests
     """
+    kind = type_of_tests(kind)
     if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or kind not in (1, 2, 3):
         raise OptionError(
             f"type must be 1, 2 or 3, not {kind!r}."

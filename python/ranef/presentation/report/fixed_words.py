@@ -109,14 +109,14 @@ def _certainty(c: Coefficient, role: Role, scale: EffectScale, level: float) -> 
 
 def _intercept(c: Coefficient, roles: Sequence[Role], scale: EffectScale) -> str:
     others = [r for r in roles if r.pieces]
-    if any(p.kind not in ("number", "level") for r in others for p in r.pieces):
+    if any(p.kind not in ("number", "level") and not p.centred for r in others for p in r.pieces):
         return (
             f"the intercept is {number(c.estimate)}; with this coding of the predictors it is not the value of any "
             "group of rows"
         )
-    places = list(dict.fromkeys(p.at_zero for r in others for p in r.pieces))
+    places = list(dict.fromkeys(p.origin for r in others for p in r.pieces))
     where = f"where {listed(places)}, " if places else ""
-    if len(places) > 6:
+    if len(places) > 6 and not any(p.centred for r in others for p in r.pieces):
         where = "where all numeric predictors are 0 and all factors are at their first level, "
     return f"{where}{'and ' * bool(where)}with random effects of zero, {scale.expected(c.estimate)}"
 

@@ -32,6 +32,8 @@ class Piece:
         Of a factor.
     columns : frozenset of str
         The columns of the data it is made of.
+    centred : bool
+        Whether a column of a coding sums to zero over the levels, as of sum coding.
     """
 
     label: str
@@ -40,6 +42,14 @@ class Piece:
     level: str = ""
     reference: str = ""
     columns: frozenset[str] = frozenset()
+    centred: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Where all columns of the variable are zero, in words: for a coding that is centred an
+        average, which no row has.
+        """
+        return f"{self.name} is averaged over its levels" if self.centred else self.at_zero
 
     @property
     def at_zero(self) -> str:
@@ -152,7 +162,8 @@ def _pieces(coded: Coded, levels: "NDArray[np.object_] | None", shown_as: str) -
     basis = np.asarray(coded.basis)
     indicators = len(known) == len(basis) and bool(np.all((basis == 0) | (basis == 1)))
     if not indicators or not all(basis[:, k].sum() == 1 for k in range(basis.shape[1])):
-        return [Piece(coded.label, shown_as, "other", columns=columns) for _ in coded.suffixes]
+        centred = bool(np.all(np.abs(basis.sum(axis=0)) <= 1e-9 * np.abs(basis).sum(axis=0)))
+        return [Piece(coded.label, shown_as, "other", columns=columns, centred=centred) for _ in coded.suffixes]
     shown = [known[int(np.argmax(basis[:, k]))] for k in range(basis.shape[1])]
     empty = [known[i] for i in range(len(known)) if not basis[i].any()]
     if len(empty) != 1:

@@ -71,7 +71,7 @@ def _slopes(components: VarCorr) -> dict[str, list[str]]:
 def _zero(name: str, fixed: dict[str, tuple[float, Role]], labels: Mapping[str, str]) -> str:
     """Where a column of a random effect is zero."""
     role = fixed[name][1] if name in fixed else None
-    places = [p.at_zero for p in role.pieces] if role is not None else []
+    places = [p.origin for p in role.pieces] if role is not None else []
     return listed(places, "or") if places and all(places) else f"{label_of(name, labels)} is 0"
 
 
