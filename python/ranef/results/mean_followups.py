@@ -334,3 +334,14 @@ def mean_of(fit: MixedFit) -> str:
     text = transformed_response(fit)
     names = [] if text is None else list(dict.fromkeys(names_in(parse_expression(text))))
     return f"marginal mean of {names[0]}" if len(names) == 1 else "marginal mean of the response"
+
+
+def total_sd(fit: MixedFit, sigma: object) -> float:
+    """The standard deviation for which means are corrected."""
+    if sigma is None:
+        return float(np.sqrt(sum(random_variances(fit).values()) + fit.residual_variance))
+    if isinstance(sigma, bool) or not isinstance(sigma, int | float | np.number):
+        raise ArgumentTypeError(f"sigma must be a number, not {sigma!r}.")
+    if not (np.isfinite(sigma) and sigma >= 0):
+        raise OptionError(f"sigma must be a standard deviation, zero or more, not {sigma!r}.")
+    return float(sigma)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.record import MixedFit
 from ranef.inference.distributions import checked_alternative
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.marginal_means.adjustments import checked_adjust
@@ -25,6 +24,7 @@ from ranef.results.mean_followups import (
     checked_level,
     checked_margin,
     mean_of,
+    total_sd,
     why_not_undone,
 )
 
@@ -397,7 +397,7 @@ class MarginalMeans(MeanFollowUps):
             if transformed_response(self.tests.fit) is None and not bias_correct:
                 return self  # which is on the scale of the response
             raise OptionError(why_not_undone(self.tests.fit))
-        correction = _total_sd(self.tests.fit, sigma) if bias_correct else None
+        correction = total_sd(self.tests.fit, sigma) if bias_correct else None
         inner = None if self.asked is None else replace(self.asked, type=type, correction=correction)
         return replace(self, type=type, asked=inner, correction=correction)
 
@@ -491,16 +491,3 @@ class MarginalMeans(MeanFollowUps):
 
         html = means_html(self._table)
         return html if self.asked is None else f"{html}\n{self.asked._repr_html_()}"
-
-
-def _total_sd(fit: MixedFit, sigma: object) -> float:
-    """The standard deviation for which means are corrected."""
-    if sigma is None:
-        from ranef.diagnostics.variance_shares import random_variances
-
-        return float(np.sqrt(sum(random_variances(fit).values()) + fit.residual_variance))
-    if isinstance(sigma, bool) or not isinstance(sigma, int | float | np.number):
-        raise ArgumentTypeError(f"sigma must be a number, not {sigma!r}.")
-    if not (np.isfinite(sigma) and sigma >= 0):
-        raise OptionError(f"sigma must be a standard deviation, zero or more, not {sigma!r}.")
-    return float(sigma)
