@@ -26,6 +26,11 @@ _CORRELATED = (
     "residuals are independent given the random effects; effects of a finer group, as (1 | group:block), or slopes "
     "over time often say the same"
 )
+_INFLUENCE = "by='Subject' leaves out one level of that grouping factor after the other"
+_SD = (
+    "standard deviations of random effects are in varcorr: {'Subject': 2.0}, or "
+    "{'Subject': {'(Intercept)': 2.0, 'Days': 0.5}}"
+)
 
 #: What other programs call something, with the answer for one function ("lmer.family"), or for all.
 _ANSWERS = {
@@ -37,6 +42,11 @@ _ANSWERS = {
     "glmer.method": _ML,
     "glmer.ddf": "its tests are normal and have no degrees of freedom",
     "glmer.link": "the link is part of the family: family='binomial(probit)'",
+    "influence.group": _INFLUENCE,
+    "influence.groups": _INFLUENCE,
+    "power.sd": _SD,
+    "simulate.sd": _SD,
+    "power_curve.sd": _SD,
     "groups": _IN_FORMULA,
     "group": _IN_FORMULA,
     "random": _IN_FORMULA,

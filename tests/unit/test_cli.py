@@ -336,6 +336,11 @@ def test_data_from_standard_input(run, monkeypatch):
     assert "standard input is empty" in result.stderr
 
 
+def test_the_package_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "ranef", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"ranef {ranef.__version__}\n"
+
+
 def test_a_folder_is_no_data(run, tmp_path):
     result = run("fit", FORMULA, str(tmp_path))
     assert result.exit_code == 2

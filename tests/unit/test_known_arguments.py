@@ -56,6 +56,8 @@ METHODS: list[tuple[str, Callable[[Any], object], str]] = [
     ("contrast", lambda m: m.emmeans("Days").contrast(adjusted="holm"), "did you mean adjust"),
     ("anova", lambda m: ranef.anova(m, m, refitt=True), "did you mean refit"),
     ("vif", lambda m: m.vif(x=1), "it takes none"),
+    ("influence", lambda m: m.influence(group="g"), "by='Subject' leaves out one level"),
+    ("power", lambda m: ranef.power(m, "x", sd={"g": 1.0}), "are in varcorr"),
 ]
 
 

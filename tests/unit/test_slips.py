@@ -119,6 +119,8 @@ DATA = [
     ("name of a data set", lambda s: lmer(INTERCEPT, "sleepstudy"), r"load_dataset\('sleepstudy'\)"),
     ("absent file", lambda s: lmer(INTERCEPT, "nowhere.csv"), "no file 'nowhere.csv'"),
     ("folder", lambda s: lmer(INTERCEPT, "."), "is a folder"),
+    ("address", lambda s: lmer(INTERCEPT, "s3://bucket/x.parquet"), "'s3://bucket/x.parquet' is an address"),
+    ("pattern", lambda s: lmer(INTERCEPT, "part-*.parquet"), r"is a pattern.*scan_parquet\(pattern\)"),
     ("matrix", lambda s: lmer(INTERCEPT, np.ones((4, 2))), "Name its columns"),
     ("Series", lambda s: lmer(INTERCEPT, frame()["Days"]), "to_frame"),
     ("class", lambda s: lmer(INTERCEPT, pd.DataFrame), "the class DataFrame itself"),

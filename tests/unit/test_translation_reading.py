@@ -65,7 +65,7 @@ READ = [
         mixed weight c.week##i.sex /// the fixed part
               || id: week, ///
               covariance(unstruct) reml dfmethod(kroger)""",
-        'lmer("weight ~ week + factor(sex) + week:factor(sex) + (week | id)", pigs)',
+        'lmer("weight ~ week + factor(sex) + week:factor(sex) + (week | id)", pigs, ddf="kenward-roger")',
     ),
     (
         "stata",
@@ -144,7 +144,8 @@ READ = [
           model mathach = meanses|cses sector / s ddfm=kr notest; /* fixed */
           random int cses / sub=school type=un gcorr;
         run;""",
-        'lmer("mathach ~ meanses + cses + meanses:cses + sector + (cses | school)", hsb, REML=False)',
+        'lmer("mathach ~ meanses + cses + meanses:cses + sector + (cses | school)", hsb, REML=False, '
+        'ddf="kenward-roger")',
     ),
     (
         "sas",
@@ -251,6 +252,8 @@ NOTES = [
     ("sas", "proc mixed; class f g; model y=f; random int/subject=g; run;", "last level of a CLASS variable"),
     ("sas", "proc mixed; class g; model y=x/ddfm=kr; random int/subject=g; run;", "number of subjects in BIC"),
     ("sas", "proc mixed; class g; model y=x; random int/subject=g; estimate 'a' x 1; run;", "m.test"),
+    ("sas", "proc mixed; class g; model y=x/ddfm=bw; random int/subject=g; run;", "ddfm=bw is not here"),
+    ("sas", "proc mixed; class g; model y=x/ddfm=kr2; random int/subject=g; run;", "second form"),
     ("sas", "proc glimmix; class g; model y=x/dist=binary; random int/subject=g; run;", "pseudo-likelihood"),
     (
         "sas",
@@ -393,3 +396,69 @@ def test_names_of_languages():
     assert ranef.translate("mixed y x || g:", "Stata").source == "stata"
     with pytest.raises(ranef.OptionError, match="'lme4' or 'nlme'"):
         ranef.translate("lmer(y ~ (1 | g))", "R")
+
+
+def means(statement):
+    head = "proc mixed; class a b g; model y = a|b x; random int / subject=g; "
+    found = ranef.translate(f"{head}{statement}; run;", source="sas")
+    return [n.split(": ", 1)[1] for n in found.notes if n.startswith("LSMEANS")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "calls"),
+    [
+        ("lsmeans a", ['m.emmeans("a")']),
+        # Without adjust= SAS adjusts nothing.
+        ("lsmeans a b / pdiff cl", [f'm.emmeans("{f}").contrast("pairwise", adjust="none")' for f in "ab"]),
+        ("lsmeans a / diff adjust=tukey alpha=0.1", ['m.emmeans("a", level=0.9).contrast("pairwise")']),
+        ("lsmeans a / diff=control adjust=bon", ['m.emmeans("a").contrast("trt.vs.ctrl", adjust="bonferroni")']),
+        (
+            "lsmeans a*b / diff=control('Placebo' 'Week 4') adjust=dunnett slice=b",
+            [
+                'm.emmeans(["a", "b"]).contrast("trt.vs.ctrl", ref="Placebo Week 4")',
+                'm.joint_tests(by="b")',
+            ],
+        ),
+        (
+            "lsmeans a*b / diff=control('P' '4')",
+            ['m.emmeans(["a", "b"]).contrast("trt.vs.ctrl", ref="P b4", adjust="none")'],
+        ),
+        ("lsmeans a / at x=-2 om", ['m.emmeans("a", at={"x": -2}, weights="proportional")']),
+        ("lsmeans a / slicediff=b", ['m.emmeans("a")', "slicediff=b was not translated."]),
+    ],
+)
+def test_means_of_sas(statement, calls):
+    assert means(statement) == calls
+
+
+def test_what_lsmeans_gives_is_what_the_model_answers():
+    cake = ranef.load_dataset("cake")
+    text = """proc mixed data=cake; class recipe replicate temperature;
+      model angle = recipe temperature recipe*temperature / ddfm=kr;
+      random intercept / subject=replicate(recipe);
+      lsmeans recipe*temperature / diff=control('A' '175') adjust=dunnett slice=temperature; run;"""
+    found = ranef.translate(text, source="sas")
+    m = eval(found.call, {"lmer": ranef.lmer, "cake": cake})
+    asked, sliced = (eval(n.split(": ", 1)[1], {"m": m}) for n in found.notes if n.startswith("LSMEANS"))
+    # R: contrast(emmeans(m, ~ recipe * temperature, lmer.df = "kenward-roger"), "trt.vs.ctrl")
+    row = asked.to_frame().iloc[0]
+    assert row[["estimate", "std_error", "df"]].tolist() == pytest.approx([-2.2666667, 2.8823124, 77.44], rel=1e-4)
+    assert sliced.shape[0] == 6
+
+
+@pytest.mark.parametrize(
+    ("ddf", "word"), [("kenward-roger", "kr"), ("residual", "residual"), ("satterthwaite", "satterthwaite")]
+)
+def test_degrees_of_freedom_go_to_sas_and_back(ddf, word):
+    m = ranef.lmer("Reaction ~ Days + (Days | Subject)", ranef.load_dataset("sleepstudy"), ddf=ddf)
+    text = m.to_syntax("sas")
+    assert f"/ solution ddfm={word};" in text
+    assert (f'ddf="{ddf}"' in ranef.translate(text, source="sas").call) == (ddf != "satterthwaite")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("kroger", ', ddf="kenward-roger"'), ("residual", ', ddf="residual"'), ("satterthwaite", "")]
+)
+def test_degrees_of_freedom_of_stata(asked, said):
+    call = ranef.translate(f"mixed y x || g:, reml dfmethod({asked})", source="stata").call
+    assert call == f'lmer("y ~ x + (1 | g)", data{said})'

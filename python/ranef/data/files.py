@@ -41,6 +41,11 @@ def source_from_path(path: str | pathlib.Path) -> Source:
     DataError
         When there is no such file, its kind is not known, or it cannot be read.
     """
+    if "://" in str(path):
+        raise DataError(
+            f"{str(path)!r} is an address, and data are read from files; give a frame that another library has read, "
+            "such as polars.scan_parquet(address)."
+        )
     path = pathlib.Path(path).expanduser()
     endings = [s.lower() for s in path.suffixes]
     if endings and endings[-1] in _COMPRESSED:
@@ -52,6 +57,11 @@ def source_from_path(path: str | pathlib.Path) -> Source:
         raise DataError(
             f"cannot tell what kind of file {str(path)!r} is; its name should end in {', '.join(_OPENERS)}."
             + ("" if path.exists() or ending else f" If a bundled data set is meant, give load_dataset({str(path)!r}).")
+        )
+    if not path.is_file() and any(c in path.name for c in "*?["):
+        raise DataError(
+            f"{str(path)!r} is a pattern, and data are read from one file; several are one frame by "
+            "polars.scan_parquet(pattern) or polars.scan_csv(pattern)."
         )
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r} (looked for in {pathlib.Path.cwd()}).")

@@ -1,7 +1,6 @@
 """The data of a model: columns by name, read when they are asked for."""
 
 import os
-import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -111,7 +110,7 @@ class Table:
 def _other_source(data: Any) -> Source:
     """Wrap data that are not a frame in memory of one of the three common libraries."""
     if isinstance(data, str | os.PathLike):
-        return source_from_path(pathlib.Path(data))
+        return source_from_path(os.fspath(data))
     if isinstance(data, Mapping):
         return MappingSource(data)
     if isinstance(data, np.ndarray):

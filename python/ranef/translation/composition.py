@@ -211,6 +211,8 @@ class Reading:
         The whole formula where the language has formulas like ours; the parts above are then not
         used.
     reml : bool
+    ddf : str or None
+        Degrees of freedom of a linear model's tests that are not the default ones.
     family, link : str or None
     n_quad : int
     weights, subset : str or None
@@ -228,6 +230,7 @@ class Reading:
     offsets: list[str] = field(default_factory=list)
     formula: str = ""
     reml: bool = True
+    ddf: str | None = None
     family: str | None = None
     link: str | None = None
     n_quad: int = 1

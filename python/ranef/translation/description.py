@@ -144,6 +144,8 @@ class ModelDescription:
         Variables whose coding is neither treatment nor left to the program.
     codings : tuple of ColumnCoding
         The same of columns of data in detail, where data are known.
+    ddf : str
+        Degrees of freedom of a linear model's tests.
     constant_within : tuple of pairs of str
         Variables that do not vary within the levels of a grouping factor, with its label.
     columns : tuple of pairs
@@ -174,6 +176,7 @@ class ModelDescription:
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     event: str = "1"
     data: str = "data"
+    ddf: str = "satterthwaite"
 
     @property
     def method(self) -> str:

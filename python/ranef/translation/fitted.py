@@ -64,6 +64,7 @@ def describe_fit(
         codings=column_codings(design),
         columns=tuple(columns.items()),
         constant_within=tuple(_constant_within(design, described).items()),
+        ddf=getattr(request, "ddf", None) or "satterthwaite",
     )
 
 

@@ -185,6 +185,8 @@ def _translation(reading: Reading, source: str) -> Translation:
         arguments.append(f"subset={_quoted(reading.subset)}")
     if reading.contrasts:
         arguments.append(f"contrasts={reading.contrasts!r}")
+    if reading.ddf is not None and reading.family is None:
+        arguments.append(f"ddf={_quoted(reading.ddf)}")
     return Translation(
         call=f"{function}({', '.join(arguments)})",
         formula=formula.text,

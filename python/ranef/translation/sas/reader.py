@@ -4,6 +4,7 @@ from ranef.errors import TranslationError
 from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
 from ranef.translation.effects import INTERCEPTS, read_effect, read_subject
+from ranef.translation.sas.after_fit import read_ddf, read_means
 from ranef.translation.sas.vocabulary import (
     AFTER_FIT,
     COMMENTS,
@@ -165,6 +166,8 @@ def _read_statement(verb: Token, reader: Reader, reading: Reading, columns: Colu
         reader.fail("frequencies of rows have no translation; repeat the rows.", verb, "FREQ")
     elif name == "by":
         reader.fail("a model for each group is a loop here; translate the model itself.", verb, "BY")
+    elif name == "lsmeans":
+        read_means(reader, reading, columns)
     elif name in AFTER_FIT:
         reading.note(f"{name.upper()} is asked of the fitted model: {AFTER_FIT[name]}.")
     else:
@@ -210,7 +213,7 @@ def _read_model(reader: Reader, reading: Reading, columns: Columns, procedure: s
         elif key.lower not in MODEL_SILENT:
             reader.fail("this option of MODEL has no translation.", key, key.value)
         elif key.lower in ("ddfm", "dfm"):
-            reading.note("degrees of freedom are chosen when asking for tests: m.summary(ddf=...), m.anova(ddf=...).")
+            read_ddf(setting, reading)
     if (
         procedure == "glimmix"
         and reading.family == "binomial"

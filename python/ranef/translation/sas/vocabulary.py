@@ -73,7 +73,7 @@ FAMILY_NAMES = {
     "beta": "beta",
 }
 AFTER_FIT = {
-    "estimate": "m.test(...)", "contrast": "m.test(...)", "lsmeans": "m.emmeans(...)", "lsmestimate": "m.emmeans(...)",
+    "estimate": "m.test(...)", "contrast": "m.test(...)", "lsmestimate": "m.emmeans(...)",
     "slice": "m.emmeans(...)", "covtest": "m.ranova()", "store": "m.save(...)", "output": "m.fittedvalues, m.resid",
 }  # fmt: skip
 SILENT = (

@@ -83,7 +83,7 @@ def _response(model: ModelDescription, naming: Naming) -> str:
 def _model_options(model: ModelDescription, naming: Naming) -> list[str]:
     options = ["noint"] * (not model.intercept) + ["solution"]
     if model.family is None:
-        return [*options, "ddfm=satterthwaite"]
+        return [*options, f"ddfm={_ddfm(model)}"]
     if model.link not in LINK_NAMES:
         raise TranslationError(LANGUAGE, f"the {model.link} link", "PROC GLIMMIX does not have it.")
     if model.family != "binomial" and model.family not in FAMILY_NAMES:
@@ -96,6 +96,10 @@ def _model_options(model: ModelDescription, naming: Naming) -> list[str]:
             total = Binary("+", total, other)
         options.append(f"offset={naming.column(total)}")
     return options
+
+
+def _ddfm(model: ModelDescription) -> str:
+    return {"kenward-roger": "kr", "residual": "residual"}.get(model.ddf, "satterthwaite")
 
 
 def _random_statement(model: ModelDescription, naming: Naming, block: Block) -> tuple[str, list[Product]]:
@@ -124,7 +128,7 @@ def _notes(model: ModelDescription) -> list[str]:
             "under REML, SAS's AIC counts covariance parameters only; its BIC always takes the number of subjects for "
             "n."
         )
-        notes.append("ddfm=satterthwaite gives the degrees of freedom of ranef; SAS takes containment without it.")
+        notes.append(f"ddfm={_ddfm(model)} gives the degrees of freedom of ranef; SAS takes containment without it.")
     else:
         notes.append(
             "without METHOD= SAS maximises a pseudo-likelihood, not the approximation of the likelihood that ranef "

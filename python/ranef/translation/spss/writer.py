@@ -125,7 +125,10 @@ def _truth(value: bool) -> str:
 def _notes(model: ModelDescription) -> list[str]:
     notes = []
     if model.family is None:
-        notes.append("p-values of fixed effects use Satterthwaite's degrees of freedom in SPSS and in ranef.")
+        both = model.ddf == "satterthwaite"
+        notes.append(
+            f"p-values of fixed effects use Satterthwaite's degrees of freedom in SPSS{' and in ranef' * both}."
+        )
         notes.append(
             "under REML, SPSS's AIC counts the covariance parameters only, and its BIC takes n - p for n; with ML the "
             "criteria agree."

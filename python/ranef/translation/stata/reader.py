@@ -314,7 +314,13 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes
         elif name in ("vce", "robust", "cluster"):
             reading.note("robust standard errors were asked for; those here are of the model.")
         elif name == "dfmethod":
-            reading.note("degrees of freedom are chosen when asking for tests: m.summary(ddf=...), m.anova(ddf=...).")
+            asked = argument.token.lower
+            if asked.startswith("kr"):
+                reading.ddf = "kenward-roger"
+            elif asked.startswith("res"):
+                reading.ddf = "residual"
+            elif not asked.startswith("sat"):
+                reading.note(f"dfmethod({asked}) is not here; tests have Satterthwaite's degrees of freedom.")
         elif name in ("or", "irr", "eform"):
             reading.note("coefficients are printed on the link's scale here; exponentiate them for ratios.")
     if reading.family == "gaussian" and reading.link in (None, "identity"):
