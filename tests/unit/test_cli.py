@@ -341,6 +341,12 @@ def test_the_package_is_the_command():
     assert done.stdout == f"ranef {ranef.__version__}\n"
 
 
+def test_an_address_is_no_file(run):
+    result = run("fit", FORMULA, "https://example.org/study.csv")
+    assert result.exit_code == 2
+    assert "curl https://example.org/study.csv | ranef" in result.stderr
+
+
 def test_a_folder_is_no_data(run, tmp_path):
     result = run("fit", FORMULA, str(tmp_path))
     assert result.exit_code == 2

@@ -46,6 +46,8 @@ def find_data(name: str) -> Any:
         return load_dataset(bundled)
     if Path(name).is_dir():
         raise DataError(f"{name!r} is a folder; give the path of one file of data.")
+    if "://" in name:
+        raise DataError(f"{name!r} is an address, and data are read from files; pipe it in: curl {name} | ranef ... -")
     close = [names[n] for n in difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)]
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise DataError(
