@@ -182,7 +182,7 @@ def test_variances_print_as_in_lme4(models):
 def test_tables_have_html():
     """What is a table is one in a notebook."""
     m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-    for record in (m, m.summary(), m.varcorr, m.anova(), m.ranova(), m.drop1(), m.step(), m.tidy()):
+    for record in (m, m.summary(), m.varcorr, m.repca(), m.anova(), m.ranova(), m.drop1(), m.step(), m.tidy()):
         assert "<table" in record._repr_html_()
 
 

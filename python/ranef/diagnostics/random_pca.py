@@ -74,6 +74,9 @@ class RandomPca:
     def __repr__(self) -> str:
         return self.to_frame().to_string(index=False)
 
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html(index=False, border=0, float_format="{:.4g}".format)
+
 
 def random_pca(fit: MixedFit) -> RandomPca:
     """Decompose the relative covariance of the random effects of every grouping factor."""
