@@ -253,6 +253,9 @@ def test_tables_of_tests_are_written_too(tmp_path: Path, sleep: Any) -> None:
     terms = sleep.anova().save(tmp_path / "t.tex").read_text(encoding="utf-8")
     assert r"\emph{F}" in terms
     assert r"\caption{Type III tests of fixed effects" in terms
+    # As pandas writes it, an underscore in a heading stops LaTeX, and small p-values are 0.000000.
+    assert sleep.anova().to_latex() == terms
+    assert "45.853" in sleep.anova().to_latex(columns=["f_value"], escape=True)
     long = pd.DataFrame(sleep.augment())
     with pd.option_context("display.max_rows", 10):
         written = sleep.augment().save(tmp_path / "o.md").read_text(encoding="utf-8")

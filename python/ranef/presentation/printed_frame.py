@@ -14,6 +14,7 @@ import pandas as pd
 from ranef.presentation.document import Document, Grid
 from ranef.presentation.forms import save_document
 from ranef.presentation.html import fragment
+from ranef.presentation.latex import latex
 from ranef.presentation.numbers import (
     format_degrees_of_freedom,
     format_fixed,
@@ -114,6 +115,15 @@ class PrintedFrame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         return frame_html(self)
+
+    def to_latex(self, buf: Any = None, **arguments: Any) -> Any:
+        r"""Return LaTeX as ``save`` writes it; the table needs ``\usepackage{booktabs}``. With any
+        argument it is that of pandas, of the bare numbers.
+        """
+        if buf is not None or arguments:
+            return super().to_latex(buf, **arguments)
+        with pd.option_context("display.max_rows", None):
+            return latex(_frame_document(self))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the table to a file, in the form that its name ends with.
