@@ -41,7 +41,7 @@ _ANSWERS = {
     "glmer.reml": _ML,
     "glmer.method": _ML,
     "glmer.ddf": "its tests are normal and have no degrees of freedom",
-    "glmer.link": "the link is part of the family: family='binomial(probit)'",
+    "glmer.link": "the link is part of the family: family='binomial(cloglog)' or 'Gamma(log)'",
     "influence.group": _INFLUENCE,
     "influence.groups": _INFLUENCE,
     "power.sd": _SD,

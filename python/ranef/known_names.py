@@ -64,12 +64,14 @@ _VERBS = {
     "glmmTMB": "glmer",
     "glmm": "glmer",
     "glmer.nb": "glmer_nb",
-    "read": "load",
     "data": "load_dataset",
     "datasets": "list_datasets",
 }
 
+_FILES = "the path of a file is the data of a model: lmer(formula, 'data.sav'); load is for saved models"
+
 _ELSEWHERE = {
+    **dict.fromkeys(("read", "read_csv", "read_excel", "read_spss", "read_sav", "read_stata"), _FILES),
     "lm": "models without random effects are those of statsmodels: statsmodels.formula.api.ols(formula, data).fit()",
     "glm": "models without random effects are those of statsmodels: statsmodels.formula.api.glm(formula, data, family)",
 }

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import lmer, load_dataset
-from ranef.errors import ArgumentTypeError, OptionError, RanefWarning
+from ranef import glmer, lmer, load_dataset
+from ranef.errors import ArgumentTypeError, OptionError, RanefWarning, TranslationError
 from ranef.presentation.model_summary import data_name
 from ranef.presentation.random_effects import STD_DEV, variance_blocks, variance_lines
 from reference.store import load_data
@@ -46,6 +46,35 @@ def test_arguments_are_shown_as_texts():
     by_values = str(lmer(FORMULA, frame, weights=frame["w"], offset=np.zeros(len(frame))).summary()).split("\n")
     assert "Weights: w" in by_values
     assert " Offset: (given as values)" in by_values
+
+
+def test_a_series_that_is_no_column_does_not_bear_a_columns_name():
+    herds = load_dataset("cbpp")
+    herds["log_size"] = np.log(herds["size"])
+    formula = "incidence ~ period + (1 | herd)"
+    computed = glmer(formula, herds, family="poisson", offset=np.log(herds["size"]))
+    assert " Offset: (given as values)" in str(computed.summary()).split("\n")
+    with pytest.raises(TranslationError, match="the offset: they were given as values"):
+        computed.to_syntax("lme4")  # it said offset = size
+    column = glmer(formula, herds, family="poisson", offset=herds["log_size"])
+    assert "offset = log_size" in column.to_syntax("lme4")
+    new = {"period": ["1"], "log_size": [np.log(10.0)]}
+    by_formula = glmer("incidence ~ period + offset(log(size)) + (1 | herd)", herds, family="poisson").predict(
+        {"period": ["1"], "size": [10.0]}, re="population"
+    )
+    np.testing.assert_allclose(column.predict(new, re="population"), by_formula, rtol=1e-8)
+
+
+def test_a_condition_is_no_column_either():
+    frame = sleep()
+    model = lmer(FORMULA, frame, subset=frame["Days"] > 1)
+    assert " Subset: (given as values)" in str(model.summary()).split("\n")
+
+
+def test_a_column_with_blanks_in_its_name_is_quoted_for_other_programs():
+    frame = sleep()
+    frame["my w"] = np.linspace(1, 2, len(frame))
+    assert "weights = `my w`" in lmer(FORMULA, frame, weights="my w").to_syntax("lme4")
 
 
 def test_formula_is_shown_as_r_writes_it():

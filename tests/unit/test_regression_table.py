@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 import ranef
 from ranef import ArgumentTypeError, OptionError, RanefWarning, glmer, lmer, load_dataset
+from ranef.presentation.term_labels import checked_labels, label_of
 
 TUTORIAL = json.loads((Path(__file__).parents[1] / "reference" / "exam_tutorial.json").read_text())["models"]
 
@@ -211,3 +212,28 @@ def test_dispersion_and_models_of_both_kinds() -> None:
     assert any("Satterthwaite's degrees of freedom (linear)" in n for n in table.notes)
     assert ranef.table(linear).title == "Linear mixed models"
     assert "Family" not in cells(ranef.table(linear))
+
+
+def test_a_grouping_in_two_orders_has_one_row_and_one_label() -> None:
+    data = load_dataset("cake")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RanefWarning)
+        nested = lmer("angle ~ 1 + (1 | recipe/replicate)", data, REML=False)
+        written = lmer("angle ~ 1 + (1 | recipe) + (1 | recipe:replicate)", data, REML=False)
+    plain = cells(ranef.table(nested, written))
+    assert plain["Levels of replicate:recipe"] == ["45", "45"]
+    assert not any("recipe:replicate" in label for label in plain)
+    for name in ("recipe:replicate", "replicate:recipe"):
+        shown = cells(ranef.table(nested, written, labels={name: "Batter"}))
+        assert shown["Levels of Batter"] == ["45", "45"]
+        assert len(set(shown["SD (Intercept), Batter"])) == 1
+
+
+def test_labels_reach_the_factors_in_the_brackets_of_a_nesting() -> None:
+    labels = {"pupil": "Pupil", "class": "Class", "school": "School"}
+    name = "pupil:(class:school)"
+    assert label_of(name, checked_labels(labels, [name])) == "Pupil × Class × School"
+    assert label_of(name, checked_labels({"school:class:pupil": "Pupil"}, [name])) == "Pupil"
+    assert label_of("poly(a:b, 2)", {"a": "A"}) == "poly(a:b, 2)"
+    with pytest.raises(OptionError, match="'home', which does not occur"):
+        checked_labels({"home": "Home"}, [name])

@@ -117,7 +117,7 @@ def table(
     Standard errors in brackets.
     """
     from ranef.presentation.apa_table import ApaTable, apa_title, tested_by
-    from ranef.presentation.column_rows import names_of
+    from ranef.presentation.column_rows import names_of, with_common_groups
     from ranef.presentation.model_column import STATISTICS, column_of
     from ranef.presentation.regression_table import BELOW, STARS, RegressionTable
     from ranef.presentation.term_labels import checked_labels
@@ -163,6 +163,7 @@ def table(
             m._fit, m._tests, name, level, shown, interval_ddf=method if apa else "none", exponentiate=exponentiate
         )
         columns.append(column)
+    columns = with_common_groups(columns)
     texts = checked_labels(labels, names_of(columns))
     if apa:
         heading = apa_title(columns[0]) if title is None else title

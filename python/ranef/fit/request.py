@@ -28,6 +28,7 @@ from ranef.fit.absent_data import AbsentData
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.generalized import Likelihood, fit_glmm
 from ranef.fit.linear import fit_lmm
+from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import Kind, outcome_of
 from ranef.fit.progress import Progress, Report, checked_progress, reported
@@ -78,6 +79,8 @@ class ModelRequest:
 
     def __post_init__(self) -> None:
         _check_types(self)
+        for name in ("weights", "offset", "subset"):
+            object.__setattr__(self, name, column_or_values(name, getattr(self, name), self.data))
         if self.coding is None:
             object.__setattr__(self, "coding", CodingRules.of_session())
         if self.contrasts:

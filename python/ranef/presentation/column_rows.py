@@ -4,10 +4,11 @@ a row.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ranef.presentation.model_column import STATISTICS, ModelColumn
 from ranef.presentation.numbers import format_fixed, round_decimals
-from ranef.presentation.term_labels import label_of
+from ranef.presentation.term_labels import label_of, same_group
 
 #: Text of a correlation that does not exist.
 UNDEFINED = "undefined"
@@ -137,6 +138,21 @@ def names_of(models: Sequence[ModelColumn]) -> list[str]:
     effects = [(n, b.group) for m in models for b in m.random for n in b.names]
     groups = [g for m in models for g, _ in m.groups]
     return [*(t for m in models for t in m.terms), *(n for n, _ in effects), *(g for _, g in effects), *groups]
+
+
+def with_common_groups(models: Sequence[ModelColumn]) -> list[ModelColumn]:
+    """The models with one name for each grouping: ``class:school`` of one model and
+    ``school:class`` of the next share their rows.
+    """
+    known: list[str] = []
+    out = []
+    for m in models:
+        own = [group for group, _ in m.groups]
+        names = {g: g if g in known else same_group(g, [k for k in known if k not in own]) for g in own}
+        known += [n for n in names.values() if n not in known]
+        random = tuple(replace(b, group=names.get(b.group, b.group)) for b in m.random)
+        out.append(replace(m, random=random, groups=tuple((names[g], n) for g, n in m.groups)))
+    return out
 
 
 def _correlated(models: Sequence[ModelColumn]) -> dict[tuple[str, str], tuple[str, str]]:

@@ -178,12 +178,7 @@ def data_name(data: Any) -> str | None:
 
 
 def _argument(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value
-    name = getattr(value, "name", None)
-    return name if isinstance(name, str) else "(given as values)"
+    return value if value is None or isinstance(value, str) else "(given as values)"
 
 
 def fit_notes(fit: MixedFit) -> tuple[str, ...]:

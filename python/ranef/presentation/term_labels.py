@@ -41,7 +41,8 @@ def checked_labels(labels: object, names: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     OptionError
-        For a label of a name, or part of a name, that does not occur.
+        For a label of a name, or part of a name, that does not occur. The parts of an interaction
+        or of a nested grouping factor may stand in any order.
     """
     if labels is None:
         return {}
@@ -53,18 +54,34 @@ def checked_labels(labels: object, names: Iterable[str]) -> dict[str, str]:
         for part in (name, *_parts(name)):
             level = _LEVEL.fullmatch(part)
             known |= dict.fromkeys([part, *([level[1]] if level is not None else [])])
-    for name in labels:
-        if name not in known:
+    orders: dict[tuple[str, ...], list[str]] = {}
+    for name in known:
+        orders.setdefault(tuple(sorted(_parts(name))), []).append(name)
+    out = {}
+    for name, text in labels.items():
+        same = orders.get(tuple(sorted(_parts(name))), [])
+        out |= dict.fromkeys([n for n in same if n == name or n not in labels], text)
+        if not same:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             more = f" and {len(whole) - _LISTED} more" if len(whole) > _LISTED else ""
             listed = ", ".join(map(repr, whole[:_LISTED])) + more
             raise OptionError(f"labels has a text for {name!r}, which does not occur.{hint} The names are {listed}.")
-    return dict(labels)
+    return out
+
+
+def same_group(group: str, others: Iterable[str]) -> str:
+    """The name that the first of others has for a grouping: ``class:school`` and ``school:class``
+    are one.
+    """
+    key = sorted(_parts(group))
+    return next((o for o in others if sorted(_parts(o)) == key), group)
 
 
 def _parts(name: str) -> list[str]:
-    """The factors of an interaction: the name split at colons outside brackets and back-quotes."""
+    """The factors of an interaction: the name split at colons outside back-quotes and the brackets
+    of functions; brackets around factors, as in ``pupil:(class:school)``, are those of the nesting.
+    """
     parts, depth, quoted = [""], 0, False
     for c in name:
         quoted ^= c == "`"
@@ -73,4 +90,8 @@ def _parts(name: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += c
-    return parts if all(parts) else [name]
+    if not all(parts):
+        return [name]
+    if len(parts) == 1:
+        return parts
+    return [p for part in parts for p in (_parts(part[1:-1]) if part[0] + part[-1] == "()" else [part])]

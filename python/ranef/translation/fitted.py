@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import TranslationError
+from ranef.errors import FormulaError, TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
 from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
@@ -76,11 +76,14 @@ def _family_name(family: Any) -> str | None:
 
 
 def _argument(name: str, value: Any, named: bool) -> str | None:
-    if value is None or isinstance(value, str):
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            parse_expression(value)
+        except FormulaError:  # a column's name that no expression could be
+            return quoted_name(value)
         return value
-    column = getattr(value, "name", None)
-    if isinstance(column, str) and column:
-        return quoted_name(column)
     if not named:
         return None
     raise TranslationError(
