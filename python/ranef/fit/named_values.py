@@ -34,5 +34,6 @@ def column_or_values(what: str, value: Any, data: Any) -> Any:
     if source is None or name not in source.names:
         return value
     own, given = source.column(name), column_from_any(what, value)
-    same = own.kind == given.kind and own.values is not None and own.absent is None and given.absent is None
-    return name if same and np.array_equal(own.values, given.values) else value
+    if own.values is None or given.values is None or own.absent is not None or given.absent is not None:
+        return value
+    return name if own.kind == given.kind and np.array_equal(own.values, given.values) else value

@@ -57,10 +57,10 @@ def checked_labels(labels: object, names: Iterable[str]) -> dict[str, str]:
     orders: dict[tuple[str, ...], list[str]] = {}
     for name in known:
         orders.setdefault(tuple(sorted(_parts(name))), []).append(name)
-    out = {}
+    out: dict[str, str] = {}
     for name, text in labels.items():
         same = orders.get(tuple(sorted(_parts(name))), [])
-        out |= dict.fromkeys([n for n in same if n == name or n not in labels], text)
+        out |= {n: text for n in same if n == name or n not in labels}
         if not same:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
             hint = f" Did you mean {close[0]!r}?" if close else ""
