@@ -253,6 +253,29 @@ class _Levels(Protocol):
     @property
     def others(self) -> Sequence[int]: ...
 
+class Statistic:
+    n: int
+
+    def __init__(
+        self,
+        x: tuple[int | None, list[float], list[float]],
+        y: tuple[float, float],
+        factors: list[tuple[int, list[tuple[tuple[int | None, list[float], list[float]], str]]]],
+    ) -> None: ...
+    def update(
+        self,
+        x: _F64,
+        y: _F64,
+        weights: _F64 | None,
+        factors: list[tuple[_I32, int, list[tuple[_F64, str]]]],
+    ) -> None: ...
+    def merge(self, other: Statistic) -> None: ...
+    def copy(self) -> Statistic: ...
+    def to_bytes(self) -> bytes: ...
+    def read(self, bytes: bytes) -> None: ...
+    def system(self, n_threads: int = 1) -> LmmSystem: ...
+    def products(self) -> list[float]: ...
+
 class LmmSystem:
     kept: list[int]
     n_theta: int

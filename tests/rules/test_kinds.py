@@ -31,6 +31,8 @@ NAMES_ONE_KIND = {
     "api/glmer.py": "the verb makes the request of its kind",
     "results/linear.py": "what linear models alone have",
     "results/generalized.py": "what generalized models alone have",
+    "scale/statistic.py": "sums over rows are all that linear models need",
+    "scale/fitting.py": "sums over rows are all that linear models need",
 }
 
 #: Files named by kind, of which there may be eight.

@@ -30,6 +30,7 @@ LOADED_WHEN_CALLED = {
     ("inference", "_core"): "the compiled core is loaded by the first fit",
     ("inference", "ranef"): "the compiled core is loaded by the first fit",
     ("api", "presentation"): "tables are for one verb each",
+    ("api", "scale"): "most data are in memory",
     ("api", "inference"): "power is for one verb",
     ("api", "results"): "bootstraps are for one verb",
     ("cli", "ranef"): "a command loads what it needs",

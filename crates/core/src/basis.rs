@@ -258,6 +258,17 @@ impl Basis {
         }
     }
 
+    /// Leaves out columns of X, whose transform is diagonal.
+    pub fn keep_columns(&mut self, kept: &[usize]) {
+        let (p, m) = (self.p(), kept.len());
+        let mut transform = vec![0.0; m * m];
+        kept.iter().enumerate().for_each(|(c, &j)| transform[c * m + c] = self.x_transform[j * p + j]);
+        self.x_transform = transform;
+        self.x_shift = kept.iter().map(|&j| self.x_shift[j]).collect();
+        self.intercept = self.intercept.and_then(|i| kept.iter().position(|&j| j == i));
+        self.kept = kept.iter().map(|&j| self.kept[j]).collect();
+    }
+
     /// Number of columns of X in use.
     pub fn p(&self) -> usize {
         self.kept.len()

@@ -102,13 +102,21 @@ fn cross_products_alone_give_the_same_fit() {
 }
 
 #[test]
-fn dependent_columns_are_refused_without_rows() {
+fn dependent_columns_are_left_out_without_rows() {
     let mut d = Draws(3);
     let mut x = columns(&mut d);
     x.push(x[1].iter().map(|v| 2.0 * v - 1.0).collect());
     let y: Vec<f64> = (0..N).map(|_| d.normal()).collect();
     let rows = Rows { x: x.iter().map(Column::from).collect(), y: &y, weights: None, factors: Vec::new() };
     assert_eq!(System::new(&rows, 1).unwrap().p(), 2);
+    let basis = Basis::from_rows(&rows);
+    let streamed = System::of_products(Crossprod::of(&rows, &basis, 1), basis, &[]).unwrap();
+    assert_eq!(streamed.basis.kept, [0, 1]);
+    let ((_, a), (_, b)) = (fitted(&System::new(&rows, 1).unwrap(), true), fitted(&streamed, true));
+    a.beta.iter().zip(&b.beta).for_each(|(a, b)| close(*a, *b, 1e-8, "beta"));
+    let mut nearly = x.clone();
+    nearly[2].iter_mut().zip(0..).for_each(|(v, i)| *v += 1e-5 * f64::from(i % 3));
+    let rows = Rows { x: nearly.iter().map(Column::from).collect(), y: &y, weights: None, factors: Vec::new() };
     let basis = Basis::from_rows(&rows);
     assert!(System::of_products(Crossprod::of(&rows, &basis, 1), basis, &[]).is_err());
 }

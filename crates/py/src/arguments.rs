@@ -34,6 +34,14 @@ fn no_room(message: String) -> PyErr {
     })
 }
 
+/// The error for what a model made of sums over rows cannot do.
+pub(crate) fn no_rows() -> PyErr {
+    Python::attach(|py| {
+        let made = py.import("ranef.design.record").and_then(|m| m.getattr("no_rows")).and_then(|f| f.call0());
+        made.map_or_else(|e| e, PyErr::from_value)
+    })
+}
+
 /// Columns of a matrix in Fortran order.
 pub(crate) fn columns<'a>(a: &'a PyReadonlyArray2<'_, f64>) -> PyResult<Vec<&'a [f64]>> {
     let shape = a.shape();

@@ -10,6 +10,7 @@ mod lmm;
 mod profile;
 mod records;
 mod replicate;
+mod statistic;
 mod structure;
 mod threads;
 mod watch;
@@ -20,6 +21,7 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
+    m.add_class::<statistic::Statistic>()?;
     m.add_class::<structure::Structure>()?;
     m.add_class::<records::Ending>()?;
     m.add_class::<records::Valley>()?;

@@ -1,7 +1,7 @@
 //! The linear mixed model.
 
 use crate::arguments::{
-    by_factor, columns, matrix, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
+    by_factor, columns, matrix, no_rows, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
 };
 use crate::information::{self, PointArgument};
 use crate::records::{
@@ -54,7 +54,8 @@ struct Work {
 /// A linear mixed model reduced to its cross-products.
 #[pyclass(frozen, module = "ranef._core")]
 pub struct LmmSystem {
-    pub(crate) arrays: Arrays,
+    /// None in a model that was made of sums over rows.
+    arrays: Option<Arrays>,
     /// With the columns of X as they are, once it is needed.
     whole: OnceLock<System>,
     /// With the levels that X has columns for as a fixed factor, where that can be.
@@ -68,12 +69,30 @@ pub struct LmmSystem {
 }
 
 impl LmmSystem {
+    /// Of sums over rows.
+    pub(crate) fn of_products(whole: System, n_threads: usize) -> Self {
+        LmmSystem {
+            arrays: None,
+            whole: OnceLock::from(whole),
+            split: None,
+            sharp: OnceLock::new(),
+            work: Mutex::new(None),
+            work_of_split: Mutex::new(None),
+            n_threads,
+        }
+    }
+
+    /// The arrays that the model was made of.
+    pub(crate) fn arrays(&self) -> PyResult<&Arrays> {
+        self.arrays.as_ref().ok_or_else(no_rows)
+    }
+
     /// The system with all columns of X.
     pub(crate) fn sys(&self, py: Python<'_>) -> PyResult<&System> {
         if let Some(s) = self.whole.get() {
             return Ok(s);
         }
-        let borrowed = self.arrays.borrow(py);
+        let borrowed = self.arrays()?.borrow(py);
         let rows = borrowed.rows()?;
         let n = self.n_threads;
         let built = py.detach(|| with_threads(n, || System::new(&rows, n))).map_err(to_python)?;
@@ -181,7 +200,7 @@ impl LmmSystem {
         };
         drop(borrowed);
         let out = LmmSystem {
-            arrays,
+            arrays: Some(arrays),
             whole: OnceLock::new(),
             split,
             sharp: OnceLock::new(),
@@ -227,10 +246,11 @@ impl LmmSystem {
             self.check_theta(s)?;
         }
         let options = FitOptions { reml, max_evaluations, tolerance };
-        let borrowed = self.arrays.borrow(py);
-        let rows = match &self.split {
-            Some(_) => borrowed.rows_with_levels()?.map(|(rows, _)| rows).expect("they were there"),
-            None => borrowed.rows()?,
+        let borrowed = self.arrays.as_ref().map(|a| a.borrow(py));
+        let rows = match (&borrowed, &self.split) {
+            (None, _) => None,
+            (Some(b), Some(_)) => b.rows_with_levels()?.map(|(rows, _)| rows),
+            (Some(b), None) => Some(b.rows()?),
         };
         let result = whole(py, progress, n_threads, |watch| {
             self.with_fitted(self.fitted(), n_threads, |sys, e, score| {
@@ -241,9 +261,11 @@ impl LmmSystem {
                 let mut go_on = |n, d| watch.evaluated(n, d + sys.constant(reml));
                 let mut s = search(sys, e, score, begin, options, &mut go_on)?;
                 let mut sys = sys;
-                if let Some((sharp, again)) = sharpened(&rows, sys, e, score, &s, options, &mut go_on)? {
-                    s = again;
-                    sys = self.sharp.get_or_init(|| sharp);
+                if let Some(rows) = &rows {
+                    if let Some((sharp, again)) = sharpened(rows, sys, e, score, &s, options, &mut go_on)? {
+                        s = again;
+                        sys = self.sharp.get_or_init(|| sharp);
+                    }
                 }
                 let usable = s.fit.criterion.is_finite();
                 let solution = if usable {

@@ -213,7 +213,7 @@ pub fn bootstrap_residual(
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<records::Replicates> {
-    let borrowed = model.arrays.borrow(py);
+    let borrowed = model.arrays()?.borrow(py);
     let rows = borrowed.rows()?;
     let (beta, residuals) = (beta.as_slice()?, residuals.as_slice()?);
     if residuals.len() != rows.n() || beta.len() != model.sys(py)?.p() {
@@ -266,7 +266,7 @@ pub fn bootstrap_cases(
     match &model {
         Model::Linear(m) => {
             let (sys, how) = (m.sys(py)?, &how(py, m, &options, start.as_ref())?);
-            with_groups(py, &m.arrays.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
+            with_groups(py, &m.arrays()?.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
                 replicate::cases(data, sys, how, n, seed, n_threads, w)
             })
         }
@@ -298,7 +298,7 @@ pub fn jackknife_groups(
     match &model {
         Model::Linear(m) => {
             let (sys, how) = (m.sys(py)?, &how(py, m, &options, start.as_ref())?);
-            with_groups(py, &m.arrays.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
+            with_groups(py, &m.arrays()?.borrow(py), sys, &sys.basis.kept, by, n_threads, progress, |data, w| {
                 replicate::jackknife(data, sys, how, n, n_threads, w)
             })
         }
@@ -335,12 +335,12 @@ pub fn bootstrap_within_union(
     n_threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<records::Replicates>> {
-    let borrowed = union.arrays.borrow(py);
+    let borrowed = union.arrays()?.borrow(py);
     let rows = borrowed.rows()?;
     let union_sys = union.sys(py)?;
     let mut list = Vec::new();
     for (model, places, start) in &members {
-        let borrowed = model.arrays.borrow(py);
+        let borrowed = model.arrays()?.borrow(py);
         let member_rows = borrowed.rows()?;
         let sys = model.sys(py)?;
         let fits = places.len() == sys.factors.len()
@@ -416,7 +416,7 @@ pub fn refit(
     let y = y.as_slice()?;
     match &model {
         Model::Linear(m) => {
-            let borrowed = m.arrays.borrow(py);
+            let borrowed = m.arrays()?.borrow(py);
             let rows = borrowed.rows()?;
             let (sys, how) = (m.sys(py)?, &how(py, m, &options, start.as_ref())?);
             let columns = &Columns::of(&rows, sys);

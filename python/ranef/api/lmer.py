@@ -3,11 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from ranef.data.batches import Batches, lazy_batches
 from ranef.fit.progress import Progress
 from ranef.fit.request import LmmRequest, choose_reml
 from ranef.known_arguments import known_arguments
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
+
+
+def fit_streamed(request: LmmRequest, source: Batches) -> LinearMixedModel | None:
+    """The model of a large source that is read in batches; None for one that is read at once."""
+    from ranef.scale.fitting import fit_request
+
+    return fit_request(request, source)
 
 
 @known_arguments
@@ -36,9 +44,11 @@ def lmer(
         The model in lme4's notation, such as ``"y ~ x + (x | g)"``.
     data : frame, dict or path
         A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or
-        the path of a file. Only the columns that the formula and the arguments name are read. In a
-        CSV file ``NA`` and empty fields are missing, and words such as ``None`` or ``N/A`` are
-        values.
+        the path of a file, of a folder of Parquet files, or a pattern such as ``"big/*.parquet"``.
+        A folder, pattern, pyarrow Dataset, polars LazyFrame or DuckDB relation of a million rows or
+        more is read in batches, and the model has then no rows (see "Fit large data"). Only the
+        columns that the formula and the arguments name are read. In a CSV file ``NA`` and empty
+        fields are missing, and words such as ``None`` or ``N/A`` are values.
     REML : bool, optional
         Whether to fit by restricted maximum likelihood; True when neither this nor ``method`` is
         given.
@@ -124,4 +134,7 @@ def lmer(
         n_threads=n_threads,
         ddf=ddf,
     )
+    source = lazy_batches(data)
+    if source is not None and (streamed := fit_streamed(request, source)) is not None:
+        return streamed
     return LinearMixedModel(request.fitted(), request)

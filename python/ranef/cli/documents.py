@@ -61,8 +61,7 @@ def _head(summary: "Summary") -> dict[str, Any]:
 def _counts(model: "MixedModel") -> dict[str, Any]:
     from ranef.presentation.rows_used import n_missing
 
-    rows = model._fit.design.own_rows
-    missing = {"n_missing": n_missing(model._fit), "missing": dict(rows.missing_counts)}
+    missing = {"n_missing": n_missing(model._fit), "missing": dict(model._fit.design.missing_counts)}
     return {"nobs": model.nobs, **missing, "npar": model.npar, "df_resid": model.df_resid, "ngroups": model.ngroups}
 
 

@@ -1,5 +1,6 @@
 """Data in files."""
 
+import glob
 import pathlib
 import warnings
 from collections.abc import Callable
@@ -46,6 +47,9 @@ def source_from_path(path: str | pathlib.Path) -> Source:
             f"{str(path)!r} is an address, and data are read from files; give a frame that another library has read, "
             "such as polars.scan_parquet(address)."
         )
+    files = parquet_files(path)
+    if files is not None:
+        return _dataset(files, pathlib.Path(path))
     path = pathlib.Path(path).expanduser()
     endings = [s.lower() for s in path.suffixes]
     if endings and endings[-1] in _COMPRESSED:
@@ -81,6 +85,43 @@ def _parquet(path: pathlib.Path, ending: str) -> Source:
     names = pq.read_schema(path).names
     return DeferredSource(
         names, lambda columns: _read(path, lambda: pq.read_table(path, columns=columns)), f"the file {path.name!r}"
+    )
+
+
+def parquet_files(path: str | pathlib.Path) -> Any:
+    """The dataset of a folder that holds Parquet files, or of all files with names of a pattern
+    such as ``"big/*.parquet"``; None for another path.
+    """
+    if "://" in str(path):
+        return None
+    path = pathlib.Path(path).expanduser()
+    folder = path.is_dir()
+    if not folder and (not any(c in str(path) for c in "*?[") or path.exists()):
+        return None
+    found = path.rglob("*.parquet") if folder else map(pathlib.Path, glob.glob(str(path), recursive=True))
+    files = sorted(f for f in found if f.is_file())
+    if not files:
+        if folder:
+            return None
+        raise DataError(f"no file has a name like {str(path)!r} (looked for in {pathlib.Path.cwd()}).")
+    from pyarrow import ArrowException, dataset
+
+    try:
+        if folder:
+            return dataset.dataset(
+                list(map(str, files)), format="parquet", partitioning="hive", partition_base_dir=str(path)
+            )
+        return dataset.dataset(list(map(str, files)), format="parquet")
+    except (ArrowException, OSError) as problem:
+        raise _unreadable(path, problem) from None
+
+
+def _dataset(data: Any, path: pathlib.Path) -> Source:
+    """Many files as one table."""
+    return DeferredSource(
+        data.schema.names,
+        lambda columns: _read(path, lambda: data.to_table(columns=columns)),
+        f"the files {str(path)!r}",
     )
 
 

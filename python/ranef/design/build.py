@@ -106,12 +106,12 @@ def build_design(
         require_response(parsed)
     table.load([*parsed.names, *argument_names(table, weights, offset, subset)])
     call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
-    return _Builder(parsed, table, call, model, coding or CodingRules.of_session()).build(
+    return DesignBuilder(parsed, table, call, model, coding or CodingRules.of_session()).build(
         parsed.response if response else None
     )
 
 
-class _Builder:
+class DesignBuilder:
     """The steps of `build_design`, with what they share."""
 
     def __init__(self, formula: Formula, table: Table, call: dict[str, Any], model: Model, coding: CodingRules):
@@ -130,8 +130,11 @@ class _Builder:
         self.kept: NDArray[np.int64] | None = None
         self.matrices: dict[tuple[object, ...], Floats] = {}
         self.grouped: dict[tuple[str, ...], tuple[NDArray[np.int32], Grouping]] = {}
+        #: Rows of the data, where those at hand only stand for them.
+        self.observations: int | None = None
 
     def build(self, response: Variable | None) -> Design:
+        """Evaluate, code and check everything."""
         formula, call = self.formula, self.call
         y = None if response is None else self._evaluate(response)
         for term in formula.fixed:
@@ -153,7 +156,7 @@ class _Builder:
             y = y if kept is None else take_rows(y, kept)
             outcome, levels = response_values(y, response, self.table, kept, self.model)
         coder = Coder(self.values, self._variables(), self.coding)
-        check_fixed_columns(formula.fixed, coder.width, n, self.model)
+        check_fixed_columns(formula.fixed, coder.width, self.observations or n, self.model)
         contrasts = self._contrasts(coder)
         layout = coder.layout(formula.fixed, formula.intercept, contrasts)
         check_names(layout.names, "the fixed effects")
@@ -162,7 +165,8 @@ class _Builder:
         of_random = contrasts if self.coding.random == "given" else {}
         random = [self._random_term(coder, bar, n, of_random) for bar in formula.random]
         self._note_split_factors(coder)
-        self.notes.extend(shared_effects_notes([term for term, _ in random]))
+        if self.observations is None:
+            self.notes.extend(shared_effects_notes([term for term, _ in random]))
         if offset is not None:
             offset = offset if kept is None else offset[kept]
             check_finite(offset, "offset", self.table, kept)
@@ -363,8 +367,9 @@ class _Builder:
             rows=TermRows(codes, self._matrix(coder, layout, n)),
             split=bar.split,
         )
-        check_random_term(term, n, self.model)
-        self.notes.extend(constant_effects(term))
+        check_random_term(term, self.observations or n, self.model)
+        if self.observations is None:
+            self.notes.extend(constant_effects(term))
         return term, RandomEncoder(term.group, grouping, layout)
 
     def _group_name(self, bar: RandomExpr) -> str:

@@ -3,6 +3,7 @@
 Names and rows are apart: a model made of sums has no rows, and whatever needs them says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,61 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 NO_ROWS = "this needs the rows of the data, which the model does not have: it was made of sums over them."
+
+
+def no_rows() -> DataError:
+    """The error for what a model made of sums over rows cannot do."""
+    return DataError(NO_ROWS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnBasis:
+    """Centres and scales in which sums over columns are formed.
+
+    Attributes
+    ----------
+    intercept : int or None
+        The column of ones, where the others are centred beside it.
+    shift, scale : tuple of float
+        Of each column.
+    """
+
+    intercept: int | None
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelSums:
+    """Sums over the rows that a linear model is made of instead of them.
+
+    Attributes
+    ----------
+    x : ColumnBasis
+        Of the fixed effects.
+    y : tuple of float
+        Centre and scale of the response.
+    random : tuple of ColumnBasis
+        Of every random term, in the order of the formula.
+    shape : tuple of (int, int, str)
+        Levels, effects and structure of every random term.
+    values : uint8 ndarray or None
+        The sums as the core writes them; None before there are any.
+    n_used, n_input, n_missing : int
+        Rows in the sums, of the data, and left out because a value is missing.
+    missing_counts : tuple of (str, int)
+        In how many of these each variable is missing.
+    """
+
+    x: ColumnBasis
+    y: tuple[float, float]
+    random: tuple[ColumnBasis, ...]
+    shape: tuple[tuple[int, int, str], ...]
+    values: NDArray[np.uint8] | None = None
+    n_used: int = 0
+    n_input: int = 0
+    n_missing: int = 0
+    missing_counts: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +145,13 @@ class RandomTerm:
     @property
     def _own_rows(self) -> TermRows:
         if self.rows is None:
-            raise DataError(NO_ROWS)
+            raise no_rows()
         return self.rows
+
+
+def random_shape(random: "Sequence[RandomTerm]") -> tuple[tuple[int, int, str], ...]:
+    """Levels, effects and structure of random terms."""
+    return tuple((len(t.levels), len(t.names), t.structure) for t in random)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +218,8 @@ class Design:
     na_action : {"omit", "exclude", "error"}
     response_levels : tuple of str or None
         The two levels of a response that was a factor or text; the second counts as success.
+    sums : ModelSums or None
+        What a linear model without rows is made of.
     """
 
     formula: Formula
@@ -169,6 +232,7 @@ class Design:
     notes: tuple[str, ...] = ()
     na_action: str = "omit"
     response_levels: tuple[str, ...] | None = None
+    sums: ModelSums | None = None
 
     @property
     def own_rows(self) -> ModelRows:
@@ -180,7 +244,7 @@ class Design:
             When the model has none.
         """
         if self.rows is None:
-            raise DataError(NO_ROWS)
+            raise no_rows()
         return self.rows
 
     @property
@@ -209,9 +273,26 @@ class Design:
         return self.own_rows.offset
 
     @property
+    def n_used(self) -> int:
+        """Number of rows that are used."""
+        return len(self.y) if self.sums is None else self.sums.n_used
+
+    @property
     def n_input(self) -> int:
         """Number of rows of the data."""
-        return self.own_rows.n_input
+        return self.own_rows.n_input if self.sums is None else self.sums.n_input
+
+    @property
+    def n_missing(self) -> int:
+        """Number of rows that were left out because a value is missing."""
+        if self.sums is not None:
+            return self.sums.n_missing
+        return 0 if self.missing is None else int(np.count_nonzero(self.missing))
+
+    @property
+    def missing_counts(self) -> tuple[tuple[str, int], ...]:
+        """In how many of these each variable is missing."""
+        return self.own_rows.missing_counts if self.sums is None else self.sums.missing_counts
 
     @property
     def kept(self) -> NDArray[np.int64] | None:

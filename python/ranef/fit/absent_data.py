@@ -9,6 +9,7 @@ _WHY = {
         "the data are not kept in a pickled model, such as one from a worker process "
         "(ranef.options(keep_data=True) keeps them)"
     ),
+    "summed": "the data are not kept in a model that was made of sums over rows",
     "resampled": "the data are not kept in a replicate of drawn groups",
 }
 
@@ -21,7 +22,7 @@ class AbsentData:
     ----------
     attrs : dict
         The name of the data, if they had one.
-    how : {"saved", "pickled", "resampled"}
+    how : {"saved", "pickled", "summed", "resampled"}
         How the model lost them.
     """
 

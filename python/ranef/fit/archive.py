@@ -76,7 +76,7 @@ def _bare(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def write_archive(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> None:
+def write_archive(path: str | os.PathLike[str] | io.BytesIO, kind: str, content: dict[str, Any]) -> None:
     """Write named values; a file of that name is replaced only when everything is written.
 
     Parameters
@@ -87,15 +87,13 @@ def write_archive(path: str | os.PathLike[str], kind: str, content: dict[str, An
     content : dict
         Values made of plain Python values, arrays, pandas indexes and the package's records.
     """
-    from ranef import __version__
-
+    if isinstance(path, io.BytesIO):
+        _write(path, kind, content)
+        return
     target = os.fspath(path)
     temporary = f"{target}.partial"
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            tree = _Encoder(archive).encode(content)
-            header = {"format": FORMAT, "version": VERSION, "written_by": __version__, "kind": kind, "content": tree}
-            archive.writestr("model.json", json.dumps(header, ensure_ascii=False))
+        _write(temporary, kind, content)
         os.replace(temporary, target)
     except OSError as e:
         raise DataError(f"the model cannot be saved as {target!r}: {e.strerror or e}.") from None
@@ -104,11 +102,20 @@ def write_archive(path: str | os.PathLike[str], kind: str, content: dict[str, An
             os.remove(temporary)
 
 
-def read_archive(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+def _write(file: str | io.BytesIO, kind: str, content: dict[str, Any]) -> None:
+    from ranef import __version__
+
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        tree = _Encoder(archive).encode(content)
+        header = {"format": FORMAT, "version": VERSION, "written_by": __version__, "kind": kind, "content": tree}
+        archive.writestr("model.json", json.dumps(header, ensure_ascii=False))
+
+
+def read_archive(path: str | os.PathLike[str] | io.BytesIO) -> tuple[str, dict[str, Any]]:
     """Read what :func:`write_archive` wrote: its kind and content."""
-    target = os.fspath(path)
+    target = "the bytes" if isinstance(path, io.BytesIO) else os.fspath(path)
     try:
-        with zipfile.ZipFile(target) as archive:
+        with zipfile.ZipFile(path) as archive:
             header = json.loads(archive.read("model.json"))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise DataError(f"{target!r} is not a model saved by ranef.")

@@ -24,8 +24,8 @@ BY_FIXED_EFFECTS = (
 
 
 def is_small(design: Design, sigma: float) -> bool:
-    """Whether residuals may be nothing but rounding: a quick look."""
-    return sigma <= SMALL * float(np.ptp(design.y))
+    """Whether residuals may be nothing but rounding: a quick look, which takes rows."""
+    return design.sums is None and sigma <= SMALL * float(np.ptp(design.y))
 
 
 def reproduces(design: Design, fitted: Floats) -> bool:

@@ -20,7 +20,7 @@ from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit, estimates_of
-from ranef.fit.system import LazySystem, build_linear_system
+from ranef.fit.system import LazySystem, build_linear_system, sums_of
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
     Unidentified,
@@ -85,6 +85,20 @@ class LmmFit(MixedFit):
     def random_scale(self) -> float:
         """Sigma."""
         return self.sigma
+
+    @property
+    def x_root(self) -> Floats:
+        """Of sums without weights a triangle (p, p)."""
+        held = self.design.sums
+        if held is None or self.design.encoder.weights is not None:
+            return self.x
+        p, kept = len(self.design.x_names), list(self.kept)
+        products = np.array(sums_of(self.design, self.order).products()).reshape(p + 1, p + 1)[np.ix_(kept, kept)]
+        given = np.diag(held.x.scale)
+        if held.x.intercept is not None:
+            given[held.x.intercept] += held.x.scale[held.x.intercept] * np.array(held.x.shift)
+        root: Floats = np.linalg.cholesky(products).T @ given[np.ix_(kept, kept)]
+        return root
 
     def hat_values(self) -> Floats:
         """Prior weights times the relative variances of the fitted values."""
@@ -208,15 +222,16 @@ def fit_lmm(
     """
     order = order or order_terms(design.random)
     control = control or FitControl()
-    threads = threads_of_fit(len(design.y), n_threads)
+    threads = threads_of_fit(design.n_used, n_threads)
     system = build_linear_system(design, order, threads)
-    n, p = len(design.y), len(system.kept)
+    n, p = design.n_used, len(system.kept)
     if n <= p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
-    free = unidentified_effects(design, system.kept) if reml else {}
+    # Where there are no rows, models that need this were refused.
+    free = unidentified_effects(design, system.kept) if reml and design.sums is None else {}
     if free:
         outcome = _fit_identified(system, design, order, free, start, control, progress, threads)
-    elif start is None and (shared := shared_effects(design.random)):
+    elif start is None and design.sums is None and (shared := shared_effects(design.random)):
         outcome = _fit_needed(system, design, order, shared, reml, control, progress, threads)
     else:
         core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
@@ -411,6 +426,8 @@ def has_conventions(fit: MixedFit) -> bool:
     would give other ones, or not end.
     """
     if not isinstance(fit, LmmFit):
+        return False
+    if fit.design.sums is not None:
         return False
     if shared_effects(fit.design.random):
         return True

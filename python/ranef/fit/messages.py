@@ -17,7 +17,7 @@ NOT_FINITE = (
 
 def not_finite(design: Design) -> str:
     """Why a linear model has no estimates."""
-    return BY_FIXED_EFFECTS if fixed_effects_reproduce(design) else NOT_FINITE
+    return BY_FIXED_EFFECTS if design.sums is None and fixed_effects_reproduce(design) else NOT_FINITE
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,12 +345,19 @@ class MixedFit:
     @property
     def nobs(self) -> int:
         """Number of rows used."""
-        return len(self.design.y)
+        return self.design.n_used
 
     @property
     def x(self) -> Floats:
         """The columns of X that are kept."""
         return self.design.x if not self.dropped else self.design.x[:, list(self.kept)]
+
+    @property
+    def x_root(self) -> Floats:
+        """Columns with the cross-products of those of X: these, or fewer rows where there are sums
+        only.
+        """
+        return self.x
 
     @property
     def columns(self) -> Floats | LevelColumns:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from ranef.design.checks import FEW_COLUMNS, check_core_memory
 from ranef.design.level_columns import LevelColumns
-from ranef.design.record import Design
+from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
 from ranef.errors import DataError, RanefError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.order import TermOrder
 
 if TYPE_CHECKING:
-    from ranef._core import GlmmSystem, LmmSystem
+    from ranef._core import GlmmSystem, LmmSystem, Statistic
 
 Floats = NDArray[np.float64]
 
@@ -55,10 +55,42 @@ def number_of_effects(factors: Factors) -> int:
     return sum(levels * sum(z.shape[1] for z, _ in terms) for _, levels, terms in factors)
 
 
+def sums_of(design: Design, order: TermOrder) -> "Statistic":
+    """The sums of a design without rows, in the core."""
+    from ranef._core import Statistic
+
+    held = design.sums
+    assert held is not None
+    if held.shape != random_shape(design.random):  # a part of the model, or another one
+        raise no_rows()
+
+    def columns(b: ColumnBasis) -> tuple[int | None, list[float], list[float]]:
+        return b.intercept, list(b.shift), list(b.scale)
+
+    factors = []
+    for members in order.factors:
+        terms = [(columns(held.random[i]), design.random[i].structure) for i in members]
+        factors.append((len(design.random[members[0]].levels), terms))
+    made = Statistic(columns(held.x), held.y, factors)
+    if held.values is not None:
+        made.read(held.values.tobytes())
+    return made
+
+
 def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem":
-    """Hand the arrays of a design to the core."""
+    """Hand the arrays of a design to the core, or the sums where it has no rows."""
     from ranef._core import LmmSystem
 
+    if design.sums is not None:
+        try:
+            return sums_of(design, order).system(n_threads)
+        except ValueError as problem:
+            if isinstance(problem, RanefError):
+                raise
+            raise DataError(
+                f"the model cannot be set up from sums: {problem}. Data in memory may do, or leave out what is nearly "
+                "a combination of other effects."
+            ) from None
     factors = core_factors(design, order)
     columns, y = design.columns, response_without_offset(design)
     x, levels = (columns.rest, columns) if isinstance(columns, LevelColumns) else (columns, None)

@@ -324,7 +324,7 @@ def unidentified_messages(
     free : dict
         The former, by the position of the term in the formula.
     """
-    n, p = len(design.y), len(system.kept)
+    n, p = design.n_used, len(system.kept)
     flat = []
     if not reml:
         return ()

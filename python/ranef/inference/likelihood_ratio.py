@@ -163,7 +163,13 @@ def nested_mixture(larger: MixedFit, smaller: MixedFit) -> ChiBarSquare | None:
 
     Fixed effects that the smaller one does not have add ordinary degrees of freedom.
     """
-    if not (same_fixed_part(larger, smaller) or columns_within(smaller.x, larger.x)) or not _same_offset(
+    if larger.design.sums is not None:
+        if (
+            not set(smaller.x_names) <= set(larger.x_names)
+            or larger.design.encoder.offset != smaller.design.encoder.offset
+        ):
+            return None
+    elif not (same_fixed_part(larger, smaller) or columns_within(smaller.x, larger.x)) or not _same_offset(
         larger, smaller
     ):
         return None
@@ -199,6 +205,9 @@ def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
                 "different data cannot be compared; when a predictor has missing values, fit both models to the rows "
                 "that are complete in all variables."
             )
+        if fit.design.sums is not None and first.design.sums is not None:
+            _check_same_sums(fit, first, pair)
+            continue
         if not np.array_equal(fit.design.y, first.design.y):
             raise DataError(
                 f"{pair} have different responses (other rows, another order, or another transformation); their "
@@ -207,6 +216,13 @@ def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
         ours, theirs = (np.ones(f.nobs) if f.design.weights is None else f.design.weights for f in (first, fit))
         if not np.array_equal(ours, theirs):
             raise DataError(f"{pair} have different weights; their likelihoods cannot be compared.")
+
+
+def _check_same_sums(a: MixedFit, b: MixedFit, pair: str) -> None:
+    """Refuse models of sums that are known not to be of the same values."""
+    ours, theirs = ((str(f.design.formula.response), f.design.encoder.weights, f.design.n_input) for f in (a, b))
+    if ours != theirs:
+        raise DataError(f"{pair} have different responses, weights or data; their likelihoods cannot be compared.")
 
 
 def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> list[str]:

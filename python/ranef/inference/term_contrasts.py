@@ -79,7 +79,7 @@ def term_contrasts(fit: MixedFit, kind: int) -> list[tuple[str, Floats]]:
     """
     terms = fixed_terms(fit)
     if kind == 1 or len(terms.labels) < 2:
-        rows = _sequential(fit.x)
+        rows = _sequential(fit.x_root)
         return [(label, rows[at]) for label, at in zip(terms.labels, terms.columns, strict=True)]
     chosen = _type_2(fit, terms) if kind == 2 else _type_3(fit, terms)
     return list(zip(terms.labels, chosen, strict=True))
@@ -106,7 +106,7 @@ def _type_2(fit: MixedFit, terms: FixedTerms) -> list[Floats]:
         last = np.sort(np.concatenate([own, *(terms.columns[c] for c in containing)]))
         order = np.concatenate([np.setdiff1d(np.arange(p), last), last]).astype(np.intp)
         rows = np.empty((p, p))
-        rows[:, order] = _sequential(fit.x[:, order])
+        rows[:, order] = _sequential(fit.x_root[:, order])
         out.append(rows[np.flatnonzero(np.isin(order, own))])
     return out
 

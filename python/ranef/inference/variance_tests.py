@@ -139,6 +139,12 @@ def _home(term: RandomTerm, larger: Sequence[RandomTerm], homes: Sequence[Sequen
         room = len(other.names) - sum(len(t.names) for t in homes[i])
         if len(term.names) > room or not _same_groups(term, other):
             continue
+        if term.rows is None or other.rows is None:  # only the names are left
+            if term.names == other.names:
+                return i
+            if set(term.names) <= set(other.names):
+                fitting.append(i)
+            continue
         if term.names == other.names and np.array_equal(term.z, other.z):
             return i
         if columns_within(term.z, other.z):
@@ -179,6 +185,8 @@ def _part(term: RandomTerm, inside: Sequence[RandomTerm]) -> ChiBarSquare | None
 def _same_groups(a: RandomTerm, b: RandomTerm) -> bool:
     if len(a.levels) != len(b.levels):
         return False
+    if a.rows is None or b.rows is None:
+        return a.group == b.group and np.array_equal(a.levels, b.levels)
     if a.codes is b.codes or np.array_equal(a.codes, b.codes):
         return True
     pairs = a.codes.astype(np.int64) * len(b.levels) + b.codes  # the same partition under other numbers

@@ -92,8 +92,10 @@ def _coefficients(
 def _quantiles(fit: MixedFit) -> Floats | None:
     """Quartiles of the scaled residuals.
 
-    None for a user's own family without a variance function.
+    None for a user's own family without a variance function, and in a model without rows.
     """
+    if fit.design.sums is not None:
+        return None
     try:
         residuals = residual_values(fit, "scaled")
     except OptionError:

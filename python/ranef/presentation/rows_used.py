@@ -1,7 +1,5 @@
 """One line on how many rows of the data a fit used, and in what the others are missing."""
 
-import numpy as np
-
 from ranef.fit.record import MixedFit
 
 
@@ -15,7 +13,7 @@ def rows_used(fit: MixedFit) -> str | None:
     if not missing:
         return None
     design = fit.design
-    parts = ", ".join(f"{name} {count:,}" for name, count in design.own_rows.missing_counts)
+    parts = ", ".join(f"{name} {count:,}" for name, count in design.missing_counts)
     why = f"{missing:,} missing: {parts}" if parts else f"{missing:,} missing"
     if other := design.n_input - fit.nobs - missing:
         why += f"; {other:,} not in the subset"
@@ -24,5 +22,4 @@ def rows_used(fit: MixedFit) -> str | None:
 
 def n_missing(fit: MixedFit) -> int:
     """Number of rows that were left out because a value is missing."""
-    missing = fit.design.missing
-    return 0 if missing is None else int(np.count_nonzero(missing))
+    return fit.design.n_missing

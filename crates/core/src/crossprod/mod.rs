@@ -10,7 +10,7 @@ mod rank;
 
 pub use cells::{observed, Cells};
 pub use gram::Gram;
-pub use rank::{apart_from_levels, products_of_x, settle_rank, well_conditioned};
+pub use rank::{apart_from_levels, independent_columns, products_of_x, settle_rank, well_conditioned};
 
 use crate::basis::Basis;
 use crate::dense::large;
@@ -23,7 +23,7 @@ use std::ops::Range;
 const BLOCK: usize = 128;
 /// Rows of one chunk; chunks are the unit of parallel work and do not depend on the number of
 /// threads.
-const CHUNK: usize = 1 << 20;
+pub(crate) const CHUNK: usize = 1 << 20;
 
 /// Cross-products of \[Z X y\] in the changed basis.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Crossprod {
     /// \[X y\]'\[X y\], (p + 1) x (p + 1), symmetric.
     pub wtw: Vec<f64>,
     /// Running compensation of `wtw`.
-    wtw_low: Vec<f64>,
+    pub(crate) wtw_low: Vec<f64>,
     /// Z'Z.
     pub gram: Gram,
     /// Z'\[X y\] of each level of each factor: k x (p + 1), row-major.
@@ -184,6 +184,19 @@ impl Crossprod {
         }
         self.gram.fill_upper();
         self
+    }
+
+    /// Leaves out all columns of X but some.
+    pub fn keep_columns(&mut self, kept: &[usize]) {
+        let (old, pw) = (self.pw, kept.len() + 1);
+        let taken: Vec<usize> = kept.iter().copied().chain([old - 1]).collect();
+        for v in [&mut self.wtw, &mut self.wtw_low] {
+            *v = taken.iter().flat_map(|&i| taken.iter().map(move |&j| i * old + j)).map(|at| v[at]).collect();
+        }
+        for v in &mut self.ztw {
+            *v = v.chunks_exact(old).flat_map(|row| taken.iter().map(|&j| row[j])).collect();
+        }
+        self.pw = pw;
     }
 
     /// Checks that all sums are finite.

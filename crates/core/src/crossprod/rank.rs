@@ -13,6 +13,8 @@ use crate::rows::Rows;
 
 /// Pivot ratio below which the cross-products are not trusted.
 const DOUBT: f64 = 1e-8;
+/// Pivot ratio that is nothing but rounding.
+const ROUNDING: f64 = 1e-13;
 /// Relative length below which a column is a combination of those before it.
 const DEPENDENT: f64 = 1e-7;
 const QR_BLOCK: usize = 256;
@@ -128,6 +130,34 @@ pub fn products_of_x(rows: &Rows<'_>, basis: &Basis) -> Vec<f64> {
 /// Whether the cross-products of X are far from singular.
 pub fn well_conditioned(products: &[f64], p: usize, stride: usize) -> bool {
     p == 0 || smallest_pivot(products, p, stride) > DOUBT
+}
+
+/// The columns of X that do not depend on those before them, by finished cross-products alone.
+///
+/// None where the cross-products do not tell: a part of a column beside the others that is neither
+/// rounding nor clearly more.
+pub fn independent_columns(products: &[f64], p: usize, stride: usize) -> Option<Vec<usize>> {
+    let mut kept: Vec<usize> = Vec::new();
+    let mut rows: Vec<Vec<f64>> = Vec::new();
+    for i in 0..p {
+        let mut row: Vec<f64> = Vec::with_capacity(kept.len() + 1);
+        for (r, &j) in rows.iter().zip(&kept) {
+            let dot: f64 = row.iter().zip(r).map(|(a, b)| a * b).sum();
+            row.push((products[i * stride + j] - dot) / r[row.len()]);
+        }
+        let whole = products[i * stride + i];
+        let rest = whole - row.iter().map(|a| a * a).sum::<f64>();
+        if whole <= 0.0 || rest <= ROUNDING * whole {
+            continue;
+        }
+        if rest <= DOUBT * whole {
+            return None;
+        }
+        row.push(rest.sqrt());
+        rows.push(row);
+        kept.push(i);
+    }
+    Some(kept)
 }
 
 /// Whether what the levels of the last factor, which is fixed, leave of X is far from singular.

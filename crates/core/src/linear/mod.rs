@@ -18,6 +18,7 @@ mod score;
 mod search;
 mod solution;
 mod start;
+mod statistic;
 mod system;
 mod union;
 
@@ -39,5 +40,6 @@ pub use score::{Plane, Score};
 pub use search::{search, sharpened, Begin, Search, Valley};
 pub use solution::{predict_variance, Evaluation, NewRows, Solution};
 pub use start::moment_frames;
+pub use statistic::Statistic;
 pub use system::System;
 pub use union::{Passage, Within};

@@ -3,7 +3,7 @@
 use super::rebase::Rebase;
 use crate::basis::Basis;
 use crate::blocks::Symbolic;
-use crate::crossprod::{apart_from_levels, settle_rank, well_conditioned, Cells, Crossprod, Gram};
+use crate::crossprod::{apart_from_levels, independent_columns, settle_rank, well_conditioned, Cells, Crossprod, Gram};
 use crate::error::CoreError;
 use crate::layout::{FactorSpec, Frame, Layout};
 use crate::memory::room_for;
@@ -95,17 +95,25 @@ impl System {
         Ok(Some(System { layout, cp, alone, rebase: None }))
     }
 
-    /// From cross-products formed elsewhere, in the basis given; no rows are needed. What needs the
-    /// rows is not available: other cross-products for very large standard deviations, and a choice
-    /// among columns of X that nearly depend on each other.
+    /// From cross-products formed elsewhere, in the basis given; no rows are needed. Columns of X
+    /// that depend on earlier ones are left out. What needs the rows is not available: other
+    /// cross-products for very large standard deviations, and a choice among columns of X that
+    /// nearly depend on each other.
     ///
     /// # Errors
-    /// Values that are not finite, columns of X that depend on each other, or a factor that does
-    /// not fit into memory.
-    pub fn of_products(cp: Crossprod, basis: Basis, specs: &[FactorSpec]) -> Result<Self, CoreError> {
+    /// Values that are not finite, columns of X that nearly depend on each other, or a factor that
+    /// does not fit into memory.
+    pub fn of_products(mut cp: Crossprod, mut basis: Basis, specs: &[FactorSpec]) -> Result<Self, CoreError> {
         cp.check()?;
         if !well_conditioned(&cp.wtw, basis.p(), cp.pw) {
-            return Err(CoreError::Degenerate("the columns of X are linearly dependent, or nearly so".into()));
+            let kept = independent_columns(&cp.wtw, basis.p(), cp.pw).filter(|_| basis.x_diagonal);
+            let Some(kept) = kept else {
+                let what = "the columns of the fixed effects nearly depend on each other, and sums over the rows do \
+                            not tell whether they do";
+                return Err(CoreError::Degenerate(what.into()));
+            };
+            cp.keep_columns(&kept);
+            basis.keep_columns(&kept);
         }
         let layout = Layout::new(specs, &cp.gram.cells, basis)?;
         Ok(System { layout, cp, alone: None, rebase: None })

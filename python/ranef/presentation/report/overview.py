@@ -67,7 +67,7 @@ def _rows(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
         f"{count(fit.nobs, 'row')} of {count(design.n_input, 'row')} were used ({percent(fit.nobs / design.n_input)})."
     ]
     if missing:
-        where = ", ".join(f"{label_of(name, labels)} {n:,}" for name, n in design.own_rows.missing_counts)
+        where = ", ".join(f"{label_of(name, labels)} {n:,}" for name, n in design.missing_counts)
         out.append(
             f"{count(missing, 'row')} {'was' if missing == 1 else 'were'} left out because a value is missing"
             f"{f' ({where})' if where else ''}. That is harmless if values are missing by chance given the variables "

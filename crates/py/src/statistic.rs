@@ -1,0 +1,110 @@
+//! Cross-products of rows that come in parts.
+
+use crate::arguments::{to_python, Arrays, FactorArgument};
+use crate::lmm::LmmSystem;
+use numpy::{PyArray1, PyArray2};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use ranef_core::basis::{Basis, TermBasis};
+use ranef_core::layout::FactorSpec;
+use ranef_core::linear::{Statistic as Sums, System};
+use ranef_core::structure;
+
+/// Position of the intercept, and centre and scale of every column.
+type ColumnsArgument = (Option<usize>, Vec<f64>, Vec<f64>);
+/// Number of levels, and columns and structure of every term.
+type SpecArgument = (usize, Vec<(ColumnsArgument, String)>);
+
+/// Sums over rows, from which a linear mixed model is fitted.
+#[pyclass(module = "ranef._core")]
+pub struct Statistic {
+    sums: Sums,
+}
+
+#[pymethods]
+impl Statistic {
+    #[new]
+    fn new(x: ColumnsArgument, y: (f64, f64), factors: Vec<SpecArgument>) -> PyResult<Self> {
+        let (intercept, x_shift, x_scale) = x;
+        let p = x_shift.len();
+        let mut x_transform = vec![0.0; p * p];
+        x_scale.iter().enumerate().for_each(|(j, s)| x_transform[j * p + j] = 1.0 / s);
+        let (mut terms, mut specs) = (Vec::new(), Vec::new());
+        for (n_levels, columns) in factors {
+            let (mut bases, mut sizes) = (Vec::new(), Vec::new());
+            for ((intercept, shift, scale), name) in columns {
+                let structure = structure::named(&name)
+                    .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {name:?}")))?;
+                sizes.push((scale.len(), structure));
+                bases.push(TermBasis { intercept, constant: 1.0, shift, scale });
+            }
+            terms.push(bases);
+            specs.push(FactorSpec { n_levels, terms: sizes });
+        }
+        let basis = Basis {
+            kept: (0..p).collect(),
+            intercept,
+            constant: 1.0,
+            x_shift,
+            x_transform,
+            x_diagonal: true,
+            y_shift: y.0,
+            y_scale: y.1,
+            terms,
+        };
+        Ok(Statistic { sums: Sums::new(basis, specs) })
+    }
+
+    /// Number of rows.
+    #[getter]
+    fn n(&self) -> usize {
+        self.sums.n()
+    }
+
+    #[pyo3(signature = (x, y, weights, factors))]
+    fn update(
+        &mut self,
+        py: Python<'_>,
+        x: Bound<'_, PyArray2<f64>>,
+        y: Bound<'_, PyArray1<f64>>,
+        weights: Option<Bound<'_, PyArray1<f64>>>,
+        factors: Vec<FactorArgument<'_>>,
+    ) -> PyResult<()> {
+        let arrays = Arrays::new(x, None, y, weights, None, factors)?;
+        let borrowed = arrays.borrow(py);
+        let rows = borrowed.rows()?;
+        let sums = &mut self.sums;
+        py.detach(|| sums.update(&rows)).map_err(to_python)
+    }
+
+    fn merge(&mut self, other: &Statistic) {
+        self.sums.merge(&other.sums);
+    }
+
+    fn copy(&self) -> Self {
+        Statistic { sums: self.sums.clone() }
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.sums.to_bytes())
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> PyResult<()> {
+        self.sums.read(bytes).map_err(to_python)
+    }
+
+    /// The system that is fitted.
+    #[pyo3(signature = (n_threads = 1))]
+    fn system(&self, py: Python<'_>, n_threads: usize) -> PyResult<LmmSystem> {
+        let Some(sums) = self.sums.finished() else { return Err(PyValueError::new_err("there are no rows")) };
+        let (basis, specs) = (self.sums.basis().clone(), self.sums.specs());
+        let system = py.detach(|| System::of_products(sums, basis, specs)).map_err(to_python)?;
+        Ok(LmmSystem::of_products(system, n_threads))
+    }
+
+    /// \[X y\]'\[X y\] in the changed basis, row by row.
+    fn products(&self) -> Vec<f64> {
+        self.sums.finished().map_or_else(Vec::new, |s| s.wtw)
+    }
+}

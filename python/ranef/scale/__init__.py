@@ -1,0 +1,10 @@
+"""Linear mixed models of data beyond memory: one look for levels and means (`survey`), sums that
+can be merged (`Statistic`), and a fit from these.
+"""
+
+from ranef.scale.fitting import fit
+from ranef.scale.recipe import Recipe
+from ranef.scale.statistic import Statistic
+from ranef.scale.survey import Survey, survey
+
+__all__ = ["Recipe", "Statistic", "Survey", "fit", "survey"]

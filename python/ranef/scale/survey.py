@@ -1,0 +1,384 @@
+"""What must be known of all rows before one can be coded: levels, means, centres."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.data.batches import Batches, sources_of
+from ranef.data.table import Table
+from ranef.design.coding_rules import CodingRules
+from ranef.design.evaluate import Evaluator, State
+from ranef.design.rows import NA_ACTIONS
+from ranef.design.values import Factor, Logical
+from ranef.errors import DataError, OptionError
+from ranef.formula import expand_dot, parse_formula, require_random, require_response
+from ranef.formula.deparse import deparse
+from ranef.formula.syntax import Call, Expr
+from ranef.formula.vocabulary import match_arguments
+from ranef.scale.asked import SUMMED, Asked, UsedRows, level_codes, used_rows
+from ranef.scale.columns import Raw, RawColumn, joined, row_hashes, taken
+from ranef.scale.moments import Moments
+from ranef.scale.recipe import Recipe, recipe_of
+
+Floats = NDArray[np.float64]
+
+#: Rows that centres and scales are found from: they need not be exact.
+SAMPLE = 2048
+
+
+def survey(
+    formula: str,
+    data: Any,
+    *,
+    weights: str | None = None,
+    offset: str | None = None,
+    subset: str | None = None,
+    na_action: str = "omit",
+    contrasts: Mapping[str, Any] | None = None,
+) -> "Survey":
+    """Look once at data, or a part of them, for what a linear mixed model must know of all rows.
+
+    Parameters
+    ----------
+    formula : str
+        As for `lmer`. Functions that need all rows at once (``poly``, ``bs``, ``ns``, ``quantile``,
+        ``median``, ``cut`` into a number of intervals) are refused.
+    data : dataset, path, frame or list of these
+        A pyarrow Dataset, a folder or pattern of Parquet files, a polars LazyFrame or a DuckDB
+        relation is read in batches; anything else that `lmer` takes is one batch.
+    weights, offset, subset : str, optional
+        Names of columns, or expressions in them.
+    na_action : {"omit", "exclude", "error"}
+    contrasts : dict, optional
+        As for `lmer`.
+
+    Returns
+    -------
+    Survey
+        Surveys of parts are merged; ``freeze()`` gives the recipe for the sums.
+
+    Raises
+    ------
+    RanefError
+        For input that cannot be used.
+
+    Examples
+    --------
+    >>> from ranef import load_dataset, scale
+    >>> data = load_dataset("sleepstudy")
+    >>> s = scale.survey("Reaction ~ Days + (Days | Subject)", data[:90])
+    >>> s.merge(scale.survey("Reaction ~ Days + (Days | Subject)", data[90:]))
+    >>> recipe = s.freeze()
+    >>> c = scale.Statistic(recipe)
+    >>> c.update(data)
+    >>> c.fit().fixef.round(3)
+    (Intercept)    251.405
+    Days            10.467
+    Name: fixef, dtype: float64
+    """
+    sources = sources_of(data)
+    return survey_of(
+        formula,
+        sources,
+        weights=weights,
+        offset=offset,
+        subset=subset,
+        na_action=na_action,
+        contrasts=contrasts,
+    )
+
+
+def survey_of(formula: str, sources: list[Batches], coding: CodingRules | None = None, **arguments: Any) -> "Survey":
+    """The survey of opened sources."""
+    parsed = parse_formula(formula)
+    if arguments.get("na_action", "omit") not in NA_ACTIONS:
+        raise OptionError(f"na_action is {arguments['na_action']!r}; it is one of {', '.join(map(repr, NA_ACTIONS))}.")
+    if parsed.has_dot:
+        parsed = expand_dot(parsed, list(sources[0].names))
+    require_random(parsed)
+    require_response(parsed)
+    asked = Asked(parsed, coding=coding or CodingRules.of_session(), **arguments)
+    asked.check()
+    out = Survey(asked)
+    for source in sources:
+        for table in source.tables(asked.column_names(source.names)):
+            out.update(table)
+    return out
+
+
+class Survey:
+    """What was seen of the rows so far; made by `survey`, picklable.
+
+    Parameters
+    ----------
+    asked : Asked
+        The arguments.
+    """
+
+    def __init__(self, asked: Asked):
+        self.asked = asked
+        self.n_input = self.n_used = self.n_missing = 0
+        self.counts: dict[str, int] = {}
+        self.moments: dict[str, Moments] = {}
+        #: Levels that occur, by variable, and by grouping factor.
+        self.seen: dict[str, set[str]] = {}
+        #: Rows that have all these levels together.
+        self.cover: list[Raw] = []
+        self.kinds: dict[str, str] = {}
+        #: Levels of columns that are factors; None where batches have them in different orders.
+        self.levels: dict[str, tuple[str, ...] | None] = {}
+        #: Rows with the smallest hashes, so that their choice depends on no order.
+        self.sample: Raw | None = None
+        self.hashes: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
+
+    def update(self, data: Any) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        data : frame, dict or path
+            Anything in memory that `lmer` takes.
+        """
+        table = data if isinstance(data, Table) else Table.from_data(data)
+        if not table.n_rows:
+            return
+        ev = SurveyEvaluator(table, self.asked.formula.text, self)
+        offset_states: dict[str, State] = {}
+        weight_states: dict[str, State] = {}
+        names = self.asked.names(table)
+        self._same_kinds(table, names)
+        used = used_rows(self.asked, table, ev, offset_states, weight_states)
+        self.n_input += used.n_input
+        self.n_missing += used.n_missing
+        self.n_used += len(used.kept)
+        for name, count in used.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+        if len(used.kept):
+            self._look(table, names, used)
+
+    def _look(self, table: Table, names: list[str], used: UsedRows) -> None:
+        """Keep rows with levels not seen before, and rows of the sample."""
+        kept = used.kept
+        new: list[NDArray[np.int64]] = []
+        for label, value in used.values.items():
+            if isinstance(value, Factor | Logical):
+                codes, labels = level_codes(value)
+                new.append(self._unseen(label, codes[kept], labels))
+        for bar in self.asked.formula.random:
+            factors = [used.groups[label] for label in bar.group]
+            key = "group " + bar.group_label
+            if len(factors) == 1:
+                new.append(self._unseen(key, factors[0].codes[kept], factors[0].levels.tolist()))
+            else:
+                new.append(self._unseen_cells(key, factors, kept))
+        places = np.unique(np.concatenate(new)) if new else np.empty(0, dtype=np.int64)
+        if len(places):
+            self.cover.append({n: taken(table.column(n), kept[places]) for n in names})
+        hashes = row_hashes(table, names, table.n_rows)[kept]
+        if len(self.hashes) == SAMPLE:
+            low = np.flatnonzero(hashes < self.hashes[-1])
+        else:
+            low = np.arange(len(kept))
+        if len(low):
+            few = low[np.argpartition(hashes[low], SAMPLE)[:SAMPLE]] if len(low) > SAMPLE else low
+            self._add_sample({n: taken(table.column(n), kept[few]) for n in names}, hashes[few])
+
+    def _unseen(self, key: str, codes: NDArray[np.int32], labels: list[str]) -> NDArray[np.int64]:
+        """Places of the first rows with levels that were not seen before."""
+        first = np.full(len(labels), -1, dtype=np.int64)
+        first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+        seen = self.seen.setdefault(key, set())
+        fresh = [i for i in np.flatnonzero(first >= 0).tolist() if labels[i] not in seen]
+        seen.update(labels[i] for i in fresh)
+        return first[fresh]
+
+    def _unseen_cells(self, key: str, factors: list[Factor], kept: NDArray[np.int64]) -> NDArray[np.int64]:
+        cell = np.zeros(len(kept), dtype=np.int64)
+        for f in factors:
+            cell = cell * len(f.levels) + f.codes[kept]
+        _, first = np.unique(cell, return_index=True)
+        rows = zip(*(f.levels[f.codes[kept[first]]].tolist() for f in factors), strict=True)
+        seen = self.seen.setdefault(key, set())
+        fresh = []
+        for place, labels in zip(first.tolist(), rows, strict=True):
+            mark = "\x1f".join(labels)
+            if mark not in seen:
+                seen.add(mark)
+                fresh.append(place)
+        return np.array(fresh, dtype=np.int64)
+
+    def _add_sample(self, rows: Raw, hashes: NDArray[np.uint64]) -> None:
+        if self.sample is not None:
+            rows = {n: _stacked(self.sample[n], c) for n, c in rows.items()}
+            hashes = np.concatenate([self.hashes, hashes])
+        self.hashes, places = np.unique(hashes, return_index=True)
+        self.hashes, places = self.hashes[:SAMPLE], places[:SAMPLE]
+        self.sample = {
+            n: RawColumn(c.kind, c.values[places], None if c.exact is None else c.exact[places], c.ordered)
+            for n, c in rows.items()
+        }
+
+    def _same_kinds(self, table: Table, names: Iterable[str]) -> None:
+        for name in names:
+            column = table.column(name)
+            if column.values is not None and column.kind == "numeric" and bool(np.isnan(column.values).all()):
+                continue  # a batch without any value says nothing
+            if column.codes is not None and not (column.codes >= 0).any():
+                continue
+            self._same_kind(name, column.kind)
+            if column.kind == "factor":
+                assert column.levels is not None
+                self._same_levels(name, tuple(column.levels.tolist()))
+
+    def _same_kind(self, name: str, kind: str) -> None:
+        known = self.kinds.setdefault(name, kind)
+        if known != kind:
+            raise DataError(
+                f"column {name!r} holds {_KINDS[known]} in one part of the data and {_KINDS[kind]} in another; make it "
+                "the same in all."
+            )
+
+    def _same_levels(self, name: str, levels: tuple[str, ...] | None) -> None:
+        known = self.levels.setdefault(name, levels)
+        if known == levels or known is None:
+            return
+        if levels is None:
+            self.levels[name] = None
+            return
+        short, long = sorted((known, levels), key=len)
+        self.levels[name] = long if long[: len(short)] == short else None
+
+    def merge(self, other: "Survey") -> None:
+        """Add what was seen of another part, with the same arguments.
+
+        Raises
+        ------
+        DataError
+            If the arguments differ, or a column holds other things there.
+        """
+        if described(self.asked) != described(other.asked):
+            raise DataError("these are surveys of different models; make them with the same formula and arguments.")
+        for name, kind in other.kinds.items():
+            self._same_kind(name, kind)
+        for name, levels in other.levels.items():
+            self._same_levels(name, levels)
+        for key, moments in other.moments.items():
+            self.moments[key] = self.moments[key].merged(moments) if key in self.moments else moments
+        self.n_input += other.n_input
+        self.n_used += other.n_used
+        self.n_missing += other.n_missing
+        for name, count in other.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+        self.cover.extend(other.cover)
+        for key, seen in other.seen.items():
+            self.seen[key] = self.seen.get(key, set()) | seen
+        if other.sample is not None:
+            self._add_sample(other.sample, other.hashes)
+
+    def copy(self) -> Self:
+        """Another survey with what was seen so far."""
+        out = type(self)(self.asked)
+        out.merge(self)
+        return out
+
+    def states(self) -> dict[str, State]:
+        """What functions of sums learned."""
+        return {key: moments.state() for key, moments in self.moments.items()}
+
+    def rows(self) -> tuple[Table, int]:
+        """Rows that have all levels, and how many of them, from the first, are the sample."""
+        if self.sample is None:
+            if not self.n_input:
+                raise DataError("the data have no rows.")
+            what = ", ".join(f"{name!r} ({count})" for name, count in self.counts.items() if count)
+            why = f" Missing are: {what}." if what else ""
+            raise DataError(f"no row of the data is left.{why}")
+        levels = {name: found for name, found in self.levels.items() if found is not None}
+        return joined([self.sample, *self.cover], levels), len(self.hashes)
+
+    def freeze(self) -> Recipe:
+        """The recipe by which rows of any part are coded.
+
+        Returns
+        -------
+        Recipe
+
+        Raises
+        ------
+        RanefError
+            If the model cannot be fitted to such data.
+        """
+        table, sampled = self.rows()
+        return recipe_of(self.asked, table, sampled, self.n_used, self.states())
+
+
+_KINDS = {"numeric": "numbers", "boolean": "truth values", "factor": "categories", "text": "text", "datetime": "times"}
+
+
+def described(asked: Asked) -> str:
+    """Arguments as text, equal for equal models."""
+    coding = asked.coding
+    parts = [str(asked.formula), asked.formula.dot, asked.weights, asked.offset, asked.subset, asked.na_action, coding]
+    given = sorted((str(k), v if isinstance(v, str) else repr(v)) for k, v in (asked.contrasts or {}).items())
+    return repr([*parts, given])
+
+
+def _stacked(a: RawColumn, b: RawColumn) -> RawColumn:
+    exact = None if a.exact is None or b.exact is None else np.concatenate([a.exact, b.exact])
+    return RawColumn(a.kind, np.concatenate([a.values, b.values]), exact, a.ordered)
+
+
+class SurveyEvaluator(Evaluator):
+    """Evaluates a batch before the numbers of functions of sums are known.
+
+    They are added up, and stand-ins are used meanwhile, by which the same rows are missing.
+    """
+
+    __slots__ = ("_added", "_survey")
+
+    def __init__(self, table: Table, text: str, survey: Survey):
+        super().__init__(table, text)
+        self._survey = survey
+        self._added: set[str] = set()
+
+    def state(self, node: Expr, learn: Any) -> State:
+        """Add up what the function needs."""
+        if not isinstance(node, Call) or node.function not in SUMMED:
+            state: State = learn()
+            return state
+        key = deparse(node)
+        named, rest = match_arguments(node, self.text)
+        if key not in self._added:
+            self._added.add(key)
+            parts = [named["x"]] if "x" in named else [a.value for a in rest]
+            values = [self.numbers(part).values for part in parts]
+            if node.function != "scale":
+                values = [np.concatenate([v.ravel() for v in values])]
+            columns = values[0] if values[0].ndim == 2 else values[0][:, None]
+            if np.isinf(columns).any():
+                raise DataError(
+                    f"{deparse(parts[0])} is infinite in some row. Make it missing, or leave such rows out."
+                )
+            given = tuple(_constant(self, named.get(p)) for p in ("center", "scale"))
+            moments = Moments.of(columns, node.function, given)
+            known = self._survey.moments.get(key)
+            self._survey.moments[key] = moments if known is None else known.merged(moments)
+        if node.function != "scale":
+            return {"value": 1.0}
+        k = self._survey.moments[key].mean.shape[0]
+        return {"center": np.zeros(k), "scale": np.ones(k)}
+
+
+def _constant(ev: Evaluator, node: Expr | None) -> bool | tuple[float, ...]:
+    if node is None:
+        return True
+    value = ev.value(node)
+    if isinstance(value, bool):
+        return value
+    given: list[Any] = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, float | int) and math.isfinite(v) for v in given):
+        ev.fail(f"{deparse(node)} must be TRUE, FALSE or numbers.", node)
+    return tuple(float(v) for v in given)
