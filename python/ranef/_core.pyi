@@ -253,22 +253,16 @@ class _Levels(Protocol):
     @property
     def others(self) -> Sequence[int]: ...
 
+_Basis = tuple[int | None, list[float], list[float]]
+_Factors = list[tuple[_I32, int, list[tuple[_F64, str]]]]
+
 class Statistic:
     n: int
 
     def __init__(
-        self,
-        x: tuple[int | None, list[float], list[float]],
-        y: tuple[float, float],
-        factors: list[tuple[int, list[tuple[tuple[int | None, list[float], list[float]], str]]]],
+        self, x: _Basis, y: tuple[float, float], factors: list[tuple[int, list[tuple[_Basis, str]]]]
     ) -> None: ...
-    def update(
-        self,
-        x: _F64,
-        y: _F64,
-        weights: _F64 | None,
-        factors: list[tuple[_I32, int, list[tuple[_F64, str]]]],
-    ) -> None: ...
+    def update(self, x: _F64, y: _F64, weights: _F64 | None, factors: _Factors) -> None: ...
     def merge(self, other: Statistic) -> None: ...
     def copy(self) -> Statistic: ...
     def to_bytes(self) -> bytes: ...
@@ -285,7 +279,7 @@ class LmmSystem:
         x: _F64,
         y: _F64,
         weights: _F64 | None,
-        factors: list[tuple[_I32, int, list[tuple[_F64, str]]]],
+        factors: _Factors,
         n_threads: int = 1,
         levels: _Levels | None = None,
     ) -> None: ...
