@@ -20,6 +20,7 @@ pub mod error;
 pub mod families;
 pub mod fit;
 pub mod generalized;
+pub mod krylov;
 pub mod layout;
 pub mod linear;
 pub mod memory;

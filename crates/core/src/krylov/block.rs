@@ -1,0 +1,87 @@
+//! A few vectors side by side, row by row: what one pass over the rows works on at once.
+
+/// Most vectors that are worked on at once.
+pub const WIDEST: usize = 8;
+
+/// `k` vectors, of which the first `used` count; the others are zero.
+#[derive(Clone)]
+pub struct Block {
+    /// Vectors, of which there are 1, 2, 4 or 8.
+    pub k: usize,
+    /// Vectors that count.
+    pub used: usize,
+    /// Row by row.
+    pub data: Vec<f64>,
+}
+
+/// The number of vectors that code is compiled for.
+pub fn width(used: usize) -> usize {
+    match used {
+        0 | 1 => 1,
+        2 => 2,
+        3 | 4 => 4,
+        _ => WIDEST,
+    }
+}
+
+impl Block {
+    /// Zeros.
+    pub fn zeros(rows: usize, used: usize) -> Self {
+        let k = width(used);
+        Block { k, used, data: vec![0.0; rows * k] }
+    }
+
+    /// Some columns of a row-major matrix.
+    pub fn columns(of: &[f64], cols: usize, from: usize, used: usize) -> Self {
+        let mut out = Block::zeros(if cols == 0 { 0 } else { of.len() / cols }, used);
+        for (to, row) in out.data.chunks_exact_mut(out.k).zip(of.chunks_exact(cols.max(1))) {
+            to[..used].copy_from_slice(&row[from..from + used]);
+        }
+        out
+    }
+
+    /// Writes them to columns of a row-major matrix.
+    pub fn write(&self, to: &mut [f64], cols: usize, from: usize) {
+        for (row, of) in to.chunks_exact_mut(cols).zip(self.data.chunks_exact(self.k)) {
+            row[from..from + self.used].copy_from_slice(&of[..self.used]);
+        }
+    }
+
+    /// Their rows.
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, f64> {
+        self.data.chunks_exact(self.k)
+    }
+
+    /// Inner product of each vector with that of another block.
+    pub fn dots(&self, other: &Block) -> Vec<f64> {
+        let mut out = vec![0.0; self.k];
+        for (a, b) in self.rows().zip(other.rows()) {
+            for ((t, a), b) in out.iter_mut().zip(a).zip(b) {
+                *t += a * b;
+            }
+        }
+        out
+    }
+
+    /// All inner products of the vectors of two blocks, those of this one along the rows.
+    pub fn products(&self, other: &Block) -> Vec<f64> {
+        let (m, n) = (self.used, other.used);
+        let mut out = vec![0.0; m * n];
+        for (a, b) in self.rows().zip(other.rows()) {
+            for (row, a) in out.chunks_exact_mut(n).zip(a) {
+                row.iter_mut().zip(b).for_each(|(t, b)| *t += a * b);
+            }
+        }
+        out
+    }
+
+    /// Adds `other` times a row-major matrix of its vectors by these.
+    pub fn add_combined(&mut self, other: &Block, by: &[f64], sign: f64) {
+        let (k, n) = (self.k, self.used);
+        for (to, a) in self.data.chunks_exact_mut(k).zip(other.rows()) {
+            for (row, a) in by.chunks_exact(n).zip(a) {
+                to.iter_mut().zip(row).for_each(|(t, b)| *t += sign * a * b);
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Conjugate gradients for a few right sides at once, each of which ends by itself, and the
+//! tridiagonal matrices that they leave.
+
+use super::block::Block;
+use crate::error::CoreError;
+use crate::optimize::trust_region::Eigen;
+use crate::watch::Watch;
+
+/// Steps after which the method is given up.
+const MOST: usize = 2000;
+/// Square of the share of a right side below which nothing but rounding is left.
+const ROUNDING: f64 = 1e-28;
+
+/// The tridiagonal matrix of Lanczos' method, from the steps of conjugate gradients.
+#[derive(Clone, Debug, Default)]
+pub struct Tridiagonal {
+    /// Diagonal.
+    pub diagonal: Vec<f64>,
+    /// Beside it.
+    pub beside: Vec<f64>,
+}
+
+impl Tridiagonal {
+    /// First entry of the logarithm of its leading part of an order.
+    pub fn log(&self, order: usize) -> f64 {
+        let n = order.min(self.diagonal.len());
+        if n == 0 {
+            return 0.0;
+        }
+        let mut t = vec![0.0; n * n];
+        for i in 0..n {
+            t[i * n + i] = self.diagonal[i];
+            if i + 1 < n {
+                t[i * n + i + 1] = self.beside[i];
+                t[(i + 1) * n + i] = self.beside[i];
+            }
+        }
+        let Some(e) = Eigen::of(&t, n) else { return f64::NAN };
+        e.values.iter().enumerate().map(|(i, v)| e.vectors[i].powi(2) * v.ln()).sum()
+    }
+}
+
+/// When to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Precision {
+    /// Length of what is left, relative to the right side.
+    pub tolerance: f64,
+    /// Least number of steps.
+    pub least: usize,
+}
+
+/// Solutions, and for each the tridiagonal matrix.
+pub struct Solved {
+    /// Solutions.
+    pub x: Block,
+    /// One for each.
+    pub matrices: Vec<Tridiagonal>,
+}
+
+/// Solves A x = b. `floor` are squares of lengths below which a right side is zero but for
+/// rounding, where it was the difference of larger vectors.
+///
+/// # Errors
+/// An interruption, or no convergence.
+pub fn solve(
+    apply: &dyn Fn(&Block) -> Block,
+    b: &Block,
+    floor: &[f64],
+    precision: Precision,
+    watch: &dyn Watch,
+) -> Result<Solved, CoreError> {
+    let (k, used) = (b.k, b.used);
+    let mut x = Block { k, used, data: vec![0.0; b.data.len()] };
+    let mut r = b.clone();
+    let mut p = b.clone();
+    let begin = r.dots(&r);
+    let mut rr = begin.clone();
+    let mut matrices = vec![Tridiagonal::default(); used];
+    let mut live: Vec<bool> = (0..k).map(|c| c < used && begin[c] > ROUNDING * floor[c].max(1e-270)).collect();
+    // last step's length and ratio
+    let mut before = vec![(1.0, 0.0); k];
+    let enough = precision.tolerance * precision.tolerance;
+    for step in 1.. {
+        if !live.contains(&true) {
+            break;
+        }
+        if step > MOST {
+            return Err(CoreError::Degenerate(
+                "the conjugate gradients of the iterative solver do not converge: some random effects are nearly \
+                 determined by others"
+                    .into(),
+            ));
+        }
+        watch.check()?;
+        let ap = apply(&p);
+        let curvature = p.dots(&ap);
+        let mut alpha = vec![0.0; k];
+        for c in (0..k).filter(|&c| live[c]) {
+            if curvature[c].is_nan() || curvature[c] <= 0.0 {
+                return Err(CoreError::Degenerate("the system is not positive definite".into()));
+            }
+            alpha[c] = rr[c] / curvature[c];
+            let (last, ratio) = before[c];
+            let t = &mut matrices[c];
+            if step > 1 {
+                t.beside.push(f64::sqrt(ratio) / last);
+            }
+            t.diagonal.push(1.0 / alpha[c] + if step > 1 { ratio / last } else { 0.0 });
+        }
+        for (((x, r), p), ap) in x
+            .data
+            .chunks_exact_mut(k)
+            .zip(r.data.chunks_exact_mut(k))
+            .zip(p.data.chunks_exact(k))
+            .zip(ap.data.chunks_exact(k))
+        {
+            for c in 0..k {
+                x[c] += alpha[c] * p[c];
+                r[c] -= alpha[c] * ap[c];
+            }
+        }
+        let next = r.dots(&r);
+        let mut beta = vec![0.0; k];
+        for c in 0..k {
+            if !live[c] {
+                continue;
+            }
+            beta[c] = next[c] / rr[c];
+            before[c] = (alpha[c], beta[c]);
+            rr[c] = next[c];
+            if next[c] <= enough * begin[c] && step >= precision.least || next[c] <= ROUNDING * begin[c] {
+                live[c] = false;
+                beta[c] = 0.0;
+            }
+        }
+        for (p, r) in p.data.chunks_exact_mut(k).zip(r.data.chunks_exact(k)) {
+            for c in 0..k {
+                p[c] = if live[c] { r[c] + beta[c] * p[c] } else { 0.0 };
+            }
+        }
+    }
+    Ok(Solved { x, matrices })
+}

@@ -1,0 +1,26 @@
+//! Linear models whose crossed factors are too large for an exact factor: the rows as an operator,
+//! deflated conjugate gradients, and a log-determinant by random probes.
+//!
+//! Every factor has one random intercept. The factor with the most levels is eliminated exactly;
+//! what is left, S = I + L2'Z2'(W - W Z1 (Z1'WZ1 + L1^-2)^-1 Z1'W) Z2 L2, is never formed. With B
+//! its exact diagonal, Shat = B^-1/2 S B^-1/2 and V a few directions taken out exactly,
+//!
+//! log|M| = log|D| + log|B| + log|V'Shat V - ...| + log|P Shat P|, P = I - VV'.
+//!
+//! Only the last term is sampled, with the part of first order, whose mean is known, taken off. The
+//! gradient is that of the same decomposition.
+
+mod block;
+mod cg;
+mod deflate;
+mod fit;
+mod graph;
+mod linear;
+mod logdet;
+mod operator;
+mod probes;
+
+pub use fit::{fit, CrossedFit, CrossedOptions};
+pub use linear::{Crossed, Evaluated};
+pub use logdet::Decomposition;
+pub use probes::Signs;

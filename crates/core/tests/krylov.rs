@@ -1,0 +1,217 @@
+//! The iterative solver against the exact one, and against dense matrices.
+
+use ranef_core::krylov::{fit, Crossed, CrossedOptions, Signs};
+use ranef_core::linear::{search, Begin, Evaluator, FitOptions, Score, Status, System};
+use ranef_core::rng::Rng;
+use ranef_core::rows::{FactorRows, Rows, TermRows};
+use ranef_core::structure;
+use ranef_core::watch::Nobody;
+
+struct Data {
+    x: Vec<f64>,
+    ones: Vec<f64>,
+    y: Vec<f64>,
+    weights: Option<Vec<f64>>,
+    codes: Vec<Vec<i32>>,
+    levels: Vec<usize>,
+}
+
+/// Rows of random pairs of levels, with these standard deviations; `clusters` makes pairs of the
+/// same cluster of levels more likely.
+fn data(n: usize, levels: &[usize], sd: &[f64], seed: u64, weighted: bool, clusters: usize) -> Data {
+    let mut rng = Rng::of(seed, 0);
+    let effects: Vec<Vec<f64>> =
+        levels.iter().zip(sd).map(|(&m, s)| (0..m).map(|_| s * rng.normal()).collect()).collect();
+    let mut codes = vec![Vec::new(); levels.len()];
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    let mut weights = Vec::new();
+    for i in 0..n {
+        let cluster = rng.below(clusters);
+        let within = clusters > 1 && rng.uniform() < 0.7;
+        let mut v = 3.0;
+        for (f, &m) in levels.iter().enumerate() {
+            let c = if i < m {
+                i
+            } else if within {
+                let size = m / clusters;
+                cluster * size + rng.below(size)
+            } else {
+                rng.below(m)
+            };
+            codes[f].push(c as i32);
+            v += effects[f][c];
+        }
+        let w = if weighted { 0.5 + rng.uniform() } else { 1.0 };
+        x.push(rng.normal() + 10.0);
+        y.push(v + 0.5 * x[i] + rng.normal() / w.sqrt());
+        weights.push(w);
+    }
+    Data { x, ones: vec![1.0; n], y, weights: weighted.then_some(weights), codes, levels: levels.to_vec() }
+}
+
+impl Data {
+    fn rows(&self) -> Rows<'_> {
+        let structure = structure::named("unstructured").unwrap();
+        let mut factors = Vec::new();
+        for (codes, &n_levels) in self.codes.iter().zip(&self.levels) {
+            let terms = vec![TermRows { z: vec![&self.ones], structure: structure.clone() }];
+            factors.push(FactorRows { codes, n_levels, terms });
+        }
+        let x = vec![(&self.ones).into(), (&self.x).into()];
+        Rows { x, y: &self.y, weights: self.weights.as_deref(), factors }
+    }
+}
+
+fn exact(rows: &Rows<'_>, theta: &[f64], reml: bool) -> (f64, Vec<f64>) {
+    let sys = System::new(rows, 1).unwrap();
+    let (mut e, mut score) = (Evaluator::new(&sys, 1), Score::new(&sys));
+    let v = e.evaluation(&sys, theta, reml, &mut score).unwrap();
+    (v.objective, v.gradient)
+}
+
+fn sampled(model: &Crossed, theta: &[f64], reml: bool, probes: usize, seed: u64) -> (f64, f64, Vec<f64>, Vec<f64>) {
+    let at = model.evaluate(theta, reml, probes, Signs { seed }, &Nobody).unwrap();
+    let error = at.gradient_covariance();
+    let m = theta.len();
+    let errors = (0..m).map(|f| error[f * m + f].sqrt()).collect();
+    (at.criterion + model.constant(reml), at.error(), at.gradient.clone(), errors)
+}
+
+#[test]
+fn few_levels_leave_nothing_to_sample() {
+    for weighted in [false, true] {
+        let d = data(900, &[40, 30, 12], &[0.7, 0.5, 0.3], 1, weighted, 1);
+        let rows = d.rows();
+        let model = Crossed::new(&rows, 1).unwrap();
+        for theta in [[0.6, 0.5, 0.2], [0.05, 3.0, 0.0], [0.0, 0.4, 0.3]] {
+            for reml in [true, false] {
+                let (value, gradient) = exact(&rows, &theta, reml);
+                let (v, error, g, _) = sampled(&model, &theta, reml, 4, 1);
+                assert!((v - value).abs() < 1e-8 * value.abs(), "{v} {value}");
+                assert!(error < 1e-8);
+                for (a, b) in g.iter().zip(&gradient) {
+                    assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{theta:?} {g:?} {gradient:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Mean of the errors over many seeds, and the spread of errors in units of what is stated.
+#[test]
+fn errors_are_what_is_stated() {
+    let cases = [
+        (data(6000, &[300, 150], &[0.7, 0.5], 2, false, 1), vec![0.6, 0.5]),
+        (data(4000, &[400, 200], &[0.7, 0.5], 3, true, 8), vec![0.9, 0.3]),
+        (data(8000, &[400, 200, 100], &[0.7, 0.5, 0.4], 4, false, 1), vec![0.5, 0.8, 0.4]),
+        (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), vec![0.7, 0.6, 0.3]),
+    ];
+    for (d, theta) in &cases {
+        let rows = d.rows();
+        let (value, gradient) = exact(&rows, theta, true);
+        let model = Crossed::new(&rows, 1).unwrap();
+        let (mut errors, mut ratios, mut inside) = (Vec::new(), Vec::new(), 0);
+        let mut off = vec![Vec::new(); theta.len()];
+        let mut ratio = vec![0.0; theta.len()];
+        let seeds = 60;
+        for seed in 0..seeds {
+            let (v, error, g, stated) = sampled(&model, theta, true, 16, seed);
+            errors.push(v - value);
+            ratios.push((v - value) / error);
+            inside += usize::from((v - value).abs() < 2.13 * error);
+            for f in 0..theta.len() {
+                off[f].push(g[f] - gradient[f]);
+                ratio[f] += ((g[f] - gradient[f]) / stated[f]).powi(2) / seeds as f64;
+            }
+        }
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let sd = |v: &[f64]| (v.iter().map(|x| (x - mean(v)).powi(2)).sum::<f64>() / (v.len() - 1) as f64).sqrt();
+        let z = mean(&errors) / (sd(&errors) / (seeds as f64).sqrt());
+        let spread = mean(&ratios.iter().map(|r| r * r).collect::<Vec<_>>()).sqrt();
+        println!("{theta:?}: sd {:.4} bias {z:.2} rms ratio {spread:.2} inside {inside}/60", sd(&errors));
+        assert!(z.abs() < 3.5, "bias");
+        assert!((0.75..1.45).contains(&spread), "spread {spread}");
+        assert!(inside >= 50, "{inside}");
+        for f in 0..theta.len() {
+            if sd(&off[f]) < 1e-6 {
+                // a factor with few levels is not sampled
+                assert!(d.levels[f] <= 64 && mean(&off[f]).abs() < 1e-4);
+                continue;
+            }
+            let z = mean(&off[f]) / (sd(&off[f]) / (seeds as f64).sqrt());
+            println!("   gradient {f}: {:.3} sd {:.4} bias {z:.2} rms ratio {:.2}", gradient[f], sd(&off[f]), ratio[f].sqrt());
+            assert!(z.abs() < 3.5, "bias of gradient {f}");
+            assert!((0.75..1.45).contains(&ratio[f].sqrt()));
+        }
+    }
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    let d = data(30000, &[400, 200, 100], &[0.7, 0.5, 0.4], 4, true, 4);
+    let rows = d.rows();
+    let of = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| sampled(&Crossed::new(&rows, threads).unwrap(), &[0.5, 0.8, 0.4], true, 8, 3))
+    };
+    let one = of(1);
+    assert!(one == of(2) && one == of(3));
+}
+
+fn options(reml: bool, probes: usize, seed: u64) -> CrossedOptions {
+    CrossedOptions { fit: FitOptions { reml, max_evaluations: 200, tolerance: 1e-12 }, probes, signs: Signs { seed } }
+}
+
+#[test]
+fn estimates_are_those_of_the_exact_solver() {
+    let cases = [
+        (data(6000, &[300, 150], &[0.7, 0.5], 2, false, 1), true),
+        (data(5000, &[400, 200], &[0.7, 0.3], 3, true, 8), true),
+        (data(8000, &[400, 200, 100], &[0.7, 0.5, 0.4], 4, false, 1), false),
+        (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), true),
+        (data(4000, &[300, 200, 80], &[0.7, 0.5, 0.0], 8, false, 1), true),
+        (data(4000, &[300, 200], &[0.0, 0.5], 9, false, 1), true),
+    ];
+    for (d, reml) in &cases {
+        let rows = d.rows();
+        let sys = System::new(&rows, 1).unwrap();
+        let (mut e, mut score) = (Evaluator::new(&sys, 1), Score::new(&sys));
+        let o = options(*reml, 8, 1);
+        let found = search(&sys, &mut e, &mut score, Begin::Anywhere, o.fit, &mut |_, _| true).unwrap();
+        assert_eq!(found.fit.status, Status::Converged);
+        let want = e.solution(&sys, *reml, &score);
+        let model = Crossed::new(&rows, 1).unwrap();
+        let got = fit(&model, None, o, &Nobody).unwrap();
+        let objective = if *reml { want.reml_criterion } else { want.ml_deviance };
+        let own = if *reml { got.solution.reml_criterion } else { got.solution.ml_deviance };
+        println!(
+            "{:?} {:?}: {:?} {:?} {} evaluations, sampling {:.4}, criterion {:.4} ({:.4}), probes {}, decrement {:.1e}",
+            d.levels, got.status, want.theta, got.lambda, got.evaluations, got.sampling, own - objective, got.error,
+            got.probes, got.decrement
+        );
+        assert_eq!(got.status, Status::Converged);
+        assert!(got.sampling <= 0.02);
+        assert!((own - objective).abs() < 4.0 * got.error + 1e-6);
+        for f in 0..d.levels.len() {
+            assert_eq!(want.theta[f] == 0.0, got.lambda[f] == 0.0, "{:?} {:?}", want.theta, got.lambda);
+        }
+        // standard errors by differences of the exact gradient
+        let m = d.levels.len();
+        for f in (0..m).filter(|&f| want.theta[f] > 0.0) {
+            let mut there = want.theta.clone();
+            there[f] += 1e-3;
+            let curvature = exact(&rows, &there, *reml).1[f] / 1e-3;
+            let se = (2.0 / curvature).sqrt();
+            assert!((want.theta[f] - got.lambda[f]).abs() < 0.05 * se, "{} of {se}", want.theta[f] - got.lambda[f]);
+        }
+        for i in 0..2 {
+            let se = (want.vcov[i * 3] * want.sigma2).sqrt();
+            assert!((want.beta[i] - got.solution.beta[i]).abs() < 0.02 * se);
+            let own = (got.solution.vcov[i * 3] * got.solution.sigma2).sqrt();
+            assert!((own / se - 1.0).abs() < 2e-3);
+        }
+        for (a, b) in want.b.iter().flatten().zip(got.solution.b.iter().flatten()) {
+            assert!((a - b).abs() < 2e-3, "{a} {b}");
+        }
+    }
+}
