@@ -96,6 +96,14 @@ class LinearFit:
     ending: Ending
     search: Search
 
+class SampledFit:
+    """A fit whose log-determinant is sampled."""
+
+    fit: LinearFit
+    sampling: float
+    error: float
+    probes: int
+
 class LinearEvaluation:
     """The criterion at one theta with its derivatives."""
 
@@ -303,6 +311,23 @@ class LmmSystem:
     def fixed_root(self, at: _FitPoint, n_threads: int = 1) -> _F64: ...
     def satterthwaite(self, at: _FitPoint, n_threads: int = 1) -> Satterthwaite: ...
     def kenward_roger(self, at: _FitPoint, memory: float, n_threads: int = 1) -> KenwardRoger: ...
+
+class CrossedSystem:
+    kept: list[int]
+    exact_bytes: float
+
+    def __init__(
+        self,
+        x: _F64,
+        y: _F64,
+        weights: _F64 | None,
+        factors: _Factors,
+        n_threads: int = 1,
+        levels: _Levels | None = None,
+    ) -> None: ...
+    def fit(
+        self, reml: bool, start: _F64 | None, *limits: float, n_threads: int, progress: _Progress
+    ) -> SampledFit: ...
 
 _Counter = Callable[[int, int], object] | None
 

@@ -25,9 +25,12 @@ pub fn room_for(numbers: f64, what: impl FnOnce() -> String) -> Result<(), CoreE
     Ok(())
 }
 
-/// Bytes of memory of the machine in all.
-pub(crate) fn of_all() -> Option<f64> {
-    of_machine("MemTotal:")
+/// Bytes that so many bytes should not exceed: a part of the machine's memory, and what is free of
+/// it where they are not few.
+pub(crate) fn limit_of(bytes: f64) -> Option<f64> {
+    let all = of_machine("MemTotal:").map(|b| 0.8 * b)?;
+    let free = if bytes < LITTLE { None } else { of_machine("MemAvailable:") };
+    Some(free.map_or(all, |f| all.min(f)))
 }
 
 /// Bytes on a line of what the operating system tells, where it does.

@@ -139,7 +139,12 @@ fn errors_are_what_is_stated() {
                 continue;
             }
             let z = mean(&off[f]) / (sd(&off[f]) / (seeds as f64).sqrt());
-            println!("   gradient {f}: {:.3} sd {:.4} bias {z:.2} rms ratio {:.2}", gradient[f], sd(&off[f]), ratio[f].sqrt());
+            println!(
+                "   gradient {f}: {:.3} sd {:.4} bias {z:.2} rms ratio {:.2}",
+                gradient[f],
+                sd(&off[f]),
+                ratio[f].sqrt()
+            );
             assert!(z.abs() < 3.5, "bias of gradient {f}");
             assert!((0.75..1.45).contains(&ratio[f].sqrt()));
         }
@@ -186,8 +191,16 @@ fn estimates_are_those_of_the_exact_solver() {
         let own = if *reml { got.solution.reml_criterion } else { got.solution.ml_deviance };
         println!(
             "{:?} {:?}: {:?} {:?} {} evaluations, sampling {:.4}, criterion {:.4} ({:.4}), probes {}, decrement {:.1e}",
-            d.levels, got.status, want.theta, got.lambda, got.evaluations, got.sampling, own - objective, got.error,
-            got.probes, got.decrement
+            d.levels,
+            got.status,
+            want.theta,
+            got.lambda,
+            got.evaluations,
+            got.sampling,
+            own - objective,
+            got.error,
+            got.probes,
+            got.decrement
         );
         assert_eq!(got.status, Status::Converged);
         assert!(got.sampling <= 0.02);

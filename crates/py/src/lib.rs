@@ -2,6 +2,7 @@
 //! between.
 
 mod arguments;
+mod crossed;
 mod families;
 mod glmm;
 mod information;
@@ -20,6 +21,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
+    m.add_class::<crossed::CrossedSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
     m.add_class::<statistic::Statistic>()?;
     m.add_class::<structure::Structure>()?;
@@ -28,6 +30,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<records::Search>()?;
     m.add_class::<records::LinearSolution>()?;
     m.add_class::<records::LinearFit>()?;
+    m.add_class::<records::SampledFit>()?;
     m.add_class::<records::LinearEvaluation>()?;
     m.add_class::<records::GeneralizedSolution>()?;
     m.add_class::<records::GeneralizedFit>()?;

@@ -63,6 +63,15 @@ pub struct LinearFit {
     pub search: Py<Search>,
 }
 
+/// A fit of a linear model whose log-determinant is sampled.
+#[pyclass(frozen, get_all, module = "ranef._core")]
+pub struct SampledFit {
+    pub fit: Py<LinearFit>,
+    pub sampling: f64,
+    pub error: f64,
+    pub probes: usize,
+}
+
 /// The criterion of a linear model with its derivatives.
 #[pyclass(frozen, get_all, module = "ranef._core")]
 pub struct LinearEvaluation {

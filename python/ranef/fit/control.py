@@ -19,13 +19,30 @@ class FitControl:
     tolerance : float
         The fit stops when the criterion can be lowered by less than this, judged by the Newton
         decrement.
+    solver : {"auto", "exact", "iterative"}
+        How linear models with crossed grouping factors are solved: by an exact factor of their
+        system, or by conjugate gradients with a log-determinant by random probes. ``"auto"`` takes
+        the second only where the first does not fit into memory.
+    probes : int
+        Random probes that the iterative solver begins with; it adds more where estimates or the
+        criterion ask for them.
+    seed : int
+        Of the probes' signs.
     """
 
     max_evaluations: int = 1000
     tolerance: float = 1e-12
+    solver: str = "auto"
+    probes: int = 8
+    seed: int = 1
 
 
 _DEFAULT = FitControl()
+
+SOLVERS = ("auto", "exact", "iterative")
+
+#: Probes that may be asked for: two show their spread.
+_PROBES = (2, 4096)
 
 
 def parse_control(control: Mapping[str, object] | None) -> FitControl:
@@ -60,4 +77,20 @@ def parse_control(control: Mapping[str, object] | None) -> FitControl:
         raise ArgumentTypeError(f"control['tolerance'] must be a number, not {tolerance!r}.")
     if not (math.isfinite(tolerance) and float(tolerance) > 0):
         raise OptionError(f"control['tolerance'] must be a positive number, not {tolerance!r}.")
-    return FitControl(int(evaluations), float(tolerance))
+    solver = control.get("solver", _DEFAULT.solver)
+    if not isinstance(solver, str) or solver not in SOLVERS:
+        raise OptionError(f"control['solver'] must be 'auto', 'exact' or 'iterative', not {solver!r}.")
+    probes = _whole(control, "probes", _DEFAULT.probes, *_PROBES)
+    return FitControl(
+        int(evaluations), float(tolerance), solver, probes, _whole(control, "seed", _DEFAULT.seed, 0, 2**63)
+    )
+
+
+def _whole(control: Mapping[str, object], key: str, default: int, least: int, most: int) -> int:
+    """A whole number within limits."""
+    value = control.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ArgumentTypeError(f"control[{key!r}] must be a whole number, not {value!r}.")
+    if not least <= int(value) <= most:
+        raise OptionError(f"control[{key!r}] must be between {least} and {most}, not {value!r}.")
+    return int(value)

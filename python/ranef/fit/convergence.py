@@ -59,6 +59,9 @@ class Convergence:
     stories : tuple of str
         For every other valley in which a fixed effect is another one: the two estimates, the reason
         and what to do.
+    sampling : float
+        By how much random probes may have shifted an estimate of theta, at most, in its standard
+        errors; 0 of an exact fit.
     """
 
     status: FitStatus
@@ -72,6 +75,7 @@ class Convergence:
     valleys: tuple[Valley, ...] = field(default=(), repr=False)
     search: Search = NO_SEARCH
     stories: tuple[str, ...] = ()
+    sampling: float = 0.0
 
     @property
     def ok(self) -> bool:

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.design.shared_effects import SharedEffects, shared_effects
-from ranef.errors import DataError, DesignError
+from ranef.errors import DataError, DesignError, MemoryLimitError
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
@@ -20,6 +20,8 @@ from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit, estimates_of
+from ranef.fit.sampled import OPTIMIZER as ITERATIVE
+from ranef.fit.sampled import SampledLikelihood, solved_by_probes, why_not_iterative
 from ranef.fit.system import LazySystem, build_linear_system, sums_of
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
@@ -31,6 +33,7 @@ from ranef.fit.unidentified import (
     without_unidentified,
 )
 from ranef.fit.valleys import Search, Valley
+from ranef.options import Ddf
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ class LmmFit(MixedFit):
         Covariance of the fixed effects divided by sigma².
     pwrss, ldl2, ldrx2 : float
         Penalised weighted residual sum of squares and the two log determinants of the criterion.
+    sampled : SampledLikelihood or None
+        What the likelihood rests on where the iterative solver was used.
     """
 
     system: "LazySystem[LmmSystem]"
@@ -65,6 +70,22 @@ class LmmFit(MixedFit):
     pwrss: float
     ldl2: float
     ldrx2: float
+    sampled: SampledLikelihood | None = None
+
+    @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Tests are asymptotic where the iterative solver was used."""
+        return ("none",) if self.sampled is not None else super(LmmFit, self).ddf_choices
+
+    @property
+    def sampling_note(self) -> str | None:
+        """A line on the error of the likelihood."""
+        return None if self.sampled is None else self.sampled.note
+
+    @property
+    def criterion_se(self) -> float:
+        """Twice that of the log-likelihood."""
+        return 0.0 if self.sampled is None else 2 * self.sampled.llf_se
 
     @property
     def npar(self) -> int:
@@ -149,8 +170,10 @@ class LmmFit(MixedFit):
         """By the expected information at the estimates."""
         return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads)
 
-    def fixed_root(self) -> Floats:
-        """The root that the core gives, which centres and scales."""
+    def fixed_root(self) -> Floats | None:
+        """The root that the core gives, which centres and scales; None without a factor."""
+        if self.sampled is not None:
+            return None
         return self.system.get(self.n_threads).fixed_root(self.core_point, self.n_threads)
 
     def random_coefficients(self) -> Floats:
@@ -223,10 +246,15 @@ def fit_lmm(
     order = order or order_terms(design.random)
     control = control or FitControl()
     threads = threads_of_fit(design.n_used, n_threads)
-    system = build_linear_system(design, order, threads)
-    n, p = design.n_used, len(system.kept)
-    if n <= p:
-        raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
+    if control.solver == "iterative":
+        return _fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
+    try:
+        system = build_linear_system(design, order, threads)
+    except MemoryLimitError:
+        if control.solver == "exact" or why_not_iterative(design) is not None:
+            raise
+        return _fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
+    _see_that_rows_suffice(design, system.kept)
     # Where there are no rows, models that need this were refused.
     free = unidentified_effects(design, system.kept) if reml and design.sums is None else {}
     if free:
@@ -255,22 +283,60 @@ def fit_lmm(
     )
     return LmmFit(
         **fields,
+        **_numbers_of(solution),
         system=LazySystem(design, order, None, system),
         reml=reml,
-        objective=solution.objective,
-        reml_criterion=solution.reml_criterion,
-        ml_deviance=solution.ml_deviance,
-        vcov_unscaled=solution.vcov_unscaled,
-        sigma=solution.sigma,
-        pwrss=solution.pwrss,
-        ldl2=solution.ldl2,
-        ldrx2=solution.ldrx2,
         convergence=convergence,
         messages=(
             *fit_messages(design, fields["dropped"], convergence),
             *unidentified_messages(system, solution.theta, order, design, reml, threads, free),
         ),
         n_threads=n_threads,
+    )
+
+
+def _see_that_rows_suffice(design: Design, kept: list[int]) -> None:
+    n, p = design.n_used, len(kept)
+    if n <= p:
+        raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
+
+
+#: Fields of the record that a solution has under the same names.
+_NUMBERS = ("objective", "reml_criterion", "ml_deviance", "vcov_unscaled", "sigma", "pwrss", "ldl2", "ldrx2")
+
+
+def _numbers_of(solution: "LinearSolution") -> dict[str, Any]:
+    return {name: getattr(solution, name) for name in _NUMBERS}
+
+
+def _fit_sampled(
+    design: Design,
+    order: TermOrder,
+    reml: bool,
+    start: Floats | None,
+    control: FitControl,
+    show: tuple[Report | None, int, int],
+) -> LmmFit:
+    """Estimate the model by the iterative solver; ``show`` is progress, and threads used and
+    asked for.
+    """
+    system, found = solved_by_probes(design, order, reml, start, control, show[0], show[1])
+    _see_that_rows_suffice(design, system.kept)
+    outcome = _outcome(found.fit, design)
+    fields = estimates_of(design, order, outcome.solution, system.kept)
+    valleys = (Valley(outcome.solution.objective, fields["theta"], outcome.solution.beta),)
+    how = convergence_of(outcome.ending, ITERATIVE, design, order, valleys, lambda v: v.beta, fields["kept"])
+    how = replace(how, sampling=found.sampling)
+    sampled = SampledLikelihood(found.probes, control.seed, found.error / 2, system.exact_bytes)
+    return LmmFit(
+        **fields,
+        **_numbers_of(outcome.solution),
+        system=LazySystem(design, order, refusal=sampled.refusal),
+        reml=reml,
+        convergence=how,
+        messages=fit_messages(design, fields["dropped"], how),
+        n_threads=show[2],
+        sampled=sampled,
     )
 
 

@@ -108,6 +108,16 @@ class MixedFit:
         return ("satterthwaite", "kenward-roger", "residual", "none")
 
     @property
+    def sampling_note(self) -> str | None:
+        """A line on the error of a likelihood that is sampled; None where it is computed."""
+        return None
+
+    @property
+    def criterion_se(self) -> float:
+        """Standard error of the criteria by sampling; 0 where they are computed."""
+        return 0.0
+
+    @property
     def asymptotic_tests(self) -> bool:
         """Whether tests of the fixed effects are z and Wald chi-square tests only."""
         return self.ddf_choices == ("none",)

@@ -280,6 +280,8 @@ class GlmmRequest(ModelRequest):
         show: Report | None,
         n_threads: int,
     ) -> MixedFit:
+        if control.solver == "iterative":
+            raise OptionError("control['solver'] 'iterative' is for linear models; leave it out for glmer.")
         likelihood = Likelihood(self.family, kind, self.n_quad, self.curvature)
         return fit_glmm(design, likelihood, start, control, show, n_threads, order)
 

@@ -40,4 +40,7 @@ def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:
     if not isinstance(record, dict) or made is None or not needed <= set(record) <= set(known):
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
     family = record["family"] if made is GlmmFit else None
-    return kind, made(system=LazySystem(record["design"], record["order"], family), **record), request
+    sampled = record.get("sampled")
+    refusal = None if sampled is None else sampled.refusal
+    system: LazySystem[Any] = LazySystem(record["design"], record["order"], family, refusal=refusal)
+    return kind, made(system=system, **record), request

@@ -16,7 +16,7 @@ from ranef.families.family import Family
 from ranef.fit.order import TermOrder
 
 if TYPE_CHECKING:
-    from ranef._core import GlmmSystem, LmmSystem, Statistic
+    from ranef._core import CrossedSystem, GlmmSystem, LmmSystem, Statistic
 
 Floats = NDArray[np.float64]
 
@@ -91,18 +91,29 @@ def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "Lm
                 f"the model cannot be set up from sums: {problem}. Data in memory may do, or leave out what is nearly "
                 "a combination of other effects."
             ) from None
+    return _linear(LmmSystem, design, order, n_threads)
+
+
+def build_crossed_system(design: Design, order: TermOrder, n_threads: int) -> "CrossedSystem":
+    """The same for the iterative solver."""
+    from ranef._core import CrossedSystem
+
+    return _linear(CrossedSystem, design, order, n_threads)
+
+
+def _linear(kind: type[S], design: Design, order: TermOrder, n_threads: int) -> S:
     factors = core_factors(design, order)
     columns, y = design.columns, response_without_offset(design)
     x, levels = (columns.rest, columns) if isinstance(columns, LevelColumns) else (columns, None)
     if len(design.x_names) >= FEW_COLUMNS:
         check_core_memory(len(design.x_names), number_of_effects(factors), dense=levels is None)
     try:
-        system = LmmSystem(x, y, design.weights, factors, n_threads, levels)
+        system: Any = kind(x, y, design.weights, factors, n_threads, levels)  # type: ignore[call-arg]
     except ValueError as problem:
         raise _cannot_be_set_up(design, problem) from None
     if len(system.kept) < len(design.x_names):
         _see_that_squares_are_numbers(design)
-    return system
+    return system  # type: ignore[no-any-return]
 
 
 def build_generalized_system(design: Design, order: TermOrder, family: Family, n_threads: int) -> "GlmmSystem":
@@ -163,15 +174,27 @@ class LazySystem(Generic[S]):
         None makes the system of a linear model.
     system : optional
         When there is one already.
+    refusal : str, optional
+        Why there is none: the sentence of the error where one is needed.
     """
 
-    __slots__ = ("_design", "_family", "_order", "_system")
+    __slots__ = ("_design", "_family", "_order", "_refusal", "_system")
 
-    def __init__(self, design: Design, order: TermOrder, family: Family | None = None, system: S | None = None):
+    def __init__(
+        self,
+        design: Design,
+        order: TermOrder,
+        family: Family | None = None,
+        system: S | None = None,
+        refusal: str | None = None,
+    ):
         self._design, self._order, self._family, self._system = design, order, family, system
+        self._refusal = refusal
 
     def get(self, n_threads: int = 1) -> S:
         """Return the system, building it if need be."""
+        if self._refusal is not None:
+            raise DataError(self._refusal)
         if self._system is None:
             built: Any = (
                 build_linear_system(self._design, self._order, n_threads)
@@ -181,15 +204,15 @@ class LazySystem(Generic[S]):
             self._system = built
         return self._system
 
-    def __getstate__(self) -> tuple[Design, TermOrder, Family | None]:
-        return self._design, self._order, self._family
+    def __getstate__(self) -> tuple[Design, TermOrder, Family | None, str | None]:
+        return self._design, self._order, self._family, self._refusal
 
-    def __setstate__(self, state: tuple[Design, TermOrder, Family | None]) -> None:
-        self._design, self._order, self._family = state
+    def __setstate__(self, state: tuple[Design, TermOrder, Family | None, str | None]) -> None:
+        self._design, self._order, self._family, self._refusal = state
         self._system = None
 
     def __copy__(self) -> "LazySystem[S]":
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "LazySystem[S]":
-        return LazySystem(self._design, self._order, self._family, self._system)  # immutable in effect
+        return LazySystem(self._design, self._order, self._family, self._system, self._refusal)  # immutable in effect

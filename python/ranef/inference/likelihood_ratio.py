@@ -47,6 +47,10 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+#: Standard errors of a sampled difference within which it does not count.
+_SURE = 3
+
+
 def chi_square_p(statistic: float, df: float) -> float:
     """Upper tail of the chi-square; NaN without degrees of freedom."""
     if not df > 0 or math.isnan(statistic):
@@ -119,6 +123,17 @@ def compare_models(
             )
         statistic.append(max(0.0, change))
         df.append(models[i].npar - models[i - 1].npar)
+        unsure = _SURE * math.hypot(fits[i].criterion_se, fits[i - 1].criterion_se)
+        if abs(change) < unsure:
+            statistic[i] = math.nan
+            p.append(math.nan)
+            p_boundary.append(math.nan)
+            notes.append(
+                f"the statistic of {names[i]} against {names[i - 1]} is {change:.2g}, within three standard errors "
+                f"({unsure / _SURE:.2g} each) of the probes by which their likelihoods are known, so that there is no "
+                "test; more probes or control={'solver': 'exact'} would tell"
+            )
+            continue
         p.append(chi_square_p(statistic[i], df[i]))
         mixture = nested_mixture(fits[i], fits[i - 1]) if df[i] > 0 else None
         p_boundary.append(math.nan if mixture is None else mixture.p_value(statistic[i]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import DataError, OptionError
+from ranef.errors import DataError, OptionError, RanefError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.control import FitControl
 from ranef.fit.profiled import profiled
@@ -154,6 +154,8 @@ def _curves(
         )
     try:
         found = profiled(fit, [p.core for p in wanted], step, reach, targets, control, progress)
+    except RanefError:
+        raise
     except ValueError:
         raise DataError(
             "the likelihood cannot be profiled: it is not finite at the estimates, because the model fits the "

@@ -184,8 +184,9 @@ def _argument(value: Any) -> str | None:
 
 
 def fit_notes(fit: MixedFit) -> tuple[str, ...]:
-    """What the verdict leaves out: columns that were dropped, and notes on the design."""
+    """What the verdict leaves out: dropped columns, the likelihood's error, notes on the design."""
+    notes = fit.design.notes if fit.sampling_note is None else (fit.sampling_note, *fit.design.notes)
     if not fit.dropped:
-        return fit.design.notes
+        return notes
     dropped = f"dropped from the fixed effects, as columns before determine them: {', '.join(fit.dropped)}."
-    return (dropped, *fit.design.notes)
+    return (dropped, *notes)

@@ -139,10 +139,8 @@ impl Symbolic {
             height.push(h);
         }
         let bytes = 8.0 * (2.0 * (dense as f64).powi(2) + 2.0 * panel_len as f64);
-        if let Some(limit) = memory::of_all() {
-            if bytes > 0.8 * limit {
-                return Err(CoreError::TooLarge { bytes, dense });
-            }
+        if memory::limit_of(bytes).is_some_and(|limit| bytes > limit) {
+            return Err(CoreError::TooLarge { bytes, dense });
         }
 
         let mut update_start = Vec::with_capacity(n_sparse + 1);

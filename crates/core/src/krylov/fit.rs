@@ -1,9 +1,9 @@
 //! The fit: trust-region Newton steps in the standard deviations, with probes held fixed.
 //!
-//! Criterion and gradient are known up to the error of the probes, and what probes say of one is not
-//! the derivative of what they say of the other. So a step fails only where it raises the criterion
-//! by more than three standard errors of the difference, which is small as both ends have the same
-//! probes, and of the change along the gradient; the end is judged by the gradient.
+//! Criterion and gradient are known up to the error of the probes, and what probes say of one is
+//! not the derivative of what they say of the other. So a step fails only where it raises the
+//! criterion by more than three standard errors of the difference, which is small as both ends have
+//! the same probes, and of the change along the gradient; the end is judged by the gradient.
 
 use super::linear::{error_of_mean, Crossed, Evaluated};
 use super::probes::Signs;

@@ -103,8 +103,8 @@ impl Crossed {
         Ok(Crossed { g, basis, cp, ztw, levels, n_threads })
     }
 
-    /// Bytes that an exact factor takes at most: a dense matrix, held twice, of all effects but those
-    /// of the factor with the most levels.
+    /// Bytes that an exact factor takes at most: a dense matrix, held twice, of all effects but
+    /// those of the factor with the most levels.
     pub fn exact_bytes(&self) -> f64 {
         16.0 * (self.g.n_places() as f64).powi(2)
     }
@@ -125,8 +125,8 @@ impl Crossed {
         2.0 * self.nu(reml) * self.basis.y_scale.ln() + self.cp.log_det_r + x
     }
 
-    /// Standard deviations to start from, by the variances of the means of the levels of each factor
-    /// alone.
+    /// Standard deviations to start from, by the variances of the means of the levels of each
+    /// factor alone.
     pub fn start(&self) -> Vec<f64> {
         let (pw, n) = (self.cp.pw, self.levels.len());
         let p = pw - 1;
@@ -305,9 +305,8 @@ impl Crossed {
         let mut hessian = vec![0.0; n_factors * n_factors];
         for a in 0..n_factors {
             for b in 0..n_factors {
-                let x: f64 = (0..p * p)
-                    .map(|t| fixed[t / p * n_factors + a] * s[t] * fixed[t % p * n_factors + b])
-                    .sum();
+                let x: f64 =
+                    (0..p * p).map(|t| fixed[t / p * n_factors + a] * s[t] * fixed[t % p * n_factors + b]).sum();
                 let both = 0.5 * (quadratic[a * n_factors + b] + quadratic[b * n_factors + a]) - x;
                 hessian[a * n_factors + b] = by * both - by2 * along[a] * along[b];
             }
@@ -319,18 +318,8 @@ impl Crossed {
         for half in 0..2 {
             u[half].iter_mut().zip(k[half].chunks_exact(pw)).for_each(|(u, k)| *u = k[p]);
         }
-        let mut out = Evaluated {
-            criterion: 0.0,
-            probed,
-            gradient,
-            hessian,
-            decomposition,
-            log_det_rx,
-            r2,
-            beta,
-            s,
-            u,
-        };
+        let mut out =
+            Evaluated { criterion: 0.0, probed, gradient, hessian, decomposition, log_det_rx, r2, beta, s, u };
         out.criterion = self.criterion(&out, reml);
         if out.criterion.is_finite() {
             Ok(out)
@@ -400,7 +389,8 @@ impl Evaluated<'_> {
         self.decomposition.known() + self.probed.iter().map(|p| p.value).sum::<f64>() / n
     }
 
-    /// Standard error of the criterion: of the mean of the probes, and what longer runs would change.
+    /// Standard error of the criterion: of the mean of the probes, and what longer runs would
+    /// change.
     pub fn error(&self) -> f64 {
         let values: Vec<f64> = self.probed.iter().map(|p| p.value).collect();
         let cut = self.probed.iter().map(|p| p.truncation).sum::<f64>() / self.probed.len().max(1) as f64;

@@ -1,9 +1,9 @@
 //! The decomposition of log|M| at one set of standard deviations, its derivatives, and solutions.
 //!
 //! Derivatives are sums of x~'(dM)z~ over pairs of vectors x, z of the reduced system, each lifted
-//! to all effects: x~ = (-D^-1 M12 B^-1/2 x; B^-1/2 x). With A = Z'WZ, A L x~ of the reduced part is
-//! what a pass over the rows gives anyway, and for the eliminated factor only the sums of its levels
-//! are needed.
+//! to all effects: x~ = (-D^-1 M12 B^-1/2 x; B^-1/2 x). With A = Z'WZ, A L x~ of the reduced part
+//! is what a pass over the rows gives anyway, and for the eliminated factor only the sums of its
+//! levels are needed.
 
 use super::block::{Block, WIDEST};
 use super::cg::{self, Precision};
@@ -299,8 +299,7 @@ impl<'a> Decomposition<'a> {
         let own = self.lambda[self.g.eliminated];
         for from in (0..cols).step_by(WIDEST) {
             let used = WIDEST.min(cols - from);
-            let (mut a1, mut a2) =
-                (Block::columns(levels, cols, from, used), Block::columns(places, cols, from, used));
+            let (mut a1, mut a2) = (Block::columns(levels, cols, from, used), Block::columns(places, cols, from, used));
             let k = a1.k;
             // right side less that of the eliminated factor
             let mut given = a1.clone();

@@ -1,0 +1,112 @@
+//! The linear mixed model with crossed random intercepts, by the iterative solver.
+
+use crate::arguments::{by_factor, matrix, to_python, Arrays, FactorArgument, LevelsArgument};
+use crate::records::{Ending, LinearFit, LinearSolution, SampledFit, Search};
+use crate::threads::with_threads;
+use crate::watch::whole;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use ranef_core::krylov::{fit, Crossed, CrossedOptions, Signs};
+use ranef_core::layout::FactorSize;
+use ranef_core::linear::FitOptions;
+
+/// Rows sorted for the iterative solver.
+#[pyclass(frozen, module = "ranef._core")]
+pub struct CrossedSystem {
+    model: Crossed,
+}
+
+#[pymethods]
+impl CrossedSystem {
+    #[new]
+    #[pyo3(signature = (x, y, weights, factors, n_threads = 1, levels = None))]
+    fn new(
+        py: Python<'_>,
+        x: Bound<'_, PyArray2<f64>>,
+        y: Bound<'_, PyArray1<f64>>,
+        weights: Option<Bound<'_, PyArray1<f64>>>,
+        factors: Vec<FactorArgument<'_>>,
+        n_threads: usize,
+        levels: Option<LevelsArgument>,
+    ) -> PyResult<Self> {
+        let arrays = Arrays::new(x, levels, y, weights, None, factors)?;
+        let borrowed = arrays.borrow(py);
+        let rows = borrowed.rows()?;
+        let model = py.detach(|| with_threads(n_threads, || Crossed::new(&rows, n_threads))).map_err(to_python)?;
+        Ok(CrossedSystem { model })
+    }
+
+    /// Columns of x in use.
+    #[getter]
+    fn kept(&self) -> Vec<usize> {
+        self.model.basis.kept.clone()
+    }
+
+    /// Bytes that an exact factor takes at most.
+    #[getter]
+    fn exact_bytes(&self) -> f64 {
+        self.model.exact_bytes()
+    }
+
+    #[pyo3(signature = (reml, start, max_evaluations, tolerance, probes, seed, n_threads = 1, progress = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn fit<'py>(
+        &self,
+        py: Python<'py>,
+        reml: bool,
+        start: Option<PyReadonlyArray1<'py, f64>>,
+        max_evaluations: usize,
+        tolerance: f64,
+        probes: usize,
+        seed: u64,
+        n_threads: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<SampledFit> {
+        let model = &self.model;
+        let start: Option<Vec<f64>> = start.map(|s| s.as_array().to_vec());
+        if start.as_ref().is_some_and(|s| s.len() != model.levels.len()) {
+            return Err(PyValueError::new_err("theta has another number of entries than the model"));
+        }
+        let options =
+            CrossedOptions { fit: FitOptions { reml, max_evaluations, tolerance }, probes, signs: Signs { seed } };
+        let found = whole(py, progress, n_threads, |watch| fit(model, start, options, watch))?.map_err(to_python)?;
+        let s = found.solution;
+        let p = model.basis.p();
+        let sizes: Vec<FactorSize> = model.levels.iter().map(|&n_levels| FactorSize { k: 1, n_levels }).collect();
+        let objective = if reml { s.reml_criterion } else { s.ml_deviance };
+        let solution = LinearSolution {
+            theta: s.theta.into_pyarray(py).unbind(),
+            objective,
+            reml_criterion: s.reml_criterion,
+            ml_deviance: s.ml_deviance,
+            beta: s.beta.into_pyarray(py).unbind(),
+            vcov_unscaled: matrix(py, s.vcov, p, p)?,
+            sigma: s.sigma2.sqrt(),
+            pwrss: s.pwrss,
+            ldl2: s.ldl2,
+            ldrx2: s.ldrx2,
+            u: by_factor(py, s.u, &sizes)?,
+            b: by_factor(py, s.b, &sizes)?,
+        };
+        let null: Vec<usize> = found.lambda.iter().map(|&l| usize::from(l == 0.0)).collect();
+        let ending = Ending {
+            objective,
+            status: found.status.name(),
+            evaluations: found.evaluations,
+            decrement: found.decrement,
+            certificate: found.certificate,
+            singular: null.contains(&1),
+            null_dimensions: null,
+            gradient: Some(found.gradient.into_pyarray(py).unbind()),
+        };
+        let search =
+            Search { runs: 1, looks: found.evaluations, complete: false, moved_on: false, valleys: Vec::new() };
+        let fit = LinearFit {
+            solution: Some(Py::new(py, solution)?),
+            ending: Py::new(py, ending)?,
+            search: Py::new(py, search)?,
+        };
+        Ok(SampledFit { fit: Py::new(py, fit)?, sampling: found.sampling, error: found.error, probes: found.probes })
+    }
+}

@@ -1,0 +1,114 @@
+"""Linear models by the iterative solver: for which it is, and what their likelihood rests on."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.memory import GIGABYTE
+from ranef.design.record import Design
+from ranef.errors import DesignError
+from ranef.fit.control import FitControl
+from ranef.fit.order import TermOrder
+from ranef.fit.progress import Report
+from ranef.fit.system import build_crossed_system
+from ranef.fit.unidentified import unidentified_effects
+
+if TYPE_CHECKING:
+    from ranef._core import CrossedSystem, SampledFit
+
+OPTIMIZER = "trust-region Newton on the standard deviations, gradient by deflated conjugate gradients and probes"
+
+
+@dataclass(frozen=True, slots=True)
+class SampledLikelihood:
+    """What the likelihood of an iterative fit rests on.
+
+    Attributes
+    ----------
+    probes : int
+    seed : int
+    llf_se : float
+        Standard error of the log-likelihood, and of the REML criterion's half.
+    exact_bytes : float
+        Memory that the exact solver takes at most.
+    """
+
+    probes: int
+    seed: int
+    llf_se: float
+    exact_bytes: float
+
+    @property
+    def note(self) -> str:
+        """A line of the summary."""
+        return (
+            f"log-likelihood by {self.probes} probes, standard error {self.llf_se:.2g}; the exact solver would need up "
+            f"to {self._memory}."
+        )
+
+    @property
+    def refusal(self) -> str:
+        """Why there is nothing that takes a factor of the system."""
+        return (
+            "the model was fitted by the iterative solver, which forms no factor of its system, and this needs one, as "
+            "conditional variances, standard errors of predictions, degrees of freedom, profiles, bootstrap and "
+            f"influence do; fit it with control={{'solver': 'exact'}}, which here needs up to {self._memory}."
+        )
+
+    @property
+    def _memory(self) -> str:
+        gigabytes = self.exact_bytes / GIGABYTE
+        return f"{gigabytes:.2g} GB" if gigabytes < 10 else f"{gigabytes:.0f} GB"
+
+
+def why_not_iterative(design: Design) -> str | None:
+    """What of a model the iterative solver does not take; None where it takes all."""
+    if design.sums is not None:
+        return "is made of sums, without rows"
+    groups = [t.group for t in design.random]
+    if len(groups) < 2:
+        return "has one grouping factor or none, for which the exact solver is never slow"
+    for term in design.random:
+        if len(term.names) > 1 or not bool((term.z == 1.0).all()):
+            return f"has a random slope in ({term.text})"
+    if len(set(groups)) < len(groups):
+        return "has two terms of one grouping factor"
+    return None
+
+
+def solved_by_probes(
+    design: Design,
+    order: TermOrder,
+    reml: bool,
+    start: NDArray[np.float64] | None,
+    control: FitControl,
+    progress: Report | None,
+    threads: int,
+) -> "tuple[CrossedSystem, SampledFit]":
+    """The rows in the core, and what it found.
+
+    Raises
+    ------
+    DesignError
+        For models that the solver does not take, or some of whose random effects the fixed effects
+        explain.
+    """
+    reason = why_not_iterative(design)
+    if reason is not None:
+        raise DesignError(
+            "the iterative solver is for models with a random intercept for each of several grouping factors; this "
+            f"one {reason}. Leave out control['solver']."
+        )
+    system = build_crossed_system(design, order, threads)
+    free = unidentified_effects(design, system.kept) if reml else {}
+    if free:
+        names = ", ".join(f"({design.random[i].text})" for i in free)
+        raise DesignError(
+            f"the fixed effects explain the random effects of {names}, whose variance is not identified; leave them "
+            "out, or fit with control={'solver': 'exact'}."
+        )
+    begin = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
+    limits = (control.max_evaluations, control.tolerance, control.probes, control.seed)
+    return system, system.fit(reml, begin, *limits, n_threads=threads, progress=progress)
