@@ -53,7 +53,7 @@ def measured(rows: int, users: int, movies: int, solver: str) -> None:
     y = 3.5 + 0.43 * rng.normal(size=users)[u] + 0.5 * rng.normal(size=movies)[v] + 0.85 * rng.normal(size=rows)
     data = pa.table({"rating": y, "user": u, "movie": v})
     del cluster, u, v, y
-    ranef.lmer("rating ~ 1 + (1 | user)", data.slice(0, 1000))
+    ranef.lmer("y ~ 1 + (1 | g)", {"y": [1.0, 2.0, 4.0, 3.0, 5.0, 7.0], "g": list("aabbcc")})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     start, cpu = time.perf_counter(), time.process_time()
     model = ranef.lmer("rating ~ 1 + (1 | user) + (1 | movie)", data, control={"solver": solver})

@@ -278,27 +278,18 @@ class Statistic:
     def system(self, n_threads: int = 1) -> LmmSystem: ...
     def products(self) -> list[float]: ...
 
-class LmmSystem:
+class _OfRows:
     kept: list[int]
-    n_theta: int
 
     def __init__(
-        self,
-        x: _F64,
-        y: _F64,
-        weights: _F64 | None,
-        factors: _Factors,
-        n_threads: int = 1,
-        levels: _Levels | None = None,
+        self, x: _F64, y: _F64, w: _F64 | None, factors: _Factors, n_threads: int = 1, levels: _Levels | None = None
     ) -> None: ...
+
+class LmmSystem(_OfRows):
+    n_theta: int
+
     def fit(
-        self,
-        reml: bool,
-        start: _F64 | None,
-        max_evaluations: int,
-        tolerance: float,
-        n_threads: int,
-        progress: _Progress,
+        self, reml: bool, start: _F64 | None, most: int, tolerance: float, n_threads: int, progress: _Progress
     ) -> LinearFit: ...
     def solution(self, theta: _F64, reml: bool, n_threads: int = 1) -> LinearSolution: ...
     def evaluate(self, theta: _F64, reml: bool, n_threads: int = 1) -> LinearEvaluation: ...
@@ -312,19 +303,9 @@ class LmmSystem:
     def satterthwaite(self, at: _FitPoint, n_threads: int = 1) -> Satterthwaite: ...
     def kenward_roger(self, at: _FitPoint, memory: float, n_threads: int = 1) -> KenwardRoger: ...
 
-class CrossedSystem:
-    kept: list[int]
+class CrossedSystem(_OfRows):
     exact_bytes: float
 
-    def __init__(
-        self,
-        x: _F64,
-        y: _F64,
-        weights: _F64 | None,
-        factors: _Factors,
-        n_threads: int = 1,
-        levels: _Levels | None = None,
-    ) -> None: ...
     def fit(
         self, reml: bool, start: _F64 | None, *limits: float, n_threads: int, progress: _Progress
     ) -> SampledFit: ...
@@ -480,7 +461,7 @@ class GlmmSystem:
         y: _F64,
         weights: _F64,
         offset: _F64 | None,
-        factors: list[tuple[_I32, int, list[tuple[_F64, str]]]],
+        factors: _Factors,
         family: str,
         link: str,
         kernel: Callable[..., object] | None = None,
