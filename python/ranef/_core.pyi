@@ -494,7 +494,7 @@ class GlmmSystem:
         dispersion: float | None,
         covariance: _F64,
         x_new: _F64,
-        factors: list[tuple[_I32, list[_F64]]],
+        factors: _Rows,
         n_threads: int = 1,
     ) -> _F64: ...
 
