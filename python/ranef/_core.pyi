@@ -96,9 +96,7 @@ class LinearFit:
     ending: Ending
     search: Search
 
-class SampledFit:
-    """A fit whose log-determinant is sampled."""
-
+class SampledFit:  # one whose log-determinant is sampled
     fit: LinearFit
     sampling: float
     error: float
