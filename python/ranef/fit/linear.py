@@ -325,7 +325,7 @@ def _fit_sampled(
     outcome = _outcome(found.fit, design)
     fields = estimates_of(design, order, outcome.solution, system.kept)
     valleys = (Valley(outcome.solution.objective, fields["theta"], outcome.solution.beta),)
-    how = convergence_of(outcome.ending, ITERATIVE, design, order, valleys, lambda v: v.beta, fields["kept"])
+    how = convergence_of(outcome.ending, ITERATIVE, design, order, valleys, lambda v: v.theta, fields["kept"])
     how = replace(how, sampling=found.sampling)
     sampled = SampledLikelihood(found.probes, control.seed, found.error / 2, system.exact_bytes)
     return LmmFit(
