@@ -220,7 +220,7 @@ def test_a_signal_ends_the_work(n_threads: int) -> None:
         (lambda m: m.profile("sigma").zeta("Days", [1.0]), OptionError, "not profiled"),
         (lambda m: m.conf_int(parm="sigma"), OptionError, "method='profile'"),
         (lambda m: m.conf_int(3), ArgumentTypeError, "method"),
-        (lambda m: m.conf_int(ddf="kr"), OptionError, "ddf"),
+        (lambda m: m.conf_int(ddf="wald"), OptionError, "ddf"),
     ],
 )
 def test_bad_input(call: Any, error: type[Exception], words: str) -> None:

@@ -1,6 +1,7 @@
 """Slips that can be predicted are answered by one sentence of ours: what, where, what to do."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,9 +119,10 @@ DATA = [
     ("None", lambda s: lmer(INTERCEPT, None), "data must be given"),
     ("name of a data set", lambda s: lmer(INTERCEPT, "sleepstudy"), r"load_dataset\('sleepstudy'\)"),
     ("absent file", lambda s: lmer(INTERCEPT, "nowhere.csv"), "no file 'nowhere.csv'"),
-    ("folder", lambda s: lmer(INTERCEPT, "."), "is a folder"),
+    ("folder", lambda s: lmer(INTERCEPT, str(Path(__file__).parent)), "is a folder without Parquet files"),
     ("address", lambda s: lmer(INTERCEPT, "s3://bucket/x.parquet"), "'s3://bucket/x.parquet' is an address"),
-    ("pattern", lambda s: lmer(INTERCEPT, "part-*.parquet"), r"is a pattern.*scan_parquet\(pattern\)"),
+    ("pattern of text", lambda s: lmer(INTERCEPT, "part-*.csv"), r"scan_csv\(pattern\)"),
+    ("pattern", lambda s: lmer(INTERCEPT, "part-*.parquet"), "no file has a name like"),
     ("matrix", lambda s: lmer(INTERCEPT, np.ones((4, 2))), "Name its columns"),
     ("Series", lambda s: lmer(INTERCEPT, frame()["Days"]), "to_frame"),
     ("class", lambda s: lmer(INTERCEPT, pd.DataFrame), "the class DataFrame itself"),
@@ -193,7 +195,7 @@ METHODS = [
     ("anova: other response", lambda s: anova(s.m, lmer("log(Reaction) ~ Days + (1 | Subject)", sleep())), "responses"),
     ("anova: both kinds", lambda s: anova(s.m, s.g), "lmer and of glmer"),
     ("anova: test", lambda s: anova(s.m, s.f, test="LRT"), "'chisq'"),
-    ("anova of one: type", lambda s: s.m.anova(type="III"), "1, 2 or 3"),
+    ("anova of one: type", lambda s: s.m.anova(type="IV"), "1, 2 or 3"),
     ("anova of one: model", lambda s: s.m.anova(s.f), r"ranef\.anova\(m1, m2\)"),
     ("anova of one: ddf", lambda s: s.m.anova(ddf="KR1"), "'kenward-roger'"),
     ("anova of one: test", lambda s: s.g.anova(test="F"), "it takes type"),

@@ -56,16 +56,11 @@ def source_from_path(path: str | pathlib.Path) -> Source:
         endings.pop()
     ending = endings[-1] if endings else ""
     if path.is_dir():
-        raise DataError(f"{str(path)!r} is a folder; give the path of one file of data.")
+        raise DataError(f"{str(path)!r} is a folder without Parquet files; give the path of one file of data.")
     if ending not in _OPENERS:
         raise DataError(
             f"cannot tell what kind of file {str(path)!r} is; its name should end in {', '.join(_OPENERS)}."
             + ("" if path.exists() or ending else f" If a bundled data set is meant, give load_dataset({str(path)!r}).")
-        )
-    if not path.is_file() and any(c in path.name for c in "*?["):
-        raise DataError(
-            f"{str(path)!r} is a pattern, and data are read from one file; several are one frame by "
-            "polars.scan_parquet(pattern) or polars.scan_csv(pattern)."
         )
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r} (looked for in {pathlib.Path.cwd()}).")
@@ -98,6 +93,11 @@ def parquet_files(path: str | pathlib.Path) -> Any:
     folder = path.is_dir()
     if not folder and (not any(c in str(path) for c in "*?[") or path.exists()):
         return None
+    if not folder and path.suffix.lower() not in (".parquet", ".pq"):
+        raise DataError(
+            f"{str(path)!r} is a pattern of files that are not named .parquet, which are read one by one; several are "
+            "one frame by polars.scan_csv(pattern)."
+        )
     found = path.rglob("*.parquet") if folder else map(pathlib.Path, glob.glob(str(path), recursive=True))
     files = sorted(f for f in found if f.is_file())
     if not files:

@@ -209,8 +209,8 @@ def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
     first = fits[0]
     if len({fit.verb for fit in fits}) > 1:
         raise DataError(
-            "models of lmer and of glmer are not compared here. Where the family is continuous, such as Gamma, and the "
-            "response is the same, not transformed, their aic can be compared by hand: that of lmer by REML=False."
+            "models of lmer and of glmer cannot be compared here. Where the family is continuous, such as Gamma, and "
+            "the response is the same, not transformed, their aic can be compared by hand: that of lmer by REML=False."
         )
     for fit, name in zip(fits[1:], names[1:], strict=True):
         pair = f"{names[0]} and {name}"
