@@ -112,6 +112,11 @@ class Convergence:
                     "them grow lowers the criterion by "
                     f"{'nothing' if self.certificate <= 0 else f'no more than {self.certificate:.1g}'}."
                 )
+            if self.sampling > 0:
+                second += (
+                    " Random probes may have shifted a standard deviation of the random effects by "
+                    f"{self.sampling:.1g} of its standard errors, at most."
+                )
             return [first, second]
         first = (
             f"The fit did not converge: it ended {effort} ({self.status.value}). Do not use the estimates as they are."

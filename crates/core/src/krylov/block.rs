@@ -33,7 +33,7 @@ impl Block {
 
     /// Some columns of a row-major matrix.
     pub fn columns(of: &[f64], cols: usize, from: usize, used: usize) -> Self {
-        let mut out = Block::zeros(if cols == 0 { 0 } else { of.len() / cols }, used);
+        let mut out = Block::zeros(of.len().checked_div(cols).unwrap_or(0), used);
         for (to, row) in out.data.chunks_exact_mut(out.k).zip(of.chunks_exact(cols.max(1))) {
             to[..used].copy_from_slice(&row[from..from + used]);
         }

@@ -38,10 +38,11 @@ pub fn pass(g: &Graph, own: Own<'_>, y: &[f64], k: usize, n_threads: usize) -> S
 }
 
 fn pass_of<const K: usize>(g: &Graph, own: Own<'_>, y: &[f64], n_threads: usize) -> Sums {
-    let mut levels = vec![0.0; g.n_levels() * K];
-    let (y, _) = y.as_chunks::<K>();
+    let mut levels = vec![[0.0; K]; g.n_levels()];
+    let y: Vec<[f64; K]> = y.chunks_exact(K).map(|row| std::array::from_fn(|i| row[i])).collect();
+    let y = &y[..];
     let mut own_parts = Vec::with_capacity(g.parts.len());
-    let (mut rest, _) = levels.as_chunks_mut::<K>();
+    let mut rest = &mut levels[..];
     for part in &g.parts {
         let (head, tail) = rest.split_at_mut(part.len());
         own_parts.push((part.clone(), head));
@@ -80,11 +81,11 @@ fn pass_of<const K: usize>(g: &Graph, own: Own<'_>, y: &[f64], n_threads: usize)
     }
     if g.others.len() == 1 {
         // what a row gets from its only place comes back to it
-        for ((to, y), w) in places.as_chunks_mut::<K>().0.iter_mut().zip(y).zip(&g.total[1]) {
+        for ((to, y), w) in places.chunks_exact_mut(K).zip(y).zip(&g.total[1]) {
             to.iter_mut().zip(y).for_each(|(t, y)| *t += w * y);
         }
     }
-    Sums { levels, places }
+    Sums { levels: levels.into_flattened(), places }
 }
 
 fn add(to: &mut [f64], from: &[f64]) {

@@ -29,8 +29,8 @@ impl Signs {
     }
 
     fn sign(&self, factor: u64, level: u64, probe: u64) -> f64 {
-        let bits = mixed(mixed(mixed(self.seed ^ (factor << 48)) ^ level) ^ probe / 64);
-        if bits >> (probe % 64) & 1 == 0 {
+        let bits = mixed(mixed(mixed(self.seed ^ (factor << 48)) ^ level) ^ (probe / 64));
+        if (bits >> (probe % 64)) & 1 == 0 {
             1.0
         } else {
             -1.0
