@@ -207,7 +207,7 @@ def same_fixed_part(a: MixedFit, b: MixedFit) -> bool:
 def check_same_data(fits: Sequence[MixedFit], names: Sequence[str]) -> None:
     """Refuse models that were not fitted to the same values."""
     first = fits[0]
-    if len({fit.verb for fit in fits}) > 1:
+    if len({fit.both_criteria is None for fit in fits}) > 1:
         raise DataError(
             "models of lmer and of glmer cannot be compared here. Where the family is continuous, such as Gamma, and "
             "the response is the same, not transformed, their aic can be compared by hand: that of lmer by REML=False."

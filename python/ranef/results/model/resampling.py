@@ -262,7 +262,10 @@ class ResamplingChapter(FittedModel):
         from ranef.inference.bootstrap.likelihood_ratio import bootstrap_lrt
         from ranef.inference.reduced import comparison_control
 
-        if not isinstance(smaller, ResamplingChapter) or smaller._fit.verb != self._fit.verb:
+        alike = isinstance(smaller, ResamplingChapter) and (
+            (smaller._fit.both_criteria is None) == (self._fit.both_criteria is None)
+        )
+        if not alike:
             raise ArgumentTypeError(f"smaller must be a model fitted by {self._fit.verb}, not {smaller!r:.60}.")
         rest = (
             checked_count(n),
