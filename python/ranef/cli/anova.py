@@ -76,7 +76,8 @@ def anova(
         if several:
             table = ranef.anova(*models, test=(test or Comparison.CHISQ).value, n=n, rng=seed)
         else:
-            table = models[0].anova(3 if type is None else type, None if ddf is None else ddf.value)  # type: ignore[arg-type]
+            method = None if ddf is None else ddf.value
+            table = models[0].anova(3 if type is None else type, method)  # type: ignore[arg-type]
     if as_json:
         show_json(table_document(table, "model" if several else "term"))
     else:

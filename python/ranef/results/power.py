@@ -18,7 +18,9 @@ class PowerCurve(PrintedFrame):
     pandas' own ``plot``.
     """
 
-    def plot(self, *, target: float = 0.8, ax: Any = None, figsize: tuple[float, float] | None = None) -> "Axes":  # type: ignore[override]
+    def plot(  # type: ignore[override]
+        self, *, target: float = 0.8, ax: Any = None, figsize: tuple[float, float] | None = None
+    ) -> "Axes":
         """Draw power along the first numbers, with its limits from the simulations, and a line for
         each of the second ones.
 
