@@ -192,7 +192,7 @@ def test_batches_may_be_empty_or_have_no_complete_row(data):
     assert m.objective == pytest.approx(whole.objective, abs=1e-8)
     with pytest.raises(DataError, match="no row"):
         scale.fit("y ~ f + (1 | g)", nothing)
-    with pytest.raises(DataError, match="text in one part of the data and numbers in another"):
+    with pytest.raises(DataError, match="text in the data in place 1 and numbers in the data in place 2"):
         scale.fit("y ~ f + (1 | g)", [data, data.assign(f=1.5)])
 
 

@@ -44,9 +44,10 @@ def lmer(
         The model in lme4's notation, such as ``"y ~ x + (x | g)"``.
     data : frame, dict or path
         A pandas, polars or pyarrow frame, any other frame that narwhals reads, a dict of arrays, or
-        the path of a file, of a folder of Parquet files, or a pattern such as ``"big/*.parquet"``.
-        A folder, pattern, pyarrow Dataset, polars LazyFrame or DuckDB relation of a million rows or
-        more is read in batches, and the model has then no rows (see "Fit large data"). Only the
+        the path of a file, of a folder of Parquet, Arrow or text files, or a pattern such as
+        ``"big/*.parquet"``. A folder, pattern, pyarrow Dataset, polars LazyFrame, DuckDB relation,
+        iterator of frames or function that returns one of a million rows or more is read in
+        batches, and the model has then no rows (see "Fit large data"). Only the
         columns that the formula and the arguments name are read. In a CSV file ``NA`` and empty
         fields are missing, and words such as ``None`` or ``N/A`` are values.
     REML : bool, optional

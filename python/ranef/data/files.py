@@ -1,13 +1,13 @@
 """Data in files."""
 
-import glob
 import pathlib
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ranef.data.file_set import file_set
 from ranef.data.sources import ArrowSource, DeferredSource, PandasSource, Source, source_in_memory
-from ranef.data.text_layout import TextLayout, text_layout
+from ranef.data.text_layout import MISSING_TEXT, text_layout, usual_layout
 from ranef.data.value_labels import (
     partly_labelled,
     with_labels,
@@ -15,16 +15,7 @@ from ranef.data.value_labels import (
 )
 from ranef.errors import DataError
 
-# Read as missing in a CSV file, quoted or not, in columns of every kind: what R writes, and an
-# empty field. The other words that some programs take for missing (None, null, N/A) are as often
-# names of levels, whose rows would be lost without a word; NaN and nan are numbers in a column of
-# numbers.
-_MISSING = ["", "NA"]
-
 _COMPRESSED = (".gz", ".bz2", ".zst")
-
-#: Layout of text files that their ending suggests.
-_USUAL = {".csv": TextLayout(), ".tsv": TextLayout("\t"), ".tab": TextLayout("\t"), ".txt": TextLayout("\t")}
 
 
 def source_from_path(path: str | pathlib.Path) -> Source:
@@ -47,16 +38,16 @@ def source_from_path(path: str | pathlib.Path) -> Source:
             f"{str(path)!r} is an address, and data are read from files; give a frame that another library has read, "
             "such as polars.scan_parquet(address)."
         )
-    files = parquet_files(path)
+    files = file_set(path)
     if files is not None:
-        return _dataset(files, pathlib.Path(path))
+        return DeferredSource(files.names, files.read, files.what, files.notes)
     path = pathlib.Path(path).expanduser()
     endings = [s.lower() for s in path.suffixes]
     if endings and endings[-1] in _COMPRESSED:
         endings.pop()
     ending = endings[-1] if endings else ""
     if path.is_dir():
-        raise DataError(f"{str(path)!r} is a folder without Parquet files; give the path of one file of data.")
+        raise DataError(f"{str(path)!r} is a folder without Parquet, Arrow (Feather) or CSV files.")
     if ending not in _OPENERS:
         raise DataError(
             f"cannot tell what kind of file {str(path)!r} is; its name should end in {', '.join(_OPENERS)}."
@@ -80,48 +71,6 @@ def _parquet(path: pathlib.Path, ending: str) -> Source:
     names = pq.read_schema(path).names
     return DeferredSource(
         names, lambda columns: _read(path, lambda: pq.read_table(path, columns=columns)), f"the file {path.name!r}"
-    )
-
-
-def parquet_files(path: str | pathlib.Path) -> Any:
-    """The dataset of a folder that holds Parquet files, or of all files with names of a pattern
-    such as ``"big/*.parquet"``; None for another path.
-    """
-    if "://" in str(path):
-        return None
-    path = pathlib.Path(path).expanduser()
-    folder = path.is_dir()
-    if not folder and (not any(c in str(path) for c in "*?[") or path.exists()):
-        return None
-    if not folder and path.suffix.lower() not in (".parquet", ".pq"):
-        raise DataError(
-            f"{str(path)!r} is a pattern of files that are not named .parquet, which are read one by one; several are "
-            "one frame by polars.scan_csv(pattern)."
-        )
-    found = path.rglob("*.parquet") if folder else map(pathlib.Path, glob.glob(str(path), recursive=True))
-    files = sorted(f for f in found if f.is_file())
-    if not files:
-        if folder:
-            return None
-        raise DataError(f"no file has a name like {str(path)!r} (looked for in {pathlib.Path.cwd()}).")
-    from pyarrow import ArrowException, dataset
-
-    try:
-        if folder:
-            return dataset.dataset(
-                list(map(str, files)), format="parquet", partitioning="hive", partition_base_dir=str(path)
-            )
-        return dataset.dataset(list(map(str, files)), format="parquet")
-    except (ArrowException, OSError) as problem:
-        raise _unreadable(path, problem) from None
-
-
-def _dataset(data: Any, path: pathlib.Path) -> Source:
-    """Many files as one table."""
-    return DeferredSource(
-        data.schema.names,
-        lambda columns: _read(path, lambda: data.to_table(columns=columns)),
-        f"the files {str(path)!r}",
     )
 
 
@@ -149,7 +98,7 @@ def _text(path: pathlib.Path, ending: str) -> Source:
     import pyarrow as pa
     from pyarrow import csv
 
-    usual = _USUAL[ending]
+    usual = usual_layout(path.suffixes)
     with pa.input_stream(str(path)) as stream:
         layout = text_layout(stream, usual)
     parse = csv.ParseOptions(delimiter=layout.separator, newlines_in_values=True)
@@ -159,7 +108,7 @@ def _text(path: pathlib.Path, ending: str) -> Source:
 
     def convert(columns: list[str] | None) -> Any:
         return csv.ConvertOptions(
-            include_columns=columns, null_values=_MISSING, strings_can_be_null=True, decimal_point=layout.decimal
+            include_columns=columns, null_values=MISSING_TEXT, strings_can_be_null=True, decimal_point=layout.decimal
         )
 
     with csv.open_csv(path, read_options=read_options(), parse_options=parse) as reader:

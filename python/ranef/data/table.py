@@ -9,7 +9,8 @@ import numpy as np
 from ranef.data.column import Column
 from ranef.data.files import source_from_path
 from ranef.data.sources import ArrowSource, DeferredSource, MappingSource, Source, source_in_memory
-from ranef.errors import ArgumentTypeError, DataError
+from ranef.data.streams import stream_of
+from ranef.errors import ArgumentTypeError, DataError, RanefError
 
 _ACCEPTED = (
     "a pandas, polars or pyarrow frame, any other frame that narwhals reads (modin, DuckDB, Dask, …), "
@@ -23,11 +24,13 @@ class Table:
     Make one with :meth:`from_data`.
     """
 
-    __slots__ = ("_columns", "_source")
+    __slots__ = ("_columns", "_source", "place")
 
     def __init__(self, source: Source):
         self._source = source
         self._columns: dict[str, Column] = {}
+        #: Of which file or part of the data these are the rows, for messages.
+        self.place = "the data"
 
     @classmethod
     def from_data(cls, data: Any) -> "Table":
@@ -38,9 +41,10 @@ class Table:
         data : DataFrame, LazyFrame, Table, mapping, path, …
             A pandas or polars frame (eager or lazy), a pyarrow Table, RecordBatch,
             RecordBatchReader or Dataset, any other frame that narwhals reads or that offers the
-            Arrow stream protocol, a mapping from names to arrays or lists of one length, a
-            structured NumPy array, or the path of a CSV (``.csv``, ``.tsv``, possibly compressed),
-            Parquet or Feather file.
+            Arrow stream protocol, an iterator of frames or a function that returns one, a mapping
+            from names to arrays or lists of one length, a structured NumPy array, or the path of a
+            CSV (``.csv``, ``.tsv``, possibly compressed), Parquet or Feather file, of a folder of
+            such files or a pattern of their names.
 
         Returns
         -------
@@ -129,6 +133,11 @@ def _other_source(data: Any) -> Source:
         raise _unaccepted(data, "data.to_frame() makes a frame of a Series." if hasattr(data, "to_frame") else "")
     if library == "polars":
         return _lazy_polars(data)
+    stream = stream_of(data)
+    if stream is not None and stream.once:
+        return ArrowSource(_guarded(lambda: stream.read(stream.names), stream.what))
+    if stream is not None:
+        return DeferredSource(list(stream.names), stream.read, stream.what)
     if library == "pyarrow":
         return _arrow(data)
     return _through_narwhals(data)
@@ -156,10 +165,6 @@ def _lazy_polars(data: Any) -> Source:
 
 
 def _arrow(data: Any) -> Source:
-    import pyarrow as pa
-
-    if isinstance(data, pa.RecordBatchReader):
-        return ArrowSource(_guarded(data.read_all, "the record batch reader"))
     if hasattr(data, "to_table") and hasattr(data, "schema"):  # pyarrow.dataset.Dataset
         return DeferredSource(
             data.schema.names,
@@ -178,10 +183,6 @@ def _through_narwhals(data: Any) -> Source:
     try:
         frame: Any = nw.from_native(data)
     except TypeError:
-        if hasattr(data, "__arrow_c_stream__"):
-            import pyarrow as pa
-
-            return ArrowSource(_guarded(lambda: pa.table(data), "the data"))
         raise _unaccepted(data) from None
     what = f"the {type(data).__name__}"
     if isinstance(frame, nw.LazyFrame):
@@ -203,5 +204,7 @@ def _guarded(read: Any, what: str) -> Any:
     """
     try:
         return read()
+    except RanefError:
+        raise
     except Exception as problem:
         raise DataError(f"{what} cannot be read: {type(problem).__name__}: {problem}") from problem

@@ -8,7 +8,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,17 @@ class TextLayout:
         elif self.encoding != usual.encoding:
             parts.append(f"text in {self.encoding.upper()}")
         return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+#: Read as missing, quoted or not, in columns of every kind: what R writes, and an empty field. The
+#: other words that some programs take for missing (None, null, N/A) are as often names of levels,
+#: whose rows would be lost without a word; NaN and nan are numbers in a column of numbers.
+MISSING_TEXT = ["", "NA"]
+
+
+def usual_layout(suffixes: Sequence[str]) -> TextLayout:
+    """The layout that the endings of a file's name suggest."""
+    return TextLayout() if ".csv" in [s.lower() for s in suffixes[-2:]] else TextLayout("\t")
 
 
 def text_layout(stream: Any, usual: TextLayout) -> TextLayout:

@@ -10,6 +10,7 @@ _WHY = {
         "(ranef.options(keep_data=True) keeps them)"
     ),
     "summed": "the data are not kept in a model that was made of sums over rows",
+    "streamed": "the data were a stream that can be read once only",
     "resampled": "the data are not kept in a replicate of drawn groups",
 }
 
@@ -22,7 +23,7 @@ class AbsentData:
     ----------
     attrs : dict
         The name of the data, if they had one.
-    how : {"saved", "pickled", "summed", "resampled"}
+    how : {"saved", "pickled", "summed", "streamed", "resampled"}
         How the model lost them.
     """
 

@@ -43,6 +43,14 @@ class Asked:
     contrasts: Mapping[str, Any] | None = None
     coding: CodingRules | None = None
 
+    def can_be_streamed(self) -> bool:
+        """Whether batches give all that the model needs."""
+        try:
+            self.check()
+        except NotStreamedError:
+            return False
+        return True
+
     def check(self) -> None:
         """Refuse what batches cannot give."""
         for name in ("weights", "offset", "subset"):

@@ -1,16 +1,20 @@
 """Survey, sums and fit in one call."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from ranef.data.batches import Batches, sources_of
+from ranef.errors import ArgumentTypeError, DataError
+from ranef.fit.absent_data import AbsentData
 from ranef.fit.progress import Progress
 from ranef.fit.request import LmmRequest
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
-from ranef.scale.asked import NotStreamedError
+from ranef.scale.asked import Asked
+from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
-from ranef.scale.survey import Survey, survey_of
+from ranef.scale.survey import Survey, asked_of, described, survey_of
 
 #: Rows from which a source that can be read in batches is: fewer fit into any memory, and a model
 #: that has its rows can do more.
@@ -28,6 +32,7 @@ def fit(
     subset: str | None = None,
     na_action: Literal["omit", "exclude", "error"] = "omit",
     contrasts: Mapping[str, Any] | None = None,
+    recipe: Recipe | None = None,
     start: Sequence[float] | Mapping[str, Any] | None = None,
     control: Mapping[str, Any] | None = None,
     progress: Progress = False,
@@ -41,8 +46,12 @@ def fit(
     ----------
     formula : str
         As for `survey`.
-    data : dataset, path, frame or list of these
-        As for `survey`: a list is read part by part. Data are read twice.
+    data : path, dataset, frame, stream or list of these
+        As for `survey`: a list is read part by part. Data are read twice, text files three times.
+        The columns of an iterator, which can be read once only, are kept in a temporary file.
+    recipe : Recipe, optional
+        From a survey of data that have all levels: data are then read once, and no temporary file
+        is needed.
     REML, method, start, control, progress, n_threads, ddf
         As for `lmer`.
     weights, offset, subset, na_action, contrasts
@@ -67,16 +76,23 @@ def fit(
     330.8606
     """
     sources = sources_of(data)
-    found = survey_of(
-        formula,
-        sources,
-        weights=weights,
-        offset=offset,
-        subset=subset,
-        na_action=na_action,
-        contrasts=contrasts,
-    )
-    return summed(found, sources).fit(
+    arguments: dict[str, Any] = {
+        "weights": weights,
+        "offset": offset,
+        "subset": subset,
+        "na_action": na_action,
+        "contrasts": contrasts,
+    }
+    if recipe is None:
+        asked = asked_of(formula, sources, **arguments)
+        sources = [s.again(asked.column_names(s.names)) for s in sources]
+        sums = summed(survey_of(asked, sources), sources)
+    else:
+        _check_recipe(recipe, asked_of(formula, sources, coding=recipe.coding, **arguments))
+        sums = Statistic(recipe)
+        for source in sources:
+            sums.update(source)
+    return sums.fit(
         REML=REML,
         method=method,
         start=start,
@@ -89,10 +105,24 @@ def fit(
 
 def summed(found: Survey, sources: list[Batches]) -> Statistic:
     """The sums of sources that were surveyed."""
-    sums = Statistic(found.freeze())
+    recipe = found.freeze()
+    notes = (*(note for source in sources for note in source.notes), *recipe.design.notes)
+    sums = Statistic(replace(recipe, design=replace(recipe.design, notes=tuple(dict.fromkeys(notes)))))
     for source in sources:
         sums.update(source)
+    if sums.n_input != found.n_input:
+        raise DataError(
+            f"the data had {found.n_input:,} rows when they were surveyed and {sums.n_input:,} when they were read "
+            "again; data that can be read once only are given by a function that returns a new reader."
+        )
     return sums
+
+
+def _check_recipe(recipe: Recipe, asked: Asked) -> None:
+    if not isinstance(recipe, Recipe):
+        raise ArgumentTypeError(f"recipe is a {type(recipe).__name__}; survey(...).freeze() gives one.")
+    if described(recipe.asked) != described(asked):
+        raise DataError("the recipe was made for another formula or other arguments; survey the data with these.")
 
 
 def fit_request(request: LmmRequest, source: Batches) -> LinearMixedModel | None:
@@ -105,25 +135,31 @@ def fit_request(request: LmmRequest, source: Batches) -> LinearMixedModel | None
         then the columns are read into memory.
     """
     arguments = {name: getattr(request, name) for name in ("weights", "offset", "subset")}
-    if not all(a is None or isinstance(a, str) for a in arguments.values()) or source.n_rows() < MANY_ROWS:
+    if not all(a is None or isinstance(a, str) for a in arguments.values()):
         return None
-    try:
-        found = survey_of(
-            request.formula,
-            [source],
-            coding=request.coding_rules,
-            na_action=request.na_action,
-            contrasts=request.contrasts,
-            **arguments,
-        )
-    except NotStreamedError:
+    asked = asked_of(
+        request.formula,
+        [source],
+        coding=request.coding_rules,
+        na_action=request.na_action,
+        contrasts=request.contrasts,
+        **arguments,
+    )
+    data = request.data
+    if source.stream is not None:
+        names = asked.column_names(source.names)
+        source, data = source.again(names), AbsentData({}, "streamed")
+        if source.n_rows() < MANY_ROWS or not asked.can_be_streamed():
+            read = replace(request, data=source.read(names))
+            return LinearMixedModel(read.fitted(), read)
+    elif source.n_rows() < MANY_ROWS or not asked.can_be_streamed():
         return None
-    return summed(found, [source]).fit(
+    return summed(survey_of(asked, [source]), [source]).fit(
         REML=request.reml,
         start=request.start,
         control=request.control,
         progress=request.progress,
         n_threads=request.n_threads,
         ddf=request.ddf,
-        data=request.data,
+        data=data,
     )

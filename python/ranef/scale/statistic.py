@@ -76,6 +76,11 @@ class Statistic:
         return self._core.n
 
     @property
+    def n_input(self) -> int:
+        """Number of rows that were read, with those that were not used."""
+        return self._n_input
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """Names of the parts that were added."""
         return tuple(self._parts)

@@ -46,9 +46,11 @@ def survey(
     formula : str
         As for `lmer`. Functions that need all rows at once (``poly``, ``bs``, ``ns``, ``quantile``,
         ``median``, ``cut`` into a number of intervals) are refused.
-    data : dataset, path, frame or list of these
-        A pyarrow Dataset, a folder or pattern of Parquet files, a polars LazyFrame or a DuckDB
-        relation is read in batches; anything else that `lmer` takes is one batch.
+    data : path, dataset, frame, stream or list of these
+        Read in batches are Parquet, Arrow (Feather) and text files, folders and patterns of these,
+        a pyarrow Dataset, a polars LazyFrame, a DuckDB relation, an iterator of frames, a function
+        that returns one, and what has Arrow's stream protocol. Anything else that `lmer` takes is
+        one batch.
     weights, offset, subset : str, optional
         Names of columns, or expressions in them.
     na_action : {"omit", "exclude", "error"}
@@ -80,7 +82,7 @@ def survey(
     Name: fixef, dtype: float64
     """
     sources = sources_of(data)
-    return survey_of(
+    asked = asked_of(
         formula,
         sources,
         weights=weights,
@@ -89,10 +91,11 @@ def survey(
         na_action=na_action,
         contrasts=contrasts,
     )
+    return survey_of(asked, sources)
 
 
-def survey_of(formula: str, sources: list[Batches], coding: CodingRules | None = None, **arguments: Any) -> "Survey":
-    """The survey of opened sources."""
+def asked_of(formula: str, sources: list[Batches], coding: CodingRules | None = None, **arguments: Any) -> Asked:
+    """The arguments, with ``.`` in the formula written out."""
     parsed = parse_formula(formula)
     if arguments.get("na_action", "omit") not in NA_ACTIONS:
         raise OptionError(f"na_action is {arguments['na_action']!r}; it is one of {', '.join(map(repr, NA_ACTIONS))}.")
@@ -100,7 +103,11 @@ def survey_of(formula: str, sources: list[Batches], coding: CodingRules | None =
         parsed = expand_dot(parsed, list(sources[0].names))
     require_random(parsed)
     require_response(parsed)
-    asked = Asked(parsed, coding=coding or CodingRules.of_session(), **arguments)
+    return Asked(parsed, coding=coding or CodingRules.of_session(), **arguments)
+
+
+def survey_of(asked: Asked, sources: list[Batches]) -> "Survey":
+    """The survey of opened sources."""
     asked.check()
     out = Survey(asked)
     for source in sources:
@@ -127,7 +134,8 @@ class Survey:
         self.seen: dict[str, set[str]] = {}
         #: Rows that have all these levels together.
         self.cover: list[Raw] = []
-        self.kinds: dict[str, str] = {}
+        #: What columns hold, and where that was first seen.
+        self.kinds: dict[str, tuple[str, str]] = {}
         #: Levels of columns that are factors; None where batches have them in different orders.
         self.levels: dict[str, tuple[str, ...] | None] = {}
         #: Rows with the smallest hashes, so that their choice depends on no order.
@@ -228,17 +236,18 @@ class Survey:
                 continue  # a batch without any value says nothing
             if column.codes is not None and not (column.codes >= 0).any():
                 continue
-            self._same_kind(name, column.kind)
+            self._same_kind(name, column.kind, table.place)
             if column.kind == "factor":
                 assert column.levels is not None
                 self._same_levels(name, tuple(column.levels.tolist()))
 
-    def _same_kind(self, name: str, kind: str) -> None:
-        known = self.kinds.setdefault(name, kind)
+    def _same_kind(self, name: str, kind: str, place: str) -> None:
+        known, before = self.kinds.setdefault(name, (kind, place))
         if known != kind:
+            where = ("one part of the data", "another") if place == before else (before, place)
             raise DataError(
-                f"column {name!r} holds {_KINDS[known]} in one part of the data and {_KINDS[kind]} in another; make it "
-                "the same in all."
+                f"column {name!r} holds {_KINDS[known]} in {where[0]} and {_KINDS[kind]} in {where[1]}; make it the "
+                "same in all."
             )
 
     def _same_levels(self, name: str, levels: tuple[str, ...] | None) -> None:
@@ -261,8 +270,8 @@ class Survey:
         """
         if described(self.asked) != described(other.asked):
             raise DataError("these are surveys of different models; make them with the same formula and arguments.")
-        for name, kind in other.kinds.items():
-            self._same_kind(name, kind)
+        for name, (kind, place) in other.kinds.items():
+            self._same_kind(name, kind, place)
         for name, levels in other.levels.items():
             self._same_levels(name, levels)
         for key, moments in other.moments.items():
