@@ -95,7 +95,21 @@ class DesignError(RanefError, ValueError):
 
 
 class MemoryLimitError(DesignError, MemoryError):
-    """What is asked for does not fit into the memory that is free."""
+    """What is asked for does not fit into the memory that is free.
+
+    Parameters
+    ----------
+    message : str
+    needed : float, optional
+        Bytes that it takes.
+    available : float, optional
+        Bytes that can be taken.
+    """
+
+    def __init__(self, message: str, needed: float | None = None, available: float | None = None):
+        super().__init__(message)
+        self.needed = needed
+        self.available = available
 
 
 class NewLevelError(RanefError, ValueError):

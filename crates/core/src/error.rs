@@ -13,6 +13,15 @@ pub enum CoreError {
         bytes: f64,
         /// Order of the dense part of the factor.
         dense: usize,
+        /// Bytes that it may take.
+        free: f64,
+    },
+    /// The factor of the system would take more time than is allowed.
+    TooSlow {
+        /// Seconds of one evaluation, predicted.
+        seconds: f64,
+        /// Order of the dense part of the factor.
+        dense: usize,
     },
     /// Dense matrices would take more memory than is allowed.
     Refused {
@@ -42,11 +51,18 @@ impl fmt::Display for CoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CoreError::Shape(s) | CoreError::Degenerate(s) => f.write_str(s),
-            CoreError::TooLarge { bytes, dense } => write!(
+            CoreError::TooLarge { bytes, dense, free } => write!(
                 f,
-                "the random effects are crossed so densely that their factor (a dense part of order {dense}) \
-                 would need {:.1} GB of memory",
-                bytes / 1e9
+                "the random effects are crossed so densely that their factor would need {:.2} GB of memory (a dense \
+                 part of order {dense}: {:.2} GB), of {:.2} GB that are free",
+                bytes / 1e9,
+                16.0 * (*dense as f64).powi(2) / 1e9,
+                free / 1e9
+            ),
+            CoreError::TooSlow { seconds, dense } => write!(
+                f,
+                "the random effects are crossed so densely that one evaluation with their factor (a dense part of \
+                 order {dense}) would take {seconds:.0} s",
             ),
             CoreError::Refused { order, bytes, memory } => write!(
                 f,
@@ -55,9 +71,9 @@ impl fmt::Display for CoreError {
                 memory / 1e9
             ),
             CoreError::NoRoom { what, bytes, free } => {
-                write!(f, "{what} would take {:.1} GB", bytes / 1e9)?;
+                write!(f, "{what} would take {:.2} GB", bytes / 1e9)?;
                 match free {
-                    Some(free) => write!(f, ", of {:.1} GB that are free", free / 1e9),
+                    Some(free) => write!(f, ", of {:.2} GB that are free", free / 1e9),
                     None => f.write_str(", more than the process may take"),
                 }
             }

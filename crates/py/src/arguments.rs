@@ -16,20 +16,25 @@ use std::sync::{Arc, OnceLock};
 pub(crate) fn to_python(e: CoreError) -> PyErr {
     match e {
         CoreError::Interrupted => PyKeyboardInterrupt::new_err(()),
-        CoreError::TooLarge { .. } | CoreError::NoRoom { .. } => {
-            let advice = "Use fewer levels, or for groups among the fixed effects a random effect";
-            no_room(format!("the model does not fit into memory: {e}. {advice}."))
+        CoreError::TooLarge { bytes, free, .. } => {
+            let advice = "Crossed random intercepts can be fitted with control={'solver': 'iterative'}; else use \
+                          fewer levels";
+            no_room(format!("the model does not fit into memory: {e}. {advice}."), bytes, Some(free))
         }
-        CoreError::Refused { .. } => no_room(e.to_string()),
+        CoreError::NoRoom { bytes, free, .. } => {
+            let advice = "Use fewer levels, or for groups among the fixed effects a random effect";
+            no_room(format!("the model does not fit into memory: {e}. {advice}."), bytes, free)
+        }
+        CoreError::Refused { bytes, memory, .. } => no_room(e.to_string(), bytes, Some(memory)),
         _ => PyValueError::new_err(e.to_string()),
     }
 }
 
 /// The package's error for what does not fit into memory, which is a `MemoryError` too.
-fn no_room(message: String) -> PyErr {
+fn no_room(message: String, needed: f64, available: Option<f64>) -> PyErr {
     Python::attach(|py| {
         let class = py.import("ranef.errors").and_then(|m| m.getattr("MemoryLimitError"));
-        let made = class.and_then(|class| class.call1((&message,)));
+        let made = class.and_then(|class| class.call1((&message, needed, available)));
         made.map_or_else(|_| PyMemoryError::new_err(message), PyErr::from_value)
     })
 }

@@ -3,6 +3,7 @@
 
 mod eliminate;
 mod factor;
+mod fill;
 mod inverse;
 mod ordering;
 mod parts;
@@ -13,6 +14,7 @@ mod storage;
 mod symbolic;
 
 pub use factor::Factor;
+pub use fill::{predicted, Limits, Prediction};
 pub use parts::{Effect, InverseParts};
 pub use path::PathSolver;
 pub use symbolic::Symbolic;

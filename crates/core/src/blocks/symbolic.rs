@@ -1,14 +1,8 @@
 //! Positions and sizes of all blocks of M and of its factor, fixed for the life of a model.
 
-use super::ordering::{self, Rule};
+use super::fill::{Fill, Limits};
 use crate::crossprod::Cells;
 use crate::error::CoreError;
-use crate::memory;
-use std::ops::Range;
-
-/// Share of the levels still to come that a level must be joined with for the rest to be stored as
-/// one dense block.
-const DENSE_SHARE: f64 = 0.95;
 
 /// Symbolic factorisation. A *node* is one level of one factor; *positions* count nodes in the
 /// order of elimination.
@@ -82,18 +76,26 @@ impl Symbolic {
     /// # Errors
     /// [`CoreError::TooLarge`] where the factor does not fit into memory.
     pub fn new(n_levels: &[usize], ks: &[usize], cells: &[Cells], fixed: Option<usize>) -> Result<Self, CoreError> {
-        let (order, settled) = ordering::order(n_levels, cells, Rule::LargestFirst);
-        let mut layout = Elimination::of(&order, n_levels, ks, cells);
-        // looking for a better order costs about as much as an evaluation with a dense block of a
-        // few hundred rows
-        if settled < order.len() && layout.cost > 4e-3 {
-            let (order, _) = ordering::order(n_levels, cells, Rule::MinimumDegree);
-            let other = Elimination::of(&order, n_levels, ks, cells);
-            if other.cost < layout.cost {
-                layout = other;
-            }
-        }
-        let Elimination { factor, level, k, position, row, below_start, below, n_sparse, cost } = layout;
+        Self::within(n_levels, ks, cells, fixed, &Limits::of_machine())
+    }
+
+    /// The same where the factor may take only so much. What is done to find out is limited too.
+    ///
+    /// # Errors
+    /// [`CoreError::TooLarge`] where it would take more memory, [`CoreError::TooSlow`] where more
+    /// time.
+    pub fn within(
+        n_levels: &[usize],
+        ks: &[usize],
+        cells: &[Cells],
+        fixed: Option<usize>,
+        limits: &Limits,
+    ) -> Result<Self, CoreError> {
+        Ok(Self::laid_out(Fill::best(n_levels, ks, cells, limits)?, n_levels, cells, fixed))
+    }
+
+    fn laid_out(best: Fill, n_levels: &[usize], cells: &[Cells], fixed: Option<usize>) -> Self {
+        let Fill { factor, level, k, position, row, below_start, below, n_sparse, cost, .. } = best;
         let q = row[row.len() - 1];
         let dense = q - row[n_sparse];
 
@@ -137,10 +139,6 @@ impl Symbolic {
             panel.push(panel_len);
             panel_len += kj * h as usize;
             height.push(h);
-        }
-        let bytes = 8.0 * (2.0 * (dense as f64).powi(2) + 2.0 * panel_len as f64);
-        if memory::limit_of(bytes).is_some_and(|limit| bytes > limit) {
-            return Err(CoreError::TooLarge { bytes, dense });
         }
 
         let mut update_start = Vec::with_capacity(n_sparse + 1);
@@ -200,7 +198,7 @@ impl Symbolic {
                 out
             })
             .collect();
-        Ok(Symbolic {
+        Symbolic {
             factor,
             level,
             k,
@@ -226,7 +224,7 @@ impl Symbolic {
             panel_len,
             seconds: cost,
             fixed,
-        })
+        }
     }
 
     /// Positions of the blocks below a sparse position.
@@ -265,173 +263,4 @@ impl Symbolic {
     pub fn dense_row(&self, pos: usize) -> usize {
         self.row[pos] - self.row[self.n_sparse]
     }
-}
-
-/// An order of elimination and the structure of the factor it leads to.
-struct Elimination {
-    factor: Vec<u32>,
-    level: Vec<u32>,
-    k: Vec<u32>,
-    position: Vec<Vec<u32>>,
-    row: Vec<usize>,
-    below_start: Vec<usize>,
-    below: Vec<u32>,
-    n_sparse: usize,
-    /// Predicted seconds of one evaluation with its score; only comparisons matter.
-    cost: f64,
-}
-
-impl Elimination {
-    fn of(order: &[u32], n_levels: &[usize], ks: &[usize], cells: &[Cells]) -> Self {
-        let nf = n_levels.len();
-        let n = order.len();
-        let mut first = vec![0usize; nf + 1];
-        for f in 0..nf {
-            first[f + 1] = first[f] + n_levels[f];
-        }
-        let mut factor = vec![0u32; n];
-        let mut level = vec![0u32; n];
-        let mut k = vec![0u32; n];
-        let mut row = vec![0usize; n + 1];
-        let mut position: Vec<Vec<u32>> = n_levels.iter().map(|&m| vec![0u32; m]).collect();
-        for (pos, &v) in order.iter().enumerate() {
-            let f = first.partition_point(|&s| s <= v as usize) - 1;
-            let l = v as usize - first[f];
-            factor[pos] = f as u32;
-            level[pos] = l as u32;
-            k[pos] = ks[f] as u32;
-            row[pos + 1] = row[pos] + ks[f];
-            position[f][l] = pos as u32;
-        }
-
-        // later neighbours of each position
-        let mut count = vec![0usize; n + 1];
-        let each_cell = |visit: &mut dyn FnMut(u32, u32)| {
-            for c in cells {
-                for l in 0..n_levels[c.f] {
-                    let a = position[c.f][l];
-                    for &m in &c.level[c.start[l]..c.start[l + 1]] {
-                        let b = position[c.g][m as usize];
-                        visit(a.min(b), a.max(b));
-                    }
-                }
-            }
-        };
-        each_cell(&mut |a, _| count[a as usize + 1] += 1);
-        for i in 0..n {
-            count[i + 1] += count[i];
-        }
-        let mut later = vec![0u32; count[n]];
-        let mut next = count.clone();
-        each_cell(&mut |a, b| {
-            later[next[a as usize]] = b;
-            next[a as usize] += 1;
-        });
-
-        // structure of each column: its own neighbours and those of the columns whose first block
-        // it is
-        let mut below_start = vec![0usize];
-        let mut below: Vec<u32> = Vec::new();
-        let mut children: Vec<Vec<u32>> = vec![Vec::new(); if cells.is_empty() { 0 } else { n }];
-        let mut mark = vec![u32::MAX; n];
-        let mut n_sparse = n;
-        for j in 0..n {
-            if cells.is_empty() {
-                below_start.push(0);
-                continue;
-            }
-            let at = below.len();
-            mark[j] = j as u32;
-            for &b in &later[count[j]..count[j + 1]] {
-                if mark[b as usize] != j as u32 {
-                    mark[b as usize] = j as u32;
-                    below.push(b);
-                }
-            }
-            for &c in &children[j] {
-                let c = c as usize;
-                for i in below_start[c]..below_start[c + 1] {
-                    let b = below[i];
-                    if mark[b as usize] != j as u32 {
-                        mark[b as usize] = j as u32;
-                        below.push(b);
-                    }
-                }
-            }
-            let left = n - j - 1;
-            let here = below.len() - at;
-            if left >= 1 && here as f64 >= DENSE_SHARE * left as f64 {
-                below.truncate(at);
-                n_sparse = j;
-                break;
-            }
-            below[at..].sort_unstable();
-            if let Some(&parent) = below.get(at) {
-                children[parent as usize].push(j as u32);
-            }
-            below_start.push(below.len());
-        }
-        let (cut, cost) = cheapest_cut(n_sparse, &row, &k, &below_start, &below);
-        let (below_start, below) = padded(cut, &row, &k, &below_start, &below);
-        Elimination { factor, level, k, position, row, below_start, below, n_sparse: cut, cost }
-    }
-}
-
-/// Seconds that one update of a scattered entry, one of consecutive entries, and one floating-point
-/// operation within the dense block take, roughly: only their ratios matter.
-const SCATTERED_COST: f64 = 4e-9;
-/// Largest ratio of the length of a padded list to that of the list.
-const PADDING: f64 = 1.6;
-const CONSECUTIVE_COST: f64 = 1e-10;
-const DENSE_COST: f64 = 4e-11;
-
-/// The number of sparse positions, at most `limit`, for which elimination and selected inversion
-/// cost least, and that cost.
-fn cheapest_cut(limit: usize, row: &[usize], k: &[u32], below_start: &[usize], below: &[u32]) -> (usize, f64) {
-    let q = row[row.len() - 1];
-    let dense = |cut: usize| ((q - row[cut]) as f64).powi(3) * DENSE_COST;
-    let mut sparse = 0.0;
-    let mut best = (0, dense(0));
-    for j in 0..limit {
-        let list = &below[below_start[j]..below_start[j + 1]];
-        let height: f64 = list.iter().map(|&b| f64::from(k[b as usize])).sum();
-        let kj = f64::from(k[j]);
-        let consecutive = list.last().is_some_and(|&b| (b - list[0]) as usize == list.len() - 1);
-        let update = if consecutive { kj * CONSECUTIVE_COST } else { (0.5 + 0.5 * kj) * SCATTERED_COST };
-        sparse += height * (height + 1.0) * update;
-        let cost = sparse + dense(j + 1);
-        if cost <= best.1 {
-            best = (j + 1, cost);
-        }
-    }
-    best
-}
-
-/// The positions from the first to the last of a list, where it holds most of them: then they are
-/// stored all, as one piece.
-fn span(list: &[u32]) -> Option<Range<usize>> {
-    let (first, last) = (*list.first()? as usize, *list.last()? as usize);
-    ((last + 1 - first) as f64 <= PADDING * list.len() as f64).then_some(first..last + 1)
-}
-
-/// The lists of the sparse positions, with explicit zeros where they make a list consecutive within
-/// the dense block.
-fn padded(n_sparse: usize, row: &[usize], k: &[u32], below_start: &[usize], below: &[u32]) -> (Vec<usize>, Vec<u32>) {
-    let n = k.len();
-    let dense = (row[n] - row[n_sparse]) as f64;
-    let mut start = Vec::with_capacity(n_sparse + 1);
-    let mut out = Vec::with_capacity(below_start[n_sparse]);
-    start.push(0);
-    for j in 0..n_sparse {
-        let list = &below[below_start[j]..below_start[j + 1]];
-        let all_dense = list.first().is_some_and(|&b| b as usize >= n_sparse);
-        let height: f64 = list.iter().map(|&b| f64::from(k[b as usize])).sum();
-        match span(list) {
-            _ if all_dense && height * PADDING >= dense => out.extend((n_sparse..n).map(|b| b as u32)),
-            Some(s) if all_dense => out.extend(s.map(|b| b as u32)),
-            _ => out.extend_from_slice(list),
-        }
-        start.push(out.len());
-    }
-    (start, out)
 }
