@@ -6,6 +6,7 @@ response is not the mean over groups, because the inverse h of the link is curve
 effects of variance s² that mean is ``h(eta) + s² h''(eta) / 2`` to second order.
 """
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -95,7 +96,7 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "^": np.float_power,
 }
 
-_BASES = {"log": np.e, "log2": 2.0, "log10": 10.0}
+_BASES = {"log": math.e, "log2": 2.0, "log10": 10.0}
 
 
 def _power_of(base: float) -> tuple[Map, Map]:
@@ -196,7 +197,7 @@ def response_scale(expr: Expr | None, states: Mapping[str, Any] | None = None) -
             name = next((n for n, b in _BASES.items() if b == base), name)
         elif len(node.arguments) == 1:
             name = _NAMES.get(node.function, node.function)
-    elif isinstance(node, Call) and _log_base(node) == np.e and _odds(_bare(node.arguments[0].value)) == 1.0:
+    elif isinstance(node, Call) and _log_base(node) == math.e and _odds(_bare(node.arguments[0].value)) == 1.0:
         name = "logit"
     return ResponseScale(name, *found, base=base)
 
