@@ -1,4 +1,4 @@
-//! The pattern that an order of elimination leads to, what it costs, and the best one within limits.
+//! The pattern that an order of elimination leads to, its cost, and the best one within limits.
 //!
 //! What a later cut between the sparse and the dense part costs is known to be more as soon as the
 //! sparse part alone does, so that the search for it ends there: a pattern that is too large for
