@@ -36,6 +36,47 @@ class Structure:
     def read(self, factor: _F64) -> _F64:
         """Theta of a factor (k, k), or of one near it."""
 
+class RowCovariance:
+    """Covariance R of the rows of one subject given the random effects, relative to sigma^2.
+
+    R = S C S: a correlation C (``ar1``, ``cs``, ``us`` ...), standard deviations S by level of the
+    position (``own_levels``) and by group of subjects, times variance functions (name, number of
+    strata). ``parameters`` are the natural parameters, one for each unconstrained one and in the
+    same order: part (``group``, ``correlation``, ``level``, ``variance``), its number among the
+    variance functions, name, indices, group or stratum. ``positions`` says whether positions are
+    codes of levels, whole, distinct, and may have several coordinates.
+    """
+
+    n: int
+    parameters: list[tuple[str, int | None, str, list[int], int]]
+    positions: tuple[bool, bool, bool, bool]
+
+    def __init__(
+        self,
+        correlation: str,
+        options: dict[str, int],
+        own_levels: int | None = None,
+        groups: int = 1,
+        variances: list[tuple[str, int]] = ...,
+    ) -> None: ...
+    def starts(
+        self, gap: float, smallest: float, largest: float, covariates: list[_F64], covariance: _F64 | None = None
+    ) -> list[list[float]]:
+        """Points where a search may begin, the usual one first."""
+    def natural(self, z: _F64) -> tuple[_F64, _F64]:
+        """Natural parameters and their derivatives (natural, z)."""
+    def from_natural(self, natural: _F64) -> _F64 | None:
+        """The unconstrained parameters; none where there is no such matrix."""
+    def matrix(self, z: _F64, at: _F64, group: int, covariates: list[tuple[_F64, _F64]]) -> _F64:
+        """R (m, m) at positions (m, d) with covariates and strata of each variance function."""
+    def derivatives(
+        self, z: _F64, at: _F64, group: int, covariates: list[tuple[_F64, _F64]]
+    ) -> tuple[list[int], _F64, _F64, _F64]:
+        """Parameters that matter, R, first (n, m, m) and second (n, n, m, m) derivatives."""
+
+def variance_refuses(name: str, x: _F64) -> tuple[int, str] | None:
+    """First value that a variance function cannot have, and what is wrong with it."""
+
 class Ending:
     """How a fit ended.
 

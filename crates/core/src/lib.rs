@@ -14,12 +14,14 @@
 
 pub mod basis;
 pub mod blocks;
+pub mod correlation;
 pub mod crossprod;
 pub mod dense;
 pub mod error;
 pub mod families;
 pub mod fit;
 pub mod generalized;
+pub mod jet;
 pub mod krylov;
 pub mod layout;
 pub mod linear;
@@ -31,4 +33,5 @@ pub mod residual;
 pub mod rng;
 pub mod rows;
 pub mod structure;
+pub mod variance;
 pub mod watch;

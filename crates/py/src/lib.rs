@@ -11,6 +11,7 @@ mod lmm;
 mod profile;
 mod records;
 mod replicate;
+mod row_covariance;
 mod statistic;
 mod structure;
 mod threads;
@@ -25,6 +26,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<glmm::GlmmSystem>()?;
     m.add_class::<statistic::Statistic>()?;
     m.add_class::<structure::Structure>()?;
+    m.add_class::<row_covariance::RowCovariance>()?;
     m.add_class::<records::Ending>()?;
     m.add_class::<records::Valley>()?;
     m.add_class::<records::Search>()?;
@@ -42,6 +44,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<records::Curve>()?;
     m.add_class::<records::Profile>()?;
     m.add_function(wrap_pyfunction!(families::families, m)?)?;
+    m.add_function(wrap_pyfunction!(row_covariance::variance_refuses, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_parametric, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_tested, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_residual, m)?)?;

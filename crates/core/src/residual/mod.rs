@@ -6,8 +6,10 @@
 //! grouping factor, as the sums are by level.
 
 mod independent;
+mod row_covariance;
 
 pub use independent::Independent;
+pub use row_covariance::{Covariate, Part, RowCovariance, RowParameter, Subject, VarianceTerm};
 use std::ops::Range;
 
 /// A structure of R with its data (weights, times, visits). Rows of one block are together, in the
