@@ -197,9 +197,12 @@ def test_batches_may_be_empty_or_have_no_complete_row(data):
 
 
 def test_what_needs_all_rows_at_once_is_refused(data):
-    for term in ("poly(z, 2)", "bs(z, df=4)", "median(z)", "log(z - min(z) + 1)", "cut(z, 3)"):
+    for term in ("ave(z, f)", "I(z / length(z))"):
         with pytest.raises(DesignError, match="all rows at once"):
             scale.fit(f"y ~ {term} + (1 | g)", data)
+    for arguments in ({"weights": "w / mean(w)"}, {"subset": "z > median(z)"}):
+        with pytest.raises(DesignError, match="all rows at once"):
+            scale.fit("y ~ z + (1 | g)", data, **arguments)
     with pytest.raises(DesignError, match="same effects"):
         scale.fit("y ~ z + (1 | g) + (z | g)", data)
     with pytest.raises(DesignError, match="REML says nothing"):
@@ -237,7 +240,7 @@ def test_every_kind_of_source(data, tmp_path, monkeypatch):
                 assert len(m.resid) == whole.nobs
     monkeypatch.setattr(fitting, "MANY_ROWS", 1)
     folder = str(tmp_path)
-    assert len(lmer("y ~ poly(z, 2) + (1 | g)", folder).resid) == data.y.notna().sum()
+    assert len(lmer("y ~ ave(z, g) + (1 | g)", folder).resid) == data.y.notna().sum()
     with pytest.raises(DataError, match="no file has a name like"):
         lmer("y ~ f + (1 | g)", str(tmp_path / "nothing*.parquet"))
 

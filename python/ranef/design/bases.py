@@ -3,6 +3,7 @@ all keep what they need for new rows.
 """
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ranef.design.functions import Function, Named, Rest, flag, numbers_given, w
 from ranef.design.orthogonal import evaluate, recurrence
 from ranef.design.rows import check_finite
 from ranef.design.values import Factor, Floats, Logical, Numeric, Value
+from ranef.errors import DesignError
 from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Call, Expr
 
@@ -33,7 +35,7 @@ def _poly(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     """Polynomials in one variable;
     in several, the products of theirs up to the degree together, as R's ``polym`` has them.
     """
-    variables, degree = _variables_of_poly(ev, named, rest)
+    variables, degree = variables_of_poly(ev, named, rest)
     raw = flag(ev, named.get("raw"), "'raw'", False)
     if raw:
         parts = [np.column_stack([x**d for d in range(1, degree + 1)]) for x, _ in variables]
@@ -57,7 +59,7 @@ def _poly(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     return Numeric(np.asfortranarray(np.column_stack(columns)), tuple(".".join(map(str, p)) for p in powers))
 
 
-def _variables_of_poly(ev: Evaluator, named: Named, rest: Rest) -> tuple[list[tuple[Floats, Expr]], int]:
+def variables_of_poly(ev: Evaluator, named: Named, rest: Rest) -> tuple[list[tuple[Floats, Expr]], int]:
     """The variables, each with the expression it came from, and the degree:
     a number beside one variable is that.
     """
@@ -124,27 +126,86 @@ def _scale(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     return Numeric(out[:, 0]) if numeric.values.ndim == 1 else Numeric(out, numeric.suffixes)
 
 
-def _spline_state(ev: Evaluator, node: Call, named: Named, x: Floats, interior: int | None) -> State:
-    """Knots as R places them: at equally spaced quantiles of the values inside the boundary."""
-    known = x[~np.isnan(x)]
-    if not len(known):
-        ev.fail(f"{deparse(named['x'])} has only missing values.", node)
-    check_finite(x, deparse(named["x"]), ev.table, None)
+@dataclass(frozen=True, slots=True, eq=False)
+class Spline:
+    """What a call of ``bs`` or ``ns`` asks for.
+
+    Attributes
+    ----------
+    what : str
+        The variable, for messages.
+    natural, intercept : bool
+    degree : int
+    interior : int
+        Number of knots at quantiles.
+    knots, boundary : array or None
+        Those that are given.
+    """
+
+    what: str
+    natural: bool
+    intercept: bool
+    degree: int
+    interior: int
+    knots: Floats | None
+    boundary: Floats | None
+
+    def inside(self, x: Floats) -> Floats:
+        """The values that knots are placed by."""
+        known = x[~np.isnan(x)]
+        if self.boundary is None:
+            return known
+        inside: Floats = known[(known >= self.boundary[0]) & (known <= self.boundary[1])]
+        return inside
+
+    def probabilities(self) -> Floats:
+        """Of the quantiles at which knots are placed, as R places them."""
+        return np.linspace(0, 1, self.interior + 2)[1:-1] if self.knots is None else np.empty(0)
+
+    def state(self, low: float, high: float, quantiles: Floats) -> State:
+        """What is kept of the data: their range, and the quantiles."""
+        boundary = np.array([low, high]) if self.boundary is None else self.boundary
+        if boundary[0] == boundary[1]:
+            raise DesignError(f"{self.what} is constant, so it has no spline.")
+        state = {"knots": quantiles if self.knots is None else self.knots, "boundary": boundary}
+        if not self.natural:
+            return state
+        curvature = _design(boundary, _all_knots(state, 3), 3, derivative=2)
+        # The splines without curvature at the boundary: what is orthogonal to the two curvatures,
+        # in R's choice of a basis.
+        q = np.linalg.qr((curvature if self.intercept else curvature[:, 1:]).T, mode="complete")[0]
+        return {**state, "rotation": q[:, 2:]}
+
+
+def spline(ev: Evaluator, node: Call, named: Named) -> Spline:
+    """Read the arguments of ``bs`` and ``ns``."""
+    natural = node.function == "ns"
+    degree = whole(ev, named["degree"], "the degree of a spline", 1) if "degree" in named and not natural else 3
+    intercept = flag(ev, named.get("intercept"), "'intercept'", False)
+    interior = 0
+    if "df" in named and ev.value(named["df"]) is not None:
+        least = 1 + intercept if natural else degree + intercept
+        interior = whole(ev, named["df"], "the degrees of freedom of this spline", least) - least
+    boundary = knots = None
     if "Boundary.knots" in named:
         boundary = np.sort(numbers_given(ev, named["Boundary.knots"], "the boundary knots"))
         if len(boundary) != 2:
             ev.fail("there are two boundary knots.", named["Boundary.knots"])
-    else:
-        boundary = np.array([known.min(), known.max()])
-    if boundary[0] == boundary[1]:
-        ev.fail(f"{deparse(named['x'])} is constant, so it has no spline.", node)
-    knots = np.empty(0)
     if "knots" in named and ev.value(named["knots"]) is not None:
         knots = np.sort(numbers_given(ev, named["knots"], "the knots"))
-    elif interior:
-        inside = known[(known >= boundary[0]) & (known <= boundary[1])]
-        knots = np.quantile(inside, np.linspace(0, 1, interior + 2)[1:-1])
-    return {"knots": knots, "boundary": boundary}
+    return Spline(deparse(named["x"]), natural, intercept, degree, interior, knots, boundary)
+
+
+def _spline_state(ev: Evaluator, node: Call, asked: Spline, x: Floats) -> State:
+    known = x[~np.isnan(x)]
+    if not len(known):
+        ev.fail(f"{asked.what} has only missing values.", node)
+    check_finite(x, asked.what, ev.table, None)
+    quantiles = np.quantile(asked.inside(x), asked.probabilities()) if len(asked.probabilities()) else np.empty(0)
+    try:
+        return asked.state(float(known.min()), float(known.max()), quantiles)
+    except DesignError as problem:
+        ev.fail(str(problem), node)
 
 
 def _design(x: Floats, knots: Floats, degree: int, derivative: int = 0) -> Floats:
@@ -154,8 +215,8 @@ def _design(x: Floats, knots: Floats, degree: int, derivative: int = 0) -> Float
     """
     from scipy.interpolate import BSpline
 
-    spline = BSpline(knots, np.eye(len(knots) - degree - 1), degree, extrapolate=True)
-    out: Floats = spline(x, nu=derivative)
+    curves = BSpline(knots, np.eye(len(knots) - degree - 1), degree, extrapolate=True)
+    out: Floats = curves(x, nu=derivative)
     return out
 
 
@@ -165,33 +226,16 @@ def _all_knots(state: State, degree: int) -> Floats:
 
 def _bs(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     x = _column(ev, named["x"])
-    degree = whole(ev, named["degree"], "the degree of a spline", 1) if "degree" in named else 3
-    intercept = flag(ev, named.get("intercept"), "'intercept'", False)
-    interior = None
-    if "df" in named and ev.value(named["df"]) is not None:
-        least = degree + intercept
-        interior = whole(ev, named["df"], "the degrees of freedom of this spline", least) - least
-    state = ev.state(node, lambda: _spline_state(ev, node, named, x, interior))
-    basis = _design(x, _all_knots(state, degree), degree)
-    return _columns(basis if intercept else basis[:, 1:])
+    asked = spline(ev, node, named)
+    state = ev.state(node, lambda: _spline_state(ev, node, asked, x))
+    basis = _design(x, _all_knots(state, asked.degree), asked.degree)
+    return _columns(basis if asked.intercept else basis[:, 1:])
 
 
 def _ns(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     x = _column(ev, named["x"])
-    intercept = flag(ev, named.get("intercept"), "'intercept'", False)
-    interior = None
-    if "df" in named and ev.value(named["df"]) is not None:
-        interior = whole(ev, named["df"], "the degrees of freedom of this spline", 1 + intercept) - 1 - intercept
-
-    def learn() -> State:
-        state = _spline_state(ev, node, named, x, interior)
-        curvature = _design(state["boundary"], _all_knots(state, 3), 3, derivative=2)
-        # The splines without curvature at the boundary: what is orthogonal to the two curvatures,
-        # in R's choice of a basis.
-        q = np.linalg.qr((curvature if intercept else curvature[:, 1:]).T, mode="complete")[0]
-        return {**state, "rotation": q[:, 2:]}
-
-    state = ev.state(node, learn)
+    asked = spline(ev, node, named)
+    state = ev.state(node, lambda: _spline_state(ev, node, asked, x))
     knots, (low, high) = _all_knots(state, 3), state["boundary"]
     with np.errstate(invalid="ignore"):
         basis = _design(np.clip(x, low, high), knots, 3)
@@ -199,7 +243,7 @@ def _ns(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
             if outside.any():
                 slope = _design(np.array([end]), knots, 3, derivative=1)
                 basis[outside] += (x[outside] - end)[:, None] * slope
-    return _columns((basis if intercept else basis[:, 1:]) @ state["rotation"])
+    return _columns((basis if asked.intercept else basis[:, 1:]) @ state["rotation"])
 
 
 BASES: dict[str, Function] = {"poly": _poly, "scale": _scale, "bs": _bs, "ns": _ns}

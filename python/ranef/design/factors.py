@@ -246,10 +246,7 @@ def _cut(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
         if len(given) > 1:
             return {"breaks": np.sort(given)}
         n = whole(ev, named["breaks"], "the number of intervals", 2)
-        low, high = np.nanmin(x), np.nanmax(x)
-        breaks = np.linspace(low, high, n + 1)
-        breaks[[0, -1]] += np.array([-1, 1]) * (high - low) / 1000
-        return {"breaks": breaks}
+        return {"breaks": even_breaks(np.nanmin(x), np.nanmax(x), n)}
 
     breaks = ev.state(node, learn)["breaks"]
     if len(np.unique(breaks)) < len(breaks):
@@ -270,6 +267,13 @@ def _cut(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
         texts = _interval_labels(breaks, digits, right, lowest)
     ordered = flag(ev, named.get("ordered_result"), "'ordered_result'", False)
     return ev.known_levels(Factor(codes, as_objects(texts), ordered), node)
+
+
+def even_breaks(low: float, high: float, n: int) -> NDArray[np.float64]:
+    """Ends of n intervals of one length, a little wider than the range of the values."""
+    breaks = np.linspace(low, high, n + 1)
+    breaks[[0, -1]] += np.array([-1, 1]) * (high - low) / 1000
+    return breaks
 
 
 def _interval_labels(breaks: NDArray[np.float64], digits: int, right: bool, lowest: bool) -> list[str]:

@@ -17,14 +17,12 @@ from ranef.errors import ArgumentTypeError, DataError, DesignError
 from ranef.formula.deparse import deparse
 from ranef.formula.formula import Formula
 from ranef.formula.parser import parse_expression
-from ranef.formula.syntax import Binary, Call, Expr, Paren, Unary, children, names_in, walk
+from ranef.formula.syntax import Call, Expr, names_in, walk
 from ranef.formula.terms import Variable
-
-#: Functions whose numbers are found from sums over batches.
-SUMMED = ("scale", "mean", "sd", "var", "min", "max", "sum")
+from ranef.scale.learned import learned_calls
 
 #: Functions that need all rows at once.
-WHOLE = ("poly", "bs", "ns", "quantile", "median", "cut", "ave", "length")
+WHOLE = ("ave", "length")
 
 
 class NotStreamedError(DesignError):
@@ -62,11 +60,8 @@ class Asked:
                 )
             if argument is not None:
                 self._check(parse_expression(argument) if not _is_name(argument) else None, argument, True)
-        grouping = [v for bar in self.formula.random for v in bar.grouping]
-        for variable in [*self.variables(), *self.formula.offsets]:
-            self._check(variable.expr, variable.name, False)
-        for variable in grouping:
-            self._check(variable.expr, variable.name, True)
+        for expression, _ in self.expressions():
+            self._check(expression, "", False)
 
     def _check(self, node: Expr | None, what: str, nothing: bool) -> None:
         if node is None:
@@ -74,10 +69,16 @@ class Asked:
         for part in walk(node):
             if isinstance(part, Call) and part.function in WHOLE:
                 raise NotStreamedError(_refusal(deparse(part)))
-            if isinstance(part, Call) and part.function in SUMMED and nothing:
-                raise NotStreamedError(_refusal(what))
-        if _nested(node, True):
+        if nothing and learned_calls([(node, True)]):
             raise NotStreamedError(_refusal(what))
+
+    def expressions(self) -> list[tuple[Expr, bool]]:
+        """What is evaluated, and whether it is among the numbers of the model; a grouping factor is
+        not.
+        """
+        grouping = [v for bar in self.formula.random for v in bar.grouping]
+        numbers = [*self.variables(), *self.formula.offsets]
+        return [*((v.expr, True) for v in numbers), *((v.expr, False) for v in grouping)]
 
     def variables(self) -> Iterator[Variable]:
         """Response and effects, each once, in the order of the formula."""
@@ -110,18 +111,6 @@ def _refusal(what: str) -> str:
         f"{what} needs all rows at once, which streamed data do not have: give data that fit into memory, or compute "
         "the column beforehand."
     )
-
-
-def _nested(node: Expr, outside: bool) -> bool:
-    """Whether a function of sums stands inside anything but sums and products."""
-    if isinstance(node, Call):
-        summed = node.function in SUMMED
-        if summed and not outside:
-            return True
-        inside = outside and not summed and node.function in ("I", "c", "as.vector", "offset")
-        return any(_nested(c, inside) for c in children(node))
-    linear = isinstance(node, Paren | Unary) or (isinstance(node, Binary) and node.operator in "+-*/")
-    return any(_nested(c, outside and linear) for c in children(node))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,4 +183,4 @@ def level_codes(value: Factor | Logical) -> tuple[NDArray[np.int32], list[str]]:
     """Codes of a value that is coded by levels, and the labels."""
     if isinstance(value, Factor):
         return value.codes, value.levels.tolist()
-    return as_numbers(value).astype(np.int32), ["False", "True"]
+    return np.nan_to_num(as_numbers(value)).astype(np.int32), ["False", "True"]

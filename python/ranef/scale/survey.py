@@ -1,7 +1,7 @@
 """What must be known of all rows before one can be coded: levels, means, centres."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 from ranef.data.batches import Batches, sources_of
 from ranef.data.table import Table
 from ranef.design.coding_rules import CodingRules
-from ranef.design.evaluate import Evaluator, State
+from ranef.design.evaluate import State
 from ranef.design.rows import NA_ACTIONS
 from ranef.design.values import Factor, Logical
 from ranef.errors import DataError, OptionError
 from ranef.formula import expand_dot, parse_formula, require_random, require_response
-from ranef.formula.deparse import deparse
-from ranef.formula.syntax import Call, Expr
-from ranef.formula.vocabulary import match_arguments
-from ranef.scale.asked import SUMMED, Asked, UsedRows, level_codes, used_rows
+from ranef.formula.syntax import names_in
+from ranef.scale.asked import Asked, UsedRows, level_codes, used_rows
 from ranef.scale.columns import Raw, RawColumn, joined, row_hashes, taken
-from ranef.scale.moments import Moments
+from ranef.scale.learned import LearnedCall, Learner, SurveyEvaluator, add_batch, learned_calls
 from ranef.scale.recipe import Recipe, recipe_of
 
 Floats = NDArray[np.float64]
@@ -38,14 +36,15 @@ def survey(
     subset: str | None = None,
     na_action: str = "omit",
     contrasts: Mapping[str, Any] | None = None,
+    after: "Survey | None" = None,
 ) -> "Survey":
     """Look once at data, or a part of them, for what a linear mixed model must know of all rows.
 
     Parameters
     ----------
     formula : str
-        As for `lmer`. Functions that need all rows at once (``poly``, ``bs``, ``ns``, ``quantile``,
-        ``median``, ``cut`` into a number of intervals) are refused.
+        As for `lmer`, without ``ave`` and ``length``. Means, ``poly``, knots, quantiles and cuts of
+        all rows are those of data in memory.
     data : path, dataset, frame, stream or list of these
         Read in batches are Parquet, Arrow (Feather) and text files, folders and patterns of these,
         a pyarrow Dataset, a polars LazyFrame, a DuckDB relation, an iterator of frames, a function
@@ -56,6 +55,9 @@ def survey(
     na_action : {"omit", "exclude", "error"}
     contrasts : dict, optional
         As for `lmer`.
+    after : Survey, optional
+        The merged survey of all parts, where that is not yet ``complete``: quantiles of more than a
+        million values, and functions of others that depend on all rows, need another look.
 
     Returns
     -------
@@ -80,6 +82,15 @@ def survey(
     (Intercept)    251.405
     Days            10.467
     Name: fixef, dtype: float64
+
+    A median decides which rows are alike, so that levels are found by a second look:
+
+    >>> formula = "Reaction ~ I(Days > median(Days)) + (1 | Subject)"
+    >>> s = scale.survey(formula, data)
+    >>> while not s.complete:
+    ...     s = scale.survey(formula, data, after=s)
+    >>> s.freeze()
+    Recipe('Reaction ~ I(Days > median(Days)) + (1 | Subject)', 2 fixed effects; levels: Subject 18)
     """
     sources = sources_of(data)
     asked = asked_of(
@@ -91,7 +102,12 @@ def survey(
         na_action=na_action,
         contrasts=contrasts,
     )
-    return survey_of(asked, sources)
+    asked.check()
+    if after is None:
+        return look(Survey(asked), sources)
+    if described(after.asked) != described(asked):
+        raise DataError("the survey given as after is that of another model.")
+    return look(after.following(), sources)
 
 
 def asked_of(formula: str, sources: list[Batches], coding: CodingRules | None = None, **arguments: Any) -> Asked:
@@ -107,11 +123,18 @@ def asked_of(formula: str, sources: list[Batches], coding: CodingRules | None = 
 
 
 def survey_of(asked: Asked, sources: list[Batches]) -> "Survey":
-    """The survey of opened sources."""
+    """The survey of opened sources: as many looks at them as are needed."""
     asked.check()
-    out = Survey(asked)
+    out = look(Survey(asked), sources)
+    while out.n_input and not out.complete:
+        out = look(out.following(), sources)
+    return out
+
+
+def look(out: "Survey", sources: list[Batches]) -> "Survey":
+    """Look once at the sources."""
     for source in sources:
-        for table in source.tables(asked.column_names(source.names)):
+        for table in source.tables(out.columns(source.names)):
             out.update(table)
     return out
 
@@ -129,7 +152,12 @@ class Survey:
         self.asked = asked
         self.n_input = self.n_used = self.n_missing = 0
         self.counts: dict[str, int] = {}
-        self.moments: dict[str, Moments] = {}
+        self.calls = learned_calls(asked.expressions())
+        #: What functions have learned, and what is being added up for others.
+        self.known: dict[str, State] = {}
+        self.learners: dict[str, Learner] = {}
+        #: The look at which levels were found, once that is over.
+        self.found: Survey | None = None
         #: Levels that occur, by variable, and by grouping factor.
         self.seen: dict[str, set[str]] = {}
         #: Rows that have all these levels together.
@@ -153,19 +181,66 @@ class Survey:
         table = data if isinstance(data, Table) else Table.from_data(data)
         if not table.n_rows:
             return
-        ev = SurveyEvaluator(table, self.asked.formula.text, self)
+        self._learn(table)
+        if not self._finds_levels():
+            return
+        ev = SurveyEvaluator(table, self.asked.formula.text, self.known)
         offset_states: dict[str, State] = {}
         weight_states: dict[str, State] = {}
         names = self.asked.names(table)
-        self._same_kinds(table, names)
         used = used_rows(self.asked, table, ev, offset_states, weight_states)
-        self.n_input += used.n_input
         self.n_missing += used.n_missing
         self.n_used += len(used.kept)
         for name, count in used.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
         if len(used.kept):
             self._look(table, names, used)
+
+    def columns(self, present: Collection[str]) -> list[str]:
+        """Columns that this look needs."""
+        if self._finds_levels():
+            return self.asked.column_names(present)
+        wanted = {n for call in self._waiting() for n in names_in(call.node)}
+        return [n for n in present if n in wanted]
+
+    def _waiting(self) -> list[LearnedCall]:
+        """Calls that learn in this look."""
+        return [c for c in self.calls if c.key not in self.known and c.inner <= self.known.keys()]
+
+    def _finds_levels(self) -> bool:
+        return self.found is None and all(c.key in self.known for c in self.calls if c.decides)
+
+    def _learn(self, table: Table) -> None:
+        """Add up what functions need."""
+        self.n_input += table.n_rows
+        self._same_kinds(table, self.columns(table.names))
+        ev = SurveyEvaluator(table, self.asked.formula.text, self.known)
+        for call in self._waiting():
+            self.learners[call.key] = add_batch(ev, call, self.learners.get(call.key))
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is known; if not, all parts are surveyed again with ``after=``."""
+        if self.found is None and not self._finds_levels():
+            return False
+        return all(c.key in self.known or self._state(c.key) is not None for c in self.calls)
+
+    def _state(self, key: str) -> State | None:
+        learner = self.learners.get(key)
+        return None if learner is None else learner.state()
+
+    def following(self) -> "Survey":
+        """What the next look adds to."""
+        out = type(self)(self.asked)
+        out.kinds, out.known = dict(self.kinds), dict(self.known)
+        for key, learner in self.learners.items():
+            state = learner.state()
+            if state is None:
+                out.learners[key] = learner.following()
+            else:
+                out.known[key] = state
+        out.found = self if self._finds_levels() else self.found
+        return out
 
     def _look(self, table: Table, names: list[str], used: UsedRows) -> None:
         """Keep rows with levels not seen before, and rows of the sample."""
@@ -274,8 +349,10 @@ class Survey:
             self._same_kind(name, kind, place)
         for name, levels in other.levels.items():
             self._same_levels(name, levels)
-        for key, moments in other.moments.items():
-            self.moments[key] = self.moments[key].merged(moments) if key in self.moments else moments
+        if self.known.keys() != other.known.keys() or (self.found is None) != (other.found is None):
+            raise DataError("these surveys are of different looks at the data; merge those that were made after= one.")
+        for key, learner in other.learners.items():
+            self.learners[key] = self.learners[key].merged(learner) if key in self.learners else learner
         self.n_input += other.n_input
         self.n_used += other.n_used
         self.n_missing += other.n_missing
@@ -289,13 +366,16 @@ class Survey:
 
     def copy(self) -> Self:
         """Another survey with what was seen so far."""
-        out = type(self)(self.asked)
-        out.merge(self)
+        out = copy(self)
+        for name in ("counts", "seen", "kinds", "levels", "known", "learners"):
+            setattr(out, name, {k: set(v) if name == "seen" else v for k, v in getattr(self, name).items()})
+        out.cover = list(self.cover)
         return out
 
     def states(self) -> dict[str, State]:
-        """What functions of sums learned."""
-        return {key: moments.state() for key, moments in self.moments.items()}
+        """What functions learned."""
+        found = {key: self._state(key) for key in self.learners if key not in self.known}
+        return {**self.known, **{key: state for key, state in found.items() if state is not None}}
 
     def rows(self) -> tuple[Table, int]:
         """Rows that have all levels, and how many of them, from the first, are the sample."""
@@ -320,8 +400,14 @@ class Survey:
         RanefError
             If the model cannot be fitted to such data.
         """
-        table, sampled = self.rows()
-        return recipe_of(self.asked, table, sampled, self.n_used, self.states())
+        found = self if self.found is None else self.found
+        if not self.complete and self.n_input:
+            raise DataError(
+                "quantiles, or functions of others that depend on all rows, need another look at the data: "
+                "s = scale.survey(formula, part, after=s) for each part, merged, until s.complete."
+            )
+        table, sampled = found.rows()
+        return recipe_of(self.asked, table, sampled, found.n_used, self.states())
 
 
 _KINDS = {"numeric": "numbers", "boolean": "truth values", "factor": "categories", "text": "text", "datetime": "times"}
@@ -338,56 +424,3 @@ def described(asked: Asked) -> str:
 def _stacked(a: RawColumn, b: RawColumn) -> RawColumn:
     exact = None if a.exact is None or b.exact is None else np.concatenate([a.exact, b.exact])
     return RawColumn(a.kind, np.concatenate([a.values, b.values]), exact, a.ordered)
-
-
-class SurveyEvaluator(Evaluator):
-    """Evaluates a batch before the numbers of functions of sums are known.
-
-    They are added up, and stand-ins are used meanwhile, by which the same rows are missing.
-    """
-
-    __slots__ = ("_added", "_survey")
-
-    def __init__(self, table: Table, text: str, survey: Survey):
-        super().__init__(table, text)
-        self._survey = survey
-        self._added: set[str] = set()
-
-    def state(self, node: Expr, learn: Any) -> State:
-        """Add up what the function needs."""
-        if not isinstance(node, Call) or node.function not in SUMMED:
-            state: State = learn()
-            return state
-        key = deparse(node)
-        named, rest = match_arguments(node, self.text)
-        if key not in self._added:
-            self._added.add(key)
-            parts = [named["x"]] if "x" in named else [a.value for a in rest]
-            values = [self.numbers(part).values for part in parts]
-            if node.function != "scale":
-                values = [np.concatenate([v.ravel() for v in values])]
-            columns = values[0] if values[0].ndim == 2 else values[0][:, None]
-            if np.isinf(columns).any():
-                raise DataError(
-                    f"{deparse(parts[0])} is infinite in some row. Make it missing, or leave such rows out."
-                )
-            given = tuple(_constant(self, named.get(p)) for p in ("center", "scale"))
-            moments = Moments.of(columns, node.function, given)
-            known = self._survey.moments.get(key)
-            self._survey.moments[key] = moments if known is None else known.merged(moments)
-        if node.function != "scale":
-            return {"value": 1.0}
-        k = self._survey.moments[key].mean.shape[0]
-        return {"center": np.zeros(k), "scale": np.ones(k)}
-
-
-def _constant(ev: Evaluator, node: Expr | None) -> bool | tuple[float, ...]:
-    if node is None:
-        return True
-    value = ev.value(node)
-    if isinstance(value, bool):
-        return value
-    given: list[Any] = value if isinstance(value, list) else [value]
-    if not all(isinstance(v, float | int) and math.isfinite(v) for v in given):
-        ev.fail(f"{deparse(node)} must be TRUE, FALSE or numbers.", node)
-    return tuple(float(v) for v in given)
