@@ -10,7 +10,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 /// Factors a diagonal block, applies it to its panel and right-hand side; returns the determinant
 /// of the factor.
 #[inline(always)]
-pub(super) fn factor_node<const K: usize>(
+pub(super) fn factor_node<const K: usize, const C: usize>(
     block: &mut [f64],
     panel: &mut [f64],
     rhs: &mut [f64],
@@ -18,11 +18,12 @@ pub(super) fn factor_node<const K: usize>(
     h: usize,
     cols: usize,
 ) -> f64 {
-    let k = size::<K>(k);
+    let (k, cols) = (size::<K>(k), size::<C>(cols));
+    let block = &mut block[..k * k];
     if !kernels::cholesky::<K>(block, k) {
         return f64::NAN;
     }
-    kernels::forward::<K>(block, k, rhs, cols);
+    kernels::forward::<K>(block, k, &mut rhs[..k * cols], cols);
     if h > 0 {
         kernels::panel_forward::<K>(block, k, panel, h);
     }

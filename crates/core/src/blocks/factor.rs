@@ -9,7 +9,7 @@ use super::symbolic::Symbolic;
 use super::NotPositive;
 use crate::crossprod::{Cells, Gram};
 use crate::dense::kernels::{self, size};
-use crate::with_size;
+use crate::{with_size, with_sizes};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::{MatMut, Par};
@@ -117,7 +117,7 @@ impl Factor {
                 let block = &mut r.diag[s.diag[j]..s.diag[j] + k * k];
                 let panel = &mut r.panel[s.panel[j]..s.panel[j] + h * k];
                 let rows = &mut rhs[s.row[j] * cols..(s.row[j] + k) * cols];
-                let det = with_size!(k, factor_node(block, panel, rows, k, h, cols));
+                let det = with_sizes!(k, cols, factor_node(block, panel, rows, k, h, cols));
                 if det.is_nan() || det <= 0.0 {
                     return Err(NotPositive);
                 }

@@ -1,8 +1,8 @@
 //! Solves with R and M for several right-hand sides (row-major, q x columns, in elimination order).
 
 use super::factor::Factor;
-use crate::dense::kernels;
-use crate::with_size;
+use crate::dense::kernels::{self, size};
+use crate::with_sizes;
 use faer::{Accum, MatMut, MatRef};
 
 impl Factor {
@@ -23,7 +23,7 @@ impl Factor {
                 let k = s.k[j] as usize;
                 let rows = &mut b[s.row[j] * cols..(s.row[j] + k) * cols];
                 let r = &self.r.diag[s.diag[j]..s.diag[j] + k * k];
-                with_size!(k, forward_node(r, k, rows, cols));
+                with_sizes!(k, cols, forward_node(r, k, rows, cols));
             }
             if end - start > 1 {
                 let (h, n) = (s.height[start] as usize, s.row[end] - s.row[start]);
@@ -92,7 +92,7 @@ impl Factor {
                 }
             }
             let r = &self.r.diag[s.diag[j]..s.diag[j] + k * k];
-            with_size!(k, backward_node(r, k, mine, cols));
+            with_sizes!(k, cols, backward_node(r, k, mine, cols));
         }
     }
 
@@ -120,11 +120,13 @@ impl Factor {
 }
 
 #[inline(always)]
-fn forward_node<const K: usize>(r: &[f64], k: usize, rows: &mut [f64], cols: usize) {
-    kernels::forward::<K>(r, k, rows, cols);
+fn forward_node<const K: usize, const C: usize>(r: &[f64], k: usize, rows: &mut [f64], cols: usize) {
+    let (k, cols) = (size::<K>(k), size::<C>(cols));
+    kernels::forward::<K>(&r[..k * k], k, &mut rows[..k * cols], cols);
 }
 
 #[inline(always)]
-fn backward_node<const K: usize>(r: &[f64], k: usize, rows: &mut [f64], cols: usize) {
-    kernels::backward::<K>(r, k, rows, cols);
+fn backward_node<const K: usize, const C: usize>(r: &[f64], k: usize, rows: &mut [f64], cols: usize) {
+    let (k, cols) = (size::<K>(k), size::<C>(cols));
+    kernels::backward::<K>(&r[..k * k], k, &mut rows[..k * cols], cols);
 }

@@ -44,6 +44,27 @@ macro_rules! with_size {
     };
 }
 
+/// The same with the number of columns beside it as a second constant.
+#[macro_export]
+macro_rules! with_sizes {
+    ($k:expr, $cols:expr, $f:ident ( $($a:expr),* $(,)? )) => {
+        match ($k, $cols) {
+            (1, 1) => $f::<1, 1>($($a),*),
+            (1, 2) => $f::<1, 2>($($a),*),
+            (1, 3) => $f::<1, 3>($($a),*),
+            (1, 4) => $f::<1, 4>($($a),*),
+            (2, 2) => $f::<2, 2>($($a),*),
+            (2, 3) => $f::<2, 3>($($a),*),
+            (2, 4) => $f::<2, 4>($($a),*),
+            (3, 4) => $f::<3, 4>($($a),*),
+            (3, 6) => $f::<3, 6>($($a),*),
+            (1, _) => $f::<1, 0>($($a),*),
+            (2, _) => $f::<2, 0>($($a),*),
+            _ => $f::<0, 0>($($a),*),
+        }
+    };
+}
+
 /// Lower Cholesky factor in place (upper part untouched). Returns false if a pivot is not positive.
 #[inline(always)]
 pub fn cholesky<const K: usize>(a: &mut [f64], k: usize) -> bool {
@@ -195,4 +216,24 @@ pub fn transposed_multiply(a: &[f64], b: &[f64], l: usize, m: usize, n: usize, o
             }
         }
     }
+}
+
+/// [`multiply`] of a k x k matrix, its sizes constants where they are compiled.
+#[inline(always)]
+pub fn block_times<const K: usize, const C: usize>(a: &[f64], b: &[f64], k: usize, cols: usize, out: &mut [f64]) {
+    let (k, cols) = (size::<K>(k), size::<C>(cols));
+    multiply(&a[..k * k], &b[..k * cols], k, k, cols, &mut out[..k * cols]);
+}
+
+/// [`transposed_multiply`] of a k x k matrix, its sizes constants where they are compiled.
+#[inline(always)]
+pub fn transposed_block_times<const K: usize, const C: usize>(
+    a: &[f64],
+    b: &[f64],
+    k: usize,
+    cols: usize,
+    out: &mut [f64],
+) {
+    let (k, cols) = (size::<K>(k), size::<C>(cols));
+    transposed_multiply(&a[..k * k], &b[..k * cols], k, k, cols, &mut out[..k * cols]);
 }

@@ -7,10 +7,12 @@ mod theta;
 use crate::basis::Basis;
 use crate::blocks::{Factor, Symbolic};
 use crate::crossprod::{Cells, Gram};
-use crate::dense::{kernels, large};
+use crate::dense::kernels::{self, block_times, transposed_block_times};
+use crate::dense::large;
 use crate::error::CoreError;
 use crate::rows::FactorRows;
 use crate::structure::{Coordinates, Structure};
+use crate::with_sizes;
 pub use frame::Frame;
 use std::sync::Arc;
 pub use theta::part_of;
@@ -230,20 +232,31 @@ impl Layout {
     /// out = L v for `cols` vectors (q x cols, row-major, elimination order): multiplies each
     /// level's rows by its factor's Lambda.
     pub fn lambda_times(&self, lambda: &[Vec<f64>], v: &[f64], cols: usize, out: &mut [f64]) {
-        for (pos, &f) in self.sym.factor.iter().enumerate() {
-            let k = self.sym.k[pos] as usize;
-            let at = self.sym.row[pos] * cols..(self.sym.row[pos] + k) * cols;
-            kernels::multiply(&lambda[f as usize], &v[at.clone()], k, k, cols, &mut out[at]);
-        }
+        kernels::vectorised(
+            #[inline(always)]
+            || {
+                for (pos, &f) in self.sym.factor.iter().enumerate() {
+                    let k = self.sym.k[pos] as usize;
+                    let at = self.sym.row[pos] * cols..(self.sym.row[pos] + k) * cols;
+                    with_sizes!(k, cols, block_times(&lambda[f as usize], &v[at.clone()], k, cols, &mut out[at]));
+                }
+            },
+        );
     }
 
     /// out = L'v.
     pub fn lambda_transposed_times(&self, lambda: &[Vec<f64>], v: &[f64], cols: usize, out: &mut [f64]) {
-        for (pos, &f) in self.sym.factor.iter().enumerate() {
-            let k = self.sym.k[pos] as usize;
-            let at = self.sym.row[pos] * cols..(self.sym.row[pos] + k) * cols;
-            kernels::transposed_multiply(&lambda[f as usize], &v[at.clone()], k, k, cols, &mut out[at]);
-        }
+        kernels::vectorised(
+            #[inline(always)]
+            || {
+                for (pos, &f) in self.sym.factor.iter().enumerate() {
+                    let k = self.sym.k[pos] as usize;
+                    let at = self.sym.row[pos] * cols..(self.sym.row[pos] + k) * cols;
+                    let (lam, own) = (&lambda[f as usize], &v[at.clone()]);
+                    with_sizes!(k, cols, transposed_block_times(lam, own, k, cols, &mut out[at]));
+                }
+            },
+        );
     }
 
     /// out = Z'WZ v.
@@ -261,7 +274,8 @@ fn gram_times(s: &Symbolic, gram: &Gram, v: &[f64], cols: usize, out: &mut [f64]
         let (f, l) = (s.factor[pos] as usize, s.level[pos] as usize);
         let k = s.k[pos] as usize;
         let at = s.row[pos] * cols..(s.row[pos] + k) * cols;
-        kernels::multiply(&gram.levels[f][l * k * k..(l + 1) * k * k], &v[at.clone()], k, k, cols, &mut out[at]);
+        let ztz = &gram.levels[f][l * k * k..(l + 1) * k * k];
+        with_sizes!(k, cols, block_times(ztz, &v[at.clone()], k, cols, &mut out[at]));
     }
     for c in &gram.cells {
         for l in 0..c.start.len() - 1 {

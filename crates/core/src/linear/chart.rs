@@ -8,11 +8,13 @@
 use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
+use crate::dense::kernels::{self, size};
 use crate::layout::part_of;
 use crate::layout::Block;
 use crate::layout::Frame;
 use crate::optimize::bounds::Bounds;
 use crate::structure::rotation;
+use crate::with_size;
 
 /// Step of the differences by which the derivatives of lambda are differentiated, in units of a
 /// parameter.
@@ -104,7 +106,7 @@ impl<'a> Chart<'a> {
             d[j * k + j] += f.s[j];
         }
         let mut lambda = vec![0.0; k * k];
-        crate::dense::kernels::multiply(&f.u, &d, k, k, k, &mut lambda);
+        kernels::multiply(&f.u, &d, k, k, k, &mut lambda);
         Frame::of(&lambda, k)
     }
 
@@ -194,25 +196,19 @@ impl<'a> Chart<'a> {
                 self.add_curvature_of(p, f, score, psi, &mut h);
                 continue;
             }
-            let mut gl = vec![0.0; k];
             // w = u_i (u_l)_j + s_j u_j (u_i'g_l) on the rows of this block
-            for &pos in &sys.sym.position[b.factor] {
-                let row = sys.sym.row[pos as usize] + b.offset;
-                for (i, t) in gl.iter_mut().enumerate() {
-                    *t = (0..k).map(|x| f.u[x * k + i] * score.fg[(row + x) * pw + pw - 1]).sum();
-                }
-                let mut c = p.first;
-                for j in 0..k {
-                    let ul = score.u[row + j];
-                    for i in j..k {
-                        rdot[c] -= 2.0 * gl[i] * ul;
-                        for x in 0..k {
-                            w[(row + x) * n + c] += f.u[x * k + i] * ul + f.s[j] * f.u[x * k + j] * gl[i];
-                        }
-                        c += 1;
+            let (mut gl, own) = (vec![0.0; k], p.first..p.first + p.n);
+            kernels::vectorised(
+                #[inline(always)]
+                || {
+                    for &pos in &sys.sym.position[b.factor] {
+                        let row = sys.sym.row[pos as usize] + b.offset;
+                        let (fg, u) = (&score.fg[row * pw..(row + k) * pw], &score.u[row..row + k]);
+                        let (w, rdot) = (&mut w[row * n..(row + k) * n], &mut rdot[own.clone()]);
+                        with_size!(k, add_level(f, fg, u, k, n, p.first, &mut gl, w, rdot));
                     }
-                }
-            }
+                },
+            );
         }
         let quad = e.quadratic_forms(sys, &w, n);
         let nu = sys.nu(reml);
@@ -265,13 +261,13 @@ impl<'a> Chart<'a> {
             .iter()
             .map(|d| {
                 let mut t = vec![0.0; k * k];
-                crate::dense::kernels::transposed_multiply(&f.u, d, k, k, k, &mut t);
+                kernels::transposed_multiply(&f.u, d, k, k, k, &mut t);
                 t
             })
             .collect();
         let (tl, basis) = (&self.sys.terms[b.factor][b.term], &self.sys.basis.terms[b.factor][b.term]);
         let mut own = vec![0.0; k * k];
-        crate::dense::kernels::multiply(&part_of(&score.gamma[b.factor], b), &q, k, k, k, &mut own);
+        kernels::multiply(&part_of(&score.gamma[b.factor], b), &q, k, k, k, &mut own);
         let gamma = basis.score_to_given(&own, k);
         let pulled = |c: usize, step: f64| {
             let mut theta = f.theta.clone();
@@ -290,6 +286,39 @@ impl<'a> Chart<'a> {
                 h[(p.first + a) * n + p.first + c] += 2.0 * through + bend;
                 h[(p.first + c) * n + p.first + a] += bend;
             }
+        }
+    }
+}
+
+/// w and the derivatives of r2 along the coordinates of a free block, from the rows of one level;
+/// `gl` holds k numbers.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn add_level<const K: usize>(
+    f: &Frame,
+    fg: &[f64],
+    ul: &[f64],
+    k: usize,
+    n: usize,
+    first: usize,
+    gl: &mut [f64],
+    w: &mut [f64],
+    rdot: &mut [f64],
+) {
+    let k = size::<K>(k);
+    let (u, s, ul, gl) = (&f.u[..k * k], &f.s[..k], &ul[..k], &mut gl[..k]);
+    let pw = fg.len() / k;
+    for (i, t) in gl.iter_mut().enumerate() {
+        *t = (0..k).map(|x| u[x * k + i] * fg[x * pw + pw - 1]).sum();
+    }
+    let mut c = 0;
+    for j in 0..k {
+        for i in j..k {
+            rdot[c] -= 2.0 * gl[i] * ul[j];
+            for x in 0..k {
+                w[x * n + first + c] += u[x * k + i] * ul[j] + s[j] * u[x * k + j] * gl[i];
+            }
+            c += 1;
         }
     }
 }

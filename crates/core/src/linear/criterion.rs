@@ -4,9 +4,10 @@
 
 use super::system::System;
 use crate::blocks::{Factor, NotPositive};
-use crate::dense::kernels::{self, size};
+use crate::dense::kernels::{self, size, transposed_block_times};
 use crate::dense::large;
 use crate::layout::Lambda;
+use crate::with_sizes;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -147,7 +148,7 @@ impl Evaluator {
             let (f, l, k) = (s.factor[pos] as usize, s.level[pos] as usize, s.k[pos] as usize);
             let ztw = &self.ztw(sys, f)[l * k * pw..(l + 1) * k * pw];
             let rows = &mut self.rzw[s.row[pos] * pw..(s.row[pos] + k) * pw];
-            kernels::transposed_multiply(&self.lambda[f], ztw, k, k, pw, rows);
+            with_sizes!(k, pw, transposed_block_times(&self.lambda[f], ztw, k, pw, rows));
         }
         if let Some((c, _)) = &self.taken {
             self.rzw.iter_mut().zip(c).for_each(|(r, c)| *r -= c);

@@ -6,8 +6,9 @@ use super::score::Score;
 use super::system::System;
 use crate::blocks::PathSolver;
 use crate::crossprod::Gram;
-use crate::dense::kernels;
+use crate::dense::kernels::{self, size};
 use crate::layout::Block;
+use crate::with_sizes;
 
 /// Directions handled together.
 const BATCH: usize = 64;
@@ -37,22 +38,22 @@ impl Evaluator {
         if p > 0 {
             // X'Z w - R_ZX'a
             let mut c = vec![0.0; p * cols];
-            for pos in 0..sys.sym.k.len() {
-                let (f, l) = (sys.sym.factor[pos] as usize, sys.sym.level[pos] as usize);
-                let fs = &sys.factors[f];
-                for i in 0..fs.k {
-                    let row = sys.sym.row[pos] + i;
-                    let ztw = &self.ztw(sys, f)[(l * fs.k + i) * pw..(l * fs.k + i) * pw + p];
-                    let rzx = &self.rzw[row * pw..row * pw + p];
-                    let (wr, ar) = (&w[row * cols..(row + 1) * cols], &a[row * cols..(row + 1) * cols]);
-                    for j in 0..p {
-                        let (x, r) = (ztw[j], rzx[j]);
-                        for (t, (&u, &v)) in c[j * cols..(j + 1) * cols].iter_mut().zip(wr.iter().zip(ar)) {
-                            *t += x * u - r * v;
+            kernels::vectorised(
+                #[inline(always)]
+                || {
+                    for pos in 0..sys.sym.k.len() {
+                        let (f, l) = (sys.sym.factor[pos] as usize, sys.sym.level[pos] as usize);
+                        let fs = &sys.factors[f];
+                        for i in 0..fs.k {
+                            let row = sys.sym.row[pos] + i;
+                            let ztw = &self.ztw(sys, f)[(l * fs.k + i) * pw..(l * fs.k + i + 1) * pw];
+                            let rzw = &self.rzw[row * pw..(row + 1) * pw];
+                            let (wr, ar) = (&w[row * cols..(row + 1) * cols], &a[row * cols..(row + 1) * cols]);
+                            with_sizes!(p, cols, add_differences(ztw, rzw, wr, ar, p, cols, &mut c));
                         }
                     }
-                }
-            }
+                },
+            );
             let rx = self.root_of_fixed();
             kernels::forward::<0>(&rx, p, &mut c, cols);
             add_products(&c, &c, p, cols, -1.0, &mut out);
@@ -276,6 +277,26 @@ impl Partners {
     }
 }
 
+/// out (p x cols) += x w' - r a' of the rows of one random effect.
+#[inline(always)]
+fn add_differences<const P: usize, const C: usize>(
+    x: &[f64],
+    r: &[f64],
+    w: &[f64],
+    a: &[f64],
+    p: usize,
+    cols: usize,
+    out: &mut [f64],
+) {
+    let (p, cols) = (size::<P>(p), size::<C>(cols));
+    let (x, r, w, a) = (&x[..p], &r[..p], &w[..cols], &a[..cols]);
+    for (row, (x, r)) in out[..p * cols].chunks_exact_mut(cols).zip(x.iter().zip(r)) {
+        for (t, (u, v)) in row.iter_mut().zip(w.iter().zip(a)) {
+            *t += x * u - r * v;
+        }
+    }
+}
+
 /// out (cols x cols) += sign * a'b for row-major a, b (rows x cols).
 fn add_products(a: &[f64], b: &[f64], rows: usize, cols: usize, sign: f64, out: &mut [f64]) {
     if cols >= 16 {
@@ -289,6 +310,23 @@ fn add_products(a: &[f64], b: &[f64], rows: usize, cols: usize, sign: f64, out: 
         );
         return;
     }
+    kernels::vectorised(
+        #[inline(always)]
+        || match cols {
+            1 => add_few_products::<1>(a, b, cols, sign, out),
+            2 => add_few_products::<2>(a, b, cols, sign, out),
+            3 => add_few_products::<3>(a, b, cols, sign, out),
+            4 => add_few_products::<4>(a, b, cols, sign, out),
+            6 => add_few_products::<6>(a, b, cols, sign, out),
+            _ => add_few_products::<0>(a, b, cols, sign, out),
+        },
+    );
+}
+
+#[inline(always)]
+fn add_few_products<const C: usize>(a: &[f64], b: &[f64], cols: usize, sign: f64, out: &mut [f64]) {
+    let cols = size::<C>(cols);
+    let out = &mut out[..cols * cols];
     for (x, y) in a.chunks_exact(cols).zip(b.chunks_exact(cols)) {
         for i in 0..cols {
             let f = sign * x[i];

@@ -3,8 +3,9 @@
 
 use super::criterion::Evaluator;
 use super::system::System;
-use crate::dense::kernels;
+use crate::dense::kernels::{self, size};
 use crate::dense::large;
+use crate::with_sizes;
 
 /// First-order quantities at one Lambda; rows are in elimination order.
 pub struct Score {
@@ -87,7 +88,7 @@ impl Evaluator {
 
     #[inline(always)]
     fn solve_effects_impl(&mut self, sys: &System, plane: Option<&Plane>, out: &mut Score) {
-        let (pw, q) = (sys.cp.pw, sys.sym.q);
+        let pw = sys.cp.pw;
         let p = pw - 1;
         for i in (0..p).rev() {
             let mut v = self.rxx[p * pw + i];
@@ -126,14 +127,11 @@ impl Evaluator {
         if let Some((c, _)) = &self.taken {
             out.kw.iter_mut().zip(c).for_each(|(k, c)| *k += c);
         }
-        for r in 0..q {
-            let row = &out.kw[r * pw..(r + 1) * pw];
-            out.u[r] = row[p] - row[..p].iter().zip(&out.beta).map(|(a, b)| a * b).sum::<f64>();
-        }
-        for r in 0..q {
-            let row = &mut out.fg[r * pw..(r + 1) * pw];
-            let fit: f64 = row[..p].iter().zip(&out.beta).map(|(a, b)| a * b).sum();
-            row[p] -= fit;
+        match pw {
+            2 => subtract_fits::<2>(pw, out),
+            3 => subtract_fits::<3>(pw, out),
+            4 => subtract_fits::<4>(pw, out),
+            _ => subtract_fits::<0>(pw, out),
         }
     }
 
@@ -166,7 +164,6 @@ impl Evaluator {
                 self.factor.traces(&sys.cp.gram, &self.lambda, &mut out.gamma);
             }
         }
-        let mut sk = vec![0.0; p];
         // S k of all rows at once, where there are many columns
         let many = (reml && p >= large::MANY).then(|| {
             let mut all = vec![0.0; sys.sym.q * pw];
@@ -175,34 +172,93 @@ impl Evaluator {
             large::multiply_few(&out.kw, &wide, sys.sym.q, pw, p, &mut all);
             all
         });
-        for pos in 0..sys.sym.k.len() {
-            let f = sys.sym.factor[pos] as usize;
-            if sys.fixed == Some(f) {
-                continue;
+        kernels::vectorised(
+            #[inline(always)]
+            || subtract_all_sums(sys, many.as_deref(), reml, precision, out),
+        );
+    }
+}
+
+/// The part of Gamma that is a sum of products over levels.
+#[inline(always)]
+fn subtract_all_sums(sys: &System, many: Option<&[f64]>, reml: bool, precision: f64, out: &mut Score) {
+    let pw = sys.cp.pw;
+    let mut sk = vec![0.0; pw - 1];
+    for pos in 0..sys.sym.k.len() {
+        let f = sys.sym.factor[pos] as usize;
+        if sys.fixed == Some(f) {
+            continue;
+        }
+        let k = sys.sym.k[pos] as usize;
+        let row = sys.sym.row[pos];
+        let at = row * pw..(row + k) * pw;
+        let own = OfLevel {
+            fg: &out.fg[at.clone()],
+            kw: &out.kw[at.clone()],
+            sk: many.map(|all| &all[at]),
+            u: &out.u[row..row + k],
+        };
+        let s = if reml { Some(&out.s[..]) } else { None };
+        with_sizes!(k, pw, subtract_sums(&own, s, precision, k, pw, &mut sk, &mut out.gamma[f]));
+    }
+}
+
+/// u = u0 - K beta, and g = g0 - F beta in its place.
+#[inline(always)]
+fn subtract_fits<const C: usize>(pw: usize, out: &mut Score) {
+    let pw = size::<C>(pw);
+    let p = pw - 1;
+    let beta = &out.beta[..p];
+    for (u, row) in out.u.iter_mut().zip(out.kw.chunks_exact(pw)) {
+        *u = row[p] - row[..p].iter().zip(beta).map(|(a, b)| a * b).sum::<f64>();
+    }
+    for row in out.fg.chunks_exact_mut(pw) {
+        let fit: f64 = row[..p].iter().zip(beta).map(|(a, b)| a * b).sum();
+        row[p] -= fit;
+    }
+}
+
+/// Rows of one level.
+struct OfLevel<'a> {
+    fg: &'a [f64],
+    kw: &'a [f64],
+    /// S k, where it is known.
+    sk: Option<&'a [f64]>,
+    u: &'a [f64],
+}
+
+/// gamma -= `precision` g u' + F S K' of a level, S under REML; `scratch` holds p numbers.
+#[inline(always)]
+fn subtract_sums<const K: usize, const C: usize>(
+    of: &OfLevel<'_>,
+    s: Option<&[f64]>,
+    precision: f64,
+    k: usize,
+    pw: usize,
+    scratch: &mut [f64],
+    gamma: &mut [f64],
+) {
+    let (k, pw) = (size::<K>(k), size::<C>(pw));
+    let p = pw - 1;
+    let (fg, kw, gamma) = (&of.fg[..k * pw], &of.kw[..k * pw], &mut gamma[..k * k]);
+    let sk = &mut scratch[..p];
+    for j in 0..k {
+        let uj = precision * of.u[j];
+        for i in 0..k {
+            gamma[i * k + j] -= fg[i * pw + p] * uj;
+        }
+        let Some(s) = s.filter(|_| p > 0) else { continue };
+        if let Some(all) = of.sk {
+            sk.copy_from_slice(&all[j * pw..j * pw + p]);
+        } else {
+            let kj = &kw[j * pw..j * pw + p];
+            for (t, row) in sk.iter_mut().zip(s[..p * p].chunks_exact(p)) {
+                *t = row.iter().zip(kj).map(|(x, y)| x * y).sum();
             }
-            let k = sys.sym.k[pos] as usize;
-            let row = sys.sym.row[pos];
-            let gamma = &mut out.gamma[f];
-            for j in 0..k {
-                let uj = precision * out.u[row + j];
-                for i in 0..k {
-                    gamma[i * k + j] -= out.fg[(row + i) * pw + p] * uj;
-                }
-                if reml && p > 0 {
-                    let kj = &out.kw[(row + j) * pw..(row + j) * pw + p];
-                    if let Some(all) = &many {
-                        sk.copy_from_slice(&all[(row + j) * pw..(row + j) * pw + p]);
-                    } else {
-                        for (a, t) in sk.iter_mut().enumerate() {
-                            *t = out.s[a * p..(a + 1) * p].iter().zip(kj).map(|(x, y)| x * y).sum();
-                        }
-                    }
-                    for i in 0..k {
-                        let fi = &out.fg[(row + i) * pw..(row + i) * pw + p];
-                        gamma[i * k + j] -= fi.iter().zip(&sk).map(|(x, y)| x * y).sum::<f64>();
-                    }
-                }
-            }
+        }
+        for i in 0..k {
+            let fi = &fg[i * pw..i * pw + p];
+            gamma[i * k + j] -= fi.iter().zip(&*sk).map(|(x, y)| x * y).sum::<f64>();
         }
     }
 }
