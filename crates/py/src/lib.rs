@@ -41,6 +41,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<records::KenwardRoger>()?;
     m.add_class::<records::Refits>()?;
     m.add_class::<records::Replicates>()?;
+    m.add_class::<records::EachFit>()?;
     m.add_class::<records::Curve>()?;
     m.add_class::<records::Profile>()?;
     m.add_function(wrap_pyfunction!(families::families, m)?)?;
@@ -53,6 +54,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(replicate::bootstrap_members, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::jackknife_groups, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::refit, m)?)?;
+    m.add_function(wrap_pyfunction!(replicate::fit_each, m)?)?;
     m.add_function(wrap_pyfunction!(profile::profile, m)?)?;
     Ok(())
 }

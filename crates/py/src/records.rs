@@ -147,6 +147,20 @@ pub struct Refits {
     pub status: Vec<&'static str>,
 }
 
+/// Fits of the same model to many groups of rows.
+#[pyclass(frozen, get_all, module = "ranef._core")]
+pub struct EachFit {
+    pub objective: Vector,
+    pub beta: Matrix,
+    pub se: Matrix,
+    pub df: Matrix,
+    pub theta: Matrix,
+    pub sigma: Vector,
+    pub singular: Py<PyArray1<bool>>,
+    pub n_levels: Py<PyArray2<u32>>,
+    pub status: Vec<&'static str>,
+}
+
 /// Fits of replicates.
 #[pyclass(frozen, get_all, module = "ranef._core")]
 pub struct Replicates {

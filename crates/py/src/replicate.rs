@@ -1,18 +1,20 @@
 //! Many fits of one design, of models of every kind: one call each.
 
-use crate::arguments::{matrix, to_python, Borrowed, OptionsArgument, PointArgument};
+use crate::arguments::{matrix, to_python, Arrays, Borrowed, FactorArgument, OptionsArgument, PointArgument};
 use crate::glmm::{approximation, GlmmSystem};
 use crate::information::{tested_records, TestedRecord};
 use crate::lmm::LmmSystem;
 use crate::records;
 use crate::watch::{partial, whole};
-use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use ranef_core::generalized;
 use ranef_core::linear::{Columns, FitOptions, How, Law, Method, Passage, Truth, Within};
 use ranef_core::model::Replicable;
-use ranef_core::replicate::{self, Data, Member, Replicates};
+use ranef_core::replicate::{self, Data, Groups, Member, Replicates};
 use ranef_core::watch::Watch;
 
 /// A model of one of the kinds.
@@ -430,4 +432,47 @@ pub fn refit(
             record(py, g, r?, false)
         }
     }
+}
+
+/// Fits the model to the rows of every group: from each start to the next.
+#[pyfunction]
+#[pyo3(signature = (x, y, weights, factors, start, options, df, n_threads, progress))]
+#[allow(clippy::too_many_arguments)]
+pub fn fit_each(
+    py: Python<'_>,
+    x: Bound<'_, PyArray2<f64>>,
+    y: Bound<'_, PyArray1<f64>>,
+    weights: Option<Bound<'_, PyArray1<f64>>>,
+    factors: Vec<FactorArgument<'_>>,
+    start: PyReadonlyArray1<'_, i64>,
+    options: OptionsArgument,
+    df: bool,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<records::EachFit> {
+    let arrays = Arrays::new(x, None, y, weights, None, factors)?;
+    let borrowed = arrays.borrow(py);
+    let rows = borrowed.rows()?;
+    rows.check().map_err(to_python)?;
+    let start: Vec<usize> = start.as_array().iter().map(|&i| i as usize).collect();
+    if start.first() != Some(&0) || start.last() != Some(&rows.n()) || !start.is_sorted() {
+        return Err(PyValueError::new_err("groups must be all rows, one after another"));
+    }
+    let (p, n_factors) = (rows.x.len(), rows.factors.len());
+    let n_theta = rows.factors.iter().flat_map(|f| &f.terms).map(|t| t.structure.n_theta(t.z.len())).sum();
+    let groups = &Groups { rows, start: &start };
+    let how = options.linear(options.reml);
+    let found = whole(py, progress, n_threads, |w| replicate::each(groups, how, df, n_threads, w))?;
+    let (r, m) = (found.fits, start.len() - 1);
+    Ok(records::EachFit {
+        objective: r.objective.into_pyarray(py).unbind(),
+        beta: matrix(py, r.beta, m, p)?,
+        se: matrix(py, r.se, m, p)?,
+        df: matrix(py, found.df, m, p)?,
+        theta: matrix(py, r.theta, m, n_theta)?,
+        sigma: r.spread.into_pyarray(py).unbind(),
+        singular: r.singular.into_pyarray(py).unbind(),
+        n_levels: found.n_levels.into_pyarray(py).reshape([m, n_factors])?.unbind(),
+        status: r.status,
+    })
 }

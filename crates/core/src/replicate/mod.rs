@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod cases;
+mod each;
 mod nested;
 mod profile;
 mod refit;
@@ -10,6 +11,7 @@ mod workers;
 
 pub use bootstrap::{drawn, drawn_with};
 pub use cases::{cases, jackknife, Data};
+pub use each::{each, EachFit, Groups};
 pub use nested::{nested, Member};
 pub use profile::{profile, Curve, CurvePoint, Ending, GeneralizedFit, LinearFit, Profile, ProfileOptions, Side};
 pub use refit::refit;

@@ -42,6 +42,26 @@ pub struct Satterthwaite {
     pub flat: usize,
 }
 
+impl Satterthwaite {
+    /// Degrees of freedom of each fixed effect; `nu` are those of the residual variance.
+    pub fn of_columns(&self, nu: f64) -> Vec<f64> {
+        let (m, p) = (self.m, self.root.len().isqrt());
+        let mut slope = vec![0.0; m];
+        let of = |row: &[f64]| {
+            let length: f64 = row.iter().map(|v| v * v).sum();
+            for (t, s) in slope.iter_mut().zip(self.slopes.chunks_exact((p * p).max(1))) {
+                let along = |i: usize| s[i * p..(i + 1) * p].iter().zip(row).map(|(s, r)| s * r).sum::<f64>();
+                *t = (0..p).map(|i| row[i] * along(i)).sum::<f64>() / length;
+            }
+            let along = |k: usize| self.covariance[k * m..(k + 1) * m].iter().zip(&slope).map(|(c, s)| c * s);
+            let spread: f64 = (0..m).map(|k| slope[k] * along(k).sum::<f64>()).sum();
+            // sigma^2 at given Lambda adds 2 / nu to the relative variance of a variance
+            2.0 / (spread + 2.0 / nu)
+        };
+        self.root.chunks_exact(p.max(1)).map(of).collect()
+    }
+}
+
 /// Curvature and slopes about a fit.
 ///
 /// # Errors
