@@ -232,6 +232,19 @@ Tested = Satterthwaite | KenwardRoger | _F64
 # theta, the number of directions without variance of every term, and whether the criterion is REML
 _FitPoint = tuple[_F64, list[int], bool]
 
+class EachFit:
+    """Fits of one model to groups of rows; the first axis of every array is the group."""
+
+    objective: _F64
+    beta: _F64
+    se: _F64
+    df: _F64
+    theta: _F64
+    sigma: _F64
+    singular: NDArray[np.bool_]
+    n_levels: NDArray[np.uint32]
+    status: list[str]
+
 class Replicates:
     """Fits of the replicates that were finished; the first axis of every array is the replicate.
 
@@ -463,6 +476,17 @@ def refit(
     n_threads: int,
     progress: _Counter,
 ) -> Replicates: ...
+def fit_each(
+    x: _F64,
+    y: _F64,
+    weights: _F64 | None,
+    factors: list[tuple[NDArray[np.int32], int, list[tuple[_F64, str]]]],
+    start: NDArray[np.int64],
+    options: Options,
+    df: bool,
+    n_threads: int,
+    progress: _Counter,
+) -> EachFit: ...
 def profile(
     model: Model,
     start: Point,

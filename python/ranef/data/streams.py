@@ -42,7 +42,7 @@ class Stream:
         """These columns of all rows, as an Arrow table."""
         import pyarrow as pa
 
-        tables = list(map(_arrow, self.open(names)))
+        tables = list(map(arrow_table, self.open(names)))
         if not tables:
             return pa.table({n: pa.nulls(0) for n in names})
         try:
@@ -170,7 +170,7 @@ def _selected(frame: Any, names: Sequence[str]) -> Any:
     return frame if found is None else found
 
 
-def _arrow(frame: Any) -> Any:
+def arrow_table(frame: Any) -> Any:
     """A frame as an Arrow table."""
     import pyarrow as pa
 
@@ -218,7 +218,7 @@ def _keep(stream: Stream, names: Sequence[str], folder: str) -> None:
     writer: Any = None
     try:
         for number, frame in enumerate(stream.open(names), start=1):
-            table = _arrow(frame)
+            table = arrow_table(frame)
             for name, kind in zip(table.schema.names, table.schema.types, strict=True):
                 joined = joined_type(known.get(name, kind), kind)
                 if joined is None:

@@ -1,13 +1,20 @@
 """What a user is told of a fit: warnings, and why there are no estimates."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.families.family import Family
 from ranef.fit.convergence import Convergence
 from ranef.fit.exact import BY_FIXED_EFFECTS, fixed_effects_reproduce
+from ranef.fit.no_fit import NO_FIT
 from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef.fit.refit import Refits
 
 NOT_FINITE = (
     "the criterion is not finite: the fixed effects fit the response exactly, or the response or the weights have "
@@ -107,34 +114,26 @@ def modes_not_found(family: Family) -> str:
     )
 
 
-def not_converged_refits(
-    statuses: Sequence[FitStatus], without: Sequence[bool], names: Sequence[object]
-) -> tuple[str, ...]:
+def refit_messages(refits: "Refits") -> tuple[str, ...]:
     """Name the responses that have no estimates, and those whose estimates are not those of the
     optimum.
-
-    Parameters
-    ----------
-    statuses : sequence of FitStatus
-    without : sequence of bool
-        Whether there are no estimates.
-    names : sequence
-        Of the responses.
     """
+    without = ~np.isfinite(refits.objective)
+
+    def named(which: NDArray[np.bool_]) -> str:
+        places = np.flatnonzero(which)
+        shown = ", ".join(repr(refits.response_names[i]) for i in places[:10])
+        return shown if len(places) <= 10 else f"{shown} and {len(places) - 10} more"
+
     messages = []
-    if any(without):
-        named = _listed([name for name, absent in zip(names, without, strict=True) if absent])
-        messages.append(f"no estimates, NaN is given, for response {named}: {NOT_FINITE}")
+    for why in dict.fromkeys(refits.status[without].tolist()):
+        reason = NOT_FINITE if why == NO_FIT["non_finite"] else f"{why}."
+        named_here = named(without & (refits.status == why))
+        messages.append(f"no estimates, NaN is given, for response {named_here}: {reason}")
     for status in FitStatus:
-        if not status.ok:
-            found = [n for n, s, absent in zip(names, statuses, without, strict=True) if s is status and not absent]
-            if found:
-                messages.append(
-                    f"the fit did not converge ({status.value}) for response {_listed(found)}. {status.explanation}"
-                )
+        found = ~without & (refits.status == status.value)
+        if not status.ok and found.any():
+            messages.append(
+                f"the fit did not converge ({status.value}) for response {named(found)}. {status.explanation}"
+            )
     return tuple(messages)
-
-
-def _listed(names: Sequence[object]) -> str:
-    shown = ", ".join(map(repr, names[:10]))
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

@@ -1,26 +1,30 @@
 """Fit the same model to other responses."""
 
-import numbers
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError, DataError
+from ranef.errors import DataError
 from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl
 from ranef.fit.core import core_options, core_start, core_threads
-from ranef.fit.linear import has_conventions
-from ranef.fit.messages import not_converged_refits
-from ranef.fit.outcome import family_outcome
+from ranef.fit.exact import SMALL
+from ranef.fit.linear import LmmFit, has_conventions
+from ranef.fit.no_fit import NO_FIT, UNIDENTIFIED
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
-from ranef.fit.request import warn_once
+from ranef.fit.row_subset import design_of_rows
+from ranef.fit.system import LazySystem
+from ranef.fit.unidentified import unidentified_effects
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ranef.design.record import Design
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +49,10 @@ class Refits:
     dispersion : (m,) array
         The extra parameter of the family, which is sigma in a linear model; NaN for families
         without one.
-    converged : (m,) bool array
+    nobs : (m,) int array
+        Rows that are used: those in which the response is not missing.
+    status : (m,) str object array
+        ``"converged"``, or in a few words how the fit ended or why there is none.
     fixef_names, theta_names, response_names : tuple of str
     """
 
@@ -55,17 +62,24 @@ class Refits:
     theta: Floats
     sigma: Floats
     dispersion: Floats
-    converged: NDArray[np.bool_]
+    nobs: NDArray[np.int64]
+    status: NDArray[np.object_]
     fixef_names: tuple[str, ...]
     theta_names: tuple[str, ...]
     response_names: tuple[Any, ...]
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """Whether each fit (m,) ended at an optimum."""
+        return np.asarray(self.status == FitStatus.CONVERGED.value, dtype=bool)
 
     def __len__(self) -> int:
         return len(self.objective)
 
     def __repr__(self) -> str:
         frame = self.to_frame()
-        shown = frame[[c for c in frame.columns if not c.startswith(("se(", "theta("))]]
+        hidden = [c for c in frame.columns if c.startswith(("se(", "theta(")) or c in ("nobs", "status")]
+        shown = frame.drop(columns=hidden)
         return (
             f"Fits of one model to {len(self)} responses, {np.count_nonzero(self.converged)} "
             f"converged (standard errors and theta are in to_frame()):\n"
@@ -79,7 +93,8 @@ class Refits:
         -------
         DataFrame
             Columns ``objective``, the fixed effects, their standard errors (``se(name)``), theta
-            (``theta(name)``), ``sigma``, of a generalized model ``dispersion``, then ``converged``.
+            (``theta(name)``), ``sigma``, of a generalized model ``dispersion``, then ``nobs``,
+            ``converged`` and ``status``.
         """
         import pandas as pd
 
@@ -90,108 +105,21 @@ class Refits:
         columns["sigma"] = self.sigma
         if self.dispersion is not self.sigma:
             columns["dispersion"] = self.dispersion
-        columns["converged"] = self.converged
+        columns |= {"nobs": self.nobs, "converged": self.converged, "status": self.status}
         return pd.DataFrame(columns, index=pd.Index(self.response_names))
 
-
-def responses_for(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
-    """Bring new responses to the rows and to the form of the fit, and see that its family can have
-    them.
-
-    Parameters
-    ----------
-    fit : MixedFit
-    y : array-like
-        A vector or a matrix with a column for each response, as many rows as were used or as the
-        input had; for ``cbind(successes, failures)`` numbers of successes.
-
-    Returns
-    -------
-    values : (n,) or (n, m) array
-        Of a binomial model proportions.
-    names : tuple or None
-        Names of the columns of a frame.
-    """
-    values, names = _values_of_rows(fit, y)
-    if fit.normal_responses:
-        return values, names
-    columns = values[:, None] if values.ndim == 1 else values
-    out = np.empty(columns.shape, order="F")
-    weights = fit.design.weights
-    for j in range(columns.shape[1]):
-        column = columns[:, j]
-        if fit.response_kind == "counts":
-            assert weights is not None
-            if np.any(column > weights):
-                row = int(np.flatnonzero(column > weights)[0])
-                raise DataError(
-                    f"y has {column[row]:g} successes in row {row} of the rows used, where there are "
-                    f"{weights[row]:g} trials."
-                )
-            column = np.divide(column, weights, out=np.zeros(len(column)), where=weights > 0)
-        out[:, j] = family_outcome(column, weights, fit.family, "y", fit.design.kept).y
-    return (out[:, 0] if values.ndim == 1 else out), names
-
-
-def _values_of_rows(fit: MixedFit, y: object) -> tuple[Floats, tuple[Any, ...] | None]:
-    """New responses (n,) or (n, m) in the rows that the fit has used, and the names of their
-    columns.
-    """
-    d = fit.design
-    names = tuple(columns) if (columns := getattr(y, "columns", None)) is not None else None
-    if y is None or isinstance(y, str | bytes | numbers.Number):
-        raise ArgumentTypeError(f"y must be a vector or a matrix of responses, not {y!r}.")
-    to_numpy = getattr(y, "to_numpy", None)
-    try:
-        values = np.asarray(to_numpy() if to_numpy is not None else y)
-        if values.dtype.kind not in "fiub":
-            values = values.astype(object)
-            if any(isinstance(v, str | bytes) for v in values.ravel()[:100]):
-                raise TypeError
-        values = values.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentTypeError("y must hold numbers only.") from None
-    if values.ndim not in (1, 2):
-        raise DataError(f"y must be a vector or a matrix, not an array with {values.ndim} axes.")
-    n = fit.nobs
-    _check_order(y, d.row_index if d.row_index is None or len(values) != n or d.kept is None else d.row_index[d.kept])
-    if len(values) != n and len(values) == d.n_input and d.kept is not None:
-        values = values[d.kept]
-    if len(values) != n:
-        also = f" or the {d.n_input} rows of the input" if d.n_input != n else ""
-        raise DataError(f"y has {len(values)} rows; it needs one for each of the {n} rows used{also}.")
-    if values.ndim == 2 and values.shape[1] == 0:
-        raise DataError("y has no column.")
-    bad = ~np.isfinite(values)
-    if bad.any():
-        place = np.argwhere(bad)[0]
-        column = "" if values.ndim == 1 else f" of column {names[place[1]] if names is not None else int(place[1])!r}"
-        raise DataError(
-            f"y has a missing or infinite value in row {int(place[0])}{column} of the rows used; responses that are "
-            "missing in different rows are fitted one by one, by update(data=...)."
-        )
-    return values, names
-
-
-def _check_order(y: object, index: Any) -> None:
-    """Refuse responses whose labels are those of the data in another order: by position it would be
-    a silent mix-up.
-    """
-    own = getattr(y, "index", None)
-    if (
-        index is None
-        or own is None
-        or callable(own)
-        or not hasattr(own, "equals")
-        or len(own) != len(index)
-        or own.equals(index)
-    ):
-        return
-    if own.is_unique and index.is_unique and len(own.symmetric_difference(index)) == 0:
-        raise DataError(
-            "y has the row labels of the data in a different order. Values are taken by position; use y.reindex(...) "
-            "to match labels."
-        )
+    @classmethod
+    def joined(cls, parts: "Sequence[Refits]") -> "Refits":
+        """Those of several blocks of responses."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        arrays = ("objective", "fixef", "bse", "theta", "sigma", "dispersion", "nobs", "status")
+        whole: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in parts]) for name in arrays}
+        if first.dispersion is first.sigma:
+            whole["dispersion"] = whole["sigma"]
+        names = tuple(n for p in parts for n in p.response_names)
+        return replace(first, **whole, response_names=names)
 
 
 def fit_to_response(fit: MixedFit, y: Floats, control: FitControl) -> MixedFit:
@@ -199,77 +127,203 @@ def fit_to_response(fit: MixedFit, y: Floats, control: FitControl) -> MixedFit:
     return fit_again(fit, fit.design.with_rows(y=np.ascontiguousarray(y)), control=control, order=fit.order)
 
 
+#: Statuses of responses without a fit.
+ALL_MISSING = "missing in all rows"
+INFINITE = "infinite, or not what the family can have"
+
+
 def fit_to_responses(
     fit: MixedFit, y: Floats, names: tuple[Any, ...] | None, control: FitControl, progress: Report | None = None
 ) -> Refits:
-    """Fit the model of ``fit`` to every column of ``y`` (n, m) in one call of the core, or one by
-    one where variances are given by convention.
+    """Fit the model of ``fit`` to every column of ``y`` (n, m): those without missing values in one
+    call of the core, those that are missing in the same rows in another, or one by one where
+    variances are given by convention.
 
-    What would be an error for a single response is NaN in its row here. Standard errors take the
-    covariance parameters as known.
+    What would be an error for a single response is NaN in its row here, with a status. Standard
+    errors take the covariance parameters as known.
     """
-    from ranef import _core
+    m = y.shape[1]
+    labels = tuple(range(m)) if names is None else names
+    table = _Table.empty(fit, m)
+    table.nobs[:] = fit.nobs
+    with np.errstate(invalid="ignore", over="ignore"):
+        odd = np.flatnonzero(~np.isfinite(y.sum(axis=0)))
+    patterns = _patterns(y, odd, table)
+    incomplete = {j for columns in patterns.values() for j in columns} | {j for j in odd if table.status[j] is not None}
+    complete = np.array([j for j in range(m) if j not in incomplete]) if incomplete else None
+    done = len(odd) - sum(map(len, patterns.values()))
 
-    labels = tuple(range(y.shape[1])) if names is None else names
-    if has_conventions(fit):
-        return _one_by_one(fit, y, labels, control, progress)
-    if fit.normal_responses and fit.design.offset is not None:  # the core has responses without it
-        y = y - fit.design.offset[:, None]
-    out = _core.refit(
-        fit.core_model(),
-        np.asfortranarray(y),
-        core_start(fit),
-        core_options(fit, control),
-        core_threads(fit, fit.n_threads),
-        progress,
-    )
-    statuses = [FitStatus(s) for s in out.status]
-    warn_once(not_converged_refits(statuses, (~np.isfinite(out.objective)).tolist(), labels))
-    family, m = fit.family, y.shape[1]
-    dispersion = np.full(m, np.nan) if family.dispersion_name is None else out.spread
-    sigma = dispersion
-    if fit.family_shown:
-        sigma = np.array([family.sigma(float(d)) for d in dispersion]) if family.scaled else np.ones(m)
-    return Refits(
-        objective=out.objective,
-        fixef=out.beta,
-        bse=out.se,
-        theta=out.theta[:, fit.order.theta_of_core],
-        sigma=sigma,
-        dispersion=dispersion,
-        converged=np.array([s.ok for s in statuses], dtype=bool),
-        fixef_names=fit.x_names,
-        theta_names=fit.theta_names,
-        response_names=labels,
-    )
+    def shown(before: int) -> Report | None:
+        return None if progress is None else lambda count, _: progress(before + int(count), m)
+
+    if complete is None or len(complete):
+        table.fill(fit, fit.design, y if complete is None else y[:, complete], complete, control, shown(done))
+        done += m if complete is None else len(complete)
+    for columns in patterns.values():
+        rows = np.flatnonzero(~np.isnan(y[:, columns[0]]))
+        table.nobs[columns] = len(rows)
+        own = y[rows[:, None], columns]
+        table.fill(fit, design_of_rows(fit.design, rows), own, np.array(columns), control, shown(done))
+        done += len(columns)
+    return table.refits(fit, labels)
 
 
-def _one_by_one(
-    fit: MixedFit, y: Floats, labels: tuple[Any, ...], control: FitControl, progress: Report | None
-) -> Refits:
-    m, report = y.shape[1], progress
-    beta, se = np.full((m, len(fit.beta)), np.nan), np.full((m, len(fit.beta)), np.nan)
-    theta, sigma, objective = np.full((m, len(fit.theta)), np.nan), np.full(m, np.nan), np.full(m, np.nan)
-    statuses = [FitStatus.NON_FINITE] * m
-    for i in range(m):
+def _patterns(y: Floats, odd: NDArray[np.intp], table: "_Table") -> dict[bytes, list[int]]:
+    """Columns that are missing in the same rows; those without any value, or with one that is
+    infinite, get their status.
+    """
+    out: dict[bytes, list[int]] = {}
+    for j in odd.tolist():
+        column = y[:, j]
+        missing = np.isnan(column)
+        if missing.all():
+            table.status[j], table.nobs[j] = ALL_MISSING, 0
+        elif np.isinf(column).any():
+            table.status[j] = INFINITE
+        elif missing.any():
+            out.setdefault(np.packbits(missing).tobytes(), []).append(j)
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """Results of m responses, filled in bit by bit."""
+
+    objective: Floats
+    beta: Floats
+    se: Floats
+    theta: Floats
+    spread: Floats
+    nobs: NDArray[np.int64]
+    status: NDArray[np.object_]
+
+    @classmethod
+    def empty(cls, fit: MixedFit, m: int) -> "_Table":
+        p, q = len(fit.beta), len(fit.theta)
+        return cls(
+            np.full(m, np.nan),
+            np.full((m, p), np.nan),
+            np.full((m, p), np.nan),
+            np.full((m, q), np.nan),
+            np.full(m, np.nan),
+            np.zeros(m, dtype=np.int64),
+            np.full(m, None, dtype=object),
+        )
+
+    def fill(
+        self,
+        fit: MixedFit,
+        design: "Design",
+        y: Floats,
+        columns: NDArray[np.intp] | None,
+        control: FitControl,
+        progress: Report | None,
+    ) -> None:
+        """Fit responses (rows, k) whose places are ``columns``, all if None."""
+        places = np.arange(y.shape[1]) if columns is None else columns
+        whole = design is fit.design
+        why = None if whole else _why_none(fit, design)
+        if why is not None and why != UNIDENTIFIED:
+            self.status[places] = NO_FIT[why]
+            return
+        if why == UNIDENTIFIED or (whole and has_conventions(fit)):
+            for count, (place, column) in enumerate(zip(places, y.T, strict=True), start=1):
+                self._alone(fit, design, column, int(place), control)
+                if progress is not None:
+                    progress(count, len(places))
+            return
+        self._together(fit, design, y, places, control, progress)
+
+    def _together(
+        self,
+        fit: MixedFit,
+        design: "Design",
+        y: Floats,
+        places: NDArray[np.intp],
+        control: FitControl,
+        progress: Report | None,
+    ) -> None:
+        from ranef import _core
+
+        linear = isinstance(fit, LmmFit)
+        if linear and design.offset is not None:  # the core has responses without it
+            y = y - design.offset[:, None]
+        y = np.asfortranarray(y)
+        model = fit.core_model() if design is fit.design else _system(fit, design)
+        options = core_options(fit, control)
+        threads = core_threads(fit, fit.n_threads)
+        out = _core.refit(model, y, core_start(fit), options, threads, progress)
+        self.objective[places], self.beta[places], self.se[places] = out.objective, out.beta, out.se
+        self.theta[places] = out.theta[:, fit.order.theta_of_core]
+        self.spread[places] = out.spread
+        status = np.array(out.status, dtype=object)
+        self.status[places] = np.where(np.isfinite(out.objective), status, NO_FIT["non_finite"])
+        if linear:
+            # A response that is reproduced exactly has residuals of nothing but rounding.
+            small = np.flatnonzero(out.spread <= SMALL * np.ptp(y, axis=0))
+            for i in small.tolist():
+                self._alone(fit, design, design_response(design, y[:, i]), int(places[i]), control)
+
+    def _alone(self, fit: MixedFit, design: "Design", y: Floats, place: int, control: FitControl) -> None:
+        """Fit one response as a first fit does."""
+        own = design.with_rows(y=np.ascontiguousarray(y))
         try:
-            new = fit_to_response(fit, y[:, i], control)
+            new = fit_again(fit, own, control=control, order=fit.order)
         except DataError:
-            continue
-        beta[i], se[i], theta[i] = new.beta, np.sqrt(np.diagonal(new.vcov)), new.theta
-        sigma[i], objective[i], statuses[i] = new.sigma, new.objective, new.convergence.status
-        if report is not None:
-            report(i + 1, m)
-    warn_once(not_converged_refits(statuses, (~np.isfinite(objective)).tolist(), labels))
-    converged = np.array([s.ok for s in statuses], dtype=bool)
-    return Refits(objective, beta, se, theta, sigma, sigma, converged, fit.x_names, fit.theta_names, labels)
+            self.status[place] = NO_FIT["non_finite"]
+            return
+        self.objective[place], self.spread[place] = new.objective, new.spread
+        self.beta[place], self.se[place] = new.beta, np.sqrt(np.diagonal(new.vcov))
+        self.theta[place] = new.theta
+        self.status[place] = new.convergence.status.value
+
+    def refits(self, fit: MixedFit, labels: tuple[Any, ...]) -> Refits:
+        """The record for users."""
+        family, m = fit.family, len(self.status)
+        dispersion = np.full(m, np.nan) if family.dispersion_name is None else self.spread
+        sigma = dispersion
+        if fit.family_shown:
+            sigma = np.array([family.sigma(float(d)) for d in dispersion]) if family.scaled else np.ones(m)
+        return Refits(
+            objective=self.objective,
+            fixef=self.beta,
+            bse=self.se,
+            theta=self.theta,
+            sigma=sigma,
+            dispersion=dispersion,
+            nobs=self.nobs,
+            status=self.status,
+            fixef_names=fit.x_names,
+            theta_names=fit.theta_names,
+            response_names=labels,
+        )
 
 
-def response_of_input(fit: MixedFit, y: Floats) -> Floats:
-    """Values of the rows used (n,), put at their place among the input rows; NaN elsewhere."""
-    d = fit.design
-    if d.kept is None:
-        return y
-    full = np.full(d.n_input, np.nan)
-    full[d.kept] = y
-    return full
+def design_response(design: "Design", y: Floats) -> Floats:
+    """The response of which the core has the part without the offset."""
+    return y if design.offset is None else y + design.offset
+
+
+def _system(fit: MixedFit, design: "Design") -> Any:
+    """The core's system of other rows."""
+    family = None if isinstance(fit, LmmFit) else fit.family
+    return LazySystem(design, fit.order, family).get(1)
+
+
+def _why_none(fit: MixedFit, design: "Design") -> str | None:
+    """Why a model of some of the rows is not fitted with others in the core: a key of `NO_FIT`."""
+    n, linear = design.n_used, isinstance(fit, LmmFit)
+    for t in design.random:
+        levels, effects = len(t.levels), len(t.levels) * len(t.names)
+        if levels < 2:
+            return "one_level"
+        if effects > n or (linear and effects == n) or (linear and levels >= n):
+            return "too_many_levels"
+    if n <= len(fit.beta):
+        return "too_few_rows"
+    kept = _system(fit, design).kept
+    if len(kept) < len(design.x_names) - len(fit.dropped):
+        return "rank_deficient"
+    if linear and fit.reml and unidentified_effects(design, kept):
+        return UNIDENTIFIED
+    return None

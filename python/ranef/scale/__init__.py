@@ -1,10 +1,11 @@
 """Linear mixed models of data beyond memory: one look for levels and means (`survey`), sums that
-can be merged (`Statistic`), and a fit from these.
+can be merged (`Statistic`), and a fit from these; and very many small ones at once (`fit_each`).
 """
 
+from ranef.scale.each import fit_each
 from ranef.scale.fitting import fit
 from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import Survey, survey
 
-__all__ = ["Recipe", "Statistic", "Survey", "fit", "survey"]
+__all__ = ["Recipe", "Statistic", "Survey", "fit", "fit_each", "survey"]

@@ -2,12 +2,14 @@
 fixed effects, standard deviations, correlations and sigma.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.order import natural_parameters
+from ranef.design.record import RandomTerm
+from ranef.fit.order import TermOrder, natural_parameters, term_keys
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -39,8 +41,19 @@ def quantities(fit: MixedFit) -> tuple[Quantity, ...]:
     and correlations in the order of theta, then sigma or a family's extra parameter.
     """
     out = [Quantity(n, "fixed", None, n) for n in fit.x_names]
+    out += random_quantities(fit.terms, fit.order)
+    name = fit.spread_name
+    if name is None:
+        return tuple(out)
+    return (*out, Quantity(name, "ran_pars", "Residual", "sd__Observation" if name == "sigma" else name))
+
+
+def random_quantities(terms: Sequence[RandomTerm], order: TermOrder) -> list[Quantity]:
+    """Those of the random terms, which are in lme4's order."""
+    out = []
     taken: set[str] = set()
-    for key, term, span in zip(fit.term_keys, fit.terms, fit.order.spans, strict=True):
+    keys = term_keys(tuple(t.group for t in terms))
+    for key, term, span in zip(keys, terms, order.spans, strict=True):
         names = term.names
         texts, shorts = [], []
         for kind, places in span.core.parameters:
@@ -52,10 +65,7 @@ def quantities(fit: MixedFit) -> tuple[Quantity, ...]:
         for text, short in zip(texts, shorts, strict=True):
             taken.add(f"{text}|{group}")
             out.append(Quantity(f"{text}|{group}", "ran_pars", key, short))
-    name = fit.spread_name
-    if name is None:
-        return tuple(out)
-    return (*out, Quantity(name, "ran_pars", "Residual", "sd__Observation" if name == "sigma" else name))
+    return out
 
 
 def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -> Floats:
@@ -79,13 +89,22 @@ def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -
     columns = [beta]
     # relative to sigma where all but theta is profiled out
     scale = sigma if fit.fixed_effects_profiled else np.ones(len(theta))
-    for span in fit.order.spans:
-        values = natural_parameters(span, theta)
-        spreads = [kind == "sd" for kind, _ in span.core.parameters]
-        columns.append(np.where(spreads, values * scale[:, None], values))
+    columns += random_values(fit.order, theta, scale)
     if fit.spread_name is not None:
         columns.append(sigma[:, None])
     return np.hstack(columns)
+
+
+def random_values(order: TermOrder, theta: Floats, scale: Floats) -> list[Floats]:
+    """Values (m, n) of the quantities of each random term, for m sets of theta and the unit (m,) of
+    their standard deviations.
+    """
+    out = []
+    for span in order.spans:
+        values = natural_parameters(span, theta)
+        spreads = [kind == "sd" for kind, _ in span.core.parameters]
+        out.append(np.where(spreads, values * scale[:, None], values))
+    return out
 
 
 def observed_values(fit: MixedFit) -> Floats:

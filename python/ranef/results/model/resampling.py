@@ -1,15 +1,19 @@
 """Resampling of a fitted model: other responses, bootstrap, and tests by it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import parse_control
+from ranef.fit.many_refits import fit_to_blocks
 from ranef.fit.progress import reported
 from ranef.fit.record import MixedFit
-from ranef.fit.refit import Refits, fit_to_response, fit_to_responses, response_of_input, responses_for
+from ranef.fit.refit import Refits, fit_to_response
 from ranef.fit.request import warn_once
+from ranef.fit.response_blocks import ResponseBlocks, response_blocks
+from ranef.fit.responses import response_of_input, responses_for
 from ranef.fit.threads import parse_n_threads
 from ranef.results.model.fitted import FittedModel
 
@@ -22,8 +26,12 @@ class ResamplingChapter(FittedModel):
     """Fits of a mixed model to other responses, its own draws among them."""
 
     def refit(
-        self, y: Any, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False
-    ) -> "Self | Refits":
+        self,
+        y: Any,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
+    ) -> "Self | Refits | None":
         """Fit the same model to other responses.
 
         Parameters
@@ -32,18 +40,26 @@ class ResamplingChapter(FittedModel):
             A vector, or a matrix or frame with one response a column, in the form that ``simulate``
             gives: on the scale of the model's response, after any transformation on the left of the
             formula; for ``cbind(successes, failures)`` numbers of successes out of the same trials.
-            As many rows as the fit used, or as its input had.
+            As many rows as the fit used, or as its input had. Of a matrix each column is fitted to
+            the rows in which it is not missing. Responses that do not fit into memory are read a
+            block of columns at a time: a memory map, the path of a Parquet file, an Arrow table or
+            dataset, a polars LazyFrame (a column for each response), or an iterator of matrices or
+            frames, or a function that returns one.
+        to : path, optional
+            A Parquet file to write the table of a matrix to, a block at a time, instead of the
+            record returned.
         progress : bool, "tqdm" or callable
             Of a matrix: True shows the number of responses that are fitted on standard error,
             ``"tqdm"`` in a bar of tqdm; a function is called with it and the number of all.
 
         Returns
         -------
-        LinearMixedModel, GeneralizedLinearMixedModel or Refits
+        LinearMixedModel, GeneralizedLinearMixedModel, Refits or None
             A model of the same kind for a vector; for a matrix a record of arrays (``objective,
-            fixef, bse, theta, sigma, dispersion, converged``) with ``to_frame()``, whose standard
-            errors take the covariance parameters as known. Where a single response would be an
-            error, a column of a matrix gets NaN, and a warning names it.
+            fixef, bse, theta, sigma, dispersion, nobs, converged, status``) with ``to_frame()``,
+            whose standard errors take the covariance parameters as known. Where a single response
+            would be an error, a column of a matrix gets NaN and a status in words, and a warning
+            names it. None with ``to``.
 
         Examples
         --------
@@ -54,11 +70,19 @@ class ResamplingChapter(FittedModel):
         >>> m.refit(m.simulate(100, rng=1)).fixef.shape
         (100, 2)
         """
-        values, names = responses_for(self._fit, y)
         control = parse_control(self._request.control)
-        if values.ndim == 2:
+        blocks = response_blocks(y, self._fit.nobs)
+        if blocks is None:
+            values, names = responses_for(self._fit, y)
+            if values.ndim == 2:
+                blocks = ResponseBlocks(iter([(values, names)]), values.shape[1])
+        if blocks is not None:
             with reported(progress, "responses") as show:
-                return fit_to_responses(self._fit, values, names, control, show)
+                found, messages = fit_to_blocks(self._fit, blocks, control, to, show)
+            warn_once(messages)
+            return found
+        if to is not None:
+            raise OptionError("to= is for many responses; a vector has one, whose model is returned.")
         fit = fit_to_response(self._fit, values, control)
         warn_once(fit.messages)
         return self.__class__(fit, self._request.refitted(response_of_input(self._fit, values)))
