@@ -164,7 +164,7 @@ def test_refits_have_a_dispersion(family: str) -> None:
     one = m.refit(draws.iloc[:, 0])
     np.testing.assert_allclose(many.dispersion[0], one.dispersion, rtol=1e-4)
     np.testing.assert_allclose(many.sigma[0], one.sigma, rtol=1e-4)
-    assert many.to_frame().columns[-3:].to_list() == ["sigma", "dispersion", "converged"]
+    assert many.to_frame().columns[-5:].to_list() == ["sigma", "dispersion", "nobs", "converged", "status"]
 
 
 def test_refits_of_a_linear_model_have_sigma_once(sleep: Any) -> None:
