@@ -45,13 +45,18 @@ pub fn allow(allowance: Option<Allowance>) -> Option<Allowance> {
     ALLOWED.replace(allowance)
 }
 
+/// Whether so few bytes are there in any case.
+pub fn is_little(bytes: f64) -> bool {
+    bytes < LITTLE && allowance().is_none()
+}
+
 /// Sees that so many numbers can be held. `what` they are is for the message.
 ///
 /// # Errors
 /// [`CoreError::NoRoom`] where they cannot.
 pub fn room_for(numbers: f64, what: impl FnOnce() -> String) -> Result<(), CoreError> {
     let bytes = 8.0 * numbers;
-    if bytes < LITTLE && allowance().is_none() {
+    if is_little(bytes) {
         return Ok(());
     }
     let free = available().filter(|&free| bytes > free);

@@ -38,6 +38,8 @@ class Batches:
         What can be read once only.
     notes : tuple of str
         What the user should know of how the data are read.
+    held : bool
+        Whether the rows are in memory already.
     """
 
     names: tuple[str, ...]
@@ -47,6 +49,7 @@ class Batches:
     parts: tuple["Batches", ...] = ()
     stream: Stream | None = None
     notes: tuple[str, ...] = ()
+    held: bool = False
 
     def n_rows(self) -> int:
         """Number of rows.
@@ -128,7 +131,7 @@ def batches_of(data: Any) -> Batches:
     if found is not None:
         return found
     table = Table.from_data(data)
-    return Batches(tuple(table.names), lambda _: [table], lambda: table.n_rows, "the data")
+    return Batches(tuple(table.names), lambda _: [table], lambda: table.n_rows, "the data", held=True)
 
 
 def sources_of(parts: Any) -> list[Batches]:

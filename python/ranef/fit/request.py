@@ -40,6 +40,9 @@ from ranef.options import Ddf, checked_ddf, is_data_kept
 
 NA_ACTIONS = ("omit", "exclude", "error")
 
+#: Arguments that do not decide about columns and rows.
+OF_FIT = frozenset({"REML", "method", "start", "control", "progress", "n_threads", "ddf"})
+
 CURVATURES = ("observed", "expected")
 
 #: More nodes than this gain nothing in double precision.
@@ -132,10 +135,12 @@ class ModelRequest:
         """
         return LME4_RULES if self.coding is None else self.coding
 
-    def fitted(self) -> MixedFit:
-        """Parse, build the design, fit, and issue at most one warning."""
+    def fitted(self, sums: Design | None = None) -> MixedFit:
+        """Parse, build the design (or take the one of a linear model without rows), fit, and issue
+        at most one warning.
+        """
         try:
-            fit = self._found()
+            fit = self._found(sums)
         except MemoryError as problem:
             if isinstance(problem, MemoryLimitError):
                 raise
@@ -147,10 +152,13 @@ class ModelRequest:
         warn_once(fit.messages)
         return fit
 
-    def _found(self) -> MixedFit:
+    def _found(self, sums: Design | None) -> MixedFit:
         n_threads = parse_n_threads(self.n_threads)
         control = parse_control(self.control)
-        design, kind = self._design()
+        kind: Kind = "value"
+        design = sums
+        if design is None:
+            design, kind = self._design()
         if self.response is not None:
             design = design.with_rows(y=replaced_response(self.response, design))
         order = order_terms(design.random)
@@ -176,9 +184,9 @@ class ModelRequest:
     ) -> MixedFit:
         raise NotImplementedError
 
-    def changed(self, formula: str | None = None, **changed: Any) -> Self:
+    def changed(self, formula: str | None = None, needs_rows: bool = True, /, **changed: Any) -> Self:
         """The request of ``update``: a formula that may use ``.`` for the old one, and other
-        arguments of the verb.
+        arguments of the verb. Without its rows a model can be fitted by another criterion.
         """
         allowed = [f.name for f in fields(self) if f.name not in ("formula", "response", "coding", *self._hidden)]
         allowed += self._other_names
@@ -191,7 +199,7 @@ class ModelRequest:
         changed = self._settled(changed)
         if "data" in changed:
             changed["response"] = None
-        elif isinstance(self.data, AbsentData):
+        elif needs_rows and isinstance(self.data, AbsentData):
             raise DataError(f"{self.data.reason}; give them again: update(..., data=...).")
         if formula is not None:
             if not isinstance(formula, str):

@@ -76,9 +76,9 @@ def fit_each(
     formula : str
         As for `lmer`.
     data : frame, dict, path, dataset or list of these
-        Anything that `lmer` or `fit` takes. More than four million rows are sorted into temporary
-        files by group first; functions that need all rows at once (``poly``, ``bs``…) are refused
-        then.
+        Anything that `lmer` or `fit` takes. More than four million rows that are not in memory yet
+        are sorted into temporary files by group first; functions that need all rows at once
+        (``poly``, ``bs``…) are refused then.
     by : str or list of str
         Column, or columns, whose values make the groups.
     to : path, optional
@@ -163,7 +163,7 @@ def _parts(asked: Asked, sources: list[Any], by: list[str]) -> Iterator[tuple[De
     """Designs, each with all rows of some of the groups."""
     columns = [*dict.fromkeys(n for s in sources for n in [*asked.column_names(s.names), *by] if n in s.names)]
     sources = [s.again(columns) for s in sources]
-    count = n_partitions(sources, MOST_ROWS)
+    count = 1 if all(s.held for s in sources) else n_partitions(sources, MOST_ROWS)
     if count == 1:
         table = whole(sources, columns)
         design = build_design(

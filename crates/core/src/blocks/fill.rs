@@ -25,6 +25,9 @@ const PADDING: f64 = 1.6;
 const BYTES_OF_SEARCH: f64 = 48.0;
 const SECONDS_OF_SEARCH: f64 = 3e-6;
 
+/// Most bytes of factor, inverse and pattern for each pair of effects.
+const BYTES_OF_PAIR: f64 = 48.0;
+
 /// What a factor may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -35,9 +38,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What the memory allows, in any time.
-    pub fn of_machine() -> Self {
-        Limits { bytes: memory::available().unwrap_or(f64::INFINITY), seconds: f64::INFINITY }
+    /// What the memory allows, in any time, for a system of so many effects. It is not asked where
+    /// the factor is small whatever its pattern: many small fits would ask it each.
+    pub fn of_machine(order: usize) -> Self {
+        let bytes = if memory::is_little(BYTES_OF_PAIR * (order as f64).powi(2)) { None } else { memory::available() };
+        Limits { bytes: bytes.unwrap_or(f64::INFINITY), seconds: f64::INFINITY }
     }
 
     /// None.

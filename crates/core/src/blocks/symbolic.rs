@@ -76,7 +76,8 @@ impl Symbolic {
     /// # Errors
     /// [`CoreError::TooLarge`] where the factor does not fit into memory.
     pub fn new(n_levels: &[usize], ks: &[usize], cells: &[Cells], fixed: Option<usize>) -> Result<Self, CoreError> {
-        Self::within(n_levels, ks, cells, fixed, &Limits::of_machine())
+        let order = n_levels.iter().zip(ks).map(|(n, k)| n * k).sum();
+        Self::within(n_levels, ks, cells, fixed, &Limits::of_machine(order))
     }
 
     /// The same where the factor may take only so much. What is done to find out is limited too.

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from ranef.errors import ArgumentTypeError
 from ranef.fit.convergence import Convergence
+from ranef.fit.request import OF_FIT
 from ranef.results.model.diagnostics import DiagnosticsChapter
 from ranef.results.model.estimates import EstimatesChapter
 from ranef.results.model.intervals import IntervalsChapter
@@ -82,7 +83,8 @@ class MixedModel(
             A new formula, in which ``.`` stands for what was there: ``". ~ . + x"``.
         **changed
             Other arguments of the verb that has fitted the model, such as ``REML=False``,
-            ``n_quad=9`` or ``data=...``.
+            ``n_quad=9`` or ``data=...``. A model of streamed data is fitted by another criterion,
+            or from another start, without reading them again.
 
         Returns
         -------
@@ -96,5 +98,8 @@ class MixedModel(
         >>> m.update(". ~ . - Days", REML=False).fixef.round(2).to_dict()
         {'(Intercept)': 257.76}
         """
-        request = self._request.changed(formula, **changed)
-        return self.__class__(request.fitted(), request)
+        sums = self._fit.design if self._fit.design.sums is not None else None
+        if formula is not None or not changed.keys() <= OF_FIT:
+            sums = None
+        request = self._request.changed(formula, sums is None, **changed)
+        return self.__class__(request.fitted(sums), request)
