@@ -22,6 +22,7 @@ from ranef.options import options  # at once: the name of the function is that o
 if TYPE_CHECKING:
     from ranef.api.anova import anova
     from ranef.api.glmer import glmer, glmer_nb
+    from ranef.api.gls import gls
     from ranef.api.lmer import lmer
     from ranef.api.load import load
     from ranef.api.load_bootstrap import load_bootstrap
@@ -65,6 +66,7 @@ __all__ = [
     "anova",
     "glmer",
     "glmer_nb",
+    "gls",
     "list_datasets",
     "lmer",
     "load",
@@ -92,6 +94,7 @@ _VERBS = {
     "anova": "ranef.api.anova",
     "glmer": "ranef.api.glmer",
     "glmer_nb": "ranef.api.glmer",
+    "gls": "ranef.api.gls",
     "lmer": "ranef.api.lmer",
     "load": "ranef.api.load",
     "load_bootstrap": "ranef.api.load_bootstrap",

@@ -2,6 +2,7 @@
 //! between.
 
 mod arguments;
+mod correlated;
 mod crossed;
 mod families;
 mod glmm;
@@ -22,6 +23,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
+    m.add_class::<correlated::CorrelatedSystem>()?;
     m.add_class::<crossed::CrossedSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
     m.add_class::<statistic::Statistic>()?;

@@ -35,6 +35,8 @@ def lmer(
     progress: Progress = False,
     n_threads: int | None = None,
     ddf: Ddf = "satterthwaite",
+    correlation: Any = None,
+    variance: Any = None,
 ) -> LinearMixedModel:
     """Fit a linear mixed model.
 
@@ -86,6 +88,11 @@ def lmer(
         Method of the degrees of freedom that the model uses wherever none is asked for: in its
         summary, ``df``, ``pvalues``, ``anova``, ``test``, ``tidy``… It does not change the fit;
         ``"kenward-roger"`` needs REML.
+    correlation : str or structure, optional
+        Correlation of the rows given the random effects, such as ``"ar1(time | id)"``; see `gls`.
+        There may then be no random effects at all.
+    variance : str or function, optional
+        Variance function of the rows, such as ``"power(x) * by_group(sex)"``; see `gls`.
 
     Returns
     -------
@@ -134,8 +141,10 @@ def lmer(
         progress=progress,
         n_threads=n_threads,
         ddf=ddf,
+        correlation=correlation,
+        variance=variance,
     )
-    source = lazy_batches(data)
+    source = lazy_batches(data) if request.residual is None else None
     if source is not None and (streamed := fit_streamed(request, source)) is not None:
         return streamed
     return LinearMixedModel(request.fitted(), request)

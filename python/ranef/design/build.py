@@ -29,6 +29,7 @@ from ranef.design.evaluate import Evaluator, State
 from ranef.design.grouping import Grouping, group_rows, group_variable
 from ranef.design.level_columns import MANY_LEVELS, LevelColumns, level_columns
 from ranef.design.record import Design, ModelRows, RandomTerm, TermRows
+from ranef.design.residual import ResidualReader
 from ranef.design.response import response_values
 from ranef.design.rows import (
     NA_ACTIONS,
@@ -46,6 +47,7 @@ from ranef.design.values import Factor, Floats, Numeric, Vector, as_numbers, fro
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DesignError, OptionError
 from ranef.formula.formula import Formula, expand_dot, parse_formula, require_random, require_response
 from ranef.formula.random import RandomExpr
+from ranef.formula.residual import ResidualExpr
 from ranef.formula.syntax import Name, names_in
 from ranef.formula.terms import Term, Variable
 
@@ -62,6 +64,8 @@ def build_design(
     coding: CodingRules | None = None,
     response: bool = True,
     model: Model = "lmm",
+    residual: ResidualExpr | None = None,
+    bars: bool = True,
 ) -> Design:
     """Turn a formula and data into the arrays of a model.
 
@@ -89,6 +93,10 @@ def build_design(
         A linear mixed model has a numeric response that varies, and residuals that must be told
         apart from its random effects. A generalised one may have a response of two levels or of two
         columns. A model that is drawn from without a fit may have any numbers of levels.
+    residual : ResidualExpr, optional
+        Covariance structure of the rows given the random effects.
+    bars : bool
+        Whether there must be a random term.
 
     Returns
     -------
@@ -101,12 +109,14 @@ def build_design(
         raise OptionError(f"na_action is {na_action!r}; it is one of {', '.join(map(repr, NA_ACTIONS))}.")
     if parsed.has_dot:
         parsed = expand_dot(parsed, table.names)
-    require_random(parsed)
+    if bars:
+        require_random(parsed)
     if response:
         require_response(parsed)
-    table.load([*parsed.names, *argument_names(table, weights, offset, subset)])
+    more = () if residual is None else residual.names
+    table.load([*parsed.names, *more, *argument_names(table, weights, offset, subset)])
     call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
-    return DesignBuilder(parsed, table, call, model, coding or CodingRules.of_session()).build(
+    return DesignBuilder(parsed, table, call, model, coding or CodingRules.of_session(), residual).build(
         parsed.response if response else None
     )
 
@@ -114,13 +124,22 @@ def build_design(
 class DesignBuilder:
     """The steps of `build_design`, with what they share."""
 
-    def __init__(self, formula: Formula, table: Table, call: dict[str, Any], model: Model, coding: CodingRules):
+    def __init__(
+        self,
+        formula: Formula,
+        table: Table,
+        call: dict[str, Any],
+        model: Model,
+        coding: CodingRules,
+        residual: ResidualExpr | None = None,
+    ):
         self.formula = formula
         self.table = table
         self.call = call
         self.model = model
         self.coding = coding
         self.ev = Evaluator(table, formula.text)
+        self.residual = None if residual is None else ResidualReader(residual, self.ev)
         self.values: dict[str, Vector] = {}
         self.groups: dict[str, Factor] = {}
         self.names: dict[str, str] = {}
@@ -144,6 +163,8 @@ class DesignBuilder:
                 self._evaluate_term(term)
             for variable in bar.grouping:
                 self._evaluate_group(variable)
+        for name, value in () if self.residual is None else self.residual.evaluate():
+            self.rows.require(name, value)
         offset, offset_states = self._offset()
         weights, weight_states, weight_label = self._weights()
         self.kept = kept = self.rows.kept()
@@ -207,6 +228,7 @@ class DesignBuilder:
             notes=tuple(self.notes),
             na_action=str(call["na_action"]),
             response_levels=levels,
+            residual=None if self.residual is None else self.residual.rows(kept, n, self.table),
         )
 
     def _evaluate(self, variable: Variable) -> Vector:

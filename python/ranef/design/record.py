@@ -16,6 +16,7 @@ from ranef.formula.formula import Formula
 
 if TYPE_CHECKING:
     from ranef.design.encoder import Encoder
+    from ranef.design.residual import ResidualRows
 
 Floats = NDArray[np.float64]
 
@@ -220,6 +221,8 @@ class Design:
         The two levels of a response that was a factor or text; the second counts as success.
     sums : ModelSums or None
         What a linear model without rows is made of.
+    residual : ResidualRows or None
+        Covariance structure of the rows; None where they are independent given the random effects.
     """
 
     formula: Formula
@@ -233,6 +236,7 @@ class Design:
     na_action: str = "omit"
     response_levels: tuple[str, ...] | None = None
     sums: ModelSums | None = None
+    residual: "ResidualRows | None" = None
 
     @property
     def own_rows(self) -> ModelRows:

@@ -6,8 +6,9 @@ import numpy as np
 
 from ranef.design.record import Design
 from ranef.fit.control import FitControl
+from ranef.fit.correlated import CorrelatedFit, fit_linear
 from ranef.fit.generalized import GlmmFit, fit_glmm
-from ranef.fit.linear import LmmFit, fit_lmm, has_conventions
+from ranef.fit.linear import LmmFit, has_conventions
 from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
@@ -57,4 +58,5 @@ def fit_again(
         return fit_glmm(design, fit.likelihood, start, control, progress, threads, order)
     assert isinstance(fit, LmmFit)
     theta = np.asarray(fit.theta) if warm and not has_conventions(fit) else None
-    return fit_lmm(design, fit.reml if reml is None else reml, theta, control, progress, threads, order)
+    z = fit.z if warm and isinstance(fit, CorrelatedFit) and design.residual is not None else None
+    return fit_linear(design, fit.reml if reml is None else reml, theta, control, progress, threads, order, z)

@@ -21,13 +21,13 @@ from ranef.design.coding_rules import LME4_RULES, CodingRules
 from ranef.design.contrasts import parse_contrast
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
-from ranef.errors import ArgumentTypeError, DataError, MemoryLimitError, OptionError, RanefWarning
+from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimitError, OptionError, RanefWarning
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.control import FitControl, parse_control
+from ranef.fit.correlated import fit_linear
 from ranef.fit.generalized import Likelihood, fit_glmm
-from ranef.fit.linear import fit_lmm
 from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import Kind, outcome_of
@@ -36,6 +36,7 @@ from ranef.fit.record import MixedFit
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import expand_dot, parse_formula, require_random, update_formula
+from ranef.formula.residual import ResidualExpr, parse_residual
 from ranef.options import Ddf, checked_ddf, is_data_kept
 
 NA_ACTIONS = ("omit", "exclude", "error")
@@ -114,8 +115,12 @@ class ModelRequest:
         table = Table.from_data(self.data)
         if parsed.has_dot:
             parsed = expand_dot(parsed, table.names)
-        used = {*parsed.names, *argument_names(table, self.weights, self.offset, self.subset)}
+        used = {*parsed.names, *self._names_in_use(), *argument_names(table, self.weights, self.offset, self.subset)}
         return selected_columns(self.data, used.__contains__)
+
+    def _names_in_use(self) -> tuple[str, ...]:
+        """Columns beside those of the formula and the arguments that all models have."""
+        return ()
 
     def without_data(self, how: Literal["saved", "resampled"]) -> Self:
         """The same request in a model that is saved in a file, or in one of other rows."""
@@ -222,9 +227,14 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LmmRequest(ModelRequest):
-    """The arguments of one call of ``lmer``."""
+    """The arguments of one call of ``lmer``.
+
+    ``correlation`` and ``variance`` are the text of the covariance structure of the rows.
+    """
 
     reml: bool = True
+    correlation: Any = None
+    variance: Any = None
 
     _verb = "lmer"
     _hidden = ("reml",)
@@ -234,8 +244,24 @@ class LmmRequest(ModelRequest):
     __getstate__ = ModelRequest.__getstate__
     __setstate__ = ModelRequest.__setstate__
 
+    def __post_init__(self) -> None:
+        super(LmmRequest, self).__post_init__()
+        expr = parse_residual(self.correlation, self.variance)
+        if expr is not None:  # as text, which files can hold
+            object.__setattr__(self, "correlation", expr.correlation_code)
+            object.__setattr__(self, "variance", expr.variance_code)
+
+    @property
+    def residual(self) -> ResidualExpr | None:
+        """Covariance structure of the rows given the random effects."""
+        return parse_residual(self.correlation, self.variance)
+
+    def _names_in_use(self) -> tuple[str, ...]:
+        residual = self.residual
+        return () if residual is None else residual.names
+
     def _design(self) -> tuple[Design, Kind]:
-        return requested_design(self, "lmm"), "value"
+        return requested_design(self, "lmm", self.residual), "value"
 
     def _start(self, order: TermOrder, design: Design) -> Any:
         return parse_start(self.start, order, design.random)
@@ -250,12 +276,29 @@ class LmmRequest(ModelRequest):
         show: Report | None,
         n_threads: int,
     ) -> MixedFit:
-        return fit_lmm(design, self.reml, start, control, show, n_threads, order)
+        if design.residual is not None and control.solver == "iterative":
+            raise OptionError(
+                "control['solver'] 'iterative' is for rows that are independent given the random effects."
+            )
+        return fit_linear(design, self.reml, start, control, show, n_threads, order)
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
         if "REML" in changed or "method" in changed:
             changed["reml"] = choose_reml(changed.pop("REML", None), changed.pop("method", None), self.reml)
         return changed
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class GlsRequest(LmmRequest):
+    """The arguments of one call of ``gls``."""
+
+    _verb = "gls"
+
+    __getstate__ = ModelRequest.__getstate__
+    __setstate__ = ModelRequest.__setstate__
+
+    def _design(self) -> tuple[Design, Kind]:
+        return requested_design(self, "lmm", self.residual, bars=False), "value"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -345,10 +388,22 @@ def checked_curvature(curvature: object) -> str:
     return curvature
 
 
-def requested_design(request: ModelRequest, model: Model) -> Design:
-    """Parse the formula and build the design; a response given by ``refit`` is not put in yet."""
+def requested_design(
+    request: ModelRequest, model: Model, residual: ResidualExpr | None = None, bars: bool = True
+) -> Design:
+    """Parse the formula and build the design; a response given by ``refit`` is not put in yet.
+
+    ``residual`` is the covariance structure of the rows; ``bars`` is whether there must be random
+    terms, or else must not be.
+    """
     formula = parse_formula(request.formula)
-    require_random(formula)
+    if not bars and formula.random:
+        raise FormulaError(
+            "gls() has no random effects; with bars the verb is lmer().", formula.text, *formula.random[0].span
+        )
+    bars = bars and residual is None
+    if bars:
+        require_random(formula)
     return build_design(
         formula,
         Table.from_data(request.data),
@@ -359,6 +414,8 @@ def requested_design(request: ModelRequest, model: Model) -> Design:
         contrasts=request.contrasts,
         coding=request.coding_rules,
         model=model,
+        residual=residual,
+        bars=bars,
     )
 
 

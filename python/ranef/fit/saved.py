@@ -7,14 +7,15 @@ from typing import Any
 from ranef.errors import DataError
 from ranef.families.custom import CustomFamily
 from ranef.fit.archive import read_archive, write_archive
+from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.linear import LmmFit
 from ranef.fit.record import MixedFit
-from ranef.fit.request import GlmmRequest, LmmRequest, ModelRequest
+from ranef.fit.request import GlmmRequest, GlsRequest, LmmRequest, ModelRequest
 from ranef.fit.system import LazySystem
 
 #: The record that belongs to every kind of request.
-_RECORDS: dict[type[ModelRequest], Any] = {LmmRequest: LmmFit, GlmmRequest: GlmmFit}
+_RECORDS: dict[type[ModelRequest], Any] = {LmmRequest: LmmFit, GlsRequest: LmmFit, GlmmRequest: GlmmFit}
 
 
 def save_fit(path: str | os.PathLike[str], kind: str, fit: MixedFit, request: ModelRequest) -> None:
@@ -34,6 +35,8 @@ def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:
     record: Any = content.get("fit")
     request = content.get("request")
     made = _RECORDS.get(type(request)) if isinstance(request, ModelRequest) else None
+    if made is LmmFit and isinstance(record, dict) and "structure_names" in record:
+        made = CorrelatedFit
     known = {} if made is None else {f.name: f.default for f in fields(made) if f.name != "system"}
     # a field that is newer than the file has its default
     needed = {name for name, default in known.items() if default is MISSING}

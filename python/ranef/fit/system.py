@@ -2,6 +2,7 @@
 pickled or saved.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from ranef.families.family import Family
 from ranef.fit.order import TermOrder
 
 if TYPE_CHECKING:
-    from ranef._core import CrossedSystem, GlmmSystem, LmmSystem, Statistic
+    from ranef._core import CorrelatedSystem, CrossedSystem, GlmmSystem, LmmSystem, RowCovariance, Statistic
 
 Floats = NDArray[np.float64]
 
@@ -92,6 +93,81 @@ def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "Lm
                 "a combination of other effects."
             ) from None
     return _linear(LmmSystem, design, order, n_threads)
+
+
+def build_correlated_system(design: Design, order: TermOrder, n_threads: int) -> "CorrelatedSystem":
+    """The same for rows with a covariance structure."""
+    from ranef._core import CorrelatedSystem
+
+    factors = core_factors(design, order)
+    y = np.ascontiguousarray(response_without_offset(design))
+    try:
+        argument, rows = structure_arguments(design)
+        levels = argument.levels if argument.coded else 0
+        x = np.asfortranarray(design.x)
+        return CorrelatedSystem(x, y, design.weights, factors, row_covariance(design), levels, rows, n_threads)
+    except ValueError as problem:
+        raise _cannot_be_set_up(design, problem) from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StructureArgument:
+    """A covariance structure of the rows as the core takes it."""
+
+    correlation: str
+    levels: int
+    most: int
+    own_sd: bool
+    n_groups: int
+    variances: list[tuple[str, int]]
+    options: dict[str, int | str]
+    coded: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StructureRows:
+    """What it knows of the rows."""
+
+    subject: NDArray[np.int32]
+    position: Floats
+    group: NDArray[np.int32]
+    covariates: list[tuple[Floats, Floats]]
+
+
+def structure_arguments(design: Design) -> tuple[StructureArgument, StructureRows]:
+    """The covariance structure of the rows of a design, as the core takes it."""
+    rows = design.residual
+    assert rows is not None
+    c = rows.expr.correlation
+    name = "independent" if c is None else c.structure
+    options: dict[str, int | str] = {"levels": rows.n_levels, "most": max(rows.most, 2)}
+    if c is not None:
+        named = {"p": c.orders[0], "q": c.orders[1], "nugget": c.nugget}
+        options |= {k: v for k, v in named.items() if v}
+        if c.metric != "euclidean":
+            options["metric"] = c.metric
+    argument = StructureArgument(
+        correlation="us_hom" if c is not None and name == "us" and c.homogeneous else name,
+        levels=rows.n_levels,
+        most=max(rows.most, 2),
+        own_sd=c is not None and not c.homogeneous and c.structure != "us",
+        n_groups=len(rows.group_levels),
+        variances=[(v.function, len(v.strata)) for v in rows.variances],
+        options=options,
+        coded=(bool(rows.coordinates) and rows.coordinates[0].levels is not None) or name in ("us", "ad"),
+    )
+    position = np.ascontiguousarray(rows.position)
+    covariates = [(np.ascontiguousarray(v.x), np.ascontiguousarray(v.codes)) for v in rows.variances]
+    return argument, StructureRows(rows.subject, position, rows.group, covariates)
+
+
+def row_covariance(design: Design) -> "RowCovariance":
+    """The covariance structure of the rows of a design, in the core."""
+    from ranef._core import RowCovariance
+
+    argument, _ = structure_arguments(design)
+    own = argument.levels if argument.own_sd else None
+    return RowCovariance(argument.correlation, argument.options, own, argument.n_groups, argument.variances)
 
 
 def build_crossed_system(design: Design, order: TermOrder, n_threads: int) -> "CrossedSystem":
@@ -196,11 +272,13 @@ class LazySystem(Generic[S]):
         if self._refusal is not None:
             raise DataError(self._refusal)
         if self._system is None:
-            built: Any = (
-                build_linear_system(self._design, self._order, n_threads)
-                if self._family is None
-                else build_generalized_system(self._design, self._order, self._family, n_threads)
-            )
+            built: Any
+            if self._family is not None:
+                built = build_generalized_system(self._design, self._order, self._family, n_threads)
+            elif self._design.residual is not None:
+                built = build_correlated_system(self._design, self._order, n_threads)
+            else:
+                built = build_linear_system(self._design, self._order, n_threads)
             self._system = built
         return self._system
 

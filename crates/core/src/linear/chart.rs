@@ -265,9 +265,23 @@ impl<'a> Chart<'a> {
                 t
             })
             .collect();
+        for c in 0..p.n {
+            for a in 0..p.n {
+                let through: f64 = (0..k * k)
+                    .map(|t| psi[t] * (0..k).map(|x| turned[a][t / k * k + x] * turned[c][t % k * k + x]).sum::<f64>())
+                    .sum();
+                h[(p.first + a) * n + p.first + c] += 2.0 * through;
+            }
+        }
+        self.add_bend_of(p, f, &part_of(&score.gamma[b.factor], b), &q, n, h);
+    }
+
+    /// 2 <Gamma, d2 lambda> of a block that is not free; `h` has `n` columns.
+    fn add_bend_of(&self, p: &Part, f: &Frame, gamma: &[f64], q: &[f64], n: usize, h: &mut [f64]) {
+        let (b, k) = (p.block, f.k);
         let (tl, basis) = (&self.sys.terms[b.factor][b.term], &self.sys.basis.terms[b.factor][b.term]);
         let mut own = vec![0.0; k * k];
-        kernels::multiply(&part_of(&score.gamma[b.factor], b), &q, k, k, k, &mut own);
+        kernels::multiply(gamma, q, k, k, k, &mut own);
         let gamma = basis.score_to_given(&own, k);
         let pulled = |c: usize, step: f64| {
             let mut theta = f.theta.clone();
@@ -279,14 +293,38 @@ impl<'a> Chart<'a> {
         for c in 0..p.n {
             let (up, down) = (pulled(c, STEP), pulled(c, -STEP));
             for a in 0..p.n {
-                let through: f64 = (0..k * k)
-                    .map(|t| psi[t] * (0..k).map(|x| turned[a][t / k * k + x] * turned[c][t % k * k + x]).sum::<f64>())
-                    .sum();
                 let bend = (up[a] - down[a]) / (2.0 * STEP * p.scale[a]);
-                h[(p.first + a) * n + p.first + c] += 2.0 * through + bend;
+                h[(p.first + a) * n + p.first + c] += bend;
                 h[(p.first + c) * n + p.first + a] += bend;
             }
         }
+    }
+
+    /// The same of all blocks, given Gamma of each factor.
+    pub fn add_bends(&self, frames: &[Frame], gamma: &[Vec<f64>], n: usize, h: &mut [f64]) {
+        for (p, f) in self.parts.iter().zip(frames).filter(|(p, _)| !p.block.is_free) {
+            let q = self.directions(p, f).1;
+            self.add_bend_of(p, f, &part_of(&gamma[p.block.factor], p.block), &q, n, h);
+        }
+    }
+
+    /// Derivatives of lambda = U diag(s) along the coordinates, each in its block.
+    pub fn tangents(&self, frames: &[Frame]) -> Vec<(Block, Vec<f64>)> {
+        let mut out = Vec::with_capacity(self.n);
+        for (p, f) in self.parts.iter().zip(frames) {
+            if !p.block.is_free {
+                out.extend(self.directions(p, f).0.into_iter().map(|d| (p.block, d)));
+                continue;
+            }
+            let k = f.k;
+            for j in 0..k {
+                for i in j..k {
+                    let d = (0..k * k).map(|t| if t % k == j { f.u[t / k * k + i] } else { 0.0 }).collect();
+                    out.push((p.block, d));
+                }
+            }
+        }
+        out
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod chart;
 mod columns;
+mod correlated;
 mod criterion;
 mod curvature;
 mod deletion;
@@ -25,6 +26,10 @@ mod union;
 pub use crate::layout::Frame;
 pub use crate::model::{Progress, Status};
 pub use columns::Columns;
+pub use correlated::{
+    fit as fit_correlated, BlockRows, Correlated, CorrelatedFit, CorrelatedSolution, Derivatives, Direction, Slopes,
+    State, Want,
+};
 pub use criterion::Evaluator;
 pub use deletion::Deletion;
 pub use fit::{frames_of, Fit, FitOptions};

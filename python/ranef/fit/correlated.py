@@ -1,0 +1,307 @@
+"""Linear models whose rows are correlated, or have variances of their own, given the random
+effects: their record, and their fit, one call into the core.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.design.residual import ResidualRows
+from ranef.errors import DataError, DesignError
+from ranef.fit.added import AddedColumns
+from ranef.fit.control import FitControl
+from ranef.fit.convergence import Ending, convergence_of
+from ranef.fit.linear import LmmFit, fit_lmm
+from ranef.fit.messages import fit_messages, not_finite
+from ranef.fit.order import TermOrder, order_terms, theta_names
+from ranef.fit.progress import Report
+from ranef.fit.record import estimates_of
+from ranef.fit.system import LazySystem, build_correlated_system, row_covariance
+from ranef.fit.threads import threads_of_fit
+from ranef.fit.valleys import Valley
+from ranef.options import Ddf
+from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef import _core
+
+Floats = NDArray[np.float64]
+
+OPTIMIZER = "trust-region Newton, exact gradient and Hessian in all covariance parameters"
+
+#: Relative change of fitted values at which the rounds of a variance that depends on them end, and
+#: the most rounds.
+SETTLED, ROUNDS = 1e-9, 100
+
+#: Fields of the record that a solution has under the same names.
+_NUMBERS = ("objective", "reml_criterion", "ml_deviance", "vcov_unscaled", "sigma", "pwrss", "ldl2", "ldrx2")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CorrelatedFit(LmmFit):
+    """A fitted linear model with a covariance structure of its rows.
+
+    Attributes
+    ----------
+    z : (k,) array
+        Its parameters as the optimiser has them, on the whole line.
+    structure : (k,) array
+        Its natural parameters.
+    structure_slopes : (k, k) array
+        Their derivatives by z, a row for each natural one.
+    structure_names : tuple of str
+    """
+
+    z: Floats
+    structure: Floats
+    structure_slopes: Floats
+    structure_names: tuple[str, ...]
+
+    @property
+    def rows(self) -> ResidualRows:
+        """The structure with the data it needs."""
+        assert self.design.residual is not None
+        return self.design.residual
+
+    @property
+    def correlated(self) -> "_core.CorrelatedSystem":
+        """The model in the core."""
+        system: Any = self.system.get(self.n_threads)
+        return system  # type: ignore[no-any-return]
+
+    @property
+    def verb(self) -> str:
+        """``gls`` where there are no random effects."""
+        return "lmer" if self.design.random else "gls"
+
+    @property
+    def title(self) -> str:
+        """What such a model is called in a sentence."""
+        return "linear mixed model" if self.design.random else "generalized least-squares model"
+
+    @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Those that the structure has."""
+        return ("satterthwaite", "residual", "none")
+
+    @property
+    def npar(self) -> int:
+        """Fixed effects, covariance parameters of the random effects and the rows, sigma."""
+        return len(self.beta) + len(self.theta) + len(self.z) + 1
+
+    @property
+    def relative_sds(self) -> Floats:
+        """Standard deviations (n,) of the rows in units of sigma."""
+        return np.asarray(self.correlated.relative_sds(self.z))
+
+    def observation_variance(self) -> Floats:
+        """Variance (n,) of every response given the random effects."""
+        out: Floats = (self.sigma * self.relative_sds) ** 2 / self.weights
+        return out
+
+    def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
+        """Draw responses (n,) whose errors have the covariance of the rows."""
+        noise = generator.standard_normal(len(means))
+        errors: Floats = self.correlated.colour(self.z, noise)
+        return means + self.sigma * errors
+
+    def whitened(self, values: Floats) -> Floats:
+        """Rows (n,) multiplied by the inverse of the lower Cholesky factor of R, which follows the
+        order of the positions.
+        """
+        return np.asarray(self.correlated.whiten(self.z, np.ascontiguousarray(values)))
+
+    def hat_values(self) -> Floats:
+        """Refused: leverages of rows that are correlated are not those of single rows."""
+        raise DesignError("hat values are for rows that are independent given the random effects.")
+
+    def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
+        """None: not for correlated rows."""
+        return None
+
+    def satterthwaite(self) -> "_core.Satterthwaite":
+        """By the exact Hessian of the criterion at the estimates, in all covariance parameters."""
+        return self.correlated.satterthwaite(self.core_theta, self.z, self.reml)
+
+    def fixed_root(self) -> Floats | None:
+        """From the core."""
+        return self.correlated.fixed_root(self.core_theta, self.z)
+
+    def conditional_covariance(self) -> list[Floats]:
+        """Covariance of the random effects of every factor given the data, the covariance
+        parameters and the fixed effects.
+        """
+        return [c * self.sigma**2 for c in self.correlated.conditional_covariance(self.core_theta, self.z)]
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+        """Variance of predicted means, with the covariance parameters taken as known."""
+        relative = self.correlated.prediction_variance(self.core_theta, self.z, np.asfortranarray(x), factors)
+        return np.asarray(relative * self.sigma**2)
+
+    def natural_covariance(self) -> Floats:
+        """Asymptotic covariance (k, k) of the natural parameters of the structure."""
+        found: Floats = self.correlated.covariance_of_structure(self.core_theta, self.z, self.reml)
+        out: Floats = self.structure_slopes @ found @ self.structure_slopes.T
+        return out
+
+
+def fit_linear(
+    design: Design,
+    reml: bool,
+    start: Floats | None = None,
+    control: FitControl | None = None,
+    progress: Report | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+    z: Floats | None = None,
+) -> LmmFit:
+    """Estimate the linear model of a design, with or without a covariance structure of its rows.
+
+    Parameters are those of `fit_lmm`; ``z`` (k,) starts the search for those of the structure.
+    """
+    if design.residual is None:
+        return fit_lmm(design, reml, start, control, progress, n_threads, order)
+    if not design.residual.expr.has_fitted:
+        return _fit_correlated(design, reml, start, control, progress, n_threads, order, z)
+    return _fit_rounds(design, reml, start, control, progress, n_threads, order, z)
+
+
+def _fit_rounds(
+    design: Design,
+    reml: bool,
+    start: Floats | None,
+    control: FitControl | None,
+    progress: Report | None,
+    n_threads: int,
+    order: TermOrder | None,
+    z: Floats | None,
+) -> CorrelatedFit:
+    """Fit with the covariate of the variance held, replace it by the fitted values, until they
+    settle: nlme's estimator, which is not maximum likelihood.
+    """
+    assert design.residual is not None
+    if all(np.ptp(v.x) == 0 for v in design.residual.variances if v.fitted):
+        plain = replace(design, residual=None)
+        design = with_fitted(design, fit_lmm(plain, reml, start, control, None, n_threads, order).linear_predictor())
+    evaluations = 0
+    for _ in range(ROUNDS):
+        fit = _fit_correlated(design, reml, start, control, progress, n_threads, order, z)
+        evaluations += fit.convergence.evaluations
+        new = fit.linear_predictor()
+        assert design.residual is not None
+        old = next(v.x for v in design.residual.variances if v.fitted)
+        z, start = fit.z, None if fit.singular else fit.theta
+        if np.max(np.abs(new - old)) <= SETTLED * np.max(np.abs(new)):
+            break
+        design = with_fitted(design, new)
+    how = "; the variance was held at the fitted values until these settled, which is not maximum likelihood"
+    return replace(
+        fit,
+        convergence=replace(fit.convergence, evaluations=evaluations, optimizer=f"{fit.convergence.optimizer}{how}"),
+    )
+
+
+def with_fitted(design: Design, values: Floats) -> Design:
+    """The design with other fitted values as the covariate of its variance."""
+    assert design.residual is not None
+    if np.any(values == 0):
+        raise DataError(
+            "a fitted value is zero, of which a variance function cannot be taken; use const_power(fitted)."
+        )
+    rows = design.residual
+    variances = tuple(replace(v, x=np.ascontiguousarray(values)) if v.fitted else v for v in rows.variances)
+    return replace(design, residual=replace(rows, variances=variances))
+
+
+def _fit_correlated(
+    design: Design,
+    reml: bool,
+    start: Floats | None,
+    control: FitControl | None,
+    progress: Report | None,
+    n_threads: int,
+    order: TermOrder | None,
+    z: Floats | None,
+) -> CorrelatedFit:
+    order = order or order_terms(design.random)
+    control = control or FitControl()
+    threads = threads_of_fit(design.n_used, n_threads)
+    system = build_correlated_system(design, order, threads)
+    n, p = design.n_used, len(system.kept)
+    if n <= p:
+        raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
+    assert design.residual is not None
+    structure = row_covariance(design)
+    names = structure_names(design.residual, structure.parameters)
+    refuse_unidentified(system, design, order, names, reml)
+    core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
+    found, z = system.fit(reml, core_start, z, control.max_evaluations, control.tolerance, threads, progress)
+    solution, ending = found.solution, Ending.of(found)
+    if solution is None or ending.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
+        raise DataError(not_finite(design))
+    fields = estimates_of(design, order, solution, system.kept)
+    valleys = (Valley(solution.objective, fields["theta"], solution.beta),)
+    convergence = convergence_of(ending, OPTIMIZER, design, order, valleys, lambda v: v.theta, fields["kept"])
+    natural, slopes = structure.natural(z)
+    held: LazySystem[Any] = LazySystem(design, order, None, system)
+    return CorrelatedFit(
+        **fields,
+        **{name: getattr(solution, name) for name in _NUMBERS},
+        system=held,
+        reml=reml,
+        convergence=convergence,
+        messages=fit_messages(design, fields["dropped"], convergence),
+        n_threads=n_threads,
+        z=z,
+        structure=natural,
+        structure_slopes=np.ascontiguousarray(slopes),
+        structure_names=names,
+    )
+
+
+def structure_names(
+    rows: ResidualRows, parameters: "list[tuple[str, int | None, str, list[int], int]]"
+) -> tuple[str, ...]:
+    """Names of the natural parameters: ``rho``, ``cor(8, 10)``, ``sd_ratio(Female)``, ``power``…"""
+    labels = rows.level_labels()
+    out = []
+    for part, number, name, at, stratum in parameters:
+        if part in ("group", "correlation", "level"):
+            inside = [labels[i] if part == "level" or name in ("cor", "sd_ratio") else str(i) for i in at]
+            group = rows.group_levels[stratum] if len(rows.group_levels) > 1 else ""
+            if part == "group":
+                inside, group = [str(group)], ""
+        else:
+            v = rows.variances[number or 0]
+            group = v.strata[stratum] if len(v.strata) > 1 else ""
+            inside = [str(group)] if v.function == "by_group" else [v.name]
+            if v.function == "by_group":
+                group = ""
+        indices = f"({', '.join(inside)})" if inside else ""
+        out.append(f"{name}{indices}" + (f"[{group}]" if group != "" else ""))
+    return tuple(out)
+
+
+def refuse_unidentified(
+    system: "_core.CorrelatedSystem", design: Design, order: TermOrder, names: tuple[str, ...], reml: bool
+) -> None:
+    """See that the data can tell all covariance parameters apart."""
+    involved = system.not_identified()
+    if not involved:
+        return
+    effects = theta_names(order, design.random)
+    all_names = [*(effects[i] for i in order.theta_of_core.argsort()), *names, "sigma"]
+    shown = [all_names[i] for i in involved]
+    if len(shown) == 1:
+        raise DesignError(
+            f"the data say nothing of the covariance parameter {shown[0]}: the model is the same for all its values. "
+            "Leave out what it belongs to."
+        )
+    raise DesignError(
+        f"the covariance parameters {', '.join(shown[:-1])} and {shown[-1]} are not identified: other values of them "
+        "give the same model. Leave out one of the terms that they belong to."
+    )

@@ -1,0 +1,128 @@
+"""``gls`` and ``lmer(correlation=, variance=)`` against nlme 3.1-162 (R 4.2.2) at tight
+tolerances.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from ranef import FormulaError, RanefError, gls, lmer, load, load_dataset
+
+ORTHODONT = load_dataset("orthodont")
+LINE = "distance ~ Sex * age"
+
+#: Arguments, and -2 log-likelihood or REML criterion.
+CASES = [
+    ({"correlation": "cs(1 | Subject)"}, 433.757249201),
+    ({"correlation": "cs(1 | Subject)", "variance": "by_group(Sex)"}, 422.1886567131312),
+    ({"correlation": "cs(factor(age) | Subject, hom=False)"}, 431.9723761425996),
+    ({"correlation": "us(factor(age) | Subject)", "method": "ML"}, 419.4770481),
+]
+
+
+@pytest.mark.parametrize(("arguments", "objective"), CASES)
+def test_optimum_is_that_of_nlme(arguments, objective):
+    m = gls(LINE, ORTHODONT, **arguments)
+    assert m.convergence.ok
+    assert m.objective == pytest.approx(objective, abs=1e-6)
+
+
+def test_constants_parameters_and_errors_are_those_of_nlme():
+    m = gls(LINE, ORTHODONT, correlation="cs(1 | Subject)", variance="by_group(Sex)")
+    assert m.npar == 7
+    assert m.llf == pytest.approx(-211.0943283565, abs=1e-7)
+    assert m.aic == pytest.approx(436.1886567, abs=1e-6)
+    assert dict(zip(m._fit.structure_names, m._fit.structure, strict=True)) == pytest.approx(
+        {"rho": 0.7342511287, "sd_ratio(Female)": 0.5818395128}, abs=1e-6
+    )
+    assert m.fixef["age"] == pytest.approx(0.784375, abs=1e-9)
+
+
+def test_random_intercept_and_autoregression():
+    m = lmer(
+        "distance ~ Sex * age + (1 | Subject)",
+        ORTHODONT,
+        correlation="ar1(1 | Subject)",
+        variance="by_group(Sex)",
+        method="ML",
+    )
+    assert m.objective == pytest.approx(409.27589942310595, abs=1e-6)
+    assert m.ngroups == {"Subject": 27}
+
+
+def test_line_with_autoregression_where_nlme_ends_early():
+    """nlme's default ends with "iteration limit"; its best is 3e-5 higher."""
+    with pytest.warns(match="singular"):
+        m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), correlation="ar1(Days | Subject)")
+    assert m.objective == pytest.approx(1724.116456, abs=1e-5)
+
+
+def test_equalities_between_structures():
+    intercept = lmer("distance ~ Sex * age + (1 | Subject)", ORTHODONT)
+    cs = gls(LINE, ORTHODONT, correlation="cs(1 | Subject)")
+    assert cs.objective == pytest.approx(intercept.objective, abs=1e-9)
+    assert cs.bse.to_numpy() == pytest.approx(intercept.bse.to_numpy(), rel=1e-6)
+    assert cs.df.to_numpy() == pytest.approx(intercept.df.to_numpy(), rel=1e-5)
+
+
+def test_order_of_rows_and_spelling_change_nothing():
+    first = gls(LINE, ORTHODONT, correlation="ar1(age | Subject)")
+    mixed = ORTHODONT.sample(frac=1, random_state=3)
+    again = gls(LINE, mixed, correlation="corAR1(form = ~ age | Subject)")
+    assert again.objective == pytest.approx(first.objective, abs=1e-10)
+    assert again._fit.structure == pytest.approx(first._fit.structure, abs=1e-8)
+
+
+def test_normalized_residuals_have_the_sum_of_squares_of_the_degrees_of_freedom():
+    m = gls(LINE, ORTHODONT, correlation="us(factor(age) | Subject)")
+    e = m._fit.whitened(np.asarray(m.resid)) / m.sigma
+    assert float(e @ e) == pytest.approx(m.nobs - len(m.fixef), abs=1e-8)
+
+
+def test_simulated_rows_have_the_covariance():
+    m = gls(LINE, ORTHODONT, correlation="ar1(age | Subject)", variance="by_group(Sex)")
+    draws = m.simulate(4000, rng=1).to_numpy() - np.asarray(m.fittedvalues)[:, None]
+    two = draws[ORTHODONT.index[ORTHODONT["Subject"] == ORTHODONT["Subject"].iloc[0]]][:2]
+    rho = np.corrcoef(two)[0, 1]
+    assert rho == pytest.approx(m._fit.structure[0] ** 2, abs=0.03)  # ages are two years apart
+    assert two.std(axis=1) == pytest.approx(np.sqrt(m._fit.observation_variance()[:2]), rel=0.05)
+
+
+def test_saved_and_pickled(tmp_path):
+    m = gls(LINE, ORTHODONT, correlation="cs(1 | Subject)", variance="by_group(Sex)")
+    m.save(tmp_path / "m.ranef")
+    for other in (load(tmp_path / "m.ranef"), pickle.loads(pickle.dumps(m))):
+        assert other.objective == m.objective
+        assert other.df.to_numpy() == pytest.approx(m.df.to_numpy())
+    assert m.update(variance=None).objective == pytest.approx(433.757249201, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"correlation": "ar2(age | Subject)"}, "there is no correlation structure ar2"),
+        ({"correlation": "ar1(Subject | age, q=1)"}, "no option 'q'"),
+        ({"correlation": "power(age)"}, "is a variance function"),
+        ({"correlation": "ar1(I(age / 3) | Subject)"}, "whole numbers"),
+        ({"correlation": "ar1(1 | Sex:Subject:age)"}, "one row in every block"),
+        ({"correlation": "us(Sex | Subject)"}, "two rows at Sex"),
+        ({"variance": "power(I(age - 8))"}, "is zero in row"),
+        ({"variance": "by_group(Sex) + power(age)"}, "are multiplied"),
+        ({"variance": "power(Sex)"}, "is not numeric"),
+        ({"variance": "power(I(0 * age + 2))"}, "not identified|say nothing"),
+    ],
+)
+def test_mistakes_are_named(arguments, words):
+    with pytest.raises(RanefError, match=words):
+        gls(LINE, ORTHODONT, **arguments)
+
+
+def test_what_is_not_identified_is_named():
+    with pytest.raises(RanefError, match="not identified"):
+        lmer("distance ~ Sex * age + (1 | Subject)", ORTHODONT, correlation="cs(1 | Subject)")
+
+
+def test_bars_are_for_lmer():
+    with pytest.raises(FormulaError, match="lmer"):
+        gls("distance ~ age + (1 | Subject)", ORTHODONT)
