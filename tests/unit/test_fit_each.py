@@ -226,3 +226,23 @@ def test_input_that_fits_no_group(data: pd.DataFrame, tmp_path: Any) -> None:
         given = {"formula": FORMULA, "data": data, **arguments}
         with pytest.raises(RanefError, match=word):
             scale.fit_each(given.pop("formula"), given.pop("data"), given.pop("by"), **given)
+
+
+def test_a_dot_is_all_columns_but_those_of_the_groups(data: pd.DataFrame) -> None:
+    some = data[["gene", "y", "x", "t", "g"]]
+    found = scale.fit_each("y ~ . + (1 | g)", some, "gene")
+    pd.testing.assert_frame_equal(found, scale.fit_each("y ~ x + t + (1 | g)", some, "gene"))
+
+
+def test_values_that_are_no_numbers_are_refused_in_files_too(
+    data: pd.DataFrame, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    for changed, word in [({"y": np.inf}, "'y' is infinite"), ({"w": -1.0}, "'w' is negative")]:
+        bad = data.copy()
+        bad.loc[7, list(changed)] = list(changed.values())
+        bad.to_parquet(tmp_path / "bad.parquet")
+        for source in (bad, str(tmp_path / "bad.parquet")):
+            with pytest.raises(RanefError, match=word):
+                scale.fit_each(FORMULA, source, "gene", weights="w")
+            monkeypatch.setattr("ranef.scale.each.MOST_ROWS", 300)

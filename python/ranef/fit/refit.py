@@ -260,7 +260,9 @@ class _Table:
         self.status[places] = np.where(np.isfinite(out.objective), status, NO_FIT["non_finite"])
         if linear:
             # A response that is reproduced exactly has residuals of nothing but rounding.
-            small = np.flatnonzero(out.spread <= SMALL * np.ptp(y, axis=0))
+            spread = np.ptp(y, axis=0)
+            self.status[places[(spread == 0) & ~np.isfinite(out.objective)]] = NO_FIT["constant"]
+            small = np.flatnonzero((spread > 0) & (out.spread <= SMALL * spread))
             for i in small.tolist():
                 self._alone(fit, design, design_response(design, y[:, i]), int(places[i]), control)
 

@@ -15,6 +15,7 @@ from ranef.design.build import build_design
 from ranef.design.coding_rules import CodingRules
 from ranef.design.evaluate import Evaluator
 from ranef.design.record import Design, ModelRows, TermRows
+from ranef.design.rows import check_finite, check_weights
 from ranef.design.shared_effects import shared_effects
 from ranef.errors import ArgumentTypeError, DesignError, OptionError, RanefError
 from ranef.fit.control import FitControl, parse_control
@@ -132,7 +133,8 @@ def fit_each(
     sources = sources_of(data)
     parsed = parse_formula(formula)
     if parsed.has_dot:
-        parsed = expand_dot(parsed, [n for n in sources[0].names if n not in names])
+        # all is written out: the columns of the groups are none of the effects
+        parsed = replace(expand_dot(parsed, [n for n in sources[0].names if n not in names]), has_dot=False)
     require_random(parsed)
     require_response(parsed)
     asked = Asked(parsed, weights, offset, subset, na_action, contrasts, CodingRules.of_session())
@@ -205,6 +207,10 @@ def _coded(recipe: Recipe, table: Table, by: list[str]) -> tuple[Design, GroupLa
     rows = table_of_rows(table, asked.names(table), used.kept) if len(used.kept) < n else table
     new = encoder.new_rows(rows, need_response=True, need_weights=True)
     assert new.y is not None
+    response = asked.formula.response
+    check_finite(new.y, "response" if response is None else response.name, rows, None)
+    if new.weights is not None:
+        check_weights(new.weights, "weights", rows, None)
     random = tuple(
         replace(t, rows=TermRows(np.ascontiguousarray(r.codes, dtype=np.int32), np.asfortranarray(r.z)))
         for t, r in zip(recipe.design.random, new.random, strict=True)
