@@ -39,9 +39,12 @@ class Structure:
 class RowCovariance:
     """Covariance R of the rows of one subject given the random effects, relative to sigma^2.
 
-    R = S C S: a correlation C (``ar1``, ``cs``, ``us`` ...), standard deviations S by level of the
-    position (``own_levels``) and by group of subjects, times variance functions (name, number of
-    strata). ``parameters`` are the natural parameters, one for each unconstrained one and in the
+    R = S C S: a correlation C (``independent``, ``ar1``, ``ad``, ``cs``, ``toep``, ``arma``, ``us``,
+    ``us_hom``, ``car1``, ``exp``, ``gau``, ``rational_quadratic``, ``spherical``, ``linear``, ``mat``)
+    with ``options`` (``levels`` of the position or largest distance plus one, ``most`` rows in a
+    subject, ``p``, ``q``, ``nugget``, ``metric``), standard deviations S by level of the position
+    (``own_levels``) and by group of subjects, times variance functions (``by_group``, ``power``,
+    ``exponential``, ``const_power``, ``fixed``, each with its number of strata). ``parameters`` are the natural parameters, one for each unconstrained one and in the
     same order: part (``group``, ``correlation``, ``level``, ``variance``), its number among the
     variance functions, name, indices, group or stratum. ``positions`` says whether positions are
     codes of levels, whole, distinct, and may have several coordinates.

@@ -1,13 +1,13 @@
 //! Correlation structures, variance functions and the covariance matrices made of them: derivatives
 //! against differences, natural parameters there and back, and equalities between structures.
 
-use ranef_core::correlation::{factor, named, Correlation, Options, Positions, StartData};
+use ranef_core::correlation::{factor, named, Correlation, Metric, Options, Positions, StartData};
 use ranef_core::jet::{pair, Jet};
 use ranef_core::residual::{Covariate, RowCovariance, Subject, VarianceTerm};
 use ranef_core::variance;
 use std::sync::Arc;
 
-const OPTIONS: Options = Options { levels: 4, most: 5 };
+const OPTIONS: Options = Options { levels: 5, most: 5, orders: (2, 1), nugget: false, metric: Metric::Euclidean };
 /// Levels that are not sorted, with one missing.
 const LEVELS: [f64; 3] = [2.0, 0.0, 3.0];
 const TIMES: [f64; 4] = [0.0, 1.0, 3.0, 4.0];
@@ -50,7 +50,27 @@ fn positions(s: &dyn Correlation) -> Positions<'static> {
 }
 
 fn structures() -> Vec<(&'static str, Arc<dyn Correlation>)> {
-    ["independent", "ar1", "cs", "us"].into_iter().map(|name| (name, named(name, &OPTIONS).unwrap())).collect()
+    let plain = [
+        "independent",
+        "ar1",
+        "ad",
+        "cs",
+        "toep",
+        "arma",
+        "us",
+        "us_hom",
+        "car1",
+        "exp",
+        "gau",
+        "rational_quadratic",
+        "spherical",
+        "linear",
+        "mat",
+    ];
+    let mut all: Vec<_> = plain.into_iter().map(|name| (name, named(name, &OPTIONS).unwrap())).collect();
+    let nugget = Options { nugget: true, metric: Metric::Manhattan, ..OPTIONS };
+    all.extend(["exp", "rational_quadratic"].map(|name| (name, named(name, &nugget).unwrap())));
+    all
 }
 
 fn matrix(s: &dyn Correlation, z: &[f64], at: Positions<'_>) -> Jet {
@@ -109,7 +129,9 @@ fn curvature_is_the_sum_of_second_derivatives() {
 #[test]
 fn neighbours_whiten() {
     for (name, s) in structures() {
-        let (z, at) = (generic(s.n()), positions(&*s));
+        // rows must be sorted
+        let z = generic(s.n());
+        let at = Positions { values: if s.positions().levels { &[0.0, 2.0, 3.0] } else { &TIMES }, d: 1 };
         let m = at.m();
         let mut r = Jet::default();
         if !s.neighbours(&z, at, 2, &mut r) {
@@ -139,7 +161,8 @@ fn neighbours_whiten() {
 /// Rows of a subject with two variance functions, the second with strata.
 fn composed(correlation: Arc<dyn Correlation>, levels: Option<usize>, groups: usize) -> RowCovariance {
     let term = |name, strata| VarianceTerm { function: variance::named(name).unwrap(), strata };
-    RowCovariance { correlation, levels, groups, variances: vec![term("by_group", 3), term("power", 2)] }
+    let variances = vec![term("by_group", 3), term("power", 2), term("const_power", 1), term("fixed", 1)];
+    RowCovariance { correlation, levels, groups, variances }
 }
 
 #[test]
@@ -190,7 +213,7 @@ fn covariances_of_rows_are_differentiated_in_all_parameters() {
                     close(sums[k * active.len() + l], want, 1e-12, name);
                 }
             }
-            for start in r.starts(&StartData::default(), &[&x, &x]) {
+            for start in r.starts(&StartData::default(), &[&x, &x, &x, &x]) {
                 assert_eq!(start.len(), r.n());
                 assert!(factor(&evaluate(&start, 0).value, m).is_some());
             }
@@ -200,7 +223,8 @@ fn covariances_of_rows_are_differentiated_in_all_parameters() {
 
 #[test]
 fn standard_deviations_multiply() {
-    let r = composed(named("ar1", &OPTIONS).unwrap(), None, 1);
+    let mut r = composed(named("ar1", &OPTIONS).unwrap(), None, 1);
+    r.variances.truncate(2);
     let z = r.from_natural(&[0.6, 2.0, 0.5, 1.5, -0.5]).unwrap();
     let covariates =
         [Covariate { x: &[0.0; 2], stratum: &[0.0, 2.0] }, Covariate { x: &[4.0, 9.0], stratum: &[0.0, 1.0] }];
@@ -213,4 +237,78 @@ fn standard_deviations_multiply() {
         close(*got, want, 1e-14, "composed");
     }
     assert_eq!(variance::named("power").unwrap().refuses(0.0), Some("zero"));
+}
+
+/// Two structures that are one model at these natural parameters.
+fn equal(a: (&str, Options, &[f64]), b: (&str, Options, &[f64]), values: &[f64]) {
+    let at = Positions { values, d: 1 };
+    let [x, y] = [a, b].map(|(name, options, natural)| {
+        let s = named(name, &options).unwrap();
+        matrix(&*s, &s.from_natural(natural).unwrap(), at).value
+    });
+    for (x, y) in x.iter().zip(&y) {
+        close(*x, *y, 1e-13, &format!("{} {}", a.0, b.0));
+    }
+}
+
+#[test]
+fn structures_are_special_cases_of_others() {
+    let rho = 0.6f64;
+    let whole = [0.0, 1.0, 2.0, 4.0];
+    let ar1: (&str, Options, &[f64]) = ("ar1", OPTIONS, &[rho]);
+    let powers: Vec<f64> = (1..5).map(|h| rho.powi(h)).collect();
+    equal(("arma", Options { orders: (1, 0), ..OPTIONS }, &[rho]), ar1, &whole);
+    equal(("ad", OPTIONS, &[rho; 4]), ar1, &whole);
+    equal(("toep", OPTIONS, &powers), ar1, &whole);
+    let range = [-1.0 / rho.ln()];
+    equal(("car1", OPTIONS, &range), ar1, &whole);
+    equal(("exp", OPTIONS, &range), ("car1", OPTIONS, &range), &[0.3, 1.7, 0.1, 9.0]);
+    equal(("mat", OPTIONS, &[1.5, 0.5]), ("exp", OPTIONS, &[1.5]), &[0.3, 1.7, 0.1, 9.0]);
+    // toep of which the partial autocorrelations beyond the first vanish
+    let s = named("toep", &OPTIONS).unwrap();
+    for (z, want) in s.from_natural(&powers).unwrap().iter().zip([rho.atanh(), 0.0, 0.0, 0.0]) {
+        close(*z, want, 1e-13, "partial autocorrelations");
+    }
+    // us of one variance, and of several
+    let (cor, sds) = ([0.5, -0.2, 0.3], [2.0, 0.7]);
+    let three = Options { levels: 3, ..OPTIONS };
+    equal(("us", three, &[1.0, 1.0, 0.5, -0.2, 0.3]), ("us_hom", three, &cor), &[2.0, 0.0, 1.0]);
+    let us = named("us", &three).unwrap();
+    let z = us.from_natural(&[&sds[..], &cor[..]].concat()).unwrap();
+    let r = matrix(&*us, &z, Positions { values: &[0.0, 1.0, 2.0], d: 1 }).value;
+    for (got, want) in r.iter().zip([1.0, 1.0, -0.14, 1.0, 4.0, 0.42, -0.14, 0.42, 0.49]) {
+        close(*got, want, 1e-14, "us");
+    }
+}
+
+#[test]
+fn autocorrelations_are_those_of_r() {
+    // ARMAacf(c(0.5, -0.3), 0.4, 5) of R
+    let s = named("arma", &OPTIONS).unwrap();
+    let z = s.from_natural(&[0.5, -0.3, 0.4]).unwrap();
+    let c = matrix(&*s, &z, Positions { values: &[0.0, 1.0, 2.0, 3.0, 4.0], d: 1 }).value;
+    for (got, want) in c.iter().zip([
+        1.0000000000000000,
+        0.5471698113207548,
+        -0.0264150943396227,
+        -0.1773584905660378,
+        -0.0807547169811321,
+    ]) {
+        close(*got, want, 1e-13, "arma");
+    }
+}
+
+#[test]
+fn moments_are_a_start() {
+    let s = named("us", &Options { levels: 2, ..OPTIONS }).unwrap();
+    let data = StartData { covariance: Some(&[4.0, 3.0, 3.0, 9.0]), ..StartData::default() };
+    let r = matrix(&*s, &s.starts(&data)[0], Positions { values: &[0.0, 1.0], d: 1 }).value;
+    for (got, want) in r.iter().zip([1.0, 0.75, 0.75, 2.25]) {
+        close(*got, want, 1e-13, "moments");
+    }
+    // correlations that no matrix has are moved to one that is positive definite
+    let three = named("us", &Options { levels: 3, ..OPTIONS }).unwrap();
+    let wrong = [1.0, 0.9, 0.9, 0.9, 1.0, -0.9, 0.9, -0.9, 1.0];
+    let data = StartData { covariance: Some(&wrong), ..StartData::default() };
+    assert!(three.starts(&data)[0].iter().all(|z| z.is_finite() && z.abs() < 3.0));
 }

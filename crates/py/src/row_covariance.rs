@@ -4,7 +4,8 @@ use numpy::ndarray::{Array2, Array3, Array4};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArray4, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::correlation::{self, Options, Positions, StartData};
+use pyo3::types::PyDict;
+use ranef_core::correlation::{self, Metric, Options, Positions, StartData};
 use ranef_core::jet::Jet;
 use ranef_core::residual::{self, Covariate, Part, Subject, VarianceTerm};
 use ranef_core::variance;
@@ -16,18 +17,26 @@ pub(crate) struct RowCovariance {
     pub(crate) inner: residual::RowCovariance,
 }
 
-/// What makes a correlation structure, as Python gives it.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct OptionsArgument {
-    levels: usize,
-    most: usize,
-}
-
-impl OptionsArgument {
-    fn read(&self) -> Options {
-        Options { levels: self.levels, most: self.most }
+/// Reads ``levels``, ``most``, ``p``, ``q``, ``nugget`` and ``metric``; what is not there has its
+/// default.
+fn options(given: &Bound<'_, PyDict>) -> PyResult<Options> {
+    let mut out = Options::default();
+    for (name, value) in given {
+        match name.extract::<String>()?.as_str() {
+            "levels" => out.levels = value.extract()?,
+            "most" => out.most = value.extract()?,
+            "p" => out.orders.0 = value.extract()?,
+            "q" => out.orders.1 = value.extract()?,
+            "nugget" => out.nugget = value.extract()?,
+            "metric" => {
+                let name: String = value.extract()?;
+                let unknown = || PyValueError::new_err(format!("unknown metric {name:?}"));
+                out.metric = Metric::named(&name).ok_or_else(unknown)?;
+            }
+            other => return Err(PyValueError::new_err(format!("unknown option {other:?}"))),
+        }
     }
+    Ok(out)
 }
 
 /// Covariate and strata of a variance function.
@@ -78,16 +87,16 @@ impl RowCovariance {
 #[pymethods]
 impl RowCovariance {
     #[new]
-    #[pyo3(signature = (correlation, options, own_levels=None, groups=1, variances=Vec::new()))]
+    #[pyo3(signature = (correlation, given, own_levels=None, groups=1, variances=Vec::new()))]
     fn new(
         correlation: &str,
-        options: OptionsArgument,
+        given: &Bound<'_, PyDict>,
         own_levels: Option<usize>,
         groups: usize,
         variances: Vec<(String, usize)>,
     ) -> PyResult<Self> {
         let unknown = |name: &str| PyValueError::new_err(format!("unknown structure {name:?}"));
-        let correlation = correlation::named(correlation, &options.read()).ok_or_else(|| unknown(correlation))?;
+        let correlation = correlation::named(correlation, &options(given)?).ok_or_else(|| unknown(correlation))?;
         let variances = variances
             .into_iter()
             .map(|(name, strata)| {

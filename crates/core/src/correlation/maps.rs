@@ -8,6 +8,12 @@ pub fn tanh(z: f64) -> (f64, f64, f64) {
     (r, d, -2.0 * r * d)
 }
 
+/// Above 0.
+pub fn exp(z: f64) -> (f64, f64, f64) {
+    let e = z.exp();
+    (e, e, e)
+}
+
 /// Between `low` and 1.
 pub fn logistic(z: f64, low: f64) -> (f64, f64, f64) {
     let p = 1.0 / (1.0 + (-z).exp());

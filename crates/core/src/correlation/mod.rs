@@ -6,18 +6,35 @@
 //! parameters, one for each z. `Unstructured` is a covariance matrix whose first variance is one.
 //! Covariance matrices of rows are put together in `residual::RowCovariance`.
 
+mod antedependence;
 mod ar1;
+mod arma;
 mod compound_symmetry;
+mod decay;
 mod independent;
 mod maps;
+mod matern;
+mod metric;
+mod partial;
+mod spatial;
+mod toeplitz;
+mod unit_correlation;
 mod unstructured;
 
-use crate::jet::{pair, Jet};
+use crate::jet::{pair, Jet, Number};
+pub use antedependence::Antedependence;
 pub use ar1::Ar1;
+pub use arma::Arma;
 pub use compound_symmetry::CompoundSymmetry;
+pub use decay::Decay;
 pub use independent::Independent;
+pub use matern::Matern;
+pub use metric::Metric;
+pub use spatial::Spatial;
 use std::fmt::Debug;
 use std::sync::Arc;
+pub use toeplitz::Toeplitz;
+pub use unit_correlation::UnitCorrelation;
 pub use unstructured::Unstructured;
 
 /// Positions of the rows of one subject: times, coordinates in space, or codes of levels.
@@ -110,8 +127,8 @@ pub trait Correlation: Debug + Send + Sync {
     fn matrix(&self, z: &[f64], at: Positions<'_>, order: usize, out: &mut Jet);
 
     /// Correlations of each row with the one before it (0 for the first), with derivatives, where
-    /// rows sorted by position are independent of earlier ones given the one before: the matrix is
-    /// then whitened by two diagonals. False, and nothing in `out`, for other structures.
+    /// rows, which must be sorted by position, are independent of earlier ones given the one before:
+    /// the matrix is then whitened by two diagonals. False, and nothing in `out`, for other structures.
     fn neighbours(&self, _z: &[f64], _at: Positions<'_>, _order: usize, _out: &mut Jet) -> bool {
         false
     }
@@ -139,17 +156,55 @@ pub struct Options {
     pub levels: usize,
     /// Most rows in one subject.
     pub most: usize,
+    /// Orders of an autoregressive moving average.
+    pub orders: (usize, usize),
+    /// Whether rows at one position are not perfectly correlated.
+    pub nugget: bool,
+    /// How distance is measured.
+    pub metric: Metric,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { levels: 1, most: 1, orders: (1, 0), nugget: false, metric: Metric::Euclidean }
+    }
 }
 
 /// The structure of that name.
 pub fn named(name: &str, options: &Options) -> Option<Arc<dyn Correlation>> {
+    let Options { levels, most, orders: (p, q), nugget, metric } = *options;
+    let spatial = |decay| Arc::new(Spatial { decay, metric, nugget, continuous_time: false });
     Some(match name {
         "independent" => Arc::new(Independent),
         "ar1" => Arc::new(Ar1),
-        "cs" => Arc::new(CompoundSymmetry { most: options.most }),
-        "us" => Arc::new(Unstructured { levels: options.levels }),
+        "ad" => Arc::new(Antedependence { levels }),
+        "cs" => Arc::new(CompoundSymmetry { most }),
+        "toep" => Arc::new(Toeplitz { levels }),
+        "arma" => Arc::new(Arma { p, q, levels }),
+        "us" => Arc::new(Unstructured { levels }),
+        "us_hom" => Arc::new(UnitCorrelation { levels }),
+        "car1" => Arc::new(Spatial { decay: Decay::Exponential, metric, nugget, continuous_time: true }),
+        "exp" => spatial(Decay::Exponential),
+        "gau" => spatial(Decay::Gaussian),
+        "rational_quadratic" => spatial(Decay::RationalQuadratic),
+        "spherical" => spatial(Decay::Spherical),
+        "linear" => spatial(Decay::Linear),
+        "mat" => Arc::new(Matern { metric }),
         _ => return None,
     })
+}
+
+impl Jet {
+    /// A matrix whose entries depend on the whole-number distance of two positions alone.
+    fn by_lag(&mut self, of_lag: &[Number], at: Positions<'_>, n: usize, order: usize) {
+        let m = at.m();
+        self.reset(n, m * m, order);
+        for i in 0..m {
+            for j in 0..m {
+                self.put(i * m + j, &of_lag[at.lag(i, j)]);
+            }
+        }
+    }
 }
 
 /// Cholesky factor (upper part zero) and log-determinant of a covariance matrix; none where it is

@@ -59,7 +59,7 @@ impl Unstructured {
 }
 
 /// A covariance matrix with the eigenvalues of its correlation matrix at least [`FLOOR`].
-fn floored(covariance: &[f64], t: usize) -> Option<Vec<f64>> {
+pub(super) fn floored(covariance: &[f64], t: usize) -> Option<Vec<f64>> {
     let sd: Vec<f64> = (0..t).map(|i| covariance[i * t + i].sqrt()).collect();
     if sd.iter().any(|s| s.is_nan() || *s <= 0.0) {
         return None;

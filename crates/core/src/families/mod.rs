@@ -14,7 +14,7 @@ mod inverse_gaussian;
 mod link;
 mod negative_binomial;
 mod poisson;
-mod special;
+pub(crate) mod special;
 
 pub use distribution::{
     by_log_mean, by_mean, each, each_more, more_by_log_mean, more_by_mean, Distribution, Inner, InnerSecond, Observed,

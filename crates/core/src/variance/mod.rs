@@ -5,9 +5,15 @@
 //! users know.
 
 mod by_group;
+mod const_power;
+mod exponential;
+mod fixed;
 mod power;
 
 pub use by_group::ByGroup;
+pub use const_power::ConstPower;
+pub use exponential::Exponential;
+pub use fixed::Fixed;
 pub use power::Power;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -58,6 +64,9 @@ pub fn named(name: &str) -> Option<Arc<dyn VarianceFunction>> {
     Some(match name {
         "by_group" => Arc::new(ByGroup),
         "power" => Arc::new(Power),
+        "exponential" => Arc::new(Exponential),
+        "const_power" => Arc::new(ConstPower),
+        "fixed" => Arc::new(Fixed),
         _ => return None,
     })
 }

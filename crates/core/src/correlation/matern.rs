@@ -1,0 +1,158 @@
+//! Matern: (u/2)^nu K_nu(u) 2 / Gamma(nu) at u = distance / range; z are the logarithms of the range
+//! and of the smoothness nu.
+
+use super::spatial::grid;
+use super::{maps, Correlation, Metric, Parameter, PositionRule, Positions, StartData};
+use crate::families::special::{lgamma, polygamma};
+use crate::jet::{Jet, Number};
+
+/// Largest step of the trapezoidal rule: the integrand of K is analytic in a strip of half-width
+/// pi/2 about the line, so that the error is about exp(-2 pi 1.5 / step).
+const STEP: f64 = 0.2;
+/// Largest step in units of the width of the integrand's peak: of a normal density with standard
+/// deviation s the rule's error is exp(-2 pi^2 s^2 / step^2).
+const STEP_OF_PEAK: f64 = 0.7;
+/// Exponents this far below the largest add nothing.
+const NOTHING: f64 = 40.0;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Matern {
+    /// How distance is measured.
+    pub metric: Metric,
+}
+
+/// log K_nu(u) and its derivatives: in u and nu, then in u twice, both, and nu twice.
+///
+/// K_nu(u) is the integral of exp(-u cosh t) cosh(nu t) over t > 0, under which derivatives can be
+/// taken.
+fn log_bessel(u: f64, nu: f64) -> (f64, [f64; 2], [f64; 3]) {
+    let exponent = |t: f64| nu * t - u * t.cosh();
+    // the exponent is largest where u sinh t = nu
+    let peak = (nu / u).asinh();
+    let top = exponent(peak);
+    let step = STEP.min(STEP_OF_PEAK / u.hypot(nu).sqrt());
+    let mut sums = [0.0; 6];
+    let mut k = 0.0;
+    loop {
+        let t = step * k;
+        let e = exponent(t) - top;
+        if t > peak && e < -NOTHING {
+            break;
+        }
+        let w = e.exp() * if k == 0.0 { 0.5 } else { 1.0 };
+        let back = (-2.0 * nu * t).exp();
+        let (even, odd, c) = (0.5 * w * (1.0 + back), 0.5 * w * (1.0 - back), t.cosh());
+        for (s, v) in sums.iter_mut().zip([even, -c * even, t * odd, c * c * even, -c * t * odd, t * t * even]) {
+            *s += v;
+        }
+        k += 1.0;
+    }
+    let [v, a, b, aa, ab, bb] = sums;
+    let (a, b) = (a / v, b / v);
+    (top + (v * step).ln(), [a, b], [aa / v - a * a, ab / v - a * b, bb / v - b * b])
+}
+
+/// The correlation at a distance, with derivatives in both parameters.
+fn correlation(z: &[f64], distance: f64, order: usize) -> Number {
+    let (u, nu) = (distance * (-z[0]).exp(), z[1].exp());
+    if u == 0.0 {
+        return Number::constant(1.0, 2, order);
+    }
+    let (log_k, d, d2) = log_bessel(u, nu);
+    let (digamma, trigamma, _) = polygamma(nu);
+    let ln2 = std::f64::consts::LN_2;
+    // log of the correlation, with derivatives in u and nu
+    let value = log_k + nu * u.ln() + (1.0 - nu) * ln2 - lgamma(nu);
+    let d = [d[0] + nu / u, d[1] + u.ln() - ln2 - digamma];
+    let d2 = [d2[0] - nu / (u * u), d2[1] + 1.0 / u, d2[2] - trigamma];
+    // in the logarithms of range and smoothness
+    let mut log = Number::constant(value, 2, order);
+    if order > 0 {
+        log.first = vec![-u * d[0], nu * d[1]];
+    }
+    if order > 1 {
+        log.second = vec![u * (u * d2[0] + d[0]), -u * nu * d2[1], nu * (nu * d2[2] + d[1])];
+    }
+    let e = value.exp();
+    log.map((e, e, e))
+}
+
+impl Correlation for Matern {
+    fn n(&self) -> usize {
+        2
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        ["range", "smoothness"].map(|name| Parameter { name, at: vec![] }).to_vec()
+    }
+
+    fn natural(&self, z: &[f64], order: usize, out: &mut Jet) {
+        out.reset(2, 2, order);
+        for k in 0..2 {
+            out.put(k, &Number::of_parameter(maps::exp(z[k]), k, 2, order));
+        }
+    }
+
+    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+        natural.iter().map(|v| (*v > 0.0 && v.is_finite()).then(|| v.ln())).collect()
+    }
+
+    fn starts(&self, data: &StartData<'_>) -> Vec<Vec<f64>> {
+        grid(data).into_iter().map(|r| vec![r, 0.0]).collect()
+    }
+
+    fn positions(&self) -> PositionRule {
+        PositionRule { levels: false, whole: false, distinct: true, several: true }
+    }
+
+    fn matrix(&self, z: &[f64], at: Positions<'_>, order: usize, out: &mut Jet) {
+        let m = at.m();
+        out.reset(2, m * m, order);
+        // positions on a grid have few distances
+        let mut known: Vec<(f64, Number)> = Vec::new();
+        for i in 0..m {
+            for j in 0..i {
+                let distance = self.metric.distance(at, i, j);
+                let place = known.partition_point(|(d, _)| *d < distance);
+                if known.get(place).is_none_or(|(d, _)| *d != distance) {
+                    known.insert(place, (distance, correlation(z, distance, order)));
+                }
+                let number = &known[place].1;
+                out.put(i * m + j, number);
+                out.put(j * m + i, number);
+            }
+            out.value[i * m + i] = 1.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::log_bessel;
+
+    #[test]
+    fn bessel_functions_are_those_of_r() {
+        // besselK(u, nu) of R 4.2
+        for (u, nu, want) in [
+            (0.001, 0.3, BESSEL[0]),
+            (0.1, 1.0, BESSEL[1]),
+            (1.0, 0.5, BESSEL[2]),
+            (2.5, 2.7, BESSEL[3]),
+            (10.0, 0.1, BESSEL[4]),
+            (60.0, 5.0, BESSEL[5]),
+        ] {
+            let got = log_bessel(u, nu).0.exp();
+            assert!((got / want - 1.0).abs() < 1e-12, "{u} {nu} {got} {want}");
+        }
+    }
+
+    const BESSEL: [f64; 6] = [
+        1.4406547529041029e+01,
+        9.8538447808706060e+00,
+        4.6106850444789460e-01,
+        2.0550458277606545e-01,
+        1.7788551507869294e-05,
+        1.7382232741886983e-27,
+    ];
+}
