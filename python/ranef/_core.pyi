@@ -39,12 +39,13 @@ class Structure:
 class RowCovariance:
     """Covariance R of the rows of one subject given the random effects, relative to sigma^2.
 
-    R = S C S: a correlation C (``independent``, ``ar1``, ``ad``, ``cs``, ``toep``, ``arma``, ``us``,
-    ``us_hom``, ``car1``, ``exp``, ``gau``, ``rational_quadratic``, ``spherical``, ``linear``, ``mat``)
-    with ``options`` (``levels`` of the position or largest distance plus one, ``most`` rows in a
-    subject, ``p``, ``q``, ``nugget``, ``metric``), standard deviations S by level of the position
-    (``own_levels``) and by group of subjects, times variance functions (``by_group``, ``power``,
-    ``exponential``, ``const_power``, ``fixed``, each with its number of strata). ``parameters`` are the natural parameters, one for each unconstrained one and in the
+    R = S C S: a correlation C (``independent``, ``ar1``, ``ad``, ``cs``, ``toep``, ``arma``,
+    ``us``, ``us_hom``, ``car1``, ``exp``, ``gau``, ``rational_quadratic``, ``spherical``,
+    ``linear``, ``mat``) with ``options`` (``levels`` of the position or largest distance plus one,
+    ``most`` rows in a subject, ``p``, ``q``, ``nugget``, ``metric``), standard deviations S by
+    level of the position (``own_levels``) and by group of subjects, times variance functions
+    (``by_group``, ``power``, ``exponential``, ``const_power``, ``fixed``, each with its number of
+    strata). ``parameters`` are the natural parameters, one for each unconstrained one and in the
     same order: part (``group``, ``correlation``, ``level``, ``variance``), its number among the
     variance functions, name, indices, group or stratum. ``positions`` says whether positions are
     codes of levels, whole, distinct, and may have several coordinates.
@@ -355,58 +356,6 @@ class LmmSystem(_OfRows):
     def fixed_root(self, at: _FitPoint, n_threads: int = 1) -> _F64: ...
     def satterthwaite(self, at: _FitPoint, n_threads: int = 1) -> Satterthwaite: ...
     def kenward_roger(self, at: _FitPoint, memory: float, n_threads: int = 1) -> KenwardRoger: ...
-
-class _BlockRows(Protocol):
-    @property
-    def subject(self) -> _I32: ...
-    @property
-    def position(self) -> _F64: ...
-    @property
-    def group(self) -> _I32: ...
-    @property
-    def covariates(self) -> list[tuple[_F64, _F64]]: ...
-
-class CorrelatedSystem:
-    """A linear model whose rows have the covariance R given the random effects; theta, then the
-    unconstrained parameters z of R.
-    """
-
-    kept: list[int]
-    n_blocks: tuple[int, int]
-
-    def __init__(
-        self,
-        x: _F64,
-        y: _F64,
-        weights: _F64 | None,
-        factors: _Factors,
-        structure: RowCovariance,
-        levels: int,
-        rows: _BlockRows,
-        n_threads: int = 1,
-    ) -> None: ...
-    def fit(
-        self,
-        reml: bool,
-        start: _F64 | None,
-        z: _F64 | None,
-        most: int,
-        tolerance: float,
-        n_threads: int,
-        progress: _Progress,
-    ) -> tuple[LinearFit, _F64]: ...
-    def solution(self, theta: _F64, z: _F64, reml: bool) -> LinearSolution: ...
-    def evaluate(self, theta: _F64, z: _F64, reml: bool) -> LinearEvaluation:
-        """The criterion and its gradient along z."""
-    def conditional_covariance(self, theta: _F64, z: _F64) -> list[_F64]: ...
-    def prediction_variance(self, theta: _F64, z: _F64, x_new: _F64, factors: _Rows) -> _F64: ...
-    def fixed_root(self, theta: _F64, z: _F64) -> _F64: ...
-    def satterthwaite(self, theta: _F64, z: _F64, reml: bool) -> Satterthwaite: ...
-    def covariance_of_structure(self, theta: _F64, z: _F64, reml: bool) -> _F64: ...
-    def not_identified(self) -> list[int]: ...
-    def relative_sds(self, z: _F64) -> _F64: ...
-    def whiten(self, z: _F64, values: _F64) -> _F64: ...
-    def colour(self, z: _F64, values: _F64) -> _F64: ...
 
 class CrossedSystem(_OfRows):
     exact_bytes: float
