@@ -120,5 +120,3 @@ def test_what_is_refused() -> None:
         ranef.lmer("score ~ Machine + cs(Machine | Worker)", data)
     with pytest.raises(FormulaError, match="hom is True"):
         ranef.lmer("score ~ Machine + cs(0 + Machine | Worker, hom=2)", data)
-    with pytest.raises(DesignError, match="not available yet"):
-        ranef.lmer("score ~ Machine + ar1(0 + Machine | Worker)", data)

@@ -97,4 +97,4 @@ def test_spellings_of_python(write: str, same: str) -> None:
 def test_everything_known_is_on_the_page() -> None:
     shown = set(re.findall(r"[\w.]+(?=\()|contr\.\w+", " ".join(codes(PAGE))))
     assert set(SIGNATURES) <= shown
-    assert set(STRUCTURES) - {"ar1"} <= shown  # which is parsed and not fitted yet
+    assert set(STRUCTURES) <= shown

@@ -376,7 +376,7 @@ def test_unusable_offsets(offset: Any, error: type[Exception], words: str) -> No
         ("y ~ x + (1 | id)", {"id": np.arange(12)}, DesignError, "12 levels for 12 observations"),
         ("y ~ x + (1 | g:x)", {}, DesignError, "'g:x' has 12 levels"),
         ("y ~ x + (x + w | g)", {}, DesignError, r"12 random effects \(4 levels × 3\) for 12"),
-        ("y ~ x + ar1(0 + t | g)", {}, DesignError, r"ar1\(\).*not available yet"),
+        ("y ~ x + ar1(f | g)", {}, DesignError, r"write 0 \+ before the factor"),
         ("y ~ f + x:f + poly(f, 2) + (1 | g)", {}, FormulaError, "f is a factor"),
         ("y ~ I(f + 1) + (1 | g)", {}, FormulaError, r"as.numeric\(as.character\(f\)\)"),
         ("y ~ poly(w, 2) + (1 | g)", {}, FormulaError, "different values"),

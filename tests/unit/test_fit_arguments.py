@@ -65,7 +65,7 @@ def data():
         ({"formula": "y ~ x + (1 | h)"}, RanefError, "'h'"),
         ({"formula": "g ~ x + (1 | g)"}, RanefError, "g"),
         ({"formula": "cbind(y, w) ~ x + (1 | g)"}, DataError, "2 columns"),
-        ({"formula": "y ~ (1 | g) + ar1(0 + x | g)"}, DesignError, "structure"),
+        ({"formula": "y ~ (1 | g) + gau(h | g)"}, FormulaError, "coordinates"),
     ],
 )
 def test_refused(data, arguments, error, says):

@@ -69,8 +69,8 @@ def test_terms_on_one_factor_are_one_core_factor_and_theta_finds_its_way_back():
 
 
 def test_unknown_structure_is_an_error():
-    with pytest.raises(DesignError, match="'ar1'"):
-        order_terms([term("g", 3, ["a"], "ar1")])
+    with pytest.raises(DesignError, match="'arx'"):
+        order_terms([term("g", 3, ["a"], "arx")])
 
 
 def test_keys_are_unique():

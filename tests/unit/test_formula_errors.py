@@ -88,7 +88,7 @@ REFUSED = [
     ("y ~ (1 | .)", ".", "cannot be a grouping"),
     ("y ~ (1 | foo(g))", "foo", "no function"),
     ("y ~ (1 | TRUE)", "TRUE", "not a grouping factor"),
-    ("y ~ toep(1 | g)", "toep", "us\\(\\), diag\\(\\), cs\\(\\), ar1\\(\\)"),
+    ("y ~ gar(1 | g)", "gar", "us\\(\\), diag\\(\\), cs\\(\\), ar1\\(\\), toep\\(\\)"),
     ("y ~ diag(x || g)", "||", "single"),
     ("y ~ us(x | g, 2)", "2", "nothing else"),
     ("y ~ cs(x | g, 2)", "2", "and hom=True"),

@@ -64,6 +64,7 @@ impl Structure {
             Kind::Sd(i) => ("sd".into(), vec![i]),
             Kind::Correlation(i, j) => ("cor".into(), vec![i, j]),
             Kind::Common(name) => (name.into(), Vec::new()),
+            Kind::Lag(h) => (format!("correlation_lag{h}"), Vec::new()),
         };
         self.inner.natural(&theta, self.k).into_iter().map(one).collect()
     }

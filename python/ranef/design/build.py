@@ -43,6 +43,7 @@ from ranef.design.rows import (
     weight_values,
 )
 from ranef.design.shared_effects import shared_effects_notes
+from ranef.design.structures import at_positions
 from ranef.design.values import Factor, Floats, Numeric, Vector, as_numbers, from_column, take_rows
 from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DesignError, OptionError
 from ranef.formula.formula import Formula, expand_dot, parse_formula, require_random, require_response
@@ -50,6 +51,7 @@ from ranef.formula.random import RandomExpr
 from ranef.formula.residual import ResidualExpr
 from ranef.formula.syntax import Name, names_in
 from ranef.formula.terms import Term, Variable
+from ranef.formula.vocabulary import POSITIONED
 
 
 def build_design(
@@ -376,14 +378,20 @@ class DesignBuilder:
         if bar.group not in self.grouped:
             self.grouped[bar.group] = group_rows(bar.grouping, [self.groups[label] for label in bar.group])
         codes, grouping = self.grouped[bar.group]
-        check_names(layout.names, f"the term ({bar.text})")
+        names, structure = layout.names, bar.structure
+        if structure in POSITIONED:
+            # the one factor of the term has a level for each position
+            (column,) = layout.terms[0]
+            positions = [str(level) for level in coder.factors[column.label].levels]
+            names, structure = tuple(f"({p})" for p in positions), at_positions(structure, positions)
+        check_names(names, f"the term ({bar.text})")
         labels = ("(Intercept)", *(t.label for t in bar.effects))
         term = RandomTerm(
             group=self._group_name(bar),
             factors=bar.group,
             levels=grouping.levels,
-            names=layout.names,
-            structure=bar.structure,
+            names=names,
+            structure=structure,
             text=bar.text,
             labels=tuple(labels[i] for i in layout.assign),
             rows=TermRows(codes, self._matrix(coder, layout, n)),

@@ -9,7 +9,7 @@ import numpy as np
 from ranef.design.level_columns import MANY_LEVELS
 from ranef.design.memory import GIGABYTE, available_memory
 from ranef.design.record import RandomTerm
-from ranef.design.structures import NAMES, STRUCTURES
+from ranef.design.structures import kind_of
 from ranef.errors import DesignError, MemoryLimitError
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
@@ -135,11 +135,7 @@ def _is_number(text: str) -> bool:
 
 def check_structure(bar: RandomExpr, has_factor: bool) -> None:
     """See that the covariance structure of a term can be fitted."""
-    if bar.structure not in STRUCTURES:
-        raise DesignError(
-            f"the covariance structure {bar.structure}() of ({bar.text}) is not available yet; {', '.join(NAMES)} are."
-        )
-    if STRUCTURES[bar.structure].needs_indicators and bar.intercept and has_factor:
+    if kind_of(bar.structure).needs_indicators and bar.intercept and has_factor:
         raise DesignError(
             f"the effects of ({bar.text}) are an intercept and differences from it, which do not have one correlation; "
             "write 0 + before the factor, so that every level has an effect of its own."
@@ -243,6 +239,8 @@ def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
             "estimated; leave it out."
         )
     linear = model == "lmm"
+    if kind_of(term.structure).unlike_residuals:
+        return
     if linear and levels >= n:
         raise DesignError(
             f"the grouping factor {term.group!r} has {levels} levels for {n} observations: with one observation in "

@@ -3,7 +3,11 @@
 What their parameters are is in the core.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from ranef.errors import DesignError
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,20 +18,84 @@ class Structure:
     ----------
     call : str
         How it is written around a bar term, with ``{}`` for the term.
+    relation : str
+        What is said of several effects: how they are related.
+    correlations : {"none", "one", "distances", "pairs", "range"}
+        Which correlations are parameters.
+    homogeneous : bool
+        Whether all effects have the same standard deviation.
     needs_indicators : bool
         Whether effects of a factor must be one for each of its levels.
+    unlike_residuals : bool
+        Whether effects as many as the observations can be told apart from the residuals.
     """
 
     call: str
+    relation: str
+    correlations: str
+    homogeneous: bool = False
     needs_indicators: bool = False
+    unlike_residuals: bool = False
 
+
+_INDEPENDENT = "uncorrelated"
+_COMMON = "with one correlation of all pairs"
+_FALLING = "with a correlation that falls by the same factor with each step between levels"
+_NEARNESS = "with a correlation that falls with their distance"
+_DISTANCE = "with a correlation for each distance between levels"
 
 #: By the name that the formula parser and the core know.
 STRUCTURES = {
-    "unstructured": Structure("({})"),
-    "diagonal": Structure("diag({})"),
-    "compound_symmetry": Structure("cs({})", needs_indicators=True),
-    "homogeneous_compound_symmetry": Structure("cs({}, hom=True)", needs_indicators=True),
+    "unstructured": Structure("({})", "with correlations", "pairs"),
+    "diagonal": Structure("diag({})", _INDEPENDENT, "none"),
+    "homogeneous_diagonal": Structure("diag({}, hom=True)", _INDEPENDENT, "none", homogeneous=True),
+    "compound_symmetry": Structure("cs({})", _COMMON, "one", needs_indicators=True),
+    "homogeneous_compound_symmetry": Structure(
+        "cs({}, hom=True)", _COMMON, "one", homogeneous=True, needs_indicators=True
+    ),
+    "ar1": Structure("ar1({})", _FALLING, "one", homogeneous=True, needs_indicators=True, unlike_residuals=True),
+    "heterogeneous_ar1": Structure("ar1({}, hom=False)", _FALLING, "one", needs_indicators=True, unlike_residuals=True),
+    "toeplitz": Structure("toep({})", _DISTANCE, "distances", needs_indicators=True),
+    "homogeneous_toeplitz": Structure(
+        "toep({}, hom=True)", _DISTANCE, "distances", homogeneous=True, needs_indicators=True
+    ),
+    **{
+        name: Structure(f"{name}({{}})", _NEARNESS, "range", homogeneous=True, unlike_residuals=True)
+        for name in ("exp", "gau", "mat")
+    },
 }
-#: As users write them.
-NAMES = ("us()", "diag()", "cs()")
+
+
+def kind_of(structure: str) -> Structure:
+    """The structure of a term; those over positions have them behind their name, after a colon."""
+    return STRUCTURES[structure.partition(":")[0]]
+
+
+def at_positions(name: str, levels: Sequence[str]) -> str:
+    """A structure over positions with the positions of its effects, as the core reads it.
+
+    Parameters
+    ----------
+    name : str
+        ``exp``, ``gau`` or ``mat``.
+    levels : sequence of str
+        Coordinates of each effect, joined by commas.
+
+    Raises
+    ------
+    DesignError
+        For fewer than two positions, or coordinates that are no numbers.
+    """
+    values = [part for level in levels for part in level.split(",")]
+    try:
+        finite = all(math.isfinite(float(v)) for v in values)
+    except ValueError:
+        finite = False
+    if not finite:
+        raise DesignError(
+            f"the coordinates in {name}() must be numbers, not such as {levels[0]!r}; of a factor with levels in "
+            "equal steps use ar1()."
+        )
+    if len(levels) < 2:
+        raise DesignError(f"the effects of {name}() are at one position only, so that no correlation can be seen.")
+    return f"{name}:{len(values) // len(levels)}:{','.join(values)}"

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import RandomTerm
-from ranef.design.structures import STRUCTURES
+from ranef.design.structures import kind_of
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.order import TermSpan, relative_factor
 from ranef.fit.record import MixedFit
@@ -194,7 +194,7 @@ def _theta_of(span: TermSpan, term: RandomTerm, covariance: Floats, what: str) -
     factor: Floats = span.core.factors(theta[None])[0]
     size = np.sqrt(np.diagonal(covariance))
     if np.any(np.abs(factor @ factor.T - covariance) > ROUNDING * np.outer(size, size)):
-        call = STRUCTURES[span.structure].call.format(term.text)
+        call = kind_of(span.structure).call.format(term.text)
         raise OptionError(f"{what} is a covariance that {call} cannot have.")
     return theta
 

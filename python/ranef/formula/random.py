@@ -5,6 +5,7 @@ double bars and covariance structures written out.
 from dataclasses import dataclass, field
 
 from ranef.formula.deparse import deparse
+from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import (
     Binary,
     Call,
@@ -22,7 +23,7 @@ from ranef.formula.syntax import (
 )
 from ranef.formula.terms import Effects, Expansion, Term, Variable
 from ranef.formula.tokens import fail
-from ranef.formula.vocabulary import HOMOGENEOUS, STRUCTURES, check_calls
+from ranef.formula.vocabulary import HETEROGENEOUS, HOMOGENEOUS, POSITIONED, STRUCTURES, check_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class RandomExpr:
     group_label : str
         The grouping factor as lme4 names it: ``a:b``, and for ``a/b`` the inner one ``b:a``.
     structure : str
-        Covariance structure, a value of ``STRUCTURES`` or ``HOMOGENEOUS`` of the vocabulary.
+        Covariance structure, a value of ``STRUCTURES``, ``HOMOGENEOUS`` or ``HETEROGENEOUS`` of the
+        vocabulary.
     split : bool
         Whether the term is a part of a double bar.
     span : tuple of int
@@ -124,6 +126,8 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
             text,
             *bar.right.span,
         )
+    if structure in POSITIONED:
+        effects = _positions(bar, effects, structure, text)
     if bar.operator == "||":
         split = [(Effects((), True), "1")] if effects.intercept else []
         split += [(Effects((term,), False), f"0 + {term.label}") for term in effects.terms]
@@ -161,7 +165,7 @@ def _structured(node: Call, text: str) -> tuple[str, Binary]:
             text, *node.function_span,
         )  # fmt: skip
     common = _is_homogeneous(node, text)
-    if len(node.arguments) != 1 + common or node.arguments[0].keyword is not None:
+    if len(node.arguments) != 1 + (common is not None) or node.arguments[0].keyword is not None:
         extra = node.arguments[1].value if len(node.arguments) > 1 else node
         more = ", and hom=True for one standard deviation of all effects" if node.function in HOMOGENEOUS else ""
         fail(f"{node.function}() takes one random-effects term{more or ' and nothing else'}.", text, *extra.span)
@@ -173,18 +177,33 @@ def _structured(node: Call, text: str) -> tuple[str, Binary]:
             text,
             *bar.operator_span,
         )
-    return (HOMOGENEOUS if common else STRUCTURES)[node.function], bar
+    forms = STRUCTURES if common is None else HOMOGENEOUS if common else HETEROGENEOUS
+    return forms[node.function], bar
 
 
-def _is_homogeneous(node: Call, text: str) -> bool:
-    """Whether the last argument is ``hom=True`` of a structure that has such a form."""
+def _positions(bar: Binary, effects: Effects, structure: str, text: str) -> Effects:
+    """Coordinates as one factor, with a level for each position that occurs."""
+    terms = effects.terms
+    if effects.intercept or not terms or any(len(t.variables) > 1 for t in terms):
+        fail(
+            f"{structure}() takes coordinates without an intercept, as {structure}(east + north + 0 | group).",
+            text,
+            *bar.left.span,
+        )
+    labels = [t.label for t in terms]
+    column = labels[0] if len(labels) == 1 else f'paste({", ".join(labels)}, sep = ",")'
+    return Expansion(text, None).expand(parse_expression(f"0 + factor({column})")).effects()
+
+
+def _is_homogeneous(node: Call, text: str) -> bool | None:
+    """What the last argument ``hom=`` says, of a structure that has both forms."""
     last = node.arguments[-1] if node.arguments else None
     if last is None or last.keyword != "hom" or node.function not in HOMOGENEOUS:
-        return False
-    word = last.value.word if isinstance(last.value, Constant) else deparse(last.value)
-    if word.upper() != "TRUE":
-        fail("hom is True, or left out.", text, *last.value.span)
-    return True
+        return None
+    word = (last.value.word if isinstance(last.value, Constant) else deparse(last.value)).upper()
+    if word not in ("TRUE", "FALSE"):
+        fail("hom is True or False, or left out.", text, *last.value.span)
+    return word == "TRUE"
 
 
 def _groups(node: Expr, text: str) -> list[tuple[str, tuple[Variable, ...]]]:

@@ -24,7 +24,7 @@ from ranef.formula.syntax import (
     without_parens,
 )
 from ranef.formula.tokens import fail
-from ranef.formula.vocabulary import SIGNATURES, check_calls
+from ranef.formula.vocabulary import POSITIONED, SIGNATURES, check_calls
 
 _MOST_PRODUCTS = 1_000_000
 
@@ -204,7 +204,7 @@ class Expansion:
             return self._dot()
         if isinstance(node, Call):
             bars = [a.value for a in node.arguments if is_bar(without_parens(a.value))]
-            if bars and node.function not in SIGNATURES:
+            if bars and (node.function not in SIGNATURES or node.function in POSITIONED):
                 return self._bar(node, adding, outermost)
             if node.function == "offset" and len(node.arguments) == 1:
                 return self._offset(node, adding, outermost)

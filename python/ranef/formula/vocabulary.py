@@ -98,12 +98,31 @@ SIGNATURES: dict[str, Signature] = {
 }
 """Every function and its parameters."""
 
-STRUCTURES = {"us": "unstructured", "diag": "diagonal", "cs": "compound_symmetry", "ar1": "ar1"}
+STRUCTURES = {
+    "us": "unstructured",
+    "diag": "diagonal",
+    "cs": "compound_symmetry",
+    "ar1": "ar1",
+    "toep": "toeplitz",
+    "exp": "exp",
+    "gau": "gau",
+    "mat": "mat",
+}
 """Covariance structures that may stand around a bar term,
 and what `RandomExpr.structure` calls them.
 """
-HOMOGENEOUS = {"cs": "homogeneous_compound_symmetry"}
+HOMOGENEOUS = {
+    "diag": "homogeneous_diagonal",
+    "cs": "homogeneous_compound_symmetry",
+    "ar1": "ar1",
+    "toep": "homogeneous_toeplitz",
+}
 """Structures with one standard deviation for all effects, by ``hom=True``."""
+HETEROGENEOUS = {"diag": "diagonal", "cs": "compound_symmetry", "ar1": "heterogeneous_ar1", "toep": "toeplitz"}
+"""Structures with a standard deviation for each effect, by ``hom=False``."""
+
+POSITIONED = ("exp", "gau", "mat")
+"""Structures over the coordinates that stand to the left of the bar."""
 
 
 _NAMED_FREELY = ("cbind", "c")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ranef.design.coding import Layout
 from ranef.design.recoding import recoding, shorter_layout
 from ranef.design.record import Design, RandomTerm, TermRows
-from ranef.design.structures import STRUCTURES
+from ranef.design.structures import kind_of
 from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.order import order_terms
@@ -179,7 +179,7 @@ class Reduction:
 def bar_text(term: RandomTerm) -> str:
     """A random term as it stands in a formula."""
     bar = term.text if "|" in term.text else f"{term.text} | {term.group}"
-    return STRUCTURES[term.structure].call.format(bar)
+    return kind_of(term.structure).call.format(bar)
 
 
 def reductions(design: Design) -> tuple[Reduction, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ranef.design.coding import Coded, Layout
 from ranef.design.record import Design
-from ranef.design.structures import STRUCTURES
+from ranef.design.structures import kind_of
 
 
 def coding_text(design: Design) -> str | None:
@@ -21,7 +21,7 @@ def coding_text(design: Design) -> str | None:
         fixed[coded.name] = str(coded.contrast)
         stated.update([coded.name] if coded.stated else [])
     for expr, encoder in zip(design.formula.random, design.encoder.random, strict=True):
-        bar = STRUCTURES[expr.structure].call.format(expr.text)
+        bar = kind_of(expr.structure).call.format(expr.text)
         for coded in _contrasts(encoder.layout):
             random.setdefault(coded.name, {})[bar] = str(coded.contrast)
             stated.update([coded.name] if coded.stated else [])

@@ -5,6 +5,7 @@ its levels, its parameters, and what it is called in other programs.
 import textwrap
 from dataclasses import dataclass
 
+from ranef.design.structures import kind_of
 from ranef.errors import TranslationError
 from ranef.presentation.equations import equations_of
 from ranef.translation import LANGUAGES, ModelDescription, write
@@ -66,14 +67,13 @@ def parameters_of(model: ModelDescription) -> tuple[Count, ...]:
             key = f"{term.label} | {block.label}"
             names += columns.get(key, (term.label,))
             unknown_random |= model.has_categorical(term) and key not in columns
-        if block.structure in ("compound_symmetry", "ar1"):
-            variances += [
-                f"{block.label}: {n}" for n in (names if block.structure == "compound_symmetry" else ["all effects"])
-            ]
+        structure = kind_of(block.structure)
+        variances += [f"{block.label}: {n}" for n in (["all effects"] if structure.homogeneous else names)]
+        if structure.correlations == "one":
             covariances += [f"{block.label}: one correlation"]
-            continue
-        variances += [f"{block.label}: {n}" for n in names]
-        if block.structure == "unstructured":
+        elif structure.correlations == "distances":
+            covariances += [f"{block.label}: distance {h}" for h in range(1, len(names))]
+        elif structure.correlations == "pairs":
             covariances += [f"{block.label}: {a} with {b}" for i, a in enumerate(names) for b in names[i + 1 :]]
     counts = [
         Count("fixed effects", len(fixed), tuple(fixed), unknown),

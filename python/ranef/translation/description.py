@@ -70,7 +70,8 @@ class Block:
     intercept : bool
     terms : tuple of Term
         The slopes.
-    structure : {"unstructured", "diagonal", "compound_symmetry", "ar1"}
+    structure : str
+        A name of `ranef.design.structures.STRUCTURES`.
         Of a block with one effect always ``"unstructured"``.
     """
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.structures import kind_of
 from ranef.errors import FormulaError, TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
 from ranef.formula.deparse import quoted_name
@@ -100,7 +101,7 @@ def _data_name(name: str | None) -> str:
 
 def _without_dot(formula: Formula) -> str:
     terms = [t.label for t in formula.fixed] + [v.label for v in formula.offsets]
-    terms += [f"({r.text})" if r.structure == "unstructured" else f"diag({r.text})" for r in formula.random]
+    terms += [kind_of(r.structure).call.format(r.text) for r in formula.random]
     return formula_text(
         None if formula.response is None else formula.response.label, terms, intercept=formula.intercept
     )

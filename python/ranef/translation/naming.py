@@ -5,6 +5,7 @@ columns that a formula computes become columns of their own.
 import re
 from dataclasses import dataclass, field
 
+from ranef.design.structures import kind_of
 from ranef.errors import TranslationError
 from ranef.formula import Term, deparse
 from ranef.formula.syntax import Call, Expr, Name, walk, without_parens
@@ -129,11 +130,10 @@ def check_common(model: ModelDescription, language: str) -> None:
                     "it occurs twice in the formula, so its two variances cannot be told apart; leave one out.",
                 )
             seen.add((frozenset(block.group), label))
-        if block.structure in ("compound_symmetry", "ar1"):
-            short = {"compound_symmetry": "cs", "ar1": "ar1"}[block.structure]
+        if block.structure not in ("unstructured", "diagonal"):
             raise TranslationError(
                 language,
-                f"{short}(... | {block.label})",
+                kind_of(block.structure).call.format(f"... | {block.label}"),
                 "this covariance structure is not translated; us and diag are.",
             )
 

@@ -15,7 +15,7 @@ mod independent;
 mod maps;
 mod matern;
 mod metric;
-mod partial;
+pub(crate) mod partial;
 mod spatial;
 mod toeplitz;
 mod unit_correlation;

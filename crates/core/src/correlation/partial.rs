@@ -58,3 +58,20 @@ pub fn of_coefficients(phi: &[f64]) -> Option<Vec<f64>> {
     out.reverse();
     Some(out)
 }
+
+/// Partial autocorrelations of autocorrelations at lags 1 to m, held between -1 and 1 where these
+/// are of no series; zero after one of -1 or 1, which leaves nothing to explain.
+pub fn nearest(rho: &[f64]) -> Vec<f64> {
+    /// Share of the variance that is nothing but rounding.
+    const NOTHING: f64 = 1e-12;
+    let (mut phi, mut rest, mut out) = (Vec::<f64>::new(), 1.0, Vec::new());
+    for h in 1..=rho.len() {
+        let fitted: f64 = (1..h).map(|j| phi[j - 1] * rho[h - j - 1]).sum();
+        let a = if rest > NOTHING { ((rho[h - 1] - fitted) / rest).clamp(-1.0, 1.0) } else { 0.0 };
+        phi = (0..h - 1).map(|j| phi[j] - a * phi[h - 2 - j]).collect();
+        phi.push(a);
+        rest *= 1.0 - a * a;
+        out.push(a);
+    }
+    out
+}

@@ -5,13 +5,19 @@
 //! lambda ([`Structure::push`]) and derivatives with respect to lambda back to theta
 //! ([`Structure::pull_back`]). It may own data, such as times or a matrix.
 
+mod autoregression;
 mod compound_symmetry;
 mod diagonal;
+mod homogeneous_diagonal;
+mod positioned;
 mod rotation;
 mod unstructured;
 
+pub use autoregression::Autoregression;
 pub use compound_symmetry::CompoundSymmetry;
 pub use diagonal::Diagonal;
+pub use homogeneous_diagonal::HomogeneousDiagonal;
+pub use positioned::Positioned;
 pub use rotation::{lower_form, rotation};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -71,6 +77,8 @@ pub enum Kind {
     Correlation(usize, usize),
     /// A parameter of all effects.
     Common(&'static str),
+    /// Correlation of effects at that distance.
+    Lag(usize),
 }
 
 /// A parameter as users know it.
@@ -89,7 +97,12 @@ pub fn named(name: &str) -> Option<Arc<dyn Structure>> {
         "diagonal" => Arc::new(Diagonal),
         "compound_symmetry" => Arc::new(CompoundSymmetry { homogeneous: false }),
         "homogeneous_compound_symmetry" => Arc::new(CompoundSymmetry { homogeneous: true }),
-        _ => return None,
+        "homogeneous_diagonal" => Arc::new(HomogeneousDiagonal),
+        "ar1" => Arc::new(Autoregression { homogeneous: true, order: Some(1) }),
+        "heterogeneous_ar1" => Arc::new(Autoregression { homogeneous: false, order: Some(1) }),
+        "toeplitz" => Arc::new(Autoregression { homogeneous: false, order: None }),
+        "homogeneous_toeplitz" => Arc::new(Autoregression { homogeneous: true, order: None }),
+        _ => return Positioned::parse(name).map(|s| Arc::new(s) as Arc<dyn Structure>),
     })
 }
 
@@ -140,7 +153,7 @@ mod tests {
         let mut read = vec![0.0; n];
         assert!(s.read(&turned, k, &mut read), "{s:?}");
         for (a, b) in read.iter().zip(theta) {
-            assert!((a - b).abs() < 1e-10, "{s:?} {read:?} {theta:?}");
+            assert!((a - b).abs() < 1e-8, "{s:?} {read:?} {theta:?}");
         }
     }
 
@@ -161,6 +174,35 @@ mod tests {
         }
     }
 
+    /// The root gives the correlations of the structure of rows with the same parameters.
+    #[test]
+    fn autoregressions_are_those_of_rows() {
+        use crate::correlation::{named as correlation, Options, Positions};
+        let at = Positions { values: &[0.0, 1.0, 2.0, 3.0], d: 1 };
+        let angles = [0.7f64, -0.4, 0.9];
+        for (g, r, p) in [("ar1", "ar1", 1), ("homogeneous_toeplitz", "toep", 3)] {
+            let theta = [&[2.0], &angles[..p]].concat();
+            let mut l = [0.0; 16];
+            named(g).unwrap().lambda(&theta, 4, &mut l);
+            let z: Vec<f64> = angles[..p].iter().map(|a| a.sin().atanh()).collect();
+            let mut c = crate::jet::Jet::default();
+            let options = Options { levels: 4, ..Options::default() };
+            correlation(r, &options).unwrap().matrix(&z, at, 0, &mut c);
+            for t in 0..16 {
+                let sigma: f64 = (0..4).map(|e| l[t / 4 * 4 + e] * l[t % 4 * 4 + e]).sum();
+                assert!((sigma - 4.0 * c.value[t]).abs() < 1e-14, "{g} {t}");
+            }
+            let natural = named(g).unwrap().natural(&theta, 4);
+            assert!((natural[1].value - c.value[1]).abs() < 1e-14);
+        }
+        // at the ends the effects are equal, or alternate
+        let mut l = [0.0; 9];
+        named("ar1").unwrap().lambda(&[1.0, -std::f64::consts::FRAC_PI_2], 3, &mut l);
+        for (got, want) in l.iter().zip([1.0, 0.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 0.0]) {
+            assert!((got - want).abs() < 1e-15, "{l:?}");
+        }
+    }
+
     #[test]
     fn derivatives_and_reading_agree_with_lambda() {
         check(&*named("unstructured").unwrap(), &[0.7, -0.3, 0.2, 0.5, 0.1, 0.9], 3);
@@ -169,6 +211,22 @@ mod tests {
             check(&*named("compound_symmetry").unwrap(), theta, k);
         }
         check(&*named("homogeneous_compound_symmetry").unwrap(), &[0.7, 0.4], 4);
+        check(&*named("homogeneous_diagonal").unwrap(), &[0.7], 3);
+        for (name, theta) in [
+            ("ar1", &[0.7, 0.6][..]),
+            ("heterogeneous_ar1", &[0.7, 0.3, 0.4, 0.9, -0.6]),
+            ("toeplitz", &[0.7, 0.3, 0.4, 0.9, -0.6, 0.4, 0.2]),
+            ("homogeneous_toeplitz", &[0.7, 0.8, -0.4, 0.3]),
+        ] {
+            check(&*named(name).unwrap(), theta, 4);
+        }
+        for name in ["ar1", "heterogeneous_ar1", "toeplitz", "homogeneous_toeplitz"] {
+            check(&*named(name).unwrap(), &[0.7], 1);
+        }
+        let positions = "0,0,0,1,1.5,0.5,3,3";
+        for (name, theta) in [("exp", &[0.7, 0.4][..]), ("gau", &[0.7, 0.4]), ("mat", &[0.7, 0.4, -0.3])] {
+            check(&*named(&format!("{name}:2:{positions}")).unwrap(), theta, 4);
+        }
         assert!(named("nothing").is_none());
     }
 }

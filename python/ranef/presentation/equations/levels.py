@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ranef.design.structures import kind_of
 from ranef.formula import Term, deparse
 from ranef.presentation.equations.symbols import Digits, Indexed, Matrix, Node, Operator, Row, Symbol, Word
 from ranef.translation.description import Block, ModelDescription
@@ -380,5 +381,5 @@ def _block_words(model: ModelDescription, block: Block) -> str:
     group = _group_name(model, frozenset(block.group))
     relation = ""
     if len(parts) > 1:
-        relation = ", uncorrelated" if block.structure == "diagonal" else ", with correlations"
+        relation = f", {kind_of(block.structure).relation}"
     return f"{together[0].upper()}{together[1:]} {verb} between the levels of {group}{relation}."

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ranef.design.record import RandomTerm
+from ranef.design.structures import kind_of
 from ranef.fit.record import MixedFit
 from ranef.presentation.report.phrases import count, listed, with_article
 from ranef.presentation.report.scale_words import EffectScale, family_name
@@ -40,11 +41,10 @@ def _term(term: RandomTerm, labels: Mapping[str, str]) -> str:
     shown = effects if len(effects) <= 6 else [*effects[:5], f"{len(effects) - 5} more"]
     relation = ""
     if len(effects) > 1:
-        relation = (
-            ", independently of each other"
-            if term.structure == "diagonal"
-            else ", and these deviations may be correlated"
-        )
+        relation = {
+            "unstructured": ", and these deviations may be correlated",
+            "diagonal": ", independently of each other",
+        }.get(term.structure, f", {kind_of(term.structure).relation}")
     one = noun(term.group, labels)
     return f"Each {one} ({count(len(term.levels), 'level')}) has its own deviation in {listed(shown)}{relation}."
 
