@@ -1,6 +1,8 @@
 //! Autoregressive moving averages of order (p, q) over whole numbers:
-//! x_t = sum phi_i x_(t-i) + e_t + sum theta_j e_(t-j). z = atanh of partial autocorrelations, first
-//! those of phi, then those of minus theta: stationary and invertible.
+//! x_t = sum phi_i x_(t-i) + e_t + sum theta_j e_(t-j).
+//!
+//! z = atanh of partial autocorrelations, first those of phi, then those of minus theta: stationary
+//! and invertible.
 
 use super::{maps, partial, Correlation, Parameter, PositionRule, Positions, StartData};
 use crate::jet::{Jet, Number};

@@ -1,5 +1,5 @@
-//! Matern: (u/2)^nu K_nu(u) 2 / Gamma(nu) at u = distance / range; z are the logarithms of the range
-//! and of the smoothness nu.
+//! Matern: (u/2)^nu K_nu(u) 2 / Gamma(nu) at u = distance / range; z are the logarithms of the
+//! range and of the smoothness nu.
 
 use super::spatial::grid;
 use super::{maps, Correlation, Metric, Parameter, PositionRule, Positions, StartData};

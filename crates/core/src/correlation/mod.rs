@@ -127,8 +127,9 @@ pub trait Correlation: Debug + Send + Sync {
     fn matrix(&self, z: &[f64], at: Positions<'_>, order: usize, out: &mut Jet);
 
     /// Correlations of each row with the one before it (0 for the first), with derivatives, where
-    /// rows, which must be sorted by position, are independent of earlier ones given the one before:
-    /// the matrix is then whitened by two diagonals. False, and nothing in `out`, for other structures.
+    /// rows, which must be sorted by position, are independent of earlier ones given the one
+    /// before: the matrix is then whitened by two diagonals. False, and nothing in `out`, for other
+    /// structures.
     fn neighbours(&self, _z: &[f64], _at: Positions<'_>, _order: usize, _out: &mut Jet) -> bool {
         false
     }

@@ -1,9 +1,9 @@
-//! Effects in equal steps: standard deviations, one for each effect or one for all, and correlations
-//! that depend on the distance alone, of an autoregression of order one (AR(1)) or of the highest
-//! order there is (Toeplitz).
+//! Effects in equal steps: standard deviations, one for each effect or one for all, and
+//! correlations that depend on the distance alone, of an autoregression of order one (AR(1)) or of
+//! the highest order there is (Toeplitz).
 //!
-//! The partial autocorrelations are sines of angles a_1, a_2, ... between -pi/2 and pi/2. The root of
-//! the correlation matrix is that of the lattice filter: with f_t = e_t at its highest order,
+//! The partial autocorrelations are sines of angles a_1, a_2, ... between -pi/2 and pi/2. The root
+//! of the correlation matrix is that of the lattice filter: with f_t = e_t at its highest order,
 //!
 //! f_(m-1)(t) = cos a_m f_m(t) + sin a_m b_(m-1)(t-1),
 //! b_m(t) = -sin a_m f_m(t) + cos a_m b_(m-1)(t-1),
