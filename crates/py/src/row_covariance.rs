@@ -19,7 +19,7 @@ pub(crate) struct RowCovariance {
 
 /// Reads ``levels``, ``most``, ``p``, ``q``, ``nugget`` and ``metric``; what is not there has its
 /// default.
-fn options(given: &Bound<'_, PyDict>) -> PyResult<Options> {
+fn read_options(given: &Bound<'_, PyDict>) -> PyResult<Options> {
     let mut out = Options::default();
     for (name, value) in given {
         match name.extract::<String>()?.as_str() {
@@ -87,16 +87,17 @@ impl RowCovariance {
 #[pymethods]
 impl RowCovariance {
     #[new]
-    #[pyo3(signature = (correlation, given, own_levels=None, groups=1, variances=Vec::new()))]
+    #[pyo3(signature = (correlation, options, own_levels=None, groups=1, variances=Vec::new()))]
     fn new(
         correlation: &str,
-        given: &Bound<'_, PyDict>,
+        options: &Bound<'_, PyDict>,
         own_levels: Option<usize>,
         groups: usize,
         variances: Vec<(String, usize)>,
     ) -> PyResult<Self> {
         let unknown = |name: &str| PyValueError::new_err(format!("unknown structure {name:?}"));
-        let correlation = correlation::named(correlation, &options(given)?).ok_or_else(|| unknown(correlation))?;
+        let correlation =
+            correlation::named(correlation, &read_options(options)?).ok_or_else(|| unknown(correlation))?;
         let variances = variances
             .into_iter()
             .map(|(name, strata)| {

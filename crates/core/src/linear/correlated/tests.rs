@@ -64,7 +64,7 @@ fn structure(name: &str, groups: usize) -> RowCovariance {
         .into_iter()
         .map(|(name, strata)| VarianceTerm { function: variance::named(name).unwrap(), strata })
         .collect();
-    let options = Options { levels: ITEMS, most: ITEMS };
+    let options = Options { levels: ITEMS, most: ITEMS, ..Options::default() };
     RowCovariance { correlation: correlation::named(name, &options).unwrap(), levels: None, groups, variances }
 }
 
