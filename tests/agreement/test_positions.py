@@ -48,7 +48,7 @@ def plots() -> pd.DataFrame:
     distance = np.hypot(east[:, None] - east, north[:, None] - north)
     effects = rng.multivariate_normal(np.zeros(20), np.exp(-distance / 2), size=6)
     rows = {"field": np.repeat(np.arange(6), 20), "east": np.tile(east, 6), "north": np.tile(north, 6)}
-    return pd.DataFrame({**rows, "y": effects.ravel() + 0.3 * rng.normal(size=120)})
+    return pd.DataFrame({**rows, "y": effects.ravel() + 0.8 * rng.normal(size=120)})
 
 
 def test_correlation_falls_with_distance() -> None:
