@@ -68,7 +68,7 @@ def test_correlation_falls_with_distance() -> None:
 
 
 def test_what_is_refused() -> None:
-    data = plots().assign(kind="a")
+    data = plots().assign(kind=["a", "b"] * 60)
     with pytest.raises(FormulaError, match="coordinates without an intercept"):
         ranef.lmer("y ~ exp(east + north | field)", data)
     with pytest.raises(DesignError, match="must be numbers"):
