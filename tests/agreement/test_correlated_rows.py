@@ -126,3 +126,41 @@ def test_what_is_not_identified_is_named():
 def test_bars_are_for_lmer():
     with pytest.raises(FormulaError, match="lmer"):
         gls("distance ~ age + (1 | Subject)", ORTHODONT)
+
+
+def test_bootstrap_draws_from_the_structure():
+    m = gls(LINE, ORTHODONT, correlation="ar1(age | Subject)")
+    boot = m.bootstrap(20, rng=1)
+    assert boot.to_frame()["replicate"].nunique() == 20
+    with pytest.raises(RanefError, match="one by one"):
+        m.bootstrap(5, type="residual")
+    with pytest.raises(RanefError, match="conf_int"):
+        m.profile()
+
+
+def test_nlme_is_read_and_written():
+    from ranef import translate
+
+    text = (
+        "gls(distance ~ Sex * age, data = Orthodont, correlation = corCompSymm(form = ~ 1 | Subject), "
+        "weights = varIdent(form = ~ 1 | Sex))"
+    )
+    call = translate(text, source="nlme").call
+    assert call == 'gls("distance ~ Sex * age", Orthodont, correlation="cs(1 | Subject)", variance="by_group(Sex)")'
+    m = gls(LINE, ORTHODONT, correlation="cs(1 | Subject)", variance="by_group(Sex)")
+    written = m.to_syntax("nlme")
+    assert "correlation = corCompSymm(form = ~ 1 | Subject)" in written
+    assert "weights = varIdent(form = ~ 1 | Sex)" in written
+    assert "\ngls(distance ~ Sex" in written
+    with pytest.raises(RanefError, match="nlme only"):
+        m.to_syntax("stata")
+
+
+def test_functions_make_the_same_structures():
+    from ranef import structures
+
+    text = gls(LINE, ORTHODONT, correlation="ar1(age | Subject)", variance="by_group(Sex)")
+    made = gls(LINE, ORTHODONT, correlation=structures.ar1("age", "Subject"), variance=structures.by_group("Sex"))
+    assert made.objective == text.objective
+    assert structures.compound_symmetry("Subject").structure == "cs"
+    assert structures.power("fitted").fitted

@@ -319,14 +319,14 @@ UNSUPPORTED = [
     ("sas", "proc glimmix; class g; model y=x/dist=poisson offset=; random int/subject=g; run;", "offset=", 1),
     (
         "nlme",
-        "lme(y ~ x, d, ~ 1 | g, correlation = corAR1(form = ~ t | g))",
-        "correlation = corAR1(form = ~t | g)",
+        "lme(y ~ x, d, ~ 1 | g, correlation = corFoo(form = ~ t | g))",
+        "correlation = corFoo(form = ~t | g)",
         None,
     ),
     (
         "nlme",
-        "lme(y ~ x, d, ~ 1 | g, weights = varIdent(form = ~ 1 | sex))",
-        "weights = varIdent(form = ~1 | sex)",
+        "lme(y ~ x, d, ~ 1 | g, weights = varFoo(form = ~ 1 | sex))",
+        "weights = varFoo(form = ~1 | sex)",
         None,
     ),
     ("nlme", "lme(y ~ x, d, list(g = pdCompSymm(~ f - 1)))", "pdCompSymm(~f - 1)", None),

@@ -3,7 +3,7 @@ and covariates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,24 @@ class ResidualRows:
     def most(self) -> int:
         """Rows of the largest block."""
         return int(np.bincount(self.subject).max()) if len(self.subject) else 0
+
+    def take(self, rows: NDArray[np.intp], copy: NDArray[np.int64] | None = None) -> "ResidualRows":
+        """The same of some rows, which may be repeated; blocks of another copy are their own."""
+        keys = self.subject[rows].astype(np.int64)
+        if copy is not None:
+            keys = keys + copy * (int(self.subject.max()) + 1)
+        present, subject = np.unique(keys, return_inverse=True)
+        levels = self.subject_levels
+        if len(levels):
+            levels = levels[present % (int(self.subject.max()) + 1)]
+        return replace(
+            self,
+            subject=subject.reshape(-1).astype(np.int32),
+            subject_levels=levels,
+            position=np.ascontiguousarray(self.position[rows]),
+            group=np.ascontiguousarray(self.group[rows]),
+            variances=tuple(replace(v, x=v.x[rows], codes=v.codes[rows]) for v in self.variances),
+        )
 
     def level_labels(self) -> list[str]:
         """Labels of the levels of the positions."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def effect_intervals(effects: "Mapping[str, tuple[pd.DataFrame, Floats]]", level
     import pandas as pd
 
     multiplier = normal_multiplier(level)
+    if not effects:
+        raise OptionError("the model has no random effects.")
     parts = []
     for group, (modes, covariance) in effects.items():
         sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))

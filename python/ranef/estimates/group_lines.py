@@ -87,6 +87,10 @@ def group_lines(
     variables = ModelVariables(fit.design, data)
     terms = fit.terms
     names = list(dict.fromkeys(t.group for t in terms))
+    if not names:
+        raise OptionError(
+            "the model has no groups, whose lines this draws; plot.predictions() draws the fixed effects."
+        )
     chosen = max(names, key=lambda g: len(next(t.levels for t in terms if t.group == g))) if group is None else group
     if chosen not in names:
         raise OptionError(

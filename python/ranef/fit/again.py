@@ -57,6 +57,7 @@ def fit_again(
         start = Start(fit.theta, beta, fit.core_dispersion) if warm else None
         return fit_glmm(design, fit.likelihood, start, control, progress, threads, order)
     assert isinstance(fit, LmmFit)
-    theta = np.asarray(fit.theta) if warm and not has_conventions(fit) else None
+    cold = design.residual is None and has_conventions(fit)
+    theta = np.asarray(fit.theta) if warm and not cold else None
     z = fit.z if warm and isinstance(fit, CorrelatedFit) and design.residual is not None else None
     return fit_linear(design, fit.reml if reml is None else reml, theta, control, progress, threads, order, z)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.design.residual import ResidualRows
-from ranef.errors import DataError, DesignError
+from ranef.errors import DataError, DesignError, OptionError
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
@@ -94,6 +94,11 @@ class CorrelatedFit(LmmFit):
         return len(self.beta) + len(self.theta) + len(self.z) + 1
 
     @property
+    def structure_parameters(self) -> dict[str, float]:
+        """The natural parameters by name."""
+        return dict(zip(self.structure_names, self.structure.tolist(), strict=True))
+
+    @property
     def relative_sds(self) -> Floats:
         """Standard deviations (n,) of the rows in units of sigma."""
         return np.asarray(self.correlated.relative_sds(self.z))
@@ -114,6 +119,17 @@ class CorrelatedFit(LmmFit):
         order of the positions.
         """
         return np.asarray(self.correlated.whiten(self.z, np.ascontiguousarray(values)))
+
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """Refused: what needs it knows nothing of the covariance structure."""
+        raise OptionError(
+            "this is not available for models with a covariance structure of the rows; conf_int('wald') and "
+            "conf_int('boot') are, and anova() of two fits compares structures."
+        )
+
+    def random_coefficients(self) -> Floats:
+        """Refused with the leverages."""
+        raise DesignError("deletion diagnostics are for rows that are independent given the random effects.")
 
     def hat_values(self) -> Floats:
         """Refused: leverages of rows that are correlated are not those of single rows."""

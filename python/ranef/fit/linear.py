@@ -491,10 +491,10 @@ def has_conventions(fit: MixedFit) -> bool:
     """Whether some variances of a fit are what they are by convention: a search of the core alone
     would give other ones, or not end.
     """
-    if not isinstance(fit, LmmFit):
+    if not isinstance(fit, LmmFit) or fit.design.sums is not None:
         return False
-    if fit.design.sums is not None:
-        return False
+    if fit.design.residual is not None:
+        return True
     if shared_effects(fit.design.random):
         return True
     return fit.reml and bool(unidentified_effects(fit.design, fit.kept))

@@ -118,6 +118,11 @@ class MixedFit:
         return 0.0
 
     @property
+    def structure_parameters(self) -> dict[str, float]:
+        """Parameters of the covariance structure of the rows by name; none where there is none."""
+        return {}
+
+    @property
     def asymptotic_tests(self) -> bool:
         """Whether tests of the fixed effects are z and Wald chi-square tests only."""
         return self.ddf_choices == ("none",)

@@ -18,6 +18,7 @@ from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
 from ranef.presentation.coefficients import CoefficientTable
+from ranef.presentation.numbers import format_number
 from ranef.presentation.random_effects import variance_blocks
 from ranef.presentation.rows_used import rows_used
 from ranef.presentation.summary import Criteria, ModelCall, Summary
@@ -25,6 +26,9 @@ from ranef.presentation.titles import model_title
 from ranef.presentation.verdict import verdict
 
 Floats = NDArray[np.float64]
+
+#: Significant digits of the parameters of a covariance structure.
+STRUCTURE_DIGITS = 4
 
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -165,7 +169,21 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
         subset=_argument(request.subset),
         control=None if not request.control else ", ".join(f"{k} = {v!r}" for k, v in request.control.items()),
         coding=coding_text(fit.design),
+        **structure_texts(fit),
     )
+
+
+def structure_texts(fit: MixedFit) -> dict[str, str | None]:
+    """The covariance structure of the rows, and its parameters."""
+    rows, values = fit.design.residual, fit.structure_parameters
+    if rows is None:
+        return {}
+    numbers = [f"{name} = {format_number(value, STRUCTURE_DIGITS)}" for name, value in values.items()]
+    return {
+        "correlation": rows.expr.correlation_code,
+        "variance": rows.expr.variance_code,
+        "structure": ", ".join(numbers) or None,
+    }
 
 
 def data_name(data: Any) -> str | None:

@@ -38,6 +38,8 @@ class ModelCall:
         Name of the data and the other arguments.
     coding : str, optional
         Coding of factors, where it is not R's default and not in the formula.
+    correlation, variance, structure : str, optional
+        Covariance structure of the rows, and its estimated parameters.
     """
 
     formula: str
@@ -47,6 +49,9 @@ class ModelCall:
     subset: str | None = None
     control: str | None = None
     coding: str | None = None
+    correlation: str | None = None
+    variance: str | None = None
+    structure: str | None = None
 
     def labelled(self) -> tuple[tuple[str, str], ...]:
         """Return label and text of what was given besides the formula,
@@ -54,6 +59,9 @@ class ModelCall:
         """
         pairs = (
             ("Data", self.data),
+            ("Correlation", self.correlation),
+            ("Variance", self.variance),
+            ("Structure", self.structure),
             ("Weights", self.weights),
             ("Offset", self.offset),
             ("Control", self.control),

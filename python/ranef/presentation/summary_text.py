@@ -136,12 +136,12 @@ def group_lines(
     """Lay out the numbers of observations and of levels, and which rows were left out."""
     items = [f"{name}, {count}" for name, count in groups]
     counts = "; ".join(items)
-    lead = f"Number of obs: {n_obs}, groups: "
+    lead = f"Number of obs: {n_obs}, groups: " if groups else f"Number of obs: {n_obs}"
     left_out = [] if rows_used is None else [t.rstrip() for t in filled_lines(rows_used.split(" "), width=width)]
     if text_width(lead) + 1 + text_width(counts) > width:
         fits = text_width(counts) <= width
         return [f"{lead} ", *([counts] if fits else filled_lines(items, separator="; ", width=width)), *left_out]
-    return [f"{lead} {counts}", *left_out]
+    return [f"{lead} {counts}".rstrip(), *left_out]
 
 
 def correlation_cells(summary: "Summary") -> list[list[str]]:

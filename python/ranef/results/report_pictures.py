@@ -54,8 +54,10 @@ def report_pictures(
     gallery.effects(level)
     gallery.lines()
     gallery.means(means, level)
-    gallery.groups(level)
-    gallery.checks(rng)
+    if gallery.fit.terms:
+        gallery.groups(level)
+    if gallery.fit.design.residual is None:  # the checks are for rows that are independent
+        gallery.checks(rng)
     return gallery.pictures
 
 

@@ -217,6 +217,8 @@ class Reading:
     n_quad : int
     weights, subset : str or None
     data : str
+    correlation, variance : str or None
+        Covariance structure of the rows.
     contrasts : dict
         Coding of factors by column.
     notes : list of str
@@ -236,6 +238,8 @@ class Reading:
     n_quad: int = 1
     weights: str | None = None
     subset: str | None = None
+    correlation: str | None = None
+    variance: str | None = None
     data: str = "data"
     contrasts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -15,6 +15,7 @@ from ranef.formula import (
     require_response,
 )
 from ranef.formula.random import RandomExpr
+from ranef.formula.residual import ResidualExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, String, names_in, without_parens
 from ranef.translation.codings import ColumnCoding
 
@@ -145,6 +146,8 @@ class ModelDescription:
         Variables whose coding is neither treatment nor left to the program.
     codings : tuple of ColumnCoding
         The same of columns of data in detail, where data are known.
+    residual : ResidualExpr or None
+        Covariance structure of the rows given the random effects.
     ddf : str
         Degrees of freedom of a linear model's tests.
     constant_within : tuple of pairs of str
@@ -173,6 +176,7 @@ class ModelDescription:
     levels_known: bool = False
     contrasts: tuple[str, ...] = ()
     codings: tuple[ColumnCoding, ...] = ()
+    residual: ResidualExpr | None = None
     constant_within: tuple[tuple[str, str], ...] = ()
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     event: str = "1"
@@ -264,6 +268,7 @@ def describe(
     columns: Mapping[str, tuple[str, ...]] | None = None,
     event: str = "1",
     data: str = "data",
+    residual: ResidualExpr | None = None,
 ) -> ModelDescription:
     """Describe a model.
 
@@ -284,7 +289,7 @@ def describe(
         Columns or expressions.
     categorical : iterable of Categorical or str
         Categorical variables, besides those that the formula calls ``factor(...)``.
-    levels_known, contrasts, constant_within, columns, event, data
+    levels_known, contrasts, constant_within, columns, event, data, residual
         As in `ModelDescription`.
 
     Returns
@@ -305,7 +310,8 @@ def describe(
     ('ML', [(('school', 'class'), 'diagonal'), (('school',), 'diagonal')])
     """
     parsed = parse_formula(formula)
-    require_random(parsed)
+    if residual is None:
+        require_random(parsed)
     family, link = family_and_link(family, link)
     known = {c.name: c for c in (Categorical(c) if isinstance(c, str) else c for c in categorical)}
     renamed = _Categories(known)
@@ -336,6 +342,7 @@ def describe(
         columns=tuple((columns or {}).items()),
         event=event,
         data=data,
+        residual=residual,
     )
 
 

@@ -126,6 +126,12 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     mixed y x || g: x, covariance(unstructured) reml
     """
     target = language(to)
+    if model.residual is not None and to.lower() != "nlme":
+        raise TranslationError(
+            to,
+            model.residual.correlation_code or model.residual.variance_code or "",
+            "the covariance structure of the rows is written for nlme only.",
+        )
     lines, said = target.write(model)
     if not model.levels_known and to in _DECLARING:
         said = [*said, _TAKEN_AS_NUMBERS]
@@ -166,14 +172,16 @@ def read(text: str, source: str | None = None) -> Translation:
 
 def _translation(reading: Reading, source: str) -> Translation:
     formula = parse_formula(reading.whole_formula())
-    require_random(formula)
+    correlated = reading.correlation is not None or reading.variance is not None
+    if not correlated:
+        require_random(formula)
     for argument in (reading.weights, reading.subset):
         if argument is not None:
             parse_expression(argument)
     _settle_quadrature(reading, formula)
     arguments = [_quoted(formula.text), reading.python_data()]
     if reading.family is None:
-        function = "lmer"
+        function = "lmer" if formula.random else "gls"
         arguments += ["REML=False"] * (not reading.reml)
         method = "REML" if reading.reml else "ML"
     else:
@@ -183,6 +191,9 @@ def _translation(reading: Reading, source: str) -> Translation:
         arguments.append(f"weights={_quoted(reading.weights)}")
     if reading.subset is not None:
         arguments.append(f"subset={_quoted(reading.subset)}")
+    for name in ("correlation", "variance"):
+        if (text := getattr(reading, name)) is not None:
+            arguments.append(f"{name}={_quoted(text)}")
     if reading.contrasts:
         arguments.append(f"contrasts={reading.contrasts!r}")
     if reading.ddf is not None and reading.family is None:

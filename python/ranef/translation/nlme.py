@@ -5,10 +5,12 @@ from itertools import pairwise
 
 from ranef.errors import TranslationError
 from ranef.formula import deparse, formula_text, parse_formula
+from ranef.formula.residual import parse_correlation, parse_variance
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Unary, without_parens
 from ranef.translation.composition import Reading
 from ranef.translation.description import Block, ModelDescription, blocks_as_written
 from ranef.translation.naming import check_common
+from ranef.translation.nlme_residual import residual_arguments, residual_part
 from ranef.translation.r_code import (
     arguments,
     contrasts_before,
@@ -34,6 +36,7 @@ _LME = (
     "contrasts",
     "keep.data",
 )
+_GLS = ("model", "data", "correlation", "weights", "subset", "method", "na.action", "control", "verbose")
 _STRUCTURES = {
     "pdSymm": "us",
     "pdLogChol": "us",
@@ -76,14 +79,20 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     written = parse_formula(model.formula)
     assert written.response is not None
     fixed = formula_text(written.response.label, [t.label for t in written.fixed], intercept=written.intercept)
-    options = [fixed, f"data = {model.data}", f"random = {_random(blocks, levels)}"]
+    options = [fixed, f"data = {model.data}"]
+    if blocks:
+        options.append(f"random = {_random(blocks, levels)}")
+    if model.residual is not None:
+        if model.weights is not None:
+            raise TranslationError(LANGUAGE, "weights beside a covariance structure", "use fixed() in variance=.")
+        options += residual_arguments(model.residual)
     if model.weights is not None:
         options.append(f"weights = varFixed(~ I(1/{_operand(model.weights)}))")
     if model.subset is not None:
         options.append(f"subset = {deparse(model.subset)}")
     options.append(f'method = "{model.method}"')
     before = [line for coding in model.codings for line in coding.lines(model.data)]
-    return [*before, f"lme({', '.join(options)})"], _notes(model)
+    return [*before, f"{'lme' if blocks else 'gls'}({', '.join(options)})"], _notes(model)
 
 
 def _operand(node: Expr) -> str:
@@ -145,19 +154,26 @@ def _notes(model: ModelDescription) -> list[str]:
 
 
 def read(text: str) -> Reading:
-    """Read the first call of ``lme``."""
-    given = arguments(find_call(text, ("lme",), LANGUAGE), _LME, LANGUAGE)
-    fixed = require_formula(given.get("fixed"), LANGUAGE, "the fixed effects")
+    """Read the first call of ``lme`` or ``gls``."""
+    call = find_call(text, ("lme", "gls"), LANGUAGE)
+    is_gls = call.function == "gls"
+    given = arguments(call, _GLS if is_gls else _LME, LANGUAGE)
+    fixed = require_formula(given.get("model" if is_gls else "fixed"), LANGUAGE, "the fixed effects")
     reading = Reading(LANGUAGE, data=data_of(given.get("data")))
     if "correlation" in given:
-        raise TranslationError(
-            LANGUAGE,
-            f"correlation = {deparse(given['correlation'])}",
-            "correlated residuals (R side) cannot be part of lmer's model; random effects can often say the same.",
-        )
+        reading.correlation = residual_part(parse_correlation, given["correlation"], "correlation")
     if "weights" in given:
-        reading.weights = _weights(given["weights"])
-    if "random" not in given:
+        try:
+            reading.weights = _weights(given["weights"])
+        except TranslationError:
+            reading.variance = residual_part(parse_variance, given["weights"], "weights")
+    if is_gls:
+        if reading.correlation is None and reading.variance is None:
+            reading.variance = "fixed(1)" if reading.weights is None else None
+        if reading.weights is not None:
+            reading.variance, reading.weights = f"fixed(1/({reading.weights}))", None
+        given["random"] = Name("none")
+    elif "random" not in given:
         raise TranslationError(
             LANGUAGE, "random", "it is missing, so lme takes it from the grouped data; write it out."
         )
@@ -173,8 +189,10 @@ def read(text: str) -> Reading:
         reading.contrasts |= contrasts_of(given["contrasts"], LANGUAGE)
     if "control" in given:
         reading.note("control was left out; the call here has its own.")
-    reading.formula = " + ".join([deparse(fixed), *_read_random(given["random"])])
-    reading.note("degrees of freedom follow from the levels of grouping in nlme; here they are Satterthwaite's.")
+    bars = [] if is_gls else _read_random(given["random"])
+    reading.formula = " + ".join([deparse(fixed), *bars])
+    where = "are n - p in gls" if is_gls else "follow from the levels of grouping in nlme"
+    reading.note(f"degrees of freedom {where}; here they are Satterthwaite's.")
     return reading
 
 

@@ -123,6 +123,11 @@ def draw(
     checked_type(type)
     check_re(re, type)
     check_drawable(fit, type)
+    if type == "residual" and fit.design.residual is not None:
+        raise OptionError(
+            "type='residual' draws residuals one by one, and here the rows have a covariance structure; use "
+            "type='parametric', or 'cases' to draw whole groups."
+        )
     factor = 0
     if by is not None or type == "cases":
         factor = resampled_factor(fit, by, "are drawn")  # checks it

@@ -77,7 +77,8 @@ def design_of_rows(design: Design, index: Ints, copies: dict[str, NDArray[np.int
         random.append(
             replace(t, levels=levels, rows=TermRows(np.ascontiguousarray(codes32), np.asfortranarray(t.z[index])))
         )
-    return replace(design, random=tuple(random)).with_rows(
+    residual = None if design.residual is None else design.residual.take(index, copy)
+    return replace(design, random=tuple(random), residual=residual).with_rows(
         y=np.ascontiguousarray(design.y[index]),
         x=np.asfortranarray(design.x[index]),
         weights=None if design.weights is None else np.ascontiguousarray(design.weights[index]),

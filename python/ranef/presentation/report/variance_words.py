@@ -246,6 +246,8 @@ def share_sentences(shares: Shares, fit: MixedFit, scale: EffectScale, labels: M
     on = "" if linear else " on the scale of the link"
     simple = all(t.names == ("(Intercept)",) for t in fit.terms)
     groups = [g for g, _ in shares.by_group]
+    if not groups:
+        return []
     one, whole = noun(groups[0], labels), label_of(groups[0], labels)
     averaged = (
         ""

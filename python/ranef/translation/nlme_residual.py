@@ -1,0 +1,105 @@
+"""nlme's corStruct and varFunc objects, and the covariance structures of rows here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ranef.errors import FormulaError, TranslationError
+from ranef.formula import deparse
+from ranef.formula.residual import CorrelationExpr, ResidualExpr, VarianceExpr
+from ranef.formula.syntax import Expr
+from ranef.formula.terms import Variable
+
+LANGUAGE = "nlme"
+
+_CORRELATIONS = {
+    "us": "corSymm",
+    "cs": "corCompSymm",
+    "ar1": "corAR1",
+    "arma": "corARMA",
+    "car1": "corCAR1",
+    "exp": "corExp",
+    "gau": "corGaus",
+    "linear": "corLin",
+    "spherical": "corSpher",
+    "rational_quadratic": "corRatio",
+}
+_VARIANCES = {
+    "by_group": "varIdent",
+    "power": "varPower",
+    "exponential": "varExp",
+    "const_power": "varConstPower",
+    "fixed": "varFixed",
+}
+
+
+def residual_part(parse: Callable[[str], Any], node: Expr, argument: str) -> str:
+    """The text here of nlme's ``correlation`` or ``weights``."""
+    text = deparse(node)
+    try:
+        found = parse(text)
+    except FormulaError as problem:
+        raise TranslationError(LANGUAGE, f"{argument} = {text}", str(problem).split("\n", 1)[0]) from None
+    return found.code if isinstance(found, CorrelationExpr) else " * ".join(f.code for f in found)
+
+
+def residual_arguments(expr: ResidualExpr) -> list[str]:
+    """The arguments ``correlation`` and ``weights`` of nlme."""
+    out, functions = [], [_variance(f) for f in expr.variance]
+    c = expr.correlation
+    if c is not None:
+        out.append(f"correlation = {_correlation(c)}")
+        if not c.homogeneous:
+            if not c.coordinates:
+                raise TranslationError(
+                    LANGUAGE,
+                    c.code,
+                    "a variance for each position needs a column that names it; nlme's varIdent takes one.",
+                )
+            functions.append(f"varIdent(form = ~ 1 | {c.coordinates[0].label})")
+    if len(functions) == 1:
+        out.append(f"weights = {functions[0]}")
+    elif functions:
+        out.append(f"weights = varComb({', '.join(functions)})")
+    return out
+
+
+def _correlation(c: CorrelationExpr) -> str:
+    if c.structure not in _CORRELATIONS or c.by:
+        what = "groups with parameters of their own" if c.by else f"the structure {c.structure}()"
+        raise TranslationError(LANGUAGE, c.code, f"nlme has no words for {what}.")
+    names = [_whole(v) if c.structure == "us" else v.label for v in c.coordinates]
+    left = " + ".join(names) if names and c.structure != "cs" else "1"
+    form = f"form = ~ {left}" + (f" | {_crossed(c.subject)}" if c.subject else "")
+    more = []
+    if c.structure == "arma":
+        more += [f"p = {c.orders[0]}", f"q = {c.orders[1]}"]
+    if c.nugget:
+        more.append("nugget = TRUE")
+    if c.metric != "euclidean":
+        more.append(f'metric = "{c.metric}"')
+    return f"{_CORRELATIONS[c.structure]}({', '.join([form, *more])})"
+
+
+def _whole(v: Variable) -> str:
+    """corSymm numbers its positions."""
+    return f"as.integer({v.label})"
+
+
+def _crossed(variables: tuple[Variable, ...]) -> str:
+    if len(variables) > 1:
+        raise TranslationError(
+            LANGUAGE,
+            ":".join(v.label for v in variables),
+            "blocks are the levels of one column in nlme; make a column of the combinations.",
+        )
+    return variables[0].label
+
+
+def _variance(f: VarianceExpr) -> str:
+    by = " * ".join(v.label for v in f.by)
+    if f.function == "by_group":
+        return f"varIdent(form = ~ 1 | {by})"
+    of = "fitted(.)" if f.of is None else f.of.label
+    if f.function == "fixed":
+        return f"varFixed(~ {of})"
+    return f"{_VARIANCES[f.function]}(form = ~ {of}{f' | {by}' if by else ''})"
