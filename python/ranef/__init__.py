@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ranef.api.lmer import lmer
     from ranef.api.load import load
     from ranef.api.load_bootstrap import load_bootstrap
+    from ranef.api.mmrm import mmrm
     from ranef.api.power import power, power_curve
     from ranef.api.simulate import simulate
     from ranef.api.table import table
@@ -72,6 +73,7 @@ __all__ = [
     "load",
     "load_bootstrap",
     "load_dataset",
+    "mmrm",
     "options",
     "power",
     "power_curve",
@@ -99,6 +101,7 @@ _VERBS = {
     "load": "ranef.api.load",
     "load_bootstrap": "ranef.api.load_bootstrap",
     "list_datasets": "ranef.datasets",
+    "mmrm": "ranef.api.mmrm",
     "power": "ranef.api.power",
     "power_curve": "ranef.api.power",
     "simulate": "ranef.api.simulate",

@@ -409,6 +409,54 @@ class CorrelatedSystem:
     def whiten(self, z: _F64, values: _F64) -> _F64: ...
     def colour(self, z: _F64, values: _F64) -> _F64: ...
 
+class PatternSystem:
+    """A linear model without random effects whose rows are correlated within subjects, from sums
+    over the subjects seen at the same positions; ``z`` are the unconstrained parameters.
+    """
+
+    kept: list[int]
+    n_theta: int
+    counts: tuple[int, int]
+
+    def __init__(
+        self,
+        x: _F64,
+        y: _F64,
+        weights: _F64 | None,
+        subject: _I32,
+        group: _I32,
+        structure: RowCovariance,
+        name: str,
+        visits: tuple[_I32, int] | None = None,
+        coordinates: _F64 | None = None,
+    ) -> None: ...
+    def together(self, group: int, t: int) -> _F64:
+        """Subjects of a group seen at each pair of visits."""
+    def start(self, reml: bool) -> _F64: ...
+    def determined(self, start: _F64) -> tuple[float, list[float]] | None:
+        """Smallest eigenvalue of the scaled information near a point, and its direction: a share
+        for each parameter, the last of sigma.
+        """
+    def fit(
+        self, reml: bool, start: _F64, max_evaluations: int, tolerance: float, progress: _Progress = None
+    ) -> LinearFit: ...
+    def refits(
+        self,
+        responses: _F64,
+        reml: bool,
+        start: _F64,
+        max_evaluations: int,
+        tolerance: float,
+        progress: _Progress = None,
+    ) -> Replicates: ...
+    def solution(self, z: _F64, reml: bool) -> LinearSolution: ...
+    def evaluation(self, z: _F64, reml: bool) -> tuple[float, _F64, _F64]:
+        """Criterion, gradient and Hessian."""
+    def satterthwaite(self, z: _F64, reml: bool) -> Satterthwaite: ...
+    def kenward_roger(self, z: _F64, linear: bool) -> KenwardRoger: ...
+    def root(self, z: _F64) -> _F64:
+        """Root of the covariance of the fixed effects, divided by sigma^2."""
+
 class CrossedSystem(_OfRows):
     exact_bytes: float
 

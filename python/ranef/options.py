@@ -6,13 +6,16 @@ from typing import Any, Literal, Self, cast, get_args
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.known_arguments import known_arguments
 
-Ddf = Literal["satterthwaite", "kenward-roger", "residual", "none"]
+Ddf = Literal["satterthwaite", "kenward-roger", "kenward-roger-linear", "between-within", "residual", "none"]
 """Methods of the degrees of freedom of tests of fixed effects."""
 
 #: Names in small letters that other programs have for them: lmerTest, emmeans, SAS, Stata.
 _DDF_NAMES: dict[str, Ddf] = {
     "kr": "kenward-roger", "kenwardroger": "kenward-roger", "kenward_roger": "kenward-roger",
     "kenward roger": "kenward-roger", "kroger": "kenward-roger", "satterth": "satterthwaite",
+    "kr(linear)": "kenward-roger-linear", "kr-linear": "kenward-roger-linear",
+    "kenward-roger(linear)": "kenward-roger-linear", "bw": "between-within", "ddfbw": "between-within",
+    "betwithin": "between-within", "between within": "between-within",
     "lme4": "none", "asymptotic": "none",
 }  # fmt: skip
 
@@ -37,6 +40,16 @@ def normal_ddf(ddf: object) -> Ddf:
             "iterative solver, are normal and have no degrees of freedom. Leave ddf out."
         )
     return "none"
+
+
+def available_ddf(ddf: Ddf, choices: Sequence[Ddf], model: str) -> Ddf:
+    """See that a model has a method of degrees of freedom."""
+    if ddf in choices:
+        return ddf
+    raise OptionError(
+        f"ddf={ddf!r} is not for a {model}, which has {', '.join(map(repr, choices))}."
+        + (" mmrm() has it." if ddf in ("kenward-roger-linear", "between-within") else "")
+    )
 
 
 ContrastKind = Literal["treatment", "sum", "helmert", "poly", "SAS", "sdif"]

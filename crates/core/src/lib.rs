@@ -28,6 +28,7 @@ pub mod linear;
 pub mod memory;
 pub mod model;
 pub mod optimize;
+pub mod pattern;
 pub mod replicate;
 pub mod residual;
 pub mod rng;

@@ -9,6 +9,7 @@ mod glmm;
 mod information;
 mod kernel;
 mod lmm;
+mod pattern;
 mod profile;
 mod records;
 mod replicate;
@@ -26,6 +27,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<correlated::CorrelatedSystem>()?;
     m.add_class::<crossed::CrossedSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
+    m.add_class::<pattern::PatternSystem>()?;
     m.add_class::<statistic::Statistic>()?;
     m.add_class::<structure::Structure>()?;
     m.add_class::<row_covariance::RowCovariance>()?;

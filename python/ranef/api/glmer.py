@@ -8,8 +8,9 @@ from ranef.families.counts import NegativeBinomial
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.names import parse_family
+from ranef.fit.approximation import checked_curvature, choose_n_quad
 from ranef.fit.progress import Progress
-from ranef.fit.request import GlmmRequest, checked_curvature, choose_n_quad
+from ranef.fit.request import GlmmRequest
 from ranef.known_arguments import known_arguments
 from ranef.results.generalized import GeneralizedLinearMixedModel
 

@@ -100,6 +100,17 @@ class ResidualRows:
     group_levels: NDArray[np.object_]
     variances: tuple[VarianceRows, ...]
 
+    def of_rows(self, rows: NDArray[np.intp]) -> "ResidualRows":
+        """The structure of some of the rows, with all its levels."""
+        variances = tuple(replace(v, x=v.x[rows], codes=v.codes[rows]) for v in self.variances)
+        return replace(
+            self,
+            subject=self.subject[rows],
+            position=np.ascontiguousarray(self.position[rows]),
+            group=self.group[rows],
+            variances=variances,
+        )
+
     @property
     def n_levels(self) -> int:
         """Number of levels of the positions; of whole numbers the largest distance and one."""
@@ -208,7 +219,8 @@ class ResidualReader:
         for v in c.coordinates:
             value = self.values[v.label]
             if isinstance(value, Factor | Logical) or c.kind.levels or not c.homogeneous:
-                used, levels = _used(as_factor(value, v.name))
+                factor = as_factor(value, v.name)
+                used, levels = (factor.codes.astype(float), factor.levels) if c.kind.keep else _used(factor)
                 columns.append(used)
                 coordinates.append(Coordinate(v.name, levels))
                 continue

@@ -8,6 +8,7 @@ from ranef.diagnostics.check_part import CheckPart
 from ranef.diagnostics.check_residuals import influence_part, shape_part, spread_part
 from ranef.diagnostics.check_simulations import simulation_parts
 from ranef.diagnostics.leverage import studentized_residuals
+from ranef.errors import OptionError
 from ranef.estimates.simulate import simulated_responses
 from ranef.fit.record import MixedFit
 
@@ -24,6 +25,11 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
     rng : int, Generator or None
         For the simulated responses.
     """
+    if fit.design.residual is not None:
+        raise OptionError(
+            "check() is for rows that are independent given the random effects. Here simulated_residuals() and "
+            "residuals('normalized') have rows made independent."
+        )
     if not fit.normal_responses:
         uniform, *others, effects = simulation_parts(fit, rng)
         return uniform, bend_part(fit), *others, effects, accuracy_part(fit)

@@ -124,6 +124,8 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
     """
     import pandas as pd
 
+    if fit.design.residual is not None:
+        raise OptionError("influence() is for rows that are independent given the random effects.")
     if by is None:
         found = without_observations(fit)
         index = row_index(fit)

@@ -41,7 +41,10 @@ def studentized_residuals(fit: MixedFit, hat: Floats, external: bool = False) ->
     (n,) array
         NaN where the hat value is one.
     """
-    residuals = residual_values(fit, "pearson")
+    if fit.design.residual is not None:  # of rows made independent
+        residuals = residual_values(fit, "normalized") * fit.sigma
+    else:
+        residuals = residual_values(fit, "pearson")
     left = remaining(hat)
     sigma = fit.sigma_without(residuals**2 / left, 1) if external else fit.sigma
     return np.asarray(residuals / (sigma * np.sqrt(left)))

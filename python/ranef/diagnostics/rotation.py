@@ -25,6 +25,11 @@ def rotated(fit: MixedFit, deviations: Floats) -> Floats:
     Rows are taken in their order, so that each is compared with what the rows of the same block
     before it predict for it.
     """
+    if fit.design.residual is not None and not fit.terms:
+        scale = 1.0 if fit.design.weights is None else np.sqrt(fit.design.weights)
+        columns = deviations.reshape(len(deviations), -1).T
+        whole = np.column_stack([fit.whitened(column * scale) for column in columns]) / fit.sigma
+        return whole.reshape(deviations.shape)
     block = _linked_rows(fit)
     counts = np.bincount(block)
     if counts.max() > LARGEST_BLOCK:

@@ -2,13 +2,14 @@
 on the scale of the response or of the link, with standard errors and intervals.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.correlated_rows import given_own_rows
 from ranef.estimates.included_effects import conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.prediction_rows import new_rows, only, own_rows
@@ -84,8 +85,9 @@ def predict(
         missing level of a grouping factor is such a value unless ``new_levels`` is
         ``"population"``.
     re : str
-        Which random effects enter: ``"conditional"`` (all), ``"population"`` (none), a formula such
-        as ``"~ (1 | school)"``, or, in models with a link, ``"marginal"`` (averaged over their
+        What enters: ``"conditional"`` (all random effects, and what correlated rows of the same
+        subject say), ``"effects"`` (the random effects alone), ``"population"`` (none), a formula
+        such as ``"~ (1 | school)"``, or, in models with a link, ``"marginal"`` (averaged over their
         distribution).
     type : {"response", "link"}
         The same for a linear model.
@@ -114,7 +116,8 @@ def predict(
     _check_options(type, new_levels, se, interval, NEW_LEVELS if fit.normal_responses else (*NEW_LEVELS, MARGINAL))
     multiplier = normal_multiplier(level)
     marginal = isinstance(re, str) and re == MARGINAL and not fit.normal_responses
-    masks = conditioned_effects(fit, "population" if marginal else re)
+    own_effects = isinstance(re, str) and re == "effects"
+    masks = conditioned_effects(fit, "population" if marginal else "conditional" if own_effects else re)
     if interval == "prediction" and type == "link" and not fit.identity_scale:
         raise OptionError("a prediction interval is for a new response: it goes with type='response'.")
     if newdata is None:
@@ -137,6 +140,11 @@ def predict(
     for codes, z, b, mask in zip(rows.codes, rows.z, fit.b, masks, strict=True):
         if mask.any():
             eta = eta + random_part(codes, only(z, mask), b)
+    given = None
+    if newdata is not None:
+        given = given_own_rows(fit, newdata, rows.x, isinstance(re, str) and re == "conditional")
+    if given is not None:
+        eta = eta + given.shift
     none = np.zeros(len(eta))
     unseen = unseen_random(fit, rows, masks) if new_levels == MARGINAL else none
     averaged = (left_out_random(fit, rows, masks) if marginal else none) + unseen
@@ -150,7 +158,8 @@ def predict(
             variance = marginal_variance(fit, rows, masks, scale, str(type), eta)
         else:
             # What is averaged over is part of the mean, and no uncertainty of it.
-            variance = np.maximum(mean_variance(fit, rows, masks) - unseen, 0.0)
+            at = rows if given is None else replace(rows, columns=given.columns)
+            variance = np.maximum(mean_variance(fit, at, masks) - unseen, 0.0)
         deviation = np.sqrt(variance)
         std_error = np.abs(scale.slope(eta)) * deviation
         if interval == "confidence":
@@ -160,7 +169,9 @@ def predict(
             weights = np.ones(len(eta)) if rows.weights is None else rows.weights
             around = unseen + left_out_random(fit, rows, masks)
             if fit.normal_responses:
-                half = multiplier * np.sqrt(variance + (1.0 / weights * fit.residual_variance + around))
+                own = fit.observation_variance() if newdata is None else 1.0 / weights * fit.residual_variance
+                own = own if given is None else given.variance * fit.residual_variance
+                half = multiplier * np.sqrt(variance + (own + around))
                 lower, upper = eta - half, eta + half
             else:
                 assert isinstance(level, float | int)

@@ -8,11 +8,21 @@ from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
-RESIDUAL_TYPES = ("response", "pearson", "deviance", "working", "scaled")
+RESIDUAL_TYPES = ("response", "pearson", "deviance", "working", "scaled", "normalized")
 
 #: The smallest variance of a response: a mean at the edge of what is possible has none, and fits
 #: its row exactly.
 SMALLEST_VARIANCE = float(np.finfo(np.float64).tiny)
+
+
+def correlated_residuals(fit: MixedFit, raw: Floats, kind: str) -> Floats:
+    """Residuals of rows with a covariance structure, divided by their standard deviations, or made
+    uncorrelated in the order of the positions.
+    """
+    if kind != "normalized":
+        return raw / np.sqrt(fit.observation_variance())
+    weighted = raw if fit.design.weights is None else raw * np.sqrt(fit.design.weights)
+    return fit.whitened(weighted) / fit.sigma
 
 
 def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) -> Floats:
@@ -21,12 +31,14 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) ->
     Parameters
     ----------
     fit : MixedFit
-    kind : {"response", "pearson", "deviance", "working", "scaled"}
+    kind : {"response", "pearson", "deviance", "working", "scaled", "normalized"}
         ``response``: observed minus fitted, of a binomial response as proportions. ``pearson``:
         divided by the standard deviation that the family gives (1 in a linear model) and times the
         root of the prior weight, without the scale. ``scaled``: the same divided by sigma.
         ``deviance``: signed root of what the row adds to the deviance, in a linear model the
-        Pearson residual. ``working``: on the scale of the linear predictor.
+        Pearson residual. ``working``: on the scale of the linear predictor. ``normalized``: scaled,
+        and uncorrelated within subjects. Where rows have a covariance structure ``pearson`` and
+        ``deviance`` too are divided by the whole standard deviation.
     means : (n,) array, optional
         The means when already known.
     """
@@ -39,6 +51,9 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) ->
     raw = y - mu
     if kind == "response":
         return raw
+    if fit.design.residual is not None and kind != "working":
+        return correlated_residuals(fit, raw, kind)
+    kind = "scaled" if kind == "normalized" else kind
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "working":
             return np.asarray(raw / family.link_function.slope(fit.linear_predictor()))

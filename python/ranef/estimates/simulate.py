@@ -116,6 +116,11 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
             "simulation of new rows needs their numbers of trials, which cbind(successes, failures) does not give for "
             "them; fit the proportion with weights='trials' instead."
         )
+    if fit.design.residual is not None:
+        raise OptionError(
+            "responses of new rows cannot be drawn where rows are correlated; simulate() without newdata draws those "
+            "of the rows of the fit."
+        )
     masks = tuple(np.ones(len(t.names), bool) for t in fit.terms)
     rows, index = new_rows(fit, newdata, masks, True, True, offset)
     used = np.ones(len(rows.x), bool) if rows.missing is None else ~rows.missing

@@ -166,7 +166,7 @@ class LmmFit(MixedFit):
         """By the curvature of the criterion at the estimates."""
         return self.system.get(self.n_threads).satterthwaite(self.core_point, self.n_threads)
 
-    def kenward_roger(self, memory: float) -> "_core.KenwardRoger":
+    def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
         """By the expected information at the estimates."""
         return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads)
 
@@ -488,8 +488,8 @@ def _carried_over(
 
 
 def has_conventions(fit: MixedFit) -> bool:
-    """Whether some variances of a fit are what they are by convention: a search of the core alone
-    would give other ones, or not end.
+    """Whether a search of the core alone, which knows independent rows, would give another fit:
+    some variances are what they are by convention, or rows have a covariance structure.
     """
     if not isinstance(fit, LmmFit) or fit.design.sums is not None:
         return False

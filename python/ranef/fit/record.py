@@ -99,6 +99,11 @@ class MixedFit:
         return "linear mixed model"
 
     @property
+    def code(self) -> str:
+        """The formula as R prints it, with a structure of the rows that is part of it."""
+        return str(self.design.formula)
+
+    @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
         """Methods of degrees of freedom that tests of the fixed effects can have, the default
         first.
@@ -178,6 +183,19 @@ class MixedFit:
         """Variance (n,) of every response given the random effects, prior weights accounted for."""
         return self.sigma**2 / self.weights
 
+    def position_covariance(self, at: Floats, group: int) -> Floats:
+        """Covariance (m, m) of rows of one block given the random effects at positions (m, d), for
+        models whose rows are correlated.
+        """
+        raise NotImplementedError
+
+    def whitened(self, values: Floats) -> Floats:
+        """Rows (n,) multiplied by the inverse of the lower Cholesky factor of their covariance
+        given the random effects, in units of sigma and without weights, in the order of the
+        positions.
+        """
+        return values
+
     def fixed_part(self) -> Floats:
         """The linear predictor (n,) without random effects: fixed effects and offset."""
         eta = self.fixed_sum()
@@ -246,13 +264,16 @@ class MixedFit:
         """
         raise NotImplementedError
 
-    def kenward_roger(self, memory: float) -> "_core.KenwardRoger":
+    def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
         """The same by Kenward and Roger.
 
         Parameters
         ----------
         memory : float
             Bytes that dense matrices may take.
+        linear : bool
+            Whether second derivatives of the covariance of the rows are left out; without such a
+            covariance there are none.
 
         Raises
         ------

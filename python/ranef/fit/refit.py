@@ -16,6 +16,7 @@ from ranef.fit.linear import LmmFit, has_conventions
 from ranef.fit.no_fit import NO_FIT, UNIDENTIFIED
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
+from ranef.fit.repeated import RepeatedFit
 from ranef.fit.row_subset import design_of_rows
 from ranef.fit.system import LazySystem
 from ranef.fit.unidentified import unidentified_effects
@@ -226,7 +227,8 @@ class _Table:
         if why is not None and why != UNIDENTIFIED:
             self.status[places] = NO_FIT[why]
             return
-        if why == UNIDENTIFIED or (whole and has_conventions(fit)):
+        one_by_one = (whole or design.residual is not None) and has_conventions(fit)
+        if why == UNIDENTIFIED or (one_by_one and not isinstance(fit, RepeatedFit)):
             for count, (place, column) in enumerate(zip(places, y.T, strict=True), start=1):
                 self._alone(fit, design, column, int(place), control)
                 if progress is not None:
@@ -249,10 +251,14 @@ class _Table:
         if linear and design.offset is not None:  # the core has responses without it
             y = y - design.offset[:, None]
         y = np.asfortranarray(y)
-        model = fit.core_model() if design is fit.design else _system(fit, design)
-        options = core_options(fit, control)
-        threads = core_threads(fit, fit.n_threads)
-        out = _core.refit(model, y, core_start(fit), options, threads, progress)
+        if isinstance(fit, RepeatedFit):
+            own = fit.patterns if design is fit.design else LazySystem(design, fit.order).patterns()
+            out = own.refits(y, fit.reml, fit.z, control.max_evaluations, control.tolerance, progress)
+        else:
+            model = fit.core_model() if design is fit.design else _system(fit, design)
+            options = core_options(fit, control)
+            threads = core_threads(fit, fit.n_threads)
+            out = _core.refit(model, y, core_start(fit), options, threads, progress)
         self.objective[places], self.beta[places], self.se[places] = out.objective, out.beta, out.se
         self.theta[places] = out.theta[:, fit.order.theta_of_core]
         self.spread[places] = out.spread

@@ -2,7 +2,6 @@
 ``update``.
 """
 
-import numbers
 import os
 import sys
 import warnings
@@ -25,6 +24,7 @@ from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimit
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
+from ranef.fit.approximation import checked_curvature, choose_n_quad
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.correlated import fit_linear
 from ranef.fit.generalized import Likelihood, fit_glmm
@@ -43,11 +43,6 @@ NA_ACTIONS = ("omit", "exclude", "error")
 
 #: Arguments that do not decide about columns and rows.
 OF_FIT = frozenset({"REML", "method", "start", "control", "progress", "n_threads", "ddf"})
-
-CURVATURES = ("observed", "expected")
-
-#: More nodes than this gain nothing in double precision.
-MOST_NODES = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -111,7 +106,7 @@ class ModelRequest:
         """The data in columns that the model uses; None where that is no frame in memory."""
         if isinstance(self.data, AbsentData | str | os.PathLike):
             return None
-        parsed = parse_formula(self.formula)
+        parsed = parse_formula(self.fixed_formula)
         table = Table.from_data(self.data)
         if parsed.has_dot:
             parsed = expand_dot(parsed, table.names)
@@ -209,12 +204,37 @@ class ModelRequest:
         if formula is not None:
             if not isinstance(formula, str):
                 raise ArgumentTypeError(f"formula must be text such as '. ~ . + x', not {type(formula).__name__}.")
-            changed["formula"] = str(update_formula(self.formula, formula))
+            changed["formula"] = self._updated(formula)
             if "start" not in changed:
                 changed["start"] = None  # the old theta need not fit the new random terms
             if self.contrasts and "contrasts" not in changed:
-                changed["contrasts"] = {k: v for k, v in self.contrasts.items() if _has_variable(changed["formula"], k)}
+                changed["contrasts"] = {
+                    k: v for k, v in self.contrasts.items() if _has_variable(self._fixed_part(changed["formula"]), k)
+                }
         return replace(self, **{"coding": self.coding_rules, **changed})
+
+    @property
+    def fixed_formula(self) -> str:
+        """The formula without what only this verb has in it."""
+        return self._fixed_part(self.formula)
+
+    @staticmethod
+    def _fixed_part(formula: str) -> str:
+        return formula
+
+    @property
+    def tests_give_errors(self) -> bool:
+        """Whether standard errors of the model are those of its tests."""
+        return False
+
+    @property
+    def robust(self) -> str | None:
+        """The robust covariance that the model uses where none is asked for; None without one."""
+        return None
+
+    def _updated(self, change: str) -> str:
+        """The formula after a change in which ``.`` may stand for the old one."""
+        return str(update_formula(self.formula, change))
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
         """Arguments of the verb as fields of the request."""
@@ -237,7 +257,7 @@ class LmmRequest(ModelRequest):
     variance: Any = None
 
     _verb = "lmer"
-    _hidden = ("reml",)
+    _hidden: ClassVar[tuple[str, ...]] = ("reml",)
     _other_names = ("REML", "method")
 
     # A frozen dataclass with slots gets methods of its own for pickles unless it names them.
@@ -361,33 +381,6 @@ def choose_reml(REML: object, method: object, default: bool = True) -> bool:
     return method == "REML"
 
 
-def choose_n_quad(n_quad: object, nAGQ: object) -> int:
-    """Settle ``n_quad`` and ``nAGQ``; ``None`` means not given."""
-    for name, value in (("n_quad", n_quad), ("nAGQ", nAGQ)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise ArgumentTypeError(f"{name} must be a whole number of quadrature nodes, not {value!r}.")
-        if not 0 <= int(value) <= MOST_NODES:
-            raise OptionError(
-                f"{name} must be from 0 to {MOST_NODES}, not {value}: 1 is Laplace's approximation, more is adaptive "
-                "quadrature, 0 the fast penalised form."
-            )
-    if n_quad is not None and nAGQ is not None and n_quad != nAGQ:
-        raise OptionError(f"n_quad={n_quad} and nAGQ={nAGQ} disagree; give one of them.")
-    chosen = n_quad if n_quad is not None else nAGQ
-    return 1 if chosen is None else int(chosen)  # type: ignore[call-overload]
-
-
-def checked_curvature(curvature: object) -> str:
-    """Check the ``curvature`` argument."""
-    if not isinstance(curvature, str):
-        raise ArgumentTypeError(f"curvature must be 'observed' or 'expected', not {curvature!r}.")
-    if curvature not in CURVATURES:
-        raise OptionError(f"curvature must be 'observed' or 'expected', not {curvature!r}.")
-    return curvature
-
-
 def requested_design(
     request: ModelRequest, model: Model, residual: ResidualExpr | None = None, bars: bool = True
 ) -> Design:
@@ -396,7 +389,7 @@ def requested_design(
     ``residual`` is the covariance structure of the rows; ``bars`` is whether there must be random
     terms, or else must not be.
     """
-    formula = parse_formula(request.formula)
+    formula = parse_formula(request.fixed_formula)
     if not bars and formula.random:
         raise FormulaError(
             "gls() has no random effects; with bars the verb is lmer().", formula.text, *formula.random[0].span

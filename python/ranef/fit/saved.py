@@ -11,11 +11,18 @@ from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.linear import LmmFit
 from ranef.fit.record import MixedFit
+from ranef.fit.repeated import RepeatedFit
+from ranef.fit.repeated_request import RepeatedRequest
 from ranef.fit.request import GlmmRequest, GlsRequest, LmmRequest, ModelRequest
 from ranef.fit.system import LazySystem
 
 #: The record that belongs to every kind of request.
-_RECORDS: dict[type[ModelRequest], Any] = {LmmRequest: LmmFit, GlsRequest: LmmFit, GlmmRequest: GlmmFit}
+_RECORDS: dict[type[ModelRequest], Any] = {
+    LmmRequest: LmmFit,
+    GlsRequest: LmmFit,
+    RepeatedRequest: RepeatedFit,
+    GlmmRequest: GlmmFit,
+}
 
 
 def save_fit(path: str | os.PathLike[str], kind: str, fit: MixedFit, request: ModelRequest) -> None:

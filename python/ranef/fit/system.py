@@ -17,7 +17,15 @@ from ranef.families.family import Family
 from ranef.fit.order import TermOrder
 
 if TYPE_CHECKING:
-    from ranef._core import CorrelatedSystem, CrossedSystem, GlmmSystem, LmmSystem, RowCovariance, Statistic
+    from ranef._core import (
+        CorrelatedSystem,
+        CrossedSystem,
+        GlmmSystem,
+        LmmSystem,
+        PatternSystem,
+        RowCovariance,
+        Statistic,
+    )
 
 Floats = NDArray[np.float64]
 
@@ -170,6 +178,26 @@ def row_covariance(design: Design) -> "RowCovariance":
     return RowCovariance(argument.correlation, argument.options, own, argument.n_groups, argument.variances)
 
 
+def build_pattern_system(design: Design) -> "PatternSystem":
+    """The pattern moments of a design without random terms."""
+    from ranef._core import PatternSystem
+
+    argument, rows = structure_arguments(design)
+    assert design.residual is not None
+    structure = row_covariance(design)
+    visits, coordinates = None, None
+    if design.residual.coordinates[0].levels is None:
+        coordinates = rows.position
+    else:
+        visits = (rows.position[:, 0].astype(np.int32), argument.levels)
+    y = np.ascontiguousarray(response_without_offset(design))
+    x, name = np.asfortranarray(design.x), argument.correlation
+    try:
+        return PatternSystem(x, y, design.weights, rows.subject, rows.group, structure, name, visits, coordinates)
+    except ValueError as problem:
+        raise _cannot_be_set_up(design, problem) from None
+
+
 def build_crossed_system(design: Design, order: TermOrder, n_threads: int) -> "CrossedSystem":
     """The same for the iterative solver."""
     from ranef._core import CrossedSystem
@@ -254,7 +282,7 @@ class LazySystem(Generic[S]):
         Why there is none: the sentence of the error where one is needed.
     """
 
-    __slots__ = ("_design", "_family", "_order", "_refusal", "_system")
+    __slots__ = ("_design", "_family", "_order", "_patterns", "_refusal", "_system")
 
     def __init__(
         self,
@@ -266,6 +294,13 @@ class LazySystem(Generic[S]):
     ):
         self._design, self._order, self._family, self._system = design, order, family, system
         self._refusal = refusal
+        self._patterns: PatternSystem | None = None
+
+    def patterns(self) -> "PatternSystem":
+        """Return the pattern moments, forming them if need be."""
+        if self._patterns is None:
+            self._patterns = build_pattern_system(self._design)
+        return self._patterns
 
     def get(self, n_threads: int = 1) -> S:
         """Return the system, building it if need be."""
@@ -287,7 +322,7 @@ class LazySystem(Generic[S]):
 
     def __setstate__(self, state: tuple[Design, TermOrder, Family | None, str | None]) -> None:
         self._design, self._order, self._family, self._refusal = state
-        self._system = None
+        self._system, self._patterns = None, None
 
     def __copy__(self) -> "LazySystem[S]":
         return self

@@ -52,6 +52,8 @@ class StructureKind:
         Whether rows of a block have positions at all.
     levels : bool
         Whether positions are levels, numbers too.
+    keep : bool
+        Whether levels that do not occur keep their place between others.
     """
 
     name: str
@@ -60,6 +62,7 @@ class StructureKind:
     spatial: bool = False
     order_matters: bool = True
     levels: bool = False
+    keep: bool = False
 
 
 #: Of ``lmer`` and ``gls``, with nlme's defaults.

@@ -13,6 +13,7 @@ from ranef.errors import OptionError
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.fixed_effects import covariance
 from ranef.fit.record import MixedFit
+from ranef.inference.between_within import between_within_df
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, variance_information
 from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
@@ -92,11 +93,22 @@ class FixedEffectTests:
         return kenward_roger(self.fit)
 
     @cached_property
+    def kenward_roger_linear(self) -> KenwardRoger:
+        """The same without the second derivatives of the covariance of the rows."""
+        return kenward_roger(self.fit, linear=True)
+
+    def _adjusted(self, ddf: Ddf) -> KenwardRoger | None:
+        """What Kenward and Roger's method needs, where it is the one."""
+        if ddf == "kenward-roger":
+            return self.kenward_roger
+        return self.kenward_roger_linear if ddf == "kenward-roger-linear" else None
+
+    @cached_property
     def basis(self) -> FixedBasis | None:
         """Coordinates in which the covariance of a linear model loses nothing
         where a covariate is far from zero; None in a generalized model.
         """
-        for known in ("information", "kenward_roger"):
+        for known in ("information", "kenward_roger", "kenward_roger_linear"):
             if known in self.__dict__:
                 return FixedBasis(self.__dict__[known].root)
         return fixed_basis(self.fit)
@@ -110,8 +122,8 @@ class FixedEffectTests:
         """Standard errors (k,) of contrasts (k, p)."""
         if self.basis is None:
             own, middle = rows, self.covariance(ddf)
-        elif ddf == "kenward-roger":
-            own, middle = self.basis.columns(rows), self.kenward_roger.change
+        elif (adjusted := self._adjusted(ddf)) is not None:
+            own, middle = self.basis.columns(rows), adjusted.change
         else:
             return self.unit * np.sqrt(self.basis.variance_of(rows))
         out: Floats = self.unit * np.sqrt(np.einsum("ki,ij,kj->k", own, middle, own))
@@ -123,9 +135,9 @@ class FixedEffectTests:
         """
         if self.basis is None:
             return rows @ self.covariance(ddf) @ rows.T
-        if ddf == "kenward-roger":
+        if (adjusted := self._adjusted(ddf)) is not None:
             own = self.basis.columns(rows)
-            return own @ self.kenward_roger.change @ own.T
+            return own @ adjusted.change @ own.T
         return self.basis.covariance_of(rows)
 
     def model_covariance(self, rows: Floats) -> Floats:
@@ -134,7 +146,8 @@ class FixedEffectTests:
 
     def covariance(self, ddf: Ddf) -> Floats:
         """Covariance matrix of the fixed effects that goes with a method."""
-        return self.kenward_roger.adjusted if ddf == "kenward-roger" else covariance(self.fit)
+        adjusted = self._adjusted(ddf)
+        return covariance(self.fit) if adjusted is None else adjusted.adjusted
 
     def coefficients(self, ddf: Ddf) -> SingleTests:
         """Test every fixed effect against zero."""
@@ -181,14 +194,13 @@ class FixedEffectTests:
         weights, variances, distances = self._uncorrelated(rows, values)
         parts, distance = weights @ rows, weights @ distances
         q, factor = len(parts), 1.0
-        if ddf == "kenward-roger":
-            kr = self.kenward_roger
+        if (kr := self._adjusted(ddf)) is not None:
             wald = float(distance @ np.linalg.solve(self.contrast_covariance(parts, ddf), distance)) / q
             scaling = f_scaling(kr, parts)
             den_df, factor = scaling.den_df, scaling.factor
         else:
             wald = float(np.mean(distance**2 / variances))
-            den_df = float("inf") if ddf == "none" else joint_df(self._single_df(parts, ddf))
+            den_df = self._joint_df(rows, parts, ddf)
         f_value = factor * wald
         return JointTest(q, den_df, f_value, f_tail(f_value, q, den_df), wald)
 
@@ -210,10 +222,10 @@ class FixedEffectTests:
     def notes(self, ddf: Ddf) -> tuple[str, ...]:
         """What should be known of the tests of this fit: how the boundary was dealt with."""
         boundary = ", ".join(self.fit.convergence.boundary)
-        if ddf not in ("satterthwaite", "kenward-roger"):
+        if ddf not in ("satterthwaite", "kenward-roger", "kenward-roger-linear"):
             return ()
         out = []
-        if boundary and ddf == "kenward-roger":
+        if boundary and ddf.startswith("kenward-roger"):
             out.append(
                 f"Kenward-Roger on the boundary: variances that are zero ({boundary}) enter with their expected "
                 "information, as if they could also be negative."
@@ -223,7 +235,8 @@ class FixedEffectTests:
                 f"Satterthwaite on the boundary: directions without variance ({boundary}) are held there, and the "
                 "degrees of freedom account for the other covariance parameters only."
             )
-        flat = self.kenward_roger.flat if ddf == "kenward-roger" else self.information.flat
+        adjusted = self._adjusted(ddf)
+        flat = self.information.flat if adjusted is None else adjusted.flat
         if flat:
             many = flat > 1
             out.append(
@@ -232,11 +245,20 @@ class FixedEffectTests:
             )
         return tuple(out)
 
+    def _joint_df(self, rows: Floats, parts: Floats, ddf: Ddf) -> float:
+        """Denominator degrees of freedom of contrasts (k, p) with uncorrelated parts (q, p)."""
+        if ddf == "none":
+            return float("inf")
+        if ddf == "between-within":  # the smallest, not a mean over parts
+            return float(np.min(self._single_df(rows, ddf)))
+        return joint_df(self._single_df(parts, ddf))
+
     def _single_df(self, rows: Floats, ddf: Ddf) -> Floats:
         if ddf == "satterthwaite":
             return contrast_df(self.information, rows)
-        if ddf == "kenward-roger":
-            kr = self.kenward_roger
+        if ddf == "between-within":
+            return between_within_df(self.fit, rows)
+        if (kr := self._adjusted(ddf)) is not None:
             return np.array([f_scaling(kr, row[np.newaxis]).den_df for row in rows])
         value = float("inf") if ddf == "none" else float(self.fit.nobs - len(self.fit.beta))
         return np.full(len(rows), value)

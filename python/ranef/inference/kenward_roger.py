@@ -77,7 +77,7 @@ class FScaling:
     factor: float
 
 
-def kenward_roger(fit: MixedFit) -> KenwardRoger:
+def kenward_roger(fit: MixedFit, linear: bool = False) -> KenwardRoger:
     """Adjust the covariance matrix of the fixed effects.
 
     On the boundary all variance parameters take part, with the expected information at the
@@ -87,6 +87,8 @@ def kenward_roger(fit: MixedFit) -> KenwardRoger:
     ----------
     fit : MixedFit
         By REML.
+    linear : bool
+        Whether second derivatives of the covariance of the rows are left out.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def kenward_roger(fit: MixedFit) -> KenwardRoger:
     """
     check_kenward_roger(fit)
     try:
-        found = fit.kenward_roger(memory_allowed())
+        found = fit.kenward_roger(memory_allowed(), linear)
     except MemoryError as problem:
         raise refused(problem) from None
     return KenwardRoger.of_core(found, fit)

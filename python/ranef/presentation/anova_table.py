@@ -19,6 +19,8 @@ from ranef.presentation.printed_frame import PrintedFrame
 _METHODS = {
     "satterthwaite": "with Satterthwaite's method",
     "kenward-roger": "with Kenward-Roger's method",
+    "kenward-roger-linear": "with Kenward-Roger's linear method",
+    "between-within": "with between-within degrees of freedom",
     "residual": "with residual degrees of freedom",
     "none": "without denominator degrees of freedom",
 }

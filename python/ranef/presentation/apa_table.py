@@ -38,6 +38,8 @@ _SYMBOLS = ("b", "SE", "t", "z", "df", "p")
 _DEGREES = {
     "satterthwaite": "by Satterthwaite's method",
     "kenward-roger": "by Kenward and Roger's method",
+    "kenward-roger-linear": "by Kenward and Roger's linear method",
+    "between-within": "between or within subjects",
     "residual": "those of the residuals",
 }
 

@@ -88,8 +88,13 @@ def summary_document(summary: "Summary") -> Document:
     if summary.family is not None:
         facts.insert(0, ("Family", " ".join(summary.family.split())))
     facts.append(("Observations", str(summary.n_obs) if summary.rows_used is None else summary.rows_used))
-    facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
-    grids = [_criteria(summary), _residuals(summary), _random(summary), _fixed(summary), _correlation(summary)]
+    if summary.visits is not None:
+        facts += summary.visits.facts()
+        middle = [_fixed(summary), *_visits(summary)]
+    else:
+        facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
+        middle = [_random(summary), _fixed(summary)]
+    grids = [_criteria(summary), _residuals(summary), *middle, _correlation(summary)]
     return Document(
         title=summary.title,
         facts=tuple(facts),
@@ -118,6 +123,11 @@ def _residuals(summary: "Summary") -> Grid | None:
 
 def _random(summary: "Summary") -> Grid:
     return variance_grid("Random effects", summary.random, summary.sigma, summary.digits)
+
+
+def _visits(summary: "Summary") -> list[Grid]:
+    assert summary.visits is not None
+    return [Grid(caption, columns, tuple(rows), 1) for caption, columns, rows in summary.visits.tables(summary.digits)]
 
 
 def variance_grid(caption: str, blocks: Sequence[VarianceBlock], sigma: float | None, digits: int) -> Grid:

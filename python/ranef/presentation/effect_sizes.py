@@ -20,6 +20,8 @@ _STANDARDIZED, _DIFFERENCE, _SHARE = ("Std. coef.", 2), ("d", 2), ("R²", 3)
 _DEGREES = {
     "satterthwaite": "Satterthwaite's",
     "kenward-roger": "Kenward and Roger's",
+    "kenward-roger-linear": "Kenward and Roger's",
+    "between-within": "between-within",
     "residual": "the residual",
 }
 

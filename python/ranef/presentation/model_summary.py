@@ -24,6 +24,7 @@ from ranef.presentation.rows_used import rows_used
 from ranef.presentation.summary import Criteria, ModelCall, Summary
 from ranef.presentation.titles import model_title
 from ranef.presentation.verdict import verdict
+from ranef.presentation.visit_covariance import visit_covariance
 
 Floats = NDArray[np.float64]
 
@@ -144,6 +145,7 @@ def _record(
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
         notes=(*fit_notes(fit), *test_notes),
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
+        visits=visit_covariance(fit),
         width=width,
     )
 
@@ -162,7 +164,7 @@ def estimation(fit: MixedFit) -> str:
 def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
     """Write the arguments of a call as texts."""
     return ModelCall(
-        formula=str(fit.design.formula),
+        formula=fit.code,
         data=data_name(request.data),
         weights=_argument(request.weights),
         offset=_argument(request.offset),

@@ -34,6 +34,8 @@ STARS = {"***": 0.001, "**": 0.01, "*": 0.05}
 METHODS = {
     "satterthwaite": "t tests with Satterthwaite's degrees of freedom",
     "kenward-roger": "t tests with Kenward-Roger's degrees of freedom",
+    "kenward-roger-linear": "t tests with Kenward-Roger's degrees of freedom, linear form",
+    "between-within": "t tests with between-within degrees of freedom",
     "residual": "t tests with residual degrees of freedom",
     "none": "normal tests",
 }

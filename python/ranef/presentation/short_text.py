@@ -29,8 +29,11 @@ def short_text(summary: Summary, digits: int | None = None) -> str:
     width = WIDTH if known is None else known
     lines = header_lines(summary, width)
     lines += criterion_lines(summary.criteria, CRITERION_DECIMALS)
-    lines += ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, (STD_DEV,), width)]
-    lines += group_lines(summary.n_obs, summary.groups, summary.rows_used, width)
+    if summary.visits is None:
+        lines += ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, (STD_DEV,), width)]
+        lines += group_lines(summary.n_obs, summary.groups, summary.rows_used, width)
+    else:
+        lines.append(f"Number of obs: {summary.n_obs}, subjects: {summary.visits.subjects}")
     if summary.fixed.names:
         estimates = np.asarray(summary.fixed.column("Estimate")).tolist()
         lines += [

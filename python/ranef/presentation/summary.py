@@ -15,6 +15,7 @@ from ranef.presentation.random_effects import VarianceBlock
 from ranef.presentation.summary_frames import summary_frames
 from ranef.presentation.summary_text import summary_text
 from ranef.presentation.text_table import checked_width
+from ranef.presentation.visit_covariance import VisitCovariance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,6 +139,8 @@ class Summary(DocumentForms):
         How many rows of the data were used and in what the others are missing; None where none is.
     family : str, optional
         Family and link of a generalized model, as "binomial  ( logit )".
+    visits : VisitCovariance, optional
+        How the rows of a subject are correlated, in a model for repeated measures.
     show_correlation : bool, optional
         True or False shows or hides the correlations; None shows them for up to 12 coefficients.
     digits : int
@@ -161,6 +164,7 @@ class Summary(DocumentForms):
     notes: tuple[str, ...] = ()
     rows_used: str | None = None
     family: str | None = None
+    visits: VisitCovariance | None = None
     show_correlation: bool | None = None
     digits: int = DIGITS
     width: int | None = None
@@ -200,6 +204,8 @@ class Summary(DocumentForms):
         p = len(self.fixed.names)
         if self.correlation is None or p < 2:
             return False
+        if self.visits is not None and self.show_correlation is None:
+            return False
         return p <= CORRELATION_LIMIT if self.show_correlation is None else self.show_correlation
 
     @property
@@ -207,6 +213,8 @@ class Summary(DocumentForms):
         """The notes, with one on correlations that are left out for their number."""
         p = len(self.fixed.names)
         if self.correlation is None or self.correlation_shown or self.show_correlation is not None or p < 2:
+            return self.notes
+        if self.visits is not None:
             return self.notes
         hidden = (
             f"the correlations of the {p} fixed effects are not printed (limit {CORRELATION_LIMIT}); corr_params() has "

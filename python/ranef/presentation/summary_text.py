@@ -71,10 +71,11 @@ def summary_blocks(summary: "Summary", digits: int, width: int | None = None) ->
     blocks.append(("criterion", ["", *own, ""] if own else [""]))
     if summary.residual_quantiles is not None:
         blocks.append(("residuals", ["Scaled residuals: ", *quantile_lines(summary, digits, width), ""]))
-    blocks.append(("random", ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, width=width)]))
-    blocks.append(("groups", group_lines(summary.n_obs, summary.groups, summary.rows_used, width)))
+    blocks += random_blocks(summary, digits, width)
     if summary.fixed.names:
         blocks.append(("fixed", ["", "Fixed effects:", *coefficient_lines(summary.fixed, digits, width=width)]))
+    if summary.visits is not None:
+        blocks.append(("visits", summary.visits.lines(digits, width)))
     if summary.correlation_shown:
         blocks.append(("correlation", ["", "Correlation of Fixed Effects:", *correlation_lines(summary, width)]))
     sentences = [*(f"note: {note}" for note in summary.remarks), summary.verdict]
@@ -82,12 +83,26 @@ def summary_blocks(summary: "Summary", digits: int, width: int | None = None) ->
     return blocks
 
 
+def random_blocks(summary: "Summary", digits: int, width: int) -> list[tuple[str, list[str]]]:
+    """Random effects and the numbers of rows and levels, or of subjects and visits."""
+    if summary.visits is not None:
+        left_out = [] if summary.rows_used is None else filled_lines(summary.rows_used.split(" "), width=width)
+        counts = f"Number of obs: {summary.n_obs}, subjects: {summary.visits.subjects}"
+        return [("groups", [counts, *(t.rstrip() for t in left_out)])]
+    lines = variance_lines(summary.random, summary.sigma, digits, width=width)
+    return [
+        ("random", ["Random effects:", *lines]),
+        ("groups", group_lines(summary.n_obs, summary.groups, summary.rows_used, width)),
+    ]
+
+
 def header_lines(summary: "Summary", width: int = WIDTH) -> list[str]:
     """Lay out title, family, formula, data and other arguments."""
     lines = title_lines(summary.title, width)
     if summary.family is not None:
         lines.append(f" Family: {summary.family}")
-    return lines + call_lines(summary.call, width)
+    lines += call_lines(summary.call, width)
+    return lines if summary.visits is None else [*lines, f"Covariance: {summary.visits.structure}"]
 
 
 def call_lines(call: "ModelCall", width: int = WIDTH) -> list[str]:

@@ -9,6 +9,8 @@ _MARGIN = 3
 _TEST_METHODS = {
     "satterthwaite": "Satterthwaite's method",
     "kenward-roger": "Kenward-Roger's method",
+    "kenward-roger-linear": "Kenward-Roger's linear method",
+    "between-within": "between-within degrees of freedom",
     "residual": "residual degrees of freedom",
 }
 

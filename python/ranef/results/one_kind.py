@@ -5,6 +5,9 @@ LINEAR = {
     "tvalues": "its tests are z tests: zvalues",
     "reml_criterion": "it is fitted by maximum likelihood: ml_deviance",
     "cooks_distance": "influence().cooks_distance is by fits without each observation or group",
+    "residual_cov": "its responses have no residuals of their own that could be correlated",
+    "structure": "its responses have no residuals of their own that could be correlated",
+    "information_criteria": "other programs count its parameters as aic and bic do",
 }
 
 #: Members that only a generalized model has: why a linear one has no need of them.

@@ -211,6 +211,8 @@ class _Gallery:
     def groups(self, level: float) -> None:
         from ranef.plots.caterpillar import caterpillar
 
+        if not self.fit.terms:
+            return
         frame = effect_intervals(self.model.ranef(condvar=True), level)
         for group in list(dict.fromkeys(frame["group"]))[:_MOST_GROUPS]:
             own = frame[frame["group"] == group]
@@ -245,6 +247,8 @@ class _Gallery:
     def checks(self, rng: Any) -> None:
         from ranef.plots.check_panel import draw_part
 
+        if self.fit.design.residual is not None:
+            return
         for part in self.model._check_parts(rng):
             figure, axes = self.figure()
             draw_part(axes[0], part)

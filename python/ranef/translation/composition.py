@@ -221,6 +221,10 @@ class Reading:
         Covariance structure of the rows.
     contrasts : dict
         Coding of factors by column.
+    repeated : str
+        The structure term of a model for repeated measures.
+    vcov : str or None
+        The robust covariance of such a model.
     notes : list of str
     """
 
@@ -242,6 +246,8 @@ class Reading:
     variance: str | None = None
     data: str = "data"
     contrasts: dict[str, str] = field(default_factory=dict)
+    repeated: str = ""
+    vcov: str | None = None
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:

@@ -18,6 +18,7 @@ from ranef.formula.random import RandomExpr
 from ranef.formula.residual import ResidualExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, Number, String, names_in, without_parens
 from ranef.translation.codings import ColumnCoding
+from ranef.translation.repeated import Repeated
 
 FAMILY_LINKS = {
     "binomial": ("logit", "probit", "cloglog", "cauchit", "log"),
@@ -150,6 +151,8 @@ class ModelDescription:
         Covariance structure of the rows given the random effects.
     ddf : str
         Degrees of freedom of a linear model's tests.
+    repeated : Repeated or None
+        Of a model for repeated measures, which has no blocks.
     constant_within : tuple of pairs of str
         Variables that do not vary within the levels of a grouping factor, with its label.
     columns : tuple of pairs
@@ -182,6 +185,7 @@ class ModelDescription:
     event: str = "1"
     data: str = "data"
     ddf: str = "satterthwaite"
+    repeated: Repeated | None = None
 
     @property
     def method(self) -> str:
@@ -240,6 +244,7 @@ class ModelDescription:
             self.link,
             self.n_quad if self.family else 1,
             None if self.weights is None else _text(self.weights),
+            self.repeated,
         )
 
 
@@ -268,7 +273,11 @@ def describe(
     columns: Mapping[str, tuple[str, ...]] | None = None,
     event: str = "1",
     data: str = "data",
+<<<<<<< HEAD
     residual: ResidualExpr | None = None,
+=======
+    repeated: Repeated | None = None,
+>>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
 ) -> ModelDescription:
     """Describe a model.
 
@@ -289,7 +298,11 @@ def describe(
         Columns or expressions.
     categorical : iterable of Categorical or str
         Categorical variables, besides those that the formula calls ``factor(...)``.
+<<<<<<< HEAD
     levels_known, contrasts, constant_within, columns, event, data, residual
+=======
+    levels_known, contrasts, constant_within, columns, event, data, repeated
+>>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
         As in `ModelDescription`.
 
     Returns
@@ -310,7 +323,11 @@ def describe(
     ('ML', [(('school', 'class'), 'diagonal'), (('school',), 'diagonal')])
     """
     parsed = parse_formula(formula)
+<<<<<<< HEAD
     if residual is None:
+=======
+    if repeated is None:
+>>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
         require_random(parsed)
     family, link = family_and_link(family, link)
     known = {c.name: c for c in (Categorical(c) if isinstance(c, str) else c for c in categorical)}
@@ -342,7 +359,11 @@ def describe(
         columns=tuple((columns or {}).items()),
         event=event,
         data=data,
+<<<<<<< HEAD
         residual=residual,
+=======
+        repeated=repeated,
+>>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     )
 
 

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.structures import kind_of
-from ranef.errors import FormulaError, TranslationError
+from ranef.errors import FormulaError, OptionError, TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
 from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
 from ranef.translation.codings import column_codings, other_codings, reference_levels
 from ranef.translation.description import Block, Categorical, ModelDescription, describe
+from ranef.translation.repeated import Repeated
 
 if TYPE_CHECKING:
     from ranef.design.record import Design
@@ -58,7 +59,11 @@ def describe_fit(
         contrasts=other_codings(design),
         event=design.response_levels[1] if design.response_levels else "1",
         data=_data_name(data),
+<<<<<<< HEAD
         residual=None if design.residual is None or fit.verb not in ("lmer", "gls") else design.residual.expr,
+=======
+        repeated=_repeated(fit, named),
+>>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     )
     columns = _fixed_columns(design, described) | _random_columns(design, described.blocks)
     return replace(
@@ -68,6 +73,25 @@ def describe_fit(
         constant_within=tuple(_constant_within(design, described).items()),
         ddf=getattr(request, "ddf", None) or "satterthwaite",
     )
+
+
+def _repeated(fit: "MixedFit", named: bool) -> Repeated | None:
+    """The structure of a model for repeated measures."""
+    residual = fit.design.residual
+    if residual is None:
+        return None
+    c = residual.expr.correlation
+    if not named:
+        raise OptionError("equations are written for models whose rows are independent given the random effects.")
+    if fit.verb != "mmrm" or c is None:
+        raise TranslationError(
+            "Other programs", "the covariance structure of the rows", "it is written in the call of this package only."
+        )
+    name = {"exp": "sp_exp", "gau": "sp_gau"}.get(c.structure, c.structure)
+    name += "h" if not c.homogeneous and name != "us" else ""
+    by = {v.name for v in c.by}
+    subject = tuple(v.name for v in c.subject if v.name not in by)
+    return Repeated(name, tuple(v.name for v in c.coordinates), subject, tuple(v.name for v in c.by))
 
 
 def _family_name(family: Any) -> str | None:

@@ -7,6 +7,7 @@ from ranef.formula.syntax import Call, Constant, Expr, String, without_parens
 from ranef.translation.codings import coded_in_formula, formula_in_r
 from ranef.translation.composition import Reading
 from ranef.translation.description import ModelDescription, family_and_link
+from ranef.translation.naming import refused_repeated
 from ranef.translation.r_code import (
     arguments,
     contrasts_before,
@@ -61,6 +62,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     -------
     lines, notes : list of str
     """
+    if model.repeated is not None:
+        raise refused_repeated(LANGUAGE)
     unknown = set(model.contrasts) - {c.column for c in model.codings} - coded_in_formula(model.formula)
     if unknown:
         raise TranslationError(

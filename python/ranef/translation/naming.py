@@ -106,8 +106,19 @@ class Naming:
         return [pattern.format(name=name, value=self.dialect.write(expr)) for name, expr in self.computed]
 
 
+def refused_repeated(language: str) -> TranslationError:
+    """The error for a model for repeated measures."""
+    return TranslationError(
+        language,
+        "the covariance structure of the visits",
+        "models for repeated measures are written for SAS, by to_syntax('sas'); R's mmrm takes the formula as it is.",
+    )
+
+
 def check_common(model: ModelDescription, language: str) -> None:
     """Refuse what can be written in R's language only."""
+    if model.repeated is not None and language != "SAS":
+        raise refused_repeated(language)
     if model.contrasts:
         independent = {v.name for b in model.blocks if b.structure == "diagonal" for t in b.terms for v in t.variables}
         raise TranslationError(

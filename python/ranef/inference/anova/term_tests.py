@@ -59,6 +59,8 @@ class TermTests:
 _METHODS = {
     "satterthwaite": "with Satterthwaite's method",
     "kenward-roger": "with Kenward-Roger's method",
+    "kenward-roger-linear": "with Kenward-Roger's linear method",
+    "between-within": "with between-within degrees of freedom",
     "residual": "with residual degrees of freedom",
     "none": "without denominator degrees of freedom",
 }
@@ -85,7 +87,7 @@ def term_tests(tests: FixedEffectTests, kind: object, ddf: Ddf) -> TermTests:
             else f"type must be 1, 2 or 3, not a {type(kind).__name__}; models are compared by ranef.anova(m1, m2)."
         )
     contrasts = term_contrasts(tests.fit, int(kind))
-    if ddf == "kenward-roger":
+    if ddf.startswith("kenward-roger"):
         tests.covariance(ddf)  # says what a model without terms lacks, too
     shown = [(label, rows) for label, rows in contrasts if len(rows)]
     absent = [label for label, rows in contrasts if not len(rows)]

@@ -16,7 +16,7 @@ from ranef.fit.record import MixedFit
 
 Ints = NDArray[np.intp]
 
-Correction = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2"]
+Correction = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from ranef.inference.cluster_robust.clusters import (
 )
 from ranef.inference.cluster_robust.least_squares import ClusterRobust
 from ranef.inference.cluster_robust.likelihood import LikelihoodSandwich
+from ranef.inference.cluster_robust.subjects import SubjectRobust, subject_clusters
 from ranef.inference.distributions import f_tail
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.options import Ddf
@@ -130,7 +131,7 @@ class ClusterRobustTests(FixedEffectTests):
         return out
 
     def _checked(self, ddf: Ddf) -> None:
-        if ddf == "kenward-roger":
+        if ddf.startswith("kenward-roger"):
             raise OptionError(
                 "Kenward-Roger adjusts the covariance of the model; with cov= take ddf='satterthwaite', which here "
                 "are the degrees of freedom of the sandwich."
@@ -195,6 +196,18 @@ def robust_tests(fit: MixedFit, data: Any, cov: object, cluster: object) -> Fixe
         random effect may be shared by two clusters.
     """
     correction = checked_correction(cov)
+    if correlated_within(fit):
+        own = subject_clusters(fit)
+        clusters = own if cluster is None or cluster == own.name else find_clusters(fit, data, cluster)
+        _check_blocks(clusters, own)
+        p = len(fit.beta)
+        if clusters.count <= p:
+            warn_once((no_more_clusters(clusters.count, p),))
+        return ClusterRobustTests(SubjectRobust(fit, correction, clusters))
+    if correction == "CR3":
+        raise OptionError(
+            "CR3 is for models without random effects whose rows are correlated, as of mmrm(); take 'CR2'."
+        )
     if not fit.fixed_effects_profiled:
         _check_scores(fit, correction)
     clusters = find_clusters(fit, data, cluster)
@@ -206,6 +219,22 @@ def robust_tests(fit: MixedFit, data: Any, cov: object, cluster: object) -> Fixe
     if fit.fixed_effects_profiled:
         return ClusterRobustTests(ClusterRobust(fit, correction, clusters))
     return LikelihoodSandwichTests(LikelihoodSandwich(fit, correction, clusters))
+
+
+def correlated_within(fit: MixedFit) -> bool:
+    """Whether rows are correlated within blocks and there are no random effects."""
+    return fit.design.residual is not None and not fit.terms
+
+
+def _check_blocks(clusters: Clusters, own: Clusters) -> None:
+    """See that no block of correlated rows is in several clusters."""
+    home = np.full(own.count, -1, dtype=np.intp)
+    home[own.codes] = clusters.codes
+    if (home[own.codes] != clusters.codes).any():
+        raise OptionError(
+            f"rows of {own.name!r} that are correlated in the model are in several clusters of {clusters.name!r}; "
+            f"cluster by {own.name!r} or by what contains it."
+        )
 
 
 def _check_scores(fit: MixedFit, correction: Correction) -> None:

@@ -74,6 +74,8 @@ class MeansTable:
 _METHODS = {
     "satterthwaite": "satterthwaite",
     "kenward-roger": "kenward-roger",
+    "kenward-roger-linear": "kenward-roger-linear",
+    "between-within": "between-within",
     "residual": "residual",
     "none": "asymptotic",
 }

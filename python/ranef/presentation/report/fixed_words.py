@@ -249,6 +249,10 @@ def about_effects(
         "determine the variances that the test needs.",
         "kenward-roger": "t tests with Kenward and Roger's degrees of freedom and their adjusted standard errors, "
         "which allow for the estimation of the variances.",
+        "kenward-roger-linear": "t tests with Kenward and Roger's degrees of freedom and their adjusted standard "
+        "errors (linear form), which allow for the estimation of the variances.",
+        "between-within": "t tests whose degrees of freedom count subjects for effects between them, and rows for "
+        "effects within.",
         "residual": "t tests with the residual degrees of freedom; with few groups their p-values are too small.",
         "normal": "z tests, which presume many groups.",
         "none": "",

@@ -28,6 +28,7 @@ _METHODS = {
     "restricted maximum likelihood. Biometrics 53(3), 983-997. doi:10.2307/2533558 (degrees of "
     "freedom and standard errors).",
 }
+_METHODS["kenward-roger-linear"] = _METHODS["kenward-roger"]
 _NAKAGAWA = (
     "Nakagawa, S., Johnson, P. C. D. and Schielzeth, H. (2017). The coefficient of determination R² and intra-class "
     "correlation coefficient from generalized linear mixed-effects models revisited and expanded. Journal of the "

@@ -35,9 +35,12 @@ class EstimatesChapter(FittedModel):
     @cached_property
     def bse(self) -> "pd.Series[float]":
         """Standard errors of the fixed effects: conditional on theta for a linear model, accounting
-        for its estimation for a generalized one.
+        for its estimation for a generalized one; of ``mmrm`` by its ``ddf`` and ``vcov``.
         """
-        return self._named(fixed_effects.standard_errors(self._fit), "bse")
+        return self._named(self._standard_errors(), "bse")
+
+    def _standard_errors(self) -> NDArray[np.float64]:
+        return fixed_effects.standard_errors(self._fit)
 
     def corr_params(self) -> "pd.DataFrame":
         """Correlation matrix of the estimates of the fixed effects.

@@ -19,7 +19,7 @@ from ranef.results.model.fitted import FittedModel
 if TYPE_CHECKING:
     import pandas as pd
 
-ResidualType = Literal["response", "working", "pearson", "deviance", "scaled"]
+ResidualType = Literal["response", "working", "pearson", "deviance", "scaled", "normalized"]
 
 
 class RowsChapter(FittedModel):
@@ -61,14 +61,16 @@ class RowsChapter(FittedModel):
 
         Parameters
         ----------
-        type : {"response", "working", "pearson", "deviance", "scaled"}, optional
+        type : {"response", "working", "pearson", "deviance", "scaled", "normalized"}, optional
             By default ``"response"``, of a generalized model ``"deviance"``. ``"response"`` is
             observed minus fitted. ``"pearson"``: of a linear model that times the square root of
             the prior weights, of a generalized one divided by the standard deviation of the family
             without its scale. ``"scaled"``: the Pearson residual divided by sigma. ``"deviance"``:
             signed root of the row's share of the deviance, for a linear model the same as
             ``"pearson"``. ``"working"``: on the scale of the linear predictor, of a linear model
-            the same as ``"response"``.
+            the same as ``"response"``. ``"normalized"``: as ``"scaled"``, and uncorrelated where
+            rows of a subject are correlated; there ``"pearson"`` is divided by sigma and the row's
+            own standard deviation, as in nlme.
 
         Returns
         -------
@@ -108,11 +110,13 @@ class RowsChapter(FittedModel):
             missing value is predicted as NaN, but see ``new_levels`` for a missing level of a
             grouping factor.
         re : str
-            ``"conditional"`` adds all random effects, ``"population"`` sets them to zero (the
-            typical group), and a one-sided formula such as ``"~ (1 | school)"`` adds those that it
-            names. ``"marginal"``, for generalized models, averages over their distribution (the
-            mean of all groups, which on the scale of the response is another number than that of
-            the typical one).
+            ``"conditional"`` adds all random effects, and where rows of a subject are correlated
+            what its rows in the fit say of a new one (at a row that was observed, all: the response
+            itself). ``"effects"`` adds the random effects alone, ``"population"`` sets them to zero
+            (the typical group), and a one-sided formula such as ``"~ (1 | school)"`` adds those
+            that it names. ``"marginal"``, for generalized models, averages over their distribution
+            (the mean of all groups, which on the scale of the response is another number than that
+            of the typical one).
         type : {"response", "link"}
             Means, or linear predictors; the same for a linear model.
         new_levels : {"error", "population", "marginal"}

@@ -9,7 +9,7 @@ from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.anova.term_tests import term_tests
 from ranef.inference.contrast_tests import contrast_tests
 from ranef.inference.fixed_effect_tests import FixedEffectTests
-from ranef.options import Ddf, checked_ddf, normal_ddf
+from ranef.options import Ddf, available_ddf, checked_ddf, normal_ddf
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class TestsChapter(FittedModel):
 
     @cached_property
     def _tests(self) -> FixedEffectTests:
-        return FixedEffectTests(self._fit)
+        own = self._request.robust
+        return FixedEffectTests(self._fit) if own is None else self._robust_tests(own, None)
 
     def _tests_with(self, cov: Any, cluster: Any) -> FixedEffectTests:
         """Tests with the covariance that is asked for: the model's, or a cluster-robust one. The
@@ -55,11 +56,14 @@ class TestsChapter(FittedModel):
 
         By default the model's own, but Kenward-Roger's is not for a robust covariance.
         """
-        own = "satterthwaite" if cov is not None and self.ddf == "kenward-roger" else self.ddf
+        own = "satterthwaite" if cov is not None and self.ddf.startswith("kenward-roger") else self.ddf
         return self._method(ddf, own)
 
     def _method(self, ddf: Any, default: Ddf) -> Ddf:
-        return normal_ddf(ddf) if self._fit.asymptotic_tests else checked_ddf(ddf, default)
+        fit: Any = self._fit
+        if fit.asymptotic_tests:
+            return normal_ddf(ddf)
+        return available_ddf(checked_ddf(ddf, default), fit.ddf_choices, fit.title)
 
     def _fixed_test(self, test: Any) -> str:
         """The test of fixed terms that is asked for, once it is seen that the model can have it."""

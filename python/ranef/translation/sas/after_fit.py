@@ -27,7 +27,8 @@ def read_ddf(setting: list[Token], reading: Reading) -> None:
             f"ddfm={asked} is not here; ddf= has Satterthwaite's, Kenward and Roger's, and residual degrees of freedom."
         )
     elif ddf != "satterthwaite":
-        reading.ddf = ddf
+        linear = any(t.lower == "linear" for t in setting)
+        reading.ddf = "kenward-roger-linear" if ddf == "kenward-roger" and linear else ddf
     if asked in ("kr2", "kenwardroger2"):
         reading.note("the second form of Kenward and Roger's covariance is not here; it is the first.")
 

@@ -5,6 +5,7 @@ from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
 from ranef.translation.effects import INTERCEPTS, read_effect, read_subject
 from ranef.translation.sas.after_fit import read_ddf, read_means
+from ranef.translation.sas.repeated import read_repeated
 from ranef.translation.sas.vocabulary import (
     AFTER_FIT,
     COMMENTS,
@@ -75,6 +76,8 @@ def _read_options(reader: Reader, reading: Reading, procedure: str) -> None:
     method = None
     while not reader.done:
         key = reader.word("an option")
+        if key.lower == "empirical" and not reader.sees("="):
+            reading.vcov = "CR0"
         if not reader.accept("="):
             continue
         value = reader.take()
@@ -156,12 +159,7 @@ def _read_statement(verb: Token, reader: Reader, reading: Reading, columns: Colu
     elif name == "where":
         reading.subset = columns.text(DIALECT.read_all(reader))
     elif name == "repeated":
-        reader.fail(
-            "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often say "
-            "the same.",
-            verb,
-            "REPEATED",
-        )
+        read_repeated(reader, reading, columns, verb)
     elif name == "freq":
         reader.fail("frequencies of rows have no translation; repeat the rows.", verb, "FREQ")
     elif name == "by":
@@ -324,7 +322,14 @@ def _outer_first(value: list[Token], subject: tuple[str, ...]) -> tuple[str, ...
 def _finish(reading: Reading, columns: Columns) -> None:
     if not reading.response:
         raise TranslationError(LANGUAGE, "the procedure", "the MODEL statement is missing.")
-    if not reading.random:
+    if reading.repeated and reading.random:
+        raise TranslationError(
+            LANGUAGE,
+            "REPEATED",
+            "with a RANDOM statement it is the argument correlation= of lmer: translate the model without it, and add "
+            f'correlation="{reading.repeated}".',
+        )
+    if not reading.random and not reading.repeated:
         raise TranslationError(
             LANGUAGE, "the model", "it has no RANDOM statement; without random effects it is a linear regression."
         )

@@ -5,6 +5,7 @@ from ranef.formula.syntax import Binary, Expr
 from ranef.translation.description import Block, ModelDescription
 from ranef.translation.effects import effect_text
 from ranef.translation.naming import Naming, Product, check_common, over_levels
+from ranef.translation.sas.repeated import repeated_statement
 from ranef.translation.sas.vocabulary import DIALECT, FAMILY_NAMES, LANGUAGE, LINK_NAMES, NAME
 
 
@@ -28,6 +29,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
         f"{' '.join(_model_options(model, naming))};"
     )
     body += [text for text, _ in random]
+    if model.repeated is not None:
+        body.append(repeated_statement(model.repeated))
     if model.weights is not None:
         body.append(f"  weight {naming.column(model.weights)};")
     if model.subset is not None:
@@ -65,6 +68,9 @@ def _procedure(model: ModelDescription, data: str) -> list[str]:
 
 def _classes(model: ModelDescription, products: list[Product]) -> list[str]:
     groups = [g for b in model.blocks for g in b.group]
+    if model.repeated is not None:
+        r = model.repeated
+        groups += [*(() if r.structure.startswith("sp_") else r.visits), *r.group, *r.subject]
     references = {c.name: c.reference for c in model.categorical}
     factors = {
         n: f"(ref='{references[n]}')" if references.get(n) else "(ref=first)" for p in products for n, c in p if c
@@ -99,7 +105,9 @@ def _model_options(model: ModelDescription, naming: Naming) -> list[str]:
 
 
 def _ddfm(model: ModelDescription) -> str:
-    return {"kenward-roger": "kr", "residual": "residual"}.get(model.ddf, "satterthwaite")
+    return {"kenward-roger": "kr", "kenward-roger-linear": "kr(linear)", "residual": "residual"}.get(
+        model.ddf, "satterthwaite"
+    )
 
 
 def _random_statement(model: ModelDescription, naming: Naming, block: Block) -> tuple[str, list[Product]]:

@@ -1,0 +1,44 @@
+"""Covariance matrices of the positions of correlated rows: the visits of a subject."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import OptionError
+from ranef.fit.record import MixedFit
+
+Floats = NDArray[np.float64]
+
+#: Times that a matrix is written out for.
+MOST = 200
+
+
+def residual_covariances(fit: MixedFit) -> dict[str, tuple[list[Any], Floats]]:
+    """For every group with its own parameters the labels of the positions and their covariance;
+    none where rows are independent given the random effects.
+
+    Positions are the levels of a factor, or the numbers that occur.
+    """
+    rows = fit.design.residual
+    if rows is None:
+        return {}
+    if rows.variances:
+        raise OptionError(
+            "the variances of the rows depend on covariates, so that positions have no matrix of their own; the "
+            "parameters are in structure."
+        )
+    if rows.position.shape[1] > 1:
+        raise OptionError("positions of several coordinates have no matrix; the parameters are in structure.")
+    first = rows.coordinates[0] if rows.coordinates else None
+    if first is None or first.levels is None:
+        at = np.unique(rows.position)
+        labels: list[Any] = at.tolist()
+    else:
+        at = np.arange(len(first.levels), dtype=np.float64)
+        labels = first.levels.tolist()
+    if len(at) > MOST:
+        raise OptionError(f"there are {len(at):,} positions, too many for a matrix; the parameters are in structure.")
+    groups = rows.group_levels.tolist()
+    places = np.ascontiguousarray(at[:, np.newaxis])
+    return {str(g): (labels, fit.position_covariance(places, i)) for i, g in enumerate(groups)}
