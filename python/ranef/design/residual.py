@@ -100,17 +100,6 @@ class ResidualRows:
     group_levels: NDArray[np.object_]
     variances: tuple[VarianceRows, ...]
 
-    def of_rows(self, rows: NDArray[np.intp]) -> "ResidualRows":
-        """The structure of some of the rows, with all its levels."""
-        variances = tuple(replace(v, x=v.x[rows], codes=v.codes[rows]) for v in self.variances)
-        return replace(
-            self,
-            subject=self.subject[rows],
-            position=np.ascontiguousarray(self.position[rows]),
-            group=self.group[rows],
-            variances=variances,
-        )
-
     @property
     def n_levels(self) -> int:
         """Number of levels of the positions; of whole numbers the largest distance and one."""

@@ -41,11 +41,7 @@ def effect_intervals(effects: "Mapping[str, tuple[pd.DataFrame, Floats]]", level
 
     multiplier = normal_multiplier(level)
     if not effects:
-<<<<<<< HEAD
         raise OptionError("the model has no random effects.")
-=======
-        raise OptionError("the model has no random effects to show.")
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     parts = []
     for group, (modes, covariance) in effects.items():
         sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))

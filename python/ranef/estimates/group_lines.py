@@ -88,13 +88,9 @@ def group_lines(
     terms = fit.terms
     names = list(dict.fromkeys(t.group for t in terms))
     if not names:
-<<<<<<< HEAD
         raise OptionError(
             "the model has no groups, whose lines this draws; plot.predictions() draws the fixed effects."
         )
-=======
-        raise OptionError("the model has no random effects, so that there are no lines of groups to show.")
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     chosen = max(names, key=lambda g: len(next(t.levels for t in terms if t.group == g))) if group is None else group
     if chosen not in names:
         raise OptionError(

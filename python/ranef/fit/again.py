@@ -58,15 +58,9 @@ def fit_again(
         start = Start(fit.theta, beta, fit.core_dispersion) if warm else None
         return fit_glmm(design, fit.likelihood, start, control, progress, threads, order)
     assert isinstance(fit, LmmFit)
-<<<<<<< HEAD
     cold = design.residual is None and has_conventions(fit)
     theta = np.asarray(fit.theta) if warm and not cold else None
     z = fit.z if warm and isinstance(fit, CorrelatedFit) and design.residual is not None else None
-=======
-    correlated = isinstance(fit, CorrelatedFit) and design.residual is not None
-    theta = np.asarray(fit.theta) if warm and (correlated or not has_conventions(fit)) else None
-    z = fit.z if warm and isinstance(fit, CorrelatedFit) and correlated else None
     if isinstance(fit, RepeatedFit):
         return fit_repeated(design, fit.reml if reml is None else reml, z, control, progress, threads)
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     return fit_linear(design, fit.reml if reml is None else reml, theta, control, progress, threads, order, z)

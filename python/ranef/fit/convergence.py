@@ -134,6 +134,8 @@ class Convergence:
         if not self.ok:
             return []
         s = self.search
+        if s.alone:
+            return ["The model has no random effects, so that no other optimum was looked for along them."]
         effort = f"{s.looks} evaluations, {s.runs} local fit{'' if s.runs == 1 else 's'}"
         if s.complete:
             extent = (

@@ -4,7 +4,7 @@ moments, one call into the core.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from ranef.fit.order import order_terms
 from ranef.fit.progress import Report
 from ranef.fit.record import estimates_of
 from ranef.fit.system import LazySystem, row_covariance
-from ranef.fit.valleys import Valley
+from ranef.fit.valleys import Search, Valley
 from ranef.options import Ddf
 from ranef.status import FitStatus
 
@@ -154,6 +154,7 @@ def fit_repeated(
     fields = estimates_of(design, order, solution, system.kept)
     valleys = (Valley(solution.objective, fields["theta"], solution.beta),)
     convergence = convergence_of(ending, OPTIMIZER, design, order, valleys, lambda v: v.theta, fields["kept"])
+    convergence = replace(convergence, search=Search(complete=True, alone=True))
     natural, slopes = structure.natural(at)
     return RepeatedFit(
         **fields,

@@ -40,11 +40,7 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         )
     columns = design.columns
     kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
-<<<<<<< HEAD
     residual = None if design.residual is None else design.residual.take(rows)
-=======
-    residual = None if design.residual is None else design.residual.of_rows(rows)
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     return replace(design, random=tuple(random), residual=residual).with_rows(
         y=np.ascontiguousarray(design.y[rows]),
         x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),

@@ -71,12 +71,15 @@ class Search:
         large one; the search stops before where that would take long beside the fit.
     moved_on : bool
         Whether the first local fit ended in a higher valley.
+    alone : bool
+        Whether there are no random effects to look along.
     """
 
     runs: int = 1
     looks: int = 0
     complete: bool = False
     moved_on: bool = False
+    alone: bool = False
 
 
 def stories(

@@ -147,8 +147,6 @@ def _curves(
             "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit "
             "with n_quad=1."
         )
-    if fit.design.residual is not None:
-        raise OptionError("profiles are not available where rows are correlated; use method='wald' or 'boot'.")
     if any(not s.core.is_free for s in fit.order.spans):
         raise OptionError(
             "profiles are not available for random effects with a covariance structure of their own, as cs(); "

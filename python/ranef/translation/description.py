@@ -16,7 +16,7 @@ from ranef.formula import (
 )
 from ranef.formula.random import RandomExpr
 from ranef.formula.residual import ResidualExpr
-from ranef.formula.syntax import Binary, Call, Expr, Name, Number, String, names_in, without_parens
+from ranef.formula.syntax import Binary, Call, Expr, Name, String, names_in, without_parens
 from ranef.translation.codings import ColumnCoding
 from ranef.translation.repeated import Repeated
 
@@ -273,11 +273,8 @@ def describe(
     columns: Mapping[str, tuple[str, ...]] | None = None,
     event: str = "1",
     data: str = "data",
-<<<<<<< HEAD
     residual: ResidualExpr | None = None,
-=======
     repeated: Repeated | None = None,
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
 ) -> ModelDescription:
     """Describe a model.
 
@@ -298,11 +295,7 @@ def describe(
         Columns or expressions.
     categorical : iterable of Categorical or str
         Categorical variables, besides those that the formula calls ``factor(...)``.
-<<<<<<< HEAD
-    levels_known, contrasts, constant_within, columns, event, data, residual
-=======
-    levels_known, contrasts, constant_within, columns, event, data, repeated
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
+    levels_known, contrasts, constant_within, columns, event, data, residual, repeated
         As in `ModelDescription`.
 
     Returns
@@ -323,11 +316,7 @@ def describe(
     ('ML', [(('school', 'class'), 'diagonal'), (('school',), 'diagonal')])
     """
     parsed = parse_formula(formula)
-<<<<<<< HEAD
-    if residual is None:
-=======
-    if repeated is None:
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
+    if residual is None and repeated is None:
         require_random(parsed)
     family, link = family_and_link(family, link)
     known = {c.name: c for c in (Categorical(c) if isinstance(c, str) else c for c in categorical)}
@@ -359,11 +348,8 @@ def describe(
         columns=tuple((columns or {}).items()),
         event=event,
         data=data,
-<<<<<<< HEAD
         residual=residual,
-=======
         repeated=repeated,
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     )
 
 
@@ -487,25 +473,6 @@ def blocks_as_written(model: ModelDescription) -> tuple[Block, ...]:
             return term
 
     return _blocks(parse_formula(model.formula).random, AsWritten({c.name: c for c in model.categorical}))
-
-
-def power_of(expr: Expr) -> tuple[str, int] | None:
-    """Column and exponent of ``I(x^2)`` and the like; a column itself has exponent 1."""
-    inner = without_parens(expr)
-    if isinstance(inner, Name):
-        return inner.name, 1
-    if isinstance(inner, Call) and inner.function == "I" and len(inner.arguments) == 1:
-        body = without_parens(inner.arguments[0].value)
-        if (
-            isinstance(body, Binary)
-            and body.operator == "^"
-            and isinstance(body.left, Name)
-            and isinstance(body.right, Number)
-        ):
-            exponent = body.right.value
-            if exponent == int(exponent) and 2 <= exponent <= 9:
-                return body.left.name, int(exponent)
-    return None
 
 
 def columns_used(description: ModelDescription) -> tuple[str, ...]:

@@ -59,11 +59,8 @@ def describe_fit(
         contrasts=other_codings(design),
         event=design.response_levels[1] if design.response_levels else "1",
         data=_data_name(data),
-<<<<<<< HEAD
         residual=None if design.residual is None or fit.verb not in ("lmer", "gls") else design.residual.expr,
-=======
         repeated=_repeated(fit, named),
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
     )
     columns = _fixed_columns(design, described) | _random_columns(design, described.blocks)
     return replace(
@@ -78,15 +75,11 @@ def describe_fit(
 def _repeated(fit: "MixedFit", named: bool) -> Repeated | None:
     """The structure of a model for repeated measures."""
     residual = fit.design.residual
-    if residual is None:
+    c = None if residual is None else residual.expr.correlation
+    if fit.verb != "mmrm" or c is None:
         return None
-    c = residual.expr.correlation
     if not named:
         raise OptionError("equations are written for models whose rows are independent given the random effects.")
-    if fit.verb != "mmrm" or c is None:
-        raise TranslationError(
-            "Other programs", "the covariance structure of the rows", "it is written in the call of this package only."
-        )
     name = {"exp": "sp_exp", "gau": "sp_gau"}.get(c.structure, c.structure)
     name += "h" if not c.homogeneous and name != "us" else ""
     by = {v.name for v in c.by}

@@ -6,9 +6,10 @@ from ranef.errors import TranslationError
 from ranef.formula import Term, deparse, formula_text, parse_expression
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Number, Paren, is_bar, without_parens
 from ranef.translation.composition import Columns, Reading
-from ranef.translation.description import Block, ModelDescription, power_of
+from ranef.translation.description import Block, ModelDescription
 from ranef.translation.expressions import Dialect
 from ranef.translation.naming import Naming, check_common
+from ranef.translation.powers import power_of
 from ranef.translation.scanner import Lexicon, Reader, Token, without_comments
 
 LANGUAGE = "MixedModels.jl"

@@ -171,31 +171,21 @@ def read(text: str, source: str | None = None) -> Translation:
 
 
 def _translation(reading: Reading, source: str) -> Translation:
-<<<<<<< HEAD
-    formula = parse_formula(reading.whole_formula())
-    correlated = reading.correlation is not None or reading.variance is not None
-    if not correlated:
-        require_random(formula)
-=======
     whole = reading.whole_formula()
     formula = parse_formula(whole)
-    if not reading.repeated:
+    correlated = reading.correlation is not None or reading.variance is not None
+    if not correlated and not reading.repeated:
         require_random(formula)
-    text = f"{formula.text} + {reading.repeated}" if reading.repeated else formula.text
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
+    written = f"{formula.text} + {reading.repeated}" if reading.repeated else formula.text
     for argument in (reading.weights, reading.subset):
         if argument is not None:
             parse_expression(argument)
     _settle_quadrature(reading, formula)
-    arguments = [_quoted(text), reading.python_data()]
+    arguments = [_quoted(written), reading.python_data()]
     if reading.family is None:
-<<<<<<< HEAD
-        function = "lmer" if formula.random else "gls"
-=======
-        function = "mmrm" if reading.repeated else "lmer"
+        function = "mmrm" if reading.repeated else "lmer" if formula.random else "gls"
         if reading.vcov is not None and reading.repeated:
             arguments.append(f"vcov={_quoted(reading.vcov)}")
->>>>>>> c9dbe5a (mmrm: models for repeated measures by pattern moments, with the degrees of freedom and robust covariances of SAS and R's mmrm)
         arguments += ["REML=False"] * (not reading.reml)
         method = "REML" if reading.reml else "ML"
     else:
@@ -214,7 +204,7 @@ def _translation(reading: Reading, source: str) -> Translation:
         arguments.append(f"ddf={_quoted(reading.ddf)}")
     return Translation(
         call=f"{function}({', '.join(arguments)})",
-        formula=text,
+        formula=written,
         method=method,
         family=reading.family,
         link=reading.link if reading.family is None else reading.link or FAMILY_LINKS[reading.family][0],

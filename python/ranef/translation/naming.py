@@ -9,8 +9,9 @@ from ranef.design.structures import kind_of
 from ranef.errors import TranslationError
 from ranef.formula import Term, deparse
 from ranef.formula.syntax import Call, Expr, Name, walk, without_parens
-from ranef.translation.description import Block, ModelDescription, columns_used, power_of
+from ranef.translation.description import Block, ModelDescription, columns_used
 from ranef.translation.expressions import Dialect, column_name
+from ranef.translation.powers import power_of
 
 _SPLINES = {
     "bs": "spline terms",

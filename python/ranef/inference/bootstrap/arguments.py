@@ -106,11 +106,6 @@ def check_drawable(fit: MixedFit, type: str) -> None:
             "type='residual' is for linear models: responses of a family are not a mean plus a residual that another "
             "row could have. Use 'parametric' or 'cases'."
         )
-    if fit.design.residual is not None and type != "parametric":
-        raise OptionError(
-            f"type={type!r} is for rows that are independent given the random effects; the rows of this model are "
-            "correlated. Use 'parametric'."
-        )
     if fit.n_quad != 0 and fit.convergence.status is FitStatus.SEPARATION:
         raise OptionError(
             "some fixed effects have no finite estimate (see m.convergence), so that there is no model to draw from. "

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ranef.design.record import RandomTerm
 from ranef.design.structures import kind_of
 from ranef.fit.record import MixedFit
+from ranef.presentation.report.correlated_words import correlation_paragraph, subject_of
 from ranef.presentation.report.phrases import count, listed, with_article
 from ranef.presentation.report.scale_words import EffectScale, family_name
 from ranef.presentation.report.variance_words import noun
@@ -18,11 +19,17 @@ def model_sentence(fit: MixedFit, scale: EffectScale, labels: Mapping[str, str])
     groups = listed([label_of(g, labels) for g in dict.fromkeys(t.group for t in fit.terms)], "or")
     goal = scale.target if scale.kind != "linear" else scale.response
     explained = f" by {on}" if on else ", without predictors,"
+    if not groups:
+        subject = subject_of(fit, labels)
+        alike = f" and lets rows of the same {subject} be correlated" if subject else ""
+        return f"The model explains {goal}{explained}{alike}."
     return f"The model explains {goal}{explained} and lets rows of the same {groups} be alike."
 
 
 def paragraphs(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
     """What a mixed model is, what varies here, and how it was estimated."""
+    if fit.design.residual is not None and not fit.terms:
+        return [correlation_paragraph(fit, labels), _method(fit)]
     out = [
         "A mixed model has fixed effects, which hold for the whole population, and random effects, by which groups "
         "deviate from it. The deviations of the groups are not estimated one by one as separate parameters; the model "

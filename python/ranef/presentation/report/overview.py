@@ -199,4 +199,4 @@ def _spread(column: NDArray[np.float64]) -> tuple[str, ...]:
 def used_sentence(fit: MixedFit, labels: Mapping[str, str]) -> str:
     """Rows and groups in one sentence."""
     groups = listed([f"{count(len(t.levels), 'level')} of {label_of(t.group, labels)}" for t in _factors(fit)])
-    return f"It was fitted to {count(fit.nobs, 'row')} in {groups}."
+    return f"It was fitted to {count(fit.nobs, 'row')}{f' in {groups}' if groups else ''}."

@@ -292,7 +292,7 @@ def _shares(fit: MixedFit) -> tuple[Shares | None, str]:
 
 def _facts(subject: Subject) -> list[tuple[str, str]]:
     fit, request = subject.fit, subject.request
-    facts = [("Formula", str(fit.design.formula))]
+    facts = [("Formula", fit.code)]
     if subject.data:
         facts.append(("Data", subject.data))
     if fit.family_shown:
