@@ -128,6 +128,13 @@ def test_bars_are_for_lmer():
         gls("distance ~ age + (1 | Subject)", ORTHODONT)
 
 
+def test_kenward_roger_in_covariances_is_that_of_the_random_intercept():
+    """Compound symmetry is a random intercept, and the data are balanced."""
+    cs = gls(LINE, ORTHODONT, correlation="cs(1 | Subject)", ddf="kenward-roger")
+    intercept = lmer("distance ~ Sex * age + (1 | Subject)", ORTHODONT, ddf="kenward-roger")
+    assert cs.df.to_numpy() == pytest.approx(intercept.df.to_numpy(), rel=1e-4)
+
+
 def test_bootstrap_draws_from_the_structure():
     m = gls(LINE, ORTHODONT, correlation="ar1(age | Subject)")
     boot = m.bootstrap(20, rng=1)

@@ -1,7 +1,9 @@
 //! Linear mixed models whose rows are correlated given the random effects.
 
 use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
-use crate::records::{Ending, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley};
+use crate::records::{
+    Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley,
+};
 use crate::row_covariance::RowCovariance;
 use crate::watch::whole;
 use numpy::{
@@ -243,6 +245,22 @@ impl CorrelatedSystem {
             covariance: matrix(py, s.covariance, m, m)?,
             slopes: s.slopes.concat().into_pyarray(py).reshape([m, p, p])?.unbind(),
             flat: s.flat,
+        })
+    }
+
+    /// Kenward and Roger's adjustment by the observed information; `linear` leaves second
+    /// derivatives of R out, which covariances as parameters do not have.
+    fn kenward_roger(&self, py: Python<'_>, theta: Vec<f64>, z: Vec<f64>, linear: bool) -> PyResult<KenwardRoger> {
+        let (state, frames) = self.at(&theta, &z, true)?;
+        let p = self.model.p();
+        let k = py.detach(|| state.kenward_roger(&self.model, &frames, linear));
+        let r = k.weights.len().isqrt();
+        Ok(KenwardRoger {
+            root: matrix(py, k.root, p, p)?,
+            adjusted: matrix(py, k.adjusted, p, p)?,
+            slopes: k.slopes.into_pyarray(py).reshape([r, p, p])?.unbind(),
+            weights: matrix(py, k.weights, r, r)?,
+            flat: k.flat,
         })
     }
 

@@ -37,6 +37,9 @@ OPTIMIZER = "trust-region Newton, exact gradient and Hessian in all covariance p
 #: the most rounds.
 SETTLED, ROUNDS = 1e-9, 100
 
+#: Structures that are linear in covariances.
+LINEAR = ("us", "cs", "toep")
+
 #: Fields of the record that a solution has under the same names.
 _NUMBERS = ("objective", "reml_criterion", "ml_deviance", "vcov_unscaled", "sigma", "pwrss", "ldl2", "ldrx2")
 
@@ -86,7 +89,7 @@ class CorrelatedFit(LmmFit):
     @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
         """Those that the structure has."""
-        return ("satterthwaite", "residual", "none")
+        return ("satterthwaite", "kenward-roger", "residual", "none")
 
     @property
     def npar(self) -> int:
@@ -142,6 +145,15 @@ class CorrelatedFit(LmmFit):
     def satterthwaite(self) -> "_core.Satterthwaite":
         """By the exact Hessian of the criterion at the estimates, in all covariance parameters."""
         return self.correlated.satterthwaite(self.core_theta, self.z, self.reml)
+
+    def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
+        """By the observed information, as SAS: in covariances where the structure is linear in them
+        (us, cs, toep), else in the variance and the natural parameters.
+        """
+        c = self.rows.expr.correlation
+        in_covariances = c is not None and c.structure in LINEAR and not self.rows.variances
+        in_covariances = in_covariances and (c is None or c.homogeneous or c.structure == "us")
+        return self.correlated.kenward_roger(self.core_theta, self.z, linear or in_covariances)
 
     def fixed_root(self) -> Floats | None:
         """From the core."""

@@ -6,13 +6,15 @@ use crate::dense::{kernels, large};
 use crate::jet::Jet;
 use crate::layout::Lambda;
 
-/// Order from which on products are those of a matrix library.
+/// Order from which on factors are those of a matrix library.
 const LARGE: usize = 48;
+/// Multiplications from which on a product is.
+const WORTH_PACKING: usize = 1 << 13;
 
 /// out (m x n) = a (m x l) b (l x n).
 pub(super) fn multiply(a: &[f64], b: &[f64], m: usize, l: usize, n: usize) -> Vec<f64> {
     let mut out = vec![0.0; m * n];
-    if m.min(l).min(n) >= LARGE {
+    if m * l * n >= WORTH_PACKING && m.min(l).min(n) >= 4 {
         large::multiply(a, b, m, l, n, &mut out);
     } else {
         kernels::vectorised(
@@ -25,7 +27,7 @@ pub(super) fn multiply(a: &[f64], b: &[f64], m: usize, l: usize, n: usize) -> Ve
 
 /// out (m x n) = a' b for a (l x m), b (l x n).
 pub(super) fn transposed_multiply(a: &[f64], b: &[f64], l: usize, m: usize, n: usize) -> Vec<f64> {
-    if m.min(l).min(n) >= LARGE {
+    if m * l * n >= WORTH_PACKING && m.min(l).min(n) >= 4 {
         return multiply(&transposed(a, l, m), b, m, l, n);
     }
     let mut out = vec![0.0; m * n];

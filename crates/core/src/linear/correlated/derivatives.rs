@@ -165,18 +165,21 @@ impl State {
                 let t = &turned[block.pattern];
                 of_r.extend(t.active.iter().filter(|k| !of_r.contains(k)).copied().collect::<Vec<_>>());
                 let weight = &mut weights[block.pattern];
-                for s in 0..len {
-                    for t in 0..=s {
-                        let v = f64::from(s == t)
-                            - dot(&zd[(at + s) * m..(at + s + 1) * m], &z[(at + t) * m..(at + t + 1) * m])
-                            - dot(&us[(at + s) * ab..(at + s + 1) * ab], &ub[(at + t) * ab..(at + t + 1) * ab])
-                            - ratio * h[at + s] * h[at + t];
-                        weight[s * len + t] += v;
-                        if s != t {
-                            weight[t * len + s] += v;
-                        }
-                    }
+                // I - [Z D, U T, ratio h] [Z, U, h]'
+                let side = m + ab + 1;
+                let mut left = Vec::with_capacity(len * side);
+                let mut right = Vec::with_capacity(len * side);
+                for s in at..at + len {
+                    left.extend_from_slice(&zd[s * m..(s + 1) * m]);
+                    left.extend_from_slice(&us[s * ab..(s + 1) * ab]);
+                    left.push(ratio * h[s]);
+                    right.extend_from_slice(&z[s * m..(s + 1) * m]);
+                    right.extend_from_slice(&ub[s * ab..(s + 1) * ab]);
+                    right.push(h[s]);
                 }
+                let product = multiply(&left, &transposed(&right, len, side), len, side, len);
+                weight.iter_mut().zip(&product).for_each(|(w, p)| *w -= p);
+                (0..len).for_each(|s| weight[s * len + s] += 1.0);
             }
             if want == Want::Gradient {
                 continue;
@@ -314,7 +317,7 @@ impl State {
     }
 
     /// V_c^-1 v of whitened rows v (n x cols).
-    fn less_local_of(&self, c: &Cluster, i: usize, z: &[f64], v: &[f64], cols: usize) -> Vec<f64> {
+    pub(super) fn less_local_of(&self, c: &Cluster, i: usize, z: &[f64], v: &[f64], cols: usize) -> Vec<f64> {
         let (m, n) = (c.m, c.n());
         if m == 0 {
             return v.to_vec();
@@ -492,7 +495,7 @@ impl State {
 }
 
 /// A direction of a factor of the border times a matrix of q rows.
-fn rows_of_direction(model: &Correlated, d: &Direction, v: &[f64], cols: usize) -> Vec<f64> {
+pub(super) fn rows_of_direction(model: &Correlated, d: &Direction, v: &[f64], cols: usize) -> Vec<f64> {
     let columns = transposed(v, model.q, cols);
     let out: Vec<f64> = columns.chunks_exact(model.q).flat_map(|c| border_direction(model, d, c)).collect();
     transposed(&out, cols, model.q)

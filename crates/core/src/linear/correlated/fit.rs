@@ -21,7 +21,7 @@ const POLICY: Policy = Policy { hidden: 4.0, rejected: 0.25, undefined: 0.1, sma
 /// misleading.
 const AVERAGE_STEPS: usize = 3;
 /// How many starts are followed where there are several.
-const FOLLOWED: usize = 2;
+const FOLLOWED: usize = 3;
 /// Steps in a row that rounding hides after which there is nothing to be gained by more.
 const BLIND: usize = 4;
 /// How often the fit may return to the boundary without having gained by leaving it.
@@ -278,8 +278,7 @@ impl Search<'_, '_> {
                 }
             }
             // directions out of the boundary
-            let psi = self.derivatives(&frames, Want::Gradient).psi;
-            let out = self.escapes(&frames, &psi);
+            let out = self.escapes(&frames);
             let way_out = certificate(&out);
             if way_out > NEGLIGIBLE && self.evaluations - first < self.options.max_evaluations {
                 if let Some((f, v)) = leave(self, &frames, &out, d)? {
@@ -306,10 +305,15 @@ impl Search<'_, '_> {
 
     /// Directions of each block's Sigma along which the criterion falls, and the drop a Newton step
     /// along each promises.
-    fn escapes(&self, frames: &[Frame], psi: &[Vec<f64>]) -> Vec<Escape> {
+    fn escapes(&self, frames: &[Frame]) -> Vec<Escape> {
         let mut out = Vec::new();
+        let near = |f: &Frame| f.s.last().is_some_and(|&s| s <= 1e-3 * f.s[0].max(1.0));
+        if !self.model.sys.blocks.iter().zip(frames).any(|(b, f)| b.is_free && near(f)) {
+            return out;
+        }
+        let psi = self.derivatives(frames, Want::Gradient).psi;
         for (index, (b, f)) in self.model.sys.blocks.iter().zip(frames).enumerate() {
-            if !b.is_free || f.s.last().is_none_or(|&s| s > 1e-3 * f.s[0].max(1.0)) {
+            if !b.is_free || !near(f) {
                 continue;
             }
             let k = b.k;

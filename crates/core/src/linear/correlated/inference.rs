@@ -39,6 +39,8 @@ pub struct Slopes {
     pub flat: usize,
     /// How many of them are directions of the random effects; those of R follow.
     pub n_random: usize,
+    /// Which coordinates of the chart these are.
+    pub inside: Vec<usize>,
 }
 
 impl State {
@@ -54,6 +56,12 @@ impl State {
             }
         }
         multiply(&model.sys.basis.g(), &t, p, p, p)
+    }
+
+    /// R_X: p x p, lower.
+    pub(super) fn lower_of_fixed(&self, model: &Correlated) -> Vec<f64> {
+        let (q, p, w) = (model.q, model.p(), model.b() + 1);
+        (0..p * p).map(|t| if t % p <= t / p { self.root[(q + t / p) * w + q + t % p] } else { 0.0 }).collect()
     }
 
     /// At frames that were evaluated last; directions without variance are left out.
@@ -76,10 +84,9 @@ impl State {
         let total = d.gradient.len();
         chart.add_bends(frames, &gamma, total, &mut h);
         let n_random = inside.len();
-        let kept: Vec<usize> = inside.into_iter().chain(all.len()..total).collect();
-        let (q, p, w) = (model.q, model.p(), model.b() + 1);
-        let rx: Vec<f64> = (0..p * p).map(|t| self.root[(q + t / p) * w + q + t % p]).collect();
-        let lower: Vec<f64> = (0..p * p).map(|t| if t % p <= t / p { rx[t] } else { 0.0 }).collect();
+        let kept: Vec<usize> = inside.iter().copied().chain(all.len()..total).collect();
+        let p = model.p();
+        let lower = self.lower_of_fixed(model);
         // R_X^-1 (X'V^-1 dV V^-1 X) R_X^-T, and what sigma^2 does
         let slopes = kept
             .iter()
@@ -95,6 +102,6 @@ impl State {
         let m = kept.len();
         let hessian: Vec<f64> = (0..m * m).map(|t| h[kept[t / m] * total + kept[t % m]]).collect();
         let (covariance, flat) = twice_inverse(&hessian, m);
-        Slopes { root: self.fixed_root(model), slopes, covariance, flat, n_random }
+        Slopes { root: self.fixed_root(model), slopes, covariance, flat, n_random, inside }
     }
 }

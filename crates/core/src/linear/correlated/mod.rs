@@ -23,6 +23,7 @@ mod directions;
 mod fit;
 mod identified;
 mod inference;
+mod kenward_roger;
 mod posterior;
 mod rows;
 mod solution;
