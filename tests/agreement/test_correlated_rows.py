@@ -18,6 +18,7 @@ CASES = [
     ({"correlation": "cs(1 | Subject)", "variance": "by_group(Sex)"}, 422.1886567131312),
     ({"correlation": "cs(factor(age) | Subject, hom=False)"}, 431.9723761425996),
     ({"correlation": "us(factor(age) | Subject)", "method": "ML"}, 419.4770481),
+    ({"correlation": "arma(1 | Subject, p=0, q=1)"}, 462.021786114),
 ]
 
 
@@ -64,6 +65,12 @@ def test_equalities_between_structures():
     assert cs.objective == pytest.approx(intercept.objective, abs=1e-9)
     assert cs.bse.to_numpy() == pytest.approx(intercept.bse.to_numpy(), rel=1e-6)
     assert cs.df.to_numpy() == pytest.approx(intercept.df.to_numpy(), rel=1e-5)
+
+
+def test_variance_by_fitted_values_is_the_fixed_point_of_nlme():
+    m = gls(LINE, ORTHODONT, correlation="car1(age | Subject)", variance="power(fitted)")
+    assert m.objective == pytest.approx(442.723467725, abs=1e-5)
+    assert "not maximum likelihood" in m.convergence.optimizer
 
 
 def test_order_of_rows_and_spelling_change_nothing():

@@ -40,6 +40,12 @@ SETTLED, ROUNDS = 1e-9, 100
 #: Structures that are linear in covariances.
 LINEAR = ("us", "cs", "toep")
 
+#: Structures with a kink where a distance is the range, factors of the range tried, and by how much
+#: another optimum must be lower.
+KINKED, FACTORS, LOWER = ("spherical", "linear"), (0.5, 0.6, 0.7, 0.8, 1.25, 1.6), 1e-7
+#: A range this many times the extent of the data has run away.
+FAR = 20.0
+
 #: Fields of the record that a solution has under the same names.
 _NUMBERS = ("objective", "reml_criterion", "ml_deviance", "vcov_unscaled", "sigma", "pwrss", "ldl2", "ldrx2")
 
@@ -267,7 +273,13 @@ def _fit_correlated(
     names = structure_names(design.residual, structure.parameters)
     refuse_unidentified(system, design, order, names, reml)
     core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
-    found, z = system.fit(reml, core_start, z, control.max_evaluations, control.tolerance, threads, progress)
+    limits = (control.max_evaluations, control.tolerance, threads, progress)
+    given = z is not None
+    found, z = system.fit(reml, core_start, z, *limits)
+    for other in () if given else other_starts(design.residual, structure.parameters, z):
+        again, there = system.fit(reml, core_start, other, *limits)
+        if again.ending.status == "converged" and again.ending.objective < found.ending.objective - LOWER:
+            found, z = again, there
     solution, ending = found.solution, Ending.of(found)
     if solution is None or ending.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
         raise DataError(not_finite(design))
@@ -282,12 +294,48 @@ def _fit_correlated(
         system=held,
         reml=reml,
         convergence=convergence,
-        messages=fit_messages(design, fields["dropped"], convergence),
+        messages=(
+            *fit_messages(design, fields["dropped"], convergence),
+            *undetermined_ranges(design.residual, names, natural),
+        ),
         n_threads=n_threads,
         z=z,
         structure=natural,
         structure_slopes=np.ascontiguousarray(slopes),
         structure_names=names,
+    )
+
+
+def other_starts(
+    rows: ResidualRows, parameters: "list[tuple[str, int | None, str, list[int], int]]", z: Floats
+) -> list[Floats]:
+    """Other places where a search begins, for structures whose criterion has several minima: ranges
+    of structures with a kink at every distance, and powers of the other sign beside a constant.
+    """
+    out = []
+    c = rows.expr.correlation
+    if c is not None and c.structure in KINKED:
+        for factor in FACTORS:
+            new = z.copy()
+            new[[i for i, p in enumerate(parameters) if p[0] == "correlation" and p[2] == "range"]] += math.log(factor)
+            out.append(new)
+    for i, (part, number, name, _, _) in enumerate(parameters):
+        if part == "variance" and name == "power" and rows.variances[number or 0].function == "const_power":
+            new = z.copy()
+            new[i - 1], new[i] = 0.0, -0.5 if z[i] > 0 else 0.5
+            out.append(new)
+    return out
+
+
+def undetermined_ranges(rows: ResidualRows, names: tuple[str, ...], natural: Floats) -> tuple[str, ...]:
+    """Say that a range has run away: the data want rows that are all correlated alike."""
+    span = float(np.sqrt((np.ptp(rows.position, axis=0) ** 2).sum())) if len(rows.position) else 0.0
+    far = [n for n, v in zip(names, natural, strict=True) if n.startswith("range") and span > 0 and v > FAR * span]
+    if not far:
+        return ()
+    return (
+        f"the {far[0]} of the correlation is not determined: the data want the limit, in which rows of a block are "
+        "correlated alike whatever their distance; a random intercept of the block, or no correlation, may do.",
     )
 
 

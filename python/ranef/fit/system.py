@@ -151,7 +151,7 @@ def structure_arguments(design: Design) -> tuple[StructureArgument, StructureRow
     options: dict[str, int | str] = {"levels": rows.n_levels, "most": max(rows.most, 2)}
     if c is not None:
         named = {"p": c.orders[0], "q": c.orders[1], "nugget": c.nugget}
-        options |= {k: v for k, v in named.items() if v}
+        options |= {k: v for k, v in named.items() if v or (c.structure == "arma" and k in ("p", "q"))}
         if c.metric != "euclidean":
             options["metric"] = c.metric
     argument = StructureArgument(
