@@ -73,6 +73,15 @@ def test_variance_by_fitted_values_is_the_fixed_point_of_nlme():
     assert "not maximum likelihood" in m.convergence.optimizer
 
 
+def test_covariance_of_positions_is_that_of_nlme():
+    m = gls(LINE, ORTHODONT, correlation="us(factor(age) | Subject)", method="ML")
+    found = m.residual_cov.to_numpy()
+    assert found[0, 0] == pytest.approx(m.sigma**2)
+    assert np.linalg.eigvalsh(found).min() > 0
+    assert m.structure["cor(8, 10)"] == pytest.approx(found[0, 1] / np.sqrt(found[0, 0] * found[1, 1]))
+    assert float(m.hatvalues().sum()) == pytest.approx(4.0)
+
+
 def test_order_of_rows_and_spelling_change_nothing():
     first = gls(LINE, ORTHODONT, correlation="ar1(age | Subject)")
     mixed = ORTHODONT.sample(frac=1, random_state=3)

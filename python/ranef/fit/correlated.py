@@ -140,9 +140,20 @@ class CorrelatedFit(LmmFit):
         """Refused with the leverages."""
         raise DesignError("deletion diagnostics are for rows that are independent given the random effects.")
 
+    def position_covariance(self, at: Floats, group: int) -> Floats:
+        """From the structure."""
+        relative = row_covariance(self.design).matrix(self.z, at, group, [])
+        return np.asarray(relative * self.sigma**2)
+
     def hat_values(self) -> Floats:
-        """Refused: leverages of rows that are correlated are not those of single rows."""
-        raise DesignError("hat values are for rows that are independent given the random effects.")
+        """Of the rows made independent, which `whitened` gives; refused beside random effects."""
+        root = self.fixed_root()
+        if self.design.random or root is None:
+            raise DesignError("hat values are for rows that are independent given the random effects.")
+        scale = 1.0 if self.design.weights is None else np.sqrt(self.design.weights)
+        columns = [self.whitened(column * scale) for column in (self.x @ root).T]
+        out: Floats = np.sum(np.square(columns), axis=0)
+        return out
 
     def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
         """None: not for correlated rows."""
