@@ -54,8 +54,13 @@ def test_another_criterion_needs_no_rows(both: Any) -> None:
     close(a.theta, b.theta, 1e-6)
     close(b.update(method="REML").theta, m.theta, 1e-6)
     assert s.update(ddf="residual").ddf == "residual"
+    frame = load_dataset("sleepstudy" if "Days" in m.fixef else "penicillin")
+    sums = scale.Statistic(scale.survey(m.formula, frame).freeze())
+    sums.update(frame)
+    lost = sums.fit()
+    close(lost.update(REML=False).objective, a.objective, 1e-11)
     for arguments in ({"weights": "w"}, {"subset": "Days > 1"}, {"na_action": "error"}):
         with pytest.raises(RanefError, match="data are not kept"):
-            s.update(**arguments)
+            lost.update(**arguments)
     with pytest.raises(RanefError, match="data are not kept"):
-        s.update(". ~ 1 + .")
+        lost.update(". ~ 1 + .")

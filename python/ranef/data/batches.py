@@ -2,6 +2,7 @@
 model are read, a part of the rows at a time.
 """
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -9,9 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ranef.data.file_set import FileSet, file_set, single_file
+from ranef.data.selection import selected_columns
 from ranef.data.streams import Stream, kept_stream, stream_of
 from ranef.data.table import Table
 from ranef.errors import DataError, RanefError
+
+#: Rows from which a source that can be read in batches is: fewer fit into any memory, and a model
+#: that has its rows can do more.
+MANY_ROWS = 1_000_000
 
 #: Rows of a batch: 4 MB for a column of numbers; fewer would have the labels of their levels made
 #: more often.
@@ -38,8 +44,8 @@ class Batches:
         What can be read once only.
     notes : tuple of str
         What the user should know of how the data are read.
-    held : bool
-        Whether the rows are in memory already.
+    held : optional
+        The data, where they are in memory.
     """
 
     names: tuple[str, ...]
@@ -49,7 +55,7 @@ class Batches:
     parts: tuple["Batches", ...] = ()
     stream: Stream | None = None
     notes: tuple[str, ...] = ()
-    held: bool = False
+    held: Any = None
 
     def n_rows(self) -> int:
         """Number of rows.
@@ -91,7 +97,10 @@ class Batches:
         """These columns of all rows, as an Arrow table."""
         wanted = set(names)
         chosen = [n for n in self.names if n in wanted] or list(self.names[:1])
-        return Stream(self.names, lambda _: iter(self.open(chosen)), self.what).read(chosen)
+        parts = self.parts or (self,)
+        whole = None if self.held is None else selected_columns(self.held, wanted.__contains__)
+        frames = [whole] if whole is not None else itertools.chain.from_iterable(p.open(chosen) for p in parts)
+        return Stream(self.names, lambda _: iter(frames), self.what).read(chosen)
 
     def again(self, names: Iterable[str]) -> "Batches":
         """The same rows as a source that can be read several times: what can be read once only is
@@ -131,7 +140,7 @@ def batches_of(data: Any) -> Batches:
     if found is not None:
         return found
     table = Table.from_data(data)
-    return Batches(tuple(table.names), lambda _: [table], lambda: table.n_rows, "the data", held=True)
+    return Batches(tuple(table.names), lambda _: [table], lambda: table.n_rows, "the data", held=data)
 
 
 def sources_of(parts: Any) -> list[Batches]:

@@ -1,11 +1,27 @@
 """Binary files of columns, read in batches."""
 
+import os
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from ranef.errors import DataError
+
+
+def reserve_little() -> None:
+    """Where the address space is limited, let Arrow allocate as C does: its usual allocator
+    reserves a GiB of addresses at once, whatever it needs. It is chosen when pyarrow is imported.
+    """
+    if "pyarrow" in sys.modules:
+        return
+    try:
+        import resource
+    except ImportError:  # there are no such limits
+        return
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 class DataFile:
@@ -17,6 +33,7 @@ class DataFile:
     """
 
     def __init__(self, path: pathlib.Path):
+        reserve_little()
         self.path = path
 
     @cached_property

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-NO_ROWS = "this needs the rows of the data, which the model does not have: it was made of sums over them."
+NO_ROWS = (
+    "this needs the rows of the data, which the model does not have: it was made of sums over them. "
+    "with_data(source) gives them again."
+)
 
 
 def no_rows() -> DataError:

@@ -107,7 +107,7 @@ def random_variances(fit: MixedFit) -> dict[str, float]:
     random: dict[str, float] = {}
     for term, factor in zip(fit.terms, fit.relative_factors, strict=True):
         # The mean of z' S z is the trace of S times the mean of z z'.
-        scaled = (term.z @ factor) * fit.random_scale
+        scaled = (fit.random_root(term) @ factor) * fit.random_scale
         random[term.group] = random.get(term.group, 0.0) + float(np.einsum("ij,ij->", scaled, scaled)) / fit.nobs
     return random
 
@@ -115,10 +115,7 @@ def random_variances(fit: MixedFit) -> dict[str, float]:
 def variance_parts(fit: MixedFit) -> VarianceParts:
     """Compute the mean variances."""
     random = random_variances(fit)
-    fixed = fit.fixed_sum()
-    # From the first value, so that a constant has variance zero exactly.
-    spread = float(np.var(fixed - fixed[0], ddof=1)) if len(fit.beta) else 0.0
-    return VarianceParts(spread, random, observation_variance(fit))
+    return VarianceParts(fit.fixed_spread() if len(fit.beta) else 0.0, random, observation_variance(fit))
 
 
 #: Variance of the latent variable of a binary response, by link: logistic, normal, and the two

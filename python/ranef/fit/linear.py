@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design
+from ranef.design.record import Design, RandomTerm
 from ranef.design.shared_effects import SharedEffects, shared_effects
 from ranef.errors import DataError, DesignError, MemoryLimitError
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
+from ranef.fit.cross_products import root_of_effects, root_of_x, spread_of_x
 from ranef.fit.equal_parts import divided, null_directions, without_shared
 from ranef.fit.exact import fitted_by, is_small, reproduces
 from ranef.fit.messages import fit_messages, not_finite
@@ -22,7 +23,7 @@ from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit, estimates_of
 from ranef.fit.sampled import OPTIMIZER as ITERATIVE
 from ranef.fit.sampled import SampledLikelihood, solved_by_probes, why_not_iterative
-from ranef.fit.system import LazySystem, build_linear_system, sums_of
+from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
     Unidentified,
@@ -110,16 +111,15 @@ class LmmFit(MixedFit):
     @property
     def x_root(self) -> Floats:
         """Of sums without weights a triangle (p, p)."""
-        held = self.design.sums
-        if held is None or self.design.encoder.weights is not None:
-            return self.x
-        p, kept = len(self.design.x_names), list(self.kept)
-        products = np.array(sums_of(self.design, self.order).products()).reshape(p + 1, p + 1)[np.ix_(kept, kept)]
-        given = np.diag(held.x.scale)
-        if held.x.intercept is not None:
-            given[held.x.intercept] += held.x.scale[held.x.intercept] * np.array(held.x.shift)
-        root: Floats = np.linalg.cholesky(products).T @ given[np.ix_(kept, kept)]
-        return root
+        return root_of_x(self)
+
+    def random_root(self, term: RandomTerm) -> Floats:
+        """Of sums from the columns of X, which has those of most random terms."""
+        return root_of_effects(self, term)
+
+    def fixed_spread(self) -> float:
+        """Of sums from the cross-products of X."""
+        return super(LmmFit, self).fixed_spread() if (spread := spread_of_x(self)) is None else spread
 
     def hat_values(self) -> Floats:
         """Prior weights times the relative variances of the fitted values."""

@@ -395,6 +395,18 @@ class MixedFit:
         """
         return self.x
 
+    def random_root(self, term: RandomTerm) -> Floats:
+        """Columns with the cross-products of the effects of a random term: these, or fewer rows
+        where there are sums only.
+        """
+        return term.z
+
+    def fixed_spread(self) -> float:
+        """Variance over the rows of what the fixed effects add up to."""
+        fixed = self.fixed_sum()
+        # From the first value, so that a constant has variance zero exactly.
+        return float(np.var(fixed - fixed[0], ddof=1))
+
     @property
     def columns(self) -> Floats | LevelColumns:
         """The same as the design keeps them, where all are kept."""

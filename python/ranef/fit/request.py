@@ -5,7 +5,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -75,6 +75,8 @@ class ModelRequest:
     _verb: ClassVar[str]
     _hidden: ClassVar[tuple[str, ...]] = ()
     _other_names: ClassVar[tuple[str, ...]] = ()
+    #: Of one kind of request, fields that pickles of earlier versions do not have.
+    _new_fields: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -124,7 +126,12 @@ class ModelRequest:
         return out
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = {"ddf": "satterthwaite", "coding": None, **state}  # pickles of earlier versions do not have them
+        state = {
+            "ddf": "satterthwaite",
+            "coding": None,
+            **self._new_fields,
+            **state,
+        }  # pickles of earlier versions do not have them
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
@@ -249,16 +256,19 @@ class ModelRequest:
 class LmmRequest(ModelRequest):
     """The arguments of one call of ``lmer``.
 
-    ``correlation`` and ``variance`` are the text of the covariance structure of the rows.
+    ``correlation`` and ``variance`` are the text of the covariance structure of the rows;
+    ``streams`` fits models whose data are read in batches.
     """
 
     reml: bool = True
     correlation: Any = None
     variance: Any = None
+    streams: "Callable[[LmmRequest], MixedFit] | None" = None
 
     _verb = "lmer"
-    _hidden: ClassVar[tuple[str, ...]] = ("reml",)
+    _hidden: ClassVar[tuple[str, ...]] = ("reml", "streams")
     _other_names = ("REML", "method")
+    _new_fields: ClassVar[Mapping[str, Any]] = {"streams": None}
 
     # A frozen dataclass with slots gets methods of its own for pickles unless it names them.
     __getstate__ = ModelRequest.__getstate__
@@ -279,6 +289,21 @@ class LmmRequest(ModelRequest):
     def _names_in_use(self) -> tuple[str, ...]:
         residual = self.residual
         return () if residual is None else residual.names
+
+    def fitted(self, sums: Design | None = None) -> MixedFit:
+        """The fit, of data that are read in batches where they were so before."""
+        if sums is None and self.streams is not None and self.residual is None:
+            return self.streams(self)
+        return ModelRequest.fitted(self, sums)
+
+    def _state(self, how: str) -> dict[str, Any]:
+        state = ModelRequest._state(self, how)
+        if self.streams is None or (how == "pickled" and isinstance(state["data"], str)):
+            return state
+        return {**state, "data": AbsentData({}, how), "streams": None}  # a file holds no function
+
+    def _columns_in_use(self) -> Any:
+        return None if self.streams is not None else ModelRequest._columns_in_use(self)
 
     def _design(self) -> tuple[Design, Kind]:
         return requested_design(self, "lmm", self.residual), "value"

@@ -10,7 +10,6 @@ from ranef.diagnostics.leverage import cooks_distances, studentized_residuals
 from ranef.estimates import fixed_effects
 from ranef.estimates.information_criteria import Convention, information_criteria, subjects_read
 from ranef.estimates.residual_covariance import residual_covariances
-from ranef.estimates.rows import row_series
 from ranef.fit.linear import LmmFit
 from ranef.fit.request import LmmRequest
 from ranef.results.model.mixed import MixedModel
@@ -104,7 +103,7 @@ class LinearMixedModel(MixedModel):
         >>> m.cooks_distance().head(2).round(4).tolist()
         [0.005, 0.0402]
         """
-        return row_series(self._fit, cooks_distances(self._fit, self._hat), "cooks_distance")
+        return self._row_series(lambda fit: cooks_distances(fit, self._hat_of(fit)), "cooks_distance")
 
     # ---- what the chapters ask
 

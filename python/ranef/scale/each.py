@@ -165,7 +165,7 @@ def _parts(asked: Asked, sources: list[Any], by: list[str]) -> Iterator[tuple[De
     """Designs, each with all rows of some of the groups."""
     columns = [*dict.fromkeys(n for s in sources for n in [*asked.column_names(s.names), *by] if n in s.names)]
     sources = [s.again(columns) for s in sources]
-    count = 1 if all(s.held for s in sources) else n_partitions(sources, MOST_ROWS)
+    count = 1 if all(s.held is not None for s in sources) else n_partitions(sources, MOST_ROWS)
     if count == 1:
         table = whole(sources, columns)
         design = build_design(

@@ -4,21 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from ranef.data.batches import Batches, sources_of
+from ranef.data.batches import MANY_ROWS, Batches, lazy_batches, sources_of
 from ranef.errors import ArgumentTypeError, DataError
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.progress import Progress
-from ranef.fit.request import LmmRequest
+from ranef.fit.record import MixedFit
+from ranef.fit.request import LmmRequest, choose_reml
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.asked import Asked
 from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import Survey, asked_of, described, survey_of
-
-#: Rows from which a source that can be read in batches is: fewer fit into any memory, and a model
-#: that has its rows can do more.
-MANY_ROWS = 1_000_000
 
 
 def fit(
@@ -75,32 +72,71 @@ def fit(
     >>> round(m.objective, 4)
     330.8606
     """
-    sources = sources_of(data)
-    arguments: dict[str, Any] = {
-        "weights": weights,
-        "offset": offset,
-        "subset": subset,
-        "na_action": na_action,
-        "contrasts": contrasts,
-    }
-    if recipe is None:
-        asked = asked_of(formula, sources, **arguments)
-        sources = [s.again(asked.column_names(s.names)) for s in sources]
-        sums = summed(survey_of(asked, sources), sources)
-    else:
-        _check_recipe(recipe, asked_of(formula, sources, coding=recipe.coding, **arguments))
-        sums = Statistic(recipe)
-        for source in sources:
-            sums.update(source)
-    return sums.fit(
-        REML=REML,
-        method=method,
+    request = LmmRequest(
+        formula=formula,
+        data=data,
+        reml=choose_reml(REML, method),
+        weights=weights,
+        offset=offset,
+        subset=subset,
+        na_action=na_action,
+        contrasts=contrasts,
         start=start,
         control=control,
         progress=progress,
         n_threads=n_threads,
         ddf=ddf,
+        coding=None if recipe is None else recipe.coding,
+        streams=fitted_again,
     )
+    return _fitted(request, sources_of(data), recipe)
+
+
+def fitted_again(request: LmmRequest) -> MixedFit:
+    """The fit of a request for data that are always read in batches."""
+    return _fitted(request, sources_of(request.data))._fit
+
+
+def _fitted(request: LmmRequest, sources: list[Batches], recipe: Recipe | None = None) -> LinearMixedModel:
+    asked = _asked(request, sources)
+    once = any(s.stream is not None for s in sources)
+    if recipe is None:
+        sources = [s.again(asked.column_names(s.names)) for s in sources]
+        sums = summed(survey_of(asked, sources), sources)
+    else:
+        _check_recipe(recipe, asked)
+        sums = Statistic(recipe)
+        for source in sources:
+            sums.update(source)
+    return _model(request, sums, once)
+
+
+def _asked(request: LmmRequest, sources: list[Batches]) -> Asked:
+    return asked_of(
+        request.formula,
+        sources,
+        coding=request.coding_rules,
+        weights=request.weights,
+        offset=request.offset,
+        subset=request.subset,
+        na_action=request.na_action,
+        contrasts=request.contrasts,
+    )
+
+
+def _model(request: LmmRequest, sums: Statistic, once: bool) -> LinearMixedModel:
+    """The model of sums, which is updated by reading the data again where that is possible."""
+    made = sums.fit(
+        REML=request.reml,
+        start=request.start,
+        control=request.control,
+        progress=request.progress,
+        n_threads=request.n_threads,
+        ddf=request.ddf,
+    )
+    if once:
+        request = replace(request, data=AbsentData({}, "streamed"), streams=None)
+    return LinearMixedModel(made._fit, request)
 
 
 def summed(found: Survey, sources: list[Batches]) -> Statistic:
@@ -134,32 +170,24 @@ def fit_request(request: LmmRequest, source: Batches) -> LinearMixedModel | None
         None where the source has too few rows to be worth it, or the model needs all rows at once:
         then the columns are read into memory.
     """
-    arguments = {name: getattr(request, name) for name in ("weights", "offset", "subset")}
-    if not all(a is None or isinstance(a, str) for a in arguments.values()):
+    arguments = (request.weights, request.offset, request.subset)
+    if not all(a is None or isinstance(a, str) for a in arguments):
         return None
-    asked = asked_of(
-        request.formula,
-        [source],
-        coding=request.coding_rules,
-        na_action=request.na_action,
-        contrasts=request.contrasts,
-        **arguments,
-    )
-    data = request.data
-    if source.stream is not None:
+    asked, once = _asked(request, [source]), source.stream is not None
+    if once:
         names = asked.column_names(source.names)
-        source, data = source.again(names), AbsentData({}, "streamed")
-        if source.n_rows() < MANY_ROWS or not asked.can_be_streamed():
-            read = replace(request, data=source.read(names))
-            return LinearMixedModel(read.fitted(), read)
-    elif source.n_rows() < MANY_ROWS or not asked.can_be_streamed():
-        return None
-    return summed(survey_of(asked, [source]), [source]).fit(
-        REML=request.reml,
-        start=request.start,
-        control=request.control,
-        progress=request.progress,
-        n_threads=request.n_threads,
-        ddf=request.ddf,
-        data=data,
-    )
+        source = source.again(names)
+    if source.n_rows() < MANY_ROWS or not asked.can_be_streamed():
+        if not once:
+            return None
+        read = replace(request, data=source.read(names))
+        return LinearMixedModel(read.fitted(), read)
+    sums = summed(survey_of(asked, [source]), [source])
+    return _model(replace(request, streams=large_again), sums, once)
+
+
+def large_again(request: LmmRequest) -> MixedFit:
+    """The fit of a request for data that are read in batches if they are many."""
+    source = lazy_batches(request.data)
+    found = None if source is None else fit_request(request, source)
+    return replace(request, streams=None).fitted() if found is None else found._fit

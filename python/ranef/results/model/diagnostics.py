@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ranef.diagnostics.leverage import studentized_residuals
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.rows import row_series
 from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
-from ranef.results.model.fitted import FittedModel
+from ranef.fit.record import MixedFit
+from ranef.results.model.row_source import RowSourceChapter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ranef.diagnostics.variance_shares import Icc, RSquared
 
 
-class DiagnosticsChapter(FittedModel):
+class DiagnosticsChapter(RowSourceChapter):
     """Diagnostics of a mixed model."""
 
     def icc(self, *, by_group: bool = False) -> "Icc | pd.DataFrame":
@@ -128,6 +128,9 @@ class DiagnosticsChapter(FittedModel):
     def _hat(self) -> NDArray[np.float64]:
         return self._fit.hat_values()
 
+    def _hat_of(self, fit: MixedFit) -> NDArray[np.float64]:
+        return self._hat if fit is self._fit else fit.hat_values()
+
     def hatvalues(self) -> "pd.Series[float]":
         """Leverage of each observation on its own conditional fitted value, at the theta of the
         fit.
@@ -154,7 +157,7 @@ class DiagnosticsChapter(FittedModel):
         >>> round(float(g.hatvalues().sum()), 2)
         13.29
         """
-        return row_series(self._fit, self._hat, "hat")
+        return self._row_series(self._hat_of, "hat")
 
     def rstudent(self, *, external: bool = False) -> "pd.Series[float]":
         """Residuals divided by their standard deviation ``sigma sqrt((1 - h) / w)``,
@@ -182,7 +185,9 @@ class DiagnosticsChapter(FittedModel):
             raise ArgumentTypeError(f"external must be True or False, not {external!r}.")
         if external and not self._fit.fixed_effects_profiled:
             raise OptionError("external=True is for linear models; influence() fits without each observation.")
-        return row_series(self._fit, studentized_residuals(self._fit, self._hat, bool(external)), "rstudent")
+        if external and self._sources is not None:
+            raise OptionError("external=True needs the rows in memory: give with_data a frame.")
+        return self._row_series(lambda fit: studentized_residuals(fit, self._hat_of(fit), bool(external)), "rstudent")
 
     def influence(
         self, by: str | None = None, *, progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from ranef.errors import OptionError
 from ranef.estimates.predict import predict
 from ranef.estimates.residuals import residual_values
-from ranef.estimates.rows import padded, row_index, row_series
+from ranef.estimates.rows import padded, row_index
 from ranef.estimates.simulate import response_as_given, responses_at, simulated_responses
 from ranef.fit.assumed import restated
+from ranef.fit.record import MixedFit
 from ranef.fit.stated import Stated
-from ranef.results.model.fitted import FittedModel
+from ranef.results.model.row_source import RowSourceChapter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 ResidualType = Literal["response", "working", "pearson", "deviance", "scaled", "normalized"]
 
 
-class RowsChapter(FittedModel):
+class RowsChapter(RowSourceChapter):
     """What a mixed model makes of each row."""
 
     @cached_property
     def _fitted_means(self) -> NDArray[np.float64]:
         return self._fit.means()
+
+    def _means_of(self, fit: MixedFit) -> NDArray[np.float64]:
+        return self._fitted_means if fit is self._fit else fit.means()
 
     def _standardized(self) -> NDArray[np.float64]:
         """Residuals (n,) that should all have the same spread."""
@@ -40,14 +44,14 @@ class RowsChapter(FittedModel):
 
         In the order of the input; NaN for missing rows with ``na_action="exclude"``.
         """
-        return row_series(self._fit, self._fitted_means, "fitted")
+        return self._row_series(self._means_of, "fitted")
 
     @cached_property
     def linear_predictor(self) -> "pd.Series[float]":
         """Linear predictor with the random effects, rows as in ``fittedvalues``: of a linear model
         the fitted values.
         """
-        return row_series(self._fit, self._fit.linear_predictor(), "linear_predictor")
+        return self._row_series(lambda fit: fit.linear_predictor(), "linear_predictor")
 
     @cached_property
     def resid(self) -> "pd.Series[float]":
@@ -87,7 +91,7 @@ class RowsChapter(FittedModel):
         np.True_
         """
         kind = self._fit.usual_residuals if type is None else type
-        return row_series(self._fit, residual_values(self._fit, kind, self._fitted_means), "resid")
+        return self._row_series(lambda fit: residual_values(fit, kind, self._means_of(fit)), "resid")
 
     def predict(
         self,
@@ -167,17 +171,32 @@ class RowsChapter(FittedModel):
         >>> g.predict({"period": ["1", "4"]}, re="marginal").round(3).tolist()
         [0.216, 0.057]
         """
-        return predict(
-            self._fit,
-            newdata,
-            re=re,
-            type=type,
-            new_levels=new_levels,
-            se=se,
-            interval=interval,
-            level=level,
-            offset=offset,
-        ).to_pandas()
+
+        def predicted(data: Any) -> "pd.Series[float] | pd.DataFrame":
+            return predict(
+                self._fit,
+                data,
+                re=re,
+                type=type,
+                new_levels=new_levels,
+                se=se,
+                interval=interval,
+                level=level,
+                offset=offset,
+            ).to_pandas()
+
+        if newdata is not None or self._sources is None:
+            return predicted(newdata)
+        import pandas as pd
+
+        parts, index = [], self._batch_index()
+        for table, fit in self._batches():
+            index.add(fit)
+            own, kept = predicted(table).reset_index(drop=True), fit.design.kept
+            if kept is not None:
+                own = own.iloc[kept].reindex(own.index) if fit.design.na_action == "exclude" else own.iloc[kept]
+            parts.append(own)
+        return pd.concat(parts).set_axis(index.made(), axis=0)
 
     def simulate(
         self,
