@@ -146,3 +146,43 @@ def test_shares_of_variance_need_no_rows(data, shift):
     for formula, arguments in [("y ~ f + (x | g)", {}), ("y ~ x + (1 | g)", {"weights": "w"})]:
         with pytest.raises(DataError, match="needs the rows"):
             scale.fit(formula, d, **arguments).r2()
+
+
+MEANS = [
+    ("y ~ x * f + (1 | g)", "f", {}),
+    ("y ~ f * k + log(z) + (1 | g)", ["f", "k"], {"weights": "proportional"}),
+    ("y ~ f + factor(h) + x + (1 | g)", "f", {"weights": "cells"}),
+    ("y ~ factor(h) + b + x + (1 | g)", "h", {"at": {"x": [0.5]}}),
+    ("y ~ f + e + offset(w) + (1 | g)", "f", {}),
+    ("y ~ x * f + (1 | g)", "f", {"cov_reduce": "range"}),
+]
+
+
+@pytest.mark.parametrize(("formula", "specs", "arguments"), MEANS)
+@pytest.mark.filterwarnings("ignore:singular fit")
+def test_marginal_means_need_no_rows(data, formula, specs, arguments):
+    d = data.assign(
+        k=data.x > 0.3, e=(data.g % 4).astype(float), b=pd.Categorical(np.where(data.z > 1, "u", "t"), ["u", "t"])
+    )
+    whole = lmer(formula, d)
+    for m in (scale.fit(formula, [d[:100], d[100:700], d[700:]]), scale.fit(formula, d)):
+        ours, theirs = (q.emmeans(specs, **arguments).to_frame() for q in (m, whole))
+        assert list(ours.columns) == list(theirs.columns)
+        pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)
+        pd.testing.assert_frame_equal(m.reference_grid(), whole.reference_grid(), rtol=1e-6)
+        pd.testing.assert_frame_equal(m.joint_tests(), whole.joint_tests(), rtol=1e-5)
+        if "x * f" in formula:
+            trends = [q.emtrends("f", "x").to_frame() for q in (m, whole)]
+            pd.testing.assert_frame_equal(*trends, rtol=1e-6)
+    if "log(z)" in formula:
+        with pytest.raises(DataError, match="needs the rows"):
+            m.emmeans(specs, cov_reduce="median")
+    m = pickle.loads(pickle.dumps(m))
+    assert len(m.emmeans(specs).to_frame())
+
+
+def test_cells_are_counted_up_to_a_limit(data, monkeypatch):
+    monkeypatch.setattr("ranef.design.summarised.MOST_CELLS", 2)
+    m = scale.fit("y ~ f + (1 | g)", [data[:700], data[700:]])
+    with pytest.raises(DataError, match="needs the rows"):
+        m.emmeans("f")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.level_columns import LevelColumns, written_out
+from ranef.design.summarised import RowSummary
 from ranef.errors import DataError
 from ranef.formula.formula import Formula
 
@@ -68,6 +69,8 @@ class ModelSums:
         Rows in the sums, of the data, and left out because a value is missing.
     missing_counts : tuple of (str, int)
         In how many of these each variable is missing.
+    summary : RowSummary or None
+        The columns in the rows that were surveyed.
     """
 
     x: ColumnBasis
@@ -79,6 +82,7 @@ class ModelSums:
     n_input: int = 0
     n_missing: int = 0
     missing_counts: tuple[tuple[str, int], ...] = ()
+    summary: RowSummary | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from ranef.design.coding_rules import CodingRules
 from ranef.design.evaluate import Evaluator, State
 from ranef.design.grouping import group_variable
 from ranef.design.rows import offset_values, subset_mask, weight_values
+from ranef.design.summarised import made_factors
 from ranef.design.values import Factor, Logical, Numeric, Vector, as_numbers, missing_rows
 from ranef.errors import ArgumentTypeError, DataError, DesignError
 from ranef.formula.deparse import deparse
@@ -88,6 +89,15 @@ class Asked:
             if v is not None and v.label not in seen:
                 seen.add(v.label)
                 yield v
+
+    def summarised(self, present: Collection[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Columns of the fixed effects and offsets, and those of which factors are made."""
+        expressions = [v.expr for t in self.formula.fixed for v in t.variables]
+        coded = frozenset(name for e in expressions for name in made_factors(e))
+        names = [n for e in [*expressions, *(v.expr for v in self.formula.offsets)] for n in names_in(e)]
+        if self.offset is not None:
+            names += [self.offset] if self.offset in present else names_in(parse_expression(self.offset))
+        return tuple(n for n in dict.fromkeys(names) if n in present), coded
 
     def names(self, table: Table) -> list[str]:
         """Columns of a batch that are used."""

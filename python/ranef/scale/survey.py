@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from ranef.data.table import Table
 from ranef.design.coding_rules import CodingRules
 from ranef.design.evaluate import State
 from ranef.design.rows import NA_ACTIONS
+from ranef.design.summarised import RowSummary
 from ranef.design.values import Factor, Logical
 from ranef.errors import DataError, OptionError
 from ranef.formula import expand_dot, parse_formula, require_random, require_response
@@ -156,6 +158,8 @@ class Survey:
         #: What functions have learned, and what is being added up for others.
         self.known: dict[str, State] = {}
         self.learners: dict[str, Learner] = {}
+        #: What marginal means need of the rows.
+        self.summary: RowSummary | None = None
         #: The look at which levels were found, once that is over.
         self.found: Survey | None = None
         #: Levels that occur, by variable, and by grouping factor.
@@ -245,6 +249,8 @@ class Survey:
     def _look(self, table: Table, names: list[str], used: UsedRows) -> None:
         """Keep rows with levels not seen before, and rows of the sample."""
         kept = used.kept
+        found = RowSummary.of(table, *self.asked.summarised(table.names), kept, self.summary)
+        self.summary = found if self.summary is None else self.summary.merged(found)
         new: list[NDArray[np.int64]] = []
         for label, value in used.values.items():
             if isinstance(value, Factor | Logical):
@@ -361,6 +367,8 @@ class Survey:
         self.cover.extend(other.cover)
         for key, seen in other.seen.items():
             self.seen[key] = self.seen.get(key, set()) | seen
+        if other.summary is not None:
+            self.summary = other.summary if self.summary is None else self.summary.merged(other.summary)
         if other.sample is not None:
             self._add_sample(other.sample, other.hashes)
 
@@ -407,7 +415,13 @@ class Survey:
                 "s = scale.survey(formula, part, after=s) for each part, merged, until s.complete."
             )
         table, sampled = found.rows()
-        return recipe_of(self.asked, table, sampled, found.n_used, self.states())
+        recipe = recipe_of(self.asked, table, sampled, found.n_used, self.states())
+        held, summary = recipe.design.sums, found.summary
+        if held is None or summary is None:
+            return recipe
+        columns = tuple(replace(c, levels=found.levels.get(c.name) or ()) for c in summary.columns)
+        held = replace(held, summary=replace(summary, columns=columns))
+        return replace(recipe, design=replace(recipe.design, sums=held))
 
 
 _KINDS = {"numeric": "numbers", "boolean": "truth values", "factor": "categories", "text": "text", "datetime": "times"}

@@ -62,9 +62,8 @@ def trends(
     if var not in covariates:
         shown = ", ".join(map(repr, covariates)) or "none"
         raise OptionError(f"var must be a numeric variable of the fixed effects, not {var!r}; they have {shown}.")
-    values = grid.variables[grid.names.index(var)].values
-    assert values is not None
-    step = 0.0005 * float(np.ptp(values))
+    low, high = grid.variables[grid.names.index(var)].range
+    step = 0.0005 * (high - low)
     if not step > 0.0:
         raise OptionError(f"{var!r} has the same value in all rows, so it has no slope.")
     (upper, above), (lower, below) = (_moved(fit, grid, var, move) for move in (step, -step))
@@ -73,7 +72,7 @@ def trends(
     )
     if max_degree == 1:
         return slopes
-    width = WIDTH * float(np.ptp(values))
+    width = WIDTH * (high - low)
     points = np.arange(MOST_DEGREE + 1) - MOST_DEGREE // 2
     moved = [_moved(fit, grid, var, width * float(k)) for k in points]
     inverse = np.linalg.inv(np.vander(points.astype(np.float64), increasing=True))

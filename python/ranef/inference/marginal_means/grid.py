@@ -146,9 +146,13 @@ def _frequencies(
 
     Values of covariates that are not levels do not count.
     """
-    cell = np.zeros(fit.nobs, dtype=np.int64)
+    first = next((v for v in levels if v is not None), None)
+    if first is None:
+        return np.full(len(index), float(fit.nobs))
+    n = fit.nobs if first.counts is None else len(first.counts)
+    cell = np.zeros(n, dtype=np.int64)
     place = np.zeros(len(index), dtype=np.int64)
-    inside = np.ones(fit.nobs, dtype=bool)
+    inside = np.ones(n, dtype=bool)
     stride = 1
     for j, (variable, chosen) in enumerate(zip(levels, values, strict=True)):
         if variable is None:
@@ -166,7 +170,8 @@ def _frequencies(
         cell += stride * codes
         place += stride * index[:, j]
         stride *= len(chosen)
-    out: Floats = np.bincount(cell[inside], minlength=stride)[place].astype(np.float64)
+    weights = None if first.counts is None else first.counts[inside]
+    out: Floats = np.bincount(cell[inside], weights=weights, minlength=stride)[place].astype(np.float64)
     return out
 
 

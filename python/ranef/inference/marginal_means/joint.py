@@ -36,12 +36,6 @@ class TermJointTests:
     notes: tuple[str, ...]
 
 
-def mean_and_beside(values: Floats) -> Floats:
-    """The mean of a covariate with one below and one above, between which its slope is tested."""
-    centre = float(values.mean())
-    return np.array([centre - 1.0, centre + 1.0])
-
-
 def joint_tests(
     fit: MixedFit, tests: FixedEffectTests, ddf: Ddf, grid: ReferenceGrid, by: tuple[str, ...]
 ) -> TermJointTests:

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from ranef.data.table import Table
 from ranef.design.encoder import ARRAY
+from ranef.design.record import no_rows
 from ranef.design.rows import argument_names
+from ranef.design.summarised import ColumnSummary, RowSummary, made_factors
 from ranef.design.values import Factor, Logical, from_column
 from ranef.errors import DataError, OptionError
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
-from ranef.formula.syntax import Call, Expr, Name, names_in, walk
+from ranef.formula.syntax import Expr, names_in
 
 Floats = NDArray[np.float64]
-
-#: Functions that make a factor of a column of numbers.
-_CODING = ("factor", "as.factor", "ordered", "as.ordered", "C", "interaction", "as.character")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +39,10 @@ class GridVariable:
         Level of each row used, for a factor.
     values : (n,) array or None
         Values in the rows used, for a covariate.
+    counts : (n,) array or None
+        How many rows each stands for, where the rows were summed up.
+    summary : ColumnSummary or None
+        Mean and range of a covariate that was summed up; it has no values if these are many.
     """
 
     name: str
@@ -47,6 +50,16 @@ class GridVariable:
     levels: tuple[Any, ...] | None
     codes: NDArray[np.intp] | None
     values: Floats | None
+    counts: Floats | None = None
+    summary: ColumnSummary | None = None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest value of a covariate."""
+        if self.summary is not None:
+            return self.summary.low, self.summary.high
+        assert self.values is not None
+        return float(self.values.min()), float(self.values.max())
 
     @property
     def is_factor(self) -> bool:
@@ -74,10 +87,12 @@ def grid_variables(fit: MixedFit, data: Any) -> list[GridVariable]:
     data : frame or AbsentData
         The data of the fit.
     """
-    table, rows = used_rows(fit, data)
     design = fit.design
+    if design.sums is not None and design.sums.summary is not None:
+        return _summed(fit, design.sums.summary)
+    table, rows = used_rows(fit, data)
     expressions: list[Expr] = [v.expr for t in design.formula.fixed for v in t.variables]
-    coded = {name for e in expressions for name in _made_factors(e)}
+    coded = {name for e in expressions for name in made_factors(e)}
     names = [n for e in expressions for n in names_in(e)]
     names += [n for v in design.formula.offsets for n in names_in(v.expr)]
     if design.encoder.offset not in (None, ARRAY):
@@ -87,13 +102,26 @@ def grid_variables(fit: MixedFit, data: Any) -> list[GridVariable]:
     return [_variable(table, name, rows, name in coded) for name in wanted]
 
 
-def _made_factors(expr: Expr) -> list[str]:
-    """Columns of which an expression makes factors."""
-    found = []
-    for node in walk(expr):
-        if isinstance(node, Call) and node.function in _CODING:
-            found += [a.value.name for a in node.arguments if isinstance(a.value, Name)]
-    return found
+def _summed(fit: MixedFit, summary: RowSummary) -> list[GridVariable]:
+    """The same of rows that were summed up."""
+    if not summary.counts:
+        raise no_rows()
+    coded = {n for t in fit.design.formula.fixed for v in t.variables for n in made_factors(v.expr)}
+    counts = np.array(summary.counts, dtype=np.float64)
+    inside = [c.name for c in summary.columns if c.counted]
+    out = []
+    for c in summary.columns:
+        own = [cell[inside.index(c.name)] for cell in summary.cells] if c.counted else None
+        if own is None or (c.kind == "numeric" and c.name not in coded):
+            values = None if own is None else np.array(own, dtype=np.float64)
+            out.append(GridVariable(c.name, "numeric", None, None, values, counts, c))
+            continue
+        occurring = {v for v in own if v is not None}
+        levels = [v for v in c.levels if v in occurring] if c.levels else sorted(occurring)
+        place = {v: i for i, v in enumerate(levels)}
+        codes = np.array([place.get(v, -1) for v in own], dtype=np.intp)
+        out.append(GridVariable(c.name, c.kind, tuple(levels), codes, None, counts))
+    return out
 
 
 def _variable(table: Table, name: str, rows: Any, coded: bool) -> GridVariable:
@@ -124,6 +152,12 @@ def column_of(variable: GridVariable, values: Any) -> Any:
     return np.array(values, dtype=np.float64 if variable.kind == "numeric" else object)
 
 
+def mean_and_beside(values: Floats) -> Floats:
+    """The mean of a covariate with one below and one above, between which its slope is tested."""
+    centre = float(values.mean())
+    return np.array([centre - 1.0, centre + 1.0])
+
+
 def choose_values(
     variable: GridVariable, at: Mapping[str, Any], cov_reduce: Any, cov_keep: int
 ) -> tuple[tuple[Any, ...], bool]:
@@ -135,24 +169,27 @@ def choose_values(
         if given is None:
             return variable.levels, True
         return tuple(_level(variable, v) for v in _listed(given)), True
-    assert variable.values is not None
     if given is not None:
         return tuple(_number(variable.name, v) for v in _listed(given)), False
-    known = variable.values[np.isfinite(variable.values)]
+    values, summary = variable.values, variable.summary
+    known = np.empty(0) if values is None else values[np.isfinite(values)]
     unique = np.unique(known)
-    if len(unique) <= cov_keep:
+    if len(unique) <= cov_keep and values is not None:
         return tuple(unique.tolist()), True
     rule = cov_reduce.get(variable.name, "mean") if isinstance(cov_reduce, Mapping) else cov_reduce
+    if rule == "mean" or rule is True:
+        return (float(known.mean()) if summary is None else summary.mean,), False
+    if rule == "range":
+        return variable.range, False
+    if summary is not None and rule is not mean_and_beside:
+        raise no_rows()
     if rule is False:
         return tuple(unique.tolist()), True
-    if rule == "mean" or rule is True:
-        return (float(known.mean()),), False
     if rule == "median":
         return (float(np.median(known)),), False
-    if rule == "range":
-        return (float(unique[0]), float(unique[-1])), False
     if callable(rule):
-        found = np.atleast_1d(np.asarray(rule(known), dtype=np.float64))
+        seen = known if summary is None else np.array([summary.mean])
+        found = np.atleast_1d(np.asarray(rule(seen), dtype=np.float64))
         return tuple(_number(variable.name, v) for v in found.tolist()), False
     raise OptionError(
         "cov_reduce must be 'mean', 'median', 'range', False (all values), a function of a column, or a dict of these "

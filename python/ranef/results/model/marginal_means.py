@@ -289,7 +289,8 @@ class MarginalMeansChapter(TestsChapter):
         temperature               5.0   210.0   20.520    0.000
         recipe:temperature       10.0   210.0    1.006    0.439
         """
-        from ranef.inference.marginal_means.joint import joint_tests, mean_and_beside
+        from ranef.inference.marginal_means.joint import joint_tests
+        from ranef.inference.marginal_means.variables import mean_and_beside
         from ranef.presentation.anova_table import joint_tests_table
 
         grid = self._grid(at, mean_and_beside, 2, data)
