@@ -31,15 +31,14 @@ from ranef.fit.generalized import Likelihood, fit_glmm
 from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import Kind, outcome_of
-from ranef.fit.progress import Progress, Report, checked_progress, reported
+from ranef.fit.progress import Progress, Report, reported
 from ranef.fit.record import MixedFit
+from ranef.fit.request_types import check_types
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import expand_dot, parse_formula, require_random, update_formula
 from ranef.formula.residual import ResidualExpr, parse_residual
-from ranef.options import Ddf, checked_ddf, is_data_kept
-
-NA_ACTIONS = ("omit", "exclude", "error")
+from ranef.options import Ddf, is_data_kept
 
 #: Arguments that do not decide about columns and rows.
 OF_FIT = frozenset({"REML", "method", "start", "control", "progress", "n_threads", "ddf"})
@@ -79,7 +78,7 @@ class ModelRequest:
     _new_fields: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         for name in ("weights", "offset", "subset"):
             object.__setattr__(self, name, column_or_values(name, getattr(self, name), self.data))
         if self.coding is None:
@@ -268,7 +267,7 @@ class LmmRequest(ModelRequest):
     _verb = "lmer"
     _hidden: ClassVar[tuple[str, ...]] = ("reml", "streams")
     _other_names = ("REML", "method")
-    _new_fields: ClassVar[Mapping[str, Any]] = {"streams": None}
+    _new_fields: ClassVar[Mapping[str, Any]] = {"streams": None, "correlation": None, "variance": None}
 
     # A frozen dataclass with slots gets methods of its own for pickles unless it names them.
     __getstate__ = ModelRequest.__getstate__
@@ -462,48 +461,3 @@ def replaced_response(response: NDArray[np.float64], design: Design) -> NDArray[
             "a response column."
         )
     return np.ascontiguousarray(y)
-
-
-def _check_types(r: ModelRequest) -> None:
-    if not isinstance(r.formula, str):
-        raise ArgumentTypeError(f"formula must be text such as 'y ~ x + (1 | g)', not {_kind(r.formula)}.")
-    if r.data is None:
-        raise ArgumentTypeError("data must be given: a data frame, a dict of columns, or the path of a file.")
-    for name in ("weights", "offset", "subset"):
-        _check_column(name, getattr(r, name))
-    if not isinstance(r.na_action, str):
-        raise ArgumentTypeError(
-            f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {_kind(r.na_action)}."
-        )
-    if r.na_action not in NA_ACTIONS:
-        raise OptionError(f"na_action must be one of {', '.join(map(repr, NA_ACTIONS))}, not {r.na_action!r}.")
-    if r.contrasts is not None and not isinstance(r.contrasts, Mapping):
-        raise ArgumentTypeError(
-            f"contrasts must be a dict such as {{'f': 'sum'}}, not {_kind(r.contrasts)}. One coding for all factors is "
-            "a setting: ranef.options(contrasts='sum')."
-        )
-    object.__setattr__(r, "ddf", checked_ddf(r.ddf))
-    checked_progress(r.progress)
-
-
-def _check_column(name: str, value: object) -> None:
-    """A column may be named by text or given as a one-dimensional array; its content is checked
-    with the design.
-    """
-    if value is None or isinstance(value, str):
-        return
-    if isinstance(value, Mapping | bytes | bool | int | float) or not hasattr(value, "__len__") or callable(value):
-        raise ArgumentTypeError(
-            f"{name} must be the name of a column, an expression in columns, or an array of one value a row, not "
-            f"{_kind(value)}."
-        )
-
-
-def _kind(value: object) -> str:
-    return (
-        "None"
-        if value is None
-        else f"{type(value).__name__} {value!r:.60}"
-        if isinstance(value, int | float | str)
-        else type(value).__name__
-    )
