@@ -36,7 +36,7 @@ def test_only_fit_and_inference_call_the_compiled_module() -> None:
             if "ranef._core" in names:
                 callers.add(file.relative_to(package).parts[0])
     assert callers
-    assert callers <= {"fit", "inference", "scale"}
+    assert callers <= {"fit", "inference", "scale", "design"}
 
 
 def test_import_is_light() -> None:

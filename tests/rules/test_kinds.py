@@ -32,6 +32,7 @@ NAMES_ONE_KIND = {
     "results/linear.py": "what linear models alone have",
     "results/generalized.py": "what generalized models alone have",
     "scale/statistic.py": "sums over rows are all that linear models need",
+    "scale/plan.py": "what a linear model takes",
     "scale/fitting.py": "sums over rows are all that linear models need",
 }
 

@@ -26,6 +26,7 @@ LOADED_WHEN_CALLED = {
     ("results", "fit"): "archives are for saving only",
     ("results", "ranef"): "the version, which the package defines after its imports",
     ("fit", "ranef"): "the version, which the package defines after its imports",
+    ("design", "_core"): "how much memory is free is counted in one place",
     ("fit", "_core"): "the compiled core is loaded by the first fit",
     ("inference", "_core"): "the compiled core is loaded by the first fit",
     ("inference", "ranef"): "the compiled core is loaded by the first fit",

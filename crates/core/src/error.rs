@@ -47,17 +47,26 @@ pub enum CoreError {
     Interrupted,
 }
 
+/// Bytes with a unit.
+fn size(bytes: f64) -> String {
+    if bytes >= 9.995e8 {
+        format!("{:.1} GB", bytes / 1e9)
+    } else {
+        format!("{:.0} MB", bytes / 1e6)
+    }
+}
+
 impl fmt::Display for CoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CoreError::Shape(s) | CoreError::Degenerate(s) => f.write_str(s),
             CoreError::TooLarge { bytes, dense, free } => write!(
                 f,
-                "the random effects are crossed so densely that their factor would need {:.2} GB of memory (a dense \
-                 part of order {dense}: {:.2} GB), of {:.2} GB that are free",
-                bytes / 1e9,
-                16.0 * (*dense as f64).powi(2) / 1e9,
-                free / 1e9
+                "the random effects are crossed so densely that their factor would need {} of memory (a dense \
+                 part of order {dense}: {}), of {} that are free",
+                size(*bytes),
+                size(16.0 * (*dense as f64).powi(2)),
+                size(*free)
             ),
             CoreError::TooSlow { seconds, dense } => write!(
                 f,
@@ -66,14 +75,14 @@ impl fmt::Display for CoreError {
             ),
             CoreError::Refused { order, bytes, memory } => write!(
                 f,
-                "dense matrices of order {order} are needed, which take {:.1} GB; {:.1} GB are allowed",
-                bytes / 1e9,
-                memory / 1e9
+                "dense matrices of order {order} are needed, which take {}; {} are allowed",
+                size(*bytes),
+                size(*memory)
             ),
             CoreError::NoRoom { what, bytes, free } => {
-                write!(f, "{what} would take {:.2} GB", bytes / 1e9)?;
+                write!(f, "{what} would take {}", size(*bytes))?;
                 match free {
-                    Some(free) => write!(f, ", of {:.2} GB that are free", free / 1e9),
+                    Some(free) => write!(f, ", of {} that are free", size(*free)),
                     None => f.write_str(", more than the process may take"),
                 }
             }

@@ -25,6 +25,11 @@ impl Allowance {
         Allowance { bytes, held: held() }
     }
 
+    /// All of it.
+    pub fn bytes(&self) -> f64 {
+        self.bytes
+    }
+
     /// What is left of it.
     fn left(&self) -> f64 {
         (self.bytes - (held() - self.held).max(0.0)).max(0.0)
@@ -48,6 +53,15 @@ pub fn allow(allowance: Option<Allowance>) -> Option<Allowance> {
 /// Whether so few bytes are there in any case.
 pub fn is_little(bytes: f64) -> bool {
     bytes < LITTLE && allowance().is_none()
+}
+
+/// Runs `f` with so many bytes to take, where a number is given and no allowance is in force.
+pub fn within<T>(bytes: Option<f64>, f: impl FnOnce() -> T) -> T {
+    let Some(bytes) = bytes.filter(|_| allowance().is_none()) else { return f() };
+    let before = allow(Some(Allowance::of(bytes)));
+    let out = f();
+    allow(before);
+    out
 }
 
 /// Sees that so many numbers can be held. `what` they are is for the message.

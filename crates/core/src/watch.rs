@@ -1,6 +1,28 @@
 //! Stopping long computations, and how far they have come.
 
 use crate::error::CoreError;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+thread_local! {
+    static STOP: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+}
+
+/// What tells the work of this thread to end, for work that is given no one to ask.
+pub fn stop_flag() -> Option<Arc<AtomicBool>> {
+    STOP.with_borrow(Clone::clone)
+}
+
+/// Sets it; returns what it was.
+pub fn set_stop_flag(flag: Option<Arc<AtomicBool>>) -> Option<Arc<AtomicBool>> {
+    STOP.replace(flag)
+}
+
+/// Whether the work of this thread is to end.
+pub fn is_stopped() -> bool {
+    STOP.with_borrow(|flag| flag.as_ref().is_some_and(|f| f.load(Ordering::Relaxed)))
+}
 
 /// Whom a long computation reports to, and who may stop it.
 pub trait Watch: Sync {

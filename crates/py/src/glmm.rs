@@ -5,7 +5,7 @@ use crate::families::{checked_extras, chosen};
 use crate::kernel::PythonFamily;
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
 use crate::threads::with_threads;
-use crate::watch::whole;
+use crate::watch::{whole_of, LONG};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
     PyUntypedArrayMethods,
@@ -17,7 +17,11 @@ use ranef_core::generalized::{
     predict_variance, search, Approximation, Curvature, Failure, Fit, FitOptions, GlmmSystem as Model, Modes, NewRows,
     Point, Solution,
 };
+use ranef_core::memory::{self, room_for};
 use std::sync::{Arc, Mutex};
+
+/// Rows from which on setting up a system takes a while.
+const MANY: usize = 200_000;
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
 
@@ -28,6 +32,8 @@ pub struct GlmmSystem {
     pub(crate) g: Model,
     custom: Option<Arc<PythonFamily>>,
     work: Mutex<Option<(Modes, usize)>>,
+    /// Bytes that calls may take, where the fit was given a limit.
+    memory: Option<f64>,
 }
 
 pub(crate) fn approximation(n_quad: usize, curvature: &str) -> PyResult<Approximation> {
@@ -55,9 +61,16 @@ impl GlmmSystem {
             Some((w, n)) if n == n_threads => w,
             _ => Modes::new(&self.g, n_threads),
         };
-        let out = f(&self.g, &mut work);
+        let out = memory::within(self.memory, || f(&self.g, &mut work));
         *self.work.lock().unwrap_or_else(|e| e.into_inner()) = Some((work, n_threads));
         out
+    }
+
+    /// Sees that one more factor, which every worker has, fits into what calls may take.
+    pub(crate) fn room_for_worker(&self) -> PyResult<()> {
+        let layout = &self.g.layout;
+        let what = || format!("the factor of {} random effects", layout.q());
+        memory::within(self.memory, || room_for(layout.numbers_of_factor(), what)).map_err(to_python)
     }
 
     /// The exception that a Python kernel raised, if it did.
@@ -170,10 +183,11 @@ impl GlmmSystem {
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
         let borrowed = arrays.borrow(py);
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
-        let g = py.detach(|| with_threads(n_threads, || Model::new(&rows, offset, family))).map_err(to_python)?;
+        let g = whole_of(py, None, n_threads, rows.n() >= MANY, |_| Model::new(&rows, offset, family))?;
+        let g = g.map_err(to_python)?;
         drop(rows);
         drop(borrowed);
-        Ok(GlmmSystem { arrays, g, custom, work: Mutex::new(None) })
+        Ok(GlmmSystem { arrays, g, custom, work: Mutex::new(None), memory: memory::allowance().map(|a| a.bytes()) })
     }
 
     /// Columns of x in use.
@@ -232,7 +246,8 @@ impl GlmmSystem {
             tolerance,
             hessian: true,
         };
-        let result = whole(py, progress, n_threads, |watch| {
+        let long = self.g.layout.sym.seconds > LONG;
+        let result = whole_of(py, progress, n_threads, long, |watch| {
             self.with_work(n_threads, |g, m| {
                 let s = search(g, m, &options, &mut |n, d| watch.evaluated(n, d))?;
                 let solution = if s.fit.objective.is_finite() { m.solution(g).ok() } else { None };
@@ -353,6 +368,9 @@ impl GlmmSystem {
     ) -> PyResult<Bound<'py, PyList>> {
         let point = self.point(&theta, &beta, dispersion)?;
         let how = approximation(1, curvature)?;
+        let entries: f64 = self.g.layout.factors.iter().map(|f| (f.n_levels * f.k * f.k) as f64).sum();
+        let what = || format!("the conditional covariances of {} random effects", self.g.layout.q());
+        memory::within(self.memory, || room_for(2.0 * entries, what)).map_err(to_python)?;
         let all = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |g, m| {

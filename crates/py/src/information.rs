@@ -3,7 +3,7 @@
 use crate::arguments::{matrix, to_python};
 use crate::lmm::LmmSystem;
 use crate::records::{KenwardRoger, Satterthwaite};
-use crate::watch::whole;
+use crate::watch::{whole_of, LONG};
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -28,7 +28,7 @@ fn watched<T: Send>(
     }
     let n_threads = linear::threads_worth(sys, n_threads);
     let at = At { theta, null, reml: *reml, n_threads };
-    let out = whole(py, None, n_threads, |watch| {
+    let out = whole_of(py, None, n_threads, sys.predicted_seconds() > LONG, |watch| {
         system.with_work(n_threads, |sys, e, score| f(sys, e, score, at, &|| watch.go_on()))
     })?;
     out.map_err(to_python)
@@ -74,6 +74,7 @@ pub(crate) fn kenward_roger(
     memory: f64,
     n_threads: usize,
 ) -> PyResult<KenwardRoger> {
+    let memory = system.memory.map_or(memory, |m| memory.min(m));
     let k = watched(py, system, at, n_threads, |sys, e, score, at, go_on| {
         linear::kenward_roger(sys, e, score, at, memory, go_on)
     })?;

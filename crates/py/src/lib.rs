@@ -10,6 +10,7 @@ mod information;
 mod kernel;
 mod lmm;
 mod pattern;
+mod plan;
 mod profile;
 mod records;
 mod replicate;
@@ -60,5 +61,10 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(replicate::refit, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::fit_each, m)?)?;
     m.add_function(wrap_pyfunction!(profile::profile, m)?)?;
+    m.add_class::<plan::MemoryAllowance>()?;
+    m.add_function(wrap_pyfunction!(plan::available_memory, m)?)?;
+    m.add_function(wrap_pyfunction!(plan::allow_memory, m)?)?;
+    m.add_function(wrap_pyfunction!(plan::restore_memory, m)?)?;
+    m.add_function(wrap_pyfunction!(plan::predicted_factor, m)?)?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::records::{
     Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley,
 };
 use crate::threads::with_threads;
-use crate::watch::whole;
+use crate::watch::{whole_of, LONG};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -20,6 +20,8 @@ use ranef_core::linear::{
     frames_of, predict_variance, search, sharpened, Begin, Coding, Deletion, Evaluator, FitOptions, NewRows, Score,
     Solution, System,
 };
+use ranef_core::memory::{self, room_for};
+use ranef_core::rows::Rows;
 use std::sync::{Mutex, OnceLock};
 
 /// Calls `f` with work space for a system.
@@ -38,6 +40,13 @@ fn with_work_on<T>(
     let out = f(sys, &mut work.evaluator, &mut work.score);
     *slot.lock().unwrap_or_else(|e| e.into_inner()) = Some(work);
     out
+}
+
+/// Rows and levels from which on setting up a system takes a while.
+const MANY: usize = 200_000;
+
+fn is_long(rows: &Rows<'_>) -> bool {
+    rows.n() >= MANY || rows.factors.iter().map(|f| f.n_levels).sum::<usize>() >= MANY / 20
 }
 
 fn singular() -> PyErr {
@@ -66,6 +75,8 @@ pub struct LmmSystem {
     work: Mutex<Option<Work>>,
     work_of_split: Mutex<Option<Work>>,
     n_threads: usize,
+    /// Bytes that calls may take, where the fit was given a limit.
+    pub(crate) memory: Option<f64>,
 }
 
 impl LmmSystem {
@@ -79,6 +90,7 @@ impl LmmSystem {
             work: Mutex::new(None),
             work_of_split: Mutex::new(None),
             n_threads,
+            memory: memory::allowance().map(|a| a.bytes()),
         }
     }
 
@@ -95,7 +107,9 @@ impl LmmSystem {
         let borrowed = self.arrays()?.borrow(py);
         let rows = borrowed.rows()?;
         let n = self.n_threads;
-        let built = py.detach(|| with_threads(n, || System::new(&rows, n))).map_err(to_python)?;
+        let long = is_long(&rows);
+        let built = memory::within(self.memory, || whole_of(py, None, n, long, |_| System::new(&rows, n)))?;
+        let built = built.map_err(to_python)?;
         Ok(self.whole.get_or_init(|| built))
     }
 
@@ -119,7 +133,7 @@ impl LmmSystem {
     pub(crate) fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T) -> T {
         let whole = self.whole.get().expect("it has been asked for");
         let sharp = if self.split.is_none() { self.sharp.get() } else { None };
-        with_work_on(&self.work, sharp.unwrap_or(whole), n_threads, f)
+        memory::within(self.memory, || with_work_on(&self.work, sharp.unwrap_or(whole), n_threads, f))
     }
 
     /// The same with the system that fits are made with.
@@ -130,7 +144,18 @@ impl LmmSystem {
         f: impl FnOnce(&System, &mut Evaluator, &mut Score) -> T,
     ) -> T {
         let slot = if self.split.is_none() { &self.work } else { &self.work_of_split };
-        with_work_on(slot, sys, n_threads, f)
+        memory::within(self.memory, || with_work_on(slot, sys, n_threads, f))
+    }
+
+    /// Sees that so many numbers fit into what calls may take.
+    fn room_for(&self, numbers: f64, what: impl FnOnce() -> String) -> PyResult<()> {
+        memory::within(self.memory, || room_for(numbers, what)).map_err(to_python)
+    }
+
+    /// The same for one more factor, which every worker has.
+    pub(crate) fn room_for_worker(&self, py: Python<'_>) -> PyResult<()> {
+        let sys = self.sys(py)?;
+        self.room_for(sys.numbers_of_factor(), || format!("the factor of {} random effects", sys.q()))
     }
 
     /// The system of the last fit.
@@ -192,10 +217,11 @@ impl LmmSystem {
         let arrays = Arrays::new(x, levels, y, weights, None, factors)?;
         let borrowed = arrays.borrow(py);
         let split = match borrowed.rows_with_levels()? {
-            Some((rows, coding)) => py
-                .detach(|| with_threads(n_threads, || System::beside_levels(&rows, n_threads)))
-                .map_err(to_python)?
-                .map(|sys| (sys, coding.clone())),
+            Some((rows, coding)) => {
+                whole_of(py, None, n_threads, is_long(&rows), |_| System::beside_levels(&rows, n_threads))?
+                    .map_err(to_python)?
+                    .map(|sys| (sys, coding.clone()))
+            }
             None => None,
         };
         drop(borrowed);
@@ -207,6 +233,7 @@ impl LmmSystem {
             work: Mutex::new(None),
             work_of_split: Mutex::new(None),
             n_threads,
+            memory: memory::allowance().map(|a| a.bytes()),
         };
         if out.split.is_none() {
             out.sys(py)?;
@@ -252,7 +279,8 @@ impl LmmSystem {
             (Some(b), Some(_)) => b.rows_with_levels()?.map(|(rows, _)| rows),
             (Some(b), None) => Some(b.rows()?),
         };
-        let result = whole(py, progress, n_threads, |watch| {
+        let long = self.fitted().predicted_seconds() > LONG;
+        let result = whole_of(py, progress, n_threads, long, |watch| {
             self.with_fitted(self.fitted(), n_threads, |sys, e, score| {
                 let begin = match &start {
                     Some(s) => Begin::At(frames_of(sys, &sys.lambda_from_theta(s))),
@@ -368,6 +396,8 @@ impl LmmSystem {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
         let whole = self.sys(py)?;
+        let entries: f64 = whole.factors.iter().map(|f| (f.n_levels * f.k * f.k) as f64).sum();
+        self.room_for(2.0 * entries, || format!("the conditional covariances of {} random effects", whole.q()))?;
         let all = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |sys, e, _| {
@@ -402,6 +432,10 @@ impl LmmSystem {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
         let whole = self.sys(py)?;
+        let (q, p) = (whole.q(), whole.p());
+        self.room_for(2.0 * q as f64 * p as f64, || {
+            format!("the products of {q} random effects with {p} fixed effects, which leverages need")
+        })?;
         let found = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(n_threads, |sys, e, score| Ok(Deletion::at(sys, e, &theta)?.coefficients(score)))
@@ -430,6 +464,8 @@ impl LmmSystem {
         if !ordered || effects.iter().any(|&i| i >= whole.q()) {
             return Err(PyValueError::new_err("there is no such set of random effects"));
         }
+        let entries: f64 = starts.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2)).sum();
+        self.room_for(2.0 * entries, || "the covariances of the random effects of groups that are left out".into())?;
         let found = py.detach(|| {
             with_threads(n_threads, || {
                 self.with_work(

@@ -5,7 +5,7 @@ use crate::glmm::{approximation, GlmmSystem};
 use crate::information::{tested_records, TestedRecord};
 use crate::lmm::LmmSystem;
 use crate::records;
-use crate::watch::{partial, whole};
+use crate::watch::{partial, whole, whole_of};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -37,6 +37,7 @@ impl OptionsArgument {
         start: Option<&PointArgument<'_>>,
     ) -> PyResult<generalized::FitOptions> {
         model.check_n_quad(self.n_quad)?;
+        model.room_for_worker()?;
         let start = start.map(|s| model.point(&s.theta, &s.beta, s.spread)).transpose()?;
         Ok(generalized::FitOptions {
             how: approximation(self.n_quad, &self.curvature)?,
@@ -60,6 +61,7 @@ fn how(
 ) -> PyResult<How> {
     let theta = start.map(|s| s.theta.as_slice()).transpose()?;
     theta.map_or(Ok(()), |t| model.check_theta(t))?;
+    model.room_for_worker(py)?;
     Ok(How::new(model.sys(py)?, options.linear(options.reml), theta))
 }
 
@@ -422,12 +424,13 @@ pub fn refit(
             let rows = borrowed.rows()?;
             let (sys, how) = (m.sys(py)?, &how(py, m, &options, start.as_ref())?);
             let columns = &Columns::of(&rows, sys);
-            let r = whole(py, progress, n_threads, |w| replicate::refit(sys, columns, y, n, how, n_threads, w))?;
+            let r =
+                whole_of(py, progress, n_threads, true, |w| replicate::refit(sys, columns, y, n, how, n_threads, w))?;
             record(py, sys, r, false)
         }
         Model::Generalized(m) => {
             let (g, how) = (&m.g, &options.generalized(m, start.as_ref())?);
-            let r = whole(py, progress, n_threads, |w| replicate::refit(g, &(), y, n, how, n_threads, w));
+            let r = whole_of(py, progress, n_threads, true, |w| replicate::refit(g, &(), y, n, how, n_threads, w));
             m.raised()?;
             record(py, g, r?, false)
         }

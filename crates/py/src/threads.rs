@@ -1,6 +1,7 @@
 //! One pool of worker threads for each process and size. Workers do not survive a fork, so the pool
 //! of a parent is never used.
 
+use ranef_core::{memory, watch};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -37,7 +38,16 @@ pub fn with_threads<T: Send>(n: usize, f: impl FnOnce() -> T + Send) -> T {
         }
     };
     match pool {
-        Some(p) => p.install(f),
+        Some(p) => {
+            let (allowed, flag) = (memory::allowance(), watch::stop_flag());
+            p.install(|| {
+                let before = (memory::allow(allowed), watch::set_stop_flag(flag));
+                let out = f();
+                memory::allow(before.0);
+                watch::set_stop_flag(before.1);
+                out
+            })
+        }
         None => f(),
     }
 }

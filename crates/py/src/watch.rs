@@ -3,19 +3,24 @@
 use crate::threads::with_threads;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
-use ranef_core::watch::Watch;
+use ranef_core::memory;
+use ranef_core::watch::{set_stop_flag, Watch};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How often Python is asked for signals.
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// Seconds that a single step of a computation may take before it is better done in another thread,
+/// while this one waits for signals.
+pub(crate) const LONG: f64 = 0.1;
+
 /// Asks Python now and then whether to go on, and reports progress.
 struct Watcher {
     /// Set once the computation is to end.
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     /// Whether the computation runs in the thread that called, which then asks for signals itself:
     /// Python answers them in its main thread only.
     asks: bool,
@@ -99,20 +104,25 @@ fn watched<T: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
     n_threads: usize,
+    long: bool,
     f: impl FnOnce(&dyn Watch) -> T + Send,
 ) -> (T, Option<PyErr>) {
+    let waits = long || n_threads > 1;
     let state = Mutex::new(State { last: Instant::now(), reported: 0, error: None });
-    let watcher = Watcher { stop: AtomicBool::new(false), asks: n_threads <= 1, progress, state };
+    let watcher = Watcher { stop: Arc::default(), asks: !waits, progress, state };
     let out = py.detach(|| {
-        if n_threads <= 1 {
+        if !waits {
             return f(&watcher);
         }
+        let allowed = memory::allowance();
         let (done, waiting) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
             let watcher = &watcher;
             let work = scope.spawn(move || {
                 // dropped at the end, which wakes the waiting thread
                 let _done = done;
+                memory::allow(allowed);
+                set_stop_flag(Some(watcher.stop.clone()));
                 with_threads(n_threads, || f(watcher))
             });
             while let Err(mpsc::RecvTimeoutError::Timeout) = waiting.recv_timeout(INTERVAL) {
@@ -137,7 +147,21 @@ pub(crate) fn whole<T: Send>(
     n_threads: usize,
     f: impl FnOnce(&dyn Watch) -> T + Send,
 ) -> PyResult<T> {
-    match watched(py, progress, n_threads, f) {
+    whole_of(py, progress, n_threads, false, f)
+}
+
+/// The same; `long` says whether a single step takes more than [`LONG`].
+///
+/// # Errors
+/// What `progress` or a signal handler raised.
+pub(crate) fn whole_of<T: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    n_threads: usize,
+    long: bool,
+    f: impl FnOnce(&dyn Watch) -> T + Send,
+) -> PyResult<T> {
+    match watched(py, progress, n_threads, long, f) {
         (_, Some(e)) => Err(e),
         (out, None) => Ok(out),
     }
@@ -154,7 +178,8 @@ pub(crate) fn partial<T: Send>(
     n_threads: usize,
     f: impl FnOnce(&dyn Watch) -> T + Send,
 ) -> PyResult<(T, bool)> {
-    match watched(py, progress, n_threads, f) {
+    // there are many of them: another thread is soon paid for
+    match watched(py, progress, n_threads, true, f) {
         (out, None) => Ok((out, false)),
         (out, Some(e)) if e.is_instance_of::<PyKeyboardInterrupt>(py) => Ok((out, true)),
         (_, Some(e)) => Err(e),

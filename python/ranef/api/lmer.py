@@ -1,9 +1,11 @@
 """Linear mixed models."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ranef.data.batches import Batches, lazy_batches
+from ranef.errors import OptionError
 from ranef.fit.progress import Progress
 from ranef.fit.request import LmmRequest, choose_reml
 from ranef.known_arguments import known_arguments
@@ -11,11 +13,13 @@ from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 
 
-def fit_streamed(request: LmmRequest, source: Batches) -> LinearMixedModel | None:
+def fit_streamed(
+    request: LmmRequest, source: Batches, checkpoint: str | os.PathLike[str] | None
+) -> LinearMixedModel | None:
     """The model of a large source that is read in batches; None for one that is read at once."""
     from ranef.scale.fitting import fit_request
 
-    return fit_request(request, source)
+    return fit_request(request, source, checkpoint)
 
 
 @known_arguments
@@ -37,6 +41,7 @@ def lmer(
     ddf: Ddf = "satterthwaite",
     correlation: Any = None,
     variance: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> LinearMixedModel:
     """Fit a linear mixed model.
 
@@ -78,10 +83,12 @@ def lmer(
         names them) nothing depends on it.
     control : dict, optional
         ``max_evaluations``: limit on evaluations of the criterion. ``tolerance``: stop when the
-        criterion can be lowered by less than this.
+        criterion can be lowered by less than this. ``memory``: what the fit may take, in bytes or
+        as text such as ``"4 GiB"``; what would take more is refused before it is allocated.
     progress : bool, "tqdm" or callable
         True shows the evaluations on standard error, ``"tqdm"`` in a bar of tqdm, also in
-        notebooks; a function is called with the number of evaluations and the criterion.
+        notebooks; a function is called with the number of evaluations and the criterion, and while
+        streamed data are read with the rows so far and all rows.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
@@ -93,6 +100,9 @@ def lmer(
         There may then be no random effects at all.
     variance : str or function, optional
         Variance function of the rows, such as ``"power(x) * by_group(sex)"``; see `gls`.
+    checkpoint : path, optional
+        For data that are read in batches: a file in which the work is kept as it is done. When the
+        process was ended, the same call goes on from there, with the same numbers.
 
     Returns
     -------
@@ -145,6 +155,11 @@ def lmer(
         variance=variance,
     )
     source = lazy_batches(data) if request.residual is None else None
-    if source is not None and (streamed := fit_streamed(request, source)) is not None:
+    if source is not None and (streamed := fit_streamed(request, source, checkpoint)) is not None:
         return streamed
+    if checkpoint is not None:
+        raise OptionError(
+            "checkpoint is for data that are read in batches, as large files are, and these are read at once: leave it "
+            "out, or fit with scale.fit, which reads any data in batches."
+        )
     return LinearMixedModel(request.fitted(), request)

@@ -44,6 +44,8 @@ class Batches:
         What can be read once only.
     notes : tuple of str
         What the user should know of how the data are read.
+    file : str or None
+        Where it is, of one file.
     held : optional
         The data, where they are in memory.
     """
@@ -55,6 +57,7 @@ class Batches:
     parts: tuple["Batches", ...] = ()
     stream: Stream | None = None
     notes: tuple[str, ...] = ()
+    file: str | None = None
     held: Any = None
 
     def n_rows(self) -> int:
@@ -162,7 +165,10 @@ def _numbered(part: Any, i: int) -> str:
 
 def _of_files(files: FileSet) -> Batches:
     names = tuple(files.names)
-    parts = tuple(Batches(names, read, count, what) for what, read, count in files.parts(BATCH))
+    parts = tuple(
+        Batches(names, read, count, what, file=str(file.path))
+        for (what, read, count), file in zip(files.parts(BATCH), files.files, strict=True)
+    )
     return Batches(names, lambda _: iter(()), files.count_rows, files.what, parts, notes=files.notes)
 
 
@@ -208,7 +214,7 @@ def _of_fragment(fragment: Any, schema: Any, names: tuple[str, ...], number: int
                 "the path of its folder, whose files are all looked at for their types."
             ) from problem
 
-    return Batches(names, read, fragment.count_rows, what)
+    return Batches(names, read, fragment.count_rows, what, file=path)
 
 
 def _of_polars(frame: Any) -> Batches:

@@ -1,42 +1,34 @@
-"""How much memory is free."""
+"""How much memory is free, and how much a call may take."""
 
-import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 GIGABYTE = 1e9
 
-_MEMINFO = Path("/proc/meminfo")
-#: Limits of a container, of both versions of control groups.
-_LIMITS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ),
-)
+
+def available_memory() -> float | None:
+    """Bytes that can be taken now without swapping: the least of what the machine, its control
+    groups, the limit of the address space and :func:`memory_limit` leave. None where the system
+    does not say.
+    """
+    from ranef._core import available_memory as available
+
+    return available()
 
 
-def available_memory() -> int | None:
-    """Bytes that can be taken without swapping; None where the system does not say."""
-    found = [v for v in (_of_system(), *(_of_container(*paths) for paths in _LIMITS)) if v is not None]
-    return min(found) if found else None
+@contextmanager
+def memory_limit(limit: float | None) -> Iterator[None]:
+    """Let what is called in the block take so many bytes more than the process holds.
 
+    Parameters
+    ----------
+    limit : float or None
+        None sets no limit beside those of the system.
+    """
+    from ranef._core import allow_memory, restore_memory
 
-def _of_system() -> int | None:
+    before = allow_memory(limit)
     try:
-        for line in _MEMINFO.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _of_container(limit: Path, used: Path) -> int | None:
-    try:
-        return max(0, int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no control group, or no limit ("max")
-        return None
+        yield
+    finally:
+        restore_memory(before)

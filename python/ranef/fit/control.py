@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -28,6 +29,10 @@ class FitControl:
         criterion ask for them.
     seed : int
         Of the probes' signs.
+    memory : float or None
+        Bytes that the fit, and each call of the model afterwards, may take beyond what the process
+        holds when it begins, given as a number or as text such as ``"4 GiB"``. None: what the
+        machine, its control groups and the limit of the address space leave.
     """
 
     max_evaluations: int = 1000
@@ -35,6 +40,7 @@ class FitControl:
     solver: str = "auto"
     probes: int = 8
     seed: int = 1
+    memory: float | None = None
 
 
 _DEFAULT = FitControl()
@@ -82,8 +88,41 @@ def parse_control(control: Mapping[str, object] | None) -> FitControl:
         raise OptionError(f"control['solver'] must be 'auto', 'exact' or 'iterative', not {solver!r}.")
     probes = _whole(control, "probes", _DEFAULT.probes, *_PROBES)
     return FitControl(
-        int(evaluations), float(tolerance), solver, probes, _whole(control, "seed", _DEFAULT.seed, 0, 2**63)
+        int(evaluations),
+        float(tolerance),
+        solver,
+        probes,
+        _whole(control, "seed", _DEFAULT.seed, 0, 2**63),
+        _bytes(control.get("memory")),
     )
+
+
+#: Units of memory, of 1,000 and of 1,024.
+_UNITS = {
+    "": 1.0,
+    "B": 1.0,
+    **{f"{letter}B": 1000.0**i for i, letter in enumerate("KMGT", start=1)},
+    **{f"{letter}IB": 1024.0**i for i, letter in enumerate("KMGT", start=1)},
+}
+
+
+def _bytes(value: object) -> float | None:
+    """A number of bytes, given as such or as text with a unit."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", value)
+        unit = None if found is None else _UNITS.get(found[2].upper())
+        number = math.nan if found is None or unit is None else float(found[1]) * unit
+    elif isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ArgumentTypeError(f"control['memory'] must be bytes or text such as '4 GiB', not {value!r:.60}.")
+    else:
+        number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise OptionError(
+            f"control['memory'] must be a positive number of bytes or text such as '4 GiB', not {value!r}."
+        )
+    return number
 
 
 def _whole(control: Mapping[str, object], key: str, default: int, least: int, most: int) -> int:

@@ -29,19 +29,25 @@ class Line:
     def __init__(self, unit: str):
         self._unit = unit
         self._open = False
+        self._width = 0
 
     def __call__(self, count: int, of: float) -> None:
         """Show how far a job is."""
         known = isinstance(of, int)
-        text = f"{count} of {of} {self._unit}" if known else f"evaluation {count}: criterion {of:.6f}"
-        sys.stderr.write(f"\r{text}")
-        sys.stderr.flush()
-        self._open = True
+        self.say(f"{count} of {of} {self._unit}" if known else f"evaluation {count}: criterion {of:.6f}")
         if known and count >= of:
             self.close()
 
+    def say(self, text: str) -> None:
+        """Show a text in place of the one before."""
+        sys.stderr.write(f"\r{text.ljust(self._width)}")
+        sys.stderr.flush()
+        self._width = len(text)
+        self._open = True
+
     def close(self) -> None:
         """End the line."""
+        self._width = 0
         if self._open:
             sys.stderr.write("\n")
             sys.stderr.flush()

@@ -18,6 +18,7 @@ from ranef.design.build import build_design
 from ranef.design.checks import Model
 from ranef.design.coding_rules import LME4_RULES, CodingRules
 from ranef.design.contrasts import parse_contrast
+from ranef.design.memory import memory_limit
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
 from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimitError, OptionError, RanefWarning
@@ -161,6 +162,10 @@ class ModelRequest:
     def _found(self, sums: Design | None) -> MixedFit:
         n_threads = parse_n_threads(self.n_threads)
         control = parse_control(self.control)
+        with memory_limit(control.memory):
+            return self._found_within(sums, control, n_threads)
+
+    def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
         kind: Kind = "value"
         design = sums
         if design is None:

@@ -2,14 +2,14 @@
 F.
 """
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import DesignError, OptionError
+from ranef.design.memory import available_memory
+from ranef.errors import MemoryLimitError, OptionError
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -116,26 +116,21 @@ def check_kenward_roger(fit: MixedFit) -> None:
         )
 
 
-def refused(problem: MemoryError) -> DesignError:
+def refused(problem: MemoryError) -> MemoryLimitError:
     """The error for matrices that would take too much memory."""
-    return DesignError(
+    return MemoryLimitError(
         "Kenward-Roger for crossed or nested grouping factors works with dense matrices of the order of all random "
         f"effects but those of the largest factor: {problem}. Use ddf='satterthwaite', which needs none; with so many "
-        "levels the two hardly differ."
+        "levels the two hardly differ.",
+        getattr(problem, "needed", None),
+        getattr(problem, "available", None),
     )
 
 
 def memory_allowed() -> float:
     """Bytes that dense matrices may take."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            free = next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):  # not on Linux
-        try:
-            free = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-        except (AttributeError, ValueError, OSError):
-            free = MEMORY_UNKNOWN
-    return MEMORY_SHARE * free
+    free = available_memory()
+    return MEMORY_SHARE * (MEMORY_UNKNOWN if free is None else free)
 
 
 def f_scaling(kr: KenwardRoger, rows: Floats) -> FScaling:

@@ -4,8 +4,9 @@ can be merged (`Statistic`), and a fit from these; and very many small ones at o
 
 from ranef.scale.each import fit_each
 from ranef.scale.fitting import fit
+from ranef.scale.plan import Plan, Route, plan
 from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import Survey, survey
 
-__all__ = ["Recipe", "Statistic", "Survey", "fit", "fit_each", "survey"]
+__all__ = ["Plan", "Recipe", "Route", "Statistic", "Survey", "fit", "fit_each", "plan", "survey"]

@@ -1,21 +1,25 @@
 """Survey, sums and fit in one call."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from ranef.data.batches import MANY_ROWS, Batches, lazy_batches, sources_of
-from ranef.errors import ArgumentTypeError, DataError
+from ranef.design.memory import memory_limit
+from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.fit.absent_data import AbsentData
+from ranef.fit.control import parse_control
 from ranef.fit.progress import Progress
 from ranef.fit.record import MixedFit
 from ranef.fit.request import LmmRequest, choose_reml
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.asked import Asked
+from ranef.scale.passes import read_twice
 from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
-from ranef.scale.survey import Survey, asked_of, described, survey_of
+from ranef.scale.survey import asked_of, described
 
 
 def fit(
@@ -35,6 +39,7 @@ def fit(
     progress: Progress = False,
     n_threads: int | None = None,
     ddf: Ddf = "satterthwaite",
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> LinearMixedModel:
     """Fit a linear mixed model to data that are read in batches, in memory that does not grow with
     the rows.
@@ -53,6 +58,11 @@ def fit(
         As for `lmer`.
     weights, offset, subset, na_action, contrasts
         As for `survey`.
+    checkpoint : path, optional
+        A file in which the survey and the sums are kept as they come, so that the same call goes on
+        from there when it was interrupted, with the same numbers bit by bit. It must be of the same
+        formula, arguments and data: of files their names, sizes and times of change are compared,
+        of frames a checksum, of other sources the columns and the number of rows.
 
     Returns
     -------
@@ -89,7 +99,7 @@ def fit(
         coding=None if recipe is None else recipe.coding,
         streams=fitted_again,
     )
-    return _fitted(request, sources_of(data), recipe)
+    return _fitted(request, sources_of(data), recipe, checkpoint)
 
 
 def fitted_again(request: LmmRequest) -> MixedFit:
@@ -97,17 +107,21 @@ def fitted_again(request: LmmRequest) -> MixedFit:
     return _fitted(request, sources_of(request.data))._fit
 
 
-def _fitted(request: LmmRequest, sources: list[Batches], recipe: Recipe | None = None) -> LinearMixedModel:
+def _fitted(
+    request: LmmRequest,
+    sources: list[Batches],
+    recipe: Recipe | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> LinearMixedModel:
     asked = _asked(request, sources)
     once = any(s.stream is not None for s in sources)
+    _see_that_it_can_go_on(sources, checkpoint)
     if recipe is None:
         sources = [s.again(asked.column_names(s.names)) for s in sources]
-        sums = summed(survey_of(asked, sources), sources)
     else:
         _check_recipe(recipe, asked)
-        sums = Statistic(recipe)
-        for source in sources:
-            sums.update(source)
+    with memory_limit(parse_control(request.control).memory):
+        sums = read_twice(asked, sources, recipe=recipe, progress=request.progress, checkpoint=checkpoint)
     return _model(request, sums, once)
 
 
@@ -139,19 +153,12 @@ def _model(request: LmmRequest, sums: Statistic, once: bool) -> LinearMixedModel
     return LinearMixedModel(made._fit, request)
 
 
-def summed(found: Survey, sources: list[Batches]) -> Statistic:
-    """The sums of sources that were surveyed."""
-    recipe = found.freeze()
-    notes = (*(note for source in sources for note in source.notes), *recipe.design.notes)
-    sums = Statistic(replace(recipe, design=replace(recipe.design, notes=tuple(dict.fromkeys(notes)))))
-    for source in sources:
-        sums.update(source)
-    if sums.n_input != found.n_input:
-        raise DataError(
-            f"the data had {found.n_input:,} rows when they were surveyed and {sums.n_input:,} when they were read "
-            "again; data that can be read once only are given by a function that returns a new reader."
+def _see_that_it_can_go_on(sources: list[Batches], checkpoint: object) -> None:
+    if checkpoint is not None and any(s.stream is not None for s in sources):
+        raise OptionError(
+            "checkpoint is for data that can be read again, which a stream cannot; give the path of files, or a "
+            "function that returns a new stream."
         )
-    return sums
 
 
 def _check_recipe(recipe: Recipe, asked: Asked) -> None:
@@ -161,7 +168,9 @@ def _check_recipe(recipe: Recipe, asked: Asked) -> None:
         raise DataError("the recipe was made for another formula or other arguments; survey the data with these.")
 
 
-def fit_request(request: LmmRequest, source: Batches) -> LinearMixedModel | None:
+def fit_request(
+    request: LmmRequest, source: Batches, checkpoint: str | os.PathLike[str] | None = None
+) -> LinearMixedModel | None:
     """Fit what `lmer` was asked for, in batches.
 
     Returns
@@ -174,6 +183,7 @@ def fit_request(request: LmmRequest, source: Batches) -> LinearMixedModel | None
     if not all(a is None or isinstance(a, str) for a in arguments):
         return None
     asked, once = _asked(request, [source]), source.stream is not None
+    _see_that_it_can_go_on([source], checkpoint)
     if once:
         names = asked.column_names(source.names)
         source = source.again(names)
@@ -182,7 +192,8 @@ def fit_request(request: LmmRequest, source: Batches) -> LinearMixedModel | None
             return None
         read = replace(request, data=source.read(names))
         return LinearMixedModel(read.fitted(), read)
-    sums = summed(survey_of(asked, [source]), [source])
+    with memory_limit(parse_control(request.control).memory):
+        sums = read_twice(asked, [source], progress=request.progress, checkpoint=checkpoint)
     return _model(replace(request, streams=large_again), sums, once)
 
 

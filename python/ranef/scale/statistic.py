@@ -11,6 +11,7 @@ import numpy as np
 from ranef.data.batches import sources_of
 from ranef.data.table import Table
 from ranef.design.evaluate import Evaluator, State
+from ranef.design.memory import memory_limit
 from ranef.design.record import Design, NewRows
 from ranef.design.rows import check_finite, check_weights
 from ranef.errors import ArgumentTypeError, DataError, DesignError, NewLevelError
@@ -111,12 +112,13 @@ class Statistic:
         asked = self.recipe.asked
         for source in sources_of(data):
             for table in source.tables(asked.column_names(source.names)):
-                fresh._add(table)
+                fresh.add(table)
         if name is not None:
             fresh._parts[name] = None
         self._take(fresh)
 
-    def _add(self, table: Table) -> None:
+    def add(self, table: Table) -> None:
+        """Add the rows of a table; the sums are of no use where this fails."""
         n = table.n_rows
         if not n:
             return
@@ -291,8 +293,9 @@ class Statistic:
         design = self._design()
         order = self._order
         first = parse_start(start, order, design.random)
-        with reported(progress, "evaluations") as show:
-            fit = fit_lmm(design, reml, first, parse_control(control), show, parse_n_threads(n_threads), order)
+        options = parse_control(control)
+        with memory_limit(options.memory), reported(progress, "evaluations") as show:
+            fit = fit_lmm(design, reml, first, options, show, parse_n_threads(n_threads), order)
         warn_once(fit.messages)
         return LinearMixedModel(fit, request)
 

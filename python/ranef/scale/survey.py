@@ -1,6 +1,6 @@
 """What must be known of all rows before one can be coded: levels, means, centres."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, Self
@@ -124,20 +124,22 @@ def asked_of(formula: str, sources: list[Batches], coding: CodingRules | None = 
     return Asked(parsed, coding=coding or CodingRules.of_session(), **arguments)
 
 
-def survey_of(asked: Asked, sources: list[Batches]) -> "Survey":
+def look(out: "Survey", sources: Sequence[Batches]) -> "Survey":
+    """Look once at the sources."""
+    for source in sources:
+        for table in source.tables(out.columns(source.names)):
+            out.update(table)
+    return out
+
+
+def survey_of(
+    asked: Asked, sources: Sequence[Batches], look: "Callable[[Survey, Sequence[Batches]], Survey]" = look
+) -> "Survey":
     """The survey of opened sources: as many looks at them as are needed."""
     asked.check()
     out = look(Survey(asked), sources)
     while out.n_input and not out.complete:
         out = look(out.following(), sources)
-    return out
-
-
-def look(out: "Survey", sources: list[Batches]) -> "Survey":
-    """Look once at the sources."""
-    for source in sources:
-        for table in source.tables(out.columns(source.names)):
-            out.update(table)
     return out
 
 

@@ -9,6 +9,7 @@ use super::symbolic::Symbolic;
 use super::NotPositive;
 use crate::crossprod::{Cells, Gram};
 use crate::dense::kernels::{self, size};
+use crate::dense::stoppable;
 use crate::{with_size, with_sizes};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -132,14 +133,16 @@ impl Factor {
         }
         if s.dense > 0 {
             let m = MatMut::from_column_major_slice_mut(&mut r.tail, s.dense, s.dense);
-            llt::factor::cholesky_in_place(
-                m,
-                llt::factor::LltRegularization::default(),
-                self.par,
-                MemStack::new(&mut self.memory),
-                Default::default(),
-            )
-            .map_err(|_| NotPositive)?;
+            let stack = MemStack::new(&mut self.memory);
+            let is_positive = if s.dense >= stoppable::LARGE {
+                stoppable::cholesky(m, self.par, stack)
+            } else {
+                let options = llt::factor::LltRegularization::default();
+                llt::factor::cholesky_in_place(m, options, self.par, stack, Default::default()).is_ok()
+            };
+            if !is_positive {
+                return Err(NotPositive);
+            }
             for i in 0..s.dense {
                 let d = r.tail[i * s.dense + i];
                 if d.is_nan() || d <= 0.0 {

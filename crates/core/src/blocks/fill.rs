@@ -8,6 +8,7 @@ use super::ordering::{self, Rule};
 use crate::crossprod::Cells;
 use crate::error::CoreError;
 use crate::memory;
+use crate::watch::is_stopped;
 use std::ops::Range;
 
 /// Share of the levels still to come that a level must be joined with for the rest to be stored as
@@ -27,6 +28,11 @@ const SECONDS_OF_SEARCH: f64 = 3e-6;
 
 /// Most bytes of factor, inverse and pattern for each pair of effects.
 const BYTES_OF_PAIR: f64 = 48.0;
+/// Bytes of factors that are looked at in any case, so that what is needed is known well where
+/// little is free.
+const SEARCHED: f64 = 2.5e8;
+/// Positions after which it is asked whether to go on.
+const POSITIONS: usize = 64;
 
 /// What a factor may take.
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +187,9 @@ impl Fill {
         let mut mark = vec![u32::MAX; n];
         let mut cut = Cut::none(row[n], limits);
         for j in 0..n {
+            if j % POSITIONS == 0 && is_stopped() {
+                return Err(CoreError::Interrupted);
+            }
             if cells.is_empty() {
                 below_start.push(0);
                 cut.add(j, &[], &row, &k);
@@ -287,7 +296,8 @@ impl<'a> Cut<'a> {
             self.best = place;
         }
         let fits = self.best.fits(self.limits);
-        self.bytes <= self.limits.bytes && self.sparse <= self.limits.seconds && !(fits && self.sparse > self.best.cost)
+        let affordable = self.bytes <= self.limits.bytes.max(SEARCHED) && self.sparse <= self.limits.seconds;
+        affordable && !(fits && self.sparse > self.best.cost)
     }
 
     /// Number of sparse positions.

@@ -6,6 +6,7 @@ use super::storage::{Place, Storage};
 use super::symbolic::{Symbolic, SCATTERED};
 use crate::crossprod::{Cells, Gram};
 use crate::dense::kernels::{self, size};
+use crate::dense::stoppable;
 use crate::with_size;
 use faer::dyn_stack::MemStack;
 use faer::linalg::cholesky::llt;
@@ -24,7 +25,11 @@ impl Factor {
         if s.dense > 0 {
             let l = MatRef::from_column_major_slice(&self.r.tail, s.dense, s.dense);
             let out = MatMut::from_column_major_slice_mut(&mut self.t.tail, s.dense, s.dense);
-            llt::inverse::inverse(out, l, self.par, MemStack::new(&mut self.memory));
+            if s.dense >= stoppable::LARGE {
+                stoppable::inverse(out, l, self.par);
+            } else {
+                llt::inverse::inverse(out, l, self.par, MemStack::new(&mut self.memory));
+            }
             mirror(&mut self.t.tail, s.dense);
         }
         kernels::vectorised(

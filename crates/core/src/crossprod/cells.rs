@@ -131,6 +131,21 @@ pub fn observed(rows: &Rows<'_>) -> Vec<Cells> {
     out
 }
 
+/// The pairs of levels that occur together, of factors given by the level of each row; without
+/// blocks.
+pub fn met(codes: &[&[i32]], n_levels: &[usize], ks: &[usize]) -> Vec<Cells> {
+    let mut out = Vec::new();
+    for f in 0..codes.len().saturating_sub(1) {
+        let (row_start, row_order) = by_level(codes[f], n_levels[f]);
+        for g in f + 1..codes.len() {
+            let mut c = pair(f, g, 0, 0, &row_start, &row_order, codes[g], n_levels[g], &[], &[]);
+            (c.kf, c.kg) = (ks[f], ks[g]);
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Rows sorted by level (counting sort).
 fn by_level(codes: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
     let mut start = vec![0usize; n_levels + 1];

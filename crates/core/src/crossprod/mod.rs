@@ -8,7 +8,7 @@ mod gram;
 mod levels;
 mod rank;
 
-pub use cells::{observed, Cells};
+pub use cells::{met, observed, Cells};
 pub use gram::Gram;
 pub use rank::{apart_from_levels, independent_columns, products_of_x, settle_rank, well_conditioned};
 

@@ -3,3 +3,4 @@
 pub mod jacobi_svd;
 pub mod kernels;
 pub mod large;
+pub mod stoppable;

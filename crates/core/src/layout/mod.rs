@@ -166,6 +166,12 @@ impl Layout {
         self.sym.seconds + 2e-9 * rows + 8e-9 * cells + 1e-9 * pw.powi(3)
     }
 
+    /// Numbers of a factor and of its inverse on the same pattern.
+    pub fn numbers_of_factor(&self) -> f64 {
+        let s = &self.sym;
+        2.0 * ((s.diag_len + s.panel_len) as f64 + (s.dense as f64).powi(2))
+    }
+
     /// A matrix of zeros for each factor, of the order of its effects; of a fixed one the identity.
     pub fn zero_lambda(&self) -> Lambda {
         let mut out: Lambda = self.factors.iter().map(|f| vec![0.0; f.k * f.k]).collect();

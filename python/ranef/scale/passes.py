@@ -1,0 +1,140 @@
+"""The passes over streamed data: the survey, then the sums, with progress and a checkpoint."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from ranef.data.batches import Batches
+from ranef.data.table import Table
+from ranef.errors import DataError
+from ranef.fit.progress import Line, Progress, Report, reported
+from ranef.scale.asked import Asked
+from ranef.scale.checkpoint import BATCHES, Checkpoint
+from ranef.scale.recipe import Recipe
+from ranef.scale.statistic import Statistic
+from ranef.scale.survey import Survey, survey_of
+
+
+class Reading:
+    """One pass over sources, file by file.
+
+    Parameters
+    ----------
+    stage : str
+        What the pass is for: ``"survey"`` or ``"sums"``.
+    sources : sequence of Batches
+    columns : callable
+        Says which of the columns of a source are read.
+    show : callable, optional
+        Called with the rows so far and all rows.
+    total : int, optional
+        All rows, where they were counted before.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        sources: Sequence[Batches],
+        columns: Callable[[Sequence[str]], list[str]],
+        show: Report | None,
+        total: int | None = None,
+    ):
+        self._stage, self._columns, self._show = stage, columns, show
+        #: Files, and sources that are not made of files.
+        self.units = [part for source in sources for part in (source.parts or (source,))]
+        self._rows = 0
+        self._total = sum(s.n_rows() for s in sources) if total is None and show is not None else total
+
+    def tables(self, units: int = 0, batches: int = 0) -> Iterator[tuple[int, int, Table]]:
+        """The tables after so many units and batches of the next one, with the number of each."""
+        for number, unit in enumerate(self.units):
+            if number < units:
+                self._rows += unit.n_rows() if self._show is not None else 0
+                continue
+            for count, table in enumerate(unit.tables(self._columns(unit.names))):
+                self._rows += table.n_rows
+                if number > units or count >= batches:
+                    yield number, count, table
+                self._report(number + 1)
+
+    def _report(self, unit: int) -> None:
+        if self._show is None or self._total is None:
+            return
+        if isinstance(self._show, Line):
+            files = f"{unit} of {len(self.units)} files, " if len(self.units) > 1 else ""
+            self._show.say(f"{self._stage}: {files}{_counted(self._rows)} of {_counted(self._total)} rows")
+        else:
+            self._show(self._rows, self._total)
+
+
+def _counted(rows: int) -> str:
+    """A number of rows as it is shown: 41M for many."""
+    return f"{rows:,}" if rows < 1_000_000 else f"{rows / 1e6:.3g}M"
+
+
+def read_twice(
+    asked: Asked,
+    sources: Sequence[Batches],
+    *,
+    recipe: Recipe | None = None,
+    progress: Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Statistic:
+    """The sums of sources, which are surveyed first where there is no recipe."""
+    kept = None if checkpoint is None else Checkpoint(checkpoint, asked, sources)
+    with reported(progress, "rows") as show:
+        sums = None if kept is None else kept.sums
+        n_surveyed = None if kept is None else kept.n_surveyed
+        if sums is None:
+            if recipe is None:
+                recipe, n_surveyed = _surveyed(asked, sources, show)
+            sums = Statistic(recipe)
+            if kept is not None:
+                sums = kept.write(sums, (0, 0), n_surveyed)
+        sums = _summed(sums, Reading("sums", sources, asked.column_names, show, n_surveyed), kept, n_surveyed)
+    if n_surveyed is not None and sums.n_input != n_surveyed:
+        raise DataError(
+            f"the data had {n_surveyed:,} rows when they were surveyed and {sums.n_input:,} when they were read "
+            "again; data that can be read once only are given by a function that returns a new reader."
+        )
+    return sums
+
+
+def surveyed(asked: Asked, sources: Sequence[Batches], show: Report | None = None) -> Survey:
+    """The survey of sources, with a report of each look at them."""
+
+    def look(found: Survey, sources: Sequence[Batches]) -> Survey:
+        for _, _, table in Reading("survey", sources, found.columns, show).tables():
+            found.update(table)
+        return found
+
+    return survey_of(asked, sources, look)
+
+
+def _surveyed(asked: Asked, sources: Sequence[Batches], show: Report | None) -> tuple[Recipe, int]:
+    """How rows are coded, and how many there are."""
+    found = surveyed(asked, sources, show)
+    recipe = found.freeze()
+    notes = (*(note for source in sources for note in source.notes), *recipe.design.notes)
+    return replace(recipe, design=replace(recipe.design, notes=tuple(dict.fromkeys(notes)))), found.n_input
+
+
+def _summed(sums: Statistic, reading: Reading, kept: Checkpoint | None, n_surveyed: int | None) -> Statistic:
+    """Sums with all tables that are not in them yet."""
+    if kept is None:
+        for _, _, table in reading.tables():
+            sums.add(table)
+        return sums
+    since, last = 0, 0
+    for unit, count, table in reading.tables(*kept.done):
+        if unit != last and since >= BATCHES:
+            sums, since = kept.write(sums, (unit, 0), n_surveyed), 0
+        last = unit
+        sums.add(table)
+        since += 1
+        # other sources may give their rows in another order the next time
+        ordered = reading.units[unit].file is not None or reading.units[unit].held is not None
+        if since >= BATCHES and ordered:
+            sums, since = kept.write(sums, (unit, count + 1), n_surveyed), 0
+    end = (len(reading.units), 0)
+    return sums if kept.done == end else kept.write(sums, end, n_surveyed)
