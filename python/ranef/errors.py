@@ -64,11 +64,21 @@ class ColumnNotFoundError(RanefError, KeyError):
                 f" Its column {twin!r} looks the same, but its accents are characters of their own: bring both into "
                 "one form, data.columns = data.columns.str.normalize('NFC'), and the formula likewise."
             )
-        self.message = f"there is no column {name!r} in {where}.{hint} {held}"
-        super().__init__(self.message)
+        super().__init__(f"there is no column {name!r} in {where}.{hint} {held}")
 
     def __str__(self) -> str:
-        return self.message
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[Exception], arguments: tuple[object, ...], state: dict[str, object]) -> Exception:
+    """An exception that came from another process."""
+    made = kind.__new__(kind)
+    made.args = arguments
+    made.__dict__.update(state)
+    return made
 
 
 def _twin(name: str, names: list[str]) -> str | None:

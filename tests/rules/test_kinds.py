@@ -31,7 +31,7 @@ NAMES_ONE_KIND = {
     "api/glmer.py": "the verb makes the request of its kind",
     "results/linear.py": "what linear models alone have",
     "results/generalized.py": "what generalized models alone have",
-    "scale/statistic.py": "sums over rows are all that linear models need",
+    "scale/summed_model.py": "sums over rows are all that linear models need",
     "scale/plan.py": "what a linear model takes",
     "scale/fitting.py": "sums over rows are all that linear models need",
 }

@@ -33,6 +33,7 @@ pub mod replicate;
 pub mod residual;
 pub mod rng;
 pub mod rows;
+pub mod statistic;
 pub mod structure;
 pub mod variance;
 pub mod watch;

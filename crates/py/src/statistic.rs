@@ -8,13 +8,18 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ranef_core::basis::{Basis, TermBasis};
 use ranef_core::layout::FactorSpec;
-use ranef_core::linear::{Statistic as Sums, System};
+use ranef_core::linear::System;
+use ranef_core::statistic::{Crossed, Statistic as Sums};
 use ranef_core::structure;
 
 /// Position of the intercept, and centre and scale of every column.
 type ColumnsArgument = (Option<usize>, Vec<f64>, Vec<f64>);
 /// Number of levels, and columns and structure of every term.
 type SpecArgument = (usize, Vec<(ColumnsArgument, String)>);
+/// Starts, levels and blocks of the cells of two factors.
+type CellsOf = ((usize, usize), Vec<usize>, Vec<u32>, Vec<f64>);
+/// See [`Statistic::all_products`].
+type Products = (Vec<f64>, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<CellsOf>);
 
 /// Sums over rows, from which a linear mixed model is fitted.
 #[pyclass(module = "ranef._core")]
@@ -25,7 +30,8 @@ pub struct Statistic {
 #[pymethods]
 impl Statistic {
     #[new]
-    fn new(x: ColumnsArgument, y: (f64, f64), factors: Vec<SpecArgument>) -> PyResult<Self> {
+    #[pyo3(signature = (x, y, factors, by_level = None))]
+    fn new(x: ColumnsArgument, y: (f64, f64), factors: Vec<SpecArgument>, by_level: Option<usize>) -> PyResult<Self> {
         let (intercept, x_shift, x_scale) = x;
         let p = x_shift.len();
         let mut x_transform = vec![0.0; p * p];
@@ -53,7 +59,7 @@ impl Statistic {
             y_scale: y.1,
             terms,
         };
-        Ok(Statistic { sums: Sums::new(basis, specs) })
+        Ok(Statistic { sums: Sums::new(basis, specs, by_level) })
     }
 
     /// Number of rows.
@@ -78,16 +84,42 @@ impl Statistic {
         py.detach(|| sums.update(&rows)).map_err(to_python)
     }
 
+    /// Number of rows of each level of a factor.
+    fn counts(&self, factor: usize) -> Vec<i64> {
+        self.sums.counts(factor).to_vec()
+    }
+
     fn merge(&mut self, other: &Statistic) {
         self.sums.merge(&other.sums);
     }
 
-    fn copy(&self) -> Self {
-        Statistic { sums: self.sums.clone() }
+    /// Takes the sums of rows away; they are as they were where some are not in them.
+    fn remove(&mut self, other: &Statistic) -> PyResult<()> {
+        self.sums.remove(&other.sums).map_err(to_python)
     }
 
-    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.sums.to_bytes())
+    /// Leaves out the rows of a level. A factor that is crossed with it is the answer, and -1 where
+    /// levels have no sums of their own.
+    fn without(&mut self, level: usize) -> Option<i64> {
+        match self.sums.without(level) {
+            Ok(()) => None,
+            Err(Crossed::NoSums) => Some(-1),
+            Err(Crossed::Factor(f)) => Some(f as i64),
+        }
+    }
+
+    /// The same sums with factors and their terms in another order, and with other levels: old
+    /// numbers, -1 for what is new.
+    fn renumbered(&self, py: Python<'_>, factors: Vec<(usize, Vec<usize>)>, levels: Vec<Vec<i64>>) -> PyResult<Self> {
+        let levels: Vec<Vec<Option<usize>>> =
+            levels.into_iter().map(|l| l.into_iter().map(|i| usize::try_from(i).ok()).collect()).collect();
+        let sums = py.detach(|| self.sums.renumbered(&factors, &levels)).map_err(to_python)?;
+        Ok(Statistic { sums })
+    }
+
+    #[pyo3(signature = (rounded = false))]
+    fn to_bytes<'py>(&self, py: Python<'py>, rounded: bool) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &py.detach(|| self.sums.to_bytes(rounded)))
     }
 
     fn read(&mut self, bytes: &[u8]) -> PyResult<()> {
@@ -105,6 +137,14 @@ impl Statistic {
 
     /// \[X y\]'\[X y\] in the changed basis, row by row.
     fn products(&self) -> Vec<f64> {
-        self.sums.finished().map_or_else(Vec::new, |s| s.wtw)
+        self.sums.products()
+    }
+
+    /// Sums in the changed basis: \[X y\]'\[X y\]; Z'Z and Z'\[X y\] of each factor; and of
+    /// pairs of factors the numbers of these, starts, levels and blocks.
+    fn all_products(&self) -> Option<Products> {
+        let s = self.sums.finished()?;
+        let cells = s.gram.cells.into_iter().map(|c| ((c.f, c.g), c.start, c.level, c.value)).collect();
+        Some((s.wtw, s.gram.levels, s.ztw, cells))
     }
 }

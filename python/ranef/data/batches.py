@@ -119,7 +119,8 @@ class Batches:
 
 def lazy_batches(data: Any) -> Batches | None:
     """Batches of data that are not in memory: an Arrow dataset, a polars LazyFrame, a DuckDB
-    relation, a stream, or the path of a folder or pattern of files. None for anything else.
+    relation, a Dask DataFrame, a stream, or the path of a folder or pattern of files. None for
+    anything else.
     """
     if isinstance(data, str | os.PathLike):
         found = file_set(os.path.expanduser(os.fspath(data)))
@@ -131,6 +132,8 @@ def lazy_batches(data: Any) -> Batches | None:
         return _of_dataset(data, "the dataset")
     if duckdb is not None and isinstance(data, duckdb.DuckDBPyRelation):
         return _of_duckdb(data)
+    if type(data).__module__.partition(".")[0] == "dask" and hasattr(data, "partitions"):
+        return _of_dask(data)
     stream = stream_of(data)
     return None if stream is None else _of_stream(stream)
 
@@ -231,6 +234,19 @@ def _of_polars(frame: Any) -> Batches:
         return int(frame.select(pl.len()).collect().item())
 
     return Batches(tuple(frame.collect_schema().names()), read, count, "the lazy frame")
+
+
+def _of_dask(frame: Any) -> Batches:
+    names = tuple(map(str, frame.columns))
+
+    def part(i: int) -> Batches:
+        def read(chosen: list[str]) -> Iterator[Any]:
+            yield frame[list(chosen)].partitions[i].compute()
+
+        return Batches(names, read, lambda: len(frame.partitions[i]), f"partition {i} of the frame")
+
+    parts = tuple(map(part, range(frame.npartitions)))
+    return Batches(names, lambda _: iter(()), lambda: len(frame), "the Dask frame", parts)
 
 
 def _of_duckdb(relation: Any) -> Batches:

@@ -85,6 +85,10 @@ class FileSet:
 
         return [(f"the file {f.path.name!r}", reader(i), f.count_rows) for i, f in enumerate(self.files)]
 
+    def piece(self, i: int, types: dict[str, Any], size: int) -> Iterator[Any]:
+        """Batches of one file, of the columns whose types are given."""
+        return self._read(i, list(types), types, size)
+
     def read(self, names: Sequence[str]) -> Any:
         """These columns of all rows, as an Arrow table."""
         import pyarrow as pa

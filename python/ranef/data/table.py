@@ -133,6 +133,8 @@ def _other_source(data: Any) -> Source:
         raise _unaccepted(data, "data.to_frame() makes a frame of a Series." if hasattr(data, "to_frame") else "")
     if library == "polars":
         return _lazy_polars(data)
+    if library == "dask" and hasattr(data, "partitions") and hasattr(data, "columns"):
+        return _of_dask(data)
     stream = stream_of(data)
     if stream is not None and stream.once:
         return ArrowSource(_guarded(lambda: stream.read(stream.names), stream.what))
@@ -162,6 +164,12 @@ def _lazy_polars(data: Any) -> Source:
         lambda columns: _guarded(lambda: data.select(pl.col(columns)).collect(), "the lazy frame"),
         "the lazy frame",
     )
+
+
+def _of_dask(data: Any) -> Source:
+    what = "the Dask frame"
+    names = list(map(str, data.columns))
+    return DeferredSource(names, lambda columns: _guarded(lambda: data[list(columns)].compute(), what), what)
 
 
 def _arrow(data: Any) -> Source:

@@ -131,7 +131,10 @@ def group_new_rows(
         missing |= factor.codes < 0
         known &= factor.codes < len(levels)
     known &= ~missing
-    if grouping.present is None:
+    if not len(grouping.levels):
+        known[:] = False
+        codes = np.full(len(known), -1, dtype=np.int32)
+    elif grouping.present is None:
         codes = np.where(known, mapped[0].codes, -1).astype(np.int32)
     else:
         cell = np.zeros(len(missing), dtype=np.int64)

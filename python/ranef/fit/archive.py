@@ -304,7 +304,7 @@ class _Decoder:
         if "texts" in node:
             content, ends = self._member(node["texts"]).tobytes(), self._member(node["ends"]).tolist()
             out = np.empty(len(ends), dtype=object)
-            out[:] = [content[a:b].decode("utf-8", "surrogatepass") for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+            out[:] = [content[a:b].decode("utf-8", "surrogatepass") for a, b in zip([0, *ends][:-1], ends, strict=True)]
             return out
         if "objects" in node:
             out = np.empty(len(node["objects"]), dtype=object)

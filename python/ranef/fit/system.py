@@ -64,8 +64,8 @@ def number_of_effects(factors: Factors) -> int:
     return sum(levels * sum(z.shape[1] for z, _ in terms) for _, levels, terms in factors)
 
 
-def sums_of(design: Design, order: TermOrder) -> "Statistic":
-    """The sums of a design without rows, in the core."""
+def sums_of(design: Design, order: TermOrder, by_level: int | None = None) -> "Statistic":
+    """The sums of a design without rows, in the core; with those of every level of a factor."""
     from ranef._core import Statistic
 
     held = design.sums
@@ -80,7 +80,7 @@ def sums_of(design: Design, order: TermOrder) -> "Statistic":
     for members in order.factors:
         terms = [(columns(held.random[i]), design.random[i].structure) for i in members]
         factors.append((len(design.random[members[0]].levels), terms))
-    made = Statistic(columns(held.x), held.y, factors)
+    made = Statistic(columns(held.x), held.y, factors, by_level)
     if held.values is not None:
         made.read(held.values.tobytes())
     return made

@@ -16,6 +16,7 @@ from ranef.fit.request import LmmRequest, choose_reml
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.asked import Asked
+from ranef.scale.distributed import summed_by
 from ranef.scale.passes import read_twice
 from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
@@ -34,7 +35,8 @@ def fit(
     na_action: Literal["omit", "exclude", "error"] = "omit",
     contrasts: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
-    start: Sequence[float] | Mapping[str, Any] | None = None,
+    executor: Any = None,
+    start: Sequence[float] | Mapping[str, Any] | LinearMixedModel | None = None,
     control: Mapping[str, Any] | None = None,
     progress: Progress = False,
     n_threads: int | None = None,
@@ -54,7 +56,15 @@ def fit(
     recipe : Recipe, optional
         From a survey of data that have all levels: data are then read once, and no temporary file
         is needed.
-    REML, method, start, control, progress, n_threads, ddf
+    executor : optional
+        Who reads the parts: a Dask ``Client``, or anything with the methods of the executors of
+        `concurrent.futures`, whose processes are not started by fork. The parts are those of a
+        list, the files of a folder, pattern or dataset, or the partitions of a Dask DataFrame;
+        whatever is one piece is read by one worker. Parts are merged in their order, so that every
+        run and every executor gives the same numbers. The model itself is fitted here.
+    start : array-like, dict or LinearMixedModel, optional
+        As for `Statistic.fit`.
+    REML, method, control, progress, n_threads, ddf
         As for `lmer`.
     weights, offset, subset, na_action, contrasts
         As for `survey`.
@@ -99,7 +109,18 @@ def fit(
         coding=None if recipe is None else recipe.coding,
         streams=fitted_again,
     )
-    return _fitted(request, sources_of(data), recipe, checkpoint)
+    if executor is None:
+        return _fitted(request, sources_of(data), recipe, checkpoint)
+    if checkpoint is not None:
+        raise OptionError("checkpoint is for data that this process reads, which an executor has others do; give one.")
+    arguments: dict[str, Any] = {
+        "weights": weights,
+        "offset": offset,
+        "subset": subset,
+        "na_action": na_action,
+        "contrasts": contrasts,
+    }
+    return _model(request, summed_by(executor, formula, data, recipe, arguments), once=False)
 
 
 def fitted_again(request: LmmRequest) -> MixedFit:
@@ -150,6 +171,8 @@ def _model(request: LmmRequest, sums: Statistic, once: bool) -> LinearMixedModel
     )
     if once:
         request = replace(request, data=AbsentData({}, "streamed"), streams=None)
+    if hasattr(request.start, "theta"):
+        request = replace(request, start=None)
     return LinearMixedModel(made._fit, request)
 
 

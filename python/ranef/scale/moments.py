@@ -1,6 +1,7 @@
-"""Means and spreads that can be merged."""
+"""Means and spreads that can be merged, in an arithmetic in which no order of merging shows."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ from ranef.errors import DesignError
 
 Floats = NDArray[np.float64]
 
+#: Splits a number into two halves of its digits, after Dekker.
+SPLIT = 134217729.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Sums over the values of some columns that are not missing, after Chan, Golub and LeVeque
-    (1983).
+    """Sums over the values of some columns that are not missing.
+
+    Sums are kept as two numbers, of which the second is what rounding took from the first.
 
     Attributes
     ----------
@@ -22,17 +27,19 @@ class Moments:
         What they are for.
     given : tuple
         Arguments ``center`` and ``scale``: True and False, or numbers.
-    n, mean, m2, low, high : (k,) arrays
-        Number, mean, sum of squares about it, smallest and largest value of each column.
+    n, low, high : (k,) arrays
+        Number, smallest and largest value of each column.
+    total, squares : (2, k) arrays
+        Sums of the values and of their squares.
     """
 
     function: str
     given: tuple[Any, ...]
     n: Floats
-    mean: Floats
-    m2: Floats
     low: Floats
     high: Floats
+    total: Floats
+    squares: Floats
 
     @classmethod
     def of(cls, columns: Floats, function: str, given: tuple[Any, ...]) -> "Moments":
@@ -41,25 +48,29 @@ class Moments:
         for v in columns.T:
             x = v[~np.isnan(v)]
             if not len(x):
-                rows.append((0.0, 0.0, 0.0, np.inf, -np.inf))
+                rows.append((0.0, np.inf, -np.inf, 0.0, 0.0, 0.0, 0.0))
                 continue
-            mean = float(np.mean(x))
-            mean += float(np.mean(x - mean))
-            d = x - mean
-            rows.append((float(len(x)), mean, float(d @ d), float(x.min()), float(x.max())))
-        n, mean_, m2, low, high = np.array(rows, dtype=np.float64).reshape(-1, 5).T
-        return cls(function, given, n, mean_, m2, low, high)
+            square, error = _squared(x)
+            high, low = _sum(square)
+            rows.append((float(len(x)), float(x.min()), float(x.max()), *_sum(x), high, low + float(error.sum())))
+        found = np.array(rows, dtype=np.float64).reshape(-1, 7).T
+        return cls(function, given, found[0], found[1], found[2], found[3:5], found[5:7])
 
     def merged(self, other: "Moments") -> "Moments":
         """Of both parts."""
-        n = self.n + other.n
-        whole = np.maximum(n, 1.0)
-        d = other.mean - self.mean
-        mean = np.where(self.n == 0, other.mean, np.where(other.n == 0, self.mean, self.mean + d * (other.n / whole)))
-        both = (self.n > 0) & (other.n > 0)
-        m2 = self.m2 + other.m2 + np.where(both, d * d * (self.n * other.n / whole), 0.0)
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
-        return Moments(self.function, self.given, n, mean, m2, low, high)
+        n, total, squares = self.n + other.n, _added(self.total, other.total), _added(self.squares, other.squares)
+        return Moments(self.function, self.given, n, low, high, total, squares)
+
+    @property
+    def mean(self) -> Floats:
+        """Means; 0 of columns without values."""
+        return np.array([_rounded(t) / max(n, 1.0) for t, n in zip(self.total.T, self.n, strict=True)])
+
+    @property
+    def m2(self) -> Floats:
+        """Sums of squares about the means."""
+        return np.array([_about_mean(t, s, n) for t, s, n in zip(self.total.T, self.squares.T, self.n, strict=True)])
 
     def state(self) -> dict[str, Any]:
         """What the function learned."""
@@ -91,3 +102,49 @@ class Moments:
         else:
             s = np.ones(k) if spread is False else np.broadcast_to(spread, (k,)).copy()
         return {"center": np.asarray(c, dtype=np.float64), "scale": np.asarray(s, dtype=np.float64)}
+
+
+def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Sums and their rounding errors, after Knuth."""
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+def _sum(x: Floats) -> tuple[float, float]:
+    """The sum of numbers in two parts."""
+    low = 0.0
+    while len(x) > 1:
+        half = len(x) // 2
+        s, error = _two_sum(x[:half], x[half : 2 * half])
+        low += float(error.sum())
+        x = s if len(x) % 2 == 0 else np.append(s, x[-1])
+    return float(x[0]), low
+
+
+def _squared(x: Floats) -> tuple[Floats, Floats]:
+    """Squares and their rounding errors, after Dekker."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        c = SPLIT * x
+        high = c - (c - x)
+        low = x - high
+        square = x * x
+        return square, ((high * high - square) + 2 * high * low) + low * low
+
+
+def _added(a: Floats, b: Floats) -> Floats:
+    high, error = _two_sum(a[0], b[0])
+    return np.stack(_two_sum(high, error + (a[1] + b[1])))
+
+
+def _rounded(pair: Floats) -> float:
+    return float(pair[0] + pair[1])
+
+
+def _about_mean(total: Floats, squares: Floats, n: float) -> float:
+    if not n:
+        return 0.0
+    if not np.isfinite([*total, *squares]).all():
+        return float("inf")
+    s, q = (Fraction(float(v[0])) + Fraction(float(v[1])) for v in (total, squares))
+    return max(float(q - s * s / Fraction(n)), 0.0)

@@ -10,6 +10,7 @@ from ranef.errors import DataError
 from ranef.fit.progress import Line, Progress, Report, reported
 from ranef.scale.asked import Asked
 from ranef.scale.checkpoint import BATCHES, Checkpoint
+from ranef.scale.placed import placed
 from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import Survey, survey_of
@@ -122,15 +123,17 @@ def _surveyed(asked: Asked, sources: Sequence[Batches], show: Report | None) -> 
 def _summed(sums: Statistic, reading: Reading, kept: Checkpoint | None, n_surveyed: int | None) -> Statistic:
     """Sums with all tables that are not in them yet."""
     if kept is None:
-        for _, _, table in reading.tables():
-            sums.add(table)
+        for unit, _, table in reading.tables():
+            with placed(_place(reading, unit, table)):
+                sums.add(table)
         return sums
     since, last = 0, 0
     for unit, count, table in reading.tables(*kept.done):
         if unit != last and since >= BATCHES:
             sums, since = kept.write(sums, (unit, 0), n_surveyed), 0
         last = unit
-        sums.add(table)
+        with placed(_place(reading, unit, table)):
+            sums.add(table)
         since += 1
         # other sources may give their rows in another order the next time
         ordered = reading.units[unit].file is not None or reading.units[unit].held is not None
@@ -138,3 +141,8 @@ def _summed(sums: Statistic, reading: Reading, kept: Checkpoint | None, n_survey
             sums, since = kept.write(sums, (unit, count + 1), n_surveyed), 0
     end = (len(reading.units), 0)
     return sums if kept.done == end else kept.write(sums, end, n_surveyed)
+
+
+def _place(reading: Reading, unit: int, table: Table) -> str:
+    """Where a table comes from, if there is more than one place."""
+    return (table.place or reading.units[unit].what) if len(reading.units) > 1 else ""

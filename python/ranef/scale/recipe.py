@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,17 @@ from ranef.design.coding_rules import CodingRules
 from ranef.design.evaluate import State
 from ranef.design.record import ColumnBasis, Design, ModelSums, random_shape
 from ranef.design.shared_effects import shared_effects
-from ranef.errors import DesignError
+from ranef.errors import DesignError, OptionError
 from ranef.fit.system import response_without_offset
 from ranef.fit.unidentified import unidentified_effects
 from ranef.scale.asked import Asked
+from ranef.scale.levels import is_column, with_levels
+from ranef.scale.sealed import opened, sealed
 
 Floats = NDArray[np.float64]
+
+KIND = "Recipe"
+VERSION = 1
 
 #: Digits of numbers that a fingerprint looks at: sums that were merged in another order differ in
 #: the last ones.
@@ -70,6 +75,73 @@ class Recipe:
             self.contrasts,
             self.coding,
         )
+
+    def public(self, levels: Mapping[str, Sequence[str]] | None = None) -> Self:
+        """The recipe as it may be given to others: without the levels of grouping factors that were
+        seen, which may be names of people.
+
+        Parameters
+        ----------
+        levels : dict, optional
+            Levels that were agreed on, by grouping factor. Those of other factors are added where
+            the rows are, by ``update(rows, new_levels="add")``; the same label is the same level
+            everywhere.
+
+        Returns
+        -------
+        Recipe
+            With another fingerprint: only sums by this recipe go together. It still has the levels
+            of fixed effects, means that functions such as ``scale(x)`` found, and centres of
+            columns to a 64th of their spread.
+
+        Raises
+        ------
+        OptionError
+            If a name is not that of a grouping factor.
+        DesignError
+            If a grouping factor is an expression, which keeps the levels it had.
+
+        Examples
+        --------
+        >>> from ranef import load_dataset, scale
+        >>> data = load_dataset("sleepstudy")
+        >>> recipe = scale.survey("Reaction ~ Days + (Days | Subject)", data).freeze()
+        >>> recipe.public({"Subject": ["308", "309"]})
+        Recipe('Reaction ~ Days + (Days | Subject)', 2 fixed effects; levels: Subject 2)
+        """
+        agreed = dict(levels or {})
+        design = self.design
+        groups: dict[str, list[int]] = {}
+        for i, t in enumerate(design.random):
+            groups.setdefault(t.group, []).append(i)
+        for name, given in agreed.items():
+            if name not in groups:
+                raise OptionError(f"there is no grouping factor {name!r}; there are {', '.join(groups)}.")
+            if isinstance(given, str) or len(set(map(str, given))) != len(given):
+                raise OptionError(f"the levels of {name!r} must be a list of labels, each once.")
+        for name, members in groups.items():
+            variables = design.encoder.random[members[0]].grouping.variables
+            if not all(map(is_column, variables)):
+                raise DesignError(f"the grouping factor {name!r} keeps levels; compute it as a column beforehand.")
+            design, _ = with_levels(design, members, [str(v) for v in agreed.get(name, ())])
+        assert design.sums is not None
+        design = replace(design, sums=replace(design.sums, shape=random_shape(design.random)))
+        return replace(self, design=design, fingerprint=_fingerprint(replace(self, design=design)))
+
+    def to_bytes(self) -> bytes:
+        """The recipe compressed, with a version and a checksum; without pickle."""
+        return sealed(KIND, VERSION, {f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        DataError
+            If the bytes are something else, damaged, cut, or of another version.
+        """
+        return cls(**opened(KIND, VERSION, content))
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{t.group} {len(t.levels):,}" for t in self.design.random)
@@ -123,7 +195,11 @@ def recipe_of(asked: Asked, table: Table, sampled: int, n_used: int, states: dic
         unidentified=tuple(whole.random[i].text for i in unidentified),
         fingerprint="",
     )
-    return replace(recipe, fingerprint=hashlib.sha256(_canonical(recipe).encode("utf-8", "surrogatepass")).hexdigest())
+    return replace(recipe, fingerprint=_fingerprint(recipe))
+
+
+def _fingerprint(recipe: Recipe) -> str:
+    return hashlib.sha256(_canonical(recipe).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _bases(whole: Design, sampled: int) -> ModelSums:
@@ -203,3 +279,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.{DIGITS}g}"
     return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def difference(a: Recipe, b: Recipe) -> str:
+    """What differs between two recipes, in a few words."""
+    if str(a.design.formula) != str(b.design.formula):
+        return f"the formulas are {a.design.formula} and {b.design.formula}"
+    for s, t in zip(a.design.random, b.design.random, strict=True):
+        if not np.array_equal(s.levels, t.levels):
+            return f"the levels of {s.group} differ ({len(s.levels)} and {len(t.levels)})"
+    if a.design.x_names != b.design.x_names:
+        return "the fixed effects differ"
+    return "centres, codings or arguments differ"

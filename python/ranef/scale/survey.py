@@ -15,13 +15,14 @@ from ranef.design.evaluate import State
 from ranef.design.rows import NA_ACTIONS
 from ranef.design.summarised import RowSummary
 from ranef.design.values import Factor, Logical
-from ranef.errors import DataError, OptionError
+from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.formula import expand_dot, parse_formula, require_random, require_response
 from ranef.formula.syntax import names_in
 from ranef.scale.asked import Asked, UsedRows, level_codes, used_rows
 from ranef.scale.columns import Raw, RawColumn, joined, row_hashes, taken
 from ranef.scale.learned import LearnedCall, Learner, SurveyEvaluator, add_batch, learned_calls
 from ranef.scale.recipe import Recipe, recipe_of
+from ranef.scale.survey_bytes import read_survey, survey_bytes
 
 Floats = NDArray[np.float64]
 
@@ -351,6 +352,8 @@ class Survey:
         DataError
             If the arguments differ, or a column holds other things there.
         """
+        if not isinstance(other, Survey):
+            raise ArgumentTypeError(f"only surveys can be merged with a survey, not a {type(other).__name__}.")
         if described(self.asked) != described(other.asked):
             raise DataError("these are surveys of different models; make them with the same formula and arguments.")
         for name, (kind, place) in other.kinds.items():
@@ -373,6 +376,30 @@ class Survey:
             self.summary = other.summary if self.summary is None else self.summary.merged(other.summary)
         if other.sample is not None:
             self._add_sample(other.sample, other.hashes)
+
+    def to_bytes(self) -> bytes:
+        """What was seen, compressed, with a version and a checksum; without pickle. It has some
+        rows of the data: those with levels that others do not have, and 2,048 more.
+        """
+        return survey_bytes(vars(self))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        DataError
+            If the bytes are something else, damaged, cut, or of another version.
+        """
+        held = read_survey(content)
+        found = held.pop("found")
+        out = cls(held["asked"])
+        vars(out).update(held)
+        if found is not None:
+            out.found = cls(held["asked"])
+            vars(out.found).update(found)
+        return out
 
     def copy(self) -> Self:
         """Another survey with what was seen so far."""

@@ -97,18 +97,9 @@ pub(super) fn accumulate<R: Residual>(
     for f in 0..nf - 1 {
         let (row_start, row_order) = by_level(codes[f], rows.factors[f].n_levels);
         for g in f + 1..nf {
-            out.push(pair(
-                f,
-                g,
-                ks[f],
-                ks[g],
-                &row_start,
-                &row_order,
-                codes[g],
-                rows.factors[g].n_levels,
-                &z[f],
-                &z[g],
-            ));
+            let mut sums = Sums { kf: ks[f], kg: ks[g], zf: &z[f], zg: &z[g], value: Vec::new() };
+            let (start, level) = pair(&row_start, &row_order, codes[g], rows.factors[g].n_levels, &mut sums);
+            out.push(Cells { f, g, kf: ks[f], kg: ks[g], start, level, value: sums.value });
         }
     }
     out
@@ -122,10 +113,10 @@ pub fn observed(rows: &Rows<'_>) -> Vec<Cells> {
         let (row_start, row_order) = by_level(rows.factors[f].codes, rows.factors[f].n_levels);
         for g in f + 1..nf {
             let other = &rows.factors[g];
-            let mut c = pair(f, g, 0, 0, &row_start, &row_order, other.codes, other.n_levels, &[], &[]);
-            (c.kf, c.kg) = (rows.factors[f].k(), other.k());
-            c.value = vec![0.0; c.level.len() * c.kf * c.kg];
-            out.push(c);
+            let (start, level) = pair(&row_start, &row_order, other.codes, other.n_levels, &mut Pattern);
+            let (kf, kg) = (rows.factors[f].k(), other.k());
+            let value = vec![0.0; level.len() * kf * kg];
+            out.push(Cells { f, g, kf, kg, start, level, value });
         }
     }
     out
@@ -138,16 +129,15 @@ pub fn met(codes: &[&[i32]], n_levels: &[usize], ks: &[usize]) -> Vec<Cells> {
     for f in 0..codes.len().saturating_sub(1) {
         let (row_start, row_order) = by_level(codes[f], n_levels[f]);
         for g in f + 1..codes.len() {
-            let mut c = pair(f, g, 0, 0, &row_start, &row_order, codes[g], n_levels[g], &[], &[]);
-            (c.kf, c.kg) = (ks[f], ks[g]);
-            out.push(c);
+            let (start, level) = pair(&row_start, &row_order, codes[g], n_levels[g], &mut Pattern);
+            out.push(Cells { f, g, kf: ks[f], kg: ks[g], start, level, value: Vec::new() });
         }
     }
     out
 }
 
 /// Rows sorted by level (counting sort).
-fn by_level(codes: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
+pub(crate) fn by_level(codes: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
     let mut start = vec![0usize; n_levels + 1];
     for &c in codes {
         start[c as usize + 1] += 1;
@@ -164,25 +154,62 @@ fn by_level(codes: &[i32], n_levels: usize) -> (Vec<usize>, Vec<u32>) {
     (start, order)
 }
 
-#[allow(clippy::too_many_arguments)]
-fn pair(
-    f: usize,
-    g: usize,
+/// What is summed over the rows of each cell.
+pub(crate) trait Blocks {
+    /// Makes room for this number of cells.
+    fn grow(&mut self, cells: usize);
+    /// Adds a row to a cell.
+    fn add(&mut self, cell: usize, row: usize);
+}
+
+/// Cross-products of two factors' effects.
+struct Sums<'a> {
     kf: usize,
     kg: usize,
+    zf: &'a [f64],
+    zg: &'a [f64],
+    value: Vec<f64>,
+}
+
+impl Blocks for Sums<'_> {
+    #[inline(always)]
+    fn grow(&mut self, cells: usize) {
+        self.value.resize(cells * self.kf * self.kg, 0.0);
+    }
+
+    #[inline(always)]
+    fn add(&mut self, cell: usize, row: usize) {
+        let (kf, kg) = (self.kf, self.kg);
+        let (a, b) = (&self.zf[row * kf..(row + 1) * kf], &self.zg[row * kg..(row + 1) * kg]);
+        let block = &mut self.value[cell * kf * kg..(cell + 1) * kf * kg];
+        for (i, &x) in a.iter().enumerate() {
+            for (j, &y) in b.iter().enumerate() {
+                block[i * kg + j] += x * y;
+            }
+        }
+    }
+}
+
+/// Which cells there are, and nothing of them.
+struct Pattern;
+
+impl Blocks for Pattern {
+    fn grow(&mut self, _: usize) {}
+    fn add(&mut self, _: usize, _: usize) {}
+}
+
+/// The cells of two factors: the start of each level of the first, and the levels of the second.
+pub(crate) fn pair<B: Blocks>(
     row_start: &[usize],
     row_order: &[u32],
     codes_g: &[i32],
     n_levels_g: usize,
-    zf: &[f64],
-    zg: &[f64],
-) -> Cells {
+    blocks: &mut B,
+) -> (Vec<usize>, Vec<u32>) {
     let n = row_start.len() - 1;
-    let s = kf * kg;
     let mut start = Vec::with_capacity(n + 1);
     start.push(0);
     let mut level: Vec<u32> = Vec::new();
-    let mut value: Vec<f64> = Vec::new();
     // slot[l] is the cell of level l of g within the present level of f, while touched[l] says so
     let mut slot = vec![0u32; n_levels_g];
     let mut touched = vec![u32::MAX; n_levels_g];
@@ -203,19 +230,11 @@ fn pair(
             slot[c as usize] = (base + i) as u32;
         }
         level.extend_from_slice(&here);
-        value.resize(level.len() * s, 0.0);
+        blocks.grow(level.len());
         for &r in these {
-            let r = r as usize;
-            let at = slot[codes_g[r] as usize] as usize * s;
-            let (a, b) = (&zf[r * kf..(r + 1) * kf], &zg[r * kg..(r + 1) * kg]);
-            let block = &mut value[at..at + s];
-            for (i, &x) in a.iter().enumerate() {
-                for (j, &y) in b.iter().enumerate() {
-                    block[i * kg + j] += x * y;
-                }
-            }
+            blocks.add(slot[codes_g[r as usize] as usize] as usize, r as usize);
         }
         start.push(level.len());
     }
-    Cells { f, g, kf, kg, start, level, value }
+    (start, level)
 }

@@ -8,6 +8,7 @@ mod gram;
 mod levels;
 mod rank;
 
+pub(crate) use cells::{by_level, pair, Blocks};
 pub use cells::{met, observed, Cells};
 pub use gram::Gram;
 pub use rank::{apart_from_levels, independent_columns, products_of_x, settle_rank, well_conditioned};
@@ -20,7 +21,7 @@ use crate::rows::{FactorRows, Rows};
 use std::ops::Range;
 
 /// Rows handled together while they are in the first-level cache.
-const BLOCK: usize = 128;
+pub(crate) const BLOCK: usize = 128;
 /// Rows of one chunk; chunks are the unit of parallel work and do not depend on the number of
 /// threads.
 pub(crate) const CHUNK: usize = 1 << 20;
@@ -238,7 +239,7 @@ pub(crate) fn transformed_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>,
 }
 
 /// \[X y\] of a block of rows in the changed basis; row-major.
-fn unweighted_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
+pub(crate) fn unweighted_w(rows: &Rows<'_>, basis: &Basis, range: Range<usize>, out: &mut [f64]) {
     let p = basis.p();
     let pw = p + 1;
     transformed_x(rows, basis, range.clone(), pw, out);
@@ -256,7 +257,7 @@ pub(crate) fn transformed_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range
 }
 
 /// Effects of one factor for a block of rows in the changed basis; row-major.
-fn unweighted_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
+pub(crate) fn unweighted_z(rows: &Rows<'_>, basis: &Basis, factor: usize, range: Range<usize>, out: &mut [f64]) {
     let f = &rows.factors[factor];
     let k = f.k();
     if f.is_fixed() {

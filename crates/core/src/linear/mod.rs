@@ -19,7 +19,6 @@ mod score;
 mod search;
 mod solution;
 mod start;
-mod statistic;
 mod system;
 mod union;
 
@@ -45,6 +44,5 @@ pub use score::{Plane, Score};
 pub use search::{search, sharpened, Begin, Search, Valley};
 pub use solution::{predict_variance, Evaluation, NewRows, Solution};
 pub use start::moment_frames;
-pub use statistic::Statistic;
 pub use system::System;
 pub use union::{Passage, Within};
