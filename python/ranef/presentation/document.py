@@ -92,7 +92,8 @@ def summary_document(summary: "Summary") -> Document:
         facts += summary.visits.facts()
         middle = [_fixed(summary), *_visits(summary)]
     else:
-        facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
+        if summary.groups:
+            facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
         middle = [_random(summary), _fixed(summary)]
     grids = [_criteria(summary), _residuals(summary), *middle, _correlation(summary)]
     return Document(
@@ -122,7 +123,8 @@ def _residuals(summary: "Summary") -> Grid | None:
 
 
 def _random(summary: "Summary") -> Grid:
-    return variance_grid("Random effects", summary.random, summary.sigma, summary.digits)
+    caption = "Random effects" if summary.random else "Residual"
+    return variance_grid(caption, summary.random, summary.sigma, summary.digits)
 
 
 def _visits(summary: "Summary") -> list[Grid]:

@@ -28,6 +28,9 @@ from ranef.presentation.visit_covariance import visit_covariance
 
 Floats = NDArray[np.float64]
 
+#: More parameters of a covariance structure than these are counted, not listed.
+MOST_LISTED = 12
+
 #: Significant digits of the parameters of a covariance structure.
 STRUCTURE_DIGITS = 4
 
@@ -176,15 +179,20 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
 
 
 def structure_texts(fit: MixedFit) -> dict[str, str | None]:
-    """The covariance structure of the rows, and its parameters."""
+    """The covariance structure of the rows, and its parameters; of visits a block of its own has
+    them.
+    """
     rows, values = fit.design.residual, fit.structure_parameters
-    if rows is None:
+    if rows is None or fit.verb == "mmrm":
         return {}
-    numbers = [f"{name} = {format_number(value, STRUCTURE_DIGITS)}" for name, value in values.items()]
+    if len(values) > MOST_LISTED:
+        listed = f"{len(values)} parameters (structure of the model lists them)"
+    else:
+        listed = ", ".join(f"{name} = {format_number(value, STRUCTURE_DIGITS)}" for name, value in values.items())
     return {
         "correlation": rows.expr.correlation_code,
         "variance": rows.expr.variance_code,
-        "structure": ", ".join(numbers) or None,
+        "structure": listed or None,
     }
 
 

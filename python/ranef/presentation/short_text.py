@@ -3,9 +3,9 @@
 import numpy as np
 
 from ranef.presentation.numbers import format_numbers
-from ranef.presentation.random_effects import STD_DEV, variance_lines
+from ranef.presentation.random_effects import STD_DEV
 from ranef.presentation.summary import Summary
-from ranef.presentation.summary_text import criterion_lines, group_lines, header_lines
+from ranef.presentation.summary_text import criterion_lines, group_lines, header_lines, variance_block
 from ranef.presentation.text_table import WIDTH, named_lines, terminal_width, wrapped
 
 #: Decimals of the criterion.
@@ -30,7 +30,7 @@ def short_text(summary: Summary, digits: int | None = None) -> str:
     lines = header_lines(summary, width)
     lines += criterion_lines(summary.criteria, CRITERION_DECIMALS)
     if summary.visits is None:
-        lines += ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, (STD_DEV,), width)]
+        lines += variance_block(summary, digits, (STD_DEV,), width)
         lines += group_lines(summary.n_obs, summary.groups, summary.rows_used, width)
     else:
         lines.append(f"Number of obs: {summary.n_obs}, subjects: {summary.visits.subjects}")

@@ -15,7 +15,7 @@ from ranef.presentation.abbreviate import abbreviate
 from ranef.presentation.coefficients import coefficient_lines
 from ranef.presentation.formula_lines import LIMIT, formula_lines
 from ranef.presentation.numbers import format_fixed, format_number, format_numbers, round_decimals, zap_small
-from ranef.presentation.random_effects import variance_lines
+from ranef.presentation.random_effects import STD_DEV, VARIANCE, variance_lines
 from ranef.presentation.text_table import (
     WIDTH,
     filled_lines,
@@ -34,6 +34,9 @@ QUANTILE_NAMES = ("Min", "1Q", "Median", "3Q", "Max")
 
 #: Width to which labels of the rows and columns of the correlation matrix are shortened.
 ROW_LABEL, COLUMN_LABEL = 11, 6
+
+#: Between two parameters of a covariance structure, whose names may have commas in brackets.
+_PARAMETERS = re.compile(r", (?![^()]*\))")
 
 #: The level of a factor in the name of a column: ``[T.Low]``, ``[.L]``, ``[a]``.
 _LEVEL = re.compile(r"\[(?:[A-Z]\.)?([^\[\]]*)\](?=:|$)")
@@ -89,11 +92,19 @@ def random_blocks(summary: "Summary", digits: int, width: int) -> list[tuple[str
         left_out = [] if summary.rows_used is None else filled_lines(summary.rows_used.split(" "), width=width)
         counts = f"Number of obs: {summary.n_obs}, subjects: {summary.visits.subjects}"
         return [("groups", [counts, *(t.rstrip() for t in left_out)])]
-    lines = variance_lines(summary.random, summary.sigma, digits, width=width)
     return [
-        ("random", ["Random effects:", *lines]),
+        ("random", variance_block(summary, digits, width=width)),
         ("groups", group_lines(summary.n_obs, summary.groups, summary.rows_used, width)),
     ]
+
+
+def variance_block(
+    summary: "Summary", digits: int, components: Sequence[str] = (VARIANCE, STD_DEV), width: int = WIDTH
+) -> list[str]:
+    """The variance components with their heading; one line where only the residual's is there."""
+    if not summary.random and summary.sigma is not None:
+        return [f"Residual standard deviation: {format_number(summary.sigma, digits)}"]
+    return ["Random effects:", *variance_lines(summary.random, summary.sigma, digits, components, width)]
 
 
 def header_lines(summary: "Summary", width: int = WIDTH) -> list[str]:
@@ -108,7 +119,10 @@ def header_lines(summary: "Summary", width: int = WIDTH) -> list[str]:
 def call_lines(call: "ModelCall", width: int = WIDTH) -> list[str]:
     """Lay out formula, data and other arguments."""
     lines = filled_lines(["Formula:", *formula_lines(call.formula, min(LIMIT, width - _FORMULA_MARGIN))], width=width)
-    return lines + [f"{label:>7}: {text}" for label, text in call.labelled()]
+    for label, text in call.labelled():
+        items = _PARAMETERS.split(text) if label == "Structure" else [text]
+        lines += filled_lines([f"{label:>7}: {items[0]}", *items[1:]], separator=", ", width=width)
+    return lines
 
 
 def deviance_lines(criteria: "Criteria", width: int = WIDTH) -> list[str]:
