@@ -1,22 +1,35 @@
-"""What the observed rows of a subject say of its other rows, in models whose rows are correlated
-and which have no random effects.
+"""What the observed rows of a block say of its other rows, in models whose rows are correlated
+given the random effects.
 
-With o the rows of the fit of a subject, * new ones and R the covariance divided by sigma²,
-the expectation of a new row is ``X_* b + R_*o R_oo^-1 (y_o - X_o b)``; it is normal with the
-variance ``R_** - R_*o R_oo^-1 R_o*`` around it, and the estimates of b enter by the columns
-``X_* - R_*o R_oo^-1 X_o``.
+With o the rows of the fit of a block, * new ones, R the covariance divided by sigma² and
+``W = R_*o R_oo^-1``, the expectation of a new row is ``X_* b + Z_* u + W (y_o - X_o b - Z_o u)``;
+it is normal with the variance ``R_** - W R_o*`` around it, and the estimates enter by the columns
+``X_* - W X_o`` and ``Z_* - W Z_o``.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.residual import new_residual_rows
+from ranef.design.residual import NewResidualRows, ResidualRows, new_residual_rows
+from ranef.errors import DataError
+from ranef.estimates.prediction_rows import Rows
 from ranef.fit.record import MixedFit
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+#: Place of rows whose block has no places: another row than all that were seen.
+NOWHERE = -1.0
+
+#: Rows whose variances are computed together, with all random effects written out.
+AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,62 +44,199 @@ class Conditioned:
         By which the fixed effects enter.
     variance : (m,) array
         Their own variances divided by sigma²; NaN where the position is not one of the fit.
+    moved : (m,) bool array
+        Rows of blocks that the fit has seen.
+    effects : sparse (m, q) array or None
+        By which the spherical random effects enter; None where no row is moved or there are no
+        random effects.
     """
 
     shift: Floats
     columns: Floats
     variance: Floats
+    moved: NDArray[np.bool_]
+    effects: "csr_array | None"
 
 
-def given_own_rows(fit: MixedFit, newdata: Any, x: Floats, conditional: bool) -> Conditioned | None:
-    """New rows with columns x (m, p), given the rows of their subjects where they are to be.
+def given_own_rows(fit: MixedFit, newdata: Any, new: Rows, means: Floats, conditional: bool) -> Conditioned | None:
+    """New rows given the rows of their blocks where they are to be; ``means`` (m,) are theirs
+    without them.
 
-    None for models whose rows are independent, or that have random effects.
+    None for models whose rows are independent and have one variance.
     """
     rows = fit.design.residual
-    if rows is None or fit.terms or rows.variances:
+    if rows is None:
         return None
     design = fit.design
-    new = new_residual_rows(rows, newdata, design.encoder.states, design.formula.text)
-    placed = np.isfinite(new.position).all(axis=1) & (new.group >= 0)
-    shift, columns, variance = np.zeros(len(x)), x.copy(), np.full(len(x), np.nan)
-    weights = None if design.weights is None else 1.0 / np.sqrt(design.weights)
-    residual = design.y - fit.fixed_part()
-    own_x = fit.x
+    there = placed(rows, new_residual_rows(rows, newdata, design.encoder.states, design.formula.text), means)
+    known = np.isfinite(there.position).all(axis=1) & (there.group >= 0)
+    for x, stratum in there.variances:
+        known &= np.isfinite(x) & (stratum >= 0)
+    shift, columns, variance = np.zeros(len(means)), new.x.copy(), np.full(len(means), np.nan)
+    moved = np.zeros(len(means), dtype=bool)
+    scale = None if new.weights is None else 1.0 / np.sqrt(new.weights)
+    residual = design.y - fit.means()
+    blocks = blocks_of(rows)
+    weights_of_rows: list[tuple[Places, Places, Floats]] = []
+    keys = zip(there.subject[known].tolist(), there.group[known].tolist(), strict=True)
+    for subject, group in dict.fromkeys(keys):
+        at = np.flatnonzero(known & (there.subject == subject) & (there.group == group))
+        seen = blocks.get(subject, at[:0]) if conditional and subject >= 0 else at[:0]
+        if len(seen) and rows.group[seen[0]] != group:
+            seen = seen[:0]
+        k = len(seen)
+        r = joint_covariance(fit, rows, seen, there, at, group, None if scale is None else scale[at])
+        variance[at] = np.diagonal(r)[k:]
+        if k:
+            weight: Floats = np.linalg.solve(r[:k, :k], r[:k, k:]).T.astype(np.float64)
+            shift[at] = weight @ residual[seen]
+            columns[at] -= weight @ fit.x[seen]
+            variance[at] = np.maximum(variance[at] - np.einsum("ij,ji->i", weight, r[:k, k:]), 0.0)
+            moved[at] = True
+            weights_of_rows.append((at, seen, weight))
+    effects = spherical_columns(fit, new, weights_of_rows) if moved.any() and fit.terms else None
+    return Conditioned(shift, columns, variance, moved, effects)
+
+
+def placed(rows: ResidualRows, new: NewResidualRows, means: Floats) -> NewResidualRows:
+    """The rows with fitted values where a variance depends on these, and a place of their own where
+    places do not matter.
+    """
+    c = rows.expr.correlation
+    position = new.position
+    if c is None or (not rows.coordinates and not c.kind.order_matters):
+        position = np.full_like(position, NOWHERE)
+    elif c.kind.whole and rows.coordinates and rows.coordinates[0].levels is None:
+        broken = np.flatnonzero(np.isfinite(position[:, 0]) & (position[:, 0] != np.round(position[:, 0])))
+        if len(broken):
+            raise DataError(
+                f"{rows.coordinates[0].name} in {c.code} is {position[broken[0], 0]:g} in row {broken[0]} of the new "
+                f"data; positions of {c.structure}() are whole numbers."
+            )
+        if c.structure == "toep":  # nothing is known of longer distances
+            outside = (position[:, 0] < rows.position[:, 0].min()) | (position[:, 0] > rows.position[:, 0].max())
+            position = np.where(outside[:, None], np.nan, position)
+    variances = tuple(
+        (means if own.fitted else x, stratum) for (x, stratum), own in zip(new.variances, rows.variances, strict=True)
+    )
+    return NewResidualRows(new.subject, position, new.group, variances)
+
+
+def blocks_of(rows: ResidualRows) -> dict[int, Places]:
+    """Rows of every block; none where rows are not correlated."""
+    if rows.expr.correlation is None:
+        return {}
     order = np.argsort(rows.subject, kind="stable")
     starts = np.searchsorted(rows.subject[order], np.arange(int(rows.subject.max()) + 2))
-    for subject, group in dict.fromkeys(zip(new.subject[placed].tolist(), new.group[placed].tolist(), strict=True)):
-        there = np.flatnonzero(placed & (new.subject == subject) & (new.group == group))
-        seen = order[starts[subject] : starts[subject + 1]] if conditional and subject >= 0 else order[:0]
-        if len(seen) and rows.group[seen[0]] != group:
-            seen = order[:0]
-        k = len(seen)
-        at, place = _distinct(rows.position[seen], new.position[there])
-        r = fit.position_covariance(at, group) / fit.sigma**2
-        if weights is not None:
-            scale = np.concatenate([weights[seen], np.ones(len(at) - k)])
-            r = r * np.outer(scale, scale)
-        r = r[np.ix_(place, place)]
-        variance[there] = np.diagonal(r)[k:]
-        if k:
-            weight = np.linalg.solve(r[:k, :k], r[:k, k:]).T
-            shift[there] = weight @ residual[seen]
-            columns[there] -= weight @ own_x[seen]
-            variance[there] = np.maximum(variance[there] - np.einsum("ij,ji->i", weight, r[:k, k:]), 0.0)
-    return Conditioned(shift, columns, variance)
+    return {i: order[a:b] for i, (a, b) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))}
 
 
-def _distinct(seen: Floats, new: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Positions (u, d) with those seen first, and the place of each of both among them.
+def joint_covariance(
+    fit: MixedFit, rows: ResidualRows, seen: Places, new: NewResidualRows, at: Places, group: int, scale: Floats | None
+) -> Floats:
+    """Covariance divided by sigma² of the rows ``seen`` of the fit and the new rows ``at``.
 
-    A new row at a position that was seen is that row.
+    A new row at the place of a single one that was seen is that row.
     """
-    at = list(map(tuple, seen.tolist()))
-    known = {p: i for i, p in enumerate(at)}
-    place = list(range(len(at)))
-    for p in map(tuple, new.tolist()):
-        if p not in known:
-            known[p] = len(at)
-            at.append(p)
-        place.append(known[p])
-    return np.array(at, dtype=np.float64).reshape(len(at), new.shape[1]), np.array(place, dtype=np.intp)
+    k = len(seen)
+    other, place = distinct(rows.position[seen], new.position[at])
+    positions = np.ascontiguousarray(np.concatenate([rows.position[seen], new.position[at][other]]))
+    covariates = [
+        (np.concatenate([v.x[seen], x[at][other]]), np.concatenate([v.codes[seen], stratum[at][other]]))
+        for v, (x, stratum) in zip(rows.variances, new.variances, strict=True)
+    ]
+    r = fit.position_covariance(positions, group, covariates) / fit.sigma**2
+    if fit.design.weights is not None:
+        there = np.ones(len(other)) if scale is None else scale[other]
+        factor = np.concatenate([1.0 / np.sqrt(fit.design.weights[seen]), there])
+        r = r * np.outer(factor, factor)
+    whole = np.concatenate([np.arange(k), place])
+    return np.asarray(r[np.ix_(whole, whole)])
+
+
+def distinct(seen: Floats, new: Floats) -> tuple[Places, Places]:
+    """New rows at other places than those of single rows that were seen, and the place of every new
+    row among the seen ones and these.
+    """
+    found: dict[tuple[float, ...], list[int]] = {}
+    for i, p in enumerate(map(tuple, seen.tolist())):
+        found.setdefault(p, []).append(i)
+    other: list[int] = []
+    place = []
+    for i, p in enumerate(map(tuple, new.tolist())):
+        own = found.get(p, [])
+        if len(own) == 1:
+            place.append(own[0])
+        else:
+            place.append(len(seen) + len(other))
+            other.append(i)
+    return np.array(other, dtype=np.intp), np.array(place, dtype=np.intp)
+
+
+def spherical_rows(fit: MixedFit, codes: tuple[Any, ...], z: tuple[Floats, ...]) -> "csr_array":
+    """Sparse rows (m, q) by which the spherical random effects of all terms enter, levels of a term
+    together; levels that the fit has not seen have none.
+    """
+    from scipy.sparse import csr_array, hstack
+
+    parts = []
+    for code, columns, factor, b in zip(codes, z, fit.relative_factors, fit.b, strict=True):
+        levels, k = b.shape
+        known = np.flatnonzero(code >= 0)
+        where = code[known][:, None] * k + np.arange(k)
+        index = (np.repeat(known, k), where.reshape(-1))
+        parts.append(csr_array(((columns[known] @ factor).reshape(-1), index), shape=(len(code), levels * k)))
+    return csr_array(hstack(parts))
+
+
+def spherical_columns(fit: MixedFit, new: Rows, weights: list[tuple[Places, Places, Floats]]) -> "csr_array":
+    """Those of ``Z_* - W Z_o``."""
+    from scipy.sparse import csr_array
+
+    own = spherical_rows(fit, tuple(t.codes for t in fit.terms), tuple(t.z for t in fit.terms))
+    row = np.concatenate([np.repeat(at, len(seen)) for at, seen, _ in weights])
+    column = np.concatenate([np.tile(seen, len(at)) for at, seen, _ in weights])
+    value = np.concatenate([w.reshape(-1) for _, _, w in weights])
+    w = csr_array((value, (row, column)), shape=(len(new.x), own.shape[0]))
+    return csr_array(spherical_rows(fit, new.codes, new.z) - w @ own)
+
+
+def joint_variance(fit: MixedFit, columns: Floats, effects: "csr_array") -> Floats:
+    """Variance (m,) of combinations of the estimates of fixed and spherical random effects around
+    the true ones, of which a row may take several levels of a factor.
+
+    With ``M = Z'R^-1 Z + I`` in the spherical effects and a row (a, c) it is
+    ``sigma² (c'M^-1 c + d' Phi d)``, ``d = a - X'R^-1 Z M^-1 c``.
+    """
+    from scipy.sparse import csc_array, eye_array, vstack
+    from scipy.sparse.linalg import splu
+
+    rows = fit.design.residual
+    assert rows is not None
+    z = spherical_rows(fit, tuple(t.codes for t in fit.terms), tuple(t.z for t in fit.terms))
+    whitened_z, whitened_x = [], []
+    for at, root in block_roots(fit, rows):
+        inverse = np.linalg.inv(root)
+        whitened_z.append(csc_array(inverse) @ z[at])
+        whitened_x.append(inverse @ fit.x[at])
+    wz, wx = csc_array(vstack(whitened_z)), np.concatenate(whitened_x)
+    system = splu(csc_array(wz.T @ wz + eye_array(wz.shape[1])))
+    across, phi = wz.T @ wx, fit.vcov / fit.sigma**2
+    out = np.empty(len(columns))
+    for first in range(0, len(columns), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        c = effects[part].toarray()
+        solved = system.solve(np.ascontiguousarray(c.T)).T
+        d = columns[part] - solved @ across
+        out[part] = np.einsum("ij,ij->i", c, solved) + np.einsum("ij,jk,ik->i", d, phi, d)
+    return out * fit.sigma**2
+
+
+def block_roots(fit: MixedFit, rows: ResidualRows) -> Iterator[tuple[Places, Floats]]:
+    """Rows of every block and the lower Cholesky factor of their covariance divided by sigma²."""
+    for at in blocks_of(rows).values():
+        covariates = [(np.ascontiguousarray(v.x[at]), np.ascontiguousarray(v.codes[at])) for v in rows.variances]
+        r = fit.position_covariance(np.ascontiguousarray(rows.position[at]), int(rows.group[at[0]]), covariates)
+        scale = np.sqrt(fit.weights[at]) * fit.sigma
+        root: Floats = np.linalg.cholesky(r / np.outer(scale, scale)).astype(np.float64)
+        yield at, root

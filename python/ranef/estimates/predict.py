@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.correlated_rows import given_own_rows
+from ranef.estimates.correlated_rows import given_own_rows, joint_variance
 from ranef.estimates.included_effects import conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.prediction_rows import new_rows, only, own_rows
@@ -131,7 +131,9 @@ def predict(
                 "prediction intervals for new rows need their numbers of trials, which cbind(successes, failures) "
                 "does not give for them; fit the proportion with weights='trials' instead."
             )
-        whole = marginal or interval == "prediction"
+        # The correlation with rows of the fit depends on the weights of both.
+        weighted = fit.design.residual is not None and fit.design.weights is not None
+        whole = marginal or weighted or interval == "prediction"
         rows, index = new_rows(fit, newdata, masks, new_levels != "error", whole, offset)
 
     eta = rows.fixed_sum(fit.beta)
@@ -142,7 +144,7 @@ def predict(
             eta = eta + random_part(codes, only(z, mask), b)
     given = None
     if newdata is not None:
-        given = given_own_rows(fit, newdata, rows.x, isinstance(re, str) and re == "conditional")
+        given = given_own_rows(fit, newdata, rows, eta, isinstance(re, str) and re == "conditional")
     if given is not None:
         eta = eta + given.shift
     none = np.zeros(len(eta))
@@ -160,6 +162,10 @@ def predict(
             # What is averaged over is part of the mean, and no uncertainty of it.
             at = rows if given is None else replace(rows, columns=given.columns)
             variance = np.maximum(mean_variance(fit, at, masks) - unseen, 0.0)
+            if given is not None and given.effects is not None:
+                moved = given.moved
+                own_levels = joint_variance(fit, given.columns[moved], given.effects[moved])
+                variance[moved] = own_levels + unseen_random(fit, rows, masks)[moved]
         deviation = np.sqrt(variance)
         std_error = np.abs(scale.slope(eta)) * deviation
         if interval == "confidence":

@@ -19,7 +19,7 @@ from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import TermOrder, order_terms, theta_names
 from ranef.fit.progress import Report
-from ranef.fit.record import estimates_of
+from ranef.fit.record import Covariates, estimates_of
 from ranef.fit.system import LazySystem, build_correlated_system, row_covariance
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.valleys import Valley
@@ -140,9 +140,13 @@ class CorrelatedFit(LmmFit):
         """Refused with the leverages."""
         raise DesignError("deletion diagnostics are for rows that are independent given the random effects.")
 
-    def position_covariance(self, at: Floats, group: int) -> Floats:
+    def position_covariance(self, at: Floats, group: int, covariates: Covariates = ()) -> Floats:
         """From the structure."""
-        relative = row_covariance(self.design).matrix(self.z, at, group, [])
+        c, first = self.rows.expr.correlation, at[:, :1]
+        # a process has correlations at longer lags than those of the data
+        longer = c is not None and c.structure == "arma" and len(at) > 0
+        lags = int(np.ptp(first)) + 1 if longer else None
+        relative = row_covariance(self.design, lags).matrix(self.z, at, group, list(covariates))
         return np.asarray(relative * self.sigma**2)
 
     def hat_values(self) -> Floats:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ranef import _core
 
 Floats = NDArray[np.float64]
+Covariates = Sequence[tuple[Floats, Floats]]
 
 #: The family of linear models.
 LINEAR = Gaussian()
@@ -183,9 +184,9 @@ class MixedFit:
         """Variance (n,) of every response given the random effects, prior weights accounted for."""
         return self.sigma**2 / self.weights
 
-    def position_covariance(self, at: Floats, group: int) -> Floats:
+    def position_covariance(self, at: Floats, group: int, covariates: Covariates = ()) -> Floats:
         """Covariance (m, m) of rows of one block given the random effects at positions (m, d), for
-        models whose rows are correlated.
+        models whose rows are correlated; covariates and strata (m,) are of each variance function.
         """
         raise NotImplementedError
 

@@ -74,11 +74,6 @@ class RepeatedFit(CorrelatedFit):
         """All that there are."""
         return ("satterthwaite", "kenward-roger", "kenward-roger-linear", "between-within", "residual", "none")
 
-    def position_covariance(self, at: Floats, group: int) -> Floats:
-        """From the structure."""
-        relative = row_covariance(self.design).matrix(self.z, at, group, [])
-        return np.asarray(relative * self.sigma**2)
-
     def hat_values(self) -> Floats:
         """Of the rows made independent within subjects, which `whitened` gives."""
         scale = 1.0 if self.design.weights is None else np.sqrt(self.design.weights)

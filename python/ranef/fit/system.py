@@ -169,13 +169,14 @@ def structure_arguments(design: Design) -> tuple[StructureArgument, StructureRow
     return argument, StructureRows(rows.subject, position, rows.group, covariates)
 
 
-def row_covariance(design: Design) -> "RowCovariance":
-    """The covariance structure of the rows of a design, in the core."""
+def row_covariance(design: Design, lags: int | None = None) -> "RowCovariance":
+    """The covariance structure of the rows of a design, in the core; for at least so many lags."""
     from ranef._core import RowCovariance
 
     argument, _ = structure_arguments(design)
     own = argument.levels if argument.own_sd else None
-    return RowCovariance(argument.correlation, argument.options, own, argument.n_groups, argument.variances)
+    options = argument.options if lags is None else argument.options | {"levels": max(argument.levels, lags)}
+    return RowCovariance(argument.correlation, options, own, argument.n_groups, argument.variances)
 
 
 def build_pattern_system(design: Design) -> "PatternSystem":
