@@ -71,12 +71,41 @@ impl<'a> Column<'a> {
     }
 }
 
+/// Where a row has any number of levels, each with a weight: which members are a row's, and their
+/// weights. A row has each level once at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Members<'a> {
+    /// Start of each row's members; one more entry than rows.
+    pub start: &'a [i64],
+    /// Weight of each member.
+    pub weight: &'a [f64],
+}
+
+impl Members<'_> {
+    /// Places of the members of a row.
+    #[inline(always)]
+    pub fn of_row(&self, row: usize) -> Range<usize> {
+        self.start[row] as usize..self.start[row + 1] as usize
+    }
+
+    /// Whether they are those of so many rows and members.
+    pub fn fit(&self, n: usize, members: usize) -> bool {
+        self.start.len() == n + 1
+            && self.start[0] == 0
+            && self.start.is_sorted()
+            && self.start[n] as usize == members
+            && self.weight.len() == members
+    }
+}
+
 /// One grouping factor with all the random terms that share it. A factor without terms stands for
 /// fixed effects of its levels.
 #[derive(Clone)]
 pub struct FactorRows<'a> {
-    /// Level of each row, `0..n_levels`.
+    /// Level of each row, `0..n_levels`; where rows have several, of each member.
     pub codes: &'a [i32],
+    /// Members of the rows, where these do not have one level each.
+    pub members: Option<Members<'a>>,
     /// Number of levels.
     pub n_levels: usize,
     /// Terms that share this factor.
@@ -90,6 +119,15 @@ impl FactorRows<'_> {
             return 1;
         }
         self.terms.iter().map(|t| t.z.len()).sum()
+    }
+
+    /// The levels of a row, and their weights.
+    #[inline(always)]
+    pub fn each(&self, row: usize, mut visit: impl FnMut(usize, f64)) {
+        match self.members {
+            None => visit(self.codes[row] as usize, 1.0),
+            Some(m) => m.of_row(row).for_each(|i| visit(self.codes[i] as usize, m.weight[i])),
+        }
     }
 
     /// Whether the effects of its levels are fixed.
@@ -142,7 +180,8 @@ impl<'a> Rows<'a> {
             }
         }
         for f in &self.factors {
-            if f.codes.len() != n {
+            let fit = f.members.map_or(f.codes.len() == n, |m| m.fit(n, f.codes.len()));
+            if !fit {
                 return bad("codes", f.codes.len());
             }
             let limit = f.n_levels as u32;

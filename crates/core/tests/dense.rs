@@ -47,6 +47,7 @@ impl Data {
                 .iter()
                 .map(|(codes, n_levels, terms)| FactorRows {
                     codes,
+                    members: None,
                     n_levels: *n_levels,
                     terms: terms
                         .iter()

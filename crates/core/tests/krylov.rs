@@ -55,7 +55,7 @@ impl Data {
         let mut factors = Vec::new();
         for (codes, &n_levels) in self.codes.iter().zip(&self.levels) {
             let terms = vec![TermRows { z: vec![&self.ones], structure: structure.clone() }];
-            factors.push(FactorRows { codes, n_levels, terms });
+            factors.push(FactorRows { codes, members: None, n_levels, terms });
         }
         let x = vec![(&self.ones).into(), (&self.x).into()];
         Rows { x, y: &self.y, weights: self.weights.as_deref(), factors }

@@ -82,7 +82,7 @@ fn cross_products_alone_give_the_same_fit() {
     let shift: Vec<f64> = (0..9).map(|_| d.normal()).collect();
     let y: Vec<f64> = (0..N).map(|i| 1.0 + 0.1 * x[1][i] + shift[codes[i] as usize] + 0.5 * d.normal()).collect();
     let term = TermRows { z: vec![&x[0], &x[1]], structure: named("unstructured").unwrap() };
-    let factors = vec![FactorRows { codes: &codes, n_levels: 9, terms: vec![term] }];
+    let factors = vec![FactorRows { codes: &codes, members: None, n_levels: 9, terms: vec![term] }];
     let rows = Rows { x: x.iter().map(Column::from).collect(), y: &y, weights: None, factors };
     let whole = System::new(&rows, 1).unwrap();
     let basis = Basis::from_rows(&rows);

@@ -17,6 +17,7 @@ impl Design {
         let y: Vec<f64> = (0..n).map(|i| (i % 7) as f64).collect();
         let factors = self.factors.iter().map(|(codes, n_levels, z)| FactorRows {
             codes,
+            members: None,
             n_levels: *n_levels,
             terms: vec![TermRows {
                 z: z.iter().map(Vec::as_slice).collect(),

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use ranef_core::error::CoreError;
 use ranef_core::layout::FactorSize;
 use ranef_core::linear::Coding;
-use ranef_core::rows::{Column, FactorRows, Rows, TermRows};
+use ranef_core::rows::{Column, FactorRows, Members, Rows, TermRows};
 use ranef_core::structure::{self, Structure};
 use std::sync::{Arc, OnceLock};
 
@@ -75,7 +75,13 @@ pub(crate) fn by_factor(
 }
 
 pub(crate) type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
-pub(crate) type FactorArgument<'py> = (Bound<'py, PyArray1<i32>>, usize, Vec<TermArgument<'py>>);
+/// Levels of the rows: one each, or the start of each row's members with their levels and weights.
+#[derive(FromPyObject)]
+pub(crate) enum PlacesArgument<'py> {
+    One(Bound<'py, PyArray1<i32>>),
+    Several((Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<f64>>)),
+}
+pub(crate) type FactorArgument<'py> = (PlacesArgument<'py>, usize, Vec<TermArgument<'py>>);
 /// Columns of X that are the levels of one factor: codes of the rows, the place of each level's
 /// column, the reference level, and the places of the other columns.
 #[derive(FromPyObject)]
@@ -85,7 +91,39 @@ pub(crate) struct LevelsArgument {
     reference: Option<usize>,
     others: Vec<usize>,
 }
-pub(crate) type NewFactorArgument<'py> = (PyReadonlyArray1<'py, i32>, Vec<PyReadonlyArray2<'py, f64>>);
+pub(crate) type NewFactorArgument<'py> = (NewPlaces<'py>, Vec<PyReadonlyArray2<'py, f64>>);
+
+/// Levels of new rows, as those of the rows of a fit.
+#[derive(FromPyObject)]
+pub(crate) enum NewPlaces<'py> {
+    One(PyReadonlyArray1<'py, i32>),
+    Several((PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i32>, PyReadonlyArray1<'py, f64>)),
+}
+
+impl NewPlaces<'_> {
+    /// Level of each row.
+    pub(crate) fn one(&self) -> PyResult<&[i32]> {
+        match self {
+            NewPlaces::One(codes) => Ok(codes.as_slice()?),
+            NewPlaces::Several(_) => Err(PyValueError::new_err("every row must have one level")),
+        }
+    }
+
+    /// Levels of `n` rows or of their members, and these.
+    pub(crate) fn all(&self, n: usize) -> PyResult<(&[i32], Option<Members<'_>>)> {
+        let (codes, members) = match self {
+            NewPlaces::One(codes) => (codes.as_slice()?, None),
+            NewPlaces::Several((start, codes, weight)) => {
+                (codes.as_slice()?, Some(Members { start: start.as_slice()?, weight: weight.as_slice()? }))
+            }
+        };
+        if members.map_or(codes.len() == n, |m| m.fit(n, codes.len())) {
+            Ok((codes, members))
+        } else {
+            Err(PyValueError::new_err("new rows do not have the levels of as many rows"))
+        }
+    }
+}
 
 /// Parameters of a model, for the columns as they were given.
 #[derive(FromPyObject)]
@@ -114,6 +152,7 @@ type TermArrays = (Py<PyArray2<f64>>, Arc<dyn Structure>);
 
 struct FactorArrays {
     codes: Py<PyArray1<i32>>,
+    members: Option<(Py<PyArray1<i64>>, Py<PyArray1<f64>>)>,
     n_levels: usize,
     terms: Vec<TermArrays>,
 }
@@ -128,8 +167,13 @@ pub(crate) struct Arrays {
     factors: Vec<FactorArrays>,
 }
 
-/// Codes, number of levels, and the effects of each term of one factor.
-type BorrowedFactor<'py> = (PyReadonlyArray1<'py, i32>, usize, Vec<(PyReadonlyArray2<'py, f64>, Arc<dyn Structure>)>);
+/// The arrays of one factor.
+struct BorrowedFactor<'py> {
+    codes: PyReadonlyArray1<'py, i32>,
+    members: Option<(PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f64>)>,
+    n_levels: usize,
+    terms: Vec<(PyReadonlyArray2<'py, f64>, Arc<dyn Structure>)>,
+}
 
 pub(crate) struct Borrowed<'py> {
     x: PyReadonlyArray2<'py, f64>,
@@ -151,14 +195,18 @@ impl Arrays {
         offset: Option<Bound<'_, PyArray1<f64>>>,
         factors: Vec<FactorArgument<'_>>,
     ) -> PyResult<Self> {
-        let factor = |(codes, n_levels, terms): FactorArgument<'_>| {
+        let factor = |(places, n_levels, terms): FactorArgument<'_>| {
             let term = |(z, s): TermArgument<'_>| {
                 let structure = structure::named(&s)
                     .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {s:?}")))?;
                 Ok((z.unbind(), structure))
             };
             let terms = terms.into_iter().map(term).collect::<PyResult<_>>()?;
-            Ok(FactorArrays { codes: codes.unbind(), n_levels, terms })
+            let (codes, members) = match places {
+                PlacesArgument::One(codes) => (codes, None),
+                PlacesArgument::Several((start, codes, weight)) => (codes, Some((start.unbind(), weight.unbind()))),
+            };
+            Ok(FactorArrays { codes: codes.unbind(), members, n_levels, terms })
         };
         Ok(Arrays {
             x: x.unbind(),
@@ -181,9 +229,11 @@ impl Arrays {
             factors: self
                 .factors
                 .iter()
-                .map(|f| {
-                    let terms = f.terms.iter().map(|(z, s)| (z.bind(py).readonly(), s.clone())).collect();
-                    (f.codes.bind(py).readonly(), f.n_levels, terms)
+                .map(|f| BorrowedFactor {
+                    codes: f.codes.bind(py).readonly(),
+                    members: f.members.as_ref().map(|(s, w)| (s.bind(py).readonly(), w.bind(py).readonly())),
+                    n_levels: f.n_levels,
+                    terms: f.terms.iter().map(|(z, s)| (z.bind(py).readonly(), s.clone())).collect(),
                 })
                 .collect(),
         }
@@ -217,7 +267,7 @@ impl Borrowed<'_> {
         let Some((codes, coding)) = &self.levels else { return Ok(None) };
         let mut rows = self.other_columns()?;
         let codes = codes.as_slice()?;
-        rows.factors.push(FactorRows { codes, n_levels: coding.levels.len(), terms: Vec::new() });
+        rows.factors.push(FactorRows { codes, members: None, n_levels: coding.levels.len(), terms: Vec::new() });
         Ok(Some((rows, coding)))
     }
 
@@ -241,11 +291,18 @@ impl Borrowed<'_> {
             factors: self
                 .factors
                 .iter()
-                .map(|(codes, n_levels, terms)| {
+                .map(|f| {
+                    let members = f
+                        .members
+                        .as_ref()
+                        .map(|(s, w)| PyResult::Ok(Members { start: s.as_slice()?, weight: w.as_slice()? }))
+                        .transpose()?;
                     Ok(FactorRows {
-                        codes: codes.as_slice()?,
-                        n_levels: *n_levels,
-                        terms: terms
+                        codes: f.codes.as_slice()?,
+                        members,
+                        n_levels: f.n_levels,
+                        terms: f
+                            .terms
                             .iter()
                             .map(|(z, s)| Ok(TermRows { z: columns(z)?, structure: s.clone() }))
                             .collect::<PyResult<_>>()?,

@@ -224,7 +224,7 @@ impl CorrelatedSystem {
             for z in z {
                 cols.extend(columns(z)?);
             }
-            new.push(NewRows { codes: codes.as_slice()?, z: cols });
+            new.push(NewRows { codes: codes.one()?, members: None, z: cols });
         }
         Ok(state.prediction_variance(&self.model, &x, &new, n).into_pyarray(py))
     }

@@ -430,7 +430,7 @@ impl GlmmSystem {
             for z in z {
                 cols.extend(columns(z)?);
             }
-            let codes = codes.as_slice()?;
+            let codes = codes.one()?;
             let fits = cols.len() == f.k
                 && codes.len() == n_rows
                 && cols.iter().all(|c| c.len() == n_rows)

@@ -500,15 +500,14 @@ impl LmmSystem {
             for z in z {
                 cols.extend(columns(z)?);
             }
-            let codes = codes.as_slice()?;
+            let (codes, members) = codes.all(n_rows)?;
             let fits = cols.len() == f.k
-                && codes.len() == n_rows
                 && cols.iter().all(|c| c.len() == n_rows)
                 && codes.iter().all(|&c| c < f.n_levels as i32);
             if !fits {
                 return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
             }
-            new.push(NewRows { codes, z: cols });
+            new.push(NewRows { codes, members, z: cols });
         }
         let v = py.detach(|| {
             with_threads(n_threads, || {

@@ -15,7 +15,9 @@ use faer::sparse::SymbolicSparseColMatRef;
 /// `left`.
 fn meets_at_most_one(cells: &[Cells], factor: usize, left: &[usize]) -> bool {
     cells.iter().all(|c| {
-        if c.f == factor && left.contains(&c.g) {
+        if c.f == c.g {
+            c.f != factor || c.level.is_empty()
+        } else if c.f == factor && left.contains(&c.g) {
             c.start.windows(2).all(|w| w[1] - w[0] <= 1)
         } else if c.g == factor && left.contains(&c.f) {
             let n = c.level.iter().copied().max().map_or(0, |m| m as usize + 1);

@@ -1,13 +1,14 @@
 //! Cross-products of the effects of two grouping factors: one block for each pair of levels that
-//! occur together.
+//! occur together. Where rows have several levels of one factor there are pairs of these too.
 
-use super::unweighted_z;
+use super::{members, unweighted_z};
 use crate::basis::Basis;
 use crate::residual::Residual;
 use crate::rows::{FactorRows, Rows};
 use std::ops::Range;
 
-/// Observed pairs of levels of the factors f < g, by level of f, then of g.
+/// Observed pairs of levels of the factors f < g, by level of f, then of g; of one factor f = g the
+/// pairs of a level with a later one.
 #[derive(Clone, Debug)]
 pub struct Cells {
     /// First factor.
@@ -80,7 +81,8 @@ pub(super) fn accumulate<R: Residual>(
 ) -> Vec<Cells> {
     let nf = rows.factors.len();
     let mut out = Vec::new();
-    if nf < 2 {
+    let several = |f: usize| rows.factors[f].members.is_some();
+    if nf < 2 && !(0..nf).any(several) {
         return out;
     }
     let m = range.len();
@@ -93,15 +95,23 @@ pub(super) fn accumulate<R: Residual>(
             buf
         })
         .collect();
-    let codes: Vec<&[i32]> = rows.factors.iter().map(|f| &f.codes[range.clone()]).collect();
+    let of_members =
+        |f: usize, g: usize| members::pair((f, g), (&rows.factors[f], &rows.factors[g]), (&z[f], &z[g]), range.clone());
+    let codes: Vec<&[i32]> =
+        rows.factors.iter().map(|f| if f.members.is_some() { &[][..] } else { &f.codes[range.clone()] }).collect();
     for f in 0..nf - 1 {
         let (row_start, row_order) = by_level(codes[f], rows.factors[f].n_levels);
         for g in f + 1..nf {
+            if several(f) || several(g) {
+                out.push(of_members(f, g));
+                continue;
+            }
             let mut sums = Sums { kf: ks[f], kg: ks[g], zf: &z[f], zg: &z[g], value: Vec::new() };
             let (start, level) = pair(&row_start, &row_order, codes[g], rows.factors[g].n_levels, &mut sums);
             out.push(Cells { f, g, kf: ks[f], kg: ks[g], start, level, value: sums.value });
         }
     }
+    out.extend((0..nf).filter(|&f| several(f)).map(|f| of_members(f, f)));
     out
 }
 

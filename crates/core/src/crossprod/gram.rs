@@ -10,7 +10,8 @@ pub struct Gram {
     pub k: Vec<usize>,
     /// For each factor the blocks of its levels: k x k each, row-major, symmetric.
     pub levels: Vec<Vec<f64>>,
-    /// Cells of each pair of factors f < g, in the order (0,1), (0,2), …, (1,2), ….
+    /// Cells of each pair of factors f < g, in the order (0,1), (0,2), …, (1,2), …, then those of
+    /// each factor whose rows have several levels with itself.
     pub cells: Vec<Cells>,
 }
 
@@ -19,6 +20,11 @@ impl Gram {
     pub fn zeros(sizes: impl Iterator<Item = (usize, usize)>, cells: Vec<Cells>) -> Self {
         let (k, levels) = sizes.map(|(k, n_levels)| (k, vec![0.0; n_levels * k * k])).unzip();
         Gram { k, levels, cells }
+    }
+
+    /// Whether levels of a factor occur together, so that its own part is not block diagonal.
+    pub fn is_coupled(&self, factor: usize) -> bool {
+        self.cells.iter().any(|c| c.f == factor && c.g == factor)
     }
 
     /// Sums of both parts.

@@ -17,7 +17,9 @@ const MANY: usize = 32;
 /// Whether many columns in use are levels, and the basis lets them be summed one by one.
 pub(super) fn worth_it(rows: &Rows<'_>, basis: &Basis) -> bool {
     let is_level = |j: &&usize| matches!(rows.x[**j], Column::Level(..));
-    basis.x_diagonal && basis.kept.iter().filter(is_level).count() >= MANY
+    basis.x_diagonal
+        && rows.factors.iter().all(|f| f.members.is_none())
+        && basis.kept.iter().filter(is_level).count() >= MANY
 }
 
 /// The columns of X in use by kind.

@@ -6,6 +6,7 @@
 mod cells;
 mod gram;
 mod levels;
+mod members;
 mod rank;
 
 pub(crate) use cells::{by_level, pair, Blocks};
@@ -144,6 +145,10 @@ impl Crossprod {
                 unweighted_z(rows, basis, fi, start..stop, &mut z_bufs[fi]);
                 residual.whiten(rho, start..stop, k, &mut z_bufs[fi]);
                 let sums = (&mut gram.levels[fi][..], &mut ztw[fi][..]);
+                if f.members.is_some() {
+                    members::add_levels(f, start..stop, &z_bufs[fi], &w_buf, pw, sums);
+                    continue;
+                }
                 match k {
                     1 => add_levels::<1>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),
                     2 => add_levels::<2>(&f.codes[start..stop], &z_bufs[fi], &w_buf, k, pw, sums),

@@ -53,10 +53,12 @@ impl<'a> Columns<'a> {
             }
             wty[p] += v * v;
             for ((ztw, z), fr) in sys.cp.ztw.iter_mut().zip(&self.z).zip(&rows.factors) {
-                let (k, l) = (z.len() / n, fr.codes[i] as usize);
-                for j in 0..k {
-                    ztw[(l * k + j) * pw + p] += z[i * k + j] * v;
-                }
+                let k = z.len() / n;
+                fr.each(i, |l, weight| {
+                    for j in 0..k {
+                        ztw[(l * k + j) * pw + p] += weight * z[i * k + j] * v;
+                    }
+                });
             }
         }
         for j in 0..pw {

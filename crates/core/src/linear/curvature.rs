@@ -249,26 +249,27 @@ impl Partners {
 
     /// Number of cells of a level.
     fn count(&self, gram: &Gram, level: usize) -> usize {
+        let length = |start: &[usize]| start[level + 1] - start[level];
         gram.cells
             .iter()
             .zip(&self.reverse)
-            .map(|(c, reverse)| match reverse {
-                _ if c.f == self.factor => c.start[level + 1] - c.start[level],
-                Some((start, _)) => start[level + 1] - start[level],
-                None => 0,
+            .map(|(c, reverse)| {
+                let own = if c.f == self.factor { length(&c.start) } else { 0 };
+                own + reverse.as_ref().map_or(0, |(start, _)| length(start))
             })
             .sum()
     }
 
     /// Visits (other factor, its level, the cell's block, whether this factor is the block's
-    /// first).
+    /// first). Pairs of levels of the factor itself are seen from both sides.
     fn each(&self, gram: &Gram, level: usize, mut visit: impl FnMut(usize, usize, &[f64], bool)) {
         for (c, reverse) in gram.cells.iter().zip(&self.reverse) {
             if c.f == self.factor {
                 for i in c.start[level]..c.start[level + 1] {
                     visit(c.g, c.level[i] as usize, c.block(i), true);
                 }
-            } else if let Some((start, list)) = reverse {
+            }
+            if let Some((start, list)) = reverse {
                 for &(i, l) in &list[start[level]..start[level + 1]] {
                     visit(c.f, l as usize, c.block(i as usize), false);
                 }

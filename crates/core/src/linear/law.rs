@@ -157,8 +157,8 @@ impl Pools<'_> {
             let picks = &mut picks[..fs.n_levels];
             picks.iter_mut().for_each(|p| *p = rng.below(fs.n_levels));
             for (j, z) in fr.terms.iter().flat_map(|t| &t.z).enumerate() {
-                for ((y, &z), &l) in y.iter_mut().zip(*z).zip(fr.codes) {
-                    *y += z * pool[picks[l as usize] * fs.k + j];
+                for (row, (y, &z)) in y.iter_mut().zip(*z).enumerate() {
+                    fr.each(row, |l, weight| *y += weight * z * pool[picks[l] * fs.k + j]);
                 }
             }
         }

@@ -90,10 +90,12 @@ impl Ladder {
         }
     }
 
-    /// The ray of column `j` of block `b` in the model without the other grouping factors.
+    /// The ray of column `j` of block `b` in the model without the other grouping factors; none
+    /// where levels of its own occur together.
     pub fn alone(sys: &System, frames: &[Frame], b: usize, j: usize) -> Option<Ladder> {
         let factor = sys.blocks[b].factor;
-        if sys.fixed.is_some() || sys.factors[factor].n_levels * sys.cp.pw * sys.cp.pw > MOST {
+        let coupled = sys.cp.gram.is_coupled(factor);
+        if coupled || sys.fixed.is_some() || sys.factors[factor].n_levels * sys.cp.pw * sys.cp.pw > MOST {
             return None;
         }
         let (kf, n) = (sys.factors[factor].k, sys.factors[factor].n_levels);

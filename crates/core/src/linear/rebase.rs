@@ -87,13 +87,14 @@ impl Rebase {
             for r in 0..stop - start {
                 let row = &mut w[r * pw..(r + 1) * pw];
                 for (f, fs) in sys.factors.iter().enumerate() {
-                    let l = rows.factors[f].codes[start + r] as usize;
-                    let at = sys.sym.row[sys.sym.position[f][l] as usize];
-                    for i in 0..fs.k {
-                        let zi = z[f][r * fs.k + i];
-                        let b = &out.b0[(at + i) * pw..(at + i + 1) * pw];
-                        row.iter_mut().zip(b).for_each(|(w, b)| *w -= zi * b);
-                    }
+                    rows.factors[f].each(start + r, |l, weight| {
+                        let at = sys.sym.row[sys.sym.position[f][l] as usize];
+                        for i in 0..fs.k {
+                            let zi = weight * z[f][r * fs.k + i];
+                            let b = &out.b0[(at + i) * pw..(at + i + 1) * pw];
+                            row.iter_mut().zip(b).for_each(|(w, b)| *w -= zi * b);
+                        }
+                    });
                 }
                 for i in 0..pw {
                     for j in 0..pw {
@@ -101,12 +102,14 @@ impl Rebase {
                     }
                 }
                 for (f, fs) in sys.factors.iter().enumerate() {
-                    let l = rows.factors[f].codes[start + r] as usize;
-                    for i in 0..fs.k {
-                        let zi = z[f][r * fs.k + i];
-                        let to = &mut out.ztw[f][(l * fs.k + i) * pw..(l * fs.k + i + 1) * pw];
-                        to.iter_mut().zip(row.iter()).for_each(|(t, w)| *t += zi * w);
-                    }
+                    let ztw = &mut out.ztw[f];
+                    rows.factors[f].each(start + r, |l, weight| {
+                        for i in 0..fs.k {
+                            let zi = weight * z[f][r * fs.k + i];
+                            let to = &mut ztw[(l * fs.k + i) * pw..(l * fs.k + i + 1) * pw];
+                            to.iter_mut().zip(row.iter()).for_each(|(t, w)| *t += zi * w);
+                        }
+                    });
                 }
             }
             start = stop;

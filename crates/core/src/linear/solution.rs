@@ -6,6 +6,7 @@ use super::system::System;
 use crate::blocks::PathSolver;
 use crate::dense::{kernels, large};
 use crate::model::Estimates;
+use crate::rows::Members;
 
 /// Estimates at one theta.
 #[derive(Clone, Debug)]
@@ -146,8 +147,10 @@ impl Evaluator {
 
 /// New rows for one factor: level codes (-1 for none) and the columns of Z of all its terms.
 pub struct NewRows<'a> {
-    /// Level of each row, or -1.
+    /// Level of each row, or -1; where rows have several, of each member.
     pub codes: &'a [i32],
+    /// Members of the rows, where these do not have one level each.
+    pub members: Option<Members<'a>>,
     /// Columns in the order of the factor's effects.
     pub z: Vec<&'a [f64]>,
 }
@@ -189,12 +192,17 @@ pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[Ne
                     c[j * width + column] = (0..p).map(|i| x[i][r] * g[i * p + j]).sum();
                 }
             }
-            for (f, new) in factors.iter().enumerate().filter(|(_, new)| new.codes[r] >= 0) {
+            for (f, new) in factors.iter().enumerate() {
                 let k = sys.factors[f].k;
                 let z: Vec<f64> = new.z.iter().map(|z| z[r]).collect();
                 let mut v = vec![0.0; k];
                 kernels::transposed_multiply(&lambdas[f], &z, k, k, 1, &mut v);
-                paths.place(column, f, new.codes[r] as usize, &v);
+                let places = new.members.map_or(r..r + 1, |m| m.of_row(r));
+                for i in places.filter(|&i| new.codes[i] >= 0) {
+                    let weight = new.members.map_or(1.0, |m| m.weight[i]);
+                    let v: Vec<f64> = v.iter().map(|v| weight * v).collect();
+                    paths.place(column, f, new.codes[i] as usize, &v);
+                }
             }
             paths.run(column, |row, v| take(column, row, v[0], &mut c));
         }

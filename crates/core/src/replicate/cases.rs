@@ -126,7 +126,7 @@ impl Picked {
                 .terms
                 .iter()
                 .map(|t| TermRows { z: columns.by_ref().take(t.z.len()).collect(), structure: t.structure.clone() });
-            FactorRows { codes: &self.codes[f], n_levels: self.n_levels[f], terms: terms.collect() }
+            FactorRows { codes: &self.codes[f], members: None, n_levels: self.n_levels[f], terms: terms.collect() }
         });
         Rows {
             x: self.x.iter().map(Column::from).collect(),

@@ -108,6 +108,7 @@ impl OwnRows {
         };
         let factor = |(f, (codes, &n_levels)): (&FactorRows<'a>, (&'a Vec<i32>, &usize))| FactorRows {
             codes,
+            members: None,
             n_levels,
             terms: f
                 .terms

@@ -74,11 +74,11 @@ impl Data {
         let mut factors = Vec::new();
         if of_subjects {
             let terms = vec![TermRows { z: vec![&self.one, &self.x], structure: named("unstructured").unwrap() }];
-            factors.push(FactorRows { codes: &self.subject, n_levels: SUBJECTS, terms });
+            factors.push(FactorRows { codes: &self.subject, members: None, n_levels: SUBJECTS, terms });
         }
         if of_items {
             let terms = vec![TermRows { z: vec![&self.one], structure: named("unstructured").unwrap() }];
-            factors.push(FactorRows { codes: &self.item, n_levels: ITEMS, terms });
+            factors.push(FactorRows { codes: &self.item, members: None, n_levels: ITEMS, terms });
         }
         let x = vec![Column::from(&self.one), Column::from(&self.x)];
         Rows { x, y: &self.y, weights: None, factors }

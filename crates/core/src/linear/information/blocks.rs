@@ -57,9 +57,13 @@ pub struct MarginalBlocks<'a> {
     n: Vec<f64>,
 }
 
-/// The factor with the most effects over all levels: the one that is eliminated first.
+/// The factor with the most effects over all levels whose levels do not occur together: the one
+/// that is eliminated first. The number of factors where there is none.
 pub fn head_of(sys: &System) -> usize {
-    (0..sys.factors.len()).max_by_key(|&f| sys.factors[f].n_levels * sys.factors[f].k).unwrap_or(0)
+    (0..sys.factors.len())
+        .filter(|&f| !sys.cp.gram.is_coupled(f))
+        .max_by_key(|&f| sys.factors[f].n_levels * sys.factors[f].k)
+        .unwrap_or(sys.factors.len())
 }
 
 /// Order of the tail, and the bytes that all its matrices take.

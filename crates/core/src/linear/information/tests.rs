@@ -74,6 +74,7 @@ fn system(layout: &[(usize, Vec<(usize, &'static str)>)], seed: u64) -> (System,
         .zip(&codes)
         .map(|((n_levels, terms), codes)| FactorRows {
             codes,
+            members: None,
             n_levels: *n_levels,
             terms: terms
                 .iter()

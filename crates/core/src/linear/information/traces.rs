@@ -35,7 +35,7 @@ impl Traces {
                 };
             }
         }
-        for f in (0..n).filter(|&f| f != h.head) {
+        for f in (0..n).filter(|&f| h.head < n && f != h.head) {
             products[f * n + h.head] = transposed(&products[h.head * n + f], h.effects(h.head), h.effects(f));
         }
         Ok(Traces { own, products })
@@ -125,7 +125,7 @@ impl Corner {
     fn of(h: &MarginalBlocks<'_>) -> Result<Self, CoreError> {
         let (k, q2) = (h.effects(h.head), h.rows.1);
         let mut out = Corner { w: Vec::new(), kw: Vec::new(), diagonal: vec![0.0; h.own.len()] };
-        if q2 == 0 {
+        if q2 == 0 || h.rows.0 == 0 {
             return Ok(out);
         }
         for t in 0..k * k {

@@ -116,7 +116,8 @@ impl Searcher<'_> {
     pub(super) fn rays(&mut self, best: &Fit) -> Result<Vec<Candidate>, CoreError> {
         let mut out = Vec::new();
         self.weakest = f64::INFINITY;
-        if self.sys.factors.len() > 1 && !self.affordable(8 * self.n_directions) {
+        let is_ladder = self.sys.factors.len() == 1 && !self.sys.cp.gram.is_coupled(0);
+        if !is_ladder && !self.affordable(8 * self.n_directions) {
             self.complete = false;
             return self.hints(best);
         }

@@ -43,7 +43,12 @@ impl Data {
         let of_x = [Column::from(&self.one), Column::from(&self.x)];
         let x = of_x[..1 + usize::from(fixed_slope)].to_vec();
         let terms = vec![TermRows { z, structure: named("unstructured").expect("it is there") }];
-        Rows { x, y: &self.y, weights: None, factors: vec![FactorRows { codes: &self.codes, n_levels: GROUPS, terms }] }
+        Rows {
+            x,
+            y: &self.y,
+            weights: None,
+            factors: vec![FactorRows { codes: &self.codes, members: None, n_levels: GROUPS, terms }],
+        }
     }
 }
 
