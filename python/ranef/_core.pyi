@@ -328,8 +328,10 @@ class _Levels(Protocol):
 
 _Basis = tuple[int | None, list[float], list[float]]
 _Bases = list[tuple[int, list[tuple[_Basis, str]]]]
-_Rows = list[tuple[_I32, list[_F64]]]
-_Factors = list[tuple[_I32, int, list[tuple[_F64, str]]]]
+#: Level of every row, or the start of its members with their levels and weights.
+_Places = _I32 | tuple[_I64, _I32, _F64]
+_Rows = list[tuple[_Places, list[_F64]]]
+_Factors = list[tuple[_Places, int, list[tuple[_F64, str]]]]
 
 class Statistic:
     n: int

@@ -117,10 +117,14 @@ def returned_objects() -> dict[str, Any]:
                 for p in inspect.signature(member).parameters.values()
             )
             slow = name in ("bootstrap", "profile", "influence", "check", "simulated_residuals", "pb_lrt", "step")
-            if not required and not slow and name not in ("overdispersion", "zero_inflation", "report", "update"):
+            if not required and not slow and name not in SPECIAL:
                 value = getattr(model, name)
                 found[f"{type(model).__name__}.{name}"] = value() if calls else value
     return found
+
+
+#: What is called above, needs more than a model, or is of other models than these.
+SPECIAL = ("overdispersion", "zero_inflation", "report", "update", "heritability")
 
 
 def test_returned_objects() -> None:

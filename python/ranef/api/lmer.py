@@ -42,6 +42,7 @@ def lmer(
     correlation: Any = None,
     variance: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> LinearMixedModel:
     """Fit a linear mixed model.
 
@@ -103,6 +104,11 @@ def lmer(
     checkpoint : path, optional
         For data that are read in batches: a file in which the work is kept as it is done. When the
         process was ended, the same call goes on from there, with the same numbers.
+    known : dict, optional
+        The covariance matrices that ``known(1 | id, A)`` names, as ``{"A": K}``: a square frame
+        with the names of the levels, or the pair of a matrix (NumPy or scipy sparse) and these
+        names; its inverse where the formula has ``known(1 | id, A, inverse=True)``; or a pedigree,
+        a frame of each animal with its sire and dam. K may have more levels than the data.
 
     Returns
     -------
@@ -153,8 +159,9 @@ def lmer(
         ddf=ddf,
         correlation=correlation,
         variance=variance,
+        known=known,
     )
-    source = lazy_batches(data) if request.residual is None else None
+    source = lazy_batches(data) if request.may_be_streamed else None
     if source is not None and (streamed := fit_streamed(request, source, checkpoint)) is not None:
         return streamed
     if checkpoint is not None:

@@ -13,6 +13,7 @@ from ranef.design.checks import (
     FEW_COLUMNS,
     Model,
     check_fixed_columns,
+    check_members,
     check_names,
     check_random_term,
     check_structure,
@@ -27,7 +28,10 @@ from ranef.design.contrasts import Contrast, parse_contrast
 from ranef.design.encoder import Encoder, RandomEncoder, argument_of
 from ranef.design.evaluate import Evaluator, State
 from ranef.design.grouping import Grouping, group_rows, group_variable
+from ranef.design.known_matrix import KnownMatrix, LevelRelation, null_directions, relation_of
 from ranef.design.level_columns import MANY_LEVELS, LevelColumns, level_columns
+from ranef.design.member_rows import all_levels, members_of_rows
+from ranef.design.membership import Membership
 from ranef.design.record import Design, ModelRows, RandomTerm, TermRows
 from ranef.design.residual import ResidualReader
 from ranef.design.response import response_values
@@ -68,6 +72,7 @@ def build_design(
     model: Model = "lmm",
     residual: ResidualExpr | None = None,
     bars: bool = True,
+    known: Mapping[str, KnownMatrix] | None = None,
 ) -> Design:
     """Turn a formula and data into the arrays of a model.
 
@@ -99,6 +104,8 @@ def build_design(
         Covariance structure of the rows given the random effects.
     bars : bool
         Whether there must be a random term.
+    known : mapping, optional
+        Matrices of ``known()`` terms by name.
 
     Returns
     -------
@@ -118,7 +125,7 @@ def build_design(
     more = () if residual is None else residual.names
     table.load([*parsed.names, *more, *argument_names(table, weights, offset, subset)])
     call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
-    return DesignBuilder(parsed, table, call, model, coding or CodingRules.of_session(), residual).build(
+    return DesignBuilder(parsed, table, call, model, coding or CodingRules.of_session(), residual, known or {}).build(
         parsed.response if response else None
     )
 
@@ -134,6 +141,7 @@ class DesignBuilder:
         model: Model,
         coding: CodingRules,
         residual: ResidualExpr | None = None,
+        known: Mapping[str, KnownMatrix] | None = None,
     ):
         self.formula = formula
         self.table = table
@@ -142,6 +150,8 @@ class DesignBuilder:
         self.coding = coding
         self.ev = Evaluator(table, formula.text)
         self.residual = None if residual is None else ResidualReader(residual, self.ev)
+        self.known = known or {}
+        self.weights_of_members: dict[str, Floats] = {}
         self.values: dict[str, Vector] = {}
         self.groups: dict[str, Factor] = {}
         self.names: dict[str, str] = {}
@@ -164,7 +174,8 @@ class DesignBuilder:
             for term in bar.effects:
                 self._evaluate_term(term)
             for variable in bar.grouping:
-                self._evaluate_group(variable)
+                self._evaluate_group(variable, bar.members is None)
+            self._evaluate_members(bar)
         for name, value in () if self.residual is None else self.residual.evaluate():
             self.rows.require(name, value)
         offset, offset_states = self._offset()
@@ -254,10 +265,23 @@ class DesignBuilder:
                     levels = value.levels.tolist()
                     self.notes.extend(numbers_as_text(variable.name, levels) or similar_levels(variable.name, levels))
 
-    def _evaluate_group(self, variable: Variable) -> None:
+    def _evaluate_members(self, bar: RandomExpr) -> None:
+        """The weights of several levels of a row; those of members that are there may not be
+        missing.
+        """
+        if bar.members is None or not bar.members.weights:
+            return
+        for variable, column in zip(bar.members.weights, bar.grouping, strict=True):
+            weights = self.ev.numbers(variable.expr).values
+            there = self.groups[column.label].codes >= 0
+            self.rows.require(variable.name, Numeric(np.where(there, weights, 0.0)))
+            self.weights_of_members[variable.label] = weights
+
+    def _evaluate_group(self, variable: Variable, needed: bool = True) -> None:
         if variable.label not in self.groups:
             factor = self.groups[variable.label] = group_variable(self.ev, variable)
-            self.rows.require(variable.name, factor)
+            if needed:
+                self.rows.require(variable.name, factor)
             expr = variable.expr
             if (
                 isinstance(expr, Name)
@@ -314,6 +338,7 @@ class DesignBuilder:
         if kept is not None:
             self.values = {label: take_rows(v, kept) for label, v in self.values.items()}
             self.groups = {label: replace(f, codes=f.codes[kept]) for label, f in self.groups.items()}
+            self.weights_of_members = {label: w[kept] for label, w in self.weights_of_members.items()}
         for label, value in self.values.items():
             if isinstance(value, Numeric):
                 check_finite(value.values, self.names[label], self.table, kept)
@@ -375,9 +400,7 @@ class DesignBuilder:
     ) -> tuple[RandomTerm, RandomEncoder]:
         check_structure(bar, any(coder.is_factor(v) for t in bar.effects for v in t.variables))
         layout = coder.layout(bar.effects, bar.intercept, contrasts)
-        if bar.group not in self.grouped:
-            self.grouped[bar.group] = group_rows(bar.grouping, [self.groups[label] for label in bar.group])
-        codes, grouping = self.grouped[bar.group]
+        codes, grouping, members, relation = self._levels(bar)
         names, structure = layout.names, bar.structure
         if structure in POSITIONED:
             # the one factor of the term has a level for each position
@@ -394,13 +417,53 @@ class DesignBuilder:
             structure=structure,
             text=bar.text,
             labels=tuple(labels[i] for i in layout.assign),
-            rows=TermRows(codes, self._matrix(coder, layout, n)),
+            rows=TermRows(codes, self._matrix(coder, layout, n), members),
             split=bar.split,
+            relation=relation,
         )
         check_random_term(term, self.observations or n, self.model)
         if self.observations is None:
             self.notes.extend(constant_effects(term))
-        return term, RandomEncoder(term.group, grouping, layout)
+        return term, RandomEncoder(term.group, grouping, layout, relation, bar.members is not None)
+
+    def _levels(
+        self, bar: RandomExpr
+    ) -> tuple[NDArray[np.int32] | None, Grouping, Membership | None, LevelRelation | None]:
+        """Levels of the rows of a term, the factor, the parts that rows have of several independent
+        effects, and how these make up the levels.
+        """
+        if bar.members is not None or bar.known is not None:
+            check_members(bar, self.model, self.residual is not None)
+        if bar.members is not None:
+            factors = [self.groups[label] for label in bar.group]
+            weights = [self.weights_of_members[v.label] for v in bar.members.weights]
+            levels = all_levels(factors, weights)
+            (members, _), _, _ = members_of_rows(factors, weights, levels)
+            return None, Grouping(bar.grouping, levels, (levels,) * len(factors)), members, None
+        if bar.group not in self.grouped:
+            self.grouped[bar.group] = group_rows(bar.grouping, [self.groups[label] for label in bar.group])
+        codes, grouping = self.grouped[bar.group]
+        if bar.known is None:
+            return codes, grouping, None, None
+        matrix = self.known.get(bar.known.name)
+        if matrix is None:
+            raise DesignError(
+                f"the matrix {bar.known.name} of known({bar.text}, {bar.known.name}) is not given; pass it as "
+                f"known={{{bar.known.name!r}: matrix}}."
+            )
+        name = f"{bar.known.name}^-1" if bar.known.inverse else bar.known.name
+        relation = relation_of(bar.known.name, matrix, grouping.levels, bar.group_name, bar.known.inverse)
+        relation = replace(relation, name=name)
+        place = {level: i for i, level in enumerate(relation.levels.tolist())}
+        own = np.array([place[v] for v in grouping.levels.tolist()], dtype=np.int32)[codes]
+        self.notes.extend(matrix.notes)
+        if gone := null_directions(relation):
+            self.notes.append(
+                f"known[{bar.known.name!r}] has no variance in {gone} direction{'s' if gone > 1 else ''}, which "
+                f"{'were' if gone > 1 else 'was'} left out"
+            )
+        related = Grouping(bar.grouping, relation.levels, (relation.levels,))
+        return own, related, Membership.of_rows(relation.root(), own), relation
 
     def _group_name(self, bar: RandomExpr) -> str:
         """What a grouping factor is called;

@@ -142,6 +142,17 @@ def check_structure(bar: RandomExpr, has_factor: bool) -> None:
         )
 
 
+def check_members(bar: RandomExpr, model: Model, correlated: bool) -> None:
+    """See that a term whose rows have parts of several independent effects can be fitted."""
+    what = f"mm() in ({bar.text})" if bar.known is None else bar.known.call(bar.text)
+    if model != "lmm":
+        raise DesignError(f"{what} is for linear models; it is not available in glmer() yet.")
+    if correlated:
+        raise DesignError(
+            f"{what} is for rows that are independent given the random effects; leave out correlation= and variance=."
+        )
+
+
 def check_fixed_columns(terms: Sequence[Term], width: Callable[[Variable], int], n: int, model: Model = "lmm") -> None:
     """See that the matrix of the fixed effects is not too large, before it is made.
 
@@ -238,6 +249,8 @@ def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
             f"the grouping factor {term.group!r} has one level only{only}, so a variance between its levels cannot be "
             "estimated; leave it out."
         )
+    if term.has_members:  # which are not those of single rows
+        return
     linear = model == "lmm"
     if kind_of(term.structure).unlike_residuals:
         return

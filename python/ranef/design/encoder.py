@@ -12,6 +12,8 @@ from ranef.design.checks import Model
 from ranef.design.coding import Coded, Layout, fill
 from ranef.design.evaluate import Evaluator, State
 from ranef.design.grouping import Grouping, group_new_rows, group_variable
+from ranef.design.known_matrix import LevelRelation
+from ranef.design.member_rows import members_of_rows, related_rows
 from ranef.design.record import NewRandom, NewRows
 from ranef.design.rows import argument_names, check_finite, offset_values, row_name, weight_values
 from ranef.design.values import (
@@ -44,11 +46,24 @@ def argument_of(argument: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RandomEncoder:
-    """One random-effects term: its grouping factor and its columns."""
+    """One random-effects term: its grouping factor and its columns.
+
+    Attributes
+    ----------
+    group : str
+    grouping : Grouping
+    layout : Layout
+    relation : LevelRelation or None
+        How a matrix relates the levels.
+    has_members : bool
+        Whether rows have several levels, in the variables of the grouping.
+    """
 
     group: str
     grouping: Grouping
     layout: Layout
+    relation: LevelRelation | None = None
+    has_members: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,20 +183,34 @@ class _NewRows:
         z = [self._matrix(encoder.random[i].layout) for i in random]
         terms: list[NewRandom] = []
         for i, columns in zip(random, z, strict=True):
-            codes, extended, unseen, n_missing = group_new_rows(
-                encoder.random[i].grouping, self._group_factors(encoder.random[i].grouping)
-            )
-            terms.append(NewRandom(i, codes, columns, extended, unseen, n_missing))
+            terms.append(self._random(i, columns))
         total = self._offset(offset, need_offset)
         y = self._response() if need_response else None
         weights = self._weights() if need_weights else None
         return NewRows(x, total, tuple(terms), self.missing, self.table.index, y, weights)
 
+    def _random(self, i: int, columns: Floats) -> NewRandom:
+        """One term: the levels of the rows, or their members."""
+        made, expr = self.encoder.random[i], self.encoder.formula.random[i]
+        factors = self._group_factors(made.grouping)
+        if made.has_members:
+            assert expr.members is not None
+            weights = [self.ev.numbers(v.expr).values for v in expr.members.weights]
+            rows, unseen, absent = members_of_rows(factors, weights, made.grouping.levels)
+            self.missing = absent if self.missing is None else self.missing if absent is None else self.missing | absent
+            known, extended = rows
+            return NewRandom(i, known, columns, extended, unseen, 0)
+        codes, extended_codes, unseen, n_missing = group_new_rows(made.grouping, factors)
+        if made.relation is None:
+            return NewRandom(i, codes, columns, extended_codes, unseen, n_missing)
+        related, extended = related_rows(made.relation, codes, extended_codes)
+        return NewRandom(i, related, columns, extended, unseen, n_missing)
+
     def _names(self, random: tuple[int, ...], offset: Any, need_response: bool, need_weights: bool) -> list[str]:
         formula, encoder = self.encoder.formula, self.encoder
         variables = [v for t in formula.fixed for v in t.variables] + list(formula.offsets)
         for i in random:
-            variables += [v for t in formula.random[i].effects for v in t.variables] + list(formula.random[i].grouping)
+            variables += formula.random[i].variables
         if need_response and formula.response is not None:
             variables.append(formula.response)
         names = [n for v in variables for n in names_in(v.expr)]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.known_matrix import LevelRelation
 from ranef.design.level_columns import LevelColumns, written_out
+from ranef.design.membership import Membership, Places
 from ranef.design.summarised import RowSummary
-from ranef.errors import DataError
+from ranef.errors import DataError, DesignError
 from ranef.formula.formula import Formula
 
 if TYPE_CHECKING:
@@ -91,15 +93,20 @@ class TermRows:
 
     Attributes
     ----------
-    codes : int32 ndarray of shape (n,)
-        Level of every row. Terms on the same grouping factor share the array.
+    codes : int32 ndarray of shape (n,) or None
+        Level of every row. Terms on the same grouping factor share the array. None where rows have
+        several.
     z : ndarray of shape (n, k)
         The columns of the k effects, in Fortran order. The array may be shared with another term or
         with the fixed effects: never write into it.
+    members : Membership or None
+        The independent effects that every row has a part of, where that is not the one of its
+        level.
     """
 
-    codes: NDArray[np.int32]
+    codes: NDArray[np.int32] | None
     z: Floats
+    members: Membership | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +135,8 @@ class RandomTerm:
         None in a model without rows; ``codes`` and ``z`` are those of the rows, or an error.
     split : bool
         Whether the term is a part of a double bar.
+    relation : LevelRelation or None
+        How the effects of the levels are made of independent ones, where a matrix relates them.
     """
 
     group: str
@@ -139,16 +148,64 @@ class RandomTerm:
     labels: tuple[str, ...]
     rows: TermRows | None
     split: bool = False
+    relation: LevelRelation | None = None
 
     @property
     def codes(self) -> NDArray[np.int32]:
-        """Level (n,) of every row."""
+        """Level (n,) of every row.
+
+        Raises
+        ------
+        DesignError
+            When rows have several.
+        """
+        if self._own_rows.codes is None:
+            raise DesignError(f"rows belong to several levels of {self.group}, and this needs one level for each row.")
         return self._own_rows.codes
+
+    @property
+    def places(self) -> Places:
+        """The independent effects of every row: one level each, or members."""
+        members = self._own_rows.members
+        return self.codes if members is None else members
+
+    @property
+    def has_members(self) -> bool:
+        """Whether rows have parts of several independent effects."""
+        return self.rows is not None and self.rows.members is not None
+
+    @property
+    def has_one_level(self) -> bool:
+        """Whether every row has one level."""
+        return self.rows is None or self.rows.codes is not None
+
+    @property
+    def n_columns(self) -> int:
+        """Number of levels with independent effects."""
+        return len(self.levels) if self.relation is None else self.relation.n_columns
+
+    @property
+    def n_groups(self) -> int:
+        """Number of levels that rows have."""
+        return len(self.levels) if self.relation is None else self.relation.n_recorded
+
+    @property
+    def factor_key(self) -> str:
+        """What terms on the same independent effects have in common."""
+        return self.group if self.relation is None else f"{self.group} | {self.relation.name}"
+
+    def reported(self, values: Floats) -> Floats:
+        """Effects (levels, k) from independent ones."""
+        return values if self.relation is None else self.relation.reported(values)
 
     @property
     def z(self) -> Floats:
         """Columns (n, k) of the effects."""
         return self._own_rows.z
+
+    def with_z(self, z: Floats) -> TermRows:
+        """The rows with other columns (n, m) of effects."""
+        return replace(self._own_rows, z=z)
 
     @property
     def _own_rows(self) -> TermRows:
@@ -333,10 +390,10 @@ class NewRandom:
     ----------
     term : int
         Its position in `Design.random`.
-    codes : int32 ndarray of shape (m,)
+    codes : int32 ndarray of shape (m,) or Membership
         Level of the fit; -1 where the level is new or missing.
     z : ndarray of shape (m, k)
-    extended : int32 ndarray of shape (m,)
+    extended : int32 ndarray of shape (m,) or Membership
         The codes with new levels numbered on from those of the fit; -1 where the level is missing.
     unseen : tuple of str
         Labels that the fit has not seen.
@@ -345,9 +402,9 @@ class NewRandom:
     """
 
     term: int
-    codes: NDArray[np.int32]
+    codes: Places
     z: Floats
-    extended: NDArray[np.int32]
+    extended: Places
     unseen: tuple[str, ...] = ()
     n_missing: int = 0
 

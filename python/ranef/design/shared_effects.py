@@ -61,6 +61,8 @@ def shared_effects(random: Sequence[RandomTerm]) -> tuple[SharedEffects, ...]:
 
 def same_partition(a: RandomTerm, b: RandomTerm) -> bool:
     """Whether two terms put the same rows together, whatever the levels are called."""
+    if a.has_members or b.has_members:
+        return False
     if a.codes is b.codes:
         return True
     if len(a.levels) != len(b.levels):

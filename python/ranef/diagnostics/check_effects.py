@@ -32,14 +32,18 @@ def standardized_modes(fit: MixedFit) -> "pd.DataFrame":
 
     Columns as in :func:`standardized_effects`.
     """
-    variances: dict[str, list[float]] = {}
-    for block in varcorr(fit).values():
-        variances.setdefault(block.group, []).extend(np.diagonal(block.cov).tolist())
+    variances: dict[str, Floats] = {}
+    blocks = list(varcorr(fit).values())
+    for g, members in zip(random_effects(fit), fit.order.factors, strict=True):
+        own = [np.diagonal(b.cov) for b, s in zip(blocks, fit.order.spans, strict=True) if s.formula in members]
+        relation = fit.design.random[members[0]].relation
+        sizes = np.ones(1) if relation is None else relation.sizes()
+        variances[g.group] = sizes[:, None] * np.concatenate(own)
     modes = {
         g.group: (_frame(g.values, g.levels, g.names), c)
         for g, c in zip(random_effects(fit), conditional_covariances(fit), strict=True)
     }
-    return standardized_effects(modes, {g: np.array(v) for g, v in variances.items()})
+    return standardized_effects(modes, variances)
 
 
 def _frame(values: Floats, levels: "NDArray[np.object_]", names: tuple[str, ...]) -> "pd.DataFrame":

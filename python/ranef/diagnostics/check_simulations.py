@@ -114,7 +114,7 @@ def _zeros(fit: MixedFit, draws: Floats) -> CheckPart:
 
 def _equal_levels(fit: MixedFit, draws: Floats) -> CheckPart:
     """Levels of the largest grouping factor in which all responses are the same."""
-    term = max(fit.terms, key=lambda t: len(t.levels))
+    term = max((t for t in fit.terms if t.has_one_level), key=lambda t: len(t.levels))
     counts = np.bincount(term.codes, minlength=len(term.levels))
     several = counts > 1
 

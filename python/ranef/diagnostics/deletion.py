@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.membership import Membership
+from ranef.design.record import RandomTerm
 from ranef.diagnostics.leverage import remaining
 from ranef.estimates.fixed_basis import FixedBasis, fixed_basis
 from ranef.estimates.random_columns import RandomColumns, random_columns, solved_columns
@@ -86,8 +88,7 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
     term = next(t for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
     m, p = len(term.levels), len(fit.beta)
     random = random_columns(fit)
-    sorter = np.argsort(term.codes, kind="stable")
-    counts = np.bincount(term.codes, minlength=m)
+    counts, sorter = _rows_by_level(term)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     rows_of = [sorter[bounds[level] : bounds[level + 1]] for level in range(m)]
     touched = [np.unique(random.columns[rows]) for rows in rows_of]
@@ -109,6 +110,18 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
             ratio[level] = np.exp(np.linalg.slogdet(half @ half.T)[1])
     sigma = fit.sigma_without(drop, counts.astype(np.intp))
     return _deletion(fit, basis, change, unscaled, ratio, sigma, counts.astype(np.intp))
+
+
+def _rows_by_level(term: RandomTerm) -> tuple[Ints, Ints]:
+    """Numbers of rows of the levels, and the rows, level after level; a row of several levels is
+    one of each.
+    """
+    places = None if term.has_one_level else term.places
+    if isinstance(places, Membership):
+        by_column = places.matrix().tocsc()
+        return np.diff(by_column.indptr).astype(np.intp), by_column.indices.astype(np.intp)
+    codes = term.codes
+    return np.bincount(codes, minlength=len(term.levels)).astype(np.intp), np.argsort(codes, kind="stable")
 
 
 def _parts(fit: MixedFit, touched: list[Ints]) -> Iterator[Floats]:

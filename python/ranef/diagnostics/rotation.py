@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
-from ranef.estimates.random_columns import random_columns
+from ranef.estimates.random_columns import RandomColumns, random_columns
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -54,6 +54,8 @@ def _linked_rows(fit: MixedFit) -> Ints:
     grouping factor a block is a level, with nested factors a level of the outermost one, with
     crossed factors usually everything.
     """
+    if any(t.has_members for t in fit.terms):
+        return _rows_with_shared_effects(random_columns(fit))
     firsts = [next(i for i, s in enumerate(fit.order.spans) if s.factor == f) for f in range(len(fit.order.factors))]
     terms = [fit.terms[i] for i in firsts]
     if len(terms) == 1:
@@ -67,6 +69,20 @@ def _linked_rows(fit: MixedFit) -> Ints:
     b = np.concatenate([t.codes.astype(np.int64) + o for t, o in zip(terms[1:], offsets[1:], strict=False)])
     graph = coo_array((np.ones(len(a)), (a, b)), shape=(total, total)).tocsr()
     return np.asarray(connected_components(graph, directed=False)[1][terms[0].codes], dtype=np.intp)
+
+
+def _rows_with_shared_effects(random: RandomColumns) -> Ints:
+    """The block (n,) of every row, where rows have parts of several independent effects."""
+    from scipy.sparse import bmat, coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n, width = random.columns.shape
+    there = random.values.ravel() != 0
+    rows, columns = np.repeat(np.arange(n), width)[there], random.columns.ravel()[there]
+    meet = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, int(columns.max(initial=0)) + 1))
+    graph = bmat([[None, meet], [meet.T, None]]).tocsr()
+    found = connected_components(graph, directed=False)[1][:n]
+    return np.asarray(np.unique(found, return_inverse=True)[1].reshape(-1), dtype=np.intp)
 
 
 def _covariances(fit: MixedFit, block: Ints, counts: Ints) -> Iterator[tuple[Ints, Floats]]:

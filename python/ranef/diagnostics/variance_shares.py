@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.membership import size_of
 from ranef.errors import ArgumentTypeError
 from ranef.fit.again import fit_again
 from ranef.fit.record import MixedFit
@@ -108,7 +109,8 @@ def random_variances(fit: MixedFit) -> dict[str, float]:
     for term, factor in zip(fit.terms, fit.relative_factors, strict=True):
         # The mean of z' S z is the trace of S times the mean of z z'.
         scaled = (fit.random_root(term) @ factor) * fit.random_scale
-        random[term.group] = random.get(term.group, 0.0) + float(np.einsum("ij,ij->", scaled, scaled)) / fit.nobs
+        sizes = size_of(term.places)[:, None] if term.has_members else 1.0
+        random[term.group] = random.get(term.group, 0.0) + float(np.sum(sizes * scaled * scaled)) / fit.nobs
     return random
 
 

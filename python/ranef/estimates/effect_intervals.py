@@ -77,7 +77,8 @@ def standardized_effects(
     effects : mapping
         As in :func:`effect_intervals`.
     variances : mapping
-        For each grouping factor the variances (k,) of its effects.
+        For each grouping factor the variances (levels, k) of its effects, or (1, k) where levels
+        have the same.
 
     Returns
     -------
@@ -91,14 +92,10 @@ def standardized_effects(
     for group, (modes, covariance) in effects.items():
         own = np.diagonal(covariance, axis1=1, axis2=2)
         for j, name in enumerate(modes.columns):
-            variance = float(variances[group][j])
+            variance = np.broadcast_to(variances[group][:, j], len(own))
             # What is left by rounding of an effect that the data say nothing of is zero.
             left = variance - own[:, j]
-            sd = (
-                np.sqrt(np.where(left > NONE_LEFT * variance, left, np.nan))
-                if variance > 0
-                else np.full(len(own), np.nan)
-            )
+            sd = np.sqrt(np.where((left > NONE_LEFT * variance) & (variance > 0), left, np.nan))
             estimate = modes.iloc[:, j].to_numpy(dtype=float)
             parts.append(
                 pd.DataFrame(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ranef.design.encoder import ARRAY
 from ranef.design.level_columns import LevelColumns, product, written_out
+from ranef.design.membership import Places, without_level
 from ranef.errors import NewLevelError
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.included_effects import Mask
@@ -27,7 +28,7 @@ class Rows:
     columns : (m, p) array, or LevelColumns
         Of the fixed effects; ``x`` has them written out.
     offset : (m,) array or None
-    codes : tuple of (m,) arrays
+    codes : tuple of (m,) arrays, or Membership
         Level of every row, -1 where it is new.
     z : tuple of (m, k) arrays
     weights : (m,) array or None
@@ -38,11 +39,11 @@ class Rows:
 
     columns: Floats | LevelColumns
     offset: Floats | None
-    codes: tuple[NDArray[np.int32], ...]
+    codes: tuple[Places, ...]
     z: tuple[Floats, ...]
     weights: Floats | None
     missing: Mask | None
-    extended: tuple[NDArray[np.int32], ...]
+    extended: tuple[Places, ...]
 
     @property
     def x(self) -> Floats:
@@ -62,7 +63,7 @@ def only(z: Floats, mask: Mask) -> Floats:
 def own_rows(fit: MixedFit) -> Rows:
     """The rows of the fit as rows to predict."""
     d = fit.design
-    codes = tuple(t.codes for t in fit.terms)
+    codes = tuple(t.places for t in fit.terms)
     return Rows(fit.columns, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes)
 
 
@@ -84,8 +85,8 @@ def new_rows(
     )
     found = {r.term: r for r in new.random}
     missing = new.missing
-    codes: list[NDArray[np.int32]] = []
-    extended: list[NDArray[np.int32]] = []
+    codes: list[Places] = []
+    extended: list[Places] = []
     z: list[Floats] = []
     nowhere = np.full(len(new.x), -1, dtype=np.int32)
     for span, term, mask in zip(fit.order.spans, fit.terms, masks, strict=True):
@@ -99,7 +100,8 @@ def new_rows(
             if r.unseen:
                 raise NewLevelError(_unseen_text(term.group, r.unseen))
             if r.n_missing:  # a missing level is a missing value
-                missing = (r.codes < 0) if missing is None else missing | (r.codes < 0)
+                none = without_level(r.codes)
+                missing = none if missing is None else missing | none
         codes.append(r.codes)
         extended.append(r.extended)
         z.append(r.z)

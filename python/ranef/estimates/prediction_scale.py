@@ -5,6 +5,7 @@ averaged over the random effects.
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.membership import size_of
 from ranef.estimates.included_effects import Mask
 from ranef.estimates.normal_average import average_mean, average_predictor, average_slope
 from ranef.estimates.prediction_rows import Rows
@@ -87,8 +88,9 @@ def _variance_gradient(fit: MixedFit, rows: Rows) -> Floats:
     for j in range(len(fit.theta)):
         unit = np.zeros_like(fit.theta)
         unit[j] = 1.0
-        parts = zip(fit.order.spans, rows.z, fit.relative_factors, strict=True)
+        parts = zip(fit.order.spans, rows.codes, rows.z, fit.relative_factors, strict=True)
         out[:, j] = sum(
-            np.einsum("ij,ij->i", z @ factor, z @ slope_of_factor(s, fit.theta, unit)) for s, z, factor in parts
+            size_of(places) * np.einsum("ij,ij->i", z @ factor, z @ slope_of_factor(s, fit.theta, unit))
+            for s, places, z, factor in parts
         )
     return 2.0 * fit.random_scale**2 * out

@@ -2,9 +2,12 @@
 and of the random effects that a prediction leaves out.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.membership import for_core, size_of, unseen_of
 from ranef.estimates.fixed_basis import fixed_basis
 from ranef.estimates.included_effects import Mask
 from ranef.estimates.prediction_rows import Rows, only
@@ -22,12 +25,12 @@ def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
             return basis.variance_of(rows.x) * fit.sigma**2
         out: Floats = np.einsum("ij,jk,ik->i", rows.x, fit.vcov, rows.x)
         return out
-    factors: list[tuple[NDArray[np.int32], list[Floats]]] = []
+    factors: list[tuple[Any, list[Floats]]] = []
     for f in range(len(fit.order.factors)):
         at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
         factors.append(
             (
-                np.ascontiguousarray(rows.codes[at[0]], dtype=np.int32),
+                for_core(rows.codes[at[0]]),
                 [np.asfortranarray(only(rows.z[i], masks[i])) for i in at],
             )
         )
@@ -38,9 +41,9 @@ def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
 def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
     """Variance (m,) of the random effects outside the masks."""
     out = np.zeros(len(rows.x))
-    for z, mask, factor in zip(rows.z, masks, fit.relative_factors, strict=True):
+    for places, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
         if not mask.all():
-            out += own_variance(only(z, ~mask), factor)
+            out += size_of(places) * own_variance(only(z, ~mask), factor)
     return out * fit.random_scale**2
 
 
@@ -50,9 +53,10 @@ def unseen_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
     """
     out = np.zeros(len(rows.x))
     for codes, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
-        unseen = codes < 0
+        share = unseen_of(codes)
+        unseen = share > 0
         if mask.any() and unseen.any():
-            out[unseen] += own_variance(only(z[unseen], mask), factor)
+            out[unseen] += share[unseen] * own_variance(only(z[unseen], mask), factor)
     return out * fit.random_scale**2
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.membership import Membership
 from ranef.estimates.fixed_basis import FixedBasis
 from ranef.fit.record import MixedFit
 
@@ -14,7 +15,7 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RandomColumns:
-    """Z Lambda; every row has the same number of entries.
+    """Z Lambda; every row has the same number of entries, zeros where it has fewer members.
 
     Attributes
     ----------
@@ -40,13 +41,20 @@ def random_columns(fit: MixedFit) -> RandomColumns:
     levels = np.zeros(len(fit.order.factors), dtype=np.intp)
     for span, term in zip(fit.order.spans, fit.terms, strict=True):
         width[span.factor] += span.size
-        levels[span.factor] = len(term.levels)
+        levels[span.factor] = term.n_columns
     starts = np.concatenate([[0], np.cumsum(width * levels)])
     columns, values = [], []
     for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):
         first = starts[span.factor] + span.start
-        columns.append(first + term.codes.astype(np.intp)[:, None] * width[span.factor] + np.arange(span.size))
-        values.append(term.z @ factor)
+        own, places = term.z @ factor, term.places
+        if isinstance(places, Membership):
+            level, weight = places.padded()
+            wide = first + level[:, :, None] * width[span.factor] + np.arange(span.size)
+            columns.append(wide.reshape(len(own), -1))
+            values.append((weight[:, :, None] * own[:, None, :]).reshape(len(own), -1))
+            continue
+        columns.append(first + places.astype(np.intp)[:, None] * width[span.factor] + np.arange(span.size))
+        values.append(own)
     return RandomColumns(np.hstack(columns), np.hstack(values))
 
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.known_matrix import LevelRelation
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
+
+#: Entries of parts of an inverse that are held together.
+ENTRIES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +44,7 @@ def random_effects(fit: MixedFit) -> tuple[GroupEffects, ...]:
         at = [i for i, s in enumerate(fit.order.spans) if s.factor == f]
         names = tuple(n for i in at for n in fit.terms[i].names)
         values = fit.b[at[0]] if len(at) == 1 else np.hstack([fit.b[i] for i in at])
-        out.append(GroupEffects(first.group, first.levels, names, values))
+        out.append(GroupEffects(fit.term_keys[at[0]], first.levels, names, first.reported(values)))
     return tuple(out)
 
 
@@ -51,7 +55,46 @@ def conditional_covariances(fit: MixedFit) -> tuple[Floats, ...]:
     counts the effects of all terms on the factor, so the covariance between effects of different
     terms is there as well.
     """
-    return tuple(fit.conditional_covariance())
+    out = fit.conditional_covariance()
+    for f, members in enumerate(fit.order.factors):
+        relation = fit.design.random[members[0]].relation
+        if relation is not None:
+            out[f] = _related_covariances(fit, f, relation)
+    return tuple(out)
+
+
+def _related_covariances(fit: MixedFit, factor: int, relation: LevelRelation) -> Floats:
+    """The same of levels that are made of several independent effects."""
+    spans = [s for s in fit.order.spans if s.factor == factor]
+    k = sum(s.size for s in spans)
+    scale = np.zeros((k, k))
+    for span, own in zip(fit.order.spans, fit.relative_factors, strict=True):
+        if span.factor == factor:
+            scale[span.start : span.start + span.size, span.start : span.start + span.size] = own
+    sizes = [fit.design.random[m[0]].n_columns * _width(fit, f) for f, m in enumerate(fit.order.factors)]
+    first = sum(sizes[:factor])
+    out = np.zeros((len(relation.levels), k, k))
+    counts = np.diff(relation.start) * k
+    ends = np.cumsum(counts**2)
+    start = 0
+    while start < len(out):
+        before = int(ends[start] - counts[start] ** 2)
+        stop = max(start + 1, int(np.searchsorted(ends, before + ENTRIES, side="right")))
+        part = relation.column[relation.start[start] : relation.start[stop]].astype(np.intp)
+        effects = (first + part[:, None] * k + np.arange(k)).ravel()
+        bounds = np.concatenate([[0], np.cumsum(counts[start:stop])]).astype(np.intp)
+        flat, at = fit.inverse_parts(bounds, effects), 0
+        for level in range(start, stop):
+            weight, m = relation.weight[relation.start[level] : relation.start[level + 1]], int(counts[level])
+            block = flat[at : at + m * m].reshape(len(weight), k, len(weight), k)
+            out[level] = scale @ np.einsum("a,aibj,b->ij", weight, block, weight) @ scale.T
+            at += m * m
+        start = stop
+    return out * fit.random_scale**2
+
+
+def _width(fit: MixedFit, factor: int) -> int:
+    return sum(s.size for s in fit.order.spans if s.factor == factor)
 
 
 def level_coefficients(fit: MixedFit) -> tuple[GroupEffects, ...]:

@@ -60,7 +60,9 @@ def separate_fits(fit: MixedFit, group: object = None) -> "pd.DataFrame":
     rest = fit.fixed_part()
     for i, (term, b) in enumerate(zip(fit.terms, fit.b, strict=True)):
         if i not in members:
-            rest = rest + random_part(term.codes, term.z, b)
+            rest = rest + random_part(term.places, term.z, b)
+    if fit.terms[members[0]].has_members:
+        raise OptionError(f"rows have parts of several effects of {chosen!r}, so that its levels have no own fits.")
     z = np.hstack([fit.terms[i].z for i in members])
     codes = fit.terms[members[0]].codes
     count = len(effects.levels)

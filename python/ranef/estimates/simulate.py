@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.membership import level_count, take, without_level
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.prediction_rows import new_rows
 from ranef.fit.random_part import random_part
@@ -77,8 +78,8 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
     for i in range(int(n)):
         eta = base
         for term, factor in terms:
-            u = generator.standard_normal((len(term.levels), factor.shape[0]))
-            eta = eta + random_part(term.codes, term.z, u @ (factor.T * fit.random_scale))
+            u = generator.standard_normal((term.n_columns, factor.shape[0]))
+            eta = eta + random_part(term.places, term.z, u @ (factor.T * fit.random_scale))
         out[:, i] = fit.draw(generator, fit.family.mean(eta) if new else base)
     return out
 
@@ -125,12 +126,12 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
     rows, index = new_rows(fit, newdata, masks, True, True, offset)
     used = np.ones(len(rows.x), bool) if rows.missing is None else ~rows.missing
     for codes in rows.extended:
-        used &= codes >= 0
+        used &= ~without_level(codes)
     fixed = (rows.x @ fit.beta if rows.offset is None else rows.x @ fit.beta + rows.offset)[used]
     weights = (np.ones(len(rows.x)) if rows.weights is None else rows.weights)[used]
     _check_trials(fit, weights)
     terms = [
-        (codes[used], z[used], factor, b)
+        (take(codes, used), z[used], factor, b)
         for codes, z, factor, b in zip(rows.extended, rows.z, fit.relative_factors, fit.b, strict=True)
     ]
     generator = random_generator(rng)
@@ -138,7 +139,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
     for i in range(int(n)):
         eta = fixed
         for codes, z, factor, b in terms:
-            levels = max(len(b), int(codes.max(initial=-1)) + 1)
+            levels = max(len(b), level_count(codes))
             effects = generator.standard_normal((levels, factor.shape[0])) @ (factor.T * fit.random_scale)
             if re == "conditional":
                 effects[: len(b)] = b

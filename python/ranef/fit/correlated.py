@@ -186,7 +186,7 @@ class CorrelatedFit(LmmFit):
         """
         return [c * self.sigma**2 for c in self.correlated.conditional_covariance(self.core_theta, self.z)]
 
-    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+    def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted means, with the covariance parameters taken as known."""
         relative = self.correlated.prediction_variance(self.core_theta, self.z, np.asfortranarray(x), factors)
         return np.asarray(relative * self.sigma**2)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ranef.design.level_columns import kept_product
 from ranef.design.record import Design
+from ranef.fit.random_part import random_part
 
 Floats = NDArray[np.float64]
 
@@ -67,5 +68,5 @@ def fitted_by(design: Design, kept: tuple[int, ...], beta: Floats, b: tuple[Floa
     fitted = kept_product(design.columns, kept, beta)
     for effects, place in zip(b, order, strict=True):
         term = design.random[place]
-        fitted = fitted + np.einsum("ij,ij->i", term.z, effects[term.codes])
+        fitted = fitted + random_part(term.places, term.z, effects)
     return fitted if design.offset is None else fitted + design.offset

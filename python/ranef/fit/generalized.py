@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -290,7 +290,7 @@ class GlmmFit(MixedFit):
             weights = self.weights * slope**2 / (self.family.variance(self.means(), self.spread) * scale)
         return np.where(np.isfinite(weights), weights, 0.0)
 
-    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+    def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted linear predictors, with the estimation of all parameters accounted
         for (of the fixed effects alone where their joint covariance is not known).
         """

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ranef.data.table import Table
+from ranef.design.membership import one_level
 from ranef.design.record import Design, ModelRows, TermRows
 from ranef.design.rows import subset_mask
 from ranef.errors import DataError, NewLevelError
@@ -37,12 +38,12 @@ def coded_rows(design: Design, table: Table, subset: Any) -> Design:
     if new.weights is not None:
         missing |= np.isnan(new.weights)
     for r in new.random:
-        missing |= r.extended < 0
+        missing |= one_level(r.extended) < 0
     chosen = np.ones(len(missing), dtype=bool) if subset is None else subset_mask(subset, table)
     missing &= chosen
     used = chosen & ~missing
     for r in new.random:
-        if (r.codes[used] < 0).any():
+        if (one_level(r.codes)[used] < 0).any():
             group = design.random[r.term].group
             raise NewLevelError(
                 f"the grouping factor {group!r} has the level {r.unseen[0]!r}, which the fit did not see."
@@ -65,7 +66,7 @@ def coded_rows(design: Design, table: Table, subset: Any) -> Design:
         replace(
             term,
             rows=TermRows(
-                codes.setdefault(term.group, np.ascontiguousarray(r.codes[at], dtype=np.int32)),
+                codes.setdefault(term.group, np.ascontiguousarray(one_level(r.codes)[at], dtype=np.int32)),
                 np.asfortranarray(r.z[at]),
             ),
         )

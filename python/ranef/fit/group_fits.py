@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.errors import DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.core import Options
 from ranef.fit.linear import LmmFit, fit_lmm
@@ -96,6 +97,8 @@ class GroupRows:
         from ranef import _core
 
         design, order = self.design, self.order
+        if any(t.has_members for t in design.random):
+            raise DesignError("models with mm() or known() are fitted one by one, not to the rows of each group.")
         y, x = self._sorted(response_without_offset(design)), self._sorted(design.x)
         weights = None if design.weights is None else self._sorted(design.weights)
         factors = [

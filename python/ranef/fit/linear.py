@@ -206,7 +206,7 @@ class LmmFit(MixedFit):
         relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)
         return [c * self.sigma**2 for c in relative]
 
-    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+    def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted means, with theta taken as known."""
         system = self.system.get(self.n_threads)
         return system.prediction_variance(self.core_theta, x, factors, self.n_threads) * self.sigma**2

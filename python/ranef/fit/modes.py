@@ -33,5 +33,5 @@ def modes_of(fit: MixedFit, y: Floats) -> tuple[Floats, tuple[Floats, ...]]:
     for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):
         u = found.u[span.factor][:, span.start : span.start + span.size]
         modes.append(u @ factor.T)
-        eta = eta + random_part(term.codes, term.z, modes[-1])
+        eta = eta + random_part(term.places, term.z, modes[-1])
     return eta, tuple(modes)

@@ -114,7 +114,7 @@ def order_terms(terms: Sequence[RandomTerm]) -> TermOrder:
     terms : sequence of RandomTerm
         In formula order.
     """
-    return _order(tuple((t.group, len(t.levels), len(t.names), t.structure) for t in terms))
+    return _order(tuple((t.factor_key, t.n_groups, len(t.names), t.structure) for t in terms))
 
 
 @lru_cache(maxsize=256)

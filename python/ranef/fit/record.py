@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.level_columns import LevelColumns, product
+from ranef.design.membership import for_core
 from ranef.design.record import Design, RandomTerm
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
@@ -206,7 +207,7 @@ class MixedFit:
         """The linear predictor (n,) with the conditional modes of the random effects."""
         eta = self.fixed_part()
         for term, b in zip(self.terms, self.b, strict=True):
-            eta = eta + random_part(term.codes, term.z, b)
+            eta = eta + random_part(term.places, term.z, b)
         return eta
 
     def means(self) -> Floats:
@@ -373,7 +374,7 @@ class MixedFit:
         """
         raise NotImplementedError
 
-    def prediction_variance(self, x: Floats, factors: list[tuple[NDArray[np.int32], list[Floats]]]) -> Floats:
+    def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance (rows,) of ``x'(beta^ - beta) + z'(b^ - b)`` from the core; factors and their
         terms in its order.
         """
@@ -428,13 +429,12 @@ class MixedFit:
         """The random terms in lme4's order."""
         return tuple(self.design.random[s.formula] for s in self.order.spans)
 
-    def random_rows(self) -> list[tuple[NDArray[np.int32], list[Floats]]]:
-        """Codes and the Z of every term of each grouping factor, in the core's order."""
-        out = []
+    def random_rows(self) -> list[tuple[Any, list[Floats]]]:
+        """Levels and the Z of every term of each grouping factor, in the core's order."""
+        out: list[tuple[Any, list[Floats]]] = []
         for f in range(len(self.order.factors)):
             terms = [t for t, s in zip(self.terms, self.order.spans, strict=True) if s.factor == f]
-            codes = np.ascontiguousarray(terms[0].codes, dtype=np.int32)
-            out.append((codes, [np.asfortranarray(t.z) for t in terms]))
+            out.append((for_core(terms[0].places), [np.asfortranarray(t.z) for t in terms]))
         return out
 
     @property

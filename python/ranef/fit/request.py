@@ -18,6 +18,7 @@ from ranef.design.build import build_design
 from ranef.design.checks import Model
 from ranef.design.coding_rules import LME4_RULES, CodingRules
 from ranef.design.contrasts import parse_contrast
+from ranef.design.known_matrix import read_known
 from ranef.design.memory import memory_limit
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
@@ -260,13 +261,15 @@ class ModelRequest:
 class LmmRequest(ModelRequest):
     """The arguments of one call of ``lmer``.
 
-    ``correlation`` and ``variance`` are the text of the covariance structure of the rows;
-    ``streams`` fits models whose data are read in batches.
+    ``correlation`` and ``variance`` are the text of the covariance structure of the rows, ``known``
+    the matrices of the formula as they were read; ``streams`` fits models whose data are read in
+    batches.
     """
 
     reml: bool = True
     correlation: Any = None
     variance: Any = None
+    known: Any = None
     streams: "Callable[[LmmRequest], MixedFit] | None" = None
 
     _verb = "lmer"
@@ -280,6 +283,7 @@ class LmmRequest(ModelRequest):
 
     def __post_init__(self) -> None:
         super(LmmRequest, self).__post_init__()
+        object.__setattr__(self, "known", read_known(self.known) or None)
         expr = parse_residual(self.correlation, self.variance)
         if expr is not None:  # as text, which files can hold
             object.__setattr__(self, "correlation", expr.correlation_code)
@@ -289,6 +293,12 @@ class LmmRequest(ModelRequest):
     def residual(self) -> ResidualExpr | None:
         """Covariance structure of the rows given the random effects."""
         return parse_residual(self.correlation, self.variance)
+
+    @property
+    def may_be_streamed(self) -> bool:
+        """Whether sums over the rows are all that the model needs."""
+        related = any(b.known is not None or b.members is not None for b in parse_formula(self.formula).random)
+        return self.residual is None and not related
 
     def _names_in_use(self) -> tuple[str, ...]:
         residual = self.residual
@@ -429,6 +439,7 @@ def requested_design(
     return build_design(
         formula,
         Table.from_data(request.data),
+        known=getattr(request, "known", None),
         weights=request.weights,
         offset=request.offset,
         subset=request.subset,

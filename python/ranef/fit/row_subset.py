@@ -30,6 +30,14 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
     codes: dict[int, tuple[NDArray[np.int32], Ints]] = {}
     random: list[RandomTerm] = []
     for term in design.random:
+        if term.has_members:
+            whole = term.rows
+            assert whole is not None
+            assert whole.members is not None
+            codes_of_part = None if whole.codes is None else whole.codes[rows]
+            part = TermRows(codes_of_part, np.asfortranarray(term.z[rows]), whole.members.take(rows))
+            random.append(replace(term, rows=part))
+            continue
         key = id(term.codes)
         if key not in codes:  # terms on the same factor share the array
             there, own = np.unique(term.codes[rows], return_inverse=True)

@@ -71,6 +71,8 @@ def why_not_iterative(design: Design) -> str | None:
     if len(groups) < 2:
         return "has one grouping factor or none, for which the exact solver is never slow"
     for term in design.random:
+        if term.has_members:
+            return f"has rows with parts of several effects in ({term.text})"
         if len(term.names) > 1 or not bool((term.z == 1.0).all()):
             return f"has a random slope in ({term.text})"
     if len(set(groups)) < len(groups):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ranef.design.checks import FEW_COLUMNS, check_core_memory
 from ranef.design.level_columns import LevelColumns
+from ranef.design.membership import for_core
 from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
 from ranef.errors import DataError, RanefError
 from ranef.families.custom import CustomFamily
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Codes, levels and the terms, Z and structure, of every grouping factor.
-Factors = list[tuple[NDArray[np.int32], int, list[tuple[Floats, str]]]]
+#: Levels of the rows, their number and the terms, Z and structure, of every grouping factor.
+Factors = list[tuple[Any, int, list[tuple[Floats, str]]]]
 
 #: Numbers above this have squares whose sums are not finite.
 LARGEST = 1e150
@@ -55,7 +56,7 @@ def core_factors(design: Design, order: TermOrder) -> Factors:
     for members in order.factors:
         first = design.random[members[0]]
         terms = [(design.random[i].z, design.random[i].structure) for i in members]
-        factors.append((first.codes, len(first.levels), terms))
+        factors.append((for_core(first.places), first.n_columns, terms))
     return factors
 
 

@@ -95,7 +95,7 @@ def unidentified_effects(design: Design, kept: Sequence[int]) -> dict[int, Unide
         The columns of X that do not depend on earlier ones.
     """
     # It takes a column of X for each level to explain an effect.
-    candidates = [i for i, t in enumerate(design.random) if len(t.levels) <= len(kept)]
+    candidates = [i for i, t in enumerate(design.random) if len(t.levels) <= len(kept) and not t.has_members]
     if not candidates:
         return {}
     root = np.ones(len(design.y)) if design.weights is None else np.sqrt(design.weights)

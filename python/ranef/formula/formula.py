@@ -277,8 +277,7 @@ def _names(
     variables += [v for term in fixed for v in term.variables]
     variables += expansion.offsets.values()
     for bar in random:
-        variables += [v for term in bar.effects for v in term.variables]
-        variables += bar.grouping
+        variables += bar.variables
     return tuple(dict.fromkeys(name for v in dict.fromkeys(variables) for name in names_in(v.expr)))
 
 

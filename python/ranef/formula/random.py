@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ranef.formula.deparse import deparse
 from ranef.formula.parser import parse_expression
+from ranef.formula.shared_levels import KNOWN, KnownExpr, MembershipExpr, known_term, membership
 from ranef.formula.syntax import (
     Binary,
     Call,
@@ -54,6 +55,10 @@ class RandomExpr:
         Where the term stood in the formula.
     grouping : tuple of Variable
         The variables that group.
+    known : KnownExpr or None
+        The matrix of the levels, of ``known()``.
+    members : MembershipExpr or None
+        The columns of the levels of a row, of ``mm()``.
     """
 
     text: str = field(compare=False)
@@ -65,6 +70,14 @@ class RandomExpr:
     split: bool = field(default=False, compare=False)
     span: Span = field(default=(0, 0), compare=False, repr=False)
     grouping: tuple[Variable, ...] = field(default=(), compare=False, repr=False)
+    known: KnownExpr | None = None
+    members: MembershipExpr | None = None
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """All variables of the term."""
+        weights = () if self.members is None else self.members.weights
+        return (*(v for t in self.effects for v in t.variables), *self.grouping, *weights)
 
     @property
     def group_name(self) -> str:
@@ -97,7 +110,10 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
         Whether ``.`` occurs.
     """
     structure = "unstructured"
-    if isinstance(node, Call):
+    known: KnownExpr | None = None
+    if isinstance(node, Call) and node.function == KNOWN:
+        known, bar = known_term(node, text)
+    elif isinstance(node, Call):
         structure, bar = _structured(node, text)
     else:
         inner = without_parens(node)
@@ -133,9 +149,13 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
         split += [(Effects((term,), False), f"0 + {term.label}") for term in effects.terms]
     else:
         split = [(effects, deparse(bar.left))]
+    members = membership(bar.right, text)
+    groups = _groups(bar.right, text) if members is None else [(members.label, members.columns)]
+    if known is not None and (members is not None or len(groups) > 1 or len(groups[0][1]) > 1):
+        fail("known() takes one grouping factor, whose levels are the names of the matrix.", text, *bar.right.span)
     out = [
         RandomExpr(
-            f"{left} | {label}",
+            f"{left} | {label if members is None else members.code}",
             part.terms,
             part.intercept,
             tuple(v.label for v in variables),
@@ -144,9 +164,11 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
             bar.operator == "||",
             node.span,
             variables,
+            known,
+            members,
         )
         for part, left in split
-        for label, variables in _groups(bar.right, text)
+        for label, variables in groups
     ]
     return tuple(out), expansion.has_dot
 
@@ -158,7 +180,7 @@ def _inside_a_call(part: Expr, side: Expr) -> bool:
 
 def _structured(node: Call, text: str) -> tuple[str, Binary]:
     if node.function not in STRUCTURES:
-        known = ", ".join(f"{s}()" for s in STRUCTURES)
+        known = ", ".join(f"{s}()" for s in (*STRUCTURES, KNOWN))
         fail(
             f"there is no covariance structure {node.function}(); a random-effects term may stand in {known}. "
             f"If {node.function} is a column, an operator is missing after it.",

@@ -281,7 +281,7 @@ def simulated_power(study: Study, n: int, extend: object, within: object, progre
         n=len(p),
         n_failed=int(np.isnan(p).sum()),
         nobs=model.nobs,
-        n_groups={t.group: len(t.levels) for t in model.terms},
+        n_groups={t.group: t.n_groups for t in model.terms},
         p_values=p,
         seed=study.seed,
         interrupted=interrupted,

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from ranef.design.coding import Layout
 from ranef.design.recoding import recoding, shorter_layout
-from ranef.design.record import Design, RandomTerm, TermRows
+from ranef.design.record import Design, RandomTerm
 from ranef.design.structures import kind_of
 from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
+from ranef.formula.shared_levels import KnownExpr
 
 Floats = NDArray[np.float64]
 
@@ -179,6 +180,8 @@ class Reduction:
 def bar_text(term: RandomTerm) -> str:
     """A random term as it stands in a formula."""
     bar = term.text if "|" in term.text else f"{term.text} | {term.group}"
+    if term.relation is not None:
+        return KnownExpr(term.relation.name).call(bar)
     return kind_of(term.structure).call.format(bar)
 
 
@@ -214,7 +217,7 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
             if names and not (names == ["(Intercept)"] and _has_intercept_term(design, i)):
                 new = replace(
                     term,
-                    rows=TermRows(term.codes, np.asfortranarray(z)),
+                    rows=term.with_z(np.asfortranarray(z)),
                     names=tuple(names),
                     labels=tuple(labels),
                     text=text,
@@ -243,7 +246,9 @@ def _has_intercept_term(design: Design, i: int) -> bool:
     variance twice.
     """
     term = design.random[i]
-    return any(j != i and t.group == term.group and t.names == ("(Intercept)",) for j, t in enumerate(design.random))
+    return any(
+        j != i and t.factor_key == term.factor_key and t.names == ("(Intercept)",) for j, t in enumerate(design.random)
+    )
 
 
 def _reduction(design: Design, i: int, label: str, new: RandomTerm | None, text: str) -> Reduction:

@@ -185,6 +185,8 @@ def _part(term: RandomTerm, inside: Sequence[RandomTerm]) -> ChiBarSquare | None
 def _same_groups(a: RandomTerm, b: RandomTerm) -> bool:
     if len(a.levels) != len(b.levels):
         return False
+    if a.has_members or b.has_members:
+        return a.has_members and b.has_members and a.factor_key == b.factor_key
     if a.rows is None or b.rows is None:
         return a.group == b.group and np.array_equal(a.levels, b.levels)
     if a.codes is b.codes or np.array_equal(a.codes, b.codes):

@@ -177,7 +177,7 @@ def column_of(
         random=variance_blocks(varcorr(fit)),
         # with a family its spread is the dispersion, among the statistics
         sigma=None if fit.family_shown else fit.sigma,
-        groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
+        groups=tuple({t.group: t.n_groups for t in fit.terms}.items()),
         statistics=statistics,
         remarks=remarks,
         family=f"{fit.family.name}, {fit.family.link}" if fit.family_shown else "",

@@ -142,7 +142,7 @@ def _record(
         sigma=fit.residual_sd,
         n_obs=fit.nobs,
         rows_used=rows_used(fit),
-        groups=tuple({t.group: len(t.levels) for t in fit.terms}.items()),
+        groups=tuple({t.group: t.n_groups for t in fit.terms}.items()),
         fixed=table,
         correlation=corr,
         verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),

@@ -207,7 +207,7 @@ class Statistic:
         if new_levels:
             self._grow(unseen)
         y = new.y if new.offset is None else new.y - new.offset
-        factors = []
+        factors: list[Any] = []
         for f, members in enumerate(self._order.factors):
             codes = np.ascontiguousarray(self._codes(f, new.random[members[0]].extended, unseen[f]), dtype=np.int32)
             terms = [(np.asfortranarray(new.random[i].z), design.random[i].structure) for i in members]

@@ -122,6 +122,10 @@ def asked_of(formula: str, sources: list[Batches], coding: CodingRules | None = 
         parsed = expand_dot(parsed, list(sources[0].names))
     require_random(parsed)
     require_response(parsed)
+    for bar in parsed.random:
+        if bar.known is not None or bar.members is not None:
+            what = f"({bar.text})" if bar.known is None else bar.known.call(bar.text)
+            raise DataError(f"models with {what} are not fitted from sums over batches; read the data into memory.")
     return Asked(parsed, coding=coding or CodingRules.of_session(), **arguments)
 
 

@@ -16,6 +16,7 @@ from ranef.formula import (
 )
 from ranef.formula.random import RandomExpr
 from ranef.formula.residual import ResidualExpr
+from ranef.formula.shared_levels import KnownExpr, MembershipExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, String, names_in, without_parens
 from ranef.translation.codings import ColumnCoding
 from ranef.translation.repeated import Repeated
@@ -75,12 +76,19 @@ class Block:
     structure : str
         A name of `ranef.design.structures.STRUCTURES`.
         Of a block with one effect always ``"unstructured"``.
+    known : KnownExpr or None
+        The matrix that relates the levels.
+    members : MembershipExpr or None
+        The columns that hold the levels of a row, where it has several; ``group`` is then what
+        stands to the right of the bar.
     """
 
     group: tuple[str, ...]
     intercept: bool
     terms: tuple[Term, ...]
     structure: str
+    known: KnownExpr | None = None
+    members: MembershipExpr | None = None
 
     @property
     def label(self) -> str:
@@ -459,7 +467,8 @@ def _blocks(random: tuple[RandomExpr, ...], renamed: _Categories) -> tuple[Block
             structure = "unstructured"
         if not terms:
             structure = "unstructured"
-        out.append(Block(tuple(names), intercept, terms, structure))
+        group = tuple(names) if first.members is None else (first.group_label,)
+        out.append(Block(group, intercept, terms, structure, first.known, first.members))
     return tuple(out)
 
 
@@ -481,5 +490,8 @@ def columns_used(description: ModelDescription) -> tuple[str, ...]:
     exprs += [e for e in (description.response.trials, description.weights, description.subset) if e is not None]
     exprs += [v.expr for t in description.fixed for v in t.variables]
     exprs += [v.expr for b in description.blocks for t in b.terms for v in t.variables]
-    names = [n for e in exprs for n in names_in(e)] + [g for b in description.blocks for g in b.group]
+    of_members = [b.members for b in description.blocks if b.members is not None]
+    exprs += [v.expr for m in of_members for v in (*m.columns, *m.weights)]
+    names = [n for e in exprs for n in names_in(e)]
+    names += [g for b in description.blocks if b.members is None for g in b.group]
     return tuple(dict.fromkeys(names))

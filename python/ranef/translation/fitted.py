@@ -172,7 +172,8 @@ def _constant_within(design: "Design", model: ModelDescription) -> dict[str, str
     """The columns that do not vary within a grouping factor,
     with the one that has the fewest levels.
     """
-    groups = sorted({r.group: r for r in design.random}.values(), key=lambda r: len(r.levels))
+    one_level = {r.group: r for r in design.random if r.has_one_level}
+    groups = sorted(one_level.values(), key=lambda r: len(r.levels))
     out = {}
     for number, term in enumerate(model.fixed, start=1):
         if len(term.variables) != 1:

@@ -132,6 +132,14 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
             model.residual.correlation_code or model.residual.variance_code or "",
             "the covariance structure of the rows is written for nlme only.",
         )
+    for block in model.blocks:
+        if block.known is not None or block.members is not None:
+            bar = f"{' + '.join(['1'] * block.intercept + [t.label for t in block.terms])} | {block.label}"
+            raise TranslationError(
+                to,
+                f"({bar})" if block.known is None else block.known.call(bar),
+                "levels that a known matrix relates, and rows with several levels, are not written in other languages.",
+            )
     lines, said = target.write(model)
     if not model.levels_known and to in _DECLARING:
         said = [*said, _TAKEN_AS_NUMBERS]

@@ -106,6 +106,11 @@ def check_drawable(fit: MixedFit, type: str) -> None:
             "type='residual' is for linear models: responses of a family are not a mean plus a residual that another "
             "row could have. Use 'parametric' or 'cases'."
         )
+    if type == "cases" and any(t.has_members for t in fit.terms):
+        raise OptionError(
+            "type='cases' draws whole groups, which mm() and known() make depend on each other; use type='parametric' "
+            "or 'residual'."
+        )
     if fit.n_quad != 0 and fit.convergence.status is FitStatus.SEPARATION:
         raise OptionError(
             "some fixed effects have no finite estimate (see m.convergence), so that there is no model to draw from. "

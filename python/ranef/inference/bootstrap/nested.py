@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.membership import for_core
 from ranef.fit.control import FitControl
 from ranef.fit.core import Point, core_options, core_point, core_start
 from ranef.fit.record import MixedFit
@@ -94,7 +95,8 @@ def union_of(
     """
     from ranef._core import LmmSystem
 
-    factors: list[tuple[NDArray[np.int32], int, list[Any]]] = []
+    factors: list[tuple[Any, int, list[Any]]] = []
+    keys: list[Any] = []
     sizes: list[int] = []
     shares: list[list[Floats]] = []  # theta of every term
     places: list[_Places] = []
@@ -102,10 +104,12 @@ def union_of(
         mine: _Places = []
         for members in fit.order.factors:
             first = fit.design.random[members[0]]
-            at = next((i for i, f in enumerate(factors) if np.array_equal(f[0], first.codes)), None)
+            key: Any = first.factor_key if first.has_members else first.codes
+            at = next((i for i, k in enumerate(keys) if np.array_equal(k, key)), None)
             if at is None:
                 at = len(factors)
-                factors.append((first.codes, len(first.levels), []))
+                keys.append(key)
+                factors.append((for_core(first.places), first.n_columns, []))
                 sizes.append(0)
                 shares.append([])
             effects: list[int] = []

@@ -58,7 +58,7 @@ def drawn_design(
         picks = [generator.integers(0, len(e), len(e)) for e in drawn.effects]
         for term, span in zip(fit.terms, fit.order.spans, strict=True):
             b = drawn.effects[span.factor][picks[span.factor], span.start : span.start + span.size]
-            y = y + random_part(term.codes, term.z, b)
+            y = y + random_part(term.places, term.z, b)
         e = drawn.residuals[generator.integers(0, fit.nobs, fit.nobs)]
         y = y + (e if fit.design.weights is None else e / np.sqrt(fit.design.weights))
     return fit.design.with_rows(y=np.ascontiguousarray(y))

@@ -59,6 +59,11 @@ def clusters_of(fit: MixedFit, name: str, codes: NDArray[Any]) -> Clusters:
         )
     independent = True
     for term in fit.terms:
+        if term.has_members:
+            raise OptionError(
+                f"rows have parts of several effects of {term.group!r}, so that no clusters are independent; robust "
+                "covariances are for models without mm() and known()."
+            )
         home = np.full(len(term.levels), -1, dtype=np.intp)
         home[term.codes] = numbers
         independent = independent and bool((home[term.codes] == numbers).all())

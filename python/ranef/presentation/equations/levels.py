@@ -382,4 +382,11 @@ def _block_words(model: ModelDescription, block: Block) -> str:
     relation = ""
     if len(parts) > 1:
         relation = f", {kind_of(block.structure).relation}"
-    return f"{together[0].upper()}{together[1:]} {verb} between the levels of {group}{relation}."
+    known = "" if block.known is None else f"; their covariances between levels are those of {_matrix_name(block)}"
+    members = "" if block.members is None else ", of which a row has several, with weights"
+    return f"{together[0].upper()}{together[1:]} {verb} between the levels of {group}{members}{relation}{known}."
+
+
+def _matrix_name(block: Block) -> str:
+    assert block.known is not None
+    return f"{'the inverse of ' if block.known.inverse else ''}{block.known.name}"

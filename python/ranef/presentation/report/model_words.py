@@ -53,7 +53,13 @@ def _term(term: RandomTerm, labels: Mapping[str, str]) -> str:
             "diagonal": ", independently of each other",
         }.get(term.structure, f", {kind_of(term.structure).relation}")
     one = noun(term.group, labels)
-    return f"Each {one} ({count(len(term.levels), 'level')}) has its own deviation in {listed(shown)}{relation}."
+    own = f"Each {one} ({count(len(term.levels), 'level')}) has its own deviation in {listed(shown)}{relation}."
+    if not term.has_one_level:
+        return f"{own} A row belongs to several of them, and has the weighted sum of their deviations."
+    if term.relation is None:
+        return own
+    what = "the pedigree" if term.relation.is_pedigree else f"the matrix {term.relation.name}"
+    return f"{own} Related levels have similar ones: {what} gives the correlations between them."
 
 
 def _method(fit: MixedFit) -> str:

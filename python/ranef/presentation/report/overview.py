@@ -90,6 +90,8 @@ def _relations(factors: list[RandomTerm], labels: Mapping[str, str]) -> list[str
     out = []
     for i, first in enumerate(factors):
         for second in factors[i + 1 :]:
+            if not (first.has_one_level and second.has_one_level):
+                continue
             few, many = sorted((first, second), key=lambda t: len(t.levels))
             pairs = _pairs(few, many)
             one, other = (label_of(t.group, labels) for t in (few, many))
@@ -105,6 +107,14 @@ def _relations(factors: list[RandomTerm], labels: Mapping[str, str]) -> list[str
                     f"{one} and {other} are crossed: {percent(share)} of the combinations of their levels occur."
                 )
     return out
+
+
+def rows_of_levels(term: RandomTerm) -> NDArray[np.intp]:
+    """Number of rows of each level; of several levels of a row each counts."""
+    rows = term.rows
+    if rows is not None and rows.codes is None and rows.members is not None:
+        return np.bincount(rows.members.level, minlength=len(term.levels))
+    return np.bincount(term.codes, minlength=len(term.levels))
 
 
 def _pairs(first: RandomTerm, second: RandomTerm) -> int:
@@ -128,7 +138,7 @@ def _kind(fit: MixedFit, scale: EffectScale) -> list[str]:
 def _groups(fit: MixedFit, labels: Mapping[str, str]) -> Grid:
     rows = []
     for term in _factors(fit):
-        sizes = np.bincount(term.codes, minlength=len(term.levels))
+        sizes = rows_of_levels(term)
         rows.append(
             (
                 label_of(term.group, labels),

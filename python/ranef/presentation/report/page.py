@@ -314,7 +314,7 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
         (
             "Groups",
             "; ".join(
-                f"{label_of(g, subject.labels)} {n}" for g, n in {t.group: len(t.levels) for t in fit.terms}.items()
+                f"{label_of(g, subject.labels)} {n}" for g, n in {t.group: t.n_groups for t in fit.terms}.items()
             ),
         )
     )

@@ -60,6 +60,39 @@ class DiagnosticsChapter(RowSourceChapter):
 
         return icc_by_group(self._fit, by_group)
 
+    def heritability(self) -> "pd.DataFrame":
+        """The share of related effects in the variance of an observation.
+
+        That is the variance of a term with a known matrix, ``known(1 | id, A)``, divided by the sum
+        of those of all terms and of the residuals, for a level with 1 on the diagonal of the
+        matrix: with a pedigree the heritability, of an animal that is not inbred, and with a
+        phylogeny the phylogenetic signal.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``estimate`` and ``std_error`` (by the delta method; NaN for a variance of
+            zero), a row for each such term.
+
+        Raises
+        ------
+        DesignError
+            When no term has a known matrix, or some term has slopes.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> from ranef import lmer, load_dataset
+        >>> d, levels = load_dataset("dyestuff"), list("ABCDEF")
+        >>> unrelated = pd.DataFrame(np.eye(6), index=levels, columns=levels)
+        >>> m = lmer("Yield ~ 1 + known(1 | Batch, A)", d, known={"A": unrelated})
+        >>> round(float(m.heritability().loc["Batch", "estimate"]), 3)
+        0.418
+        """
+        from ranef.diagnostics.heritability import heritability
+
+        return heritability(self._fit)
+
     def r2(self) -> "RSquared":
         """Nakagawa's R², of a generalized model on the scale of the link.
 

@@ -216,7 +216,7 @@ class EstimatesChapter(FittedModel):
     @property
     def ngroups(self) -> dict[str, int]:
         """Number of levels of each grouping factor."""
-        return {t.group: len(t.levels) for t in self._fit.terms}
+        return {t.group: t.n_groups for t in self._fit.terms}
 
     @staticmethod
     def _levels_frame(g: random_effects.GroupEffects) -> "pd.DataFrame":
