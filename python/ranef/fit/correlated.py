@@ -46,6 +46,10 @@ KINKED, FACTORS, LOWER = ("spherical", "linear"), (0.5, 0.6, 0.7, 0.8, 1.25, 1.6
 #: A range this many times the extent of the data has run away.
 FAR = 20.0
 
+#: Step of the differences of log sigma along the parameters of the structure, which are on the
+#: whole line: its error is 1e-8 of a slope.
+SIGMA_STEP = 1e-4
+
 #: Fields of the record that a solution has under the same names.
 _NUMBERS = ("objective", "reml_criterion", "ml_deviance", "vcov_unscaled", "sigma", "pwrss", "ldl2", "ldrx2")
 
@@ -196,6 +200,20 @@ class CorrelatedFit(LmmFit):
         found: Floats = self.correlated.covariance_of_structure(self.core_theta, self.z, self.reml)
         out: Floats = self.structure_slopes @ found @ self.structure_slopes.T
         return out
+
+    def log_sigma_variance(self) -> float | None:
+        """By the variance of sigma given the structure, and of the structure."""
+        if self.design.random:
+            return None
+
+        def log_sigma(z: Floats) -> float:
+            return math.log(self.correlated.solution(self.core_theta, z, self.reml).sigma)
+
+        steps = SIGMA_STEP * np.eye(len(self.z))
+        slopes = [(log_sigma(self.z + e) - log_sigma(self.z - e)) / (2.0 * SIGMA_STEP) for e in steps]
+        found = self.correlated.covariance_of_structure(self.core_theta, self.z, self.reml)
+        own = 0.5 / (len(self.design.y) - (len(self.beta) if self.reml else 0))
+        return float(own + np.array(slopes) @ found @ np.array(slopes))
 
 
 def fit_linear(

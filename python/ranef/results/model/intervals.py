@@ -2,11 +2,14 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.progress import reported
 from ranef.fit.request import warn_once
 from ranef.inference.ratios import asked_ratios
+from ranef.inference.structure_intervals import split_names, structure_intervals
 from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
 from ranef.results.model.resampling import ResamplingChapter
@@ -43,9 +46,11 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         ----------
         method : {"wald", "profile", "boot"}
             ``"wald"``: estimate plus and minus a multiple of the standard error, for fixed effects
-            only. ``"profile"``: the values whose deviance, with all other parameters estimated, is
-            within the chi-square quantile of the minimum; the likelihood is the ML one, also for a
-            REML fit, and the approximation that the fit has maximised for a generalized model.
+            and the parameters of a covariance structure of the rows, these (and sigma where there
+            are no random effects) on a scale without bounds as nlme's ``intervals`` has them.
+            ``"profile"``: the values whose deviance, with all other parameters estimated, is within
+            the chi-square quantile of the minimum; the likelihood is the ML one, also for a REML
+            fit, and the approximation that the fit has maximised for a generalized model.
             ``"boot"``: quantiles of a parametric bootstrap; ``bootstrap`` has other kinds of both.
         level : float
         parm : str or list of str, optional
@@ -143,7 +148,11 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         else:
             kind = self._method(ddf, "none" if cov is None else "satterthwaite")
             tests = self._tests_with(cov, cluster)
+            own, parm = ([], parm) if cov is not None else split_names(self._fit, parm)
             names, limits = wald_intervals(tests, level, parm, kind)
+            if own:
+                names = (*own, *names)
+                limits = np.concatenate([structure_intervals(self._fit, normal_multiplier(level), own), limits])
             notes = () if kind == "none" and cov is None else tests.notes(kind)
         frame = pd.DataFrame(limits, index=pd.Index(names), columns=["lower", "upper"])
         frame.attrs["notes"] = notes
