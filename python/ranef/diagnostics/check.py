@@ -1,15 +1,16 @@
-"""What the diagnostic panel shows: six frames, each with a sentence."""
+"""What the diagnostic panel shows: frames, each with a sentence."""
 
 from ranef.diagnostics.check_accuracy import accuracy_part
 from ranef.diagnostics.check_bend import bend_part
+from ranef.diagnostics.check_correlation import autocorrelation_part, normalized_spread_part, semivariogram_part
 from ranef.diagnostics.check_distribution import distribution_part
 from ranef.diagnostics.check_effects import effects_part
 from ranef.diagnostics.check_part import CheckPart
 from ranef.diagnostics.check_residuals import influence_part, shape_part, spread_part
 from ranef.diagnostics.check_simulations import simulation_parts
 from ranef.diagnostics.leverage import studentized_residuals
-from ranef.errors import OptionError
-from ranef.estimates.simulate import simulated_responses
+from ranef.diagnostics.row_correlation import normalized_rows
+from ranef.estimates.simulate import random_generator, simulated_responses
 from ranef.fit.record import MixedFit
 
 #: Simulated responses of a linear model, fewer where there are so many rows that they take long.
@@ -26,10 +27,7 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
         For the simulated responses.
     """
     if fit.design.residual is not None:
-        raise OptionError(
-            "check() is for rows that are independent given the random effects. Here simulated_residuals() and "
-            "residuals('normalized') have rows made independent."
-        )
+        return correlated_parts(fit, rng)
     if not fit.normal_responses:
         uniform, *others, effects = simulation_parts(fit, rng)
         return uniform, bend_part(fit), *others, effects, accuracy_part(fit)
@@ -44,3 +42,26 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
         influence_part(fit),
         distribution_part(fit, draws),
     )
+
+
+def correlated_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, ...]:
+    """The panel of a model with a covariance structure of its rows, of normalized residuals.
+
+    Curves and deletions are for rows that are independent given the random effects.
+    """
+    rows = fit.design.residual
+    assert rows is not None
+    generator = random_generator(rng)
+    at = normalized_rows(fit, generator)
+    draws = simulated_responses(fit, max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1))), "new", generator)
+    correlation = None
+    if rows.expr.correlation is not None:
+        correlation = (autocorrelation_part(fit, at), semivariogram_part(fit, at))
+    parts = (
+        *(p for p in correlation or () if p is not None),
+        normalized_spread_part(fit, at),
+        shape_part(at.own),
+        effects_part(fit) if fit.terms else None,
+        distribution_part(fit, draws),
+    )
+    return tuple(p for p in parts if p is not None)

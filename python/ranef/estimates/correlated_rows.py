@@ -7,7 +7,6 @@ it is normal with the variance ``R_** - W R_o*`` around it, and the estimates en
 ``X_* - W X_o`` and ``Z_* - W Z_o``.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from ranef.design.residual import NewResidualRows, ResidualRows, new_residual_rows
 from ranef.errors import DataError
 from ranef.estimates.prediction_rows import Rows
+from ranef.estimates.whitened_rows import blocks_of, spherical_rows, whitened_rows
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -122,15 +122,6 @@ def placed(rows: ResidualRows, new: NewResidualRows, means: Floats) -> NewResidu
     return NewResidualRows(new.subject, position, new.group, variances)
 
 
-def blocks_of(rows: ResidualRows) -> dict[int, Places]:
-    """Rows of every block; none where rows are not correlated."""
-    if rows.expr.correlation is None:
-        return {}
-    order = np.argsort(rows.subject, kind="stable")
-    starts = np.searchsorted(rows.subject[order], np.arange(int(rows.subject.max()) + 2))
-    return {i: order[a:b] for i, (a, b) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))}
-
-
 def joint_covariance(
     fit: MixedFit, rows: ResidualRows, seen: Places, new: NewResidualRows, at: Places, group: int, scale: Floats | None
 ) -> Floats:
@@ -173,22 +164,6 @@ def distinct(seen: Floats, new: Floats) -> tuple[Places, Places]:
     return np.array(other, dtype=np.intp), np.array(place, dtype=np.intp)
 
 
-def spherical_rows(fit: MixedFit, codes: tuple[Any, ...], z: tuple[Floats, ...]) -> "csr_array":
-    """Sparse rows (m, q) by which the spherical random effects of all terms enter, levels of a term
-    together; levels that the fit has not seen have none.
-    """
-    from scipy.sparse import csr_array, hstack
-
-    parts = []
-    for code, columns, factor, b in zip(codes, z, fit.relative_factors, fit.b, strict=True):
-        levels, k = b.shape
-        known = np.flatnonzero(code >= 0)
-        where = code[known][:, None] * k + np.arange(k)
-        index = (np.repeat(known, k), where.reshape(-1))
-        parts.append(csr_array(((columns[known] @ factor).reshape(-1), index), shape=(len(code), levels * k)))
-    return csr_array(hstack(parts))
-
-
 def spherical_columns(fit: MixedFit, new: Rows, weights: list[tuple[Places, Places, Floats]]) -> "csr_array":
     """Those of ``Z_* - W Z_o``."""
     from scipy.sparse import csr_array
@@ -208,35 +183,14 @@ def joint_variance(fit: MixedFit, columns: Floats, effects: "csr_array") -> Floa
     With ``M = Z'R^-1 Z + I`` in the spherical effects and a row (a, c) it is
     ``sigma² (c'M^-1 c + d' Phi d)``, ``d = a - X'R^-1 Z M^-1 c``.
     """
-    from scipy.sparse import csc_array, eye_array, vstack
-    from scipy.sparse.linalg import splu
-
-    rows = fit.design.residual
-    assert rows is not None
-    z = spherical_rows(fit, tuple(t.codes for t in fit.terms), tuple(t.z for t in fit.terms))
-    whitened_z, whitened_x = [], []
-    for at, root in block_roots(fit, rows):
-        inverse = np.linalg.inv(root)
-        whitened_z.append(csc_array(inverse) @ z[at])
-        whitened_x.append(inverse @ fit.x[at])
-    wz, wx = csc_array(vstack(whitened_z)), np.concatenate(whitened_x)
-    system = splu(csc_array(wz.T @ wz + eye_array(wz.shape[1])))
-    across, phi = wz.T @ wx, fit.vcov / fit.sigma**2
+    system = whitened_rows(fit)
+    assert system.z is not None
+    across = system.z.T @ system.x
     out = np.empty(len(columns))
     for first in range(0, len(columns), AT_ONCE):
         part = slice(first, first + AT_ONCE)
         c = effects[part].toarray()
-        solved = system.solve(np.ascontiguousarray(c.T)).T
+        solved = system.system.solve(np.ascontiguousarray(c.T)).T
         d = columns[part] - solved @ across
-        out[part] = np.einsum("ij,ij->i", c, solved) + np.einsum("ij,jk,ik->i", d, phi, d)
+        out[part] = np.einsum("ij,ij->i", c, solved) + np.einsum("ij,jk,ik->i", d, system.phi, d)
     return out * fit.sigma**2
-
-
-def block_roots(fit: MixedFit, rows: ResidualRows) -> Iterator[tuple[Places, Floats]]:
-    """Rows of every block and the lower Cholesky factor of their covariance divided by sigma²."""
-    for at in blocks_of(rows).values():
-        covariates = [(np.ascontiguousarray(v.x[at]), np.ascontiguousarray(v.codes[at])) for v in rows.variances]
-        r = fit.position_covariance(np.ascontiguousarray(rows.position[at]), int(rows.group[at[0]]), covariates)
-        scale = np.sqrt(fit.weights[at]) * fit.sigma
-        root: Floats = np.linalg.cholesky(r / np.outer(scale, scale)).astype(np.float64)
-        yield at, root

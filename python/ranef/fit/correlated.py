@@ -201,6 +201,10 @@ class CorrelatedFit(LmmFit):
         out: Floats = self.structure_slopes @ found @ self.structure_slopes.T
         return out
 
+    def structure_variances(self) -> tuple[Floats, float | None]:
+        """By the observed information, in which the parameters of the random effects are too."""
+        return np.diagonal(self.natural_covariance()), self.log_sigma_variance()
+
     def log_sigma_variance(self) -> float | None:
         """By the variance of sigma given the structure, and of the structure."""
         if self.design.random:

@@ -129,13 +129,9 @@ class MixedFit:
         """Parameters of the covariance structure of the rows by name; none where there is none."""
         return {}
 
-    def natural_covariance(self) -> Floats:
-        """Asymptotic covariance (k, k) of these parameters."""
-        return np.empty((0, 0))
-
-    def log_sigma_variance(self) -> float | None:
-        """Asymptotic variance of the logarithm of sigma where no random effects are beside it."""
-        return None
+    def structure_variances(self) -> tuple[Floats, float | None]:
+        """Asymptotic variances (k,) of these, and of log sigma without random effects."""
+        return np.empty(0), None
 
     @property
     def asymptotic_tests(self) -> bool:

@@ -61,7 +61,7 @@ def structure_names(fit: MixedFit) -> tuple[str, ...]:
     sigma.
     """
     own = tuple(fit.structure_parameters)
-    return (*own, "sigma") if own and fit.log_sigma_variance() is not None else own
+    return (*own, "sigma") if own and not fit.terms else own
 
 
 def structure_intervals(fit: MixedFit, multiplier: float, chosen: Sequence[str]) -> Floats:
@@ -71,8 +71,9 @@ def structure_intervals(fit: MixedFit, multiplier: float, chosen: Sequence[str])
     effects are estimated too.
     """
     values = dict(fit.structure_parameters)
-    deviations = dict(zip(values, np.sqrt(np.diagonal(fit.natural_covariance())).tolist(), strict=True))
-    if (of_log := fit.log_sigma_variance()) is not None:
+    variances, of_log = fit.structure_variances()
+    deviations = dict(zip(values, np.sqrt(variances).tolist(), strict=True))
+    if of_log is not None:
         values["sigma"], deviations["sigma"] = fit.sigma, fit.sigma * math.sqrt(of_log)
     limits = np.full((len(chosen), 2), np.nan)
     for i, name in enumerate(chosen):

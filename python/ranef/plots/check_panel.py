@@ -10,6 +10,7 @@ from ranef.plots.canvas import AxesArray, NewFigure, axes_array, empty, require_
 from ranef.plots.group_influence import group_influence
 from ranef.plots.labels import shortened
 from ranef.plots.laplace_accuracy import laplace_accuracy
+from ranef.plots.left_correlation import left_correlation
 from ranef.plots.palette import palette_of
 from ranef.plots.quantiles import quantiles
 from ranef.plots.residuals_fitted import residuals_fitted
@@ -101,6 +102,8 @@ def draw_part(plot: "Axes", panel: "CheckPart") -> None:
         "uniform_quantiles": lambda: residual_quantiles(panel.frame, plot, title),
         "simulated_statistic": lambda: simulated_statistic(panel.frame, panel.label, plot, title),
         "calibration": lambda: calibration(panel.frame, plot, title),
+        "autocorrelation": lambda: left_correlation(panel.frame, plot, title),
+        "semivariogram": lambda: left_correlation(panel.frame, plot, title),
         "laplace": lambda: laplace_accuracy(panel.frame, plot, title),
     }
     if len(panel.frame):

@@ -284,6 +284,36 @@ class ModelPlots(EffectPlots):
         wanted = effects if effect is None else [one_of("effect", effect, effects)]
         return unwrapped(effect_quantiles(frame, wanted, ax))
 
+    def residual_correlation(self, *, ax: Any = None, figsize: tuple[float, float] | None = None) -> AxesArray:
+        """Draw the fitted correlations of rows of a block, of models with a structure of the rows.
+
+        Parameters
+        ----------
+        ax : Axes or array of Axes, optional
+            One for each group with parameters of its own.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        array of Axes
+            ``data``: the correlation matrix, positions by positions; the picture has standard
+            deviations on the diagonal, where these do not depend on covariates.
+
+        Examples
+        --------
+        >>> from ranef import load_dataset, mmrm
+        >>> m = mmrm("distance ~ Sex * factor(age) + us(age | Subject)", load_dataset("orthodont"))
+        >>> m.plot.residual_correlation()[0].data.iloc[0].round(2).tolist()
+        [1.0, 0.57, 0.66, 0.52]
+        """
+        ax = place(ax, figsize)
+        require_matplotlib()
+        from ranef.estimates.residual_covariance import residual_correlations
+        from ranef.plots.correlation_matrix import correlation_matrix
+
+        return correlation_matrix(residual_correlations(self._model._fit), ax)
+
     def simulated_residuals(
         self, n: int = 250, *, rng: Any = None, ax: Any = None, figsize: tuple[float, float] | None = None
     ) -> AxesArray:

@@ -35,6 +35,12 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         the response); the random effect that looks least normal; and how far quadrature would move
         the estimates.
 
+        Where rows have a covariance structure the pictures are of normalized residuals, which are
+        uncorrelated in data from the model: the autocorrelation by lag and, where positions are
+        numbers, the semivariogram by distance that are left, with the ranges that data from the
+        model have; their spread and distribution, the random effect that looks least normal, and
+        the distribution of the response.
+
         A sentence calls what data from a correct model show in fewer than 1 % of cases, and calls
         it small where it hardly matters; bands in the pictures are those of the sentences.
 
@@ -42,7 +48,8 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         ----------
         rng : int, numpy.random.Generator or None
             Seed or generator of the simulated responses; None takes a fresh seed.
-        ax : array of 6 Axes, optional
+        ax : array of Axes, optional
+            As many as there are pictures: 6, or 4 to 6 where rows have a covariance structure.
         figsize : tuple of float, optional
             Width and height of a new figure in inches; 13 by 9.4 by default.
 
