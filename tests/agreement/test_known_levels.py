@@ -98,6 +98,14 @@ def test_the_relationships_of_a_pedigree_are_those_of_r() -> None:
     assert (np.diagonal(A) > 1).any()  # some are inbred
 
 
+def test_predictions_with_one_of_two_terms_on_a_factor() -> None:
+    both = lmer(f"{FORMULA} + (1 | animal)", ANIMALS, known={"A": A})
+    fixed = both.predict(re="population").to_numpy()
+    for re, key in (("~ known(1 | animal, A)", "animal"), ("~ (1 | animal)", "animal.1")):
+        own = both.ranef()[key].loc[ANIMALS["animal"], "(Intercept)"].to_numpy()
+        assert both.predict(re=re).to_numpy() == pytest.approx(fixed + own, abs=1e-10)
+
+
 @pytest.mark.parametrize(
     ("formula", "matrix"),
     [

@@ -5,9 +5,11 @@ all, none, or those a formula such as ``~ (1 | school)`` names.
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.record import RandomTerm
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
+from ranef.formula.random import RandomExpr
 
 Mask = NDArray[np.bool_]
 
@@ -44,7 +46,7 @@ def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
         wanted = ["(Intercept)"] * bar.intercept + [t.label for t in bar.effects]
         found: set[str] = set()
         for term, mask in zip(fit.terms, masks, strict=True):
-            if set(term.factors) == set(bar.group):
+            if set(term.factors) == set(bar.group) and _is_of(bar, term):
                 chosen = [label in wanted for label in term.labels]
                 mask[chosen] = True
                 found.update(label for label in term.labels if label in wanted)
@@ -56,3 +58,10 @@ def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
                 f"terms are {available}."
             )
     return masks
+
+
+def _is_of(bar: RandomExpr, term: RandomTerm) -> bool:
+    """Whether a term of a formula has the matrix of a term, and its kind of members."""
+    matrix = None if bar.known is None else f"{bar.known.name}^-1" if bar.known.inverse else bar.known.name
+    own = None if term.relation is None else term.relation.name
+    return matrix == own and (bar.members is None) == term.has_one_level
