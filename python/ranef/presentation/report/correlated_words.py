@@ -18,6 +18,21 @@ _SAYS = {
     "toep": "The correlation depends on the number of steps between {at} only (Toeplitz).",
     "exp": "The correlation falls exponentially with the distance between {at}.",
     "gau": "The correlation falls with the squared distance between {at} (Gaussian).",
+    "car1": "The correlation falls exponentially with the time between {at} (autoregression in continuous time).",
+    "arma": "Rows follow an autoregressive moving average along {at}.",
+    "mat": "The correlation falls with the distance between {at}, with a smoothness of its own (Matérn).",
+    "linear": "The correlation falls on a straight line with the distance between {at}, to zero at the range.",
+    "spherical": "The correlation falls with the distance between {at} and is zero from the range on (spherical).",
+    "rational_quadratic": "The correlation falls slowly with the distance between {at} (rational quadratic).",
+}
+
+#: What a variance function says of the standard deviation of a row.
+_SPREAD = {
+    "by_group": "differs between groups of {by}",
+    "power": "is proportional to a power of {of}",
+    "exponential": "is proportional to an exponential function of {of}",
+    "const_power": "is proportional to a constant plus a power of {of}",
+    "fixed": "is proportional to the root of {of}",
 }
 
 
@@ -28,24 +43,50 @@ def subject_of(fit: MixedFit, labels: Mapping[str, str]) -> str:
     return "" if c is None or not c.subject else label_of(c.subject[-1].name, labels)
 
 
+def beside_effects(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
+    """What the structure says beside random effects: nothing where there is none."""
+    residual = fit.design.residual
+    if residual is None:
+        return []
+    c, spread = residual.expr.correlation, _spread(fit, labels)
+    if c is None:
+        return [spread]
+    subject = subject_of(fit, labels)
+    at = " and ".join(label_of(v.name, labels) for v in c.coordinates) or "rows"
+    what = f"Given the random effects, rows{f' of the same {subject}' if subject else ''} are still correlated."
+    return [" ".join(p for p in (what, _SAYS.get(c.structure, "").format(at=at), spread, _estimates(fit)) if p)]
+
+
+def _spread(fit: MixedFit, labels: Mapping[str, str]) -> str:
+    """What variance functions say."""
+    residual = fit.design.residual
+    said = []
+    for v in () if residual is None else residual.expr.variance:
+        of = "the fitted value" if v.of is None else label_of(v.of.name, labels)
+        by = " and ".join(label_of(g.name, labels) for g in v.by)
+        own = f", with parameters for each {by}" if v.by and v.function != "by_group" else ""
+        said.append(_SPREAD[v.function].format(of=of, by=by) + own)
+    return f"The standard deviation of a row {', and '.join(said)}." if said else ""
+
+
 def correlation_paragraph(fit: MixedFit, labels: Mapping[str, str]) -> str:
     """What a model without random effects says of rows of one subject."""
     residual = fit.design.residual
     assert residual is not None
     c = residual.expr.correlation
     subject = subject_of(fit, labels)
-    if c is None or not subject:
-        return "The model has fixed effects only; the variances of the rows differ."
+    if c is None:
+        return f"The model has fixed effects only. {_spread(fit, labels)}"
     at = " and ".join(label_of(v.name, labels) for v in c.coordinates) or "rows"
     parts = [
-        f"The model has fixed effects, which hold for the whole population, and no random effects: rows of the same "
-        f"{subject} are correlated.",
+        "The model has fixed effects, which hold for the whole population, and no random effects: rows"
+        f"{f' of the same {subject}' if subject else ''} are correlated.",
         _SAYS.get(c.structure, "").format(at=at),
     ]
     if c.structure != "us" and c.coordinates and not c.kind.spatial:
         variances = "have one variance" if c.homogeneous else "have variances of their own"
         parts.append(f"Levels of {at} {variances}.")
-    parts.append(_estimates(fit))
+    parts += [_spread(fit, labels), _estimates(fit)]
     return " ".join(p for p in parts if p)
 
 

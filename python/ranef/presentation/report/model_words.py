@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ranef.design.record import RandomTerm
 from ranef.design.structures import kind_of
 from ranef.fit.record import MixedFit
-from ranef.presentation.report.correlated_words import correlation_paragraph, subject_of
+from ranef.presentation.report.correlated_words import beside_effects, correlation_paragraph, subject_of
 from ranef.presentation.report.phrases import count, listed, with_article
 from ranef.presentation.report.scale_words import EffectScale, family_name
 from ranef.presentation.report.variance_words import noun
@@ -35,7 +35,7 @@ def paragraphs(fit: MixedFit, labels: Mapping[str, str]) -> list[str]:
         "deviate from it. The deviations of the groups are not estimated one by one as separate parameters; the model "
         "estimates how much they vary, and from that and the data what each group's deviation is likely to be."
     ]
-    out += [_term(t, labels) for t in fit.terms]
+    out += [*(_term(t, labels) for t in fit.terms), *beside_effects(fit, labels)]
     out.append(_method(fit))
     return out
 
