@@ -111,7 +111,7 @@ def anova(
 
     families = [f"{m._fit.family.name}, {m._fit.family.link}" for m in models]
     shown = len(set(families)) > 1
-    texts = [f"{m.formula}; {f}" if shown else m.formula for m, f in zip(models, families, strict=True)]
+    texts = [f"{_described(m)}; {f}" if shown else _described(m) for m, f in zip(models, families, strict=True)]
     formulas = dict(zip(labels, texts, strict=True))
     return likelihood_ratio_table(comparison, [formulas[n] for n in comparison.names])
 
@@ -139,3 +139,12 @@ def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int,
             notes += [f"{comparison.names[i]}: {note}" for note in found.notes if "refitted by ML" not in note]
     notes.append(f"p-values are by parametric bootstrap, {n} replicates, seed {', '.join(dict.fromkeys(seeds))}")
     return replace(comparison, p_value=tuple(p), p_boundary=(math.nan,) * len(p), notes=tuple(notes))
+
+
+def _described(m: MixedModel) -> str:
+    """The formula, with the covariance structure of the rows that other arguments gave."""
+    residual = m._fit.design.residual
+    if residual is None or m._fit.verb == "mmrm":
+        return m.formula
+    parts = {"correlation": residual.expr.correlation_code, "variance": residual.expr.variance_code}
+    return "; ".join([m.formula, *(f"{name} {code}" for name, code in parts.items() if code is not None)])

@@ -207,6 +207,11 @@ class ResidualReader:
         coordinates: list[Coordinate] = []
         for v in c.coordinates:
             value = self.values[v.label]
+            if c.kind.spatial and isinstance(value, Factor):
+                raise DesignError(
+                    f"{v.name} in {c.code} is text or a factor, whose levels have no distances: {c.structure}() needs "
+                    "a column of numbers. For levels that are one step apart use ar1()."
+                )
             if isinstance(value, Factor | Logical) or c.kind.levels or not c.homogeneous:
                 factor = as_factor(value, v.name)
                 used, levels = (factor.codes.astype(float), factor.levels) if c.kind.keep else _used(factor)

@@ -27,7 +27,8 @@ def row_name(table: Table, row: int) -> str:
     index = table.index
     if index is None or type(index).__name__ == "RangeIndex":
         return f"row {row}"
-    return f"row {row} (index {index[row]!r})"
+    label = index[row]
+    return f"row {row} (index {label.item() if hasattr(label, 'item') else label!r})"
 
 
 def argument_names(table: Table, *arguments: Any) -> list[str]:

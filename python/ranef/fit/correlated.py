@@ -399,6 +399,10 @@ def structure_names(
     return tuple(out)
 
 
+#: So many parameters are named in a message; an unstructured matrix may have hundreds.
+NAMED = 8
+
+
 def refuse_unidentified(
     system: "_core.CorrelatedSystem", design: Design, order: TermOrder, names: tuple[str, ...], reml: bool
 ) -> None:
@@ -414,6 +418,8 @@ def refuse_unidentified(
             f"the data say nothing of the covariance parameter {shown[0]}: the model is the same for all its values. "
             "Leave out what it belongs to."
         )
+    if len(shown) > NAMED:
+        shown = [*shown[:NAMED], f"{len(shown) - NAMED} others"]
     raise DesignError(
         f"the covariance parameters {', '.join(shown[:-1])} and {shown[-1]} are not identified: other values of them "
         "give the same model. Leave out one of the terms that they belong to."

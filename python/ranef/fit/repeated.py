@@ -176,6 +176,13 @@ def check_seen_together(rows: ResidualRows, system: "_core.PatternSystem") -> No
     for group, label in enumerate(rows.group_levels):
         counts = system.together(group, len(labels))
         where = f" of group {label!r}" if label else ""
+        subjects = len(np.unique(rows.subject[rows.group == group]))
+        if subjects < len(labels):
+            raise DesignError(
+                f"{subjects} subject{'' if subjects == 1 else 's'}{where} cannot determine the covariance matrix of "
+                f"{len(labels)} visits in {c.code}: the likelihood has no maximum with fewer subjects than visits. "
+                "Take a structure with fewer parameters, such as cs(visit | subject)."
+            )
         never = np.argwhere(counts == 0)
         if len(never):
             a, b = (labels[i] for i in never[0])

@@ -3,7 +3,7 @@
 ``corAR1(form = ~ time | id)`` becomes ``ar1(time | id)``; starting values are left out.
 """
 
-from ranef.formula.syntax import Argument, Binary, Call, Constant, Expr, Unary, without_parens
+from ranef.formula.syntax import Argument, Binary, Call, Constant, Expr, Name, Unary, without_parens
 
 _CORRELATIONS = {
     "corAR1": "ar1",
@@ -43,15 +43,35 @@ def from_nlme(node: Expr) -> Expr:
     if name is None:
         return node
     form = _form(inner)
-    kept = [a for a in inner.arguments if a.keyword in _KEPT]
+    kept = [Argument(_truth(a.value), a.keyword) for a in inner.arguments if a.keyword in _KEPT]
     body: list[Argument] = []
+    if form is None and name in ("power", "exponential", "const_power"):
+        form = Name("fitted")
     if form is not None:
         if name == "by_group":
             form = form.right if isinstance(form, Binary) and form.operator == "|" else form
+        elif name in _CORRELATIONS.values() and isinstance(form, Binary) and form.operator == "|":
+            form = Binary("|", form.left, _nested(form.right), form.span, form.operator_span)
         body = [Argument(form)]
     if inner.function == "corSymm":
         kept.append(Argument(Constant("TRUE"), "hom"))
     return Call(name, (*body, *kept), None, inner.span, inner.function_span)
+
+
+def _nested(group: Expr) -> Expr:
+    """Blocks ``b`` within ``a``: nlme's a/b. Here a/b are blocks b, with parameters for each a."""
+    inner = without_parens(group)
+    if isinstance(inner, Binary) and inner.operator == "/":
+        return Binary(":", _nested(inner.left), inner.right, inner.span, inner.operator_span)
+    return inner
+
+
+def _truth(value: Expr) -> Expr:
+    """R's abbreviations T and F in full."""
+    inner = without_parens(value)
+    if isinstance(inner, Name) and inner.name in ("T", "F"):
+        return Constant("TRUE" if inner.name == "T" else "FALSE")
+    return value
 
 
 def _form(call: Call) -> Expr | None:

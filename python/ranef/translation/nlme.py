@@ -5,12 +5,13 @@ from itertools import pairwise
 
 from ranef.errors import TranslationError
 from ranef.formula import deparse, formula_text, parse_formula
+from ranef.formula.parser import parse_expression
 from ranef.formula.residual import parse_correlation, parse_variance
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Unary, without_parens
 from ranef.translation.composition import Reading
 from ranef.translation.description import Block, ModelDescription, blocks_as_written
 from ranef.translation.naming import check_common
-from ranef.translation.nlme_residual import residual_arguments, residual_part
+from ranef.translation.nlme_residual import residual_arguments, residual_part, within_groups
 from ranef.translation.r_code import (
     arguments,
     contrasts_before,
@@ -160,23 +161,21 @@ def read(text: str) -> Reading:
     given = arguments(call, _GLS if is_gls else _LME, LANGUAGE)
     fixed = require_formula(given.get("model" if is_gls else "fixed"), LANGUAGE, "the fixed effects")
     reading = Reading(LANGUAGE, data=data_of(given.get("data")))
-    if "correlation" in given:
-        reading.correlation = residual_part(parse_correlation, given["correlation"], "correlation")
-    if "weights" in given:
-        try:
-            reading.weights = _weights(given["weights"])
-        except TranslationError:
-            reading.variance = residual_part(parse_variance, given["weights"], "weights")
     if is_gls:
-        if reading.correlation is None and reading.variance is None:
-            reading.variance = "fixed(1)" if reading.weights is None else None
-        if reading.weights is not None:
-            reading.variance, reading.weights = f"fixed(1/({reading.weights}))", None
         given["random"] = Name("none")
     elif "random" not in given:
         raise TranslationError(
             LANGUAGE, "random", "it is missing, so lme takes it from the grouped data; write it out."
         )
+    bars = [] if is_gls else _read_random(given["random"])
+    if "correlation" in given:
+        # lme takes the innermost groups of the random effects where no blocks are named
+        node = given["correlation"] if is_gls else within_groups(given["correlation"], _innermost(bars))
+        reading.correlation = residual_part(parse_correlation, node, "correlation")
+    if "weights" in given:
+        _read_weights(given["weights"], reading, is_gls)
+    if is_gls and reading.correlation is None and reading.variance is None:
+        reading.variance = "fixed(1)"  # so that the call is one of gls
     if "method" in given:
         method = word(given["method"]).upper()
         if method not in ("ML", "REML"):
@@ -189,11 +188,30 @@ def read(text: str) -> Reading:
         reading.contrasts |= contrasts_of(given["contrasts"], LANGUAGE)
     if "control" in given:
         reading.note("control was left out; the call here has its own.")
-    bars = [] if is_gls else _read_random(given["random"])
     reading.formula = " + ".join([deparse(fixed), *bars])
     where = "are n - p in gls" if is_gls else "follow from the levels of grouping in nlme"
     reading.note(f"degrees of freedom {where}; here they are Satterthwaite's.")
     return reading
+
+
+def _innermost(bars: list[str]) -> Expr:
+    """The innermost groups of random-effects terms: their levels taken together."""
+    levels = [level for bar in bars for level in bar.rstrip(")").rsplit("|", 1)[1].strip().split("/")]
+    return parse_expression(":".join(dict.fromkeys(v for level in levels for v in level.split(":"))))
+
+
+def _read_weights(node: Expr, reading: Reading, is_gls: bool) -> None:
+    """Weights of ``lmer`` for known variances beside random effects, or a variance function."""
+    if not is_gls:
+        try:
+            reading.weights = _weights(node)
+            return
+        except TranslationError:
+            pass
+    inner = without_parens(node)
+    if isinstance(inner, Unary) and inner.operator == "~":
+        node = Call("varFixed", (Argument(inner),))
+    reading.variance = residual_part(parse_variance, node, "weights")
 
 
 def _weights(node: Expr) -> str:

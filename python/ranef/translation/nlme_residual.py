@@ -6,7 +6,8 @@ from typing import Any
 from ranef.errors import FormulaError, TranslationError
 from ranef.formula import deparse
 from ranef.formula.residual import CorrelationExpr, ResidualExpr, VarianceExpr
-from ranef.formula.syntax import Expr
+from ranef.formula.residual_nlme import from_nlme
+from ranef.formula.syntax import Argument, Binary, Call, Expr, Number, without_parens
 from ranef.formula.terms import Variable
 
 LANGUAGE = "nlme"
@@ -40,6 +41,19 @@ def residual_part(parse: Callable[[str], Any], node: Expr, argument: str) -> str
     except FormulaError as problem:
         raise TranslationError(LANGUAGE, f"{argument} = {text}", str(problem).split("\n", 1)[0]) from None
     return found.code if isinstance(found, CorrelationExpr) else " * ".join(f.code for f in found)
+
+
+def within_groups(node: Expr, groups: Expr) -> Expr:
+    """A correlation with these blocks where it names none: nlme's default beside random effects."""
+    call = without_parens(from_nlme(node))
+    if not isinstance(call, Call) or call is without_parens(node):  # unknown to nlme
+        return node
+    plain = [a.value for a in call.arguments if a.keyword is None]
+    if any(isinstance(value, Binary) and value.operator == "|" for value in plain):
+        return node
+    position = plain[-1] if plain else Number(1.0)
+    options = [a for a in call.arguments if a.keyword is not None]
+    return Call(call.function, (Argument(Binary("|", position, groups)), *options))
 
 
 def residual_arguments(expr: ResidualExpr) -> list[str]:

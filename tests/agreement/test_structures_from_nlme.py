@@ -1,0 +1,61 @@
+"""nlme's defaults in pasted code."""
+
+import pandas as pd
+import pytest
+
+import ranef
+from ranef import OptionError, lmer, load_dataset, translate
+
+
+@pytest.fixture(scope="module")
+def growth() -> pd.DataFrame:
+    return load_dataset("orthodont")
+
+
+@pytest.mark.parametrize(
+    ("written", "call"),
+    [
+        ("gls(y ~ t, d, weights = varPower())", 'gls("y ~ t", d, variance="power(fitted)")'),
+        ("gls(y ~ t, data = d, weights = ~ v)", 'gls("y ~ t", d, variance="fixed(v)")'),
+        ("gls(y ~ t, data = d)", 'gls("y ~ t", d, variance="fixed(1)")'),
+        (
+            "gls(y ~ t, data = d, correlation = corExp(form = ~ x + y, nugget = T))",
+            'gls("y ~ t", d, correlation="exp(x + y, nugget = TRUE)")',
+        ),
+        ("lme(y ~ t, d, ~ 1 | g, corAR1())", 'lmer("y ~ t + (1 | g)", d, correlation="ar1(1 | g)")'),
+        (
+            "lme(y ~ t, d, ~ 1 | a/b, corCAR1(form = ~ t))",
+            'lmer("y ~ t + (1 | a/b)", d, correlation="car1(t | a:b)")',
+        ),
+        (
+            "lme(y ~ t, d, ~ 1 | a/b, corAR1(form = ~ 1 | a/b))",
+            'lmer("y ~ t + (1 | a/b)", d, correlation="ar1(1 | a:b)")',
+        ),
+        (
+            "lme(y ~ t, d, list(a = ~ 1, b = ~ 1), corAR1(form = ~ t | a))",
+            'lmer("y ~ t + (1 | a) + (1 | a:b)", d, correlation="ar1(t | a)")',
+        ),
+    ],
+)
+def test_defaults(written: str, call: str) -> None:
+    assert translate(written).call == call
+
+
+def test_blocks_are_the_innermost_groups(growth: pd.DataFrame) -> None:
+    # lme(distance ~ age, Orthodont, random = ~ 1 | Subject, correlation = corAR1())
+    found = translate("lme(distance ~ age, growth, ~ 1 | Subject, corAR1())")
+    m = lmer(found.formula, growth, correlation="ar1(1 | Subject)")
+    assert 'correlation="ar1(1 | Subject)"' in found.call
+    assert m.objective == pytest.approx(446.92550570934, abs=1e-7)
+
+
+def test_a_call_of_mmrm_is_answered_with_what_to_do() -> None:
+    with pytest.raises(OptionError, match="give it to mmrm"):
+        translate("mmrm(y ~ arm + us(visit | id), data = d)")
+
+
+def test_anova_shows_structures(growth: pd.DataFrame) -> None:
+    plain = lmer("distance ~ age + (1 | Subject)", growth)
+    other = plain.update(correlation="ar1(1 | Subject)", variance="by_group(Sex)")
+    shown = str(ranef.anova(plain, other))
+    assert "other: distance ~ age + (1 | Subject); correlation ar1(1 | Subject); variance by_group(Sex)" in shown
