@@ -176,4 +176,4 @@ def test_columns_of_different_length() -> None:
 
 
 def test_covariance_structure_that_is_not_there() -> None:
-    refused(lambda: lmer("Reaction ~ Days + toep(Days | Subject)", sleep()), RanefError, "toep")
+    refused(lambda: lmer("Reaction ~ Days + arma(Days | Subject)", sleep()), RanefError, "arma")

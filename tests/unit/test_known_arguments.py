@@ -24,7 +24,6 @@ VERBS = [
     ({"family": "poisson"}, r"use glmer\("),
     ({"groups": "Subject"}, r"\(1 \+ x \| group\)"),
     ({"re_formula": "~Days"}, r"\(1 \+ x \| group\)"),
-    ({"correlation": "ar1"}, "independent"),
     ({"ziformula": "~1"}, "zero_inflation"),
     ({"nAGQ": 5}, "no quadrature"),
     ({"na.action": "omit"}, "na_action"),
@@ -45,6 +44,11 @@ def test_glmer_has_no_reml(verb: Callable[..., Any], name: str) -> None:
     family = {} if verb is ranef.glmer_nb else {"family": "poisson"}
     with pytest.raises(ArgumentTypeError, match="maximum likelihood"):
         verb("y ~ x + (1 | g)", {}, **family, **{name: True})
+
+
+def test_glmer_has_no_correlation() -> None:
+    with pytest.raises(ArgumentTypeError, match="independent"):
+        ranef.glmer("y ~ x + (1 | g)", {}, family="poisson", correlation="ar1(x | g)")
 
 
 METHODS: list[tuple[str, Callable[[Any], object], str]] = [
