@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.fuzz.acceptance import independent_slopes
 
 import ranef
 from reference.store import FOLDER
@@ -70,6 +71,16 @@ def test_random_slope_within_and_between_groups(case: dict[str, Any]) -> None:
     m = ranef.lmer("y ~ x + (1 + x | g)", simpson_slopes(case["seed"]))
     assert m.objective == pytest.approx(case["objective"], abs=1e-3)
     assert m.fixef["x"] == pytest.approx(case["slope"], abs=1e-3)
+
+
+@pytest.mark.parametrize("case", RIGHT["independent"], ids=lambda c: str(c["seed"]))
+def test_independent_slopes_of_a_covariate_far_from_zero(case: dict[str, Any]) -> None:
+    """lme4 from its own start ends 431 and 200 higher; its values are those from the right one."""
+    made = independent_slopes(case["seed"])
+    m = made.fit()
+    assert m.convergence.ok
+    assert m.objective == pytest.approx(case["objective"], abs=1e-5)
+    assert m.fixef["x"] == pytest.approx(case["slope"], abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", [(6, 8, 6, -2, 3, 1), (6, 10, 3, -1, 2, 1), (5, 20, 10, -1, 2, 0.5)], ids=str)

@@ -45,6 +45,24 @@ def slopes(seed: int) -> Case:
     return Case("linear", seed, "slopes", "y ~ x + (1 + x | g)", pd.DataFrame({"y": y, "x": x, "g": g}))
 
 
+def independent_slopes(seed: int) -> Case:
+    """Intercepts and slopes independent of each other in the middle of the data,
+    the covariate far from zero, so that the model as written must have large intercepts.
+    """
+    rng = np.random.default_rng(seed)
+    mean, n = (10.0, 100.0, 1000.0)[seed % 3], (500, 1000, 2000)[seed // 3 % 3]
+    x = rng.normal(size=n)
+    y = 0.5 * x + rng.normal(size=n)
+    data = {"x": mean + x}
+    for name in ("g", "h"):
+        levels = n // 30
+        codes = rng.integers(0, levels, n)
+        effects = rng.normal(0, 10.0 ** rng.uniform(-1, 0, 2), (levels, 2))[codes]
+        y += effects[:, 0] + effects[:, 1] * x
+        data[name] = codes
+    return Case("linear", seed, "independent slopes", "y ~ x + (x || g) + (x || h)", pd.DataFrame({"y": y, **data}))
+
+
 def counts(seed: int) -> Case:
     """Counts of about 37 with groups that differ by five per cent."""
     rng = np.random.default_rng(seed)
@@ -109,7 +127,7 @@ def slope_counts(seed: int) -> Case:
 
 KINDS: dict[str, Callable[[int], Case]] = {
     f.__name__.replace("_", " "): f
-    for f in (intercepts, slopes, counts, proportions, gammas, small_counts, slope_counts)
+    for f in (intercepts, slopes, independent_slopes, counts, proportions, gammas, small_counts, slope_counts)
 }
 
 

@@ -309,7 +309,7 @@ impl Reach {
 
 /// Calls `visit` for each level with the information that it has of a direction: what there is, and
 /// what is left of it where the other effects of the level are free.
-fn each_level(sys: &System, block: Block, f: &Frame, j: usize, mut visit: impl FnMut(f64, f64)) {
+pub(super) fn each_level(sys: &System, block: Block, f: &Frame, j: usize, mut visit: impl FnMut(f64, f64)) {
     let (k, kf) = (block.k, sys.factors[block.factor].k);
     let mut d = vec![0.0; kf];
     (0..k).for_each(|x| d[block.offset + x] = f.u[x * k + j]);

@@ -14,6 +14,7 @@
 
 mod along;
 mod elsewhere;
+mod pairs;
 mod sharpen;
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,7 @@ pub fn search(
         while waiting.is_empty() && stage < Stage::Done {
             waiting = match stage {
                 Stage::Rays => s.rays(b)?,
+                Stage::Pairs => s.pairs(b)?,
                 Stage::Exchanges => s.exchanges(b)?,
                 Stage::Restarts => s.restarts(b),
                 Stage::Done => Vec::new(),
@@ -160,6 +162,8 @@ impl Candidate {
 enum Stage {
     /// One direction at a time.
     Rays,
+    /// Two directions that are nearly the same together.
+    Pairs,
     /// One direction in the place of another.
     Exchanges,
     /// All directions anew.
@@ -170,7 +174,8 @@ enum Stage {
 impl Stage {
     fn next(self) -> Self {
         match self {
-            Stage::Rays => Stage::Exchanges,
+            Stage::Rays => Stage::Pairs,
+            Stage::Pairs => Stage::Exchanges,
             Stage::Exchanges => Stage::Restarts,
             Stage::Restarts | Stage::Done => Stage::Done,
         }
