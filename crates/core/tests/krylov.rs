@@ -9,11 +9,14 @@ use ranef_core::watch::Nobody;
 
 struct Data {
     x: Vec<f64>,
-    ones: Vec<f64>,
     y: Vec<f64>,
     weights: Option<Vec<f64>>,
+    /// Effects of the rows: ones, one of integers, one of any numbers.
+    effects: [Vec<f64>; 3],
     codes: Vec<Vec<i32>>,
     levels: Vec<usize>,
+    /// Effects of the terms of each factor, and their structures.
+    terms: Vec<Vec<(Vec<usize>, &'static str)>>,
 }
 
 /// Rows of random pairs of levels, with these standard deviations; `clusters` makes pairs of the
@@ -46,18 +49,41 @@ fn data(n: usize, levels: &[usize], sd: &[f64], seed: u64, weighted: bool, clust
         y.push(v + 0.5 * x[i] + rng.normal() / w.sqrt());
         weights.push(w);
     }
-    Data { x, ones: vec![1.0; n], y, weights: weighted.then_some(weights), codes, levels: levels.to_vec() }
+    let years = (0..n).map(|_| rng.below(20) as f64 - 5.0).collect();
+    let effects = [vec![1.0; n], years, x.iter().map(|x| x - 10.0).collect()];
+    let terms = vec![vec![(vec![0], "unstructured")]; levels.len()];
+    Data { x, y, effects, weights: weighted.then_some(weights), codes, levels: levels.to_vec(), terms }
+}
+
+/// The same with other terms: adds effects of standard deviation 0.4 of each slope.
+fn with_slopes(mut d: Data, terms: Vec<Vec<(Vec<usize>, &'static str)>>, seed: u64) -> Data {
+    let mut rng = Rng::of(seed, 1);
+    let scales = [1.0, 6.0, 1.0];
+    for (f, terms) in terms.iter().enumerate() {
+        for (columns, _) in terms {
+            for &c in columns.iter().filter(|&&c| c > 0) {
+                let slopes: Vec<f64> = (0..d.levels[f]).map(|_| 0.4 * rng.normal()).collect();
+                let mean = d.effects[c].iter().sum::<f64>() / d.y.len() as f64;
+                for (i, y) in d.y.iter_mut().enumerate() {
+                    *y += slopes[d.codes[f][i] as usize] * (d.effects[c][i] - mean) / scales[c];
+                }
+            }
+        }
+    }
+    Data { terms, ..d }
 }
 
 impl Data {
     fn rows(&self) -> Rows<'_> {
-        let structure = structure::named("unstructured").unwrap();
         let mut factors = Vec::new();
-        for (codes, &n_levels) in self.codes.iter().zip(&self.levels) {
-            let terms = vec![TermRows { z: vec![&self.ones], structure: structure.clone() }];
-            factors.push(FactorRows { codes, members: None, n_levels, terms });
+        for ((codes, &n_levels), terms) in self.codes.iter().zip(&self.levels).zip(&self.terms) {
+            let term = |(columns, name): &(Vec<usize>, &str)| TermRows {
+                z: columns.iter().map(|&c| &self.effects[c][..]).collect(),
+                structure: structure::named(name).unwrap(),
+            };
+            factors.push(FactorRows { codes, members: None, n_levels, terms: terms.iter().map(term).collect() });
         }
-        let x = vec![(&self.ones).into(), (&self.x).into()];
+        let x = vec![(&self.effects[0]).into(), (&self.x).into()];
         Rows { x, y: &self.y, weights: self.weights.as_deref(), factors }
     }
 }
@@ -70,11 +96,24 @@ fn exact(rows: &Rows<'_>, theta: &[f64], reml: bool) -> (f64, Vec<f64>) {
 }
 
 fn sampled(model: &Crossed, theta: &[f64], reml: bool, probes: usize, seed: u64) -> (f64, f64, Vec<f64>, Vec<f64>) {
-    let at = model.evaluate(theta, reml, probes, Signs { seed }, &Nobody).unwrap();
-    let error = at.gradient_covariance();
+    let lambda = model.layout().lambda_from_theta(theta);
+    let at = model.evaluate(&lambda, reml, probes, Signs { seed }, &Nobody).unwrap();
+    let of_theta = |gamma: &Vec<Vec<f64>>| -> Vec<f64> {
+        model.layout().pull_back(theta, gamma).into_iter().map(|g| 2.0 * g).collect()
+    };
+    let error = at.covariance(of_theta);
     let m = theta.len();
     let errors = (0..m).map(|f| error[f * m + f].sqrt()).collect();
-    (at.criterion + model.constant(reml), at.error(), at.gradient.clone(), errors)
+    (at.criterion + model.constant(reml), at.error(), of_theta(&at.score.gamma), errors)
+}
+
+/// Slopes on both factors, two terms on one, a third factor with few levels.
+fn terms_with_slopes() -> Vec<Vec<(Vec<usize>, &'static str)>> {
+    vec![
+        vec![(vec![0, 1], "unstructured"), (vec![2], "unstructured")],
+        vec![(vec![0, 1, 2], "unstructured")],
+        vec![(vec![0, 2], "diagonal")],
+    ]
 }
 
 #[test]
@@ -97,6 +136,31 @@ fn few_levels_leave_nothing_to_sample() {
     }
 }
 
+#[test]
+fn slopes_and_several_terms() {
+    for weighted in [false, true] {
+        let d = with_slopes(data(1500, &[60, 40, 12], &[0.7, 0.5, 0.3], 1, weighted, 1), terms_with_slopes(), 7);
+        let rows = d.rows();
+        let model = Crossed::new(&rows, 1).unwrap();
+        let n = model.layout().n_theta;
+        assert_eq!(n, 3 + 1 + 6 + 2);
+        let whole: Vec<f64> = (0..n).map(|i| 0.5 - 0.06 * i as f64).collect();
+        // singular: a correlation of one, and a term without variance
+        let mut singular = whole.clone();
+        (singular[2], singular[3], singular[9]) = (0.0, 0.0, 0.0);
+        for theta in [whole, singular] {
+            for reml in [true, false] {
+                let (value, gradient) = exact(&rows, &theta, reml);
+                let (v, _, g, _) = sampled(&model, &theta, reml, 4, 1);
+                assert!((v - value).abs() < 1e-8 * value.abs(), "{v} {value}");
+                for (a, b) in g.iter().zip(&gradient) {
+                    assert!((a - b).abs() < 1e-6 * (1.0 + b.abs()), "{theta:?}\n{g:?}\n{gradient:?}");
+                }
+            }
+        }
+    }
+}
+
 /// Mean of the errors over many seeds, and the spread of errors in units of what is stated.
 #[test]
 fn errors_are_what_is_stated() {
@@ -105,6 +169,10 @@ fn errors_are_what_is_stated() {
         (data(4000, &[400, 200], &[0.7, 0.5], 3, true, 8), vec![0.9, 0.3]),
         (data(8000, &[400, 200, 100], &[0.7, 0.5, 0.4], 4, false, 1), vec![0.5, 0.8, 0.4]),
         (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), vec![0.7, 0.6, 0.3]),
+        (
+            with_slopes(data(6000, &[300, 150, 80], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6),
+            vec![0.6, 0.02, 0.4, 0.5, 0.5, -0.01, 0.1, 0.4, 0.2, 0.5, 0.3, 0.3],
+        ),
     ];
     for (d, theta) in &cases {
         let rows = d.rows();
@@ -176,12 +244,14 @@ fn estimates_are_those_of_the_exact_solver() {
         (data(3000, &[500, 300, 14], &[0.7, 0.5, 0.4], 5, true, 5), true),
         (data(4000, &[300, 200, 80], &[0.7, 0.5, 0.0], 8, false, 1), true),
         (data(4000, &[300, 200], &[0.0, 0.5], 9, false, 1), true),
+        (with_slopes(data(9000, &[300, 150, 80], &[0.7, 0.5, 0.3], 6, true, 1), terms_with_slopes(), 6), true),
+        (with_slopes(data(5000, &[200, 100, 10], &[0.7, 0.0, 0.3], 11, false, 1), terms_with_slopes(), 8), false),
     ];
     for (d, reml) in &cases {
         let rows = d.rows();
         let sys = System::new(&rows, 1).unwrap();
         let (mut e, mut score) = (Evaluator::new(&sys, 1), Score::new(&sys));
-        let o = options(*reml, 8, 1);
+        let o = options(*reml, if d.terms[0].len() > 1 { 32 } else { 8 }, 1);
         let found = search(&sys, &mut e, &mut score, Begin::Anywhere, o.fit, &mut |_, _| true).unwrap();
         assert_eq!(found.fit.status, Status::Converged);
         let want = e.solution(&sys, *reml, &score);
@@ -194,28 +264,32 @@ fn estimates_are_those_of_the_exact_solver() {
             d.levels,
             got.status,
             want.theta,
-            got.lambda,
+            got.solution.theta,
             got.evaluations,
             got.sampling,
             own - objective,
             got.error,
-            got.probes,
+            got.probes.len(),
             got.decrement
         );
         assert_eq!(got.status, Status::Converged);
         assert!(got.sampling <= 0.02);
         assert!((own - objective).abs() < 4.0 * got.error + 1e-6);
-        for f in 0..d.levels.len() {
-            assert_eq!(want.theta[f] == 0.0, got.lambda[f] == 0.0, "{:?} {:?}", want.theta, got.lambda);
-        }
+        let null = |frames: &[ranef_core::linear::Frame]| sys.null_dimensions(frames);
+        assert_eq!(null(&found.fit.frames), null(&got.frames), "{:?} {:?}", want.theta, got.solution.theta);
         // standard errors by differences of the exact gradient
+        let intercepts = got.solution.theta.len() == d.levels.len();
         let m = d.levels.len();
-        for f in (0..m).filter(|&f| want.theta[f] > 0.0) {
+        for f in (0..m).filter(|_| intercepts).filter(|&f| want.theta[f] > 0.0) {
             let mut there = want.theta.clone();
             there[f] += 1e-3;
             let curvature = exact(&rows, &there, *reml).1[f] / 1e-3;
             let se = (2.0 / curvature).sqrt();
-            assert!((want.theta[f] - got.lambda[f]).abs() < 0.05 * se, "{} of {se}", want.theta[f] - got.lambda[f]);
+            assert!(
+                (want.theta[f] - got.solution.theta[f]).abs() < 0.05 * se,
+                "{} of {se}",
+                want.theta[f] - got.solution.theta[f]
+            );
         }
         for i in 0..2 {
             let se = (want.vcov[i * 3] * want.sigma2).sqrt();

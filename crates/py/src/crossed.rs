@@ -1,15 +1,60 @@
-//! The linear mixed model with crossed random intercepts, by the iterative solver.
+//! The linear mixed model with crossed factors, by the iterative solver.
 
 use crate::arguments::{by_factor, matrix, to_python, Arrays, FactorArgument, LevelsArgument};
 use crate::records::{Ending, LinearFit, LinearSolution, SampledFit, Search};
+use crate::statistic::{coded, ColumnsArgument, SpecArgument};
 use crate::threads::with_threads;
 use crate::watch::whole;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::krylov::{fit, Crossed, CrossedOptions, Signs};
-use ranef_core::layout::FactorSize;
+use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Signs};
 use ranef_core::linear::FitOptions;
+
+/// Rows for the iterative solver that come in batches, kept in few bytes each.
+#[pyclass(module = "ranef._core")]
+pub struct CrossedRows {
+    rows: Option<Gathered>,
+}
+
+#[pymethods]
+impl CrossedRows {
+    #[new]
+    fn new(x: ColumnsArgument, y: (f64, f64), factors: Vec<SpecArgument>) -> PyResult<Self> {
+        let (basis, specs) = coded(x, y, factors)?;
+        Ok(CrossedRows { rows: Some(Gathered::new(basis, specs).map_err(to_python)?) })
+    }
+
+    /// Number of rows.
+    #[getter]
+    fn n(&self) -> usize {
+        self.rows.as_ref().map_or(0, Gathered::n)
+    }
+
+    #[pyo3(signature = (x, y, weights, factors))]
+    fn update(
+        &mut self,
+        py: Python<'_>,
+        x: Bound<'_, PyArray2<f64>>,
+        y: Bound<'_, PyArray1<f64>>,
+        weights: Option<Bound<'_, PyArray1<f64>>>,
+        factors: Vec<FactorArgument<'_>>,
+    ) -> PyResult<()> {
+        let arrays = Arrays::new(x, None, y, weights, None, factors)?;
+        let borrowed = arrays.borrow(py);
+        let rows = borrowed.rows()?;
+        let Some(own) = &mut self.rows else { return Err(PyValueError::new_err("the rows were taken")) };
+        py.detach(|| own.update(&rows)).map_err(to_python)
+    }
+
+    /// The system that is fitted; takes the rows.
+    #[pyo3(signature = (n_threads = 1))]
+    fn system(&mut self, py: Python<'_>, n_threads: usize) -> PyResult<CrossedSystem> {
+        let Some(rows) = self.rows.take() else { return Err(PyValueError::new_err("the rows were taken")) };
+        let made = py.detach(|| with_threads(n_threads, || Crossed::of_gathered(rows, n_threads)));
+        Ok(CrossedSystem { model: made.map_err(to_python)? })
+    }
+}
 
 /// Rows sorted for the iterative solver.
 #[pyclass(frozen, module = "ranef._core")]
@@ -40,7 +85,7 @@ impl CrossedSystem {
     /// Columns of x in use.
     #[getter]
     fn kept(&self) -> Vec<usize> {
-        self.model.basis.kept.clone()
+        self.model.layout().basis.kept.clone()
     }
 
     /// Bytes that an exact factor takes at most.
@@ -65,15 +110,15 @@ impl CrossedSystem {
     ) -> PyResult<SampledFit> {
         let model = &self.model;
         let start: Option<Vec<f64>> = start.map(|s| s.as_array().to_vec());
-        if start.as_ref().is_some_and(|s| s.len() != model.levels.len()) {
+        if start.as_ref().is_some_and(|s| s.len() != model.layout().n_theta) {
             return Err(PyValueError::new_err("theta has another number of entries than the model"));
         }
+        let start = start.map(|theta| model.layout().frames_at(&theta));
         let options =
             CrossedOptions { fit: FitOptions { reml, max_evaluations, tolerance }, probes, signs: Signs { seed } };
         let found = whole(py, progress, n_threads, |watch| fit(model, start, options, watch))?.map_err(to_python)?;
         let s = found.solution;
-        let p = model.basis.p();
-        let sizes: Vec<FactorSize> = model.levels.iter().map(|&n_levels| FactorSize { k: 1, n_levels }).collect();
+        let (p, sizes) = (model.layout().p(), &model.layout().factors);
         let objective = if reml { s.reml_criterion } else { s.ml_deviance };
         let solution = LinearSolution {
             theta: s.theta.into_pyarray(py).unbind(),
@@ -86,17 +131,17 @@ impl CrossedSystem {
             pwrss: s.pwrss,
             ldl2: s.ldl2,
             ldrx2: s.ldrx2,
-            u: by_factor(py, s.u, &sizes)?,
-            b: by_factor(py, s.b, &sizes)?,
+            u: by_factor(py, s.u, sizes)?,
+            b: by_factor(py, s.b, sizes)?,
         };
-        let null: Vec<usize> = found.lambda.iter().map(|&l| usize::from(l == 0.0)).collect();
+        let null = model.layout().null_dimensions(&found.frames);
         let ending = Ending {
             objective,
             status: found.status.name(),
             evaluations: found.evaluations,
             decrement: found.decrement,
             certificate: found.certificate,
-            singular: null.contains(&1),
+            singular: null.iter().any(|&n| n > 0),
             null_dimensions: null,
             gradient: Some(found.gradient.into_pyarray(py).unbind()),
         };
@@ -107,6 +152,11 @@ impl CrossedSystem {
             ending: Py::new(py, ending)?,
             search: Py::new(py, search)?,
         };
-        Ok(SampledFit { fit: Py::new(py, fit)?, sampling: found.sampling, error: found.error, probes: found.probes })
+        Ok(SampledFit {
+            fit: Py::new(py, fit)?,
+            sampling: found.sampling,
+            error: found.error,
+            probes: found.probes.into_pyarray(py).unbind(),
+        })
     }
 }

@@ -69,7 +69,7 @@ pub struct SampledFit {
     pub fit: Py<LinearFit>,
     pub sampling: f64,
     pub error: f64,
-    pub probes: usize,
+    pub probes: Vector,
 }
 
 /// The criterion of a linear model with its derivatives.

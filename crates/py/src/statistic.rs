@@ -13,13 +13,49 @@ use ranef_core::statistic::{Crossed, Statistic as Sums};
 use ranef_core::structure;
 
 /// Position of the intercept, and centre and scale of every column.
-type ColumnsArgument = (Option<usize>, Vec<f64>, Vec<f64>);
+pub(crate) type ColumnsArgument = (Option<usize>, Vec<f64>, Vec<f64>);
 /// Number of levels, and columns and structure of every term.
-type SpecArgument = (usize, Vec<(ColumnsArgument, String)>);
+pub(crate) type SpecArgument = (usize, Vec<(ColumnsArgument, String)>);
 /// Starts, levels and blocks of the cells of two factors.
 type CellsOf = ((usize, usize), Vec<usize>, Vec<u32>, Vec<f64>);
 /// See [`Statistic::all_products`].
 type Products = (Vec<f64>, Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<CellsOf>);
+
+/// Change of basis and factors of rows that come in parts.
+pub(crate) fn coded(
+    x: ColumnsArgument,
+    y: (f64, f64),
+    factors: Vec<SpecArgument>,
+) -> PyResult<(Basis, Vec<FactorSpec>)> {
+    let (intercept, x_shift, x_scale) = x;
+    let p = x_shift.len();
+    let mut x_transform = vec![0.0; p * p];
+    x_scale.iter().enumerate().for_each(|(j, s)| x_transform[j * p + j] = 1.0 / s);
+    let (mut terms, mut specs) = (Vec::new(), Vec::new());
+    for (n_levels, columns) in factors {
+        let (mut bases, mut sizes) = (Vec::new(), Vec::new());
+        for ((intercept, shift, scale), name) in columns {
+            let structure = structure::named(&name)
+                .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {name:?}")))?;
+            sizes.push((scale.len(), structure));
+            bases.push(TermBasis { intercept, constant: 1.0, shift, scale });
+        }
+        terms.push(bases);
+        specs.push(FactorSpec { n_levels, terms: sizes });
+    }
+    let basis = Basis {
+        kept: (0..p).collect(),
+        intercept,
+        constant: 1.0,
+        x_shift,
+        x_transform,
+        x_diagonal: true,
+        y_shift: y.0,
+        y_scale: y.1,
+        terms,
+    };
+    Ok((basis, specs))
+}
 
 /// Sums over rows, from which a linear mixed model is fitted.
 #[pyclass(module = "ranef._core")]
@@ -32,33 +68,7 @@ impl Statistic {
     #[new]
     #[pyo3(signature = (x, y, factors, by_level = None))]
     fn new(x: ColumnsArgument, y: (f64, f64), factors: Vec<SpecArgument>, by_level: Option<usize>) -> PyResult<Self> {
-        let (intercept, x_shift, x_scale) = x;
-        let p = x_shift.len();
-        let mut x_transform = vec![0.0; p * p];
-        x_scale.iter().enumerate().for_each(|(j, s)| x_transform[j * p + j] = 1.0 / s);
-        let (mut terms, mut specs) = (Vec::new(), Vec::new());
-        for (n_levels, columns) in factors {
-            let (mut bases, mut sizes) = (Vec::new(), Vec::new());
-            for ((intercept, shift, scale), name) in columns {
-                let structure = structure::named(&name)
-                    .ok_or_else(|| PyValueError::new_err(format!("unknown covariance structure {name:?}")))?;
-                sizes.push((scale.len(), structure));
-                bases.push(TermBasis { intercept, constant: 1.0, shift, scale });
-            }
-            terms.push(bases);
-            specs.push(FactorSpec { n_levels, terms: sizes });
-        }
-        let basis = Basis {
-            kept: (0..p).collect(),
-            intercept,
-            constant: 1.0,
-            x_shift,
-            x_transform,
-            x_diagonal: true,
-            y_shift: y.0,
-            y_scale: y.1,
-            terms,
-        };
+        let (basis, specs) = coded(x, y, factors)?;
         Ok(Statistic { sums: Sums::new(basis, specs, by_level) })
     }
 

@@ -2,6 +2,7 @@
 //! tridiagonal matrices that they leave.
 
 use super::block::Block;
+use super::real::Real;
 use crate::error::CoreError;
 use crate::optimize::trust_region::Eigen;
 use crate::watch::Watch;
@@ -50,9 +51,9 @@ pub struct Precision {
 }
 
 /// Solutions, and for each the tridiagonal matrix.
-pub struct Solved {
+pub struct Solved<T> {
     /// Solutions.
-    pub x: Block,
+    pub x: Block<T>,
     /// One for each.
     pub matrices: Vec<Tridiagonal>,
 }
@@ -62,15 +63,15 @@ pub struct Solved {
 ///
 /// # Errors
 /// An interruption, or no convergence.
-pub fn solve(
-    apply: &dyn Fn(&Block) -> Block,
-    b: &Block,
+pub fn solve<T: Real>(
+    apply: &dyn Fn(&Block<T>) -> Block<T>,
+    b: &Block<T>,
     floor: &[f64],
     precision: Precision,
     watch: &dyn Watch,
-) -> Result<Solved, CoreError> {
+) -> Result<Solved<T>, CoreError> {
     let (k, used) = (b.k, b.used);
-    let mut x = Block { k, used, data: vec![0.0; b.data.len()] };
+    let mut x = Block { k, used, data: vec![T::default(); b.data.len()] };
     let mut r = b.clone();
     let mut p = b.clone();
     let begin = r.dots(&r);
@@ -107,6 +108,7 @@ pub fn solve(
             }
             t.diagonal.push(1.0 / alpha[c] + if step > 1 { ratio / last } else { 0.0 });
         }
+        let by: Vec<T> = alpha.iter().map(|a| T::of(*a)).collect();
         for (((x, r), p), ap) in x
             .data
             .chunks_exact_mut(k)
@@ -114,9 +116,9 @@ pub fn solve(
             .zip(p.data.chunks_exact(k))
             .zip(ap.data.chunks_exact(k))
         {
-            for c in 0..k {
-                x[c] += alpha[c] * p[c];
-                r[c] -= alpha[c] * ap[c];
+            for (((x, r), (p, ap)), a) in x.iter_mut().zip(r).zip(p.iter().zip(ap)).zip(&by) {
+                *x += *a * *p;
+                *r = *r - *a * *ap;
             }
         }
         let next = r.dots(&r);
@@ -133,9 +135,11 @@ pub fn solve(
                 beta[c] = 0.0;
             }
         }
+        // zero where a column has ended
+        let keep: Vec<(T, T)> = (0..k).map(|c| (T::of(f64::from(u8::from(live[c]))), T::of(beta[c]))).collect();
         for (p, r) in p.data.chunks_exact_mut(k).zip(r.data.chunks_exact(k)) {
-            for c in 0..k {
-                p[c] = if live[c] { r[c] + beta[c] * p[c] } else { 0.0 };
+            for ((p, r), (keep, beta)) in p.iter_mut().zip(r).zip(&keep) {
+                *p = *keep * *r + *beta * *p;
             }
         }
     }

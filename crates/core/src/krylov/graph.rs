@@ -1,107 +1,132 @@
 //! The rows, sorted by the level of the factor that is eliminated: for each the levels of the other
-//! factors, and its weight.
+//! factors, the effects that are not constant, and its weight.
 
-use crate::error::CoreError;
-use crate::memory::room_for;
-use crate::rows::Rows;
 use std::ops::Range;
 
-/// Parts that rows are divided into, whatever the number of threads.
-const PARTS: usize = 16;
+/// Numbers of rows, held in half the room where that is exact.
+pub enum Numbers {
+    /// All of them are exact in single precision.
+    Single(Vec<f32>),
+    /// Others.
+    Double(Vec<f64>),
+}
 
-/// See the module. A place is a level of one of the other factors, all of them numbered one factor
-/// after another.
+impl Numbers {
+    /// One of them.
+    #[inline(always)]
+    pub fn at(&self, i: usize) -> f64 {
+        match self {
+            Numbers::Single(v) => f64::from(v[i]),
+            Numbers::Double(v) => v[i],
+        }
+    }
+}
+
+/// One effect of a factor: a column of the rows, less `shift` and times `by`, or the number `by`.
+#[derive(Clone, Copy, Debug)]
+pub struct Effect {
+    /// Column, if it is not constant.
+    pub column: Option<usize>,
+    /// See above.
+    pub shift: f64,
+    /// See above.
+    pub by: f64,
+}
+
+/// A factor: its place among all of the model, its effects, and where they are.
+pub struct Part {
+    /// Number of the factor in the model.
+    pub factor: usize,
+    /// Number of levels.
+    pub n_levels: usize,
+    /// Effects of each level.
+    pub effects: Vec<Effect>,
+    /// First effect of its half.
+    pub first: usize,
+    /// First entry among the squares of its half.
+    pub square: usize,
+}
+
+impl Part {
+    /// Effects of a level.
+    pub fn k(&self) -> usize {
+        self.effects.len()
+    }
+
+    /// Where its effects are.
+    pub fn range(&self) -> Range<usize> {
+        self.first..self.first + self.n_levels * self.k()
+    }
+
+    /// For each level its first effect and the first entry of its squares.
+    pub fn levels(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let k = self.k();
+        (0..self.n_levels).map(move |l| (self.first + l * k, self.square + l * k * k))
+    }
+}
+
+/// See the module. Effects are in two halves: those of the factor that is eliminated, and those of
+/// all others, one factor after another.
 pub struct Graph {
     /// Factor that is eliminated.
-    pub eliminated: usize,
-    /// The others, in order.
-    pub others: Vec<usize>,
+    pub eliminated: Part,
+    /// The others.
+    pub others: Vec<Part>,
     /// First row of each level of the eliminated factor.
     pub start: Vec<usize>,
-    /// Places of each row, one of each other factor.
+    /// For each row the first effect of its level of each other factor.
     pub places: Vec<u32>,
+    /// Columns of the rows that are not constant, row by row.
+    pub z: Numbers,
+    /// Their number.
+    pub columns: usize,
     /// Weight of each row; none where all are one.
-    pub weights: Option<Vec<f64>>,
-    /// First place of each other factor, and their number.
-    pub first: Vec<usize>,
-    /// Sum of the weights of each level of the eliminated factor, and of each place.
-    pub total: [Vec<f64>; 2],
-    /// Levels of each part.
+    pub weights: Option<Numbers>,
+    /// Z'WZ of each level, k x k, of both halves.
+    pub squares: [Vec<f64>; 2],
+    /// Levels of each part that rows are divided into, whatever the number of threads.
     pub parts: Vec<Range<usize>>,
 }
 
 impl Graph {
-    /// Sorts the rows.
-    ///
-    /// # Errors
-    /// [`CoreError::NoRoom`].
-    pub fn new(rows: &Rows<'_>) -> Result<Self, CoreError> {
-        let (n, count) = (rows.n(), rows.factors.len());
-        let per_row = 0.5 * (count - 1) as f64 + if rows.weights.is_some() { 1.0 } else { 0.0 };
-        room_for(per_row * n as f64, || format!("the levels of {n} rows"))?;
-        let sizes: Vec<usize> = rows.factors.iter().map(|f| f.n_levels).collect();
-        let eliminated = (0..count).rev().max_by_key(|&f| sizes[f]).expect("there are factors");
-        let others: Vec<usize> = (0..count).filter(|&f| f != eliminated).collect();
-        let mut first = vec![0];
-        others.iter().for_each(|&f| first.push(first[first.len() - 1] + sizes[f]));
-        let q2 = first[others.len()];
-        if u32::try_from(q2).is_err() {
-            return Err(CoreError::Shape("there are more than 4 billion levels".into()));
-        }
-        let codes = rows.factors[eliminated].codes;
-        let mut start = vec![0; sizes[eliminated] + 1];
-        codes.iter().for_each(|&c| start[c as usize + 1] += 1);
-        (1..start.len()).for_each(|j| start[j] += start[j - 1]);
-        let m = others.len();
-        let mut next = start.clone();
-        let mut places = vec![0u32; n * m];
-        let mut weights = rows.weights.map(|w| vec![0.0; w.len()]);
-        let mut total = [vec![0.0; sizes[eliminated]], vec![0.0; q2]];
-        for (i, &c) in codes.iter().enumerate() {
-            let at = next[c as usize];
-            next[c as usize] += 1;
-            let w = rows.weights.map_or(1.0, |w| w[i]);
-            total[0][c as usize] += w;
-            for (k, &f) in others.iter().enumerate() {
-                let place = first[k] + rows.factors[f].codes[i] as usize;
-                places[at * m + k] = place as u32;
-                total[1][place] += w;
-            }
-            if let Some(to) = &mut weights {
-                to[at] = w;
-            }
-        }
-        // no more parts than are worth their sums
-        let worth = (n * m / (4 * q2).max(1)).clamp(1, PARTS);
-        let mut parts = Vec::with_capacity(worth);
-        let mut from = 0;
-        for part in 1..=worth {
-            let end = if part == worth {
-                sizes[eliminated]
-            } else {
-                start.partition_point(|&s| s < n / worth * part).min(sizes[eliminated])
-            };
-            if end > from {
-                parts.push(from..end);
-                from = end;
-            }
-        }
-        Ok(Graph { eliminated, others, start, places, weights, first, total, parts })
-    }
-
-    /// Number of levels that are not eliminated.
+    /// Number of effects that are not eliminated.
     pub fn n_places(&self) -> usize {
-        self.first[self.others.len()]
+        self.others.last().map_or(0, |p| p.range().end)
     }
 
     /// Number of levels that are.
     pub fn n_levels(&self) -> usize {
-        self.start.len() - 1
+        self.eliminated.n_levels
+    }
+
+    /// Half and description of a factor of the model.
+    pub fn part(&self, factor: usize) -> (usize, &Part) {
+        self.others.iter().find(|p| p.factor == factor).map_or((0, &self.eliminated), |p| (1, p))
+    }
+
+    /// Descriptions in the order of the model's factors.
+    pub fn in_order(&self) -> impl Iterator<Item = (usize, &Part)> {
+        (0..=self.others.len()).map(|f| self.part(f))
+    }
+
+    /// Whether there are two factors with a constant each, which is one.
+    pub fn is_pair(&self) -> bool {
+        let one = |p: &Part| p.k() == 1 && p.effects[0].column.is_none() && p.effects[0].by == 1.0;
+        self.others.len() == 1 && one(&self.others[0]) && one(&self.eliminated)
     }
 
     /// Weight of a row.
     #[inline(always)]
     pub fn weight(&self, row: usize) -> f64 {
-        self.weights.as_ref().map_or(1.0, |w| w[row])
+        self.weights.as_ref().map_or(1.0, |w| w.at(row))
+    }
+
+    /// An effect in a row.
+    #[inline(always)]
+    pub fn value(&self, e: &Effect, row: usize) -> f64 {
+        match e.column {
+            None => e.by,
+            Some(c) => (self.z.at(row * self.columns + c) - e.shift) * e.by,
+        }
     }
 }

@@ -1,110 +1,94 @@
-//! A linear model with crossed random intercepts: its rows, and everything about it at one set of
-//! standard deviations.
+//! A linear model with crossed factors: its rows, and everything about it at one Lambda.
 
 use super::block::{Block, WIDEST};
+use super::gathered::Gathered;
 use super::graph::Graph;
 use super::logdet::{Decomposition, Probed};
 use super::operator::{self, Own};
 use super::probes::Signs;
 use crate::basis::Basis;
-use crate::crossprod::{settle_rank, transformed_w, Crossprod};
+use crate::crossprod::{independent_columns, settle_rank, well_conditioned, Crossprod};
 use crate::dense::kernels;
 use crate::error::CoreError;
-use crate::linear::Solution;
-use crate::memory::room_for;
+use crate::layout::{FactorSpec, Frame, Lambda, Layout};
+use crate::linear::{Score, Solution};
 use crate::rows::Rows;
 use crate::watch::Watch;
 
-/// Rows whose columns are handled together.
-const ROWS: usize = 128;
-/// Vectors of the reduced system that are held at once beside those of the right sides.
-const VECTORS: f64 = 64.0;
-
 /// See the module.
 pub struct Crossed {
-    g: Graph,
-    /// Change of basis of X and y.
-    pub basis: Basis,
+    pub(super) g: Graph,
+    layout: Layout,
     /// Products of \[X y\], rows and covariance of the rows.
     cp: Crossprod,
-    /// Z'\[X y\] of the eliminated factor and of all places.
+    /// Z'\[X y\] of both halves.
     ztw: [Vec<f64>; 2],
-    /// Levels of each factor.
-    pub levels: Vec<usize>,
     n_threads: usize,
 }
 
-/// Everything at one set of standard deviations.
+/// Everything at one Lambda.
 pub struct Evaluated<'a> {
     /// Criterion in the changed basis.
     pub criterion: f64,
     /// Estimates of the sampled part of log|M|.
     pub probed: Vec<Probed>,
-    /// Derivatives of the criterion with respect to the standard deviations.
-    pub gradient: Vec<f64>,
-    /// Its Hessian: average information, and the curvature of the variances.
-    pub hessian: Vec<f64>,
+    /// Effects, F and g, and Gamma with d criterion / d lambda = 2 Gamma; in the order of the
+    /// layout.
+    pub score: Score,
+    /// Penalised residual sum of squares.
+    pub r2: f64,
     decomposition: Decomposition<'a>,
     log_det_rx: f64,
-    /// Penalised residual sum of squares.
-    r2: f64,
-    beta: Vec<f64>,
-    s: Vec<f64>,
-    /// Spherical random effects of the eliminated factor and of all places.
-    u: [Vec<f64>; 2],
 }
 
 impl Crossed {
-    /// Of rows all of whose factors have one random intercept.
+    /// Of rows in memory.
     ///
     /// # Errors
-    /// Other terms, values that are not finite, or what does not fit into memory.
+    /// Fewer than two factors, values that are not finite, or what does not fit into memory.
     pub fn new(rows: &Rows<'_>, n_threads: usize) -> Result<Self, CoreError> {
         rows.check()?;
-        let intercepts = |f: &crate::rows::FactorRows<'_>| {
-            f.terms.len() == 1 && f.terms[0].z.len() == 1 && f.terms[0].z[0].iter().all(|&v| v == 1.0)
-        };
-        if rows.factors.len() < 2 || !rows.factors.iter().all(intercepts) {
-            return Err(CoreError::Shape("every one of two or more factors must have one random intercept".into()));
-        }
-        let levels: Vec<usize> = rows.factors.iter().map(|f| f.n_levels).collect();
-        let q: usize = levels.iter().sum();
-        let pw = rows.x.len() + 1;
-        room_for((VECTORS + 4.0 * pw as f64) * q as f64, || format!("the vectors of {q} random effects"))?;
-        let g = Graph::new(rows)?;
         let fixed = Rows { x: rows.x.clone(), y: rows.y, weights: rows.weights, factors: Vec::new() };
-        let mut basis = Basis::from_rows(&fixed);
-        let mut cp = Crossprod::of(&fixed, &basis, n_threads);
+        let mut basis = Basis::from_rows(rows);
+        let cp = Crossprod::of(&fixed, &basis, n_threads);
         cp.check()?;
-        if settle_rank(&fixed, &mut basis, &cp.wtw, cp.pw)? {
-            cp = Crossprod::of(&fixed, &basis, n_threads);
-            cp.check()?;
+        settle_rank(&fixed, &mut basis, &cp.wtw, cp.pw)?;
+        let mut gathered = Gathered::new(basis, rows.factors.iter().map(FactorSpec::of).collect())?;
+        gathered.update(rows)?;
+        Self::of_gathered(gathered, n_threads)
+    }
+
+    /// Of rows that came in batches. Columns of X that depend on earlier ones are left out.
+    ///
+    /// # Errors
+    /// As [`Crossed::new`], and columns of X that nearly depend on each other.
+    pub fn of_gathered(mut gathered: Gathered, n_threads: usize) -> Result<Self, CoreError> {
+        let g = gathered.sorted()?;
+        let Gathered { mut basis, specs, sums, mut ztw, .. } = gathered;
+        let mut cp = sums.ok_or_else(|| CoreError::Shape("there are no rows".into()))?.finish();
+        cp.check()?;
+        if basis.x_diagonal && !well_conditioned(&cp.wtw, basis.p(), cp.pw) {
+            let Some(kept) = independent_columns(&cp.wtw, basis.p(), cp.pw) else {
+                let what = "the columns of the fixed effects nearly depend on each other, and sums over the rows do \
+                            not tell whether they do";
+                return Err(CoreError::Degenerate(what.into()));
+            };
+            cp.ztw = ztw.into();
+            cp.keep_columns(&kept);
+            basis.keep_columns(&kept);
+            ztw = [std::mem::take(&mut cp.ztw[0]), std::mem::take(&mut cp.ztw[1])];
         }
-        let pw = cp.pw;
-        let mut ztw = [vec![0.0; g.n_levels() * pw], vec![0.0; g.n_places() * pw]];
-        let mut w = vec![0.0; ROWS * pw];
-        for from in (0..rows.n()).step_by(ROWS) {
-            let range = from..(from + ROWS).min(rows.n());
-            transformed_w(&fixed, &basis, range.clone(), &mut w);
-            for (i, row) in range.zip(w.chunks_exact_mut(pw)) {
-                if let Some(weights) = rows.weights {
-                    let root = weights[i].sqrt();
-                    row.iter_mut().for_each(|v| *v *= root);
-                }
-                let give = |to: &mut [f64], level: usize| {
-                    to[level * pw..(level + 1) * pw].iter_mut().zip(&*row).for_each(|(t, v)| *t += v);
-                };
-                give(&mut ztw[0], rows.factors[g.eliminated].codes[i] as usize);
-                for (k, &f) in g.others.iter().enumerate() {
-                    give(&mut ztw[1], g.first[k] + rows.factors[f].codes[i] as usize);
-                }
-            }
-        }
-        Ok(Crossed { g, basis, cp, ztw, levels, n_threads })
+        let layout = Layout::new(&specs, &[], basis)?;
+        Ok(Crossed { g, layout, cp, ztw, n_threads })
+    }
+
+    /// Factors, terms and change of basis.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Bytes that an exact factor takes at most: a dense matrix, held twice, of all effects but
-    /// those of the factor with the most levels.
+    /// those of the factor with the most.
     pub fn exact_bytes(&self) -> f64 {
         16.0 * (self.g.n_places() as f64).powi(2)
     }
@@ -115,108 +99,146 @@ impl Crossed {
     }
 
     /// Divisor of the residual sum of squares.
-    fn nu(&self, reml: bool) -> f64 {
-        (self.cp.n - if reml { self.basis.p() } else { 0 }) as f64
+    pub fn nu(&self, reml: bool) -> f64 {
+        (self.cp.n - if reml { self.layout.p() } else { 0 }) as f64
     }
 
     /// What the changed basis and the weights add to the criterion.
     pub fn constant(&self, reml: bool) -> f64 {
-        let x = if reml { -2.0 * self.basis.log_det_g() } else { 0.0 };
-        2.0 * self.nu(reml) * self.basis.y_scale.ln() + self.cp.log_det_r + x
+        let basis = &self.layout.basis;
+        let x = if reml { -2.0 * basis.log_det_g() } else { 0.0 };
+        2.0 * self.nu(reml) * basis.y_scale.ln() + self.cp.log_det_r + x
     }
 
-    /// Standard deviations to start from, by the variances of the means of the levels of each
-    /// factor alone.
-    pub fn start(&self) -> Vec<f64> {
-        let (pw, n) = (self.cp.pw, self.levels.len());
+    /// Frames to start from: standard deviations by the variances of the coefficients of each
+    /// effect alone, level by level.
+    pub fn start(&self) -> Vec<Frame> {
+        let pw = self.cp.pw;
         let p = pw - 1;
-        let total: f64 = self.g.total[0].iter().sum();
-        let of = |f: usize| -> (f64, f64, f64) {
-            let (weights, ztw, range) = self.factor_parts(f);
-            let (mut between, mut squares) = (0.0, 0.0);
-            for l in range.clone() {
-                let w = weights[l];
-                if w > 0.0 {
-                    between += ztw[l * pw + p].powi(2) / w;
-                    squares += w * w;
+        // of each effect: weighted squares of its coefficients, levels, and what a variance of one
+        // adds
+        let mut sums: Vec<(f64, f64, f64)> = Vec::new();
+        for (half, part) in self.g.in_order() {
+            for e in 0..part.k() {
+                let (mut between, mut squares, mut total) = (0.0, 0.0, 0.0);
+                for (first, at) in part.levels() {
+                    let w = self.g.squares[half][at + e * part.k() + e];
+                    if w > 0.0 {
+                        between += self.ztw[half][(first + e) * pw + p].powi(2) / w;
+                        squares += w * w;
+                        total += w;
+                    }
                 }
+                sums.push((between, part.n_levels as f64, total - squares / total));
             }
-            (between, range.len() as f64, total - squares / total)
-        };
-        let sums: Vec<(f64, f64, f64)> = (0..n).map(of).collect();
+        }
         let spread = self.cp.wtw[pw * pw - 1] / self.cp.n as f64;
         let mut residual = 0.5 * spread;
-        let mut variances = vec![0.0; n];
+        let mut variances = vec![0.0; sums.len()];
         for _ in 0..20 {
             for (v, (between, levels, effective)) in variances.iter_mut().zip(&sums) {
-                *v = ((between - levels * residual) / effective).clamp(0.0, spread);
+                let found = (between - levels * residual) / effective;
+                *v = if found.is_finite() { found.clamp(0.0, spread) } else { 0.0 };
             }
             residual = (spread - variances.iter().sum::<f64>()).max(0.1 * spread);
         }
-        variances.iter().map(|v| (v / residual).sqrt().clamp(0.1, 3.0)).collect()
+        let sd: Vec<f64> = variances.iter().map(|v| (v / residual).sqrt().clamp(0.1, 3.0)).collect();
+        let of_block = |b: &crate::layout::Block| {
+            let first: usize = self.layout.factors[..b.factor].iter().map(|f| f.k).sum::<usize>() + b.offset;
+            let mut lambda = vec![0.0; b.k * b.k];
+            (0..b.k).for_each(|i| lambda[i * b.k + i] = sd[first + i]);
+            Frame::near(&self.layout, *b, &lambda)
+        };
+        self.layout.blocks.iter().map(of_block).collect()
     }
 
-    /// Weights, Z'\[X y\] and where they are, of the levels of a factor.
-    fn factor_parts(&self, f: usize) -> (&[f64], &[f64], std::ops::Range<usize>) {
-        match self.g.others.iter().position(|&o| o == f) {
-            None => (&self.g.total[0], &self.ztw[0], 0..self.g.n_levels()),
-            Some(i) => (&self.g.total[1], &self.ztw[1], self.g.first[i]..self.g.first[i + 1]),
+    /// Visits every factor: its half, description, and where its levels are in the layout.
+    fn each_level(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
+        for (f, (half, part)) in self.g.in_order().enumerate() {
+            for (l, (first, _)) in part.levels().enumerate() {
+                visit(half, first, self.layout.first_row(f, l), part.k());
+            }
         }
     }
 
-    /// Which half of the effects a factor is in, and where.
-    fn half(&self, f: usize) -> (usize, std::ops::Range<usize>) {
-        (usize::from(f != self.g.eliminated), self.factor_parts(f).2)
+    /// Vectors of both halves in the order of the layout.
+    fn laid_out(&self, halves: &[Vec<f64>; 2], cols: usize) -> Vec<f64> {
+        let mut out = vec![0.0; self.layout.q() * cols];
+        self.each_level(|half, first, row, k| {
+            out[row * cols..(row + k) * cols].copy_from_slice(&halves[half][first * cols..(first + k) * cols]);
+        });
+        out
     }
 
-    /// Multiplies each effect's row by the standard deviation of its factor.
-    fn scale(&self, lambda: &[f64], v: &mut [Vec<f64>; 2], cols: usize) {
-        for (f, s) in lambda.iter().enumerate() {
-            let (half, range) = self.half(f);
-            v[half][range.start * cols..range.end * cols].iter_mut().for_each(|v| *v *= s);
+    /// The way back.
+    fn halves(&self, v: &[f64], cols: usize) -> [Vec<f64>; 2] {
+        let mut out = self.zeros(cols);
+        self.each_level(|half, first, row, k| {
+            out[half][first * cols..(first + k) * cols].copy_from_slice(&v[row * cols..(row + k) * cols]);
+        });
+        out
+    }
+
+    fn zeros(&self, cols: usize) -> [Vec<f64>; 2] {
+        [vec![0.0; self.g.eliminated.range().len() * cols], vec![0.0; self.g.n_places() * cols]]
+    }
+
+    /// Lambda v, or Lambda'v.
+    fn scale(&self, lambda: &Lambda, transposed: bool, v: &mut [Vec<f64>; 2], cols: usize) {
+        for (half, part) in self.g.in_order() {
+            let (k, lam) = (part.k(), &lambda[part.factor]);
+            let mut t = vec![0.0; k * cols];
+            for row in v[half][part.range().start * cols..part.range().end * cols].chunks_exact_mut(k * cols) {
+                if transposed {
+                    kernels::transposed_multiply(lam, row, k, k, cols, &mut t);
+                } else {
+                    kernels::multiply(lam, row, k, k, cols, &mut t);
+                }
+                row.copy_from_slice(&t);
+            }
         }
     }
 
     /// Z'WZ v.
     fn gram(&self, v: &[Vec<f64>; 2], cols: usize) -> [Vec<f64>; 2] {
-        let mut out = [vec![0.0; v[0].len()], vec![0.0; v[1].len()]];
+        let mut out = self.zeros(cols);
+        let k1 = self.g.eliminated.k();
         for from in (0..cols).step_by(WIDEST) {
             let used = WIDEST.min(cols - from);
-            let (mut own, mut rest) =
-                (Block::columns(&v[0], cols, from, used), Block::columns(&v[1], cols, from, used));
+            let own = Block::<f64>::columns(&v[0], cols, from, used);
+            let rest = Block::<f64>::columns(&v[1], cols, from, used);
             let k = own.k;
             let sums = operator::pass(&self.g, Own::Given(&own.data), &rest.data, k, self.n_threads);
-            for (j, row) in own.data.chunks_exact_mut(k).enumerate() {
-                for (t, s) in row.iter_mut().zip(&sums.levels[j * k..]) {
-                    *t = s + self.g.total[0][j] * *t;
-                }
+            let mut first = Block::<f64> { k, used, data: vec![0.0; own.data.len()] };
+            let each = first.data.chunks_exact_mut(k1 * k).zip(own.data.chunks_exact(k1 * k));
+            for ((to, own), a) in each.zip(self.g.squares[0].chunks_exact(k1 * k1)) {
+                kernels::multiply(a, own, k1, k1, k, to);
             }
-            rest.data = sums.places;
-            own.write(&mut out[0], cols, from);
-            rest.write(&mut out[1], cols, from);
+            first.data.iter_mut().zip(&sums.levels).for_each(|(t, s)| *t += s);
+            first.write(&mut out[0], cols, from);
+            Block { k, used, data: sums.places }.write(&mut out[1], cols, from);
         }
         out
     }
 
-    /// Criterion, gradient, Hessian and solution at the standard deviations `lambda`, with so many
-    /// probes.
+    /// Criterion, effects and score at a Lambda, with so many probes.
     ///
     /// # Errors
     /// An interruption, no convergence, or a system that is not positive definite.
     pub fn evaluate<'a>(
         &'a self,
-        lambda: &[f64],
+        lambda: &Lambda,
         reml: bool,
         probes: usize,
         signs: Signs,
         watch: &'a dyn Watch,
     ) -> Result<Evaluated<'a>, CoreError> {
-        let (pw, n_factors) = (self.cp.pw, lambda.len());
+        let pw = self.cp.pw;
         let p = pw - 1;
         let not_positive = || CoreError::Degenerate("the system is not positive definite".into());
         let decomposition = Decomposition::new(&self.g, lambda, self.n_threads, watch)?;
         let mut a = self.ztw.clone();
-        self.scale(lambda, &mut a, pw);
+        self.scale(lambda, true, &mut a, pw);
         let (k1, k2) = decomposition.solve(&a[0], &a[1], pw)?;
         let mut k = [k1, k2];
         let mut rxx = self.cp.wtw.clone();
@@ -246,9 +268,9 @@ impl Crossed {
             (0..p).for_each(|i| rx[i * p..i * p + i + 1].copy_from_slice(&rxx[i * pw..i * pw + i + 1]));
             kernels::inverse_of_product::<0>(&rx, p, &mut s);
         }
-        // [F g0] = Z'[X y] - Z'Z L [K u0], of which the last column becomes g
+        // [F g0] = Z'[X y] - Z'Z L [K u0], of which the last column becomes g, and that of k u
         let mut scaled = k.clone();
-        self.scale(lambda, &mut scaled, pw);
+        self.scale(lambda, false, &mut scaled, pw);
         let mut fg = self.gram(&scaled, pw);
         drop(scaled);
         for half in 0..2 {
@@ -258,74 +280,93 @@ impl Crossed {
                 row[p] -= along;
             }
         }
-        let nu = self.nu(reml);
-        let (by, by2) = (nu / r2, nu / (r2 * r2));
+        let by = self.nu(reml) / r2;
         let mut probed = Vec::with_capacity(probes);
         for from in (0..probes).step_by(WIDEST) {
             probed.extend(decomposition.probe(signs, from, WIDEST.min(probes - from), true)?);
         }
-        // derivatives
-        let mut gradient = decomposition.known_gradient().to_vec();
+        // half the derivatives
+        let mut gamma: Lambda = decomposition.known_derivative().clone();
+        gamma.iter_mut().flatten().for_each(|v| *v *= 0.5);
         for probe in &probed {
-            gradient.iter_mut().zip(&probe.gradient).for_each(|(t, v)| *t += v / probes as f64);
-        }
-        let mut along = vec![0.0; n_factors];
-        let mut w = [vec![0.0; k[0].len() / pw * n_factors], vec![0.0; k[1].len() / pw * n_factors]];
-        for f in 0..n_factors {
-            let (half, range) = self.half(f);
-            for l in range {
-                let (k, fg) = (&k[half][l * pw..(l + 1) * pw], &fg[half][l * pw..(l + 1) * pw]);
-                along[f] -= 2.0 * fg[p] * k[p];
-                w[half][l * n_factors + f] = k[p] + lambda[f] * fg[p];
-                if reml {
-                    gradient[f] -= 2.0
-                        * (0..p)
-                            .map(|i| fg[i] * s[i * p..(i + 1) * p].iter().zip(k).map(|(s, k)| s * k).sum::<f64>())
-                            .sum::<f64>();
-                }
+            for (to, v) in gamma.iter_mut().flatten().zip(probe.derivative.iter().flatten()) {
+                *to += 0.5 * v / probes as f64;
             }
-            gradient[f] += by * along[f];
         }
-        // w'Z'P Z w of all pairs
-        let mut c = self.gram(&w, n_factors);
-        let mut quadratic = vec![0.0; n_factors * n_factors];
-        let mut fixed = vec![0.0; p * n_factors];
-        for half in 0..2 {
-            outer(&w[half], &c[half], n_factors, 1.0, &mut quadratic);
-            for (fg, w) in fg[half].chunks_exact(pw).zip(w[half].chunks_exact(n_factors)) {
-                for i in 0..p {
-                    fixed[i * n_factors..(i + 1) * n_factors].iter_mut().zip(w).for_each(|(t, w)| *t += fg[i] * w);
+        let mut sk = vec![0.0; p];
+        for (half, part) in self.g.in_order() {
+            let (kf, to) = (part.k(), &mut gamma[part.factor]);
+            for (first, _) in part.levels() {
+                for j in 0..kf {
+                    let own = &k[half][(first + j) * pw..(first + j + 1) * pw];
+                    if reml {
+                        for (a, t) in sk.iter_mut().enumerate() {
+                            *t = s[a * p..(a + 1) * p].iter().zip(own).map(|(s, k)| s * k).sum();
+                        }
+                    }
+                    for i in 0..kf {
+                        let f = &fg[half][(first + i) * pw..(first + i + 1) * pw];
+                        let of_x: f64 = if reml { f[..p].iter().zip(&sk).map(|(f, k)| f * k).sum() } else { 0.0 };
+                        to[i * kf + j] -= by * f[p] * own[p] + of_x;
+                    }
                 }
             }
         }
-        self.scale(lambda, &mut c, n_factors);
-        let (m1, m2) = decomposition.solve(&c[0], &c[1], n_factors)?;
-        outer(&c[0], &m1, n_factors, -1.0, &mut quadratic);
-        outer(&c[1], &m2, n_factors, -1.0, &mut quadratic);
-        let mut hessian = vec![0.0; n_factors * n_factors];
-        for a in 0..n_factors {
-            for b in 0..n_factors {
-                let x: f64 =
-                    (0..p * p).map(|t| fixed[t / p * n_factors + a] * s[t] * fixed[t % p * n_factors + b]).sum();
-                let both = 0.5 * (quadratic[a * n_factors + b] + quadratic[b * n_factors + a]) - x;
-                hessian[a * n_factors + b] = by * both - by2 * along[a] * along[b];
-            }
-            if lambda[a] > 0.0 {
-                hessian[a * n_factors + a] += gradient[a] / lambda[a];
-            }
-        }
-        let mut u = [vec![0.0; k[0].len() / pw], vec![0.0; k[1].len() / pw]];
-        for half in 0..2 {
-            u[half].iter_mut().zip(k[half].chunks_exact(pw)).for_each(|(u, k)| *u = k[p]);
-        }
-        let mut out =
-            Evaluated { criterion: 0.0, probed, gradient, hessian, decomposition, log_det_rx, r2, beta, s, u };
+        let mut score = Score::new(&self.layout);
+        score.kw = self.laid_out(&k, pw);
+        score.fg = self.laid_out(&fg, pw);
+        score.u.iter_mut().zip(score.kw.chunks_exact(pw)).for_each(|(u, k)| *u = k[p]);
+        (score.beta, score.s, score.gamma) = (beta, s, gamma);
+        let mut out = Evaluated { criterion: 0.0, probed, score, r2, decomposition, log_det_rx };
         out.criterion = self.criterion(&out, reml);
         if out.criterion.is_finite() {
             Ok(out)
         } else {
             Err(not_positive())
         }
+    }
+
+    /// w'Z'PZ w for all pairs of columns of w, in the order of the layout.
+    ///
+    /// # Errors
+    /// An interruption, or no convergence.
+    pub fn quadratic_forms(
+        &self,
+        at: &Evaluated<'_>,
+        lambda: &Lambda,
+        w: &[f64],
+        cols: usize,
+    ) -> Result<Vec<f64>, CoreError> {
+        let pw = self.cp.pw;
+        let p = pw - 1;
+        let mut out = vec![0.0; cols * cols];
+        if cols == 0 {
+            return Ok(out);
+        }
+        let mut fixed = vec![0.0; p * cols];
+        for (fg, w) in at.score.fg.chunks_exact(pw).zip(w.chunks_exact(cols)) {
+            for (to, f) in fixed.chunks_exact_mut(cols).zip(fg) {
+                to.iter_mut().zip(w).for_each(|(t, w)| *t += f * w);
+            }
+        }
+        let w = self.halves(w, cols);
+        let mut c = self.gram(&w, cols);
+        (0..2).for_each(|half| outer(&w[half], &c[half], cols, 1.0, &mut out));
+        drop(w);
+        self.scale(lambda, true, &mut c, cols);
+        let (m1, m2) = at.decomposition.solve(&c[0], &c[1], cols)?;
+        outer(&c[0], &m1, cols, -1.0, &mut out);
+        outer(&c[1], &m2, cols, -1.0, &mut out);
+        let mut sf = vec![0.0; p * cols];
+        kernels::multiply(&at.score.s, &fixed, p, p, cols, &mut sf);
+        outer(&fixed, &sf, cols, -1.0, &mut out);
+        for a in 0..cols {
+            for b in 0..a {
+                let both = 0.5 * (out[a * cols + b] + out[b * cols + a]);
+                (out[a * cols + b], out[b * cols + a]) = (both, both);
+            }
+        }
+        Ok(out)
     }
 
     fn criterion(&self, at: &Evaluated<'_>, reml: bool) -> f64 {
@@ -348,37 +389,29 @@ impl Crossed {
         Ok(())
     }
 
+    /// Gradient of the criterion with respect to theta.
+    pub fn gradient(&self, at: &Evaluated<'_>, frames: &[Frame]) -> Vec<f64> {
+        self.layout.gradient(&self.layout.lambda_of(frames), &at.score.gamma)
+    }
+
     /// Results in given units.
-    pub fn solution(&self, at: &Evaluated<'_>, lambda: &[f64], reml: bool) -> Solution {
-        let scale = self.basis.y_scale;
-        let (mut u, mut b) = (Vec::new(), Vec::new());
-        for (f, s) in lambda.iter().enumerate() {
-            let (half, range) = self.half(f);
-            let own: Vec<f64> = at.u[half][range].iter().map(|u| u * scale).collect();
-            b.push(own.iter().map(|u| u * s).collect());
-            u.push(own);
-        }
-        let p = self.basis.p();
-        let g = self.basis.g();
-        let (mut t, mut vcov) = (vec![0.0; p * p], vec![0.0; p * p]);
-        kernels::multiply(&g, &at.s, p, p, p, &mut t);
-        for i in 0..p {
-            for j in 0..p {
-                vcov[i * p + j] = (0..p).map(|c| t[i * p + c] * g[j * p + c]).sum();
-            }
-        }
+    pub fn solution(&self, at: &Evaluated<'_>, frames: &[Frame], reml: bool) -> Solution {
+        let (sys, basis) = (&self.layout, &self.layout.basis);
+        let lambda = sys.lambda_of(frames);
+        let (_, turns) = sys.theta_from_lambda(&lambda);
+        let scale2 = basis.y_scale * basis.y_scale;
         Solution {
-            theta: lambda.to_vec(),
-            beta: self.basis.beta_to_given(&at.beta),
-            vcov,
-            sigma2: at.r2 * scale * scale / self.nu(reml),
-            pwrss: at.r2 * scale * scale,
+            theta: sys.theta_of(frames),
+            beta: basis.beta_to_given(&at.score.beta),
+            vcov: sys.vcov(&at.score.s),
+            sigma2: at.r2 * scale2 / self.nu(reml),
+            pwrss: at.r2 * scale2,
             reml_criterion: self.criterion(at, true) + self.constant(true),
             ml_deviance: self.criterion(at, false) + self.constant(false),
             ldl2: at.log_det(),
-            ldrx2: 2.0 * at.log_det_rx - 2.0 * self.basis.log_det_g(),
-            u,
-            b,
+            ldrx2: 2.0 * at.log_det_rx - 2.0 * basis.log_det_g(),
+            u: sys.spherical(&turns, &at.score.u),
+            b: sys.effects(&lambda, &at.score.u),
         }
     }
 }
@@ -397,10 +430,13 @@ impl Evaluated<'_> {
         error_of_mean(&values).hypot(cut)
     }
 
-    /// Covariance of the gradient by its probes.
-    pub fn gradient_covariance(&self) -> Vec<f64> {
-        let own: Vec<&Vec<f64>> = self.probed.iter().map(|p| &p.gradient).filter(|g| !g.is_empty()).collect();
-        let (m, n) = (self.gradient.len(), own.len());
+    /// Covariance of what is linear in the derivatives: `of` gives it for half of each probe's.
+    pub fn covariance(&self, of: impl Fn(&Lambda) -> Vec<f64>) -> Vec<f64> {
+        let half =
+            |p: &Probed| -> Lambda { p.derivative.iter().map(|d| d.iter().map(|v| 0.5 * v).collect()).collect() };
+        let own: Vec<Vec<f64>> =
+            self.probed.iter().filter(|p| !p.derivative.is_empty()).map(|p| of(&half(p))).collect();
+        let (m, n) = (own.first().map_or(0, Vec::len), own.len());
         let mean: Vec<f64> = (0..m).map(|f| own.iter().map(|g| g[f]).sum::<f64>() / n as f64).collect();
         (0..m * m)
             .map(|t| {

@@ -1,18 +1,21 @@
-//! The decomposition of log|M| at one set of standard deviations, its derivatives, and solutions.
+//! The decomposition of log|M| at one Lambda, its derivatives, and solutions.
 //!
 //! Derivatives are sums of x~'(dM)z~ over pairs of vectors x, z of the reduced system, each lifted
-//! to all effects: x~ = (-D^-1 M12 B^-1/2 x; B^-1/2 x). With A = Z'WZ, A L x~ of the reduced part
-//! is what a pass over the rows gives anyway, and for the eliminated factor only the sums of its
-//! levels are needed.
+//! to all effects: x~ = (-D^-1 M12 U'^-1 x; U'^-1 x), UU' = B. With A = Z'WZ, A L x~ of the reduced
+//! part is what a pass over the rows gives anyway, and for the eliminated factor only the sums of
+//! its levels are needed.
 
 use super::block::{Block, WIDEST};
+use super::blocks::Blocks;
 use super::cg::{self, Precision};
 use super::deflate::Deflation;
 use super::graph::Graph;
 use super::operator::{self, Own, Sums};
 use super::probes::Signs;
+use super::real::Real;
 use crate::dense::kernels;
 use crate::error::CoreError;
+use crate::layout::Lambda;
 use crate::watch::Watch;
 
 /// Precision of what must be exact.
@@ -27,8 +30,9 @@ pub struct Probed {
     pub value: f64,
     /// What two steps fewer would have changed.
     pub truncation: f64,
-    /// Its estimate of the derivative with respect to each factor's standard deviation.
-    pub gradient: Vec<f64>,
+    /// Its estimate of the derivative with respect to each factor's Lambda; none where it was not
+    /// asked.
+    pub derivative: Lambda,
 }
 
 /// See the module.
@@ -36,74 +40,49 @@ pub struct Decomposition<'a> {
     g: &'a Graph,
     n_threads: usize,
     watch: &'a dyn Watch,
-    /// Standard deviation of each factor.
-    lambda: Vec<f64>,
-    /// D of each level of the eliminated factor.
-    d: Vec<f64>,
-    /// lambda^2 / D of each.
-    reduced: Vec<f64>,
-    /// Exact diagonal B, its square root, and lambda over that, of each place.
-    b: Vec<f64>,
-    root: Vec<f64>,
-    factor: Vec<f64>,
+    lambda: Lambda,
+    blocks: Blocks,
     deflation: Deflation,
     /// Shat V, and the solutions of P Shat P Z = P Shat V.
-    sv: Vec<Block>,
-    z: Vec<Block>,
+    sv: Vec<Block<f64>>,
+    z: Vec<Block<f64>>,
     /// Inverse of V'Shat V - (Shat V)'Z.
     inverse: Vec<f64>,
     /// tr V'Shat V.
     trace: f64,
     /// What is known of log|M|, and its derivatives.
     known: f64,
-    known_gradient: Vec<f64>,
+    derivative: Lambda,
+}
+
+fn add_to(to: &mut Lambda, by: f64, what: &Lambda) {
+    for (to, v) in to.iter_mut().flatten().zip(what.iter().flatten()) {
+        *to += by * v;
+    }
 }
 
 impl<'a> Decomposition<'a> {
-    /// At the standard deviations `lambda` of all factors.
+    /// At the Lambda of all factors.
     ///
     /// # Errors
     /// An interruption, or no convergence.
-    pub fn new(g: &'a Graph, lambda: &[f64], n_threads: usize, watch: &'a dyn Watch) -> Result<Self, CoreError> {
-        let own = lambda[g.eliminated];
-        let (n1, n2) = (g.n_levels(), g.n_places());
-        let d: Vec<f64> = g.total[0].iter().map(|w| 1.0 + own * own * w).collect();
-        let reduced: Vec<f64> = d.iter().map(|d| own * own / d).collect();
-        let by: Vec<[f64; 2]> = d.iter().map(|d| [own * own / d, 2.0 * own / (d * d)]).collect();
-        let squares = operator::square_sums(g, &by, n_threads);
-        let (mut b, mut factor) = (vec![1.0; n2], vec![0.0; n2]);
-        let mut gradient = vec![0.0; lambda.len()];
-        gradient[g.eliminated] = (0..n1).map(|j| 2.0 * own * g.total[0][j] / d[j]).sum();
-        for (i, &f) in g.others.iter().enumerate() {
-            let l2 = lambda[f] * lambda[f];
-            for l in g.first[i]..g.first[i + 1] {
-                let left = g.total[1][l] - squares[l][0];
-                b[l] = 1.0 + l2 * left.max(0.0);
-                factor[l] = lambda[f] / b[l].sqrt();
-                gradient[f] += 2.0 * lambda[f] * left / b[l];
-                gradient[g.eliminated] -= l2 * squares[l][1] / b[l];
-            }
-        }
-        let root: Vec<f64> = b.iter().map(|b| b.sqrt()).collect();
-        let known = d.iter().map(|d| d.ln()).sum::<f64>() + b.iter().map(|b| b.ln()).sum::<f64>();
-        let deflation = Deflation::new(g, &root);
+    pub fn new(g: &'a Graph, lambda: &Lambda, n_threads: usize, watch: &'a dyn Watch) -> Result<Self, CoreError> {
+        let mut blocks = Blocks::new(g, lambda, n_threads)?;
+        let deflation = Deflation::new(g, &blocks.root);
+        let derivative = std::mem::take(&mut blocks.derivative);
         let mut out = Decomposition {
             g,
             n_threads,
             watch,
-            lambda: lambda.to_vec(),
-            d,
-            reduced,
-            b,
-            root,
-            factor,
+            lambda: lambda.clone(),
+            known: blocks.log_det,
+            blocks,
             deflation,
             sv: Vec::new(),
             z: Vec::new(),
             inverse: Vec::new(),
             trace: 0.0,
-            known,
-            known_gradient: gradient,
+            derivative,
         };
         out.take_out()?;
         Ok(out)
@@ -122,8 +101,8 @@ impl<'a> Decomposition<'a> {
                 gram[i * r + from..i * r + from + used].copy_from_slice(&inner[i * used..(i + 1) * used]);
             }
             // the control variate, exact part
-            for gradient in self.pair_derivatives(&v, &h, &v, &h) {
-                self.known_gradient.iter_mut().zip(gradient).for_each(|(t, v)| *t -= v);
+            for derivative in self.pair_derivatives(&v, &h, &v, &h) {
+                add_to(&mut self.derivative, -1.0, &derivative);
             }
             let mut rhs = sv.clone();
             self.deflation.project(&mut rhs);
@@ -147,7 +126,7 @@ impl<'a> Decomposition<'a> {
         kernels::inverse_of_product::<0>(&gram, r, &mut inverse);
         self.inverse = inverse;
         // pairs (W inverse, W), W = V - Z
-        let w: Vec<Block> = (0..self.z.len())
+        let w: Vec<Block<f64>> = (0..self.z.len())
             .map(|a| {
                 let mut w = self.deflation.columns(a * WIDEST, self.z[a].used);
                 w.data.iter_mut().zip(&self.z[a].data).for_each(|(w, z)| *w -= z);
@@ -162,37 +141,65 @@ impl<'a> Decomposition<'a> {
                     .collect();
                 first.add_combined(w, &part, 1.0);
             }
-            for gradient in self.pairs(&first, second) {
-                self.known_gradient.iter_mut().zip(gradient).for_each(|(t, v)| *t += v);
+            for derivative in self.pairs(&first, second) {
+                add_to(&mut self.derivative, 1.0, &derivative);
             }
         }
         Ok(())
     }
 
-    /// Shat x, and the sums of the pass.
-    fn apply(&self, x: &Block) -> (Block, Sums) {
+    /// Multiplies the rows of each level by a matrix of the level, or its transpose.
+    fn by_levels<T: Real>(&self, matrices: &[f64], transposed: bool, x: &Block<T>) -> Block<T> {
         let k = x.k;
-        let scaled: Vec<f64> = x
-            .rows()
-            .zip(&self.factor)
-            .flat_map(|(x, f)| {
-                let row: [f64; WIDEST] = std::array::from_fn(|c| if c < k { f * x[c] } else { 0.0 });
-                row.into_iter().take(k)
-            })
-            .collect();
-        let sums = operator::pass(self.g, Own::Reduced(&self.reduced), &scaled, k, self.n_threads);
-        let mut out = Block { k, used: x.used, data: scaled };
-        for (l, (to, x)) in out.data.chunks_exact_mut(k).zip(x.rows()).enumerate() {
-            let h = &sums.places[l * k..(l + 1) * k];
-            for c in 0..k {
-                to[c] = x[c] / self.b[l] + self.factor[l] * h[c];
+        let mut out = Block { k, used: x.used, data: vec![T::default(); x.data.len()] };
+        for p in &self.g.others {
+            let m = p.k();
+            for (first, at) in p.levels() {
+                let matrix = &matrices[at..at + m * m];
+                let rows = &x.data[first * k..(first + m) * k];
+                for (i, to) in out.data[first * k..(first + m) * k].chunks_exact_mut(k).enumerate() {
+                    for (j, row) in rows.chunks_exact(k).enumerate() {
+                        let f = T::of(if transposed { matrix[j * m + i] } else { matrix[i * m + j] });
+                        to.iter_mut().zip(row).for_each(|(t, x)| *t += f * *x);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Shat x, and the sums of the pass.
+    fn apply<T: Real>(&self, x: &Block<T>) -> (Block<T>, Sums<T>) {
+        let k = x.k;
+        let scaled = self.by_levels(&self.blocks.factor, false, x);
+        let sums = operator::pass(self.g, Own::Reduced(&self.blocks.reduced), &scaled.data, k, self.n_threads);
+        let mut out = scaled;
+        for p in &self.g.others {
+            let m = p.k();
+            for (first, at) in p.levels() {
+                let (inner, f) = (&self.blocks.inner[at..at + m * m], &self.blocks.factor[at..at + m * m]);
+                let (x, h) = (&x.data[first * k..(first + m) * k], &sums.places[first * k..(first + m) * k]);
+                for (i, to) in out.data[first * k..(first + m) * k].chunks_exact_mut(k).enumerate() {
+                    to.fill(T::default());
+                    for (j, (x, h)) in x.chunks_exact(k).zip(h.chunks_exact(k)).enumerate() {
+                        let (of_x, of_h) = (T::of(inner[i * m + j]), T::of(f[j * m + i]));
+                        for (t, (x, h)) in to.iter_mut().zip(x.iter().zip(h)) {
+                            *t += of_x * *x + of_h * *h;
+                        }
+                    }
+                }
             }
         }
         (out, sums)
     }
 
-    fn solve_restricted(&self, b: &Block, floor: &[f64], precision: Precision) -> Result<cg::Solved, CoreError> {
-        let apply = |x: &Block| {
+    fn solve_restricted<T: Real>(
+        &self,
+        b: &Block<T>,
+        floor: &[f64],
+        precision: Precision,
+    ) -> Result<cg::Solved<T>, CoreError> {
+        let apply = |x: &Block<T>| {
             let mut out = self.apply(x).0;
             self.deflation.project(&mut out);
             out
@@ -200,29 +207,56 @@ impl<'a> Decomposition<'a> {
         cg::solve(&apply, b, floor, precision, self.watch)
     }
 
-    /// Derivatives of x~'M z~ with respect to each factor's standard deviation, for each vector.
-    fn pairs(&self, x: &Block, z: &Block) -> Vec<Vec<f64>> {
+    /// Derivatives of x~'M z~ with respect to each factor's Lambda, for each vector.
+    fn pairs<T: Real>(&self, x: &Block<T>, z: &Block<T>) -> Vec<Lambda> {
         let (hx, hz) = (self.apply(x).1, self.apply(z).1);
         self.pair_derivatives(x, &hx, z, &hz)
     }
 
-    fn pair_derivatives(&self, x: &Block, hx: &Sums, z: &Block, hz: &Sums) -> Vec<Vec<f64>> {
+    /// (A L x~) z~' + (A L z~) x~', summed over the levels of each factor.
+    fn pair_derivatives<T: Real>(&self, x: &Block<T>, hx: &Sums<T>, z: &Block<T>, hz: &Sums<T>) -> Vec<Lambda> {
         let (g, k, used) = (self.g, x.k, x.used);
-        let mut out = vec![vec![0.0; self.lambda.len()]; used];
-        for (i, &f) in g.others.iter().enumerate() {
-            for l in g.first[i]..g.first[i + 1] {
-                let inverse = 1.0 / self.root[l];
+        let zero: Lambda = self.lambda.iter().map(|l| vec![0.0; l.len()]).collect();
+        let mut out = vec![zero; used];
+        // U'^-1 of both
+        let (xt, zt) = (self.by_levels(&self.blocks.inverse, true, x), self.by_levels(&self.blocks.inverse, true, z));
+        for p in &g.others {
+            let m = p.k();
+            for (first, _) in p.levels() {
+                let of = |v: &[T], i: usize, c: usize| v[(first + i) * k + c].double();
                 for (c, out) in out.iter_mut().enumerate() {
-                    let at = l * k + c;
-                    out[f] += inverse * (x.data[at] * hz.places[at] + z.data[at] * hx.places[at]);
+                    let to = &mut out[p.factor];
+                    for i in 0..m {
+                        let (ax, az) = (of(&hx.places, i, c), of(&hz.places, i, c));
+                        for j in 0..m {
+                            to[i * m + j] += ax * of(&zt.data, j, c) + az * of(&xt.data, j, c);
+                        }
+                    }
                 }
             }
         }
-        let own = self.lambda[g.eliminated];
-        for (j, d) in self.d.iter().enumerate() {
-            let by = 2.0 * own / (d * d);
+        // -(I - AP) (m_x m_z' + m_z m_x') Lambda D^-1, m the sums of a level
+        let k1 = g.eliminated.k();
+        let (mut mm, mut t, mut d) = (vec![0.0; k1 * k1], vec![0.0; k1 * k1], vec![0.0; k1 * k1]);
+        for j in 0..g.n_levels() {
+            let at = j * k1 * k1..(j + 1) * k1 * k1;
+            let (left, ld) = (&self.blocks.left[at.clone()], &self.blocks.lambda_d[at]);
+            let of = |v: &[T], i: usize, c: usize| v[(j * k1 + i) * k + c].double();
             for (c, out) in out.iter_mut().enumerate() {
-                out[g.eliminated] -= by * hx.levels[j * k + c] * hz.levels[j * k + c];
+                for a in 0..k1 {
+                    for b in 0..k1 {
+                        mm[a * k1 + b] =
+                            of(&hx.levels, a, c) * of(&hz.levels, b, c) + of(&hz.levels, a, c) * of(&hx.levels, b, c);
+                    }
+                }
+                let to = &mut out[g.eliminated.factor];
+                if k1 == 1 {
+                    to[0] -= left[0] * mm[0] * ld[0];
+                } else {
+                    kernels::multiply(left, &mm, k1, k1, k1, &mut t);
+                    kernels::multiply(&t, ld, k1, k1, k1, &mut d);
+                    to.iter_mut().zip(&d).for_each(|(t, d)| *t -= d);
+                }
             }
         }
         out
@@ -233,43 +267,49 @@ impl<'a> Decomposition<'a> {
         self.known
     }
 
-    /// Its derivatives with respect to the standard deviations.
-    pub fn known_gradient(&self) -> &[f64] {
-        &self.known_gradient
+    /// Its derivatives with respect to each factor's Lambda.
+    pub fn known_derivative(&self) -> &Lambda {
+        &self.derivative
     }
 
-    /// What some probes say of the rest; derivatives where `with_gradient`.
+    /// What some probes say of the rest; derivatives where `with_derivative`.
     ///
     /// # Errors
     /// An interruption, or no convergence.
-    pub fn probe(&self, signs: Signs, from: usize, used: usize, with_gradient: bool) -> Result<Vec<Probed>, CoreError> {
-        let mut z = signs.block(self.g, from, used);
-        let floor = z.dots(&z);
+    pub fn probe(
+        &self,
+        signs: Signs,
+        from: usize,
+        used: usize,
+        with_derivative: bool,
+    ) -> Result<Vec<Probed>, CoreError> {
+        let mut z: Block<f32> = signs.block(self.g, from, used);
+        let floor: Vec<f64> = z.dots(&z).iter().map(|d| d * SINGLE).collect();
         self.deflation.project(&mut z);
         let length = z.dots(&z);
         let solved = self.solve_restricted(&z, &floor, SAMPLED)?;
         let excess = self.trace - self.deflation.r as f64;
-        let gradients = if with_gradient {
+        let derivatives = if with_derivative {
             let mut x = solved.x;
-            x.data.iter_mut().zip(&z.data).for_each(|(x, z)| *x -= z);
+            x.data.iter_mut().zip(&z.data).for_each(|(x, z)| *x = *x - *z);
             self.pairs(&x, &z)
         } else {
             vec![Vec::new(); used]
         };
-        let each = solved.matrices.iter().zip(gradients).enumerate();
+        let each = solved.matrices.iter().zip(derivatives).enumerate();
         Ok(each
-            .map(|(c, (t, gradient))| {
+            .map(|(c, (t, derivative))| {
                 let steps = t.diagonal.len();
                 let first = t.diagonal.first().map_or(0.0, |t| t - 1.0);
                 let log = t.log(steps);
                 let truncation = if steps > 2 { length[c] * (log - t.log(steps - 2)) } else { 0.0 };
-                Probed { value: length[c] * log - (length[c] * first + excess), truncation, gradient }
+                Probed { value: length[c] * log - (length[c] * first + excess), truncation, derivative }
             })
             .collect())
     }
 
     /// Shat^-1 b.
-    fn solve_reduced(&self, b: &Block) -> Result<Block, CoreError> {
+    fn solve_reduced(&self, b: &Block<f64>) -> Result<Block<f64>, CoreError> {
         let n = b.used;
         let mut rest = b.clone();
         self.deflation.project(&mut rest);
@@ -290,42 +330,48 @@ impl<'a> Decomposition<'a> {
         Ok(x)
     }
 
-    /// M^-1 of vectors of effects, row by row: of the eliminated factor, and of all places.
+    /// M^-1 of vectors of effects, row by row: of the eliminated factor, and of all others.
     ///
     /// # Errors
     /// An interruption, or no convergence.
     pub fn solve(&self, levels: &[f64], places: &[f64], cols: usize) -> Result<(Vec<f64>, Vec<f64>), CoreError> {
         let (mut x1, mut x2) = (vec![0.0; levels.len()], vec![0.0; places.len()]);
-        let own = self.lambda[self.g.eliminated];
+        let k1 = self.g.eliminated.k();
+        let own = &self.lambda[self.g.eliminated.factor];
         for from in (0..cols).step_by(WIDEST) {
             let used = WIDEST.min(cols - from);
-            let (mut a1, mut a2) = (Block::columns(levels, cols, from, used), Block::columns(places, cols, from, used));
+            let (a1, a2) =
+                (Block::<f64>::columns(levels, cols, from, used), Block::<f64>::columns(places, cols, from, used));
             let k = a1.k;
             // right side less that of the eliminated factor
-            let mut given = a1.clone();
-            given.data.chunks_exact_mut(k).zip(&self.d).for_each(|(t, d)| t.iter_mut().for_each(|t| *t *= own / d));
+            let mut given = Block::<f64> { k, used, data: vec![0.0; a1.data.len()] };
+            let each = given.data.chunks_exact_mut(k1 * k).zip(a1.data.chunks_exact(k1 * k));
+            for ((to, a), ld) in each.zip(self.blocks.lambda_d.chunks_exact(k1 * k1)) {
+                kernels::multiply(ld, a, k1, k1, k, to);
+            }
             let zeros = vec![0.0; a2.data.len()];
             let sums = operator::pass(self.g, Own::Given(&given.data), &zeros, k, self.n_threads);
-            for (l, to) in a2.data.chunks_exact_mut(k).enumerate() {
-                // lambda / root, and 1 / root
-                let (f, inverse) = (self.factor[l], 1.0 / self.root[l]);
-                for (t, s) in to.iter_mut().zip(&sums.places[l * k..]) {
-                    *t = inverse * *t - f * s;
-                }
-            }
-            let mut solution = self.solve_reduced(&a2)?;
+            let taken = self.by_levels(&self.blocks.factor, true, &Block { k, used, data: sums.places });
+            let mut rhs = self.by_levels(&self.blocks.inverse, false, &a2);
+            rhs.data.iter_mut().zip(&taken.data).for_each(|(t, s)| *t -= s);
+            let solution = self.solve_reduced(&rhs)?;
             let (_, sums) = self.apply(&solution);
-            for (l, row) in solution.data.chunks_exact_mut(k).enumerate() {
-                row.iter_mut().for_each(|x| *x /= self.root[l]);
+            self.by_levels(&self.blocks.inverse, true, &solution).write(&mut x2, cols, from);
+            let (mut t, mut d) = (vec![0.0; k1 * k], vec![0.0; k1 * k]);
+            let mut first = given;
+            let each = first.data.chunks_exact_mut(k1 * k).zip(a1.data.chunks_exact(k1 * k));
+            let each = each.zip(sums.levels.chunks_exact(k1 * k));
+            for (((to, a), m), inverse) in each.zip(self.blocks.d_inverse.chunks_exact(k1 * k1)) {
+                kernels::transposed_multiply(own, m, k1, k1, k, &mut t);
+                d.iter_mut().zip(a).zip(&t).for_each(|((d, a), t)| *d = a - t);
+                kernels::multiply(inverse, &d, k1, k1, k, to);
             }
-            for (j, row) in a1.data.chunks_exact_mut(k).enumerate() {
-                for (t, m) in row.iter_mut().zip(&sums.levels[j * k..]) {
-                    *t = (*t - own * m) / self.d[j];
-                }
-            }
-            a1.write(&mut x1, cols, from);
-            solution.write(&mut x2, cols, from);
+            first.write(&mut x1, cols, from);
         }
         Ok((x1, x2))
     }
 }
+
+/// How much coarser rounding is in single precision, squared: what a projected probe may have left
+/// without meaning anything.
+const SINGLE: f64 = 1e17;

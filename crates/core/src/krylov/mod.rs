@@ -1,9 +1,9 @@
 //! Linear models whose crossed factors are too large for an exact factor: the rows as an operator,
 //! deflated conjugate gradients, and a log-determinant by random probes.
 //!
-//! Every factor has one random intercept. The factor with the most levels is eliminated exactly;
-//! what is left, S = I + L2'Z2'(W - W Z1 (Z1'WZ1 + L1^-2)^-1 Z1'W) Z2 L2, is never formed. With B
-//! its exact diagonal, Shat = B^-1/2 S B^-1/2 and V a few directions taken out exactly,
+//! The factor with the most effects is eliminated exactly; what is left, S = I + L2'Z2'(W - W Z1 L1
+//! (L1'Z1'WZ1 L1 + I)^-1 L1'Z1'W) Z2 L2, is never formed. With B = UU' its exact diagonal blocks,
+//! Shat = U^-1 S U'^-1 and V a few directions taken out exactly,
 //!
 //! log|M| = log|D| + log|B| + log|V'Shat V - ...| + log|P Shat P|, P = I - VV'.
 //!
@@ -11,16 +11,20 @@
 //! gradient is that of the same decomposition.
 
 mod block;
+mod blocks;
 mod cg;
 mod deflate;
 mod fit;
+mod gathered;
 mod graph;
 mod linear;
 mod logdet;
 mod operator;
 mod probes;
+mod real;
 
 pub use fit::{fit, CrossedFit, CrossedOptions};
+pub use gathered::Gathered;
 pub use linear::{Crossed, Evaluated};
-pub use logdet::Decomposition;
+pub use logdet::{Decomposition, Probed};
 pub use probes::Signs;

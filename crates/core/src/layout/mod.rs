@@ -197,6 +197,28 @@ impl Layout {
         out
     }
 
+    /// Spherical effects of each factor, of the Lambda that theta makes, in given units; `turns` are
+    /// those of [`Layout::theta_from_lambda`], `u` is in elimination order.
+    pub(crate) fn spherical(&self, turns: &[Vec<Vec<f64>>], u: &[f64]) -> Vec<Vec<f64>> {
+        let scale = self.basis.y_scale;
+        let mut out = Vec::new();
+        for (f, layouts) in self.terms.iter().enumerate().filter(|(f, _)| self.fixed != Some(*f)) {
+            let size = &self.factors[f];
+            let mut of_factor = vec![0.0; size.n_levels * size.k];
+            for l in 0..size.n_levels {
+                let row = self.first_row(f, l);
+                for (tl, turn) in layouts.iter().zip(&turns[f]) {
+                    for (i, turn) in turn.chunks_exact(tl.k).enumerate() {
+                        let v: f64 = turn.iter().zip(&u[row + tl.offset..]).map(|(t, u)| t * u).sum();
+                        of_factor[l * size.k + tl.offset + i] = v * scale;
+                    }
+                }
+            }
+            out.push(of_factor);
+        }
+        out
+    }
+
     /// Conditional covariance matrices of the random effects of one factor given y and beta,
     /// divided by sigma^2: levels x k x k. The factor must have been inverted.
     pub fn conditional_covariance(&self, lambda: &Lambda, inverse: &Factor, factor: usize) -> Vec<f64> {

@@ -140,6 +140,38 @@ impl Layout {
         theta
     }
 
+    /// Gradient with respect to theta of what has the derivative 2 `gamma` with respect to Lambda.
+    pub fn gradient(&self, lambda: &Lambda, gamma: &Lambda) -> Vec<f64> {
+        let (theta, turns) = self.theta_from_lambda(lambda);
+        let mut out = vec![0.0; self.n_theta];
+        for (f, layouts) in self.terms.iter().enumerate() {
+            let kf = self.factors[f].k;
+            for (t, tl) in layouts.iter().enumerate() {
+                let k = tl.k;
+                let small: Vec<f64> =
+                    (0..k * k).map(|i| gamma[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
+                let moved = self.basis.terms[f][t].score_to_given(&small, k);
+                // theta's lambda is this one times Q'
+                let turned: Vec<f64> = (0..k * k)
+                    .map(|i| (0..k).map(|c| 2.0 * moved[i / k * k + c] * turns[f][t][i % k * k + c]).sum())
+                    .collect();
+                let own = tl.theta..tl.theta + tl.n_theta;
+                tl.structure.pull_back(&theta[own.clone()], &turned, k, &mut out[own]);
+            }
+        }
+        out
+    }
+
+    /// For each term, in the order of factors and terms, the dimension of the null space of its
+    /// covariance matrix.
+    pub fn null_dimensions(&self, frames: &[Frame]) -> Vec<usize> {
+        let mut null: Vec<Vec<usize>> = self.terms.iter().map(|t| vec![0; t.len()]).collect();
+        for (b, frame) in self.blocks.iter().zip(frames) {
+            null[b.factor][b.term] += frame.s.iter().filter(|&&s| s == 0.0).count();
+        }
+        null.into_iter().flatten().collect()
+    }
+
     /// theta of the columns as given, and for each term the rotation Q that turns this Lambda's
     /// spherical effects into theirs.
     pub fn theta_from_lambda(&self, lambda: &Lambda) -> (Vec<f64>, Vec<Vec<Vec<f64>>>) {

@@ -5,13 +5,9 @@
 //! iterate. The coordinates of any other block are its parameters, in units of the changed columns,
 //! between their bounds.
 
-use super::criterion::Evaluator;
 use super::score::Score;
-use super::system::System;
 use crate::dense::kernels::{self, size};
-use crate::layout::part_of;
-use crate::layout::Block;
-use crate::layout::Frame;
+use crate::layout::{part_of, Block, Frame, Lambda, Layout};
 use crate::optimize::bounds::Bounds;
 use crate::structure::rotation;
 use crate::with_size;
@@ -32,7 +28,7 @@ struct Part {
 
 /// See the module.
 pub struct Chart<'a> {
-    sys: &'a System,
+    sys: &'a Layout,
     parts: Vec<Part>,
     /// Bounds of the coordinates.
     pub bounds: Bounds,
@@ -41,7 +37,7 @@ pub struct Chart<'a> {
 
 impl<'a> Chart<'a> {
     /// The coordinates of a system.
-    pub fn new(sys: &'a System) -> Self {
+    pub fn new(sys: &'a Layout) -> Self {
         let mut n = 0;
         let (mut lower, mut upper) = (Vec::new(), Vec::new());
         let mut parts = Vec::with_capacity(sys.blocks.len());
@@ -111,7 +107,7 @@ impl<'a> Chart<'a> {
     }
 
     /// Frames, and what is to be added to their Lambda, at a distance along one coordinate.
-    pub fn displace(&self, e: &mut Evaluator, frames: &[Frame], coordinate: usize, distance: f64) -> Vec<Frame> {
+    pub fn displace(&self, lambda: &mut Lambda, frames: &[Frame], coordinate: usize, distance: f64) -> Vec<Frame> {
         let index = self.parts.partition_point(|p| p.first <= coordinate) - 1;
         let (p, b) = (&self.parts[index], self.parts[index].block);
         let mut there = frames.to_vec();
@@ -122,13 +118,13 @@ impl<'a> Chart<'a> {
             there[index] = Frame::structured(self.sys, b, theta);
         }
         for (p, f) in self.parts.iter().zip(&there) {
-            f.write(p.block, &mut e.lambda);
+            f.write(p.block, lambda);
         }
         if b.is_free {
             let (f, kf) = (&frames[index], self.sys.factors[b.factor].k);
             let (i, j) = place(f.k, along);
             for x in 0..f.k {
-                e.lambda[b.factor][(b.offset + x) * kf + b.offset + j] += distance * f.u[x * f.k + i];
+                lambda[b.factor][(b.offset + x) * kf + b.offset + j] += distance * f.u[x * f.k + i];
             }
         }
         there
@@ -157,16 +153,16 @@ impl<'a> Chart<'a> {
     }
 
     /// Gradient of the criterion.
-    pub fn gradient(&self, score: &Score, frames: &[Frame]) -> Vec<f64> {
+    pub fn gradient(&self, gamma: &Lambda, frames: &[Frame]) -> Vec<f64> {
         let mut g = Vec::with_capacity(self.n);
         for (p, f) in self.parts.iter().zip(frames) {
             if p.block.is_free {
-                let ug = f.turned_gamma(p.block, self.sys, score);
+                let ug = f.turned_gamma(p.block, gamma);
                 for j in 0..f.k {
                     g.extend((j..f.k).map(|i| 2.0 * ug[i * f.k + j]));
                 }
             } else {
-                let gamma = part_of(&score.gamma[p.block.factor], p.block);
+                let gamma = part_of(&gamma[p.block.factor], p.block);
                 let dot = |d: &Vec<f64>| 2.0 * d.iter().zip(&gamma).map(|(d, g)| d * g).sum::<f64>();
                 g.extend(self.directions(p, f).0.iter().map(dot));
             }
@@ -174,18 +170,23 @@ impl<'a> Chart<'a> {
         g
     }
 
-    /// Gradient and Hessian of the criterion: average information and the curvature of Sigma.
-    pub fn derivatives(
+    /// Gradient and Hessian of the criterion: average information and the curvature of Sigma. `nu`
+    /// and r2 are those of the criterion; `quadratic` gives w'Z'PZ w for all pairs of columns (q x
+    /// n, in the order of the score).
+    ///
+    /// # Errors
+    /// Those of `quadratic`.
+    pub fn derivatives<E>(
         &self,
-        e: &Evaluator,
+        (nu, r2): (f64, f64),
+        quadratic: impl FnOnce(&[f64], usize) -> Result<Vec<f64>, E>,
         score: &Score,
-        reml: bool,
         frames: &[Frame],
         psi: &[Vec<f64>],
-    ) -> (Vec<f64>, Vec<f64>) {
+    ) -> Result<(Vec<f64>, Vec<f64>), E> {
         let (sys, n) = (self.sys, self.n);
-        let (q, pw) = (sys.sym.q, sys.cp.pw);
-        let g = self.gradient(score, frames);
+        let (q, pw) = (sys.sym.q, sys.p() + 1);
+        let g = self.gradient(&score.gamma, frames);
         let mut w = vec![0.0; q * n];
         let mut rdot = vec![0.0; n];
         let mut h = vec![0.0; n * n];
@@ -210,9 +211,8 @@ impl<'a> Chart<'a> {
                 },
             );
         }
-        let quad = e.quadratic_forms(sys, &w, n);
-        let nu = sys.nu(reml);
-        let (a, b) = (nu / e.r2, nu / (e.r2 * e.r2));
+        let quad = quadratic(&w, n)?;
+        let (a, b) = (nu / r2, nu / (r2 * r2));
         h.iter_mut().enumerate().for_each(|(t, h)| *h += a * quad[t] - b * rdot[t / n] * rdot[t % n]);
         for ((p, f), psi) in self.parts.iter().zip(frames).zip(psi).filter(|((p, _), _)| p.block.is_free) {
             let k = f.k;
@@ -226,14 +226,14 @@ impl<'a> Chart<'a> {
                 at += k - j;
             }
         }
-        (g, h)
+        Ok((g, h))
     }
 
     /// w = D u + lambda D'g and the derivatives of r2 along the coordinates of a block that is not
     /// free.
     fn structured(&self, p: &Part, f: &Frame, score: &Score, w: &mut [f64], rdot: &mut [f64]) {
         let (sys, b, k) = (self.sys, p.block, f.k);
-        let pw = sys.cp.pw;
+        let pw = sys.p() + 1;
         let (directions, lambda) = (self.directions(p, f).0, f.lambda());
         let mut dg = vec![0.0; k];
         for &pos in &sys.sym.position[b.factor] {
@@ -363,7 +363,7 @@ fn add_level<const K: usize>(
 
 /// Derivatives of lambda = U diag(s) of a block that is not free along its parameters, and the
 /// rotation Q that makes lambda that of the parameters.
-pub fn directions(sys: &System, b: Block, f: &Frame) -> (Vec<Vec<f64>>, Vec<f64>) {
+pub fn directions(sys: &Layout, b: Block, f: &Frame) -> (Vec<Vec<f64>>, Vec<f64>) {
     let k = f.k;
     let (tl, basis) = (&sys.terms[b.factor][b.term], &sys.basis.terms[b.factor][b.term]);
     let mut own = vec![0.0; k * k];

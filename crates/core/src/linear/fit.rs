@@ -101,12 +101,12 @@ impl State<'_, '_> {
         let width = |c: usize| Width::central(DISPLACEMENT * self.chart.size(frames, c).max(1.0));
         let widths: Vec<Width> = (0..self.chart.len()).map(width).collect();
         differences::hessian(&widths, &[], &mut |c, distance| {
-            let there = self.chart.displace(self.e, frames, c, distance);
+            let there = self.chart.displace(&mut self.e.lambda, frames, c, distance);
             if self.evaluate()?.is_infinite() {
                 return Ok(None);
             }
             self.e.score(self.sys, self.options.reml, score);
-            Ok(Some(self.chart.gradient(score, &there)))
+            Ok(Some(self.chart.gradient(&score.gamma, &there)))
         })
     }
 
@@ -191,7 +191,9 @@ pub fn fit(
                 }
             }
         }
-        let (mut g, mut h) = st.chart.derivatives(st.e, score, options.reml, &frames, &psi);
+        let of_criterion = (sys.nu(options.reml), st.e.r2);
+        let forms = |w: &[f64], n: usize| Ok::<_, CoreError>(st.e.quadratic_forms(sys, w, n));
+        let (mut g, mut h) = st.chart.derivatives(of_criterion, forms, score, &frames, &psi)?;
         steps += 1;
         if steps > PATIENCE.max(2 * g.len()) {
             // the average information converges slowly where it is far from the Hessian
@@ -305,7 +307,7 @@ pub fn fit(
 
 /// U' Psi U of every block.
 fn all_psi(sys: &System, score: &Score, frames: &[Frame], null_psi: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    sys.blocks.iter().zip(frames).zip(null_psi).map(|((b, f), n)| f.psi(sys, score, *b, NULL, n)).collect()
+    sys.blocks.iter().zip(frames).zip(null_psi).map(|((b, f), n)| f.psi(&score.gamma, *b, NULL, n)).collect()
 }
 
 /// Negative directions of Psi (of its null part when `null` is given) and the drop a Newton step

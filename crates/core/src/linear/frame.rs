@@ -4,14 +4,13 @@ use super::criterion::Evaluator;
 use super::score::Score;
 use super::system::System;
 use crate::dense::kernels;
-use crate::layout::{Block, Frame};
+use crate::layout::{part_of, Block, Frame, Lambda};
 
 impl Frame {
     /// U' Gamma of the block.
-    pub fn turned_gamma(&self, b: Block, sys: &System, score: &Score) -> Vec<f64> {
-        let (k, kf) = (self.k, sys.factors[b.factor].k);
-        let g = &score.gamma[b.factor];
-        let part: Vec<f64> = (0..k * k).map(|t| g[(b.offset + t / k) * kf + b.offset + t % k]).collect();
+    pub fn turned_gamma(&self, b: Block, gamma: &Lambda) -> Vec<f64> {
+        let k = self.k;
+        let part = part_of(&gamma[b.factor], b);
         let mut out = vec![0.0; k * k];
         kernels::transposed_multiply(&self.u, &part, k, k, k, &mut out);
         out
@@ -30,9 +29,9 @@ impl Frame {
     }
 
     /// U' Psi U, given its null part: the rest follows from Gamma = Psi lambda.
-    pub fn psi(&self, sys: &System, score: &Score, b: Block, null: f64, null_psi: &[f64]) -> Vec<f64> {
+    pub fn psi(&self, gamma: &Lambda, b: Block, null: f64, null_psi: &[f64]) -> Vec<f64> {
         let k = self.k;
-        let ug = self.turned_gamma(b, sys, score);
+        let ug = self.turned_gamma(b, gamma);
         let rank = self.rank(null);
         let mut psi = vec![0.0; k * k];
         for i in 0..rank {

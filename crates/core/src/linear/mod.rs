@@ -24,6 +24,7 @@ mod union;
 
 pub use crate::layout::Frame;
 pub use crate::model::{Progress, Status};
+pub use chart::Chart;
 pub use columns::Columns;
 pub use correlated::{
     fit as fit_correlated, BlockRows, Correlated, CorrelatedFit, CorrelatedSolution, Derivatives, Direction, Slopes,

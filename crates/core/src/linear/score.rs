@@ -5,6 +5,7 @@ use super::criterion::Evaluator;
 use super::system::System;
 use crate::dense::kernels::{self, size};
 use crate::dense::large;
+use crate::layout::Layout;
 use crate::with_sizes;
 
 /// First-order quantities at one Lambda; rows are in elimination order.
@@ -26,8 +27,8 @@ pub struct Score {
 
 impl Score {
     /// Room for the score of a system.
-    pub fn new(sys: &System) -> Self {
-        let (q, pw) = (sys.sym.q, sys.cp.pw);
+    pub fn new(sys: &Layout) -> Self {
+        let (q, pw) = (sys.sym.q, sys.p() + 1);
         let p = pw - 1;
         Score {
             kw: vec![0.0; q * pw],

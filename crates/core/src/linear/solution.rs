@@ -49,22 +49,6 @@ impl Evaluator {
     pub fn solution(&self, sys: &System, reml: bool, score: &Score) -> Solution {
         let (theta, turns) = sys.theta_from_lambda(&self.lambda);
         let scale2 = sys.basis.y_scale * sys.basis.y_scale;
-        let b = sys.effects(&self.lambda, &score.u);
-        let mut u = Vec::new();
-        for (f, layouts) in sys.terms.iter().enumerate().filter(|(f, _)| sys.fixed != Some(*f)) {
-            let fs = &sys.factors[f];
-            let mut of_factor = vec![0.0; fs.n_levels * fs.k];
-            for l in 0..fs.n_levels {
-                let row = sys.sym.row[sys.sym.position[f][l] as usize];
-                for (t, tl) in layouts.iter().enumerate() {
-                    for i in 0..tl.k {
-                        let v: f64 = (0..tl.k).map(|c| turns[f][t][i * tl.k + c] * score.u[row + tl.offset + c]).sum();
-                        of_factor[l * fs.k + tl.offset + i] = v * sys.basis.y_scale;
-                    }
-                }
-            }
-            u.push(of_factor);
-        }
         let log_2pi = (2.0 * std::f64::consts::PI).ln();
         let both = |reml: bool| {
             let nu = sys.nu(reml);
@@ -81,8 +65,8 @@ impl Evaluator {
             ml_deviance: both(false),
             ldl2: self.log_det(false),
             ldrx2: 2.0 * self.log_det_rx - 2.0 * sys.basis.log_det_g(),
-            u,
-            b,
+            u: sys.spherical(&turns, &score.u),
+            b: sys.effects(&self.lambda, &score.u),
         }
     }
 
@@ -115,24 +99,7 @@ impl Evaluator {
 
     /// Gradient with respect to theta as given, from a score at the Lambda last factored.
     pub fn gradient(&self, sys: &System, score: &Score) -> Vec<f64> {
-        let (theta, turns) = sys.theta_from_lambda(&self.lambda);
-        let mut out = vec![0.0; sys.n_theta];
-        for (f, layouts) in sys.terms.iter().enumerate() {
-            let kf = sys.factors[f].k;
-            for (t, tl) in layouts.iter().enumerate() {
-                let k = tl.k;
-                let small: Vec<f64> =
-                    (0..k * k).map(|i| score.gamma[f][(tl.offset + i / k) * kf + tl.offset + i % k]).collect();
-                let moved = sys.basis.terms[f][t].score_to_given(&small, k);
-                // theta's lambda is this one times Q'
-                let turned: Vec<f64> = (0..k * k)
-                    .map(|i| (0..k).map(|c| 2.0 * moved[i / k * k + c] * turns[f][t][i % k * k + c]).sum())
-                    .collect();
-                let own = tl.theta..tl.theta + tl.n_theta;
-                tl.structure.pull_back(&theta[own.clone()], &turned, k, &mut out[own]);
-            }
-        }
-        out
+        sys.gradient(&self.lambda, &score.gamma)
     }
 
     /// Criterion and gradient with respect to theta as given, at the Lambda of that theta.

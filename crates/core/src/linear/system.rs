@@ -5,7 +5,7 @@ use crate::basis::Basis;
 use crate::blocks::Symbolic;
 use crate::crossprod::{apart_from_levels, independent_columns, settle_rank, well_conditioned, Cells, Crossprod, Gram};
 use crate::error::CoreError;
-use crate::layout::{FactorSpec, Frame, Layout};
+use crate::layout::{FactorSpec, Layout};
 use crate::memory::room_for;
 use crate::rows::Rows;
 use std::ops::Deref;
@@ -127,16 +127,6 @@ impl System {
     /// A copy whose response may be replaced.
     pub fn clone_for_refit(&self) -> Self {
         System { layout: self.layout.clone(), cp: self.cp.clone(), alone: self.alone.clone(), rebase: None }
-    }
-
-    /// For each term, in the order of factors and terms, the dimension of the null space of its
-    /// covariance matrix.
-    pub fn null_dimensions(&self, frames: &[Frame]) -> Vec<usize> {
-        let mut null: Vec<Vec<usize>> = self.terms.iter().map(|t| vec![0; t.len()]).collect();
-        for (b, frame) in self.blocks.iter().zip(frames) {
-            null[b.factor][b.term] += frame.s.iter().filter(|&&s| s == 0.0).count();
-        }
-        null.into_iter().flatten().collect()
     }
 
     /// Puts other cross-products with y in place: Z'y in elimination order, X'y and y'y.
