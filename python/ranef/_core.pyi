@@ -154,7 +154,7 @@ class SampledFit:  # one whose log-determinant is sampled
     fit: LinearFit
     sampling: float
     error: float
-    probes: int
+    probes: _F64
 
 class LinearEvaluation:
     """The criterion at one theta with its derivatives."""
@@ -358,6 +358,14 @@ class Statistic:
         ]
         | None
     ): ...
+
+class CrossedRows:
+    n: int
+
+    def __init__(self, x: _Basis, y: tuple[float, float], factors: _Bases) -> None: ...
+    def update(self, x: _F64, y: _F64, weights: _F64 | None, factors: _Factors) -> None: ...
+    def system(self, n_threads: int = 1) -> CrossedSystem: ...
+    def products(self) -> list[float]: ...
 
 class _OfRows:
     kept: list[int]

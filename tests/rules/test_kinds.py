@@ -33,6 +33,7 @@ NAMES_ONE_KIND = {
     "results/generalized.py": "what generalized models alone have",
     "scale/summed_model.py": "sums over rows are all that linear models need",
     "scale/plan.py": "what a linear model takes",
+    "scale/rows.py": "fits rows that came in batches by the iterative solver, which is for linear models",
     "scale/fitting.py": "sums over rows are all that linear models need",
 }
 

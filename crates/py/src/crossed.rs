@@ -47,6 +47,12 @@ impl CrossedRows {
         py.detach(|| own.update(&rows)).map_err(to_python)
     }
 
+    /// \[X y\]'\[X y\] in the changed basis, row by row.
+    fn products(&self) -> Vec<f64> {
+        let sums = self.rows.as_ref().and_then(|r| r.sums.clone());
+        sums.map_or_else(Vec::new, |s| s.finish().wtw)
+    }
+
     /// The system that is fitted; takes the rows.
     #[pyo3(signature = (n_threads = 1))]
     fn system(&mut self, py: Python<'_>, n_threads: usize) -> PyResult<CrossedSystem> {

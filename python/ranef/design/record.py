@@ -66,7 +66,10 @@ class ModelSums:
     shape : tuple of (int, int, str)
         Levels, effects and structure of every random term.
     values : uint8 ndarray or None
-        The sums as the core writes them; None before there are any.
+        The sums as the core writes them; None before there are any, and where the rows themselves
+        went to the iterative solver.
+    products : tuple of float, optional
+        Products of fixed effects and response, row by row, where the rows went there.
     n_used, n_input, n_missing : int
         Rows in the sums, of the data, and left out because a value is missing.
     missing_counts : tuple of (str, int)
@@ -80,6 +83,7 @@ class ModelSums:
     random: tuple[ColumnBasis, ...]
     shape: tuple[tuple[int, int, str], ...]
     values: NDArray[np.uint8] | None = None
+    products: tuple[float, ...] | None = None
     n_used: int = 0
     n_input: int = 0
     n_missing: int = 0

@@ -28,7 +28,8 @@ def _triangle(fit: "LmmFit") -> Floats | None:
     if held is None or fit.design.encoder.weights is not None:
         return None
     p, kept = len(fit.design.x_names), list(fit.kept)
-    products = np.array(sums_of(fit.design, fit.order).products()).reshape(p + 1, p + 1)[np.ix_(kept, kept)]
+    found = sums_of(fit.design, fit.order).products() if held.products is None else held.products
+    products = np.array(found).reshape(p + 1, p + 1)[np.ix_(kept, kept)]
     given = np.diag(held.x.scale)
     if held.x.intercept is not None:
         given[held.x.intercept] += held.x.scale[held.x.intercept] * np.array(held.x.shift)

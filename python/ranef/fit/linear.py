@@ -39,7 +39,7 @@ from ranef.status import FitStatus
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef._core import LinearFit, LinearSolution, LmmSystem
+    from ranef._core import CrossedSystem, LinearFit, LinearSolution, LmmSystem
 
 Floats = NDArray[np.float64]
 
@@ -247,13 +247,13 @@ def fit_lmm(
     control = control or FitControl()
     threads = threads_of_fit(design.n_used, n_threads)
     if control.solver == "iterative":
-        return _fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
+        return fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
     try:
         system = build_linear_system(design, order, threads)
     except MemoryLimitError:
         if control.solver == "exact" or why_not_iterative(design) is not None:
             raise
-        return _fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
+        return fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
     _see_that_rows_suffice(design, system.kept)
     # Where there are no rows, models that need this were refused.
     free = unidentified_effects(design, system.kept) if reml and design.sums is None else {}
@@ -309,18 +309,17 @@ def _numbers_of(solution: "LinearSolution") -> dict[str, Any]:
     return {name: getattr(solution, name) for name in _NUMBERS}
 
 
-def _fit_sampled(
+def fit_sampled(
     design: Design,
     order: TermOrder,
     reml: bool,
     start: Floats | None,
     control: FitControl,
     show: tuple[Report | None, int, int],
+    rows: "CrossedSystem | None" = None,
 ) -> LmmFit:
-    """Estimate the model by the iterative solver; ``show`` is progress, and threads used and
-    asked for.
-    """
-    system, found = solved_by_probes(design, order, reml, start, control, show[0], show[1])
+    """By the iterative solver; `show` is progress, threads used and asked for."""
+    system, found = solved_by_probes(design, order, reml, start, control, show[0], show[1], rows)
     _see_that_rows_suffice(design, system.kept)
     outcome = _outcome(found.fit, design)
     fields = estimates_of(design, order, outcome.solution, system.kept)

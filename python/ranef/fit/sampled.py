@@ -27,7 +27,8 @@ class SampledLikelihood:
 
     Attributes
     ----------
-    probes : int
+    values : (probes,) array
+        What each probe says of the criterion: its sampled part.
     seed : int
     llf_se : float
         Standard error of the log-likelihood, and of the REML criterion's half.
@@ -35,10 +36,15 @@ class SampledLikelihood:
         Memory that the exact solver takes at most.
     """
 
-    probes: int
+    values: NDArray[np.float64]
     seed: int
     llf_se: float
     exact_bytes: float
+
+    @property
+    def probes(self) -> int:
+        """Number of probes."""
+        return len(self.values)
 
     @property
     def note(self) -> str:
@@ -65,18 +71,13 @@ class SampledLikelihood:
 
 def why_not_iterative(design: Design) -> str | None:
     """What of a model the iterative solver does not take; None where it takes all."""
-    if design.sums is not None:
+    if design.sums is not None and design.sums.values is not None:
         return "is made of sums, without rows"
-    groups = [t.group for t in design.random]
-    if len(groups) < 2:
+    if len({t.group for t in design.random}) < 2:
         return "has one grouping factor or none, for which the exact solver is never slow"
     for term in design.random:
         if term.has_members:
             return f"has rows with parts of several effects in ({term.text})"
-        if len(term.names) > 1 or not bool((term.z == 1.0).all()):
-            return f"has a random slope in ({term.text})"
-    if len(set(groups)) < len(groups):
-        return "has two terms of one grouping factor"
     return None
 
 
@@ -88,8 +89,9 @@ def solved_by_probes(
     control: FitControl,
     progress: Report | None,
     threads: int,
+    system: "CrossedSystem | None" = None,
 ) -> "tuple[CrossedSystem, SampledFit]":
-    """The rows in the core, and what it found.
+    """The rows in the core, `system` where they came in batches, and what it found.
 
     Raises
     ------
@@ -100,11 +102,12 @@ def solved_by_probes(
     reason = why_not_iterative(design)
     if reason is not None:
         raise DesignError(
-            "the iterative solver is for models with a random intercept for each of several grouping factors; this "
-            f"one {reason}. Leave out control['solver']."
+            f"the iterative solver is for models with several grouping factors; this one {reason}. Leave out "
+            "control['solver']."
         )
-    system = build_crossed_system(design, order, threads)
-    free = unidentified_effects(design, system.kept) if reml else {}
+    if system is None:
+        system = build_crossed_system(design, order, threads)
+    free = unidentified_effects(design, system.kept) if reml and design.sums is None else {}
     if free:
         names = ", ".join(f"({design.random[i].text})" for i in free)
         raise DesignError(

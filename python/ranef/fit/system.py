@@ -20,6 +20,7 @@ from ranef.fit.order import TermOrder
 if TYPE_CHECKING:
     from ranef._core import (
         CorrelatedSystem,
+        CrossedRows,
         CrossedSystem,
         GlmmSystem,
         LmmSystem,
@@ -71,6 +72,25 @@ def sums_of(design: Design, order: TermOrder, by_level: int | None = None) -> "S
 
     held = design.sums
     assert held is not None
+    made = Statistic(*coding_of(design, order), by_level)
+    if held.values is not None:
+        made.read(held.values.tobytes())
+    return made
+
+
+def crossed_rows_of(design: Design, order: TermOrder) -> "CrossedRows":
+    """Rows for the iterative solver, none yet, of a design without rows."""
+    from ranef._core import CrossedRows
+
+    return CrossedRows(*coding_of(design, order))
+
+
+def coding_of(design: Design, order: TermOrder) -> tuple[Any, tuple[float, float], list[Any]]:
+    """How rows of a design without rows are coded, as the core takes it: columns of the fixed
+    effects, the response, and the factors.
+    """
+    held = design.sums
+    assert held is not None
     if held.shape != random_shape(design.random):  # a part of the model, or another one
         raise no_rows()
 
@@ -81,10 +101,7 @@ def sums_of(design: Design, order: TermOrder, by_level: int | None = None) -> "S
     for members in order.factors:
         terms = [(columns(held.random[i]), design.random[i].structure) for i in members]
         factors.append((len(design.random[members[0]].levels), terms))
-    made = Statistic(columns(held.x), held.y, factors, by_level)
-    if held.values is not None:
-        made.read(held.values.tobytes())
-    return made
+    return columns(held.x), held.y, factors
 
 
 def build_linear_system(design: Design, order: TermOrder, n_threads: int) -> "LmmSystem":

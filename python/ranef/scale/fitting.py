@@ -19,6 +19,7 @@ from ranef.scale.asked import Asked
 from ranef.scale.distributed import summed_by
 from ranef.scale.passes import read_twice
 from ranef.scale.recipe import Recipe
+from ranef.scale.rows import KeptRows
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import asked_of, described
 
@@ -136,13 +137,15 @@ def _fitted(
 ) -> LinearMixedModel:
     asked = _asked(request, sources)
     once = any(s.stream is not None for s in sources)
-    _see_that_it_can_go_on(sources, checkpoint)
+    _see_that_it_can_go_on(request, sources, checkpoint)
     if recipe is None:
         sources = [s.again(asked.column_names(s.names)) for s in sources]
     else:
         _check_recipe(recipe, asked)
     with memory_limit(parse_control(request.control).memory):
-        sums = read_twice(asked, sources, recipe=recipe, progress=request.progress, checkpoint=checkpoint)
+        sums = read_twice(
+            asked, sources, _kind(request), recipe=recipe, progress=request.progress, checkpoint=checkpoint
+        )
     return _model(request, sums, once)
 
 
@@ -176,7 +179,17 @@ def _model(request: LmmRequest, sums: Statistic, once: bool) -> LinearMixedModel
     return LinearMixedModel(made._fit, request)
 
 
-def _see_that_it_can_go_on(sources: list[Batches], checkpoint: object) -> None:
+def _kind(request: LmmRequest) -> type[Statistic]:
+    """Sums, or the rows themselves where the iterative solver is asked for."""
+    return KeptRows if parse_control(request.control).solver == "iterative" else Statistic
+
+
+def _see_that_it_can_go_on(request: LmmRequest, sources: list[Batches], checkpoint: object) -> None:
+    if checkpoint is not None and _kind(request) is KeptRows:
+        raise OptionError(
+            "checkpoint keeps sums, and the iterative solver takes the rows themselves; leave out one of checkpoint "
+            "and control['solver']."
+        )
     if checkpoint is not None and any(s.stream is not None for s in sources):
         raise OptionError(
             "checkpoint is for data that can be read again, which a stream cannot; give the path of files, or a "
@@ -206,7 +219,7 @@ def fit_request(
     if not all(a is None or isinstance(a, str) for a in arguments):
         return None
     asked, once = _asked(request, [source]), source.stream is not None
-    _see_that_it_can_go_on([source], checkpoint)
+    _see_that_it_can_go_on(request, [source], checkpoint)
     if once:
         names = asked.column_names(source.names)
         source = source.again(names)
@@ -216,7 +229,7 @@ def fit_request(
         read = replace(request, data=source.read(names))
         return LinearMixedModel(read.fitted(), read)
     with memory_limit(parse_control(request.control).memory):
-        sums = read_twice(asked, [source], progress=request.progress, checkpoint=checkpoint)
+        sums = read_twice(asked, [source], _kind(request), progress=request.progress, checkpoint=checkpoint)
     return _model(replace(request, streams=large_again), sums, once)
 
 

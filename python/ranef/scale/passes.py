@@ -76,12 +76,13 @@ def _counted(rows: int) -> str:
 def read_twice(
     asked: Asked,
     sources: Sequence[Batches],
+    kind: type[Statistic] = Statistic,
     *,
     recipe: Recipe | None = None,
     progress: Progress = False,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Statistic:
-    """The sums of sources, which are surveyed first where there is no recipe."""
+    """The sums of sources, of a kind; they are surveyed first where there is no recipe."""
     kept = None if checkpoint is None else Checkpoint(checkpoint, asked, sources)
     with reported(progress, "rows") as show:
         sums = None if kept is None else kept.sums
@@ -89,7 +90,7 @@ def read_twice(
         if sums is None:
             if recipe is None:
                 recipe, n_surveyed = _surveyed(asked, sources, show)
-            sums = Statistic(recipe)
+            sums = kind(recipe)
             if kept is not None:
                 sums = kept.write(sums, (0, 0), n_surveyed)
         sums = _summed(sums, Reading("sums", sources, asked.column_names, show, n_surveyed), kept, n_surveyed)

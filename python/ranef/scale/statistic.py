@@ -9,10 +9,11 @@ import numpy as np
 from ranef.data.batches import Batches, sources_of
 from ranef.data.table import Table
 from ranef.design.evaluate import Evaluator, State
-from ranef.design.record import NewRows
+from ranef.design.record import Design, NewRows
 from ranef.design.rows import check_finite, check_weights
 from ranef.errors import ArgumentTypeError, DataError, NewLevelError, OptionError
-from ranef.fit.order import order_terms
+from ranef.fit.linear import LmmFit, fit_lmm
+from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Progress
 from ranef.fit.request import choose_reml
 from ranef.fit.system import sums_of
@@ -63,7 +64,7 @@ class Statistic:
         if by_level is not None and by_level not in groups:
             raise OptionError(f"by_level is {by_level!r}; it is one of the grouping factors, {', '.join(groups)}.")
         own = None if by_level is None else groups.index(by_level)
-        self._core = sums_of(recipe.design, self._order, own)
+        self._core = self._empty(own)
         #: Levels of every factor of the core that the recipe does not have, and their codes.
         self._added: list[dict[str, int]] = [{} for _ in self._order.factors]
         self._parts: dict[str, None] = {}
@@ -77,7 +78,8 @@ class Statistic:
     @property
     def n(self) -> int:
         """Number of rows in the sums."""
-        return self._core.n
+        count: int = self._core.n
+        return count
 
     @property
     def n_input(self) -> int:
@@ -459,8 +461,7 @@ class Statistic:
         """
         if not self.n:
             raise DataError("the sums have no rows yet; add them with update.")
-        labels = [self._labels(f) if added else None for f, added in enumerate(self._added)]
-        design, order = summed_design(self.recipe, (self._order, self._core), labels)
+        design, order = self._design()
         assert design.sums is not None
         sums = replace(
             design.sums,
@@ -476,11 +477,24 @@ class Statistic:
             choose_reml(REML, method),
             start,
             data,
+            self._fitted,
             control=control,
             progress=progress,
             n_threads=n_threads,
             ddf=ddf,
         )
+
+    def _empty(self, by_level: int | None) -> Any:
+        """What the core adds rows to."""
+        return sums_of(self.recipe.design, self._order, by_level)
+
+    def _design(self) -> tuple[Design, TermOrder]:
+        """The model with what the core has."""
+        labels = [self._labels(f) if added else None for f, added in enumerate(self._added)]
+        return summed_design(self.recipe, (self._order, self._core), labels)
+
+    def _fitted(self, *arguments: Any) -> LmmFit:
+        return fit_lmm(*arguments)
 
 
 def _place(table: Table, source: Batches, n_sources: int) -> str:

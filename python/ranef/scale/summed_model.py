@@ -1,6 +1,6 @@
 """The linear mixed model of sums over rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from ranef.design.record import Design, random_shape
 from ranef.errors import DesignError
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.control import parse_control
-from ranef.fit.linear import fit_lmm
+from ranef.fit.linear import LmmFit
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Progress, reported
 from ranef.fit.request import LmmRequest, warn_once
@@ -76,13 +76,16 @@ def fit_summed(
     reml: bool,
     start: Sequence[float] | Mapping[str, Any] | LinearMixedModel | None,
     data: Any,
+    fitted: Callable[..., LmmFit],
     *,
     control: Mapping[str, Any] | None,
     progress: Progress,
     n_threads: int | None,
     ddf: Ddf,
 ) -> LinearMixedModel:
-    """Fit the model of a design that has sums; arguments as those of `Statistic.fit`."""
+    """Fit the model of a design that has sums by `fitted`, which takes what `fit_lmm` takes; other
+    arguments as those of `Statistic.fit`.
+    """
     if reml and recipe.unidentified:
         raise DesignError(
             f"the fixed effects explain the random effects of ({recipe.unidentified[0]}), so that REML says "
@@ -110,6 +113,6 @@ def fit_summed(
     first = parse_start(known, order, design.random)
     options = parse_control(control)
     with memory_limit(options.memory), reported(progress, "evaluations") as show:
-        fit = fit_lmm(design, reml, first, options, show, parse_n_threads(n_threads), order)
+        fit = fitted(design, reml, first, options, show, parse_n_threads(n_threads), order)
     warn_once(fit.messages)
     return LinearMixedModel(fit, request)

@@ -9,8 +9,6 @@ use crate::watch::Watch;
 
 /// Steps after which the method is given up.
 const MOST: usize = 2000;
-/// Square of the share of a right side below which nothing but rounding is left.
-const ROUNDING: f64 = 1e-28;
 
 /// The tridiagonal matrix of Lanczos' method, from the steps of conjugate gradients.
 #[derive(Clone, Debug, Default)]
@@ -77,7 +75,7 @@ pub fn solve<T: Real>(
     let begin = r.dots(&r);
     let mut rr = begin.clone();
     let mut matrices = vec![Tridiagonal::default(); used];
-    let mut live: Vec<bool> = (0..k).map(|c| c < used && begin[c] > ROUNDING * floor[c].max(1e-270)).collect();
+    let mut live: Vec<bool> = (0..k).map(|c| c < used && begin[c] > T::ROUNDING * floor[c].max(1e-270)).collect();
     // last step's length and ratio
     let mut before = vec![(1.0, 0.0); k];
     let enough = precision.tolerance * precision.tolerance;
@@ -130,7 +128,7 @@ pub fn solve<T: Real>(
             beta[c] = next[c] / rr[c];
             before[c] = (alpha[c], beta[c]);
             rr[c] = next[c];
-            if next[c] <= enough * begin[c] && step >= precision.least || next[c] <= ROUNDING * begin[c] {
+            if next[c] <= enough * begin[c] && step >= precision.least || next[c] <= T::ROUNDING * begin[c] {
                 live[c] = false;
                 beta[c] = 0.0;
             }

@@ -284,7 +284,7 @@ impl<'a> Decomposition<'a> {
         with_derivative: bool,
     ) -> Result<Vec<Probed>, CoreError> {
         let mut z: Block<f32> = signs.block(self.g, from, used);
-        let floor: Vec<f64> = z.dots(&z).iter().map(|d| d * SINGLE).collect();
+        let floor = z.dots(&z);
         self.deflation.project(&mut z);
         let length = z.dots(&z);
         let solved = self.solve_restricted(&z, &floor, SAMPLED)?;
@@ -371,7 +371,3 @@ impl<'a> Decomposition<'a> {
         Ok((x1, x2))
     }
 }
-
-/// How much coarser rounding is in single precision, squared: what a projected probe may have left
-/// without meaning anything.
-const SINGLE: f64 = 1e17;

@@ -14,6 +14,8 @@ pub trait Real:
     + Neg<Output = Self>
     + AddAssign
 {
+    /// Square of the share of a vector below which nothing but rounding is left of it.
+    const ROUNDING: f64;
     /// The nearest one.
     fn of(v: f64) -> Self;
     /// In double precision.
@@ -21,6 +23,8 @@ pub trait Real:
 }
 
 impl Real for f64 {
+    const ROUNDING: f64 = 1e-28;
+
     #[inline(always)]
     fn of(v: f64) -> Self {
         v
@@ -32,6 +36,8 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
+    const ROUNDING: f64 = 1e-12;
+
     #[inline(always)]
     fn of(v: f64) -> Self {
         v as f32

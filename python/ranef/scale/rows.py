@@ -1,0 +1,48 @@
+"""Rows that come in batches and are kept, in few bytes each, for the iterative solver."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.fit.control import FitControl
+from ranef.fit.linear import LmmFit, fit_sampled
+from ranef.fit.order import TermOrder
+from ranef.fit.progress import Report
+from ranef.fit.system import crossed_rows_of
+from ranef.fit.threads import threads_of_fit
+from ranef.scale.statistic import Statistic
+
+
+class KeptRows(Statistic):
+    """Takes rows as a `Statistic` does, and keeps of each row the levels of its grouping factors
+    and what of its effects is not constant.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def _empty(self, by_level: int | None) -> Any:
+        return crossed_rows_of(self.recipe.design, self._order)
+
+    def _design(self) -> tuple[Design, TermOrder]:
+        design = self.recipe.design
+        assert design.sums is not None
+        return replace(design, sums=replace(design.sums, products=tuple(self._core.products()))), self._order
+
+    def _fitted(
+        self,
+        design: Design,
+        reml: bool,
+        start: NDArray[np.float64] | None,
+        control: FitControl,
+        show: Report | None,
+        n_threads: int,
+        order: TermOrder,
+    ) -> LmmFit:
+        threads = threads_of_fit(self.n, n_threads)
+        system = self._core.system(threads)
+        return fit_sampled(design, order, reml, start, control, (show, threads, n_threads), system)
