@@ -275,8 +275,11 @@ fn estimates_are_those_of_the_exact_solver() {
         assert_eq!(got.status, Status::Converged);
         assert!(got.sampling <= 0.02);
         assert!((own - objective).abs() < 4.0 * got.error + 1e-6);
-        let null = |frames: &[ranef_core::linear::Frame]| sys.null_dimensions(frames);
-        assert_eq!(null(&found.fit.frames), null(&got.frames), "{:?} {:?}", want.theta, got.solution.theta);
+        // a direction of nearly no variance may be without any within the error of the probes
+        for (own, exact) in got.frames.iter().zip(&found.fit.frames) {
+            let zero = |f: &ranef_core::linear::Frame, below: f64| f.s.iter().filter(|s| **s <= below).count();
+            assert!((zero(exact, 0.0)..=zero(exact, 0.01)).contains(&zero(own, 0.0)), "{:?} {:?}", own.s, exact.s);
+        }
         // standard errors by differences of the exact gradient
         let intercepts = got.solution.theta.len() == d.levels.len();
         let m = d.levels.len();

@@ -197,8 +197,8 @@ impl Layout {
         out
     }
 
-    /// Spherical effects of each factor, of the Lambda that theta makes, in given units; `turns` are
-    /// those of [`Layout::theta_from_lambda`], `u` is in elimination order.
+    /// Spherical effects of each factor, of the Lambda that theta makes, in given units; `turns`
+    /// are those of [`Layout::theta_from_lambda`], `u` is in elimination order.
     pub(crate) fn spherical(&self, turns: &[Vec<Vec<f64>>], u: &[f64]) -> Vec<Vec<f64>> {
         let scale = self.basis.y_scale;
         let mut out = Vec::new();
