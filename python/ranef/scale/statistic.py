@@ -244,8 +244,7 @@ class Statistic:
             If the recipes differ, or a part is in both.
         """
         self._check(other)
-        both = [p for p in other._parts if p in self._parts]
-        if both:
+        if both := [p for p in other._parts if p in self._parts]:
             raise DataError(f"the part {both[0]!r} is in both sums; each part counts once.")
         self._take(other)
 
@@ -493,8 +492,8 @@ class Statistic:
         labels = [self._labels(f) if added else None for f, added in enumerate(self._added)]
         return summed_design(self.recipe, (self._order, self._core), labels)
 
-    def _fitted(self, *arguments: Any) -> LmmFit:
-        return fit_lmm(*arguments)
+    def _fitted(self, *arguments: Any, **options: Any) -> LmmFit:
+        return fit_lmm(*arguments, **options)
 
 
 def _place(table: Table, source: Batches, n_sources: int) -> str:
