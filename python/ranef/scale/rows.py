@@ -13,7 +13,9 @@ from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
 from ranef.fit.system import crossed_rows_of
 from ranef.fit.threads import threads_of_fit
+from ranef.results.linear import LinearMixedModel
 from ranef.scale.statistic import Statistic
+from ranef.scale.summed_model import fit_summed
 
 
 class KeptRows(Statistic):
@@ -32,6 +34,9 @@ class KeptRows(Statistic):
         design = self.recipe.design
         assert design.sums is not None
         return replace(design, sums=replace(design.sums, products=tuple(self._core.products()))), self._order
+
+    def _model(self, *arguments: Any, **options: Any) -> LinearMixedModel:
+        return fit_summed(*arguments, **options, fitted=self._fitted)
 
     def _fitted(
         self,

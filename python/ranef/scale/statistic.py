@@ -12,7 +12,6 @@ from ranef.design.evaluate import Evaluator, State
 from ranef.design.record import Design, NewRows
 from ranef.design.rows import check_finite, check_weights
 from ranef.errors import ArgumentTypeError, DataError, NewLevelError, OptionError
-from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Progress
 from ranef.fit.request import choose_reml
@@ -469,14 +468,13 @@ class Statistic:
             n_missing=self._n_missing,
             missing_counts=tuple((k, v) for k, v in self._counts.items() if v),
         )
-        return fit_summed(
+        return self._model(
             self.recipe,
             replace(design, sums=sums),
             order,
             choose_reml(REML, method),
             start,
             data,
-            self._fitted,
             control=control,
             progress=progress,
             n_threads=n_threads,
@@ -492,8 +490,8 @@ class Statistic:
         labels = [self._labels(f) if added else None for f, added in enumerate(self._added)]
         return summed_design(self.recipe, (self._order, self._core), labels)
 
-    def _fitted(self, *arguments: Any, **options: Any) -> LmmFit:
-        return fit_lmm(*arguments, **options)
+    def _model(self, *arguments: Any, **options: Any) -> LinearMixedModel:
+        return fit_summed(*arguments, **options)
 
 
 def _place(table: Table, source: Batches, n_sources: int) -> str:

@@ -11,7 +11,7 @@ from ranef.design.record import Design, random_shape
 from ranef.errors import DesignError
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.control import parse_control
-from ranef.fit.linear import LmmFit
+from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Progress, reported
 from ranef.fit.request import LmmRequest, warn_once
@@ -76,12 +76,12 @@ def fit_summed(
     reml: bool,
     start: Sequence[float] | Mapping[str, Any] | LinearMixedModel | None,
     data: Any,
-    fitted: Callable[..., LmmFit],
     *,
     control: Mapping[str, Any] | None,
     progress: Progress,
     n_threads: int | None,
     ddf: Ddf,
+    fitted: Callable[..., LmmFit] = fit_lmm,
 ) -> LinearMixedModel:
     """Fit the model of a design that has sums by `fitted`, which takes what `fit_lmm` takes; other
     arguments as those of `Statistic.fit`.
