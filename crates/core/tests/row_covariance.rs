@@ -98,7 +98,7 @@ fn derivatives_of_correlations_agree_with_differences() {
         derivatives(&format!("natural {name}"), &z, &natural);
         assert_eq!(s.parameters().len(), s.n());
         let values = natural(&z, 0).value;
-        for (a, b) in s.from_natural(&values).unwrap().iter().zip(&z) {
+        for (a, b) in s.z_of_natural(&values).unwrap().iter().zip(&z) {
             close(*a, *b, 1e-12, name);
         }
         for start in s.starts(&StartData::default()) {
@@ -200,7 +200,7 @@ fn covariances_of_rows_are_differentiated_in_all_parameters() {
             derivatives(name, &z, &evaluate);
             derivatives(&format!("natural {name}"), &z, &|z, order| r.natural(z, order));
             let natural = r.natural(&z, 0).value;
-            for (a, b) in r.from_natural(&natural).unwrap().iter().zip(&z) {
+            for (a, b) in r.z_of_natural(&natural).unwrap().iter().zip(&z) {
                 close(*a, *b, 1e-12, name);
             }
             let w: Vec<f64> = (0..m * m).map(|t| ((t / m * (t % m)) as f64 + (t / m + t % m) as f64).cos()).collect();
@@ -225,7 +225,7 @@ fn covariances_of_rows_are_differentiated_in_all_parameters() {
 fn standard_deviations_multiply() {
     let mut r = composed(named("ar1", &OPTIONS).unwrap(), None, 1);
     r.variances.truncate(2);
-    let z = r.from_natural(&[0.6, 2.0, 0.5, 1.5, -0.5]).unwrap();
+    let z = r.z_of_natural(&[0.6, 2.0, 0.5, 1.5, -0.5]).unwrap();
     let covariates =
         [Covariate { x: &[0.0; 2], stratum: &[0.0, 2.0] }, Covariate { x: &[4.0, 9.0], stratum: &[0.0, 1.0] }];
     let subject = Subject { at: Positions { values: &[1.0, 3.0], d: 1 }, group: 0, covariates: &covariates };
@@ -244,7 +244,7 @@ fn equal(a: (&str, Options, &[f64]), b: (&str, Options, &[f64]), values: &[f64])
     let at = Positions { values, d: 1 };
     let [x, y] = [a, b].map(|(name, options, natural)| {
         let s = named(name, &options).unwrap();
-        matrix(&*s, &s.from_natural(natural).unwrap(), at).value
+        matrix(&*s, &s.z_of_natural(natural).unwrap(), at).value
     });
     for (x, y) in x.iter().zip(&y) {
         close(*x, *y, 1e-13, &format!("{} {}", a.0, b.0));
@@ -266,7 +266,7 @@ fn structures_are_special_cases_of_others() {
     equal(("mat", OPTIONS, &[1.5, 0.5]), ("exp", OPTIONS, &[1.5]), &[0.3, 1.7, 0.1, 9.0]);
     // toep of which the partial autocorrelations beyond the first vanish
     let s = named("toep", &OPTIONS).unwrap();
-    for (z, want) in s.from_natural(&powers).unwrap().iter().zip([rho.atanh(), 0.0, 0.0, 0.0]) {
+    for (z, want) in s.z_of_natural(&powers).unwrap().iter().zip([rho.atanh(), 0.0, 0.0, 0.0]) {
         close(*z, want, 1e-13, "partial autocorrelations");
     }
     // us of one variance, and of several
@@ -274,7 +274,7 @@ fn structures_are_special_cases_of_others() {
     let three = Options { levels: 3, ..OPTIONS };
     equal(("us", three, &[1.0, 1.0, 0.5, -0.2, 0.3]), ("us_hom", three, &cor), &[2.0, 0.0, 1.0]);
     let us = named("us", &three).unwrap();
-    let z = us.from_natural(&[&sds[..], &cor[..]].concat()).unwrap();
+    let z = us.z_of_natural(&[&sds[..], &cor[..]].concat()).unwrap();
     let r = matrix(&*us, &z, Positions { values: &[0.0, 1.0, 2.0], d: 1 }).value;
     for (got, want) in r.iter().zip([1.0, 1.0, -0.14, 1.0, 4.0, 0.42, -0.14, 0.42, 0.49]) {
         close(*got, want, 1e-14, "us");
@@ -285,7 +285,7 @@ fn structures_are_special_cases_of_others() {
 fn autocorrelations_are_those_of_r() {
     // ARMAacf(c(0.5, -0.3), 0.4, 5) of R
     let s = named("arma", &OPTIONS).unwrap();
-    let z = s.from_natural(&[0.5, -0.3, 0.4]).unwrap();
+    let z = s.z_of_natural(&[0.5, -0.3, 0.4]).unwrap();
     let c = matrix(&*s, &z, Positions { values: &[0.0, 1.0, 2.0, 3.0, 4.0], d: 1 }).value;
     for (got, want) in c.iter().zip([
         1.0000000000000000,

@@ -10,6 +10,9 @@ use ranef_core::jet::Jet;
 use ranef_core::residual::{self, Covariate, Part, Subject, VarianceTerm};
 use ranef_core::variance;
 
+/// Values, and their derivatives.
+type Values<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>);
+
 /// A structure of R: a correlation, standard deviations by level and by group of subjects, and
 /// variance functions.
 #[pyclass(module = "ranef._core", frozen)]
@@ -152,11 +155,7 @@ impl RowCovariance {
     }
 
     /// Natural parameters at z, and their derivatives (natural x z).
-    fn natural<'py>(
-        &self,
-        py: Python<'py>,
-        z: PyReadonlyArray1<'py, f64>,
-    ) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<f64>>)> {
+    fn natural<'py>(&self, py: Python<'py>, z: PyReadonlyArray1<'py, f64>) -> PyResult<Values<'py>> {
         let n = self.inner.n();
         let jet = self.inner.natural(self.point(&z)?, 1);
         let slopes = Array2::from_shape_vec((n, n), jet.first).expect("n derivatives of n").reversed_axes();
@@ -164,12 +163,13 @@ impl RowCovariance {
     }
 
     /// z of natural parameters; none where there is no such matrix.
-    fn from_natural<'py>(
+    #[pyo3(name = "from_natural")]
+    fn z_of_natural<'py>(
         &self,
         py: Python<'py>,
         natural: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Option<Bound<'py, PyArray1<f64>>>> {
-        Ok(self.inner.from_natural(self.point(&natural)?).map(|z| z.into_pyarray(py)))
+        Ok(self.inner.z_of_natural(self.point(&natural)?).map(|z| z.into_pyarray(py)))
     }
 
     /// R (m, m) of one subject at positions (m, d).

@@ -50,7 +50,7 @@ impl Correlation for Antedependence {
         out.chain(&map);
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         natural.iter().map(|r| (r.abs() < 1.0).then(|| r.atanh())).collect()
     }
 

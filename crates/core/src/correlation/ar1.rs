@@ -49,7 +49,7 @@ impl Correlation for Ar1 {
         out.chain(&[(d, d2)]);
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         (natural[0].abs() < 1.0).then(|| vec![natural[0].atanh()])
     }
 

@@ -101,7 +101,7 @@ impl Correlation for Arma {
         phi.iter().chain(&theta).enumerate().for_each(|(k, v)| out.put(k, v));
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         let (phi, theta) = natural.split_at(self.p);
         let minus: Vec<f64> = theta.iter().map(|t| -t).collect();
         let both = [partial::of_coefficients(phi)?, partial::of_coefficients(&minus)?].concat();

@@ -39,7 +39,7 @@ impl Correlation for CompoundSymmetry {
         out.second.fill(d2);
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         Some(vec![self.z(natural[0])?])
     }
 

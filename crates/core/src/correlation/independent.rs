@@ -20,7 +20,7 @@ impl Correlation for Independent {
         out.reset(0, 0, order);
     }
 
-    fn from_natural(&self, _natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, _natural: &[f64]) -> Option<Vec<f64>> {
         Some(Vec::new())
     }
 

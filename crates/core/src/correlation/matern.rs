@@ -94,7 +94,7 @@ impl Correlation for Matern {
         }
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         natural.iter().map(|v| (*v > 0.0 && v.is_finite()).then(|| v.ln())).collect()
     }
 
@@ -148,9 +148,9 @@ mod tests {
     }
 
     const BESSEL: [f64; 6] = [
-        1.4406547529041029e+01,
-        9.8538447808706060e+00,
-        4.6106850444789460e-01,
+        1.440_654_752_904_103e1,
+        9.853_844_780_870_606,
+        4.610_685_044_478_946e-1,
         2.0550458277606545e-01,
         1.7788551507869294e-05,
         1.7382232741886983e-27,

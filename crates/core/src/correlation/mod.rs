@@ -114,7 +114,7 @@ pub trait Correlation: Debug + Send + Sync {
     fn natural(&self, z: &[f64], order: usize, out: &mut Jet);
 
     /// The z of natural parameters; none where there is no such matrix.
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>>;
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>>;
 
     /// Where a search begins: the first is the usual one, others are for structures whose criterion
     /// has several minima.

@@ -92,7 +92,7 @@ impl Correlation for Spatial {
         }
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         let share = |g: f64| (g > 0.0 && g < 1.0).then(|| (g / (1.0 - g)).ln());
         let range = (natural[0] > 0.0 && natural[0].is_finite()).then(|| natural[0].ln());
         std::iter::once(range).chain(self.nugget.then(|| share(natural[1]))).collect()

@@ -33,7 +33,7 @@ impl Correlation for Toeplitz {
         self.autocorrelations(z, order)[1..].iter().enumerate().for_each(|(k, r)| out.put(k, r));
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         Some(partial::of_autocorrelations(natural)?.iter().map(|a| a.atanh()).collect())
     }
 

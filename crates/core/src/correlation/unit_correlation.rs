@@ -59,7 +59,7 @@ impl Correlation for UnitCorrelation {
         pairs.enumerate().for_each(|(k, at)| out.put(k, &Number::of(&whole, at)));
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         let t = self.levels;
         let mut c = vec![0.0; t * t];
         let mut values = natural.iter();

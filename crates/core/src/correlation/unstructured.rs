@@ -112,7 +112,7 @@ impl Correlation for Unstructured {
         }
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         let t = self.levels;
         let sd = |i: usize| if i == 0 { 1.0 } else { natural[i - 1] };
         if (1..t).any(|i| sd(i) <= 0.0) {

@@ -186,7 +186,7 @@ impl RowCovariance {
     }
 
     /// The z of natural parameters; none where there is no such covariance matrix.
-    pub fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    pub fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         let log = |v: f64| (v > 0.0).then(|| v.ln());
         let nc = self.correlation.n();
         let mut z = Vec::with_capacity(self.n());
@@ -195,7 +195,7 @@ impl RowCovariance {
             if group > 0 {
                 z.push(log(natural[at - 1])?);
             }
-            z.extend(self.correlation.from_natural(&natural[at..at + nc])?);
+            z.extend(self.correlation.z_of_natural(&natural[at..at + nc])?);
             for v in &natural[at + nc..at + self.n_group()] {
                 z.push(log(*v)?);
             }
@@ -204,7 +204,7 @@ impl RowCovariance {
             let each = term.function.n();
             let end = z.len() + term.n();
             while z.len() < end {
-                z.extend(term.function.from_natural(&natural[z.len()..z.len() + each])?);
+                z.extend(term.function.z_of_natural(&natural[z.len()..z.len() + each])?);
             }
         }
         Some(z)

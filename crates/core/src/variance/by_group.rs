@@ -28,7 +28,7 @@ impl VarianceFunction for ByGroup {
         vec![(e, e, e)]
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         (natural[0] > 0.0).then(|| vec![natural[0].ln()])
     }
 

@@ -33,7 +33,7 @@ impl VarianceFunction for ConstPower {
         vec![(c, c, c), (z[1], 1.0, 0.0)]
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         (natural[0] > 0.0).then(|| vec![natural[0].ln(), natural[1]])
     }
 

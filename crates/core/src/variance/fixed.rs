@@ -23,7 +23,7 @@ impl VarianceFunction for Fixed {
         Vec::new()
     }
 
-    fn from_natural(&self, _natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, _natural: &[f64]) -> Option<Vec<f64>> {
         Some(Vec::new())
     }
 

@@ -49,7 +49,7 @@ pub trait VarianceFunction: Debug + Send + Sync {
     fn natural(&self, z: &[f64]) -> Vec<(f64, f64, f64)>;
 
     /// The z of natural parameters; none where they cannot be.
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>>;
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>>;
 
     /// Where a search begins, for the values of the covariate; more than one where the criterion
     /// has several minima.

@@ -24,7 +24,7 @@ impl VarianceFunction for Power {
         vec![(z[0], 1.0, 0.0)]
     }
 
-    fn from_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
+    fn z_of_natural(&self, natural: &[f64]) -> Option<Vec<f64>> {
         natural[0].is_finite().then(|| natural.to_vec())
     }
 
