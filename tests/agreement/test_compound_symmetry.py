@@ -110,8 +110,6 @@ def test_what_a_fit_answers() -> None:
     assert any(q.name.startswith("correlation") for q in drawn.quantities)
     with pytest.raises(OptionError, match="profiles are not available"):
         m.conf_int("profile")
-    with pytest.raises(OptionError, match="Kenward-Roger is not available"):
-        m.summary(ddf="kenward-roger")
 
 
 def test_what_is_refused() -> None:

@@ -58,11 +58,11 @@ def test_correlation_falls_with_distance() -> None:
     block = m.varcorr["field"]
     at = np.array([[float(v) for v in name.strip("()").split(",")] for name in block.names])
     distance = np.sqrt(((at[:, None] - at[None]) ** 2).sum(axis=2))
-    np.testing.assert_allclose(block.corr, np.exp(-distance / np.exp(m.theta["field.range"])), atol=1e-8)
+    np.testing.assert_allclose(block.corr, np.exp(-distance / np.exp(m.theta["field.log_range"])), atol=1e-8)
     # a change of unit is one of the range
     far = ranef.lmer("y ~ exp(east + north + 0 | field)", data.assign(east=data.east * 10, north=data.north * 10))
     assert far.objective == pytest.approx(m.objective, abs=1e-6)
-    assert far.theta["field.range"] - m.theta["field.range"] == pytest.approx(np.log(10), rel=1e-4)
+    assert far.theta["field.log_range"] - m.theta["field.log_range"] == pytest.approx(np.log(10), rel=1e-4)
     np.testing.assert_allclose(m.predict(data.iloc[:4]), m.fittedvalues[:4], rtol=1e-9)
     assert m.simulate(2, rng=1).shape == (len(data), 2)
 

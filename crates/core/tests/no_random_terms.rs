@@ -195,7 +195,7 @@ fn degrees_of_freedom_and_deletion_need_no_random_terms() {
     let at = At { theta: &[], null: &[], reml: true, n_threads: 1 };
     let s = satterthwaite(&sys, &mut e, &mut score, at, &|| true).unwrap();
     assert_eq!((s.m, s.flat), (0, 0));
-    let k = kenward_roger(&sys, &mut e, &mut score, at, f64::INFINITY, &|| true).unwrap();
+    let k = kenward_roger(&sys, &mut e, &mut score, at, (f64::INFINITY, false), &|| true).unwrap();
     (0..4).for_each(|t| close(k.adjusted[t], f64::from(u8::from(t / 2 == t % 2)), 1e-12, "no adjustment"));
     let mut deletion = Deletion::at(&sys, &mut e, &[]).unwrap();
     assert!(deletion.coefficients(&mut score).is_empty());

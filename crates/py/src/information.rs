@@ -66,17 +66,18 @@ fn satterthwaite_record(py: Python<'_>, s: linear::Satterthwaite, p: usize) -> P
     })
 }
 
-/// By Kenward and Roger; `memory` is how many bytes dense matrices may take.
+/// By Kenward and Roger; `memory` is how many bytes dense matrices may take, `linear` leaves
+/// second derivatives of V out.
 pub(crate) fn kenward_roger(
     py: Python<'_>,
     system: &LmmSystem,
     at: &PointArgument,
-    memory: f64,
+    (memory, linear): (f64, bool),
     n_threads: usize,
 ) -> PyResult<KenwardRoger> {
     let memory = system.memory.map_or(memory, |m| memory.min(m));
     let k = watched(py, system, at, n_threads, |sys, e, score, at, go_on| {
-        linear::kenward_roger(sys, e, score, at, memory, go_on)
+        linear::kenward_roger(sys, e, score, at, (memory, linear), go_on)
     })?;
     kenward_roger_record(py, k, system.sys(py)?.p())
 }

@@ -532,14 +532,15 @@ impl LmmSystem {
         information::satterthwaite(py, self, &at, n_threads)
     }
 
-    #[pyo3(signature = (at, memory, n_threads = 1))]
+    #[pyo3(signature = (at, memory, n_threads = 1, linear = false))]
     fn kenward_roger(
         &self,
         py: Python<'_>,
         at: PointArgument,
         memory: f64,
         n_threads: usize,
+        linear: bool,
     ) -> PyResult<KenwardRoger> {
-        information::kenward_roger(py, self, &at, memory, n_threads)
+        information::kenward_roger(py, self, &at, (memory, linear), n_threads)
     }
 }

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import UnknownKeyError
+from ranef.fit.order import TermSpan, natural_parameters
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class VarCorrBlock:
         NaN beside an effect without variance.
     diagonal : bool
         Whether the effects are independent by assumption, so that correlations are not parameters.
+    parameters : dict of str to float
+        What was estimated where the covariance matrix has a structure: ``sd`` of all effects or
+        ``sd__`` and the effect, ``correlation``, ``correlation_lag1``, ``range``, ``smoothness``.
+        Empty where the matrix is free.
     """
 
     group: str
@@ -40,6 +45,7 @@ class VarCorrBlock:
     cov: Floats
     corr: Floats
     diagonal: bool
+    parameters: Mapping[str, float]
 
     def __repr__(self) -> str:
         import pandas as pd
@@ -53,7 +59,8 @@ class VarCorrBlock:
             "standard deviations" if self.diagonal or len(self.names) == 1 else "standard deviations and correlations"
         )
         shown = frame.to_string(float_format=lambda v: f"{v:.4g}", na_rep="", line_width=100)
-        return f"Random effects of {self.group}, {what}:\n{shown}"
+        found = ", ".join(f"{name} {value:.4g}" for name, value in self.parameters.items())
+        return "\n".join([f"Random effects of {self.group}, {what}:", shown, *([found] if found else [])])
 
 
 class VarCorr(Mapping[str, VarCorrBlock]):
@@ -129,5 +136,18 @@ def varcorr(fit: MixedFit) -> VarCorr:
         np.fill_diagonal(corr, 1.0)
         for a in (cov, sd, corr):
             a.flags.writeable = False
-        blocks[key] = VarCorrBlock(term.group, tuple(term.names), sd, cov, corr, span.diagonal)
+        named = {} if span.core.is_free else _parameters(fit, span, tuple(term.names))
+        blocks[key] = VarCorrBlock(term.group, tuple(term.names), sd, cov, corr, span.diagonal, named)
     return VarCorr(blocks, fit.residual_sd)
+
+
+def _parameters(fit: MixedFit, span: TermSpan, names: tuple[str, ...]) -> dict[str, float]:
+    """What a structure is described by, in the units of the response where they are standard
+    deviations.
+    """
+    values = natural_parameters(span, np.asarray(fit.theta, dtype=np.float64)[None])[0].tolist()
+    out = {}
+    for (kind, places), value in zip(span.core.parameters, values, strict=True):
+        label = f"{kind}__{'.'.join(names[i] for i in places)}" if places else kind
+        out[label] = value * fit.random_scale if kind == "sd" else value
+    return out

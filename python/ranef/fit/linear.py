@@ -168,7 +168,7 @@ class LmmFit(MixedFit):
 
     def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
         """By the expected information at the estimates."""
-        return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads)
+        return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads, linear)
 
     def fixed_root(self) -> Floats | None:
         """The root that the core gives, which centres and scales; None without a factor."""

@@ -205,16 +205,21 @@ def theta_of_factors(order: TermOrder, factors: Mapping[int, Floats]) -> Floats:
     return out
 
 
+#: Parameters that theta holds as logarithms.
+LOGARITHMS = ("range", "smoothness")
+
+
 def theta_names(order: TermOrder, terms: Sequence[RandomTerm]) -> tuple[str, ...]:
     """Names of theta: ``group.effect`` for standard deviations, else ``group.effect.earlier``.
 
-    A parameter of all effects of a term is ``group.name``.
+    A parameter of all effects of a term is ``group.name``, of which a range is ``group.log_range``.
     """
     out = []
     for span in order.spans:
         t = terms[span.formula]
         for kind, places in span.core.parameters:
-            out.append(".".join([t.group, *([t.names[i] for i in places] or [kind])]))
+            common = f"log_{kind}" if kind in LOGARITHMS else kind
+            out.append(".".join([t.group, *([t.names[i] for i in places] or [common])]))
     return tuple(out)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.memory import available_memory
+from ranef.design.structures import kind_of
 from ranef.errors import MemoryLimitError, OptionError
 from ranef.fit.record import MixedFit
 
@@ -94,7 +95,7 @@ def kenward_roger(fit: MixedFit, linear: bool = False) -> KenwardRoger:
     -------
     KenwardRoger
     """
-    check_kenward_roger(fit)
+    check_kenward_roger(fit, linear)
     try:
         found = fit.kenward_roger(memory_allowed(), linear)
     except MemoryError as problem:
@@ -102,18 +103,26 @@ def kenward_roger(fit: MixedFit, linear: bool = False) -> KenwardRoger:
     return KenwardRoger.of_core(found, fit)
 
 
-def check_kenward_roger(fit: MixedFit) -> None:
+def check_kenward_roger(fit: MixedFit, linear: bool = False) -> None:
     """Refuse models that the method is not made for."""
     if not fit.reml:
         raise OptionError(
             "Kenward-Roger is derived for REML; this model was fitted by maximum likelihood. Fit it with REML=True, "
             "or use ddf='satterthwaite'."
         )
-    if any(not s.core.is_free for s in fit.order.spans):
+    structured = [i for i, s in enumerate(fit.order.spans) if not s.core.is_free]
+    if structured and fit.design.residual is not None and not linear:
         raise OptionError(
-            "Kenward-Roger is not available for random effects with a covariance structure of their own, as cs(); "
-            "use ddf='satterthwaite'."
+            "Kenward-Roger with second derivatives is not available for random effects with a covariance structure of "
+            "their own, as cs(), beside rows with one; use ddf='satterthwaite'."
         )
+    for i in structured:
+        without = np.flatnonzero(~np.any(fit.relative_factors[i], axis=1))
+        if len(without) and not kind_of(fit.terms[i].structure).homogeneous:
+            raise OptionError(
+                f"Kenward-Roger needs derivatives by the variance of {fit.terms[i].names[without[0]]!r}, which is "
+                "estimated as zero, where correlations with it have none; use ddf='satterthwaite'."
+            )
 
 
 def refused(problem: MemoryError) -> MemoryLimitError:

@@ -179,16 +179,22 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
 
 
 def structure_texts(fit: MixedFit) -> dict[str, str | None]:
-    """The covariance structure of the rows, and its parameters; of visits a block of its own has
-    them.
+    """The covariance structure of the rows, and its parameters, but for visits, which have a block
+    of their own; those of random terms beyond their standard deviations.
     """
-    rows, values = fit.design.residual, fit.structure_parameters
-    if rows is None or fit.verb == "mmrm":
+    rows = fit.design.residual
+    if fit.verb == "mmrm":
         return {}
+    values = dict(fit.structure_parameters)
+    if any(not s.core.is_free for s in fit.order.spans):
+        for key, block in varcorr(fit).items():
+            values.update({f"{key} {n}": v for n, v in block.parameters.items() if not n.startswith("sd")})
     if len(values) > MOST_LISTED:
-        listed = f"{len(values)} parameters (structure of the model lists them)"
+        listed = f"{len(values)} parameters (structure and varcorr list them)"
     else:
         listed = ", ".join(f"{name} = {format_number(value, STRUCTURE_DIGITS)}" for name, value in values.items())
+    if rows is None:
+        return {"structure": listed or None}
     return {
         "correlation": rows.expr.correlation_code,
         "variance": rows.expr.variance_code,

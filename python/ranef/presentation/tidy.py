@@ -118,6 +118,11 @@ def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
 def _parameters(fit: MixedFit) -> list[Row]:
     out: list[Row] = []
     for key, block in varcorr(fit).items():
+        if block.parameters:
+            # the names that bootstrap has
+            terms = [(name if "__" in name else f"{name}__common", v) for name, v in block.parameters.items()]
+            out.extend({"effect": "ran_pars", "group": key, "term": t, "estimate": v} for t, v in terms)
+            continue
         for i, name in enumerate(block.names):
             out.append({"effect": "ran_pars", "group": key, "term": f"sd__{name}", "estimate": float(block.sd[i])})
         if not block.diagonal:

@@ -11,8 +11,10 @@
 //! x_t = f_0(t) = b_0(t): lower triangular and smooth in the angles up to both ends, where a
 //! correlation of 1 or -1 is reached. theta holds the standard deviations, then the angles.
 
-use super::{row_lengths, Coordinates, Kind, Natural, Structure};
+use super::covariance::band;
+use super::{row_lengths, Coordinates, Covariance, Kind, Natural, Structure};
 use crate::correlation::partial;
+use crate::jet::Jet;
 use std::f64::consts::FRAC_PI_2;
 
 /// See the module.
@@ -125,6 +127,36 @@ impl Structure for Autoregression {
             lower: [vec![0.0; n], vec![-FRAC_PI_2; p]].concat(),
             upper: [vec![f64::INFINITY; n], vec![FRAC_PI_2; p]].concat(),
             unit_of: [(0..n).map(Some).collect(), vec![None; p]].concat(),
+        }
+    }
+
+    fn covariance(&self, theta: &[f64], k: usize) -> Option<Covariance> {
+        let rhos = self.correlations(theta, k);
+        let (variance, n) = (theta[0] * theta[0], self.angles(k));
+        if self.homogeneous && self.order.is_none() {
+            let share = std::iter::once(variance).chain(rhos.iter().map(|r| variance * r)).collect();
+            return Some(Covariance::linear(share, &(0..k).map(|h| band(h, k)).collect::<Vec<_>>()));
+        }
+        let mut c = Jet::default();
+        c.reset(n, k * k, 2);
+        for t in 0..k * k {
+            let h = (t / k).abs_diff(t % k);
+            c.value[t] = if h == 0 { 1.0 } else { rhos[h - 1] };
+            if h == 0 {
+                continue;
+            }
+            if self.order.is_none() {
+                c.first[(h - 1) * k * k + t] = 1.0;
+                continue;
+            }
+            let (rho, power) = (rhos[0], h as i32);
+            c.first[t] = f64::from(power) * rho.powi(power - 1);
+            c.second[t] = if h == 1 { 0.0 } else { f64::from(power * (power - 1)) * rho.powi(power - 2) };
+        }
+        if self.homogeneous {
+            Some(Covariance::homogeneous(variance, &c))
+        } else {
+            Covariance::heterogeneous(&theta[..k], &c)
         }
     }
 

@@ -7,7 +7,9 @@
 //! sqrt(k) cos a J/k + sqrt(k/(k-1)) sin a (I - J/k), is smooth in it up to both ends. theta holds
 //! the standard deviations, then the angle; of a single effect its standard deviation alone.
 
-use super::{row_lengths, Coordinates, Kind, Natural, Structure};
+use super::covariance::band;
+use super::{row_lengths, Coordinates, Covariance, Kind, Natural, Structure};
+use crate::jet::Jet;
 use std::f64::consts::FRAC_PI_2;
 
 /// See the module.
@@ -43,6 +45,11 @@ impl CompoundSymmetry {
     /// The angle; of a single effect one at which the root is 1.
     fn angle(&self, theta: &[f64], k: usize) -> Option<f64> {
         (k > 1).then(|| theta[self.sds(k)])
+    }
+
+    /// The correlation; none of a single effect.
+    fn correlation(&self, theta: &[f64], k: usize) -> Option<f64> {
+        self.angle(theta, k).map(|a| 1.0 - k as f64 / (k as f64 - 1.0) * a.sin().powi(2))
     }
 
     /// The symmetric root of C, or its derivative in the angle.
@@ -95,15 +102,27 @@ impl Structure for CompoundSymmetry {
         }
     }
 
+    fn covariance(&self, theta: &[f64], k: usize) -> Option<Covariance> {
+        let beside: Vec<f64> = band(0, k).iter().map(|v| 1.0 - v).collect();
+        let rho = self.correlation(theta, k).unwrap_or(0.0);
+        let n = usize::from(k > 1);
+        if self.homogeneous {
+            let variance = theta[0] * theta[0];
+            return Some(Covariance::linear([variance, variance * rho][..=n].to_vec(), &[band(0, k), beside][..=n]));
+        }
+        let mut c = Jet::default();
+        c.reset(n, k * k, 2);
+        c.value = (0..k * k).map(|t| 1.0 + (rho - 1.0) * beside[t]).collect();
+        c.first = beside[..n * k * k].to_vec();
+        Covariance::heterogeneous(&theta[..k], &c)
+    }
+
     fn natural(&self, theta: &[f64], k: usize) -> Vec<Natural> {
         let sd = |i: usize| Natural {
             kind: if self.homogeneous { Kind::Common("sd") } else { Kind::Sd(i) },
             value: theta[i].abs(),
         };
-        let correlation = self.angle(theta, k).map(|a| {
-            let value = 1.0 - k as f64 / (k as f64 - 1.0) * a.sin().powi(2);
-            Natural { kind: Kind::Common("correlation"), value }
-        });
+        let correlation = self.correlation(theta, k).map(|value| Natural { kind: Kind::Common("correlation"), value });
         (0..self.sds(k)).map(sd).chain(correlation).collect()
     }
 

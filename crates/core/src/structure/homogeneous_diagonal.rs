@@ -1,6 +1,7 @@
 //! Independent effects with one standard deviation: theta.
 
-use super::{row_lengths, Coordinates, Kind, Natural, Structure};
+use super::covariance::band;
+use super::{row_lengths, Coordinates, Covariance, Kind, Natural, Structure};
 
 /// See the module.
 #[derive(Debug)]
@@ -30,6 +31,10 @@ impl Structure for HomogeneousDiagonal {
 
     fn natural(&self, theta: &[f64], _k: usize) -> Vec<Natural> {
         vec![Natural { kind: Kind::Common("sd"), value: theta[0].abs() }]
+    }
+
+    fn covariance(&self, theta: &[f64], k: usize) -> Option<Covariance> {
+        Some(Covariance::linear(vec![theta[0] * theta[0]], &[band(0, k)]))
     }
 
     fn read(&self, lambda: &[f64], k: usize, theta: &mut [f64]) -> bool {

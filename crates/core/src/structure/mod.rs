@@ -7,6 +7,7 @@
 
 mod autoregression;
 mod compound_symmetry;
+mod covariance;
 mod diagonal;
 mod homogeneous_diagonal;
 mod positioned;
@@ -15,6 +16,7 @@ mod unstructured;
 
 pub use autoregression::Autoregression;
 pub use compound_symmetry::CompoundSymmetry;
+pub use covariance::Covariance;
 pub use diagonal::Diagonal;
 pub use homogeneous_diagonal::HomogeneousDiagonal;
 pub use positioned::Positioned;
@@ -38,6 +40,11 @@ pub trait Structure: Debug + Send + Sync {
     fn coordinates(&self, k: usize) -> Coordinates;
     /// Standard deviations (relative to sigma) and correlations, or what else theta stands for.
     fn natural(&self, theta: &[f64], k: usize) -> Vec<Natural>;
+    /// Sigma (relative to sigma^2) in the parameters in which Kenward and Roger's adjustment is made;
+    /// none where it has no derivatives in them, and for blocks that may be any.
+    fn covariance(&self, _theta: &[f64], _k: usize) -> Option<Covariance> {
+        None
+    }
     /// The parameters of a lambda, whatever orthogonal matrix it is multiplied by from the right;
     /// false, with the parameters of something near, where Sigma = lambda lambda' has another
     /// structure.
@@ -200,6 +207,76 @@ mod tests {
         named("ar1").unwrap().lambda(&[1.0, -std::f64::consts::FRAC_PI_2], 3, &mut l);
         for (got, want) in l.iter().zip([1.0, 0.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 0.0]) {
             assert!((got - want).abs() < 1e-15, "{l:?}");
+        }
+    }
+
+    /// Sigma in the parameters of Kenward and Roger's adjustment: its value is that of lambda, shares
+    /// of first derivatives make it up, and first and second derivatives are those of other
+    /// parameters, moved by the chain rule, along curves through theta.
+    #[test]
+    fn covariances_have_their_derivatives() {
+        let positions = "0,0,0,1,1.5,0.5,3,3";
+        for (name, theta) in [
+            ("homogeneous_diagonal".to_string(), vec![0.7]),
+            ("compound_symmetry".to_string(), vec![0.7, 1.3, 0.4, 0.9, 0.8]),
+            ("homogeneous_compound_symmetry".to_string(), vec![0.7, 0.4]),
+            ("ar1".to_string(), vec![0.7, 0.6]),
+            ("heterogeneous_ar1".to_string(), vec![0.7, 0.3, 0.4, 0.9, -0.6]),
+            ("toeplitz".to_string(), vec![0.7, 0.3, 0.4, 0.9, -0.6, 0.4, 0.2]),
+            ("homogeneous_toeplitz".to_string(), vec![0.7, 0.8, -0.4, 0.3]),
+            (format!("exp:2:{positions}"), vec![0.7, 0.4]),
+            (format!("gau:2:{positions}"), vec![0.7, 0.4]),
+            (format!("mat:2:{positions}"), vec![0.7, 0.4, -0.3]),
+        ] {
+            let k = 4;
+            let s = named(&name).unwrap();
+            let sigma_of = |theta: &[f64]| -> Vec<f64> {
+                let mut l = vec![0.0; k * k];
+                s.lambda(theta, k, &mut l);
+                (0..k * k).map(|t| (0..k).map(|c| l[t / k * k + c] * l[t % k * k + c]).sum()).collect()
+            };
+            let c = s.covariance(&theta, k).unwrap();
+            assert_eq!(c.jet.n, theta.len());
+            let sigma = sigma_of(&theta);
+            for t in 0..k * k {
+                let made: f64 = (0..c.jet.n).map(|a| c.share[a] * c.jet.d(a)[t]).sum();
+                assert!((c.jet.value[t] - sigma[t]).abs() < 1e-9, "{name} {t}");
+                assert!((made - sigma[t]).abs() < 1e-9, "{name} {t} {made} {}", sigma[t]);
+            }
+            // along a line of theta the parameters x follow from Sigma; d2 Sigma = S_x x'' + S_xx x' x'
+            let value = |theta: &[f64]| -> Vec<f64> {
+                let natural: Vec<f64> = s.natural(theta, k).iter().map(|p| p.value).collect();
+                let sds = c.share.iter().filter(|v| **v != 0.0).count();
+                let linear = c.jet.second.iter().all(|v| *v == 0.0);
+                let of = |i: usize| match (i < sds, linear && sds == theta.len() && i > 0) {
+                    (_, true) => natural[0] * natural[0] * natural[i],
+                    (true, _) => natural[i] * natural[i],
+                    _ => natural[i],
+                };
+                (0..theta.len()).map(of).collect()
+            };
+            let along: Vec<f64> = (0..theta.len()).map(|i| 0.3 + 0.2 * (i as f64 * 1.7).sin()).collect();
+            let h = 1e-3;
+            let at = |m: f64| -> Vec<f64> { theta.iter().zip(&along).map(|(t, a)| t + m * h * a).collect() };
+            let differences = |f: &dyn Fn(&[f64]) -> Vec<f64>| -> (Vec<f64>, Vec<f64>) {
+                let v: Vec<Vec<f64>> = [-2.0, -1.0, 0.0, 1.0, 2.0].iter().map(|m| f(&at(*m))).collect();
+                let n = v[0].len();
+                let first = |t: usize| (8.0 * (v[3][t] - v[1][t]) - (v[4][t] - v[0][t])) / (12.0 * h);
+                let second =
+                    |t: usize| (16.0 * (v[3][t] + v[1][t]) - (v[4][t] + v[0][t]) - 30.0 * v[2][t]) / (12.0 * h * h);
+                ((0..n).map(first).collect(), (0..n).map(second).collect())
+            };
+            let (x1, x2) = differences(&value);
+            let (s1, s2) = differences(&sigma_of);
+            for t in 0..k * k {
+                let first: f64 = (0..c.jet.n).map(|a| c.jet.d(a)[t] * x1[a]).sum();
+                let mut second: f64 = (0..c.jet.n).map(|a| c.jet.d(a)[t] * x2[a]).sum();
+                for a in 0..c.jet.n {
+                    second += (0..c.jet.n).map(|b| c.jet.d2(a, b)[t] * x1[a] * x1[b]).sum::<f64>();
+                }
+                assert!((first - s1[t]).abs() < 1e-7, "{name} {t} {first} {}", s1[t]);
+                assert!((second - s2[t]).abs() < 1e-5, "{name} {t} {second} {}", s2[t]);
+            }
         }
     }
 

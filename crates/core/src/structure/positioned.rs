@@ -5,7 +5,7 @@
 //! A range of nothing is independent effects, an endless one a single effect of all positions; the
 //! bounds are far outside the distances there are.
 
-use super::{row_lengths, Coordinates, Kind, Natural, Structure};
+use super::{row_lengths, Coordinates, Covariance, Kind, Natural, Structure};
 use crate::correlation::{self, Correlation, Options, Positions, StartData};
 use crate::dense::kernels;
 use crate::jet::Jet;
@@ -180,6 +180,19 @@ impl Structure for Positioned {
         let (lower, upper) = self.bounds();
         let unit_of = std::iter::once(Some(0)).chain((1..lower.len()).map(|_| None)).collect();
         Coordinates::Bounded { lower, upper, unit_of }
+    }
+
+    fn covariance(&self, theta: &[f64], _k: usize) -> Option<Covariance> {
+        let mut c = self.matrix(&theta[1..], 2);
+        let mut natural = Jet::default();
+        self.correlation.natural(&theta[1..], 2, &mut natural);
+        // each z as a function of its own natural parameter
+        let back = |a: usize| {
+            let (d, d2) = (natural.d(a)[a], natural.d2(a, a)[a]);
+            (1.0 / d, -d2 / (d * d * d))
+        };
+        c.chain(&(0..natural.n).map(back).collect::<Vec<_>>());
+        Some(Covariance::homogeneous(theta[0] * theta[0], &c))
     }
 
     fn natural(&self, theta: &[f64], _k: usize) -> Vec<Natural> {

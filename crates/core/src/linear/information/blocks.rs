@@ -123,6 +123,7 @@ impl<'a> MarginalBlocks<'a> {
     }
 
     /// D of the effects of one level of a factor.
+    #[cfg(test)]
     pub fn relative(&self, factor: usize) -> &[f64] {
         &self.d[factor]
     }

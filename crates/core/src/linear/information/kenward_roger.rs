@@ -3,6 +3,7 @@
 
 use super::blocks::size_of;
 use super::moments::Moments;
+use super::natural::{Bend, Parameters};
 use super::{inverse_on_range, not_positive, root, At, GoOn, Runner};
 use crate::dense::{kernels, large};
 use crate::error::CoreError;
@@ -17,6 +18,8 @@ use faer::Par;
 const SINGULAR: f64 = 1e-10;
 /// Order of the tail from which on its products are worth sharing among threads.
 const SHARED: usize = 256;
+/// Bytes for each two pairs of a factor's effects.
+const BYTES_OF_PAIRS: f64 = 24.0;
 
 /// Results; the residual variance is the unit of all variances, and the fixed effects are in the
 /// coordinates of the module.
@@ -51,7 +54,7 @@ pub(super) fn runner<'a>(sys: &System, n_threads: usize, go_on: GoOn<'a>) -> Run
 }
 
 /// Computes them with the expected information at a theta; `memory` is how many bytes dense
-/// matrices may take.
+/// matrices may take, and `linear` leaves out second derivatives of V.
 ///
 /// # Errors
 /// Matrices that would take more memory, a theta at which the system is not positive definite, or a
@@ -61,21 +64,27 @@ pub fn kenward_roger(
     e: &mut Evaluator,
     score: &mut Score,
     at: At<'_>,
-    memory: f64,
+    (memory, linear): (f64, bool),
     go_on: GoOn<'_>,
 ) -> Result<KenwardRoger, CoreError> {
-    let (order, bytes) = size_of(sys);
+    let (order, mut bytes) = size_of(sys);
+    bytes += sys.factors.iter().map(|f| BYTES_OF_PAIRS * (f.k as f64).powi(4)).sum::<f64>();
     if bytes > memory {
         return Err(CoreError::Refused { order, bytes, memory });
     }
     e.lambda = sys.lambda_from_theta(at.theta);
     e.criterion(sys, at.reml).map_err(not_positive)?;
     e.solve_effects(sys, score);
-    let m = Moments::of(sys, e, score, runner(sys, at.n_threads, go_on))?;
-    from_moments(sys, &m, root(sys, e))
+    let own = Parameters::at(sys, at.theta).ok_or_else(|| {
+        CoreError::Degenerate(
+            "an effect of a structure with a variance for each has none, where it has no slope".into(),
+        )
+    })?;
+    let m = Moments::along(sys, e, score, runner(sys, at.n_threads, go_on), (own.directions, own.share))?;
+    from_moments(sys, &m, root(sys, e), if linear { &[] } else { &own.bends })
 }
 
-fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoger, CoreError> {
+fn from_moments(sys: &System, m: &Moments, root: Vec<f64>, bends: &[Bend]) -> Result<KenwardRoger, CoreError> {
     let p = sys.p();
     let (slopes, q, traces) = pieces(sys, m);
     let r = slopes.len();
@@ -98,6 +107,15 @@ fn from_moments(sys: &System, m: &Moments, root: Vec<f64>) -> Result<KenwardRoge
     for t in 0..r * r {
         for (s, v) in middle.iter_mut().enumerate() {
             *v += weights[t] * (q[t][s] - products[t][s]);
+        }
+    }
+    for bend in bends {
+        // off the diagonal both orders of the pair
+        let twice = if bend.pair.0 == bend.pair.1 { 1.0 } else { 2.0 };
+        let weight = 0.25 * twice * weights[bend.pair.0 * r + bend.pair.1];
+        for &(i, j, v) in &bend.second.pairs {
+            let cross = &m.cross[bend.second.factor][i * sys.factors[bend.second.factor].k + j];
+            (0..p * p).for_each(|t| middle[t] -= weight * v * cross[t / p * m.width + t % p]);
         }
     }
     // 1 + 2 * the symmetric part

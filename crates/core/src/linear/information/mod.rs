@@ -14,6 +14,7 @@ mod coordinates;
 mod dense;
 mod kenward_roger;
 mod moments;
+mod natural;
 mod satterthwaite;
 mod tested;
 mod traces;

@@ -21,17 +21,34 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// The ordered pairs of effects that it joins.
-    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        [(self.x, self.y), (self.y, self.x)].into_iter().take(if self.x == self.y { 1 } else { 2 })
+    /// The derivative of D.
+    pub fn direction(&self) -> Direction {
+        let pairs = [(self.x, self.y, 1.0), (self.y, self.x, 1.0)];
+        Direction { factor: self.factor, pairs: pairs[..1 + usize::from(self.x != self.y)].to_vec() }
+    }
+}
+
+/// The derivative J of D by one parameter.
+#[derive(Clone, Debug)]
+pub struct Direction {
+    /// The grouping factor of the parameter.
+    pub factor: usize,
+    /// Entries that are not zero: two effects, and the derivative of their covariance.
+    pub pairs: Vec<(usize, usize, f64)>,
+}
+
+impl Direction {
+    /// The ordered pairs of effects that it joins, with their weights.
+    fn pairs(&self) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
+        self.pairs.iter().copied()
     }
 }
 
 /// See the module; symbols as there.
 pub struct Moments {
-    /// Variances and covariances, block by block.
-    pub parameters: Vec<Parameter>,
-    /// D in terms of them.
+    /// Derivatives of D by the parameters.
+    pub parameters: Vec<Direction>,
+    /// D as a sum of them.
     pub d: Vec<f64>,
     /// tr(H J_r).
     pub trace: Vec<f64>,
@@ -61,21 +78,38 @@ pub fn parameters(sys: &System) -> Vec<Parameter> {
 }
 
 impl Moments {
-    /// At the Lambda last factored, whose effects are in the score.
+    /// In all variances and covariances, block by block, at the Lambda last factored, whose effects
+    /// are in the score.
     pub fn of(sys: &System, e: &Evaluator, score: &Score, runner: Runner<'_>) -> Result<Self, CoreError> {
+        let all = parameters(sys);
+        let of = |r: &Parameter| {
+            let (l, k) = (&e.lambda[r.factor], sys.factors[r.factor].k);
+            (0..k).map(|c| l[r.x * k + c] * l[r.y * k + c]).sum()
+        };
+        let d = all.iter().map(of).collect();
+        Self::along(sys, e, score, runner, (all.iter().map(Parameter::direction).collect(), d))
+    }
+
+    /// The same in other parameters: derivatives of D by them, and D as a sum of these.
+    pub fn along(
+        sys: &System,
+        e: &Evaluator,
+        score: &Score,
+        runner: Runner<'_>,
+        (parameters, d): (Vec<Direction>, Vec<f64>),
+    ) -> Result<Self, CoreError> {
         let h = MarginalBlocks::new(sys, &e.lambda, runner)?;
         let traces = Traces::of(&h)?;
         let ks: Vec<usize> = sys.factors.iter().map(|f| f.k).collect();
-        let parameters = parameters(sys);
         let n = parameters.len();
         let width = sys.cp.pw;
         let fg = fixed_and_residual(sys, e, score, &h);
         let cross = cross_products(sys, &h, &fg, width);
         let mut out = Moments {
-            d: parameters.iter().map(|r| h.relative(r.factor)[r.x * ks[r.factor] + r.y]).collect(),
+            d,
             trace: parameters
                 .iter()
-                .map(|r| r.pairs().map(|(i, j)| traces.own[r.factor][j * ks[r.factor] + i]).sum())
+                .map(|r| r.pairs().map(|(i, j, w)| w * traces.own[r.factor][j * ks[r.factor] + i]).sum())
                 .collect(),
             traces: vec![0.0; n * n],
             width,
@@ -87,13 +121,13 @@ impl Moments {
         };
         for (r, a) in out.parameters.iter().enumerate() {
             let k = ks[a.factor];
-            out.p.push(sum_of(a.pairs().map(|(i, j)| &out.cross[a.factor][i * k + j]), width));
+            out.p.push(sum_of(a.pairs().map(|(i, j, w)| (&out.cross[a.factor][i * k + j], w)), width));
             for (c, b) in out.parameters.iter().enumerate() {
                 // tr(H E_ij H E_mn) is the sum of the products of blocks (j, m) and (i, n)
                 out.traces[r * n + c] = a
                     .pairs()
-                    .flat_map(|(i, j)| b.pairs().map(move |(m, l)| ((a.factor, j, i), (b.factor, m, l))))
-                    .map(|(left, right)| traces.product(left, right, &ks))
+                    .flat_map(|(i, j, w)| b.pairs().map(move |(m, l, v)| ((a.factor, j, i), (b.factor, m, l), w * v)))
+                    .map(|(left, right, w)| w * traces.product(left, right, &ks))
                     .sum();
             }
         }
@@ -156,13 +190,13 @@ fn cross_products(sys: &System, h: &MarginalBlocks<'_>, v: &[f64], width: usize)
 }
 
 /// J v.
-fn apply(h: &MarginalBlocks<'_>, r: &Parameter, k: usize, v: &[f64], width: usize) -> Vec<f64> {
+fn apply(h: &MarginalBlocks<'_>, r: &Direction, k: usize, v: &[f64], width: usize) -> Vec<f64> {
     let mut out = vec![0.0; v.len()];
     let levels = h.levels(r.factor);
-    for (i, j) in r.pairs() {
+    for (i, j, w) in r.pairs() {
         for first in (0..levels).map(|l| h.start(r.factor) + l * k) {
-            out[(first + i) * width..(first + i + 1) * width]
-                .copy_from_slice(&v[(first + j) * width..(first + j + 1) * width]);
+            let source = &v[(first + j) * width..(first + j + 1) * width];
+            out[(first + i) * width..(first + i + 1) * width].iter_mut().zip(source).for_each(|(t, v)| *t += w * v);
         }
     }
     out
@@ -171,7 +205,7 @@ fn apply(h: &MarginalBlocks<'_>, r: &Parameter, k: usize, v: &[f64], width: usiz
 /// a'J b.
 fn form(
     h: &MarginalBlocks<'_>,
-    r: &Parameter,
+    r: &Direction,
     k: usize,
     levels: usize,
     a: &[f64],
@@ -179,16 +213,19 @@ fn form(
     width: usize,
 ) -> Vec<f64> {
     let mut out = vec![0.0; width * width];
-    for (i, j) in r.pairs() {
+    let mut of_pair = vec![0.0; width * width];
+    for (i, j, w) in r.pairs() {
+        of_pair.fill(0.0);
         if width >= large::MANY {
             let first = h.start(r.factor);
             let (a, b) = (&a[(first + i) * width..], &b[(first + j) * width..]);
-            large::add_products_of_rows(a, b, levels, k * width, width, &mut out);
-            continue;
+            large::add_products_of_rows(a, b, levels, k * width, width, &mut of_pair);
+        } else {
+            for first in (0..levels).map(|l| h.start(r.factor) + l * k) {
+                add_outer(&a[(first + i) * width..][..width], &b[(first + j) * width..][..width], &mut of_pair);
+            }
         }
-        for first in (0..levels).map(|l| h.start(r.factor) + l * k) {
-            add_outer(&a[(first + i) * width..][..width], &b[(first + j) * width..][..width], &mut out);
-        }
+        out.iter_mut().zip(&of_pair).for_each(|(t, v)| *t += w * v);
     }
     out
 }
@@ -200,9 +237,9 @@ fn add_outer(a: &[f64], b: &[f64], out: &mut [f64]) {
     }
 }
 
-fn sum_of<'a>(all: impl Iterator<Item = &'a Vec<f64>>, width: usize) -> Vec<f64> {
+fn sum_of<'a>(all: impl Iterator<Item = (&'a Vec<f64>, f64)>, width: usize) -> Vec<f64> {
     let mut out = vec![0.0; width * width];
-    all.for_each(|m| out.iter_mut().zip(m).for_each(|(t, v)| *t += v));
+    all.for_each(|(m, w)| out.iter_mut().zip(m).for_each(|(t, v)| *t += w * v));
     out
 }
 

@@ -45,7 +45,9 @@ impl Method {
         let found = match self {
             Method::Known => fixed_root(sys, e, at.theta, reml).map(Tested::Root),
             Method::Satterthwaite => satterthwaite(sys, e, score, at, &go_on).map(Tested::Satterthwaite),
-            Method::KenwardRoger(memory) => kenward_roger(sys, e, score, at, memory, &go_on).map(Tested::KenwardRoger),
+            Method::KenwardRoger(memory) => {
+                kenward_roger(sys, e, score, at, (memory, false), &go_on).map(Tested::KenwardRoger)
+            }
         };
         (!matches!(found, Err(CoreError::Interrupted))).then_some(found)
     }

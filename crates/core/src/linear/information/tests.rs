@@ -210,8 +210,8 @@ fn too_large_is_refused_and_a_stop_is_heard() {
     let null = [0, 0];
     let at = At { theta: &theta, null: &null, reml: true, n_threads: 1 };
     let (mut e, mut score) = (Evaluator::new(&sys, 1), Score::new(&sys));
-    let refused = kenward_roger(&sys, &mut e, &mut score, at, 0.5 * bytes, &go_on);
+    let refused = kenward_roger(&sys, &mut e, &mut score, at, (0.5 * bytes, false), &go_on);
     assert!(matches!(refused, Err(CoreError::Refused { order: 40, .. })));
-    let stopped = kenward_roger(&sys, &mut e, &mut score, at, 2.0 * bytes, &|| false);
+    let stopped = kenward_roger(&sys, &mut e, &mut score, at, (2.0 * bytes, false), &|| false);
     assert!(matches!(stopped, Err(CoreError::Interrupted)));
 }
