@@ -40,8 +40,8 @@ pub trait Structure: Debug + Send + Sync {
     fn coordinates(&self, k: usize) -> Coordinates;
     /// Standard deviations (relative to sigma) and correlations, or what else theta stands for.
     fn natural(&self, theta: &[f64], k: usize) -> Vec<Natural>;
-    /// Sigma (relative to sigma^2) in the parameters in which Kenward and Roger's adjustment is made;
-    /// none where it has no derivatives in them, and for blocks that may be any.
+    /// Sigma (relative to sigma^2) in the parameters in which Kenward and Roger's adjustment is
+    /// made; none where it has no derivatives in them, and for blocks that may be any.
     fn covariance(&self, _theta: &[f64], _k: usize) -> Option<Covariance> {
         None
     }
@@ -210,9 +210,9 @@ mod tests {
         }
     }
 
-    /// Sigma in the parameters of Kenward and Roger's adjustment: its value is that of lambda, shares
-    /// of first derivatives make it up, and first and second derivatives are those of other
-    /// parameters, moved by the chain rule, along curves through theta.
+    /// Sigma in the parameters of Kenward and Roger's adjustment: its value is that of lambda,
+    /// shares of first derivatives make it up, and derivatives along a line of theta follow by the
+    /// chain rule.
     #[test]
     fn covariances_have_their_derivatives() {
         let positions = "0,0,0,1,1.5,0.5,3,3";
@@ -243,7 +243,7 @@ mod tests {
                 assert!((c.jet.value[t] - sigma[t]).abs() < 1e-9, "{name} {t}");
                 assert!((made - sigma[t]).abs() < 1e-9, "{name} {t} {made} {}", sigma[t]);
             }
-            // along a line of theta the parameters x follow from Sigma; d2 Sigma = S_x x'' + S_xx x' x'
+            // along a line of theta d2 Sigma = S_x x'' + S_xx x' x' with the parameters x
             let value = |theta: &[f64]| -> Vec<f64> {
                 let natural: Vec<f64> = s.natural(theta, k).iter().map(|p| p.value).collect();
                 let sds = c.share.iter().filter(|v| **v != 0.0).count();
