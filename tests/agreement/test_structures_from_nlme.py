@@ -1,15 +1,22 @@
-"""nlme's defaults in pasted code."""
+"""nlme's defaults in pasted code, and its values for what has no parameters."""
 
 import pandas as pd
 import pytest
 
 import ranef
-from ranef import OptionError, lmer, load_dataset, translate
+from ranef import OptionError, gls, lmer, load_dataset, translate
 
 
 @pytest.fixture(scope="module")
 def growth() -> pd.DataFrame:
     return load_dataset("orthodont")
+
+
+def test_known_variances_alone(growth: pd.DataFrame) -> None:
+    # gls(distance ~ age, Orthodont, weights = varFixed(~ age)), and lme with random = ~ 1 | Subject
+    assert gls("distance ~ age", growth, variance="fixed(age)").objective == pytest.approx(508.50870602965, abs=1e-8)
+    m = lmer("distance ~ age + (1 | Subject)", growth, variance="fixed(age)")
+    assert m.objective == pytest.approx(448.46945065313, abs=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,8 @@ impl State {
     }
 
     fn evaluate(&mut self, model: &Correlated, z: &[f64]) -> Option<()> {
-        if self.z != z {
+        // without parameters of R, as of a known variance, z never changes
+        if self.z != z || self.log_det_r.is_nan() {
             self.whiten(model, z)?;
         }
         let (b, q, p) = (model.b(), model.q, model.p());
