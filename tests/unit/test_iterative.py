@@ -11,6 +11,7 @@ import pytest
 
 import ranef
 from ranef import errors, glmer, lmer, scale
+from ranef.fit.sampled import change_se
 
 FORMULA = "y ~ x + (1 | g) + (1 | h)"
 ITERATIVE = {"solver": "iterative"}
@@ -163,9 +164,20 @@ def test_no_test_within_the_error_of_the_likelihood(pair, data):
     control = {**ITERATIVE, "probes": 2}
     other = lmer(FORMULA.replace("x", "x + z"), wide, control=control, REML=False)
     alone = lmer(FORMULA, wide, control=control, REML=False)
-    change, error = 2 * (other.llf - alone.llf), np.hypot(other._fit.criterion_se, alone._fit.criterion_se)
+    change = 2 * (other.llf - alone.llf)
+    error = np.hypot(other._fit.criterion_se, alone._fit.criterion_se)
+    # both have the same probes, which say the same of either
+    assert change_se(other._fit, alone._fit) < 0.5 * error
+    exact = ranef.anova(*(lmer(m.formula, wide, REML=False) for m in (alone, other)))
     compared = ranef.anova(alone, other)
-    assert np.isnan(compared["p_value"].iloc[1]) == (abs(change) < 3 * error)
+    assert compared["chisq"].iloc[1] == pytest.approx(exact["chisq"].iloc[1], abs=0.02)
+    assert compared["p_value"].iloc[1] == pytest.approx(exact["p_value"].iloc[1], abs=0.02)
+    apart = lmer(FORMULA.replace("x", "x + z"), wide, control={**control, "seed": 2}, REML=False)
+    change = 2 * (apart.llf - alone.llf)
+    whole_error = np.hypot(apart._fit.criterion_se, alone._fit.criterion_se)
+    assert change_se(apart._fit, alone._fit) == pytest.approx(whole_error)
+    compared = ranef.anova(alone, apart)
+    assert np.isnan(compared["p_value"].iloc[1]) == (abs(change) < 3 * change_se(apart._fit, alone._fit))
 
 
 def test_predictions_and_files(pair, tmp_path):

@@ -1,5 +1,6 @@
 """Linear models by the iterative solver: for which it is, and what their likelihood rests on."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ranef.fit.unidentified import unidentified_effects
 
 if TYPE_CHECKING:
     from ranef._core import CrossedSystem, SampledFit
+    from ranef.fit.record import MixedFit
 
 OPTIMIZER = "trust-region Newton on the standard deviations, gradient by deflated conjugate gradients and probes"
 
@@ -46,6 +48,16 @@ class SampledLikelihood:
         """Number of probes."""
         return len(self.values)
 
+    def covariance(self, other: "SampledLikelihood") -> float:
+        """Covariance of this criterion and that of another model of the same random effects, whose
+        probes have the same signs if their seed is the same.
+        """
+        if self.seed != other.seed:
+            return 0.0
+        common = min(self.probes, other.probes)
+        products = np.cov(self.values[:common], other.values[:common])
+        return float(products[0, 1]) / max(self.probes, other.probes)
+
     @property
     def note(self) -> str:
         """A line of the summary."""
@@ -67,6 +79,17 @@ class SampledLikelihood:
     def _memory(self) -> str:
         gigabytes = self.exact_bytes / GIGABYTE
         return f"{gigabytes:.2g} GB" if gigabytes < 10 else f"{gigabytes:.0f} GB"
+
+
+def change_se(fit: "MixedFit", other: "MixedFit") -> float:
+    """Standard error by sampling of the difference of the criteria of two models of the same data;
+    small where both have the same random effects and the same probes.
+    """
+    one, two = (getattr(f, "sampled", None) for f in (fit, other))
+    both = 0.0
+    if one is not None and two is not None and fit.term_keys == other.term_keys:
+        both = one.covariance(two)
+    return math.sqrt(max(fit.criterion_se**2 + other.criterion_se**2 - 2 * both, 0.0))
 
 
 def why_not_iterative(design: Design) -> str | None:

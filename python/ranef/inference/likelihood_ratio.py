@@ -9,6 +9,7 @@ import numpy as np
 from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
+from ranef.fit.sampled import change_se
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 
@@ -123,7 +124,7 @@ def compare_models(
             )
         statistic.append(max(0.0, change))
         df.append(models[i].npar - models[i - 1].npar)
-        unsure = _SURE * math.hypot(fits[i].criterion_se, fits[i - 1].criterion_se)
+        unsure = _SURE * change_se(fits[i], fits[i - 1])
         if abs(change) < unsure:
             statistic[i] = math.nan
             p.append(math.nan)
