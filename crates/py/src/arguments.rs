@@ -75,11 +75,13 @@ pub(crate) fn by_factor(
 }
 
 pub(crate) type TermArgument<'py> = (Bound<'py, PyArray2<f64>>, String);
+/// Start of each row's members, their levels and weights.
+type MembersArgument<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<f64>>);
 /// Levels of the rows: one each, or the start of each row's members with their levels and weights.
 #[derive(FromPyObject)]
 pub(crate) enum PlacesArgument<'py> {
     One(Bound<'py, PyArray1<i32>>),
-    Several((Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<f64>>)),
+    Several(MembersArgument<'py>),
 }
 pub(crate) type FactorArgument<'py> = (PlacesArgument<'py>, usize, Vec<TermArgument<'py>>);
 /// Columns of X that are the levels of one factor: codes of the rows, the place of each level's
@@ -150,9 +152,12 @@ pub(crate) struct OptionsArgument {
 /// Effects of a term, and their structure.
 type TermArrays = (Py<PyArray2<f64>>, Arc<dyn Structure>);
 
+/// Start of each row's members, and their weights.
+type MembersArrays = (Py<PyArray1<i64>>, Py<PyArray1<f64>>);
+
 struct FactorArrays {
     codes: Py<PyArray1<i32>>,
-    members: Option<(Py<PyArray1<i64>>, Py<PyArray1<f64>>)>,
+    members: Option<MembersArrays>,
     n_levels: usize,
     terms: Vec<TermArrays>,
 }

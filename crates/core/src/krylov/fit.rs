@@ -13,6 +13,9 @@ use crate::linear::{Chart, FitOptions, Solution, Status};
 use crate::optimize::trust_region::{self, Eigen};
 use crate::watch::Watch;
 
+/// Block, frame, number and entry of D of a coordinate.
+type Coordinate<'f> = (usize, &'f Frame, usize, (Option<usize>, Option<usize>));
+
 /// Largest shift of an estimate by sampling, in standard errors.
 const SHIFT: f64 = 0.02;
 /// Standard error of the criterion for which probes are added at the end: 0.05 of a log-likelihood.
@@ -149,7 +152,7 @@ impl<'m> Fitting<'m> {
     }
 
     /// Block, frame, number and entry of D of every coordinate; no entry where a block is not free.
-    fn coordinates<'f>(&self, frames: &'f [Frame]) -> Vec<(usize, &'f Frame, usize, (Option<usize>, Option<usize>))> {
+    fn coordinates<'f>(&self, frames: &'f [Frame]) -> Vec<Coordinate<'f>> {
         let mut out = Vec::new();
         for (index, (b, f)) in self.blocks().iter().zip(frames).enumerate() {
             if b.is_free {
@@ -169,7 +172,7 @@ impl<'m> Fitting<'m> {
 
     /// Where a step leads, and the blocks of which a direction was set to zero.
     fn moved(&self, here: &Place<'_>, local: &Local, step: &[f64], kept: &[bool]) -> (Vec<Frame>, Vec<usize>) {
-        let mut whole = vec![0.0; self.chart.len()];
+        let mut whole = vec![0.0; self.chart.n()];
         let mut falls = vec![false; self.blocks().len()];
         let all = self.coordinates(&here.frames);
         for ((&c, s), g) in local.free.iter().zip(step).zip(&local.g) {

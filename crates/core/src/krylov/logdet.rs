@@ -291,7 +291,7 @@ impl<'a> Decomposition<'a> {
         let excess = self.trace - self.deflation.r as f64;
         let derivatives = if with_derivative {
             let mut x = solved.x;
-            x.data.iter_mut().zip(&z.data).for_each(|(x, z)| *x = *x - *z);
+            x.data.iter_mut().zip(&z.data).for_each(|(x, z)| *x -= *z);
             self.pairs(&x, &z)
         } else {
             vec![Vec::new(); used]

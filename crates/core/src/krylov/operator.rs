@@ -117,7 +117,7 @@ trait RowsOf<T, const K: usize> {
     /// Adds what a row took, weighted, to the sums of its own level.
     fn to_level(&self, row: usize, taken: &[T; K], sums: &mut [[T; K]]);
     /// Adds what its level gives to a row.
-    fn from_level(&self, row: usize, given: &[[T; K]], to: &mut [T; K]);
+    fn level_to_row(&self, row: usize, given: &[[T; K]], to: &mut [T; K]);
     /// Adds a row, weighted, to the sums of its effects.
     fn give(&self, row: usize, what: &[T; K], places: &mut [[T; K]]);
 }
@@ -148,7 +148,7 @@ impl<T: Real, const K: usize> RowsOf<T, K> for Pair<'_> {
     }
 
     #[inline(always)]
-    fn from_level(&self, _: usize, given: &[[T; K]], to: &mut [T; K]) {
+    fn level_to_row(&self, _: usize, given: &[[T; K]], to: &mut [T; K]) {
         *to = given[0];
     }
 
@@ -208,7 +208,7 @@ impl<T: Real, const K: usize> RowsOf<T, K> for General<'_> {
     }
 
     #[inline(always)]
-    fn from_level(&self, row: usize, given: &[[T; K]], to: &mut [T; K]) {
+    fn level_to_row(&self, row: usize, given: &[[T; K]], to: &mut [T; K]) {
         for (e, given) in self.effects.0.iter().zip(given) {
             let z = T::of(self.graph.value(e, row));
             (0..K).for_each(|i| to[i] += z * given[i]);
@@ -269,7 +269,7 @@ fn each_level<T: Real, const K: usize, R: RowsOf<T, K>>(
         }
         for (i, row) in range.enumerate() {
             let mut e = if R::GIVES_BACK { taken[i] } else { [T::default(); K] };
-            rows.from_level(row, &given, &mut e);
+            rows.level_to_row(row, &given, &mut e);
             rows.give(row, &e, places);
         }
     }

@@ -57,7 +57,7 @@ impl<'a> Chart<'a> {
     }
 
     /// Number of coordinates.
-    pub fn len(&self) -> usize {
+    pub fn n(&self) -> usize {
         self.n
     }
 

@@ -99,7 +99,7 @@ impl State<'_, '_> {
     /// cannot be evaluated. Leaves the evaluator displaced.
     fn differenced_hessian(&mut self, score: &mut Score, frames: &[Frame]) -> Result<Option<Vec<f64>>, CoreError> {
         let width = |c: usize| Width::central(DISPLACEMENT * self.chart.size(frames, c).max(1.0));
-        let widths: Vec<Width> = (0..self.chart.len()).map(width).collect();
+        let widths: Vec<Width> = (0..self.chart.n()).map(width).collect();
         differences::hessian(&widths, &[], &mut |c, distance| {
             let there = self.chart.displace(&mut self.e.lambda, frames, c, distance);
             if self.evaluate()?.is_infinite() {

@@ -85,7 +85,7 @@ pub fn fit(
 ) -> Result<(CorrelatedFit, State), CoreError> {
     let chart = Chart::new(&model.sys);
     let free = vec![f64::INFINITY; model.r.n()];
-    let (lower, upper): (Vec<f64>, Vec<f64>) = (0..chart.len()).map(|i| chart.bounds.of(i)).unzip();
+    let (lower, upper): (Vec<f64>, Vec<f64>) = (0..chart.n()).map(|i| chart.bounds.of(i)).unzip();
     let bounds = Bounds::new([lower, free.iter().map(|v| -v).collect()].concat(), [upper, free].concat());
     let z = starts[0].clone();
     let mut s = Search { model, state: State::new(model), chart, bounds, options, z, evaluations: 0, progress };
@@ -199,7 +199,7 @@ impl Search<'_, '_> {
         if !d.is_finite() {
             return ended(Status::NonFinite, d, f64::NAN, f64::NAN, f64::NAN, frames, &self.z);
         }
-        let n_chart = self.chart.len();
+        let n_chart = self.chart.n();
         let (mut radius, mut taken, mut blind, mut idle) = (1.0f64, 0, 0, 0);
         let (mut snapped_at, mut snapped_to, mut zeros) = (usize::MAX, f64::INFINITY, 0);
         loop {

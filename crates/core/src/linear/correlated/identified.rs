@@ -33,7 +33,7 @@ impl Correlated {
     /// sigma^2; none where all are.
     pub fn not_identified(&self, z: &[f64]) -> Vec<usize> {
         let chart = Chart::new(&self.sys);
-        let n = chart.len();
+        let n = chart.n();
         let start: Vec<Frame> =
             self.sys.blocks.iter().map(|b| Frame::independent(&self.sys, *b, vec![1.0; b.k])).collect();
         let mut state = State::new(self);

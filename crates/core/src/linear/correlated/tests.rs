@@ -222,7 +222,7 @@ fn derivatives_are_those_of_the_criterion() {
         let chart = Chart::new(&model.sys);
         let frames = model.sys.frames_at(theta);
         let mut state = State::new(model);
-        let n = chart.len() + z.len();
+        let n = chart.n() + z.len();
         for reml in [true, false] {
             let at = |state: &mut State, k: usize, h: f64| {
                 let mut x = vec![0.0; n];
