@@ -275,10 +275,13 @@ fn estimates_are_those_of_the_exact_solver() {
         assert_eq!(got.status, Status::Converged);
         assert!(got.sampling <= 0.02);
         assert!((own - objective).abs() < 4.0 * got.error + 1e-6);
-        // a direction of nearly no variance may be without any within the error of the probes
+        // a direction of nearly no variance may be without any within the error of the probes, and
+        // its effects then differ by what they vary
+        let mut near = 2e-3;
         for (own, exact) in got.frames.iter().zip(&found.fit.frames) {
             let zero = |f: &ranef_core::linear::Frame, below: f64| f.s.iter().filter(|s| **s <= below).count();
-            assert!((zero(exact, 0.0)..=zero(exact, 0.01)).contains(&zero(own, 0.0)), "{:?} {:?}", own.s, exact.s);
+            assert!((zero(exact, 0.0)..=zero(exact, 0.02)).contains(&zero(own, 0.0)), "{:?} {:?}", own.s, exact.s);
+            near = if zero(own, 0.0) == zero(exact, 0.0) { near } else { 2e-2 };
         }
         // standard errors by differences of the exact gradient
         let intercepts = got.solution.theta.len() == d.levels.len();
@@ -301,7 +304,7 @@ fn estimates_are_those_of_the_exact_solver() {
             assert!((own / se - 1.0).abs() < 2e-3);
         }
         for (a, b) in want.b.iter().flatten().zip(got.solution.b.iter().flatten()) {
-            assert!((a - b).abs() < 2e-3, "{a} {b}");
+            assert!((a - b).abs() < near, "{a} {b}");
         }
     }
 }
