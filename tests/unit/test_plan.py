@@ -106,9 +106,10 @@ def test_limit_decides_which_solver_is_taken() -> None:
     assert p.iterative.bytes < p.exact.bytes
     assert scale.plan(formula, data, control={"memory": between}).solver == "iterative"
     assert scale.plan(formula, data, control={"memory": between, "solver": "exact"}).solver is None
-    slopes = scale.plan("y ~ 1 + (y | u) + (1 | f)", data)
-    assert slopes.iterative.why_not is not None
-    assert "iterative  not for a model that" in str(slopes)
+    assert scale.plan("y ~ 1 + (y | u) + (1 | f)", data).iterative.why_not is None
+    alone = scale.plan("y ~ 1 + (1 | u)", data)
+    assert alone.iterative.why_not is not None
+    assert "iterative  not for a model that" in str(alone)
 
 
 def test_bad_input() -> None:

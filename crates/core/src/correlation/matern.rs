@@ -33,7 +33,8 @@ fn log_bessel(u: f64, nu: f64) -> (f64, [f64; 2], [f64; 3]) {
     let top = exponent(peak);
     let step = STEP.min(STEP_OF_PEAK / u.hypot(nu).sqrt());
     let mut sums = [0.0; 6];
-    // left of the peak too, what adds nothing is left out: a smooth correlation has a far and narrow peak
+    // left of the peak too, what adds nothing is left out: a smooth correlation has a far and
+    // narrow peak
     let mut width = (2.0 * NOTHING / u.hypot(nu)).sqrt();
     while width < peak && exponent(peak - width) - top > -NOTHING {
         width *= 1.5;
