@@ -144,7 +144,7 @@ def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int,
 def _described(m: MixedModel) -> str:
     """The formula, with the covariance structure of the rows that other arguments gave."""
     residual = m._fit.design.residual
-    if residual is None or m._fit.verb == "mmrm":
+    if residual is None or m._fit.is_of_visits:
         return m.formula
     parts = {"correlation": residual.expr.correlation_code, "variance": residual.expr.variance_code}
     return "; ".join([m.formula, *(f"{name} {code}" for name, code in parts.items() if code is not None)])

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -24,7 +25,7 @@ def reserve_little() -> None:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
-class DataFile:
+class DataFile(ABC):
     """A file with columns.
 
     Parameters
@@ -65,14 +66,14 @@ class DataFile:
         except (pa.ArrowException, OSError, UnicodeError) as problem:
             raise DataError(f"the file {str(self.path)!r} cannot be read: {problem}") from None
 
-    def _read_schema(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _read_schema(self) -> Any: ...
 
-    def _batches(self, names: Sequence[str], types: dict[str, Any], size: int) -> Iterator[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _batches(self, names: Sequence[str], types: dict[str, Any], size: int) -> Iterator[Any]: ...
 
-    def _count(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _count(self) -> int: ...
 
 
 class ParquetFile(DataFile):

@@ -96,6 +96,11 @@ class MixedFit:
         return "lmer"
 
     @property
+    def is_of_visits(self) -> bool:
+        """Whether rows are visits of a subject, with a covariance matrix of their own."""
+        return False
+
+    @property
     def title(self) -> str:
         """What such a model is called in a sentence."""
         return "linear mixed model"
@@ -140,9 +145,7 @@ class MixedFit:
 
     @property
     def fixed_effects_profiled(self) -> bool:
-        """Whether the fixed effects are a function of theta (least squares), so that their
-        covariance takes theta as known.
-        """
+        """Whether the fixed effects follow from theta, which their covariance takes as known."""
         return True
 
     @property
@@ -173,16 +176,12 @@ class MixedFit:
 
     @property
     def normal_responses(self) -> bool:
-        """Whether responses are normal around the linear predictor, so that what is linear in them
-        has a normal distribution.
-        """
+        """Whether responses, and what is linear in them, are normal around the predictor."""
         return True
 
     @property
     def residual_variance(self) -> float:
-        """Variance that a new row of weight 1 adds on the scale of the linear predictor; 0 where
-        rows vary around a mean behind a link.
-        """
+        """Variance that a new row of weight 1 adds to the predictor; 0 for a mean behind a link."""
         return self.sigma**2
 
     def observation_variance(self) -> Floats:

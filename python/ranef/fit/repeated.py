@@ -60,6 +60,11 @@ class RepeatedFit(CorrelatedFit):
         return "mmrm"
 
     @property
+    def is_of_visits(self) -> bool:
+        """Its rows are visits."""
+        return True
+
+    @property
     def title(self) -> str:
         """What such a model is called in a sentence."""
         return "mixed model for repeated measures"

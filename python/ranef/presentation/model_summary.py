@@ -183,7 +183,7 @@ def structure_texts(fit: MixedFit) -> dict[str, str | None]:
     of their own; those of random terms beyond their standard deviations.
     """
     rows = fit.design.residual
-    if fit.verb == "mmrm":
+    if fit.is_of_visits:
         return {}
     values = dict(fit.structure_parameters)
     if any(not s.core.is_free for s in fit.order.spans):

@@ -77,7 +77,7 @@ class VisitCovariance:
 def visit_covariance(fit: MixedFit) -> VisitCovariance | None:
     """The block of a model for repeated measures; None for other models."""
     rows = fit.design.residual
-    if fit.verb != "mmrm" or rows is None or rows.expr.correlation is None:
+    if not fit.is_of_visits or rows is None or rows.expr.correlation is None:
         return None
     own = fit.npar - len(fit.beta)
     c: Any = rows.expr.correlation

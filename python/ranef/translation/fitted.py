@@ -76,7 +76,7 @@ def _repeated(fit: "MixedFit", named: bool) -> Repeated | None:
     """The structure of a model for repeated measures."""
     residual = fit.design.residual
     c = None if residual is None else residual.expr.correlation
-    if fit.verb != "mmrm" or c is None:
+    if not fit.is_of_visits or c is None:
         return None
     if not named:
         raise OptionError("equations are written for models whose rows are independent given the random effects.")
