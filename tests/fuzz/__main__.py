@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from .inputs.many import USE, Count, many
 from .run import CHECKS, MAKE, run_case, run_many
 from .tally import misses, table
 
@@ -29,6 +30,13 @@ def main() -> int:
     acceptance.add_argument("--n", type=int, default=200, help="data sets of a kind")
     acceptance.add_argument("--replicates", type=int, default=10_000)
     acceptance.add_argument("--seed", type=int, default=1000, help="number of the first data set")
+    for kind in USE:
+        some = commands.add_parser(kind, help=f"random {kind}: taken or refused, without a crash or a hang")
+        some.add_argument("--n", type=int, default=100_000, help="number of inputs")
+        some.add_argument("--seed", type=int, default=1, help="number of the first")
+        some.add_argument("--jobs", type=int, default=1)
+    soak = commands.add_parser("soak", help="bootstraps, refits and saved models for a time, with the memory watched")
+    soak.add_argument("--minutes", type=float, default=10.0)
     given = parser.parse_args()
     if given.command == "show":
         return show_case(given.model, given.seed, given.csv)
@@ -36,7 +44,26 @@ def main() -> int:
         from .acceptance import report
 
         return report(given.n, given.replicates, given.seed)
+    if given.command in USE:
+        return inputs(given)
+    if given.command == "soak":
+        from .soak import report as soaked
+
+        return soaked(given.minutes)
     return fuzz(given)
+
+
+def inputs(given: argparse.Namespace) -> int:
+    """Many inputs, with progress."""
+    begun, count, shown = time.perf_counter(), Count(), 0
+    for share in many(given.command, given.seed, given.n, given.jobs):
+        count.join(share)
+        if count.n - shown >= 20_000:
+            shown = count.n
+            rate = count.n / (time.perf_counter() - begun)
+            print(f"{count.n} inputs, {rate:.0f} a second, faults: {count.faulty}", file=sys.stderr, flush=True)
+    print(count.table())
+    return int(bool(count.faulty))
 
 
 def fuzz(given: argparse.Namespace) -> int:

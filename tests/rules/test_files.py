@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import ranef
+
 ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 600
 # Of the package a file of this length is two; files that are longer, and why.
@@ -79,7 +81,7 @@ def test_files_are_named_after_what_they_hold() -> None:
 
 
 def test_package_is_marked_as_typed() -> None:
-    assert (ROOT / "python/ranef/py.typed").is_file()
+    assert (Path(ranef.__file__).parent / "py.typed").is_file()
 
 
 def test_compiled_files_are_not_tracked() -> None:

@@ -22,7 +22,8 @@ mod watch;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+// Everything shared is behind a lock or set once, so the module needs no global lock of its own.
+#[pymodule(gil_used = false)]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lmm::LmmSystem>()?;
     m.add_class::<correlated::CorrelatedSystem>()?;

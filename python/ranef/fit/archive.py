@@ -7,6 +7,7 @@ and never unpickles.
 
 import dataclasses
 import enum
+import hashlib
 import importlib
 import io
 import json
@@ -14,7 +15,6 @@ import math
 import os
 import pkgutil
 import zipfile
-import zlib
 from functools import lru_cache
 from typing import Any
 
@@ -108,6 +108,7 @@ def _write(file: str | io.BytesIO, kind: str, content: dict[str, Any]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         tree = _Encoder(archive).encode(content)
         header = {"format": FORMAT, "version": VERSION, "written_by": __version__, "kind": kind, "content": tree}
+        header["digest"] = _digest(archive, header)
         archive.writestr("model.json", json.dumps(header, ensure_ascii=False))
 
 
@@ -126,13 +127,30 @@ def read_archive(path: str | os.PathLike[str] | io.BytesIO) -> tuple[str, dict[s
                     f"this ranef reads versions {', '.join(map(str, READ))}."
                 )
             content = _Decoder(archive, header["version"]).decode(header["content"])
+            if not isinstance(content, dict):
+                raise DataError(f"{target!r} is not a model saved by ranef, or it is damaged.")
+            # files of earlier versions have no digest
+            if "digest" in header and header.pop("digest") != _digest(archive, header):
+                raise DataError(
+                    f"{target!r} was changed after ranef wrote it, and its parts may no longer go together; load the "
+                    "file as it was written."
+                )
             return str(header["kind"]), content
     except DataError:
         raise
     except OSError as e:
         raise DataError(f"the file {target!r} cannot be read: {e.strerror or e}.") from None
-    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, IndexError, EOFError):
+    except Exception:  # a part that is no longer what it was may fail anywhere, in NumPy and Arrow too
         raise DataError(f"{target!r} is not a model saved by ranef, or it is damaged.") from None
+
+
+def _digest(archive: zipfile.ZipFile, header: dict[str, Any]) -> str:
+    """A checksum of the values and of the checksums of the arrays.
+
+    What was changed and packed again has other ones.
+    """
+    members = sorted((m.filename, m.CRC, m.file_size) for m in archive.infolist() if m.filename != "model.json")
+    return hashlib.sha256(json.dumps([header, members], sort_keys=True).encode()).hexdigest()
 
 
 class _Encoder:

@@ -4,12 +4,14 @@ import os
 from dataclasses import MISSING, fields
 from typing import Any
 
+from ranef.design.record import Design
 from ranef.errors import DataError
 from ranef.families.custom import CustomFamily
 from ranef.fit.archive import read_archive, write_archive
 from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.linear import LmmFit
+from ranef.fit.order import TermOrder
 from ranef.fit.record import MixedFit
 from ranef.fit.repeated import RepeatedFit
 from ranef.fit.repeated_request import RepeatedRequest
@@ -39,6 +41,15 @@ def save_fit(path: str | os.PathLike[str], kind: str, fit: MixedFit, request: Mo
 def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:
     """Read what :func:`save_fit` wrote: its kind, the fit and the request."""
     kind, content = read_archive(path)
+    try:
+        return kind, *_record_and_request(path, kind, content)
+    except DataError:
+        raise
+    except Exception:  # records of the right names that hold other things
+        raise DataError(f"{os.fspath(path)!r} is not a model saved by ranef, or it is damaged.") from None
+
+
+def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> tuple[Any, Any]:
     record: Any = content.get("fit")
     request = content.get("request")
     made = _RECORDS.get(type(request)) if isinstance(request, ModelRequest) else None
@@ -49,8 +60,10 @@ def load_fit(path: str | os.PathLike[str]) -> tuple[str, Any, Any]:
     needed = {name for name, default in known.items() if default is MISSING}
     if not isinstance(record, dict) or made is None or not needed <= set(record) <= set(known):
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
+    if not isinstance(record["design"], Design) or not isinstance(record["order"], TermOrder):
+        raise DataError(f"{os.fspath(path)!r} is not a model saved by ranef, or it is damaged.")
     family = record["family"] if made is GlmmFit else None
     sampled = record.get("sampled")
     refusal = None if sampled is None else sampled.refusal
     system: LazySystem[Any] = LazySystem(record["design"], record["order"], family, refusal=refusal)
-    return kind, made(system=system, **record), request
+    return made(system=system, **record), request
