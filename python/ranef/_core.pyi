@@ -155,6 +155,7 @@ class SampledFit:  # one whose log-determinant is sampled
     sampling: float
     error: float
     probes: _F64
+    satterthwaite: Satterthwaite
 
 class LinearEvaluation:
     """The criterion at one theta with its derivatives."""
@@ -498,6 +499,12 @@ class CrossedSystem(_OfRows):
     def fit(
         self, reml: bool, start: _F64 | None, *limits: float, n_threads: int, progress: _Progress
     ) -> SampledFit: ...
+    def conditional_covariance(
+        self, theta: _F64, probes: int, seed: int, n_threads: int = 1
+    ) -> tuple[list[_F64], list[float], int]: ...
+    def prediction_variance(
+        self, theta: _F64, x_new: _F64, factors: _Rows, probes: int, seed: int, n_threads: int = 1
+    ) -> _F64: ...
 
 _Counter = Callable[[int, int], object] | None
 

@@ -1,15 +1,22 @@
 //! The linear mixed model with crossed factors, by the iterative solver.
 
-use crate::arguments::{by_factor, matrix, to_python, Arrays, FactorArgument, LevelsArgument};
+use crate::arguments::{
+    by_factor, columns, matrix, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
+};
+use crate::information::satterthwaite_record;
 use crate::records::{Ending, LinearFit, LinearSolution, SampledFit, Search};
 use crate::statistic::{coded, ColumnsArgument, SpecArgument};
 use crate::threads::with_threads;
 use crate::watch::whole;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Signs};
-use ranef_core::linear::FitOptions;
+use ranef_core::layout::{Lambda, Layout};
+use ranef_core::linear::{FitOptions, NewRows};
 
 /// Rows for the iterative solver that come in batches, kept in few bytes each.
 #[pyclass(module = "ranef._core")]
@@ -66,6 +73,41 @@ impl CrossedRows {
 #[pyclass(frozen, module = "ranef._core")]
 pub struct CrossedSystem {
     model: Crossed,
+}
+
+/// Covariances of the levels of each factor, their relative errors by sampling, and probes.
+type SampledCovariance = (Vec<Py<PyArray3<f64>>>, Vec<f64>, usize);
+
+/// New rows of all factors of a model.
+fn new_rows<'a>(factors: &'a [NewFactorArgument<'_>], n: usize, layout: &Layout) -> PyResult<Vec<NewRows<'a>>> {
+    if factors.len() != layout.factors.len() {
+        return Err(PyValueError::new_err("new rows do not have the factors of the model"));
+    }
+    let mut out = Vec::new();
+    for ((codes, z), f) in factors.iter().zip(&layout.factors) {
+        let mut cols = Vec::new();
+        for z in z {
+            cols.extend(columns(z)?);
+        }
+        let (codes, members) = codes.all(n)?;
+        let fits =
+            cols.len() == f.k && cols.iter().all(|c| c.len() == n) && codes.iter().all(|&c| c < f.n_levels as i32);
+        if !fits {
+            return Err(PyValueError::new_err("new rows do not have the effects and levels of the model"));
+        }
+        out.push(NewRows { codes, members, z: cols });
+    }
+    Ok(out)
+}
+
+impl CrossedSystem {
+    fn lambda(&self, theta: &PyReadonlyArray1<'_, f64>) -> PyResult<Lambda> {
+        let theta = theta.as_array().to_vec();
+        if theta.len() != self.model.layout().n_theta {
+            return Err(PyValueError::new_err("theta has another number of entries than the model"));
+        }
+        Ok(self.model.layout().lambda_from_theta(&theta))
+    }
 }
 
 #[pymethods]
@@ -163,6 +205,53 @@ impl CrossedSystem {
             sampling: found.sampling,
             error: found.error,
             probes: found.probes.into_pyarray(py).unbind(),
+            satterthwaite: Py::new(py, satterthwaite_record(py, found.satterthwaite, p)?)?,
         })
+    }
+
+    /// Covariances of the effects of every level given the data, in units of the residual variance,
+    /// and of each factor their relative error by sampling.
+    #[pyo3(signature = (theta, probes, seed, n_threads = 1))]
+    fn conditional_covariance<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        probes: usize,
+        seed: u64,
+        n_threads: usize,
+    ) -> PyResult<SampledCovariance> {
+        let lambda = self.lambda(&theta)?;
+        let how = (Signs { seed }, probes);
+        let found = whole(py, None, n_threads, |watch| self.model.conditional_covariance(&lambda, how, watch))?;
+        let found = found.map_err(to_python)?;
+        let mut all = Vec::new();
+        for (c, f) in found.covariance.into_iter().zip(&self.model.layout().factors) {
+            all.push(c.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?.unbind());
+        }
+        Ok((all, found.error, found.probes))
+    }
+
+    /// Variance of x'(b^ - b) + z'(u^ - u) of new rows, divided by sigma^2.
+    #[pyo3(signature = (theta, x_new, factors, probes, seed, n_threads = 1))]
+    #[allow(clippy::too_many_arguments)]
+    fn prediction_variance<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        x_new: PyReadonlyArray2<'py, f64>,
+        factors: Vec<NewFactorArgument<'py>>,
+        probes: usize,
+        seed: u64,
+        n_threads: usize,
+    ) -> PyResult<Py<PyArray1<f64>>> {
+        let lambda = self.lambda(&theta)?;
+        let x = columns(&x_new)?;
+        let new = new_rows(&factors, x_new.shape()[0], self.model.layout())?;
+        if x.len() != self.model.layout().p() {
+            return Err(PyValueError::new_err("new rows do not have the columns of the model"));
+        }
+        let how = (Signs { seed }, probes);
+        let v = whole(py, None, n_threads, |watch| self.model.prediction_variance(&lambda, &x, &new, how, watch))?;
+        Ok(v.map_err(to_python)?.into_pyarray(py).unbind())
     }
 }

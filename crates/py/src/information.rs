@@ -57,7 +57,7 @@ pub(crate) fn satterthwaite(
     satterthwaite_record(py, s, system.sys(py)?.p())
 }
 
-fn satterthwaite_record(py: Python<'_>, s: linear::Satterthwaite, p: usize) -> PyResult<Satterthwaite> {
+pub(crate) fn satterthwaite_record(py: Python<'_>, s: linear::Satterthwaite, p: usize) -> PyResult<Satterthwaite> {
     Ok(Satterthwaite {
         root: matrix(py, s.root, p, p)?,
         covariance: matrix(py, s.covariance, s.m, s.m)?,

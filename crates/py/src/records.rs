@@ -70,6 +70,7 @@ pub struct SampledFit {
     pub sampling: f64,
     pub error: f64,
     pub probes: Vector,
+    pub satterthwaite: Py<Satterthwaite>,
 }
 
 /// The criterion of a linear model with its derivatives.

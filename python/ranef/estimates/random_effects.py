@@ -55,12 +55,19 @@ def conditional_covariances(fit: MixedFit) -> tuple[Floats, ...]:
     counts the effects of all terms on the factor, so the covariance between effects of different
     terms is there as well.
     """
-    out = fit.conditional_covariance()
+    return covariances_and_error(fit)[0]
+
+
+def covariances_and_error(fit: MixedFit) -> tuple[tuple[Floats, ...], list[float] | None]:
+    """The same, with the relative standard error of the variances of each factor where they are
+    sampled.
+    """
+    out, error = fit.conditional_covariance()
     for f, members in enumerate(fit.order.factors):
         relation = fit.design.random[members[0]].relation
         if relation is not None:
             out[f] = _related_covariances(fit, f, relation)
-    return tuple(out)
+    return tuple(out), error
 
 
 def _related_covariances(fit: MixedFit, factor: int, relation: LevelRelation) -> Floats:

@@ -184,11 +184,9 @@ class CorrelatedFit(LmmFit):
         """From the core."""
         return self.correlated.fixed_root(self.core_theta, self.z)
 
-    def conditional_covariance(self) -> list[Floats]:
-        """Covariance of the random effects of every factor given the data, the covariance
-        parameters and the fixed effects.
-        """
-        return [c * self.sigma**2 for c in self.correlated.conditional_covariance(self.core_theta, self.z)]
+    def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
+        """Given the data, the covariance parameters and the fixed effects."""
+        return [c * self.sigma**2 for c in self.correlated.conditional_covariance(self.core_theta, self.z)], None
 
     def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted means, with the covariance parameters taken as known."""

@@ -235,16 +235,10 @@ class GlmmFit(MixedFit):
         )
         return found.objective
 
-    def conditional_covariance(self) -> list[Floats]:
-        """Covariance of the random effects of every factor given the data and the parameters: the
-        curvature at the modes.
-        """
-        system = self.system.get(self.n_threads)
-        return list(
-            system.conditional_covariance(
-                self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads
-            )
-        )
+    def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
+        """Given the data and the parameters: the curvature at the modes."""
+        at = (self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads)
+        return list(self.system.get(self.n_threads).conditional_covariance(*at)), None
 
     def hat_values(self) -> Floats:
         """Expected weights of the linear predictors times their variances, for the covariance

@@ -86,7 +86,8 @@ def with_rows(fit: MixedFit, table: Table, subset: Any) -> MixedFit:
     assert isinstance(fit, LmmFit)
     design = coded_rows(fit.design, table, subset)
     see_same_rows(fit, design.n_used)
-    return replace(fit, design=design, system=LazySystem(design, fit.order))
+    refusal = None if fit.sampled is None else fit.sampled.refusal
+    return replace(fit, design=design, system=LazySystem(design, fit.order, refusal=refusal))
 
 
 def of_batch(fit: MixedFit, table: Table, subset: Any) -> MixedFit:

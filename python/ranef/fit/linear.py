@@ -18,11 +18,19 @@ from ranef.fit.cross_products import root_of_effects, root_of_x, spread_of_x
 from ranef.fit.equal_parts import divided, null_directions, without_shared
 from ranef.fit.exact import fitted_by, is_small, reproduces
 from ranef.fit.messages import fit_messages, not_finite
+from ranef.fit.met_valleys import linear_errors, linear_valleys
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit, estimates_of
 from ranef.fit.sampled import OPTIMIZER as ITERATIVE
-from ranef.fit.sampled import SampledLikelihood, solved_by_probes, why_not_iterative
+from ranef.fit.sampled import (
+    SampledLikelihood,
+    SampledTests,
+    conditional_covariance,
+    prediction_variance,
+    solved_by_probes,
+    why_not_iterative,
+)
 from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
@@ -75,8 +83,11 @@ class LmmFit(MixedFit):
 
     @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
-        """Tests are asymptotic where the iterative solver was used."""
-        return ("none",) if self.sampled is not None else super(LmmFit, self).ddf_choices
+        """The iterative solver has no adjustment by Kenward and Roger."""
+        choices = super(LmmFit, self).ddf_choices
+        if self.sampled is None:
+            return choices
+        return ("none",) if self.sampled.tests is None else tuple(c for c in choices if c != "kenward-roger")
 
     @property
     def sampling_note(self) -> str | None:
@@ -162,8 +173,12 @@ class LmmFit(MixedFit):
         """Exact whatever the number of nodes."""
         return self.ml_deviance
 
-    def satterthwaite(self) -> "_core.Satterthwaite":
-        """By the curvature of the criterion at the estimates."""
+    def satterthwaite(self) -> "_core.Satterthwaite | SampledTests":
+        """By the curvature of the criterion at the estimates; by the average information where the
+        iterative solver was used.
+        """
+        if self.sampled is not None and self.sampled.tests is not None:
+            return self.sampled.tests
         return self.system.get(self.n_threads).satterthwaite(self.core_point, self.n_threads)
 
     def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
@@ -171,9 +186,9 @@ class LmmFit(MixedFit):
         return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads, linear)
 
     def fixed_root(self) -> Floats | None:
-        """The root that the core gives, which centres and scales; None without a factor."""
+        """The root that the core gives, which centres and scales."""
         if self.sampled is not None:
-            return None
+            return None if self.sampled.tests is None else self.sampled.tests.root
         return self.system.get(self.n_threads).fixed_root(self.core_point, self.n_threads)
 
     def random_coefficients(self) -> Floats:
@@ -199,15 +214,19 @@ class LmmFit(MixedFit):
         """The model in the core."""
         return self.system.get(self.n_threads if n_threads is None else n_threads)
 
-    def conditional_covariance(self) -> list[Floats]:
-        """Covariance of the random effects of every factor given the data, theta and the fixed
-        effects.
-        """
-        relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)
-        return [c * self.sigma**2 for c in relative]
+    def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
+        """Given theta and the fixed effects; by probes where the iterative solver was used."""
+        error = None
+        if self.sampled is not None:
+            relative, error = conditional_covariance(self, self.sampled)
+        else:
+            relative = self.system.get(self.n_threads).conditional_covariance(self.core_theta, self.n_threads)
+        return [c * self.sigma**2 for c in relative], error
 
     def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted means, with theta taken as known."""
+        if self.sampled is not None:
+            return prediction_variance(self, self.sampled, x, factors) * self.sigma**2
         system = self.system.get(self.n_threads)
         return system.prediction_variance(self.core_theta, x, factors, self.n_threads) * self.sigma**2
 
@@ -326,11 +345,13 @@ def fit_sampled(
     valleys = (Valley(outcome.solution.objective, fields["theta"], outcome.solution.beta),)
     how = convergence_of(outcome.ending, ITERATIVE, design, order, valleys, lambda v: v.theta, fields["kept"])
     how = replace(how, sampling=found.sampling)
-    sampled = SampledLikelihood(found.probes, control.seed, found.error / 2, system.exact_bytes)
+    s = found.satterthwaite
+    tests = SampledTests(s.root, s.covariance, s.slopes, s.flat)
+    sampled = SampledLikelihood(found.probes, control.seed, found.error / 2, system.exact_bytes, tests)
     return LmmFit(
         **fields,
         **_numbers_of(outcome.solution),
-        system=LazySystem(design, order, refusal=sampled.refusal),
+        system=LazySystem(design, order, refusal=sampled.refusal, crossed=system),
         reml=reml,
         convergence=how,
         messages=fit_messages(design, fields["dropped"], how),
@@ -361,34 +382,6 @@ def _outcome(fit: "LinearFit", design: Design) -> _Outcome:
     ):
         raise DataError(not_finite(design))
     return _Outcome(solution, ending, [(v.objective, v.theta) for v in fit.search.valleys[1:]])
-
-
-def linear_valleys(
-    system: "LmmSystem",
-    solution: "LinearSolution",
-    others: list[tuple[float, Floats]],
-    order: TermOrder,
-    reml: bool,
-    n_threads: int,
-) -> tuple[Valley, ...]:
-    """The optima that a fit met, the lowest first; that of the fit with its own numbers."""
-    found = [Valley(solution.objective, solution.theta[order.theta_of_core], solution.beta)]
-    for criterion, theta in others:
-        if criterion <= solution.objective:  # the same valley but for rounding
-            continue
-        try:
-            beta = system.solution(theta, reml, n_threads).beta
-        except ValueError:  # so far out that there is nothing but rounding at the theta as it is given
-            continue
-        found.append(Valley(criterion, theta[order.theta_of_core], beta))
-    return tuple(found)
-
-
-def linear_errors(system: "LmmSystem", valley: Valley, order: TermOrder, reml: bool, n_threads: int) -> Floats:
-    """Standard errors (p,) of the fixed effects in a valley."""
-    s = system.solution(np.ascontiguousarray(valley.theta[order.core_of_theta]), reml, n_threads)
-    errors: Floats = s.sigma * np.sqrt(s.vcov_unscaled.diagonal())
-    return errors
 
 
 def _fit_identified(

@@ -21,6 +21,7 @@ from ranef.options import Ddf
 
 if TYPE_CHECKING:
     from ranef import _core
+    from ranef.fit.sampled import SampledTests
 
 Floats = NDArray[np.float64]
 Covariates = Sequence[tuple[Floats, Floats]]
@@ -263,7 +264,7 @@ class MixedFit:
         """
         return None
 
-    def satterthwaite(self) -> "_core.Satterthwaite":
+    def satterthwaite(self) -> "_core.Satterthwaite | SampledTests":
         """What Satterthwaite's degrees of freedom are made of, from the core; for kinds that have
         them among ``ddf_choices``.
         """
@@ -371,9 +372,9 @@ class MixedFit:
         """
         raise NotImplementedError
 
-    def conditional_covariance(self) -> list[Floats]:
+    def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
         """Covariance (levels, k, k) of the random effects of every factor given the data and the
-        parameters, from the core.
+        parameters, and its relative standard error where it is sampled.
         """
         raise NotImplementedError
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,36 @@ from ranef.fit.unidentified import unidentified_effects
 
 if TYPE_CHECKING:
     from ranef._core import CrossedSystem, SampledFit
+    from ranef.fit.linear import LmmFit
     from ranef.fit.record import MixedFit
 
+#: Least number of probes of conditional variances and predictions.
+PROBES = 16
+
 OPTIMIZER = "trust-region Newton on the standard deviations, gradient by deflated conjugate gradients and probes"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledTests:
+    """What Satterthwaite's degrees of freedom are made of, by the average information.
+
+    Attributes
+    ----------
+    root : (p, p) array
+        Root of the covariance of the fixed effects in units of the residual variance, in whose
+        coordinates the rest is.
+    covariance : (m, m) array
+        Asymptotic covariance of the covariance parameters that move.
+    slopes : (m, p, p) array
+        Derivatives of the covariance of the fixed effects along them.
+    flat : int
+        Combinations of them of which the data say nothing.
+    """
+
+    root: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    flat: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +63,25 @@ class SampledLikelihood:
         Standard error of the log-likelihood, and of the REML criterion's half.
     exact_bytes : float
         Memory that the exact solver takes at most.
+    tests : SampledTests, optional
+        None in files of models that are older.
     """
 
     values: NDArray[np.float64]
     seed: int
     llf_se: float
     exact_bytes: float
+    tests: SampledTests | None = None
 
     @property
     def probes(self) -> int:
         """Number of probes."""
         return len(self.values)
+
+    @property
+    def few(self) -> int:
+        """Number of probes with which variances begin, where the likelihood may have many."""
+        return min(self.probes, 2 * PROBES)
 
     def covariance(self, other: "SampledLikelihood") -> float:
         """Covariance of this criterion and that of another model of the same random effects, whose
@@ -71,14 +106,30 @@ class SampledLikelihood:
         """Why there is nothing that takes a factor of the system."""
         return (
             "the model was fitted by the iterative solver, which forms no factor of its system, and this needs one, as "
-            "conditional variances, standard errors of predictions, degrees of freedom, profiles, bootstrap and "
-            f"influence do; fit it with control={{'solver': 'exact'}}, which here needs up to {self._memory}."
+            "profiles, bootstrap, leverages, influence and Kenward-Roger's tests do; fit it with "
+            f"control={{'solver': 'exact'}}, which here needs up to {self._memory}."
         )
 
     @property
     def _memory(self) -> str:
         gigabytes = self.exact_bytes / GIGABYTE
         return f"{gigabytes:.2g} GB" if gigabytes < 10 else f"{gigabytes:.0f} GB"
+
+
+def conditional_covariance(fit: "LmmFit", sampled: SampledLikelihood) -> tuple[list[NDArray[np.float64]], list[float]]:
+    """That of the record, in units of the residual variance, and its relative error; more probes
+    are taken where that is more than half a per cent.
+    """
+    how = (max(PROBES, sampled.few), sampled.seed, fit.n_threads)
+    return fit.system.crossed(fit.n_threads).conditional_covariance(fit.core_theta, *how)[:2]
+
+
+def prediction_variance(
+    fit: "LmmFit", sampled: SampledLikelihood, x: NDArray[np.float64], factors: Any
+) -> NDArray[np.float64]:
+    """That of the record, in units of the residual variance; exact where few rows differ."""
+    how = (4 * max(PROBES, sampled.few), sampled.seed, fit.n_threads)
+    return fit.system.crossed(fit.n_threads).prediction_variance(fit.core_theta, x, factors, *how)
 
 
 def change_se(fit: "MixedFit", other: "MixedFit") -> float:

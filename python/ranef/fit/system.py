@@ -299,9 +299,11 @@ class LazySystem(Generic[S]):
         When there is one already.
     refusal : str, optional
         Why there is none: the sentence of the error where one is needed.
+    crossed : optional
+        The rows of the iterative solver, for models that it fitted.
     """
 
-    __slots__ = ("_design", "_family", "_order", "_patterns", "_refusal", "_system")
+    __slots__ = ("_crossed", "_design", "_family", "_order", "_patterns", "_refusal", "_system")
 
     def __init__(
         self,
@@ -310,9 +312,10 @@ class LazySystem(Generic[S]):
         family: Family | None = None,
         system: S | None = None,
         refusal: str | None = None,
+        crossed: "CrossedSystem | None" = None,
     ):
         self._design, self._order, self._family, self._system = design, order, family, system
-        self._refusal = refusal
+        self._refusal, self._crossed = refusal, crossed
         self._patterns: PatternSystem | None = None
 
     def patterns(self) -> "PatternSystem":
@@ -320,6 +323,17 @@ class LazySystem(Generic[S]):
         if self._patterns is None:
             self._patterns = build_pattern_system(self._design)
         return self._patterns
+
+    def crossed(self, n_threads: int = 1) -> "CrossedSystem":
+        """Return the rows of the iterative solver, sorting them if need be."""
+        if self._crossed is None:
+            if self._design.sums is not None:
+                raise DataError(
+                    "the rows of this model were read in batches and are not kept in copies and files, and variances "
+                    "of random effects and predictions need them; fit it again."
+                )
+            self._crossed = build_crossed_system(self._design, self._order, n_threads)
+        return self._crossed
 
     def get(self, n_threads: int = 1) -> S:
         """Return the system, building it if need be."""
@@ -341,10 +355,11 @@ class LazySystem(Generic[S]):
 
     def __setstate__(self, state: tuple[Design, TermOrder, Family | None, str | None]) -> None:
         self._design, self._order, self._family, self._refusal = state
-        self._system, self._patterns = None, None
+        self._system, self._patterns, self._crossed = None, None, None
 
     def __copy__(self) -> "LazySystem[S]":
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "LazySystem[S]":
-        return LazySystem(self._design, self._order, self._family, self._system, self._refusal)  # immutable in effect
+        # immutable in effect
+        return LazySystem(self._design, self._order, self._family, self._system, self._refusal, self._crossed)

@@ -12,6 +12,7 @@ from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     from ranef import _core
+    from ranef.fit.sampled import SampledTests
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class VarianceInformation:
     flat: int
 
     @classmethod
-    def of_core(cls, found: "_core.Satterthwaite", fit: MixedFit) -> Self:
+    def of_core(cls, found: "_core.Satterthwaite | SampledTests", fit: MixedFit) -> Self:
         """What the core gives for a fit."""
         nu = fit.nobs - len(fit.beta) if fit.reml else fit.nobs
         boundary = dict(fit.convergence.boundary)

@@ -9,7 +9,7 @@ use super::linear::{error_of_mean, Crossed, Evaluated};
 use super::probes::Signs;
 use crate::error::CoreError;
 use crate::layout::{Block, Frame};
-use crate::linear::{Chart, FitOptions, Solution, Status};
+use crate::linear::{Chart, FitOptions, Satterthwaite, Solution, Status};
 use crate::optimize::trust_region::{self, Eigen};
 use crate::watch::Watch;
 
@@ -69,6 +69,8 @@ pub struct CrossedFit {
     pub error: f64,
     /// What each probe says of the criterion.
     pub probes: Vec<f64>,
+    /// What degrees of freedom are made of.
+    pub satterthwaite: Satterthwaite,
 }
 
 /// Where a fit stands.
@@ -307,7 +309,7 @@ pub fn fit(
     // blocks of which no direction is to be tried at zero again
     let mut kept = vec![false; model.layout().blocks.len()];
     let (mut status, mut sampling, mut decrement, mut certificate);
-    loop {
+    let local = loop {
         let local = fitting.local(&here)?;
         (decrement, sampling) = (0.0, 0.0);
         let eigen = if local.free.is_empty() { None } else { Eigen::of(&local.h, local.free.len()) };
@@ -355,8 +357,8 @@ pub fn fit(
             radius = 1.0;
             continue;
         }
-        break;
-    }
+        break local;
+    };
     let Place { frames, mut at } = here;
     let most = MORE_AT_END * options.probes;
     while at.error() > ERROR && at.probed.len() < most {
@@ -366,6 +368,7 @@ pub fn fit(
         model.add_probes(&mut at, reml, options.signs, needed.max(now + 1).min(most))?;
     }
     let solution = model.solution(&at, &frames, reml);
+    let satterthwaite = model.satterthwaite(&at, &frames, &fitting.chart, (&local.free, &local.h));
     Ok(CrossedFit {
         gradient: model.gradient(&at, &frames),
         error: at.error(),
@@ -377,5 +380,6 @@ pub fn fit(
         decrement,
         certificate,
         sampling,
+        satterthwaite,
     })
 }

@@ -297,6 +297,7 @@ impl Gathered {
             z,
             columns: nz,
             weights: weights.map(Numbers::Double),
+            unit,
             squares: std::mem::take(&mut self.squares),
             parts: parts_of_rows,
         })

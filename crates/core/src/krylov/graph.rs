@@ -82,6 +82,8 @@ pub struct Graph {
     pub columns: usize,
     /// Weight of each row; none where all are one.
     pub weights: Option<Numbers>,
+    /// What rows were divided by, so that constants are one: weights are times its square.
+    pub unit: f64,
     /// Z'WZ of each level, k x k, of both halves.
     pub squares: [Vec<f64>; 2],
     /// Levels of each part that rows are divided into, whatever the number of threads.

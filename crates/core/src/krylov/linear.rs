@@ -23,7 +23,7 @@ pub struct Crossed {
     cp: Crossprod,
     /// Z'\[X y\] of both halves.
     ztw: [Vec<f64>; 2],
-    n_threads: usize,
+    pub(super) n_threads: usize,
 }
 
 /// Everything at one Lambda.
@@ -39,6 +39,8 @@ pub struct Evaluated<'a> {
     pub r2: f64,
     decomposition: Decomposition<'a>,
     log_det_rx: f64,
+    /// Cholesky factor of \[X y\]'V^-1\[X y\].
+    rxx: Vec<f64>,
 }
 
 impl Crossed {
@@ -317,7 +319,7 @@ impl Crossed {
         score.fg = self.laid_out(&fg, pw);
         score.u.iter_mut().zip(score.kw.chunks_exact(pw)).for_each(|(u, k)| *u = k[p]);
         (score.beta, score.s, score.gamma) = (beta, s, gamma);
-        let mut out = Evaluated { criterion: 0.0, probed, score, r2, decomposition, log_det_rx };
+        let mut out = Evaluated { criterion: 0.0, probed, score, r2, decomposition, log_det_rx, rxx };
         out.criterion = self.criterion(&out, reml);
         if out.criterion.is_finite() {
             Ok(out)
@@ -416,7 +418,19 @@ impl Crossed {
     }
 }
 
-impl Evaluated<'_> {
+impl<'a> Evaluated<'a> {
+    /// The decomposition of log|M|.
+    pub(super) fn decomposition(&self) -> &Decomposition<'a> {
+        &self.decomposition
+    }
+
+    /// Cholesky factor of X'V^-1X, p x p.
+    pub(super) fn root_of_fixed(&self, p: usize) -> Vec<f64> {
+        let mut out = vec![0.0; p * p];
+        (0..p).for_each(|i| out[i * p..=i * p + i].copy_from_slice(&self.rxx[i * (p + 1)..=i * (p + 1) + i]));
+        out
+    }
+
     fn log_det(&self) -> f64 {
         let n = self.probed.len().max(1) as f64;
         self.decomposition.known() + self.probed.iter().map(|p| p.value).sum::<f64>() / n

@@ -125,7 +125,17 @@ impl<'a> Decomposition<'a> {
         let mut inverse = vec![0.0; r * r];
         kernels::inverse_of_product::<0>(&gram, r, &mut inverse);
         self.inverse = inverse;
-        // pairs (W inverse, W), W = V - Z
+        for (first, second) in self.directions() {
+            for derivative in self.pairs(&first, &second) {
+                add_to(&mut self.derivative, 1.0, &derivative);
+            }
+        }
+        Ok(())
+    }
+
+    /// (W inverse, W), W = V - Z: the inverse of Shat on the directions that are taken out.
+    fn directions(&self) -> Vec<(Block<f64>, Block<f64>)> {
+        let r = self.deflation.r;
         let w: Vec<Block<f64>> = (0..self.z.len())
             .map(|a| {
                 let mut w = self.deflation.columns(a * WIDEST, self.z[a].used);
@@ -133,19 +143,79 @@ impl<'a> Decomposition<'a> {
                 w
             })
             .collect();
-        for (b, second) in w.iter().enumerate() {
-            let mut first = Block::zeros(self.g.n_places(), second.used);
-            for (a, w) in w.iter().enumerate() {
-                let part: Vec<f64> = (0..w.used * second.used)
-                    .map(|t| self.inverse[(a * WIDEST + t / second.used) * r + b * WIDEST + t % second.used])
-                    .collect();
-                first.add_combined(w, &part, 1.0);
-            }
-            for derivative in self.pairs(&first, second) {
-                add_to(&mut self.derivative, 1.0, &derivative);
-            }
+        let firsts: Vec<Block<f64>> = w
+            .iter()
+            .enumerate()
+            .map(|(b, second)| {
+                let mut first = Block::zeros(self.g.n_places(), second.used);
+                for (a, w) in w.iter().enumerate() {
+                    let part: Vec<f64> = (0..w.used * second.used)
+                        .map(|t| self.inverse[(a * WIDEST + t / second.used) * r + b * WIDEST + t % second.used])
+                        .collect();
+                    first.add_combined(w, &part, 1.0);
+                }
+                first
+            })
+            .collect();
+        firsts.into_iter().zip(w).collect()
+    }
+
+    /// Pairs whose products, summed, are what the directions taken out add to the identity in the
+    /// inverse of Shat.
+    pub(super) fn taken_out(&self) -> Vec<(Block<f64>, Block<f64>)> {
+        let mut out = self.directions();
+        for from in (0..self.deflation.r).step_by(WIDEST) {
+            let v = self.deflation.columns(from, WIDEST.min(self.deflation.r - from));
+            let mut minus = v.clone();
+            minus.data.iter_mut().for_each(|x| *x = -*x);
+            out.push((minus, v));
         }
-        Ok(())
+        out
+    }
+
+    /// Pairs of some probes whose products have the rest of it as mean.
+    ///
+    /// # Errors
+    /// An interruption, or no convergence.
+    pub(super) fn probe_pair(
+        &self,
+        signs: Signs,
+        from: usize,
+        used: usize,
+    ) -> Result<(Block<f32>, Block<f32>), CoreError> {
+        let mut z: Block<f32> = signs.block(self.g, from, used);
+        let floor = z.dots(&z);
+        self.deflation.project(&mut z);
+        let mut x = self.solve_restricted(&z, &floor, SAMPLED)?.x;
+        x.data.iter_mut().zip(&z.data).for_each(|(x, z)| *x -= *z);
+        Ok((x, z))
+    }
+
+    /// The rows.
+    pub(super) fn graph(&self) -> &Graph {
+        self.g
+    }
+
+    /// The exact diagonal blocks.
+    pub(super) fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// The Lambda of all factors.
+    pub(super) fn lambda(&self) -> &Lambda {
+        &self.lambda
+    }
+
+    /// Threads.
+    pub(super) fn threads(&self) -> usize {
+        self.n_threads
+    }
+
+    /// Lambda U'^-1 x, and the sums of a pass with it.
+    pub(super) fn scaled_and_sums<T: Real>(&self, x: &Block<T>) -> (Block<T>, Sums<T>) {
+        let scaled = self.by_levels(&self.blocks.factor, false, x);
+        let sums = operator::pass(self.g, Own::Reduced(&self.blocks.reduced), &scaled.data, x.k, self.n_threads);
+        (scaled, sums)
     }
 
     /// Multiplies the rows of each level by a matrix of the level, or its transpose.
@@ -171,9 +241,7 @@ impl<'a> Decomposition<'a> {
     /// Shat x, and the sums of the pass.
     fn apply<T: Real>(&self, x: &Block<T>) -> (Block<T>, Sums<T>) {
         let k = x.k;
-        let scaled = self.by_levels(&self.blocks.factor, false, x);
-        let sums = operator::pass(self.g, Own::Reduced(&self.blocks.reduced), &scaled.data, k, self.n_threads);
-        let mut out = scaled;
+        let (mut out, sums) = self.scaled_and_sums(x);
         for p in &self.g.others {
             let m = p.k();
             for (first, at) in p.levels() {

@@ -112,7 +112,8 @@ class EstimatesChapter(FittedModel):
         dict
             For each grouping factor a DataFrame (levels × effects, the effects of all terms on the
             factor side by side); with ``condvar=True`` a pair of that frame and an array (levels ×
-            k × k).
+            k × k). Of a model that was fitted by the iterative solver the covariances rest on
+            probes: ``frame.attrs["condvar_error"]`` is their relative standard error.
 
         Examples
         --------
@@ -132,7 +133,9 @@ class EstimatesChapter(FittedModel):
 
         if not condvar:
             return random_effects_frames(frames)
-        covariances = random_effects.conditional_covariances(self._fit)
+        covariances, error = random_effects.covariances_and_error(self._fit)
+        for g, e in zip(effects, error or (), strict=False):
+            frames[g.group].attrs["condvar_error"] = e
         return random_effects_frames(
             {name: (frame, c) for (name, frame), c in zip(frames.items(), covariances, strict=True)}
         )
