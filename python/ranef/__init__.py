@@ -111,12 +111,14 @@ _VERBS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _VERBS:
-        raise _unknown(name)
-    value = getattr(import_module(_VERBS[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or a misspelled name would be of any type
+
+    def __getattr__(name: str) -> Any:
+        if name not in _VERBS:
+            raise _unknown(name)
+        value = getattr(import_module(_VERBS[name]), name)
+        globals()[name] = value
+        return value
 
 
 def _unknown(name: str) -> Exception:

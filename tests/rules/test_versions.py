@@ -50,6 +50,20 @@ def test_dependencies_are_few() -> None:
     assert names == {"numpy", "scipy", "pandas", "narwhals", "pyarrow"}
 
 
+def test_version_and_dependencies_of_the_other_descriptions() -> None:
+    """The citation has the version; the conda recipe that and the same lowest versions."""
+    version = PYPROJECT["project"]["version"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    assert f"version: {version}" in citation
+    recipe = (ROOT / "conda/recipe.yaml").read_text(encoding="utf-8")
+    assert f'  version: "{version}"\n' in recipe
+    assert f'  python_min: "{PYPROJECT["project"]["requires-python"].removeprefix(">=")}"\n' in recipe
+    run = re.search(r"^  run:\n((?:    - .*\n)+)", recipe, flags=re.MULTILINE)
+    assert run is not None
+    listed = {line.strip(" -").replace(" ", "") for line in run[1].splitlines()}
+    assert listed - {"python>=${{python_min}}"} == set(PYPROJECT["project"]["dependencies"])
+
+
 def test_every_version_is_named_for_users() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "Python 3.11" in readme

@@ -49,8 +49,10 @@ def attempt(use: Callable[[], None], limit: float = LIMIT) -> Attempt:
     def stop(signum: int, frame: FrameType | None) -> None:
         raise TooLongError(f"no answer within {limit:g} seconds")
 
-    usual = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    timed = hasattr(signal, "SIGALRM")  # not on Windows
+    if timed:
+        usual = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, limit)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -63,8 +65,9 @@ def attempt(use: Callable[[], None], limit: float = LIMIT) -> Attempt:
     except BaseException as problem:  # a panic of the core is no Exception
         return Attempt(type(problem).__name__, _place(problem), str(problem)[:300])
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, usual)
+        if timed:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, usual)
     return Attempt(TAKEN)
 
 
