@@ -20,6 +20,7 @@ from ranef.known_names import about_verb
 from ranef.options import options  # at once: the name of the function is that of its module
 
 if TYPE_CHECKING:
+    from ranef import priors as priors
     from ranef.api.anova import anova
     from ranef.api.glmer import glmer, glmer_nb
     from ranef.api.gls import gls
@@ -114,6 +115,8 @@ _VERBS = {
 if not TYPE_CHECKING:  # or a misspelled name would be of any type
 
     def __getattr__(name: str) -> Any:
+        if name == "priors":
+            return import_module("ranef.priors")
         if name not in _VERBS:
             raise _unknown(name)
         value = getattr(import_module(_VERBS[name]), name)

@@ -378,6 +378,18 @@ class _OfRows:
 class LmmSystem(_OfRows):
     n_theta: int
 
+    def __init__(
+        self,
+        x: _F64,
+        y: _F64,
+        w: _F64 | None,
+        factors: _Factors,
+        n_threads: int = 1,
+        levels: _Levels | None = None,
+        prior: object = None,
+        sampling: list[_F64] | None = None,
+    ) -> None: ...
+    def evaluate_penalised(self, theta: _F64, sigma: float, reml: bool, n_threads: int = 1) -> LinearEvaluation: ...
     def fit(
         self, reml: bool, start: _F64 | None, most: int, tolerance: float, n_threads: int, progress: _Progress
     ) -> LinearFit: ...
@@ -673,6 +685,8 @@ class GlmmSystem:
         link: str,
         kernel: Callable[..., object] | None = None,
         n_threads: int = 1,
+        prior: object = None,
+        sampling: list[_F64] | None = None,
     ) -> None: ...
     def fit(
         self,

@@ -42,8 +42,8 @@ _EXPLANATIONS = {
     FitStatus.SEPARATION: "Some combination of the fixed effects predicts part of the response perfectly (a cell with "
     "only successes, only failures or only zero counts does so), so the likelihood increases "
     "without bound as their coefficients grow. Estimates and standard errors are those at which "
-    "the search stopped, and mean nothing. Merge levels, leave the term out, or test it by a "
-    "likelihood ratio.",
+    "the search stopped, and mean nothing. Merge levels, leave the term out, test it by a likelihood "
+    "ratio, or give a prior, under which estimates are finite: prior={'fixef': priors.Normal(sd=2.5)}.",
     FitStatus.EXACT: "The model reproduces the response (almost) exactly: nothing is left for the residual, and the "
     "likelihood grows without end as the residual variance goes to zero. Standard errors and tests mean nothing. Toy "
     "data need some noise; elsewhere leave out predictors from which the response was computed, and random effects "

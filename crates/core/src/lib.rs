@@ -29,6 +29,7 @@ pub mod memory;
 pub mod model;
 pub mod optimize;
 pub mod pattern;
+pub mod prior;
 pub mod replicate;
 pub mod residual;
 pub mod rng;

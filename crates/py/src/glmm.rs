@@ -3,6 +3,7 @@
 use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
 use crate::families::{checked_extras, chosen};
 use crate::kernel::PythonFamily;
+use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
 use crate::threads::with_threads;
 use crate::watch::{whole_of, LONG};
@@ -165,7 +166,9 @@ impl GlmmSystem {
 #[pymethods]
 impl GlmmSystem {
     #[new]
-    #[pyo3(signature = (x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1))]
+    #[pyo3(signature = (
+        x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1, prior = None, sampling = None
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -178,13 +181,19 @@ impl GlmmSystem {
         link: &str,
         kernel: Option<Py<PyAny>>,
         n_threads: usize,
+        prior: Option<PriorArgument>,
+        sampling: Option<SamplingArgument<'_>>,
     ) -> PyResult<Self> {
         let (family, custom) = chosen(family, link, kernel)?;
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
         let borrowed = arrays.borrow(py);
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
         let g = whole_of(py, None, n_threads, rows.n() >= MANY, |_| Model::new(&rows, offset, family))?;
-        let g = g.map_err(to_python)?;
+        let mut g = g.map_err(to_python)?;
+        if let Some(weights) = &sampling {
+            g.layout.weigh(&by_level(weights)).map_err(to_python)?;
+        }
+        g.prior = prior.map(|p| p.prior(&g.layout.basis.kept)).transpose()?;
         drop(rows);
         drop(borrowed);
         Ok(GlmmSystem { arrays, g, custom, work: Mutex::new(None), memory: memory::allowance().map(|a| a.bytes()) })
@@ -304,7 +313,7 @@ impl GlmmSystem {
         });
         self.raised()?;
         let (v, steps, u) = v.map_err(not_found)?;
-        let mut gradient = self.g.layout.pull_back(&point.theta, &v.gamma);
+        let mut gradient = v.by_theta(&self.g, &point.theta);
         // beta~ = G^-1 beta: the derivative moves with the transposed inverse
         let p = self.g.p();
         for j in 0..p {
@@ -380,7 +389,7 @@ impl GlmmSystem {
                         m.more_pass(g);
                         m.factorise_expected(g)?;
                     }
-                    m.factor.invert();
+                    m.factor.invert_unweighted();
                     let out = (0..g.effects.len())
                         .map(|f| g.layout.conditional_covariance(&m.lambda, &m.factor, f))
                         .collect::<Vec<_>>();

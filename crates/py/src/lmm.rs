@@ -4,6 +4,7 @@ use crate::arguments::{
     by_factor, columns, matrix, no_rows, to_python, Arrays, FactorArgument, LevelsArgument, NewFactorArgument,
 };
 use crate::information::{self, PointArgument};
+use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{
     Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley,
 };
@@ -21,6 +22,7 @@ use ranef_core::linear::{
     Solution, System,
 };
 use ranef_core::memory::{self, room_for};
+use ranef_core::prior::Prior;
 use ranef_core::rows::Rows;
 use std::sync::{Mutex, OnceLock};
 
@@ -49,7 +51,7 @@ fn is_long(rows: &Rows<'_>) -> bool {
     rows.n() >= MANY || rows.factors.iter().map(|f| f.n_levels).sum::<usize>() >= MANY / 20
 }
 
-fn singular() -> PyErr {
+pub(crate) fn singular() -> PyErr {
     PyValueError::new_err("the system is not positive definite at this theta")
 }
 
@@ -74,6 +76,11 @@ pub struct LmmSystem {
     sharp: OnceLock<System>,
     work: Mutex<Option<Work>>,
     work_of_split: Mutex<Option<Work>>,
+    /// Terms of the objective beside the likelihood; of a model with sampling weights none, but it
+    /// is fitted in the same way.
+    pub(crate) prior: Option<Prior>,
+    /// Sampling weights of the levels.
+    sampling: Option<Vec<Vec<f64>>>,
     n_threads: usize,
     /// Bytes that calls may take, where the fit was given a limit.
     pub(crate) memory: Option<f64>,
@@ -89,6 +96,8 @@ impl LmmSystem {
             sharp: OnceLock::new(),
             work: Mutex::new(None),
             work_of_split: Mutex::new(None),
+            prior: None,
+            sampling: None,
             n_threads,
             memory: memory::allowance().map(|a| a.bytes()),
         }
@@ -109,7 +118,11 @@ impl LmmSystem {
         let n = self.n_threads;
         let long = is_long(&rows);
         let built = memory::within(self.memory, || whole_of(py, None, n, long, |_| System::new(&rows, n)))?;
-        let built = built.map_err(to_python)?;
+        let mut built = built.map_err(to_python)?;
+        if let Some(weights) = &self.sampling {
+            let ones = vec![1.0; rows.n()];
+            built.weigh(weights, rows.weights.unwrap_or(&ones)).map_err(to_python)?;
+        }
         Ok(self.whole.get_or_init(|| built))
     }
 
@@ -137,7 +150,7 @@ impl LmmSystem {
     }
 
     /// The same with the system that fits are made with.
-    fn with_fitted<T>(
+    pub(crate) fn with_fitted<T>(
         &self,
         sys: &System,
         n_threads: usize,
@@ -182,7 +195,7 @@ impl LmmSystem {
         Ok(())
     }
 
-    fn solution_record(&self, py: Python<'_>, s: Solution, reml: bool) -> PyResult<LinearSolution> {
+    pub(crate) fn solution_record(&self, py: Python<'_>, s: Solution, reml: bool) -> PyResult<LinearSolution> {
         let p = self.p();
         Ok(LinearSolution {
             theta: s.theta.into_pyarray(py).unbind(),
@@ -203,8 +216,23 @@ impl LmmSystem {
 
 #[pymethods]
 impl LmmSystem {
+    /// The objective with its priors or sampling weights, and its derivatives by theta and log
+    /// sigma.
+    #[pyo3(signature = (theta, sigma, reml, n_threads = 1))]
+    fn evaluate_penalised<'py>(
+        &self,
+        py: Python<'py>,
+        theta: PyReadonlyArray1<'py, f64>,
+        sigma: f64,
+        reml: bool,
+        n_threads: usize,
+    ) -> PyResult<LinearEvaluation> {
+        self.penalised_at(py, theta.as_array().to_vec(), sigma, reml, n_threads)
+    }
+
     #[new]
-    #[pyo3(signature = (x, y, weights, factors, n_threads = 1, levels = None))]
+    #[pyo3(signature = (x, y, weights, factors, n_threads = 1, levels = None, prior = None, sampling = None))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         x: Bound<'_, PyArray2<f64>>,
@@ -213,6 +241,8 @@ impl LmmSystem {
         factors: Vec<FactorArgument<'_>>,
         n_threads: usize,
         levels: Option<LevelsArgument>,
+        prior: Option<PriorArgument>,
+        sampling: Option<SamplingArgument<'_>>,
     ) -> PyResult<Self> {
         let arrays = Arrays::new(x, levels, y, weights, None, factors)?;
         let borrowed = arrays.borrow(py);
@@ -225,18 +255,23 @@ impl LmmSystem {
             None => None,
         };
         drop(borrowed);
-        let out = LmmSystem {
+        let mut out = LmmSystem {
             arrays: Some(arrays),
             whole: OnceLock::new(),
             split,
             sharp: OnceLock::new(),
             work: Mutex::new(None),
             work_of_split: Mutex::new(None),
+            prior: sampling.as_ref().map(|_| Prior::default()),
+            sampling: sampling.as_ref().map(by_level),
             n_threads,
             memory: memory::allowance().map(|a| a.bytes()),
         };
         if out.split.is_none() {
             out.sys(py)?;
+        }
+        if let Some(p) = prior {
+            out.prior = Some(p.prior(&out.kept())?);
         }
         Ok(out)
     }
@@ -273,6 +308,9 @@ impl LmmSystem {
             self.check_theta(s)?;
         }
         let options = FitOptions { reml, max_evaluations, tolerance };
+        if let Some(prior) = &self.prior {
+            return self.fit_penalised(py, prior, start.as_deref(), options, n_threads, progress);
+        }
         let borrowed = self.arrays.as_ref().map(|a| a.borrow(py));
         let rows = match (&borrowed, &self.split) {
             (None, _) => None,
@@ -403,7 +441,7 @@ impl LmmSystem {
                 self.with_work(n_threads, |sys, e, _| {
                     e.lambda = sys.lambda_from_theta(&theta);
                     e.criterion(sys, false).ok()?;
-                    e.factor.invert();
+                    e.factor.invert_unweighted();
                     Some(
                         (0..sys.terms.len())
                             .map(|f| sys.conditional_covariance(&e.lambda, &e.factor, f))

@@ -27,6 +27,7 @@ def anova(
     n: int = 1000,
     rng: Any = None,
     progress: bool | Literal["tqdm"] | Callable[[int, int], object] = False,
+    penalized: bool = False,
 ) -> "pd.DataFrame":
     """Compare models of the same data by likelihood-ratio tests.
 
@@ -60,6 +61,9 @@ def anova(
         Seed or generator of the bootstraps; None takes a fresh seed.
     progress : bool, "tqdm" or callable
         As in ``model.pb_lrt``, for all bootstraps together.
+    penalized : bool
+        Whether models with priors are compared, by the criteria with these; they are refused
+        otherwise, as their likelihoods were not maximised.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def anova(
         raise OptionError("the bootstrap compares likelihoods of ML fits: leave out refit=False with test='pb'.")
     labels = named_models(names, models)
     controls = [comparison_control(m._request.control) for m in models]
-    comparison = compare_models([m._fit for m in models], labels, controls, refit)
+    comparison = compare_models([m._fit for m in models], labels, controls, refit, bool(penalized))
     if test == "pb":
         comparison = _bootstrapped(comparison, dict(zip(labels, models, strict=True)), n, rng, progress)
     from ranef.presentation.anova_table import likelihood_ratio_table

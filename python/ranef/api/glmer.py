@@ -33,6 +33,11 @@ def glmer(
     control: Mapping[str, Any] | None = None,
     progress: Progress = False,
     n_threads: int | None = None,
+    prior: Mapping[str, Any] | None = None,
+    sampling_weights: Mapping[str, Any] | None = None,
+    weight_scaling: Literal["none", "size", "effective", "gk"] = "none",
+    weights_are: Literal["conditional", "unconditional"] = "conditional",
+    strata: Any = None,
 ) -> GeneralizedLinearMixedModel:
     """Fit a generalized linear mixed model by maximum likelihood.
 
@@ -85,6 +90,20 @@ def glmer(
         notebooks; a function is called with the number of evaluations and the criterion.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
+    prior : dict, optional
+        Prior densities (`ranef.priors`) of ``"fixef"``, ``"fixef:x"``, ``"cov"``, ``"cov:g"``,
+        ``"disp"``, such as ``{"cov": priors.Gamma()}``; the estimates are posterior modes.
+    sampling_weights : dict, optional
+        Columns (or arrays) of the sampling weights of ``"rows"`` and of the levels of grouping
+        factors, as ``{"rows": "w1", "school": "w2"}``: how often a row counts within its school and
+        the school itself. Factors must be nested; standard errors are robust.
+    weight_scaling : {"none", "size", "effective", "gk"}
+        Scaling of weights within what they lie in: sums as many as rows; the effective number; or
+        rows 1 and clusters their mean (two levels; Graubard and Korn).
+    weights_are : {"conditional", "unconditional"}
+        Whether weights are given the level above, or of inclusion in the whole sample.
+    strata : str or array, optional
+        Strata of the outermost clusters, within which their scores vary.
 
     Returns
     -------
@@ -133,6 +152,11 @@ def glmer(
             control=control,
             progress=progress,
             n_threads=n_threads,
+            prior=prior,
+            sampling_weights=sampling_weights,
+            weight_scaling=weight_scaling,
+            weights_are=weights_are,
+            strata=strata,
         )
     )
 

@@ -43,6 +43,11 @@ def lmer(
     variance: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     known: Mapping[str, Any] | None = None,
+    prior: Mapping[str, Any] | None = None,
+    sampling_weights: Mapping[str, Any] | None = None,
+    weight_scaling: Literal["none", "size", "effective", "gk"] = "none",
+    weights_are: Literal["conditional", "unconditional"] = "conditional",
+    strata: Any = None,
 ) -> LinearMixedModel:
     """Fit a linear mixed model.
 
@@ -109,6 +114,20 @@ def lmer(
         with the names of the levels, or the pair of a matrix (NumPy or scipy sparse) and these
         names; its inverse where the formula has ``known(1 | id, A, inverse=True)``; or a pedigree,
         a frame of each animal with its sire and dam. K may have more levels than the data.
+    prior : dict, optional
+        Prior densities (`ranef.priors`) of ``"fixef"``, ``"fixef:x"``, ``"cov"``, ``"cov:g"``,
+        ``"resid"``, such as ``{"cov": priors.Gamma()}``; the estimates are posterior modes.
+    sampling_weights : dict, optional
+        Columns (or arrays) of the sampling weights of ``"rows"`` and of the levels of grouping
+        factors, as ``{"rows": "w1", "school": "w2"}``: how often a row counts within its school and
+        the school itself. Factors must be nested; standard errors are robust.
+    weight_scaling : {"none", "size", "effective", "gk"}
+        Scaling of weights within what they lie in: sums as many as rows; the effective number; or
+        rows 1 and clusters their mean (two levels; Graubard and Korn).
+    weights_are : {"conditional", "unconditional"}
+        Whether weights are given the level above, or of inclusion in the whole sample.
+    strata : str or array, optional
+        Strata of the outermost clusters, within which their scores vary.
 
     Returns
     -------
@@ -146,7 +165,7 @@ def lmer(
     request = LmmRequest(
         formula=formula,
         data=data,
-        reml=choose_reml(REML, method),
+        reml=choose_reml(REML, method, sampling_weights is None),
         weights=weights,
         offset=offset,
         subset=subset,
@@ -160,6 +179,11 @@ def lmer(
         correlation=correlation,
         variance=variance,
         known=known,
+        prior=prior,
+        sampling_weights=sampling_weights,
+        weight_scaling=weight_scaling,
+        weights_are=weights_are,
+        strata=strata,
     )
     source = lazy_batches(data) if request.may_be_streamed else None
     if source is not None and (streamed := fit_streamed(request, source, checkpoint)) is not None:

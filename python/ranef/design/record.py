@@ -20,6 +20,8 @@ from ranef.formula.formula import Formula
 if TYPE_CHECKING:
     from ranef.design.encoder import Encoder
     from ranef.design.residual import ResidualRows
+    from ranef.design.sampling import SamplingWeights
+    from ranef.priors import Density
 
 Floats = NDArray[np.float64]
 
@@ -291,6 +293,10 @@ class Design:
         What a linear model without rows is made of.
     residual : ResidualRows or None
         Covariance structure of the rows; None where they are independent given the random effects.
+    priors : tuple of (str, Density)
+        Terms of the criterion beside the likelihood, by what they are of.
+    sampling : SamplingWeights or None
+        How often rows and levels count.
     """
 
     formula: Formula
@@ -305,6 +311,8 @@ class Design:
     response_levels: tuple[str, ...] | None = None
     sums: ModelSums | None = None
     residual: "ResidualRows | None" = None
+    priors: "tuple[tuple[str, Density], ...]" = ()
+    sampling: "SamplingWeights | None" = None
 
     @property
     def own_rows(self) -> ModelRows:

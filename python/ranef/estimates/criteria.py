@@ -13,7 +13,7 @@ class Criteria:
     Attributes
     ----------
     llf : float
-        Restricted log-likelihood of a REML fit, log-likelihood of an ML fit.
+        Restricted log-likelihood of a REML fit, log-likelihood of an ML fit; without the priors.
     aic, bic, aicc : float
         With ``npar`` parameters, sigma among them; BIC with the number of observations. ``aicc`` is
         NaN where ``nobs <= npar + 1``.
@@ -28,9 +28,13 @@ class Criteria:
     df_resid: int
 
 
-def criteria(fit: MixedFit) -> Criteria:
-    """Compute the criteria of a fit."""
-    k, n, deviance = fit.npar, fit.nobs, fit.objective
+def criteria(fit: MixedFit, penalized: bool = False) -> Criteria:
+    """Compute the criteria of a fit; those of information are NaN where the likelihood was not
+    maximised, unless ``penalized``.
+    """
+    k, n, deviance = fit.npar, fit.nobs, fit.deviance
+    if fit.why_no_likelihood is not None and not penalized:
+        return Criteria(-deviance / 2, math.nan, math.nan, math.nan, n - k)
     aic = deviance + 2 * k
     return Criteria(
         llf=-deviance / 2,

@@ -15,7 +15,9 @@ Convention = Literal["ranef", "sas", "mmrm"]
 """Whose rules: those of ``aic`` and ``bic``, of SAS PROC MIXED, or of R's mmrm."""
 
 
-def information_criteria(fit: MixedFit, convention: object, subjects: Callable[[], int]) -> dict[str, float]:
+def information_criteria(
+    fit: MixedFit, convention: object, subjects: Callable[[], int], penalized: bool = False
+) -> dict[str, float]:
     """-2 log-likelihood, AIC, AICc and BIC of a linear model.
 
     SAS counts covariance parameters under REML, and fixed effects too under ML; its AICc has the
@@ -33,8 +35,12 @@ def information_criteria(fit: MixedFit, convention: object, subjects: Callable[[
         raise OptionError(
             f"convention must be one of {', '.join(map(repr, get_args(Convention)))}, not {convention!r}."
         )
+    why = fit.why_no_likelihood
+    if why is not None and not (penalized and fit.design.sampling is None):
+        hint = "" if fit.design.sampling is not None else "; penalized=True gives them all the same"
+        raise OptionError(f"information criteria are not given: {why}{hint}.")
     if convention == "ranef":
-        c = criteria(fit)
+        c = criteria(fit, True)
         return {"objective": fit.objective, "aic": c.aic, "aicc": c.aicc, "bic": c.bic}
     fixed, n = len(fit.beta), fit.nobs
     covariance = fit.npar - fixed

@@ -15,11 +15,12 @@ from ranef.errors import DataError, DesignError, OptionError
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
+from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import TermOrder, order_terms, theta_names
 from ranef.fit.progress import Report
-from ranef.fit.record import Covariates, estimates_of
+from ranef.fit.record import Covariates
 from ranef.fit.system import LazySystem, build_correlated_system, row_covariance
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.valleys import Valley

@@ -14,14 +14,18 @@ from ranef.families.family import Family
 from ranef.fit.added import AddedColumns, asymptotic
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
+from ranef.fit.core_order import placed, places_in_core
 from ranef.fit.equal_parts import divided, without_shared
+from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
 from ranef.fit.no_optimum import exact_fit, no_optimum
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.outcome import Kind
+from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
+from ranef.fit.pseudo_likelihood import beside_generalized
 from ranef.fit.quadrature import check_quadrature
-from ranef.fit.record import MixedFit, estimates_of
+from ranef.fit.record import MixedFit
 from ranef.fit.separation import runs_away, separated_columns
 from ranef.fit.start import Start
 from ranef.fit.system import LazySystem, build_generalized_system, build_linear_system
@@ -226,9 +230,7 @@ class GlmmFit(MixedFit):
         return self.system.get(self.n_threads if n_threads is None else n_threads)
 
     def objective_at(self, n_quad: int) -> float:
-        """-2 log-likelihood at the estimates with another number of quadrature nodes, from the
-        core.
-        """
+        """The criterion at the estimates with another number of quadrature nodes, from the core."""
         system = self.system.get(self.n_threads)
         found = system.evaluate(
             self.core_theta, self.beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
@@ -336,7 +338,7 @@ def fit_glmm(
         # there is no integral
         likelihood = replace(likelihood, n_quad=1)
     check_quadrature(likelihood.n_quad, order, design)
-    if start.theta is None and (shared := shared_effects(design.random)):
+    if start.theta is None and not design.priors and (shared := shared_effects(design.random)):
         needed, places = without_shared(design, shared)
         alone = fit_glmm(needed, likelihood, start, control, progress, n_threads)
         equal = divided(shared, design, order, places, alone.order, alone.theta)
@@ -344,6 +346,7 @@ def fit_glmm(
         start, before = Start(equal, alone.beta, extra), alone.convergence.evaluations
     threads = threads_of_fit(len(design.y), n_threads)
     system = build_generalized_system(design, order, family, threads)
+    see_that_priors_fit(design, system.kept, likelihood.n_quad)
     n, p = len(design.y), len(system.kept)
     if n < p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs at least as many rows.")
@@ -385,7 +388,7 @@ def record_of(
     fields = estimates_of(design, order, solution, system.get(n_threads).kept)
     kept, theta = fields["kept"], fields["theta"]
     hessian, vcov, profiled = found.hessian, found.vcov, solution.vcov_profiled
-    place = _places(order, order.n_theta if hessian is None else len(hessian))
+    place = places_in_core(order, order.n_theta if hessian is None else len(hessian))
     apart: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
     if ending.status is FitStatus.SEPARATION or runs_away(
@@ -430,6 +433,12 @@ def record_of(
         kept,
     )
     value = math.nan if family.dispersion_name is None else extra
+    joint = placed(found.covariance, place)
+    how = likelihood.n_quad, likelihood.curvature
+    log_prior, constant, robust = beside_generalized(design, order, family, found, how, kept)
+    if robust is not None:
+        m, p = len(theta), len(solution.beta)
+        joint, vcov = robust, np.ascontiguousarray(robust[m : m + p, m : m + p])
     trouble = Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
     return GlmmFit(
         **fields,
@@ -439,15 +448,16 @@ def record_of(
         response_kind=likelihood.response_kind,
         n_quad=likelihood.n_quad,
         curvature=likelihood.curvature,
-        objective=objective,
+        objective=objective + constant,
         dispersion=value,
         sigma=family.sigma(value),
         eta=solution.eta,
         mu=solution.mu,
         vcov_beta=profiled if vcov is None else vcov,
-        hessian=_placed(hessian, place),
-        joint_vcov=_placed(found.covariance, place),
-        gradient=_placed(found.ending.gradient, place),
+        hessian=placed(hessian, place),
+        joint_vcov=joint,
+        gradient=placed(found.ending.gradient, place),
+        log_prior=log_prior,
         convergence=convergence,
         messages=fit_messages(design, fields["dropped"], convergence, trouble),
         n_threads=n_threads,
@@ -474,21 +484,3 @@ def _errors(
                 vcov = there.solution.vcov_profiled
     errors: Floats = np.sqrt(vcov.diagonal())
     return errors
-
-
-def _places(order: TermOrder, size: int) -> NDArray[np.intp] | None:
-    """Where the core keeps each parameter of lme4's order, theta first; None where both orders are
-    the same.
-    """
-    of_core, m = order.theta_of_core, order.n_theta
-    if of_core.tolist() == list(range(m)):
-        return None
-    return np.concatenate([of_core, np.arange(m, max(m, size))]).astype(np.intp)
-
-
-def _placed(values: Floats | None, place: NDArray[np.intp] | None) -> Floats | None:
-    """A vector or a square matrix over the parameters, in lme4's order."""
-    if values is None or place is None:
-        return values
-    out: Floats = values[place] if values.ndim == 1 else values[np.ix_(place, place)]
-    return out

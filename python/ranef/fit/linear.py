@@ -10,18 +10,21 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.design.shared_effects import SharedEffects, shared_effects
-from ranef.errors import DataError, DesignError, MemoryLimitError
+from ranef.errors import DataError, DesignError, MemoryLimitError, OptionError
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
 from ranef.fit.cross_products import root_of_effects, root_of_x, spread_of_x
 from ranef.fit.equal_parts import divided, null_directions, without_shared
+from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.exact import fitted_by, is_small, reproduces
 from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.met_valleys import linear_errors, linear_valleys
 from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
-from ranef.fit.record import MixedFit, estimates_of
+from ranef.fit.pseudo_likelihood import beside_linear
+from ranef.fit.record import MixedFit
 from ranef.fit.sampled import OPTIMIZER as ITERATIVE
 from ranef.fit.sampled import (
     SampledLikelihood,
@@ -70,6 +73,8 @@ class LmmFit(MixedFit):
         Penalised weighted residual sum of squares and the two log determinants of the criterion.
     sampled : SampledLikelihood or None
         What the likelihood rests on where the iterative solver was used.
+    robust_vcov : (p, p) array or None
+        Sandwich covariance of the fixed effects, of a fit with sampling weights.
     """
 
     system: "LazySystem[LmmSystem]"
@@ -80,11 +85,16 @@ class LmmFit(MixedFit):
     ldl2: float
     ldrx2: float
     sampled: SampledLikelihood | None = None
+    robust_vcov: Floats | None = None
 
     @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
-        """The iterative solver has no adjustment by Kenward and Roger."""
+        """The iterative solver has no adjustment by Kenward and Roger; tests are asymptotic with
+        priors or sampling weights.
+        """
         choices = super(LmmFit, self).ddf_choices
+        if self.design.priors or self.design.sampling is not None:
+            return ("none",)
         if self.sampled is None:
             return choices
         return ("none",) if self.sampled.tests is None else tuple(c for c in choices if c != "kenward-roger")
@@ -106,8 +116,10 @@ class LmmFit(MixedFit):
 
     @property
     def vcov(self) -> Floats:
-        """Covariance (p, p) of the fixed effects, with theta taken as known."""
-        return self.vcov_unscaled * self.sigma**2
+        """Covariance (p, p) of the fixed effects, with theta taken as known; with sampling weights
+        that of the sandwich, of all parameters.
+        """
+        return self.vcov_unscaled * self.sigma**2 if self.robust_vcov is None else self.robust_vcov
 
     @property
     def both_criteria(self) -> tuple[float, float]:
@@ -265,27 +277,32 @@ def fit_lmm(
     order = order or order_terms(design.random)
     control = control or FitControl()
     threads = threads_of_fit(design.n_used, n_threads)
+    special = bool(design.priors) or design.sampling is not None
     if control.solver == "iterative":
+        if special:
+            raise OptionError("priors and sampling weights are for the exact solver; leave out control['solver'].")
         return fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
     try:
         system = build_linear_system(design, order, threads)
     except MemoryLimitError:
-        if control.solver == "exact" or why_not_iterative(design) is not None:
+        if control.solver == "exact" or special or why_not_iterative(design) is not None:
             raise
         return fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
+    see_that_priors_fit(design, system.kept)
     _see_that_rows_suffice(design, system.kept)
     # Where there are no rows, models that need this were refused.
-    free = unidentified_effects(design, system.kept) if reml and design.sums is None else {}
+    free = unidentified_effects(design, system.kept) if reml and design.sums is None and not special else {}
     if free:
         outcome = _fit_identified(system, design, order, free, start, control, progress, threads)
-    elif start is None and design.sums is None and (shared := shared_effects(design.random)):
+    elif start is None and design.sums is None and not special and (shared := shared_effects(design.random)):
         outcome = _fit_needed(system, design, order, shared, reml, control, progress, threads)
     else:
         core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
         found = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
         outcome = _outcome(found, design)
     solution, ending = outcome.solution, outcome.ending
-    valleys = linear_valleys(system, solution, outcome.valleys, order, reml, threads)
+    others = [] if special else outcome.valleys
+    valleys = linear_valleys(system, solution, others, order, reml, threads)
     fields = estimates_of(design, order, solution, system.kept)
     if is_small(design, solution.sigma):
         places = [s.formula for s in order.spans]
@@ -311,6 +328,7 @@ def fit_lmm(
             *unidentified_messages(system, solution.theta, order, design, reml, threads, free),
         ),
         n_threads=n_threads,
+        **beside_linear(design, order, fields["kept"], solution, reml),
     )
 
 
@@ -485,7 +503,7 @@ def has_conventions(fit: MixedFit) -> bool:
     """
     if not isinstance(fit, LmmFit) or fit.design.sums is not None:
         return False
-    if fit.design.residual is not None:
+    if fit.design.residual is not None or fit.design.priors or fit.design.sampling is not None:
         return True
     if shared_effects(fit.design.random):
         return True

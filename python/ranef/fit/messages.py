@@ -85,7 +85,7 @@ def fit_messages(
         )
         out.append(
             f"singular fit: random effects without variance in {where}. The data do not support all random terms; see "
-            "is_singular and varcorr."
+            "is_singular and varcorr. (A prior that keeps variances off zero is prior={'cov': priors.Wishart()}.)"
         )
     out.extend(design.notes)
     if trouble.profiled and not trouble.apart and not trouble.reason:

@@ -13,8 +13,9 @@ from ranef.design.record import Design, RandomTerm
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.fit.added import AddedColumns
+from ranef.fit.beside import why_no_likelihood
 from ranef.fit.convergence import Convergence
-from ranef.fit.order import TermOrder, by_term, relative_factor, term_keys, theta_names
+from ranef.fit.order import TermOrder, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
 from ranef.fit.random_part import random_part
 from ranef.options import Ddf
@@ -68,6 +69,8 @@ class MixedFit:
     messages : tuple of str
         What the user was warned of.
     n_threads : int
+    log_prior : float
+        Log density of the priors at the estimates; part of the objective.
     """
 
     design: Design
@@ -84,6 +87,7 @@ class MixedFit:
     convergence: Convergence
     messages: tuple[str, ...]
     n_threads: int
+    log_prior: float = 0.0
     family: Family = LINEAR
     response_kind: Kind = "value"
     n_quad: int = 1
@@ -138,6 +142,16 @@ class MixedFit:
     def structure_variances(self) -> tuple[Floats, float | None]:
         """Asymptotic variances (k,) of these, and of log sigma without random effects."""
         return np.empty(0), None
+
+    @property
+    def deviance(self) -> float:
+        """The criterion without the priors: -2 log-likelihood, restricted or not."""
+        return self.objective + 2 * self.log_prior
+
+    @property
+    def why_no_likelihood(self) -> str | None:
+        """Why what rests on a maximised likelihood does not hold; None where it does."""
+        return why_no_likelihood(self.design)
 
     @property
     def asymptotic_tests(self) -> bool:
@@ -480,21 +494,3 @@ class MixedFit:
     def singular(self) -> bool:
         """Whether some random direction has exactly zero variance."""
         return bool(self.convergence.boundary)
-
-
-def estimates_of(
-    design: Design, order: TermOrder, solution: "_core.LinearSolution | _core.GeneralizedSolution", kept: Sequence[int]
-) -> dict[str, Any]:
-    """Fields of the record that are found in the same way for all kinds, in lme4's order."""
-    return {
-        "design": design,
-        "order": order,
-        "theta": solution.theta[order.theta_of_core],
-        "kept": tuple(kept),
-        "dropped": tuple(n for j, n in enumerate(design.x_names) if j not in kept)
-        if len(kept) < len(design.x_names)
-        else (),
-        "beta": solution.beta,
-        "u": by_term(order, solution.u),
-        "b": by_term(order, solution.b),
-    }

@@ -16,10 +16,10 @@ from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.correlated import CorrelatedFit, structure_names
+from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import order_terms
 from ranef.fit.progress import Report
-from ranef.fit.record import estimates_of
 from ranef.fit.system import LazySystem, row_covariance
 from ranef.fit.valleys import Search, Valley
 from ranef.options import Ddf

@@ -38,7 +38,17 @@ class RepeatedRequest(LmmRequest):
     drop_visit_levels: bool = True
 
     _verb = "mmrm"
-    _hidden = ("reml", "correlation", "variance", "start")
+    _hidden = (
+        "reml",
+        "correlation",
+        "variance",
+        "start",
+        "prior",
+        "sampling_weights",
+        "weight_scaling",
+        "weights_are",
+        "strata",
+    )
 
     __getstate__ = ModelRequest.__getstate__
     __setstate__ = ModelRequest.__setstate__

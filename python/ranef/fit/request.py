@@ -22,25 +22,33 @@ from ranef.design.known_matrix import read_known
 from ranef.design.memory import memory_limit
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
+from ranef.design.sampling import SamplingRequest, read_sampling
 from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimitError, OptionError, RanefWarning
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.approximation import checked_curvature, choose_n_quad
+from ranef.fit.beside import see_that_ml_is_fitted, with_beside
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.correlated import fit_linear
 from ranef.fit.generalized import Likelihood, fit_glmm
 from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import Kind, outcome_of
+from ranef.fit.prior import read_prior
 from ranef.fit.progress import Progress, Report, reported
 from ranef.fit.record import MixedFit
+from ranef.fit.replaced_response import replaced_response
 from ranef.fit.request_types import check_types
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.formula import expand_dot, parse_formula, require_random, update_formula
 from ranef.formula.residual import ResidualExpr, parse_residual
 from ranef.options import Ddf, is_data_kept
+
+#: Fields that pickles of earlier versions do not have.
+_LATER: dict[str, Any] = {"prior": None, "sampling_weights": None, "strata": None}
+_LATER |= {"weight_scaling": "none", "weights_are": "conditional"}
 
 #: Arguments that do not decide about columns and rows.
 OF_FIT = frozenset({"REML", "method", "start", "control", "progress", "n_threads", "ddf"})
@@ -71,6 +79,11 @@ class ModelRequest:
     response: NDArray[np.float64] | None = None
     ddf: Ddf = "satterthwaite"
     coding: CodingRules | None = None
+    prior: Any = None
+    sampling_weights: Any = None
+    weight_scaling: str = "none"
+    weights_are: str = "conditional"
+    strata: Any = None
 
     #: The verb; fields that are no arguments of it, and arguments that are no fields.
     _verb: ClassVar[str]
@@ -85,6 +98,8 @@ class ModelRequest:
             object.__setattr__(self, name, column_or_values(name, getattr(self, name), self.data))
         if self.coding is None:
             object.__setattr__(self, "coding", CodingRules.of_session())
+        object.__setattr__(self, "prior", read_prior(self.prior) or None)
+        self._sampling()
         if self.contrasts:
             # A matrix is read now: a file does not keep the labels of a frame.
             read = {str(k): v if isinstance(v, str) else parse_contrast(v, str(k)) for k, v in self.contrasts.items()}
@@ -114,6 +129,7 @@ class ModelRequest:
         if parsed.has_dot:
             parsed = expand_dot(parsed, table.names)
         used = {*parsed.names, *self._names_in_use(), *argument_names(table, self.weights, self.offset, self.subset)}
+        used |= {v for v in (*(self.sampling_weights or {}).values(), self.strata) if isinstance(v, str)}
         return selected_columns(self.data, used.__contains__)
 
     def _names_in_use(self) -> tuple[str, ...]:
@@ -130,6 +146,7 @@ class ModelRequest:
         state = {
             "ddf": "satterthwaite",
             "coding": None,
+            **_LATER,
             **self._new_fields,
             **state,
         }  # pickles of earlier versions do not have them
@@ -171,12 +188,20 @@ class ModelRequest:
         design = sums
         if design is None:
             design, kind = self._design()
+        design = self._beside(design)
         if self.response is not None:
             design = design.with_rows(y=replaced_response(self.response, design))
         order = order_terms(design.random)
         start = self._start(order, design)
         with reported(self.progress, "evaluations") as show:
             return self._fitted(design, kind, order, start, control, show, n_threads)
+
+    def _sampling(self) -> SamplingRequest | None:
+        return read_sampling(self.sampling_weights, self.weight_scaling, self.weights_are, self.strata)
+
+    def _beside(self, design: Design) -> Design:
+        """The design with priors and sampling weights."""
+        return with_beside(design, self.data, self.prior or (), self._sampling())
 
     def _design(self) -> tuple[Design, Kind]:
         raise NotImplementedError
@@ -298,7 +323,8 @@ class LmmRequest(ModelRequest):
     def may_be_streamed(self) -> bool:
         """Whether sums over the rows are all that the model needs."""
         related = any(b.known is not None or b.members is not None for b in parse_formula(self.formula).random)
-        return self.residual is None and not related
+        beside = self.prior or self.sampling_weights is not None
+        return self.residual is None and not related and not beside
 
     def _names_in_use(self) -> tuple[str, ...]:
         residual = self.residual
@@ -306,7 +332,8 @@ class LmmRequest(ModelRequest):
 
     def fitted(self, sums: Design | None = None) -> MixedFit:
         """The fit, of data that are read in batches where they were so before."""
-        if sums is None and self.streams is not None and self.residual is None:
+        beside = self.prior or self.sampling_weights is not None
+        if sums is None and self.streams is not None and self.residual is None and not beside:
             return self.streams(self)
         return ModelRequest.fitted(self, sums)
 
@@ -320,6 +347,7 @@ class LmmRequest(ModelRequest):
         return None if self.streams is not None else ModelRequest._columns_in_use(self)
 
     def _design(self) -> tuple[Design, Kind]:
+        see_that_ml_is_fitted(self.sampling_weights, self.reml, self.weights)
         return requested_design(self, "lmm", self.residual), "value"
 
     def _start(self, order: TermOrder, design: Design) -> Any:
@@ -352,6 +380,7 @@ class GlsRequest(LmmRequest):
     """The arguments of one call of ``gls``."""
 
     _verb = "gls"
+    _hidden: ClassVar[tuple[str, ...]] = ("reml", "streams", *_LATER)
 
     __getstate__ = ModelRequest.__getstate__
     __setstate__ = ModelRequest.__setstate__
@@ -466,14 +495,3 @@ def warn_once(messages: tuple[str, ...]) -> None:
         frame = frame.f_back
         level += 1
     warnings.warn("\n".join(messages), RanefWarning, stacklevel=level)
-
-
-def replaced_response(response: NDArray[np.float64], design: Design) -> NDArray[np.float64]:
-    """The response of a model made by ``refit`` in the rows that are used."""
-    y = response if design.kept is None else response[design.kept]
-    if len(response) != design.n_input or np.isnan(y).any():
-        raise DataError(
-            "this model was made by refit, whose response has no value for some of the rows now used; give data= with "
-            "a response column."
-        )
-    return np.ascontiguousarray(y)

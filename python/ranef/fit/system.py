@@ -16,6 +16,7 @@ from ranef.errors import DataError, RanefError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.order import TermOrder
+from ranef.fit.prior import core_prior
 
 if TYPE_CHECKING:
     from ranef._core import (
@@ -57,8 +58,27 @@ def core_factors(design: Design, order: TermOrder) -> Factors:
     for members in order.factors:
         first = design.random[members[0]]
         terms = [(design.random[i].z, design.random[i].structure) for i in members]
+        if design.sampling is not None and design.sampling.weighs_levels:
+            # what counts w times has effects sqrt(w) times as large in the core
+            root = np.sqrt(design.sampling.levels[first.group])[first.codes]
+            terms = [(np.asfortranarray(z / root[:, np.newaxis]), s) for z, s in terms]
         factors.append((for_core(first.places), first.n_columns, terms))
     return factors
+
+
+def level_weights(design: Design, order: TermOrder) -> list[Floats] | None:
+    """Sampling weights of the levels of every factor, as the core takes them."""
+    if design.sampling is None:
+        return None
+    return [np.ascontiguousarray(design.sampling.levels[design.random[m[0]].group]) for m in order.factors]
+
+
+def row_weights(design: Design) -> Floats | None:
+    """Prior weights of the rows times their sampling weights."""
+    if design.sampling is None:
+        return design.weights
+    total = design.sampling.total
+    return np.ascontiguousarray(total if design.weights is None else total * design.weights)
 
 
 def number_of_effects(factors: Factors) -> int:
@@ -231,7 +251,11 @@ def _linear(kind: type[S], design: Design, order: TermOrder, n_threads: int) -> 
     if len(design.x_names) >= FEW_COLUMNS:
         check_core_memory(len(design.x_names), number_of_effects(factors), dense=levels is None)
     try:
-        system: Any = kind(x, y, design.weights, factors, n_threads, levels)  # type: ignore[call-arg]
+        if kind.__name__ == "LmmSystem" and (design.priors or design.sampling is not None):
+            extra = {"prior": core_prior(design, order, None), "sampling": level_weights(design, order)}
+            system: Any = kind(design.x, y, row_weights(design), factors, n_threads, None, **extra)  # type: ignore[call-arg]
+        else:
+            system = kind(x, y, design.weights, factors, n_threads, levels)  # type: ignore[call-arg]
     except ValueError as problem:
         raise _cannot_be_set_up(design, problem) from None
     if len(system.kept) < len(design.x_names):
@@ -243,7 +267,8 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     """Hand the arrays of a design to the core; its response has the form of its family."""
     from ranef._core import GlmmSystem
 
-    weights = np.ones(len(design.y)) if design.weights is None else np.ascontiguousarray(design.weights)
+    weights = row_weights(design)
+    weights = np.ones(len(design.y)) if weights is None else np.ascontiguousarray(weights)
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
     y = np.ascontiguousarray(design.y)
     factors = core_factors(design, order)
@@ -251,7 +276,19 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
         check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
     link = _CORE_LINKS.get(family.link, family.link)
     try:
-        system = GlmmSystem(design.x, y, weights, design.offset, factors, family.kernel, link, kernel, n_threads)
+        system = GlmmSystem(
+            design.x,
+            y,
+            weights,
+            design.offset,
+            factors,
+            family.kernel,
+            link,
+            kernel,
+            n_threads,
+            core_prior(design, order, family),
+            level_weights(design, order),
+        )
     except ValueError as problem:
         raise _cannot_be_set_up(design, problem) from None
     if len(system.kept) < len(design.x_names):

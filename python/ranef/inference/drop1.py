@@ -8,6 +8,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p
+from ranef.inference.maximised import need_maximised
 from ranef.inference.ranova import FULL
 from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, not_smaller, refit_by, without_fixed_term
 
@@ -86,6 +87,7 @@ def compare_deletions(fit: MixedFit, scope: object, control: FitControl) -> Comp
     Comparison
         The fit itself first; the rows after it are compared with it.
     """
+    need_maximised(fit, "drop1")
     labels = parse_scope(fit, scope)
     notes = ["the model was refitted by ML for the tests, instead of REML"] if fit.reml else []
     ml = refit_by(fit, False, control)

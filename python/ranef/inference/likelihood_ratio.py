@@ -10,6 +10,7 @@ from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.fit.sampled import change_se
+from ranef.inference.maximised import need_maximised
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 
@@ -62,7 +63,11 @@ def chi_square_p(statistic: float, df: float) -> float:
 
 
 def compare_models(
-    fits: Sequence[MixedFit], names: Sequence[str], controls: Sequence[FitControl], refit: bool = True
+    fits: Sequence[MixedFit],
+    names: Sequence[str],
+    controls: Sequence[FitControl],
+    refit: bool = True,
+    penalized: bool = False,
 ) -> Comparison:
     """Compare models of the same data, in the order of their numbers of parameters.
 
@@ -76,6 +81,8 @@ def compare_models(
     refit : bool
         Whether REML fits are refitted by ML. Without it REML criteria are compared, which needs
         equal fixed parts.
+    penalized : bool
+        Whether criteria with priors are compared.
 
     Returns
     -------
@@ -89,6 +96,8 @@ def compare_models(
         When REML criteria of different fixed parts, or a REML and an ML criterion, would be
         compared.
     """
+    for name, f in zip(names, fits, strict=True):
+        need_maximised(f, f"the likelihood ratio of {name}", penalized)
     check_same_data(fits, names)
     notes = []
     if refit:

@@ -14,6 +14,7 @@ from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.control import FitControl
 from ranef.fit.profiled import profiled
 from ranef.fit.record import MixedFit
+from ranef.inference.maximised import need_maximised
 from ranef.inference.parameters import Kind, Parameter, chosen_parameters, parameters_of
 
 Floats = NDArray[np.float64]
@@ -141,6 +142,7 @@ def _curves(
     control: FitControl,
     progress: Callable[[int, float], object] | None,
 ) -> ProfileCurves:
+    need_maximised(fit, "the profile")
     every = parameters_of(fit)
     if fit.n_quad == 0:
         raise OptionError(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p, mixture_note
+from ranef.inference.maximised import need_maximised
 from ranef.inference.reduced import criterion_of, fit_reduced, reductions
 from ranef.inference.variance_tests import ChiBarSquare, variance_mixture
 
@@ -26,6 +27,7 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
     Comparison
         The fit itself first; the rows after it are compared with it.
     """
+    need_maximised(fit, "ranova")
     design = fit.design
     full = criterion_of(fit)
     names, models, notes = [FULL], [full], []

@@ -11,6 +11,7 @@ from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import correlation, correlations
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.varcorr import varcorr
+from ranef.fit.prior import prior_texts
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.inference.fixed_effect_tests import FixedEffectTests
@@ -217,9 +218,32 @@ def _argument(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else "(given as values)"
 
 
+def _beside(fit: MixedFit) -> tuple[str, ...]:
+    """Priors and sampling weights in words."""
+    out = []
+    if fit.design.priors:
+        out.append(
+            f"priors: {prior_texts(fit.design.priors)} (log density {fit.log_prior:.3f}, not part of the "
+            "log-likelihood)."
+        )
+    held = fit.design.sampling
+    if held is not None:
+        weighed = [g for g, w in held.levels.items() if bool((w != 1.0).any())]
+        scaled = "" if held.scaling == "none" else f", scaled by {held.scaling!r}"
+        of = " and ".join(["rows", *(f"levels of {g}" for g in weighed)])
+        if held.top is None:
+            errors = "standard errors are those of the model, as crossed factors leave no independent clusters"
+        else:
+            count = next(t.n_groups for t in fit.terms if t.group == held.top)
+            errors = f"standard errors are robust ({count} clusters of {held.top})"
+        out.append(f"sampling weights of {of}{scaled}: a pseudo-likelihood; {errors}.")
+    return tuple(out)
+
+
 def fit_notes(fit: MixedFit) -> tuple[str, ...]:
     """What the verdict leaves out: dropped columns, the likelihood's error, notes on the design."""
     notes = fit.design.notes if fit.sampling_note is None else (fit.sampling_note, *fit.design.notes)
+    notes = (*_beside(fit), *notes)
     if not fit.dropped:
         return notes
     dropped = f"dropped from the fixed effects, as columns before determine them: {', '.join(fit.dropped)}."

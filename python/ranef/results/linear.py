@@ -57,7 +57,7 @@ class LinearMixedModel(MixedModel):
         values = getattr(self._fit, "structure", ())
         return pd.Series(values, index=pd.Index(names, dtype=object), name="structure", dtype=float)
 
-    def information_criteria(self, convention: Convention = "ranef") -> "pd.Series[float]":
+    def information_criteria(self, convention: Convention = "ranef", penalized: bool = False) -> "pd.Series[float]":
         """Information criteria as another program counts parameters and observations.
 
         Parameters
@@ -67,6 +67,8 @@ class LinearMixedModel(MixedModel):
             parameters under REML, fixed effects too under ML, and in BIC the subjects that were
             read, also those without a row that was used. ``"mmrm"``: covariance parameters alone,
             and the subjects that were used.
+        penalized : bool
+            Whether they are wanted of a fit with priors, whose likelihood was not maximised.
 
         Returns
         -------
@@ -82,7 +84,9 @@ class LinearMixedModel(MixedModel):
         """
         import pandas as pd
 
-        found = information_criteria(self._fit, convention, lambda: subjects_read(self._fit, self._request.data))
+        found = information_criteria(
+            self._fit, convention, lambda: subjects_read(self._fit, self._request.data), penalized
+        )
         return pd.Series(found, name="information_criteria")
 
     def cooks_distance(self) -> "pd.Series[float]":

@@ -54,7 +54,8 @@ impl Factor {
         }
     }
 
-    /// log|M|.
+    /// log|M|; with sampling weights the sum of the log determinants that the levels leave, each
+    /// times its weight.
     pub fn log_det(&self) -> f64 {
         2.0 * self.log_det
     }
@@ -122,7 +123,7 @@ impl Factor {
                 if det.is_nan() || det <= 0.0 {
                     return Err(NotPositive);
                 }
-                log_det += det.ln();
+                log_det += s.weight(j) * det.ln();
             }
             if end - start > 1 {
                 eliminate_run(r, s, (start, end), rhs, cols, self.par);
@@ -143,12 +144,15 @@ impl Factor {
             if !is_positive {
                 return Err(NotPositive);
             }
-            for i in 0..s.dense {
-                let d = r.tail[i * s.dense + i];
-                if d.is_nan() || d <= 0.0 {
-                    return Err(NotPositive);
+            for pos in s.n_sparse..s.k.len() {
+                let at = s.dense_row(pos);
+                for i in at..at + s.k[pos] as usize {
+                    let d = r.tail[i * s.dense + i];
+                    if d.is_nan() || d <= 0.0 {
+                        return Err(NotPositive);
+                    }
+                    log_det += s.weight(pos) * d.ln();
                 }
-                log_det += d.ln();
             }
             self.dense_forward(&mut rhs[s.row[s.n_sparse] * cols..], cols);
         }

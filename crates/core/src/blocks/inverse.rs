@@ -13,11 +13,22 @@ use faer::linalg::cholesky::llt;
 use faer::{Accum, MatMut, MatRef, Par};
 
 impl Factor {
-    /// T = M^-1 on the pattern of R.
+    /// T = M^-1 on the pattern of R; with sampling weights the derivative of [`Factor::log_det`] by
+    /// M, which the same recursion gives when what each level adds is weighted.
     pub fn invert(&mut self) {
         if std::mem::replace(&mut self.is_inverted, true) {
             return;
         }
+        self.invert_with(self.sym.weights.is_some());
+    }
+
+    /// T = M^-1 on the pattern of R, whatever the sampling weights.
+    pub fn invert_unweighted(&mut self) {
+        self.is_inverted = self.sym.weights.is_none();
+        self.invert_with(false);
+    }
+
+    fn invert_with(&mut self, weighted: bool) {
         let s = &*self.sym;
         if self.t.diag.len() != s.diag_len || self.t.tail.len() != s.dense * s.dense {
             self.t = Storage::zeros(s);
@@ -25,7 +36,11 @@ impl Factor {
         if s.dense > 0 {
             let l = MatRef::from_column_major_slice(&self.r.tail, s.dense, s.dense);
             let out = MatMut::from_column_major_slice_mut(&mut self.t.tail, s.dense, s.dense);
-            if s.dense >= stoppable::LARGE {
+            if weighted {
+                let weights: Vec<f64> =
+                    (s.n_sparse..s.k.len()).flat_map(|pos| vec![s.weight(pos); s.k[pos] as usize]).collect();
+                weighted_inverse(&self.r.tail, &weights, &mut self.t.tail);
+            } else if s.dense >= stoppable::LARGE {
                 stoppable::inverse(out, l, self.par);
             } else {
                 llt::inverse::inverse(out, l, self.par, MemStack::new(&mut self.memory));
@@ -34,12 +49,12 @@ impl Factor {
         }
         kernels::vectorised(
             #[inline(always)]
-            || self.invert_sparse(),
+            || self.invert_sparse(weighted),
         );
     }
 
     #[inline(always)]
-    fn invert_sparse(&mut self) {
+    fn invert_sparse(&mut self, weighted: bool) {
         let s = &*self.sym;
         let (r, t) = (&self.r, &mut self.t);
         let tallest = (0..s.n_sparse).map(|j| s.height[j] as usize * s.k[j] as usize).max().unwrap_or(0);
@@ -47,13 +62,16 @@ impl Factor {
         for &(start, end) in s.runs.iter().rev() {
             let (start, end) = (start as usize, end as usize);
             if end - start > 1 {
-                invert_run(r, t, s, start, end, self.par);
+                invert_run(r, t, s, (start, end), weighted, self.par);
                 continue;
             }
             let (k, h) = (s.k[start] as usize, s.height[start] as usize);
             let own = &r.diag[s.diag[start]..s.diag[start] + k * k];
             let out = &mut t.diag[s.diag[start]..s.diag[start] + k * k];
             with_size!(k, inverse_node(own, k, out));
+            if weighted {
+                out.iter_mut().for_each(|v| *v *= s.weight(start));
+            }
             if h > 0 {
                 let kk = &mut kk[..h * k];
                 with_size!(k, invert_node(r, t, s, start, k, kk));
@@ -216,6 +234,22 @@ fn places<'a>(s: &'a Symbolic, cells: &'a Cells, pair: usize) -> impl Iterator<I
     })
 }
 
+/// Derivative of sum_i 2 w_i log R_ii by M = R R', column-major lower R; w the same within a level.
+fn weighted_inverse(r: &[f64], w: &[f64], out: &mut [f64]) {
+    let n = w.len();
+    out.fill(0.0);
+    for j in (0..n).rev() {
+        let l: Vec<f64> = (j + 1..n).map(|i| r[j * n + i] / r[j * n + j]).collect();
+        let mut own = w[j] / (r[j * n + j] * r[j * n + j]);
+        for (a, i) in (j + 1..n).enumerate() {
+            let v: f64 = l.iter().zip(j + 1..n).map(|(l, c)| l * out[i.min(c) * n + i.max(c)]).sum();
+            out[j * n + i] = -v;
+            own += l[a] * v;
+        }
+        out[j * n + j] = own;
+    }
+}
+
 /// Copies the lower half of a column-major matrix to its upper half, tile by tile.
 fn mirror(a: &mut [f64], n: usize) {
     const TILE: usize = 32;
@@ -266,7 +300,7 @@ fn add_inner_products<const K: usize>(kk: &[f64], tp: &[f64], k: usize, h: usize
 }
 
 /// T below and on the diagonal of all positions of a run at once.
-fn invert_run(r: &Storage, t: &mut Storage, s: &Symbolic, start: usize, end: usize, par: Par) {
+fn invert_run(r: &Storage, t: &mut Storage, s: &Symbolic, (start, end): (usize, usize), weighted: bool, par: Par) {
     let h = s.height[start] as usize;
     let cols = s.row[end] - s.row[start];
     let at = s.panel[start]..s.panel[start] + h * cols;
@@ -292,6 +326,9 @@ fn invert_run(r: &Storage, t: &mut Storage, s: &Symbolic, start: usize, end: usi
         let from = (s.row[j] - s.row[start]) * h;
         let own = &mut t.diag[s.diag[j]..s.diag[j] + k * k];
         kernels::inverse_of_product::<0>(&r.diag[s.diag[j]..s.diag[j] + k * k], k, own);
+        if weighted {
+            own.iter_mut().for_each(|v| *v *= s.weight(j));
+        }
         let tp = &t.panel[s.panel[j]..s.panel[j] + h * k];
         add_inner_products::<0>(&kk[from..from + h * k], tp, k, h, own);
     }

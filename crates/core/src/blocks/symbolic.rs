@@ -65,6 +65,9 @@ pub struct Symbolic {
     pub seconds: f64,
     /// Which factor is not shrunk: M has no identity there.
     pub fixed: Option<usize>,
+    /// Of nested factors whose levels have sampling weights, what the log determinant that each
+    /// position leaves counts: that of the level and of those it lies in, multiplied.
+    pub weights: Option<Vec<f64>>,
 }
 
 /// Value of `dense_first` where the rows are scattered or absent.
@@ -225,7 +228,29 @@ impl Symbolic {
             panel_len,
             seconds: cost,
             fixed,
+            weights: None,
         }
+    }
+
+    /// Gives the levels of every factor sampling weights; false where a level that is eliminated
+    /// does not lie within all levels that are then left of those it meets, so that the factors are
+    /// not nested.
+    pub fn weigh(&mut self, by_level: &[Vec<f64>]) -> bool {
+        for j in 0..self.n_sparse {
+            let factors: Vec<u32> = self.below(j).iter().map(|&b| self.factor[b as usize]).collect();
+            if factors.iter().enumerate().any(|(i, f)| factors[..i].contains(f)) {
+                return false;
+            }
+        }
+        let weight = |(&f, &l): (&u32, &u32)| by_level[f as usize][l as usize];
+        self.weights = Some(self.factor.iter().zip(&self.level).map(weight).collect());
+        true
+    }
+
+    /// What the log determinant of a position counts.
+    #[inline(always)]
+    pub fn weight(&self, position: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |w| w[position])
     }
 
     /// Positions of the blocks below a sparse position.

@@ -24,7 +24,7 @@ pub enum Curvature {
 /// The objective and its gradient.
 #[derive(Clone, Debug, Default)]
 pub struct Value {
-    /// -2 log-likelihood.
+    /// -2 log-likelihood, with -2 log density of the priors where there are some.
     pub objective: f64,
     /// For each factor, the derivative with respect to its Lambda in the changed basis.
     pub gamma: Vec<Vec<f64>>,
@@ -32,6 +32,10 @@ pub struct Value {
     pub beta: Vec<f64>,
     /// Derivatives with respect to the coordinates of the extra parameters.
     pub extras: Vec<f64>,
+    /// What priors add to the derivative with respect to theta as given; empty without.
+    pub theta: Vec<f64>,
+    /// What priors add to the objective.
+    pub penalty: f64,
     /// Quadrature: largest |N| of a group, of the order of the error of its log-likelihood; 0 for
     /// Laplace.
     pub error: f64,
@@ -77,7 +81,7 @@ impl Modes {
             gamma: g.layout.zero_lambda(),
             beta: vec![0.0; g.p()],
             extras: vec![0.0; n_extras],
-            error: 0.0,
+            ..Value::default()
         };
         self.factor.invert();
         let nodes = match rule {

@@ -7,6 +7,7 @@ mod laplace;
 mod nested;
 mod outer;
 mod parameters;
+mod penalty;
 mod pirls;
 mod quadrature;
 mod replicable;

@@ -85,6 +85,9 @@ struct Group {
     inner: Range<usize>,
     s: f64,
     mode: f64,
+    /// Sampling weight, and its root.
+    weight: f64,
+    far: f64,
 }
 
 struct Inner {
@@ -92,6 +95,8 @@ struct Inner {
     root_d: f64,
     slope: f64,
     mode: f64,
+    weight: f64,
+    far: f64,
 }
 
 struct Part {
@@ -186,9 +191,18 @@ impl Modes {
                         root_d: d.sqrt(),
                         slope: c / d,
                         mode: self.u[row_of(inner, l)],
+                        weight: g.layout.weight(inner, l),
+                        far: g.layout.weight(inner, l).sqrt(),
                     });
                 }
-                groups.push(Group { inner: first..inners.len(), s: s2.sqrt(), mode: self.u[row_of(outer, o)] });
+                let weight = g.layout.weight(outer, o);
+                groups.push(Group {
+                    inner: first..inners.len(),
+                    s: s2.sqrt(),
+                    mode: self.u[row_of(outer, o)],
+                    weight,
+                    far: weight.sqrt(),
+                });
             }
             (groups, inners)
         };
@@ -228,15 +242,15 @@ impl Modes {
                 let q_oo = n_oo / (group.s * group.s);
                 out.g[row_of(outer, o)] = g_o;
                 q_outer[o] = q_oo;
-                out.error = out.error.max(n_oo.abs());
+                out.error = out.error.max(n_oo.abs() / group.weight);
                 for (j, &l) in group.inner.clone().zip(&members[start[o]..start[o + 1]]) {
                     let [g_j, n_jj, n_jo] = part.inner[j];
-                    let Inner { root_d, slope, .. } = inners[j];
+                    let Inner { root_d, slope, weight, .. } = inners[j];
                     out.g[row_of(inner, l)] = g_j;
                     let across = n_jo / (root_d * group.s);
                     q_inner[l] = n_jj / (root_d * root_d) - 2.0 * slope * across + slope * slope * q_oo;
                     q_cross[l] = across - slope * q_oo;
-                    out.error = out.error.max(n_jj.abs()).max(n_jo.abs());
+                    out.error = out.error.max(n_jj.abs() / weight).max(n_jo.abs() / weight);
                 }
             }
         }
@@ -300,20 +314,20 @@ impl Modes {
         for a in 0..nodes {
             base.copy_from_slice(&fixed);
             for group in groups {
-                let step = root2 * rule.node(a) / group.s;
+                let step = root2 * group.far * rule.node(a) / group.s;
                 for j in group.inner.clone() {
                     add(&mut base, &zo, own[j].clone(), lam_o * (group.mode + step));
                     add(&mut base, &zi, own[j].clone(), lam_i * (inners[j].mode - inners[j].slope * step));
                     for b in 0..nodes {
-                        v[j * nodes + b] =
-                            inners[j].mode - inners[j].slope * step + root2 * rule.node(b) / inners[j].root_d;
+                        let own = root2 * inners[j].far * rule.node(b) / inners[j].root_d;
+                        v[j * nodes + b] = inners[j].mode - inners[j].slope * step + own;
                     }
                 }
             }
             for b in 0..nodes {
                 eta.copy_from_slice(&base);
                 for (i, rows) in inners.iter().zip(&own) {
-                    add(&mut eta, &zi, rows.clone(), lam_i * root2 * rule.node(b) / i.root_d);
+                    add(&mut eta, &zi, rows.clone(), lam_i * root2 * i.far * rule.node(b) / i.root_d);
                 }
                 let r = &mut r_all[b * n..(b + 1) * n];
                 let batch = Batch { y: &y, w: &w, eta: &eta, extras: &self.extras };
@@ -325,7 +339,8 @@ impl Modes {
                 let r = &r_all[b * n..(b + 1) * n];
                 for (j, rows) in own.iter().enumerate() {
                     let at = j * nodes + b;
-                    let value = rule.log_weight(b) - 0.5 * v[at] * v[at] + sum(&l[rows.clone()]);
+                    let exponent = (sum(&l[rows.clone()]) - 0.5 * v[at] * v[at]) / inners[j].weight;
+                    let value = rule.log_weight(b) + exponent;
                     t[at] = if value.is_finite() { value } else { f64::NEG_INFINITY };
                     zr[at] = times(&zi, r, rows.clone());
                     zor[at] = times(&zo, r, rows.clone());
@@ -371,14 +386,18 @@ impl Modes {
         };
         for (group, [g_o, n_oo]) in groups.iter().zip(&mut out.outer) {
             let mine = group.inner.clone();
-            let u = |a: usize| group.mode + root2 * rule.node(a) / group.s;
+            let u = |a: usize| group.mode + root2 * group.far * rule.node(a) / group.s;
+            // how often an inner level counts within its outer one
+            let times = |j: usize| inners[j].weight / group.weight;
             for (a, t) in weights.iter_mut().enumerate() {
-                let within: f64 = mine.clone().map(|j| inside[a * m + j].log).sum();
-                *t = rule.log_weight(a) - 0.5 * u(a).powi(2) + within;
+                let within: f64 = mine.clone().map(|j| times(j) * inside[a * m + j].log).sum();
+                *t = rule.log_weight(a) - 0.5 * u(a).powi(2) / group.weight + within;
             }
             let log = softmax(&mut weights).unwrap_or(f64::NAN);
-            let log_det: f64 = group.s.ln() + mine.clone().map(|j| inners[j].root_d.ln()).sum::<f64>();
-            out.log_l += log - log_det - 0.5 * (1 + mine.len()) as f64 * std::f64::consts::PI.ln();
+            let half = 0.5 * std::f64::consts::PI.ln();
+            let log_det =
+                group.s.ln() + half + mine.clone().map(|j| times(j) * (inners[j].root_d.ln() + half)).sum::<f64>();
+            out.log_l += group.weight * (log - log_det);
             // G_oo, then with the part of the inner effects taken off
             let mut big = 0.0;
             for (a, &p) in weights.iter().enumerate().filter(|(_, &p)| p > 0.0) {
@@ -406,10 +425,10 @@ impl Modes {
             for j in mine {
                 let [_, g_jj, g_jo] = &mut out.inner[j];
                 big -= inners[j].slope * *g_jo;
-                *g_jj = 1.0 - root2 * *g_jj / inners[j].root_d;
-                *g_jo *= -root2 / inners[j].root_d;
+                *g_jj = inners[j].weight - root2 * inners[j].far * *g_jj / inners[j].root_d;
+                *g_jo *= -root2 * group.far / inners[j].root_d;
             }
-            *n_oo = 1.0 - root2 * big / group.s;
+            *n_oo = group.weight - root2 * group.far * big / group.s;
         }
         out
     }

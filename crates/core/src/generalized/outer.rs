@@ -62,6 +62,10 @@ impl Modes {
         } else {
             self.laplace(g, how.curvature, profiled)
         };
+        let v = v.and_then(|mut v| match &g.prior {
+            Some(prior) => v.add_prior(g, prior, point, profiled).map(|()| v),
+            None => Ok(v),
+        });
         if v.is_err() {
             self.u = u;
             self.beta = beta;

@@ -176,7 +176,7 @@ impl Coordinates {
 
     /// Gradient with respect to the coordinates.
     pub fn gradient(&self, g: &GlmmSystem, theta: &[f64], v: &Value) -> Vec<f64> {
-        let mut out = g.layout.pull_back(theta, &v.gamma);
+        let mut out = v.by_theta(g, theta);
         self.score(&mut out);
         if self.with_beta {
             out.extend(v.beta.iter().map(|b| b * self.unit));

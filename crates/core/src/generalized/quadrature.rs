@@ -5,6 +5,10 @@
 //! | nodes u_j = u + sqrt2 R^-T z_j, M = R R' | `node` |
 //! | log L = -(k/2) log pi - log det R + logsumexp_j { log w_j + z_j'z_j - h(u_j) } | `Nodes::log_l` |
 //! | pi_j, h'_j, gbar, G, N, Q = R^-T N R^-1 | as written; Q takes the place of M^-1 |
+//!
+//! With sampling weights the effects u of a level of weight W are sqrt(W) times those of the model
+//! and h is W times its own: nodes lie sqrt(W) further out, exponents are h / W, the log
+//! likelihood of the level counts W times, and N = W I - sqrt(2 W) (...).
 
 use super::nested::NestedShape;
 use super::pirls::Modes;
@@ -227,6 +231,7 @@ impl Modes {
         let root2 = std::f64::consts::SQRT_2;
         let n_extras = g.n_extras();
         let factor = |l: usize| self.factor.level_block(0, l);
+        let weight = |l: usize| g.layout.weight(0, l);
         let mode = |l: usize| {
             let at = g.layout.first_row(0, l);
             &self.u[at..at + k]
@@ -247,7 +252,8 @@ impl Modes {
                 let node = &mut u[(j * m + i) * k..(j * m + i + 1) * k];
                 node.copy_from_slice(&rule.z[j * k..(j + 1) * k]);
                 kernels::backward::<0>(factor(l), k, node, 1);
-                node.iter_mut().zip(mode(l)).for_each(|(v, u)| *v = root2 * *v + u);
+                let far = root2 * weight(l).sqrt();
+                node.iter_mut().zip(mode(l)).for_each(|(v, u)| *v = far * *v + u);
                 kernels::multiply(lam, node, k, k, 1, &mut b[i * k..(i + 1) * k]);
             }
             eta.copy_from_slice(&self.eta_fixed[rows.clone()]);
@@ -281,7 +287,7 @@ impl Modes {
                 let sum: f64 = l0[mine.clone()].iter().sum();
                 let node = &u[(j * m + i) * k..(j * m + i + 1) * k];
                 let half = 0.5 * node.iter().map(|v| v * v).sum::<f64>();
-                let value = rule.log_w[j] + sum - half;
+                let value = rule.log_w[j] + (sum - half) / weight(l);
                 t[j * m + i] = if value.is_finite() { value } else { f64::NEG_INFINITY };
                 let out = &mut zr[(j * m + i) * k..(j * m + i + 1) * k];
                 if f.z.is_empty() {
@@ -309,7 +315,8 @@ impl Modes {
             let largest = (0..n_nodes).fold(f64::NEG_INFINITY, |a, j| a.max(t[j * m + i]));
             let total: f64 = (0..n_nodes).map(|j| (t[j * m + i] - largest).exp()).sum();
             let log_det: f64 = (0..k).map(|c| chol[c * k + c].ln()).sum();
-            out.log_l += largest + total.ln() - log_det - 0.5 * k as f64 * std::f64::consts::PI.ln();
+            let w = weight(l);
+            out.log_l += w * (largest + total.ln() - log_det - 0.5 * k as f64 * std::f64::consts::PI.ln());
             big.fill(0.0);
             let gbar = &mut out.g[i * k..(i + 1) * k];
             for j in 0..n_nodes {
@@ -341,10 +348,10 @@ impl Modes {
             let q = &mut out.q[i * k * k..(i + 1) * k * k];
             for c in 0..k {
                 for d in c..k {
-                    let v = f64::from(c == d) - root2 * big[c * k + d];
+                    let v = w * f64::from(c == d) - root2 * w.sqrt() * big[c * k + d];
                     q[c * k + d] = v;
                     q[d * k + c] = v;
-                    out.error = out.error.max(v.abs());
+                    out.error = out.error.max(v.abs() / w);
                 }
             }
             kernels::backward::<0>(chol, k, q, k);

@@ -7,6 +7,7 @@ use crate::error::CoreError;
 use crate::families::Family;
 use crate::layout::{FactorSpec, Layout};
 use crate::memory::room_for;
+use crate::prior::Prior;
 use crate::rows::Rows;
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ pub struct GlmmSystem {
     pub cells: Vec<Vec<u32>>,
     /// Family and link.
     pub family: Arc<dyn Family>,
+    /// Terms of the objective beside the likelihood.
+    pub prior: Option<Prior>,
 }
 
 /// Matrices of products with the fixed effects that a fit holds at once.
@@ -157,6 +160,7 @@ impl GlmmSystem {
             order,
             layout,
             gram,
+            prior: None,
         })
     }
 
@@ -174,6 +178,7 @@ impl GlmmSystem {
             effects: self.effects.clone(),
             cells: self.cells.clone(),
             family: self.family.clone(),
+            prior: self.prior.clone(),
         }
     }
 

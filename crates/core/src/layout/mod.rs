@@ -157,6 +157,34 @@ impl Layout {
         self.sym.row[self.sym.position[factor][level] as usize]
     }
 
+    /// Sampling weight of a level, with those of the levels it lies in; one without.
+    #[inline(always)]
+    pub fn weight(&self, factor: usize, level: usize) -> f64 {
+        match &self.sym.weights {
+            None => 1.0,
+            Some(w) => w[self.sym.position[factor][level] as usize],
+        }
+    }
+
+    /// Gives the levels of every factor sampling weights.
+    ///
+    /// # Errors
+    /// Where there are not as many as levels, or the factors are not nested.
+    pub fn weigh(&mut self, by_level: &[Vec<f64>]) -> Result<(), CoreError> {
+        let fits = by_level.len() == self.factors.len()
+            && by_level.iter().zip(&self.factors).all(|(w, f)| w.len() == f.n_levels);
+        if !fits || self.fixed.is_some() {
+            return Err(CoreError::Shape("there must be a sampling weight for every level".into()));
+        }
+        if by_level.iter().flatten().all(|&w| w == 1.0) {
+            return Ok(());
+        }
+        if !Arc::make_mut(&mut self.sym).weigh(by_level) {
+            return Err(CoreError::Shape("levels with sampling weights must be nested".into()));
+        }
+        Ok(())
+    }
+
     /// Predicted seconds of one factorisation with `cols` right-hand sides; only their order of
     /// magnitude matters.
     pub fn predicted_seconds(&self, cells: &[Cells], cols: usize) -> f64 {

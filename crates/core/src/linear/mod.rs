@@ -11,6 +11,7 @@ mod frame;
 mod information;
 mod law;
 mod levels;
+mod penalised;
 mod ray;
 mod rebase;
 mod replicable;
@@ -38,6 +39,7 @@ pub use information::{
 };
 pub use law::{Law, Truth};
 pub use levels::Coding;
+pub use penalised::{penalised, Penalised, PenalisedValue};
 pub use rebase::Rebase;
 pub use replicable::How;
 pub use response_law::{Draft, ResponseLaw};

@@ -151,7 +151,7 @@ impl Evaluator {
 
     /// Gamma of each factor, the sums of squares weighted by `precision`; the effects are those in
     /// `out`.
-    fn gammas(&mut self, sys: &System, reml: bool, precision: f64, out: &mut Score) {
+    pub(super) fn gammas(&mut self, sys: &System, reml: bool, precision: f64, out: &mut Score) {
         let pw = sys.cp.pw;
         let p = pw - 1;
         out.gamma.iter_mut().for_each(|g| g.fill(0.0));

@@ -20,6 +20,9 @@ pub struct System {
     pub alone: Option<Alone>,
     /// Other cross-products for very large standard deviations, where they are needed.
     pub rebase: Option<Rebase>,
+    /// Sum of the sampling weights of the rows, where there are some: it takes the place of their
+    /// number.
+    pub total: Option<f64>,
 }
 
 /// The block system of the random effects without a fixed factor.
@@ -72,7 +75,7 @@ impl System {
         }
         let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
         let layout = Layout::new(&specs, &cp.gram.cells, basis)?;
-        Ok(System { layout, cp, alone: None, rebase: None })
+        Ok(System { layout, cp, alone: None, rebase: None, total: None })
     }
 
     /// Of rows whose last factor is fixed. None where its levels and the columns of X depend on
@@ -92,7 +95,7 @@ impl System {
         let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
         let layout = Layout::new(&specs, &cp.gram.cells, basis)?;
         let alone = Alone::of(&layout, &cp.gram)?;
-        Ok(Some(System { layout, cp, alone, rebase: None }))
+        Ok(Some(System { layout, cp, alone, rebase: None, total: None }))
     }
 
     /// From cross-products formed elsewhere, in the basis given; no rows are needed. Columns of X
@@ -116,7 +119,20 @@ impl System {
             basis.keep_columns(&kept);
         }
         let layout = Layout::new(specs, &cp.gram.cells, basis)?;
-        Ok(System { layout, cp, alone: None, rebase: None })
+        Ok(System { layout, cp, alone: None, rebase: None, total: None })
+    }
+
+    /// Gives the levels of every factor sampling weights, each with those of the levels it lies in
+    /// multiplied; the weights of the rows are these times their own.
+    ///
+    /// # Errors
+    /// As [`Layout::weigh`].
+    pub fn weigh(&mut self, by_level: &[Vec<f64>], of_rows: &[f64]) -> Result<(), CoreError> {
+        self.layout.weigh(by_level)?;
+        // rows count so often, and do not vary less
+        self.cp.log_det_r = 0.0;
+        self.total = Some(of_rows.iter().sum());
+        Ok(())
     }
 
     /// What it holds besides numbers.
@@ -126,7 +142,13 @@ impl System {
 
     /// A copy whose response may be replaced.
     pub fn clone_for_refit(&self) -> Self {
-        System { layout: self.layout.clone(), cp: self.cp.clone(), alone: self.alone.clone(), rebase: None }
+        System {
+            layout: self.layout.clone(),
+            cp: self.cp.clone(),
+            alone: self.alone.clone(),
+            rebase: None,
+            total: self.total,
+        }
     }
 
     /// Puts other cross-products with y in place: Z'y in elimination order, X'y and y'y.
@@ -160,7 +182,12 @@ impl System {
 
     /// Divisor of r2: rows, less fixed effects under REML.
     pub fn nu(&self, reml: bool) -> f64 {
-        (self.cp.n - if reml { self.n_fixed() } else { 0 }) as f64
+        let rows = self.total.unwrap_or(self.cp.n as f64);
+        if reml {
+            rows - self.n_fixed() as f64
+        } else {
+            rows
+        }
     }
 
     /// What the changed basis and the covariance of the rows add to the criterion.

@@ -15,6 +15,7 @@ from ranef.inference.bootstrap.arguments import Counter, check_drawable, check_g
 from ranef.inference.bootstrap.one_by_one import jackknife, replicates
 from ranef.inference.bootstrap.pools import pools
 from ranef.inference.bootstrap.quantities import quantity_values
+from ranef.inference.maximised import need_draws
 
 if TYPE_CHECKING:
     from ranef import _core
@@ -122,6 +123,7 @@ def draw(
 
     checked_type(type)
     check_re(re, type)
+    need_draws(fit, "the bootstrap")
     check_drawable(fit, type)
     if type == "residual" and fit.design.residual is not None:
         raise OptionError(

@@ -17,6 +17,7 @@ from ranef.inference.bootstrap.arguments import Counter, check_drawable
 from ranef.inference.bootstrap.draw import FAILURES
 from ranef.inference.bootstrap.nested import nested_replicates
 from ranef.inference.likelihood_ratio import check_same_data, chi_square_p
+from ranef.inference.maximised import need_maximised
 from ranef.inference.reduced import refit_by
 from ranef.inference.variance_tests import columns_within
 
@@ -168,6 +169,8 @@ def bootstrap_lrt(
     OptionError
         When they are not nested, or their likelihoods cannot be compared.
     """
+    for name, fit in zip(names, (larger, smaller), strict=True):
+        need_maximised(fit, f"the likelihood ratio of {name}")
     check_same_data([larger, smaller], list(names))
     _check_same_likelihood(larger, smaller, names)
     if larger.npar <= smaller.npar:

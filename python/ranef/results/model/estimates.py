@@ -11,6 +11,7 @@ from ranef.estimates import fixed_effects, random_effects
 from ranef.estimates.criteria import Criteria, criteria
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.families.family import Family
+from ranef.inference.maximised import need_maximised
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -173,8 +174,29 @@ class EstimatesChapter(FittedModel):
 
     @property
     def llf(self) -> float:
-        """Log-likelihood; the restricted one for a REML fit."""
+        """Log-likelihood; the restricted one for a REML fit. Priors are not part of it."""
         return self._criteria.llf
+
+    @property
+    def log_prior(self) -> float:
+        """Log density of the priors at the estimates; 0 without.
+
+        The criterion that was minimised is ``-2 * (llf + log_prior)``.
+
+        Examples
+        --------
+        >>> from ranef import lmer, load_dataset, priors
+        >>> d = load_dataset("Dyestuff2")
+        >>> m = lmer("Yield ~ 1 + (1 | Batch)", d, prior={"cov": priors.Gamma(relative=True)})
+        >>> round(m.objective, 4), bool(abs(m.objective + 2 * (m.llf + m.log_prior)) < 1e-9)
+        (166.1407, True)
+        """
+        return self._fit.log_prior
+
+    def _criterion(self, name: str) -> float:
+        need_maximised(self._fit, name)
+        found: float = getattr(self._criteria, name)
+        return found
 
     @property
     def ml_deviance(self) -> float:
@@ -182,22 +204,22 @@ class EstimatesChapter(FittedModel):
         of a generalized one by the approximation that the fit has maximised.
         """
         both = self._fit.both_criteria
-        return self._fit.objective if both is None else both[0]
+        return self._fit.deviance if both is None else both[0]
 
     @property
     def aic(self) -> float:
         """Akaike's criterion, from ``llf`` and ``npar``."""
-        return self._criteria.aic
+        return self._criterion("aic")
 
     @property
     def bic(self) -> float:
         """Schwarz's criterion, from ``llf``, ``npar`` and ``nobs``."""
-        return self._criteria.bic
+        return self._criterion("bic")
 
     @property
     def aicc(self) -> float:
         """Akaike's criterion corrected for small samples."""
-        return self._criteria.aicc
+        return self._criterion("aicc")
 
     @property
     def npar(self) -> int:

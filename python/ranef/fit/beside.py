@@ -1,0 +1,80 @@
+"""What stands beside the likelihood of a model: priors, and sampling weights of rows and levels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.design.sampling import SamplingRequest, no_information, weighed
+from ranef.errors import OptionError
+
+if TYPE_CHECKING:
+    from ranef.fit.order import TermOrder
+    from ranef.priors import Density
+
+Floats = NDArray[np.float64]
+
+
+def with_beside(
+    design: Design, data: Any, priors: "tuple[tuple[str, Density], ...]", asked: SamplingRequest | None
+) -> Design:
+    """The design with priors and sampling weights."""
+    if not priors and asked is None:
+        return design
+    if design.sums is not None or design.residual is not None or any(t.has_members for t in design.random):
+        raise OptionError(
+            "priors and sampling weights are for models of rows in memory that are independent given the random "
+            "effects: leave out correlation=, variance=, known() and mm(), and give the data as a frame."
+        )
+    if asked is None:
+        return replace(design, priors=priors)
+    if not design.random:
+        raise OptionError("sampling weights are for models with random effects.")
+    sampling = weighed(design, data, asked)
+    note = no_information(sampling, design)
+    notes = design.notes if note is None else (*design.notes, note)
+    return replace(design, priors=priors, sampling=sampling, notes=notes)
+
+
+def see_that_ml_is_fitted(sampling_weights: object, reml: bool, weights: object) -> None:
+    """Refuse what a linear model with sampling weights cannot have."""
+    if sampling_weights is None:
+        return
+    if reml:
+        raise OptionError(
+            "restricted maximum likelihood has no form with sampling weights; leave out REML=True, or say method='ML'."
+        )
+    if weights is not None:
+        raise OptionError(
+            "weights= says how precise the rows of lmer are and sampling_weights= how often they count; give one of "
+            "them."
+        )
+
+
+def effects_of(design: Design, order: "TermOrder", values: Sequence[Floats]) -> tuple[Floats, ...]:
+    """Random effects of every term from those of the core, where what counts w times has effects
+    sqrt(w) times as large.
+    """
+    sampling = design.sampling
+    if sampling is None:
+        return tuple(values)
+    root = [np.sqrt(sampling.levels[design.random[s.formula].group])[:, np.newaxis] for s in order.spans]
+    return tuple(v / r for v, r in zip(values, root, strict=True))
+
+
+def why_no_likelihood(design: Design) -> str | None:
+    """Why what rests on a maximised likelihood does not hold; None where it does."""
+    if design.sampling is not None:
+        return (
+            "with sampling weights the likelihood is that of no sample, so that likelihood ratios, information "
+            "criteria, profiles and bootstraps of it have no meaning; use Wald tests, whose standard errors are robust"
+        )
+    if design.priors:
+        return (
+            "the estimates are those of a likelihood with priors, which is not maximised itself, so that likelihood "
+            "ratios and information criteria of it do not hold"
+        )
+    return None
