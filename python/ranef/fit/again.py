@@ -6,9 +6,10 @@ import numpy as np
 
 from ranef.design.record import Design
 from ranef.fit.control import FitControl
+from ranef.fit.conventions import has_conventions
 from ranef.fit.correlated import CorrelatedFit, fit_linear
 from ranef.fit.generalized import GlmmFit, fit_glmm
-from ranef.fit.linear import LmmFit, has_conventions
+from ranef.fit.linear import LmmFit
 from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit

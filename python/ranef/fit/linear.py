@@ -495,16 +495,3 @@ def _carried_over(
         search=found.search,
     )
     return _Outcome(solution, ending, [(v.criterion, core_theta(v.theta)) for v in found.valleys[1:]])
-
-
-def has_conventions(fit: MixedFit) -> bool:
-    """Whether a search of the core alone, which knows independent rows, would give another fit:
-    some variances are what they are by convention, or rows have a covariance structure.
-    """
-    if not isinstance(fit, LmmFit) or fit.design.sums is not None:
-        return False
-    if fit.design.residual is not None or fit.design.priors or fit.design.sampling is not None:
-        return True
-    if shared_effects(fit.design.random):
-        return True
-    return fit.reml and bool(unidentified_effects(fit.design, fit.kept))

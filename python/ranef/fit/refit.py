@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from ranef.errors import DataError
 from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl
+from ranef.fit.conventions import has_conventions
 from ranef.fit.core import core_options, core_start, core_threads
 from ranef.fit.exact import SMALL
-from ranef.fit.linear import LmmFit, has_conventions
+from ranef.fit.linear import LmmFit
 from ranef.fit.no_fit import NO_FIT, UNIDENTIFIED
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit

@@ -18,7 +18,7 @@ from ranef.families.custom import CustomFamily
 from ranef.fit.again import fit_again
 from ranef.fit.assumed import assumed, assumed_without, design_of_columns
 from ranef.fit.control import FitControl
-from ranef.fit.linear import has_conventions
+from ranef.fit.conventions import has_conventions
 from ranef.fit.record import MixedFit
 from ranef.fit.stated import Stated, parameters
 from ranef.fit.stated_numbers import finite

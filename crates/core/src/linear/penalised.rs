@@ -311,12 +311,7 @@ impl State<'_, '_, '_> {
     }
 
     /// Newton steps from a point.
-    fn descend(
-        &mut self,
-        mut x: Vec<f64>,
-        tolerance: f64,
-        limit: usize,
-    ) -> Result<Option<Descent>, CoreError> {
+    fn descend(&mut self, mut x: Vec<f64>, tolerance: f64, limit: usize) -> Result<Option<Descent>, CoreError> {
         let Some(mut here) = self.at(&x)? else { return Ok(None) };
         let n = x.len();
         let mut radius = 1.0;
