@@ -39,7 +39,7 @@ def linker(tools: Path, work: Path) -> dict[str, str]:
     place = "import ziglang, os; print(os.path.join(os.path.dirname(ziglang.__file__), 'zig'))"
     zig = subprocess.run([tools, "-c", place], check=True, capture_output=True, text=True).stdout.strip()
     version = subprocess.run([zig, "version"], check=True, capture_output=True, text=True).stdout.strip()
-    script = work / "link"
+    script = work / "zigcc"  # rustc takes what it passes from the name: a compiler of C
     # maturin leaves out the arguments that zig does not know
     script.write_text(
         "#!/bin/sh\n"
