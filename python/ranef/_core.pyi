@@ -656,6 +656,24 @@ def profile(
     n_threads: int,
     progress: _Counter,
 ) -> Profile: ...
+def profile_structured(
+    model: LmmSystem | CorrelatedSystem,
+    theta: _F64,
+    z: _F64,
+    kinds: list[tuple[int, str]],
+    options: Options,
+    indices: list[int],
+    step: float,
+    reach: float,
+    targets: list[float],
+    n_threads: int,
+    progress: _Counter,
+) -> Profile:
+    """The same with covariance structures; parameters of R follow the fixed effects.
+
+    ``kinds`` says which natural parameters are ``sd``, ``cor``, ``positive`` or any ``number``.
+    """
+
 def families() -> list[tuple[str, list[str], list[tuple[str, float, float, bool]]]]:
     """The families: name, links, and the extra parameters.
 

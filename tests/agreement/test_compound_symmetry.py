@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ranef
-from ranef.errors import DesignError, FormulaError, OptionError
+from ranef.errors import DesignError, FormulaError
 
 FOLDER = Path(__file__).parents[1] / "reference"
 
@@ -108,8 +108,9 @@ def test_what_a_fit_answers() -> None:
     drawn = m.bootstrap(20, rng=1)
     assert np.isfinite(drawn.thetas).all()
     assert any(q.name.startswith("correlation") for q in drawn.quantities)
-    with pytest.raises(OptionError, match="profiles are not available"):
-        m.conf_int("profile")
+    limits = m.conf_int("profile", parm="theta_")
+    assert limits.loc["correlation|Worker", "upper"] < 1.0
+    assert (limits["lower"] < limits["upper"]).all()
 
 
 def test_what_is_refused() -> None:

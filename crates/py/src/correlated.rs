@@ -14,7 +14,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use ranef_core::layout::Frame;
-use ranef_core::linear::{fit_correlated, BlockRows, Correlated, CorrelatedSolution, FitOptions, NewRows, State, Want};
+use ranef_core::linear::{
+    fit_correlated, BlockRows, Correlated, CorrelatedSolution, CorrelatedState as State, FitOptions, NewRows, Want,
+};
 
 /// What R knows of the rows.
 #[derive(FromPyObject)]
@@ -50,6 +52,11 @@ fn singular() -> PyErr {
 }
 
 impl CorrelatedSystem {
+    /// The model.
+    pub(crate) fn model(&self) -> &Correlated {
+        &self.model
+    }
+
     /// The state at parameters.
     fn at(&self, theta: &[f64], z: &[f64], reml: bool) -> PyResult<(State, Vec<Frame>)> {
         if theta.len() != self.model.sys.n_theta || z.len() != self.model.r.n() {

@@ -1,6 +1,8 @@
 //! Profiles of a model.
 
 use crate::arguments::{matrix, to_python, OptionsArgument, PointArgument};
+use crate::correlated::CorrelatedSystem;
+use crate::lmm::LmmSystem;
 use crate::records;
 use crate::replicate::Model;
 use crate::watch::whole;
@@ -8,7 +10,11 @@ use numpy::IntoPyArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use ranef_core::linear::frames_of;
-use ranef_core::replicate::{self, Curve, CurvePoint, GeneralizedFit, LinearFit, Profile, ProfileOptions};
+use ranef_core::replicate::{
+    self, CorrelatedRows, Covariance, Curve, CurvePoint, Effects, GeneralizedFit, LinearFit, Profile, ProfileOptions,
+    StructuredFit, Walked,
+};
+use std::collections::BTreeMap;
 
 #[pyfunction]
 #[pyo3(signature = (model, start, options, indices, step, reach, targets, n_threads, progress))]
@@ -54,6 +60,73 @@ pub fn profile(
             });
             m.raised()?;
             found
+        }
+    };
+    profile_record(py, found?.map_err(to_python)?)
+}
+
+/// A linear model with structures.
+#[derive(FromPyObject)]
+pub(crate) enum Structured<'py> {
+    Effects(PyRef<'py, LmmSystem>),
+    Rows(PyRef<'py, CorrelatedSystem>),
+}
+
+/// How natural parameters are walked, by number: sds, correlations, positive and other numbers.
+fn walked(kinds: Vec<(usize, String)>) -> PyResult<BTreeMap<usize, Walked>> {
+    let of = |name: &str| match name {
+        "sd" => Ok(Walked::Sd),
+        "cor" => Ok(Walked::Correlation),
+        "positive" => Ok(Walked::Positive),
+        "number" => Ok(Walked::Number),
+        _ => Err(PyValueError::new_err(format!("unknown kind {name:?}"))),
+    };
+    kinds.into_iter().map(|(i, name)| Ok((i, of(&name)?))).collect()
+}
+
+/// Profiles of a model whose random effects or rows have covariance structures.
+#[pyfunction]
+#[pyo3(signature = (model, theta, z, kinds, options, indices, step, reach, targets, n_threads, progress))]
+#[allow(clippy::too_many_arguments)]
+pub fn profile_structured(
+    py: Python<'_>,
+    model: Structured<'_>,
+    theta: Vec<f64>,
+    z: Vec<f64>,
+    kinds: Vec<(usize, String)>,
+    options: OptionsArgument,
+    indices: Vec<usize>,
+    step: f64,
+    reach: f64,
+    targets: Vec<f64>,
+    n_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<records::Profile> {
+    let kinds = walked(kinds)?;
+    let curves = ProfileOptions { step, reach, targets };
+    let start = Covariance { theta, z };
+    let options = options.linear(false);
+    let (sys, n_z) = match &model {
+        Structured::Effects(m) => (m.sys(py)?, 0),
+        Structured::Rows(m) => (&m.model().sys, m.model().r.n()),
+    };
+    if start.theta.len() != sys.n_theta || start.z.len() != n_z {
+        return Err(PyValueError::new_err("these are not as many parameters as the model has"));
+    }
+    if indices.iter().any(|&i| i > sys.n_theta + sys.p() + n_z) {
+        return Err(PyValueError::new_err("there is no parameter of that number"));
+    }
+    let found = match &model {
+        Structured::Effects(m) => {
+            let of = Effects { sys: m.sys(py)?, options };
+            let fit = StructuredFit { model: &of, rows: &[], walked: &kinds };
+            whole(py, progress, n_threads, |watch| replicate::profile(&fit, start, &indices, &curves, n_threads, watch))
+        }
+        Structured::Rows(m) => {
+            let of = CorrelatedRows { model: m.model(), options };
+            let rows = m.model().r.parameters();
+            let fit = StructuredFit { model: &of, rows: &rows, walked: &kinds };
+            whole(py, progress, n_threads, |watch| replicate::profile(&fit, start, &indices, &curves, n_threads, watch))
         }
     };
     profile_record(py, found?.map_err(to_python)?)

@@ -134,11 +134,15 @@ class CorrelatedFit(LmmFit):
         """
         return np.asarray(self.correlated.whiten(self.z, np.ascontiguousarray(values)))
 
+    def structured_model(self) -> tuple[Any, Floats] | None:
+        """Itself, with the parameters of the rows."""
+        return self.correlated, self.z
+
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
         """Refused: what needs it knows nothing of the covariance structure."""
         raise OptionError(
-            "this is not available for models with a covariance structure of the rows; conf_int('wald') and "
-            "conf_int('boot') are, and anova() of two fits compares structures."
+            "this is not available for models with a covariance structure of the rows; conf_int() by any method is, "
+            "and anova() of two fits compares structures."
         )
 
     def random_coefficients(self) -> Floats:

@@ -214,9 +214,7 @@ class LmmFit(MixedFit):
 
     @property
     def core_point(self) -> tuple[Floats, list[int], bool]:
-        """Where the fit is, as the core takes it: theta, the number of directions without variance
-        of every random term, and whether the criterion is REML.
-        """
+        """Where the fit is: theta, directions without variance of every term, whether by REML."""
         null = [0] * len(self.order.spans)
         for key, span in zip(self.term_keys, self.order.spans, strict=True):
             null[span.core_term] = self.convergence.boundary.get(key, 0)
@@ -225,6 +223,10 @@ class LmmFit(MixedFit):
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
         """The model in the core."""
         return self.system.get(self.n_threads if n_threads is None else n_threads)
+
+    def structured_model(self) -> tuple[Any, Floats] | None:
+        """Itself, where some random effects have a structure."""
+        return None if all(s.core.is_free for s in self.order.spans) else (self.core_model(), np.empty(0))
 
     def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
         """Given theta and the fixed effects; by probes where the iterative solver was used."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def profiled(
     fit: MixedFit,
     indices: list[int],
+    kinds: list[tuple[int, str]],
     step: float,
     reach: float,
     targets: list[float],
@@ -26,7 +27,10 @@ def profiled(
     ----------
     fit : MixedFit
     indices : list of int
-        Places of the parameters in the core's list: theta in its order, sigma, fixed effects.
+        Places of the parameters in the core's list: theta in its order, sigma, fixed effects,
+        parameters of the rows' structure.
+    kinds : list of (int, str)
+        What the covariance parameters at these places are.
     step, reach : float
         Distance of the points in zeta, and where the curves end.
     targets : list of float
@@ -37,4 +41,10 @@ def profiled(
     from ranef import _core
 
     options, threads = core_options(fit, control), core_threads(fit, fit.n_threads)
+    structured = fit.structured_model()
+    if structured is not None:
+        system, z = structured
+        walked = [(i, "number" if kind == "share" else kind) for i, kind in kinds]
+        limits = (indices, step, reach, targets, threads, progress)
+        return _core.profile_structured(system, fit.core_theta, z, walked, options, *limits)
     return _core.profile(fit.core_model(), core_point(fit), options, indices, step, reach, targets, threads, progress)

@@ -345,9 +345,7 @@ class MixedFit:
 
     @property
     def random_scale(self) -> float:
-        """What the relative Cholesky factors are multiplied
-        by to give those of the random effects.
-        """
+        """What the relative Cholesky factors are multiplied by to give those of the random effects."""
         return 1.0
 
     @property
@@ -381,10 +379,12 @@ class MixedFit:
         raise NotImplementedError
 
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
-        """The model in the core,
-        made with ``n_threads`` (by default those of the fit) if there is none yet.
-        """
+        """The model in the core, made with ``n_threads`` (the fit's) if there is none yet."""
         raise NotImplementedError
+
+    def structured_model(self) -> "tuple[Any, Floats] | None":
+        """The model in the core with covariance structures, and those of the rows; None: none."""
+        return None
 
     def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
         """Covariance (levels, k, k) of the random effects of every factor given the data and the

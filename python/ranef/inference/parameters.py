@@ -7,7 +7,7 @@ from typing import Literal
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
 
-Kind = Literal["sd", "cor", "sigma", "beta"]
+Kind = Literal["sd", "cor", "positive", "share", "number", "sigma", "beta"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,12 @@ class Parameter:
     name : str
         ``sd_(Intercept)|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma`` or the extra
         parameter of a family, or the name of a fixed effect.
-    kind : {"sd", "cor", "sigma", "beta"}
+    kind : {"sd", "cor", "positive", "share", "number", "sigma", "beta"}
+        Parameters of covariance structures that are no standard deviations or correlations are
+        positive (a range, a ratio of standard deviations), a share (a nugget) or any number.
     core : int
         Its place in the core's list: theta in the core's order, sigma (also where there is none),
-        fixed effects.
+        fixed effects, parameters of the rows' structure.
     """
 
     name: str
@@ -32,19 +34,35 @@ class Parameter:
 
 def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
     """Standard deviations and correlations in lme4's order of theta, sigma or a family's extra
-    parameter where it is estimated, fixed effects.
+    parameter where it is estimated, fixed effects, parameters of the rows' structure.
     """
     out: list[Parameter] = []
     core = iter(fit.order.theta_of_core)
     for span, term in zip(fit.order.spans, fit.terms, strict=True):
         for kind, places in span.core.parameters:
             name = f"{kind}_{'.'.join(term.names[i] for i in places)}" if places else kind
-            out.append(Parameter(f"{name}|{term.group}", "sd" if kind == "sd" else "cor", int(next(core))))
+            out.append(Parameter(f"{name}|{term.group}", kind_of(kind), int(next(core))))
     m = len(out)
     if fit.spread_name is not None:
         out.append(Parameter(fit.spread_name, "sigma", m))
     out.extend(Parameter(name, "beta", m + 1 + j) for j, name in enumerate(fit.x_names))
+    first = m + 1 + len(fit.x_names)
+    out.extend(Parameter(name, kind_of(name), first + j) for j, name in enumerate(fit.structure_parameters))
     return tuple(out)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of a natural parameter of a covariance structure: ``rho``, ``cor(8, 10)``,
+    ``correlation_lag2``, ``range``...
+    """
+    stem = name.split("(")[0].split("[")[0].split("_lag")[0]
+    if stem == "sd":
+        return "sd"
+    if stem in ("rho", "cor", "correlation"):
+        return "cor"
+    if stem in ("range", "smoothness", "sd_ratio", "constant"):
+        return "positive"
+    return "share" if stem == "nugget" else "number"
 
 
 def chosen_parameters(parameters: Sequence[Parameter], parm: object) -> tuple[Parameter, ...]:

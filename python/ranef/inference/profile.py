@@ -37,12 +37,13 @@ class Curve:
     Attributes
     ----------
     name : str
-    kind : {"sd", "cor", "sigma", "beta"}
+    kind : str
+        As of :class:`Parameter`.
     estimate : float
     value, zeta : (n,) arrays
     rate : (n,) array
-        Derivative of zeta with respect to the parameter, the logarithm of sigma, or the arcsine of
-        a correlation.
+        Derivative of zeta with respect to the parameter, the logarithm of sigma and of other
+        positive parameters, or the arcsine of a correlation.
     parameters : (n, m) array
         All parameters along the curve.
     lower, upper : (t,) arrays
@@ -149,13 +150,14 @@ def _curves(
             "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit "
             "with n_quad=1."
         )
-    if any(not s.core.is_free for s in fit.order.spans):
+    if any(not s.core.is_free for s in fit.order.spans) and fit.structured_model() is None:
         raise OptionError(
-            "profiles are not available for random effects with a covariance structure of their own, as cs(); "
-            "use 'wald' or 'boot'."
+            "profiles of generalized models are not available for random effects with a covariance structure of their "
+            "own, as cs(); use 'wald' or 'boot'."
         )
+    kinds = [(p.core, p.kind) for p in every if p.kind not in ("sigma", "beta")]
     try:
-        found = profiled(fit, [p.core for p in wanted], step, reach, targets, control, progress)
+        found = profiled(fit, [p.core for p in wanted], kinds, step, reach, targets, control, progress)
     except RanefError:
         raise
     except ValueError:
@@ -186,6 +188,9 @@ def _curves(
         notes.append(
             "the model was fitted by REML; profiles are those of the likelihood, from the ML fit of the same model."
         )
+    rows = fit.design.residual
+    if rows is not None and rows.expr.has_fitted:
+        notes.append("the variance of the rows is held at the fitted values of the fit.")
     if found.status != "converged":
         problems.append(
             f"the {'ML ' if fit.reml else ''}fit did not converge ({found.status}), so that zeta counts from a "
@@ -242,18 +247,18 @@ def interpolated_limits(curve: Curve, level: object) -> tuple[float, float]:
 
 def _closed(curve: Curve, lower: float, upper: float) -> tuple[float, float]:
     """Open sides become infinite, or the end of what is possible."""
-    lowest = {"sd": 0.0, "sigma": 0.0, "cor": -1.0, "beta": -math.inf}[curve.kind]
-    highest = 1.0 if curve.kind == "cor" else math.inf
+    lowest = -1.0 if curve.kind == "cor" else -math.inf if curve.kind in ("beta", "number") else 0.0
+    highest = 1.0 if curve.kind in ("cor", "share") else math.inf
     return lowest if math.isnan(lower) else lower, highest if math.isnan(upper) else upper
 
 
-_INTO: Mapping[str, Callable[[Floats], Floats]] = {"sigma": np.log, "cor": np.arcsin}
-_BACK: Mapping[str, Callable[[float], float]] = {"sigma": math.exp, "cor": math.sin}
+_INTO: Mapping[str, Callable[[Floats], Floats]] = {"sigma": np.log, "positive": np.log, "cor": np.arcsin}
+_BACK: Mapping[str, Callable[[float], float]] = {"sigma": math.exp, "positive": math.exp, "cor": math.sin}
 
 
 def walked(curve: Curve, values: Floats) -> Floats:
-    """The coordinate in which a curve is smooth: the parameter, the logarithm of sigma, the arcsine
-    of a correlation.
+    """The coordinate in which a curve is smooth: the parameter, the logarithm of sigma and other
+    positive parameters, the arcsine of a correlation.
     """
     into = _INTO.get(curve.kind)
     return values if into is None else into(values)

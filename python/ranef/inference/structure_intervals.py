@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError
 from ranef.fit.record import MixedFit
+from ranef.inference.parameters import kind_of
 
 Floats = NDArray[np.float64]
 
@@ -45,15 +46,16 @@ def scale_of(fit: MixedFit, name: str) -> Scale:
     rows = fit.design.residual
     c = None if rows is None else rows.expr.correlation
     kind = name.split("(")[0].split("[")[0]
-    if kind in ("range", "smoothness", "sd_ratio", "constant", "sigma"):
+    known = kind_of(name)
+    if known == "positive" or kind == "sigma":
         return LOG
-    if kind == "nugget":
+    if known == "share":
         return above(0.0)
     if kind == "rho" and rows is not None and c is not None and c.structure == "cs":
         return above(-1.0 / (max(rows.most, 2) - 1))
     # the only coefficient of its kind of an ARMA process is a partial autocorrelation
     alone = kind in ("phi", "theta") and c is not None and c.orders[kind == "theta"] == 1
-    return FISHER if alone or kind in ("rho", "cor") else PLAIN
+    return FISHER if alone or known == "cor" else PLAIN
 
 
 def structure_names(fit: MixedFit) -> tuple[str, ...]:

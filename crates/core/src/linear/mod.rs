@@ -29,7 +29,7 @@ pub use chart::Chart;
 pub use columns::Columns;
 pub use correlated::{
     fit as fit_correlated, BlockRows, Correlated, CorrelatedFit, CorrelatedSolution, Derivatives, Direction, Slopes,
-    State, Want,
+    State as CorrelatedState, Want,
 };
 pub use criterion::Evaluator;
 pub use deletion::Deletion;

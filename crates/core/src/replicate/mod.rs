@@ -13,6 +13,9 @@ pub use bootstrap::{drawn, drawn_with};
 pub use cases::{cases, jackknife, Data};
 pub use each::{each, EachFit, Groups};
 pub use nested::{nested, Member};
-pub use profile::{profile, Curve, CurvePoint, Ending, GeneralizedFit, LinearFit, Profile, ProfileOptions, Side};
+pub use profile::{
+    profile, CorrelatedRows, Covariance, Curve, CurvePoint, Effects, Ending, GeneralizedFit, LinearFit, Profile,
+    ProfileOptions, Side, StructuredFit, Walked,
+};
 pub use refit::refit;
 pub use replicates::Replicates;

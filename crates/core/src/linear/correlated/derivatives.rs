@@ -97,19 +97,30 @@ impl State {
 
     /// The derivatives at the last evaluation.
     pub fn derivatives(&self, model: &Correlated, reml: bool, directions: &[Direction], want: Want) -> Derivatives {
+        let gamma = self.border_effects(model);
+        self.derivatives_with(model, reml, directions, want, &gamma, model.sys.nu(reml) / self.r2)
+    }
+
+    /// The same with given effects of the border, and a given 1 / sigma^2 in place of the optimum.
+    pub(super) fn derivatives_with(
+        &self,
+        model: &Correlated,
+        reml: bool,
+        directions: &[Direction],
+        want: Want,
+        gamma: &[f64],
+        ratio: f64,
+    ) -> Derivatives {
         let (b, q, p) = (model.b(), model.q, model.p());
         let w = b + 1;
         let (nd, nz) = (directions.len(), model.r.n());
         let total = nd + nz;
-        let nu = model.sys.nu(reml);
-        let ratio = nu / self.r2;
-        let gamma = self.border_effects(model);
         let inverse = self.border_inverse(model, reml);
         let all = if reml { inverse.clone() } else { self.border_inverse(model, true) };
         let turned = self.turned(model);
         let is_local = |d: &Direction| model.border_at[d.factor].is_none();
         // Z'Py of the border's effects
-        let g_border: Vec<f64> = (0..q).map(|i| self.n[i * w + b] - dot(&self.n[i * w..i * w + b], &gamma)).collect();
+        let g_border: Vec<f64> = (0..q).map(|i| self.n[i * w + b] - dot(&self.n[i * w..i * w + b], gamma)).collect();
         let pushed: Vec<Vec<f64>> = directions
             .iter()
             .map(|d| if is_local(d) { Vec::new() } else { border_direction(model, d, &g_border) })

@@ -21,6 +21,7 @@ mod criterion;
 mod derivatives;
 mod directions;
 mod fit;
+mod held;
 mod identified;
 mod inference;
 mod kenward_roger;

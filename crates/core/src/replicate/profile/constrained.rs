@@ -120,7 +120,8 @@ impl Held for Constrained<'_> {
     }
 
     fn state(&self, work: &Work) -> State {
-        State { lambda: work.e.lambda.clone(), sigma: self.sigma2.sqrt(), beta: work.score.beta.clone(), u: Vec::new() }
+        let (lambda, beta) = (work.e.lambda.clone(), work.score.beta.clone());
+        State { lambda, sigma: self.sigma2.sqrt(), beta, u: Vec::new(), x: Vec::new() }
     }
 
     fn parameters(&self, work: &Work) -> Vec<f64> {
@@ -155,6 +156,7 @@ impl<'s> Subject for Linear<'s> {
             Kind::Cor { block, first, second } => (Chart::turned(sys, *block, *first, *second), What::Chart),
             Kind::Sigma => (Chart::free(sys), What::LogSigma(w)),
             Kind::Fixed { row, .. } => (Chart::free(sys), What::Fixed(Plane { row: row.clone(), value: w })),
+            Kind::Natural(_) => unreachable!("structures have walks of their own"),
         };
         let mut problem = Constrained::new(sys, chart, held);
         problem.set(w);
@@ -177,7 +179,7 @@ impl<'s> Subject for Linear<'s> {
     fn width(&self, work: &Work, problem: &Constrained<'_>, target: &Target, w0: f64) -> f64 {
         match &target.kind {
             Kind::Sd { .. } => w0,
-            Kind::Cor { .. } | Kind::Sigma => 1.0,
+            Kind::Cor { .. } | Kind::Sigma | Kind::Natural(_) => 1.0,
             Kind::Fixed { row, .. } => {
                 let plane = Plane { row: row.clone(), value: w0 };
                 (work.e.off_plane(self.0, &plane).0 * problem.sigma2).sqrt()
@@ -216,7 +218,7 @@ impl<'s> Profiled for LinearFit<'s> {
         let origin = Origin {
             deviance: f.criterion,
             parameters: parameters(sys, &work.e.lambda, sigma2, &beta),
-            state: State { lambda: work.e.lambda.clone(), sigma: sigma2.sqrt(), beta, u: Vec::new() },
+            state: State { lambda: work.e.lambda.clone(), sigma: sigma2.sqrt(), beta, u: Vec::new(), x: Vec::new() },
         };
         let deviance = origin.deviance + sys.constant(false);
         Ok(Begun { subject, work, origin, deviance, status: f.status.name() })

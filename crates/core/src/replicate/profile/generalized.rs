@@ -95,7 +95,7 @@ impl<'g> Profiled for GeneralizedFit<'g> {
         let origin = Origin {
             deviance: f.objective,
             parameters: subject.parameters(&lambda, dispersion, &beta),
-            state: State { lambda, sigma: dispersion / unit, beta, u: work.u.clone() },
+            state: State { lambda, sigma: dispersion / unit, beta, u: work.u.clone(), x: Vec::new() },
         };
         Ok(Begun { subject, work, deviance: origin.deviance, origin, status: f.status.name() })
     }
@@ -168,6 +168,7 @@ impl Subject for Generalized<'_> {
                 let along = row.iter().map(|v| v / length2).collect();
                 (Chart::free(sys), What::Fixed { value: w, along, across: complement(row) })
             }
+            Kind::Natural(_) => unreachable!("structures have walks of their own"),
         };
         let mut problem = self.held(chart, held);
         problem.set(w);
@@ -188,7 +189,7 @@ impl Subject for Generalized<'_> {
     fn width(&self, work: &Modes, _: &HeldGeneralized<'_>, target: &Target, w0: f64) -> f64 {
         match &target.kind {
             Kind::Sd { .. } => w0,
-            Kind::Cor { .. } | Kind::Sigma => 1.0,
+            Kind::Cor { .. } | Kind::Sigma | Kind::Natural(_) => 1.0,
             Kind::Fixed { row, .. } => {
                 let information: f64 = work.wo.iter().map(|w| w.abs()).sum();
                 row.iter().map(|v| v * v).sum::<f64>().sqrt() / (self.unit * information.sqrt())
@@ -398,6 +399,7 @@ impl Held for HeldGeneralized<'_> {
             sigma: self.dispersion / unit,
             beta: work.beta.iter().map(|b| b / unit).collect(),
             u: work.u.clone(),
+            x: Vec::new(),
         }
     }
 

@@ -6,9 +6,12 @@
 mod chart;
 mod constrained;
 mod generalized;
+mod hold;
+mod likelihood;
 mod node;
 mod parameter;
 mod search;
+mod structured;
 mod subject;
 mod walk;
 
@@ -16,9 +19,12 @@ use crate::error::CoreError;
 use crate::watch::Watch;
 pub use constrained::LinearFit;
 pub use generalized::GeneralizedFit;
+pub use hold::Walked;
+pub use likelihood::{CorrelatedRows, Covariance, Effects};
 use parameter::Origin;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
+pub use structured::StructuredFit;
 use subject::{Begun, Profiled, Subject};
 use walk::{Stop, Walk};
 

@@ -1,5 +1,6 @@
 //! The parameters that can be profiled, and how each is held.
 
+use super::hold::Walked;
 use super::subject::State;
 use crate::layout::{Lambda, Layout};
 use std::f64::consts::FRAC_PI_2;
@@ -75,6 +76,8 @@ pub enum Kind {
         /// The shift.
         shift: f64,
     },
+    /// A natural parameter of a covariance structure.
+    Natural(Walked),
 }
 
 /// A parameter and the coordinate in which its curve is walked: itself, ln sigma, or the arcsine of
@@ -152,6 +155,8 @@ impl Target {
             }
             Kind::Sigma => Some(origin.state.sigma.ln()),
             Kind::Fixed { row, .. } => Some(row.iter().zip(&origin.state.beta).map(|(r, b)| r * b).sum()),
+            Kind::Natural(Walked::Sd) => Some(value / sys.basis.y_scale),
+            Kind::Natural(walked) => (!value.is_nan()).then(|| walked.place(value)),
         }
     }
 
@@ -162,29 +167,31 @@ impl Target {
             Kind::Cor { .. } => w.sin(),
             Kind::Sigma => w.exp() * sys.basis.y_scale,
             Kind::Fixed { shift, .. } => w * sys.basis.y_scale + shift,
+            Kind::Natural(Walked::Sd) => w * sys.basis.y_scale,
+            Kind::Natural(walked) => walked.value(w),
         }
     }
 
     /// Length of the parameter (its logarithm, its arcsine) for a unit of the walk.
     pub fn unit(&self, sys: &Layout) -> f64 {
         match &self.kind {
-            Kind::Sd { .. } | Kind::Fixed { .. } => sys.basis.y_scale,
-            Kind::Cor { .. } | Kind::Sigma => 1.0,
+            Kind::Sd { .. } | Kind::Fixed { .. } | Kind::Natural(Walked::Sd) => sys.basis.y_scale,
+            Kind::Cor { .. } | Kind::Sigma | Kind::Natural(_) => 1.0,
         }
     }
 
     /// Range of the walk.
     pub fn bounds(&self) -> (f64, f64) {
         match &self.kind {
-            Kind::Sd { .. } => (0.0, f64::INFINITY),
-            Kind::Cor { .. } => (-FRAC_PI_2, FRAC_PI_2),
+            Kind::Sd { .. } | Kind::Natural(Walked::Sd) => (0.0, f64::INFINITY),
+            Kind::Cor { .. } | Kind::Natural(Walked::Correlation) => (-FRAC_PI_2, FRAC_PI_2),
             _ => (f64::NEG_INFINITY, f64::INFINITY),
         }
     }
 
     /// Whether there are no coordinates at this place: a standard deviation of zero.
     pub fn is_lost(&self, w: f64) -> bool {
-        matches!(self.kind, Kind::Sd { .. }) && w < 1e-9
+        matches!(self.kind, Kind::Sd { .. } | Kind::Natural(Walked::Sd)) && w < 1e-9
     }
 
     /// A first step where the curvature is not known; `scale` is what relative standard deviations
@@ -192,6 +199,7 @@ impl Target {
     pub fn guess(&self, scale: f64, step: f64) -> f64 {
         match &self.kind {
             Kind::Sd { weights, .. } => 0.1 * step * scale * weights.iter().map(|v| v * v).sum::<f64>().sqrt(),
+            Kind::Natural(Walked::Sd) => 0.1 * step * scale,
             _ => 0.1 * step,
         }
     }

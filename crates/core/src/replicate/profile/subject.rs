@@ -17,6 +17,8 @@ pub struct State {
     pub beta: Vec<f64>,
     /// Modes of the random effects to start from; empty where they are not searched for.
     pub u: Vec<f64>,
+    /// Covariance parameters of a model with structures, which Lambda follows from; else empty.
+    pub x: Vec<f64>,
 }
 
 /// -2 log-likelihood while one parameter is held, as a function of free coordinates.
@@ -61,6 +63,11 @@ pub trait Subject: Sync {
 
     /// Layout and basis.
     fn layout(&self) -> &Layout;
+
+    /// The parameter at a position.
+    fn target(&self, index: usize) -> Target {
+        Target::of(self.layout(), index)
+    }
 
     /// A new work space.
     fn work(&self) -> Self::Work;

@@ -63,7 +63,7 @@ impl<'a, S: Subject> Walk<'a, S> {
     ) -> Self {
         let sys = subject.layout();
         subject.begin(work, origin);
-        Walk { subject, sys, work, origin, target: Target::of(sys, index), options, watch, strict }
+        Walk { subject, sys, work, origin, target: subject.target(index), options, watch, strict }
     }
 
     /// Both sides of the curve.
