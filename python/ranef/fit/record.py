@@ -345,7 +345,7 @@ class MixedFit:
 
     @property
     def random_scale(self) -> float:
-        """What the relative Cholesky factors are multiplied by to give those of the random effects."""
+        """What the relative Cholesky factors are multiplied by to give those of the effects."""
         return 1.0
 
     @property
