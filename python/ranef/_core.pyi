@@ -680,6 +680,17 @@ def families() -> list[tuple[str, list[str], list[tuple[str, float, float, bool]
     Of each of these: name, limits, whether it is a scale.
     """
 
+class RowKernel:
+    """The log-likelihood of rows with several linear predictors."""
+
+    predictors: int
+
+    @staticmethod
+    def density(name: str, link: str, zero: str) -> RowKernel:
+        """A density and what becomes of zero: ``plain``, ``truncated``, ``inflated``, ``hurdle``,
+        ``truncated_hurdle``.
+        """
+
 class GlmmSystem:
     """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links
     ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``, ``sqrt``,
@@ -706,6 +717,19 @@ class GlmmSystem:
         prior: object = None,
         sampling: list[_F64] | None = None,
     ) -> None: ...
+    @staticmethod
+    def several(
+        y: _F64,
+        weights: _F64,
+        fixed: Sequence[Sequence[tuple[int, _F64]]],
+        offsets: Sequence[_F64 | None],
+        factors: _Factors,
+        of: Sequence[Sequence[int]],
+        kernel: RowKernel,
+    ) -> GlmmSystem:
+        """Rows with several linear predictors; ``fixed`` has blocks of columns with one vector of
+        coefficients each, with the predictors they act on, ``of`` the predictor of every effect.
+        """
     def fit(
         self,
         n_quad: int,

@@ -5,6 +5,7 @@ use crate::families::{checked_extras, chosen};
 use crate::kernel::PythonFamily;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
+use crate::row_kernel::RowKernel;
 use crate::threads::with_threads;
 use crate::watch::{whole_of, LONG};
 use numpy::{
@@ -15,8 +16,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use ranef_core::generalized::{
-    predict_variance, search, Approximation, Curvature, Failure, Fit, FitOptions, GlmmSystem as Model, Modes, NewRows,
-    Point, Solution,
+    predict_variance, search, Approximation, Curvature, Failure, Fit, FitOptions, FixedBlock, GlmmSystem as Model,
+    Modes, NewRows, Point, SeveralRows, Solution,
 };
 use ranef_core::memory::{self, room_for};
 use std::sync::{Arc, Mutex};
@@ -197,6 +198,48 @@ impl GlmmSystem {
         drop(rows);
         drop(borrowed);
         Ok(GlmmSystem { arrays, g, custom, work: Mutex::new(None), memory: memory::allowance().map(|a| a.bytes()) })
+    }
+
+    /// A model of rows with several linear predictors. `fixed` holds blocks of columns with one
+    /// vector of coefficients each: for every predictor they act on, its number and matrix; `of`
+    /// has the predictor of every effect of every factor.
+    #[staticmethod]
+    #[pyo3(signature = (y, weights, fixed, offsets, factors, of, kernel))]
+    #[allow(clippy::too_many_arguments)]
+    fn several<'py>(
+        py: Python<'py>,
+        y: Bound<'py, PyArray1<f64>>,
+        weights: Bound<'py, PyArray1<f64>>,
+        fixed: Vec<Vec<(usize, PyReadonlyArray2<'py, f64>)>>,
+        offsets: Vec<Option<Vector<'py>>>,
+        factors: Vec<FactorArgument<'py>>,
+        of: Vec<Vec<usize>>,
+        kernel: &RowKernel,
+    ) -> PyResult<Self> {
+        let none = PyArray2::zeros(py, [y.len(), 0], true);
+        let arrays = Arrays::new(none, None, y, Some(weights), None, factors)?;
+        let borrowed = arrays.borrow(py);
+        let rows = borrowed.rows()?;
+        let mut blocks = Vec::new();
+        for block in &fixed {
+            let parts = block.iter().map(|(c, x)| Ok((*c, columns(x)?))).collect::<PyResult<_>>()?;
+            blocks.push(FixedBlock { parts });
+        }
+        let offsets = offsets.iter().map(|o| o.as_ref().map(|o| o.as_slice()).transpose());
+        let several = SeveralRows {
+            y: rows.y,
+            weights: rows.weights,
+            fixed: blocks,
+            offsets: offsets.collect::<Result<_, _>>()?,
+            factors: rows.factors.clone(),
+            of,
+        };
+        let g = Model::several(&several, kernel.family()).map_err(to_python)?;
+        drop(several);
+        drop(rows);
+        drop(borrowed);
+        let memory = memory::allowance().map(|a| a.bytes());
+        Ok(GlmmSystem { arrays, g, custom: None, work: Mutex::new(None), memory })
     }
 
     /// Columns of x in use.
@@ -420,6 +463,9 @@ impl GlmmSystem {
         factors: Vec<NewFactorArgument<'py>>,
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        if !self.g.parts.is_empty() {
+            return Err(PyValueError::new_err("variances of predictions are for rows with one linear predictor"));
+        }
         let point = self.point(&theta, &beta, dispersion)?;
         let (p, nt) = (self.g.p(), self.g.n_theta());
         let order = covariance.shape()[0];

@@ -17,6 +17,7 @@ mod profile;
 mod records;
 mod replicate;
 mod row_covariance;
+mod row_kernel;
 mod statistic;
 mod structure;
 mod threads;
@@ -32,6 +33,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<crossed::CrossedRows>()?;
     m.add_class::<crossed::CrossedSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
+    m.add_class::<row_kernel::RowKernel>()?;
     m.add_class::<pattern::PatternSystem>()?;
     m.add_class::<statistic::Statistic>()?;
     m.add_class::<structure::Structure>()?;

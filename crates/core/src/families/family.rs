@@ -5,6 +5,7 @@
 //! depends on y and the extra parameters alone is kept apart ([`Family::free_part`]): it need not
 //! be computed at every step.
 
+use super::kernel::Kernel;
 use crate::rng::Rng;
 
 /// The scale on which an extra parameter moves during a fit.
@@ -121,6 +122,10 @@ pub trait Family: Send + Sync {
     /// Number K of linear predictors per row.
     fn predictors(&self) -> usize {
         1
+    }
+    /// The kernel of rows with several linear predictors; none for the families of one.
+    fn kernel(&self) -> Option<&dyn Kernel> {
+        None
     }
     /// The E extra parameters. The first is the dispersion: the one that the spread of responses
     /// about their mean determines.

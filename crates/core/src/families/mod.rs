@@ -5,12 +5,14 @@
 
 mod beta;
 mod binomial;
+pub mod density;
 mod distribution;
 mod elementary;
 mod family;
 mod gamma;
 mod gaussian;
 mod inverse_gaussian;
+mod kernel;
 mod link;
 mod negative_binomial;
 mod poisson;
@@ -21,6 +23,7 @@ pub use distribution::{
     Second,
 };
 pub use family::{Batch, Coordinate, Derivatives, Extra, Family, MoreDerivatives};
+pub use kernel::{pair, triple, Kernel, KernelOut, KernelRows, Several};
 pub use link::Link;
 pub use special::{lgamma, polygamma};
 

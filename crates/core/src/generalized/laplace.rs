@@ -66,6 +66,9 @@ impl Modes {
         profiled: bool,
         rule: Option<&Rule>,
     ) -> Result<Value, Failure> {
+        if let Some(kernel) = g.family.kernel() {
+            return self.approximate_several(g, kernel, rule);
+        }
         let h = self.solve(g, profiled)?;
         let free = self.free_part(g);
         let expected = curvature == Curvature::Expected && !g.family.is_canonical();
@@ -237,7 +240,7 @@ pub(super) fn add_outer(g: &GlmmSystem, a: &[f64], b: &[f64], gamma: &mut [Vec<f
 }
 
 /// b = a b c' in place, for row-major a (ka x ka), b (ka x kc), c (kc x kc).
-fn between(a: &[f64], ka: usize, b: &mut [f64], c: &[f64], kc: usize, tmp: &mut [f64]) {
+pub(super) fn between(a: &[f64], ka: usize, b: &mut [f64], c: &[f64], kc: usize, tmp: &mut [f64]) {
     if ka == 1 && kc == 1 {
         b[0] *= a[0] * c[0];
         return;

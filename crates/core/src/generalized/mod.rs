@@ -1,5 +1,6 @@
 //! Generalized linear mixed models: the modes of the random effects, approximations of the
-//! likelihood with exact gradients, and the optimiser that fits them.
+//! likelihood with exact gradients, and the optimiser that fits them. Rows with several linear
+//! predictors (`several`) have their own passes over the rows; all else is shared.
 
 mod design;
 mod fit;
@@ -12,18 +13,20 @@ mod pirls;
 mod quadrature;
 mod replicable;
 mod search;
+mod several;
 mod solution;
 mod start;
 mod system;
 mod zero;
 
 pub use crate::model::{Progress, Status};
-pub use fit::{examine, Fit, FitOptions};
+pub use fit::{examine, fit, Fit, FitOptions};
 pub use laplace::{Curvature, Value};
 pub use outer::{Approximation, Outer};
 pub use parameters::{Coordinates, Point};
 pub use pirls::{Failure, Modes};
 pub use replicable::Law;
 pub use search::{search, Search, Valley};
+pub use several::{FixedBlock, SeveralRows};
 pub use solution::{predict_variance, NewRows, Solution};
 pub use system::GlmmSystem;

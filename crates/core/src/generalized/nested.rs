@@ -65,6 +65,7 @@ impl GlmmSystem {
     /// with one each.
     pub fn allows_quadrature(&self) -> bool {
         match &self.effects[..] {
+            _ if self.family.kernel().is_some() => false,
             [f] => f.k <= 3,
             [f, g] => f.k == 1 && g.k == 1 && self.nesting().is_some(),
             _ => false,

@@ -18,13 +18,13 @@ use rayon::prelude::*;
 const BATCH: usize = 2048;
 /// Newton decrement at which the modes are taken for exact: what is left of their error enters
 /// gradients with its square root.
-const EXACT: f64 = 1e-20;
+pub(super) const EXACT: f64 = 1e-20;
 /// Newton decrement that must be reached.
-const REQUIRED: f64 = 1e-12;
+pub(super) const REQUIRED: f64 = 1e-12;
 /// Decrement below which rounding may hide that a step lowers h; the step is then taken without the
 /// comparison.
-const TRUSTED: f64 = 1e-9;
-const MAX_STEPS: usize = 200;
+pub(super) const TRUSTED: f64 = 1e-9;
+pub(super) const MAX_STEPS: usize = 200;
 
 /// Why the modes could not be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Failure {
 /// What the work space holds of a Newton system, at the parameters and modes where it was last
 /// formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
+pub(super) enum Held {
     Nothing,
     /// The factor of observed weights.
     Factor,
@@ -90,7 +90,8 @@ pub struct Modes {
     pub u: Vec<f64>,
     /// offset + X b.
     pub eta_fixed: Vec<f64>,
-    /// Linear predictors.
+    /// Linear predictors; of several those of the first, then of the next, and so in `r`, `wo` and
+    /// `dwo` (see [`Kernel`](crate::families::Kernel)).
     pub eta: Vec<f64>,
     /// Log-likelihood of each row, without its free part.
     pub l: Vec<f64>,
@@ -117,7 +118,7 @@ pub struct Modes {
     pub steps: usize,
     /// The quadrature rule last used.
     pub(super) rule: Option<Rule>,
-    held: Held,
+    pub(super) held: Held,
     pub(super) n_threads: usize,
     pub(super) lu: Vec<f64>,
     pub(super) grad: Vec<f64>,
@@ -133,6 +134,8 @@ impl Modes {
     pub fn new(g: &GlmmSystem, n_threads: usize) -> Self {
         let (n, q, p) = (g.n, g.layout.q(), g.p());
         let rows = || vec![0.0; n];
+        let m = g.family.predictors();
+        let by = |times: usize| vec![0.0; times * n];
         Modes {
             lambda: g.layout.zero_lambda(),
             gram: g.gram.clone(),
@@ -140,12 +143,12 @@ impl Modes {
             beta: vec![0.0; p],
             extras: vec![1.0; g.n_extras()],
             u: vec![0.0; q],
-            eta_fixed: rows(),
-            eta: rows(),
+            eta_fixed: by(m),
+            eta: by(m),
             l: rows(),
-            r: rows(),
-            wo: rows(),
-            dwo: rows(),
+            r: by(m),
+            wo: by(m * (m + 1) / 2),
+            dwo: by(m * (m + 1) * (m + 2) / 6),
             more: More::default(),
             zr: vec![0.0; q],
             xwx: vec![0.0; p * p],
@@ -175,6 +178,9 @@ impl Modes {
 
     /// eta_fixed for the present fixed effects.
     pub fn set_fixed(&mut self, g: &GlmmSystem) {
+        if g.family.kernel().is_some() {
+            return self.set_fixed_parts(g);
+        }
         self.eta_fixed.copy_from_slice(&g.offset);
         g.add_fixed(&self.beta, &mut self.eta_fixed);
     }
@@ -281,7 +287,11 @@ impl Modes {
         let mut zwx = std::mem::take(&mut self.rzx);
         zwx.resize(q * p, 0.0);
         let w = if expected { &self.more.w } else { &self.wo };
-        g.weighted_fixed(w, p, &mut self.xwx, &mut zwx);
+        if g.family.kernel().is_some() {
+            g.weighted_parts(w, p, &mut self.xwx, &mut zwx);
+        } else {
+            g.weighted_fixed(w, p, &mut self.xwx, &mut zwx);
+        }
         let mut out = vec![0.0; q * p];
         g.layout.lambda_transposed_times(&self.lambda, &zwx, p, &mut out);
         self.factor.forward(&mut out, p);
@@ -338,6 +348,9 @@ impl Modes {
     /// from the present u. Returns h less the free part of the log-likelihood. The rows and the
     /// factor (of observed weights) are left at the modes.
     pub fn solve(&mut self, g: &GlmmSystem, profiled: bool) -> Result<f64, Failure> {
+        if g.family.kernel().is_some() {
+            return self.solve_several(g);
+        }
         self.solve_to(g, profiled, EXACT)
     }
 

@@ -91,6 +91,10 @@ pub fn search(
     note(&mut valleys, &best);
     let (mut complete, mut moved_on) = (true, false);
     for _ in 0..ROUNDS {
+        if g.family.kernel().is_some() {
+            complete = false;
+            break;
+        }
         if !matches!(best.status, Status::Converged | Status::Separated | Status::NoProgress) {
             complete = false;
             break;

@@ -13,9 +13,9 @@ use crate::optimize::trust_region::Eigen;
 pub struct Solution {
     /// Fixed effects of the kept columns.
     pub beta: Vec<f64>,
-    /// Linear predictors, offset included.
+    /// Linear predictors, offset included; of several those of the first, then of the next.
     pub eta: Vec<f64>,
-    /// Means.
+    /// Means; NaN where rows have several predictors.
     pub mu: Vec<f64>,
     /// Log-likelihood given the modes, all constants included.
     pub conditional_loglik: f64,
@@ -48,12 +48,17 @@ impl Modes {
     pub fn solution(&mut self, g: &GlmmSystem) -> Result<Solution, Failure> {
         let p = g.p();
         let free = self.free_part(g).0;
-        let mut mu = vec![0.0; g.n];
-        g.family.means(&self.eta, &mut mu);
+        let mut mu = vec![f64::NAN; g.n];
+        if g.family.kernel().is_none() {
+            g.family.means(&self.eta, &mut mu);
+        }
         let log_det = self.factor.log_det();
         let mut s = vec![0.0; p * p];
         if p > 0 {
-            if self.border(g, false).is_err() {
+            let bordered = self.border(g, false);
+            if bordered.is_err() && g.family.kernel().is_some() {
+                self.rx.fill(f64::NAN);
+            } else if bordered.is_err() {
                 // away from the estimates the observed weights may not do
                 self.more_pass(g);
                 self.factorise_expected(g)?;
@@ -63,7 +68,7 @@ impl Modes {
         }
         Ok(Solution {
             beta: g.layout.basis.beta_to_given(&self.beta),
-            eta: g.in_given_order(&self.eta),
+            eta: self.eta.chunks_exact(g.n.max(1)).flat_map(|e| g.in_given_order(e)).collect(),
             mu: g.in_given_order(&mu),
             conditional_loglik: self.l.iter().sum::<f64>() + free,
             penalty: self.u.iter().map(|v| v * v).sum(),

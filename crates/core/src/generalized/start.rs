@@ -8,6 +8,9 @@ use crate::dense::kernels;
 /// Fixed effects by least squares on linear predictors near the data, extra parameters by moments,
 /// and random effects of moderate size.
 pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
+    if let Some(kernel) = g.family.kernel() {
+        return m.start_several(g, kernel);
+    }
     let (n, p) = (g.n, g.p());
     let mut eta = vec![0.0; n];
     g.family.start(&g.y, &g.weights, &mut eta);

@@ -26,6 +26,21 @@ pub struct Effects {
     /// Where the level changes from one row to the next, both ends included; empty where that is
     /// often.
     pub runs: Vec<u32>,
+    /// Linear predictor of each effect; empty where there is one predictor.
+    pub of: Vec<usize>,
+}
+
+/// Fixed effects of one linear predictor, where there are several.
+#[derive(Clone)]
+pub struct FixedPart {
+    /// The predictor.
+    pub predictor: usize,
+    /// The first of its coefficients among all.
+    pub first: usize,
+    /// Number of columns.
+    pub p: usize,
+    /// Columns in the changed basis, n x p, row-major.
+    pub x: Vec<f64>,
 }
 
 /// A generalized linear mixed model: the arrays of its rows.
@@ -44,7 +59,9 @@ pub struct GlmmSystem {
     pub y: Vec<f64>,
     /// Prior weights.
     pub weights: Vec<f64>,
-    /// Offset.
+    /// Fixed effects of several predictors, in the place of `x`; empty where there is one.
+    pub parts: Vec<FixedPart>,
+    /// Offset; of several predictors those of the first, then of the next.
     pub offset: Vec<f64>,
     /// Effects of each factor.
     pub effects: Vec<Effects>,
@@ -69,9 +86,8 @@ impl GlmmSystem {
     pub fn new(rows: &Rows<'_>, offset: Option<&[f64]>, family: Arc<dyn Family>) -> Result<Self, CoreError> {
         let predictors = family.predictors();
         if predictors != 1 {
-            // the one place that says so: everything below this layer takes K predictors
             return Err(CoreError::Shape(format!(
-                "the family has {predictors} linear predictors per row; models with more than one are not fitted yet"
+                "the family has {predictors} linear predictors per row, each with columns of its own"
             )));
         }
         let n = rows.n();
@@ -131,28 +147,16 @@ impl GlmmSystem {
             } else {
                 runs.clear();
             }
-            effects.push(Effects { k, z, at, level, runs });
+            effects.push(Effects { k, z, at, level, runs, of: Vec::new() });
         }
-        let cells = gram
-            .cells
-            .iter()
-            .map(|c| {
-                (0..n)
-                    .map(|r| {
-                        let l = effects[c.f].level[r] as usize;
-                        let list = &c.level[c.start[l]..c.start[l + 1]];
-                        let i = list.binary_search(&effects[c.g].level[r]).expect("every row is in a cell");
-                        (c.start[l] + i) as u32
-                    })
-                    .collect()
-            })
-            .collect();
+        let cells = cells_of_rows(&gram, &effects, n);
         let offset = offset.map_or_else(|| vec![0.0; n], &pick);
         Ok(GlmmSystem {
             n,
             x,
             y: pick(rows.y),
             weights: pick(&weights),
+            parts: Vec::new(),
             offset,
             effects,
             cells,
@@ -174,6 +178,7 @@ impl GlmmSystem {
             x: self.x.clone(),
             y: self.y.clone(),
             weights: self.weights.clone(),
+            parts: self.parts.clone(),
             offset: self.offset.clone(),
             effects: self.effects.clone(),
             cells: self.cells.clone(),
@@ -228,8 +233,25 @@ impl GlmmSystem {
     }
 }
 
+/// For each pair of factors, the cell of each row.
+pub(super) fn cells_of_rows(gram: &Gram, effects: &[Effects], n: usize) -> Vec<Vec<u32>> {
+    gram.cells
+        .iter()
+        .map(|c| {
+            (0..n)
+                .map(|r| {
+                    let l = effects[c.f].level[r] as usize;
+                    let list = &c.level[c.start[l]..c.start[l + 1]];
+                    let i = list.binary_search(&effects[c.g].level[r]).expect("every row is in a cell");
+                    (c.start[l] + i) as u32
+                })
+                .collect()
+        })
+        .collect()
+}
+
 /// Rows in the order of the levels of the largest factor, and of the next within it.
-fn sorted(rows: &Rows<'_>) -> Vec<u32> {
+pub(super) fn sorted(rows: &Rows<'_>) -> Vec<u32> {
     let mut factors: Vec<usize> = (0..rows.factors.len()).collect();
     factors.sort_by_key(|&f| rows.factors[f].n_levels);
     let mut order: Vec<u32> = (0..rows.n() as u32).collect();

@@ -1,0 +1,92 @@
+//! Densities with several predictors, and what is made of any of them: inflated with zeros,
+//! truncated at zero, hurdles.
+//!
+//! A density is a file with the log density of one response as a [`Jet`] in its linear predictors
+//! (the mean's through a link, then a dispersion and what shapes it) and a line in [`NAMES`]. The
+//! zero part, where there is one, is the last predictor: the logit of the probability of an extra
+//! zero, or of zero at all in a hurdle.
+
+mod binomial;
+mod blocks;
+mod component;
+mod counts;
+mod jet;
+
+pub use component::{Component, Zero};
+pub use jet::Jet;
+
+use super::kernel::Kernel;
+use super::link::Link;
+use std::sync::Arc;
+
+/// A distribution with K linear predictors.
+pub trait Density<const K: usize>: Send + Sync + 'static {
+    /// Whether responses are proportions of numbers of trials, which stand in the weights.
+    const TRIALS: bool = false;
+
+    /// Log density of one response, constants included, of weight one (`w` is the number of trials
+    /// where there are trials). `eta` holds the linear predictors.
+    fn log_density<const O: usize>(link: Link, y: f64, w: f64, eta: [f64; K]) -> Jet<K, O>;
+
+    /// A mean near a response, inside the range of the link.
+    fn near(y: f64, w: f64, average: f64) -> f64;
+
+    /// The predictors but for the first, from responses and their average.
+    fn shapes(_y: &[f64], _average: f64) -> [f64; K] {
+        [0.0; K]
+    }
+
+    /// Probability of zero at an average, for the start of a zero part.
+    fn zero(average: f64) -> f64 {
+        (-average).exp()
+    }
+
+    /// Standard deviation of random effects in the first predictor at the start.
+    fn spread(_link: Link, _y: &[f64]) -> f64 {
+        0.5
+    }
+}
+
+/// Whether a density has a link.
+type Allows = fn(Link) -> bool;
+type Make = fn(Link, Zero) -> Arc<dyn Kernel>;
+
+/// A density by name.
+pub struct Named {
+    /// Its name.
+    pub name: &'static str,
+    /// Number of its linear predictors, without a zero part.
+    pub predictors: usize,
+    allows: Allows,
+    make: Make,
+}
+
+const fn named<D: Density<K>, const K: usize, const M: usize>(name: &'static str, allows: Allows) -> Named {
+    Named { name, predictors: K, allows, make: made::<D, K, M> }
+}
+
+fn made<D: Density<K>, const K: usize, const M: usize>(link: Link, zero: Zero) -> Arc<dyn Kernel> {
+    if zero.has_predictor() {
+        Arc::new(Component::<D, K, M>::new(link, zero))
+    } else {
+        Arc::new(Component::<D, K, K>::new(link, zero))
+    }
+}
+
+fn counted(link: Link) -> bool {
+    link.is_for_positive_means()
+}
+
+/// The densities of the core.
+pub static NAMES: &[Named] = &[
+    named::<counts::Poisson, 1, 2>("poisson", counted),
+    named::<counts::NegativeBinomial2, 2, 3>("nbinom2", counted),
+    named::<counts::NegativeBinomial1, 2, 3>("nbinom1", counted),
+    named::<counts::GeneralizedPoisson, 2, 3>("genpois", counted),
+    named::<binomial::Binomial, 1, 2>("binomial", Link::is_for_probabilities),
+];
+
+/// The kernel of a density and what is made of it; none where the density or its link is unknown.
+pub fn kernel(name: &str, link: Link, zero: Zero) -> Option<Arc<dyn Kernel>> {
+    NAMES.iter().find(|n| n.name == name && (n.allows)(link)).map(|n| (n.make)(link, zero))
+}

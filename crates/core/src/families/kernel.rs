@@ -1,0 +1,161 @@
+//! The contract of the engine of several linear predictors: what a model delivers for each row.
+//!
+//! A row has m linear predictors eta_1..eta_m (mean, zero inflation, dispersion, shape; two
+//! thresholds and a scale; the parameters of a curve). A [`Kernel`] gives the log-likelihood of
+//! rows and its derivatives in them, the engine everything else: fixed effects and random effects
+//! in any predictor ([`GlmmSystem::several`](crate::generalized::GlmmSystem::several)), modes,
+//! Laplace's approximation with its exact gradient, the optimum and standard errors.
+//!
+//! | symbol | place in [`KernelOut`] |
+//! | --- | --- |
+//! | `l_i` | `l[i]` |
+//! | `r_c` = dl/deta_c | `r[c n + i]` |
+//! | `W_jk` = -d2l/deta_j deta_k | `w[pair(j, k) n + i]` |
+//! | `T_jkc` = dW_jk/deta_c | `t[triple(j, k, c) n + i]` |
+//!
+//! All hold the row's prior weight. Constants belong to `l`: values are compared between families.
+//! A row that has no density there has an `l` that is not finite; the engine then takes a shorter
+//! step. Second and third derivatives are wanted only for pairs and triples of which at most one
+//! index is a predictor without random effects (`random` tells which have them), but a start asks
+//! for all second ones; more may always be given.
+//!
+//! A parameter that is one number for all rows is a predictor with a column of ones; one that is
+//! held is a predictor with an offset and no column. Predictors may share a vector of coefficients
+//! (upper and lower threshold): a block of columns then has a part in each of them.
+
+use super::family::{Batch, Derivatives, Extra, Family, MoreDerivatives};
+use std::sync::Arc;
+
+/// Place of a pair of predictors among all pairs, in any order.
+#[inline(always)]
+pub const fn pair(j: usize, k: usize) -> usize {
+    let (j, k) = if j <= k { (j, k) } else { (k, j) };
+    k * (k + 1) / 2 + j
+}
+
+/// Place of three predictors among all triples, in any order.
+#[inline(always)]
+pub const fn triple(i: usize, j: usize, k: usize) -> usize {
+    let (i, j) = if i <= j { (i, j) } else { (j, i) };
+    let (j, k) = if j <= k { (j, k) } else { (k, j) };
+    let (i, j) = if i <= j { (i, j) } else { (j, i) };
+    k * (k + 1) * (k + 2) / 6 + j * (j + 1) / 2 + i
+}
+
+/// Rows handed to a kernel.
+#[derive(Clone, Copy)]
+pub struct KernelRows<'a> {
+    /// Responses.
+    pub y: &'a [f64],
+    /// Prior weights (numbers of trials where responses are proportions of them).
+    pub w: &'a [f64],
+    /// Linear predictors: those of all rows for the first, then for the next.
+    pub eta: &'a [f64],
+    /// The caller's number of each row, for kernels that hold data of their own.
+    pub order: &'a [u32],
+    /// Which predictors have random effects.
+    pub random: &'a [bool],
+}
+
+/// Results of a kernel, see the module. What is not wanted is empty.
+pub struct KernelOut<'a> {
+    /// Log-likelihoods.
+    pub l: &'a mut [f64],
+    /// First derivatives.
+    pub r: &'a mut [f64],
+    /// Minus the second derivatives.
+    pub w: &'a mut [f64],
+    /// Derivatives of `w`.
+    pub t: &'a mut [f64],
+}
+
+/// The log-likelihood of rows given several linear predictors.
+pub trait Kernel: Send + Sync {
+    /// Number m of linear predictors.
+    fn predictors(&self) -> usize;
+    /// Fills `l`, `r` and `w`, and `t` where it is not empty.
+    fn derivatives(&self, rows: KernelRows<'_>, out: KernelOut<'_>);
+    /// Linear predictors near the data (m n), to which the fixed effects of a start are fitted.
+    fn start(&self, y: &[f64], w: &[f64], order: &[u32], eta: &mut [f64]);
+    /// Standard deviation of random effects at the start in the unit of a predictor.
+    fn spread(&self, _predictor: usize, _y: &[f64]) -> f64 {
+        0.5
+    }
+    /// Whether the determinant has another curvature than the observed one
+    /// ([`Kernel::determinant`]).
+    fn has_own_curvature(&self) -> bool {
+        false
+    }
+    /// That curvature and its derivatives, in the places of `w` and `t`.
+    fn determinant(&self, _rows: KernelRows<'_>, _w: &mut [f64], _t: &mut [f64]) {}
+    /// A message of a failure inside the kernel, if there was one.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A kernel in the place of a family: rows with several predictors.
+pub struct Several(pub Arc<dyn Kernel>);
+
+impl Family for Several {
+    fn predictors(&self) -> usize {
+        self.0.predictors()
+    }
+
+    fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(&*self.0)
+    }
+
+    fn extras(&self) -> &[Extra] {
+        &[]
+    }
+
+    fn is_canonical(&self) -> bool {
+        // there is no expected curvature to choose
+        true
+    }
+
+    fn derivatives(&self, _: Batch<'_>, out: Derivatives<'_>) {
+        out.l.fill(f64::NAN);
+    }
+
+    fn more_derivatives(&self, _: Batch<'_>, _: MoreDerivatives<'_>) {}
+
+    fn free_part(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) -> f64 {
+        0.0
+    }
+
+    fn means(&self, _: &[f64], mu: &mut [f64]) {
+        mu.fill(f64::NAN);
+    }
+
+    fn start(&self, _: &[f64], _: &[f64], eta: &mut [f64]) {
+        eta.fill(0.0);
+    }
+
+    fn start_extras(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) {}
+
+    fn failure(&self) -> Option<String> {
+        self.0.failure()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{pair, triple};
+
+    #[test]
+    fn places_are_each_taken_once() {
+        let mut seen = [false; 20];
+        for k in 0..4 {
+            for j in 0..=k {
+                for i in 0..=j {
+                    assert!(!std::mem::replace(&mut seen[triple(j, k, i)], true));
+                    assert_eq!(triple(i, j, k), triple(k, i, j));
+                }
+                assert_eq!(pair(j, k), pair(k, j));
+            }
+        }
+        assert!(seen.iter().all(|&s| s));
+    }
+}

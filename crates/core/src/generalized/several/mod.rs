@@ -1,0 +1,14 @@
+//! Rows with several linear predictors: where their fixed and random effects go, the modes, and the
+//! approximation of the likelihood with its gradient. The optimiser, the boundary and the standard
+//! errors are those of models with one predictor.
+
+mod clip;
+mod laplace;
+mod modes;
+mod passes;
+mod start;
+mod system;
+#[cfg(test)]
+mod tests;
+
+pub use system::{FixedBlock, SeveralRows};
