@@ -1,5 +1,5 @@
-//! Passes over rows with several linear predictors: an effect or a column acts on its own predictor,
-//! and products of two have the curvature of their pair.
+//! Passes over rows with several linear predictors: an effect or a column acts on its own
+//! predictor, and products of two have the curvature of their pair.
 
 use crate::crossprod::Gram;
 use crate::families::pair;
