@@ -17,10 +17,6 @@ T = TypeVar("T")
 _ANY_NUMBER, _ANY_KEYWORD = 0x04, 0x08
 
 _IN_FORMULA = "random effects are written in the formula: y ~ x + (1 + x | group)"
-_NO_ZEROS = (
-    "there are no models of extra zeros here; zero_inflation() tests for them, and family='nbinom2' or a random effect "
-    "for each row often accounts for them"
-)
 _ML = "a generalized model is fitted by maximum likelihood"
 _CORRELATED = (
     "residuals are independent given the random effects; effects of a finer group, as (1 | group:block), or slopes "
@@ -53,8 +49,8 @@ _ANSWERS = {
     "vc_formula": _IN_FORMULA,
     "re_formula": _IN_FORMULA,
     "correlation": _CORRELATED,
-    "ziformula": _NO_ZEROS,
-    "dispformula": "the dispersion is one number for all rows; weights= says how precise each row is",
+    "ziformula": "extra zeros are a matter of glmer(..., zi_formula=)",
+    "dispformula": "a model of the dispersion is glmer(..., disp_formula=)",
     "missing": "missing values are the matter of na_action='omit', 'exclude' or 'error'",
     "combine": "update(by=None) makes all groups one family, with one adjustment",
     "cross_adjust": "update(by=None) makes all groups one family, with one adjustment",

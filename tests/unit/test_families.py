@@ -62,7 +62,7 @@ def test_names(text: str, expected: object) -> None:
     assert parse_family(expected) is expected
 
 
-@pytest.mark.parametrize("text", ["binomal", "quasipoisson", "tweedie", "", "binomial(", "binomial(probit", "1"])
+@pytest.mark.parametrize("text", ["binomal", "quasipoisson", "tweedy", "", "binomial(", "binomial(probit", "1"])
 def test_unknown_names_list_what_is_allowed(text: str) -> None:
     with pytest.raises(OptionError, match="'binomial', 'poisson', 'nbinom2'"):
         parse_family(text)

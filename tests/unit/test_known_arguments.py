@@ -24,7 +24,7 @@ VERBS = [
     ({"family": "poisson"}, r"use glmer\("),
     ({"groups": "Subject"}, r"\(1 \+ x \| group\)"),
     ({"re_formula": "~Days"}, r"\(1 \+ x \| group\)"),
-    ({"ziformula": "~1"}, "zero_inflation"),
+    ({"ziformula": "~1"}, "zi_formula"),
     ({"nAGQ": 5}, "no quadrature"),
     ({"na.action": "omit"}, "na_action"),
     ({"wieghts": "w"}, "did you mean weights"),

@@ -7,8 +7,9 @@ from ranef.errors import OptionError
 from ranef.families.counts import NegativeBinomial
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
-from ranef.families.names import parse_family
+from ranef.families.names import has_zero_part, parse_family
 from ranef.fit.approximation import checked_curvature, choose_n_quad
+from ranef.fit.component_request import has_several_predictors, part_formula
 from ranef.fit.progress import Progress
 from ranef.fit.request import GlmmRequest
 from ranef.known_arguments import known_arguments
@@ -21,8 +22,12 @@ def glmer(
     data: Any,
     *,
     family: str | Family,
+    zi_formula: str | None = None,
+    disp_formula: str | None = None,
     n_quad: int | None = None,
     nAGQ: int | None = None,
+    ziformula: str | None = None,
+    dispformula: str | None = None,
     curvature: Literal["observed", "expected"] = "observed",
     weights: Any = None,
     offset: Any = None,
@@ -55,6 +60,20 @@ def glmer(
         ``"inverse.gaussian"``, ``"gaussian"``, ``"beta"``, also with a link as in R:
         ``"binomial(probit)"``; or an object such as ``Binomial(link="probit")``,
         ``NegativeBinomial(type=1)``, ``CustomFamily(...)``.
+        Also ``"betabinomial"``, ``"ordbeta"``, ``"zoib"``, ``"tweedie"``, ``"lognormal"``, ``"t"``,
+        ``"skewnormal"``, ``"genpois"``, ``"compois"``, and ``"truncated_poisson"`` and its kin; a
+        name of brms such as ``"zero_inflated_poisson"`` or ``"hurdle_nbinom2"`` has
+        ``zi_formula="~ 1"`` unless another is given.
+    zi_formula : str, optional
+        A formula without a response for the logit of the probability of an extra zero, where the
+        family has zeros, else of zero (a hurdle). It may have random effects and offsets; ``"~ ."``
+        is the right side of the formula, ``"~ 0"`` is none.
+    disp_formula : str, optional
+        The same for the logarithm of the dispersion: the size of the negative binomial, the
+        precision of beta, sigma of Gamma and gaussian. Terms ``(x |p| g)`` that share the name p in
+        the formulas of one model are one covariance block.
+    ziformula, dispformula : str, optional
+        R's names of these.
     n_quad : int, optional
         Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor
         with up to three of them or two nested ones with one each; 1, the default, is Laplace's
@@ -136,11 +155,18 @@ def glmer(
     >>> round(m.update(n_quad=25).llf, 4)
     -91.9834
     """
+    zi = part_formula("zi_formula", zi_formula if ziformula is None else ziformula)
+    if zi is None and zi_formula is None and ziformula is None and has_zero_part(family):
+        zi = "~ 1"
+    disp = part_formula("disp_formula", disp_formula if dispformula is None else dispformula)
+    parsed = parse_family(family)
     return _fitted(
         GlmmRequest(
             formula=formula,
             data=data,
-            family=_checked(parse_family(family)),
+            family=parsed if has_several_predictors(parsed, zi, disp) else _checked(parsed),
+            zi_formula=zi,
+            disp_formula=disp,
             n_quad=choose_n_quad(n_quad, nAGQ),
             curvature=checked_curvature(curvature),
             weights=weights,

@@ -54,11 +54,18 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) ->
     if fit.design.residual is not None and kind != "working":
         return correlated_residuals(fit, raw, kind)
     kind = "scaled" if kind == "normalized" else kind
+    if fit.has_predictors and kind in ("working", "deviance"):
+        raise OptionError(
+            f"residuals of type {kind!r} are for models of one linear predictor; with a zero part or a dispersion "
+            "model there are 'response' and 'pearson'."
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "working":
             return np.asarray(raw / family.link_function.slope(fit.linear_predictor()))
         if kind == "deviance" and not fit.normal_responses:
             return np.asarray(np.sign(raw) * np.sqrt(fit.weights * family.unit_deviance(y, mu, fit.spread)))
+    if fit.has_predictors:
+        return np.asarray(raw / np.sqrt(np.maximum(fit.observation_variance(), SMALLEST_VARIANCE)))
     variance = np.maximum(family.variance(mu, fit.spread), SMALLEST_VARIANCE)
     pearson = raw * np.sqrt(fit.weights) / np.sqrt(variance)
     return pearson / fit.sigma if kind == "scaled" else pearson

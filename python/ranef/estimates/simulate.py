@@ -71,7 +71,7 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
     _check_trials(fit, fit.weights)
     generator = random_generator(rng)
     new = re == "new"
-    base = fit.fixed_part() if new else fit.means()
+    base = fit.fixed_part()
     terms = list(zip(fit.terms, fit.relative_factors, strict=True)) if new else []
     out = np.empty((fit.nobs, int(n)), order="F")
     # One draw after the other: draw number i is the same whatever n is.
@@ -80,7 +80,7 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
         for term, factor in terms:
             u = generator.standard_normal((term.n_columns, factor.shape[0]))
             eta = eta + random_part(term.places, term.z, u @ (factor.T * fit.random_scale))
-        out[:, i] = fit.draw(generator, fit.family.mean(eta) if new else base)
+        out[:, i] = fit.draw_at(generator, eta if new else None)
     return out
 
 
@@ -144,7 +144,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
             if re == "conditional":
                 effects[: len(b)] = b
             eta = eta + random_part(codes, z, effects)
-        out[used, i] = fit.draw(generator, fit.family.mean(eta), weights)
+        out[used, i] = fit.draw_at(generator, eta, weights)
     return out, index
 
 

@@ -127,7 +127,11 @@ def varcorr(fit: MixedFit) -> VarCorr:
     the relative covariance times the square of its scale.
     """
     blocks = {}
-    for key, term, span, factor in zip(fit.term_keys, fit.terms, fit.order.spans, fit.relative_factors, strict=True):
+    terms = [*zip(fit.term_keys, fit.terms, fit.order.spans, fit.relative_factors, strict=True)]
+    for prefix, other in fit.other_blocks:
+        keys = (f"{prefix}:{key}" for key in other.term_keys)
+        terms += zip(keys, other.terms, other.order.spans, other.relative_factors, strict=True)
+    for key, term, span, factor in terms:
         scaled = factor * fit.random_scale
         cov = scaled @ scaled.T
         sd = np.sqrt(np.diagonal(cov))

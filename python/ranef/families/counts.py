@@ -86,6 +86,7 @@ class NegativeBinomial(Family):
     links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
     support: ClassVar[Support] = "count"
     dispersion_name: ClassVar[str | None] = "size"
+    predictors: ClassVar[tuple[str, ...]] = ("disp",)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
@@ -109,6 +110,11 @@ class NegativeBinomial(Family):
     def fixed_dispersion(self) -> float | None:
         """The size that was given."""
         return self.size
+
+    @property
+    def held(self) -> dict[str, float]:
+        """The size that was given, as its predictor."""
+        return {} if self.size is None else {"disp": math.log(self.size)}
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         """Variance of a response of weight 1, without a scale."""

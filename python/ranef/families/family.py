@@ -1,12 +1,13 @@
 """What all families have in common."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ranef.families.link import LINKS, Floats, Link
 
-Support = Literal["proportion", "count", "positive", "real", "open_unit", "any"]
+Support = Literal["proportion", "count", "positive", "real", "open_unit", "unit", "nonnegative", "any"]
 
 
 class Family:
@@ -29,6 +30,12 @@ class Family:
         What its extra parameter is called; None without one.
     scaled : bool
         Whether the extra parameter is a scale, which is reported as ``sigma``.
+    predictors : tuple of str
+        What may have a linear predictor beside the mean: ``disp``, then parameters of the shape.
+    by_predictors : bool
+        Whether it is always fitted with all of them as predictors.
+    truncated : bool
+        Whether its zeros are cut off.
     """
 
     __slots__ = ()
@@ -39,6 +46,9 @@ class Family:
     support: ClassVar[Support]
     dispersion_name: ClassVar[str | None] = None
     scaled: ClassVar[bool] = False
+    predictors: ClassVar[tuple[str, ...]] = ()
+    by_predictors: ClassVar[bool] = False
+    truncated: ClassVar[bool] = False
 
     @property
     def kernel(self) -> str:
@@ -89,6 +99,38 @@ class Family:
     def sigma(self, dispersion: float) -> float:
         """The scale parameter as a standard deviation; 1 for families without one."""
         return 1.0
+
+    # ---- with predictors of dispersion and shape, ``at`` by name (n,)
+
+    @property
+    def held(self) -> dict[str, float]:
+        """Predictors that are held at a number."""
+        return {}
+
+    def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
+        """Parameters of the shape from their predictors."""
+        return {}
+
+    def _dispersion_at(self, at: Mapping[str, Floats]) -> Floats:
+        return np.exp(at["disp"]) if "disp" in at else np.asarray(np.nan)
+
+    def moments(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> tuple[Floats, Floats]:
+        """Mean (n,) and variance (n,) of responses, of trials as proportions."""
+        phi: Any = self._dispersion_at(at)
+        variance = self.variance(mu, phi) * (phi**2 if self.scaled else 1.0)
+        return mu, np.asarray(variance / weights if self.support == "proportion" else variance)
+
+    def zero_probability(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability (n,) of zero."""
+        if self.support not in ("count", "proportion"):
+            return np.zeros_like(mu)
+        phi: Any = self._dispersion_at(at)
+        return self.cumulative(np.zeros_like(mu), mu, weights, phi)
+
+    def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Draw responses (n,)."""
+        phi: Any = self._dispersion_at(at)
+        return self.draw(rng, mu, weights, phi)
 
     def label(self, dispersion: float) -> str:
         """Name as R prints it."""

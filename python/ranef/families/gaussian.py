@@ -33,6 +33,7 @@ class Gaussian(Family):
     links: ClassVar[tuple[str, ...]] = ("identity", "log", "inverse", "logit", "probit", "cloglog", "cauchit")
     support: ClassVar[Support] = "real"
     dispersion_name: ClassVar[str | None] = "sigma"
+    predictors: ClassVar[tuple[str, ...]] = ("disp",)
     scaled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

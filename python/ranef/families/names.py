@@ -2,13 +2,24 @@
 
 import difflib
 import re
+from typing import Any
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.families.beta_binomial import BetaBinomial
+from ranef.families.conway_maxwell_poisson import ConwayMaxwellPoisson
 from ranef.families.counts import NegativeBinomial, Poisson
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
+from ranef.families.generalized_poisson import GeneralizedPoisson
+from ranef.families.lognormal import LogNormal
+from ranef.families.ordered_beta import OrderedBeta
 from ranef.families.positive import Gamma, InverseGaussian
 from ranef.families.proportions import Beta, Binomial
+from ranef.families.skew_normal import SkewNormal
+from ranef.families.student_t import StudentT
+from ranef.families.truncated import Truncated
+from ranef.families.tweedie import Tweedie
+from ranef.families.zero_one_inflated_beta import ZeroOneInflatedBeta
 
 #: What is listed when a name is not known.
 NAMES = (
@@ -20,9 +31,18 @@ NAMES = (
     "inverse.gaussian",
     "gaussian",
     "beta",
+    "betabinomial",
+    "ordbeta",
+    "zoib",
+    "tweedie",
+    "lognormal",
+    "t",
+    "skewnormal",
+    "genpois",
+    "compois",
 )
 
-_BY_NAME: dict[str, tuple[type[Family], dict[str, int]]] = {
+_BY_NAME: dict[str, tuple[type[Family], dict[str, Any]]] = {
     "binomial": (Binomial, {}),
     "bernoulli": (Binomial, {}),
     "poisson": (Poisson, {}),
@@ -37,7 +57,26 @@ _BY_NAME: dict[str, tuple[type[Family], dict[str, int]]] = {
     "normal": (Gaussian, {}),
     "beta": (Beta, {}),
     "betafamily": (Beta, {}),
+    "zigamma": (Gamma, {"link": "log"}),
+    "betabinomial": (BetaBinomial, {}),
+    "ordbeta": (OrderedBeta, {}),
+    "orderedbeta": (OrderedBeta, {}),
+    "ordbetareg": (OrderedBeta, {}),
+    "zoib": (ZeroOneInflatedBeta, {}),
+    "zerooneinflatedbeta": (ZeroOneInflatedBeta, {}),
+    "tweedie": (Tweedie, {}),
+    "lognormal": (LogNormal, {}),
+    "t": (StudentT, {}),
+    "student": (StudentT, {}),
+    "tfamily": (StudentT, {}),
+    "skewnormal": (SkewNormal, {}),
+    "genpois": (GeneralizedPoisson, {}),
+    "compois": (ConwayMaxwellPoisson, {}),
+    "compoisson": (ConwayMaxwellPoisson, {}),
 }
+
+#: What other programs put before a name, where zeros are a part of it.
+_ZEROS = {"zeroinflated": False, "hurdle": True, "truncated": True}
 
 #: What other names mean, when they are not those of a family.
 _MEANT = {
@@ -47,15 +86,13 @@ _MEANT = {
     "cloglog": "A link stands in its family: family='binomial(cloglog)'",
     "log": "A link stands in its family, such as family='poisson(log)' or family='Gamma(log)'",
     "count": "Counts are family='poisson' or family='nbinom2'",
-    "zip": "There are no models of extra zeros here; zero_inflation() of a fitted model tests for them",
-    "zinb": "There are no models of extra zeros here; zero_inflation() of a fitted model tests for them",
+    "zip": "Extra zeros have a formula of their own: family='poisson' with zi_formula='~ 1'",
+    "zinb": "Extra zeros have a formula of their own: family='nbinom2' with zi_formula='~ 1'",
     "multinomial": "A response of several categories is modelled as several binary ones, each against one category",
     "categorical": "A response of several categories is modelled as several binary ones, each against one category",
     "ordinal": "Categories in order are not modelled here; a binary model of each cut comes near",
     "cumulative": "Categories in order are not modelled here; a binary model of each cut comes near",
-    "betabinomial": "Overdispersed proportions have family='binomial' with a random effect for each row",
     "exponential": "The exponential distribution is nearly family='Gamma(log)', which estimates its shape as well",
-    "lognormal": "A log-normal response is lmer('log(y) ~ ...')",
 }
 
 #: Links of statsmodels by the names of their classes, where they are not ours.
@@ -89,11 +126,24 @@ def parse_family(family: object) -> Family:
         )
     match = _CALL.fullmatch(family)
     name = match[1] if match else family
+    for word, cuts in _ZEROS.items():
+        if _plain(name).startswith(word) and _plain(name)[len(word) :] in _BY_NAME and match is not None:
+            rest = f"{_plain(name)[len(word) :]}{'' if match[2] is None else f'({match[2]})'}"
+            own = parse_family(rest)
+            return Truncated(own) if cuts and own.support == "count" else own
     found = _BY_NAME.get(_plain(name))
     if match is None or found is None:
         raise OptionError(f"there is no family {family!r}; families are {', '.join(map(repr, NAMES))}.{_meant(name)}")
     made, fixed = found
-    return made(**_arguments(match[2], family, made), **fixed)
+    return made(**{**fixed, **_arguments(match[2], family, made)})
+
+
+def has_zero_part(family: object) -> bool:
+    """Whether the name of a family says that zeros have a part of their own."""
+    if not isinstance(family, str):
+        return False
+    plain = _plain(family)
+    return plain.startswith(("zeroinflated", "hurdle")) or plain.startswith("zigamma")
 
 
 def _meant(name: str) -> str:

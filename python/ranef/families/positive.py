@@ -32,6 +32,7 @@ class Gamma(Family):
     links: ClassVar[tuple[str, ...]] = ("inverse", "log", "identity")
     support: ClassVar[Support] = "positive"
     dispersion_name: ClassVar[str | None] = "sigma"
+    predictors: ClassVar[tuple[str, ...]] = ("disp",)
     scaled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -83,6 +83,7 @@ class Beta(Family):
     links: ClassVar[tuple[str, ...]] = ("logit", "probit", "cloglog", "loglog", "cauchit")
     support: ClassVar[Support] = "open_unit"
     dispersion_name: ClassVar[str | None] = "precision"
+    predictors: ClassVar[tuple[str, ...]] = ("disp",)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))

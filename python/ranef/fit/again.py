@@ -5,6 +5,7 @@ criterion.
 import numpy as np
 
 from ranef.design.record import Design
+from ranef.fit.components import ComponentsFit
 from ranef.fit.control import FitControl
 from ranef.fit.conventions import has_conventions
 from ranef.fit.correlated import CorrelatedFit, fit_linear
@@ -54,6 +55,8 @@ def fit_again(
     """
     threads = fit.n_threads if n_threads is None else n_threads
     warm = warm and not fit.singular
+    if isinstance(fit, ComponentsFit):
+        return fit.again(design, warm, control, progress, threads)
     if isinstance(fit, GlmmFit):
         beta = None if fit.dropped else fit.beta
         start = Start(fit.theta, beta, fit.core_dispersion) if warm else None

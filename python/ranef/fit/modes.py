@@ -25,6 +25,8 @@ def modes_of(fit: MixedFit, y: Floats) -> tuple[Floats, tuple[Floats, ...]]:
         In the form that the fit keeps: proportions for a binomial model.
     """
     assert isinstance(fit, GlmmFit)
+    if fit.has_predictors:
+        fit.core_model()  # refuses
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)
     found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)

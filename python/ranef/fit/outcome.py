@@ -117,6 +117,12 @@ def family_outcome(
             "is not positive",
             f"the {family.name} family is for positive numbers; zeros need another model.",
         )
+    elif family.support == "nonnegative":
+        check.refuse(y < 0, y, "is negative", f"the {family.name} family is for zero and positive numbers.")
+    elif family.support == "unit":
+        check.refuse(
+            ~((y >= 0) & (y <= 1)), y, "is not between 0 and 1", f"the {family.name} family is for proportions."
+        )
     elif family.support == "open_unit":
         check.refuse(
             ~((y > 0) & (y < 1)),

@@ -29,6 +29,7 @@ from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.approximation import checked_curvature, choose_n_quad
 from ranef.fit.beside import see_that_ml_is_fitted, with_beside
+from ranef.fit.component_request import fitted_components, has_several_predictors, part_formula
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.correlated import fit_linear
 from ranef.fit.generalized import Likelihood, fit_glmm
@@ -188,9 +189,7 @@ class ModelRequest:
         design = sums
         if design is None:
             design, kind = self._design()
-        design = self._beside(design)
-        if self.response is not None:
-            design = design.with_rows(y=replaced_response(self.response, design))
+        design = self.with_own_response(self._beside(design))
         order = order_terms(design.random)
         start = self._start(order, design)
         with reported(self.progress, "evaluations") as show:
@@ -202,6 +201,10 @@ class ModelRequest:
     def _beside(self, design: Design) -> Design:
         """The design with priors and sampling weights."""
         return with_beside(design, self.data, self.prior or (), self._sampling())
+
+    def with_own_response(self, design: Design) -> Design:
+        """A design with the response that ``refit`` has given, if it has."""
+        return design if self.response is None else design.with_rows(y=replaced_response(self.response, design))
 
     def _design(self) -> tuple[Design, Kind]:
         raise NotImplementedError
@@ -396,12 +399,24 @@ class GlmmRequest(ModelRequest):
     family: Family
     n_quad: int = 1
     curvature: str = "observed"
+    zi_formula: str | None = None
+    disp_formula: str | None = None
 
     _verb = "glmer"
     _other_names = ("nAGQ",)
+    _new_fields: ClassVar[Mapping[str, Any]] = {"zi_formula": None, "disp_formula": None}
 
     __getstate__ = ModelRequest.__getstate__
     __setstate__ = ModelRequest.__setstate__
+
+    def _names_in_use(self) -> tuple[str, ...]:
+        parts = [parse_formula(t) for t in (self.zi_formula, self.disp_formula) if t is not None]
+        return tuple(name for part in parts for name in part.names)
+
+    def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
+        if has_several_predictors(self.family, self.zi_formula, self.disp_formula):
+            return fitted_components(self, control, n_threads)
+        return ModelRequest._found_within(self, sums, control, n_threads)
 
     def _design(self) -> tuple[Design, Kind]:
         return outcome_of(requested_design(self, "glmm"), self.family)
@@ -427,6 +442,9 @@ class GlmmRequest(ModelRequest):
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
         if "family" in changed:
             changed["family"] = parse_family(changed["family"])
+        for name in ("zi_formula", "disp_formula"):
+            if name in changed:
+                changed[name] = part_formula(name, changed[name])
         if "n_quad" in changed or "nAGQ" in changed:
             changed["n_quad"] = choose_n_quad(changed.pop("n_quad", None), changed.pop("nAGQ", None))
         if "curvature" in changed:

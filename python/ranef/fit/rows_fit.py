@@ -29,6 +29,8 @@ def fit_of_rows(fit: MixedFit, rows: NDArray[np.intp], control: FitControl) -> M
     MixedFit or None
         None where some fixed effect has no estimate in these rows, or there is no fit at all.
     """
+    if fit.has_predictors:
+        fit.core_model()  # refuses
     design = design_of_rows(fit.design, rows)
     try:
         if isinstance(fit, GlmmFit):

@@ -8,6 +8,8 @@ from ranef.design.record import Design
 from ranef.errors import DataError
 from ranef.families.custom import CustomFamily
 from ranef.fit.archive import read_archive, write_archive
+from ranef.fit.component_system import LazyWhole
+from ranef.fit.components import ComponentsFit
 from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.linear import LmmFit
@@ -53,6 +55,8 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
     record: Any = content.get("fit")
     request = content.get("request")
     made = _RECORDS.get(type(request)) if isinstance(request, ModelRequest) else None
+    if made is GlmmFit and isinstance(record, dict) and "whole" in record:
+        made = ComponentsFit
     if made is LmmFit and isinstance(record, dict) and "structure_names" in record:
         made = CorrelatedFit
     known = {} if made is None else {f.name: f.default for f in fields(made) if f.name != "system"}
@@ -62,6 +66,9 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
     if not isinstance(record["design"], Design) or not isinstance(record["order"], TermOrder):
         raise DataError(f"{os.fspath(path)!r} is not a model saved by ranef, or it is damaged.")
+    if made is ComponentsFit:
+        whole: Any = LazyWhole(record["whole"])
+        return made(system=whole, **record), request
     family = record["family"] if made is GlmmFit else None
     sampled = record.get("sampled")
     refusal = None if sampled is None else sampled.refusal

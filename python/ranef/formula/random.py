@@ -2,7 +2,7 @@
 double bars and covariance structures written out.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ranef.formula.deparse import deparse
 from ranef.formula.parser import parse_expression
@@ -59,6 +59,8 @@ class RandomExpr:
         The matrix of the levels, of ``known()``.
     members : MembershipExpr or None
         The columns of the levels of a row, of ``mm()``.
+    shared : str or None
+        The name of ``(x |p| g)``: terms of that name, in the formulas of one model, are one block.
     """
 
     text: str = field(compare=False)
@@ -72,6 +74,7 @@ class RandomExpr:
     grouping: tuple[Variable, ...] = field(default=(), compare=False, repr=False)
     known: KnownExpr | None = None
     members: MembershipExpr | None = None
+    shared: str | None = None
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -111,6 +114,7 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
     """
     structure = "unstructured"
     known: KnownExpr | None = None
+    shared: str | None = None
     if isinstance(node, Call) and node.function == KNOWN:
         known, bar = known_term(node, text)
     elif isinstance(node, Call):
@@ -118,7 +122,7 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
     else:
         inner = without_parens(node)
         assert isinstance(inner, Binary)
-        bar = inner
+        bar, shared = _without_name(inner)
     for side in (bar.left, bar.right):
         for part in walk(side):
             if is_bar(part) and not _inside_a_call(part, side):
@@ -155,7 +159,7 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
         fail("known() takes one grouping factor, whose levels are the names of the matrix.", text, *bar.right.span)
     out = [
         RandomExpr(
-            f"{left} | {label if members is None else members.code}",
+            f"{left} |{'' if shared is None else f'{shared}|'} {label if members is None else members.code}",
             part.terms,
             part.intercept,
             tuple(v.label for v in variables),
@@ -166,11 +170,20 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
             variables,
             known,
             members,
+            shared,
         )
         for part, left in split
         for label, variables in groups
     ]
     return tuple(out), expansion.has_dot
+
+
+def _without_name(bar: Binary) -> tuple[Binary, str | None]:
+    """A bar without the name in ``(x |p| g)``, and the name."""
+    left = bar.left
+    if bar.operator == "|" and isinstance(left, Binary) and left.operator == "|" and isinstance(left.right, Name):
+        return replace(bar, left=left.left), left.right.name
+    return bar, None
 
 
 def _inside_a_call(part: Expr, side: Expr) -> bool:

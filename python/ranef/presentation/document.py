@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranef.presentation.alignment import tails
-from ranef.presentation.coefficients import format_coefficients, has_marks
+from ranef.presentation.coefficients import CoefficientTable, format_coefficients, has_marks
 from ranef.presentation.numbers import STAR_LEGEND, format_fixed, format_numbers, zap_small
 from ranef.presentation.random_effects import STD_DEV, VARIANCE, VarianceBlock, format_variances
 from ranef.presentation.summary_text import QUANTILE_NAMES, correlation_cells
@@ -95,6 +95,7 @@ def summary_document(summary: "Summary") -> Document:
         if summary.groups:
             facts.append(("Groups", "; ".join(f"{name}, {count}" for name, count in summary.groups)))
         middle = [_random(summary), _fixed(summary)]
+    middle += [coefficient_grid(heading, table, summary.digits) for heading, table in summary.parts]
     grids = [_criteria(summary), _residuals(summary), *middle, _correlation(summary)]
     return Document(
         title=summary.title,
@@ -151,13 +152,15 @@ def variance_grid(caption: str, blocks: Sequence[VarianceBlock], sigma: float | 
 
 
 def _fixed(summary: "Summary") -> Grid | None:
-    table = summary.fixed
-    if not table.names:
-        return None
+    return coefficient_grid("Fixed effects", summary.fixed, summary.digits) if summary.fixed.names else None
+
+
+def coefficient_grid(caption: str, table: CoefficientTable, digits: int) -> Grid:
+    """A table of coefficients with their tests."""
     marked = has_marks(table)
-    rows = format_coefficients(table, summary.digits)
+    rows = format_coefficients(table, digits)
     return Grid(
-        "Fixed effects",
+        caption,
         ("", *table.columns, *(("",) if marked else ())),
         tuple((name, *_stripped(row)) for name, row in zip(table.names, rows, strict=True)),
         1,

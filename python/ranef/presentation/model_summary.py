@@ -14,6 +14,7 @@ from ranef.estimates.varcorr import varcorr
 from ranef.fit.prior import prior_texts
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
+from ranef.inference.distributions import t_tails
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.ratios import RatioScale, asked_ratios
 from ranef.options import Ddf
@@ -150,8 +151,23 @@ def _record(
         notes=(*fit_notes(fit), *test_notes),
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
         visits=visit_covariance(fit),
+        parts=part_tables(fit),
         width=width,
     )
+
+
+def part_tables(fit: MixedFit) -> tuple[tuple[str, CoefficientTable], ...]:
+    """The effects of other linear predictors than the first, with their headings."""
+    out = []
+    for part in fit.part_effects():
+        error = np.sqrt(np.diagonal(part.covariance))
+        z = part.estimates / error
+        columns = {"Estimate": part.estimates, "Std. Error": error, "z value": z}
+        if part.tested:
+            columns["Pr(>|z|)"] = t_tails(z, np.full_like(z, np.inf))
+        table = CoefficientTable(part.names, tuple(columns), np.column_stack(list(columns.values())))
+        out.append((part.heading, table))
+    return tuple(out)
 
 
 def estimation(fit: MixedFit) -> str:
@@ -175,6 +191,7 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
         subset=_argument(request.subset),
         control=None if not request.control else ", ".join(f"{k} = {v!r}" for k, v in request.control.items()),
         coding=coding_text(fit.design),
+        **fit.part_formulas,
         **structure_texts(fit),
     )
 

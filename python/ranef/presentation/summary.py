@@ -41,6 +41,8 @@ class ModelCall:
         Coding of factors, where it is not R's default and not in the formula.
     correlation, variance, structure : str, optional
         Covariance structure of the rows, and its estimated parameters.
+    zero, dispersion : str, optional
+        Formulas of the linear predictors of zeros and of the dispersion.
     """
 
     formula: str
@@ -53,6 +55,8 @@ class ModelCall:
     correlation: str | None = None
     variance: str | None = None
     structure: str | None = None
+    zero: str | None = None
+    dispersion: str | None = None
 
     def labelled(self) -> tuple[tuple[str, str], ...]:
         """Return label and text of what was given besides the formula,
@@ -63,6 +67,8 @@ class ModelCall:
             ("Correlation", self.correlation),
             ("Variance", self.variance),
             ("Structure", self.structure),
+            ("Zero part", self.zero),
+            ("Dispersion", self.dispersion),
             ("Weights", self.weights),
             ("Offset", self.offset),
             ("Control", self.control),
@@ -141,6 +147,8 @@ class Summary(DocumentForms):
         Family and link of a generalized model, as "binomial  ( logit )".
     visits : VisitCovariance, optional
         How the rows of a subject are correlated, in a model for repeated measures.
+    parts : tuple of (str, CoefficientTable)
+        Effects of other linear predictors than the first, such as thresholds, with their headings.
     show_correlation : bool, optional
         True or False shows or hides the correlations; None shows them for up to 12 coefficients.
     digits : int
@@ -165,6 +173,7 @@ class Summary(DocumentForms):
     rows_used: str | None = None
     family: str | None = None
     visits: VisitCovariance | None = None
+    parts: tuple[tuple[str, CoefficientTable], ...] = ()
     show_correlation: bool | None = None
     digits: int = DIGITS
     width: int | None = None

@@ -20,6 +20,7 @@ def summary_frames(summary: "Summary") -> "dict[str, pd.DataFrame]":
     ``criteria`` (one row), ``residuals`` (one row), ``random_effects`` (group, name1, name2,
     variance, sd; rows with two names hold covariance and correlation), ``groups`` (levels),
     ``fixed_effects`` (estimate, std_error, and df, statistic, p_value where there are tests),
+    ``threshold_coefficients``, ``nominal_effects``, ``scale_effects`` of ordered categories,
     ``visits`` of a model for repeated measures (a covariance matrix, one for each group),
     ``correlation`` (full matrix).
     """
@@ -33,6 +34,10 @@ def summary_frames(summary: "Summary") -> "dict[str, pd.DataFrame]":
     names = list(summary.fixed.names)
     headings = ["estimate", *(_heading(c) for c in summary.fixed.columns[1:])]
     frames["fixed_effects"] = pd.DataFrame(np.array(summary.fixed.values), index=names, columns=headings)
+    for heading, table in summary.parts:
+        columns = ["estimate", *(_heading(c) for c in table.columns[1:])]
+        key = heading.split(" (")[0].lower().replace(" ", "_")
+        frames[key] = pd.DataFrame(np.array(table.values), index=list(table.names), columns=columns)
     if summary.visits is not None:
         for label, visits, matrix in summary.visits.groups:
             frames[f"visits.{label}" if label else "visits"] = pd.DataFrame(matrix, list(visits), list(visits))

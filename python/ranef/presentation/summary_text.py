@@ -77,6 +77,8 @@ def summary_blocks(summary: "Summary", digits: int, width: int | None = None) ->
     blocks += random_blocks(summary, digits, width)
     if summary.fixed.names:
         blocks.append(("fixed", ["", "Fixed effects:", *coefficient_lines(summary.fixed, digits, width=width)]))
+    for heading, table in summary.parts:
+        blocks.append(("part", ["", f"{heading}:", *coefficient_lines(table, digits, width=width)]))
     if summary.visits is not None:
         blocks.append(("visits", summary.visits.lines(digits, width)))
     if summary.correlation_shown:

@@ -31,6 +31,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         """Quadrature nodes for each random effect; 1 is Laplace's approximation."""
         return self._fit.n_quad
 
+    @property
+    def family_params(self) -> dict[str, float]:
+        """Estimated parameters of the shape of the family by name, such as ``power`` or ``df``."""
+        return self._fit.family_params
+
     @cached_property
     def zvalues(self) -> "pd.Series[float]":
         """Fixed effects divided by their standard errors."""

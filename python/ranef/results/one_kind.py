@@ -13,6 +13,7 @@ LINEAR = {
 #: Members that only a generalized model has: why a linear one has no need of them.
 GENERALIZED = {
     "zvalues": "its tests are t tests: tvalues",
+    "family_params": "the normal family has no parameters of its shape",
     "n_quad": "its likelihood is exact and needs no quadrature",
     "laplace_error": "its likelihood is exact and not Laplace's approximation",
     "overdispersion": "its sigma takes any dispersion; simulated_residuals() show what it does not",

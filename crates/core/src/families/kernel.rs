@@ -75,8 +75,12 @@ pub trait Kernel: Send + Sync {
     fn predictors(&self) -> usize;
     /// Fills `l`, `r` and `w`, and `t` where it is not empty.
     fn derivatives(&self, rows: KernelRows<'_>, out: KernelOut<'_>);
+    /// How many starts there are: all are tried where the likelihood may have several optima.
+    fn starts(&self) -> usize {
+        1
+    }
     /// Linear predictors near the data (m n), to which the fixed effects of a start are fitted.
-    fn start(&self, y: &[f64], w: &[f64], order: &[u32], eta: &mut [f64]);
+    fn start(&self, which: usize, rows: KernelRows<'_>, eta: &mut [f64]);
     /// Standard deviation of random effects at the start in the unit of a predictor.
     fn spread(&self, _predictor: usize, _y: &[f64]) -> f64 {
         0.5

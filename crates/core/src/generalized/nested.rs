@@ -65,6 +65,7 @@ impl GlmmSystem {
     /// with one each.
     pub fn allows_quadrature(&self) -> bool {
         match &self.effects[..] {
+            [f] if self.family.kernel().is_some_and(|k| !k.has_own_curvature()) => f.k <= 3,
             _ if self.family.kernel().is_some() => false,
             [f] => f.k <= 3,
             [f, g] => f.k == 1 && g.k == 1 && self.nesting().is_some(),

@@ -72,6 +72,11 @@ impl Rule {
         self.log_w[i]
     }
 
+    /// A node in all its dimensions.
+    pub(super) fn point(&self, j: usize) -> &[f64] {
+        &self.z[j * self.k..(j + 1) * self.k]
+    }
+
     /// Whether it has `n` nodes in each of `k` dimensions.
     pub fn is(&self, n: usize, k: usize) -> bool {
         self.n == n && self.k == k

@@ -90,26 +90,31 @@ pub fn search(
     let mut valleys = Vec::new();
     note(&mut valleys, &best);
     let (mut complete, mut moved_on) = (true, false);
-    for _ in 0..ROUNDS {
-        if g.family.kernel().is_some() {
-            complete = false;
-            break;
-        }
+    for round in 0..ROUNDS {
         if !matches!(best.status, Status::Converged | Status::Separated | Status::NoProgress) {
             complete = false;
             break;
         }
         let kept = (m.u.clone(), m.beta.clone());
-        let (mut starts, all) = s.rays(m, &best)?;
-        complete = all;
-        if starts.is_empty() {
-            starts = s.restarts(&best, &mut complete);
-        }
+        let starts = if let Some(kernel) = g.family.kernel() {
+            // no rays: other starts alone
+            complete = false;
+            let others = if round == 0 { kernel.starts() } else { 0 };
+            (1..others).map(|which| m.start_several(g, kernel, which)).collect()
+        } else {
+            let (starts, all) = s.rays(m, &best)?;
+            complete = all;
+            if starts.is_empty() {
+                s.restarts(&best, &mut complete)
+            } else {
+                starts
+            }
+        };
         let mut lower = None;
         for start in starts {
             let from = FitOptions {
                 theta: Some(start.theta),
-                beta: None,
+                beta: g.family.kernel().map(|_| start.beta),
                 extras: Some(start.extras),
                 hessian: false,
                 ..options.clone()

@@ -9,7 +9,7 @@ use crate::dense::kernels;
 /// and random effects of moderate size.
 pub fn start(g: &GlmmSystem, m: &mut Modes) -> Point {
     if let Some(kernel) = g.family.kernel() {
-        return m.start_several(g, kernel);
+        return m.start_several(g, kernel, 0);
     }
     let (n, p) = (g.n, g.p());
     let mut eta = vec![0.0; n];

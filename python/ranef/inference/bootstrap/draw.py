@@ -135,7 +135,9 @@ def draw(
         factor = resampled_factor(fit, by, "are drawn")  # checks it
     if type == "cases":
         check_groups(fit, factor)
-    if has_conventions(fit):
+    if fit.has_predictors and type != "parametric":
+        raise OptionError("models with several linear predictors have the parametric bootstrap: type='parametric'.")
+    if has_conventions(fit) or fit.has_predictors:
         group = _group(fit, factor) if type == "cases" else ""
         return draws_of(fit, replicates(fit, n, type, re, group, seed, control, n_threads, progress))
     model, start, options = fit.core_model(), core_start(fit), core_options(fit, control)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import ArgumentTypeError
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates import fixed_effects, random_effects
 from ranef.estimates.criteria import Criteria, criteria
 from ranef.estimates.varcorr import VarCorr, varcorr
 from ranef.families.family import Family
 from ranef.inference.maximised import need_maximised
+from ranef.results.component import Component
 from ranef.results.model.fitted import FittedModel
 
 if TYPE_CHECKING:
@@ -30,8 +31,15 @@ class EstimatesChapter(FittedModel):
 
     @property
     def params(self) -> "pd.Series[float]":
-        """The same object as ``fixef``."""
-        return self.fixef
+        """The same object as ``fixef``; of a model with several linear predictors all parameters,
+        by component and name.
+        """
+        if not self._fit.has_predictors:
+            return self.fixef
+        import pandas as pd
+
+        names, values, _ = self._fit.parameters()
+        return pd.Series(values, index=pd.MultiIndex.from_tuples(names, names=["component", "name"]), name="params")
 
     @cached_property
     def bse(self) -> "pd.Series[float]":
@@ -94,6 +102,35 @@ class EstimatesChapter(FittedModel):
         import pandas as pd
 
         return pd.Series(self._fit.theta, index=pd.Index(self._fit.theta_names), name="theta")
+
+    def component(self, name: str) -> Component:
+        """The effects of a linear predictor beside the first.
+
+        Parameters
+        ----------
+        name : str
+            Of a model of ``clmm``: ``"nominal"``, effects that are added to the thresholds and
+            named ``"1|2.x"``; ``"scale"``, effects on the logarithm of the scale;
+            ``"thresholds"``, the threshold parameters.
+
+        Returns
+        -------
+        Component
+            With ``fixef``, ``bse``, ``zvalues``, ``pvalues``, ``cov_params()``, ``conf_int()`` and
+            ``linear_predictor`` of the rows used.
+
+        Examples
+        --------
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), scale="~ temp")
+        >>> m.component("scale").fixef.index.tolist()
+        ['temp[T.warm]']
+        """
+        parts = {p.name: p for p in self._fit.part_effects()}
+        if name not in parts:
+            has = f"its components are {', '.join(map(repr, parts))}" if parts else "it has one linear predictor"
+            raise OptionError(f"the model has no component {name!r}: {has}.")
+        return Component(parts[name], self._fit.part_predictor(name))
 
     @overload
     def ranef(self, condvar: Literal[False] = False) -> "dict[str, pd.DataFrame]": ...

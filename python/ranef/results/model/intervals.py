@@ -8,6 +8,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.progress import reported
 from ranef.fit.request import warn_once
+from ranef.inference.component_intervals import component_intervals
 from ranef.inference.ratios import asked_ratios
 from ranef.inference.structure_intervals import split_names, structure_intervals
 from ranef.inference.wald import wald_intervals
@@ -32,6 +33,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         level: float = 0.95,
         parm: str | list[str] | None = None,
         *,
+        component: str | None = None,
         exponentiate: bool = False,
         ddf: Ddf | None = None,
         cov: Any = None,
@@ -59,6 +61,9 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             where it is estimated, by the name that the family has for it: ``"sigma"``, ``"size"``,
             ``"precision"``), names of fixed effects. For profiles also ``"theta_"`` for all of the
             random part and ``"beta_"`` for all fixed effects.
+        component : str, optional
+            Of models with several linear predictors: the component whose Wald intervals are meant,
+            ``"zi"`` or ``"disp"``, or ``"all"`` for those of all; the conditional one by default.
         exponentiate : bool
             Whether to show the intervals of fixed effects as those of ratios, as in ``tidy``;
             standard deviations and correlations are not changed.
@@ -106,6 +111,8 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
                              lower  upper
         sd_(Intercept)|herd  0.346    1.1
         """
+        if component is not None and component != "cond":
+            return component_intervals(self._fit, component, method, level)
         if not isinstance(method, str):
             raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
         if method not in METHODS:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.estimates.component_predictions import predicted_frame
 from ranef.estimates.predict import predict
 from ranef.estimates.residuals import residual_values
 from ranef.estimates.rows import padded, row_index
@@ -20,6 +21,7 @@ from ranef.results.model.row_source import RowSourceChapter
 if TYPE_CHECKING:
     import pandas as pd
 
+PredictionType = Literal["response", "link", "conditional", "zprob", "zlink", "disp", "displink"]
 ResidualType = Literal["response", "working", "pearson", "deviance", "scaled", "normalized"]
 
 
@@ -98,7 +100,7 @@ class RowsChapter(RowSourceChapter):
         newdata: Any = None,
         *,
         re: str = "conditional",
-        type: Literal["response", "link"] = "response",
+        type: PredictionType = "response",
         new_levels: Literal["error", "population", "marginal"] = "error",
         se: bool = False,
         interval: Literal["confidence", "prediction"] | None = None,
@@ -121,8 +123,10 @@ class RowsChapter(RowSourceChapter):
             that it names. ``"marginal"``, for generalized models, averages over their distribution
             (the mean of all groups, which on the scale of the response is another number than that
             of the typical one).
-        type : {"response", "link"}
-            Means, or linear predictors; the same for a linear model.
+        type : {"response", "link", "conditional", "zprob", "zlink", "disp", "displink"}
+            Means, or linear predictors; the same for a linear model. Of models with a zero part or
+            a dispersion formula also the mean of the distribution without the zero part, the
+            probability of (extra) zeros and its logit, the dispersion and its logarithm.
         new_levels : {"error", "population", "marginal"}
             What to do with a level of a grouping factor that was not in the data of the fit:
             refuse; take its random effects to be zero, whose whole variance then enters the
@@ -171,6 +175,9 @@ class RowsChapter(RowSourceChapter):
         >>> g.predict({"period": ["1", "4"]}, re="marginal").round(3).tolist()
         [0.216, 0.057]
         """
+
+        if self._fit.has_predictors:
+            return predicted_frame(self._fit, newdata, re, type, new_levels, se, interval, level, offset)
 
         def predicted(data: Any) -> "pd.Series[float] | pd.DataFrame":
             return predict(

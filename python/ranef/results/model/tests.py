@@ -104,7 +104,8 @@ class TestsChapter(FittedModel):
         return self._named(self._tests.coefficients(self.ddf).p_value, "pvalues")
 
     def cov_params(self, ddf: Ddf | None = None, *, cov: Any = None, cluster: Any = None) -> "pd.DataFrame":
-        """Covariance matrix of the fixed effects.
+        """Covariance matrix of the fixed effects; of a model with several linear predictors of all
+        parameters, by component and name.
 
         Parameters
         ----------
@@ -136,6 +137,12 @@ class TestsChapter(FittedModel):
         >>> round(float(robust.loc["period[T.2]", "period[T.2]"]) ** 0.5, 4)
         0.4703
         """
+        if self._fit.has_predictors and cov is None:
+            import pandas as pd
+
+            names, _, covariance = self._fit.parameters()
+            index = pd.MultiIndex.from_tuples(names, names=["component", "name"])
+            return pd.DataFrame(covariance, index=index, columns=index)
         tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)
         frame = self._square(tests.covariance(method))
         if cov is not None:

@@ -126,7 +126,17 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
         }
     }
 
-    fn start(&self, y: &[f64], w: &[f64], _: &[u32], eta: &mut [f64]) {
+    fn starts(&self) -> usize {
+        let shaped = D::other_shapes(&[0.0, 1.0], 0.5).is_some();
+        if self.zero == Zero::Inflated || shaped {
+            2
+        } else {
+            1
+        }
+    }
+
+    fn start(&self, which: usize, rows: KernelRows<'_>, eta: &mut [f64]) {
+        let (y, w) = (rows.y, rows.w);
         let n = y.len();
         // where zero is another matter, the others tell of the mean
         let hurdle = matches!(self.zero, Zero::Hurdle(_));
@@ -136,14 +146,18 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
             let y = if hurdle && y[i] == 0.0 { average } else { y[i] };
             eta[i] = self.link.of_mean(D::near(y, w[i], average));
         }
-        let shapes = D::shapes(&used, average);
+        let shapes = match D::other_shapes(&used, average) {
+            Some(shapes) if which > 0 => shapes,
+            _ => D::shapes(&used, average),
+        };
         for c in 1..K {
             eta[c * n..(c + 1) * n].fill(shapes[c]);
         }
         if M > K {
             let zeros = y.iter().filter(|&&y| y == 0.0).count() as f64 / n.max(1) as f64;
             let extra = if hurdle { zeros } else { (zeros - D::zero(average)) / (1.0 - D::zero(average)) };
-            let p = extra.clamp(ZEROS[0], ZEROS[1]);
+            // once more with nearly all zeros from the density itself
+            let p = if which > 0 { ZEROS[0] } else { extra.clamp(ZEROS[0], ZEROS[1]) };
             eta[K * n..M * n].fill((p / (1.0 - p)).ln());
         }
     }

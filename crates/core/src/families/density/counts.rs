@@ -18,7 +18,7 @@ fn near(y: f64, average: f64) -> f64 {
 
 /// Closed forms in log mu and another predictor, by the chain rule of the link.
 #[inline(always)]
-fn chained<const O: usize>(link: Link, eta: f64, l: Jet<2, O>) -> Jet<2, O> {
+pub(super) fn chained<const O: usize>(link: Link, eta: f64, l: Jet<2, O>) -> Jet<2, O> {
     if link == Link::Log {
         return l;
     }

@@ -8,9 +8,14 @@
 
 mod binomial;
 mod blocks;
+mod compois;
 mod component;
 mod counts;
 mod jet;
+mod positive;
+mod proportions;
+mod real;
+mod tweedie;
 
 pub use component::{Component, Zero};
 pub use jet::Jet;
@@ -39,6 +44,11 @@ pub trait Density<const K: usize>: Send + Sync + 'static {
     /// Probability of zero at an average, for the start of a zero part.
     fn zero(average: f64) -> f64 {
         (-average).exp()
+    }
+
+    /// Predictors beside the first from which a fit is begun once more; none where one start does.
+    fn other_shapes(_y: &[f64], _average: f64) -> Option<[f64; K]> {
+        None
     }
 
     /// Standard deviation of random effects in the first predictor at the start.
@@ -77,13 +87,29 @@ fn counted(link: Link) -> bool {
     link.is_for_positive_means()
 }
 
+fn any(_: Link) -> bool {
+    true
+}
+
 /// The densities of the core.
 pub static NAMES: &[Named] = &[
     named::<counts::Poisson, 1, 2>("poisson", counted),
     named::<counts::NegativeBinomial2, 2, 3>("nbinom2", counted),
     named::<counts::NegativeBinomial1, 2, 3>("nbinom1", counted),
     named::<counts::GeneralizedPoisson, 2, 3>("genpois", counted),
+    named::<compois::ConwayMaxwellPoisson, 2, 3>("compois", counted),
     named::<binomial::Binomial, 1, 2>("binomial", Link::is_for_probabilities),
+    named::<proportions::BetaBinomial, 2, 3>("betabinomial", Link::is_for_probabilities),
+    named::<proportions::Beta, 2, 3>("beta", Link::is_for_probabilities),
+    named::<proportions::OrderedBeta, 4, 5>("ordbeta", Link::is_for_probabilities),
+    named::<proportions::ZeroOneInflatedBeta, 4, 5>("zoib", Link::is_for_probabilities),
+    named::<positive::Gamma, 2, 3>("gamma", counted),
+    named::<positive::LogNormal, 2, 3>("lognormal", any),
+    named::<positive::LogNormalResponse, 2, 3>("lognormal_response", counted),
+    named::<tweedie::Tweedie, 3, 4>("tweedie", counted),
+    named::<real::Gaussian, 2, 3>("gaussian", any),
+    named::<real::StudentT, 3, 4>("t", any),
+    named::<real::SkewNormal, 3, 4>("skewnormal", any),
 ];
 
 /// The kernel of a density and what is made of it; none where the density or its link is unknown.

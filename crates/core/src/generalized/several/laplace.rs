@@ -15,7 +15,7 @@ use super::passes::of_pair;
 use crate::families::{pair, triple, Kernel, KernelRows};
 use crate::generalized::laplace::{add_outer, between, Value};
 use crate::generalized::pirls::{Failure, Modes};
-use crate::generalized::quadrature::Rule;
+use crate::generalized::quadrature::{Rule, Shape};
 use crate::generalized::system::GlmmSystem;
 
 impl Modes {
@@ -42,17 +42,20 @@ impl Modes {
             objective: 2.0 * h + self.factor.log_det(),
             gamma: g.layout.zero_lambda(),
             beta: vec![0.0; g.p()],
-            extras: Vec::new(),
-            error: 0.0,
+            ..Value::default()
         };
-        if rule.is_some() {
-            // the nodes of several predictors are not there yet: see Approximation
-            return Err(Failure::Undefined);
+        let nodes = rule.map(|rule| self.nodes_of_pairs(g, kernel, rule));
+        if let Some(nodes) = &nodes {
+            out.objective = -2.0 * nodes.log_l;
+            out.error = nodes.error;
         }
         if !out.objective.is_finite() {
             return Err(Failure::Undefined);
         }
         self.factor.invert();
+        if let Some(Shape::OneFactor(q)) = nodes.as_ref().map(|n| &n.q) {
+            self.factor.set_inverse_blocks(0, q);
+        }
         self.factor.traces(&self.gram, &self.lambda, &mut out.gamma);
         out.gamma.iter_mut().flatten().for_each(|v| *v *= 2.0);
         let a = self.leverage_of_pairs(g, m);
@@ -80,6 +83,9 @@ impl Modes {
         g.effects_transposed(&s, &mut zs);
         let mut v = vec![0.0; zs.len()];
         g.layout.lambda_transposed_times(&self.lambda, &zs, 1, &mut v);
+        if let Some(nodes) = &nodes {
+            v.iter_mut().zip(&nodes.g).for_each(|(v, g)| *v += 2.0 * g);
+        }
         self.solve_plain(&mut v);
         g.layout.lambda_times(&self.lambda, &v, 1, &mut zs);
         let mut t = vec![0.0; m * n];
@@ -87,13 +93,23 @@ impl Modes {
         let mut rho = s;
         for c in 0..m {
             let rho = &mut rho[c * n..(c + 1) * n];
-            rho.iter_mut().zip(&self.r[c * n..(c + 1) * n]).for_each(|(rho, r)| *rho -= 2.0 * r);
+            if nodes.is_none() {
+                rho.iter_mut().zip(&self.r[c * n..(c + 1) * n]).for_each(|(rho, r)| *rho -= 2.0 * r);
+            }
             for &j in &among {
                 let (w, t) = (of_pair(&self.wo, n, j, c), &t[j * n..(j + 1) * n]);
                 rho.iter_mut().zip(w).zip(t).for_each(|((rho, w), t)| *rho -= w * t);
             }
         }
-        g.parts_transposed(&rho, &mut out.beta);
+        if let Some(nodes) = &nodes {
+            let both: Vec<f64> = rho.iter().zip(&nodes.r).map(|(rho, r)| rho - 2.0 * r).collect();
+            g.parts_transposed(&both, &mut out.beta);
+            for (total, part) in out.gamma.iter_mut().flatten().zip(nodes.gamma.iter().flatten()) {
+                *total -= 2.0 * part;
+            }
+        } else {
+            g.parts_transposed(&rho, &mut out.beta);
+        }
         g.effects_transposed(&rho, &mut zs);
         add_outer(g, &zs, &self.u, &mut out.gamma);
         add_outer(g, &self.zr, &v, &mut out.gamma);

@@ -6,6 +6,7 @@ mod clip;
 mod laplace;
 mod modes;
 mod passes;
+mod quadrature;
 mod start;
 mod system;
 #[cfg(test)]

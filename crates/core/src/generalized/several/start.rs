@@ -3,7 +3,7 @@
 
 use super::clip::clip;
 use crate::dense::kernels;
-use crate::families::Kernel;
+use crate::families::{Kernel, KernelRows};
 use crate::generalized::parameters::Point;
 use crate::generalized::pirls::Modes;
 use crate::generalized::system::GlmmSystem;
@@ -17,10 +17,11 @@ const ENOUGH: f64 = 1e-4;
 const RADIUS: f64 = 2.0;
 
 impl Modes {
-    pub(in crate::generalized) fn start_several(&mut self, g: &GlmmSystem, kernel: &dyn Kernel) -> Point {
+    pub(in crate::generalized) fn start_several(&mut self, g: &GlmmSystem, kernel: &dyn Kernel, which: usize) -> Point {
         let (n, m) = (g.n, kernel.predictors());
         let mut eta = vec![0.0; m * n];
-        kernel.start(&g.y, &g.weights, &g.order, &mut eta);
+        let rows = KernelRows { y: &g.y, w: &g.weights, eta: &[], order: &g.order, random: &[] };
+        kernel.start(which, rows, &mut eta);
         eta.iter_mut().zip(&g.offset).for_each(|(e, o)| *e = if e.is_finite() { *e - o } else { 0.0 });
         self.beta = near(g, &eta);
         self.without_random_effects(g, kernel, m);

@@ -125,6 +125,7 @@ impl GlmmSystem {
             order,
             layout,
             gram,
+            prior: None,
         })
     }
 

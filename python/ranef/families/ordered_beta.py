@@ -1,0 +1,77 @@
+"""Proportions from 0 to 1, both ends included, as one ordered scale."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ranef.families.family import Family, Support
+from ranef.families.link import Floats, checked_link
+
+
+def _sigmoid(x: Floats) -> Floats:
+    from scipy.special import expit
+
+    return np.asarray(expit(x))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedBeta(Family):
+    """Proportions with zeros and ones: the ends are the outer categories of an ordered scale, what
+    is between is beta distributed (Kubinec 2022).
+
+    Parameters
+    ----------
+    link : {"logit"}
+
+    Examples
+    --------
+    >>> from ranef import OrderedBeta
+    >>> OrderedBeta().name
+    'ordbeta'
+    """
+
+    link: str = "logit"
+    name: ClassVar[str] = "ordbeta"
+    links: ClassVar[tuple[str, ...]] = ("logit",)
+    support: ClassVar[Support] = "unit"
+    dispersion_name: ClassVar[str | None] = "precision"
+    predictors: ClassVar[tuple[str, ...]] = ("disp", "cut1", "log_gap")
+    by_predictors: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+
+    @property
+    def kernel(self) -> str:
+        """The core's name of the distribution."""
+        return "ordbeta"
+
+    def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
+        """Both cuts."""
+        return {"cut1": shapes["cut1"], "cut2": shapes["cut1"] + float(np.exp(shapes["log_gap"]))}
+
+    def _parts(self, mu: Floats, at: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+        """Probabilities of zero and of one."""
+        eta = np.log(mu / (1 - mu))
+        return _sigmoid(at["cut1"] - eta), _sigmoid(eta - at["cut1"] - np.exp(at["log_gap"]))
+
+    def moments(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> tuple[Floats, Floats]:
+        """Mean and variance of a response."""
+        zero, one = self._parts(mu, at)
+        middle = 1 - zero - one
+        mean = one + middle * mu
+        square = one + middle * (mu * (1 - mu) / (1 + np.exp(at["disp"])) + mu**2)
+        return mean, square - mean**2
+
+    def zero_probability(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of zero."""
+        return self._parts(mu, at)[0]
+
+    def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Draw the part, then a proportion where it is the middle one."""
+        zero, one = self._parts(mu, at)
+        phi = np.exp(at["disp"])
+        u, y = rng.random(len(mu)), rng.beta(mu * phi, (1 - mu) * phi)
+        return np.where(u < zero, 0.0, np.where(u > 1 - one, 1.0, np.clip(y, 1e-12, 1 - 1e-12)))

@@ -1,0 +1,66 @@
+"""Proportions whose zeros and ones have probabilities of their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ranef.families.family import Family, Support
+from ranef.families.link import Floats, checked_link
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroOneInflatedBeta(Family):
+    """Proportions of 0 or 1 with a probability (``zoi``), 1 among these with another (``coi``),
+    else beta distributed; brms's ``zero_one_inflated_beta``.
+
+    Parameters
+    ----------
+    link : {"logit", "probit", "cloglog", "loglog", "cauchit"}
+
+    Examples
+    --------
+    >>> from ranef import ZeroOneInflatedBeta
+    >>> ZeroOneInflatedBeta().name
+    'zoib'
+    """
+
+    link: str = "logit"
+    name: ClassVar[str] = "zoib"
+    links: ClassVar[tuple[str, ...]] = ("logit", "probit", "cloglog", "loglog", "cauchit")
+    support: ClassVar[Support] = "unit"
+    dispersion_name: ClassVar[str | None] = "precision"
+    predictors: ClassVar[tuple[str, ...]] = ("disp", "zoi", "coi")
+    by_predictors: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+
+    @property
+    def kernel(self) -> str:
+        """The core's name of the distribution."""
+        return "zoib"
+
+    def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
+        """Both probabilities."""
+        return {name: float(1 / (1 + np.exp(-shapes[name]))) for name in ("zoi", "coi")}
+
+    def moments(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> tuple[Floats, Floats]:
+        """Mean and variance of a response."""
+        edge, one = 1 / (1 + np.exp(-at["zoi"])), 1 / (1 + np.exp(-at["coi"]))
+        mean = edge * one + (1 - edge) * mu
+        square = edge * one + (1 - edge) * (mu * (1 - mu) / (1 + np.exp(at["disp"])) + mu**2)
+        return mean, square - mean**2
+
+    def zero_probability(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of zero."""
+        return np.asarray(1 / (1 + np.exp(-at["zoi"])) / (1 + np.exp(at["coi"])))
+
+    def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Draw whether it is an end, and which; else a proportion."""
+        phi = np.exp(at["disp"])
+        edge, one = 1 / (1 + np.exp(-at["zoi"])), 1 / (1 + np.exp(-at["coi"]))
+        ends = np.where(rng.random(len(mu)) < one, 1.0, 0.0)
+        inner = np.clip(rng.beta(mu * phi, (1 - mu) * phi), 1e-12, 1 - 1e-12)
+        return np.where(rng.random(len(mu)) < edge, ends, inner)

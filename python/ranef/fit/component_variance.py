@@ -1,0 +1,91 @@
+"""Variances of predicted linear predictors of models with several of them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.order import by_term, relative_factor
+from ranef.fit.random_part import random_part
+
+if TYPE_CHECKING:
+    from ranef.fit.components import ComponentsFit
+
+Floats = NDArray[np.float64]
+
+#: Displacement of a parameter in its standard error, for the change of the modes.
+STEP = 1e-3
+
+
+def predictor_variance(
+    fit: "ComponentsFit", predictor: int, x: Floats, factors: list[tuple[Any, list[Floats]]]
+) -> Floats:
+    """Variance (rows,) of ``x'(beta^ - beta) + z'(b^ - b)`` of one predictor."""
+    effect, own = predictor_effects(fit, predictor, x, factors)
+    covariance = np.zeros((effect.shape[1],) * 2) if fit.whole_vcov is None else np.nan_to_num(fit.whole_vcov)
+    return np.asarray(np.einsum("ij,jk,ik->i", effect, covariance, effect) + own)
+
+
+def predictor_effects(
+    fit: "ComponentsFit", predictor: int, x: Floats, factors: list[tuple[Any, list[Floats]]]
+) -> tuple[Floats, Floats]:
+    """How one predictor changes with all parameters (rows, k), and its variance (rows,) given them.
+
+    The modes move with all parameters; given these they vary by the curvature at them, effects of
+    different grouping factors apart.
+
+    Parameters
+    ----------
+    fit : ComponentsFit
+    predictor : int
+    x : (rows, p) array
+    factors : list
+        Levels of the rows and the Z of every term, by the factors of the predictor; none where the
+        random effects do not enter.
+    """
+    own = fit.predictors[predictor]
+    first = len(fit.whole_theta) + sum(len(p.beta) for p in fit.predictors[:predictor])
+    size = len(fit.whole_theta) + len(fit.whole_beta)
+    effect, variance = np.zeros((x.shape[0], size)), np.zeros(x.shape[0])
+    effect[:, first : first + x.shape[1]] = x
+    if not factors or fit.whole_vcov is None:
+        return effect, variance
+    covariance = np.nan_to_num(fit.whole_vcov)
+    for k in range(size):
+        error = float(np.sqrt(covariance[k, k]))
+        if error <= 0:
+            continue
+        change = _change_of_modes(fit, predictor, k, STEP * error)
+        for (codes, z), members in zip(factors, own.order.factors, strict=True):
+            for columns, i in zip(z, members, strict=True):
+                effect[:, k] += random_part(codes, columns, change[i])
+    for (codes, z), block in zip(factors, fit.conditional_covariances_of(predictor), strict=True):
+        columns, known = np.hstack(z), codes >= 0
+        at = block[np.where(known, codes, 0)]
+        variance += np.where(known, np.einsum("ij,ijk,ik->i", columns, at, columns), 0.0)
+    return effect, variance
+
+
+def _change_of_modes(fit: "ComponentsFit", predictor: int, k: int, step: float) -> dict[int, Floats]:
+    """Derivatives of the random effects of a predictor's terms in one parameter, by differences."""
+    up, down = (_modes(fit, predictor, k, h) for h in (step, -step))
+    return {i: (up[i] - down[i]) / (2 * step) for i in up}
+
+
+def _modes(fit: "ComponentsFit", predictor: int, k: int, step: float) -> dict[int, Floats]:
+    theta, beta = fit.whole_theta.copy(), fit.whole_beta.copy()
+    if k < len(theta):
+        theta[k] += step
+    else:
+        beta[k - len(theta)] += step
+    system = fit.system.get(fit.n_threads)
+    found = system.evaluate(theta, beta, None, 1, fit.curvature, fit.n_threads)
+    whole = fit.whole
+    values = theta[whole.order.theta_of_core]
+    out: dict[int, Floats] = {}
+    for span, u in zip(whole.order.spans, by_term(whole.order, found.u), strict=True):
+        b = u @ relative_factor(span, values).T
+        for piece in whole.pieces[span.formula]:
+            if piece.predictor == predictor:
+                out[piece.term] = b[:, piece.start : piece.start + piece.size]
+    return out

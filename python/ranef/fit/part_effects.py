@@ -1,0 +1,37 @@
+"""Effects of the linear predictors beside the first, as all kinds of models report them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartEffects:
+    """Effects of one part of a model.
+
+    Attributes
+    ----------
+    name : str
+        By which ``component`` finds it.
+    heading : str
+        Of its table in a summary.
+    formula : str or None
+        As the user gave it.
+    names : tuple of str
+    estimates : (k,) array
+    covariance : (k, k) array
+        NaN where it is not known.
+    tested : bool
+        Whether zero is a value that one would test.
+    """
+
+    name: str
+    heading: str
+    formula: str | None
+    names: tuple[str, ...]
+    estimates: Floats
+    covariance: Floats
+    tested: bool = True

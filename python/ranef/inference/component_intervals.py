@@ -1,0 +1,48 @@
+"""Wald intervals of the components of a model with several linear predictors."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ranef.errors import OptionError
+from ranef.estimates.intervals import normal_multiplier
+from ranef.fit.record import MixedFit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def component_intervals(fit: MixedFit, component: str, method: str, level: float) -> "pd.DataFrame":
+    """Intervals of the fixed effects of one component, or of all with theta.
+
+    Parameters
+    ----------
+    fit : MixedFit
+    component : str
+        Its key, or ``"all"``.
+    method : {"wald"}
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        Columns ``lower, upper``; for all with two levels of rows.
+    """
+    import pandas as pd
+
+    if not fit.has_predictors:
+        raise OptionError(f"component={component!r} is for models with several linear predictors.")
+    if method != "wald":
+        raise OptionError("intervals of components are Wald intervals: method='wald'.")
+    names, values, covariance = fit.parameters()
+    half = normal_multiplier(level) * np.sqrt(np.diagonal(covariance))
+    index = pd.MultiIndex.from_tuples(names, names=["component", "name"])
+    frame = pd.DataFrame({"lower": values - half, "upper": values + half}, index=index)
+    if component == "all":
+        return frame
+    rows = [i for i, (key, _) in enumerate(names) if key == component]
+    keys = list(dict.fromkeys(key for key, _ in names if key != "theta"))
+    if component not in keys:
+        raise OptionError(f"the model has no component {component!r}; its components are {', '.join(map(repr, keys))}.")
+    own = pd.Index([names[i][1] for i in rows])
+    return pd.DataFrame({"lower": (values - half)[rows], "upper": (values + half)[rows]}, index=own)

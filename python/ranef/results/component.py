@@ -1,0 +1,118 @@
+"""A part of a model beside its conditional one: the effects of another linear predictor."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.part_effects import PartEffects
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+class Component:
+    """Effects of a linear predictor beside the first, made by ``component`` of a model.
+
+    Attributes
+    ----------
+    linear_predictor : (n,) or (n, m) array
+        Of the rows used; for thresholds those of every row.
+    """
+
+    __slots__ = ("_part", "linear_predictor")
+
+    def __init__(self, part: PartEffects, linear_predictor: Floats):
+        self._part, self.linear_predictor = part, linear_predictor
+
+    @property
+    def formula(self) -> str | None:
+        """The formula as it was given."""
+        return self._part.formula
+
+    def _named(self, values: Floats, name: str) -> "pd.Series[float]":
+        import pandas as pd
+
+        return pd.Series(values, index=pd.Index(self._part.names), name=name)
+
+    @property
+    def fixef(self) -> "pd.Series[float]":
+        """Effects by name."""
+        return self._named(self._part.estimates, "fixef")
+
+    @property
+    def bse(self) -> "pd.Series[float]":
+        """Standard errors, with the estimation of all parameters accounted for."""
+        return self._named(np.sqrt(np.diagonal(self._part.covariance)), "bse")
+
+    @property
+    def zvalues(self) -> "pd.Series[float]":
+        """Effects divided by their standard errors."""
+        return self._named(self._part.estimates / np.sqrt(np.diagonal(self._part.covariance)), "zvalues")
+
+    @property
+    def pvalues(self) -> "pd.Series[float]":
+        """Two-sided p-values of the z tests."""
+        from ranef.inference.distributions import t_tails
+
+        z: Floats = np.asarray(self.zvalues, dtype=np.float64)
+        return self._named(t_tails(z, np.full_like(z, np.inf)), "pvalues")
+
+    def cov_params(self) -> "pd.DataFrame":
+        """Covariance matrix (k × k) of the effects.
+
+        Returns
+        -------
+        DataFrame
+
+        Examples
+        --------
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), scale="~ temp")
+        >>> m.component("scale").cov_params().shape
+        (1, 1)
+        """
+        import pandas as pd
+
+        names = pd.Index(self._part.names)
+        return pd.DataFrame(self._part.covariance, index=names, columns=names)
+
+    def conf_int(self, level: float = 0.95) -> "pd.DataFrame":
+        """Wald intervals of the effects.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower, upper``.
+
+        Examples
+        --------
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), nominal="~ contact")
+        >>> m.component("nominal").conf_int().shape
+        (4, 2)
+        """
+        import pandas as pd
+
+        from ranef.estimates.intervals import normal_multiplier
+
+        half = normal_multiplier(level) * np.sqrt(np.diagonal(self._part.covariance))
+        return pd.DataFrame(
+            {"lower": self._part.estimates - half, "upper": self._part.estimates + half},
+            index=pd.Index(self._part.names),
+        )
+
+    def __repr__(self) -> str:
+        import pandas as pd
+
+        table = pd.DataFrame(
+            {"Estimate": self.fixef, "Std. Error": self.bse, "z value": self.zvalues, "Pr(>|z|)": self.pvalues}
+        )
+        head = f"{self._part.name}: {self.formula}" if self.formula else self._part.name
+        return f"{head}\n{table.to_string()}"
