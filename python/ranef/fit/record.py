@@ -145,7 +145,7 @@ class MixedFit:
         return ()
 
     def part_predictor(self, name: str) -> Floats:
-        """The linear predictor (n,) of a part, or thresholds (n, m)."""
+        """The linear predictor (n,) of a part."""
         raise NotImplementedError
 
     @property

@@ -148,7 +148,7 @@ class Summary(DocumentForms):
     visits : VisitCovariance, optional
         How the rows of a subject are correlated, in a model for repeated measures.
     parts : tuple of (str, CoefficientTable)
-        Effects of other linear predictors than the first, such as thresholds, with their headings.
+        Effects of other linear predictors than the first, with their headings.
     show_correlation : bool, optional
         True or False shows or hides the correlations; None shows them for up to 12 coefficients.
     digits : int

@@ -19,7 +19,7 @@ class Component:
     Attributes
     ----------
     linear_predictor : (n,) or (n, m) array
-        Of the rows used; for thresholds those of every row.
+        Of the rows used.
     """
 
     __slots__ = ("_part", "linear_predictor")
@@ -69,10 +69,11 @@ class Component:
 
         Examples
         --------
-        >>> from ranef import clmm, load_dataset
-        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), scale="~ temp")
-        >>> m.component("scale").cov_params().shape
-        (1, 1)
+        >>> from ranef import glmer, load_dataset
+        >>> ticks = load_dataset("grouseticks")
+        >>> m = glmer("TICKS ~ YEAR + (1 | BROOD)", ticks, family="nbinom2", zi_formula="~ cHEIGHT")
+        >>> m.component("zi").cov_params().shape
+        (2, 2)
         """
         import pandas as pd
 
@@ -93,10 +94,11 @@ class Component:
 
         Examples
         --------
-        >>> from ranef import clmm, load_dataset
-        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), nominal="~ contact")
-        >>> m.component("nominal").conf_int().shape
-        (4, 2)
+        >>> from ranef import glmer, load_dataset
+        >>> ticks = load_dataset("grouseticks")
+        >>> m = glmer("TICKS ~ YEAR + (1 | BROOD)", ticks, family="nbinom2", zi_formula="~ cHEIGHT")
+        >>> m.component("zi").conf_int().shape
+        (2, 2)
         """
         import pandas as pd
 
