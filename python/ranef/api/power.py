@@ -13,9 +13,9 @@ from ranef.families.names import parse_family
 from ranef.fit.control import parse_control
 from ranef.fit.planned import planned_fit
 from ranef.fit.progress import part_of, reported
-from ranef.fit.request import warn_once
 from ranef.fit.stated import Stated
 from ranef.fit.threads import parse_n_threads
+from ranef.fit.warned import warn_once
 from ranef.inference.bootstrap.arguments import checked_count, seed_of
 from ranef.inference.power import Power, Study, simulated_power
 from ranef.inference.reduced import comparison_control

@@ -8,8 +8,8 @@ from ranef.estimates.simulate import response_as_given, simulated_responses
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.planned import planned_fit
-from ranef.fit.request import warn_once
 from ranef.fit.stated import Stated
+from ranef.fit.warned import warn_once
 from ranef.known_arguments import known_arguments
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ranef.estimates.response_limits import response_limits
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
-from ranef.fit.request import warn_once
+from ranef.fit.warned import warn_once
 
 if TYPE_CHECKING:
     import pandas as pd

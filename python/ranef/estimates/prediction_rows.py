@@ -14,7 +14,7 @@ from ranef.estimates.estimable import not_estimable
 from ranef.estimates.included_effects import Mask
 from ranef.estimates.optional_groups import new_table
 from ranef.fit.record import MixedFit
-from ranef.fit.request import warn_once
+from ranef.fit.warned import warn_once
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from ranef.families.counts import NegativeBinomial, Poisson
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
-from ranef.families.generalized_poisson import GeneralizedPoisson
+from ranef.families.genpois import GeneralizedPoisson
 from ranef.families.lognormal import LogNormal
 from ranef.families.names import parse_family
 from ranef.families.ordered_beta import OrderedBeta

@@ -10,7 +10,7 @@ from ranef.families.conway_maxwell_poisson import ConwayMaxwellPoisson
 from ranef.families.counts import NegativeBinomial, Poisson
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
-from ranef.families.generalized_poisson import GeneralizedPoisson
+from ranef.families.genpois import GeneralizedPoisson
 from ranef.families.lognormal import LogNormal
 from ranef.families.ordered_beta import OrderedBeta
 from ranef.families.positive import Gamma, InverseGaussian

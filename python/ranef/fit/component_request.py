@@ -17,6 +17,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.generalized import Likelihood
 from ranef.fit.outcome import Kind, outcome_of
 from ranef.fit.progress import reported
+from ranef.fit.replaced_response import replaced_response
 from ranef.formula import expand_dot, parse_formula, require_random
 from ranef.formula.formula import Formula, one_sided
 
@@ -73,7 +74,8 @@ def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: in
     }
     predictors = designs_of(formulas, table, arguments)
     design, kind = response_of(predictors[0].design, family, "zi" in formulas)
-    design = request.with_own_response(design)
+    if request.response is not None:
+        design = design.with_rows(y=replaced_response(request.response, design))
     predictors = (replace(predictors[0], design=design), *predictors[1:])
     likelihood = Likelihood(family, kind, request.n_quad, "observed")
     if request.n_quad == 0:

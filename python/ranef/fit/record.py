@@ -17,7 +17,7 @@ from ranef.fit.beside import why_no_likelihood
 from ranef.fit.convergence import Convergence
 from ranef.fit.order import TermOrder, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
-from ranef.fit.part_effects import PartEffects
+from ranef.fit.part_questions import PartQuestions
 from ranef.fit.random_part import random_part
 from ranef.options import Ddf
 
@@ -33,7 +33,7 @@ LINEAR = Gaussian()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class MixedFit:
+class MixedFit(PartQuestions):
     """What fitted mixed models of all kinds have in common, without labels.
 
     Everything about random terms is in lme4's order. ``n`` rows, ``p`` columns of X kept, ``m``
@@ -140,35 +140,6 @@ class MixedFit:
         """Parameters of the covariance structure of the rows by name; none where there is none."""
         return {}
 
-    def part_effects(self) -> tuple[PartEffects, ...]:
-        """Effects of the linear predictors beside the first; none where there is one."""
-        return ()
-
-    def part_predictor(self, name: str) -> Floats:
-        """The linear predictor (n,) of a part."""
-        raise NotImplementedError
-
-    @property
-    def part_formulas(self) -> dict[str, str | None]:
-        """Formulas of the linear predictors of zeros and dispersion, for the head of a summary."""
-        return {}
-
-    @property
-    def has_predictors(self) -> bool:
-        """Whether rows have linear predictors of zeros, dispersion or shape beside the mean's."""
-        return False
-
-    def parameters(self) -> tuple[list[tuple[str, str]], Floats, Floats]:
-        """Component and name of all parameters, their estimates and covariance (k, k), where there
-        are several components.
-        """
-        raise NotImplementedError
-
-    @property
-    def other_blocks(self) -> "tuple[tuple[str, MixedFit], ...]":
-        """Prefix and record of other predictors with random effects of their own."""
-        return ()
-
     def structure_variances(self) -> tuple[Floats, float | None]:
         """Asymptotic variances (k,) of these, and of log sigma without random effects."""
         return np.empty(0), None
@@ -272,16 +243,8 @@ class MixedFit:
         sd = self.sigma if weights is None else self.sigma / np.sqrt(weights)
         return means + sd * generator.standard_normal(len(means))
 
-    def draw_at(
-        self,
-        generator: np.random.Generator,
-        eta: Floats | None,
-        weights: Floats | None = None,
-        parts: tuple[Floats, ...] = (),
-    ) -> Floats:
-        """The same at linear predictors (n,), by default those of the modes; ``parts`` are columns
-        of other predictors in other rows than those of the fit.
-        """
+    def draw_at(self, generator: np.random.Generator, eta: Floats | None, weights: Floats | None = None) -> Floats:
+        """The same at linear predictors (n,), by default those of the modes."""
         return self.draw(generator, self.means() if eta is None else self.family.mean(eta), weights)
 
     @property

@@ -3,8 +3,6 @@
 """
 
 import os
-import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self
@@ -23,7 +21,7 @@ from ranef.design.memory import memory_limit
 from ranef.design.record import Design
 from ranef.design.rows import argument_names
 from ranef.design.sampling import SamplingRequest, read_sampling
-from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimitError, OptionError, RanefWarning
+from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimitError, OptionError
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
@@ -43,6 +41,7 @@ from ranef.fit.replaced_response import replaced_response
 from ranef.fit.request_types import check_types
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
+from ranef.fit.warned import warn_once
 from ranef.formula import expand_dot, parse_formula, require_random, update_formula
 from ranef.formula.residual import ResidualExpr, parse_residual
 from ranef.options import Ddf, is_data_kept
@@ -189,7 +188,9 @@ class ModelRequest:
         design = sums
         if design is None:
             design, kind = self._design()
-        design = self.with_own_response(self._beside(design))
+        design = self._beside(design)
+        if self.response is not None:
+            design = design.with_rows(y=replaced_response(self.response, design))
         order = order_terms(design.random)
         start = self._start(order, design)
         with reported(self.progress, "evaluations") as show:
@@ -201,10 +202,6 @@ class ModelRequest:
     def _beside(self, design: Design) -> Design:
         """The design with priors and sampling weights."""
         return with_beside(design, self.data, self.prior or (), self._sampling())
-
-    def with_own_response(self, design: Design) -> Design:
-        """A design with the response that ``refit`` has given, if it has."""
-        return design if self.response is None else design.with_rows(y=replaced_response(self.response, design))
 
     def _design(self) -> tuple[Design, Kind]:
         raise NotImplementedError
@@ -414,9 +411,9 @@ class GlmmRequest(ModelRequest):
         return tuple(name for part in parts for name in part.names)
 
     def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
-        if has_several_predictors(self.family, self.zi_formula, self.disp_formula):
-            return fitted_components(self, control, n_threads)
-        return ModelRequest._found_within(self, sums, control, n_threads)
+        several = has_several_predictors(self.family, self.zi_formula, self.disp_formula)
+        found = ModelRequest._found_within
+        return fitted_components(self, control, n_threads) if several else found(self, sums, control, n_threads)
 
     def _design(self) -> tuple[Design, Kind]:
         return outcome_of(requested_design(self, "glmm"), self.family)
@@ -502,14 +499,3 @@ def requested_design(
 def _has_variable(formula: str, name: str) -> bool:
     parsed = parse_formula(formula)
     return name in parsed.names or any(name == v.label for t in parsed.fixed for v in t.variables)
-
-
-def warn_once(messages: tuple[str, ...]) -> None:
-    """Issue the messages of one fit as one warning that points at the user's line."""
-    if not messages:
-        return
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ranef."):
-        frame = frame.f_back
-        level += 1
-    warnings.warn("\n".join(messages), RanefWarning, stacklevel=level)

@@ -14,9 +14,10 @@ from ranef.fit.control import parse_control
 from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Progress, reported
-from ranef.fit.request import LmmRequest, warn_once
+from ranef.fit.request import LmmRequest
 from ranef.fit.start import parse_start
 from ranef.fit.threads import parse_n_threads
+from ranef.fit.warned import warn_once
 from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.levels import with_levels

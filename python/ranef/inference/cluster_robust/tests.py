@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.fit.record import MixedFit
-from ranef.fit.request import warn_once
+from ranef.fit.warned import warn_once
 from ranef.inference.cluster_robust.clusters import (
     Clusters,
     Correction,

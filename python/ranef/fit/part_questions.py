@@ -1,0 +1,48 @@
+"""What is asked of models whose rows have several linear predictors."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.fit.part_effects import PartEffects
+
+if TYPE_CHECKING:
+    from ranef.fit.record import MixedFit
+
+Floats = NDArray[np.float64]
+
+
+class PartQuestions:
+    """The answers of a model with one linear predictor."""
+
+    __slots__ = ()
+
+    def part_effects(self) -> tuple[PartEffects, ...]:
+        """Effects of the linear predictors beside the first; none where there is one."""
+        return ()
+
+    def part_predictor(self, name: str) -> Floats:
+        """The linear predictor (n,) of a part."""
+        raise NotImplementedError
+
+    @property
+    def part_formulas(self) -> dict[str, str | None]:
+        """Formulas of the linear predictors of zeros and dispersion, for the head of a summary."""
+        return {}
+
+    @property
+    def has_predictors(self) -> bool:
+        """Whether rows have linear predictors of zeros, dispersion or shape beside the mean's."""
+        return False
+
+    def parameters(self) -> tuple[list[tuple[str, str]], Floats, Floats]:
+        """Component and name of all parameters, their estimates and covariance (k, k), where there
+        are several components.
+        """
+        raise NotImplementedError
+
+    @property
+    def other_blocks(self) -> "tuple[tuple[str, MixedFit], ...]":
+        """Prefix and record of other predictors with random effects of their own."""
+        return ()
