@@ -71,7 +71,8 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
     _check_trials(fit, fit.weights)
     generator = random_generator(rng)
     new = re == "new"
-    base = fit.fixed_part()
+    several = fit.has_predictors
+    base = fit.fixed_part() if new or several else fit.means()
     terms = list(zip(fit.terms, fit.relative_factors, strict=True)) if new else []
     out = np.empty((fit.nobs, int(n)), order="F")
     # One draw after the other: draw number i is the same whatever n is.
@@ -80,7 +81,10 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
         for term, factor in terms:
             u = generator.standard_normal((term.n_columns, factor.shape[0]))
             eta = eta + random_part(term.places, term.z, u @ (factor.T * fit.random_scale))
-        out[:, i] = fit.draw_at(generator, eta if new else None)
+        if several:
+            out[:, i] = fit.draw_predicted(generator, eta if new else None)
+        else:
+            out[:, i] = fit.draw(generator, fit.family.mean(eta) if new else base)
     return out
 
 
@@ -117,6 +121,8 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
             "simulation of new rows needs their numbers of trials, which cbind(successes, failures) does not give for "
             "them; fit the proportion with weights='trials' instead."
         )
+    if fit.has_predictors:
+        raise OptionError("responses of new rows are not drawn for models with several linear predictors.")
     if fit.design.residual is not None:
         raise OptionError(
             "responses of new rows cannot be drawn where rows are correlated; simulate() without newdata draws those "
@@ -144,7 +150,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
             if re == "conditional":
                 effects[: len(b)] = b
             eta = eta + random_part(codes, z, effects)
-        out[used, i] = fit.draw_at(generator, eta, weights)
+        out[used, i] = fit.draw(generator, fit.family.mean(eta), weights)
     return out, index
 
 

@@ -181,12 +181,10 @@ class ComponentsFit(PredictorFit):
             y = np.where(generator.random(len(eta)) < _sigmoid(others["zi"]), 0.0, y)
         return np.asarray(y, dtype=np.float64)
 
-    def draw_at(self, generator: np.random.Generator, eta: Floats | None, weights: Floats | None = None) -> Floats:
+    def draw_predicted(self, generator: np.random.Generator, eta: Floats | None) -> Floats:
         """Draw responses of the rows of the fit, the random effects of the other predictors anew
         where those of the conditional one are.
         """
-        if weights is not None:
-            raise OptionError("responses of new rows are not drawn for models with several linear predictors.")
         if eta is None:
             return self.draw_predictors(generator, self.eta, self.other_predictors, self.weights)
         others = {}

@@ -36,6 +36,12 @@ class PartQuestions:
         """Whether rows have linear predictors of zeros, dispersion or shape beside the mean's."""
         return False
 
+    def draw_predicted(self, generator: np.random.Generator, eta: Floats | None) -> Floats:
+        """Draw responses (n,) at conditional linear predictors (n,), by default those of the
+        modes, where there are several predictors.
+        """
+        raise NotImplementedError
+
     def parameters(self) -> tuple[list[tuple[str, str]], Floats, Floats]:
         """Component and name of all parameters, their estimates and covariance (k, k), where there
         are several components.

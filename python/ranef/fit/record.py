@@ -243,10 +243,6 @@ class MixedFit(PartQuestions):
         sd = self.sigma if weights is None else self.sigma / np.sqrt(weights)
         return means + sd * generator.standard_normal(len(means))
 
-    def draw_at(self, generator: np.random.Generator, eta: Floats | None, weights: Floats | None = None) -> Floats:
-        """The same at linear predictors (n,), by default those of the modes."""
-        return self.draw(generator, self.means() if eta is None else self.family.mean(eta), weights)
-
     @property
     def weights(self) -> Floats:
         """Prior weights or trials (n,); ones where none were given."""

@@ -407,8 +407,7 @@ class GlmmRequest(ModelRequest):
     __setstate__ = ModelRequest.__setstate__
 
     def _names_in_use(self) -> tuple[str, ...]:
-        parts = [parse_formula(t) for t in (self.zi_formula, self.disp_formula) if t is not None]
-        return tuple(name for part in parts for name in part.names)
+        return tuple(n for t in (self.zi_formula, self.disp_formula) if t for n in parse_formula(t).names)
 
     def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
         several = has_several_predictors(self.family, self.zi_formula, self.disp_formula)
