@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ranef.api.load import load
     from ranef.api.load_bootstrap import load_bootstrap
     from ranef.api.mmrm import mmrm
+    from ranef.api.nlmer import nlmer
     from ranef.api.power import power, power_curve
     from ranef.api.simulate import simulate
     from ranef.api.table import table
@@ -95,6 +96,7 @@ __all__ = [
     "load_bootstrap",
     "load_dataset",
     "mmrm",
+    "nlmer",
     "options",
     "power",
     "power_curve",
@@ -133,6 +135,7 @@ _VERBS = {
     "load_bootstrap": "ranef.api.load_bootstrap",
     "list_datasets": "ranef.datasets",
     "mmrm": "ranef.api.mmrm",
+    "nlmer": "ranef.api.nlmer",
     "power": "ranef.api.power",
     "power_curve": "ranef.api.power",
     "simulate": "ranef.api.simulate",

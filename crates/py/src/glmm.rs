@@ -2,7 +2,7 @@
 
 use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
 use crate::families::{checked_extras, chosen};
-use crate::kernel::PythonFamily;
+use crate::kernel::Raises;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
 use crate::row_kernel::RowKernel;
@@ -32,7 +32,7 @@ type Vector<'py> = PyReadonlyArray1<'py, f64>;
 pub struct GlmmSystem {
     pub(crate) arrays: Arrays,
     pub(crate) g: Model,
-    custom: Option<Arc<PythonFamily>>,
+    custom: Option<Arc<dyn Raises>>,
     work: Mutex<Option<(Modes, usize)>>,
     /// Bytes that calls may take, where the fit was given a limit.
     memory: Option<f64>,
@@ -57,6 +57,12 @@ fn not_found(why: Failure) -> PyErr {
 }
 
 impl GlmmSystem {
+    /// The system of a model whose rows are kept in `arrays`; `custom` is what may have raised an
+    /// exception in Python.
+    pub(crate) fn made(arrays: Arrays, g: Model, custom: Option<Arc<dyn Raises>>) -> Self {
+        GlmmSystem { arrays, g, custom, work: Mutex::new(None), memory: memory::allowance().map(|a| a.bytes()) }
+    }
+
     fn with_work<T>(&self, n_threads: usize, f: impl FnOnce(&Model, &mut Modes) -> T) -> T {
         let taken = self.work.lock().unwrap_or_else(|e| e.into_inner()).take();
         let mut work = match taken {
@@ -197,7 +203,7 @@ impl GlmmSystem {
         g.prior = prior.map(|p| p.prior(&g.layout.basis.kept)).transpose()?;
         drop(rows);
         drop(borrowed);
-        Ok(GlmmSystem { arrays, g, custom, work: Mutex::new(None), memory: memory::allowance().map(|a| a.bytes()) })
+        Ok(Self::made(arrays, g, custom.map(|c| c as Arc<dyn Raises>)))
     }
 
     /// A model of rows with several linear predictors. `fixed` holds blocks of columns with one

@@ -6,6 +6,12 @@ use pyo3::prelude::*;
 use ranef_core::families::{Batch, Derivatives, Extra, Family, Link, MoreDerivatives};
 use std::sync::Mutex;
 
+/// What calls Python during a fit, where an exception cannot be raised.
+pub(crate) trait Raises: Send + Sync {
+    /// The exception that was raised, once.
+    fn take_error(&self) -> Option<PyErr>;
+}
+
 /// `callable(y, eta)` gives the log-density, constants included, and its first three derivatives in
 /// the linear predictor. Prior weights multiply it. There are no extra parameters.
 pub(crate) struct PythonFamily {
@@ -17,11 +23,6 @@ pub(crate) struct PythonFamily {
 impl PythonFamily {
     pub(crate) fn new(callable: Py<PyAny>, link: Link) -> Self {
         PythonFamily { callable, link, error: Mutex::new(None) }
-    }
-
-    /// The exception that the function raised, once.
-    pub(crate) fn take_error(&self) -> Option<PyErr> {
-        self.error.lock().unwrap_or_else(|e| e.into_inner()).take()
     }
 
     fn call(&self, y: &[f64], eta: &[f64], out: [&mut [f64]; 4]) -> PyResult<()> {
@@ -41,6 +42,12 @@ impl PythonFamily {
             }
             Ok(())
         })
+    }
+}
+
+impl Raises for PythonFamily {
+    fn take_error(&self) -> Option<PyErr> {
+        self.error.lock().unwrap_or_else(|e| e.into_inner()).take()
     }
 }
 

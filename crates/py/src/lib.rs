@@ -4,6 +4,7 @@
 mod arguments;
 mod correlated;
 mod crossed;
+mod curve;
 mod families;
 mod glmm;
 mod information;
@@ -56,6 +57,9 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<records::Curve>()?;
     m.add_class::<records::Profile>()?;
     m.add_function(wrap_pyfunction!(families::families, m)?)?;
+    m.add_function(wrap_pyfunction!(curve::curve_functions, m)?)?;
+    m.add_function(wrap_pyfunction!(curve::curve_system, m)?)?;
+    m.add_function(wrap_pyfunction!(curve::curve_derivatives, m)?)?;
     m.add_function(wrap_pyfunction!(row_covariance::variance_refuses, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_parametric, m)?)?;
     m.add_function(wrap_pyfunction!(replicate::bootstrap_tested, m)?)?;

@@ -18,6 +18,7 @@ from ranef.errors import DataError, DesignError
 from ranef.formula.formula import Formula
 
 if TYPE_CHECKING:
+    from ranef.design.curve_rows import CurveRows
     from ranef.design.encoder import Encoder
     from ranef.design.residual import ResidualRows
     from ranef.design.sampling import SamplingWeights
@@ -297,6 +298,8 @@ class Design:
         Terms of the criterion beside the likelihood, by what they are of.
     sampling : SamplingWeights or None
         How often rows and levels count.
+    curve : CurveRows or None
+        The curve of a nonlinear model, of which the arrays are those of its linearised form.
     """
 
     formula: Formula
@@ -313,6 +316,7 @@ class Design:
     residual: "ResidualRows | None" = None
     priors: "tuple[tuple[str, Density], ...]" = ()
     sampling: "SamplingWeights | None" = None
+    curve: "CurveRows | None" = None
 
     @property
     def own_rows(self) -> ModelRows:

@@ -77,14 +77,15 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
     out = np.empty((fit.nobs, int(n)), order="F")
     # One draw after the other: draw number i is the same whatever n is.
     for i in range(int(n)):
-        eta = base
-        for term, factor in terms:
-            u = generator.standard_normal((term.n_columns, factor.shape[0]))
-            eta = eta + random_part(term.places, term.z, u @ (factor.T * fit.random_scale))
+        b = tuple(
+            generator.standard_normal((term.n_columns, factor.shape[0])) @ (factor.T * fit.random_scale)
+            for term, factor in terms
+        )
         if several:
+            eta = sum((random_part(term.places, term.z, own) for (term, _), own in zip(terms, b, strict=True)), base)
             out[:, i] = fit.draw_predicted(generator, eta if new else None)
         else:
-            out[:, i] = fit.draw(generator, fit.family.mean(eta) if new else base)
+            out[:, i] = fit.draw(generator, fit.means_around(base, b) if new else base)
     return out
 
 

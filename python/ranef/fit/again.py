@@ -11,6 +11,7 @@ from ranef.fit.conventions import has_conventions
 from ranef.fit.correlated import CorrelatedFit, fit_linear
 from ranef.fit.generalized import GlmmFit, fit_glmm
 from ranef.fit.linear import LmmFit
+from ranef.fit.nonlinear import CurveAnswers, CurveStart, fit_nonlinear
 from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
@@ -62,6 +63,9 @@ def fit_again(
         start = Start(fit.theta, beta, fit.core_dispersion) if warm else None
         return fit_glmm(design, fit.likelihood, start, control, progress, threads, order)
     assert isinstance(fit, LmmFit)
+    if isinstance(fit, CurveAnswers):
+        own = CurveStart(fit.beta, fit.theta if warm else None, fit.sigma)
+        return fit_nonlinear(design, fit.approximation, own, control, progress, threads, order)
     cold = design.residual is None and has_conventions(fit)
     theta = np.asarray(fit.theta) if warm and not cold else None
     z = fit.z if warm and isinstance(fit, CorrelatedFit) and design.residual is not None else None

@@ -44,7 +44,16 @@ MOVED = {
 
 # Every record type a saved model may contain is a dataclass, or an enumeration, of one of these
 # packages or modules.
-_HOMES = ("ranef.status", "ranef.priors", "ranef.data", "ranef.formula", "ranef.design", "ranef.families", "ranef.fit")
+_HOMES = (
+    "ranef.status",
+    "ranef.priors",
+    "ranef.data",
+    "ranef.formula",
+    "ranef.curves",
+    "ranef.design",
+    "ranef.families",
+    "ranef.fit",
+)
 
 
 @lru_cache(maxsize=1)

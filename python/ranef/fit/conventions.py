@@ -8,11 +8,12 @@ from ranef.fit.unidentified import unidentified_effects
 
 def has_conventions(fit: MixedFit) -> bool:
     """Whether a search of the core alone, which knows independent rows, would give another fit:
-    some variances are what they are by convention, or rows have a covariance structure.
+    some variances are what they are by convention, rows have a covariance structure, or a curve.
     """
     if not isinstance(fit, LmmFit) or fit.design.sums is not None:
         return False
-    if fit.design.residual is not None or fit.design.priors or fit.design.sampling is not None:
+    d = fit.design
+    if d.residual is not None or d.priors or d.sampling is not None or d.curve is not None:
         return True
     if shared_effects(fit.design.random):
         return True

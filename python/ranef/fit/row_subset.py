@@ -53,7 +53,9 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
     if sampling is not None:
         of_group = {t.group: codes[id(t.codes)][1] for t in design.random if not t.has_members}
         sampling = sampling.take(rows, of_group)
-    return replace(design, random=tuple(random), residual=residual, sampling=sampling).with_rows(
+    curve = None if design.curve is None else design.curve.take(rows)
+    made = replace(design, random=tuple(random), residual=residual, sampling=sampling, curve=curve)
+    return made.with_rows(
         y=np.ascontiguousarray(design.y[rows]),
         x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),
         weights=None if design.weights is None else design.weights[rows],

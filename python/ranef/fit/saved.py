@@ -13,6 +13,8 @@ from ranef.fit.components import ComponentsFit
 from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.linear import LmmFit
+from ranef.fit.nonlinear import NonlinearCorrelatedFit, NonlinearFit
+from ranef.fit.nonlinear_request import NonlinearRequest
 from ranef.fit.order import TermOrder
 from ranef.fit.record import MixedFit
 from ranef.fit.repeated import RepeatedFit
@@ -26,6 +28,7 @@ _RECORDS: dict[type[ModelRequest], Any] = {
     GlsRequest: LmmFit,
     RepeatedRequest: RepeatedFit,
     GlmmRequest: GlmmFit,
+    NonlinearRequest: NonlinearFit,
 }
 
 
@@ -59,6 +62,8 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
         made = ComponentsFit
     if made is LmmFit and isinstance(record, dict) and "structure_names" in record:
         made = CorrelatedFit
+    if made is NonlinearFit and isinstance(record, dict) and "structure_names" in record:
+        made = NonlinearCorrelatedFit
     known = {} if made is None else {f.name: f.default for f in fields(made) if f.name != "system"}
     # a field that is newer than the file has its default
     needed = {name for name, default in known.items() if default is MISSING}

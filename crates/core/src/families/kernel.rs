@@ -90,7 +90,9 @@ pub trait Kernel: Send + Sync {
     fn has_own_curvature(&self) -> bool {
         false
     }
-    /// That curvature and its derivatives, in the places of `w` and `t`.
+    /// That curvature in the places of `w`, and its derivatives: those of the pair (j, k) in
+    /// predictor c at `t[(pair(j, k) m + c) n + i]`, as they need not be the same for all orders of
+    /// three predictors.
     fn determinant(&self, _rows: KernelRows<'_>, _w: &mut [f64], _t: &mut [f64]) {}
     /// A message of a failure inside the kernel, if there was one.
     fn failure(&self) -> Option<String> {

@@ -5,6 +5,7 @@
 
 mod beta;
 mod binomial;
+pub mod curve;
 pub mod density;
 mod distribution;
 mod elementary;

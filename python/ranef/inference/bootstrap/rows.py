@@ -78,7 +78,8 @@ def design_of_rows(design: Design, index: Ints, copies: dict[str, NDArray[np.int
             replace(t, levels=levels, rows=TermRows(np.ascontiguousarray(codes32), np.asfortranarray(t.z[index])))
         )
     residual = None if design.residual is None else design.residual.take(index, copy)
-    return replace(design, random=tuple(random), residual=residual).with_rows(
+    curve = None if design.curve is None else design.curve.take(index)
+    return replace(design, random=tuple(random), residual=residual, curve=curve).with_rows(
         y=np.ascontiguousarray(design.y[index]),
         x=np.asfortranarray(design.x[index]),
         weights=None if design.weights is None else np.ascontiguousarray(design.weights[index]),

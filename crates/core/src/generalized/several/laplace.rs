@@ -32,7 +32,7 @@ impl Modes {
         let own = kernel.has_own_curvature();
         let mut determinant = None;
         if own {
-            let (mut w, mut t) = (vec![0.0; self.wo.len()], vec![0.0; self.dwo.len()]);
+            let (mut w, mut t) = (vec![0.0; self.wo.len()], vec![0.0; self.wo.len() * m]);
             let rows = KernelRows { y: &g.y, w: &g.weights, eta: &self.eta, order: &g.order, random: &random };
             kernel.determinant(rows, &mut w, &mut t);
             self.factorise_pairs(g, &w)?;
@@ -66,7 +66,8 @@ impl Modes {
             for (at, &j) in among.iter().enumerate() {
                 for &k in &among[..=at] {
                     let factor = if j == k { 1.0 } else { 2.0 };
-                    let t = &third[triple(j, k, c) * n..(triple(j, k, c) + 1) * n];
+                    let place = if own { pair(j, k) * m + c } else { triple(j, k, c) };
+                    let t = &third[place * n..(place + 1) * n];
                     for ((s, a), t) in s.iter_mut().zip(of_pair(&a, n, j, k)).zip(t) {
                         *s += factor * a * t;
                     }

@@ -1,0 +1,456 @@
+"""The nonlinear mixed model: its frozen record, and its fit.
+
+The record is that of the linear model that has the curve's slopes at the estimates, with what the
+curve itself gives in its place.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.curves.evaluate import takes_jets
+from ranef.design.record import Design
+from ranef.errors import DataError, DesignError, OptionError
+from ranef.fit.control import FitControl
+from ranef.fit.convergence import Ending, convergence_of
+from ranef.fit.correlated import CorrelatedFit
+from ranef.fit.curve_start import Pooled, check_start, far_table, pooled, undetermined
+from ranef.fit.curve_values import core_mean, curve_derivatives, curve_of_design, linearised, population_values
+from ranef.fit.linear import LmmFit
+from ranef.fit.linearized import (
+    ROUNDS_OF_START,
+    SETTLED_START,
+    Turns,
+    by_turns,
+    in_formula_order,
+)
+from ranef.fit.messages import fit_messages
+from ranef.fit.order import TermOrder, by_term, order_terms
+from ranef.fit.progress import Report
+from ranef.fit.record import MixedFit
+from ranef.fit.system import LazySystem, build_linear_system, core_factors
+from ranef.fit.threads import threads_of_fit
+from ranef.fit.valleys import Search, Valley
+from ranef.options import Ddf
+from ranef.status import FitStatus
+
+if TYPE_CHECKING:
+    from ranef import _core
+
+Floats = NDArray[np.float64]
+
+OPTIMIZER = "trust region on theta, fixed effects and sigma together, exact gradient"
+BY_TURNS = "turns of penalised least squares and linear mixed models"
+
+#: Standard deviations of random effects relative to sigma where none was found at the start.
+LEAST_THETA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Approximation:
+    """Which likelihood is maximised.
+
+    Attributes
+    ----------
+    method : {"laplace", "linearized"}
+    curvature : {"observed", "gauss_newton"}
+    n_quad : int
+    """
+
+    method: str = "laplace"
+    curvature: str = "observed"
+    n_quad: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CurveStart:
+    """Where a fit starts.
+
+    Attributes
+    ----------
+    beta : (p,) array
+    theta : (m,) array or None
+        Relative to sigma.
+    sigma : float or None
+    """
+
+    beta: Floats
+    theta: Floats | None = None
+    sigma: float | None = None
+
+
+class CurveAnswers:
+    """What a nonlinear model answers in its own way."""
+
+    __slots__ = ()
+
+    design: Design
+    beta: Floats
+    method: str
+    curvature: str
+    n_quad: int
+    vcov_beta: Floats
+    mu: Floats
+
+    @property
+    def approximation(self) -> Approximation:
+        """The likelihood that was maximised."""
+        return Approximation(self.method, self.curvature, self.n_quad)
+
+    @property
+    def verb(self) -> str:
+        """The function that fits such a model."""
+        return "nlmer"
+
+    @property
+    def title(self) -> str:
+        """What such a model is called in a sentence."""
+        return "nonlinear mixed model"
+
+    @property
+    def code(self) -> str:
+        """The formula with its three parts, or with those of the parameters."""
+        return curve_of_design(self.design).code
+
+    @property
+    def ddf_choices(self) -> tuple[Ddf, ...]:
+        """Tests are asymptotic."""
+        return ("none",)
+
+    @property
+    def fixed_effects_profiled(self) -> bool:
+        """They are parameters of the criterion."""
+        return False
+
+    @property
+    def integral_exact(self) -> bool:
+        """Laplace's approximation has an error; the linearised model's likelihood is what it is."""
+        return self.method == "linearized"
+
+    @property
+    def both_criteria(self) -> None:
+        """There is no REML criterion."""
+        return
+
+    @property
+    def without_random(self) -> str:
+        """What the model is called without its random effects."""
+        return "nonlinear regression"
+
+    @property
+    def vcov(self) -> Floats:
+        """Covariance (p, p) of the fixed effects."""
+        return self.vcov_beta
+
+    def fixed_root(self) -> None:
+        """None: the covariance is not that of the linearised model."""
+        return
+
+    def fixed_part(self) -> Floats:
+        """The curve (n,) without random effects."""
+        return population_values(self.design, self.beta)
+
+    def linear_predictor(self) -> Floats:
+        """The curve (n,) at the conditional modes."""
+        return self.mu
+
+    def means(self) -> Floats:
+        """The curve (n,) at the conditional modes."""
+        return self.mu
+
+    def fixed_spread(self) -> float:
+        """Variance over the rows of the curve without random effects."""
+        return float(np.var(self.fixed_part(), ddof=1))
+
+    def means_around(self, fixed: Floats, b: "tuple[Floats, ...]") -> Floats:
+        """The curve (n,) with other random effects, in lme4's order."""
+        from ranef.fit.curve_values import values_at
+
+        order: TermOrder = self.order  # type: ignore[attr-defined]
+        return values_at(self.design, self.beta, in_formula_order(order, b))
+
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """Refused: what needs it knows nothing of the curve."""
+        raise OptionError(
+            "this is not available for nonlinear models; conf_int('wald') and conf_int('boot') are, and anova() of two "
+            "fits compares models."
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class NonlinearFit(CurveAnswers, LmmFit):
+    """A fitted nonlinear mixed model; its design is that of the linearised model at the estimates.
+
+    Attributes
+    ----------
+    method : {"laplace", "linearized"}
+    vcov_beta : (p, p) array
+        Covariance of the fixed effects.
+    mu : (n,) array
+        The curve at the conditional modes.
+    """
+
+    method: str
+    vcov_beta: Floats
+    mu: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class NonlinearCorrelatedFit(CurveAnswers, CorrelatedFit):
+    """The same with a covariance structure of the rows."""
+
+    method: str
+    vcov_beta: Floats
+    mu: Floats
+
+
+def fit_nonlinear(
+    design: Design,
+    how: Approximation,
+    start: CurveStart,
+    control: FitControl | None = None,
+    progress: Report | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+) -> LmmFit:
+    """Estimate a nonlinear model.
+
+    Parameters
+    ----------
+    design : Design
+        With a curve.
+    how : Approximation
+    start : CurveStart
+        Without theta, nonlinear least squares and a few turns of linear models come first.
+    control, progress, n_threads, order
+        As for linear models.
+
+    Raises
+    ------
+    DataError
+        When the curve is not finite at the start, or the data do not determine a parameter.
+    """
+    order = order or order_terms(design.random)
+    control = control or FitControl()
+    threads = threads_of_fit(len(design.y), n_threads)
+    rows = curve_of_design(design)
+    if design.residual is not None and how.method != "linearized":
+        raise OptionError(
+            "correlation and variance of the rows go with method='linearized'; leave them out for Laplace's "
+            "approximation."
+        )
+    _check_columns(design)
+    messages: tuple[str, ...] = ()
+    if rows.curve.calls_python and how.method == "laplace" and how.curvature == "observed":
+        first = rows.fixed_parameters(start.beta)
+        if not takes_jets(rows.curve, rows.covariates, first):
+            how = replace(how, curvature="gauss_newton")
+            messages = (
+                "a function of the curve does not pass on derivatives, so that they are found by differences and the "
+                "curvature is that of Gauss and Newton; write it with NumPy's functions and + - * / ** alone for the "
+                "observed one",
+            )
+    check_start(design, start.beta)
+    if start.theta is not None and how.method == "laplace":
+        return _laplace(design, order, how, start, control, progress, threads, messages)
+    least = pooled(design, start.beta)
+    if not (np.isfinite(least.sigma) and np.isfinite(least.beta).all()):
+        raise DataError(f"the curve cannot be brought near the data from the start: {far_table(design, start.beta)}.")
+    _check_slopes(design, least)
+    full = how.method == "linearized"
+    limits = () if full else (ROUNDS_OF_START, SETTLED_START)
+    turns = by_turns(design, least.beta, order, control, progress if full else None, threads, *limits)
+    if full:
+        return _record_of_turns(design, order, turns, messages, n_threads)
+    fit = turns.fit
+    theta = np.where(np.abs(fit.theta) < LEAST_THETA, 0.0, fit.theta)
+    near = CurveStart(turns.beta, _away_from_zero(order, theta), fit.sigma)
+    return _laplace(design, order, how, near, control, progress, threads, messages)
+
+
+def _check_columns(design: Design) -> None:
+    """Refuse columns of a parameter that depend on each other."""
+    rows = curve_of_design(design)
+    for c, name in enumerate(rows.curve.parameters):
+        own = [j for j, part in enumerate(rows.parts) if part == c]
+        if len(own) > 1:
+            what = undetermined(design, np.where(np.isin(np.arange(rows.x.shape[1]), own), rows.x, 0.0)[:, own])
+            if what is not None:
+                names = ", ".join(design.x_names[j] for j in own)
+                raise DesignError(
+                    f"the columns of the parameter {name} depend on each other ({names}): leave out what others "
+                    "determine."
+                )
+    if len(design.y) <= rows.x.shape[1]:
+        raise DesignError(f"there are {len(design.y)} rows for {rows.x.shape[1]} fixed effects; more are needed.")
+
+
+def _check_slopes(design: Design, least: Pooled) -> None:
+    """Say which parameter the data do not determine, at the curve without random effects."""
+    rows = curve_of_design(design)
+    found = curve_derivatives(rows.curve, rows.covariates, rows.fixed_parameters(least.beta), 1)
+    slopes = rows.x * found[1 : 1 + rows.n_parameters][list(rows.parts)].T
+    what = undetermined(design, slopes) if np.isfinite(slopes).all() else None
+    if what is not None:
+        raise DataError(
+            f"the data do not determine {what}: the curve does not change along it. {_sentence(far_table(design, least.beta))}"
+        )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _away_from_zero(order: TermOrder, theta: Floats) -> Floats:
+    """Theta whose standard deviations are not zero, from which a search can move."""
+    out = theta.copy()
+    for span in order.spans:
+        own = slice(span.theta_start, span.theta_stop)
+        for i, (kind, places) in enumerate(span.core.parameters):
+            at = span.theta_start + i
+            if kind == "sd" and places and abs(out[at]) < LEAST_THETA and span.structure in ("unstructured", "diagonal"):
+                out[at] = LEAST_THETA
+        del own
+    return out
+
+
+def _laplace(
+    design: Design,
+    order: TermOrder,
+    how: Approximation,
+    start: CurveStart,
+    control: FitControl,
+    progress: Report | None,
+    threads: int,
+    messages: tuple[str, ...],
+) -> LmmFit:
+    from ranef._core import curve_system
+
+    rows = curve_of_design(design)
+    p, m = rows.x.shape[1], rows.n_parameters
+    sigma = start.sigma if start.sigma is not None and start.sigma > 0 else float(np.std(design.y)) or 1.0
+    theta = start.theta
+    assert theta is not None
+    raw = tuple(replace(t, rows=t.with_z(z)) for t, z in zip(design.random, rows.z, strict=True))
+    factors = core_factors(replace(design, random=raw), order)
+    of = [[c for i in members for c in rows.of[i]] for members in order.factors]
+    n = len(design.y)
+    x = np.asfortranarray(np.column_stack([rows.x, np.ones(n)]))
+    first = np.vstack([rows.fixed_parameters(start.beta), np.full(n, math.log(sigma))])
+    weights = np.ones(n) if design.weights is None else np.ascontiguousarray(design.weights)
+    system = curve_system(
+        core_mean(rows),
+        list(rows.covariates),
+        x,
+        [*rows.parts, m],
+        np.ascontiguousarray(design.y),
+        weights,
+        factors,
+        of,
+        np.ascontiguousarray(first),
+        [1.0] * (m + 1),
+        how.curvature == "gauss_newton",
+    )
+    absolute = np.ascontiguousarray(sigma * theta[order.core_of_theta])
+    beta = np.append(start.beta, math.log(sigma))
+    found = system.fit(
+        how.n_quad,
+        "observed",
+        absolute,
+        beta,
+        1.0,
+        None,
+        control.max_evaluations,
+        control.tolerance,
+        threads,
+        progress,
+    )
+    solution, ending = found.solution, Ending.of(found)
+    if ending.status is FitStatus.SEPARATION:
+        # what the core takes for it are large standard errors, and parameters of curves have units
+        ending = replace(ending, status=FitStatus.CONVERGED)
+    objective = found.ending.objective
+    if solution is None or ending.status is FitStatus.NON_FINITE or not math.isfinite(objective):
+        raise DataError(
+            "the likelihood is not finite near the start, so that there are no estimates: "
+            f"{far_table(design, start.beta)}. Give other starting values."
+        )
+    estimates, log_sigma = solution.beta[:p], float(solution.beta[p])
+    sigma = math.exp(log_sigma)
+    relative = solution.theta[order.theta_of_core] / sigma
+    b = by_term(order, solution.b)
+    u = tuple(sigma * own for own in by_term(order, solution.u))
+    near = linearised(design, estimates, in_formula_order(order, b))
+    core = build_linear_system(near.design, order, threads)
+    if len(core.kept) < p:
+        raise DataError(
+            f"the data do not determine {undetermined(near.design, near.design.x) or 'a parameter'} at the estimates."
+        )
+    linear = core.solution(np.ascontiguousarray(relative[order.core_of_theta]), False, threads)
+    # with the curvature of lme4 standard errors are those of lme4, too: of the linearised model
+    own = found.vcov is not None and how.curvature == "observed"
+    vcov = np.array(found.vcov)[:p, :p] if own else linear.vcov_unscaled * sigma**2
+    valleys = (Valley(objective, relative, estimates),)
+    convergence = convergence_of(
+        ending, OPTIMIZER, design, order, valleys, lambda v: np.sqrt(np.diagonal(vcov)), tuple(range(p))
+    )
+    return NonlinearFit(
+        design=near.design,
+        order=order,
+        theta=relative,
+        kept=tuple(range(p)),
+        dropped=(),
+        beta=estimates,
+        u=u,
+        b=b,
+        sigma=sigma,
+        reml=False,
+        objective=objective,
+        reml_criterion=math.nan,
+        ml_deviance=objective,
+        vcov_unscaled=linear.vcov_unscaled,
+        pwrss=linear.pwrss,
+        ldl2=linear.ldl2,
+        ldrx2=linear.ldrx2,
+        system=LazySystem(near.design, order, None, core),
+        convergence=convergence,
+        messages=(*messages, *fit_messages(design, (), convergence)),
+        n_threads=threads,
+        n_quad=how.n_quad,
+        curvature=how.curvature,
+        method="laplace",
+        vcov_beta=vcov,
+        mu=near.values,
+    )
+
+
+def _record_of_turns(
+    design: Design, order: TermOrder, turns: Turns, messages: tuple[str, ...], n_threads: int
+) -> LmmFit:
+    fit = turns.fit
+    b = tuple(fit.b)
+    near = linearised(design, fit.beta, in_formula_order(order, b))
+    status = fit.convergence.status if turns.settled else FitStatus.MAX_EVALUATIONS
+    convergence = replace(
+        fit.convergence, status=status, evaluations=turns.rounds, optimizer=BY_TURNS, search=Search(complete=True)
+    )
+    fields: dict[str, Any] = {name: getattr(fit, name) for name in fit.__dataclass_fields__}
+    fields.update(
+        convergence=convergence,
+        messages=(*messages, *fit_messages(design, (), convergence)),
+        n_threads=n_threads,
+        curvature="gauss_newton",
+        method="linearized",
+        vcov_beta=fit.vcov,
+        mu=near.values,
+    )
+    kind = NonlinearCorrelatedFit if isinstance(fit, CorrelatedFit) else NonlinearFit
+    return kind(**fields)
+
+
+def is_nonlinear(fit: MixedFit) -> bool:
+    """Whether a model has a curve."""
+    return fit.design.curve is not None
