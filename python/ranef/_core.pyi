@@ -691,6 +691,28 @@ class RowKernel:
         ``truncated_hurdle``.
         """
 
+def curve_functions() -> list[str]: ...
+def curve_derivatives(steps: list[tuple[str, float]], covariates: list[_F64], parameters: _F64, order: int) -> _F64:
+    """Values and derivatives (parts, n) of a formula at parameters (P, n)."""
+
+def curve_system(
+    mean: list[tuple[str, float]] | Callable[[_F64, int], _F64],
+    covariates: list[_F64],
+    x: _F64,
+    predictors: list[int],
+    y: _F64,
+    weights: _F64,
+    factors: _Factors,
+    of: list[list[int]],
+    start: _F64,
+    spread: list[float],
+    gauss_newton: bool,
+) -> GlmmSystem:
+    """Normal responses around a curve of P parameters; predictor P is log sigma. Columns of x
+    belong to ``predictors``, effects of each factor to those in ``of``; ``start`` is (P + 1, n),
+    ``spread`` has standard deviations of random effects, for starts of the core's own.
+    """
+
 class GlmmSystem:
     """Families are named as in `GeneralizedSolution`, and ``binomial`` and ``poisson``; links
     ``logit``, ``probit``, ``cloglog``, ``loglog``, ``cauchit``, ``log``, ``identity``, ``sqrt``,
@@ -702,6 +724,7 @@ class GlmmSystem:
     kept: list[int]
     n_theta: int
     n_extras: int
+    allows_quadrature: bool
 
     def __init__(
         self,

@@ -1,5 +1,5 @@
-//! Nonlinear models: derivatives of formulas and of the likelihood against differences, the gradient
-//! of both approximations against differences of their values.
+//! Nonlinear models: derivatives of formulas against differences, and the gradient of both
+//! approximations against differences of their values.
 
 use ranef_core::families::curve::{Curve, Function, Mean, MeanRows, Operation, Program};
 use ranef_core::families::Several;

@@ -17,8 +17,9 @@ pub fn curve_functions() -> Vec<&'static str> {
     Function::ALL.iter().map(|f| f.0).collect()
 }
 
-/// A curve from Python: `callable(parameters)` takes a matrix with a row for each parameter, rows of
-/// the data in the caller's order, and gives one with a row for the value and each derivative.
+/// A curve from Python: `callable(parameters, order)` takes a matrix with a row for each parameter,
+/// rows of the data in the caller's order, and gives one with a row for the value and each
+/// derivative.
 struct PythonMean {
     callable: Py<PyAny>,
     parameters: usize,
@@ -114,9 +115,9 @@ fn program(steps: &[(String, f64)], covariates: &[PyReadonlyArray1<'_, f64>], p:
     Program::new(steps, held, p).map_err(to_python)
 }
 
-/// The system of a nonlinear model. Columns of x belong to the predictors in `predictors`, effects of
-/// each factor to those in `of`; the last predictor is log sigma. `start` holds all predictors of
-/// the rows, `spread` standard deviations of random effects, both for the start.
+/// The system of a nonlinear model. Columns of x belong to the predictors in `predictors`, effects
+/// of each factor to those in `of`; the last predictor is log sigma. `start` holds all predictors
+/// of the rows, `spread` standard deviations of random effects, both for the start.
 #[pyfunction]
 #[pyo3(signature = (mean, covariates, x, predictors, y, weights, factors, of, start, spread, gauss_newton))]
 #[allow(clippy::too_many_arguments)]

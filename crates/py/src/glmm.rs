@@ -254,6 +254,12 @@ impl GlmmSystem {
         self.g.layout.basis.kept.clone()
     }
 
+    /// Whether there is quadrature for the random effects of this model.
+    #[getter]
+    fn allows_quadrature(&self) -> bool {
+        self.g.allows_quadrature()
+    }
+
     /// Number of covariance parameters.
     #[getter]
     fn n_theta(&self) -> usize {

@@ -8,10 +8,12 @@ from ranef.known_arguments import known_arguments
 from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 from ranef.results.model.mixed import MixedModel
+from ranef.results.nonlinear import NonlinearMixedModel
 
 _CLASSES: dict[str, type[MixedModel]] = {
     "LinearMixedModel": LinearMixedModel,
     "GeneralizedLinearMixedModel": GeneralizedLinearMixedModel,
+    "NonlinearMixedModel": NonlinearMixedModel,
 }
 
 

@@ -72,8 +72,8 @@ def self_start_of(node: Expr) -> tuple[SelfStart, Call] | None:
 def parameters_of(
     node: Expr, text: str, columns: Collection[str], given: Iterable[str], functions: Mapping[str, Function]
 ) -> tuple[str, ...]:
-    """The parameters of a mean function: what stands at their place in a self-starting function, and
-    names that are no columns.
+    """The parameters of a mean function: what stands at their place in a self-starting function,
+    and names that are no columns.
     """
     stated, out = set(given), dict[str, None]()
 

@@ -85,16 +85,15 @@ class JetArray:
 
     def _places(self) -> list[tuple[int, tuple[int, ...]]]:
         """Place and parameters of every derivative."""
-        p, out = self.p, []
+        p = self.p
+        out: list[tuple[int, tuple[int, ...]]] = []
         if self.order > 0:
             out += [(1 + i, (i,)) for i in range(p)]
         if self.order > 1:
             out += [(1 + p + pair(i, j), (i, j)) for j in range(p) for i in range(j + 1)]
         if self.order > 2:
             base = 1 + p + p * (p + 1) // 2
-            out += [
-                (base + triple(i, j, k), (i, j, k)) for k in range(p) for j in range(k + 1) for i in range(j + 1)
-            ]
+            out += [(base + triple(i, j, k), (i, j, k)) for k in range(p) for j in range(k + 1) for i in range(j + 1)]
         return out
 
     def mapped(self, d: tuple[Any, ...]) -> "JetArray":
@@ -129,7 +128,7 @@ class JetArray:
             out[at] = total
         return JetArray(out, a.p, a.order)
 
-    def _with(self, other: Any) -> "JetArray | Floats":
+    def _with(self, other: Any) -> Any:
         """An operand: jets as they are, else numbers that broadcast to the rows."""
         return other if isinstance(other, JetArray) else np.asarray(other, dtype=np.float64)
 
@@ -152,10 +151,10 @@ class JetArray:
         return self
 
     def __sub__(self, other: Any) -> "JetArray":
-        return self + (-self._with(other))
+        return self.__add__(-self._with(other))
 
     def __rsub__(self, other: Any) -> "JetArray":
-        return (-self) + other
+        return self.__neg__().__add__(other)
 
     def __mul__(self, other: Any) -> "JetArray":
         o = self._with(other)
@@ -165,10 +164,10 @@ class JetArray:
 
     def __truediv__(self, other: Any) -> "JetArray":
         o = self._with(other)
-        return self._times(_inverse(o)) if isinstance(o, JetArray) else self * (1.0 / o)
+        return self._times(_inverse(o)) if isinstance(o, JetArray) else self.__mul__(1.0 / o)
 
     def __rtruediv__(self, other: Any) -> "JetArray":
-        return _inverse(self) * other
+        return _inverse(self).__mul__(other)
 
     def __pow__(self, other: Any) -> "JetArray":
         o = self._with(other)

@@ -113,7 +113,7 @@ def substituted(node: Expr, given: dict[str, Expr]) -> Expr:
 def _least_squares(columns: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Coefficients (points, m) of one or two columns, and the sums of squares they leave."""
     columns = np.nan_to_num(columns, nan=np.inf)
-    bad = ~np.isfinite(columns).all(axis=(1, 2))
+    bad: NDArray[np.bool_] = np.logical_not(np.isfinite(columns).all(axis=(1, 2)))
     columns = np.where(bad[:, None, None], 0.0, columns)
     products = np.einsum("gna,gnb->gab", columns, columns)
     right = np.einsum("gna,n->ga", columns, y)
@@ -256,9 +256,7 @@ SELF_STARTS = {
             "Dose * exp(lKe + lKa - lCl) * input * exp(-exp(lKe) * input) * exprel((exp(lKe) - exp(lKa)) * input)",
             _fol,
         ),
-        SelfStart(
-            "SSfpl", ("input",), ("A", "B", "xmid", "scal"), "A + (B - A) * plogis((input - xmid) / scal)", _fpl
-        ),
+        SelfStart("SSfpl", ("input",), ("A", "B", "xmid", "scal"), "A + (B - A) * plogis((input - xmid) / scal)", _fpl),
         SelfStart("SSgompertz", ("x",), ("Asym", "b2", "b3"), "Asym * exp(-b2 * b3^x)", _gompertz),
         SelfStart("SSlogis", ("input",), ("Asym", "xmid", "scal"), "Asym * plogis((input - xmid) / scal)", _slogis),
         SelfStart("SSmicmen", ("input",), ("Vm", "K"), "Vm * input / (K + input)", _micmen),

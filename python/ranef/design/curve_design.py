@@ -113,7 +113,7 @@ def build_curve_design(
     rows = _complete_rows(table, [n for n in names if n in table], weights, subset, na_action)
     mask = None if rows.used is None else rows.used
     designs: list[Design] = []
-    for i, (name, own) in enumerate(named.items()):
+    for i, own in enumerate(named.values()):
         text = own.formula.text
         first = i == 0
         parsed = parse_formula(f"{formula.response.label} {text}") if first else own.formula
@@ -130,7 +130,6 @@ def build_curve_design(
             bars=False,
             residual=residual if first else None,
         )
-        del name
         designs.append(made)
     n = designs[0].n_used
     ev = Evaluator(table, formula.text)
@@ -201,29 +200,30 @@ def _joined(
     plain = [is_intercept_only(own.formula) for own in named.values()]
     for c, (name, design) in enumerate(zip(named, designs, strict=True)):
         terms = ([INTERCEPT] if 0 in design.x_assign else []) + list(design.fixed_terms)
-        first = len(labels)
+        before = len(labels)
         for column, own in zip(design.x_names, design.x_assign, strict=True):
             names.append(name if plain[c] else f"{name}.{column}")
             parts.append(c)
             # a label for the intercept stands before those of the terms
-            assign.append(first + own + (1 if 0 in design.x_assign else 0))
+            assign.append(before + own + (1 if 0 in design.x_assign else 0))
         labels += [name if plain[c] else f"{name}.{t}" for t in terms]
         surrogate += [name if t == INTERCEPT else f"{name}:{t}" for t in terms]
     random, of, places, bars = _random_terms(named, designs, plain)
     text = f"{request.formula.response.label} ~ 0 + {' + '.join([*surrogate, *bars])}"
+    formula = parse_formula(text)
+    place = {t.label: i for i, t in enumerate(formula.fixed)}  # in R's order
+    moved = [place[label] for label in surrogate]
     x = np.asfortranarray(np.hstack([d.x for d in designs])) if designs else np.zeros((n, 0))
     first = designs[0]
     notes = tuple(dict.fromkeys(note for d in designs for note in d.notes))
     encoder = CurveEncoder(tuple(d.encoder for d in designs), ev.states, places)
-    held = CurveRows(
-        curve, covariates, x, tuple(parts), tuple(t.z for t in random), of, _code(request, named), encoder
-    )
+    held = CurveRows(curve, covariates, x, tuple(parts), tuple(t.z for t in random), of, _code(request, named), encoder)
     return replace(
         first,
-        formula=parse_formula(text),
+        formula=formula,
         x_names=tuple(names),
-        x_assign=tuple(assign),
-        fixed_terms=tuple(labels),
+        x_assign=tuple(moved[a - 1] + 1 for a in assign),
+        fixed_terms=tuple(labels[moved.index(i)] for i in range(len(labels))),
         random=random,
         notes=notes,
         na_action=na_action,
@@ -244,9 +244,7 @@ def _code(request: CurveRequest, named: Mapping[str, NamedFormula]) -> str:
 
 def _random_terms(
     named: Mapping[str, NamedFormula], designs: list[Design], plain: list[bool]
-) -> tuple[
-    tuple[RandomTerm, ...], tuple[tuple[int, ...], ...], tuple[tuple[tuple[int, int], ...], ...], list[str]
-]:
+) -> tuple[tuple[RandomTerm, ...], tuple[tuple[int, ...], ...], tuple[tuple[tuple[int, int], ...], ...], list[str]]:
     """The random terms of all parameters: bars that share a name and a grouping factor are one."""
     blocks: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for c, (own, design) in enumerate(zip(named.values(), designs, strict=True)):
@@ -265,9 +263,9 @@ def _random_terms(
             term, parameter = designs[c].random[i], parameters[c]
             alone = plain[c] and term.names == (INTERCEPT,)
             names += [parameter if alone else f"{parameter}.{n}" for n in term.names]
-            own = [parameter if label == INTERCEPT else f"{parameter}:{label}" for label in term.labels]
-            labels += own
-            effects += own
+            mine = [parameter if label == INTERCEPT else f"{parameter}:{label}" for label in term.labels]
+            labels += mine
+            effects += mine
             predictors += [c] * len(term.names)
             columns.append(term.z)
         first = designs[block[0][0]].random[block[0][1]]

@@ -34,6 +34,9 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
     hat = fit.hat_values()
     standard = studentized_residuals(fit, hat)
     draws = simulated_responses(fit, max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1))), "new", rng)
+    if fit.design.curve is not None:
+        # bends and deletions are those of linear models
+        return spread_part(fit, hat, standard), shape_part(standard), effects_part(fit), distribution_part(fit, draws)
     return (
         bend_part(fit),
         spread_part(fit, hat, standard),

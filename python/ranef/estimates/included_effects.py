@@ -43,7 +43,9 @@ def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
     if formula.fixed or formula.offsets:
         raise OptionError(f"the formula of re may hold random terms only, such as '~ (1 | g)'; {re!r} has other terms.")
     for bar in formula.random:
-        wanted = ["(Intercept)"] * bar.intercept + [t.label for t in bar.effects]
+        # effects of a nonlinear model are parameters of its curve, and no intercepts
+        plain = bar.intercept and fit.design.curve is None
+        wanted = ["(Intercept)"] * plain + [t.label for t in bar.effects]
         found: set[str] = set()
         for term, mask in zip(fit.terms, masks, strict=True):
             if set(term.factors) == set(bar.group) and _is_of(bar, term):

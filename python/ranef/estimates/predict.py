@@ -123,7 +123,7 @@ def predict(
     if newdata is None:
         if offset is not None:
             raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
-        rows = own_rows(fit)
+        rows = own_rows(fit, masks)
         index: Any = row_index(fit)
     else:
         if interval == "prediction" and fit.response_kind == "counts":

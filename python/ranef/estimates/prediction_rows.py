@@ -10,6 +10,7 @@ from ranef.design.encoder import ARRAY
 from ranef.design.level_columns import LevelColumns, product, written_out
 from ranef.design.membership import Places, without_level
 from ranef.errors import NewLevelError
+from ranef.estimates.curve_prediction import CurvePoints, new_points, own_points
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.included_effects import Mask
 from ranef.estimates.optional_groups import new_table
@@ -60,9 +61,11 @@ def only(z: Floats, mask: Mask) -> Floats:
     return z if mask.all() else z * mask
 
 
-def own_rows(fit: MixedFit) -> Rows:
-    """The rows of the fit as rows to predict."""
+def own_rows(fit: MixedFit, masks: tuple[Mask, ...]) -> Rows:
+    """The rows of the fit as rows to predict with the effects in ``masks``."""
     d = fit.design
+    if d.curve is not None:
+        return _of_points(fit, own_points(fit), masks)
     codes = tuple(t.places for t in fit.terms)
     return Rows(fit.columns, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes)
 
@@ -76,6 +79,9 @@ def new_rows(
     """
     import pandas as pd
 
+    if fit.design.curve is not None:
+        points, labels = new_points(fit, newdata, masks, allow_unseen, whole_variance)
+        return _of_points(fit, points, masks), labels
     conditioned = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any()]
     wanted = range(len(masks)) if whole_variance else sorted(conditioned)
     encoder = fit.design.encoder
@@ -117,6 +123,12 @@ def new_rows(
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
     return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing, tuple(extended)), index
+
+
+def _of_points(fit: MixedFit, points: CurvePoints, masks: tuple[Mask, ...]) -> Rows:
+    """Rows of the linear model that has the curve and its slopes at the modes."""
+    offset, x, z = points.linear(fit, masks)
+    return Rows(x, offset, points.codes, z, points.weights, points.missing, points.extended)
 
 
 def _without(a: Floats, rows: Mask) -> Floats:

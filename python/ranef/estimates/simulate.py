@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from ranef.design.membership import level_count, take, without_level
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.curve_prediction import new_points
 from ranef.estimates.prediction_rows import new_rows
+from ranef.fit.curve_values import values_at
+from ranef.fit.linearized import in_formula_order
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 
@@ -85,8 +88,17 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
             eta = sum((random_part(term.places, term.z, own) for (term, _), own in zip(terms, b, strict=True)), base)
             out[:, i] = fit.draw_predicted(generator, eta if new else None)
         else:
-            out[:, i] = fit.draw(generator, fit.means_around(base, b) if new else base)
+            out[:, i] = fit.draw(generator, _means_with(fit, base, b) if new else base)
     return out
+
+
+def _means_with(fit: MixedFit, fixed: Floats, b: tuple[Floats, ...]) -> Floats:
+    """Means (n,) with other random effects, in lme4's order, around the predictor without them."""
+    if fit.design.curve is not None:
+        return values_at(fit.design, fit.beta, in_formula_order(fit.order, b))
+    for term, own in zip(fit.terms, b, strict=True):
+        fixed = fixed + random_part(term.places, term.z, own)
+    return fit.family.mean(fixed)
 
 
 def _check_trials(fit: MixedFit, weights: Floats) -> None:
@@ -130,6 +142,8 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
             "of the rows of the fit."
         )
     masks = tuple(np.ones(len(t.names), bool) for t in fit.terms)
+    if fit.design.curve is not None:
+        return _responses_on_curve(fit, newdata, masks, int(n), re, rng)
     rows, index = new_rows(fit, newdata, masks, True, True, offset)
     used = np.ones(len(rows.x), bool) if rows.missing is None else ~rows.missing
     for codes in rows.extended:
@@ -152,6 +166,30 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
                 effects[: len(b)] = b
             eta = eta + random_part(codes, z, effects)
         out[used, i] = fit.draw(generator, fit.family.mean(eta), weights)
+    return out, index
+
+
+def _responses_on_curve(
+    fit: MixedFit, newdata: Any, masks: tuple[Any, ...], n: int, re: str, rng: object
+) -> tuple[Floats, Any]:
+    points, index = new_points(fit, newdata, masks, True, True)
+    m = len(points.curve.x)
+    used = np.ones(m, bool) if points.missing is None else ~points.missing
+    for codes in points.extended:
+        used &= ~without_level(codes)
+    there = points.only(used)
+    weights = np.ones(int(used.sum())) if there.weights is None else there.weights
+    generator = random_generator(rng)
+    out = np.full((m, n), np.nan, order="F")
+    for i in range(n):
+        effects = []
+        for codes, factor, b in zip(there.extended, fit.relative_factors, fit.b, strict=True):
+            levels = max(len(b), level_count(codes))
+            drawn = generator.standard_normal((levels, factor.shape[0])) @ (factor.T * fit.random_scale)
+            if re == "conditional":
+                drawn[: len(b)] = b
+            effects.append(drawn)
+        out[used, i] = fit.draw(generator, there.values(fit, there.extended, effects)[0], weights)
     return out, index
 
 

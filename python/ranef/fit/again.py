@@ -11,7 +11,8 @@ from ranef.fit.conventions import has_conventions
 from ranef.fit.correlated import CorrelatedFit, fit_linear
 from ranef.fit.generalized import GlmmFit, fit_glmm
 from ranef.fit.linear import LmmFit
-from ranef.fit.nonlinear import CurveAnswers, CurveStart, fit_nonlinear
+from ranef.fit.nonlinear import CurveStart, fit_nonlinear
+from ranef.fit.nonlinear_record import CurveAnswers
 from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
@@ -64,7 +65,10 @@ def fit_again(
         return fit_glmm(design, fit.likelihood, start, control, progress, threads, order)
     assert isinstance(fit, LmmFit)
     if isinstance(fit, CurveAnswers):
-        own = CurveStart(fit.beta, fit.theta if warm else None, fit.sigma)
+        known = dict(zip(fit.x_names, fit.beta.tolist(), strict=True))
+        beta = np.array([known.get(name, 0.0) for name in design.x_names])
+        same = order is not None and order.n_theta == len(fit.theta)
+        own = CurveStart(beta, fit.theta if warm and same else None, fit.sigma)
         return fit_nonlinear(design, fit.approximation, own, control, progress, threads, order)
     cold = design.residual is None and has_conventions(fit)
     theta = np.asarray(fit.theta) if warm and not cold else None

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.curves.expression import self_start_of, unknown_name
+from ranef.data.table import Table
 from ranef.design.curve_rows import CurveRows
 from ranef.design.evaluate import Evaluator
 from ranef.design.record import Design
-from ranef.data.table import Table
 from ranef.errors import ArgumentTypeError, DataError, OptionError
 from ranef.fit.curve_values import curve_derivatives, curve_of_design
 from ranef.formula.nonlinear import NonlinearFormula
@@ -29,6 +29,9 @@ DAMPING, EASED, RAISED, MOST = 1e-3, 0.2, 8.0, 1e12
 
 #: Relative size of the slope in a parameter below which nothing depends on it.
 NOTHING = 1e-12
+
+#: Relative difference of slopes from those by differences.
+AGREEMENT = 1e-5
 
 #: An eigenvalue of the scaled cross-products of slopes below this has no estimate along it.
 UNDETERMINED = 1e-13
@@ -64,7 +67,7 @@ def started(start: object, design: Design, formula: NonlinearFormula, table: Tab
     names = rows.curve.parameters
     counts = [rows.parts.count(c) for c in range(len(names))]
     if start is not None and not isinstance(start, Mapping):
-        values = np.asarray(start, dtype=np.float64).ravel()  # type: ignore[arg-type]
+        values = np.asarray(start, dtype=np.float64).ravel()
         if len(values) == len(names) != sum(counts):
             start = dict(zip(names, values.tolist(), strict=True))
         elif len(values) == sum(counts):
@@ -95,6 +98,21 @@ def started(start: object, design: Design, formula: NonlinearFormula, table: Tab
             raise OptionError(f"start[{name!r}] has {len(own)} values, and the formula of {name} has {count} columns.")
         out += own
     return _checked(np.array(out), names)
+
+
+def self_started(design: Design, formula: NonlinearFormula, table: Table) -> Floats | None:
+    """The start that a self-starting curve finds alone; None for another curve, or without one."""
+    rows = curve_of_design(design)
+    try:
+        found = _self_started(formula, rows, design, table)
+    except DataError:
+        return None
+    if set(found) != set(rows.curve.parameters):
+        return None
+    counts = [rows.parts.count(c) for c in range(rows.n_parameters)]
+    return np.array([
+        v for c, name in enumerate(rows.curve.parameters) for v in _spread(found[name], rows, c, counts[c])
+    ])  # fmt: skip
 
 
 def _spread(value: float, rows: CurveRows, c: int, count: int) -> list[float]:
@@ -178,6 +196,7 @@ def check_start(design: Design, beta: Floats) -> None:
             f"the curve is not finite at the start ({stated}) in {len(bad)} of {len(found[0])} rows, the first is row "
             f"{_row(design, int(bad[0]))}. Give other starting values."
         )
+    agree = rows.curve.steps is None
     for c, name in enumerate(names):
         slope = found[1 + c]
         bad = np.flatnonzero(~np.isfinite(slope))
@@ -186,6 +205,12 @@ def check_start(design: Design, beta: Floats) -> None:
                 f"the slope of the curve in {name} is not finite at the start ({stated}), first in row "
                 f"{_row(design, int(bad[0]))}. Give other starting values."
             )
+        if agree and not _agrees(rows, parameters, c, slope):
+            raise DataError(
+                f"the slope of the curve in {name} does not agree with differences of its values at the start "
+                f"({stated}): a function of the curve must be smooth in its parameters, and made of NumPy's functions "
+                "and operators throughout."
+            )
         if not np.abs(slope).max() > NOTHING * max(1.0, float(np.abs(found[0]).max())) / max(
             1.0, float(np.abs(parameters[c]).max())
         ):
@@ -193,6 +218,18 @@ def check_start(design: Design, beta: Floats) -> None:
                 f"the curve does not depend on {name} at the start ({stated}): the slope is zero in every row. Give "
                 f"another start, or leave {name} out."
             )
+
+
+def _agrees(rows: CurveRows, parameters: Floats, c: int, slope: Floats) -> bool:
+    """Whether slopes in a parameter are those of differences, but for their error."""
+    step = 1e-5 * np.maximum(np.abs(parameters[c]), 1e-3)
+    up, down = parameters.copy(), parameters.copy()
+    up[c] += step
+    down[c] -= step
+    high, low = (curve_derivatives(rows.curve, rows.covariates, p, 0)[0] for p in (up, down))
+    change = (high - low) / (2.0 * step)
+    error = AGREEMENT * np.maximum(np.abs(slope), np.abs(slope).max()) + 1e-9 * np.abs(high) / step
+    return bool(np.all(np.abs(change - slope) <= error))
 
 
 def _row(design: Design, i: int) -> int:

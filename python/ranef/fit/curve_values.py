@@ -1,8 +1,7 @@
-"""The curve of a nonlinear model at some parameters: values, derivatives, and the linearised model."""
+"""The curve of a nonlinear model at some parameters: values, derivatives, the linearised model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,8 @@ def curve_derivatives(curve: Curve, covariates: Sequence[Floats], parameters: Fl
     if curve.steps is not None:
         from ranef._core import curve_derivatives as computed
 
-        return computed(list(curve.steps), list(covariates), np.ascontiguousarray(parameters), order)
+        found: Floats = computed(list(curve.steps), list(covariates), np.ascontiguousarray(parameters), order)
+        return found
     if no_python(curve):
         raise DataError(
             "the curve calls a Python function, which a file does not hold; fit again with functions= to go on."
@@ -76,8 +76,8 @@ def shares_of(design: Design, b: Sequence[Floats]) -> list[Callable[[Floats], Fl
 
 
 def parameters_at(design: Design, beta: Floats, b: Sequence[Floats]) -> Floats:
-    """Parameters (P, n) of the curve at fixed effects of all columns and random effects in the order
-    of the formula.
+    """Parameters (P, n) of the curve at fixed effects of all columns and random effects in the
+    order of the formula.
     """
     rows = curve_of_design(design)
     return rows.parameters_with(beta, shares_of(design, b))
@@ -125,5 +125,3 @@ def linearised(design: Design, beta: Floats, b: Sequence[Floats]) -> Linearised:
         rest = rest - random_part(term.places, term.z, own)
     made = replace(design, random=random).with_rows(x=x, offset=np.ascontiguousarray(rest))
     return Linearised(f, made)
-
-

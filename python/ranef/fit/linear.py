@@ -122,7 +122,7 @@ class LmmFit(MixedFit):
         return self.vcov_unscaled * self.sigma**2 if self.robust_vcov is None else self.robust_vcov
 
     @property
-    def both_criteria(self) -> tuple[float, float]:
+    def both_criteria(self) -> tuple[float, float] | None:
         """-2 log-likelihood and REML criterion at the estimates."""
         return self.ml_deviance, self.reml_criterion
 

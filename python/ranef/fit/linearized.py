@@ -27,11 +27,31 @@ Floats = NDArray[np.float64]
 #: that ends them.
 ROUNDS, SETTLED = 300, 1e-9
 
-#: Turns that lead to the start of another approximation, and the change that ends these.
-ROUNDS_OF_START, SETTLED_START = 4, 1e-3
-
 #: Steps of least squares in a turn, the relative fall that ends them, and the shortest step.
-STEPS, LEAST_FALL, SHORTEST = 60, 1e-14, 1e-10
+STEPS, LEAST_FALL, SHORTEST = 60, 1e-11, 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When turns end.
+
+    Attributes
+    ----------
+    rounds : int
+        Turns at most.
+    settled : float
+        Change of estimates that ends them.
+    fall : float
+        Relative fall of the sum of squares that ends least squares.
+    """
+
+    rounds: int = ROUNDS
+    settled: float = SETTLED
+    fall: float = LEAST_FALL
+
+
+#: For estimates, and for the start of another approximation.
+TO_THE_END, TO_A_START = Limits(), Limits(2, 1e-3, 1e-3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +97,7 @@ def by_turns(
     control: FitControl | None,
     progress: Report | None,
     n_threads: int,
-    rounds: int = ROUNDS,
-    tolerance: float = SETTLED,
+    limits: Limits = TO_THE_END,
 ) -> Turns:
     """Fit by turns, from fixed effects on.
 
@@ -89,10 +108,7 @@ def by_turns(
     order : TermOrder
     control, progress, n_threads
         As for linear models.
-    rounds : int
-        Turns at most.
-    tolerance : float
-        Change that ends them.
+    limits : Limits
 
     Raises
     ------
@@ -102,9 +118,10 @@ def by_turns(
     u = tuple(np.zeros((design.random[s.formula].n_columns, s.size)) for s in order.spans)
     b = tuple(np.zeros_like(own) for own in u)
     theta: Floats | None = None
+    last: Floats | None = None
     z: Floats | None = None
     fit: LmmFit | None = None
-    for turn in range(1, rounds + 1):
+    for turn in range(1, limits.rounds + 1):
         near = linearised(design, beta, in_formula_order(order, b))
         if not near.finite:
             raise DataError("the curve or its slopes are not finite near the data; give other starting values.")
@@ -119,21 +136,21 @@ def by_turns(
         new = fit.theta
         z = fit.z if isinstance(fit, CorrelatedFit) else None
         weights = _weights(fit)
-        before, old = beta, theta
+        before = beta
         if weights is None:
             beta, u, b = fit.beta, fit.u, fit.b
         else:
-            beta, u = least_squares(design, order, new, beta, u, weights, n_threads)
+            beta, u = least_squares(design, order, new, beta, u, weights, n_threads, limits.fall)
             b = effects_of(order, new, u)
         theta = None if fit.singular else new
         errors = np.sqrt(np.maximum(np.diagonal(fit.vcov), np.finfo(float).tiny))
         moved = np.max(np.abs(beta - before) / errors, initial=0.0)
-        turned = np.inf if old is None and turn == 1 else np.max(np.abs(new - _last) / (1.0 + np.abs(new)), initial=0.0)
-        _last = new
-        if turn > 1 and moved <= tolerance and turned <= tolerance:
+        turned = np.inf if last is None else np.max(np.abs(new - last) / (1.0 + np.abs(new)), initial=0.0)
+        last = new
+        if turn > 1 and moved <= limits.settled and turned <= limits.settled:
             return Turns(fit, beta, u, b, turn, True)
     assert fit is not None
-    return Turns(fit, beta, u, b, rounds, False)
+    return Turns(fit, beta, u, b, limits.rounds, False)
 
 
 def _weights(fit: LmmFit) -> Floats | None:
@@ -154,6 +171,7 @@ def least_squares(
     u: Sequence[Floats],
     weights: Floats,
     n_threads: int,
+    least_fall: float = LEAST_FALL,
 ) -> tuple[Floats, tuple[Floats, ...]]:
     """Fixed and spherical random effects by penalised nonlinear least squares with theta held, by
     Gauss and Newton with steps that are halved until the sum falls.
@@ -192,7 +210,7 @@ def least_squares(
             break
         fall = total - new
         beta, u, total = new_beta, new_u, new
-        if fall <= LEAST_FALL * total:
+        if fall <= least_fall * total:
             break
     return beta, u
 

@@ -1,7 +1,5 @@
-"""The nonlinear mixed model: its frozen record, and its fit.
-
-The record is that of the linear model that has the curve's slopes at the estimates, with what the
-curve itself gives in its place.
+"""The fit of a nonlinear mixed model: a start, then one call into the core, or turns of linear
+models.
 """
 
 import math
@@ -18,27 +16,25 @@ from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.curve_start import Pooled, check_start, far_table, pooled, undetermined
-from ranef.fit.curve_values import core_mean, curve_derivatives, curve_of_design, linearised, population_values
-from ranef.fit.linear import LmmFit
-from ranef.fit.linearized import (
-    ROUNDS_OF_START,
-    SETTLED_START,
-    Turns,
-    by_turns,
-    in_formula_order,
+from ranef.fit.curve_values import (
+    core_mean,
+    curve_derivatives,
+    curve_of_design,
+    linearised,
 )
+from ranef.fit.linear import LmmFit
+from ranef.fit.linearized import TO_A_START, TO_THE_END, Turns, by_turns, in_formula_order
 from ranef.fit.messages import fit_messages
+from ranef.fit.nonlinear_record import Approximation, NonlinearCorrelatedFit, NonlinearFit
 from ranef.fit.order import TermOrder, by_term, order_terms
 from ranef.fit.progress import Report
-from ranef.fit.record import MixedFit
 from ranef.fit.system import LazySystem, build_linear_system, core_factors
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.valleys import Search, Valley
-from ranef.options import Ddf
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
-    from ranef import _core
+    pass
 
 Floats = NDArray[np.float64]
 
@@ -48,21 +44,8 @@ BY_TURNS = "turns of penalised least squares and linear mixed models"
 #: Standard deviations of random effects relative to sigma where none was found at the start.
 LEAST_THETA = 0.05
 
-
-@dataclass(frozen=True, slots=True)
-class Approximation:
-    """Which likelihood is maximised.
-
-    Attributes
-    ----------
-    method : {"laplace", "linearized"}
-    curvature : {"observed", "gauss_newton"}
-    n_quad : int
-    """
-
-    method: str = "laplace"
-    curvature: str = "observed"
-    n_quad: int = 1
+#: By how much, relatively, another start must lower the residual standard deviation.
+CLEARLY = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,136 +58,14 @@ class CurveStart:
     theta : (m,) array or None
         Relative to sigma.
     sigma : float or None
+    other : (p,) array or None
+        Fixed effects to start from, too: what leads to the lower sum of squares is taken.
     """
 
     beta: Floats
     theta: Floats | None = None
     sigma: float | None = None
-
-
-class CurveAnswers:
-    """What a nonlinear model answers in its own way."""
-
-    __slots__ = ()
-
-    design: Design
-    beta: Floats
-    method: str
-    curvature: str
-    n_quad: int
-    vcov_beta: Floats
-    mu: Floats
-
-    @property
-    def approximation(self) -> Approximation:
-        """The likelihood that was maximised."""
-        return Approximation(self.method, self.curvature, self.n_quad)
-
-    @property
-    def verb(self) -> str:
-        """The function that fits such a model."""
-        return "nlmer"
-
-    @property
-    def title(self) -> str:
-        """What such a model is called in a sentence."""
-        return "nonlinear mixed model"
-
-    @property
-    def code(self) -> str:
-        """The formula with its three parts, or with those of the parameters."""
-        return curve_of_design(self.design).code
-
-    @property
-    def ddf_choices(self) -> tuple[Ddf, ...]:
-        """Tests are asymptotic."""
-        return ("none",)
-
-    @property
-    def fixed_effects_profiled(self) -> bool:
-        """They are parameters of the criterion."""
-        return False
-
-    @property
-    def integral_exact(self) -> bool:
-        """Laplace's approximation has an error; the linearised model's likelihood is what it is."""
-        return self.method == "linearized"
-
-    @property
-    def both_criteria(self) -> None:
-        """There is no REML criterion."""
-        return
-
-    @property
-    def without_random(self) -> str:
-        """What the model is called without its random effects."""
-        return "nonlinear regression"
-
-    @property
-    def vcov(self) -> Floats:
-        """Covariance (p, p) of the fixed effects."""
-        return self.vcov_beta
-
-    def fixed_root(self) -> None:
-        """None: the covariance is not that of the linearised model."""
-        return
-
-    def fixed_part(self) -> Floats:
-        """The curve (n,) without random effects."""
-        return population_values(self.design, self.beta)
-
-    def linear_predictor(self) -> Floats:
-        """The curve (n,) at the conditional modes."""
-        return self.mu
-
-    def means(self) -> Floats:
-        """The curve (n,) at the conditional modes."""
-        return self.mu
-
-    def fixed_spread(self) -> float:
-        """Variance over the rows of the curve without random effects."""
-        return float(np.var(self.fixed_part(), ddof=1))
-
-    def means_around(self, fixed: Floats, b: "tuple[Floats, ...]") -> Floats:
-        """The curve (n,) with other random effects, in lme4's order."""
-        from ranef.fit.curve_values import values_at
-
-        order: TermOrder = self.order  # type: ignore[attr-defined]
-        return values_at(self.design, self.beta, in_formula_order(order, b))
-
-    def core_model(self, n_threads: int | None = None) -> "_core.Model":
-        """Refused: what needs it knows nothing of the curve."""
-        raise OptionError(
-            "this is not available for nonlinear models; conf_int('wald') and conf_int('boot') are, and anova() of two "
-            "fits compares models."
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class NonlinearFit(CurveAnswers, LmmFit):
-    """A fitted nonlinear mixed model; its design is that of the linearised model at the estimates.
-
-    Attributes
-    ----------
-    method : {"laplace", "linearized"}
-    vcov_beta : (p, p) array
-        Covariance of the fixed effects.
-    mu : (n,) array
-        The curve at the conditional modes.
-    """
-
-    method: str
-    vcov_beta: Floats
-    mu: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class NonlinearCorrelatedFit(CurveAnswers, CorrelatedFit):
-    """The same with a covariance structure of the rows."""
-
-    method: str
-    vcov_beta: Floats
-    mu: Floats
+    other: Floats | None = None
 
 
 def fit_nonlinear(
@@ -257,12 +118,15 @@ def fit_nonlinear(
     if start.theta is not None and how.method == "laplace":
         return _laplace(design, order, how, start, control, progress, threads, messages)
     least = pooled(design, start.beta)
+    if start.other is not None:
+        again = pooled(design, start.other)
+        least = again if again.sigma < (1.0 - CLEARLY) * least.sigma or _nowhere(design, least) else least
     if not (np.isfinite(least.sigma) and np.isfinite(least.beta).all()):
         raise DataError(f"the curve cannot be brought near the data from the start: {far_table(design, start.beta)}.")
     _check_slopes(design, least)
     full = how.method == "linearized"
-    limits = () if full else (ROUNDS_OF_START, SETTLED_START)
-    turns = by_turns(design, least.beta, order, control, progress if full else None, threads, *limits)
+    limits = TO_THE_END if full else TO_A_START
+    turns = by_turns(design, least.beta, order, control, progress if full else None, threads, limits)
     if full:
         return _record_of_turns(design, order, turns, messages, n_threads)
     fit = turns.fit
@@ -288,15 +152,28 @@ def _check_columns(design: Design) -> None:
         raise DesignError(f"there are {len(design.y)} rows for {rows.x.shape[1]} fixed effects; more are needed.")
 
 
-def _check_slopes(design: Design, least: Pooled) -> None:
-    """Say which parameter the data do not determine, at the curve without random effects."""
+def _pooled_slopes(design: Design, least: Pooled) -> Floats:
+    """Slopes (n, p) of the curve without random effects in all fixed effects."""
     rows = curve_of_design(design)
     found = curve_derivatives(rows.curve, rows.covariates, rows.fixed_parameters(least.beta), 1)
-    slopes = rows.x * found[1 : 1 + rows.n_parameters][list(rows.parts)].T
+    out: Floats = rows.x * found[1 : 1 + rows.n_parameters][list(rows.parts)].T
+    return out
+
+
+def _nowhere(design: Design, least: Pooled) -> bool:
+    """Whether least squares ended where the curve does not depend on its parameters."""
+    slopes = _pooled_slopes(design, least)
+    return not np.isfinite(slopes).all() or undetermined(design, slopes) is not None
+
+
+def _check_slopes(design: Design, least: Pooled) -> None:
+    """Say which parameter the data do not determine, at the curve without random effects."""
+    slopes = _pooled_slopes(design, least)
     what = undetermined(design, slopes) if np.isfinite(slopes).all() else None
     if what is not None:
         raise DataError(
-            f"the data do not determine {what}: the curve does not change along it. {_sentence(far_table(design, least.beta))}"
+            f"the data do not determine {what}: the curve does not change along it. "
+            f"{_sentence(far_table(design, least.beta))}"
         )
 
 
@@ -308,12 +185,12 @@ def _away_from_zero(order: TermOrder, theta: Floats) -> Floats:
     """Theta whose standard deviations are not zero, from which a search can move."""
     out = theta.copy()
     for span in order.spans:
-        own = slice(span.theta_start, span.theta_stop)
-        for i, (kind, places) in enumerate(span.core.parameters):
+        if span.structure not in ("unstructured", "diagonal"):
+            continue
+        for i, (kind, _) in enumerate(span.core.parameters):
             at = span.theta_start + i
-            if kind == "sd" and places and abs(out[at]) < LEAST_THETA and span.structure in ("unstructured", "diagonal"):
+            if kind == "sd" and abs(out[at]) < LEAST_THETA:
                 out[at] = LEAST_THETA
-        del own
     return out
 
 
@@ -356,6 +233,10 @@ def _laplace(
     )
     absolute = np.ascontiguousarray(sigma * theta[order.core_of_theta])
     beta = np.append(start.beta, math.log(sigma))
+    if how.n_quad > 1 and not system.allows_quadrature:
+        raise OptionError(
+            f"n_quad={how.n_quad} is not there for nonlinear models yet; use n_quad=1, Laplace's approximation."
+        )
     found = system.fit(
         how.n_quad,
         "observed",
@@ -449,8 +330,3 @@ def _record_of_turns(
     )
     kind = NonlinearCorrelatedFit if isinstance(fit, CorrelatedFit) else NonlinearFit
     return kind(**fields)
-
-
-def is_nonlinear(fit: MixedFit) -> bool:
-    """Whether a model has a curve."""
-    return fit.design.curve is not None

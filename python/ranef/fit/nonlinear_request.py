@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-
 from ranef.curves.expression import checked_functions
 from ranef.data.table import Table
 from ranef.design.curve_design import CurveRequest, build_curve_design
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.curve_start import start_names, started
-from ranef.fit.nonlinear import Approximation, CurveStart, fit_nonlinear
+from ranef.fit.curve_start import self_started, start_names, started
+from ranef.fit.nonlinear import CurveStart, fit_nonlinear
+from ranef.fit.nonlinear_record import Approximation
 from ranef.fit.order import TermOrder
 from ranef.fit.outcome import Kind
 from ranef.fit.progress import Report
@@ -139,7 +139,10 @@ class NonlinearRequest(ModelRequest):
         return design, "value"
 
     def _start(self, order: TermOrder, design: Design) -> CurveStart:
-        return CurveStart(started(self.start, design, self.read, Table.from_data(self.data)))
+        table = Table.from_data(self.data)
+        beta = started(self.start, design, self.read, table)
+        other = None if self.start is None else self_started(design, self.read, table)
+        return CurveStart(beta, other=other)
 
     def _fitted(
         self,

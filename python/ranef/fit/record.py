@@ -235,14 +235,6 @@ class MixedFit(PartQuestions):
         """
         return self.linear_predictor()
 
-    def means_around(self, fixed: Floats, b: tuple[Floats, ...]) -> Floats:
-        """Means (n,) of the responses with other random effects, in lme4's order, around the linear
-        predictor (n,) without them.
-        """
-        for term, own in zip(self.terms, b, strict=True):
-            fixed = fixed + random_part(term.places, term.z, own)
-        return self.family.mean(fixed)
-
     def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
         """Draw responses (n,) with these means (n,), in the form that the design keeps; weights
         (n,) are those of the fit unless others are given.

@@ -13,7 +13,7 @@ from ranef.fit.components import ComponentsFit
 from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.linear import LmmFit
-from ranef.fit.nonlinear import NonlinearCorrelatedFit, NonlinearFit
+from ranef.fit.nonlinear_record import NonlinearCorrelatedFit, NonlinearFit
 from ranef.fit.nonlinear_request import NonlinearRequest
 from ranef.fit.order import TermOrder
 from ranef.fit.record import MixedFit

@@ -130,7 +130,7 @@ def _added(node: Expr) -> list[Expr]:
 
 def _third_part(node: Expr, text: str) -> list[tuple[tuple[str, ...], str, tuple[int, int]]]:
     """The random terms of a third part: their effects are parameters."""
-    out = []
+    out: list[tuple[tuple[str, ...], str, tuple[int, int]]] = []
     for part in _added(node):
         structured = isinstance(part, Call) and part.function in STRUCTURES
         if not structured and not is_bar(without_parens(part)):
@@ -169,7 +169,7 @@ def parameter_formulas(
         raise OptionError(
             "effects of parameters are given twice: leave out either the third part of the formula or params."
         )
-    out = {p: "~ 1" for p in parameters}
+    out = dict.fromkeys(parameters, "~ 1")
     if params is None:
         for number, (names, group, span) in enumerate(formula.effects):
             for name in names:

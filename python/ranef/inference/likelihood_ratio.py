@@ -10,6 +10,7 @@ from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.fit.sampled import change_se
+from ranef.inference.curve_terms import at_slopes_of
 from ranef.inference.maximised import need_maximised
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
@@ -188,17 +189,23 @@ def nested_mixture(larger: MixedFit, smaller: MixedFit) -> ChiBarSquare | None:
 
     Fixed effects that the smaller one does not have add ordinary degrees of freedom.
     """
+    random = smaller.design.random
     if larger.design.sums is not None:
         if (
             not set(smaller.x_names) <= set(larger.x_names)
             or larger.design.encoder.offset != smaller.design.encoder.offset
         ):
             return None
+    elif larger.design.curve is not None:
+        found = at_slopes_of(larger, smaller)
+        if found is None or not columns_within(found.x, larger.x):
+            return None
+        random = found.random
     elif not (same_fixed_part(larger, smaller) or columns_within(smaller.x, larger.x)) or not _same_offset(
         larger, smaller
     ):
         return None
-    mixture = variance_mixture(larger.design.random, smaller.design.random)
+    mixture = variance_mixture(larger.design.random, random)
     if mixture is None:
         return None
     return ChiBarSquare((0.0,) * (len(larger.beta) - len(smaller.beta)) + mixture.weights, mixture.kind)

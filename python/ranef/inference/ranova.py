@@ -38,7 +38,7 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
     if full.singular:
         notes.append("the model is singular: an effect that has no variance in it is tested with a statistic of 0")
     for reduction in reductions(design):
-        model = fit_reduced(fit, replace(design, random=reduction.random), fit.reml, control)
+        model = fit_reduced(fit, replace(design, random=reduction.random, curve=reduction.curve), fit.reml, control)
         names.append(reduction.label)
         models.append(model)
         if model.trouble:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.coding import Layout
+from ranef.design.curve_rows import CurveRows
 from ranef.design.recoding import recoding, shorter_layout
 from ranef.design.record import Design, RandomTerm
 from ranef.design.structures import kind_of
@@ -17,6 +18,7 @@ from ranef.fit.control import FitControl, parse_control
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
 from ranef.formula.shared_levels import KnownExpr
+from ranef.inference.curve_terms import curve_effects, curve_reductions, without_curve_term
 
 Floats = NDArray[np.float64]
 
@@ -95,6 +97,9 @@ def droppable(labels: Sequence[str], contents: Sequence[frozenset[str]]) -> tupl
 
 def fixed_scope(design: Design) -> tuple[str, ...]:
     """The fixed terms that can be dropped on their own: those that no interaction contains."""
+    if design.curve is not None:
+        effects = curve_effects(design)
+        return droppable(list(effects), list(effects.values()))
     terms = design.formula.fixed
     return droppable([t.label for t in terms], [frozenset(v.label for v in t.variables) for t in terms])
 
@@ -107,6 +112,8 @@ def without_fixed_term(design: Design, label: str) -> Design:
     over the constant from ``f``. No data are needed, as the new columns are combinations of those
     at hand. Where they are not (see `not_smaller`), the columns of the term go.
     """
+    if design.curve is not None:
+        return without_curve_term(design, label)
     number = design.fixed_terms.index(label) + 1
     keep = [j for j, a in enumerate(design.x_assign) if a != number]
     layout = _shorter_fixed(design, number)
@@ -127,6 +134,8 @@ def not_smaller(design: Design, label: str) -> str:
     ``x`` in ``x:z + h:x`` is no combination of the columns, and without ``x:z`` the factor ``h``
     would have indicators of all levels, which hold it.
     """
+    if design.curve is not None:
+        return ""
     number = design.fixed_terms.index(label) + 1
     layout = _shorter_fixed(design, number)
     kept = tuple(n for n, a in zip(design.x_names, design.x_assign, strict=True) if a != number)
@@ -170,11 +179,14 @@ class Reduction:
         The random terms that are left.
     texts : tuple of str
         The same as parts of a formula.
+    curve : CurveRows or None
+        The curve with the columns of these terms.
     """
 
     label: str
     random: tuple[RandomTerm, ...]
     texts: tuple[str, ...]
+    curve: CurveRows | None = None
 
 
 def bar_text(term: RandomTerm) -> str:
@@ -192,6 +204,9 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
     goes. ``(0 + f | g)`` with a factor becomes ``(1 | g)``, which is a special case of it; with a
     numeric variable ``(1 | g)`` would not be one, and the term goes.
     """
+    if design.curve is not None:
+        found = curve_reductions(design)
+        return tuple(Reduction(name, terms, tuple(map(bar_text, terms)), curve) for name, terms, curve in found)
     out = []
     for i, term in enumerate(design.random):
         expr = design.formula.random[i]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ranef.design.coding import Coded
 from ranef.fit.record import MixedFit
+from ranef.inference.curve_terms import curve_contrasts
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +78,8 @@ def term_contrasts(fit: MixedFit, kind: int) -> list[tuple[str, Floats]]:
     list of (str, (rows, p) array)
         Without rows for a term whose columns were dropped.
     """
+    if fit.design.curve is not None:
+        return curve_contrasts(fit)
     terms = fixed_terms(fit)
     if kind == 1 or len(terms.labels) < 2:
         rows = _sequential(fit.x_root)

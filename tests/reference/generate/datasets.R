@@ -20,7 +20,7 @@ column <- function(x) {
   }
 }
 names <- c("Arabidopsis", "cake", "cbpp", "Chem97", "Contraception", "Dyestuff", "Dyestuff2", "egsingle", "Exam", "grouseticks", "Hsb82",
-           "InstEval", "Machines", "Oats", "Orthodont", "Oxboys", "Pastes", "Penicillin", "ScotsSec", "sleepstudy", "VerbAgg")
+           "InstEval", "Machines", "Oats", "Orange", "Orthodont", "Oxboys", "Pastes", "Penicillin", "ScotsSec", "sleepstudy", "Theoph", "VerbAgg")
 sets <- lapply(setNames(names, names), function(n) { d <- get_data(n); list(rows = nrow(d), columns = lapply(d, column)) })
 software <- c(R = as.character(getRversion()), sapply(c(lme4 = "lme4", mlmRev = "mlmRev", nlme = "nlme"), function(p) as.character(packageVersion(p))))
 writeLines(jsonlite::toJSON(list(software = as.list(software), datasets = sets), auto_unbox = TRUE, pretty = 1), "tests/reference/datasets.json")

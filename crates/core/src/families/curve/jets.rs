@@ -95,12 +95,7 @@ impl Stack {
         self.top -= 1;
         let (below, above) = self.slots.split_at_mut(self.top * self.size);
         let (first, second) = self.support.split_at_mut(self.top);
-        (
-            &mut below[(self.top - 1) * self.size..],
-            &above[..self.size],
-            &mut first[self.top - 1],
-            &second[0],
-        )
+        (&mut below[(self.top - 1) * self.size..], &above[..self.size], &mut first[self.top - 1], &second[0])
     }
 
     pub(super) fn add(&mut self, sign: f64) {
