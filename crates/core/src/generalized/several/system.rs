@@ -121,6 +121,7 @@ impl GlmmSystem {
             offset,
             effects,
             cells,
+            prior: None,
             family,
             order,
             layout,
