@@ -324,3 +324,18 @@ def test_names_of_bars_join_parameters() -> None:
     assert list(apart.varcorr) == ["Tree", "Tree.1"]
     assert apart.objective == pytest.approx(three.objective, abs=1e-7)
     assert joint.objective <= apart.objective + 1e-9
+
+
+def test_what_is_said_of_it_elsewhere(m: Any, tmp_path: Any) -> None:
+    """No language of linear models, and no equations of one, are given for a curve."""
+    for language in ("nlme", "lme4", "sas", "julia"):
+        with pytest.raises(RanefError, match="nonlinear model"):
+            m.to_syntax(language)
+    with pytest.raises(RanefError, match="nonlinear model"):
+        m.equations()
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib").use("Agg")
+    m.report(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "nonlinear mixed model" in text
+    assert "proc mixed" not in text

@@ -81,7 +81,7 @@ struct Growth {
 impl Growth {
     fn new() -> Self {
         let (mut rng, n) = (Rng::of(5, 1), 88);
-        let plant: Vec<i32> = (0..n).map(|i| (i / 8) as i32).collect();
+        let plant: Vec<i32> = (0..n).map(|i| i / 8).collect();
         let plot: Vec<i32> = plant.iter().map(|p| p % 4).collect();
         let t: Vec<f64> = (0..n).map(|i| 0.5 + f64::from(i % 8)).collect();
         let effects: Vec<(f64, f64)> = (0..11).map(|_| (2.0 * rng.normal(), 0.4 * rng.normal())).collect();

@@ -43,6 +43,11 @@ def describe_fit(
         With ``named``, if one of them was given as values.
     """
     design = fit.design
+    if design.curve is not None:
+        raise TranslationError(
+            "a nonlinear model is written as its formula and those of its parameters; the languages of linear models "
+            "cannot say it."
+        )
     family = getattr(request, "family", None)
     formula = design.formula
     described = describe(
