@@ -329,7 +329,7 @@ def test_what_is_refused_and_said() -> None:
             refused()
     table = ranef.anova(m.update(". ~ . - period"), m, penalized=True)
     assert table["chisq"].iloc[1] > 0
-    assert "priors: cov ~ Wishart() (log density -0.495" in str(m.summary())
+    assert "priors: cov ~ Wishart(); their log density -0.495" in str(m.summary())
 
 
 def test_priors_are_kept() -> None:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ranef.diagnostics.check_part import CheckPart, Finding
 from ranef.diagnostics.check_sentences import influence_sentence, residual_shape_sentence, spread_sentence
-from ranef.diagnostics.influence import chance_of_largest, changes_of, influence, smallest_factor
+from ranef.diagnostics.influence import can_leave_out, chance_of_largest, changes_of, influence, smallest_factor
 from ranef.diagnostics.normal_quantiles import normal_quantiles
 from ranef.diagnostics.residual_frames import curve_frame
 from ranef.diagnostics.spread import fitted_apart, spread_trend
@@ -72,6 +72,10 @@ def influence_part(fit: MixedFit) -> CheckPart:
     if not len(fit.beta):
         nothing = pd.DataFrame({"level": [], "term": [], "change": []})
         finding = Finding("The model has no fixed effects that groups could move.")
+        return CheckPart("influence", "Influence of groups", "", nothing, finding)
+    if not can_leave_out(fit):
+        nothing = pd.DataFrame({"level": [], "term": [], "change": []})
+        finding = Finding("What groups move is not known with sampling weights or a prior on fixed effects.")
         return CheckPart("influence", "Influence of groups", "", nothing, finding)
     group = smallest_factor(fit)
     found = influence(fit, group)

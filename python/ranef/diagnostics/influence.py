@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ranef.diagnostics.deletion import without_groups, without_observations
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
+from ranef.fit.beside import is_least_squares
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
 
     if fit.design.residual is not None:
         raise OptionError("influence() is for rows that are independent given the random effects.")
+    if not can_leave_out(fit):
+        raise OptionError(
+            "influence() is not for fits with sampling weights, nor for linear models with a prior on fixed effects."
+        )
     if by is None:
         found = without_observations(fit)
         index = row_index(fit)
@@ -152,6 +157,11 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
         sigma=place(found.sigma),
         n_deleted=place(found.rows.astype(float)),
     )
+
+
+def can_leave_out(fit: MixedFit) -> bool:
+    """Whether it is known what is left without some rows."""
+    return is_least_squares(fit.design) or (not fit.fixed_effects_profiled and fit.design.sampling is None)
 
 
 def checked_factor(fit: MixedFit, by: object) -> str:

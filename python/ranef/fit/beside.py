@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design
+from ranef.design.record import Design, RandomTerm
 from ranef.design.sampling import SamplingRequest, no_information, weighed
 from ranef.errors import OptionError
 
@@ -65,6 +65,16 @@ def effects_of(design: Design, order: "TermOrder", values: Sequence[Floats]) -> 
     return tuple(v / r for v, r in zip(values, root, strict=True))
 
 
+def scaled_columns(design: Design, term: RandomTerm) -> Floats:
+    """Columns (n, k) of the effects of a term as the core has them: what counts w times has effects
+    sqrt(w) times as large there.
+    """
+    sampling = design.sampling
+    if sampling is None or not sampling.weighs_levels:
+        return term.z
+    return np.asarray(term.z / np.sqrt(sampling.levels[term.group])[term.codes][:, np.newaxis])
+
+
 def why_no_likelihood(design: Design) -> str | None:
     """Why what rests on a maximised likelihood does not hold; None where it does."""
     if design.sampling is not None:
@@ -78,3 +88,27 @@ def why_no_likelihood(design: Design) -> str | None:
             "ratios and information criteria of it do not hold"
         )
     return None
+
+
+def is_least_squares(design: Design) -> bool:
+    """Whether fixed effects of a linear model are those of least squares given theta: they have no
+    prior and the rows no sampling weights.
+    """
+    return design.sampling is None and not any(key.startswith("fixef") for key, _ in design.priors)
+
+
+def see_that_effects_have_errors(design: Design) -> None:
+    """Refuse standard errors of predictions that random effects of a linear model take part in."""
+    if not is_least_squares(design):
+        raise OptionError(
+            "standard errors of predictions with random effects are not known for linear models with sampling weights "
+            "or a prior on fixed effects; those of re='population' are."
+        )
+
+
+def is_special(design: Design, solver: str) -> bool:
+    """Whether a linear model has priors or sampling weights, which the iterative solver has not."""
+    special = bool(design.priors) or design.sampling is not None
+    if special and solver == "iterative":
+        raise OptionError("priors and sampling weights are for the exact solver; leave out control['solver'].")
+    return special

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.design.shared_effects import SharedEffects, shared_effects
-from ranef.errors import DataError, DesignError, MemoryLimitError, OptionError
+from ranef.errors import DataError, DesignError, MemoryLimitError
 from ranef.fit.added import AddedColumns
+from ranef.fit.beside import is_least_squares, is_special, see_that_effects_have_errors
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
 from ranef.fit.cross_products import root_of_effects, root_of_x, spread_of_x
@@ -34,7 +35,7 @@ from ranef.fit.sampled import (
     solved_by_probes,
     why_not_iterative,
 )
-from ranef.fit.system import LazySystem, build_linear_system
+from ranef.fit.system import LazySystem, build_linear_system, row_weights
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
     Unidentified,
@@ -150,7 +151,8 @@ class LmmFit(MixedFit):
         variance = system.prediction_variance(
             self.core_theta, np.asfortranarray(self.x), self.random_rows(), self.n_threads
         )
-        return variance if self.design.weights is None else variance * self.design.weights
+        weights = row_weights(self.design)
+        return variance if weights is None else variance * weights
 
     def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
         """From least squares with all columns at the theta of the fit."""
@@ -201,6 +203,8 @@ class LmmFit(MixedFit):
         """The root that the core gives, which centres and scales."""
         if self.sampled is not None:
             return None if self.sampled.tests is None else self.sampled.tests.root
+        if not is_least_squares(self.design):
+            return None
         return self.system.get(self.n_threads).fixed_root(self.core_point, self.n_threads)
 
     def random_coefficients(self) -> Floats:
@@ -241,6 +245,7 @@ class LmmFit(MixedFit):
         """Variance of predicted means, with theta taken as known."""
         if self.sampled is not None:
             return prediction_variance(self, self.sampled, x, factors) * self.sigma**2
+        see_that_effects_have_errors(self.design)
         system = self.system.get(self.n_threads)
         return system.prediction_variance(self.core_theta, x, factors, self.n_threads) * self.sigma**2
 
@@ -279,10 +284,8 @@ def fit_lmm(
     order = order or order_terms(design.random)
     control = control or FitControl()
     threads = threads_of_fit(design.n_used, n_threads)
-    special = bool(design.priors) or design.sampling is not None
+    special = is_special(design, control.solver)
     if control.solver == "iterative":
-        if special:
-            raise OptionError("priors and sampling weights are for the exact solver; leave out control['solver'].")
         return fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
     try:
         system = build_linear_system(design, order, threads)

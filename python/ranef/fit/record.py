@@ -13,7 +13,7 @@ from ranef.design.record import Design, RandomTerm
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.fit.added import AddedColumns
-from ranef.fit.beside import why_no_likelihood
+from ranef.fit.beside import scaled_columns, why_no_likelihood
 from ranef.fit.convergence import Convergence
 from ranef.fit.order import TermOrder, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
@@ -453,7 +453,8 @@ class MixedFit(PartQuestions):
         out: list[tuple[Any, list[Floats]]] = []
         for f in range(len(self.order.factors)):
             terms = [t for t, s in zip(self.terms, self.order.spans, strict=True) if s.factor == f]
-            out.append((for_core(terms[0].places), [np.asfortranarray(t.z) for t in terms]))
+            columns = [np.asfortranarray(scaled_columns(self.design, t)) for t in terms]
+            out.append((for_core(terms[0].places), columns))
         return out
 
     @property

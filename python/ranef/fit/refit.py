@@ -228,7 +228,8 @@ class _Table:
         if why is not None and why != UNIDENTIFIED:
             self.status[places] = NO_FIT[why]
             return
-        one_by_one = (whole or design.residual is not None) and has_conventions(fit)
+        beside = design.residual is not None or design.priors or design.sampling is not None
+        one_by_one = (whole or beside) and has_conventions(fit)
         if why == UNIDENTIFIED or (one_by_one and not isinstance(fit, RepeatedFit)):
             for count, (place, column) in enumerate(zip(places, y.T, strict=True), start=1):
                 self._alone(fit, design, column, int(place), control)

@@ -15,6 +15,7 @@ from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
 from ranef.errors import DataError, RanefError
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
+from ranef.fit.beside import scaled_columns
 from ranef.fit.order import TermOrder
 from ranef.fit.prior import core_prior
 
@@ -57,11 +58,9 @@ def core_factors(design: Design, order: TermOrder) -> Factors:
     factors: Factors = []
     for members in order.factors:
         first = design.random[members[0]]
-        terms = [(design.random[i].z, design.random[i].structure) for i in members]
-        if design.sampling is not None and design.sampling.weighs_levels:
-            # what counts w times has effects sqrt(w) times as large in the core
-            root = np.sqrt(design.sampling.levels[first.group])[first.codes]
-            terms = [(np.asfortranarray(z / root[:, np.newaxis]), s) for z, s in terms]
+        terms = [(scaled_columns(design, design.random[i]), design.random[i].structure) for i in members]
+        if design.sampling is not None:
+            terms = [(np.asfortranarray(z), s) for z, s in terms]
         factors.append((for_core(first.places), first.n_columns, terms))
     return factors
 

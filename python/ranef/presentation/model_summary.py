@@ -131,7 +131,7 @@ def _record(
         call=model_call(fit, request),
         criteria=Criteria(
             reml=fit.reml,
-            objective=fit.objective,
+            objective=fit.deviance,
             aic=measures.aic,
             bic=measures.bic,
             log_lik=measures.llf,
@@ -240,8 +240,8 @@ def _beside(fit: MixedFit) -> tuple[str, ...]:
     out = []
     if fit.design.priors:
         out.append(
-            f"priors: {prior_texts(fit.design.priors)} (log density {fit.log_prior:.3f}, not part of the "
-            "log-likelihood)."
+            f"priors: {prior_texts(fit.design.priors)}; their log density {fit.log_prior:.3f} is not part of the "
+            f"log-likelihood, and the criterion that was minimised is {fit.objective:.4f}."
         )
     held = fit.design.sampling
     if held is not None:

@@ -16,7 +16,9 @@ use super::system::GlmmSystem;
 use crate::dense::kernels;
 use crate::families::{Batch, Derivatives, MoreDerivatives};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 /// Most numbers stored for one chunk of groups.
 pub(super) const CHUNK: usize = 1 << 17;
@@ -34,7 +36,8 @@ pub struct Rule {
 impl Rule {
     /// `n` nodes in each of `k` dimensions.
     pub fn new(n: usize, k: usize) -> Self {
-        let (x, log_w1) = gauss_hermite(n);
+        let one = in_one_dimension(n);
+        let (x, log_w1) = &*one;
         let total = n.pow(k as u32);
         let mut z = Vec::with_capacity(total * k);
         let mut log_w = Vec::with_capacity(total);
@@ -81,6 +84,15 @@ impl Rule {
     pub fn is(&self, n: usize, k: usize) -> bool {
         self.n == n && self.k == k
     }
+}
+
+type OneDimension = (Vec<f64>, Vec<f64>);
+
+/// The rule in one dimension, made once: models of single clusters are many.
+fn in_one_dimension(n: usize) -> Arc<OneDimension> {
+    static MADE: Mutex<BTreeMap<usize, Arc<OneDimension>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(|e| e.into_inner());
+    made.entry(n).or_insert_with(|| Arc::new(gauss_hermite(n))).clone()
 }
 
 /// Nodes and logarithms of the weights of the Gauss-Hermite rule (weight exp(-x^2)), by Newton

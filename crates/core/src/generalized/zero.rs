@@ -65,7 +65,9 @@ impl Outer<'_, '_> {
         let mut displacements = Vec::with_capacity(frames.len());
         for (b, f) in g.layout.blocks.iter().zip(&mut frames) {
             let kf = g.layout.factors[b.factor].k;
-            let rank = if b.is_free { f.rank(ZERO * self.c.unit()) } else { f.k };
+            // a variance that a prior keeps off zero is not there
+            let kept_off = g.prior.as_ref().is_some_and(|p| p.forbids_zero(b.factor, b.term, b.k));
+            let rank = if b.is_free && !kept_off { f.rank(ZERO * self.c.unit()) } else { f.k };
             let mut most = 0.0f64;
             for j in rank..f.k {
                 let v: Vec<f64> = (0..f.k).map(|i| f.u[i * f.k + j]).collect();

@@ -129,17 +129,21 @@ impl OfCovariance {
         (found.0.is_finite() && found.1.iter().all(|v| v.is_finite())).then_some(found)
     }
 
-    /// Whether the density is zero where a variance is.
-    pub fn forbids_zero(&self) -> bool {
+    /// Whether the density is zero wherever a direction of k effects has no variance.
+    pub fn forbids_zero(&self, k: usize) -> bool {
         match self {
-            OfCovariance::Wishart { df, .. } => *df > 0.0,
+            OfCovariance::Wishart { df, .. } => *df > k as f64 + 1.0,
             OfCovariance::InverseWishart { .. } => true,
-            OfCovariance::Lkj { eta } => *eta > 1.0,
-            OfCovariance::Each { law, .. } => match law {
-                OfNumber::Gamma { shape, .. } => *shape > 1.0,
-                OfNumber::InverseGamma { .. } => true,
-                _ => false,
-            },
+            // a correlation of one, not a standard deviation of zero
+            OfCovariance::Lkj { .. } => false,
+            OfCovariance::Each { law, .. } => {
+                let at_zero = match law {
+                    OfNumber::Gamma { shape, .. } => *shape > 1.0,
+                    OfNumber::InverseGamma { .. } => true,
+                    _ => false,
+                };
+                at_zero && k == 1
+            }
         }
     }
 }

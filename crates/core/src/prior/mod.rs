@@ -64,6 +64,11 @@ impl Prior {
         (value, by_log_sigma)
     }
 
+    /// Whether the density of a term is zero where a variance is.
+    pub fn forbids_zero(&self, factor: usize, term: usize, k: usize) -> bool {
+        self.terms.iter().any(|p| p.factor == factor && p.term == term && p.law.forbids_zero(k))
+    }
+
     /// -2 log density of fixed effects as given, its derivative added to `slope`.
     pub fn of_beta(&self, beta: &[f64], slope: &mut [f64]) -> f64 {
         self.effects.iter().map(|p| p.penalty(beta, slope)).sum()
