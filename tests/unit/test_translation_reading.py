@@ -285,7 +285,7 @@ def test_notes(source, text, note):
 
 UNSUPPORTED = [
     ("spss", "MIXED y WITH t\n /FIXED=t\n /REPEATED=t | SUBJECT(id) COVTYPE(AR1).", "/REPEATED", 3),
-    ("spss", "MIXED y WITH x /FIXED=x /RANDOM=INTERCEPT x | SUBJECT(g) COVTYPE(CS).", "COVTYPE(CS)", 1),
+    ("spss", "MIXED y WITH x /FIXED=x /RANDOM=INTERCEPT x | SUBJECT(g) COVTYPE(CS).", "/RANDOM", 1),
     ("spss", "MIXED y WITH x /FIXED=x /RANDOM=INTERCEPT x | SUBJECT(g) COVTYPE(ID).", "/RANDOM", 1),
     ("spss", "WEIGHT BY n.\nMIXED y WITH x /FIXED=x /RANDOM=INTERCEPT | SUBJECT(g).", "WEIGHT BY", 1),
     ("spss", "MIXED y WITH x1 TO x5 /FIXED=x1 /RANDOM=INTERCEPT | SUBJECT(g).", "TO", 1),
@@ -308,7 +308,7 @@ UNSUPPORTED = [
     ("stata", "mixed y x || g:, nonsense(3)", "the option nonsense", 1),
     ("stata", "mixed y x", "mixed", 1),
     ("sas", "proc mixed; class id; model y = x;\n repeated / subject=id type=ar(1); run;", "REPEATED", 2),
-    ("sas", "proc mixed; class g; model y=x; random int x/subject=g type=ar(1); run;", "TYPE=AR(1)", 1),
+    ("sas", "proc mixed; class g; model y=x; random int x/subject=g type=ar(1); run;", "RANDOM", 1),
     ("sas", "proc mixed; class g; model y=x; random int/subject=g group=sex; run;", "GROUP of RANDOM", 1),
     ("sas", "proc glimmix; class g; model y=x/dist=multinomial; random int/subject=g; run;", "dist=multinomial", 1),
     ("sas", "proc glimmix; model y=x/dist=poisson; random _residual_; run;", "RANDOM _RESIDUAL_", 1),
@@ -329,7 +329,7 @@ UNSUPPORTED = [
         "weights = varFoo(form = ~1 | sex)",
         None,
     ),
-    ("nlme", "lme(y ~ x, d, list(g = pdCompSymm(~ f - 1)))", "pdCompSymm(~f - 1)", None),
+    ("nlme", "lme(y ~ x, d, list(g = pdTens(~ f - 1)))", "pdTens(~f - 1)", None),
     ("nlme", "lme(y ~ x, d)", "random", None),
     ("lme4", "glmer(y ~ x + (1 | g), d)", "glmer()", None),
     ("lme4", "glmer(y ~ x + (1 | g), d, quasipoisson)", "quasipoisson", None),

@@ -265,7 +265,7 @@ REFUSED = [
     ("nlme", "y ~ x + (1 | a:b)", {}, "grouping factor a:b"),
     ("lme4", "y ~ x + (1 | g)", {"family": "beta"}, "beta family"),
     ("spss", "y ~ x + (1 | h/k) + (1 | h)", {}, r"\(1 \| h\): it occurs twice"),
-    ("sas", "y ~ x + cs(0 + f | g)", {}, r"cs\(... \| g\)"),
+    ("julia", "y ~ x + cs(0 + f | g)", {}, r"cs\(... \| g\)"),
 ]
 
 

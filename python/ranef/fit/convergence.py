@@ -143,6 +143,11 @@ class Convergence:
                 f"({effort})"
             )
             extent += "." if len(self.valleys) > 1 else ", and no other optimum was met that is not much higher."
+        elif not s.looks:
+            extent = (
+                f"Other optima were not looked for along the random effects ({s.runs} local "
+                f"fit{'' if s.runs == 1 else 's'}): the optimum is a local one; start= begins in another place."
+            )
         else:
             extent = (
                 f"Not every direction of the random effects was looked along ({effort}), as that would take long "

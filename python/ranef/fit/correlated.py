@@ -23,7 +23,8 @@ from ranef.fit.progress import Report
 from ranef.fit.record import Covariates
 from ranef.fit.system import LazySystem, build_correlated_system, row_covariance
 from ranef.fit.threads import threads_of_fit
-from ranef.fit.valleys import Valley
+from ranef.fit.unstructured import check_unstructured
+from ranef.fit.valleys import Search, Valley
 from ranef.options import Ddf
 from ranef.status import FitStatus
 
@@ -46,6 +47,8 @@ LINEAR = ("us", "cs", "toep")
 KINKED, FACTORS, LOWER = ("spherical", "linear"), (0.5, 0.6, 0.7, 0.8, 1.25, 1.6), 1e-7
 #: A range this many times the extent of the data has run away.
 FAR = 20.0
+#: A Matérn process of a smoothness beyond these cannot be told from its limits.
+ROUGH, SMOOTH = 0.02, 50.0
 
 #: Step of the differences of log sigma along the parameters of the structure, which are on the
 #: whole line: its error is 1e-8 of a slope.
@@ -301,6 +304,8 @@ def _fit_correlated(
     order: TermOrder | None,
     z: Floats | None,
 ) -> CorrelatedFit:
+    assert design.residual is not None
+    check_unstructured(design.residual)
     order = order or order_terms(design.random)
     control = control or FitControl()
     threads = threads_of_fit(design.n_used, n_threads)
@@ -308,7 +313,6 @@ def _fit_correlated(
     n, p = design.n_used, len(system.kept)
     if n <= p:
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
-    assert design.residual is not None
     structure = row_covariance(design)
     names = structure_names(design.residual, structure.parameters)
     refuse_unidentified(system, design, order, names, reml)
@@ -326,6 +330,8 @@ def _fit_correlated(
     fields = estimates_of(design, order, solution, system.kept)
     valleys = (Valley(solution.objective, fields["theta"], solution.beta),)
     convergence = convergence_of(ending, OPTIMIZER, design, order, valleys, lambda v: v.theta, fields["kept"])
+    if not design.random:
+        convergence = replace(convergence, search=Search(complete=True, alone=True))
     natural, slopes = structure.natural(z)
     held: LazySystem[Any] = LazySystem(design, order, None, system)
     return CorrelatedFit(
@@ -371,6 +377,14 @@ def undetermined_ranges(rows: ResidualRows, names: tuple[str, ...], natural: Flo
     """Say that a range has run away: the data want rows that are all correlated alike."""
     span = float(np.sqrt((np.ptp(rows.position, axis=0) ** 2).sum())) if len(rows.position) else 0.0
     far = [n for n, v in zip(names, natural, strict=True) if n.startswith("range") and span > 0 and v > FAR * span]
+    smooth = [n for n, v in zip(names, natural, strict=True) if n.startswith("smoothness") and not ROUGH < v < SMOOTH]
+    if smooth:
+        value = dict(zip(names, natural, strict=True))[smooth[0]]
+        limit, instead = ("infinity", "gau()") if value > 1.0 else ("zero", "a nugget, exp(x | block, nugget=True),")
+        return (
+            f"the {smooth[0]} of mat() is not determined: it goes to {limit}, and the range with it; {instead} is the "
+            "model that the data want.",
+        )
     if not far:
         return ()
     return (

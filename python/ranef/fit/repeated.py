@@ -21,6 +21,7 @@ from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import order_terms
 from ranef.fit.progress import Report
 from ranef.fit.system import LazySystem, row_covariance
+from ranef.fit.unstructured import check_unstructured
 from ranef.fit.valleys import Search, Valley
 from ranef.options import Ddf
 from ranef.status import FitStatus
@@ -134,6 +135,7 @@ def fit_repeated(
     """
     rows = design.residual
     assert rows is not None
+    check_unstructured(rows)
     control = control or FitControl()
     order = order_terms(design.random)
     lazy: LazySystem[Any] = LazySystem(design, order)
@@ -181,13 +183,6 @@ def check_seen_together(rows: ResidualRows, system: "_core.PatternSystem") -> No
     for group, label in enumerate(rows.group_levels):
         counts = system.together(group, len(labels))
         where = f" of group {label!r}" if label else ""
-        subjects = len(np.unique(rows.subject[rows.group == group]))
-        if subjects < len(labels):
-            raise DesignError(
-                f"{subjects} subject{'' if subjects == 1 else 's'}{where} cannot determine the covariance matrix of "
-                f"{len(labels)} visits in {c.code}: the likelihood has no maximum with fewer subjects than visits. "
-                "Take a structure with fewer parameters, such as cs(visit | subject)."
-            )
         never = np.argwhere(counts == 0)
         if len(never):
             a, b = (labels[i] for i in never[0])

@@ -24,7 +24,7 @@ from ranef.formula.syntax import (
 )
 from ranef.formula.terms import Effects, Expansion, Term, Variable
 from ranef.formula.tokens import fail
-from ranef.formula.vocabulary import HETEROGENEOUS, HOMOGENEOUS, POSITIONED, STRUCTURES, check_calls
+from ranef.formula.vocabulary import ELSEWHERE, HETEROGENEOUS, HOMOGENEOUS, POSITIONED, STRUCTURES, check_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,11 @@ def _inside_a_call(part: Expr, side: Expr) -> bool:
 def _structured(node: Call, text: str) -> tuple[str, Binary]:
     if node.function not in STRUCTURES:
         known = ", ".join(f"{s}()" for s in (*STRUCTURES, KNOWN))
+        lower = node.function.lower()
+        meant = [n for n in (lower, *ELSEWHERE.get(lower, ())) if n in STRUCTURES]
+        hint = f" Did you mean {meant[0]}()?" if meant else ""
         fail(
-            f"there is no covariance structure {node.function}(); a random-effects term may stand in {known}. "
+            f"there is no covariance structure {node.function}().{hint} A random-effects term may stand in {known}. "
             f"If {node.function} is a column, an operator is missing after it.",
             text, *node.function_span,
         )  # fmt: skip

@@ -28,7 +28,7 @@ from ranef.formula.syntax import (
 )
 from ranef.formula.terms import Variable
 from ranef.formula.tokens import fail
-from ranef.formula.vocabulary import check_calls
+from ranef.formula.vocabulary import ELSEWHERE, check_calls
 
 #: Options that a structure may have, with their defaults.
 _SPATIAL: dict[str, Any] = {"nugget": False, "metric": "euclidean"}
@@ -290,11 +290,14 @@ def correlation_of(
     """
     name = node.function if node.function in kinds else _LONG.get(node.function, node.function)
     if name not in kinds:
-        close = difflib.get_close_matches(node.function, [*kinds, *_LONG], n=1)
+        lower = node.function.lower()
+        meant = [n for n in (lower, *ELSEWHERE.get(lower, ())) if n in kinds]
+        close = meant or difflib.get_close_matches(lower, [*kinds, *_LONG], n=1)
         hint = f" Did you mean {close[0]}()?" if close else ""
         if node.function in VARIANCES:
             hint = f" {node.function}() is a variance function: variance={deparse(node)!r}."
-        fail(f"there is no correlation structure {node.function}();{hint} {known}", text, *node.function_span)
+        known = f"{known[0].upper()}{known[1:]}"
+        fail(f"there is no correlation structure {node.function}().{hint} {known}", text, *node.function_span)
     kind = kinds[name]
     body, options = _arguments(node, text)
     by = tuple(_plain(part, text) for part in _parts(options.pop("by"), ":")) if "by" in options else ()
@@ -431,7 +434,8 @@ def _variance_of(node: Call, text: str) -> VarianceExpr:
     if node.function not in VARIANCES:
         close = difflib.get_close_matches(node.function, VARIANCES, n=1)
         hint = f" Did you mean {close[0]}()?" if close else ""
-        fail(f"there is no variance function {node.function}();{hint} {_KNOWN_V}", text, *node.function_span)
+        known = f"{_KNOWN_V[0].upper()}{_KNOWN_V[1:]}"
+        fail(f"there is no variance function {node.function}().{hint} {known}", text, *node.function_span)
     name = node.function
     body, options = _arguments(node, text)
     groups = options.pop("by", None)

@@ -228,3 +228,25 @@ def _parameter(keyword: str, signature: Signature) -> str | None:
         return None
     begun = [p for p in signature.parameters if p.startswith(keyword)]
     return begun[0] if len(begun) == 1 else None
+
+
+#: Names that other programs have, and what they are here: the first that the verb has.
+ELSEWHERE = {
+    "un": ("us",),
+    "unr": ("us",),
+    "symm": ("us",),
+    "ar": ("ar1",),
+    "arh": ("ar1h", "ar1"),
+    "arh1": ("ar1h", "ar1"),
+    "ante": ("ad",),
+    "ad1": ("ad",),
+    "tp": ("toep",),
+    "tph": ("toeph", "toep"),
+    "pow": ("sp_exp", "car1"),
+    "sp_pow": ("sp_exp", "car1"),
+    "exchangeable": ("cs",),
+    "ou": ("car1", "sp_exp"),
+    "hetar1": ("ar1h", "ar1"),
+    "homtoep": ("toep",),
+    "sph": ("spherical",),
+}

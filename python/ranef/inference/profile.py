@@ -155,7 +155,7 @@ def _curves(
             "profiles of generalized models are not available for random effects with a covariance structure of their "
             "own, as cs(); use 'wald' or 'boot'."
         )
-    kinds = [(p.core, p.kind) for p in every if p.kind not in ("sigma", "beta")]
+    kinds: list[tuple[int, str]] = [(p.core, p.kind) for p in every if p.kind not in ("sigma", "beta")]
     try:
         found = profiled(fit, [p.core for p in wanted], kinds, step, reach, targets, control, progress)
     except RanefError:

@@ -5,6 +5,7 @@ put together as a formula and a call of this package.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ranef.design.structures import kind_of
 from ranef.errors import TranslationError
 from ranef.formula.deparse import deparse, quoted_name
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Unary, names_in, without_parens
@@ -113,13 +114,23 @@ class Columns:
         subject : sequence of str
             Columns whose combinations the effects vary over; empty if the effects have
             them.
-        structure : {"unstructured", "diagonal", "components", "identity"}
-            ``"components"`` is one variance for each effect, the same for all levels of a
-            categorical one; ``"identity"`` one for all.
+        structure : str
+            A structure by its name here, or ``"components"``: one variance for each effect, the
+            same for all levels of a categorical one; or ``"identity"``: one for all.
         part : str
             For messages.
         """
         categorical = [any(map(self.is_factor, e)) for e in effects]
+        if structure not in ("unstructured", "diagonal", "components", "identity"):
+            if len(effects) != 1 or not categorical[0] or not subject:
+                raise TranslationError(
+                    self.language,
+                    part,
+                    "this covariance structure is one of the levels of a factor, one effect of a CLASS variable with "
+                    "subjects.",
+                    line,
+                )
+            return [kind_of(structure).call.format(f"0 + {self.product(effects[0])} | {self.group(subject)}")]
         if structure == "identity" and len(effects) > 1:
             raise TranslationError(
                 self.language,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.structures import kind_of
-from ranef.errors import FormulaError, OptionError, TranslationError
+from ranef.errors import FormulaError, TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
 from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
@@ -65,7 +65,7 @@ def describe_fit(
         event=design.response_levels[1] if design.response_levels else "1",
         data=_data_name(data),
         residual=None if design.residual is None or fit.verb not in ("lmer", "gls") else design.residual.expr,
-        repeated=_repeated(fit, named),
+        repeated=_repeated(fit),
     )
     columns = _fixed_columns(design, described) | _random_columns(design, described.blocks)
     return replace(
@@ -77,14 +77,12 @@ def describe_fit(
     )
 
 
-def _repeated(fit: "MixedFit", named: bool) -> Repeated | None:
+def _repeated(fit: "MixedFit") -> Repeated | None:
     """The structure of a model for repeated measures."""
     residual = fit.design.residual
     c = None if residual is None else residual.expr.correlation
     if not fit.is_of_visits or c is None:
         return None
-    if not named:
-        raise OptionError("equations are written for models whose rows are independent given the random effects.")
     name = {"exp": "sp_exp", "gau": "sp_gau"}.get(c.structure, c.structure)
     name += "h" if not c.homogeneous and name != "us" else ""
     by = {v.name for v in c.by}

@@ -8,7 +8,7 @@ from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Number, Par
 from ranef.translation.composition import Columns, Reading
 from ranef.translation.description import Block, ModelDescription
 from ranef.translation.expressions import Dialect
-from ranef.translation.naming import Naming, check_common
+from ranef.translation.naming import Naming, check_common, random_type, refuse_rows
 from ranef.translation.powers import power_of
 from ranef.translation.scanner import Lexicon, Reader, Token, without_comments
 
@@ -76,6 +76,7 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     lines, notes : list of str
     """
     check_common(model, LANGUAGE)
+    refuse_rows(model, LANGUAGE)
     if model.subset is not None:
         raise TranslationError(LANGUAGE, "subset", "select the rows of the data frame before the fit.")
     if model.offsets and model.family is None:
@@ -163,7 +164,7 @@ def _term(term: Term, naming: Naming) -> str:
 def _block(block: Block, naming: Naming) -> str:
     left = " + ".join(["1" if block.intercept else "0", *(_term(t, naming) for t in block.terms)])
     text = f"({left} | {' & '.join(block.group)})"
-    return f"zerocorr{text}" if block.structure == "diagonal" else text
+    return f"{random_type(block, 0, {'unstructured': '', 'diagonal': 'zerocorr'}, LANGUAGE)}{text}"
 
 
 def _broadcast(expr: Expr, data: str) -> str:

@@ -95,7 +95,7 @@ def language(name: object) -> Language:
     if not isinstance(name, str):
         raise ArgumentTypeError(f"the language must be one of {', '.join(map(repr, LANGUAGES))}, not {name!r}.")
     if name.lower() not in LANGUAGES:
-        hint = " R code is 'lme4' or 'nlme', by the package that fits the model." if name.lower() == "r" else ""
+        hint = " R code is read as 'lme4' or 'nlme', by the package that fits the model." if name.lower() == "r" else ""
         raise OptionError(f"there is no language {name!r}; known are {', '.join(map(repr, LANGUAGES))}.{hint}")
     return LANGUAGES[name.lower()]
 
@@ -107,7 +107,7 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     ----------
     model : ModelDescription
     to : str
-        One of `LANGUAGES`.
+        One of `LANGUAGES`, or ``"r"`` for the R package that fits such a model.
     notes : bool
         Whether to put comments before it on what will print differently there.
 
@@ -125,13 +125,10 @@ def write(model: ModelDescription, to: str, *, notes: bool = True) -> str:
     >>> print(write(describe("y ~ x + (x | g)"), "stata", notes=False))
     mixed y x || g: x, covariance(unstructured) reml
     """
-    target = language(to)
-    if model.residual is not None and to.lower() != "nlme":
-        raise TranslationError(
-            to,
-            model.residual.correlation_code or model.residual.variance_code or "",
-            "the covariance structure of the rows is written for nlme only.",
-        )
+    target = language("lme4" if isinstance(to, str) and to.lower() == "r" else to)
+    if to.lower() == "r":
+        to = "nlme" if model.residual is not None else "lme4"
+        target = language(to)
     for block in model.blocks:
         if block.known is not None or block.members is not None:
             bar = f"{' + '.join(['1'] * block.intercept + [t.label for t in block.terms])} | {block.label}"

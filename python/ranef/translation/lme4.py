@@ -7,7 +7,8 @@ from ranef.formula.syntax import Call, Constant, Expr, String, without_parens
 from ranef.translation.codings import coded_in_formula, formula_in_r
 from ranef.translation.composition import Reading
 from ranef.translation.description import ModelDescription, family_and_link
-from ranef.translation.naming import refused_repeated
+from ranef.translation.mmrm import read_mmrm, write_mmrm
+from ranef.translation.naming import refuse_rows
 from ranef.translation.r_code import (
     arguments,
     contrasts_before,
@@ -63,7 +64,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     lines, notes : list of str
     """
     if model.repeated is not None:
-        raise refused_repeated(LANGUAGE)
+        return write_mmrm(model)
+    refuse_rows(model, LANGUAGE)
     unknown = set(model.contrasts) - {c.column for c in model.codings} - coded_in_formula(model.formula)
     if unknown:
         raise TranslationError(
@@ -121,7 +123,7 @@ def _generalized(model: ModelDescription, options: list[str]) -> tuple[str, list
 
 
 def _notes(model: ModelDescription) -> list[str]:
-    structured = ["diag(", "cs("]
+    structured = ["diag(", "cs(", "ar1("]
     return [
         *_notes_on_family(model),
         *(f"{s}) is in lme4 from version 2.0 on." for s in structured if f" {s}" in model.formula),
@@ -141,8 +143,10 @@ def _notes_on_family(model: ModelDescription) -> list[str]:
 
 
 def read(text: str) -> Reading:
-    """Read the first call of ``lmer``, ``glmer`` or ``glmer.nb``."""
-    node = find_call(text, ("lmer", "glmer", "glmer.nb"), LANGUAGE)
+    """Read the first call of ``lmer``, ``glmer``, ``glmer.nb`` or ``mmrm``."""
+    node = find_call(text, ("lmer", "glmer", "glmer.nb", "mmrm"), LANGUAGE)
+    if node.function == "mmrm":
+        return read_mmrm(node)
     given = arguments(node, _LMER if node.function == "lmer" else _GLMER, LANGUAGE)
     formula = require_formula(given.get("formula"), LANGUAGE)
     reading = Reading(LANGUAGE, formula=deparse(formula), data=data_of(given.get("data")))

@@ -3,7 +3,8 @@ columns that a formula computes become columns of their own.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ranef.design.structures import kind_of
 from ranef.errors import TranslationError
@@ -12,6 +13,7 @@ from ranef.formula.syntax import Call, Expr, Name, walk, without_parens
 from ranef.translation.description import Block, ModelDescription, columns_used
 from ranef.translation.expressions import Dialect, column_name
 from ranef.translation.powers import power_of
+from ranef.translation.repeated import Repeated
 
 _SPLINES = {
     "bs": "spline terms",
@@ -102,24 +104,27 @@ class Naming:
                 out += [(power[0], self.model.is_categorical(power[0]))] * power[1]
         return tuple(out)
 
+    def visits(self, rows: Repeated, products: Sequence[Product]) -> Repeated:
+        """The structure of rows with copies of visits that are numbers in the rest of the model: a
+        column is either a number or a factor there.
+        """
+        numbers = {name for product in products for name, categorical in product if not categorical}
+        return replace(rows, visits=tuple(self._copied(v) if v in numbers else v for v in rows.visits))
+
+    def _copied(self, name: str) -> str:
+        taken = {n.lower() for n in columns_used(self.model)}
+        copy = next(c for c in (f"{name}_visit", *(f"{name}_visit{i}" for i in range(2, 99))) if c.lower() not in taken)
+        if (copy, Name(name)) not in self.computed:
+            self.computed.append((copy, Name(name)))
+        return copy
+
     def definitions(self, pattern: str) -> list[str]:
         """Lines that compute columns, made from a pattern with ``{name}`` and ``{value}``."""
         return [pattern.format(name=name, value=self.dialect.write(expr)) for name, expr in self.computed]
 
 
-def refused_repeated(language: str) -> TranslationError:
-    """The error for a model for repeated measures."""
-    return TranslationError(
-        language,
-        "the covariance structure of the visits",
-        "models for repeated measures are written for SAS, by to_syntax('sas'); R's mmrm takes the formula as it is.",
-    )
-
-
 def check_common(model: ModelDescription, language: str) -> None:
     """Refuse what can be written in R's language only."""
-    if model.repeated is not None and language != "SAS":
-        raise refused_repeated(language)
     if model.contrasts:
         independent = {v.name for b in model.blocks if b.structure == "diagonal" for t in b.terms for v in t.variables}
         raise TranslationError(
@@ -142,12 +147,42 @@ def check_common(model: ModelDescription, language: str) -> None:
                     "it occurs twice in the formula, so its two variances cannot be told apart; leave one out.",
                 )
             seen.add((frozenset(block.group), label))
-        if block.structure not in ("unstructured", "diagonal"):
-            raise TranslationError(
-                language,
-                kind_of(block.structure).call.format(f"... | {block.label}"),
-                "this covariance structure is not translated; us and diag are.",
-            )
+
+
+def refuse_rows(model: ModelDescription, language: str) -> None:
+    """Refuse a covariance structure of the rows."""
+    if model.repeated is not None or model.residual is not None:
+        expr = model.residual
+        raise TranslationError(
+            language,
+            "the covariance structure of the visits"
+            if expr is None
+            else expr.correlation_code or expr.variance_code or "",
+            "rows are independent given the random effects there; SAS, SPSS, Stata and R have covariance structures of "
+            "rows: to_syntax('sas'), 'spss', 'stata', 'r'.",
+        )
+
+
+def random_type(block: Block, factors: int, names: Mapping[str, str], language: str) -> str:
+    """What a structure of several random effects is called.
+
+    Parameters
+    ----------
+    block : Block
+    factors : int
+        Number of its terms; structures of equal steps are those of one factor.
+    names : mapping
+        Of structures to names there.
+    language : str
+    """
+    structured = block.structure not in ("unstructured", "diagonal")
+    if block.structure not in names or (structured and factors != 1):
+        raise TranslationError(
+            language,
+            kind_of(block.structure).call.format(f"... | {block.label}"),
+            f"this covariance structure has no name there; {', '.join(names)} have.",
+        )
+    return names[block.structure]
 
 
 def over_levels(model: ModelDescription, block: Block, language: str) -> tuple[bool, tuple[Term, ...]]:

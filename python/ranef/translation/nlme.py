@@ -10,7 +10,7 @@ from ranef.formula.residual import parse_correlation, parse_variance
 from ranef.formula.syntax import Argument, Binary, Call, Expr, Name, Unary, without_parens
 from ranef.translation.composition import Reading
 from ranef.translation.description import Block, ModelDescription, blocks_as_written
-from ranef.translation.naming import check_common
+from ranef.translation.naming import check_common, random_type, refuse_rows
 from ranef.translation.nlme_residual import residual_arguments, residual_part, within_groups
 from ranef.translation.r_code import (
     arguments,
@@ -47,6 +47,14 @@ _STRUCTURES = {
     "pdCompSymm": "compound",
 }
 
+#: Structures of random effects that are written; a formula alone is pdSymm.
+_WRITTEN = {
+    "unstructured": "",
+    "diagonal": "pdDiag",
+    "homogeneous_diagonal": "pdIdent",
+    "homogeneous_compound_symmetry": "pdCompSymm",
+}
+
 # ---- writing
 
 
@@ -63,6 +71,8 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
             f"the {model.family} family",
             "lme has linear models only; MASS::glmmPQL iterates it for others, by penalised quasi-likelihood.",
         )
+    if model.repeated is not None:
+        refuse_rows(model, LANGUAGE)
     by_column = {c.column for c in model.codings if c.of_fixed is None}
     check_common(replace(model, contrasts=tuple(c for c in model.contrasts if c not in by_column)), LANGUAGE)
     if model.offsets:
@@ -128,10 +138,12 @@ def _level(blocks: list[Block]) -> str:
     """The random effects of one grouping factor: a formula, or a covariance structure around it."""
     if len(blocks) == 1:
         block = blocks[0]
-        return f"pdDiag({_one_sided(block)})" if block.structure == "diagonal" else _one_sided(block)
+        structure = random_type(block, len(block.terms), _WRITTEN, LANGUAGE)
+        return f"{structure}({_one_sided(block)})" if structure else _one_sided(block)
     inner = []
     for block in blocks:
-        structure = "pdDiag" if block.structure == "diagonal" else "pdIdent" if block.scalar else "pdSymm"
+        structure = random_type(block, len(block.terms), _WRITTEN, LANGUAGE) or "pdSymm"
+        structure = "pdIdent" if block.scalar else structure
         inner.append(f"{structure}({_one_sided(block)})")
     return f"pdBlocked(list({', '.join(inner)}))"
 
@@ -288,10 +300,5 @@ def _structured(node: Expr, group: str) -> list[str]:
     if count == 1 and not effects.fixed:
         return [f"({left} | {group})"]
     if structure in ("identity", "compound"):
-        raise TranslationError(
-            LANGUAGE,
-            deparse(node),
-            "several effects with a common variance have no random-effects term here; for the levels of a factor, "
-            "group by their combination.",
-        )
+        return [f"{'diag' if structure == 'identity' else 'cs'}({left} | {group}, hom=True)"]
     return [f"({left} | {group})" if structure == "us" else f"diag({left} | {group})"]

@@ -11,7 +11,7 @@ _STATA_COMMANDS = "|".join(sorted((*COMMANDS, *PANEL_COMMANDS, *OTHER_MODELS), k
 _SIGNS = (
     ("julia", re.compile(r"@formula\b|\bg?lmm\(|\b(?:Generalized)?(?:Linear)?MixedModel\b")),
     ("sas", re.compile(r"\bproc\s+(?:mixed|hpmixed|glimmix|nlmixed)\b", re.I)),
-    ("lme4", re.compile(r"(?<![\w.])(?:lmer|glmer|glmer\.nb)\s*\(")),
+    ("lme4", re.compile(r"(?<![\w.])(?:lmer|glmer|glmer\.nb|mmrm)\s*\(")),
     ("nlme", re.compile(r"(?<![\w.])(?:lme|gls)\s*\(")),
     ("spss", re.compile(r"^\s*genlinmixed\b", re.I | re.M)),
     ("spss", re.compile(r"^\s*mixed\s+[\w.$#@]+\s+(?:by|with)\b", re.I | re.M)),
@@ -36,11 +36,6 @@ _OTHERS = (
     (
         re.compile(r"\b(?:glmmTMB|brm|stan_g?lmer|Lmer|mixed_model)\s*\("),
         "the formula in it is written as lmer and glmer take it: give it to them",
-    ),
-    (
-        re.compile(r"(?<![\w.])mmrm\s*\("),
-        "the formula of R's mmrm is written as mmrm takes it here: give it to mmrm, with method as ddf and vcov by the "
-        "names of the page on MMRM",
     ),
     (re.compile(r"^[^\n(]*~"), "this is a formula, as lmer and glmer take it: give it to them"),
 )

@@ -1,18 +1,24 @@
-"""The part of a description that models for repeated measures have."""
+"""The covariance of the rows of a subject, as programs with a REPEATED statement have it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ranef.errors import TranslationError
+from ranef.formula.residual import ResidualExpr
+from ranef.formula.syntax import Call, Name, without_parens
+from ranef.formula.terms import Variable
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """How the visits of a subject are correlated, in a model for repeated measures.
+    """How the rows of a subject are correlated.
 
     Attributes
     ----------
     structure : str
-        By its name in ``mmrm``, such as ``ar1h``.
+        By its name in ``mmrm``, such as ``ar1h``; ``vc`` and ``vch`` for independent rows with one
+        variance or one for each visit, ``ushom`` with correlations only, ``arma11``, ``sp_...``.
     visits : tuple of str
-        The column of the visit, or coordinates.
+        The column of the visit, or coordinates; none where the order of the rows is the position.
     subject, group : tuple of str
         Columns; those of groups with parameters of their own.
     """
@@ -21,3 +27,82 @@ class Repeated:
     visits: tuple[str, ...]
     subject: tuple[str, ...]
     group: tuple[str, ...] = ()
+
+
+#: Correlations over distances that other programs have too.
+SPATIAL = {
+    "car1": "sp_exp",
+    "exp": "sp_exp",
+    "gau": "sp_gau",
+    "spherical": "sp_sph",
+    "linear": "sp_lin",
+    "mat": "sp_mat",
+}
+
+
+def repeated_rows(expr: ResidualExpr, language: str) -> Repeated:
+    """The covariance structure of ``gls`` and ``lmer`` as one of visits.
+
+    Parameters
+    ----------
+    expr : ResidualExpr
+    language : str
+        For messages.
+
+    Raises
+    ------
+    TranslationError
+        For variances that depend on a covariate, and structures that are no type of REPEATED.
+    """
+    c = expr.correlation
+    grouped: tuple[str, ...] = ()
+    for f in expr.variance:
+        if f.function != "by_group" or grouped:
+            raise TranslationError(
+                language, f.code, "there, variances of rows differ by groups only; to_syntax('nlme') writes this model."
+            )
+        grouped = tuple(_column(v, language) for v in f.by)
+    if c is None:
+        return Repeated("vc", (), (), grouped)
+    visits = tuple(_column(v, language) for v in c.coordinates)
+    by = tuple(_column(v, language) for v in c.by)
+    subject = tuple(_column(v, language) for v in c.subject if v not in c.by)
+    refused = TranslationError(language, c.code, "there is no such structure there; to_syntax('nlme') may have it.")
+    if c.structure in SPATIAL:
+        name = SPATIAL[c.structure]
+        if c.nugget or c.metric != "euclidean":
+            raise refused
+    elif c.structure == "arma":
+        if c.orders not in ((1, 0), (1, 1)):
+            raise refused
+        name = "ar1" if c.orders == (1, 0) else "arma11"
+    elif c.structure in ("us", "cs", "ar1", "toep", "ad"):
+        name = c.structure
+    else:
+        raise refused
+    found = Repeated(name, visits, subject, by)
+    if name == "us":
+        found = replace(found, structure="ushom" if c.homogeneous else "us")
+    elif not c.homogeneous:
+        found = replace(found, structure=f"{name}h")
+    if not grouped:
+        return found
+    if grouped == visits and found.structure in ("cs", "ar1", "toep", "ad", "ushom"):
+        return replace(found, structure="us" if name == "us" else f"{name}h")
+    raise TranslationError(
+        language,
+        expr.variance_code or "",
+        "there, GROUP= gives the correlations their own values in each group too; to_syntax('nlme') writes this model.",
+    )
+
+
+def _column(v: Variable, language: str) -> str:
+    """The column inside ``factor(column)``."""
+    inner = without_parens(v.expr)
+    while isinstance(inner, Call) and inner.function in ("factor", "as.factor") and len(inner.arguments) == 1:
+        inner = without_parens(inner.arguments[0].value)
+    if not isinstance(inner, Name):
+        raise TranslationError(
+            language, v.label, "positions and blocks are columns there; put this one into the data and name it."
+        )
+    return inner.name

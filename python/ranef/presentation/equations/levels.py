@@ -282,10 +282,13 @@ def _first(model: ModelDescription, rows: str, summands: list[Node]) -> list[Equ
         variance: Node = Indexed(Symbol("sigma"), None, Digits("2"))
         if model.weights is not None:
             variance = Row((variance, Operator("/"), Indexed(Word(deparse(model.weights)), _index(rows))))
-        return [
-            Equation(response, "=", (*summands, residual)),
-            Equation(residual, "~", (_normal(Digits("0"), variance),)),
-        ]
+        first = Equation(response, "=", (*summands, residual))
+        if model.structure_of_rows:
+            # the errors of a block together, with R by the structure that the words name
+            block = Word(model.block_of_rows or "all")
+            variance = Row((variance, Indexed(Symbol("R"), block)))
+            residual = Indexed(Symbol("e"), block)
+        return [first, Equation(residual, "~", (_normal(Digits("0"), variance),))]
     mean, distribution = _family(model, rows)
     shown: Node = (
         mean if model.link == "identity" else Row((_link(str(model.link)), Operator("("), mean, Operator(")")))
@@ -368,6 +371,12 @@ def _sigma(a: str, b: str) -> Node:
 def _first_words(model: ModelDescription) -> str:
     names = ", ".join(t.label for t in model.fixed)
     on = f"depends on {names}" if names else "has an intercept"
+    if model.family is None and model.structure_of_rows:
+        where = f"in the rows of one {model.block_of_rows}" if model.block_of_rows else "in all rows together"
+        return (
+            f"Each {_response_name(model)} {on}; what is left {where} is normal with covariance σ² R, where R is "
+            f"{model.structure_of_rows}."
+        )
     if model.family is None:
         return f"Each {_response_name(model)} {on}; what is left is normal with variance σ²."
     return f"The {model.link} of the mean of {_response_name(model)} {on}; the response is {model.family}."

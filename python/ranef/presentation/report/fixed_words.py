@@ -118,7 +118,8 @@ def _intercept(c: Coefficient, roles: Sequence[Role], scale: EffectScale) -> str
     where = f"where {listed(places)}, " if places else ""
     if len(places) > 6 and not any(p.centred for r in others for p in r.pieces):
         where = "where all numeric predictors are 0 and all factors are at their first level, "
-    return f"{where}{'and ' * bool(where)}with random effects of zero, {scale.expected(c.estimate)}"
+    of_zero = f"{'and ' * bool(where)}with random effects of zero, " if scale.random else ""
+    return f"{where}{of_zero}{scale.expected(c.estimate)}"
 
 
 def _effect(c: Coefficient, role: Role, scale: EffectScale) -> str:

@@ -77,14 +77,15 @@ def _method(fit: MixedFit) -> str:
             "nodes)",
         )
         return f"{family} The parameters were estimated {how}."
+    taken = f"Residuals{' and random effects' * bool(fit.terms)} are taken as normally distributed."
     if fit.reml:
         return (
-            "Residuals and random effects are taken as normally distributed. The variances were estimated by "
+            f"{taken} The variances were estimated by "
             "restricted maximum likelihood (REML), which allows for the estimation of the fixed effects. Criteria "
             "such as AIC of REML fits must not be compared between models with different fixed effects."
         )
     return (
-        "Residuals and random effects are taken as normally distributed. The model was fitted by maximum likelihood "
+        f"{taken} The model was fitted by maximum likelihood "
         "(ML), so that its criteria can be compared with those of other models of the same data; its variances are "
         "somewhat smaller than those of REML."
     )

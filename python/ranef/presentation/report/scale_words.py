@@ -45,6 +45,8 @@ class EffectScale:
         ``"linear"``, ``"odds"``, ``"factor"`` or ``"link"``.
     unit : str
         What rates are for, such as ``"unit of area"``, where an offset makes them; else empty.
+    random : bool
+        Whether there are random effects.
     """
 
     response: str
@@ -53,6 +55,7 @@ class EffectScale:
     link: str
     kind: str
     unit: str = ""
+    random: bool = True
 
     @property
     def multiplies(self) -> bool:
@@ -88,7 +91,7 @@ def effect_scale(fit: MixedFit, model: ModelDescription | None, labels: Mapping[
     formula = fit.design.formula
     response = "the response" if formula.response is None else label_of(formula.response.name, labels)
     if fit.identity_scale and fit.family.support == "real":
-        return EffectScale(response, response, "", "", "linear")
+        return EffectScale(response, response, "", "", "linear", random=bool(fit.terms))
     trials = model is not None and model.response.trials is not None
     if trials and model is not None:
         response = label_of(deparse(model.response.expr), labels)

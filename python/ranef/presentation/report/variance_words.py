@@ -196,9 +196,9 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
             else ""
         )
         return [
-            "What is left, from row to row with the same predictors and random effects, has a standard deviation of "
-            f"{number(fit.sigma)} (residual): 95 % of the rows lie within {number(_Z * fit.sigma)} of what the model "
-            f"expects for them.{weighted}"
+            f"What is left, from row to row with the same predictors{' and random effects' * bool(fit.terms)}, has a "
+            f"standard deviation of {number(fit.sigma)} (residual): 95 % of the rows lie within "
+            f"{number(_Z * fit.sigma)} of what the model expects for them.{weighted}"
         ]
     name, value = family_name(fit), fit.spread
     if fit.family.dispersion_name is None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefError
+from ranef.errors import ArgumentTypeError, DataError, RanefError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.options import Ddf
 from ranef.results.model.marginal_means import MarginalMeansChapter
@@ -217,13 +217,13 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         return describe_fit(self._fit, self._request, data_name(self._request.data), named=named)
 
     def to_syntax(
-        self, language: Literal["spss", "stata", "sas", "nlme", "lme4", "julia"], *, notes: bool = True
+        self, language: Literal["spss", "stata", "sas", "r", "nlme", "lme4", "julia"], *, notes: bool = True
     ) -> str:
         """The same model in another program's language.
 
         Parameters
         ----------
-        language : {"spss", "stata", "sas", "nlme", "lme4", "julia"}
+        language : {"spss", "stata", "sas", "r", "nlme", "lme4", "julia"}
             SPSS's ``MIXED`` or ``GENLINMIXED``, Stata's ``mixed`` and its kin, SAS's ``PROC MIXED``
             or ``PROC GLIMMIX``, R's ``lme`` or ``lmer`` and ``glmer``, or MixedModels.jl.
         notes : bool
@@ -280,8 +280,6 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
           β_1j = γ_10 + γ_11 schavg_j + u_1j
           [u_0j; u_1j] ~ N([0; 0], [σ²_u0, σ_u01; σ_u01, σ²_u1])
         """
-        if self._fit.design.residual is not None:
-            raise OptionError("equations are written for rows that are independent given the random effects.")
         return self._equations
 
     def report(

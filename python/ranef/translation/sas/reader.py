@@ -5,7 +5,7 @@ from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
 from ranef.translation.effects import INTERCEPTS, read_effect, read_subject
 from ranef.translation.sas.after_fit import read_ddf, read_means
-from ranef.translation.sas.repeated import read_repeated
+from ranef.translation.sas.repeated import beside_effects, read_repeated
 from ranef.translation.sas.vocabulary import (
     AFTER_FIT,
     COMMENTS,
@@ -305,7 +305,7 @@ def _read_random(reader: Reader, reading: Reading, columns: Columns, verb: Token
         raise TranslationError(
             LANGUAGE,
             f"TYPE={structure.upper()}",
-            "random effects have an unstructured or a diagonal covariance matrix here; use un or un(1).",
+            f"the structures of random effects are {', '.join(t.upper() for t in TYPES)}.",
             verb.line,
         )
     reading.random += columns.random(effects, subject, TYPES[structure], "RANDOM", verb.line)
@@ -323,13 +323,8 @@ def _finish(reading: Reading, columns: Columns) -> None:
     if not reading.response:
         raise TranslationError(LANGUAGE, "the procedure", "the MODEL statement is missing.")
     if reading.repeated and reading.random:
-        raise TranslationError(
-            LANGUAGE,
-            "REPEATED",
-            "with a RANDOM statement it is the argument correlation= of lmer: translate the model without it, and add "
-            f'correlation="{reading.repeated}".',
-        )
-    if not reading.random and not reading.repeated:
+        reading.correlation, reading.repeated = beside_effects(reading.repeated), ""
+    if not reading.random and not reading.repeated and reading.variance is None:
         raise TranslationError(
             LANGUAGE, "the model", "it has no RANDOM statement; without random effects it is a linear regression."
         )

@@ -22,8 +22,13 @@ _TYPES = {
 _SPATIAL = {"sp(exp)": "sp_exp", "sp(pow)": "sp_exp", "sp(gau)": "sp_gau"}
 _WRITTEN = {
     **{ours: theirs for theirs, ours in _TYPES.items() if theirs != "unr"},
+    "vc": "vc",
+    "arma11": "arma(1,1)",
     "sp_exp": "sp(exp)",
     "sp_gau": "sp(gau)",
+    "sp_sph": "sp(sph)",
+    "sp_lin": "sp(lin)",
+    "sp_mat": "sp(matern)",
 }
 
 #: Options that ask for output only.
@@ -56,6 +61,9 @@ def read_repeated(reader: Reader, reading: Reading, columns: Columns, verb: Toke
             reader.fail("this option of REPEATED has no translation.", key, key.value)
         elif reader.accept("="):
             reader.take()
+    if structure in ("vc", "simple") and group:
+        reading.variance = f"by_group({group.replace(':', ', ')})"
+        return
     spatial = structure in _SPATIAL
     name = _SPATIAL.get(structure) or _TYPES.get(structure)
     if name is None:
@@ -68,11 +76,28 @@ def read_repeated(reader: Reader, reading: Reading, columns: Columns, verb: Toke
     if not subject:
         raise TranslationError(LANGUAGE, "REPEATED", "SUBJECT= is missing, by which rows belong together.", verb.line)
     where = ", ".join(times) if spatial else ":".join(visit)
+    if not where and name == "cs":
+        where = "1"
     if not where:
         raise TranslationError(LANGUAGE, "REPEATED", "name the visit: repeated visit / subject=id type=un;", verb.line)
     reading.repeated = f"{name}({where} | {f'{group}/' if group else ''}{subject})"
     if structure == "sp(pow)":
         reading.note("SP(POW) is the same model as sp_exp, with exp(-1/range) as its parameter.")
+
+
+def beside_effects(term: str) -> str:
+    """A structure term of ``mmrm`` as the argument ``correlation`` of ``lmer``."""
+    name, _, inside = term.partition("(")
+    where, _, blocks = inside.removesuffix(")").partition(" | ")
+    options = ""
+    if "/" in blocks:
+        group, blocks = blocks.split("/")
+        options = f", by={group}"
+    if name.startswith("sp_"):
+        return f"{name.removeprefix('sp_')}({where} | {blocks}{options})"
+    if name not in ("us", "cs", "toep", "ad", "ar1"):
+        name, options = name.removesuffix("h"), f"{options}, hom=False"
+    return f"{name}({where} | {blocks}{options})"
 
 
 def repeated_statement(repeated: Repeated) -> str:
@@ -81,9 +106,14 @@ def repeated_statement(repeated: Repeated) -> str:
         raise TranslationError(LANGUAGE, f"the structure {repeated.structure}", "PROC MIXED does not have it.")
     kind = _WRITTEN[repeated.structure]
     if repeated.structure.startswith("sp_"):
+        if not repeated.visits:
+            raise TranslationError(LANGUAGE, "the positions", "SP() types need a column of the position; add one.")
         kind += f"({' '.join(repeated.visits)})"
         visits = ""
     else:
-        visits = f" {'*'.join(repeated.visits)}"
+        visits = f" {'*'.join(repeated.visits)}" if repeated.visits else ""
+    subject = f" subject={'*'.join(repeated.subject) if repeated.subject else 'intercept'}"
+    if repeated.structure == "vc" and not repeated.subject:
+        subject = ""
     group = f" group={'*'.join(repeated.group)}" if repeated.group else ""
-    return f"  repeated{visits} / subject={'*'.join(repeated.subject)} type={kind}{group};"
+    return f"  repeated{visits} /{subject} type={kind}{group};"

@@ -48,7 +48,19 @@ TYPES = {
     "chol": "unstructured",
     "unr": "unstructured",
     "un(1)": "diagonal",
+    "cs": "homogeneous_compound_symmetry",
+    "csh": "compound_symmetry",
+    "ar(1)": "ar1",
+    "arh(1)": "heterogeneous_ar1",
+    "toep": "homogeneous_toeplitz",
+    "toeph": "toeplitz",
 }
+TYPES_WRITTEN = {
+    "unstructured": "un",
+    "homogeneous_diagonal": "vc",
+    **{ours: theirs for theirs, ours in TYPES.items() if ours not in ("components", "unstructured")},
+}
+"""TYPE= of RANDOM for structures of the effects of a factor."""
 DISTRIBUTIONS = {
     "binary": "binomial", "binomial": "binomial", "poisson": "poisson", "negbin": "nbinom2", "nb": "nbinom2",
     "gamma": "Gamma", "invgauss": "inverse.gaussian", "ig": "inverse.gaussian", "normal": "gaussian",

@@ -4,9 +4,10 @@ from ranef.errors import TranslationError
 from ranef.formula.syntax import Binary, Expr
 from ranef.translation.description import Block, ModelDescription
 from ranef.translation.effects import effect_text
-from ranef.translation.naming import Naming, Product, check_common, over_levels
+from ranef.translation.naming import Naming, Product, check_common, over_levels, random_type
+from ranef.translation.repeated import Repeated
 from ranef.translation.sas.repeated import repeated_statement
-from ranef.translation.sas.vocabulary import DIALECT, FAMILY_NAMES, LANGUAGE, LINK_NAMES, NAME
+from ranef.translation.sas.vocabulary import DIALECT, FAMILY_NAMES, LANGUAGE, LINK_NAMES, NAME, TYPES_WRITTEN
 
 
 def write(model: ModelDescription) -> tuple[list[str], list[str]]:
@@ -22,15 +23,19 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     fixed = [naming.product(t) for t in model.fixed]
     random = [_random_statement(model, naming, block) for block in model.outer_first]
     products = [*fixed, *(p for _, ps in random for p in ps)]
+    rows = model.rows(LANGUAGE)
+    if rows is not None and not rows.structure.startswith("sp_"):
+        rows = naming.visits(rows, products)
     body = _procedure(model, data)
-    body.append(f"  class {' '.join(_classes(model, products))};")
+    classes = _classes(model, products, rows)
+    body += [f"  class {' '.join(classes)};"] * bool(classes)
     body.append(
         f"  model {_response(model, naming)} = {' '.join(map(effect_text, fixed))}{' ' * bool(fixed)}/ "
         f"{' '.join(_model_options(model, naming))};"
     )
     body += [text for text, _ in random]
-    if model.repeated is not None:
-        body.append(repeated_statement(model.repeated))
+    if rows is not None:
+        body.append(repeated_statement(rows))
     if model.weights is not None:
         body.append(f"  weight {naming.column(model.weights)};")
     if model.subset is not None:
@@ -66,10 +71,9 @@ def _procedure(model: ModelDescription, data: str) -> list[str]:
     return [f"proc glimmix data={data} method={method};"]
 
 
-def _classes(model: ModelDescription, products: list[Product]) -> list[str]:
+def _classes(model: ModelDescription, products: list[Product], rows: Repeated | None) -> list[str]:
     groups = [g for b in model.blocks for g in b.group]
-    if model.repeated is not None:
-        r = model.repeated
+    if (r := rows) is not None:
         groups += [*(() if r.structure.startswith("sp_") else r.visits), *r.group, *r.subject]
     references = {c.name: c.reference for c in model.categorical}
     factors = {
@@ -118,8 +122,13 @@ def _random_statement(model: ModelDescription, naming: Naming, block: Block) -> 
     subject = f"{'*'.join(inner)}({' '.join(outer)})" if outer else "*".join(inner)
     text = f"  random {' '.join(effects)} / subject={subject}"
     if len(effects) > 1 or any(c for p in products for _, c in p):
-        text += " type=un(1)" if block.structure == "diagonal" else " type=un"
+        text += f" type={_type(block, products)}"
     return f"{text};", products
+
+
+def _type(block: Block, products: list[Product]) -> str:
+    """The value of TYPE=."""
+    return random_type(block, len(products), TYPES_WRITTEN, LANGUAGE)
 
 
 def _nesting(model: ModelDescription, group: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -145,6 +154,8 @@ def _notes(model: ModelDescription) -> list[str]:
         notes.append("tests of fixed effects are t and F tests in SAS, z tests in ranef.")
     if model.categorical:
         notes.append("the last level is SAS's reference unless ref= says otherwise, as it does below.")
+    if model.residual is not None and (c := model.residual.correlation) is not None and c.kind.whole:
+        notes.append("SAS takes the levels of the visit for equal steps, ranef the numbers, whose gaps count.")
     if any(b.size > 1 for b in model.blocks):
         notes.append("type=vc, SAS's default, has no covariances; type=un has them.")
     return notes

@@ -24,7 +24,20 @@ COVTYPES = {
     "vc": "components", "id": "identity", "diag": "diagonal", "un": "unstructured", "unr": "unstructured",
     "variance_components": "components", "scaled_identity": "identity", "diagonal": "diagonal",
     "unstructured": "unstructured",
+    "cs": "homogeneous_compound_symmetry", "csh": "compound_symmetry", "ar1": "ar1", "arh1": "heterogeneous_ar1",
+    "tp": "homogeneous_toeplitz", "tph": "toeplitz",
 }  # fmt: skip
+REPEATED = {
+    "vc": "ID", "vch": "DIAG", "us": "UN", "cs": "CS", "csh": "CSH", "ar1": "AR1", "ar1h": "ARH1", "adh": "AD1",
+    "toep": "TP", "toeph": "TPH", "arma11": "ARMA11",
+}  # fmt: skip
+"""COVTYPE of REPEATED."""
+RANDOM = {
+    "unstructured": "UN", "diagonal": "DIAG", "homogeneous_diagonal": "ID", "homogeneous_compound_symmetry": "CS",
+    "compound_symmetry": "CSH", "ar1": "AR1", "heterogeneous_ar1": "ARH1", "homogeneous_toeplitz": "TP",
+    "toeplitz": "TPH",
+}  # fmt: skip
+"""COVTYPE of RANDOM."""
 DISTRIBUTIONS = {
     "binomial": "BINOMIAL", "poisson": "POISSON", "nbinom2": "NEGATIVE_BINOMIAL", "Gamma": "GAMMA",
     "inverse.gaussian": "INVERSE_GAUSS", "gaussian": "NORMAL",

@@ -4,8 +4,9 @@ from ranef.errors import TranslationError
 from ranef.formula.syntax import Binary, Expr
 from ranef.translation.description import ModelDescription
 from ranef.translation.effects import effect_text
-from ranef.translation.naming import Naming, check_common, over_levels
-from ranef.translation.spss.vocabulary import DIALECT, DISTRIBUTIONS, LANGUAGE, LINKS, NAME
+from ranef.translation.naming import Naming, check_common, over_levels, random_type
+from ranef.translation.repeated import Repeated
+from ranef.translation.spss.vocabulary import DIALECT, DISTRIBUTIONS, LANGUAGE, LINKS, NAME, RANDOM, REPEATED
 
 
 def write(model: ModelDescription) -> tuple[list[str], list[str]]:
@@ -36,13 +37,16 @@ def _mixed(model: ModelDescription, naming: Naming) -> list[str]:
         products = [naming.product(t) for t in terms]
         effects = ["INTERCEPT"] * intercept + [effect_text(p) for p in products]
         plain = not any(c for p in products for _, c in p)
-        structure = "VC" if len(effects) == 1 and plain else "DIAG" if block.structure == "diagonal" else "UN"
+        structure = "VC" if len(effects) == 1 and plain else random_type(block, len(products), RANDOM, LANGUAGE)
         random.append(
             (f"  /RANDOM={' '.join(effects)} | SUBJECT({'*'.join(block.group)}) COVTYPE({structure})", products)
         )
     used = [*fixed, *(p for _, ps in random for p in ps)]
     names = dict.fromkeys(column for p in used for column in p)
+    rows = model.rows(LANGUAGE)
+    rows = rows if rows is None else naming.visits(rows, used)
     factors = [n for n, c in names if c]
+    factors += [v for v in (rows.visits if rows else ()) if v not in factors]
     covariates = [n for n, c in names if not c]
     head = f"MIXED {naming.column(model.response.expr)}"
     head += f" BY {' '.join(factors)}" * bool(factors) + f" WITH {' '.join(covariates)}" * bool(covariates)
@@ -53,10 +57,30 @@ def _mixed(model: ModelDescription, naming: Naming) -> list[str]:
         f"  /METHOD={model.method}",
         f"  /FIXED={terms_text}{' ' * bool(terms_text)}| {options}",
         *(text for text, _ in random),
+        *([_repeated(rows)] if rows else []),
     ]
     if model.weights is not None:
         lines.append(f"  /REGWGT={naming.column(model.weights)}")
     return [*lines, "  /PRINT=SOLUTION TESTCOV."]
+
+
+def _repeated(rows: Repeated) -> str:
+    """The subcommand of the covariance of the rows."""
+    kind = "vch" if rows.structure == "vc" and rows.visits else rows.structure
+    part = f"the structure {rows.structure}"
+    if kind not in REPEATED:
+        raise TranslationError(LANGUAGE, part, f"COVTYPE has {', '.join(REPEATED.values())}.")
+    if rows.structure == "vc" and not rows.visits:
+        raise TranslationError(
+            LANGUAGE, part, "variances of groups need a column that numbers the rows; REPEATED has none without."
+        )
+    if rows.group:
+        raise TranslationError(
+            LANGUAGE, f"groups by {', '.join(rows.group)}", "REPEATED has one covariance matrix for all subjects."
+        )
+    if not rows.visits:
+        raise TranslationError(LANGUAGE, part, "REPEATED needs a column that numbers the rows of a subject; add one.")
+    return f"  /REPEATED={'*'.join(rows.visits)} | SUBJECT({'*'.join(rows.subject)}) COVTYPE({REPEATED[kind]})"
 
 
 def _genlinmixed(model: ModelDescription, naming: Naming) -> list[str]:
@@ -89,7 +113,8 @@ def _genlinmixed(model: ModelDescription, naming: Naming) -> list[str]:
         products += effects
         plain = not any(c for p in effects for _, c in p)
         single = len(effects) + intercept == 1 and plain
-        structure = "VARIANCE_COMPONENTS" if single else "DIAGONAL" if block.structure == "diagonal" else "UNSTRUCTURED"
+        kind = random_type(block, len(effects), {"unstructured": "UNSTRUCTURED", "diagonal": "DIAGONAL"}, LANGUAGE)
+        structure = "VARIANCE_COMPONENTS" if single else kind
         text = f"  /RANDOM EFFECTS={' '.join(map(effect_text, effects))}" if effects else "  /RANDOM"
         lines.append(
             f"{text} USE_INTERCEPT={_truth(intercept)} SUBJECTS={'*'.join(block.group)} COVARIANCE_TYPE={structure}"

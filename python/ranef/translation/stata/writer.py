@@ -6,7 +6,8 @@ from ranef.errors import TranslationError
 from ranef.formula import Term
 from ranef.formula.syntax import Binary, Call, Expr, Name
 from ranef.translation.description import Block, ModelDescription
-from ranef.translation.naming import Naming, check_common
+from ranef.translation.naming import Naming, check_common, random_type
+from ranef.translation.repeated import Repeated
 from ranef.translation.stata.vocabulary import COMMANDS, DIALECT, FAMILIES, LANGUAGE, NAME
 
 
@@ -38,6 +39,13 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
         head += f", {' '.join(fixed_options)}"
     groups: list[str] = []
     equations, crossed = _equations(model, naming, groups)
+    rows = model.rows(LANGUAGE)
+    if rows is not None:
+        counted = {c.name: c.levels for c in model.categorical}
+        levels = counted.get(rows.visits[0]) if rows.visits else None
+        options = [_residuals(rows, None if levels is None else len(levels)), *options]
+        if not equations:
+            equations = [f"{_group(rows.subject, groups, naming) if rows.subject else '_all'}:, noconstant"]
     if crossed and model.family is not None and model.n_quad > 1:
         raise TranslationError(
             LANGUAGE,
@@ -78,6 +86,31 @@ def _command(model: ModelDescription, naming: Naming) -> tuple[str, list[str]]:
             f"meglm has {' and '.join(allowed)} for it.",
         )
     return "meglm", [f"family({families[model.family]})", f"link({model.link})", *method]
+
+
+def _residuals(rows: Repeated, levels: int | None) -> str:
+    """The option of the covariance of the rows."""
+    kind, part = rows.structure, f"the structure {rows.structure}"
+    order = f"{levels - 1}" if levels else None
+    kinds = {
+        "vc": "independent",
+        "us": "unstructured",
+        "cs": "exchangeable",
+        "ar1": "ar 1",
+        "toep": None if order is None else f"toeplitz {order}",
+        "sp_exp": "exponential",
+    }
+    if kinds.get(kind) is None:
+        raise TranslationError(
+            LANGUAGE, part, "residuals() has independent, exchangeable, ar, unstructured, toeplitz and exponential."
+        )
+    if len(rows.visits) > 1 or (not rows.visits and kind not in ("vc", "cs")):
+        raise TranslationError(LANGUAGE, part, "residuals() needs one column of the position, t(); add it to the data.")
+    inside = [f"t({v})" for v in rows.visits if kind not in ("vc", "cs")]
+    if len(rows.group) > 1:
+        raise TranslationError(LANGUAGE, f"groups by {', '.join(rows.group)}", "by() takes one column.")
+    inside += [f"by({g})" for g in rows.group]
+    return f"residuals({kinds[kind]}{', ' if inside else ''}{' '.join(inside)})"
 
 
 def _offset(model: ModelDescription, naming: Naming) -> str:
@@ -144,6 +177,15 @@ def _equations(model: ModelDescription, naming: Naming, groups: list[str]) -> tu
     return equations, bool(crossed)
 
 
+#: Names of covariance().
+_COVARIANCES = {
+    "unstructured": "unstructured",
+    "diagonal": "independent",
+    "homogeneous_diagonal": "identity",
+    "homogeneous_compound_symmetry": "exchangeable",
+}
+
+
 def _chain(blocks: tuple[Block, ...]) -> list[frozenset[str]]:
     """Grouping factors each nested in the one before.
 
@@ -190,7 +232,7 @@ def _equation(block: Block, group: str, naming: Naming) -> str:
             slopes.append(columns[0][0])
     options = ["noconstant"] * (not block.intercept)
     if block.size > 1:
-        options.append("covariance(independent)" if block.structure == "diagonal" else "covariance(unstructured)")
+        options.append(f"covariance({random_type(block, len(block.terms), _COVARIANCES, LANGUAGE)})")
     text = " ".join([f"{group}:", *slopes])
     return f"{text}, {' '.join(options)}" if options else text
 
