@@ -19,7 +19,7 @@ from ranef.formula.residual import ResidualExpr
 from ranef.formula.shared_levels import KnownExpr, MembershipExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, String, names_in, without_parens
 from ranef.translation.codings import ColumnCoding
-from ranef.translation.repeated import Repeated, repeated_rows
+from ranef.translation.repeated import Repeated
 
 FAMILY_LINKS = {
     "binomial": ("logit", "probit", "cloglog", "cauchit", "log"),
@@ -194,30 +194,6 @@ class ModelDescription:
     data: str = "data"
     ddf: str = "satterthwaite"
     repeated: Repeated | None = None
-
-    @property
-    def structure_of_rows(self) -> str:
-        """The covariance structure of the rows as it is written; empty for independent rows."""
-        if self.repeated is not None:
-            r = self.repeated
-            return f"{r.structure}({', '.join(r.visits)} | {'/'.join((*r.group, *r.subject))})"
-        if self.residual is None:
-            return ""
-        return " * ".join(filter(None, (self.residual.correlation_code, self.residual.variance_code)))
-
-    @property
-    def block_of_rows(self) -> str:
-        """What the rows share that are correlated; empty where all are, or none."""
-        if self.repeated is not None:
-            return ":".join(self.repeated.subject)
-        c = None if self.residual is None else self.residual.correlation
-        return "" if c is None else ":".join(v.label for v in c.subject)
-
-    def rows(self, language: str) -> Repeated | None:
-        """The covariance of the rows as one of visits; None where they are independent."""
-        if self.repeated is not None or self.residual is None:
-            return self.repeated
-        return repeated_rows(self.residual, language)
 
     @property
     def method(self) -> str:

@@ -40,6 +40,27 @@ SPATIAL = {
 }
 
 
+def rows_of(repeated: Repeated | None, expr: ResidualExpr | None, language: str) -> Repeated | None:
+    """The covariance of the rows as one of visits; None where they are independent."""
+    return repeated if repeated is not None or expr is None else repeated_rows(expr, language)
+
+
+def structure_text(repeated: Repeated | None, expr: ResidualExpr | None) -> str:
+    """The covariance structure of the rows as it is written; empty for independent rows."""
+    if repeated is not None:
+        where = "/".join((*repeated.group, *repeated.subject))
+        return f"{repeated.structure}({', '.join(repeated.visits)} | {where})"
+    return "" if expr is None else " * ".join(filter(None, (expr.correlation_code, expr.variance_code)))
+
+
+def block_text(repeated: Repeated | None, expr: ResidualExpr | None) -> str:
+    """What the rows share that are correlated; empty where all are, or none."""
+    if repeated is not None:
+        return ":".join(repeated.subject)
+    c = None if expr is None else expr.correlation
+    return "" if c is None else ":".join(v.label for v in c.subject)
+
+
 def repeated_rows(expr: ResidualExpr, language: str) -> Repeated:
     """The covariance structure of ``gls`` and ``lmer`` as one of visits.
 

@@ -14,6 +14,7 @@ from ranef.design.structures import kind_of
 from ranef.formula import Term, deparse
 from ranef.presentation.equations.symbols import Digits, Indexed, Matrix, Node, Operator, Row, Symbol, Word
 from ranef.translation.description import Block, ModelDescription
+from ranef.translation.repeated import block_text, structure_text
 
 _COEFFICIENTS = ("beta", "gamma", "delta", "zeta", "eta", "alpha")
 _EFFECTS = ("u", "v", "w", "s", "t", "r")
@@ -283,9 +284,9 @@ def _first(model: ModelDescription, rows: str, summands: list[Node]) -> list[Equ
         if model.weights is not None:
             variance = Row((variance, Operator("/"), Indexed(Word(deparse(model.weights)), _index(rows))))
         first = Equation(response, "=", (*summands, residual))
-        if model.structure_of_rows:
+        if structure_text(model.repeated, model.residual):
             # the errors of a block together, with R by the structure that the words name
-            block = Word(model.block_of_rows or "all")
+            block = Word(block_text(model.repeated, model.residual) or "all")
             variance = Row((variance, Indexed(Symbol("R"), block)))
             residual = Indexed(Symbol("e"), block)
         return [first, Equation(residual, "~", (_normal(Digits("0"), variance),))]
@@ -371,11 +372,12 @@ def _sigma(a: str, b: str) -> Node:
 def _first_words(model: ModelDescription) -> str:
     names = ", ".join(t.label for t in model.fixed)
     on = f"depends on {names}" if names else "has an intercept"
-    if model.family is None and model.structure_of_rows:
-        where = f"in the rows of one {model.block_of_rows}" if model.block_of_rows else "in all rows together"
+    structure, block = structure_text(model.repeated, model.residual), block_text(model.repeated, model.residual)
+    if model.family is None and structure:
+        where = f"in the rows of one {block}" if block else "in all rows together"
         return (
             f"Each {_response_name(model)} {on}; what is left {where} is normal with covariance σ² R, where R is "
-            f"{model.structure_of_rows}."
+            f"{structure}."
         )
     if model.family is None:
         return f"Each {_response_name(model)} {on}; what is left is normal with variance σ²."

@@ -5,7 +5,7 @@ from ranef.formula.syntax import Binary, Expr
 from ranef.translation.description import Block, ModelDescription
 from ranef.translation.effects import effect_text
 from ranef.translation.naming import Naming, Product, check_common, over_levels, random_type
-from ranef.translation.repeated import Repeated
+from ranef.translation.repeated import Repeated, rows_of
 from ranef.translation.sas.repeated import repeated_statement
 from ranef.translation.sas.vocabulary import DIALECT, FAMILY_NAMES, LANGUAGE, LINK_NAMES, NAME, TYPES_WRITTEN
 
@@ -23,7 +23,7 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
     fixed = [naming.product(t) for t in model.fixed]
     random = [_random_statement(model, naming, block) for block in model.outer_first]
     products = [*fixed, *(p for _, ps in random for p in ps)]
-    rows = model.rows(LANGUAGE)
+    rows = rows_of(model.repeated, model.residual, LANGUAGE)
     if rows is not None and not rows.structure.startswith("sp_"):
         rows = naming.visits(rows, products)
     body = _procedure(model, data)

@@ -5,7 +5,7 @@ from ranef.formula.syntax import Binary, Expr
 from ranef.translation.description import ModelDescription
 from ranef.translation.effects import effect_text
 from ranef.translation.naming import Naming, check_common, over_levels, random_type
-from ranef.translation.repeated import Repeated
+from ranef.translation.repeated import Repeated, rows_of
 from ranef.translation.spss.vocabulary import DIALECT, DISTRIBUTIONS, LANGUAGE, LINKS, NAME, RANDOM, REPEATED
 
 
@@ -43,7 +43,7 @@ def _mixed(model: ModelDescription, naming: Naming) -> list[str]:
         )
     used = [*fixed, *(p for _, ps in random for p in ps)]
     names = dict.fromkeys(column for p in used for column in p)
-    rows = model.rows(LANGUAGE)
+    rows = rows_of(model.repeated, model.residual, LANGUAGE)
     rows = rows if rows is None else naming.visits(rows, used)
     factors = [n for n, c in names if c]
     factors += [v for v in (rows.visits if rows else ()) if v not in factors]

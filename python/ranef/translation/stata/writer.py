@@ -7,7 +7,7 @@ from ranef.formula import Term
 from ranef.formula.syntax import Binary, Call, Expr, Name
 from ranef.translation.description import Block, ModelDescription
 from ranef.translation.naming import Naming, check_common, random_type
-from ranef.translation.repeated import Repeated
+from ranef.translation.repeated import Repeated, rows_of
 from ranef.translation.stata.vocabulary import COMMANDS, DIALECT, FAMILIES, LANGUAGE, NAME
 
 
@@ -39,7 +39,7 @@ def write(model: ModelDescription) -> tuple[list[str], list[str]]:
         head += f", {' '.join(fixed_options)}"
     groups: list[str] = []
     equations, crossed = _equations(model, naming, groups)
-    rows = model.rows(LANGUAGE)
+    rows = rows_of(model.repeated, model.residual, LANGUAGE)
     if rows is not None:
         counted = {c.name: c.levels for c in model.categorical}
         levels = counted.get(rows.visits[0]) if rows.visits else None
