@@ -248,3 +248,42 @@ def test_interrupted_within_a_second():
     with pytest.raises(KeyboardInterrupt):
         lmer(FORMULA, data, control={**ITERATIVE, "probes": 4096})
     assert time.perf_counter() - began[0] < 1
+
+
+def test_smaller_models_of_an_iterative_fit(data):
+    rng = np.random.default_rng(4)
+    wide = data | {"z": rng.normal(size=6000)}
+    formula = "y ~ x + z + (1 | g) + (1 | h)"
+    exact, iterative = (lmer(formula, wide, control={"solver": s}) for s in ("exact", "iterative"))
+    # without one of the factors the other is left, for which the exact solver is
+    one, two = exact.ranova(), iterative.ranova()
+    np.testing.assert_allclose(two["chisq"][1:], one["chisq"][1:], atol=8 * iterative._fit.sampled.llf_se)
+    assert (two["p_value"][1:] < 1e-9).all()
+    # without a fixed effect both have the same probes
+    one, two = exact.drop1(), iterative.drop1()
+    np.testing.assert_allclose(two["chisq"][1:], one["chisq"][1:], atol=0.01)
+    assert list(iterative.step().model.fixef.index) == list(exact.step().model.fixef.index)
+
+
+@pytest.mark.filterwarnings("ignore:singular fit")
+def test_nothing_is_tested_within_the_error_of_sampling():
+    data = table(n=4000, levels=(300, 200, 100), sd=(0.6, 0.5, 0.0), seed=6)
+    formula = "y ~ x + (1 | g) + (1 | h) + (1 | k)"
+    m = lmer(formula, data, control={**ITERATIVE, "probes": 2})
+    found = m.ranova()
+    unsure = np.isnan(found["chisq"][1:])
+    assert "within three standard errors" in str(found) or not unsure.any()
+    assert (np.isnan(found["p_value"][1:]) == unsure).all()
+
+
+@pytest.mark.filterwarnings("ignore:singular fit")
+def test_nested_factors_beside_crossed_ones():
+    rng = np.random.default_rng(9)
+    data = table(n=6000, levels=(300, 150), seed=9)
+    data["class"] = data["g"] // 10
+    data["y"] = data["y"] + 0.4 * rng.normal(size=30)[data["class"]]
+    for formula in ("y ~ x + (1 | class / g) + (1 | h)", "y ~ x + (1 | class) + (1 | g) + (x || h)"):
+        exact, iterative = (lmer(formula, data, control={"solver": s, "probes": 16}) for s in ("exact", "iterative"))
+        assert abs(exact.llf - iterative.llf) < 4 * iterative._fit.sampled.llf_se + 1e-6
+        np.testing.assert_allclose(iterative.theta, exact.theta, rtol=0.02, atol=2e-3)
+        np.testing.assert_allclose(iterative.bse, exact.bse, rtol=3e-3)

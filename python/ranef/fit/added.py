@@ -1,9 +1,15 @@
 """What columns would do that are added to the fixed effects of a fit, without fitting again."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ranef.fit.system import build_linear_system
+
+if TYPE_CHECKING:
+    from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
 
@@ -58,3 +64,29 @@ def asymptotic(score: Floats, covariance: Floats) -> AddedColumns:
     k = len(score)
     information = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
     return AddedColumns(score, information, np.zeros((0, k, k)), np.zeros((0, 0)), float("inf"))
+
+
+def by_least_squares(fit: "LmmFit", x: Floats, columns: Floats) -> AddedColumns | None:
+    """Of a linear model at its theta, from least squares with all columns; None where they depend
+    on each other.
+    """
+    # What the fixed effects leave has the same score, also where x has a part of them only.
+    rest = fit.design.y - fit.fixed_part()
+    wide_x = np.asfortranarray(np.column_stack([x, columns]))
+    system = build_linear_system(fit.design.with_rows(x=wide_x, y=rest, offset=None), fit.order, fit.n_threads)
+    if len(system.kept) != wide_x.shape[1]:
+        return None
+    at, new = fit.core_point, slice(x.shape[1], None)
+    solution = system.solution(at[0], fit.reml, fit.n_threads)
+    variance = solution.sigma**2
+    information = np.asarray(np.linalg.inv(variance * solution.vcov_unscaled[new, new]), dtype=np.float64)
+    # Satterthwaite's slopes are those of a covariance in units of sigma².
+    wide = system.satterthwaite(at, fit.n_threads)
+    slopes = variance * np.einsum("ki,mij,lj->mkl", wide.root[new], wide.slopes, wide.root[new])
+    return AddedColumns(
+        score=information @ solution.beta[new],
+        information=information,
+        slopes=-information @ slopes @ information,
+        covariance=fit.satterthwaite().covariance,
+        residual_df=float(fit.nobs - len(fit.beta) - columns.shape[1]),
+    )

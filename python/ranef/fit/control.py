@@ -22,8 +22,10 @@ class FitControl:
         decrement.
     solver : {"auto", "exact", "iterative"}
         How linear models with crossed grouping factors are solved: by an exact factor of their
-        system, or by conjugate gradients with a log-determinant by random probes. ``"auto"`` takes
-        the second only where the first does not fit into memory.
+        system, or by conjugate gradients with a log-determinant by random probes. ``"auto"``
+        predicts memory and time: where exact evaluations would take long, the second finds the
+        estimates and one or two exact ones end the search; where they do not fit into memory, or
+        one takes ten seconds, the second is left alone.
     probes : int
         Random probes that the iterative solver begins with; it adds more where estimates or the
         criterion ask for them.

@@ -62,6 +62,8 @@ class Convergence:
     sampling : float
         By how much random probes may have shifted an estimate of theta, at most, in its standard
         errors; 0 of an exact fit.
+    solver : {"exact", "hybrid", "iterative"}
+        By what the model was solved; hybrid is the iterative solver with an exact finish.
     """
 
     status: FitStatus
@@ -76,6 +78,7 @@ class Convergence:
     search: Search = NO_SEARCH
     stories: tuple[str, ...] = ()
     sampling: float = 0.0
+    solver: str = "exact"
 
     @property
     def ok(self) -> bool:
@@ -111,6 +114,10 @@ class Convergence:
                     " The gradient does not see variances that are zero; they were tried apart, and letting any of "
                     "them grow lowers the criterion by "
                     f"{'nothing' if self.certificate <= 0 else f'no more than {self.certificate:.1g}'}."
+                )
+            if self.solver == "hybrid":
+                second += (
+                    " The iterative solver found them; exact evaluations ended the search, and nothing is sampled."
                 )
             if self.sampling > 0:
                 second += (

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ranef.design.record import Design, RandomTerm
 from ranef.design.shared_effects import SharedEffects, shared_effects
 from ranef.errors import DataError, DesignError, MemoryLimitError
-from ranef.fit.added import AddedColumns
+from ranef.fit.added import AddedColumns, by_least_squares
 from ranef.fit.beside import is_least_squares, is_special, see_that_effects_have_errors
+from ranef.fit.choice import way_of
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence, Ending, convergence_of
 from ranef.fit.cross_products import root_of_effects, root_of_x, spread_of_x
@@ -26,15 +27,17 @@ from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import beside_linear
 from ranef.fit.record import MixedFit
-from ranef.fit.sampled import OPTIMIZER as ITERATIVE
 from ranef.fit.sampled import (
+    HYBRID,
     SampledLikelihood,
     SampledTests,
     conditional_covariance,
+    hybrid_note,
     prediction_variance,
     solved_by_probes,
     why_not_iterative,
 )
+from ranef.fit.sampled import OPTIMIZER as ITERATIVE
 from ranef.fit.system import LazySystem, build_linear_system, row_weights
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
@@ -55,6 +58,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+#: The decrement below which an exact finish takes no step: a thousandth of a standard error.
+FINISHED = 1e-6
 OPTIMIZER = "trust-region Newton on the relative Cholesky factors, exact gradient"
 
 
@@ -102,8 +107,8 @@ class LmmFit(MixedFit):
 
     @property
     def sampling_note(self) -> str | None:
-        """A line on the error of the likelihood."""
-        return None if self.sampled is None else self.sampled.note
+        """On the error of the likelihood, or that there is none after an exact finish."""
+        return hybrid_note(self.convergence.solver) if self.sampled is None else self.sampled.note
 
     @property
     def criterion_se(self) -> float:
@@ -156,26 +161,7 @@ class LmmFit(MixedFit):
 
     def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
         """From least squares with all columns at the theta of the fit."""
-        # What the fixed effects leave has the same score, also where x has a part of them only.
-        rest = self.design.y - self.fixed_part()
-        wide_x = np.asfortranarray(np.column_stack([x, columns]))
-        system = build_linear_system(self.design.with_rows(x=wide_x, y=rest, offset=None), self.order, self.n_threads)
-        if len(system.kept) != wide_x.shape[1]:
-            return None
-        at, new = self.core_point, slice(x.shape[1], None)
-        solution = system.solution(at[0], self.reml, self.n_threads)
-        variance = solution.sigma**2
-        information = np.asarray(np.linalg.inv(variance * solution.vcov_unscaled[new, new]), dtype=np.float64)
-        # Satterthwaite's slopes are those of a covariance in units of sigma².
-        wide = system.satterthwaite(at, self.n_threads)
-        slopes = variance * np.einsum("ki,mij,lj->mkl", wide.root[new], wide.slopes, wide.root[new])
-        return AddedColumns(
-            score=information @ solution.beta[new],
-            information=information,
-            slopes=-information @ slopes @ information,
-            covariance=self.satterthwaite().covariance,
-            residual_df=float(self.nobs - len(self.beta) - columns.shape[1]),
-        )
+        return by_least_squares(self, x, columns)
 
     def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
         """From the penalised residual sum of squares that is left."""
@@ -285,14 +271,17 @@ def fit_lmm(
     control = control or FitControl()
     threads = threads_of_fit(design.n_used, n_threads)
     special = is_special(design, control.solver)
-    if control.solver == "iterative":
-        return fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
+    show = (progress, threads, n_threads)
+    way = "exact" if special else way_of(design, order, reml, control, threads)
+    if way != "exact":
+        near = fit_sampled(design, order, reml, start, control, show)
+        return near if way == "iterative" else finished(near, design, order, control, progress, n_threads)
     try:
         system = build_linear_system(design, order, threads)
     except MemoryLimitError:
         if control.solver == "exact" or special or why_not_iterative(design) is not None:
             raise
-        return fit_sampled(design, order, reml, start, control, (progress, threads, n_threads))
+        return fit_sampled(design, order, reml, start, control, show)
     see_that_priors_fit(design, system.kept)
     _see_that_rows_suffice(design, system.kept)
     # Where there are no rows, models that need this were refused.
@@ -337,6 +326,18 @@ def fit_lmm(
     )
 
 
+def finished(
+    near: LmmFit, design: Design, order: TermOrder, control: FitControl, progress: Report | None, n_threads: int
+) -> LmmFit:
+    """The exact fit from the end of an iterative one; that where the other is refused memory."""
+    limits = replace(control, solver="exact", tolerance=max(control.tolerance, FINISHED))
+    try:
+        fit = fit_lmm(design, near.reml, near.theta, limits, progress, n_threads, order)
+    except MemoryLimitError:
+        return near
+    return replace(fit, convergence=replace(fit.convergence, optimizer=HYBRID, solver="hybrid"))
+
+
 def _see_that_rows_suffice(design: Design, kept: list[int]) -> None:
     n, p = design.n_used, len(kept)
     if n <= p:
@@ -367,7 +368,7 @@ def fit_sampled(
     fields = estimates_of(design, order, outcome.solution, system.kept)
     valleys = (Valley(outcome.solution.objective, fields["theta"], outcome.solution.beta),)
     how = convergence_of(outcome.ending, ITERATIVE, design, order, valleys, lambda v: v.theta, fields["kept"])
-    how = replace(how, sampling=found.sampling)
+    how = replace(how, sampling=found.sampling, solver="iterative")
     s = found.satterthwaite
     tests = SampledTests(s.root, s.covariance, s.slopes, s.flat)
     sampled = SampledLikelihood(found.probes, control.seed, found.error / 2, system.exact_bytes, tests)

@@ -127,7 +127,7 @@ class MixedFit(PartQuestions):
 
     @property
     def sampling_note(self) -> str | None:
-        """A line on the error of a likelihood that is sampled; None where it is computed."""
+        """A line on the iterative solver and its error; None where the solver is exact."""
         return None
 
     @property

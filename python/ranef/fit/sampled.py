@@ -19,12 +19,21 @@ from ranef.fit.unidentified import unidentified_effects
 if TYPE_CHECKING:
     from ranef._core import CrossedSystem, SampledFit
     from ranef.fit.linear import LmmFit
-    from ranef.fit.record import MixedFit
 
 #: Least number of probes of conditional variances and predictions.
 PROBES = 16
 
 OPTIMIZER = "trust-region Newton on the standard deviations, gradient by deflated conjugate gradients and probes"
+
+#: With an exact finish.
+HYBRID = f"{OPTIMIZER}; then exact evaluations"
+
+
+def hybrid_note(solver: str) -> str | None:
+    """A line of the summary of a fit with an exact finish."""
+    if solver != "hybrid":
+        return None
+    return "estimates found by the iterative solver, and finished by exact evaluations, after which nothing is sampled."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,9 +141,9 @@ def prediction_variance(
     return fit.system.crossed(fit.n_threads).prediction_variance(fit.core_theta, x, factors, *how)
 
 
-def change_se(fit: "MixedFit", other: "MixedFit") -> float:
-    """Standard error by sampling of the difference of the criteria of two models of the same data;
-    small where both have the same random effects and the same probes.
+def change_se(fit: Any, other: Any) -> float:
+    """Standard error by sampling of the difference of the criteria of two models of the same data,
+    or of what is kept of them; small where both have the same random effects and the same probes.
     """
     one, two = (getattr(f, "sampled", None) for f in (fit, other))
     both = 0.0

@@ -7,7 +7,7 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
-from ranef.inference.likelihood_ratio import Comparison, chi_square_p
+from ranef.inference.likelihood_ratio import Comparison, chi_square_p, not_sure
 from ranef.inference.maximised import need_maximised
 from ranef.inference.ranova import FULL
 from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, not_smaller, refit_by, without_fixed_term
@@ -105,9 +105,16 @@ def compare_deletions(fit: MixedFit, scope: object, control: FitControl) -> Comp
         if model.trouble:
             notes.append(f"the model without {label} {model.trouble}: its test cannot be relied on")
         df.append(full.npar - model.npar)
+        change = model.objective - full.objective
+        unsure = not_sure(f"{FULL} against the model without {label}", change, full, model) if df[-1] else ""
+        if unsure:
+            notes.append(unsure)
+            statistic.append(math.nan)
+            p.append(math.nan)
+            continue
         # Without degrees of freedom it is the same column space: what is left is the rounding of
         # two optimisations.
-        statistic.append(max(0.0, model.objective - full.objective) if df[-1] else 0.0)
+        statistic.append(max(0.0, change) if df[-1] else 0.0)
         p.append(chi_square_p(statistic[-1], df[-1]))
     if not labels:
         notes.append("the model has no fixed term but the intercept")

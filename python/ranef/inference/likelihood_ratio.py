@@ -63,6 +63,20 @@ def chi_square_p(statistic: float, df: float) -> float:
     return float(gammaincc(df / 2, statistic / 2))
 
 
+def not_sure(what: str, change: float, one: Criterion, other: Criterion) -> str:
+    """What to say of a difference of criteria that sampling may have made; empty where it is more
+    than that.
+    """
+    error = change_se(one, other)
+    if not error or abs(change) >= _SURE * error:
+        return ""
+    return (
+        f"the statistic of {what} is {change:.2g}, within three standard errors ({error:.2g} each) of the probes by "
+        "which their likelihoods are known, so that there is no test; more probes or control={'solver': 'exact'} would "
+        "tell"
+    )
+
+
 def compare_models(
     fits: Sequence[MixedFit],
     names: Sequence[str],
@@ -134,16 +148,12 @@ def compare_models(
             )
         statistic.append(max(0.0, change))
         df.append(models[i].npar - models[i - 1].npar)
-        unsure = _SURE * change_se(fits[i], fits[i - 1])
-        if abs(change) < unsure:
+        unsure = not_sure(f"{names[i]} against {names[i - 1]}", change, models[i], models[i - 1])
+        if unsure:
             statistic[i] = math.nan
             p.append(math.nan)
             p_boundary.append(math.nan)
-            notes.append(
-                f"the statistic of {names[i]} against {names[i - 1]} is {change:.2g}, within three standard errors "
-                f"({unsure / _SURE:.2g} each) of the probes by which their likelihoods are known, so that there is no "
-                "test; more probes or control={'solver': 'exact'} would tell"
-            )
+            notes.append(unsure)
             continue
         p.append(chi_square_p(statistic[i], df[i]))
         mixture = nested_mixture(fits[i], fits[i - 1]) if df[i] > 0 else None

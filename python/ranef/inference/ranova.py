@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
-from ranef.inference.likelihood_ratio import Comparison, chi_square_p, mixture_note
+from ranef.inference.likelihood_ratio import Comparison, chi_square_p, mixture_note, not_sure
 from ranef.inference.maximised import need_maximised
 from ranef.inference.reduced import criterion_of, fit_reduced, reductions
 from ranef.inference.variance_tests import ChiBarSquare, variance_mixture
@@ -43,8 +43,16 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
         models.append(model)
         if model.trouble:
             notes.append(f"the model without {reduction.label} {model.trouble}: its test cannot be relied on")
-        statistic.append(max(0.0, model.objective - full.objective))
+        change = model.objective - full.objective
         df.append(full.npar - model.npar)
+        unsure = not_sure(f"{FULL} against the model without {reduction.label}", change, full, model)
+        if unsure:
+            notes.append(unsure)
+            statistic.append(math.nan)
+            p.append(math.nan)
+            p_boundary.append(math.nan)
+            continue
+        statistic.append(max(0.0, change))
         p.append(chi_square_p(statistic[-1], df[-1]))
         mixture = variance_mixture(design.random, reduction.random)
         p_boundary.append(math.nan if mixture is None else mixture.p_value(statistic[-1]))

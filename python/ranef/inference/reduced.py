@@ -17,6 +17,7 @@ from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
+from ranef.fit.sampled import SampledLikelihood, why_not_iterative
 from ranef.formula.shared_levels import KnownExpr
 from ranef.inference.curve_terms import curve_effects, curve_reductions, without_curve_term
 
@@ -38,12 +39,20 @@ class Criterion:
     trouble : str
         What is wrong with the fit, empty if nothing is.
     singular : bool
+    criterion_se : float
+        Standard error of the objective by sampling; 0 where it is computed.
+    sampled : SampledLikelihood or None
+    term_keys : tuple of str
+        What the random terms are called.
     """
 
     npar: int
     objective: float
     trouble: str = ""
     singular: bool = False
+    criterion_se: float = 0.0
+    sampled: SampledLikelihood | None = None
+    term_keys: tuple[str, ...] = ()
 
 
 def comparison_control(control: Mapping[str, object] | None) -> FitControl:
@@ -56,7 +65,10 @@ def comparison_control(control: Mapping[str, object] | None) -> FitControl:
 def criterion_of(fit: MixedFit) -> Criterion:
     """The criterion that a fit minimised."""
     trouble = "" if fit.convergence.ok else f"did not converge ({fit.convergence.status.value})"
-    return Criterion(fit.npar, fit.objective, trouble, fit.singular)
+    sampled = getattr(fit, "sampled", None)
+    return Criterion(
+        fit.npar, fit.objective, trouble, fit.singular, fit.criterion_se, sampled, tuple(map(str, fit.term_keys))
+    )
 
 
 def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
@@ -71,6 +83,8 @@ def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) 
     likelihood. The design may have no random terms.
     """
     order = order_terms(design.random)
+    if control.solver == "iterative" and why_not_iterative(design) is not None:
+        control = replace(control, solver="auto")
     return criterion_of(fit_again(fit, design, reml=reml, control=control, order=order))
 
 

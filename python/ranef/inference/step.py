@@ -144,6 +144,8 @@ def _random_part(
         if worst is None:
             return fit, request, [*gone, *rows]
         gone.append(replace(rows[worst], eliminated=len(gone) + 1))
+        if len({t.group for t in ways[worst].random}) < 2 and (request.control or {}).get("solver") == "iterative":
+            request = replace(request, control={**(request.control or {}), "solver": "auto"})
         fit, request = _refitted(
             fit, request, _formula(fit, fit.design.formula.fixed, ways[worst].texts), rows[worst].label
         )

@@ -17,11 +17,12 @@ from ranef.options import Ddf
 from ranef.results.linear import LinearMixedModel
 from ranef.scale.asked import Asked
 from ranef.scale.distributed import summed_by
-from ranef.scale.passes import read_twice
+from ranef.scale.passes import Kind, read_twice
 from ranef.scale.recipe import Recipe
-from ranef.scale.rows import KeptRows
+from ranef.scale.rows import KeptRows, RowsAndSums
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import asked_of, described
+from ranef.scale.way import surveyed_way
 
 
 def fit(
@@ -144,7 +145,7 @@ def _fitted(
         _check_recipe(recipe, asked)
     with memory_limit(parse_control(request.control).memory):
         sums = read_twice(
-            asked, sources, _kind(request), recipe=recipe, progress=request.progress, checkpoint=checkpoint
+            asked, sources, _kind(request, checkpoint), recipe=recipe, progress=request.progress, checkpoint=checkpoint
         )
     return _model(request, sums, once)
 
@@ -179,13 +180,21 @@ def _model(request: LmmRequest, sums: Statistic, once: bool) -> LinearMixedModel
     return LinearMixedModel(made._fit, request)
 
 
-def _kind(request: LmmRequest) -> type[Statistic]:
-    """Sums, or the rows themselves where the iterative solver is asked for."""
-    return KeptRows if parse_control(request.control).solver == "iterative" else Statistic
+def _kind(request: LmmRequest, checkpoint: object) -> Kind:
+    """Sums, or the rows themselves where the iterative solver is asked for, or better. A checkpoint
+    is of sums.
+    """
+    control = parse_control(request.control)
+    if checkpoint is not None or control.solver == "exact":
+        return lambda *_: Statistic
+    if control.solver == "iterative":
+        return lambda *_: KeptRows
+    kinds = {"exact": Statistic, "hybrid": RowsAndSums, "iterative": KeptRows}
+    return lambda found, recipe: Statistic if found is None else kinds[surveyed_way(found, recipe, control)]
 
 
 def _see_that_it_can_go_on(request: LmmRequest, sources: list[Batches], checkpoint: object) -> None:
-    if checkpoint is not None and _kind(request) is KeptRows:
+    if checkpoint is not None and parse_control(request.control).solver == "iterative":
         raise OptionError(
             "checkpoint keeps sums, and the iterative solver takes the rows themselves; leave out one of checkpoint "
             "and control['solver']."
@@ -229,7 +238,7 @@ def fit_request(
         read = replace(request, data=source.read(names))
         return LinearMixedModel(read.fitted(), read)
     with memory_limit(parse_control(request.control).memory):
-        sums = read_twice(asked, [source], _kind(request), progress=request.progress, checkpoint=checkpoint)
+        sums = read_twice(asked, [source], _kind(request, checkpoint), progress=request.progress, checkpoint=checkpoint)
     return _model(replace(request, streams=large_again), sums, once)
 
 

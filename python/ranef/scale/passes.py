@@ -15,6 +15,9 @@ from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import Survey, survey_of
 
+#: What the sums are held in, by what a survey saw, where there was one, and how rows are coded.
+Kind = Callable[[Survey | None, Recipe], type[Statistic]]
+
 
 class Reading:
     """One pass over sources, file by file.
@@ -76,21 +79,26 @@ def _counted(rows: int) -> str:
 def read_twice(
     asked: Asked,
     sources: Sequence[Batches],
-    kind: type[Statistic] = Statistic,
+    kind: Kind = lambda *_: Statistic,
     *,
     recipe: Recipe | None = None,
     progress: Progress = False,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Statistic:
-    """The sums of sources, of a kind; they are surveyed first where there is no recipe."""
+    """The sums of sources, of a kind that is told by the survey and the recipe; they are surveyed
+    first where there is no recipe.
+    """
     kept = None if checkpoint is None else Checkpoint(checkpoint, asked, sources)
     with reported(progress, "rows") as show:
         sums = None if kept is None else kept.sums
         n_surveyed = None if kept is None else kept.n_surveyed
         if sums is None:
+            found = None
             if recipe is None:
-                recipe, n_surveyed = _surveyed(asked, sources, show)
-            sums = kind(recipe)
+                found, recipe = _surveyed(asked, sources, show)
+                n_surveyed = found.n_input
+            sums = kind(found, recipe)(recipe)
+            del found
             if kept is not None:
                 sums = kept.write(sums, (0, 0), n_surveyed)
         sums = _summed(sums, Reading("sums", sources, asked.column_names, show, n_surveyed), kept, n_surveyed)
@@ -113,12 +121,12 @@ def surveyed(asked: Asked, sources: Sequence[Batches], show: Report | None = Non
     return survey_of(asked, sources, look)
 
 
-def _surveyed(asked: Asked, sources: Sequence[Batches], show: Report | None) -> tuple[Recipe, int]:
-    """How rows are coded, and how many there are."""
+def _surveyed(asked: Asked, sources: Sequence[Batches], show: Report | None) -> tuple[Survey, Recipe]:
+    """What a survey saw, and how rows are coded."""
     found = surveyed(asked, sources, show)
     recipe = found.freeze()
     notes = (*(note for source in sources for note in source.notes), *recipe.design.notes)
-    return replace(recipe, design=replace(recipe.design, notes=tuple(dict.fromkeys(notes)))), found.n_input
+    return found, replace(recipe, design=replace(recipe.design, notes=tuple(dict.fromkeys(notes))))
 
 
 def _summed(sums: Statistic, reading: Reading, kept: Checkpoint | None, n_surveyed: int | None) -> Statistic:

@@ -1,6 +1,6 @@
 """Rows that come in batches and are kept, in few bytes each, for the iterative solver."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.fit.control import FitControl
-from ranef.fit.linear import LmmFit, fit_sampled
+from ranef.fit.linear import LmmFit, finished, fit_sampled
 from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
 from ranef.fit.system import crossed_rows_of
@@ -51,3 +51,49 @@ class KeptRows(Statistic):
         threads = threads_of_fit(self.n, n_threads)
         system = self._core.system(threads)
         return fit_sampled(design, order, reml, start, control, (show, threads, n_threads), system)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """What the core keeps of rows, and their sums."""
+
+    rows: Any
+    sums: Any
+
+    def update(self, *rows: Any) -> None:
+        """Add rows to both."""
+        self.rows.update(*rows)
+        self.sums.update(*rows)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rows, name)
+
+
+class RowsAndSums(KeptRows):
+    """Keeps rows for the iterative solver, and their sums for an exact finish.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def _empty(self, by_level: int | None) -> Any:
+        self._sums = Statistic(self.recipe)
+        return _Both(super()._empty(by_level), self._sums._core)
+
+    def _fitted(
+        self,
+        design: Design,
+        reml: bool,
+        start: NDArray[np.float64] | None,
+        control: FitControl,
+        show: Report | None,
+        n_threads: int,
+        order: TermOrder,
+    ) -> LmmFit:
+        near = super()._fitted(design, reml, start, control, show, n_threads, order)
+        summed, order = self._sums._design()
+        assert design.sums is not None
+        assert summed.sums is not None
+        sums = replace(design.sums, shape=summed.sums.shape, values=summed.sums.values)
+        return finished(near, replace(summed, sums=sums), order, control, show, n_threads)
