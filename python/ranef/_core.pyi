@@ -157,6 +157,12 @@ class SampledFit:  # one whose log-determinant is sampled
     probes: _F64
     satterthwaite: Satterthwaite
 
+class SampledGeneralizedFit:  # the same of a generalized model
+    fit: GeneralizedFit
+    sampling: float
+    error: float
+    probes: _F64
+
 class LinearEvaluation:
     """The criterion at one theta with its derivatives."""
 
@@ -517,6 +523,37 @@ class CrossedSystem(_OfRows):
     def prediction_variance(
         self, theta: _F64, x_new: _F64, factors: _Rows, probes: int, seed: int, n_threads: int = 1
     ) -> _F64: ...
+
+class CrossedGlmmSystem:
+    kept: list[int]
+    exact_bytes: float
+
+    def __init__(
+        self,
+        x: _F64,
+        y: _F64,
+        weights: _F64,
+        offset: _F64 | None,
+        factors: _Factors,
+        family: str,
+        link: str,
+        n_threads: int = 1,
+    ) -> None: ...
+    def fit(
+        self,
+        theta: _F64 | None,
+        beta: _F64 | None,
+        dispersion: float | None,
+        max_evaluations: int,
+        tolerance: float,
+        probes: int,
+        seed: int,
+        n_threads: int = 1,
+        progress: _Progress = None,
+    ) -> SampledGeneralizedFit: ...
+    def conditional_covariance(
+        self, theta: _F64, beta: _F64, dispersion: float | None, probes: int, seed: int, n_threads: int = 1
+    ) -> tuple[list[_F64], list[float], int]: ...
 
 _Counter = Callable[[int, int], object] | None
 

@@ -36,8 +36,8 @@ def normal_ddf(ddf: object) -> Ddf:
     """Check ``ddf`` of a model whose tests are normal: it can be None or ``"none"`` only."""
     if checked_ddf(ddf, "none") != "none":
         raise OptionError(
-            f"ddf={ddf!r} is for linear models by the exact solver: tests of generalized models, and of fits by the "
-            "iterative solver, are normal and have no degrees of freedom. Leave ddf out."
+            f"ddf={ddf!r} is for linear models: tests of generalized models are normal and have no degrees of freedom. "
+            "Leave ddf out."
         )
     return "none"
 

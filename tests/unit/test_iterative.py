@@ -214,8 +214,8 @@ def test_what_is_not_for_it(data, formula, control, match):
         lmer(formula, data, control=control)
 
 
-def test_not_for_generalized_models(data):
-    with pytest.raises(errors.RanefError, match="linear models"):
+def test_not_for_generalized_models_of_one_factor(data):
+    with pytest.raises(errors.RanefError, match="one grouping factor"):
         glmer("z ~ x + (1 | g)", data | {"z": data["y"] > 11}, family="binomial", control=ITERATIVE)
 
 

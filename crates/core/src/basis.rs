@@ -302,6 +302,21 @@ impl Basis {
         out
     }
 
+    /// Fixed effects of the changed basis from those of the columns as given.
+    pub fn beta_from_given(&self, beta: &[f64]) -> Vec<f64> {
+        let p = self.p();
+        let mut out = beta.to_vec();
+        if let Some(i0) = self.intercept {
+            let s: f64 = (0..p).filter(|&r| r != i0).map(|r| self.x_shift[r] * beta[r]).sum();
+            out[i0] += s / self.constant;
+        }
+        for i in (0..p).rev() {
+            let s: f64 = (i + 1..p).map(|c| self.x_transform[i * p + c] * out[c]).sum();
+            out[i] = (out[i] - s) / self.x_transform[i * p + i];
+        }
+        out
+    }
+
     /// log |det G|.
     pub fn log_det_g(&self) -> f64 {
         let p = self.p();

@@ -14,7 +14,7 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Signs};
+use ranef_core::krylov::{fit, Crossed, CrossedOptions, Gathered, Levels, Signs};
 use ranef_core::layout::{Lambda, Layout};
 use ranef_core::linear::{FitOptions, NewRows};
 
@@ -76,7 +76,16 @@ pub struct CrossedSystem {
 }
 
 /// Covariances of the levels of each factor, their relative errors by sampling, and probes.
-type SampledCovariance = (Vec<Py<PyArray3<f64>>>, Vec<f64>, usize);
+pub(crate) type SampledCovariance = (Vec<Py<PyArray3<f64>>>, Vec<f64>, usize);
+
+/// Covariances of all levels, as arrays.
+pub(crate) fn levels_record(py: Python<'_>, found: Levels, layout: &Layout) -> PyResult<SampledCovariance> {
+    let mut all = Vec::new();
+    for (c, f) in found.covariance.into_iter().zip(&layout.factors) {
+        all.push(c.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?.unbind());
+    }
+    Ok((all, found.error, found.probes))
+}
 
 /// New rows of all factors of a model.
 fn new_rows<'a>(factors: &'a [NewFactorArgument<'_>], n: usize, layout: &Layout) -> PyResult<Vec<NewRows<'a>>> {
@@ -223,12 +232,7 @@ impl CrossedSystem {
         let lambda = self.lambda(&theta)?;
         let how = (Signs { seed }, probes);
         let found = whole(py, None, n_threads, |watch| self.model.conditional_covariance(&lambda, how, watch))?;
-        let found = found.map_err(to_python)?;
-        let mut all = Vec::new();
-        for (c, f) in found.covariance.into_iter().zip(&self.model.layout().factors) {
-            all.push(c.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?.unbind());
-        }
-        Ok((all, found.error, found.probes))
+        levels_record(py, found.map_err(to_python)?, self.model.layout())
     }
 
     /// Variance of x'(b^ - b) + z'(u^ - u) of new rows, divided by sigma^2.

@@ -4,6 +4,7 @@
 mod arguments;
 mod correlated;
 mod crossed;
+mod crossed_glmm;
 mod curve;
 mod families;
 mod glmm;
@@ -33,6 +34,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<correlated::CorrelatedSystem>()?;
     m.add_class::<crossed::CrossedRows>()?;
     m.add_class::<crossed::CrossedSystem>()?;
+    m.add_class::<crossed_glmm::CrossedGlmmSystem>()?;
     m.add_class::<glmm::GlmmSystem>()?;
     m.add_class::<row_kernel::RowKernel>()?;
     m.add_class::<pattern::PatternSystem>()?;
@@ -45,6 +47,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<records::LinearSolution>()?;
     m.add_class::<records::LinearFit>()?;
     m.add_class::<records::SampledFit>()?;
+    m.add_class::<records::SampledGeneralizedFit>()?;
     m.add_class::<records::LinearEvaluation>()?;
     m.add_class::<records::GeneralizedSolution>()?;
     m.add_class::<records::GeneralizedFit>()?;

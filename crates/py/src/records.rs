@@ -108,6 +108,15 @@ pub struct GeneralizedFit {
     pub vcov: Option<Matrix>,
 }
 
+/// A fit of a generalized model whose log-determinant is sampled.
+#[pyclass(frozen, get_all, module = "ranef._core")]
+pub struct SampledGeneralizedFit {
+    pub fit: Py<GeneralizedFit>,
+    pub sampling: f64,
+    pub error: f64,
+    pub probes: Vector,
+}
+
 /// The criterion of a generalized model with its derivatives, and the modes.
 #[pyclass(frozen, get_all, module = "ranef._core")]
 pub struct GeneralizedEvaluation {

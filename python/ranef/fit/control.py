@@ -21,7 +21,7 @@ class FitControl:
         The fit stops when the criterion can be lowered by less than this, judged by the Newton
         decrement.
     solver : {"auto", "exact", "iterative"}
-        How linear models with crossed grouping factors are solved: by an exact factor of their
+        How models with crossed grouping factors are solved: by an exact factor of their
         system, or by conjugate gradients with a log-determinant by random probes. ``"auto"``
         predicts memory and time: where exact evaluations would take long, the second finds the
         estimates and one or two exact ones end the search; where they do not fit into memory, or

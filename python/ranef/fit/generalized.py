@@ -380,9 +380,10 @@ def record_of(
     found: "GeneralizedFit",
     n_threads: int,
     before: int = 0,
+    kept: list[int] | None = None,
 ) -> GlmmFit:
     """Turn what the core gives, after ``before`` evaluations of another fit, into the frozen
-    record, everything in lme4's order.
+    record, everything in lme4's order; ``kept`` are the columns of X where the system has none.
     """
     family, solution, ending = likelihood.family, found.solution, Ending.of(found, before)
     objective = found.ending.objective
@@ -390,23 +391,23 @@ def record_of(
         raise DataError(likelihood_not_finite(family))
     if solution is None:
         raise DataError(modes_not_found(family))
-    fields = estimates_of(design, order, solution, system.get(n_threads).kept)
-    kept, theta = fields["kept"], fields["theta"]
+    fields = estimates_of(design, order, solution, system.get(n_threads).kept if kept is None else kept)
+    places, theta = fields["kept"], fields["theta"]
     hessian, vcov, profiled = found.hessian, found.vcov, solution.vcov_profiled
     place = places_in_core(order, order.n_theta if hessian is None else len(hessian))
     apart: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
     if ending.status is FitStatus.SEPARATION or runs_away(
-        ending.status, profiled if vcov is None else vcov, design, kept
+        ending.status, profiled if vcov is None else vcov, design, places
     ):
-        apart = separated_columns(design, kept, family)
+        apart = separated_columns(design, places, family)
         if apart:
             ending = replace(ending, status=FitStatus.SEPARATION)
         elif ending.status is FitStatus.SEPARATION:
             # the core has seen a flat likelihood; that no direction separates the responses is
             # exact
             ending = replace(ending, status=FitStatus.CONVERGED)
-            flat = tuple(design.x_names[kept[j]] for j in found.separated)
+            flat = tuple(design.x_names[places[j]] for j in found.separated)
     extra = math.nan if solution.dispersion is None else float(solution.dispersion)
     reason = None
     if not ending.status.ok and not apart and (reason := exact_fit(family, extra, solution.mu)):
@@ -435,12 +436,12 @@ def record_of(
         order,
         valleys,
         lambda v: _errors(v, found, profiled, likelihood, system, n_threads),
-        kept,
+        places,
     )
     value = math.nan if family.dispersion_name is None else extra
     joint = placed(found.covariance, place)
     how = likelihood.n_quad, likelihood.curvature
-    log_prior, constant, robust = beside_generalized(design, order, family, found, how, kept)
+    log_prior, constant, robust = beside_generalized(design, order, family, found, how, places)
     if robust is not None:
         m, p = len(theta), len(solution.beta)
         joint, vcov = robust, np.ascontiguousarray(robust[m : m + p, m : m + p])

@@ -30,7 +30,7 @@ from ranef.fit.beside import see_that_ml_is_fitted, with_beside
 from ranef.fit.component_request import fitted_components, has_several_predictors, part_formula
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.correlated import fit_linear
-from ranef.fit.generalized import Likelihood, fit_glmm
+from ranef.fit.generalized import Likelihood
 from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import Kind, outcome_of
@@ -39,6 +39,7 @@ from ranef.fit.progress import Progress, Report, reported
 from ranef.fit.record import MixedFit
 from ranef.fit.replaced_response import replaced_response
 from ranef.fit.request_types import check_types
+from ranef.fit.sampled_modes import fit_by_solver
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.fit.warned import warn_once
@@ -430,10 +431,8 @@ class GlmmRequest(ModelRequest):
         show: Report | None,
         n_threads: int,
     ) -> MixedFit:
-        if control.solver == "iterative":
-            raise OptionError("control['solver'] 'iterative' is for linear models; leave it out for glmer.")
         likelihood = Likelihood(self.family, kind, self.n_quad, self.curvature)
-        return fit_glmm(design, likelihood, start, control, show, n_threads, order)
+        return fit_by_solver(design, likelihood, start, control, show, n_threads, order)
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
         if "family" in changed:

@@ -113,9 +113,12 @@ class SampledLikelihood:
     @property
     def refusal(self) -> str:
         """Why there is nothing that takes a factor of the system."""
+        others = "influence and Kenward-Roger's tests"
+        if self.tests is None:
+            others = "influence and standard errors of predictions of generalized models"
         return (
             "the model was fitted by the iterative solver, which forms no factor of its system, and this needs one, as "
-            "profiles, bootstrap, leverages, influence and Kenward-Roger's tests do; fit it with "
+            f"profiles, bootstrap, leverages, {others} do; fit it with "
             f"control={{'solver': 'exact'}}, which here needs up to {self._memory}."
         )
 
@@ -130,7 +133,10 @@ def conditional_covariance(fit: "LmmFit", sampled: SampledLikelihood) -> tuple[l
     are taken where that is more than half a per cent.
     """
     how = (max(PROBES, sampled.few), sampled.seed, fit.n_threads)
-    return fit.system.crossed(fit.n_threads).conditional_covariance(fit.core_theta, *how)[:2]
+    found: tuple[list[NDArray[np.float64]], list[float], int] = fit.system.crossed(
+        fit.n_threads
+    ).conditional_covariance(fit.core_theta, *how)
+    return found[0], found[1]
 
 
 def prediction_variance(
@@ -138,7 +144,8 @@ def prediction_variance(
 ) -> NDArray[np.float64]:
     """That of the record, in units of the residual variance; exact where few rows differ."""
     how = (4 * max(PROBES, sampled.few), sampled.seed, fit.n_threads)
-    return fit.system.crossed(fit.n_threads).prediction_variance(fit.core_theta, x, factors, *how)
+    out: NDArray[np.float64] = fit.system.crossed(fit.n_threads).prediction_variance(fit.core_theta, x, factors, *how)
+    return out
 
 
 def change_se(fit: Any, other: Any) -> float:
@@ -158,6 +165,8 @@ def why_not_iterative(design: Design) -> str | None:
         return "is made of sums, without rows"
     if len({t.group for t in design.random}) < 2:
         return "has one grouping factor or none, for which the exact solver is never slow"
+    if design.priors or design.sampling is not None:
+        return "has priors or sampling weights"
     for term in design.random:
         if term.has_members:
             return f"has rows with parts of several effects in ({term.text})"

@@ -20,6 +20,7 @@ from ranef.fit.record import MixedFit
 from ranef.fit.repeated import RepeatedFit
 from ranef.fit.repeated_request import RepeatedRequest
 from ranef.fit.request import GlmmRequest, GlsRequest, LmmRequest, ModelRequest
+from ranef.fit.sampled_modes import SampledGlmmFit
 from ranef.fit.system import LazySystem
 
 #: The record that belongs to every kind of request.
@@ -64,6 +65,8 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
         made = CorrelatedFit
     if made is NonlinearFit and isinstance(record, dict) and "structure_names" in record:
         made = NonlinearCorrelatedFit
+    if made is GlmmFit and isinstance(record, dict) and "sampled" in record:
+        made = SampledGlmmFit
     known = {} if made is None else {f.name: f.default for f in fields(made) if f.name != "system"}
     # a field that is newer than the file has its default
     needed = {name for name, default in known.items() if default is MISSING}
@@ -74,7 +77,7 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
     if made is ComponentsFit:
         whole: Any = LazyWhole(record["whole"])
         return made(system=whole, **record), request
-    family = record["family"] if made is GlmmFit else None
+    family = record["family"] if made is not None and issubclass(made, GlmmFit) else None
     sampled = record.get("sampled")
     refusal = None if sampled is None else sampled.refusal
     system: LazySystem[Any] = LazySystem(record["design"], record["order"], family, refusal=refusal)

@@ -22,6 +22,7 @@ from ranef.fit.prior import core_prior
 if TYPE_CHECKING:
     from ranef._core import (
         CorrelatedSystem,
+        CrossedGlmmSystem,
         CrossedRows,
         CrossedSystem,
         GlmmSystem,
@@ -266,22 +267,16 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     """Hand the arrays of a design to the core; its response has the form of its family."""
     from ranef._core import GlmmSystem
 
-    weights = row_weights(design)
-    weights = np.ones(len(design.y)) if weights is None else np.ascontiguousarray(weights)
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
-    y = np.ascontiguousarray(design.y)
-    factors = core_factors(design, order)
-    if len(design.x_names) >= FEW_COLUMNS:
-        check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
-    link = _CORE_LINKS.get(family.link, family.link)
+    x, y, weights, offset, factors, name, link = _generalized(design, order, family)
     try:
         system = GlmmSystem(
-            design.x,
+            x,
             y,
             weights,
-            design.offset,
+            offset,
             factors,
-            family.kernel,
+            name,
             link,
             kernel,
             n_threads,
@@ -293,6 +288,27 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     if len(system.kept) < len(design.x_names):
         _see_that_squares_are_numbers(design)
     return system
+
+
+def build_crossed_generalized(design: Design, order: TermOrder, family: Family, n_threads: int) -> "CrossedGlmmSystem":
+    """The same for the iterative solver."""
+    from ranef._core import CrossedGlmmSystem
+
+    x, y, weights, offset, factors, name, link = _generalized(design, order, family)
+    try:
+        return CrossedGlmmSystem(x, y, weights, offset, factors, name, link, n_threads)
+    except ValueError as problem:
+        raise _cannot_be_set_up(design, problem) from None
+
+
+def _generalized(design: Design, order: TermOrder, family: Family) -> tuple[Any, ...]:
+    weights = row_weights(design)
+    weights = np.ones(len(design.y)) if weights is None else np.ascontiguousarray(weights)
+    factors = core_factors(design, order)
+    if len(design.x_names) >= FEW_COLUMNS:
+        check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
+    link = _CORE_LINKS.get(family.link, family.link)
+    return design.x, np.ascontiguousarray(design.y), weights, design.offset, factors, family.kernel, link
 
 
 def _cannot_be_set_up(design: Design, problem: ValueError) -> RanefError:
@@ -348,7 +364,7 @@ class LazySystem(Generic[S]):
         family: Family | None = None,
         system: S | None = None,
         refusal: str | None = None,
-        crossed: "CrossedSystem | None" = None,
+        crossed: "CrossedSystem | CrossedGlmmSystem | None" = None,
     ):
         self._design, self._order, self._family, self._system = design, order, family, system
         self._refusal, self._crossed = refusal, crossed
@@ -360,7 +376,7 @@ class LazySystem(Generic[S]):
             self._patterns = build_pattern_system(self._design)
         return self._patterns
 
-    def crossed(self, n_threads: int = 1) -> "CrossedSystem":
+    def crossed(self, n_threads: int = 1) -> Any:
         """Return the rows of the iterative solver, sorting them if need be."""
         if self._crossed is None:
             if self._design.sums is not None:
@@ -368,7 +384,10 @@ class LazySystem(Generic[S]):
                     "the rows of this model were read in batches and are not kept in copies and files, and variances "
                     "of random effects and predictions need them; fit it again."
                 )
-            self._crossed = build_crossed_system(self._design, self._order, n_threads)
+            if self._family is not None:
+                self._crossed = build_crossed_generalized(self._design, self._order, self._family, n_threads)
+            else:
+                self._crossed = build_crossed_system(self._design, self._order, n_threads)
         return self._crossed
 
     def get(self, n_threads: int = 1) -> S:

@@ -218,18 +218,7 @@ impl GlmmSystem {
 
     /// Fixed effects of the changed basis from those of the columns as given.
     pub fn beta_from_given(&self, beta: &[f64]) -> Vec<f64> {
-        let b = &self.layout.basis;
-        let p = b.p();
-        let mut out = beta.to_vec();
-        if let Some(i0) = b.intercept {
-            let s: f64 = (0..p).filter(|&r| r != i0).map(|r| b.x_shift[r] * beta[r]).sum();
-            out[i0] += s / b.constant;
-        }
-        for i in (0..p).rev() {
-            let s: f64 = (i + 1..p).map(|c| b.x_transform[i * p + c] * out[c]).sum();
-            out[i] = (out[i] - s) / b.x_transform[i * p + i];
-        }
-        out
+        self.layout.basis.beta_from_given(beta)
     }
 }
 

@@ -8,7 +8,7 @@
 use super::linear::{error_of_mean, Crossed, Evaluated};
 use super::probes::Signs;
 use crate::error::CoreError;
-use crate::layout::{Block, Frame};
+use crate::layout::{Block, Frame, Layout};
 use crate::linear::{Chart, FitOptions, Satterthwaite, Solution, Status};
 use crate::optimize::trust_region::{self, Eigen};
 use crate::watch::Watch;
@@ -17,24 +17,24 @@ use crate::watch::Watch;
 type Coordinate<'f> = (usize, &'f Frame, usize, (Option<usize>, Option<usize>));
 
 /// Largest shift of an estimate by sampling, in standard errors.
-const SHIFT: f64 = 0.02;
+pub(super) const SHIFT: f64 = 0.02;
 /// Standard error of the criterion for which probes are added at the end: 0.05 of a log-likelihood.
-const ERROR: f64 = 0.1;
+pub(super) const ERROR: f64 = 0.1;
 /// How many times as many probes are taken for estimates, and for the criterion, at most.
-const MORE: usize = 16;
-const MORE_AT_END: usize = 32;
+pub(super) const MORE: usize = 16;
+pub(super) const MORE_AT_END: usize = 32;
 /// The decrement below which the fit ends: estimates are then within a thousandth of a standard
 /// error, a twentieth of what sampling may shift.
-const DECREMENT: f64 = 1e-6;
+pub(super) const DECREMENT: f64 = 1e-6;
 /// Standard deviations below this are tried at zero.
 const SNAP: f64 = 0.02;
 /// Share of a standard deviation that a step leaves at least.
 const LEFT: f64 = 0.2;
 /// Standard deviation at which the derivative at zero is found, and where a direction starts again.
 const NEAR_ZERO: f64 = 1e-3;
-const AGAIN: f64 = 0.1;
+pub(super) const AGAIN: f64 = 0.1;
 /// Smallest radius.
-const SMALLEST: f64 = 1e-8;
+pub(super) const SMALLEST: f64 = 1e-8;
 
 /// How a fit is made.
 #[derive(Clone, Copy, Debug)]
@@ -90,12 +90,12 @@ struct Fitting<'m> {
 }
 
 /// Coordinates that move, with gradient and Hessian.
-struct Local {
-    free: Vec<usize>,
-    g: Vec<f64>,
-    h: Vec<f64>,
+pub(super) struct Local {
+    pub(super) free: Vec<usize>,
+    pub(super) g: Vec<f64>,
+    pub(super) h: Vec<f64>,
     /// Drop promised by parameters at their bounds.
-    sent: f64,
+    pub(super) sent: f64,
 }
 
 impl<'m> Fitting<'m> {
@@ -139,66 +139,9 @@ impl<'m> Fitting<'m> {
         let sent = self.chart.bounds.promise(&x, &g, &h);
         let held = self.chart.bounds.hold(&x, &mut g, &mut h);
         let n = g.len();
-        let mut free = Vec::with_capacity(n);
-        for (_, f, c, (i, j)) in self.coordinates(&here.frames) {
-            let moves = match (i, j) {
-                (Some(_), Some(j)) => f.s[j] > 0.0,
-                _ => !held.get(c).copied().unwrap_or(false),
-            };
-            if moves {
-                free.push(c);
-            }
-        }
+        let free = free_of(self.model.layout(), &here.frames, &held);
         let h = free.iter().flat_map(|&a| free.iter().map(move |&b| a * n + b)).map(|t| h[t]).collect();
         Ok(Local { g: free.iter().map(|&c| g[c]).collect(), h, free, sent })
-    }
-
-    /// Block, frame, number and entry of D of every coordinate; no entry where a block is not free.
-    fn coordinates<'f>(&self, frames: &'f [Frame]) -> Vec<Coordinate<'f>> {
-        let mut out = Vec::new();
-        for (index, (b, f)) in self.blocks().iter().zip(frames).enumerate() {
-            if b.is_free {
-                for j in 0..f.k {
-                    for i in j..f.k {
-                        out.push((index, f, out.len(), (Some(i), Some(j))));
-                    }
-                }
-            } else {
-                for _ in &f.theta {
-                    out.push((index, f, out.len(), (None, None)));
-                }
-            }
-        }
-        out
-    }
-
-    /// Where a step leads, and the blocks of which a direction was set to zero.
-    fn moved(&self, here: &Place<'_>, local: &Local, step: &[f64], kept: &[bool]) -> (Vec<Frame>, Vec<usize>) {
-        let mut whole = vec![0.0; self.chart.n()];
-        let mut falls = vec![false; self.blocks().len()];
-        let all = self.coordinates(&here.frames);
-        for ((&c, s), g) in local.free.iter().zip(step).zip(&local.g) {
-            let (block, f, _, entry) = all[c];
-            whole[c] = *s;
-            if let (Some(i), Some(j)) = entry {
-                if i == j {
-                    whole[c] = s.max((LEFT - 1.0) * f.s[j]);
-                    falls[block] |= *g > 0.0;
-                }
-            }
-        }
-        self.chart.bounds.clip(&self.chart.of(&here.frames), &mut whole);
-        let mut trial = self.chart.moved(&here.frames, &whole);
-        let mut snapped = Vec::new();
-        for (index, (b, f)) in self.blocks().iter().zip(&mut trial).enumerate() {
-            if b.is_free && !kept[index] && falls[index] {
-                for s in f.s.iter_mut().filter(|s| **s > 0.0 && **s < SNAP) {
-                    *s = 0.0;
-                    snapped.push(index);
-                }
-            }
-        }
-        (trial, snapped)
     }
 
     /// Covariance of the gradient by its probes, by the coordinates given.
@@ -291,6 +234,71 @@ impl<'m> Fitting<'m> {
     }
 }
 
+/// Block, frame, number and entry of D of every coordinate; no entry where a block is not free.
+fn coordinates<'f>(layout: &Layout, frames: &'f [Frame]) -> Vec<Coordinate<'f>> {
+    let mut out = Vec::new();
+    for (index, (b, f)) in layout.blocks.iter().zip(frames).enumerate() {
+        if b.is_free {
+            for j in 0..f.k {
+                for i in j..f.k {
+                    out.push((index, f, out.len(), (Some(i), Some(j))));
+                }
+            }
+        } else {
+            for _ in &f.theta {
+                out.push((index, f, out.len(), (None, None)));
+            }
+        }
+    }
+    out
+}
+
+/// Coordinates that move: those along which Lambda has variance, but for parameters held at their
+/// bounds.
+pub(super) fn free_of(layout: &Layout, frames: &[Frame], held: &[bool]) -> Vec<usize> {
+    let moves = |(_, f, c, (i, j)): &Coordinate<'_>| match (i, j) {
+        (Some(_), Some(j)) => f.s[*j] > 0.0,
+        _ => !held.get(*c).copied().unwrap_or(false),
+    };
+    coordinates(layout, frames).into_iter().filter(|c| moves(c)).map(|c| c.2).collect()
+}
+
+/// Where a step leads, and the blocks of which a direction was set to zero.
+pub(super) fn moved(
+    layout: &Layout,
+    chart: &Chart<'_>,
+    frames: &[Frame],
+    local: &Local,
+    step: &[f64],
+    kept: &[bool],
+) -> (Vec<Frame>, Vec<usize>) {
+    let mut whole = vec![0.0; chart.n()];
+    let mut falls = vec![false; layout.blocks.len()];
+    let all = coordinates(layout, frames);
+    for ((&c, s), g) in local.free.iter().zip(step).zip(&local.g) {
+        let (block, f, _, entry) = all[c];
+        whole[c] = *s;
+        if let (Some(i), Some(j)) = entry {
+            if i == j {
+                whole[c] = s.max((LEFT - 1.0) * f.s[j]);
+                falls[block] |= *g > 0.0;
+            }
+        }
+    }
+    chart.bounds.clip(&chart.of(frames), &mut whole);
+    let mut trial = chart.moved(frames, &whole);
+    let mut snapped = Vec::new();
+    for (index, (b, f)) in layout.blocks.iter().zip(&mut trial).enumerate() {
+        if b.is_free && !kept[index] && falls[index] {
+            for s in f.s.iter_mut().filter(|s| **s > 0.0 && **s < SNAP) {
+                *s = 0.0;
+                snapped.push(index);
+            }
+        }
+    }
+    (trial, snapped)
+}
+
 /// Fits a model, from given frames or from those of moments.
 ///
 /// # Errors
@@ -324,7 +332,8 @@ pub fn fit(
             while taken.is_none() && fitting.may_go_on() {
                 let (step, _, edge) = trust_region::step(&local.g, eigen, radius);
                 let length = step.iter().map(|s| s * s).sum::<f64>().sqrt();
-                let (trial, snapped) = fitting.moved(&here, &local, &step, &kept);
+                let (layout, chart) = (model.layout(), &fitting.chart);
+                let (trial, snapped) = moved(layout, chart, &here.frames, &local, &step, &kept);
                 let there = fitting.evaluate(trial)?;
                 let (moved, error) = fitting.change(&here, &there, &local, &step);
                 if moved <= error {

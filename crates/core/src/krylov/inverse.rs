@@ -28,6 +28,8 @@ pub(super) struct Lifted {
 struct Pair {
     first: Lifted,
     second: Lifted,
+    /// Number of its first probe.
+    start: usize,
 }
 
 /// See the module.
@@ -118,7 +120,7 @@ impl<'d> Inverse<'d> {
     pub fn new(d: &'d Decomposition<'d>, signs: Signs, probes: usize) -> Result<Self, CoreError> {
         let mut exact = Vec::new();
         for (first, second) in d.taken_out() {
-            exact.push(Pair { first: d.lifted(&first), second: d.lifted(&second) });
+            exact.push(Pair { first: d.lifted(&first), second: d.lifted(&second), start: 0 });
         }
         let mut out = Inverse { d, exact, sampled: Vec::new(), probes: 0, own: Vec::new() };
         out.own = out.own_blocks();
@@ -134,10 +136,15 @@ impl<'d> Inverse<'d> {
         while self.probes < to {
             let used = WIDEST.min(to - self.probes);
             let (x, z) = self.d.probe_pair(signs, self.probes, used)?;
-            self.sampled.push(Pair { first: self.d.lifted(&x), second: self.d.lifted(&z) });
-            self.probes += used;
+            self.add_pair(&x, &z);
         }
         Ok(())
+    }
+
+    /// Adds the pair of some probes.
+    pub(super) fn add_pair(&mut self, x: &Block<f32>, z: &Block<f32>) {
+        self.sampled.push(Pair { first: self.d.lifted(x), second: self.d.lifted(z), start: self.probes });
+        self.probes += x.used;
     }
 
     /// P + P (sum C'QC) P.
@@ -243,14 +250,19 @@ impl<'d> Inverse<'d> {
 
     /// z'Lambda M^-1 Lambda'z of every row of the graph, z its effects there.
     pub fn of_rows(&self) -> Vec<f64> {
+        self.of_rows_by(0..self.probes)
+    }
+
+    /// The same by some of the probes.
+    pub(super) fn of_rows_by(&self, probes: Range<usize>) -> Vec<f64> {
         let g = self.d.graph();
         let mut out = vec![0.0; g.places.len() / g.others.len()];
         let size = |part: &Range<usize>| g.start[part.end] - g.start[part.start];
-        by_parts(g, self.d.threads(), size, &mut out, |part, out| self.of_part(part, out));
+        by_parts(g, self.d.threads(), size, &mut out, |part, out| self.of_part(part, probes.clone(), out));
         out
     }
 
-    fn of_part(&self, part: Range<usize>, out: &mut [f64]) {
+    fn of_part(&self, part: Range<usize>, probes: Range<usize>, out: &mut [f64]) {
         let g = self.d.graph();
         let (k1, n) = (g.eliminated.k(), g.others.len());
         let (factor, reduced) = (&self.d.blocks().factor, &self.d.blocks().reduced);
@@ -258,7 +270,7 @@ impl<'d> Inverse<'d> {
         let widest = g.others.iter().map(super::graph::Part::k).max().unwrap_or(1);
         let (mut z1, mut y) = (vec![0.0; k1], vec![0.0; k1]);
         let mut z = vec![0.0; widest];
-        let many = self.probes.max(1) as f32;
+        let many = probes.len().max(1) as f32;
         let begin = g.start[part.start];
         let simple = g.is_pair();
         for level in part {
@@ -303,11 +315,20 @@ impl<'d> Inverse<'d> {
                     }
                     t
                 };
-                let sum = |pairs: &[Pair]| -> f32 {
-                    let of_pair = |p: &Pair| of(&p.first).iter().zip(&of(&p.second)).map(|(a, b)| a * b).sum::<f32>();
+                let sum = |pairs: &[Pair], columns: Range<usize>| -> f32 {
+                    let of_pair = |p: &Pair| {
+                        let from = columns.start.saturating_sub(p.start).min(p.first.used);
+                        let to = columns.end.saturating_sub(p.start).min(p.first.used);
+                        if from == to {
+                            return 0.0;
+                        }
+                        let (first, second) = (of(&p.first), of(&p.second));
+                        first[from..to].iter().zip(&second[from..to]).map(|(a, b)| a * b).sum::<f32>()
+                    };
                     pairs.iter().map(of_pair).sum()
                 };
-                out[row - begin] = a + f64::from(sum(&self.exact)) + f64::from(sum(&self.sampled) / many);
+                let known = a + f64::from(sum(&self.exact, 0..usize::MAX));
+                out[row - begin] = known + f64::from(sum(&self.sampled, probes.clone()) / many);
             }
             cells.clear(g, rows);
         }

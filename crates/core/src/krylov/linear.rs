@@ -1,11 +1,11 @@
 //! A linear model with crossed factors: its rows, and everything about it at one Lambda.
 
-use super::block::{Block, WIDEST};
+use super::block::WIDEST;
 use super::gathered::Gathered;
 use super::graph::Graph;
 use super::logdet::{Decomposition, Probed};
-use super::operator::{self, Own};
 use super::probes::Signs;
+use super::sides::{outer, Sides};
 use crate::basis::Basis;
 use crate::crossprod::{independent_columns, settle_rank, well_conditioned, Crossprod};
 use crate::dense::kernels;
@@ -154,73 +154,8 @@ impl Crossed {
         self.layout.blocks.iter().map(of_block).collect()
     }
 
-    /// Visits every factor: its half, description, and where its levels are in the layout.
-    fn each_level(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
-        for (f, (half, part)) in self.g.in_order().enumerate() {
-            for (l, (first, _)) in part.levels().enumerate() {
-                visit(half, first, self.layout.first_row(f, l), part.k());
-            }
-        }
-    }
-
-    /// Vectors of both halves in the order of the layout.
-    fn laid_out(&self, halves: &[Vec<f64>; 2], cols: usize) -> Vec<f64> {
-        let mut out = vec![0.0; self.layout.q() * cols];
-        self.each_level(|half, first, row, k| {
-            out[row * cols..(row + k) * cols].copy_from_slice(&halves[half][first * cols..(first + k) * cols]);
-        });
-        out
-    }
-
-    /// The way back.
-    fn halves(&self, v: &[f64], cols: usize) -> [Vec<f64>; 2] {
-        let mut out = self.zeros(cols);
-        self.each_level(|half, first, row, k| {
-            out[half][first * cols..(first + k) * cols].copy_from_slice(&v[row * cols..(row + k) * cols]);
-        });
-        out
-    }
-
-    fn zeros(&self, cols: usize) -> [Vec<f64>; 2] {
-        [vec![0.0; self.g.eliminated.range().len() * cols], vec![0.0; self.g.n_places() * cols]]
-    }
-
-    /// Lambda v, or Lambda'v.
-    fn scale(&self, lambda: &Lambda, transposed: bool, v: &mut [Vec<f64>; 2], cols: usize) {
-        for (half, part) in self.g.in_order() {
-            let (k, lam) = (part.k(), &lambda[part.factor]);
-            let mut t = vec![0.0; k * cols];
-            for row in v[half][part.range().start * cols..part.range().end * cols].chunks_exact_mut(k * cols) {
-                if transposed {
-                    kernels::transposed_multiply(lam, row, k, k, cols, &mut t);
-                } else {
-                    kernels::multiply(lam, row, k, k, cols, &mut t);
-                }
-                row.copy_from_slice(&t);
-            }
-        }
-    }
-
-    /// Z'WZ v.
-    fn gram(&self, v: &[Vec<f64>; 2], cols: usize) -> [Vec<f64>; 2] {
-        let mut out = self.zeros(cols);
-        let k1 = self.g.eliminated.k();
-        for from in (0..cols).step_by(WIDEST) {
-            let used = WIDEST.min(cols - from);
-            let own = Block::<f64>::columns(&v[0], cols, from, used);
-            let rest = Block::<f64>::columns(&v[1], cols, from, used);
-            let k = own.k;
-            let sums = operator::pass(&self.g, Own::Given(&own.data), &rest.data, k, self.n_threads);
-            let mut first = Block::<f64> { k, used, data: vec![0.0; own.data.len()] };
-            let each = first.data.chunks_exact_mut(k1 * k).zip(own.data.chunks_exact(k1 * k));
-            for ((to, own), a) in each.zip(self.g.squares[0].chunks_exact(k1 * k1)) {
-                kernels::multiply(a, own, k1, k1, k, to);
-            }
-            first.data.iter_mut().zip(&sums.levels).for_each(|(t, s)| *t += s);
-            first.write(&mut out[0], cols, from);
-            Block { k, used, data: sums.places }.write(&mut out[1], cols, from);
-        }
-        out
+    fn sides(&self) -> Sides<'_> {
+        Sides { g: &self.g, layout: &self.layout, n_threads: self.n_threads }
     }
 
     /// Criterion, effects and score at a Lambda, with so many probes.
@@ -240,7 +175,7 @@ impl Crossed {
         let not_positive = || CoreError::Degenerate("the system is not positive definite".into());
         let decomposition = Decomposition::new(&self.g, lambda, self.n_threads, watch)?;
         let mut a = self.ztw.clone();
-        self.scale(lambda, true, &mut a, pw);
+        self.sides().scale(lambda, true, &mut a, pw);
         let (k1, k2) = decomposition.solve(&a[0], &a[1], pw)?;
         let mut k = [k1, k2];
         let mut rxx = self.cp.wtw.clone();
@@ -272,8 +207,8 @@ impl Crossed {
         }
         // [F g0] = Z'[X y] - Z'Z L [K u0], of which the last column becomes g, and that of k u
         let mut scaled = k.clone();
-        self.scale(lambda, false, &mut scaled, pw);
-        let mut fg = self.gram(&scaled, pw);
+        self.sides().scale(lambda, false, &mut scaled, pw);
+        let mut fg = self.sides().gram(&scaled, pw);
         drop(scaled);
         for half in 0..2 {
             fg[half].iter_mut().zip(&self.ztw[half]).for_each(|(t, z)| *t = z - *t);
@@ -315,8 +250,8 @@ impl Crossed {
             }
         }
         let mut score = Score::new(&self.layout);
-        score.kw = self.laid_out(&k, pw);
-        score.fg = self.laid_out(&fg, pw);
+        score.kw = self.sides().laid_out(&k, pw);
+        score.fg = self.sides().laid_out(&fg, pw);
         score.u.iter_mut().zip(score.kw.chunks_exact(pw)).for_each(|(u, k)| *u = k[p]);
         (score.beta, score.s, score.gamma) = (beta, s, gamma);
         let mut out = Evaluated { criterion: 0.0, probed, score, r2, decomposition, log_det_rx, rxx };
@@ -351,11 +286,11 @@ impl Crossed {
                 to.iter_mut().zip(w).for_each(|(t, w)| *t += f * w);
             }
         }
-        let w = self.halves(w, cols);
-        let mut c = self.gram(&w, cols);
+        let w = self.sides().halves(w, cols);
+        let mut c = self.sides().gram(&w, cols);
         (0..2).for_each(|half| outer(&w[half], &c[half], cols, 1.0, &mut out));
         drop(w);
-        self.scale(lambda, true, &mut c, cols);
+        self.sides().scale(lambda, true, &mut c, cols);
         let (m1, m2) = at.decomposition.solve(&c[0], &c[1], cols)?;
         outer(&c[0], &m1, cols, -1.0, &mut out);
         outer(&c[1], &m2, cols, -1.0, &mut out);
@@ -448,17 +383,21 @@ impl<'a> Evaluated<'a> {
     pub fn covariance(&self, of: impl Fn(&Lambda) -> Vec<f64>) -> Vec<f64> {
         let half =
             |p: &Probed| -> Lambda { p.derivative.iter().map(|d| d.iter().map(|v| 0.5 * v).collect()).collect() };
-        let own: Vec<Vec<f64>> =
-            self.probed.iter().filter(|p| !p.derivative.is_empty()).map(|p| of(&half(p))).collect();
-        let (m, n) = (own.first().map_or(0, Vec::len), own.len());
-        let mean: Vec<f64> = (0..m).map(|f| own.iter().map(|g| g[f]).sum::<f64>() / n as f64).collect();
-        (0..m * m)
-            .map(|t| {
-                let (a, b) = (t / m, t % m);
-                own.iter().map(|g| (g[a] - mean[a]) * (g[b] - mean[b])).sum::<f64>() / (n * (n - 1).max(1)) as f64
-            })
-            .collect()
+        let with = self.probed.iter().filter(|p| !p.derivative.is_empty());
+        covariance_of_mean(&with.map(|p| of(&half(p))).collect::<Vec<_>>())
     }
+}
+
+/// Covariance of the mean of vectors.
+pub(super) fn covariance_of_mean(own: &[Vec<f64>]) -> Vec<f64> {
+    let (m, n) = (own.first().map_or(0, Vec::len), own.len());
+    let mean: Vec<f64> = (0..m).map(|f| own.iter().map(|g| g[f]).sum::<f64>() / n as f64).collect();
+    (0..m * m)
+        .map(|t| {
+            let (a, b) = (t / m, t % m);
+            own.iter().map(|g| (g[a] - mean[a]) * (g[b] - mean[b])).sum::<f64>() / (n * (n - 1).max(1)) as f64
+        })
+        .collect()
 }
 
 /// Standard error of a mean.
@@ -469,13 +408,4 @@ pub(super) fn error_of_mean(values: &[f64]) -> f64 {
     }
     let mean = values.iter().sum::<f64>() / n;
     (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt()
-}
-
-/// out += sign a'b of row-major matrices.
-fn outer(a: &[f64], b: &[f64], cols: usize, sign: f64, out: &mut [f64]) {
-    for (a, b) in a.chunks_exact(cols).zip(b.chunks_exact(cols)) {
-        for (row, a) in out.chunks_exact_mut(cols).zip(a) {
-            row.iter_mut().zip(b).for_each(|(t, b)| *t += sign * a * b);
-        }
-    }
 }

@@ -35,24 +35,29 @@ pub struct Probed {
     pub derivative: Lambda,
 }
 
+/// What some probes say, their solutions less themselves, and the probes.
+type Run = (Vec<Probed>, Block<f32>, Block<f32>);
+
 /// See the module.
 pub struct Decomposition<'a> {
-    g: &'a Graph,
-    n_threads: usize,
-    watch: &'a dyn Watch,
-    lambda: Lambda,
-    blocks: Blocks,
-    deflation: Deflation,
+    pub(super) g: &'a Graph,
+    pub(super) n_threads: usize,
+    pub(super) watch: &'a dyn Watch,
+    pub(super) lambda: Lambda,
+    pub(super) blocks: Blocks,
+    pub(super) deflation: Deflation,
     /// Shat V, and the solutions of P Shat P Z = P Shat V.
-    sv: Vec<Block<f64>>,
-    z: Vec<Block<f64>>,
+    pub(super) sv: Vec<Block<f64>>,
+    pub(super) z: Vec<Block<f64>>,
     /// Inverse of V'Shat V - (Shat V)'Z.
-    inverse: Vec<f64>,
+    pub(super) inverse: Vec<f64>,
     /// tr V'Shat V.
-    trace: f64,
+    pub(super) trace: f64,
+    /// Of a system that is only solved, roughly: the Cholesky factor of V'Shat V, and the precision.
+    pub(super) rough: Option<(Vec<f64>, Precision)>,
     /// What is known of log|M|, and its derivatives.
-    known: f64,
-    derivative: Lambda,
+    pub(super) known: f64,
+    pub(super) derivative: Lambda,
 }
 
 fn add_to(to: &mut Lambda, by: f64, what: &Lambda) {
@@ -82,6 +87,7 @@ impl<'a> Decomposition<'a> {
             z: Vec::new(),
             inverse: Vec::new(),
             trace: 0.0,
+            rough: None,
             derivative,
         };
         out.take_out()?;
@@ -183,12 +189,43 @@ impl<'a> Decomposition<'a> {
         from: usize,
         used: usize,
     ) -> Result<(Block<f32>, Block<f32>), CoreError> {
+        let (_, x, z) = self.run(signs, from, used)?;
+        Ok((x, z))
+    }
+
+    /// What some probes say of the value, and their pairs.
+    fn run(&self, signs: Signs, from: usize, used: usize) -> Result<Run, CoreError> {
         let mut z: Block<f32> = signs.block(self.g, from, used);
         let floor = z.dots(&z);
         self.deflation.project(&mut z);
-        let mut x = self.solve_restricted(&z, &floor, SAMPLED)?.x;
+        let length = z.dots(&z);
+        let solved = self.solve_restricted(&z, &floor, SAMPLED)?;
+        let excess = self.trace - self.deflation.r as f64;
+        let each = solved.matrices.iter().zip(&length);
+        let probed = each
+            .map(|(t, length)| {
+                let steps = t.diagonal.len();
+                let first = t.diagonal.first().map_or(0.0, |t| t - 1.0);
+                let log = t.log(steps);
+                let truncation = if steps > 2 { length * (log - t.log(steps - 2)) } else { 0.0 };
+                Probed { value: length * log - (length * first + excess), truncation, derivative: Vec::new() }
+            })
+            .collect();
+        let mut x = solved.x;
         x.data.iter_mut().zip(&z.data).for_each(|(x, z)| *x -= *z);
-        Ok((x, z))
+        Ok((probed, x, z))
+    }
+
+    /// What some probes say of the value and of its derivatives, and their pairs.
+    ///
+    /// # Errors
+    /// An interruption, or no convergence.
+    pub(super) fn probe_and_pair(&self, signs: Signs, from: usize, used: usize) -> Result<Run, CoreError> {
+        let (mut probed, x, z) = self.run(signs, from, used)?;
+        for (p, derivative) in probed.iter_mut().zip(self.pairs(&x, &z)) {
+            p.derivative = derivative;
+        }
+        Ok((probed, x, z))
     }
 
     /// The rows.
@@ -239,7 +276,7 @@ impl<'a> Decomposition<'a> {
     }
 
     /// Shat x, and the sums of the pass.
-    fn apply<T: Real>(&self, x: &Block<T>) -> (Block<T>, Sums<T>) {
+    pub(super) fn apply<T: Real>(&self, x: &Block<T>) -> (Block<T>, Sums<T>) {
         let k = x.k;
         let (mut out, sums) = self.scaled_and_sums(x);
         for p in &self.g.others {
@@ -351,34 +388,18 @@ impl<'a> Decomposition<'a> {
         used: usize,
         with_derivative: bool,
     ) -> Result<Vec<Probed>, CoreError> {
-        let mut z: Block<f32> = signs.block(self.g, from, used);
-        let floor = z.dots(&z);
-        self.deflation.project(&mut z);
-        let length = z.dots(&z);
-        let solved = self.solve_restricted(&z, &floor, SAMPLED)?;
-        let excess = self.trace - self.deflation.r as f64;
-        let derivatives = if with_derivative {
-            let mut x = solved.x;
-            x.data.iter_mut().zip(&z.data).for_each(|(x, z)| *x -= *z);
-            self.pairs(&x, &z)
-        } else {
-            vec![Vec::new(); used]
-        };
-        let each = solved.matrices.iter().zip(derivatives).enumerate();
-        Ok(each
-            .map(|(c, (t, derivative))| {
-                let steps = t.diagonal.len();
-                let first = t.diagonal.first().map_or(0.0, |t| t - 1.0);
-                let log = t.log(steps);
-                let truncation = if steps > 2 { length[c] * (log - t.log(steps - 2)) } else { 0.0 };
-                Probed { value: length[c] * log - (length[c] * first + excess), truncation, derivative }
-            })
-            .collect())
+        Ok(if with_derivative { self.probe_and_pair(signs, from, used)?.0 } else { self.run(signs, from, used)?.0 })
     }
 
     /// Shat^-1 b.
     fn solve_reduced(&self, b: &Block<f64>) -> Result<Block<f64>, CoreError> {
         let n = b.used;
+        if let Some((r, precision)) = &self.rough {
+            let apply = |x: &Block<f64>| self.coarse(r, true, &self.apply(&self.coarse(r, false, x)).0);
+            let rhs = self.coarse(r, true, b);
+            let x = cg::solve(&apply, &rhs, &rhs.dots(&rhs), *precision, self.watch)?.x;
+            return Ok(self.coarse(r, false, &x));
+        }
         let mut rest = b.clone();
         self.deflation.project(&mut rest);
         let mut x = self.solve_restricted(&rest, &b.dots(b), EXACT)?.x;

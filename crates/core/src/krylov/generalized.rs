@@ -1,0 +1,483 @@
+//! A generalized model with crossed factors: its rows, the modes of its random effects by deflated
+//! conjugate gradients, and Laplace's approximation with its gradient.
+//!
+//! With h(u) = -sum l_i + u'u/2 at the modes and M = L'Z'WZL + I, d = 2 h + log|M|. The leverages a_i
+//! = d log|M| / dW_i are those of the same decomposition as the value: s = a dW/deta, v = M^-1 L'Z's,
+//! rho = s - 2 r - W Z L v, and the gradient is X'rho by the fixed effects and sum (Z'rho)_l u_l' +
+//! (Z'r)_l v_l' + d log|M| / dL by Lambda.
+
+use super::block::WIDEST;
+use super::gathered::Gathered;
+use super::graph::{Graph, Numbers};
+use super::inverse::Inverse;
+use super::logdet::{Decomposition, Probed};
+use super::probes::Signs;
+use super::row_passes::{GlmmRows, Pass, PassSums};
+use super::sides::{outer, Sides};
+use crate::basis::Basis;
+use crate::crossprod::{products_of_x, settle_rank};
+use crate::error::CoreError;
+use crate::families::Family;
+use crate::layout::{FactorSpec, Frame, Lambda, Layout};
+use crate::linear::{Chart, Score};
+use crate::memory::room_for;
+use crate::rows::Rows;
+use crate::watch::Watch;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Newton decrement at which the modes are good enough: the last step leaves much less.
+const ENOUGH: f64 = 1e-8;
+/// Decrement below which rounding may hide that a step lowers h.
+const TRUSTED: f64 = 1e-6;
+/// Precision of the solutions, far from the modes and near them.
+const FAR: f64 = 1e-2;
+const NEAR: f64 = 1e-4;
+const MOST_STEPS: usize = 100;
+/// Groups of probes whose gradients show its error.
+const GROUPS: usize = 4;
+
+/// See the module.
+pub struct CrossedGlmm {
+    pub(super) g: Graph,
+    pub(super) layout: Layout,
+    pub(super) rows: GlmmRows,
+    /// Row of the caller that stands at each place here.
+    pub(super) order: Vec<u32>,
+    pub(super) family: Arc<dyn Family>,
+    pub(super) n_threads: usize,
+}
+
+/// Parameters, and the modes there once they are found.
+#[derive(Clone)]
+pub struct Estimates {
+    /// Of each block.
+    pub frames: Vec<Frame>,
+    /// Fixed effects in the changed basis.
+    pub beta: Vec<f64>,
+    /// Extra parameters of the family, which are held.
+    pub extras: Vec<f64>,
+    /// Spherical random effects of both halves.
+    pub(super) u: [Vec<f64>; 2],
+    pub(super) lambda: Lambda,
+    fixed: Vec<f64>,
+    r: Vec<f64>,
+    /// X'r and Z'r at the last pass.
+    pub(super) xr: Vec<f64>,
+    pub(super) zr: [Vec<f64>; 2],
+    pub(super) h: f64,
+}
+
+/// Value and derivatives at the modes of some parameters.
+pub(super) struct Found {
+    pub(super) objective: f64,
+    pub(super) log_det: f64,
+    pub(super) probed: Vec<Probed>,
+    /// Half the derivatives by Lambda, then those by the fixed effects.
+    pub(super) gradient: (Lambda, Vec<f64>),
+    /// The same by some of the probes.
+    pub(super) groups: Vec<(Lambda, Vec<f64>)>,
+    /// Average information: of the chart's coordinates, and X'V^-1X.
+    pub(super) information: (Vec<f64>, Vec<f64>),
+}
+
+/// What is asked for beside value and gradient.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'w> {
+    pub(super) probes: usize,
+    pub(super) signs: Signs,
+    pub(super) groups: bool,
+    pub(super) information: bool,
+    pub(super) watch: &'w dyn Watch,
+}
+
+pub(super) fn undefined() -> CoreError {
+    CoreError::Degenerate("the modes of the random effects cannot be found at these parameters".into())
+}
+
+impl CrossedGlmm {
+    /// Of rows in memory; `rows.y` and `rows.weights` are the response and the prior weights.
+    ///
+    /// # Errors
+    /// Fewer than two factors, sizes that do not agree, or what does not fit into memory.
+    pub fn new(
+        rows: &Rows<'_>,
+        offset: Option<&[f64]>,
+        family: Arc<dyn Family>,
+        n_threads: usize,
+    ) -> Result<Self, CoreError> {
+        rows.check()?;
+        let n = rows.n();
+        if family.predictors() != 1 || offset.is_some_and(|o| o.len() != n) {
+            return Err(CoreError::Shape("rows have one linear predictor and one offset each".into()));
+        }
+        // the weights of the last step change: columns are scaled as they are
+        let plain = Rows { weights: None, ..rows.clone() };
+        let mut basis = Basis::of_columns(&plain);
+        let products = products_of_x(&plain, &basis);
+        let p = basis.p();
+        settle_rank(&plain, &mut basis, &products, p)?;
+        let p = basis.p();
+        room_for((p as f64 + 8.0) * n as f64, || format!("the {p} columns of the fixed effects of {n} rows"))?;
+        let specs: Vec<FactorSpec> = rows.factors.iter().map(FactorSpec::of).collect();
+        let mut gathered = Gathered::new(basis.clone(), specs.clone())?;
+        gathered.update(&plain)?;
+        let mut g = gathered.sorted()?;
+        drop(gathered);
+        g.weights = Some(Numbers::Single(vec![0.0; n]));
+        let layout = Layout::new(&specs, &[], basis)?;
+        // the place of each row, as they were sorted
+        let codes = rows.factors[g.eliminated.factor].codes;
+        let mut next = g.start.clone();
+        let mut order = vec![0u32; n];
+        for (i, &c) in codes.iter().enumerate() {
+            order[next[c as usize]] = i as u32;
+            next[c as usize] += 1;
+        }
+        let pick = |v: &[f64]| -> Vec<f64> { order.iter().map(|&i| v[i as usize]).collect() };
+        let numbers = |v: &[f64]| {
+            if v.iter().all(|&v| f64::from(v as f32) == v) {
+                Numbers::Single(order.iter().map(|&i| v[i as usize] as f32).collect())
+            } else {
+                Numbers::Double(pick(v))
+            }
+        };
+        let mut x = vec![0.0; n * p];
+        let mut given = vec![0.0; p];
+        for (row, &i) in x.chunks_exact_mut(p.max(1)).zip(&order) {
+            given.iter_mut().zip(&layout.basis.kept).for_each(|(t, &j)| *t = rows.x[j].at(i as usize));
+            layout.basis.x_row(&given, row);
+        }
+        let prior = rows.weights.filter(|w| w.iter().any(|&w| w != 1.0)).map(numbers);
+        let kept = GlmmRows { n, p, x, y: numbers(rows.y), prior, offset: offset.map(pick).unwrap_or_default() };
+        Ok(CrossedGlmm { g, layout, rows: kept, order, family, n_threads })
+    }
+
+    /// Factors, terms and change of basis.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Family.
+    pub fn family(&self) -> &dyn Family {
+        &*self.family
+    }
+
+    /// Bytes that an exact factor takes at most.
+    pub fn exact_bytes(&self) -> f64 {
+        16.0 * (self.g.n_places() as f64).powi(2)
+    }
+
+    pub(super) fn sides(&self) -> Sides<'_> {
+        Sides { g: &self.g, layout: &self.layout, n_threads: self.n_threads }
+    }
+
+    /// Parameters, the random effects at zero.
+    pub fn at(&self, frames: Vec<Frame>, beta: Vec<f64>, extras: Vec<f64>) -> Estimates {
+        let n = self.rows.n;
+        Estimates {
+            lambda: self.layout.lambda_of(&frames),
+            frames,
+            beta,
+            extras,
+            u: self.sides().zeros(1),
+            fixed: vec![0.0; n],
+            r: vec![0.0; n],
+            xr: Vec::new(),
+            zr: [Vec::new(), Vec::new()],
+            h: f64::INFINITY,
+        }
+    }
+
+    /// Other parameters, from the same random effects.
+    pub(super) fn moved(&self, s: &Estimates, frames: Vec<Frame>, beta: Vec<f64>) -> Estimates {
+        Estimates { lambda: self.layout.lambda_of(&frames), frames, beta, h: f64::INFINITY, ..s.clone() }
+    }
+
+    pub(super) fn set_fixed(&self, s: &mut Estimates) {
+        if self.rows.offset.is_empty() {
+            s.fixed.fill(0.0);
+        } else {
+            s.fixed.copy_from_slice(&self.rows.offset);
+        }
+        for (t, x) in s.fixed.iter_mut().zip(self.rows.x.chunks_exact(self.rows.p.max(1))) {
+            *t += x.iter().zip(&s.beta).map(|(x, b)| x * b).sum::<f64>();
+        }
+    }
+
+    /// Random effects in the changed basis.
+    pub(super) fn effects(&self, lambda: &Lambda, u: &[Vec<f64>; 2]) -> [Vec<f64>; 2] {
+        let mut b = u.clone();
+        self.sides().scale(lambda, false, &mut b, 1);
+        b
+    }
+
+    pub(super) fn pass<'a>(&'a self, s: &'a Estimates, b: &'a [Vec<f64>; 2]) -> Pass<'a> {
+        Pass {
+            g: &self.g,
+            rows: &self.rows,
+            family: &*self.family,
+            extras: &s.extras,
+            fixed: &s.fixed,
+            b,
+            threads: self.n_threads,
+        }
+    }
+
+    /// Derivatives and weights at the present u; h less the free part of the log-likelihood.
+    pub(super) fn rows_pass(&mut self, s: &mut Estimates, expected: bool) -> f64 {
+        let Some(Numbers::Single(mut weights)) = self.g.weights.take() else {
+            unreachable!("the weights of a generalized model are in single precision")
+        };
+        let b = self.effects(&s.lambda, &s.u);
+        let mut r = std::mem::take(&mut s.r);
+        let PassSums { value, x, z, squares } = self.pass(s, &b).derivatives(&mut r, &mut weights, expected);
+        self.g.weights = Some(Numbers::Single(weights));
+        self.g.squares = squares;
+        (s.r, s.xr, s.zr) = (r, x, z);
+        s.h = 0.5 * s.u.iter().flatten().map(|v| v * v).sum::<f64>() - value;
+        s.h
+    }
+
+    /// The modes at the parameters, from the present u; rows and weights are left there.
+    ///
+    /// # Errors
+    /// An interruption, or modes that cannot be found.
+    pub fn find_modes(&mut self, s: &mut Estimates, watch: &dyn Watch) -> Result<(), CoreError> {
+        self.set_fixed(s);
+        if !self.rows_pass(s, false).is_finite() {
+            s.u.iter_mut().flatten().for_each(|u| *u = 0.0);
+            if !self.rows_pass(s, false).is_finite() {
+                return Err(undefined());
+            }
+        }
+        let mut last = f64::INFINITY;
+        for _ in 0..MOST_STEPS {
+            let h = s.h;
+            let tolerance = if last < 1.0 { NEAR } else { FAR };
+            let (step, decrement) = match self.newton(s, tolerance, watch) {
+                Err(CoreError::Degenerate(_)) => {
+                    // outside the region where h is convex: expected weights are never negative
+                    self.rows_pass(s, true);
+                    self.newton(s, tolerance, watch)?
+                }
+                found => found?,
+            };
+            if !decrement.is_finite() || decrement < 0.0 {
+                return Err(undefined());
+            }
+            let before = s.u.clone();
+            let mut length = 1.0;
+            loop {
+                for ((u, b), d) in s.u.iter_mut().flatten().zip(before.iter().flatten()).zip(step.iter().flatten()) {
+                    *u = b + length * d;
+                }
+                let trial = self.rows_pass(s, false);
+                if trial <= h || (decrement < TRUSTED && trial.is_finite()) {
+                    break;
+                }
+                length *= 0.5;
+                if length < 1e-8 {
+                    return Err(undefined());
+                }
+            }
+            if decrement < ENOUGH && length == 1.0 {
+                return Ok(());
+            }
+            last = decrement;
+        }
+        Err(undefined())
+    }
+
+    /// A step towards the modes, and the drop of 2 h that it promises.
+    fn newton(&self, s: &Estimates, tolerance: f64, watch: &dyn Watch) -> Result<([Vec<f64>; 2], f64), CoreError> {
+        let mut grad = s.zr.clone();
+        self.sides().scale(&s.lambda, true, &mut grad, 1);
+        grad.iter_mut().flatten().zip(s.u.iter().flatten()).for_each(|(g, u)| *g -= u);
+        let d = Decomposition::rough(&self.g, &s.lambda, tolerance, self.n_threads, watch)?;
+        let (x1, x2) = d.solve(&grad[0], &grad[1], 1)?;
+        let step = [x1, x2];
+        let decrement = step.iter().flatten().zip(grad.iter().flatten()).map(|(a, b)| a * b).sum();
+        Ok((step, decrement))
+    }
+
+    /// Value, gradient and information at parameters whose modes were found last.
+    pub(super) fn examine(&self, s: &Estimates, ask: Ask<'_>) -> Result<Found, CoreError> {
+        let d = Decomposition::new(&self.g, &s.lambda, self.n_threads, ask.watch)?;
+        let mut inverse = Inverse::new(&d, ask.signs, 0)?;
+        let mut probed = Vec::with_capacity(ask.probes);
+        for from in (0..ask.probes).step_by(WIDEST) {
+            let (some, x, z) = d.probe_and_pair(ask.signs, from, WIDEST.min(ask.probes - from))?;
+            inverse.add_pair(&x, &z);
+            probed.extend(some);
+        }
+        let b = self.effects(&s.lambda, &s.u);
+        let gradient = self.gradient(s, &b, &d, &inverse, &probed, 0..ask.probes)?;
+        let mut groups = Vec::new();
+        if ask.groups && ask.probes >= GROUPS {
+            for i in 0..GROUPS {
+                let some = i * ask.probes / GROUPS..(i + 1) * ask.probes / GROUPS;
+                groups.push(self.gradient(s, &b, &d, &inverse, &probed, some)?);
+            }
+        }
+        let information =
+            if ask.information { self.information(s, &d, &gradient.0)? } else { (Vec::new(), Vec::new()) };
+        let log_det = d.known() + probed.iter().map(|p| p.value).sum::<f64>() / probed.len().max(1) as f64;
+        Ok(Found { objective: self.objective(s, log_det), log_det, probed, gradient, groups, information })
+    }
+
+    /// d from log|M|.
+    pub(super) fn objective(&self, s: &Estimates, log_det: f64) -> f64 {
+        2.0 * (s.h - self.free_part(s)) + log_det
+    }
+
+    /// The part of the log-likelihood that is free of eta.
+    pub(super) fn free_part(&self, s: &Estimates) -> f64 {
+        let n = self.rows.n;
+        let mut slope = vec![0.0; s.extras.len()];
+        (0..n)
+            .step_by(1 << 16)
+            .map(|from| {
+                let to = (from + (1 << 16)).min(n);
+                let y: Vec<f64> = (from..to).map(|i| self.rows.y.at(i)).collect();
+                let w: Vec<f64> = (from..to).map(|i| self.rows.prior.as_ref().map_or(1.0, |w| w.at(i))).collect();
+                self.family.free_part(&y, &w, &s.extras, &mut slope)
+            })
+            .sum()
+    }
+
+    /// More probes for the value alone.
+    pub(super) fn more_probes(
+        &self,
+        s: &Estimates,
+        range: Range<usize>,
+        ask: Ask<'_>,
+    ) -> Result<Vec<Probed>, CoreError> {
+        let d = Decomposition::new(&self.g, &s.lambda, self.n_threads, ask.watch)?;
+        let mut out = Vec::new();
+        for from in range.clone().step_by(WIDEST) {
+            out.extend(d.probe(ask.signs, from, WIDEST.min(range.end - from), false)?);
+        }
+        Ok(out)
+    }
+
+    fn gradient(
+        &self,
+        s: &Estimates,
+        b: &[Vec<f64>; 2],
+        d: &Decomposition<'_>,
+        inverse: &Inverse<'_>,
+        probed: &[Probed],
+        some: Range<usize>,
+    ) -> Result<(Lambda, Vec<f64>), CoreError> {
+        let pass = self.pass(s, b);
+        let mut rows = inverse.of_rows_by(some.clone());
+        let mut zs = pass.third_derivatives(&mut rows).z;
+        self.sides().scale(&s.lambda, true, &mut zs, 1);
+        let (v1, v2) = d.solve(&zs[0], &zs[1], 1)?;
+        let v = [v1, v2];
+        let PassSums { x, z, .. } = pass.changes(&mut rows, &self.effects(&s.lambda, &v));
+        let mut gamma = d.known_derivative().clone();
+        let many = some.len().max(1) as f64;
+        for probe in &probed[some] {
+            for (to, v) in gamma.iter_mut().flatten().zip(probe.derivative.iter().flatten()) {
+                *to += v / many;
+            }
+        }
+        for (half, part) in self.g.in_order() {
+            let (k, to) = (part.k(), &mut gamma[part.factor]);
+            for (first, _) in part.levels() {
+                for i in 0..k {
+                    for j in 0..k {
+                        to[i * k + j] +=
+                            z[half][first + i] * s.u[half][first + j] + s.zr[half][first + i] * v[half][first + j];
+                    }
+                }
+            }
+        }
+        gamma.iter_mut().flatten().for_each(|v| *v *= 0.5);
+        Ok((gamma, x))
+    }
+
+    /// Average information of the linearised model: of the chart's coordinates, and X'V^-1X.
+    fn information(
+        &self,
+        s: &Estimates,
+        d: &Decomposition<'_>,
+        gamma: &Lambda,
+    ) -> Result<(Vec<f64>, Vec<f64>), CoreError> {
+        let (sides, p) = (self.sides(), self.rows.p);
+        let forms = |w: &[f64], n: usize| -> Result<Vec<f64>, CoreError> {
+            let mut out = vec![0.0; n * n];
+            if n == 0 {
+                return Ok(out);
+            }
+            let w = sides.halves(w, n);
+            let mut c = sides.gram(&w, n);
+            (0..2).for_each(|half| outer(&w[half], &c[half], n, 1.0, &mut out));
+            sides.scale(&s.lambda, true, &mut c, n);
+            let (m1, m2) = d.solve(&c[0], &c[1], n)?;
+            outer(&c[0], &m1, n, -1.0, &mut out);
+            outer(&c[1], &m2, n, -1.0, &mut out);
+            Ok((0..n * n).map(|t| 0.5 * (out[t] + out[t % n * n + t / n])).collect())
+        };
+        let mut score = Score::new(&self.layout);
+        score.u = sides.laid_out(&s.u, 1);
+        let zr = sides.laid_out(&s.zr, 1);
+        score.fg.chunks_exact_mut(p + 1).zip(&zr).for_each(|(row, g)| row[p] = *g);
+        score.gamma.clone_from(gamma);
+        let psi: Vec<Vec<f64>> = self
+            .layout
+            .blocks
+            .iter()
+            .zip(&s.frames)
+            .map(|(b, f)| {
+                let null = f.k - f.rank(f64::MIN_POSITIVE);
+                f.psi(gamma, *b, f64::MIN_POSITIVE, &vec![0.0; null * null])
+            })
+            .collect();
+        // a residual variance that is known: nothing is taken off for its estimation
+        const KNOWN: f64 = 1e30;
+        let (_, h) = Chart::new(&self.layout).derivatives((KNOWN, KNOWN), forms, &score, &s.frames, &psi)?;
+        let (mut xwx, mut a) = self.weighted_x();
+        sides.scale(&s.lambda, true, &mut a, p);
+        let (m1, m2) = d.solve(&a[0], &a[1], p)?;
+        outer(&a[0], &m1, p.max(1), -1.0, &mut xwx);
+        outer(&a[1], &m2, p.max(1), -1.0, &mut xwx);
+        Ok((h, xwx))
+    }
+
+    /// X'WX and Z'WX.
+    pub(super) fn weighted_x(&self) -> (Vec<f64>, [Vec<f64>; 2]) {
+        let (g, p) = (&self.g, self.rows.p);
+        let (k1, n) = (g.eliminated.k(), g.others.len());
+        let mut xwx = vec![0.0; p * p];
+        let mut zwx = self.sides().zeros(p);
+        if p == 0 {
+            return (xwx, zwx);
+        }
+        let mut wx = vec![0.0; p];
+        for level in 0..g.n_levels() {
+            for row in g.start[level]..g.start[level + 1] {
+                let w = g.weight(row);
+                let x = &self.rows.x[row * p..(row + 1) * p];
+                wx.iter_mut().zip(x).for_each(|(t, x)| *t = w * x);
+                for (to, x) in xwx.chunks_exact_mut(p).zip(x) {
+                    to.iter_mut().zip(&wx).for_each(|(t, w)| *t += x * w);
+                }
+                let mut give = |half: usize, at: usize, z: f64| {
+                    zwx[half][at * p..(at + 1) * p].iter_mut().zip(&wx).for_each(|(t, w)| *t += z * w);
+                };
+                for (i, e) in g.eliminated.effects.iter().enumerate() {
+                    give(0, level * k1 + i, g.value(e, row));
+                }
+                for (part, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
+                    for (i, e) in part.effects.iter().enumerate() {
+                        give(1, at as usize + i, g.value(e, row));
+                    }
+                }
+            }
+        }
+        (xwx, zwx)
+    }
+}

@@ -1,0 +1,74 @@
+//! A system that is only solved, to no more precision than a Newton step needs.
+
+use super::block::{Block, WIDEST};
+use super::blocks::Blocks;
+use super::cg::Precision;
+use super::deflate::Deflation;
+use super::graph::Graph;
+use super::logdet::Decomposition;
+use crate::dense::kernels;
+use crate::error::CoreError;
+use crate::layout::Lambda;
+use crate::watch::Watch;
+
+impl<'a> Decomposition<'a> {
+    /// For solutions alone, to a tolerance: V serves as a second level of the preconditioner.
+    ///
+    /// # Errors
+    /// An interruption, or a system that is not positive definite.
+    pub(super) fn rough(
+        g: &'a Graph,
+        lambda: &Lambda,
+        tolerance: f64,
+        n_threads: usize,
+        watch: &'a dyn Watch,
+    ) -> Result<Self, CoreError> {
+        let blocks = Blocks::new(g, lambda, n_threads)?;
+        let deflation = Deflation::new(g, &blocks.root);
+        let r = deflation.r;
+        let mut out = Decomposition {
+            g,
+            n_threads,
+            watch,
+            lambda: lambda.clone(),
+            known: 0.0,
+            blocks,
+            deflation,
+            sv: Vec::new(),
+            z: Vec::new(),
+            inverse: Vec::new(),
+            trace: 0.0,
+            rough: None,
+            derivative: Lambda::new(),
+        };
+        let mut gram = vec![0.0; r * r];
+        for from in (0..r).step_by(WIDEST) {
+            let used = WIDEST.min(r - from);
+            let inner = out.deflation.coefficients(&out.apply(&out.deflation.columns(from, used)).0);
+            for i in 0..r {
+                gram[i * r + from..i * r + from + used].copy_from_slice(&inner[i * used..(i + 1) * used]);
+            }
+        }
+        if !kernels::cholesky::<0>(&mut gram, r) {
+            return Err(CoreError::Degenerate("the system is not positive definite".into()));
+        }
+        out.rough = Some((gram, Precision { tolerance, least: 1 }));
+        Ok(out)
+    }
+
+    /// Q x with Q = I + V(F - I)V', F = R'^-1, or Q'x: then V'Q'Shat Q V = I.
+    pub(super) fn coarse(&self, r: &[f64], transposed: bool, x: &Block<f64>) -> Block<f64> {
+        let (m, n) = (self.deflation.r, x.used);
+        let mut out = x.clone();
+        let along = self.deflation.coefficients(x);
+        let mut moved = along.clone();
+        if transposed {
+            kernels::forward::<0>(r, m, &mut moved, n);
+        } else {
+            kernels::backward::<0>(r, m, &mut moved, n);
+        }
+        moved.iter_mut().zip(&along).for_each(|(t, a)| *t -= a);
+        self.deflation.add(&moved, &mut out);
+        out
+    }
+}
