@@ -155,10 +155,10 @@ impl Kernel for Curve {
         }
     }
 
-    fn start(&self, _: &[f64], _: &[f64], order: &[u32], eta: &mut [f64]) {
-        let n = order.len();
+    fn start(&self, _which: usize, rows: KernelRows<'_>, eta: &mut [f64]) {
+        let n = rows.order.len();
         for (own, given) in eta.chunks_exact_mut(n).zip(self.start.chunks_exact(n)) {
-            own.iter_mut().zip(order).for_each(|(e, &i)| *e = given[i as usize]);
+            own.iter_mut().zip(rows.order).for_each(|(e, &i)| *e = given[i as usize]);
         }
     }
 

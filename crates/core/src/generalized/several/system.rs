@@ -121,7 +121,6 @@ impl GlmmSystem {
             offset,
             effects,
             cells,
-            prior: None,
             family,
             order,
             layout,
