@@ -22,6 +22,7 @@ from ranef.options import options  # at once: the name of the function is that o
 if TYPE_CHECKING:
     from ranef import priors as priors
     from ranef.api.anova import anova
+    from ranef.api.clmm import clmm
     from ranef.api.glmer import glmer, glmer_nb
     from ranef.api.gls import gls
     from ranef.api.lmer import lmer
@@ -87,6 +88,7 @@ __all__ = [
     "Tweedie",
     "ZeroOneInflatedBeta",
     "anova",
+    "clmm",
     "glmer",
     "glmer_nb",
     "gls",
@@ -127,6 +129,7 @@ _VERBS = {
     "NegativeBinomial": "ranef.families",
     "Poisson": "ranef.families",
     "anova": "ranef.api.anova",
+    "clmm": "ranef.api.clmm",
     "glmer": "ranef.api.glmer",
     "glmer_nb": "ranef.api.glmer",
     "gls": "ranef.api.gls",

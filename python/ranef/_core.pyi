@@ -114,6 +114,7 @@ class Valley:
     theta: _F64
     beta: _F64 | None
     dispersion: float | None
+    extras: _F64
 
 class Search:
     """What a search for the lowest valley did, and the optima that it met, the lowest first."""
@@ -184,6 +185,7 @@ class GeneralizedSolution:
     theta: _F64
     beta: _F64
     dispersion: float | None
+    extras: _F64
     eta: _F64
     mu: _F64
     conditional_loglik: float
@@ -776,6 +778,7 @@ class GlmmSystem:
         n_threads: int = 1,
         prior: object = None,
         sampling: list[_F64] | None = None,
+        ordinal: tuple[_F64, _F64, _F64] | None = None,
     ) -> None: ...
     @staticmethod
     def several(
@@ -796,7 +799,7 @@ class GlmmSystem:
         curvature: str,
         theta: _F64 | None,
         beta: _F64 | None,
-        dispersion: float | None,
+        dispersion: float | _F64 | None,
         fixed_dispersion: float | None,
         max_evaluations: int,
         tolerance: float,
@@ -804,19 +807,19 @@ class GlmmSystem:
         progress: _Progress = None,
     ) -> GeneralizedFit: ...
     def evaluate(
-        self, theta: _F64, beta: _F64, dispersion: float | None, n_quad: int, curvature: str, n_threads: int = 1
+        self, theta: _F64, beta: _F64, dispersion: float | _F64 | None, n_quad: int, curvature: str, n_threads: int = 1
     ) -> GeneralizedEvaluation: ...
     def solution(
-        self, theta: _F64, beta: _F64, dispersion: float | None, n_quad: int, curvature: str, n_threads: int = 1
+        self, theta: _F64, beta: _F64, dispersion: float | _F64 | None, n_quad: int, curvature: str, n_threads: int = 1
     ) -> GeneralizedFit: ...
     def conditional_covariance(
-        self, theta: _F64, beta: _F64, dispersion: float | None, curvature: str, n_threads: int = 1
+        self, theta: _F64, beta: _F64, dispersion: float | _F64 | None, curvature: str, n_threads: int = 1
     ) -> list[_F64]: ...
     def prediction_variance(
         self,
         theta: _F64,
         beta: _F64,
-        dispersion: float | None,
+        dispersion: float | _F64 | None,
         covariance: _F64,
         x_new: _F64,
         factors: _Rows,

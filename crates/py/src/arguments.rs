@@ -1,5 +1,6 @@
 //! What the bindings share: arrays in, errors out.
 
+use crate::families::ExtrasArgument;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -134,8 +135,8 @@ pub(crate) struct PointArgument<'py> {
     pub(crate) theta: PyReadonlyArray1<'py, f64>,
     /// Fixed effects of the columns in use.
     pub(crate) beta: PyReadonlyArray1<'py, f64>,
-    /// Residual standard deviation, or the dispersion of a family.
-    pub(crate) spread: Option<f64>,
+    /// Residual standard deviation, or the extra parameters of a family.
+    pub(crate) spread: Option<ExtrasArgument>,
 }
 
 /// How a model is fitted; linear models read `reml` and generalized ones the approximation.

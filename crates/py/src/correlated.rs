@@ -172,7 +172,16 @@ impl CorrelatedSystem {
             .map(|(criterion, frames, _)| {
                 let theta = sys.theta_of(frames).into_pyarray(py).unbind();
                 let objective = criterion + sys.constant(reml);
-                Py::new(py, Valley { objective, theta, beta: None, dispersion: None })
+                Py::new(
+                    py,
+                    Valley {
+                        objective,
+                        theta,
+                        beta: None,
+                        dispersion: None,
+                        extras: Vec::new().into_pyarray(py).unbind(),
+                    },
+                )
             })
             .collect::<PyResult<_>>()?;
         let search = Search { runs: f.runs, looks: 0, complete: false, moved_on: false, valleys };

@@ -1,8 +1,8 @@
 //! The generalized linear mixed model.
 
 use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
-use crate::families::{checked_extras, chosen};
-use crate::kernel::Raises;
+use crate::families::{checked_extras, chosen, ordinal as of_categories, ExtrasArgument, OrdinalArgument};
+use crate::kernel::{PythonFamily, Raises};
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
 use crate::row_kernel::RowKernel;
@@ -107,7 +107,12 @@ impl GlmmSystem {
     }
 
     /// Parameters given by the caller, fixed effects in the changed basis.
-    pub(crate) fn point(&self, theta: &Vector<'_>, beta: &Vector<'_>, dispersion: Option<f64>) -> PyResult<Point> {
+    pub(crate) fn point(
+        &self,
+        theta: &Vector<'_>,
+        beta: &Vector<'_>,
+        dispersion: Option<&ExtrasArgument>,
+    ) -> PyResult<Point> {
         let theta = theta.as_array().to_vec();
         let beta = beta.as_array().to_vec();
         self.check("theta", &theta, self.g.n_theta())?;
@@ -122,6 +127,7 @@ impl GlmmSystem {
             theta: point.theta.clone().into_pyarray(py).unbind(),
             beta: s.beta.into_pyarray(py).unbind(),
             dispersion: point.extras.first().copied(),
+            extras: point.extras.clone().into_pyarray(py).unbind(),
             eta: s.eta.into_pyarray(py).unbind(),
             mu: s.mu.into_pyarray(py).unbind(),
             conditional_loglik: s.conditional_loglik,
@@ -174,7 +180,8 @@ impl GlmmSystem {
 impl GlmmSystem {
     #[new]
     #[pyo3(signature = (
-        x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1, prior = None, sampling = None
+        x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1, prior = None, sampling = None,
+        ordinal = None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -190,8 +197,12 @@ impl GlmmSystem {
         n_threads: usize,
         prior: Option<PriorArgument>,
         sampling: Option<SamplingArgument<'_>>,
+        ordinal: Option<OrdinalArgument<'_>>,
     ) -> PyResult<Self> {
-        let (family, custom) = chosen(family, link, kernel)?;
+        let (family, custom) = match ordinal {
+            Some(given) => (of_categories(link, y.len(), &given)?, None),
+            None => chosen(family, link, kernel)?,
+        };
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
         let borrowed = arrays.borrow(py);
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
@@ -284,7 +295,7 @@ impl GlmmSystem {
         curvature: &str,
         theta: Option<Vector<'py>>,
         beta: Option<Vector<'py>>,
-        dispersion: Option<f64>,
+        dispersion: Option<ExtrasArgument>,
         fixed_dispersion: Option<f64>,
         max_evaluations: usize,
         tolerance: f64,
@@ -304,7 +315,7 @@ impl GlmmSystem {
             how: approximation(n_quad, curvature)?,
             theta,
             beta: beta.map(|b| self.g.beta_from_given(&b)),
-            extras: dispersion.map(|d| checked_extras(&*self.g.family, Some(d))).transpose()?,
+            extras: dispersion.map(|d| checked_extras(&*self.g.family, Some(&d))).transpose()?,
             held: fixed_dispersion.map(Some).into_iter().collect(),
             max_evaluations,
             tolerance,
@@ -327,6 +338,7 @@ impl GlmmSystem {
                 theta: v.point.theta.into_pyarray(py).unbind(),
                 beta: Some(self.g.layout.basis.beta_to_given(&v.point.beta).into_pyarray(py).unbind()),
                 dispersion: v.point.extras.first().copied(),
+                extras: v.point.extras.into_pyarray(py).unbind(),
             };
             Py::new(py, valley)
         };
@@ -347,13 +359,13 @@ impl GlmmSystem {
         py: Python<'py>,
         theta: Vector<'py>,
         beta: Vector<'py>,
-        dispersion: Option<f64>,
+        dispersion: Option<ExtrasArgument>,
         n_quad: usize,
         curvature: &str,
         n_threads: usize,
     ) -> PyResult<GeneralizedEvaluation> {
         self.check_n_quad(n_quad)?;
-        let point = self.point(&theta, &beta, dispersion)?;
+        let point = self.point(&theta, &beta, dispersion.as_ref())?;
         let how = approximation(n_quad, curvature)?;
         let v = py.detach(|| {
             with_threads(n_threads, || {
@@ -394,13 +406,13 @@ impl GlmmSystem {
         py: Python<'py>,
         theta: Vector<'py>,
         beta: Vector<'py>,
-        dispersion: Option<f64>,
+        dispersion: Option<ExtrasArgument>,
         n_quad: usize,
         curvature: &str,
         n_threads: usize,
     ) -> PyResult<GeneralizedFit> {
         self.check_n_quad(n_quad)?;
-        let point = self.point(&theta, &beta, dispersion)?;
+        let point = self.point(&theta, &beta, dispersion.as_ref())?;
         let how = approximation(n_quad, curvature)?;
         let r = py.detach(|| {
             with_threads(n_threads, || {
@@ -426,11 +438,11 @@ impl GlmmSystem {
         py: Python<'py>,
         theta: Vector<'py>,
         beta: Vector<'py>,
-        dispersion: Option<f64>,
+        dispersion: Option<ExtrasArgument>,
         curvature: &str,
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyList>> {
-        let point = self.point(&theta, &beta, dispersion)?;
+        let point = self.point(&theta, &beta, dispersion.as_ref())?;
         let how = approximation(1, curvature)?;
         let entries: f64 = self.g.layout.factors.iter().map(|f| (f.n_levels * f.k * f.k) as f64).sum();
         let what = || format!("the conditional covariances of {} random effects", self.g.layout.q());
@@ -469,7 +481,7 @@ impl GlmmSystem {
         py: Python<'py>,
         theta: Vector<'py>,
         beta: Vector<'py>,
-        dispersion: Option<f64>,
+        dispersion: Option<ExtrasArgument>,
         covariance: PyReadonlyArray2<'py, f64>,
         x_new: PyReadonlyArray2<'py, f64>,
         factors: Vec<NewFactorArgument<'py>>,
@@ -478,7 +490,7 @@ impl GlmmSystem {
         if !self.g.parts.is_empty() {
             return Err(PyValueError::new_err("variances of predictions are for rows with one linear predictor"));
         }
-        let point = self.point(&theta, &beta, dispersion)?;
+        let point = self.point(&theta, &beta, dispersion.as_ref())?;
         let (p, nt) = (self.g.p(), self.g.n_theta());
         let order = covariance.shape()[0];
         if covariance.shape()[1] != order || ![p, nt + p, nt + p + self.g.n_extras()].contains(&order) {

@@ -364,7 +364,10 @@ impl LmmSystem {
         let valley = |v: &ranef_core::linear::Valley| {
             let theta = v.theta(fitted).into_pyarray(py).unbind();
             let objective = v.criterion + fitted.constant(reml);
-            Py::new(py, Valley { objective, theta, beta: None, dispersion: None })
+            Py::new(
+                py,
+                Valley { objective, theta, beta: None, dispersion: None, extras: Vec::new().into_pyarray(py).unbind() },
+            )
         };
         let search = Search {
             runs: s.runs,

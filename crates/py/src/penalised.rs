@@ -39,7 +39,16 @@ impl LmmSystem {
                 valleys = all
                     .map(|(objective, theta)| {
                         let theta = theta.into_pyarray(py).unbind();
-                        Py::new(py, Valley { objective, theta, beta: None, dispersion: None })
+                        Py::new(
+                            py,
+                            Valley {
+                                objective,
+                                theta,
+                                beta: None,
+                                dispersion: None,
+                                extras: Vec::new().into_pyarray(py).unbind(),
+                            },
+                        )
                     })
                     .collect::<PyResult<_>>()?;
                 let ending = Ending {

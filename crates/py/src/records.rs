@@ -26,6 +26,7 @@ pub struct Valley {
     pub theta: Vector,
     pub beta: Option<Vector>,
     pub dispersion: Option<f64>,
+    pub extras: Vector,
 }
 
 /// What a search for the lowest valley did.
@@ -86,6 +87,7 @@ pub struct GeneralizedSolution {
     pub theta: Vector,
     pub beta: Vector,
     pub dispersion: Option<f64>,
+    pub extras: Vector,
     pub eta: Vector,
     pub mu: Vector,
     pub conditional_loglik: f64,

@@ -38,7 +38,7 @@ impl OptionsArgument {
     ) -> PyResult<generalized::FitOptions> {
         model.check_n_quad(self.n_quad)?;
         model.room_for_worker()?;
-        let start = start.map(|s| model.point(&s.theta, &s.beta, s.spread)).transpose()?;
+        let start = start.map(|s| model.point(&s.theta, &s.beta, s.spread.as_ref())).transpose()?;
         Ok(generalized::FitOptions {
             how: approximation(self.n_quad, &self.curvature)?,
             theta: start.as_ref().map(|s| s.theta.clone()),
@@ -67,7 +67,8 @@ fn how(
 
 /// The linear model that responses are drawn from.
 fn truth<'a>(py: Python<'_>, model: &LmmSystem, at: &'a PointArgument<'_>) -> PyResult<Truth<'a>> {
-    let (theta, beta, sigma) = (at.theta.as_slice()?, at.beta.as_slice()?, at.spread.unwrap_or(f64::NAN));
+    let (theta, beta, sigma) =
+        (at.theta.as_slice()?, at.beta.as_slice()?, at.spread.as_ref().map_or(f64::NAN, |s| s.values()[0]));
     model.check_theta(theta)?;
     if beta.len() != model.sys(py)?.p() || !sigma.is_finite() || sigma <= 0.0 {
         return Err(PyValueError::new_err("the model to draw from does not have the parameters of the system"));
@@ -156,7 +157,7 @@ pub fn bootstrap_parametric(
                 None => None,
             };
             eta.map_or(Ok(()), |e| m.check("the linear predictor", e, m.g.n))?;
-            let law = generalized::Law::new(&m.g, &m.point(&at.theta, &at.beta, at.spread)?, eta);
+            let law = generalized::Law::new(&m.g, &m.point(&at.theta, &at.beta, at.spread.as_ref())?, eta);
             let how = options.generalized(m, start.as_ref())?;
             let (g, law, how) = (&m.g, &law, &how);
             let out = partial(py, progress, n_threads, |w| replicate::drawn(g, law, how, n, seed, n_threads, w));
@@ -391,7 +392,7 @@ pub fn bootstrap_members(
     };
     let hows = members.iter().map(member).collect::<PyResult<Vec<_>>>()?;
     let list: Vec<_> = members.iter().zip(hows).map(|((m, _), how)| Member { model: &m.g, passage: (), how }).collect();
-    let law = generalized::Law::new(g, &model.point(&at.theta, &at.beta, at.spread)?, None);
+    let law = generalized::Law::new(g, &model.point(&at.theta, &at.beta, at.spread.as_ref())?, None);
     let (law, list) = (&law, &list);
     let (out, stopped) = partial(py, progress, n_threads, |w| replicate::nested(g, law, list, n, seed, n_threads, w))?;
     out.into_iter().zip(list).map(|(r, m)| record(py, m.model, r, stopped)).collect()

@@ -9,11 +9,13 @@ from ranef.results.generalized import GeneralizedLinearMixedModel
 from ranef.results.linear import LinearMixedModel
 from ranef.results.model.mixed import MixedModel
 from ranef.results.nonlinear import NonlinearMixedModel
+from ranef.results.ordinal import CumulativeLinkMixedModel
 
 _CLASSES: dict[str, type[MixedModel]] = {
     "LinearMixedModel": LinearMixedModel,
     "GeneralizedLinearMixedModel": GeneralizedLinearMixedModel,
     "NonlinearMixedModel": NonlinearMixedModel,
+    "CumulativeLinkMixedModel": CumulativeLinkMixedModel,
 }
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ranef.data.table import Table
 from ranef.design.checks import (
-    BESIDE_INTERCEPT,
     FEW_COLUMNS,
     Model,
     check_fixed_columns,
@@ -27,14 +26,16 @@ from ranef.design.coding_rules import CodingRules
 from ranef.design.contrasts import Contrast, parse_contrast
 from ranef.design.encoder import Encoder, RandomEncoder, argument_of
 from ranef.design.evaluate import Evaluator, State
+from ranef.design.factor_notes import polynomial_notes, split_factor_notes
 from ranef.design.grouping import Grouping, group_rows, group_variable
 from ranef.design.known_matrix import KnownMatrix, LevelRelation, null_directions, relation_of
 from ranef.design.level_columns import MANY_LEVELS, LevelColumns, level_columns
 from ranef.design.member_rows import all_levels, members_of_rows
 from ranef.design.membership import Membership
+from ranef.design.parts import PartLayout, without_intercept
 from ranef.design.record import Design, ModelRows, RandomTerm, TermRows
 from ranef.design.residual import ResidualReader
-from ranef.design.response import response_values
+from ranef.design.response import category_notes, response_values
 from ranef.design.rows import (
     NA_ACTIONS,
     RowFilter,
@@ -73,6 +74,7 @@ def build_design(
     residual: ResidualExpr | None = None,
     bars: bool = True,
     known: Mapping[str, KnownMatrix] | None = None,
+    parts: Mapping[str, Formula] | None = None,
 ) -> Design:
     """Turn a formula and data into the arrays of a model.
 
@@ -96,16 +98,19 @@ def build_design(
         of the session say when left out.
     response : bool
         Whether the response is needed; without it `Design.y` is empty.
-    model : {"lmm", "glmm", "drawn"}
+    model : {"lmm", "glmm", "drawn", "ordinal"}
         A linear mixed model has a numeric response that varies, and residuals that must be told
         apart from its random effects. A generalised one may have a response of two levels or of two
-        columns. A model that is drawn from without a fit may have any numbers of levels.
+        columns. A model that is drawn from without a fit may have any numbers of levels. An ordinal
+        one has a response of ordered categories, whose thresholds take the place of the intercept.
     residual : ResidualExpr, optional
         Covariance structure of the rows given the random effects.
     bars : bool
         Whether there must be a random term.
     known : mapping, optional
         Matrices of ``known()`` terms by name.
+    parts : mapping, optional
+        Formulas of linear predictors beside the first, by name.
 
     Returns
     -------
@@ -122,12 +127,13 @@ def build_design(
         require_random(parsed)
     if response:
         require_response(parsed)
-    more = () if residual is None else residual.names
+    more = [] if residual is None else list(residual.names)
+    more += [name for part in (parts or {}).values() for name in part.names]
     table.load([*parsed.names, *more, *argument_names(table, weights, offset, subset)])
     call = {"weights": weights, "offset": offset, "subset": subset, "na_action": na_action, "contrasts": contrasts}
-    return DesignBuilder(parsed, table, call, model, coding or CodingRules.of_session(), residual, known or {}).build(
-        parsed.response if response else None
-    )
+    return DesignBuilder(
+        parsed, table, call, model, coding or CodingRules.of_session(), residual, known or {}, parts or {}
+    ).build(parsed.response if response else None)
 
 
 class DesignBuilder:
@@ -142,6 +148,7 @@ class DesignBuilder:
         coding: CodingRules,
         residual: ResidualExpr | None = None,
         known: Mapping[str, KnownMatrix] | None = None,
+        parts: Mapping[str, Formula] | None = None,
     ):
         self.formula = formula
         self.table = table
@@ -151,6 +158,7 @@ class DesignBuilder:
         self.ev = Evaluator(table, formula.text)
         self.residual = None if residual is None else ResidualReader(residual, self.ev)
         self.known = known or {}
+        self.parts = parts or {}
         self.weights_of_members: dict[str, Floats] = {}
         self.values: dict[str, Vector] = {}
         self.groups: dict[str, Factor] = {}
@@ -176,6 +184,7 @@ class DesignBuilder:
             for variable in bar.grouping:
                 self._evaluate_group(variable, bar.members is None)
             self._evaluate_members(bar)
+        self._evaluate_parts()
         for name, value in () if self.residual is None else self.residual.evaluate():
             self.rows.require(name, value)
         offset, offset_states = self._offset()
@@ -189,16 +198,25 @@ class DesignBuilder:
         if y is not None and response is not None:
             y = y if kept is None else take_rows(y, kept)
             outcome, levels = response_values(y, response, self.table, kept, self.model)
+            if self.model == "ordinal":
+                self.notes.extend(category_notes(y, response.name))
         coder = Coder(self.values, self._variables(), self.coding)
         check_fixed_columns(formula.fixed, coder.width, self.observations or n, self.model)
         contrasts = self._contrasts(coder)
-        layout = coder.layout(formula.fixed, formula.intercept, contrasts)
+        if self.model == "ordinal":
+            layout = without_intercept(coder.layout(formula.fixed, True, contrasts))
+        else:
+            layout = coder.layout(formula.fixed, formula.intercept, contrasts)
+        made = [
+            PartLayout(name, f, without_intercept(coder.layout(f.fixed, True, contrasts)))
+            for name, f in self.parts.items()
+        ]
         check_names(layout.names, "the fixed effects")
-        self._note_polynomials(coder)
+        self.notes.extend(polynomial_notes(formula, coder))
         x = self._fixed_columns(coder, layout, n)
         of_random = contrasts if self.coding.random == "given" else {}
         random = [self._random_term(coder, bar, n, of_random) for bar in formula.random]
-        self._note_split_factors(coder)
+        self.notes.extend(split_factor_notes(formula, coder))
         if self.observations is None:
             self.notes.extend(shared_effects_notes([term for term, _ in random]))
         if offset is not None:
@@ -219,7 +237,9 @@ class DesignBuilder:
             weight_states=weight_states,
             response_levels=levels,
             model=self.model,
+            parts=tuple(made),
         )
+        parts = tuple(m.with_columns(self._matrix(coder, m.layout, n)) for m in made)
         return Design(
             formula=formula,
             x_names=layout.names,
@@ -242,6 +262,7 @@ class DesignBuilder:
             na_action=str(call["na_action"]),
             response_levels=levels,
             residual=None if self.residual is None else self.residual.rows(kept, n, self.table),
+            parts=parts,
         )
 
     def _evaluate(self, variable: Variable) -> Vector:
@@ -254,6 +275,16 @@ class DesignBuilder:
                 self.notes.append(note)
         self.rows.require(variable.name, value)
         return value
+
+    def _evaluate_parts(self) -> None:
+        """The variables of further formulas, whose text messages are about."""
+        own = self.ev
+        for part in self.parts.values():
+            self.ev = Evaluator(self.table, part.text)
+            for term in part.fixed:
+                self._evaluate_term(term)
+            own.states.update(self.ev.states)
+        self.ev = own
 
     def _evaluate_term(self, term: Term) -> None:
         for variable in term.variables:
@@ -290,20 +321,9 @@ class DesignBuilder:
             ):
                 self.notes.extend(similar_levels(variable.name, factor.levels.tolist()))
 
-    def _note_polynomials(self, coder: Coder) -> None:
-        """Say that columns of ordered categories have polynomials, as those of R have."""
-        for variable in dict.fromkeys(v for t in self.formula.fixed for v in t.variables):
-            if isinstance(variable.expr, Name) and coder.codes_polynomials(variable.label):
-                name = variable.name
-                self.notes.append(
-                    f"{name} is an ordered factor, so that its effects are polynomials: {name}[.L] is the linear trend "
-                    f"over its levels; for differences from the first level give contrasts={{{variable.label!r}: "
-                    "'treatment'}"
-                )
-
     def _variables(self, random: bool = True) -> list[Variable]:
         """The variables of the fixed effects, and of the random ones."""
-        terms = [*self.formula.fixed]
+        terms = [*self.formula.fixed, *(t for part in self.parts.values() for t in part.fixed)]
         if random:
             terms += [t for bar in self.formula.random for t in bar.effects]
         return [v for t in terms for v in t.variables]
@@ -472,20 +492,3 @@ class DesignBuilder:
         name = bar.group_name
         twice = any(b.group_name == name and b.group_label != bar.group_label for b in self.formula.random)
         return bar.group_label if twice else name
-
-    def _note_split_factors(self, coder: Coder) -> None:
-        """Say what a double bar does to a factor, which is seldom what was meant."""
-        names = [
-            v.name for b in self.formula.random if b.split for t in b.effects for v in t.variables if coder.is_factor(v)
-        ]
-        if names:
-            different = list(dict.fromkeys(names))
-            what = ", ".join(different)
-            stand = f"the factor {what} stands" if len(different) == 1 else f"the factors {what} stand"
-            bars = {(b.span, b.group_label) for b in self.formula.random if b.split and b.intercept}
-            beside = any((b.span, b.group_label) in bars for b in self.formula.random if b.split and b.effects)
-            self.notes.append(
-                f"{stand} to the left of a double bar: as in lme4, '||' separates terms but not the "
-                f"levels of a factor, whose effects stay correlated{BESIDE_INTERCEPT if beside else ''}. diag(... | "
-                "group) makes all effects uncorrelated"
-            )

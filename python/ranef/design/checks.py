@@ -14,7 +14,7 @@ from ranef.errors import DesignError, MemoryLimitError
 from ranef.formula.random import RandomExpr
 from ranef.formula.terms import Term, Variable
 
-Model = Literal["lmm", "glmm", "drawn"]
+Model = Literal["lmm", "glmm", "drawn", "ordinal"]
 
 #: With fewer columns than this nothing is checked: they are few for any machine and for any data.
 FEW_COLUMNS = 100

@@ -65,12 +65,15 @@ class Layout:
     names : tuple of str
     assign : tuple of int
         Term of each column: 0 is the intercept, i the i-th term.
+    beside : bool
+        Whether the terms are coded as beside an intercept that stands elsewhere.
     """
 
     intercept: bool
     terms: tuple[tuple[Coded, ...], ...]
     names: tuple[str, ...]
     assign: tuple[int, ...]
+    beside: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:

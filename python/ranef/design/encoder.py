@@ -14,6 +14,7 @@ from ranef.design.evaluate import Evaluator, State
 from ranef.design.grouping import Grouping, group_new_rows, group_variable
 from ranef.design.known_matrix import LevelRelation
 from ranef.design.member_rows import members_of_rows, related_rows
+from ranef.design.parts import PartLayout
 from ranef.design.record import NewRandom, NewRows
 from ranef.design.rows import argument_names, check_finite, offset_values, row_name, weight_values
 from ranef.design.values import (
@@ -84,7 +85,9 @@ class Encoder:
     offset_states, weight_states : dict
         What functions in them learned.
     response_levels : tuple of str or None
-    model : {"lmm", "glmm", "drawn"}
+    model : {"lmm", "glmm", "drawn", "ordinal"}
+    parts : tuple of PartLayout
+        Of linear predictors beside the first.
     """
 
     formula: Formula
@@ -98,6 +101,7 @@ class Encoder:
     weight_states: dict[str, State] | None = None
     response_levels: tuple[str, ...] | None = None
     model: Model = "lmm"
+    parts: tuple[PartLayout, ...] = ()
 
     def new_rows(
         self,
@@ -149,7 +153,8 @@ class Encoder:
     def _grouping_only(self) -> set[str]:
         """Columns that only grouping factors are made of."""
         formula = self.formula
-        fixed = {n for t in formula.fixed for v in t.variables for n in names_in(v.expr)}
+        own = [*formula.fixed, *(t for part in self.parts for t in part.formula.fixed)]
+        fixed = {n for t in own for v in t.variables for n in names_in(v.expr)}
         effects = {n for b in formula.random for t in b.effects for v in t.variables for n in names_in(v.expr)}
         return {n for b in formula.random for v in b.grouping for n in names_in(v.expr)} - fixed - effects
 
@@ -178,8 +183,10 @@ class _NewRows:
         encoder, formula = self.encoder, self.encoder.formula
         self.table.load(self._names(random, offset, need_response, need_weights))
         self.variables = {v.label: v for t in formula.fixed for v in t.variables}
+        self.variables |= {v.label: v for part in encoder.parts for t in part.formula.fixed for v in t.variables}
         self.variables |= {v.label: v for i in random for t in formula.random[i].effects for v in t.variables}
         x = self._matrix(encoder.fixed)
+        parts = tuple(self._matrix(part.layout) for part in encoder.parts)
         z = [self._matrix(encoder.random[i].layout) for i in random]
         terms: list[NewRandom] = []
         for i, columns in zip(random, z, strict=True):
@@ -187,7 +194,7 @@ class _NewRows:
         total = self._offset(offset, need_offset)
         y = self._response() if need_response else None
         weights = self._weights() if need_weights else None
-        return NewRows(x, total, tuple(terms), self.missing, self.table.index, y, weights)
+        return NewRows(x, total, tuple(terms), self.missing, self.table.index, y, weights, parts)
 
     def _random(self, i: int, columns: Floats) -> NewRandom:
         """One term: the levels of the rows, or their members."""
@@ -209,6 +216,7 @@ class _NewRows:
     def _names(self, random: tuple[int, ...], offset: Any, need_response: bool, need_weights: bool) -> list[str]:
         formula, encoder = self.encoder.formula, self.encoder
         variables = [v for t in formula.fixed for v in t.variables] + list(formula.offsets)
+        variables += [v for part in encoder.parts for t in part.formula.fixed for v in t.variables]
         for i in random:
             variables += formula.random[i].variables
         if need_response and formula.response is not None:

@@ -39,7 +39,7 @@ def shorter_layout(
     left = [t for i, t in enumerate(terms, start=1) if i != number]
     parts = [list(p) for i, p in enumerate(whole.terms, start=1) if i != number]
     factors = {c.label for term in whole.terms for c in term if c.basis is not None}
-    full = full_codings(left, whole.intercept, lambda v: v.label in factors)
+    full = full_codings(left, whole.intercept or whole.beside, lambda v: v.label in factors)
     indicators: dict[str, Coded] = {}
     names: list[str] = ["(Intercept)"] if whole.intercept else []
     assign = [0] if whole.intercept else []
@@ -55,7 +55,7 @@ def shorter_layout(
             columns = [f"{a}:{b}" for b in c.columns for a in columns]
         names.extend(columns)
         assign.extend([i + 1] * len(columns))
-    return Layout(whole.intercept, tuple(tuple(p) for p in parts), tuple(names), tuple(assign))
+    return Layout(whole.intercept, tuple(tuple(p) for p in parts), tuple(names), tuple(assign), whole.beside)
 
 
 def recoding(whole: Layout, other: Layout) -> Floats | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ranef.design.known_matrix import LevelRelation
 from ranef.design.level_columns import LevelColumns, written_out
 from ranef.design.membership import Membership, Places
+from ranef.design.parts import DesignPart
 from ranef.design.summarised import RowSummary
 from ranef.errors import DataError, DesignError
 from ranef.formula.formula import Formula
@@ -300,6 +301,8 @@ class Design:
         How often rows and levels count.
     curve : CurveRows or None
         The curve of a nonlinear model, of which the arrays are those of its linearised form.
+    parts : tuple of DesignPart
+        Columns of linear predictors beside the first.
     """
 
     formula: Formula
@@ -317,6 +320,7 @@ class Design:
     priors: "tuple[tuple[str, Density], ...]" = ()
     sampling: "SamplingWeights | None" = None
     curve: "CurveRows | None" = None
+    parts: tuple[DesignPart, ...] = ()
 
     @property
     def own_rows(self) -> ModelRows:
@@ -444,6 +448,8 @@ class NewRows:
         The response, if it was asked for.
     weights : ndarray of shape (m,) or None
         Prior weights, if they were asked for and the fit has them.
+    parts : tuple of (m, k) arrays
+        Columns of linear predictors beside the first.
     """
 
     x: Floats
@@ -453,3 +459,4 @@ class NewRows:
     row_index: Any
     y: Floats | None = None
     weights: Floats | None = None
+    parts: tuple[Floats, ...] = ()

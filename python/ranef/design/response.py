@@ -25,6 +25,8 @@ def response_values(
         The two levels of a factor: the first is 0, the second 1.
     """
     name = variable.name
+    if model == "ordinal":
+        return categories(value, name)
     levels: tuple[str, ...] | None = None
     if isinstance(value, Factor):
         if model == "lmm":
@@ -58,3 +60,67 @@ def response_values(
             "nothing to model."
         )
     return y, levels
+
+
+#: More different numbers than these are a measurement, no rating.
+MOST_CATEGORIES = 20
+
+
+def categories(value: Vector, name: str) -> tuple[Floats, tuple[str, ...]]:
+    """Numbers 0, 1, .. of ordered categories, and their labels.
+
+    Raises
+    ------
+    DataError
+        Where the order is not known, or there is one category.
+    """
+    if isinstance(value, Factor):
+        if value.text:
+            shown = ", ".join(map(repr, value.levels.tolist()[:10]))
+            raise DataError(
+                f"the response {name!r} is text ({shown}), whose categories have no order; give it one, from low to "
+                f"high: pandas.Categorical(data[{name!r}], categories=[...], ordered=True)."
+            )
+        factor = drop_unused(value)[0]
+        codes = factor.codes.astype(np.float64)
+        labels = [str(level) for level in factor.levels]
+    else:
+        numbers = as_numbers(value)
+        if numbers.ndim != 1:
+            raise DataError(f"the response {name!r} has {numbers.shape[1]} columns; ordered categories are one.")
+        different, places = np.unique(numbers, return_inverse=True)
+        whole = np.abs(different - np.rint(different)) <= 1e-9 * np.maximum(1.0, np.abs(different))
+        if len(different) > MOST_CATEGORIES or not whole.all():
+            what = f"{len(different)} different numbers" if whole.all() else "numbers that are not whole"
+            raise DataError(
+                f"the response {name!r} has {what}, so it is a measurement and no ordered category: use lmer, or cut "
+                f"it into classes with pandas.cut(data[{name!r}], ...)."
+            )
+        codes, labels = places.reshape(-1).astype(np.float64), [f"{v:g}" for v in different]
+    if len(labels) < 2:
+        only = f" ({labels[0]!r})" if labels else ""
+        raise DataError(
+            f"the response {name!r} has one category only{only} in the rows that are used, so there is nothing to "
+            "model."
+        )
+    return np.ascontiguousarray(codes), tuple(labels)
+
+
+def category_notes(value: Vector, name: str) -> tuple[str, ...]:
+    """What a user should know of how the categories of a response were ordered."""
+    if not isinstance(value, Factor):
+        return (f"the response {name!r} is numeric; its values are taken as categories in the order of the numbers",)
+    notes = []
+    if not value.ordered:
+        order = " < ".join(map(str, value.levels.tolist()[:10]))
+        notes.append(f"the response {name!r} is not an ordered factor; its levels are taken in this order: {order}")
+    seen = np.unique(value.codes)
+    empty = [str(level) for i, level in enumerate(value.levels) if i not in seen]
+    if empty:
+        which = f"level {empty[0]!r}" if len(empty) == 1 else f"levels {', '.join(map(repr, empty))}"
+        notes.append(
+            f"the {which} of the response {name!r} does not occur and has no threshold"
+            if len(empty) == 1
+            else f"the {which} of the response {name!r} do not occur and have no threshold"
+        )
+    return tuple(notes)

@@ -30,6 +30,8 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
         return correlated_parts(fit, rng)
     if not fit.normal_responses:
         uniform, *others, effects = simulation_parts(fit, rng)
+        if fit.categories:  # their spread is estimated with the thresholds
+            return uniform, *others[1:], effects, accuracy_part(fit)
         return uniform, bend_part(fit), *others, effects, accuracy_part(fit)
     hat = fit.hat_values()
     standard = studentized_residuals(fit, hat)

@@ -10,6 +10,7 @@ from ranef.diagnostics.deletion import without_groups, without_observations
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.beside import is_least_squares
+from ranef.fit.named_groups import group_called
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def checked_factor(fit: MixedFit, by: object) -> str:
     """The grouping factor that a user names."""
     if not isinstance(by, str):
         raise ArgumentTypeError(f"by must be a grouping factor of the model or None, not {by!r}.")
-    group = fit.group_called(by)
+    group = group_called(fit, by)
     if group is None:
         groups = dict.fromkeys(t.group for t in fit.terms)
         raise OptionError(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.membership import size_of
-from ranef.errors import ArgumentTypeError
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.again import fit_again
 from ranef.fit.record import MixedFit
 
@@ -135,6 +135,8 @@ def observation_variance(fit: MixedFit) -> float:
     if fit.normal_responses:
         return fit.residual_variance
     family = fit.family
+    if fit.categories:
+        return latent_variance(fit)
     if family.support == "proportion" and family.link in _LATENT:
         return _LATENT[family.link]
     null = null_fit(fit)
@@ -150,6 +152,24 @@ def observation_variance(fit: MixedFit) -> float:
     return float((variance / family.link_function.slope(eta) ** 2)[0])
 
 
+def latent_variance(fit: MixedFit) -> float:
+    """Variance of the latent variable of ordered categories, averaged over the rows where its scale
+    varies.
+
+    Raises
+    ------
+    OptionError
+        Where it is infinite.
+    """
+    if fit.family.link not in _LATENT:
+        raise OptionError(
+            "with the cauchit link the latent variable has no variance, and so there are no shares of it."
+        )
+    scale = next((p for p in fit.part_effects() if p.name == "scale"), None)
+    factor = 1.0 if scale is None else float(np.exp(2.0 * scale.predictor()).mean())
+    return _LATENT[fit.family.link] * factor
+
+
 def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
     return [(term.z @ factor) for term, factor in zip(fit.terms, fit.relative_factors, strict=True)]
 
@@ -160,6 +180,8 @@ def total_variance(fit: MixedFit) -> float:
     """
     if fit.normal_responses:
         residual = fit.residual_variance
+    elif fit.categories:
+        residual = latent_variance(fit)
     elif fit.family.support == "proportion" and fit.family.link in _LATENT:
         residual = _LATENT[fit.family.link]
     else:

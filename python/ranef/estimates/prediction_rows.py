@@ -45,6 +45,7 @@ class Rows:
     weights: Floats | None
     missing: Mask | None
     extended: tuple[Places, ...]
+    parts: tuple[Floats, ...] = ()
 
     @property
     def x(self) -> Floats:
@@ -67,7 +68,8 @@ def own_rows(fit: MixedFit, masks: tuple[Mask, ...]) -> Rows:
     if d.curve is not None:
         return _of_points(fit, own_points(fit), masks)
     codes = tuple(t.places for t in fit.terms)
-    return Rows(fit.columns, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes)
+    parts = tuple(p.x for p in d.parts)
+    return Rows(fit.columns, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes, parts)
 
 
 def new_rows(
@@ -111,7 +113,7 @@ def new_rows(
         codes.append(r.codes)
         extended.append(r.extended)
         z.append(r.z)
-    x = new.x
+    x, parts = new.x, new.parts
     if fit.dropped:
         broken = not_estimable(fit, x)
         if broken:
@@ -120,9 +122,10 @@ def new_rows(
     weights = new.weights
     if missing is not None and missing.any():  # computed as zeros, given back as NaN
         x, z = _without(x, missing), [_without(a, missing) for a in z]
+        parts = tuple(_without(a, missing) for a in parts)
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
-    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing, tuple(extended)), index
+    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing, tuple(extended), parts), index
 
 
 def _of_points(fit: MixedFit, points: CurvePoints, masks: tuple[Mask, ...]) -> Rows:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.category_residuals import category_residuals
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,7 @@ def correlated_residuals(fit: MixedFit, raw: Floats, kind: str) -> Floats:
     return fit.whitened(weighted) / fit.sigma
 
 
-def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) -> Floats:
+def residual_values(fit: MixedFit, kind: object, means: Floats | None = None, rng: object = None) -> Floats:
     """Residuals (n,) from the conditional means.
 
     Parameters
@@ -41,9 +42,13 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None) ->
         ``deviance`` too are divided by the whole standard deviation.
     means : (n,) array, optional
         The means when already known.
+    rng : int, Generator or None
+        For residuals of ordered categories that are drawn.
     """
     if not isinstance(kind, str):
         raise ArgumentTypeError(f"type must be one of {', '.join(map(repr, RESIDUAL_TYPES))}, not {kind!r}.")
+    if fit.categories:
+        return category_residuals(fit, kind, rng)
     if kind not in RESIDUAL_TYPES:
         raise OptionError(f"type must be one of {', '.join(map(repr, RESIDUAL_TYPES))}, not {kind!r}.")
     y, family = fit.design.y, fit.family

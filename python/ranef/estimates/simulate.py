@@ -74,8 +74,7 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
     _check_trials(fit, fit.weights)
     generator = random_generator(rng)
     new = re == "new"
-    several = fit.has_predictors
-    base = fit.fixed_part() if new or several else fit.means()
+    base = fit.fixed_part()
     terms = list(zip(fit.terms, fit.relative_factors, strict=True)) if new else []
     out = np.empty((fit.nobs, int(n)), order="F")
     # One draw after the other: draw number i is the same whatever n is.
@@ -84,21 +83,16 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
             generator.standard_normal((term.n_columns, factor.shape[0])) @ (factor.T * fit.random_scale)
             for term, factor in terms
         )
-        if several:
-            eta = sum((random_part(term.places, term.z, own) for (term, _), own in zip(terms, b, strict=True)), base)
-            out[:, i] = fit.draw_predicted(generator, eta if new else None)
-        else:
-            out[:, i] = fit.draw(generator, _means_with(fit, base, b) if new else base)
+        if fit.design.curve is not None and new:
+            curve = values_at(fit.design, fit.beta, in_formula_order(fit.order, b))
+            out[:, i] = fit.draw(generator, curve)
+            continue
+        eta = base
+        for (term, _), own in zip(terms, b, strict=True):
+            eta = eta + random_part(term.places, term.z, own)
+        drawn = fit.draw_predicted if fit.has_predictors else fit.draw_at
+        out[:, i] = drawn(generator, eta if new else None)
     return out
-
-
-def _means_with(fit: MixedFit, fixed: Floats, b: tuple[Floats, ...]) -> Floats:
-    """Means (n,) with other random effects, in lme4's order, around the predictor without them."""
-    if fit.design.curve is not None:
-        return values_at(fit.design, fit.beta, in_formula_order(fit.order, b))
-    for term, own in zip(fit.terms, b, strict=True):
-        fixed = fixed + random_part(term.places, term.z, own)
-    return fit.family.mean(fixed)
 
 
 def _check_trials(fit: MixedFit, weights: Floats) -> None:
@@ -155,6 +149,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
         (take(codes, used), z[used], factor, b)
         for codes, z, factor, b in zip(rows.extended, rows.z, fit.relative_factors, fit.b, strict=True)
     ]
+    parts = tuple(x[used] for x in rows.parts)
     generator = random_generator(rng)
     out = np.full((len(used), int(n)), np.nan, order="F")
     for i in range(int(n)):
@@ -165,7 +160,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
             if re == "conditional":
                 effects[: len(b)] = b
             eta = eta + random_part(codes, z, effects)
-        out[used, i] = fit.draw(generator, fit.family.mean(eta), weights)
+        out[used, i] = fit.draw_at(generator, eta, weights, parts)
     return out, index
 
 

@@ -90,8 +90,8 @@ _MEANT = {
     "zinb": "Extra zeros have a formula of their own: family='nbinom2' with zi_formula='~ 1'",
     "multinomial": "A response of several categories is modelled as several binary ones, each against one category",
     "categorical": "A response of several categories is modelled as several binary ones, each against one category",
-    "ordinal": "Categories in order are not modelled here; a binary model of each cut comes near",
-    "cumulative": "Categories in order are not modelled here; a binary model of each cut comes near",
+    "ordinal": "Categories in order have a verb of their own: clmm(formula, data, link='logit')",
+    "cumulative": "Categories in order have a verb of their own: clmm(formula, data, link='logit')",
     "exponential": "The exponential distribution is nearly family='Gamma(log)', which estimates its shape as well",
 }
 

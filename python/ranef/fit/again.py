@@ -14,6 +14,7 @@ from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear import CurveStart, fit_nonlinear
 from ranef.fit.nonlinear_record import CurveAnswers
 from ranef.fit.order import TermOrder
+from ranef.fit.ordinal import OrdinalFit, fit_ordinal
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
 from ranef.fit.repeated import RepeatedFit, fit_repeated
@@ -59,6 +60,10 @@ def fit_again(
     warm = warm and not fit.singular
     if isinstance(fit, ComponentsFit):
         return fit.again(design, warm, control, progress, threads)
+    if isinstance(fit, OrdinalFit):
+        warm = warm and not fit.dropped and len(design.parts) == len(fit.design.parts)
+        start = Start(fit.theta, fit.beta, fit.extras) if warm else None
+        return fit_ordinal(design, fit.likelihood, start, control, progress, threads, order)
     if isinstance(fit, GlmmFit):
         beta = None if fit.dropped else fit.beta
         start = Start(fit.theta, beta, fit.core_dispersion) if warm else None

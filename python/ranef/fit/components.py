@@ -116,12 +116,12 @@ class ComponentsFit(PredictorFit):
             if not len(p.beta):
                 continue
             heading = {"zi": self.zero_heading, "disp": "Dispersion model"}.get(p.key, f"Shape ({p.key})")
-            out.append(PartEffects(p.key, heading, p.formula, p.x_names, p.beta, p.vcov_beta, p.key == "zi"))
+            out.append(
+                PartEffects(
+                    p.key, heading, p.formula, p.x_names, p.beta, p.vcov_beta, p.linear_predictor, p.key == "zi"
+                )
+            )
         return tuple(out)
-
-    def part_predictor(self, name: str) -> Floats:
-        """The linear predictor (n,) of another predictor."""
-        return next(p.eta for p in self.others if p.key == name)
 
     @property
     def part_formulas(self) -> dict[str, str | None]:

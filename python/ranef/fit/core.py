@@ -1,13 +1,14 @@
 """What calls of the core for many fits of one model take: its parameters, and how fits are made."""
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
+from ranef.fit.generalized import GlmmFit
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ class Point:
 
     theta: Floats
     beta: Floats
-    spread: float | None
+    spread: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Options:
 
 def core_point(fit: MixedFit) -> Point:
     """The estimates of a fit."""
-    spread = None if math.isnan(fit.spread) else float(fit.spread)
+    spread = fit.core_dispersion if isinstance(fit, GlmmFit) else float(fit.spread)
     return Point(fit.core_theta, np.ascontiguousarray(fit.beta), spread)
 
 

@@ -1,7 +1,7 @@
 """The generalized linear mixed model: its frozen record, and its fit, one call into the core."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,6 +88,8 @@ class GlmmFit(MixedFit):
         Covariance of the same; NaN for thetas on the boundary. None where the Hessian is not
         positive definite.
     gradient : (k,) array or None
+    extras : (e,) array
+        All extra parameters of the family.
     """
 
     system: "LazySystem[GlmmSystem]"
@@ -98,6 +100,7 @@ class GlmmFit(MixedFit):
     hessian: Floats | None
     joint_vcov: Floats | None
     gradient: Floats | None
+    extras: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def verb(self) -> str:
@@ -464,6 +467,7 @@ def record_of(
         joint_vcov=joint,
         gradient=placed(found.ending.gradient, place),
         log_prior=log_prior,
+        extras=np.asarray(solution.extras),
         convergence=convergence,
         messages=fit_messages(design, fields["dropped"], convergence, trouble),
         n_threads=n_threads,
@@ -484,7 +488,7 @@ def _errors(
     for v in found.search.valleys[1:]:
         if v.objective == valley.criterion and v.beta is not None:
             there = system.get(n_threads).solution(
-                v.theta, v.beta, v.dispersion, likelihood.n_quad, likelihood.curvature, n_threads
+                v.theta, v.beta, v.extras, likelihood.n_quad, likelihood.curvature, n_threads
             )
             if there.solution is not None:
                 vcov = there.solution.vcov_profiled

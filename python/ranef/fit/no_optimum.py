@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.families.cumulative import Cumulative
 from ranef.families.family import Family
 from ranef.status import FitStatus
 
@@ -47,7 +48,8 @@ def no_optimum(design: Design, family: Family, dispersion: float, eta: Floats, m
         Standard deviations of the random effects.
     """
     return (
-        _own_levels(design, family)
+        _jumps(family)
+        or _own_levels(design, family)
         or _of_both_signs(design, family)
         or _too_wide(design, family)
         or _at_the_edge(design, family, eta)
@@ -79,6 +81,16 @@ def exact_fit(family: Family, dispersion: float, mu: Floats) -> str | None:
     else:
         return None
     return f"{FitStatus.EXACT.explanation} Here {where}."
+
+
+def _jumps(family: Family) -> str | None:
+    if not isinstance(family, Cumulative) or family.link != "cauchit":
+        return None
+    return (
+        "With the Cauchy link the random effect of a level can have several modes, and the approximated likelihood "
+        "jumps where another one becomes the highest, so that a search can end at such a place. The links logit and "
+        "probit have one mode."
+    )
 
 
 def _own_levels(design: Design, family: Family) -> str | None:

@@ -17,7 +17,7 @@ from ranef.families.family import Family
 
 Floats = NDArray[np.float64]
 
-Kind = Literal["binary", "counts", "proportion", "value"]
+Kind = Literal["binary", "counts", "proportion", "value", "category"]
 
 #: A number this close to a whole one is taken for it: proportions are rounded when they are written
 #: down.

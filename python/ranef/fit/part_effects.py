@@ -1,5 +1,6 @@
 """Effects of the linear predictors beside the first, as all kinds of models report them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ class PartEffects:
     estimates : (k,) array
     covariance : (k, k) array
         NaN where it is not known.
+    predictor : callable
+        Gives the linear predictor (n,) of the rows, or their thresholds (n, m).
     tested : bool
         Whether zero is a value that one would test.
     """
@@ -34,4 +37,5 @@ class PartEffects:
     names: tuple[str, ...]
     estimates: Floats
     covariance: Floats
+    predictor: Callable[[], Floats]
     tested: bool = True

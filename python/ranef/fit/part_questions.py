@@ -22,8 +22,13 @@ class PartQuestions:
         """Effects of the linear predictors beside the first; none where there is one."""
         return ()
 
-    def part_predictor(self, name: str) -> Floats:
-        """The linear predictor (n,) of a part."""
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Labels of the ordered categories of the response; none of other responses."""
+        return ()
+
+    def category_probabilities(self) -> Floats:
+        """Probabilities (n, categories) of ordered categories at the conditional modes."""
         raise NotImplementedError
 
     @property

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Covariates = Sequence[tuple[Floats, Floats]]
+Parts = tuple[Floats, ...]
 
 #: The family of linear models.
 LINEAR = Gaussian()
@@ -57,8 +58,8 @@ class MixedFit(PartQuestions):
         Residual standard deviation or scale; 1 for families without one.
     family : Family
         ``Gaussian("identity")`` for a linear model.
-    response_kind : {"binary", "counts", "proportion", "value"}
-        How the response was given; always ``"value"`` for a linear model.
+    response_kind : {"binary", "counts", "proportion", "value", "category"}
+        How the response was given: ``"value"`` in linear models; categories are numbered from 1.
     n_quad : int
         Quadrature nodes for each random effect; 1 is Laplace's approximation, which is exact for a
         linear model, 0 the penalised form.
@@ -242,6 +243,12 @@ class MixedFit(PartQuestions):
         weights = self.design.weights if weights is None else weights
         sd = self.sigma if weights is None else self.sigma / np.sqrt(weights)
         return means + sd * generator.standard_normal(len(means))
+
+    def draw_at(
+        self, generator: np.random.Generator, eta: Floats | None, weights: Floats | None = None, parts: Parts = ()
+    ) -> Floats:
+        """The same at linear predictors (n,), or the modes'; ``parts``: columns of the others."""
+        return self.draw(generator, self.means() if eta is None else self.family.mean(eta), weights)
 
     @property
     def weights(self) -> Floats:
@@ -463,19 +470,6 @@ class MixedFit(PartQuestions):
         on the same one.
         """
         return term_keys(tuple(t.group for t in self.terms))
-
-    def group_called(self, name: str) -> str | None:
-        """The grouping factor that a user names, with or without back-quotes; None if there is
-        none.
-        """
-        groups = {t.group for t in self.terms}
-        if name in groups:
-            return name
-        written = {
-            bar.group_label: term.group
-            for bar, term in zip(self.design.formula.random, self.design.random, strict=True)
-        }
-        return written.get(name)
 
     @property
     def theta_names(self) -> tuple[str, ...]:

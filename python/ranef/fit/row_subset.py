@@ -54,7 +54,8 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         of_group = {t.group: codes[id(t.codes)][1] for t in design.random if not t.has_members}
         sampling = sampling.take(rows, of_group)
     curve = None if design.curve is None else design.curve.take(rows)
-    made = replace(design, random=tuple(random), residual=residual, sampling=sampling, curve=curve)
+    parts = tuple(replace(p, x=np.ascontiguousarray(p.x[rows])) for p in design.parts)
+    made = replace(design, random=tuple(random), residual=residual, sampling=sampling, curve=curve, parts=parts)
     return made.with_rows(
         y=np.ascontiguousarray(design.y[rows]),
         x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),

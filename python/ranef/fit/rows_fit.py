@@ -7,6 +7,7 @@ from ranef.errors import RanefError
 from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl
 from ranef.fit.generalized import GlmmFit, fit_glmm
+from ranef.fit.ordinal import OrdinalFit, fit_ordinal
 from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
 from ranef.fit.start import Start
@@ -39,7 +40,8 @@ def fit_of_rows(fit: MixedFit, rows: NDArray[np.intp], control: FitControl) -> M
                 return None
             # From the boundary a fit would not find back.
             start = Start(None if fit.singular else fit.theta, fit.beta, fit.core_dispersion)
-            found: MixedFit = fit_glmm(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
+            make = fit_ordinal if isinstance(fit, OrdinalFit) else fit_glmm
+            found: MixedFit = make(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
         else:
             found = fit_again(fit, design, warm=True, control=control, order=fit.order)
     except RanefError:

@@ -16,6 +16,8 @@ from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear_record import NonlinearCorrelatedFit, NonlinearFit
 from ranef.fit.nonlinear_request import NonlinearRequest
 from ranef.fit.order import TermOrder
+from ranef.fit.ordinal import OrdinalFit
+from ranef.fit.ordinal_request import OrdinalRequest
 from ranef.fit.record import MixedFit
 from ranef.fit.repeated import RepeatedFit
 from ranef.fit.repeated_request import RepeatedRequest
@@ -30,6 +32,7 @@ _RECORDS: dict[type[ModelRequest], Any] = {
     RepeatedRequest: RepeatedFit,
     GlmmRequest: GlmmFit,
     NonlinearRequest: NonlinearFit,
+    OrdinalRequest: OrdinalFit,
 }
 
 
@@ -68,6 +71,8 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
     if made is GlmmFit and isinstance(record, dict) and "sampled" in record:
         made = SampledGlmmFit
     known = {} if made is None else {f.name: f.default for f in fields(made) if f.name != "system"}
+    if "extras" in known:
+        known["extras"] = None  # it has a default, made anew
     # a field that is newer than the file has its default
     needed = {name for name, default in known.items() if default is MISSING}
     if not isinstance(record, dict) or made is None or not needed <= set(record) <= set(known):

@@ -24,7 +24,8 @@ def row_score(fit: MixedFit, rows: NDArray[np.intp]) -> Floats:
     Returns
     -------
     (k,) array
-        In theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion.
+        In theta (lme4's order), the fixed effects and the logarithm of an estimated dispersion, or
+        all extra parameters of ordered categories.
     """
     assert isinstance(fit, GlmmFit)
     design = design_of_rows(fit.design, rows)
@@ -37,6 +38,6 @@ def row_score(fit: MixedFit, rows: NDArray[np.intp]) -> Floats:
     found = system.evaluate(fit.core_theta, combine @ fit.beta, fit.core_dispersion, fit.n_quad, fit.curvature, 1)
     gradient, m, q = found.gradient, len(fit.theta), own.shape[1]
     parts = [gradient[:m][fit.order.theta_of_core], combine.T @ gradient[m : m + q]]
-    if fit.dispersion_estimated:
+    if fit.dispersion_estimated or fit.categories:
         parts.append(gradient[m + q :])
     return -0.5 * np.concatenate(parts)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
+from ranef.families.cumulative import Cumulative
 from ranef.families.family import Family
 from ranef.status import FitStatus
 
@@ -42,6 +43,8 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
     maximised over directions of bounded length that never point to the wrong side, and is positive
     only under separation.
     """
+    if isinstance(family, Cumulative):
+        return _apart_by_thresholds(design, kept)
     counts = family.support == "count" and family.link == "log"
     if not kept or not (family.support == "proportion" or counts):
         return ()
@@ -71,6 +74,31 @@ def separated_columns(design: Design, kept: tuple[int, ...], family: Family) -> 
         return ()
     direction = np.abs(solution.x)
     return tuple(design.x_names[j] for j, d in zip(kept, direction, strict=True) if d > SHARE * direction.max())
+
+
+def _apart_by_thresholds(design: Design, kept: tuple[int, ...]) -> tuple[str, ...]:
+    """The same for ordered categories: some combination of the columns never crosses a threshold
+    that moves with it, on the way from the category of a row to a lower or to a higher one.
+    """
+    if not kept or design.parts or design.response_levels is None:
+        return ()
+    x = design.x[:, list(kept)]
+    size = np.abs(x).max(axis=0)
+    scaled = x / np.where(size > 0, size, 1.0)
+    y, m = design.y.astype(int), len(design.response_levels) - 1
+    thresholds = np.eye(m)
+    rows = [np.concatenate([-scaled[i], thresholds[k - 1]]) for i, k in enumerate(y) if k <= m]
+    rows += [np.concatenate([scaled[i], -thresholds[k - 2]]) for i, k in enumerate(y) if k > 1]
+    signed = np.unique(np.array(rows), axis=0)
+    from scipy.optimize import linprog
+
+    bound = np.zeros(len(signed))
+    found = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=bound, bounds=(-1, 1), method="highs")
+    if found.x is None or found.fun is None or found.fun >= -SHARE:
+        return ()
+    direction = np.abs(found.x[: len(kept)])
+    largest = float(np.abs(found.x).max())
+    return tuple(design.x_names[j] for j, d in zip(kept, direction, strict=True) if d > SHARE * largest)
 
 
 def runs_away(status: FitStatus, vcov: Floats, design: Design, kept: tuple[int, ...]) -> bool:

@@ -25,12 +25,12 @@ class Start:
         In lme4's order.
     beta : (p,) array or None
         For the columns that are kept.
-    dispersion : float or None
+    dispersion : float, array of all extra parameters, or None
     """
 
     theta: Floats | None = None
     beta: Floats | None = None
-    dispersion: float | None = None
+    dispersion: float | Floats | None = None
 
 
 def parse_start(start: object, order: TermOrder, terms: Sequence[RandomTerm]) -> Floats | None:

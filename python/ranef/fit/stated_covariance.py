@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ranef.design.record import RandomTerm
 from ranef.design.structures import kind_of
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.named_groups import group_called
 from ranef.fit.order import TermSpan, relative_factor
 from ranef.fit.record import MixedFit
 from ranef.fit.stated_numbers import finite
@@ -75,7 +76,7 @@ def _by_term(fit: MixedFit, given: object) -> dict[int, object]:
         )
     out: dict[int, object] = {}
     for name, value in given.items():
-        key = name if name in keys else fit.group_called(str(name))
+        key = name if name in keys else group_called(fit, str(name))
         if key is None:
             hint = " The residual standard deviation is sigma=." if str(name).lower() in ("residual", "sigma") else ""
             raise OptionError(

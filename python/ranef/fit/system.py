@@ -13,6 +13,7 @@ from ranef.design.level_columns import LevelColumns
 from ranef.design.membership import for_core
 from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
 from ranef.errors import DataError, RanefError
+from ranef.families.cumulative import Cumulative, threshold_map
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.beside import scaled_columns
@@ -268,7 +269,10 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     from ranef._core import GlmmSystem
 
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
+    ordinal = ordinal_argument(design, family) if isinstance(family, Cumulative) else None
     x, y, weights, offset, factors, name, link = _generalized(design, order, family)
+    if ordinal is not None:
+        y = design.y - 1.0
     try:
         system = GlmmSystem(
             x,
@@ -282,6 +286,7 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
             n_threads,
             core_prior(design, order, family),
             level_weights(design, order),
+            ordinal,
         )
     except ValueError as problem:
         raise _cannot_be_set_up(design, problem) from None
@@ -309,6 +314,15 @@ def _generalized(design: Design, order: TermOrder, family: Family) -> tuple[Any,
         check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
     link = _CORE_LINKS.get(family.link, family.link)
     return design.x, np.ascontiguousarray(design.y), weights, design.offset, factors, family.kernel, link
+
+
+def ordinal_argument(design: Design, family: Cumulative) -> tuple[Floats, Floats, Floats]:
+    """The thresholds of their parameters, and the columns of nominal and of scale effects."""
+    assert design.response_levels is not None
+    x = {p.name: np.ascontiguousarray(p.x) for p in design.parts}
+    none = np.empty((len(design.y), 0))
+    matrix = threshold_map(family.threshold, design.response_levels).matrix
+    return np.ascontiguousarray(matrix), x.get("nominal", none), x.get("scale", none)
 
 
 def _cannot_be_set_up(design: Design, problem: ValueError) -> RanefError:

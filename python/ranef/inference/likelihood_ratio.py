@@ -270,7 +270,8 @@ def _check_same_sums(a: MixedFit, b: MixedFit, pair: str) -> None:
 def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> list[str]:
     """Notes on models that differ in more than their terms."""
     notes = []
-    if len({(f.family, f.family.link) for f in fits}) > 1:
+    # structures of thresholds are nested in flexible ones
+    if len({(f.family.name if f.categories else f.family, f.family.link) for f in fits}) > 1:
         notes.append(
             "the models have different families or links: their criteria can be compared, but the chi-square tests "
             "hold for nested models only"

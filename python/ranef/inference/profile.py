@@ -145,6 +145,8 @@ def _curves(
 ) -> ProfileCurves:
     need_maximised(fit, "the profile")
     every = parameters_of(fit)
+    if fit.categories:
+        raise OptionError("profiles are not available for ordered categories; use 'wald' or 'boot'.")
     if fit.n_quad == 0:
         raise OptionError(
             "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit "

@@ -106,6 +106,15 @@ def deletions_table(comparison: Comparison, formula: str) -> TestTable:
     )
 
 
+def part_tests_table(comparison: Comparison, formula: str, name: str) -> TestTable:
+    """The table of ``nominal_test`` and ``scale_test``: the same columns."""
+    what = "effects on every threshold" if name == "nominal" else "effects on the scale"
+    frame = _criteria(comparison)[["npar", "llf", "aic", "chisq", "df", "p_value"]]
+    return table_of_tests(
+        frame, f"Tests of {what}: single terms, maximum likelihood\nModel: {formula}", comparison.notes
+    )
+
+
 def deletion_f_table(deletions: DeletionTests, formula: str) -> TestTable:
     """The table of ``drop1(test="f")``:
     columns ``sum_sq, mean_sq, num_df, den_df, f_value, p_value``.

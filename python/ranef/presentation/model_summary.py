@@ -192,6 +192,7 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
         control=None if not request.control else ", ".join(f"{k} = {v!r}" for k, v in request.control.items()),
         coding=coding_text(fit.design),
         **fit.part_formulas,
+        **{part.name: part.formula for part in fit.design.parts},
         **structure_texts(fit),
     )
 

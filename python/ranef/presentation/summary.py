@@ -43,6 +43,8 @@ class ModelCall:
         Covariance structure of the rows, and its estimated parameters.
     zero, dispersion : str, optional
         Formulas of the linear predictors of zeros and of the dispersion.
+    nominal, scale : str, optional
+        Formulas of other linear predictors.
     """
 
     formula: str
@@ -57,6 +59,8 @@ class ModelCall:
     structure: str | None = None
     zero: str | None = None
     dispersion: str | None = None
+    nominal: str | None = None
+    scale: str | None = None
 
     def labelled(self) -> tuple[tuple[str, str], ...]:
         """Return label and text of what was given besides the formula,
@@ -69,6 +73,8 @@ class ModelCall:
             ("Structure", self.structure),
             ("Zero part", self.zero),
             ("Dispersion", self.dispersion),
+            ("Nominal", self.nominal),
+            ("Scale", self.scale),
             ("Weights", self.weights),
             ("Offset", self.offset),
             ("Control", self.control),

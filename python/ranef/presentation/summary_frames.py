@@ -21,6 +21,7 @@ def summary_frames(summary: "Summary") -> "dict[str, pd.DataFrame]":
     variance, sd; rows with two names hold covariance and correlation), ``groups`` (levels),
     ``fixed_effects`` (estimate, std_error, and df, statistic, p_value where there are tests),
     ``zero-inflation_model``, ``dispersion_model`` and their like where there are other predictors,
+    ``threshold_coefficients``, ``nominal_effects``, ``scale_effects`` of ordered categories,
     ``visits`` of a model for repeated measures (a covariance matrix, one for each group),
     ``correlation`` (full matrix).
     """

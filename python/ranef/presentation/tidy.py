@@ -19,7 +19,7 @@ from ranef.estimates.rows import padded, row_index
 from ranef.estimates.varcorr import varcorr
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
-from ranef.inference.distributions import t_multiplier
+from ranef.inference.distributions import t_multiplier, t_tails
 from ranef.inference.fixed_effect_tests import FixedEffectTests
 from ranef.inference.ratios import asked_ratios
 from ranef.options import Ddf
@@ -43,7 +43,8 @@ def tidy_frame(
     tests : FixedEffectTests
         Of the fit that is shown.
     effects : str or sequence of str
-        Of ``"fixed"`` (fixed effects), ``"ran_pars"`` (standard deviations and correlations),
+        Of ``"fixed"`` (fixed effects, and under their own names thresholds and the like),
+        ``"ran_pars"`` (standard deviations and correlations),
         ``"ran_vals"`` (conditional modes).
     ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
         With ``"none"`` there is no column ``df``, and ``p_value`` only where tests are normal.
@@ -72,6 +73,9 @@ def tidy_frame(
         "ran_vals": lambda: _values(tests.fit),
     }
     rows = [row for e in chosen for row in makers[e]()]
+    if "fixed" in chosen:
+        at = sum(row["effect"] == "fixed" for row in rows)
+        rows[at:at] = _part_rows(tests.fit)
     numbers = [
         "estimate",
         "std_error",
@@ -112,6 +116,19 @@ def _fixed(tests: FixedEffectTests, ddf: Ddf) -> list[Row]:
         }
         tested = ddf != "none" or tests.fit.asymptotic_tests
         out.append({**row, "df": found.df[j], "p_value": found.p_value[j]} if tested else row)
+    return out
+
+
+def _part_rows(fit: MixedFit) -> list[Row]:
+    """Effects of linear predictors beside the first, such as thresholds."""
+    out: list[Row] = []
+    for part in fit.part_effects():
+        error = np.sqrt(np.diagonal(part.covariance))
+        z = part.estimates / error
+        p = t_tails(z, np.full_like(z, np.inf))
+        for j, name in enumerate(part.names):
+            row = {"effect": part.name, "term": name, "estimate": part.estimates[j], "std_error": error[j]}
+            out.append({**row, "statistic": z[j], **({"p_value": p[j]} if part.tested else {})})
     return out
 
 

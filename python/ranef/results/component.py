@@ -14,18 +14,17 @@ Floats = NDArray[np.float64]
 
 
 class Component:
-    """Effects of a linear predictor beside the first, made by ``component`` of a model.
+    """Effects of a linear predictor beside the first, made by ``component`` of a model."""
 
-    Attributes
-    ----------
-    linear_predictor : (n,) or (n, m) array
-        Of the rows used.
-    """
+    __slots__ = ("_part",)
 
-    __slots__ = ("_part", "linear_predictor")
+    def __init__(self, part: PartEffects):
+        self._part = part
 
-    def __init__(self, part: PartEffects, linear_predictor: Floats):
-        self._part, self.linear_predictor = part, linear_predictor
+    @property
+    def linear_predictor(self) -> Floats:
+        """The linear predictor (n,) of the rows used; for thresholds (n, m) those of every row."""
+        return self._part.predictor()
 
     @property
     def formula(self) -> str | None:
@@ -69,11 +68,10 @@ class Component:
 
         Examples
         --------
-        >>> from ranef import glmer, load_dataset
-        >>> ticks = load_dataset("grouseticks")
-        >>> m = glmer("TICKS ~ YEAR + (1 | BROOD)", ticks, family="nbinom2", zi_formula="~ cHEIGHT")
-        >>> m.component("zi").cov_params().shape
-        (2, 2)
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), scale="~ temp")
+        >>> m.component("scale").cov_params().shape
+        (1, 1)
         """
         import pandas as pd
 
@@ -94,11 +92,10 @@ class Component:
 
         Examples
         --------
-        >>> from ranef import glmer, load_dataset
-        >>> ticks = load_dataset("grouseticks")
-        >>> m = glmer("TICKS ~ YEAR + (1 | BROOD)", ticks, family="nbinom2", zi_formula="~ cHEIGHT")
-        >>> m.component("zi").conf_int().shape
-        (2, 2)
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), nominal="~ contact")
+        >>> m.component("nominal").conf_int().shape
+        (4, 2)
         """
         import pandas as pd
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.refused_categories import refuse_categories
 from ranef.known_arguments import known_members
 from ranef.plots.canvas import AxesArray, place, require_matplotlib
 from ranef.results.model.fitted import FittedModel
@@ -183,6 +184,7 @@ class EffectPlots:
         >>> m.plot.fitted(panels=True).shape
         (18,)
         """
+        refuse_categories(self._model._fit, "fitted()", "probabilities() draws them")
         ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.group_lines import MOST_LINES, group_lines
@@ -304,6 +306,7 @@ class EffectPlots:
         >>> sorted(set(ax.data["by"]))
         ['boys', 'girls', 'mixed']
         """
+        refuse_categories(self._model._fit, "predictions()", "probabilities() draws them")
         ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.prediction_lines import prediction_lines
@@ -317,6 +320,66 @@ class EffectPlots:
         )
         axes.data.attrs["held"] = found.held  # type: ignore[attr-defined]
         return axes
+
+    def probabilities(
+        self,
+        x: str,
+        by: str | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        ax: Any = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> "Axes":
+        """Draw the probabilities of ordered categories along a variable, as stacked bars.
+
+        They are marginal means with random effects of zero, ``emmeans(mode="prob")``: averaged over
+        the other factors, with covariates at their means.
+
+        Parameters
+        ----------
+        x : str
+            A variable of the model; a number has bars at nine values of its range.
+        by : str, optional
+            A second one: a bar for each combination.
+        at : dict, optional
+            Values of variables, as in ``emmeans``.
+        ax : Axes, optional
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Axes
+            ``data``: the variables, the categories, ``estimate, lower, upper, bottom, position``.
+
+        Examples
+        --------
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("rating ~ temp + contact + (1 | judge)", load_dataset("wine"))
+        >>> ax = m.plot.probabilities("temp", by="contact")
+        >>> len(ax.data)
+        20
+        """
+        ax = place(ax, figsize)
+        require_matplotlib()
+        from ranef.inference.marginal_means.category_grid import grid_for_bars
+        from ranef.plots.category_bars import category_bars
+
+        model = self._model
+        if not model._fit.categories:
+            raise OptionError("probabilities() is for ordered categories, as of clmm(); predictions() draws means.")
+        response = model._fit.design.formula.response
+        category = "category" if response is None else response.name
+        values = grid_for_bars(model._fit, model._request.data, [x] if by is None else [x, by], at)
+        specs = [x, *([] if by is None else [by]), category]
+        frame = model.emmeans(specs, mode="prob", at=values).to_frame()  # type: ignore[attr-defined]
+        names = [x] if by is None else [x, by]
+        frame["bar"] = [", ".join(_bar_text(v) for v in row) for row in frame[names].itertuples(index=False)]
+        return category_bars(frame, category, ", ".join(names), "bar", ax)
+
+
+def _bar_text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def one_of(role: str, value: object, there: list[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.residuals import residual_values
+from ranef.fit.refused_categories import refuse_categories
 from ranef.known_arguments import known_members
 from ranef.known_names import unknown_member
 from ranef.plots.canvas import AxesArray, place, require_matplotlib
@@ -106,6 +107,7 @@ class ModelPlots(EffectPlots):
         >>> drawn[["separate", "pooled", "population"]].round(2).values.tolist()
         [[21.76, 19.67, 10.47]]
         """
+        refuse_categories(self._model._fit, "shrinkage()", "caterpillar() draws the random effects")
         ax = place(ax, figsize)
         require_matplotlib()
         from ranef.estimates.separate_fits import separate_fits

@@ -54,7 +54,7 @@ def describe_fit(
         _without_dot(formula) if formula.has_dot else formula.code,
         reml=bool(getattr(request, "reml", False)),
         family=_family_name(family),
-        link=None if family is None else str(family.link),
+        link=None if family is None else _link(family),
         n_quad=int(getattr(request, "n_quad", 1)),
         weights=_argument("weights", request.weights, named),
         offset=_argument("offset", request.offset, named),
@@ -94,7 +94,15 @@ def _family_name(family: Any) -> str | None:
     """The family's name; R has one name for both kinds of negative binomial distributions."""
     if family is None:
         return None
+    if family.name == "cumulative":  # written as the binary model that its commands extend
+        return "binomial"
     return "nbinom1" if getattr(family, "type", None) == 1 else str(family.name)
+
+
+def _link(family: Any) -> str:
+    """The link; of ordered categories one that the binary model has."""
+    has = ("logit", "probit", "cloglog")
+    return str(family.link) if family.name != "cumulative" or family.link in has else "logit"
 
 
 def _argument(name: str, value: Any, named: bool) -> str | None:

@@ -16,6 +16,7 @@ mod inverse_gaussian;
 mod kernel;
 mod link;
 mod negative_binomial;
+mod ordinal;
 mod poisson;
 pub(crate) mod special;
 
@@ -26,6 +27,7 @@ pub use distribution::{
 pub use family::{Batch, Coordinate, Derivatives, Extra, Family, MoreDerivatives};
 pub use kernel::{pair, triple, Kernel, KernelOut, KernelRows, Several};
 pub use link::Link;
+pub use ordinal::{Interval, Ordinal, RowColumns};
 pub use special::{lgamma, polygamma};
 
 use distribution::Linked;

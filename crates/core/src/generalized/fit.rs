@@ -112,7 +112,7 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     };
     let limit = options.max_evaluations;
     let mut q = None;
-    if !joint || (options.beta.is_none() && p > 0 && g.parts.is_empty()) {
+    if !joint || (options.beta.is_none() && p > 0 && g.parts.is_empty() && !outer.knows_extras()) {
         q = first(&mut outer)?;
         if let Some(q) = &mut q {
             let (tolerance, limit) = if joint { (0.05, limit.min(12)) } else { (NEAR, limit) };

@@ -68,7 +68,8 @@ impl GlmmSystem {
             [f] if self.family.kernel().is_some_and(|k| !k.has_own_curvature()) => f.k <= 3,
             _ if self.family.kernel().is_some() => false,
             [f] => f.k <= 3,
-            [f, g] => f.k == 1 && g.k == 1 && self.nesting().is_some(),
+            // rows are gathered by group there: what a family has of its own for every row is not
+            [f, g] => f.k == 1 && g.k == 1 && self.nesting().is_some() && !self.family.has_row_columns(),
             _ => false,
         }
     }
@@ -332,7 +333,7 @@ impl Modes {
                     add(&mut eta, &zi, rows.clone(), lam_i * root2 * i.far * rule.node(b) / i.root_d);
                 }
                 let r = &mut r_all[b * n..(b + 1) * n];
-                let batch = Batch { y: &y, w: &w, eta: &eta, extras: &self.extras };
+                let batch = Batch { y: &y, w: &w, eta: &eta, extras: &self.extras, first: 0 };
                 g.family.derivatives(batch, Derivatives { l: &mut l, r, wo: &mut wo, dwo: &mut dwo });
                 if n_extras > 0 {
                     let ([w, dw], [w_d, ld, r_d, wo_d]) = (&mut more, &mut by_extra);

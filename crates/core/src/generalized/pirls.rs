@@ -195,7 +195,8 @@ impl Modes {
             let range = i * batch..i * batch + eta.len();
             eta.copy_from_slice(&fixed[range.clone()]);
             g.add_random(lu, range.clone(), eta);
-            let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, extras };
+            let first = range.start;
+            let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, extras, first };
             g.family.derivatives(b, Derivatives { l, r, wo, dwo });
             sum(l)
         };
@@ -253,7 +254,7 @@ impl Modes {
                 wo_d: vec![0.0; all],
             };
         }
-        let b = Batch { y: &g.y, w: &g.weights, eta: &self.eta, extras: &self.extras };
+        let b = Batch { y: &g.y, w: &g.weights, eta: &self.eta, extras: &self.extras, first: 0 };
         let out = MoreDerivatives {
             w: &mut m.w,
             dw: &mut m.dw,

@@ -111,6 +111,9 @@ impl Replicable for GlmmSystem {
     }
 
     fn of_rows(&self, rows: &Rows<'_>, offset: Option<&[f64]>, how: &FitOptions) -> Option<(Self, FitOptions)> {
+        if self.family.has_row_columns() {
+            return None; // which of the rows these are is not known
+        }
         let new = GlmmSystem::new(rows, offset, self.family.clone()).ok();
         let new = new.filter(|new| new.p() == self.p() && new.n > new.p())?;
         // fixed effects to start from are given in the basis of the whole data

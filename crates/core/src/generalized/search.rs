@@ -220,7 +220,7 @@ impl Searcher<'_> {
         let before = m.steps;
         m.lambda = g.layout.lambda_of(frames);
         let free = |e: usize| self.options.held.get(e).copied().flatten().is_none();
-        let adapts = (0..extras.len()).any(free);
+        let adapts = g.family.extras_are_adapted() && (0..extras.len()).any(free);
         let mut found = (f64::INFINITY, extras.to_vec());
         let mut mu = vec![0.0; if adapts { g.n } else { 0 }];
         // what groups differ by counts as dispersion where it is large, and stays there: so it is

@@ -151,6 +151,7 @@ impl GlmmSystem {
         }
         let cells = cells_of_rows(&gram, &effects, n);
         let offset = offset.map_or_else(|| vec![0.0; n], &pick);
+        let family = family.arranged(&order).unwrap_or(family);
         Ok(GlmmSystem {
             n,
             x,

@@ -68,6 +68,8 @@ class Estimands:
         The adjustment for multiplicity if none is asked for.
     base : GivenEstimates or None
         What the coefficients are of, where it is not the fixed effects.
+    quantity : str or None
+        What the means are, where it is not the linear predictor.
     """
 
     labels: dict[str, tuple[Any, ...]]
@@ -81,6 +83,7 @@ class Estimands:
     averaged: tuple[str, ...]
     adjust: str
     base: GivenEstimates | None = None
+    quantity: str | None = None
 
     def groups(self, by: tuple[str, ...] | None = None) -> list[tuple[tuple[Any, ...], Ints]]:
         """The groups in the order in which they appear: their labels, and the functions in them."""

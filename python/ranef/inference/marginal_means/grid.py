@@ -41,6 +41,8 @@ class ReferenceGrid:
         By factor, the factors in which it is nested.
     occurring : (rows,) array of bool
         Rows in which nested factors have levels that occur in their containers.
+    parts : tuple of (rows, k) arrays
+        Columns of linear predictors beside the first.
     """
 
     variables: tuple[GridVariable, ...]
@@ -51,6 +53,7 @@ class ReferenceGrid:
     frequency: Floats
     nesting: dict[str, tuple[str, ...]]
     occurring: NDArray[np.bool_]
+    parts: tuple[Floats, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,12 +112,12 @@ def reference_grid(
         v.name: column_of(v, [w[i] for i in index[:, j].tolist()])
         for j, (v, w) in enumerate(zip(variables, values, strict=True))
     }
-    x, total = _rows(fit, columns, count, offset)
+    x, total, parts = _rows(fit, columns, count, offset)
     levels = [v if c[1] else None for v, c in zip(variables, chosen, strict=True)]
     frequency = _frequencies(fit, levels, values, index)
     nesting = _nesting(variables)
     occurring = _occurring(variables, values, index, nesting)
-    return ReferenceGrid(tuple(variables), values, index, x, total, frequency, nesting, occurring)
+    return ReferenceGrid(tuple(variables), values, index, x, total, frequency, nesting, occurring, parts)
 
 
 def _checked_at(at: Any, names: list[str]) -> Mapping[str, Any]:
@@ -128,7 +131,7 @@ def _checked_at(at: Any, names: list[str]) -> Mapping[str, Any]:
     return at
 
 
-def _rows(fit: MixedFit, columns: dict[str, Any], count: int, offset: Any) -> tuple[Floats, Floats]:
+def _rows(fit: MixedFit, columns: dict[str, Any], count: int, offset: Any) -> tuple[Floats, Floats, tuple[Floats, ...]]:
     encoder = fit.design.encoder
     new = encoder.new_rows(columns or {"": np.zeros(count)}, random="none", need_offset=False)
     total = np.zeros(count) if new.offset is None else np.asarray(new.offset, dtype=np.float64)
@@ -136,7 +139,7 @@ def _rows(fit: MixedFit, columns: dict[str, Any], count: int, offset: Any) -> tu
         kept = fit.design.kept
         given = np.asarray(offset, dtype=np.float64)
         total = total + float((given if kept is None else given[kept]).mean())
-    return new.x, total
+    return new.x, total, new.parts
 
 
 def _frequencies(

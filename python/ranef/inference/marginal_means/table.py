@@ -142,7 +142,7 @@ def means_table(
     test_notes, interval_notes = _adjust_notes(adjust, families, level)
     if alternative != "two-sided":
         test_notes.append(f"P values are {'right' if alternative == 'greater' else 'left'}-tailed")
-    quantity = {"means": "mean", "trends": "trend"}.get(e.kind, "contrast")
+    quantity = {"means": e.quantity or "mean", "trends": "trend"}.get(e.kind, "contrast")
     estimate, std_error = found.estimate, found.std_error
     if type == "response" and e.scale is not None:
         scale = e.scale

@@ -92,6 +92,7 @@ def grid_variables(fit: MixedFit, data: Any) -> list[GridVariable]:
         return _summed(fit, design.sums.summary)
     table, rows = used_rows(fit, data)
     expressions: list[Expr] = [v.expr for t in design.formula.fixed for v in t.variables]
+    expressions += [v.expr for part in design.encoder.parts for t in part.formula.fixed for v in t.variables]
     coded = {name for e in expressions for name in made_factors(e)}
     names = [n for e in expressions for n in names_in(e)]
     names += [n for v in design.formula.offsets for n in names_in(v.expr)]

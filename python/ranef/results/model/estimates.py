@@ -111,6 +111,9 @@ class EstimatesChapter(FittedModel):
         name : str
             ``"zi"``, effects on the logit of the probability of (extra) zeros; ``"disp"``, effects
             on the logarithm of the dispersion; or a parameter of the shape of the family.
+            Of a model of ``clmm``: ``"nominal"``, effects that are added to the thresholds and
+            named ``"1|2.x"``; ``"scale"``, effects on the logarithm of the scale;
+            ``"thresholds"``, the threshold parameters.
 
         Returns
         -------
@@ -120,17 +123,16 @@ class EstimatesChapter(FittedModel):
 
         Examples
         --------
-        >>> from ranef import glmer, load_dataset
-        >>> ticks = load_dataset("grouseticks")
-        >>> m = glmer("TICKS ~ YEAR + (1 | BROOD)", ticks, family="nbinom2", zi_formula="~ cHEIGHT")
-        >>> m.component("zi").fixef.round(2).to_dict()
-        {'(Intercept)': -4.95, 'cHEIGHT': 0.04}
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), scale="~ temp")
+        >>> m.component("scale").fixef.index.tolist()
+        ['temp[T.warm]']
         """
         parts = {p.name: p for p in self._fit.part_effects()}
         if name not in parts:
             has = f"its components are {', '.join(map(repr, parts))}" if parts else "it has one linear predictor"
             raise OptionError(f"the model has no component {name!r}: {has}.")
-        return Component(parts[name], self._fit.part_predictor(name))
+        return Component(parts[name])
 
     @overload
     def ranef(self, condvar: Literal[False] = False) -> "dict[str, pd.DataFrame]": ...

@@ -6,6 +6,7 @@ from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.inference.marginal_means.adjustments import checked_adjust
 from ranef.inference.marginal_means.averages import marginal_means, trends
+from ranef.inference.marginal_means.categories import category_means, checked_mode, over_categories
 from ranef.inference.marginal_means.estimands import Estimands
 from ranef.inference.marginal_means.grid import ReferenceGrid, reference_grid
 from ranef.inference.marginal_means.specs import Specs, parse_specs
@@ -72,6 +73,7 @@ class MarginalMeansChapter(TestsChapter):
         ddf: Ddf | None = None,
         adjust: str | None = None,
         type: Literal["link", "response"] = "link",
+        mode: str | None = None,
         bias_correct: bool = False,
         sigma: float | None = None,
         cov_reduce: Any = "mean",
@@ -118,6 +120,12 @@ class MarginalMeansChapter(TestsChapter):
             ``"response"`` undoes the link, or a transformation on the left of the model's formula:
             standard errors are by the delta method, limits are transformed, differences become
             ratios after logarithms and odds ratios after logits.
+        mode : str, optional
+            For ordered categories (``clmm``), as in emmeans: ``"latent"`` (the default: location on
+            the latent scale minus the mean of the thresholds), ``"prob"`` (a row for each
+            category), ``"cum_prob"`` and ``"exc_prob"`` (probabilities up to each threshold, and
+            beyond it), ``"linear.predictor"`` (threshold minus location), ``"mean_class"`` (mean
+            category, numbered from 1) or ``"scale"`` (log scale).
         bias_correct : bool
             Whether means on the scale of the response are means of the response, over all groups,
             by a second-order correction, and not transformed means, those of the typical group.
@@ -170,6 +178,16 @@ class MarginalMeansChapter(TestsChapter):
 
         normal_multiplier(level)
         grid = self._grid(at, cov_reduce, cov_keep, data)
+        if self._fit.categories:
+            if type != "link":
+                raise OptionError("type is for models of a mean; of ordered categories choose mode='prob' or another.")
+            which = checked_mode("latent" if mode is None else mode)
+            grid, per = over_categories(self._fit, grid, which)
+            found = self._specs(specs, by, grid)
+            means = category_means(self._fit, grid, found, weights, which, per)
+            return self._means(means, found, level, ddf, adjust, cov, cluster)
+        if mode is not None:
+            raise OptionError("mode is for ordered categories, as of clmm(); type='response' undoes a link.")
         found = self._specs(specs, by, grid)
         means = marginal_means(self._fit, grid, found, weights)
         if type not in ("link", "response"):

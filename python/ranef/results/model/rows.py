@@ -21,8 +21,11 @@ from ranef.results.model.row_source import RowSourceChapter
 if TYPE_CHECKING:
     import pandas as pd
 
-PredictionType = Literal["response", "link", "conditional", "zprob", "zlink", "disp", "displink"]
-ResidualType = Literal["response", "working", "pearson", "deviance", "scaled", "normalized"]
+ResidualType = Literal["response", "working", "pearson", "deviance", "scaled", "normalized", "quantile", "surrogate"]
+PredictedType = Literal[
+    "response", "link", "latent", "prob", "cum_prob", "exc_prob", "class", "mean_class",
+    "conditional", "zprob", "zlink", "disp", "displink",
+]  # fmt: skip
 
 
 class RowsChapter(RowSourceChapter):
@@ -62,7 +65,7 @@ class RowsChapter(RowSourceChapter):
         """
         return self.residuals()
 
-    def residuals(self, type: ResidualType | None = None) -> "pd.Series[float]":
+    def residuals(self, type: ResidualType | None = None, *, rng: Any = None) -> "pd.Series[float]":
         """Residuals from the fitted values with random effects.
 
         Parameters
@@ -76,7 +79,12 @@ class RowsChapter(RowSourceChapter):
             ``"pearson"``. ``"working"``: on the scale of the linear predictor, of a linear model
             the same as ``"response"``. ``"normalized"``: as ``"scaled"``, and uncorrelated where
             rows of a subject are correlated; there ``"pearson"`` is divided by sigma and the row's
-            own standard deviation, as in nlme.
+            own standard deviation, as in nlme. Of ordered categories (``clmm``) there are
+            ``"response"`` (the default: number of the category, from 1, minus its mean),
+            ``"pearson"``, and two that are drawn: ``"quantile"`` (Dunn and Smyth) and
+            ``"surrogate"`` (Liu and Zhang), whose distribution is the same in all rows.
+        rng : int, numpy.random.Generator or None
+            Seed or generator for residuals that are drawn.
 
         Returns
         -------
@@ -93,14 +101,14 @@ class RowsChapter(RowSourceChapter):
         np.True_
         """
         kind = self._fit.usual_residuals if type is None else type
-        return self._row_series(lambda fit: residual_values(fit, kind, self._means_of(fit)), "resid")
+        return self._row_series(lambda fit: residual_values(fit, kind, self._means_of(fit), rng), "resid")
 
     def predict(
         self,
         newdata: Any = None,
         *,
         re: str = "conditional",
-        type: PredictionType = "response",
+        type: PredictedType = "response",
         new_levels: Literal["error", "population", "marginal"] = "error",
         se: bool = False,
         interval: Literal["confidence", "prediction"] | None = None,
@@ -123,10 +131,15 @@ class RowsChapter(RowSourceChapter):
             that it names. ``"marginal"``, for generalized models, averages over their distribution
             (the mean of all groups, which on the scale of the response is another number than that
             of the typical one).
-        type : {"response", "link", "conditional", "zprob", "zlink", "disp", "displink"}
-            Means, or linear predictors; the same for a linear model. Of models with a zero part or
-            a dispersion formula also the mean of the distribution without the zero part, the
-            probability of (extra) zeros and its logit, the dispersion and its logarithm.
+        type : {"response", "link"}
+            Means, or linear predictors; the same for a linear model. Of ordered categories
+            (``clmm``) also ``"prob"`` (a column for each category), ``"cum_prob"`` and
+            ``"exc_prob"`` (a column for each threshold: up to it, beyond it), ``"class"`` (the most
+            probable one), ``"mean_class"`` (their mean, numbered from 1, which ``"response"`` is
+            too) and ``"latent"``, another name of ``"link"``. Of models with a
+            zero part or a dispersion formula ``"conditional"`` (the mean of the distribution
+            without the zero part), ``"zprob"`` and ``"zlink"`` (the probability of extra zeros and
+            its logit), ``"disp"`` and ``"displink"`` (the dispersion and its logarithm).
         new_levels : {"error", "population", "marginal"}
             What to do with a level of a grouping factor that was not in the data of the fit:
             refuse; take its random effects to be zero, whose whole variance then enters the
@@ -178,6 +191,11 @@ class RowsChapter(RowSourceChapter):
 
         if self._fit.has_predictors:
             return predicted_frame(self._fit, newdata, re, type, new_levels, se, interval, level, offset)
+        if self._fit.categories and type not in ("link", "latent"):
+            return self._predicted_classes(
+                newdata, re=re, type=type, new_levels=new_levels, se=se, interval=interval, level=level, offset=offset
+            )
+        type = "link" if type == "latent" and self._fit.categories else type
 
         def predicted(data: Any) -> "pd.Series[float] | pd.DataFrame":
             return predict(
@@ -204,6 +222,14 @@ class RowsChapter(RowSourceChapter):
                 own = own.iloc[kept].reindex(own.index) if fit.design.na_action == "exclude" else own.iloc[kept]
             parts.append(own)
         return pd.concat(parts).set_axis(index.made(), axis=0)
+
+    def _predicted_classes(self, newdata: Any, *, type: str, **arguments: Any) -> "pd.Series[float] | pd.DataFrame":
+        from ranef.estimates.class_predictions import CLASS_TYPES, class_predictions
+
+        if type not in CLASS_TYPES:
+            known = ", ".join(map(repr, (*CLASS_TYPES, "latent", "link")))
+            raise OptionError(f"type must be one of {known} for ordered categories, not {type!r}.")
+        return class_predictions(self._fit, newdata, type=type, **arguments).to_pandas()
 
     def simulate(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, DataError, RanefError
 from ranef.estimates.intervals import normal_multiplier
+from ranef.fit.refused_categories import refuse_categories
 from ranef.options import Ddf
 from ranef.results.model.marginal_means import MarginalMeansChapter
 from ranef.results.model.plots import PlotsChapter
@@ -245,9 +246,15 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> print(m.to_syntax("stata", notes=False))
         mixed normexam standLRT || school: standLRT, covariance(unstructured) reml
         """
+        described = self._described(True)
+        if self._fit.categories:
+            from ranef.translation.ordinal import write_ordinal
+
+            request: Any = self._request
+            return write_ordinal(described, request, language, notes=notes)
         from ranef.translation import write
 
-        return write(self._described(True), language, notes=notes)
+        return write(described, language, notes=notes)
 
     @cached_property
     def _equations(self) -> "Equations":
@@ -280,6 +287,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
           β_1j = γ_10 + γ_11 schavg_j + u_1j
           [u_0j; u_1j] ~ N([0; 0], [σ²_u0, σ_u01; σ_u01, σ²_u1])
         """
+        refuse_categories(self._fit, "equations()", "summary() shows thresholds and effects")
         return self._equations
 
     def report(
@@ -333,6 +341,9 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> m.report("sleep.html", labels={"Days": "days without sleep"})  # doctest: +SKIP
         PosixPath('sleep.html')
         """
+        refuse_categories(
+            self._fit, "report()", "summary(), emmeans(mode='prob') and plot.probabilities() say what the fit found"
+        )
         if not isinstance(path, str | os.PathLike):
             raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
         if title is not None and not isinstance(title, str):

@@ -1,0 +1,85 @@
+"""Columns of linear predictors beside the first, such as nominal and scale effects of ordered
+categories.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.coding import Layout
+from ranef.errors import FormulaError
+from ranef.formula.formula import Formula, parse_formula
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DesignPart:
+    """The columns of a part.
+
+    Attributes
+    ----------
+    name : str
+    formula : str
+        As the user gave it.
+    x_names : tuple of str
+    x_assign : tuple of int
+        For every column, the number of the term it belongs to, from 1.
+    terms : tuple of str
+        Labels of the terms.
+    x : (n, k) array
+    """
+
+    name: str
+    formula: str
+    x_names: tuple[str, ...]
+    x_assign: tuple[int, ...]
+    terms: tuple[str, ...]
+    x: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartLayout:
+    """How the columns of a part are made of data.
+
+    Attributes
+    ----------
+    name : str
+        The argument that asked for it, such as ``"nominal"``.
+    formula : Formula
+    layout : Layout
+        Without an intercept.
+    """
+
+    name: str
+    formula: Formula
+    layout: Layout
+
+    def with_columns(self, x: Floats) -> DesignPart:
+        """The part in rows with these columns (n, k)."""
+        terms = tuple(t.label for t in self.formula.fixed)
+        return DesignPart(self.name, self.formula.text, self.layout.names, self.layout.assign, terms, x)
+
+
+def without_intercept(layout: Layout) -> Layout:
+    """The columns beside the intercept, coded as beside one."""
+    if not layout.intercept:
+        return layout
+    return Layout(False, layout.terms, layout.names[1:], layout.assign[1:], True)
+
+
+def parse_part(name: str, text: str) -> Formula:
+    """Read the formula of an argument, which has no response.
+
+    Raises
+    ------
+    FormulaError
+        Where there is one.
+    """
+    shown = text.strip()
+    if not shown.startswith("~"):
+        raise FormulaError(
+            f"{name} must be a formula without a response, such as {name}='~ x'; it is {text!r}.", text, 0, len(text)
+        )
+    return parse_formula(shown)

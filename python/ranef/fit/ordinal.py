@@ -1,0 +1,249 @@
+"""The cumulative link mixed model: its frozen record, and what it says of categories."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.membership import for_core
+from ranef.design.parts import DesignPart
+from ranef.design.record import Design
+from ranef.errors import DataError, OptionError
+from ranef.families.cumulative import Cumulative, ThresholdMap, threshold_map
+from ranef.fit.added import AddedColumns
+from ranef.fit.control import FitControl
+from ranef.fit.generalized import GlmmFit, Likelihood, fit_glmm
+from ranef.fit.order import TermOrder
+from ranef.fit.part_effects import PartEffects
+from ranef.fit.progress import Report
+from ranef.fit.start import Start
+
+Floats = NDArray[np.float64]
+
+#: Probabilities below this are those of thresholds that cross.
+CROSSED = -1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class OrdinalFit(GlmmFit):
+    """A fitted cumulative link mixed model.
+
+    The design's ``y`` numbers the categories from 1. ``extras`` holds the threshold parameters,
+    for each nominal column as many effects on them, and the effects on the log scale; they are the
+    last of ``joint_vcov``.
+    """
+
+    @property
+    def verb(self) -> str:
+        """The function that fits such a model."""
+        return "clmm"
+
+    @property
+    def title(self) -> str:
+        """What such a model is called in a sentence."""
+        return "cumulative link mixed model"
+
+    @property
+    def npar(self) -> int:
+        """Fixed effects, covariance parameters, thresholds, nominal and scale effects."""
+        return len(self.beta) + len(self.theta) + len(self.extras)
+
+    @property
+    def core_dispersion(self) -> Any:
+        """All extra parameters, as the core takes them."""
+        return self.extras
+
+    @property
+    def usual_residuals(self) -> str:
+        """Observed category minus the mean one."""
+        return "response"
+
+    @property
+    def without_random(self) -> str:
+        """What the model is called without its random effects."""
+        return "a cumulative link model"
+
+    # ---- the parts of the extra parameters
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Labels of the categories, in order."""
+        levels = self.design.response_levels
+        assert levels is not None
+        return levels
+
+    @property
+    def threshold_map(self) -> ThresholdMap:
+        """How thresholds follow from their parameters."""
+        assert isinstance(self.family, Cumulative)
+        return threshold_map(self.family.threshold, self.categories)
+
+    def part(self, name: str) -> DesignPart | None:
+        """The columns of nominal or scale effects; None without any."""
+        return next((p for p in self.design.parts if p.name == name), None)
+
+    @property
+    def nominal_names(self) -> tuple[str, ...]:
+        """Names of the nominal effects: the threshold parameter, then the column."""
+        part, names = self.part("nominal"), self.threshold_map.names
+        return () if part is None else tuple(f"{a}.{column}" for column in part.x_names for a in names)
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """Names of all extra parameters."""
+        scale = self.part("scale")
+        return (*self.threshold_map.names, *self.nominal_names, *(() if scale is None else scale.x_names))
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Where threshold parameters, nominal and scale effects are among the extra parameters."""
+        a = len(self.threshold_map.names)
+        b = a + len(self.nominal_names)
+        return {"thresholds": slice(0, a), "nominal": slice(a, b), "scale": slice(b, len(self.extras))}
+
+    def part_effects(self) -> tuple[PartEffects, ...]:
+        """Threshold parameters, nominal effects and effects on the log scale."""
+        headings = {
+            "thresholds": "Threshold coefficients",
+            "nominal": "Nominal effects",
+            "scale": "Scale effects (log)",
+        }
+        out = []
+        for name, at in self.places.items():
+            if at.start == at.stop:
+                continue
+            part, k = self.part(name), at.stop - at.start
+            covariance = np.full((k, k), np.nan)
+            if self.joint_vcov is not None:
+                first = len(self.joint_vcov) - len(self.extras)
+                own = slice(first + at.start, first + at.stop)
+                covariance = self.joint_vcov[own, own]
+            formula, tested = None if part is None else part.formula, name != "thresholds"
+            names, estimates = self.extra_names[at], self.extras[at]
+            predictor = partial(self._predictor, name)
+            out.append(PartEffects(name, headings[name], formula, names, estimates, covariance, predictor, tested))
+        return tuple(out)
+
+    def _predictor(self, name: str) -> Floats:
+        """The log scale (n,) of the rows, else their thresholds (n, categories - 1)."""
+        scale, nominal = self.part("scale"), self.part("nominal")
+        if name == "scale" and scale is not None:
+            return np.asarray(scale.x @ self.extras[self.places["scale"]])
+        return self.thresholds_at(self.extras, None if nominal is None else nominal.x, self.nobs)
+
+    # ---- categories
+
+    def thresholds_at(self, extras: Floats, nominal: Floats | None, n: int) -> Floats:
+        """Thresholds (n, categories - 1) of rows with nominal columns (n, k)."""
+        matrix = self.threshold_map.matrix
+        m, k = matrix.shape
+        out = np.broadcast_to(matrix @ extras[:k], (n, m)).copy()
+        if nominal is not None:
+            for j in range(nominal.shape[1]):
+                out += nominal[:, j : j + 1] * (matrix @ extras[(j + 1) * k : (j + 2) * k])
+        return out
+
+    def standardised_at(self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None") -> tuple[Floats, Floats]:
+        """Thresholds less locations, over the scale (n, categories - 1), and its inverse (n,)."""
+        own = dict(zip((p.name for p in self.design.parts), parts or [p.x for p in self.design.parts], strict=True))
+        t = self.thresholds_at(extras, own.get("nominal"), len(eta)) - eta[:, np.newaxis]
+        if "scale" not in own:
+            return t, np.ones(len(eta))
+        inverse = np.exp(-(own["scale"] @ extras[self.places["scale"]]))
+        return t * inverse[:, np.newaxis], inverse
+
+    def cumulative_at(self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None" = None) -> Floats:
+        """Probabilities (n, categories - 1) of a category up to each threshold.
+
+        Parameters
+        ----------
+        eta : (n,) array
+            Locations.
+        extras : array
+        parts : tuple of (n, k) arrays, optional
+            Columns of the parts of the design; those of the fit by default.
+        """
+        return np.asarray(self.family.link_function.mean(self.standardised_at(eta, extras, parts)[0]))
+
+    def probabilities_at(
+        self, eta: Floats, extras: Floats | None = None, parts: "tuple[Floats, ...] | None" = None
+    ) -> Floats:
+        """Probabilities (n, categories) of the categories.
+
+        Raises
+        ------
+        DataError
+            Where the thresholds of a row are not in order.
+        """
+        below = self.cumulative_at(eta, self.extras if extras is None else extras, parts)
+        out = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0))), axis=1)
+        if (out < CROSSED).any():
+            row = int(np.flatnonzero((out < CROSSED).any(axis=1))[0])
+            raise DataError(
+                f"the thresholds cross in row {row} of these rows: with its nominal effects they are not in order, so "
+                "that a category would have a negative probability. The nominal effects hold within the range of the "
+                "data of the fit only."
+            )
+        return np.maximum(out, 0.0)
+
+    def category_probabilities(self) -> Floats:
+        """Probabilities (n, categories) at the conditional modes."""
+        return self.probabilities_at(self.eta)
+
+    def _numbers(self) -> Floats:
+        return np.arange(1.0, len(self.categories) + 1.0)
+
+    def means(self) -> Floats:
+        """Mean category (n,), numbered from 1, at the conditional modes."""
+        return np.asarray(self.probabilities_at(self.eta) @ self._numbers())
+
+    def observation_variance(self) -> Floats:
+        """Variance (n,) of the number of the category given the random effects."""
+        p, k = self.probabilities_at(self.eta), self._numbers()
+        return np.asarray(p @ k**2 - (p @ k) ** 2)
+
+    def draw_at(
+        self,
+        generator: np.random.Generator,
+        eta: Floats | None,
+        weights: Floats | None = None,
+        parts: "tuple[Floats, ...] | None" = None,
+    ) -> Floats:
+        """Draw numbers of categories, from 1, at locations (n,)."""
+        below = self.cumulative_at(self.eta if eta is None else eta, self.extras, parts)
+        return 1.0 + np.asarray((generator.random(len(below))[:, np.newaxis] > below).sum(axis=1), dtype=np.float64)
+
+    def new_random_rows(self, codes: Sequence[Any], z: Sequence[Floats]) -> list[tuple[Any, list[Floats]]]:
+        """Levels and columns of every term in other rows, in the core's order."""
+        out = []
+        for f in range(len(self.order.factors)):
+            at = [i for i, s in enumerate(self.order.spans) if s.factor == f]
+            out.append((for_core(codes[at[0]]), [np.asfortranarray(z[i]) for i in at]))
+        return out
+
+    # ---- what does not go with categories
+
+    def hat_values(self) -> Floats:
+        """Refused: fitted values are probabilities of several categories."""
+        raise OptionError("leverages are for models of one mean a row, and an ordinal response has probabilities.")
+
+    def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
+        """None: a test of added columns is a fit of them here."""
+        return None
+
+
+def fit_ordinal(
+    design: Design,
+    likelihood: Likelihood,
+    start: Start | None = None,
+    control: FitControl | None = None,
+    progress: Report | None = None,
+    n_threads: int = 1,
+    order: TermOrder | None = None,
+) -> OrdinalFit:
+    """Estimate the model of a design whose response numbers categories from 1; see `fit_glmm`."""
+    made = fit_glmm(design, likelihood, start, control, progress, n_threads, order)
+    return OrdinalFit(**{f.name: getattr(made, f.name) for f in fields(made)})

@@ -1,0 +1,146 @@
+"""What a user asked ``clmm`` for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ranef.data.table import Table
+from ranef.design.build import build_design
+from ranef.design.parts import parse_part
+from ranef.design.record import Design
+from ranef.errors import ArgumentTypeError, FormulaError, OptionError
+from ranef.families.cumulative import Cumulative, threshold_map
+from ranef.fit.approximation import choose_n_quad
+from ranef.fit.control import FitControl
+from ranef.fit.generalized import Likelihood
+from ranef.fit.order import TermOrder
+from ranef.fit.ordinal import fit_ordinal
+from ranef.fit.outcome import Kind
+from ranef.fit.progress import Report
+from ranef.fit.record import MixedFit
+from ranef.fit.request import ModelRequest
+from ranef.fit.start import parse_glmm_start
+from ranef.formula import expand_dot, parse_formula, require_random
+from ranef.formula.formula import Formula
+
+#: Arguments that are formulas of their own.
+PARTS = ("nominal", "scale")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class OrdinalRequest(ModelRequest):
+    """The arguments of one call of ``clmm``."""
+
+    link: str = "logit"
+    threshold: str = "flexible"
+    nominal: str | None = None
+    scale: str | None = None
+    n_quad: int = 1
+
+    _verb = "clmm"
+    _other_names = ("nAGQ",)
+    _new_fields: ClassVar[Mapping[str, Any]] = {}
+
+    # A frozen dataclass with slots gets methods of its own for pickles unless it names them.
+    __getstate__ = ModelRequest.__getstate__
+    __setstate__ = ModelRequest.__setstate__
+
+    def __post_init__(self) -> None:
+        super(OrdinalRequest, self).__post_init__()
+        for name in PARTS:
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, str):
+                raise ArgumentTypeError(f"{name} must be text such as '~ x', not {type(given).__name__}.")
+        _ = self.family
+
+    @property
+    def family(self) -> Cumulative:
+        """Link and thresholds."""
+        return Cumulative(self.link, self.threshold)
+
+    def parts(self) -> dict[str, Formula]:
+        """The formulas of nominal and scale effects that have terms."""
+        found = {}
+        for name in PARTS:
+            text = getattr(self, name)
+            if text is None:
+                continue
+            part = parse_part(name, text)
+            if part.has_dot:
+                raise FormulaError(f"the formula of {name} has no dot to stand for other terms.", text, 0, len(text))
+            if part.random:
+                raise FormulaError(
+                    f"random effects in {name} are not fitted; those of the location stand in the model's formula.",
+                    part.text,
+                    *part.random[0].span,
+                )
+            if part.offsets:
+                raise FormulaError(f"the formula of {name} takes no offset.", part.text, 0, len(part.text))
+            if part.fixed:
+                found[name] = part
+        return found
+
+    def _names_in_use(self) -> tuple[str, ...]:
+        return tuple(name for part in self.parts().values() for name in part.names)
+
+    def _design(self) -> tuple[Design, Kind]:
+        formula = parse_formula(self.fixed_formula)
+        require_random(formula)
+        table, parts = Table.from_data(self.data), self.parts()
+        if formula.has_dot:
+            formula = expand_dot(formula, table.names)
+        _check_parts(formula, parts)
+        design = build_design(
+            formula,
+            table,
+            weights=self.weights,
+            offset=self.offset,
+            subset=self.subset,
+            na_action=self.na_action,
+            contrasts=self.contrasts,
+            coding=self.coding_rules,
+            model="ordinal",
+            parts=parts,
+        )
+        levels = design.response_levels
+        assert levels is not None
+        threshold_map(self.threshold, levels)  # which may need more categories
+        return design.with_rows(y=design.y + 1.0), "category"
+
+    def _start(self, order: TermOrder, design: Design) -> Any:
+        return parse_glmm_start(self.start, order, design)
+
+    def _fitted(
+        self,
+        design: Design,
+        kind: Kind,
+        order: TermOrder,
+        start: Any,
+        control: FitControl,
+        show: Report | None,
+        n_threads: int,
+    ) -> MixedFit:
+        if control.solver == "iterative":
+            raise OptionError("control['solver'] 'iterative' is for linear models; leave it out for clmm.")
+        if self.n_quad == 0:
+            raise OptionError("clmm has Laplace's approximation, n_quad=1, or quadrature with more nodes.")
+        likelihood = Likelihood(self.family, kind, self.n_quad)
+        return fit_ordinal(design, likelihood, start, control, show, n_threads, order)
+
+    def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
+        if "n_quad" in changed or "nAGQ" in changed:
+            changed["n_quad"] = choose_n_quad(changed.pop("n_quad", None), changed.pop("nAGQ", None))
+        return changed
+
+
+def _check_parts(formula: Formula, parts: Mapping[str, Formula]) -> None:
+    """Refuse terms that are in the location and nominal: the thresholds move with them anyway."""
+    nominal = parts.get("nominal")
+    if nominal is None:
+        return
+    both = [t.label for t in nominal.fixed if t.label in {f.label for f in formula.fixed}]
+    if both:
+        raise OptionError(
+            f"{', '.join(both)} {'is' if len(both) == 1 else 'are'} in the formula and in nominal: effects on every "
+            "threshold contain an effect on the location. Leave it out of one of the two."
+        )

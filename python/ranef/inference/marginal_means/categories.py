@@ -1,0 +1,173 @@
+"""Marginal means of ordered categories: on the latent scale, of thresholds, probabilities and the
+mean category, by the delta method over the location, thresholds, nominal and scale effects.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.record import MixedFit
+from ranef.inference.marginal_means.cells import WEIGHTS, Cells, averaged_over_nests
+from ranef.inference.marginal_means.estimands import Estimands, GivenEstimates
+from ranef.inference.marginal_means.grid import ReferenceGrid
+from ranef.inference.marginal_means.specs import Specs
+from ranef.inference.marginal_means.variables import GridVariable
+
+Floats = NDArray[np.float64]
+
+MODES = ("latent", "linear.predictor", "cum_prob", "exc_prob", "prob", "mean_class", "scale")
+
+#: emmeans' spellings of the same.
+_SPELLINGS = {"cum.prob": "cum_prob", "exc.prob": "exc_prob", "mean.class": "mean_class"}
+
+#: What the estimates of a mode are called.
+QUANTITIES = {
+    "prob": "probability",
+    "cum_prob": "cumulative probability",
+    "exc_prob": "exceedance probability",
+    "mean_class": "mean class",
+    "scale": "log scale",
+}
+
+#: Rows of a grid, categories counted, that one covariance matrix is made for.
+MOST_ROWS = 4000
+
+#: Step of derivatives, in standard errors.
+STEP = 1e-4
+
+
+def checked_mode(mode: object) -> str:
+    """Check the mode; emmeans' spelling with a dot will do."""
+    if not isinstance(mode, str):
+        raise ArgumentTypeError(f"mode must be one of {', '.join(map(repr, MODES))}, not {mode!r}.")
+    known = _SPELLINGS.get(mode, mode)
+    if known not in MODES:
+        raise OptionError(f"mode must be one of {', '.join(map(repr, MODES))}, not {mode!r}.")
+    return known
+
+
+def over_categories(fit: MixedFit, grid: ReferenceGrid, mode: str) -> tuple[ReferenceGrid, str | None]:
+    """The grid with the categories, or the thresholds, as one more variable where the mode has a
+    number for each; and that variable's name.
+    """
+    if mode in ("latent", "mean_class", "scale"):
+        return grid, None
+    labels = fit.categories
+    response = fit.design.formula.response
+    name = "cut"
+    if mode == "prob":
+        name = "category" if response is None else response.name
+    else:
+        labels = tuple(f"{a}|{b}" for a, b in pairwise(labels))
+    if name in grid.names:
+        raise OptionError(f"the model has a variable {name!r}, which is what mode={mode!r} calls its rows; rename it.")
+    m, k = len(grid.index), len(labels)
+    variable = GridVariable(name, "factor", labels, np.zeros(0, dtype=np.intp), None)
+    index = np.column_stack([np.tile(grid.index, (k, 1)), np.repeat(np.arange(k), m)]).astype(np.intp)
+    wide = replace(
+        grid,
+        variables=(*grid.variables, variable),
+        values=(*grid.values, labels),
+        index=index,
+        x=np.tile(grid.x, (k, 1)),
+        offset=np.tile(grid.offset, k),
+        frequency=np.tile(grid.frequency, k),
+        occurring=np.tile(grid.occurring, k),
+        parts=tuple(np.tile(p, (k, 1)) for p in grid.parts),
+    )
+    return wide, name
+
+
+def category_means(
+    fit: Any, grid: ReferenceGrid, specs: Specs, weights: object, mode: str, per: str | None
+) -> Estimands:
+    """Average over a grid that `over_categories` has made.
+
+    Parameters
+    ----------
+    fit : MixedFit
+        Of ordered categories.
+    grid : ReferenceGrid
+    specs : Specs
+    weights : str
+        As of `marginal_means`.
+    mode : str
+    per : str or None
+        The variable of the categories or thresholds, which always has a row for each.
+    """
+    if weights not in WEIGHTS:
+        raise OptionError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, not {weights!r}.")
+    if len(grid.index) > MOST_ROWS:
+        raise OptionError(
+            f"the reference grid has {len(grid.index):,} rows with mode={mode!r}; the limit is {MOST_ROWS:,}. Fewer "
+            "values are chosen by at= ."
+        )
+    names = specs.names if per is None or per in (*specs.names, *specs.by) else (*specs.names, per)
+    shown = (*names, *specs.by)
+    there = np.flatnonzero(grid.occurring)
+    values, covariance = _estimates(fit, grid, mode, per)
+    cells = Cells(grid.names, grid.index[there], np.eye(len(grid.index))[there], grid.frequency[there])
+    cells = averaged_over_nests(cells, shown, str(weights), grid.nesting)
+    labels: dict[str, tuple[Any, ...]] = {
+        n: tuple(grid.values_of(n)[i] for i in codes.tolist()) for n, codes in zip(shown, cells.index.T, strict=True)
+    }
+    if not shown:
+        labels = {"1": ("overall",)}
+    averaged = tuple(n for n in grid.names if n not in shown and len(grid.values_of(n)) > 1)
+    base = GivenEstimates(values, covariance, np.full(len(values), np.inf))
+    sizes = np.zeros(len(cells.index), dtype=np.intp)
+    x = np.ascontiguousarray(cells.values)
+    out = Estimands(labels, specs.by, x, np.zeros(len(x)), "means", None, sizes, None, averaged, "none", base)
+    out = replace(out, quantity=QUANTITIES.get(mode))
+    for _, members in out.groups():
+        sizes[members] = len(members)
+    return out
+
+
+def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tuple[Floats, Floats]:
+    """What the mode gives in every row of the grid, and its covariance."""
+    p = len(fit.beta)
+    kept = grid.x[:, list(fit.kept)]
+    level = None if per is None else grid.column(per)
+    numbers = np.arange(1.0, len(fit.categories) + 1.0)
+    rows = np.arange(len(grid.index))
+
+    def latent(x: Floats) -> tuple[Floats, Floats]:
+        found: tuple[Floats, Floats] = fit.standardised_at(kept @ x[:p] + grid.offset, x[p:], grid.parts)
+        return found
+
+    def probabilities(x: Floats) -> Floats:
+        out: Floats = fit.probabilities_at(kept @ x[:p] + grid.offset, x[p:], grid.parts)
+        return out
+
+    def below(x: Floats) -> Floats:
+        assert level is not None
+        return np.asarray(fit.family.link_function.mean(latent(x)[0][rows, level]))
+
+    functions: dict[str, Callable[[Floats], Floats]] = {
+        "latent": lambda x: -latent(x)[0].mean(axis=1),
+        "linear.predictor": lambda x: latent(x)[0][rows, level],
+        "cum_prob": below,
+        "exc_prob": lambda x: 1.0 - below(x),
+        "prob": lambda x: probabilities(x)[rows, level],
+        "mean_class": lambda x: probabilities(x) @ numbers,
+        "scale": lambda x: -np.log(latent(x)[1]),
+    }
+    f = functions[mode]
+    here: Floats = np.concatenate([fit.beta, fit.extras])
+    joint = fit.joint_covariance()
+    if joint is None:
+        return f(here), np.full((len(rows), len(rows)), np.nan)
+    first = len(fit.theta)
+    covariance = joint[first:, first:]
+    jacobian = np.zeros((len(rows), len(here)))
+    for j, se in enumerate(np.sqrt(np.diagonal(covariance))):
+        step = np.zeros(len(here))
+        step[j] = STEP * se
+        jacobian[:, j] = (f(here + step) - f(here - step)) / (2.0 * step[j])
+    return f(here), jacobian @ covariance @ jacobian.T

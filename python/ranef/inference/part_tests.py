@@ -1,0 +1,94 @@
+"""Tests of whether effects differ by threshold, or act on the scale: each term in turn.
+
+The first is the test of proportional odds: a term of the location against the same term with an
+effect on every threshold.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ranef.design.parts import DesignPart
+from ranef.design.record import Design
+from ranef.errors import OptionError
+from ranef.fit.control import FitControl
+from ranef.fit.record import MixedFit
+from ranef.inference.likelihood_ratio import Comparison, chi_square_p
+from ranef.inference.ranova import FULL
+from ranef.inference.reduced import criterion_of, fit_reduced
+
+
+def with_part(design: Design, name: str, label: str) -> Design:
+    """The design with the columns of a term of the location in a part as well.
+
+    In nominal effects they take the place of those of the location, which they contain.
+    """
+    number = design.fixed_terms.index(label) + 1
+    own = [j for j, a in enumerate(design.x_assign) if a == number]
+    columns, names = design.x[:, own], tuple(design.x_names[j] for j in own)
+    there = next((p for p in design.parts if p.name == name), None)
+    if there is None:
+        made = DesignPart(name, f"~ {label}", names, (1,) * len(own), (label,), np.ascontiguousarray(columns))
+    else:
+        made = replace(
+            there,
+            formula=f"{there.formula} + {label}",
+            x_names=there.x_names + names,
+            x_assign=there.x_assign + (len(there.terms) + 1,) * len(own),
+            terms=(*there.terms, label),
+            x=np.ascontiguousarray(np.column_stack([there.x, columns])),
+        )
+    parts = [*(p for p in design.parts if p.name != name), made]
+    design = replace(design, parts=tuple(sorted(parts, key=lambda p: p.name)))
+    if name != "nominal":
+        return design
+    keep = [j for j in range(len(design.x_names)) if j not in own]
+    return replace(
+        design.with_rows(x=np.asfortranarray(design.x[:, keep])),
+        x_names=tuple(design.x_names[j] for j in keep),
+        x_assign=tuple(design.x_assign[j] for j in keep),
+    )
+
+
+def part_tests(fit: MixedFit, name: str, scope: str | None, control: FitControl) -> Comparison:
+    """Compare a fit with every model in which one term of its location is in a part too.
+
+    Parameters
+    ----------
+    fit : MixedFit
+        Of ordered categories.
+    name : {"nominal", "scale"}
+    scope : str, optional
+        One term; all of the location by default.
+    control : FitControl
+
+    Returns
+    -------
+    Comparison
+        The fit itself first; the rows after it are compared with it.
+    """
+    design = fit.design
+    labels = design.fixed_terms if scope is None else (scope,)
+    for label in labels:
+        if label not in design.fixed_terms:
+            known = ", ".join(design.fixed_terms) or "none"
+            raise OptionError(f"scope names {label!r}, which is no term of the location. They are {known}.")
+    already = {t for p in design.parts if p.name == name for t in p.terms}
+    full, notes = criterion_of(fit), []
+    names, models, statistic, df, p = [FULL], [full], [math.nan], [math.nan], [math.nan]
+    for label in labels:
+        if label in already:
+            continue
+        model = fit_reduced(fit, with_part(design, name, label), False, control)
+        names.append(label)
+        models.append(model)
+        if model.trouble:
+            notes.append(f"the model with {name} effects of {label} {model.trouble}: its test cannot be relied on")
+        df.append(float(model.npar - full.npar))
+        statistic.append(max(0.0, full.objective - model.objective) if df[-1] else 0.0)
+        p.append(chi_square_p(statistic[-1], df[-1]) if df[-1] else math.nan)
+    return Comparison(
+        tuple(names), tuple(models), tuple(statistic), tuple(df), tuple(p), (math.nan,) * len(p), False, fit.nobs,
+        tuple(notes),
+    )  # fmt: skip
