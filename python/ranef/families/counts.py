@@ -154,5 +154,7 @@ class NegativeBinomial(Family):
         return np.where(y < 0, 0.0, betainc(k, np.maximum(np.floor(y), 0.0) + 1, k / (k + mu)))
 
     def label(self, dispersion: float) -> str:
-        """Name as R prints it."""
+        """Name as R prints it; without a size where that is not one number."""
+        if math.isnan(dispersion):
+            return f"nbinom{self.type}"
         return f"nbinom1({dispersion:.5g})" if self.type == 1 else f"{self.name}({dispersion:.5g})"

@@ -123,5 +123,5 @@ class Beta(Family):
         return np.asarray(betainc(m * dispersion, (1 - m) * dispersion, np.clip(y, 0.0, 1.0)))
 
     def label(self, dispersion: float) -> str:
-        """Name as R prints it."""
-        return f"beta({dispersion:.5g})"
+        """Name as R prints it; without a precision where that is not one number."""
+        return "beta" if dispersion != dispersion else f"beta({dispersion:.5g})"
