@@ -35,6 +35,10 @@ Floats = NDArray[np.float64]
 
 #: What is below this probability in every row is no zero inflation.
 NO_EXTRA_ZEROS = 1e-6
+TOO_SPREAD = (
+    "the counts are so overdispersed that the Conway-Maxwell-Poisson distribution cannot be normalised accurately: use "
+    "family='nbinom2' or zi_formula."
+)
 #: Links of the core by another name than ours.
 _CORE_LINKS = {"inverse_squared": "1/mu^2"}
 
@@ -363,6 +367,8 @@ def _record(
     family, solution, ending = likelihood.family, found.solution, Ending.of(found, 0)
     objective = found.ending.objective
     if ending.status is FitStatus.NON_FINITE or not math.isfinite(objective):
+        if family.kernel == "compois":
+            raise DataError(TOO_SPREAD)
         raise DataError(likelihood_not_finite(family))
     if solution is None:
         raise DataError(modes_not_found(family))
