@@ -201,5 +201,9 @@ def test_a_second_start_finds_the_lower_optimum() -> None:
 
 def test_named_blocks_are_one_covariance() -> None:
     m = fitted("mix_zip_zi_re", n_quad=1)
-    assert set(m.varcorr) == {"g", "zi:g"}
+    assert m.varcorr["g"].names == ("cond.(Intercept)", "zi.(Intercept)")
+    assert set(m.varcorr) == {"g"}
     assert m.npar == 4 + 2 + 3
+    d = CASES["mix_zip_zi_re"]["best"]["D"]["values"]
+    by_nodes = fitted("mix_zip_zi_re").varcorr["g"]
+    assert np.allclose(by_nodes.cov, d, atol=0.02)

@@ -128,9 +128,8 @@ def varcorr(fit: MixedFit) -> VarCorr:
     """
     blocks = {}
     terms = [*zip(fit.term_keys, fit.terms, fit.order.spans, fit.relative_factors, strict=True)]
-    for prefix, other in fit.other_blocks:
-        keys = (f"{prefix}:{key}" for key in other.term_keys)
-        terms += zip(keys, other.terms, other.order.spans, other.relative_factors, strict=True)
+    if fit.has_predictors:
+        terms = fit.covariance_blocks()
     for key, term, span, factor in terms:
         scaled = factor * fit.random_scale
         cov = scaled @ scaled.T
@@ -140,7 +139,7 @@ def varcorr(fit: MixedFit) -> VarCorr:
         np.fill_diagonal(corr, 1.0)
         for a in (cov, sd, corr):
             a.flags.writeable = False
-        named = {} if span.core.is_free else _parameters(fit, span, tuple(term.names))
+        named = {} if span.core.is_free or fit.has_predictors else _parameters(fit, span, tuple(term.names))
         blocks[key] = VarCorrBlock(term.group, tuple(term.names), sd, cov, corr, span.diagonal, named)
     return VarCorr(blocks, fit.residual_sd)
 

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design
+from ranef.design.record import Design, RandomTerm
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.fit.component_design import Piece, Predictor, together
+from ranef.fit.component_messages import TOO_SPREAD, zero_messages
 from ranef.fit.component_system import LazyWhole, WholeModel
 from ranef.fit.component_variance import predictor_variance
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.generalized import OPTIMIZER, GlmmFit, Likelihood
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
-from ranef.fit.order import by_term, order_terms, relative_factor, theta_names, theta_of_factors
+from ranef.fit.order import TermSpan, by_term, order_terms, relative_factor, term_keys, theta_names, theta_of_factors
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.progress import Report
 from ranef.fit.random_part import random_part
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: What is below this probability in every row is no zero inflation.
-NO_EXTRA_ZEROS = 1e-6
-TOO_SPREAD = (
-    "the counts are so overdispersed that the Conway-Maxwell-Poisson distribution cannot be normalised accurately: use "
-    "family='nbinom2' or zi_formula."
-)
 #: Links of the core by another name than ours.
 _CORE_LINKS = {"inverse_squared": "1/mu^2"}
 
@@ -138,10 +133,18 @@ class ComponentsFit(PredictorFit):
         """What the zero part is called."""
         return "Zero-inflation model" if self.zero == "inflated" else "Hurdle model (probability of zero)"
 
-    @property
-    def other_blocks(self) -> tuple[tuple[str, "PredictorFit"], ...]:
-        """Prefix and record of the other predictors that have random effects."""
-        return tuple((p.key, p) for p in self.others if p.design.random)
+    def covariance_blocks(self) -> list[tuple[str, RandomTerm, TermSpan, Floats]]:
+        """Random terms of all predictors, the conditional ones and those that are shared first."""
+        whole, found = self.whole, []
+        theta = self.whole_theta[whole.order.theta_of_core]
+        for span in whole.order.spans:
+            pieces, term = whole.pieces[span.formula], whole.design.random[span.formula]
+            first = pieces[0].predictor
+            group = term.group if first == 0 else f"{self.predictors[first].key}:{term.group}"
+            found.append((first, group, term, span, relative_factor(span, theta)))
+        found.sort(key=lambda block: block[0])
+        keys = term_keys(tuple(block[1] for block in found))
+        return [(key, term, span, factor) for key, (_, _, term, span, factor) in zip(keys, found, strict=True)]
 
     @property
     def shapes(self) -> dict[str, float]:
@@ -441,7 +444,7 @@ def _record(
         "family": family,
         "dispersion": value,
         "sigma": family.sigma(value) if family.scaled else 1.0,
-        "messages": (*messages, *_zero_messages(others, zero)),
+        "messages": (*messages, *zero_messages({p.key: p.eta for p in others}, zero)),
     }
     return ComponentsFit(
         **top,
@@ -480,16 +483,3 @@ def _own_effects(
                 shapes[piece.term], spherical[piece.term] = factor, effects[i][1]
             modes[piece.term] = np.ascontiguousarray(effects[i][0][:, own])
     return shapes, modes, spherical
-
-
-def _zero_messages(others: tuple[PredictorFit, ...], zero: str) -> tuple[str, ...]:
-    """What should be known of the zero part."""
-    zi = next((p for p in others if p.key == "zi"), None)
-    if zi is None or zero != "inflated":
-        return ()
-    if float(_sigmoid(zi.eta).max()) < NO_EXTRA_ZEROS:
-        return (
-            "the model finds no extra zeros: the probability of one is below 1e-6 in every row. Leave out zi_formula; "
-            "the likelihood is the same.",
-        )
-    return ()

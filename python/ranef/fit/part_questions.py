@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ranef.fit.part_effects import PartEffects
 
 if TYPE_CHECKING:
-    from ranef.fit.record import MixedFit
+    from ranef.design.record import RandomTerm
+    from ranef.fit.order import TermSpan
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +54,8 @@ class PartQuestions:
         """
         raise NotImplementedError
 
-    @property
-    def other_blocks(self) -> "tuple[tuple[str, MixedFit], ...]":
-        """Prefix and record of other predictors with random effects of their own."""
-        return ()
+    def covariance_blocks(self) -> "list[tuple[str, RandomTerm, TermSpan, Floats]]":
+        """Key, term, place and relative factor of the random terms of all predictors; one that
+        several predictors share is there once.
+        """
+        raise NotImplementedError
