@@ -44,7 +44,7 @@ def describe_fit(
     """
     design = fit.design
     if design.curve is not None:
-        raise TranslationError(
+        raise OptionError(
             "a nonlinear model is written as its formula and those of its parameters; the languages of linear models "
             "cannot say it."
         )
