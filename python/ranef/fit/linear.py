@@ -95,9 +95,7 @@ class LmmFit(MixedFit):
 
     @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
-        """The iterative solver has no adjustment by Kenward and Roger; tests are asymptotic with
-        priors or sampling weights.
-        """
+        """None with priors or sampling weights; the iterative solver lacks Kenward and Roger's."""
         choices = super(LmmFit, self).ddf_choices
         if self.design.priors or self.design.sampling is not None:
             return ("none",)
@@ -295,8 +293,7 @@ def fit_lmm(
         found = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
         outcome = _outcome(found, design)
     solution, ending = outcome.solution, outcome.ending
-    others = [] if special else outcome.valleys
-    valleys = linear_valleys(system, solution, others, order, reml, threads)
+    valleys = linear_valleys(system, solution, [] if special else outcome.valleys, order, reml, threads)
     fields = estimates_of(design, order, solution, system.kept)
     if is_small(design, solution.sigma):
         places = [s.formula for s in order.spans]
