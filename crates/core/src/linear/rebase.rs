@@ -43,6 +43,11 @@ pub struct Rebase {
 }
 
 impl Rebase {
+    /// Whether there are effects that would be taken out at a Lambda.
+    pub fn is_useful(sys: &System, lambda: &Lambda) -> bool {
+        sys.blocks.iter().any(|b| svd_left(&block_of(lambda, *b), b.k).1.first().is_some_and(|&s| s >= LARGE))
+    }
+
     /// With the effects at the Lambda of the last score.
     pub fn of(rows: &Rows<'_>, sys: &System, e: &Evaluator, score: &Score) -> Rebase {
         let pw = sys.cp.pw;

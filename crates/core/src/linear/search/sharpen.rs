@@ -32,7 +32,8 @@ pub fn sharpened(
     progress: Progress<'_>,
 ) -> Result<Option<(System, Search)>, CoreError> {
     let f = &found.fit;
-    if !f.criterion.is_finite() || e.noise(sys, options.reml, f.criterion) < BLURRED {
+    let is_sharp = e.noise(sys, options.reml, f.criterion) < BLURRED || !Rebase::is_useful(sys, &e.lambda);
+    if !f.criterion.is_finite() || is_sharp {
         return Ok(None);
     }
     let mut sharp = sys.clone_for_refit();
