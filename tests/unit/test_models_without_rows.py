@@ -64,3 +64,11 @@ def test_another_criterion_needs_no_rows(both: Any) -> None:
             lost.update(**arguments)
     with pytest.raises(RanefError, match="data are not kept"):
         lost.update(". ~ 1 + .")
+
+
+@pytest.mark.parametrize("language", ["spss", "stata", "sas", "lme4"])
+def test_other_programs(both: Any, language: Any) -> None:
+    one, other = (k.to_syntax(language, notes=False) for k in both)
+    # where the data come from is known of one of them only
+    assert one.split("~")[-1].split("data")[0] == other.split("~")[-1].split("data")[0]
+    assert len(one.splitlines()) == len(other.splitlines())

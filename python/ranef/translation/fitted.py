@@ -181,8 +181,10 @@ def _random_columns(design: "Design", blocks: tuple[Block, ...]) -> dict[str, tu
 
 def _constant_within(design: "Design", model: ModelDescription) -> dict[str, str]:
     """The columns that do not vary within a grouping factor,
-    with the one that has the fewest levels.
+    with the one that has the fewest levels; none where there are no rows to see it in.
     """
+    if design.rows is None:
+        return {}
     one_level = {r.group: r for r in design.random if r.has_one_level}
     groups = sorted(one_level.values(), key=lambda r: len(r.levels))
     out = {}
