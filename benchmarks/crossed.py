@@ -1,6 +1,7 @@
 """Large crossed factors by both solvers: ``python -m benchmarks.crossed [--folder FOLDER]``.
 
-What is timed is the whole call of ``lmer``. Each fit is made in a process of its own, whose peak of
+What is timed is the whole call of ``lmer``, or for the solver ``logit`` of ``glmer`` with whether the
+response is above its middle, by the iterative solver. Each fit is made in a process of its own, whose peak of
 memory is printed beside that of the data alone. Levels are in clusters, inside which most of the
 rows lie. Users and movies have as many rows as those of the published degrees of film ratings
 (``ml32m_user_degrees.parquet`` and ``ml32m_movie_degrees.parquet`` in the folder given), thinned
@@ -41,6 +42,7 @@ DESIGNS = {
     "three factors, slopes": Design(
         1_000_000, (40_000, 20_000, 5_000), 20, 0.7, "y ~ x + (x | a) + (x | b) + (1 | c)", ("auto",)
     ),
+    "million": Design(1_000_000, (40_000, 30_000), 20, 0.7, "y ~ x + (1 | a) + (1 | b)", ("logit",)),
     "10 million": Design(10_000_000, (100_000, 50_000), 20, 0.7, RATINGS, ("auto",)),
 }
 SDS = (0.43, 0.5, 0.3)
@@ -100,18 +102,23 @@ def degrees(folder: Path | None, factor: int, m: int):  # type: ignore[no-untype
 
 def measured(name: str, solver: str, folder: Path | None) -> None:
     """Print the time of a fit, its processor time, peaks of memory and what it found."""
+    import pyarrow.compute as pc
+
     import ranef
 
     design = DESIGNS[name]
     data = generated(design, folder)
     ranef.lmer("y ~ 1 + (1 | g)", {"y": [1.0, 2.0, 4.0, 3.0, 5.0, 7.0], "g": list("aabbcc")})
+    above = data.set_column(0, "y", pc.cast(pc.greater(data["y"], 3.5), "float64")) if solver == "logit" else None
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     start, cpu = time.perf_counter(), time.process_time()
-    model = ranef.lmer(design.formula, data, control={"solver": solver})
+    if solver == "logit":
+        model = ranef.glmer(design.formula, above, family="binomial", control={"solver": "iterative"})
+    else:
+        model = ranef.lmer(design.formula, data, control={"solver": solver})
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    sampled = model._fit.sampled
-    error = 0.0 if sampled is None else sampled.llf_se
+    error = model._fit.criterion_se / 2
     how = model.convergence
     theta = " ".join(f"{t:.5f}" for t in model.theta)
     print(wall, cpu, before, peak, how.evaluations, model.llf, error, how.sampling, how.status.value, how.solver, theta)
