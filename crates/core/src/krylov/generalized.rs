@@ -1,10 +1,10 @@
 //! A generalized model with crossed factors: its rows, the modes of its random effects by deflated
 //! conjugate gradients, and Laplace's approximation with its gradient.
 //!
-//! With h(u) = -sum l_i + u'u/2 at the modes and M = L'Z'WZL + I, d = 2 h + log|M|. The leverages a_i
-//! = d log|M| / dW_i are those of the same decomposition as the value: s = a dW/deta, v = M^-1 L'Z's,
-//! rho = s - 2 r - W Z L v, and the gradient is X'rho by the fixed effects and sum (Z'rho)_l u_l' +
-//! (Z'r)_l v_l' + d log|M| / dL by Lambda.
+//! With h(u) = -sum l_i + u'u/2 at the modes and M = L'Z'WZL + I, d = 2 h + log|M|. The leverages
+//! a_i = d log|M| / dW_i are those of the same decomposition as the value: s = a dW/deta, v = M^-1
+//! L'Z's, rho = s - 2 r - W Z L v, and the gradient is X'rho by the fixed effects and sum (Z'rho)_l
+//! u_l' + (Z'r)_l v_l' + d log|M| / dL by Lambda.
 
 use super::block::WIDEST;
 use super::gathered::Gathered;

@@ -53,7 +53,8 @@ pub struct Decomposition<'a> {
     pub(super) inverse: Vec<f64>,
     /// tr V'Shat V.
     pub(super) trace: f64,
-    /// Of a system that is only solved, roughly: the Cholesky factor of V'Shat V, and the precision.
+    /// Of a system that is only solved, roughly: the Cholesky factor of V'Shat V, and the
+    /// precision.
     pub(super) rough: Option<(Vec<f64>, Precision)>,
     /// What is known of log|M|, and its derivatives.
     pub(super) known: f64,

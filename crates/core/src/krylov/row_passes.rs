@@ -124,8 +124,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Runs `work` on every part with its rows of `first` and `weights` (which may be empty) and its
-    /// sums; the sums of the parts are added in order.
+    /// Runs `work` on every part with its rows of `first` and `weights` (which may be empty) and
+    /// its sums; the sums of the parts are added in order.
     fn by_parts(
         &self,
         mut first: &mut [f64],
@@ -213,8 +213,8 @@ impl Pass<'_> {
         (from..to).step_by(BATCH).map(move |i| i..(i + BATCH).min(to))
     }
 
-    /// dl/deta into `r`, weights into `weights` (expected ones where asked for), and their sums; the
-    /// value is the log-likelihood without its free part.
+    /// dl/deta into `r`, weights into `weights` (expected ones where asked for), and their sums;
+    /// the value is the log-likelihood without its free part.
     pub(super) fn derivatives(&self, r: &mut [f64], weights: &mut [f32], expected: bool) -> PassSums {
         self.by_parts(r, weights, true, |part, rows, sums| {
             let begin = self.g.start[part.start];
