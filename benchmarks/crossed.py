@@ -1,11 +1,11 @@
 """Large crossed factors by both solvers: ``python -m benchmarks.crossed [--folder FOLDER]``.
 
-What is timed is the whole call of ``lmer``, or for the solver ``logit`` of ``glmer`` with whether the
-response is above its middle, by the iterative solver. Each fit is made in a process of its own, whose peak of
-memory is printed beside that of the data alone. Levels are in clusters, inside which most of the
-rows lie. Users and movies have as many rows as those of the published degrees of film ratings
-(``ml32m_user_degrees.parquet`` and ``ml32m_movie_degrees.parquet`` in the folder given), thinned
-out to the size of a design; without a folder they have skew densities.
+What is timed is the whole call of ``lmer``, or for the solver ``logit`` of ``glmer`` with whether
+the response is above its middle, by the iterative solver. Each fit is made in a process of its own,
+whose peak of memory is printed beside that of the data alone. Levels are in clusters, inside which
+most of the rows lie. Users and movies have as many rows as those of the published degrees of film
+ratings (``ml32m_user_degrees.parquet`` and ``ml32m_movie_degrees.parquet`` in the folder given),
+thinned out to the size of a design; without a folder they have skew densities.
 """
 
 import argparse

@@ -1,11 +1,12 @@
 """Residuals of ordered categories: of the category's number, quantile and surrogate ones."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.estimates.simulate import random_generator
-from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ EDGE = 1e-15
 LATENT_MEANS = {"cloglog": -0.5772156649015329, "loglog": 0.5772156649015329}
 
 
-def category_residuals(fit: MixedFit, kind: str, rng: object = None) -> Floats:
+def category_residuals(fit: Any, kind: str, rng: object = None) -> Floats:
     """Residuals (n,) of ordered categories.
 
     Parameters
@@ -38,11 +39,11 @@ def category_residuals(fit: MixedFit, kind: str, rng: object = None) -> Floats:
         raise OptionError(
             f"type must be one of {', '.join(map(repr, CATEGORY_RESIDUALS))} for ordered categories, not {kind!r}."
         )
-    y = fit.design.y
+    y: Floats = fit.design.y
     if kind == "response":
-        return y - fit.means()
+        return np.asarray(y - fit.means())
     if kind in ("pearson", "scaled"):
-        return (y - fit.means()) / np.sqrt(np.maximum(fit.observation_variance(), np.finfo(float).tiny))
+        return np.asarray((y - fit.means()) / np.sqrt(np.maximum(fit.observation_variance(), np.finfo(float).tiny)))
     p = fit.category_probabilities()
     below = np.pad(np.cumsum(p, axis=1)[:, :-1], ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0)))
     at, rows = y.astype(int), np.arange(len(y))
