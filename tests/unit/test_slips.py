@@ -325,7 +325,7 @@ class Tweedie:
         (Poisson(), "write family='poisson'"),
         (Poisson, "write family='poisson'"),
         (Binomial(), r"write family='binomial\(probit\)'"),
-        (Tweedie(), "Tweedie"),
+        (Tweedie(), "write family='tweedie'"),
     ],
 )
 def test_families_of_other_packages(family: object, word: str) -> None:
