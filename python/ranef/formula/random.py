@@ -182,7 +182,10 @@ def _without_name(bar: Binary) -> tuple[Binary, str | None]:
     """A bar without the name in ``(x |p| g)``, and the name."""
     left = bar.left
     if bar.operator == "|" and isinstance(left, Binary) and left.operator == "|" and isinstance(left.right, Name):
-        return replace(bar, left=left.left), left.right.name
+        name = left.right
+        # without spaces: (1 | g | h) is a slip
+        if left.operator_span[1] == name.span[0] and name.span[1] == bar.operator_span[0]:
+            return replace(bar, left=left.left), name.name
     return bar, None
 
 
