@@ -6,6 +6,7 @@ import importlib
 import io
 import pkgutil
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,8 @@ def test_docstrings(module: str) -> None:
     for library in NEEDS.get(module, ()):
         pytest.importorskip(library)
     result = doctest.testmod(importlib.import_module(module), optionflags=FLAGS)
+    if "matplotlib.pyplot" in sys.modules:  # it warns where many figures are open
+        sys.modules["matplotlib.pyplot"].close("all")
     assert result.failed == 0
 
 
