@@ -2,7 +2,7 @@
 
 use crate::arguments::{by_factor, matrix, to_python, Arrays, FactorArgument};
 use crate::crossed::{levels_record, SampledCovariance};
-use crate::families::{checked_extras, chosen};
+use crate::families::{checked_extras, chosen, ExtrasArgument};
 use crate::records::{Ending, GeneralizedFit, GeneralizedSolution, SampledGeneralizedFit, Search};
 use crate::watch::whole;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
@@ -93,7 +93,11 @@ impl CrossedGlmmSystem {
             signs: Signs { seed },
             theta,
             beta: beta.map(|b| layout.basis.beta_from_given(&b)),
-            extras: if dispersion.is_some() { checked_extras(model.family(), dispersion)? } else { Vec::new() },
+            extras: if dispersion.is_some() {
+                checked_extras(model.family(), dispersion.map(ExtrasArgument::One).as_ref())?
+            } else {
+                Vec::new()
+            },
         };
         let own = &mut *model;
         let found = whole(py, progress, n_threads, |watch| own.fit(options, watch))?.map_err(to_python)?;
@@ -115,7 +119,11 @@ impl CrossedGlmmSystem {
         n_threads: usize,
     ) -> PyResult<SampledCovariance> {
         let mut model = self.model();
-        let extras = if dispersion.is_some() { checked_extras(model.family(), dispersion)? } else { Vec::new() };
+        let extras = if dispersion.is_some() {
+            checked_extras(model.family(), dispersion.map(ExtrasArgument::One).as_ref())?
+        } else {
+            Vec::new()
+        };
         let (theta, beta) = (theta.as_array().to_vec(), beta.as_array().to_vec());
         let own = &mut *model;
         let found = whole(py, None, n_threads, |watch| {
@@ -142,6 +150,7 @@ fn record(
         theta: f.theta.into_pyarray(py).unbind(),
         beta: layout.basis.beta_to_given(&f.estimates.beta).into_pyarray(py).unbind(),
         dispersion,
+        extras: f.estimates.extras.clone().into_pyarray(py).unbind(),
         eta: eta.into_pyarray(py).unbind(),
         mu: mu.into_pyarray(py).unbind(),
         conditional_loglik,

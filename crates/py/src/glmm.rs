@@ -2,7 +2,7 @@
 
 use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
 use crate::families::{checked_extras, chosen, ordinal as of_categories, ExtrasArgument, OrdinalArgument};
-use crate::kernel::{PythonFamily, Raises};
+use crate::kernel::Raises;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
 use crate::row_kernel::RowKernel;

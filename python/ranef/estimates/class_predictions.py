@@ -136,7 +136,7 @@ def class_predictions(
     if newdata is None:
         if offset is not None:
             raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
-        rows: Rows = own_rows(fit)
+        rows: Rows = own_rows(fit, masks)
         index: Any = row_index(fit)
     else:
         rows, index = new_rows(fit, newdata, masks, new_levels != "error", marginal, offset)

@@ -79,7 +79,7 @@ def predicted_components(
     for p in fit.predictors:
         masks = conditioned_effects(p, "population" if re == "population" else "conditional")
         if newdata is None:
-            rows[p.key] = own_rows(p)
+            rows[p.key] = own_rows(p, masks)
         else:
             given = offset if p.key == "cond" else None
             rows[p.key], index = new_rows(p, newdata, masks, new_levels != "error", p.key == "cond", given)

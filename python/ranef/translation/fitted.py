@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.structures import kind_of
-from ranef.errors import FormulaError, TranslationError
+from ranef.errors import FormulaError, OptionError, TranslationError
 from ranef.formula import Formula, formula_text, parse_expression
 from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
