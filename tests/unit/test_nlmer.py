@@ -209,9 +209,13 @@ def test_fitted_curves_follow_the_groups(m: Any) -> None:
     assert np.allclose(first["y"], m.predict({"age": first["x"], "Tree": ["3"] * len(first)}))
 
 
-def test_quadrature_is_refused() -> None:
+def test_quadrature(m: Any) -> None:
+    """Of the observed curvature, for one factor; it hardly changes a model of one mild effect."""
+    nodes = [nlmer(FORMULA, ORANGE, n_quad=k).objective for k in (9, 15)]
+    assert nodes[0] == pytest.approx(nodes[1], abs=1e-4)
+    assert nodes[1] == pytest.approx(m.objective, abs=0.05)
     with pytest.raises(OptionError, match="n_quad=9"):
-        nlmer(FORMULA, ORANGE, n_quad=9)
+        nlmer(FORMULA, ORANGE, n_quad=9, curvature="gauss_newton")
 
 
 # ---- what is refused

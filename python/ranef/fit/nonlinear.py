@@ -235,7 +235,8 @@ def _laplace(
     beta = np.append(start.beta, math.log(sigma))
     if how.n_quad > 1 and not system.allows_quadrature:
         raise OptionError(
-            f"n_quad={how.n_quad} is not there for nonlinear models yet; use n_quad=1, Laplace's approximation."
+            f"n_quad={how.n_quad} is for one grouping factor with at most three random effects and "
+            "curvature='observed'; use n_quad=1."
         )
     found = system.fit(
         how.n_quad,
