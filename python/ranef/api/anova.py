@@ -146,9 +146,9 @@ def _bootstrapped(comparison: Comparison, models: dict[str, MixedModel], n: int,
 
 
 def _described(m: MixedModel) -> str:
-    """The formula, with the covariance structure of the rows that other arguments gave."""
+    """The formula, with what other arguments gave: the covariance of the rows, other formulas."""
+    parts = [(p.name, p.formula) for p in m._fit.part_effects()]
     residual = m._fit.design.residual
-    if residual is None or m._fit.is_of_visits:
-        return m.formula
-    parts = {"correlation": residual.expr.correlation_code, "variance": residual.expr.variance_code}
-    return "; ".join([m.formula, *(f"{name} {code}" for name, code in parts.items() if code is not None)])
+    if residual is not None and not m._fit.is_of_visits:
+        parts += [("correlation", residual.expr.correlation_code), ("variance", residual.expr.variance_code)]
+    return "; ".join([m.formula, *(f"{name} {text}" for name, text in parts if text is not None)])

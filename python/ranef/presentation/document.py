@@ -152,7 +152,7 @@ def variance_grid(caption: str, blocks: Sequence[VarianceBlock], sigma: float | 
 
 
 def _fixed(summary: "Summary") -> Grid | None:
-    return coefficient_grid("Fixed effects", summary.fixed, summary.digits) if summary.fixed.names else None
+    return coefficient_grid(summary.fixed_heading, summary.fixed, summary.digits) if summary.fixed.names else None
 
 
 def coefficient_grid(caption: str, table: CoefficientTable, digits: int) -> Grid:

@@ -152,6 +152,7 @@ def _record(
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
         visits=visit_covariance(fit),
         parts=part_tables(fit),
+        fixed_heading="Conditional model" if fit.has_predictors else "Fixed effects",
         width=width,
     )
 

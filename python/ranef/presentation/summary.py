@@ -155,6 +155,8 @@ class Summary(DocumentForms):
         How the rows of a subject are correlated, in a model for repeated measures.
     parts : tuple of (str, CoefficientTable)
         Effects of other linear predictors than the first, with their headings.
+    fixed_heading : str
+        Heading of the effects of the first linear predictor.
     show_correlation : bool, optional
         True or False shows or hides the correlations; None shows them for up to 12 coefficients.
     digits : int
@@ -180,6 +182,7 @@ class Summary(DocumentForms):
     family: str | None = None
     visits: VisitCovariance | None = None
     parts: tuple[tuple[str, CoefficientTable], ...] = ()
+    fixed_heading: str = "Fixed effects"
     show_correlation: bool | None = None
     digits: int = DIGITS
     width: int | None = None
