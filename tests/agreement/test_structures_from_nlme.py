@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import ranef
-from ranef import OptionError, gls, lmer, load_dataset, translate
+from ranef import gls, lmer, load_dataset, translate
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,6 @@ def test_blocks_are_the_innermost_groups(growth: pd.DataFrame) -> None:
     m = lmer(found.formula, growth, correlation="ar1(1 | Subject)")
     assert 'correlation="ar1(1 | Subject)"' in found.call
     assert m.objective == pytest.approx(446.92550570934, abs=1e-7)
-
-
-def test_a_call_of_mmrm_is_answered_with_what_to_do() -> None:
-    with pytest.raises(OptionError, match="give it to mmrm"):
-        translate("mmrm(y ~ arm + us(visit | id), data = d)")
 
 
 def test_anova_shows_structures(growth: pd.DataFrame) -> None:

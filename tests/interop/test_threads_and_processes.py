@@ -78,6 +78,7 @@ def test_processes(method: str, alone: list[tuple[bytes, ...]]) -> None:
     bits(0)  # the parent has its threads
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, for a fork beside threads
+        warnings.simplefilter("ignore", RuntimeWarning)  # of other libraries that are loaded, for the same
         with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
             found = list(pool.map(bits, range(6), timeout=120))
     assert same(found, alone)
@@ -98,6 +99,7 @@ def test_a_child_of_a_child(alone: list[tuple[bytes, ...]]) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
         process = context.Process(target=outer)
         process.start()
         found = queue.get()
@@ -116,7 +118,7 @@ def test_dask_workers(alone: list[tuple[bytes, ...]]) -> None:
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=4, dashboard_address=None, silence_logs=50, memory_limit=0
+            n_workers=1, threads_per_worker=4, dashboard_address=":0", silence_logs=50, memory_limit=0
         ) as cluster,
         distributed.Client(cluster, timeout=60) as client,
     ):

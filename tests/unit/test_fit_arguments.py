@@ -172,9 +172,10 @@ def test_threads_do_not_change_the_result(data):
     assert one.theta.equals(two.theta)
 
 
-VERBS = """anova glmer glmer_nb gls list_datasets lmer load load_bootstrap load_dataset mmrm nlmer options power
+VERBS = """anova clmm glmer glmer_nb gls list_datasets lmer load load_bootstrap load_dataset mmrm nlmer options power
 power_curve simulate table translate"""
-FAMILIES = "Beta Binomial CustomFamily Gamma Gaussian InverseGaussian NegativeBinomial Poisson"
+FAMILIES = """Beta BetaBinomial Binomial ConwayMaxwellPoisson CustomFamily Gamma Gaussian GeneralizedPoisson
+InverseGaussian LogNormal NegativeBinomial OrderedBeta Poisson SkewNormal StudentT Truncated Tweedie ZeroOneInflatedBeta"""
 ERRORS = """ArgumentTypeError ColumnNotFoundError DataError DesignError FormulaError MissingExtraError NewLevelError
 OptionError RanefError RanefWarning"""
 

@@ -76,7 +76,9 @@ def summary_blocks(summary: "Summary", digits: int, width: int | None = None) ->
         blocks.append(("residuals", ["Scaled residuals: ", *quantile_lines(summary, digits, width), ""]))
     blocks += random_blocks(summary, digits, width)
     if summary.fixed.names:
-        blocks.append(("fixed", ["", f"{summary.fixed_heading}:", *coefficient_lines(summary.fixed, digits, width=width)]))
+        blocks.append(
+            ("fixed", ["", f"{summary.fixed_heading}:", *coefficient_lines(summary.fixed, digits, width=width)])
+        )
     for heading, table in summary.parts:
         blocks.append(("part", ["", f"{heading}:", *coefficient_lines(table, digits, width=width)]))
     if summary.visits is not None:

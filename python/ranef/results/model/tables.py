@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranef.errors import ArgumentTypeError, DataError, RanefError
+from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.refused_categories import refuse_categories
 from ranef.options import Ddf
@@ -288,6 +288,11 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
           [u_0j; u_1j] ~ N([0; 0], [σ²_u0, σ_u01; σ_u01, σ²_u1])
         """
         refuse_categories(self._fit, "equations()", "summary() shows thresholds and effects")
+        if any(self._fit.part_formulas.values()):
+            raise OptionError(
+                "equations() are not written for models with zi_formula or disp_formula; summary() shows every part, "
+                "and equations() of the model without them the conditional one."
+            )
         return self._equations
 
     def report(
