@@ -175,7 +175,8 @@ def test_threads_do_not_change_the_result(data):
 VERBS = """anova clmm glmer glmer_nb gls list_datasets lmer load load_bootstrap load_dataset mmrm nlmer options power
 power_curve simulate table translate"""
 FAMILIES = """Beta BetaBinomial Binomial ConwayMaxwellPoisson CustomFamily Gamma Gaussian GeneralizedPoisson
-InverseGaussian LogNormal NegativeBinomial OrderedBeta Poisson SkewNormal StudentT Truncated Tweedie ZeroOneInflatedBeta"""
+InverseGaussian LogNormal NegativeBinomial OrderedBeta Poisson SkewNormal StudentT Truncated Tweedie
+ZeroOneInflatedBeta"""
 ERRORS = """ArgumentTypeError ColumnNotFoundError DataError DesignError FormulaError MissingExtraError NewLevelError
 OptionError RanefError RanefWarning"""
 
