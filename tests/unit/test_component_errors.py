@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import ranef
 from ranef import Poisson, RanefError, RanefWarning, Truncated, glmer
 
 
@@ -99,3 +100,22 @@ def test_no_extra_zeros_are_said(data: pd.DataFrame) -> None:
         m = glmer("y ~ x + (1 | g)", plain, family="nbinom1", zi_formula="~ 1")
     without = glmer("y ~ x + (1 | g)", plain, family="nbinom1")
     assert m.objective <= without.objective + 1e-4
+
+
+def test_tables_have_models_without_shares_of_variance(data: pd.DataFrame) -> None:
+    """The law of a Tweedie variable has three parameters and no single variance function."""
+    m = glmer("y ~ x + (1 | g)", data, family="tweedie")
+    text = str(ranef.table(m))
+    assert "undefined" in text
+    assert "shares of variance are not offered" in text
+    with pytest.raises(RanefError, match="icc, r2"):
+        m.icc()
+
+
+def test_comparisons_name_the_other_formulas(data: pd.DataFrame) -> None:
+    plain = glmer("y ~ x + (1 | g)", data, family="poisson")
+    inflated = glmer("y ~ x + (1 | g)", data, family="poisson", zi_formula="~ x")
+    text = str(ranef.anova(plain, inflated))
+    assert "inflated: y ~ x + (1 | g); zi ~ x" in text
+    with pytest.raises(RanefError, match="zi_formula or disp_formula"):
+        inflated.equations()

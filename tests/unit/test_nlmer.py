@@ -186,6 +186,12 @@ def test_update(m: Any, tall: Any) -> None:
         m.update(". ~ . + x")
 
 
+def test_two_parameters_vary_and_the_short_form_says_so() -> None:
+    two = nlmer("conc ~ SSfol(Dose, Time, lKe, lKa, lCl) ~ (lKa + lCl | Subject)", THEOPH)
+    assert "~ (lKa + lCl | Subject)" in repr(two)
+    assert "SSfol(Dose, Time, lKe, lKa, lCl)" in str(ranef.table(two))
+
+
 def test_text(m: Any, tall: Any) -> None:
     text = str(m.summary())
     assert text.startswith("Nonlinear mixed model fit by maximum likelihood (Laplace Approximation)")

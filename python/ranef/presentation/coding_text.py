@@ -14,6 +14,8 @@ def coding_text(design: Design) -> str | None:
     Random effects are named where they are coded otherwise than the fixed ones, as by lme4's rule,
     and where the factor has no fixed effect.
     """
+    if design.curve is not None:
+        return None  # parameters of a curve have formulas, and codings, of their own
     fixed: dict[str, str] = {}
     random: dict[str, dict[str, str]] = {}
     stated = set()

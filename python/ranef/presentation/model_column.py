@@ -150,7 +150,7 @@ def column_of(
         shares = _shares(fit)
     except RanefError:
         shares = (math.nan,) * 3
-        remarks = (*remarks, "the family has no variance function, so there are no shares of variance.")
+        remarks = (*remarks, "shares of variance are not offered for its family or its several predictors.")
     statistics = {
         "nobs": float(fit.nobs),
         "icc": shares[0],
@@ -164,7 +164,7 @@ def column_of(
         statistics["dispersion"] = fit.spread
     return ModelColumn(
         name=name,
-        formula=str(formula),
+        formula=str(formula) if fit.design.curve is None else fit.design.curve.code,
         response="" if formula.response is None else formula.response.name,
         method=_method(fit),
         terms=fit.x_names,
