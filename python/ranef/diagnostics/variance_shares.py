@@ -139,8 +139,8 @@ def observation_variance(fit: MixedFit) -> float:
         return latent_variance(fit)
     if fit.has_predictors:
         raise OptionError(
-            "shares of variance (icc, r2) are not offered for models with several linear predictors, of zeros, dispersion "
-            "or shape; varcorr has their variances."
+            "shares of variance (icc, r2) are not offered for models with several linear predictors, of zeros, "
+            "dispersion or shape; varcorr has their variances."
         )
     if family.support == "proportion" and family.link in _LATENT:
         return _LATENT[family.link]
