@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import lmer, scale
+from ranef import OptionError, clmm, glmer, lmer, load_dataset, nlmer, scale
 from ranef.fit import choice
 from ranef.fit.choice import ModelSize, best_way, crossed_of
 
@@ -132,3 +132,14 @@ def test_small_models_are_not_looked_at(data: pd.DataFrame, monkeypatch: pytest.
 
     monkeypatch.setattr(choice, "exact_size", refuse)
     assert lmer(FORMULA, data).convergence.solver == "exact"
+
+
+def test_models_without_the_iterative_solver_say_so() -> None:
+    control = {"solver": "iterative"}
+    fruits = load_dataset("Arabidopsis").rename(columns={"total.fruits": "fruits"})
+    with pytest.raises(OptionError, match="not for clmm"):
+        clmm("rating ~ temp + (1 | judge)", load_dataset("wine"), control=control)
+    with pytest.raises(OptionError, match="not for nlmer"):
+        nlmer("circumference ~ SSlogis(age, A, x, s) ~ (A | Tree)", load_dataset("Orange"), control=control)
+    with pytest.raises(OptionError, match="not for models with several linear predictors"):
+        glmer("fruits ~ nutrient + (1 | popu)", fruits, family="poisson", zi_formula="~ 1", control=control)

@@ -13,7 +13,7 @@ from ranef.errors import ArgumentTypeError, DataError, FormulaError, OptionError
 from ranef.families.family import Family
 from ranef.fit.component_design import designs_of
 from ranef.fit.components import ComponentsFit, fit_components
-from ranef.fit.control import FitControl
+from ranef.fit.control import FitControl, refuse_iterative
 from ranef.fit.generalized import Likelihood
 from ranef.fit.outcome import Kind, outcome_of
 from ranef.fit.progress import reported
@@ -53,8 +53,7 @@ def has_several_predictors(family: Family, zi_formula: str | None, disp_formula:
 def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: int) -> ComponentsFit:
     """Parse, build the designs and fit."""
     family = request.family
-    if control.solver == "iterative":
-        raise OptionError("control['solver'] 'iterative' is for linear models; leave it out for glmer.")
+    refuse_iterative(control, "models with several linear predictors")
     if request.prior or request.sampling_weights is not None:
         raise OptionError("priors and sampling weights are for models with one linear predictor.")
     table = Table.from_data(request.data)

@@ -135,3 +135,17 @@ def _whole(control: Mapping[str, object], key: str, default: int, least: int, mo
     if not least <= int(value) <= most:
         raise OptionError(f"control[{key!r}] must be between {least} and {most}, not {value!r}.")
     return int(value)
+
+
+def refuse_iterative(control: FitControl, models: str) -> None:
+    """Refuse the iterative solver for models that it does not know.
+
+    Raises
+    ------
+    OptionError
+    """
+    if control.solver == "iterative":
+        raise OptionError(
+            f"control['solver'] 'iterative' is for lmer and for glmer with one linear predictor, not for {models}; "
+            "leave it out."
+        )

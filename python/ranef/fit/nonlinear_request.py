@@ -9,7 +9,7 @@ from ranef.data.table import Table
 from ranef.design.curve_design import CurveRequest, build_curve_design
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.fit.control import FitControl
+from ranef.fit.control import FitControl, refuse_iterative
 from ranef.fit.curve_start import self_started, start_names, started
 from ranef.fit.nonlinear import CurveStart, fit_nonlinear
 from ranef.fit.nonlinear_record import Approximation
@@ -120,8 +120,7 @@ class NonlinearRequest(ModelRequest):
     def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
         if self.offset is not None:
             raise OptionError("nlmer has no offset: a known part of the response is a term of the curve.")
-        if control.solver == "iterative":
-            raise OptionError("control['solver'] 'iterative' is for linear models; leave it out for nlmer.")
+        refuse_iterative(control, "nlmer")
         return ModelRequest._found_within(self, sums, control, n_threads)
 
     def _design(self) -> tuple[Design, Kind]:

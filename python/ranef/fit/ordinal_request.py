@@ -11,7 +11,7 @@ from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, FormulaError, OptionError
 from ranef.families.cumulative import Cumulative, threshold_map
 from ranef.fit.approximation import choose_n_quad
-from ranef.fit.control import FitControl
+from ranef.fit.control import FitControl, refuse_iterative
 from ranef.fit.generalized import Likelihood
 from ranef.fit.order import TermOrder
 from ranef.fit.ordinal import fit_ordinal
@@ -120,8 +120,7 @@ class OrdinalRequest(ModelRequest):
         show: Report | None,
         n_threads: int,
     ) -> MixedFit:
-        if control.solver == "iterative":
-            raise OptionError("control['solver'] 'iterative' is for linear models; leave it out for clmm.")
+        refuse_iterative(control, "clmm")
         if self.n_quad == 0:
             raise OptionError("clmm has Laplace's approximation, n_quad=1, or quadrature with more nodes.")
         likelihood = Likelihood(self.family, kind, self.n_quad)
