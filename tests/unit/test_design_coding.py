@@ -13,7 +13,7 @@ from ranef import RanefWarning, lmer
 from ranef.design.build import build_design
 from ranef.design.coding_rules import CodingRules
 from ranef.design.contrasts import Contrast, contrast_columns, parse_contrast
-from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DesignError, OptionError
+from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DataError, DesignError, OptionError
 
 
 def data() -> pd.DataFrame:
@@ -255,3 +255,11 @@ def test_ordered_columns_are_said_to_have_polynomials() -> None:
         lmer("y ~ b + (1 | g)", d, contrasts={"b": "treatment"})
         lmer("y ~ ordered(b) + (1 | g)", d)
         lmer("y ~ b + (1 | g)", d.assign(b=pd.cut(d.x, 3, labels=["10", "20", "30"])))
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 | bs(x))", "y ~ factor(poly(x, 3)) + (1 | g)"])
+def test_a_matrix_has_no_levels(formula: str) -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.normal(size=40), "x": rng.normal(size=40), "g": np.arange(40) % 8})
+    with pytest.raises(DataError, match=r"(bs\(x\)|poly\(x, 3\)) has 3 columns; the levels of a factor come from one"):
+        build_design(formula, data)

@@ -165,6 +165,20 @@ def test_more_interactions_than_anybody_wants() -> None:
         parse_formula("y ~ (" + "+".join(f"x{i}" for i in range(100)) + ")^5")
 
 
+def test_more_grouping_factors_than_anybody_wants() -> None:
+    with pytest.raises(FormulaError, match="over 1,000 grouping factors"):
+        parse_formula("y ~ x + (1 | " + " * ".join(f"g{i}" for i in range(40)) + ")")
+    with pytest.raises(FormulaError, match="over 1,000 grouping factors"):
+        parse_formula("y ~ x + (1 | g" + " * h" * 40 + ")")
+    parsed = parse_formula("y ~ x + (1 | " + " * ".join(f"g{i}" for i in range(8)) + ")")
+    assert len(parsed.random) == 2**8 - 1
+
+
+def test_infinity_is_no_degree() -> None:
+    with pytest.raises(FormulaError, match="whole number from 1"):
+        parse_formula("y ~ (a + b)^1e999")
+
+
 def test_thousands_of_terms() -> None:
     formula = parse_formula("y ~ " + " + ".join(f"x{i}" for i in range(3000)) + " + (1 | g)")
     assert len(formula.fixed) == 3000

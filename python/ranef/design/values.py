@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.data.column import Column
 from ranef.design.contrasts import Contrast
+from ranef.errors import DataError
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -100,6 +101,11 @@ def as_factor(value: Vector, name: str) -> Factor:
     """Code a value as a factor, as R's ``factor()`` does.
 
     The levels of truth values are always ``False`` and ``True``.
+
+    Raises
+    ------
+    DataError
+        A matrix.
     """
     if isinstance(value, Factor):
         return value
@@ -108,6 +114,8 @@ def as_factor(value: Vector, name: str) -> Factor:
         if value.absent is not None:
             codes[value.absent] = -1
         return Factor(codes, TRUTH_LEVELS)
+    if value.values.ndim == 2:
+        raise DataError(f"{name} has {value.values.shape[1]} columns; the levels of a factor come from one.")
     column = value.column if value.column is not None else Column(name, "numeric", value.values)
     made = column.as_factor()
     assert made.codes is not None

@@ -26,6 +26,9 @@ from ranef.formula.terms import Effects, Expansion, Term, Variable
 from ranef.formula.tokens import fail
 from ranef.formula.vocabulary import ELSEWHERE, HETEROGENEOUS, HOMOGENEOUS, POSITIONED, STRUCTURES, check_calls
 
+#: A chain of n columns joined by ``*`` stands for 2^n - 1 grouping factors.
+_MOST_GROUPS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class RandomExpr:
@@ -255,6 +258,9 @@ def _groups(node: Expr, text: str) -> list[tuple[str, tuple[Variable, ...]]]:
     inner = without_parens(node)
     if isinstance(inner, Binary) and inner.operator in ("/", ":", "*", "+", "%in%"):
         left, right = _groups(inner.left, text), _groups(inner.right, text)
+        if len(left) * len(right) > _MOST_GROUPS:
+            many = f"these are over {_MOST_GROUPS:,} grouping factors; name those that are wanted."
+            fail(many, text, *inner.span)
         if inner.operator == "+":
             return [*left, *right]
         if inner.operator == "/":

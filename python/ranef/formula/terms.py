@@ -299,7 +299,7 @@ class Expansion:
 
     def _power(self, node: Binary, adding: bool) -> list[int]:
         exponent = without_parens(node.right)
-        if not isinstance(exponent, Number) or exponent.value < 1 or exponent.value != int(exponent.value):
+        if not isinstance(exponent, Number) or exponent.value < 1 or exponent.value % 1 != 0:
             fail(
                 "outside I(), '^' makes all interactions up to a degree, and its exponent is a whole number from 1; "
                 f"for a power of a column write I({deparse(node)}).",
