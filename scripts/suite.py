@@ -113,10 +113,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--dependencies", choices=[*SETS, "lowest"], default="newest")
-    parser.add_argument("pytest", nargs="*", help="arguments of pytest, after --")
-    given = parser.parse_args()
+    parser.epilog = "What follows -- is given to pytest."
+    # argparse would take the first word after a positional argument for all that remain
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    given = parser.parse_args(sys.argv[1:end])
     with tempfile.TemporaryDirectory() as work:
-        test(given.wheel, given.dependencies, given.pytest, Path(work))
+        test(given.wheel, given.dependencies, sys.argv[end + 1 :], Path(work))
 
 
 if __name__ == "__main__":
