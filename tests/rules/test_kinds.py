@@ -19,23 +19,52 @@ PACKAGE = Path(ranef.__file__).parent
 OF_ONE_KIND = {
     "LmmFit",
     "GlmmFit",
+    "OrdinalFit",
+    "ComponentsFit",
+    "PredictorFit",
+    "NonlinearFit",
+    "NonlinearCorrelatedFit",
+    "CurveAnswers",
+    "CorrelatedFit",
+    "RepeatedFit",
     "LmmRequest",
     "GlmmRequest",
+    "OrdinalRequest",
+    "NonlinearRequest",
+    "RepeatedRequest",
+    "GlsRequest",
     "LinearMixedModel",
     "GeneralizedLinearMixedModel",
+    "CumulativeLinkMixedModel",
+    "NonlinearMixedModel",
 }
 
 #: Files above ``fit`` that may name these classes of records and requests at all.
 NAMES_ONE_KIND = {
     "api/lmer.py": "the verb makes the request of its kind",
     "api/glmer.py": "the verb makes the request of its kind",
+    "api/gls.py": "the verb makes the request of its kind",
+    "api/mmrm.py": "the verb makes the request of its kind",
+    "api/clmm.py": "the verb makes the request of its kind",
+    "api/nlmer.py": "the verb makes the request of its kind",
     "results/linear.py": "what linear models alone have",
     "results/generalized.py": "what generalized models alone have",
+    "results/ordinal.py": "what cumulative link models alone have",
+    "results/nonlinear.py": "what nonlinear models alone have",
+    "translation/ordinal.py": "writes the call of clmm, whose arguments other verbs do not have",
+    "estimates/component_predictions.py": "predicts the linear predictors that only such records have",
     "scale/summed_model.py": "sums over rows are all that linear models need",
     "scale/plan.py": "what a linear model takes",
     "scale/rows.py": "fits rows that came in batches by the iterative solver, which is for linear models",
     "scale/fitting.py": "sums over rows are all that linear models need",
 }
+
+#: Fields that only some kinds of models fill. Above ``fit`` what depends on them is a question of
+#: ``MixedFit``; ``design`` and what is below it make them.
+FIELDS = re.compile(
+    r"design\.curve\b|design\.parts\b|has_predictors|\bif [^\n]*\.categories\b|getattr\((?:self\._)?fit, "
+)
+MAKE_FIELDS = ("fit/", "design/", "curves/", "formula/", "data/")
 
 #: Files named by kind, of which there may be eight.
 NAMED_BY_KIND = {
@@ -109,6 +138,12 @@ def test_nothing_above_fit_asks_which_kind_a_model_is() -> None:
                         naming.add(name)
     assert not asking
     assert naming <= set(NAMES_ONE_KIND)
+
+
+def test_nothing_above_fit_reads_what_only_some_kinds_have() -> None:
+    above = [(name, file) for name, file in files() if not name.startswith(MAKE_FIELDS)]
+    found = {name: FIELDS.findall(file.read_text(encoding="utf-8")) for name, file in above}
+    assert {name: fields for name, fields in found.items() if fields} == {}
 
 
 @pytest.mark.parametrize("reasons", [NAMED_BY_KIND, NAMES_ONE_KIND])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ranef.design.encoder import Encoder
     from ranef.design.residual import ResidualRows
     from ranef.design.sampling import SamplingWeights
+    from ranef.formula.syntax import Expr
     from ranef.priors import Density
 
 Floats = NDArray[np.float64]
@@ -396,6 +397,27 @@ class Design:
     def missing(self) -> NDArray[np.bool_] | None:
         """Of all input rows, those dropped because a value is missing; None if there are none."""
         return self.own_rows.missing
+
+    @property
+    def covariates(self) -> "tuple[Expr, ...]":
+        """Expressions that a curve depends on beside its parameters."""
+        return () if self.curve is None else tuple(self.curve.curve.covariates)
+
+    @property
+    def part_columns(self) -> tuple[Floats, ...]:
+        """Columns (n, k) of the parts."""
+        return tuple(part.x for part in self.parts)
+
+    def beside_random(self, rows: NDArray[np.intp], copies: NDArray[np.intp] | None = None) -> dict[str, Any]:
+        """Fields of the design that hold arrays of rows beside the random terms and `ModelRows`, of
+        some of the rows; ``copies`` numbers those of groups that are drawn several times.
+        """
+        given = (rows,) if copies is None else (rows, copies)
+        return {
+            "residual": None if self.residual is None else self.residual.take(*given),
+            "curve": None if self.curve is None else self.curve.take(rows),
+            "parts": tuple(replace(p, x=np.ascontiguousarray(p.x[rows])) for p in self.parts),
+        }
 
     def with_rows(self, **changes: Any) -> Self:
         """The same model with other arrays: fields of `ModelRows`."""

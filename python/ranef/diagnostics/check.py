@@ -30,13 +30,13 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
         return correlated_parts(fit, rng)
     if not fit.normal_responses:
         uniform, *others, effects = simulation_parts(fit, rng)
-        if fit.categories:  # their spread is estimated with the thresholds
+        if fit.described_by == "categories":  # their spread is estimated with the thresholds
             return uniform, *others[1:], effects, accuracy_part(fit)
         return uniform, bend_part(fit), *others, effects, accuracy_part(fit)
     hat = fit.hat_values()
     standard = studentized_residuals(fit, hat)
     draws = simulated_responses(fit, max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1))), "new", rng)
-    if fit.design.curve is not None:
+    if fit.columns_are_slopes:
         # bends and deletions are those of linear models
         return spread_part(fit, hat, standard), shape_part(standard), effects_part(fit), distribution_part(fit, draws)
     return (

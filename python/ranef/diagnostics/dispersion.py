@@ -154,13 +154,8 @@ def dispersion_test(fit: MixedFit, n: int, rng: object) -> DispersionTest:
         Number of simulations.
     rng : int, Generator or None
     """
-    if fit.categories:
-        raise OptionError(
-            "ordered categories cannot be overdispersed: their thresholds are estimated. scale_test() asks whether the "
-            "scale of the latent variable differs."
-        )
-    if fit.response_kind == "binary":
-        raise OptionError("responses of 0 and 1 cannot be overdispersed: their variance follows from their mean.")
+    if fit.why_no_overdispersion is not None:
+        raise OptionError(fit.why_no_overdispersion)
     chisq, df = float(np.sum(residual_values(fit, "scaled") ** 2)), fit.nobs - fit.npar
     own, simulated = pearson_sums(fit, n, rng)
     return DispersionTest(

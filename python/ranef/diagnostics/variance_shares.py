@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.membership import size_of
-from ranef.errors import ArgumentTypeError, OptionError
+from ranef.errors import ArgumentTypeError
 from ranef.fit.again import fit_again
 from ranef.fit.record import MixedFit
 
@@ -120,11 +120,6 @@ def variance_parts(fit: MixedFit) -> VarianceParts:
     return VarianceParts(fit.fixed_spread() if len(fit.beta) else 0.0, random, observation_variance(fit))
 
 
-#: Variance of the latent variable of a binary response, by link: logistic, normal, and the two
-#: extreme-value distributions.
-_LATENT = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6, "loglog": math.pi**2 / 6}
-
-
 def observation_variance(fit: MixedFit) -> float:
     """Variance of an observation around its linear predictor.
 
@@ -132,18 +127,10 @@ def observation_variance(fit: MixedFit) -> float:
     have theirs at the mean of the model without predictors: with the log link ``log(1 + V / mu²)``,
     as of a lognormal variable, and with other links by the delta method.
     """
-    if fit.normal_responses:
-        return fit.residual_variance
+    known = fit.variance_around_predictor
+    if known is not None:
+        return known
     family = fit.family
-    if fit.categories:
-        return latent_variance(fit)
-    if fit.has_predictors:
-        raise OptionError(
-            "shares of variance (icc, r2) are not offered for models with several linear predictors, of zeros, "
-            "dispersion or shape; varcorr has their variances."
-        )
-    if family.support == "proportion" and family.link in _LATENT:
-        return _LATENT[family.link]
     null = null_fit(fit)
     eta = null.beta[:1] if null.design.offset is None else null.beta[:1] + null.design.offset.mean()
     if family.link == "log":
@@ -157,24 +144,6 @@ def observation_variance(fit: MixedFit) -> float:
     return float((variance / family.link_function.slope(eta) ** 2)[0])
 
 
-def latent_variance(fit: MixedFit) -> float:
-    """Variance of the latent variable of ordered categories, averaged over the rows where its scale
-    varies.
-
-    Raises
-    ------
-    OptionError
-        Where it is infinite.
-    """
-    if fit.family.link not in _LATENT:
-        raise OptionError(
-            "with the cauchit link the latent variable has no variance, and so there are no shares of it."
-        )
-    scale = next((p for p in fit.part_effects() if p.name == "scale"), None)
-    factor = 1.0 if scale is None else float(np.exp(2.0 * scale.predictor()).mean())
-    return _LATENT[fit.family.link] * factor
-
-
 def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:
     return [(term.z @ factor) for term, factor in zip(fit.terms, fit.relative_factors, strict=True)]
 
@@ -183,13 +152,8 @@ def total_variance(fit: MixedFit) -> float:
     """Variance of an observation around its fixed part; NaN where responses have no variance on the
     scale of the linear predictor but by an approximation.
     """
-    if fit.normal_responses:
-        residual = fit.residual_variance
-    elif fit.categories:
-        residual = latent_variance(fit)
-    elif fit.family.support == "proportion" and fit.family.link in _LATENT:
-        residual = _LATENT[fit.family.link]
-    else:
+    residual = fit.variance_around_predictor
+    if residual is None:
         return math.nan
     return sum(random_variances(fit).values()) + residual
 

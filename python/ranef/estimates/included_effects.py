@@ -44,7 +44,7 @@ def conditioned_effects(fit: MixedFit, re: object) -> tuple[Mask, ...]:
         raise OptionError(f"the formula of re may hold random terms only, such as '~ (1 | g)'; {re!r} has other terms.")
     for bar in formula.random:
         # effects of a nonlinear model are parameters of its curve, and no intercepts
-        plain = bar.intercept and fit.design.curve is None
+        plain = bar.intercept and not fit.columns_are_slopes
         wanted = ["(Intercept)"] * plain + [t.label for t in bar.effects]
         found: set[str] = set()
         for term, mask in zip(fit.terms, masks, strict=True):

@@ -65,10 +65,10 @@ def only(z: Floats, mask: Mask) -> Floats:
 def own_rows(fit: MixedFit, masks: tuple[Mask, ...]) -> Rows:
     """The rows of the fit as rows to predict with the effects in ``masks``."""
     d = fit.design
-    if d.curve is not None:
+    if fit.columns_are_slopes:
         return _of_points(fit, own_points(fit), masks)
     codes = tuple(t.places for t in fit.terms)
-    parts = tuple(p.x for p in d.parts)
+    parts = d.part_columns
     return Rows(fit.columns, d.offset, codes, tuple(t.z for t in fit.terms), d.weights, None, codes, parts)
 
 
@@ -81,7 +81,7 @@ def new_rows(
     """
     import pandas as pd
 
-    if fit.design.curve is not None:
+    if fit.columns_are_slopes:
         points, labels = new_points(fit, newdata, masks, allow_unseen, whole_variance)
         return _of_points(fit, points, masks), labels
     conditioned = [s.formula for s, mask in zip(fit.order.spans, masks, strict=True) if mask.any()]

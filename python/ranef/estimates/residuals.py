@@ -1,19 +1,17 @@
-"""Residuals from the conditional means."""
+"""Residuals from the conditional means, and residuals that are drawn."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
-from ranef.estimates.category_residuals import category_residuals
+from ranef.estimates.simulate import random_generator
+from ranef.fit.part_questions import RESIDUAL_TYPES
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
-RESIDUAL_TYPES = ("response", "pearson", "deviance", "working", "scaled", "normalized")
-
-#: The smallest variance of a response: a mean at the edge of what is possible has none, and fits
-#: its row exactly.
-SMALLEST_VARIANCE = float(np.finfo(np.float64).tiny)
+#: Probabilities that are drawn stay this far from 0 and 1.
+EDGE = 1e-15
 
 
 def correlated_residuals(fit: MixedFit, raw: Floats, kind: str) -> Floats:
@@ -32,25 +30,33 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None, rn
     Parameters
     ----------
     fit : MixedFit
-    kind : {"response", "pearson", "deviance", "working", "scaled", "normalized"}
-        ``response``: observed minus fitted, of a binomial response as proportions. ``pearson``:
-        divided by the standard deviation that the family gives (1 in a linear model) and times the
-        root of the prior weight, without the scale. ``scaled``: the same divided by sigma.
-        ``deviance``: signed root of what the row adds to the deviance, in a linear model the
-        Pearson residual. ``working``: on the scale of the linear predictor. ``normalized``: scaled,
-        and uncorrelated within subjects. Where rows have a covariance structure ``pearson`` and
-        ``deviance`` too are divided by the whole standard deviation.
+    kind : str
+        One of ``fit.residual_types``. ``response``: observed minus fitted, of a binomial response
+        as proportions. ``pearson``: divided by the standard deviation that the family gives (1 in a
+        linear model) and times the root of the prior weight, without the scale; the whole standard
+        deviation where there are several linear predictors or categories. ``scaled``: the same
+        divided by sigma. ``deviance``: signed root of what the row adds to the deviance, in a
+        linear model the Pearson residual. ``working``: on the scale of the linear predictor.
+        ``normalized``: scaled, and uncorrelated within subjects. Where rows have a covariance
+        structure ``pearson`` and ``deviance`` too are divided by the whole standard deviation.
+        ``quantile``: normal quantile of a number drawn between the probabilities of a smaller
+        response and of one up to that observed (Dunn and Smyth 1996). ``surrogate``: a latent
+        variable drawn between the thresholds of the observed category, minus its mean, in units of
+        the scale (Liu and Zhang 2018). Both have the same distribution in all rows if the model is
+        right.
     means : (n,) array, optional
         The means when already known.
     rng : int, Generator or None
-        For residuals of ordered categories that are drawn.
+        For residuals that are drawn.
     """
+    types = fit.residual_types
     if not isinstance(kind, str):
-        raise ArgumentTypeError(f"type must be one of {', '.join(map(repr, RESIDUAL_TYPES))}, not {kind!r}.")
-    if fit.categories:
-        return category_residuals(fit, kind, rng)
-    if kind not in RESIDUAL_TYPES:
-        raise OptionError(f"type must be one of {', '.join(map(repr, RESIDUAL_TYPES))}, not {kind!r}.")
+        raise ArgumentTypeError(f"type must be one of {', '.join(map(repr, types))}, not {kind!r}.")
+    if kind not in types:
+        where = " for this model" if kind in RESIDUAL_TYPES else ""
+        raise OptionError(f"type must be one of {', '.join(map(repr, types))}{where}, not {kind!r}.")
+    if kind in ("quantile", "surrogate"):
+        return _drawn(fit, kind, rng)
     y, family = fit.design.y, fit.family
     mu = fit.means() if means is None else means
     raw = y - mu
@@ -58,19 +64,20 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None, rn
         return raw
     if fit.design.residual is not None and kind != "working":
         return correlated_residuals(fit, raw, kind)
-    kind = "scaled" if kind == "normalized" else kind
-    if fit.has_predictors and kind in ("working", "deviance"):
-        raise OptionError(
-            f"residuals of type {kind!r} are for models of one linear predictor; with a zero part or a dispersion "
-            "model there are 'response' and 'pearson'."
-        )
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "working":
             return np.asarray(raw / family.link_function.slope(fit.linear_predictor()))
         if kind == "deviance" and not fit.normal_responses:
             return np.asarray(np.sign(raw) * np.sqrt(fit.weights * family.unit_deviance(y, mu, fit.spread)))
-    if fit.has_predictors:
-        return np.asarray(raw / np.sqrt(np.maximum(fit.observation_variance(), SMALLEST_VARIANCE)))
-    variance = np.maximum(family.variance(mu, fit.spread), SMALLEST_VARIANCE)
-    pearson = raw * np.sqrt(fit.weights) / np.sqrt(variance)
-    return pearson / fit.sigma if kind == "scaled" else pearson
+    return fit.pearson(raw, mu, kind in ("scaled", "normalized"))
+
+
+def _drawn(fit: MixedFit, kind: str, rng: object) -> Floats:
+    lower, upper = fit.response_interval()
+    drawn = lower + (upper - lower) * random_generator(rng).random(len(lower))
+    drawn = np.clip(drawn, EDGE, 1.0 - EDGE)
+    if kind == "surrogate":
+        return fit.latent_residuals(drawn)
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(drawn))

@@ -10,8 +10,6 @@ from ranef.design.membership import level_count, take, without_level
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.curve_prediction import new_points
 from ranef.estimates.prediction_rows import new_rows
-from ranef.fit.curve_values import values_at
-from ranef.fit.linearized import in_formula_order
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 
@@ -73,25 +71,14 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
     check_draws(n, re)
     _check_trials(fit, fit.weights)
     generator = random_generator(rng)
-    new = re == "new"
-    base = fit.fixed_part()
-    terms = list(zip(fit.terms, fit.relative_factors, strict=True)) if new else []
+    fixed = fit.fixed_part()
     out = np.empty((fit.nobs, int(n)), order="F")
     # One draw after the other: draw number i is the same whatever n is.
     for i in range(int(n)):
-        b = tuple(
-            generator.standard_normal((term.n_columns, factor.shape[0])) @ (factor.T * fit.random_scale)
-            for term, factor in terms
-        )
-        if fit.design.curve is not None and new:
-            curve = values_at(fit.design, fit.beta, in_formula_order(fit.order, b))
-            out[:, i] = fit.draw(generator, curve)
-            continue
-        eta = base
-        for (term, _), own in zip(terms, b, strict=True):
-            eta = eta + random_part(term.places, term.z, own)
-        drawn = fit.draw_predicted if fit.has_predictors else fit.draw_at
-        out[:, i] = drawn(generator, eta if new else None)
+        if re == "new":
+            out[:, i] = fit.draw_with(generator, fixed, fit.drawn_effects(generator))
+        else:
+            out[:, i] = fit.draw_at(generator, None)
     return out
 
 
@@ -123,20 +110,10 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
     index : pandas Index
     """
     check_draws(n, re)
-    if fit.response_kind == "counts":
-        raise OptionError(
-            "simulation of new rows needs their numbers of trials, which cbind(successes, failures) does not give for "
-            "them; fit the proportion with weights='trials' instead."
-        )
-    if fit.has_predictors:
-        raise OptionError("responses of new rows are not drawn for models with several linear predictors.")
-    if fit.design.residual is not None:
-        raise OptionError(
-            "responses of new rows cannot be drawn where rows are correlated; simulate() without newdata draws those "
-            "of the rows of the fit."
-        )
+    if fit.why_no_new_responses is not None:
+        raise OptionError(fit.why_no_new_responses)
     masks = tuple(np.ones(len(t.names), bool) for t in fit.terms)
-    if fit.design.curve is not None:
+    if fit.columns_are_slopes:
         return _responses_on_curve(fit, newdata, masks, int(n), re, rng)
     rows, index = new_rows(fit, newdata, masks, True, True, offset)
     used = np.ones(len(rows.x), bool) if rows.missing is None else ~rows.missing

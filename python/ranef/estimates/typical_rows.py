@@ -95,8 +95,8 @@ class ModelVariables:
         self._rows: Any = slice(None) if design.kept is None else design.kept
         self._design = design
         formula = design.formula
-        fixed = [] if design.curve is None else list(design.curve.curve.covariates)
-        fixed += [v.expr for t in formula.fixed for v in t.variables] + [v.expr for v in formula.offsets]
+        fixed = [*design.covariates, *(v.expr for t in formula.fixed for v in t.variables)]
+        fixed += [v.expr for v in formula.offsets]
         random = [v.expr for bar in formula.random for t in bar.effects for v in t.variables]
         extra = [
             parse_expression(text)

@@ -127,10 +127,7 @@ def varcorr(fit: MixedFit) -> VarCorr:
     the relative covariance times the square of its scale.
     """
     blocks = {}
-    terms = [*zip(fit.term_keys, fit.terms, fit.order.spans, fit.relative_factors, strict=True)]
-    if fit.has_predictors:
-        terms = fit.covariance_blocks()
-    for key, term, span, factor in terms:
+    for key, term, span, factor, theta in fit.covariance_blocks():
         scaled = factor * fit.random_scale
         cov = scaled @ scaled.T
         sd = np.sqrt(np.diagonal(cov))
@@ -139,16 +136,16 @@ def varcorr(fit: MixedFit) -> VarCorr:
         np.fill_diagonal(corr, 1.0)
         for a in (cov, sd, corr):
             a.flags.writeable = False
-        named = {} if span.core.is_free or fit.has_predictors else _parameters(fit, span, tuple(term.names))
+        named = {} if span.core.is_free else _parameters(fit, span, theta, tuple(term.names))
         blocks[key] = VarCorrBlock(term.group, tuple(term.names), sd, cov, corr, span.diagonal, named)
     return VarCorr(blocks, fit.residual_sd)
 
 
-def _parameters(fit: MixedFit, span: TermSpan, names: tuple[str, ...]) -> dict[str, float]:
+def _parameters(fit: MixedFit, span: TermSpan, theta: Floats, names: tuple[str, ...]) -> dict[str, float]:
     """What a structure is described by, in the units of the response where they are standard
     deviations.
     """
-    values = natural_parameters(span, np.asarray(fit.theta, dtype=np.float64)[None])[0].tolist()
+    values = natural_parameters(span, theta[None])[0].tolist()
     out = {}
     for (kind, places), value in zip(span.core.parameters, values, strict=True):
         label = f"{kind}__{'.'.join(names[i] for i in places)}" if places else kind

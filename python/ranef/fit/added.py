@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.system import build_linear_system
+from ranef.fit.system import build_generalized_system, build_linear_system
 
 if TYPE_CHECKING:
+    from ranef.fit.generalized import GlmmFit
     from ranef.fit.linear import LmmFit
 
 Floats = NDArray[np.float64]
+
+#: Least weight of a row in the last step, which every row must have.
+LEAST_WEIGHT = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,3 +94,27 @@ def by_least_squares(fit: "LmmFit", x: Floats, columns: Floats) -> AddedColumns 
         covariance=fit.satterthwaite().covariance,
         residual_df=float(fit.nobs - len(fit.beta) - columns.shape[1]),
     )
+
+
+def by_score(fit: "GlmmFit", x: Floats, columns: Floats) -> AddedColumns | None:
+    """Of a generalized model, from the gradient of the approximated likelihood and the curvature of
+    the last step of the fit; None where columns depend on each other.
+    """
+    wide_x = np.asfortranarray(np.column_stack([x, columns]))
+    system = build_generalized_system(fit.design.with_rows(x=wide_x), fit.order, fit.family, fit.n_threads)
+    eta = fit.fixed_part() - (0.0 if fit.design.offset is None else fit.design.offset)
+    beta = np.concatenate([np.linalg.lstsq(x, eta, rcond=None)[0], np.zeros(columns.shape[1])])
+    if len(system.kept) != len(beta):
+        return None
+    at = (fit.core_theta, beta, fit.core_dispersion)
+    found = system.evaluate(*at, max(fit.n_quad, 1), fit.curvature, fit.n_threads)
+    # A score varies by the expected curvature; the observed one is not positive everywhere.
+    weights = np.maximum(fit.expected_weights(), LEAST_WEIGHT)
+    step = build_linear_system(
+        fit.design.with_rows(x=wide_x, y=weights, weights=weights, offset=None), fit.order, fit.n_threads
+    )
+    if len(step.kept) != len(beta):
+        return None
+    p = x.shape[1]
+    first, covariance = len(fit.theta) + p, step.solution(fit.core_theta, False, fit.n_threads).vcov_unscaled
+    return asymptotic(-0.5 * found.gradient[first : len(fit.theta) + len(beta)], covariance[p:, p:])

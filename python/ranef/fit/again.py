@@ -5,6 +5,7 @@ criterion.
 import numpy as np
 
 from ranef.design.record import Design
+from ranef.fit.component_fit import fit_components_again
 from ranef.fit.components import ComponentsFit
 from ranef.fit.control import FitControl
 from ranef.fit.conventions import has_conventions
@@ -59,7 +60,7 @@ def fit_again(
     threads = fit.n_threads if n_threads is None else n_threads
     warm = warm and not fit.singular
     if isinstance(fit, ComponentsFit):
-        return fit.again(design, warm, control, progress, threads)
+        return fit_components_again(fit, design, warm, control, progress, threads)
     if isinstance(fit, OrdinalFit):
         warm = warm and not fit.dropped and len(design.parts) == len(fit.design.parts)
         start = Start(fit.theta, fit.beta, fit.extras) if warm else None

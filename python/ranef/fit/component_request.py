@@ -12,9 +12,10 @@ from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, DataError, FormulaError, OptionError
 from ranef.families.family import Family
 from ranef.fit.component_design import designs_of
-from ranef.fit.components import ComponentsFit, fit_components
+from ranef.fit.component_fit import fit_components
+from ranef.fit.components import ComponentsFit
 from ranef.fit.control import FitControl, refuse_iterative
-from ranef.fit.generalized import Likelihood
+from ranef.fit.likelihood import Likelihood
 from ranef.fit.outcome import Kind, outcome_of
 from ranef.fit.progress import reported
 from ranef.fit.replaced_response import replaced_response

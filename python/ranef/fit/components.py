@@ -2,40 +2,26 @@
 dispersion and shape.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design, RandomTerm
-from ranef.errors import DataError, DesignError, OptionError
-from ranef.families.family import Family
-from ranef.families.gaussian import Gaussian
-from ranef.fit.component_design import Piece, Predictor, together
-from ranef.fit.component_messages import TOO_SPREAD, zero_messages
-from ranef.fit.component_system import LazyWhole, WholeModel
+from ranef.errors import OptionError
+from ranef.fit.component_system import WholeModel
 from ranef.fit.component_variance import predictor_variance
-from ranef.fit.control import FitControl
-from ranef.fit.convergence import Ending, convergence_of
-from ranef.fit.generalized import OPTIMIZER, GlmmFit, Likelihood
-from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
-from ranef.fit.order import TermSpan, by_term, order_terms, relative_factor, term_keys, theta_names, theta_of_factors
+from ranef.fit.generalized import GlmmFit
+from ranef.fit.order import relative_factor, term_keys, theta_names
 from ranef.fit.part_effects import PartEffects
-from ranef.fit.progress import Report
+from ranef.fit.part_questions import SMALLEST_VARIANCE, CovarianceBlock
 from ranef.fit.random_part import random_part
-from ranef.fit.valleys import Valley
-from ranef.status import FitStatus
 
 if TYPE_CHECKING:
     from ranef import _core
 
 Floats = NDArray[np.float64]
-
-#: Links of the core by another name than ours.
-_CORE_LINKS = {"inverse_squared": "1/mu^2"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -89,9 +75,46 @@ class ComponentsFit(PredictorFit):
         return len(self.whole_theta) + len(self.whole_beta)
 
     @property
-    def has_predictors(self) -> bool:
-        """Rows have several linear predictors."""
-        return True
+    def described_by(self) -> Literal["parts"]:
+        """A row has parts of a distribution."""
+        return "parts"
+
+    @property
+    def fixed_heading(self) -> str:
+        """The other predictors have headings of their own."""
+        return "Conditional model"
+
+    @property
+    def bootstrap_types(self) -> tuple[str, ...]:
+        """Responses are drawn from the model."""
+        return ("parametric",)
+
+    @property
+    def resampled_in_core(self) -> bool:
+        """Replicates are fitted one by one."""
+        return False
+
+    @property
+    def residual_types(self) -> tuple[str, ...]:
+        """Those of the mean of the response."""
+        return ("response", "pearson", "scaled", "normalized")
+
+    def pearson(self, raw: Floats, means: Floats, scaled: bool = False) -> Floats:
+        """Divided by the standard deviation of the response, zeros included."""
+        return np.asarray(raw / np.sqrt(np.maximum(self.observation_variance(), SMALLEST_VARIANCE)))
+
+    @property
+    def why_no_new_responses(self) -> str | None:
+        """Other predictors need rows of their own."""
+        return "responses of new rows are not drawn for models with several linear predictors."
+
+    @property
+    def variance_around_predictor(self) -> float | None:
+        """Refused: it depends on the zeros and the dispersion."""
+        raise OptionError(
+            "shares of variance (icc, r2) are not offered for models with several linear predictors, of zeros, "
+            "dispersion or shape; varcorr has their variances."
+        )
 
     @property
     def spread_name(self) -> str | None:
@@ -133,7 +156,7 @@ class ComponentsFit(PredictorFit):
         """What the zero part is called."""
         return "Zero-inflation model" if self.zero == "inflated" else "Hurdle model (probability of zero)"
 
-    def covariance_blocks(self) -> list[tuple[str, RandomTerm, TermSpan, Floats]]:
+    def covariance_blocks(self) -> list[CovarianceBlock]:
         """Random terms of all predictors, the conditional ones and those that are shared first."""
         whole, found = self.whole, []
         theta = self.whole_theta[whole.order.theta_of_core]
@@ -144,7 +167,10 @@ class ComponentsFit(PredictorFit):
             found.append((first, group, term, span, relative_factor(span, theta)))
         found.sort(key=lambda block: block[0])
         keys = term_keys(tuple(block[1] for block in found))
-        return [(key, term, span, factor) for key, (_, _, term, span, factor) in zip(keys, found, strict=True)]
+        return [
+            CovarianceBlock(key, term, span, factor, theta)
+            for key, (_, _, term, span, factor) in zip(keys, found, strict=True)
+        ]
 
     @property
     def shapes(self) -> dict[str, float]:
@@ -188,19 +214,29 @@ class ComponentsFit(PredictorFit):
             y = np.where(generator.random(len(eta)) < _sigmoid(others["zi"]), 0.0, y)
         return np.asarray(y, dtype=np.float64)
 
-    def draw_predicted(self, generator: np.random.Generator, eta: Floats | None) -> Floats:
-        """Draw responses of the rows of the fit, the random effects of the other predictors anew
-        where those of the conditional one are.
-        """
-        if eta is None:
-            return self.draw_predictors(generator, self.eta, self.other_predictors, self.weights)
+    def draw_at(
+        self,
+        generator: np.random.Generator,
+        eta: Floats | None,
+        weights: Floats | None = None,
+        parts: tuple[Floats, ...] = (),
+    ) -> Floats:
+        """Draw responses of the rows of the fit at their modes."""
+        weights = self.weights if weights is None else weights
+        return self.draw_predictors(generator, self.eta if eta is None else eta, self.other_predictors, weights)
+
+    def draw_with(self, generator: np.random.Generator, fixed: Floats, effects: tuple[Floats, ...]) -> Floats:
+        """With random effects of the other predictors that are drawn, too."""
+        eta = fixed
+        for term, own in zip(self.terms, effects, strict=True):
+            eta = eta + random_part(term.places, term.z, own)
         others = {}
         for p in self.others:
-            own = p.fixed_part()
+            own_eta = p.fixed_part()
             for term, factor in zip(p.terms, p.relative_factors, strict=True):
                 u = generator.standard_normal((term.n_columns, factor.shape[0]))
-                own = own + random_part(term.places, term.z, u @ factor.T)
-            others[p.key] = own
+                own_eta = own_eta + random_part(term.places, term.z, u @ factor.T)
+            others[p.key] = own_eta
         return self.draw_predictors(generator, eta, others, self.weights)
 
     # ---- the core
@@ -242,22 +278,6 @@ class ComponentsFit(PredictorFit):
             "responses, and conf_int() has Wald intervals."
         )
 
-    def again(
-        self, design: Design, warm: bool, control: FitControl | None, progress: Report | None, n_threads: int
-    ) -> "ComponentsFit":
-        """Fit the model with another conditional design of the same rows."""
-        if len(design.y) != self.nobs:
-            raise OptionError(
-                "models with several linear predictors are not fitted to a part of their rows here; give the rows by "
-                "update(subset=...)."
-            )
-        first = Predictor("cond", design, self.formula)
-        predictors = (first, *(Predictor(p.key, p.design, p.formula) for p in self.others))
-        same = warm and design.x_names == self.design.x_names and not any(p.dropped for p in self.predictors)
-        same = same and len(design.random) == len(self.design.random)
-        start = (self.whole_theta, self.whole_beta) if same else None
-        return fit_components(predictors, self.likelihood, control or FitControl(), progress, n_threads, start)
-
     def conditional_covariances_of(self, predictor: int) -> list[Floats]:
         """The same of the random effects of any predictor, by its own factors."""
         system = self.system.get(self.n_threads)
@@ -294,192 +314,3 @@ def _sigmoid(x: Floats) -> Floats:
     from scipy.special import expit
 
     return np.asarray(expit(x))
-
-
-def zero_kind(family: Family, has_zero_part: bool) -> str:
-    """What becomes of zero, as the core calls it."""
-    if family.truncated:
-        return "truncated_hurdle" if has_zero_part else "truncated"
-    if not has_zero_part:
-        return "plain"
-    return "hurdle" if family.support in ("positive", "open_unit") else "inflated"
-
-
-def fit_components(
-    predictors: tuple[Predictor, ...],
-    likelihood: Likelihood,
-    control: FitControl,
-    progress: Report | None,
-    n_threads: int,
-    start: tuple[Floats, Floats] | None = None,
-) -> ComponentsFit:
-    """Estimate a model of several linear predictors.
-
-    Parameters
-    ----------
-    predictors : tuple of Predictor
-        The conditional one first, in the order of the core: dispersion, shapes, zero part.
-    likelihood : Likelihood
-    control : FitControl
-    progress : callable or None
-    n_threads : int
-    start : (theta, beta), optional
-        All covariance parameters in the core's order and all fixed effects.
-    """
-    family, base = likelihood.family, predictors[0].design
-    zero = zero_kind(family, predictors[-1].key == "zi")
-    terms, pieces = together(predictors)
-    merged = Design(**{**_fields(base), "random": terms})
-    order = order_terms(terms)
-    predictors = tuple(_held(p, family.held.get(p.key)) for p in predictors)
-    x = tuple(p.design.x for p in predictors)
-    link = _CORE_LINKS.get(family.link, family.link)
-    offsets = tuple(p.design.offset for p in predictors)
-    model = WholeModel(merged, order, pieces, x, offsets, family.kernel, link, zero)
-    system = model.system()
-    theta, beta = (None, None) if start is None else start
-    found = system.fit(
-        likelihood.n_quad, likelihood.curvature, theta, beta, None, None, control.max_evaluations, control.tolerance,
-        n_threads, progress,
-    )  # fmt: skip
-    return _record(predictors, likelihood, model, system, found, zero, n_threads)
-
-
-def _held(predictor: Predictor, value: float | None) -> Predictor:
-    """A predictor that is held at a number: an offset without columns."""
-    if value is None:
-        return predictor
-    n = len(predictor.design.x)
-    design = predictor.design.with_rows(x=np.empty((n, 0), order="F"), offset=np.full(n, value))
-    return replace(predictor, design=replace(design, x_names=(), x_assign=(), fixed_terms=()))
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {f.name: getattr(record, f.name) for f in fields(record)}
-
-
-def _record(
-    predictors: tuple[Predictor, ...],
-    likelihood: Likelihood,
-    model: WholeModel,
-    system: "_core.GlmmSystem",
-    found: "_core.GeneralizedFit",
-    zero: str,
-    n_threads: int,
-) -> ComponentsFit:
-    family, solution, ending = likelihood.family, found.solution, Ending.of(found, 0)
-    objective = found.ending.objective
-    if ending.status is FitStatus.NON_FINITE or not math.isfinite(objective):
-        if family.kernel == "compois":
-            raise DataError(TOO_SPREAD)
-        raise DataError(likelihood_not_finite(family))
-    if solution is None:
-        raise DataError(modes_not_found(family))
-    order, merged = model.order, model.design
-    theta = solution.theta[order.theta_of_core]
-    m, n = order.n_theta, len(merged.y)
-    vcov = found.covariance
-    kept = np.asarray(system.kept, dtype=np.intp)
-    first = np.concatenate([[0], np.cumsum([x.shape[1] for x in model.x])])
-    eta = np.asarray(solution.eta).reshape(len(predictors), n)
-    if n < len(solution.beta):
-        raise DesignError(f"there are {n} rows for {len(solution.beta)} fixed effects.")
-    spans = {s.formula: s for s in order.spans}
-    factors = {i: relative_factor(s, theta) for i, s in spans.items()}
-    b, u = by_term(order, solution.b), by_term(order, solution.u)
-    effects = {s.formula: (b[i], u[i]) for i, s in enumerate(order.spans)}
-    convergence = convergence_of(
-        ending, OPTIMIZER, merged, order, (Valley(objective, theta, solution.beta),), lambda v: np.empty(0), ()
-    )
-    lazy = LazyWhole(model).keep(system)
-    made: list[dict[str, Any]] = []
-    at = 0
-    for c, predictor in enumerate(predictors):
-        own = [j - first[c] for j in kept if first[c] <= j < first[c + 1]]
-        place = m + at + np.arange(len(own))
-        at += len(own)
-        covariance = np.full((len(own), len(own)), np.nan) if vcov is None else vcov[np.ix_(place, place)]
-        names = predictor.design.x_names
-        own_order = order_terms(predictor.design.random)
-        shapes, modes, spherical = _own_effects(c, model.pieces, factors, effects)
-        made.append(
-            {
-                "key": predictor.key,
-                "formula": predictor.formula,
-                "design": predictor.design,
-                "order": own_order,
-                "theta": theta_of_factors(own_order, shapes),
-                "kept": tuple(int(j) for j in own),
-                "dropped": tuple(name for j, name in enumerate(names) if j not in own),
-                "beta": solution.beta[at - len(own) : at],
-                "b": tuple(modes[s.formula] for s in own_order.spans),
-                "u": tuple(spherical[s.formula] for s in own_order.spans),
-                "vcov_beta": covariance,
-                "eta": eta[c],
-                "mu": np.full(n, np.nan),
-                "reml": False,
-                "response_kind": likelihood.response_kind,
-                "n_quad": likelihood.n_quad,
-                "curvature": likelihood.curvature,
-                "objective": objective,
-                "hessian": None,
-                "joint_vcov": None,
-                "gradient": found.ending.gradient,
-                "convergence": convergence,
-                "n_threads": n_threads,
-                "system": lazy,
-                "dispersion": math.nan,
-                "sigma": 1.0,
-                "messages": (),
-                "family": Gaussian("identity"),
-            }
-        )
-    others = tuple(PredictorFit(**own) for own in made[1:])
-    dispersion = next((p for p in others if p.key == "disp"), None)
-    constant = dispersion is not None and bool(np.ptp(dispersion.eta) == 0.0)
-    value = math.exp(float(dispersion.eta[0])) if dispersion is not None and constant else math.nan
-    dropped = tuple(name for own in made for name in own["dropped"])
-    messages = fit_messages(merged, dropped, convergence, Trouble((), (), None, vcov is None))
-    top = made[0] | {
-        "family": family,
-        "dispersion": value,
-        "sigma": family.sigma(value) if family.scaled else 1.0,
-        "messages": (*messages, *zero_messages({p.key: p.eta for p in others}, zero)),
-    }
-    return ComponentsFit(
-        **top,
-        others=others,
-        zero=zero,
-        whole=model,
-        whole_theta=solution.theta,
-        whole_beta=solution.beta,
-        whole_vcov=vcov,
-    )
-
-
-def _own_effects(
-    c: int,
-    pieces: tuple[tuple[Piece, ...], ...],
-    factors: Mapping[int, Floats],
-    effects: Mapping[int, tuple[Floats, Floats]],
-) -> tuple[dict[int, Floats], dict[int, Floats], dict[int, Floats]]:
-    """Relative factors and modes of the terms of one predictor, by their place in its formula."""
-    shapes: dict[int, Floats] = {}
-    modes: dict[int, Floats] = {}
-    spherical: dict[int, Floats] = {}
-    for i, parts in enumerate(pieces):
-        for piece in parts:
-            if piece.predictor != c:
-                continue
-            own = slice(piece.start, piece.start + piece.size)
-            factor = factors[i]
-            if len(parts) > 1:
-                # a root of the block's part of the covariance
-                q, r = np.linalg.qr(factor[own].T)
-                sign = np.where(np.diagonal(r) < 0, -1.0, 1.0)
-                shapes[piece.term] = (r * sign[:, None]).T
-                spherical[piece.term] = effects[i][1] @ (q * sign)
-            else:
-                shapes[piece.term], spherical[piece.term] = factor, effects[i][1]
-            modes[piece.term] = np.ascontiguousarray(effects[i][0][:, own])
-    return shapes, modes, spherical

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from ranef.design.record import Design
 from ranef.design.shared_effects import shared_effects
 from ranef.errors import DataError, DesignError, OptionError, RanefError
-from ranef.families.family import Family
-from ranef.fit.added import AddedColumns, asymptotic
+from ranef.families.cumulative import LATENT_VARIANCE
+from ranef.fit.added import AddedColumns, by_score
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.core_order import placed, places_in_core
 from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.estimated_fields import estimates_of
+from ranef.fit.likelihood import Likelihood
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
 from ranef.fit.no_optimum import exact_fit, no_optimum
 from ranef.fit.order import TermOrder, order_terms, relative_factor
-from ranef.fit.outcome import Kind
 from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import beside_generalized
@@ -28,7 +28,7 @@ from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import MixedFit
 from ranef.fit.separation import runs_away, separated_columns
 from ranef.fit.start import Start
-from ranef.fit.system import LazySystem, build_generalized_system, build_linear_system
+from ranef.fit.system import LazySystem, build_generalized_system
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.valleys import Valley
 from ranef.options import Ddf
@@ -40,28 +40,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Least weight of a row in the last step, which every row must have.
-LEAST_WEIGHT = 1e-12
-
 OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact gradient"
-
-
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """Which likelihood is maximised.
-
-    Attributes
-    ----------
-    family : Family
-    response_kind : str
-    n_quad : int
-    curvature : {"observed", "expected"}
-    """
-
-    family: Family
-    response_kind: Kind
-    n_quad: int = 1
-    curvature: str = "observed"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -136,6 +115,33 @@ class GlmmFit(MixedFit):
     def normal_responses(self) -> bool:
         """Responses have the distribution of the family, around a mean behind a link."""
         return False
+
+    @property
+    def variance_around_predictor(self) -> float | None:
+        """That of the latent variable of a proportion, where the link has one."""
+        return LATENT_VARIANCE.get(self.family.link) if self.family.support == "proportion" else None
+
+    @property
+    def why_no_overdispersion(self) -> str | None:
+        """Single trials have the variance that their mean gives."""
+        if self.response_kind != "binary":
+            return None
+        return "responses of 0 and 1 cannot be overdispersed: their variance follows from their mean."
+
+    @property
+    def why_no_profile(self) -> str | None:
+        """Of the penalised form, and of structures, which the core does not profile here."""
+        if self.n_quad == 0:
+            return (
+                "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; "
+                "fit with n_quad=1."
+            )
+        if any(not s.core.is_free for s in self.order.spans):
+            return (
+                "profiles of generalized models are not available for random effects with a covariance structure of "
+                "their own, as cs(); use 'wald' or 'boot'."
+            )
+        return None
 
     @property
     def residual_variance(self) -> float:
@@ -229,7 +235,7 @@ class GlmmFit(MixedFit):
         return None if self.family.dispersion_name is None else self.dispersion
 
     @property
-    def likelihood(self) -> "Likelihood":
+    def likelihood(self) -> Likelihood:
         """The likelihood that was maximised."""
         return Likelihood(self.family, self.response_kind, self.n_quad, self.curvature)
 
@@ -265,24 +271,7 @@ class GlmmFit(MixedFit):
 
     def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
         """From the gradient of the approximated likelihood, and the curvature of the last step."""
-        wide_x = np.asfortranarray(np.column_stack([x, columns]))
-        system = build_generalized_system(self.design.with_rows(x=wide_x), self.order, self.family, self.n_threads)
-        eta = self.fixed_part() - (0.0 if self.design.offset is None else self.design.offset)
-        beta = np.concatenate([np.linalg.lstsq(x, eta, rcond=None)[0], np.zeros(columns.shape[1])])
-        if len(system.kept) != len(beta):
-            return None
-        at = (self.core_theta, beta, self.core_dispersion)
-        found = system.evaluate(*at, max(self.n_quad, 1), self.curvature, self.n_threads)
-        # A score varies by the expected curvature; the observed one is not positive everywhere.
-        weights = np.maximum(self.expected_weights(), LEAST_WEIGHT)
-        step = build_linear_system(
-            self.design.with_rows(x=wide_x, y=weights, weights=weights, offset=None), self.order, self.n_threads
-        )
-        if len(step.kept) != len(beta):
-            return None
-        p = x.shape[1]
-        first, covariance = len(self.theta) + p, step.solution(self.core_theta, False, self.n_threads).vcov_unscaled
-        return asymptotic(-0.5 * found.gradient[first : len(self.theta) + len(beta)], covariance[p:, p:])
+        return by_score(self, x, columns)
 
     def expected_weights(self) -> Floats:
         """Weights (n,) of the last step of the fit as weighted least squares, by the expected

@@ -109,9 +109,9 @@ class LmmFit(MixedFit):
         return hybrid_note(self.convergence.solver) if self.sampled is None else self.sampled.note
 
     @property
-    def criterion_se(self) -> float:
-        """Twice that of the log-likelihood."""
-        return 0.0 if self.sampled is None else 2 * self.sampled.llf_se
+    def sampled_likelihood(self) -> SampledLikelihood | None:
+        """Of the iterative solver."""
+        return self.sampled
 
     @property
     def npar(self) -> int:

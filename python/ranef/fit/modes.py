@@ -5,6 +5,7 @@ a refit.
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.fit.components import ComponentsFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
@@ -25,7 +26,7 @@ def modes_of(fit: MixedFit, y: Floats) -> tuple[Floats, tuple[Floats, ...]]:
         In the form that the fit keeps: proportions for a binomial model.
     """
     assert isinstance(fit, GlmmFit)
-    if fit.has_predictors:
+    if isinstance(fit, ComponentsFit):
         fit.core_model()  # refuses
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)

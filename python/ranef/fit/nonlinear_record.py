@@ -5,16 +5,19 @@ itself gives in its place.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.design.curve_terms import curve_effects
 from ranef.design.record import Design
 from ranef.errors import OptionError
 from ranef.fit.correlated import CorrelatedFit
-from ranef.fit.curve_values import curve_of_design, population_values
+from ranef.fit.curve_values import curve_derivatives, curve_of_design, parameters_at, population_values, values_at
 from ranef.fit.linear import LmmFit
+from ranef.fit.linearized import in_formula_order
+from ranef.fit.order import TermOrder
 from ranef.fit.record import MixedFit
 from ranef.options import Ddf
 
@@ -46,7 +49,9 @@ class CurveAnswers:
     __slots__ = ()
 
     design: Design
+    order: TermOrder
     beta: Floats
+    b: tuple[Floats, ...]
     method: str
     curvature: str
     n_quad: int
@@ -72,6 +77,63 @@ class CurveAnswers:
     def code(self) -> str:
         """The formula with its three parts, or with those of the parameters."""
         return curve_of_design(self.design).code
+
+    @property
+    def columns_are_slopes(self) -> bool:
+        """The design is that of the linearised model; not where it is that of one parameter."""
+        return self.design.curve is not None
+
+    @property
+    def curve_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters of the curve."""
+        return curve_of_design(self.design).curve.parameters
+
+    @property
+    def varied_parameters(self) -> tuple[str, ...]:
+        """Those whose formula has fixed effects of variables."""
+        encoders = curve_of_design(self.design).encoder.parameters
+        return tuple(n for n, e in zip(self.curve_parameters, encoders, strict=True) if e.formula.fixed)
+
+    def own_contrasts(self) -> list[tuple[str, Floats]] | None:
+        """Each term of a parameter but its intercept."""
+        if not self.columns_are_slopes:
+            return None
+        assign = np.array(self.design.x_assign)
+        wanted = curve_effects(self.design)
+        identity = np.eye(len(self.beta))
+        return [
+            (label, identity[assign == number])
+            for number, label in enumerate(self.design.fixed_terms, start=1)
+            if label in wanted
+        ]
+
+    def design_beside(self, other: MixedFit) -> Design | None:
+        """With the slopes that the curve has at the estimates of this one; None where the other has
+        not the same curve.
+        """
+        own, rows = other.design.curve, curve_of_design(self.design)
+        if own is None or own.curve.text != rows.curve.text or own.curve.parameters != rows.curve.parameters:
+            return None
+        parameters = parameters_at(self.design, self.beta, in_formula_order(self.order, self.b))
+        slopes = curve_derivatives(rows.curve, rows.covariates, parameters, 1)[1 : 1 + rows.n_parameters]
+        x, z = own.linear_columns(slopes)
+        random = tuple(replace(t, rows=t.with_z(c)) for t, c in zip(other.design.random, z, strict=True))
+        return replace(other.design, random=random).with_rows(x=x, offset=self.design.offset)
+
+    def draw_with(self, generator: np.random.Generator, fixed: Floats, effects: tuple[Floats, ...]) -> Floats:
+        """Around the curve with these random effects."""
+        curve = values_at(self.design, self.beta, in_formula_order(self.order, effects))
+        fit: Any = self
+        out: Floats = fit.draw(generator, curve)
+        return out
+
+    @property
+    def why_not_translated(self) -> str | None:
+        """Other languages are those of linear predictors."""
+        return (
+            "a nonlinear model is written as its formula and those of its parameters; the languages of linear models "
+            "cannot say it."
+        )
 
     @property
     def ddf_choices(self) -> tuple[Ddf, ...]:

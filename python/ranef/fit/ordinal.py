@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,14 @@ from ranef.design.membership import for_core
 from ranef.design.parts import DesignPart
 from ranef.design.record import Design
 from ranef.errors import DataError, OptionError
-from ranef.families.cumulative import Cumulative, ThresholdMap, threshold_map
+from ranef.families.cumulative import LATENT_VARIANCE, Cumulative, ThresholdMap, threshold_map
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit, Likelihood, fit_glmm
+from ranef.fit.generalized import GlmmFit, fit_glmm
+from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder
 from ranef.fit.part_effects import PartEffects
+from ranef.fit.part_questions import SMALLEST_VARIANCE
 from ranef.fit.progress import Report
 from ranef.fit.start import Start
 
@@ -25,6 +27,9 @@ Floats = NDArray[np.float64]
 
 #: Probabilities below this are those of thresholds that cross.
 CROSSED = -1e-12
+
+#: Mean of the latent variable about its location: Euler's constant for the two that are skew.
+LATENT_MEANS = {"cloglog": -0.5772156649015329, "loglog": 0.5772156649015329}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -66,6 +71,21 @@ class OrdinalFit(GlmmFit):
         """What the model is called without its random effects."""
         return "a cumulative link model"
 
+    @property
+    def described_by(self) -> Literal["categories"]:
+        """A row has probabilities of categories."""
+        return "categories"
+
+    @property
+    def resampled_in_core(self) -> bool:
+        """Rows of nominal and scale effects are drawn here."""
+        return not self.design.parts
+
+    @property
+    def likelihood_key(self) -> object:
+        """Without the thresholds, whose structures are nested in flexible ones."""
+        return self.family.name, self.family.link
+
     # ---- the parts of the extra parameters
 
     @property
@@ -80,6 +100,11 @@ class OrdinalFit(GlmmFit):
         """How thresholds follow from their parameters."""
         assert isinstance(self.family, Cumulative)
         return threshold_map(self.family.threshold, self.categories)
+
+    @property
+    def part_formulas(self) -> dict[str, str | None]:
+        """Formulas of nominal and scale effects."""
+        return {part.name: part.formula for part in self.design.parts}
 
     def part(self, name: str) -> DesignPart | None:
         """The columns of nominal or scale effects; None without any."""
@@ -205,6 +230,43 @@ class OrdinalFit(GlmmFit):
         p, k = self.probabilities_at(self.eta), self._numbers()
         return np.asarray(p @ k**2 - (p @ k) ** 2)
 
+    @property
+    def residual_types(self) -> tuple[str, ...]:
+        """Of the category's number, and two that are drawn."""
+        return ("response", "pearson", "scaled", "quantile", "surrogate")
+
+    def pearson(self, raw: Floats, means: Floats, scaled: bool = False) -> Floats:
+        """Divided by the standard deviation of the category's number."""
+        return np.asarray(raw / np.sqrt(np.maximum(self.observation_variance(), SMALLEST_VARIANCE)))
+
+    def response_interval(self) -> tuple[Floats, Floats]:
+        """Sums of the probabilities of categories."""
+        p = self.category_probabilities()
+        below = np.pad(np.cumsum(p, axis=1)[:, :-1], ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0)))
+        at, rows = self.design.y.astype(int), np.arange(self.nobs)
+        return below[rows, at - 1], below[rows, at]
+
+    def latent_residuals(self, drawn: Floats) -> Floats:
+        """Quantiles of the latent variable less its mean, in units of its scale."""
+        latent = self.family.link_function.predictor(drawn)
+        return np.asarray(latent - LATENT_MEANS.get(self.family.link, 0.0))
+
+    @property
+    def variance_around_predictor(self) -> float:
+        """Variance of the latent variable, averaged over the rows where its scale varies.
+
+        Raises
+        ------
+        OptionError
+            Where it is infinite.
+        """
+        if self.family.link not in LATENT_VARIANCE:
+            raise OptionError(
+                "with the cauchit link the latent variable has no variance, and so there are no shares of it."
+            )
+        factor = 1.0 if self.part("scale") is None else float(np.exp(2.0 * self._predictor("scale")).mean())
+        return LATENT_VARIANCE[self.family.link] * factor
+
     def draw_at(
         self,
         generator: np.random.Generator,
@@ -225,6 +287,29 @@ class OrdinalFit(GlmmFit):
         return out
 
     # ---- what does not go with categories
+
+    @property
+    def why_no_profile(self) -> str | None:
+        """Thresholds are not held in the core's profile."""
+        return "profiles are not available for ordered categories; use 'wald' or 'boot'."
+
+    @property
+    def why_no_overdispersion(self) -> str | None:
+        """Thresholds are estimated."""
+        return (
+            "ordered categories cannot be overdispersed: their thresholds are estimated. scale_test() asks whether the "
+            "scale of the latent variable differs."
+        )
+
+    @property
+    def why_no_ratios(self) -> str | None:
+        """Odds of a higher category are proportional with one link only."""
+        if self.family.link == "logit":
+            return None
+        return (
+            f"exponentiate=True has no meaning with the {self.family.link} link of ordered categories: the exponential "
+            "of an effect is the ratio of the odds of a higher category with the logit link only."
+        )
 
     def hat_values(self) -> Floats:
         """Refused: fitted values are probabilities of several categories."""

@@ -12,7 +12,7 @@ from ranef.errors import ArgumentTypeError, FormulaError, OptionError
 from ranef.families.cumulative import Cumulative, threshold_map
 from ranef.fit.approximation import choose_n_quad
 from ranef.fit.control import FitControl, refuse_iterative
-from ranef.fit.generalized import Likelihood
+from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder
 from ranef.fit.ordinal import fit_ordinal
 from ranef.fit.outcome import Kind

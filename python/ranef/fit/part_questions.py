@@ -1,27 +1,111 @@
-"""What is asked of models whose rows have several linear predictors."""
+"""What is asked of models whose rows may have several linear predictors, categories or a curve."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.families.family import Family
 from ranef.fit.part_effects import PartEffects
 
 if TYPE_CHECKING:
-    from ranef.design.record import RandomTerm
-    from ranef.fit.order import TermSpan
+    from ranef.design.record import Design, RandomTerm
+    from ranef.fit.order import TermOrder, TermSpan
 
 Floats = NDArray[np.float64]
 
+#: Residuals of models of one mean.
+RESIDUAL_TYPES = ("response", "pearson", "deviance", "working", "scaled", "normalized")
+
+#: The smallest variance of a response: a mean at the edge of what is possible has none, and fits
+#: its row exactly.
+SMALLEST_VARIANCE = float(np.finfo(np.float64).tiny)
+
+
+class CovarianceBlock(NamedTuple):
+    """A random term of a model.
+
+    Attributes
+    ----------
+    key : str
+        A name for it.
+    term : RandomTerm
+    span : TermSpan
+        Its place in ``theta``.
+    factor : (k, k) array
+        Relative Cholesky factor.
+    theta : (m,) array
+        All covariance parameters, in lme4's order.
+    """
+
+    key: str
+    term: "RandomTerm"
+    span: "TermSpan"
+    factor: Floats
+    theta: Floats
+
 
 class PartQuestions:
-    """The answers of a model with one linear predictor."""
+    """The answers of a model of one mean with one linear predictor."""
 
     __slots__ = ()
+
+    design: "Design"
+    order: "TermOrder"
+    theta: Floats
+    family: Family
+    sigma: float
+
+    @property
+    def described_by(self) -> Literal["mean", "categories", "parts"]:
+        """What a row of the model has: a mean, probabilities of categories, or parts of a
+        distribution (its mean, its zeros, its dispersion) with a linear predictor each.
+        """
+        return "mean"
+
+    # ---- several predictors
 
     def part_effects(self) -> tuple[PartEffects, ...]:
         """Effects of the linear predictors beside the first; none where there is one."""
         return ()
+
+    @property
+    def part_formulas(self) -> dict[str, str | None]:
+        """Formulas of the linear predictors beside the first, for the head of a summary."""
+        return {}
+
+    @property
+    def fixed_heading(self) -> str:
+        """Heading of the fixed effects in a summary."""
+        return "Fixed effects"
+
+    def parameters(self) -> tuple[list[tuple[str, str]], Floats, Floats] | None:
+        """Component and name of all parameters, their estimates and covariance (k, k), where there
+        are several components; None where the fixed effects are all that is meant.
+        """
+        return None
+
+    def covariance_blocks(self) -> list[CovarianceBlock]:
+        """The random terms of all predictors; one that several predictors share is there once."""
+        fit: Any = self
+        return [
+            CovarianceBlock(key, term, span, factor, np.asarray(self.theta, dtype=np.float64))
+            for key, term, span, factor in zip(
+                fit.term_keys, fit.terms, self.order.spans, fit.relative_factors, strict=True
+            )
+        ]
+
+    @property
+    def bootstrap_types(self) -> tuple[str, ...]:
+        """Kinds of bootstrap that there are."""
+        return ("parametric", "residual", "cases")
+
+    @property
+    def resampled_in_core(self) -> bool:
+        """Whether the core draws and fits replicates by itself."""
+        return True
+
+    # ---- categories
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -33,29 +117,87 @@ class PartQuestions:
         raise NotImplementedError
 
     @property
-    def part_formulas(self) -> dict[str, str | None]:
-        """Formulas of the linear predictors of zeros and dispersion, for the head of a summary."""
-        return {}
+    def likelihood_key(self) -> object:
+        """What is equal of models whose likelihoods are of the same kind: family and link."""
+        return self.family, self.family.link
+
+    # ---- curves
 
     @property
-    def has_predictors(self) -> bool:
-        """Whether rows have linear predictors of zeros, dispersion or shape beside the mean's."""
+    def columns_are_slopes(self) -> bool:
+        """Whether columns are slopes of a curve in its parameters at the estimates, and formulas
+        are those of the parameters.
+        """
         return False
 
-    def draw_predicted(self, generator: np.random.Generator, eta: Floats | None) -> Floats:
-        """Draw responses (n,) at conditional linear predictors (n,), by default those of the
-        modes, where there are several predictors.
+    def own_contrasts(self) -> list[tuple[str, Floats]] | None:
+        """Terms with the rows (k, p) that take their coefficients, where no other contrast of a
+        term has a meaning; None where contrasts of types 1, 2 and 3 do.
+        """
+        return None
+
+    def design_beside(self, other: Any) -> "Design | None":
+        """The design of another fit in columns that this one's can be compared with; None where
+        there is none.
+        """
+        made: Design = other.design
+        return made
+
+    # ---- residuals
+
+    @property
+    def residual_types(self) -> tuple[str, ...]:
+        """Kinds of residuals that there are."""
+        return RESIDUAL_TYPES
+
+    def pearson(self, raw: Floats, means: Floats, scaled: bool = False) -> Floats:
+        """Differences (n,) from the means divided by the standard deviation that the family gives,
+        times the root of the prior weight; with ``scaled`` divided by sigma, too.
+        """
+        fit: Any = self
+        variance = np.maximum(self.family.variance(means, fit.spread), SMALLEST_VARIANCE)
+        out: Floats = raw * np.sqrt(fit.weights) / np.sqrt(variance)
+        return out / self.sigma if scaled else out
+
+    def response_interval(self) -> tuple[Floats, Floats]:
+        """Probabilities (n,) of a smaller response than that observed, and of one up to it, at the
+        conditional modes; for kinds that have quantile residuals.
         """
         raise NotImplementedError
 
-    def parameters(self) -> tuple[list[tuple[str, str]], Floats, Floats]:
-        """Component and name of all parameters, their estimates and covariance (k, k), where there
-        are several components.
-        """
+    def latent_residuals(self, drawn: Floats) -> Floats:
+        """Quantiles of the latent variable of categories at probabilities (n,), less its mean."""
         raise NotImplementedError
 
-    def covariance_blocks(self) -> "list[tuple[str, RandomTerm, TermSpan, Floats]]":
-        """Key, term, place and relative factor of the random terms of all predictors; one that
-        several predictors share is there once.
+    # ---- variances
+
+    @property
+    def variance_around_predictor(self) -> float | None:
+        """Variance of an observation around its linear predictor on the scale of the latter; None
+        where it follows from the mean of the model without predictors.
         """
-        raise NotImplementedError
+        fit: Any = self
+        variance: float = fit.residual_variance
+        return variance
+
+    # ---- what there is a sentence about
+
+    @property
+    def why_no_profile(self) -> str | None:
+        """Why the likelihood cannot be profiled; None where it can."""
+        return None
+
+    @property
+    def why_no_overdispersion(self) -> str | None:
+        """Why responses cannot spread more than the model says; None where they can."""
+        return None
+
+    @property
+    def why_no_ratios(self) -> str | None:
+        """Why exponentials of effects are no ratios, beyond what the link says."""
+        return None
+
+    @property
+    def why_not_translated(self) -> str | None:
+        """Why the languages of other programs cannot say the model; None where they may."""
+        return None

@@ -15,6 +15,7 @@ from ranef.families.gaussian import Gaussian
 from ranef.fit.added import AddedColumns
 from ranef.fit.beside import scaled_columns, why_no_likelihood
 from ranef.fit.convergence import Convergence
+from ranef.fit.drawn_responses import DrawnResponses
 from ranef.fit.order import TermOrder, relative_factor, term_keys, theta_names
 from ranef.fit.outcome import Kind
 from ranef.fit.part_questions import PartQuestions
@@ -23,18 +24,17 @@ from ranef.options import Ddf
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef.fit.sampled import SampledTests
+    from ranef.fit.sampled import SampledLikelihood, SampledTests
 
 Floats = NDArray[np.float64]
 Covariates = Sequence[tuple[Floats, Floats]]
-Parts = tuple[Floats, ...]
 
 #: The family of linear models.
 LINEAR = Gaussian()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class MixedFit(PartQuestions):
+class MixedFit(PartQuestions, DrawnResponses):
     """What fitted mixed models of all kinds have in common, without labels.
 
     Everything about random terms is in lme4's order. ``n`` rows, ``p`` columns of X kept, ``m``
@@ -132,9 +132,16 @@ class MixedFit(PartQuestions):
         return None
 
     @property
+    def sampled_likelihood(self) -> "SampledLikelihood | None":
+        """What the likelihood rests on where it is sampled; None where it is computed."""
+        return None
+
+    @property
     def criterion_se(self) -> float:
-        """Standard error of the criteria by sampling; 0 where they are computed."""
-        return 0.0
+        """Standard error of the criteria by sampling, twice that of the log-likelihood; 0 where
+        they are computed.
+        """
+        return 0.0 if self.sampled_likelihood is None else 2 * self.sampled_likelihood.llf_se
 
     @property
     def structure_parameters(self) -> dict[str, float]:
@@ -235,20 +242,6 @@ class MixedFit(PartQuestions):
         is one.
         """
         return self.linear_predictor()
-
-    def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
-        """Draw responses (n,) with these means (n,), in the form that the design keeps; weights
-        (n,) are those of the fit unless others are given.
-        """
-        weights = self.design.weights if weights is None else weights
-        sd = self.sigma if weights is None else self.sigma / np.sqrt(weights)
-        return means + sd * generator.standard_normal(len(means))
-
-    def draw_at(
-        self, generator: np.random.Generator, eta: Floats | None, weights: Floats | None = None, parts: Parts = ()
-    ) -> Floats:
-        """The same at linear predictors (n,), or the modes'; ``parts``: columns of the others."""
-        return self.draw(generator, self.means() if eta is None else self.family.mean(eta), weights)
 
     @property
     def weights(self) -> Floats:

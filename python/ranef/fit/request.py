@@ -30,7 +30,7 @@ from ranef.fit.beside import see_that_ml_is_fitted, with_beside
 from ranef.fit.component_request import fitted_components, has_several_predictors, part_formula
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.correlated import fit_linear
-from ranef.fit.generalized import Likelihood
+from ranef.fit.likelihood import Likelihood
 from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.outcome import Kind, outcome_of

@@ -48,14 +48,11 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         )
     columns = design.columns
     kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
-    residual = None if design.residual is None else design.residual.take(rows)
     sampling = design.sampling
     if sampling is not None:
         of_group = {t.group: codes[id(t.codes)][1] for t in design.random if not t.has_members}
         sampling = sampling.take(rows, of_group)
-    curve = None if design.curve is None else design.curve.take(rows)
-    parts = tuple(replace(p, x=np.ascontiguousarray(p.x[rows])) for p in design.parts)
-    made = replace(design, random=tuple(random), residual=residual, sampling=sampling, curve=curve, parts=parts)
+    made = replace(design, random=tuple(random), sampling=sampling, **design.beside_random(rows))
     return made.with_rows(
         y=np.ascontiguousarray(design.y[rows]),
         x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import RanefError
 from ranef.fit.again import fit_again
+from ranef.fit.components import ComponentsFit
 from ranef.fit.control import FitControl
 from ranef.fit.generalized import GlmmFit, fit_glmm
 from ranef.fit.ordinal import OrdinalFit, fit_ordinal
@@ -30,7 +31,7 @@ def fit_of_rows(fit: MixedFit, rows: NDArray[np.intp], control: FitControl) -> M
     MixedFit or None
         None where some fixed effect has no estimate in these rows, or there is no fit at all.
     """
-    if fit.has_predictors:
+    if isinstance(fit, ComponentsFit):
         fit.core_model()  # refuses
     design = design_of_rows(fit.design, rows)
     try:

@@ -10,7 +10,8 @@ from ranef.design.record import Design
 from ranef.errors import DesignError, MemoryLimitError, OptionError
 from ranef.families.custom import CustomFamily
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit, Likelihood, fit_glmm, record_of
+from ranef.fit.generalized import GlmmFit, fit_glmm, record_of
+from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.progress import Report
 from ranef.fit.sampled import PROBES, SampledLikelihood, why_not_iterative
@@ -47,9 +48,9 @@ class SampledGlmmFit(GlmmFit):
         return self.sampled.note
 
     @property
-    def criterion_se(self) -> float:
-        """Twice that of the log-likelihood."""
-        return 2 * self.sampled.llf_se
+    def sampled_likelihood(self) -> SampledLikelihood:
+        """The same."""
+        return self.sampled
 
     def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
         """Given the data and the parameters: the curvature at the modes, by probes."""

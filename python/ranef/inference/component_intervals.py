@@ -30,11 +30,12 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
     """
     import pandas as pd
 
-    if not fit.has_predictors:
+    found = fit.parameters()
+    if found is None:
         raise OptionError(f"component={component!r} is for models with several linear predictors.")
     if method != "wald":
         raise OptionError("intervals of components are Wald intervals: method='wald'.")
-    names, values, covariance = fit.parameters()
+    names, values, covariance = found
     half = normal_multiplier(level) * np.sqrt(np.diagonal(covariance))
     index = pd.MultiIndex.from_tuples(names, names=["component", "name"])
     frame = pd.DataFrame({"lower": values - half, "upper": values + half}, index=index)

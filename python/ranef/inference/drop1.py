@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from ranef.design.fewer_terms import fixed_scope, not_smaller, without_fixed_term
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
@@ -10,7 +11,7 @@ from ranef.formula import parse_formula
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p, not_sure
 from ranef.inference.maximised import need_maximised
 from ranef.inference.ranova import FULL
-from ranef.inference.reduced import criterion_of, fit_reduced, fixed_scope, not_smaller, refit_by, without_fixed_term
+from ranef.inference.reduced import criterion_of, fit_reduced, refit_by
 
 
 def parse_scope(fit: MixedFit, scope: object) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ranef.design.record import Design
 from ranef.errors import DataError, OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.fit.sampled import change_se
-from ranef.inference.curve_terms import at_slopes_of
 from ranef.inference.maximised import need_maximised
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
@@ -199,30 +199,27 @@ def nested_mixture(larger: MixedFit, smaller: MixedFit) -> ChiBarSquare | None:
 
     Fixed effects that the smaller one does not have add ordinary degrees of freedom.
     """
-    random = smaller.design.random
+    other = larger.design_beside(smaller)
+    if other is None:
+        return None
     if larger.design.sums is not None:
         if (
             not set(smaller.x_names) <= set(larger.x_names)
             or larger.design.encoder.offset != smaller.design.encoder.offset
         ):
             return None
-    elif larger.design.curve is not None:
-        found = at_slopes_of(larger, smaller)
-        if found is None or not columns_within(found.x, larger.x):
-            return None
-        random = found.random
-    elif not (same_fixed_part(larger, smaller) or columns_within(smaller.x, larger.x)) or not _same_offset(
-        larger, smaller
-    ):
+    elif not (
+        same_fixed_part(larger, smaller) or columns_within(other.x[:, list(smaller.kept)], larger.x)
+    ) or not _same_offset(larger.design, other):
         return None
-    mixture = variance_mixture(larger.design.random, random)
+    mixture = variance_mixture(larger.design.random, other.random)
     if mixture is None:
         return None
     return ChiBarSquare((0.0,) * (len(larger.beta) - len(smaller.beta)) + mixture.weights, mixture.kind)
 
 
-def _same_offset(a: MixedFit, b: MixedFit) -> bool:
-    ours, theirs = (np.zeros(f.nobs) if f.design.offset is None else f.design.offset for f in (a, b))
+def _same_offset(a: Design, b: Design) -> bool:
+    ours, theirs = (np.zeros(len(d.y)) if d.offset is None else d.offset for d in (a, b))
     return np.array_equal(ours, theirs)
 
 
@@ -270,8 +267,7 @@ def _check_same_sums(a: MixedFit, b: MixedFit, pair: str) -> None:
 def _different_likelihoods(fits: Sequence[MixedFit], names: Sequence[str]) -> list[str]:
     """Notes on models that differ in more than their terms."""
     notes = []
-    # structures of thresholds are nested in flexible ones
-    if len({(f.family.name if f.categories else f.family, f.family.link) for f in fits}) > 1:
+    if len({f.likelihood_key for f in fits}) > 1:
         notes.append(
             "the models have different families or links: their criteria can be compared, but the chi-square tests "
             "hold for nested models only"

@@ -5,50 +5,14 @@ effect on every threshold.
 """
 
 import math
-from dataclasses import replace
 
-import numpy as np
-
-from ranef.design.parts import DesignPart
-from ranef.design.record import Design
+from ranef.design.part_terms import part_terms, with_part
 from ranef.errors import OptionError
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p
 from ranef.inference.ranova import FULL
 from ranef.inference.reduced import criterion_of, fit_reduced
-
-
-def with_part(design: Design, name: str, label: str) -> Design:
-    """The design with the columns of a term of the location in a part as well.
-
-    In nominal effects they take the place of those of the location, which they contain.
-    """
-    number = design.fixed_terms.index(label) + 1
-    own = [j for j, a in enumerate(design.x_assign) if a == number]
-    columns, names = design.x[:, own], tuple(design.x_names[j] for j in own)
-    there = next((p for p in design.parts if p.name == name), None)
-    if there is None:
-        made = DesignPart(name, f"~ {label}", names, (1,) * len(own), (label,), np.ascontiguousarray(columns))
-    else:
-        made = replace(
-            there,
-            formula=f"{there.formula} + {label}",
-            x_names=there.x_names + names,
-            x_assign=there.x_assign + (len(there.terms) + 1,) * len(own),
-            terms=(*there.terms, label),
-            x=np.ascontiguousarray(np.column_stack([there.x, columns])),
-        )
-    parts = [*(p for p in design.parts if p.name != name), made]
-    design = replace(design, parts=tuple(sorted(parts, key=lambda p: p.name)))
-    if name != "nominal":
-        return design
-    keep = [j for j in range(len(design.x_names)) if j not in own]
-    return replace(
-        design.with_rows(x=np.asfortranarray(design.x[:, keep])),
-        x_names=tuple(design.x_names[j] for j in keep),
-        x_assign=tuple(design.x_assign[j] for j in keep),
-    )
 
 
 def part_tests(fit: MixedFit, name: str, scope: str | None, control: FitControl) -> Comparison:
@@ -74,7 +38,7 @@ def part_tests(fit: MixedFit, name: str, scope: str | None, control: FitControl)
         if label not in design.fixed_terms:
             known = ", ".join(design.fixed_terms) or "none"
             raise OptionError(f"scope names {label!r}, which is no term of the location. They are {known}.")
-    already = {t for p in design.parts if p.name == name for t in p.terms}
+    already = part_terms(design, name)
     full, notes = criterion_of(fit), []
     names, models, statistic, df, p = [FULL], [full], [math.nan], [math.nan], [math.nan]
     for label in labels:

@@ -145,18 +145,8 @@ def _curves(
 ) -> ProfileCurves:
     need_maximised(fit, "the profile")
     every = parameters_of(fit)
-    if fit.categories:
-        raise OptionError("profiles are not available for ordered categories; use 'wald' or 'boot'.")
-    if fit.n_quad == 0:
-        raise OptionError(
-            "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; fit "
-            "with n_quad=1."
-        )
-    if any(not s.core.is_free for s in fit.order.spans) and fit.structured_model() is None:
-        raise OptionError(
-            "profiles of generalized models are not available for random effects with a covariance structure of their "
-            "own, as cs(); use 'wald' or 'boot'."
-        )
+    if fit.why_no_profile is not None:
+        raise OptionError(fit.why_no_profile)
     kinds: list[tuple[int, str]] = [(p.core, p.kind) for p in every if p.kind not in ("sigma", "beta")]
     try:
         found = profiled(fit, [p.core for p in wanted], kinds, step, reach, targets, control, progress)

@@ -3,11 +3,12 @@
 import math
 from dataclasses import replace
 
+from ranef.design.fewer_terms import reductions
 from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p, mixture_note, not_sure
 from ranef.inference.maximised import need_maximised
-from ranef.inference.reduced import criterion_of, fit_reduced, reductions
+from ranef.inference.reduced import criterion_of, fit_reduced
 from ranef.inference.variance_tests import ChiBarSquare, variance_mixture
 
 FULL = "<none>"

@@ -74,11 +74,8 @@ def ratio_scale(fit: MixedFit) -> RatioScale:
         Where the exponential of an effect has no meaning.
     """
     link = fit.family.link
-    if fit.categories and link != "logit":
-        raise OptionError(
-            f"exponentiate=True has no meaning with the {link} link of ordered categories: the exponential of an "
-            "effect is the ratio of the odds of a higher category with the logit link only."
-        )
+    if fit.why_no_ratios is not None:
+        raise OptionError(fit.why_no_ratios)
     if not fit.identity_scale:
         if link == "log":
             return _LOG.get(fit.family.support, _MEANS)

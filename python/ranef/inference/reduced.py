@@ -1,30 +1,14 @@
-"""Smaller models of the rows of a fit, made from its arrays: no data frame is needed, and the rows
-cannot change.
-"""
+"""Fits of smaller models to the rows of a fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ranef.design.coding import Layout
-from ranef.design.curve_rows import CurveRows
-from ranef.design.recoding import recoding, shorter_layout
-from ranef.design.record import Design, RandomTerm
-from ranef.design.structures import kind_of
+from ranef.design.record import Design
 from ranef.fit.again import fit_again
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.order import order_terms
 from ranef.fit.record import MixedFit
 from ranef.fit.sampled import SampledLikelihood, why_not_iterative
-from ranef.formula.shared_levels import KnownExpr
-from ranef.inference.curve_terms import curve_effects, curve_reductions, without_curve_term
-
-Floats = NDArray[np.float64]
-
-#: Squared share of a constant that its combination of columns may leave.
-LEFT = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +49,7 @@ def comparison_control(control: Mapping[str, object] | None) -> FitControl:
 def criterion_of(fit: MixedFit) -> Criterion:
     """The criterion that a fit minimised."""
     trouble = "" if fit.convergence.ok else f"did not converge ({fit.convergence.status.value})"
-    sampled = getattr(fit, "sampled", None)
+    sampled = fit.sampled_likelihood
     return Criterion(
         fit.npar, fit.objective, trouble, fit.singular, fit.criterion_se, sampled, tuple(map(str, fit.term_keys))
     )
@@ -86,202 +70,3 @@ def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) 
     if control.solver == "iterative" and why_not_iterative(design) is not None:
         control = replace(control, solver="auto")
     return criterion_of(fit_again(fit, design, reml=reml, control=control, order=order))
-
-
-# ---- fixed terms
-
-
-def droppable(labels: Sequence[str], contents: Sequence[frozenset[str]]) -> tuple[str, ...]:
-    """The terms that are in no other term.
-
-    Parameters
-    ----------
-    labels : sequence of str
-    contents : sequence of frozenset of str
-        The variables of every term.
-
-    Returns
-    -------
-    tuple of str
-    """
-    return tuple(
-        label for label, inside in zip(labels, contents, strict=True) if not any(inside < other for other in contents)
-    )
-
-
-def fixed_scope(design: Design) -> tuple[str, ...]:
-    """The fixed terms that can be dropped on their own: those that no interaction contains."""
-    if design.curve is not None:
-        effects = curve_effects(design)
-        return droppable(list(effects), list(effects.values()))
-    terms = design.formula.fixed
-    return droppable([t.label for t in terms], [frozenset(v.label for v in t.variables) for t in terms])
-
-
-def without_fixed_term(design: Design, label: str) -> Design:
-    """The design of the formula without a fixed term, coded as R would.
-
-    Where another factor was coded in the light of the term, it is coded anew: ``h`` in ``f:x +
-    h:x`` has contrasts, and indicators of all levels when ``f:x`` goes; in ``0 + f + h`` it takes
-    over the constant from ``f``. No data are needed, as the new columns are combinations of those
-    at hand. Where they are not (see `not_smaller`), the columns of the term go.
-    """
-    if design.curve is not None:
-        return without_curve_term(design, label)
-    number = design.fixed_terms.index(label) + 1
-    keep = [j for j, a in enumerate(design.x_assign) if a != number]
-    layout = _shorter_fixed(design, number)
-    x = design.x[:, keep]
-    names, assign = tuple(design.x_names[j] for j in keep), tuple(design.x_assign[j] for j in keep)
-    if layout.names != names:
-        combine = recoding(design.encoder.fixed, layout)
-        if combine is not None:
-            x, names = design.x @ combine, layout.names
-            assign = tuple(a + (a >= number) for a in layout.assign)
-    return replace(design.with_rows(x=np.asfortranarray(x)), x_names=names, x_assign=assign)
-
-
-def not_smaller(design: Design, label: str) -> str:
-    """What to say where the formula without a term, as R codes it, is not a smaller model; empty
-    where it is.
-
-    ``x`` in ``x:z + h:x`` is no combination of the columns, and without ``x:z`` the factor ``h``
-    would have indicators of all levels, which hold it.
-    """
-    if design.curve is not None:
-        return ""
-    number = design.fixed_terms.index(label) + 1
-    layout = _shorter_fixed(design, number)
-    kept = tuple(n for n, a in zip(design.x_names, design.x_assign, strict=True) if a != number)
-    if layout.names == kept or recoding(design.encoder.fixed, layout) is not None:
-        return ""
-    return (
-        f"the formula without {label} is coded with columns that the model does not have, and is no smaller model; "
-        f"{label} is tested by leaving out its own columns"
-    )
-
-
-def _shorter_fixed(design: Design, number: int) -> Layout:
-    return shorter_layout(design.encoder.fixed, design.formula.fixed, design.encoder.levels, number)
-
-
-def _loses_constant(full: Floats, rest: Floats) -> bool:
-    return has_constant(full) and not has_constant(rest)
-
-
-def has_constant(columns: Floats) -> bool:
-    """Whether a constant is a combination of the columns."""
-    if not columns.shape[1]:
-        return False
-    ones = np.ones(len(columns))
-    left = ones - columns @ np.linalg.lstsq(columns, ones, rcond=None)[0]
-    return bool(left @ left <= LEFT * len(ones))
-
-
-# ---- random terms
-
-
-@dataclass(frozen=True, slots=True)
-class Reduction:
-    """One way of making the random part smaller.
-
-    Attributes
-    ----------
-    label : str
-        As ``Days in (Days | Subject)`` or ``(1 | Subject)``.
-    random : tuple of RandomTerm
-        The random terms that are left.
-    texts : tuple of str
-        The same as parts of a formula.
-    curve : CurveRows or None
-        The curve with the columns of these terms.
-    """
-
-    label: str
-    random: tuple[RandomTerm, ...]
-    texts: tuple[str, ...]
-    curve: CurveRows | None = None
-
-
-def bar_text(term: RandomTerm) -> str:
-    """A random term as it stands in a formula."""
-    bar = term.text if "|" in term.text else f"{term.text} | {term.group}"
-    if term.relation is not None:
-        return KnownExpr(term.relation.name).call(bar)
-    return kind_of(term.structure).call.format(bar)
-
-
-def reductions(design: Design) -> tuple[Reduction, ...]:
-    """All random parts with one effect less.
-
-    ``(f1 + f2 | g)`` loses one effect at a time, ``(x | g)`` becomes ``(1 | g)`` and ``(1 | g)``
-    goes. ``(0 + f | g)`` with a factor becomes ``(1 | g)``, which is a special case of it; with a
-    numeric variable ``(1 | g)`` would not be one, and the term goes.
-    """
-    if design.curve is not None:
-        found = curve_reductions(design)
-        return tuple(Reduction(name, terms, tuple(map(bar_text, terms)), curve) for name, terms, curve in found)
-    out = []
-    for i, term in enumerate(design.random):
-        expr = design.formula.random[i]
-        scope = droppable(
-            [t.label for t in expr.effects], [frozenset(v.label for v in t.variables) for t in expr.effects]
-        )
-        if not scope:
-            out.append(_reduction(design, i, bar_text(term), None, ""))
-        for label in scope:
-            rest = [t.label for t in expr.effects if t.label != label]
-            keep = [j for j, of in enumerate(term.labels) if of != label]
-            z, names, labels = term.z[:, keep], [term.names[j] for j in keep], [term.labels[j] for j in keep]
-            intercept = expr.intercept
-            if not intercept and _loses_constant(term.z, z):
-                intercept = True
-                z = np.column_stack([np.ones(len(z)), z])
-                names, labels = ["(Intercept)", *names], ["(Intercept)", *labels]
-            elif term.structure != "diagonal":
-                z, names, labels = _recoded_effects(design, i, label, z, names, labels)
-            left = " + ".join([*([] if intercept and rest else ["1" if intercept else "0"]), *rest])
-            text = f"{left} | {expr.group_label}"
-            new = None
-            if names and not (names == ["(Intercept)"] and _has_intercept_term(design, i)):
-                new = replace(
-                    term,
-                    rows=term.with_z(np.asfortranarray(z)),
-                    names=tuple(names),
-                    labels=tuple(labels),
-                    text=text,
-                )
-            out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, "" if new is None else bar_text(new)))
-    return tuple(out)
-
-
-def _recoded_effects(
-    design: Design, i: int, label: str, z: Floats, names: list[str], labels: list[str]
-) -> tuple[Floats, list[str], list[str]]:
-    """The effects that a random term keeps without one, coded as R would code the shorter formula;
-    as they are where that is so already.
-    """
-    whole, effects = design.encoder.random[i].layout, design.formula.random[i].effects
-    number = [t.label for t in effects].index(label) + 1
-    layout = shorter_layout(whole, effects, design.encoder.levels, number)
-    if list(layout.names) == names or (combine := recoding(whole, layout)) is None:
-        return z, names, labels
-    kept = ["(Intercept)", *(t.label for t in effects if t.label != label)]
-    return design.random[i].z @ combine, list(layout.names), [kept[a] for a in layout.assign]
-
-
-def _has_intercept_term(design: Design, i: int) -> bool:
-    """Whether another term is the intercept of the same groups, so that one more would be the same
-    variance twice.
-    """
-    term = design.random[i]
-    return any(
-        j != i and t.factor_key == term.factor_key and t.names == ("(Intercept)",) for j, t in enumerate(design.random)
-    )
-
-
-def _reduction(design: Design, i: int, label: str, new: RandomTerm | None, text: str) -> Reduction:
-    random = [*design.random[:i], *([] if new is None else [new]), *design.random[i + 1 :]]
-    texts = [bar_text(t) for t in design.random]
-    texts[i : i + 1] = [] if new is None else [text]
-    return Reduction(label, tuple(random), tuple(texts))

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ranef.design.fewer_terms import bar_text, reductions
 from ranef.errors import DataError, OptionError, RanefWarning
 from ranef.fit.absent_data import AbsentData
 from ranef.fit.record import MixedFit
@@ -16,7 +17,7 @@ from ranef.inference.anova.deletion_tests import deletion_f_tests
 from ranef.inference.drop1 import compare_deletions
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.ranova import compare_reductions
-from ranef.inference.reduced import Criterion, bar_text, comparison_control, reductions
+from ranef.inference.reduced import Criterion, comparison_control
 from ranef.options import Ddf
 
 

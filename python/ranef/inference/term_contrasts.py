@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ranef.design.coding import Coded
 from ranef.fit.record import MixedFit
-from ranef.inference.curve_terms import curve_contrasts
 
 Floats = NDArray[np.float64]
 
@@ -78,8 +77,9 @@ def term_contrasts(fit: MixedFit, kind: int) -> list[tuple[str, Floats]]:
     list of (str, (rows, p) array)
         Without rows for a term whose columns were dropped.
     """
-    if fit.design.curve is not None:
-        return curve_contrasts(fit)
+    own = fit.own_contrasts()
+    if own is not None:
+        return own
     terms = fixed_terms(fit)
     if kind == 1 or len(terms.labels) < 2:
         rows = _sequential(fit.x_root)

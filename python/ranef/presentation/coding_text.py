@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 
 from ranef.design.coding import Coded, Layout
-from ranef.design.record import Design
 from ranef.design.structures import kind_of
+from ranef.fit.record import MixedFit
 
 
-def coding_text(design: Design) -> str | None:
+def coding_text(fit: MixedFit) -> str | None:
     """A line such as ``a, b = sum (random effects too); c = helmert``; None where nothing is to be
     said.
 
     Random effects are named where they are coded otherwise than the fixed ones, as by lme4's rule,
     and where the factor has no fixed effect.
     """
-    if design.curve is not None:
+    if fit.columns_are_slopes:
         return None  # parameters of a curve have formulas, and codings, of their own
+    design = fit.design
     fixed: dict[str, str] = {}
     random: dict[str, dict[str, str]] = {}
     stated = set()

@@ -164,7 +164,7 @@ def column_of(
         statistics["dispersion"] = fit.spread
     return ModelColumn(
         name=name,
-        formula=str(formula) if fit.design.curve is None else fit.design.curve.code,
+        formula=fit.code if fit.columns_are_slopes else str(formula),
         response="" if formula.response is None else formula.response.name,
         method=_method(fit),
         terms=fit.x_names,

@@ -152,7 +152,7 @@ def _record(
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
         visits=visit_covariance(fit),
         parts=part_tables(fit),
-        fixed_heading="Conditional model" if fit.has_predictors else "Fixed effects",
+        fixed_heading=fit.fixed_heading,
         width=width,
     )
 
@@ -191,9 +191,8 @@ def model_call(fit: MixedFit, request: ModelRequest) -> ModelCall:
         offset=_argument(request.offset),
         subset=_argument(request.subset),
         control=None if not request.control else ", ".join(f"{k} = {v!r}" for k, v in request.control.items()),
-        coding=coding_text(fit.design),
+        coding=coding_text(fit),
         **fit.part_formulas,
-        **{part.name: part.formula for part in fit.design.parts},
         **structure_texts(fit),
     )
 

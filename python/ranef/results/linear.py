@@ -53,9 +53,9 @@ class LinearMixedModel(MixedModel):
         """Parameters of the covariance structure of the rows by name; empty without one."""
         import pandas as pd
 
-        names = getattr(self._fit, "structure_names", ())
-        values = getattr(self._fit, "structure", ())
-        return pd.Series(values, index=pd.Index(names, dtype=object), name="structure", dtype=float)
+        found = self._fit.structure_parameters
+        index = pd.Index(list(found), dtype=object)
+        return pd.Series(list(found.values()), index=index, name="structure", dtype=float)
 
     def information_criteria(self, convention: Convention = "ranef", penalized: bool = False) -> "pd.Series[float]":
         """Information criteria as another program counts parameters and observations.

@@ -40,8 +40,7 @@ class NonlinearMixedModel(MixedModel):
     @property
     def curve_parameters(self) -> tuple[str, ...]:
         """Names of the parameters of the curve."""
-        assert self._fit.design.curve is not None
-        return self._fit.design.curve.curve.parameters
+        return self._fit.curve_parameters
 
     @cached_property
     def zvalues(self) -> "pd.Series[float]":
@@ -111,9 +110,7 @@ class NonlinearMixedModel(MixedModel):
         """The model as one of a parameter alone."""
         names = self.curve_parameters
         if name is None:
-            assert self._fit.design.curve is not None
-            encoders = self._fit.design.curve.encoder.parameters
-            varied = [n for n, e in zip(names, encoders, strict=True) if e.formula.fixed]
+            varied = self._fit.varied_parameters
             if len(varied) != 1:
                 raise OptionError(
                     f"param names the parameter of the curve, one of {', '.join(varied or names)}: param={names[0]!r}."

@@ -10,6 +10,8 @@ from ranef.results.generalized import GeneralizedLinearMixedModel
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ranef.translation.description import ModelDescription
+
 
 class CumulativeLinkMixedModel(GeneralizedLinearMixedModel):
     """A cumulative link mixed model fitted by ``ranef.clmm``."""
@@ -75,6 +77,11 @@ class CumulativeLinkMixedModel(GeneralizedLinearMixedModel):
         [0.0018, 1.0]
         """
         return self._part_tests("scale", scope)
+
+    def _written(self, described: "ModelDescription", language: str, notes: bool) -> str:
+        from ranef.translation.ordinal import write_ordinal
+
+        return write_ordinal(described, self._request, language, notes=notes)
 
     def _part_tests(self, name: str, scope: str | None) -> "pd.DataFrame":
         from ranef.inference.part_tests import part_tests

@@ -43,11 +43,8 @@ def describe_fit(
         With ``named``, if one of them was given as values.
     """
     design = fit.design
-    if design.curve is not None:
-        raise OptionError(
-            "a nonlinear model is written as its formula and those of its parameters; the languages of linear models "
-            "cannot say it."
-        )
+    if fit.why_not_translated is not None:
+        raise OptionError(fit.why_not_translated)
     family = getattr(request, "family", None)
     formula = design.formula
     described = describe(

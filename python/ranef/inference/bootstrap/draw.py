@@ -135,9 +135,9 @@ def draw(
         factor = resampled_factor(fit, by, "are drawn")  # checks it
     if type == "cases":
         check_groups(fit, factor)
-    if fit.has_predictors and type != "parametric":
-        raise OptionError("models with several linear predictors have the parametric bootstrap: type='parametric'.")
-    if has_conventions(fit) or fit.has_predictors:
+    if type not in fit.bootstrap_types:
+        raise OptionError(f"the bootstrap of this model is type={' or '.join(map(repr, fit.bootstrap_types))}.")
+    if has_conventions(fit) or not fit.resampled_in_core:
         group = _group(fit, factor) if type == "cases" else ""
         return draws_of(fit, replicates(fit, n, type, re, group, seed, control, n_threads, progress))
     model, start, options = fit.core_model(), core_start(fit), core_options(fit, control)

@@ -77,9 +77,7 @@ def design_of_rows(design: Design, index: Ints, copies: dict[str, NDArray[np.int
         random.append(
             replace(t, levels=levels, rows=TermRows(np.ascontiguousarray(codes32), np.asfortranarray(t.z[index])))
         )
-    residual = None if design.residual is None else design.residual.take(index, copy)
-    curve = None if design.curve is None else design.curve.take(index)
-    return replace(design, random=tuple(random), residual=residual, curve=curve).with_rows(
+    return replace(design, random=tuple(random), **design.beside_random(index, copy)).with_rows(
         y=np.ascontiguousarray(design.y[index]),
         x=np.asfortranarray(design.x[index]),
         weights=None if design.weights is None else np.ascontiguousarray(design.weights[index]),

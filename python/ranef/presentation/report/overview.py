@@ -176,8 +176,8 @@ def _response(fit: MixedFit, scale: EffectScale) -> Grid:
 
 
 def _predictors(fit: MixedFit, roles: list[Role]) -> Grid | None:
-    if fit.design.curve is not None:
-        return None  # columns are slopes of the curve
+    if fit.columns_are_slopes:
+        return None
     rows: list[tuple[str, ...]] = []
     for role, column in zip(roles, fit.x.T, strict=True):
         if len(role.pieces) != 1:

@@ -305,7 +305,7 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
         value = getattr(request, name)
         if value is not None:
             facts.append((name.capitalize(), value if isinstance(value, str) else "given as values"))
-    if (coding := coding_text(fit.design)) is not None:
+    if (coding := coding_text(fit)) is not None:
         facts.append(("Coding", coding))
     if subject.labels:
         facts.append(("Names in the data", "; ".join(f"{name} = {text}" for name, text in subject.labels.items())))

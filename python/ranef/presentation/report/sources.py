@@ -67,7 +67,7 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
         arguments.append(f"control={dict(request.control)!r}")
     verb = fit.verb
     call = f"m = {verb}({', '.join(arguments)})"
-    settings = "" if coding_text(fit.design) is None else _settings(request)
+    settings = "" if coding_text(fit) is None else _settings(request)
     if settings:
         within = f"with ranef.options({settings}):\n    {call.replace(verb, f'ranef.{verb}', 1)}"
         return f"import ranef\n\n{within}\nprint(m.summary())"

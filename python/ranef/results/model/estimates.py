@@ -34,11 +34,12 @@ class EstimatesChapter(FittedModel):
         """The same object as ``fixef``; of a model with several linear predictors all parameters,
         by component and name.
         """
-        if not self._fit.has_predictors:
+        found = self._fit.parameters()
+        if found is None:
             return self.fixef
         import pandas as pd
 
-        names, values, _ = self._fit.parameters()
+        names, values, _ = found
         return pd.Series(values, index=pd.MultiIndex.from_tuples(names, names=["component", "name"]), name="params")
 
     @cached_property

@@ -178,7 +178,7 @@ class MarginalMeansChapter(TestsChapter):
 
         normal_multiplier(level)
         grid = self._grid(at, cov_reduce, cov_keep, data)
-        if self._fit.categories:
+        if self._fit.described_by == "categories":
             if type != "link":
                 raise OptionError("type is for models of a mean; of ordered categories choose mode='prob' or another.")
             which = checked_mode("latent" if mode is None else mode)

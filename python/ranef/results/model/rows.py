@@ -189,13 +189,22 @@ class RowsChapter(RowSourceChapter):
         [0.216, 0.057]
         """
 
-        if self._fit.has_predictors:
+        described = self._fit.described_by
+        if described == "parts":
             return predicted_frame(self._fit, newdata, re, type, new_levels, se, interval, level, offset)
-        if self._fit.categories and type not in ("link", "latent"):
-            return self._predicted_classes(
-                newdata, re=re, type=type, new_levels=new_levels, se=se, interval=interval, level=level, offset=offset
-            )
-        type = "link" if type == "latent" and self._fit.categories else type
+        if described == "categories":
+            if type not in ("link", "latent"):
+                return self._predicted_classes(
+                    newdata,
+                    re=re,
+                    type=type,
+                    new_levels=new_levels,
+                    se=se,
+                    interval=interval,
+                    level=level,
+                    offset=offset,
+                )
+            type = "link"
 
         def predicted(data: Any) -> "pd.Series[float] | pd.DataFrame":
             return predict(

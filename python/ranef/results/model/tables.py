@@ -246,12 +246,9 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> print(m.to_syntax("stata", notes=False))
         mixed normexam standLRT || school: standLRT, covariance(unstructured) reml
         """
-        described = self._described(True)
-        if self._fit.categories:
-            from ranef.translation.ordinal import write_ordinal
+        return self._written(self._described(True), language, notes)
 
-            request: Any = self._request
-            return write_ordinal(described, request, language, notes=notes)
+    def _written(self, described: "ModelDescription", language: str, notes: bool) -> str:
         from ranef.translation import write
 
         return write(described, language, notes=notes)

@@ -137,10 +137,11 @@ class TestsChapter(FittedModel):
         >>> round(float(robust.loc["period[T.2]", "period[T.2]"]) ** 0.5, 4)
         0.4703
         """
-        if self._fit.has_predictors and cov is None:
+        found = self._fit.parameters()
+        if found is not None and cov is None:
             import pandas as pd
 
-            names, _, covariance = self._fit.parameters()
+            names, _, covariance = found
             index = pd.MultiIndex.from_tuples(names, names=["component", "name"])
             return pd.DataFrame(covariance, index=index, columns=index)
         tests, method = self._tests_with(cov, cluster), self._ddf_with(ddf, cov)

@@ -1,17 +1,11 @@
-"""Terms of the parameters of a curve: tests of them, and models without one."""
+"""Terms of the parameters of a curve, and designs without one."""
 
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranef.design.curve_rows import CurveRows
 from ranef.design.record import Design, RandomTerm
-from ranef.fit.curve_values import curve_derivatives, parameters_at
-from ranef.fit.linearized import in_formula_order
-from ranef.fit.record import MixedFit
-
-Floats = NDArray[np.float64]
 
 
 def _curve(design: Design) -> CurveRows:
@@ -29,33 +23,6 @@ def curve_effects(design: Design) -> dict[str, frozenset[str]]:
         if len(own) > 1:
             out[label] = frozenset(own)
     return out
-
-
-def curve_contrasts(fit: MixedFit) -> list[tuple[str, Floats]]:
-    """For each of these terms the rows (k, p) that take its coefficients."""
-    assign = np.array(fit.design.x_assign)
-    wanted = curve_effects(fit.design)
-    identity = np.eye(len(fit.beta))
-    return [
-        (label, identity[assign == number])
-        for number, label in enumerate(fit.design.fixed_terms, start=1)
-        if label in wanted
-    ]
-
-
-def at_slopes_of(larger: MixedFit, smaller: MixedFit) -> Design | None:
-    """The linearised design of a model with the slopes that the curve has at the estimates of
-    another; None where they have not the same curve.
-    """
-    own, other = smaller.design.curve, _curve(larger.design)
-    if own is None or own.curve.text != other.curve.text or own.curve.parameters != other.curve.parameters:
-        return None
-    b = in_formula_order(larger.order, larger.b)
-    parameters = parameters_at(larger.design, larger.beta, b)
-    slopes = curve_derivatives(other.curve, other.covariates, parameters, 1)[1 : 1 + other.n_parameters]
-    x, z = own.linear_columns(slopes)
-    random = tuple(replace(t, rows=t.with_z(c)) for t, c in zip(smaller.design.random, z, strict=True))
-    return replace(smaller.design, random=random).with_rows(x=x)
 
 
 def without_curve_term(design: Design, label: str) -> Design:

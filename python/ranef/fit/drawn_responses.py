@@ -1,0 +1,82 @@
+"""Responses that are drawn from a fitted model."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranef.design.record import Design
+from ranef.families.family import Family
+from ranef.fit.order import TermOrder
+from ranef.fit.outcome import Kind
+from ranef.fit.random_part import random_part
+
+Floats = NDArray[np.float64]
+Parts = tuple[Floats, ...]
+
+
+class DrawnResponses:
+    """How a model of one mean with one linear predictor draws."""
+
+    __slots__ = ()
+
+    design: Design
+    order: TermOrder
+    family: Family
+    sigma: float
+    response_kind: Kind
+
+    def draw(self, generator: np.random.Generator, means: Floats, weights: Floats | None = None) -> Floats:
+        """Draw responses (n,) with these means (n,), in the form that the design keeps; weights
+        (n,) are those of the fit unless others are given.
+        """
+        weights = self.design.weights if weights is None else weights
+        sd = self.sigma if weights is None else self.sigma / np.sqrt(weights)
+        return means + sd * generator.standard_normal(len(means))
+
+    def draw_at(
+        self, generator: np.random.Generator, eta: Floats | None, weights: Floats | None = None, parts: Parts = ()
+    ) -> Floats:
+        """The same at linear predictors (n,), or the modes'; ``parts``: columns of the others."""
+        fit: Any = self
+        return self.draw(generator, fit.means() if eta is None else self.family.mean(eta), weights)
+
+    def drawn_effects(self, generator: np.random.Generator) -> tuple[Floats, ...]:
+        """Random effects (levels, k) of every term, in lme4's order."""
+        fit: Any = self
+        return tuple(
+            generator.standard_normal((term.n_columns, factor.shape[0])) @ (factor.T * fit.random_scale)
+            for term, factor in zip(fit.terms, fit.relative_factors, strict=True)
+        )
+
+    def draw_with(self, generator: np.random.Generator, fixed: Floats, effects: tuple[Floats, ...]) -> Floats:
+        """Draw responses of the rows of the fit.
+
+        Parameters
+        ----------
+        generator : Generator
+        fixed : (n,) array
+            `fixed_part`, which does not change from draw to draw.
+        effects : tuple of (levels, k) arrays
+            Random effects of every term.
+        """
+        fit: Any = self
+        eta = fixed
+        for term, own in zip(fit.terms, effects, strict=True):
+            eta = eta + random_part(term.places, term.z, own)
+        return self.draw_at(generator, eta)
+
+    @property
+    def why_no_new_responses(self) -> str | None:
+        """Why responses of new rows cannot be drawn; None where they can."""
+        if self.response_kind == "counts":
+            return (
+                "simulation of new rows needs their numbers of trials, which cbind(successes, failures) does not give "
+                "for them; fit the proportion with weights='trials' instead."
+            )
+        if self.design.residual is not None:
+            return (
+                "responses of new rows cannot be drawn where rows are correlated; simulate() without newdata draws "
+                "those of the rows of the fit."
+            )
+        return None
