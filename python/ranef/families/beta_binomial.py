@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,6 @@ class BetaBinomial(Family):
     dispersion_name: ClassVar[str | None] = "precision"
     predictors: ClassVar[tuple[str, ...]] = ("disp",)
     by_predictors: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "betabinomial"
 
     def moments(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> tuple[Floats, Floats]:
         """Mean and variance of the proportion."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ranef.families.counting import MOST
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 #: Steps for the rate of a mean.
 STEPS = 60
@@ -39,14 +39,6 @@ class ConwayMaxwellPoisson(Family):
     dispersion_name: ClassVar[str | None] = "phi"
     predictors: ClassVar[tuple[str, ...]] = ("disp",)
     by_predictors: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "compois"
 
     def _terms(self, mu: Floats, at: Mapping[str, Floats]) -> tuple[Floats, Floats]:
         """Counts (m,) and probabilities (n, m)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.families.family import Family, Support, x_log_ratio
-from ranef.families.link import Floats, above_zero, checked_link
+from ranef.families.link import Floats, above_zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,6 @@ class Poisson(Family):
     name: ClassVar[str] = "poisson"
     links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
     support: ClassVar[Support] = "count"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "poisson"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         """Variance of a response of weight 1, without a scale."""
@@ -89,7 +81,7 @@ class NegativeBinomial(Family):
     predictors: ClassVar[tuple[str, ...]] = ("disp",)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+        Family.__post_init__(self)
         if isinstance(self.type, bool) or self.type not in (1, 2):
             raise OptionError(f"type of the negative binomial family must be 1 or 2, not {self.type!r}.")
         if self.size is not None:

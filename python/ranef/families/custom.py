@@ -107,11 +107,6 @@ class CustomFamily(Family):
             )
         return arrays[0], arrays[1], arrays[2], arrays[3]
 
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "custom"
-
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         """Variance of a response of weight 1, without a scale."""
         if self.variance_of_mean is None:

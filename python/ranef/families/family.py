@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ranef.families.link import LINKS, Floats, Link
+from ranef.families.link import LINKS, Floats, Link, checked_link
 
 Support = Literal["proportion", "count", "positive", "real", "open_unit", "unit", "nonnegative", "any"]
 
@@ -50,10 +50,13 @@ class Family:
     by_predictors: ClassVar[bool] = False
     truncated: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+
     @property
     def kernel(self) -> str:
         """The name that the compiled core knows the distribution by."""
-        raise NotImplementedError
+        return self.name
 
     @property
     def link_function(self) -> Link:

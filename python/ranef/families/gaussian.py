@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,6 @@ class Gaussian(Family):
     dispersion_name: ClassVar[str | None] = "sigma"
     predictors: ClassVar[tuple[str, ...]] = ("disp",)
     scaled: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "gaussian"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         """Variance of a response of weight 1, without a scale."""

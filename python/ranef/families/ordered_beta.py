@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 
 def _sigmoid(x: Floats) -> Floats:
@@ -39,14 +39,6 @@ class OrderedBeta(Family):
     dispersion_name: ClassVar[str | None] = "precision"
     predictors: ClassVar[tuple[str, ...]] = ("disp", "cut1", "log_gap")
     by_predictors: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "ordbeta"
 
     def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
         """Both cuts."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, above_zero, checked_link
+from ranef.families.link import Floats, above_zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,6 @@ class Gamma(Family):
     dispersion_name: ClassVar[str | None] = "sigma"
     predictors: ClassVar[tuple[str, ...]] = ("disp",)
     scaled: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
 
     @property
     def kernel(self) -> str:
@@ -92,9 +89,6 @@ class InverseGaussian(Family):
     support: ClassVar[Support] = "positive"
     dispersion_name: ClassVar[str | None] = "sigma"
     scaled: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
 
     @property
     def kernel(self) -> str:

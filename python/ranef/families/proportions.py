@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.families.family import Family, Support, x_log_ratio
-from ranef.families.link import Floats, checked_link, inside_unit
+from ranef.families.link import Floats, inside_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,6 @@ class Binomial(Family):
     name: ClassVar[str] = "binomial"
     links: ClassVar[tuple[str, ...]] = ("logit", "probit", "cloglog", "loglog", "cauchit")
     support: ClassVar[Support] = "proportion"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "binomial"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         """Variance of a response of weight 1, without a scale."""
@@ -84,14 +76,6 @@ class Beta(Family):
     support: ClassVar[Support] = "open_unit"
     dispersion_name: ClassVar[str | None] = "precision"
     predictors: ClassVar[tuple[str, ...]] = ("disp",)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "beta"
 
     def variance(self, mu: Floats, dispersion: float) -> Floats:
         """Variance of a response of weight 1, without a scale."""

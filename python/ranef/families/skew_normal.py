@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,6 @@ class SkewNormal(Family):
     dispersion_name: ClassVar[str | None] = "sd"
     predictors: ClassVar[tuple[str, ...]] = ("disp", "slant")
     by_predictors: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "skewnormal"
 
     def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
         """The slant."""

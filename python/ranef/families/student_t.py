@@ -10,7 +10,7 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class StudentT(Family):
     by_predictors: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+        Family.__post_init__(self)
         if self.df is None:
             return
         if isinstance(self.df, bool) or not isinstance(self.df, numbers.Real):
@@ -48,11 +48,6 @@ class StudentT(Family):
         if not (math.isfinite(self.df) and self.df > 0):
             raise OptionError(f"df must be a positive number, or None to have it estimated, not {self.df!r}.")
         object.__setattr__(self, "df", float(self.df))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "t"
 
     @property
     def held(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Tweedie(Family):
     by_predictors: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
+        Family.__post_init__(self)
         if self.power is None:
             return
         if isinstance(self.power, bool) or not isinstance(self.power, numbers.Real):
@@ -49,11 +49,6 @@ class Tweedie(Family):
         if not 1 < float(self.power) < 2:
             raise OptionError(f"power must lie between 1 and 2, or be None to have it estimated, not {self.power!r}.")
         object.__setattr__(self, "power", float(self.power))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "tweedie"
 
     @property
     def held(self) -> dict[str, float]:

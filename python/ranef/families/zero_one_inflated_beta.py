@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ranef.families.family import Family, Support
-from ranef.families.link import Floats, checked_link
+from ranef.families.link import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,6 @@ class ZeroOneInflatedBeta(Family):
     dispersion_name: ClassVar[str | None] = "precision"
     predictors: ClassVar[tuple[str, ...]] = ("disp", "zoi", "coi")
     by_predictors: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "link", checked_link(self.link, self.links, self.name))
-
-    @property
-    def kernel(self) -> str:
-        """The core's name of the distribution."""
-        return "zoib"
 
     def natural(self, shapes: Mapping[str, float]) -> dict[str, float]:
         """Both probabilities."""
