@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.coding import Layout
-from ranef.errors import FormulaError
-from ranef.formula.formula import Formula, parse_formula
+from ranef.errors import ArgumentTypeError, FormulaError
+from ranef.formula.formula import Formula
 
 Floats = NDArray[np.float64]
 
@@ -69,17 +69,19 @@ def without_intercept(layout: Layout) -> Layout:
     return Layout(False, layout.terms, layout.names[1:], layout.assign[1:], True)
 
 
-def parse_part(name: str, text: str) -> Formula:
-    """Read the formula of an argument, which has no response.
+def without_response(name: str, text: object) -> str:
+    """Check the text of the formula of an argument, which has no response.
 
     Raises
     ------
-    FormulaError
-        Where there is one.
+    ArgumentTypeError, FormulaError
+        For what is no text, or has a response.
     """
+    if not isinstance(text, str):
+        raise ArgumentTypeError(f"{name} must be text such as '~ x', not {type(text).__name__}.")
     shown = text.strip()
     if not shown.startswith("~"):
         raise FormulaError(
             f"{name} must be a formula without a response, such as {name}='~ x'; it is {text!r}.", text, 0, len(text)
         )
-    return parse_formula(shown)
+    return shown

@@ -3,6 +3,7 @@
 """
 
 import numbers
+from typing import Any
 
 from ranef.errors import ArgumentTypeError, OptionError
 
@@ -28,6 +29,13 @@ def choose_n_quad(n_quad: object, nAGQ: object) -> int:
         raise OptionError(f"n_quad={n_quad} and nAGQ={nAGQ} disagree; give one of them.")
     chosen = n_quad if n_quad is not None else nAGQ
     return 1 if chosen is None else int(chosen)  # type: ignore[call-overload]
+
+
+def settled_n_quad(changed: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of ``update`` with one number of nodes where one was given."""
+    if "n_quad" in changed or "nAGQ" in changed:
+        changed["n_quad"] = choose_n_quad(changed.pop("n_quad", None), changed.pop("nAGQ", None))
+    return changed
 
 
 def checked_curvature(curvature: object) -> str:

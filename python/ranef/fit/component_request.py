@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranef.data.table import Table
+from ranef.design.parts import without_response
 from ranef.design.record import Design
-from ranef.errors import ArgumentTypeError, DataError, FormulaError, OptionError
+from ranef.errors import DataError, FormulaError, OptionError
 from ranef.families.family import Family
 from ranef.fit.component_design import designs_of
 from ranef.fit.component_fit import fit_components
@@ -36,13 +37,7 @@ def part_formula(name: str, text: str | None) -> str | None:
     """
     if text is None:
         return None
-    if not isinstance(text, str):
-        raise ArgumentTypeError(f"{name} must be text such as '~ x', not {type(text).__name__}.")
-    shown = text.strip()
-    if not shown.startswith("~"):
-        raise FormulaError(
-            f"{name} must be a formula without a response, such as {name}='~ x'; it is {text!r}.", text, 0, len(text)
-        )
+    shown = without_response(name, text)
     return None if shown.replace(" ", "") in ("~0", "~-1", "~NULL") else shown
 
 
@@ -64,15 +59,7 @@ def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: in
     formulas = _formulas(request, formula)
     if not any(f.random for f, _ in formulas.values()):
         require_random(formula)
-    arguments = {
-        "weights": request.weights,
-        "offset": request.offset,
-        "subset": request.subset,
-        "na_action": request.na_action,
-        "contrasts": request.contrasts,
-        "coding": request.coding_rules,
-    }
-    predictors = designs_of(formulas, table, arguments)
+    predictors = designs_of(formulas, table, request.design_arguments)
     design, kind = response_of(predictors[0].design, family, "zi" in formulas)
     if request.response is not None:
         design = design.with_rows(y=replaced_response(request.response, design))

@@ -9,6 +9,7 @@ from ranef.data.table import Table
 from ranef.design.curve_design import CurveRequest, build_curve_design
 from ranef.design.record import Design
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.fit.approximation import settled_n_quad
 from ranef.fit.control import FitControl, refuse_iterative
 from ranef.fit.curve_start import self_started, start_names, started
 from ranef.fit.nonlinear import CurveStart, fit_nonlinear
@@ -19,9 +20,9 @@ from ranef.fit.progress import Report
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
+from ranef.fit.row_structure_request import RowStructureRequest
 from ranef.formula.nonlinear import NonlinearFormula, named_bars, parse_nonlinear
 from ranef.formula.parser import parse_expression
-from ranef.formula.residual import ResidualExpr, parse_residual
 from ranef.formula.syntax import names_in
 
 METHODS = ("laplace", "linearized")
@@ -37,7 +38,7 @@ def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class NonlinearRequest(ModelRequest):
+class NonlinearRequest(RowStructureRequest, ModelRequest):
     """The arguments of one call of ``nlmer``."""
 
     params: Mapping[str, str] | None = None
@@ -63,10 +64,7 @@ class NonlinearRequest(ModelRequest):
         _choice("curvature", self.curvature, CURVATURES)
         if self.method == "linearized" and self.n_quad != 1:
             raise OptionError("n_quad is for method='laplace'; the linearised model needs no quadrature.")
-        expr = parse_residual(self.correlation, self.variance)
-        if expr is not None:  # as text, which files can hold
-            object.__setattr__(self, "correlation", expr.correlation_code)
-            object.__setattr__(self, "variance", expr.variance_code)
+        self._hold_structure_as_text()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         ModelRequest.__setstate__(self, state)
@@ -75,11 +73,6 @@ class NonlinearRequest(ModelRequest):
     def _state(self, how: str) -> dict[str, Any]:
         state = {k: v for k, v in ModelRequest._state(self, how).items() if k != "read"}
         return {**state, "functions": {}} if how == "saved" else state
-
-    @property
-    def residual(self) -> ResidualExpr | None:
-        """Covariance structure of the rows given the random effects."""
-        return parse_residual(self.correlation, self.variance)
 
     @property
     def fixed_formula(self) -> str:
@@ -91,11 +84,10 @@ class NonlinearRequest(ModelRequest):
         return f"{parse_nonlinear(formula).response.label} ~ 1"
 
     def _names_in_use(self) -> tuple[str, ...]:
-        residual = self.residual
         names = list(names_in(self.read.curve)) + [n for _, group, _ in self.read.effects for n in _variables(group)]
         for text in (self.params or {}).values():
             names += named_bars(text).formula.names
-        return (*names, *(() if residual is None else residual.names))
+        return (*names, *self._names_in_structure())
 
     def changed(self, formula: str | None = None, needs_rows: bool = True, /, **changed: Any) -> Self:
         """The request of ``update``; starting values stay with a changed formula."""
@@ -113,9 +105,7 @@ class NonlinearRequest(ModelRequest):
         return change
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
-        if "nAGQ" in changed:
-            changed["n_quad"] = changed.pop("nAGQ")
-        return changed
+        return settled_n_quad(changed)
 
     def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
         if self.offset is not None:
@@ -125,17 +115,8 @@ class NonlinearRequest(ModelRequest):
 
     def _design(self) -> tuple[Design, Kind]:
         asked = CurveRequest(self.read, self.params, start_names(self.start), dict(self.functions or {}))
-        design = build_curve_design(
-            asked,
-            Table.from_data(self.data),
-            weights=self.weights,
-            subset=self.subset,
-            na_action=self.na_action,
-            contrasts=self.contrasts,
-            coding=self.coding_rules,
-            residual=self.residual,
-        )
-        return design, "value"
+        given = {name: value for name, value in self.design_arguments.items() if name != "offset"}
+        return build_curve_design(asked, Table.from_data(self.data), residual=self.residual, **given), "value"
 
     def _start(self, order: TermOrder, design: Design) -> CurveStart:
         table = Table.from_data(self.data)

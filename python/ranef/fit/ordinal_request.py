@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ranef.data.table import Table
-from ranef.design.build import build_design
-from ranef.design.parts import parse_part
+from ranef.design.parts import without_response
 from ranef.design.record import Design
-from ranef.errors import ArgumentTypeError, FormulaError, OptionError
+from ranef.errors import FormulaError, OptionError
 from ranef.families.cumulative import Cumulative, threshold_map
-from ranef.fit.approximation import choose_n_quad
+from ranef.fit.approximation import settled_n_quad
 from ranef.fit.control import FitControl, refuse_iterative
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder
@@ -18,9 +16,9 @@ from ranef.fit.ordinal import fit_ordinal
 from ranef.fit.outcome import Kind
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
-from ranef.fit.request import ModelRequest
+from ranef.fit.request import ModelRequest, requested_design
 from ranef.fit.start import parse_glmm_start
-from ranef.formula import expand_dot, parse_formula, require_random
+from ranef.formula import parse_formula
 from ranef.formula.formula import Formula
 
 #: Arguments that are formulas of their own.
@@ -49,8 +47,8 @@ class OrdinalRequest(ModelRequest):
         super(OrdinalRequest, self).__post_init__()
         for name in PARTS:
             given = getattr(self, name)
-            if given is not None and not isinstance(given, str):
-                raise ArgumentTypeError(f"{name} must be text such as '~ x', not {type(given).__name__}.")
+            if given is not None:
+                without_response(name, given)
         _ = self.family
 
     @property
@@ -65,7 +63,7 @@ class OrdinalRequest(ModelRequest):
             text = getattr(self, name)
             if text is None:
                 continue
-            part = parse_part(name, text)
+            part = parse_formula(without_response(name, text))
             if part.has_dot:
                 raise FormulaError(f"the formula of {name} has no dot to stand for other terms.", text, 0, len(text))
             if part.random:
@@ -84,24 +82,9 @@ class OrdinalRequest(ModelRequest):
         return tuple(name for part in self.parts().values() for name in part.names)
 
     def _design(self) -> tuple[Design, Kind]:
-        formula = parse_formula(self.fixed_formula)
-        require_random(formula)
-        table, parts = Table.from_data(self.data), self.parts()
-        if formula.has_dot:
-            formula = expand_dot(formula, table.names)
-        _check_parts(formula, parts)
-        design = build_design(
-            formula,
-            table,
-            weights=self.weights,
-            offset=self.offset,
-            subset=self.subset,
-            na_action=self.na_action,
-            contrasts=self.contrasts,
-            coding=self.coding_rules,
-            model="ordinal",
-            parts=parts,
-        )
+        parts = self.parts()
+        design = requested_design(self, "ordinal", parts=parts)
+        _check_parts(design.formula, parts)
         levels = design.response_levels
         assert levels is not None
         threshold_map(self.threshold, levels)  # which may need more categories
@@ -127,9 +110,7 @@ class OrdinalRequest(ModelRequest):
         return fit_ordinal(design, likelihood, start, control, show, n_threads, order)
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
-        if "n_quad" in changed or "nAGQ" in changed:
-            changed["n_quad"] = choose_n_quad(changed.pop("n_quad", None), changed.pop("nAGQ", None))
-        return changed
+        return settled_n_quad(changed)
 
 
 def _check_parts(formula: Formula, parts: Mapping[str, Formula]) -> None:

@@ -25,7 +25,7 @@ from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimit
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
-from ranef.fit.approximation import checked_curvature, choose_n_quad
+from ranef.fit.approximation import checked_curvature, settled_n_quad
 from ranef.fit.beside import see_that_ml_is_fitted, with_beside
 from ranef.fit.component_request import fitted_components, has_several_predictors, part_formula
 from ranef.fit.control import FitControl, parse_control
@@ -39,12 +39,14 @@ from ranef.fit.progress import Progress, Report, reported
 from ranef.fit.record import MixedFit
 from ranef.fit.replaced_response import replaced_response
 from ranef.fit.request_types import check_types
+from ranef.fit.row_structure_request import RowStructureRequest
 from ranef.fit.sampled_modes import fit_by_solver
 from ranef.fit.start import parse_glmm_start, parse_start
 from ranef.fit.threads import parse_n_threads
 from ranef.fit.warned import warn_once
 from ranef.formula import expand_dot, parse_formula, require_random, update_formula
-from ranef.formula.residual import ResidualExpr, parse_residual
+from ranef.formula.formula import Formula
+from ranef.formula.residual import ResidualExpr
 from ranef.options import Ddf, is_data_kept
 
 #: Fields that pickles of earlier versions do not have.
@@ -160,6 +162,12 @@ class ModelRequest:
         files of earlier versions do not have it.
         """
         return LME4_RULES if self.coding is None else self.coding
+
+    @property
+    def design_arguments(self) -> dict[str, Any]:
+        """Arguments of `build_design` that all verbs have."""
+        names = ("weights", "offset", "subset", "na_action", "contrasts")
+        return {name: getattr(self, name) for name in names} | {"coding": self.coding_rules}
 
     def fitted(self, sums: Design | None = None) -> MixedFit:
         """Parse, build the design (or take the one of a linear model without rows), fit, and issue
@@ -284,7 +292,7 @@ class ModelRequest:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class LmmRequest(ModelRequest):
+class LmmRequest(RowStructureRequest, ModelRequest):
     """The arguments of one call of ``lmer``.
 
     ``correlation`` and ``variance`` are the text of the covariance structure of the rows, ``known``
@@ -310,15 +318,7 @@ class LmmRequest(ModelRequest):
     def __post_init__(self) -> None:
         super(LmmRequest, self).__post_init__()
         object.__setattr__(self, "known", read_known(self.known) or None)
-        expr = parse_residual(self.correlation, self.variance)
-        if expr is not None:  # as text, which files can hold
-            object.__setattr__(self, "correlation", expr.correlation_code)
-            object.__setattr__(self, "variance", expr.variance_code)
-
-    @property
-    def residual(self) -> ResidualExpr | None:
-        """Covariance structure of the rows given the random effects."""
-        return parse_residual(self.correlation, self.variance)
+        self._hold_structure_as_text()
 
     @property
     def may_be_streamed(self) -> bool:
@@ -328,8 +328,7 @@ class LmmRequest(ModelRequest):
         return self.residual is None and not related and not beside
 
     def _names_in_use(self) -> tuple[str, ...]:
-        residual = self.residual
-        return () if residual is None else residual.names
+        return self._names_in_structure()
 
     def fitted(self, sums: Design | None = None) -> MixedFit:
         """The fit, of data that are read in batches where they were so before."""
@@ -440,11 +439,9 @@ class GlmmRequest(ModelRequest):
         for name in ("zi_formula", "disp_formula"):
             if name in changed:
                 changed[name] = part_formula(name, changed[name])
-        if "n_quad" in changed or "nAGQ" in changed:
-            changed["n_quad"] = choose_n_quad(changed.pop("n_quad", None), changed.pop("nAGQ", None))
         if "curvature" in changed:
             changed["curvature"] = checked_curvature(changed["curvature"])
-        return changed
+        return settled_n_quad(changed)
 
 
 def choose_reml(REML: object, method: object, default: bool = True) -> bool:
@@ -463,12 +460,16 @@ def choose_reml(REML: object, method: object, default: bool = True) -> bool:
 
 
 def requested_design(
-    request: ModelRequest, model: Model, residual: ResidualExpr | None = None, bars: bool = True
+    request: ModelRequest,
+    model: Model,
+    residual: ResidualExpr | None = None,
+    bars: bool = True,
+    parts: Mapping[str, Formula] | None = None,
 ) -> Design:
     """Parse the formula and build the design; a response given by ``refit`` is not put in yet.
 
     ``residual`` is the covariance structure of the rows; ``bars`` is whether there must be random
-    terms, or else must not be.
+    terms, or else must not be; ``parts`` are formulas of further columns.
     """
     formula = parse_formula(request.fixed_formula)
     if not bars and formula.random:
@@ -482,15 +483,11 @@ def requested_design(
         formula,
         Table.from_data(request.data),
         known=getattr(request, "known", None),
-        weights=request.weights,
-        offset=request.offset,
-        subset=request.subset,
-        na_action=request.na_action,
-        contrasts=request.contrasts,
-        coding=request.coding_rules,
         model=model,
         residual=residual,
         bars=bars,
+        parts=parts,
+        **request.design_arguments,
     )
 
 
