@@ -12,6 +12,7 @@ from ranef.design.record import Design
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
+from ranef.families.proportions import Binomial
 from ranef.fit.component_design import Piece, Predictor, together
 from ranef.fit.component_messages import TOO_SPREAD, zero_messages
 from ranef.fit.component_system import LazyWhole, WholeModel
@@ -33,6 +34,10 @@ Floats = NDArray[np.float64]
 
 #: Links of the core by another name than ours.
 _CORE_LINKS = {"inverse_squared": "1/mu^2"}
+
+
+#: Families that have the links of other predictors: probabilities, and logarithms.
+OWN_SCALES: dict[str, Family] = {"zi": Binomial("logit"), "disp": Gaussian("log")}
 
 
 def zero_kind(family: Family, has_zero_part: bool) -> str:
@@ -170,7 +175,7 @@ def _record(
                 "dispersion": math.nan,
                 "sigma": 1.0,
                 "messages": (),
-                "family": Gaussian("identity"),
+                "family": OWN_SCALES.get(predictor.key, Gaussian("identity")),
             }
         )
     others = tuple(PredictorFit(**own) for own in made[1:])

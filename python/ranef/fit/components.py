@@ -39,9 +39,26 @@ class PredictorFit(GlmmFit):
     key: str
     formula: str | None
 
+    @property
+    def nobs(self) -> int:
+        """Number of rows used; the designs of other predictors than the first have no response."""
+        return len(self.eta)
+
     def linear_predictor(self) -> Floats:
         """The linear predictor (n,) at the conditional modes."""
         return self.eta
+
+    @property
+    def variance_around_predictor(self) -> float | None:
+        """Zero: a predictor of zeros or dispersion has no responses."""
+        return 0.0
+
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """Refused: what resamples or profiles in the core is for one predictor."""
+        raise OptionError(
+            "this is not offered for models with several linear predictors; simulate() and refit() draw and fit "
+            "responses, and conf_int() has Wald intervals."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -130,6 +147,15 @@ class ComponentsFit(PredictorFit):
     def predictors(self) -> tuple[PredictorFit, ...]:
         """All, the conditional one first."""
         return (self, *self.others)
+
+    def predictor(self, component: str) -> PredictorFit:
+        """One by its key."""
+        found = {p.key: p for p in self.predictors if p.key in ("cond", "zi", "disp")}
+        if component not in found:
+            raise OptionError(
+                f"the model has no component {component!r}; its components are {', '.join(map(repr, found))}."
+            )
+        return found[component]
 
     def part_effects(self) -> tuple[PartEffects, ...]:
         """Fixed effects of the other predictors."""
@@ -270,13 +296,6 @@ class ComponentsFit(PredictorFit):
         values = np.concatenate([self.whole_theta, self.whole_beta])[place]
         whole = np.full((at, at), np.nan) if self.whole_vcov is None else self.whole_vcov
         return names, values, np.asarray(whole[np.ix_(place, place)])
-
-    def core_model(self, n_threads: int | None = None) -> "_core.Model":
-        """Refused: what resamples or profiles in the core is for one predictor."""
-        raise OptionError(
-            "this is not offered for models with several linear predictors; simulate() and refit() draw and fit "
-            "responses, and conf_int() has Wald intervals."
-        )
 
     def conditional_covariances_of(self, predictor: int) -> list[Floats]:
         """The same of the random effects of any predictor, by its own factors."""

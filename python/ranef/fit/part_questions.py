@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import OptionError
 from ranef.families.family import Family
 from ranef.fit.part_effects import PartEffects
 
@@ -64,6 +65,23 @@ class PartQuestions:
         return "mean"
 
     # ---- several predictors
+
+    @property
+    def predictors(self) -> tuple[Any, ...]:
+        """The linear predictors as records of their own, the first being the fit itself."""
+        return (self,)
+
+    def predictor(self, component: str) -> Any:
+        """One of them by the name of its component.
+
+        Raises
+        ------
+        OptionError
+            Where there is no such component.
+        """
+        if component == "cond":
+            return self
+        raise OptionError(f"component={component!r} is for models with several linear predictors; this one has one.")
 
     def part_effects(self) -> tuple[PartEffects, ...]:
         """Effects of the linear predictors beside the first; none where there is one."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.record import MixedFit
-from ranef.inference.marginal_means.cells import WEIGHTS, Cells, averaged_over_nests
-from ranef.inference.marginal_means.estimands import Estimands, GivenEstimates
+from ranef.inference.marginal_means.estimands import Estimands
+from ranef.inference.marginal_means.given import by_delta_method, check_grid, means_of_given
 from ranef.inference.marginal_means.grid import ReferenceGrid
 from ranef.inference.marginal_means.specs import Specs
 from ranef.inference.marginal_means.variables import GridVariable
@@ -33,12 +33,6 @@ QUANTITIES = {
     "mean_class": "mean class",
     "scale": "log scale",
 }
-
-#: Rows of a grid, categories counted, that one covariance matrix is made for.
-MOST_ROWS = 4000
-
-#: Step of derivatives, in standard errors.
-STEP = 1e-4
 
 
 def checked_mode(mode: object) -> str:
@@ -100,33 +94,9 @@ def category_means(
     per : str or None
         The variable of the categories or thresholds, which always has a row for each.
     """
-    if weights not in WEIGHTS:
-        raise OptionError(f"weights must be one of {', '.join(map(repr, WEIGHTS))}, not {weights!r}.")
-    if len(grid.index) > MOST_ROWS:
-        raise OptionError(
-            f"the reference grid has {len(grid.index):,} rows with mode={mode!r}; the limit is {MOST_ROWS:,}. Fewer "
-            "values are chosen by at= ."
-        )
+    check_grid(grid, weights, f"mode={mode!r}")
     names = specs.names if per is None or per in (*specs.names, *specs.by) else (*specs.names, per)
-    shown = (*names, *specs.by)
-    there = np.flatnonzero(grid.occurring)
-    values, covariance = _estimates(fit, grid, mode, per)
-    cells = Cells(grid.names, grid.index[there], np.eye(len(grid.index))[there], grid.frequency[there])
-    cells = averaged_over_nests(cells, shown, str(weights), grid.nesting)
-    labels: dict[str, tuple[Any, ...]] = {
-        n: tuple(grid.values_of(n)[i] for i in codes.tolist()) for n, codes in zip(shown, cells.index.T, strict=True)
-    }
-    if not shown:
-        labels = {"1": ("overall",)}
-    averaged = tuple(n for n in grid.names if n not in shown and len(grid.values_of(n)) > 1)
-    base = GivenEstimates(values, covariance, np.full(len(values), np.inf))
-    sizes = np.zeros(len(cells.index), dtype=np.intp)
-    x = np.ascontiguousarray(cells.values)
-    out = Estimands(labels, specs.by, x, np.zeros(len(x)), "means", None, sizes, None, averaged, "none", base)
-    out = replace(out, quantity=QUANTITIES.get(mode))
-    for _, members in out.groups():
-        sizes[members] = len(members)
-    return out
+    return means_of_given(grid, specs, weights, _estimates(fit, grid, mode, per), QUANTITIES.get(mode), names)
 
 
 def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tuple[Floats, Floats]:
@@ -161,13 +131,6 @@ def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tup
     f = functions[mode]
     here: Floats = np.concatenate([fit.beta, fit.extras])
     joint = fit.joint_covariance()
-    if joint is None:
-        return f(here), np.full((len(rows), len(rows)), np.nan)
-    first = len(fit.theta)
-    covariance = joint[first:, first:]
-    jacobian = np.zeros((len(rows), len(here)))
-    for j, se in enumerate(np.sqrt(np.diagonal(covariance))):
-        step = np.zeros(len(here))
-        step[j] = STEP * se
-        jacobian[:, j] = (f(here + step) - f(here - step)) / (2.0 * step[j])
-    return f(here), jacobian @ covariance @ jacobian.T
+    k = len(here)
+    covariance = np.full((k, k), np.nan) if joint is None else joint[len(fit.theta) :, len(fit.theta) :]
+    return by_delta_method(f, here, covariance)

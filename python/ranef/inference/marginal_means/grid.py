@@ -43,6 +43,8 @@ class ReferenceGrid:
         Rows in which nested factors have levels that occur in their containers.
     parts : tuple of (rows, k) arrays
         Columns of linear predictors beside the first.
+    predictors : tuple of ((rows, columns) array, (rows,) array)
+        Columns and offsets of every linear predictor, where all are asked for.
     """
 
     variables: tuple[GridVariable, ...]
@@ -54,6 +56,7 @@ class ReferenceGrid:
     nesting: dict[str, tuple[str, ...]]
     occurring: NDArray[np.bool_]
     parts: tuple[Floats, ...] = ()
+    predictors: tuple[tuple[Floats, Floats], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,6 +79,7 @@ def reference_grid(
     at: Any = None,
     cov_reduce: Any = "mean",
     cov_keep: Any = 2,
+    whole: bool = False,
 ) -> ReferenceGrid:
     """Make the reference grid of a fit.
 
@@ -92,8 +96,12 @@ def reference_grid(
         What stands for a covariate: its mean, or what the function gives.
     cov_keep : int
         Covariates with so many different values, or fewer, keep them all.
+    whole : bool
+        Whether the grid has the variables of all linear predictors, not only those of the fit's
+        first.
     """
-    variables = grid_variables(fit, data)
+    used = fit.predictors if whole else (fit,)
+    variables = grid_variables(used, data)
     given = _checked_at(at, [v.name for v in variables])
     if isinstance(cov_keep, bool) or not isinstance(cov_keep, int | np.integer) or cov_keep < 0:
         raise ArgumentTypeError(f"cov_keep must be a whole number, not {cov_keep!r}.")
@@ -112,12 +120,14 @@ def reference_grid(
         v.name: column_of(v, [w[i] for i in index[:, j].tolist()])
         for j, (v, w) in enumerate(zip(variables, values, strict=True))
     }
-    x, total, parts = _rows(fit, columns, count, offset)
+    made = [_rows(own, columns, count, offset) for own in used]
+    x, total, parts = made[0]
     levels = [v if c[1] else None for v, c in zip(variables, chosen, strict=True)]
     frequency = _frequencies(fit, levels, values, index)
     nesting = _nesting(variables)
     occurring = _occurring(variables, values, index, nesting)
-    return ReferenceGrid(tuple(variables), values, index, x, total, frequency, nesting, occurring, parts)
+    predictors = tuple((own, shift) for own, shift, _ in made) if whole else ()
+    return ReferenceGrid(tuple(variables), values, index, x, total, frequency, nesting, occurring, parts, predictors)
 
 
 def _checked_at(at: Any, names: list[str]) -> Mapping[str, Any]:

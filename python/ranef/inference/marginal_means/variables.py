@@ -2,7 +2,7 @@
 levels of factors, and the values of covariates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,24 +78,26 @@ def used_rows(fit: MixedFit, data: Any) -> "tuple[Table, slice | NDArray[np.int6
     return table, slice(None) if d.kept is None else d.kept
 
 
-def grid_variables(fit: MixedFit, data: Any) -> list[GridVariable]:
-    """Find the columns that the fixed effects and offsets use, in the order of the formula.
+def grid_variables(predictors: Sequence[MixedFit], data: Any) -> list[GridVariable]:
+    """Find the columns that the fixed effects and offsets use, in the order of the formulas.
 
     Parameters
     ----------
-    fit : MixedFit
+    predictors : sequence of MixedFit
+        The fit, or all its linear predictors, it being the first.
     data : frame or AbsentData
         The data of the fit.
     """
+    fit = predictors[0]
     design = fit.design
     if design.sums is not None and design.sums.summary is not None:
         return _summed(fit, design.sums.summary)
     table, rows = used_rows(fit, data)
-    expressions: list[Expr] = [v.expr for t in design.formula.fixed for v in t.variables]
+    expressions: list[Expr] = [v.expr for p in predictors for t in p.design.formula.fixed for v in t.variables]
     expressions += [v.expr for part in design.encoder.parts for t in part.formula.fixed for v in t.variables]
     coded = {name for e in expressions for name in made_factors(e)}
     names = [n for e in expressions for n in names_in(e)]
-    names += [n for v in design.formula.offsets for n in names_in(v.expr)]
+    names += [n for p in predictors for v in p.design.formula.offsets for n in names_in(v.expr)]
     if design.encoder.offset not in (None, ARRAY):
         names += argument_names(table, str(design.encoder.offset))
     wanted = [n for n in dict.fromkeys(names) if n in table]

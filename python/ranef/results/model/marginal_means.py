@@ -1,6 +1,6 @@
 """Marginal means of a fitted model, their trends and joint tests."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
@@ -10,6 +10,7 @@ from ranef.inference.marginal_means.categories import category_means, checked_mo
 from ranef.inference.marginal_means.estimands import Estimands
 from ranef.inference.marginal_means.grid import ReferenceGrid, reference_grid
 from ranef.inference.marginal_means.specs import Specs, parse_specs
+from ranef.inference.marginal_means.whole_response import whole_means
 from ranef.options import Ddf
 from ranef.results.means import MarginalMeans
 from ranef.results.model.tests import TestsChapter
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 class MarginalMeansChapter(TestsChapter):
     """Marginal means of a mixed model."""
 
-    def _grid(self, at: Any, cov_reduce: Any, cov_keep: int, data: Any) -> ReferenceGrid:
+    def _grid(self, at: Any, cov_reduce: Any, cov_keep: int, data: Any, whole: bool = False) -> ReferenceGrid:
         offset = None if isinstance(self._request.offset, str) else self._request.offset
         source = self._request.data if data is None else data
-        return reference_grid(self._fit, source, offset, at, cov_reduce, cov_keep)
+        return reference_grid(self._fit, source, offset, at, cov_reduce, cov_keep, whole)
+
+    def _of_component(self, component: str) -> Self:
+        """The model as one of a linear predictor alone."""
+        return self.__class__(self._fit.predictor(component), self._request)
 
     def _specs(self, specs: Any, by: Any, grid: ReferenceGrid) -> Specs:
         random = tuple(dict.fromkeys(f for t in self._fit.terms for f in (*t.factors, t.group)))
@@ -74,6 +79,7 @@ class MarginalMeansChapter(TestsChapter):
         adjust: str | None = None,
         type: Literal["link", "response"] = "link",
         mode: str | None = None,
+        component: str | None = None,
         bias_correct: bool = False,
         sigma: float | None = None,
         cov_reduce: Any = "mean",
@@ -126,6 +132,12 @@ class MarginalMeansChapter(TestsChapter):
             category), ``"cum_prob"`` and ``"exc_prob"`` (probabilities up to each threshold, and
             beyond it), ``"linear.predictor"`` (threshold minus location), ``"mean_class"`` (mean
             category, numbered from 1) or ``"scale"`` (log scale).
+        component : {"cond", "zi", "disp", "response"}, optional
+            Of models with a zero part or a dispersion formula: which linear predictor the means are
+            of (``type="response"`` gives probabilities of zero, and dispersions), the conditional
+            one by default. ``"response"`` is the mean of the response, zeros included, on a grid of
+            the variables of all predictors, averaged as it is, with standard errors by the delta
+            method over all of them.
         bias_correct : bool
             Whether means on the scale of the response are means of the response, over all groups,
             by a second-order correction, and not transformed means, those of the typical group.
@@ -177,7 +189,17 @@ class MarginalMeansChapter(TestsChapter):
         """
 
         normal_multiplier(level)
-        grid = self._grid(at, cov_reduce, cov_keep, data)
+        whole = component == "response"
+        if component not in (None, "cond", "response"):
+            part = self._of_component(component)
+            return part.emmeans(
+                specs, by=by, at=at, weights=weights, level=level, ddf=ddf, adjust=adjust, type=type, mode=mode,
+                bias_correct=bias_correct, sigma=sigma, cov_reduce=cov_reduce, cov_keep=cov_keep, cov=cov,
+                cluster=cluster, data=data,
+            )  # fmt: skip
+        if whole and self._fit.described_by != "parts":
+            self._fit.predictor("response")  # refused in a sentence
+        grid = self._grid(at, cov_reduce, cov_keep, data, whole)
         if self._fit.described_by == "categories":
             if type != "link":
                 raise OptionError("type is for models of a mean; of ordered categories choose mode='prob' or another.")
@@ -189,6 +211,11 @@ class MarginalMeansChapter(TestsChapter):
         if mode is not None:
             raise OptionError("mode is for ordered categories, as of clmm(); type='response' undoes a link.")
         found = self._specs(specs, by, grid)
+        if whole:
+            if bias_correct or cov is not None:
+                raise OptionError("bias_correct and cov are for means of one linear predictor.")
+            means = whole_means(self._fit, grid, found, weights)
+            return self._means(means, found, level, ddf, adjust, None, None)
         means = marginal_means(self._fit, grid, found, weights)
         if type not in ("link", "response"):
             raise OptionError(f"type must be 'link' or 'response', not {type!r}.")
@@ -227,6 +254,7 @@ class MarginalMeansChapter(TestsChapter):
         adjust: str | None = None,
         cov_reduce: Any = "mean",
         cov_keep: int = 2,
+        component: str | None = None,
         cov: Any = None,
         cluster: Any = None,
         data: Any = None,
@@ -243,6 +271,8 @@ class MarginalMeansChapter(TestsChapter):
         max_degree : int
             Highest degree, up to 4. Above 1 the table has the coefficients of the local polynomial,
             in groups by ``degree``: that of the square is half the second derivative.
+        component : {"cond", "zi", "disp"}, optional
+            The linear predictor that slopes are of, as in ``emmeans``.
         by, at, weights, level, ddf, adjust, cov_reduce, cov_keep, cov, cluster, data
             As in ``emmeans``.
 
@@ -261,6 +291,12 @@ class MarginalMeansChapter(TestsChapter):
         2      C    0.1558     0.0282
         """
         normal_multiplier(level)
+        if component not in (None, "cond"):
+            part = self._of_component(component)
+            return part.emtrends(
+                specs, var, max_degree=max_degree, by=by, at=at, weights=weights, level=level, ddf=ddf, adjust=adjust,
+                cov_reduce=cov_reduce, cov_keep=cov_keep, cov=cov, cluster=cluster, data=data,
+            )  # fmt: skip
         grid = self._grid(at, cov_reduce, cov_keep, data)
         found = self._specs(specs, by, grid)
         slopes = trends(self._fit, grid, found, weights, var, max_degree)
