@@ -29,10 +29,15 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
     if fit.design.residual is not None:
         return correlated_parts(fit, rng)
     if not fit.normal_responses:
-        uniform, *others, effects = simulation_parts(fit, rng)
+        uniform, spread, values, effects = simulation_parts(fit, rng)
+        found: tuple[CheckPart | None, ...]
         if fit.described_by == "categories":  # their spread is estimated with the thresholds
-            return uniform, *others[1:], effects, accuracy_part(fit)
-        return uniform, bend_part(fit), *others, effects, accuracy_part(fit)
+            found = (uniform, values, effects, accuracy_part(fit))
+        elif fit.described_by == "parts":
+            found = (uniform, spread, values, effects)
+        else:
+            found = (uniform, bend_part(fit), spread, values, effects, accuracy_part(fit))
+        return tuple(part for part in found if part is not None)
     hat = fit.hat_values()
     standard = studentized_residuals(fit, hat)
     draws = simulated_responses(fit, max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // max(fit.nobs, 1))), "new", rng)

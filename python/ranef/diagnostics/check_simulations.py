@@ -23,7 +23,7 @@ from ranef.diagnostics.rank_residuals import rank_residuals
 from ranef.diagnostics.residual_frames import uniform_quantiles
 from ranef.errors import OptionError
 from ranef.estimates.simulate import random_generator, simulated_responses
-from ranef.fit.modes import modes_of
+from ranef.fit.modes import OtherModes, modes_of
 from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ MODES, FEWEST_MODES, MOST_ROWS = 80, 39, 300_000
 BINS = 10
 
 
-def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, CheckPart, CheckPart]:
+def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, CheckPart, CheckPart | None]:
     """Simulated residuals, the spread of the responses, their zeros or distribution, and the modes
-    of the random effects.
+    of the random effects, where the first linear predictor has some.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def simulation_parts(fit: MixedFit, rng: object) -> tuple[CheckPart, CheckPart, 
     rows = max(fit.nobs, 1)
     draws = simulated_responses(fit, max(FEWEST, min(SIMULATIONS, MOST_NUMBERS // rows)), "new", generator)
     uniform = _uniformity(fit, draws[:, : max(FEWEST, min(RANKED, MOST_RANKED // rows))], generator)
-    again = [(y, *modes_of(fit, y)) for y in draws[:, : max(FEWEST_MODES, min(MODES, MOST_ROWS // rows))].T]
-    effects = effects_part(fit, [modes for _, _, modes in again])
+    again = [(y, modes_of(fit, y)) for y in draws[:, : max(FEWEST_MODES, min(MODES, MOST_ROWS // rows))].T]
+    effects = effects_part(fit, [modes.effects for _, modes in again]) if fit.terms else None
     if fit.response_kind == "binary":
         return uniform, _calibration(fit, draws), _equal_levels(fit, draws), effects
     counted = fit.family.support in ("count", "proportion")
     return (
         uniform,
-        _dispersion(fit, [(y, eta) for y, eta, _ in again]),
+        _dispersion(fit, again),
         _zeros(fit, draws) if counted else distribution_part(fit, draws),
         effects,
     )
@@ -82,11 +82,11 @@ def _uniformity(fit: MixedFit, draws: Floats, generator: np.random.Generator) ->
     )
 
 
-def _dispersion(fit: MixedFit, again: list[tuple[Floats, Floats]]) -> CheckPart:
+def _dispersion(fit: MixedFit, again: list[tuple[Floats, OtherModes]]) -> CheckPart:
     title = "Spread of the responses"
     try:
         own = enlarged_sum(fit)
-        simulated = np.array([pearson_sum(fit, y, eta) for y, eta in again])
+        simulated = np.array([pearson_sum(fit, y, modes.fitted) for y, modes in again])
     except OptionError as problem:  # a family of the user's own without a variance function
         return CheckPart("simulated_statistic", title, "", _nothing(), Finding(str(problem)))
     mean = float(simulated.mean())

@@ -171,7 +171,7 @@ def pearson_sums(fit: MixedFit, n: int, rng: object) -> tuple[float, Floats]:
     each observation most of it.
     """
     draws = simulated_responses(fit, n, "new", rng)
-    simulated = [pearson_sum(fit, y, modes_of(fit, y)[0]) for y in draws.T]
+    simulated = [pearson_sum(fit, y, modes_of(fit, y).fitted) for y in draws.T]
     return enlarged_sum(fit), np.array(simulated)
 
 
@@ -182,10 +182,9 @@ def enlarged_sum(fit: MixedFit) -> float:
     return float(np.sum(residual_values(fit, "scaled") ** 2)) * fit.nobs / max(fit.nobs - len(fit.beta), 1)
 
 
-def pearson_sum(fit: MixedFit, y: Floats, eta: Floats) -> float:
-    """Sum of squared Pearson residuals of a response (n,) around means (n,) of another fit."""
-    mu = fit.family.mean(eta)
-    variance = fit.family.observation_variance(mu, fit.weights, fit.spread)
+def pearson_sum(fit: MixedFit, y: Floats, fitted: tuple[Floats, ...]) -> float:
+    """Sum of squared Pearson residuals of a response (n,) at its own linear predictors (n,)."""
+    mu, variance = fit.moments_with(fitted)
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.sum(np.where(y == mu, 0.0, (y - mu) ** 2 / variance)))
 

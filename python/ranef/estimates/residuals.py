@@ -73,7 +73,13 @@ def residual_values(fit: MixedFit, kind: object, means: Floats | None = None, rn
 
 
 def _drawn(fit: MixedFit, kind: str, rng: object) -> Floats:
-    lower, upper = fit.response_interval()
+    try:
+        lower, upper = fit.response_interval()
+    except NotImplementedError:
+        raise OptionError(
+            f"the {fit.family.name} family has no distribution function, which quantile residuals need; "
+            "simulated_residuals() draws responses instead."
+        ) from None
     drawn = lower + (upper - lower) * random_generator(rng).random(len(lower))
     drawn = np.clip(drawn, EDGE, 1.0 - EDGE)
     if kind == "surrogate":

@@ -49,6 +49,20 @@ class BetaBinomial(Family):
         b = (1 - mu) * phi
         return np.asarray(np.exp(betaln(mu * phi, b + weights) - betaln(mu * phi, b)))
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a proportion up to ``y``, summed over the successes."""
+        from scipy.special import betaln, gammaln
+
+        phi, trials = np.exp(at["disp"]), np.rint(weights)
+        a, b, last = mu * phi, (1 - mu) * phi, np.rint(y * weights)
+        total = np.zeros_like(mu)
+        for k in range(int(last.max(initial=-1.0)) + 1):
+            some = last >= k
+            n, p, q = trials[some], a[some], b[some]
+            choose = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+            total[some] += np.exp(choose + betaln(p + k, q + n - k) - betaln(p, q))
+        return np.minimum(total, 1.0)
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw proportions."""
         phi = np.exp(at["disp"])

@@ -70,6 +70,12 @@ class ConwayMaxwellPoisson(Family):
         """Probability of zero."""
         return np.asarray(self._terms(mu, at)[1][:, 0])
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a count up to ``y``."""
+        counts, p = self._terms(mu, at)
+        below = np.minimum(np.cumsum(p, axis=1), 1.0)
+        return np.asarray(below[np.arange(len(mu)), np.minimum(y, counts[-1]).astype(np.intp)])
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw counts."""
         _, p = self._terms(mu, at)

@@ -130,6 +130,29 @@ class Family:
         phi: Any = self._dispersion_at(at)
         return self.cumulative(np.zeros_like(mu), mu, weights, phi)
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability (n,) of a response up to ``y``."""
+        phi: Any = self._dispersion_at(at)
+        return self.cumulative(y, mu, weights, phi)
+
+    def one_probability(self, mu: Floats, at: Mapping[str, Floats]) -> Floats:
+        """Probability (n,) of one, where it is an end of the range that has some."""
+        return np.zeros_like(mu)
+
+    def interval_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> tuple[Floats, Floats]:
+        """Probabilities (n,) of a response below ``y``, and of one up to it."""
+        upper = self.cumulative_with(y, mu, at, weights)
+        if self.support in ("count", "proportion"):
+            step = 1.0 / weights if self.support == "proportion" else 1.0
+            before = np.maximum(y - step, 0.0)
+            return np.where(y > 0, self.cumulative_with(before, mu, at, weights), 0.0), upper
+        if self.support in ("nonnegative", "unit"):
+            lower = np.where(y <= 0, 0.0, upper)
+            if self.support == "unit":
+                lower = np.where(y >= 1, 1.0 - self.one_probability(mu, at), lower)
+            return lower, upper
+        return upper, upper
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw responses (n,)."""
         phi: Any = self._dispersion_at(at)

@@ -55,6 +55,13 @@ class GeneralizedPoisson(Family):
             out = np.log(mu * t) + (y - 1) * np.log(w) - w - gammaln(y + 1)
         return np.where(w > 0, out, -np.inf)
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a count up to ``y``."""
+        total = np.zeros_like(mu)
+        for k in range(int(y.max(initial=-1.0)) + 1):
+            total += np.where(y >= k, np.exp(self.log_probability(np.full_like(mu, k), mu, at)), 0.0)
+        return np.minimum(total, 1.0)
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw counts."""
         sd = np.sqrt(mu * np.exp(at["disp"]))

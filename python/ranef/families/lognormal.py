@@ -63,6 +63,18 @@ class LogNormal(Family):
         """There are no zeros."""
         return np.zeros_like(mu)
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a response up to ``y``."""
+        from scipy.special import ndtr
+
+        if self.scale == "log":
+            centre, sd = mu, np.exp(at["disp"])
+        else:
+            v = np.log1p((np.exp(at["disp"]) / mu) ** 2)
+            centre, sd = np.log(mu) - v / 2, np.sqrt(v)
+        with np.errstate(divide="ignore"):
+            return np.asarray(ndtr((np.log(y) - centre) / sd))
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw exponentials of normal numbers."""
         if self.scale == "log":

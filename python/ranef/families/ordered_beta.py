@@ -61,6 +61,19 @@ class OrderedBeta(Family):
         """Probability of zero."""
         return self._parts(mu, at)[0]
 
+    def one_probability(self, mu: Floats, at: Mapping[str, Floats]) -> Floats:
+        """Probability of one."""
+        return self._parts(mu, at)[1]
+
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a proportion up to ``y``."""
+        from scipy.special import betainc
+
+        zero, one = self._parts(mu, at)
+        phi = np.exp(at["disp"])
+        inner = betainc(mu * phi, (1 - mu) * phi, np.clip(y, 0.0, 1.0))
+        return np.where(y >= 1, 1.0, zero + (1 - zero - one) * inner)
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw the part, then a proportion where it is the middle one."""
         zero, one = self._parts(mu, at)

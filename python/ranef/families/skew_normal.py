@@ -46,6 +46,15 @@ class SkewNormal(Family):
         """Zero is a number like others."""
         return np.zeros_like(mu)
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a response up to ``y``, by Owen's T."""
+        from scipy.special import ndtr, owens_t
+
+        k = at["slant"] / np.sqrt(1 + at["slant"] ** 2)
+        om = np.exp(at["disp"]) / np.sqrt(1 - 2 * k**2 / math.pi)
+        z = (y - mu) / om + k * math.sqrt(2 / math.pi)
+        return np.clip(ndtr(z) - 2 * owens_t(z, at["slant"]), 0.0, 1.0)
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw a half normal and a normal part."""
         k = at["slant"] / np.sqrt(1 + at["slant"] ** 2)

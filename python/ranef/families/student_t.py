@@ -69,6 +69,12 @@ class StudentT(Family):
         """Zero is a number like others."""
         return np.zeros_like(mu)
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a response up to ``y``."""
+        from scipy.special import stdtr
+
+        return np.asarray(stdtr(np.exp(at["log_df"]), (y - mu) / np.exp(at["disp"])))
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw responses."""
         return np.asarray(mu + np.exp(at["disp"]) * rng.standard_t(np.exp(at["log_df"])))

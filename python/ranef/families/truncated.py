@@ -82,6 +82,11 @@ class Truncated(Family):
         """There are no zeros."""
         return np.zeros_like(mu)
 
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a count up to ``y`` among those that are not zero."""
+        none = self.family.zero_probability(mu, at, weights)
+        return np.asarray((self.family.cumulative_with(y, mu, at, weights) - none) / -np.expm1(np.log(none)))
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw until a count is not zero."""
         out = np.zeros_like(mu)

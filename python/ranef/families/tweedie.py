@@ -12,6 +12,9 @@ from ranef.errors import ArgumentTypeError, OptionError
 from ranef.families.family import Family, Support
 from ranef.families.link import Floats
 
+#: So many standard deviations above its mean, and so many beside, a Poisson count has no chance.
+FAR = 12.0
+
 
 @dataclass(frozen=True, slots=True)
 class Tweedie(Family):
@@ -67,6 +70,21 @@ class Tweedie(Family):
         """Probability of zero."""
         u = 1 / (1 + np.exp(at["psi"]))
         return np.asarray(np.exp(-(mu**u) / (np.exp(at["disp"]) * u)))
+
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a response up to ``y``: sums of so many gamma variables, by the chance of
+        each number of them.
+        """
+        from scipy.special import gammainc, gammaln
+
+        s, phi = 1 / (1 + np.exp(-at["psi"])), np.exp(at["disp"])
+        u = 1 - s
+        rate, scaled = mu**u / (phi * u), y / (phi * s * mu**s)
+        total, last = np.exp(-rate), float(np.max(rate + FAR * np.sqrt(rate) + FAR, initial=0.0))
+        for k in range(1, int(last) + 1):
+            chance = np.exp(k * np.log(rate) - rate - gammaln(k + 1))
+            total = total + chance * gammainc(k * u / s, scaled)
+        return np.minimum(total, 1.0)
 
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw a number of gamma variables, and their sum."""

@@ -49,6 +49,18 @@ class ZeroOneInflatedBeta(Family):
         """Probability of zero."""
         return np.asarray(1 / (1 + np.exp(-at["zoi"])) / (1 + np.exp(at["coi"])))
 
+    def one_probability(self, mu: Floats, at: Mapping[str, Floats]) -> Floats:
+        """Probability of one."""
+        return np.asarray(1 / (1 + np.exp(-at["zoi"])) / (1 + np.exp(-at["coi"])))
+
+    def cumulative_with(self, y: Floats, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability of a proportion up to ``y``."""
+        from scipy.special import betainc
+
+        phi, zero = np.exp(at["disp"]), self.zero_probability(mu, at, weights)
+        inner = betainc(mu * phi, (1 - mu) * phi, np.clip(y, 0.0, 1.0))
+        return np.where(y >= 1, 1.0, zero + (1 - zero - self.one_probability(mu, at)) * inner)
+
     def draw_with(self, rng: np.random.Generator, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """Draw whether it is an end, and which; else a proportion."""
         phi = np.exp(at["disp"])

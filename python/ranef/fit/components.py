@@ -114,7 +114,17 @@ class ComponentsFit(PredictorFit):
     @property
     def residual_types(self) -> tuple[str, ...]:
         """Those of the mean of the response."""
-        return ("response", "pearson", "scaled", "normalized")
+        return ("response", "pearson", "scaled", "normalized", "quantile")
+
+    def response_interval(self) -> tuple[Floats, Floats]:
+        """Extra zeros first, then the distribution of the others."""
+        others = self.other_predictors
+        lower, upper = self.family.interval_with(self.design.y, self.family.mean(self.eta), others, self.weights)
+        if "zi" not in others:
+            return lower, upper
+        p, zero = _sigmoid(others["zi"]), self.design.y == 0
+        none = upper if self.zero == "inflated" else np.zeros_like(upper)
+        return np.where(zero, 0.0, p + (1 - p) * lower), p + (1 - p) * np.where(zero, none, upper)
 
     def pearson(self, raw: Floats, means: Floats, scaled: bool = False) -> Floats:
         """Divided by the standard deviation of the response, zeros included."""
@@ -217,6 +227,11 @@ class ComponentsFit(PredictorFit):
             return mean, variance
         p = _sigmoid(others["zi"])
         return (1 - p) * mean, (1 - p) * (variance + p * mean**2)
+
+    def moments_with(self, fitted: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Zeros included."""
+        others = {p.key: eta for p, eta in zip(self.others, fitted[1:], strict=True)}
+        return self.moments_at(fitted[0], others, self.weights)
 
     @property
     def other_predictors(self) -> dict[str, Floats]:

@@ -21,6 +21,7 @@ from ranef.fit.likelihood import Likelihood
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
 from ranef.fit.no_optimum import exact_fit, no_optimum
 from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.part_questions import RESIDUAL_TYPES
 from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import beside_generalized
@@ -115,6 +116,16 @@ class GlmmFit(MixedFit):
     def normal_responses(self) -> bool:
         """Responses have the distribution of the family, around a mean behind a link."""
         return False
+
+    @property
+    def residual_types(self) -> tuple[str, ...]:
+        """With quantiles, which are normal where the others are not."""
+        return (*RESIDUAL_TYPES, "quantile")
+
+    def response_interval(self) -> tuple[Floats, Floats]:
+        """By the distribution function of the family."""
+        at = {} if math.isnan(self.spread) else {"disp": np.full(self.nobs, math.log(self.spread))}
+        return self.family.interval_with(self.design.y, self.mu, at, self.weights)
 
     @property
     def variance_around_predictor(self) -> float | None:

@@ -2,11 +2,14 @@
 a refit.
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.components import ComponentsFit
 from ranef.fit.generalized import GlmmFit
+from ranef.fit.order import by_term, relative_factor
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 from ranef.fit.system import build_generalized_system
@@ -14,9 +17,24 @@ from ranef.fit.system import build_generalized_system
 Floats = NDArray[np.float64]
 
 
-def modes_of(fit: MixedFit, y: Floats) -> tuple[Floats, tuple[Floats, ...]]:
-    """Linear predictors (n,) and the modes (levels, k) of every random term for another response,
-    theta, fixed effects and dispersion held.
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherModes:
+    """What another response is like at its modes.
+
+    Attributes
+    ----------
+    fitted : tuple of (n,) arrays
+        Linear predictors with the modes, the fit's first one first.
+    effects : tuple of (levels, k) arrays
+        Modes of every random term of that.
+    """
+
+    fitted: tuple[Floats, ...]
+    effects: tuple[Floats, ...]
+
+
+def modes_of(fit: MixedFit, y: Floats) -> OtherModes:
+    """The modes for another response, theta, fixed effects and dispersion held.
 
     Parameters
     ----------
@@ -27,7 +45,7 @@ def modes_of(fit: MixedFit, y: Floats) -> tuple[Floats, tuple[Floats, ...]]:
     """
     assert isinstance(fit, GlmmFit)
     if isinstance(fit, ComponentsFit):
-        fit.core_model()  # refuses
+        return _of_predictors(fit, y)
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)
     found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)
@@ -37,4 +55,21 @@ def modes_of(fit: MixedFit, y: Floats) -> tuple[Floats, tuple[Floats, ...]]:
         u = found.u[span.factor][:, span.start : span.start + span.size]
         modes.append(u @ factor.T)
         eta = eta + random_part(term.places, term.z, modes[-1])
-    return eta, tuple(modes)
+    return OtherModes((eta,), tuple(modes))
+
+
+def _of_predictors(fit: ComponentsFit, y: Floats) -> OtherModes:
+    whole = replace(fit.whole, design=fit.whole.design.with_rows(y=np.ascontiguousarray(y)))
+    found = whole.system().evaluate(fit.whole_theta, fit.whole_beta, None, 1, fit.curvature, fit.n_threads)
+    theta = fit.whole_theta[whole.order.theta_of_core]
+    etas = [p.fixed_part() for p in fit.predictors]
+    effects: dict[int, Floats] = {}
+    for span, u in zip(whole.order.spans, by_term(whole.order, found.u), strict=True):
+        b = u @ relative_factor(span, theta).T
+        for piece in whole.pieces[span.formula]:
+            term = fit.predictors[piece.predictor].design.random[piece.term]
+            own = b[:, piece.start : piece.start + piece.size]
+            etas[piece.predictor] = etas[piece.predictor] + random_part(term.places, term.z, own)
+            if piece.predictor == 0:
+                effects[piece.term] = own
+    return OtherModes(tuple(etas), tuple(effects[s.formula] for s in fit.order.spans))

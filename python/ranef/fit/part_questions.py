@@ -177,6 +177,14 @@ class PartQuestions:
         out: Floats = raw * np.sqrt(fit.weights) / np.sqrt(variance)
         return out / self.sigma if scaled else out
 
+    def moments_with(self, fitted: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """Means and variances (n,) of responses at linear predictors (n,), of a generalized model;
+        the other predictors follow the first.
+        """
+        fit: Any = self
+        mu = self.family.mean(fitted[0])
+        return mu, self.family.observation_variance(mu, fit.weights, fit.spread)
+
     def response_interval(self) -> tuple[Floats, Floats]:
         """Probabilities (n,) of a smaller response than that observed, and of one up to it, at the
         conditional modes; for kinds that have quantile residuals.

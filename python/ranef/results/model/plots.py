@@ -33,7 +33,8 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         simulations (of responses of 0 and 1, which cannot be overdispersed, shares of successes
         along the probability); the number of zeros (where there can be none, the distribution of
         the response); the random effect that looks least normal; and how far quadrature would move
-        the estimates.
+        the estimates. With a zero part or a dispersion formula there are no curve and no quadrature,
+        and the pictures are of the whole response, zeros included.
 
         Where rows have a covariance structure the pictures are of normalized residuals, which are
         uncorrelated in data from the model: the autocorrelation by lag and, where positions are
@@ -49,7 +50,8 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         rng : int, numpy.random.Generator or None
             Seed or generator of the simulated responses; None takes a fresh seed.
         ax : array of Axes, optional
-            As many as there are pictures: 6, or 4 to 6 where rows have a covariance structure.
+            As many as there are pictures: 6; 4 to 6 where rows have a covariance structure, and 3
+            or 4 of models with several linear predictors.
         figsize : tuple of float, optional
             Width and height of a new figure in inches; 13 by 9.4 by default.
 

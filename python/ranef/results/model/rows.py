@@ -82,7 +82,11 @@ class RowsChapter(RowSourceChapter):
             own standard deviation, as in nlme. Of ordered categories (``clmm``) there are
             ``"response"`` (the default: number of the category, from 1, minus its mean),
             ``"pearson"``, and two that are drawn: ``"quantile"`` (Dunn and Smyth) and
-            ``"surrogate"`` (Liu and Zhang), whose distribution is the same in all rows.
+            ``"surrogate"`` (Liu and Zhang), whose distribution is the same in all rows. Of
+            generalized models there is ``"quantile"``, too, which is normal in a model that is
+            right; of models with a zero part or a dispersion formula ``"pearson"`` (the default:
+            divided by the standard deviation of the response, zeros included), ``"response"`` and
+            ``"quantile"``.
         rng : int, numpy.random.Generator or None
             Seed or generator for residuals that are drawn.
 
