@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.membership import size_of
-from ranef.errors import ArgumentTypeError
+from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.again import fit_again
 from ranef.fit.record import MixedFit
 
@@ -125,23 +125,22 @@ def observation_variance(fit: MixedFit) -> float:
 
     A binomial response has that of the link's latent variable, as in the references. Other families
     have theirs at the mean of the model without predictors: with the log link ``log(1 + V / mu²)``,
-    as of a lognormal variable, and with other links by the delta method.
+    as of a lognormal variable, and with other links by the delta method. With zeros or
+    dispersions of their own it is that of the whole response, averaged over the rows.
     """
-    known = fit.variance_around_predictor
-    if known is not None:
-        return known
-    family = fit.family
-    null = null_fit(fit)
-    eta = null.beta[:1] if null.design.offset is None else null.beta[:1] + null.design.offset.mean()
-    if family.link == "log":
-        spread = sum(float(np.einsum("ij,ij->", s, s)) / fit.nobs for s in _scaled_columns(null))
-        mu = np.exp(eta + spread / 2)
-    else:
-        mu = family.mean(eta)
-    variance = family.variance(mu, fit.spread) * family.sigma(fit.spread) ** 2
-    if family.link == "log":
-        return float(np.log1p(variance / mu**2)[0])
-    return float((variance / family.link_function.slope(eta) ** 2)[0])
+    found = fit.variance_around_predictor
+    if found is None:
+        null = null_fit(fit)
+        eta = float(null.beta[0]) + (0.0 if null.design.offset is None else float(null.design.offset.mean()))
+        if fit.family.link == "log":
+            eta += sum(float(np.einsum("ij,ij->", s, s)) / fit.nobs for s in _scaled_columns(null)) / 2
+        found = fit.variance_around(eta)
+    if not math.isfinite(found):
+        raise OptionError(
+            f"responses of the {fit.family.label(fit.spread)} family have no variance at these estimates, and so there "
+            "are no shares of it."
+        )
+    return found
 
 
 def _scaled_columns(fit: MixedFit) -> list[NDArray[np.float64]]:

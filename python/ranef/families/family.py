@@ -103,6 +103,15 @@ class Family:
         """The scale parameter as a standard deviation; 1 for families without one."""
         return 1.0
 
+    def variance_of_predictor(self, eta: Floats, mean: float, variance: float) -> float:
+        """Variance of responses of this mean and variance, on the scale of the linear predictor
+        (1,): with a log link that of the logarithm of a lognormal variable, else by the delta
+        method.
+        """
+        if self.link == "log":
+            return float(np.log1p(variance / mean**2))
+        return float(variance / self.link_function.slope(eta)[0] ** 2)
+
     # ---- with predictors of dispersion and shape, ``at`` by name (n,)
 
     @property

@@ -59,6 +59,10 @@ class LogNormal(Family):
         mean = np.exp(mu + v / 2)
         return mean, mean**2 * np.expm1(v)
 
+    def variance_of_predictor(self, eta: Floats, mean: float, variance: float) -> float:
+        """That of the logarithm, on either scale."""
+        return float(np.log1p(variance / mean**2))
+
     def zero_probability(self, mu: Floats, at: Mapping[str, Floats], weights: Floats) -> Floats:
         """There are no zeros."""
         return np.zeros_like(mu)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
+from ranef.families.cumulative import LATENT_VARIANCE
 from ranef.fit.component_system import WholeModel
 from ranef.fit.component_variance import predictor_variance
 from ranef.fit.generalized import GlmmFit
@@ -137,11 +138,22 @@ class ComponentsFit(PredictorFit):
 
     @property
     def variance_around_predictor(self) -> float | None:
-        """Refused: it depends on the zeros and the dispersion."""
-        raise OptionError(
-            "shares of variance (icc, r2) are not offered for models with several linear predictors, of zeros, "
-            "dispersion or shape; varcorr has their variances."
-        )
+        """That of the latent variable of a binomial response, and of numbers that are not behind a
+        link the mean of the rows.
+        """
+        if self.family.support == "proportion" and not self.family.predictors:
+            return LATENT_VARIANCE.get(self.family.link)
+        if self.family.support == "real" and self.identity_scale:
+            return float(self.moments_with(tuple(p.fixed_part() for p in self.predictors))[1].mean())
+        return None
+
+    def variance_around(self, eta: float) -> float:
+        """That of the whole response, zeros included, averaged over the zeros and dispersions of
+        the rows, their random effects being zero.
+        """
+        others = {p.key: p.fixed_part() for p in self.others}
+        means, variance = self.moments_at(np.full(self.nobs, eta), others, self.weights)
+        return self.family.variance_of_predictor(np.full(1, eta), float(means.mean()), float(variance.mean()))
 
     @property
     def spread_name(self) -> str | None:

@@ -206,6 +206,16 @@ class PartQuestions:
         variance: float = fit.residual_variance
         return variance
 
+    def variance_around(self, eta: float) -> float:
+        """The same for models whose variance follows from the mean, at one linear predictor: with a
+        log link ``log(1 + V / mu²)``, as of a lognormal variable, else by the delta method.
+        """
+        fit: Any = self
+        at = np.full(1, eta)
+        mean = self.family.mean(at)
+        variance = self.family.variance(mean, fit.spread) * self.family.sigma(fit.spread) ** 2
+        return self.family.variance_of_predictor(at, float(mean[0]), float(variance[0]))
+
     # ---- what there is a sentence about
 
     @property

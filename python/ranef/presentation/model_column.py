@@ -150,7 +150,7 @@ def column_of(
         shares = _shares(fit)
     except RanefError:
         shares = (math.nan,) * 3
-        remarks = (*remarks, "shares of variance are not offered for its family or its several predictors.")
+        remarks = (*remarks, "shares of variance are not defined for its family.")
     statistics = {
         "nobs": float(fit.nobs),
         "icc": shares[0],

@@ -36,7 +36,9 @@ class DiagnosticsChapter(RowSourceChapter):
         effects on the boundary have variance 0. The variance of an observation is sigma² in a
         linear model. In a generalized one it is on the scale of the link: that of the link's latent
         variable for 0/1 responses and trials, else what the family's variance becomes on that scale
-        (Nakagawa, Johnson and Schielzeth 2017).
+        (Nakagawa, Johnson and Schielzeth 2017). With a zero part or a dispersion formula fixed and
+        random effects are those of the conditional part, and an observation has the variance of the
+        whole response, zeros included, averaged over the zeros and dispersions of the rows.
 
         Parameters
         ----------

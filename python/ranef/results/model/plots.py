@@ -33,8 +33,8 @@ class PlotsChapter(DiagnosticsChapter, RowsChapter, EstimatesChapter):
         simulations (of responses of 0 and 1, which cannot be overdispersed, shares of successes
         along the probability); the number of zeros (where there can be none, the distribution of
         the response); the random effect that looks least normal; and how far quadrature would move
-        the estimates. With a zero part or a dispersion formula there are no curve and no quadrature,
-        and the pictures are of the whole response, zeros included.
+        the estimates. With a zero part or a dispersion formula there are no curve and no
+        quadrature, and the pictures are of the whole response, zeros included.
 
         Where rows have a covariance structure the pictures are of normalized residuals, which are
         uncorrelated in data from the model: the autocorrelation by lag and, where positions are
