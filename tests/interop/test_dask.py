@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import pathlib
 import signal
+import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -129,6 +131,40 @@ def test_a_part_that_ends_every_worker_is_named(client, data, tmp_path):
         scale.fit(FORMULA, pieces(data, tmp_path / "always", 99), executor=client)
     # the cluster is alive
     assert client.submit(int, "3").result() == 3
+
+
+class Slow:
+    """Rows that take longer than anybody waits, unless a file is there."""
+
+    def __init__(self, rows, released):
+        self.rows, self.released = rows, str(released)
+
+    def __call__(self):
+        for _ in range(600):
+            if pathlib.Path(self.released).exists():
+                break
+            time.sleep(0.05)
+        return iter([self.rows])
+
+
+@pytest.mark.parametrize("kind", ["dask", "threads"])
+def test_waiting_is_interrupted(request, data, whole, tmp_path, kind):
+    pool = request.getfixturevalue("client") if kind == "dask" else concurrent.futures.ThreadPoolExecutor(2)
+    released, sent, main = tmp_path / "released", [], threading.get_ident()
+
+    def send():
+        sent.append(time.monotonic())
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Timer(1.0, send).start()
+    parts = [data[: N // 2], Slow(data[N // 2 :], released)]
+    with pytest.raises(KeyboardInterrupt):
+        scale.fit(FORMULA, parts, executor=pool)
+    assert time.monotonic() - sent[0] < 3
+    released.touch()
+    assert scale.fit(FORMULA, parts, executor=pool).objective == pytest.approx(whole.objective, abs=1e-8)
+    if kind == "threads":
+        pool.shutdown()
 
 
 def test_bad_parts_are_named_and_not_tried_again(client, data, files, tmp_path):

@@ -24,6 +24,40 @@ pub fn is_stopped() -> bool {
     STOP.with_borrow(|flag| flag.as_ref().is_some_and(|f| f.load(Ordering::Relaxed)))
 }
 
+/// An error once the work of this thread is to end.
+///
+/// # Errors
+/// [`CoreError::Interrupted`].
+pub fn not_stopped() -> Result<(), CoreError> {
+    if is_stopped() {
+        return Err(CoreError::Interrupted);
+    }
+    Ok(())
+}
+
+/// Floating-point operations after which it is worth asking whether to go on: a fraction of a
+/// second.
+const OPERATIONS: f64 = 5e7;
+
+/// Counts the operations of a loop of small steps, of which few ask whether to go on.
+#[derive(Default)]
+pub struct Pace {
+    since: f64,
+}
+
+impl Pace {
+    /// Whether the work of this thread is to end, asked before a step of so many operations.
+    #[inline(always)]
+    pub fn is_stopped(&mut self, operations: f64) -> bool {
+        self.since += operations;
+        if self.since < OPERATIONS {
+            return false;
+        }
+        self.since = 0.0;
+        is_stopped()
+    }
+}
+
 /// Whom a long computation reports to, and who may stop it.
 pub trait Watch: Sync {
     /// Whether to go on; asked at every evaluation, so that it must be cheap.

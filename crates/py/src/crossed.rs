@@ -6,8 +6,7 @@ use crate::arguments::{
 use crate::information::satterthwaite_record;
 use crate::records::{Ending, LinearFit, LinearSolution, SampledFit, Search};
 use crate::statistic::{coded, ColumnsArgument, SpecArgument};
-use crate::threads::with_threads;
-use crate::watch::whole;
+use crate::watch::{asking_nobody, whole, MANY_ROWS};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
     PyUntypedArrayMethods,
@@ -64,7 +63,8 @@ impl CrossedRows {
     #[pyo3(signature = (n_threads = 1))]
     fn system(&mut self, py: Python<'_>, n_threads: usize) -> PyResult<CrossedSystem> {
         let Some(rows) = self.rows.take() else { return Err(PyValueError::new_err("the rows were taken")) };
-        let made = py.detach(|| with_threads(n_threads, || Crossed::of_gathered(rows, n_threads)));
+        let long = rows.n() >= MANY_ROWS;
+        let made = asking_nobody(py, n_threads, long, || Crossed::of_gathered(rows, n_threads))?;
         Ok(CrossedSystem { model: made.map_err(to_python)? })
     }
 }
@@ -135,8 +135,8 @@ impl CrossedSystem {
         let arrays = Arrays::new(x, levels, y, weights, None, factors)?;
         let borrowed = arrays.borrow(py);
         let rows = borrowed.rows()?;
-        let model = py.detach(|| with_threads(n_threads, || Crossed::new(&rows, n_threads))).map_err(to_python)?;
-        Ok(CrossedSystem { model })
+        let made = asking_nobody(py, n_threads, rows.n() >= MANY_ROWS, || Crossed::new(&rows, n_threads))?;
+        Ok(CrossedSystem { model: made.map_err(to_python)? })
     }
 
     /// Columns of x in use.

@@ -4,7 +4,7 @@ use crate::arguments::{by_factor, matrix, to_python, Arrays, FactorArgument};
 use crate::crossed::{levels_record, SampledCovariance};
 use crate::families::{checked_extras, chosen, ExtrasArgument};
 use crate::records::{Ending, GeneralizedFit, GeneralizedSolution, SampledGeneralizedFit, Search};
-use crate::watch::whole;
+use crate::watch::{asking_nobody, whole, MANY_ROWS};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -45,7 +45,8 @@ impl CrossedGlmmSystem {
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
         let borrowed = arrays.borrow(py);
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
-        let made = whole(py, None, n_threads, |_| CrossedGlmm::new(&rows, offset, family, n_threads))?;
+        let long = rows.n() >= MANY_ROWS;
+        let made = asking_nobody(py, n_threads, long, || CrossedGlmm::new(&rows, offset, family, n_threads))?;
         Ok(CrossedGlmmSystem { model: Mutex::new(made.map_err(to_python)?) })
     }
 

@@ -6,8 +6,7 @@ use crate::kernel::Raises;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
 use crate::row_kernel::RowKernel;
-use crate::threads::with_threads;
-use crate::watch::{whole_of, LONG};
+use crate::watch::{asking_nobody, whole_of, LONG, MANY_ROWS};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
     PyUntypedArrayMethods,
@@ -21,9 +20,6 @@ use ranef_core::generalized::{
 };
 use ranef_core::memory::{self, room_for};
 use std::sync::{Arc, Mutex};
-
-/// Rows from which on setting up a system takes a while.
-const MANY: usize = 200_000;
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
 
@@ -94,6 +90,11 @@ impl GlmmSystem {
             return Err(PyValueError::new_err(format!("{what} has {} entries where the model has {n}", v.len())));
         }
         Ok(())
+    }
+
+    /// Whether one evaluation takes a while.
+    pub(crate) fn is_long(&self) -> bool {
+        self.g.layout.sym.seconds > LONG || self.g.n >= MANY_ROWS
     }
 
     pub(crate) fn check_n_quad(&self, n_quad: usize) -> PyResult<()> {
@@ -206,7 +207,7 @@ impl GlmmSystem {
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
         let borrowed = arrays.borrow(py);
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
-        let g = whole_of(py, None, n_threads, rows.n() >= MANY, |_| Model::new(&rows, offset, family))?;
+        let g = whole_of(py, None, n_threads, rows.n() >= MANY_ROWS, |_| Model::new(&rows, offset, family))?;
         let mut g = g.map_err(to_python)?;
         if let Some(weights) = &sampling {
             g.layout.weigh(&by_level(weights)).map_err(to_python)?;
@@ -321,8 +322,7 @@ impl GlmmSystem {
             tolerance,
             hessian: true,
         };
-        let long = self.g.layout.sym.seconds > LONG;
-        let result = whole_of(py, progress, n_threads, long, |watch| {
+        let result = whole_of(py, progress, n_threads, self.is_long(), |watch| {
             self.with_work(n_threads, |g, m| {
                 let s = search(g, m, &options, &mut |n, d| watch.evaluated(n, d))?;
                 let solution = if s.fit.objective.is_finite() { m.solution(g).ok() } else { None };
@@ -367,19 +367,17 @@ impl GlmmSystem {
         self.check_n_quad(n_quad)?;
         let point = self.point(&theta, &beta, dispersion.as_ref())?;
         let how = approximation(n_quad, curvature)?;
-        let v = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_work(n_threads, |g, m| {
-                    m.forget();
-                    let before = m.steps;
-                    m.beta.copy_from_slice(&point.beta);
-                    let v = m.value(g, &point, how, n_quad == 0)?;
-                    Ok::<_, Failure>((v, m.steps - before, m.spherical_effects(g)))
-                })
+        let v = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |g, m| {
+                m.forget();
+                let before = m.steps;
+                m.beta.copy_from_slice(&point.beta);
+                let v = m.value(g, &point, how, n_quad == 0)?;
+                Ok::<_, Failure>((v, m.steps - before, m.spherical_effects(g)))
             })
         });
         self.raised()?;
-        let (v, steps, u) = v.map_err(not_found)?;
+        let (v, steps, u) = v?.map_err(not_found)?;
         let mut gradient = v.by_theta(&self.g, &point.theta);
         // beta~ = G^-1 beta: the derivative moves with the transposed inverse
         let p = self.g.p();
@@ -414,19 +412,17 @@ impl GlmmSystem {
         self.check_n_quad(n_quad)?;
         let point = self.point(&theta, &beta, dispersion.as_ref())?;
         let how = approximation(n_quad, curvature)?;
-        let r = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_work(n_threads, |g, m| {
-                    m.forget();
-                    m.beta.copy_from_slice(&point.beta);
-                    let f = ranef_core::generalized::examine(g, m, &point, how)?;
-                    let s = m.solution(g)?;
-                    Ok::<_, Failure>((f, s))
-                })
+        let r = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |g, m| {
+                m.forget();
+                m.beta.copy_from_slice(&point.beta);
+                let f = ranef_core::generalized::examine(g, m, &point, how)?;
+                let s = m.solution(g)?;
+                Ok::<_, Failure>((f, s))
             })
         });
         self.raised()?;
-        let (f, s) = r.map_err(not_found)?;
+        let (f, s) = r?.map_err(not_found)?;
         let solution = self.solution_record(py, s, &f.point)?;
         let none = Search { runs: 1, looks: 0, complete: false, moved_on: false, valleys: Vec::new() };
         self.fit_record(py, &f, Some(solution), none)
@@ -447,25 +443,23 @@ impl GlmmSystem {
         let entries: f64 = self.g.layout.factors.iter().map(|f| (f.n_levels * f.k * f.k) as f64).sum();
         let what = || format!("the conditional covariances of {} random effects", self.g.layout.q());
         memory::within(self.memory, || room_for(2.0 * entries, what)).map_err(to_python)?;
-        let all = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_work(n_threads, |g, m| {
-                    m.forget();
-                    m.stand_at(g, &point)?;
-                    if how.curvature == Curvature::Expected {
-                        m.more_pass(g);
-                        m.factorise_expected(g)?;
-                    }
-                    m.factor.invert_unweighted();
-                    let out = (0..g.effects.len())
-                        .map(|f| g.layout.conditional_covariance(&m.lambda, &m.factor, f))
-                        .collect::<Vec<_>>();
-                    Ok::<_, Failure>(out)
-                })
+        let all = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |g, m| {
+                m.forget();
+                m.stand_at(g, &point)?;
+                if how.curvature == Curvature::Expected {
+                    m.more_pass(g);
+                    m.factorise_expected(g)?;
+                }
+                m.factor.invert_unweighted();
+                let out = (0..g.effects.len())
+                    .map(|f| g.layout.conditional_covariance(&m.lambda, &m.factor, f))
+                    .collect::<Vec<_>>();
+                Ok::<_, Failure>(out)
             })
         });
         self.raised()?;
-        let all = all.map_err(not_found)?;
+        let all = all?.map_err(not_found)?;
         let list = PyList::empty(py);
         for (v, f) in all.into_iter().zip(&self.g.layout.factors) {
             let a: Bound<'py, PyArray3<f64>> = v.into_pyarray(py).reshape([f.n_levels, f.k, f.k])?;
@@ -519,16 +513,14 @@ impl GlmmSystem {
             }
             new.push(NewRows { codes, z: cols });
         }
-        let v = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_work(n_threads, |g, m| {
-                    m.forget();
-                    m.stand_at(g, &point)?;
-                    predict_variance(g, m, &covariance, &x, &new, n_rows)
-                })
+        let v = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |g, m| {
+                m.forget();
+                m.stand_at(g, &point)?;
+                predict_variance(g, m, &covariance, &x, &new, n_rows)
             })
         });
         self.raised()?;
-        Ok(v.map_err(not_found)?.into_pyarray(py))
+        Ok(v?.map_err(not_found)?.into_pyarray(py))
     }
 }

@@ -8,8 +8,7 @@ use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{
     Ending, KenwardRoger, LinearEvaluation, LinearFit, LinearSolution, Satterthwaite, Search, Valley,
 };
-use crate::threads::with_threads;
-use crate::watch::{whole_of, LONG};
+use crate::watch::{asking_nobody, whole_of, LONG, MANY_LEVELS, MANY_ROWS};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -44,11 +43,8 @@ fn with_work_on<T>(
     out
 }
 
-/// Rows and levels from which on setting up a system takes a while.
-const MANY: usize = 200_000;
-
 fn is_long(rows: &Rows<'_>) -> bool {
-    rows.n() >= MANY || rows.factors.iter().map(|f| f.n_levels).sum::<usize>() >= MANY / 20
+    rows.n() >= MANY_ROWS || rows.factors.iter().map(|f| f.n_levels).sum::<usize>() >= MANY_LEVELS
 }
 
 pub(crate) fn singular() -> PyErr {
@@ -129,6 +125,11 @@ impl LmmSystem {
     /// The system that fits are made with.
     fn fitted(&self) -> &System {
         self.split.as_ref().map_or_else(|| self.whole.get().expect("there is one of both"), |s| &s.0)
+    }
+
+    /// Whether one factorisation takes a while.
+    pub(crate) fn is_long(&self) -> bool {
+        self.fitted().predicted_seconds() > LONG
     }
 
     /// Number of rows.
@@ -317,7 +318,7 @@ impl LmmSystem {
             (Some(b), Some(_)) => b.rows_with_levels()?.map(|(rows, _)| rows),
             (Some(b), None) => Some(b.rows()?),
         };
-        let long = self.fitted().predicted_seconds() > LONG;
+        let long = self.is_long();
         let result = whole_of(py, progress, n_threads, long, |watch| {
             self.with_fitted(self.fitted(), n_threads, |sys, e, score| {
                 let begin = match &start {
@@ -393,16 +394,14 @@ impl LmmSystem {
     ) -> PyResult<LinearSolution> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
-        let s = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_fitted(self.sharpest(), n_threads, |sys, e, score| {
-                    e.lambda = sys.lambda_from_theta(&theta);
-                    e.criterion(sys, reml).ok()?;
-                    e.solve_effects(sys, score);
-                    self.solution_of(sys, e, reml, score)
-                })
+        let s = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_fitted(self.sharpest(), n_threads, |sys, e, score| {
+                e.lambda = sys.lambda_from_theta(&theta);
+                e.criterion(sys, reml).ok()?;
+                e.solve_effects(sys, score);
+                self.solution_of(sys, e, reml, score)
             })
-        });
+        })?;
         let s = s.ok_or_else(singular)?;
         self.solution_record(py, s, reml)
     }
@@ -417,11 +416,9 @@ impl LmmSystem {
     ) -> PyResult<LinearEvaluation> {
         let theta = theta.as_array().to_vec();
         self.check_theta(&theta)?;
-        let v = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_fitted(self.sharpest(), n_threads, |sys, e, score| e.evaluation(sys, &theta, reml, score))
-            })
-        });
+        let v = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_fitted(self.sharpest(), n_threads, |sys, e, score| e.evaluation(sys, &theta, reml, score))
+        })?;
         let v = v.ok_or_else(singular)?;
         Ok(LinearEvaluation { objective: v.objective, gradient: v.gradient.into_pyarray(py).unbind() })
     }
@@ -439,20 +436,18 @@ impl LmmSystem {
         let whole = self.sys(py)?;
         let entries: f64 = whole.factors.iter().map(|f| (f.n_levels * f.k * f.k) as f64).sum();
         self.room_for(2.0 * entries, || format!("the conditional covariances of {} random effects", whole.q()))?;
-        let all = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_work(n_threads, |sys, e, _| {
-                    e.lambda = sys.lambda_from_theta(&theta);
-                    e.criterion(sys, false).ok()?;
-                    e.factor.invert_unweighted();
-                    Some(
-                        (0..sys.terms.len())
-                            .map(|f| sys.conditional_covariance(&e.lambda, &e.factor, f))
-                            .collect::<Vec<_>>(),
-                    )
-                })
+        let all = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |sys, e, _| {
+                e.lambda = sys.lambda_from_theta(&theta);
+                e.criterion(sys, false).ok()?;
+                e.factor.invert_unweighted();
+                Some(
+                    (0..sys.terms.len())
+                        .map(|f| sys.conditional_covariance(&e.lambda, &e.factor, f))
+                        .collect::<Vec<_>>(),
+                )
             })
-        });
+        })?;
         let all = all.ok_or_else(singular)?;
         let list = PyList::empty(py);
         for (v, f) in all.into_iter().zip(&whole.factors) {
@@ -477,11 +472,9 @@ impl LmmSystem {
         self.room_for(2.0 * q as f64 * p as f64, || {
             format!("the products of {q} random effects with {p} fixed effects, which leverages need")
         })?;
-        let found = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_work(n_threads, |sys, e, score| Ok(Deletion::at(sys, e, &theta)?.coefficients(score)))
-            })
-        });
+        let found = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |sys, e, score| Ok(Deletion::at(sys, e, &theta)?.coefficients(score)))
+        })?;
         matrix(py, found.map_err(|NotPositive| singular())?, whole.q(), whole.p())
     }
 
@@ -507,14 +500,9 @@ impl LmmSystem {
         }
         let entries: f64 = starts.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2)).sum();
         self.room_for(2.0 * entries, || "the covariances of the random effects of groups that are left out".into())?;
-        let found = py.detach(|| {
-            with_threads(n_threads, || {
-                self.with_work(
-                    n_threads,
-                    |sys, e, _| Ok(Deletion::at(sys, e, &theta)?.inverse_parts(&starts, &effects)),
-                )
-            })
-        });
+        let found = asking_nobody(py, n_threads, self.is_long(), || {
+            self.with_work(n_threads, |sys, e, _| Ok(Deletion::at(sys, e, &theta)?.inverse_parts(&starts, &effects)))
+        })?;
         Ok(found.map_err(|NotPositive| singular())?.into_pyarray(py))
     }
 
@@ -550,15 +538,13 @@ impl LmmSystem {
             }
             new.push(NewRows { codes, members, z: cols });
         }
-        let v = py.detach(|| {
-            with_threads(n_threads, || {
-                with_work_on(&self.work, whole, n_threads, |sys, e, _| {
-                    e.lambda = sys.lambda_from_theta(&theta);
-                    e.criterion(sys, false).ok()?;
-                    Some(predict_variance(sys, e, &x, &new, n_rows))
-                })
+        let v = asking_nobody(py, n_threads, self.is_long(), || {
+            with_work_on(&self.work, whole, n_threads, |sys, e, _| {
+                e.lambda = sys.lambda_from_theta(&theta);
+                e.criterion(sys, false).ok()?;
+                Some(predict_variance(sys, e, &x, &new, n_rows))
             })
-        });
+        })?;
         let v = v.ok_or_else(singular)?;
         Ok(v.into_pyarray(py))
     }

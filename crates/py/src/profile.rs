@@ -5,7 +5,7 @@ use crate::correlated::CorrelatedSystem;
 use crate::lmm::LmmSystem;
 use crate::records;
 use crate::replicate::Model;
-use crate::watch::whole;
+use crate::watch::{whole, whole_of};
 use numpy::IntoPyArray;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -45,7 +45,7 @@ pub fn profile(
             m.check_theta(start.theta.as_slice()?)?;
             let frames = frames_of(sys, &sys.lambda_from_theta(start.theta.as_slice()?));
             let fit = LinearFit { sys, options: options.linear(false) };
-            whole(py, progress, n_threads, |watch| {
+            whole_of(py, progress, n_threads, m.is_long(), |watch| {
                 replicate::profile(&fit, frames, &indices, &curves, n_threads, watch)
             })
         }
@@ -55,7 +55,7 @@ pub fn profile(
             }
             let start = options.generalized(m, Some(&start))?;
             let fit = GeneralizedFit { g: &m.g };
-            let found = whole(py, progress, n_threads, |watch| {
+            let found = whole_of(py, progress, n_threads, m.is_long(), |watch| {
                 replicate::profile(&fit, start, &indices, &curves, n_threads, watch)
             });
             m.raised()?;

@@ -2,6 +2,7 @@
 
 use crate::arguments::{to_python, Arrays, FactorArgument};
 use crate::lmm::LmmSystem;
+use crate::watch::{asking_nobody, MANY_LEVELS};
 use numpy::{PyArray1, PyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -141,7 +142,9 @@ impl Statistic {
     fn system(&self, py: Python<'_>, n_threads: usize) -> PyResult<LmmSystem> {
         let Some(sums) = self.sums.finished() else { return Err(PyValueError::new_err("there are no rows")) };
         let (basis, specs) = (self.sums.basis().clone(), self.sums.specs());
-        let system = py.detach(|| System::of_products(sums, basis, specs)).map_err(to_python)?;
+        let long = specs.len() > 1 && specs.iter().map(|s| s.n_levels).sum::<usize>() >= MANY_LEVELS;
+        let made = asking_nobody(py, n_threads, long, || System::of_products(sums, basis, specs))?;
+        let system = made.map_err(to_python)?;
         Ok(LmmSystem::of_products(system, n_threads))
     }
 

@@ -17,6 +17,10 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// while this one waits for signals.
 pub(crate) const LONG: f64 = 0.1;
 
+/// Rows, and levels, from which on setting up a model takes a while.
+pub(crate) const MANY_ROWS: usize = 200_000;
+pub(crate) const MANY_LEVELS: usize = 10_000;
+
 /// Asks Python now and then whether to go on, and reports progress.
 struct Watcher {
     /// Set once the computation is to end.
@@ -165,6 +169,19 @@ pub(crate) fn whole_of<T: Send>(
         (_, Some(e)) => Err(e),
         (out, None) => Ok(out),
     }
+}
+
+/// Runs a computation that asks nobody; `long` as for [`whole_of`].
+///
+/// # Errors
+/// What a signal handler raised.
+pub(crate) fn asking_nobody<T: Send>(
+    py: Python<'_>,
+    n_threads: usize,
+    long: bool,
+    f: impl FnOnce() -> T + Send,
+) -> PyResult<T> {
+    whole_of(py, None, n_threads, long, |_| f())
 }
 
 /// Runs a computation whose finished parts are of use: an interrupt from the keyboard ends it

@@ -4,7 +4,10 @@
 use super::storage::Storage;
 use super::symbolic::{Symbolic, SCATTERED};
 use crate::dense::kernels::{self, size};
+use crate::dense::stoppable;
+use crate::watch::is_stopped;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
+use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 
 /// Factors a diagonal block, applies it to its panel and right-hand side; returns the determinant
@@ -45,18 +48,24 @@ pub(super) fn eliminate_run(
     let p = MatRef::from_column_major_slice(&r.panel[s.panel[start]..s.panel[start] + h * width], h, width);
     let at = s.dense_first[start] as usize;
     let tail = MatMut::from_column_major_slice_mut(&mut r.tail, s.dense, s.dense);
-    let block = tail.submatrix_mut(at, at, h, h);
-    triangular_matmul(
-        block,
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        p,
-        BlockStructure::Rectangular,
-        p.transpose(),
-        BlockStructure::Rectangular,
-        -1.0,
-        par,
-    );
+    let mut block = tail.submatrix_mut(at, at, h, h);
+    for part in stoppable::parts(width, h * h) {
+        if is_stopped() {
+            return;
+        }
+        let p = p.subcols(part.start, part.len());
+        triangular_matmul(
+            block.rb_mut(),
+            BlockStructure::TriangularLower,
+            Accum::Add,
+            p,
+            BlockStructure::Rectangular,
+            p.transpose(),
+            BlockStructure::Rectangular,
+            -1.0,
+            par,
+        );
+    }
     let split = s.row[s.n_sparse] * cols;
     let (head, rest) = rhs.split_at_mut(split);
     let c = MatRef::from_row_major_slice(&head[s.row[start] * cols..s.row[end] * cols], width, cols);

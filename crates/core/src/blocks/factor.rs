@@ -10,6 +10,7 @@ use super::NotPositive;
 use crate::crossprod::{Cells, Gram};
 use crate::dense::kernels::{self, size};
 use crate::dense::stoppable;
+use crate::watch::Pace;
 use crate::{with_size, with_sizes};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -64,7 +65,7 @@ impl Factor {
     /// in place on the way.
     ///
     /// # Errors
-    /// Where M is not positive definite in floating point.
+    /// Where M is not positive definite in floating point, or the work was stopped.
     pub fn factorise(
         &mut self,
         gram: &Gram,
@@ -111,8 +112,12 @@ impl Factor {
         let s = &*self.sym;
         let r = &mut self.r;
         let mut log_det = 0.0;
+        let mut pace = Pace::default();
         for &(start, end) in &s.runs {
             let (start, end) = (start as usize, end as usize);
+            if pace.is_stopped(s.operations(start, end)) {
+                return Err(NotPositive);
+            }
             for j in start..end {
                 let k = s.k[j] as usize;
                 let h = s.height[j] as usize;

@@ -7,9 +7,11 @@ use super::symbolic::{Symbolic, SCATTERED};
 use crate::crossprod::{Cells, Gram};
 use crate::dense::kernels::{self, size};
 use crate::dense::stoppable;
+use crate::watch::{is_stopped, Pace};
 use crate::with_size;
 use faer::dyn_stack::MemStack;
 use faer::linalg::cholesky::llt;
+use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 
 impl Factor {
@@ -51,6 +53,8 @@ impl Factor {
             #[inline(always)]
             || self.invert_sparse(weighted),
         );
+        // what is there is then of no use
+        self.is_inverted &= !is_stopped();
     }
 
     #[inline(always)]
@@ -59,8 +63,12 @@ impl Factor {
         let (r, t) = (&self.r, &mut self.t);
         let tallest = (0..s.n_sparse).map(|j| s.height[j] as usize * s.k[j] as usize).max().unwrap_or(0);
         let mut kk = vec![0.0; tallest];
+        let mut pace = Pace::default();
         for &(start, end) in s.runs.iter().rev() {
             let (start, end) = (start as usize, end as usize);
+            if pace.is_stopped(2.0 * s.operations(start, end)) {
+                return;
+            }
             if end - start > 1 {
                 invert_run(r, t, s, (start, end), weighted, self.par);
                 continue;
@@ -254,6 +262,9 @@ fn weighted_inverse(r: &[f64], w: &[f64], out: &mut [f64]) {
 fn mirror(a: &mut [f64], n: usize) {
     const TILE: usize = 32;
     for jb in (0..n).step_by(TILE) {
+        if is_stopped() {
+            return;
+        }
         for ib in (jb..n).step_by(TILE) {
             for j in jb..(jb + TILE).min(n) {
                 for i in ib.max(j + 1)..(ib + TILE).min(n) {
@@ -312,15 +323,21 @@ fn invert_run(r: &Storage, t: &mut Storage, s: &Symbolic, (start, end): (usize, 
     }
     let first = s.dense_first[start] as usize;
     let tail = MatRef::from_column_major_slice(&t.tail, s.dense, s.dense);
-    let target = MatMut::from_column_major_slice_mut(&mut t.panel[at.clone()], h, cols);
-    faer::linalg::matmul::matmul(
-        target,
-        Accum::Replace,
-        tail.submatrix(first, first, h, h),
-        MatRef::from_column_major_slice(&kk, h, cols),
-        -1.0,
-        par,
-    );
+    let mut target = MatMut::from_column_major_slice_mut(&mut t.panel[at.clone()], h, cols);
+    let kk_all = MatRef::from_column_major_slice(&kk, h, cols);
+    for part in stoppable::parts(cols, 2 * h * h) {
+        if is_stopped() {
+            return;
+        }
+        faer::linalg::matmul::matmul(
+            target.rb_mut().subcols_mut(part.start, part.len()),
+            Accum::Replace,
+            tail.submatrix(first, first, h, h),
+            kk_all.subcols(part.start, part.len()),
+            -1.0,
+            par,
+        );
+    }
     for j in start..end {
         let k = s.k[j] as usize;
         let from = (s.row[j] - s.row[start]) * h;

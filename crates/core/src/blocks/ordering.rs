@@ -7,9 +7,20 @@
 //! early.
 
 use crate::crossprod::Cells;
+use crate::error::CoreError;
+use crate::watch::{not_stopped, stop_flag};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::linalg::amd;
 use faer::sparse::SymbolicSparseColMatRef;
+use std::sync::{mpsc, Arc};
+use std::thread;
+use std::time::Duration;
+
+/// Cells from which on the search for an order of minimum degree takes longer than somebody waits
+/// who has pressed Ctrl-C.
+const MANY: usize = 20_000;
+/// How often it is asked meanwhile whether to go on.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Largest number of cells of one level, seen from `factor`, over the pairs with each factor in
 /// `left`.
@@ -41,7 +52,10 @@ pub(super) enum Rule {
 
 /// Nodes (numbered factor by factor) in the order of elimination, and how many of them leave no
 /// choice.
-pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32>, usize) {
+///
+/// # Errors
+/// An interruption.
+pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> Result<(Vec<u32>, usize), CoreError> {
     let nf = n_levels.len();
     let mut first = vec![0usize; nf + 1];
     for f in 0..nf {
@@ -60,7 +74,7 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32
     }
     let settled = out.len();
     if left.is_empty() {
-        return (out, settled);
+        return Ok((out, settled));
     }
     if rule == Rule::LargestFirst {
         let f = left[0];
@@ -77,7 +91,7 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32
         let mut rest: Vec<u32> = left[1..].iter().flat_map(|&g| (first[g]..first[g + 1]).map(|v| v as u32)).collect();
         rest.sort_by_key(|&v| degree[v as usize]);
         out.extend(rest);
-        return (out, settled);
+        return Ok((out, settled));
     }
     // the remaining graph, upper triangle by columns
     let mut local = vec![u32::MAX; first[nf]];
@@ -116,13 +130,88 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> (Vec<u32
     for j in 0..n {
         row_idx[col_ptr[j]..col_ptr[j + 1]].sort_unstable();
     }
-    let pattern = SymbolicSparseColMatRef::new_checked(n, n, &col_ptr, None, &row_idx);
-    let mut perm = vec![0usize; n];
-    let mut inverse = vec![0usize; n];
-    let mut memory = MemBuffer::new(amd::order_scratch::<usize>(n, edges.len()));
-    match amd::order(&mut perm, &mut inverse, pattern, amd::Control::default(), MemStack::new(&mut memory)) {
-        Ok(_) => out.extend(perm.iter().map(|&i| global[i])),
-        Err(_) => out.extend_from_slice(&global),
+    match stoppable_minimum_degree(Pattern { col_ptr, row_idx })? {
+        Some(order) => out.extend(order.iter().map(|&i| global[i])),
+        None => out.extend_from_slice(&global),
     }
-    (out, settled)
+    Ok((out, settled))
+}
+
+/// The upper triangle of a symmetric matrix by columns.
+struct Pattern {
+    col_ptr: Vec<usize>,
+    row_idx: Vec<usize>,
+}
+
+/// An order of approximate minimum degree, if there is one. The search is a library's and cannot be
+/// stopped: a long one runs in a thread of its own, which is left to itself when the work ends.
+fn stoppable_minimum_degree(pattern: Pattern) -> Result<Option<Vec<usize>>, CoreError> {
+    if stop_flag().is_none() || pattern.row_idx.len() < MANY {
+        return Ok(minimum_degree(&pattern));
+    }
+    let pattern = Arc::new(pattern);
+    let (found, waiting) = mpsc::channel();
+    let shared = pattern.clone();
+    // the one who waits may be gone
+    let search = move || drop(found.send(minimum_degree(&shared)));
+    if thread::Builder::new().spawn(search).is_err() {
+        return Ok(minimum_degree(&pattern));
+    }
+    loop {
+        match waiting.recv_timeout(INTERVAL) {
+            Ok(order) => return Ok(order),
+            Err(mpsc::RecvTimeoutError::Timeout) => not_stopped()?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
+        }
+    }
+}
+
+fn minimum_degree(pattern: &Pattern) -> Option<Vec<usize>> {
+    let Pattern { col_ptr, row_idx } = pattern;
+    let n = col_ptr.len() - 1;
+    let matrix = SymbolicSparseColMatRef::new_checked(n, n, col_ptr, None, row_idx);
+    let mut order = vec![0usize; n];
+    let mut inverse = vec![0usize; n];
+    let mut memory = MemBuffer::new(amd::order_scratch::<usize>(n, row_idx.len()));
+    amd::order(&mut order, &mut inverse, matrix, amd::Control::default(), MemStack::new(&mut memory)).ok()?;
+    Some(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::set_stop_flag;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Two factors whose levels meet at random.
+    fn pattern(n: usize, per_level: usize) -> Pattern {
+        let (mut col_ptr, mut row_idx) = (vec![0; n + 1], Vec::new());
+        let mut state = 1u64;
+        for j in 0..n {
+            let mut rows: Vec<usize> = (0..per_level * usize::from(j >= n / 2))
+                .map(|_| {
+                    state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    (state >> 33) as usize % (n / 2)
+                })
+                .collect();
+            rows.sort_unstable();
+            rows.dedup();
+            row_idx.extend(rows);
+            col_ptr[j + 1] = row_idx.len();
+        }
+        Pattern { col_ptr, row_idx }
+    }
+
+    #[test]
+    fn a_search_in_a_thread_finds_the_same_order_and_can_be_left() {
+        let alone = stoppable_minimum_degree(pattern(3000, 20)).unwrap();
+        let flag = Arc::new(AtomicBool::new(false));
+        let before = set_stop_flag(Some(flag.clone()));
+        assert!(pattern(3000, 20).row_idx.len() >= MANY);
+        assert_eq!(stoppable_minimum_degree(pattern(3000, 20)).unwrap(), alone);
+        flag.store(true, Ordering::Relaxed);
+        let left = stoppable_minimum_degree(pattern(12_000, 40));
+        set_stop_flag(before);
+        assert!(matches!(left, Err(CoreError::Interrupted)));
+    }
 }

@@ -3,6 +3,7 @@
 use super::fill::{Fill, Limits};
 use crate::crossprod::Cells;
 use crate::error::CoreError;
+use crate::watch::{not_stopped, Pace};
 
 /// Symbolic factorisation. A *node* is one level of one factor; *positions* count nodes in the
 /// order of elimination.
@@ -95,10 +96,17 @@ impl Symbolic {
         fixed: Option<usize>,
         limits: &Limits,
     ) -> Result<Self, CoreError> {
-        Ok(Self::laid_out(Fill::best(n_levels, ks, cells, limits)?, n_levels, cells, fixed))
+        Self::laid_out(Fill::best(n_levels, ks, cells, limits)?, n_levels, cells, fixed)
     }
 
-    fn laid_out(best: Fill, n_levels: &[usize], cells: &[Cells], fixed: Option<usize>) -> Self {
+    /// Floating-point operations that eliminating a run of positions takes.
+    #[inline(always)]
+    pub(super) fn operations(&self, start: usize, end: usize) -> f64 {
+        let height = f64::from(self.height[start]);
+        height * height * (self.row[end] - self.row[start]) as f64
+    }
+
+    fn laid_out(best: Fill, n_levels: &[usize], cells: &[Cells], fixed: Option<usize>) -> Result<Self, CoreError> {
         let Fill { factor, level, k, position, row, below_start, below, n_sparse, cost, .. } = best;
         let q = row[row.len() - 1];
         let dense = q - row[n_sparse];
@@ -148,8 +156,12 @@ impl Symbolic {
         let mut update_start = Vec::with_capacity(n_sparse + 1);
         let mut update_row: Vec<u32> = Vec::new();
         update_start.push(0);
+        let mut pace = Pace::default();
         for j in 0..n_sparse {
             let list = &below[below_start[j]..below_start[j + 1]];
+            if pace.is_stopped((list.len() as f64).powi(2)) {
+                return Err(CoreError::Interrupted);
+            }
             for (ib, &b) in list.iter().enumerate() {
                 let b = b as usize;
                 if b >= n_sparse {
@@ -202,7 +214,8 @@ impl Symbolic {
                 out
             })
             .collect();
-        Symbolic {
+        not_stopped()?;
+        Ok(Symbolic {
             factor,
             level,
             k,
@@ -229,7 +242,7 @@ impl Symbolic {
             seconds: cost,
             fixed,
             weights: None,
-        }
+        })
     }
 
     /// Gives the levels of every factor sampling weights; false where a level that is eliminated

@@ -19,7 +19,9 @@ use crate::dense::large;
 use crate::error::CoreError;
 use crate::residual::Residual;
 use crate::rows::{FactorRows, Rows};
+use crate::watch::{not_stopped, stop_flag};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 /// Rows handled together while they are in the first-level cache.
 pub(crate) const BLOCK: usize = 128;
@@ -72,12 +74,20 @@ impl Crossprod {
             chunks.push(start..end);
             start = end;
         }
+        // other threads do not know whether the work of this one is to end; its sums are then of no
+        // use
+        let stop = stop_flag();
+        let is_stopped = || stop.as_ref().is_some_and(|s| s.load(Ordering::Relaxed));
         let parts: Vec<Crossprod> = if n_threads > 1 && chunks.len() > 1 {
             use rayon::prelude::*;
-            chunks.into_par_iter().map(|c| Self::of_chunk(rows, basis, r, c)).collect()
+            let of = |(i, c)| (i == 0 || !is_stopped()).then(|| Self::of_chunk(rows, basis, r, c));
+            chunks.into_par_iter().enumerate().filter_map(of).collect()
         } else {
             let mut done: Option<Crossprod> = None;
             for c in chunks {
+                if done.is_some() && is_stopped() {
+                    break;
+                }
                 let part = Self::of_chunk(rows, basis, r, c);
                 done = Some(match done {
                     None => part,
@@ -205,8 +215,9 @@ impl Crossprod {
         self.pw = pw;
     }
 
-    /// Checks that all sums are finite.
+    /// Checks that all rows are in the sums, and these finite.
     pub fn check(&self) -> Result<(), CoreError> {
+        not_stopped()?;
         if self.wtw.iter().any(|v| !v.is_finite()) {
             return Err(CoreError::Degenerate(
                 "the cross-products of X and y are not finite: rescale the variables".into(),

@@ -9,15 +9,22 @@ use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructu
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
+use std::ops::Range;
 
 /// Order from which on a whole factorisation takes longer than somebody waits who has pressed
 /// Ctrl-C.
-pub const LARGE: usize = 3072;
+pub const LARGE: usize = 2048;
 /// Columns that are taken together.
 const COLUMNS: usize = 512;
 /// Operations of one step of an inverse, and the fewest columns that make it.
-const OPERATIONS: usize = 10_000_000_000;
+const OPERATIONS: usize = 4_000_000_000;
 const FEWEST: usize = 32;
+
+/// Columns of a product whose columns take so many operations each, in parts of less than a second.
+pub fn parts(columns: usize, operations: usize) -> impl Iterator<Item = Range<usize>> {
+    let width = (OPERATIONS / operations.max(1)).max(FEWEST);
+    (0..columns).step_by(width).map(move |from| from..(from + width).min(columns))
+}
 
 /// Lower factor in place, the upper half untouched. False where a pivot is not positive, or the
 /// work was stopped.
@@ -121,6 +128,15 @@ mod tests {
                 assert!((ours[j * n + i] - theirs[j * n + i]).abs() < 1e-13);
             }
         }
+    }
+
+    #[test]
+    fn parts_are_all_columns_once() {
+        for (columns, operations) in [(0, 1), (1, usize::MAX / 2), (9_000, 49_000_000), (100, 10)] {
+            let found: Vec<usize> = parts(columns, operations).flatten().collect();
+            assert_eq!(found, (0..columns).collect::<Vec<_>>());
+        }
+        assert_eq!(parts(9_000, 49_000_000).next(), Some(0..81));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::crossprod::Gram;
 use crate::dense::kernels;
 use crate::families::{Batch, Derivatives, MoreDerivatives};
 use crate::layout::Lambda;
+use crate::watch::is_stopped;
 use rayon::prelude::*;
 
 /// Rows of one batch: the unit of work of a family and of its partial sums.
@@ -31,7 +32,8 @@ pub(super) const MAX_STEPS: usize = 200;
 pub enum Failure {
     /// The log-likelihood is not finite at any start.
     Undefined,
-    /// The Hessian of h is not positive definite at the mode, or no step lowers h.
+    /// The Hessian of h is not positive definite at the mode, no step lowers h, or the work was
+    /// stopped.
     NotPositive,
     /// The family failed.
     Family,
@@ -373,6 +375,9 @@ impl Modes {
         let mut beta = self.beta.clone();
         let mut first = true;
         for _ in 0..MAX_STEPS {
+            if is_stopped() {
+                break;
+            }
             g.random_transposed(&self.r, &mut self.zr);
             g.layout.lambda_transposed_times(&self.lambda, &self.zr, 1, &mut self.grad);
             self.grad.iter_mut().zip(&self.u).for_each(|(g, u)| *g -= u);
@@ -443,7 +448,7 @@ impl Modes {
                     break;
                 }
                 t *= if trial.is_finite() { 0.5 } else { 0.25 };
-                if t < 1e-14 {
+                if t < 1e-14 || is_stopped() {
                     return Err(if g.family.failure().is_some() { Failure::Family } else { Failure::NotPositive });
                 }
             }

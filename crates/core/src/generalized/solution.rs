@@ -7,6 +7,7 @@ use crate::blocks::PathSolver;
 use crate::dense::kernels;
 use crate::layout::FactorSize;
 use crate::optimize::trust_region::Eigen;
+use crate::watch::is_stopped;
 
 /// Estimates at one point; the work space must stand at its modes.
 #[derive(Clone, Debug)]
@@ -291,6 +292,9 @@ pub fn predict_variance(
     let mut paths = PathSolver::new(&m.factor, 1);
     let (mut given_x, mut changed_x, mut effect) = (vec![0.0; p], vec![0.0; p], vec![0.0; order]);
     for start in (0..n_rows).step_by(GROUP) {
+        if is_stopped() {
+            break;
+        }
         let stop = (start + GROUP).min(n_rows);
         paths.begin(stop - start);
         for r in start..stop {

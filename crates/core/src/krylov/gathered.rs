@@ -7,6 +7,7 @@ use crate::error::CoreError;
 use crate::layout::FactorSpec;
 use crate::memory::room_for;
 use crate::rows::Rows;
+use crate::watch::not_stopped;
 
 /// Parts that rows are divided into, whatever the number of threads.
 const PARTS: usize = 16;
@@ -158,6 +159,7 @@ impl Gathered {
         room_for(per_row * n as f64, || format!("the levels of {n} rows"))?;
         let fixed = Rows { x: rows.x.clone(), y: rows.y, weights: rows.weights, factors: Vec::new() };
         for start in (0..n).step_by(CHUNK) {
+            not_stopped()?;
             let end = (start + CHUNK).min(n);
             let part = Crossprod::of_chunk(&fixed, &self.basis, (&fixed.independent(), &[]), start..end);
             self.sums = Some(match self.sums.take() {
@@ -165,7 +167,7 @@ impl Gathered {
                 None => part,
             });
         }
-        self.add_products(rows, &fixed);
+        self.add_products(rows, &fixed)?;
         rows.factors[self.layout.eliminated].codes.iter().for_each(|&c| self.counts[c as usize] += 1);
         let all: Vec<&[f64]> =
             rows.factors.iter().flat_map(|f| f.terms.iter().flat_map(|t| t.z.iter().copied())).collect();
@@ -184,11 +186,14 @@ impl Gathered {
     }
 
     /// Adds to the products of the random effects.
-    fn add_products(&mut self, rows: &Rows<'_>, fixed: &Rows<'_>) {
+    fn add_products(&mut self, rows: &Rows<'_>, fixed: &Rows<'_>) -> Result<(), CoreError> {
         let pw = self.basis.p() + 1;
         let mut w = vec![0.0; ROWS * pw];
         let mut z = vec![0.0; self.layout.k.iter().copied().max().unwrap_or(0)];
         for from in (0..rows.n()).step_by(ROWS) {
+            if from % CHUNK == 0 {
+                not_stopped()?;
+            }
             let range = from..(from + ROWS).min(rows.n());
             transformed_w(fixed, &self.basis, range.clone(), &mut w);
             for (i, row) in range.zip(w.chunks_exact_mut(pw)) {
@@ -219,6 +224,7 @@ impl Gathered {
                 }
             }
         }
+        Ok(())
     }
 
     /// The rows sorted; only sums are left here.
@@ -270,6 +276,9 @@ impl Gathered {
         let mut next = start.clone();
         for batch in self.batches.drain(..) {
             for (i, &c) in batch.codes[own].iter().enumerate() {
+                if i % CHUNK == 0 {
+                    not_stopped()?;
+                }
                 let row = next[c as usize];
                 next[c as usize] += 1;
                 for ((to, &f), p) in places[row * m..(row + 1) * m].iter_mut().zip(&others).zip(&parts) {

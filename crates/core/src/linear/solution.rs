@@ -7,6 +7,7 @@ use crate::blocks::PathSolver;
 use crate::dense::{kernels, large};
 use crate::model::Estimates;
 use crate::rows::Members;
+use crate::watch::is_stopped;
 
 /// Estimates at one theta.
 #[derive(Clone, Debug)]
@@ -137,6 +138,9 @@ pub fn predict_variance(sys: &System, e: &Evaluator, x: &[&[f64]], factors: &[Ne
     let mut paths = PathSolver::new(&e.factor, 1);
     let (mut c, mut row) = (vec![0.0; p * GROUP], vec![0.0; p]);
     for start in (0..n_rows).step_by(GROUP) {
+        if is_stopped() {
+            break;
+        }
         let stop = (start + GROUP).min(n_rows);
         let width = stop - start;
         paths.begin(width);
