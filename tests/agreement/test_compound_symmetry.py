@@ -53,7 +53,7 @@ def test_fits_agree(name: str) -> None:
 def test_an_effect_without_variance_is_at_its_bound() -> None:
     data = ranef.load_dataset("machines")
     first = data["Machine"] == "A"
-    own = data["score"].where(~first, data["score"] - data.groupby(["Machine", "Worker"])["score"].transform("mean"))
+    own = data["score"].where(~first, data["score"] - data.groupby(["Machine", "Worker"], observed=True)["score"].transform("mean"))
     with pytest.warns(ranef.RanefWarning, match="without variance"):
         m = ranef.lmer("own ~ Machine + cs(0 + Machine | Worker)", data.assign(own=own))
     assert m.theta.iloc[0] == 0.0
@@ -67,7 +67,7 @@ def test_an_effect_without_variance_is_at_its_bound() -> None:
 
 def test_a_correlation_of_one_is_a_random_intercept() -> None:
     data = ranef.load_dataset("machines")
-    cell = data.groupby(["Machine", "Worker"])["score"].transform("mean")
+    cell = data.groupby(["Machine", "Worker"], observed=True)["score"].transform("mean")
     additive = data.groupby("Machine")["score"].transform("mean") + data.groupby("Worker")["score"].transform("mean")
     data = data.assign(plain=data["score"] - cell + additive)
     with pytest.warns(ranef.RanefWarning, match="without variance"):

@@ -254,7 +254,7 @@ def compare_joint(frame: pd.DataFrame, r: dict[str, Any], labels: list[str]) -> 
     rows = [i for i, t in enumerate(listed(r.get("model term", [""] * len(listed(r["df1"]))))) if t != "(confounded)"]
     theirs = {tuple(text(listed(r[c])[i]) for c in labels): i for i in rows}
     frame = frame.rename(columns={"term": "model term"})
-    assert {tuple(map(text, row)) for row in frame[labels].itertuples(index=False)} == set(theirs)
+    assert {tuple(text(row[c]) for c in labels) for row in frame.to_dict("records")} == set(theirs)
     for row in frame.to_dict("records"):
         i = theirs[tuple(text(row[c]) for c in labels)]
         assert row["num_df"] == listed(r["df1"])[i]

@@ -65,6 +65,8 @@ class MixedModelEstimator(BaseEstimator):  # type: ignore[misc]
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            if not weights.any():  # later versions of scikit-learn say so themselves
+                raise OptionError("all weights in sample_weight are zero; some rows must have a positive weight.")
         return plan, data, weights
 
     def _keep(self, model: Any, plan: Plan) -> None:
@@ -118,7 +120,5 @@ def weighted_rows(data: dict[str, Any], weights: Floats | None) -> tuple[dict[st
     """Leave out rows with weight zero."""
     if weights is None or weights.all():
         return data, weights
-    if not weights.any():
-        raise OptionError("all weights in sample_weight are zero; at least some rows must have a positive weight.")
     kept = np.flatnonzero(weights)
     return {name: _safe_indexing(values, kept) for name, values in data.items()}, weights[kept]
