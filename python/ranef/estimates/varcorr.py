@@ -122,12 +122,12 @@ class VarCorr(Mapping[str, VarCorrBlock]):
         return pd.DataFrame(rows, columns=["group", "name1", "name2", "variance", "sd"])
 
 
-def varcorr(fit: MixedFit) -> VarCorr:
-    """Compute the covariance of every random term:
-    the relative covariance times the square of its scale.
+def varcorr(fit: MixedFit, own: bool = False) -> VarCorr:
+    """Compute the covariance of every random term, or with ``own`` of those of the first linear
+    predictor alone: the relative covariance times the square of its scale.
     """
     blocks = {}
-    for key, term, span, factor, theta in fit.covariance_blocks():
+    for key, term, span, factor, theta in fit.own_blocks() if own else fit.covariance_blocks():
         scaled = factor * fit.random_scale
         cov = scaled @ scaled.T
         sd = np.sqrt(np.diagonal(cov))

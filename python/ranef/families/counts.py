@@ -99,6 +99,11 @@ class NegativeBinomial(Family):
         return f"nbinom{self.type}"
 
     @property
+    def argument(self) -> str:
+        """glmmTMB's name."""
+        return f"nbinom{self.type}"
+
+    @property
     def fixed_dispersion(self) -> float | None:
         """The size that was given."""
         return self.size

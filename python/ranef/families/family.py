@@ -59,6 +59,11 @@ class Family:
         return self.name
 
     @property
+    def argument(self) -> str:
+        """The name by which the argument ``family`` takes it."""
+        return self.name
+
+    @property
     def link_function(self) -> Link:
         """The link with its inverse and slope."""
         return LINKS[self.link]

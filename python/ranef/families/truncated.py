@@ -47,9 +47,19 @@ class Truncated(Family):
         return self.family.link
 
     @property
+    def links(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those of the family."""
+        return self.family.links
+
+    @property
     def name(self) -> str:  # type: ignore[override]
         """That of the family, marked."""
         return f"truncated {self.family.name}"
+
+    @property
+    def argument(self) -> str:
+        """glmmTMB's name."""
+        return f"truncated_{self.family.argument}"
 
     @property
     def predictors(self) -> tuple[str, ...]:  # type: ignore[override]

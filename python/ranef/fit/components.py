@@ -132,6 +132,14 @@ class ComponentsFit(PredictorFit):
         return np.asarray(raw / np.sqrt(np.maximum(self.observation_variance(), SMALLEST_VARIANCE)))
 
     @property
+    def why_not_translated(self) -> str | None:
+        """Other languages than glmmTMB's have one linear predictor."""
+        return (
+            "models with several linear predictors are written for R's glmmTMB only, which to_syntax('r') does: other "
+            "languages have no zero part, dispersion formula or families of several parameters."
+        )
+
+    @property
     def why_no_new_responses(self) -> str | None:
         """Other predictors need rows of their own."""
         return "responses of new rows are not drawn for models with several linear predictors."

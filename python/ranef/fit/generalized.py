@@ -188,11 +188,6 @@ class GlmmFit(MixedFit):
         return self.joint_vcov
 
     @property
-    def family_params(self) -> dict[str, float]:
-        """Parameters of the shape of the family."""
-        return {}
-
-    @property
     def dispersion_estimated(self) -> bool:
         """Whether the family has an extra parameter that was estimated."""
         return self.family.dispersion_name is not None and self.family.fixed_dispersion is None

@@ -93,6 +93,11 @@ class PartQuestions:
         return {}
 
     @property
+    def family_params(self) -> dict[str, float]:
+        """Parameters of the shape of the family."""
+        return {}
+
+    @property
     def fixed_heading(self) -> str:
         """Heading of the fixed effects in a summary."""
         return "Fixed effects"
@@ -105,6 +110,10 @@ class PartQuestions:
 
     def covariance_blocks(self) -> list[CovarianceBlock]:
         """The random terms of all predictors; one that several predictors share is there once."""
+        return self.own_blocks()
+
+    def own_blocks(self) -> list[CovarianceBlock]:
+        """Those of the first predictor, with its part of what is shared."""
         fit: Any = self
         return [
             CovarianceBlock(key, term, span, factor, np.asarray(self.theta, dtype=np.float64))

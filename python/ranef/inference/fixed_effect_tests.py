@@ -210,7 +210,13 @@ class FixedEffectTests:
 
         In the unit of the estimates, as their squares may be too small or too large for a number.
         """
-        weights, variances, rest = parts_of_gram(self.model_covariance(rows))
+        covariance = self.model_covariance(rows)
+        if not np.isfinite(covariance).all():
+            raise OptionError(
+                "several effects cannot be tested together: their covariance is not known, as the second derivatives "
+                "of the criterion are not positive definite at the estimates."
+            )
+        weights, variances, rest = parts_of_gram(covariance)
         target = np.zeros(len(rows)) if values is None else values
         if contradict(rest, target):
             raise OptionError(

@@ -74,6 +74,14 @@ def describe_fit(
     )
 
 
+def named_arguments(request: "ModelRequest", data: str | None) -> dict[str, str | None]:
+    """Name of the data, and texts of the columns that a call names."""
+    out: dict[str, str | None] = {"data": _data_name(data)}
+    for name in ("weights", "offset", "subset"):
+        out[name] = _argument(name, getattr(request, name), True)
+    return out
+
+
 def _repeated(fit: "MixedFit") -> Repeated | None:
     """The structure of a model for repeated measures."""
     residual = fit.design.residual

@@ -9,7 +9,7 @@ import importlib
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from ranef.presentation.report.fixed_words import MOST, Coefficient, about_effec
 from ranef.presentation.report.means_words import FactorMeans
 from ranef.presentation.report.model_words import model_sentence, paragraphs, symbols
 from ranef.presentation.report.overview import overview, used_sentence
+from ranef.presentation.report.part_words import PartWords, part_words, shape_sentences, zero_paragraph
 from ranef.presentation.report.phrases import decimals_for, number, p_cell, percent
 from ranef.presentation.report.roles import Role, roles_of
 from ranef.presentation.report.scale_words import EffectScale, base_of, effect_scale
@@ -91,6 +92,9 @@ class Subject:
     labels : mapping
         The user's texts for coefficients, variables and grouping factors.
     reason : str
+    programs : sequence of (str, str, bool)
+        Title, text and success of the model in other programs, where that is not by its
+        description.
     """
 
     fit: MixedFit
@@ -104,6 +108,7 @@ class Subject:
     version: str
     labels: Mapping[str, str]
     reason: str = ""
+    programs: Sequence[tuple[str, str, bool]] = ()
 
 
 #: Endings of documents that the page is not.
@@ -168,7 +173,8 @@ def report_page(
     fit, labels = subject.fit, subject.labels
     scale = effect_scale(fit, subject.description, labels)
     roles = roles_of(fit, labels)
-    components = varcorr(fit)
+    components = varcorr(fit, own=True)
+    parts = part_words(fit, scale.response, labels, level)
     coefficients = coefficients_of(subject, level)
     shares, why = _shares(fit)
     judged = trust(fit, labels, [p.caption for p in pictures if p.concern])
@@ -179,7 +185,8 @@ def report_page(
         for name in term.names:
             slopes[name] = (*slopes.get(name, ()), label_of(term.group, labels))
     groups = [label_of(g, labels) for g in dict.fromkeys(t.group for t in fit.terms)]
-    called = subject.description.data if subject.description is not None and subject.data else "data"
+    known = subject.description.data if subject.description is not None else subject.data
+    called = known if known and subject.data and known.isidentifier() else "data"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER, encoding="utf-8"),
         autoescape=True,
@@ -202,7 +209,7 @@ def report_page(
         model_sentence=model_sentence(fit, scale, labels),
         used_sentence=used_sentence(fit, labels),
         effects_sentence=_effects_sentence(coefficients, roles, means, level),
-        paragraphs=paragraphs(fit, labels),
+        paragraphs=[*paragraphs(fit, labels), *zero_paragraph(fit, scale.response)],
         equations=None if subject.equations is None else Markup(subject.equations.to_mathml()),
         symbols=symbols(fit),
         overview=data,
@@ -215,14 +222,18 @@ def report_page(
         fixed_sentences=fixed_sentences(coefficients, roles, scale, slopes, level, means is not None),
         fixed_rest=max(0, len(coefficients) - MOST),
         means=means,
-        variances=_variance_grid(components, labels),
-        variance_sentences=variance_sentences(fit, components, roles, scale, labels),
+        parts=[
+            {"title": p.title, "about": p.about, "sentences": p.sentences, "grid": _part_grid(p, level, fit)}
+            for p in parts
+        ],
+        variances=_variance_grid(varcorr(fit), labels),
+        variance_sentences=[*variance_sentences(fit, components, roles, scale, labels), *shape_sentences(fit)],
         shares=[] if shares is None else share_sentences(shares, fit, scale, labels),
         shares_grid=None if shares is None else _share_grid(shares, labels),
         no_shares=why,
         criteria=_criteria_grid(fit),
         call=python_call(fit, subject.request, called),
-        programs=other_programs(subject.description, subject.reason),
+        programs=subject.programs or other_programs(subject.description, subject.reason),
         citations=citations(subject.version, fit, subject.ddf, subject.about, shares is not None),
         versions=versions(subject.version),
         made=f"{now:%Y-%m-%d %H:%M}",
@@ -354,6 +365,11 @@ def _fixed_grid(
     return Grid("Fixed effects", tuple(columns), tuple(rows), 1)
 
 
+def _part_grid(part: PartWords, level: float, fit: MixedFit) -> Grid | None:
+    grid = _fixed_grid(part.coefficients, part.scale, level, "none", fit)
+    return None if grid is None else replace(grid, caption=part.title)
+
+
 def _fixed(x: float, places: int) -> str:
     if not math.isfinite(x):
         return "n/a" if math.isnan(x) else "∞" if x > 0 else "-∞"
@@ -363,13 +379,13 @@ def _fixed(x: float, places: int) -> str:
 def _variance_grid(components: VarCorr, labels: Mapping[str, str]) -> Grid:
     widest = max((len(b.names) for b in components.values() if not b.diagonal and len(b.names) > 1), default=0)
     rows: list[tuple[str, ...]] = []
-    for block in components.values():
+    for key, block in components.items():
         for i, name in enumerate(block.names):
             correlated = not block.diagonal and len(block.names) > 1
             r = [_fixed(float(block.corr[i, j]), 2) for j in range(i)] if correlated else []
             sd = float(block.sd[i])
             rest = [""] * (max(0, widest - 1) - len(r))
-            texts = (label_of(block.group, labels), label_of(name, labels))
+            texts = (_group_text(key, block.group, labels), label_of(name, labels))
             rows.append((*texts, number(sd**2, 4), number(sd, 4), *r, *rest))
     if components.sigma is not None:
         s = float(components.sigma)
@@ -382,6 +398,12 @@ def _variance_grid(components: VarCorr, labels: Mapping[str, str]) -> Grid:
         2,
         "Correlations are with the effects above in the same group, in their order." if extra else "",
     )
+
+
+def _group_text(key: str, group: str, labels: Mapping[str, str]) -> str:
+    """A grouping factor, with the part of the model that has the effects where it is another."""
+    of = {"zi": " (zeros)", "disp": " (dispersion)"}.get(key.split(":", 1)[0], "") if key != group else ""
+    return f"{label_of(group, labels)}{of}"
 
 
 def _share_grid(shares: Shares, labels: Mapping[str, str]) -> Grid:

@@ -14,14 +14,29 @@ from ranef.presentation.term_labels import label_of
 from ranef.translation import ModelDescription
 
 #: Names of families as a sentence has them.
-_FAMILIES = {"poisson": "Poisson", "inverse.gaussian": "inverse Gaussian", "gaussian": "normal"}
+_FAMILIES = {
+    "poisson": "Poisson",
+    "inverse.gaussian": "inverse Gaussian",
+    "gaussian": "normal",
+    "nbinom1": "negative binomial",
+    "nbinom2": "negative binomial",
+    "genpois": "generalized Poisson",
+    "compois": "Conway-Maxwell-Poisson",
+    "betabinomial": "beta-binomial",
+    "ordbeta": "ordered beta",
+    "zoib": "zero-one-inflated beta",
+    "tweedie": "Tweedie",
+    "skewnormal": "skew normal",
+    "t": "Student t",
+    "lognormal": "log-normal",
+}
 
 
 def family_name(fit: MixedFit) -> str:
     """The family as a sentence has it."""
-    if fit.family.support == "count" and fit.family.dispersion_name is not None:
-        return "negative binomial"
-    return _FAMILIES.get(fit.family.name, fit.family.name)
+    name = fit.family.argument
+    plain = name.removeprefix("truncated_")
+    return f"{'truncated ' if plain != name else ''}{_FAMILIES.get(plain, plain)}"
 
 
 @dataclass(frozen=True, slots=True)

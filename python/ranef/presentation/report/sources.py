@@ -50,7 +50,11 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
     if fit.family_shown:
         links = fit.family.links
         named = not links or fit.family.link == links[0]
-        arguments.append(f"family={_quoted(fit.family.name if named else f'{fit.family.name}({fit.family.link})')}")
+        family = fit.family.argument if named else f"{fit.family.argument}({fit.family.link})"
+        arguments.append(f"family={_quoted(family)}")
+    for name, key in (("zi_formula", "zero"), ("disp_formula", "dispersion")):
+        if (text := fit.part_formulas.get(key)) is not None:
+            arguments.append(f"{name}={_quoted(text)}")
     if fit.n_quad != 1:
         arguments.append(f"n_quad={fit.n_quad}")
     if fit.both_criteria and not fit.reml:

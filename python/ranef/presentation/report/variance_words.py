@@ -31,9 +31,15 @@ def noun(group: str, labels: Mapping[str, str]) -> str:
 
 
 def variance_sentences(
-    fit: MixedFit, components: VarCorr, roles: Sequence[Role], scale: EffectScale, labels: Mapping[str, str]
+    fit: MixedFit,
+    components: VarCorr,
+    roles: Sequence[Role],
+    scale: EffectScale,
+    labels: Mapping[str, str],
+    rest: bool = True,
 ) -> list[str]:
-    """Each standard deviation and correlation in words.
+    """Each standard deviation and correlation in words, and with ``rest`` what varies from row to
+    row.
 
     Parameters
     ----------
@@ -56,8 +62,7 @@ def variance_sentences(
         if len(block.names) > 1:
             zeros = [_zero(n, fixed, labels) for n in slopes[block.group]]
             out += _relations(block.names, block.sd, block.corr, block.group, block.diagonal, zeros, labels)
-    out += _rest(fit, scale)
-    return out
+    return [*out, *_rest(fit, scale)] if rest else out
 
 
 def _slopes(components: VarCorr) -> dict[str, list[str]]:
@@ -201,6 +206,8 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
             f"{number(_Z * fit.sigma)} of what the model expects for them.{weighted}"
         ]
     name, value = family_name(fit), fit.spread
+    if fit.described_by == "parts":
+        return []  # dispersion and shape are parts with words of their own
     if fit.family.dispersion_name is None:
         return [f"The {name} distribution has no variance of its own to estimate: its spread follows from its mean."]
     how = "" if fit.spread_name is not None else " (given, not estimated)"

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefError
+from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefError, TranslationError
 from ranef.estimates.intervals import normal_multiplier
 from ranef.fit.refused_categories import refuse_categories
 from ranef.options import Ddf
@@ -246,7 +246,21 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> print(m.to_syntax("stata", notes=False))
         mixed normexam standLRT || school: standLRT, covariance(unstructured) reml
         """
+        if self._fit.described_by == "parts":
+            return self._parts_written(language, notes)
         return self._written(self._described(True), language, notes)
+
+    def _parts_written(self, language: str, notes: bool) -> str:
+        from ranef.presentation.model_summary import data_name
+        from ranef.translation.fitted import named_arguments
+        from ranef.translation.glmmtmb import write_parts
+        from ranef.translation.languages import language as known
+
+        if language.lower() != "glmmtmb" and language.lower() != "r":
+            known(language)
+        arguments = named_arguments(self._request, data_name(self._request.data))
+        fit = self._fit
+        return write_parts(fit.design, fit.family, fit.part_formulas, arguments, fit.n_quad, language, notes=notes)
 
     def _written(self, described: "ModelDescription", language: str, notes: bool) -> str:
         from ranef.translation import write
@@ -410,4 +424,14 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
             version=__version__,
             labels=labels,
             reason=reason,
+            programs=self._programs(),
         )
+
+    def _programs(self) -> list[tuple[str, str, bool]]:
+        """The model in other programs, where its description has no words for it."""
+        if self._fit.described_by != "parts":
+            return []
+        try:
+            return [("R (glmmTMB)", self._parts_written("r", True), True)]
+        except TranslationError as problem:
+            return [("R (glmmTMB)", f"It cannot be written there: {problem.part}: {problem.reason}", False)]
