@@ -178,6 +178,11 @@ class ComponentsFit(PredictorFit):
         """All, the conditional one first."""
         return (self, *self.others)
 
+    @property
+    def components(self) -> dict[str, PredictorFit]:
+        """The same by their keys."""
+        return {p.key: p for p in self.predictors}
+
     def predictor(self, component: str) -> PredictorFit:
         """One by its key."""
         found = {p.key: p for p in self.predictors if p.key in ("cond", "zi", "disp")}

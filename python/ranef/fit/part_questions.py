@@ -71,6 +71,11 @@ class PartQuestions:
         """The linear predictors as records of their own, the first being the fit itself."""
         return (self,)
 
+    @property
+    def components(self) -> dict[str, Any]:
+        """The same by name."""
+        return {"cond": self}
+
     def predictor(self, component: str) -> Any:
         """One of them by the name of its component.
 

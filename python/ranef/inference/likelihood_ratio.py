@@ -12,6 +12,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.record import MixedFit
 from ranef.fit.sampled import change_se
 from ranef.inference.maximised import need_maximised
+from ranef.inference.part_mixtures import PartsTest, parts_test
 from ranef.inference.reduced import Criterion, criterion_of, refit_by
 from ranef.inference.variance_tests import KIND_NOTES, ChiBarSquare, columns_within, variance_mixture
 
@@ -156,11 +157,14 @@ def compare_models(
             notes.append(unsure)
             continue
         p.append(chi_square_p(statistic[i], df[i]))
-        mixture = nested_mixture(fits[i], fits[i - 1]) if df[i] > 0 else None
+        tested = _tested(fits[i], fits[i - 1]) if df[i] > 0 else PartsTest(None)
+        mixture = tested.mixture
         p_boundary.append(math.nan if mixture is None else mixture.p_value(statistic[i]))
         if mixture is not None and mixture.at_boundary:
             boundaries = True
-            notes.append(mixture_note(names[i], mixture, models[i - 1].singular))
+            notes.append(mixture_note(names[i], mixture, models[i - 1].singular, tested.at_bound))
+        elif tested.why:
+            notes.append(f"{names[i]}: {tested.why}")
         elif mixture is None and df[i] > 0 and change >= -_NEGATIVE:
             notes.append(
                 f"the terms of {names[i]} do not show that it contains {names[i - 1]}; the test is one for nested "
@@ -181,11 +185,21 @@ def compare_models(
     )
 
 
-def mixture_note(name: str, mixture: ChiBarSquare, singular: bool) -> str:
+def _tested(larger: MixedFit, smaller: MixedFit) -> PartsTest:
+    """What is tested by two fits, and the distribution of the statistic."""
+    if larger.described_by == "parts":
+        return parts_test(larger, smaller, nested_mixture)
+    mixture = nested_mixture(larger, smaller)
+    return PartsTest(mixture, ("variances",))
+
+
+def mixture_note(name: str, mixture: ChiBarSquare, singular: bool, at_bound: Sequence[str] = ("variances",)) -> str:
     """What is said of a p-value at the boundary."""
+    several = list(at_bound) != [what for what in at_bound if what != "variances"] or len(at_bound) > 1
+    bound = "at their lower bound 0" if at_bound == ("variances",) else "at the edge of what is possible"
     text = (
-        f"{name}: variances are tested at their lower bound 0, where p_value is too large; p_value_boundary is from "
-        f"{mixture.words()}"
+        f"{name}: {' and '.join(at_bound)} {'are' if several else 'is'} tested {bound}, where p_value is too large; "
+        f"p_value_boundary is from {mixture.words()}"
     )
     more = [KIND_NOTES[mixture.kind]] if mixture.kind in KIND_NOTES else []
     if singular:

@@ -115,6 +115,11 @@ def variance_mixture(larger: Sequence[RandomTerm], smaller: Sequence[RandomTerm]
             return None
         homes[home].append(term)
     parts = [_part(term, inside) for term, inside in zip(larger, homes, strict=True)]
+    return product_of(parts)
+
+
+def product_of(parts: Sequence[ChiBarSquare | None]) -> ChiBarSquare | None:
+    """The distribution of the sum of independent statistics; None where one has none."""
     weights: Floats = np.ones(1)
     kinds = []
     cones = 0

@@ -1,0 +1,84 @@
+"""Likelihood-ratio tests of zeros, their random effects, dispersion and its limit against glmmTMB's
+log-likelihoods and mixtures of chi-squares.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ranef import anova, glmer
+
+FOLDER = Path(__file__).parents[1] / "reference"
+CONTENT = (FOLDER / "component_tests.json").read_bytes()
+STORED: dict[str, Any] = json.loads(CONTENT)
+SALAMANDERS = pd.read_parquet(FOLDER / "components" / "Salamanders.parquet")
+OWLS = pd.read_parquet(FOLDER / "components" / "Owls.parquet")
+ONE = ("count ~ spp + mined + (1 | site)", SALAMANDERS)
+NESTS = ("SiblingNegotiation ~ FoodTreatment + offset(logBroodSize) + (1 | Nest)", OWLS)
+PAIRS: dict[str, tuple[tuple[str, pd.DataFrame], dict[str, str], dict[str, str], str]] = {
+    "zi": (
+        ONE, {"family": "nbinom1"}, {"family": "nbinom1", "zi_formula": "~ 1"},
+        "the probability of an extra zero is tested at the edge",
+    ),
+    "zi_random": (
+        NESTS, {"family": "nbinom1", "zi_formula": "~ 1"}, {"family": "nbinom1", "zi_formula": "~ 1 + (1 | Nest)"},
+        "variances are tested at their lower bound",
+    ),
+    "disp": (ONE, {"family": "nbinom2"}, {"family": "nbinom2", "disp_formula": "~ mined"}, ""),
+    "limit": (
+        NESTS, {"family": "poisson", "zi_formula": "~ 1"}, {"family": "nbinom2", "zi_formula": "~ 1"},
+        "the dispersion is tested at the edge",
+    ),
+}  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore::ranef.RanefWarning")
+
+
+def test_file() -> None:
+    assert hashlib.md5(CONTENT).hexdigest() == (FOLDER / "component_tests.md5").read_text().strip()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pair(name: str) -> None:
+    (formula, data), small, large, words = PAIRS[name]
+    stored = STORED[name]
+    smaller = glmer(formula, data, **small)  # type: ignore[arg-type]
+    larger = glmer(formula, data, **large)  # type: ignore[arg-type]
+    assert [smaller.llf, larger.llf] == pytest.approx(stored["loglik"], abs=2e-3)
+    table = anova(smaller, larger)
+    row = table.iloc[1]
+    assert row["chisq"] == pytest.approx(stored["statistic"], abs=5e-3)
+    assert row["df"] == 1
+    assert row["p_value"] == pytest.approx(stored["p"], rel=1e-2, abs=1e-12)
+    notes = " ".join(table.attrs["notes"])
+    if words:
+        assert row["p_value_boundary"] == pytest.approx(stored["boundary"], rel=1e-2, abs=1e-12)
+        assert words in notes
+    else:
+        assert "p_value_boundary" not in table or pd.isna(row["p_value_boundary"])
+        assert "nested" not in notes
+
+
+def test_effects_on_zeros_have_no_meaning_without_zeros() -> None:
+    formula, data = ONE
+    smaller = glmer(formula, data, family="nbinom1")
+    larger = glmer(formula, data, family="nbinom1", zi_formula="~ mined")
+    table = anova(smaller, larger)
+    assert "have no meaning" in " ".join(table.attrs["notes"])
+    assert "p_value_boundary" not in table or table["p_value_boundary"].isna().all()
+
+
+def test_terms_of_the_zero_part_alone() -> None:
+    """Within a zero part that both models have, a fixed effect is an ordinary one."""
+    formula, data = ONE
+    smaller = glmer(formula, data, family="nbinom1", zi_formula="~ 1")
+    larger = glmer(formula, data, family="nbinom1", zi_formula="~ mined")
+    notes = " ".join(anova(smaller, larger).attrs.get("notes", ()))
+    assert "do not show" not in notes
+    other = glmer(formula, data, family="nbinom1", zi_formula="~ cover")
+    notes = " ".join(anova(other, larger).attrs.get("notes", ()))
+    assert "same number of parameters" in notes
