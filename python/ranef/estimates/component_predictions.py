@@ -111,8 +111,8 @@ def predicted_components(
 
 def _predictor(p: PredictorFit, rows: Rows, masks: tuple[NDArray[np.bool_], ...]) -> Floats:
     """The linear predictor of rows."""
-    if p.key != "cond" and not len(p.beta) and not p.design.random:
-        return np.full(len(rows.x), float(p.eta[0]) if len(p.eta) else 0.0)  # held
+    if p.held is not None:
+        return np.full(len(rows.x), p.held)
     eta = rows.fixed_sum(p.beta)
     if rows.offset is not None:
         eta = eta + rows.offset

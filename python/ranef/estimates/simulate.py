@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranef.design.membership import level_count, take, without_level
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.curve_prediction import new_points
-from ranef.estimates.prediction_rows import new_rows
+from ranef.estimates.prediction_rows import Rows, new_rows
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 
@@ -71,7 +71,7 @@ def simulated_responses(fit: MixedFit, n: int, re: str, rng: object) -> Floats:
     check_draws(n, re)
     _check_trials(fit, fit.weights)
     generator = random_generator(rng)
-    fixed = fit.fixed_part()
+    fixed = tuple(p.fixed_part() for p in fit.predictors)
     out = np.empty((fit.nobs, int(n)), order="F")
     # One draw after the other: draw number i is the same whatever n is.
     for i in range(int(n)):
@@ -112,38 +112,52 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
     check_draws(n, re)
     if fit.why_no_new_responses is not None:
         raise OptionError(fit.why_no_new_responses)
-    masks = tuple(np.ones(len(t.names), bool) for t in fit.terms)
     if fit.columns_are_slopes:
-        return _responses_on_curve(fit, newdata, masks, int(n), re, rng)
-    rows, index = new_rows(fit, newdata, masks, True, True, offset)
-    used = np.ones(len(rows.x), bool) if rows.missing is None else ~rows.missing
-    for codes in rows.extended:
-        used &= ~without_level(codes)
-    fixed = (rows.x @ fit.beta if rows.offset is None else rows.x @ fit.beta + rows.offset)[used]
-    weights = (np.ones(len(rows.x)) if rows.weights is None else rows.weights)[used]
+        return _responses_on_curve(fit, newdata, int(n), re, rng)
+    made = []
+    for p in fit.predictors:
+        masks = tuple(np.ones(len(t.names), bool) for t in p.terms)
+        made.append(new_rows(p, newdata, masks, True, p is fit, offset if p is fit else None))
+    (rows, index), m = made[0], len(made[0][0].x)
+    used = np.ones(m, bool)
+    for own, _ in made:
+        used &= True if own.missing is None else ~own.missing
+        for codes in own.extended:
+            used &= ~without_level(codes)
+    fixed = [_fixed(p, own, m)[used] for p, (own, _) in zip(fit.predictors, made, strict=True)]
+    weights = (np.ones(m) if rows.weights is None else rows.weights)[used]
     _check_trials(fit, weights)
-    terms = [
-        (take(codes, used), z[used], factor, b)
-        for codes, z, factor, b in zip(rows.extended, rows.z, fit.relative_factors, fit.b, strict=True)
+    terms = [[(take(codes, used), z[used]) for codes, z in zip(r.extended, r.z, strict=True)] for r, _ in made]
+    counts = [
+        [max(len(b), level_count(codes)) for (codes, _), b in zip(own, p.b, strict=True)]
+        for own, p in zip(terms, fit.predictors, strict=True)
     ]
     parts = tuple(x[used] for x in rows.parts)
     generator = random_generator(rng)
-    out = np.full((len(used), int(n)), np.nan, order="F")
+    out = np.full((m, int(n)), np.nan, order="F")
     for i in range(int(n)):
-        eta = fixed
-        for codes, z, factor, b in terms:
-            levels = max(len(b), level_count(codes))
-            effects = generator.standard_normal((levels, factor.shape[0])) @ (factor.T * fit.random_scale)
-            if re == "conditional":
-                effects[: len(b)] = b
-            eta = eta + random_part(codes, z, effects)
-        out[used, i] = fit.draw_at(generator, eta, weights, parts)
+        etas = []
+        drawn = fit.drawn_effects(generator, counts)
+        for p, eta, own_terms, effects in zip(fit.predictors, fixed, terms, drawn, strict=True):
+            for (codes, z), b, known in zip(own_terms, effects, p.b, strict=True):
+                if re == "conditional":
+                    b[: len(known)] = known
+                eta = eta + random_part(codes, z, b)
+            etas.append(eta)
+        out[used, i] = fit.draw_linear(generator, tuple(etas), weights, parts)
     return out, index
 
 
-def _responses_on_curve(
-    fit: MixedFit, newdata: Any, masks: tuple[Any, ...], n: int, re: str, rng: object
-) -> tuple[Floats, Any]:
+def _fixed(p: MixedFit, rows: Rows, m: int) -> Floats:
+    """The linear predictor (m,) without random effects."""
+    if p.held is not None:
+        return np.full(m, p.held)
+    fixed = rows.x @ p.beta
+    return fixed if rows.offset is None else fixed + rows.offset
+
+
+def _responses_on_curve(fit: MixedFit, newdata: Any, n: int, re: str, rng: object) -> tuple[Floats, Any]:
+    masks = tuple(np.ones(len(t.names), bool) for t in fit.terms)
     points, index = new_points(fit, newdata, masks, True, True)
     m = len(points.curve.x)
     used = np.ones(m, bool) if points.missing is None else ~points.missing

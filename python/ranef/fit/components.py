@@ -13,11 +13,11 @@ from ranef.errors import OptionError
 from ranef.families.cumulative import LATENT_VARIANCE
 from ranef.fit.component_system import WholeModel
 from ranef.fit.component_variance import predictor_variance
+from ranef.fit.drawn_responses import Counts, Effects
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.order import relative_factor, term_keys, theta_names
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.part_questions import SMALLEST_VARIANCE, CovarianceBlock
-from ranef.fit.random_part import random_part
 
 if TYPE_CHECKING:
     from ranef import _core
@@ -39,6 +39,12 @@ class PredictorFit(GlmmFit):
 
     key: str
     formula: str | None
+
+    @property
+    def held(self) -> float | None:
+        """The number at which the predictor is held; None where it is estimated."""
+        fixed = not len(self.design.x_names) and not self.design.random and self.design.offset is not None
+        return float(self.eta[0]) if fixed else None
 
     @property
     def nobs(self) -> int:
@@ -138,11 +144,6 @@ class ComponentsFit(PredictorFit):
             "models with several linear predictors are written for R's glmmTMB only, which to_syntax('r') does: other "
             "languages have no zero part, dispersion formula or families of several parameters."
         )
-
-    @property
-    def why_no_new_responses(self) -> str | None:
-        """Other predictors need rows of their own."""
-        return "responses of new rows are not drawn for models with several linear predictors."
 
     @property
     def variance_around_predictor(self) -> float | None:
@@ -291,19 +292,34 @@ class ComponentsFit(PredictorFit):
         weights = self.weights if weights is None else weights
         return self.draw_predictors(generator, self.eta if eta is None else eta, self.other_predictors, weights)
 
-    def draw_with(self, generator: np.random.Generator, fixed: Floats, effects: tuple[Floats, ...]) -> Floats:
-        """With random effects of the other predictors that are drawn, too."""
-        eta = fixed
-        for term, own in zip(self.terms, effects, strict=True):
-            eta = eta + random_part(term.places, term.z, own)
-        others = {}
-        for p in self.others:
-            own_eta = p.fixed_part()
-            for term, factor in zip(p.terms, p.relative_factors, strict=True):
-                u = generator.standard_normal((term.n_columns, factor.shape[0]))
-                own_eta = own_eta + random_part(term.places, term.z, u @ factor.T)
-            others[p.key] = own_eta
-        return self.draw_predictors(generator, eta, others, self.weights)
+    def draw_linear(
+        self,
+        generator: np.random.Generator,
+        etas: tuple[Floats, ...],
+        weights: Floats | None = None,
+        parts: tuple[Floats, ...] = (),
+    ) -> Floats:
+        """Zeros first, then the rest."""
+        others = {p.key: eta for p, eta in zip(self.others, etas[1:], strict=True)}
+        return self.draw_predictors(generator, etas[0], others, self.weights if weights is None else weights)
+
+    def drawn_effects(self, generator: np.random.Generator, counts: Counts | None = None) -> Effects:
+        """Effects that several predictors share are drawn together."""
+        whole = self.whole
+        theta = self.whole_theta[whole.order.theta_of_core]
+        place = [{s.formula: i for i, s in enumerate(p.order.spans)} for p in self.predictors]
+        found: list[dict[int, Floats]] = [{} for _ in self.predictors]
+        for span in whole.order.spans:
+            pieces, term = whole.pieces[span.formula], whole.design.random[span.formula]
+            first = pieces[0]
+            n = term.n_columns if counts is None else counts[first.predictor][place[first.predictor][first.term]]
+            factor = relative_factor(span, theta)
+            b = generator.standard_normal((n, factor.shape[0])) @ factor.T
+            for piece in pieces:
+                found[piece.predictor][place[piece.predictor][piece.term]] = b[
+                    :, piece.start : piece.start + piece.size
+                ]
+        return tuple(tuple(own[i] for i in range(len(own))) for own in found)
 
     # ---- the core
 

@@ -1,5 +1,6 @@
 """Responses that are drawn from a fitted model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from ranef.fit.random_part import random_part
 
 Floats = NDArray[np.float64]
 Parts = tuple[Floats, ...]
+
+#: Random effects of every term, and numbers of their levels, by linear predictor.
+Effects = tuple[tuple[Floats, ...], ...]
+Counts = Sequence[Sequence[int]]
 
 
 class DrawnResponses:
@@ -41,30 +46,43 @@ class DrawnResponses:
         fit: Any = self
         return self.draw(generator, fit.means() if eta is None else self.family.mean(eta), weights)
 
-    def drawn_effects(self, generator: np.random.Generator) -> tuple[Floats, ...]:
-        """Random effects (levels, k) of every term, in lme4's order."""
+    def drawn_effects(self, generator: np.random.Generator, counts: Counts | None = None) -> Effects:
+        """Random effects (levels, k) of every term in lme4's order, by linear predictor; of so many
+        levels, or those of the fit.
+        """
         fit: Any = self
-        return tuple(
-            generator.standard_normal((term.n_columns, factor.shape[0])) @ (factor.T * fit.random_scale)
-            for term, factor in zip(fit.terms, fit.relative_factors, strict=True)
+        levels = [term.n_columns for term in fit.terms] if counts is None else counts[0]
+        return (
+            tuple(
+                generator.standard_normal((n, factor.shape[0])) @ (factor.T * fit.random_scale)
+                for n, factor in zip(levels, fit.relative_factors, strict=True)
+            ),
         )
 
-    def draw_with(self, generator: np.random.Generator, fixed: Floats, effects: tuple[Floats, ...]) -> Floats:
+    def draw_with(self, generator: np.random.Generator, fixed: Parts, effects: Effects) -> Floats:
         """Draw responses of the rows of the fit.
 
         Parameters
         ----------
         generator : Generator
-        fixed : (n,) array
-            `fixed_part`, which does not change from draw to draw.
-        effects : tuple of (levels, k) arrays
-            Random effects of every term.
+        fixed : tuple of (n,) arrays
+            `fixed_part` of every linear predictor, which does not change from draw to draw.
+        effects : tuple of tuples of (levels, k) arrays
+            Random effects of every term of every predictor.
         """
         fit: Any = self
-        eta = fixed
-        for term, own in zip(fit.terms, effects, strict=True):
-            eta = eta + random_part(term.places, term.z, own)
-        return self.draw_at(generator, eta)
+        etas = []
+        for predictor, eta, own in zip(fit.predictors, fixed, effects, strict=True):
+            for term, b in zip(predictor.terms, own, strict=True):
+                eta = eta + random_part(term.places, term.z, b)
+            etas.append(eta)
+        return self.draw_linear(generator, tuple(etas))
+
+    def draw_linear(
+        self, generator: np.random.Generator, etas: Parts, weights: Floats | None = None, parts: Parts = ()
+    ) -> Floats:
+        """Draw responses at all linear predictors (n,)."""
+        return self.draw_at(generator, etas[0], weights, parts)
 
     @property
     def why_no_new_responses(self) -> str | None:

@@ -15,6 +15,7 @@ from ranef.design.record import Design
 from ranef.errors import OptionError
 from ranef.fit.correlated import CorrelatedFit
 from ranef.fit.curve_values import curve_derivatives, curve_of_design, parameters_at, population_values, values_at
+from ranef.fit.drawn_responses import Effects, Parts
 from ranef.fit.linear import LmmFit
 from ranef.fit.linearized import in_formula_order
 from ranef.fit.order import TermOrder
@@ -120,9 +121,9 @@ class CurveAnswers:
         random = tuple(replace(t, rows=t.with_z(c)) for t, c in zip(other.design.random, z, strict=True))
         return replace(other.design, random=random).with_rows(x=x, offset=self.design.offset)
 
-    def draw_with(self, generator: np.random.Generator, fixed: Floats, effects: tuple[Floats, ...]) -> Floats:
+    def draw_with(self, generator: np.random.Generator, fixed: Parts, effects: Effects) -> Floats:
         """Around the curve with these random effects."""
-        curve = values_at(self.design, self.beta, in_formula_order(self.order, effects))
+        curve = values_at(self.design, self.beta, in_formula_order(self.order, effects[0]))
         fit: Any = self
         out: Floats = fit.draw(generator, curve)
         return out

@@ -67,6 +67,11 @@ class PartQuestions:
     # ---- several predictors
 
     @property
+    def held(self) -> float | None:
+        """The number at which a linear predictor is held; None where it is estimated."""
+        return None
+
+    @property
     def predictors(self) -> tuple[Any, ...]:
         """The linear predictors as records of their own, the first being the fit itself."""
         return (self,)

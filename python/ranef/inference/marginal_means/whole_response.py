@@ -35,8 +35,7 @@ def whole_means(fit: Any, grid: ReferenceGrid, specs: Specs, weights: object) ->
         eta: dict[str, Floats] = {}
         for i, (p, (x, offset)) in enumerate(zip(fit.predictors, grid.predictors, strict=True)):
             own = beta[first[i] : first[i + 1]]
-            held = float(p.eta[0]) if not len(own) and not len(p.x_names) else 0.0
-            eta[p.key] = x[:, list(p.kept)] @ own + offset + held
+            eta[p.key] = x[:, list(p.kept)] @ own + offset + (p.held or 0.0)
         out: Floats = fit.moments_at(eta.pop("cond"), eta, ones)[0]
         return out
 
