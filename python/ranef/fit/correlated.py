@@ -3,6 +3,7 @@ effects: their record, and their fit, one call into the core.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +180,7 @@ class CorrelatedFit(LmmFit):
         """By the exact Hessian of the criterion at the estimates, in all covariance parameters."""
         return self.correlated.satterthwaite(self.core_theta, self.z, self.reml)
 
-    def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
+    def kenward_roger(self, memory: Callable[[], float], linear: bool = False) -> "_core.KenwardRoger":
         """By the observed information, as SAS: in covariances where the structure is linear in them
         (us, cs, toep), else in the variance and the natural parameters.
         """

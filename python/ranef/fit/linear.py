@@ -179,9 +179,9 @@ class LmmFit(MixedFit):
             return self.sampled.tests
         return self.system.get(self.n_threads).satterthwaite(self.core_point, self.n_threads)
 
-    def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
+    def kenward_roger(self, memory: Callable[[], float], linear: bool = False) -> "_core.KenwardRoger":
         """By the expected information at the estimates."""
-        return self.system.get(self.n_threads).kenward_roger(self.core_point, memory, self.n_threads, linear)
+        return self.system.get(self.n_threads).kenward_roger(self.core_point, memory(), self.n_threads, linear)
 
     def fixed_root(self) -> Floats | None:
         """The root that the core gives, which centres and scales."""

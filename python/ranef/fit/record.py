@@ -1,6 +1,6 @@
 """The frozen record of a fitted mixed model: what all kinds have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -285,13 +285,13 @@ class MixedFit(PartQuestions, DrawnResponses):
         """
         raise NotImplementedError
 
-    def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
+    def kenward_roger(self, memory: Callable[[], float], linear: bool = False) -> "_core.KenwardRoger":
         """The same by Kenward and Roger.
 
         Parameters
         ----------
-        memory : float
-            Bytes that dense matrices may take.
+        memory : callable
+            Gives the bytes that dense matrices may take, where there are such matrices.
         linear : bool
             Whether second derivatives of the covariance of the rows are left out; without such a
             covariance there are none.

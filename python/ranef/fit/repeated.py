@@ -3,7 +3,7 @@ moments, one call into the core.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,17 @@ class RepeatedFit(CorrelatedFit):
         """All that there are."""
         return ("satterthwaite", "kenward-roger", "kenward-roger-linear", "between-within", "residual", "none")
 
+    @property
+    def relative_sds(self) -> Floats:
+        """By the group and, where positions are levels, the position of each row."""
+        rows = self.rows
+        leveled = rows.coordinates[0].levels is not None
+        places = np.arange(rows.n_levels, dtype=np.float64)[:, np.newaxis] if leveled else rows.position[:1]
+        structure = row_covariance(self.design)
+        found = [np.diagonal(structure.matrix(self.z, places, g, [])) for g in range(len(rows.group_levels))]
+        out: Floats = np.sqrt(found)[rows.group, rows.position[:, 0].astype(np.intp) if leveled else 0]
+        return out
+
     def hat_values(self) -> Floats:
         """Of the rows made independent within subjects, which `whitened` gives."""
         scale = 1.0 if self.design.weights is None else np.sqrt(self.design.weights)
@@ -93,7 +104,7 @@ class RepeatedFit(CorrelatedFit):
         """By the exact Hessian of the criterion at the estimates."""
         return self.patterns.satterthwaite(self.z, self.reml)
 
-    def kenward_roger(self, memory: float, linear: bool = False) -> "_core.KenwardRoger":
+    def kenward_roger(self, memory: Callable[[], float], linear: bool = False) -> "_core.KenwardRoger":
         """By the observed information, in the parameters of SAS; ``linear`` leaves out the second
         derivatives of the covariance.
         """

@@ -187,7 +187,8 @@ def structure_arguments(design: Design) -> tuple[StructureArgument, StructureRow
     assert rows is not None
     c = rows.expr.correlation
     name = "independent" if c is None else c.structure
-    options: dict[str, int | str] = {"levels": rows.n_levels, "most": max(rows.most, 2)}
+    most = max(rows.most, 2)
+    options: dict[str, int | str] = {"levels": rows.n_levels, "most": most}
     if c is not None:
         named = {"p": c.orders[0], "q": c.orders[1], "nugget": c.nugget}
         options |= {k: v for k, v in named.items() if v or (c.structure == "arma" and k in ("p", "q"))}
@@ -196,7 +197,7 @@ def structure_arguments(design: Design) -> tuple[StructureArgument, StructureRow
     argument = StructureArgument(
         correlation="us_hom" if c is not None and name == "us" and c.homogeneous else name,
         levels=rows.n_levels,
-        most=max(rows.most, 2),
+        most=most,
         own_sd=c is not None and not c.homogeneous and c.structure != "us",
         n_groups=len(rows.group_levels),
         variances=[(v.function, len(v.strata)) for v in rows.variances],
@@ -210,11 +211,15 @@ def structure_arguments(design: Design) -> tuple[StructureArgument, StructureRow
 
 def row_covariance(design: Design, lags: int | None = None) -> "RowCovariance":
     """The covariance structure of the rows of a design, in the core; for at least so many lags."""
+    argument, _ = structure_arguments(design)
+    options = argument.options if lags is None else argument.options | {"levels": max(argument.levels, lags)}
+    return _row_covariance(argument, options)
+
+
+def _row_covariance(argument: StructureArgument, options: dict[str, int | str]) -> "RowCovariance":
     from ranef._core import RowCovariance
 
-    argument, _ = structure_arguments(design)
     own = argument.levels if argument.own_sd else None
-    options = argument.options if lags is None else argument.options | {"levels": max(argument.levels, lags)}
     return RowCovariance(argument.correlation, options, own, argument.n_groups, argument.variances)
 
 
@@ -224,7 +229,7 @@ def build_pattern_system(design: Design) -> "PatternSystem":
 
     argument, rows = structure_arguments(design)
     assert design.residual is not None
-    structure = row_covariance(design)
+    structure = _row_covariance(argument, argument.options)
     visits, coordinates = None, None
     if design.residual.coordinates[0].levels is None:
         coordinates = rows.position

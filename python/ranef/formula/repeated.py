@@ -1,5 +1,7 @@
 """The structure term of ``mmrm``: ``y ~ arm * visit + us(visit | id)``."""
 
+from functools import lru_cache
+
 from ranef.formula.formula import sides
 from ranef.formula.parser import parse_expression
 from ranef.formula.residual import CorrelationExpr, ResidualExpr, StructureKind, correlation_of
@@ -25,6 +27,7 @@ STRUCTURES = {
 _KNOWN = f"the structures are {', '.join(STRUCTURES)}."
 
 
+@lru_cache(maxsize=64)
 def split_repeated(text: str, dots: bool = False) -> tuple[str, ResidualExpr, str]:
     """Take the structure term out of a formula.
 

@@ -16,7 +16,7 @@ from ranef.fit.record import MixedFit
 from ranef.inference.between_within import between_within_df
 from ranef.inference.distributions import f_tail, t_tails
 from ranef.inference.information import VarianceInformation, variance_information
-from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger
+from ranef.inference.kenward_roger import KenwardRoger, f_scaling, kenward_roger, single_df
 from ranef.inference.satterthwaite import contradict, contrast_df, joint_df, parts_of_gram
 from ranef.options import Ddf
 
@@ -265,6 +265,6 @@ class FixedEffectTests:
         if ddf == "between-within":
             return between_within_df(self.fit, rows)
         if (kr := self._adjusted(ddf)) is not None:
-            return np.array([f_scaling(kr, row[np.newaxis]).den_df for row in rows])
+            return single_df(kr, rows)
         value = float("inf") if ddf == "none" else float(self.fit.nobs - len(self.fit.beta))
         return np.full(len(rows), value)

@@ -97,7 +97,7 @@ def kenward_roger(fit: MixedFit, linear: bool = False) -> KenwardRoger:
     """
     check_kenward_roger(fit, linear)
     try:
-        found = fit.kenward_roger(memory_allowed(), linear)
+        found = fit.kenward_roger(memory_allowed, linear)
     except MemoryError as problem:
         raise refused(problem) from None
     return KenwardRoger.of_core(found, fit)
@@ -140,6 +140,21 @@ def memory_allowed() -> float:
     """Bytes that dense matrices may take."""
     free = available_memory()
     return MEMORY_SHARE * (MEMORY_UNKNOWN if free is None else free)
+
+
+def single_df(kr: KenwardRoger, rows: Floats) -> Floats:
+    """Degrees of freedom (k,) of contrasts (k, p) one by one.
+
+    With one row both sums of :func:`f_scaling` are one number A, and what it gives is 2 / A
+    exactly, with a factor of one.
+    """
+    own = rows @ kr.root
+    own = own / np.sqrt(np.einsum("ki,ki->k", own, own))[:, np.newaxis]
+    forms = np.einsum("kri,ki->kr", np.tensordot(own, kr.slopes, axes=(1, 1)), own)
+    sums = np.einsum("kr,kr->k", forms @ kr.weights, forms)
+    with np.errstate(divide="ignore"):
+        out: Floats = np.where(np.abs(sums) < ZERO, np.inf, 2.0 / sums)
+    return out
 
 
 def f_scaling(kr: KenwardRoger, rows: Floats) -> FScaling:

@@ -7,6 +7,9 @@ use crate::jet::Jet;
 #[derive(Debug)]
 pub struct Ar1;
 
+/// Lags for each row up to which powers are kept.
+const MANY: usize = 4;
+
 /// rho^h with two derivatives in rho.
 fn power(rho: f64, h: usize) -> (f64, f64, f64) {
     let (h, hf) = (h as i32, h as f64);
@@ -19,8 +22,7 @@ fn power(rho: f64, h: usize) -> (f64, f64, f64) {
 
 impl Ar1 {
     /// Fills one entry at several places.
-    fn put(rho: f64, h: usize, places: &[usize], out: &mut Jet) {
-        let (v, d, d2) = power(rho, h);
+    fn put((v, d, d2): (f64, f64, f64), places: &[usize], out: &mut Jet) {
         for &t in places {
             out.value[t] = v;
             if out.order > 0 {
@@ -45,7 +47,7 @@ impl Correlation for Ar1 {
     fn natural(&self, z: &[f64], order: usize, out: &mut Jet) {
         let (rho, d, d2) = maps::tanh(z[0]);
         out.reset(1, 1, order);
-        Ar1::put(rho, 1, &[0], out);
+        Ar1::put((rho, 1.0, 0.0), &[0], out);
         out.chain(&[(d, d2)]);
     }
 
@@ -66,9 +68,16 @@ impl Correlation for Ar1 {
         let m = at.m();
         let (rho, d, d2) = maps::tanh(z[0]);
         out.reset(1, m * m, order);
+        let whole: Vec<i64> = (0..m).map(|i| at.first(i).round() as i64).collect();
+        let (low, high) = whole.iter().fold((i64::MAX, i64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+        // powers are taken once for each lag unless lags are many more than rows
+        let lags = usize::try_from(high.saturating_sub(low)).unwrap_or(0);
+        let known: Vec<_> = (0..=if lags <= MANY * m { lags } else { 0 }).map(|h| power(rho, h)).collect();
         for i in 0..m {
             for j in 0..=i {
-                Ar1::put(rho, at.lag(i, j), &[i * m + j, j * m + i], out);
+                let lag = whole[i].abs_diff(whole[j]) as usize;
+                let values = known.get(lag).copied().unwrap_or_else(|| power(rho, lag));
+                Ar1::put(values, &[i * m + j, j * m + i], out);
             }
         }
         out.chain(&[(d, d2)]);
@@ -79,7 +88,7 @@ impl Correlation for Ar1 {
         let (rho, d, d2) = maps::tanh(z[0]);
         out.reset(1, m, order);
         for i in 1..m {
-            Ar1::put(rho, at.lag(i, i - 1), &[i], out);
+            Ar1::put(power(rho, at.lag(i, i - 1)), &[i], out);
         }
         out.chain(&[(d, d2)]);
         true

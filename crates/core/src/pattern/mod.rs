@@ -12,6 +12,7 @@ mod fit;
 mod identified;
 mod information;
 mod moments;
+mod packed;
 mod solution;
 mod structured;
 

@@ -6,7 +6,9 @@
 //! position, as the effects of other visits are, have no products there.
 
 use crate::basis::Basis;
-use crate::crossprod::{products_of_x, settle_rank, transformed_w};
+use super::covariance::entry;
+use super::packed::{not_finite, Packed};
+use crate::crossprod::{products_of_x, settle_rank, well_conditioned};
 use crate::error::CoreError;
 use crate::rows::Rows;
 use std::collections::HashMap;
@@ -70,17 +72,8 @@ pub struct Moments {
     pub n_subjects: usize,
     /// log|R| of the prior weights.
     pub log_det_weights: f64,
-    /// Universe and pattern of each subject that has rows, in the order of their codes; its rows by
-    /// position are `order[starts[i]..starts[i + 1]]`.
-    pub of_subject: Vec<(usize, usize)>,
-    /// Rows by subject and position.
-    pub order: Vec<usize>,
-    /// See `of_subject`.
-    pub starts: Vec<usize>,
-    /// \[X y\] in the changed basis times the roots of the weights, row-major.
-    rows: Vec<f64>,
-    /// The roots of the weights.
-    root_weights: Option<Vec<f64>>,
+    /// The rows.
+    packed: Packed,
 }
 
 /// Share of rows in which a column must be zero to be left where its zero is.
@@ -93,53 +86,47 @@ impl Moments {
     /// Sizes that do not agree, no column left, or values that are not finite.
     pub fn of(rows: &Rows<'_>, places: &Places<'_>) -> Result<Self, CoreError> {
         rows.check()?;
-        let n = rows.n();
-        let mut basis = basis_of(rows)?;
-        let (order, starts) = sorted(places, n);
-        let t_of_visits = match places.at {
-            Positions::Visits(_, t) => t,
-            Positions::Coordinates(..) => 0,
-        };
+        let mut basis = basis_of(rows);
+        let (universes, packed) = lay_out(places, rows);
         let mut moments = Moments {
-            universes: Vec::new(),
-            n,
-            n_subjects: starts.len() - 1,
+            universes,
+            n: rows.n(),
+            n_subjects: packed.n_subjects(),
             log_det_weights: rows.weights.map_or(0.0, |w| -w.iter().map(|v| v.ln()).sum::<f64>()),
-            of_subject: Vec::with_capacity(starts.len() - 1),
-            order,
-            starts,
             basis: basis.clone(),
-            rows: Vec::new(),
-            root_weights: rows.weights.map(|w| w.iter().map(|v| v.sqrt()).collect()),
+            packed,
         };
-        moments.lay_out(places, t_of_visits);
-        let pw = basis.p() + 1;
-        let mut w = vec![0.0; n * pw];
-        transformed_w(rows, &basis, 0..n, &mut w);
-        if w.iter().any(|v| !v.is_finite()) {
-            return Err(CoreError::Degenerate("a value is not finite".into()));
+        moments.packed.fill(&mut moments.universes, rows, &basis)?;
+        let (p, products) = (moments.p(), moments.products_of_fixed());
+        if !well_conditioned(&products, p, p) && settle(rows, &mut basis)? {
+            moments.basis = basis;
+            moments.packed.fill(&mut moments.universes, rows, &moments.basis)?;
         }
-        std::mem::swap(&mut moments.basis, &mut basis);
-        moments.find_columns(&w, pw);
-        moments.add(&w, pw);
-        moments.rows = w;
         Ok(moments)
     }
 
     /// Puts another response in the place of y.
     pub fn set_response(&mut self, y: &[f64]) {
-        let pw = self.p() + 1;
-        let mut w = std::mem::take(&mut self.rows);
-        let inv = 1.0 / self.basis.y_scale;
-        for (r, (row, &y)) in w.chunks_exact_mut(pw).zip(y).enumerate() {
-            let weight = self.root_weights.as_ref().map_or(1.0, |w| w[r]);
-            row[pw - 1] = (y - self.basis.y_shift) * inv * weight;
+        self.packed.set_response(&mut self.universes, y, &self.basis);
+    }
+
+    /// X'X in the changed basis, weights accounted for.
+    fn products_of_fixed(&self) -> Vec<f64> {
+        let p = self.p();
+        let mut out = vec![0.0; p * p];
+        for u in &self.universes {
+            for pattern in &u.patterns {
+                for (k, &v) in pattern.visits.iter().enumerate() {
+                    let columns = &u.columns[v];
+                    let fixed = &columns[..columns.len() - 1];
+                    let products = &pattern.products[pattern.starts[entry(k, k)]..];
+                    for (row, &a) in products.chunks_exact(columns.len()).zip(fixed) {
+                        row.iter().zip(fixed).for_each(|(value, &b)| out[a * p + b] += value);
+                    }
+                }
+            }
         }
-        for pattern in self.universes.iter_mut().flat_map(|u| &mut u.patterns) {
-            pattern.products.fill(0.0);
-        }
-        self.add(&w, pw);
-        self.rows = w;
+        out
     }
 
     /// Number of fixed effects.
@@ -157,143 +144,103 @@ impl Moments {
         let x = if reml { -2.0 * self.basis.log_det_g() } else { 0.0 };
         2.0 * self.nu(reml) * self.basis.y_scale.ln() + self.log_det_weights + x
     }
+}
 
-    /// Finds universes and patterns.
-    fn lay_out(&mut self, places: &Places<'_>, t: usize) {
-        let mut universe_of: HashMap<(i32, Vec<u64>), usize> = HashMap::new();
-        let mut pattern_of: HashMap<(usize, Vec<usize>), usize> = HashMap::new();
-        for s in 0..self.n_subjects {
-            let rows = &self.order[self.starts[s]..self.starts[s + 1]];
-            let group = places.group[rows[0]];
-            let (key, visits, size, coordinates) = match places.at {
-                Positions::Visits(v, _) => {
-                    let visits: Vec<usize> = rows.iter().map(|&r| v[r] as usize).collect();
-                    (Vec::new(), visits, t, Vec::new())
-                }
-                Positions::Coordinates(c, d) => {
-                    let own: Vec<f64> = rows.iter().flat_map(|&r| c[r * d..(r + 1) * d].iter().copied()).collect();
-                    (own.iter().map(|v| v.to_bits()).collect(), (0..rows.len()).collect(), rows.len(), own)
-                }
-            };
-            let universes = &mut self.universes;
-            let u = *universe_of.entry((group, key)).or_insert_with(|| {
-                universes.push(Universe {
-                    t: size,
-                    group: group as usize,
-                    coordinates,
-                    columns: vec![Vec::new(); size],
-                    patterns: Vec::new(),
-                });
+/// The universes and patterns of some rows, their columns not yet known, and which rows are whose.
+fn lay_out(places: &Places<'_>, rows: &Rows<'_>) -> (Vec<Universe>, Packed) {
+    let (order, starts) = sorted(places, rows.n());
+    let mut universes: Vec<Universe> = Vec::new();
+    let mut universe_of: HashMap<(i32, Vec<u64>), usize> = HashMap::new();
+    let mut pattern_of: Vec<HashMap<Vec<usize>, usize>> = Vec::new();
+    let mut of_subject = Vec::with_capacity(starts.len() - 1);
+    let mut visits: Vec<usize> = Vec::new();
+    // subjects of one group mostly follow each other
+    let mut last: Option<(i32, usize)> = None;
+    for subject in starts.windows(2) {
+        let own = &order[subject[0]..subject[1]];
+        let group = places.group[own[0]];
+        visits.clear();
+        let mut found = |key: Vec<u64>, t: usize, coordinates: &[f64]| {
+            *universe_of.entry((group, key)).or_insert_with(|| {
+                let (coordinates, columns) = (coordinates.to_vec(), vec![Vec::new(); t]);
+                universes.push(Universe { t, group: group as usize, coordinates, columns, patterns: Vec::new() });
+                pattern_of.push(HashMap::new());
                 universes.len() - 1
-            });
-            let patterns = &mut self.universes[u].patterns;
-            let p = *pattern_of.entry((u, visits)).or_insert_with_key(|(_, visits)| {
-                patterns.push(Pattern { visits: visits.clone(), m: 0.0, starts: Vec::new(), products: Vec::new() });
-                patterns.len() - 1
-            });
-            patterns[p].m += 1.0;
-            self.of_subject.push((u, p));
-        }
-    }
-
-    /// Finds the columns that are not zero, and makes room for their products.
-    fn find_columns(&mut self, w: &[f64], pw: usize) {
-        let mut used: Vec<Vec<bool>> = self.universes.iter().map(|u| vec![false; u.t * pw]).collect();
-        for (s, &(u, p)) in self.of_subject.iter().enumerate() {
-            let rows = &self.order[self.starts[s]..self.starts[s + 1]];
-            for (&r, &v) in rows.iter().zip(&self.universes[u].patterns[p].visits) {
-                let used = &mut used[u][v * pw..(v + 1) * pw];
-                used.iter_mut().zip(&w[r * pw..(r + 1) * pw]).for_each(|(u, &x)| *u |= x != 0.0);
-            }
-        }
-        for (u, used) in self.universes.iter_mut().zip(&mut used) {
-            for v in 0..u.t {
-                used[v * pw + pw - 1] = true;
-                u.columns[v] = (0..pw).filter(|&c| used[v * pw + c]).collect();
-            }
-            for pattern in &mut u.patterns {
-                let mut at = 0;
-                for k in 0..pattern.visits.len() {
-                    for j in 0..=k {
-                        pattern.starts.push(at);
-                        at += u.columns[pattern.visits[j]].len() * u.columns[pattern.visits[k]].len();
-                    }
-                }
-                pattern.products = vec![0.0; at];
-            }
-        }
-    }
-
-    /// Adds the products of rows of \[X y\] in the changed basis, row-major.
-    fn add(&mut self, w: &[f64], pw: usize) {
-        let mut packed: Vec<f64> = Vec::new();
-        let mut begins: Vec<usize> = Vec::new();
-        for (s, &(u, p)) in self.of_subject.iter().enumerate() {
-            let rows = &self.order[self.starts[s]..self.starts[s + 1]];
-            let universe = &mut self.universes[u];
-            let pattern = &mut universe.patterns[p];
-            packed.clear();
-            begins.clear();
-            for (&r, &v) in rows.iter().zip(&pattern.visits) {
-                begins.push(packed.len());
-                packed.extend(universe.columns[v].iter().map(|&c| w[r * pw + c]));
-            }
-            begins.push(packed.len());
-            let mut at = 0;
-            for k in 0..rows.len() {
-                let right = &packed[begins[k]..begins[k + 1]];
-                for j in 0..=k {
-                    for &a in &packed[begins[j]..begins[j + 1]] {
-                        for (t, &b) in pattern.products[at..at + right.len()].iter_mut().zip(right) {
-                            *t += a * b;
-                        }
-                        at += right.len();
-                    }
+            })
+        };
+        let u = match places.at {
+            Positions::Visits(v, t) => {
+                visits.extend(own.iter().map(|&r| v[r] as usize));
+                match last {
+                    Some((of, u)) if of == group => u,
+                    _ => found(Vec::new(), t, &[]),
                 }
             }
+            Positions::Coordinates(c, d) => {
+                visits.extend(0..own.len());
+                let at: Vec<f64> = own.iter().flat_map(|&r| c[r * d..(r + 1) * d].iter().copied()).collect();
+                found(at.iter().map(|v| v.to_bits()).collect(), own.len(), &at)
+            }
+        };
+        last = matches!(places.at, Positions::Visits(..)).then_some((group, u));
+        let patterns = &mut universes[u].patterns;
+        let p = pattern_of[u].get(&visits[..]).copied().unwrap_or_else(|| {
+            pattern_of[u].insert(visits.clone(), patterns.len());
+            patterns.push(Pattern { visits: visits.clone(), m: 0.0, starts: Vec::new(), products: Vec::new() });
+            patterns.len() - 1
+        });
+        patterns[p].m += 1.0;
+        of_subject.push((u, p));
+    }
+    (universes, Packed::new(of_subject, order, starts, rows.weights))
+}
+
+/// The basis before columns that depend on others are left out: columns centred and scaled but for
+/// those that are zero in many rows.
+fn basis_of(rows: &Rows<'_>) -> Basis {
+    let mut basis = Basis::from_rows(rows);
+    leave_zeros(rows, &mut basis);
+    basis
+}
+
+/// Leaves columns that are zero in many rows where their zero is.
+fn leave_zeros(rows: &Rows<'_>, basis: &mut Basis) {
+    let (n, p) = (rows.n(), basis.p());
+    if !basis.x_diagonal {
+        return;
+    }
+    for c in 0..p {
+        let column = rows.x[basis.kept[c]];
+        let (mut zeros, mut sum) = (0usize, 0.0);
+        column.each(0..n, |r, v| {
+            zeros += usize::from(v == 0.0);
+            sum += v * v * rows.weights.map_or(1.0, |w| w[r]);
+        });
+        if Some(c) != basis.intercept && zeros < n && zeros as f64 >= SPARSE * n as f64 {
+            basis.x_shift[c] = 0.0;
+            basis.x_transform[c * p + c] = (n as f64 / sum).sqrt();
         }
     }
 }
 
-/// The basis: columns centred and scaled but for those that are zero in many rows, and for the
-/// columns that depend on others, which are left out.
-fn basis_of(rows: &Rows<'_>) -> Result<Basis, CoreError> {
-    let n = rows.n();
-    let leave = |basis: &mut Basis| {
-        let p = basis.p();
-        if !basis.x_diagonal {
-            return;
-        }
-        for c in 0..p {
-            let column = rows.x[basis.kept[c]];
-            let (mut zeros, mut sum) = (0usize, 0.0);
-            column.each(0..n, |r, v| {
-                zeros += usize::from(v == 0.0);
-                sum += v * v * rows.weights.map_or(1.0, |w| w[r]);
-            });
-            if Some(c) != basis.intercept && zeros < n && zeros as f64 >= SPARSE * n as f64 {
-                basis.x_shift[c] = 0.0;
-                basis.x_transform[c * p + c] = (n as f64 / sum).sqrt();
-            }
-        }
-    };
-    let mut basis = Basis::from_rows(rows);
-    leave(&mut basis);
-    let products = products_of_x(rows, &basis);
-    if products.iter().any(|v| !v.is_finite()) {
-        return Err(CoreError::Degenerate("a value is not finite".into()));
-    }
+/// Leaves out columns that depend on others; the columns that are kept stay as they are where they
+/// are far from dependent, or are changed to columns that are. Whether there was anything to do.
+fn settle(rows: &Rows<'_>, basis: &mut Basis) -> Result<bool, CoreError> {
     let p = basis.p();
-    let mut settled = basis.clone();
-    if settle_rank(rows, &mut settled, &products, p)? {
-        let kept = settled.kept.clone();
-        basis.keep_columns(&kept);
-        let products = products_of_x(rows, &basis);
-        if !crate::crossprod::well_conditioned(&products, kept.len(), kept.len()) {
-            return Ok(settled);
-        }
+    let products = products_of_x(rows, basis);
+    if products.iter().any(|v| !v.is_finite()) {
+        return Err(not_finite());
     }
-    Ok(basis)
+    let mut settled = basis.clone();
+    if !settle_rank(rows, &mut settled, &products, p)? {
+        return Ok(false);
+    }
+    basis.keep_columns(&settled.kept);
+    let products = products_of_x(rows, basis);
+    if !well_conditioned(&products, settled.kept.len(), settled.kept.len()) {
+        *basis = settled;
+    }
+    Ok(true)
 }
 
 /// Rows by subject and position, and where each subject's begin; subjects without rows have none.

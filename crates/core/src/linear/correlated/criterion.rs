@@ -1,7 +1,7 @@
 //! The criterion at one covariance of the random effects and one R.
 
 use super::clusters::{Cluster, Correlated};
-use crate::correlation::factor;
+use super::root::Root;
 use crate::dense::{kernels, large};
 use crate::jet::Jet;
 use crate::layout::Lambda;
@@ -87,7 +87,7 @@ pub struct State {
     /// Lambda of each factor.
     pub lambda: Lambda,
     /// L of each pattern.
-    pub(super) roots: Vec<Vec<f64>>,
+    pub(super) roots: Vec<Root>,
     log_det_r: f64,
     /// Whitened rows, in the places of the rows of the model.
     pub(super) white: Vec<f64>,
@@ -113,7 +113,7 @@ impl State {
         State {
             z: vec![f64::NAN; model.r.n()],
             lambda: model.sys.zero_lambda(),
-            roots: vec![Vec::new(); model.patterns.len()],
+            roots: vec![Root::default(); model.patterns.len()],
             log_det_r: f64::NAN,
             white: vec![0.0; model.data.len()],
             gram: vec![Vec::new(); model.clusters.len()],
@@ -197,11 +197,7 @@ impl State {
         let mut r = Jet::default();
         let mut log_dets = Vec::with_capacity(model.patterns.len());
         for (p, root) in model.patterns.iter().zip(&mut self.roots) {
-            p.with(|s| model.r.matrix(z, s, 0, &mut r));
-            if r.value.iter().any(|v| !v.is_finite()) {
-                return None;
-            }
-            let (l, log_det) = factor(&r.value, p.m)?;
+            let (l, log_det) = p.with(|s| Root::of(&model.r, z, s, &mut r))?;
             *root = l;
             log_dets.push(log_det);
         }
@@ -213,7 +209,7 @@ impl State {
             for b in &model.blocks[c.blocks.clone()] {
                 let from = b.rows.start - c.rows.start;
                 let own = &mut rows[from * width..(from + b.rows.len()) * width];
-                solve_lower(&self.roots[b.pattern], b.rows.len(), own, width);
+                self.roots[b.pattern].solve(b.rows.len(), own, width);
             }
             *gram = transposed_multiply(rows, rows, c.n(), width, width);
         }

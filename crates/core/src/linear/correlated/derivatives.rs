@@ -3,7 +3,7 @@
 
 use super::clusters::{Cluster, Correlated};
 use super::criterion::{
-    border_factors, dot, local_blocks, multiply, solve_lower, transposed, transposed_multiply, State,
+    border_factors, dot, local_blocks, multiply, transposed, transposed_multiply, State,
 };
 use super::directions::Direction;
 use crate::jet::Jet;
@@ -67,15 +67,7 @@ impl State {
             .map(|(p, l)| {
                 let m = p.m;
                 let active = p.with(|s| model.r.matrix(self.z(), s, 1, &mut r));
-                let e = (0..active.len())
-                    .map(|k| {
-                        let mut d = r.d(k).to_vec();
-                        solve_lower(l, m, &mut d, m);
-                        d = transposed(&d, m, m);
-                        solve_lower(l, m, &mut d, m);
-                        d
-                    })
-                    .collect();
+                let e = (0..active.len()).map(|k| l.whiten(m, r.d(k))).collect();
                 Turned { active, e }
             })
             .collect()
@@ -228,28 +220,34 @@ impl State {
             if !exact {
                 continue;
             }
-            // dV U of each
-            let mut with: Vec<(usize, Vec<f64>)> = Vec::new();
-            for (&k, s) in local.iter().zip(&blocks) {
-                with.push((k, multiply(&z, &multiply(s, &zu, m, m, m + ab), n, m, m + ab)));
-            }
-            for &k in &of_r {
-                with.push((nd + k, self.times_e(model, c, &turned, k, &zb_u, m + ab)));
-            }
+            // of dV U, U its border part: V_c^-1 and the inverse of the border times that part, and
+            // U'dV U; dV of the random effects has few columns
             let border_part =
                 |v: &[f64]| -> Vec<f64> { v.chunks_exact(m + ab).flat_map(|r| r[m..].to_vec()).collect() };
-            let of_border: Vec<Vec<f64>> = with.iter().map(|(_, v)| border_part(v)).collect();
-            let seen: Vec<Vec<f64>> = of_border.iter().map(|v| multiply(v, &own, n, ab, ab)).collect();
-            let unexplained: Vec<Vec<f64>> = of_border.iter().map(|v| self.less_local_of(c, i, &z, v, ab)).collect();
-            let yk: Vec<Vec<f64>> =
-                with.iter().map(|(_, v)| transposed_multiply(&zb_u, v, n, m + ab, m + ab)).collect();
-            for (s, (k, _)) in with.iter().enumerate() {
+            let z_u: Vec<f64> = u.chunks_exact(width).flat_map(|r| r[..m].to_vec()).collect();
+            let mut keys: Vec<usize> = local.clone();
+            let (mut seen, mut unexplained, mut yk) = (Vec::new(), Vec::new(), Vec::new());
+            for s in &blocks {
+                let turned = multiply(s, &zu, m, m, m + ab);
+                seen.push(multiply(&z, &multiply(s, &through, m, m, ab), n, m, ab));
+                unexplained.push(multiply(&z_u, &border_part(&turned), n, m, ab));
+                yk.push(transposed_multiply(&zu, &turned, m, m + ab, m + ab));
+            }
+            for &k in &of_r {
+                let with = self.times_e(model, c, &turned, k, &zb_u, m + ab);
+                let of_border = border_part(&with);
+                keys.push(nd + k);
+                seen.push(multiply(&of_border, &own, n, ab, ab));
+                unexplained.push(self.less_local_of(c, i, &z, &of_border, ab));
+                yk.push(transposed_multiply(&zb_u, &with, n, m + ab, m + ab));
+            }
+            for (s, k) in keys.iter().enumerate() {
                 for (i, &row) in active.iter().enumerate() {
                     for (j, &col) in active.iter().enumerate() {
                         y[*k][row * b + col] += yk[s][(m + i) * (m + ab) + m + j];
                     }
                 }
-                for (t, (l, _)) in with.iter().enumerate() {
+                for (t, l) in keys.iter().enumerate() {
                     pairs[k * total + l] -= 2.0 * dot(&seen[s], &unexplained[t]);
                 }
             }
@@ -462,8 +460,7 @@ impl State {
         let Some(weights) = weights else { return };
         for ((p, weight), l) in model.patterns.iter().zip(weights).zip(&self.roots) {
             let m = p.m;
-            // L^-T weight L^-1
-            let outer = solve_upper_both(l, weight, m);
+            let outer = l.back(m, weight);
             let mut found = Vec::new();
             let active = p.with(|s| model.r.curvature(self.z(), s, &outer, &mut found));
             let n = active.len();
@@ -514,13 +511,4 @@ pub(super) fn rows_of_direction(model: &Correlated, d: &Direction, v: &[f64], co
 
 fn trace_of_product(a: &[f64], b: &[f64], n: usize) -> f64 {
     (0..n).map(|i| (0..n).map(|j| a[i * n + j] * b[j * n + i]).sum::<f64>()).sum()
-}
-
-/// L^-T a L^-1 of a symmetric a.
-fn solve_upper_both(l: &[f64], a: &[f64], m: usize) -> Vec<f64> {
-    let mut inverse = vec![0.0; m * m];
-    (0..m).for_each(|i| inverse[i * m + i] = 1.0);
-    solve_lower(l, m, &mut inverse, m);
-    let half = multiply(a, &inverse, m, m, m);
-    transposed_multiply(&inverse, &half, m, m, m)
 }

@@ -163,7 +163,7 @@ impl State {
                 let m = block.rows.len();
                 let at = block.rows.start - c.rows.start;
                 let mut v = ux[at * p..(at + m) * p].to_vec();
-                crate::dense::kernels::backward::<0>(&self.roots[block.pattern], m, &mut v, p);
+                self.roots[block.pattern].solve_transposed(m, &mut v, p);
                 let sum = &mut sums[block.pattern];
                 for x in 0..p {
                     for y in 0..=x {

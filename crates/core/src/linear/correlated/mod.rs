@@ -26,6 +26,7 @@ mod identified;
 mod inference;
 mod kenward_roger;
 mod posterior;
+mod root;
 mod rows;
 mod solution;
 mod starts;

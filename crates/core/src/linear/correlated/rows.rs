@@ -1,24 +1,21 @@
 //! Rows as they are and whitened, one number each, in the order of the data.
 
 use super::clusters::Correlated;
-use super::criterion::{solve_lower, State};
+use super::criterion::State;
+use super::root::Root;
 
 impl State {
     /// Values of the rows multiplied by L^-1 of their blocks.
     pub fn whitened(&self, model: &Correlated, values: &[f64]) -> Vec<f64> {
-        self.by_block(model, values, |l, m, own| solve_lower(l, m, own, 1))
+        self.by_block(model, values, |l, m, own| l.solve(m, own, 1))
     }
 
     /// Values of the rows multiplied by L, which gives independent errors the covariance R.
     pub fn coloured(&self, model: &Correlated, values: &[f64]) -> Vec<f64> {
-        self.by_block(model, values, |l, m, own| {
-            for i in (0..m).rev() {
-                own[i] = (0..=i).map(|j| l[i * m + j] * own[j]).sum();
-            }
-        })
+        self.by_block(model, values, |l, m, own| l.times(m, own))
     }
 
-    fn by_block(&self, model: &Correlated, values: &[f64], f: impl Fn(&[f64], usize, &mut [f64])) -> Vec<f64> {
+    fn by_block(&self, model: &Correlated, values: &[f64], f: impl Fn(&Root, usize, &mut [f64])) -> Vec<f64> {
         let mut out = vec![0.0; values.len()];
         for b in &model.blocks {
             let rows = &model.order[b.rows.clone()];

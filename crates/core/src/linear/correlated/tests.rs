@@ -59,13 +59,52 @@ fn data() -> Data {
     Data { one: vec![1.0; n], x, y, subject, item, of }
 }
 
-fn structure(name: &str, groups: usize) -> RowCovariance {
-    let variances = [("by_group", 2), ("power", 1)]
+/// All correlations; with a nugget, and with standard deviations of the levels.
+const CORRELATIONS: [&str; 19] = [
+    "independent",
+    "ar1",
+    "ar1 hom=False",
+    "ad",
+    "ad hom=False",
+    "cs",
+    "cs hom=False",
+    "toep",
+    "toep hom=False",
+    "arma",
+    "us",
+    "us_hom",
+    "car1",
+    "exp",
+    "exp nugget",
+    "gau nugget",
+    "rational_quadratic",
+    "spherical",
+    "linear nugget",
+];
+
+/// The two variance functions of a structure, with the number of strata.
+type Variances = [(&'static str, usize); 2];
+
+const BY_GROUP: Variances = [("by_group", 2), ("power", 1)];
+
+/// All variance functions.
+const VARIANCES: [Variances; 3] =
+    [[("exponential", 2), ("const_power", 1)], [("const_power", 2), ("fixed", 1)], [("power", 2), ("exponential", 1)]];
+
+fn structure_with(name: &str, groups: usize, variances: Variances) -> RowCovariance {
+    let variances = variances
         .into_iter()
         .map(|(name, strata)| VarianceTerm { function: variance::named(name).unwrap(), strata })
         .collect();
-    let options = Options { levels: ITEMS, most: ITEMS, ..Options::default() };
-    RowCovariance { correlation: correlation::named(name, &options).unwrap(), levels: None, groups, variances }
+    let (name, option) = name.split_once(' ').unwrap_or((name, ""));
+    let orders = if name == "arma" { (1, 1) } else { (0, 0) };
+    let options = Options { levels: ITEMS, most: ITEMS, nugget: option == "nugget", orders, ..Options::default() };
+    let levels = (option == "hom=False").then_some(ITEMS);
+    RowCovariance { correlation: correlation::named(name, &options).unwrap(), levels, groups, variances }
+}
+
+fn structure(name: &str, groups: usize) -> RowCovariance {
+    structure_with(name, groups, BY_GROUP)
 }
 
 impl Data {
@@ -153,22 +192,27 @@ fn generic(n: usize) -> Vec<f64> {
     (0..n).map(|k| 0.4 * (1.7 * k as f64 + 0.6).sin() + 0.1).collect()
 }
 
-/// Calls `f` for gls, with local effects, with crossed ones and with both.
+/// Calls `f` with every structure of R, for all subjects and by group, and with every variance
+/// function: for gls, with local effects, with crossed ones and with both.
 fn each(mut f: impl FnMut(&str, &Data, &Rows<'_>, &Correlated, &[f64], &[f64])) {
     let mut data = data();
-    for (name, groups) in [("ar1", 1), ("cs", 2), ("us", 1), ("independent", 1)] {
-        let full = data.of.group.clone();
-        if groups == 1 {
-            data.of.group.fill(0);
-        }
+    let n = data.y.len();
+    let full = data.of.group.clone();
+    let plain = CORRELATIONS.into_iter().flat_map(|name| [(name, 1, BY_GROUP), (name, 2, BY_GROUP)]);
+    let others = VARIANCES.into_iter().map(|v| ("ar1", 1, v));
+    for (name, groups, variances) in plain.chain(others).chain([("mat", 1, BY_GROUP)]) {
+        data.of.group = if groups == 1 { vec![0; n] } else { full.clone() };
+        // a covariate in every stratum, for the functions that have one
+        let x = data.x.iter().map(|x| if variances == BY_GROUP { 0.0 } else { 1.5 - 0.5 * x });
+        data.of.covariates[0].0 = x.collect();
         for (of_subjects, of_items) in [(false, false), (true, false), (false, true), (true, true)] {
             let rows = data.rows(of_subjects, of_items);
-            let r = structure(name, groups);
+            let r = structure_with(name, groups, variances);
             let z = generic(r.n());
             let model = Correlated::new(&rows, r, &data.of, 1).unwrap();
-            f(&format!("{name} {of_subjects} {of_items}"), &data, &rows, &model, &theta(of_subjects, of_items), &z);
+            let what = format!("{name} by {groups} {variances:?} {of_subjects} {of_items}");
+            f(&what, &data, &rows, &model, &theta(of_subjects, of_items), &z);
         }
-        data.of.group = full;
     }
 }
 
@@ -240,15 +284,99 @@ fn derivatives_are_those_of_the_criterion() {
                 let [a, b, c, d] = [h, -h, 2.0 * h, -2.0 * h].map(|h| at(&mut state, k, h));
                 let slope = |a: f64, b: f64, c: f64, d: f64| (8.0 * (a - b) - (c - d)) / (12.0 * h);
                 let want = slope(a.0, b.0, c.0, d.0);
-                assert!((g[k] - want).abs() < 1e-8 * (1.0 + want.abs()), "{what} {reml} {k}: {} {want}", g[k]);
+                // Matern's smoothness is differenced
+                let most = if what.starts_with("mat") { 1e-5 } else { 1e-8 };
+                assert!((g[k] - want).abs() < most * (1.0 + want.abs()), "{what} {reml} {k}: {} {want}", g[k]);
                 for l in 0..n {
                     let want = slope(a.1[l], b.1[l], c.1[l], d.1[l]);
                     let found = exact.hessian[l * n + k];
-                    assert!((found - want).abs() < 1e-8 * (1.0 + want.abs()), "{what} {reml} {k} {l}: {found} {want}");
+                    assert!((found - want).abs() < most * (1.0 + want.abs()), "{what} {reml} {k} {l}: {found} {want}");
                 }
             }
         }
     });
+}
+
+/// Structures of random effects that are not free.
+const STRUCTURES: [&str; 11] = [
+    "diagonal",
+    "homogeneous_diagonal",
+    "compound_symmetry",
+    "homogeneous_compound_symmetry",
+    "ar1",
+    "heterogeneous_ar1",
+    "toeplitz",
+    "homogeneous_toeplitz",
+    "exp:1:0,1",
+    "gau:1:0,1",
+    "mat:1:0,1",
+];
+
+/// Random effects with a structure of their own beside a structure of R: derivatives in the
+/// parameters of both, along which the criterion is differenced.
+#[test]
+fn derivatives_of_structured_effects_beside_rows() {
+    let mut data = data();
+    data.of.group.fill(0);
+    for name in STRUCTURES {
+        for (of_subjects, of_items) in [(true, false), (true, true)] {
+            let mut rows = data.rows(of_subjects, of_items);
+            rows.factors[0].terms[0].structure = named(name).unwrap();
+            let r = structure("ar1", 1);
+            let z = generic(r.n());
+            let model = Correlated::new(&rows, r, &data.of, 1).unwrap();
+            let chart = Chart::new(&model.sys);
+            let theta: Vec<f64> = (0..model.sys.n_theta).map(|k| 0.8 - 0.15 * k as f64).collect();
+            let frames = model.sys.frames_at(&theta);
+            let n = chart.n() + z.len();
+            let mut state = State::new(&model);
+            for reml in [true, false] {
+                let mut at = |x: &[f64], want: Want| {
+                    let there = chart.moved(&frames, &x[..chart.n()]);
+                    state.lambda = model.sys.lambda_of(&there);
+                    let moved: Vec<f64> = z.iter().zip(&x[chart.n()..]).map(|(z, x)| z + x).collect();
+                    let criterion = state.criterion(&model, &moved, reml);
+                    let directions = Direction::of_chart(&model.sys, &chart, &there);
+                    let mut d = state.derivatives(&model, reml, &directions, want);
+                    if want == Want::Exact {
+                        let gamma: Vec<Vec<f64>> = d
+                            .psi
+                            .iter()
+                            .zip(&state.lambda)
+                            .map(|(psi, l)| {
+                                let k = psi.len().isqrt();
+                                super::criterion::multiply(psi, l, k, k, k)
+                            })
+                            .collect();
+                        chart.add_bends(&there, &gamma, n, &mut d.hessian);
+                    }
+                    (criterion, d)
+                };
+                let exact = at(&vec![0.0; n], Want::Exact).1;
+                // coordinates of a free block are those of its own frame
+                let free = if of_items { 1 } else { 0 };
+                let first_free = chart.n() - free;
+                for k in (0..n).filter(|k| !(first_free..chart.n()).contains(k)) {
+                    let h = 1e-4;
+                    let found = [h, -h, 2.0 * h, -2.0 * h].map(|h| {
+                        let mut x = vec![0.0; n];
+                        x[k] = h;
+                        at(&x, Want::Gradient)
+                    });
+                    let slope = |f: &dyn Fn(usize) -> f64| (8.0 * (f(0) - f(1)) - (f(2) - f(3))) / (12.0 * h);
+                    let want = slope(&|i| found[i].0);
+                    let g = exact.gradient[k];
+                    assert!((g - want).abs() < 1e-8 * (1.0 + want.abs()), "{name} {of_items} {reml} {k}: {g} {want}");
+                    for l in (0..n).filter(|l| !(first_free..chart.n()).contains(l)) {
+                        let want = slope(&|i| found[i].1.gradient[l]);
+                        let h = exact.hessian[l * n + k];
+                        // second derivatives of Lambda are differences
+                        assert!((h - want).abs() < 1e-6 * (1.0 + want.abs()), "{name} {of_items} {k} {l}: {h} {want}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
