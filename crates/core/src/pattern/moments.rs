@@ -5,9 +5,9 @@
 //! products w_j w_k' of their rows w of \[X y\]. Columns of X that are zero in all rows of a
 //! position, as the effects of other visits are, have no products there.
 
-use crate::basis::Basis;
 use super::covariance::entry;
 use super::packed::{not_finite, Packed};
+use crate::basis::Basis;
 use crate::crossprod::{products_of_x, settle_rank, well_conditioned};
 use crate::error::CoreError;
 use crate::rows::Rows;

@@ -56,12 +56,7 @@ impl Packed {
     ///
     /// # Errors
     /// Values that are not finite.
-    pub(super) fn fill(
-        &mut self,
-        universes: &mut [Universe],
-        rows: &Rows<'_>,
-        basis: &Basis,
-    ) -> Result<(), CoreError> {
+    pub(super) fn fill(&mut self, universes: &mut [Universe], rows: &Rows<'_>, basis: &Basis) -> Result<(), CoreError> {
         let pw = basis.p() + 1;
         let n = rows.n();
         // the position of each row among those of all universes
@@ -135,10 +130,8 @@ impl Packed {
 
     /// Subjects of each pattern, by universe.
     fn by_pattern(&self, universes: &[Universe]) -> Vec<Vec<Vec<usize>>> {
-        let mut out: Vec<Vec<Vec<usize>>> = universes
-            .iter()
-            .map(|u| u.patterns.iter().map(|p| Vec::with_capacity(p.m as usize)).collect())
-            .collect();
+        let mut out: Vec<Vec<Vec<usize>>> =
+            universes.iter().map(|u| u.patterns.iter().map(|p| Vec::with_capacity(p.m as usize)).collect()).collect();
         self.of_subject.iter().enumerate().for_each(|(s, &(u, p))| out[u][p].push(s));
         out
     }

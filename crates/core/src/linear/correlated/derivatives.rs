@@ -2,9 +2,7 @@
 //! parameters of R, from one pass over the clusters.
 
 use super::clusters::{Cluster, Correlated};
-use super::criterion::{
-    border_factors, dot, local_blocks, multiply, transposed, transposed_multiply, State,
-};
+use super::criterion::{border_factors, dot, local_blocks, multiply, transposed, transposed_multiply, State};
 use super::directions::Direction;
 use crate::jet::Jet;
 
