@@ -1,20 +1,40 @@
 //! Singular values and left vectors of a small square matrix by one-sided Jacobi rotations,
-//! accurate for tiny singular values.
+//! accurate for tiny singular values; of a large one by the matrix library.
+
+use super::large;
+
+/// Order from which on rotations would take too long.
+const LARGE: usize = 32;
 
 /// `a` (k x k, row-major) = U diag(s) V'. Returns (U row-major, s descending). Columns of U that
 /// belong to zero singular values complete the basis.
 pub fn svd_left(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
+    if k >= LARGE {
+        let (u, s, _) = by_library(a, k);
+        return (u, s);
+    }
     let (u, s, _) = decomposed(a, k, &mut []);
     (u, s)
 }
 
 /// The same with V, row-major.
 pub fn svd(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    if k >= LARGE {
+        return by_library(a, k);
+    }
     let mut turns = vec![0.0; k * k];
     (0..k).for_each(|i| turns[i * k + i] = 1.0);
     let (u, s, order) = decomposed(a, k, &mut turns);
     let v = (0..k * k).map(|t| turns[t / k * k + order[t % k]]).collect();
     (u, s, v)
+}
+
+/// The same by the matrix library; singular values are no numbers where those of `a` are not.
+fn by_library(a: &[f64], k: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    large::svd(a, k).unwrap_or_else(|| {
+        let one: Vec<f64> = (0..k * k).map(|t| f64::from(u8::from(t / k == t % k))).collect();
+        (one.clone(), vec![f64::NAN; k], one)
+    })
 }
 
 /// Left vectors, singular values, and which rotated column each belongs to; `v` is rotated with the

@@ -5,9 +5,11 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
+use faer::linalg::svd::{self, ComputeSvdVectors};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::linalg::triangular_solve;
+use faer::diag::DiagMut;
 use faer::{Accum, MatMut, MatRef, Par};
 
 /// Columns from which on this is faster than loops.
@@ -98,4 +100,26 @@ pub fn multiply_few(a: &[f64], b: &[f64], m: usize, width: usize, l: usize, out:
 pub fn forward(r: &[f64], n: usize, b: &mut [f64], cols: usize) {
     let l = MatRef::from_row_major_slice(r, n, n);
     triangular_solve::solve_lower_triangular_in_place(l, MatMut::from_row_major_slice_mut(b, n, cols), Par::Seq);
+}
+
+/// `a` (n x n) = U diag(s) V': U and V as columns, row-major, and s descending. None where a number
+/// is not finite.
+pub fn svd(a: &[f64], n: usize) -> Option<(Vec<f64>, Vec<f64>, Vec<f64>)> {
+    if a.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let (par, full) = (Par::Seq, ComputeSvdVectors::Full);
+    let mut memory = MemBuffer::new(svd::svd_scratch::<f64>(n, n, full, full, par, Default::default()));
+    let (mut u, mut s, mut v) = (vec![0.0; n * n], vec![0.0; n], vec![0.0; n * n]);
+    svd::svd(
+        MatRef::from_row_major_slice(a, n, n),
+        DiagMut::from_slice_mut(&mut s),
+        Some(MatMut::from_row_major_slice_mut(&mut u, n, n)),
+        Some(MatMut::from_row_major_slice_mut(&mut v, n, n)),
+        par,
+        MemStack::new(&mut memory),
+        Default::default(),
+    )
+    .ok()?;
+    Some((u, s, v))
 }

@@ -6,6 +6,7 @@
 //! between their bounds.
 
 use super::score::Score;
+use crate::dense::by_size::{dot, multiply, transposed, transposed_multiply};
 use crate::dense::kernels::{self, size};
 use crate::layout::{part_of, Block, Frame, Lambda, Layout};
 use crate::optimize::bounds::Bounds;
@@ -193,8 +194,9 @@ impl<'a> Chart<'a> {
         for ((p, f), psi) in self.parts.iter().zip(frames).zip(psi) {
             let (b, k) = (p.block, f.k);
             if !b.is_free {
-                self.structured(p, f, score, &mut w, &mut rdot);
-                self.add_curvature_of(p, f, score, psi, &mut h);
+                let directions = self.directions(p, f);
+                self.structured(p, f, &directions.0, score, &mut w, &mut rdot);
+                self.add_curvature_of((p, f), &directions, score, psi, &mut h);
                 continue;
             }
             // w = u_i (u_l)_j + s_j u_j (u_i'g_l) on the rows of this block
@@ -231,10 +233,18 @@ impl<'a> Chart<'a> {
 
     /// w = D u + lambda D'g and the derivatives of r2 along the coordinates of a block that is not
     /// free.
-    fn structured(&self, p: &Part, f: &Frame, score: &Score, w: &mut [f64], rdot: &mut [f64]) {
+    fn structured(
+        &self,
+        p: &Part,
+        f: &Frame,
+        directions: &[Vec<f64>],
+        score: &Score,
+        w: &mut [f64],
+        rdot: &mut [f64],
+    ) {
         let (sys, b, k) = (self.sys, p.block, f.k);
         let pw = sys.p() + 1;
-        let (directions, lambda) = (self.directions(p, f).0, f.lambda());
+        let lambda = f.lambda();
         let mut dg = vec![0.0; k];
         for &pos in &sys.sym.position[b.factor] {
             let row = sys.sym.row[pos as usize] + b.offset;
@@ -253,36 +263,31 @@ impl<'a> Chart<'a> {
     }
 
     /// 2 <Psi, D_a D_b'> + 2 <Gamma, d2 lambda> of a block that is not free.
-    fn add_curvature_of(&self, p: &Part, f: &Frame, score: &Score, psi: &[f64], h: &mut [f64]) {
+    fn add_curvature_of(
+        &self,
+        (p, f): (&Part, &Frame),
+        (directions, q): &(Vec<Vec<f64>>, Vec<f64>),
+        score: &Score,
+        psi: &[f64],
+        h: &mut [f64],
+    ) {
         let (b, k, n) = (p.block, f.k, self.n);
-        let (directions, q) = self.directions(p, f);
         // U'D of each direction
-        let turned: Vec<Vec<f64>> = directions
-            .iter()
-            .map(|d| {
-                let mut t = vec![0.0; k * k];
-                kernels::transposed_multiply(&f.u, d, k, k, k, &mut t);
-                t
-            })
-            .collect();
+        let turned: Vec<Vec<f64>> = directions.iter().map(|d| transposed_multiply(&f.u, d, k, k, k)).collect();
         for c in 0..p.n {
+            let weighed = multiply(psi, &turned[c], k, k, k);
             for a in 0..p.n {
-                let through: f64 = (0..k * k)
-                    .map(|t| psi[t] * (0..k).map(|x| turned[a][t / k * k + x] * turned[c][t % k * k + x]).sum::<f64>())
-                    .sum();
-                h[(p.first + a) * n + p.first + c] += 2.0 * through;
+                h[(p.first + a) * n + p.first + c] += 2.0 * dot(&weighed, &turned[a]);
             }
         }
-        self.add_bend_of(p, f, &part_of(&score.gamma[b.factor], b), &q, n, h);
+        self.add_bend_of(p, f, &part_of(&score.gamma[b.factor], b), q, n, h);
     }
 
     /// 2 <Gamma, d2 lambda> of a block that is not free; `h` has `n` columns.
     fn add_bend_of(&self, p: &Part, f: &Frame, gamma: &[f64], q: &[f64], n: usize, h: &mut [f64]) {
         let (b, k) = (p.block, f.k);
         let (tl, basis) = (&self.sys.terms[b.factor][b.term], &self.sys.basis.terms[b.factor][b.term]);
-        let mut own = vec![0.0; k * k];
-        kernels::multiply(gamma, q, k, k, k, &mut own);
-        let gamma = basis.score_to_given(&own, k);
+        let gamma = basis.score_to_given(&multiply(gamma, q, k, k, k), k);
         let pulled = |c: usize, step: f64| {
             let mut theta = f.theta.clone();
             theta[c] += step / p.scale[c];
@@ -369,14 +374,13 @@ pub fn directions(sys: &Layout, b: Block, f: &Frame) -> (Vec<Vec<f64>>, Vec<f64>
     let mut own = vec![0.0; k * k];
     tl.structure.lambda(&f.theta, k, &mut own);
     let q = rotation(&f.lambda(), &basis.from_given(&own, k), k);
-    let n = f.theta.len();
+    let (n, turned) = (f.theta.len(), transposed(&q, k, k));
     let direction = |a: usize| {
         let mut along = vec![0.0; n];
         along[a] = 1.0;
         let mut pushed = vec![0.0; k * k];
         tl.structure.push(&f.theta, &along, k, &mut pushed);
-        let pushed = basis.from_given(&pushed, k);
-        (0..k * k).map(|t| (0..k).map(|c| pushed[t / k * k + c] * q[t % k * k + c]).sum()).collect()
+        multiply(&basis.from_given(&pushed, k), &turned, k, k, k)
     };
     ((0..n).map(direction).collect(), q)
 }

@@ -7,6 +7,7 @@
 
 use super::{row_lengths, Coordinates, Covariance, Kind, Natural, Structure};
 use crate::correlation::{self, Correlation, Options, Positions, StartData};
+use crate::dense::by_size::{multiply, solve_lower, transposed};
 use crate::dense::kernels;
 use crate::jet::Jet;
 use std::sync::Arc;
@@ -77,16 +78,14 @@ impl Positioned {
         let slope = |a: usize| {
             // dL = L half(L^-1 dC L^-T), half the lower triangle with half its diagonal
             let mut inner = c.d(a).to_vec();
-            kernels::forward::<0>(&root, k, &mut inner, k);
-            let mut turned: Vec<f64> = (0..k * k).map(|t| inner[t % k * k + t / k]).collect();
-            kernels::forward::<0>(&root, k, &mut turned, k);
+            solve_lower(&root, k, &mut inner, k);
+            let mut turned = transposed(&inner, k, k);
+            solve_lower(&root, k, &mut turned, k);
             for i in 0..k {
                 turned[i * k + i] *= 0.5;
                 turned[i * k + i + 1..(i + 1) * k].fill(0.0);
             }
-            let mut out = vec![0.0; k * k];
-            kernels::multiply(&root, &turned, k, k, k, &mut out);
-            out
+            multiply(&root, &turned, k, k, k)
         };
         let slopes = (0..if order > 0 { self.correlation.n() } else { 0 }).map(slope).collect();
         (root, slopes)

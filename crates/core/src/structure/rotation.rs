@@ -1,7 +1,7 @@
 //! Roots of one covariance matrix differ by an orthogonal matrix from the right.
 
+use crate::dense::by_size::{multiply, transposed, transposed_multiply};
 use crate::dense::jacobi_svd::svd;
-use crate::dense::kernels;
 
 /// Lower triangular L and orthonormal rows Q with `m` = L Q for a k x k row-major matrix; a row
 /// that depends on those before it has a zero on the diagonal and nothing below it.
@@ -31,8 +31,6 @@ pub fn lower_form(m: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
 /// Orthogonal Q with `root` Q as near to `other` as possible: equal to it where both are roots of
 /// one matrix.
 pub fn rotation(root: &[f64], other: &[f64], k: usize) -> Vec<f64> {
-    let mut m = vec![0.0; k * k];
-    kernels::transposed_multiply(root, other, k, k, k, &mut m);
-    let (u, _, v) = svd(&m, k);
-    (0..k * k).map(|i| (0..k).map(|c| u[i / k * k + c] * v[i % k * k + c]).sum()).collect()
+    let (u, _, v) = svd(&transposed_multiply(root, other, k, k, k), k);
+    multiply(&u, &transposed(&v, k, k), k, k, k)
 }
