@@ -369,6 +369,8 @@ class NewResidualRows:
     ----------
     subject : int32 ndarray of shape (m,)
         -1 where the block is new or missing.
+    block : int ndarray of shape (m,)
+        Which rows are of one block, new ones too; -1 where it is missing.
     position : ndarray of shape (m, d)
         NaN where it is missing, or a level that the fit does not have.
     group : int32 ndarray of shape (m,)
@@ -377,6 +379,7 @@ class NewResidualRows:
     """
 
     subject: Codes
+    block: NDArray[np.intp]
     position: Floats
     group: Codes
     variances: tuple[tuple[Floats, Floats], ...]
@@ -403,6 +406,14 @@ def new_residual_rows(rows: ResidualRows, table: Any, states: dict[str, Any], te
         place = {label: i for i, label in enumerate(levels.tolist())}
         return np.array([place.get(j, -1) for j in joined], dtype=np.int32)
 
+    def blocks(variables: tuple[Variable, ...]) -> NDArray[np.intp]:
+        factors = [group_variable(ev, v) for v in variables]
+        if not factors:
+            return np.zeros(n, dtype=np.intp)
+        table_of_codes = np.stack([f.codes for f in factors], axis=1)
+        found = np.unique(table_of_codes, axis=0, return_inverse=True)[1].reshape(-1)
+        return np.where((table_of_codes < 0).any(axis=1), -1, found).astype(np.intp)
+
     def position(v: Variable, coordinate: Coordinate) -> Floats:
         value = ev.vector(v.expr)
         if coordinate.levels is None:
@@ -410,11 +421,12 @@ def new_residual_rows(rows: ResidualRows, table: Any, states: dict[str, Any], te
         found = map_levels(as_factor(value, v.name), coordinate.levels).codes
         return np.where((found >= 0) & (found < len(coordinate.levels)), found, np.nan).astype(float)
 
-    subject = np.full(n, -1, dtype=np.int32)
+    subject, block = np.full(n, -1, dtype=np.int32), np.arange(n)
     group = np.zeros(n, dtype=np.int32)
     places: Sequence[Floats] = [np.full(n, np.nan)]
     if c is not None:
         subject, group = codes(c.subject, rows.subject_levels), codes(c.by, rows.group_levels)
+        block = blocks(c.subject)
         if rows.coordinates:
             places = [position(v, k) for v, k in zip(c.coordinates, rows.coordinates, strict=True)]
     variances = []
@@ -424,4 +436,4 @@ def new_residual_rows(rows: ResidualRows, table: Any, states: dict[str, Any], te
             value = ev.vector(f.of.expr)
             x = np.full(n, np.nan) if isinstance(value, Factor) else as_numbers(value)
         variances.append((x, codes(f.by, own.strata).astype(float)))
-    return NewResidualRows(subject, np.column_stack(places), group, tuple(variances))
+    return NewResidualRows(subject, block, np.column_stack(places), group, tuple(variances))

@@ -80,7 +80,7 @@ def without_observations(fit: MixedFit) -> Deletion:
     unscaled = np.sum(basis.root**2, axis=1) + basis.given(direction) ** 2 / left[:, None]
     # A row without which a fixed effect has no estimate has a hat value of one.
     sigma = fit.sigma_without(score**2 / left, 1)
-    return _deletion(fit, basis, change, unscaled, 1.0 + growth, sigma, np.ones(fit.nobs, dtype=np.intp))
+    return deletion_of(fit, basis, change, unscaled, 1.0 + growth, sigma, np.ones(fit.nobs, dtype=np.intp))
 
 
 def without_groups(fit: MixedFit, factor: int) -> Deletion:
@@ -88,7 +88,7 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
     term = next(t for t, s in zip(fit.terms, fit.order.spans, strict=True) if s.factor == factor)
     m, p = len(term.levels), len(fit.beta)
     random = random_columns(fit)
-    counts, sorter = _rows_by_level(term)
+    counts, sorter = rows_by_level(term)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     rows_of = [sorter[bounds[level] : bounds[level + 1]] for level in range(m)]
     touched = [np.unique(random.columns[rows]) for rows in rows_of]
@@ -109,10 +109,10 @@ def without_groups(fit: MixedFit, factor: int) -> Deletion:
             unscaled[level] = (basis.given(half.T) ** 2).sum(axis=0)
             ratio[level] = np.exp(np.linalg.slogdet(half @ half.T)[1])
     sigma = fit.sigma_without(drop, counts.astype(np.intp))
-    return _deletion(fit, basis, change, unscaled, ratio, sigma, counts.astype(np.intp))
+    return deletion_of(fit, basis, change, unscaled, ratio, sigma, counts.astype(np.intp))
 
 
-def _rows_by_level(term: RandomTerm) -> tuple[Ints, Ints]:
+def rows_by_level(term: RandomTerm) -> tuple[Ints, Ints]:
     """Numbers of rows of the levels, and the rows, level after level; a row of several levels is
     one of each.
     """
@@ -187,7 +187,7 @@ def _without(d: Floats, inverse: Floats, g: Floats, w: Floats, e: Floats) -> tup
     return -half[t:] @ pull, half[t:], float(e @ (w * e) + pull @ pull)
 
 
-def _deletion(
+def deletion_of(
     fit: MixedFit, basis: FixedBasis, own: Floats, unscaled: Floats, ratio: Floats, sigma: Floats, rows: Ints
 ) -> Deletion:
     """Put together what was computed in the coordinates of a basis."""

@@ -1,14 +1,17 @@
 """How much each observation or each group moves the fixed effects."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.diagnostics.deletion import without_groups, without_observations
+from ranef.diagnostics.correlated_deletion import without_correlated
+from ranef.diagnostics.deletion import Deletion, rows_by_level, without_groups, without_observations
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.rows import padded, row_index
+from ranef.estimates.whitened_rows import blocks_of
 from ranef.fit.beside import is_least_squares
 from ranef.fit.named_groups import group_called
 from ranef.fit.record import MixedFit
@@ -127,7 +130,7 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
     import pandas as pd
 
     if fit.design.residual is not None:
-        raise OptionError("influence() is for rows that are independent given the random effects.")
+        return _of_correlated_rows(fit, by)
     if not can_leave_out(fit):
         raise OptionError(
             "influence() is not for fits with sampling weights, nor for linear models with a prior on fixed effects."
@@ -147,6 +150,12 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
         def place(values: Floats) -> Floats:
             return values
 
+    return _record(fit, by, index, found, place)
+
+
+def _record(
+    fit: MixedFit, by: str | None, index: "pd.Index", found: Deletion, place: Callable[[Floats], Floats]
+) -> Influence:
     return Influence(
         by=by,
         names=fit.x_names,
@@ -160,18 +169,43 @@ def influence(fit: MixedFit, by: object = None) -> Influence:
     )
 
 
+def _of_correlated_rows(fit: MixedFit, by: object) -> Influence:
+    """The same where rows are correlated given the random effects: of rows, of levels of a grouping
+    factor, or of the blocks in which rows are correlated.
+    """
+    import pandas as pd
+
+    if by is None:
+        found = without_correlated(fit, [np.array([i], dtype=np.intp) for i in range(fit.nobs)])
+        return _record(fit, None, row_index(fit), found, lambda values: padded(fit, values))
+    rows = fit.design.residual
+    assert rows is not None
+    c = rows.expr.correlation
+    subject = "" if c is None else ":".join(v.name for v in c.subject)
+    if isinstance(by, str) and by == subject and not any(t.group == by for t in fit.terms):
+        index, sets = pd.Index(rows.subject_levels, name=by), list(blocks_of(rows).values())
+    else:
+        by = checked_factor(fit, by, (subject,) if subject else ())
+        term = next(t for t in fit.terms if t.group == by)
+        counts, sorter = rows_by_level(term)
+        index, sets = pd.Index(term.levels, name=by), np.split(sorter, np.cumsum(counts)[:-1])
+    return _record(fit, by, index, without_correlated(fit, sets), lambda values: values)
+
+
 def can_leave_out(fit: MixedFit) -> bool:
     """Whether it is known what is left without some rows."""
     return is_least_squares(fit.design) or (not fit.fixed_effects_profiled and fit.design.sampling is None)
 
 
-def checked_factor(fit: MixedFit, by: object) -> str:
-    """The grouping factor that a user names."""
+def checked_factor(fit: MixedFit, by: object, others: tuple[str, ...] = ()) -> str:
+    """The grouping factor that a user names; ``others`` are not terms of the model, but could be
+    named too.
+    """
     if not isinstance(by, str):
         raise ArgumentTypeError(f"by must be a grouping factor of the model or None, not {by!r}.")
     group = group_called(fit, by)
     if group is None:
-        groups = dict.fromkeys(t.group for t in fit.terms)
+        groups = dict.fromkeys([*(t.group for t in fit.terms), *others])
         raise OptionError(
             f"by must be one of the model's grouping factors, {', '.join(map(repr, groups))}, or None, not {by!r}."
         )

@@ -7,13 +7,13 @@ it is normal with the variance ``R_** - W R_o*`` around it, and the estimates en
 ``X_* - W X_o`` and ``Z_* - W Z_o``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.residual import NewResidualRows, ResidualRows, new_residual_rows
+from ranef.design.residual import NewResidualRows, ResidualRows, new_residual_rows, order_within
 from ranef.errors import DataError
 from ranef.estimates.prediction_rows import Rows
 from ranef.estimates.whitened_rows import blocks_of, spherical_rows, whitened_rows
@@ -119,7 +119,59 @@ def placed(rows: ResidualRows, new: NewResidualRows, means: Floats) -> NewResidu
     variances = tuple(
         (means if own.fitted else x, stratum) for (x, stratum), own in zip(new.variances, rows.variances, strict=True)
     )
-    return NewResidualRows(new.subject, position, new.group, variances)
+    return NewResidualRows(new.subject, new.block, position, new.group, variances)
+
+
+def new_row_roots(
+    fit: MixedFit, newdata: Any, used: NDArray[np.bool_], means: Floats, weights: Floats | None
+) -> tuple[NDArray[np.bool_], list[tuple[Places, Floats]]]:
+    """For every block of new rows its rows and a root of their covariance given the random effects.
+
+    Parameters
+    ----------
+    fit : MixedFit
+        With a covariance structure of its rows.
+    newdata : frame
+    used : (m,) bool array
+        Rows without missing values.
+    means : (m,) array
+        For variances that depend on them.
+    weights : (m,) array or None
+
+    Returns
+    -------
+    known : (m,) bool array
+        Those of them whose block, position, group and covariates are known; a position that is the
+        order of the rows is their order in the new data.
+    roots : list of (rows, root)
+    """
+    rows = fit.design.residual
+    assert rows is not None
+    there = placed(rows, new_residual_rows(rows, newdata, fit.design.encoder.states, fit.design.formula.text), means)
+    c = rows.expr.correlation
+    position = there.position
+    if c is None or not rows.coordinates:
+        position = np.zeros_like(position)
+        position[used] = order_within(there.block[used].astype(np.int32))[:, np.newaxis]
+        there = replace(there, position=position)
+    known = used & np.isfinite(position).all(axis=1) & (there.group >= 0) & (there.block >= 0)
+    for x, stratum in there.variances:
+        known &= np.isfinite(x) & (stratum >= 0)
+    scale = None if weights is None else 1.0 / np.sqrt(weights)
+    nobody = np.zeros(0, dtype=np.intp)
+    roots = []
+    for block in np.unique(there.block[known]):
+        at = np.flatnonzero(known & (there.block == block))
+        group = int(there.group[at[0]])
+        r = joint_covariance(fit, rows, nobody, there, at, group, None if scale is None else scale[at])
+        try:
+            roots.append((at, fit.sigma * np.linalg.cholesky(r).astype(np.float64)))
+        except np.linalg.LinAlgError:
+            raise DataError(
+                f"rows {at[0]} to {at[-1]} of the new data are of one block and two of them at one place, where they "
+                "would be the same response; leave out one of them."
+            ) from None
+    return known, roots
 
 
 def joint_covariance(

@@ -1,6 +1,7 @@
 """New responses drawn from a fitted model."""
 
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.design.membership import level_count, take, without_level
 from ranef.errors import ArgumentTypeError, OptionError
+from ranef.estimates.correlated_rows import new_row_roots
 from ranef.estimates.curve_prediction import new_points
 from ranef.estimates.prediction_rows import Rows, new_rows
 from ranef.fit.random_part import random_part
@@ -133,6 +135,7 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
         for own, p in zip(terms, fit.predictors, strict=True)
     ]
     parts = tuple(x[used] for x in rows.parts)
+    around = _correlated_draws(fit, newdata, used, fixed[0], rows.weights)
     generator = random_generator(rng)
     out = np.full((m, int(n)), np.nan, order="F")
     for i in range(int(n)):
@@ -144,8 +147,35 @@ def responses_at(fit: MixedFit, newdata: Any, n: int, re: str, rng: object, offs
                     b[: len(known)] = known
                 eta = eta + random_part(codes, z, b)
             etas.append(eta)
-        out[used, i] = fit.draw_linear(generator, tuple(etas), weights, parts)
+        if around is None:
+            out[used, i] = fit.draw_linear(generator, tuple(etas), weights, parts)
+        else:
+            out[used, i] = around(generator, etas[0])
     return out, index
+
+
+def _correlated_draws(
+    fit: MixedFit, newdata: Any, used: NDArray[np.bool_], fixed: Floats, weights: Floats | None
+) -> Callable[[np.random.Generator, Floats], Floats] | None:
+    """How new rows (m,) that are correlated are drawn around their linear predictor (m,), NaN where
+    their place among the others is missing; None where rows are independent.
+    """
+    if fit.design.residual is None:
+        return None
+    whole = np.full(len(used), np.nan)
+    whole[used] = fixed
+    known, blocks = new_row_roots(fit, newdata, used, whole, weights)
+    place = np.cumsum(used) - 1
+    unknown = ~known[used]
+
+    def draw(generator: np.random.Generator, eta: Floats) -> Floats:
+        out = eta.copy()
+        for at, root in blocks:
+            out[place[at]] += root @ generator.standard_normal(len(at))
+        out[unknown] = np.nan
+        return out
+
+    return draw
 
 
 def _fixed(p: MixedFit, rows: Rows, m: int) -> Floats:

@@ -92,9 +92,4 @@ class DrawnResponses:
                 "simulation of new rows needs their numbers of trials, which cbind(successes, failures) does not give "
                 "for them; fit the proportion with weights='trials' instead."
             )
-        if self.design.residual is not None:
-            return (
-                "responses of new rows cannot be drawn where rows are correlated; simulate() without newdata draws "
-                "those of the rows of the fit."
-            )
         return None

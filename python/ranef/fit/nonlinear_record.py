@@ -220,6 +220,14 @@ class NonlinearCorrelatedFit(CurveAnswers, CorrelatedFit):
     vcov_beta: Floats
     mu: Floats
 
+    @property
+    def why_no_new_responses(self) -> str | None:
+        """Curves around which rows are correlated."""
+        return (
+            "responses of new rows on curves cannot be drawn where rows are correlated; simulate() without newdata "
+            "draws those of the rows of the fit."
+        )
+
 
 def parameter_view(fit: MixedFit, name: str) -> MixedFit:
     """One parameter of the curve as if it were the response of a linear model: its fixed effects

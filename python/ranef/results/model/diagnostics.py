@@ -237,8 +237,8 @@ class DiagnosticsChapter(RowSourceChapter):
         Parameters
         ----------
         by : str, optional
-            A grouping factor of the model, whose levels are left out with all their rows; by
-            default single observations are.
+            A grouping factor of the model, or the subject within which rows are correlated, whose
+            levels are left out with all their rows; by default single observations are.
         progress : bool, "tqdm" or callable
             For generalized models, which are fitted again without each: True shows the number of
             fits on standard error, ``"tqdm"`` in a bar of tqdm; a function is called with it and
