@@ -486,8 +486,6 @@ class PatternSystem:
         visits: tuple[_I32, int] | None = None,
         coordinates: _F64 | None = None,
     ) -> None: ...
-    def together(self, group: int, t: int) -> _F64:
-        """Subjects of a group seen at each pair of visits."""
     def start(self, reml: bool) -> _F64: ...
     def determined(self, start: _F64) -> tuple[float, list[float]] | None:
         """Smallest eigenvalue of the scaled information near a point, and its direction: a share

@@ -54,9 +54,11 @@ def test_it_is_dense_algebra_of_the_rows_that_stay(kind: str, by: str | None) ->
     m = MODELS[kind]()
     found = m.influence(by)
     labels = DATA["Subject"].to_numpy()
-    sets = [np.array([i]) for i in range(len(DATA))] if by is None else [
-        np.flatnonzero(labels == level) for level in found.index.astype(str)
-    ]
+    sets = (
+        [np.array([i]) for i in range(len(DATA))]
+        if by is None
+        else [np.flatnonzero(labels == level) for level in found.index.astype(str)]
+    )
     whole = m.cov_params().to_numpy()
     for i, rows in enumerate(sets):
         beta, sigma, cov = without(m, DATA, rows)

@@ -14,9 +14,7 @@ DATA = DATA.assign(
     visit=DATA["age"].map(lambda a: f"v{int(a):02d}"),
 )
 #: All rows of a subject of the fit, and three of a new one in an order of their own.
-NEW = pd.concat(
-    [DATA[DATA["Subject"] == "M01"], DATA[DATA["Subject"] == "F01"].iloc[[3, 0, 2]].assign(Subject="new")]
-)
+NEW = pd.concat([DATA[DATA["Subject"] == "M01"], DATA[DATA["Subject"] == "F01"].iloc[[3, 0, 2]].assign(Subject="new")])
 DRAWS = 20_000
 
 
@@ -63,9 +61,7 @@ def test_order_of_the_rows_and_variance_by_group() -> None:
     ratio = np.where(female, m.structure[[n for n in m.structure.index if "Female" in n][0]], 1.0)
     close(
         drawn(m),
-        expected(
-            m, m.sigma**2 * np.outer(ratio, ratio) * m.structure["rho"] ** np.abs(order[:, None] - order)
-        ),
+        expected(m, m.sigma**2 * np.outer(ratio, ratio) * m.structure["rho"] ** np.abs(order[:, None] - order)),
     )
 
 

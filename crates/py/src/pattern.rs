@@ -131,11 +131,6 @@ impl PatternSystem {
         (self.moments.n_subjects, self.moments.universes.iter().map(|u| u.patterns.len()).sum())
     }
 
-    /// Subjects of a group seen at each pair of visits.
-    fn together(&self, py: Python<'_>, group: usize, t: usize) -> PyResult<Py<PyArray2<f64>>> {
-        matrix(py, self.moments.together(group, t), t, t)
-    }
-
     /// Root of the covariance of the fixed effects, divided by sigma^2.
     fn root(&self, py: Python<'_>, z: PyReadonlyArray1<'_, f64>) -> PyResult<Py<PyArray2<f64>>> {
         let (_, e) = self.at(&z, true)?;

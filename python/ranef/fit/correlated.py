@@ -437,7 +437,8 @@ def refuse_unidentified(
             "Leave out what it belongs to."
         )
     if len(shown) > NAMED:
-        shown = [*shown[:NAMED], f"{len(shown) - NAMED} others"]
+        more = len(shown) - NAMED
+        shown = [*shown[:NAMED], f"{more} other{'s' if more > 1 else ''}"]
     raise DesignError(
         f"the covariance parameters {', '.join(shown[:-1])} and {shown[-1]} are not identified: other values of them "
         "give the same model. Leave out one of the terms that they belong to."

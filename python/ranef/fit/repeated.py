@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.design.residual import ResidualRows
 from ranef.errors import DataError, DesignError
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
@@ -156,7 +155,6 @@ def fit_repeated(
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
     structure = row_covariance(design)
     names = structure_names(rows, structure.parameters)
-    check_seen_together(rows, system)
     start = system.start(reml) if z is None else np.ascontiguousarray(z)
     hardly = check_determined(system, start, names)
     found = system.fit(reml, start, control.max_evaluations, control.tolerance, progress)
@@ -182,27 +180,6 @@ def fit_repeated(
         structure_slopes=np.ascontiguousarray(slopes),
         structure_names=names,
     )
-
-
-def check_seen_together(rows: ResidualRows, system: "_core.PatternSystem") -> None:
-    """See that for an unstructured covariance some subject was seen at each pair of visits."""
-    c = rows.expr.correlation
-    assert c is not None
-    if c.structure != "us":
-        return
-    labels = rows.level_labels()
-    for group, label in enumerate(rows.group_levels):
-        counts = system.together(group, len(labels))
-        where = f" of group {label!r}" if label else ""
-        never = np.argwhere(counts == 0)
-        if len(never):
-            a, b = (labels[i] for i in never[0])
-            what = f"visit {a!r}" if a == b else f"both {a!r} and {b!r}"
-            raise DesignError(
-                f"no subject{where} was seen at {what}, so that its {'variance' if a == b else 'covariance'} in "
-                f"{c.code} is not determined. Take a structure with fewer parameters, such as "
-                f"ar1h(visit | subject), or leave out visits by subset=."
-            )
 
 
 def check_determined(system: "_core.PatternSystem", start: Floats, names: Sequence[str]) -> tuple[str, ...]:

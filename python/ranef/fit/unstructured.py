@@ -1,6 +1,7 @@
 """What an unstructured covariance matrix asks of the data, seen before anything is built."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranef.design.residual import ResidualRows
 from ranef.errors import DesignError
@@ -8,9 +9,13 @@ from ranef.errors import DesignError
 #: The exact Hessian of so many covariance parameters takes some seconds and 30 MB.
 MOST_PARAMETERS = 2000
 
+#: Subjects whose visits are counted at a time.
+SUBJECTS = 10_000
+
 
 def check_unstructured(rows: ResidualRows) -> None:
-    """See that there are subjects enough, and parameters no more than can be handled.
+    """See that there are subjects enough, that some were seen at each pair of visits, and that
+    parameters are no more than can be handled.
 
     Raises
     ------
@@ -35,3 +40,34 @@ def check_unstructured(rows: ResidualRows) -> None:
             f"{c.code} has {number:,} covariance parameters for {t} visits, more than the {MOST_PARAMETERS:,} that are "
             f"estimated together. {other}"
         )
+    labels = rows.level_labels()
+    for group, label in enumerate(rows.group_levels):
+        never = np.argwhere(seen_together(rows, group) == 0)
+        if not len(never):
+            continue
+        where = f" of group {label!r}" if label else ""
+        a, b = (labels[i] for i in never[0])
+        what = f"visit {a!r}" if a == b else f"both {a!r} and {b!r}"
+        raise DesignError(
+            f"no subject{where} was seen at {what}, so that its {'variance' if a == b else 'covariance'} in "
+            f"{c.code} is not determined. Take a structure with fewer parameters, such as "
+            f"ar1h(visit | subject), or leave out visits by subset=."
+        )
+
+
+def seen_together(rows: ResidualRows, group: int) -> NDArray[np.int64]:
+    """Subjects (t, t) of a group that were seen at each pair of visits."""
+    t = len(rows.level_labels())
+    own = np.flatnonzero(rows.group == group)
+    first = 0 if rows.coordinates and rows.coordinates[0].levels is not None else rows.position[:, 0].min()
+    visit = (rows.position[own, 0] - first).astype(np.intp)
+    _, subject = np.unique(rows.subject[own], return_inverse=True)
+    order = np.argsort(subject, kind="stable")
+    subject, visit = subject[order], visit[order]
+    out = np.zeros((t, t))
+    for begin in range(0, int(subject[-1]) + 1 if len(subject) else 0, SUBJECTS):
+        part = slice(*np.searchsorted(subject, [begin, begin + SUBJECTS]))
+        seen = np.zeros((SUBJECTS, t))
+        seen[subject[part] - begin, visit[part]] = 1.0
+        out += seen.T @ seen
+    return out.astype(np.int64)

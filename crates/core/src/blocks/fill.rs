@@ -105,7 +105,7 @@ fn dense_bytes(order: f64) -> f64 {
 impl Fill {
     /// The cheapest order that is known.
     pub fn best(n_levels: &[usize], ks: &[usize], cells: &[Cells], limits: &Limits) -> Result<Self, CoreError> {
-        let (order, settled) = ordering::order(n_levels, cells, Rule::LargestFirst)?;
+        let (order, settled) = ordering::order(n_levels, ks, cells, Rule::LargestFirst)?;
         let mut found = Self::of(&order, n_levels, ks, cells, limits);
         // looking for a better order costs about as much as an evaluation with a dense block of a
         // few hundred rows
@@ -115,8 +115,10 @@ impl Fill {
         };
         let n_cells: f64 = cells.iter().map(|c| c.level.len() as f64).sum();
         let may = n_cells * BYTES_OF_SEARCH < limits.bytes && n_cells * SECONDS_OF_SEARCH < limits.seconds;
-        if worth_it && may {
-            let (order, _) = ordering::order(n_levels, cells, Rule::MinimumDegree)?;
+        let by_effects = worth_it && ks.iter().any(|&k| k != ks[0]);
+        let others = [(Rule::MostEffectsFirst, by_effects), (Rule::MinimumDegree, worth_it && may)];
+        for (rule, _) in others.into_iter().filter(|o| o.1) {
+            let (order, _) = ordering::order(n_levels, ks, cells, rule)?;
             let other = Self::of(&order, n_levels, ks, cells, limits);
             found = match (found, other) {
                 (Ok(a), Ok(b)) => Ok(if b.cost < a.cost { b } else { a }),

@@ -2,9 +2,9 @@
 //!
 //! Factors whose levels meet at most one level of every factor left (the children of a nested
 //! design, and any single factor) go first as they stand: that creates no fill. For what remains
-//! there are two rules, of which the cheaper one is used: the largest factor first, which makes the
-//! rest one dense block, or approximate minimum degree, where levels seen once or twice leave
-//! early.
+//! there are three rules, of which the cheapest one is used: the largest factor first, by its
+//! levels or by its effects, which makes the rest one dense block, or approximate minimum degree,
+//! where levels seen once or twice leave early.
 
 use crate::crossprod::Cells;
 use crate::error::CoreError;
@@ -46,6 +46,8 @@ pub(super) enum Rule {
     /// The largest factor left as it stands, then the other levels by the number of levels they
     /// meet.
     LargestFirst,
+    /// The same with the largest factor by its effects, which leaves the smallest dense block.
+    MostEffectsFirst,
     /// Approximate minimum degree.
     MinimumDegree,
 }
@@ -55,14 +57,20 @@ pub(super) enum Rule {
 ///
 /// # Errors
 /// An interruption.
-pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> Result<(Vec<u32>, usize), CoreError> {
+pub(super) fn order(
+    n_levels: &[usize],
+    ks: &[usize],
+    cells: &[Cells],
+    rule: Rule,
+) -> Result<(Vec<u32>, usize), CoreError> {
     let nf = n_levels.len();
     let mut first = vec![0usize; nf + 1];
     for f in 0..nf {
         first[f + 1] = first[f] + n_levels[f];
     }
     let mut by_size: Vec<usize> = (0..nf).collect();
-    by_size.sort_by_key(|&f| std::cmp::Reverse(n_levels[f]));
+    let size = |f: usize| n_levels[f] * if rule == Rule::MostEffectsFirst { ks[f] } else { 1 };
+    by_size.sort_by_key(|&f| std::cmp::Reverse(size(f)));
     let mut out: Vec<u32> = Vec::with_capacity(first[nf]);
     let mut left = by_size.clone();
     while let Some(&f) = left.iter().find(|&&f| {
@@ -76,7 +84,7 @@ pub(super) fn order(n_levels: &[usize], cells: &[Cells], rule: Rule) -> Result<(
     if left.is_empty() {
         return Ok((out, settled));
     }
-    if rule == Rule::LargestFirst {
+    if rule != Rule::MinimumDegree {
         let f = left[0];
         out.extend((first[f]..first[f + 1]).map(|v| v as u32));
         let mut degree = vec![0u32; first[nf]];

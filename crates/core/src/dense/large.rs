@@ -3,13 +3,13 @@
 //! Small ones have kernels of their own: what is few must not change by a bit, nor wait for
 //! packing.
 
+use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::svd::{self, ComputeSvdVectors};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
+use faer::linalg::svd::{self, ComputeSvdVectors};
 use faer::linalg::triangular_solve;
-use faer::diag::DiagMut;
 use faer::{Accum, MatMut, MatRef, Par};
 
 /// Columns from which on this is faster than loops.

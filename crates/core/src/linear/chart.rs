@@ -233,15 +233,7 @@ impl<'a> Chart<'a> {
 
     /// w = D u + lambda D'g and the derivatives of r2 along the coordinates of a block that is not
     /// free.
-    fn structured(
-        &self,
-        p: &Part,
-        f: &Frame,
-        directions: &[Vec<f64>],
-        score: &Score,
-        w: &mut [f64],
-        rdot: &mut [f64],
-    ) {
+    fn structured(&self, p: &Part, f: &Frame, directions: &[Vec<f64>], score: &Score, w: &mut [f64], rdot: &mut [f64]) {
         let (sys, b, k) = (self.sys, p.block, f.k);
         let pw = sys.p() + 1;
         let lambda = f.lambda();

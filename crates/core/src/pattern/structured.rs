@@ -136,19 +136,6 @@ impl Moments {
         }
         sums.iter().zip(&counts).map(|(s, c)| if *c > 0.0 { s / c } else { 0.0 }).collect()
     }
-
-    /// Subjects seen at each pair of visits of a group, t x t.
-    pub fn together(&self, group: usize, t: usize) -> Vec<f64> {
-        let mut out = vec![0.0; t * t];
-        for u in self.universes.iter().filter(|u| u.group == group && u.t == t) {
-            for p in &u.patterns {
-                for &a in &p.visits {
-                    p.visits.iter().for_each(|&b| out[a * t + b] += p.m);
-                }
-            }
-        }
-        out
-    }
 }
 
 impl Structured<'_> {
