@@ -195,8 +195,9 @@ def family_pages() -> Iterator[tuple[str, str]]:
     for name, kind in public.families().items():
         names = ", ".join(f'`"{known}"`' for known in public.family_names(kind))
         facts = [f"- **By name:** `family=` {names}."] if names else []
-        links = ", ".join(f"`{known}`" for known in getattr(kind, "links", ()))
-        if links:
+        known_links = getattr(kind, "links", ())
+        if isinstance(known_links, tuple) and known_links:
+            links = ", ".join(f"`{known}`" for known in known_links)
             facts.append(f"- **Links:** {links}; the first is the default.")
         extra = getattr(kind, "dispersion_name", None)
         if isinstance(extra, str):

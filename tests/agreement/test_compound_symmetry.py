@@ -53,7 +53,8 @@ def test_fits_agree(name: str) -> None:
 def test_an_effect_without_variance_is_at_its_bound() -> None:
     data = ranef.load_dataset("machines")
     first = data["Machine"] == "A"
-    own = data["score"].where(~first, data["score"] - data.groupby(["Machine", "Worker"], observed=True)["score"].transform("mean"))
+    means = data.groupby(["Machine", "Worker"], observed=True)["score"].transform("mean")
+    own = data["score"].where(~first, data["score"] - means)
     with pytest.warns(ranef.RanefWarning, match="without variance"):
         m = ranef.lmer("own ~ Machine + cs(0 + Machine | Worker)", data.assign(own=own))
     assert m.theta.iloc[0] == 0.0

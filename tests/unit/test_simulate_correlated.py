@@ -1,4 +1,4 @@
-"""Responses of new rows of models whose rows are correlated: their moments are those of the model."""
+"""Responses of new rows of models whose rows are correlated have the moments of the model."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def test_order_of_the_rows_and_variance_by_group() -> None:
     m = gls("distance ~ Sex * age", DATA, correlation="ar1(1 | Subject)", variance="by_group(Sex)")
     order = NEW.groupby("Subject").cumcount().to_numpy()
     female = NEW["Sex"].astype(str).to_numpy() == "Female"
-    ratio = np.where(female, m.structure[[n for n in m.structure.index if "Female" in n][0]], 1.0)
+    ratio = np.where(female, m.structure[next(n for n in m.structure.index if "Female" in n)], 1.0)
     close(
         drawn(m),
         expected(m, m.sigma**2 * np.outer(ratio, ratio) * m.structure["rho"] ** np.abs(order[:, None] - order)),

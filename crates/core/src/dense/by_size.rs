@@ -1,5 +1,5 @@
-//! Products and factors of row-major matrices of any size: by loops where they are small, by a matrix
-//! library where they are not.
+//! Products and factors of row-major matrices of any size: by loops where they are small, by a
+//! matrix library where they are not.
 
 use super::{kernels, large};
 

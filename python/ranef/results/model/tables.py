@@ -146,13 +146,13 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         --------
         >>> from ranef import lmer, load_dataset
         >>> m = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-        >>> m.tidy("fixed").set_index("term").loc["Days", ["estimate", "df"]].astype(float).round(3).tolist()
+        >>> m.tidy("fixed").set_index("term")[["estimate", "df"]].round(3).loc["Days"].tolist()
         [10.467, 17.0]
         >>> from ranef import glmer
         >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
         >>> g = glmer(formula, load_dataset("cbpp"), family="binomial")
         >>> odds = g.tidy("fixed", conf_int=True, exponentiate=True).set_index("term")
-        >>> odds.loc["period[T.2]", ["estimate", "conf_low", "conf_high"]].astype(float).round(2).tolist()
+        >>> odds[["estimate", "conf_low", "conf_high"]].round(2).loc["period[T.2]"].tolist()
         [0.37, 0.2, 0.68]
         """
         from ranef.presentation.printed_frame import printed
