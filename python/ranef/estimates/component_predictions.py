@@ -1,5 +1,6 @@
 """Predictions of models with several linear predictors."""
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,12 @@ from ranef.errors import OptionError
 from ranef.estimates.included_effects import conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
+from ranef.estimates.prediction_variance import left_out_random, unseen_random
+from ranef.estimates.response_limits import quantile_limits
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.component_variance import predictor_effects
 from ranef.fit.components import ComponentsFit, PredictorFit
+from ranef.fit.order import relative_factor
 from ranef.fit.random_part import random_part
 
 if TYPE_CHECKING:
@@ -33,6 +37,12 @@ TYPES = {
 
 #: Displacement of a linear predictor for slopes.
 STEP = 1e-5
+
+#: Nodes for each uncertain predictor of a new response.
+NODES = 9
+
+#: Probabilities are kept this far from 0 and 1 where their log odds are taken.
+LEAST, ROUNDING = 1e-300, 1e-16
 
 
 def predicted_components(
@@ -58,7 +68,10 @@ def predicted_components(
         ``zprob``, ``zlink``, ``disp``, ``displink``.
     new_levels : {"error", "population"}
     with_errors : bool
-    interval : {None, "confidence"}
+    interval : {None, "confidence", "prediction"}
+        Confidence limits of probabilities are those of their logit, of what is positive those of
+        its logarithm. Those of a new response are quantiles of its distribution, averaged over the
+        uncertainty of the predictors of mean and zeros and the random effects that are left out.
     level : float
     offset : str or array, optional
     """
@@ -69,20 +82,27 @@ def predicted_components(
     if needed is not None and needed not in keys:
         what = "zero part" if needed == "zi" else "dispersion model"
         raise OptionError(f"type={type!r} is of a {what}, which the model does not have.")
-    if interval == "prediction":
-        raise OptionError("prediction intervals are not offered for models with several linear predictors.")
+    if interval == "prediction" and type != "response":
+        raise OptionError("a prediction interval is for a new response: it goes with type='response'.")
+    if interval == "prediction" and newdata is not None and fit.response_kind == "counts":
+        raise OptionError(
+            "prediction intervals for new rows need their numbers of trials, which cbind(successes, failures) does not "
+            "give for them; fit the proportion with weights='trials' instead."
+        )
     if not isinstance(re, str) or re not in ("conditional", "population", "effects"):
         raise OptionError("re must be 'conditional' or 'population' for models with several linear predictors.")
     etas: dict[str, Floats] = {}
     rows: dict[str, Rows] = {}
+    chosen: dict[str, tuple[NDArray[np.bool_], ...]] = {}
     index: Any = row_index(fit) if newdata is None else None
     for p in fit.predictors:
-        masks = conditioned_effects(p, "population" if re == "population" else "conditional")
+        masks = chosen[p.key] = conditioned_effects(p, "population" if re == "population" else "conditional")
         if newdata is None:
             rows[p.key] = own_rows(p, masks)
         else:
             given = offset if p.key == "cond" else None
-            rows[p.key], index = new_rows(p, newdata, masks, new_levels != "error", p.key == "cond", given)
+            whole = p.key == "cond" or interval == "prediction"
+            rows[p.key], index = new_rows(p, newdata, masks, new_levels != "error", whole, given)
         etas[p.key] = _predictor(p, rows[p.key], masks)
     weights = rows["cond"].weights
     weights = np.ones(len(etas["cond"])) if weights is None else weights
@@ -90,10 +110,12 @@ def predicted_components(
     values = value(etas)
     error = lower = upper = None
     if with_errors or interval is not None:
-        error = np.sqrt(_variance(fit, rows, etas, value, re != "population"))
-        if interval is not None:
-            half = normal_multiplier(level) * error
-            lower, upper = values - half, values + half
+        changes = {p.key: _changes(fit, i, rows[p.key], chosen[p.key]) for i, p in enumerate(fit.predictors)}
+        error = np.sqrt(_variance(fit, changes, etas, value))
+        if interval == "confidence":
+            lower, upper = _confidence(values, normal_multiplier(level) * error, _range(fit, type))
+        elif interval == "prediction":
+            lower, upper = _prediction(fit, rows, chosen, changes, etas, weights, level)
 
     def finish(a: Floats | None) -> Floats | None:
         if a is None:
@@ -139,33 +161,149 @@ def _function(fit: ComponentsFit, type: str, weights: Floats) -> Callable[[dict[
     return mean
 
 
+def _changes(
+    fit: ComponentsFit, i: int, rows: Rows, masks: tuple[NDArray[np.bool_], ...]
+) -> tuple[Floats, Floats] | None:
+    """How a predictor changes with all parameters (rows, k), and its variance (rows,) given them;
+    None where it is held.
+    """
+    p = fit.predictors[i]
+    if p.held is not None:
+        return None
+    factors = []
+    if any(mask.any() for mask in masks):
+        for members in p.order.factors:
+            at = [j for j, s in enumerate(p.order.spans) if s.formula in members]
+            factors.append((rows.codes[at[0]], [rows.z[j] for j in at]))
+    effect, variance = predictor_effects(fit, i, rows.x, factors)
+    return effect, variance + unseen_random(p, rows, masks)
+
+
 def _variance(
     fit: ComponentsFit,
-    rows: dict[str, Rows],
+    changes: dict[str, tuple[Floats, Floats] | None],
     etas: dict[str, Floats],
     value: Callable[[dict[str, Floats]], Floats],
-    conditional: bool,
 ) -> Floats:
     """Variance by the delta method over all parameters, and the modes where they enter."""
     total: Floats | None = None
     own = np.zeros(len(etas["cond"]))
-    for i, p in enumerate(fit.predictors):
-        up, down = (value(etas | {p.key: etas[p.key] + h}) for h in (STEP, -STEP))
-        slope = (up - down) / (2 * STEP)
-        if not slope.any() or not (len(p.beta) or p.design.random):
+    for key, change in changes.items():
+        if change is None:
             continue
-        factors = []
-        for members in p.order.factors:
-            at = [j for j, s in enumerate(p.order.spans) if s.formula in members]
-            factors.append((rows[p.key].codes[at[0]], [rows[p.key].z[j] for j in at]))
-        effect, variance = predictor_effects(fit, i, rows[p.key].x, factors if conditional else [])
-        effect = slope[:, None] * effect
+        up, down = (value(etas | {key: etas[key] + h}) for h in (STEP, -STEP))
+        slope = (up - down) / (2 * STEP)
+        if not slope.any():
+            continue
+        effect = slope[:, None] * change[0]
         total = effect if total is None else total + effect
-        own += slope**2 * variance
+        own += slope**2 * change[1]
     if total is None:
         return own
-    covariance = np.zeros((total.shape[1],) * 2) if fit.whole_vcov is None else np.nan_to_num(fit.whole_vcov)
+    covariance = _parameter_covariance(fit, total.shape[1])
     return np.asarray(np.maximum(np.einsum("ij,jk,ik->i", total, covariance, total) + own, 0.0))
+
+
+def _parameter_covariance(fit: ComponentsFit, k: int) -> Floats:
+    return np.zeros((k, k)) if fit.whole_vcov is None else np.nan_to_num(fit.whole_vcov)
+
+
+def _range(fit: ComponentsFit, type: str) -> str:
+    """Where a type of prediction can lie: between 0 and 1, above 0, or anywhere."""
+    if type == "zprob":
+        return "unit"
+    if type == "disp":
+        return "positive"
+    if type in ("link", "zlink", "displink") or fit.family.support == "real":
+        return "real"
+    return "unit" if fit.family.support in ("proportion", "open_unit", "unit") else "positive"
+
+
+def _confidence(values: Floats, half: Floats, where: str) -> tuple[Floats, Floats]:
+    """Limits by the normal distribution on the scale that has no ends."""
+    if where == "real":
+        return values - half, values + half
+    if where == "positive":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.exp(half / values)
+            return values / ratio, values * ratio
+    from scipy.special import expit, logit
+
+    inside = np.clip(values, LEAST, 1.0 - ROUNDING)
+    slope = inside * (1.0 - inside)
+    return expit(logit(inside) - half / slope), expit(logit(inside) + half / slope)
+
+
+def _prediction(
+    fit: ComponentsFit,
+    rows: dict[str, Rows],
+    chosen: dict[str, tuple[NDArray[np.bool_], ...]],
+    changes: dict[str, tuple[Floats, Floats] | None],
+    etas: dict[str, Floats],
+    weights: Floats,
+    level: float,
+) -> tuple[Floats, Floats]:
+    """Limits of a new response: mean and zeros have normal predictors, others are held."""
+    uncertain = [p for p in fit.predictors if p.key in ("cond", "zi") and changes[p.key] is not None]
+    m, d = len(etas["cond"]), len(uncertain)
+    covariance = np.zeros((m, d, d))
+    for i, p in enumerate(uncertain):
+        for j, q in enumerate(uncertain):
+            one, other = changes[p.key], changes[q.key]
+            assert one is not None
+            assert other is not None
+            between = _parameter_covariance(fit, one[0].shape[1])
+            covariance[:, i, j] = np.einsum("ij,jk,ik->i", one[0], between, other[0])
+            if i != j:
+                covariance[:, i, j] += _shared(fit, (p, q), rows, chosen)
+        covariance[:, i, i] += changes[p.key][1] + left_out_random(p, rows[p.key], chosen[p.key])  # type: ignore[index]
+    values, vectors = np.linalg.eigh(covariance)
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    nodes, shares = np.polynomial.hermite_e.hermegauss(NODES)
+    shares = shares / shares.sum()
+    points = [
+        (np.array([nodes[k] for k in at]), float(np.prod([shares[k] for k in at])))
+        for at in itertools.product(range(NODES), repeat=d)
+    ]
+    moved = [
+        (share, etas | {p.key: etas[p.key] + roots[:, i, :] @ point for i, p in enumerate(uncertain)})
+        for point, share in points
+    ]
+
+    def below(y: Floats) -> Floats:
+        total = np.zeros(m)
+        for share, at in moved:
+            others = {k: v for k, v in at.items() if k != "cond"}
+            total += share * fit.cumulative_at(y, at["cond"], others, weights)
+        return total
+
+    step = 1.0 / weights if fit.family.support == "proportion" else np.ones(m)
+    size = np.abs(fit.family.mean(etas["cond"]))
+    return quantile_limits(below, size, fit.family.support, step, level)
+
+
+def _shared(
+    fit: ComponentsFit,
+    pair: tuple[PredictorFit, PredictorFit],
+    rows: dict[str, Rows],
+    chosen: dict[str, tuple[NDArray[np.bool_], ...]],
+) -> Floats:
+    """Covariance (rows,) of what two predictors have of random effects that both leave out."""
+    out = np.zeros(len(rows["cond"].x))
+    theta = fit.whole_theta[fit.whole.order.theta_of_core]
+    for span in fit.whole.order.spans:
+        factor = relative_factor(span, theta)
+        parts = []
+        for p in pair:
+            number = fit.predictors.index(p)
+            for piece in fit.whole.pieces[span.formula]:
+                if piece.predictor == number:
+                    at = next(i for i, s in enumerate(p.order.spans) if s.formula == piece.term)
+                    z = only(rows[p.key].z[at], ~chosen[p.key][at])
+                    parts.append(z @ factor[piece.start : piece.start + piece.size])
+        if len(parts) == len(pair):
+            out += np.einsum("ij,ij->i", *parts)
+    return out
 
 
 def predicted_frame(

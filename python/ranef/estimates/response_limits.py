@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.estimates.normal_average import average_of_step
+from ranef.families.family import Support
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -38,40 +39,60 @@ def response_limits(fit: MixedFit, eta: Floats, sd: Floats, weights: Floats, lev
             monotone=monotone,
         )
 
-    step = 1.0 / weights if family.support == "proportion" else 1.0
-    discrete = family.support in ("proportion", "count")
+    step = 1.0 / weights if family.support == "proportion" else np.ones(len(eta))
+    return quantile_limits(below, np.abs(family.mean(eta)), family.support, step, level)
+
+
+def quantile_limits(
+    below: Callable[[Floats], Floats], size: Floats, support: Support, step: Floats, level: float
+) -> tuple[Floats, Floats]:
+    """Quantiles (m,) of distributions on either side of what has the probability ``level``.
+
+    Parameters
+    ----------
+    below : callable
+        Probabilities (m,) of a response up to values (m,).
+    size : (m,) array
+        How large responses are.
+    support : str
+        That of the family.
+    step : (m,) array
+        Distance of the values of a discrete response.
+    level : float
+    """
+    discrete = support in ("proportion", "count")
     out = []
     for probability in ((1 - level) / 2, (1 + level) / 2):
-        low, high = _bracket(below, probability, eta, fit)
+        low, high = _bracket(below, probability, np.maximum(size, 1.0), support)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             enough = below(middle) >= probability
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-            if np.all(
-                high - low <= (DISCRETE_WIDTH * step if discrete else RELATIVE_WIDTH * np.maximum(np.abs(high), TINY))
-            ):
+            width = DISCRETE_WIDTH * step if discrete else RELATIVE_WIDTH * np.maximum(np.abs(high), TINY)
+            if np.all(high - low <= width):
                 break
         if discrete:  # the smallest possible response whose probability is reached
             high = np.floor(high / step + ROUNDING) * step
+        elif support != "real":  # which has an atom at zero perhaps
+            high = np.where(below(np.zeros_like(high)) >= probability, 0.0, high)
         out.append(high)
     return out[0], out[1]
 
 
 def _bracket(
-    below: Callable[[Floats], Floats], probability: float, eta: Floats, fit: MixedFit
+    below: Callable[[Floats], Floats], probability: float, size: Floats, support: Support
 ) -> tuple[Floats, Floats]:
     """Values between which the quantile lies."""
-    if fit.family.support in ("proportion", "open_unit"):
-        return np.full_like(eta, BELOW_ZERO), np.ones_like(eta)
-    size = np.maximum(np.abs(fit.family.mean(eta)), 1.0)
-    low = np.full_like(eta, BELOW_ZERO) if fit.family.support != "real" else -size
+    if support in ("proportion", "open_unit", "unit"):
+        return np.full_like(size, BELOW_ZERO), np.ones_like(size)
+    low = np.full_like(size, BELOW_ZERO) if support != "real" else -size
     high = size.copy()
     for _ in range(DOUBLINGS):
         short = below(high) < probability
         if not short.any():
             break
         high = np.where(short, 2 * high, high)
-    if fit.family.support == "real":
+    if support == "real":
         for _ in range(DOUBLINGS):
             long = below(low) >= probability
             if not long.any():

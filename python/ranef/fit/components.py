@@ -259,6 +259,15 @@ class ComponentsFit(PredictorFit):
         others = {p.key: eta for p, eta in zip(self.others, fitted[1:], strict=True)}
         return self.moments_at(fitted[0], others, self.weights)
 
+    def cumulative_at(self, y: Floats, eta: Floats, others: Mapping[str, Floats], weights: Floats) -> Floats:
+        """Probability (n,) of a response up to ``y`` at linear predictors (n,)."""
+        inside = np.maximum(y, 0.0) if self.family.support != "real" else y
+        out = self.family.cumulative_with(inside, self.family.mean(eta), others, weights)
+        if "zi" in others:
+            p = _sigmoid(others["zi"])
+            out = p + (1 - p) * (out if self.zero == "inflated" else np.where(inside > 0, out, 0.0))
+        return out if self.family.support == "real" else np.where(y < 0, 0.0, out)
+
     @property
     def other_predictors(self) -> dict[str, Floats]:
         """Linear predictors (n,) of the others at the modes."""
