@@ -79,7 +79,8 @@ def refit_influence(fit: MixedFit, by: object, control: FitControl, progress: Re
     """
     import pandas as pd
 
-    m, p, k = fit.nobs, len(fit.beta), len(fit.theta)
+    names, beta, vcov = fit.every_effect()
+    m, p, k = fit.nobs, len(beta), len(fit.theta)
     if by is None:
         codes, count = np.arange(m), m
         index = row_index(fit)
@@ -93,7 +94,8 @@ def refit_influence(fit: MixedFit, by: object, control: FitControl, progress: Re
     theta = np.full((count, k), np.nan)
     ratio, sigma, dispersion = np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan)
     converged = np.zeros(count, dtype=bool)
-    determinant = np.linalg.slogdet(fit.vcov)[1] if p else 0.0
+    with np.errstate(invalid="ignore"):
+        determinant = np.linalg.slogdet(vcov)[1] if p else 0.0
     for i in range(count):
         found = fit_of_rows(fit, np.flatnonzero(codes != i), control)
         if progress is not None:
@@ -101,19 +103,20 @@ def refit_influence(fit: MixedFit, by: object, control: FitControl, progress: Re
         if found is None:
             continue
         converged[i] = found.convergence.ok
-        change[i] = found.beta - fit.beta
+        _, estimates, own = found.every_effect()
+        change[i] = estimates - beta
         with np.errstate(invalid="ignore"):
-            scaled[i] = change[i] / np.sqrt(np.diagonal(found.vcov))
-        ratio[i] = np.exp(np.linalg.slogdet(found.vcov)[1] - determinant) if p else np.nan
+            scaled[i] = change[i] / np.sqrt(np.diagonal(own))
+            ratio[i] = np.exp(np.linalg.slogdet(own)[1] - determinant) if p else np.nan
         theta[i], sigma[i], dispersion[i] = found.theta, found.sigma, found.spread
-    cooks = np.einsum("ij,ij->i", change, np.linalg.solve(fit.vcov, change.T).T) / p if p else np.full(count, np.nan)
+    cooks = np.einsum("ij,ij->i", change, np.linalg.solve(vcov, change.T).T) / p if p else np.full(count, np.nan)
 
     def place(values: Floats) -> Floats:
         return padded(fit, values) if by is None else values
 
     return RefitInfluence(
         by=by,
-        names=fit.x_names,
+        names=names,
         index=index,
         change=place(change),
         scaled_change=place(scaled),

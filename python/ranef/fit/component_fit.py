@@ -1,7 +1,7 @@
 """The fit of a model with several linear predictors: one call into the core, and its record."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,9 @@ from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.generalized import OPTIMIZER
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
-from ranef.fit.order import by_term, order_terms, relative_factor, theta_of_factors
+from ranef.fit.order import TermOrder, by_term, order_terms, relative_factor, theta_of_factors
 from ranef.fit.progress import Report
+from ranef.fit.row_subset import design_of_rows
 from ranef.fit.valleys import Valley
 from ranef.status import FitStatus
 
@@ -56,6 +57,7 @@ def fit_components(
     progress: Report | None,
     n_threads: int,
     start: tuple[Floats, Floats] | None = None,
+    like: ComponentsFit | None = None,
 ) -> ComponentsFit:
     """Estimate a model of several linear predictors.
 
@@ -69,12 +71,14 @@ def fit_components(
     n_threads : int
     start : (theta, beta), optional
         All covariance parameters in the core's order and all fixed effects.
+    like : ComponentsFit, optional
+        A fit of the same model to other rows, whose order of terms is taken.
     """
     family, base = likelihood.family, predictors[0].design
     zero = zero_kind(family, predictors[-1].key == "zi")
     terms, pieces = together(predictors)
     merged = Design(**{**_fields(base), "random": terms})
-    order = order_terms(terms)
+    order = order_terms(terms) if like is None else like.whole.order
     predictors = tuple(_held(p, family.held.get(p.key)) for p in predictors)
     x = tuple(p.design.x for p in predictors)
     link = _CORE_LINKS.get(family.link, family.link)
@@ -86,7 +90,8 @@ def fit_components(
         likelihood.n_quad, likelihood.curvature, theta, beta, None, None, control.max_evaluations, control.tolerance,
         n_threads, progress,
     )  # fmt: skip
-    return _record(predictors, likelihood, model, system, found, zero, n_threads)
+    orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]
+    return _record(predictors, likelihood, model, system, found, zero, n_threads, orders)
 
 
 def _held(predictor: Predictor, value: float | None) -> Predictor:
@@ -110,6 +115,7 @@ def _record(
     found: "_core.GeneralizedFit",
     zero: str,
     n_threads: int,
+    orders: Sequence[TermOrder],
 ) -> ComponentsFit:
     family, solution, ending = likelihood.family, found.solution, Ending.of(found, 0)
     objective = found.ending.objective
@@ -144,7 +150,7 @@ def _record(
         at += len(own)
         covariance = np.full((len(own), len(own)), np.nan) if vcov is None else vcov[np.ix_(place, place)]
         names = predictor.design.x_names
-        own_order = order_terms(predictor.design.random)
+        own_order = orders[c]
         shapes, modes, spherical = _own_effects(c, model.pieces, factors, effects)
         made.append(
             {
@@ -249,3 +255,11 @@ def fit_components_again(
     same = same and len(design.random) == len(fit.design.random)
     start = (fit.whole_theta, fit.whole_beta) if same else None
     return fit_components(predictors, fit.likelihood, control or FitControl(), progress, n_threads, start)
+
+
+def fit_components_of_rows(fit: ComponentsFit, rows: NDArray[np.intp], control: FitControl) -> ComponentsFit:
+    """Fit the model to some of its rows, from the estimates on."""
+    designs = [design_of_rows(p.design.with_rows(y=fit.design.y), rows) for p in fit.predictors]
+    predictors = tuple(Predictor(p.key, d, p.formula) for p, d in zip(fit.predictors, designs, strict=True))
+    start = None if any(p.dropped for p in fit.predictors) else (fit.whole_theta, fit.whole_beta)
+    return fit_components(predictors, fit.likelihood, control, None, fit.n_threads, start, fit)

@@ -138,6 +138,11 @@ class ComponentsFit(PredictorFit):
         return np.asarray(raw / np.sqrt(np.maximum(self.observation_variance(), SMALLEST_VARIANCE)))
 
     @property
+    def why_no_profile(self) -> str | None:
+        """The core holds no parameter of several predictors."""
+        return "profiles are not available for models with several linear predictors; use 'wald' or 'boot'."
+
+    @property
     def why_not_translated(self) -> str | None:
         """Other languages than glmmTMB's have one linear predictor."""
         return (
@@ -344,6 +349,13 @@ class ComponentsFit(PredictorFit):
         """That of the conditional predictor's random effects."""
         return self.conditional_covariances_of(0), None
 
+    def every_effect(self) -> tuple[tuple[str, ...], Floats, Floats]:
+        """Of the mean, zeros, dispersion and shape."""
+        names, values, covariance = self.parameters()
+        at = [i for i, (key, _) in enumerate(names) if key != "theta"]
+        own = tuple(name if key == "cond" else f"{key}:{name}" for key, name in (names[i] for i in at))
+        return own, values[at], covariance[np.ix_(at, at)]
+
     def parameters(self) -> tuple[list[tuple[str, str]], Floats, Floats]:
         """Component and name of all parameters, their estimates and covariance (k, k), in the order
         mean, zero part, dispersion, shape, theta.
@@ -383,7 +395,7 @@ class ComponentsFit(PredictorFit):
 
     def hat_values(self) -> Floats:
         """Refused: a row has several predictors."""
-        raise OptionError("leverages are for models of one linear predictor.")
+        raise OptionError("leverages are for models of one linear predictor; influence(by) fits without each group.")
 
     def added_columns(self, x: Floats, columns: Floats) -> None:
         """None: a test of added columns is a fit of them here."""

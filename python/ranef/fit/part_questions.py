@@ -118,6 +118,13 @@ class PartQuestions:
         """
         return None
 
+    def every_effect(self) -> tuple[tuple[str, ...], Floats, Floats]:
+        """Names, estimates (k,) and covariance (k, k) of the fixed effects of all components, those
+        of others than the first with their name before a colon.
+        """
+        fit: Any = self
+        return tuple(fit.x_names), fit.beta, fit.vcov
+
     def covariance_blocks(self) -> list[CovarianceBlock]:
         """The random terms of all predictors; one that several predictors share is there once."""
         return self.own_blocks()

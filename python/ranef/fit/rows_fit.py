@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ranef.errors import RanefError
 from ranef.fit.again import fit_again
+from ranef.fit.component_fit import fit_components_of_rows
 from ranef.fit.components import ComponentsFit
 from ranef.fit.control import FitControl
 from ranef.fit.generalized import GlmmFit, fit_glmm
@@ -31,21 +32,22 @@ def fit_of_rows(fit: MixedFit, rows: NDArray[np.intp], control: FitControl) -> M
     MixedFit or None
         None where some fixed effect has no estimate in these rows, or there is no fit at all.
     """
-    if isinstance(fit, ComponentsFit):
-        fit.core_model()  # refuses
     design = design_of_rows(fit.design, rows)
     try:
-        if isinstance(fit, GlmmFit):
+        if isinstance(fit, ComponentsFit):
+            found: MixedFit = fit_components_of_rows(fit, rows, control)
+        elif isinstance(fit, GlmmFit):
             kept = tuple(build_generalized_system(design, fit.order, fit.family, 1).kept)
             if len(rows) < len(fit.beta) or kept != fit.kept:
                 return None
             # From the boundary a fit would not find back.
             start = Start(None if fit.singular else fit.theta, fit.beta, fit.core_dispersion)
             make = fit_ordinal if isinstance(fit, OrdinalFit) else fit_glmm
-            found: MixedFit = make(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
+            found = make(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
         else:
             found = fit_again(fit, design, warm=True, control=control, order=fit.order)
     except RanefError:
         return None
-    lost = found.kept != fit.kept or found.convergence.status is FitStatus.SEPARATION
+    lost = any(a.kept != b.kept for a, b in zip(found.predictors, fit.predictors, strict=True))
+    lost = lost or found.convergence.status is FitStatus.SEPARATION
     return None if lost else found
