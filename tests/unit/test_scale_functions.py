@@ -67,6 +67,41 @@ def test_the_fit_is_that_of_all_rows(data, formula, kept, monkeypatch):
     np.testing.assert_allclose(streamed.predict(new), whole.predict(new), rtol=1e-7)
 
 
+#: Arguments whose expressions depend on all rows.
+ARGUMENTS = [
+    {"weights": "1 + z / mean(z, na.rm = TRUE)"},
+    {"weights": "exp(scale(x))", "subset": "z > median(z, na.rm = TRUE)"},
+    {"offset": "0.5 * scale(x) + ifelse(z > median(z, na.rm = TRUE), 1, 0)"},
+    {"subset": "scale(x) < 1 & z < mean(z, na.rm = TRUE) + 2 * sd(z, na.rm = TRUE)", "weights": "1 + z"},
+]
+
+
+@pytest.mark.parametrize("kept", [1 << 20, 50])
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda a: "+".join(a))
+@pytest.mark.parametrize("formula", ["y ~ x + f + (1 | g)", "y ~ scale(x) + ns(z, 3) + (1 | g)"])
+@pytest.mark.filterwarnings("ignore:singular fit")
+def test_arguments_may_depend_on_all_rows(data, formula, arguments, kept, monkeypatch):
+    monkeypatch.setattr(order_statistics, "KEPT", kept)
+    whole, streamed = lmer(formula, data, **arguments), scale.fit(formula, parts(data), **arguments)
+    assert streamed.objective == pytest.approx(whole.objective, abs=1e-8)
+    assert (streamed.nobs, streamed.ngroups) == (whole.nobs, whole.ngroups)
+    np.testing.assert_allclose(streamed.fixef, whole.fixef, rtol=1e-6)
+    np.testing.assert_allclose(streamed.theta, whole.theta, atol=1e-6)
+    # a part's own mean is another one
+    after = None
+    while after is None or not after.complete:
+        after = scale.survey(formula, parts(data), after=after, **arguments)
+    recipe = after.freeze()
+    sums = scale.Statistic(scale.Recipe.from_bytes(recipe.to_bytes()))
+    for part in parts(data, 3):
+        sums.update(part)
+    assert sums.fit().objective == pytest.approx(whole.objective, abs=1e-8)
+    again = streamed.with_data(data)
+    np.testing.assert_allclose(again.resid, whole.resid, atol=1e-6)
+    new = data.dropna().head(5)
+    np.testing.assert_allclose(streamed.predict(new), whole.predict(new), rtol=1e-7)
+
+
 @pytest.mark.parametrize("formula", [FORMULAS[5], FORMULAS[9], FORMULAS[2]])
 def test_parts_are_surveyed_as_often_as_needed(data, formula, monkeypatch):
     monkeypatch.setattr(order_statistics, "KEPT", 50)

@@ -338,7 +338,7 @@ class DesignBuilder:
             parts.append(as_numbers(value))
         states: dict[str, State] = {}
         if self.call["offset"] is not None:
-            values, states, label = offset_values(self.call["offset"], self.table)
+            values, states, label = offset_values(self.call["offset"], self.table, beside=self._of_all_rows())
             self.rows.require(label, Numeric(values))
             parts.append(values)
         if not parts:
@@ -348,9 +348,14 @@ class DesignBuilder:
     def _weights(self) -> tuple[Floats | None, dict[str, State], str]:
         if self.call["weights"] is None:
             return None, {}, ""
-        values, states, label = weight_values(self.call["weights"], self.table, chosen=self.rows.chosen)
+        found = weight_values(self.call["weights"], self.table, chosen=self.rows.chosen, beside=self._of_all_rows())
+        values, states, label = found
         self.rows.require(label, Numeric(values))
         return values, states, label
+
+    def _of_all_rows(self) -> Evaluator | None:
+        """What knows about all rows, where those at hand only stand for them."""
+        return None if self.observations is None else self.ev
 
     def _keep(self) -> None:
         """Restrict everything to the rows that are used, and see that they hold finite numbers."""

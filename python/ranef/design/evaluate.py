@@ -65,6 +65,10 @@ class Evaluator:
         self.learning = states is None
         self.states: dict[str, State] = {} if states is None else states
 
+    def beside(self, text: str) -> "Evaluator":
+        """The evaluator of another expression, which knows what this one knows."""
+        return Evaluator(self.table, text, self.states)
+
     def value(self, node: Expr) -> Value:
         """Evaluate an expression."""
         if isinstance(node, Name):

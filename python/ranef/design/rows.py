@@ -50,7 +50,7 @@ def _expression(text: str, what: str) -> Any:
 
 
 def argument_vector(
-    argument: Any, what: str, table: Table, states: dict[str, State] | None
+    argument: Any, what: str, table: Table, states: dict[str, State] | None, beside: Evaluator | None = None
 ) -> tuple[Vector, dict[str, State], str]:
     """The value of ``weights``, ``offset`` or ``subset``:
     a column's name, an expression, or an array.
@@ -63,6 +63,8 @@ def argument_vector(
     table : Table
     states : dict or None
         What an expression learned from the data of the fit; None if this is the fit.
+    beside : Evaluator, optional
+        Knows what was learned, in place of `states`.
 
     Returns
     -------
@@ -74,11 +76,11 @@ def argument_vector(
     if isinstance(argument, str):
         if argument in table:
             # A column's name may be one that an expression could not be read from.
-            ev = Evaluator(table, argument, states)
+            ev = Evaluator(table, argument, states) if beside is None else beside.beside(argument)
             return ev.vector(Name(argument, (0, len(argument)))), ev.states, f"the column {argument!r}"
         node = _expression(argument, what)
         check_calls(node, argument)
-        ev = Evaluator(table, argument, states)
+        ev = Evaluator(table, argument, states) if beside is None else beside.beside(argument)
         return ev.vector(node), ev.states, deparse(node)
     column = _column(argument, what, table)
     if column.kind == "datetime":
@@ -126,9 +128,11 @@ def _check_index(argument: Any, what: str, table: Table) -> None:
         )
 
 
-def subset_mask(subset: Any, table: Table) -> Mask:
-    """The rows that ``subset`` selects; a missing condition does not."""
-    value, _, label = argument_vector(subset, "subset", table, None)
+def subset_mask(subset: Any, table: Table, beside: Evaluator | None = None) -> Mask:
+    """The rows that ``subset`` selects; a missing condition does not. `beside` as for
+    `argument_vector`.
+    """
+    value, _, label = argument_vector(subset, "subset", table, None, beside)
     if isinstance(value, Factor):
         raise DataError(
             f'{label} is text or a factor; subset takes a condition such as "x > 1" or an array of True and False.'
@@ -141,13 +145,17 @@ def subset_mask(subset: Any, table: Table) -> Mask:
 
 
 def weight_values(
-    weights: Any, table: Table, states: dict[str, State] | None = None, chosen: Mask | None = None
+    weights: Any,
+    table: Table,
+    states: dict[str, State] | None = None,
+    chosen: Mask | None = None,
+    beside: Evaluator | None = None,
 ) -> tuple[Floats, dict[str, State], str]:
     """Prior weights for every row.
 
     Only missing ones in an array are refused here; a missing value in a column drops its row.
     """
-    value, learned, label = argument_vector(weights, "weights", table, states)
+    value, learned, label = argument_vector(weights, "weights", table, states, beside)
     if isinstance(value, Factor):
         raise DataError(f"{label} is text or a factor; weights are positive numbers.")
     values = as_numbers(value)
@@ -187,10 +195,10 @@ def check_weights(values: Floats, label: str, table: Table, kept: NDArray[np.int
 
 
 def offset_values(
-    offset: Any, table: Table, states: dict[str, State] | None = None
+    offset: Any, table: Table, states: dict[str, State] | None = None, beside: Evaluator | None = None
 ) -> tuple[Floats, dict[str, State], str]:
     """The offset argument for every row."""
-    value, learned, label = argument_vector(offset, "offset", table, states)
+    value, learned, label = argument_vector(offset, "offset", table, states, beside)
     if isinstance(value, Factor):
         raise DataError(f"{label} is text or a factor; an offset is a number.")
     values = as_numbers(value)

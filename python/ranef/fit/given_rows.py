@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ranef.data.table import Table
+from ranef.design.evaluate import Evaluator
 from ranef.design.membership import one_level
 from ranef.design.record import Design, ModelRows, TermRows
 from ranef.design.rows import subset_mask
@@ -39,7 +40,9 @@ def coded_rows(design: Design, table: Table, subset: Any) -> Design:
         missing |= np.isnan(new.weights)
     for r in new.random:
         missing |= one_level(r.extended) < 0
-    chosen = np.ones(len(missing), dtype=bool) if subset is None else subset_mask(subset, table)
+    # a copy: what this expression alone learns is no part of the design
+    ev = Evaluator(table, design.encoder.formula.text, dict(design.encoder.states))
+    chosen = np.ones(len(missing), dtype=bool) if subset is None else subset_mask(subset, table, ev)
     missing &= chosen
     used = chosen & ~missing
     for r in new.random:

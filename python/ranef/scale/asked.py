@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.data.table import Table
 from ranef.design.coding_rules import CodingRules
-from ranef.design.evaluate import Evaluator, State
+from ranef.design.evaluate import Evaluator
 from ranef.design.grouping import group_variable
 from ranef.design.rows import offset_values, subset_mask, weight_values
 from ranef.design.summarised import made_factors
@@ -20,7 +20,6 @@ from ranef.formula.formula import Formula
 from ranef.formula.parser import parse_expression
 from ranef.formula.syntax import Call, Expr, names_in, walk
 from ranef.formula.terms import Variable
-from ranef.scale.learned import learned_calls
 
 #: Functions that need all rows at once.
 WHOLE = ("ave", "length")
@@ -59,27 +58,22 @@ class Asked:
                     f"{name} must be the name of a column or an expression in columns where data are streamed, not "
                     f"{type(argument).__name__}."
                 )
-            if argument is not None:
-                self._check(parse_expression(argument) if not _is_name(argument) else None, argument, True)
-        for expression, _ in self.expressions():
-            self._check(expression, "", False)
+        for expression, _, _ in self.expressions():
+            for part in walk(expression):
+                if isinstance(part, Call) and part.function in WHOLE:
+                    raise NotStreamedError(_refusal(deparse(part)))
 
-    def _check(self, node: Expr | None, what: str, nothing: bool) -> None:
-        if node is None:
-            return
-        for part in walk(node):
-            if isinstance(part, Call) and part.function in WHOLE:
-                raise NotStreamedError(_refusal(deparse(part)))
-        if nothing and learned_calls([(node, True)]):
-            raise NotStreamedError(_refusal(what))
-
-    def expressions(self) -> list[tuple[Expr, bool]]:
-        """What is evaluated, and whether it is among the numbers of the model; a grouping factor is
-        not.
+    def expressions(self) -> list[tuple[Expr, bool, str]]:
+        """What is evaluated, whether it is among the numbers of the model, as a grouping factor or
+        a condition is not, and the text that it is a part of.
         """
+        text = self.formula.text
         grouping = [v for bar in self.formula.random for v in bar.grouping]
         numbers = [*self.variables(), *self.formula.offsets]
-        return [*((v.expr, True) for v in numbers), *((v.expr, False) for v in grouping)]
+        out = [*((v.expr, True, text) for v in numbers), *((v.expr, False, text) for v in grouping)]
+        given = [(self.weights, True), (self.offset, True), (self.subset, False)]
+        texts = [(t, plain) for t, plain in given if isinstance(t, str) and not t.isidentifier()]
+        return out + [(parse_expression(t), plain, t) for t, plain in texts]
 
     def variables(self) -> Iterator[Variable]:
         """Response and effects, each once, in the order of the formula."""
@@ -110,10 +104,6 @@ class Asked:
             if text is not None:
                 wanted += [text] if text in present else names_in(parse_expression(text))
         return [n for n in dict.fromkeys(wanted) if n in present]
-
-
-def _is_name(text: str) -> bool:
-    return text.isidentifier()
 
 
 def _refusal(what: str) -> str:
@@ -147,12 +137,10 @@ class UsedRows:
     groups: dict[str, Factor]
 
 
-def used_rows(
-    asked: Asked, table: Table, ev: Evaluator, offset_states: dict[str, State], weight_states: dict[str, State]
-) -> UsedRows:
+def used_rows(asked: Asked, table: Table, ev: Evaluator) -> UsedRows:
     """Evaluate every variable, and find the rows in which all have a value."""
     n = table.n_rows
-    chosen = None if asked.subset is None else subset_mask(asked.subset, table)
+    chosen = None if asked.subset is None else subset_mask(asked.subset, table, ev)
     missing = np.zeros(n, dtype=bool)
     counts: dict[str, int] = {}
 
@@ -176,10 +164,10 @@ def used_rows(
     for v in asked.formula.offsets:
         require(v.name, Numeric(ev.numbers(v.expr).values))
     if asked.offset is not None:
-        numbers, _, label = offset_values(asked.offset, table, offset_states)
+        numbers, _, label = offset_values(asked.offset, table, beside=ev)
         require(label, Numeric(numbers))
     if asked.weights is not None:
-        numbers, _, label = weight_values(asked.weights, table, weight_states)
+        numbers, _, label = weight_values(asked.weights, table, beside=ev)
         require(label, Numeric(numbers))
     keep = ~missing if chosen is None else chosen & ~missing
     n_missing = int(np.count_nonzero(missing))

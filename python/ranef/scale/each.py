@@ -201,7 +201,7 @@ def _coded(recipe: Recipe, table: Table, by: list[str]) -> tuple[Design, GroupLa
     """Rows coded by a recipe."""
     asked, encoder, n = recipe.asked, recipe.design.encoder, table.n_rows
     ev = Evaluator(table, asked.formula.text, encoder.states)
-    used = used_rows(asked, table, ev, encoder.offset_states or {}, encoder.weight_states or {})
+    used = used_rows(asked, table, ev)
     missing = np.setdiff1d(np.arange(n), used.kept) if used.n_missing else None
     groups = group_labels(table, by, asked.na_action, used.kept, missing)
     rows = table_of_rows(table, asked.names(table), used.kept) if len(used.kept) < n else table

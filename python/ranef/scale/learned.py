@@ -54,25 +54,28 @@ class LearnedCall:
         Such calls among its arguments, which must be known first.
     decides : bool
         Whether what is learned decides which rows are used or which levels there are.
+    text : str
+        What it is a part of.
     """
 
     node: Call
     key: str
     inner: frozenset[str]
     decides: bool
+    text: str
 
 
-def learned_calls(expressions: "list[tuple[Expr, bool]]") -> list[LearnedCall]:
+def learned_calls(expressions: "list[tuple[Expr, bool, str]]") -> list[LearnedCall]:
     """The calls in some expressions, each of which comes with whether it is one of numbers in the
-    model; a grouping factor is not.
+    model, as a grouping factor is not, and with the text that it is a part of.
     """
     found: dict[str, LearnedCall] = {}
-    for expression, plain in expressions:
+    for expression, plain, text in expressions:
         for node, decides in _calls(expression, not plain):
             key = deparse(node)
             inner = frozenset(deparse(n) for c in children(node) for n in walk(c) if _is_learned(n))
             before = found.get(key)
-            found[key] = LearnedCall(node, key, inner, decides or (before is not None and before.decides))
+            found[key] = LearnedCall(node, key, inner, decides or (before is not None and before.decides), text)
     return list(found.values())
 
 
@@ -278,6 +281,10 @@ class SurveyEvaluator(Evaluator):
     def __init__(self, table: Table, text: str, known: Mapping[str, State]):
         super().__init__(table, text)
         self._known = known
+
+    def beside(self, text: str) -> "SurveyEvaluator":
+        """The evaluator of another expression, which knows what this one knows."""
+        return SurveyEvaluator(self.table, text, self._known)
 
     def value(self, node: Expr) -> Value:
         """The value, or a stand-in."""

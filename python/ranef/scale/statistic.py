@@ -8,7 +8,7 @@ import numpy as np
 
 from ranef.data.batches import Batches, sources_of
 from ranef.data.table import Table
-from ranef.design.evaluate import Evaluator, State
+from ranef.design.evaluate import Evaluator
 from ranef.design.record import Design, NewRows
 from ranef.design.rows import check_finite, check_weights
 from ranef.errors import ArgumentTypeError, DataError, NewLevelError, OptionError
@@ -184,8 +184,7 @@ class Statistic:
             return
         asked, encoder = self.recipe.asked, self.recipe.design.encoder
         ev = Evaluator(table, asked.formula.text, encoder.states)
-        of_offset: dict[str, State] = encoder.offset_states or {}
-        used = used_rows(asked, table, ev, of_offset, encoder.weight_states or {})
+        used = used_rows(asked, table, ev)
         self._n_input += n
         self._n_missing += used.n_missing
         for name, count in used.counts.items():

@@ -196,10 +196,8 @@ class Survey:
         if not self._finds_levels():
             return
         ev = SurveyEvaluator(table, self.asked.formula.text, self.known)
-        offset_states: dict[str, State] = {}
-        weight_states: dict[str, State] = {}
         names = self.asked.names(table)
-        used = used_rows(self.asked, table, ev, offset_states, weight_states)
+        used = used_rows(self.asked, table, ev)
         self.n_missing += used.n_missing
         self.n_used += len(used.kept)
         for name, count in used.counts.items():
@@ -227,7 +225,7 @@ class Survey:
         self._same_kinds(table, self.columns(table.names))
         ev = SurveyEvaluator(table, self.asked.formula.text, self.known)
         for call in self._waiting():
-            self.learners[call.key] = add_batch(ev, call, self.learners.get(call.key))
+            self.learners[call.key] = add_batch(ev.beside(call.text), call, self.learners.get(call.key))
 
     @property
     def complete(self) -> bool:

@@ -46,7 +46,7 @@ def surveyed_size(found: Survey, recipe: Recipe) -> tuple[ModelSize, list[int]]:
     encoder, random = recipe.design.encoder, recipe.design.random
     order = order_terms(random)
     ev = Evaluator(table, asked.formula.text, encoder.states)
-    used = used_rows(asked, table, ev, dict(encoder.offset_states or {}), dict(encoder.weight_states or {}))
+    used = used_rows(asked, table, ev)
     codes = []
     for members in order.factors:
         bar = next(b for b in asked.formula.random if b.group_label == random[members[0]].group)
