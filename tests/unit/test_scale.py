@@ -253,3 +253,27 @@ def test_dependent_columns_are_left_out(data):
         whole = lmer("y ~ z + twice + (1 | g)", d)
     assert list(m.fixef.index) == list(whole.fixef.index)
     assert m.objective == pytest.approx(whole.objective, abs=1e-8)
+
+
+@pytest.mark.parametrize(("distance", "shared"), [(1e-3, 1e-8), (1e-5, 1e-7), (1e-6, 1e-4), (2e-8, 1e-8)])
+@pytest.mark.filterwarnings("ignore:.*depend")
+def test_columns_that_nearly_depend_on_each_other(distance, shared):
+    """Whether a column is left out is decided as with the rows: at 1e-7 of its length."""
+    rng = np.random.default_rng(7)
+    n = 3_000
+    g, h = rng.integers(40, size=n), rng.integers(30, size=n)
+    d = pd.DataFrame({"g": g, "h": h, "x": 5 + 3 * rng.normal(size=n), "w": rng.normal(size=n)})
+    d["v"] = 2 * d.x + 0.5 * d.w + 6 * distance * rng.normal(size=n)
+    d["y"] = 1 + d.x + rng.normal(size=40)[g] + rng.normal(size=30)[h] + rng.normal(size=n)
+    formula = "y ~ x + w + v + (1 | g) + (1 | h)"
+    whole = lmer(formula, d)
+    assert ("v" in whole.fixef.index) is (distance > 1e-7)
+    for m in (scale.fit(formula, parts_of(d, 3)), scale.fit(formula, d)):
+        assert list(m.fixef.index) == list(whole.fixef.index)
+        assert m.objective == pytest.approx(whole.objective, abs=100 * shared)
+        np.testing.assert_allclose(m.fixef / whole.bse, whole.fixef / whole.bse, atol=100 * shared, rtol=shared)
+        np.testing.assert_allclose(m.bse, whole.bse, rtol=shared)
+        np.testing.assert_allclose(m.theta, whole.theta, atol=1e-6)
+        # from the sums that the model keeps
+        ml = m.update(REML=False)
+        assert ml.objective == pytest.approx(lmer(formula, d, REML=False).objective, abs=100 * shared)

@@ -302,6 +302,24 @@ impl Basis {
         out
     }
 
+    /// Keeps some columns, changed from their present basis, which is diagonal, by an upper
+    /// triangular matrix.
+    pub fn change_columns(&mut self, kept: &[usize], change: &[f64]) {
+        let (p, m) = (self.p(), kept.len());
+        let mut transform = vec![0.0; m * m];
+        for i in 0..m {
+            let t = self.x_transform[kept[i] * p + kept[i]];
+            for c in i..m {
+                transform[i * m + c] = t * change[i * m + c];
+            }
+        }
+        self.intercept = self.intercept.and_then(|i0| kept.iter().position(|&j| j == i0));
+        self.x_shift = kept.iter().map(|&j| self.x_shift[j]).collect();
+        self.kept = kept.iter().map(|&j| self.kept[j]).collect();
+        self.x_transform = transform;
+        self.x_diagonal = m == 1;
+    }
+
     /// Fixed effects of the changed basis from those of the columns as given.
     pub fn beta_from_given(&self, beta: &[f64]) -> Vec<f64> {
         let p = self.p();

@@ -140,8 +140,8 @@ impl Statistic {
     /// The system that is fitted.
     #[pyo3(signature = (n_threads = 1))]
     fn system(&self, py: Python<'_>, n_threads: usize) -> PyResult<LmmSystem> {
-        let Some(sums) = self.sums.finished() else { return Err(PyValueError::new_err("there are no rows")) };
-        let (basis, specs) = (self.sums.basis().clone(), self.sums.specs());
+        let Some(settled) = self.sums.settled() else { return Err(PyValueError::new_err("there are no rows")) };
+        let ((sums, basis), specs) = (settled.map_err(to_python)?, self.sums.specs());
         let long = specs.len() > 1 && specs.iter().map(|s| s.n_levels).sum::<usize>() >= MANY_LEVELS;
         let made = asking_nobody(py, n_threads, long, || System::of_products(sums, basis, specs))?;
         let system = made.map_err(to_python)?;

@@ -13,6 +13,7 @@ pub(crate) use cells::{by_level, pair, Blocks};
 pub use cells::{met, observed, Cells};
 pub use gram::Gram;
 pub use rank::{apart_from_levels, independent_columns, products_of_x, settle_rank, well_conditioned};
+pub(crate) use rank::{DEPENDENT, DOUBT};
 
 use crate::basis::Basis;
 use crate::dense::large;

@@ -12,11 +12,11 @@ use crate::error::CoreError;
 use crate::rows::Rows;
 
 /// Pivot ratio below which the cross-products are not trusted.
-const DOUBT: f64 = 1e-8;
+pub(crate) const DOUBT: f64 = 1e-8;
 /// Pivot ratio that is nothing but rounding.
 const ROUNDING: f64 = 1e-13;
 /// Relative length below which a column is a combination of those before it.
-const DEPENDENT: f64 = 1e-7;
+pub(crate) const DEPENDENT: f64 = 1e-7;
 const QR_BLOCK: usize = 256;
 
 /// Smallest pivot of X'X relative to its diagonal, in the order of the columns. `products` has rows
@@ -232,17 +232,6 @@ pub fn settle_rank(rows: &Rows<'_>, basis: &mut Basis, products: &[f64], stride:
             inv[i * m + c] = s / rk[i * m + i];
         }
     }
-    let mut transform = vec![0.0; m * m];
-    for i in 0..m {
-        let t = basis.x_transform[kept[i] * p + kept[i]];
-        for c in i..m {
-            transform[i * m + c] = t * inv[i * m + c];
-        }
-    }
-    basis.intercept = basis.intercept.and_then(|i0| kept.iter().position(|&j| j == i0));
-    basis.x_shift = kept.iter().map(|&j| basis.x_shift[j]).collect();
-    basis.kept = kept.iter().map(|&j| basis.kept[j]).collect();
-    basis.x_transform = transform;
-    basis.x_diagonal = m == 1;
+    basis.change_columns(&kept, &inv);
     Ok(true)
 }

@@ -10,10 +10,11 @@ const ROUNDING: u8 = 1;
 const OWN: u8 = 2;
 
 impl Statistic {
-    /// The sums as bytes. Rounded ones are enough for a fit; what was taken from them by rounding
-    /// is left out, and the sums of every level.
+    /// The sums as bytes. Rounded ones are enough for a fit, unless columns nearly depend on each
+    /// other: what was taken from them by rounding is left out, and the sums of every level.
     pub fn to_bytes(&self, rounded: bool) -> Vec<u8> {
         let own = self.own.as_ref().filter(|_| !rounded);
+        let rounded = rounded && self.is_well_conditioned();
         let mut out = Writer { bytes: Vec::new(), rounded };
         out.bytes.push(if rounded { 0 } else { ROUNDING } | if own.is_some() { OWN } else { 0 });
         out.bytes.extend(self.n.to_le_bytes());

@@ -25,7 +25,74 @@ pub fn add(high: &mut f64, low: &mut f64, v: f64) {
     *low += e;
 }
 
+/// A number in two parts, of which the second is the rounding error of the first: twice the digits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Twofold(f64, f64);
+
+/// Product and its rounding error.
+#[inline(always)]
+fn two_product(a: f64, b: f64) -> (f64, f64) {
+    let p = a * b;
+    (p, a.mul_add(b, -p))
+}
+
+impl Twofold {
+    /// A number.
+    pub fn of(v: f64) -> Self {
+        Twofold(v, 0.0)
+    }
+
+    /// To one number.
+    pub fn rounded(self) -> f64 {
+        self.0 + self.1
+    }
+
+    /// With the other sign.
+    pub fn negative(self) -> Self {
+        Twofold(-self.0, -self.1)
+    }
+
+    /// The sum.
+    pub fn plus(self, other: Self) -> Self {
+        let (s, e) = two_sum(self.0, other.0);
+        let (h, l) = two_sum(s, e + self.1 + other.1);
+        Twofold(h, l)
+    }
+
+    /// The product.
+    pub fn times(self, other: Self) -> Self {
+        let (p, e) = two_product(self.0, other.0);
+        let (h, l) = two_sum(p, e + self.0 * other.1 + self.1 * other.0);
+        Twofold(h, l)
+    }
+
+    /// The product with one number.
+    pub fn by(self, other: f64) -> Self {
+        self.times(Twofold::of(other))
+    }
+
+    /// The quotient.
+    pub fn over(self, other: Self) -> Self {
+        let first = self.0 / other.0;
+        let rest = self.plus(other.by(first).negative());
+        Twofold::of(first).plus(Twofold::of(rest.rounded() / other.0))
+    }
+
+    /// The square root of a positive number.
+    pub fn root(self) -> Self {
+        let first = self.0.sqrt();
+        let rest = self.plus(Twofold::of(first).by(first).negative());
+        Twofold::of(first).plus(Twofold::of(rest.rounded() / (2.0 * first)))
+    }
+}
+
 impl Exact {
+    /// One number with all its digits.
+    pub fn at(&self, i: usize) -> Twofold {
+        let (h, l) = two_sum(self.high[i], self.low[i]);
+        Twofold(h, l)
+    }
+
     /// Zeros.
     pub fn zeros(n: usize) -> Self {
         Exact { high: vec![0.0; n], low: vec![0.0; n] }
