@@ -727,6 +727,9 @@ class RowKernel:
         """A density and what becomes of zero: ``plain``, ``truncated``, ``inflated``, ``hurdle``,
         ``truncated_hurdle``.
         """
+    @staticmethod
+    def ordinal(link: str, thresholds: int, has_scale: bool) -> RowKernel:
+        """Ordered categories: predictors are location, thresholds above and below, log scale."""
 
 def curve_functions() -> list[str]: ...
 def curve_derivatives(steps: list[tuple[str, float]], covariates: list[_F64], parameters: _F64, order: int) -> _F64:
@@ -776,7 +779,6 @@ class GlmmSystem:
         n_threads: int = 1,
         prior: object = None,
         sampling: list[_F64] | None = None,
-        ordinal: tuple[_F64, _F64, _F64] | None = None,
     ) -> None: ...
     @staticmethod
     def several(
@@ -787,9 +789,14 @@ class GlmmSystem:
         factors: _Factors,
         of: Sequence[Sequence[int]],
         kernel: RowKernel,
+        thresholds: tuple[int, _F64, _F64] | None = None,
+        all_columns: bool = False,
     ) -> GlmmSystem:
         """Rows with several linear predictors; ``fixed`` has blocks of columns with one vector of
         coefficients each, with the predictors they act on, ``of`` the predictor of every effect.
+        ``thresholds`` of ordered categories: their place among the blocks, map from parameters,
+        columns of effects on them. With ``all_columns`` those that depend on others are kept, for
+        evaluations alone.
         """
     def fit(
         self,

@@ -93,7 +93,8 @@ def test_objective_at_fixed_parameters(name: str) -> None:
         sds = par[a + p :]
         # the compiled path has the logarithm of the standard deviation, the others have it itself
         theta = np.exp(sds) if "sd" in CASES[name]["best"] else sds
-        at = fit.system.get(1).evaluate(theta[fit.order.core_of_theta], par[a : a + p], par[:a], fit.n_quad, "observed")
+        beta = fit.coefficients.joined(par[a : a + p], par[:a])
+        at = fit.system.get(1).evaluate(theta[fit.order.core_of_theta], beta, None, fit.n_quad, "observed")
         assert at.objective == pytest.approx(point["objective"], abs=LOOSE.get(name, 1e-8))
 
 
@@ -121,11 +122,11 @@ def test_nominal_and_scale_effects_with_crossed_factors() -> None:
     m = clmm("rating ~ temp + (1 | judge) + (1 | bottle)", load_dataset("wine"), nominal="~ contact", scale="~ temp")
     fit = m._fit
     x = np.concatenate([fit.theta, fit.beta, fit.extras]) + 0.05
-    t, p = len(fit.theta), len(fit.beta)
+    t = len(fit.theta)
     system = fit.system.get(1)
 
     def at(x: np.ndarray) -> Any:
-        return system.evaluate(x[:t][fit.order.core_of_theta], x[t : t + p], x[t + p :], 1, "observed")
+        return system.evaluate(x[:t][fit.order.core_of_theta], x[t:], None, 1, "observed")
 
     step = 1e-5 * np.eye(len(x))
     slopes = [(at(x + s).objective - at(x - s).objective) / 2e-5 for s in step]

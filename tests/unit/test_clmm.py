@@ -59,7 +59,7 @@ def test_order_of_rows_and_offsets_do_not_matter(both: Any) -> None:
 def test_quadrature_of_nominal_effects_is_laplace_at_one_node(both: Any) -> None:
     fit = both._fit
     system = fit.system.get(1)
-    at = (fit.core_theta, fit.beta, fit.extras)
+    at = (fit.core_theta, fit.core_beta, None)
     assert system.evaluate(*at, 1, "observed").objective == pytest.approx(both.objective, abs=1e-9)
     assert both.laplace_error(15) == pytest.approx(both.laplace_error(25), abs=1e-4)
 
@@ -164,6 +164,7 @@ def test_simulated_categories_have_the_probabilities(both: Any) -> None:
     assert np.abs(shares - both.predict(type="prob").to_numpy()).max() < 0.035
 
 
+@pytest.mark.filterwarnings("ignore:1 of 60 replicates failed")  # all warm wines above all cold ones
 def test_bootstrap_of_effects(m: Any) -> None:
     made = m.bootstrap(60, rng=1)
     drawn = made.to_frame().query("term == 'temp[T.warm]'")["value"]

@@ -120,6 +120,7 @@ impl Growth {
             y: &self.y,
             weights: Some(&self.weights),
             fixed: (0..4).map(block).collect(),
+            thresholds: None,
             offsets: vec![None; 4],
             factors: vec![factor(&self.plant[..], 11, 2), factor(&self.plot[..], 4, 1)],
             of: vec![vec![0, 1], vec![0]],

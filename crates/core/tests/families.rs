@@ -88,7 +88,7 @@ impl Distribution<2> for StudentT {
 /// extra parameter, derivatives.
 fn results(family: &dyn Family, y: &[f64], w: &[f64], eta: &[f64], extras: &[f64]) -> Vec<Vec<f64>> {
     let (n, all) = (y.len(), y.len() * extras.len());
-    let b = Batch { y, w, eta, extras, first: 0 };
+    let b = Batch { y, w, eta, extras };
     let mut o: Vec<Vec<f64>> = [n, n, n, n, n, n, all, all, all, all].iter().map(|&n| vec![0.0; n]).collect();
     let [l, r, wo, dwo, ew, dw, w_d, l_d, r_d, wo_d] = &mut o[..] else { unreachable!() };
     family.derivatives(b, Derivatives { l, r, wo, dwo });

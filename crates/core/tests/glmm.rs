@@ -118,7 +118,7 @@ fn dense_laplace(data: &Data, g: &GlmmSystem, family: &dyn Family, p: &Point, y:
     for _ in 0..60 {
         let zu = &zl * &u;
         let eta: Vec<f64> = (0..n).map(|i| fixed[i] + zu[(i, 0)]).collect();
-        let b = Batch { y, w: &data.weights, eta: &eta, extras: &p.extras, first: 0 };
+        let b = Batch { y, w: &data.weights, eta: &eta, extras: &p.extras };
         family.derivatives(b, Derivatives { l: &mut l, r: &mut r, wo: &mut wo, dwo: &mut dwo });
         let mut m = Mat::<f64>::identity(q, q);
         m += zl.transpose() * Mat::from_fn(n, q, |i, j| wo[i] * zl[(i, j)]);
@@ -182,7 +182,7 @@ fn one_node_is_laplace_and_many_nodes_are_the_integral() {
                             data.offset[i] + fixed + p.theta[0] * u
                         })
                         .collect();
-                    let batch = Batch { y: &yy, w: &ww, eta: &eta, extras: &p.extras, first: 0 };
+                    let batch = Batch { y: &yy, w: &ww, eta: &eta, extras: &p.extras };
                     family.derivatives(batch, Derivatives { l: &mut l, r: &mut a, wo: &mut b, dwo: &mut c });
                     l.iter().sum::<f64>() - 0.5 * u * u - 0.5 * (2.0 * std::f64::consts::PI).ln()
                 })

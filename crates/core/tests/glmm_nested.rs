@@ -75,7 +75,7 @@ fn on_a_grid(data: &Data, g: &GlmmSystem, family: &dyn Family, p: &Point, inner_
                                 data.offset[r] + fixed + random
                             })
                             .collect();
-                        let batch = Batch { y: &yy, w: &ww, eta: &eta, extras: &p.extras, first: 0 };
+                        let batch = Batch { y: &yy, w: &ww, eta: &eta, extras: &p.extras };
                         family.derivatives(batch, Derivatives { l: &mut l, r: &mut a, wo: &mut b, dwo: &mut c });
                         l.iter().sum::<f64>() + normal(v)
                     })

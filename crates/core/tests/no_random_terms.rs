@@ -130,7 +130,7 @@ fn newton(family: &str, link: Link, x: &[Vec<f64>], w: &[f64], offset: &[f64], y
     let (mut l, mut r, mut wo, mut dwo) = (vec![0.0; N], vec![0.0; N], vec![0.0; N], vec![0.0; N]);
     for _ in 0..60 {
         let eta: Vec<f64> = (0..N).map(|i| offset[i] + (0..p).map(|j| beta[j] * x[j][i]).sum::<f64>()).collect();
-        let batch = Batch { y, w, eta: &eta, extras: &[], first: 0 };
+        let batch = Batch { y, w, eta: &eta, extras: &[] };
         family.derivatives(batch, Derivatives { l: &mut l, r: &mut r, wo: &mut wo, dwo: &mut dwo });
         let (hessian, _) = normal_equations(x, &wo, &[1.0; N]);
         let gradient = Mat::from_fn(p, 1, |j, _| (0..N).map(|i| x[j][i] * r[i]).sum::<f64>());

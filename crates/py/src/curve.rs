@@ -166,6 +166,7 @@ pub fn curve_system(
         y: rows.y,
         weights: rows.weights,
         fixed,
+        thresholds: None,
         offsets: vec![None; p + 1],
         factors: rows.factors.clone(),
         of,

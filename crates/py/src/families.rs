@@ -1,10 +1,9 @@
 //! Families and links by name, and extra parameters given by the caller.
 
 use crate::kernel::PythonFamily;
-use numpy::{PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use ranef_core::families::{find, Extra, Family, Link, Ordinal, RowColumns, REGISTRY};
+use ranef_core::families::{find, Extra, Family, Link, REGISTRY};
 use std::sync::Arc;
 
 /// Name of a family, its links, and name, lower and upper limit of each extra parameter and whether
@@ -48,24 +47,6 @@ impl ExtrasArgument {
             Self::All(v) => v.clone(),
         }
     }
-}
-
-/// Map from threshold parameters to thresholds, and the columns of nominal and of scale effects.
-pub(crate) type OrdinalArgument<'py> =
-    (PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>);
-
-/// The model of ordered categories with a link.
-pub(crate) fn ordinal(link: &str, n: usize, given: &OrdinalArgument<'_>) -> PyResult<Arc<dyn Family>> {
-    let link = Link::parse(link).filter(|l| l.is_for_probabilities());
-    let link = link.ok_or_else(|| PyValueError::new_err("this link is not for ordered categories"))?;
-    let rows = |a: &PyReadonlyArray2<'_, f64>| -> Vec<f64> { a.as_array().iter().copied().collect() };
-    let (map, nominal, scale) = given;
-    let columns = |a: &PyReadonlyArray2<'_, f64>| RowColumns { k: a.shape()[1], values: rows(a) };
-    let fits = |a: &PyReadonlyArray2<'_, f64>| a.shape()[1] == 0 || a.shape()[0] == n;
-    if map.shape()[0] == 0 || map.shape()[1] == 0 || !fits(nominal) || !fits(scale) {
-        return Err(PyValueError::new_err("thresholds need parameters, and their columns the rows of the model"));
-    }
-    Ok(Arc::new(Ordinal::new(link, rows(map), map.shape()[1], columns(nominal), columns(scale))))
 }
 
 /// Extra parameters of a family from those given.

@@ -1,7 +1,7 @@
 //! The generalized linear mixed model.
 
 use crate::arguments::{by_factor, columns, matrix, to_python, Arrays, FactorArgument, NewFactorArgument};
-use crate::families::{checked_extras, chosen, ordinal as of_categories, ExtrasArgument, OrdinalArgument};
+use crate::families::{checked_extras, chosen, ExtrasArgument};
 use crate::kernel::Raises;
 use crate::prior::{by_level, PriorArgument, SamplingArgument};
 use crate::records::{Ending, GeneralizedEvaluation, GeneralizedFit, GeneralizedSolution, Search, Valley};
@@ -14,14 +14,18 @@ use numpy::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use ranef_core::families::{ABOVE, BELOW};
 use ranef_core::generalized::{
     predict_variance, search, Approximation, Curvature, Failure, Fit, FitOptions, FixedBlock, GlmmSystem as Model,
-    Modes, NewRows, Point, SeveralRows, Solution,
+    Modes, NewRows, Point, SeveralRows, Solution, ThresholdBlock,
 };
 use ranef_core::memory::{self, room_for};
 use std::sync::{Arc, Mutex};
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
+
+/// Place of the thresholds among the blocks, their map, and columns of effects on them.
+type ThresholdsArgument<'py> = (usize, PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>);
 
 /// A generalized linear mixed model: its rows and the layout of its system.
 #[pyclass(frozen, module = "ranef._core")]
@@ -181,8 +185,7 @@ impl GlmmSystem {
 impl GlmmSystem {
     #[new]
     #[pyo3(signature = (
-        x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1, prior = None, sampling = None,
-        ordinal = None
+        x, y, weights, offset, factors, family, link, kernel = None, n_threads = 1, prior = None, sampling = None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -198,12 +201,8 @@ impl GlmmSystem {
         n_threads: usize,
         prior: Option<PriorArgument>,
         sampling: Option<SamplingArgument<'_>>,
-        ordinal: Option<OrdinalArgument<'_>>,
     ) -> PyResult<Self> {
-        let (family, custom) = match ordinal {
-            Some(given) => (of_categories(link, y.len(), &given)?, None),
-            None => chosen(family, link, kernel)?,
-        };
+        let (family, custom) = chosen(family, link, kernel)?;
         let arrays = Arrays::new(x, None, y, Some(weights), offset, factors)?;
         let borrowed = arrays.borrow(py);
         let (rows, offset) = (borrowed.rows()?, borrowed.offset()?);
@@ -220,9 +219,11 @@ impl GlmmSystem {
 
     /// A model of rows with several linear predictors. `fixed` holds blocks of columns with one
     /// vector of coefficients each: for every predictor they act on, its number and matrix; `of`
-    /// has the predictor of every effect of every factor.
+    /// has the predictor of every effect of every factor. Of ordered categories `thresholds` has
+    /// their place among the blocks, their map from parameters, and columns of effects on them.
+    /// With `all_columns` those are kept that depend on others, for evaluations alone.
     #[staticmethod]
-    #[pyo3(signature = (y, weights, fixed, offsets, factors, of, kernel))]
+    #[pyo3(signature = (y, weights, fixed, offsets, factors, of, kernel, thresholds = None, all_columns = false))]
     #[allow(clippy::too_many_arguments)]
     fn several<'py>(
         py: Python<'py>,
@@ -233,6 +234,8 @@ impl GlmmSystem {
         factors: Vec<FactorArgument<'py>>,
         of: Vec<Vec<usize>>,
         kernel: &RowKernel,
+        thresholds: Option<ThresholdsArgument<'py>>,
+        all_columns: bool,
     ) -> PyResult<Self> {
         let none = PyArray2::zeros(py, [y.len(), 0], true);
         let arrays = Arrays::new(none, None, y, Some(weights), None, factors)?;
@@ -243,16 +246,23 @@ impl GlmmSystem {
             let parts = block.iter().map(|(c, x)| Ok((*c, columns(x)?))).collect::<PyResult<_>>()?;
             blocks.push(FixedBlock { parts });
         }
+        let map: Vec<f64> =
+            thresholds.iter().flat_map(|(_, map, _)| map.as_array().iter().copied().collect::<Vec<_>>()).collect();
+        let cuts = thresholds.as_ref().map(|(at, shape, x)| -> PyResult<_> {
+            let n_alpha = shape.shape()[1];
+            Ok((*at, ThresholdBlock { predictors: [ABOVE, BELOW], map: &map, n_alpha, columns: columns(x)? }))
+        });
         let offsets = offsets.iter().map(|o| o.as_ref().map(|o| o.as_slice()).transpose());
         let several = SeveralRows {
             y: rows.y,
             weights: rows.weights,
             fixed: blocks,
+            thresholds: cuts.transpose()?,
             offsets: offsets.collect::<Result<_, _>>()?,
             factors: rows.factors.clone(),
             of,
         };
-        let g = Model::several(&several, kernel.family()).map_err(to_python)?;
+        let g = Model::of_predictors(&several, kernel.family(), all_columns).map_err(to_python)?;
         drop(several);
         drop(rows);
         drop(borrowed);
@@ -481,9 +491,6 @@ impl GlmmSystem {
         factors: Vec<NewFactorArgument<'py>>,
         n_threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        if !self.g.parts.is_empty() {
-            return Err(PyValueError::new_err("variances of predictions are for rows with one linear predictor"));
-        }
         let point = self.point(&theta, &beta, dispersion.as_ref())?;
         let (p, nt) = (self.g.p(), self.g.n_theta());
         let order = covariance.shape()[0];

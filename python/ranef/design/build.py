@@ -178,12 +178,7 @@ class DesignBuilder:
         y = None if response is None else self._evaluate(response)
         for term in formula.fixed:
             self._evaluate_term(term)
-        for bar in formula.random:
-            for term in bar.effects:
-                self._evaluate_term(term)
-            for variable in bar.grouping:
-                self._evaluate_group(variable, bar.members is None)
-            self._evaluate_members(bar)
+        self._evaluate_bars(formula)
         self._evaluate_parts()
         for name, value in () if self.residual is None else self.residual.evaluate():
             self.rows.require(name, value)
@@ -207,15 +202,18 @@ class DesignBuilder:
             layout = without_intercept(coder.layout(formula.fixed, True, contrasts))
         else:
             layout = coder.layout(formula.fixed, formula.intercept, contrasts)
-        made = [
-            PartLayout(name, f, without_intercept(coder.layout(f.fixed, True, contrasts)))
-            for name, f in self.parts.items()
-        ]
         check_names(layout.names, "the fixed effects")
         self.notes.extend(polynomial_notes(formula, coder))
         x = self._fixed_columns(coder, layout, n)
         of_random = contrasts if self.coding.random == "given" else {}
         random = [self._random_term(coder, bar, n, of_random) for bar in formula.random]
+        made, of_parts = [], []
+        for name, f in self.parts.items():
+            own = [self._random_term(coder, bar, n, of_random) for bar in f.random]
+            columns = without_intercept(coder.layout(f.fixed, True, contrasts))
+            made.append(PartLayout(name, f, columns, tuple(encoder for _, encoder in own)))
+            matrix = self._matrix(coder, columns, n)
+            of_parts.append(made[-1].with_columns(matrix, tuple(term for term, _ in own)))
         self.notes.extend(split_factor_notes(formula, coder))
         if self.observations is None:
             self.notes.extend(shared_effects_notes([term for term, _ in random]))
@@ -239,7 +237,6 @@ class DesignBuilder:
             model=self.model,
             parts=tuple(made),
         )
-        parts = tuple(m.with_columns(self._matrix(coder, m.layout, n)) for m in made)
         return Design(
             formula=formula,
             x_names=layout.names,
@@ -262,7 +259,7 @@ class DesignBuilder:
             na_action=str(call["na_action"]),
             response_levels=levels,
             residual=None if self.residual is None else self.residual.rows(kept, n, self.table),
-            parts=parts,
+            parts=tuple(of_parts),
         )
 
     def _evaluate(self, variable: Variable) -> Vector:
@@ -276,6 +273,14 @@ class DesignBuilder:
         self.rows.require(variable.name, value)
         return value
 
+    def _evaluate_bars(self, formula: Formula) -> None:
+        for bar in formula.random:
+            for term in bar.effects:
+                self._evaluate_term(term)
+            for variable in bar.grouping:
+                self._evaluate_group(variable, bar.members is None)
+            self._evaluate_members(bar)
+
     def _evaluate_parts(self) -> None:
         """The variables of further formulas, whose text messages are about."""
         own = self.ev
@@ -283,6 +288,7 @@ class DesignBuilder:
             self.ev = Evaluator(self.table, part.text)
             for term in part.fixed:
                 self._evaluate_term(term)
+            self._evaluate_bars(part)
             own.states.update(self.ev.states)
         self.ev = own
 
@@ -325,7 +331,7 @@ class DesignBuilder:
         """The variables of the fixed effects, and of the random ones."""
         terms = [*self.formula.fixed, *(t for part in self.parts.values() for t in part.fixed)]
         if random:
-            terms += [t for bar in self.formula.random for t in bar.effects]
+            terms += [t for f in (self.formula, *self.parts.values()) for bar in f.random for t in bar.effects]
         return [v for t in terms for v in t.variables]
 
     def _offset(self) -> tuple[Floats | None, dict[str, State]]:

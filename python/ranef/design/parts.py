@@ -3,6 +3,7 @@ categories.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 from ranef.design.coding import Layout
 from ranef.errors import ArgumentTypeError, FormulaError
 from ranef.formula.formula import Formula
+
+if TYPE_CHECKING:
+    from ranef.design.encoder import RandomEncoder
+    from ranef.design.record import RandomTerm
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +34,10 @@ class DesignPart:
     terms : tuple of str
         Labels of the terms.
     x : (n, k) array
+    expr : Formula or None
+        What it was read from.
+    random : tuple of RandomTerm
+        Its random terms, in the order of its formula.
     """
 
     name: str
@@ -37,6 +46,8 @@ class DesignPart:
     x_assign: tuple[int, ...]
     terms: tuple[str, ...]
     x: Floats
+    expr: Formula | None = None
+    random: "tuple[RandomTerm, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,16 +61,18 @@ class PartLayout:
     formula : Formula
     layout : Layout
         Without an intercept.
+    random : tuple of RandomEncoder
     """
 
     name: str
     formula: Formula
     layout: Layout
+    random: "tuple[RandomEncoder, ...]" = ()
 
-    def with_columns(self, x: Floats) -> DesignPart:
-        """The part in rows with these columns (n, k)."""
-        terms = tuple(t.label for t in self.formula.fixed)
-        return DesignPart(self.name, self.formula.text, self.layout.names, self.layout.assign, terms, x)
+    def with_columns(self, x: Floats, random: "tuple[RandomTerm, ...]" = ()) -> DesignPart:
+        """The part in rows with these columns (n, k) and random terms."""
+        terms, own = tuple(t.label for t in self.formula.fixed), self.layout
+        return DesignPart(self.name, self.formula.text, own.names, own.assign, terms, x, self.formula, random)
 
 
 def without_intercept(layout: Layout) -> Layout:

@@ -17,7 +17,6 @@ from ranef.estimates.normal_average import average_mean
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
 from ranef.estimates.prediction_variance import left_out_random, unseen_random
 from ranef.estimates.rows import padded, row_index
-from ranef.fit.order import relative_factor
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
 
@@ -133,13 +132,18 @@ def class_predictions(
     multiplier = normal_multiplier(level)
     marginal = isinstance(re, str) and re == "marginal"
     masks = conditioned_effects(fit, "population" if marginal else "conditional" if re == "effects" else re)
+    of_scale = bool(fit.part_terms) and not (marginal or (isinstance(re, str) and re == "population"))
+    if fit.part_terms and (marginal or new_levels == "marginal"):
+        raise OptionError(
+            "averages over random effects are not offered where the scale has some; re='population' leaves them out."
+        )
     if newdata is None:
         if offset is not None:
             raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
-        rows: Rows = own_rows(fit, masks)
+        rows: Rows = own_rows(fit, masks, of_scale)
         index: Any = row_index(fit)
     else:
-        rows, index = new_rows(fit, newdata, masks, new_levels != "error", marginal, offset)
+        rows, index = new_rows(fit, newdata, masks, new_levels != "error", marginal, offset, of_scale)
     law = _Law(fit, rows, masks, marginal, new_levels == "marginal")
     if type == "class":
         largest = np.argmax(law.probabilities(law.estimates), axis=1).astype(float)[:, np.newaxis]
@@ -202,43 +206,41 @@ class _Law:
     def __init__(self, fit: Any, rows: Rows, masks: tuple[Mask, ...], marginal: bool, average_unseen: bool):
         self.fit, self.rows, self.masks = fit, rows, masks
         self.marginal, self.average_unseen = marginal, average_unseen
-        self.estimates: Floats = np.concatenate([fit.theta, fit.beta, fit.extras])
-        self.conditional = any(mask.any() for mask in masks)
+        self.estimates: Floats = np.concatenate([fit.all_theta, fit.beta, fit.extras])
+        self.n_theta, self.n_beta = len(fit.all_theta), len(fit.beta)
+        self.conditional = any(mask.any() for mask in masks) or bool(rows.of_parts)
 
-    def _effects(self, theta: Floats, beta: Floats, extras: Floats) -> list[Floats]:
-        """Modes (levels, k) of every term at some parameters."""
-        fit = self.fit
-        at = (np.ascontiguousarray(theta[fit.order.core_of_theta]), np.ascontiguousarray(beta), extras)
-        u = fit.system.get(fit.n_threads).evaluate(*at, 1, fit.curvature, fit.n_threads).u
-        return [u[s.factor][:, s.start : s.start + s.size] @ relative_factor(s, theta).T for s in fit.order.spans]
-
-    def locations(self, x: Floats) -> Floats:
-        """Locations (n,) at parameters."""
-        m, p, rows = len(self.fit.theta), len(self.fit.beta), self.rows
-        eta = rows.fixed_sum(x[m : m + p])
+    def predictors(self, x: Floats) -> tuple[Floats, Floats]:
+        """Locations (n,) at parameters, and what random effects add to the log scale (n,)."""
+        m, p, rows = self.n_theta, self.n_beta, self.rows
+        eta, more = rows.fixed_sum(x[m : m + p]), np.zeros(len(rows.x))
         if rows.offset is not None:
             eta = eta + rows.offset
         if self.conditional:
-            moved = x is not self.estimates
-            effects = self._effects(x[:m], x[m : m + p], x[m + p :]) if moved else self.fit.b
-            for codes, z, b, mask in zip(rows.codes, rows.z, effects, self.masks, strict=True):
+            of_location, of_scale = self.fit.b, self.fit.part_modes
+            if x is not self.estimates:
+                of_location, of_scale = self.fit.effects_at(x[:m], x[m : m + p], x[m + p :])
+            for codes, z, b, mask in zip(rows.codes, rows.z, of_location, self.masks, strict=True):
                 if mask.any():
                     eta = eta + random_part(codes, only(z, mask), b)
-        return eta
+            for (codes, z), b in zip(rows.of_parts, of_scale, strict=bool(rows.of_parts)):
+                more = more + random_part(codes, z, b)
+        return eta, more
 
-    def probabilities(self, x: Floats, shift: float = 0.0) -> Floats:
-        """Probabilities (n, K) at parameters, the locations moved by a shift."""
+    def probabilities(self, x: Floats, shift: float = 0.0, stretch: float = 0.0) -> Floats:
+        """Probabilities (n, K) at parameters, locations and log scales moved by a shift."""
         fit, rows = self.fit, self.rows
-        eta, extras = self.locations(x) + shift, x[len(fit.theta) + len(fit.beta) :]
+        (eta, more), extras = self.predictors(x), x[self.n_theta + self.n_beta :]
+        eta, more = eta + shift, more + stretch
         variance = np.zeros(len(eta))
         if self.marginal:
             variance = variance + left_out_random(_at(fit, x), rows, self.masks)
         if self.average_unseen:
             variance = variance + unseen_random(_at(fit, x), rows, self.masks)
         if not variance.any():
-            out: Floats = fit.probabilities_at(eta, extras, rows.parts)
+            out: Floats = fit.probabilities_at(eta, extras, rows.parts, more)
             return out
-        t, s = fit.standardised_at(eta, extras, rows.parts)
+        t, s = fit.standardised_at(eta, extras, rows.parts, more)
         sd = np.sqrt(variance) * s
         below = np.column_stack([average_mean(fit.family.link_function, t[:, k], sd) for k in range(t.shape[1])])
         return np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0))), axis=1)
@@ -268,21 +270,34 @@ class _Law:
             by_location = transform(self.probabilities(self.estimates, h)) - transform(
                 self.probabilities(self.estimates, -h)
             )
-            variance = variance + (by_location / (2 * h)) ** 2 * self._of_effects()[:, np.newaxis]
+            by_location /= 2 * h
+            if self.rows.of_parts:
+                by_scale = transform(self.probabilities(self.estimates, 0.0, h)) - transform(
+                    self.probabilities(self.estimates, 0.0, -h)
+                )
+                variance = variance + self._of_both(by_location, by_scale / (2 * h))
+            else:
+                variance = variance + by_location**2 * self._of_effects()[:, np.newaxis]
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+    def _of_both(self, by_location: Floats, by_scale: Floats) -> Floats:
+        """Variance (n, m) of what depends on the effects of location and scale by these slopes."""
+        rows, out = self.rows, []
+        for a, c in zip(by_location.T, by_scale.T, strict=True):
+            z = [only(z, mask) * a[:, np.newaxis] for z, mask in zip(rows.z, self.masks, strict=True)]
+            scale = [(codes, z * c[:, np.newaxis]) for codes, z in rows.of_parts]
+            out.append(self.fit.variance_of_effects(rows.codes, z, scale))
+        return np.stack(out, axis=1)
 
     def _of_effects(self) -> Floats:
         """Variance (n,) of the random effects given the data and the parameters."""
         fit, rows = self.fit, self.rows
-        zero = np.zeros((len(fit.beta), len(fit.beta)))
-        factors = fit.new_random_rows(rows.codes, [only(z, m) for z, m in zip(rows.z, self.masks, strict=True)])
-        system = fit.system.get(fit.n_threads)
-        at = (fit.core_theta, fit.beta, fit.core_dispersion)
-        own = system.prediction_variance(*at, zero, np.asfortranarray(rows.x), factors, fit.n_threads)
+        z = [only(z, m) for z, m in zip(rows.z, self.masks, strict=True)]
+        own = fit.variance_of_effects(rows.codes, z, ())
         left = np.zeros(len(rows.x)) if self.average_unseen else unseen_random(fit, rows, self.masks)
         return np.asarray(own + left)
 
 
 def _at(fit: Any, x: Floats) -> Any:
     """The fit with other covariance parameters."""
-    return replace(fit, theta=x[: len(fit.theta)])
+    return replace(fit, theta=fit.location_at(x[: len(fit.all_theta)]))

@@ -63,7 +63,8 @@ def fit_again(
         return fit_components_again(fit, design, warm, control, progress, threads)
     if isinstance(fit, OrdinalFit):
         warm = warm and not fit.dropped and len(design.parts) == len(fit.design.parts)
-        start = Start(fit.theta, fit.beta, fit.extras) if warm else None
+        start = Start(fit.all_theta, fit.beta, fit.extras) if warm else None
+        order = order if fit.scale_effects is None else None
         return fit_ordinal(design, fit.likelihood, start, control, progress, threads, order)
     if isinstance(fit, GlmmFit):
         beta = None if fit.dropped else fit.beta

@@ -151,7 +151,7 @@ def _record(
         covariance = np.full((len(own), len(own)), np.nan) if vcov is None else vcov[np.ix_(place, place)]
         names = predictor.design.x_names
         own_order = orders[c]
-        shapes, modes, spherical = _own_effects(c, model.pieces, factors, effects)
+        shapes, modes, spherical = own_effects(c, model.pieces, factors, effects)
         made.append(
             {
                 "key": predictor.key,
@@ -207,7 +207,7 @@ def _record(
     )
 
 
-def _own_effects(
+def own_effects(
     c: int,
     pieces: tuple[tuple[Piece, ...], ...],
     factors: Mapping[int, Floats],

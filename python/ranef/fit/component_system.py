@@ -10,7 +10,7 @@ from ranef.design.record import Design
 from ranef.errors import DataError, RanefError
 from ranef.fit.component_design import Piece
 from ranef.fit.order import TermOrder
-from ranef.fit.system import core_factors
+from ranef.fit.row_arguments import core_factors
 
 if TYPE_CHECKING:
     from ranef._core import GlmmSystem

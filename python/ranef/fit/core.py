@@ -58,8 +58,9 @@ class Options:
 
 def core_point(fit: MixedFit) -> Point:
     """The estimates of a fit."""
-    spread = fit.core_dispersion if isinstance(fit, GlmmFit) else float(fit.spread)
-    return Point(fit.core_theta, np.ascontiguousarray(fit.beta), spread)
+    if isinstance(fit, GlmmFit):
+        return Point(fit.core_theta, np.ascontiguousarray(fit.core_beta), fit.core_dispersion)
+    return Point(fit.core_theta, np.ascontiguousarray(fit.beta), float(fit.spread))
 
 
 def core_start(fit: MixedFit) -> Point | None:

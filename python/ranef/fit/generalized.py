@@ -18,6 +18,7 @@ from ranef.fit.core_order import placed, places_in_core
 from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.likelihood import Likelihood
+from ranef.fit.located import coefficients_of
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
 from ranef.fit.no_optimum import exact_fit, no_optimum
 from ranef.fit.order import TermOrder, order_terms, relative_factor
@@ -236,6 +237,11 @@ class GlmmFit(MixedFit):
         return self.sigma if self.family.scaled else None
 
     @property
+    def core_beta(self) -> Floats:
+        """The coefficients as the core takes them."""
+        return self.beta
+
+    @property
     def core_dispersion(self) -> float | None:
         """The extra parameter as the core takes it."""
         return None if self.family.dispersion_name is None else self.dispersion
@@ -253,13 +259,13 @@ class GlmmFit(MixedFit):
         """The criterion at the estimates with another number of quadrature nodes, from the core."""
         system = self.system.get(self.n_threads)
         found = system.evaluate(
-            self.core_theta, self.beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
+            self.core_theta, self.core_beta, self.core_dispersion, n_quad, self.curvature, self.n_threads
         )
         return found.objective
 
     def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
         """Given the data and the parameters: the curvature at the modes."""
-        at = (self.core_theta, self.beta, self.core_dispersion, self.curvature, self.n_threads)
+        at = (self.core_theta, self.core_beta, self.core_dispersion, self.curvature, self.n_threads)
         return list(self.system.get(self.n_threads).conditional_covariance(*at)), None
 
     def hat_values(self) -> Floats:
@@ -477,15 +483,13 @@ def _errors(
     system: "LazySystem[GlmmSystem]",
     n_threads: int,
 ) -> Floats:
-    """Standard errors (p,) of the fixed effects in a valley, theta known there; ``vcov`` is that of
-    the fit.
-    """
-    for v in found.search.valleys[1:]:
-        if v.objective == valley.criterion and v.beta is not None:
-            there = system.get(n_threads).solution(
-                v.theta, v.beta, v.extras, likelihood.n_quad, likelihood.curvature, n_threads
-            )
+    """Standard errors (p,) of the fixed effects in a valley, theta known; ``vcov``: of the fit."""
+    for v in (v for v in found.search.valleys[1:] if v.objective == valley.criterion):
+        if v.beta is not None:
+            beta, extras = coefficients_of(v)
+            how = likelihood.n_quad, likelihood.curvature
+            there = system.get(n_threads).solution(v.theta, beta, extras, *how, n_threads)
             if there.solution is not None:
-                vcov = there.solution.vcov_profiled
+                vcov = there.solution.vcov_profiled[: len(v.beta), : len(v.beta)]
     errors: Floats = np.sqrt(vcov.diagonal())
     return errors

@@ -14,8 +14,9 @@ from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.no_fit import NO_FIT, UNIDENTIFIED
 from ranef.fit.order import TermOrder
 from ranef.fit.progress import Report
+from ranef.fit.row_arguments import core_factors
 from ranef.fit.row_subset import design_of_rows
-from ranef.fit.system import core_factors, response_without_offset
+from ranef.fit.system import response_without_offset
 
 if TYPE_CHECKING:
     from ranef._core import EachFit

@@ -27,6 +27,7 @@ from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import beside_linear
 from ranef.fit.record import MixedFit
+from ranef.fit.row_arguments import row_weights
 from ranef.fit.sampled import (
     HYBRID,
     SampledLikelihood,
@@ -38,7 +39,7 @@ from ranef.fit.sampled import (
     why_not_iterative,
 )
 from ranef.fit.sampled import OPTIMIZER as ITERATIVE
-from ranef.fit.system import LazySystem, build_linear_system, row_weights
+from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
     Unidentified,
@@ -227,11 +228,11 @@ class LmmFit(MixedFit):
 
     def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted means, with theta taken as known."""
-        if self.sampled is not None:
-            return prediction_variance(self, self.sampled, x, factors) * self.sigma**2
+        if (sampled := self.sampled) is not None:
+            return prediction_variance(self, sampled, x, factors) * self.sigma**2
         see_that_effects_have_errors(self.design)
-        system = self.system.get(self.n_threads)
-        return system.prediction_variance(self.core_theta, x, factors, self.n_threads) * self.sigma**2
+        at = self.core_theta, x, factors, self.n_threads
+        return self.system.get(self.n_threads).prediction_variance(*at) * self.sigma**2
 
 
 def fit_lmm(
@@ -251,8 +252,7 @@ def fit_lmm(
     reml : bool
         Whether to minimise the REML criterion (else -2 log-likelihood).
     start : (m,) array, optional
-        Theta to start from, in lme4's order. Of effects whose variance is not identified nothing
-        depends on it.
+        Theta to start from, in lme4's order; not used of effects that are not identified.
     control : FitControl, optional
     progress : callable, optional
         Called with the number of evaluations and the criterion; what it raises ends the fit.

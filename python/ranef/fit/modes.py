@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import OptionError
 from ranef.fit.components import ComponentsFit
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.order import by_term, relative_factor
@@ -46,9 +47,11 @@ def modes_of(fit: MixedFit, y: Floats) -> OtherModes:
     assert isinstance(fit, GlmmFit)
     if isinstance(fit, ComponentsFit):
         return _of_predictors(fit, y)
+    if fit.part_terms:
+        raise OptionError("modes for other responses are not offered where the scale has random effects.")
     design = fit.design.with_rows(y=np.ascontiguousarray(y))
     system = build_generalized_system(design, fit.order, fit.family, fit.n_threads)
-    found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)
+    found = system.evaluate(fit.core_theta, fit.core_beta, fit.core_dispersion, 1, fit.curvature, fit.n_threads)
     eta = fit.fixed_part()
     modes = []
     for span, term, factor in zip(fit.order.spans, fit.terms, fit.relative_factors, strict=True):

@@ -28,7 +28,8 @@ from ranef.fit.messages import fit_messages
 from ranef.fit.nonlinear_record import Approximation, NonlinearCorrelatedFit, NonlinearFit
 from ranef.fit.order import TermOrder, by_term, order_terms
 from ranef.fit.progress import Report
-from ranef.fit.system import LazySystem, build_linear_system, core_factors
+from ranef.fit.row_arguments import core_factors
+from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.valleys import Search, Valley
 from ranef.status import FitStatus

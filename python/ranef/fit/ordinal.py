@@ -11,17 +11,27 @@ from numpy.typing import NDArray
 from ranef.design.membership import for_core
 from ranef.design.parts import DesignPart
 from ranef.design.record import Design
-from ranef.errors import DataError, OptionError
+from ranef.errors import DataError, DesignError, OptionError
 from ranef.families.cumulative import LATENT_VARIANCE, Cumulative, ThresholdMap, threshold_map
+from ranef.families.family import Family
 from ranef.fit.added import AddedColumns
 from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit, fit_glmm
+from ranef.fit.generalized import GlmmFit, record_of
 from ranef.fit.likelihood import Likelihood
-from ranef.fit.order import TermOrder
+from ranef.fit.located import Coefficients, located
+from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.ordinal_system import build_ordinal_system
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.part_questions import SMALLEST_VARIANCE
 from ranef.fit.progress import Report
+from ranef.fit.quadrature import check_quadrature
+from ranef.fit.random_part import random_part
+from ranef.fit.scale_answers import ScaleAnswers
+from ranef.fit.scale_effects import ScaleEffects, scale_record, terms_of
+from ranef.fit.scale_terms import JoinedTerms, joined_terms
 from ranef.fit.start import Start
+from ranef.fit.system import LazySystem, build_generalized_system
+from ranef.fit.threads import threads_of_fit
 
 Floats = NDArray[np.float64]
 
@@ -33,13 +43,24 @@ LATENT_MEANS = {"cloglog": -0.5772156649015329, "loglog": 0.5772156649015329}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class OrdinalFit(GlmmFit):
+class OrdinalFit(ScaleAnswers, GlmmFit):
     """A fitted cumulative link mixed model.
 
     The design's ``y`` numbers the categories from 1. ``extras`` holds the threshold parameters,
     for each nominal column as many effects on them, and the effects on the log scale; they are the
     last of ``joint_vcov``.
+
+    Attributes
+    ----------
+    coefficients : Coefficients
+        Which of them the core has: rows may not determine all.
+    scale_effects : ScaleEffects or None
+        Where the scale has random effects: all random terms, whose theta is the first of
+        ``joint_vcov``. Those of the record are the location's.
     """
+
+    coefficients: Coefficients
+    scale_effects: ScaleEffects | None = None
 
     @property
     def verb(self) -> str:
@@ -54,12 +75,28 @@ class OrdinalFit(GlmmFit):
     @property
     def npar(self) -> int:
         """Fixed effects, covariance parameters, thresholds, nominal and scale effects."""
-        return len(self.beta) + len(self.theta) + len(self.extras)
+        return len(self.beta) + len(self.all_theta) + len(self.extras)
 
     @property
-    def core_dispersion(self) -> Any:
-        """All extra parameters, as the core takes them."""
-        return self.extras
+    def core_beta(self) -> Floats:
+        """All coefficients, the location's first."""
+        return self.coefficients.joined(self.beta, self.extras)
+
+    @property
+    def core_kept(self) -> tuple[int, ...]:
+        """Which coefficients the core has."""
+        c, p = self.coefficients, len(self.design.x_names)
+        return (*c.location, *(p + j for j in c.others))
+
+    @property
+    def rows_in_core(self) -> bool:
+        """The columns of thresholds and scale are not among the rows that the core draws from."""
+        return False
+
+    @property
+    def core_dispersion(self) -> None:
+        """None: thresholds and scale have linear predictors."""
+        return None
 
     @property
     def usual_residuals(self) -> str:
@@ -138,7 +175,7 @@ class OrdinalFit(GlmmFit):
         }
         out = []
         for name, at in self.places.items():
-            if at.start == at.stop:
+            if at.start == at.stop and not (name == "scale" and self.scale_effects is not None):
                 continue
             part, k = self.part(name), at.stop - at.start
             covariance = np.full((k, k), np.nan)
@@ -149,15 +186,27 @@ class OrdinalFit(GlmmFit):
             formula, tested = None if part is None else part.formula, name != "thresholds"
             names, estimates = self.extra_names[at], self.extras[at]
             predictor = partial(self._predictor, name)
-            out.append(PartEffects(name, headings[name], formula, names, estimates, covariance, predictor, tested))
+            record, joined, terms = None, self.joined_terms, self.of_scale
+            if name == "scale" and joined is not None and terms is not None:
+                record = scale_record(self, terms, joined.own[1], estimates, covariance)
+            out.append(
+                PartEffects(name, headings[name], formula, names, estimates, covariance, predictor, tested, record)
+            )
         return tuple(out)
 
     def _predictor(self, name: str) -> Floats:
         """The log scale (n,) of the rows, else their thresholds (n, categories - 1)."""
         scale, nominal = self.part("scale"), self.part("nominal")
         if name == "scale" and scale is not None:
-            return np.asarray(scale.x @ self.extras[self.places["scale"]])
+            return np.asarray(scale.x @ self.extras[self.places["scale"]] + self._scale_of_modes())
         return self.thresholds_at(self.extras, None if nominal is None else nominal.x, self.nobs)
+
+    def _scale_of_modes(self) -> Floats:
+        """What random effects add to the log scale (n,) at the modes."""
+        out = np.zeros(self.nobs)
+        for term, b in zip(self.part_terms, self.part_modes, strict=True):
+            out += random_part(term.places, term.z, b)
+        return out
 
     # ---- categories
 
@@ -171,16 +220,27 @@ class OrdinalFit(GlmmFit):
                 out += nominal[:, j : j + 1] * (matrix @ extras[(j + 1) * k : (j + 2) * k])
         return out
 
-    def standardised_at(self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None") -> tuple[Floats, Floats]:
-        """Thresholds less locations, over the scale (n, categories - 1), and its inverse (n,)."""
+    def standardised_at(
+        self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None", more: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """Thresholds less locations, over the scale (n, categories - 1), and its inverse (n,).
+
+        ``more`` (n,) is what random effects add to the log scale: of the rows of the fit, without
+        ``parts``, that of the modes.
+        """
+        if parts is None and more is None and self.scale_effects is not None:
+            more = self._scale_of_modes()
         own = dict(zip((p.name for p in self.design.parts), parts or [p.x for p in self.design.parts], strict=True))
         t = self.thresholds_at(extras, own.get("nominal"), len(eta)) - eta[:, np.newaxis]
         if "scale" not in own:
             return t, np.ones(len(eta))
-        inverse = np.exp(-(own["scale"] @ extras[self.places["scale"]]))
+        zeta = own["scale"] @ extras[self.places["scale"]]
+        inverse = np.exp(-(zeta if more is None else zeta + more))
         return t * inverse[:, np.newaxis], inverse
 
-    def cumulative_at(self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None" = None) -> Floats:
+    def cumulative_at(
+        self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None" = None, more: Floats | None = None
+    ) -> Floats:
         """Probabilities (n, categories - 1) of a category up to each threshold.
 
         Parameters
@@ -190,11 +250,17 @@ class OrdinalFit(GlmmFit):
         extras : array
         parts : tuple of (n, k) arrays, optional
             Columns of the parts of the design; those of the fit by default.
+        more : (n,) array, optional
+            What random effects add to the log scale.
         """
-        return np.asarray(self.family.link_function.mean(self.standardised_at(eta, extras, parts)[0]))
+        return np.asarray(self.family.link_function.mean(self.standardised_at(eta, extras, parts, more)[0]))
 
     def probabilities_at(
-        self, eta: Floats, extras: Floats | None = None, parts: "tuple[Floats, ...] | None" = None
+        self,
+        eta: Floats,
+        extras: Floats | None = None,
+        parts: "tuple[Floats, ...] | None" = None,
+        more: Floats | None = None,
     ) -> Floats:
         """Probabilities (n, categories) of the categories.
 
@@ -203,7 +269,7 @@ class OrdinalFit(GlmmFit):
         DataError
             Where the thresholds of a row are not in order.
         """
-        below = self.cumulative_at(eta, self.extras if extras is None else extras, parts)
+        below = self.cumulative_at(eta, self.extras if extras is None else extras, parts, more)
         out = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0))), axis=1)
         if (out < CROSSED).any():
             row = int(np.flatnonzero((out < CROSSED).any(axis=1))[0])
@@ -274,8 +340,18 @@ class OrdinalFit(GlmmFit):
         weights: Floats | None = None,
         parts: "tuple[Floats, ...] | None" = None,
     ) -> Floats:
-        """Draw numbers of categories, from 1, at locations (n,)."""
-        below = self.cumulative_at(self.eta if eta is None else eta, self.extras, parts)
+        """Draw numbers of categories, from 1, at locations (n,); random effects of the scale are
+        drawn anew with given locations of the rows of the fit.
+        """
+        more = None
+        if self.scale_effects is not None and eta is not None and not parts:
+            own, more = self.of_scale, np.zeros(self.nobs)
+            assert own is not None
+            for term, span in zip(self.part_terms, own.order.spans, strict=True):
+                factor = relative_factor(span, own.theta)
+                u = generator.standard_normal((term.n_columns, factor.shape[0]))
+                more += random_part(term.places, term.z, u @ factor.T)
+        below = self.cumulative_at(self.eta if eta is None else eta, self.extras, parts, more)
         return 1.0 + np.asarray((generator.random(len(below))[:, np.newaxis] > below).sum(axis=1), dtype=np.float64)
 
     def new_random_rows(self, codes: Sequence[Any], z: Sequence[Floats]) -> list[tuple[Any, list[Floats]]]:
@@ -285,6 +361,42 @@ class OrdinalFit(GlmmFit):
             at = [i for i, s in enumerate(self.order.spans) if s.factor == f]
             out.append((for_core(codes[at[0]]), [np.asfortranarray(z[i]) for i in at]))
         return out
+
+    def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
+        """Variance of predicted locations, with the estimation of all parameters accounted for."""
+        if self.scale_effects is not None:
+            raise OptionError(
+                "standard errors of predicted locations are not offered where the scale has random effects; "
+                "type='prob' gives those of probabilities."
+            )
+        c, m, p = self.coefficients, len(self.theta), len(self.beta)
+        wide = np.zeros((len(x), p + len(c.others)), order="F")
+        wide[:, :p] = x
+        covariance = np.zeros((wide.shape[1],) * 2)
+        if self.joint_vcov is None:
+            covariance[:p, :p] = self.vcov_beta
+        else:
+            place = np.concatenate([self.order.core_of_theta, c.places(m)[m:]])
+            covariance = np.ascontiguousarray(self.joint_vcov[np.ix_(place, place)])
+        at = (self.core_theta, self.core_beta, None, covariance, wide, factors, self.n_threads)
+        variance: Floats = self.system.get(self.n_threads).prediction_variance(*at)
+        return variance
+
+    def score_of(self, design: Design) -> Floats:
+        """Gradient (k,) of the log-likelihood of rows of their own at the estimates, in theta
+        (lme4's order) and all coefficients.
+        """
+        assert isinstance(self.family, Cumulative)
+        # few rows: columns may depend on each other there
+        system = build_ordinal_system(design, self.order, self.family, all_columns=True)
+        every = Coefficients(self.kept, tuple(range(len(self.extras))), len(self.extras))
+        full = np.zeros(len(self.design.x_names))
+        full[list(self.kept)] = self.beta
+        at = (self.core_theta, every.joined(full, self.extras), None, self.n_quad, self.curvature, 1)
+        gradient, m = system.evaluate(*at).gradient, len(self.theta)
+        kept = [m + j for j in self.kept]
+        rest = range(m + len(full), len(gradient))
+        return -0.5 * np.concatenate([gradient[:m][self.order.theta_of_core], gradient[kept], gradient[list(rest)]])
 
     # ---- what does not go with categories
 
@@ -329,6 +441,54 @@ def fit_ordinal(
     n_threads: int = 1,
     order: TermOrder | None = None,
 ) -> OrdinalFit:
-    """Estimate the model of a design whose response numbers categories from 1; see `fit_glmm`."""
-    made = fit_glmm(design, likelihood, start, control, progress, n_threads, order)
-    return OrdinalFit(**{f.name: getattr(made, f.name) for f in fields(made)})
+    """Estimate the model of a design whose response numbers categories from 1; see `fit_glmm`.
+
+    ``start.dispersion`` has all extra parameters.
+    """
+    control, start, family = control or FitControl(), start or Start(), likelihood.family
+    joined = joined_terms(design)
+    whole = design if joined is None else joined.design
+    order = order or order_terms(whole.random)
+    check_quadrature(likelihood.n_quad, order, whole)
+    threads = threads_of_fit(len(design.y), n_threads)
+    system = build_generalized_system(design, order, family, threads)
+    made = Coefficients.of(system.kept, len(design.x_names), number_of_others(design, family))
+    if len(design.y) < len(system.kept):
+        raise DesignError(f"there are {len(design.y)} rows for {len(system.kept)} coefficients.")
+    theta = None if start.theta is None else np.ascontiguousarray(start.theta[order.core_of_theta])
+    beta = None
+    if start.beta is not None and start.dispersion is not None:
+        beta = made.joined(start.beta, np.asarray(start.dispersion))
+    limits = (control.max_evaluations, control.tolerance, threads, progress)
+    found = system.fit(likelihood.n_quad, likelihood.curvature, theta, beta, None, None, *limits)
+    lazy = LazySystem(design, order, family, system)
+    own = located(found, made, len(design.y))
+    record = record_of(whole, order, likelihood, lazy, own, n_threads, kept=list(made.location))
+    if joined is None:
+        return OrdinalFit(**{f.name: getattr(record, f.name) for f in fields(record)}, coefficients=made)
+    return _with_scale_effects(record, joined, made)
+
+
+def _with_scale_effects(whole: GlmmFit, joined: JoinedTerms, made: Coefficients) -> OrdinalFit:
+    """The record of the location, from one that has the random terms of both predictors."""
+    location = terms_of(0, joined, whole.order, whole.theta, whole.b, whole.u)
+    changed = {
+        "design": joined.own[0],
+        "order": location.order,
+        "theta": location.theta,
+        "b": location.b,
+        "u": location.u,
+        "coefficients": made,
+        "scale_effects": ScaleEffects(whole.order, whole.theta, whole.b, whole.u),
+    }
+    return OrdinalFit(**{f.name: getattr(whole, f.name) for f in fields(whole)} | changed)
+
+
+def number_of_others(design: Design, family: Family) -> int:
+    """How many threshold parameters, nominal and scale effects there are."""
+    assert isinstance(family, Cumulative)
+    assert design.response_levels is not None
+    columns = {part.name: part.x.shape[1] for part in design.parts}
+    n = len(threshold_map(family.threshold, design.response_levels).names)
+    total: int = n * (1 + columns.get("nominal", 0)) + columns.get("scale", 0)
+    return total

@@ -17,6 +17,7 @@ from ranef.fit.outcome import Kind
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest, requested_design
+from ranef.fit.scale_terms import joined_terms
 from ranef.fit.start import parse_glmm_start
 from ranef.formula import parse_formula
 from ranef.formula.formula import Formula
@@ -66,15 +67,16 @@ class OrdinalRequest(ModelRequest):
             part = parse_formula(without_response(name, text))
             if part.has_dot:
                 raise FormulaError(f"the formula of {name} has no dot to stand for other terms.", text, 0, len(text))
-            if part.random:
+            if part.random and name != "scale":
                 raise FormulaError(
-                    f"random effects in {name} are not fitted; those of the location stand in the model's formula.",
+                    f"random effects in {name} are not fitted; location and scale can have some, in the model's "
+                    "formula and in scale.",
                     part.text,
                     *part.random[0].span,
                 )
             if part.offsets:
                 raise FormulaError(f"the formula of {name} takes no offset.", part.text, 0, len(part.text))
-            if part.fixed:
+            if part.fixed or part.random:
                 found[name] = part
         return found
 
@@ -91,6 +93,8 @@ class OrdinalRequest(ModelRequest):
         return design.with_rows(y=design.y + 1.0), "category"
 
     def _start(self, order: TermOrder, design: Design) -> Any:
+        if joined_terms(design) is not None and self.start is not None:
+            raise OptionError("start= is for models without random effects in the scale.")
         return parse_glmm_start(self.start, order, design)
 
     def _fitted(
@@ -107,7 +111,8 @@ class OrdinalRequest(ModelRequest):
         if self.n_quad == 0:
             raise OptionError("clmm has Laplace's approximation, n_quad=1, or quadrature with more nodes.")
         likelihood = Likelihood(self.family, kind, self.n_quad)
-        return fit_ordinal(design, likelihood, start, control, show, n_threads, order)
+        own = None if joined_terms(design) is not None else order
+        return fit_ordinal(design, likelihood, start, control, show, n_threads, own)
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
         return settled_n_quad(changed)

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +33,8 @@ class PartEffects:
         Gives the linear predictor (n,) of the rows, or their thresholds (n, m).
     tested : bool
         Whether zero is a value that one would test.
+    record : MixedFit or None
+        The part as a record of its own, where it has random effects.
     """
 
     name: str
@@ -39,3 +45,4 @@ class PartEffects:
     covariance: Floats
     predictor: Callable[[], Floats]
     tested: bool = True
+    record: "MixedFit | None" = None

@@ -97,6 +97,25 @@ class PartQuestions:
         """Effects of the linear predictors beside the first; none where there is one."""
         return ()
 
+    def theta_of_replicates(self, theta: Floats) -> Floats:
+        """Covariance parameters (m, q) of replicates in lme4's order, from those of the core."""
+        return theta[:, self.order.theta_of_core]
+
+    @property
+    def rows_in_core(self) -> bool:
+        """Whether the core itself fits the model to other rows, as of a bootstrap of cases."""
+        return True
+
+    @property
+    def part_terms(self) -> "tuple[RandomTerm, ...]":
+        """Random terms of parts of the design, such as the scale of ordered categories."""
+        return ()
+
+    @property
+    def part_term_places(self) -> tuple[int, ...]:
+        """Their places in the formula of the part."""
+        return ()
+
     @property
     def part_formulas(self) -> dict[str, str | None]:
         """Formulas of the linear predictors beside the first, for the head of a summary."""

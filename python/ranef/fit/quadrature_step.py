@@ -28,7 +28,7 @@ def quadrature_step(fit: MixedFit, n_quad: int) -> tuple[float, Floats]:
     """
     assert isinstance(fit, GlmmFit)
     system = fit.system.get(fit.n_threads)
-    found = system.evaluate(fit.core_theta, fit.beta, fit.core_dispersion, n_quad, fit.curvature, fit.n_threads)
+    found = system.evaluate(fit.core_theta, fit.core_beta, fit.core_dispersion, n_quad, fit.curvature, fit.n_threads)
     covariance, m = fit.joint_vcov, len(fit.theta)
     count = m + len(fit.beta) + fit.dispersion_estimated
     if covariance is None or len(covariance) != count:

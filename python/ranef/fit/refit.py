@@ -261,8 +261,9 @@ class _Table:
             options = core_options(fit, control)
             threads = core_threads(fit, fit.n_threads)
             out = _core.refit(model, y, core_start(fit), options, threads, progress)
-        self.objective[places], self.beta[places], self.se[places] = out.objective, out.beta, out.se
-        self.theta[places] = out.theta[:, fit.order.theta_of_core]
+        p = self.beta.shape[1]
+        self.objective[places], self.beta[places], self.se[places] = out.objective, out.beta[:, :p], out.se[:, :p]
+        self.theta[places] = fit.theta_of_replicates(out.theta)
         self.spread[places] = out.spread
         status = np.array(out.status, dtype=object)
         self.status[places] = np.where(np.isfinite(out.objective), status, NO_FIT["non_finite"])

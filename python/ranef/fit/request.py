@@ -476,7 +476,7 @@ def requested_design(
         raise FormulaError(
             "gls() has no random effects; with bars the verb is lmer().", formula.text, *formula.random[0].span
         )
-    bars = bars and residual is None
+    bars = bars and residual is None and not any(part.random for part in (parts or {}).values())
     if bars:
         require_random(formula)
     return build_design(

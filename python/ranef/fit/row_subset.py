@@ -28,8 +28,30 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         could be another one.
     """
     codes: dict[int, tuple[NDArray[np.int32], Ints]] = {}
+    random = _terms_of_rows(design.random, rows, codes)
+    columns = design.columns
+    kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
+    sampling = design.sampling
+    if sampling is not None:
+        of_group = {t.group: codes[id(t.codes)][1] for t in design.random if not t.has_members}
+        sampling = sampling.take(rows, of_group)
+    made = replace(design, random=random, sampling=sampling, **design.beside_random(rows))
+    made = replace(made, parts=tuple(replace(p, random=_terms_of_rows(p.random, rows, codes)) for p in made.parts))
+    return made.with_rows(
+        y=np.ascontiguousarray(design.y[rows]),
+        x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),
+        weights=None if design.weights is None else design.weights[rows],
+        offset=None if design.offset is None else design.offset[rows],
+        kept=kept,
+    )
+
+
+def _terms_of_rows(
+    terms: tuple[RandomTerm, ...], rows: Ints, codes: dict[int, tuple[NDArray[np.int32], Ints]]
+) -> tuple[RandomTerm, ...]:
+    """Random terms in some rows; ``codes`` collects the levels there by the array of the whole."""
     random: list[RandomTerm] = []
-    for term in design.random:
+    for term in terms:
         if term.has_members:
             whole = term.rows
             assert whole is not None
@@ -46,17 +68,4 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         random.append(
             replace(term, levels=term.levels[levels], rows=TermRows(own_codes, np.asfortranarray(term.z[rows])))
         )
-    columns = design.columns
-    kept = rows.astype(np.int64) if design.kept is None else design.kept[rows]
-    sampling = design.sampling
-    if sampling is not None:
-        of_group = {t.group: codes[id(t.codes)][1] for t in design.random if not t.has_members}
-        sampling = sampling.take(rows, of_group)
-    made = replace(design, random=tuple(random), sampling=sampling, **design.beside_random(rows))
-    return made.with_rows(
-        y=np.ascontiguousarray(design.y[rows]),
-        x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),
-        weights=None if design.weights is None else design.weights[rows],
-        offset=None if design.offset is None else design.offset[rows],
-        kept=kept,
-    )
+    return tuple(random)

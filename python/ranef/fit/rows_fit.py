@@ -37,13 +37,18 @@ def fit_of_rows(fit: MixedFit, rows: NDArray[np.intp], control: FitControl) -> M
         if isinstance(fit, ComponentsFit):
             found: MixedFit = fit_components_of_rows(fit, rows, control)
         elif isinstance(fit, GlmmFit):
-            kept = tuple(build_generalized_system(design, fit.order, fit.family, 1).kept)
-            if len(rows) < len(fit.beta) or kept != fit.kept:
+            order = fit.all_order if isinstance(fit, OrdinalFit) else fit.order
+            kept = tuple(build_generalized_system(design, order, fit.family, 1).kept)
+            if len(rows) < len(fit.beta) or kept != (fit.core_kept if isinstance(fit, OrdinalFit) else fit.kept):
                 return None
             # From the boundary a fit would not find back.
-            start = Start(None if fit.singular else fit.theta, fit.beta, fit.core_dispersion)
-            make = fit_ordinal if isinstance(fit, OrdinalFit) else fit_glmm
-            found = make(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
+            theta = None if fit.singular else fit.theta
+            if isinstance(fit, OrdinalFit):
+                start = Start(theta if theta is None else fit.all_theta, fit.beta, fit.extras)
+                found = fit_ordinal(design, fit.likelihood, start, control, None, fit.n_threads, order)
+            else:
+                start = Start(theta, fit.beta, fit.core_dispersion)
+                found = fit_glmm(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
         else:
             found = fit_again(fit, design, warm=True, control=control, order=fit.order)
     except RanefError:

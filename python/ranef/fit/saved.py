@@ -85,5 +85,7 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
     family = record["family"] if made is not None and issubclass(made, GlmmFit) else None
     sampled = record.get("sampled")
     refusal = None if sampled is None else sampled.refusal
-    system: LazySystem[Any] = LazySystem(record["design"], record["order"], family, refusal=refusal)
+    scale = record.get("scale_effects")
+    order = record["order"] if scale is None else scale.order
+    system: LazySystem[Any] = LazySystem(record["design"], order, family, refusal=refusal)
     return made(system=system, **record), request

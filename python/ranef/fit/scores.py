@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.fit.generalized import GlmmFit
+from ranef.fit.ordinal import OrdinalFit
 from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
 from ranef.fit.system import build_generalized_system
@@ -29,6 +30,8 @@ def row_score(fit: MixedFit, rows: NDArray[np.intp]) -> Floats:
     """
     assert isinstance(fit, GlmmFit)
     design = design_of_rows(fit.design, rows)
+    if isinstance(fit, OrdinalFit):
+        return fit.score_of(design)
     system = build_generalized_system(design, fit.order, fit.family, 1)
     # Within a cluster columns of X may be combinations of others, and the core keeps a part of
     # them: what the linear predictor is stays the same, and the derivative in a column left out is
@@ -38,6 +41,6 @@ def row_score(fit: MixedFit, rows: NDArray[np.intp]) -> Floats:
     found = system.evaluate(fit.core_theta, combine @ fit.beta, fit.core_dispersion, fit.n_quad, fit.curvature, 1)
     gradient, m, q = found.gradient, len(fit.theta), own.shape[1]
     parts = [gradient[:m][fit.order.theta_of_core], combine.T @ gradient[m : m + q]]
-    if fit.dispersion_estimated or fit.categories:
+    if fit.dispersion_estimated:
         parts.append(gradient[m + q :])
     return -0.5 * np.concatenate(parts)

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from ranef.design.checks import FEW_COLUMNS, check_core_memory
 from ranef.design.level_columns import LevelColumns
-from ranef.design.membership import for_core
 from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
 from ranef.errors import DataError, RanefError
-from ranef.families.cumulative import Cumulative, threshold_map
+from ranef.families.cumulative import Cumulative
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
-from ranef.fit.beside import scaled_columns
 from ranef.fit.order import TermOrder
+from ranef.fit.ordinal_system import build_ordinal_system
 from ranef.fit.prior import core_prior
+from ranef.fit.row_arguments import Factors, core_factors, level_weights, row_weights
 
 if TYPE_CHECKING:
     from ranef._core import (
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Levels of the rows, their number and the terms, Z and structure, of every grouping factor.
-Factors = list[tuple[Any, int, list[tuple[Floats, str]]]]
-
 #: Numbers above this have squares whose sums are not finite.
 LARGEST = 1e150
 
@@ -50,36 +47,6 @@ S = TypeVar("S")
 def response_without_offset(design: Design) -> Floats:
     """The response as the core takes it."""
     return design.y if design.offset is None else design.y - design.offset
-
-
-def core_factors(design: Design, order: TermOrder) -> Factors:
-    """The random terms as the core takes them.
-
-    Terms on the same grouping are one factor, with codes, levels and (Z, structure) of each.
-    """
-    factors: Factors = []
-    for members in order.factors:
-        first = design.random[members[0]]
-        terms = [(scaled_columns(design, design.random[i]), design.random[i].structure) for i in members]
-        if design.sampling is not None:
-            terms = [(np.asfortranarray(z), s) for z, s in terms]
-        factors.append((for_core(first.places), first.n_columns, terms))
-    return factors
-
-
-def level_weights(design: Design, order: TermOrder) -> list[Floats] | None:
-    """Sampling weights of the levels of every factor, as the core takes them."""
-    if design.sampling is None:
-        return None
-    return [np.ascontiguousarray(design.sampling.levels[design.random[m[0]].group]) for m in order.factors]
-
-
-def row_weights(design: Design) -> Floats | None:
-    """Prior weights of the rows times their sampling weights."""
-    if design.sampling is None:
-        return design.weights
-    total = design.sampling.total
-    return np.ascontiguousarray(total if design.weights is None else total * design.weights)
 
 
 def number_of_effects(factors: Factors) -> int:
@@ -274,10 +241,12 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     from ranef._core import GlmmSystem
 
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
-    ordinal = ordinal_argument(design, family) if isinstance(family, Cumulative) else None
+    try:
+        if isinstance(family, Cumulative):
+            return build_ordinal_system(design, order, family)
+    except ValueError as problem:
+        raise _cannot_be_set_up(design, problem) from None
     x, y, weights, offset, factors, name, link = _generalized(design, order, family)
-    if ordinal is not None:
-        y = design.y - 1.0
     try:
         system = GlmmSystem(
             x,
@@ -291,7 +260,6 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
             n_threads,
             core_prior(design, order, family),
             level_weights(design, order),
-            ordinal,
         )
     except ValueError as problem:
         raise _cannot_be_set_up(design, problem) from None
@@ -319,15 +287,6 @@ def _generalized(design: Design, order: TermOrder, family: Family) -> tuple[Any,
         check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
     link = _CORE_LINKS.get(family.link, family.link)
     return design.x, np.ascontiguousarray(design.y), weights, design.offset, factors, family.kernel, link
-
-
-def ordinal_argument(design: Design, family: Cumulative) -> tuple[Floats, Floats, Floats]:
-    """The thresholds of their parameters, and the columns of nominal and of scale effects."""
-    assert design.response_levels is not None
-    x = {p.name: np.ascontiguousarray(p.x) for p in design.parts}
-    none = np.empty((len(design.y), 0))
-    matrix = threshold_map(family.threshold, design.response_levels).matrix
-    return np.ascontiguousarray(matrix), x.get("nominal", none), x.get("scale", none)
 
 
 def _cannot_be_set_up(design: Design, problem: ValueError) -> RanefError:

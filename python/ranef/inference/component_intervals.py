@@ -30,7 +30,10 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
     """
     import pandas as pd
 
+    parts = {p.name: p for p in fit.part_effects()}
     found = fit.parameters()
+    if found is None and (component in parts or (component == "all" and parts)):
+        return _of_parts(fit, component, method, level)
     if found is None:
         raise OptionError(f"component={component!r} is for models with several linear predictors.")
     if method != "wald":
@@ -47,3 +50,21 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
         raise OptionError(f"the model has no component {component!r}; its components are {', '.join(map(repr, keys))}.")
     own = pd.Index([names[i][1] for i in rows])
     return pd.DataFrame({"lower": (values - half)[rows], "upper": (values + half)[rows]}, index=own)
+
+
+def _of_parts(fit: MixedFit, component: str, method: str, level: float) -> "pd.DataFrame":
+    """The same of ordered categories: fixed effects, thresholds, nominal and scale effects."""
+    import pandas as pd
+
+    if method != "wald":
+        raise OptionError("intervals of components are Wald intervals: method='wald'.")
+    blocks = [("cond", fit.x_names, fit.beta, fit.vcov)]
+    blocks += [(p.name, p.names, p.estimates, p.covariance) for p in fit.part_effects()]
+    frames = {}
+    for key, names, values, covariance in blocks:
+        half = normal_multiplier(level) * np.sqrt(np.diagonal(covariance))
+        frames[key] = pd.DataFrame({"lower": values - half, "upper": values + half}, index=pd.Index(names))
+    if component != "all":
+        return frames[component]
+    made: pd.DataFrame = pd.concat(frames, names=["component", "name"])
+    return made

@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.errors import OptionError
 from ranef.fit.part_effects import PartEffects
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
+
+    from ranef.estimates.varcorr import VarCorrBlock
+    from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +64,48 @@ class Component:
 
         z: Floats = np.asarray(self.zvalues, dtype=np.float64)
         return self._named(t_tails(z, np.full_like(z, np.inf)), "pvalues")
+
+    @property
+    def varcorr(self) -> "Mapping[str, VarCorrBlock]":
+        """Covariances of its own random effects, by grouping factor; an error where it has none."""
+        from ranef.estimates.varcorr import VarCorr, varcorr
+        from ranef.presentation.variance_table import VarCorr as Printed
+
+        return Printed.of(VarCorr({**varcorr(self._record)}, None))
+
+    def ranef(self) -> "dict[str, pd.DataFrame]":
+        """Conditional modes of its own random effects.
+
+        Returns
+        -------
+        dict
+            For each grouping factor a DataFrame (levels × effects).
+
+        Examples
+        --------
+        >>> from ranef import clmm, load_dataset
+        >>> m = clmm("resp ~ Gender + (1 | id)", load_dataset("VerbAgg"), scale="~ (1 | id)")
+        >>> m.component("scale").ranef()["id"].shape
+        (316, 1)
+        """
+        import pandas as pd
+
+        from ranef.estimates.random_effects import random_effects
+        from ranef.presentation.level_frames import random_effects_frames
+
+        found = random_effects(self._record)
+        frames = {
+            g.group: pd.DataFrame(g.values, index=pd.Index(g.levels, name=g.group), columns=pd.Index(g.names))
+            for g in found
+        }
+        return random_effects_frames(frames)
+
+    @property
+    def _record(self) -> "MixedFit":
+        record = self._part.record
+        if record is None or not record.terms:
+            raise OptionError(f"the component {self._part.name!r} has no random effects.")
+        return record
 
     def cov_params(self) -> "pd.DataFrame":
         """Covariance matrix (k × k) of the effects.

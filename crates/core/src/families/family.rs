@@ -7,7 +7,6 @@
 
 use super::kernel::Kernel;
 use crate::rng::Rng;
-use std::sync::Arc;
 
 /// The scale on which an extra parameter moves during a fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +81,6 @@ pub struct Batch<'a> {
     pub eta: &'a [f64],
     /// Extra parameters (E numbers).
     pub extras: &'a [f64],
-    /// Place of the first of these rows among those of the model.
-    pub first: usize,
 }
 
 /// First-order results, one entry per row. A family with K predictors fills K, K (K + 1) / 2 and K
@@ -161,24 +158,6 @@ pub trait Family: Send + Sync {
     }
     /// Whether calls are so dear that all rows should be handed over together.
     fn takes_all_rows(&self) -> bool {
-        false
-    }
-    /// The same family with what it has of its own for every row in another order; none where it
-    /// has no such thing.
-    fn arranged(&self, _order: &[u32]) -> Option<Arc<dyn Family>> {
-        None
-    }
-    /// Whether it has something of its own for every row.
-    fn has_row_columns(&self) -> bool {
-        false
-    }
-    /// Whether [`Family::start_extras`] finds extra parameters that go with any means.
-    fn extras_are_adapted(&self) -> bool {
-        true
-    }
-    /// Minus the second derivatives (E x E) of the log-likelihood with respect to the coordinates
-    /// of the extra parameters, which a fit then starts with; false where they are not known.
-    fn information_of_extras(&self, _b: Batch<'_>, _out: &mut [f64]) -> bool {
         false
     }
     /// Whether responses can be drawn.

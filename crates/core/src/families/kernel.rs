@@ -20,8 +20,8 @@
 //! for all second ones; more may always be given.
 //!
 //! A parameter that is one number for all rows is a predictor with a column of ones; one that is
-//! held is a predictor with an offset and no column. Predictors may share a vector of coefficients
-//! (upper and lower threshold): a block of columns then has a part in each of them.
+//! held is a predictor with an offset and no column. The two thresholds of ordered categories share
+//! a vector of coefficients ([`ThresholdBlock`](crate::generalized::ThresholdBlock)).
 
 use super::family::{Batch, Derivatives, Extra, Family, MoreDerivatives};
 use std::sync::Arc;
@@ -85,6 +85,19 @@ pub trait Kernel: Send + Sync {
     fn spread(&self, _predictor: usize, _y: &[f64]) -> f64 {
         0.5
     }
+    /// Whether random effects can have several modes, so that others are looked for.
+    fn has_several_modes(&self) -> bool {
+        false
+    }
+    /// Whether a fit looks for lower valleys along rays of the covariance parameters, all
+    /// coefficients adapted at each look.
+    fn looks_along_rays(&self) -> bool {
+        false
+    }
+    /// The quantile of the latent variable whose interval a row of ordered categories is.
+    fn latent_quantile(&self, _p: f64) -> Option<f64> {
+        None
+    }
     /// Whether the determinant has another curvature than the observed one
     /// ([`Kernel::determinant`]).
     fn has_own_curvature(&self) -> bool {
@@ -140,6 +153,10 @@ impl Family for Several {
     }
 
     fn start_extras(&self, _: &[f64], _: &[f64], _: &[f64], _: &mut [f64]) {}
+
+    fn can_draw(&self) -> bool {
+        self.0.latent_quantile(0.5).is_some()
+    }
 
     fn failure(&self) -> Option<String> {
         self.0.failure()

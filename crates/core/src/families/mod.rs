@@ -27,7 +27,7 @@ pub use distribution::{
 pub use family::{Batch, Coordinate, Derivatives, Extra, Family, MoreDerivatives};
 pub use kernel::{pair, triple, Kernel, KernelOut, KernelRows, Several};
 pub use link::Link;
-pub use ordinal::{Interval, Ordinal, RowColumns};
+pub use ordinal::{Interval, Ordinal, ABOVE, BELOW, LOCATION, SCALE};
 pub use special::{lgamma, polygamma};
 
 use distribution::Linked;

@@ -76,6 +76,18 @@ pub struct Fit {
 /// # Errors
 /// [`CoreError::Interrupted`] when `progress` says so; a failure inside a family.
 pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progress<'_>) -> Result<Fit, CoreError> {
+    fit_from(g, m, options, None, progress)
+}
+
+/// The same with spherical random effects to start from, which belong to the parameters of the
+/// options: from zero the modes there might not be found.
+pub(super) fn fit_from(
+    g: &GlmmSystem,
+    m: &mut Modes,
+    options: &FitOptions,
+    u: Option<&[f64]>,
+    progress: Progress<'_>,
+) -> Result<Fit, CoreError> {
     let p = g.p();
     m.free = None;
     let mut base = match (&options.theta, &options.beta, &options.extras) {
@@ -97,6 +109,9 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
         *e = held.unwrap_or(*e);
     }
     m.forget();
+    if let Some(u) = u {
+        m.u.copy_from_slice(u);
+    }
     m.beta.copy_from_slice(&base.beta);
     let joint = options.how.n_quad > 0;
     let mut outer = Outer {
@@ -112,7 +127,7 @@ pub fn fit(g: &GlmmSystem, m: &mut Modes, options: &FitOptions, progress: Progre
     };
     let limit = options.max_evaluations;
     let mut q = None;
-    if !joint || (options.beta.is_none() && p > 0 && g.parts.is_empty() && !outer.knows_extras()) {
+    if !joint || (options.beta.is_none() && p > 0 && g.parts.is_empty()) {
         q = first(&mut outer)?;
         if let Some(q) = &mut q {
             let (tolerance, limit) = if joint { (0.05, limit.min(12)) } else { (NEAR, limit) };
@@ -316,7 +331,7 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
     let mut separated = Vec::new();
     if let (Some(h), true) = (&hessian, outer.c.with_beta) {
         if let Some(e) = Eigen::of(h, n) {
-            for j in 0..g.p() {
+            for j in (0..g.p()).filter(|&j| !g.is_of_thresholds(j)) {
                 let row = outer.c.first_beta() + j;
                 let variance: f64 =
                     (0..n).map(|c| 2.0 * e.vectors[row * n + c].powi(2) / e.values[c].max(1e-300)).sum();

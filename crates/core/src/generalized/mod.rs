@@ -27,6 +27,6 @@ pub use parameters::{Coordinates, Point};
 pub use pirls::{Failure, Modes};
 pub use replicable::Law;
 pub use search::{search, Search, Valley};
-pub use several::{FixedBlock, SeveralRows};
+pub use several::{FixedBlock, SeveralRows, ThresholdBlock};
 pub use solution::{predict_variance, NewRows, Solution};
 pub use system::GlmmSystem;

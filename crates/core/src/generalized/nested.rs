@@ -68,8 +68,7 @@ impl GlmmSystem {
             [f] if self.family.kernel().is_some_and(|k| !k.has_own_curvature()) => f.k <= 3,
             _ if self.family.kernel().is_some() => false,
             [f] => f.k <= 3,
-            // rows are gathered by group there: what a family has of its own for every row is not
-            [f, g] => f.k == 1 && g.k == 1 && self.nesting().is_some() && !self.family.has_row_columns(),
+            [f, g] => f.k == 1 && g.k == 1 && self.nesting().is_some(),
             _ => false,
         }
     }
@@ -333,7 +332,7 @@ impl Modes {
                     add(&mut eta, &zi, rows.clone(), lam_i * root2 * i.far * rule.node(b) / i.root_d);
                 }
                 let r = &mut r_all[b * n..(b + 1) * n];
-                let batch = Batch { y: &y, w: &w, eta: &eta, extras: &self.extras, first: 0 };
+                let batch = Batch { y: &y, w: &w, eta: &eta, extras: &self.extras };
                 g.family.derivatives(batch, Derivatives { l: &mut l, r, wo: &mut wo, dwo: &mut dwo });
                 if n_extras > 0 {
                     let ([w, dw], [w_d, ld, r_d, wo_d]) = (&mut more, &mut by_extra);

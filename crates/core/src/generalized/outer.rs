@@ -8,7 +8,6 @@ use super::quadrature::Rule;
 use super::system::GlmmSystem;
 use crate::dense::kernels;
 use crate::error::CoreError;
-use crate::families::Batch;
 use crate::layout::Layout;
 use crate::model::Progress;
 use crate::optimize::differences::{self, Width};
@@ -108,14 +107,6 @@ pub struct Outer<'a, 'p> {
 }
 
 impl Outer<'_, '_> {
-    /// Whether a fit can start with what the family knows of its extra parameters, all at once.
-    pub fn knows_extras(&self) -> bool {
-        let g = self.g;
-        let mut out = vec![0.0; g.n_extras() * g.n_extras()];
-        let batch = Batch { y: &[], w: &[], eta: &[], extras: &self.base.extras, first: 0 };
-        !out.is_empty() && self.c.n_extras() == g.n_extras() && g.family.information_of_extras(batch, &mut out)
-    }
-
     /// The value at coordinates; none where it is not defined.
     ///
     /// # Errors

@@ -127,7 +127,7 @@ pub struct Modes {
     pub(super) delta: Vec<f64>,
     pub(super) scratch: Vec<f64>,
     pub(super) rows: Vec<f64>,
-    grad_beta: Vec<f64>,
+    pub(super) grad_beta: Vec<f64>,
     delta_beta: Vec<f64>,
 }
 
@@ -197,8 +197,7 @@ impl Modes {
             let range = i * batch..i * batch + eta.len();
             eta.copy_from_slice(&fixed[range.clone()]);
             g.add_random(lu, range.clone(), eta);
-            let first = range.start;
-            let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, extras, first };
+            let b = Batch { y: &g.y[range.clone()], w: &g.weights[range], eta, extras };
             g.family.derivatives(b, Derivatives { l, r, wo, dwo });
             sum(l)
         };
@@ -256,7 +255,7 @@ impl Modes {
                 wo_d: vec![0.0; all],
             };
         }
-        let b = Batch { y: &g.y, w: &g.weights, eta: &self.eta, extras: &self.extras, first: 0 };
+        let b = Batch { y: &g.y, w: &g.weights, eta: &self.eta, extras: &self.extras };
         let out = MoreDerivatives {
             w: &mut m.w,
             dw: &mut m.dw,
@@ -351,9 +350,6 @@ impl Modes {
     /// from the present u. Returns h less the free part of the log-likelihood. The rows and the
     /// factor (of observed weights) are left at the modes.
     pub fn solve(&mut self, g: &GlmmSystem, profiled: bool) -> Result<f64, Failure> {
-        if g.family.kernel().is_some() {
-            return self.solve_several(g);
-        }
         self.solve_to(g, profiled, EXACT)
     }
 
@@ -361,6 +357,9 @@ impl Modes {
     /// gained is taken off.
     pub fn solve_to(&mut self, g: &GlmmSystem, profiled: bool, enough: f64) -> Result<f64, Failure> {
         let profiled = profiled && g.p() > 0;
+        if let Some(kernel) = g.family.kernel() {
+            return self.solve_several(g, kernel, profiled, enough);
+        }
         self.set_fixed(g);
         let mut h = self.rows_pass(g);
         if !h.is_finite() {
@@ -457,7 +456,7 @@ impl Modes {
     }
 
     /// The step of the (bordered) system at hand from the present gradients, and its decrement.
-    fn direction(&mut self, profiled: bool) -> f64 {
+    pub(super) fn direction(&mut self, profiled: bool) -> f64 {
         let mut delta = std::mem::take(&mut self.delta);
         let mut delta_beta = std::mem::take(&mut self.delta_beta);
         delta.copy_from_slice(&self.grad);
@@ -476,7 +475,7 @@ impl Modes {
     }
 
     /// Goes from `u` and `beta` along the direction.
-    fn move_by(&mut self, g: &GlmmSystem, u: &[f64], beta: &[f64], t: f64, profiled: bool) {
+    pub(super) fn move_by(&mut self, g: &GlmmSystem, u: &[f64], beta: &[f64], t: f64, profiled: bool) {
         self.u.iter_mut().zip(u).zip(&self.delta).for_each(|((x, u), d)| *x = u + t * d);
         if profiled {
             self.beta.iter_mut().zip(beta).zip(&self.delta_beta).for_each(|((x, b), d)| *x = b + t * d);

@@ -286,7 +286,7 @@ impl Modes {
                 }
             }
             let (y, w) = (&g.y[rows.clone()], &g.weights[rows.clone()]);
-            let batch = Batch { y, w, eta: &eta, extras: &self.extras, first };
+            let batch = Batch { y, w, eta: &eta, extras: &self.extras };
             let r = &mut r_all[j * n..(j + 1) * n];
             let [l0, wo, dwo] = &mut scratch[..] else { unreachable!("three vectors") };
             g.family.derivatives(batch, Derivatives { l: l0, r, wo, dwo });

@@ -19,23 +19,25 @@ pub struct Law {
     fixed: Vec<f64>,
     /// Lambda of the random effects that are drawn; none if `fixed` holds them.
     lambda: Option<Lambda>,
+    beta: Vec<f64>,
     extras: Vec<f64>,
 }
 
 impl Law {
-    /// `eta` holds linear predictors (the caller's order) that all responses have; by default
-    /// random effects are drawn too.
+    /// `eta` holds linear predictors (the caller's order; the first, where there are several) that
+    /// all responses have; by default random effects are drawn too.
     pub fn new(g: &GlmmSystem, truth: &Point, eta: Option<&[f64]>) -> Self {
-        let fixed = eta.map_or_else(
-            || {
-                let mut fixed = g.offset.clone();
-                g.add_fixed(&truth.beta, &mut fixed);
-                fixed
-            },
-            |eta| g.in_own_order(eta),
-        );
+        let mut fixed = g.offset.clone();
+        if g.parts.is_empty() {
+            g.add_fixed(&truth.beta, &mut fixed);
+        } else {
+            g.add_parts(&truth.beta, &mut fixed);
+        }
+        if let Some(eta) = eta {
+            fixed[..g.n].copy_from_slice(&g.in_own_order(eta));
+        }
         let lambda = eta.is_none().then(|| g.layout.lambda_from_theta(&truth.theta));
-        Law { fixed, lambda, extras: truth.extras.clone() }
+        Law { fixed, lambda, beta: truth.beta.clone(), extras: truth.extras.clone() }
     }
 }
 
@@ -83,7 +85,14 @@ impl Replicable for GlmmSystem {
             draft.effects.resize(q, 0.0);
             draft.u.iter_mut().for_each(|u| *u = rng.normal());
             self.layout.lambda_times(lambda, &draft.u, 1, &mut draft.effects);
-            self.add_random(&draft.effects, 0..self.n, &mut draft.eta);
+            if self.parts.is_empty() {
+                self.add_random(&draft.effects, 0..self.n, &mut draft.eta);
+            } else {
+                self.add_effects(&draft.effects, &mut draft.eta);
+            }
+        }
+        if self.thresholds.is_some() {
+            return self.draw_categories(&draft.eta, &law.beta, rng);
         }
         self.family.draw(rng, &draft.eta, &self.weights, &law.extras, &mut self.y)
     }
@@ -94,10 +103,12 @@ impl Replicable for GlmmSystem {
 
     fn set_response(&mut self, (): &(), y: &[f64]) {
         self.y = self.in_own_order(y);
+        self.follow_response();
     }
 
     fn receive(&mut self, larger: &Self, (): &()) {
         self.y = self.in_own_order(&larger.in_given_order(&larger.y));
+        self.follow_response();
     }
 
     /// A fit from given parameters that fails is tried once more as a first fit would be made.
@@ -111,8 +122,8 @@ impl Replicable for GlmmSystem {
     }
 
     fn of_rows(&self, rows: &Rows<'_>, offset: Option<&[f64]>, how: &FitOptions) -> Option<(Self, FitOptions)> {
-        if self.family.has_row_columns() {
-            return None; // which of the rows these are is not known
+        if !self.parts.is_empty() {
+            return None; // the columns of the predictors are not among these rows
         }
         let new = GlmmSystem::new(rows, offset, self.family.clone()).ok();
         let new = new.filter(|new| new.p() == self.p() && new.n > new.p())?;
@@ -153,5 +164,5 @@ fn runs_away(g: &GlmmSystem, m: &Modes) -> bool {
     }
     let mut s = vec![0.0; p * p];
     kernels::inverse_of_product::<0>(&m.rx, p, &mut s);
-    (0..p).any(|j| m.beta[j].abs() > 3.0 && s[j * p + j].sqrt() > SEPARATED)
+    (0..p).any(|j| !g.is_of_thresholds(j) && m.beta[j].abs() > 3.0 && s[j * p + j].sqrt() > SEPARATED)
 }

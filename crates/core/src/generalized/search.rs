@@ -6,7 +6,7 @@
 //! effects adapt within the inner problem, a dispersion by moments of the rows about their modes.
 //! There is no bound here that would exclude an interval: what lies between two looks is not seen.
 
-use super::fit::{fit, Fit, FitOptions};
+use super::fit::{fit_from, Fit, FitOptions};
 use super::laplace::Curvature;
 use super::parameters::Point;
 use super::pirls::{Failure, Modes};
@@ -33,6 +33,8 @@ const ROUNDS: usize = 4;
 /// may take beyond.
 const FREE_SECONDS: f64 = 2e-3;
 const SHARE: f64 = 0.06;
+/// Seconds that a row of several predictors takes in such a step.
+const KERNEL_ROW: f64 = 2e-7;
 /// Newton steps that an evaluation of the gradient costs beside those that it makes.
 const STEPS_OF_GRADIENT: usize = 3;
 /// Standard deviations outside these limits, in units of the linear predictor, make a fit one of
@@ -42,8 +44,11 @@ const FAR_OUT: f64 = 8.0;
 /// An optimum is taken for the only one where leaving out any direction raises the objective by
 /// this.
 const SURE: f64 = 4.0;
-/// Standard deviations of restarts; the Newton steps one takes, and the seconds it may take.
-const RESTARTS: [f64; 3] = [0.3, 3.0, 15.0];
+/// The same where all coefficients adapt at a look.
+const FAR_OF_ALL: f64 = 3.0;
+/// Standard deviations of restarts, the last where all coefficients adapt; the Newton steps one
+/// takes, and the seconds it may take.
+const RESTARTS: [f64; 4] = [0.3, 3.0, 15.0, 60.0];
 const RESTART_STEPS: f64 = 80.0;
 const RESTART_SECONDS: f64 = 5e-3;
 /// How often extra parameters are adapted at a look, and changes of their coordinates that end
@@ -68,7 +73,7 @@ pub type Search = crate::model::Search<Fit, Valley>;
 /// Fits, and looks for lower valleys.
 ///
 /// # Errors
-/// As [`fit`].
+/// As [`fit`](super::fit()).
 pub fn search(
     g: &GlmmSystem,
     m: &mut Modes,
@@ -86,7 +91,7 @@ pub fn search(
         runs: 0,
         weakest: f64::INFINITY,
     };
-    let mut best = s.run(m, options)?;
+    let mut best = s.run(m, options, None)?;
     let mut valleys = Vec::new();
     note(&mut valleys, &best);
     let (mut complete, mut moved_on) = (true, false);
@@ -96,20 +101,21 @@ pub fn search(
             break;
         }
         let kept = (m.u.clone(), m.beta.clone());
-        let starts = if let Some(kernel) = g.family.kernel() {
-            // no rays: other starts alone
-            complete = false;
-            let others = if round == 0 { kernel.starts() } else { 0 };
-            (1..others).map(|which| m.start_several(g, kernel, which)).collect()
-        } else {
-            let (starts, all) = s.rays(m, &best)?;
+        let kernel = g.family.kernel();
+        let mut starts = Vec::new();
+        if let Some(kernel) = kernel.filter(|_| round == 0) {
+            starts.extend((1..kernel.starts()).map(|which| m.start_several(g, kernel, which)));
+        }
+        if kernel.is_none_or(|k| k.looks_along_rays()) {
+            let (along, all) = s.rays(m, &best)?;
             complete = all;
-            if starts.is_empty() {
-                s.restarts(&best, &mut complete)
-            } else {
-                starts
+            starts.extend(along);
+            if kernel.is_some() || starts.is_empty() {
+                starts.extend(s.restarts(m, &best, &mut complete)?);
             }
-        };
+        } else {
+            complete = false;
+        }
         let mut lower = None;
         for start in starts {
             let from = FitOptions {
@@ -119,14 +125,14 @@ pub fn search(
                 hessian: false,
                 ..options.clone()
             };
-            let f = s.run(m, &from)?;
+            let f = s.run(m, &from, None)?;
             note(&mut valleys, &f);
-            let least = lower.as_ref().map_or(best.objective, |l: &Fit| l.objective);
+            let least = lower.as_ref().map_or(best.objective, |(l, _): &(Fit, _)| l.objective);
             if f.objective.is_finite() && f.objective < least - NEGLIGIBLE {
-                lower = Some(f);
+                lower = Some((f, m.u.clone()));
             }
         }
-        let Some(l) = lower else {
+        let Some((l, u)) = lower else {
             restore(g, m, &best, options, kept);
             break;
         };
@@ -136,7 +142,12 @@ pub fn search(
             extras: Some(l.point.extras.clone()),
             ..options.clone()
         };
-        let f = s.run(m, &from)?;
+        let f = s.run(m, &from, Some(&u))?;
+        if !f.objective.is_finite() {
+            complete = false;
+            restore(g, m, &best, options, kept);
+            break;
+        }
         note(&mut valleys, &f);
         best = f;
         moved_on = true;
@@ -181,6 +192,13 @@ struct Searcher<'a> {
     weakest: f64,
 }
 
+/// What a look saw: the objective, and where extra parameters and fixed effects were.
+struct Look {
+    objective: f64,
+    extras: Vec<f64>,
+    beta: Vec<f64>,
+}
+
 /// One look to be made.
 struct Place {
     block: usize,
@@ -189,10 +207,10 @@ struct Place {
 }
 
 impl Searcher<'_> {
-    fn run(&mut self, m: &mut Modes, options: &FitOptions) -> Result<Fit, CoreError> {
+    fn run(&mut self, m: &mut Modes, options: &FitOptions, u: Option<&[f64]>) -> Result<Fit, CoreError> {
         let (before, steps) = (self.evaluations, m.steps);
         let progress = &mut self.progress;
-        let f = fit(self.g, m, options, &mut |n, d| progress(before + n, d))?;
+        let f = fit_from(self.g, m, options, u, &mut |n, d| progress(before + n, d))?;
         self.evaluations += f.evaluations;
         self.spent += m.steps - steps + STEPS_OF_GRADIENT * f.evaluations;
         self.runs += 1;
@@ -202,7 +220,8 @@ impl Searcher<'_> {
     /// Predicted seconds of a Newton step for the modes.
     fn seconds_of_step(&self) -> f64 {
         let g = self.g;
-        1e-8 * (g.n * (4 + g.p())) as f64 + g.layout.predicted_seconds(&g.gram.cells, g.p() + 1)
+        let row = if g.family.kernel().is_some() { KERNEL_ROW } else { 1e-8 * (4 + g.p()) as f64 };
+        row * g.n as f64 + g.layout.predicted_seconds(&g.gram.cells, g.p() + 1)
     }
 
     /// Whether one more look is within the time allowed.
@@ -215,13 +234,13 @@ impl Searcher<'_> {
 
     /// The objective at frames with the fixed effects profiled and the extra parameters adapted;
     /// infinite where it is not defined.
-    fn look(&mut self, m: &mut Modes, frames: &[Frame], extras: &[f64]) -> Result<(f64, Vec<f64>), CoreError> {
+    fn look(&mut self, m: &mut Modes, frames: &[Frame], extras: &[f64]) -> Result<Look, CoreError> {
         let g = self.g;
         let before = m.steps;
         m.lambda = g.layout.lambda_of(frames);
         let free = |e: usize| self.options.held.get(e).copied().flatten().is_none();
-        let adapts = g.family.extras_are_adapted() && (0..extras.len()).any(free);
-        let mut found = (f64::INFINITY, extras.to_vec());
+        let adapts = (0..extras.len()).any(free);
+        let mut found = Look { objective: f64::INFINITY, extras: extras.to_vec(), beta: m.beta.clone() };
         let mut mu = vec![0.0; if adapts { g.n } else { 0 }];
         // what groups differ by counts as dispersion where it is large, and stays there: so it is
         // also begun with small and large ones
@@ -232,8 +251,8 @@ impl Searcher<'_> {
             }
             for _ in 0..if adapts { ADAPTATIONS } else { 1 } {
                 let Ok(v) = objective(g, m, self.options.how.curvature) else { break };
-                if v < found.0 {
-                    found = (v, m.extras.clone());
+                if v < found.objective {
+                    found = Look { objective: v, extras: m.extras.clone(), beta: m.beta.clone() };
                 }
                 if adapts {
                     g.family.means(&m.eta, &mut mu);
@@ -254,7 +273,7 @@ impl Searcher<'_> {
         if let Some(message) = g.family.failure() {
             return Err(CoreError::Degenerate(message));
         }
-        if !(self.progress)(self.evaluations, found.0) {
+        if !(self.progress)(self.evaluations, found.objective) {
             return Err(CoreError::Interrupted);
         }
         Ok(found)
@@ -273,7 +292,7 @@ impl Searcher<'_> {
         }
         let here = self.look(m, &frames, &best.point.extras)?;
         self.weakest = f64::INFINITY;
-        let mut seen: Vec<(Place, f64, Vec<f64>)> = Vec::with_capacity(places.len());
+        let mut seen: Vec<(Place, Look)> = Vec::with_capacity(places.len());
         for p in places {
             if !self.affordable() {
                 complete = false;
@@ -292,30 +311,28 @@ impl Searcher<'_> {
                     m.u[g.layout.sym.row[pos as usize] + b.offset] *= share;
                 }
             }
-            let (v, d) = self.look(m, &there, &best.point.extras)?;
+            let look = self.look(m, &there, &best.point.extras)?;
             if p.at == 0.0 {
-                self.weakest = self.weakest.min(v - here.0);
+                self.weakest = self.weakest.min(look.objective - here.objective);
             }
-            seen.push((p, v, d));
+            seen.push((p, look));
         }
         let mut starts: Vec<(f64, Point)> = Vec::new();
         for (b, f) in frames.iter().enumerate() {
             for j in 0..f.k {
-                let mut along: Vec<(f64, f64, &[f64])> = seen
-                    .iter()
-                    .filter(|(p, _, _)| p.block == b && p.column == j)
-                    .map(|(p, v, d)| (p.at, *v, &d[..]))
-                    .collect();
-                along.push((f.s[j], here.0, &here.1));
+                let own = seen.iter().filter(|(p, _)| p.block == b && p.column == j);
+                let mut along: Vec<(f64, &Look)> = own.map(|(p, look)| (p.at, look)).collect();
+                along.push((f.s[j], &here));
                 along.sort_by(|a, b| a.0.total_cmp(&b.0));
-                for (i, &(at, v, d)) in along.iter().enumerate() {
-                    let above = |k: usize| along[k].1 > v + NOTABLE;
+                for (i, &(at, look)) in along.iter().enumerate() {
+                    let v = look.objective;
+                    let above = |k: usize| along[k].1.objective > v + NOTABLE;
                     let valley = v.is_finite() && (i == 0 || above(i - 1)) && (i + 1 == along.len() || above(i + 1));
                     if valley && at != f.s[j] {
                         let mut there = frames.clone();
                         there[b].s[j] = at;
                         let theta = g.layout.theta_of(&there);
-                        starts.push((v, Point { theta, beta: beta.clone(), extras: d.to_vec() }));
+                        starts.push((v, Point { theta, beta: look.beta.clone(), extras: look.extras.clone() }));
                     }
                 }
             }
@@ -326,26 +343,41 @@ impl Searcher<'_> {
 
     /// Starts with all directions of all blocks, where one is near zero or far out: what rays do
     /// not show.
-    fn restarts(&self, best: &Fit, complete: &mut bool) -> Vec<Point> {
+    fn restarts(&mut self, m: &mut Modes, best: &Fit, complete: &mut bool) -> Result<Vec<Point>, CoreError> {
         let g = self.g;
         let unit = best.coordinates.unit();
         let frames = g.layout.frames_at(&best.point.theta);
-        let extreme = |s: &f64| !(NEAR_ZERO * unit..FAR_OUT * unit).contains(s);
-        let several = frames.iter().map(|f| f.k).sum::<usize>() > 1;
-        if !several || !(self.weakest < SURE || frames.iter().flat_map(|f| &f.s).any(extreme)) {
-            return Vec::new();
+        let adapts = g.family.kernel().is_some();
+        let far = if adapts { FAR_OF_ALL } else { FAR_OUT };
+        let extreme = |s: &f64| !(NEAR_ZERO * unit..far * unit).contains(s);
+        let alone = frames.iter().map(|f| f.k).sum::<usize>() < 2 && !adapts;
+        if alone || !(self.weakest < SURE || frames.iter().flat_map(|f| &f.s).any(extreme)) {
+            return Ok(Vec::new());
         }
         if self.seconds_of_step() * RESTART_STEPS > RESTART_SECONDS {
             *complete = false;
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let start = |scale: &f64| {
+        let (beta, u) = (m.beta.clone(), m.u.clone());
+        let mut out = Vec::new();
+        for scale in &RESTARTS[..if adapts { RESTARTS.len() } else { 3 }] {
             let independent = |b: &Block| Frame::independent(&g.layout, *b, vec![scale * unit; b.k]);
             let there: Vec<Frame> = g.layout.blocks.iter().map(independent).collect();
             let theta = g.layout.theta_of(&there);
-            Point { theta, beta: best.point.beta.clone(), extras: best.point.extras.clone() }
-        };
-        RESTARTS.iter().map(start).collect()
+            let mut start = Point { theta, beta: best.point.beta.clone(), extras: best.point.extras.clone() };
+            if adapts {
+                // all coefficients go with the spread: held, they would bring the search back
+                m.beta.copy_from_slice(&beta);
+                m.forget();
+                let look = self.look(m, &there, &best.point.extras)?;
+                if look.objective.is_finite() {
+                    start.beta = look.beta;
+                }
+            }
+            out.push(start);
+        }
+        (m.beta, m.u) = (beta, u);
+        Ok(out)
     }
 
     /// Places of all rays, the most telling first: far out, none at all, then what is between the

@@ -210,7 +210,8 @@ pub struct NewRows<'a> {
 }
 
 /// Variance of x'(beta^ - beta) + z'(b^ - b) for new rows, at the modes in `m`: the conditional
-/// variance of b, and the effect of the errors of the parameters on x'beta^ + z'b^. `covariance` is
+/// variance of b, and the effect of the errors of the parameters on x'beta^ + z'b^. Of rows with
+/// several predictors x and z hold zeros for the others. `covariance` is
 /// of (theta, beta, coordinates of all extra parameters or of none), or of beta alone; NaN counts
 /// as zero (a parameter at the boundary, or one that is held).
 ///
@@ -248,14 +249,24 @@ pub fn predict_variance(
     // effects of the parameters on u and b, by scalar row
     let mut du = vec![0.0; q * order];
     let mut explicit = vec![0.0; q * order];
-    let mut row_scratch = vec![0.0; g.n];
+    let several = !g.parts.is_empty();
+    let m_rows = g.n * if several { g.family.predictors() } else { 1 };
+    let mut row_scratch = vec![0.0; m_rows];
+    // Z'WX of the fixed effects of several predictors
+    let mut zwx = vec![0.0; if several { q * p } else { 0 }];
+    if several && first < order {
+        g.weighted_parts(&m.wo, p, &mut vec![0.0; p * p], &mut zwx);
+    }
     let (mut a, mut b) = (vec![0.0; q], vec![0.0; q]);
     let given: Vec<Vec<f64>> = (0..g.layout.terms.len()).map(|f| g.layout.given_lambda(&m.lambda, f)).collect();
     let lambda = m.lambda.clone();
     let (theta, _) = g.layout.theta_from_lambda(&lambda);
     for c in 0..order {
         a.fill(0.0);
-        if c >= first && c < first + p {
+        if several && c >= first && c < first + p {
+            (0..q).for_each(|i| b[i] = -zwx[i * p + c - first]);
+            g.layout.lambda_transposed_times(&lambda, &b, 1, &mut a);
+        } else if c >= first && c < first + p {
             for (t, (w, x)) in row_scratch.iter_mut().zip(m.wo.iter().zip(g.x.chunks_exact(p))) {
                 *t = -w * x[c - first];
             }
@@ -270,9 +281,15 @@ pub fn predict_variance(
             (0..q).for_each(|i| explicit[i * order + c] = b[i]);
             g.layout.lambda_times(&dl, &m.u, 1, &mut b);
             row_scratch.fill(0.0);
-            g.add_random(&b, 0..g.n, &mut row_scratch);
-            row_scratch.iter_mut().zip(&m.wo).for_each(|(t, w)| *t *= -w);
-            g.random_transposed(&row_scratch, &mut b);
+            if several {
+                g.add_effects(&b, &mut row_scratch);
+                let moved = g.times_pairs(&m.wo, &row_scratch);
+                g.effects_transposed(&moved, &mut b);
+            } else {
+                g.add_random(&b, 0..g.n, &mut row_scratch);
+                row_scratch.iter_mut().zip(&m.wo).for_each(|(t, w)| *t *= -w);
+                g.random_transposed(&row_scratch, &mut b);
+            }
             g.layout.lambda_transposed_times(&lambda, &b, 1, &mut a);
             g.layout.lambda_transposed_times(&dl, &m.zr, 1, &mut b);
             a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);

@@ -4,7 +4,6 @@ use super::parameters::{Coordinates, Point};
 use super::pirls::Modes;
 use super::system::GlmmSystem;
 use crate::dense::kernels;
-use crate::families::Batch;
 
 /// Fixed effects by least squares on linear predictors near the data, extra parameters by moments,
 /// and random effects of moderate size.
@@ -150,84 +149,5 @@ pub fn first_hessian(g: &GlmmSystem, m: &mut Modes, c: &Coordinates, theta: &[f6
         at += p;
     }
     (at..n).for_each(|i| h[i * n + i] = g.n as f64);
-    if let Some(known) = information_of_extras(g, m, c) {
-        let p = if c.with_beta { g.p() } else { 0 };
-        for i in 0..n - at {
-            for j in 0..n - at {
-                h[(at + i) * n + at + j] = 2.0 * known.own[i * (n - at) + j];
-            }
-            for j in 0..p {
-                let v = c.unit() * 2.0 * known.with_beta[i * p + j];
-                h[(at + i) * n + nt + j] = v;
-                h[(nt + j) * n + at + i] = v;
-            }
-        }
-    }
     h
-}
-
-/// Information on the extra parameters, random effects left free.
-struct OfExtras {
-    /// E x E.
-    own: Vec<f64>,
-    /// With the fixed effects, E x p.
-    with_beta: Vec<f64>,
-}
-
-/// The information at the modes in `m`, of families that know theirs and whose extra parameters all
-/// move; fixed effects that are not among the coordinates are left free too.
-fn information_of_extras(g: &GlmmSystem, m: &mut Modes, c: &Coordinates) -> Option<OfExtras> {
-    let (e, p, q) = (g.n_extras(), g.p(), g.layout.q());
-    if e == 0 || c.n_extras() != e {
-        return None;
-    }
-    let mut own = vec![0.0; e * e];
-    let batch = Batch { y: &g.y, w: &g.weights, eta: &m.eta, extras: &m.extras, first: 0 };
-    if !g.family.information_of_extras(batch, &mut own) || m.border(g, false).is_err() {
-        return None;
-    }
-    // R^-1 L'Z'r_e, and -X'r_e + (R^-1 L'Z'WX)'(R^-1 L'Z'r_e)
-    let mut a = vec![0.0; q * e];
-    let mut with_beta = vec![0.0; e * p];
-    let (mut zr, mut lzr) = (vec![0.0; q], vec![0.0; q]);
-    for i in 0..e {
-        let r = &m.more.r_d[i * g.n..(i + 1) * g.n];
-        g.random_transposed(r, &mut zr);
-        g.layout.lambda_transposed_times(&m.lambda, &zr, 1, &mut lzr);
-        (0..q).for_each(|t| a[t * e + i] = lzr[t]);
-        g.fixed_transposed(r, &mut with_beta[i * p..(i + 1) * p]);
-    }
-    m.factor.forward(&mut a, e);
-    with_beta.iter_mut().for_each(|v| *v = -*v);
-    for (a, rzx) in a.chunks_exact(e).zip(m.rzx.chunks_exact(p.max(1))) {
-        for i in 0..e {
-            for j in 0..p {
-                with_beta[i * p + j] += a[i] * rzx[j];
-            }
-        }
-    }
-    for a in a.chunks_exact(e) {
-        for i in 0..e {
-            for j in 0..e {
-                own[i * e + j] -= a[i] * a[j];
-            }
-        }
-    }
-    if !c.with_beta && p > 0 {
-        let solved: Vec<Vec<f64>> = with_beta
-            .chunks_exact(p)
-            .map(|row| {
-                let mut row = row.to_vec();
-                kernels::forward::<0>(&m.rx, p, &mut row, 1);
-                row
-            })
-            .collect();
-        for i in 0..e {
-            for j in 0..e {
-                own[i * e + j] -= solved[i].iter().zip(&solved[j]).map(|(a, b)| a * b).sum::<f64>();
-            }
-        }
-    }
-    let sound = own.iter().chain(&with_beta).all(|v| v.is_finite());
-    sound.then_some(OfExtras { own, with_beta })
 }

@@ -1,6 +1,7 @@
 //! What stays the same during the fits of a model: rows in the changed basis, sorted by the largest
 //! factor, and where each of them goes in the block system.
 
+use super::several::ThresholdRows;
 use crate::basis::Basis;
 use crate::crossprod::{observed, products_of_x, settle_rank, Gram};
 use crate::error::CoreError;
@@ -61,6 +62,8 @@ pub struct GlmmSystem {
     pub weights: Vec<f64>,
     /// Fixed effects of several predictors, in the place of `x`; empty where there is one.
     pub parts: Vec<FixedPart>,
+    /// Thresholds of ordered categories, whose columns follow the response.
+    pub thresholds: Option<ThresholdRows>,
     /// Offset; of several predictors those of the first, then of the next.
     pub offset: Vec<f64>,
     /// Effects of each factor.
@@ -151,13 +154,13 @@ impl GlmmSystem {
         }
         let cells = cells_of_rows(&gram, &effects, n);
         let offset = offset.map_or_else(|| vec![0.0; n], &pick);
-        let family = family.arranged(&order).unwrap_or(family);
         Ok(GlmmSystem {
             n,
             x,
             y: pick(rows.y),
             weights: pick(&weights),
             parts: Vec::new(),
+            thresholds: None,
             offset,
             effects,
             cells,
@@ -180,6 +183,7 @@ impl GlmmSystem {
             y: self.y.clone(),
             weights: self.weights.clone(),
             parts: self.parts.clone(),
+            thresholds: self.thresholds.clone(),
             offset: self.offset.clone(),
             effects: self.effects.clone(),
             cells: self.cells.clone(),

@@ -98,7 +98,7 @@ impl CrossedGlmm {
                 [vec![0.0; m], vec![0.0; m], vec![0.0; m * e], vec![0.0; m * e], vec![0.0; m * e], vec![0.0; m * e]];
             let [weight, dw, w_d, l_d, r_d, wo_d] = &mut more;
             let out = MoreDerivatives { w: weight, dw, w_d, l_d, r_d, wo_d };
-            self.family.more_derivatives(Batch { y: &y, w: &w, eta: &eta, extras, first: 0 }, out);
+            self.family.more_derivatives(Batch { y: &y, w: &w, eta: &eta, extras }, out);
             for (i, row) in (from..to).enumerate() {
                 let (w, z) = (more[0][i], eta[i] - self.rows.offset.get(row).unwrap_or(&0.0));
                 if !(w > 0.0 && w.is_finite() && z.is_finite()) {

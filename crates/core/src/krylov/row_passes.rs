@@ -194,7 +194,7 @@ impl Pass<'_> {
         for v in [&mut said.l, &mut said.r, &mut said.wo, &mut said.dwo] {
             v.resize(n, 0.0);
         }
-        let batch = Batch { y: &said.y, w: &said.prior, eta: &said.eta, extras: self.extras, first: 0 };
+        let batch = Batch { y: &said.y, w: &said.prior, eta: &said.eta, extras: self.extras };
         let out = Derivatives { l: &mut said.l, r: &mut said.r, wo: &mut said.wo, dwo: &mut said.dwo };
         self.family.derivatives(batch, out);
         if more {

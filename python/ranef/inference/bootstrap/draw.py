@@ -137,7 +137,7 @@ def draw(
         check_groups(fit, factor)
     if type not in fit.bootstrap_types:
         raise OptionError(f"the bootstrap of this model is type={' or '.join(map(repr, fit.bootstrap_types))}.")
-    if has_conventions(fit) or not fit.resampled_in_core:
+    if has_conventions(fit) or not fit.resampled_in_core or (type == "cases" and not fit.rows_in_core):
         group = _group(fit, factor) if type == "cases" else ""
         return draws_of(fit, replicates(fit, n, type, re, group, seed, control, n_threads, progress))
     model, start, options = fit.core_model(), core_start(fit), core_options(fit, control)
@@ -171,9 +171,10 @@ def draws_of(fit: MixedFit, out: "_core.Replicates") -> Draws:
     """What the core returned, with failed replicates blanked."""
     status = np.array(out.status, dtype=np.str_)
     failed = status != "converged"
-    theta = out.theta[:, fit.order.theta_of_core]
-    values = quantity_values(fit, out.beta, theta, out.spread)
-    objective, se = out.objective, out.se
+    theta = fit.theta_of_replicates(out.theta)
+    p = len(fit.beta)
+    values = quantity_values(fit, out.beta[:, :p], theta, out.spread)
+    objective, se = out.objective, out.se[:, :p]
     for a in (values, theta, se, objective):
         a[failed] = np.nan
     return Draws(
@@ -213,7 +214,7 @@ def jackknife_influence(fit: MixedFit, by: object, control: FitControl, n_thread
             f"method='bca' leaves out one group at a time, and {term.group} has {len(term.levels)}; at least 3 are "
             "needed. Use method='percentile' or 'basic'."
         )
-    if has_conventions(fit):
+    if has_conventions(fit) or not fit.rows_in_core:
         out = jackknife(fit, term.group, parts, control, n_threads)
     else:
         out = _core.jackknife_groups(

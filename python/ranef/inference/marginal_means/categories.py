@@ -131,6 +131,7 @@ def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tup
     f = functions[mode]
     here: Floats = np.concatenate([fit.beta, fit.extras])
     joint = fit.joint_covariance()
+    # what the rows do not determine stays as it is
     k = len(here)
-    covariance = np.full((k, k), np.nan) if joint is None else joint[len(fit.theta) :, len(fit.theta) :]
+    covariance = np.full((k, k), np.nan) if joint is None else np.nan_to_num(joint[-k:, -k:])
     return by_delta_method(f, here, covariance)

@@ -115,6 +115,9 @@ fn density(link: Link, t: f64) -> (f64, f64, f64) {
     }
 }
 
+/// Ends beyond this are left to logarithms: products of their probabilities vanish.
+const FAR: f64 = 300.0;
+
 impl Interval {
     /// Between V and U, either of which may be infinite, of a latent variable with the distribution
     /// function of a link.
@@ -122,6 +125,9 @@ impl Interval {
         let none = [0.0; 3];
         if u <= v {
             return Interval { l: f64::NEG_INFINITY, upper: none, lower: none };
+        }
+        if link == Link::Logit && !(u.is_finite() && u.abs() > FAR || v.is_finite() && v.abs() > FAR) {
+            return Self::logistic(u, v);
         }
         let l = log_probability(link, u, v);
         let end = |t: f64| {
@@ -138,6 +144,33 @@ impl Interval {
             }
         };
         Interval { l, upper: end(u), lower: end(v) }
+    }
+
+    /// Of the logistic distribution, with P = s(U) s(-V) (1 - e^(V - U)), s its distribution
+    /// function, and f = s(t) s(-t): one exponential for each end serves all.
+    fn logistic(u: f64, v: f64) -> Self {
+        // s(t) and s(-t)
+        let both = |t: f64| {
+            let e = (-t.abs()).exp();
+            let (small, large) = (e / (1.0 + e), 1.0 / (1.0 + e));
+            if t > 0.0 {
+                (large, small)
+            } else {
+                (small, large)
+            }
+        };
+        let width = -(v - u).exp_m1();
+        let ((above, beyond), (below, within)) = (both(u), both(v));
+        let of = |g: f64, p: f64, q: f64| {
+            let a = q - p;
+            [g, g * a, g * (a * a - 2.0 * p * q)]
+        };
+        let none = [0.0; 3];
+        Interval {
+            l: (above * within * width).ln(),
+            upper: if u.is_finite() { of(beyond / (within * width), above, beyond) } else { none },
+            lower: if v.is_finite() { of(below / (above * width), below, within) } else { none },
+        }
     }
 
     /// First three derivatives of log P when both ends move alike.
@@ -161,6 +194,17 @@ impl Interval {
     pub fn second(&self) -> [f64; 3] {
         let (u, v) = (self.upper, self.lower);
         [u[1] - u[0] * u[0], u[0] * v[0], -v[1] - v[0] * v[0]]
+    }
+
+    /// Third derivatives of log P in (U, U, U), (U, U, V), (U, V, V) and (V, V, V).
+    pub fn third(&self) -> [f64; 4] {
+        let ([u0, u1, u2], [v0, v1, v2]) = (self.upper, self.lower);
+        [
+            u2 - 3.0 * u1 * u0 + 2.0 * u0 * u0 * u0,
+            v0 * (u1 - 2.0 * u0 * u0),
+            u0 * (v1 + 2.0 * v0 * v0),
+            -v2 - 3.0 * v1 * v0 - 2.0 * v0 * v0 * v0,
+        ]
     }
 }
 
@@ -193,6 +237,7 @@ mod tests {
     fn logarithms_agree_with_known_values() {
         // log of P in the far tails, from the series of the distribution functions
         let close = |a: f64, b: f64| assert!((a - b).abs() <= 1e-13 * b.abs().max(1.0), "{a} {b}");
+        close(Interval::of(Link::Logit, -400.0, f64::NEG_INFINITY).l, -400.0);
         close(Interval::of(Link::Logit, -40.0, f64::NEG_INFINITY).l, -40.0);
         close(Interval::of(Link::Logit, 41.0, 40.0).l, -40.0 + (-(-1f64).exp_m1()).ln());
         close(Interval::of(Link::Probit, f64::INFINITY, 7.0).l, -27.384_307_498_811_076);
@@ -230,6 +275,9 @@ mod tests {
                 near(here.second()[0], slope(&|i| i.ends()[0][0], 1.0, 0.0));
                 near(here.second()[1], slope(&|i| i.ends()[0][0], 0.0, 1.0));
                 near(here.second()[2], slope(&|i| i.ends()[0][1], 0.0, 1.0));
+                for (t, (s, a, b)) in [(0, 1.0, 0.0), (1, 1.0, 0.0), (1, 0.0, 1.0), (2, 0.0, 1.0)].iter().enumerate() {
+                    near(here.third()[t], slope(&|i| i.second()[*s], *a, *b));
+                }
             }
         }
     }

@@ -25,7 +25,7 @@ impl Modes {
         kernel: &dyn Kernel,
         rule: Option<&Rule>,
     ) -> Result<Value, Failure> {
-        let h = self.solve_several(g)?;
+        let h = if kernel.has_several_modes() { self.solve_among(g, kernel)? } else { self.solve(g, false)? };
         let (n, m) = (g.n, kernel.predictors());
         let random = g.random_predictors();
         let among: Vec<usize> = (0..m).filter(|&c| random[c]).collect();

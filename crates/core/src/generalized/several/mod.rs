@@ -2,6 +2,7 @@
 //! approximation of the likelihood with its gradient. The optimiser, the boundary and the standard
 //! errors are those of models with one predictor.
 
+mod among_modes;
 mod clip;
 mod laplace;
 mod modes;
@@ -11,5 +12,9 @@ mod start;
 mod system;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threshold_tests;
+mod thresholds;
 
 pub use system::{FixedBlock, SeveralRows};
+pub use thresholds::{ThresholdBlock, ThresholdRows};

@@ -33,61 +33,120 @@ impl Modes {
         self.factor.factorise(&self.gram, &self.lambda, &mut [], 0).map_err(|_| Failure::NotPositive)
     }
 
-    /// The modes at the present parameters, from the present u. Returns h. Rows with third
-    /// derivatives and the factor of the observed curvature are left at the modes.
-    pub(in crate::generalized) fn solve_several(&mut self, g: &GlmmSystem) -> Result<f64, Failure> {
-        let kernel = g.family.kernel().expect("rows with several predictors have a kernel");
-        let random = g.random_predictors();
-        let among: Vec<usize> = (0..random.len()).filter(|&c| random[c]).collect();
+    /// The factor of the observed curvature and, if `profiled`, its border; else those of the rows'
+    /// blocks clipped to their positive part. Whether it is the observed one.
+    fn newton(&mut self, g: &GlmmSystem, random: &[bool], profiled: bool) -> Result<bool, Failure> {
         self.held = Held::Nothing;
+        let observed = std::mem::take(&mut self.wo);
+        let exact = self.factorise_pairs(g, &observed).is_ok();
+        self.wo = observed;
+        if exact {
+            self.held = Held::Factor;
+            if !profiled || self.border(g, false).is_ok() {
+                return Ok(true);
+            }
+            self.held = Held::Nothing;
+        }
+        let among: Vec<usize> = (0..random.len()).filter(|&c| profiled || random[c]).collect();
+        let mut clipped = self.wo.clone();
+        clip(&mut clipped, g.n, &among);
+        std::mem::swap(&mut self.wo, &mut clipped);
+        let w = std::mem::take(&mut self.wo);
+        let factored = self.factorise_pairs(g, &w);
+        self.wo = w;
+        let bordered = if profiled && factored.is_ok() { self.border(g, false) } else { Ok(()) };
+        self.wo = clipped;
+        factored.and(bordered)?;
+        Ok(false)
+    }
+
+    /// The modes at the present parameters, from the present u; the fixed effects are among the
+    /// unknowns if `profiled`. Steps end where the Newton decrement is below `enough`, and what the
+    /// last step would still have gained is taken off. Returns h. The rows and the factor of the
+    /// observed curvature are left at the modes, with third derivatives where these are exact.
+    pub(in crate::generalized) fn solve_several(
+        &mut self,
+        g: &GlmmSystem,
+        kernel: &dyn Kernel,
+        profiled: bool,
+        enough: f64,
+    ) -> Result<f64, Failure> {
+        let random = g.random_predictors();
         self.set_fixed(g);
         let mut h = self.rows_of(g, kernel, &random, false);
         if !h.is_finite() {
             self.u.fill(0.0);
             h = self.rows_of(g, kernel, &random, false);
         }
+        let failed = |why| if g.family.failure().is_some() { Failure::Family } else { why };
         if !h.is_finite() {
-            return Err(if g.family.failure().is_some() { Failure::Family } else { Failure::Undefined });
+            return Err(failed(Failure::Undefined));
         }
         let mut before = f64::INFINITY;
-        let mut u = self.u.clone();
+        let (mut u, mut beta) = (self.u.clone(), self.beta.clone());
+        let mut first = true;
+        // whether the rows have third derivatives
+        let mut whole = false;
         for _ in 0..MAX_STEPS {
             g.effects_transposed(&self.r, &mut self.zr);
             g.layout.lambda_transposed_times(&self.lambda, &self.zr, 1, &mut self.grad);
             self.grad.iter_mut().zip(&self.u).for_each(|(g, u)| *g -= u);
-            let w = std::mem::take(&mut self.wo);
-            let exact = self.factorise_pairs(g, &w).is_ok();
-            let convex = if exact {
-                Ok(())
-            } else {
-                let mut clipped = w.clone();
-                clip(&mut clipped, g.n, &among);
-                self.factorise_pairs(g, &clipped)
-            };
-            self.wo = w;
-            convex?;
-            self.delta.copy_from_slice(&self.grad);
-            let mut delta = std::mem::take(&mut self.delta);
-            self.solve_plain(&mut delta);
-            self.delta = delta;
-            let decrement: f64 = self.grad.iter().zip(&self.delta).map(|(a, b)| a * b).sum();
+            if profiled {
+                g.parts_transposed(&self.r, &mut self.grad_beta);
+            }
+            // a step with the factor at hand, which belongs to parameters and modes nearby: as good
+            // as Newton's for the first, and good enough for a last one
+            let near = first || before < 1e-5;
+            if near && (self.held == Held::Border || (self.held == Held::Factor && !profiled)) {
+                let decrement = self.direction(profiled);
+                let last = decrement * (decrement / before).min(1.0) <= EXACT && decrement > EXACT;
+                if decrement.is_finite() && (first || last) {
+                    first = false;
+                    u.copy_from_slice(&self.u);
+                    beta.copy_from_slice(&self.beta);
+                    self.move_by(g, &u, &beta, 1.0, profiled);
+                    whole = last && enough <= EXACT;
+                    let trial = self.rows_of(g, kernel, &random, whole);
+                    if trial <= h || (decrement < TRUSTED && trial.is_finite()) {
+                        h = trial;
+                        before = decrement;
+                        self.steps += 1;
+                        continue;
+                    }
+                    self.move_by(g, &u, &beta, 0.0, profiled);
+                    whole = false;
+                    h = self.rows_of(g, kernel, &random, false);
+                    g.effects_transposed(&self.r, &mut self.zr);
+                    g.layout.lambda_transposed_times(&self.lambda, &self.zr, 1, &mut self.grad);
+                    self.grad.iter_mut().zip(&self.u).for_each(|(g, u)| *g -= u);
+                    if profiled {
+                        g.parts_transposed(&self.r, &mut self.grad_beta);
+                    }
+                }
+            }
+            first = false;
+            let exact = self.newton(g, &random, profiled)?;
+            let decrement = self.direction(profiled);
             if !decrement.is_finite() {
                 return Err(Failure::NotPositive);
             }
-            if decrement <= EXACT || (decrement < REQUIRED && decrement > 0.1 * before) {
+            if decrement <= enough || (decrement < REQUIRED && decrement > 0.1 * before) {
+                if enough > EXACT {
+                    return Ok(h - 0.5 * decrement);
+                }
                 if !exact {
                     return Err(Failure::NotPositive);
                 }
-                h = self.rows_of(g, kernel, &random, true);
-                self.held = Held::Factor;
-                return Ok(h);
+                return Ok(if whole { h } else { self.rows_of(g, kernel, &random, true) });
             }
+            whole = false;
             before = decrement;
             self.steps += 1;
             u.copy_from_slice(&self.u);
+            beta.copy_from_slice(&self.beta);
             let mut t = 1.0;
             loop {
-                self.u.iter_mut().zip(&u).zip(&self.delta).for_each(|((x, u), d)| *x = u + t * d);
+                self.move_by(g, &u, &beta, t, profiled);
                 let trial = self.rows_of(g, kernel, &random, false);
                 let fallen = trial <= h - 1e-4 * t * decrement;
                 let trusted = exact && decrement < TRUSTED.max(1e-14 * h.abs()) && t == 1.0 && trial.is_finite();
@@ -97,7 +156,7 @@ impl Modes {
                 }
                 t *= if trial.is_finite() { 0.5 } else { 0.25 };
                 if t < 1e-14 {
-                    return Err(if g.family.failure().is_some() { Failure::Family } else { Failure::NotPositive });
+                    return Err(failed(Failure::NotPositive));
                 }
             }
         }

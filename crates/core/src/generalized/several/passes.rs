@@ -90,11 +90,24 @@ impl GlmmSystem {
         }
     }
 
-    /// X'WX (p x p) and Z'WX (q x p, row-major) of all coefficients.
-    pub fn weighted_parts(&self, w: &[f64], p: usize, xwx: &mut [f64], zwx: &mut [f64]) {
+    /// Minus the sum over predictors of `W_jc t_c`, of every predictor j with random effects.
+    pub fn times_pairs(&self, w: &[f64], t: &[f64]) -> Vec<f64> {
+        let n = self.n;
+        let random = self.random_predictors();
+        let mut out = vec![0.0; t.len()];
+        for j in (0..random.len()).filter(|&j| random[j]) {
+            for c in (0..random.len()).filter(|&c| random[c]) {
+                let rows = of_pair(w, n, j, c).iter().zip(&t[c * n..(c + 1) * n]);
+                out[j * n..(j + 1) * n].iter_mut().zip(rows).for_each(|(o, (w, t))| *o -= w * t);
+            }
+        }
+        out
+    }
+
+    /// X'WX (p x p) of all coefficients.
+    pub fn products_of_parts(&self, w: &[f64], p: usize, xwx: &mut [f64]) {
         let n = self.n;
         xwx.fill(0.0);
-        zwx.fill(0.0);
         for a in &self.parts {
             for b in &self.parts {
                 let w = of_pair(w, n, a.predictor, b.predictor);
@@ -105,6 +118,15 @@ impl GlmmSystem {
                     }
                 }
             }
+        }
+    }
+
+    /// X'WX (p x p) and Z'WX (q x p, row-major) of all coefficients.
+    pub fn weighted_parts(&self, w: &[f64], p: usize, xwx: &mut [f64], zwx: &mut [f64]) {
+        let n = self.n;
+        self.products_of_parts(w, p, xwx);
+        zwx.fill(0.0);
+        for a in &self.parts {
             for f in &self.effects {
                 for (i, &c) in f.of.iter().enumerate() {
                     let w = of_pair(w, n, a.predictor, c);

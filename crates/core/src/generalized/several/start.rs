@@ -51,7 +51,7 @@ impl Modes {
         if p == 0 || !f.is_finite() {
             return;
         }
-        let (mut xwx, mut zwx) = (vec![0.0; p * p], vec![0.0; g.layout.q() * p]);
+        let mut xwx = vec![0.0; p * p];
         let mut radius = RADIUS;
         for _ in 0..STEPS {
             let mut gradient = vec![0.0; p];
@@ -59,7 +59,7 @@ impl Modes {
             gradient.iter_mut().for_each(|v| *v = -*v);
             let mut w = self.wo.clone();
             clip(&mut w, g.n, &all);
-            g.weighted_parts(&w, p, &mut xwx, &mut zwx);
+            g.products_of_parts(&w, p, &mut xwx);
             let Some(eigen) = Eigen::of(&xwx, p) else { return };
             let beta = self.beta.clone();
             let mut fallen = false;

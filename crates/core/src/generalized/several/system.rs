@@ -1,5 +1,6 @@
 //! A model whose rows have several linear predictors, from its columns.
 
+use super::thresholds::{ThresholdBlock, ThresholdRows};
 use crate::basis::{Basis, TermBasis};
 use crate::crossprod::{observed, products_of_x, settle_rank, transformed_z, Gram};
 use crate::error::CoreError;
@@ -26,6 +27,8 @@ pub struct SeveralRows<'a> {
     pub weights: Option<&'a [f64]>,
     /// Fixed effects, in the order of their coefficients.
     pub fixed: Vec<FixedBlock<'a>>,
+    /// Thresholds of ordered categories, and their place among the blocks.
+    pub thresholds: Option<(usize, ThresholdBlock<'a>)>,
     /// A known part of each predictor.
     pub offsets: Vec<Option<&'a [f64]>>,
     /// Grouping factors with their random terms.
@@ -42,10 +45,32 @@ impl GlmmSystem {
     /// Sizes that do not agree, values that are not finite, or a factor that does not fit into
     /// memory.
     pub fn several(rows: &SeveralRows<'_>, family: Arc<dyn Family>) -> Result<Self, CoreError> {
+        Self::of_predictors(rows, family, false)
+    }
+
+    /// The same; if `all`, with the columns that depend on others, for evaluations alone.
+    ///
+    /// # Errors
+    /// As [`GlmmSystem::several`].
+    pub fn of_predictors(rows: &SeveralRows<'_>, family: Arc<dyn Family>, all: bool) -> Result<Self, CoreError> {
         let (n, m) = (rows.y.len(), family.predictors());
         let wrong = |what: &str| CoreError::Shape(format!("{what} do not fit {n} rows with {m} linear predictors"));
-        let sound = rows.fixed.iter().flat_map(|b| &b.parts).all(|(c, x)| *c < m && x.iter().all(|x| x.len() == n))
-            && rows.fixed.iter().all(|b| b.parts.windows(2).all(|p| p[0].1.len() == p[1].1.len()))
+        let cuts = rows.thresholds.as_ref();
+        let sound = cuts.is_none_or(|(at, t)| {
+            let (given, of) = (rows.fixed.len(), t.predictors);
+            *at <= given && of.iter().all(|c| *c < m) && t.columns.iter().all(|x| x.len() == n) && t.n_alpha > 0
+        });
+        if !sound {
+            return Err(wrong("thresholds"));
+        }
+        let expanded = cuts.map(|(_, t)| t.columns_at(rows.y));
+        let mut fixed = rows.fixed.clone();
+        if let (Some((at, t)), Some(x)) = (cuts, &expanded) {
+            let part = |i: usize| (t.predictors[i], x[i].iter().map(Vec::as_slice).collect());
+            fixed.insert(*at, FixedBlock { parts: vec![part(0), part(1)] });
+        }
+        let sound = fixed.iter().flat_map(|b| &b.parts).all(|(c, x)| *c < m && x.iter().all(|x| x.len() == n))
+            && fixed.iter().all(|b| b.parts.windows(2).all(|p| p[0].1.len() == p[1].1.len()))
             && rows.offsets.iter().flatten().all(|o| o.len() == n)
             && rows.offsets.len() == m
             && rows.of.len() == rows.factors.len()
@@ -61,7 +86,7 @@ impl GlmmSystem {
         random.check()?;
         let order = sorted(&random);
 
-        let blocks = rows.fixed.iter().map(changed).collect::<Result<Vec<_>, _>>()?;
+        let blocks = fixed.iter().map(|block| changed(block, all)).collect::<Result<Vec<_>, _>>()?;
         let mut basis = Basis::of_columns(&random);
         for (f, fr) in rows.factors.iter().enumerate() {
             let mut first = 0;
@@ -73,11 +98,25 @@ impl GlmmSystem {
                 }
             }
         }
-        joined(&mut basis, &blocks, &rows.fixed);
+        joined(&mut basis, &blocks, &fixed);
         let mut parts = Vec::new();
         let mut first = 0;
-        for (given, block) in rows.fixed.iter().zip(&blocks) {
+        let mut thresholds = None;
+        for (b, (given, block)) in fixed.iter().zip(&blocks).enumerate() {
             let p = block.p();
+            if let Some((_, t)) = cuts.filter(|(at, _)| *at == b && p > 0) {
+                let columns = order.iter().flat_map(|&i| t.columns.iter().map(move |x| x[i as usize])).collect();
+                let before = fixed[..b].iter().map(|f| f.parts.first().map_or(0, |p| p.1.len())).sum();
+                thresholds = Some(ThresholdRows {
+                    map: t.map.to_vec(),
+                    n_alpha: t.n_alpha,
+                    columns,
+                    basis: block.clone(),
+                    coefficients: first..first + p,
+                    first_given: before,
+                    parts: [parts.len(), parts.len() + 1],
+                });
+            }
             let (mut from, mut to) = (vec![0.0; p], vec![0.0; p]);
             for (predictor, columns) in &given.parts {
                 let mut x = vec![0.0; n * p];
@@ -118,6 +157,7 @@ impl GlmmSystem {
             y: pick(rows.y),
             weights: pick(&weights),
             parts,
+            thresholds,
             offset,
             effects,
             cells,
@@ -139,7 +179,7 @@ impl GlmmSystem {
 
 /// The change of basis of one block, its dependent columns left out. Parts are stacked: one change
 /// serves all.
-fn changed(block: &FixedBlock<'_>) -> Result<Basis, CoreError> {
+fn changed(block: &FixedBlock<'_>, all: bool) -> Result<Basis, CoreError> {
     let p = block.parts.first().map_or(0, |b| b.1.len());
     let stacked: Vec<Vec<f64>> = if block.parts.len() > 1 {
         (0..p).map(|j| block.parts.iter().flat_map(|b| b.1[j].iter().copied()).collect()).collect()
@@ -154,6 +194,9 @@ fn changed(block: &FixedBlock<'_>) -> Result<Basis, CoreError> {
     let rows = Rows { x: columns, y: &y, weights: None, factors: Vec::new() };
     rows.check()?;
     let mut basis = Basis::of_columns(&rows);
+    if all {
+        return Ok(basis);
+    }
     let products = products_of_x(&rows, &basis);
     if products.iter().any(|v| !v.is_finite()) {
         return Err(CoreError::Degenerate("the cross-products of X are not finite: rescale the variables".into()));

@@ -153,6 +153,7 @@ impl Example {
             y: &self.y,
             weights: None,
             fixed: fixed.collect(),
+            thresholds: None,
             offsets: vec![None; m],
             factors,
             of: vec![of, of_others],
@@ -227,6 +228,7 @@ fn quadrature_equals_differences_and_one_node_is_laplace() {
         y: &example.y,
         weights: None,
         fixed: fixed.collect(),
+        thresholds: None,
         offsets: vec![None; 3],
         factors: vec![FactorRows {
             codes: &example.a,

@@ -1,0 +1,234 @@
+"""Random effects in the scale of ordered categories, against brute force and quadrature."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+from ranef import FormulaError, OptionError, clmm, load_dataset
+
+WINE = load_dataset("wine")
+pytestmark = pytest.mark.filterwarnings("ignore:singular fit", "ignore:the fit did not converge")
+
+CROSSED = "rating ~ temp + (1 |p| judge) + (1 | bottle)"
+
+
+def _distribution(link):
+    if link == "probit":
+        return norm.cdf
+    if link == "logit":
+        return lambda t: 1 / (1 + np.exp(-t))
+    return lambda t: -np.expm1(-np.exp(t))
+
+
+def _rows(fit):
+    """Location columns, thresholds and scale of the rows, as functions of the parameters."""
+    design = fit.design
+    nominal = next((p.x for p in design.parts if p.name == "nominal"), None)
+    scale = next(p.x for p in design.parts if p.name == "scale")
+    return design.x, nominal, scale, design.y.astype(int)
+
+
+def _log_likelihoods(fit, beta, extras, location, scale):
+    """Log-likelihood (n,) of the rows with random parts of location and log scale added."""
+    x, nominal, columns, y = _rows(fit)
+    f = _distribution(fit.family.link)
+    cuts = fit.thresholds_at(extras, nominal, len(y))
+    s = np.exp(-(columns @ extras[fit.places["scale"]] + scale))
+    t = (cuts - (x @ beta + location)[:, None]) * s[:, None]
+    below = np.pad(f(t), ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0)))
+    rows = np.arange(len(y))
+    with np.errstate(divide="ignore"):
+        return np.log(below[rows, y] - below[rows, y - 1])
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    return clmm(CROSSED, WINE, link="logit", nominal="~ contact", scale="~ temp + (1 |p| judge)")
+
+
+def test_criterion_is_that_of_brute_force(crossed) -> None:
+    """-2 log-likelihood by Laplace's approximation, mode and Hessian by differences in NumPy."""
+    fit = crossed._fit
+    joint = {s.formula: s for s in fit.all_order.spans}
+    judge, bottle = fit.joined_terms.design.random
+    theta = np.zeros(len(fit.all_theta))
+    factor = np.array([[0.9, 0.0], [0.3, 0.5]])
+    theta[joint[0].theta_start : joint[0].theta_stop] = [0.9, 0.3, 0.5]
+    theta[joint[1].theta_start] = 0.6
+    beta, extras = fit.beta + 0.1, fit.extras + 0.02 * np.arange(len(fit.extras))
+    j, k = len(judge.levels), len(bottle.levels)
+
+    def h(u):
+        b = u[: 2 * j].reshape(j, 2) @ factor.T
+        own = 0.6 * u[2 * j :]
+        location = b[judge.codes, 0] + own[bottle.codes]
+        return 0.5 * u @ u - _log_likelihoods(fit, beta, extras, location, b[judge.codes, 1]).sum()
+
+    found = minimize(h, np.zeros(2 * j + k), method="BFGS", options={"gtol": 1e-9, "maxiter": 2000})
+    n, e = len(found.x), 1e-3
+    units = e * np.eye(n)
+
+    def second(a, b):
+        u = found.x
+        return (h(u + a + b) - h(u + a - b) - h(u - a + b) + h(u - a - b)) / (4 * e * e)
+
+    hessian = np.array([[second(units[a], units[b]) for b in range(n)] for a in range(n)])
+    # differences of second order: once more with half the step takes their error away
+    units, e = units / 2, e / 2
+    half = np.array([[second(units[a], units[b]) for b in range(n)] for a in range(n)])
+    expected = 2 * found.fun + np.linalg.slogdet((4 * half - hessian) / 3)[1]
+    core = np.ascontiguousarray(theta[fit.all_order.core_of_theta])
+    at = fit.system.get(1).evaluate(core, fit.coefficients.joined(beta, extras), None, 1, "observed")
+    assert at.objective == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog", "loglog", "cauchit"])
+def test_gradient_equals_differences(link: str) -> None:
+    m = clmm(CROSSED, WINE, link=link, nominal="~ contact", scale="~ temp + (1 |p| judge)")
+    fit, rng = m._fit, np.random.default_rng(3)
+    system, t = fit.system.get(1), len(fit.all_theta)
+    x = np.concatenate([fit.core_theta, fit.core_beta]) + 0.1 * rng.standard_normal(t + len(fit.core_beta))
+    x[:t] += 0.3
+
+    def at(x):
+        return system.evaluate(x[:t], x[t:], None, 1, "observed")
+
+    step = 1e-4 * np.eye(len(x))
+    near = np.array([at(x + s).objective - at(x - s).objective for s in step])
+    far = np.array([at(x + 2 * s).objective - at(x - 2 * s).objective for s in step])
+    slopes = (8 * near - far) / 12e-4
+    assert np.allclose(at(x).gradient, slopes, atol=1e-6 * np.maximum(1, np.abs(slopes)))
+
+
+def test_quadrature_is_the_integral() -> None:
+    """One factor with an effect on the location and one on the scale: sums on a fine grid."""
+    m = clmm("rating ~ temp + (1 |p| judge)", WINE, link="probit", scale="~ (1 |p| judge)", n_quad=25)
+    fit = m._fit
+    factor = np.array([[1.1, 0.0], [0.2, 0.4]])
+    grid, step = np.linspace(-8.0, 8.0, 121, retstep=True)
+    u, v = (g.ravel() for g in np.meshgrid(grid, grid, indexing="ij"))
+    location, scale = factor @ np.stack([u, v])
+    cuts, fixed, y = m.thresholds.to_numpy(), fit.design.x @ fit.beta, fit.design.y.astype(int)
+    judge, total = fit.design.random[0], 0.0
+    for level in range(len(judge.levels)):
+        rows = np.flatnonzero(judge.codes == level)
+        t = (cuts - (fixed[rows] + location[:, None])[..., None]) * np.exp(-scale)[:, None, None]
+        p = np.diff(np.pad(norm.cdf(t), ((0, 0), (0, 0), (1, 1)), constant_values=((0, 0), (0, 0), (0, 1))), axis=2)
+        own = p[:, np.arange(len(rows)), y[rows] - 1].prod(axis=1)
+        total += np.log((own * norm.pdf(u) * norm.pdf(v)).sum() * step**2)
+    at = fit.system.get(1).evaluate(np.array([1.1, 0.2, 0.4]), fit.core_beta, None, 35, "observed")
+    assert at.objective == pytest.approx(-2 * total, abs=5e-6)
+
+
+def test_without_variance_it_is_the_model_without_them() -> None:
+    plain = clmm("rating ~ temp + (1 | judge)", WINE, scale="~ contact")
+    m = clmm("rating ~ temp + (1 | judge)", WINE, scale="~ contact + (1 | judge)")
+    fit = m._fit
+    spans = {s.formula: s for s in fit.all_order.spans}
+    theta = np.zeros(2)
+    theta[spans[0].theta_start] = plain._fit.theta[0]
+    at = fit.system.get(1).evaluate(
+        np.ascontiguousarray(theta[fit.all_order.core_of_theta]), plain._fit.core_beta, None, 1, "observed"
+    )
+    assert at.objective == pytest.approx(plain.objective, abs=1e-8)
+    assert m.objective <= plain.objective + 1e-8
+    assert m.npar == plain.npar + 1
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Raters who differ in where they are and in how much of the scale they use."""
+    rng = np.random.default_rng(4)
+    n, groups = 3000, 60
+    data = pd.DataFrame({"g": rng.integers(0, groups, n), "x": rng.normal(size=n)})
+    a = rng.normal(size=groups)
+    s = 0.4 * rng.normal(size=groups) + 0.2 * a
+    latent = 0.8 * data.x + a[data.g] + np.exp(0.3 * data.x + s[data.g]) * rng.normal(size=n)
+    data["y"] = pd.Categorical(np.digitize(latent, [-1.5, -0.3, 0.6, 1.8]), ordered=True)
+    m = clmm("y ~ x + (1 |p| g)", data, link="probit", scale="~ x + (1 |p| g)")
+    return data, s, m
+
+
+def test_what_was_drawn_is_found(drawn) -> None:
+    _, s, m = drawn
+    assert m.convergence.ok
+    assert m.component("scale").fixef["x"] == pytest.approx(0.3, abs=3 * m.component("scale").bse["x"])
+    block = m.varcorr["g"]
+    assert block.names == ("cond.(Intercept)", "scale.(Intercept)")
+    assert block.sd[1] == pytest.approx(np.sqrt(0.4**2 + 0.2**2), abs=0.15)
+    assert block.corr[0, 1] == pytest.approx(0.2 / np.sqrt(0.2), abs=0.3)
+    modes = m.component("scale").ranef()["g"].iloc[:, 0]
+    assert np.corrcoef(modes, s)[0, 1] > 0.9
+    assert list(m.component("scale").varcorr) == ["g"]
+    assert m.conf_int(component="scale").loc["x"].between(0.1, 0.5).all()
+    assert list(m.conf_int(component="all").index.get_level_values(0).unique()) == ["cond", "thresholds", "scale"]
+
+
+def test_predictions_have_the_scale_of_their_group(drawn) -> None:
+    data, _, m = drawn
+    fit = m._fit
+    zeta = m.component("scale").linear_predictor
+    own = data.g.to_numpy()
+    scale = m.component("scale")
+    expected = scale.fixef["x"] * data.x + scale.ranef()["g"].to_numpy()[own, 0]
+    assert np.allclose(zeta, expected, atol=1e-10)
+    below = norm.cdf((m.thresholds.to_numpy() - fit.eta[:, None]) * np.exp(-expected.to_numpy())[:, None])
+    found = m.predict(type="prob")
+    assert np.allclose(found, np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))), atol=1e-12)
+    assert np.allclose(m.predict(data.head(20), type="prob"), found.head(20), atol=1e-12)
+    population = m.predict(data.head(3).drop(columns="g"), type="prob", re="population")
+    assert np.allclose(population.sum(axis=1), 1.0)
+    assert not np.allclose(population, found.head(3), atol=1e-3)
+
+
+def test_standard_errors_move_with_all_parameters(drawn) -> None:
+    """The spread of predictions of parametric bootstrap fits is of the size of the errors."""
+    data, _, m = drawn
+    new = pd.DataFrame({"x": [0.0, 1.0]})
+    se = m.predict(new, type="prob", re="population", se=True)["se"].to_numpy()
+    draws = m.simulate(12, rng=5)
+    spread = [m.refit(draws[c]).predict(new, type="prob", re="population").to_numpy() for c in draws]
+    ratio = np.std(spread, axis=0, ddof=1) / se
+    assert 0.6 < np.median(ratio) < 1.6
+    conditional = m.predict(data.head(5), type="prob", se=True)
+    assert (conditional["se"].to_numpy() > 0).all()
+
+
+def test_saved_and_fitted_to_other_rows(drawn, tmp_path) -> None:
+    import ranef
+
+    data, _, m = drawn
+    m.save(tmp_path / "m.ranef")
+    again = ranef.load(tmp_path / "m.ranef")
+    assert np.allclose(again.predict(type="prob"), m.predict(type="prob"))
+    shuffled = clmm(m.formula, data.sample(frac=1.0, random_state=1), link="probit", scale="~ x + (1 |p| g)")
+    assert shuffled.objective == pytest.approx(m.objective, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"nominal": "~ contact + (1 | judge)"}, FormulaError, "random effects in nominal are not fitted"),
+        ({"scale": "~ (1 | judge)", "start": [1.0]}, OptionError, "start= is for models without random effects in"),
+    ],
+)
+def test_what_is_refused(arguments, error, says) -> None:
+    with pytest.raises(error, match=says):
+        clmm("rating ~ temp + (1 | judge)", WINE, **arguments)
+
+
+def test_averages_are_refused(drawn) -> None:
+    data, _, m = drawn
+    with pytest.raises(OptionError, match="averages over random effects"):
+        m.predict(type="prob", re="marginal")
+    with pytest.raises(OptionError, match="responses of new rows"):
+        m.simulate(newdata=data.head(2))
+
+
+def test_random_effects_in_the_scale_alone() -> None:
+    m = clmm("rating ~ temp + contact", WINE, scale="~ (1 | judge)")
+    assert list(m.varcorr) == ["scale:judge"]
+    assert m.convergence.ok
+    assert np.allclose(m.predict(type="prob").sum(axis=1), 1.0)
