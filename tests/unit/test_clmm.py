@@ -187,6 +187,27 @@ def test_nominal_test_is_the_likelihood_ratio(m: Any) -> None:
         m.nominal_test("judge")
 
 
+def test_profiles_end_where_the_likelihood_ratio_says(m: Any) -> None:
+    """Fits with the effect held, by an offset, at the limits."""
+    limits = m.conf_int(method="profile").loc["contact[T.yes]"]
+    for limit in limits:
+        held = WINE.assign(o=limit * (WINE["contact"] == "yes"))
+        found = clmm("rating ~ temp + (1 | judge)", held, offset="o").objective
+        assert found - m.objective == pytest.approx(3.8414588207, abs=2e-5)
+
+
+def test_intervals_by_component(both: Any) -> None:
+    part = both.component("nominal")
+    found = both.conf_int(component="nominal")
+    assert np.allclose(found.mean(axis=1), part.fixef)
+    assert np.allclose(found["upper"] - found["lower"], 2 * 1.959963984540054 * part.bse)
+    every = both.conf_int(component="all")
+    assert list(every.loc["scale"].index) == ["temp[T.warm]"]
+    assert np.allclose(every.loc["cond"], both.conf_int(method="wald"))
+    with pytest.raises(OptionError, match="method='wald'"):
+        both.conf_int(component="scale", method="profile")
+
+
 def test_dropping_a_factor_leaves_the_coding_of_the_others(m: Any) -> None:
     smaller = clmm("rating ~ contact + (1 | judge)", WINE)
     row = m.drop1().loc["temp"]
@@ -294,7 +315,6 @@ def test_notes_on_the_response() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda m: m.profile(), "profiles are not available"),
         (lambda m: m.report("x.html"), "report\\(\\) is for models of a mean"),
         (lambda m: m.equations(), "equations\\(\\) is for models of a mean"),
         (lambda m: m.overdispersion(), "thresholds are estimated"),

@@ -55,7 +55,9 @@ def clmm(
         which odds are not proportional. They are added to the thresholds, so that their sign is
         that of lower categories.
     scale : str, optional
-        A formula of effects on the logarithm of the scale of the latent variable.
+        A formula of effects on the logarithm of the scale of the latent variable, such as ``"~ temp
+        + (1 | judge)"``. Its random effects are correlated with those of the location where both
+        share a name, as ``(1 |p| judge)``.
     n_quad : int, optional
         Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor
         with up to three of them; 1, the default, is Laplace's approximation.

@@ -402,8 +402,10 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
 
     @property
     def why_no_profile(self) -> str | None:
-        """Thresholds are not held in the core's profile."""
-        return "profiles are not available for ordered categories; use 'wald' or 'boot'."
+        """Random effects of the scale are not held in the core's profile."""
+        if self.part_terms:
+            return "profiles are not available where the scale has random effects; use 'wald' or 'boot'."
+        return super(OrdinalFit, self).why_no_profile
 
     @property
     def why_no_overdispersion(self) -> str | None:
