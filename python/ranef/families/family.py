@@ -64,6 +64,11 @@ class Family:
         return self.name
 
     @property
+    def has_usual_link(self) -> bool:
+        """Whether the link is the one where none is given."""
+        return not self.links or self.link == self.links[0]
+
+    @property
     def link_function(self) -> Link:
         """The link with its inverse and slope."""
         return LINKS[self.link]

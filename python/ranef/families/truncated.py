@@ -47,9 +47,9 @@ class Truncated(Family):
         return self.family.link
 
     @property
-    def links(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those of the family."""
-        return self.family.links
+    def has_usual_link(self) -> bool:
+        """As the family has it."""
+        return self.family.has_usual_link
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -3,7 +3,7 @@ dispersion and shape.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -140,7 +140,10 @@ class ComponentsFit(PredictorFit):
     @property
     def why_no_profile(self) -> str | None:
         """The core holds no parameter of several predictors."""
-        return "profiles are not available for models with several linear predictors; use 'wald' or 'boot'."
+        return (
+            "profile() is not available for models with several linear predictors; conf_int('profile') has the "
+            "intervals of fixed effects."
+        )
 
     @property
     def why_not_translated(self) -> str | None:
@@ -368,7 +371,12 @@ class ComponentsFit(PredictorFit):
             at += len(p.beta)
         blocks.sort(key=lambda b: b[0])
         names = [(key, name) for _, key, own, _ in blocks for name in own]
-        names += [("theta", name) for name in theta_names(self.whole.order, self.whole.design.random)]
+        first = [pieces[0].predictor for pieces in self.whole.pieces]
+        random = tuple(
+            term if not i else replace(term, group=f"{self.predictors[i].key}:{term.group}")
+            for i, term in zip(first, self.whole.design.random, strict=True)
+        )
+        names += [("theta", name) for name in theta_names(self.whole.order, random)]
         place = np.concatenate([*(b[3] for b in blocks), self.whole.order.theta_of_core]).astype(np.intp)
         values = np.concatenate([self.whole_theta, self.whole_beta])[place]
         whole = np.full((at, at), np.nan) if self.whole_vcov is None else self.whole_vcov

@@ -37,7 +37,7 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
     if found is None:
         raise OptionError(f"component={component!r} is for models with several linear predictors.")
     if method != "wald":
-        raise OptionError("intervals of components are Wald intervals: method='wald'.")
+        raise OptionError("intervals of components are by method='wald' or 'profile'.")
     names, values, covariance = found
     half = normal_multiplier(level) * np.sqrt(np.diagonal(covariance))
     index = pd.MultiIndex.from_tuples(names, names=["component", "name"])

@@ -48,9 +48,8 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
     """
     arguments = [_quoted(request.formula), data]
     if fit.family_shown:
-        links = fit.family.links
-        named = not links or fit.family.link == links[0]
-        family = fit.family.argument if named else f"{fit.family.argument}({fit.family.link})"
+        name = fit.family.argument
+        family = name if fit.family.has_usual_link else f"{name}({fit.family.link})"
         arguments.append(f"family={_quoted(family)}")
     for name, key in (("zi_formula", "zero"), ("disp_formula", "dispersion")):
         if (text := fit.part_formulas.get(key)) is not None:

@@ -6,9 +6,11 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
+from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
 from ranef.fit.warned import warn_once
 from ranef.inference.component_intervals import component_intervals
+from ranef.inference.component_profiles import profile_intervals_of_parts
 from ranef.inference.ratios import asked_ratios
 from ranef.inference.structure_intervals import split_names, structure_intervals
 from ranef.inference.wald import wald_intervals
@@ -62,8 +64,10 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             ``"precision"``), names of fixed effects. For profiles also ``"theta_"`` for all of the
             random part and ``"beta_"`` for all fixed effects.
         component : str, optional
-            Of models with several linear predictors: the component whose Wald intervals are meant,
+            Of models with several linear predictors: the component whose intervals are meant,
             ``"zi"`` or ``"disp"``, or ``"all"`` for those of all; the conditional one by default.
+            They are Wald intervals, or with ``"profile"`` those of its fixed effects, each held at
+            a value while all else is estimated again.
         exponentiate : bool
             Whether to show the intervals of fixed effects as those of ratios, as in ``tidy``;
             standard deviations and correlations are not changed.
@@ -111,6 +115,13 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
                              lower  upper
         sd_(Intercept)|herd  0.346    1.1
         """
+        if method == "profile" and self._fit.described_by == "parts":
+            with reported(progress, "limits") as show:
+                found = profile_intervals_of_parts(
+                    self._fit, component or "cond", level, parm, parse_control(self._request.control),
+                    show or (lambda done, total: None),
+                )  # fmt: skip
+            return found
         if component is not None and component != "cond":
             return component_intervals(self._fit, component, method, level)
         if not isinstance(method, str):
