@@ -128,6 +128,12 @@ impl Statistic {
         Ok(Statistic { sums })
     }
 
+    /// Takes the sums of the same rows from those of a larger model: the numbers that columns,
+    /// factors and their effects have there.
+    fn take_part(&mut self, of: &Statistic, columns: Vec<usize>, factors: Vec<(usize, Vec<usize>)>) -> PyResult<()> {
+        self.sums.take_part(&of.sums, &columns, &factors).map_err(to_python)
+    }
+
     #[pyo3(signature = (rounded = false))]
     fn to_bytes<'py>(&self, py: Python<'py>, rounded: bool) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &py.detach(|| self.sums.to_bytes(rounded)))

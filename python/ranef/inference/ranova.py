@@ -1,10 +1,9 @@
 """Tests of random effects: each is left out in turn."""
 
 import math
-from dataclasses import replace
 
-from ranef.design.fewer_terms import reductions
 from ranef.fit.control import FitControl
+from ranef.fit.fewer_terms import reductions
 from ranef.fit.record import MixedFit
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p, mixture_note, not_sure
 from ranef.inference.maximised import need_maximised
@@ -39,7 +38,7 @@ def compare_reductions(fit: MixedFit, control: FitControl) -> Comparison:
     if full.singular:
         notes.append("the model is singular: an effect that has no variance in it is tested with a statistic of 0")
     for reduction in reductions(design):
-        model = fit_reduced(fit, replace(design, random=reduction.random, curve=reduction.curve), fit.reml, control)
+        model = fit_reduced(fit, reduction.design(design), fit.reml, control)
         names.append(reduction.label)
         models.append(model)
         if model.trouble:

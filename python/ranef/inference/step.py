@@ -5,9 +5,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ranef.design.fewer_terms import bar_text, reductions
 from ranef.errors import DataError, OptionError, RanefWarning
 from ranef.fit.absent_data import AbsentData
+from ranef.fit.fewer_terms import bar_text, reductions
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.formula import formula_text

@@ -157,7 +157,8 @@ impl CellSums {
     }
 
     /// The same with factors, levels and columns renumbered: the new number of every old level,
-    /// none for those left out; the new numbers of levels; and old columns in their new order.
+    /// none for those left out; the new numbers of levels; and the old columns that are kept, in
+    /// their new order.
     pub fn renumbered(
         &self,
         (f, g): (usize, usize),
@@ -167,7 +168,8 @@ impl CellSums {
     ) -> CellSums {
         let turned = f > g;
         let (first, second) = if turned { (g, f) } else { (f, g) };
-        let ks = if turned { (self.kg, self.kf) } else { (self.kf, self.kg) };
+        let taken = (columns[0].len(), columns[1].len());
+        let ks = if turned { (taken.1, taken.0) } else { taken };
         let n_first = if turned { sizes.1 } else { sizes.0 };
         let moved = |(a, b, c): (usize, usize, usize)| {
             let (a, b) = (to[0][a]?, to[1][b]?);

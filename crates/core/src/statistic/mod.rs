@@ -5,6 +5,7 @@ mod bytes;
 mod cells;
 pub mod exact;
 mod levels;
+mod part;
 mod rank;
 
 pub use levels::Crossed;

@@ -12,8 +12,9 @@ from ranef.design.coding import Layout
 from ranef.design.curve_rows import CurveRows
 from ranef.design.curve_terms import curve_effects, curve_reductions, without_curve_term
 from ranef.design.recoding import recoding, shorter_layout
-from ranef.design.record import Design, RandomTerm
+from ranef.design.record import Design, RandomTerm, no_rows
 from ranef.design.structures import kind_of
+from ranef.fit.smaller_sums import with_some_columns
 from ranef.formula.shared_levels import KnownExpr
 
 Floats = NDArray[np.float64]
@@ -62,8 +63,13 @@ def without_fixed_term(design: Design, label: str) -> Design:
     number = design.fixed_terms.index(label) + 1
     keep = [j for j, a in enumerate(design.x_assign) if a != number]
     layout = _shorter_fixed(design, number)
-    x = design.x[:, keep]
     names, assign = tuple(design.x_names[j] for j in keep), tuple(design.x_assign[j] for j in keep)
+    if design.sums is not None:
+        if layout.names != names and recoding(design.encoder.fixed, layout) is not None:
+            raise no_rows()
+        effects = [(i, range(len(t.names))) for i, t in enumerate(design.random)]
+        return replace(with_some_columns(design, keep, effects, design.random), x_names=names, x_assign=assign)
+    x = design.x[:, keep]
     if layout.names != names:
         combine = recoding(design.encoder.fixed, layout)
         if combine is not None:
@@ -126,12 +132,21 @@ class Reduction:
         The same as parts of a formula.
     curve : CurveRows or None
         The curve with the columns of these terms.
+    effects : tuple of (int, tuple of int)
+        For every term its number in the larger model, and which of its effects it has.
     """
 
     label: str
     random: tuple[RandomTerm, ...]
     texts: tuple[str, ...]
     curve: CurveRows | None = None
+    effects: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    def design(self, larger: Design) -> Design:
+        """The smaller model."""
+        if larger.sums is not None:
+            return with_some_columns(larger, range(len(larger.x_names)), self.effects, self.random)
+        return replace(larger, random=self.random, curve=self.curve)
 
 
 def bar_text(term: RandomTerm) -> str:
@@ -159,30 +174,36 @@ def reductions(design: Design) -> tuple[Reduction, ...]:
             [t.label for t in expr.effects], [frozenset(v.label for v in t.variables) for t in expr.effects]
         )
         if not scope:
-            out.append(_reduction(design, i, bar_text(term), None, ""))
+            out.append(_reduction(design, i, bar_text(term), None, "", []))
         for label in scope:
             rest = [t.label for t in expr.effects if t.label != label]
             keep = [j for j, of in enumerate(term.labels) if of != label]
-            z, names, labels = term.z[:, keep], [term.names[j] for j in keep], [term.labels[j] for j in keep]
-            intercept = expr.intercept
-            if not intercept and _loses_constant(term.z, z):
-                intercept = True
-                z = np.column_stack([np.ones(len(z)), z])
-                names, labels = ["(Intercept)", *names], ["(Intercept)", *labels]
-            elif term.structure != "diagonal":
-                z, names, labels = _recoded_effects(design, i, label, z, names, labels)
+            names, labels = [term.names[j] for j in keep], [term.labels[j] for j in keep]
+            intercept, rows = expr.intercept, None
+            if design.sums is None or (not intercept and _has_factors(design, i)):
+                z = term.z[:, keep]
+                if not intercept and _loses_constant(term.z, z):
+                    intercept = True
+                    z = np.column_stack([np.ones(len(z)), z])
+                    names, labels = ["(Intercept)", *names], ["(Intercept)", *labels]
+                elif term.structure != "diagonal":
+                    z, names, labels = _recoded_effects(design, i, label, z, names, labels)
+                rows = term.with_z(np.asfortranarray(z))
+            elif term.structure != "diagonal" and _recoding_of_effects(design, i, label, names) is not None:
+                raise no_rows()
             left = " + ".join([*([] if intercept and rest else ["1" if intercept else "0"]), *rest])
             text = f"{left} | {expr.group_label}"
             new = None
             if names and not (names == ["(Intercept)"] and _has_intercept_term(design, i)):
                 new = replace(
                     term,
-                    rows=term.with_z(np.asfortranarray(z)),
+                    rows=rows,
                     names=tuple(names),
                     labels=tuple(labels),
                     text=text,
                 )
-            out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, "" if new is None else bar_text(new)))
+            text = "" if new is None else bar_text(new)
+            out.append(_reduction(design, i, f"{label} in {bar_text(term)}", new, text, keep))
     return tuple(out)
 
 
@@ -192,13 +213,32 @@ def _recoded_effects(
     """The effects that a random term keeps without one, coded as R would code the shorter formula;
     as they are where that is so already.
     """
+    found = _recoding_of_effects(design, i, label, names)
+    if found is None:
+        return z, names, labels
+    layout, combine = found
+    kept = ["(Intercept)", *(t.label for t in design.formula.random[i].effects if t.label != label)]
+    return design.random[i].z @ combine, list(layout.names), [kept[a] for a in layout.assign]
+
+
+def _has_factors(design: Design, i: int) -> bool:
+    """Whether an effect of a random term is that of a factor, so that a constant may be a
+    combination of its columns.
+    """
+    effects = design.formula.random[i].effects
+    return any(v.label in design.encoder.levels for t in effects for v in t.variables)
+
+
+def _recoding_of_effects(design: Design, i: int, label: str, names: list[str]) -> tuple[Layout, Floats] | None:
+    """How R would code a random term without an effect, and the combination of columns that it is;
+    None where it is that of the other columns as they are.
+    """
     whole, effects = design.encoder.random[i].layout, design.formula.random[i].effects
     number = [t.label for t in effects].index(label) + 1
     layout = shorter_layout(whole, effects, design.encoder.levels, number)
     if list(layout.names) == names or (combine := recoding(whole, layout)) is None:
-        return z, names, labels
-    kept = ["(Intercept)", *(t.label for t in effects if t.label != label)]
-    return design.random[i].z @ combine, list(layout.names), [kept[a] for a in layout.assign]
+        return None
+    return layout, combine
 
 
 def _has_intercept_term(design: Design, i: int) -> bool:
@@ -211,8 +251,10 @@ def _has_intercept_term(design: Design, i: int) -> bool:
     )
 
 
-def _reduction(design: Design, i: int, label: str, new: RandomTerm | None, text: str) -> Reduction:
+def _reduction(design: Design, i: int, label: str, new: RandomTerm | None, text: str, keep: Sequence[int]) -> Reduction:
     random = [*design.random[:i], *([] if new is None else [new]), *design.random[i + 1 :]]
     texts = [bar_text(t) for t in design.random]
     texts[i : i + 1] = [] if new is None else [text]
-    return Reduction(label, tuple(random), tuple(texts))
+    effects = [(j, tuple(range(len(t.names)))) for j, t in enumerate(design.random)]
+    effects[i : i + 1] = [] if new is None else [(i, tuple(keep))]
+    return Reduction(label, tuple(random), tuple(texts), effects=tuple(effects))
