@@ -495,6 +495,20 @@ class PatternSystem:
     def fit(
         self, reml: bool, start: _F64, max_evaluations: int, tolerance: float, progress: _Progress = None
     ) -> LinearFit: ...
+    def bootstrap(
+        self,
+        z: _F64,
+        reml: bool,
+        seed: int,
+        first: int,
+        count: int,
+        max_evaluations: int,
+        tolerance: float,
+        progress: _Progress = None,
+    ) -> Replicates:
+        """Fits of responses drawn from the model at ``z`` by the products that a fit needs of them;
+        replicate i depends on the seed and ``first`` + i only.
+        """
     def refits(
         self,
         responses: _F64,

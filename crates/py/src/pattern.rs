@@ -46,6 +46,33 @@ impl PatternSystem {
         found.map(|e| (z, e)).ok_or_else(singular)
     }
 
+    /// Fits as Python has them.
+    fn refits_of(
+        &self,
+        py: Python<'_>,
+        found: &[(pattern::Fit, Option<pattern::Solution>)],
+        reml: bool,
+    ) -> PyResult<Refits> {
+        let (p, k, count) = (self.moments.p(), self.rows.n(), found.len());
+        let mut out = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (f, s) in found {
+            let s = s.as_ref();
+            out.0.push(s.map_or(f64::NAN, |s| if reml { s.reml_criterion } else { s.ml_deviance }));
+            (0..p).for_each(|i| out.1.push(s.map_or(f64::NAN, |s| s.beta[i])));
+            (0..p).for_each(|i| out.2.push(s.map_or(f64::NAN, |s| (s.vcov[i * p + i] * s.sigma2).sqrt())));
+            out.3.extend_from_slice(&f.z);
+            out.4.push(s.map_or(f64::NAN, |s| s.sigma2.sqrt()));
+        }
+        Ok(Refits {
+            objective: out.0.into_pyarray(py).unbind(),
+            beta: matrix(py, out.1, count, p)?,
+            se: matrix(py, out.2, count, p)?,
+            theta: matrix(py, out.3, count, k)?,
+            spread: out.4.into_pyarray(py).unbind(),
+            status: found.iter().map(|(f, _)| f.status.name()).collect(),
+        })
+    }
+
     fn record(&self, py: Python<'_>, z: Vec<f64>, e: &Evaluated) -> PyResult<LinearSolution> {
         let s = e.solution(&self.moments);
         let p = self.moments.p();
@@ -219,25 +246,36 @@ impl PatternSystem {
             let mut finished = |n| watch.finished(n, count);
             pattern::refits(&self.moments, &structure, values, &start, options, &mut finished)
         })?;
-        let found = found.map_err(to_python)?;
-        let (p, k) = (self.moments.p(), structure.n());
-        let mut out = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (f, s) in &found {
-            let s = s.as_ref();
-            out.0.push(s.map_or(f64::NAN, |s| if reml { s.reml_criterion } else { s.ml_deviance }));
-            (0..p).for_each(|i| out.1.push(s.map_or(f64::NAN, |s| s.beta[i])));
-            (0..p).for_each(|i| out.2.push(s.map_or(f64::NAN, |s| (s.vcov[i * p + i] * s.sigma2).sqrt())));
-            out.3.extend_from_slice(&f.z);
-            out.4.push(s.map_or(f64::NAN, |s| s.sigma2.sqrt()));
+        self.refits_of(py, &found.map_err(to_python)?, reml)
+    }
+
+    /// Fits of `count` responses drawn from the model at z, by the products that a fit needs of
+    /// them; replicate i depends on the seed and `first` + i only.
+    #[pyo3(signature = (z, reml, seed, first, count, max_evaluations, tolerance, progress = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn bootstrap(
+        &self,
+        py: Python<'_>,
+        z: PyReadonlyArray1<'_, f64>,
+        reml: bool,
+        seed: u64,
+        first: usize,
+        count: usize,
+        max_evaluations: usize,
+        tolerance: f64,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Refits> {
+        let z = z.as_array().to_vec();
+        let options = FitOptions { reml, max_evaluations, tolerance };
+        let structure = self.structured();
+        if z.len() != structure.n() {
+            return Err(PyValueError::new_err(format!("there are {} parameters", structure.n())));
         }
-        Ok(Refits {
-            objective: out.0.into_pyarray(py).unbind(),
-            beta: matrix(py, out.1, count, p)?,
-            se: matrix(py, out.2, count, p)?,
-            theta: matrix(py, out.3, count, k)?,
-            spread: out.4.into_pyarray(py).unbind(),
-            status: found.iter().map(|(f, _)| f.status.name()).collect(),
-        })
+        let found = whole(py, progress, 1, |watch| {
+            let mut finished = |n| watch.finished(n, count);
+            pattern::bootstrap(&self.moments, &structure, &z, options, seed, first, count, &mut finished)
+        })?;
+        self.refits_of(py, &found.map_err(to_python)?, reml)
     }
 
     fn solution(&self, py: Python<'_>, z: PyReadonlyArray1<'_, f64>, reml: bool) -> PyResult<LinearSolution> {

@@ -14,6 +14,7 @@ from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.fit.added import AddedColumns
 from ranef.fit.beside import scaled_columns, why_no_likelihood
+from ranef.fit.control import FitControl
 from ranef.fit.convergence import Convergence
 from ranef.fit.drawn_responses import DrawnResponses
 from ranef.fit.order import TermOrder, relative_factor, term_keys, theta_names
@@ -326,6 +327,14 @@ class MixedFit(PartQuestions, DrawnResponses):
             None where the core finds such combinations, or no solution.
         """
         raise NotImplementedError
+
+    def drawn_refits(
+        self, n: int, seed: int, control: FitControl, progress: Callable[[int, int], object] | None
+    ) -> "_core.Replicates | None":
+        """Fits of ``n`` responses drawn from the model, for kinds that need no rows; None for
+        others. Replicate i depends on the seed and i only.
+        """
+        return None
 
     def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:
         """Residual standard deviation at the same theta without some rows, for the same kinds;

@@ -36,6 +36,9 @@ OPTIMIZER = "trust-region Newton on pattern moments, exact gradient and Hessian"
 #: below which a note says that they hardly are.
 UNIDENTIFIED, HARDLY = 1e-10, 1e-5
 
+#: Responses that are drawn and fitted before it is asked whether to go on.
+TOGETHER = 100
+
 #: Shares of a direction that are named.
 SHARE = 0.05
 
@@ -108,6 +111,48 @@ class RepeatedFit(CorrelatedFit):
         derivatives of the covariance.
         """
         return self.patterns.kenward_roger(self.z, linear)
+
+    def drawn_refits(
+        self, n: int, seed: int, control: FitControl, progress: Callable[[int, int], object] | None
+    ) -> "_core.Replicates":
+        """From products with the response that are drawn for each pattern of visits, which takes
+        the same time whatever the number of subjects.
+        """
+        from ranef._core import Replicates
+
+        parts: list[_core.Replicates] = []
+        done, interrupted = 0, False
+        try:
+            while done < n:
+                count = min(TOGETHER, n - done)
+                parts.append(
+                    self.patterns.bootstrap(
+                        self.z, self.reml, seed, done, count, control.max_evaluations, control.tolerance
+                    )
+                )
+                done += count
+                if progress is not None:
+                    progress(done, n)
+        except KeyboardInterrupt:
+            interrupted = True
+        done = sum(len(p.status) for p in parts)
+        size = len(self.beta)
+
+        def joined(name: str, *shape: int) -> Floats:
+            return np.concatenate([np.zeros((0, *shape)), *(getattr(p, name) for p in parts)])
+
+        return Replicates(
+            number=np.arange(done, dtype=np.int64),
+            objective=joined("objective"),
+            beta=joined("beta", size),
+            se=joined("se", size),
+            theta=np.zeros((done, 0)),
+            spread=joined("spread"),
+            status=[s for p in parts for s in p.status],
+            second_starts=0,
+            singular=np.zeros(done, dtype=np.bool_),
+            interrupted=interrupted,
+        )
 
     def fixed_root(self) -> Floats | None:
         """The root that goes with the moments."""

@@ -8,6 +8,7 @@
 pub mod covariance;
 mod criterion;
 mod derivatives;
+mod drawn;
 mod fit;
 mod identified;
 mod information;
@@ -19,6 +20,7 @@ mod structured;
 pub use covariance::{entry, Covariance, Filled, Natural};
 pub use criterion::{add_weighted, At, Entries, Evaluated, Order};
 pub use derivatives::{Derivatives, Jacobian};
+pub use drawn::{bootstrap, Drawn};
 pub use fit::{fit, refits, Fit};
 pub use identified::{determined, Determined};
 pub use information::{kenward_roger, satterthwaite, KenwardRoger, Satterthwaite};

@@ -137,6 +137,8 @@ def draw(
         check_groups(fit, factor)
     if type not in fit.bootstrap_types:
         raise OptionError(f"the bootstrap of this model is type={' or '.join(map(repr, fit.bootstrap_types))}.")
+    if type == "parametric" and (found := fit.drawn_refits(n, seed, control, progress)) is not None:
+        return draws_of(fit, found)
     if has_conventions(fit) or not fit.resampled_in_core or (type == "cases" and not fit.rows_in_core):
         group = _group(fit, factor) if type == "cases" else ""
         return draws_of(fit, replicates(fit, n, type, re, group, seed, control, n_threads, progress))
