@@ -331,9 +331,7 @@ class MixedFit(PartQuestions, DrawnResponses):
     def drawn_refits(
         self, n: int, seed: int, control: FitControl, progress: Callable[[int, int], object] | None
     ) -> "_core.Replicates | None":
-        """Fits of ``n`` responses drawn from the model, for kinds that need no rows; None for
-        others. Replicate i depends on the seed and i only.
-        """
+        """Fits of ``n`` responses drawn from the model, for kinds that need no rows; else None."""
         return None
 
     def sigma_without(self, drop: Floats, rows: int | NDArray[np.intp]) -> Floats:

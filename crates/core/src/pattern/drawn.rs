@@ -1,10 +1,10 @@
-//! Responses drawn from a fitted model by the products that a fit needs of them, whatever the number
-//! of subjects.
+//! Responses drawn from a fitted model by the products that a fit needs of them, whatever the
+//! number of subjects.
 //!
 //! Of the m subjects of a pattern let X hold all columns at all positions, c of them independent,
-//! X'X = F F', and E the errors, whose rows have the covariance Sigma of the pattern. Then X'E = F T
-//! with c rows T of that covariance, and E'E = T'T + a Wishart matrix of Sigma with m - c degrees of
-//! freedom. Patterns of few subjects have their rows drawn.
+//! X'X = F F', and E the errors, whose rows have the covariance Sigma of the pattern. Then
+//! X'E = F T with c rows T of that covariance, and E'E = T'T + a Wishart matrix of Sigma with
+//! m - c degrees of freedom.
 
 use super::covariance::{entry, Covariance};
 use super::criterion::{At, Evaluated, Order};
