@@ -41,6 +41,7 @@ def agrees(exact, iterative, share=0.03):
     error = iterative._fit.criterion_se
     assert abs(exact.objective - iterative.objective) < 4 * error + 1e-3
     assert iterative.convergence.ok, str(iterative.convergence)
+    assert iterative.convergence.solver == "iterative"
     assert iterative.convergence.sampling <= 0.02
     se = np.sqrt(np.diag(exact._fit.joint_vcov))
     own = np.sqrt(np.diag(iterative._fit.joint_vcov))
@@ -85,6 +86,29 @@ def test_trials_slopes_and_another_link():
     agrees(exact, iterative, 0.05)
     probit = ranef.Binomial("probit")
     agrees(*both("cbind(b, t - b) ~ x + (1 | g) + (1 | h)", data, family=probit))
+
+
+@pytest.mark.parametrize(
+    ("n", "levels", "family", "formula", "slopes"),
+    [
+        (40_000, (900, 400), "binomial", "y ~ x + (1 | g) + (1 | h)", 0.0),
+        (100_000, (1_000, 400), "binomial", "y ~ x + (1 | g) + (1 | h)", 0.0),
+        (100_000, (1_000, 400), "poisson", "y ~ x + (1 | g) + (1 | h)", 0.0),
+        (30_000, (500, 200, 120), "binomial", "y ~ x + (1 | g) + (1 | h) + (1 | k)", 0.0),
+        (20_000, (500, 200), "poisson", "y ~ x + (x | g) + (1 | h)", 0.2),
+    ],
+)
+def test_within_the_errors_that_are_stated(n, levels, family, formula, slopes):
+    exact, iterative = both(formula, table(n, levels, n, family, slopes), probes=8, family=family)
+    assert iterative.convergence.ok
+    assert abs(exact.objective - iterative.objective) < 4 * iterative._fit.criterion_se
+    sampling = iterative.convergence.sampling
+    assert 0 < sampling <= 0.02
+    se = np.sqrt(np.diag(exact._fit.joint_vcov))
+    moved = np.r_[exact.theta - iterative.theta, exact.fixef - iterative.fixef]
+    # both searches end within a thousandth of a standard error or so
+    assert np.abs(moved / se).max() < 4 * sampling + 3e-3
+    np.testing.assert_allclose(np.sqrt(np.diag(iterative._fit.joint_vcov)), se, rtol=0.02)
 
 
 def test_same_bits_for_any_threads_and_files(tmp_path):

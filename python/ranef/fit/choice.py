@@ -26,8 +26,8 @@ Way = Literal["exact", "hybrid", "iterative"]
 SHARE = 0.5
 #: Seconds that the evaluations of an exact fit may take where there is another way, and how many
 #: there are; seconds that the single evaluation of an exact finish may take.
-PATIENCE, EVALUATIONS = 10.0, 6
-LAST = 10.0
+PATIENCE, EVALUATIONS = 20.0, 6
+LAST = 120.0
 #: The same where a dense block of all that is crossed would take longer: a sparser pattern is
 #: looked for as far as that takes no longer than the iterative solver.
 SPARSER = 2.0
@@ -41,8 +41,9 @@ SHOWN = 10_000
 EXACT_VECTORS, ITERATIVE_VECTORS = 3, 64
 #: Matrices of the order of the fixed effects that are held at once.
 SQUARES = 6
-#: Bytes of what is kept of a level beside numbers: its place in the factor, its label.
-OF_LEVEL = 200
+#: Bytes of what is kept of a level beside numbers: its place in the factor, its label; and where
+#: that is put together from those of several columns.
+OF_LEVEL, OF_JOINED = 60, 300
 #: Dense operations take so many seconds each.
 OF_DENSE = 4e-11
 
@@ -57,20 +58,25 @@ class ModelSize:
         Rows and fixed effects.
     factors : list of (int, int)
         Levels and effects of each grouping factor, in the core's order.
+    joined : int
+        Levels of factors that are made of several columns.
     """
 
     n: int
     p: int
     factors: list[tuple[int, int]]
+    joined: int = 0
 
     @classmethod
     def of(cls, design: Design, order: TermOrder, n: int) -> "ModelSize":
         """Of a design with so many rows."""
-        factors = []
+        factors, joined = [], 0
         for members in order.factors:
             terms = [design.random[i] for i in members]
-            factors.append((len(terms[0].levels), sum(len(t.names) for t in terms)))
-        return cls(n, len(design.x_names), factors)
+            levels = len(terms[0].levels)
+            factors.append((levels, sum(len(t.names) for t in terms)))
+            joined += levels if ":" in terms[0].group else 0
+        return cls(n, len(design.x_names), factors, joined)
 
     @property
     def q(self) -> int:
@@ -103,7 +109,14 @@ class ModelSize:
 
     def vectors(self) -> float:
         """Bytes of the vectors of the exact solver, and of what is kept of levels."""
-        return 8.0 * EXACT_VECTORS * self.q * (self.p + 1) + OF_LEVEL * sum(levels for levels, _ in self.factors)
+        labels = OF_LEVEL * sum(levels for levels, _ in self.factors) + (OF_JOINED - OF_LEVEL) * self.joined
+        return 8.0 * EXACT_VECTORS * self.q * (self.p + 1) + labels
+
+    def exact_cost(self, cells: float, of_factor: tuple[float, float], copies: int = 1) -> tuple[float, float]:
+        """Bytes of the exact solver, and seconds of one of its evaluations, from those of its
+        factor; so many copies of the sums are held at once.
+        """
+        return of_factor[0] + copies * self.sums(cells) + self.vectors(), of_factor[1]
 
     def bounds(self, crossed: Sequence[int], cells: float) -> tuple[float, float]:
         """Bytes of a factor and seconds of an evaluation, at most: of the factors that are crossed
@@ -173,7 +186,8 @@ def way_of(design: Design, order: TermOrder, reml: bool, control: FitControl, n_
         return "exact"
     available = available_memory()
     seconds = LAST if size.bounds(crossed, 0.0)[1] <= LAST else SPARSER
-    _, exact = exact_size(size, codes, float("inf") if available is None else available, seconds, n_threads)
+    cells, found = exact_size(size, codes, float("inf") if available is None else available, seconds, n_threads)
+    exact = None if found is None else size.exact_cost(cells, found)
     # where neither fits the exact solver says so
     return best_way(exact, size.iterative_bytes(), available) or "exact"
 

@@ -140,6 +140,6 @@ def fit_sampled_modes(
     sampled = SampledLikelihood(found.probes, control.seed, found.error / 2, system.exact_bytes)
     lazy: LazySystem[GlmmSystem] = LazySystem(design, order, family, refusal=sampled.refusal, crossed=system)
     fit = record_of(design, order, likelihood, lazy, found.fit, n_threads, kept=system.kept)
-    convergence = replace(fit.convergence, optimizer=OPTIMIZER, sampling=found.sampling)
+    convergence = replace(fit.convergence, optimizer=OPTIMIZER, sampling=found.sampling, solver="iterative")
     own = {f.name: getattr(fit, f.name) for f in fields(GlmmFit)} | {"convergence": convergence}
     return SampledGlmmFit(**own, sampled=sampled)

@@ -1,6 +1,6 @@
 """What a fit would take of memory and time, found without fitting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ranef.data.batches import BATCH, Batches, sources_of
 from ranef.design.level_columns import LevelColumns
 from ranef.design.memory import available_memory, memory_limit
 from ranef.design.record import Design
-from ranef.fit.choice import ModelSize, Way, best_way, crossed_of, exact_size
+from ranef.fit.choice import ModelSize, Way, exact_size, way_of
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.order import order_terms
 from ranef.fit.request import LmmRequest, requested_design
@@ -20,7 +20,7 @@ from ranef.fit.threads import parse_n_threads
 from ranef.scale.passes import surveyed
 from ranef.scale.recipe import Recipe
 from ranef.scale.survey import Survey, asked_of
-from ranef.scale.way import surveyed_size
+from ranef.scale.way import surveyed_size, surveyed_way
 
 #: Evaluations that a fit takes, as a rule.
 EVALUATIONS = 8
@@ -258,8 +258,7 @@ def _of_design(design: Design, options: FitControl, n_threads: int) -> Plan:
     passes = _passes(size, 1)
     exact = Route("exact", items, _exact_seconds(size, seconds, cells, passes), at_most=at_most)
     iterative = _iterative(size, held, passes, why_not_iterative(design))
-    crossed = crossed_of(codes, [levels for levels, _ in size.factors])
-    way = _way(size, (exact, seconds), iterative, available, options, crossed)
+    way = _that_fits(way_of(design, order, True, options, n_threads), exact, iterative, available, options)
     return _plan(design, size, cells, (exact, iterative), available, way, streamed=False)
 
 
@@ -296,7 +295,7 @@ def _of_survey(found: Survey, recipe: Recipe, sources: list[Batches], options: F
     exact = Route("exact", items, _exact_seconds(size, seconds, cells, passes), at_most=bool(cells))
     iterative = _iterative(size, batch, passes, why_not_iterative(recipe.design))
     available = available_memory()
-    way = _way(size, (exact, seconds), iterative, available, options, crossed)
+    way = _that_fits(surveyed_way(found, recipe, options), exact, iterative, available, options)
     return _plan(recipe.design, size, cells, (exact, iterative), available, way, streamed=True)
 
 
@@ -313,20 +312,15 @@ def _plan(
     return Plan(str(design.formula), size.n, size.p, levels, cells, *routes, available, way, streamed)
 
 
-def _way(
-    size: ModelSize,
-    exact: tuple[Route, float],
-    iterative: Route,
-    available: float | None,
-    options: FitControl,
-    crossed: Sequence[int],
-) -> Way | None:
-    """What a fit takes; `exact` with the seconds of one evaluation."""
+def _that_fits(way: Way, exact: Route, iterative: Route, available: float | None, options: FitControl) -> Way | None:
+    """What a fit takes that is to go this way: the iterative solver where the exact one is refused
+    memory, and there is a choice.
+    """
     free = float("inf") if available is None else available
-    if options.solver != "auto" or iterative.why_not is not None:
-        only = iterative if options.solver == "iterative" else exact[0]
-        fits = only.why_not is None and only.bytes <= free
-        return ("iterative" if only is iterative else "exact") if fits else None
-    if size.is_small(crossed) and exact[0].bytes <= free:
-        return "exact"
-    return best_way((exact[0].bytes, exact[1]), iterative.bytes, available)
+
+    def fits(route: Route) -> bool:
+        return route.why_not is None and route.bytes <= free
+
+    if way == "exact" and not fits(exact) and options.solver == "auto":
+        way = "iterative"
+    return way if fits(exact if way == "exact" else iterative) else None

@@ -32,8 +32,7 @@ def surveyed_way(found: Survey, recipe: Recipe, control: FitControl) -> Way:
     cells = size.cells()
     of_factor, seconds = size.bounds(crossed, cells)
     # while runs of cells are joined, both are held
-    held = 2 * size.sums(cells) + size.vectors()
-    exact = (of_factor + 4.0 * cells + held, seconds)
+    exact = size.exact_cost(cells, (of_factor + 4.0 * cells, seconds), copies=2)
     return best_way(exact, size.iterative_bytes(), available_memory()) or "exact"
 
 

@@ -49,6 +49,16 @@ impl<T: Real> Block<T> {
         }
     }
 
+    /// These vectors and those of another block.
+    pub fn beside(&self, other: &Block<T>) -> Block<T> {
+        let mut out = Block::zeros(self.data.len() / self.k, self.used + other.used);
+        for (to, (a, b)) in out.data.chunks_exact_mut(out.k).zip(self.rows().zip(other.rows())) {
+            to[..self.used].copy_from_slice(&a[..self.used]);
+            to[self.used..self.used + other.used].copy_from_slice(&b[..other.used]);
+        }
+        out
+    }
+
     /// Their rows.
     pub fn rows(&self) -> std::slice::ChunksExact<'_, T> {
         self.data.chunks_exact(self.k)

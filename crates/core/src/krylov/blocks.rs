@@ -1,8 +1,8 @@
 //! The exact diagonal blocks at one Lambda: D of the levels of the eliminated factor, and B of what
 //! is left of the others when it is eliminated.
 
+use super::cells;
 use super::graph::Graph;
-use super::operator;
 use crate::dense::kernels;
 use crate::error::CoreError;
 use crate::layout::Lambda;
@@ -27,6 +27,9 @@ pub struct Blocks {
     /// log|D| + log|B|, and its derivative with respect to every factor's Lambda.
     pub log_det: f64,
     pub derivative: Lambda,
+    /// T = sum C'QC, Q = Lambda B^-1 Lambda' of the levels of the other factors and C their products
+    /// with the level.
+    pub through: Vec<f64>,
 }
 
 fn not_positive() -> CoreError {
@@ -41,11 +44,11 @@ fn inverted(l: &[f64], k: usize, out: &mut [f64]) {
 }
 
 impl Blocks {
-    /// At one Lambda.
+    /// At one Lambda, with derivatives if asked for.
     ///
     /// # Errors
     /// A block that is not positive definite.
-    pub fn new(g: &Graph, lambda: &Lambda, n_threads: usize) -> Result<Self, CoreError> {
+    pub fn new(g: &Graph, lambda: &Lambda, with_derivative: bool, n_threads: usize) -> Result<Self, CoreError> {
         let mut derivative: Lambda = lambda.iter().map(|l| vec![0.0; l.len()]).collect();
         let mut log_det = 0.0;
         let k1 = g.eliminated.k();
@@ -62,10 +65,8 @@ impl Blocks {
             inner: vec![0.0; s2],
             log_det: 0.0,
             derivative: Vec::new(),
+            through: Vec::new(),
         };
-        // P, and its derivative along every entry of Lambda
-        let m = 1 + k1 * k1;
-        let mut of_levels = vec![0.0; s1 * m];
         let (mut t, mut d, mut c) = (vec![0.0; k1 * k1], vec![0.0; k1 * k1], vec![0.0; k1 * k1]);
         for (j, a) in g.squares[0].chunks_exact(k1 * k1).enumerate() {
             let at = j * k1 * k1..(j + 1) * k1 * k1;
@@ -94,28 +95,15 @@ impl Blocks {
             // d log|D| = 2 tr(dLambda' A Lambda D^-1)
             kernels::multiply(a, ld, k1, k1, k1, &mut c);
             derivative[g.eliminated.factor].iter_mut().zip(&c).for_each(|(t, v)| *t += 2.0 * v);
-            // dP = (I - PA) dLambda D^-1 Lambda' and its transpose
-            let to = &mut of_levels[j * m * k1 * k1..(j + 1) * m * k1 * k1];
-            to[..k1 * k1].copy_from_slice(p);
-            for (ab, to) in to[k1 * k1..].chunks_exact_mut(k1 * k1).enumerate() {
-                let (a, b) = (ab / k1, ab % k1);
-                for x in 0..k1 {
-                    for y in 0..k1 {
-                        to[x * k1 + y] = left[a * k1 + x] * ld[y * k1 + b] + left[a * k1 + y] * ld[x * k1 + b];
-                    }
-                }
-            }
         }
-        let cells = operator::cell_sums(g, &of_levels, m, n_threads);
-        drop(of_levels);
+        let cells = cells::sums_of_others(g, &out.reduced, n_threads);
         for p in &g.others {
             let (k, lam) = (p.k(), &lambda[p.factor]);
             let kk = k * k;
             let (mut rest, mut t, mut b) = (vec![0.0; kk], vec![0.0; kk], vec![0.0; kk]);
-            let (mut q, mut own) = (vec![0.0; kk], vec![0.0; kk]);
+            let mut own = vec![0.0; kk];
             for (_, at) in p.levels() {
-                let cell = &cells[at * m..(at + kk) * m];
-                for ((r, a), c) in rest.iter_mut().zip(&g.squares[1][at..at + kk]).zip(cell) {
+                for ((r, a), c) in rest.iter_mut().zip(&g.squares[1][at..at + kk]).zip(&cells[at..at + kk]) {
                     *r = a - c;
                 }
                 kernels::multiply(&rest, lam, k, k, k, &mut t);
@@ -138,19 +126,25 @@ impl Blocks {
                         out.inner[at + x * k + y] = (0..k).map(|c| inverse[x * k + c] * inverse[y * k + c]).sum();
                     }
                 }
-                // 2 (A - R) Lambda B^-1; with Q = Lambda B^-1 Lambda', minus tr(Q dR)
+                // 2 (A - R) Lambda B^-1
                 let f = &out.factor[at..at + kk];
                 for x in 0..k {
                     for y in 0..k {
-                        q[x * k + y] = (0..k).map(|c| f[x * k + c] * f[y * k + c]).sum();
                         own[x * k + y] = (0..k).map(|c| f[x * k + c] * inverse[c * k + y]).sum();
                     }
                 }
                 kernels::multiply(&rest, &own, k, k, k, &mut t);
                 derivative[p.factor].iter_mut().zip(&t).for_each(|(to, v)| *to += 2.0 * v);
-                for (to, c) in derivative[g.eliminated.factor].iter_mut().zip(cell[kk..].chunks_exact(kk)) {
-                    *to -= c.iter().zip(&q).map(|(c, q)| c * q).sum::<f64>();
-                }
+            }
+        }
+        if with_derivative {
+            // - tr(Q dR), R = sum C P C', with dP = (I - PA) dLambda D^-1 Lambda' and its transpose
+            out.through = cells::sums_of_eliminated(g, &out.factor, n_threads);
+            let each = out.through.chunks_exact(k1 * k1).zip(out.left.chunks_exact(k1 * k1));
+            for ((through, left), ld) in each.zip(out.lambda_d.chunks_exact(k1 * k1)) {
+                kernels::multiply(left, through, k1, k1, k1, &mut t);
+                kernels::multiply(&t, ld, k1, k1, k1, &mut c);
+                derivative[g.eliminated.factor].iter_mut().zip(&c).for_each(|(to, v)| *to -= 2.0 * v);
             }
         }
         out.log_det = log_det;

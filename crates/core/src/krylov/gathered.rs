@@ -1,6 +1,7 @@
 //! Rows that come in batches, kept in few bytes each, and their sums; sorted when all are there.
 
 use super::graph::{Effect, Graph, Numbers, Part};
+use super::packed::{Column, Run, RUN};
 use crate::basis::Basis;
 use crate::crossprod::{transformed_w, Crossprod, CHUNK};
 use crate::error::CoreError;
@@ -14,42 +15,6 @@ const PARTS: usize = 16;
 /// Rows whose columns are handled together.
 const ROWS: usize = 128;
 
-/// A column of a batch.
-enum Column {
-    Ones,
-    Numbers(Numbers),
-}
-
-impl Column {
-    fn of(v: &[f64]) -> Self {
-        if v.iter().all(|&v| v == 1.0) {
-            Column::Ones
-        } else if v.iter().all(|&v| f64::from(v as f32) == v) {
-            Column::Numbers(Numbers::Single(v.iter().map(|&v| v as f32).collect()))
-        } else {
-            Column::Numbers(Numbers::Double(v.to_vec()))
-        }
-    }
-
-    fn at(&self, i: usize) -> f64 {
-        match self {
-            Column::Ones => 1.0,
-            Column::Numbers(v) => v.at(i),
-        }
-    }
-
-    fn is_single(&self) -> bool {
-        !matches!(self, Column::Numbers(Numbers::Double(_)))
-    }
-}
-
-/// A batch: codes of each factor, then columns of all effects, then weights.
-struct Batch {
-    codes: Vec<Vec<u32>>,
-    columns: Vec<Column>,
-    weights: Option<Column>,
-}
-
 /// See the module.
 pub struct Gathered {
     /// Change of basis of all columns.
@@ -61,8 +26,8 @@ pub struct Gathered {
     /// Z'W\[X y\] of both halves.
     pub ztw: [Vec<f64>; 2],
     squares: [Vec<f64>; 2],
-    batches: Vec<Batch>,
-    /// Whether two effects, by number, have been equal in all batches.
+    runs: Vec<Run>,
+    /// Whether two effects, by number, have been equal in all runs.
     same: Vec<bool>,
     /// Rows of each level of the eliminated factor.
     counts: Vec<usize>,
@@ -126,7 +91,7 @@ impl Gathered {
             squares: [vec![0.0; own.1], vec![0.0; rest.1]],
             counts: vec![0; specs[layout.eliminated].n_levels],
             same: vec![true; effects * effects],
-            batches: Vec::new(),
+            runs: Vec::new(),
             sums: None,
             basis,
             specs,
@@ -177,11 +142,9 @@ impl Gathered {
                 *known = *known && (all[a].as_ptr() == all[b].as_ptr() || all[a] == all[b]);
             }
         }
-        self.batches.push(Batch {
-            codes: rows.factors.iter().map(|f| f.codes.iter().map(|&c| c as u32).collect()).collect(),
-            columns: all.into_iter().map(Column::of).collect(),
-            weights: rows.weights.map(|w| Column::Numbers(Numbers::Double(w.to_vec()))),
-        });
+        for from in (0..n).step_by(RUN) {
+            self.runs.push(Run::of(rows, from..(from + RUN).min(n), self.layout.eliminated));
+        }
         Ok(())
     }
 
@@ -239,7 +202,7 @@ impl Gathered {
         let own = self.layout.eliminated;
         let others: Vec<usize> = (0..self.specs.len()).filter(|&f| f != own).collect();
         let (columns, kept) = self.columns();
-        let weighted = self.batches.iter().any(|b| b.weights.is_some());
+        let weighted = self.runs.iter().any(|b| b.weights.is_some());
         let constant = |f: usize| self.basis.terms[f].iter().flat_map(|t| t.shift.iter().zip(&t.scale));
         // rows are multiplied by what makes constants one
         let all: Vec<(f64, f64)> = (0..self.specs.len()).flat_map(|f| constant(f).map(|(a, b)| (*a, *b))).collect();
@@ -265,7 +228,7 @@ impl Gathered {
         let mut start = vec![0; self.counts.len() + 1];
         self.counts.iter().enumerate().for_each(|(j, c)| start[j + 1] = start[j] + c);
         let (m, nz) = (others.len(), kept.len());
-        let single = self.batches.iter().all(|b| kept.iter().all(|&e| b.columns[e].is_single()));
+        let single = self.runs.iter().all(|b| kept.iter().all(|&e| b.columns[e].is_single()));
         let wide = if single { 0.5 } else { 1.0 };
         room_for((0.5 * m as f64 + wide * nz as f64 + f64::from(u8::from(weighted))) * n as f64, || {
             format!("the levels of {n} rows")
@@ -274,27 +237,25 @@ impl Gathered {
         let mut z = if single { Numbers::Single(vec![0.0; n * nz]) } else { Numbers::Double(vec![0.0; n * nz]) };
         let mut weights = weighted.then(|| vec![0.0; n]);
         let mut next = start.clone();
-        for batch in self.batches.drain(..) {
-            for (i, &c) in batch.codes[own].iter().enumerate() {
-                if i % CHUNK == 0 {
-                    not_stopped()?;
-                }
-                let row = next[c as usize];
-                next[c as usize] += 1;
-                for ((to, &f), p) in places[row * m..(row + 1) * m].iter_mut().zip(&others).zip(&parts) {
-                    *to = (p.first + batch.codes[f][i] as usize * p.k()) as u32;
+        for run in self.runs.drain(..) {
+            not_stopped()?;
+            run.each(|i, level| {
+                let row = next[level];
+                next[level] += 1;
+                for ((o, to), p) in places[row * m..(row + 1) * m].iter_mut().enumerate().zip(&parts) {
+                    *to = (p.first + run.code(o, i) * p.k()) as u32;
                 }
                 for (c, &e) in kept.iter().enumerate() {
-                    let v = batch.columns[e].at(i);
+                    let v = run.columns[e].at(i);
                     match &mut z {
                         Numbers::Single(z) => z[row * nz + c] = v as f32,
                         Numbers::Double(z) => z[row * nz + c] = v,
                     }
                 }
                 if let Some(to) = &mut weights {
-                    to[row] = batch.weights.as_ref().map_or(1.0, |w| w.at(i)) * unit * unit;
+                    to[row] = run.weights.as_ref().map_or(1.0, |w| w.at(i)) * unit * unit;
                 }
-            }
+            });
         }
         let q2 = parts.last().map_or(0, |p| p.range().end);
         let parts_of_rows = divided(&start, n * m / (4 * q2).max(1));
@@ -318,7 +279,7 @@ impl Gathered {
         let mut kept: Vec<usize> = Vec::new();
         let columns = (0..effects)
             .map(|e| {
-                if self.batches.iter().all(|b| matches!(b.columns[e], Column::Ones)) {
+                if self.runs.iter().all(|b| matches!(b.columns[e], Column::Ones)) {
                     return None;
                 }
                 let known = kept.iter().position(|&k| self.same[e * effects + k]);

@@ -4,9 +4,11 @@
 //! With h(u) = -sum l_i + u'u/2 at the modes and M = L'Z'WZL + I, d = 2 h + log|M|. The leverages
 //! a_i = d log|M| / dW_i are those of the same decomposition as the value: s = a dW/deta, v = M^-1
 //! L'Z's, rho = s - 2 r - W Z L v, and the gradient is X'rho by the fixed effects and sum (Z'rho)_l
-//! u_l' + (Z'r)_l v_l' + d log|M| / dL by Lambda.
+//! u_l' + (Z'r)_l v_l' + d log|M| / dL by Lambda. All of it is linear in the leverages, so that
+//! groups of the probes, which show its error, are columns of the same passes.
 
 use super::block::WIDEST;
+use super::cg::Precision;
 use super::gathered::Gathered;
 use super::graph::{Graph, Numbers};
 use super::inverse::Inverse;
@@ -26,16 +28,20 @@ use crate::watch::Watch;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Newton decrement at which the modes are good enough: the last step leaves much less.
-const ENOUGH: f64 = 1e-8;
+/// Newton decrement at which the modes are good enough: the last step leaves its square, or 1e-8 of
+/// it by the precision of the solution.
+const ENOUGH: f64 = 1e-5;
 /// Decrement below which rounding may hide that a step lowers h.
 const TRUSTED: f64 = 1e-6;
 /// Precision of the solutions, far from the modes and near them.
 const FAR: f64 = 1e-2;
 const NEAR: f64 = 1e-4;
 const MOST_STEPS: usize = 100;
+/// Precision of what the gradient is linear in, and of the average information.
+const LINEAR: Precision = Precision { tolerance: 1e-6, least: 1 };
+const INFORMATION: Precision = Precision { tolerance: 1e-4, least: 1 };
 /// Groups of probes whose gradients show its error.
-const GROUPS: usize = 4;
+pub(super) const GROUPS: usize = 4;
 
 /// See the module.
 pub struct CrossedGlmm {
@@ -60,8 +66,8 @@ pub struct Estimates {
     /// Spherical random effects of both halves.
     pub(super) u: [Vec<f64>; 2],
     pub(super) lambda: Lambda,
-    fixed: Vec<f64>,
-    r: Vec<f64>,
+    /// Part of the log-likelihood that is free of the linear predictors.
+    pub(super) free: f64,
     /// X'r and Z'r at the last pass.
     pub(super) xr: Vec<f64>,
     pub(super) zr: [Vec<f64>; 2],
@@ -86,7 +92,8 @@ pub(super) struct Found {
 pub(super) struct Ask<'w> {
     pub(super) probes: usize,
     pub(super) signs: Signs,
-    pub(super) groups: bool,
+    /// Groups of probes that there are gradients of.
+    pub(super) groups: usize,
     pub(super) information: bool,
     pub(super) watch: &'w dyn Watch,
 }
@@ -149,7 +156,8 @@ impl CrossedGlmm {
             layout.basis.x_row(&given, row);
         }
         let prior = rows.weights.filter(|w| w.iter().any(|&w| w != 1.0)).map(numbers);
-        let kept = GlmmRows { n, p, x, y: numbers(rows.y), prior, offset: offset.map(pick).unwrap_or_default() };
+        let mut kept = GlmmRows::new((n, p), x, numbers(rows.y), prior);
+        kept.offset = offset.map(pick).unwrap_or_default();
         Ok(CrossedGlmm { g, layout, rows: kept, order, family, n_threads })
     }
 
@@ -174,15 +182,13 @@ impl CrossedGlmm {
 
     /// Parameters, the random effects at zero.
     pub fn at(&self, frames: Vec<Frame>, beta: Vec<f64>, extras: Vec<f64>) -> Estimates {
-        let n = self.rows.n;
         Estimates {
             lambda: self.layout.lambda_of(&frames),
+            free: self.free_part(&extras),
             frames,
             beta,
             extras,
             u: self.sides().zeros(1),
-            fixed: vec![0.0; n],
-            r: vec![0.0; n],
             xr: Vec::new(),
             zr: [Vec::new(), Vec::new()],
             h: f64::INFINITY,
@@ -192,17 +198,6 @@ impl CrossedGlmm {
     /// Other parameters, from the same random effects.
     pub(super) fn moved(&self, s: &Estimates, frames: Vec<Frame>, beta: Vec<f64>) -> Estimates {
         Estimates { lambda: self.layout.lambda_of(&frames), frames, beta, h: f64::INFINITY, ..s.clone() }
-    }
-
-    pub(super) fn set_fixed(&self, s: &mut Estimates) {
-        if self.rows.offset.is_empty() {
-            s.fixed.fill(0.0);
-        } else {
-            s.fixed.copy_from_slice(&self.rows.offset);
-        }
-        for (t, x) in s.fixed.iter_mut().zip(self.rows.x.chunks_exact(self.rows.p.max(1))) {
-            *t += x.iter().zip(&s.beta).map(|(x, b)| x * b).sum::<f64>();
-        }
     }
 
     /// Random effects in the changed basis.
@@ -218,7 +213,7 @@ impl CrossedGlmm {
             rows: &self.rows,
             family: &*self.family,
             extras: &s.extras,
-            fixed: &s.fixed,
+            beta: &s.beta,
             b,
             threads: self.n_threads,
         }
@@ -230,11 +225,10 @@ impl CrossedGlmm {
             unreachable!("the weights of a generalized model are in single precision")
         };
         let b = self.effects(&s.lambda, &s.u);
-        let mut r = std::mem::take(&mut s.r);
-        let PassSums { value, x, z, squares } = self.pass(s, &b).derivatives(&mut r, &mut weights, expected);
+        let PassSums { value, x, z, squares } = self.pass(s, &b).derivatives(&mut weights, expected);
         self.g.weights = Some(Numbers::Single(weights));
         self.g.squares = squares;
-        (s.r, s.xr, s.zr) = (r, x, z);
+        (s.xr, s.zr) = (x, z);
         s.h = 0.5 * s.u.iter().flatten().map(|v| v * v).sum::<f64>() - value;
         s.h
     }
@@ -244,7 +238,6 @@ impl CrossedGlmm {
     /// # Errors
     /// An interruption, or modes that cannot be found.
     pub fn find_modes(&mut self, s: &mut Estimates, watch: &dyn Watch) -> Result<(), CoreError> {
-        self.set_fixed(s);
         if !self.rows_pass(s, false).is_finite() {
             s.u.iter_mut().flatten().for_each(|u| *u = 0.0);
             if !self.rows_pass(s, false).is_finite() {
@@ -294,8 +287,8 @@ impl CrossedGlmm {
         let mut grad = s.zr.clone();
         self.sides().scale(&s.lambda, true, &mut grad, 1);
         grad.iter_mut().flatten().zip(s.u.iter().flatten()).for_each(|(g, u)| *g -= u);
-        let d = Decomposition::rough(&self.g, &s.lambda, tolerance, self.n_threads, watch)?;
-        let (x1, x2) = d.solve(&grad[0], &grad[1], 1)?;
+        let d = Decomposition::rough(&self.g, &s.lambda, self.n_threads, watch)?;
+        let (x1, x2) = d.solve_to(Precision { tolerance, least: 1 }, &grad[0], &grad[1], 1)?;
         let step = [x1, x2];
         let decrement = step.iter().flatten().zip(grad.iter().flatten()).map(|(a, b)| a * b).sum();
         Ok((step, decrement))
@@ -307,41 +300,37 @@ impl CrossedGlmm {
         let mut inverse = Inverse::new(&d, ask.signs, 0)?;
         let mut probed = Vec::with_capacity(ask.probes);
         for from in (0..ask.probes).step_by(WIDEST) {
-            let (some, x, z) = d.probe_and_pair(ask.signs, from, WIDEST.min(ask.probes - from))?;
-            inverse.add_pair(&x, &z);
+            let (some, pair) = d.probe_and_pair(ask.signs, from, WIDEST.min(ask.probes - from))?;
+            inverse.add_pair(pair);
             probed.extend(some);
         }
-        let b = self.effects(&s.lambda, &s.u);
-        let gradient = self.gradient(s, &b, &d, &inverse, &probed, 0..ask.probes)?;
-        let mut groups = Vec::new();
-        if ask.groups && ask.probes >= GROUPS {
-            for i in 0..GROUPS {
-                let some = i * ask.probes / GROUPS..(i + 1) * ask.probes / GROUPS;
-                groups.push(self.gradient(s, &b, &d, &inverse, &probed, some)?);
-            }
+        let of_x = self.products_of_x(s);
+        let groups = self.gradients(s, &d, &inverse, (&probed, ask.groups), &of_x.z)?;
+        let share = |i: usize| group(i, ask.groups, ask.probes).len() as f64 / ask.probes.max(1) as f64;
+        let mut gradient = (self.layout.zero_lambda(), vec![0.0; s.beta.len()]);
+        for (i, (gamma, beta)) in groups.iter().enumerate() {
+            let by = if ask.probes == 0 { 1.0 / groups.len() as f64 } else { share(i) };
+            gradient.0.iter_mut().flatten().zip(gamma.iter().flatten()).for_each(|(t, v)| *t += by * v);
+            gradient.1.iter_mut().zip(beta).for_each(|(t, v)| *t += by * v);
         }
         let information =
-            if ask.information { self.information(s, &d, &gradient.0)? } else { (Vec::new(), Vec::new()) };
+            if ask.information { self.information(s, &d, &gradient.0, of_x)? } else { (Vec::new(), Vec::new()) };
         let log_det = d.known() + probed.iter().map(|p| p.value).sum::<f64>() / probed.len().max(1) as f64;
-        Ok(Found { objective: self.objective(s, log_det), log_det, probed, gradient, groups, information })
-    }
-
-    /// d from log|M|.
-    pub(super) fn objective(&self, s: &Estimates, log_det: f64) -> f64 {
-        2.0 * (s.h - self.free_part(s)) + log_det
+        let objective = 2.0 * (s.h - s.free) + log_det;
+        Ok(Found { objective, log_det, probed, gradient, groups, information })
     }
 
     /// The part of the log-likelihood that is free of eta.
-    pub(super) fn free_part(&self, s: &Estimates) -> f64 {
+    fn free_part(&self, extras: &[f64]) -> f64 {
         let n = self.rows.n;
-        let mut slope = vec![0.0; s.extras.len()];
+        let (mut slope, mut y, mut w) = (vec![0.0; extras.len()], Vec::new(), Vec::new());
         (0..n)
             .step_by(1 << 16)
             .map(|from| {
-                let to = (from + (1 << 16)).min(n);
-                let y: Vec<f64> = (from..to).map(|i| self.rows.y.at(i)).collect();
-                let w: Vec<f64> = (from..to).map(|i| self.rows.prior.as_ref().map_or(1.0, |w| w.at(i))).collect();
-                self.family.free_part(&y, &w, &s.extras, &mut slope)
+                let rows = from..(from + (1 << 16)).min(n);
+                self.rows.y_of(rows.clone(), &mut y);
+                self.rows.prior_of(rows, &mut w);
+                self.family.free_part(&y, &w, extras, &mut slope)
             })
             .sum()
     }
@@ -361,42 +350,60 @@ impl CrossedGlmm {
         Ok(out)
     }
 
-    fn gradient(
+    /// Half the derivatives by Lambda and those by the fixed effects, by each of some groups of the
+    /// probes; `wx` is Z'WX.
+    fn gradients(
         &self,
         s: &Estimates,
-        b: &[Vec<f64>; 2],
         d: &Decomposition<'_>,
         inverse: &Inverse<'_>,
-        probed: &[Probed],
-        some: Range<usize>,
-    ) -> Result<(Lambda, Vec<f64>), CoreError> {
-        let pass = self.pass(s, b);
-        let mut rows = inverse.of_rows_by(some.clone());
-        let mut zs = pass.third_derivatives(&mut rows).z;
-        self.sides().scale(&s.lambda, true, &mut zs, 1);
-        let (v1, v2) = d.solve(&zs[0], &zs[1], 1)?;
+        (probed, groups): (&[Probed], usize),
+        wx: &[Vec<f64>; 2],
+    ) -> Result<Vec<(Lambda, Vec<f64>)>, CoreError> {
+        let groups: Vec<Range<usize>> = (0..groups).map(|i| group(i, groups, probed.len())).collect();
+        let (m, p, sides) = (groups.len(), s.beta.len(), self.sides());
+        let b = self.effects(&s.lambda, &s.u);
+        let fill = |part: Range<usize>, out: &mut [f64]| inverse.of_part(part, &groups, out);
+        let PassSums { x: xs, z: zs, .. } = self.pass(s, &b).third_derivatives(m, &fill);
+        let mut right = zs.clone();
+        sides.scale(&s.lambda, true, &mut right, m);
+        let (v1, v2) = d.solve_to(LINEAR, &right[0], &right[1], m)?;
         let v = [v1, v2];
-        let PassSums { x, z, .. } = pass.changes(&mut rows, &self.effects(&s.lambda, &v));
-        let mut gamma = d.known_derivative().clone();
-        let many = some.len().max(1) as f64;
-        for probe in &probed[some] {
-            for (to, v) in gamma.iter_mut().flatten().zip(probe.derivative.iter().flatten()) {
-                *to += v / many;
-            }
-        }
-        for (half, part) in self.g.in_order() {
-            let (k, to) = (part.k(), &mut gamma[part.factor]);
-            for (first, _) in part.levels() {
-                for i in 0..k {
-                    for j in 0..k {
-                        to[i * k + j] +=
-                            z[half][first + i] * s.u[half][first + j] + s.zr[half][first + i] * v[half][first + j];
-                    }
+        // what v moves in the changed basis, and the weighted linear predictors with it
+        let mut moved = v.clone();
+        sides.scale(&s.lambda, false, &mut moved, m);
+        let along = sides.gram(&moved, m);
+        let mut xwv = vec![0.0; p * m];
+        for (wx, moved) in wx.iter().zip(&moved) {
+            for (wx, moved) in wx.chunks_exact(p.max(1)).zip(moved.chunks_exact(m)) {
+                for (to, x) in xwv.chunks_exact_mut(m).zip(wx) {
+                    to.iter_mut().zip(moved).for_each(|(t, v)| *t += x * v);
                 }
             }
         }
-        gamma.iter_mut().flatten().for_each(|v| *v *= 0.5);
-        Ok((gamma, x))
+        let of_group = |(c, group): (usize, &Range<usize>)| {
+            let mut gamma = d.known_derivative().clone();
+            for probe in &probed[group.clone()] {
+                for (to, v) in gamma.iter_mut().flatten().zip(probe.derivative.iter().flatten()) {
+                    *to += v / group.len() as f64;
+                }
+            }
+            for (half, part) in self.g.in_order() {
+                let (k, to) = (part.k(), &mut gamma[part.factor]);
+                for (first, _) in part.levels() {
+                    for i in first..first + k {
+                        let zr = s.zr[half][i];
+                        let rho = zs[half][i * m + c] - 2.0 * zr - along[half][i * m + c];
+                        for (j, to) in to[(i - first) * k..(i - first + 1) * k].iter_mut().enumerate() {
+                            *to += rho * s.u[half][first + j] + zr * v[half][(first + j) * m + c];
+                        }
+                    }
+                }
+            }
+            gamma.iter_mut().flatten().for_each(|v| *v *= 0.5);
+            (gamma, (0..p).map(|j| xs[j * m + c] - 2.0 * s.xr[j] - xwv[j * m + c]).collect())
+        };
+        Ok(groups.iter().enumerate().map(of_group).collect())
     }
 
     /// Average information of the linearised model: of the chart's coordinates, and X'V^-1X.
@@ -405,6 +412,7 @@ impl CrossedGlmm {
         s: &Estimates,
         d: &Decomposition<'_>,
         gamma: &Lambda,
+        of_x: PassSums,
     ) -> Result<(Vec<f64>, Vec<f64>), CoreError> {
         let (sides, p) = (self.sides(), self.rows.p);
         let forms = |w: &[f64], n: usize| -> Result<Vec<f64>, CoreError> {
@@ -416,7 +424,7 @@ impl CrossedGlmm {
             let mut c = sides.gram(&w, n);
             (0..2).for_each(|half| outer(&w[half], &c[half], n, 1.0, &mut out));
             sides.scale(&s.lambda, true, &mut c, n);
-            let (m1, m2) = d.solve(&c[0], &c[1], n)?;
+            let (m1, m2) = d.solve_to(INFORMATION, &c[0], &c[1], n)?;
             outer(&c[0], &m1, n, -1.0, &mut out);
             outer(&c[1], &m2, n, -1.0, &mut out);
             Ok((0..n * n).map(|t| 0.5 * (out[t] + out[t % n * n + t / n])).collect())
@@ -439,45 +447,24 @@ impl CrossedGlmm {
         // a residual variance that is known: nothing is taken off for its estimation
         const KNOWN: f64 = 1e30;
         let (_, h) = Chart::new(&self.layout).derivatives((KNOWN, KNOWN), forms, &score, &s.frames, &psi)?;
-        let (mut xwx, mut a) = self.weighted_x();
+        let PassSums { x: mut xwx, z: mut a, .. } = of_x;
         sides.scale(&s.lambda, true, &mut a, p);
-        let (m1, m2) = d.solve(&a[0], &a[1], p)?;
+        let (m1, m2) = d.solve_to(INFORMATION, &a[0], &a[1], p)?;
         outer(&a[0], &m1, p.max(1), -1.0, &mut xwx);
         outer(&a[1], &m2, p.max(1), -1.0, &mut xwx);
         Ok((h, xwx))
     }
 
-    /// X'WX and Z'WX.
-    pub(super) fn weighted_x(&self) -> (Vec<f64>, [Vec<f64>; 2]) {
-        let (g, p) = (&self.g, self.rows.p);
-        let (k1, n) = (g.eliminated.k(), g.others.len());
-        let mut xwx = vec![0.0; p * p];
-        let mut zwx = self.sides().zeros(p);
-        if p == 0 {
-            return (xwx, zwx);
+    /// X'WX and Z'WX with the weights of the last pass.
+    pub(super) fn products_of_x(&self, s: &Estimates) -> PassSums {
+        if self.rows.p == 0 {
+            return PassSums { z: self.sides().zeros(0), ..PassSums::default() };
         }
-        let mut wx = vec![0.0; p];
-        for level in 0..g.n_levels() {
-            for row in g.start[level]..g.start[level + 1] {
-                let w = g.weight(row);
-                let x = &self.rows.x[row * p..(row + 1) * p];
-                wx.iter_mut().zip(x).for_each(|(t, x)| *t = w * x);
-                for (to, x) in xwx.chunks_exact_mut(p).zip(x) {
-                    to.iter_mut().zip(&wx).for_each(|(t, w)| *t += x * w);
-                }
-                let mut give = |half: usize, at: usize, z: f64| {
-                    zwx[half][at * p..(at + 1) * p].iter_mut().zip(&wx).for_each(|(t, w)| *t += z * w);
-                };
-                for (i, e) in g.eliminated.effects.iter().enumerate() {
-                    give(0, level * k1 + i, g.value(e, row));
-                }
-                for (part, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-                    for (i, e) in part.effects.iter().enumerate() {
-                        give(1, at as usize + i, g.value(e, row));
-                    }
-                }
-            }
-        }
-        (xwx, zwx)
+        self.pass(s, &s.u).products_of_x()
     }
+}
+
+/// One of so many groups of probes.
+fn group(i: usize, groups: usize, probes: usize) -> Range<usize> {
+    i * probes / groups..(i + 1) * probes / groups
 }

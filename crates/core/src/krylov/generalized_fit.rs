@@ -3,7 +3,7 @@
 //! the gradient at the end.
 
 use super::fit::{moved, Local, AGAIN, DECREMENT, ERROR, MORE, MORE_AT_END, SHIFT, SMALLEST};
-use super::generalized::{Ask, CrossedGlmm, Estimates, Found};
+use super::generalized::{Ask, CrossedGlmm, Estimates, Found, GROUPS};
 use super::linear::{covariance_of_mean, error_of_mean};
 use super::logdet::Probed;
 use super::probes::Signs;
@@ -92,7 +92,8 @@ struct Fitting<'m> {
 }
 
 impl Fitting<'_> {
-    fn ask(&self, groups: bool) -> Ask<'_> {
+    fn ask(&self) -> Ask<'_> {
+        let groups = if self.probes >= GROUPS { GROUPS } else { 1 };
         Ask { probes: self.probes, signs: self.options.signs, groups, information: true, watch: self.watch }
     }
 
@@ -100,7 +101,7 @@ impl Fitting<'_> {
     fn evaluate(&mut self, mut s: Estimates) -> Result<Option<Place>, CoreError> {
         self.evaluations += 1;
         let found = match self.model.find_modes(&mut s, self.watch) {
-            Ok(()) => self.model.examine(&s, self.ask(false)),
+            Ok(()) => self.model.examine(&s, self.ask()),
             Err(e) => Err(e),
         };
         let found = match found {
@@ -244,10 +245,8 @@ impl CrossedGlmm {
                     }
                 }
             }
-            let mut s = here.s.clone();
-            fitting.model.find_modes(&mut s, watch)?;
-            let groups = fitting.model.examine(&s, fitting.ask(true))?.groups;
-            let own: Vec<Vec<f64>> = groups.iter().map(|g| fitting.coordinates(&here, &local.free, g)).collect();
+            let groups = here.found.groups.iter();
+            let own: Vec<Vec<f64>> = groups.map(|g| fitting.coordinates(&here, &local.free, g)).collect();
             sampling = shift(&eigen, &covariance_of_mean(&own), m);
             if status == Status::Converged && sampling > SHIFT && 2 * fitting.probes <= MORE * probes {
                 fitting.probes *= 2;
@@ -260,11 +259,15 @@ impl CrossedGlmm {
         }
         let most = MORE_AT_END * probes;
         let mut probed = std::mem::take(&mut here.found.probed);
+        if error_of(&probed) > ERROR && probed.len() < most {
+            // the weights of the rows may be those of a step that was not taken
+            fitting.model.find_modes(&mut here.s, watch)?;
+        }
         while error_of(&probed) > ERROR && probed.len() < most {
             let now = probed.len();
             let needed = (now as f64 * (error_of(&probed) / ERROR).powi(2)).ceil().min(2.0 * now as f64) as usize;
             let to = needed.max(now + 1).min(most);
-            probed.extend(fitting.model.more_probes(&here.s, now..to, fitting.ask(false))?);
+            probed.extend(fitting.model.more_probes(&here.s, now..to, fitting.ask())?);
         }
         let mean = |p: &[Probed]| p.iter().map(|p| p.value).sum::<f64>() / p.len().max(1) as f64;
         let moved_by = mean(&probed) - mean(&probed[..fitting.probes.min(probed.len())]);
@@ -374,7 +377,7 @@ impl Fitting<'_> {
             if let Err(e) = self.model.find_modes(&mut s, self.watch) {
                 return if matches!(e, CoreError::Degenerate(_)) { Ok(None) } else { Err(e) };
             }
-            let ask = Ask { information: false, ..self.ask(false) };
+            let ask = Ask { information: false, groups: 1, ..self.ask() };
             let g = self.model.examine(&s, ask)?.gradient;
             let g = self.gradient(&frames, &g);
             Ok(Some(free.iter().map(|&i| g[i]).collect()))

@@ -41,7 +41,7 @@ impl CrossedGlmm {
         let (_, turns) = self.layout.theta_from_lambda(&s.lambda);
         let penalty = u.iter().map(|v| v * v).sum::<f64>();
         let own = self.layout.spherical(&turns, &u);
-        (own, self.layout.effects(&s.lambda, &u), 0.5 * penalty - s.h + self.free_part(s), penalty)
+        (own, self.layout.effects(&s.lambda, &u), 0.5 * penalty - s.h + s.free, penalty)
     }
 
     /// Covariance of the random effects of every level given the data and the parameters, at the

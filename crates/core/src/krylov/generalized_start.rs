@@ -22,7 +22,6 @@ impl CrossedGlmm {
         let beta = self.near_data(&extras);
         let mut s = self.at(frames, beta, extras);
         s.lambda = self.layout.zero_lambda();
-        self.set_fixed(&mut s);
         let mut h = self.rows_pass(&mut s, true);
         if !h.is_finite() {
             return Err(undefined());
@@ -31,7 +30,7 @@ impl CrossedGlmm {
             if p == 0 {
                 break;
             }
-            let mut xwx = self.weighted_x().0;
+            let mut xwx = self.products_of_x(&s).x;
             (0..p).for_each(|i| xwx[i * p + i] *= 1.0 + 1e-12);
             let mut step = s.xr.clone();
             if !kernels::cholesky::<0>(&mut xwx, p) {
@@ -42,11 +41,9 @@ impl CrossedGlmm {
             let gain: f64 = step.iter().zip(&s.xr).map(|(a, b)| a * b).sum();
             let before = s.beta.clone();
             s.beta.iter_mut().zip(&step).for_each(|(b, d)| *b += d);
-            self.set_fixed(&mut s);
             let trial = self.rows_pass(&mut s, true);
             if trial.is_nan() || trial > h {
                 s.beta = before;
-                self.set_fixed(&mut s);
                 self.rows_pass(&mut s, true);
                 break;
             }
@@ -104,7 +101,7 @@ impl CrossedGlmm {
                 if !(w > 0.0 && w.is_finite() && z.is_finite()) {
                     continue;
                 }
-                let x = &self.rows.x[row * p..(row + 1) * p];
+                let x = self.rows.x(row);
                 for a in 0..p {
                     xwz[a] += w * z * x[a];
                     (0..p).for_each(|b| xwx[a * p + b] += w * x[a] * x[b]);

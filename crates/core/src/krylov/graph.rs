@@ -111,16 +111,40 @@ impl Graph {
         (0..=self.others.len()).map(|f| self.part(f))
     }
 
-    /// Whether there are two factors with a constant each, which is one.
-    pub fn is_pair(&self) -> bool {
+    /// Whether every factor has a constant alone, which is one.
+    pub fn is_ones(&self) -> bool {
         let one = |p: &Part| p.k() == 1 && p.effects[0].column.is_none() && p.effects[0].by == 1.0;
-        self.others.len() == 1 && one(&self.others[0]) && one(&self.eliminated)
+        one(&self.eliminated) && self.others.iter().all(one)
+    }
+
+    /// Whether there are two factors, and every effect is one.
+    pub fn is_pair(&self) -> bool {
+        self.others.len() == 1 && self.is_ones()
+    }
+
+    /// Places of a row.
+    #[inline(always)]
+    pub fn places(&self, row: usize) -> &[u32] {
+        let n = self.others.len();
+        &self.places[row * n..(row + 1) * n]
     }
 
     /// Weight of a row.
     #[inline(always)]
     pub fn weight(&self, row: usize) -> f64 {
         self.weights.as_ref().map_or(1.0, |w| w.at(row))
+    }
+
+    /// Effects of all factors, that of the eliminated one first.
+    pub fn n_effects(&self) -> usize {
+        self.eliminated.k() + self.others.iter().map(Part::k).sum::<usize>()
+    }
+
+    /// The effects in a row: of the eliminated factor, then of the others.
+    #[inline(always)]
+    pub fn values(&self, row: usize, out: &mut [f64]) {
+        let all = self.eliminated.effects.iter().chain(self.others.iter().flat_map(|p| &p.effects));
+        out.iter_mut().zip(all).for_each(|(t, e)| *t = self.value(e, row));
     }
 
     /// An effect in a row.

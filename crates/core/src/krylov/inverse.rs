@@ -8,13 +8,13 @@
 //! and -Q C P.
 
 use super::block::{Block, WIDEST};
-use super::graph::Graph;
+use super::cells::Cells;
 use super::logdet::Decomposition;
+use super::operator::Sums;
 use super::probes::Signs;
 use super::real::Real;
 use crate::dense::kernels;
 use crate::error::CoreError;
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Vectors of the reduced system lifted to the effects of both halves, row by row.
@@ -54,74 +54,18 @@ pub struct OfLevels {
 /// no effect) and its effects in the changed basis.
 pub type NewRow<'r> = [(Option<usize>, &'r [f64])];
 
-/// Products of the effects of a level of the eliminated factor with those of all others, of which
-/// few are not zero.
-struct Cells {
-    c: Vec<f64>,
-    own: Vec<f64>,
-}
-
-impl Cells {
-    fn new(g: &Graph) -> Self {
-        Cells { c: vec![0.0; g.n_places() * g.eliminated.k()], own: vec![0.0; g.eliminated.k()] }
-    }
-
-    fn fill(&mut self, g: &Graph, rows: Range<usize>) {
-        let (n, k1) = (g.others.len(), g.eliminated.k());
-        for row in rows {
-            let w = g.weight(row);
-            self.own.iter_mut().zip(&g.eliminated.effects).for_each(|(t, e)| *t = w * g.value(e, row));
-            for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-                for (a, e) in p.effects.iter().enumerate() {
-                    let z = g.value(e, row);
-                    let to = &mut self.c[(at as usize + a) * k1..(at as usize + a + 1) * k1];
-                    to.iter_mut().zip(&self.own).for_each(|(t, o)| *t += z * o);
-                }
-            }
-        }
-    }
-
-    fn clear(&mut self, g: &Graph, rows: Range<usize>) {
-        let (n, k1) = (g.others.len(), g.eliminated.k());
-        for row in rows {
-            for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-                self.c[at as usize * k1..(at as usize + p.k()) * k1].fill(0.0);
-            }
-        }
-    }
-}
-
-/// Runs `work` on the levels, rows and results of each part, several at once.
-fn by_parts<T: Send>(
-    g: &Graph,
-    threads: usize,
-    size: impl Fn(&Range<usize>) -> usize,
-    mut out: &mut [T],
-    work: impl Fn(Range<usize>, &mut [T]) + Sync,
-) {
-    let mut parts = Vec::with_capacity(g.parts.len());
-    for part in &g.parts {
-        let (head, tail) = std::mem::take(&mut out).split_at_mut(size(part));
-        parts.push((part.clone(), head));
-        out = tail;
-    }
-    if threads > 1 && parts.len() > 1 {
-        parts.into_par_iter().for_each(|(part, out)| work(part, out));
-    } else {
-        parts.into_iter().for_each(|(part, out)| work(part, out));
-    }
-}
-
 impl<'d> Inverse<'d> {
     /// With so many probes.
     ///
     /// # Errors
     /// An interruption, or no convergence.
     pub fn new(d: &'d Decomposition<'d>, signs: Signs, probes: usize) -> Result<Self, CoreError> {
-        let mut exact = Vec::new();
-        for (first, second) in d.taken_out() {
-            exact.push(Pair { first: d.lifted(&first), second: d.lifted(&second), start: 0 });
-        }
+        let lifted = |x: &Block<f64>| {
+            let (scaled, sums) = d.scaled_and_sums(x);
+            d.lifted(&scaled, &sums)
+        };
+        let each = d.taken_out().into_iter();
+        let exact = each.map(|(a, b)| Pair { first: lifted(&a), second: lifted(&b), start: 0 }).collect();
         let mut out = Inverse { d, exact, sampled: Vec::new(), probes: 0, own: Vec::new() };
         out.own = out.own_blocks();
         out.add_probes(signs, probes)?;
@@ -135,66 +79,34 @@ impl<'d> Inverse<'d> {
     pub fn add_probes(&mut self, signs: Signs, to: usize) -> Result<(), CoreError> {
         while self.probes < to {
             let used = WIDEST.min(to - self.probes);
-            let (x, z) = self.d.probe_pair(signs, self.probes, used)?;
-            self.add_pair(&x, &z);
+            let (_, pair) = self.d.probe_and_pair(signs, self.probes, used)?;
+            self.add_pair(pair);
         }
         Ok(())
     }
 
     /// Adds the pair of some probes.
-    pub(super) fn add_pair(&mut self, x: &Block<f32>, z: &Block<f32>) {
-        self.sampled.push(Pair { first: self.d.lifted(x), second: self.d.lifted(z), start: self.probes });
-        self.probes += x.used;
+    pub(super) fn add_pair(&mut self, (first, second): (Lifted, Lifted)) {
+        let used = first.used;
+        self.sampled.push(Pair { first, second, start: self.probes });
+        self.probes += used;
     }
 
     /// P + P (sum C'QC) P.
     fn own_blocks(&self) -> Vec<f64> {
-        let g = self.d.graph();
-        let (k1, n) = (g.eliminated.k(), g.others.len());
-        let (factor, reduced) = (&self.d.blocks().factor, &self.d.blocks().reduced);
+        let k1 = self.d.graph().eliminated.k();
+        let (reduced, through) = (&self.d.blocks().reduced, &self.d.blocks().through);
         let mut out = reduced.clone();
-        by_parts(
-            g,
-            self.d.threads(),
-            |part| part.len() * k1 * k1,
-            &mut out,
-            |part, out| {
-                let mut cells = Cells::new(g);
-                let mut through = vec![0.0; k1 * k1];
-                let (mut t, mut fc) = (vec![0.0; k1 * k1], Vec::new());
-                for (level, own) in part.zip(out.chunks_exact_mut(k1 * k1)) {
-                    let rows = g.start[level]..g.start[level + 1];
-                    cells.fill(g, rows.clone());
-                    through.fill(0.0);
-                    for row in rows {
-                        for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-                            let k = p.k();
-                            let c = &mut cells.c[at as usize * k1..(at as usize + k) * k1];
-                            if c.iter().all(|&v| v == 0.0) {
-                                continue;
-                            }
-                            let square = p.square + (at as usize - p.first) * k;
-                            fc.clear();
-                            fc.resize(k * k1, 0.0);
-                            kernels::transposed_multiply(&factor[square..square + k * k], c, k, k, k1, &mut fc);
-                            for f in fc.chunks_exact(k1) {
-                                for (to, a) in through.chunks_exact_mut(k1).zip(f) {
-                                    to.iter_mut().zip(f).for_each(|(t, b)| *t += a * b);
-                                }
-                            }
-                            c.fill(0.0);
-                        }
-                    }
-                    let p = &reduced[level * k1 * k1..(level + 1) * k1 * k1];
-                    kernels::multiply(p, &through, k1, k1, k1, &mut t);
-                    for i in 0..k1 {
-                        for j in 0..k1 {
-                            own[i * k1 + j] += (0..k1).map(|c| t[i * k1 + c] * p[j * k1 + c]).sum::<f64>();
-                        }
-                    }
+        let mut t = vec![0.0; k1 * k1];
+        let each = out.chunks_exact_mut(k1 * k1).zip(reduced.chunks_exact(k1 * k1));
+        for ((own, p), through) in each.zip(through.chunks_exact(k1 * k1)) {
+            kernels::multiply(p, through, k1, k1, k1, &mut t);
+            for i in 0..k1 {
+                for j in 0..k1 {
+                    own[i * k1 + j] += (0..k1).map(|c| t[i * k1 + c] * p[j * k1 + c]).sum::<f64>();
                 }
-            },
-        );
+            }
+        }
         out
     }
 
@@ -248,89 +160,127 @@ impl<'d> Inverse<'d> {
         OfLevels { values, errors }
     }
 
-    /// z'Lambda M^-1 Lambda'z of every row of the graph, z its effects there.
-    pub fn of_rows(&self) -> Vec<f64> {
-        self.of_rows_by(0..self.probes)
+    /// z'Lambda M^-1 Lambda'z of the rows of a part of the graph, z their effects there, by each of
+    /// some groups of the probes: a row of numbers for each row.
+    pub(super) fn of_part(&self, part: Range<usize>, groups: &[Range<usize>], out: &mut [f64]) {
+        self.blocks_of_part(part.clone(), groups.len(), out);
+        for pair in &self.exact {
+            let all: Vec<[f32; WIDEST]> = groups.iter().map(|_| [1.0; WIDEST]).collect();
+            self.add_products(pair, part.clone(), &all, out);
+        }
+        for pair in &self.sampled {
+            let shares = groups.iter().map(|group| {
+                let share = 1.0 / group.len().max(1) as f32;
+                std::array::from_fn(|c| if group.contains(&(pair.start + c)) { share } else { 0.0 })
+            });
+            self.add_products(pair, part.clone(), &shares.collect::<Vec<_>>(), out);
+        }
     }
 
-    /// The same by some of the probes.
-    pub(super) fn of_rows_by(&self, probes: Range<usize>) -> Vec<f64> {
+    /// What the blocks are of it, `many` times side by side.
+    fn blocks_of_part(&self, part: Range<usize>, many: usize, out: &mut [f64]) {
         let g = self.d.graph();
-        let mut out = vec![0.0; g.places.len() / g.others.len()];
-        let size = |part: &Range<usize>| g.start[part.end] - g.start[part.start];
-        by_parts(g, self.d.threads(), size, &mut out, |part, out| self.of_part(part, probes.clone(), out));
-        out
-    }
-
-    fn of_part(&self, part: Range<usize>, probes: Range<usize>, out: &mut [f64]) {
-        let g = self.d.graph();
-        let (k1, n) = (g.eliminated.k(), g.others.len());
+        let k1 = g.eliminated.k();
         let (factor, reduced) = (&self.d.blocks().factor, &self.d.blocks().reduced);
         let mut cells = Cells::new(g);
-        let widest = g.others.iter().map(super::graph::Part::k).max().unwrap_or(1);
-        let (mut z1, mut y) = (vec![0.0; k1], vec![0.0; k1]);
-        let mut z = vec![0.0; widest];
-        let many = probes.len().max(1) as f32;
-        let begin = g.start[part.start];
-        let simple = g.is_pair();
+        let (mut z, mut y) = (vec![0.0; g.n_effects()], vec![0.0; k1]);
+        let ones = g.is_ones();
+        let mut out = out.chunks_exact_mut(many);
         for level in part {
             let rows = g.start[level]..g.start[level + 1];
-            cells.fill(g, rows.clone());
+            cells.fill(rows.clone());
             let (own, p) = (&self.own[level * k1 * k1..][..k1 * k1], &reduced[level * k1 * k1..][..k1 * k1]);
             for row in rows.clone() {
-                let places = &g.places[row * n..(row + 1) * n];
                 let mut a;
-                if simple {
-                    let at = places[0] as usize;
-                    let f = factor[at];
-                    a = own[0] + f * f * (1.0 - 2.0 * cells.c[at] * p[0]);
+                if ones {
+                    a = own[0];
+                    for &at in g.places(row) {
+                        let f = factor[at as usize];
+                        a += f * f * (1.0 - 2.0 * cells.c[at as usize] * p[0]);
+                    }
                 } else {
-                    z1.iter_mut().zip(&g.eliminated.effects).for_each(|(t, e)| *t = g.value(e, row));
-                    a = form(own, &z1);
-                    kernels::multiply(p, &z1, k1, k1, 1, &mut y);
-                    for (part, &at) in g.others.iter().zip(places) {
+                    g.values(row, &mut z);
+                    let (z1, mut rest) = z.split_at(k1);
+                    a = form(own, z1);
+                    kernels::multiply(p, z1, k1, k1, 1, &mut y);
+                    for (part, &at) in g.others.iter().zip(g.places(row)) {
                         let (k, at) = (part.k(), at as usize);
-                        z.iter_mut().zip(&part.effects).for_each(|(t, e)| *t = g.value(e, row));
                         let square = part.square + (at - part.first) * k;
                         let cell = &cells.c[at * k1..(at + k) * k1];
-                        a += with_other(&factor[square..square + k * k], &z[..k], cell, &y);
+                        a += with_other(&factor[square..square + k * k], &rest[..k], cell, &y);
+                        rest = &rest[k..];
                     }
                 }
-                let of = |l: &Lifted| -> [f32; WIDEST] {
-                    let mut t = [0f32; WIDEST];
-                    let m = l.k;
-                    let mut add = |z: f32, half: usize, at: usize| {
-                        t.iter_mut().zip(&l.halves[half][at * m..(at + 1) * m]).for_each(|(t, v)| *t += z * v);
-                    };
-                    if simple {
-                        add(1.0, 0, level);
-                        add(1.0, 1, places[0] as usize);
-                    } else {
-                        z1.iter().enumerate().for_each(|(i, z)| add(*z as f32, 0, level * k1 + i));
-                        for (part, &at) in g.others.iter().zip(places) {
-                            for (i, e) in part.effects.iter().enumerate() {
-                                add(g.value(e, row) as f32, 1, at as usize + i);
-                            }
-                        }
-                    }
-                    t
-                };
-                let sum = |pairs: &[Pair], columns: Range<usize>| -> f32 {
-                    let of_pair = |p: &Pair| {
-                        let from = columns.start.saturating_sub(p.start).min(p.first.used);
-                        let to = columns.end.saturating_sub(p.start).min(p.first.used);
-                        if from == to {
-                            return 0.0;
-                        }
-                        let (first, second) = (of(&p.first), of(&p.second));
-                        first[from..to].iter().zip(&second[from..to]).map(|(a, b)| a * b).sum::<f32>()
-                    };
-                    pairs.iter().map(of_pair).sum()
-                };
-                let known = a + f64::from(sum(&self.exact, 0..usize::MAX));
-                out[row - begin] = known + f64::from(sum(&self.sampled, probes.clone()) / many);
+                out.next().expect("there is a place for each row").fill(a);
             }
-            cells.clear(g, rows);
+            cells.clear(rows);
+        }
+    }
+
+    /// Adds the products of the vectors of a pair, times `shares` of each result.
+    fn add_products(&self, pair: &Pair, part: Range<usize>, shares: &[[f32; WIDEST]], out: &mut [f64]) {
+        kernels::vectorised(
+            #[inline(always)]
+            || match pair.first.k {
+                1 => self.add_products_of::<1>(pair, part, shares, out),
+                2 => self.add_products_of::<2>(pair, part, shares, out),
+                4 => self.add_products_of::<4>(pair, part, shares, out),
+                _ => self.add_products_of::<8>(pair, part, shares, out),
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn add_products_of<const K: usize>(
+        &self,
+        pair: &Pair,
+        part: Range<usize>,
+        shares: &[[f32; WIDEST]],
+        out: &mut [f64],
+    ) {
+        let g = self.d.graph();
+        let k1 = g.eliminated.k();
+        let (first, second) = (&pair.first.halves, &pair.second.halves);
+        // vectors beyond those used have no share
+        let shares: Vec<[f32; K]> =
+            shares.iter().map(|s| std::array::from_fn(|c| if c < pair.first.used { s[c] } else { 0.0 })).collect();
+        let begin = g.start[part.start];
+        let (ones, mut z) = (g.is_ones(), vec![0.0; g.n_effects()]);
+        let add = |z: f32, of: &[f32], at: usize, to: &mut [f32; K]| {
+            let of = &of[at * K..(at + 1) * K];
+            (0..K).for_each(|c| to[c] += z * of[c]);
+        };
+        for level in part {
+            for row in g.start[level]..g.start[level + 1] {
+                let (mut a, mut b) = ([0f32; K], [0f32; K]);
+                if ones {
+                    add(1.0, &first[0], level, &mut a);
+                    add(1.0, &second[0], level, &mut b);
+                    for &at in g.places(row) {
+                        add(1.0, &first[1], at as usize, &mut a);
+                        add(1.0, &second[1], at as usize, &mut b);
+                    }
+                } else {
+                    g.values(row, &mut z);
+                    let (z1, mut rest) = z.split_at(k1);
+                    for (i, z) in z1.iter().enumerate() {
+                        add(*z as f32, &first[0], level * k1 + i, &mut a);
+                        add(*z as f32, &second[0], level * k1 + i, &mut b);
+                    }
+                    for (part, &at) in g.others.iter().zip(g.places(row)) {
+                        for (i, z) in rest[..part.k()].iter().enumerate() {
+                            add(*z as f32, &first[1], at as usize + i, &mut a);
+                            add(*z as f32, &second[1], at as usize + i, &mut b);
+                        }
+                        rest = &rest[part.k()..];
+                    }
+                }
+                (0..K).for_each(|c| a[c] *= b[c]);
+                let to = &mut out[(row - begin) * shares.len()..(row - begin + 1) * shares.len()];
+                for (to, share) in to.iter_mut().zip(&shares) {
+                    *to += f64::from((0..K).map(|c| a[c] * share[c]).sum::<f32>());
+                }
+            }
         }
     }
 
@@ -396,11 +346,10 @@ fn with_other(f: &[f64], z: &[f64], c: &[f64], y: &[f64]) -> f64 {
 }
 
 impl Decomposition<'_> {
-    /// Vectors of the reduced system in units of the effects of both halves: -P times the sums of
-    /// the levels, and Lambda U'^-1 x.
-    pub(super) fn lifted<T: Real>(&self, x: &Block<T>) -> Lifted {
-        let (scaled, sums) = self.scaled_and_sums(x);
-        let (g, k) = (self.graph(), x.k);
+    /// Vectors x of the reduced system in units of the effects of both halves: -P times the sums of
+    /// the levels, and Lambda U'^-1 x, both of a pass.
+    pub(super) fn lifted<T: Real>(&self, scaled: &Block<T>, sums: &Sums<T>) -> Lifted {
+        let (g, k) = (self.graph(), scaled.k);
         let k1 = g.eliminated.k();
         let mut levels = vec![0f32; g.n_levels() * k1 * k];
         let each = levels.chunks_exact_mut(k1 * k).zip(sums.levels.chunks_exact(k1 * k));
@@ -412,6 +361,6 @@ impl Decomposition<'_> {
             }
         }
         let places = scaled.data.iter().map(|v| v.double() as f32).collect();
-        Lifted { k, used: x.used, halves: [levels, places] }
+        Lifted { k, used: scaled.used, halves: [levels, places] }
     }
 }

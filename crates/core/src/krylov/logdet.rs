@@ -10,6 +10,7 @@ use super::blocks::Blocks;
 use super::cg::{self, Precision};
 use super::deflate::Deflation;
 use super::graph::Graph;
+use super::inverse::Lifted;
 use super::operator::{self, Own, Sums};
 use super::probes::Signs;
 use super::real::Real;
@@ -53,9 +54,8 @@ pub struct Decomposition<'a> {
     pub(super) inverse: Vec<f64>,
     /// tr V'Shat V.
     pub(super) trace: f64,
-    /// Of a system that is only solved, roughly: the Cholesky factor of V'Shat V, and the
-    /// precision.
-    pub(super) rough: Option<(Vec<f64>, Precision)>,
+    /// Of a system that is only solved, roughly: the Cholesky factor of V'Shat V.
+    pub(super) rough: Option<Vec<f64>>,
     /// What is known of log|M|, and its derivatives.
     pub(super) known: f64,
     pub(super) derivative: Lambda,
@@ -73,7 +73,7 @@ impl<'a> Decomposition<'a> {
     /// # Errors
     /// An interruption, or no convergence.
     pub fn new(g: &'a Graph, lambda: &Lambda, n_threads: usize, watch: &'a dyn Watch) -> Result<Self, CoreError> {
-        let mut blocks = Blocks::new(g, lambda, n_threads)?;
+        let mut blocks = Blocks::new(g, lambda, true, n_threads)?;
         let deflation = Deflation::new(g, &blocks.root);
         let derivative = std::mem::take(&mut blocks.derivative);
         let mut out = Decomposition {
@@ -170,28 +170,18 @@ impl<'a> Decomposition<'a> {
     /// Pairs whose products, summed, are what the directions taken out add to the identity in the
     /// inverse of Shat.
     pub(super) fn taken_out(&self) -> Vec<(Block<f64>, Block<f64>)> {
-        let mut out = self.directions();
-        for from in (0..self.deflation.r).step_by(WIDEST) {
-            let v = self.deflation.columns(from, WIDEST.min(self.deflation.r - from));
+        let mut out = Vec::new();
+        for (i, (first, second)) in self.directions().into_iter().enumerate() {
+            let v = self.deflation.columns(i * WIDEST, second.used);
             let mut minus = v.clone();
             minus.data.iter_mut().for_each(|x| *x = -*x);
-            out.push((minus, v));
+            if 2 * v.used <= WIDEST {
+                out.push((first.beside(&minus), second.beside(&v)));
+            } else {
+                out.extend([(first, second), (minus, v)]);
+            }
         }
         out
-    }
-
-    /// Pairs of some probes whose products have the rest of it as mean.
-    ///
-    /// # Errors
-    /// An interruption, or no convergence.
-    pub(super) fn probe_pair(
-        &self,
-        signs: Signs,
-        from: usize,
-        used: usize,
-    ) -> Result<(Block<f32>, Block<f32>), CoreError> {
-        let (_, x, z) = self.run(signs, from, used)?;
-        Ok((x, z))
     }
 
     /// What some probes say of the value, and their pairs.
@@ -217,16 +207,24 @@ impl<'a> Decomposition<'a> {
         Ok((probed, x, z))
     }
 
-    /// What some probes say of the value and of its derivatives, and their pairs.
+    /// What some probes say of the value and of its derivatives, and their pairs in units of the
+    /// effects, whose products have as mean what is not known of the inverse.
     ///
     /// # Errors
     /// An interruption, or no convergence.
-    pub(super) fn probe_and_pair(&self, signs: Signs, from: usize, used: usize) -> Result<Run, CoreError> {
+    pub(super) fn probe_and_pair(
+        &self,
+        signs: Signs,
+        from: usize,
+        used: usize,
+    ) -> Result<(Vec<Probed>, (Lifted, Lifted)), CoreError> {
         let (mut probed, x, z) = self.run(signs, from, used)?;
-        for (p, derivative) in probed.iter_mut().zip(self.pairs(&x, &z)) {
+        let ((sx, hx), (sz, hz)) = (self.scaled_and_sums(&x), self.scaled_and_sums(&z));
+        let lifted = (self.lifted(&sx, &hx), self.lifted(&sz, &hz));
+        for (p, derivative) in probed.iter_mut().zip(self.pair_derivatives(&x, &hx, &z, &hz)) {
             p.derivative = derivative;
         }
-        Ok((probed, x, z))
+        Ok((probed, lifted))
     }
 
     /// The rows.
@@ -242,11 +240,6 @@ impl<'a> Decomposition<'a> {
     /// The Lambda of all factors.
     pub(super) fn lambda(&self) -> &Lambda {
         &self.lambda
-    }
-
-    /// Threads.
-    pub(super) fn threads(&self) -> usize {
-        self.n_threads
     }
 
     /// Lambda U'^-1 x, and the sums of a pass with it.
@@ -315,7 +308,7 @@ impl<'a> Decomposition<'a> {
 
     /// Derivatives of x~'M z~ with respect to each factor's Lambda, for each vector.
     fn pairs<T: Real>(&self, x: &Block<T>, z: &Block<T>) -> Vec<Lambda> {
-        let (hx, hz) = (self.apply(x).1, self.apply(z).1);
+        let (hx, hz) = (self.scaled_and_sums(x).1, self.scaled_and_sums(z).1);
         self.pair_derivatives(x, &hx, z, &hz)
     }
 
@@ -389,21 +382,25 @@ impl<'a> Decomposition<'a> {
         used: usize,
         with_derivative: bool,
     ) -> Result<Vec<Probed>, CoreError> {
-        Ok(if with_derivative { self.probe_and_pair(signs, from, used)?.0 } else { self.run(signs, from, used)?.0 })
+        let (mut probed, x, z) = self.run(signs, from, used)?;
+        if with_derivative {
+            probed.iter_mut().zip(self.pairs(&x, &z)).for_each(|(p, derivative)| p.derivative = derivative);
+        }
+        Ok(probed)
     }
 
     /// Shat^-1 b.
-    fn solve_reduced(&self, b: &Block<f64>) -> Result<Block<f64>, CoreError> {
+    fn solve_reduced(&self, b: &Block<f64>, precision: Precision) -> Result<Block<f64>, CoreError> {
         let n = b.used;
-        if let Some((r, precision)) = &self.rough {
+        if let Some(r) = &self.rough {
             let apply = |x: &Block<f64>| self.coarse(r, true, &self.apply(&self.coarse(r, false, x)).0);
             let rhs = self.coarse(r, true, b);
-            let x = cg::solve(&apply, &rhs, &rhs.dots(&rhs), *precision, self.watch)?.x;
+            let x = cg::solve(&apply, &rhs, &rhs.dots(&rhs), precision, self.watch)?.x;
             return Ok(self.coarse(r, false, &x));
         }
         let mut rest = b.clone();
         self.deflation.project(&mut rest);
-        let mut x = self.solve_restricted(&rest, &b.dots(b), EXACT)?.x;
+        let mut x = self.solve_restricted(&rest, &b.dots(b), precision)?.x;
         let mut along = self.deflation.coefficients(b);
         for (a, sv) in self.sv.iter().enumerate() {
             for (t, v) in sv.products(&x).into_iter().enumerate() {
@@ -425,6 +422,17 @@ impl<'a> Decomposition<'a> {
     /// # Errors
     /// An interruption, or no convergence.
     pub fn solve(&self, levels: &[f64], places: &[f64], cols: usize) -> Result<(Vec<f64>, Vec<f64>), CoreError> {
+        self.solve_to(EXACT, levels, places, cols)
+    }
+
+    /// The same to another precision.
+    pub(super) fn solve_to(
+        &self,
+        precision: Precision,
+        levels: &[f64],
+        places: &[f64],
+        cols: usize,
+    ) -> Result<(Vec<f64>, Vec<f64>), CoreError> {
         let (mut x1, mut x2) = (vec![0.0; levels.len()], vec![0.0; places.len()]);
         let k1 = self.g.eliminated.k();
         let own = &self.lambda[self.g.eliminated.factor];
@@ -444,7 +452,7 @@ impl<'a> Decomposition<'a> {
             let taken = self.by_levels(&self.blocks.factor, true, &Block { k, used, data: sums.places });
             let mut rhs = self.by_levels(&self.blocks.inverse, false, &a2);
             rhs.data.iter_mut().zip(&taken.data).for_each(|(t, s)| *t -= s);
-            let solution = self.solve_reduced(&rhs)?;
+            let solution = self.solve_reduced(&rhs, precision)?;
             let (_, sums) = self.apply(&solution);
             self.by_levels(&self.blocks.inverse, true, &solution).write(&mut x2, cols, from);
             let (mut t, mut d) = (vec![0.0; k1 * k], vec![0.0; k1 * k]);

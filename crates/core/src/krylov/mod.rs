@@ -12,6 +12,7 @@
 
 mod block;
 mod blocks;
+mod cells;
 mod cg;
 mod deflate;
 mod fit;
@@ -25,6 +26,7 @@ mod inverse;
 mod linear;
 mod logdet;
 mod operator;
+mod packed;
 mod predict;
 mod probes;
 mod real;
@@ -32,6 +34,8 @@ mod rough;
 mod row_passes;
 mod sides;
 mod tested;
+#[cfg(test)]
+mod tests;
 
 pub use fit::{fit, CrossedFit, CrossedOptions};
 pub use gathered::Gathered;

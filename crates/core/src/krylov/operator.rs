@@ -3,11 +3,14 @@
 //! Rows are divided into parts that do not depend on the number of threads, and sums of the parts
 //! are added in order: the result is the same for any number.
 
-use super::graph::{Effect, Graph};
+use super::graph::{Graph, Numbers, Part};
 use super::real::Real;
 use crate::dense::kernels;
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// Sums of a level that are made side by side, where a row is one number of each vector.
+const CHAINS: usize = 4;
 
 /// What the eliminated factor adds to every row of a level, in units of its effects.
 #[derive(Clone, Copy)]
@@ -56,14 +59,25 @@ fn pass_of<T: Real, const K: usize>(g: &Graph, own: Own<'_, T>, y: &[T], n_threa
             #[inline(always)]
             || {
                 if g.is_pair() {
-                    let rows = Pair { places: &g.places, graph: g };
-                    each_level(g, &rows, part, own, y, levels, places);
+                    let places_of = &g.places[..];
+                    match &g.weights {
+                        None => each_level(g, &Pair { places: places_of, weights: One }, part, own, y, levels, places),
+                        Some(Numbers::Single(w)) => {
+                            each_level(g, &Pair { places: places_of, weights: &w[..] }, part, own, y, levels, places);
+                        }
+                        Some(Numbers::Double(w)) => {
+                            each_level(g, &Pair { places: places_of, weights: &w[..] }, part, own, y, levels, places);
+                        }
+                    }
                 } else {
-                    let rows = General {
-                        graph: g,
-                        effects: (&g.eliminated.effects, g.others.iter().map(|p| &p.effects[..]).collect()),
-                    };
-                    each_level(g, &rows, part, own, y, levels, places);
+                    match (g.is_ones(), g.others.len()) {
+                        (true, 2) => each_level(g, &Ones::<2> { graph: g }, part, own, y, levels, places),
+                        (true, 3) => each_level(g, &Ones::<3> { graph: g }, part, own, y, levels, places),
+                        _ => {
+                            let k = g.others.iter().map(Part::k).collect();
+                            each_level(g, &General { graph: g, k }, part, own, y, levels, places);
+                        }
+                    }
                 }
             },
         );
@@ -112,75 +126,157 @@ trait RowsOf<T, const K: usize> {
     /// Whether a row gives back to its effects what it took from them; if not, that is added
     /// afterwards.
     const GIVES_BACK: bool;
+    /// Numbers of a row that are kept between its two visits.
+    fn kept(&self) -> usize {
+        0
+    }
     /// What a row takes from the effects.
-    fn taken(&self, row: usize, y: &[[T; K]]) -> [T; K];
+    fn taken(&self, row: usize, y: &[[T; K]], kept: &mut [T]) -> [T; K];
     /// Adds what a row took, weighted, to the sums of its own level.
-    fn to_level(&self, row: usize, taken: &[T; K], sums: &mut [[T; K]]);
+    fn to_level(&self, row: usize, taken: &[T; K], kept: &[T], sums: &mut [[T; K]]);
     /// Adds what its level gives to a row.
-    fn level_to_row(&self, row: usize, given: &[[T; K]], to: &mut [T; K]);
+    fn level_to_row(&self, kept: &[T], given: &[[T; K]], to: &mut [T; K]);
     /// Adds a row, weighted, to the sums of its effects.
-    fn give(&self, row: usize, what: &[T; K], places: &mut [[T; K]]);
+    fn give(&self, row: usize, what: &[T; K], kept: &[T], places: &mut [[T; K]]);
+}
+
+/// The weight of a row where they differ, times a vector.
+#[inline(always)]
+fn weighted<T: Real, const K: usize>(g: &Graph, row: usize, v: &[T; K]) -> [T; K] {
+    if g.weights.is_none() {
+        return *v;
+    }
+    let w = T::of(g.weight(row));
+    std::array::from_fn(|i| w * v[i])
+}
+
+/// Weights of rows.
+trait Weights<T> {
+    /// A vector times the weight of a row.
+    fn times<const K: usize>(&self, row: usize, v: [T; K]) -> [T; K];
+}
+
+/// All of them are one.
+struct One;
+
+impl<T: Real> Weights<T> for One {
+    #[inline(always)]
+    fn times<const K: usize>(&self, _: usize, v: [T; K]) -> [T; K] {
+        v
+    }
+}
+
+impl<T: Real> Weights<T> for &[f32] {
+    #[inline(always)]
+    fn times<const K: usize>(&self, row: usize, v: [T; K]) -> [T; K] {
+        let w = T::of(f64::from(self[row]));
+        std::array::from_fn(|i| w * v[i])
+    }
+}
+
+impl<T: Real> Weights<T> for &[f64] {
+    #[inline(always)]
+    fn times<const K: usize>(&self, row: usize, v: [T; K]) -> [T; K] {
+        let w = T::of(self[row]);
+        std::array::from_fn(|i| w * v[i])
+    }
 }
 
 /// Two factors with a constant each.
-struct Pair<'a> {
+struct Pair<'a, W> {
     places: &'a [u32],
-    graph: &'a Graph,
+    weights: W,
 }
 
-impl<T: Real, const K: usize> RowsOf<T, K> for Pair<'_> {
+impl<T: Real, W: Weights<T>, const K: usize> RowsOf<T, K> for Pair<'_, W> {
     const GIVES_BACK: bool = false;
 
     #[inline(always)]
-    fn taken(&self, row: usize, y: &[[T; K]]) -> [T; K] {
+    fn taken(&self, row: usize, y: &[[T; K]], _: &mut [T]) -> [T; K] {
         y[self.places[row] as usize]
     }
 
     #[inline(always)]
-    fn to_level(&self, row: usize, taken: &[T; K], sums: &mut [[T; K]]) {
-        let sums = &mut sums[0];
-        if self.graph.weights.is_none() {
-            (0..K).for_each(|i| sums[i] += taken[i]);
-        } else {
-            let w = T::of(self.graph.weight(row));
-            (0..K).for_each(|i| sums[i] += w * taken[i]);
-        }
+    fn to_level(&self, row: usize, taken: &[T; K], _: &[T], sums: &mut [[T; K]]) {
+        let taken = self.weights.times(row, *taken);
+        (0..K).for_each(|i| sums[0][i] += taken[i]);
     }
 
     #[inline(always)]
-    fn level_to_row(&self, _: usize, given: &[[T; K]], to: &mut [T; K]) {
+    fn level_to_row(&self, _: &[T], given: &[[T; K]], to: &mut [T; K]) {
         *to = given[0];
     }
 
     #[inline(always)]
-    fn give(&self, row: usize, what: &[T; K], places: &mut [[T; K]]) {
+    fn give(&self, row: usize, what: &[T; K], _: &[T], places: &mut [[T; K]]) {
+        let what = self.weights.times(row, *what);
         let to = &mut places[self.places[row] as usize];
-        if self.graph.weights.is_none() {
+        (0..K).for_each(|i| to[i] += what[i]);
+    }
+}
+
+/// `M` factors beside the eliminated one, and every effect is one.
+struct Ones<'a, const M: usize> {
+    graph: &'a Graph,
+}
+
+impl<const M: usize> Ones<'_, M> {
+    #[inline(always)]
+    fn places(&self, row: usize) -> [usize; M] {
+        let places = &self.graph.places[row * M..(row + 1) * M];
+        std::array::from_fn(|f| places[f] as usize)
+    }
+}
+
+impl<T: Real, const K: usize, const M: usize> RowsOf<T, K> for Ones<'_, M> {
+    const GIVES_BACK: bool = true;
+
+    #[inline(always)]
+    fn taken(&self, row: usize, y: &[[T; K]], _: &mut [T]) -> [T; K] {
+        let mut t = [T::default(); K];
+        for at in self.places(row) {
+            let y = &y[at];
+            (0..K).for_each(|i| t[i] += y[i]);
+        }
+        t
+    }
+
+    #[inline(always)]
+    fn to_level(&self, row: usize, taken: &[T; K], _: &[T], sums: &mut [[T; K]]) {
+        let taken = weighted(self.graph, row, taken);
+        (0..K).for_each(|i| sums[0][i] += taken[i]);
+    }
+
+    #[inline(always)]
+    fn level_to_row(&self, _: &[T], given: &[[T; K]], to: &mut [T; K]) {
+        (0..K).for_each(|i| to[i] += given[0][i]);
+    }
+
+    #[inline(always)]
+    fn give(&self, row: usize, what: &[T; K], _: &[T], places: &mut [[T; K]]) {
+        let what = weighted(self.graph, row, what);
+        for at in self.places(row) {
+            let to = &mut places[at];
             (0..K).for_each(|i| to[i] += what[i]);
-        } else {
-            let w = T::of(self.graph.weight(row));
-            (0..K).for_each(|i| to[i] += w * what[i]);
         }
     }
 }
 
-/// Any factors.
+/// Any factors. The effects of a row are kept, then the same weighted.
 struct General<'a> {
     graph: &'a Graph,
-    /// Effects of the eliminated factor, and of each other one.
-    effects: (&'a [Effect], Vec<&'a [Effect]>),
+    /// Effects of each factor beside the eliminated one.
+    k: Vec<usize>,
 }
 
 impl General<'_> {
     /// Visits the effects of a row: where they are and their values.
     #[inline(always)]
-    fn each<T: Real>(&self, row: usize, mut visit: impl FnMut(usize, T)) {
-        let g = self.graph;
-        let m = self.effects.1.len();
-        for (effects, &at) in self.effects.1.iter().zip(&g.places[row * m..(row + 1) * m]) {
-            for (a, e) in effects.iter().enumerate() {
-                visit(at as usize + a, T::of(g.value(e, row)));
-            }
+    fn each<T: Real>(&self, row: usize, z: &[T], mut visit: impl FnMut(usize, T)) {
+        let mut from = self.graph.eliminated.k();
+        for (&k, &at) in self.k.iter().zip(self.graph.places(row)) {
+            z[from..from + k].iter().enumerate().for_each(|(a, z)| visit(at as usize + a, *z));
+            from += k;
         }
     }
 }
@@ -188,10 +284,22 @@ impl General<'_> {
 impl<T: Real, const K: usize> RowsOf<T, K> for General<'_> {
     const GIVES_BACK: bool = true;
 
+    fn kept(&self) -> usize {
+        2 * self.graph.n_effects()
+    }
+
     #[inline(always)]
-    fn taken(&self, row: usize, y: &[[T; K]]) -> [T; K] {
+    fn taken(&self, row: usize, y: &[[T; K]], kept: &mut [T]) -> [T; K] {
+        let g = self.graph;
+        let (z, weighted) = kept.split_at_mut(kept.len() / 2);
+        let w = g.weight(row);
+        let all = g.eliminated.effects.iter().chain(g.others.iter().flat_map(|p| &p.effects));
+        for ((z, weighted), e) in z.iter_mut().zip(weighted).zip(all) {
+            let value = g.value(e, row);
+            (*z, *weighted) = (T::of(value), T::of(w * value));
+        }
         let mut t = [T::default(); K];
-        self.each(row, |at, z: T| {
+        self.each(row, z, |at, z| {
             let y = &y[at];
             (0..K).for_each(|i| t[i] += z * y[i]);
         });
@@ -199,27 +307,22 @@ impl<T: Real, const K: usize> RowsOf<T, K> for General<'_> {
     }
 
     #[inline(always)]
-    fn to_level(&self, row: usize, taken: &[T; K], sums: &mut [[T; K]]) {
-        let w = self.graph.weight(row);
-        for (e, sum) in self.effects.0.iter().zip(sums) {
-            let z = T::of(w * self.graph.value(e, row));
-            (0..K).for_each(|i| sum[i] += z * taken[i]);
+    fn to_level(&self, _: usize, taken: &[T; K], kept: &[T], sums: &mut [[T; K]]) {
+        for (z, sum) in kept[kept.len() / 2..].iter().zip(sums) {
+            (0..K).for_each(|i| sum[i] += *z * taken[i]);
         }
     }
 
     #[inline(always)]
-    fn level_to_row(&self, row: usize, given: &[[T; K]], to: &mut [T; K]) {
-        for (e, given) in self.effects.0.iter().zip(given) {
-            let z = T::of(self.graph.value(e, row));
-            (0..K).for_each(|i| to[i] += z * given[i]);
+    fn level_to_row(&self, kept: &[T], given: &[[T; K]], to: &mut [T; K]) {
+        for (z, given) in kept.iter().zip(given) {
+            (0..K).for_each(|i| to[i] += *z * given[i]);
         }
     }
 
     #[inline(always)]
-    fn give(&self, row: usize, what: &[T; K], places: &mut [[T; K]]) {
-        let w = T::of(self.graph.weight(row));
-        let what: [T; K] = std::array::from_fn(|i| w * what[i]);
-        self.each(row, |at, z: T| {
+    fn give(&self, row: usize, what: &[T; K], kept: &[T], places: &mut [[T; K]]) {
+        self.each(row, &kept[kept.len() / 2..], |at, z| {
             let to = &mut places[at];
             (0..K).for_each(|i| to[i] += z * what[i]);
         });
@@ -237,18 +340,40 @@ fn each_level<T: Real, const K: usize, R: RowsOf<T, K>>(
     places: &mut [[T; K]],
 ) {
     let k1 = g.eliminated.k();
+    let m = rows.kept();
     let mut taken: Vec<[T; K]> = Vec::new();
+    let mut kept: Vec<T> = Vec::new();
     let mut given = vec![[T::default(); K]; k1];
     for (level, sums) in part.zip(levels.chunks_exact_mut(k1)) {
         let range = g.start[level]..g.start[level + 1];
         if R::GIVES_BACK {
             taken.clear();
+            kept.resize(kept.len().max(m * range.len()), T::default());
         }
-        for row in range.clone() {
-            let t = rows.taken(row, y);
-            rows.to_level(row, &t, sums);
-            if R::GIVES_BACK {
+        if R::GIVES_BACK {
+            for (i, row) in range.clone().enumerate() {
+                let kept = &mut kept[i * m..(i + 1) * m];
+                let t = rows.taken(row, y, kept);
+                rows.to_level(row, &t, kept, sums);
                 taken.push(t);
+            }
+        } else {
+            // several sums at once, none of which waits for another
+            let mut each = [[[T::default(); K]; 1]; CHAINS];
+            let mut row = range.start;
+            while row + CHAINS <= range.end {
+                for (c, sums) in each.iter_mut().enumerate() {
+                    let t = rows.taken(row + c, y, &mut []);
+                    rows.to_level(row + c, &t, &[], sums);
+                }
+                row += CHAINS;
+            }
+            for row in row..range.end {
+                let t = rows.taken(row, y, &mut []);
+                rows.to_level(row, &t, &[], &mut each[0]);
+            }
+            for own in &each {
+                (0..K).for_each(|i| sums[0][i] += own[0][i]);
             }
         }
         match own {
@@ -268,79 +393,10 @@ fn each_level<T: Real, const K: usize, R: RowsOf<T, K>>(
             }
         }
         for (i, row) in range.enumerate() {
+            let kept = &kept[i * m..(i + 1) * m];
             let mut e = if R::GIVES_BACK { taken[i] } else { [T::default(); K] };
-            rows.level_to_row(row, &given, &mut e);
-            rows.give(row, &e, places);
-        }
-    }
-}
-
-/// For each level l of the factors that stay, and each of `m` symmetric matrices P_j of every level
-/// j of the eliminated one, the sum over j of C P_j C', C the products of their effects in common
-/// rows. The result has `m` blocks for each entry of the squares.
-pub fn cell_sums(g: &Graph, of_levels: &[f64], m: usize, n_threads: usize) -> Vec<f64> {
-    let size = g.squares[1].len() * m;
-    let part = |part: &Range<usize>| {
-        let mut out = vec![0.0; size];
-        cells_of(g, part.clone(), of_levels, m, &mut out);
-        out
-    };
-    let mut all = vec![0.0; size];
-    let mut join = |sums: &[f64]| all.iter_mut().zip(sums).for_each(|(t, f)| *t += f);
-    for now in g.parts.chunks(n_threads.max(1)) {
-        if now.len() > 1 {
-            let sums: Vec<Vec<f64>> = now.par_iter().map(part).collect();
-            sums.iter().for_each(|p| join(p));
-        } else {
-            now.iter().for_each(|p| join(&part(p)));
-        }
-    }
-    all
-}
-
-fn cells_of(g: &Graph, part: Range<usize>, of_levels: &[f64], m: usize, out: &mut [f64]) {
-    let (n, k1) = (g.others.len(), g.eliminated.k());
-    let mut seen = vec![0.0; g.n_places() * k1];
-    let mut own = vec![0.0; k1];
-    let mut by = Vec::new();
-    for level in part {
-        let rows = g.start[level]..g.start[level + 1];
-        for row in rows.clone() {
-            let w = g.weight(row);
-            own.iter_mut().zip(&g.eliminated.effects).for_each(|(t, e)| *t = w * g.value(e, row));
-            for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-                for (a, e) in p.effects.iter().enumerate() {
-                    let z = g.value(e, row);
-                    let to = &mut seen[(at as usize + a) * k1..(at as usize + a + 1) * k1];
-                    to.iter_mut().zip(&own).for_each(|(t, o)| *t += z * o);
-                }
-            }
-        }
-        let ps = &of_levels[level * m * k1 * k1..(level + 1) * m * k1 * k1];
-        for row in rows {
-            for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-                let k = p.k();
-                let c = &mut seen[at as usize * k1..(at as usize + k) * k1];
-                if c.iter().all(|&v| v == 0.0) {
-                    continue;
-                }
-                let square = p.square + (at as usize - p.first) * k;
-                let to = &mut out[square * m..(square + k * k) * m];
-                if k == 1 && k1 == 1 {
-                    to.iter_mut().zip(ps).for_each(|(t, p)| *t += c[0] * c[0] * p);
-                } else {
-                    by.resize(k * k1, 0.0);
-                    for (to, p) in to.chunks_exact_mut(k * k).zip(ps.chunks_exact(k1 * k1)) {
-                        kernels::multiply(c, p, k, k1, k1, &mut by);
-                        for (to, by) in to.chunks_exact_mut(k).zip(by.chunks_exact(k1)) {
-                            for (t, c) in to.iter_mut().zip(c.chunks_exact(k1)) {
-                                *t += by.iter().zip(c).map(|(a, b)| a * b).sum::<f64>();
-                            }
-                        }
-                    }
-                }
-                c.fill(0.0);
-            }
+            rows.level_to_row(kept, &given, &mut e);
+            rows.give(row, &e, kept, places);
         }
     }
 }

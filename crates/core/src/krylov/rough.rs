@@ -2,7 +2,6 @@
 
 use super::block::{Block, WIDEST};
 use super::blocks::Blocks;
-use super::cg::Precision;
 use super::deflate::Deflation;
 use super::graph::Graph;
 use super::logdet::Decomposition;
@@ -12,18 +11,17 @@ use crate::layout::Lambda;
 use crate::watch::Watch;
 
 impl<'a> Decomposition<'a> {
-    /// For solutions alone, to a tolerance: V serves as a second level of the preconditioner.
+    /// For solutions alone, to no great precision: V serves as a second level of the preconditioner.
     ///
     /// # Errors
     /// An interruption, or a system that is not positive definite.
     pub(super) fn rough(
         g: &'a Graph,
         lambda: &Lambda,
-        tolerance: f64,
         n_threads: usize,
         watch: &'a dyn Watch,
     ) -> Result<Self, CoreError> {
-        let blocks = Blocks::new(g, lambda, n_threads)?;
+        let blocks = Blocks::new(g, lambda, false, n_threads)?;
         let deflation = Deflation::new(g, &blocks.root);
         let r = deflation.r;
         let mut out = Decomposition {
@@ -52,7 +50,7 @@ impl<'a> Decomposition<'a> {
         if !kernels::cholesky::<0>(&mut gram, r) {
             return Err(CoreError::Degenerate("the system is not positive definite".into()));
         }
-        out.rough = Some((gram, Precision { tolerance, least: 1 }));
+        out.rough = Some(gram);
         Ok(out)
     }
 

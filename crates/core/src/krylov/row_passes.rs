@@ -1,5 +1,5 @@
-//! Passes over the rows of a generalized model, part by part: linear predictors, what the family
-//! says of them, and sums by effect.
+//! Passes over the rows of a generalized model, part by part: linear predictors, derivatives of the
+//! family, and their sums by effect.
 
 use super::graph::{Graph, Numbers};
 use crate::families::{Batch, Derivatives, Family, MoreDerivatives};
@@ -13,8 +13,8 @@ const BATCH: usize = 2048;
 pub(super) struct GlmmRows {
     pub(super) n: usize,
     pub(super) p: usize,
-    /// X in the changed basis, n x p.
-    pub(super) x: Vec<f64>,
+    /// X in the changed basis, row by row, or one row that all are equal to.
+    x: Vec<f64>,
     pub(super) y: Numbers,
     /// Prior weights; none where all are one.
     pub(super) prior: Option<Numbers>,
@@ -22,10 +22,42 @@ pub(super) struct GlmmRows {
     pub(super) offset: Vec<f64>,
 }
 
+impl GlmmRows {
+    pub(super) fn new((n, p): (usize, usize), mut x: Vec<f64>, y: Numbers, prior: Option<Numbers>) -> Self {
+        if p > 0 && x.chunks_exact(p).all(|row| row == &x[..p]) {
+            x.truncate(p);
+            x.shrink_to_fit();
+        }
+        GlmmRows { n, p, x, y, prior, offset: Vec::new() }
+    }
+
+    /// A row of X.
+    #[inline(always)]
+    pub(super) fn x(&self, row: usize) -> &[f64] {
+        let at = if self.x.len() == self.p { 0 } else { row * self.p };
+        &self.x[at..at + self.p]
+    }
+
+    /// Responses of some rows.
+    pub(super) fn y_of(&self, rows: Range<usize>, out: &mut Vec<f64>) {
+        out.clear();
+        out.extend(rows.map(|i| self.y.at(i)));
+    }
+
+    /// Prior weights of some rows.
+    pub(super) fn prior_of(&self, rows: Range<usize>, out: &mut Vec<f64>) {
+        out.clear();
+        match &self.prior {
+            Some(w) => out.extend(rows.map(|i| w.at(i))),
+            None => out.resize(rows.len(), 1.0),
+        }
+    }
+}
+
 /// Sums of a pass.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct PassSums {
-    /// Log-likelihood without its free part, or the sum that a pass is for.
+    /// Log-likelihood without its free part.
     pub(super) value: f64,
     /// X'v.
     pub(super) x: Vec<f64>,
@@ -35,9 +67,9 @@ pub(super) struct PassSums {
     pub(super) squares: [Vec<f64>; 2],
 }
 
-/// What the family says of some rows.
+/// The family at some rows.
 #[derive(Default)]
-struct Said {
+struct AtRows {
     y: Vec<f64>,
     prior: Vec<f64>,
     eta: Vec<f64>,
@@ -54,246 +86,270 @@ pub(super) struct Pass<'a> {
     pub(super) rows: &'a GlmmRows,
     pub(super) family: &'a dyn Family,
     pub(super) extras: &'a [f64],
-    /// Fixed part of the linear predictors.
-    pub(super) fixed: &'a [f64],
+    /// Fixed effects in the changed basis.
+    pub(super) beta: &'a [f64],
     /// Random effects in the changed basis.
     pub(super) b: &'a [Vec<f64>; 2],
     pub(super) threads: usize,
 }
 
-/// Results by row of a part.
-struct OfRows<'o> {
-    first: &'o mut [f64],
-    weights: &'o mut [f32],
+/// Sums by effect of the rows of a part, which come in order; of each row some numbers.
+struct ByEffect<'a> {
+    g: &'a Graph,
+    ones: bool,
+    /// First level of the part, and level of the last row.
+    first: usize,
+    level: usize,
+    /// Effects of the row.
+    z: Vec<f64>,
+}
+
+impl<'a> ByEffect<'a> {
+    fn new(g: &'a Graph, first: usize) -> Self {
+        ByEffect { g, ones: g.is_ones(), first, level: first, z: vec![0.0; g.n_effects()] }
+    }
+
+    #[inline(always)]
+    fn go_to(&mut self, row: usize) -> usize {
+        while self.g.start[self.level + 1] <= row {
+            self.level += 1;
+        }
+        self.level - self.first
+    }
+
+    /// Adds z v' to the sums of each effect.
+    #[inline(always)]
+    fn add(&mut self, row: usize, v: &[f64], [levels, places]: &mut [Vec<f64>; 2]) {
+        let (level, m) = (self.go_to(row), v.len());
+        let add = |to: &mut [f64], z: f64| to.iter_mut().zip(v).for_each(|(t, v)| *t += z * v);
+        if self.ones {
+            add(&mut levels[level * m..(level + 1) * m], 1.0);
+            for &at in self.g.places(row) {
+                add(&mut places[at as usize * m..(at as usize + 1) * m], 1.0);
+            }
+            return;
+        }
+        self.g.values(row, &mut self.z);
+        let k1 = self.g.eliminated.k();
+        let (own, mut rest) = self.z.split_at(k1);
+        for (to, z) in levels[level * k1 * m..].chunks_exact_mut(m).zip(own) {
+            add(to, *z);
+        }
+        for (p, &at) in self.g.others.iter().zip(self.g.places(row)) {
+            for (to, z) in places[at as usize * m..].chunks_exact_mut(m).zip(&rest[..p.k()]) {
+                add(to, *z);
+            }
+            rest = &rest[p.k()..];
+        }
+    }
+
+    /// Adds z w z' to the squares of its levels, after the row was added.
+    #[inline(always)]
+    fn add_squares(&mut self, row: usize, w: f64, [levels, places]: &mut [Vec<f64>; 2]) {
+        let level = self.level - self.first;
+        if self.ones {
+            levels[level] += w;
+            self.g.places(row).iter().for_each(|&at| places[at as usize] += w);
+            return;
+        }
+        let add = |to: &mut [f64], z: &[f64]| {
+            for (to, a) in to.chunks_exact_mut(z.len()).zip(z) {
+                to.iter_mut().zip(z).for_each(|(t, b)| *t += w * a * b);
+            }
+        };
+        let k1 = self.g.eliminated.k();
+        let (own, mut rest) = self.z.split_at(k1);
+        add(&mut levels[level * k1 * k1..(level + 1) * k1 * k1], own);
+        for (p, &at) in self.g.others.iter().zip(self.g.places(row)) {
+            let k = p.k();
+            let square = p.square + (at as usize - p.first) * k;
+            add(&mut places[square..square + k * k], &rest[..k]);
+            rest = &rest[k..];
+        }
+    }
 }
 
 impl Pass<'_> {
-    /// Random effects of rows added to `eta`; `level` is that of the first, and becomes that of the
-    /// last.
-    fn add_random(&self, b: &[Vec<f64>; 2], rows: Range<usize>, level: &mut usize, eta: &mut [f64]) {
-        let g = self.g;
-        let (k1, n) = (g.eliminated.k(), g.others.len());
-        let simple = g.is_pair();
+    /// Linear predictors of some rows; `level` is that of the first, and becomes that of the last.
+    fn predictors_of(&self, rows: Range<usize>, level: &mut usize, eta: &mut Vec<f64>) {
+        let (g, k1) = (self.g, self.g.eliminated.k());
+        eta.clear();
+        if self.rows.offset.is_empty() {
+            eta.resize(rows.len(), 0.0);
+        } else {
+            eta.extend_from_slice(&self.rows.offset[rows.clone()]);
+        }
+        let ones = g.is_ones();
+        let mut z = vec![0.0; g.n_effects()];
         for (row, eta) in rows.zip(eta) {
             while g.start[*level + 1] <= row {
                 *level += 1;
             }
-            if simple {
-                *eta += b[0][*level] + b[1][g.places[row] as usize];
+            *eta += self.rows.x(row).iter().zip(self.beta).map(|(x, b)| x * b).sum::<f64>();
+            if ones {
+                *eta += self.b[0][*level];
+                g.places(row).iter().for_each(|&at| *eta += self.b[1][at as usize]);
                 continue;
             }
-            let own = &b[0][*level * k1..(*level + 1) * k1];
-            *eta += g.eliminated.effects.iter().zip(own).map(|(e, b)| g.value(e, row) * b).sum::<f64>();
-            for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-                let of = &b[1][at as usize..at as usize + p.k()];
-                *eta += p.effects.iter().zip(of).map(|(e, b)| g.value(e, row) * b).sum::<f64>();
+            g.values(row, &mut z);
+            let (own, mut rest) = z.split_at(k1);
+            *eta += own.iter().zip(&self.b[0][*level * k1..]).map(|(z, b)| z * b).sum::<f64>();
+            for (p, &at) in g.others.iter().zip(g.places(row)) {
+                *eta += rest[..p.k()].iter().zip(&self.b[1][at as usize..]).map(|(z, b)| z * b).sum::<f64>();
+                rest = &rest[p.k()..];
             }
         }
     }
 
-    /// Z'v added to the sums of its effects; `levels` begin with `first`.
-    fn give(&self, row: usize, v: f64, level: usize, first: usize, levels: &mut [f64], places: &mut [f64]) {
-        let g = self.g;
-        let (k1, n) = (g.eliminated.k(), g.others.len());
-        for (to, e) in levels[(level - first) * k1..].iter_mut().zip(&g.eliminated.effects) {
-            *to += g.value(e, row) * v;
-        }
-        for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-            for (to, e) in places[at as usize..].iter_mut().zip(&p.effects) {
-                *to += g.value(e, row) * v;
-            }
-        }
-    }
-
-    /// The same of z w z'.
-    fn give_squares(&self, row: usize, w: f64, level: usize, first: usize, levels: &mut [f64], places: &mut [f64]) {
-        let g = self.g;
-        let (k1, n) = (g.eliminated.k(), g.others.len());
-        let own = &mut levels[(level - first) * k1 * k1..(level - first + 1) * k1 * k1];
-        for (to, a) in own.chunks_exact_mut(k1).zip(&g.eliminated.effects) {
-            let z = w * g.value(a, row);
-            to.iter_mut().zip(&g.eliminated.effects).for_each(|(t, b)| *t += z * g.value(b, row));
-        }
-        for (p, &at) in g.others.iter().zip(&g.places[row * n..(row + 1) * n]) {
-            let k = p.k();
-            let square = p.square + (at as usize - p.first) * k;
-            for (to, a) in places[square..square + k * k].chunks_exact_mut(k).zip(&p.effects) {
-                let z = w * g.value(a, row);
-                to.iter_mut().zip(&p.effects).for_each(|(t, b)| *t += z * g.value(b, row));
-            }
-        }
-    }
-
-    /// Runs `work` on every part with its rows of `first` and `weights` (which may be empty) and
-    /// its sums; the sums of the parts are added in order.
+    /// Runs `work` on every part with its rows of `weights` (which may be empty) and its sums, of
+    /// which there are `cols` for each effect; the sums of the parts are added in order.
     fn by_parts(
         &self,
-        mut first: &mut [f64],
         mut weights: &mut [f32],
-        squares: bool,
-        work: impl Fn(Range<usize>, OfRows<'_>, &mut PassSums) + Sync,
+        (of_x, cols, squares): (usize, usize, bool),
+        work: impl Fn(Range<usize>, &mut [f32], &mut PassSums) + Sync,
     ) -> PassSums {
         let g = self.g;
         let k1 = g.eliminated.k();
         let mut parts = Vec::with_capacity(g.parts.len());
         for part in &g.parts {
-            let n = g.start[part.end] - g.start[part.start];
-            let kept = n.min(weights.len());
-            let (own, rest) = std::mem::take(&mut first).split_at_mut(n);
-            let (own_weights, rest_weights) = std::mem::take(&mut weights).split_at_mut(kept);
-            parts.push((part.clone(), OfRows { first: own, weights: own_weights }));
-            (first, weights) = (rest, rest_weights);
+            let n = (g.start[part.end] - g.start[part.start]).min(weights.len());
+            let (own, rest) = std::mem::take(&mut weights).split_at_mut(n);
+            parts.push((part.clone(), own));
+            weights = rest;
         }
-        let run = |(part, rows): (Range<usize>, OfRows<'_>)| {
-            let square = |n: usize| if squares { n } else { 0 };
+        let square = |n: usize| if squares { n } else { 0 };
+        let run = |(part, weights): (Range<usize>, &mut [f32])| {
             let mut sums = PassSums {
                 value: 0.0,
-                x: vec![0.0; self.rows.p],
-                z: [vec![0.0; part.len() * k1], vec![0.0; g.n_places()]],
+                x: vec![0.0; of_x],
+                z: [vec![0.0; part.len() * k1 * cols], vec![0.0; g.n_places() * cols]],
                 squares: [vec![0.0; square(part.len() * k1 * k1)], vec![0.0; square(g.squares[1].len())]],
             };
-            work(part, rows, &mut sums);
+            work(part, weights, &mut sums);
             sums
         };
-        let all: Vec<PassSums> = if self.threads > 1 && parts.len() > 1 {
-            parts.into_par_iter().map(run).collect()
-        } else {
-            parts.into_iter().map(run).collect()
+        let mut out = PassSums {
+            value: 0.0,
+            x: vec![0.0; of_x],
+            z: [Vec::new(), vec![0.0; g.n_places() * cols]],
+            squares: [Vec::new(), vec![0.0; square(g.squares[1].len())]],
         };
-        let mut all = all.into_iter();
-        let mut out = all.next().expect("there are rows");
         let add = |to: &mut [f64], from: &[f64]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
-        for s in all {
-            out.value += s.value;
-            add(&mut out.x, &s.x);
-            add(&mut out.z[1], &s.z[1]);
-            add(&mut out.squares[1], &s.squares[1]);
-            out.z[0].extend(s.z[0].iter());
-            out.squares[0].extend(s.squares[0].iter());
+        while !parts.is_empty() {
+            // no more sums at once than threads
+            let now: Vec<_> = parts.drain(..self.threads.clamp(1, parts.len())).collect();
+            let sums: Vec<PassSums> =
+                if now.len() > 1 { now.into_par_iter().map(run).collect() } else { now.into_iter().map(run).collect() };
+            for s in sums {
+                out.value += s.value;
+                add(&mut out.x, &s.x);
+                add(&mut out.z[1], &s.z[1]);
+                add(&mut out.squares[1], &s.squares[1]);
+                out.z[0].extend(s.z[0].iter());
+                out.squares[0].extend(s.squares[0].iter());
+            }
         }
         out
     }
 
-    fn say(&self, rows: Range<usize>, level: &mut usize, more: bool, said: &mut Said) {
+    fn family_at(&self, rows: Range<usize>, level: &mut usize, more: bool, at: &mut AtRows) {
         let n = rows.len();
-        let number = |v: &Numbers, out: &mut Vec<f64>| {
-            out.clear();
-            out.extend(rows.clone().map(|i| v.at(i)));
-        };
-        number(&self.rows.y, &mut said.y);
-        match &self.rows.prior {
-            Some(w) => number(w, &mut said.prior),
-            None => {
-                said.prior.clear();
-                said.prior.resize(n, 1.0);
-            }
-        }
-        said.eta.clear();
-        said.eta.extend_from_slice(&self.fixed[rows.clone()]);
-        self.add_random(self.b, rows, level, &mut said.eta);
-        for v in [&mut said.l, &mut said.r, &mut said.wo, &mut said.dwo] {
+        self.rows.y_of(rows.clone(), &mut at.y);
+        self.rows.prior_of(rows.clone(), &mut at.prior);
+        self.predictors_of(rows, level, &mut at.eta);
+        for v in [&mut at.l, &mut at.r, &mut at.wo, &mut at.dwo] {
             v.resize(n, 0.0);
         }
-        let batch = Batch { y: &said.y, w: &said.prior, eta: &said.eta, extras: self.extras };
-        let out = Derivatives { l: &mut said.l, r: &mut said.r, wo: &mut said.wo, dwo: &mut said.dwo };
+        let batch = Batch { y: &at.y, w: &at.prior, eta: &at.eta, extras: self.extras };
+        let out = Derivatives { l: &mut at.l, r: &mut at.r, wo: &mut at.wo, dwo: &mut at.dwo };
         self.family.derivatives(batch, out);
         if more {
             let e = self.extras.len();
-            for (i, v) in said.more.iter_mut().enumerate() {
+            for (i, v) in at.more.iter_mut().enumerate() {
                 v.resize(if i < 2 { n } else { n * e }, 0.0);
             }
-            let [w, dw, w_d, l_d, r_d, wo_d] = &mut said.more;
+            let [w, dw, w_d, l_d, r_d, wo_d] = &mut at.more;
             self.family.more_derivatives(batch, MoreDerivatives { w, dw, w_d, l_d, r_d, wo_d });
         }
     }
 
-    /// Batches of the rows of a part, each with the level of its first row.
+    /// Batches of the rows of a part.
     fn batches(&self, part: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let (from, to) = (self.g.start[part.start], self.g.start[part.end]);
         (from..to).step_by(BATCH).map(move |i| i..(i + BATCH).min(to))
     }
 
-    /// dl/deta into `r`, weights into `weights` (expected ones where asked for), and their sums;
-    /// the value is the log-likelihood without its free part.
-    pub(super) fn derivatives(&self, r: &mut [f64], weights: &mut [f32], expected: bool) -> PassSums {
-        self.by_parts(r, weights, true, |part, rows, sums| {
+    /// Sums of dl/deta, and of the weights, which are put into `weights` (expected ones where asked
+    /// for); the value is the log-likelihood without its free part.
+    pub(super) fn derivatives(&self, weights: &mut [f32], expected: bool) -> PassSums {
+        self.by_parts(weights, (self.rows.p, 1, true), |part, weights, sums| {
             let begin = self.g.start[part.start];
-            let (mut said, mut level, mut own) = (Said::default(), part.start, part.start);
-            let p = self.rows.p;
+            let (mut at, mut level) = (AtRows::default(), part.start);
+            let mut by_effect = ByEffect::new(self.g, part.start);
             for batch in self.batches(&part) {
-                self.say(batch.clone(), &mut level, expected, &mut said);
+                self.family_at(batch.clone(), &mut level, expected, &mut at);
+                let of_rows = if expected { &at.more[0] } else { &at.wo };
                 for (i, row) in batch.enumerate() {
-                    while self.g.start[own + 1] <= row {
-                        own += 1;
-                    }
-                    let w = if expected { said.more[0][i] } else { said.wo[i] } as f32;
-                    rows.first[row - begin] = said.r[i];
-                    rows.weights[row - begin] = w;
-                    sums.value += said.l[i];
-                    let x = &self.rows.x[row * p..(row + 1) * p];
-                    sums.x.iter_mut().zip(x).for_each(|(t, x)| *t += x * said.r[i]);
-                    let [levels, places] = &mut sums.z;
-                    self.give(row, said.r[i], own, part.start, levels, places);
-                    let [levels, places] = &mut sums.squares;
-                    self.give_squares(row, f64::from(w), own, part.start, levels, places);
+                    let (r, w) = (at.r[i], of_rows[i] as f32);
+                    weights[row - begin] = w;
+                    sums.value += at.l[i];
+                    sums.x.iter_mut().zip(self.rows.x(row)).for_each(|(t, x)| *t += x * r);
+                    by_effect.add(row, &[r], &mut sums.z);
+                    by_effect.add_squares(row, f64::from(w), &mut sums.squares);
                 }
             }
         })
     }
 
-    /// Leverages a become s = a dW/deta; sums of s.
-    pub(super) fn third_derivatives(&self, a: &mut [f64]) -> PassSums {
-        self.by_parts(a, &mut [], false, |part, rows, sums| {
+    /// Sums of s = a dW/deta, `cols` numbers a of each row, which `fill` finds for a part.
+    pub(super) fn third_derivatives(&self, cols: usize, fill: &(dyn Fn(Range<usize>, &mut [f64]) + Sync)) -> PassSums {
+        let p = self.rows.p;
+        self.by_parts(&mut [], (p * cols, cols, false), |part, _, sums| {
             let begin = self.g.start[part.start];
-            let (mut said, mut level, mut own) = (Said::default(), part.start, part.start);
-            let p = self.rows.p;
+            let mut a = vec![0.0; (self.g.start[part.end] - begin) * cols];
+            fill(part.clone(), &mut a);
+            let (mut at, mut level) = (AtRows::default(), part.start);
+            let mut by_effect = ByEffect::new(self.g, part.start);
             for batch in self.batches(&part) {
-                self.say(batch.clone(), &mut level, false, &mut said);
+                self.family_at(batch.clone(), &mut level, false, &mut at);
                 for (i, row) in batch.enumerate() {
-                    while self.g.start[own + 1] <= row {
-                        own += 1;
+                    let s = &mut a[(row - begin) * cols..(row - begin + 1) * cols];
+                    s.iter_mut().for_each(|s| *s *= at.dwo[i]);
+                    for (to, x) in sums.x.chunks_exact_mut(cols).zip(self.rows.x(row)) {
+                        to.iter_mut().zip(&*s).for_each(|(t, s)| *t += x * s);
                     }
-                    let a = &mut rows.first[row - begin];
-                    *a *= said.dwo[i];
-                    let x = &self.rows.x[row * p..(row + 1) * p];
-                    sums.x.iter_mut().zip(x).for_each(|(t, x)| *t += x * *a);
-                    let [levels, places] = &mut sums.z;
-                    self.give(row, *a, own, part.start, levels, places);
+                    by_effect.add(row, s, &mut sums.z);
                 }
             }
         })
     }
 
-    /// Sums of rho = s - 2 r - W Z v for effects `v` in the changed basis.
-    pub(super) fn changes(&self, s: &mut [f64], v: &[Vec<f64>; 2]) -> PassSums {
-        self.by_parts(s, &mut [], false, |part, rows, sums| {
-            let begin = self.g.start[part.start];
-            let (mut said, mut level, mut along, mut own) = (Said::default(), part.start, part.start, part.start);
-            let p = self.rows.p;
-            let mut moved = Vec::new();
-            for batch in self.batches(&part) {
-                self.say(batch.clone(), &mut level, false, &mut said);
-                moved.clear();
-                moved.resize(batch.len(), 0.0);
-                self.add_random(v, batch.clone(), &mut along, &mut moved);
-                for (i, row) in batch.enumerate() {
-                    while self.g.start[own + 1] <= row {
-                        own += 1;
-                    }
-                    let rho = rows.first[row - begin] - 2.0 * said.r[i] - said.wo[i] * moved[i];
-                    let x = &self.rows.x[row * p..(row + 1) * p];
-                    sums.x.iter_mut().zip(x).for_each(|(t, x)| *t += x * rho);
-                    let [levels, places] = &mut sums.z;
-                    self.give(row, rho, own, part.start, levels, places);
+    /// X'WX and Z'WX, with the weights of the graph.
+    pub(super) fn products_of_x(&self) -> PassSums {
+        let p = self.rows.p;
+        self.by_parts(&mut [], (p * p, p, false), |part, _, sums| {
+            let mut by_effect = ByEffect::new(self.g, part.start);
+            let mut wx = vec![0.0; p];
+            for row in self.g.start[part.start]..self.g.start[part.end] {
+                let (w, x) = (self.g.weight(row), self.rows.x(row));
+                wx.iter_mut().zip(x).for_each(|(t, x)| *t = w * x);
+                for (to, x) in sums.x.chunks_exact_mut(p).zip(x) {
+                    to.iter_mut().zip(&wx).for_each(|(t, w)| *t += x * w);
                 }
+                by_effect.add(row, &wx, &mut sums.z);
             }
         })
     }
 
     /// Linear predictors.
     pub(super) fn predictors(&self) -> Vec<f64> {
-        let mut eta = self.fixed.to_vec();
-        self.add_random(self.b, 0..self.rows.n, &mut 0, &mut eta);
-        eta
+        let mut out = Vec::with_capacity(self.rows.n);
+        let (mut level, mut eta) = (0, Vec::new());
+        for from in (0..self.rows.n).step_by(BATCH) {
+            self.predictors_of(from..(from + BATCH).min(self.rows.n), &mut level, &mut eta);
+            out.extend_from_slice(&eta);
+        }
+        out
     }
 }
