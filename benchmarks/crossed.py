@@ -44,6 +44,7 @@ DESIGNS = {
     ),
     "million": Design(1_000_000, (40_000, 30_000), 20, 0.7, "y ~ x + (1 | a) + (1 | b)", ("logit",)),
     "10 million": Design(10_000_000, (100_000, 50_000), 20, 0.7, RATINGS, ("auto",)),
+    "10 million, logit": Design(10_000_000, (100_000, 50_000), 20, 0.7, RATINGS, ("logit",)),
 }
 SDS = (0.43, 0.5, 0.3)
 SLOPES = (0.2, 0.15)
