@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from ranef import FormulaError, OptionError, clmm, load_dataset
+from ranef import FormulaError, OptionError, RanefError, clmm, load_dataset
 
 WINE = load_dataset("wine")
 pytestmark = pytest.mark.filterwarnings("ignore:singular fit", "ignore:the fit did not converge")
@@ -217,6 +217,31 @@ def test_saved_and_fitted_to_other_rows(drawn, tmp_path) -> None:
 def test_what_is_refused(arguments, error, says) -> None:
     with pytest.raises(error, match=says):
         clmm("rating ~ temp + (1 | judge)", WINE, **arguments)
+
+
+def test_names_of_bars_survive_an_update() -> None:
+    m = clmm("rating ~ temp + contact + (1 |p| judge)", WINE, scale="~ (1 |p| judge)")
+    assert m.update(". ~ . - contact").formula == "rating ~ temp + (1 |p| judge)"
+    assert "(1 |p| judge)" in str(m.summary())
+
+
+def test_scores_are_those_of_all_parameters(drawn) -> None:
+    """Scores of the groups sum to the gradient, which is zero at the optimum."""
+    from ranef.fit.scores import row_score
+
+    fit = drawn[2]._fit
+    codes = fit.design.random[0].codes
+    scores = np.array([row_score(fit, np.flatnonzero(codes == g)) for g in range(codes.max() + 1)])
+    assert scores.shape[1] == len(fit.joint_vcov)
+    errors = np.sqrt(np.diagonal(fit.joint_vcov))
+    assert np.abs(scores.sum(axis=0) * errors).max() < 1e-3
+
+
+def test_what_other_programs_lack_is_said(drawn) -> None:
+    with pytest.raises(RanefError, match="random effects in the scale"):
+        drawn[2].to_syntax("lme4")
+    with pytest.raises(OptionError, match="groups are not drawn"):
+        drawn[2].bootstrap(3, type="cases", rng=1)
 
 
 def test_averages_are_refused(drawn) -> None:

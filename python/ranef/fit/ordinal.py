@@ -114,9 +114,9 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
         return "categories"
 
     @property
-    def resampled_in_core(self) -> bool:
-        """Rows of nominal and scale effects are drawn here."""
-        return not self.design.parts
+    def bootstrap_types(self) -> tuple[str, ...]:
+        """Groups are not drawn where the scale has random effects."""
+        return ("parametric",) if self.part_terms else super(OrdinalFit, self).bootstrap_types
 
     @property
     def likelihood_key(self) -> object:
@@ -388,15 +388,15 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
         """
         assert isinstance(self.family, Cumulative)
         # few rows: columns may depend on each other there
-        system = build_ordinal_system(design, self.order, self.family, all_columns=True)
+        system = build_ordinal_system(design, self.all_order, self.family, all_columns=True)
         every = Coefficients(self.kept, tuple(range(len(self.extras))), len(self.extras))
         full = np.zeros(len(self.design.x_names))
         full[list(self.kept)] = self.beta
         at = (self.core_theta, every.joined(full, self.extras), None, self.n_quad, self.curvature, 1)
-        gradient, m = system.evaluate(*at).gradient, len(self.theta)
+        gradient, m = system.evaluate(*at).gradient, len(self.all_theta)
         kept = [m + j for j in self.kept]
         rest = range(m + len(full), len(gradient))
-        return -0.5 * np.concatenate([gradient[:m][self.order.theta_of_core], gradient[kept], gradient[list(rest)]])
+        return -0.5 * np.concatenate([gradient[:m][self.all_order.theta_of_core], gradient[kept], gradient[list(rest)]])
 
     # ---- what does not go with categories
 

@@ -2,7 +2,19 @@
 
 import math
 
-from ranef.formula.syntax import Argument, Binary, Call, Constant, Expr, Name, Number, Paren, String, Unary
+from ranef.formula.syntax import (
+    Argument,
+    Binary,
+    Call,
+    Constant,
+    Expr,
+    Name,
+    Number,
+    Paren,
+    String,
+    Unary,
+    is_named_bar,
+)
 from ranef.formula.tokens import is_syntactic
 
 _TIGHT = frozenset((":", "^", "/", "%%", "%/%"))
@@ -43,6 +55,11 @@ def _binary_text(node: Binary) -> str:
     pieces: list[str] = []
     left: Expr = node
     while isinstance(left, Binary):
+        if is_named_bar(left):
+            assert isinstance(left.left, Binary)
+            pieces.append(f" |{deparse(left.left.right)}| {deparse(left.right)}")
+            left = left.left.left
+            continue
         space = "" if left.operator in _TIGHT else " "
         pieces.append(f"{space}{left.operator}{space}{deparse(left.right)}")
         left = left.left

@@ -19,6 +19,7 @@ from ranef.formula.syntax import (
     String,
     Unary,
     is_bar,
+    is_named_bar,
     walk,
     without_parens,
 )
@@ -183,12 +184,11 @@ def random_terms(node: Expr, text: str, dot: tuple[str, ...] | None) -> tuple[tu
 
 def _without_name(bar: Binary) -> tuple[Binary, str | None]:
     """A bar without the name in ``(x |p| g)``, and the name."""
-    left = bar.left
-    if bar.operator == "|" and isinstance(left, Binary) and left.operator == "|" and isinstance(left.right, Name):
-        name = left.right
-        # without spaces: (1 | g | h) is a slip
-        if left.operator_span[1] == name.span[0] and name.span[1] == bar.operator_span[0]:
-            return replace(bar, left=left.left), name.name
+    if is_named_bar(bar):
+        left = bar.left
+        assert isinstance(left, Binary)
+        assert isinstance(left.right, Name)
+        return replace(bar, left=left.left), left.right.name
     return bar, None
 
 

@@ -130,3 +130,13 @@ def without_parens(node: Expr) -> Expr:
 def is_bar(node: Expr) -> bool:
     """Whether the node is ``effects | group`` or ``effects || group``."""
     return isinstance(node, Binary) and node.operator in ("|", "||")
+
+
+def is_named_bar(node: Expr) -> bool:
+    """Whether a bar has a name, as in ``(x |p| g)``; with spaces, ``(1 | g | h)``, it is a slip."""
+    if not isinstance(node, Binary) or node.operator != "|":
+        return False
+    left = node.left
+    if not isinstance(left, Binary) or left.operator != "|" or not isinstance(left.right, Name):
+        return False
+    return left.operator_span[1] == left.right.span[0] and left.right.span[1] == node.operator_span[0]

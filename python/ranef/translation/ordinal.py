@@ -83,6 +83,9 @@ def _r(model: ModelDescription, request: "OrdinalRequest") -> tuple[list[str], l
     before = [line for coding in model.codings for line in coding.lines(model.data)]
     formula = formula_in_r(model.formula)
     said = []
+    scale = request.parts().get("scale")
+    if scale is not None and scale.random:
+        raise TranslationError("ordinal", "random effects in the scale", "neither clmm nor clmm2 has them.")
     if request.nominal is None and request.scale is None:
         options = [f"data = {model.data}"]
         if request.link != "logit":

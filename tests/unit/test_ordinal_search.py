@@ -1,0 +1,64 @@
+"""The search for the lowest valley of models of ordered categories: random designs with few rows,
+held against the best of six other starts.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from ranef import RanefError, clmm
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+LINKS = ("logit", "probit", "cloglog", "loglog")
+STARTS = (0.05, 0.3, 1.0, 3.0, 10.0, 1.0)
+
+QUANTILES: dict[str, Any] = {
+    "logit": lambda u: np.log(u / (1 - u)),
+    "probit": norm.ppf,
+    "cloglog": lambda u: np.log(-np.log1p(-u)),
+    "loglog": lambda u: -np.log(-np.log(u)),
+}
+
+
+def design(number: int) -> dict[str, Any]:
+    """The arguments of a call: links, nominal effects, slopes and crossed factors."""
+    rng = np.random.default_rng([1907, number])
+    n, categories, link = int(rng.integers(40, 160)), int(rng.integers(2, 6)), LINKS[number % 4]
+    groups, others = int(rng.integers(4, 20)), int(rng.integers(3, 9))
+    data = pd.DataFrame({"g": rng.integers(0, groups, n), "h": rng.integers(0, others, n), "x": rng.normal(size=n)})
+    data["b"] = np.where(rng.random(n) < rng.uniform(0.25, 0.6), "yes", "no")
+    nominal, crossed, slope = rng.random() < 0.5, rng.random() < 0.4, rng.random() < 0.3
+    latent = data.x * rng.normal() + (data.b == "yes") * rng.normal()
+    latent += np.exp(rng.normal(0, 0.8)) * rng.normal(size=groups)[data.g]
+    latent += 0.6 * crossed * rng.normal(size=others)[data.h]
+    latent += 0.7 * slope * rng.normal(size=groups)[data.g] * data.x
+    latent += QUANTILES[link](rng.random(n))
+    cuts = np.quantile(latent, np.sort(rng.dirichlet(np.full(categories, 3.0)).cumsum()[:-1]))
+    codes = np.searchsorted(cuts, latent)
+    data["y"] = pd.Categorical(np.searchsorted(np.unique(codes), codes), ordered=True)
+    random = ("(1 + x | g)" if slope else "(1 | g)") + (" + (1 | h)" if crossed else "")
+    return {
+        "formula": f"y ~ x + {random}" if nominal else f"y ~ x + b + {random}",
+        "data": data,
+        "link": link,
+        "nominal": "~ b" if nominal else None,
+    }
+
+
+@pytest.mark.parametrize("number", range(16))
+def test_no_other_start_ends_lower(number: int) -> None:
+    arguments = design(number)
+    m = clmm(**arguments)
+    rng = np.random.default_rng(number)
+    lowest = m.objective
+    for scale in STARTS:
+        start = scale * np.abs(rng.normal(size=len(m.theta))) + 0.01
+        try:
+            lowest = min(lowest, clmm(**arguments, start=list(start)).objective)
+        except RanefError:
+            continue
+    assert m.objective <= lowest + 1e-5
