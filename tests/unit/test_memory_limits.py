@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import errors, glmer, lmer
+from ranef import errors, glmer, lmer, scale
 from ranef.design.memory import available_memory, memory_limit
 from ranef.fit.control import parse_control
 
@@ -148,3 +148,28 @@ print(abs(lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", small).objective - m
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def test_streamed_stages() -> None:
+    """The sums before there are any, cells while they come, rows of the iterative solver."""
+    rng = np.random.default_rng(1)
+    n = 120_000
+    data = pd.DataFrame({"user": rng.integers(60_000, size=n), "film": rng.integers(50_000, size=n)})
+    for j in range(20):
+        data[f"x{j}"] = rng.normal(size=n)
+    data["y"] = rng.normal(size=50_000)[data.film] + rng.normal(size=n)
+    parts = [data[i::4] for i in range(4)]
+    many = "y ~ " + " + ".join(f"x{j}" for j in range(20)) + " + (1 | user)"
+    problem = refused(lambda: scale.fit(many, parts, control={"memory": "15 MB"}), r"sums of \d+ random effects")
+    assert problem.needed is not None
+    assert problem.needed > 15 * MB
+    dense = data[["y", "user", "film"]].assign(user=data.user % 400, film=data.film % 300)
+    recipe = scale.survey("y ~ 1 + (1 | user) + (1 | film)", dense).freeze()
+    sums = scale.Statistic(recipe)
+    with memory_limit(1e6):
+        refused(lambda: sums.update(dense), "pairs of levels that occur together")
+    assert sums.n == 0
+    crossed = "y ~ x1 + (1 | user) + (1 | film)"
+    control = {"memory": "10 MB", "solver": "iterative"}
+    refused(lambda: scale.fit(crossed, parts, control=control), "vectors of|levels of")
+    assert scale.fit("y ~ x1 + (1 | film)", parts).nobs == n

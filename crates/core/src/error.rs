@@ -60,6 +60,12 @@ impl fmt::Display for CoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CoreError::Shape(s) | CoreError::Degenerate(s) => f.write_str(s),
+            CoreError::TooLarge { bytes, dense: 0, free } => write!(
+                f,
+                "the factor of the random effects would need {} of memory, of {} that are free",
+                size(*bytes),
+                size(*free)
+            ),
             CoreError::TooLarge { bytes, dense, free } => write!(
                 f,
                 "the random effects are crossed so densely that their factor would need {} of memory (a dense \

@@ -17,9 +17,12 @@ use std::sync::{Arc, OnceLock};
 pub(crate) fn to_python(e: CoreError) -> PyErr {
     match e {
         CoreError::Interrupted => PyKeyboardInterrupt::new_err(()),
-        CoreError::TooLarge { bytes, free, .. } => {
-            let advice = "Crossed random intercepts can be fitted with control={'solver': 'iterative'}; else use \
-                          fewer levels";
+        CoreError::TooLarge { bytes, free, dense } => {
+            let advice = if dense > 0 {
+                "Crossed random effects can be fitted with control={'solver': 'iterative'}; else use fewer levels"
+            } else {
+                "Use fewer levels"
+            };
             no_room(format!("the model does not fit into memory: {e}. {advice}."), bytes, Some(free))
         }
         CoreError::NoRoom { bytes, free, .. } => {

@@ -70,6 +70,7 @@ impl Statistic {
     #[pyo3(signature = (x, y, factors, by_level = None))]
     fn new(x: ColumnsArgument, y: (f64, f64), factors: Vec<SpecArgument>, by_level: Option<usize>) -> PyResult<Self> {
         let (basis, specs) = coded(x, y, factors)?;
+        Sums::room(&basis, &specs, by_level).map_err(to_python)?;
         Ok(Statistic { sums: Sums::new(basis, specs, by_level) })
     }
 

@@ -15,6 +15,7 @@ use crate::crossprod::{unweighted_w, unweighted_z, Crossprod, Gram, BLOCK, CHUNK
 use crate::dense::large;
 use crate::error::CoreError;
 use crate::layout::FactorSpec;
+use crate::memory::room_for;
 use crate::residual::Residual;
 use crate::rows::Rows;
 use cells::{joined, CellSums};
@@ -91,6 +92,23 @@ impl Statistic {
         Statistic { basis, specs, n: 0, log_det_r, wtw, factors, runs: Vec::new(), own }
     }
 
+    /// Sees that the sums of a model fit into memory, before there are any.
+    ///
+    /// # Errors
+    /// [`CoreError::NoRoom`] where they do not.
+    pub fn room(basis: &Basis, specs: &[FactorSpec], by_level: Option<usize>) -> Result<(), CoreError> {
+        let pw = (basis.p() + 1) as f64;
+        let effects = |s: &FactorSpec| s.terms.iter().map(|t| t.0).sum::<usize>() as f64;
+        let of_factor = |s: &FactorSpec| s.n_levels as f64 * effects(s) * (effects(s) + pw);
+        let of_levels: f64 = specs.iter().map(of_factor).sum();
+        let own = by_level.map_or(0.0, |f| specs[f].n_levels as f64 * pw * (pw + 1.0) / 2.0);
+        // sums and what rounding took from them
+        room_for(2.0 * (of_levels + own + pw * pw), || {
+            let q: f64 = specs.iter().map(|s| s.n_levels as f64 * effects(s)).sum();
+            format!("the sums of {q} random effects with {} fixed effects", pw - 1.0)
+        })
+    }
+
     /// Number of rows.
     pub fn n(&self) -> usize {
         self.n as usize
@@ -116,10 +134,11 @@ impl Statistic {
         &self.factors[factor].count
     }
 
-    /// Adds rows, whose factors have the levels and effects of the statistic.
+    /// Adds rows, whose factors have the levels and effects of the statistic. The sums are of no
+    /// use where this fails.
     ///
     /// # Errors
-    /// Rows of another shape.
+    /// Rows of another shape, or no room.
     pub fn update(&mut self, rows: &Rows<'_>) -> Result<(), CoreError> {
         rows.check()?;
         let same = rows.x.len() == self.basis.p()
@@ -136,7 +155,9 @@ impl Statistic {
         if self.specs.len() > 1 {
             for start in (0..rows.n()).step_by(CHUNK) {
                 let range = start..(start + CHUNK).min(rows.n());
-                self.add_run(cells::of_chunk(rows, &self.basis, range));
+                let run = cells::of_chunk(rows, &self.basis, range);
+                self.room_for_run(&run)?;
+                self.add_run(run);
             }
         }
         Ok(())
@@ -235,6 +256,15 @@ impl Statistic {
             a.wtw.merge(&b.wtw, sign);
             a.log_det_r.merge(&b.log_det_r, sign);
         }
+    }
+
+    /// Sees that the cells can be joined with those of other rows: then both and all are held.
+    fn room_for_run(&self, run: &[CellSums]) -> Result<(), CoreError> {
+        let held = self.runs.iter().flat_map(|(_, cells)| cells).chain(run);
+        let (cells, numbers) = held.fold((0, 0.0), |(cells, numbers), c| {
+            (cells + c.level.len(), numbers + c.level.len() as f64 + 2.0 * c.value.high.len() as f64)
+        });
+        room_for(numbers, || format!("the sums of {cells} pairs of levels that occur together"))
     }
 
     fn add_run(&mut self, cells: Vec<CellSums>) {
