@@ -27,8 +27,8 @@ pub struct Blocks {
     /// log|D| + log|B|, and its derivative with respect to every factor's Lambda.
     pub log_det: f64,
     pub derivative: Lambda,
-    /// T = sum C'QC, Q = Lambda B^-1 Lambda' of the levels of the other factors and C their products
-    /// with the level.
+    /// T = sum C'QC, Q = Lambda B^-1 Lambda' of the levels of the other factors and C their
+    /// products with the level.
     pub through: Vec<f64>,
 }
 

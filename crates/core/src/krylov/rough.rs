@@ -11,7 +11,8 @@ use crate::layout::Lambda;
 use crate::watch::Watch;
 
 impl<'a> Decomposition<'a> {
-    /// For solutions alone, to no great precision: V serves as a second level of the preconditioner.
+    /// For solutions alone, to no great precision: V serves as a second level of the
+    /// preconditioner.
     ///
     /// # Errors
     /// An interruption, or a system that is not positive definite.
