@@ -746,6 +746,11 @@ class RowKernel:
     def ordinal(link: str, thresholds: int, has_scale: bool) -> RowKernel:
         """Ordered categories: predictors are location, thresholds above and below, log scale."""
 
+    def rows(self, y: _F64, weights: _F64, eta: _F64) -> tuple[_F64, _F64, _F64, _F64]:
+        """Log-likelihoods (n,), first derivatives (m n,), minus the second and their derivatives by
+        pairs and triples of linear predictors (m, n).
+        """
+
 def curve_functions() -> list[str]: ...
 def curve_derivatives(steps: list[tuple[str, float]], covariates: list[_F64], parameters: _F64, order: int) -> _F64:
     """Values and derivatives (parts, n) of a formula at parameters (P, n)."""

@@ -15,7 +15,7 @@ class Case:
 
     Attributes
     ----------
-    model : {"linear", "generalized"}
+    model : {"linear", "generalized", "families"}
     seed : int
         The number that the case is made from.
     kind : str

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from . import components_criterion
+from .components_criterion import ComponentsCriterion
 from .dense import dense_glmm, dense_laplace, factor_of_z, linear_criterion, theta_positions
 from .integral import exact_criterion
 
@@ -40,6 +42,8 @@ def cause_of(criterion: Any, point: np.ndarray, value: float) -> tuple[str, str]
         both are minima.
     note : str
     """
+    if isinstance(criterion, ComponentsCriterion):
+        return components_criterion.cause_of(criterion, point, value)
     own, gap = accurate(criterion, criterion.own), criterion.own_value - value
     there = accurate(criterion, point)
     note = f"core {criterion.own_value:.7f} and {value:.7f}; dense {own:.7f} and {there:.7f}"

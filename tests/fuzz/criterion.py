@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ranef.fit.components import ComponentsFit
 from ranef.fit.linear import LmmFit
 
 from .dense import spherical_modes, theta_positions
@@ -49,6 +50,7 @@ class LinearCriterion:
 
     def __init__(self, model: Any):
         self.fit = model._fit
+        self.order = self.fit.order
         self.system = self.fit.system.get(1)
         self.scaled = theta_units(self.fit)
         self.n_theta = self.size = len(self.scaled.units)
@@ -86,6 +88,7 @@ class GeneralizedCriterion:
 
     def __init__(self, model: Any):
         self.fit = model._fit
+        self.order = self.fit.order
         self.system = self.fit.system.get(1)
         self.scaled = theta_units(self.fit)
         self.n_theta = len(self.scaled.units)
@@ -179,10 +182,14 @@ def reported_theta(criterion: Any, v: np.ndarray) -> np.ndarray:
     theta = v[: criterion.n_theta] / scaled.units
     negative = {(t, j) for value, (t, i, j) in zip(theta, scaled.rows, strict=True) if i == j and value < 0}
     signs = np.array([-1.0 if (t, j) in negative else 1.0 for t, _, j in scaled.rows])
-    out: np.ndarray = (theta * signs)[criterion.fit.order.theta_of_core]
+    out: np.ndarray = (theta * signs)[criterion.order.theta_of_core]
     return out + 0.0
 
 
-def criterion_of(model: Any) -> LinearCriterion | GeneralizedCriterion:
+def criterion_of(model: Any) -> Any:
     """The criterion of a fitted model."""
+    if isinstance(model._fit, ComponentsFit):
+        from .components_criterion import ComponentsCriterion
+
+        return ComponentsCriterion(model)
     return LinearCriterion(model) if isinstance(model._fit, LmmFit) else GeneralizedCriterion(model)

@@ -180,6 +180,10 @@ def check(case: Any, model: Any) -> list[Finding]:
     diagonal = np.array([i == j for span in fit.order.spans for i, j in theta_positions(span)])
     if (fit.theta[diagonal] < 0).any():
         return [Finding("dense", "negative theta", float(-fit.theta[diagonal].min()), "", fit.theta.tolist())]
+    if case.model == "families":
+        from .components_criterion import found_again
+
+        return found_again(model)
     generalized = case.model == "generalized"
     dispersion = None if not generalized or np.isnan(fit.dispersion) else fit.dispersion
     if generalized:

@@ -11,6 +11,7 @@ import scipy.optimize
 from .cause import cause_of
 from .criterion import HUGE, NONE, GeneralizedCriterion, LinearCriterion, criterion_of
 from .finding import Finding
+from .other_starts import GAP_WHOLE
 
 #: A fit that says it converged may be this much above the best other point.
 GAP = 1e-6
@@ -57,9 +58,9 @@ def check(case: Any, model: Any) -> list[Finding]:
     """Search from random starts and say what is below the fit."""
     criterion = criterion_of(model)
     rng = np.random.default_rng([3, case.seed])
-    looks, descents = (150, 6) if case.model == "linear" else (40, 6)
+    looks, descents = (150, 6) if case.model == "linear" else (40, 6 if case.model == "generalized" else 3)
     value, point = search(criterion, rng, looks, descents)
-    if value >= criterion.own_value - GAP:
+    if value >= criterion.own_value - (GAP_WHOLE if case.model == "families" else GAP):
         return []
     cause, note = cause_of(criterion, point, value)
     gap = criterion.own_value - value

@@ -56,11 +56,13 @@ def generalized_case(seed: int) -> Case:
     return Case("generalized", seed, kind, f"{response} ~ {terms}", data, options)
 
 
-def mixed(rng: Rng, kind: str) -> tuple[str, pd.DataFrame, np.ndarray]:
+def mixed(
+    rng: Rng, kind: str, rows: tuple[int, int] = (20, 161), most: int = 3
+) -> tuple[str, pd.DataFrame, np.ndarray]:
     """Terms, data and linear predictor without intercept of a model of any layout."""
-    n = int(rng.integers(20, 60 if kind == "saturated" else 161))
+    n = int(rng.integers(rows[0], 60 if kind == "saturated" else rows[1]))
     data = covariates(rng, n, groups(rng, n, few=kind == "few_levels", single=kind == "singletons"))
-    parts = random_parts(rng, most=3, plain=kind == "singletons" and bool(rng.random() < 0.8))
+    parts = random_parts(rng, most=most, plain=kind == "singletons" and bool(rng.random() < 0.8))
     fixed = fixed_part(rng, simple=rng.random() < 0.5)
     if kind == "saturated":
         fixed += " + f * b + poly(z, 2)"

@@ -13,11 +13,16 @@ from ranef import RanefError
 from . import dense, free_search, invariance, other_starts
 from .case import Case
 from .cause import saturated
+from .families_cases import families_case
 from .finding import Finding, Outcome
 from .generalized_cases import generalized_case
 from .linear_cases import linear_case
 
-MAKE: dict[str, Callable[[int], Case]] = {"linear": linear_case, "generalized": generalized_case}
+MAKE: dict[str, Callable[[int], Case]] = {
+    "linear": linear_case,
+    "generalized": generalized_case,
+    "families": families_case,
+}
 CHECKS = {
     "other starts": other_starts.check,
     "free search": free_search.check,

@@ -8,6 +8,7 @@ import pytest
 
 from .acceptance import KINDS, WRONG, failures, wrong_valleys
 from .case import Case
+from .families_cases import families_case
 from .generalized_cases import generalized_case
 from .linear_cases import linear_case
 from .run import CHECKS, MAKE, run_many
@@ -18,8 +19,8 @@ from .tally import misses
 FAR, DIGITS = ("large_sd", "exact"), 2e-3
 
 
-def assert_right(model: str, seeds: range) -> None:
-    wrong = misses(list(run_many(model, seeds, tuple(CHECKS))))
+def assert_right(model: str, seeds: range, checks: tuple[str, ...] = tuple(CHECKS)) -> None:
+    wrong = misses(list(run_many(model, seeds, checks)))
     told = [
         f"{f.check}, {f.cause}: {f.gap:.3g}. {f.note}\n{MAKE[model](o.seed).snippet(f.better or None)}"
         for o, f in wrong
@@ -38,6 +39,11 @@ def test_generalized(first: int) -> None:
     assert_right("generalized", range(first, first + 4))
 
 
+@pytest.mark.parametrize("first", [1003, 1025])
+def test_families(first: int) -> None:
+    assert_right("families", range(first, first + 8), ("other starts", "dense"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_that_once_failed(kind: str) -> None:
     assert not list(failures(kind, 6, 5000))
@@ -50,7 +56,7 @@ def test_no_replicate_ends_in_the_wrong_valley(effects: str) -> None:
     assert abs(found["wrong sign: best"] - found["wrong sign: bootstrap"]) <= 5, found
 
 
-@pytest.mark.parametrize("make", [linear_case, generalized_case])
+@pytest.mark.parametrize("make", [linear_case, generalized_case, families_case])
 def test_a_number_makes_one_case(make: Callable[[int], Case]) -> None:
     a, b = make(11), make(11)
     assert a.formula == b.formula

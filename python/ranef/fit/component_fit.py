@@ -14,18 +14,17 @@ from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
 from ranef.fit.component_design import Piece, Predictor, together
-from ranef.fit.component_messages import TOO_SPREAD, zero_messages
+from ranef.fit.component_ending import component_convergence, parts_of
+from ranef.fit.component_messages import TOO_SPREAD, at_limit
 from ranef.fit.component_system import LazyWhole, WholeModel
 from ranef.fit.components import ComponentsFit, PredictorFit
 from ranef.fit.control import FitControl
-from ranef.fit.convergence import Ending, convergence_of
-from ranef.fit.generalized import OPTIMIZER
+from ranef.fit.convergence import Ending
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
 from ranef.fit.order import TermOrder, by_term, order_terms, relative_factor, theta_of_factors
 from ranef.fit.progress import Report
 from ranef.fit.row_subset import design_of_rows
-from ranef.fit.valleys import Valley
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -138,9 +137,9 @@ def _record(
     factors = {i: relative_factor(s, theta) for i, s in spans.items()}
     b, u = by_term(order, solution.b), by_term(order, solution.u)
     effects = {s.formula: (b[i], u[i]) for i, s in enumerate(order.spans)}
-    convergence = convergence_of(
-        ending, OPTIMIZER, merged, order, (Valley(objective, theta, solution.beta),), lambda v: np.empty(0), ()
-    )
+    parts = parts_of(predictors, eta, solution.beta, kept)
+    limits = at_limit(family, zero, parts, merged.y, ending.status)
+    convergence = component_convergence(found, ending, model, tuple(parts), theta, limits.sentences)
     lazy = LazyWhole(model).keep(system)
     made: list[dict[str, Any]] = []
     at = 0
@@ -148,7 +147,9 @@ def _record(
         own = [j - first[c] for j in kept if first[c] <= j < first[c + 1]]
         place = m + at + np.arange(len(own))
         at += len(own)
-        covariance = np.full((len(own), len(own)), np.nan) if vcov is None else vcov[np.ix_(place, place)]
+        covariance = np.full((len(own), len(own)), np.nan)
+        if vcov is not None and predictor.key not in limits.infinite:
+            covariance = vcov[np.ix_(place, place)]
         names = predictor.design.x_names
         own_order = orders[c]
         shapes, modes, spherical = own_effects(c, model.pieces, factors, effects)
@@ -188,13 +189,14 @@ def _record(
     dispersion = next((p for p in others if p.key == "disp"), None)
     constant = dispersion is not None and bool(np.ptp(dispersion.eta) == 0.0)
     value = math.exp(float(dispersion.eta[0])) if dispersion is not None and constant else math.nan
+    value = limits.infinite.get("disp", value) if constant else value
     dropped = tuple(name for own in made for name in own["dropped"])
-    messages = fit_messages(merged, dropped, convergence, Trouble((), (), None, vcov is None))
+    messages = fit_messages(merged, dropped, convergence, Trouble((), (), limits.apart, vcov is None))
     top = made[0] | {
         "family": family,
         "dispersion": value,
         "sigma": family.sigma(value) if family.scaled else 1.0,
-        "messages": (*messages, *zero_messages({p.key: p.eta for p in others}, zero)),
+        "messages": (*messages, *limits.messages),
     }
     return ComponentsFit(
         **top,

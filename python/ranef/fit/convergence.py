@@ -62,6 +62,8 @@ class Convergence:
     sampling : float
         By how much random probes may have shifted an estimate of theta, at most, in its standard
         errors; 0 of an exact fit.
+    limits : tuple of str
+        Parameters at a limit of the model, in words.
     solver : {"exact", "hybrid", "iterative"}
         By what the model was solved; hybrid is the iterative solver with an exact finish.
     """
@@ -78,6 +80,7 @@ class Convergence:
     search: Search = NO_SEARCH
     stories: tuple[str, ...] = ()
     sampling: float = 0.0
+    limits: tuple[str, ...] = ()
     solver: str = "exact"
 
     @property
@@ -90,7 +93,7 @@ class Convergence:
         """A paragraph: whether the estimates can be used, what the derivatives say, what lies on
         the boundary, what to try.
         """
-        return " ".join([*self._ending(), *self._valleys(), *self._boundary()])
+        return " ".join([*self._ending(), *self.limits, *self._valleys(), *self._boundary()])
 
     def __str__(self) -> str:
         import textwrap

@@ -128,7 +128,8 @@ def family_outcome(
             ~((y > 0) & (y < 1)),
             y,
             "is not between 0 and 1",
-            "the beta family is for proportions that are neither 0 nor 1; counts of successes are family='binomial'.",
+            "the beta family is for proportions that are neither 0 nor 1; counts of successes are family='binomial', "
+            "and families with 0 and 1 are OrderedBeta() and ZeroOneInflatedBeta(), or zi_formula for zeros alone.",
         )
     return Outcome(y, weights, "value")
 

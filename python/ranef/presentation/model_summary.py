@@ -147,7 +147,9 @@ def _record(
         groups=tuple({t.group: t.n_groups for t in fit.terms}.items()),
         fixed=table,
         correlation=corr,
-        verdict=verdict(fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary),
+        verdict=verdict(
+            fit.convergence.status, fit.convergence.evaluations, fit.convergence.boundary, fit.convergence.limits
+        ),
         notes=(*fit_notes(fit), *test_notes),
         family=f"{fit.family.label(fit.spread)}  ( {fit.family.link} )" if fit.family_shown else None,
         visits=visit_covariance(fit),

@@ -98,6 +98,21 @@ pub trait Kernel: Send + Sync {
     fn latent_quantile(&self, _p: f64) -> Option<f64> {
         None
     }
+    /// Typical size of a predictor that has a unit of the response; 1 where a predictor of order
+    /// one is moderate for every response.
+    fn unit(&self, _predictor: usize, _y: &[f64]) -> f64 {
+        1.0
+    }
+    /// Whether several optima are usual, so that a fit is always begun once more, without random
+    /// effects.
+    fn is_rough(&self) -> bool {
+        false
+    }
+    /// A value of a predictor of dispersion or shape at which rows hardly vary but by their
+    /// mean; none for other predictors.
+    fn simple(&self, _predictor: usize, _y: &[f64]) -> Option<f64> {
+        None
+    }
     /// Whether the determinant has another curvature than the observed one
     /// ([`Kernel::determinant`]).
     fn has_own_curvature(&self) -> bool {

@@ -20,6 +20,8 @@ const NEAR: f64 = 1e-8;
 const ROUNDS: usize = 6;
 /// Largest number of times that variances of zero are left.
 const LEAVES: usize = 6;
+/// How often a fit goes on from lower modes of the random effects.
+const CHANGES: usize = 3;
 /// Standard error of a fixed effect, in linear-predictor units per standard deviation of its
 /// column, that only separation gives.
 pub(crate) const SEPARATED: f64 = 40.0;
@@ -241,7 +243,7 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
     let (mut certificate, mut zero) = (0.0, 0.0f64);
     let mut displaced = 0;
     let mut snapped_at = f64::INFINITY;
-    let mut left = 0;
+    let (mut left, mut changes) = (0, 0);
     let mut round = 0;
     while round < ROUNDS {
         let used = outer.evaluations - displaced;
@@ -250,6 +252,16 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         if end == Outcome::MaxEvaluations {
             status = Status::MaxEvaluations;
             break;
+        }
+        if changes < CHANGES && g.family.kernel().is_some_and(|k| !k.looks_along_rays()) {
+            let before = outer.evaluations;
+            let lower = outer.lower_modes(&q.x)?;
+            displaced += outer.evaluations - before;
+            if let Some((f, gradient)) = lower {
+                (q.f, q.g, q.exact) = (f, gradient, false);
+                changes += 1;
+                continue;
+            }
         }
         if n == 0 {
             status = Status::Converged;
@@ -335,7 +347,7 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
                 let row = outer.c.first_beta() + j;
                 let variance: f64 =
                     (0..n).map(|c| 2.0 * e.vectors[row * n + c].powi(2) / e.values[c].max(1e-300)).sum();
-                if variance.sqrt() > SEPARATED && point.beta[j].abs() > 3.0 * outer.c.unit() {
+                if variance.sqrt() > SEPARATED && !is_of_shape(g, j) && point.beta[j].abs() > 3.0 * outer.c.unit() {
                     separated.push(j);
                 }
             }
@@ -358,6 +370,13 @@ fn finish(mut outer: Outer<'_, '_>, q: &mut QuasiNewton, options: &FitOptions) -
         separated,
         coordinates: outer.c,
     })
+}
+
+/// Whether a coefficient is one of dispersion or shape, which may have their limit at infinity.
+fn is_of_shape(g: &GlmmSystem, j: usize) -> bool {
+    let Some(kernel) = g.family.kernel() else { return false };
+    let part = g.parts.iter().find(|p| (p.first..p.first + p.p).contains(&j));
+    part.is_some_and(|p| kernel.simple(p.predictor, &g.y).is_some())
 }
 
 /// Evaluations at frames, all else as at a point; the last of them is kept.

@@ -31,6 +31,8 @@ const CENTRAL: f64 = 1e-4;
 /// Rows up to which differences are central: few rows make a skew likelihood, and evaluations
 /// cheap.
 const FEW: usize = 1000;
+/// Relative difference of two penalised likelihoods that makes modes other ones.
+const LOWER: f64 = 1e-9;
 
 impl Modes {
     /// Moves to a point and evaluates there. Where that fails the modes are left as they were.
@@ -181,6 +183,30 @@ impl Outer<'_, '_> {
         Ok(self.at(x)?.is_some())
     }
 
+    /// Finds the modes at a point anew, from no random effects; objective and gradient there if
+    /// they are lower ones. Else the work space stands at the point with the modes it had.
+    ///
+    /// # Errors
+    /// As [`Outer::at`].
+    pub fn lower_modes(&mut self, x: &[f64]) -> Result<Option<(f64, Vec<f64>)>, CoreError> {
+        if !self.stand(x)? {
+            return Ok(None);
+        }
+        let (here, u) = (self.m.penalised(), self.m.u.clone());
+        let lowest = self.lowest.take();
+        self.m.forget();
+        let found = self.at(x)?;
+        if found.is_some() && self.m.penalised() < here - LOWER * (1.0 + here.abs()) {
+            return Ok(found);
+        }
+        self.lowest = lowest;
+        if found.is_none() || self.m.penalised() > here + LOWER * (1.0 + here.abs()) {
+            self.m.u = u;
+            self.at(x)?;
+        }
+        Ok(None)
+    }
+
     /// The Hessian by differences of the gradient, which is `here` at `x`; `scale` holds the
     /// diagonal of a guess. None where a displaced point cannot be evaluated. Leaves the work space
     /// displaced, its modes at the centre.
@@ -233,6 +259,11 @@ impl Modes {
                 }
             }
         }
+    }
+
+    /// Minus the log of the joint density at the modes.
+    fn penalised(&self) -> f64 {
+        0.5 * self.u.iter().map(|v| v * v).sum::<f64>() - self.l.iter().sum::<f64>()
     }
 
     /// Moves to a point and finds the modes there.

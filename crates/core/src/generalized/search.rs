@@ -10,6 +10,7 @@ use super::fit::{fit_from, Fit, FitOptions};
 use super::laplace::Curvature;
 use super::parameters::Point;
 use super::pirls::{Failure, Modes};
+use super::several::is_sound;
 use super::system::GlmmSystem;
 use crate::error::CoreError;
 use crate::fit::boundary::NEGLIGIBLE;
@@ -96,25 +97,29 @@ pub fn search(
     note(&mut valleys, &best);
     let (mut complete, mut moved_on) = (true, false);
     for round in 0..ROUNDS {
-        if !matches!(best.status, Status::Converged | Status::Separated | Status::NoProgress) {
+        let kernel = g.family.kernel();
+        let by_starts = kernel.is_some_and(|k| !k.looks_along_rays());
+        let ended = matches!(best.status, Status::Converged | Status::Separated | Status::NoProgress);
+        if !ended && (kernel.is_none() || best.status == Status::MaxEvaluations) {
             complete = false;
             break;
         }
         let kept = (m.u.clone(), m.beta.clone());
-        let kernel = g.family.kernel();
         let mut starts = Vec::new();
-        if let Some(kernel) = kernel.filter(|_| round == 0) {
-            starts.extend((1..kernel.starts()).map(|which| m.start_several(g, kernel, which)));
-        }
         if kernel.is_none_or(|k| k.looks_along_rays()) {
+            if let Some(kernel) = kernel.filter(|_| round == 0) {
+                starts.extend((1..kernel.starts()).map(|which| m.start_several(g, kernel, which)));
+            }
             let (along, all) = s.rays(m, &best)?;
             complete = all;
             starts.extend(along);
             if kernel.is_some() || starts.is_empty() {
                 starts.extend(s.restarts(m, &best, &mut complete)?);
             }
-        } else {
+        } else if let Some(kernel) = kernel {
+            // no rays: other starts alone
             complete = false;
+            starts = m.other_starts(g, kernel, &best, round == 0);
         }
         let mut lower = None;
         for start in starts {
@@ -127,8 +132,7 @@ pub fn search(
             };
             let f = s.run(m, &from, None)?;
             note(&mut valleys, &f);
-            let least = lower.as_ref().map_or(best.objective, |(l, _): &(Fit, _)| l.objective);
-            if f.objective.is_finite() && f.objective < least - NEGLIGIBLE {
+            if is_better(&f, lower.as_ref().map_or(&best, |l: &(Fit, _)| &l.0), by_starts) {
                 lower = Some((f, m.u.clone()));
             }
         }
@@ -149,12 +153,28 @@ pub fn search(
             break;
         }
         note(&mut valleys, &f);
+        if by_starts && !is_better(&f, &best, true) {
+            restore(g, m, &best, options, kept);
+            break;
+        }
         best = f;
         moved_on = true;
     }
     best.evaluations = s.evaluations;
     valleys.sort_by(|a, b| a.objective.total_cmp(&b.objective));
     Ok(Search { fit: best, valleys, runs: s.runs, looks: s.looks, complete, moved_on })
+}
+
+/// Whether a fit is to be preferred to another: it is lower; where other starts are all that is
+/// looked at, first of all, it is an optimum.
+fn is_better(f: &Fit, other: &Fit, by_starts: bool) -> bool {
+    if !f.objective.is_finite() || !other.objective.is_finite() {
+        return f.objective.is_finite();
+    }
+    if by_starts && is_sound(f) != is_sound(other) {
+        return is_sound(f);
+    }
+    f.objective < other.objective - NEGLIGIBLE
 }
 
 /// Brings the work space back to the estimates of a fit.

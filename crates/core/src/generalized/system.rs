@@ -64,6 +64,8 @@ pub struct GlmmSystem {
     pub parts: Vec<FixedPart>,
     /// Thresholds of ordered categories, whose columns follow the response.
     pub thresholds: Option<ThresholdRows>,
+    /// Typical sizes of several predictors: what one is in the changed bases.
+    pub units: Vec<f64>,
     /// Offset; of several predictors those of the first, then of the next.
     pub offset: Vec<f64>,
     /// Effects of each factor.
@@ -161,6 +163,7 @@ impl GlmmSystem {
             weights: pick(&weights),
             parts: Vec::new(),
             thresholds: None,
+            units: Vec::new(),
             offset,
             effects,
             cells,
@@ -184,6 +187,7 @@ impl GlmmSystem {
             weights: self.weights.clone(),
             parts: self.parts.clone(),
             thresholds: self.thresholds.clone(),
+            units: self.units.clone(),
             offset: self.offset.clone(),
             effects: self.effects.clone(),
             cells: self.cells.clone(),

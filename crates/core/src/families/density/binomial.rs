@@ -27,6 +27,10 @@ impl Density<1> for Binomial {
         Jet::of_variable([sum(0) + log_choose(w, s), sum(1), sum(2), sum(3)], 0)
     }
 
+    fn simple(_: &[f64]) -> [Option<f64>; 1] {
+        [None]
+    }
+
     fn near(y: f64, w: f64, _: f64) -> f64 {
         (w * y + 0.5) / (w + 1.0)
     }

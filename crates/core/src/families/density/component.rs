@@ -162,6 +162,26 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
         }
     }
 
+    fn is_rough(&self) -> bool {
+        D::ROUGH || matches!(self.zero, Zero::Inflated | Zero::Truncated | Zero::Hurdle(true))
+    }
+
+    fn unit(&self, predictor: usize, y: &[f64]) -> f64 {
+        if predictor == 0 {
+            D::unit(self.link, y)
+        } else {
+            1.0
+        }
+    }
+
+    fn simple(&self, predictor: usize, y: &[f64]) -> Option<f64> {
+        if (1..K).contains(&predictor) {
+            D::simple(y)[predictor]
+        } else {
+            None
+        }
+    }
+
     fn spread(&self, predictor: usize, y: &[f64]) -> f64 {
         if predictor == 0 {
             D::spread(self.link, y)

@@ -44,6 +44,10 @@ impl Density<1> for Poisson {
         a.map([if y == 0.0 { -mu } else { y * a.v - mu - lgamma(y + 1.0) }, y - mu, -mu, -mu])
     }
 
+    fn simple(_: &[f64]) -> [Option<f64>; 1] {
+        [None]
+    }
+
     fn near(y: f64, _: f64, average: f64) -> f64 {
         near(y, average)
     }
@@ -90,6 +94,10 @@ impl Density<2> for NegativeBinomial2 {
             l.t[1][1][1] = b0 + 2.0 * b1 + b2;
         }
         chained(link, eta, l)
+    }
+
+    fn simple(_: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(4.0)]
     }
 
     fn near(y: f64, _: f64, average: f64) -> f64 {
@@ -141,6 +149,10 @@ impl Density<2> for NegativeBinomial1 {
         chained(link, eta, l)
     }
 
+    fn simple(_: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(-3.0)]
+    }
+
     fn near(y: f64, _: f64, average: f64) -> f64 {
         near(y, average)
     }
@@ -158,6 +170,8 @@ impl Density<2> for NegativeBinomial1 {
 pub struct GeneralizedPoisson;
 
 impl Density<2> for GeneralizedPoisson {
+    const ROUGH: bool = true;
+
     #[inline(always)]
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, delta]: [f64; 2]) -> Jet<2, O> {
         let a = log_mean::<2, O>(link, eta);
@@ -178,6 +192,10 @@ impl Density<2> for GeneralizedPoisson {
         let u = 1.0 / w.v;
         let f = w.map([value - w.v.ln(), (y - 1.0) * u - 1.0, -(y - 1.0) * u * u, 2.0 * (y - 1.0) * u * u * u]);
         f + a - d.scaled(0.5)
+    }
+
+    fn simple(_: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(0.05)]
     }
 
     fn near(y: f64, _: f64, average: f64) -> f64 {

@@ -29,6 +29,9 @@ pub trait Density<const K: usize>: Send + Sync + 'static {
     /// Whether responses are proportions of numbers of trials, which stand in the weights.
     const TRIALS: bool = false;
 
+    /// Whether several optima are usual with it.
+    const ROUGH: bool = false;
+
     /// Log density of one response, constants included, of weight one (`w` is the number of trials
     /// where there are trials). `eta` holds the linear predictors.
     fn log_density<const O: usize>(link: Link, y: f64, w: f64, eta: [f64; K]) -> Jet<K, O>;
@@ -49,6 +52,19 @@ pub trait Density<const K: usize>: Send + Sync + 'static {
     /// Predictors beside the first from which a fit is begun once more; none where one start does.
     fn other_shapes(_y: &[f64], _average: f64) -> Option<[f64; K]> {
         None
+    }
+
+    /// Values of the predictors but for the first at which rows hardly vary but by their mean.
+    fn simple(y: &[f64]) -> [Option<f64>; K];
+
+    /// Typical size of the first predictor, where it has a unit of the response.
+    fn unit(link: Link, y: &[f64]) -> f64 {
+        let size = y.iter().map(|y| y.abs()).sum::<f64>() / y.len().max(1) as f64;
+        if link.has_unit() && size > 0.0 {
+            link.of_mean(size).abs()
+        } else {
+            1.0
+        }
     }
 
     /// Standard deviation of random effects in the first predictor at the start.
@@ -84,6 +100,10 @@ fn made<D: Density<K>, const K: usize, const M: usize>(link: Link, zero: Zero) -
 }
 
 fn counted(link: Link) -> bool {
+    link.is_for_positive_means() || link == Link::Sqrt
+}
+
+fn positive(link: Link) -> bool {
     link.is_for_positive_means()
 }
 
@@ -103,10 +123,10 @@ pub static NAMES: &[Named] = &[
     named::<proportions::Beta, 2, 3>("beta", Link::is_for_probabilities),
     named::<proportions::OrderedBeta, 4, 5>("ordbeta", Link::is_for_probabilities),
     named::<proportions::ZeroOneInflatedBeta, 4, 5>("zoib", Link::is_for_probabilities),
-    named::<positive::Gamma, 2, 3>("gamma", counted),
+    named::<positive::Gamma, 2, 3>("gamma", positive),
     named::<positive::LogNormal, 2, 3>("lognormal", any),
-    named::<positive::LogNormalResponse, 2, 3>("lognormal_response", counted),
-    named::<tweedie::Tweedie, 3, 4>("tweedie", counted),
+    named::<positive::LogNormalResponse, 2, 3>("lognormal_response", positive),
+    named::<tweedie::Tweedie, 3, 4>("tweedie", positive),
     named::<real::Gaussian, 2, 3>("gaussian", any),
     named::<real::StudentT, 3, 4>("t", any),
     named::<real::SkewNormal, 3, 4>("skewnormal", any),

@@ -12,6 +12,10 @@ pub(super) const HALF_LOG_2PI: f64 = 0.918_938_533_204_672_8;
 /// Limits of logarithms of scales: beyond them a parameter is infinite or zero for all purposes.
 pub(super) const LIMIT: f64 = 300.0;
 
+/// Logarithm by which a standard deviation of rows is less than that of all responses, where the
+/// means vary.
+pub(super) const LESS: f64 = 1.5;
+
 /// Log of the standard deviation of the logarithms of positive numbers, for starts.
 fn log_spread(y: &[f64]) -> f64 {
     let logs: Vec<f64> = y.iter().filter(|&&y| y > 0.0).map(|y| y.ln()).collect();
@@ -45,6 +49,10 @@ impl Density<2> for Gamma {
             - Jet::constant(y.ln())
     }
 
+    fn simple(_: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(-2.0)]
+    }
+
     fn near(y: f64, _: f64, average: f64) -> f64 {
         y.max(1e-3 * average)
     }
@@ -68,12 +76,20 @@ impl Density<2> for LogNormal {
         (z * z).scaled(-0.5) - d.plus(HALF_LOG_2PI + y.ln())
     }
 
+    fn simple(y: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(log_spread(y) - LESS)]
+    }
+
     fn near(y: f64, _: f64, average: f64) -> f64 {
         y.max(1e-3 * average).ln()
     }
 
     fn shapes(y: &[f64], _: f64) -> [f64; 2] {
         [0.0, log_spread(y)]
+    }
+
+    fn unit(_: Link, _: &[f64]) -> f64 {
+        1.0
     }
 
     fn spread(_: Link, y: &[f64]) -> f64 {
@@ -94,6 +110,10 @@ impl Density<2> for LogNormalResponse {
         let v = (Jet::<2, O>::variable(d, 1) - a).scaled(2.0).softplus();
         let z = Jet::constant(y.ln()) - a + v.scaled(0.5);
         (z * z * v.recip()).scaled(-0.5) - v.ln().scaled(0.5).plus(HALF_LOG_2PI + y.ln())
+    }
+
+    fn simple(y: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(spread(y).ln() - LESS)]
     }
 
     fn near(y: f64, _: f64, average: f64) -> f64 {

@@ -48,6 +48,10 @@ impl Density<2> for Beta {
         beta(link, y, eta, d)
     }
 
+    fn simple(_: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(4.0)]
+    }
+
     fn near(y: f64, _: f64, _: f64) -> f64 {
         inside(y)
     }
@@ -85,6 +89,10 @@ impl Density<2> for BetaBinomial {
         out
     }
 
+    fn simple(_: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(4.0)]
+    }
+
     fn near(y: f64, w: f64, average: f64) -> f64 {
         Binomial::near(y, w, average)
     }
@@ -115,6 +123,10 @@ impl Density<4> for OrderedBeta {
             return -(high - x).softplus();
         }
         beta::<4, O>(link, y, eta, d) - (low - x).softplus() - (x - high).softplus() + (-width).log1mexp()
+    }
+
+    fn simple(_: &[f64]) -> [Option<f64>; 4] {
+        [None, Some(4.0), None, None]
     }
 
     fn near(y: f64, _: f64, _: f64) -> f64 {
@@ -150,6 +162,10 @@ impl Density<4> for ZeroOneInflatedBeta {
             return -(-edge).softplus() - (-one).softplus();
         }
         beta::<4, O>(link, y, eta, d) - edge.softplus()
+    }
+
+    fn simple(_: &[f64]) -> [Option<f64>; 4] {
+        [None, Some(4.0), None, None]
     }
 
     fn near(y: f64, _: f64, average: f64) -> f64 {

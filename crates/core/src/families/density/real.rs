@@ -1,7 +1,7 @@
 //! Numbers of either sign: normal, Student's t, skew normal.
 
 use super::blocks::rising;
-use super::positive::{spread, HALF_LOG_2PI};
+use super::positive::{spread, HALF_LOG_2PI, LESS};
 use super::{Density, Jet};
 use crate::families::link::Link;
 
@@ -26,6 +26,17 @@ fn half(link: Link, y: &[f64]) -> f64 {
     }
 }
 
+/// Typical size of the predictor of the mean.
+fn size(link: Link, y: &[f64]) -> f64 {
+    if link == Link::Identity {
+        spread(y)
+    } else if link.has_unit() {
+        link.of_mean(y.iter().map(|y| y.abs()).sum::<f64>() / y.len().max(1) as f64).abs()
+    } else {
+        1.0
+    }
+}
+
 /// Mean and log of the standard deviation.
 pub struct Gaussian;
 
@@ -37,12 +48,20 @@ impl Density<2> for Gaussian {
         (z * z).scaled(-0.5) - d.plus(HALF_LOG_2PI)
     }
 
+    fn simple(y: &[f64]) -> [Option<f64>; 2] {
+        [None, Some(spread(y).ln() - LESS)]
+    }
+
     fn near(y: f64, _: f64, _: f64) -> f64 {
         y
     }
 
     fn shapes(y: &[f64], _: f64) -> [f64; 2] {
         [0.0, spread(y).ln()]
+    }
+
+    fn unit(link: Link, y: &[f64]) -> f64 {
+        size(link, y)
     }
 
     fn spread(link: Link, y: &[f64]) -> f64 {
@@ -54,6 +73,8 @@ impl Density<2> for Gaussian {
 pub struct StudentT;
 
 impl Density<3> for StudentT {
+    const ROUGH: bool = true;
+
     #[inline(always)]
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, d, df]: [f64; 3]) -> Jet<3, O> {
         let d = Jet::<3, O>::variable(d, 1);
@@ -65,12 +86,20 @@ impl Density<3> for StudentT {
         ratio - d.plus(HALF_LOG_2PI) - nu.plus(1.0).scaled(0.5) * (z * z * (-log_df).exp()).ln_1p()
     }
 
+    fn simple(y: &[f64]) -> [Option<f64>; 3] {
+        [None, Some(spread(y).ln() - LESS), Some(3.0)]
+    }
+
     fn near(y: f64, _: f64, _: f64) -> f64 {
         y
     }
 
     fn shapes(y: &[f64], _: f64) -> [f64; 3] {
         [0.0, (0.8 * spread(y)).ln(), DF.ln()]
+    }
+
+    fn unit(link: Link, y: &[f64]) -> f64 {
+        size(link, y)
     }
 
     fn spread(link: Link, y: &[f64]) -> f64 {
@@ -82,6 +111,8 @@ impl Density<3> for StudentT {
 pub struct SkewNormal;
 
 impl Density<3> for SkewNormal {
+    const ROUGH: bool = true;
+
     #[inline(always)]
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, d, slant]: [f64; 3]) -> Jet<3, O> {
         const TWO_OVER_PI: f64 = std::f64::consts::FRAC_2_PI;
@@ -92,6 +123,10 @@ impl Density<3> for SkewNormal {
         let t = al * z;
         let tail = t.map(Link::Probit.log_probabilities(t.v).0);
         (z * z).scaled(-0.5) - log_om.plus(HALF_LOG_2PI - std::f64::consts::LN_2) + tail
+    }
+
+    fn simple(y: &[f64]) -> [Option<f64>; 3] {
+        [None, Some(spread(y).ln() - LESS), Some(0.5)]
     }
 
     fn near(y: f64, _: f64, _: f64) -> f64 {
@@ -106,6 +141,10 @@ impl Density<3> for SkewNormal {
     fn other_shapes(y: &[f64], average: f64) -> Option<[f64; 3]> {
         let [_, d, slant] = Self::shapes(y, average);
         Some([0.0, d, -slant])
+    }
+
+    fn unit(link: Link, y: &[f64]) -> f64 {
+        size(link, y)
     }
 
     fn spread(link: Link, y: &[f64]) -> f64 {

@@ -124,6 +124,10 @@ impl Density<3> for Tweedie {
         wide + change
     }
 
+    fn simple(_: &[f64]) -> [Option<f64>; 3] {
+        [None, Some(-1.0), None]
+    }
+
     fn near(y: f64, _: f64, average: f64) -> f64 {
         y.max(0.2 * average)
     }

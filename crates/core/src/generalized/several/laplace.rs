@@ -18,6 +18,10 @@ use crate::generalized::pirls::{Failure, Modes};
 use crate::generalized::quadrature::{Rule, Shape};
 use crate::generalized::system::GlmmSystem;
 
+/// Variance of a spherical random effect given the data, in that without them, beyond which
+/// Laplace's approximation says nothing; where rows are log-concave it is below 1.
+const WIDEST: f64 = 20.0;
+
 impl Modes {
     pub(in crate::generalized) fn approximate_several(
         &mut self,
@@ -53,6 +57,9 @@ impl Modes {
             return Err(Failure::Undefined);
         }
         self.factor.invert();
+        if !own && self.is_degenerate(g) {
+            return Err(Failure::NotPositive);
+        }
         if let Some(Shape::OneFactor(q)) = nodes.as_ref().map(|n| &n.q) {
             self.factor.set_inverse_blocks(0, q);
         }
@@ -116,6 +123,16 @@ impl Modes {
         add_outer(g, &self.zr, &v, &mut out.gamma);
         self.scratch = zs;
         Ok(out)
+    }
+
+    /// Whether the density about the modes is so much wider than that of the random effects alone
+    /// that two modes are about to meet: the determinant then vanishes, and the approximation falls
+    /// below any bound. `M^-1` has been computed.
+    fn is_degenerate(&self, g: &GlmmSystem) -> bool {
+        g.effects.iter().enumerate().any(|(f, e)| {
+            let k = e.k;
+            self.factor.inverse_blocks(f).chunks_exact(k * k).any(|b| (0..k).any(|i| b[i * k + i] > WIDEST))
+        })
     }
 
     /// The diagonals of `A_j M^-1 A_k'` of all pairs of predictors; `M^-1` has been computed.

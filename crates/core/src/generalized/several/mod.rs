@@ -4,10 +4,13 @@
 
 mod among_modes;
 mod clip;
+#[cfg(test)]
+mod gradients;
 mod laplace;
 mod modes;
 mod passes;
 mod quadrature;
+mod search;
 mod start;
 mod system;
 #[cfg(test)]
@@ -16,5 +19,6 @@ mod tests;
 mod threshold_tests;
 mod thresholds;
 
+pub(in crate::generalized) use search::is_sound;
 pub use system::{FixedBlock, SeveralRows};
 pub use thresholds::{ThresholdBlock, ThresholdRows};

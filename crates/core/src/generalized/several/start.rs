@@ -29,7 +29,7 @@ impl Modes {
         let mut lambda = g.layout.zero_lambda();
         for (of, lambda) in g.effects.iter().map(|e| &e.of).zip(&mut lambda) {
             let k = of.len();
-            of.iter().enumerate().for_each(|(i, &c)| lambda[i * k + i] = kernel.spread(c, &g.y));
+            of.iter().enumerate().for_each(|(i, &c)| lambda[i * k + i] = kernel.spread(c, &g.y) / g.units[c]);
         }
         let theta = g.layout.theta_from_lambda(&lambda).0;
         Point { theta, beta: self.beta.clone(), extras: Vec::new() }
@@ -92,7 +92,7 @@ impl Modes {
 }
 
 /// Coefficients by least squares on given predictors.
-fn near(g: &GlmmSystem, eta: &[f64]) -> Vec<f64> {
+pub(super) fn near(g: &GlmmSystem, eta: &[f64]) -> Vec<f64> {
     let (n, p) = (g.n, g.p());
     let mut xx = vec![0.0; p * p];
     let mut out = vec![0.0; p];

@@ -98,7 +98,16 @@ impl GlmmSystem {
                 }
             }
         }
-        joined(&mut basis, &blocks, &fixed);
+        let units: Vec<f64> = (0..m).map(|c| unit(&*family, c, rows.y)).collect();
+        for (f, fr) in rows.factors.iter().enumerate() {
+            let mut first = 0;
+            for (t, term) in fr.terms.iter().enumerate() {
+                let scale = basis.terms[f][t].scale.iter_mut();
+                scale.zip(&rows.of[f][first..]).for_each(|(s, &c)| *s /= units[c]);
+                first += term.z.len();
+            }
+        }
+        joined(&mut basis, &blocks, &fixed, &units);
         let mut parts = Vec::new();
         let mut first = 0;
         let mut thresholds = None;
@@ -125,6 +134,7 @@ impl GlmmSystem {
                         *t = columns[j][i as usize];
                     }
                     block.x_row(&from, &mut to);
+                    to.iter_mut().for_each(|x| *x *= units[*predictor]);
                     x[r * p..(r + 1) * p].copy_from_slice(&to);
                 }
                 if p > 0 {
@@ -158,6 +168,7 @@ impl GlmmSystem {
             weights: pick(&weights),
             parts,
             thresholds,
+            units,
             offset,
             effects,
             cells,
@@ -174,6 +185,16 @@ impl GlmmSystem {
         let mut out = vec![false; self.family.predictors()];
         self.effects.iter().flat_map(|e| &e.of).for_each(|&c| out[c] = true);
         out
+    }
+}
+
+/// Typical size of a predictor, as a power of two: scaling by it changes no digit.
+fn unit(family: &dyn Family, predictor: usize, y: &[f64]) -> f64 {
+    let size = family.kernel().map_or(1.0, |k| k.unit(predictor, y));
+    if size > 0.0 && size.is_finite() {
+        2f64.powi(size.log2().round().clamp(-500.0, 500.0) as i32)
+    } else {
+        1.0
     }
 }
 
@@ -207,16 +228,17 @@ fn changed(block: &FixedBlock<'_>, all: bool) -> Result<Basis, CoreError> {
 }
 
 /// One change of basis of all coefficients, block by block: an upper triangular matrix, without an
-/// origin.
-fn joined(basis: &mut Basis, blocks: &[Basis], fixed: &[FixedBlock<'_>]) {
+/// origin. Coefficients are in units of their predictor.
+fn joined(basis: &mut Basis, blocks: &[Basis], fixed: &[FixedBlock<'_>], units: &[f64]) {
     let p: usize = blocks.iter().map(Basis::p).sum();
     let (mut transform, mut kept) = (vec![0.0; p * p], Vec::with_capacity(p));
     let (mut first, mut given) = (0, 0);
     for (b, block) in blocks.iter().zip(fixed) {
         let (q, g) = (b.p(), b.g());
+        let unit = block.parts.first().map_or(1.0, |part| units[part.0]);
         for i in 0..q {
             for j in 0..q {
-                transform[(first + i) * p + first + j] = g[i * q + j];
+                transform[(first + i) * p + first + j] = g[i * q + j] * unit;
             }
         }
         kept.extend(b.kept.iter().map(|j| given + j));

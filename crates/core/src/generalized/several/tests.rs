@@ -9,13 +9,13 @@ use crate::rows::{Column, FactorRows, Rows, TermRows};
 use crate::structure::{Structure, Unstructured};
 use std::sync::Arc;
 
-const HOW: Approximation = Approximation { n_quad: 1, curvature: Curvature::Observed };
+pub(super) const HOW: Approximation = Approximation { n_quad: 1, curvature: Curvature::Observed };
 
 /// Name, kernel, responses and weights.
-type Named = (String, Arc<dyn Kernel>, Vec<f64>, Vec<f64>);
+pub(super) type Named = (String, Arc<dyn Kernel>, Vec<f64>, Vec<f64>);
 
 /// Kernels of all densities and what can be made of them, with a response that they can have.
-fn kernels() -> Vec<Named> {
+pub(super) fn kernels() -> Vec<Named> {
     let mut out = Vec::new();
     for named in NAMES {
         for link in [Link::Log, Link::Sqrt, Link::Identity, Link::Logit, Link::Probit] {

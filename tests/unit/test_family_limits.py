@@ -1,0 +1,178 @@
+"""Models of several linear predictors at their limits: what is said, and that it is true."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ranef import RanefError, RanefWarning, glmer
+
+pytestmark = pytest.mark.filterwarnings("ignore:singular fit")
+
+
+def frame(seed: int = 3, n: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    g = rng.integers(0, 15, n)
+    return pd.DataFrame(
+        {
+            "g": [f"g{i:02d}" for i in g],
+            "u": 0.3 * rng.normal(size=15)[g],
+            "x": rng.normal(size=n),
+            "mined": np.where(rng.random(n) < 0.4, "yes", "no"),
+            "trials": rng.integers(4, 12, n),
+        }
+    )
+
+
+def fitted(formula: str, data: pd.DataFrame, **arguments: Any) -> tuple[Any, str]:
+    """A fit that may warn once, and all that is said of it."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        m = glmer(formula, data, **arguments)
+    own = [w for w in seen if issubclass(w.category, RanefWarning)]
+    assert len(own) <= 1
+    said = str(own[0].message) if own else ""
+    return m, said
+
+
+def said_once(m: Any, said: str, sentence: str) -> None:
+    """In the warning, in the summary and in what is printed of the convergence, once each."""
+    lowered = sentence.lower()
+    assert said.lower().count(lowered) == 1, said
+    summary = " ".join(str(m.summary()).split()).lower()
+    assert summary.count(lowered) == 1, summary
+    explained = m.convergence.explanation.lower()
+    assert explained.count(lowered) == 1, explained
+    assert np.isfinite(m.objective)
+    assert np.isfinite(m.fixef).all()
+
+
+def test_no_extra_zeros() -> None:
+    data = frame().assign(y=lambda d: np.random.default_rng(1).poisson(np.exp(1.4 + d["u"])))
+    m, said = fitted("y ~ x + (1 | g)", data, family="poisson", zi_formula="~ 1")
+    if np.max(m.component("zi").linear_predictor) < -13.8:
+        said_once(m, said, "finds no extra zeros")
+        assert np.isnan(m.component("zi").bse).all()
+    plain = glmer("y ~ x + (1 | g)", data, family="poisson")
+    assert m.objective <= plain.objective + 1e-5
+
+
+@pytest.mark.parametrize(("family", "what"), [("poisson", "zero-inflation"), ("truncated_poisson", "hurdle")])
+def test_a_cell_without_zeros(family: str, what: str) -> None:
+    data, rng = frame(), np.random.default_rng(2)
+    counts = 1 + rng.poisson(np.exp(1.3 + data["u"]))
+    zero = (data["mined"] == "yes") & (rng.random(len(data)) < 0.4)
+    data["y"] = np.where(zero, 0, counts)
+    m, said = fitted("y ~ x + (1 | g)", data, family=family, zi_formula="~ mined")
+    said_once(m, said, f"{what} coefficient has no finite estimate")
+    assert "No zeros" in said
+    assert "Drop the term" in said
+
+
+def test_a_cell_with_zeros_only() -> None:
+    data, rng = frame(), np.random.default_rng(2)
+    counts = np.maximum(rng.poisson(np.exp(1.3 + data["u"])), 1)
+    data["y"] = np.where((data["mined"] == "yes") | (rng.random(len(data)) < 0.3), 0, counts)
+    m, said = fitted("y ~ x + (1 | g)", data, family="truncated_poisson", zi_formula="~ mined")
+    said_once(m, said, "Only zeros where mined = yes: the hurdle coefficient has no finite estimate")
+
+
+def test_every_count_is_one() -> None:
+    data = frame().assign(y=1)
+    data.loc[data.index % 4 == 0, "y"] = 0
+    m, said = fitted("y ~ x + (1 | g)", data, family="truncated_poisson", zi_formula="~ 1")
+    said_once(m, said, "Every count that is not zero is one: the mean before truncation goes to zero")
+
+
+@pytest.mark.parametrize(
+    ("family", "simple", "limit"),
+    [("nbinom2", "poisson", np.inf), ("nbinom1", "poisson", 0.0), ("betabinomial", "binomial", np.inf)],
+)
+def test_no_overdispersion(family: str, simple: str, limit: float) -> None:
+    data, rng = frame(), np.random.default_rng(4)
+    if family == "betabinomial":
+        data["s"] = np.rint(data["trials"] * 0.5 + rng.uniform(-0.6, 0.6, len(data)))
+        response, extra = "cbind(s, trials - s)", {}
+    else:
+        data["y"] = rng.binomial(12, 0.4 * np.exp(data["u"]) / 1.5)
+        response, extra = "y", {"disp_formula": "~ 1"}
+    m, said = fitted(f"{response} ~ x + (1 | g)", data, family=family, **extra)
+    said_once(m, said, "no overdispersion")
+    assert f"family='{simple}'" in said
+    assert m.dispersion == limit
+    assert np.isnan(m.component("disp").bse).all()
+    plain = glmer(f"{response} ~ x + (1 | g)", data, family=simple)
+    assert m.objective == pytest.approx(plain.objective, abs=1e-4)
+    assert np.allclose(m.bse, plain.bse, rtol=1e-3)
+
+
+def test_less_than_poisson_variance() -> None:
+    data, rng = frame(), np.random.default_rng(4)
+    data["y"] = rng.binomial(12, 0.4 * np.exp(data["u"]) / 1.5)
+    m, said = fitted("y ~ x + (1 | g)", data, family="genpois")
+    said_once(m, said, "is not a distribution: use family='compois'")
+    assert m.dispersion < 1
+
+
+def test_too_spread_for_conway_maxwell() -> None:
+    data, rng = frame(n=120), np.random.default_rng(4)
+    data["y"] = rng.poisson(rng.gamma(0.15, 8 / 0.15, len(data)))
+    m, said = fitted("y ~ x + (1 | g)", data, family="compois")
+    said_once(m, said, "cannot be normalised accurately")
+    assert "use family='nbinom2'" in said
+
+
+def test_tweedie_without_zeros() -> None:
+    data, rng = frame(), np.random.default_rng(4)
+    data["y"] = rng.gamma(3.0, np.exp(data["u"]) / 3.0)
+    m, said = fitted("y ~ x + (1 | g)", data, family="tweedie")
+    said_once(m, said, "nearly Gamma's: use family='Gamma(log)'")
+
+
+@pytest.mark.parametrize(("draw", "sentence"), [("normal", "no heavy tails"), ("cauchy", "neither variance nor mean")])
+def test_degrees_of_freedom_at_their_limits(draw: str, sentence: str) -> None:
+    data, rng = frame(n=400), np.random.default_rng(8)
+    noise = rng.uniform(-1, 1, 400) if draw == "normal" else rng.standard_t(0.6, 400)
+    data["y"] = data["x"] + data["u"] + noise
+    m, said = fitted("y ~ x + (1 | g)", data, family="t")
+    said_once(m, said, sentence)
+    if draw == "normal":
+        gaussian = glmer("y ~ x + (1 | g)", data, family="gaussian", disp_formula="~ 1")
+        assert m.objective == pytest.approx(gaussian.objective, abs=1e-3)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_slant_at_its_limit(sign: float) -> None:
+    data, rng = frame(n=400), np.random.default_rng(8)
+    data["y"] = sign * np.abs(rng.normal(size=400))
+    m, said = fitted("y ~ 1 + (1 | g)", data, family="skewnormal")
+    said_once(m, said, "the slant is at its limit")
+    assert np.sign(m.family_params["slant"]) == sign
+
+
+def test_a_variance_of_zero_names_its_component() -> None:
+    data, rng = frame(), np.random.default_rng(4)
+    data["y"] = data["x"] + 3 * data["u"] + rng.normal(size=len(data))
+    m = glmer("y ~ x + (1 | g)", data, family="gaussian", disp_formula="~ 1 + (1 | trials)")
+    assert m.convergence.boundary == {"disp:trials": 1}
+    assert "in disp:trials, (Intercept) has no variance" in m.convergence.explanation
+
+
+def test_proportions_of_zero_and_one_name_the_families_that_have_them() -> None:
+    data = frame().assign(y=lambda d: np.where(d["x"] > 1, 1.0, 0.4))
+    with pytest.raises(RanefError, match=r"OrderedBeta\(\).*ZeroOneInflatedBeta\(\).*zi_formula"):
+        glmer("y ~ x + (1 | g)", data, family="beta")
+
+
+def test_units_of_the_response_do_not_separate() -> None:
+    """Coefficients of a mean in large units are large; that says nothing of separation."""
+    data, rng = frame(), np.random.default_rng(4)
+    data["y"] = data["x"] + data["u"] + rng.standard_t(5, len(data))
+    one = glmer("y ~ x + (1 | g)", data, family="t")
+    many = glmer("y ~ x + (1 | g)", data.assign(y=1e5 * data["y"]), family="t")
+    assert one.convergence.ok
+    assert many.convergence.ok
+    assert many.objective == pytest.approx(one.objective + 2 * len(data) * np.log(1e5), abs=1e-6)
+    assert np.allclose(many.fixef, 1e5 * one.fixef, rtol=1e-5)
