@@ -176,9 +176,7 @@ class DesignBuilder:
         """Evaluate, code and check everything."""
         formula, call = self.formula, self.call
         y = None if response is None else self._evaluate(response)
-        for term in formula.fixed:
-            self._evaluate_term(term)
-        self._evaluate_bars(formula)
+        self._evaluate_terms(formula)
         self._evaluate_parts()
         for name, value in () if self.residual is None else self.residual.evaluate():
             self.rows.require(name, value)
@@ -198,10 +196,9 @@ class DesignBuilder:
         coder = Coder(self.values, self._variables(), self.coding)
         check_fixed_columns(formula.fixed, coder.width, self.observations or n, self.model)
         contrasts = self._contrasts(coder)
-        if self.model == "ordinal":
-            layout = without_intercept(coder.layout(formula.fixed, True, contrasts))
-        else:
-            layout = coder.layout(formula.fixed, formula.intercept, contrasts)
+        ordinal = self.model == "ordinal"
+        layout = coder.layout(formula.fixed, formula.intercept or ordinal, contrasts)
+        layout = without_intercept(layout) if ordinal else layout
         check_names(layout.names, "the fixed effects")
         self.notes.extend(polynomial_notes(formula, coder))
         x = self._fixed_columns(coder, layout, n)
@@ -212,8 +209,7 @@ class DesignBuilder:
             own = [self._random_term(coder, bar, n, of_random) for bar in f.random]
             columns = without_intercept(coder.layout(f.fixed, True, contrasts))
             made.append(PartLayout(name, f, columns, tuple(encoder for _, encoder in own)))
-            matrix = self._matrix(coder, columns, n)
-            of_parts.append(made[-1].with_columns(matrix, tuple(term for term, _ in own)))
+            of_parts.append(made[-1].with_columns(self._matrix(coder, columns, n), tuple(term for term, _ in own)))
         self.notes.extend(split_factor_notes(formula, coder))
         if self.observations is None:
             self.notes.extend(shared_effects_notes([term for term, _ in random]))
@@ -228,7 +224,7 @@ class DesignBuilder:
             states=self.ev.states,
             fixed=layout,
             levels={label: f.levels for label, f in coder.factors.items()},
-            random=tuple(made for _, made in random),
+            random=tuple(encoder for _, encoder in random),
             offset=argument_of(call["offset"]),
             offset_states=offset_states,
             weights=argument_of(call["weights"]),
@@ -273,7 +269,9 @@ class DesignBuilder:
         self.rows.require(variable.name, value)
         return value
 
-    def _evaluate_bars(self, formula: Formula) -> None:
+    def _evaluate_terms(self, formula: Formula) -> None:
+        for term in formula.fixed:
+            self._evaluate_term(term)
         for bar in formula.random:
             for term in bar.effects:
                 self._evaluate_term(term)
@@ -286,9 +284,7 @@ class DesignBuilder:
         own = self.ev
         for part in self.parts.values():
             self.ev = Evaluator(self.table, part.text)
-            for term in part.fixed:
-                self._evaluate_term(term)
-            self._evaluate_bars(part)
+            self._evaluate_terms(part)
             own.states.update(self.ev.states)
         self.ev = own
 
@@ -482,9 +478,8 @@ class DesignBuilder:
                 f"the matrix {bar.known.name} of known({bar.text}, {bar.known.name}) is not given; pass it as "
                 f"known={{{bar.known.name!r}: matrix}}."
             )
-        name = f"{bar.known.name}^-1" if bar.known.inverse else bar.known.name
-        relation = relation_of(bar.known.name, matrix, grouping.levels, bar.group_name, bar.known.inverse)
-        relation = replace(relation, name=name)
+        made = relation_of(bar.known.name, matrix, grouping.levels, bar.group_name, bar.known.inverse)
+        relation = replace(made, name=f"{bar.known.name}^-1" if bar.known.inverse else bar.known.name)
         place = {level: i for i, level in enumerate(relation.levels.tolist())}
         own = np.array([place[v] for v in grouping.levels.tolist()], dtype=np.int32)[codes]
         self.notes.extend(matrix.notes)

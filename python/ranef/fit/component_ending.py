@@ -73,7 +73,10 @@ def component_convergence(
     named = replace(merged, random=tuple(terms))
     beta = np.empty(0) if found.solution is None else found.solution.beta
     own = Valley(found.ending.objective, theta, beta)
-    others = [Valley(v.objective, v.theta[order.theta_of_core], v.beta) for v in found.search.valleys[1:]]
+    others = [
+        Valley(v.objective, v.theta[order.theta_of_core], np.empty(0) if v.beta is None else v.beta)
+        for v in found.search.valleys[1:]
+    ]
     made = convergence_of(ending, OPTIMIZER, named, order, (own,), lambda v: np.empty(0), ())
     # other optima are counted; that a fixed effect differs between them has many reasons here
     return replace(made, valleys=(own, *others), limits=limits)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.fit.control import FitControl
+from ranef.fit.fewer_terms import fixed_scope, not_smaller, without_fixed_term
 from ranef.fit.record import MixedFit
 from ranef.formula import parse_formula
-from ranef.inference.fewer_terms import fixed_scope, not_smaller, without_fixed_term
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p, not_sure
 from ranef.inference.maximised import need_maximised
 from ranef.inference.ranova import FULL

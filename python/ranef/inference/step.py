@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ranef.errors import DataError, OptionError, RanefWarning
 from ranef.fit.absent_data import AbsentData
+from ranef.fit.fewer_terms import bar_text, reductions
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest
 from ranef.formula import formula_text
@@ -14,7 +15,6 @@ from ranef.formula.syntax import Binary
 from ranef.formula.terms import Term
 from ranef.inference.anova.deletion_tests import deletion_f_tests
 from ranef.inference.drop1 import compare_deletions
-from ranef.inference.fewer_terms import bar_text, reductions
 from ranef.inference.fixed_effect_tests import FixedEffectTests, JointTest
 from ranef.inference.ranova import compare_reductions
 from ranef.inference.reduced import Criterion, comparison_control
