@@ -84,6 +84,7 @@ impl Data {
             offsets: vec![None; m],
             factors,
             of,
+            thresholds: None,
         };
         GlmmSystem::several(&rows, Arc::new(Several(kernel))).expect("the model can be set up")
     }
