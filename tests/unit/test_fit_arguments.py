@@ -177,8 +177,8 @@ power_curve simulate table translate"""
 FAMILIES = """Beta BetaBinomial Binomial ConwayMaxwellPoisson CustomFamily Gamma Gaussian GeneralizedPoisson
 InverseGaussian LogNormal NegativeBinomial OrderedBeta Poisson SkewNormal StudentT Truncated Tweedie
 ZeroOneInflatedBeta"""
-ERRORS = """ArgumentTypeError ColumnNotFoundError DataError DesignError FormulaError MissingExtraError NewLevelError
-OptionError RanefError RanefWarning"""
+ERRORS = """ArgumentTypeError ColumnNotFoundError DataError DesignError FormulaError MemoryLimitError MissingExtraError
+NewLevelError OptionError RanefError RanefWarning"""
 
 
 def test_public_names_are_all_there():

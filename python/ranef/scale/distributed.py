@@ -1,5 +1,6 @@
 """Surveys and sums of parts of data by other processes: of any executor, or of Dask."""
 
+import contextlib
 import dataclasses
 import uuid
 from collections import deque
@@ -16,6 +17,9 @@ from ranef.scale.placed import placed
 from ranef.scale.recipe import Recipe
 from ranef.scale.statistic import Statistic
 from ranef.scale.survey import Survey, asked_of, described, look
+
+#: Seconds after which a wait for a part begins anew.
+INTERVAL = 0.5
 
 #: Parts that wait in an executor for each of its workers, so that results do not pile up.
 WAITING = 2
@@ -200,6 +204,10 @@ class _Executor:
 
     def _result(self, future: Any, piece: Piece) -> Any:
         try:
+            while not future.done():
+                # a wait without end may miss a signal that comes as it begins
+                with contextlib.suppress(TimeoutError):
+                    return future.result(timeout=INTERVAL)
             return future.result()
         except RanefError:
             raise
