@@ -13,7 +13,7 @@ from ranef import RanefWarning, lmer
 from ranef.design.build import build_design
 from ranef.design.coding_rules import CodingRules
 from ranef.design.contrasts import Contrast, contrast_columns, parse_contrast
-from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DataError, DesignError, OptionError
+from ranef.errors import ArgumentTypeError, ColumnNotFoundError, DataError, DesignError, FormulaError, OptionError
 
 
 def data() -> pd.DataFrame:
@@ -255,6 +255,13 @@ def test_ordered_columns_are_said_to_have_polynomials() -> None:
         lmer("y ~ b + (1 | g)", d, contrasts={"b": "treatment"})
         lmer("y ~ ordered(b) + (1 | g)", d)
         lmer("y ~ b + (1 | g)", d.assign(b=pd.cut(d.x, 3, labels=["10", "20", "30"])))
+
+
+@pytest.mark.parametrize("of", ["0, 1e30", "0, 1, by = 1e-9", "0, 1, length.out = 1e9", "0, 1e999"])
+def test_a_sequence_of_more_numbers_than_anybody_wants(of: str) -> None:
+    data = pd.DataFrame({"y": np.arange(40.0), "x": np.arange(40.0), "g": np.arange(40) % 8})
+    with pytest.raises(FormulaError, match="this sequence has over 100,000 numbers"):
+        build_design(f"y ~ cut(x, seq({of})) + (1 | g)", data)
 
 
 @pytest.mark.parametrize("formula", ["y ~ x + (1 | bs(x))", "y ~ factor(poly(x, 3)) + (1 | g)"])

@@ -18,6 +18,9 @@ Named = dict[str, Expr]
 Rest = tuple[Argument, ...]
 Function = Callable[[Evaluator, Call, Named, Rest], Value]
 
+#: A sequence stands for breaks and knots; what is longer was not meant.
+_MOST_NUMBERS = 100_000
+
 _UFUNCS: dict[str, Callable[[Any], Any]] = {
     "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1, "sqrt": np.sqrt,
     "abs": np.abs, "sign": np.sign, "floor": np.floor, "ceiling": np.ceil, "trunc": np.trunc, "sin": np.sin,
@@ -215,11 +218,17 @@ def _rev(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 def _seq(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     first, last = number(ev, named["from"], "'from'"), number(ev, named["to"], "'to'")
     if "length.out" in named:
-        return [float(v) for v in np.linspace(first, last, whole(ev, named["length.out"], "'length.out'", 1))]
-    by = number(ev, named["by"], "'by'") if "by" in named else float(np.sign(last - first) or 1)
-    if by == 0 or (last - first) / by < 0:
-        ev.fail("this sequence never arrives.", node)
-    return [first + by * i for i in range(int((last - first) / by + 1e-10) + 1)]
+        steps: float = whole(ev, named["length.out"], "'length.out'", 1) - 1
+    else:
+        by = number(ev, named["by"], "'by'") if "by" in named else float(np.sign(last - first) or 1)
+        if by == 0 or (last - first) / by < 0:
+            ev.fail("this sequence never arrives.", node)
+        steps = (last - first) / by
+    if not steps < _MOST_NUMBERS:  # nor is it finite where an end is not
+        ev.fail(f"this sequence has over {_MOST_NUMBERS:,} numbers.", node)
+    if "length.out" in named:
+        return [float(v) for v in np.linspace(first, last, int(steps) + 1)]
+    return [first + by * i for i in range(int(steps + 1e-10) + 1)]
 
 
 def _cbind(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
