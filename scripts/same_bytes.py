@@ -52,7 +52,7 @@ def settle(wheel: Path, seconds: int) -> None:
             written = lists.get(info.filename, content)
             if info.filename == record:
                 written = "".join(_line(line, lists) for line in content.decode().splitlines(keepends=True)).encode()
-            out.writestr(info, written, compress_type=info.compress_type)
+            out.writestr(info, written, compress_type=info.compress_type, compresslevel=9)
     partial.replace(wheel)
 
 
