@@ -1,9 +1,12 @@
 """Every formula that cannot be understood is refused with its culprit marked."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import ranef
-from ranef.errors import ArgumentTypeError, FormulaError
+from ranef.design.build import build_design
+from ranef.errors import ArgumentTypeError, FormulaError, RanefError
 from ranef.formula import parse_formula, require_random, require_response, update_formula
 from ranef.formula.parser import parse_expression
 
@@ -177,6 +180,25 @@ def test_more_grouping_factors_than_anybody_wants() -> None:
 def test_infinity_is_no_degree() -> None:
     with pytest.raises(FormulaError, match="whole number from 1"):
         parse_formula("y ~ (a + b)^1e999")
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("y ~ round(x, NaN)", "number of digits must lie between"),
+        ("y ~ signif(x, Inf)", "must be a whole number from 1"),
+        ("y ~ cut(x, quantile(x, c(0, 2)))", "probabilities must lie between 0 and 1"),
+        ("y ~ cut(x, 0:1e30)", "over 100,000 numbers"),
+        ("y ~ (x > poly(x, 2))", "one column on each side"),
+        ("y ~ C(g, base = 1e999)", "reference level is a level, or its number"),
+        ("y ~ scale(x * 1e308)", "infinite in row 2"),
+        ("y ~ bs(x, knots = Inf)", "must be finite|knots"),
+    ],
+)
+def test_numbers_beyond_reason_are_refused(formula: str, words: str) -> None:
+    data = pd.DataFrame({"y": np.arange(40.0), "x": np.arange(40.0), "g": list("abcd") * 10})
+    with pytest.raises(RanefError, match=words):
+        build_design(f"{formula} + (1 | g)", data)
 
 
 def test_thousands_of_terms() -> None:

@@ -119,10 +119,13 @@ def _scale(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
                 s = np.broadcast_to(numbers_given(ev, named["scale"], "'scale'"), (k,)).copy()
         if (s == 0).any():
             ev.fail(f"{deparse(named['x'])} is constant and cannot be scaled.", node)
+        if np.isinf(s).any() or np.isinf(c).any():
+            ev.fail(f"{deparse(named['x'])} is not finite and cannot be scaled.", node)
         return {"center": c, "scale": s}
 
     state = ev.state(node, learn)
-    out = (values - state["center"]) / state["scale"]
+    with np.errstate(all="ignore"):  # what is not finite is refused with the columns
+        out = (values - state["center"]) / state["scale"]
     return Numeric(out[:, 0]) if numeric.values.ndim == 1 else Numeric(out, numeric.suffixes)
 
 
@@ -215,6 +218,8 @@ def _design(x: Floats, knots: Floats, degree: int, derivative: int = 0) -> Float
     """
     from scipy.interpolate import BSpline
 
+    if not np.isfinite(knots).all():
+        raise DesignError("the knots of a spline must be finite.")
     curves = BSpline(knots, np.eye(len(knots) - degree - 1), degree, extrapolate=True)
     out: Floats = curves(x, nu=derivative)
     return out

@@ -13,6 +13,7 @@ import numpy as np
 
 from ranef.data.table import Table
 from ranef.design.values import (
+    MOST_NUMBERS,
     Factor,
     Floats,
     Logical,
@@ -261,6 +262,8 @@ class Evaluator:
             return bool(operation(a, b))
         first = a.values if isinstance(a, Numeric) else a
         second = b.values if isinstance(b, Numeric) else b
+        if any(isinstance(side, np.ndarray) and side.ndim == 2 for side in (first, second)):
+            self.fail("comparisons take one column on each side.", node)
         absent = np.zeros(self.table.n_rows, dtype=bool)
         for side in (first, second):
             absent |= np.isnan(side)
@@ -329,6 +332,8 @@ class Evaluator:
     def _range(self, node: Binary) -> Value:
         low, high = self.value(node.left), self.value(node.right)
         if isinstance(low, float) and isinstance(high, float):
+            if not abs(high - low) < MOST_NUMBERS:
+                self.fail(f"this sequence has over {MOST_NUMBERS:,} numbers.", node)
             step = 1 if high >= low else -1
             return [float(v) for v in np.arange(low, high + step / 2, step)]
         if isinstance(low, Factor) and isinstance(high, Factor):

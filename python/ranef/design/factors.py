@@ -325,6 +325,8 @@ def _with_base(ev: Evaluator, kind: str, base: Expr | None) -> Contrast:
     if base is None:
         return Contrast(kind)
     value: Scalar = constants(ev, base, "the reference level")[0]
+    if isinstance(value, float) and value % 1 != 0:
+        ev.fail("the reference level is a level, or its number.", base)
     return Contrast(kind, int(value) if isinstance(value, float) else str(value))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ranef.design.evaluate import Evaluator, State
-from ranef.design.values import Factor, Floats, Logical, Numeric, Scalar, Value, missing_rows
+from ranef.design.values import MOST_NUMBERS, Factor, Floats, Logical, Numeric, Scalar, Value, missing_rows
 from ranef.formula.deparse import deparse
 from ranef.formula.syntax import Argument, Call, Expr, Name
 from ranef.formula.vocabulary import CONTRASTS, ELEMENTWISE, SUMMARIES, match_arguments
@@ -18,8 +18,8 @@ Named = dict[str, Expr]
 Rest = tuple[Argument, ...]
 Function = Callable[[Evaluator, Call, Named, Rest], Value]
 
-#: A sequence stands for breaks and knots; what is longer was not meant.
-_MOST_NUMBERS = 100_000
+#: Counts beyond this were not meant; nor were digits.
+_LARGEST, _MOST_DIGITS = 10**9, 300
 
 _UFUNCS: dict[str, Callable[[Any], Any]] = {
     "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1, "sqrt": np.sqrt,
@@ -91,7 +91,7 @@ def number(ev: Evaluator, node: Expr, what: str) -> float:
 def whole(ev: Evaluator, node: Expr, what: str, least: int) -> int:
     """A constant that must be a whole number."""
     value = number(ev, node, what)
-    if value != int(value) or value < least:
+    if value % 1 != 0 or not least <= value <= _LARGEST:  # nor is what is not finite whole
         ev.fail(f"{what} must be a whole number from {least}.", node)
     return int(value)
 
@@ -153,8 +153,10 @@ def _log(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
 
 
 def _round(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
-    digits = int(number(ev, named["digits"], "the number of digits")) if "digits" in named else 0
-    return _apply(ev, named["x"], lambda x: np.round(x, digits))
+    digits = number(ev, named["digits"], "the number of digits") if "digits" in named else 0.0
+    if not abs(digits) <= _MOST_DIGITS:
+        ev.fail(f"the number of digits must lie between -{_MOST_DIGITS} and {_MOST_DIGITS}.", named["digits"])
+    return _apply(ev, named["x"], lambda x: np.round(x, int(digits)))
 
 
 def _signif(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
@@ -185,13 +187,16 @@ def _summary(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
             "sd": lambda v: np.std(v, ddof=1) if len(v) > 1 else np.nan,
             "var": lambda v: np.var(v, ddof=1) if len(v) > 1 else np.nan,
         }  # fmt: skip
-        return {"value": float(of[node.function](x))}
+        with np.errstate(all="ignore"):
+            return {"value": float(of[node.function](x))}
 
     return float(ev.state(node, learn)["value"])
 
 
 def _quantile(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
     probabilities = numbers_given(ev, named["probs"], "the probabilities") if "probs" in named else np.linspace(0, 1, 5)
+    if not all(0 <= p <= 1 for p in probabilities):
+        ev.fail("the probabilities must lie between 0 and 1.", named["probs"])
 
     def learn() -> State:
         x = ev.numbers(named["x"]).values
@@ -224,8 +229,8 @@ def _seq(ev: Evaluator, node: Call, named: Named, rest: Rest) -> Value:
         if by == 0 or (last - first) / by < 0:
             ev.fail("this sequence never arrives.", node)
         steps = (last - first) / by
-    if not steps < _MOST_NUMBERS:  # nor is it finite where an end is not
-        ev.fail(f"this sequence has over {_MOST_NUMBERS:,} numbers.", node)
+    if not steps < MOST_NUMBERS:  # nor is it finite where an end is not
+        ev.fail(f"this sequence has over {MOST_NUMBERS:,} numbers.", node)
     if "length.out" in named:
         return [float(v) for v in np.linspace(first, last, int(steps) + 1)]
     return [first + by * i for i in range(int(steps + 1e-10) + 1)]

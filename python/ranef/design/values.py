@@ -73,6 +73,9 @@ Scalar = float | bool | str | None
 Value = Vector | Scalar | list[Any]
 """Anything an expression can be worth; a list is the value of ``c(...)``."""
 
+#: A sequence stands for breaks and knots; what is longer was not meant.
+MOST_NUMBERS = 100_000
+
 TRUTH_LEVELS = np.array(["False", "True"], dtype=object)
 
 
