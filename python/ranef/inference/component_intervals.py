@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.estimates.intervals import normal_multiplier
@@ -10,6 +11,8 @@ from ranef.fit.record import MixedFit
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Floats = NDArray[np.float64]
 
 
 def component_intervals(fit: MixedFit, component: str, method: str, level: float) -> "pd.DataFrame":
@@ -30,10 +33,7 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
     """
     import pandas as pd
 
-    parts = {p.name: p for p in fit.part_effects()}
-    found = fit.parameters()
-    if found is None and (component in parts or (component == "all" and parts)):
-        return _of_parts(fit, component, method, level)
+    found = fit.parameters() or _parameters_of_parts(fit)
     if found is None:
         raise OptionError(f"component={component!r} is for models with several linear predictors.")
     if method != "wald":
@@ -52,19 +52,15 @@ def component_intervals(fit: MixedFit, component: str, method: str, level: float
     return pd.DataFrame({"lower": (values - half)[rows], "upper": (values + half)[rows]}, index=own)
 
 
-def _of_parts(fit: MixedFit, component: str, method: str, level: float) -> "pd.DataFrame":
-    """The same of ordered categories: fixed effects, thresholds, nominal and scale effects."""
-    import pandas as pd
-
-    if method != "wald":
-        raise OptionError("intervals of components are Wald intervals: method='wald'.")
-    blocks = [("cond", fit.x_names, fit.beta, fit.vcov)]
-    blocks += [(p.name, p.names, p.estimates, p.covariance) for p in fit.part_effects()]
-    frames = {}
-    for key, names, values, covariance in blocks:
-        half = normal_multiplier(level) * np.sqrt(np.diagonal(covariance))
-        frames[key] = pd.DataFrame({"lower": values - half, "upper": values + half}, index=pd.Index(names))
-    if component != "all":
-        return frames[component]
-    made: pd.DataFrame = pd.concat(frames, names=["component", "name"])
-    return made
+def _parameters_of_parts(fit: MixedFit) -> tuple[list[tuple[str, str]], Floats, Floats] | None:
+    """Component and name of the fixed effects and of those of parts, such as thresholds, with their
+    estimates and variances; None where there are no parts.
+    """
+    parts = fit.part_effects()
+    if not parts:
+        return None
+    blocks = [("cond", tuple(fit.x_names), fit.beta, fit.vcov)]
+    blocks += [(p.name, p.names, p.estimates, p.covariance) for p in parts]
+    names = [(key, name) for key, own, _, _ in blocks for name in own]
+    variances = np.concatenate([np.diagonal(covariance) for *_, covariance in blocks])
+    return names, np.concatenate([values for _, _, values, _ in blocks]), np.diag(variances)
