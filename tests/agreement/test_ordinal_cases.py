@@ -89,11 +89,12 @@ def test_objective_at_fixed_parameters(name: str) -> None:
     fit = m._fit
     for point in points if isinstance(points, list) else [points]:
         par = np.array(point["par"])
-        a, p = len(fit.extras), len(fit.beta)
+        a, p = len(fit.extras) + sum(len(own.beta) for own in fit.others), len(fit.beta)
         sds = par[a + p :]
         # the compiled path has the logarithm of the standard deviation, the others have it itself
         theta = np.exp(sds) if "sd" in CASES[name]["best"] else sds
-        beta = fit.coefficients.joined(par[a : a + p], par[:a])
+        e = len(fit.extras)
+        beta = fit.joined(par[a : a + p], par[:e], par[e:a])
         at = fit.system.get(1).evaluate(theta[fit.order.core_of_theta], beta, None, fit.n_quad, "observed")
         assert at.objective == pytest.approx(point["objective"], abs=LOOSE.get(name, 1e-8))
 
@@ -121,7 +122,7 @@ def test_nominal_and_scale_effects_with_crossed_factors() -> None:
     """No other program fits these; gradient and optimum are checked against differences."""
     m = clmm("rating ~ temp + (1 | judge) + (1 | bottle)", load_dataset("wine"), nominal="~ contact", scale="~ temp")
     fit = m._fit
-    x = np.concatenate([fit.theta, fit.beta, fit.extras]) + 0.05
+    x = np.concatenate([fit.theta, fit.whole_beta]) + 0.05
     t = len(fit.theta)
     system = fit.system.get(1)
 

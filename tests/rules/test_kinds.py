@@ -22,6 +22,7 @@ OF_ONE_KIND = {
     "OrdinalFit",
     "ComponentsFit",
     "PredictorFit",
+    "SeveralPredictorsFit",
     "NonlinearFit",
     "NonlinearCorrelatedFit",
     "CurveAnswers",

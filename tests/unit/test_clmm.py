@@ -139,9 +139,8 @@ def test_thresholds_that_cross_are_named(both: Any) -> None:
     gamma = both.component("nominal").fixef.to_numpy()
     assert (np.diff(gamma) < 0).any()
     fit = both._fit
-    parts = tuple(np.full((1, 1), 50.0 if p.name == "nominal" else 0.0) for p in fit.design.parts)
     with pytest.raises(DataError, match="the thresholds cross in row 0"):
-        fit.probabilities_at(np.array([-60.0]), fit.extras, parts)
+        fit.probabilities_at(np.array([-60.0]), np.zeros(1), fit.extras, np.full((1, 1), 50.0))
 
 
 # ---- residuals and simulation

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ranef import ArgumentTypeError, DataError, glmer, lmer, load, load_dataset
+from ranef import ArgumentTypeError, DataError, RanefWarning, clmm, glmer, lmer, load, load_dataset
 from ranef.fit.archive import read_archive, write_archive
 
 #: Files that an earlier version of the package wrote.
@@ -252,6 +252,25 @@ def test_files_of_the_first_version(name, fitted):
     ):
         assert np.asarray(of_model(old)) == pytest.approx(np.asarray(of_model(new)), rel=1e-6)
     assert str(old.summary()) == str(new.summary())
+
+
+def test_a_file_of_ratings_from_before_the_scale_was_a_predictor(tmp_path):
+    """Its coefficients were extra parameters, and its random effects a record of their own."""
+    data = load_dataset("wine")
+    arguments = {"nominal": "~ contact", "scale": "~ temp + (1 |p| judge)"}
+    with pytest.warns(RanefWarning, match="singular fit"):
+        new = clmm("rating ~ temp + (1 |p| judge) + (1 | bottle)", data, **arguments)
+    old = load(ARCHIVES / "ratings.v2")
+    assert str(old.summary()) == str(new.summary())
+    for of_model in (
+        lambda m: m.predict(data.iloc[:5], type="prob", se=True),
+        lambda m: m.conf_int(component="all"),
+        lambda m: m.component("scale").ranef()["judge"],
+        lambda m: m.simulate(2, newdata=data.iloc[:5], rng=1),
+    ):
+        np.testing.assert_allclose(of_model(old).to_numpy(), of_model(new).to_numpy(), rtol=1e-6)
+    old.save(tmp_path / "again")
+    assert load(tmp_path / "again").predict().equals(old.predict())
 
 
 def test_other_files(model, tmp_path):

@@ -26,16 +26,15 @@ def _rows(fit):
     """Location columns, thresholds and scale of the rows, as functions of the parameters."""
     design = fit.design
     nominal = next((p.x for p in design.parts if p.name == "nominal"), None)
-    scale = next(p.x for p in design.parts if p.name == "scale")
-    return design.x, nominal, scale, design.y.astype(int)
+    return design.x, nominal, fit.predictor("scale").design.x, design.y.astype(int)
 
 
-def _log_likelihoods(fit, beta, extras, location, scale):
+def _log_likelihoods(fit, beta, extras, zeta, location, scale):
     """Log-likelihood (n,) of the rows with random parts of location and log scale added."""
     x, nominal, columns, y = _rows(fit)
     f = _distribution(fit.family.link)
     cuts = fit.thresholds_at(extras, nominal, len(y))
-    s = np.exp(-(columns @ extras[fit.places["scale"]] + scale))
+    s = np.exp(-(columns @ zeta + scale))
     t = (cuts - (x @ beta + location)[:, None]) * s[:, None]
     below = np.pad(f(t), ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0)))
     rows = np.arange(len(y))
@@ -51,20 +50,21 @@ def crossed():
 def test_criterion_is_that_of_brute_force(crossed) -> None:
     """-2 log-likelihood by Laplace's approximation, mode and Hessian by differences in NumPy."""
     fit = crossed._fit
-    joint = {s.formula: s for s in fit.all_order.spans}
-    judge, bottle = fit.joined_terms.design.random
-    theta = np.zeros(len(fit.all_theta))
+    joint = {s.formula: s for s in fit.whole.order.spans}
+    judge, bottle = fit.whole.design.random
+    theta = np.zeros(len(fit.whole_theta))
     factor = np.array([[0.9, 0.0], [0.3, 0.5]])
     theta[joint[0].theta_start : joint[0].theta_stop] = [0.9, 0.3, 0.5]
     theta[joint[1].theta_start] = 0.6
     beta, extras = fit.beta + 0.1, fit.extras + 0.02 * np.arange(len(fit.extras))
+    zeta = fit.predictor("scale").beta - 0.05
     j, k = len(judge.levels), len(bottle.levels)
 
     def h(u):
         b = u[: 2 * j].reshape(j, 2) @ factor.T
         own = 0.6 * u[2 * j :]
         location = b[judge.codes, 0] + own[bottle.codes]
-        return 0.5 * u @ u - _log_likelihoods(fit, beta, extras, location, b[judge.codes, 1]).sum()
+        return 0.5 * u @ u - _log_likelihoods(fit, beta, extras, zeta, location, b[judge.codes, 1]).sum()
 
     found = minimize(h, np.zeros(2 * j + k), method="BFGS", options={"gtol": 1e-9, "maxiter": 2000})
     n, e = len(found.x), 1e-3
@@ -79,8 +79,8 @@ def test_criterion_is_that_of_brute_force(crossed) -> None:
     units, e = units / 2, e / 2
     half = np.array([[second(units[a], units[b]) for b in range(n)] for a in range(n)])
     expected = 2 * found.fun + np.linalg.slogdet((4 * half - hessian) / 3)[1]
-    core = np.ascontiguousarray(theta[fit.all_order.core_of_theta])
-    at = fit.system.get(1).evaluate(core, fit.coefficients.joined(beta, extras), None, 1, "observed")
+    core = np.ascontiguousarray(theta[fit.whole.order.core_of_theta])
+    at = fit.system.get(1).evaluate(core, fit.joined(beta, extras, zeta), None, 1, "observed")
     assert at.objective == pytest.approx(expected, abs=1e-5)
 
 
@@ -88,7 +88,7 @@ def test_criterion_is_that_of_brute_force(crossed) -> None:
 def test_gradient_equals_differences(link: str) -> None:
     m = clmm(CROSSED, WINE, link=link, nominal="~ contact", scale="~ temp + (1 |p| judge)")
     fit, rng = m._fit, np.random.default_rng(3)
-    system, t = fit.system.get(1), len(fit.all_theta)
+    system, t = fit.system.get(1), len(fit.whole_theta)
     x = np.concatenate([fit.core_theta, fit.core_beta]) + 0.1 * rng.standard_normal(t + len(fit.core_beta))
     x[:t] += 0.3
 
@@ -126,11 +126,11 @@ def test_without_variance_it_is_the_model_without_them() -> None:
     plain = clmm("rating ~ temp + (1 | judge)", WINE, scale="~ contact")
     m = clmm("rating ~ temp + (1 | judge)", WINE, scale="~ contact + (1 | judge)")
     fit = m._fit
-    spans = {s.formula: s for s in fit.all_order.spans}
+    spans = {s.formula: s for s in fit.whole.order.spans}
     theta = np.zeros(2)
     theta[spans[0].theta_start] = plain._fit.theta[0]
     at = fit.system.get(1).evaluate(
-        np.ascontiguousarray(theta[fit.all_order.core_of_theta]), plain._fit.core_beta, None, 1, "observed"
+        np.ascontiguousarray(theta[fit.whole.order.core_of_theta]), plain._fit.core_beta, None, 1, "observed"
     )
     assert at.objective == pytest.approx(plain.objective, abs=1e-8)
     assert m.objective <= plain.objective + 1e-8
@@ -232,24 +232,69 @@ def test_scores_are_those_of_all_parameters(drawn) -> None:
     fit = drawn[2]._fit
     codes = fit.design.random[0].codes
     scores = np.array([row_score(fit, np.flatnonzero(codes == g)) for g in range(codes.max() + 1)])
-    assert scores.shape[1] == len(fit.joint_vcov)
-    errors = np.sqrt(np.diagonal(fit.joint_vcov))
+    assert scores.shape[1] == len(fit.joint_covariance())
+    errors = np.sqrt(np.diagonal(fit.joint_covariance()))
     assert np.abs(scores.sum(axis=0) * errors).max() < 1e-3
 
 
 def test_what_other_programs_lack_is_said(drawn) -> None:
     with pytest.raises(RanefError, match="random effects in the scale"):
         drawn[2].to_syntax("lme4")
-    with pytest.raises(OptionError, match="type='parametric'"):
-        drawn[2].bootstrap(3, type="cases", rng=1)
 
 
 def test_averages_are_refused(drawn) -> None:
-    data, _, m = drawn
+    m = drawn[2]
     with pytest.raises(OptionError, match="averages over random effects"):
         m.predict(type="prob", re="marginal")
-    with pytest.raises(OptionError, match="responses of new rows"):
-        m.simulate(newdata=data.head(2))
+
+
+def test_new_responses_have_effects_of_both(drawn) -> None:
+    """Shares of categories in new groups, against sums over draws of both effects in NumPy."""
+    data, _, m = drawn
+    new = pd.DataFrame({"x": [0.5] * 3000, "g": [f"new{i}" for i in range(3000)]})
+    found = m.simulate(newdata=new, rng=2).to_numpy().ravel()
+    b = np.random.default_rng(3).multivariate_normal(np.zeros(2), m.varcorr["g"].cov, size=200_000)
+    eta, zeta = m.fixef["x"] * 0.5 + b[:, 0], m.component("scale").fixef["x"] * 0.5 + b[:, 1]
+    below = norm.cdf((m.thresholds.to_numpy() - eta[:, None]) * np.exp(-zeta)[:, None]).mean(axis=0)
+    shares = np.array([(found <= k).mean() for k in range(1, 5)])
+    assert np.abs(shares - below).max() < 4 * 0.5 / np.sqrt(3000)
+    known = m.simulate(400, newdata=data.head(5), re="conditional", rng=2).to_numpy()
+    expected = m.predict(data.head(5), type="mean_class").to_numpy()
+    assert np.abs(known.mean(axis=1) - expected).max() < 0.25
+
+
+def test_groups_are_drawn_with_their_scale(drawn) -> None:
+    """A fit to groups that were drawn is that of a frame of copies of their rows."""
+    from ranef.fit.again import fit_again
+    from ranef.inference.bootstrap.rows import designs_of_groups
+
+    data, _, m = drawn
+    picks = [3, 3, 0, 17, 58, 1, 1, *range(20, 50)]
+    location, *others = designs_of_groups([p.design for p in m._fit.predictors], "g", picks)
+    found = fit_again(m._fit, location, order=m._fit.order, others=tuple(others))
+    rows = [np.flatnonzero(data.g == g) for g in picks]
+    copies = data.iloc[np.concatenate(rows)].assign(g=np.repeat(np.arange(len(picks)), [len(r) for r in rows]))
+    again = clmm(m.formula, copies, link="probit", scale="~ x + (1 |p| g)")
+    assert found.objective == pytest.approx(again.objective, abs=1e-6)
+    made = m.bootstrap(2, type="cases", rng=1)
+    assert made.n_failed == 0
+
+
+def test_latent_predictions_have_errors(drawn) -> None:
+    """Of the location: the delta method by differences of whole evaluations."""
+    data, _, m = drawn
+    fit, row = m._fit, data.head(1)
+    se = m.predict(row, type="latent", se=True)["se"].iloc[0]
+    x0 = np.concatenate([fit.whole_theta, fit.whole_beta])
+    t = len(fit.whole_theta)
+
+    def location(x):
+        return x[t] * row.x.iloc[0] + fit.effects_at(x[:t], x[t:])[0][0][row.g.iloc[0], 0]
+
+    steps = 1e-4 * np.sqrt(np.diagonal(fit.whole_vcov))
+    slope = np.array([(location(x0 + h) - location(x0 - h)) / (2 * h.max()) for h in np.diag(steps)])
+    own = fit.conditional_covariances_of(0)[0][row.g.iloc[0], 0, 0]
+    assert se == pytest.approx(np.sqrt(slope @ fit.whole_vcov @ slope + own), rel=1e-3)
 
 
 def test_random_effects_in_the_scale_alone() -> None:

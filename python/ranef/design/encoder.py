@@ -113,7 +113,6 @@ class Encoder:
         need_offset: bool = True,
         need_response: bool = False,
         need_weights: bool = False,
-        parts_random: bool = False,
     ) -> NewRows:
         """Make the columns of the fit from new data.
 
@@ -130,8 +129,6 @@ class Encoder:
             Whether an offset that cannot be computed is an error.
         need_response, need_weights : bool
             Whether these are wanted too.
-        parts_random : bool
-            Whether the random terms of the parts are.
 
         Returns
         -------
@@ -147,7 +144,7 @@ class Encoder:
         """
         table = data if isinstance(data, Table) else Table.from_data(data)
         try:
-            wanted = _NewRows(self, table, parts_random)
+            wanted = _NewRows(self, table)
             return wanted.make(self._chosen(random), offset, need_offset, need_response, need_weights)
         except ColumnNotFoundError as problem:
             where = "the new data"
@@ -172,9 +169,8 @@ class Encoder:
 class _NewRows:
     """The steps of `Encoder.new_rows`, with what they share."""
 
-    def __init__(self, encoder: Encoder, table: Table, parts_random: bool):
+    def __init__(self, encoder: Encoder, table: Table):
         self.encoder = encoder
-        self.bars_of_parts = [bar for part in encoder.parts for bar in part.formula.random if parts_random]
         self.table = table
         self.ev = Evaluator(table, encoder.formula.text, encoder.states)
         self.arrays: dict[str, NDArray[Any]] = {}
@@ -191,21 +187,16 @@ class _NewRows:
         self.variables = {v.label: v for t in formula.fixed for v in t.variables}
         self.variables |= {v.label: v for part in encoder.parts for t in part.formula.fixed for v in t.variables}
         self.variables |= {v.label: v for i in random for t in formula.random[i].effects for v in t.variables}
-        self.variables |= {v.label: v for bar in self.bars_of_parts for t in bar.effects for v in t.variables}
         x = self._matrix(encoder.fixed)
         parts = tuple(self._matrix(part.layout) for part in encoder.parts)
         z = [self._matrix(encoder.random[i].layout) for i in random]
         terms: list[NewRandom] = []
         for i, columns in zip(random, z, strict=True):
             terms.append(self._random(i, encoder.random[i], formula.random[i], columns))
-        of_parts = []
-        for part in encoder.parts if self.bars_of_parts else ():
-            made = zip(part.random, part.formula.random, strict=True)
-            of_parts.append(tuple(self._random(i, m, bar, self._matrix(m.layout)) for i, (m, bar) in enumerate(made)))
         total = self._offset(offset, need_offset)
         y = self._response() if need_response else None
         weights = self._weights() if need_weights else None
-        return NewRows(x, total, tuple(terms), self.missing, self.table.index, y, weights, parts, tuple(of_parts))
+        return NewRows(x, total, tuple(terms), self.missing, self.table.index, y, weights, parts)
 
     def _random(self, i: int, made: RandomEncoder, expr: RandomExpr, columns: Floats) -> NewRandom:
         """One term: the levels of the rows, or their members."""
@@ -227,8 +218,8 @@ class _NewRows:
         formula, encoder = self.encoder.formula, self.encoder
         variables = [v for t in formula.fixed for v in t.variables] + list(formula.offsets)
         variables += [v for part in encoder.parts for t in part.formula.fixed for v in t.variables]
-        for bar in (*(formula.random[i] for i in random), *self.bars_of_parts):
-            variables += bar.variables
+        for i in random:
+            variables += formula.random[i].variables
         if need_response and formula.response is not None:
             variables.append(formula.response)
         names = [n for v in variables for n in names_in(v.expr)]

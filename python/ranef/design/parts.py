@@ -34,8 +34,6 @@ class DesignPart:
     terms : tuple of str
         Labels of the terms.
     x : (n, k) array
-    expr : Formula or None
-        What it was read from.
     random : tuple of RandomTerm
         Its random terms, in the order of its formula.
     """
@@ -46,7 +44,6 @@ class DesignPart:
     x_assign: tuple[int, ...]
     terms: tuple[str, ...]
     x: Floats
-    expr: Formula | None = None
     random: "tuple[RandomTerm, ...]" = ()
 
 
@@ -72,7 +69,7 @@ class PartLayout:
     def with_columns(self, x: Floats, random: "tuple[RandomTerm, ...]" = ()) -> DesignPart:
         """The part in rows with these columns (n, k) and random terms."""
         terms, own = tuple(t.label for t in self.formula.fixed), self.layout
-        return DesignPart(self.name, self.formula.text, own.names, own.assign, terms, x, self.formula, random)
+        return DesignPart(self.name, self.formula.text, own.names, own.assign, terms, x, random)
 
 
 def without_intercept(layout: Layout) -> Layout:

@@ -472,8 +472,6 @@ class NewRows:
         Prior weights, if they were asked for and the fit has them.
     parts : tuple of (m, k) arrays
         Columns of linear predictors beside the first.
-    of_parts : tuple of tuple of NewRandom
-        Random terms of these, where they were asked for.
     """
 
     x: Floats
@@ -484,4 +482,3 @@ class NewRows:
     y: Floats | None = None
     weights: Floats | None = None
     parts: tuple[Floats, ...] = ()
-    of_parts: tuple[tuple["NewRandom", ...], ...] = ()

@@ -132,19 +132,28 @@ def class_predictions(
     multiplier = normal_multiplier(level)
     marginal = isinstance(re, str) and re == "marginal"
     masks = conditioned_effects(fit, "population" if marginal else "conditional" if re == "effects" else re)
-    of_scale = bool(fit.part_terms) and not (marginal or (isinstance(re, str) and re == "population"))
-    if fit.part_terms and (marginal or new_levels == "marginal"):
+    if any(p.terms for p in fit.predictors[1:]) and (marginal or new_levels == "marginal"):
         raise OptionError(
             "averages over random effects are not offered where the scale has some; re='population' leaves them out."
         )
-    if newdata is None:
-        if offset is not None:
-            raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
-        rows: Rows = own_rows(fit, masks, of_scale)
-        index: Any = row_index(fit)
-    else:
-        rows, index = new_rows(fit, newdata, masks, new_levels != "error", marginal, offset, of_scale)
-    law = _Law(fit, rows, masks, marginal, new_levels == "marginal")
+    if newdata is None and offset is not None:
+        raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
+    # what a formula names are terms of the location
+    of_others = "population" if marginal or (isinstance(re, str) and re == "population") else "conditional"
+    rows: list[Rows] = []
+    chosen = [masks, *(conditioned_effects(p, of_others) for p in fit.predictors[1:])]
+    index: Any = row_index(fit) if newdata is None else None
+    for p, own in zip(fit.predictors, chosen, strict=True):
+        if newdata is None:
+            rows.append(own_rows(p, own))
+            continue
+        is_first = p is fit
+        made, labels = new_rows(
+            p, newdata, own, new_levels != "error", marginal and is_first, offset if is_first else None
+        )
+        rows.append(made)
+        index = labels if is_first else index
+    law = _Law(fit, rows, chosen, marginal, new_levels == "marginal")
     if type == "class":
         largest = np.argmax(law.probabilities(law.estimates), axis=1).astype(float)[:, np.newaxis]
         largest = _finished(fit, rows, newdata, largest)
@@ -157,9 +166,9 @@ def class_predictions(
         std_error = law.standard_errors(transform)
         if interval is not None:
             lower, upper = _limits(values, multiplier * std_error, type)
-    made = [None if a is None else _finished(fit, rows, newdata, a) for a in (values, std_error, lower, upper)]
-    assert made[0] is not None
-    return ClassPrediction(made[0], made[1], made[2], made[3], columns, index)
+    done = [None if a is None else _finished(fit, rows, newdata, a) for a in (values, std_error, lower, upper)]
+    assert done[0] is not None
+    return ClassPrediction(done[0], done[1], done[2], done[3], columns, index)
 
 
 def _columns(fit: MixedFit, type: str) -> tuple[str, ...]:
@@ -167,10 +176,12 @@ def _columns(fit: MixedFit, type: str) -> tuple[str, ...]:
     return k if type == "prob" else tuple(f"{a}|{b}" for a, b in pairwise(k))
 
 
-def _finished(fit: MixedFit, rows: Rows, newdata: Any, a: Floats) -> Floats:
+def _finished(fit: MixedFit, rows: list[Rows], newdata: Any, a: Floats) -> Floats:
     if newdata is None:
         return padded(fit, a)
-    return a if rows.missing is None else np.where(rows.missing[:, np.newaxis], np.nan, a)
+    for own in rows:
+        a = a if own.missing is None else np.where(own.missing[:, np.newaxis], np.nan, a)
+    return a
 
 
 def _limits(values: Floats, half: Floats, type: str) -> tuple[Floats, Floats]:
@@ -201,54 +212,60 @@ def _wants_errors(type: str, new_levels: object, se: object, interval: object) -
 
 
 class _Law:
-    """Probabilities of rows as a function of all parameters: theta, fixed effects and the rest."""
+    """Probabilities of rows as a function of all parameters: theta and all coefficients, as the
+    core has them; ``rows`` and ``masks`` are of location and scale.
+    """
 
-    def __init__(self, fit: Any, rows: Rows, masks: tuple[Mask, ...], marginal: bool, average_unseen: bool):
+    def __init__(self, fit: Any, rows: list[Rows], masks: list[tuple[Mask, ...]], marginal: bool, average_unseen: bool):
         self.fit, self.rows, self.masks = fit, rows, masks
         self.marginal, self.average_unseen = marginal, average_unseen
-        self.estimates: Floats = np.concatenate([fit.all_theta, fit.beta, fit.extras])
-        self.n_theta, self.n_beta = len(fit.all_theta), len(fit.beta)
-        self.conditional = any(mask.any() for mask in masks) or bool(rows.of_parts)
+        self.estimates: Floats = np.concatenate([fit.whole_theta, fit.whole_beta])
+        self.n_theta = len(fit.whole_theta)
+        self.conditional = [any(mask.any() for mask in own) for own in masks]
 
-    def predictors(self, x: Floats) -> tuple[Floats, Floats]:
-        """Locations (n,) at parameters, and what random effects add to the log scale (n,)."""
-        m, p, rows = self.n_theta, self.n_beta, self.rows
-        eta, more = rows.fixed_sum(x[m : m + p]), np.zeros(len(rows.x))
-        if rows.offset is not None:
-            eta = eta + rows.offset
-        if self.conditional:
-            of_location, of_scale = self.fit.b, self.fit.part_modes
-            if x is not self.estimates:
-                of_location, of_scale = self.fit.effects_at(x[:m], x[m : m + p], x[m + p :])
-            for codes, z, b, mask in zip(rows.codes, rows.z, of_location, self.masks, strict=True):
+    def predictors(self, x: Floats) -> list[Floats]:
+        """Locations and log scales (n,) at parameters."""
+        fit, theta, beta = self.fit, x[: self.n_theta], x[self.n_theta :]
+        effects = [p.b for p in fit.predictors]
+        if any(self.conditional) and x is not self.estimates:
+            effects = fit.effects_at(theta, beta)
+        out = []
+        for rows, masks, b, place in zip(self.rows, self.masks, effects, fit.coefficient_places, strict=True):
+            eta = rows.fixed_sum(beta[place])
+            if rows.offset is not None:
+                eta = eta + rows.offset
+            for codes, z, own, mask in zip(rows.codes, rows.z, b, masks, strict=True):
                 if mask.any():
-                    eta = eta + random_part(codes, only(z, mask), b)
-            for (codes, z), b in zip(rows.of_parts, of_scale, strict=bool(rows.of_parts)):
-                more = more + random_part(codes, z, b)
-        return eta, more
+                    eta = eta + random_part(codes, only(z, mask), own)
+            out.append(eta)
+        return out if len(out) > 1 else [*out, np.zeros(len(out[0]))]
 
     def probabilities(self, x: Floats, shift: float = 0.0, stretch: float = 0.0) -> Floats:
         """Probabilities (n, K) at parameters, locations and log scales moved by a shift."""
-        fit, rows = self.fit, self.rows
-        (eta, more), extras = self.predictors(x), x[self.n_theta + self.n_beta :]
-        eta, more = eta + shift, more + stretch
+        fit, rows = self.fit, self.rows[0]
+        eta, log_scale = self.predictors(x)
+        eta, log_scale = eta + shift, log_scale + stretch
+        extras, nominal = fit.apart(x[self.n_theta :])[1], rows.parts[0] if rows.parts else None
         variance = np.zeros(len(eta))
         if self.marginal:
-            variance = variance + left_out_random(_at(fit, x), rows, self.masks)
+            variance = variance + left_out_random(self._at(x), rows, self.masks[0])
         if self.average_unseen:
-            variance = variance + unseen_random(_at(fit, x), rows, self.masks)
+            variance = variance + unseen_random(self._at(x), rows, self.masks[0])
         if not variance.any():
-            out: Floats = fit.probabilities_at(eta, extras, rows.parts, more)
+            out: Floats = fit.probabilities_at(eta, log_scale, extras, nominal)
             return out
-        t, s = fit.standardised_at(eta, extras, rows.parts, more)
-        sd = np.sqrt(variance) * s
+        t = fit.standardised_at(eta, log_scale, extras, nominal)
+        sd = np.sqrt(variance) * np.exp(-log_scale)
         below = np.column_stack([average_mean(fit.family.link_function, t[:, k], sd) for k in range(t.shape[1])])
         return np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0))), axis=1)
 
+    def _at(self, x: Floats) -> Any:
+        """The fit with other covariance parameters."""
+        return replace(self.fit, theta=self.fit.theta_of_replicates(x[np.newaxis, : self.n_theta])[0])
+
     def standard_errors(self, transform: Callable[[Floats], Floats]) -> Floats:
         """Standard errors (n, m) of what is made of the probabilities."""
-        fit = self.fit
-        covariance = fit.joint_covariance()
+        covariance = self.fit.whole_vcov
         if covariance is None:
             return np.full_like(transform(self.probabilities(self.estimates)), np.nan)
         covariance = np.where(np.isnan(covariance), 0.0, covariance)  # what is held at the boundary
@@ -265,39 +282,32 @@ class _Law:
             slopes.append(difference / (2.0 * step[j]))
         g = np.stack(slopes)
         variance = np.einsum("ink,ij,jnk->nk", g, covariance, g)
-        if self.conditional:
-            h = LOCATION_STEP
-            by_location = transform(self.probabilities(self.estimates, h)) - transform(
-                self.probabilities(self.estimates, -h)
-            )
-            by_location /= 2 * h
-            if self.rows.of_parts:
-                by_scale = transform(self.probabilities(self.estimates, 0.0, h)) - transform(
-                    self.probabilities(self.estimates, 0.0, -h)
-                )
-                variance = variance + self._of_both(by_location, by_scale / (2 * h))
-            else:
-                variance = variance + by_location**2 * self._of_effects()[:, np.newaxis]
+        if any(self.conditional):
+            variance = variance + self._of_effects(transform)
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
-    def _of_both(self, by_location: Floats, by_scale: Floats) -> Floats:
-        """Variance (n, m) of what depends on the effects of location and scale by these slopes."""
-        rows, out = self.rows, []
-        for a, c in zip(by_location.T, by_scale.T, strict=True):
-            z = [only(z, mask) * a[:, np.newaxis] for z, mask in zip(rows.z, self.masks, strict=True)]
-            scale = [(codes, z * c[:, np.newaxis]) for codes, z in rows.of_parts]
-            out.append(self.fit.variance_of_effects(rows.codes, z, scale))
-        return np.stack(out, axis=1)
+    def _of_effects(self, transform: Callable[[Floats], Floats]) -> Floats:
+        """Variance (n, m) of the random effects given the data and the parameters, by the slopes in
+        location and log scale.
+        """
+        h = LOCATION_STEP
+        by = [
+            (transform(self.probabilities(self.estimates, *up)) - transform(self.probabilities(self.estimates, *down)))
+            / (2 * h)
+            for up, down in (((h, 0.0), (-h, 0.0)), ((0.0, h), (0.0, -h)))[: len(self.rows)]
+        ]
+        if len(by) == 1:
+            return by[0] ** 2 * self._variance((np.ones(len(by[0])),))[:, np.newaxis]
+        return np.stack([self._variance(slopes) for slopes in zip(*(slope.T for slope in by), strict=True)], axis=1)
 
-    def _of_effects(self) -> Floats:
-        """Variance (n,) of the random effects given the data and the parameters."""
-        fit, rows = self.fit, self.rows
-        z = [only(z, m) for z, m in zip(rows.z, self.masks, strict=True)]
-        own = fit.variance_of_effects(rows.codes, z, ())
-        left = np.zeros(len(rows.x)) if self.average_unseen else unseen_random(fit, rows, self.masks)
-        return np.asarray(own + left)
-
-
-def _at(fit: Any, x: Floats) -> Any:
-    """The fit with other covariance parameters."""
-    return replace(fit, theta=fit.location_at(x[: len(fit.all_theta)]))
+    def _variance(self, slopes: tuple[Floats, ...]) -> Floats:
+        """Variance (n,) of the random effects of location and scale times these slopes (n,)."""
+        given = [
+            (rows.codes, [only(z, mask) * a[:, np.newaxis] for z, mask in zip(rows.z, masks, strict=True)])
+            for rows, masks, a in zip(self.rows, self.masks, slopes, strict=True)
+        ]
+        out: Floats = self.fit.variance_of_effects(given)
+        if not self.average_unseen:
+            for p, rows, masks, a in zip(self.fit.predictors, self.rows, self.masks, slopes, strict=True):
+                out = out + a**2 * unseen_random(p, rows, masks)
+        return out

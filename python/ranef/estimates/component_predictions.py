@@ -15,9 +15,10 @@ from ranef.estimates.prediction_variance import left_out_random, unseen_random
 from ranef.estimates.response_limits import quantile_limits
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.component_variance import predictor_effects
-from ranef.fit.components import ComponentsFit, PredictorFit
+from ranef.fit.components import ComponentsFit
 from ranef.fit.order import relative_factor
 from ranef.fit.random_part import random_part
+from ranef.fit.several_predictors import PredictorFit
 
 if TYPE_CHECKING:
     import pandas as pd

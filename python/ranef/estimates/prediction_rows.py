@@ -38,8 +38,6 @@ class Rows:
         The codes with new levels numbered on from those of the fit, -1 where they are missing.
     parts : tuple of (m, k) arrays
         Columns of the parts of the design.
-    of_parts : tuple of (codes, z)
-        The random terms of the scale of ordered categories, where they take part.
     """
 
     columns: Floats | LevelColumns
@@ -50,7 +48,6 @@ class Rows:
     missing: Mask | None
     extended: tuple[Places, ...]
     parts: tuple[Floats, ...] = ()
-    of_parts: tuple[tuple[Places, Floats], ...] = ()
 
     @property
     def x(self) -> Floats:
@@ -67,15 +64,14 @@ def only(z: Floats, mask: Mask) -> Floats:
     return z if mask.all() else z * mask
 
 
-def own_rows(fit: MixedFit, masks: tuple[Mask, ...], parts_random: bool = False) -> Rows:
-    """The rows of the fit as rows to predict with the effects in ``masks``, and those of parts."""
+def own_rows(fit: MixedFit, masks: tuple[Mask, ...]) -> Rows:
+    """The rows of the fit as rows to predict with the effects in ``masks``."""
     d = fit.design
     if fit.columns_are_slopes:
         return _of_points(fit, own_points(fit), masks)
     codes = tuple(t.places for t in fit.terms)
-    of_parts = tuple((t.places, t.z) for t in fit.part_terms if parts_random)
     z = tuple(t.z for t in fit.terms)
-    return Rows(fit.columns, d.offset, codes, z, d.weights, None, codes, d.part_columns, of_parts)
+    return Rows(fit.columns, d.offset, codes, z, d.weights, None, codes, d.part_columns)
 
 
 def new_rows(
@@ -85,7 +81,6 @@ def new_rows(
     allow_unseen: bool,
     whole_variance: bool,
     offset: object,
-    parts_random: bool = False,
 ) -> tuple[Rows, Any]:
     """New data as rows to predict, with their labels.
 
@@ -105,7 +100,6 @@ def new_rows(
         random=tuple(wanted),
         offset=offset,
         need_weights=need_weights,
-        parts_random=parts_random,
     )
     found = {r.term: r for r in new.random}
     missing = new.missing
@@ -129,12 +123,6 @@ def new_rows(
         codes.append(r.codes)
         extended.append(r.extended)
         z.append(r.z)
-    of_parts = []
-    own = next((terms for terms in new.of_parts if terms), ())
-    for place, term in zip(fit.part_term_places if own else (), fit.part_terms, strict=False):
-        if own[place].unseen and not allow_unseen:
-            raise NewLevelError(_unseen_text(term.group, own[place].unseen))
-        of_parts.append((own[place].codes, own[place].z))
     x, parts = new.x, new.parts
     if fit.dropped:
         broken = not_estimable(fit, x)
@@ -147,7 +135,7 @@ def new_rows(
         parts = tuple(_without(a, missing) for a in parts)
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
-    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing, tuple(extended), parts, tuple(of_parts)), index
+    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing, tuple(extended), parts), index
 
 
 def _of_points(fit: MixedFit, points: CurvePoints, masks: tuple[Mask, ...]) -> Rows:

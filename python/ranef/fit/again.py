@@ -15,7 +15,8 @@ from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear import CurveStart, fit_nonlinear
 from ranef.fit.nonlinear_record import CurveAnswers
 from ranef.fit.order import TermOrder
-from ranef.fit.ordinal import OrdinalFit, fit_ordinal
+from ranef.fit.ordinal import OrdinalFit
+from ranef.fit.ordinal_fit import fit_ordinal_again
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
 from ranef.fit.repeated import RepeatedFit, fit_repeated
@@ -32,6 +33,7 @@ def fit_again(
     progress: Report | None = None,
     n_threads: int | None = None,
     order: TermOrder | None = None,
+    others: tuple[Design, ...] | None = None,
 ) -> MixedFit:
     """Fit the kind of model that ``fit`` is, with its family and likelihood, to a design.
 
@@ -51,6 +53,8 @@ def fit_again(
         By default that of the fit.
     order : TermOrder, optional
         The orders of the random terms, when already known.
+    others : tuple of Design, optional
+        Designs of the other linear predictors; those of the fit by default.
 
     Returns
     -------
@@ -60,12 +64,9 @@ def fit_again(
     threads = fit.n_threads if n_threads is None else n_threads
     warm = warm and not fit.singular
     if isinstance(fit, ComponentsFit):
-        return fit_components_again(fit, design, warm, control, progress, threads)
+        return fit_components_again(fit, design, others, warm, control, progress, threads)
     if isinstance(fit, OrdinalFit):
-        warm = warm and not fit.dropped and len(design.parts) == len(fit.design.parts)
-        start = Start(fit.all_theta, fit.beta, fit.extras) if warm else None
-        order = order if fit.scale_effects is None else None
-        return fit_ordinal(design, fit.likelihood, start, control, progress, threads, order)
+        return fit_ordinal_again(fit, design, others, warm, control, progress, threads, order is fit.order)
     if isinstance(fit, GlmmFit):
         beta = None if fit.dropped else fit.beta
         start = Start(fit.theta, beta, fit.core_dispersion) if warm else None

@@ -30,8 +30,8 @@ VERSION = 2
 #: Versions that are read.
 READ = (1, 2)
 
-#: Fields of version 1 that records no longer have.
-GONE = {"Design": ("call",)}
+#: Fields of earlier files that records no longer have.
+GONE = {"Design": ("call",), "DesignPart": ("expr",)}
 
 #: Fields of version 1 that are now those of a record of their own: its type, and where it is kept.
 MOVED = {
@@ -257,7 +257,7 @@ class _Encoder:
 
 def _of_version_1(record: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record of version 1 as they are today."""
-    out = {k: v for k, v in fields.items() if k not in GONE.get(record, ())}
+    out = dict(fields)
     if record in MOVED:
         made, names = MOVED[record]
         out["rows"] = {"record": made, "fields": {k: out.pop(k) for k in names if k in out}}
@@ -306,7 +306,10 @@ class _Decoder:
         made = self._type(node["record"])
         fields = dataclasses.fields(made)
         names = {f.name for f in fields}
-        stored = node["fields"] if self._version == VERSION else _of_version_1(_bare(node["record"]), node["fields"])
+        name = _bare(node["record"])
+        stored = {k: v for k, v in node["fields"].items() if k not in GONE.get(name, ())}
+        if self._version != VERSION:
+            stored = _of_version_1(name, stored)
         # a field that is newer than the file has its default
         missing = {f.name: f.default for f in fields if f.name not in stored}
         if not names.issuperset(stored) or dataclasses.MISSING in missing.values():

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ranef.fit.component_design import Predictor
 from ranef.fit.component_messages import Part
 from ranef.fit.component_system import WholeModel
+from ranef.fit.conclusion import OPTIMIZER
 from ranef.fit.convergence import Convergence, Ending, convergence_of
-from ranef.fit.generalized import OPTIMIZER
 from ranef.fit.valleys import Valley
 
 if TYPE_CHECKING:

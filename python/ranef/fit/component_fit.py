@@ -1,7 +1,7 @@
 """The fit of a model with several linear predictors: one call into the core, and its record."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,21 @@ from ranef.errors import DataError, DesignError, OptionError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
-from ranef.fit.component_design import Piece, Predictor, together
+from ranef.fit.component_design import Predictor, together
 from ranef.fit.component_ending import component_convergence, parts_of
 from ranef.fit.component_messages import TOO_SPREAD, at_limit
 from ranef.fit.component_system import LazyWhole, WholeModel
-from ranef.fit.components import ComponentsFit, PredictorFit
+from ranef.fit.components import ComponentsFit
+from ranef.fit.conclusion import solution_of
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending
 from ranef.fit.likelihood import Likelihood
-from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
-from ranef.fit.order import TermOrder, by_term, order_terms, relative_factor, theta_of_factors
+from ranef.fit.messages import Trouble, fit_messages
+from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.predictor_records import blocks_of, predictor_fields
 from ranef.fit.progress import Report
 from ranef.fit.row_subset import design_of_rows
+from ranef.fit.several_predictors import PredictorFit
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ _CORE_LINKS = {"inverse_squared": "1/mu^2"}
 
 
 #: Families that have the links of other predictors: probabilities, and logarithms.
-OWN_SCALES: dict[str, Family] = {"zi": Binomial("logit"), "disp": Gaussian("log")}
+OWN_SCALES: dict[str, Family] = {"zi": Binomial("logit"), "disp": Gaussian("log"), "scale": Gaussian("log")}
 
 
 def zero_kind(family: Family, has_zero_part: bool) -> str:
@@ -116,75 +119,46 @@ def _record(
     n_threads: int,
     orders: Sequence[TermOrder],
 ) -> ComponentsFit:
-    family, solution, ending = likelihood.family, found.solution, Ending.of(found, 0)
-    objective = found.ending.objective
-    if ending.status is FitStatus.NON_FINITE or not math.isfinite(objective):
-        if family.kernel == "compois":
-            raise DataError(TOO_SPREAD)
-        raise DataError(likelihood_not_finite(family))
-    if solution is None:
-        raise DataError(modes_not_found(family))
+    family, ending = likelihood.family, Ending.of(found, 0)
+    if family.kernel == "compois" and (
+        ending.status is FitStatus.NON_FINITE or not math.isfinite(found.ending.objective)
+    ):
+        raise DataError(TOO_SPREAD)
+    solution, objective = solution_of(found, family), found.ending.objective
     order, merged = model.order, model.design
     theta = solution.theta[order.theta_of_core]
-    m, n = order.n_theta, len(merged.y)
-    vcov = found.covariance
+    n, vcov = len(merged.y), found.covariance
     kept = np.asarray(system.kept, dtype=np.intp)
-    first = np.concatenate([[0], np.cumsum([x.shape[1] for x in model.x])])
     eta = np.asarray(solution.eta).reshape(len(predictors), n)
     if n < len(solution.beta):
         raise DesignError(f"there are {n} rows for {len(solution.beta)} fixed effects.")
-    spans = {s.formula: s for s in order.spans}
-    factors = {i: relative_factor(s, theta) for i, s in spans.items()}
-    b, u = by_term(order, solution.b), by_term(order, solution.u)
-    effects = {s.formula: (b[i], u[i]) for i, s in enumerate(order.spans)}
     parts = parts_of(predictors, eta, solution.beta, kept)
     limits = at_limit(family, zero, parts, merged.y, ending.status)
     convergence = component_convergence(found, ending, model, tuple(parts), theta, limits.sentences)
-    lazy = LazyWhole(model).keep(system)
+    common: dict[str, Any] = {
+        "mu": np.full(n, np.nan),
+        "reml": False,
+        "response_kind": likelihood.response_kind,
+        "n_quad": likelihood.n_quad,
+        "curvature": likelihood.curvature,
+        "objective": objective,
+        "hessian": None,
+        "joint_vcov": None,
+        "gradient": found.ending.gradient,
+        "convergence": convergence,
+        "n_threads": n_threads,
+        "system": LazyWhole(model).keep(system),
+        "dispersion": math.nan,
+        "sigma": 1.0,
+        "messages": (),
+    }
     made: list[dict[str, Any]] = []
-    at = 0
-    for c, predictor in enumerate(predictors):
-        own = [j - first[c] for j in kept if first[c] <= j < first[c + 1]]
-        place = m + at + np.arange(len(own))
-        at += len(own)
-        covariance = np.full((len(own), len(own)), np.nan)
-        if vcov is not None and predictor.key not in limits.infinite:
-            covariance = vcov[np.ix_(place, place)]
-        names = predictor.design.x_names
-        own_order = orders[c]
-        shapes, modes, spherical = own_effects(c, model.pieces, factors, effects)
-        made.append(
-            {
-                "key": predictor.key,
-                "formula": predictor.formula,
-                "design": predictor.design,
-                "order": own_order,
-                "theta": theta_of_factors(own_order, shapes),
-                "kept": tuple(int(j) for j in own),
-                "dropped": tuple(name for j, name in enumerate(names) if j not in own),
-                "beta": solution.beta[at - len(own) : at],
-                "b": tuple(modes[s.formula] for s in own_order.spans),
-                "u": tuple(spherical[s.formula] for s in own_order.spans),
-                "vcov_beta": covariance,
-                "eta": eta[c],
-                "mu": np.full(n, np.nan),
-                "reml": False,
-                "response_kind": likelihood.response_kind,
-                "n_quad": likelihood.n_quad,
-                "curvature": likelihood.curvature,
-                "objective": objective,
-                "hessian": None,
-                "joint_vcov": None,
-                "gradient": found.ending.gradient,
-                "convergence": convergence,
-                "n_threads": n_threads,
-                "system": lazy,
-                "dispersion": math.nan,
-                "sigma": 1.0,
-                "messages": (),
-                "family": OWN_SCALES.get(predictor.key, Gaussian("identity")),
-            }
-        )
+    blocks = blocks_of(system.kept, [x.shape[1] for x in model.x])
+    for c, (predictor, block) in enumerate(zip(predictors, blocks, strict=True)):
+        known = None if predictor.key in limits.infinite else vcov
+        own = predictor_fields(c, predictor, block, orders[c], model, solution, known)
+        own |= {"eta": eta[c], "family": OWN_SCALES.get(predictor.key, Gaussian("identity"))}
+        made.append(own | common)
     others = tuple(PredictorFit(**own) for own in made[1:])
     dispersion = next((p for p in others if p.key == "disp"), None)
     constant = dispersion is not None and bool(np.ptp(dispersion.eta) == 0.0)
@@ -209,50 +183,26 @@ def _record(
     )
 
 
-def own_effects(
-    c: int,
-    pieces: tuple[tuple[Piece, ...], ...],
-    factors: Mapping[int, Floats],
-    effects: Mapping[int, tuple[Floats, Floats]],
-) -> tuple[dict[int, Floats], dict[int, Floats], dict[int, Floats]]:
-    """Relative factors and modes of the terms of one predictor, by their place in its formula."""
-    shapes: dict[int, Floats] = {}
-    modes: dict[int, Floats] = {}
-    spherical: dict[int, Floats] = {}
-    for i, parts in enumerate(pieces):
-        for piece in parts:
-            if piece.predictor != c:
-                continue
-            own = slice(piece.start, piece.start + piece.size)
-            factor = factors[i]
-            if len(parts) > 1:
-                # a root of the block's part of the covariance
-                q, r = np.linalg.qr(factor[own].T)
-                sign = np.where(np.diagonal(r) < 0, -1.0, 1.0)
-                shapes[piece.term] = (r * sign[:, None]).T
-                spherical[piece.term] = effects[i][1] @ (q * sign)
-            else:
-                shapes[piece.term], spherical[piece.term] = factor, effects[i][1]
-            modes[piece.term] = np.ascontiguousarray(effects[i][0][:, own])
-    return shapes, modes, spherical
-
-
 def fit_components_again(
     fit: ComponentsFit,
     design: Design,
+    others: tuple[Design, ...] | None,
     warm: bool,
     control: FitControl | None,
     progress: Report | None,
     n_threads: int,
 ) -> ComponentsFit:
-    """Fit the model with another conditional design of the same rows."""
-    if len(design.y) != fit.nobs:
+    """Fit the model with another conditional design, of the same rows unless those of the other
+    predictors are given too.
+    """
+    if others is None and len(design.y) != fit.nobs:
         raise OptionError(
             "models with several linear predictors are not fitted to a part of their rows here; give the rows by "
             "update(subset=...)."
         )
+    used = others or tuple(p.design for p in fit.others)
     first = Predictor("cond", design, fit.formula)
-    predictors = (first, *(Predictor(p.key, p.design, p.formula) for p in fit.others))
+    predictors = (first, *(Predictor(p.key, d, p.formula) for p, d in zip(fit.others, used, strict=True)))
     same = warm and design.x_names == fit.design.x_names and not any(p.dropped for p in fit.predictors)
     same = same and len(design.random) == len(fit.design.random)
     start = (fit.whole_theta, fit.whole_beta) if same else None

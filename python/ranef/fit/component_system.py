@@ -1,15 +1,16 @@
 """The core's system of a model with several linear predictors, built when first needed."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.record import Design
-from ranef.errors import DataError, RanefError
 from ranef.fit.component_design import Piece
 from ranef.fit.order import TermOrder
+from ranef.fit.refused_arrays import cannot_be_set_up
 from ranef.fit.row_arguments import core_factors
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WholeModel:
+class JoinedModel:
     """What the core needs of a model with several linear predictors.
 
     Attributes
@@ -30,6 +31,39 @@ class WholeModel:
         Of those.
     pieces : tuple of tuple of Piece
         What the predictors have in every term.
+    """
+
+    design: Design
+    order: TermOrder
+    pieces: tuple[tuple[Piece, ...], ...]
+
+    @property
+    def is_of_first(self) -> bool:
+        """Whether all random terms are those of the first predictor."""
+        return all(len(own) == 1 and own[0].predictor == 0 for own in self.pieces)
+
+    def numbers(self, of: Sequence[int]) -> list[list[int]]:
+        """The core's number of the predictor of every effect, by factor; ``of`` has the numbers."""
+        return [
+            [of[p.predictor] for i in members for p in self.pieces[i] for _ in range(p.size)]
+            for members in self.order.factors
+        ]
+
+    def with_response(self, y: Floats) -> Self:
+        """The same with another response (n,)."""
+        return replace(self, design=self.design.with_rows(y=np.ascontiguousarray(y)))
+
+    def system(self) -> "GlmmSystem":
+        """Hand the arrays to the core."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeModel(JoinedModel):
+    """A model with zeros, dispersion and shape.
+
+    Attributes
+    ----------
     x : tuple of (n, p) arrays
         Fixed effects of every predictor.
     offsets : tuple of (n,) arrays or None
@@ -37,9 +71,6 @@ class WholeModel:
         Names of the distribution, of the link of its mean and of what becomes of zero.
     """
 
-    design: Design
-    order: TermOrder
-    pieces: tuple[tuple[Piece, ...], ...]
     x: tuple[Floats, ...]
     offsets: tuple[Floats | None, ...]
     density: str
@@ -52,10 +83,7 @@ class WholeModel:
 
         design = self.design
         weights = np.ones(len(design.y)) if design.weights is None else np.ascontiguousarray(design.weights)
-        of = [
-            [p.predictor for i in members for p in self.pieces[i] for _ in range(p.size)]
-            for members in self.order.factors
-        ]
+        of = self.numbers(range(len(self.x)))
         fixed = [[(c, np.asfortranarray(x))] for c, x in enumerate(self.x)]
         offsets = [None if o is None else np.ascontiguousarray(o) for o in self.offsets]
         try:
@@ -63,9 +91,7 @@ class WholeModel:
             factors = core_factors(design, self.order)
             return GlmmSystem.several(np.ascontiguousarray(design.y), weights, fixed, offsets, factors, of, kernel)
         except ValueError as problem:
-            if isinstance(problem, RanefError):
-                raise
-            raise DataError(f"the model cannot be set up: {problem}.") from None
+            raise cannot_be_set_up(design, problem) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +100,10 @@ class LazyWhole:
 
     Attributes
     ----------
-    model : WholeModel
+    model : JoinedModel
     """
 
-    model: WholeModel
+    model: JoinedModel
 
     def get(self, n_threads: int = 1) -> "GlmmSystem":
         """Return the system, building it if need be."""
@@ -92,10 +118,10 @@ class LazyWhole:
         self.__dict__["_system"] = system
         return self
 
-    def __getstate__(self) -> WholeModel:
+    def __getstate__(self) -> JoinedModel:
         return self.model
 
-    def __setstate__(self, model: WholeModel) -> None:
+    def __setstate__(self, model: JoinedModel) -> None:
         object.__setattr__(self, "model", model)
 
     def __copy__(self) -> "LazyWhole":

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.order import by_term, relative_factor
 from ranef.fit.random_part import random_part
 
 if TYPE_CHECKING:
-    from ranef.fit.components import ComponentsFit
+    from ranef.fit.several_predictors import SeveralPredictorsFit
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +17,7 @@ STEP = 1e-3
 
 
 def predictor_variance(
-    fit: "ComponentsFit", predictor: int, x: Floats, factors: list[tuple[Any, list[Floats]]]
+    fit: "SeveralPredictorsFit", predictor: int, x: Floats, factors: list[tuple[Any, list[Floats]]]
 ) -> Floats:
     """Variance (rows,) of ``x'(beta^ - beta) + z'(b^ - b)`` of one predictor."""
     effect, own = predictor_effects(fit, predictor, x, factors)
@@ -27,7 +26,7 @@ def predictor_variance(
 
 
 def predictor_effects(
-    fit: "ComponentsFit", predictor: int, x: Floats, factors: list[tuple[Any, list[Floats]]]
+    fit: "SeveralPredictorsFit", predictor: int, x: Floats, factors: list[tuple[Any, list[Floats]]]
 ) -> tuple[Floats, Floats]:
     """How one predictor changes with all parameters (rows, k), and its variance (rows,) given them.
 
@@ -36,7 +35,7 @@ def predictor_effects(
 
     Parameters
     ----------
-    fit : ComponentsFit
+    fit : SeveralPredictorsFit
     predictor : int
     x : (rows, p) array
     factors : list
@@ -44,7 +43,7 @@ def predictor_effects(
         random effects do not enter.
     """
     own = fit.predictors[predictor]
-    first = len(fit.whole_theta) + sum(len(p.beta) for p in fit.predictors[:predictor])
+    first = len(fit.whole_theta) + fit.coefficient_places[predictor].start
     size = len(fit.whole_theta) + len(fit.whole_beta)
     effect, variance = np.zeros((x.shape[0], size)), np.zeros(x.shape[0])
     effect[:, first : first + x.shape[1]] = x
@@ -56,9 +55,10 @@ def predictor_effects(
         if error <= 0:
             continue
         change = _change_of_modes(fit, predictor, k, STEP * error)
+        place = {s.formula: i for i, s in enumerate(own.order.spans)}
         for (codes, z), members in zip(factors, own.order.factors, strict=True):
             for columns, i in zip(z, members, strict=True):
-                effect[:, k] += random_part(codes, columns, change[i])
+                effect[:, k] += random_part(codes, columns, change[place[i]])
     for (codes, z), block in zip(factors, fit.conditional_covariances_of(predictor), strict=True):
         columns, known = np.hstack(z), codes >= 0
         at = block[np.where(known, codes, 0)]
@@ -66,26 +66,16 @@ def predictor_effects(
     return effect, variance
 
 
-def _change_of_modes(fit: "ComponentsFit", predictor: int, k: int, step: float) -> dict[int, Floats]:
+def _change_of_modes(fit: "SeveralPredictorsFit", predictor: int, k: int, step: float) -> list[Floats]:
     """Derivatives of the random effects of a predictor's terms in one parameter, by differences."""
     up, down = (_modes(fit, predictor, k, h) for h in (step, -step))
-    return {i: (up[i] - down[i]) / (2 * step) for i in up}
+    return [(a - b) / (2 * step) for a, b in zip(up, down, strict=True)]
 
 
-def _modes(fit: "ComponentsFit", predictor: int, k: int, step: float) -> dict[int, Floats]:
+def _modes(fit: "SeveralPredictorsFit", predictor: int, k: int, step: float) -> tuple[Floats, ...]:
     theta, beta = fit.whole_theta.copy(), fit.whole_beta.copy()
     if k < len(theta):
         theta[k] += step
     else:
         beta[k - len(theta)] += step
-    system = fit.system.get(fit.n_threads)
-    found = system.evaluate(theta, beta, None, 1, fit.curvature, fit.n_threads)
-    whole = fit.whole
-    values = theta[whole.order.theta_of_core]
-    out: dict[int, Floats] = {}
-    for span, u in zip(whole.order.spans, by_term(whole.order, found.u), strict=True):
-        b = u @ relative_factor(span, values).T
-        for piece in whole.pieces[span.formula]:
-            if piece.predictor == predictor:
-                out[piece.term] = b[:, piece.start : piece.start + piece.size]
-    return out
+    return fit.effects_at(theta, beta)[predictor]

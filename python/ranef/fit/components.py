@@ -4,99 +4,32 @@ dispersion and shape.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.families.cumulative import LATENT_VARIANCE
-from ranef.fit.component_system import WholeModel
-from ranef.fit.component_variance import predictor_variance
-from ranef.fit.drawn_responses import Counts, Effects
-from ranef.fit.generalized import GlmmFit
-from ranef.fit.order import relative_factor, term_keys, theta_names
+from ranef.fit.order import theta_names
 from ranef.fit.part_effects import PartEffects
-from ranef.fit.part_questions import SMALLEST_VARIANCE, CovarianceBlock
-
-if TYPE_CHECKING:
-    from ranef import _core
+from ranef.fit.part_questions import SMALLEST_VARIANCE
+from ranef.fit.several_predictors import SeveralPredictorsFit
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class PredictorFit(GlmmFit):
-    """One linear predictor of a model of several, as a record of its own.
-
-    Attributes
-    ----------
-    key : str
-        ``cond``, ``zi``, ``disp``, or the name of a shape parameter.
-    formula : str or None
-        As the user gave it.
-    """
-
-    key: str
-    formula: str | None
-
-    @property
-    def held(self) -> float | None:
-        """The number at which the predictor is held; None where it is estimated."""
-        fixed = not len(self.design.x_names) and not self.design.random and self.design.offset is not None
-        return float(self.eta[0]) if fixed else None
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows used; the designs of other predictors than the first have no response."""
-        return len(self.eta)
-
-    def linear_predictor(self) -> Floats:
-        """The linear predictor (n,) at the conditional modes."""
-        return self.eta
-
-    @property
-    def variance_around_predictor(self) -> float | None:
-        """Zero: a predictor of zeros or dispersion has no responses."""
-        return 0.0
-
-    def core_model(self, n_threads: int | None = None) -> "_core.Model":
-        """Refused: what resamples or profiles in the core is for one predictor."""
-        raise OptionError(
-            "this is not offered for models with several linear predictors; simulate() and refit() draw and fit "
-            "responses, and conf_int() has Wald intervals."
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class ComponentsFit(PredictorFit):
+class ComponentsFit(SeveralPredictorsFit):
     """The whole model; as a record of its own it is the conditional predictor.
 
     Attributes
     ----------
-    others : tuple of PredictorFit
-        The other predictors.
     zero : str
         What becomes of zero, as the core calls it.
-    whole : WholeModel
-    whole_theta, whole_beta : arrays
-        All covariance parameters in the core's order, and all fixed effects, predictor by
-        predictor.
-    whole_vcov : (k, k) array or None
-        Covariance of both.
     """
 
-    others: tuple[PredictorFit, ...]
     zero: str
-    whole: WholeModel
-    whole_theta: Floats
-    whole_beta: Floats
-    whole_vcov: Floats | None
-
-    @property
-    def npar(self) -> int:
-        """Number of parameters of all predictors."""
-        return len(self.whole_theta) + len(self.whole_beta)
 
     @property
     def described_by(self) -> Literal["parts"]:
@@ -183,36 +116,17 @@ class ComponentsFit(PredictorFit):
         return "pearson"
 
     @property
-    def predictors(self) -> tuple[PredictorFit, ...]:
-        """All, the conditional one first."""
-        return (self, *self.others)
-
-    @property
-    def components(self) -> dict[str, PredictorFit]:
-        """The same by their keys."""
-        return {p.key: p for p in self.predictors}
-
-    def predictor(self, component: str) -> PredictorFit:
-        """One by its key."""
-        found = {p.key: p for p in self.predictors if p.key in ("cond", "zi", "disp")}
-        if component not in found:
-            raise OptionError(
-                f"the model has no component {component!r}; its components are {', '.join(map(repr, found))}."
-            )
-        return found[component]
+    def named_components(self) -> tuple[str, ...]:
+        """Parameters of the shape are numbers of the family."""
+        return tuple(p.key for p in self.predictors if p.key in ("cond", "zi", "disp"))
 
     def part_effects(self) -> tuple[PartEffects, ...]:
-        """Fixed effects of the other predictors."""
+        """Effects of the other predictors, zeros first."""
         out = []
         for p in sorted(self.others, key=lambda p: p.key != "zi"):
-            if not len(p.beta):
-                continue
             heading = {"zi": self.zero_heading, "disp": "Dispersion model"}.get(p.key, f"Shape ({p.key})")
-            out.append(
-                PartEffects(
-                    p.key, heading, p.formula, p.x_names, p.beta, p.vcov_beta, p.linear_predictor, p.key == "zi"
-                )
-            )
+            if len(p.beta) or p.terms:
+                out.append(PartEffects.of(p, heading, p.key == "zi"))
         return tuple(out)
 
     @property
@@ -225,22 +139,6 @@ class ComponentsFit(PredictorFit):
     def zero_heading(self) -> str:
         """What the zero part is called."""
         return "Zero-inflation model" if self.zero == "inflated" else "Hurdle model (probability of zero)"
-
-    def covariance_blocks(self) -> list[CovarianceBlock]:
-        """Random terms of all predictors, the conditional ones and those that are shared first."""
-        whole, found = self.whole, []
-        theta = self.whole_theta[whole.order.theta_of_core]
-        for span in whole.order.spans:
-            pieces, term = whole.pieces[span.formula], whole.design.random[span.formula]
-            first = pieces[0].predictor
-            group = term.group if first == 0 else f"{self.predictors[first].key}:{term.group}"
-            found.append((first, group, term, span, relative_factor(span, theta)))
-        found.sort(key=lambda block: block[0])
-        keys = term_keys(tuple(block[1] for block in found))
-        return [
-            CovarianceBlock(key, term, span, factor, theta)
-            for key, (_, _, term, span, factor) in zip(keys, found, strict=True)
-        ]
 
     @property
     def shapes(self) -> dict[str, float]:
@@ -320,37 +218,7 @@ class ComponentsFit(PredictorFit):
         others = {p.key: eta for p, eta in zip(self.others, etas[1:], strict=True)}
         return self.draw_predictors(generator, etas[0], others, self.weights if weights is None else weights)
 
-    def drawn_effects(self, generator: np.random.Generator, counts: Counts | None = None) -> Effects:
-        """Effects that several predictors share are drawn together."""
-        whole = self.whole
-        theta = self.whole_theta[whole.order.theta_of_core]
-        place = [{s.formula: i for i, s in enumerate(p.order.spans)} for p in self.predictors]
-        found: list[dict[int, Floats]] = [{} for _ in self.predictors]
-        for span in whole.order.spans:
-            pieces, term = whole.pieces[span.formula], whole.design.random[span.formula]
-            first = pieces[0]
-            n = term.n_columns if counts is None else counts[first.predictor][place[first.predictor][first.term]]
-            factor = relative_factor(span, theta)
-            b = generator.standard_normal((n, factor.shape[0])) @ factor.T
-            for piece in pieces:
-                found[piece.predictor][place[piece.predictor][piece.term]] = b[
-                    :, piece.start : piece.start + piece.size
-                ]
-        return tuple(tuple(own[i] for i in range(len(own))) for own in found)
-
     # ---- the core
-
-    def objective_at(self, n_quad: int) -> float:
-        """-2 log-likelihood at the estimates with another number of quadrature nodes."""
-        return self._evaluated(self.whole_theta, self.whole_beta, n_quad).objective
-
-    def _evaluated(self, theta: Floats, beta: Floats, n_quad: int) -> "_core.GeneralizedEvaluation":
-        system = self.system.get(self.n_threads)
-        return system.evaluate(theta, beta, None, n_quad, self.curvature, self.n_threads)
-
-    def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
-        """That of the conditional predictor's random effects."""
-        return self.conditional_covariances_of(0), None
 
     def every_effect(self) -> tuple[tuple[str, ...], Floats, Floats]:
         """Of the mean, zeros, dispersion and shape."""
@@ -382,25 +250,6 @@ class ComponentsFit(PredictorFit):
         whole = np.full((at, at), np.nan) if self.whole_vcov is None else self.whole_vcov
         return names, values, np.asarray(whole[np.ix_(place, place)])
 
-    def conditional_covariances_of(self, predictor: int) -> list[Floats]:
-        """The same of the random effects of any predictor, by its own factors."""
-        system = self.system.get(self.n_threads)
-        all_blocks = system.conditional_covariance(
-            self.whole_theta, self.whole_beta, None, self.curvature, self.n_threads
-        )
-        fit, whole = self.predictors[predictor], self.whole
-        places: dict[int, tuple[int, int, int]] = {}
-        for span in whole.order.spans:
-            for piece in whole.pieces[span.formula]:
-                if piece.predictor == predictor:
-                    places[piece.term] = (span.factor, span.start + piece.start, piece.size)
-        out = []
-        for members in fit.order.factors:
-            factor = places[members[0]][0]
-            columns = [c for i in members for c in range(places[i][1], places[i][1] + places[i][2])]
-            out.append(np.ascontiguousarray(all_blocks[factor][:, columns][:, :, columns]))
-        return out
-
     def hat_values(self) -> Floats:
         """Refused: a row has several predictors."""
         raise OptionError("leverages are for models of one linear predictor; influence(by) fits without each group.")
@@ -408,10 +257,6 @@ class ComponentsFit(PredictorFit):
     def added_columns(self, x: Floats, columns: Floats) -> None:
         """None: a test of added columns is a fit of them here."""
         return None
-
-    def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
-        """Variance of predicted conditional linear predictors."""
-        return predictor_variance(self, 0, x, factors)
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -9,40 +9,32 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design
 from ranef.design.shared_effects import shared_effects
-from ranef.errors import DataError, DesignError, OptionError, RanefError
+from ranef.errors import DesignError, OptionError, RanefError
 from ranef.families.cumulative import LATENT_VARIANCE
 from ranef.fit.added import AddedColumns, by_score
+from ranef.fit.conclusion import concluded, solution_of
 from ranef.fit.control import FitControl
-from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.core_order import placed, places_in_core
 from ranef.fit.equal_parts import divided, without_shared
 from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.likelihood import Likelihood
-from ranef.fit.located import coefficients_of
-from ranef.fit.messages import Trouble, fit_messages, likelihood_not_finite, modes_not_found
-from ranef.fit.no_optimum import exact_fit, no_optimum
-from ranef.fit.order import TermOrder, order_terms, relative_factor
+from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.part_questions import RESIDUAL_TYPES
 from ranef.fit.prior import see_that_priors_fit
 from ranef.fit.progress import Report
 from ranef.fit.pseudo_likelihood import beside_generalized
 from ranef.fit.quadrature import check_quadrature
 from ranef.fit.record import MixedFit
-from ranef.fit.separation import runs_away, separated_columns
 from ranef.fit.start import Start
 from ranef.fit.system import LazySystem, build_generalized_system
 from ranef.fit.threads import threads_of_fit
-from ranef.fit.valleys import Valley
 from ranef.options import Ddf
-from ranef.status import FitStatus
 
 if TYPE_CHECKING:
     from ranef import _core
     from ranef._core import GeneralizedFit, GlmmSystem
 
 Floats = NDArray[np.float64]
-
-OPTIMIZER = "trust region on theta, fixed effects and dispersion together, exact gradient"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -389,59 +381,15 @@ def record_of(
     """Turn what the core gives, after ``before`` evaluations of another fit, into the frozen
     record, everything in lme4's order; ``kept`` are the columns of X where the system has none.
     """
-    family, solution, ending = likelihood.family, found.solution, Ending.of(found, before)
-    objective = found.ending.objective
-    if ending.status is FitStatus.NON_FINITE or not math.isfinite(objective):
-        raise DataError(likelihood_not_finite(family))
-    if solution is None:
-        raise DataError(modes_not_found(family))
+    family, solution = likelihood.family, solution_of(found, likelihood.family)
     fields = estimates_of(design, order, solution, system.get(n_threads).kept if kept is None else kept)
     places, theta = fields["kept"], fields["theta"]
+    convergence, messages = concluded(
+        design, order, likelihood, system, found, places, fields["dropped"], n_threads, before
+    )
     hessian, vcov, profiled = found.hessian, found.vcov, solution.vcov_profiled
     place = places_in_core(order, order.n_theta if hessian is None else len(hessian))
-    apart: tuple[str, ...] = ()
-    flat: tuple[str, ...] = ()
-    if ending.status is FitStatus.SEPARATION or runs_away(
-        ending.status, profiled if vcov is None else vcov, design, places
-    ):
-        apart = separated_columns(design, places, family)
-        if apart:
-            ending = replace(ending, status=FitStatus.SEPARATION)
-        elif ending.status is FitStatus.SEPARATION:
-            # the core has seen a flat likelihood; that no direction separates the responses is
-            # exact
-            ending = replace(ending, status=FitStatus.CONVERGED)
-            flat = tuple(design.x_names[places[j]] for j in found.separated)
     extra = math.nan if solution.dispersion is None else float(solution.dispersion)
-    reason = None
-    if not ending.status.ok and not apart and (reason := exact_fit(family, extra, solution.mu)):
-        ending = replace(ending, status=FitStatus.EXACT)
-    elif not ending.status.ok and not apart:
-        sds = np.concatenate(
-            [
-                np.linalg.norm(relative_factor(s, theta), axis=1)
-                * np.sqrt((design.random[s.formula].z ** 2).mean(axis=0))
-                for s in order.spans
-            ]
-        )
-        reason = no_optimum(design, family, extra, solution.eta, solution.mu, sds)
-    valleys = (
-        Valley(objective, theta, solution.beta),
-        *(
-            Valley(v.objective, v.theta[order.theta_of_core], v.beta)
-            for v in found.search.valleys[1:]
-            if v.beta is not None
-        ),
-    )
-    convergence = convergence_of(
-        ending,
-        OPTIMIZER,
-        design,
-        order,
-        valleys,
-        lambda v: _errors(v, found, profiled, likelihood, system, n_threads),
-        places,
-    )
     value = math.nan if family.dispersion_name is None else extra
     joint = placed(found.covariance, place)
     how = likelihood.n_quad, likelihood.curvature
@@ -449,7 +397,6 @@ def record_of(
     if robust is not None:
         m, p = len(theta), len(solution.beta)
         joint, vcov = robust, np.ascontiguousarray(robust[m : m + p, m : m + p])
-    trouble = Trouble(apart, flat, reason, vcov is None and likelihood.n_quad > 0)
     return GlmmFit(
         **fields,
         system=system,
@@ -458,7 +405,7 @@ def record_of(
         response_kind=likelihood.response_kind,
         n_quad=likelihood.n_quad,
         curvature=likelihood.curvature,
-        objective=objective + constant,
+        objective=found.ending.objective + constant,
         dispersion=value,
         sigma=family.sigma(value),
         eta=solution.eta,
@@ -470,26 +417,6 @@ def record_of(
         log_prior=log_prior,
         extras=np.asarray(solution.extras),
         convergence=convergence,
-        messages=fit_messages(design, fields["dropped"], convergence, trouble),
+        messages=messages,
         n_threads=n_threads,
     )
-
-
-def _errors(
-    valley: Valley,
-    found: "GeneralizedFit",
-    vcov: Floats,
-    likelihood: Likelihood,
-    system: "LazySystem[GlmmSystem]",
-    n_threads: int,
-) -> Floats:
-    """Standard errors (p,) of the fixed effects in a valley, theta known; ``vcov``: of the fit."""
-    for v in (v for v in found.search.valleys[1:] if v.objective == valley.criterion):
-        if v.beta is not None:
-            beta, extras = coefficients_of(v)
-            how = likelihood.n_quad, likelihood.curvature
-            there = system.get(n_threads).solution(v.theta, beta, extras, *how, n_threads)
-            if there.solution is not None:
-                vcov = there.solution.vcov_profiled[: len(v.beta), : len(v.beta)]
-    errors: Floats = np.sqrt(vcov.diagonal())
-    return errors

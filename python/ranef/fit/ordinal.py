@@ -1,37 +1,21 @@
 """The cumulative link mixed model: its frozen record, and what it says of categories."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import partial
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.membership import for_core
 from ranef.design.parts import DesignPart
-from ranef.design.record import Design
-from ranef.errors import DataError, DesignError, OptionError
+from ranef.errors import DataError, OptionError
 from ranef.families.cumulative import LATENT_VARIANCE, Cumulative, ThresholdMap, threshold_map
-from ranef.families.family import Family
 from ranef.fit.added import AddedColumns
-from ranef.fit.control import FitControl
-from ranef.fit.generalized import GlmmFit, record_of
-from ranef.fit.likelihood import Likelihood
-from ranef.fit.located import Coefficients, located
-from ranef.fit.order import TermOrder, order_terms, relative_factor
-from ranef.fit.ordinal_system import build_ordinal_system
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.part_questions import SMALLEST_VARIANCE
-from ranef.fit.progress import Report
-from ranef.fit.quadrature import check_quadrature
-from ranef.fit.random_part import random_part
-from ranef.fit.scale_answers import ScaleAnswers
-from ranef.fit.scale_effects import ScaleEffects, scale_record, terms_of
-from ranef.fit.scale_terms import JoinedTerms, joined_terms
-from ranef.fit.start import Start
-from ranef.fit.system import LazySystem, build_generalized_system
-from ranef.fit.threads import threads_of_fit
+from ranef.fit.several_predictors import PredictorFit, SeveralPredictorsFit
+
+if TYPE_CHECKING:
+    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -43,24 +27,20 @@ LATENT_MEANS = {"cloglog": -0.5772156649015329, "loglog": 0.5772156649015329}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class OrdinalFit(ScaleAnswers, GlmmFit):
-    """A fitted cumulative link mixed model.
+class OrdinalFit(SeveralPredictorsFit):
+    """A fitted cumulative link mixed model: the location is its first linear predictor, the log
+    scale, where it varies, the other one.
 
-    The design's ``y`` numbers the categories from 1. ``extras`` holds the threshold parameters,
-    for each nominal column as many effects on them, and the effects on the log scale; they are the
-    last of ``joint_vcov``.
+    The design's ``y`` numbers the categories from 1. ``extras`` holds the threshold parameters and
+    for each nominal column as many effects on them; those that the rows do not determine are 0.
 
     Attributes
     ----------
-    coefficients : Coefficients
-        Which of them the core has: rows may not determine all.
-    scale_effects : ScaleEffects or None
-        Where the scale has random effects: all random terms, whose theta is the first of
-        ``joint_vcov``. Those of the record are the location's.
+    kept_extras : tuple of int
+        Which of the extra parameters the core has, between the effects of location and scale.
     """
 
-    coefficients: Coefficients
-    scale_effects: ScaleEffects | None = None
+    kept_extras: tuple[int, ...]
 
     @property
     def verb(self) -> str:
@@ -73,20 +53,48 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
         return "cumulative link mixed model"
 
     @property
-    def npar(self) -> int:
-        """Fixed effects, covariance parameters, thresholds, nominal and scale effects."""
-        return len(self.beta) + len(self.all_theta) + len(self.extras)
+    def held(self) -> None:
+        """None: the location is estimated."""
+        return None
 
     @property
-    def core_beta(self) -> Floats:
-        """All coefficients, the location's first."""
-        return self.coefficients.joined(self.beta, self.extras)
+    def coefficient_places(self) -> tuple[slice, ...]:
+        """Thresholds and nominal effects are between location and scale."""
+        p, e = len(self.beta), len(self.kept_extras)
+        return (slice(0, p), *(slice(p + e, p + e + len(scale.beta)) for scale in self.others))
+
+    def joined(self, beta: Floats, extras: Floats, scale: Floats | None = None) -> Floats:
+        """Coefficients as the core has them; those of the scale are estimates unless given."""
+        own = [scale] if scale is not None else [p.beta for p in self.others]
+        return np.concatenate([beta, np.asarray(extras)[list(self.kept_extras)], *own])
+
+    def apart(self, beta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Coefficients of the location, all extra parameters, and coefficients of the scale, from
+        those that the core has.
+        """
+        p, e = len(self.beta), len(self.kept_extras)
+        extras = np.zeros(len(self.extras))
+        extras[list(self.kept_extras)] = beta[p : p + e]
+        return beta[:p], extras, beta[p + e :]
 
     @property
-    def core_kept(self) -> tuple[int, ...]:
-        """Which coefficients the core has."""
-        c, p = self.coefficients, len(self.design.x_names)
-        return (*c.location, *(p + j for j in c.others))
+    def core_columns(self) -> tuple[int, ...]:
+        """Numbers of the coefficients that the core has among all."""
+        p, e = len(self.design.x_names), len(self.extras)
+        scale = [p + e + j for own in self.others for j in own.kept]
+        return (*self.kept, *(p + j for j in self.kept_extras), *scale)
+
+    def joint_covariance(self) -> Floats | None:
+        """Covariance of theta of all random terms (lme4's order) and all coefficients."""
+        if self.whole_vcov is None:
+            return None
+        m = len(self.whole_theta)
+        place = np.concatenate([self.whole.order.theta_of_core, np.arange(m, len(self.whole_vcov))]).astype(np.intp)
+        return np.asarray(self.whole_vcov[np.ix_(place, place)])
+
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """The model in the core."""
+        return self.system.get(self.n_threads if n_threads is None else n_threads)
 
     @property
     def rows_in_core(self) -> bool:
@@ -94,9 +102,9 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
         return False
 
     @property
-    def core_dispersion(self) -> None:
-        """None: thresholds and scale have linear predictors."""
-        return None
+    def grid_predictors(self) -> tuple[PredictorFit, ...]:
+        """Probabilities of categories need the scale, too."""
+        return self.predictors
 
     @property
     def usual_residuals(self) -> str:
@@ -112,11 +120,6 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
     def described_by(self) -> Literal["categories"]:
         """A row has probabilities of categories."""
         return "categories"
-
-    @property
-    def bootstrap_types(self) -> tuple[str, ...]:
-        """Groups are not drawn where the scale has random effects."""
-        return ("parametric",) if self.part_terms else super(OrdinalFit, self).bootstrap_types
 
     @property
     def likelihood_key(self) -> object:
@@ -141,72 +144,62 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
     @property
     def part_formulas(self) -> dict[str, str | None]:
         """Formulas of nominal and scale effects."""
-        return {part.name: part.formula for part in self.design.parts}
-
-    def part(self, name: str) -> DesignPart | None:
-        """The columns of nominal or scale effects; None without any."""
-        return next((p for p in self.design.parts if p.name == name), None)
+        of_parts = {part.name: part.formula for part in self.design.parts}
+        return {**of_parts, **{p.key: p.formula for p in self.others}}
 
     @property
-    def nominal_names(self) -> tuple[str, ...]:
-        """Names of the nominal effects: the threshold parameter, then the column."""
-        part, names = self.part("nominal"), self.threshold_map.names
-        return () if part is None else tuple(f"{a}.{column}" for column in part.x_names for a in names)
+    def nominal(self) -> DesignPart | None:
+        """The columns of nominal effects; None without any."""
+        return next((p for p in self.design.parts if p.name == "nominal"), None)
+
+    @property
+    def scale(self) -> PredictorFit | None:
+        """The log scale; None where it does not vary."""
+        return self.others[0] if self.others else None
+
+    @property
+    def log_scale(self) -> Floats:
+        """Log scale (n,) of the rows at the conditional modes."""
+        return np.zeros(self.nobs) if self.scale is None else self.scale.eta
 
     @property
     def extra_names(self) -> tuple[str, ...]:
-        """Names of all extra parameters."""
-        scale = self.part("scale")
-        return (*self.threshold_map.names, *self.nominal_names, *(() if scale is None else scale.x_names))
+        """Names of threshold parameters and nominal effects: the parameter, then the column."""
+        names = self.threshold_map.names
+        columns = () if self.nominal is None else self.nominal.x_names
+        return (*names, *(f"{a}.{column}" for column in columns for a in names))
 
     @property
     def places(self) -> dict[str, slice]:
-        """Where threshold parameters, nominal and scale effects are among the extra parameters."""
-        a = len(self.threshold_map.names)
-        b = a + len(self.nominal_names)
-        return {"thresholds": slice(0, a), "nominal": slice(a, b), "scale": slice(b, len(self.extras))}
+        """Where threshold parameters and nominal effects are among the extra parameters."""
+        k = len(self.threshold_map.names)
+        return {"thresholds": slice(0, k), "nominal": slice(k, len(self.extras))}
+
+    def terms_of_part(self, name: str) -> tuple[str, ...]:
+        """Labels of the terms of nominal or scale effects."""
+        if name == "scale":
+            return () if self.scale is None else self.scale.design.fixed_terms
+        return () if self.nominal is None else self.nominal.terms
 
     def part_effects(self) -> tuple[PartEffects, ...]:
         """Threshold parameters, nominal effects and effects on the log scale."""
-        headings = {
-            "thresholds": "Threshold coefficients",
-            "nominal": "Nominal effects",
-            "scale": "Scale effects (log)",
-        }
+        covariance, p = np.full((len(self.extras),) * 2, np.nan), len(self.beta)
+        if self.whole_vcov is not None:
+            kept, first = list(self.kept_extras), len(self.whole_theta) + p
+            own = slice(first, first + len(kept))
+            covariance[np.ix_(kept, kept)] = self.whole_vcov[own, own]
         out = []
-        for name, at in self.places.items():
-            if at.start == at.stop and not (name == "scale" and self.scale_effects is not None):
-                continue
-            part, k = self.part(name), at.stop - at.start
-            covariance = np.full((k, k), np.nan)
-            if self.joint_vcov is not None:
-                first = len(self.joint_vcov) - len(self.extras)
-                own = slice(first + at.start, first + at.stop)
-                covariance = self.joint_vcov[own, own]
-            formula, tested = None if part is None else part.formula, name != "thresholds"
-            names, estimates = self.extra_names[at], self.extras[at]
-            predictor = partial(self._predictor, name)
-            record, joined, terms = None, self.joined_terms, self.of_scale
-            if name == "scale" and joined is not None and terms is not None:
-                record = scale_record(self, terms, joined.own[1], estimates, covariance)
-            out.append(
-                PartEffects(name, headings[name], formula, names, estimates, covariance, predictor, tested, record)
-            )
-        return tuple(out)
+        for name, heading in (("thresholds", "Threshold coefficients"), ("nominal", "Nominal effects")):
+            at = self.places[name]
+            if at.start < at.stop:
+                formula = None if name == "thresholds" or self.nominal is None else self.nominal.formula
+                values = self.extra_names[at], self.extras[at], covariance[at, at]
+                out.append(PartEffects(name, heading, formula, *values, self.own_thresholds, name == "nominal"))
+        return (*out, *(PartEffects.of(p, "Scale effects (log)", True) for p in self.others))
 
-    def _predictor(self, name: str) -> Floats:
-        """The log scale (n,) of the rows, else their thresholds (n, categories - 1)."""
-        scale, nominal = self.part("scale"), self.part("nominal")
-        if name == "scale" and scale is not None:
-            return np.asarray(scale.x @ self.extras[self.places["scale"]] + self._scale_of_modes())
-        return self.thresholds_at(self.extras, None if nominal is None else nominal.x, self.nobs)
-
-    def _scale_of_modes(self) -> Floats:
-        """What random effects add to the log scale (n,) at the modes."""
-        out = np.zeros(self.nobs)
-        for term, b in zip(self.part_terms, self.part_modes, strict=True):
-            out += random_part(term.places, term.z, b)
-        return out
+    def own_thresholds(self) -> Floats:
+        """Thresholds (n, categories - 1) of the rows."""
+        return self.thresholds_at(self.extras, None if self.nominal is None else self.nominal.x, self.nobs)
 
     # ---- categories
 
@@ -221,55 +214,42 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
         return out
 
     def standardised_at(
-        self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None", more: Floats | None = None
-    ) -> tuple[Floats, Floats]:
-        """Thresholds less locations, over the scale (n, categories - 1), and its inverse (n,).
-
-        ``more`` (n,) is what random effects add to the log scale: of the rows of the fit, without
-        ``parts``, that of the modes.
-        """
-        if parts is None and more is None and self.scale_effects is not None:
-            more = self._scale_of_modes()
-        own = dict(zip((p.name for p in self.design.parts), parts or [p.x for p in self.design.parts], strict=True))
-        t = self.thresholds_at(extras, own.get("nominal"), len(eta)) - eta[:, np.newaxis]
-        if "scale" not in own:
-            return t, np.ones(len(eta))
-        zeta = own["scale"] @ extras[self.places["scale"]]
-        inverse = np.exp(-(zeta if more is None else zeta + more))
-        return t * inverse[:, np.newaxis], inverse
-
-    def cumulative_at(
-        self, eta: Floats, extras: Floats, parts: "tuple[Floats, ...] | None" = None, more: Floats | None = None
+        self, eta: Floats, log_scale: Floats, extras: Floats | None = None, nominal: Floats | None = None
     ) -> Floats:
-        """Probabilities (n, categories - 1) of a category up to each threshold.
+        """Thresholds less locations, over the scale (n, categories - 1).
 
         Parameters
         ----------
-        eta : (n,) array
-            Locations.
-        extras : array
-        parts : tuple of (n, k) arrays, optional
-            Columns of the parts of the design; those of the fit by default.
-        more : (n,) array, optional
-            What random effects add to the log scale.
+        eta, log_scale : (n,) arrays
+        extras : array, optional
+            Those of the fit by default.
+        nominal : (n, k) array, optional
+            Columns of nominal effects; those of the fit by default.
         """
-        return np.asarray(self.family.link_function.mean(self.standardised_at(eta, extras, parts, more)[0]))
+        if nominal is None and self.nominal is not None:
+            nominal = self.nominal.x
+        cuts = self.thresholds_at(self.extras if extras is None else extras, nominal, len(eta))
+        return np.asarray((cuts - eta[:, np.newaxis]) * np.exp(-log_scale)[:, np.newaxis])
+
+    def cumulative_at(
+        self, eta: Floats, log_scale: Floats, extras: Floats | None = None, nominal: Floats | None = None
+    ) -> Floats:
+        """Probabilities (n, categories - 1) of a category up to each threshold; arguments as of
+        `standardised_at`.
+        """
+        return np.asarray(self.family.link_function.mean(self.standardised_at(eta, log_scale, extras, nominal)))
 
     def probabilities_at(
-        self,
-        eta: Floats,
-        extras: Floats | None = None,
-        parts: "tuple[Floats, ...] | None" = None,
-        more: Floats | None = None,
+        self, eta: Floats, log_scale: Floats, extras: Floats | None = None, nominal: Floats | None = None
     ) -> Floats:
-        """Probabilities (n, categories) of the categories.
+        """Probabilities (n, categories) of the categories; arguments as of `standardised_at`.
 
         Raises
         ------
         DataError
             Where the thresholds of a row are not in order.
         """
-        below = self.cumulative_at(eta, self.extras if extras is None else extras, parts, more)
+        below = self.cumulative_at(eta, log_scale, extras, nominal)
         out = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0))), axis=1)
         if (out < CROSSED).any():
             row = int(np.flatnonzero((out < CROSSED).any(axis=1))[0])
@@ -282,18 +262,18 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
 
     def category_probabilities(self) -> Floats:
         """Probabilities (n, categories) at the conditional modes."""
-        return self.probabilities_at(self.eta)
+        return self.probabilities_at(self.eta, self.log_scale)
 
     def _numbers(self) -> Floats:
         return np.arange(1.0, len(self.categories) + 1.0)
 
     def means(self) -> Floats:
         """Mean category (n,), numbered from 1, at the conditional modes."""
-        return np.asarray(self.probabilities_at(self.eta) @ self._numbers())
+        return np.asarray(self.category_probabilities() @ self._numbers())
 
     def observation_variance(self) -> Floats:
         """Variance (n,) of the number of the category given the random effects."""
-        p, k = self.probabilities_at(self.eta), self._numbers()
+        p, k = self.category_probabilities(), self._numbers()
         return np.asarray(p @ k**2 - (p @ k) ** 2)
 
     @property
@@ -330,7 +310,7 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
             raise OptionError(
                 "with the cauchit link the latent variable has no variance, and so there are no shares of it."
             )
-        factor = 1.0 if self.part("scale") is None else float(np.exp(2.0 * self._predictor("scale")).mean())
+        factor = 1.0 if self.scale is None else float(np.exp(2.0 * self.log_scale).mean())
         return LATENT_VARIANCE[self.family.link] * factor
 
     def draw_at(
@@ -338,72 +318,50 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
         generator: np.random.Generator,
         eta: Floats | None,
         weights: Floats | None = None,
-        parts: "tuple[Floats, ...] | None" = None,
+        parts: tuple[Floats, ...] = (),
     ) -> Floats:
-        """Draw numbers of categories, from 1, at locations (n,); random effects of the scale are
-        drawn anew with given locations of the rows of the fit.
-        """
-        more = None
-        if self.scale_effects is not None and eta is not None and not parts:
-            own, more = self.of_scale, np.zeros(self.nobs)
-            assert own is not None
-            for term, span in zip(self.part_terms, own.order.spans, strict=True):
-                factor = relative_factor(span, own.theta)
-                u = generator.standard_normal((term.n_columns, factor.shape[0]))
-                more += random_part(term.places, term.z, u @ factor.T)
-        below = self.cumulative_at(self.eta if eta is None else eta, self.extras, parts, more)
-        return 1.0 + np.asarray((generator.random(len(below))[:, np.newaxis] > below).sum(axis=1), dtype=np.float64)
+        """Draw numbers of categories, from 1, at the modes."""
+        return self._drawn(generator, self.eta if eta is None else eta, self.log_scale, parts)
 
-    def new_random_rows(self, codes: Sequence[Any], z: Sequence[Floats]) -> list[tuple[Any, list[Floats]]]:
-        """Levels and columns of every term in other rows, in the core's order."""
-        out = []
-        for f in range(len(self.order.factors)):
-            at = [i for i, s in enumerate(self.order.spans) if s.factor == f]
-            out.append((for_core(codes[at[0]]), [np.asfortranarray(z[i]) for i in at]))
-        return out
+    def draw_linear(
+        self,
+        generator: np.random.Generator,
+        etas: tuple[Floats, ...],
+        weights: Floats | None = None,
+        parts: tuple[Floats, ...] = (),
+    ) -> Floats:
+        """Draw numbers of categories at locations and log scales; ``parts`` has columns of nominal
+        effects.
+        """
+        return self._drawn(generator, etas[0], etas[1] if self.others else np.zeros(len(etas[0])), parts)
+
+    def _drawn(
+        self, generator: np.random.Generator, eta: Floats, log_scale: Floats, parts: tuple[Floats, ...]
+    ) -> Floats:
+        below = self.cumulative_at(eta, log_scale, None, parts[0] if parts else None)
+        return 1.0 + np.asarray((generator.random(len(below))[:, np.newaxis] > below).sum(axis=1), dtype=np.float64)
 
     def prediction_variance(self, x: Floats, factors: list[tuple[Any, list[Floats]]]) -> Floats:
         """Variance of predicted locations, with the estimation of all parameters accounted for."""
-        if self.scale_effects is not None:
-            raise OptionError(
-                "standard errors of predicted locations are not offered where the scale has random effects; "
-                "type='prob' gives those of probabilities."
-            )
-        c, m, p = self.coefficients, len(self.theta), len(self.beta)
-        wide = np.zeros((len(x), p + len(c.others)), order="F")
+        if not self.whole.is_of_first:
+            return super(OrdinalFit, self).prediction_variance(x, factors)
+        p = len(self.beta)
+        wide = np.zeros((len(x), len(self.whole_beta)), order="F")
         wide[:, :p] = x
-        covariance = np.zeros((wide.shape[1],) * 2)
-        if self.joint_vcov is None:
+        covariance = self.whole_vcov
+        if covariance is None:
+            covariance = np.zeros((wide.shape[1],) * 2)
             covariance[:p, :p] = self.vcov_beta
-        else:
-            place = np.concatenate([self.order.core_of_theta, c.places(m)[m:]])
-            covariance = np.ascontiguousarray(self.joint_vcov[np.ix_(place, place)])
-        at = (self.core_theta, self.core_beta, None, covariance, wide, factors, self.n_threads)
+        at = (self.core_theta, self.core_beta, None, np.ascontiguousarray(covariance), wide, factors, self.n_threads)
         variance: Floats = self.system.get(self.n_threads).prediction_variance(*at)
         return variance
-
-    def score_of(self, design: Design) -> Floats:
-        """Gradient (k,) of the log-likelihood of rows of their own at the estimates, in theta
-        (lme4's order) and all coefficients.
-        """
-        assert isinstance(self.family, Cumulative)
-        # few rows: columns may depend on each other there
-        system = build_ordinal_system(design, self.all_order, self.family, all_columns=True)
-        every = Coefficients(self.kept, tuple(range(len(self.extras))), len(self.extras))
-        full = np.zeros(len(self.design.x_names))
-        full[list(self.kept)] = self.beta
-        at = (self.core_theta, every.joined(full, self.extras), None, self.n_quad, self.curvature, 1)
-        gradient, m = system.evaluate(*at).gradient, len(self.all_theta)
-        kept = [m + j for j in self.kept]
-        rest = range(m + len(full), len(gradient))
-        return -0.5 * np.concatenate([gradient[:m][self.all_order.theta_of_core], gradient[kept], gradient[list(rest)]])
 
     # ---- what does not go with categories
 
     @property
     def why_no_profile(self) -> str | None:
         """Random effects of the scale are not held in the core's profile."""
-        if self.part_terms:
+        if not self.whole.is_of_first:
             return "profiles are not available where the scale has random effects; use 'wald' or 'boot'."
         return super(OrdinalFit, self).why_no_profile
 
@@ -432,65 +390,3 @@ class OrdinalFit(ScaleAnswers, GlmmFit):
     def added_columns(self, x: Floats, columns: Floats) -> AddedColumns | None:
         """None: a test of added columns is a fit of them here."""
         return None
-
-
-def fit_ordinal(
-    design: Design,
-    likelihood: Likelihood,
-    start: Start | None = None,
-    control: FitControl | None = None,
-    progress: Report | None = None,
-    n_threads: int = 1,
-    order: TermOrder | None = None,
-) -> OrdinalFit:
-    """Estimate the model of a design whose response numbers categories from 1; see `fit_glmm`.
-
-    ``start.dispersion`` has all extra parameters.
-    """
-    control, start, family = control or FitControl(), start or Start(), likelihood.family
-    joined = joined_terms(design)
-    whole = design if joined is None else joined.design
-    order = order or order_terms(whole.random)
-    check_quadrature(likelihood.n_quad, order, whole)
-    threads = threads_of_fit(len(design.y), n_threads)
-    system = build_generalized_system(design, order, family, threads)
-    made = Coefficients.of(system.kept, len(design.x_names), number_of_others(design, family))
-    if len(design.y) < len(system.kept):
-        raise DesignError(f"there are {len(design.y)} rows for {len(system.kept)} coefficients.")
-    theta = None if start.theta is None else np.ascontiguousarray(start.theta[order.core_of_theta])
-    beta = None
-    if start.beta is not None and start.dispersion is not None:
-        beta = made.joined(start.beta, np.asarray(start.dispersion))
-    limits = (control.max_evaluations, control.tolerance, threads, progress)
-    found = system.fit(likelihood.n_quad, likelihood.curvature, theta, beta, None, None, *limits)
-    lazy = LazySystem(design, order, family, system)
-    own = located(found, made, len(design.y))
-    record = record_of(whole, order, likelihood, lazy, own, n_threads, kept=list(made.location))
-    if joined is None:
-        return OrdinalFit(**{f.name: getattr(record, f.name) for f in fields(record)}, coefficients=made)
-    return _with_scale_effects(record, joined, made)
-
-
-def _with_scale_effects(whole: GlmmFit, joined: JoinedTerms, made: Coefficients) -> OrdinalFit:
-    """The record of the location, from one that has the random terms of both predictors."""
-    location = terms_of(0, joined, whole.order, whole.theta, whole.b, whole.u)
-    changed = {
-        "design": joined.own[0],
-        "order": location.order,
-        "theta": location.theta,
-        "b": location.b,
-        "u": location.u,
-        "coefficients": made,
-        "scale_effects": ScaleEffects(whole.order, whole.theta, whole.b, whole.u),
-    }
-    return OrdinalFit(**{f.name: getattr(whole, f.name) for f in fields(whole)} | changed)
-
-
-def number_of_others(design: Design, family: Family) -> int:
-    """How many threshold parameters, nominal and scale effects there are."""
-    assert isinstance(family, Cumulative)
-    assert design.response_levels is not None
-    columns = {part.name: part.x.shape[1] for part in design.parts}
-    n = len(threshold_map(family.threshold, design.response_levels).names)
-    total: int = n * (1 + columns.get("nominal", 0)) + columns.get("scale", 0)
-    return total

@@ -4,20 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ranef.design.part_design import apart
 from ranef.design.parts import without_response
 from ranef.design.record import Design
 from ranef.errors import FormulaError, OptionError
 from ranef.families.cumulative import Cumulative, threshold_map
 from ranef.fit.approximation import settled_n_quad
+from ranef.fit.component_design import Predictor
 from ranef.fit.control import FitControl, refuse_iterative
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import TermOrder
-from ranef.fit.ordinal import fit_ordinal
+from ranef.fit.ordinal_fit import fit_ordinal
 from ranef.fit.outcome import Kind
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
 from ranef.fit.request import ModelRequest, requested_design
-from ranef.fit.scale_terms import joined_terms
 from ranef.fit.start import parse_glmm_start
 from ranef.formula import parse_formula
 from ranef.formula.formula import Formula
@@ -93,7 +94,7 @@ class OrdinalRequest(ModelRequest):
         return design.with_rows(y=design.y + 1.0), "category"
 
     def _start(self, order: TermOrder, design: Design) -> Any:
-        if joined_terms(design) is not None and self.start is not None:
+        if any(part.random for part in design.parts) and self.start is not None:
             raise OptionError("start= is for models without random effects in the scale.")
         return parse_glmm_start(self.start, order, design)
 
@@ -111,8 +112,12 @@ class OrdinalRequest(ModelRequest):
         if self.n_quad == 0:
             raise OptionError("clmm has Laplace's approximation, n_quad=1, or quadrature with more nodes.")
         likelihood = Likelihood(self.family, kind, self.n_quad)
-        own = None if joined_terms(design) is not None else order
-        return fit_ordinal(design, likelihood, start, control, show, n_threads, own)
+        location, scale = apart(design, "scale")
+        predictors = [Predictor("cond", location, None)]
+        if scale is not None:
+            predictors.append(Predictor("scale", scale, scale.formula.text))
+        theta = None if start.theta is None else start.theta[order.core_of_theta]
+        return fit_ordinal(tuple(predictors), likelihood, (theta, None), control, show, n_threads)
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
         return settled_n_quad(changed)

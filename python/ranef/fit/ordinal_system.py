@@ -2,16 +2,19 @@
 predictors of a row.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.design.record import Design
 from ranef.families.cumulative import Cumulative, threshold_map
-from ranef.fit.order import TermOrder
+from ranef.fit.component_design import Predictor, together
+from ranef.fit.component_system import JoinedModel
+from ranef.fit.order import TermOrder, order_terms
+from ranef.fit.refused_arrays import cannot_be_set_up
 from ranef.fit.row_arguments import core_factors, row_weights
-from ranef.fit.scale_terms import JoinedTerms, joined_terms
 
 if TYPE_CHECKING:
     from ranef._core import GlmmSystem
@@ -22,49 +25,83 @@ Floats = NDArray[np.float64]
 LOCATION, SCALE = 0, 3
 
 
-def build_ordinal_system(
-    design: Design, order: TermOrder, family: Cumulative, all_columns: bool = False
-) -> "GlmmSystem":
-    """Hand the arrays of a design to the core; its response numbers the categories from 1.
+@dataclass(frozen=True, slots=True, eq=False)
+class OrdinalModel(JoinedModel):
+    """A model of ordered categories; its response numbers them from 1.
 
-    Coefficients are those of the location, of the thresholds, of nominal effects and of the log
-    scale, one after the other.
+    Coefficients are those of the location, of the thresholds, of nominal effects (the part of that
+    name of the design) and of the log scale, one after the other.
+
+    Attributes
+    ----------
+    family : Cumulative
+    scale : (n, k) array or None
+        Fixed effects on the log scale; None where it does not vary.
+    """
+
+    family: Cumulative
+    scale: Floats | None
+
+    @property
+    def nominal(self) -> Floats | None:
+        """Columns (n, k) of nominal effects."""
+        return next((p.x for p in self.design.parts if p.name == "nominal"), None)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many coefficients there are of the location, of thresholds with nominal effects, and
+        of the scale.
+        """
+        assert self.design.response_levels is not None
+        k = len(threshold_map(self.family.threshold, self.design.response_levels).names)
+        columns = 0 if self.nominal is None else self.nominal.shape[1]
+        scale = () if self.scale is None else (self.scale.shape[1],)
+        return (len(self.design.x_names), k * (1 + columns), *scale)
+
+    def system(self, all_columns: bool = False) -> "GlmmSystem":
+        """Hand the arrays to the core.
+
+        Parameters
+        ----------
+        all_columns : bool
+            Whether columns are kept that depend on others, for evaluations alone.
+        """
+        from ranef._core import GlmmSystem, RowKernel
+
+        design, n = self.design, len(self.design.y)
+        assert design.response_levels is not None
+        weights = row_weights(design)
+        weights = np.ones(n) if weights is None else np.ascontiguousarray(weights)
+        matrix = np.ascontiguousarray(threshold_map(self.family.threshold, design.response_levels).matrix)
+        nominal = np.empty((n, 0)) if self.nominal is None else self.nominal
+        fixed = [[(LOCATION, np.asfortranarray(design.x))]]
+        offsets = [None if design.offset is None else np.ascontiguousarray(design.offset), None, None]
+        if self.scale is not None:
+            fixed.append([(SCALE, np.asfortranarray(self.scale))])
+            offsets.append(None)
+        y = np.ascontiguousarray(design.y - 1.0)
+        thresholds = (1, matrix, np.asfortranarray(nominal))
+        try:
+            kernel = RowKernel.ordinal(self.family.link, len(matrix), self.scale is not None)
+            factors = core_factors(design, self.order)
+            of = self.numbers((LOCATION, SCALE))
+            return GlmmSystem.several(y, weights, fixed, offsets, factors, of, kernel, thresholds, all_columns)
+        except ValueError as problem:
+            raise cannot_be_set_up(design, problem) from None
+
+
+def ordinal_model(predictors: Sequence[Predictor], family: Cumulative, order: TermOrder | None = None) -> OrdinalModel:
+    """Put location and scale together.
 
     Parameters
     ----------
-    design : Design
-    order : TermOrder
-        Of the random terms of location and scale together.
+    predictors : sequence of Predictor
+        Of the location and, where it varies, of the log scale.
     family : Cumulative
-    all_columns : bool
-        Whether columns are kept that depend on others, for evaluations alone.
+    order : TermOrder, optional
+        Of the random terms of both, when already known.
     """
-    from ranef._core import GlmmSystem, RowKernel
-
-    assert design.response_levels is not None
-    n = len(design.y)
-    weights = row_weights(design)
-    weights = np.ones(n) if weights is None else np.ascontiguousarray(weights)
-    matrix = np.ascontiguousarray(threshold_map(family.threshold, design.response_levels).matrix)
-    columns = {p.name: np.asfortranarray(p.x) for p in design.parts}
-    joined = joined_terms(design)
-    none = np.empty((n, 0), order="F")
-    fixed = [[(LOCATION, np.asfortranarray(design.x))]]
-    offsets = [None if design.offset is None else np.ascontiguousarray(design.offset), None, None]
-    if "scale" in columns:
-        fixed.append([(SCALE, columns["scale"])])
-        offsets.append(None)
-    kernel = RowKernel.ordinal(family.link, len(matrix), "scale" in columns)
-    factors = core_factors(design if joined is None else joined.design, order)
-    of = [
-        [p for i in members for p in (_predictors(joined, i) if joined else [LOCATION] * len(design.random[i].names))]
-        for members in order.factors
-    ]
-    thresholds = (1, matrix, columns.get("nominal", none))
-    y = np.ascontiguousarray(design.y - 1.0)
-    return GlmmSystem.several(y, weights, fixed, offsets, factors, of, kernel, thresholds, all_columns)
-
-
-def _predictors(joined: JoinedTerms, term: int) -> list[int]:
-    """The predictor of every effect of a term."""
-    return [SCALE if piece.predictor else LOCATION for piece in joined.pieces[term] for _ in range(piece.size)]
+    terms, pieces = together(predictors)
+    design = replace(predictors[0].design, random=terms)
+    scale = predictors[1].design.x if len(predictors) > 1 else None
+    return OrdinalModel(design, order or order_terms(terms), pieces, family, scale)

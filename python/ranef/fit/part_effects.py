@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ranef.fit.record import MixedFit
+    from ranef.fit.several_predictors import PredictorFit
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ class PartEffects:
     tested : bool
         Whether zero is a value that one would test.
     record : MixedFit or None
-        The part as a record of its own, where it has random effects.
+        The part as a record of its own, where it is a linear predictor.
     """
 
     name: str
@@ -46,3 +47,10 @@ class PartEffects:
     predictor: Callable[[], Floats]
     tested: bool = True
     record: "MixedFit | None" = None
+
+    @classmethod
+    def of(cls, own: "PredictorFit", heading: str, tested: bool) -> Self:
+        """Those of a linear predictor."""
+        return cls(
+            own.key, heading, own.formula, own.x_names, own.beta, own.vcov_beta, own.linear_predictor, tested, own
+        )

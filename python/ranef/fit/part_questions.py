@@ -81,6 +81,11 @@ class PartQuestions:
         """The same by name."""
         return {"cond": self}
 
+    @property
+    def grid_predictors(self) -> tuple[Any, ...]:
+        """Those that marginal means need, whose variables are in a reference grid."""
+        return (self,)
+
     def predictor(self, component: str) -> Any:
         """One of them by the name of its component.
 
@@ -105,16 +110,6 @@ class PartQuestions:
     def rows_in_core(self) -> bool:
         """Whether the core itself fits the model to other rows, as of a bootstrap of cases."""
         return True
-
-    @property
-    def part_terms(self) -> "tuple[RandomTerm, ...]":
-        """Random terms of parts of the design, such as the scale of ordered categories."""
-        return ()
-
-    @property
-    def part_term_places(self) -> tuple[int, ...]:
-        """Their places in the formula of the part."""
-        return ()
 
     @property
     def part_formulas(self) -> dict[str, str | None]:

@@ -15,6 +15,8 @@ from ranef.fit.core import core_options, core_start, core_threads
 from ranef.fit.exact import SMALL
 from ranef.fit.linear import LmmFit
 from ranef.fit.no_fit import NO_FIT, UNIDENTIFIED
+from ranef.fit.ordinal import OrdinalFit
+from ranef.fit.ordinal_fit import model_of_rows
 from ranef.fit.progress import Report
 from ranef.fit.record import MixedFit
 from ranef.fit.repeated import RepeatedFit
@@ -159,13 +161,13 @@ def fit_to_responses(
         return None if progress is None else lambda count, _: progress(before + int(count), m)
 
     if complete is None or len(complete):
-        table.fill(fit, fit.design, y if complete is None else y[:, complete], complete, control, shown(done))
+        table.fill(fit, None, y if complete is None else y[:, complete], complete, control, shown(done))
         done += m if complete is None else len(complete)
     for columns in patterns.values():
         rows = np.flatnonzero(~np.isnan(y[:, columns[0]]))
         table.nobs[columns] = len(rows)
         own = y[rows[:, None], columns]
-        table.fill(fit, design_of_rows(fit.design, rows), own, np.array(columns), control, shown(done))
+        table.fill(fit, rows, own, np.array(columns), control, shown(done))
         done += len(columns)
     return table.refits(fit, labels)
 
@@ -215,16 +217,19 @@ class _Table:
     def fill(
         self,
         fit: MixedFit,
-        design: "Design",
+        rows: NDArray[np.intp] | None,
         y: Floats,
         columns: NDArray[np.intp] | None,
         control: FitControl,
         progress: Report | None,
     ) -> None:
-        """Fit responses (rows, k) whose places are ``columns``, all if None."""
+        """Fit responses (rows, k) of some rows, all if None, whose places are ``columns``, all if
+        None.
+        """
         places = np.arange(y.shape[1]) if columns is None else columns
-        whole = design is fit.design
-        why = None if whole else _why_none(fit, design)
+        whole = rows is None
+        design = fit.design if rows is None else design_of_rows(fit.design, rows)
+        why = None if rows is None else _why_none(fit, design, rows)
         if why is not None and why != UNIDENTIFIED:
             self.status[places] = NO_FIT[why]
             return
@@ -236,12 +241,13 @@ class _Table:
                 if progress is not None:
                     progress(count, len(places))
             return
-        self._together(fit, design, y, places, control, progress)
+        self._together(fit, design, rows, y, places, control, progress)
 
     def _together(
         self,
         fit: MixedFit,
         design: "Design",
+        rows: NDArray[np.intp] | None,
         y: Floats,
         places: NDArray[np.intp],
         control: FitControl,
@@ -257,7 +263,7 @@ class _Table:
             own = fit.patterns if design is fit.design else LazySystem(design, fit.order).patterns()
             out = own.refits(y, fit.reml, fit.z, control.max_evaluations, control.tolerance, progress)
         else:
-            model = fit.core_model() if design is fit.design else _system(fit, design)
+            model = fit.core_model() if rows is None else _system(fit, design, rows)
             options = core_options(fit, control)
             threads = core_threads(fit, fit.n_threads)
             out = _core.refit(model, y, core_start(fit), options, threads, progress)
@@ -315,13 +321,15 @@ def design_response(design: "Design", y: Floats) -> Floats:
     return y if design.offset is None else y + design.offset
 
 
-def _system(fit: MixedFit, design: "Design") -> Any:
-    """The core's system of other rows."""
+def _system(fit: MixedFit, design: "Design", rows: NDArray[np.intp]) -> Any:
+    """The core's system of some of the rows."""
+    if isinstance(fit, OrdinalFit):
+        return model_of_rows(fit, rows).system()
     family = None if isinstance(fit, LmmFit) else fit.family
     return LazySystem(design, fit.order, family).get(1)
 
 
-def _why_none(fit: MixedFit, design: "Design") -> str | None:
+def _why_none(fit: MixedFit, design: "Design", rows: NDArray[np.intp]) -> str | None:
     """Why a model of some of the rows is not fitted with others in the core: a key of `NO_FIT`."""
     n, linear = design.n_used, isinstance(fit, LmmFit)
     for t in design.random:
@@ -332,7 +340,7 @@ def _why_none(fit: MixedFit, design: "Design") -> str | None:
             return "too_many_levels"
     if n <= len(fit.beta):
         return "too_few_rows"
-    kept = _system(fit, design).kept
+    kept = _system(fit, design, rows).kept
     if len(kept) < len(design.x_names) - len(fit.dropped):
         return "rank_deficient"
     if linear and fit.reml and unidentified_effects(design, kept):

@@ -36,7 +36,6 @@ def design_of_rows(design: Design, rows: Ints) -> Design:
         of_group = {t.group: codes[id(t.codes)][1] for t in design.random if not t.has_members}
         sampling = sampling.take(rows, of_group)
     made = replace(design, random=random, sampling=sampling, **design.beside_random(rows))
-    made = replace(made, parts=tuple(replace(p, random=_terms_of_rows(p.random, rows, codes)) for p in made.parts))
     return made.with_rows(
         y=np.ascontiguousarray(design.y[rows]),
         x=columns.take(rows) if isinstance(columns, LevelColumns) else np.asfortranarray(columns[rows]),

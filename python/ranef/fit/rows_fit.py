@@ -9,7 +9,8 @@ from ranef.fit.component_fit import fit_components_of_rows
 from ranef.fit.components import ComponentsFit
 from ranef.fit.control import FitControl
 from ranef.fit.generalized import GlmmFit, fit_glmm
-from ranef.fit.ordinal import OrdinalFit, fit_ordinal
+from ranef.fit.ordinal import OrdinalFit
+from ranef.fit.ordinal_fit import fit_ordinal_of_rows
 from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
 from ranef.fit.start import Start
@@ -36,19 +37,18 @@ def fit_of_rows(fit: MixedFit, rows: NDArray[np.intp], control: FitControl) -> M
     try:
         if isinstance(fit, ComponentsFit):
             found: MixedFit = fit_components_of_rows(fit, rows, control)
+        elif isinstance(fit, OrdinalFit):
+            made = fit_ordinal_of_rows(fit, rows, control)
+            if made is None:
+                return None
+            found = made
         elif isinstance(fit, GlmmFit):
-            order = fit.all_order if isinstance(fit, OrdinalFit) else fit.order
-            kept = tuple(build_generalized_system(design, order, fit.family, 1).kept)
-            if len(rows) < len(fit.beta) or kept != (fit.core_kept if isinstance(fit, OrdinalFit) else fit.kept):
+            kept = tuple(build_generalized_system(design, fit.order, fit.family, 1).kept)
+            if len(rows) < len(fit.beta) or kept != fit.kept:
                 return None
             # From the boundary a fit would not find back.
-            theta = None if fit.singular else fit.theta
-            if isinstance(fit, OrdinalFit):
-                start = Start(theta if theta is None else fit.all_theta, fit.beta, fit.extras)
-                found = fit_ordinal(design, fit.likelihood, start, control, None, fit.n_threads, order)
-            else:
-                start = Start(theta, fit.beta, fit.core_dispersion)
-                found = fit_glmm(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
+            start = Start(None if fit.singular else fit.theta, fit.beta, fit.core_dispersion)
+            found = fit_glmm(design, fit.likelihood, start, control, None, fit.n_threads, fit.order)
         else:
             found = fit_again(fit, design, warm=True, control=control, order=fit.order)
     except RanefError:

@@ -11,6 +11,7 @@ from ranef.fit.archive import read_archive, write_archive
 from ranef.fit.component_system import LazyWhole
 from ranef.fit.components import ComponentsFit
 from ranef.fit.correlated import CorrelatedFit
+from ranef.fit.earlier_ordinal import of_earlier_file
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.linear import LmmFit
 from ranef.fit.nonlinear_record import NonlinearCorrelatedFit, NonlinearFit
@@ -23,6 +24,7 @@ from ranef.fit.repeated import RepeatedFit
 from ranef.fit.repeated_request import RepeatedRequest
 from ranef.fit.request import GlmmRequest, GlsRequest, LmmRequest, ModelRequest
 from ranef.fit.sampled_modes import SampledGlmmFit
+from ranef.fit.several_predictors import SeveralPredictorsFit
 from ranef.fit.system import LazySystem
 
 #: The record that belongs to every kind of request.
@@ -70,6 +72,8 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
         made = NonlinearCorrelatedFit
     if made is GlmmFit and isinstance(record, dict) and "sampled" in record:
         made = SampledGlmmFit
+    if made is OrdinalFit and isinstance(record, dict) and "coefficients" in record:
+        return of_earlier_file(record), request
     known = {} if made is None else {f.name: f.default for f in fields(made) if f.name != "system"}
     if "extras" in known:
         known["extras"] = None  # it has a default, made anew
@@ -79,13 +83,11 @@ def _record_and_request(path: str | os.PathLike[str], kind: str, content: dict[s
         raise DataError(f"{os.fspath(path)!r} holds a {kind}, which this ranef does not know.")
     if not isinstance(record["design"], Design) or not isinstance(record["order"], TermOrder):
         raise DataError(f"{os.fspath(path)!r} is not a model saved by ranef, or it is damaged.")
-    if made is ComponentsFit:
+    if made is not None and issubclass(made, SeveralPredictorsFit):
         whole: Any = LazyWhole(record["whole"])
         return made(system=whole, **record), request
     family = record["family"] if made is not None and issubclass(made, GlmmFit) else None
     sampled = record.get("sampled")
     refusal = None if sampled is None else sampled.refusal
-    scale = record.get("scale_effects")
-    order = record["order"] if scale is None else scale.order
-    system: LazySystem[Any] = LazySystem(record["design"], order, family, refusal=refusal)
+    system: LazySystem[Any] = LazySystem(record["design"], record["order"], family, refusal=refusal)
     return made(system=system, **record), request

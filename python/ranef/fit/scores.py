@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ranef.fit.generalized import GlmmFit
 from ranef.fit.ordinal import OrdinalFit
+from ranef.fit.ordinal_fit import score_of_rows
 from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
 from ranef.fit.system import build_generalized_system
@@ -29,9 +30,9 @@ def row_score(fit: MixedFit, rows: NDArray[np.intp]) -> Floats:
         all extra parameters of ordered categories.
     """
     assert isinstance(fit, GlmmFit)
-    design = design_of_rows(fit.design, rows)
     if isinstance(fit, OrdinalFit):
-        return fit.score_of(design)
+        return score_of_rows(fit, rows)
+    design = design_of_rows(fit.design, rows)
     system = build_generalized_system(design, fit.order, fit.family, 1)
     # Within a cluster columns of X may be combinations of others, and the core keeps a part of
     # them: what the linear predictor is stays the same, and the derivative in a column left out is

@@ -12,12 +12,11 @@ from ranef.design.checks import FEW_COLUMNS, check_core_memory
 from ranef.design.level_columns import LevelColumns
 from ranef.design.record import ColumnBasis, Design, no_rows, random_shape
 from ranef.errors import DataError, RanefError
-from ranef.families.cumulative import Cumulative
 from ranef.families.custom import CustomFamily
 from ranef.families.family import Family
 from ranef.fit.order import TermOrder
-from ranef.fit.ordinal_system import build_ordinal_system
 from ranef.fit.prior import core_prior
+from ranef.fit.refused_arrays import cannot_be_set_up, see_that_squares_are_numbers
 from ranef.fit.row_arguments import Factors, core_factors, level_weights, row_weights
 
 if TYPE_CHECKING:
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
     )
 
 Floats = NDArray[np.float64]
-
-#: Numbers above this have squares whose sums are not finite.
-LARGEST = 1e150
 
 #: Links that the core knows by another name.
 _CORE_LINKS = {"inverse_squared": "1/mu^2"}
@@ -121,7 +117,7 @@ def build_correlated_system(design: Design, order: TermOrder, n_threads: int) ->
         x = np.asfortranarray(design.x)
         return CorrelatedSystem(x, y, design.weights, factors, row_covariance(design), levels, rows, n_threads)
     except ValueError as problem:
-        raise _cannot_be_set_up(design, problem) from None
+        raise cannot_be_set_up(design, problem) from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +203,7 @@ def build_pattern_system(design: Design) -> "PatternSystem":
     try:
         return PatternSystem(x, y, design.weights, rows.subject, rows.group, structure, name, visits, coordinates)
     except ValueError as problem:
-        raise _cannot_be_set_up(design, problem) from None
+        raise cannot_be_set_up(design, problem) from None
 
 
 def build_crossed_system(design: Design, order: TermOrder, n_threads: int) -> "CrossedSystem":
@@ -230,9 +226,9 @@ def _linear(kind: type[S], design: Design, order: TermOrder, n_threads: int) -> 
         else:
             system = kind(x, y, design.weights, factors, n_threads, levels)  # type: ignore[call-arg]
     except ValueError as problem:
-        raise _cannot_be_set_up(design, problem) from None
+        raise cannot_be_set_up(design, problem) from None
     if len(system.kept) < len(design.x_names):
-        _see_that_squares_are_numbers(design)
+        see_that_squares_are_numbers(design)
     return system  # type: ignore[no-any-return]
 
 
@@ -241,11 +237,6 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
     from ranef._core import GlmmSystem
 
     kernel = family.core_kernel if isinstance(family, CustomFamily) else None
-    try:
-        if isinstance(family, Cumulative):
-            return build_ordinal_system(design, order, family)
-    except ValueError as problem:
-        raise _cannot_be_set_up(design, problem) from None
     x, y, weights, offset, factors, name, link = _generalized(design, order, family)
     try:
         system = GlmmSystem(
@@ -262,9 +253,9 @@ def build_generalized_system(design: Design, order: TermOrder, family: Family, n
             level_weights(design, order),
         )
     except ValueError as problem:
-        raise _cannot_be_set_up(design, problem) from None
+        raise cannot_be_set_up(design, problem) from None
     if len(system.kept) < len(design.x_names):
-        _see_that_squares_are_numbers(design)
+        see_that_squares_are_numbers(design)
     return system
 
 
@@ -276,7 +267,7 @@ def build_crossed_generalized(design: Design, order: TermOrder, family: Family, 
     try:
         return CrossedGlmmSystem(x, y, weights, offset, factors, name, link, n_threads)
     except ValueError as problem:
-        raise _cannot_be_set_up(design, problem) from None
+        raise cannot_be_set_up(design, problem) from None
 
 
 def _generalized(design: Design, order: TermOrder, family: Family) -> tuple[Any, ...]:
@@ -287,31 +278,6 @@ def _generalized(design: Design, order: TermOrder, family: Family) -> tuple[Any,
         check_core_memory(len(design.x_names), number_of_effects(factors), dense=True)
     link = _CORE_LINKS.get(family.link, family.link)
     return design.x, np.ascontiguousarray(design.y), weights, design.offset, factors, family.kernel, link
-
-
-def _cannot_be_set_up(design: Design, problem: ValueError) -> RanefError:
-    if isinstance(problem, RanefError):
-        return problem
-    _see_that_squares_are_numbers(design)
-    return DataError(f"the model cannot be set up: {problem}.")
-
-
-def _see_that_squares_are_numbers(design: Design) -> None:
-    """Refuse numbers so large that sums of their squares are not finite."""
-    response = design.formula.response
-    columns = [
-        ("the response" if response is None else f"the response {response.name!r}", np.atleast_2d(design.y.T)[0])
-    ]
-    columns += [(f"the fixed effect {name!r}", design.x[:, j]) for j, name in enumerate(design.x_names)]
-    columns += [
-        (f"the effect {name!r} of ({t.text})", t.z[:, j]) for t in design.random for j, name in enumerate(t.names)
-    ]
-    for what, values in columns:
-        largest = float(np.abs(values).max(initial=0.0))
-        if largest > LARGEST:
-            raise DataError(
-                f"{what} has values up to {largest:.2g}, too large to be squared and summed; rescale the variables."
-            )
 
 
 class LazySystem(Generic[S]):

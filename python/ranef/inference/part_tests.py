@@ -5,17 +5,17 @@ effect on every threshold.
 """
 
 import math
+from typing import Any
 
-from ranef.design.part_terms import part_terms, with_part
 from ranef.errors import OptionError
 from ranef.fit.control import FitControl
-from ranef.fit.record import MixedFit
+from ranef.fit.ordinal_fit import with_effects
 from ranef.inference.likelihood_ratio import Comparison, chi_square_p
 from ranef.inference.ranova import FULL
 from ranef.inference.reduced import criterion_of, fit_reduced
 
 
-def part_tests(fit: MixedFit, name: str, scope: str | None, control: FitControl) -> Comparison:
+def part_tests(fit: Any, name: str, scope: str | None, control: FitControl) -> Comparison:
     """Compare a fit with every model in which one term of its location is in a part too.
 
     Parameters
@@ -38,13 +38,14 @@ def part_tests(fit: MixedFit, name: str, scope: str | None, control: FitControl)
         if label not in design.fixed_terms:
             known = ", ".join(design.fixed_terms) or "none"
             raise OptionError(f"scope names {label!r}, which is no term of the location. They are {known}.")
-    already = part_terms(design, name)
+    already = fit.terms_of_part(name)
     full, notes = criterion_of(fit), []
     names, models, statistic, df, p = [FULL], [full], [math.nan], [math.nan], [math.nan]
     for label in labels:
         if label in already:
             continue
-        model = fit_reduced(fit, with_part(design, name, label), False, control)
+        first, *others = with_effects(fit, name, label)
+        model = fit_reduced(fit, first, False, control, tuple(others))
         names.append(label)
         models.append(model)
         if model.trouble:

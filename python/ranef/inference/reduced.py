@@ -62,11 +62,14 @@ def refit_by(fit: MixedFit, reml: bool, control: FitControl) -> MixedFit:
     return fit_again(fit, fit.design, reml=reml, warm=True, control=control, order=fit.order)
 
 
-def fit_reduced(fit: MixedFit, design: Design, reml: bool, control: FitControl) -> Criterion:
+def fit_reduced(
+    fit: MixedFit, design: Design, reml: bool, control: FitControl, others: tuple[Design, ...] | None = None
+) -> Criterion:
     """Fit the model of another design that is otherwise like a fit: of the same family, by the same
-    likelihood. The design may have no random terms.
+    likelihood. The design may have no random terms; ``others`` are designs of the other linear
+    predictors, by default those of the fit.
     """
     order = order_terms(design.random)
     if control.solver == "iterative" and why_not_iterative(design) is not None:
         control = replace(control, solver="auto")
-    return criterion_of(fit_again(fit, design, reml=reml, control=control, order=order))
+    return criterion_of(fit_again(fit, design, reml=reml, control=control, order=order, others=others))

@@ -19,7 +19,7 @@ from ranef.fit.record import MixedFit
 from ranef.fit.row_subset import design_of_rows
 from ranef.inference.bootstrap.arguments import Counter
 from ranef.inference.bootstrap.pools import Pools, pools
-from ranef.inference.bootstrap.rows import design_of_groups
+from ranef.inference.bootstrap.rows import designs_of_groups
 
 if TYPE_CHECKING:
     from ranef import _core
@@ -34,8 +34,9 @@ def generator_of(seed: int, i: int) -> np.random.Generator:
 
 def drawn_design(
     fit: MixedFit, type: str, re: str, group: str, drawn: Pools | None, generator: np.random.Generator
-) -> Design:
-    """The design of a replicate.
+) -> tuple[Design, ...]:
+    """The designs of the linear predictors of a replicate; the first one alone where the rows of
+    the others are those of the fit.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def drawn_design(
     """
     if type == "cases":
         m = len(next(t.levels for t in fit.design.random if t.group == group))
-        return design_of_groups(fit.design, group, generator.integers(0, m, m).tolist())
+        return designs_of_groups([p.design for p in fit.predictors], group, generator.integers(0, m, m).tolist())
     if drawn is None:
         y = simulated_responses(fit, 1, re, generator)[:, 0]
     else:
@@ -61,16 +62,25 @@ def drawn_design(
             y = y + random_part(term.places, term.z, b)
         e = drawn.residuals[generator.integers(0, fit.nobs, fit.nobs)]
         y = y + (e if fit.design.weights is None else e / np.sqrt(fit.design.weights))
-    return fit.design.with_rows(y=np.ascontiguousarray(y))
+    return (fit.design.with_rows(y=np.ascontiguousarray(y)),)
 
 
-def fitted(fit: MixedFit, design: Design, control: FitControl, n_threads: int) -> MixedFit | str:
-    """The model of a fit for another design, from its estimates on;
+def fitted(fit: MixedFit, designs: tuple[Design, ...], control: FitControl, n_threads: int) -> MixedFit | str:
+    """The model of a fit for other designs, from its estimates on;
     or why there is none, by the names that statuses of replicates have.
     """
     try:
         # With other groups the terms could have another order.
-        new = fit_again(fit, design, warm=True, control=control, n_threads=n_threads, order=fit.order)
+        design, *others = designs
+        new = fit_again(
+            fit,
+            design,
+            warm=True,
+            control=control,
+            n_threads=n_threads,
+            order=fit.order,
+            others=tuple(others) or None,
+        )
     except DataError:
         return "non_finite"
     except DesignError:
@@ -115,7 +125,7 @@ def jackknife(fit: MixedFit, group: str, parts: int, control: FitControl, n_thre
     return _fits(
         fit,
         parts,
-        lambda i: design_of_rows(fit.design, np.flatnonzero(codes % parts != i)),
+        lambda i: tuple(design_of_rows(p.design, np.flatnonzero(codes % parts != i)) for p in fit.predictors),
         control,
         n_threads,
         None,
@@ -125,14 +135,14 @@ def jackknife(fit: MixedFit, group: str, parts: int, control: FitControl, n_thre
 def _fits(
     fit: MixedFit,
     n: int,
-    design_of: Callable[[int], Design],
+    designs_of: Callable[[int], tuple[Design, ...]],
     control: FitControl,
     n_threads: int,
     progress: Counter | None,
 ) -> "_core.Replicates":
     from ranef._core import Replicates
 
-    p, q = len(fit.beta), len(fit.theta)
+    p, q = len(fit.beta), len(fit.core_theta)
     beta, se, theta = np.full((n, p), np.nan), np.full((n, p), np.nan), np.full((n, q), np.nan)
     sigma, objective, singular = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
     status: list[str] = []
@@ -141,7 +151,7 @@ def _fits(
     try:
         for i in range(n):
             try:
-                new = fitted(fit, design_of(i), control, n_threads)
+                new = fitted(fit, designs_of(i), control, n_threads)
             except OptionError:
                 if i == 0:  # nothing can be drawn at all
                     raise

@@ -32,14 +32,21 @@ def design_of_groups(design: Design, group: str, picks: Sequence[int]) -> Design
     picks : sequence of int
         Its levels, which may be repeated.
     """
-    own = next(t for t in design.random if t.group == group)
+    return designs_of_groups((design,), group, picks)[0]
+
+
+def designs_of_groups(designs: Sequence[Design], group: str, picks: Sequence[int]) -> tuple[Design, ...]:
+    """The same of the designs of several linear predictors, the first of which has the factor."""
+    own = next(t for t in designs[0].random if t.group == group)
     parts = rows_by_level(own.codes, len(own.levels))
     index = np.concatenate([parts[g] for g in picks])
-    copy = np.repeat(np.arange(len(picks)), [len(parts[g]) for g in picks])
-    return design_of_rows(design, index, {group: copy.astype(np.int64)})
+    copy = np.repeat(np.arange(len(picks)), [len(parts[g]) for g in picks]).astype(np.int64)
+    return tuple(design_of_rows(design, index, {group: copy}, own.codes) for design in designs)
 
 
-def design_of_rows(design: Design, index: Ints, copies: dict[str, NDArray[np.int64]]) -> Design:
+def design_of_rows(
+    design: Design, index: Ints, copies: dict[str, NDArray[np.int64]], codes_of_group: NDArray[np.int32] | None = None
+) -> Design:
     """A design of picked rows.
 
     Parameters
@@ -50,9 +57,13 @@ def design_of_rows(design: Design, index: Ints, copies: dict[str, NDArray[np.int
     copies : dict
         For the grouping factor whose groups were copied, the number of the copy that each new row
         belongs to.
+    codes_of_group : (n,) array, optional
+        Levels of that factor, where the design does not have it.
     """
     group, copy = next(iter(copies.items())) if copies else (None, np.zeros(len(index), dtype=np.int64))
-    own = None if group is None else next(t for t in design.random if t.group == group).codes
+    own = codes_of_group
+    if own is None and group is not None:
+        own = next(t for t in design.random if t.group == group).codes
     made: dict[str, tuple[NDArray[np.int32], NDArray[np.object_]]] = {}
     for t in design.random:
         if t.group in made:

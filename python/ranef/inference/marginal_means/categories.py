@@ -73,6 +73,7 @@ def over_categories(fit: MixedFit, grid: ReferenceGrid, mode: str) -> tuple[Refe
         frequency=np.tile(grid.frequency, k),
         occurring=np.tile(grid.occurring, k),
         parts=tuple(np.tile(p, (k, 1)) for p in grid.parts),
+        predictors=tuple((np.tile(x, (k, 1)), np.tile(offset, k)) for x, offset in grid.predictors),
     )
     return wide, name
 
@@ -101,37 +102,41 @@ def category_means(
 
 def _estimates(fit: Any, grid: ReferenceGrid, mode: str, per: str | None) -> tuple[Floats, Floats]:
     """What the mode gives in every row of the grid, and its covariance."""
-    p = len(fit.beta)
-    kept = grid.x[:, list(fit.kept)]
+    columns = [x[:, list(p.kept)] for p, (x, _) in zip(fit.predictors, grid.predictors, strict=True)]
+    nominal = grid.parts[0] if grid.parts else None
     level = None if per is None else grid.column(per)
     numbers = np.arange(1.0, len(fit.categories) + 1.0)
     rows = np.arange(len(grid.index))
 
-    def latent(x: Floats) -> tuple[Floats, Floats]:
-        found: tuple[Floats, Floats] = fit.standardised_at(kept @ x[:p] + grid.offset, x[p:], grid.parts)
+    def log_scale(x: Floats) -> Floats:
+        return columns[1] @ fit.apart(x)[2] if len(columns) > 1 else np.zeros(len(rows))
+
+    def arguments(x: Floats) -> tuple[Floats, Floats, Floats, Floats | None]:
+        beta, extras, _ = fit.apart(x)
+        return columns[0] @ beta + grid.offset, log_scale(x), extras, nominal
+
+    def latent(x: Floats) -> Floats:
+        found: Floats = fit.standardised_at(*arguments(x))
         return found
 
     def probabilities(x: Floats) -> Floats:
-        out: Floats = fit.probabilities_at(kept @ x[:p] + grid.offset, x[p:], grid.parts)
+        out: Floats = fit.probabilities_at(*arguments(x))
         return out
 
     def below(x: Floats) -> Floats:
         assert level is not None
-        return np.asarray(fit.family.link_function.mean(latent(x)[0][rows, level]))
+        return np.asarray(fit.family.link_function.mean(latent(x)[rows, level]))
 
     functions: dict[str, Callable[[Floats], Floats]] = {
-        "latent": lambda x: -latent(x)[0].mean(axis=1),
-        "linear.predictor": lambda x: latent(x)[0][rows, level],
+        "latent": lambda x: -latent(x).mean(axis=1),
+        "linear.predictor": lambda x: latent(x)[rows, level],
         "cum_prob": below,
         "exc_prob": lambda x: 1.0 - below(x),
         "prob": lambda x: probabilities(x)[rows, level],
         "mean_class": lambda x: probabilities(x) @ numbers,
-        "scale": lambda x: -np.log(latent(x)[1]),
+        "scale": log_scale,
     }
     f = functions[mode]
-    here: Floats = np.concatenate([fit.beta, fit.extras])
-    joint = fit.joint_covariance()
-    # what the rows do not determine stays as it is
-    k = len(here)
-    covariance = np.full((k, k), np.nan) if joint is None else np.nan_to_num(joint[-k:, -k:])
-    return by_delta_method(f, here, covariance)
+    k, m = len(fit.whole_beta), len(fit.whole_theta)
+    covariance = np.full((k, k), np.nan) if fit.whole_vcov is None else np.nan_to_num(fit.whole_vcov[m:, m:])
+    return by_delta_method(f, fit.whole_beta, covariance)

@@ -17,7 +17,7 @@ def grid_for_bars(
     fit: MixedFit, data: Any, names: Sequence[str], at: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
     """The values that are asked for, with those of the numbers that bars are of."""
-    variables = {v.name: v for v in grid_variables((fit,), data)}
+    variables = {v.name: v for v in grid_variables(fit.grid_predictors, data)}
     out = dict(at or {})
     for name in names:
         if name not in variables:

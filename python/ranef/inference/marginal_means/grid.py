@@ -44,7 +44,7 @@ class ReferenceGrid:
     parts : tuple of (rows, k) arrays
         Columns of linear predictors beside the first.
     predictors : tuple of ((rows, columns) array, (rows,) array)
-        Columns and offsets of every linear predictor, where all are asked for.
+        Columns and offsets of every linear predictor that is asked for, the first being the fit.
     """
 
     variables: tuple[GridVariable, ...]
@@ -100,7 +100,7 @@ def reference_grid(
         Whether the grid has the variables of all linear predictors, not only those of the fit's
         first.
     """
-    used = fit.predictors if whole else (fit,)
+    used = fit.predictors if whole else fit.grid_predictors
     variables = grid_variables(used, data)
     given = _checked_at(at, [v.name for v in variables])
     if isinstance(cov_keep, bool) or not isinstance(cov_keep, int | np.integer) or cov_keep < 0:
@@ -126,7 +126,7 @@ def reference_grid(
     frequency = _frequencies(fit, levels, values, index)
     nesting = _nesting(variables)
     occurring = _occurring(variables, values, index, nesting)
-    predictors = tuple((own, shift) for own, shift, _ in made) if whole else ()
+    predictors = tuple((own, shift) for own, shift, _ in made)
     return ReferenceGrid(tuple(variables), values, index, x, total, frequency, nesting, occurring, parts, predictors)
 
 

@@ -93,8 +93,9 @@ def grid_variables(predictors: Sequence[MixedFit], data: Any) -> list[GridVariab
     if design.sums is not None and design.sums.summary is not None:
         return _summed(fit, design.sums.summary)
     table, rows = used_rows(fit, data)
-    expressions: list[Expr] = [v.expr for p in predictors for t in p.design.formula.fixed for v in t.variables]
-    expressions += [v.expr for part in design.encoder.parts for t in part.formula.fixed for v in t.variables]
+    formulas = [f for p in predictors for f in (p.design.formula, *(own.formula for own in p.design.encoder.parts))]
+    terms = [t for f in formulas for t in f.fixed]
+    expressions: list[Expr] = [v.expr for t in terms for v in t.variables]
     coded = {name for e in expressions for name in made_factors(e)}
     names = [n for e in expressions for n in names_in(e)]
     names += [n for p in predictors for v in p.design.formula.offsets for n in names_in(v.expr)]
