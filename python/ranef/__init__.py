@@ -22,6 +22,7 @@ from ranef.options import options  # at once: the name of the function is that o
 
 if TYPE_CHECKING:
     from ranef import priors as priors
+    from ranef import structures as structures
     from ranef.api.anova import anova
     from ranef.api.clmm import clmm
     from ranef.api.glmer import glmer, glmer_nb
@@ -153,8 +154,8 @@ _VERBS = {
 if not TYPE_CHECKING:  # or a misspelled name would be of any type
 
     def __getattr__(name: str) -> Any:
-        if name == "priors":
-            return import_module("ranef.priors")
+        if name in ("priors", "structures"):
+            return import_module(f"ranef.{name}")
         if name not in _VERBS:
             raise _unknown(name)
         value = getattr(import_module(_VERBS[name]), name)

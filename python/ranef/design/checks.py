@@ -235,15 +235,20 @@ def check_core_memory(p: int, effects: int, dense: bool) -> None:
 def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
     """See that a term has at least two levels, and fewer than there are observations.
 
-    In a linear model, random effects as many as the observations cannot be told apart from the
-    residuals. In a generalised one they can (an effect for each observation models overdispersion),
-    but more than that cannot be estimated either. A model that is drawn from only may have any
-    number.
+    One level is enough where effects of one variance are correlated by their distance, as in one
+    series or one field. In a linear model, random effects as many as the observations cannot be
+    told apart from the residuals, but for structures whose parameters are fewer than their
+    covariances. In a generalised one they can (an effect for each observation models
+    overdispersion), but more than that cannot be estimated either. A model that is drawn from only
+    may have any number.
     """
     if model == "drawn":
         return
     levels, k = len(term.levels), len(term.names)
-    if levels < 2:
+    kind = kind_of(term.structure)
+    apart = kind.apart_from is not None and k >= kind.apart_from
+    # one series or one field says how effects with one variance are correlated, whatever their mean
+    if levels < 2 and not (apart and kind.homogeneous):
         only = f" ({term.levels[0]!r})" if levels else ""
         raise DesignError(
             f"the grouping factor {term.group!r} has one level only{only}, so a variance between its levels cannot be "
@@ -252,7 +257,7 @@ def check_random_term(term: RandomTerm, n: int, model: Model) -> None:
     if term.has_members:  # which are not those of single rows
         return
     linear = model == "lmm"
-    if kind_of(term.structure).unlike_residuals:
+    if apart:
         return
     if linear and levels >= n:
         raise DesignError(

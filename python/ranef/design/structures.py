@@ -26,8 +26,10 @@ class Structure:
         Whether all effects have the same standard deviation.
     needs_indicators : bool
         Whether effects of a factor must be one for each of its levels.
-    unlike_residuals : bool
-        Whether effects as many as the observations can be told apart from the residuals.
+    apart_from : int or None
+        Fewest effects of a level that can be told apart from the residuals where they are as many
+        as the observations: their variances and covariances must not be fewer than the parameters
+        and the residual variance. None where they cannot be, however many.
     """
 
     call: str
@@ -35,7 +37,7 @@ class Structure:
     correlations: str
     homogeneous: bool = False
     needs_indicators: bool = False
-    unlike_residuals: bool = False
+    apart_from: int | None = None
 
 
 _INDEPENDENT = "uncorrelated"
@@ -49,18 +51,18 @@ STRUCTURES = {
     "unstructured": Structure("({})", "with correlations", "pairs"),
     "diagonal": Structure("diag({})", _INDEPENDENT, "none"),
     "homogeneous_diagonal": Structure("diag({}, hom=True)", _INDEPENDENT, "none", homogeneous=True),
-    "compound_symmetry": Structure("cs({})", _COMMON, "one", needs_indicators=True),
+    "compound_symmetry": Structure("cs({})", _COMMON, "one", needs_indicators=True, apart_from=3),
     "homogeneous_compound_symmetry": Structure(
         "cs({}, hom=True)", _COMMON, "one", homogeneous=True, needs_indicators=True
     ),
-    "ar1": Structure("ar1({})", _FALLING, "one", homogeneous=True, needs_indicators=True, unlike_residuals=True),
-    "heterogeneous_ar1": Structure("ar1({}, hom=False)", _FALLING, "one", needs_indicators=True, unlike_residuals=True),
-    "toeplitz": Structure("toep({})", _DISTANCE, "distances", needs_indicators=True),
+    "ar1": Structure("ar1({})", _FALLING, "one", homogeneous=True, needs_indicators=True, apart_from=3),
+    "heterogeneous_ar1": Structure("ar1({}, hom=False)", _FALLING, "one", needs_indicators=True, apart_from=3),
+    "toeplitz": Structure("toep({})", _DISTANCE, "distances", needs_indicators=True, apart_from=3),
     "homogeneous_toeplitz": Structure(
         "toep({}, hom=True)", _DISTANCE, "distances", homogeneous=True, needs_indicators=True
     ),
     **{
-        name: Structure(f"{name}({{}})", _NEARNESS, "range", homogeneous=True, unlike_residuals=True)
+        name: Structure(f"{name}({{}})", _NEARNESS, "range", homogeneous=True, apart_from=3)
         for name in ("exp", "gau", "mat")
     },
 }
