@@ -60,10 +60,11 @@ NAMES_ONE_KIND = {
     "scale/fitting.py": "sums over rows are all that linear models need",
 }
 
-#: Fields that only some kinds of models fill. Above ``fit`` what depends on them is a question of
-#: ``MixedFit``; ``design`` and what is below it make them.
+#: Fields that only some kinds of models fill, and a question that would be for the kind. Above
+#: ``fit`` what depends on them is a question of ``MixedFit``; ``design`` and what is below it make
+#: them.
 FIELDS = re.compile(
-    r"design\.curve\b|design\.parts\b|has_predictors|\bif [^\n]*\.categories\b|getattr\((?:self\._)?fit, "
+    r"described_by|design\.curve\b|design\.parts\b|has_predictors|\bif [^\n]*\.categories\b|getattr\((?:self\._)?fit, "
 )
 MAKE_FIELDS = ("fit/", "design/", "curves/", "formula/", "data/")
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 import ranef
 from ranef import DataError, FormulaError, OptionError, RanefError, clmm, glmer, load_dataset
@@ -195,6 +196,42 @@ def test_profiles_end_where_the_likelihood_ratio_says(m: Any) -> None:
         assert found - m.objective == pytest.approx(3.8414588207, abs=2e-5)
 
 
+@pytest.mark.parametrize("scale", ["~ temp", "~ temp + (1 | judge)"])
+def test_profiles_of_thresholds_nominal_and_scale_effects(scale: str) -> None:
+    """At a limit the deviance, everything else estimated by another optimiser, has risen by the
+    quantile.
+    """
+    m = clmm("rating ~ temp + (1 | judge)", WINE, nominal="~ contact", scale=scale, link="probit")
+    found = m.conf_int(method="profile", component="all")
+    fit, t = m._fit, len(m._fit.whole_theta)
+    names = [(component, label) for component, label, _ in fit.coefficient_names]
+    assert found.index.tolist()[: len(names)] == names
+    system = fit.system.get(1)
+    x0 = np.concatenate([fit.whole_theta, fit.whole_beta])
+    for key in (("thresholds", "2|3"), ("nominal", "2|3.contact[T.yes]"), ("scale", "temp[T.warm]")):
+        j = t + fit.coefficient_names[names.index(key)][2]
+        free = np.delete(np.arange(len(x0)), j)
+        for limit in found.loc[key]:
+
+            def at(x: Any, j: int = j, free: Any = free, limit: float = limit) -> Any:
+                whole = np.empty(len(x0))
+                whole[free], whole[j] = x, limit
+                got = system.evaluate(whole[:t], whole[t:], None, 1, "observed")
+                return got.objective, got.gradient[free]
+
+            best = minimize(at, x0[free], jac=True, method="BFGS", options={"gtol": 1e-6})
+            assert best.fun - m.objective == pytest.approx(3.8414588207, abs=2e-4)
+
+
+def test_profile_of_a_standard_deviation(m: Any) -> None:
+    """Profile and confint of clmm2 of R's ordinal 2022.11-16, which interpolates by splines."""
+    found = m.conf_int(method="profile", parm="theta_").to_numpy()[0]
+    assert np.allclose(found, [0.501461968, 2.266780012], atol=5e-4)
+    curve = m.profile("3|4")
+    limits = m.conf_int(method="profile", component="thresholds", parm="3|4").to_numpy()[0]
+    assert np.allclose(curve.zeta("3|4", limits), [-1.959964, 1.959964], atol=1e-3)
+
+
 def test_intervals_by_component(both: Any) -> None:
     part = both.component("nominal")
     found = both.conf_int(component="nominal")
@@ -203,8 +240,8 @@ def test_intervals_by_component(both: Any) -> None:
     every = both.conf_int(component="all")
     assert list(every.loc["scale"].index) == ["temp[T.warm]"]
     assert np.allclose(every.loc["cond"], both.conf_int(method="wald"))
-    with pytest.raises(OptionError, match="method='wald'"):
-        both.conf_int(component="scale", method="profile")
+    with pytest.raises(OptionError, match="method='wald' or 'profile'"):
+        both.conf_int(component="scale", method="boot")
 
 
 def test_dropping_a_factor_leaves_the_coding_of_the_others(m: Any) -> None:

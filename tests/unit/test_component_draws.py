@@ -88,3 +88,15 @@ def test_trials_of_new_rows() -> None:
     close(draws, m.predict(rows).to_numpy())
     counts = draws * rows["nt"].to_numpy()[:, None]
     np.testing.assert_allclose(counts, np.rint(counts), atol=1e-9)
+
+
+def test_many_responses_at_once() -> None:
+    """Refits of a matrix are those of its columns."""
+    m = glmer("count ~ mined + (1 | site)", SALAMANDERS, family="nbinom2", zi_formula="~ mined")
+    draws = m.simulate(2, rng=1)
+    found = m.refit(draws)
+    for i, name in enumerate(draws):
+        alone = m.refit(draws[name])
+        assert found.objective[i] == pytest.approx(alone.objective, abs=1e-6)
+        np.testing.assert_allclose(found.fixef[i], alone.fixef, atol=1e-3)
+        np.testing.assert_allclose(found.theta[i], alone.theta, atol=1e-3)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from ranef import FormulaError, OptionError, RanefError, clmm, load_dataset
 
@@ -295,6 +295,26 @@ def test_latent_predictions_have_errors(drawn) -> None:
     slope = np.array([(location(x0 + h) - location(x0 - h)) / (2 * h.max()) for h in np.diag(steps)])
     own = fit.conditional_covariances_of(0)[0][row.g.iloc[0], 0, 0]
     assert se == pytest.approx(np.sqrt(slope @ fit.whole_vcov @ slope + own), rel=1e-3)
+
+
+def test_the_variance_of_the_scale_is_tested_at_its_bound(drawn) -> None:
+    """Half of the chance is at zero (Self and Liang 1987), half that of a chi-square."""
+    import ranef
+
+    data = drawn[0]
+    small = clmm("y ~ x + (1 | g)", data, link="probit", scale="~ x")
+    large = clmm("y ~ x + (1 | g)", data, link="probit", scale="~ x + (1 | g)")
+    rows = ranef.anova(small, large)
+    assert rows["df"].iloc[1] == 1
+    assert rows["p_value_boundary"].iloc[1] == pytest.approx(rows["p_value"].iloc[1] / 2)
+    none = clmm("y ~ x + (1 | g)", data, link="probit")
+    fixed = ranef.anova(none, small)
+    assert fixed["df"].iloc[1] == 1
+    assert "p_value_boundary" not in fixed
+    both = ranef.anova(none, large)
+    assert both["df"].iloc[1] == 2
+    chi = both["chisq"].iloc[1]
+    assert both["p_value_boundary"].iloc[1] == pytest.approx((chi2.sf(chi, 1) + chi2.sf(chi, 2)) / 2)
 
 
 def test_random_effects_in_the_scale_alone() -> None:

@@ -29,14 +29,14 @@ def check(fit: MixedFit, rng: object = None) -> tuple[CheckPart, ...]:
     if fit.design.residual is not None:
         return correlated_parts(fit, rng)
     if not fit.normal_responses:
-        uniform, spread, values, effects = simulation_parts(fit, rng)
-        found: tuple[CheckPart | None, ...]
-        if fit.described_by == "categories":  # their spread is estimated with the thresholds
-            found = (uniform, values, effects, accuracy_part(fit))
-        elif fit.described_by == "parts":
-            found = (uniform, spread, values, effects)
-        else:
-            found = (uniform, bend_part(fit), spread, values, effects, accuracy_part(fit))
+        made: dict[str, CheckPart | None] = dict(
+            zip(("uniform", "spread", "values", "effects"), simulation_parts(fit, rng), strict=True)
+        )
+        if "bend" in fit.check_panels:
+            made["bend"] = bend_part(fit)
+        if "accuracy" in fit.check_panels:
+            made["accuracy"] = accuracy_part(fit)
+        found = [made[name] for name in fit.check_panels]
         return tuple(part for part in found if part is not None)
     hat = fit.hat_values()
     standard = studentized_residuals(fit, hat)

@@ -127,7 +127,7 @@ def varcorr(fit: MixedFit, own: bool = False) -> VarCorr:
     predictor alone: the relative covariance times the square of its scale.
     """
     blocks = {}
-    for key, term, span, factor, theta in fit.own_blocks() if own else fit.covariance_blocks():
+    for key, _, term, span, factor, theta in fit.own_blocks() if own else fit.covariance_blocks():
         scaled = factor * fit.random_scale
         cov = scaled @ scaled.T
         sd = np.sqrt(np.diagonal(cov))

@@ -215,38 +215,3 @@ def fit_components_of_rows(fit: ComponentsFit, rows: NDArray[np.intp], control: 
     predictors = tuple(Predictor(p.key, d, p.formula) for p, d in zip(fit.predictors, designs, strict=True))
     start = None if any(p.dropped for p in fit.predictors) else (fit.whole_theta, fit.whole_beta)
     return fit_components(predictors, fit.likelihood, control, None, fit.n_threads, start, fit)
-
-
-def fit_components_held(
-    fit: ComponentsFit, number: int, column: int, value: float, control: FitControl, near: ComponentsFit | None
-) -> ComponentsFit:
-    """Fit the model with one fixed effect held at a number.
-
-    Parameters
-    ----------
-    fit : ComponentsFit
-    number, column : int
-        The predictor, and its column among those that are kept.
-    value : float
-    control : FitControl
-    near : ComponentsFit or None
-        Such a fit at a value close by, to start from.
-    """
-    own = fit.predictors[number]
-    j = own.kept[column]
-    design = own.design
-    known = np.zeros(len(design.x)) if design.offset is None else design.offset
-    keep = [i for i in range(len(design.x_names)) if i != j]
-    held = replace(
-        design.with_rows(x=np.asfortranarray(design.x[:, keep]), offset=known + value * design.x[:, j]),
-        x_names=tuple(design.x_names[i] for i in keep),
-        x_assign=tuple(design.x_assign[i] for i in keep),
-    )
-    predictors = tuple(
-        Predictor(p.key, held if i == number else p.design, p.formula) for i, p in enumerate(fit.predictors)
-    )
-    first = sum(len(p.beta) for p in fit.predictors[:number])
-    start = (fit.whole_theta, np.delete(fit.whole_beta, first + column))
-    start = start if near is None else (near.whole_theta, near.whole_beta)
-    again = None if any(p.dropped for p in fit.predictors) else start
-    return fit_components(predictors, fit.likelihood, control, None, fit.n_threads, again, fit)

@@ -4,7 +4,6 @@ dispersion and shape.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,19 @@ class ComponentsFit(SeveralPredictorsFit):
     zero: str
 
     @property
-    def described_by(self) -> Literal["parts"]:
-        """A row has parts of a distribution."""
-        return "parts"
+    def mean_of_predictors(self) -> bool:
+        """Zeros are part of it."""
+        return True
+
+    @property
+    def spread_of_predictors(self) -> bool:
+        """Also where they are one number."""
+        return True
+
+    @property
+    def check_panels(self) -> tuple[str, ...]:
+        """Bends and quadrature are for one linear predictor."""
+        return ("uniform", "spread", "values", "effects")
 
     @property
     def fixed_heading(self) -> str:
@@ -69,14 +78,6 @@ class ComponentsFit(SeveralPredictorsFit):
     def pearson(self, raw: Floats, means: Floats, scaled: bool = False) -> Floats:
         """Divided by the standard deviation of the response, zeros included."""
         return np.asarray(raw / np.sqrt(np.maximum(self.observation_variance(), SMALLEST_VARIANCE)))
-
-    @property
-    def why_no_profile(self) -> str | None:
-        """The core holds no parameter of several predictors."""
-        return (
-            "profile() is not available for models with several linear predictors; conf_int('profile') has the "
-            "intervals of fixed effects."
-        )
 
     @property
     def why_not_translated(self) -> str | None:

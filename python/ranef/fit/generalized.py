@@ -140,7 +140,7 @@ class GlmmFit(MixedFit):
                 "with n_quad=0 the fixed effects do not maximise the likelihood, so that there is nothing to profile; "
                 "fit with n_quad=1."
             )
-        if any(not s.core.is_free for s in self.order.spans):
+        if any(not s.core.is_free for s in self.whole_order.spans):
             return (
                 "profiles of generalized models are not available for random effects with a covariance structure of "
                 "their own, as cs(); use 'wald' or 'boot'."

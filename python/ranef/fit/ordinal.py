@@ -1,7 +1,7 @@
 """The cumulative link mixed model: its frozen record, and what it says of categories."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from ranef.fit.added import AddedColumns
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.part_questions import SMALLEST_VARIANCE
 from ranef.fit.several_predictors import PredictorFit, SeveralPredictorsFit
-
-if TYPE_CHECKING:
-    from ranef import _core
 
 Floats = NDArray[np.float64]
 
@@ -92,9 +89,16 @@ class OrdinalFit(SeveralPredictorsFit):
         place = np.concatenate([self.whole.order.theta_of_core, np.arange(m, len(self.whole_vcov))]).astype(np.intp)
         return np.asarray(self.whole_vcov[np.ix_(place, place)])
 
-    def core_model(self, n_threads: int | None = None) -> "_core.Model":
-        """The model in the core."""
-        return self.system.get(self.n_threads if n_threads is None else n_threads)
+    @property
+    def coefficient_names(self) -> tuple[tuple[str, str, int], ...]:
+        """Location, thresholds, nominal effects and scale."""
+        p, of_thresholds = len(self.beta), len(self.threshold_map.names)
+        between = tuple(
+            ("thresholds" if j < of_thresholds else "nominal", self.extra_names[j], p + i)
+            for i, j in enumerate(self.kept_extras)
+        )
+        named = super(OrdinalFit, self).coefficient_names
+        return (*named[:p], *between, *named[p:])
 
     @property
     def rows_in_core(self) -> bool:
@@ -117,9 +121,14 @@ class OrdinalFit(SeveralPredictorsFit):
         return "a cumulative link model"
 
     @property
-    def described_by(self) -> Literal["categories"]:
-        """A row has probabilities of categories."""
-        return "categories"
+    def check_panels(self) -> tuple[str, ...]:
+        """The spread of categories is estimated with their thresholds."""
+        return ("uniform", "values", "effects", "accuracy")
+
+    @property
+    def probability_types(self) -> tuple[str, ...]:
+        """Of a category, of one up to it, and of a higher one."""
+        return ("prob", "cum_prob", "exc_prob")
 
     @property
     def likelihood_key(self) -> object:
@@ -357,13 +366,6 @@ class OrdinalFit(SeveralPredictorsFit):
         return variance
 
     # ---- what does not go with categories
-
-    @property
-    def why_no_profile(self) -> str | None:
-        """Random effects of the scale are not held in the core's profile."""
-        if not self.whole.is_of_first:
-            return "profiles are not available where the scale has random effects; use 'wald' or 'boot'."
-        return super(OrdinalFit, self).why_no_profile
 
     @property
     def why_no_overdispersion(self) -> str | None:

@@ -1,6 +1,6 @@
 """What is asked of models whose rows may have several linear predictors, categories or a curve."""
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ class CovarianceBlock(NamedTuple):
     ----------
     key : str
         A name for it.
+    group : str
+        Its grouping factor, of other predictors than the first with their name before a colon.
     term : RandomTerm
     span : TermSpan
         Its place in ``theta``.
@@ -40,6 +42,7 @@ class CovarianceBlock(NamedTuple):
     """
 
     key: str
+    group: str
     term: "RandomTerm"
     span: "TermSpan"
     factor: Floats
@@ -57,14 +60,26 @@ class PartQuestions:
     family: Family
     sigma: float
 
-    @property
-    def described_by(self) -> Literal["mean", "categories", "parts"]:
-        """What a row of the model has: a mean, probabilities of categories, or parts of a
-        distribution (its mean, its zeros, its dispersion) with a linear predictor each.
-        """
-        return "mean"
-
     # ---- several predictors
+
+    @property
+    def mean_of_predictors(self) -> bool:
+        """Whether the mean of a response follows from several linear predictors, which can each be
+        predicted.
+        """
+        return False
+
+    @property
+    def spread_of_predictors(self) -> bool:
+        """Whether dispersion and shape of the family have linear predictors, and words as such."""
+        return False
+
+    @property
+    def zero_without(self) -> bool:
+        """Whether a model without this linear predictor is the one in which it is zero, inside of
+        what is possible.
+        """
+        return False
 
     @property
     def held(self) -> float | None:
@@ -139,6 +154,17 @@ class PartQuestions:
         fit: Any = self
         return tuple(fit.x_names), fit.beta, fit.vcov
 
+    @property
+    def coefficient_names(self) -> tuple[tuple[str, str, int], ...]:
+        """Component, name and place among the coefficients of the core of all of them."""
+        fit: Any = self
+        return tuple(("cond", name, j) for j, name in enumerate(fit.x_names))
+
+    @property
+    def whole_order(self) -> "TermOrder":
+        """Order of the random terms of all predictors."""
+        return self.order
+
     def covariance_blocks(self) -> list[CovarianceBlock]:
         """The random terms of all predictors; one that several predictors share is there once."""
         return self.own_blocks()
@@ -147,7 +173,7 @@ class PartQuestions:
         """Those of the first predictor, with its part of what is shared."""
         fit: Any = self
         return [
-            CovarianceBlock(key, term, span, factor, np.asarray(self.theta, dtype=np.float64))
+            CovarianceBlock(key, term.group, term, span, factor, np.asarray(self.theta, dtype=np.float64))
             for key, term, span, factor in zip(
                 fit.term_keys, fit.terms, self.order.spans, fit.relative_factors, strict=True
             )
@@ -163,7 +189,25 @@ class PartQuestions:
         """Whether the core draws and fits replicates by itself."""
         return True
 
+    # ---- checks
+
+    @property
+    def check_panels(self) -> tuple[str, ...]:
+        """Parts of the diagnostic panel of a generalized model, in order: simulated residuals
+        (``uniform``), bends of the effects, ``spread`` and ``values`` of the responses, the modes
+        (``effects``), ``accuracy`` of the likelihood.
+        """
+        return ("uniform", "bend", "spread", "values", "effects", "accuracy")
+
     # ---- categories
+
+    @property
+    def probability_types(self) -> tuple[str, ...]:
+        """Probabilities of categories that are predicted and averaged, the plain ones first.
+
+        None where responses are numbers.
+        """
+        return ()
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ranef.fit.component_system import JoinedModel
 from ranef.fit.component_variance import predictor_variance
 from ranef.fit.drawn_responses import Counts, Effects
 from ranef.fit.generalized import GlmmFit
-from ranef.fit.order import by_term, relative_factor, term_keys
+from ranef.fit.order import TermOrder, by_term, relative_factor, term_keys
 from ranef.fit.part_questions import CovarianceBlock
 from ranef.fit.predictor_records import own_theta
 
@@ -46,6 +46,11 @@ class PredictorFit(GlmmFit):
         return float(self.eta[0]) if fixed else None
 
     @property
+    def zero_without(self) -> bool:
+        """A log scale is zero where it does not vary."""
+        return self.key == "scale"
+
+    @property
     def nobs(self) -> int:
         """Number of rows used; the designs of other predictors than the first have no response."""
         return len(self.eta)
@@ -61,10 +66,7 @@ class PredictorFit(GlmmFit):
 
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
         """Refused: what resamples or profiles in the core is for one predictor."""
-        raise OptionError(
-            "this is not offered for models with several linear predictors; simulate() and refit() draw and fit "
-            "responses, and conf_int() has Wald intervals."
-        )
+        raise OptionError("this is of the whole model, not of one of its linear predictors.")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -123,6 +125,20 @@ class SeveralPredictorsFit(PredictorFit):
         ends = np.cumsum([0, *(len(p.beta) for p in self.predictors)]).tolist()
         return tuple(slice(a, b) for a, b in pairwise(ends))
 
+    @property
+    def coefficient_names(self) -> tuple[tuple[str, str, int], ...]:
+        """Predictor by predictor: mean, zeros, dispersion and shape."""
+        rank = {"cond": 0, "zi": 1, "disp": 2}
+        made = sorted(
+            zip(self.predictors, self.coefficient_places, strict=True), key=lambda own: rank.get(own[0].key, 3)
+        )
+        return tuple((p.key, name, at.start + j) for p, at in made for j, name in enumerate(p.x_names))
+
+    @property
+    def whole_order(self) -> TermOrder:
+        """Of all predictors."""
+        return self.whole.order
+
     # ---- random effects
 
     def covariance_blocks(self) -> list[CovarianceBlock]:
@@ -137,8 +153,8 @@ class SeveralPredictorsFit(PredictorFit):
         found.sort(key=lambda block: block[0])
         keys = term_keys(tuple(block[1] for block in found))
         return [
-            CovarianceBlock(key, term, span, factor, theta)
-            for key, (_, _, term, span, factor) in zip(keys, found, strict=True)
+            CovarianceBlock(key, group, term, span, factor, theta)
+            for key, (_, group, term, span, factor) in zip(keys, found, strict=True)
         ]
 
     def drawn_effects(self, generator: np.random.Generator, counts: Counts | None = None) -> Effects:
@@ -197,6 +213,10 @@ class SeveralPredictorsFit(PredictorFit):
     def core_dispersion(self) -> None:
         """None: dispersion and the like are predictors."""
         return None
+
+    def core_model(self, n_threads: int | None = None) -> "_core.Model":
+        """The model in the core."""
+        return self.system.get(self.n_threads if n_threads is None else n_threads)
 
     def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
         """That of the first predictor's random effects."""

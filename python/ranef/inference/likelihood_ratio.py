@@ -187,7 +187,7 @@ def compare_models(
 
 def _tested(larger: MixedFit, smaller: MixedFit) -> PartsTest:
     """What is tested by two fits, and the distribution of the statistic."""
-    if larger.described_by == "parts":
+    if len(larger.components) > 1:
         return parts_test(larger, smaller, nested_mixture)
     mixture = nested_mixture(larger, smaller)
     return PartsTest(mixture, ("variances",))

@@ -1,7 +1,7 @@
 """The parameters of a mixed model that intervals are given for, under lme4's names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ranef.errors import ArgumentTypeError, OptionError
@@ -18,18 +18,25 @@ class Parameter:
     ----------
     name : str
         ``sd_(Intercept)|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma`` or the extra
-        parameter of a family, or the name of a fixed effect.
+        parameter of a family, or the name of a fixed effect; of other linear predictors than the
+        first with their name before a colon.
     kind : {"sd", "cor", "positive", "share", "number", "sigma", "beta"}
         Parameters of covariance structures that are no standard deviations or correlations are
         positive (a range, a ratio of standard deviations), a share (a nugget) or any number.
     core : int
         Its place in the core's list: theta in the core's order, sigma (also where there is none),
         fixed effects, parameters of the rows' structure.
+    component : str
+        The linear predictor whose coefficient it is, ``"theta"`` for all others.
+    label : str
+        Its name within the component.
     """
 
     name: str
     kind: Kind
     core: int
+    component: str
+    label: str
 
 
 def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
@@ -37,18 +44,42 @@ def parameters_of(fit: MixedFit) -> tuple[Parameter, ...]:
     parameter where it is estimated, fixed effects, parameters of the rows' structure.
     """
     out: list[Parameter] = []
-    core = iter(fit.order.theta_of_core)
-    for span, term in zip(fit.order.spans, fit.terms, strict=True):
-        for kind, places in span.core.parameters:
-            name = f"{kind}_{'.'.join(term.names[i] for i in places)}" if places else kind
-            out.append(Parameter(f"{name}|{term.group}", kind_of(kind), int(next(core))))
+
+    def add(name: str, kind: Kind, core: int, component: str = "theta", label: str | None = None) -> None:
+        out.append(Parameter(name, kind, core, component, name if label is None else label))
+
+    of_core = fit.whole_order.theta_of_core
+    for block in fit.covariance_blocks():
+        for i, (kind, places) in enumerate(block.span.core.parameters):
+            name = f"{kind}_{'.'.join(block.term.names[j] for j in places)}" if places else kind
+            add(f"{name}|{block.group}", kind_of(kind), int(of_core[block.span.theta_start + i]))
     m = len(out)
     if fit.spread_name is not None:
-        out.append(Parameter(fit.spread_name, "sigma", m))
-    out.extend(Parameter(name, "beta", m + 1 + j) for j, name in enumerate(fit.x_names))
+        add(fit.spread_name, "sigma", m)
+    for component, label, place in fit.coefficient_names:
+        plain = component in ("cond", "thresholds", "nominal")
+        add(label if plain else f"{component}:{label}", "beta", m + 1 + place, component, label)
     first = m + 1 + len(fit.x_names)
-    out.extend(Parameter(name, kind_of(name), first + j) for j, name in enumerate(fit.structure_parameters))
+    for j, name in enumerate(fit.structure_parameters):
+        add(name, kind_of(name), first + j)
     return tuple(out)
+
+
+def of_component(parameters: Sequence[Parameter], component: str | None) -> tuple[Parameter, ...]:
+    """The parameters of a component, which are called by their names within it; None is the first
+    one, and what is not of any.
+    """
+    if component is None or component == "cond":
+        return tuple(p for p in parameters if p.component in ("cond", "theta"))
+    known = dict.fromkeys(p.component for p in parameters if p.component != "theta")
+    if component != "all" and component not in known:
+        raise OptionError(
+            f"the model has no component {component!r}; its components are {', '.join(map(repr, known))}."
+        )
+    found = [p for p in parameters if component in (p.component, "all")]
+    # as tables of all components have them: effects first
+    found.sort(key=lambda p: p.component == "theta")
+    return tuple(replace(p, name=p.label) for p in found)
 
 
 def kind_of(name: str) -> Kind:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranef.fit.record import MixedFit
-from ranef.inference.variance_tests import ChiBarSquare, product_of
+from ranef.inference.variance_tests import ChiBarSquare, product_of, variance_mixture
 
 #: Half of the chance lies where the parameter would leave its range.
 HALF = ChiBarSquare((0.5, 0.5), "exact")
@@ -67,6 +67,14 @@ def parts_test(
             if found is None:
                 return PartsTest(None)
             mixtures.append(found)
+            if found.at_boundary:
+                at_bound.append("variances")
+            continue
+        if own.zero_without:
+            found = variance_mixture(own.design.random, ())
+            if found is None:
+                return PartsTest(None)
+            mixtures.append(ChiBarSquare((0.0,) * len(own.beta) + found.weights, found.kind))
             if found.at_boundary:
                 at_bound.append("variances")
             continue

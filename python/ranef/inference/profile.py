@@ -15,7 +15,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.profiled import profiled
 from ranef.fit.record import MixedFit
 from ranef.inference.maximised import need_maximised
-from ranef.inference.parameters import Kind, Parameter, chosen_parameters, parameters_of
+from ranef.inference.parameters import Kind, Parameter, chosen_parameters, of_component, parameters_of
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class Curve:
     Attributes
     ----------
     name : str
-    kind : str
+    kind, component : str
         As of :class:`Parameter`.
     estimate : float
     value, zeta : (n,) arrays
@@ -55,6 +55,7 @@ class Curve:
 
     name: str
     kind: Kind
+    component: str
     estimate: float
     value: Floats
     zeta: Floats
@@ -126,12 +127,14 @@ def profile_intervals(
     level: object,
     control: FitControl,
     progress: Callable[[int, float], object] | None,
+    component: str | None = None,
 ) -> ProfileCurves:
     """Profile parameters as far as their intervals need, and solve for the limits: each curve's
-    ``lower`` and ``upper`` have one entry.
+    ``lower`` and ``upper`` have one entry. Those of a component have their names within it.
     """
     q = normal_multiplier(level)
-    return _curves(fit, chosen_parameters(parameters_of(fit), parm), 0.5 * q, q, [q], control, progress)
+    wanted = chosen_parameters(of_component(parameters_of(fit), component), parm)
+    return _curves(fit, wanted, 0.5 * q, q, [q], control, progress)
 
 
 def _curves(
@@ -162,6 +165,7 @@ def _curves(
         Curve(
             name=p.name,
             kind=p.kind,
+            component=p.component,
             estimate=float(found.estimates[p.core]),
             value=c.value,
             zeta=c.zeta,

@@ -366,7 +366,7 @@ class EffectPlots:
         from ranef.plots.category_bars import category_bars
 
         model = self._model
-        if model._fit.described_by != "categories":
+        if not model._fit.probability_types:
             raise OptionError("probabilities() is for ordered categories, as of clmm(); predictions() draws means.")
         response = model._fit.design.formula.response
         category = "category" if response is None else response.name

@@ -77,8 +77,6 @@ def part_words(fit: MixedFit, response: str, labels: Mapping[str, str], level: f
     level : float
         Of the intervals.
     """
-    if fit.described_by != "parts":
-        return []
     return [
         _words(fit, part, response, labels, level)
         for part in fit.part_effects()
@@ -88,7 +86,7 @@ def part_words(fit: MixedFit, response: str, labels: Mapping[str, str], level: f
 
 def shape_sentences(fit: MixedFit) -> list[str]:
     """Dispersion and shape that are one number, in a sentence each."""
-    if fit.described_by != "parts":
+    if not fit.spread_of_predictors:
         return []
     name, spread = family_name(fit), fit.spread
     out = []

@@ -206,7 +206,7 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
             f"{number(_Z * fit.sigma)} of what the model expects for them.{weighted}"
         ]
     name, value = family_name(fit), fit.spread
-    if fit.described_by == "parts":
+    if fit.spread_of_predictors:
         return []  # dispersion and shape are parts with words of their own
     if fit.family.dispersion_name is None:
         return [f"The {name} distribution has no variance of its own to estimate: its spread follows from its mean."]

@@ -6,11 +6,9 @@ import numpy as np
 
 from ranef.errors import ArgumentTypeError, OptionError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.fit.control import parse_control
 from ranef.fit.progress import reported
 from ranef.fit.warned import warn_once
 from ranef.inference.component_intervals import component_intervals
-from ranef.inference.component_profiles import profile_intervals_of_parts
 from ranef.inference.ratios import asked_ratios
 from ranef.inference.structure_intervals import split_names, structure_intervals
 from ranef.inference.wald import wald_intervals
@@ -64,10 +62,10 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
             ``"precision"``), names of fixed effects. For profiles also ``"theta_"`` for all of the
             random part and ``"beta_"`` for all fixed effects.
         component : str, optional
-            Of models with several linear predictors: the component whose intervals are meant,
-            ``"zi"`` or ``"disp"``, or ``"all"`` for those of all; the conditional one by default.
-            They are Wald intervals, or with ``"profile"`` those of its fixed effects, each held at
-            a value while all else is estimated again.
+            Of models with several linear predictors or thresholds: the component whose intervals
+            are meant, ``"zi"``, ``"disp"``, ``"thresholds"``, ``"nominal"`` or ``"scale"``, or
+            ``"all"`` for those of all (rows then have two levels); the first one by default. They
+            are Wald or profile intervals.
         exponentiate : bool
             Whether to show the intervals of fixed effects as those of ratios, as in ``tidy``;
             standard deviations and correlations are not changed.
@@ -115,14 +113,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
                              lower  upper
         sd_(Intercept)|herd  0.346    1.1
         """
-        if method == "profile" and self._fit.described_by == "parts":
-            with reported(progress, "limits") as show:
-                found = profile_intervals_of_parts(
-                    self._fit, component or "cond", level, parm, parse_control(self._request.control),
-                    show or (lambda done, total: None),
-                )  # fmt: skip
-            return found
-        if component is not None and component != "cond":
+        if component is not None and component != "cond" and method != "profile":
             return component_intervals(self._fit, component, method, level)
         if not isinstance(method, str):
             raise ArgumentTypeError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}.")
@@ -134,7 +125,7 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
                     raise OptionError(f"{name} is for Wald intervals: method='wald'.")
         ratios = asked_ratios(exponentiate, self._fit)
         if method == "profile":
-            frame = self._profile_intervals(level, parm, progress)
+            frame = self._profile_intervals(level, parm, progress, component)
         else:
             frame = self._other_intervals(method, level, parm, ddf, cov, cluster, n, rng, progress)
         if ratios is not None:
@@ -223,7 +214,9 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
         warn_once(record.problems)
         return Profile(record)
 
-    def _profile_intervals(self, level: object, parm: object, progress: object) -> "pd.DataFrame":
+    def _profile_intervals(
+        self, level: object, parm: object, progress: object, component: str | None
+    ) -> "pd.DataFrame":
         import pandas as pd
 
         from ranef.inference.profile import interval_limits, profile_intervals
@@ -231,9 +224,14 @@ class IntervalsChapter(ResamplingChapter, TestsChapter):
 
         control = comparison_control(self._request.control)
         with reported(progress, "profiles") as show:
-            record = profile_intervals(self._fit, parm, level, control, show)
+            record = profile_intervals(self._fit, parm, level, control, show, component)
         warn_once(record.problems)
         limits = [interval_limits(c) for c in record.curves]
-        frame = pd.DataFrame(limits, index=pd.Index([c.name for c in record.curves]), columns=["lower", "upper"])
+        names = [c.name for c in record.curves]
+        index: pd.Index = pd.Index(names)
+        if component == "all":
+            of = [c.component for c in record.curves]
+            index = pd.MultiIndex.from_arrays([of, names], names=["component", "name"])
+        frame = pd.DataFrame(limits, index=index, columns=["lower", "upper"])
         frame.attrs["notes"] = record.notes + record.problems
         return frame

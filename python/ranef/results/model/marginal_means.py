@@ -197,10 +197,10 @@ class MarginalMeansChapter(TestsChapter):
                 bias_correct=bias_correct, sigma=sigma, cov_reduce=cov_reduce, cov_keep=cov_keep, cov=cov,
                 cluster=cluster, data=data,
             )  # fmt: skip
-        if whole and self._fit.described_by != "parts":
+        if whole and not self._fit.mean_of_predictors:
             self._fit.predictor("response")  # refused in a sentence
         grid = self._grid(at, cov_reduce, cov_keep, data, whole)
-        if self._fit.described_by == "categories":
+        if self._fit.probability_types:
             if type != "link":
                 raise OptionError("type is for models of a mean; of ordered categories choose mode='prob' or another.")
             which = checked_mode("latent" if mode is None else mode)

@@ -193,10 +193,9 @@ class RowsChapter(RowSourceChapter):
         [0.216, 0.057]
         """
 
-        described = self._fit.described_by
-        if described == "parts":
+        if self._fit.mean_of_predictors:
             return predicted_frame(self._fit, newdata, re, type, new_levels, se, interval, level, offset)
-        if described == "categories":
+        if self._fit.probability_types:
             if type not in ("link", "latent"):
                 return self._predicted_classes(
                     newdata,

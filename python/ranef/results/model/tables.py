@@ -246,7 +246,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> print(m.to_syntax("stata", notes=False))
         mixed normexam standLRT || school: standLRT, covariance(unstructured) reml
         """
-        if self._fit.described_by == "parts":
+        if self._fit.mean_of_predictors:
             return self._parts_written(language, notes)
         return self._written(self._described(True), language, notes)
 
@@ -429,7 +429,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
 
     def _programs(self) -> list[tuple[str, str, bool]]:
         """The model in other programs, where its description has no words for it."""
-        if self._fit.described_by != "parts":
+        if not self._fit.mean_of_predictors:
             return []
         try:
             return [("R (glmmTMB)", self._parts_written("r", True), True)]
