@@ -48,6 +48,7 @@ _BY_NAME: dict[str, tuple[type[Family], dict[str, Any]]] = {
     "poisson": (Poisson, {}),
     "negativebinomial": (NegativeBinomial, {}),
     "nbinom2": (NegativeBinomial, {}),
+    "negbinomial": (NegativeBinomial, {}),
     "nb2": (NegativeBinomial, {}),
     "nbinom1": (NegativeBinomial, {"type": 1}),
     "nb1": (NegativeBinomial, {"type": 1}),
@@ -58,6 +59,7 @@ _BY_NAME: dict[str, tuple[type[Family], dict[str, Any]]] = {
     "beta": (Beta, {}),
     "betafamily": (Beta, {}),
     "zigamma": (Gamma, {"link": "log"}),
+    "hurdlegamma": (Gamma, {"link": "log"}),
     "betabinomial": (BetaBinomial, {}),
     "ordbeta": (OrderedBeta, {}),
     "orderedbeta": (OrderedBeta, {}),
@@ -127,8 +129,9 @@ def parse_family(family: object) -> Family:
     match = _CALL.fullmatch(family)
     name = match[1] if match else family
     for word, cuts in _ZEROS.items():
-        if _plain(name).startswith(word) and _plain(name)[len(word) :] in _BY_NAME and match is not None:
-            rest = f"{_plain(name)[len(word) :]}{'' if match[2] is None else f'({match[2]})'}"
+        plain = _plain(name)
+        if plain not in _BY_NAME and plain.startswith(word) and plain[len(word) :] in _BY_NAME and match is not None:
+            rest = f"{plain[len(word) :]}{'' if match[2] is None else f'({match[2]})'}"
             own = parse_family(rest)
             return Truncated(own) if cuts and own.support == "count" else own
     found = _BY_NAME.get(_plain(name))

@@ -130,6 +130,18 @@ class ComponentsFit(SeveralPredictorsFit):
                 out.append(PartEffects.of(p, heading, p.key == "zi"))
         return tuple(out)
 
+    def shape_effects(self) -> PartEffects | None:
+        """Parameters of the shape of the family, by their names."""
+        every, values, covariance = self.parameters()
+        at = [i for i, (key, _) in enumerate(every) if key not in ("cond", "zi", "disp", "theta")]
+        if not at:
+            return None
+        shapes = tuple(every[i][0] for i in at)
+        eta = np.column_stack([self.components[key].eta for key in shapes])
+        return PartEffects(
+            "shape", "Shape", None, shapes, values[at], covariance[np.ix_(at, at)], lambda: eta, tested=False
+        )
+
     @property
     def part_formulas(self) -> dict[str, str | None]:
         """Formulas of the linear predictors of zeros and dispersion that were given."""

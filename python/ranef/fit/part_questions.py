@@ -117,6 +117,10 @@ class PartQuestions:
         """Effects of the linear predictors beside the first; none where there is one."""
         return ()
 
+    def shape_effects(self) -> PartEffects | None:
+        """Parameters of the shape of the family; none where it has no such."""
+        return None
+
     def theta_of_replicates(self, theta: Floats) -> Floats:
         """Covariance parameters (m, q) of replicates in lme4's order, from those of the core."""
         return theta[:, self.order.theta_of_core]

@@ -163,6 +163,8 @@ def part_tables(fit: MixedFit) -> tuple[tuple[str, CoefficientTable], ...]:
     """The effects of other linear predictors than the first, with their headings."""
     out = []
     for part in fit.part_effects():
+        if not part.names:  # random effects only
+            continue
         error = np.sqrt(np.diagonal(part.covariance))
         z = part.estimates / error
         columns = {"Estimate": part.estimates, "Std. Error": error, "z value": z}

@@ -111,7 +111,8 @@ class EstimatesChapter(FittedModel):
         ----------
         name : str
             ``"zi"``, effects on the logit of the probability of (extra) zeros; ``"disp"``, effects
-            on the logarithm of the dispersion; or a parameter of the shape of the family.
+            on the logarithm of the dispersion; ``"shape"``, the parameters of the shape of the
+            family as they are estimated, or one of them by its name.
             Of a model of ``clmm``: ``"nominal"``, effects that are added to the thresholds and
             named ``"1|2.x"``; ``"scale"``, effects on the logarithm of the scale;
             ``"thresholds"``, the threshold parameters.
@@ -119,8 +120,9 @@ class EstimatesChapter(FittedModel):
         Returns
         -------
         Component
-            With ``fixef``, ``bse``, ``zvalues``, ``pvalues``, ``cov_params()``, ``conf_int()`` and
-            ``linear_predictor`` of the rows used.
+            With ``fixef``, ``bse``, ``zvalues``, ``pvalues``, ``cov_params()``, ``conf_int()``,
+            ``linear_predictor`` of the rows used, and ``varcorr`` and ``ranef()`` of its own random
+            effects.
 
         Examples
         --------
@@ -130,6 +132,9 @@ class EstimatesChapter(FittedModel):
         ['temp[T.warm]']
         """
         parts = {p.name: p for p in self._fit.part_effects()}
+        shape = self._fit.shape_effects()
+        if shape is not None:
+            parts["shape"] = shape
         if name not in parts:
             has = f"its components are {', '.join(map(repr, parts))}" if parts else "it has one linear predictor"
             raise OptionError(f"the model has no component {name!r}: {has}.")
