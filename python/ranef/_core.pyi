@@ -36,6 +36,8 @@ class Structure:
     parameters: list[tuple[str, list[int]]]
 
     def __init__(self, name: str, k: int) -> None: ...
+    def bounds_met(self, theta: _F64) -> list[int]:
+        """-1 of parameters at their lower bound, 1 at the upper, 0 of others."""
     def natural(self, theta: _F64) -> _F64:
         """Values (m, n) of the parameters for theta (m, n), relative to sigma."""
     def factors(self, theta: _F64) -> _F64:
@@ -460,6 +462,10 @@ class CorrelatedSystem:
     def satterthwaite(self, theta: _F64, z: _F64, reml: bool) -> Satterthwaite: ...
     def kenward_roger(self, theta: _F64, z: _F64, linear: bool) -> KenwardRoger:
         """By the observed information; ``linear`` leaves second derivatives of R out."""
+    def reach(self, z: _F64) -> list[tuple[int, float, float, bool]]:
+        """Each range: its number in z, the correlations at the smallest and the largest distance,
+        and whether it is at the limit of a search.
+        """
     def covariance_of_structure(self, theta: _F64, z: _F64, reml: bool) -> _F64: ...
     def not_identified(self) -> list[int]: ...
     def relative_sds(self, z: _F64) -> _F64: ...

@@ -48,7 +48,7 @@ def available_ddf(ddf: Ddf, choices: Sequence[Ddf], model: str) -> Ddf:
         return ddf
     raise OptionError(
         f"ddf={ddf!r} is not for a {model}, which has {', '.join(map(repr, choices))}."
-        + (" mmrm() has it." if ddf in ("kenward-roger-linear", "between-within") else "")
+        + (" mmrm() has it." if ddf == "kenward-roger-linear" else "")
     )
 
 

@@ -1,5 +1,7 @@
 """nlme's defaults in pasted code, and its values for what has no parameters."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -61,3 +63,16 @@ def test_anova_shows_structures(growth: pd.DataFrame) -> None:
     other = plain.update(correlation="ar1(1 | Subject)", variance="by_group(Sex)")
     shown = str(ranef.anova(plain, other))
     assert "other: distance ~ age + (1 | Subject); correlation ar1(1 | Subject); variance by_group(Sex)" in shown
+
+
+def test_a_constant_plus_a_power_of_zero() -> None:
+    # gls(weight ~ Time * Diet, ChickWeight, corAR1(form = ~ 1 | Chick),
+    # weights = varConstPower(form = ~ Time)), and weight ~ Time by ML without the correlation: at
+    # Time 0 the standard deviation is the constant
+    chick = pd.read_parquet(Path(__file__).parents[1] / "reference" / "data" / "ChickWeight.parquet")
+    m = gls("weight ~ Time * Diet", chick, correlation="ar1(1 | Chick)", variance="const_power(Time)")
+    assert m.objective == pytest.approx(3976.10975342, abs=1e-5)
+    assert m.structure.to_list() == pytest.approx([0.97714396, 0.61021178, 0.72168591], rel=2e-3)
+    m = gls("weight ~ Time", chick, variance="const_power(Time)", method="ML")
+    assert m.objective == pytest.approx(5142.50254323, abs=1e-6)
+    assert m.structure.to_list() == pytest.approx([1.5651422, 1.4576340], rel=1e-3)

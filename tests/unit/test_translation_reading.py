@@ -284,7 +284,7 @@ def test_notes(source, text, note):
 
 
 UNSUPPORTED = [
-    ("spss", "MIXED y WITH t\n /FIXED=t\n /REPEATED=t | SUBJECT(id) COVTYPE(AR1).", "/REPEATED", 3),
+    ("spss", "MIXED y WITH t\n /FIXED=t\n /REPEATED=t | SUBJECT(id) COVTYPE(SP_EXP).", "COVTYPE(SP_EXP)", 3),
     ("spss", "MIXED y WITH x /FIXED=x /RANDOM=INTERCEPT x | SUBJECT(g) COVTYPE(CS).", "/RANDOM", 1),
     ("spss", "MIXED y WITH x /FIXED=x /RANDOM=INTERCEPT x | SUBJECT(g) COVTYPE(ID).", "/RANDOM", 1),
     ("spss", "WEIGHT BY n.\nMIXED y WITH x /FIXED=x /RANDOM=INTERCEPT | SUBJECT(g).", "WEIGHT BY", 1),
@@ -292,7 +292,7 @@ UNSUPPORTED = [
     ("spss", "MIXED y WITH x /FIXED=x.", "the model", None),
     ("spss", "MIXED y WITH x /FIXED=x /SPLINE=x.", "/SPLINE", 1),
     ("spss", "REGRESSION /DEPENDENT y.", "the text", None),
-    ("stata", "mixed y x || id:, residuals(ar 1, t(time))", "residuals()", 1),
+    ("stata", "mixed y x || id:, residuals(banded 1, t(time))", "residuals(banded)", 1),
     ("stata", "mixed y x [pw=w] || id:", "the weights", 1),
     ("stata", "\n\nmeologit y x || g:", "'meologit'", 3),
     ("stata", "mixed y L.x || g:", "L.", 1),

@@ -280,7 +280,13 @@ impl CorrelatedSystem {
         })
     }
 
-    /// Asymptotic covariance of z.
+    /// Each range beside the distances of the rows: its number in z, the correlations at the
+    /// smallest and the largest distance, and whether it is at the limit of a search.
+    fn reach(&self, z: Vec<f64>) -> Vec<(usize, f64, f64, bool)> {
+        self.model.reach(&z).iter().map(|r| (r.parameter, r.near, r.far, r.limit)).collect()
+    }
+
+    /// Asymptotic covariance of z; NaN of what is at the limit of a search.
     fn covariance_of_structure(
         &self,
         py: Python<'_>,
@@ -291,7 +297,16 @@ impl CorrelatedSystem {
         let (state, frames) = self.at(&theta, &z, reml)?;
         let s = py.detach(|| state.slopes_of_fixed(&self.model, reml, &frames));
         let (m, first, n) = (s.slopes.len(), s.n_random, z.len());
-        let own = (0..n * n).map(|t| s.covariance[(first + t / n) * m + first + t % n]).collect();
+        let held = self.model.held_at_limit(&z);
+        let own = (0..n * n).map(|t| {
+            let (i, j) = (t / n, t % n);
+            if held[i] || held[j] {
+                f64::NAN
+            } else {
+                s.covariance[(first + i) * m + first + j]
+            }
+        });
+        let own = own.collect();
         matrix(py, own, n, n)
     }
 

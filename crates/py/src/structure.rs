@@ -69,6 +69,19 @@ impl Structure {
         self.inner.natural(&theta, self.k).into_iter().map(one).collect()
     }
 
+    /// Parameters at their lower (-1) or upper (1) bound; 0 of others.
+    #[allow(clippy::needless_pass_by_value)]
+    fn bounds_met(&self, theta: PyReadonlyArray1<'_, f64>) -> PyResult<Vec<i8>> {
+        let theta = self.vector("theta", &theta)?;
+        let Coordinates::Bounded { lower, upper, .. } = self.inner.coordinates(self.k) else {
+            return Ok(vec![0; theta.len()]);
+        };
+        // a search ends within rounding of a bound
+        let at = |t: f64, bound: f64| bound.is_finite() && (t - bound).abs() <= 1e-6 * (1.0 + bound.abs());
+        let met = |(t, (l, u)): (&f64, (&f64, &f64))| i8::from(at(*t, *u)) - i8::from(at(*t, *l));
+        Ok(theta.iter().zip(lower.iter().zip(&upper)).map(met).collect())
+    }
+
     /// Values (m, n) of these for rows of theta.
     fn natural<'py>(&self, py: Python<'py>, theta: PyReadonlyArray2<'py, f64>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let (m, rows) = self.rows(&theta)?;

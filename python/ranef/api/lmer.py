@@ -97,10 +97,11 @@ def lmer(
         streamed data are read with the rows so far and all rows.
     n_threads : int, optional
         Threads to use at most; by default one for each physical core. Results do not depend on it.
-    ddf : {"satterthwaite", "kenward-roger", "residual", "none"}
+    ddf : {"satterthwaite", "kenward-roger", "between-within", "residual", "none"}
         Method of the degrees of freedom that the model uses wherever none is asked for: in its
         summary, ``df``, ``pvalues``, ``anova``, ``test``, ``tidy``… It does not change the fit;
-        ``"kenward-roger"`` needs REML.
+        ``"kenward-roger"`` needs REML. ``"between-within"``, for nested groups, are those of nlme's
+        ``lme``; ``"residual"`` (n - p) those of its ``gls``.
     correlation : str or structure, optional
         Correlation of the rows given the random effects, such as ``"ar1(time | id)"``; see `gls`.
         There may then be no random effects at all.

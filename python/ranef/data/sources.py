@@ -87,9 +87,10 @@ def _several_header_rows(name: str, levels: int) -> DataError:
 class PandasSource(HeldSource):
     """A pandas DataFrame."""
 
-    __slots__ = ("_frame",)
+    __slots__ = ("_frame", "_names")
 
     def __init__(self, frame: Any):
+        self._names: list[str] | None = None
         if frame.attrs:
             # pandas copies them, whatever they hold, with every column that is taken out
             frame = frame.copy(deep=False)
@@ -98,7 +99,9 @@ class PandasSource(HeldSource):
 
     @property
     def names(self) -> list[str]:
-        return [str(c) for c in self._frame.columns]
+        if self._names is None:
+            self._names = [str(c) for c in self._frame.columns]
+        return self._names
 
     @property
     def n_rows(self) -> int:

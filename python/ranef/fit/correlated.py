@@ -22,8 +22,10 @@ from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import TermOrder, order_terms, theta_names
 from ranef.fit.progress import Report
 from ranef.fit.record import Covariates
+from ranef.fit.structure_messages import structure_messages
 from ranef.fit.system import LazySystem, build_correlated_system, row_covariance
 from ranef.fit.threads import threads_of_fit
+from ranef.fit.undetermined_range import undetermined_ranges
 from ranef.fit.unstructured import check_unstructured
 from ranef.fit.valleys import Search, Valley
 from ranef.options import Ddf
@@ -46,11 +48,6 @@ LINEAR = ("us", "cs", "toep")
 #: Structures with a kink where a distance is the range, factors of the range tried, and by how much
 #: another optimum must be lower.
 KINKED, FACTORS, LOWER = ("spherical", "linear"), (0.5, 0.6, 0.7, 0.8, 1.25, 1.6), 1e-7
-#: A range this many times the extent of the data has run away.
-FAR = 20.0
-#: A Matérn process of a smoothness beyond these cannot be told from its limits.
-ROUGH, SMOOTH = 0.02, 50.0
-
 #: Step of the differences of log sigma along the parameters of the structure, which are on the
 #: whole line: its error is 1e-8 of a slope.
 SIGMA_STEP = 1e-4
@@ -104,7 +101,7 @@ class CorrelatedFit(LmmFit):
     @property
     def ddf_choices(self) -> tuple[Ddf, ...]:
         """Those that the structure has."""
-        return ("satterthwaite", "kenward-roger", "residual", "none")
+        return ("satterthwaite", "kenward-roger", "between-within", "residual", "none")
 
     @property
     def npar(self) -> int:
@@ -203,9 +200,14 @@ class CorrelatedFit(LmmFit):
         return np.asarray(relative * self.sigma**2)
 
     def natural_covariance(self) -> Floats:
-        """Asymptotic covariance (k, k) of the natural parameters of the structure."""
+        """Asymptotic covariance (k, k) of the natural parameters of the structure; NaN of a range
+        that is not determined.
+        """
         found: Floats = self.correlated.covariance_of_structure(self.core_theta, self.z, self.reml)
-        out: Floats = self.structure_slopes @ found @ self.structure_slopes.T
+        held = np.isnan(np.diagonal(found))
+        out: Floats = self.structure_slopes @ np.where(np.isnan(found), 0.0, found) @ self.structure_slopes.T
+        touched = np.any(self.structure_slopes[:, held] != 0.0, axis=1)
+        out[touched, :] = out[:, touched] = np.nan
         return out
 
     def structure_variances(self) -> tuple[Floats, float | None]:
@@ -213,7 +215,9 @@ class CorrelatedFit(LmmFit):
         return np.diagonal(self.natural_covariance()), self.log_sigma_variance()
 
     def log_sigma_variance(self) -> float | None:
-        """By the variance of sigma given the structure, and of the structure."""
+        """By the variance of sigma given the structure, and of the structure; NaN where a range is
+        not determined, which sigma follows.
+        """
         if self.design.random:
             return None
 
@@ -343,7 +347,8 @@ def _fit_correlated(
         convergence=convergence,
         messages=(
             *fit_messages(design, fields["dropped"], convergence),
-            *undetermined_ranges(design.residual, names, natural),
+            *undetermined_ranges(system, names, natural, z),
+            *structure_messages(design, order, fields["theta"], lambda at: system.evaluate(at, z, reml).objective),
         ),
         n_threads=n_threads,
         z=z,
@@ -372,26 +377,6 @@ def other_starts(
             new[i - 1], new[i] = 0.0, -0.5 if z[i] > 0 else 0.5
             out.append(new)
     return out
-
-
-def undetermined_ranges(rows: ResidualRows, names: tuple[str, ...], natural: Floats) -> tuple[str, ...]:
-    """Say that a range has run away: the data want rows that are all correlated alike."""
-    span = float(np.sqrt((np.ptp(rows.position, axis=0) ** 2).sum())) if len(rows.position) else 0.0
-    far = [n for n, v in zip(names, natural, strict=True) if n.startswith("range") and span > 0 and v > FAR * span]
-    smooth = [n for n, v in zip(names, natural, strict=True) if n.startswith("smoothness") and not ROUGH < v < SMOOTH]
-    if smooth:
-        value = dict(zip(names, natural, strict=True))[smooth[0]]
-        limit, instead = ("infinity", "gau()") if value > 1.0 else ("zero", "a nugget, exp(x | block, nugget=True),")
-        return (
-            f"the {smooth[0]} of mat() is not determined: it goes to {limit}, and the range with it; {instead} is the "
-            "model that the data want.",
-        )
-    if not far:
-        return ()
-    return (
-        f"the {far[0]} of the correlation is not determined: the data want the limit, in which rows of a block are "
-        "correlated alike whatever their distance; a random intercept of the block, or no correlation, may do.",
-    )
 
 
 def structure_names(

@@ -1,6 +1,5 @@
 """The linear mixed model: its frozen record, and its fit, one call into the core."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,17 +9,19 @@ from numpy.typing import NDArray
 
 from ranef.design.record import Design, RandomTerm
 from ranef.design.shared_effects import SharedEffects, shared_effects
-from ranef.errors import DataError, DesignError, MemoryLimitError
+from ranef.errors import DesignError, MemoryLimitError
 from ranef.fit.added import AddedColumns, by_least_squares
+from ranef.fit.at_positions import fit_at_positions
 from ranef.fit.beside import is_least_squares, is_special, see_that_effects_have_errors
 from ranef.fit.choice import way_of
 from ranef.fit.control import FitControl
-from ranef.fit.convergence import Convergence, Ending, convergence_of
+from ranef.fit.convergence import Convergence, convergence_of
 from ranef.fit.cross_products import root_of_effects, root_of_x, spread_of_x
 from ranef.fit.equal_parts import divided, null_directions, without_shared
 from ranef.fit.estimated_fields import estimates_of
 from ranef.fit.exact import fitted_by, is_small, reproduces
-from ranef.fit.messages import fit_messages, not_finite
+from ranef.fit.found_estimates import LinearOutcome, carried_over, outcome_of
+from ranef.fit.messages import fit_messages
 from ranef.fit.met_valleys import linear_errors, linear_valleys
 from ranef.fit.order import TermOrder, order_terms, relative_factor
 from ranef.fit.prior import see_that_priors_fit
@@ -39,6 +40,7 @@ from ranef.fit.sampled import (
     why_not_iterative,
 )
 from ranef.fit.sampled import OPTIMIZER as ITERATIVE
+from ranef.fit.structure_messages import structure_messages
 from ranef.fit.system import LazySystem, build_linear_system
 from ranef.fit.threads import threads_of_fit
 from ranef.fit.unidentified import (
@@ -55,7 +57,7 @@ from ranef.status import FitStatus
 
 if TYPE_CHECKING:
     from ranef import _core
-    from ranef._core import CrossedSystem, LinearFit, LinearSolution, LmmSystem
+    from ranef._core import CrossedSystem, LinearSolution, LmmSystem
 
 Floats = NDArray[np.float64]
 
@@ -288,10 +290,12 @@ def fit_lmm(
         outcome = _fit_identified(system, design, order, free, start, control, progress, threads)
     elif start is None and design.sums is None and not special and (shared := shared_effects(design.random)):
         outcome = _fit_needed(system, design, order, shared, reml, control, progress, threads)
+    elif start is None and (quick := fit_at_positions(system, design, order, reml, control, progress, threads)):
+        outcome = quick
     else:
         core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
         found = system.fit(reml, core_start, control.max_evaluations, control.tolerance, threads, progress)
-        outcome = _outcome(found, design)
+        outcome = outcome_of(found, design)
     solution, ending = outcome.solution, outcome.ending
     valleys = linear_valleys(system, solution, [] if special else outcome.valleys, order, reml, threads)
     fields = estimates_of(design, order, solution, system.kept)
@@ -317,6 +321,9 @@ def fit_lmm(
         messages=(
             *fit_messages(design, fields["dropped"], convergence),
             *unidentified_messages(system, solution.theta, order, design, reml, threads, free),
+            *structure_messages(
+                design, order, fields["theta"], lambda at: system.evaluate(at, reml, threads).objective
+            ),
         ),
         n_threads=n_threads,
         **beside_linear(design, order, fields["kept"], solution, reml),
@@ -361,7 +368,7 @@ def fit_sampled(
     """By the iterative solver; `show` is progress, threads used and asked for."""
     system, found = solved_by_probes(design, order, reml, start, control, show[0], show[1], rows)
     _see_that_rows_suffice(design, system.kept)
-    outcome = _outcome(found.fit, design)
+    outcome = outcome_of(found.fit, design)
     fields = estimates_of(design, order, outcome.solution, system.kept)
     valleys = (Valley(outcome.solution.objective, fields["theta"], outcome.solution.beta),)
     how = convergence_of(outcome.ending, ITERATIVE, design, order, valleys, lambda v: v.theta, fields["kept"])
@@ -381,30 +388,6 @@ def fit_sampled(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Outcome:
-    """Estimates and how their search ended, in the core's order; the other optima that it met, as
-    criterion and theta.
-    """
-
-    solution: "LinearSolution"
-    ending: Ending
-    valleys: list[tuple[float, Floats]]
-
-
-def _outcome(fit: "LinearFit", design: Design) -> _Outcome:
-    """What the core found."""
-    solution, ending = fit.solution, Ending.of(fit)
-    if (
-        solution is None
-        or math.isnan(ending.gradient_norm)
-        or ending.status is FitStatus.NON_FINITE
-        or not math.isfinite(solution.objective)
-    ):
-        raise DataError(not_finite(design))
-    return _Outcome(solution, ending, [(v.objective, v.theta) for v in fit.search.valleys[1:]])
-
-
 def _fit_identified(
     system: "LmmSystem",
     design: Design,
@@ -414,7 +397,7 @@ def _fit_identified(
     control: FitControl,
     progress: Report | None,
     threads: int,
-) -> _Outcome:
+) -> LinearOutcome:
     """Estimate by REML the random effects that are identified, and give the others the variance of
     the convention.
     """
@@ -437,7 +420,7 @@ def _fit_identified(
     if ending is None:
         nothing = Search(complete=True)
         ending = Convergence(FitStatus.CONVERGED, 0.0, 1, OPTIMIZER, 0.0, 0.0, {}, search=nothing)
-    return _carried_over(system, design, ending, part, core_theta, null, True, threads)
+    return carried_over(system, design, ending, part, core_theta, null, True, threads)
 
 
 def _fit_needed(
@@ -449,7 +432,7 @@ def _fit_needed(
     control: FitControl,
     progress: Report | None,
     threads: int,
-) -> _Outcome:
+) -> LinearOutcome:
     """Fit the model without superfluous terms, which is the same model, and divide its covariance
     among all terms.
 
@@ -466,35 +449,4 @@ def _fit_needed(
     null = [0] * len(order.spans)
     for span in order.spans:
         null[span.core_term] = null_directions(relative_factor(span, whole))
-    return _carried_over(system, design, alone.convergence, alone.theta, core_theta, null, reml, threads)
-
-
-def _carried_over(
-    system: "LmmSystem",
-    design: Design,
-    found: Convergence,
-    theta: Floats,
-    core_theta: Callable[[Floats], Floats],
-    null: list[int],
-    reml: bool,
-    threads: int,
-) -> _Outcome:
-    """The outcome of a model whose parameters follow from those of a smaller one, whose search
-    ended at ``theta``; ``core_theta`` gives the former from the latter.
-    """
-    try:
-        solution = system.solution(core_theta(theta), reml, threads)
-    except ValueError:
-        raise DataError(not_finite(design)) from None
-    if found.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
-        raise DataError(not_finite(design))
-    ending = Ending(
-        status=found.status,
-        gradient_norm=found.gradient_norm,
-        evaluations=found.evaluations,
-        decrement=found.decrement,
-        certificate=found.certificate,
-        null_dimensions=null,
-        search=found.search,
-    )
-    return _Outcome(solution, ending, [(v.criterion, core_theta(v.theta)) for v in found.valleys[1:]])
+    return carried_over(system, design, alone.convergence, alone.theta, core_theta, null, reml, threads)

@@ -125,7 +125,7 @@ class MixedFit(PartQuestions, DrawnResponses):
 
         ``("none",)`` alone where tests are asymptotic: z and chi-square.
         """
-        return ("satterthwaite", "kenward-roger", "residual", "none")
+        return ("satterthwaite", "kenward-roger", "between-within", "residual", "none")
 
     @property
     def sampling_note(self) -> str | None:

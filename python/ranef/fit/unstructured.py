@@ -29,7 +29,7 @@ def check_unstructured(rows: ResidualRows) -> None:
     other = "Take a structure with fewer parameters, such as cs(visit | subject)."
     for group, label in enumerate(rows.group_levels):
         where = f" of group {label!r}" if label else ""
-        subjects = len(np.unique(rows.subject[rows.group == group]))
+        subjects = int(np.count_nonzero(np.bincount(_of_group(rows, group)[0])))
         if subjects < t:
             raise DesignError(
                 f"{subjects} subject{'' if subjects == 1 else 's'}{where} cannot determine the covariance matrix of "
@@ -55,19 +55,28 @@ def check_unstructured(rows: ResidualRows) -> None:
         )
 
 
+def _of_group(rows: ResidualRows, group: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Subjects and positions of the rows of a group."""
+    if len(rows.group_levels) == 1:
+        return rows.subject, rows.position[:, 0]
+    own = np.flatnonzero(rows.group == group)
+    return rows.subject[own], rows.position[own, 0]
+
+
 def seen_together(rows: ResidualRows, group: int) -> NDArray[np.int64]:
     """Subjects (t, t) of a group that were seen at each pair of visits."""
     t = len(rows.level_labels())
-    own = np.flatnonzero(rows.group == group)
     first = 0 if rows.coordinates and rows.coordinates[0].levels is not None else rows.position[:, 0].min()
-    visit = (rows.position[own, 0] - first).astype(np.intp)
-    _, subject = np.unique(rows.subject[own], return_inverse=True)
-    order = np.argsort(subject, kind="stable")
-    subject, visit = subject[order], visit[order]
+    subject, position = _of_group(rows, group)
+    visit = (position - first).astype(np.intp)
+    count = int(subject.max()) + 1 if len(subject) else 0
+    if count > SUBJECTS:
+        order = np.argsort(subject, kind="stable")
+        subject, visit = subject[order], visit[order]
     out = np.zeros((t, t))
-    for begin in range(0, int(subject[-1]) + 1 if len(subject) else 0, SUBJECTS):
-        part = slice(*np.searchsorted(subject, [begin, begin + SUBJECTS]))
-        seen = np.zeros((SUBJECTS, t))
+    for begin in range(0, count, SUBJECTS):
+        part = slice(None) if count <= SUBJECTS else slice(*np.searchsorted(subject, [begin, begin + SUBJECTS]))
+        seen = np.zeros((min(SUBJECTS, count), t))
         seen[subject[part] - begin, visit[part]] = 1.0
         out += seen.T @ seen
     return out.astype(np.int64)

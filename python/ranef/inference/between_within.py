@@ -1,9 +1,13 @@
-"""Between-within degrees of freedom of models for repeated measures, by the rule of R's mmrm.
+"""Between-within degrees of freedom: each fixed effect has those of the stratum in which it varies.
 
-A column that is constant within every subject is between subjects, with the subjects less the
-intercept and the number of such columns as its degrees of freedom; others, and the intercept, are
-within, with the rows less the subjects and the number of those columns. A contrast has the
-smallest of the columns that it involves. SAS has other rules: with TYPE=UN all effects are between.
+Strata are the levels of nested grouping factors, of models for repeated measures the subjects, and
+the rows. A column belongs to the outermost stratum within whose units it is constant; its degrees
+of freedom are the units of that stratum, less those of the next one outwards (less one at the top,
+with an intercept), less the columns of the same stratum. These are the inner and outer ones of
+nlme's ``lme`` (Pinheiro and Bates 2000, section 2.4.2), and with one stratum those of R's mmrm.
+They differ in the intercept, which mmrm counts as within and nlme gives the largest of all. SAS has
+other rules: with TYPE=UN all effects are between. A contrast has the smallest of the columns that
+it involves.
 """
 
 import numpy as np
@@ -13,6 +17,7 @@ from ranef.errors import OptionError
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
 
 #: Share of a contrast's largest coefficient below which a column is not in it.
 NOTHING = 1e-10
@@ -26,17 +31,54 @@ def between_within_df(fit: MixedFit, rows: Floats) -> Floats:
 
 
 def column_df(fit: MixedFit) -> Floats:
-    """Degrees of freedom (p,) of the fixed effects."""
-    residual = fit.design.residual
-    if residual is None:
-        raise OptionError("between-within degrees of freedom are for models of repeated measures, as of mmrm().")
-    x, subject = fit.x, residual.subject
-    order = np.argsort(subject, kind="stable")
-    changes = np.diff(subject[order]) == 0
-    moved = (np.diff(x[order], axis=0) != 0) & changes[:, np.newaxis]
-    intercept = np.array([name == "(Intercept)" for name in fit.x_names])
-    between = ~moved.any(axis=0) & ~intercept
-    subjects = len(np.unique(subject))
-    df_between = subjects - int(intercept.any()) - int(between.sum())
-    df_within = fit.nobs - subjects - int((~between & ~intercept).sum())
-    return np.where(between, float(df_between), float(df_within))
+    """Degrees of freedom (p,) of the fixed effects; NaN where nothing is left for them."""
+    x, strata = fit.x, strata_of(fit)
+    intercept = np.ptp(x, axis=0) == 0
+    place = np.sum([varies_within(x, codes) for codes in strata], axis=0)
+    units = [int(intercept.any()), *(len(np.unique(codes)) for codes in strata), fit.nobs]
+    own = [int(np.sum(place[~intercept] == s)) for s in range(len(strata) + 1)]
+    left = np.array([units[s + 1] - units[s] - own[s] for s in range(len(own))], dtype=np.float64)
+    if fit.design.random and not intercept.any():  # as nlme, where other columns make the intercept
+        left[1:] += 1
+    df = np.where(intercept, left.max() if fit.design.random else left[-1], left[place])
+    return np.where(df > 0, df, np.nan)
+
+
+def varies_within(x: Floats, codes: Codes) -> NDArray[np.bool_]:
+    """Whether columns (p,) vary within some unit of a stratum."""
+    order = np.argsort(codes, kind="stable")
+    same = np.diff(codes[order]) == 0
+    out: NDArray[np.bool_] = ((np.diff(x[order], axis=0) != 0) & same[:, np.newaxis]).any(axis=0)
+    return out
+
+
+def strata_of(fit: MixedFit) -> list[Codes]:
+    """Units of the rows in each stratum, the outermost first."""
+    design = fit.design
+    if design.sums is not None:
+        raise OptionError("between-within degrees of freedom need the rows, which a model made of sums does not keep.")
+    found = list({t.group: (t.group, t.codes) for t in design.random}.values())
+    rows = design.residual
+    if rows is not None and rows.expr.correlation is not None and len(rows.subject_levels) > 1:
+        found.append(("the subjects of the correlation", rows.subject))
+    if not found:
+        raise OptionError(
+            "between-within degrees of freedom are for rows in groups, random effects or a correlation within "
+            "subjects; this model has neither."
+        )
+    ordered = sorted(found, key=lambda s: len(np.unique(s[1])))
+    out: list[Codes] = []
+    before = ""
+    for name, codes in ordered:
+        if out:
+            size, outer = len(np.unique(codes)), out[-1].astype(np.int64)
+            if len(np.unique(codes.astype(np.int64) * (int(outer.max()) + 1) + outer)) > size:
+                raise OptionError(
+                    f"between-within degrees of freedom are for nested groups, and {before} and {name} are crossed. "
+                    "Satterthwaite's and Kenward and Roger's are for any groups."
+                )
+            if size == len(np.unique(outer)):
+                continue
+        out.append(codes)
+        before = name
+    return out

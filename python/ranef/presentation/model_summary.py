@@ -110,8 +110,14 @@ def _quantiles(fit: MixedFit) -> Floats | None:
         residuals = residual_values(fit, "scaled")
     except OptionError:
         return None
-    # NumPy's default interpolation is R's type 7.
-    return np.asarray(np.quantile(residuals, QUARTILES))
+    # R's type 7: linear between order statistics
+    if not np.isfinite(residuals).all():
+        return np.asarray(np.quantile(residuals, QUARTILES))
+    at = np.asarray(QUARTILES) * (len(residuals) - 1)
+    below, above = np.floor(at).astype(np.intp), np.ceil(at).astype(np.intp)
+    ordered = np.partition(residuals, [*below.tolist(), *above.tolist()])
+    out: Floats = ordered[below] + (at - below) * (ordered[above] - ordered[below])
+    return out
 
 
 def _record(

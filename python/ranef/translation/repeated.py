@@ -40,6 +40,23 @@ SPATIAL = {
 }
 
 
+def beside_effects(term: str) -> str:
+    """A structure term of ``mmrm`` as the argument ``correlation`` of ``lmer``."""
+    if term.startswith("arma"):
+        return term
+    name, _, inside = term.partition("(")
+    where, _, blocks = inside.removesuffix(")").partition(" | ")
+    options = ""
+    if "/" in blocks:
+        group, blocks = blocks.split("/")
+        options = f", by={group}"
+    if name.startswith("sp_"):
+        return f"{name.removeprefix('sp_')}({where} | {blocks}{options})"
+    if name not in ("us", "cs", "toep", "ad", "ar1"):
+        name, options = name.removesuffix("h"), f"{options}, hom=False"
+    return f"{name}({where} | {blocks}{options})"
+
+
 def rows_of(repeated: Repeated | None, expr: ResidualExpr | None, language: str) -> Repeated | None:
     """The covariance of the rows as one of visits; None where they are independent."""
     return repeated if repeated is not None or expr is None else repeated_rows(expr, language)

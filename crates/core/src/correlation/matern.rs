@@ -112,6 +112,10 @@ impl Correlation for Matern {
         PositionRule { levels: false, whole: false, distinct: true, several: true }
     }
 
+    fn range(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn matrix(&self, z: &[f64], at: Positions<'_>, order: usize, out: &mut Jet) {
         let m = at.m();
         out.reset(2, m * m, order);

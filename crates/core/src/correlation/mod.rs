@@ -123,6 +123,11 @@ pub trait Correlation: Debug + Send + Sync {
     /// What positions it can have.
     fn positions(&self) -> PositionRule;
 
+    /// The number of the z that is the logarithm of a range, in units of distance.
+    fn range(&self) -> Option<usize> {
+        None
+    }
+
     /// The matrix, with derivatives with respect to z.
     fn matrix(&self, z: &[f64], at: Positions<'_>, order: usize, out: &mut Jet);
 

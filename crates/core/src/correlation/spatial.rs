@@ -114,6 +114,10 @@ impl Correlation for Spatial {
         PositionRule { levels: false, whole: false, distinct: !self.nugget, several: !self.continuous_time }
     }
 
+    fn range(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn matrix(&self, z: &[f64], at: Positions<'_>, order: usize, out: &mut Jet) {
         let m = at.m();
         let share = self.share(z);

@@ -28,8 +28,8 @@ pub use crate::model::{Progress, Status};
 pub use chart::Chart;
 pub use columns::Columns;
 pub use correlated::{
-    fit as fit_correlated, BlockRows, Correlated, CorrelatedFit, CorrelatedSolution, Derivatives, Direction, Slopes,
-    State as CorrelatedState, Want,
+    fit as fit_correlated, BlockRows, Correlated, CorrelatedFit, CorrelatedSolution, Derivatives, Direction, Reach,
+    Slopes, State as CorrelatedState, Want,
 };
 pub use criterion::Evaluator;
 pub use deletion::Deletion;

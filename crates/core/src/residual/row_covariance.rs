@@ -307,6 +307,12 @@ impl RowCovariance {
         &z[at..at + self.correlation.n()]
     }
 
+    /// The parameters that are logarithms of ranges, with the group of each.
+    pub fn ranges(&self) -> Vec<(usize, usize)> {
+        let of = |r: usize| (0..self.groups).map(move |g| (self.group_at(g) + r, g));
+        self.correlation.range().into_iter().flat_map(of).collect()
+    }
+
     /// R of a subject (m x m, row-major) with derivatives with respect to the parameters that are
     /// returned.
     pub fn matrix(&self, z: &[f64], subject: &Subject<'_>, order: usize, out: &mut Jet) -> Vec<usize> {

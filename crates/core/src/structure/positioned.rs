@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// Added to the diagonal of the correlation matrix, which rounding may otherwise make singular
 /// where the range is long.
 const JITTER: f64 = 1e-10;
-/// How far, in logarithms, the range may leave the distances there are.
-const BEYOND: f64 = 5.0;
+/// How far, in logarithms, the range may leave the distances there are, below and above.
+const BEYOND: (f64, f64) = (5.0, 9.0);
 /// Bounds of the logarithm of a smoothness.
 const SMOOTHNESS: (f64, f64) = (-3.0, 3.0);
 /// Sum of squared differences of correlations from which steps are taken unseen.
@@ -143,7 +143,7 @@ impl Positioned {
     }
 
     fn bounds(&self) -> (Vec<f64>, Vec<f64>) {
-        let range = (self.distances.0.ln() - BEYOND, self.distances.1.ln() + BEYOND);
+        let range = (self.distances.0.ln() - BEYOND.0, self.distances.1.ln() + BEYOND.1);
         let mut all = vec![(0.0, f64::INFINITY), range];
         all.extend((1..self.correlation.n()).map(|_| SMOOTHNESS));
         all.into_iter().unzip()

@@ -19,6 +19,11 @@ impl VarianceFunction for ConstPower {
     }
 
     fn log_sd(&self, z: &[f64], x: f64) -> LogSd {
+        if x == 0.0 {
+            // a positive power leaves the constant, a negative one has no value
+            let value = if z[1] > 0.0 { z[0] } else { f64::INFINITY };
+            return LogSd { value, first: [1.0, 0.0], second: [0.0; 3] };
+        }
         // with c = exp(a) and |x|^delta = exp(b) it is log(exp(a) + exp(b))
         let (a, log) = (z[0], x.abs().ln());
         let b = z[1] * log;
@@ -39,13 +44,13 @@ impl VarianceFunction for ConstPower {
 
     fn starts(&self, x: &[f64]) -> Vec<Vec<f64>> {
         // the constant dominates in one minimum, the power in another
-        let mut sizes: Vec<f64> = x.iter().map(|x| x.abs()).collect();
+        let mut sizes: Vec<f64> = x.iter().map(|x| x.abs()).filter(|x| *x > 0.0).collect();
         sizes.sort_by(f64::total_cmp);
         let small = sizes.get((SMALL * sizes.len() as f64) as usize).copied().unwrap_or(1.0);
         vec![vec![0.0, 0.5], vec![small.max(1e-300).ln(), 1.0]]
     }
 
-    fn refuses(&self, x: f64) -> Option<&'static str> {
-        (x == 0.0).then_some("zero")
+    fn refuses(&self, _x: f64) -> Option<&'static str> {
+        None
     }
 }

@@ -95,16 +95,13 @@ def _averaged(cells: Cells, keep: tuple[str, ...], weights: str) -> Cells:
     place, count = _combinations(cells.columns(keep))
     row_weights = _row_weights(cells, tuple(n for n in cells.names if n not in keep), weights)
     order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(1, count))
-    values = np.full((count, cells.values.shape[1]), np.nan)
-    first = np.empty(count, dtype=np.intp)
-    for i, members in enumerate(np.split(order, starts)):
-        first[i] = members[0]
-        w = row_weights[members]
-        if w.sum() > 0.0:
-            # Rows without weight may not be estimable, so they must not take part.
-            members, w = members[w > 0.0], w[w > 0.0] / w.sum()
-            values[i] = w @ cells.values[members]
+    starts = np.searchsorted(place[order], np.arange(count))
+    # of cells without weight, nothing takes part
+    used = np.where(row_weights[:, np.newaxis] > 0.0, row_weights[:, np.newaxis] * cells.values, 0.0)
+    total = np.add.reduceat(row_weights[order], starts)[:, np.newaxis]
+    sums = np.add.reduceat(used[order], starts, axis=0)
+    values = np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0.0)
+    first = order[starts]
     frequency = np.bincount(place, cells.frequency, minlength=count).astype(np.float64)
     return Cells(keep, cells.columns(keep)[first], values, frequency)
 
@@ -115,7 +112,11 @@ def _combinations(codes: Ints) -> tuple[Ints, int]:
     """
     if not codes.shape[1]:
         return np.zeros(len(codes), dtype=np.intp), 1
-    found, place = np.unique(codes[:, ::-1], axis=0, return_inverse=True)
+    sizes = codes.max(axis=0, initial=0) + 1
+    if np.prod(sizes, dtype=np.float64) < 2.0**62:
+        found, place = np.unique(codes @ np.cumprod([1, *sizes[:-1]]), return_inverse=True)
+    else:
+        found, place = np.unique(codes[:, ::-1], axis=0, return_inverse=True)
     return place.reshape(-1).astype(np.intp), len(found)
 
 

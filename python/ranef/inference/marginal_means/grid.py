@@ -194,13 +194,16 @@ def _nesting(variables: Sequence[GridVariable]) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     factors = [v for v in variables if v.levels is not None and len(v.levels) > 1]
-    for inner in factors:
+    inside = set()
+    for one, other in itertools.combinations(factors, 2):
+        together = _pairs(one, other)
+        inside |= {(one.name, other.name)} if together.sum(axis=1).max() == 1 else set()
+        inside |= {(other.name, one.name)} if together.sum(axis=0).max() == 1 else set()
+    for inner in factors if inside else ():
         containers = tuple(
             outer.name
             for outer in factors
-            if outer is not inner
-            and inner.name not in found.get(outer.name, ())
-            and _pairs(inner, outer).sum(axis=1).max() == 1
+            if (inner.name, outer.name) in inside and inner.name not in found.get(outer.name, ())
         )
         if containers:
             found[inner.name] = containers
@@ -214,8 +217,10 @@ def _pairs(first: GridVariable, second: GridVariable) -> NDArray[np.bool_]:
     assert first.codes is not None
     assert second.codes is not None
     shape = len(first.levels), len(second.levels)
-    both = (first.codes >= 0) & (second.codes >= 0)
-    counts = np.bincount((first.codes * shape[1] + second.codes)[both], minlength=shape[0] * shape[1])
+    cells = first.codes * shape[1] + second.codes
+    if min(first.codes.min(initial=0), second.codes.min(initial=0)) < 0:
+        cells = cells[(first.codes >= 0) & (second.codes >= 0)]
+    counts = np.bincount(cells, minlength=shape[0] * shape[1])
     out: NDArray[np.bool_] = counts.reshape(shape) > 0
     return out
 

@@ -4,8 +4,9 @@ from ranef.errors import TranslationError
 from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
 from ranef.translation.effects import INTERCEPTS, read_effect, read_subject
+from ranef.translation.repeated import beside_effects
 from ranef.translation.sas.after_fit import read_ddf, read_means
-from ranef.translation.sas.repeated import beside_effects, read_repeated
+from ranef.translation.sas.repeated import read_repeated
 from ranef.translation.sas.vocabulary import (
     AFTER_FIT,
     COMMENTS,

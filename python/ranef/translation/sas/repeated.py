@@ -85,21 +85,6 @@ def read_repeated(reader: Reader, reading: Reading, columns: Columns, verb: Toke
         reading.note("SP(POW) is the same model as sp_exp, with exp(-1/range) as its parameter.")
 
 
-def beside_effects(term: str) -> str:
-    """A structure term of ``mmrm`` as the argument ``correlation`` of ``lmer``."""
-    name, _, inside = term.partition("(")
-    where, _, blocks = inside.removesuffix(")").partition(" | ")
-    options = ""
-    if "/" in blocks:
-        group, blocks = blocks.split("/")
-        options = f", by={group}"
-    if name.startswith("sp_"):
-        return f"{name.removeprefix('sp_')}({where} | {blocks}{options})"
-    if name not in ("us", "cs", "toep", "ad", "ar1"):
-        name, options = name.removesuffix("h"), f"{options}, hom=False"
-    return f"{name}({where} | {blocks}{options})"
-
-
 def repeated_statement(repeated: Repeated) -> str:
     """The statement of a model."""
     if repeated.structure not in _WRITTEN:

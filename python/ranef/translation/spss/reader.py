@@ -7,8 +7,18 @@ from ranef.errors import TranslationError
 from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
 from ranef.translation.effects import INTERCEPTS, read_effect, read_subject
+from ranef.translation.repeated import beside_effects
 from ranef.translation.scanner import Reader, Token, blank
-from ranef.translation.spss.vocabulary import COVTYPES, DIALECT, DISTRIBUTIONS, LANGUAGE, LEXICON, LINKS, PREPARATIONS
+from ranef.translation.spss.vocabulary import (
+    COVTYPES,
+    DIALECT,
+    DISTRIBUTIONS,
+    LANGUAGE,
+    LEXICON,
+    LINKS,
+    PREPARATIONS,
+    REPEATED_READ,
+)
 
 
 def read(text: str) -> Reading:
@@ -146,13 +156,7 @@ def _read_mixed(reader: Reader, reading: Reading, columns: Columns) -> None:
                 body.fail("the methods are REML and ML.", method, part)
             reading.reml = method.lower == "reml"
         elif name == "repeated":
-            raise TranslationError(
-                LANGUAGE,
-                part,
-                "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can often "
-                "say the same.",
-                token.line,
-            )
+            _read_repeated(body, reading, columns, token)
         elif name == "regwgt":
             reading.weights = columns.text(Name(columns.name(body.word("the weights").value)))
         elif name == "emmeans":
@@ -202,6 +206,43 @@ def _read_random(body: Reader, reading: Reading, columns: Columns, token: Token)
         elif option.lower != "solution":
             body.fail("this option is not known.", option)
     reading.random += columns.random(effects, subject, _structure(covtype, token), "/RANDOM", token.line)
+
+
+def _read_repeated(body: Reader, reading: Reading, columns: Columns, token: Token) -> None:
+    """The covariance of the rows of a subject: of visits, whose levels are positions."""
+    visit = ":".join(columns.name(n) for effect in _effects(body, columns) for n in effect)
+    subject: tuple[str, ...] = ()
+    covtype = "DIAG"  # what SPSS takes where none is named
+    for option in _options(body):
+        if option.lower == "subject":
+            subject = read_subject(body.inside(), columns)
+        elif option.lower == "covtype":
+            covtype = body.inside().take().value.upper()
+        else:
+            body.fail("this option of REPEATED has no translation.", option)
+    name = REPEATED_READ.get(covtype.lower())
+    if name is None:
+        raise TranslationError(
+            LANGUAGE,
+            f"COVTYPE({covtype})",
+            f"the structures of visits are {', '.join(t.upper() for t in REPEATED_READ)}.",
+            token.line,
+        )
+    if not visit or not subject:
+        raise TranslationError(
+            LANGUAGE,
+            "/REPEATED",
+            "name the visit and the subject: /REPEATED=visit | SUBJECT(id) COVTYPE(UN).",
+            token.line,
+        )
+    if name == "vc":
+        return
+    if name == "vch":
+        reading.variance = f"by_group({visit.replace(':', ', ')})"
+    elif name == "arma11":
+        reading.correlation = f"arma({visit} | {':'.join(subject)}, p=1, q=1)"
+    else:
+        reading.repeated = f"{name}({visit} | {':'.join(subject)})"
 
 
 def _structure(covtype: str, token: Token) -> str:
@@ -357,7 +398,9 @@ def _is_true(values: dict[str, tuple[Token, Reader]], default: bool) -> bool:
 
 
 def _notes_of_reading(reading: Reading, columns: Columns) -> None:
-    if not reading.random:
+    if reading.repeated and reading.random:
+        reading.correlation, reading.repeated = beside_effects(reading.repeated), ""
+    if not reading.random and not reading.repeated and reading.correlation is None and reading.variance is None:
         raise TranslationError(
             LANGUAGE, "the model", "it has no random effects; without them it is a linear regression."
         )

@@ -32,6 +32,8 @@ REPEATED = {
     "toep": "TP", "toeph": "TPH", "arma11": "ARMA11",
 }  # fmt: skip
 """COVTYPE of REPEATED."""
+REPEATED_READ = {**{v.lower(): k for k, v in REPEATED.items()}, "unr": "us"}
+"""The same read; UNR is UN by other parameters."""
 RANDOM = {
     "unstructured": "UN", "diagonal": "DIAG", "homogeneous_diagonal": "ID", "homogeneous_compound_symmetry": "CS",
     "compound_symmetry": "CSH", "ar1": "AR1", "heterogeneous_ar1": "ARH1", "homogeneous_toeplitz": "TP",

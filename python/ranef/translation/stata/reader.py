@@ -6,7 +6,9 @@ from ranef.errors import TranslationError
 from ranef.formula.syntax import Name
 from ranef.translation.composition import Columns, Effect, Reading
 from ranef.translation.factor_variables import factor_terms
+from ranef.translation.repeated import beside_effects
 from ranef.translation.scanner import Reader, Token, without_comments
+from ranef.translation.stata.residuals import read_residuals
 from ranef.translation.stata.vocabulary import (
     COMMANDS,
     COMMENTS,
@@ -132,7 +134,11 @@ def _read_command(reader: Reader, reading: Reading, columns: Columns) -> None:
         shared += [o for o in options if o[0] not in ("covariance", "noconstant", "fweight", "pweight", "iweight")]
     reading.intercept = not any(name == "noconstant" for name, _, _ in shared)
     _random(own, reading, columns)
-    _estimation([o for o in shared if o[0] not in ("noconstant",)], reading, columns)
+    groups = list(dict.fromkeys(group for _, group, _, _ in own if group != "_all"))
+    subject = columns.group(groups) if groups else ""
+    _estimation([o for o in shared if o[0] not in ("noconstant",)], reading, columns, subject=subject)
+    if reading.repeated and reading.random:
+        reading.correlation, reading.repeated = beside_effects(reading.repeated), ""
 
 
 def _read_panel_command(reader: Reader, reading: Reading, columns: Columns, panel: list[str]) -> None:
@@ -274,7 +280,7 @@ def _abbreviated(reader: Reader, names: dict[str, int]) -> str:
     return full
 
 
-def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes: int = 7) -> None:
+def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes: int = 7, subject: str = "") -> None:
     n_quad = nodes
     for name, token, argument in options:
         if name in ("reml", "mle", "ml"):
@@ -299,13 +305,7 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes
                 "quadrature is adaptive at the mode of the random effects here, which intmethod(mcaghermite) is there."
             )
         elif name == "residuals":
-            if not argument.token.lower.startswith("ind") or argument.ahead().value == ",":
-                argument.fail(
-                    "correlated or unequal residuals (R side) cannot be part of lmer's model; random effects can "
-                    "often say the same.",
-                    token,
-                    "residuals()",
-                )
+            read_residuals(argument, token, reading, columns, subject)
         elif name in ("constraints", "dispersion"):
             if name == "constraints" or not argument.token.lower.startswith("m"):
                 argument.fail("it has no translation.", token, f"{name}()")
@@ -319,6 +319,8 @@ def _estimation(options: list[Option], reading: Reading, columns: Columns, nodes
                 reading.ddf = "kenward-roger"
             elif asked.startswith("res"):
                 reading.ddf = "residual"
+            elif asked.startswith("rep"):
+                reading.ddf = "between-within"
             elif not asked.startswith("sat"):
                 reading.note(f"dfmethod({asked}) is not here; tests have Satterthwaite's degrees of freedom.")
         elif name in ("or", "irr", "eform"):

@@ -1,5 +1,6 @@
 //! Rows by cluster, and which columns each cluster has.
 
+use super::reach::Distances;
 use crate::correlation::Positions;
 use crate::crossprod::{transformed_w, transformed_z};
 use crate::error::CoreError;
@@ -9,6 +10,7 @@ use crate::residual::{Covariate, RowCovariance, Subject};
 use crate::rows::Rows;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Most local effects of a cluster: beyond, a factor belongs to the border.
 const MOST_LOCAL: usize = 64;
@@ -111,6 +113,8 @@ pub struct Correlated {
     pub(super) q: usize,
     /// Rows of all clusters: \[Z B y\], row-major.
     pub(super) data: Vec<f64>,
+    /// Made when first asked for.
+    pub(super) distances: OnceLock<Distances>,
 }
 
 impl Correlated {
@@ -146,6 +150,7 @@ impl Correlated {
             border_at,
             q,
             data: Vec::new(),
+            distances: OnceLock::new(),
         };
         out.find_blocks(of);
         out.find_clusters(rows, &component);

@@ -86,7 +86,10 @@ pub fn fit(
     let chart = Chart::new(&model.sys);
     let free = vec![f64::INFINITY; model.r.n()];
     let (lower, upper): (Vec<f64>, Vec<f64>) = (0..chart.n()).map(|i| chart.bounds.of(i)).unzip();
-    let bounds = Bounds::new([lower, free.iter().map(|v| -v).collect()].concat(), [upper, free].concat());
+    let farthest = model.upper();
+    let bounds = Bounds::new([lower, free.iter().map(|v| -v).collect()].concat(), [upper, farthest.clone()].concat());
+    let inside = |z: &[f64]| -> Vec<f64> { z.iter().zip(&farthest).map(|(z, u)| z.min(*u)).collect() };
+    let starts: Vec<Vec<f64>> = starts.iter().map(|z| inside(z)).collect();
     let z = starts[0].clone();
     let mut s = Search { model, state: State::new(model), chart, bounds, options, z, evaluations: 0, progress };
     let of_effects = match frames {
@@ -99,7 +102,7 @@ pub fn fit(
     };
     // the best frames for each start of R, then the best starts
     let mut candidates = Vec::new();
-    for z in starts {
+    for z in &starts {
         let mut best: Option<(f64, &Vec<Frame>)> = None;
         for frames in &of_effects {
             let d = s.at(frames, z)?;
@@ -122,6 +125,16 @@ pub fn fit(
         }
         let rank = |f: &CorrelatedFit| (f.status != Status::Converged && f.status != Status::NoProgress, f.criterion);
         if found.as_ref().is_none_or(|f| rank(&fit) < rank(f)) {
+            found = Some(fit);
+        }
+    }
+    // a range far beyond the distances is taken to its limit where that is no worse
+    let away = found.as_ref().and_then(|f| model.at_the_limit(&f.z).map(|z| (f.frames.clone(), z)));
+    if let Some((frames, z)) = away {
+        let fit = s.run(frames, z)?;
+        runs += 1;
+        let at_limit = model.held_at_limit(&fit.z).contains(&true);
+        if found.as_ref().is_some_and(|f| fit.criterion <= f.criterion + SAME && at_limit) {
             found = Some(fit);
         }
     }

@@ -100,8 +100,15 @@ impl State {
             })
             .collect();
         let m = kept.len();
-        let hessian: Vec<f64> = (0..m * m).map(|t| h[kept[t / m] * total + kept[t % m]]).collect();
-        let (covariance, flat) = twice_inverse(&hessian, m);
+        // a range at its limit is taken as known
+        let held = model.held_at_limit(self.z());
+        let estimated: Vec<usize> = (0..m).filter(|&i| i < n_random || !held[i - n_random]).collect();
+        let e = estimated.len();
+        let at = |i: usize| kept[estimated[i]];
+        let hessian: Vec<f64> = (0..e * e).map(|t| h[at(t / e) * total + at(t % e)]).collect();
+        let (inverse, flat) = twice_inverse(&hessian, e);
+        let mut covariance = vec![0.0; m * m];
+        (0..e * e).for_each(|t| covariance[estimated[t / e] * m + estimated[t % e]] = inverse[t]);
         Slopes { root: self.fixed_root(model), slopes, covariance, flat, n_random, inside }
     }
 }

@@ -29,32 +29,8 @@ impl Correlated {
     /// Starts of the parameters of R, the usual one first; `levels` is the number of levels of the
     /// positions, where they are levels.
     pub fn starts(&self, levels: usize) -> Vec<Vec<f64>> {
-        let mut gaps = Vec::new();
-        let (mut least, mut most) = (f64::INFINITY, 0.0f64);
-        for p in &self.patterns {
-            let at = p.positions();
-            let distance = |i: usize, j: usize| {
-                let d = at.d;
-                (0..d).map(|c| (at.values[i * d + c] - at.values[j * d + c]).powi(2)).sum::<f64>().sqrt()
-            };
-            for i in 0..p.m {
-                let mut nearest = f64::INFINITY;
-                for j in (0..p.m).filter(|&j| j != i) {
-                    let d = distance(i, j);
-                    if d > 0.0 {
-                        nearest = nearest.min(d);
-                        least = least.min(d);
-                        most = most.max(d);
-                    }
-                }
-                if nearest.is_finite() {
-                    gaps.push(nearest);
-                }
-            }
-        }
-        gaps.sort_by(f64::total_cmp);
-        let gap = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
-        let distances = if most > 0.0 { (least, most) } else { (1.0, 1.0) };
+        let d = self.distances();
+        let (gap, distances) = (d.gap, (d.least, d.most));
         let covariance = (levels > 0).then(|| self.moments_of_levels(levels));
         let data = StartData { gap, distances, covariance: covariance.as_deref() };
         let mut x: Vec<Vec<f64>> = vec![Vec::new(); self.r.variances.len()];
