@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 #: Structures that rows have with a nugget.
 STRUCTURES = ("exp", "gau")
 #: Share of the cube of the number of positions that the rows of a group may come to.
-SMALLER = 0.2
+SMALLER = 1.01
 #: Standard deviation of the effects in units of sigma below which the term may have no variance at
 #: all, which the search among effects sees.
 SMALLEST = 0.03
