@@ -26,7 +26,7 @@ def structure_messages(
     design: Design, order: TermOrder, theta: Floats, criterion: Callable[[Floats], float]
 ) -> tuple[str, ...]:
     """Sentences on theta (m,), which is in lme4's order; the criterion takes that of the core."""
-    if not any(kind_of(t.structure).unlike_residuals for t in design.random):
+    if not any(kind_of(t.structure).apart_from is not None for t in design.random):
         return ()
 
     def at(values: Floats) -> float:
@@ -52,7 +52,7 @@ def vanishing_residual(
     large = []
     for span in order.spans:
         structure = kind_of(design.random[span.formula].structure)
-        if structure.unlike_residuals and np.abs(np.diagonal(relative_factor(span, theta))).max() > LARGE:
+        if structure.apart_from is not None and np.abs(np.diagonal(relative_factor(span, theta))).max() > LARGE:
             large.append(span)
     if not large:
         return ()
