@@ -242,10 +242,45 @@ def test_what_other_programs_lack_is_said(drawn) -> None:
         drawn[2].to_syntax("lme4")
 
 
-def test_averages_are_refused(drawn) -> None:
-    m = drawn[2]
-    with pytest.raises(OptionError, match="averages over random effects"):
-        m.predict(type="prob", re="marginal")
+def test_averages_are_integrals(drawn) -> None:
+    """Over location and scale together, on a fine grid in NumPy; with the errors of differences."""
+    data, _, m = drawn
+    grid, step = np.linspace(-8.0, 8.0, 801, retstep=True)
+    u, v = (g.ravel() for g in np.meshgrid(grid, grid, indexing="ij"))
+    b = np.linalg.cholesky(m.varcorr["g"].cov) @ np.stack([u, v])
+    weight = norm.pdf(u) * norm.pdf(v) * step**2
+    eta, zeta = m.fixef["x"] * 0.7 + b[0], m.component("scale").fixef["x"] * 0.7 + b[1]
+    below = [(norm.cdf((cut - eta) * np.exp(-zeta)) * weight).sum() for cut in m.thresholds]
+    expected = np.diff([0.0, *below, 1.0])
+    found = m.predict({"x": [0.7]}, type="prob", re="marginal").to_numpy()[0]
+    np.testing.assert_allclose(found, expected, atol=1e-7)
+    unseen = m.predict({"x": [0.7], "g": [999]}, type="prob", new_levels="marginal").to_numpy()[0]
+    np.testing.assert_allclose(unseen, found, atol=1e-12)
+    own = m.predict(data.head(3), type="prob", new_levels="marginal")
+    np.testing.assert_allclose(own, m.predict(data.head(3), type="prob"), atol=1e-12)
+    se = m.predict({"x": [0.7]}, type="prob", re="marginal", se=True)["se"].to_numpy()[0]
+    spread = [
+        m.refit(y).predict({"x": [0.7]}, type="prob", re="marginal").to_numpy()[0]
+        for y in (m.simulate(1, rng=seed)["sim_1"] for seed in range(12))
+    ]
+    assert 0.6 < np.median(np.std(spread, axis=0, ddof=1) / se) < 1.6
+
+
+def test_the_panel_of_checks(drawn) -> None:
+    from ranef.diagnostics.check import check
+    from ranef.fit.modes import modes_of
+
+    fit = drawn[2]._fit
+    titles = [part.title for part in check(fit, 1)]
+    assert titles == [
+        "Simulated residuals",
+        "Observed and simulated responses",
+        "Random effects: (Intercept) of g",
+        "Accuracy of Laplace's approximation",
+    ]
+    own = modes_of(fit, fit.design.y)
+    np.testing.assert_allclose(own.effects[0], fit.b[0], atol=1e-8)
+    np.testing.assert_allclose(own.fitted, [fit.eta, fit.log_scale], atol=1e-8)
 
 
 def test_new_responses_have_effects_of_both(drawn) -> None:

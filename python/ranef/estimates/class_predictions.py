@@ -2,8 +2,8 @@
 by the delta method over all parameters and the conditional modes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ranef.estimates.included_effects import Mask, conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.normal_average import average_mean
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
-from ranef.estimates.prediction_variance import left_out_random, unseen_random
+from ranef.estimates.prediction_variance import covariance_over_predictors, unseen_random
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.random_part import random_part
 from ranef.fit.record import MixedFit
@@ -30,6 +30,9 @@ CLASS_TYPES = ("response", "mean_class", "prob", "cum_prob", "exc_prob", "class"
 
 #: Step of derivatives by a parameter, in its standard errors, and by a location.
 STEP, LOCATION_STEP = 1e-4, 1e-5
+
+#: Nodes of the average over random effects of the scale.
+SCALE_NODES = 41
 
 #: Probabilities are kept this far from 0 and 1 where their log odds are taken.
 LEAST, ROUNDING = 1e-300, 1e-16
@@ -132,10 +135,6 @@ def class_predictions(
     multiplier = normal_multiplier(level)
     marginal = isinstance(re, str) and re == "marginal"
     masks = conditioned_effects(fit, "population" if marginal else "conditional" if re == "effects" else re)
-    if any(p.terms for p in fit.predictors[1:]) and (marginal or new_levels == "marginal"):
-        raise OptionError(
-            "averages over random effects are not offered where the scale has some; re='population' leaves them out."
-        )
     if newdata is None and offset is not None:
         raise OptionError("offset is for newdata only; without newdata the offset of the fit is used.")
     # what a formula names are terms of the location
@@ -148,9 +147,7 @@ def class_predictions(
             rows.append(own_rows(p, own))
             continue
         is_first = p is fit
-        made, labels = new_rows(
-            p, newdata, own, new_levels != "error", marginal and is_first, offset if is_first else None
-        )
+        made, labels = new_rows(p, newdata, own, new_levels != "error", marginal, offset if is_first else None)
         rows.append(made)
         index = labels if is_first else index
     law = _Law(fit, rows, chosen, marginal, new_levels == "marginal")
@@ -246,22 +243,42 @@ class _Law:
         eta, log_scale = self.predictors(x)
         eta, log_scale = eta + shift, log_scale + stretch
         extras, nominal = fit.apart(x[self.n_theta :])[1], rows.parts[0] if rows.parts else None
-        variance = np.zeros(len(eta))
-        if self.marginal:
-            variance = variance + left_out_random(self._at(x), rows, self.masks[0])
-        if self.average_unseen:
-            variance = variance + unseen_random(self._at(x), rows, self.masks[0])
+        variance = self._averaged(x[: self.n_theta])
         if not variance.any():
             out: Floats = fit.probabilities_at(eta, log_scale, extras, nominal)
             return out
-        t = fit.standardised_at(eta, log_scale, extras, nominal)
-        sd = np.sqrt(variance) * np.exp(-log_scale)
-        below = np.column_stack([average_mean(fit.family.link_function, t[:, k], sd) for k in range(t.shape[1])])
+        below = np.zeros((len(eta), len(fit.categories) - 1))
+        for share, at, stretched, sd in self._points(eta, log_scale, variance):
+            t = fit.standardised_at(at, stretched, extras, nominal)
+            own = sd * np.exp(-stretched)
+            for k in range(t.shape[1]):
+                below[:, k] += share * average_mean(fit.family.link_function, t[:, k], own)
         return np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0.0, 1.0))), axis=1)
 
-    def _at(self, x: Floats) -> Any:
-        """The fit with other covariance parameters."""
-        return replace(self.fit, theta=self.fit.theta_of_replicates(x[np.newaxis, : self.n_theta])[0])
+    def _averaged(self, theta: Floats) -> Floats:
+        """Covariance (n, d, d) of the effects of location and scale that are averaged over."""
+        d, n = len(self.rows), len(self.rows[0].x)
+        out = np.zeros((n, d, d))
+        for wanted, unseen in ((self.marginal, False), (self.average_unseen, True)):
+            if wanted:
+                out += covariance_over_predictors(self.fit, theta, self.rows, self.masks, unseen)
+        return out
+
+    @staticmethod
+    def _points(eta: Floats, log_scale: Floats, variance: Floats) -> Iterator[tuple[float, Floats, Floats, Floats]]:
+        """Nodes of the effect on the log scale: weight, location and log scale there, and standard
+        deviation of the location given the effect.
+        """
+        if variance.shape[1] == 1 or not variance[:, 1, 1].any():
+            yield 1.0, eta, log_scale, np.sqrt(variance[:, 0, 0])
+            return
+        sd = np.sqrt(variance[:, 1, 1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            along = np.where(sd > 0, variance[:, 0, 1] / sd, 0.0)
+        left = np.sqrt(np.maximum(variance[:, 0, 0] - along**2, 0.0))
+        nodes, weights = np.polynomial.hermite_e.hermegauss(SCALE_NODES)
+        for node, weight in zip(nodes.tolist(), (weights / weights.sum()).tolist(), strict=True):
+            yield weight, eta + along * node, log_scale + sd * node, left
 
     def standard_errors(self, transform: Callable[[Floats], Floats]) -> Floats:
         """Standard errors (n, m) of what is made of the probabilities."""

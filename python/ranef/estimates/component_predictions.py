@@ -11,12 +11,11 @@ from ranef.errors import OptionError
 from ranef.estimates.included_effects import conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.prediction_rows import Rows, new_rows, only, own_rows
-from ranef.estimates.prediction_variance import left_out_random, unseen_random
+from ranef.estimates.prediction_variance import covariance_over_predictors, unseen_random
 from ranef.estimates.response_limits import quantile_limits
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.component_variance import predictor_effects
 from ranef.fit.components import ComponentsFit
-from ranef.fit.order import relative_factor
 from ranef.fit.random_part import random_part
 from ranef.fit.several_predictors import PredictorFit
 
@@ -247,17 +246,20 @@ def _prediction(
     """Limits of a new response: mean and zeros have normal predictors, others are held."""
     uncertain = [p for p in fit.predictors if p.key in ("cond", "zi") and changes[p.key] is not None]
     m, d = len(etas["cond"]), len(uncertain)
-    covariance = np.zeros((m, d, d))
+    predictors = fit.predictors
+    numbers = [predictors.index(p) for p in uncertain]
+    left_out = covariance_over_predictors(
+        fit, fit.whole_theta, [rows[p.key] for p in predictors], [chosen[p.key] for p in predictors]
+    )
+    covariance = np.array(left_out[:, numbers][:, :, numbers])
     for i, p in enumerate(uncertain):
         for j, q in enumerate(uncertain):
             one, other = changes[p.key], changes[q.key]
             assert one is not None
             assert other is not None
             between = _parameter_covariance(fit, one[0].shape[1])
-            covariance[:, i, j] = np.einsum("ij,jk,ik->i", one[0], between, other[0])
-            if i != j:
-                covariance[:, i, j] += _shared(fit, (p, q), rows, chosen)
-        covariance[:, i, i] += changes[p.key][1] + left_out_random(p, rows[p.key], chosen[p.key])  # type: ignore[index]
+            covariance[:, i, j] += np.einsum("ij,jk,ik->i", one[0], between, other[0])
+        covariance[:, i, i] += changes[p.key][1]  # type: ignore[index]
     values, vectors = np.linalg.eigh(covariance)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     nodes, shares = np.polynomial.hermite_e.hermegauss(NODES)
@@ -281,30 +283,6 @@ def _prediction(
     step = 1.0 / weights if fit.family.support == "proportion" else np.ones(m)
     size = np.abs(fit.family.mean(etas["cond"]))
     return quantile_limits(below, size, fit.family.support, step, level)
-
-
-def _shared(
-    fit: ComponentsFit,
-    pair: tuple[PredictorFit, PredictorFit],
-    rows: dict[str, Rows],
-    chosen: dict[str, tuple[NDArray[np.bool_], ...]],
-) -> Floats:
-    """Covariance (rows,) of what two predictors have of random effects that both leave out."""
-    out = np.zeros(len(rows["cond"].x))
-    theta = fit.whole_theta[fit.whole.order.theta_of_core]
-    for span in fit.whole.order.spans:
-        factor = relative_factor(span, theta)
-        parts = []
-        for p in pair:
-            number = fit.predictors.index(p)
-            for piece in fit.whole.pieces[span.formula]:
-                if piece.predictor == number:
-                    at = next(i for i, s in enumerate(p.order.spans) if s.formula == piece.term)
-                    z = only(rows[p.key].z[at], ~chosen[p.key][at])
-                    parts.append(z @ factor[piece.start : piece.start + piece.size])
-        if len(parts) == len(pair):
-            out += np.einsum("ij,ij->i", *parts)
-    return out
 
 
 def predicted_frame(

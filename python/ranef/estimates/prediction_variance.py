@@ -2,6 +2,7 @@
 and of the random effects that a prediction leaves out.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ranef.design.membership import for_core, size_of, unseen_of
 from ranef.estimates.fixed_basis import fixed_basis
 from ranef.estimates.included_effects import Mask
 from ranef.estimates.prediction_rows import Rows, only
+from ranef.fit.order import relative_factor
 from ranef.fit.record import MixedFit
 
 Floats = NDArray[np.float64]
@@ -58,6 +60,43 @@ def unseen_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
         if mask.any() and unseen.any():
             out[unseen] += share[unseen] * own_variance(only(z[unseen], mask), factor)
     return out * fit.random_scale**2
+
+
+def covariance_over_predictors(
+    fit: Any, theta: Floats, rows: Sequence[Rows], masks: Sequence[tuple[Mask, ...]], unseen: bool = False
+) -> Floats:
+    """Covariance (m, d, d) over d linear predictors of what they have of random effects outside the
+    masks, or with ``unseen`` of those within whose level was not in the data of the fit.
+
+    Parameters
+    ----------
+    fit : MixedFit
+        Of several linear predictors.
+    theta : (k,) array
+        Covariance parameters of all of them, in the core's order.
+    rows, masks : sequences
+        Of every predictor.
+    unseen : bool
+    """
+    order, d = fit.whole.order, len(fit.predictors)
+    values = theta[order.theta_of_core]
+    out = np.zeros((len(rows[0].x), d, d))
+    places = [{s.formula: i for i, s in enumerate(p.order.spans)} for p in fit.predictors]
+    for span in order.spans:
+        factor = relative_factor(span, values)
+        parts: list[tuple[int, Floats]] = []
+        share: Any = 0.0
+        for piece in fit.whole.pieces[span.formula]:
+            c = piece.predictor
+            i = places[c][piece.term]
+            codes, mask = rows[c].codes[i], masks[c][i]
+            share = unseen_of(codes) if unseen else size_of(codes)
+            z = only(rows[c].z[i], mask if unseen else ~mask)
+            parts.append((c, z @ factor[piece.start : piece.start + piece.size]))
+        for c, a in parts:
+            for e, b in parts:
+                out[:, c, e] += share * np.einsum("ij,ij->i", a, b)
+    return out
 
 
 def own_variance(z: Floats, factor: Floats) -> Floats:
