@@ -144,6 +144,24 @@ def test_thresholds_that_cross_are_named(both: Any) -> None:
         fit.probabilities_at(np.array([-60.0]), np.zeros(1), fit.extras, np.full((1, 1), 50.0))
 
 
+@pytest.mark.parametrize("numeric", [False, True])
+def test_crossing_at_the_optimum_is_said(numeric: bool) -> None:
+    """Where a category does not occur, its thresholds are free to change places."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": rng.integers(0, 20, 400), "x": rng.normal(size=400)})
+    data["b"] = np.where(rng.random(400) < 0.4, "yes", "no")
+    data["v"] = np.where(data.b == "yes", 3.0 + rng.random(400), rng.random(400))
+    y = np.digitize(rng.normal(size=20)[data.g] + rng.logistic(size=400), [-1.0, 0.0, 1.0])
+    data["y"] = np.where((data.b == "yes") & (y == 1), np.where(rng.random(400) < 0.5, 0, 2), y)
+    where = "where v is 3.* or more" if numeric else "where b = yes"
+    with pytest.warns(ranef.RanefWarning, match=rf"thresholds 0\|1 and 1\|2 cross {where} \(1\d\d of 400 rows\)"):
+        m = clmm("y ~ x + (1 | g)", data, nominal="~ v" if numeric else "~ b")
+    assert "The thresholds 0|1 and 1|2 cross" in str(m.summary())
+    assert "negative probability" in m.convergence.explanation
+    with pytest.raises(DataError, match="the thresholds cross in row"):
+        m.predict(type="prob")
+
+
 # ---- residuals and simulation
 
 

@@ -1,6 +1,7 @@
 """The fit of a model of ordered categories: one call into the core, and its record."""
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ranef.fit.control import FitControl
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.order import order_terms
 from ranef.fit.ordinal import OrdinalFit
+from ranef.fit.ordinal_messages import crossing_thresholds
 from ranef.fit.ordinal_system import SCALE, OrdinalModel, ordinal_model
 from ranef.fit.predictor_records import blocks_of, predictor_fields
 from ranef.fit.progress import Report
@@ -128,7 +130,7 @@ def _fitted(
     values = np.zeros(model.widths[1])
     values[list(extras.kept)] = solution.beta[extras.place]
     top = made[0] | {"vcov_beta": np.ascontiguousarray(own[:p, :p]), "eta": np.ascontiguousarray(eta[0])}
-    return OrdinalFit(
+    made_fit = OrdinalFit(
         **top,
         **common,
         mu=top["eta"],
@@ -143,6 +145,13 @@ def _fitted(
         whole_beta=solution.beta,
         whole_vcov=vcov,
     )
+    nominal, said = made_fit.nominal, None
+    if nominal is not None:
+        said = crossing_thresholds(made_fit.own_thresholds(), made_fit.threshold_map.thresholds, nominal)
+    if said is None:
+        return made_fit
+    limits = (*convergence.limits, f"{said[0].upper()}{said[1:]}")
+    return replace(made_fit, messages=(*messages, said), convergence=replace(convergence, limits=limits))
 
 
 def predictors_of(fit: OrdinalFit, design: Design, others: tuple[Design, ...]) -> Predictors:
