@@ -150,8 +150,8 @@ def _fitted(
         said = crossing_thresholds(made_fit.own_thresholds(), made_fit.threshold_map.thresholds, nominal)
     if said is None:
         return made_fit
-    limits = (*convergence.limits, f"{said[0].upper()}{said[1:]}")
-    return replace(made_fit, messages=(*messages, said), convergence=replace(convergence, limits=limits))
+    named = replace(convergence, limits=(*convergence.limits, f"{said[0].upper()}{said[1:]}"))
+    return replace(made_fit, messages=(*messages, said), convergence=named)
 
 
 def predictors_of(fit: OrdinalFit, design: Design, others: tuple[Design, ...]) -> Predictors:

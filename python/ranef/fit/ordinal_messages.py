@@ -25,7 +25,7 @@ def crossing_thresholds(thresholds: Floats, names: tuple[str, ...], nominal: Des
         The columns that move them.
     """
     falls = np.diff(thresholds, axis=1) < -SAME
-    rows = falls.any(axis=1)
+    rows = np.asarray(falls.any(axis=1))
     if not rows.any():
         return None
     k = int(np.argmax(falls.sum(axis=0)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.errors import OptionError
+from ranef.errors import DataError, OptionError
 from ranef.estimates.criteria import criteria
 from ranef.estimates.fixed_effects import correlation, correlations
 from ranef.estimates.residuals import residual_values
@@ -102,13 +102,14 @@ def _coefficients(
 def _quantiles(fit: MixedFit) -> Floats | None:
     """Quartiles of the scaled residuals.
 
-    None for a user's own family without a variance function, and in a model without rows.
+    None for a user's own family without a variance function, in a model without rows, and where
+    thresholds cross, so that categories have no probabilities.
     """
     if fit.design.sums is not None:
         return None
     try:
         residuals = residual_values(fit, "scaled")
-    except OptionError:
+    except (OptionError, DataError):
         return None
     # R's type 7: linear between order statistics
     if not np.isfinite(residuals).all():
