@@ -841,7 +841,14 @@ class GlmmSystem:
         self, theta: _F64, beta: _F64, dispersion: float | _F64 | None, n_quad: int, curvature: str, n_threads: int = 1
     ) -> GeneralizedEvaluation: ...
     def solution(
-        self, theta: _F64, beta: _F64, dispersion: float | _F64 | None, n_quad: int, curvature: str, n_threads: int = 1
+        self,
+        theta: _F64,
+        beta: _F64,
+        dispersion: float | _F64 | None,
+        n_quad: int,
+        curvature: str,
+        n_threads: int = 1,
+        needs_hessian: bool = True,
     ) -> GeneralizedFit: ...
     def conditional_covariance(
         self, theta: _F64, beta: _F64, dispersion: float | _F64 | None, curvature: str, n_threads: int = 1

@@ -1,13 +1,15 @@
 """Models of several linear predictors at their limits: what is said, and that it is true."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.fuzz.families_cases import families_case
 
-from ranef import RanefError, RanefWarning, glmer
+from ranef import NegativeBinomial, RanefError, RanefWarning, glmer
 
 pytestmark = pytest.mark.filterwarnings("ignore:singular fit")
 
@@ -120,8 +122,25 @@ def test_too_spread_for_conway_maxwell() -> None:
     data, rng = frame(n=120), np.random.default_rng(4)
     data["y"] = rng.poisson(rng.gamma(0.15, 8 / 0.15, len(data)))
     m, said = fitted("y ~ x + (1 | g)", data, family="compois")
-    said_once(m, said, "cannot be normalised accurately")
-    assert "use family='nbinom2'" in said
+    said_once(m, said, "phi has no finite estimate, and the fit is that of the geometric distribution")
+    assert "Use family='nbinom2'" in said
+    assert m.dispersion == np.inf
+    assert np.isnan(m.component("disp").bse).all()
+    geometric = glmer("y ~ x + (1 | g)", data, family=NegativeBinomial(size=1.0))
+    assert m.objective == pytest.approx(geometric.objective, abs=1e-4)
+    assert np.allclose(m.bse, geometric.bse, rtol=1e-3)
+
+
+def test_much_spread_that_is_within_conway_maxwells_range() -> None:
+    """Where the search begins, phi seems to have no end; from a start with variance between groups
+    it has."""
+    case = families_case(553)
+    m, said = fitted(case.formula, case.data, family="compois")
+    assert m.convergence.ok
+    assert m.dispersion < 5
+    # a search that shares nothing with the core's ended there
+    assert m.objective < 575.345876
+    assert "geometric" not in said
 
 
 def test_tweedie_without_zeros() -> None:
@@ -176,3 +195,45 @@ def test_units_of_the_response_do_not_separate() -> None:
     assert many.convergence.ok
     assert many.objective == pytest.approx(one.objective + 2 * len(data) * np.log(1e5), abs=1e-6)
     assert np.allclose(many.fixef, 1e5 * one.fixef, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("number", "sentences"),
+    [
+        # Student's t: an outlying row pulls the mode of its level to another place
+        (334, ["Random effects of 'h' in the conditional model can have several modes", "density of the t family"]),
+        (352, ["density of the genpois family is not log-concave", "use family='nbinom2'"]),
+        (213, ["likelihood of zeros that come from two sources is not log-concave", "n_quad=25 integrates"]),
+        (
+            267,
+            [
+                "The scale of the gaussian family goes to zero in some rows",
+                "Leave out random effects of the dispersion",
+            ],
+        ),
+    ],
+)
+def test_no_optimum_of_the_approximation(number: int, sentences: list[str]) -> None:
+    case = families_case(number)
+    m, said = fitted(case.formula, case.data, **case.options)
+    assert not m.convergence.ok
+    for sentence in sentences:
+        said_once(m, said, sentence)
+    assert "numerical precision; check the scale" not in said
+
+
+def test_a_zero_part_of_salamanders_that_is_separated() -> None:
+    """No extra zeros where there was no mining, and random effects that may take their place."""
+    data = pd.read_parquet(Path(__file__).parents[1] / "reference" / "data" / "Salamanders.parquet")
+    m, said = fitted(
+        "count ~ spp + mined + (1 | site)",
+        data,
+        family="nbinom2",
+        zi_formula="~ mined + (1 | site)",
+        disp_formula="~ mined",
+    )
+    assert not m.convergence.ok
+    said_once(
+        m, said, "where mined = no than the counts have by themselves: the zero-inflation coefficient has no finite"
+    )
+    said_once(m, said, "Random effects of 'site' in the zero part can have several modes given the data")

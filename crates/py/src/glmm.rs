@@ -407,7 +407,7 @@ impl GlmmSystem {
         })
     }
 
-    #[pyo3(signature = (theta, beta, dispersion, n_quad, curvature, n_threads = 1))]
+    #[pyo3(signature = (theta, beta, dispersion, n_quad, curvature, n_threads = 1, needs_hessian = true))]
     #[allow(clippy::too_many_arguments)]
     fn solution<'py>(
         &self,
@@ -418,6 +418,7 @@ impl GlmmSystem {
         n_quad: usize,
         curvature: &str,
         n_threads: usize,
+        needs_hessian: bool,
     ) -> PyResult<GeneralizedFit> {
         self.check_n_quad(n_quad)?;
         let point = self.point(&theta, &beta, dispersion.as_ref())?;
@@ -426,7 +427,7 @@ impl GlmmSystem {
             self.with_work(n_threads, |g, m| {
                 m.forget();
                 m.beta.copy_from_slice(&point.beta);
-                let f = ranef_core::generalized::examine(g, m, &point, how)?;
+                let f = ranef_core::generalized::examine(g, m, &point, how, needs_hessian)?;
                 let s = m.solution(g)?;
                 Ok::<_, Failure>((f, s))
             })

@@ -99,7 +99,7 @@ def clmm(
         threshold=threshold,
         nominal=nominal,
         scale=scale,
-        n_quad=choose_n_quad(n_quad, nAGQ),
+        n_quad=int(choose_n_quad(n_quad, nAGQ)),
         weights=weights,
         offset=offset,
         subset=subset,

@@ -24,8 +24,8 @@ def glmer(
     family: str | Family,
     zi_formula: str | None = None,
     disp_formula: str | None = None,
-    n_quad: int | None = None,
-    nAGQ: int | None = None,
+    n_quad: int | Literal["auto"] | None = None,
+    nAGQ: int | Literal["auto"] | None = None,
     ziformula: str | None = None,
     dispformula: str | None = None,
     curvature: Literal["observed", "expected"] = "observed",
@@ -74,11 +74,13 @@ def glmer(
         the formulas of one model are one covariance block.
     ziformula, dispformula : str, optional
         R's names of these.
-    n_quad : int, optional
+    n_quad : int or "auto", optional
         Nodes of adaptive Gauss-Hermite quadrature for each random effect, for one grouping factor
         with up to three of them or two nested ones with one each; 1, the default, is Laplace's
-        approximation and 0 the fast penalised form, whose fixed effects are biased.
-    nAGQ : int, optional
+        approximation and 0 the fast penalised form, whose fixed effects are biased. ``"auto"``
+        raises their number until two successive values of -2 log-likelihood agree to 0.001;
+        ``convergence`` says how many that were.
+    nAGQ : int or "auto", optional
         R's name of ``n_quad``.
     curvature : {"observed", "expected"}
         Second derivatives in Laplace's determinant: the observed ones, which make it Laplace's
@@ -100,7 +102,8 @@ def glmer(
         matrix (levels × columns), of random effects too, as in `lmer`.
     start : sequence or dict, optional
         Starting values of theta, in lme4's order or by name; or a dict with ``theta``, ``fixef``
-        and ``dispersion``, as far as known.
+        and ``dispersion``, as far as known. With several linear predictors the dict may have those
+        of the others, as ``{"fixef": {"x": 0.5}, "zi": [-1.0], "disp": [0.3], "psi": 0.0}``.
     control : dict, optional
         ``max_evaluations``: limit on evaluations of the likelihood. ``tolerance``: stop when the
         criterion can be lowered by less than this.
@@ -167,7 +170,7 @@ def glmer(
             family=parsed if has_several_predictors(parsed, zi, disp) else _checked(parsed),
             zi_formula=zi,
             disp_formula=disp,
-            n_quad=choose_n_quad(n_quad, nAGQ),
+            n_quad=choose_n_quad(n_quad, nAGQ, with_auto=True),
             curvature=checked_curvature(curvature),
             weights=weights,
             offset=offset,

@@ -106,7 +106,7 @@ def nlmer(
         functions=functions,
         curvature=curvature,
         method=method,
-        n_quad=choose_n_quad(n_quad, nAGQ),
+        n_quad=int(choose_n_quad(n_quad, nAGQ)),
         weights=weights,
         subset=subset,
         na_action=na_action,

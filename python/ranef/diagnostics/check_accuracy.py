@@ -33,7 +33,7 @@ def accuracy_part(fit: MixedFit) -> CheckPart:
 
     title = "Accuracy of Laplace's approximation"
     try:
-        check_quadrature(NODES[-1], fit.order, fit.design)
+        check_quadrature(NODES[-1], *fit.integrated)
     except OptionError:
         groups = len(fit.order.factors)
         rows = fit.nobs / max(len(t.levels) for t in fit.terms)

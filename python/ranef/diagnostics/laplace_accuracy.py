@@ -25,5 +25,5 @@ def laplace_error(fit: MixedFit, n_quad: int) -> float:
         raise OptionError(
             f"n_quad must be at least {FEWEST_NODES} here, not {n_quad}: fewer nodes can be worse than one."
         )
-    check_quadrature(int(n_quad), fit.order, fit.design)
+    check_quadrature(int(n_quad), *fit.integrated)
     return fit.objective_at(int(n_quad)) - fit.objective_at(1)

@@ -13,6 +13,10 @@ from ranef.families.link import Floats
 #: Steps for the rate of a mean.
 STEPS = 60
 
+#: Smallest nu, at which the distribution is the geometric one for all purposes; and how many times
+#: the mean counts of that one reach.
+LEAST, FAR = 1e-6, 45.0
+
 
 @dataclass(frozen=True, slots=True)
 class ConwayMaxwellPoisson(Family):
@@ -44,11 +48,14 @@ class ConwayMaxwellPoisson(Family):
         """Counts (m,) and probabilities (n, m)."""
         from scipy.special import gammaln
 
-        nu = np.exp(-at["disp"])
-        most = int(min(MOST, np.ceil(float(np.max(mu + 12 * np.sqrt(mu / nu) + 30))))) if len(mu) else 1
+        nu = np.maximum(np.exp(-at["disp"]), LEAST)
+        reach = np.minimum(mu + 12 * np.sqrt(mu / nu), FAR * (mu + 1)) + 30
+        most = int(min(MOST, np.ceil(float(reach.max())))) if len(mu) else 1
         y = np.arange(most + 1.0)
         fact = nu[:, None] * gammaln(y + 1)
         rate = nu * np.log(np.maximum(mu + (nu - 1) / (2 * nu), 0.1 * mu))
+        # counts vary more than Poisson's: between the geometric distribution and it
+        rate = np.where(nu < 1, np.log(mu) - (1 - nu) * np.log1p(mu), rate)
         p = np.empty((len(mu), len(y)))
         for _ in range(STEPS):
             logs = rate[:, None] * y - fact

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.component_design import Predictor
+from ranef.fit.component_design import Predictor, named_terms
 from ranef.fit.component_messages import Part
 from ranef.fit.component_system import WholeModel
 from ranef.fit.conclusion import OPTIMIZER
@@ -66,11 +66,7 @@ def component_convergence(
         What is at a limit, in sentences.
     """
     order, merged = model.order, model.design
-    terms = []
-    for term, pieces in zip(merged.random, model.pieces, strict=True):
-        at = pieces[0].predictor
-        terms.append(term if at == 0 else replace(term, group=f"{keys[at]}:{term.group}"))
-    named = replace(merged, random=tuple(terms))
+    named = replace(merged, random=named_terms(merged.random, model.pieces, keys))
     beta = np.empty(0) if found.solution is None else found.solution.beta
     own = Valley(found.ending.objective, theta, beta)
     others = [

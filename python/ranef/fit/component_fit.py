@@ -13,21 +13,26 @@ from ranef.errors import DataError, DesignError, OptionError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
-from ranef.fit.component_design import Predictor, together
+from ranef.fit.component_design import Predictor, named_terms, together
 from ranef.fit.component_ending import component_convergence, parts_of
-from ranef.fit.component_messages import TOO_SPREAD, at_limit
+from ranef.fit.component_messages import TOO_MANY_TERMS, at_limit
+from ranef.fit.component_no_optimum import why_no_optimum
 from ranef.fit.component_system import LazyWhole, WholeModel
+from ranef.fit.component_variance import widest_effects
 from ranef.fit.components import ComponentsFit
 from ranef.fit.conclusion import solution_of
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending
+from ranef.fit.fitted_apart import fitted_apart
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.messages import Trouble, fit_messages
 from ranef.fit.order import TermOrder, order_terms
 from ranef.fit.predictor_records import blocks_of, predictor_fields
 from ranef.fit.progress import Report
+from ranef.fit.quadrature import check_quadrature
 from ranef.fit.row_subset import design_of_rows
 from ranef.fit.several_predictors import PredictorFit
+from ranef.fit.start import parse_components_start
 from ranef.status import FitStatus
 
 if TYPE_CHECKING:
@@ -60,6 +65,7 @@ def fit_components(
     n_threads: int,
     start: tuple[Floats, Floats] | None = None,
     like: ComponentsFit | None = None,
+    asked: object = None,
 ) -> ComponentsFit:
     """Estimate a model of several linear predictors.
 
@@ -75,12 +81,15 @@ def fit_components(
         All covariance parameters in the core's order and all fixed effects.
     like : ComponentsFit, optional
         A fit of the same model to other rows, whose order of terms is taken.
+    asked : array-like, dict or None
+        Starting values as a user gives them.
     """
     family, base = likelihood.family, predictors[0].design
     zero = zero_kind(family, predictors[-1].key == "zi")
     terms, pieces = together(predictors)
     merged = Design(**{**_fields(base), "random": terms})
     order = order_terms(terms) if like is None else like.whole.order
+    check_quadrature(likelihood.n_quad, order, merged)
     predictors = tuple(_held(p, family.held.get(p.key)) for p in predictors)
     x = tuple(p.design.x for p in predictors)
     link = _CORE_LINKS.get(family.link, family.link)
@@ -88,12 +97,25 @@ def fit_components(
     model = WholeModel(merged, order, pieces, x, offsets, family.kernel, link, zero)
     system = model.system()
     theta, beta = (None, None) if start is None else start
-    found = system.fit(
-        likelihood.n_quad, likelihood.curvature, theta, beta, None, None, control.max_evaluations, control.tolerance,
-        n_threads, progress,
-    )  # fmt: skip
+    if asked is not None:
+        columns = {p.key: p.design.x_names for p in predictors}
+        theta, beta = parse_components_start(asked, order, named_terms(terms, pieces, tuple(columns)), columns)
+        beta = None if beta is None else np.ascontiguousarray(beta[np.asarray(system.kept, dtype=np.intp)])
+    how = likelihood.n_quad, likelihood.curvature
+    apart = None
+    if start is None and asked is None:
+        kept = np.asarray(system.kept, dtype=np.intp)
+        apart = fitted_apart(model, kept, *how, control, n_threads, progress)
+    if apart is None:
+        found = system.fit(
+            *how, theta, beta, None, None, control.max_evaluations, control.tolerance, n_threads, progress
+        )
+        ending, vcov = Ending.of(found), found.covariance
+    else:
+        found = system.solution(apart.theta, apart.beta, None, *how, n_threads, needs_hessian=False)
+        ending, vcov = apart.ending, apart.covariance
     orders = [order_terms(p.design.random) for p in predictors] if like is None else [p.order for p in like.predictors]
-    return _record(predictors, likelihood, model, system, found, zero, n_threads, orders)
+    return _record(predictors, likelihood, model, system, found, ending, vcov, n_threads, orders)
 
 
 def _held(predictor: Predictor, value: float | None) -> Predictor:
@@ -115,25 +137,27 @@ def _record(
     model: WholeModel,
     system: "_core.GlmmSystem",
     found: "_core.GeneralizedFit",
-    zero: str,
+    ending: Ending,
+    vcov: Floats | None,
     n_threads: int,
     orders: Sequence[TermOrder],
 ) -> ComponentsFit:
-    family, ending = likelihood.family, Ending.of(found, 0)
-    if family.kernel == "compois" and (
-        ending.status is FitStatus.NON_FINITE or not math.isfinite(found.ending.objective)
-    ):
-        raise DataError(TOO_SPREAD)
-    solution, objective = solution_of(found, family), found.ending.objective
+    family, zero, objective = likelihood.family, model.zero, found.ending.objective
+    if family.kernel == "compois" and (ending.status is FitStatus.NON_FINITE or not math.isfinite(objective)):
+        raise DataError(TOO_MANY_TERMS)
+    solution = solution_of(found, family)
     order, merged = model.order, model.design
     theta = solution.theta[order.theta_of_core]
-    n, vcov = len(merged.y), found.covariance
+    n = len(merged.y)
     kept = np.asarray(system.kept, dtype=np.intp)
     eta = np.asarray(solution.eta).reshape(len(predictors), n)
     if n < len(solution.beta):
         raise DesignError(f"there are {n} rows for {len(solution.beta)} fixed effects.")
     parts = parts_of(predictors, eta, solution.beta, kept)
     limits = at_limit(family, zero, parts, merged.y, ending.status)
+    if ending.status is FitStatus.NO_PROGRESS and limits.apart is None:
+        widest = widest_effects(model, tuple(parts), system, solution, likelihood.curvature)
+        limits = replace(limits, apart=why_no_optimum(family, zero, parts, merged.y, widest))
     convergence = component_convergence(found, ending, model, tuple(parts), theta, limits.sentences)
     common: dict[str, Any] = {
         "mu": np.full(n, np.nan),

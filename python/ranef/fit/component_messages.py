@@ -23,13 +23,17 @@ LIMIT = 13.8
 #: log phi of the generalized Poisson distribution below which it is no distribution, and about
 #: which it is Poisson's.
 UNDER, SAME = -1e-3, 1e-3
-#: log phi of the Conway-Maxwell-Poisson distribution from which it cannot be normalised well.
-SPREAD = 3.0
+#: log phi of the Conway-Maxwell-Poisson distribution from which it is the geometric distribution.
+SPREAD = 9.0
 #: Logit of power - 1, log degrees of freedom (few and many), slant, and log of a mean.
 POWER, FEW, MANY, SLANT, NO_MEAN = 7.0, 0.0, 6.9, 30.0, -8.0
-TOO_SPREAD = (
-    "the counts are so overdispersed that the Conway-Maxwell-Poisson distribution cannot be normalised accurately: use "
-    "family='nbinom2' or zi_formula."
+GEOMETRIC = (
+    "the counts are more overdispersed than the Conway-Maxwell-Poisson distribution can be: phi has no finite "
+    "estimate, and the fit is that of the geometric distribution. Use family='nbinom2' or zi_formula."
+)
+TOO_MANY_TERMS = (
+    "the counts are so large and so overdispersed that the Conway-Maxwell-Poisson distribution cannot be normalised "
+    "in a bearable number of terms: use family='nbinom2'."
 )
 #: Families with a limit of their dispersion: its sign there, what the fit is that of, and what is
 #: not found.
@@ -122,7 +126,7 @@ def at_limit(family: Family, zero: str, parts: Mapping[str, Part], y: Floats, st
         )
         infinite["zi"] = 0.0
     elif zi is not None:
-        apart = _zero_part(zi, y, zero)
+        apart = separated_zero_part(zi, y, zero)
     if family.truncated:
         some = y > 0
         ones = some & (y == 1)
@@ -152,8 +156,8 @@ def _dispersion(family: Family, part: Part) -> tuple[list[str], float | None]:
         ], None
     if kernel == "genpois" and high < SAME:
         return ["no overdispersion: the fit is that of family='poisson'."], None
-    if kernel == "compois" and high > SPREAD:
-        return [TOO_SPREAD], None
+    if kernel == "compois" and low > SPREAD:
+        return [GEOMETRIC], np.inf
     return [], None
 
 
@@ -175,10 +179,13 @@ def _shape(key: str, part: Part, y: Floats) -> list[str]:
     return []
 
 
-def _zero_part(part: Part, y: Floats, zero: str) -> str | None:
-    """Of a zero part without finite estimates: where, and what to do."""
+def separated_zero_part(part: Part, y: Floats, zero: str, runaway: float = RUNAWAY) -> str | None:
+    """Of a zero part without finite estimates: where, and what to do.
+
+    ``runaway`` is the logit from which it is one.
+    """
     size = np.abs(part.x).max(axis=0, initial=0.0) * np.abs(part.beta)
-    extreme = np.abs(part.x @ part.beta) > RUNAWAY
+    extreme = np.abs(part.x @ part.beta) > runaway
     if not extreme.any() or not len(size):
         return None
     share = np.abs(part.x[extreme] * part.beta).max(axis=0) / max(float(size.max()), 1e-300)

@@ -64,13 +64,13 @@ def fitted_components(request: "GlmmRequest", control: FitControl, n_threads: in
     if request.response is not None:
         design = design.with_rows(y=replaced_response(request.response, design))
     predictors = (replace(predictors[0], design=design), *predictors[1:])
-    likelihood = Likelihood(family, kind, request.n_quad, "observed")
+    likelihood = Likelihood(family, kind, int(request.n_quad), "observed")
     if request.n_quad == 0:
         raise OptionError(
             "models with several linear predictors have Laplace's approximation, n_quad=1, or quadrature."
         )
     with reported(request.progress, "evaluations") as show:
-        return fit_components(predictors, likelihood, control, show, n_threads)
+        return fit_components(predictors, likelihood, control, show, n_threads, asked=request.start)
 
 
 def _formulas(request: "GlmmRequest", formula: Formula) -> dict[str, tuple[Formula, str | None]]:
@@ -93,7 +93,7 @@ def _formulas(request: "GlmmRequest", formula: Formula) -> dict[str, tuple[Formu
                 f"zi_formula is for families of counts, proportions and positive numbers; zero is a number like others "
                 f"of the {family.name} family."
             )
-        if family.support in ("unit", "nonnegative"):
+        if family.support == "unit":
             raise OptionError(f"the {family.name} family has its own zeros, so that zi_formula has none to explain.")
         out["zi"] = (_parsed("zi_formula", request.zi_formula, formula), request.zi_formula)
     return out

@@ -1,13 +1,17 @@
 """Variances of predicted linear predictors of models with several of them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranef.fit.order import relative_factor
 from ranef.fit.random_part import random_part
 
 if TYPE_CHECKING:
+    from ranef import _core
+    from ranef.fit.component_system import WholeModel
     from ranef.fit.several_predictors import SeveralPredictorsFit
 
 Floats = NDArray[np.float64]
@@ -79,3 +83,39 @@ def _modes(fit: "SeveralPredictorsFit", predictor: int, k: int, step: float) -> 
     else:
         beta[k - len(theta)] += step
     return fit.effects_at(theta, beta)[predictor]
+
+
+def widest_effects(
+    model: "WholeModel",
+    keys: Sequence[str],
+    system: "_core.GlmmSystem",
+    solution: "_core.GeneralizedSolution",
+    curvature: str,
+) -> list[tuple[str, str, float]]:
+    """For every random term its predictor, its grouping factor, and the largest variance of one of
+    its effects given the data, in that without them: infinite where there is no mode.
+
+    Parameters
+    ----------
+    model : WholeModel
+    keys : sequence of str
+        The predictors.
+    system : GlmmSystem
+    solution : GeneralizedSolution
+    curvature : str
+    """
+    try:
+        blocks = system.conditional_covariance(solution.theta, solution.beta, None, curvature, 1)
+    except (ValueError, ArithmeticError):
+        blocks = None
+    theta, out = solution.theta[model.order.theta_of_core], []
+    for span in model.order.spans:
+        prior = (relative_factor(span, theta) ** 2).sum(axis=1)
+        ratio = np.inf
+        if blocks is not None:
+            at = np.arange(span.start, span.start + span.size)
+            given = np.asarray(blocks[span.factor])[:, at, at].max(axis=0)
+            ratio = float(np.max(given / np.where(prior > 0, prior, np.inf), initial=0.0))
+        first = model.pieces[span.formula][0].predictor
+        out.append((keys[first], model.design.random[span.formula].group, ratio))
+    return out

@@ -3,13 +3,14 @@ dispersion and shape.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.families.cumulative import LATENT_VARIANCE
+from ranef.fit.component_design import named_terms
 from ranef.fit.order import theta_names
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.part_questions import SMALLEST_VARIANCE
@@ -252,11 +253,7 @@ class ComponentsFit(SeveralPredictorsFit):
             at += len(p.beta)
         blocks.sort(key=lambda b: b[0])
         names = [(key, name) for _, key, own, _ in blocks for name in own]
-        first = [pieces[0].predictor for pieces in self.whole.pieces]
-        random = tuple(
-            term if not i else replace(term, group=f"{self.predictors[i].key}:{term.group}")
-            for i, term in zip(first, self.whole.design.random, strict=True)
-        )
+        random = named_terms(self.whole.design.random, self.whole.pieces, [p.key for p in self.predictors])
         names += [("theta", name) for name in theta_names(self.whole.order, random)]
         place = np.concatenate([*(b[3] for b in blocks), self.whole.order.theta_of_core]).astype(np.intp)
         values = np.concatenate([self.whole_theta, self.whole_beta])[place]

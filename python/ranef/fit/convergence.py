@@ -64,6 +64,8 @@ class Convergence:
         errors; 0 of an exact fit.
     limits : tuple of str
         Parameters at a limit of the model, in words.
+    quadrature : str
+        With ``n_quad="auto"``, how many nodes were chosen and how well they do.
     solver : {"exact", "hybrid", "iterative"}
         By what the model was solved; hybrid is the iterative solver with an exact finish.
     """
@@ -81,6 +83,7 @@ class Convergence:
     stories: tuple[str, ...] = ()
     sampling: float = 0.0
     limits: tuple[str, ...] = ()
+    quadrature: str = ""
     solver: str = "exact"
 
     @property
@@ -93,7 +96,8 @@ class Convergence:
         """A paragraph: whether the estimates can be used, what the derivatives say, what lies on
         the boundary, what to try.
         """
-        return " ".join([*self._ending(), *self.limits, *self._valleys(), *self._boundary()])
+        nodes = [self.quadrature] if self.quadrature else []
+        return " ".join([*self._ending(), *self.limits, *nodes, *self._valleys(), *self._boundary()])
 
     def __str__(self) -> str:
         import textwrap

@@ -17,12 +17,12 @@ MOST_NESTED = 2
 _LAPLACE = "Use n_quad=1, Laplace's approximation."
 
 
-def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
+def check_quadrature(n_quad: int | str, order: TermOrder, design: Design) -> None:
     """Refuse quadrature where the integral has too many dimensions.
 
     Parameters
     ----------
-    n_quad : int
+    n_quad : int or "auto"
         Number of nodes for each random effect; up to 1 is no quadrature.
     order : TermOrder
     design : Design
@@ -32,8 +32,9 @@ def check_quadrature(n_quad: int, order: TermOrder, design: Design) -> None:
     OptionError
         Crossed factors, more than two nested ones, or too many random effects of a level.
     """
-    if n_quad <= 1:
+    if not isinstance(n_quad, str) and n_quad <= 1:
         return
+    n_quad = repr(n_quad)
     first = [design.random[members[0]] for members in order.factors]
     effects = [sum(s.size for s in order.spans if s.factor == f) for f in range(len(first))]
     groups = [t.group for t in first]

@@ -347,6 +347,11 @@ class MixedFit(PartQuestions, DrawnResponses):
         """
         raise NotImplementedError
 
+    @property
+    def integrated(self) -> tuple[TermOrder, Design]:
+        """Order and design of all random terms that the likelihood integrates over."""
+        return self.order, self.design
+
     def objective_at(self, n_quad: int) -> float:
         """-2 log-likelihood at the estimates with another number of quadrature nodes."""
         raise NotImplementedError

@@ -25,11 +25,12 @@ from ranef.errors import ArgumentTypeError, DataError, FormulaError, MemoryLimit
 from ranef.families.family import Family
 from ranef.families.names import parse_family
 from ranef.fit.absent_data import AbsentData
-from ranef.fit.approximation import checked_curvature, settled_n_quad
+from ranef.fit.approximation import AUTO, checked_curvature, settled_n_quad
 from ranef.fit.beside import see_that_ml_is_fitted, with_beside
 from ranef.fit.component_request import fitted_components, has_several_predictors, part_formula
 from ranef.fit.control import FitControl, parse_control
 from ranef.fit.correlated import fit_linear
+from ranef.fit.enough_nodes import fit_with_enough_nodes
 from ranef.fit.likelihood import Likelihood
 from ranef.fit.named_values import column_or_values
 from ranef.fit.order import TermOrder, order_terms
@@ -394,7 +395,7 @@ class GlmmRequest(ModelRequest):
     """The arguments of one call of ``glmer``."""
 
     family: Family
-    n_quad: int = 1
+    n_quad: int | str = 1
     curvature: str = "observed"
     zi_formula: str | None = None
     disp_formula: str | None = None
@@ -410,6 +411,9 @@ class GlmmRequest(ModelRequest):
         return tuple(n for t in (self.zi_formula, self.disp_formula) if t for n in parse_formula(t).names)
 
     def _found_within(self, sums: Design | None, control: FitControl, n_threads: int) -> MixedFit:
+        if self.n_quad == AUTO:
+            given = sums, control, n_threads
+            return fit_with_enough_nodes(lambda nodes: replace(self, n_quad=nodes)._found_within(*given))
         several = has_several_predictors(self.family, self.zi_formula, self.disp_formula)
         found = ModelRequest._found_within
         return fitted_components(self, control, n_threads) if several else found(self, sums, control, n_threads)
@@ -430,7 +434,7 @@ class GlmmRequest(ModelRequest):
         show: Report | None,
         n_threads: int,
     ) -> MixedFit:
-        likelihood = Likelihood(self.family, kind, self.n_quad, self.curvature)
+        likelihood = Likelihood(self.family, kind, int(self.n_quad), self.curvature)
         return fit_by_solver(design, likelihood, start, control, show, n_threads, order)
 
     def _settled(self, changed: dict[str, Any]) -> dict[str, Any]:
@@ -441,7 +445,7 @@ class GlmmRequest(ModelRequest):
                 changed[name] = part_formula(name, changed[name])
         if "curvature" in changed:
             changed["curvature"] = checked_curvature(changed["curvature"])
-        return settled_n_quad(changed)
+        return settled_n_quad(changed, with_auto=True)
 
 
 def choose_reml(REML: object, method: object, default: bool = True) -> bool:

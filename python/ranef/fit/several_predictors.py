@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranef.design.membership import for_core
+from ranef.design.record import Design
 from ranef.errors import OptionError
 from ranef.fit.component_system import JoinedModel
 from ranef.fit.component_variance import predictor_variance
@@ -217,6 +218,11 @@ class SeveralPredictorsFit(PredictorFit):
     def core_model(self, n_threads: int | None = None) -> "_core.Model":
         """The model in the core."""
         return self.system.get(self.n_threads if n_threads is None else n_threads)
+
+    @property
+    def integrated(self) -> tuple[TermOrder, Design]:
+        """Those of all predictors."""
+        return self.whole.order, self.whole.design
 
     def conditional_covariance(self) -> tuple[list[Floats], list[float] | None]:
         """That of the first predictor's random effects."""

@@ -111,30 +111,89 @@ def parse_glmm_start(start: object, order: TermOrder, design: Design) -> Start:
             f"start has no part {', '.join(map(repr, unknown))}; its parts are theta, fixef and dispersion."
         )
     theta = None if "theta" not in start else parse_start(start["theta"], order, design.random)
-    dispersion = start.get("dispersion")
-    if dispersion is not None and (isinstance(dispersion, bool) or not isinstance(dispersion, numbers.Real)):
+    dispersion = _positive(start.get("dispersion"))
+    return Start(theta, _fixed_start(start.get("fixef"), design.x_names), dispersion)
+
+
+def parse_components_start(
+    start: object, order: TermOrder, terms: Sequence[RandomTerm], columns: Mapping[str, tuple[str, ...]]
+) -> tuple[Floats | None, Floats | None]:
+    """Check the ``start`` argument of a model with several linear predictors.
+
+    Parameters
+    ----------
+    start : array-like, dict or None
+        Theta in lme4's order, or by name; or a dict with ``theta``, ``fixef`` (of the conditional
+        predictor) and those of the other predictors by their keys, as far as known.
+    order : TermOrder
+    terms : sequence of RandomTerm
+        Of all predictors, in the order of the whole model.
+    columns : dict
+        Names of the columns of every predictor by its key, the conditional one first; none of one
+        that is held.
+
+    Returns
+    -------
+    theta : array or None
+        In the core's order.
+    beta : array or None
+        For all columns of all predictors, NaN for predictors that are not given.
+    """
+    parts = {"theta", "fixef", "dispersion", *columns}
+    given = dict(start) if isinstance(start, Mapping) and parts & set(start) else {"theta": start}
+    unknown = [str(k) for k in given if k not in parts]
+    if unknown:
+        known = ", ".join(["theta", "fixef", *(k for k in columns if k != "cond")])
+        raise OptionError(f"start has no part {', '.join(map(repr, unknown))}; its parts are {known}.")
+    if "dispersion" in given:
+        value = _positive(given.pop("dispersion"))
+        if columns.get("disp") != ("(Intercept)",):
+            raise OptionError("start['dispersion'] is for a dispersion that is one number: give start['disp'].")
+        given.setdefault("disp", None if value is None else [float(np.log(value))])
+    own = parse_start(given.get("theta"), order, terms)
+    theta = None
+    if own is not None:
+        theta = np.empty_like(own)
+        theta[order.theta_of_core] = own
+    beta = []
+    for key, names in columns.items():
+        what = "fixef" if key == "cond" and "cond" not in given else key
+        if what in given and not names and given[what] is not None:
+            raise OptionError(
+                f"start[{what!r}] is of a predictor that is held, so that there is nothing to start from."
+            )
+        values = _fixed_start(given.get(what), names, what)
+        beta.append(np.full(len(names), np.nan) if values is None else values)
+    joined = np.concatenate(beta)
+    return theta, None if np.isnan(joined).all() else joined
+
+
+def _positive(dispersion: object) -> float | None:
+    if dispersion is None:
+        return None
+    if isinstance(dispersion, bool) or not isinstance(dispersion, numbers.Real):
         raise ArgumentTypeError(f"start['dispersion'] must be a positive number, not {dispersion!r}.")
-    if dispersion is not None and not (np.isfinite(float(dispersion)) and float(dispersion) > 0):
+    if not (np.isfinite(float(dispersion)) and float(dispersion) > 0):
         raise OptionError(f"start['dispersion'] must be a positive number, not {dispersion!r}.")
-    return Start(
-        theta, _fixed_start(start.get("fixef"), design.x_names), None if dispersion is None else float(dispersion)
-    )
+    return float(dispersion)
 
 
-def _fixed_start(fixef: Any, names: tuple[str, ...]) -> Floats | None:
+def _fixed_start(fixef: Any, names: tuple[str, ...], what: str = "fixef") -> Floats | None:
     if fixef is None:
         return None
     if isinstance(fixef, Mapping):
         unknown = [str(k) for k in fixef if k not in names]
         if unknown:
             raise OptionError(
-                f"start['fixef'] names no fixed effect: {', '.join(map(repr, unknown))}. They are {', '.join(names)}."
+                f"start[{what!r}] names no fixed effect: {', '.join(map(repr, unknown))}. They are {', '.join(names)}."
             )
         fixef = [fixef.get(n, 0.0) for n in names]
     try:
         values = np.array(fixef, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ArgumentTypeError(f"start['fixef'] must hold numbers, not {fixef!r}.") from None
+        raise ArgumentTypeError(f"start[{what!r}] must hold numbers, not {fixef!r}.") from None
+    if values.ndim == 0 and len(names) == 1:
+        values = values.reshape(1)
     if values.shape != (len(names),) or not np.isfinite(values).all():
-        raise OptionError(f"start['fixef'] must have {len(names)} finite values, for {', '.join(names)}.")
+        raise OptionError(f"start[{what!r}] must have {len(names)} finite values, for {', '.join(names)}.")
     return values

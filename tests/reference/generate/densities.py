@@ -73,6 +73,8 @@ def compois(y, w, a, d):
         return total, mean, mp.fsum((j - mean) ** 2 * t for j, t in enumerate(terms)) / total
 
     rate = nu * mp.log(mu + (nu - 1) / (2 * nu)) if mu > 1 else a
+    if mp.im(rate) != 0:  # more spread than that
+        rate = a - (1 - nu) * mp.log(1 + mu)
     for _ in range(100):
         _, mean, variance = moments(rate)
         step = mp.log(mu / mean) * mean / variance
@@ -198,6 +200,11 @@ POINTS: list[tuple[Density, str, list[tuple[float, float]], list[tuple[float, ..
     (gaussian, "identity", [(-2.0, 1), (3.0, 1)], [(0.5, 0.3), (1e3, 5.0)]),
     (t, "identity", [(-2.0, 1), (30.0, 1)], [(0.5, 0.3, 1.0), (0.5, 0.3, 0.72), (0.5, 0.0, 14.0), (1.0, 1.0, -2.0)]),
     (skewnormal, "identity", [(-2.0, 1), (3.0, 1)], [(0.5, 0.3, 2.0), (0.5, 0.3, 0.01), (0.5, 0.8, -8.0)]),
+    # hardly above zero, many gamma variables, powers near 1
+    (tweedie, "log", [(1e-19, 1), (5.0, 1)], [(0.5, 0.2, -12.0), (0.5, -4.0, 0.5)]),
+    (tweedie, "log", [(1e-19, 1)], [(1.5, 0.0, -2.5)]),
+    # nearly geometric, and nu above 20
+    (compois, "log", [(0, 1), (30, 1)], [(2.0, 3.0), (1.0, -3.5)]),
 ]  # fmt: skip
 
 

@@ -15,9 +15,9 @@
 //!
 //! All hold the row's prior weight. Constants belong to `l`: values are compared between families.
 //! A row that has no density there has an `l` that is not finite; the engine then takes a shorter
-//! step. Second and third derivatives are wanted only for pairs and triples of which at most one
-//! index is a predictor without random effects (`random` tells which have them), but a start asks
-//! for all second ones; more may always be given.
+//! step. Where third derivatives are not wanted, the first and second are wanted only in predictors
+//! with random effects (`random` tells which have them); where they are, for pairs and triples of
+//! which at most one index is another predictor. More may always be given.
 //!
 //! A parameter that is one number for all rows is a predictor with a column of ones; one that is
 //! held is a predictor with an offset and no column. The two thresholds of ordered categories share

@@ -33,7 +33,7 @@ pub struct FitOptions {
     pub how: Approximation,
     /// Covariance parameters to start from.
     pub theta: Option<Vec<f64>>,
-    /// Fixed effects (changed basis) to start from.
+    /// Fixed effects (changed basis) to start from, NaN for those that the fit is to find itself.
     pub beta: Option<Vec<f64>>,
     /// Extra parameters to start from.
     pub extras: Option<Vec<f64>>,
@@ -93,7 +93,7 @@ pub(super) fn fit_from(
     let p = g.p();
     m.free = None;
     let mut base = match (&options.theta, &options.beta, &options.extras) {
-        (Some(theta), Some(beta), Some(extras)) => {
+        (Some(theta), Some(beta), Some(extras)) if !beta.iter().any(|b| b.is_nan()) => {
             Point { theta: theta.clone(), beta: beta.clone(), extras: extras.clone() }
         }
         _ => start(g, m),
@@ -102,7 +102,7 @@ pub(super) fn fit_from(
         base.theta.clone_from(t);
     }
     if let Some(b) = &options.beta {
-        base.beta.clone_from(b);
+        base.beta.iter_mut().zip(b).filter(|(_, b)| !b.is_nan()).for_each(|(own, b)| *own = *b);
     }
     if let Some(e) = &options.extras {
         base.extras.clone_from(e);
@@ -200,11 +200,17 @@ fn carry_over(old: &[f64], new: &mut [f64], nt: usize, p: usize, n_extras: usize
     }
 }
 
-/// What a fit would report at a point that is not to be moved.
+/// What a fit would report at a point that is not to be moved; its Hessian where that is needed.
 ///
 /// # Errors
 /// Where the modes cannot be found there.
-pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation) -> Result<Fit, Failure> {
+pub fn examine(
+    g: &GlmmSystem,
+    m: &mut Modes,
+    point: &Point,
+    how: Approximation,
+    needs_hessian: bool,
+) -> Result<Fit, Failure> {
     let joint = how.n_quad > 0;
     let mut go_on = |_: usize, _: f64| true;
     let c = Coordinates::new(g, joint, &[]);
@@ -215,8 +221,11 @@ pub fn examine(g: &GlmmSystem, m: &mut Modes, point: &Point, how: Approximation)
     let guess = first_hessian(g, outer.m, &outer.c, &point.theta);
     let n = x.len();
     let scale: Vec<f64> = (0..n).map(|i| guess[i * n + i]).collect();
-    let hessian = outer.hessian(&x, &gradient, &scale).map_err(|_| Failure::Family)?;
-    outer.at(&x).map_err(|_| Failure::Family)?;
+    let mut hessian = None;
+    if needs_hessian {
+        hessian = outer.hessian(&x, &gradient, &scale).map_err(|_| Failure::Family)?;
+        outer.at(&x).map_err(|_| Failure::Family)?;
+    }
     let eigen = hessian.as_ref().and_then(|h| Eigen::of(h, n));
     let decrement = eigen.map_or(f64::NAN, |e| exact_decrement(&e, &gradient));
     Ok(Fit {

@@ -1,7 +1,6 @@
 //! Pieces of log densities that keep their digits where subtraction would lose them.
 
-use super::jet::Jet;
-use crate::families::special::{lgamma, polygamma};
+use crate::families::special::lgamma;
 
 /// Whole numbers up to which sums replace the asymptotic series.
 const FEW: f64 = 40.0;
@@ -114,32 +113,19 @@ pub fn rising(a: f64, y: f64) -> [f64; 4] {
     out
 }
 
-/// log(1 + e) - e of a jet.
-#[inline(always)]
-pub fn log1pmx_jet<const M: usize, const O: usize>(e: Jet<M, O>) -> Jet<M, O> {
-    let u = 1.0 / (1.0 + e.v);
-    e.map([log1pmx(e.v), -e.v * u, -u * u, 2.0 * u * u * u])
-}
-
-/// Stirling's error log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2 of a jet.
-#[inline(always)]
-pub fn stirling_jet<const M: usize, const O: usize>(x: Jet<M, O>) -> Jet<M, O> {
-    if x.v >= LARGE {
-        return x.ln().map(stirling(x.v));
+/// Stirling's error log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2.
+pub fn stirling_error(x: f64) -> f64 {
+    if x >= LARGE {
+        stirling(x)[0]
+    } else {
+        lgamma(x) - (x - 0.5) * x.ln() + x - 0.918_938_533_204_672_8
     }
-    let (v, u) = (x.v, 1.0 / x.v);
-    let (a, b, c) = polygamma(v);
-    x.map([
-        lgamma(v) - (v - 0.5) * v.ln() + v - 0.918_938_533_204_672_8,
-        a - v.ln() + 0.5 * u,
-        b - u - 0.5 * u * u,
-        c + u * u + u * u * u,
-    ])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::special::polygamma;
 
     #[test]
     fn rising_equals_differences_of_log_gamma() {

@@ -1,30 +1,29 @@
 //! The Conway-Maxwell-Poisson distribution in its mean: cumulants of (Y, -log Y!) from one sum.
 
 use super::counts::chained;
+use super::series::{power_sums, terms, Known, Shared, LANES, LAST_TERM};
 use super::{Density, Jet};
 use crate::families::link::Link;
 use crate::families::special::lgamma;
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::OnceLock;
 
-/// Standard deviations from which the sum has a stride, its width and its reach in them, and how
+/// Standard deviations from which terms have a stride, its width and its reach in them, and how
 /// much further it reaches to the right.
-const WIDE: f64 = 2.5;
+const WIDE: f64 = 12.0;
 const STRIDE: f64 = 0.55;
 const REACH: f64 = 9.0;
 const RIGHT: f64 = 1.25;
-/// Logarithm below the largest term at which terms end, and how many there are at most.
+/// Logarithm below the largest term at which terms end.
 const NEGLIGIBLE: f64 = -42.0;
-const MOST: usize = 4000;
-/// Smallest nu: overdispersion beyond it cannot be normalised in so many terms; the distribution
-/// stays that of this one.
-const LEAST: f64 = 0.02;
-/// Newton steps for the rate of a mean, and the step whose square is below rounding.
+/// Rates and nu from which neighbouring terms have ratios that overflow.
+const LARGEST_RATE: f64 = 600.0;
+const LARGEST_NU: f64 = 20.0;
+/// Limit of log phi, far beyond where the distribution is the geometric one for all purposes.
+const LIMIT: f64 = 250.0;
+/// Steps for the rate of a mean, and the step, in standard deviations of Y, whose cube is below
+/// rounding.
 const STEPS: usize = 60;
-const LAST: f64 = 3e-8;
-/// Results that are kept.
-const KEPT: usize = 1 << 13;
+const LAST: f64 = 1e-5;
 
 /// The variance is a cumulant; the second predictor is log phi = -log nu.
 pub struct ConwayMaxwellPoisson;
@@ -40,68 +39,190 @@ struct Sums {
     m: [[f64; 5]; 5],
 }
 
-thread_local! {
+/// What is kept from row to row.
+struct Work {
+    ratios: Shared<Vec<f64>>,
+    /// Terms at hand in units of the largest, minus the log factorials where they have a stride.
+    w: Vec<f64>,
+    t: Vec<f64>,
+    /// log j! of whole numbers, as far as they were needed.
+    logs: Vec<f64>,
     /// By mean and nu: equal rows have equal sums.
-    static KNOWN: RefCell<HashMap<(u64, u64), Sums>> = RefCell::new(HashMap::new());
+    known: Known<2, Sums>,
 }
 
-/// log j! of whole numbers, as far as terms go.
-fn log_factorials() -> &'static [f64] {
-    static TABLE: OnceLock<Vec<f64>> = OnceLock::new();
-    TABLE.get_or_init(|| (0..=MOST).map(|j| lgamma(j as f64 + 1.0)).collect())
+thread_local! {
+    static WORK: RefCell<Work> = const { RefCell::new(Work::new()) };
 }
 
-/// The places j of the sum with log j! and their terms, in units of `exp` of the first result; the
-/// second is the width between them.
-#[inline(always)]
-fn nodes(rate: f64, nu: f64, mut visit: impl FnMut(f64, f64, f64)) -> (f64, f64) {
-    let mode = (rate / nu).exp();
-    let sd = (mode / nu).sqrt();
-    if sd > WIDE && mode - 0.5 - REACH * sd > 0.0 {
-        let (h, top) = (STRIDE * sd, mode * rate - nu * lgamma(mode + 1.0));
-        let (before, after) = ((REACH / STRIDE) as i32, (RIGHT * REACH / STRIDE) as i32);
-        for k in -before..=after {
-            let j = mode + h * f64::from(k);
-            if j > -0.5 {
-                let t = lgamma(j + 1.0);
-                visit(j, t, (j * rate - nu * t - top).exp());
+/// Whole numbers with a stride, and the logarithm of the unit of their terms.
+struct Numbers {
+    first: f64,
+    stride: f64,
+    top: f64,
+}
+
+impl Work {
+    const fn new() -> Self {
+        Work { ratios: Shared::new(), w: Vec::new(), t: Vec::new(), logs: Vec::new(), known: Known::new() }
+    }
+
+    /// Log factorials up to that of j.
+    fn log_factorials(&mut self, j: usize) -> &[f64] {
+        if self.logs.len() <= j {
+            let upto = (j + j / 4 + 64).min(LAST_TERM.max(j));
+            self.logs.extend((self.logs.len()..=upto).map(|j| lgamma(j as f64 + 1.0)));
+        }
+        &self.logs
+    }
+
+    /// Fills the terms of a rate; none where they do not end.
+    fn fill(&mut self, rate: f64, nu: f64) -> Option<Numbers> {
+        let mode = (rate / nu).exp();
+        let sd = (mode / nu).sqrt();
+        if !sd.is_finite() {
+            return None;
+        }
+        let middle = mode.floor();
+        if sd > WIDE && mode - REACH * sd > 1.0 {
+            let stride = (STRIDE * sd).floor();
+            let before = (REACH * sd / stride).floor();
+            let after = (RIGHT * REACH * sd / stride).ceil() as usize;
+            let first = middle - before * stride;
+            let top = middle * rate - nu * lgamma(middle + 1.0);
+            self.w.clear();
+            self.t.clear();
+            for k in 0..=before as usize + after {
+                let j = first + k as f64 * stride;
+                let t =
+                    if j < LAST_TERM as f64 { self.log_factorials(j as usize)[j as usize] } else { lgamma(j + 1.0) };
+                self.t.push(-t);
+                self.w.push((j * rate - nu * t - top).exp());
+            }
+            return Some(Numbers { first, stride, top });
+        }
+        if middle >= LAST_TERM as f64 {
+            return None;
+        }
+        let middle = middle as usize;
+        let top = middle as f64 * rate - nu * self.log_factorials(middle)[middle];
+        if rate.abs() < LARGEST_RATE && nu < LARGEST_NU {
+            let ratio = |j: usize| (-nu * (j as f64 + 1.0).ln()).exp();
+            let first = terms(rate.exp(), middle, 0, self.ratios.of(nu), ratio, &mut self.w)?;
+            return Some(Numbers { first: first as f64, stride: 1.0, top });
+        }
+        // so steep that there are few
+        self.w.clear();
+        let own = |j: usize| j as f64 * rate - nu * lgamma(j as f64 + 1.0) - top;
+        let first = (0..middle).rev().take_while(|&j| own(j) > NEGLIGIBLE).last().unwrap_or(middle);
+        self.w.extend((first..=LAST_TERM).map(own).take_while(|&v| v > NEGLIGIBLE).map(f64::exp));
+        Some(Numbers { first: first as f64, stride: 1.0, top })
+    }
+
+    /// The rate at which the mean is mu, by Halley's steps: it grows with nu.
+    fn rate_of(&mut self, mu: f64, nu: f64) -> f64 {
+        let poisson = mu.ln();
+        let (mut low, mut high) = if nu < 1.0 { (poisson - mu.ln_1p(), poisson) } else { (poisson, f64::INFINITY) };
+        (low, high) = (low - 1e-9 * (1.0 + low.abs()), high + 1e-9 * (1.0 + high.abs()));
+        let mut rate = near(mu, nu).clamp(low, high);
+        for _ in 0..STEPS {
+            let Some(numbers) = self.fill(rate, nu) else {
+                // too many terms: the rate is too high, or the mean is too large
+                high = rate;
+                rate = 0.5 * (low + high);
+                continue;
+            };
+            // about mu, which the mean is near at the end
+            let [s0, s1, s2, s3] = power_sums(&self.w, numbers.first - mu, numbers.stride);
+            let (d, second, third) = (s1 / s0, s2 / s0, s3 / s0);
+            let (mean, variance) = (mu + d, second - d * d);
+            let gap = -(d / mu).ln_1p();
+            if !gap.is_finite() {
+                return f64::NAN;
+            }
+            if gap > 0.0 {
+                low = rate;
+            } else {
+                high = rate;
+            }
+            let slope = variance / mean;
+            let bend = (third - d * (3.0 * second - 2.0 * d * d)) / mean - slope * slope;
+            let plain = gap / slope;
+            let step = plain / (1.0 + 0.5 * bend / slope * plain).clamp(0.5, 2.0);
+            let step = step.clamp(-3.0, 3.0);
+            let next = rate + step;
+            if step.abs() * variance.sqrt().max(1.0) <= LAST {
+                return next;
+            }
+            let between = 0.5 * (low.max(rate - 3.0) + high.min(rate + 3.0));
+            rate = if next > low && next < high { next } else { between };
+        }
+        rate
+    }
+
+    fn sums(&mut self, rate: f64, nu: f64) -> Option<Sums> {
+        let Numbers { first, stride, top } = self.fill(rate, nu)?;
+        if stride == 1.0 {
+            self.log_factorials(first as usize + self.w.len());
+        }
+        let w = &self.w;
+        // minus the logarithms of the factorials
+        let sign = if stride > 1.0 { 1.0 } else { -1.0 };
+        let t: &[f64] = if stride > 1.0 { &self.t } else { &self.logs[first as usize..] };
+        let [total, s1, ..] = power_sums(w, 0.0, 1.0);
+        let mean = first + stride * (s1 / total);
+        let other = sign * w.iter().zip(t).map(|(w, t)| w * t).sum::<f64>() / total;
+        let mut lanes = [[0.0f64; LANES]; 11];
+        let mut add = |lane: usize, j: f64, w: f64, t: f64| {
+            let (a, b) = (first + stride * j - mean, sign * t - other);
+            let (aa, ab, bb) = (a * a, a * b, b * b);
+            let (waa, wab, wbb) = (w * aa, w * ab, w * bb);
+            for (sum, v) in lanes.iter_mut().zip([
+                waa,
+                waa * a,
+                waa * aa,
+                wab,
+                waa * b,
+                waa * ab,
+                wbb,
+                wab * b,
+                waa * bb,
+                wbb * b,
+                wab * bb,
+            ]) {
+                sum[lane] += v;
+            }
+        };
+        let whole = w.len() / LANES * LANES;
+        for i in (0..whole).step_by(LANES) {
+            for lane in 0..LANES {
+                add(lane, (i + lane) as f64, w[i + lane], t[i + lane]);
             }
         }
-        return (top, h);
-    }
-    let logs = log_factorials();
-    let middle = (mode.floor().max(0.0) as usize).min(MOST);
-    let f = |j: usize| j as f64 * rate - nu * logs[j];
-    let top = f(middle);
-    for j in (0..middle).rev() {
-        let v = f(j) - top;
-        if v < NEGLIGIBLE {
-            break;
+        for i in whole..w.len() {
+            add(i - whole, i as f64, w[i], t[i]);
         }
-        visit(j as f64, logs[j], v.exp());
-    }
-    for (j, log) in logs.iter().enumerate().skip(middle) {
-        let v = f(j) - top;
-        if v < NEGLIGIBLE {
-            break;
+        let all = lanes.map(|l| l.iter().sum::<f64>() / total);
+        let mut m = [[0.0; 5]; 5];
+        for ((r, s), v) in [(2, 0), (3, 0), (4, 0), (1, 1), (2, 1), (3, 1), (0, 2), (1, 2), (2, 2), (0, 3), (1, 3)]
+            .into_iter()
+            .zip(all)
+        {
+            m[r][s] = v;
         }
-        visit(j as f64, *log, v.exp());
+        Some(Sums { rate, log_z: top + (total * stride).ln(), mean, other, m })
     }
-    (top, 1.0)
-}
 
-/// Mean and variance of Y.
-fn mean_of(rate: f64, nu: f64) -> (f64, f64) {
-    let (mut s0, mut s1, mut s2) = (0.0, 0.0, 0.0);
-    let about = (rate / nu).exp().min(MOST as f64 * MOST as f64);
-    nodes(rate, nu, |j, _, w| {
-        let d = j - about;
-        s0 += w;
-        s1 += w * d;
-        s2 += w * d * d;
-    });
-    let m = s1 / s0;
-    (about + m, s2 / s0 - m * m)
+    /// The sums of a mean and nu.
+    fn known(&mut self, mu: f64, nu: f64) -> Option<Sums> {
+        if let Some(found) = self.known.find([mu, nu]) {
+            return Some(found);
+        }
+        let rate = self.rate_of(mu, nu);
+        let made = self.sums(rate, nu)?;
+        self.known.keep([mu, nu], made);
+        Some(made)
+    }
 }
 
 /// A rate near that of a mean: by the expansion of the mean in 1 / mode (Gaunt, Iyengar, Olde
@@ -124,84 +245,15 @@ fn near(mu: f64, nu: f64) -> f64 {
     mu.ln() + 0.3 * (nu - 1.0)
 }
 
-/// The rate at which the mean is mu: it grows with nu.
-fn rate_of(mu: f64, nu: f64) -> f64 {
-    let poisson = mu.ln();
-    let (mut low, mut high) = if nu < 1.0 { (poisson - mu.ln_1p(), poisson) } else { (poisson, f64::INFINITY) };
-    (low, high) = (low - 1e-9 * (1.0 + low.abs()), high + 1e-9 * (1.0 + high.abs()));
-    let mut rate = near(mu, nu).clamp(low, high);
-    for _ in 0..STEPS {
-        let (mean, variance) = mean_of(rate, nu);
-        let gap = (mu / mean).ln();
-        if !gap.is_finite() {
-            return f64::NAN;
-        }
-        if gap > 0.0 {
-            low = rate;
-        } else {
-            high = rate;
-        }
-        let step = (gap * mean / variance).clamp(-3.0, 3.0);
-        let next = rate + step;
-        if step.abs() <= LAST * (1.0 + rate.abs()) {
-            return next;
-        }
-        let between = 0.5 * (low.max(rate - 3.0) + high.min(rate + 3.0));
-        rate = if next > low && next < high { next } else { between };
-    }
-    rate
-}
-
-fn sums(rate: f64, nu: f64) -> Sums {
-    let mut all: Vec<(f64, f64, f64)> = Vec::with_capacity(128);
-    let (top, h) = nodes(rate, nu, |j, t, w| all.push((j, -t, w)));
-    let total: f64 = all.iter().map(|n| n.2).sum();
-    let mean = all.iter().map(|n| n.0 * n.2).sum::<f64>() / total;
-    let other = all.iter().map(|n| n.1 * n.2).sum::<f64>() / total;
-    let mut m = [[0.0; 5]; 5];
-    for (j, t, w) in all {
-        let (a, b, w) = (j - mean, t - other, w / total);
-        let mut left = w;
-        for r in 0..5 {
-            let mut both = left;
-            for row in m[r].iter_mut().take(5 - r) {
-                *row += both;
-                both *= b;
-            }
-            left *= a;
-        }
-    }
-    Sums { rate, log_z: top + (total * h).ln(), mean, other, m }
-}
-
-/// The sums of a mean and nu.
-fn known(mu: f64, nu: f64) -> Sums {
-    let key = (mu.to_bits(), nu.to_bits());
-    if let Some(found) = KNOWN.with(|k| k.borrow().get(&key).copied()) {
-        return found;
-    }
-    let made = sums(rate_of(mu, nu), nu);
-    KNOWN.with(|k| {
-        let mut k = k.borrow_mut();
-        if k.len() >= KEPT {
-            k.clear();
-        }
-        k.insert(key, made);
-    });
-    made
-}
-
 impl Density<2> for ConwayMaxwellPoisson {
     fn log_density<const O: usize>(link: Link, y: f64, _: f64, [eta, delta]: [f64; 2]) -> Jet<2, O> {
         let a = link.log_mean(eta)[0];
-        let (mu, nu) = (a.exp(), (-delta).exp().max(LEAST));
+        let (mu, nu) = (a.exp(), (-delta.clamp(-LIMIT, LIMIT)).exp());
         if !(mu > 0.0 && mu.is_finite() && nu.is_finite()) {
             return Jet::constant(f64::NAN);
         }
-        let Sums { rate, log_z, mean, other, m } = known(mu, nu);
-        if !log_z.is_finite() {
-            return Jet::constant(f64::NAN);
-        }
+        let found = WORK.with(|w| w.borrow_mut().known(mu, nu)).filter(|s| s.log_z.is_finite());
+        let Some(Sums { rate, log_z, mean, other, m }) = found else { return Jet::constant(f64::NAN) };
         let fact = lgamma(y + 1.0);
         let d = y - mean;
         let (k20, k30, k11, k21, k12, k02, k03) = (m[2][0], m[3][0], m[1][1], m[2][1], m[1][2], m[0][2], m[0][3]);
@@ -246,11 +298,6 @@ impl Density<2> for ConwayMaxwellPoisson {
             l.t[0][0][1] = -nu * (mu * by_mn + mu * mu * by_mmn);
             l.t[0][1][1] = mu * (nu * by_mn + nu * nu * by_mnn);
             l.t[1][1][1] = -nu * by_n - 3.0 * nu * nu * by_nn - nu * nu * nu * by_nnn;
-        }
-        if (-delta).exp() < LEAST {
-            // the same distribution for all that is further
-            (l.g[1], l.h[0][1], l.h[1][1]) = (0.0, 0.0, 0.0);
-            (l.t[0][0][1], l.t[0][1][1], l.t[1][1][1]) = (0.0, 0.0, 0.0);
         }
         chained(link, eta, l)
     }

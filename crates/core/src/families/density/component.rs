@@ -90,6 +90,22 @@ impl<D: Density<K>, const K: usize, const M: usize> Component<D, K, M> {
         }
     }
 
+    /// What there is of the first predictor alone, where no other one has random effects and the
+    /// density has that apart.
+    fn fill_by_mean(&self, rows: KernelRows<'_>, out: &mut KernelOut<'_>) -> bool {
+        let n = rows.y.len();
+        let alone = self.zero == Zero::Plain && rows.random.iter().enumerate().all(|(c, &random)| random == (c == 0));
+        if !alone || D::TRIALS {
+            return false;
+        }
+        for i in 0..n {
+            let eta: [f64; K] = std::array::from_fn(|c| rows.eta[c * n + i]);
+            let Some([l, slope, bend]) = D::by_mean(self.link, rows.y[i], rows.w[i], eta) else { return false };
+            (out.l[i], out.r[i], out.w[i]) = (rows.w[i] * l, rows.w[i] * slope, -rows.w[i] * bend);
+        }
+        true
+    }
+
     fn fill<const O: usize>(&self, rows: KernelRows<'_>, out: KernelOut<'_>) {
         let n = rows.y.len();
         for i in 0..n {
@@ -118,7 +134,10 @@ impl<D: Density<K>, const K: usize, const M: usize> Kernel for Component<D, K, M
         M
     }
 
-    fn derivatives(&self, rows: KernelRows<'_>, out: KernelOut<'_>) {
+    fn derivatives(&self, rows: KernelRows<'_>, mut out: KernelOut<'_>) {
+        if out.t.is_empty() && self.fill_by_mean(rows, &mut out) {
+            return;
+        }
         if out.t.is_empty() {
             self.fill::<2>(rows, out);
         } else {

@@ -110,6 +110,13 @@ impl<const M: usize, const O: usize> Jet<M, O> {
         self.map([e, e, e, e])
     }
 
+    /// e to its power, less 1.
+    #[inline(always)]
+    pub fn exp_m1(&self) -> Self {
+        let e = self.v.exp();
+        self.map([self.v.exp_m1(), e, e, e])
+    }
+
     /// Its logarithm.
     #[inline(always)]
     pub fn ln(&self) -> Self {
@@ -163,6 +170,48 @@ impl<const M: usize, const O: usize> Jet<M, O> {
         let value = if x > -std::f64::consts::LN_2 { (-x.exp_m1()).ln() } else { (-x.exp()).ln_1p() };
         let r = 1.0 / (-x).exp_m1();
         self.map([value, -r, -r * (1.0 + r), -r * (1.0 + r) * (1.0 + 2.0 * r)])
+    }
+
+    /// This function of as many numbers of other variables.
+    #[inline(always)]
+    pub fn of<const N: usize>(&self, inner: [Jet<N, O>; M]) -> Jet<N, O> {
+        let mut out = Jet::<N, O>::constant(self.v);
+        let second = |i: usize, j: usize| self.h[i.min(j)][i.max(j)];
+        for (i, a) in inner.iter().enumerate() {
+            for k in 0..N {
+                out.g[k] += self.g[i] * a.g[k];
+                for l in k..N {
+                    out.h[k][l] += self.g[i] * a.h[k][l];
+                    for m in (l..N).filter(|_| O > 2) {
+                        out.t[k][l][m] += self.g[i] * a.t[k][l][m];
+                    }
+                }
+            }
+            for (j, b) in inner.iter().enumerate() {
+                let h = second(i, j);
+                for k in 0..N {
+                    for l in k..N {
+                        out.h[k][l] += h * a.g[k] * b.g[l];
+                        for m in (l..N).filter(|_| O > 2) {
+                            out.t[k][l][m] += h * (a.h[k][l] * b.g[m] + a.h[k][m] * b.g[l] + a.h[l][m] * b.g[k]);
+                        }
+                    }
+                }
+                for (n, c) in inner.iter().enumerate().filter(|_| O > 2) {
+                    let mut at = [i, j, n];
+                    at.sort_unstable();
+                    let t = self.t[at[0]][at[1]][at[2]];
+                    for k in 0..N {
+                        for l in k..N {
+                            for m in l..N {
+                                out.t[k][l][m] += t * a.g[k] * b.g[l] * c.g[m];
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        out
     }
 
     /// log Gamma(x).

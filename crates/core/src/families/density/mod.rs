@@ -15,6 +15,7 @@ mod jet;
 mod positive;
 mod proportions;
 mod real;
+mod series;
 mod tweedie;
 
 pub use component::{Component, Zero};
@@ -35,6 +36,12 @@ pub trait Density<const K: usize>: Send + Sync + 'static {
     /// Log density of one response, constants included, of weight one (`w` is the number of trials
     /// where there are trials). `eta` holds the linear predictors.
     fn log_density<const O: usize>(link: Link, y: f64, w: f64, eta: [f64; K]) -> Jet<K, O>;
+
+    /// The same as a function of the first predictor alone, with two derivatives, where that is
+    /// less work: all that is needed while modes of random effects in the mean are found.
+    fn by_mean(_link: Link, _y: f64, _w: f64, _eta: [f64; K]) -> Option<[f64; 3]> {
+        None
+    }
 
     /// A mean near a response, inside the range of the link.
     fn near(y: f64, w: f64, average: f64) -> f64;

@@ -14,7 +14,8 @@ impl Modes {
         let (k, n, m) = (f.k, g.n, kernel.predictors());
         let levels = g.layout.factors[0].n_levels;
         let root2 = std::f64::consts::SQRT_2;
-        let random = g.random_predictors();
+        // first derivatives in all of them
+        let random = vec![true; m];
         let lam = &self.lambda[0];
         let nodes = rule.len();
         let mut u = vec![0.0; nodes * levels * k];
