@@ -14,9 +14,11 @@ from ranef.design.record import Design
 from ranef.design.residual import ResidualRows
 from ranef.errors import DataError, DesignError, OptionError
 from ranef.fit.added import AddedColumns
+from ranef.fit.centred_covariates import centred_covariates
 from ranef.fit.control import FitControl
 from ranef.fit.convergence import Ending, convergence_of
 from ranef.fit.estimated_fields import estimates_of
+from ranef.fit.fixed_point import FixedPoint
 from ranef.fit.linear import LmmFit, fit_lmm
 from ranef.fit.messages import fit_messages, not_finite
 from ranef.fit.order import TermOrder, order_terms, theta_names
@@ -41,6 +43,11 @@ OPTIMIZER = "trust-region Newton, exact gradient and Hessian in all covariance p
 #: Relative change of fitted values at which the rounds of a variance that depends on them end, and
 #: the most rounds.
 SETTLED, ROUNDS = 1e-9, 100
+
+UNSETTLED = (
+    f"the fitted values on which the variance depends did not settle in {ROUNDS} rounds: the estimates are those of "
+    "the last one. A variance that depends on a column, as by power(x), has no such rounds."
+)
 
 #: Structures that are linear in covariances.
 LINEAR = ("us", "cs", "toep")
@@ -269,7 +276,7 @@ def _fit_rounds(
     if all(np.ptp(v.x) == 0 for v in design.residual.variances if v.fitted):
         plain = replace(design, residual=None)
         design = with_fitted(design, fit_lmm(plain, reml, start, control, None, n_threads, order).linear_predictor())
-    evaluations = 0
+    evaluations, way, settled = 0, FixedPoint(), False
     for _ in range(ROUNDS):
         fit = _fit_correlated(design, reml, start, control, progress, n_threads, order, z)
         evaluations += fit.convergence.evaluations
@@ -277,13 +284,16 @@ def _fit_rounds(
         assert design.residual is not None
         old = next(v.x for v in design.residual.variances if v.fitted)
         z, start = fit.z, None if fit.singular else fit.theta
-        if np.max(np.abs(new - old)) <= SETTLED * np.max(np.abs(new)):
+        settled = bool(np.max(np.abs(new - old)) <= SETTLED * np.max(np.abs(new)))
+        if settled:
             break
-        design = with_fitted(design, new)
+        design = with_fitted(design, way.next(old, new))
     how = "; the variance was held at the fitted values until these settled, which is not maximum likelihood"
+    found = replace(fit.convergence, evaluations=evaluations, optimizer=f"{fit.convergence.optimizer}{how}")
+    if settled:
+        return replace(fit, convergence=found)
     return replace(
-        fit,
-        convergence=replace(fit.convergence, evaluations=evaluations, optimizer=f"{fit.convergence.optimizer}{how}"),
+        fit, convergence=replace(found, status=FitStatus.MAX_EVALUATIONS), messages=(UNSETTLED, *fit.messages)
     )
 
 
@@ -320,16 +330,22 @@ def _fit_correlated(
         raise DesignError(f"there are {n} rows for {p} fixed effects; a model needs more rows than fixed effects.")
     structure = row_covariance(design)
     names = structure_names(design.residual, structure.parameters)
-    refuse_unidentified(system, design, order, names, reml)
     core_start = None if start is None else np.ascontiguousarray(start[order.core_of_theta])
     limits = (control.max_evaluations, control.tolerance, threads, progress)
-    given = z is not None
-    found, z = system.fit(reml, core_start, z, *limits)
+    given, searched, centred = z is not None, system, centred_covariates(design, structure.parameters)
+    if centred is not None:
+        searched = build_correlated_system(centred.design, order, threads)
+        core_start, z = centred.inwards(core_start, z)
+    refuse_unidentified(searched, design, order, names, reml)
+    found, z = searched.fit(reml, core_start, z, *limits)
     for other in () if given else other_starts(design.residual, structure.parameters, z):
-        again, there = system.fit(reml, core_start, other, *limits)
+        again, there = searched.fit(reml, core_start, other, *limits)
         if again.ending.status == "converged" and again.ending.objective < found.ending.objective - LOWER:
             found, z = again, there
     solution, ending = found.solution, Ending.of(found)
+    if centred is not None and solution is not None:
+        theta, z = centred.outwards(np.asarray(solution.theta), z)
+        solution = system.solution(theta, z, reml)
     if solution is None or ending.status is FitStatus.NON_FINITE or not math.isfinite(solution.objective):
         raise DataError(not_finite(design))
     fields = estimates_of(design, order, solution, system.kept)
