@@ -30,6 +30,7 @@ from ranef.formula.nonlinear import (
 )
 from ranef.formula.residual import ResidualExpr
 from ranef.formula.syntax import names_in
+from ranef.formula.terms import Term
 
 Functions = Mapping[str, Any]
 
@@ -211,8 +212,8 @@ def _joined(
     random, of, places, bars = _random_terms(named, designs, plain)
     text = f"{request.formula.response.label} ~ 0 + {' + '.join([*surrogate, *bars])}"
     formula = parse_formula(text)
-    place = {t.label: i for i, t in enumerate(formula.fixed)}  # in R's order
-    moved = [place[label] for label in surrogate]
+    place = {_variables(t): i for i, t in enumerate(formula.fixed)}  # in R's order, as are variables within a term
+    moved = [place[_variables(parse_formula(f"~ 0 + {label}").fixed[0])] for label in surrogate]
     x = np.asfortranarray(np.hstack([d.x for d in designs])) if designs else np.zeros((n, 0))
     first = designs[0]
     notes = tuple(dict.fromkeys(note for d in designs for note in d.notes))
@@ -232,6 +233,10 @@ def _joined(
         ),
         curve=held,
     )
+
+
+def _variables(term: Term) -> frozenset[str]:
+    return frozenset(v.label for v in term.variables)
 
 
 def _code(request: CurveRequest, named: Mapping[str, NamedFormula]) -> str:
