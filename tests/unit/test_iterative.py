@@ -139,7 +139,7 @@ def test_summary_says_what_the_likelihood_rests_on(pair):
     assert "probes" not in str(pair[0].summary())
     assert "probes may have shifted" in pair[1].convergence.explanation
     assert "probes" not in pair[0].convergence.explanation
-    assert pair[1]._fit.ddf_choices == ("satterthwaite", "residual", "none")
+    assert pair[1]._fit.ddf_choices == ("satterthwaite", "between-within", "residual", "none")
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,20 @@ class CorrelatedFit(LmmFit):
         """
         return np.asarray(self.correlated.whiten(self.z, np.ascontiguousarray(values)))
 
+    @property
+    def searched_parameters(self) -> Floats:
+        """Those of the rows too."""
+        return np.concatenate([self.core_theta, self.z])
+
+    def structure_of_replicates(self, parameters: Floats) -> Floats:
+        """Each by the maps of the structure."""
+        structure, k = row_covariance(self.design), len(self.z)
+        out = np.full((len(parameters), k), np.nan)
+        for i, z in enumerate(parameters[:, parameters.shape[1] - k :]):
+            if np.isfinite(z).all():
+                out[i] = structure.natural(np.ascontiguousarray(z))[0]
+        return out
+
     def structured_model(self) -> tuple[Any, Floats] | None:
         """Itself, with the parameters of the rows."""
         return self.correlated, self.z

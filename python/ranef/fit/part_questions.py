@@ -126,6 +126,17 @@ class PartQuestions:
         return theta[:, self.order.theta_of_core]
 
     @property
+    def searched_parameters(self) -> Floats:
+        """Covariance parameters as the core has them: of the random effects, then of the rows."""
+        return self.core_theta
+
+    def structure_of_replicates(self, parameters: Floats) -> Floats:
+        """Natural parameters (m, k) of the covariance structure of the rows in replicates, from
+        what `searched_parameters` has for each.
+        """
+        return np.empty((len(parameters), 0))
+
+    @property
     def rows_in_core(self) -> bool:
         """Whether the core itself fits the model to other rows, as of a bootstrap of cases."""
         return True

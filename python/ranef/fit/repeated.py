@@ -146,7 +146,7 @@ class RepeatedFit(CorrelatedFit):
             objective=joined("objective"),
             beta=joined("beta", size),
             se=joined("se", size),
-            theta=np.zeros((done, 0)),
+            theta=joined("theta", len(self.z)),
             spread=joined("spread"),
             status=[s for p in parts for s in p.status],
             second_starts=0,

@@ -175,7 +175,7 @@ def draws_of(fit: MixedFit, out: "_core.Replicates") -> Draws:
     failed = status != "converged"
     theta = fit.theta_of_replicates(out.theta)
     p = len(fit.beta)
-    values = quantity_values(fit, out.beta[:, :p], theta, out.spread)
+    values = quantity_values(fit, out.beta[:, :p], theta, out.spread, fit.structure_of_replicates(out.theta))
     objective, se = out.objective, out.se[:, :p]
     for a in (values, theta, se, objective):
         a[failed] = np.nan

@@ -63,16 +63,25 @@ def inference_data(
 
 
 #: Variables, the axis of each, and the kind of quantity it holds.
-AXES = {"fixef": "term", "sd": "effect", "cor": "pair", "sigma": None, "statistic": "quantity"}
+AXES = {
+    "fixef": "term",
+    "sd": "effect",
+    "cor": "pair",
+    "sigma": None,
+    "structure": "parameter",
+    "statistic": "quantity",
+}
 
 
 def bootstrap_data(replicates: "Bootstrap") -> Any:
-    """The replicates of a bootstrap: ``fixef``, ``sd``, ``cor`` and ``sigma``, or ``statistic``."""
+    """The replicates of a bootstrap: ``fixef``, ``sd``, ``cor``, ``sigma`` and ``structure``, or
+    ``statistic``.
+    """
     kept = replicates.status == "converged"
     columns: dict[str, list[int]] = {}
     labels: dict[str, list[str]] = {}
     for j, q in enumerate(replicates.quantities):
-        kind = {"fixed": "fixef", "statistic": "statistic"}.get(q.effect, q.name.partition("_")[0])
+        kind = {"fixed": "fixef", "ran_pars": q.name.partition("_")[0]}.get(q.effect, q.effect)
         columns.setdefault(kind, []).append(j)
         labels.setdefault(kind, []).append(q.name if q.effect != "ran_pars" else q.name.partition("_")[2])
     values = replicates.values[kept]

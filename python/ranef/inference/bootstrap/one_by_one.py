@@ -142,7 +142,7 @@ def _fits(
 ) -> "_core.Replicates":
     from ranef._core import Replicates
 
-    p, q = len(fit.beta), len(fit.core_theta)
+    p, q = len(fit.beta), len(fit.searched_parameters)
     beta, se, theta = np.full((n, p), np.nan), np.full((n, p), np.nan), np.full((n, q), np.nan)
     sigma, objective, singular = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
     status: list[str] = []
@@ -157,7 +157,7 @@ def _fits(
                     raise
                 new = "no_response"
             if isinstance(new, MixedFit):
-                beta[i], se[i], theta[i] = new.beta, standard_errors(new), new.core_theta
+                beta[i], se[i], theta[i] = new.beta, standard_errors(new), new.searched_parameters
                 sigma[i], objective[i], singular[i] = new.sigma, new.objective, new.singular
                 second_starts += new.convergence.search.moved_on
             status.append("converged" if isinstance(new, MixedFit) else new)

@@ -1,5 +1,5 @@
 """The named quantities of a fit that a bootstrap keeps:
-fixed effects, standard deviations, correlations and sigma.
+fixed effects, standard deviations, correlations, sigma and parameters of the rows' covariance.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Quantity:
     name : str
         ``Days``, ``sd_Days|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma``: the names of
         lme4's ``confint(oldNames = FALSE)``.
-    effect : {"fixed", "ran_pars", "statistic"}
+    effect : {"fixed", "ran_pars", "structure", "statistic"}
     group : str or None
     term : str
         As in ``tidy()``: ``sd__Days``, ``cor__(Intercept).Days``, ``sd__Observation``.
@@ -38,14 +38,15 @@ class Quantity:
 
 def quantities(fit: MixedFit) -> tuple[Quantity, ...]:
     """Fixed effects, then for every random term its standard deviations
-    and correlations in the order of theta, then sigma or a family's extra parameter.
+    and correlations in the order of theta, then sigma or a family's extra parameter, then natural
+    parameters of the covariance structure of the rows.
     """
     out = [Quantity(n, "fixed", None, n) for n in fit.x_names]
     out += random_quantities(fit.terms, fit.order)
     name = fit.spread_name
-    if name is None:
-        return tuple(out)
-    return (*out, Quantity(name, "ran_pars", "Residual", "sd__Observation" if name == "sigma" else name))
+    if name is not None:
+        out.append(Quantity(name, "ran_pars", "Residual", "sd__Observation" if name == "sigma" else name))
+    return (*out, *(Quantity(n, "structure", "Residual", n) for n in fit.structure_parameters))
 
 
 def random_quantities(terms: Sequence[RandomTerm], order: TermOrder) -> list[Quantity]:
@@ -68,7 +69,9 @@ def random_quantities(terms: Sequence[RandomTerm], order: TermOrder) -> list[Qua
     return out
 
 
-def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -> Floats:
+def quantity_values(
+    fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats, structure: Floats | None = None
+) -> Floats:
     """Values of :func:`quantities` for m sets of parameters.
 
     Parameters
@@ -80,6 +83,8 @@ def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -
         In lme4's order.
     sigma : (m,) array
         Or the extra parameter of a family.
+    structure : (m, k) array, optional
+        Natural parameters of the covariance structure of the rows.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def quantity_values(fit: MixedFit, beta: Floats, theta: Floats, sigma: Floats) -
     columns += random_values(fit.order, theta, scale)
     if fit.spread_name is not None:
         columns.append(sigma[:, None])
-    return np.hstack(columns)
+    return np.hstack(columns if structure is None else [*columns, structure])
 
 
 def random_values(order: TermOrder, theta: Floats, scale: Floats) -> list[Floats]:
@@ -109,5 +114,6 @@ def random_values(order: TermOrder, theta: Floats, scale: Floats) -> list[Floats
 
 def observed_values(fit: MixedFit) -> Floats:
     """The values of :func:`quantities` of the fit itself."""
-    out: Floats = quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.spread]))[0]
+    structure = np.array([list(fit.structure_parameters.values())], dtype=np.float64)
+    out: Floats = quantity_values(fit, fit.beta[None], fit.theta[None], np.array([fit.spread]), structure)[0]
     return out
