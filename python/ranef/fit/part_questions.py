@@ -125,11 +125,6 @@ class PartQuestions:
         """Covariance parameters (m, q) of replicates in lme4's order, from those of the core."""
         return theta[:, self.order.theta_of_core]
 
-    @property
-    def searched_parameters(self) -> Floats:
-        """Covariance parameters as the core has them: of the random effects, then of the rows."""
-        return self.core_theta
-
     def structure_of_replicates(self, parameters: Floats) -> Floats:
         """Natural parameters (m, k) of the covariance structure of the rows in replicates, from
         what `searched_parameters` has for each.

@@ -487,6 +487,11 @@ class MixedFit(PartQuestions, DrawnResponses):
         return tuple(relative_factor(s, self.theta) for s in self.order.spans)
 
     @property
+    def searched_parameters(self) -> Floats:
+        """Covariance parameters as the core has them: of the random effects, then of the rows."""
+        return self.core_theta
+
+    @property
     def core_theta(self) -> Floats:
         """Theta in the core's order."""
         return np.ascontiguousarray(self.theta[self.order.core_of_theta])
