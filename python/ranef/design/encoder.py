@@ -1,7 +1,7 @@
 """New rows in the columns of a fit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from ranef.design.grouping import Grouping, group_new_rows, group_variable
 from ranef.design.known_matrix import LevelRelation
 from ranef.design.member_rows import members_of_rows, related_rows
 from ranef.design.parts import PartLayout
-from ranef.design.record import NewRandom, NewRows
+from ranef.design.record import Elsewhere, NewRandom, NewRows
 from ranef.design.rows import argument_names, check_finite, offset_values, row_name, weight_values
 from ranef.design.values import (
     Factor,
@@ -34,6 +34,7 @@ from ranef.formula.formula import Formula
 from ranef.formula.random import RandomExpr
 from ranef.formula.syntax import names_in
 from ranef.formula.terms import Variable
+from ranef.formula.vocabulary import POSITIONED
 
 ARRAY = "<array>"
 """Stands for an argument that was given as an array, so that new rows have no values of it."""
@@ -113,6 +114,7 @@ class Encoder:
         need_offset: bool = True,
         need_response: bool = False,
         need_weights: bool = False,
+        new_positions: bool = False,
     ) -> NewRows:
         """Make the columns of the fit from new data.
 
@@ -129,6 +131,8 @@ class Encoder:
             Whether an offset that cannot be computed is an error.
         need_response, need_weights : bool
             Whether these are wanted too.
+        new_positions : bool
+            Whether terms at positions may have new ones; an error otherwise.
 
         Returns
         -------
@@ -144,7 +148,7 @@ class Encoder:
         """
         table = data if isinstance(data, Table) else Table.from_data(data)
         try:
-            wanted = _NewRows(self, table)
+            wanted = _NewRows(self, table, new_positions)
             return wanted.make(self._chosen(random), offset, need_offset, need_response, need_weights)
         except ColumnNotFoundError as problem:
             where = "the new data"
@@ -169,8 +173,8 @@ class Encoder:
 class _NewRows:
     """The steps of `Encoder.new_rows`, with what they share."""
 
-    def __init__(self, encoder: Encoder, table: Table):
-        self.encoder = encoder
+    def __init__(self, encoder: Encoder, table: Table, new_positions: bool):
+        self.encoder, self.new_positions = encoder, new_positions
         self.table = table
         self.ev = Evaluator(table, encoder.formula.text, encoder.states)
         self.arrays: dict[str, NDArray[Any]] = {}
@@ -189,14 +193,35 @@ class _NewRows:
         self.variables |= {v.label: v for i in random for t in formula.random[i].effects for v in t.variables}
         x = self._matrix(encoder.fixed)
         parts = tuple(self._matrix(part.layout) for part in encoder.parts)
-        z = [self._matrix(encoder.random[i].layout) for i in random]
+        columns = [self._effects(encoder.random[i], formula.random[i]) for i in random]
         terms: list[NewRandom] = []
-        for i, columns in zip(random, z, strict=True):
-            terms.append(self._random(i, encoder.random[i], formula.random[i], columns))
+        for i, (z, elsewhere) in zip(random, columns, strict=True):
+            term = self._random(i, encoder.random[i], formula.random[i], z)
+            terms.append(term if elsewhere is None else replace(term, elsewhere=elsewhere))
         total = self._offset(offset, need_offset)
         y = self._response() if need_response else None
         weights = self._weights() if need_weights else None
         return NewRows(x, total, tuple(terms), self.missing, self.table.index, y, weights, parts)
+
+    def _effects(self, made: RandomEncoder, expr: RandomExpr) -> tuple[Floats, Elsewhere | None]:
+        """Columns of a term; of one at positions, rows at places that the fit has no effect of have
+        none, and these places follow.
+        """
+        if expr.structure not in POSITIONED or not self.new_positions:
+            return self._matrix(made.layout), None
+        (column,) = made.layout.terms[0]
+        value = self.ev.vector(self.variables[column.label].expr)
+        self._flag(value)
+        levels = self.encoder.levels[column.label]
+        mapped = map_levels(as_factor(value, column.label), levels)
+        out = np.zeros((self.table.n_rows, len(levels)))
+        known = np.flatnonzero((mapped.codes >= 0) & (mapped.codes < len(levels)))
+        out[known, mapped.codes[known]] = 1.0
+        rows = np.flatnonzero(mapped.codes >= len(levels))
+        if not len(rows):
+            return out, None
+        places = [[float(v) for v in str(mapped.levels[c]).split(",")] for c in mapped.codes[rows]]
+        return out, (rows, np.array(places))
 
     def _random(self, i: int, made: RandomEncoder, expr: RandomExpr, columns: Floats) -> NewRandom:
         """One term: the levels of the rows, or their members."""

@@ -424,6 +424,10 @@ class Design:
         return replace(self, rows=replace(self.own_rows, **changes))
 
 
+Elsewhere = tuple[NDArray[np.intp], Floats]
+"""Numbers (r,) of rows at places that the fit has no effect of, and these places (r, d)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NewRandom:
     """One random-effects term for new rows.
@@ -441,6 +445,8 @@ class NewRandom:
         Labels that the fit has not seen.
     n_missing : int
         Number of rows whose level is missing.
+    elsewhere : Elsewhere or None
+        Of a term at positions, rows at other ones; ``z`` is zero there.
     """
 
     term: int
@@ -449,6 +455,7 @@ class NewRandom:
     extended: Places
     unseen: tuple[str, ...] = ()
     n_missing: int = 0
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from ranef.estimates.included_effects import conditioned_effects
 from ranef.estimates.intervals import normal_multiplier
 from ranef.estimates.prediction_rows import new_rows, only, own_rows
 from ranef.estimates.prediction_scale import PredictionScale, marginal_variance
-from ranef.estimates.prediction_variance import left_out_random, mean_variance, unseen_random
+from ranef.estimates.prediction_variance import between_positions, left_out_random, mean_variance, unseen_random
 from ranef.estimates.response_limits import response_limits
 from ranef.estimates.rows import padded, row_index
 from ranef.fit.random_part import random_part
@@ -134,7 +134,7 @@ def predict(
         # The correlation with rows of the fit depends on the weights of both.
         weighted = fit.design.residual is not None and fit.design.weights is not None
         whole = marginal or weighted or interval == "prediction"
-        rows, index = new_rows(fit, newdata, masks, new_levels != "error", whole, offset)
+        rows, index = new_rows(fit, newdata, masks, new_levels != "error", whole, offset, new_positions=True)
 
     eta = rows.fixed_sum(fit.beta)
     if rows.offset is not None:
@@ -165,7 +165,8 @@ def predict(
             if given is not None and given.effects is not None:
                 moved = given.moved
                 own_levels = joint_variance(fit, given.columns[moved], given.effects[moved])
-                variance[moved] = own_levels + unseen_random(fit, rows, masks)[moved]
+                beside = unseen_random(fit, rows, masks) + between_positions(fit, rows, masks)
+                variance[moved] = own_levels + beside[moved]
         deviation = np.sqrt(variance)
         std_error = np.abs(scale.slope(eta)) * deviation
         if interval == "confidence":

@@ -10,6 +10,7 @@ from ranef.design.encoder import ARRAY
 from ranef.design.level_columns import LevelColumns, product, written_out
 from ranef.design.membership import Places, without_level
 from ranef.errors import NewLevelError
+from ranef.estimates.between_positions import weights_between
 from ranef.estimates.curve_prediction import CurvePoints, new_points, own_points
 from ranef.estimates.estimable import not_estimable
 from ranef.estimates.included_effects import Mask
@@ -38,6 +39,9 @@ class Rows:
         The codes with new levels numbered on from those of the fit, -1 where they are missing.
     parts : tuple of (m, k) arrays
         Columns of the parts of the design.
+    between : tuple of (m,) arrays or None
+        Of terms at positions, the variance that effects elsewhere have given those at the positions
+        of the fit, in the unit of theta; empty where no row is elsewhere.
     """
 
     columns: Floats | LevelColumns
@@ -48,6 +52,7 @@ class Rows:
     missing: Mask | None
     extended: tuple[Places, ...]
     parts: tuple[Floats, ...] = ()
+    between: tuple[Floats | None, ...] = ()
 
     @property
     def x(self) -> Floats:
@@ -81,6 +86,7 @@ def new_rows(
     allow_unseen: bool,
     whole_variance: bool,
     offset: object,
+    new_positions: bool = False,
 ) -> tuple[Rows, Any]:
     """New data as rows to predict, with their labels.
 
@@ -100,15 +106,18 @@ def new_rows(
         random=tuple(wanted),
         offset=offset,
         need_weights=need_weights,
+        new_positions=new_positions,
     )
     found = {r.term: r for r in new.random}
     missing = new.missing
     codes: list[Places] = []
     extended: list[Places] = []
     z: list[Floats] = []
+    between: list[Floats | None] = []
     nowhere = np.full(len(new.x), -1, dtype=np.int32)
     for span, term, mask in zip(fit.order.spans, fit.terms, masks, strict=True):
         r = found.get(span.formula)
+        between.append(None)
         if r is None:  # neither the prediction nor its variance needs this term
             codes.append(nowhere)
             extended.append(nowhere)
@@ -123,6 +132,12 @@ def new_rows(
         codes.append(r.codes)
         extended.append(r.extended)
         z.append(r.z)
+        if r.elsewhere is not None:
+            at, where = r.elsewhere
+            z[-1][at], left = weights_between(fit, span, where)
+            own_left = np.zeros(len(new.x))
+            own_left[at] = left
+            between[-1] = own_left
     x, parts = new.x, new.parts
     if fit.dropped:
         broken = not_estimable(fit, x)
@@ -135,7 +150,9 @@ def new_rows(
         parts = tuple(_without(a, missing) for a in parts)
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
-    return Rows(x, new.offset, tuple(codes), tuple(z), weights, missing, tuple(extended), parts), index
+    places = tuple(codes), tuple(extended)
+    found_rows = Rows(x, new.offset, places[0], tuple(z), weights, missing, places[1], parts, tuple(between))
+    return found_rows, index
 
 
 def _of_points(fit: MixedFit, points: CurvePoints, masks: tuple[Mask, ...]) -> Rows:

@@ -37,7 +37,18 @@ def mean_variance(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
             )
         )
     variance = fit.prediction_variance(np.asfortranarray(rows.x), factors)
-    return np.asarray(variance) + unseen_random(fit, rows, masks)
+    return np.asarray(variance) + unseen_random(fit, rows, masks) + between_positions(fit, rows, masks)
+
+
+def between_positions(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...], left_out: bool = False) -> Floats:
+    """Variance (m,) of effects within the masks, or outside them, at places between the positions
+    of the fit, given the effects at these.
+    """
+    out = np.zeros(len(rows.x))
+    for own, mask in zip(rows.between, masks, strict=False):
+        if own is not None and bool(mask.any()) != left_out:
+            out += own
+    return out * fit.random_scale**2
 
 
 def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:
@@ -46,7 +57,7 @@ def left_out_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Float
     for places, z, mask, factor in zip(rows.codes, rows.z, masks, fit.relative_factors, strict=True):
         if not mask.all():
             out += size_of(places) * own_variance(only(z, ~mask), factor)
-    return out * fit.random_scale**2
+    return out * fit.random_scale**2 + between_positions(fit, rows, masks, left_out=True)
 
 
 def unseen_random(fit: MixedFit, rows: Rows, masks: tuple[Mask, ...]) -> Floats:

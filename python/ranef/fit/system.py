@@ -186,6 +186,16 @@ def _row_covariance(argument: StructureArgument, options: dict[str, int | str]) 
     return RowCovariance(argument.correlation, options, own, argument.n_groups, argument.variances)
 
 
+def correlation_of_places(name: str, z: Floats, at: Floats) -> Floats:
+    """Correlations (m, m) of effects at places (m, d) by a structure of distances with the
+    parameters ``z``.
+    """
+    from ranef._core import RowCovariance
+
+    out: Floats = RowCovariance(name, {"levels": 1, "most": 2}, None, 1, []).matrix(z, np.ascontiguousarray(at), 0, [])
+    return out
+
+
 def build_pattern_system(design: Design) -> "PatternSystem":
     """The pattern moments of a design without random terms."""
     from ranef._core import PatternSystem
