@@ -150,9 +150,8 @@ def new_rows(
         parts = tuple(_without(a, missing) for a in parts)
         weights = None if weights is None else np.where(missing, 1.0, weights)
     index = pd.RangeIndex(len(x)) if new.row_index is None else new.row_index
-    places = tuple(codes), tuple(extended)
-    found_rows = Rows(x, new.offset, places[0], tuple(z), weights, missing, places[1], parts, tuple(between))
-    return found_rows, index
+    levels, more = tuple(codes), tuple(extended)
+    return Rows(x, new.offset, levels, tuple(z), weights, missing, more, parts, tuple(between)), index
 
 
 def _of_points(fit: MixedFit, points: CurvePoints, masks: tuple[Mask, ...]) -> Rows:
