@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 from drawn_text import outside, overlaps
 from matplotlib import pyplot as plt
 from scipy import stats
+from scipy.integrate import trapezoid
 
 import ranef
 from ranef import OptionError, RanefError, lmer, load_dataset, power_curve
@@ -54,7 +55,7 @@ def test_profile_density(sleep: ranef.results.linear.LinearMixedModel) -> None:
     axes = profile.plot("density")
     assert len(axes) == 2
     for ax in axes:
-        mass = np.trapezoid(ax.data["density"], ax.data["value"])
+        mass = trapezoid(ax.data["density"], ax.data["value"])
         assert mass == pytest.approx(1.0, abs=0.01)
     marked = {ax.data["parameter"].iloc[0]: float(ax.lines[-1].get_xdata()[0]) for ax in axes}
     assert marked["Days"] == pytest.approx(float(sleep.fixef["Days"]), rel=1e-4)

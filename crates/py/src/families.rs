@@ -33,11 +33,12 @@ pub(crate) fn chosen(family: &str, link: &str, callable: Option<Py<PyAny>>) -> P
     Ok((chosen.ok_or_else(|| PyValueError::new_err("this link is not available for this family"))?, None))
 }
 
-/// Extra parameters given by the caller: one number, or as many as the family has.
+/// Extra parameters given by the caller: as many as the family has, or one number. Arrays come
+/// first, as older NumPy takes one of a single number for that number, with a warning.
 #[derive(FromPyObject)]
 pub(crate) enum ExtrasArgument {
-    One(f64),
     All(Vec<f64>),
+    One(f64),
 }
 
 impl ExtrasArgument {

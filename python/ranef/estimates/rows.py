@@ -44,4 +44,4 @@ def row_series(fit: MixedFit, values: Floats, name: str) -> "pd.Series[float]":
     """Label one value for each row used."""
     import pandas as pd
 
-    return pd.Series(padded(fit, values), index=row_index(fit), name=name)
+    return pd.Series(padded(fit, values), index=row_index(fit), name=name, copy=True)

@@ -40,7 +40,7 @@ class Component:
     def _named(self, values: Floats, name: str) -> "pd.Series[float]":
         import pandas as pd
 
-        return pd.Series(values, index=pd.Index(self._part.names), name=name)
+        return pd.Series(values, index=pd.Index(self._part.names), name=name, copy=True)
 
     @property
     def fixef(self) -> "pd.Series[float]":
@@ -95,7 +95,7 @@ class Component:
 
         found = random_effects(self._record)
         frames = {
-            g.group: pd.DataFrame(g.values, index=pd.Index(g.levels, name=g.group), columns=pd.Index(g.names))
+            g.group: pd.DataFrame(g.values, pd.Index(g.levels, name=g.group), pd.Index(g.names), copy=True)
             for g in found
         }
         return random_effects_frames(frames)
@@ -124,7 +124,7 @@ class Component:
         import pandas as pd
 
         names = pd.Index(self._part.names)
-        return pd.DataFrame(self._part.covariance, index=names, columns=names)
+        return pd.DataFrame(self._part.covariance, index=names, columns=names, copy=True)
 
     def conf_int(self, level: float = 0.95) -> "pd.DataFrame":
         """Wald intervals of the effects.

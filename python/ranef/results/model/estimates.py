@@ -102,7 +102,7 @@ class EstimatesChapter(FittedModel):
         """Relative covariance parameters in lme4's order, named as lme4 names them."""
         import pandas as pd
 
-        return pd.Series(self._fit.theta, index=pd.Index(self._fit.theta_names), name="theta")
+        return pd.Series(self._fit.theta, index=pd.Index(self._fit.theta_names), name="theta", copy=True)
 
     def component(self, name: str) -> Component:
         """The effects of a linear predictor beside the first.
@@ -292,4 +292,4 @@ class EstimatesChapter(FittedModel):
     def _levels_frame(g: random_effects.GroupEffects) -> "pd.DataFrame":
         import pandas as pd
 
-        return pd.DataFrame(g.values, index=pd.Index(g.levels, name=g.group), columns=pd.Index(g.names))
+        return pd.DataFrame(g.values, pd.Index(g.levels, name=g.group), pd.Index(g.names), copy=True)

@@ -55,10 +55,10 @@ class FittedModel:
     def _named(self, values: NDArray[np.float64], name: str) -> "pd.Series[float]":
         import pandas as pd
 
-        return pd.Series(values, index=pd.Index(self._fit.x_names), name=name)
+        return pd.Series(values, index=pd.Index(self._fit.x_names), name=name, copy=True)
 
     def _square(self, values: NDArray[np.float64]) -> "pd.DataFrame":
         import pandas as pd
 
         names = pd.Index(self._fit.x_names)
-        return pd.DataFrame(values, index=names, columns=names)
+        return pd.DataFrame(values, index=names, columns=names, copy=True)
