@@ -325,6 +325,26 @@ def test_other_programs(m: Any, both: Any) -> None:
     assert both.to_syntax("lme4", notes=False).startswith("clmm2(location = rating ~ temp, nominal = ~ contact")
 
 
+def test_equations(m: Any, both: Any) -> None:
+    assert m.equations().to_text().splitlines() == [
+        "Level 1 (rows)",
+        "  logit(P(rating_ij ≤ k)) = τ_k − η_ij",
+        "  k = 1, …, 4",
+        "  η_ij = β_0j + β_1 temp[warm]_ij + β_2 contact[yes]_ij",
+        "Level 2 (judge)",
+        "  β_0j = u_0j",
+        "  u_0j ~ N(0, σ²_u0)",
+    ]
+    text = both.equations().to_text()
+    assert "probit(P(rating_ij ≤ k)) = (τ_k,ij − η_ij)/σ_ij" in text
+    assert "τ_k,ij = α_k + γ_1k contact[yes]_ij" in text
+    assert "log(σ_ij) = δ_1 temp[warm]_ij" in text
+    assert r"\tau_{k} - \eta_{ij}" in m.equations()
+    shared = clmm("rating ~ temp + (1 |p| judge)", WINE, scale="~ (1 |p| judge) + (1 | bottle)").equations()
+    for line in ("log(σ_ij) = s_0j + s_0bottle", "Cov(u_0j, s_0j) = σ_u0,s0", "Level 3 (bottle)"):
+        assert line in shared.to_text()
+
+
 # ---- what is refused
 
 
@@ -369,8 +389,6 @@ def test_notes_on_the_response() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda m: m.report("x.html"), "report\\(\\) is for models of a mean"),
-        (lambda m: m.equations(), "equations\\(\\) is for models of a mean"),
         (lambda m: m.overdispersion(), "thresholds are estimated"),
         (lambda m: m.plot.fitted(), "probabilities\\(\\) draws them"),
         (lambda m: m.predict(type="odds"), "type must be one of 'response'"),

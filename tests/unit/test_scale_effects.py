@@ -352,6 +352,12 @@ def test_the_variance_of_the_scale_is_tested_at_its_bound(drawn) -> None:
     assert both["p_value_boundary"].iloc[1] == pytest.approx((chi2.sf(chi, 1) + chi2.sf(chi, 2)) / 2)
 
 
+def test_terms_at_the_boundary_are_named_by_their_predictor() -> None:
+    m = clmm("rating ~ temp + (1 | judge)", WINE, scale="~ (1 | judge)")
+    assert m.convergence.boundary == {"scale:judge": 1}
+    assert list(m.varcorr) == ["judge", "scale:judge"]
+
+
 def test_random_effects_in_the_scale_alone() -> None:
     m = clmm("rating ~ temp + contact", WINE, scale="~ (1 | judge)")
     assert list(m.varcorr) == ["scale:judge"]

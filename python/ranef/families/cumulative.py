@@ -50,6 +50,12 @@ class Cumulative(Family):
         """The core's name of the distribution."""
         return "ordinal"
 
+    @property
+    def call_arguments(self) -> dict[str, str]:
+        """Those of ``clmm`` that are not its defaults."""
+        given = {"link": (self.link, "logit"), "threshold": (self.threshold, "flexible")}
+        return {name: value for name, (value, usual) in given.items() if value != usual}
+
     def label(self, dispersion: float) -> str:
         """With the structure of the thresholds."""
         return f"cumulative, {self.threshold} thresholds"

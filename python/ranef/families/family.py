@@ -59,6 +59,12 @@ class Family:
         return self.name
 
     @property
+    def call_arguments(self) -> dict[str, str]:
+        """Arguments of the verb that choose it and its link."""
+        name = self.argument
+        return {"family": name if self.has_usual_link else f"{name}({self.link})"}
+
+    @property
     def argument(self) -> str:
         """The name by which the argument ``family`` takes it."""
         return self.name

@@ -49,6 +49,14 @@ class JoinedModel:
             for members in self.order.factors
         ]
 
+    def named(self, keys: Sequence[str]) -> Design:
+        """The design with the terms of other predictors named by these, too."""
+        terms = []
+        for term, pieces in zip(self.design.random, self.pieces, strict=True):
+            at = pieces[0].predictor
+            terms.append(term if at == 0 else replace(term, group=f"{keys[at]}:{term.group}"))
+        return replace(self.design, random=tuple(terms))
+
     def with_response(self, y: Floats) -> Self:
         """The same with another response (n,)."""
         return replace(self, design=self.design.with_rows(y=np.ascontiguousarray(y)))

@@ -102,8 +102,17 @@ def _fitted(
         for c, (predictor, block, order) in enumerate(zip(predictors, blocks, orders, strict=True))
     ]
     dropped = tuple(name for own in made for name in own["dropped"])
+    named = model.named(("cond", "scale"))
     convergence, messages = concluded(
-        design, model.order, likelihood, lazy, found, location.kept, dropped, n_threads, separable=not scale
+        named,
+        model.order,
+        likelihood,
+        lazy,
+        found,
+        location.kept,
+        dropped,
+        n_threads,
+        separable=not scale,
     )
     common: dict[str, Any] = {
         "reml": False,
@@ -150,8 +159,8 @@ def _fitted(
         said = crossing_thresholds(made_fit.own_thresholds(), made_fit.threshold_map.thresholds, nominal)
     if said is None:
         return made_fit
-    named = replace(convergence, limits=(*convergence.limits, f"{said[0].upper()}{said[1:]}"))
-    return replace(made_fit, messages=(*messages, said), convergence=named)
+    ended = replace(convergence, limits=(*convergence.limits, f"{said[0].upper()}{said[1:]}"))
+    return replace(made_fit, messages=(*messages, said), convergence=ended)
 
 
 def predictors_of(fit: OrdinalFit, design: Design, others: tuple[Design, ...]) -> Predictors:

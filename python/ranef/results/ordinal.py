@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ranef.errors import TranslationError
 from ranef.fit.ordinal import OrdinalFit
 from ranef.fit.ordinal_request import OrdinalRequest
 from ranef.results.generalized import GeneralizedLinearMixedModel
@@ -82,6 +83,15 @@ class CumulativeLinkMixedModel(GeneralizedLinearMixedModel):
         from ranef.translation.ordinal import write_ordinal
 
         return write_ordinal(described, self._request, language, notes=notes)
+
+    def _programs(self) -> list[tuple[str, str, bool]]:
+        out = []
+        for title, language in (("R (ordinal)", "r"), ("Stata", "stata"), ("SAS", "sas")):
+            try:
+                out.append((title, self.to_syntax(language), True))  # type: ignore[arg-type]
+            except TranslationError as problem:
+                out.append((title, f"It cannot be written there: {problem.part}: {problem.reason}", False))
+        return out
 
     def _part_tests(self, name: str, scope: str | None) -> "pd.DataFrame":
         from ranef.inference.part_tests import part_tests

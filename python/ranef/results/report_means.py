@@ -19,6 +19,7 @@ from ranef.fit.record import MixedFit
 from ranef.formula import parse_expression
 from ranef.formula.syntax import names_in
 from ranef.inference.marginal_means.scale import transformed_response
+from ranef.presentation.report.category_words import probability_grids
 from ranef.presentation.report.means_words import (
     FactorMeans,
     SimpleEffect,
@@ -88,6 +89,8 @@ def factor_means(model: "TablesChapter", subject: Subject, level: float) -> tupl
     terms = _factor_terms(fit)
     if not terms:
         return None
+    if fit.probability_types:
+        return _category_means(model, terms, labels, level), []
     scale = effect_scale(fit, subject.description, labels)
     try:
         tests = _tests(model)
@@ -130,6 +133,35 @@ def factor_means(model: "TablesChapter", subject: Subject, level: float) -> tupl
     table = tests_grid({label_of(n, labels): t for n, t in tests.items()}) if tests else None
     overview = terms_sentence({label_of(n, labels): t for n, t in tests.items()}, level) if tests else ""
     return FactorMeans(about, table, tuple(grids), tuple(sentences), overview, remark), _to_draw(shown, terms)
+
+
+def _category_means(
+    model: "TablesChapter", terms: Mapping[str, tuple[str, ...]], labels: Mapping[str, str], level: float
+) -> FactorMeans:
+    """Tests of the terms, and probabilities of ordered categories."""
+    fit = model._fit
+    response = fit.design.formula.response
+    category = "category" if response is None else response.name
+    frames: list[tuple[tuple[str, ...], Any]] = []
+    most = MOST_MEANS * len(fit.categories)
+    try:
+        tests = _tests(model)
+        for factors in sorted(terms.values(), key=lambda own: -len(own))[:MOST_TERMS]:
+            frame = model.emmeans([*factors, category], mode="prob", level=level).to_frame()
+            if len(frame) <= most:
+                named = {f: label_of(f, labels) for f in factors}
+                frames.append((tuple(named.values()), _with_texts(frame, factors).rename(columns=named)))
+    except RanefError as problem:
+        data = model._request.data
+        reason = f"{data.reason}." if isinstance(data, AbsentData) else str(problem)
+        return FactorMeans((f"Means are not available: {reason}",), None, (), ())
+    about = (
+        "Probabilities of the categories with random effects of zero, averaged over the levels of other factors, each "
+        "counting the same; numbers are held at their means."
+    )
+    named_tests = {label_of(n, labels): t for n, t in tests.items()}
+    grids = probability_grids(frames, category)
+    return FactorMeans((about,), tests_grid(named_tests), grids, (), terms_sentence(named_tests, level), "")
 
 
 def _to_draw(shown: Mapping[str, TermMeans], terms: Mapping[str, tuple[str, ...]]) -> list[TermMeans]:

@@ -53,6 +53,7 @@ def report_pictures(
     gallery.response()
     gallery.effects(level)
     gallery.lines()
+    gallery.probabilities()
     gallery.means(means, level)
     if gallery.fit.terms:
         gallery.groups(level)
@@ -95,7 +96,7 @@ class _Gallery:
 
         y = self.fit.design.y
         name = self.scale.response
-        if self.fit.response_kind == "binary":
+        if self.fit.response_kind in ("binary", "category"):  # the table has it
             return
         if self.fit.family.support == "proportion":
             name = f"share of {name}"
@@ -173,6 +174,27 @@ class _Gallery:
                 "and the line of the population."
             ),
         )
+
+    def probabilities(self) -> None:
+        if not self.fit.probability_types:
+            return
+        for name in predictor_names(self.fit)[:_MOST_EFFECTS]:
+            figure, axes = self.figure()
+            try:
+                drawn: Any = self.model.plot.probabilities(name, ax=axes[0])
+            except RanefError:  # no data in a loaded model
+                return
+            _relabel(axes[0], self.labels, self.fit)
+            shown = label_of(name, self.labels)
+            self.add(
+                "fixed",
+                figure,
+                f"Probabilities of {self.scale.response} by {shown}",
+                "Each bar has the probabilities of all categories, the lowest at the bottom, with random effects of "
+                "zero and other predictors averaged.",
+                f"Stacked bars of {len(self.fit.categories)} probabilities at {drawn.data['bar'].nunique()} values of "
+                f"{shown}.",
+            )
 
     def means(self, means: Sequence[TermMeans], level: float) -> None:
         from ranef.plots.interaction import interaction

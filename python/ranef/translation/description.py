@@ -19,6 +19,7 @@ from ranef.formula.residual import ResidualExpr
 from ranef.formula.shared_levels import KnownExpr, MembershipExpr
 from ranef.formula.syntax import Binary, Call, Expr, Name, String, names_in, without_parens
 from ranef.translation.codings import ColumnCoding
+from ranef.translation.ordered_response import OrderedResponse
 from ranef.translation.repeated import Repeated
 
 FAMILY_LINKS = {
@@ -32,7 +33,6 @@ FAMILY_LINKS = {
     "beta": ("logit", "probit", "cloglog", "log"),
 }
 """The families that have a name in other programs, and their links; the first is the default."""
-
 _FAMILY_NAMES = {
     "bernoulli": "binomial",
     "negativebinomial": "nbinom2",
@@ -169,6 +169,8 @@ class ModelDescription:
         The level of a binary response that counts as success.
     data : str
         Name of the data.
+    ordered : OrderedResponse or None
+        Of ordered categories, beside the binary model with the same predictors.
     """
 
     formula: str
@@ -194,6 +196,7 @@ class ModelDescription:
     data: str = "data"
     ddf: str = "satterthwaite"
     repeated: Repeated | None = None
+    ordered: OrderedResponse | None = None
 
     @property
     def method(self) -> str:

@@ -13,6 +13,7 @@ from ranef.formula.deparse import quoted_name
 from ranef.formula.syntax import Call, Expr, Name, without_parens
 from ranef.translation.codings import column_codings, other_codings, reference_levels
 from ranef.translation.description import Block, Categorical, ModelDescription, describe
+from ranef.translation.ordered_response import OrderedResponse
 from ranef.translation.repeated import Repeated
 
 if TYPE_CHECKING:
@@ -71,7 +72,23 @@ def describe_fit(
         columns=tuple(columns.items()),
         constant_within=tuple(_constant_within(design, described).items()),
         ddf=getattr(request, "ddf", None) or "satterthwaite",
+        ordered=_ordered(fit),
     )
+
+
+def _ordered(fit: "MixedFit") -> OrderedResponse | None:
+    """What belongs to ordered categories."""
+    if not fit.probability_types:
+        return None
+    nominal = next((part.names for part in fit.part_effects() if part.name == "nominal"), ())
+    columns = tuple(dict.fromkeys(name.split(".", 1)[1] for name in nominal))
+    scale = fit.components.get("scale")
+    names = len(fit.categories), str(fit.family.link), columns
+    if scale is None:
+        return OrderedResponse(*names)
+    effects = tuple((term.group, tuple(term.names)) for term in scale.terms)
+    shared = tuple(b.term.group for b in fit.covariance_blocks() if any(n.startswith("scale.") for n in b.term.names))
+    return OrderedResponse(*names, scale.x_names, effects, shared)
 
 
 def named_arguments(request: "ModelRequest", data: str | None) -> dict[str, str | None]:

@@ -7,13 +7,15 @@ factors are levels above each other; crossed ones share one level.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ranef.design.structures import kind_of
 from ranef.formula import Term, deparse
+from ranef.presentation.equations.categories import category_equations, scale_distributions
 from ranef.presentation.equations.symbols import Digits, Indexed, Matrix, Node, Operator, Row, Symbol, Word
 from ranef.translation.description import Block, ModelDescription
+from ranef.translation.ordered_response import OrderedResponse
 from ranef.translation.repeated import block_text, structure_text
 
 _COEFFICIENTS = ("beta", "gamma", "delta", "zeta", "eta", "alpha")
@@ -191,14 +193,21 @@ def levels_of(model: ModelDescription) -> tuple[Level, ...]:
     """
     builder = _builder(model)
     fixed = [atoms for term in model.fixed for atoms in _atoms(term, model, term.label)]
-    if model.intercept:
+    if model.intercept and model.ordered is None:  # thresholds take its place
         fixed.insert(0, ())
     effects = _effects(model)
     builder.equations = [[] for _ in range(len(builder.stages) + 1)]
     rows = builder.indices(0)
     summands = builder.sum(0, 0, "", fixed, effects)
     summands += [Indexed(Word(deparse(o)), _index(rows)) for o in model.offsets]
-    levels = [Level("Level 1 (rows)", (*_first(model, rows, summands),), _first_words(model))]
+    letters = {":".join(b.group): _index(builder.letters[frozenset(b.group)]) for b in model.blocks}
+    first = _first(model, rows, summands)
+    if model.ordered is not None:
+        response = Indexed(Word(_response_name(model)), _index(rows))
+        columns = {name: _shown(name) for name in (*model.ordered.nominal, *(model.ordered.scale or ()))}
+        parts = category_equations(response, _renamed(model.ordered, columns), _index(rows), summands, letters)
+        first = [Equation(*own) for own in parts]
+    levels = [Level("Level 1 (rows)", (*first,), _first_words(model))]
     for stage, groups in enumerate(builder.stages, start=1):
         names = " and ".join(_group_name(model, g) for g in groups)
         distributions = [
@@ -210,7 +219,37 @@ def levels_of(model: ModelDescription) -> tuple[Level, ...]:
         levels.append(
             Level(f"Level {stage + 1} ({names})", (*builder.equations[stage], *distributions), " ".join(words))
         )
-    return tuple(levels)
+    return tuple(levels if model.ordered is None else _with_scale(levels, builder, model.ordered, letters))
+
+
+def _renamed(ordered: OrderedResponse, names: dict[str, str]) -> OrderedResponse:
+    """The same with columns as they are shown."""
+    scale = None if ordered.scale is None else tuple(names[n] for n in ordered.scale)
+    return replace(ordered, nominal=tuple(names[n] for n in ordered.nominal), scale=scale)
+
+
+def _with_scale(
+    levels: list[Level], builder: _Builder, ordered: OrderedResponse, letters: dict[str, Node]
+) -> list[Level]:
+    """The levels with the random effects of the scale."""
+
+    def beside(group: str) -> list[tuple[Node, str]]:
+        own = {n for n, b in enumerate(builder.model.blocks) if ":".join(b.group) == group}
+        places = sorted(key for key in builder.effect_names if key[0] in own)
+        return [(builder.effect_names[key], builder.effect_indices[key]) for key in places]
+
+    out = list(levels)
+    for group, parts in scale_distributions(ordered, letters, beside).items():
+        more = tuple(Equation(*own) for own in parts)
+        stage = next(
+            (i for i, own in enumerate(builder.stages, start=1) if any(set(group.split(":")) == set(g) for g in own)),
+            None,
+        )
+        if stage is None:
+            out.append(Level(f"Level {len(out) + 1} ({group})", more, ""))
+        else:
+            out[stage] = replace(out[stage], equations=(*out[stage].equations, *more))
+    return out
 
 
 def _builder(model: ModelDescription) -> _Builder:
@@ -381,6 +420,8 @@ def _first_words(model: ModelDescription) -> str:
         )
     if model.family is None:
         return f"Each {_response_name(model)} {on}; what is left is normal with variance σ²."
+    if model.ordered is not None:
+        return f"The probabilities of the categories of {_response_name(model)} follow from thresholds and a location."
     return f"The {model.link} of the mean of {_response_name(model)} {on}; the response is {model.family}."
 
 

@@ -25,6 +25,8 @@ _OPERATORS = {
     "|": r"\mid",
     "-": "-",
     "/": "/",
+    "≤": r"\le",
+    "…": r"\dots",
 }
 _SIGNS = {"~": "∼", "*": "·", "-": "−"}
 
@@ -108,7 +110,7 @@ class Operator:
     def text(self) -> str:
         """As plain text."""
         sign = _SIGNS.get(self.sign, self.sign) if self.sign != "~" else "~"
-        return ", " if self.sign == "," else sign if self.sign in "()/" else f" {sign} "
+        return ", " if self.sign == "," else sign if self.sign in "()/…" else f" {sign} "
 
 
 @dataclass(frozen=True, slots=True)

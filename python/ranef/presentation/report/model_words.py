@@ -65,8 +65,12 @@ def _term(term: RandomTerm, labels: Mapping[str, str]) -> str:
 def _method(fit: MixedFit) -> str:
     if not fit.integral_exact:
         family = (
-            f"Given the random effects, the response has {with_article(family_name(fit))} distribution, whose mean "
-            f"depends on the predictors by {with_article(fit.family.link)} link."
+            ""
+            if fit.probability_types
+            else (
+                f"Given the random effects, the response has {with_article(family_name(fit))} distribution, whose mean "
+                f"depends on the predictors by {with_article(fit.family.link)} link."
+            )
         )
         how = {
             0: "by a fast penalised form of the likelihood, which is biased",
@@ -76,7 +80,7 @@ def _method(fit: MixedFit) -> str:
             f"by maximum likelihood with adaptive Gauss-Hermite quadrature over the random effects ({fit.n_quad} "
             "nodes)",
         )
-        return f"{family} The parameters were estimated {how}."
+        return f"{family} The parameters were estimated {how}.".strip()
     taken = f"Residuals{' and random effects' * bool(fit.terms)} are taken as normally distributed."
     if fit.reml:
         return (
@@ -94,6 +98,8 @@ def _method(fit: MixedFit) -> str:
 def symbols(fit: MixedFit) -> str:
     """How to read the equations."""
     residual = "" if fit.family_shown else ", e what is left in single rows"
+    if fit.probability_types:
+        residual = ", τ the thresholds, η the location and σ the scale of the latent variable"
     return (
         "The index i counts rows, and j, k … the groups. β are coefficients of the rows; those that vary between "
         "groups have equations of their own. γ (or the coefficients without a group's index) are fixed effects, u (v, "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ranef.design.record import RandomTerm
 from ranef.fit.record import MixedFit
 from ranef.presentation.document import Grid
+from ranef.presentation.report.category_words import category_grid
 from ranef.presentation.report.phrases import count, listed, number, percent
 from ranef.presentation.report.roles import Role
 from ranef.presentation.report.scale_words import EffectScale
@@ -159,6 +160,8 @@ def _groups(fit: MixedFit, labels: Mapping[str, str]) -> Grid:
 def _response(fit: MixedFit, scale: EffectScale) -> Grid:
     y = fit.design.y
     title = f"Distribution of {scale.response}"
+    if fit.probability_types:
+        return category_grid(fit, title)
     if fit.response_kind == "binary":
         levels = fit.design.response_levels or ("0", "1")
         ones = int(np.count_nonzero(y))

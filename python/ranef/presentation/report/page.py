@@ -27,6 +27,7 @@ from ranef.inference.wald import wald_intervals
 from ranef.options import Ddf
 from ranef.presentation.coding_text import coding_text
 from ranef.presentation.document import Grid
+from ranef.presentation.report.category_words import category_paragraph
 from ranef.presentation.report.fixed_words import MOST, Coefficient, about_effects, fixed_sentences, overview_of_effects
 from ranef.presentation.report.means_words import FactorMeans
 from ranef.presentation.report.model_words import model_sentence, paragraphs, symbols
@@ -209,7 +210,11 @@ def report_page(
         model_sentence=model_sentence(fit, scale, labels),
         used_sentence=used_sentence(fit, labels),
         effects_sentence=_effects_sentence(coefficients, roles, means, level),
-        paragraphs=[*paragraphs(fit, labels), *zero_paragraph(fit, scale.response)],
+        paragraphs=[
+            *paragraphs(fit, labels),
+            *zero_paragraph(fit, scale.response),
+            *([category_paragraph(fit, scale.response)] if fit.probability_types else []),
+        ],
         equations=None if subject.equations is None else Markup(subject.equations.to_mathml()),
         symbols=symbols(fit),
         overview=data,
@@ -402,7 +407,11 @@ def _variance_grid(components: VarCorr, labels: Mapping[str, str]) -> Grid:
 
 def _group_text(key: str, group: str, labels: Mapping[str, str]) -> str:
     """A grouping factor, with the part of the model that has the effects where it is another."""
-    of = {"zi": " (zeros)", "disp": " (dispersion)"}.get(key.split(":", 1)[0], "") if key != group else ""
+    of = (
+        {"zi": " (zeros)", "disp": " (dispersion)", "scale": " (scale)"}.get(key.split(":", 1)[0], "")
+        if key != group
+        else ""
+    )
     return f"{label_of(group, labels)}{of}"
 
 

@@ -11,6 +11,7 @@ from ranef.estimates.varcorr import varcorr
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.record import MixedFit
 from ranef.inference.distributions import t_tails
+from ranef.presentation.report.category_words import nominal_about, scale_about, thresholds_about
 from ranef.presentation.report.fixed_words import Coefficient, fixed_sentences
 from ranef.presentation.report.phrases import number, sentence, with_article
 from ranef.presentation.report.roles import roles_of
@@ -77,11 +78,14 @@ def part_words(fit: MixedFit, response: str, labels: Mapping[str, str], level: f
     level : float
         Of the intervals.
     """
-    return [
-        _words(fit, part, response, labels, level)
-        for part in fit.part_effects()
-        if part.name == "zi" or (part.name == "disp" and part.formula is not None)
-    ]
+    out = []
+    for part in fit.part_effects():
+        if part.name in fit.components:
+            if part.name in ("zi", "scale") or (part.name == "disp" and part.formula is not None):
+                out.append(_words(fit, part, response, labels, level))
+        elif fit.probability_types:
+            out.append(_thresholds(fit, part, response, labels, level))
+    return out
 
 
 def shape_sentences(fit: MixedFit) -> list[str]:
@@ -99,19 +103,31 @@ def shape_sentences(fit: MixedFit) -> list[str]:
     return [*out, *(f"Its {key} is {number(value)}." for key, value in fit.family_params.items())]
 
 
-def _words(fit: MixedFit, part: PartEffects, response: str, labels: Mapping[str, str], level: float) -> PartWords:
-    own = fit.predictor(part.name)
-    scale, about = _scale(fit, part, response)
+def _coefficients(part: PartEffects, labels: Mapping[str, str], level: float) -> tuple[Coefficient, ...]:
     errors = np.sqrt(np.diagonal(part.covariance))
     z = part.estimates / errors
     half = normal_multiplier(level) * errors
-    p = t_tails(z, np.full_like(z, np.inf))
-    coefficients = tuple(
+    p = t_tails(z, np.full_like(z, np.inf)) if part.tested else np.full_like(z, np.nan)
+    return tuple(
         Coefficient(
             name, label_of(name, labels), float(b), float(se), math.inf, float(t), float(q), float(b - h), float(b + h)
         )
         for name, b, se, t, q, h in zip(part.names, part.estimates, errors, z, p, half, strict=True)
     )
+
+
+def _thresholds(fit: MixedFit, part: PartEffects, response: str, labels: Mapping[str, str], level: float) -> PartWords:
+    """Thresholds and effects on them, which are a table."""
+    about = nominal_about(fit) if part.tested else thresholds_about(fit)
+    ratio = "odds ratio" if part.tested and fit.family.link == "logit" else ""
+    scale = EffectScale(response, "the threshold", ratio, "", "odds" if ratio else "linear")
+    return PartWords(part.heading, about, scale, _coefficients(part, labels, level), ())
+
+
+def _words(fit: MixedFit, part: PartEffects, response: str, labels: Mapping[str, str], level: float) -> PartWords:
+    own = fit.predictor(part.name)
+    scale, about = _scale(fit, part, response)
+    coefficients = _coefficients(part, labels, level)
     roles = roles_of(own, labels)
     sentences = fixed_sentences(coefficients, roles, scale, {}, level, False)
     random = [sentence(text) for text in variance_sentences(own, varcorr(own), roles, scale, labels, rest=False)]
@@ -127,6 +143,9 @@ def _scale(fit: MixedFit, part: PartEffects, response: str) -> tuple[EffectScale
             "exp(coefficient) the odds are multiplied."
         )
         return EffectScale(response, f"the odds of {what}", "odds ratio", "", "odds", random=random), about
+    if part.name == "scale":
+        what = "the scale of the latent variable"
+        return EffectScale(response, what, "ratio of scales", "", "factor", random=random), scale_about()
     name = fit.family.dispersion_name or "dispersion"
     about = f"Effects on the logarithm of the {name} of the {family_name(fit)} distribution."
     return EffectScale(response, f"the {name}", f"ratio of {name}s", "", "factor", random=random), about

@@ -107,6 +107,8 @@ def effect_scale(fit: MixedFit, model: ModelDescription | None, labels: Mapping[
     response = "the response" if formula.response is None else label_of(formula.response.name, labels)
     if fit.identity_scale and fit.family.support == "real":
         return EffectScale(response, response, "", "", "linear", random=bool(fit.terms))
+    if fit.probability_types:
+        return latent_scale(fit, response)
     trials = model is not None and model.response.trials is not None
     if trials and model is not None:
         response = label_of(deparse(model.response.expr), labels)
@@ -137,6 +139,14 @@ def effect_scale(fit: MixedFit, model: ModelDescription | None, labels: Mapping[
     return EffectScale(response, f"the {name} of {of}", "", name, "link")
 
 
+def latent_scale(fit: MixedFit, response: str) -> EffectScale:
+    """The scale of effects on the location of ordered categories."""
+    random = bool(fit.terms)
+    if fit.family.link == "logit":
+        return EffectScale(response, f"the odds of a higher {response}", "odds ratio", "", "odds", random=random)
+    return EffectScale(response, f"the latent variable of {response}", "", "latent variable", "link", random=random)
+
+
 def _unit(name: str, labels: Mapping[str, str]) -> str:
     return name if name == UNKNOWN_UNIT else f"unit of {label_of(name, labels)}"
 
@@ -145,6 +155,8 @@ def base_of(fit: MixedFit, scale: EffectScale) -> float | None:
     """The probability or mean of the data from which an example of a ratio starts; None where there
     is none.
     """
+    if fit.probability_types:
+        return None
     y, weights = fit.design.y, fit.design.weights
     if scale.kind == "odds":
         shares = weights if weights is not None and fit.family.support == "proportion" else np.ones(len(y))

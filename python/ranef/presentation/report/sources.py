@@ -14,6 +14,9 @@ from ranef.options import R_DEFAULTS
 from ranef.presentation.coding_text import coding_text
 from ranef.translation import LANGUAGES, ModelDescription, write
 
+#: Arguments that are formulas of other linear predictors, and what the record calls them.
+_FORMULAS = {"zi_formula": "zero", "disp_formula": "dispersion", "nominal": "nominal", "scale": "scale"}
+
 _LIBRARIES = ("numpy", "scipy", "pandas", "narwhals", "pyarrow", "matplotlib", "jinja2")
 
 _LME4 = (
@@ -29,6 +32,10 @@ _METHODS = {
     "freedom and standard errors).",
 }
 _METHODS["kenward-roger-linear"] = _METHODS["kenward-roger"]
+_MCCULLAGH = (
+    "McCullagh, P. (1980). Regression models for ordinal data. Journal of the Royal Statistical Society B 42(2), "
+    "109-142. doi:10.1111/j.2517-6161.1980.tb01109.x (cumulative link models)."
+)
 _NAKAGAWA = (
     "Nakagawa, S., Johnson, P. C. D. and Schielzeth, H. (2017). The coefficient of determination R² and intra-class "
     "correlation coefficient from generalized linear mixed-effects models revisited and expanded. Journal of the "
@@ -48,10 +55,8 @@ def python_call(fit: MixedFit, request: ModelRequest, data: str) -> str:
     """
     arguments = [_quoted(request.formula), data]
     if fit.family_shown:
-        name = fit.family.argument
-        family = name if fit.family.has_usual_link else f"{name}({fit.family.link})"
-        arguments.append(f"family={_quoted(family)}")
-    for name, key in (("zi_formula", "zero"), ("disp_formula", "dispersion")):
+        arguments += [f"{name}={_quoted(value)}" for name, value in fit.family.call_arguments.items()]
+    for name, key in _FORMULAS.items():
         if (text := fit.part_formulas.get(key)) is not None:
             arguments.append(f"{name}={_quoted(text)}")
     if fit.n_quad != 1:
@@ -132,6 +137,8 @@ def citations(version: str, fit: MixedFit, ddf: str, about: Mapping[str, Any] | 
         Whether R² is shown.
     """
     out = [f"The ranef authors (2026). ranef: mixed-effects models in Python on a Rust core. Version {version}.", _LME4]
+    if fit.probability_types:
+        out.append(_MCCULLAGH)
     if ddf in _METHODS and not fit.asymptotic_tests:
         out.append(_METHODS[ddf])
     if shares:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranef.estimates.varcorr import VarCorr
 from ranef.fit.record import MixedFit
+from ranef.presentation.report.category_words import latent_sentence
 from ranef.presentation.report.phrases import listed, number, percent, sentence
 from ranef.presentation.report.roles import Role
 from ranef.presentation.report.scale_words import EffectScale, family_name
@@ -205,6 +206,8 @@ def _rest(fit: MixedFit, scale: EffectScale) -> list[str]:
             f"standard deviation of {number(fit.sigma)} (residual): 95 % of the rows lie within "
             f"{number(_Z * fit.sigma)} of what the model expects for them.{weighted}"
         ]
+    if fit.probability_types:
+        return [latent_sentence(fit)]
     name, value = family_name(fit), fit.spread
     if fit.spread_of_predictors:
         return []  # dispersion and shape are parts with words of their own

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ranef.errors import ArgumentTypeError, DataError, OptionError, RanefError, TranslationError
 from ranef.estimates.intervals import normal_multiplier
-from ranef.fit.refused_categories import refuse_categories
 from ranef.options import Ddf
 from ranef.results.model.marginal_means import MarginalMeansChapter
 from ranef.results.model.plots import PlotsChapter
@@ -298,8 +297,7 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
           β_1j = γ_10 + γ_11 schavg_j + u_1j
           [u_0j; u_1j] ~ N([0; 0], [σ²_u0, σ_u01; σ_u01, σ²_u1])
         """
-        refuse_categories(self._fit, "equations()", "summary() shows thresholds and effects")
-        if any(self._fit.part_formulas.values()):
+        if self._fit.mean_of_predictors and any(self._fit.part_formulas.values()):
             raise OptionError(
                 "equations() are not written for models with zi_formula or disp_formula; summary() shows every part, "
                 "and equations() of the model without them the conditional one."
@@ -357,9 +355,6 @@ class TablesChapter(PlotsChapter, MarginalMeansChapter):
         >>> m.report("sleep.html", labels={"Days": "days without sleep"})  # doctest: +SKIP
         PosixPath('sleep.html')
         """
-        refuse_categories(
-            self._fit, "report()", "summary(), emmeans(mode='prob') and plot.probabilities() say what the fit found"
-        )
         if not isinstance(path, str | os.PathLike):
             raise ArgumentTypeError(f"path must be a file name, not {path!r}.")
         if title is not None and not isinstance(title, str):
