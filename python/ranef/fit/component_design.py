@@ -146,16 +146,3 @@ def together(predictors: Sequence[Predictor]) -> tuple[tuple[RandomTerm, ...], t
 
 def _names(predictors: Sequence[Predictor], piece: Piece) -> tuple[str, ...]:
     return predictors[piece.predictor].design.random[piece.term].names
-
-
-def named_terms(
-    terms: Sequence[RandomTerm], pieces: Sequence[tuple[Piece, ...]], keys: Sequence[str]
-) -> tuple[RandomTerm, ...]:
-    """The random terms of all predictors, those of others than the first with its key before the
-    grouping factor.
-    """
-    first = [own[0].predictor for own in pieces]
-    return tuple(
-        term if not at else replace(term, group=f"{keys[at]}:{term.group}")
-        for term, at in zip(terms, first, strict=True)
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranef.fit.component_design import Predictor, named_terms
+from ranef.fit.component_design import Predictor
 from ranef.fit.component_messages import Part
 from ranef.fit.component_system import WholeModel
 from ranef.fit.conclusion import OPTIMIZER
@@ -65,12 +65,7 @@ def component_convergence(
     limits : tuple of str
         What is at a limit, in sentences.
     """
-<<<<<<< HEAD
-    order, merged = model.order, model.design
-    named = replace(merged, random=named_terms(merged.random, model.pieces, keys))
-=======
     order, named = model.order, model.named(keys)
->>>>>>> 939fa4e (Reports and equations of ordered categories; terms of the scale at the boundary are named by it)
     beta = np.empty(0) if found.solution is None else found.solution.beta
     own = Valley(found.ending.objective, theta, beta)
     others = [

@@ -13,7 +13,7 @@ from ranef.errors import DataError, DesignError, OptionError
 from ranef.families.family import Family
 from ranef.families.gaussian import Gaussian
 from ranef.families.proportions import Binomial
-from ranef.fit.component_design import Predictor, named_terms, together
+from ranef.fit.component_design import Predictor, together
 from ranef.fit.component_ending import component_convergence, parts_of
 from ranef.fit.component_messages import TOO_MANY_TERMS, at_limit
 from ranef.fit.component_no_optimum import why_no_optimum
@@ -99,7 +99,7 @@ def fit_components(
     theta, beta = (None, None) if start is None else start
     if asked is not None:
         columns = {p.key: p.design.x_names for p in predictors}
-        theta, beta = parse_components_start(asked, order, named_terms(terms, pieces, tuple(columns)), columns)
+        theta, beta = parse_components_start(asked, order, model.named(tuple(columns)).random, columns)
         beta = None if beta is None else np.ascontiguousarray(beta[np.asarray(system.kept, dtype=np.intp)])
     how = likelihood.n_quad, likelihood.curvature
     apart = None

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ranef.errors import OptionError
 from ranef.families.cumulative import LATENT_VARIANCE
-from ranef.fit.component_design import named_terms
 from ranef.fit.order import theta_names
 from ranef.fit.part_effects import PartEffects
 from ranef.fit.part_questions import SMALLEST_VARIANCE
@@ -253,7 +252,7 @@ class ComponentsFit(SeveralPredictorsFit):
             at += len(p.beta)
         blocks.sort(key=lambda b: b[0])
         names = [(key, name) for _, key, own, _ in blocks for name in own]
-        random = named_terms(self.whole.design.random, self.whole.pieces, [p.key for p in self.predictors])
+        random = self.whole.named(tuple(self.components)).random
         names += [("theta", name) for name in theta_names(self.whole.order, random)]
         place = np.concatenate([*(b[3] for b in blocks), self.whole.order.theta_of_core]).astype(np.intp)
         values = np.concatenate([self.whole_theta, self.whole_beta])[place]
