@@ -17,6 +17,10 @@ T = TypeVar("T")
 _ANY_NUMBER, _ANY_KEYWORD = 0x04, 0x08
 
 _IN_FORMULA = "random effects are written in the formula: y ~ x + (1 + x | group)"
+_DISPERSION = (
+    "a model of the dispersion is glmer(..., family='gaussian', disp_formula=), by maximum likelihood; by REML there "
+    "are variance='by_group(sex)', 'power(x)' and others of lmer and gls"
+)
 _ML = "a generalized model is fitted by maximum likelihood"
 _CORRELATED = (
     "residuals are independent given the random effects; effects of a finer group, as (1 | group:block), or slopes "
@@ -50,7 +54,8 @@ _ANSWERS = {
     "re_formula": _IN_FORMULA,
     "correlation": _CORRELATED,
     "ziformula": "extra zeros are a matter of glmer(..., zi_formula=)",
-    "dispformula": "a model of the dispersion is glmer(..., disp_formula=)",
+    "dispformula": _DISPERSION,
+    "disp_formula": _DISPERSION,
     "missing": "missing values are the matter of na_action='omit', 'exclude' or 'error'",
     "combine": "update(by=None) makes all groups one family, with one adjustment",
     "cross_adjust": "update(by=None) makes all groups one family, with one adjustment",

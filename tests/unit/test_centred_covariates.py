@@ -1,6 +1,7 @@
 """Variance functions of covariates far from one: the search, and the rounds of fitted values."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ranef import gls, lmer, load_dataset
@@ -93,3 +94,27 @@ def test_fixed_point_of_a_slow_map():
         x = way.next(x, value)
     assert rounds < 15  # plain rounds need 700
     np.testing.assert_allclose(x, there, atol=1e-8)
+
+
+#: Heights of 12 plants at 2, 5, 8, 12, 16, 20, 26, 33 and 40 days, simulated logistic curves.
+HEIGHTS = """
+1.3 2.6 4.1 7.5 12.5 17 19.7 20.8 22.1 1.3 2 4.2 8.7 13.6 18.4 22.5 24.4 24.3 0.9 1.5 4.4 7.4 11.9 16.5 20.6 22.7 23
+1.1 1.7 3.1 6 8.8 13.3 17.8 20.4 20.6 1.5 1.5 4.5 7.4 10.9 14.5 19.4 21.3 21.8 1.6 4.2 6.1 10.3 15.5 19.3 23.7 25.1
+25.5 1.6 2.2 3.6 7.1 11.2 14.9 18.2 19.7 20.6 1.3 2.4 4.3 7.1 10.8 14.8 18.7 20.5 19.5 1.1 2.4 3.2 6.2 10 13.2 17.2 19
+17.9 2.5 3.4 6.1 9.9 15.8 20.9 25 26.9 28.4 1.7 2 4.8 6.5 11.5 15.6 20.3 20.9 20.1 1.7 4 6.4 11 14.9 21.1 25.5 26.7
+26.8
+"""
+
+
+def test_the_lower_of_two_minima_of_correlation_and_power():
+    """gls(weights = varPower(-.3, ~ t), correlation = corAR1(.97)): series that wander.
+
+    A weaker correlation with a growing variance, 0.82 and 0.26, is a minimum of its own at 402.143,
+    where gls ends from its own start.
+    """
+    days = np.tile([2.0, 5, 8, 12, 16, 20, 26, 33, 40], 12)
+    plants = pd.DataFrame({"t": days, "id": np.repeat(np.arange(12), 9), "y": np.array(HEIGHTS.split(), float)})
+    m = gls("y ~ t + I(t^2)", plants, correlation="ar1(1 | id)", variance="power(t)")
+    assert m.objective == pytest.approx(391.61957340, abs=1e-6)
+    np.testing.assert_allclose(m.structure, [0.99263444, -0.30426151], rtol=1e-5)
+    assert m.sigma == pytest.approx(19.951112, rel=1e-4)

@@ -55,6 +55,8 @@ LINEAR = ("us", "cs", "toep")
 #: Structures with a kink where a distance is the range, factors of the range tried, and by how much
 #: another optimum must be lower.
 KINKED, FACTORS, LOWER = ("spherical", "linear"), (0.5, 0.6, 0.7, 0.8, 1.25, 1.6), 1e-7
+#: Structures of series, and the correlation and the factor of the range of their other start.
+SERIAL, STRONG, LONGER = ("ar1", "car1", "exp"), 0.97, 8.0
 #: Step of the differences of log sigma along the parameters of the structure, which are on the
 #: whole line: its error is 1e-8 of a slope.
 SIGMA_STEP = 1e-4
@@ -352,7 +354,7 @@ def _fit_correlated(
         core_start, z = centred.inwards(core_start, z)
     refuse_unidentified(searched, design, order, names, reml)
     found, z = searched.fit(reml, core_start, z, *limits)
-    for other in () if given else other_starts(design.residual, structure.parameters, z):
+    for other in () if given else other_starts(design.residual, structure.parameters, z, not design.random):
         again, there = searched.fit(reml, core_start, other, *limits)
         if again.ending.status == "converged" and again.ending.objective < found.ending.objective - LOWER:
             found, z = again, there
@@ -389,13 +391,22 @@ def _fit_correlated(
 
 
 def other_starts(
-    rows: ResidualRows, parameters: "list[tuple[str, int | None, str, list[int], int]]", z: Floats
+    rows: ResidualRows, parameters: "list[tuple[str, int | None, str, list[int], int]]", z: Floats, alone: bool
 ) -> list[Floats]:
     """Other places where a search begins, for structures whose criterion has several minima: ranges
-    of structures with a kink at every distance, and powers of the other sign beside a constant.
+    of structures with a kink at every distance, powers of the other sign beside a constant, and,
+    without random effects, a strong serial correlation whose variance goes the other way, which
+    says of a series nearly what a weak one and this do.
     """
     out = []
     c = rows.expr.correlation
+    serial = [i for i, p in enumerate(parameters) if p[0] == "correlation" and p[2] in ("rho", "range")]
+    exponents = [i for i, p in enumerate(parameters) if p[0] == "variance" and p[2] in ("power", "exponential")]
+    if alone and serial and exponents and c is not None and c.structure in SERIAL:
+        new = z.copy()
+        new[serial] = z[serial] + math.log(LONGER) if c.structure != "ar1" else math.atanh(STRONG)
+        new[exponents] = -z[exponents]
+        out.append(new)
     if c is not None and c.structure in KINKED:
         for factor in FACTORS:
             new = z.copy()
