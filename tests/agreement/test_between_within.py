@@ -54,7 +54,7 @@ def test_terms_have_the_smallest_of_their_columns() -> None:
     assert table["f_value"].iloc[[0, 2]].tolist() == pytest.approx([99.445, 5.119], abs=6e-4)
     assert table["p_value"].iloc[2] == pytest.approx(0.0264, abs=6e-5)
     means = m.emmeans("Sex", ddf="between-within")
-    assert means.contrast("pairwise").frame["df"].tolist() == [25] if hasattr(means, "frame") else True
+    assert means.contrast("pairwise").to_frame()["df"].tolist() == [25]
 
 
 def test_rows_correlated_within_subjects_have_those_of_mmrm() -> None:
